@@ -1,0 +1,105 @@
+//! The shared words: a migration, its version, its checksum, its statements.
+//!
+//! Formats make these from files, the engine runs them, the provider shows them. Knows neither
+//! directories, nor SQL text beyond what a statement carries, nor Terraform.
+
+use std::fmt;
+
+/// What names a migration inside its set, as its directory format writes it, for example `0001`.
+///
+/// Opaque text: the order of migrations is the order of the directory, not of the versions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version(pub String);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The SHA-256 of a text without byte order mark and with LF line ends, printed as
+/// `sha256:<64 hex digits>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Checksum(pub String);
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A place in a file, as the practitioner wrote the file's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Path or map key as written in the configuration, never made absolute.
+    pub file: String,
+    /// Line of the first character, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// How a statement must be run on DSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Schema change: alone in its transaction.
+    Ddl,
+    /// `CREATE INDEX ASYNC`: a schema change that returns a job to wait for.
+    AsyncIndex,
+    /// `ALTER TABLE ASYNC … VALIDATE CONSTRAINT`: returns a job to wait for.
+    Validate,
+    /// Rows read or written: may share a transaction with other DML.
+    Dml,
+    /// `GRANT`, `REVOKE` and `AWS IAM GRANT`: counts as a schema change.
+    Grant,
+}
+
+impl Class {
+    /// The word that plans and the ledger use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ddl => "ddl",
+            Self::AsyncIndex => "async-index",
+            Self::Validate => "validate",
+            Self::Dml => "dml",
+            Self::Grant => "grant",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One statement of a migration, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The SQL without the final semicolon and without comments around it.
+    pub text: String,
+    /// How it must be run.
+    pub class: Class,
+    /// Where its first token stands.
+    pub origin: Origin,
+}
+
+/// One forward migration: a file, or an entry of `files`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Its name inside the set; unique.
+    pub version: Version,
+    /// The rest of the file name, in words.
+    pub description: String,
+    /// Path or map key as written in the configuration.
+    pub file: String,
+    /// Checksum of the whole text.
+    pub checksum: Checksum,
+    /// At least one; grouping words such as `BEGIN` and `COMMIT` are gone.
+    pub statements: Vec<Statement>,
+}

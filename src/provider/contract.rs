@@ -1,0 +1,140 @@
+//! What Terraform may ask of this provider, in native types.
+//!
+//! The transport decodes an RPC into these requests and encodes the responses. Nothing here knows
+//! tonic, prost or MessagePack; nothing here knows SQL.
+
+use async_trait::async_trait;
+
+use crate::diagnostic::Diagnostic;
+use crate::schema::Schema;
+use crate::value::{AttributePath, Value};
+
+/// The provider as Terraform sees it. Calls for different resources run concurrently.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// The schema of the `provider` block.
+    fn schema(&self) -> Schema;
+
+    /// All resource types, in a fixed order.
+    fn resources(&self) -> &[Box<dyn Resource>];
+
+    /// Checks the `provider` block. Values may be unknown; nothing is configured yet.
+    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Takes the `provider` block over. One process can be configured again and again (reattach
+    /// mode), so this replaces what an earlier call set, also a stop.
+    async fn configure(&self, terraform_version: &str, config: Value) -> Vec<Diagnostic>;
+
+    /// Asks all running calls to end soon. Must return at once.
+    fn stop(&self);
+}
+
+/// One resource type.
+///
+/// All values have the type that [`Resource::schema`] implies, and responses must have it too:
+/// an object with a missing attribute in an apply response loses the resource.
+#[async_trait]
+pub trait Resource: Send + Sync + 'static {
+    /// Full type name, for example `dsql_migration_set`.
+    fn type_name(&self) -> &'static str;
+
+    /// Its schema. Must be deterministic.
+    fn schema(&self) -> Schema;
+
+    /// Checks a configuration without any connection. Values may be unknown.
+    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Refreshes the state. A null state in the response means that the object is gone.
+    async fn read(&self, request: ReadRequest) -> ReadResponse;
+
+    /// Plans a create, an update, or a destroy (`config` and `proposed` are null then).
+    async fn plan(&self, request: PlanRequest) -> PlanResponse;
+
+    /// Carries the planned change out. `planned` is null for a destroy.
+    async fn apply(&self, request: ApplyRequest) -> ApplyResponse;
+
+    /// Finds the object that a practitioner named in `terraform import`.
+    async fn import(&self, id: &str) -> ImportResponse;
+}
+
+/// Terraform asks what a stored object looks like now.
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    /// The state as stored; never unknown.
+    pub state: Value,
+    /// Our own bytes stored beside the state. They are erased unless the response repeats them.
+    pub private: Vec<u8>,
+}
+
+/// The refreshed object.
+#[derive(Debug, Clone)]
+pub struct ReadResponse {
+    /// The new state, or null when the object is gone.
+    pub state: Value,
+    /// Replaces the stored bytes.
+    pub private: Vec<u8>,
+    /// Warnings and errors.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Terraform asks what an apply would do.
+#[derive(Debug, Clone)]
+pub struct PlanRequest {
+    /// The configuration as written; unset attributes are null. Null for a destroy.
+    pub config: Value,
+    /// The refreshed state; null for a create.
+    pub prior: Value,
+    /// Core's merge of prior state and configuration. Null for a destroy.
+    pub proposed: Value,
+    /// The stored bytes of the prior state.
+    pub private: Vec<u8>,
+}
+
+/// What an apply would do.
+#[derive(Debug, Clone)]
+pub struct PlanResponse {
+    /// The planned state; null for a destroy.
+    pub planned: Value,
+    /// Attributes whose change needs a new object.
+    pub requires_replace: Vec<AttributePath>,
+    /// Bytes handed to the apply.
+    pub private: Vec<u8>,
+    /// Warnings and errors.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Terraform asks to carry a plan out.
+#[derive(Debug, Clone)]
+pub struct ApplyRequest {
+    /// The configuration, wholly known now. Null for a destroy.
+    pub config: Value,
+    /// The state before; null for a create.
+    pub prior: Value,
+    /// The planned state; null for a destroy.
+    pub planned: Value,
+    /// The bytes of the plan.
+    pub private: Vec<u8>,
+}
+
+/// How the apply ended.
+#[derive(Debug, Clone)]
+pub struct ApplyResponse {
+    /// The best known new state, also beside errors. Null after a destroy, and after a failed
+    /// create that must not be stored.
+    pub state: Value,
+    /// Stored beside the state.
+    pub private: Vec<u8>,
+    /// Warnings and errors.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The outcome of an import.
+#[derive(Debug, Clone)]
+pub struct ImportResponse {
+    /// As much of the state as a following read needs; null with errors.
+    pub state: Value,
+    /// Stored beside the state.
+    pub private: Vec<u8>,
+    /// Warnings and errors.
+    pub diagnostics: Vec<Diagnostic>,
+}
