@@ -1,1 +1,7 @@
-//! x
+//! Terraform provider for Amazon Aurora DSQL schema migrations.
+//!
+//! The way of data is one direction: `transport → provider → engine → database → sql`; see
+//! `ARCHITECTURE.md`.
+
+pub mod database;
+pub mod migration;

@@ -1,0 +1,107 @@
+//! One connection to one cluster, and the SQL strings sent over it.
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_stream::StreamExt;
+
+use super::connect::connect;
+use super::error::{Error, Outcome};
+use super::retry::{ATTEMPTS, pause_before};
+use super::target::Target;
+
+/// DSQL closes a connection after 60 minutes, at any time; AWS's connectors renew after 55.
+const RENEW_AFTER: Duration = Duration::from_secs(55 * 60);
+
+/// The rows of one statement's answer, all values as text.
+pub type Rows = Vec<Vec<Option<String>>>;
+
+/// An open session.
+pub struct Session {
+    target: Target,
+    client: Client,
+    opened: Instant,
+}
+
+impl Session {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] says which of name, TCP, TLS and login failed.
+    pub async fn open(target: &Target) -> Result<Self, Error> {
+        let client = connect(target).await?;
+        Ok(Self { target: target.clone(), client, opened: Instant::now() })
+    }
+
+    /// Whether the session can still be used for a while.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        !self.client.is_closed() && self.opened.elapsed() < RENEW_AFTER
+    }
+
+    /// Sends one string of statements as it is: one wait, one implicit transaction (unless the
+    /// string says otherwise), nothing repeated.
+    ///
+    /// # Errors
+    /// The first error of the string; the server drops what follows it.
+    pub async fn send(&self, sql: &str) -> Result<Vec<Rows>, Error> {
+        let mut stream = pin!(self.client.simple_query_raw(sql).await?);
+        let mut results = Vec::new();
+        let mut rows = Rows::new();
+        while let Some(message) = stream.next().await {
+            match message {
+                Ok(SimpleQueryMessage::Row(row)) => {
+                    rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                }
+                Ok(SimpleQueryMessage::CommandComplete(_)) => {
+                    results.push(std::mem::take(&mut rows));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let mut error = Error::from(error);
+                    if let Error::Server(server) = &mut error {
+                        server.after = results.len();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// Sends one transaction, and again while it loses against concurrent changes. A session that
+    /// has ended before anything was sent is opened anew.
+    ///
+    /// The string must be a single transaction: repeating it must not repeat a part that has been
+    /// committed.
+    ///
+    /// # Errors
+    /// As [`Session::send`]; a conflict only after all attempts.
+    pub async fn transact(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        let mut attempt = 1;
+        loop {
+            if !self.is_fresh() {
+                *self = Self::open(&self.target.clone()).await?;
+            }
+            match self.send(sql).await {
+                Err(error) if error.outcome() == Outcome::Conflict && attempt < ATTEMPTS => {
+                    tracing::debug!(attempt, %error, "conflict, trying again");
+                    tokio::time::sleep(pause_before(attempt)).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// A text as SQL literal.
+pub(super) fn literal(text: &str) -> String {
+    postgres_protocol::escape::escape_literal(text)
+}
+
+/// A text as SQL literal, or `NULL`.
+pub(super) fn literal_or_null(text: Option<&str>) -> String {
+    text.map_or_else(|| "NULL".to_owned(), literal)
+}

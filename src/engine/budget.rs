@@ -1,0 +1,69 @@
+//! How long a run may take, and whether somebody wants it to end.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Why a run must end before its work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The practitioner interrupted it.
+    Interrupted,
+    /// Its time is used up.
+    TimedOut(Duration),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted => f.write_str("the run was interrupted"),
+            Self::TimedOut(limit) => {
+                write!(f, "the run used up its time of {} s", limit.as_secs_f64())
+            }
+        }
+    }
+}
+
+/// The limits of one run. Asked between statements and while waiting, never inside a statement:
+/// a statement that was sent is always waited for, because abandoning it loses its outcome.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    cancelled: CancellationToken,
+    limit: Duration,
+    deadline: Instant,
+}
+
+impl Budget {
+    /// A budget that starts now.
+    #[must_use]
+    pub fn new(limit: Duration, cancelled: CancellationToken) -> Self {
+        Self { cancelled, limit, deadline: Instant::now() + limit }
+    }
+
+    /// Whether the run may begin something new.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub fn check(&self) -> Result<(), Stop> {
+        if self.cancelled.is_cancelled() {
+            Err(Stop::Interrupted)
+        } else if Instant::now() >= self.deadline {
+            Err(Stop::TimedOut(self.limit))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits, but not beyond the budget.
+    ///
+    /// # Errors
+    /// The reason why the run must end.
+    pub async fn pause(&self, duration: Duration) -> Result<(), Stop> {
+        let until = (Instant::now() + duration).min(self.deadline);
+        // Both ends lead to the same question.
+        let _ended = self.cancelled.run_until_cancelled(tokio::time::sleep_until(until)).await;
+        self.check()
+    }
+}

@@ -1,0 +1,162 @@
+//! Differences between the schema as the last run left it and the schema as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::database::{Objects, Snapshot, schema_of};
+
+/// One object that was changed outside migrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Kind and name, for example `column public.users.email`.
+    pub object: String,
+    /// What happened to it.
+    pub kind: ChangeKind,
+}
+
+/// What happened to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was not there; the definition may be empty.
+    Added(String),
+    /// It is gone.
+    Removed,
+    /// It is defined differently.
+    Changed {
+        /// As the last run left it.
+        from: String,
+        /// As it is.
+        to: String,
+    },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object = &self.object;
+        match &self.kind {
+            ChangeKind::Added(definition) if definition.is_empty() => {
+                write!(f, "{object} was added")
+            }
+            ChangeKind::Added(definition) => write!(f, "{object} was added: {definition}"),
+            ChangeKind::Removed => write!(f, "{object} was dropped"),
+            ChangeKind::Changed { from, to } => {
+                write!(f, "{object} was changed from \"{from}\" to \"{to}\"")
+            }
+        }
+    }
+}
+
+/// All differences, in the order of the objects' relations and names.
+///
+/// A schema that was never recorded has no differences: nobody said how it should be. Of a
+/// relation that was dropped or added as a whole only the relation is named.
+#[must_use]
+pub fn changes(recorded: &Snapshot, live: &Snapshot) -> Vec<Change> {
+    let relations: BTreeSet<&String> =
+        recorded.relations.keys().chain(live.relations.keys()).collect();
+    let nothing = Objects::new();
+    let mut changes = Vec::new();
+    for relation in relations {
+        if !is_recorded(recorded, relation) {
+            continue;
+        }
+        let before = recorded.relations.get(relation);
+        let now = live.relations.get(relation);
+        let as_a_whole = before.is_none() || now.is_none();
+        let found = compare(before.unwrap_or(&nothing), now.unwrap_or(&nothing));
+        changes.extend(found.into_iter().filter(|change| {
+            !as_a_whole || ["table ", "view ", "sequence ", "schema "]
+                .iter()
+                .any(|kind| change.object.starts_with(kind))
+        }));
+    }
+    changes
+}
+
+fn compare(before: &Objects, now: &Objects) -> Vec<Change> {
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let kind = match (before.get(name), now.get(name)) {
+                (None, Some(to)) => ChangeKind::Added(to.clone()),
+                (Some(_), None) => ChangeKind::Removed,
+                (Some(from), Some(to)) if from != to => {
+                    ChangeKind::Changed { from: from.clone(), to: to.clone() }
+                }
+                _ => return None,
+            };
+            Some(Change { object: name.clone(), kind })
+        })
+        .collect()
+}
+
+/// The recorded schema after a run: only what changed between `before` and `after` is taken over,
+/// object by object, so that a run never accepts what somebody else changed earlier. A schema
+/// that was never recorded is taken over whole.
+#[must_use]
+pub fn record_run(recorded: &Snapshot, before: &Snapshot, after: &Snapshot) -> Snapshot {
+    let mut result = recorded.clone();
+    let relations: BTreeSet<&String> =
+        before.relations.keys().chain(after.relations.keys()).collect();
+    let nothing = Objects::new();
+    for relation in relations {
+        let now = after.relations.get(relation).unwrap_or(&nothing);
+        let objects = if is_recorded(recorded, relation) {
+            let mut objects = recorded.relations.get(relation).cloned().unwrap_or_default();
+            for change in compare(before.relations.get(relation).unwrap_or(&nothing), now) {
+                match now.get(&change.object) {
+                    Some(definition) => objects.insert(change.object, definition.clone()),
+                    None => objects.remove(&change.object),
+                };
+            }
+            objects
+        } else {
+            now.clone()
+        };
+        if objects.is_empty() {
+            result.relations.remove(relation);
+        } else {
+            result.relations.insert(relation.clone(), objects);
+        }
+    }
+    result
+}
+
+/// The relations that differ between two snapshots, with their new objects.
+#[must_use]
+pub fn changed_relations<'a>(
+    old: &Snapshot,
+    new: &'a Snapshot,
+) -> Vec<(String, Option<&'a Objects>)> {
+    let relations: BTreeSet<&String> = old.relations.keys().chain(new.relations.keys()).collect();
+    relations
+        .into_iter()
+        .filter(|relation| old.relations.get(*relation) != new.relations.get(*relation))
+        .map(|relation| (relation.clone(), new.relations.get(relation)))
+        .collect()
+}
+
+/// A digest of all objects, `sha256:<64 hex digits>`. Equal schemas have equal fingerprints.
+#[must_use]
+pub fn fingerprint(snapshot: &Snapshot) -> String {
+    let objects: BTreeMap<&str, &str> = snapshot.objects().collect();
+    let mut hash = Sha256::new();
+    for (name, definition) in objects {
+        // Neither text can hold a NUL byte, so the parts cannot run into each other.
+        hash.update(name);
+        hash.update([0]);
+        hash.update(definition);
+        hash.update([0]);
+    }
+    let digest = hash.finalize();
+    digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// Whether the schema of a relation (`public.users`, or the schema's own entry `public`) has been
+/// recorded.
+fn is_recorded(recorded: &Snapshot, relation: &str) -> bool {
+    recorded.relations.contains_key(relation) || recorded.relations.contains_key(schema_of(relation))
+}

@@ -1,0 +1,18 @@
+//! Planning and execution. Knows nothing of Terraform.
+//!
+//! [`plan`] is a pure function of the migrations and of what the database says about them;
+//! [`apply`] carries a plan out, one recorded step after the other; [`drift`] compares the schema
+//! as the last run left it with the schema as it is.
+
+pub mod apply;
+pub mod budget;
+pub mod cluster;
+pub mod drift;
+pub mod plan;
+pub mod step;
+
+pub use apply::{ApplyError, Report, apply};
+pub use budget::{Budget, Stop};
+pub use cluster::{Cluster, SetOnCluster};
+pub use plan::{Entry, Plan, PlanError, Standing, plan};
+pub use step::{Failure, StepError};

@@ -1,0 +1,345 @@
+//! Every error from below becomes words here, and only here.
+//!
+//! A summary is a title; the detail says what happened, what is applied and what is not, and what
+//! to do now.
+
+use crate::database::{ConnectError, Error, Outcome, ServerError};
+use crate::diagnostic::{Diagnostic, chain};
+use crate::engine::{ApplyError, Failure, PlanError, StepError};
+use crate::formats::FormatError;
+use crate::value::AttributePath;
+
+/// A directory or file that cannot be read as migrations.
+pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnostic {
+    let summary = match error {
+        FormatError::MissingDirectory { .. } => "Migration directory does not exist",
+        FormatError::NotADirectory { .. } | FormatError::UnreadableDirectory { .. } => {
+            "Migration directory cannot be read"
+        }
+        FormatError::EmptyDirectory { .. } => "No migration in the directory",
+        FormatError::MissingFile { .. } => "Migration file does not exist",
+        FormatError::UnreadableFile { .. } | FormatError::NotUtf8 { .. } => {
+            "Migration file cannot be read"
+        }
+        FormatError::Split { .. } => "Migration is not complete SQL",
+        FormatError::Refused { .. } => "Statement has no place in a migration",
+        FormatError::DuplicateVersion { .. } => "Two migrations have the same version",
+        FormatError::VersionNotANumber { .. } => "Version of a migration is not a number",
+        FormatError::UnsupportedFormat { .. } => "Migration directory of another tool",
+        FormatError::AmbiguousFormat { .. } => "Format of the migration directory is not clear",
+        _ => "Invalid migration directory",
+    };
+    Diagnostic::error(summary)
+        .detail(format!("{}\n\n{}", sentence(&chain(error)), error.advice()))
+        .at(path)
+}
+
+/// A comparison with the ledger that a practitioner must settle.
+pub(super) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
+    let what = sentence(&error.to_string());
+    match error {
+        PlanError::Diverged { version, applied, found, .. } => {
+            Diagnostic::error("Applied migration was changed").detail(format!(
+                "{what} An applied migration is never run again, so the change would not reach \
+                 the database.\n\n  version:  {version}\n  applied:  {applied}\n  now:      \
+                 {found}\n\nRestore the file, and put what is new into a new migration."
+            ))
+        }
+        PlanError::StatementDiverged { file, line, number, applied, .. } => {
+            Diagnostic::error("Applied statement was changed").detail(format!(
+                "{what} A failed run has applied the first statements of this file; only those \
+                 after them can still be changed.\n\n  place:    {file}:{line}, statement \
+                 {number}\n  applied:  {applied}\n\nRestore the statement, and mend only what \
+                 failed."
+            ))
+        }
+        PlanError::FileMissing { version, description, whole } => {
+            let extent = if *whole { "is applied" } else { "is applied in part" };
+            Diagnostic::error("File of an applied migration is missing").detail(format!(
+                "Migration {version} ({description}) {extent} in this database, but it has no \
+                 file here.\n\nRestore the file. If the cluster belongs to another set of \
+                 migrations, give this set another name."
+            ))
+        }
+        PlanError::Late { file, version, applied } => {
+            Diagnostic::error("Migration comes too late").detail(format!(
+                "{what} Elsewhere the two would run in the other order, so the result could \
+                 differ.\n\nRename {file} so that its version comes after {applied} (it is \
+                 {version} now)."
+            ))
+        }
+    }
+    .at(path)
+}
+
+/// A cluster that cannot be reached, or a request to it that failed outside of migrations.
+pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
+    let (summary, advice) = match error {
+        Error::Connect(connect) => (connect_summary(connect), connect_advice(connect)),
+        Error::Server(server) if server.code == "42501" => (
+            "Permission denied by the database",
+            "Let the role read the ledger schema and the catalog, or connect as another user."
+                .to_owned(),
+        ),
+        Error::Server(_) => (
+            "Database error",
+            "If the message does not tell what to do, run again with TF_LOG_PROVIDER=DEBUG.".into(),
+        ),
+        Error::ReplyLost { .. } => (
+            "Connection to the database was lost",
+            "Run again; nothing is done twice.".into(),
+        ),
+        Error::Answer(_) => (
+            "Unexpected answer of the database",
+            "The ledger may have been changed by hand, or by a newer version of this provider."
+                .into(),
+        ),
+    };
+    let mut detail = format!("While {doing}: {}", sentence(&chain(error)));
+    if let Some(server) = server_error(error) {
+        push_server_parts(&mut detail, server);
+    }
+    Diagnostic::error(summary).detail(format!("{detail}\n\n{advice}"))
+}
+
+fn connect_summary(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::Resolve { .. } => "Name of the cluster cannot be resolved",
+        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => "Cluster cannot be reached",
+        ConnectError::CaFile { .. } => "CA file cannot be used",
+        ConnectError::Tls { untrusted: true, .. } => "Certificate of the cluster is not trusted",
+        ConnectError::Tls { .. } => "TLS with the cluster failed",
+        ConnectError::Login { .. } => "Login refused by the cluster",
+        ConnectError::BrokenOff { .. } => "Login broke off",
+        ConnectError::NoRegion { .. } => "Region of the cluster is not known",
+        ConnectError::Credentials { .. } => "No AWS credentials for the cluster",
+    }
+}
+
+fn connect_advice(error: &ConnectError) -> String {
+    match error {
+        ConnectError::Resolve { .. } => {
+            "Check the endpoint, and that the cluster has not been deleted."
+        }
+        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => {
+            "Check endpoint and port, and that this machine may connect to it."
+        }
+        ConnectError::CaFile { .. } => "It must be a readable PEM file with CERTIFICATE blocks.",
+        ConnectError::Tls { untrusted: true, .. } => {
+            "The certificate is not signed by an authority that is trusted here. Amazon's \
+             authorities are in the system's store; for an emulator or a proxy set ca_file to the \
+             PEM file of its authority."
+        }
+        ConnectError::Tls { .. } => {
+            "Check that the endpoint is the cluster's own host name, and that no proxy is between."
+        }
+        ConnectError::Login { error, user, .. } => return login_advice(error, user),
+        ConnectError::BrokenOff { .. } => {
+            "The other side ended the connection during the login. Check that it is a DSQL \
+             endpoint, and try again."
+        }
+        ConnectError::NoRegion { .. } => {
+            "Set region, or use an endpoint of the form <id>.dsql.<region>.on.aws."
+        }
+        ConnectError::Credentials { profile: Some(_), .. } => {
+            "Check that the profile exists in the shared AWS configuration files and that its \
+             login has not expired."
+        }
+        ConnectError::Credentials { profile: None, .. } => {
+            "Give this process AWS credentials in one of the usual ways (environment variables, a \
+             profile, SSO, a role), or set token."
+        }
+    }
+    .to_owned()
+}
+
+fn login_advice(error: &ServerError, user: &str) -> String {
+    let action = if user == "admin" { "dsql:DbConnectAdmin" } else { "dsql:DbConnect" };
+    let expired = error.hint.as_deref().is_some_and(|hint| hint.contains("expired"));
+    if expired {
+        "The token has expired. Leave token unset, so that a new one is made for each connection, \
+         or set a fresh one."
+            .to_owned()
+    } else if error.message.contains("Wrong user to action mapping") {
+        format!("A token for {user} must be made for the action {action}.")
+    } else {
+        format!(
+            "Check that the role {user} exists with LOGIN and is mapped to this IAM identity (AWS \
+             IAM GRANT), that the identity has the permission {action} on this cluster, and that \
+             a configured token was made for this endpoint and user."
+        )
+    }
+}
+
+/// A run that did not come to its end.
+pub(super) fn apply_error(error: &ApplyError, applied: usize) -> Diagnostic {
+    let before = match applied {
+        0 => "No migration was completed by this run.".to_owned(),
+        1 => "1 migration was completed by this run and stays applied.".to_owned(),
+        n => format!("{n} migrations were completed by this run and stay applied."),
+    };
+    match error {
+        ApplyError::Ledger { doing, source } => {
+            let mut diagnostic = database_error("writing the ledger", source);
+            diagnostic.detail =
+                format!("{}\n\n{}\n\n{before}", sentence(doing), diagnostic.detail);
+            diagnostic
+        }
+        ApplyError::AppliedByOther { .. } => Diagnostic::error("Another run is at work")
+            .detail(format!("{}\n\n{before} Plan again.", sentence(&error.to_string()))),
+        ApplyError::Stopped { version, source } => {
+            let StepError { origin, number, summary, failure } = source.as_ref();
+            let mut detail = format!("{origin}: statement {number} of migration {version}\n\n");
+            detail.push_str(&format!("  {summary}\n\n"));
+            detail.push_str(&failure_words(failure));
+            detail.push_str(&format!("\n\n{before} {}", resume_words(failure, *number)));
+            Diagnostic::error(failure_summary(failure)).detail(detail)
+        }
+    }
+}
+
+fn failure_summary(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Refused(_) => "Migration failed",
+        Failure::OutcomeUnknown(_) | Failure::CutOff | Failure::NotRecorded(_) => {
+            "Outcome of a statement is not known"
+        }
+        Failure::TakenByOther => "Another run is at work",
+        Failure::JobFailed { .. } => "Asynchronous job failed",
+        Failure::JobGone { .. } => "Asynchronous job is not listed any more",
+        Failure::LedgerNotWritten(_) => "Ledger could not be written",
+        Failure::Stopped(_) => "Migration stopped",
+    }
+}
+
+fn failure_words(failure: &Failure) -> String {
+    match failure {
+        Failure::Refused(error)
+        | Failure::OutcomeUnknown(error)
+        | Failure::NotRecorded(error)
+        | Failure::LedgerNotWritten(error) => {
+            let mut words = sentence(&chain(failure));
+            if let Some(server) = server_error(error) {
+                push_server_parts(&mut words, server);
+            }
+            words
+        }
+        Failure::JobFailed { details, dropped, .. } => {
+            let mut words = sentence(&failure.to_string());
+            if let Some(details) = details {
+                words.push_str(&format!(" DSQL says: {}", sentence(details)));
+            }
+            match dropped {
+                Some(index) => words.push_str(&format!(
+                    " The INVALID index {index} that it left has been dropped."
+                )),
+                None => words.push_str(
+                    " If it left an INVALID index, drop that index before the next apply.",
+                ),
+            }
+            words
+        }
+        Failure::CutOff
+        | Failure::TakenByOther
+        | Failure::JobGone { .. }
+        | Failure::Stopped(_) => sentence(&failure.to_string()),
+    }
+}
+
+fn resume_words(failure: &Failure, number: usize) -> String {
+    match failure {
+        Failure::Refused(error) if error.outcome() == Outcome::Conflict => {
+            "Others changed the database at the same time, again and again. Apply again; the run \
+             goes on with this statement."
+                .to_owned()
+        }
+        Failure::Refused(_) => {
+            "Nothing of this statement is applied, and what stands before it in the file stays \
+             applied. Mend the statement and apply again; the run goes on with it."
+                .to_owned()
+        }
+        Failure::OutcomeUnknown(_) | Failure::CutOff | Failure::NotRecorded(_) => format!(
+            "Look into the database whether the statement is applied. If it is, set state = \
+             'done' in the ledger's row of statement {number} (table statement of the ledger \
+             schema); if it is not, delete that row. Then apply again; the run goes on from there."
+        ),
+        Failure::TakenByOther => {
+            "Wait until the other run has ended, then plan again. If there is no other run, an \
+             earlier one was cut off here: plan and apply again."
+                .to_owned()
+        }
+        Failure::JobFailed { .. } => {
+            "Remove the cause (for a unique index: the duplicate rows) and apply again; the run \
+             goes on with this statement."
+                .to_owned()
+        }
+        Failure::JobGone { .. } => format!(
+            "Look into the database whether what it built is there and valid. If it is, set state \
+             = 'done' in the ledger's row of statement {number} (table statement of the ledger \
+             schema); if it is not, drop it and delete that row. Then apply again."
+        ),
+        Failure::LedgerNotWritten(_) => {
+            "Nothing of this statement is applied. Apply again; the run goes on with it.".to_owned()
+        }
+        Failure::Stopped(_) => {
+            "What stands before this statement stays applied. Apply again; the run goes on from \
+             there."
+                .to_owned()
+        }
+    }
+}
+
+fn server_error(error: &Error) -> Option<&ServerError> {
+    match error {
+        Error::Server(server) | Error::Connect(ConnectError::Login { error: server, .. }) => {
+            Some(server)
+        }
+        Error::Connect(_) | Error::ReplyLost { .. } | Error::Answer(_) => None,
+    }
+}
+
+fn push_server_parts(text: &mut String, server: &ServerError) {
+    for (name, part) in [("DETAIL", &server.detail), ("HINT", &server.hint)] {
+        if let Some(part) = part {
+            text.push_str(&format!("\n{name}: {part}"));
+        }
+    }
+}
+
+/// A clause as the error types write it, made a sentence.
+fn sentence(clause: &str) -> String {
+    let mut characters = clause.chars();
+    let Some(first) = characters.next() else { return String::new() };
+    // A path or a quoted name at the beginning stays as it is.
+    let word = clause.split_whitespace().next().unwrap_or_default();
+    let is_plain = word.chars().all(|c| c.is_ascii_lowercase());
+    let first = if is_plain { first.to_ascii_uppercase() } else { first };
+    let end = if clause.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clause_becomes_a_sentence_but_a_path_keeps_its_case() {
+        assert_eq!(sentence("the name is bad"), "The name is bad.");
+        assert_eq!(sentence("dir/0001_a.sql:3 is bad"), "dir/0001_a.sql:3 is bad.");
+        assert_eq!(sentence("already a sentence."), "Already a sentence.");
+    }
+
+    #[test]
+    fn an_expired_token_is_told_from_a_missing_right() {
+        let refused = |hint: Option<&str>| ServerError {
+            code: "28000".into(),
+            message: "unable to accept connection, access denied".into(),
+            detail: None,
+            hint: hint.map(str::to_owned),
+            position: None,
+            after: 0,
+        };
+        assert!(login_advice(&refused(Some("Signature expired: x")), "admin").contains("expired"));
+        assert!(login_advice(&refused(None), "app").contains("dsql:DbConnect on"));
+    }
+}

@@ -1,0 +1,83 @@
+//! The provider: thin adapters between what Terraform asks and what the engine does.
+//!
+//! A resource decodes its configuration into a model, makes one call to the engine, and encodes
+//! the answer. SQL, gRPC and the words of errors are elsewhere; words are in [`diagnostics`].
+
+pub mod contract;
+
+mod clusters;
+mod diagnostics;
+mod resources;
+mod settings;
+mod timeouts;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::clusters::Clusters;
+use self::contract::{Provider, Resource};
+use self::resources::migration::MigrationResource;
+use self::resources::migration_set::MigrationSetResource;
+pub use self::settings::Environment;
+use self::settings::Settings;
+use crate::diagnostic::Diagnostic;
+use crate::schema::Schema;
+use crate::value::{Object, Value};
+
+/// The `dsql` provider.
+pub struct DsqlProvider {
+    clusters: Arc<Clusters>,
+    resources: Vec<Box<dyn Resource>>,
+}
+
+impl DsqlProvider {
+    /// A provider that is not configured yet.
+    #[must_use]
+    pub fn new(environment: Environment) -> Self {
+        let clusters = Arc::new(Clusters::new(environment));
+        // The table of everything that this provider offers.
+        let resources: Vec<Box<dyn Resource>> = vec![
+            Box::new(MigrationResource::new(Arc::clone(&clusters))),
+            Box::new(MigrationSetResource::new(Arc::clone(&clusters))),
+        ];
+        Self { clusters, resources }
+    }
+}
+
+#[async_trait]
+impl Provider for DsqlProvider {
+    fn schema(&self) -> Schema {
+        Schema::new(settings::provider_attributes()).description(
+            "Forward-only SQL migrations for Amazon Aurora DSQL: shown in `terraform plan`, \
+             applied exactly once, with drift detection.",
+        )
+    }
+
+    fn resources(&self) -> &[Box<dyn Resource>] {
+        &self.resources
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        Object::new(config)
+            .and_then(|config| Settings::decode(&config).err())
+            .into_iter()
+            .collect()
+    }
+
+    async fn configure(&self, terraform_version: &str, config: Value) -> Vec<Diagnostic> {
+        tracing::debug!(terraform_version, "configure");
+        let settings = Object::new(&config).map(|config| Settings::decode(&config));
+        match settings.unwrap_or_else(|| Ok(Settings::default())) {
+            Ok(settings) => {
+                self.clusters.configure(settings);
+                Vec::new()
+            }
+            Err(diagnostic) => vec![diagnostic],
+        }
+    }
+
+    fn stop(&self) {
+        self.clusters.stop();
+    }
+}

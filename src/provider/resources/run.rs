@@ -1,0 +1,166 @@
+//! The calls to the engine that both resources make.
+
+use std::time::Duration;
+
+use super::super::clusters::Clusters;
+use super::super::diagnostics;
+use super::super::settings::{Place, Settings};
+use crate::database::{Error, MigrationRecord, Observation, Watched};
+use crate::diagnostic::Diagnostic;
+use crate::engine::{self, Budget, Cluster, SetOnCluster};
+use crate::migration::Migration;
+use crate::value::{AttributePath, Input, Object, Value};
+
+/// Reads a resource's `connection` and says where it leads.
+pub(super) fn place(clusters: &Clusters, resource: &Object<'_>) -> Result<Input<Place>, Diagnostic> {
+    let connection = match resource.object("connection") {
+        Input::Null => Settings::default(),
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Known(connection) => Settings::decode_connection(&connection)?,
+    };
+    clusters.place(connection)
+}
+
+/// Looks at a set without writing anything.
+pub(super) async fn look(
+    clusters: &Clusters,
+    place: &Place,
+    set: &str,
+    watched: &Watched,
+    limit: Duration,
+) -> Result<Observation, Diagnostic> {
+    let observe = async {
+        let mut session = clusters.session(&place.target).await?;
+        session.observe(&place.ledger, set, watched).await
+    };
+    match tokio::time::timeout(limit, observe).await {
+        Ok(observation) => observation.map_err(|error| reading(place, &error)),
+        Err(_) => Err(Diagnostic::error("Cluster did not answer in time").detail(format!(
+            "Reading the ledger of {} took longer than {} s, the limit of timeouts.read.",
+            place.target,
+            limit.as_secs_f64(),
+        ))),
+    }
+}
+
+fn reading(place: &Place, error: &Error) -> Diagnostic {
+    diagnostics::database_error(&format!("reading the ledger of {}", place.target), error)
+}
+
+/// A set to bring up to date.
+pub(super) struct Run<'a> {
+    pub(super) place: &'a Place,
+    pub(super) set: &'a str,
+    pub(super) migrations: &'a [Migration],
+    /// Whether the ledger may know migrations that are not among `migrations`.
+    pub(super) among_others: bool,
+    pub(super) limit: Duration,
+    /// The attribute that names the files.
+    pub(super) source: AttributePath,
+}
+
+/// How a run ended: what the database says now, if it could be asked, and what went wrong.
+pub(super) struct Ended {
+    pub(super) observation: Option<Observation>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Ended {
+    fn before_anything(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { observation: None, diagnostics }
+    }
+}
+
+impl Run<'_> {
+    /// The rows of the ledger that this run is about.
+    pub(super) fn records(&self, observation: &Observation) -> Vec<MigrationRecord> {
+        let mine = |record: &&MigrationRecord| {
+            !self.among_others || self.migrations.iter().any(|m| m.version == record.version)
+        };
+        observation.migrations.iter().filter(mine).cloned().collect()
+    }
+
+    /// Compares files and ledger.
+    pub(super) fn plan<'p>(
+        &'p self,
+        records: &'p [MigrationRecord],
+    ) -> Result<engine::Plan<'p>, Vec<Diagnostic>> {
+        engine::plan(self.migrations, records).map_err(|errors| {
+            errors.iter().map(|e| diagnostics::plan_error(e, self.source.clone())).collect()
+        })
+    }
+
+    /// Runs what is pending, unless it is something else than `still_as_planned` expects.
+    pub(super) async fn carry_out(
+        &self,
+        clusters: &Clusters,
+        still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Diagnostic>,
+    ) -> Ended {
+        let budget = Budget::new(self.limit, clusters.stopped());
+        let mut session = match clusters.session(&self.place.target).await {
+            Ok(session) => session,
+            Err(error) => return Ended::before_anything(vec![reading(self.place, &error)]),
+        };
+        let mut cluster = SetOnCluster {
+            session: &mut session,
+            ledger: &self.place.ledger,
+            set: self.set,
+            // Whatever schema a migration changes must be recorded, or it looks like drift to a
+            // set that watches that schema.
+            watched: &Watched::All,
+        };
+        let seen = match cluster.observe().await {
+            Ok(seen) => seen,
+            Err(error) => return Ended::before_anything(vec![reading(self.place, &error)]),
+        };
+        let records = self.records(&seen);
+        let plan = match self.plan(&records) {
+            Ok(plan) => plan,
+            Err(diagnostics) => return Ended::before_anything(diagnostics),
+        };
+        if let Err(diagnostic) = still_as_planned(&plan) {
+            return Ended::before_anything(vec![diagnostic]);
+        }
+
+        let (report, result) = engine::apply(&mut cluster, &plan, &seen, &budget).await;
+        Ended {
+            observation: report.observation,
+            diagnostics: result
+                .err()
+                .map(|error| diagnostics::apply_error(&error, report.applied.len()))
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
+/// Sets computed attributes on a planned or new state.
+pub(super) fn set_all(object: &mut Value, attributes: Vec<(&'static str, Value)>) {
+    for (name, value) in attributes {
+        object.set(name, value);
+    }
+}
+
+/// The warning of a refresh that could not look: the state stays as it is.
+pub(super) fn not_refreshed(error: Diagnostic) -> Diagnostic {
+    Diagnostic::warning("State was not refreshed").detail(format!(
+        "{}. {}\n\nThe state stays as it was; what has changed in the database does not show.",
+        error.summary, error.detail
+    ))
+}
+
+/// The warning of a destroy.
+pub(super) fn what_stays(what: &str) -> Diagnostic {
+    Diagnostic::warning("Migrations stay in the database").detail(format!(
+        "Destroying this resource makes Terraform forget {what}. The database is not touched: \
+         tables, data and the ledger stay as they are."
+    ))
+}
+
+/// The warning of a plan that could not ask the cluster.
+pub(super) fn planned_from_files() -> Diagnostic {
+    Diagnostic::warning("Planned from the files alone").detail(
+        "The cluster is not known yet, so this plan does not know what is applied there. The \
+         apply compares the files with the cluster's ledger before it runs anything.",
+    )
+}

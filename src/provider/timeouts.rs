@@ -1,0 +1,109 @@
+//! The `timeouts` argument: how long a whole run may take.
+
+use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+use crate::schema::{Attribute, Nesting};
+use crate::value::{Input, Object};
+
+const DEFAULT_WRITE: Duration = Duration::from_secs(60 * 60);
+const DEFAULT_READ: Duration = Duration::from_secs(5 * 60);
+
+/// How long each kind of run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeouts {
+    pub(super) create: Duration,
+    pub(super) read: Duration,
+    pub(super) update: Duration,
+}
+
+/// The schema of the argument.
+pub(super) fn attribute() -> Attribute {
+    let duration = |name: &str, what: &str, default: &str| {
+        Attribute::string(name).optional().description(format!(
+            "How long {what} may take, for example `\"90s\"` or `\"1h30m\"`. Default: `{default}`."
+        ))
+    };
+    Attribute::nested(
+        "timeouts",
+        Nesting::Single,
+        vec![
+            duration("create", "the first apply", "60m"),
+            duration("read", "a refresh or a plan", "5m"),
+            duration("update", "a later apply", "60m"),
+        ],
+    )
+    .optional()
+    .description("Limits for whole runs. A run that uses its time up ends after the statement it is at, and the next apply goes on from there.")
+}
+
+impl Timeouts {
+    /// Reads the argument of a resource. What is absent or not known yet has its default.
+    pub(super) fn decode(resource: &Object<'_>) -> Result<Self, Diagnostic> {
+        let timeouts = resource.object("timeouts").known();
+        let read = |name: &str, default| match &timeouts {
+            None => Ok(default),
+            Some(timeouts) => match timeouts.string(name) {
+                Input::Known(text) => parse(text).ok_or_else(|| {
+                    let path = timeouts.path(name);
+                    Diagnostic::error(format!("Invalid {path}"))
+                        .detail(format!(
+                            "{text:?} is not a duration. Write numbers with the units h, m, s or \
+                             ms, for example \"90s\" or \"1h30m\"; it must be longer than zero."
+                        ))
+                        .at(path)
+                }),
+                Input::Null | Input::Unknown => Ok(default),
+            },
+        };
+        Ok(Self {
+            create: read("create", DEFAULT_WRITE)?,
+            read: read("read", DEFAULT_READ)?,
+            update: read("update", DEFAULT_WRITE)?,
+        })
+    }
+}
+
+/// A duration as Go prints it (`1h30m`, `1.5h`, `250ms`), which is what Terraform's users write.
+fn parse(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(letters);
+        let seconds = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 0.001,
+            _ => return None,
+        };
+        let part = number.parse::<f64>().ok()? * seconds;
+        total = total.checked_add(Duration::try_from_secs_f64(part).ok()?)?;
+        rest = tail;
+    }
+    // A year is longer than any run, and far from what overflows a point in time.
+    (total > Duration::ZERO && total <= Duration::from_secs(365 * 24 * 3600)).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_terraform_users_write_them() {
+        assert_eq!(parse("90s"), Some(Duration::from_secs(90)));
+        assert_eq!(parse("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse("1.5h"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse("250ms"), Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused() {
+        for text in ["", "10", "m", "-5m", "5 m", "0s", "5d", "1e9h", "9999999h", "..s"] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+}
