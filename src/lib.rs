@@ -4,4 +4,7 @@
 //! `ARCHITECTURE.md`.
 
 pub mod database;
+pub mod engine;
+pub mod formats;
 pub mod migration;
+pub mod sql;

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 /// What names a migration inside its set, as its directory format writes it, for example `0001`.
 ///
 /// Opaque text: the order of migrations is the order of the directory, not of the versions.
@@ -21,6 +23,24 @@ impl fmt::Display for Version {
 /// `sha256:<64 hex digits>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Checksum(pub String);
+
+impl Checksum {
+    /// The checksum of a text. A byte order mark and the kind of line ends do not count, because
+    /// editors and git change both without being asked; a carriage return elsewhere does.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut hash = Sha256::new();
+        for (number, line) in text.split("\r\n").enumerate() {
+            if number > 0 {
+                hash.update(b"\n");
+            }
+            hash.update(line);
+        }
+        let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("sha256:{hex}"))
+    }
+}
 
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,149 @@
+//! drizzle-kit's classic layout: files in the order of `meta/_journal.json`.
+//!
+//! The journal is the list of migrations; a file it does not name would be skipped by Drizzle
+//! without a word, and is an error here. Snapshots are ignored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::listing::{Listing, Source, read_text};
+use super::read::{self, Named};
+use super::{FormatError, detect};
+use crate::migration::{Migration, Origin};
+
+const JOURNAL: &str = "meta/_journal.json";
+
+/// What drizzle-kit writes between statements. Drizzle cuts the text there wherever it stands.
+const BREAKPOINT: &str = "--> statement-breakpoint";
+
+/// One entry of the journal.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    /// Name of the file without `.sql`.
+    tag: String,
+    chunks: Chunks,
+}
+
+/// How a file falls into the parts that Drizzle sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunks {
+    AtBreakpoints,
+    Whole,
+}
+
+/// Makes a migration of each entry of the journal.
+pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+    let journal = listing.path(JOURNAL);
+    let entries = read_journal(&journal).map_err(|error| vec![error])?;
+    let paths: Vec<String> =
+        entries.iter().map(|entry| listing.path(&format!("{}.sql", entry.tag))).collect();
+    let mut sources: BTreeMap<String, Source> =
+        listing.sql.into_iter().map(|source| (source.file.clone(), source)).collect();
+
+    let mut migrations = Vec::new();
+    let mut errors = Vec::new();
+    for (entry, path) in entries.iter().zip(paths) {
+        let result = match sources.remove(&path) {
+            Some(source) => migration(entry, source),
+            None => Err(FormatError::MissingTagFile {
+                journal: journal.clone(),
+                tag: entry.tag.clone(),
+                file: path,
+            }),
+        };
+        match result {
+            Ok(migration) => migrations.push(migration),
+            Err(error) => errors.push(error),
+        }
+    }
+    let unlisted = sources.into_keys();
+    errors.extend(
+        unlisted.map(|file| FormatError::UnlistedFile { journal: journal.clone(), file }),
+    );
+    if errors.is_empty() { Ok(migrations) } else { Err(errors) }
+}
+
+fn migration(entry: &Entry, source: Source) -> Result<Migration, FormatError> {
+    let text = source.text?;
+    detect::check_down_sections(&source.file, &text)?;
+    let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
+    let named =
+        Named { file: &source.file, version: &entry.tag, description: &description };
+    read::migration(&named, &text, chunks(&text, entry.chunks))
+}
+
+/// The parts of a file, each with the line where it begins.
+fn chunks(text: &str, chunks: Chunks) -> Vec<(usize, &str)> {
+    let parts: Vec<&str> = match chunks {
+        Chunks::AtBreakpoints => text.split(BREAKPOINT).collect(),
+        Chunks::Whole => vec![text],
+    };
+    let mut line = 1;
+    let begins = |part: &str| {
+        let begin = line;
+        line += part.matches('\n').count();
+        begin
+    };
+    let lines: Vec<usize> = parts.iter().copied().map(begins).collect();
+    lines.into_iter().zip(parts).collect()
+}
+
+fn read_journal(file: &str) -> Result<Vec<Entry>, FormatError> {
+    let text = read_text(file).map_err(|error| match error {
+        FormatError::MissingFile { file } => FormatError::MissingJournal { file },
+        other => other,
+    })?;
+    parse_journal(file, &text)
+}
+
+fn parse_journal(file: &str, text: &str) -> Result<Vec<Entry>, FormatError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let journal: Value = serde_json::from_str(text).map_err(|source| {
+        let origin = Origin { file: file.to_owned(), line: source.line() };
+        FormatError::MalformedJournal { origin, source }
+    })?;
+    let shape = |problem: String| FormatError::JournalShape { file: file.to_owned(), problem };
+
+    // Drizzle's own reader never looks at the dialect, so a journal written by hand may lack it.
+    match &journal["dialect"] {
+        Value::Null => {}
+        Value::String(dialect) if dialect == "postgresql" => {}
+        other => {
+            let dialect = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+            return Err(FormatError::JournalDialect { file: file.to_owned(), dialect });
+        }
+    }
+    let Value::Array(values) = &journal["entries"] else {
+        return Err(shape("`entries` is not a list".to_owned()));
+    };
+    let mut entries = Vec::new();
+    let mut tags = BTreeSet::new();
+    for (number, value) in values.iter().enumerate() {
+        let entry = Entry::parse(value)
+            .map_err(|problem| shape(format!("`entries[{number}].{problem}")))?;
+        if !tags.insert(entry.tag.clone()) {
+            return Err(FormatError::DuplicateTag { file: file.to_owned(), tag: entry.tag });
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+impl Entry {
+    fn parse(value: &Value) -> Result<Self, &'static str> {
+        let tag = value["tag"].as_str().ok_or("tag` is not a string")?;
+        if tag.is_empty() || tag.contains(['/', '\\']) {
+            return Err("tag` is not the name of a file");
+        }
+        let chunks = match &value["breakpoints"] {
+            Value::Null | Value::Bool(true) => Chunks::AtBreakpoints,
+            Value::Bool(false) => Chunks::Whole,
+            _ => return Err("breakpoints` is neither true nor false"),
+        };
+        Ok(Self { tag: tag.to_owned(), chunks })
+    }
+}
+
+#[cfg(test)]
+mod tests;

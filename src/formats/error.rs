@@ -1,0 +1,226 @@
+//! What can be wrong with a directory, its files and their SQL.
+
+use std::io;
+
+use super::FORMATS;
+use crate::migration::Origin;
+use crate::sql::{Refusal, SplitError};
+
+/// A word that `format` does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown format `{name}`, expected one of {}", known())]
+pub struct UnknownFormat {
+    /// The word.
+    pub name: String,
+}
+
+fn known() -> String {
+    let names: Vec<String> = FORMATS.iter().map(|info| format!("`{}`", info.name)).collect();
+    names.join(", ")
+}
+
+/// Why a directory or a file is not a set of migrations that can run.
+///
+/// File names are as the practitioner wrote them, with forward slashes after that.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub enum FormatError {
+    /// Also when the path is empty.
+    #[error("directory `{dir}` does not exist")]
+    MissingDirectory { dir: String },
+    #[error("`{dir}` is not a directory")]
+    NotADirectory { dir: String },
+    #[error("directory `{dir}` cannot be listed")]
+    UnreadableDirectory { dir: String, source: io::Error },
+    #[error("directory `{dir}` holds no migration")]
+    EmptyDirectory { dir: String },
+
+    #[error("file `{file}` does not exist")]
+    MissingFile { file: String },
+    #[error("file `{file}` cannot be read")]
+    UnreadableFile { file: String, source: io::Error },
+    /// The name is shown with replacement characters.
+    #[error("the name of `{file}` is not valid UTF-8")]
+    NameNotUtf8 { file: String },
+    /// The origin is the line of the first wrong byte.
+    #[error("{origin} is not valid UTF-8")]
+    NotUtf8 { origin: Origin },
+
+    /// The origin is the line where what stays open begins.
+    #[error("{origin} cannot be split into statements")]
+    Split { origin: Origin, source: SplitError },
+    #[error("{origin} holds {}: {}", refusal.statement, refusal.reason)]
+    Refused { origin: Origin, refusal: Refusal },
+    #[error("`{file}` holds no statement")]
+    NoStatement { file: String },
+
+    #[error("the name of `{file}` does not tell a version: it is not `<digits>_<name>.sql`")]
+    VersionNotANumber { file: String },
+    /// Equal as numbers, not necessarily as written.
+    #[error("`{first}` and `{second}` have the same version")]
+    DuplicateVersion { first: String, second: String },
+    #[error("`{file}` lies in a subdirectory, where it would never run")]
+    NestedFile { file: String },
+    /// The file undoes a migration, by its name.
+    #[error("`{file}` undoes a migration")]
+    DownFile { file: String },
+    /// A part of the file undoes the rest, by the mark of another tool.
+    #[error("{origin} begins a part that undoes the migration, as marked for {tool}")]
+    DownSection { origin: Origin, tool: &'static str },
+
+    /// The directory is made for a tool whose format cannot be read.
+    #[error("`{dir}` is a directory of {tool}, a format that is not supported yet: it holds {sign}")]
+    UnsupportedFormat { dir: String, tool: &'static str, sign: String },
+    /// Two tools left their mark.
+    #[error("`{dir}` is a directory of both {first} and {second}")]
+    AmbiguousFormat { dir: String, first: &'static str, second: &'static str },
+
+    #[error("journal `{file}` does not exist")]
+    MissingJournal { file: String },
+    /// The problem is the JSON parser's.
+    #[error("{origin} is not valid JSON")]
+    MalformedJournal { origin: Origin, source: serde_json::Error },
+    /// JSON, but not a journal; `problem` names the field.
+    #[error("journal `{file}` is not as Drizzle writes it: {problem}")]
+    JournalShape { file: String, problem: String },
+    #[error("journal `{file}` is for the dialect `{dialect}`, not for `postgresql`")]
+    JournalDialect { file: String, dialect: String },
+    #[error("journal `{file}` lists `{tag}` twice")]
+    DuplicateTag { file: String, tag: String },
+    #[error("journal `{journal}` lists `{tag}`, but `{file}` does not exist")]
+    MissingTagFile { journal: String, tag: String, file: String },
+    #[error("journal `{journal}` does not list `{file}`, so it would never run")]
+    UnlistedFile { journal: String, file: String },
+}
+
+impl FormatError {
+    /// The line to look at, if the error has one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::NotUtf8 { origin }
+            | Self::Split { origin, .. }
+            | Self::Refused { origin, .. }
+            | Self::DownSection { origin, .. }
+            | Self::MalformedJournal { origin, .. } => Some(origin),
+            Self::MissingDirectory { .. }
+            | Self::NotADirectory { .. }
+            | Self::UnreadableDirectory { .. }
+            | Self::EmptyDirectory { .. }
+            | Self::MissingFile { .. }
+            | Self::UnreadableFile { .. }
+            | Self::NameNotUtf8 { .. }
+            | Self::NoStatement { .. }
+            | Self::VersionNotANumber { .. }
+            | Self::DuplicateVersion { .. }
+            | Self::NestedFile { .. }
+            | Self::DownFile { .. }
+            | Self::UnsupportedFormat { .. }
+            | Self::AmbiguousFormat { .. }
+            | Self::MissingJournal { .. }
+            | Self::JournalShape { .. }
+            | Self::JournalDialect { .. }
+            | Self::DuplicateTag { .. }
+            | Self::MissingTagFile { .. }
+            | Self::UnlistedFile { .. } => None,
+        }
+    }
+
+    /// The file or directory to look at.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        match self {
+            Self::MissingDirectory { dir }
+            | Self::NotADirectory { dir }
+            | Self::UnreadableDirectory { dir, .. }
+            | Self::EmptyDirectory { dir }
+            | Self::UnsupportedFormat { dir, .. }
+            | Self::AmbiguousFormat { dir, .. } => dir,
+            Self::MissingFile { file }
+            | Self::UnreadableFile { file, .. }
+            | Self::NameNotUtf8 { file }
+            | Self::NoStatement { file }
+            | Self::VersionNotANumber { file }
+            | Self::DuplicateVersion { second: file, .. }
+            | Self::NestedFile { file }
+            | Self::DownFile { file }
+            | Self::MissingJournal { file }
+            | Self::JournalShape { file, .. }
+            | Self::JournalDialect { file, .. }
+            | Self::DuplicateTag { file, .. }
+            | Self::MissingTagFile { journal: file, .. }
+            | Self::UnlistedFile { file, .. } => file,
+            Self::NotUtf8 { origin }
+            | Self::Split { origin, .. }
+            | Self::Refused { origin, .. }
+            | Self::DownSection { origin, .. }
+            | Self::MalformedJournal { origin, .. } => &origin.file,
+        }
+    }
+
+    /// What to do now, in full sentences.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::MissingDirectory { .. }
+            | Self::NotADirectory { .. }
+            | Self::UnreadableDirectory { .. }
+            | Self::MissingFile { .. }
+            | Self::UnreadableFile { .. } => {
+                "Check the path; a relative one begins where Terraform runs, so write \
+                 `${path.module}/…` for a path inside the module."
+            }
+            Self::EmptyDirectory { .. } => "Add a migration, for example `0001_create_users.sql`.",
+            Self::NameNotUtf8 { .. } => "Rename the file.",
+            Self::NotUtf8 { .. } => "Save the file as UTF-8.",
+            Self::Split { source: SplitError::MetaCommand { .. }, .. } => {
+                "Write SQL only; the provider sends the file to the cluster without psql."
+            }
+            Self::Split { .. } => "Mend the SQL; nothing of the directory runs before that.",
+            Self::Refused { refusal, .. } => refusal.advice,
+            Self::NoStatement { .. } => {
+                "Write a statement into the file or remove it; a migration that does nothing \
+                 cannot be told from one that was emptied by mistake."
+            }
+            Self::VersionNotANumber { .. } => {
+                "Name the file `<digits>_<name>.sql`, for example `0001_create_users.sql`, or move \
+                 it to another directory."
+            }
+            Self::DuplicateVersion { .. } => {
+                "Give the one that has not been applied yet a higher number."
+            }
+            Self::NestedFile { .. } => {
+                "Move the file into the directory itself if it is a migration, elsewhere if it is \
+                 not."
+            }
+            Self::DownFile { .. } | Self::DownSection { .. } => {
+                "Migrations only go forward: remove what undoes them, and write a new migration \
+                 to take something back."
+            }
+            Self::UnsupportedFormat { .. } => {
+                "Keep the forward SQL in numbered files; if the directory holds nothing else, say \
+                 `format = \"plain\"`."
+            }
+            Self::AmbiguousFormat { .. } => {
+                "Set `format`, or remove what the other tool left in the directory."
+            }
+            Self::MissingJournal { .. } => {
+                "Commit the `meta` directory that drizzle-kit writes next to the SQL files."
+            }
+            Self::MalformedJournal { .. } | Self::JournalShape { .. } => {
+                "Restore the journal from version control or let drizzle-kit write it again; an \
+                 unresolved merge conflict is the usual cause."
+            }
+            Self::JournalDialect { .. } => {
+                "Aurora DSQL speaks PostgreSQL: set `dialect: \"postgresql\"` in the drizzle-kit \
+                 configuration and generate the migrations again."
+            }
+            Self::DuplicateTag { .. } => "Remove one of the two entries.",
+            Self::MissingTagFile { .. } => "Restore the file, or remove its entry.",
+            Self::UnlistedFile { .. } => {
+                "Let drizzle-kit list it (`drizzle-kit generate --custom` makes a file together \
+                 with its entry), or remove the file."
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The file system: what a directory holds, and the text of a file. Nowhere else is it touched.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::FormatError;
+use crate::migration::Origin;
+
+/// How deep subdirectories are searched for SQL files; also what ends a loop of symbolic links.
+const DEPTH: usize = 4;
+
+/// What a directory holds, sorted by name.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// The directory as the practitioner wrote it.
+    pub(super) dir: String,
+    /// Names of the files directly inside.
+    pub(super) files: Vec<String>,
+    /// Paths of the files in subdirectories, from the directory on, with forward slashes.
+    pub(super) nested: Vec<String>,
+    /// Those of `files` that are SQL, read.
+    pub(super) sql: Vec<Source>,
+}
+
+/// An SQL file, or an entry of a map.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Its name inside the directory.
+    pub(super) name: String,
+    /// As the practitioner would write it.
+    pub(super) file: String,
+    /// What is in it, or why that is not known.
+    pub(super) text: Result<String, FormatError>,
+}
+
+impl Listing {
+    /// The path of a file, as a practitioner who wrote the directory would write it.
+    pub(super) fn path(&self, name: &str) -> String {
+        join(&self.dir, name)
+    }
+
+    /// Whether there is such a file, directly inside or in a subdirectory.
+    pub(super) fn holds(&self, path: &str) -> bool {
+        self.files.iter().chain(&self.nested).any(|held| held == path)
+    }
+
+    /// An error for each SQL file in a subdirectory: no format that can be read has such files.
+    pub(super) fn nested_errors(&self) -> Vec<FormatError> {
+        let nested = self.nested.iter().filter(|path| is_sql(path));
+        nested.map(|path| FormatError::NestedFile { file: self.path(path) }).collect()
+    }
+}
+
+/// Whether a file is SQL by its name.
+fn is_sql(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(is_sql_extension)
+}
+
+fn is_sql_extension(extension: &OsStr) -> bool {
+    extension.eq_ignore_ascii_case("sql")
+}
+
+/// Lists a directory and its subdirectories, and reads its SQL files, each once.
+pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
+    let mut files = Vec::new();
+    let mut nested = Vec::new();
+    let mut subdirectories = Vec::new();
+    for entry in entries(dir)? {
+        match entry {
+            Entry::File(name) => files.push(name),
+            Entry::Directory(name) => subdirectories.push((name, 1)),
+        }
+    }
+    while let Some((subdirectory, depth)) = subdirectories.pop() {
+        for entry in entries(&join(dir, &subdirectory))? {
+            match entry {
+                Entry::File(name) => nested.push(join(&subdirectory, &name)),
+                Entry::Directory(name) if depth < DEPTH => {
+                    subdirectories.push((join(&subdirectory, &name), depth + 1));
+                }
+                Entry::Directory(_) => {}
+            }
+        }
+    }
+    files.sort();
+    nested.sort();
+    let sql = files.iter().filter(|name| is_sql(name)).map(|name| read_source(dir, name)).collect();
+    Ok(Listing { dir: dir.to_owned(), files, nested, sql })
+}
+
+fn read_source(dir: &str, name: &str) -> Source {
+    let file = join(dir, name);
+    let text = read_text(&file);
+    Source { name: name.to_owned(), file, text }
+}
+
+/// Reads a file whole. A byte order mark stays.
+pub(super) fn read_text(path: &str) -> Result<String, FormatError> {
+    let file = || path.to_owned();
+    let bytes = fs::read(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => FormatError::MissingFile { file: file() },
+        _ => FormatError::UnreadableFile { file: file(), source },
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+        FormatError::NotUtf8 { origin: Origin { file: file(), line } }
+    })
+}
+
+enum Entry {
+    File(String),
+    Directory(String),
+}
+
+fn entries(dir: &str) -> Result<Vec<Entry>, FormatError> {
+    let failed = |source: io::Error| {
+        let dir = dir.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => FormatError::MissingDirectory { dir },
+            io::ErrorKind::NotADirectory => FormatError::NotADirectory { dir },
+            _ => FormatError::UnreadableDirectory { dir, source },
+        }
+    };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        // Follows symbolic links; a broken one counts as a file, and reading it tells the rest.
+        let is_directory = fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
+        match name.to_str() {
+            Some(name) if is_directory => entries.push(Entry::Directory(name.to_owned())),
+            Some(name) => entries.push(Entry::File(name.to_owned())),
+            None if Path::new(&name).extension().is_some_and(is_sql_extension) => {
+                let file = join(dir, &name.to_string_lossy());
+                return Err(FormatError::NameNotUtf8 { file });
+            }
+            None => {}
+        }
+    }
+    Ok(entries)
+}
+
+fn join(dir: &str, name: &str) -> String {
+    format!("{}/{name}", dir.trim_end_matches('/'))
+}

@@ -1,0 +1,316 @@
+//! PostgreSQL's lexical rules: text in, tokens out.
+//!
+//! Follows `src/backend/parser/scan.l` of PostgreSQL 16 as far as it decides where a token ends,
+//! with `standard_conforming_strings` on, which DSQL lets nobody change. Every byte of the text
+//! belongs to exactly one token, except a byte order mark at the start. Does not know keywords,
+//! and leaves numbers and operators that the server would refuse to the server.
+
+use super::SplitError;
+
+/// What a token is; its text says the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// Keyword or unquoted identifier.
+    Word,
+    /// `"…"` or `U&"…"`.
+    QuotedIdentifier,
+    /// A string constant in any notation, with its prefix.
+    String,
+    /// A number, also a malformed one.
+    Number,
+    /// `$1`.
+    Parameter,
+    /// One ASCII character of punctuation or of an operator.
+    Symbol,
+    Space,
+    /// `--` up to the end of its line, which is not part of it.
+    LineComment,
+    /// `/* … */` with everything nested in it.
+    BlockComment,
+}
+
+/// A token and its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token<'a> {
+    pub(super) kind: TokenKind,
+    pub(super) text: &'a str,
+    /// Offset of its first byte.
+    pub(super) start: usize,
+    /// Line of its first byte, counted from 1.
+    pub(super) line: usize,
+}
+
+impl Token<'_> {
+    /// Offset behind its last byte.
+    pub(super) fn end(&self) -> usize {
+        self.start + self.text.len()
+    }
+
+    /// Whether the server's parser never sees it.
+    pub(super) fn is_trivia(&self) -> bool {
+        matches!(self.kind, TokenKind::Space | TokenKind::LineComment | TokenKind::BlockComment)
+    }
+
+    pub(super) fn is_word(&self, word: &str) -> bool {
+        self.kind == TokenKind::Word && self.text.eq_ignore_ascii_case(word)
+    }
+
+    pub(super) fn is_symbol(&self, symbol: &str) -> bool {
+        self.kind == TokenKind::Symbol && self.text == symbol
+    }
+}
+
+/// The tokens of a text, one after the other. Ends after its first error.
+pub(super) struct Lexer<'a> {
+    text: &'a str,
+    position: usize,
+    line: usize,
+    /// How often a byte was looked at: the proof that the work is linear.
+    #[cfg(test)]
+    pub(super) reads: std::cell::Cell<usize>,
+}
+
+impl<'a> Lexer<'a> {
+    /// Begins at the start of `text`, whose first line is line `first_line` of its file.
+    pub(super) fn new(text: &'a str, first_line: usize) -> Self {
+        let position = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        Self {
+            text,
+            position,
+            line: first_line,
+            #[cfg(test)]
+            reads: std::cell::Cell::new(0),
+        }
+    }
+
+    /// Kind and end of the token that starts at `start` with `first`.
+    fn scan(&self, start: usize, first: u8) -> Result<(TokenKind, usize), SplitError> {
+        let line = self.line;
+        let string = |end: Option<usize>| match end {
+            Some(end) => Ok((TokenKind::String, end)),
+            None => Err(SplitError::UnterminatedString { line }),
+        };
+        let identifier = |end: Option<usize>| match end {
+            Some(end) => Ok((TokenKind::QuotedIdentifier, end)),
+            None => Err(SplitError::UnterminatedIdentifier { line }),
+        };
+        match (first, self.byte(start + 1)) {
+            (b'-', Some(b'-')) => Ok((TokenKind::LineComment, self.end_of_line(start + 2))),
+            (b'/', Some(b'*')) => match self.end_of_block_comment(start + 2) {
+                Some(end) => Ok((TokenKind::BlockComment, end)),
+                None => Err(SplitError::UnterminatedComment { line }),
+            },
+            (b'\'', _) => string(self.end_of_quoted(start + 1, b'\'')),
+            (b'"', _) => identifier(self.end_of_quoted(start + 1, b'"')),
+            (b'E' | b'e', Some(b'\'')) => string(self.end_of_escape_string(start + 2)),
+            (b'B' | b'b' | b'X' | b'x' | b'N' | b'n', Some(b'\'')) => {
+                string(self.end_of_quoted(start + 2, b'\''))
+            }
+            (b'U' | b'u', Some(b'&')) if self.byte(start + 2) == Some(b'\'') => {
+                string(self.end_of_quoted(start + 3, b'\''))
+            }
+            (b'U' | b'u', Some(b'&')) if self.byte(start + 2) == Some(b'"') => {
+                identifier(self.end_of_quoted(start + 3, b'"'))
+            }
+            (b'$', _) => self.scan_dollar(start),
+            (b'0'..=b'9', _) | (b'.', Some(b'0'..=b'9')) => {
+                Ok((TokenKind::Number, self.end_of_number(start + 1)))
+            }
+            (b'\\', _) => {
+                let end = self.end_of_run(start + 1, |byte| !is_space(byte) && byte != b'\\');
+                Err(SplitError::MetaCommand { line, command: self.text[start..end].to_owned() })
+            }
+            _ if is_space(first) => Ok((TokenKind::Space, self.end_of_run(start + 1, is_space))),
+            _ if is_identifier_start(first) => {
+                Ok((TokenKind::Word, self.end_of_run(start + 1, is_identifier_part)))
+            }
+            _ => Ok((TokenKind::Symbol, start + 1)),
+        }
+    }
+
+    /// `$1`, `$tag$…$tag$`, or a dollar sign that means nothing.
+    fn scan_dollar(&self, start: usize) -> Result<(TokenKind, usize), SplitError> {
+        if self.byte(start + 1).is_some_and(|byte| byte.is_ascii_digit()) {
+            let end = self.end_of_run(start + 1, |byte| byte.is_ascii_digit());
+            return Ok((TokenKind::Parameter, end));
+        }
+        let tag_end = self.end_of_tag(start + 1);
+        if self.byte(tag_end) != Some(b'$') {
+            return Ok((TokenKind::Symbol, start + 1));
+        }
+        let tag = &self.text[start..=tag_end];
+        match self.end_of_dollar_quoted(tag_end + 1, tag) {
+            Some(end) => Ok((TokenKind::String, end)),
+            None => Err(SplitError::UnterminatedDollarQuote {
+                line: self.line,
+                tag: tag.to_owned(),
+            }),
+        }
+    }
+
+    /// A carriage return alone ends a line comment too: the server would run what follows it.
+    fn end_of_line(&self, from: usize) -> usize {
+        self.end_of_run(from, |byte| byte != b'\n' && byte != b'\r')
+    }
+
+    fn end_of_block_comment(&self, from: usize) -> Option<usize> {
+        let mut at = from;
+        let mut depth = 1;
+        while depth > 0 {
+            match (self.byte(at)?, self.byte(at + 1)) {
+                (b'/', Some(b'*')) => {
+                    depth += 1;
+                    at += 2;
+                }
+                (b'*', Some(b'/')) => {
+                    depth -= 1;
+                    at += 2;
+                }
+                _ => at += 1,
+            }
+        }
+        Some(at)
+    }
+
+    /// A quote inside is written twice; a backslash is a backslash.
+    fn end_of_quoted(&self, from: usize, quote: u8) -> Option<usize> {
+        let mut at = from;
+        loop {
+            if self.byte(at)? != quote {
+                at += 1;
+            } else if self.byte(at + 1) == Some(quote) {
+                at += 2;
+            } else {
+                return Some(at + 1);
+            }
+        }
+    }
+
+    /// `E'…'` with all parts that continue it: in them, too, a backslash escapes a quote.
+    fn end_of_escape_string(&self, from: usize) -> Option<usize> {
+        let mut at = from;
+        loop {
+            match self.byte(at)? {
+                b'\\' => at += 2,
+                b'\'' if self.byte(at + 1) == Some(b'\'') => at += 2,
+                b'\'' => match self.start_of_continuation(at + 1) {
+                    Some(start) => at = start,
+                    None => return Some(at + 1),
+                },
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// A constant goes on after white space and `--` comments if a line ends among them.
+    fn start_of_continuation(&self, from: usize) -> Option<usize> {
+        let mut at = from;
+        let mut line_ended = false;
+        loop {
+            match self.byte(at)? {
+                b'\'' if line_ended => return Some(at + 1),
+                b'-' if self.byte(at + 1) == Some(b'-') => at = self.end_of_line(at + 2),
+                byte if is_space(byte) => {
+                    line_ended |= byte == b'\n' || byte == b'\r';
+                    at += 1;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// A tag is an identifier without dollar signs, or nothing.
+    fn end_of_tag(&self, from: usize) -> usize {
+        if self.byte(from).is_some_and(is_identifier_start) {
+            self.end_of_run(from + 1, |byte| is_identifier_part(byte) && byte != b'$')
+        } else {
+            from
+        }
+    }
+
+    /// The dollar sign that ends a wrong tag may begin the right one.
+    fn end_of_dollar_quoted(&self, from: usize, tag: &str) -> Option<usize> {
+        let mut at = from;
+        loop {
+            at = self.end_of_run(at, |byte| byte != b'$');
+            self.byte(at)?;
+            let tag_end = self.end_of_tag(at + 1);
+            if self.byte(tag_end) == Some(b'$') && self.text[at..=tag_end] == *tag {
+                return Some(tag_end + 1);
+            }
+            at = tag_end;
+        }
+    }
+
+    /// The sign of an exponent belongs to the number, any other sign does not.
+    fn end_of_number(&self, from: usize) -> usize {
+        let part = |byte| is_identifier_part(byte) && byte != b'$' || byte == b'.';
+        let end = self.end_of_run(from, part);
+        let has_exponent = matches!(self.text.as_bytes()[end - 1], b'e' | b'E')
+            && matches!(self.byte(end), Some(b'+' | b'-'))
+            && self.byte(end + 1).is_some_and(|byte| byte.is_ascii_digit());
+        if has_exponent { self.end_of_run(end + 1, part) } else { end }
+    }
+
+    fn end_of_run(&self, from: usize, belongs: impl Fn(u8) -> bool) -> usize {
+        let mut at = from;
+        while self.byte(at).is_some_and(&belongs) {
+            at += 1;
+        }
+        at
+    }
+
+    /// The only place that looks at the text.
+    fn byte(&self, at: usize) -> Option<u8> {
+        #[cfg(test)]
+        self.reads.set(self.reads.get() + 1);
+        self.text.as_bytes().get(at).copied()
+    }
+}
+
+impl<'a> Iterator for Lexer<'a> {
+    type Item = Result<Token<'a>, SplitError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.position;
+        let first = self.byte(start)?;
+        match self.scan(start, first) {
+            Ok((kind, end)) => {
+                let token = Token { kind, text: &self.text[start..end], start, line: self.line };
+                self.position = end;
+                self.line += count_lines(token.text);
+                Some(Ok(token))
+            }
+            Err(error) => {
+                self.position = self.text.len();
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// The tokens that the server's parser would see, up to the first error.
+pub(super) fn significant(sql: &str) -> impl Iterator<Item = Token<'_>> {
+    Lexer::new(sql, 1).map_while(Result::ok).filter(|token| !token.is_trivia())
+}
+
+/// How many lines end in `text`.
+pub(super) fn count_lines(text: &str) -> usize {
+    text.bytes().filter(|&byte| byte == b'\n').count()
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+/// All of non-ASCII counts as letters, also what looks like white space.
+fn is_identifier_start(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii()
+}
+
+fn is_identifier_part(byte: u8) -> bool {
+    is_identifier_start(byte) || byte.is_ascii_digit() || byte == b'$'
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! Where one statement ends and the next begins.
+//!
+//! A semicolon ends a statement unless it stands in a literal or a comment (the lexer's business),
+//! between parentheses, or in the `BEGIN ATOMIC … END` body of a function. Does not know what the
+//! statements do, nor whether they are valid.
+
+use super::SplitError;
+use super::lex::{Lexer, Token, count_lines};
+
+/// One statement of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// From its first to its last token: no semicolon, no comments around it, those inside kept.
+    pub text: &'a str,
+    /// Line of its first token, counted from 1.
+    pub line: usize,
+    /// The comments and blanks between the semicolon before and its first token.
+    pub before: &'a str,
+}
+
+/// Splits a whole text into its statements. What holds only comments is no statement.
+///
+/// # Errors
+///
+/// If the text ends inside something or holds what is not SQL; see [`SplitError`].
+pub fn split(text: &str) -> Result<Vec<Piece<'_>>, SplitError> {
+    pieces(text, 1).collect()
+}
+
+/// Splits a text statement by statement; its first line is line `first_line` of its file.
+///
+/// Lazy, so that a caller can stop at a statement which explains why the rest is not SQL.
+#[must_use]
+pub fn pieces(text: &str, first_line: usize) -> Pieces<'_> {
+    let nul = text.find('\0').map(|at| SplitError::NulByte {
+        line: first_line + count_lines(&text[..at]),
+    });
+    Pieces { text, lexer: Lexer::new(text, first_line), begin: 0, error: nul }
+}
+
+/// Iterator over the statements of a text; ends after its first error. Made by [`pieces`].
+pub struct Pieces<'a> {
+    text: &'a str,
+    lexer: Lexer<'a>,
+    /// Where the text of the next statement begins, comments included.
+    begin: usize,
+    /// Known before the first statement.
+    error: Option<SplitError>,
+}
+
+impl<'a> Pieces<'a> {
+    fn piece(&self, first: &Token<'_>, end: usize) -> Piece<'a> {
+        Piece {
+            text: &self.text[first.start..end],
+            line: first.line,
+            before: &self.text[self.begin..first.start],
+        }
+    }
+
+    fn fail(&mut self, error: SplitError) -> Option<Result<Piece<'a>, SplitError>> {
+        self.lexer = Lexer::new("", 1);
+        Some(Err(error))
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Result<Piece<'a>, SplitError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.error.take() {
+            return self.fail(error);
+        }
+        let mut span: Option<(Token<'a>, usize)> = None;
+        let mut nesting = Nesting::default();
+        while let Some(token) = self.lexer.next() {
+            let token = match token {
+                Ok(token) if token.is_trivia() => continue,
+                Ok(token) => token,
+                Err(error) => return self.fail(error),
+            };
+            if token.is_symbol(";") && nesting.is_outermost() {
+                let piece = span.map(|(first, end)| self.piece(&first, end));
+                self.begin = token.end();
+                match piece {
+                    Some(piece) => return Some(Ok(piece)),
+                    None => continue,
+                }
+            }
+            nesting.enter(&token);
+            let (first, _) = span.unwrap_or((token, 0));
+            span = Some((first, token.end()));
+        }
+        if let Some(error) = nesting.open() {
+            return self.fail(error);
+        }
+        let (first, end) = span?;
+        let piece = self.piece(&first, end);
+        self.begin = self.text.len();
+        Some(Ok(piece))
+    }
+}
+
+/// How deep inside a statement the next token stands.
+///
+/// The grammar of PostgreSQL puts a semicolon behind each statement of a function body, and no
+/// statement there begins with `END`. So the `END` that closes a body is the one behind `ATOMIC` or
+/// a semicolon, and the `END` of a `CASE`, or a column called so, is any other.
+#[derive(Default)]
+struct Nesting {
+    parentheses: usize,
+    parenthesis_line: usize,
+    bodies: usize,
+    body_line: usize,
+    head: Head,
+    previous: Previous,
+}
+
+/// How far the statement has come in `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}`.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Head {
+    #[default]
+    Start,
+    Create,
+    CreateOr,
+    CreateOrReplace,
+    Routine,
+    Other,
+}
+
+/// The token before, as far as it matters.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Previous {
+    Begin,
+    Atomic,
+    Semicolon,
+    #[default]
+    Other,
+}
+
+impl Nesting {
+    fn is_outermost(&self) -> bool {
+        self.parentheses == 0 && self.bodies == 0
+    }
+
+    fn enter(&mut self, token: &Token<'_>) {
+        if token.is_symbol("(") {
+            if self.parentheses == 0 {
+                self.parenthesis_line = token.line;
+            }
+            self.parentheses += 1;
+        } else if token.is_symbol(")") {
+            // One too many is the server's to refuse.
+            self.parentheses = self.parentheses.saturating_sub(1);
+        }
+        self.head = self.head.followed_by(token);
+        self.previous = self.enter_body(token);
+    }
+
+    fn enter_body(&mut self, token: &Token<'_>) -> Previous {
+        if token.is_symbol(";") {
+            Previous::Semicolon
+        } else if token.is_word("begin") {
+            Previous::Begin
+        } else if token.is_word("atomic") && self.begins_body() {
+            if self.bodies == 0 {
+                self.body_line = token.line;
+            }
+            self.bodies += 1;
+            Previous::Atomic
+        } else {
+            let closes = matches!(self.previous, Previous::Semicolon | Previous::Atomic);
+            if closes && token.is_word("end") {
+                self.bodies = self.bodies.saturating_sub(1);
+            }
+            Previous::Other
+        }
+    }
+
+    fn begins_body(&self) -> bool {
+        self.head == Head::Routine && self.previous == Previous::Begin && self.parentheses == 0
+    }
+
+    /// What is still open at the end of the text.
+    fn open(&self) -> Option<SplitError> {
+        if self.parentheses > 0 {
+            Some(SplitError::UnclosedParenthesis { line: self.parenthesis_line })
+        } else if self.bodies > 0 {
+            Some(SplitError::UnterminatedBody { line: self.body_line })
+        } else {
+            None
+        }
+    }
+}
+
+impl Head {
+    fn followed_by(self, token: &Token<'_>) -> Self {
+        match self {
+            Self::Start if token.is_word("create") => Self::Create,
+            Self::Create if token.is_word("or") => Self::CreateOr,
+            Self::CreateOr if token.is_word("replace") => Self::CreateOrReplace,
+            Self::Create | Self::CreateOrReplace
+                if token.is_word("function") || token.is_word("procedure") =>
+            {
+                Self::Routine
+            }
+            Self::Routine => Self::Routine,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! A statement in one line, for plans and messages.
+
+use super::lex::{Lexer, Token};
+
+/// The longest summary, in characters.
+const WIDTH: usize = 100;
+
+/// One line of at most 100 characters: comments gone, white space collapsed, control characters
+/// inside literals escaped, a cut marked by `…`.
+#[must_use]
+pub fn summary(sql: &str) -> String {
+    let mut line = Line::default();
+    for token in Lexer::new(sql, 1).map_while(Result::ok) {
+        line.push(&token);
+        if line.is_full() {
+            break;
+        }
+    }
+    line.finish()
+}
+
+#[derive(Default)]
+struct Line {
+    text: String,
+    characters: usize,
+    /// White space is written only once a token follows it.
+    gap: bool,
+}
+
+impl Line {
+    fn push(&mut self, token: &Token<'_>) {
+        if token.is_trivia() {
+            self.gap = self.characters > 0;
+            return;
+        }
+        if std::mem::take(&mut self.gap) {
+            self.push_char(' ');
+        }
+        for character in token.text.chars() {
+            if self.is_full() {
+                break;
+            } else if character.is_control() {
+                character.escape_default().for_each(|escaped| self.push_char(escaped));
+            } else {
+                self.push_char(character);
+            }
+        }
+    }
+
+    fn push_char(&mut self, character: char) {
+        self.text.push(character);
+        self.characters += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.characters > WIDTH
+    }
+
+    fn finish(mut self) -> String {
+        if let Some((cut, _)) = self.text.char_indices().nth(WIDTH) {
+            let (last, _) = self.text[..cut].char_indices().next_back().unwrap_or((cut, ' '));
+            self.text.truncate(last);
+            self.text.push('…');
+        }
+        self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_line_breaks_become_one_space() {
+        let sql = "CREATE  TABLE/* c */t ( -- the key\r\n\tid uuid\n)";
+
+        assert_eq!(summary(sql), "CREATE TABLE t ( id uuid )");
+    }
+
+    #[test]
+    fn a_literal_keeps_its_spaces_and_shows_its_line_breaks() {
+        let sql = "INSERT INTO t VALUES ('a  b\r\n-- c', $$\td$$)";
+
+        assert_eq!(summary(sql), r"INSERT INTO t VALUES ('a  b\r\n-- c', $$\td$$)");
+    }
+
+    #[test]
+    fn a_long_statement_is_cut_at_a_hundred_characters() {
+        let exact = format!("SELECT '{}'", "ß".repeat(91));
+        let long = format!("SELECT '{}'", "ß".repeat(92));
+
+        assert_eq!(summary(&exact), exact);
+        assert_eq!(summary(&long), format!("SELECT '{}…", "ß".repeat(91)));
+        assert_eq!(summary(&long).chars().count(), 100);
+    }
+
+    #[test]
+    fn comments_around_the_statement_leave_no_space() {
+        assert_eq!(summary("-- a\nSELECT 1 -- b\n"), "SELECT 1");
+        assert_eq!(summary("/* only a comment */"), "");
+    }
+}
