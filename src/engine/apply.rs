@@ -195,3 +195,8 @@ fn in_one_line(error: &dyn std::error::Error) -> String {
         .collect::<Vec<_>>()
         .join(": ")
 }
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,120 @@ pub fn fingerprint(snapshot: &Snapshot) -> String {
 fn is_recorded(recorded: &Snapshot, relation: &str) -> bool {
     recorded.relations.contains_key(relation) || recorded.relations.contains_key(schema_of(relation))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(relations: &[(&str, &[(&str, &str)])]) -> Snapshot {
+        let objects = |list: &[(&str, &str)]| {
+            list.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        };
+        Snapshot {
+            relations: relations.iter().map(|(r, list)| ((*r).to_owned(), objects(list))).collect(),
+        }
+    }
+
+    const SCHEMA: (&str, &[(&str, &str)]) = ("public", &[("schema public", "")]);
+    const USERS: (&str, &[(&str, &str)]) = (
+        "public.users",
+        &[("table public.users", ""), ("column public.users.id", "uuid not null")],
+    );
+    const USERS_WITH_NICK: (&str, &[(&str, &str)]) = (
+        "public.users",
+        &[
+            ("table public.users", ""),
+            ("column public.users.id", "uuid not null"),
+            ("column public.users.nick", "text"),
+        ],
+    );
+    const NOTES: (&str, &[(&str, &str)]) =
+        ("public.notes", &[("table public.notes", ""), ("column public.notes.id", "uuid")]);
+
+    fn words(recorded: &Snapshot, live: &Snapshot) -> Vec<String> {
+        changes(recorded, live).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_change_is_told_in_words() {
+        let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
+        let live = snapshot(&[
+            SCHEMA,
+            (
+                "public.users",
+                &[
+                    ("table public.users", ""),
+                    ("column public.users.id", "text not null"),
+                    ("column public.users.nick", "text"),
+                ],
+            ),
+            ("public.extra", &[("table public.extra", ""), ("column public.extra.id", "uuid")]),
+        ]);
+        assert_eq!(
+            words(&recorded, &live),
+            [
+                "table public.extra was added",
+                "table public.notes was dropped",
+                "column public.users.id was changed from \"uuid not null\" to \"text not null\"",
+                "column public.users.nick was added: text",
+            ]
+        );
+    }
+
+    #[test]
+    fn equal_schemas_and_schemas_that_nobody_recorded_show_nothing() {
+        let live = snapshot(&[SCHEMA, USERS]);
+        assert!(changes(&live, &live).is_empty());
+        assert!(changes(&Snapshot::default(), &live).is_empty());
+    }
+
+    #[test]
+    fn a_table_in_a_schema_that_was_recorded_empty_is_drift() {
+        let recorded = snapshot(&[SCHEMA]);
+        assert_eq!(
+            words(&recorded, &snapshot(&[SCHEMA, USERS])),
+            ["table public.users was added"]
+        );
+    }
+
+    #[test]
+    fn a_run_records_its_own_changes_and_never_accepts_an_earlier_drift_of_the_same_table() {
+        let recorded = snapshot(&[SCHEMA, USERS]);
+        let before = snapshot(&[SCHEMA, USERS_WITH_NICK]);
+        let mut after = before.clone();
+        after
+            .relations
+            .get_mut("public.users")
+            .unwrap()
+            .insert("column public.users.age".into(), "integer".into());
+        after.relations.extend(snapshot(&[NOTES]).relations);
+
+        let recorded = record_run(&recorded, &before, &after);
+
+        assert_eq!(words(&recorded, &after), ["column public.users.nick was added: text"]);
+    }
+
+    #[test]
+    fn the_first_run_records_the_whole_schema() {
+        let before = snapshot(&[SCHEMA, NOTES]);
+        let after = snapshot(&[SCHEMA, NOTES, USERS]);
+        assert_eq!(record_run(&Snapshot::default(), &before, &after), after);
+    }
+
+    #[test]
+    fn a_table_that_a_run_drops_is_forgotten() {
+        let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
+        let after = snapshot(&[SCHEMA, USERS]);
+        let new = record_run(&recorded, &recorded, &after);
+        assert_eq!(new, after);
+        assert_eq!(changed_relations(&recorded, &new), [("public.notes".to_owned(), None)]);
+    }
+
+    #[test]
+    fn fingerprints_tell_schemas_apart() {
+        let users = fingerprint(&snapshot(&[SCHEMA, USERS]));
+        assert_eq!(users, fingerprint(&snapshot(&[USERS, SCHEMA])));
+        assert_ne!(users, fingerprint(&snapshot(&[SCHEMA, USERS_WITH_NICK])));
+        assert!(users.starts_with("sha256:") && users.len() == 71, "{users}");
+    }
+}

@@ -169,3 +169,6 @@ fn changed_part(migration: &Migration, begun: &MigrationRecord) -> Option<PlanEr
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

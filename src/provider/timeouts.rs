@@ -7,7 +7,8 @@ use crate::schema::{Attribute, Nesting};
 use crate::value::{Input, Object};
 
 const DEFAULT_WRITE: Duration = Duration::from_secs(60 * 60);
-const DEFAULT_READ: Duration = Duration::from_secs(5 * 60);
+/// The limit of a look at the database.
+pub(super) const DEFAULT_READ: Duration = Duration::from_secs(5 * 60);
 
 /// How long each kind of run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,3 +4,6 @@ mod computed;
 pub(super) mod migration;
 pub(super) mod migration_set;
 mod run;
+
+/// The set that holds every `dsql_migration` in the ledger.
+const SINGLE_MIGRATIONS: &str = "dsql_migration";

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::super::clusters::Clusters;
+use super::super::contract::ImportResponse;
 use super::super::diagnostics;
 use super::super::settings::{Place, Settings};
+use super::super::timeouts;
 use crate::database::{Error, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Budget, Cluster, SetOnCluster};
 use crate::migration::Migration;
+use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
 /// Reads a resource's `connection` and says where it leads.
@@ -19,6 +22,11 @@ pub(super) fn place(clusters: &Clusters, resource: &Object<'_>) -> Result<Input<
         Input::Known(connection) => Settings::decode_connection(&connection)?,
     };
     clusters.place(connection)
+}
+
+/// Checks a `connection` without using it.
+pub(super) fn check_connection(resource: &Object<'_>) -> Result<(), Diagnostic> {
+    resource.object("connection").map(|c| Settings::decode_connection(&c)).transpose().map(drop)
 }
 
 /// Looks at a set without writing anything.
@@ -135,14 +143,14 @@ impl Run<'_> {
 }
 
 /// Sets computed attributes on a planned or new state.
-pub(super) fn set_all(object: &mut Value, attributes: Vec<(&'static str, Value)>) {
+pub(super) fn set_all<N: Into<String>>(object: &mut Value, attributes: Vec<(N, Value)>) {
     for (name, value) in attributes {
         object.set(name, value);
     }
 }
 
 /// The warning of a refresh that could not look: the state stays as it is.
-pub(super) fn not_refreshed(error: Diagnostic) -> Diagnostic {
+pub(super) fn not_refreshed(error: &Diagnostic) -> Diagnostic {
     Diagnostic::warning("State was not refreshed").detail(format!(
         "{}. {}\n\nThe state stays as it was; what has changed in the database does not show.",
         error.summary, error.detail
@@ -163,4 +171,53 @@ pub(super) fn planned_from_files() -> Diagnostic {
         "The cluster is not known yet, so this plan does not know what is applied there. The \
          apply compares the files with the cluster's ledger before it runs anything.",
     )
+}
+
+/// An apply that would do something else than its plan said.
+pub(super) fn out_of_date(differences: &[String]) -> Diagnostic {
+    Diagnostic::error("Plan is out of date").detail(format!(
+        "Since the plan was made:\n\n  {}\n\nNothing was run. Plan again.",
+        differences.join("\n  ")
+    ))
+}
+
+/// Terraform promises that everything is known at apply.
+pub(super) fn still_unknown() -> Diagnostic {
+    Diagnostic::error("Configuration is not known at apply")
+        .detail("A value that this resource needs is still unknown, which must not happen.")
+}
+
+/// An object of a schema with nothing set.
+pub(super) fn empty(schema: &Schema) -> Value {
+    let attributes = schema.block.attributes.iter();
+    Value::object(attributes.map(|attribute| (attribute.name.as_str(), Value::Null)))
+}
+
+/// Imports what the ledger of the provider's own cluster knows of a set.
+pub(super) async fn import(
+    clusters: &Clusters,
+    set: &str,
+    state_of: impl FnOnce(&Observation) -> Option<Value>,
+) -> ImportResponse {
+    let found = async {
+        let Input::Known(place) = clusters.place(Settings::default())? else {
+            return Err(Diagnostic::error("Cluster is not known yet")
+                .detail("An import needs a provider block whose values are all known."));
+        };
+        let seen = look(clusters, &place, set, &Watched::All, timeouts::DEFAULT_READ).await?;
+        state_of(&seen).ok_or_else(|| {
+            Diagnostic::error("Nothing to import").detail(format!(
+                "The ledger of {} does not know it. Check the name, and that the provider block \
+                 names the right cluster and ledger_schema: an import does not see the connection \
+                 of the resource.",
+                place.target
+            ))
+        })
+    };
+    match found.await {
+        Ok(state) => ImportResponse { state, private: Vec::new(), diagnostics: Vec::new() },
+        Err(error) => {
+            ImportResponse { state: Value::Null, private: Vec::new(), diagnostics: vec![error] }
+        }
+    }
 }

@@ -1,0 +1,365 @@
+//! `dsql_migration`: one migration from one file or text.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::super::clusters::Clusters;
+use super::super::contract::{
+    ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
+    ReadResponse, Resource,
+};
+use super::super::diagnostics;
+use super::super::settings::connection_attribute;
+use super::super::timeouts::{self, Timeouts};
+use super::run::{self, Run, set_all};
+use super::{SINGLE_MIGRATIONS, computed};
+use crate::database::{MigrationRecord, Observation, Watched};
+use crate::diagnostic::Diagnostic;
+use crate::engine::{Plan, Standing};
+use crate::formats;
+use crate::migration::Migration;
+use crate::schema::{Attribute, Schema};
+use crate::value::{AttributePath, Input, Object, Value};
+
+/// The resource type.
+pub(in super::super) struct MigrationResource {
+    clusters: Arc<Clusters>,
+}
+
+/// What a configuration says, as far as it is known.
+struct Model {
+    source: Input<Source>,
+    timeouts: Timeouts,
+}
+
+/// One text and what it is called.
+struct Source {
+    text: Text,
+    version: Option<String>,
+    description: Option<String>,
+}
+
+enum Text {
+    Path(String),
+    Sql(String),
+}
+
+impl Source {
+    fn path(&self) -> AttributePath {
+        match &self.text {
+            Text::Path(_) => "path".into(),
+            Text::Sql(_) => "sql".into(),
+        }
+    }
+
+    fn read(&self) -> Result<Migration, Vec<Diagnostic>> {
+        let version = self.version.as_deref();
+        let description = self.description.as_deref();
+        let migration = match &self.text {
+            Text::Path(path) => formats::read_file(path, version, description),
+            Text::Sql(sql) => formats::single("sql", sql, version, description),
+        };
+        migration.map_err(|error| vec![diagnostics::format_error(&error, self.path())])
+    }
+}
+
+impl Model {
+    fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
+        let source = decode_source(config);
+        let timeouts = Timeouts::decode(config);
+        match (source, timeouts) {
+            (Ok(source), Ok(timeouts)) => Ok(Self { source, timeouts }),
+            (source, timeouts) => Err(source.err().into_iter().chain(timeouts.err()).collect()),
+        }
+    }
+}
+
+fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+    let version = config.string("version");
+    let description = config.string("description");
+    let text = match (config.string("path"), config.string("sql")) {
+        (Input::Null, Input::Null) => {
+            return Err(Diagnostic::error("No SQL for the migration")
+                .detail("Set path to a file, or sql to the SQL itself."));
+        }
+        (path, Input::Null) => path.map(|path| Text::Path(path.to_owned())),
+        (Input::Null, sql) => {
+            if version.is_null() {
+                return Err(Diagnostic::error("No version for the migration").detail(
+                    "With sql there is no file name that could tell the version: set version, \
+                     for example \"0001\".",
+                ));
+            }
+            sql.map(|sql| Text::Sql(sql.to_owned()))
+        }
+        (_, _) => {
+            return Err(Diagnostic::error("Two sources for the migration")
+                .detail("Set either path or sql, not both.")
+                .at("sql"));
+        }
+    };
+    if version.known().is_some_and(|version| version.is_empty() || version.len() > 200) {
+        return Err(Diagnostic::error("Invalid version")
+            .detail("It must have from 1 to 200 bytes.")
+            .at("version"));
+    }
+    if version.is_unknown() || description.is_unknown() {
+        return Ok(Input::Unknown);
+    }
+    Ok(text.map(|text| Source {
+        text,
+        version: version.known().map(str::to_owned),
+        description: description.known().map(str::to_owned),
+    }))
+}
+
+impl MigrationResource {
+    pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
+        Self { clusters }
+    }
+
+    async fn refreshed(&self, request: &ReadRequest) -> Result<Value, Diagnostic> {
+        let mut state = request.state.clone();
+        let Some(object) = Object::new(&request.state) else { return Ok(state) };
+        let Input::Known(version) = object.string("version") else { return Ok(state) };
+        let limit = Timeouts::decode(&object)?.read;
+        let Input::Known(place) = run::place(&self.clusters, &object)? else { return Ok(state) };
+
+        let seen =
+            run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit).await?;
+        let Some(record) = record_of(&seen, version) else { return Ok(Value::Null) };
+        set_all(&mut state, shown(record));
+        Ok(state)
+    }
+
+    async fn planned(
+        &self,
+        request: &PlanRequest,
+        config: &Object<'_>,
+    ) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let model = Model::decode(config)?;
+        let mut planned = request.proposed.clone();
+        let Input::Known(source) = &model.source else {
+            set_all(&mut planned, unknown(config));
+            return Ok((planned, Vec::new()));
+        };
+        let migration = source.read()?;
+        let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
+        let Input::Known(place) = place else {
+            set_all(&mut planned, after(&migration));
+            return Ok((planned, vec![run::planned_from_files()]));
+        };
+
+        let limit = model.timeouts.read;
+        let seen = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit)
+            .await
+            .map_err(|error| vec![error])?;
+        let run = run_of(&place, std::slice::from_ref(&migration), limit, source.path());
+        let records = run.records(&seen);
+        let plan = run.plan(&records)?;
+        for entry in &plan.entries {
+            let attributes = match &entry.standing {
+                Standing::Applied(record) => shown(record),
+                Standing::Pending { .. } => after(&migration),
+            };
+            set_all(&mut planned, attributes);
+        }
+        // The description is only words: the configuration's wins over the ledger's.
+        planned.set("description", migration.description.as_str());
+        Ok((planned, Vec::new()))
+    }
+
+    async fn applied(&self, request: &ApplyRequest, config: &Object<'_>) -> ApplyResponse {
+        let create = request.prior.is_null();
+        // As for a set: nothing is stored of a failed create.
+        let refused = |diagnostics| ApplyResponse {
+            state: if create { Value::Null } else { request.prior.clone() },
+            private: request.private.clone(),
+            diagnostics,
+        };
+        let model = match Model::decode(config) {
+            Ok(model) => model,
+            Err(diagnostics) => return refused(diagnostics),
+        };
+        let Input::Known(source) = &model.source else {
+            return refused(vec![run::still_unknown()]);
+        };
+        let migration = match source.read() {
+            Ok(migration) => migration,
+            Err(diagnostics) => return refused(diagnostics),
+        };
+        let place = match run::place(&self.clusters, config) {
+            Ok(Input::Known(place)) => place,
+            Ok(_) => return refused(vec![run::still_unknown()]),
+            Err(diagnostic) => return refused(vec![diagnostic]),
+        };
+        let limit = if create { model.timeouts.create } else { model.timeouts.update };
+        let run = run_of(&place, std::slice::from_ref(&migration), limit, source.path());
+        let ended =
+            run.carry_out(&self.clusters, |plan| as_planned(&request.planned, plan)).await;
+
+        // A failed update keeps the state of the version before, which is still applied.
+        let record = ended.observation.as_ref().and_then(|seen| record_of(seen, &migration.version.0));
+        match record {
+            Some(record) if ended.diagnostics.is_empty() => {
+                let mut state = request.planned.clone();
+                set_all(&mut state, shown(record));
+                state.set("description", migration.description.as_str());
+                let private = request.private.clone();
+                ApplyResponse { state, private, diagnostics: Vec::new() }
+            }
+            _ => refused(ended.diagnostics),
+        }
+    }
+}
+
+#[async_trait]
+impl Resource for MigrationResource {
+    fn type_name(&self) -> &'static str {
+        "dsql_migration"
+    }
+
+    fn schema(&self) -> Schema {
+        let mut attributes = vec![
+            Attribute::string("path").optional().description(
+                "File with the SQL. The path is kept as written; a relative one begins where \
+                 Terraform runs. Exactly one of `path` and `sql` must be set.",
+            ),
+            Attribute::string("sql").optional().description("The SQL itself."),
+            Attribute::string("version").optional().computed().description(
+                "What names the migration in the ledger. Default: the digits that the file's name \
+                 begins with. A new version with a new text moves forward; the text of an applied \
+                 version must not change.",
+            ),
+            Attribute::string("description")
+                .optional()
+                .computed()
+                .description("Words for the ledger. Default: from the file's name."),
+            connection_attribute(),
+            timeouts::attribute(),
+            Attribute::string("id").computed().description("The version."),
+        ];
+        attributes.extend(computed::attributes());
+        Schema::new(attributes).description(
+            "Applies one forward SQL migration to an Aurora DSQL cluster, exactly once. \
+             Destroying it does not touch the database.",
+        )
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        let Some(config) = Object::new(config) else { return Vec::new() };
+        let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
+        diagnostics.extend(run::check_connection(&config).err());
+        diagnostics
+    }
+
+    async fn read(&self, request: ReadRequest) -> ReadResponse {
+        let (state, diagnostics) = match self.refreshed(&request).await {
+            Ok(state) => (state, Vec::new()),
+            Err(error) => (request.state.clone(), vec![run::not_refreshed(&error)]),
+        };
+        ReadResponse { state, private: request.private, diagnostics }
+    }
+
+    async fn plan(&self, request: PlanRequest) -> PlanResponse {
+        let (planned, diagnostics) = match Object::new(&request.config) {
+            None => (Value::Null, vec![run::what_stays("that the migration is applied")]),
+            Some(config) => match self.planned(&request, &config).await {
+                Ok(planned) => planned,
+                Err(diagnostics) => (request.proposed.clone(), diagnostics),
+            },
+        };
+        PlanResponse { planned, requires_replace: Vec::new(), private: request.private, diagnostics }
+    }
+
+    async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
+        match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
+            Some(config) => self.applied(&request, &config).await,
+            None => ApplyResponse {
+                state: Value::Null,
+                private: request.private,
+                diagnostics: Vec::new(),
+            },
+        }
+    }
+
+    async fn import(&self, id: &str) -> ImportResponse {
+        run::import(&self.clusters, SINGLE_MIGRATIONS, |seen| {
+            let record = record_of(seen, id)?;
+            let mut state = run::empty(&self.schema());
+            set_all(&mut state, shown(record));
+            Some(state)
+        })
+        .await
+    }
+}
+
+/// One migration shows no drift; the sets do.
+fn nothing() -> Watched {
+    Watched::Schemas(Vec::new())
+}
+
+fn run_of<'a>(
+    place: &'a super::super::settings::Place,
+    migrations: &'a [Migration],
+    limit: std::time::Duration,
+    source: AttributePath,
+) -> Run<'a> {
+    Run { place, set: SINGLE_MIGRATIONS, migrations, among_others: true, limit, source }
+}
+
+fn record_of<'a>(seen: &'a Observation, version: &str) -> Option<&'a MigrationRecord> {
+    seen.migrations.iter().find(|record| record.version.0 == version)
+}
+
+/// The computed attributes as the ledger has them.
+fn shown(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
+    let version: Value = record.version.0.as_str().into();
+    let mut attributes = vec![
+        ("id", version.clone()),
+        ("version", version),
+        ("description", record.description.as_str().into()),
+    ];
+    attributes.extend(computed::recorded(record));
+    attributes
+}
+
+/// The computed attributes as a run will leave them.
+fn after(migration: &Migration) -> Vec<(&'static str, Value)> {
+    let version: Value = migration.version.0.as_str().into();
+    let mut attributes = vec![
+        ("id", version.clone()),
+        ("version", version),
+        ("description", migration.description.as_str().into()),
+    ];
+    attributes.extend(computed::pending(migration));
+    attributes
+}
+
+/// The computed attributes while the text or its name is not known.
+fn unknown(config: &Object<'_>) -> Vec<(String, Value)> {
+    let or_unknown = |name| match config.value(name) {
+        Value::Null => Value::Unknown,
+        set => set.clone(),
+    };
+    let version = or_unknown("version");
+    let mut attributes = vec![
+        ("id".to_owned(), version.clone()),
+        ("version".to_owned(), version),
+        ("description".to_owned(), or_unknown("description")),
+    ];
+    attributes.extend(computed::attributes().into_iter().map(|a| (a.name, Value::Unknown)));
+    attributes
+}
+
+/// Refuses to run anything else than what was planned: a saved plan may be old.
+fn as_planned(planned: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
+    let expected = planned.get("checksum").and_then(|checksum| checksum.string().known());
+    for entry in &plan.entries {
+        if expected.is_some_and(|expected| expected != entry.migration.checksum.0) {
+            return Err(run::out_of_date(&[format!("{} was changed", entry.migration.file)]));
+        }
+    }
+    Ok(())
+}
