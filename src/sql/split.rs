@@ -32,9 +32,9 @@ pub fn split(text: &str) -> Result<Vec<Piece<'_>>, SplitError> {
 /// Lazy, so that a caller can stop at a statement which explains why the rest is not SQL.
 #[must_use]
 pub fn pieces(text: &str, first_line: usize) -> Pieces<'_> {
-    let nul = text.find('\0').map(|at| SplitError::NulByte {
-        line: first_line + count_lines(&text[..at]),
-    });
+    let nul = text
+        .find('\0')
+        .map(|at| SplitError::NulByte { line: first_line + count_lines(&text[..at]) });
     Pieces { text, lexer: Lexer::new(text, first_line), begin: 0, error: nul }
 }
 
