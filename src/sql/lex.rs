@@ -1,6 +1,6 @@
-//! PostgreSQL's lexical rules: text in, tokens out.
+//! The server's lexical rules: text in, tokens out.
 //!
-//! Follows `src/backend/parser/scan.l` of PostgreSQL 16 as far as it decides where a token ends,
+//! Follows `src/backend/parser/scan.l` of Postgres 16 as far as it decides where a token ends,
 //! with `standard_conforming_strings` on, which DSQL lets nobody change. Every byte of the text
 //! belongs to exactly one token, except a byte order mark at the start. Does not know keywords,
 //! and leaves numbers and operators that the server would refuse to the server.

@@ -102,7 +102,7 @@ impl<'a> Iterator for Pieces<'a> {
 
 /// How deep inside a statement the next token stands.
 ///
-/// The grammar of PostgreSQL puts a semicolon behind each statement of a function body, and no
+/// The server's grammar puts a semicolon behind each statement of a function body, and no
 /// statement there begins with `END`. So the `END` that closes a body is the one behind `ATOMIC` or
 /// a semicolon, and the `END` of a `CASE`, or a column called so, is any other.
 #[derive(Default)]

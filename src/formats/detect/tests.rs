@@ -34,8 +34,8 @@ fn snapshots_without_their_journal_are_not_plain() {
 
 #[test]
 fn a_directory_of_another_tool_is_refused_and_the_tool_named() {
-    let goose = "\n-- comment\n-- +goose Up\nSELECT 1;\n";
-    let table: &[(&[(&str, &str)], &str, &str)] = &[
+    type Files = &'static [(&'static str, &'static str)];
+    let table: &[(Files, &str, &str)] = &[
         (&[("1_a.sql", SQL), ("atlas.sum", "")], "Atlas", "`atlas.sum`"),
         (
             &[("migration_lock.toml", ""), ("0_a/migration.sql", SQL)],
@@ -58,7 +58,11 @@ fn a_directory_of_another_tool_is_refused_and_the_tool_named() {
         (&[("V1.2_3__a.sql", SQL)], "Flyway or refinery", "`V1.2_3__a.sql`"),
         (&[("1_a.sql", SQL), ("R__views.sql", SQL)], "Flyway or refinery", "`R__views.sql`"),
         (&[("1_a.down.sql", SQL), ("1_a.up.sql", SQL)], "golang-migrate or sqlx", "`1_a.down.sql`"),
-        (&[("1_a.sql", SQL), ("2_a.sql", goose)], "goose", "`+goose` at dir/2_a.sql:3"),
+        (
+            &[("1_a.sql", SQL), ("2_a.sql", "\n-- comment\n-- +goose Up\nSELECT 1;")],
+            "goose",
+            "`+goose` at dir/2_a.sql:3",
+        ),
         (&[("1_a.sql", "-- Migrate:UP\n")], "dbmate", "`migrate:up` at dir/1_a.sql:1"),
         (&[("1_a.sql", "--migrate:down")], "dbmate", "`migrate:down` at dir/1_a.sql:1"),
         (&[("1_a.sql", "-- +migrate Up")], "sql-migrate", "`+migrate` at dir/1_a.sql:1"),
