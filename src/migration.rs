@@ -123,3 +123,38 @@ pub struct Migration {
     /// At least one; grouping words such as `BEGIN` and `COMMIT` are gone.
     pub statements: Vec<Statement>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_the_sha256_of_the_text() {
+        assert_eq!(
+            Checksum::of("SELECT 1;\n").to_string(),
+            "sha256:b4e0497804e46e0a0b0b8c31975b062152d551bac49c3c2e80932567b4085dcd"
+        );
+    }
+
+    #[test]
+    fn byte_order_mark_and_line_ends_do_not_change_a_checksum() {
+        let checksum = Checksum::of("SELECT 'ß';\nSELECT 2;\n");
+
+        assert_eq!(Checksum::of("SELECT 'ß';\r\nSELECT 2;\r\n"), checksum);
+        assert_eq!(Checksum::of("\u{feff}SELECT 'ß';\nSELECT 2;\r\n"), checksum);
+    }
+
+    #[test]
+    fn every_other_character_changes_a_checksum() {
+        let checksum = Checksum::of("SELECT 1;\nSELECT 2;\n");
+
+        for other in [
+            "SELECT 1;\nSELECT 2;",
+            "SELECT 1;\rSELECT 2;\r",
+            "SELECT 1;\r\r\nSELECT 2;\n",
+            "\u{feff}\u{feff}SELECT 1;\nSELECT 2;\n",
+        ] {
+            assert_ne!(Checksum::of(other), checksum, "{other:?}");
+        }
+    }
+}

@@ -8,28 +8,19 @@ use super::{Format, FormatError};
 use crate::migration::Origin;
 use crate::sql::line_comments;
 
-/// Files that name their tool.
-static MARKER_FILES: &[(&str, Tool)] = &[
-    ("meta/_journal.json", Tool::Readable(Format::Drizzle)),
-    ("atlas.sum", Tool::Foreign("Atlas")),
-    ("migration_lock.toml", Tool::Foreign("Prisma")),
+/// A file that only one tool writes.
+struct Marker {
+    file: &'static str,
+    tool: &'static str,
+    /// The format, if it can be read.
+    format: Option<Format>,
+}
+
+static MARKERS: &[Marker] = &[
+    Marker { file: "meta/_journal.json", tool: "Drizzle", format: Some(Format::Drizzle) },
+    Marker { file: "atlas.sum", tool: "Atlas", format: None },
+    Marker { file: "migration_lock.toml", tool: "Prisma", format: None },
 ];
-
-#[derive(Clone, Copy)]
-enum Tool {
-    Readable(Format),
-    Foreign(&'static str),
-}
-
-impl Tool {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Readable(Format::Drizzle) => "Drizzle",
-            Self::Readable(Format::Plain) => "none",
-            Self::Foreign(name) => name,
-        }
-    }
-}
 
 /// Tells the format of a directory.
 ///
@@ -69,15 +60,13 @@ pub(super) fn is_down_file(name: &str) -> bool {
 
 fn format_of_marker_files(listing: &Listing) -> Result<Option<Format>, FormatError> {
     let dir = || listing.dir.clone();
-    let mut marked = MARKER_FILES.iter().filter(|(file, _)| listing.holds(file));
-    match (marked.next(), marked.next()) {
-        (Some((_, first)), Some((_, second))) => Err(FormatError::AmbiguousFormat {
-            dir: dir(),
-            first: first.name(),
-            second: second.name(),
-        }),
-        (Some((_, Tool::Readable(format))), None) => Ok(Some(*format)),
-        (Some((file, Tool::Foreign(tool))), None) => {
+    let mut found = MARKERS.iter().filter(|marker| listing.holds(marker.file));
+    match (found.next(), found.next()) {
+        (Some(first), Some(second)) => {
+            Err(FormatError::AmbiguousFormat { dir: dir(), first: first.tool, second: second.tool })
+        }
+        (Some(Marker { format: Some(format), .. }), None) => Ok(Some(*format)),
+        (Some(Marker { tool, file, format: None }), None) => {
             Err(FormatError::UnsupportedFormat { dir: dir(), tool, sign: quoted(file) })
         }
         // Snapshots without a journal: Drizzle, whose reader says what is missing.

@@ -58,9 +58,8 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
         }
     }
     let unlisted = sources.into_keys();
-    errors.extend(
-        unlisted.map(|file| FormatError::UnlistedFile { journal: journal.clone(), file }),
-    );
+    errors
+        .extend(unlisted.map(|file| FormatError::UnlistedFile { journal: journal.clone(), file }));
     if errors.is_empty() { Ok(migrations) } else { Err(errors) }
 }
 
@@ -68,8 +67,7 @@ fn migration(entry: &Entry, source: Source) -> Result<Migration, FormatError> {
     let text = source.text?;
     detect::check_down_sections(&source.file, &text)?;
     let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
-    let named =
-        Named { file: &source.file, version: &entry.tag, description: &description };
+    let named = Named { file: &source.file, version: &entry.tag, description: &description };
     read::migration(&named, &text, chunks(&text, entry.chunks))
 }
 

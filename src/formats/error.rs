@@ -69,7 +69,9 @@ pub enum FormatError {
     DownSection { origin: Origin, tool: &'static str },
 
     /// The directory is made for a tool whose format cannot be read.
-    #[error("`{dir}` is a directory of {tool}, a format that is not supported yet: it holds {sign}")]
+    #[error(
+        "`{dir}` is a directory of {tool}, a format that is not supported yet: it holds {sign}"
+    )]
     UnsupportedFormat { dir: String, tool: &'static str, sign: String },
     /// Two tools left their mark.
     #[error("`{dir}` is a directory of both {first} and {second}")]

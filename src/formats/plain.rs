@@ -70,11 +70,7 @@ fn directory_name(source: &Source) -> Result<Name, FormatError> {
 }
 
 fn migration(name: &Name, source: Source) -> Result<Migration, FormatError> {
-    let named = Named {
-        file: &source.file,
-        version: &name.digits,
-        description: &name.description,
-    };
+    let named = Named { file: &source.file, version: &name.digits, description: &name.description };
     whole_file(&named, &source.text?)
 }
 

@@ -1,0 +1,321 @@
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::migration::Class;
+
+/// A directory with these files; a name may hold a path.
+pub(super) fn tree(files: &[(&str, &str)]) -> TempDir {
+    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    for (name, text) in files {
+        write(&dir, name, text.as_bytes());
+    }
+    dir
+}
+
+pub(super) fn write(dir: &TempDir, name: &str, bytes: &[u8]) {
+    let path = dir.path().join(name);
+    fs::create_dir_all(path.parent().expect("it lies in a directory")).expect("it can be made");
+    fs::write(path, bytes).expect("it can be written");
+}
+
+pub(super) fn path(dir: &TempDir) -> &str {
+    dir.path().to_str().expect("temporary directories have plain names")
+}
+
+/// The versions and descriptions of a directory, in order.
+pub(super) fn names(dir: &TempDir, format: Option<Format>) -> Vec<(String, String)> {
+    let directory = read_dir(path(dir), format).expect("the directory is good");
+    directory
+        .migrations
+        .into_iter()
+        .map(|migration| (migration.version.0, migration.description))
+        .collect()
+}
+
+/// What is wrong with a directory, each error as it is shown, its path called `dir`.
+pub(super) fn errors(dir: &TempDir, format: Option<Format>) -> Vec<String> {
+    let errors = read_dir(path(dir), format).expect_err("the directory is broken");
+    assert!(!errors.is_empty());
+    errors.iter().map(|error| show(error, path(dir))).collect()
+}
+
+pub(super) fn show(error: &FormatError, dir: &str) -> String {
+    let mut shown = error.to_string();
+    if let Some(source) = std::error::Error::source(error) {
+        shown = format!("{shown}: {source}");
+    }
+    assert!(error.advice().ends_with('.'), "{shown}");
+    assert!(error.origin().is_none_or(|origin| origin.file == error.file()), "{shown}");
+    shown.replace(dir, "dir")
+}
+
+#[test]
+fn the_table_of_formats_and_the_formats_agree() {
+    for info in FORMATS {
+        assert_eq!(Format::parse(info.name), Ok(info.format));
+        assert_eq!(info.format.map_or("auto", Format::name), info.name);
+    }
+    for format in [Format::Plain, Format::Drizzle] {
+        // A new format does not compile until it has a fixture here.
+        let fixture = match format {
+            Format::Plain => tree(&[("1.sql", "SELECT 1")]),
+            Format::Drizzle => tree(&[
+                ("1.sql", "SELECT 1"),
+                ("meta/_journal.json", r#"{"entries": [{"tag": "1"}]}"#),
+            ]),
+        };
+        assert_eq!(Format::parse(format.name()), Ok(Some(format)));
+        assert_eq!(read_dir(path(&fixture), None).expect("it is good").format, format);
+    }
+}
+
+#[test]
+fn an_unknown_format_is_refused_with_those_that_are_known() {
+    let error = Format::parse("liquibase").expect_err("it is unknown");
+
+    assert_eq!(
+        error.to_string(),
+        "unknown format `liquibase`, expected one of `auto`, `plain`, `drizzle`"
+    );
+}
+
+#[test]
+fn a_migration_knows_its_file_its_statements_and_their_lines() {
+    let text = "-- users\nBEGIN;\nCREATE TABLE users (id uuid);\nCOMMIT;\n\n\
+                CREATE INDEX ASYNC i\n  ON users (id);\nGRANT SELECT ON users TO app; SELECT 1";
+    let dir = tree(&[("0001_create_users.sql", text)]);
+
+    let directory = read_dir(path(&dir), None).expect("the directory is good");
+
+    let migration = &directory.migrations[0];
+    let file = format!("{}/0001_create_users.sql", path(&dir));
+    assert_eq!(migration.file, file);
+    assert_eq!(migration.checksum, crate::migration::Checksum::of(text));
+    let statements: Vec<_> = migration
+        .statements
+        .iter()
+        .map(|statement| (statement.origin.to_string(), statement.class, statement.text.as_str()))
+        .collect();
+    assert_eq!(
+        statements,
+        [
+            (format!("{file}:3"), Class::Ddl, "CREATE TABLE users (id uuid)"),
+            (format!("{file}:6"), Class::AsyncIndex, "CREATE INDEX ASYNC i\n  ON users (id)"),
+            (format!("{file}:8"), Class::Grant, "GRANT SELECT ON users TO app"),
+            (format!("{file}:8"), Class::Dml, "SELECT 1"),
+        ]
+    );
+}
+
+#[test]
+fn a_directory_is_named_as_written() {
+    let dir = tree(&[("1.sql", "SELECT 1")]);
+    let written = format!("{}/./", path(&dir));
+
+    let directory = read_dir(&written, None).expect("the directory is good");
+
+    assert_eq!(directory.migrations[0].file, format!("{}/./1.sql", path(&dir)));
+}
+
+#[test]
+fn line_ends_and_byte_order_mark_change_nothing_that_is_stored() {
+    let unix = tree(&[("1.sql", "SELECT 'ß';\n\nSELECT 2;\n")]);
+    let windows = tree(&[("1.sql", "\u{feff}SELECT 'ß';\r\n\r\nSELECT 2;\r\n")]);
+
+    let read = |dir| read_dir(path(dir), None).expect("it is good").migrations.remove(0);
+
+    let (unix, windows) = (read(&unix), read(&windows));
+    assert_eq!(unix.checksum, windows.checksum);
+    for (unix, windows) in unix.statements.iter().zip(&windows.statements) {
+        assert_eq!((&unix.text, unix.origin.line), (&windows.text, windows.origin.line));
+    }
+}
+
+#[test]
+fn a_missing_directory_and_a_file_instead_of_one_are_told_apart() {
+    let dir = tree(&[("1.sql", "SELECT 1")]);
+    let (missing, file) = (format!("{}/none", path(&dir)), format!("{}/1.sql", path(&dir)));
+
+    let show = |written: &str| {
+        let errors = read_dir(written, None).expect_err("it is no directory");
+        show(&errors[0], path(&dir))
+    };
+
+    assert_eq!(show(&missing), "directory `dir/none` does not exist");
+    assert_eq!(show(&file), "`dir/1.sql` is not a directory");
+    assert_eq!(show(""), "directory `` does not exist");
+}
+
+#[test]
+fn a_directory_without_migrations_is_an_error() {
+    let dir = tree(&[("README.md", "Nothing yet."), (".gitkeep", "")]);
+
+    assert_eq!(errors(&dir, None), ["directory `dir` holds no migration"]);
+}
+
+#[test]
+fn all_broken_files_are_reported_at_once() {
+    let dir = tree(&[
+        ("0001_good.sql", "SELECT 1"),
+        ("0002_open.sql", "SELECT 1;\nSELECT 'it"),
+        ("0003_refused.sql", "SELECT 1;\n\nSET search_path = app;\nROLLBACK"),
+        ("0004_empty.sql", "-- later\nBEGIN; COMMIT;"),
+        ("0005_psql.sql", "\\set x 1"),
+        ("01_again.sql", "SELECT 1"),
+        ("notes.sql", "SELECT 1"),
+        ("old/0001_first.sql", "SELECT 1"),
+    ]);
+    write(&dir, "0006_latin.sql", b"SELECT 1;\n-- Gr\xfc\xdfe");
+
+    assert_eq!(
+        errors(&dir, None),
+        [
+            "the name of `dir/notes.sql` does not tell a version: it is not `<digits>_<name>.sql`",
+            "`dir/0001_good.sql` and `dir/01_again.sql` have the same version",
+            "dir/0002_open.sql:2 cannot be split into statements: \
+             string literal is not terminated",
+            "dir/0003_refused.sql:3 holds SET: what it leaves in the session is lost when a run \
+             resumes on another connection",
+            "`dir/0004_empty.sql` holds no statement",
+            "dir/0005_psql.sql:1 cannot be split into statements: \
+             `\\set` is a psql command, not SQL",
+            "dir/0006_latin.sql:2 is not valid UTF-8",
+            "`dir/old/0001_first.sql` lies in a subdirectory, where it would never run",
+        ]
+    );
+}
+
+#[test]
+fn a_refused_statement_is_reported_before_what_it_explains() {
+    let dir = tree(&[("1.sql", "COPY t FROM STDIN;\n1\tit's\n\\.\n")]);
+
+    assert_eq!(
+        errors(&dir, None),
+        [
+            "dir/1.sql:1 holds COPY: Aurora DSQL reads no files, and the provider sends only SQL, no \
+          data after it"
+        ]
+    );
+}
+
+#[test]
+fn a_good_directory_with_sql_in_a_subdirectory_is_broken() {
+    let dir = tree(&[("1.sql", "SELECT 1"), ("a/b/2.SQL", "SELECT 1"), ("a/x.md", "")]);
+
+    assert_eq!(
+        errors(&dir, Some(Format::Plain)),
+        ["`dir/a/b/2.SQL` lies in a subdirectory, where it would never run"]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let dir = tree(&[]);
+    let link = |from: &str, to: &Path| {
+        std::os::unix::fs::symlink(to, dir.path().join(from)).expect("it can be linked");
+    };
+    link("0001_gone.sql", Path::new("nowhere"));
+    link("0002_loop.sql", Path::new("0002_loop.sql"));
+    link("again", Path::new("."));
+
+    let errors = errors(&dir, None);
+
+    assert_eq!(errors[0], "file `dir/0001_gone.sql` does not exist");
+    assert!(errors[1].starts_with("file `dir/0002_loop.sql` cannot be read: "), "{}", errors[1]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_is_an_error_only_if_it_is_sql() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let dir = tree(&[("1.sql", "SELECT 1")]);
+    let put = |name: &[u8]| {
+        fs::write(dir.path().join(OsStr::from_bytes(name)), "SELECT 1").expect("it is written");
+    };
+    put(b"\xff.md");
+    assert_eq!(names(&dir, None).len(), 1);
+
+    put(b"2_\xff.sql");
+    assert_eq!(errors(&dir, None), ["the name of `dir/2_\u{fffd}.sql` is not valid UTF-8"]);
+}
+
+#[test]
+fn an_unreadable_directory_keeps_the_cause() {
+    let source = std::io::Error::other("no");
+    let error = FormatError::UnreadableDirectory { dir: "dir".to_owned(), source };
+
+    assert_eq!(show(&error, "dir"), "directory `dir` cannot be listed: no");
+}
+
+#[test]
+fn a_map_is_read_by_the_plain_rules() {
+    let migrations = read_files([
+        ("10_last", "SELECT 10"),
+        ("db/0002_second_step.sql", "SELECT 2"),
+        ("0001.sql", "SELECT 1"),
+    ])
+    .expect("the map is good");
+
+    let read: Vec<_> = migrations
+        .iter()
+        .map(|migration| (migration.version.0.as_str(), migration.description.as_str()))
+        .collect();
+    assert_eq!(read, [("0001", ""), ("0002", "second step"), ("10", "last")]);
+    assert_eq!(migrations[1].statements[0].origin.to_string(), "db/0002_second_step.sql:1");
+    assert_eq!(read_files([]).expect("an empty map is good"), []);
+}
+
+#[test]
+fn nothing_in_a_map_is_skipped() {
+    let errors = read_files([("1.sql", "SELECT 1"), ("README.md", "Hi"), ("2.sql", "")])
+        .expect_err("the map is broken");
+
+    let shown: Vec<_> = errors.iter().map(|error| show(error, "none")).collect();
+    assert_eq!(
+        shown,
+        [
+            "the name of `README.md` does not tell a version: it is not `<digits>_<name>.sql`",
+            "`2.sql` holds no statement",
+        ]
+    );
+}
+
+#[test]
+fn one_file_takes_from_its_name_what_is_not_given() {
+    let dir = tree(&[("0007_add_orders.sql", "SELECT 1"), ("views.sql", "SELECT 1")]);
+    let numbered = format!("{}/0007_add_orders.sql", path(&dir));
+    let named = format!("{}/views.sql", path(&dir));
+    let read = |file: &str, version, description| {
+        let migration = read_file(file, version, description).expect("the file is good");
+        (migration.version.0, migration.description)
+    };
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+
+    assert_eq!(read(&numbered, None, None), pair("0007", "add orders"));
+    assert_eq!(read(&numbered, Some("v1"), Some("x")), pair("v1", "x"));
+    assert_eq!(read(&named, Some("views"), None), pair("views", ""));
+
+    let error = read_file(&named, None, None).expect_err("its name tells no version");
+    assert_eq!(
+        show(&error, path(&dir)),
+        "the name of `dir/views.sql` does not tell a version: it is not `<digits>_<name>.sql`"
+    );
+    let error = read_file("none.sql", Some("1"), None).expect_err("it does not exist");
+    assert_eq!(show(&error, "-"), "file `none.sql` does not exist");
+}
+
+#[test]
+fn ten_thousand_statements_keep_their_lines() {
+    let text = "INSERT INTO t VALUES (1, 'a;b');\n".repeat(10_000);
+
+    let migration = single("1.sql", &text, None, None).expect("the text is good");
+
+    assert_eq!(migration.statements.len(), 10_000);
+    assert_eq!(migration.statements[9_999].origin.line, 10_000);
+}

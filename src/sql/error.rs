@@ -51,7 +51,7 @@ pub enum SplitError {
         /// The backslash and the word after it.
         command: String,
     },
-    /// PostgreSQL's protocol cannot carry a NUL byte.
+    /// The wire protocol cannot carry a NUL byte in SQL.
     #[error("NUL byte in the SQL text")]
     NulByte {
         /// Line of the first one.

@@ -1,6 +1,6 @@
-//! PostgreSQL's lexical rules: text in, tokens out.
+//! The server's lexical rules: text in, tokens out.
 //!
-//! Follows `src/backend/parser/scan.l` of PostgreSQL 16 as far as it decides where a token ends,
+//! Follows `src/backend/parser/scan.l` of Postgres 16 as far as it decides where a token ends,
 //! with `standard_conforming_strings` on, which DSQL lets nobody change. Every byte of the text
 //! belongs to exactly one token, except a byte order mark at the start. Does not know keywords,
 //! and leaves numbers and operators that the server would refuse to the server.
@@ -84,7 +84,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Kind and end of the token that starts at `start` with `first`.
-    fn scan(&self, start: usize, first: u8) -> Result<(TokenKind, usize), SplitError> {
+    fn end_of_token(&self, start: usize, first: u8) -> Result<(TokenKind, usize), SplitError> {
         let line = self.line;
         let string = |end: Option<usize>| match end {
             Some(end) => Ok((TokenKind::String, end)),
@@ -112,7 +112,7 @@ impl<'a> Lexer<'a> {
             (b'U' | b'u', Some(b'&')) if self.byte(start + 2) == Some(b'"') => {
                 identifier(self.end_of_quoted(start + 3, b'"'))
             }
-            (b'$', _) => self.scan_dollar(start),
+            (b'$', _) => self.end_of_dollar(start),
             (b'0'..=b'9', _) | (b'.', Some(b'0'..=b'9')) => {
                 Ok((TokenKind::Number, self.end_of_number(start + 1)))
             }
@@ -129,7 +129,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// `$1`, `$tag$…$tag$`, or a dollar sign that means nothing.
-    fn scan_dollar(&self, start: usize) -> Result<(TokenKind, usize), SplitError> {
+    fn end_of_dollar(&self, start: usize) -> Result<(TokenKind, usize), SplitError> {
         if self.byte(start + 1).is_some_and(|byte| byte.is_ascii_digit()) {
             let end = self.end_of_run(start + 1, |byte| byte.is_ascii_digit());
             return Ok((TokenKind::Parameter, end));
@@ -141,10 +141,9 @@ impl<'a> Lexer<'a> {
         let tag = &self.text[start..=tag_end];
         match self.end_of_dollar_quoted(tag_end + 1, tag) {
             Some(end) => Ok((TokenKind::String, end)),
-            None => Err(SplitError::UnterminatedDollarQuote {
-                line: self.line,
-                tag: tag.to_owned(),
-            }),
+            None => {
+                Err(SplitError::UnterminatedDollarQuote { line: self.line, tag: tag.to_owned() })
+            }
         }
     }
 
@@ -274,7 +273,7 @@ impl<'a> Iterator for Lexer<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.position;
         let first = self.byte(start)?;
-        match self.scan(start, first) {
+        match self.end_of_token(start, first) {
             Ok((kind, end)) => {
                 let token = Token { kind, text: &self.text[start..end], start, line: self.line };
                 self.position = end;

@@ -32,9 +32,9 @@ pub fn split(text: &str) -> Result<Vec<Piece<'_>>, SplitError> {
 /// Lazy, so that a caller can stop at a statement which explains why the rest is not SQL.
 #[must_use]
 pub fn pieces(text: &str, first_line: usize) -> Pieces<'_> {
-    let nul = text.find('\0').map(|at| SplitError::NulByte {
-        line: first_line + count_lines(&text[..at]),
-    });
+    let nul = text
+        .find('\0')
+        .map(|at| SplitError::NulByte { line: first_line + count_lines(&text[..at]) });
     Pieces { text, lexer: Lexer::new(text, first_line), begin: 0, error: nul }
 }
 
@@ -102,7 +102,7 @@ impl<'a> Iterator for Pieces<'a> {
 
 /// How deep inside a statement the next token stands.
 ///
-/// The grammar of PostgreSQL puts a semicolon behind each statement of a function body, and no
+/// The server's grammar puts a semicolon behind each statement of a function body, and no
 /// statement there begins with `END`. So the `END` that closes a body is the one behind `ATOMIC` or
 /// a semicolon, and the `END` of a `CASE`, or a column called so, is any other.
 #[derive(Default)]

@@ -1,0 +1,87 @@
+use super::*;
+use crate::formats::tests::{errors, names, tree};
+use crate::formats::{Format, FormatError};
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+#[test]
+fn files_are_ordered_by_number_not_by_name() {
+    let dir = tree(&[
+        ("10_j.sql", "SELECT 1"),
+        ("9_i.sql", "SELECT 1"),
+        ("0002.sql", "SELECT 1"),
+        ("00000000000000000000000000000001_a_b.SQL", "SELECT 1"),
+        ("99999999999999999999999999999999_z__z.sql", "SELECT 1"),
+        ("20260101120000_y.sql", "SELECT 1"),
+        ("README.md", "CREATE"),
+        (".gitkeep", ""),
+        ("0003_draft.sql.bak", "SELECT"),
+    ]);
+
+    assert_eq!(
+        names(&dir, Some(Format::Plain)),
+        pairs(&[
+            ("00000000000000000000000000000001", "a b"),
+            ("0002", ""),
+            ("9", "i"),
+            ("10", "j"),
+            ("20260101120000", "y"),
+            ("99999999999999999999999999999999", "z  z"),
+        ])
+    );
+}
+
+#[test]
+fn the_same_number_written_differently_is_the_same_version() {
+    let dir = tree(&[("0001_a.sql", "SELECT 1"), ("1.sql", "SELECT 1"), ("2.sql", "SELECT 1")]);
+
+    assert_eq!(errors(&dir, None), ["`dir/0001_a.sql` and `dir/1.sql` have the same version"]);
+}
+
+#[test]
+fn zero_is_a_number() {
+    let dir = tree(&[("0000_a.sql", "SELECT 1"), ("1.sql", "SELECT 1")]);
+
+    assert_eq!(names(&dir, None), pairs(&[("0000", "a"), ("1", "")]));
+}
+
+#[test]
+fn a_name_without_a_number_is_an_error_and_not_skipped() {
+    for name in ["users.sql", "a1_b.sql", "1-a.sql", "1.5_a.sql", "_1.sql", ".sql.sql", "١_a.sql"]
+    {
+        let dir = tree(&[("0001_a.sql", "SELECT 1"), (name, "SELECT 1")]);
+
+        let expected = format!(
+            "the name of `dir/{name}` does not tell a version: it is not `<digits>_<name>.sql`"
+        );
+        assert_eq!(errors(&dir, None), [expected]);
+    }
+}
+
+#[test]
+fn a_down_file_is_refused_even_where_the_format_is_given() {
+    let dir = tree(&[("1_a.up.sql", "SELECT 1"), ("1_a.DOWN.sql", "DROP TABLE a")]);
+
+    assert_eq!(errors(&dir, Some(Format::Plain)), ["`dir/1_a.DOWN.sql` undoes a migration"]);
+}
+
+#[test]
+fn a_down_section_is_refused_even_where_the_format_is_given() {
+    let text = "CREATE TABLE a ();\n\n--  +goose Down\nDROP TABLE a;";
+    let dir = tree(&[("1_a.sql", text)]);
+    let expected = "dir/1_a.sql:3 begins a part that undoes the migration, as marked for goose";
+
+    assert_eq!(errors(&dir, Some(Format::Plain)), [expected]);
+    let error = single("dir/1_a.sql", text, None, None).expect_err("it has a down section");
+    assert_eq!(error.to_string(), expected);
+    assert!(matches!(error, FormatError::DownSection { tool: "goose", .. }));
+}
+
+#[test]
+fn a_mark_in_a_literal_is_only_text() {
+    let text = "INSERT INTO help VALUES ('\n-- +goose Down\n', $$\n-- migrate:down$$)";
+
+    single("1.sql", text, None, None).expect("it has no down section");
+}

@@ -1,0 +1,128 @@
+use super::*;
+
+fn refused(sql: &str) -> &'static str {
+    match classify(sql) {
+        Kind::Refused(refusal) => refusal.statement,
+        other => panic!("{sql} is {other:?}"),
+    }
+}
+
+#[test]
+fn every_statement_has_its_class() {
+    let table = [
+        ("CREATE TABLE t (id uuid)", Class::Ddl),
+        ("create index i on t (a)", Class::Ddl),
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", Class::Ddl),
+        ("CREATE INDEX \"async\" ON t (a)", Class::Ddl),
+        ("ALTER TABLE t ADD COLUMN c text", Class::Ddl),
+        ("ALTER TABLE t VALIDATE CONSTRAINT c", Class::Ddl),
+        ("ALTER TABLE ASYNC t ADD COLUMN c text", Class::Ddl),
+        ("COMMENT ON TABLE t IS 'x'", Class::Ddl),
+        ("CREATE ROLE r WITH LOGIN", Class::Ddl),
+        ("ANALYZE t", Class::Ddl),
+        ("DO $$ BEGIN END $$", Class::Ddl),
+        ("TRUNCATE t", Class::Ddl),
+        ("nonsense", Class::Ddl),
+        ("", Class::Ddl),
+        ("CREATE INDEX ASYNC i ON t (a)", Class::AsyncIndex),
+        ("create unique index async if not exists i on t (a)", Class::AsyncIndex),
+        ("ALTER TABLE ASYNC t VALIDATE CONSTRAINT c", Class::Validate),
+        ("alter table async \"s\".\"t\" validate constraint \"c\"", Class::Validate),
+        ("SELECT 1", Class::Dml),
+        ("((SELECT 1) UNION SELECT 2)", Class::Dml),
+        ("INSERT INTO t VALUES ('CREATE INDEX ASYNC')", Class::Dml),
+        ("UPDATE t SET a = 1", Class::Dml),
+        ("DELETE FROM t", Class::Dml),
+        ("WITH a AS (SELECT 1) DELETE FROM t", Class::Dml),
+        ("VALUES (1)", Class::Dml),
+        ("TABLE t", Class::Dml),
+        ("MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE", Class::Dml),
+        ("EXPLAIN SELECT 1", Class::Dml),
+        ("GRANT SELECT ON t TO r", Class::Grant),
+        ("REVOKE r FROM s", Class::Grant),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO r", Class::Grant),
+        ("AWS IAM GRANT r TO 'arn:aws:iam::1:role/x'", Class::Grant),
+        ("aws iam revoke r FROM 'arn:aws:iam::1:role/x'", Class::Grant),
+    ];
+    for (sql, class) in table {
+        assert_eq!(classify(sql), Kind::Run(class), "{sql}");
+    }
+}
+
+#[test]
+fn comments_and_blanks_between_the_words_do_not_disturb() {
+    let sql = "/* a */ CREATE -- UNIQUE\n\tUNIQUE/**/INDEX\r\n/* b /* c */ */ASYNC i ON t (a)";
+
+    assert_eq!(classify(sql), Kind::Run(Class::AsyncIndex));
+}
+
+#[test]
+fn words_in_literals_and_comments_do_not_count() {
+    let literal = "ALTER TABLE ASYNC t ALTER c SET DEFAULT 'VALIDATE CONSTRAINT'";
+    let comment = "ALTER TABLE ASYNC t /* VALIDATE CONSTRAINT */ DROP COLUMN c";
+    let quoted = "ALTER TABLE ASYNC t RENAME validate TO \"constraint\"";
+
+    for sql in [literal, comment, quoted] {
+        assert_eq!(classify(sql), Kind::Run(Class::Ddl), "{sql}");
+    }
+}
+
+#[test]
+fn grouping_words_are_told_from_statements() {
+    for sql in [
+        "BEGIN",
+        "begin work",
+        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE",
+        "START TRANSACTION",
+        "START TRANSACTION READ WRITE",
+    ] {
+        assert_eq!(classify(sql), Kind::TransactionBegin, "{sql}");
+    }
+    for sql in ["COMMIT", "commit work", "END", "END TRANSACTION", "COMMIT AND NO CHAIN"] {
+        assert_eq!(classify(sql), Kind::TransactionEnd, "{sql}");
+    }
+}
+
+#[test]
+fn a_transaction_that_would_change_its_meaning_is_refused() {
+    assert_eq!(refused("BEGIN READ ONLY"), "BEGIN with a transaction mode");
+    assert_eq!(refused("BEGIN ISOLATION LEVEL SERIALIZABLE"), "BEGIN with a transaction mode");
+    assert_eq!(refused("START TRANSACTION DEFERRABLE"), "BEGIN with a transaction mode");
+    assert_eq!(refused("COMMIT AND CHAIN"), "COMMIT with an option");
+    assert_eq!(refused("COMMIT PREPARED 'x'"), "COMMIT with an option");
+}
+
+#[test]
+fn what_a_migration_must_not_hold_is_refused() {
+    let table = [
+        ("ROLLBACK", "ROLLBACK"),
+        ("rollback to a", "ROLLBACK"),
+        ("ABORT", "ABORT"),
+        ("SAVEPOINT a", "SAVEPOINT"),
+        ("RELEASE a", "RELEASE"),
+        ("PREPARE TRANSACTION 'a'", "PREPARE TRANSACTION"),
+        ("PREPARE a AS SELECT 1", "PREPARE"),
+        ("EXECUTE a", "EXECUTE"),
+        ("DEALLOCATE ALL", "DEALLOCATE"),
+        ("SET search_path = a", "SET"),
+        ("SET LOCAL ROLE r", "SET"),
+        ("SET TRANSACTION READ ONLY", "SET"),
+        ("SET /* all */ CONSTRAINTS ALL DEFERRED", "SET CONSTRAINTS"),
+        ("RESET ALL", "RESET"),
+        ("SELECT pg_catalog.set_config('search_path', '', false)", "set_config"),
+        ("select set_config('search_path', '', false)", "set_config"),
+        ("DISCARD ALL", "DISCARD"),
+        ("DECLARE c CURSOR FOR SELECT 1", "DECLARE"),
+        ("LOCK TABLE t", "LOCK"),
+        ("COPY t (a) FROM STDIN", "COPY"),
+        ("LISTEN a", "LISTEN"),
+        ("UNLISTEN *", "UNLISTEN"),
+        ("NOTIFY a", "NOTIFY"),
+        ("CALL sys . wait_for_job('x')", "CALL sys.wait_for_job"),
+    ];
+    for (sql, statement) in table {
+        assert_eq!(refused(sql), statement, "{sql}");
+    }
+    assert_eq!(classify("CALL other('x')"), Kind::Run(Class::Ddl));
+    assert_eq!(classify("UPDATE t SET a = 1"), Kind::Run(Class::Dml));
+}

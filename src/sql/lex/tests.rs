@@ -1,0 +1,188 @@
+use super::TokenKind::{
+    BlockComment, LineComment, Number, Parameter, QuotedIdentifier, String, Symbol, Word,
+};
+use super::*;
+use crate::sql::testing::{Random, noise};
+
+fn tokens(text: &str) -> Vec<(TokenKind, &str)> {
+    let tokens = Lexer::new(text, 1).map(|token| token.expect("the text is whole"));
+    tokens
+        .filter(|token| token.kind != TokenKind::Space)
+        .map(|token| (token.kind, token.text))
+        .collect()
+}
+
+fn error(text: &str) -> SplitError {
+    Lexer::new(text, 1).find_map(Result::err).expect("the text is broken")
+}
+
+#[test]
+fn a_quote_written_twice_does_not_end_a_string() {
+    assert_eq!(tokens("'it''s'"), [(String, "'it''s'")]);
+    assert_eq!(tokens(r#""a""b""#), [(QuotedIdentifier, r#""a""b""#)]);
+}
+
+#[test]
+fn a_backslash_escapes_only_in_escape_strings() {
+    assert_eq!(tokens(r"'\' x"), [(String, r"'\'"), (Word, "x")]);
+    assert_eq!(tokens(r"E'\'' x"), [(String, r"E'\''"), (Word, "x")]);
+    assert_eq!(tokens(r"e'\\' x"), [(String, r"e'\\'"), (Word, "x")]);
+    assert_eq!(tokens(r"U&'\' x"), [(String, r"U&'\'"), (Word, "x")]);
+    assert_eq!(tokens(r"N'\' x"), [(String, r"N'\'"), (Word, "x")]);
+}
+
+#[test]
+fn an_escape_string_stays_one_where_the_next_line_continues_it() {
+    let text = "E'a' -- why\n \t'it\\'s; ' x";
+
+    assert_eq!(tokens(text), [(String, "E'a' -- why\n \t'it\\'s; '"), (Word, "x")]);
+    assert_eq!(tokens(r"E'a' 'b\'"), [(String, "E'a'"), (String, r"'b\'")]);
+}
+
+#[test]
+fn a_prefix_counts_only_directly_before_the_quote_and_at_the_start_of_a_word() {
+    assert_eq!(tokens(r"E '\'"), [(Word, "E"), (String, r"'\'")]);
+    assert_eq!(tokens(r"typE'\'"), [(Word, "typE"), (String, r"'\'")]);
+    assert_eq!(tokens("b'01' X'1F'"), [(String, "b'01'"), (String, "X'1F'")]);
+    assert_eq!(tokens(r#"u&"d" U &"d""#)[0], (QuotedIdentifier, r#"u&"d""#));
+    assert_eq!(tokens(r#"U &"d""#).len(), 3);
+}
+
+#[test]
+fn dollar_quotes_end_at_their_own_tag() {
+    assert_eq!(tokens("$$a;'b$$"), [(String, "$$a;'b$$")]);
+    assert_eq!(tokens("$a$ $b$ $$ $a$"), [(String, "$a$ $b$ $$ $a$")]);
+    assert_eq!(tokens("$a$ $$a$"), [(String, "$a$ $$a$")]);
+    assert_eq!(tokens("$a$ $ab$a$"), [(String, "$a$ $ab$a$")]);
+    assert_eq!(tokens("$A$ $a$ $A$"), [(String, "$A$ $a$ $A$")]);
+    assert_eq!(tokens("$tü1$x$tü1$"), [(String, "$tü1$x$tü1$")]);
+}
+
+#[test]
+fn a_dollar_sign_inside_an_identifier_begins_no_string() {
+    assert_eq!(tokens("a$b$c"), [(Word, "a$b$c")]);
+    assert_eq!(tokens("ä$$"), [(Word, "ä$$")]);
+}
+
+#[test]
+fn a_dollar_sign_after_a_number_begins_a_string() {
+    assert_eq!(tokens("1$a$;$a$"), [(Number, "1"), (String, "$a$;$a$")]);
+    assert_eq!(tokens("$1$$;$$"), [(Parameter, "$1"), (String, "$$;$$")]);
+}
+
+#[test]
+fn a_tag_that_is_no_identifier_begins_no_string() {
+    assert_eq!(tokens("$1a"), [(Parameter, "$1"), (Word, "a")]);
+    assert_eq!(tokens("$a b$"), [(Symbol, "$"), (Word, "a"), (Word, "b$")]);
+    assert_eq!(tokens("$-$"), [(Symbol, "$"), (Symbol, "-"), (Symbol, "$")]);
+}
+
+#[test]
+fn block_comments_nest() {
+    assert_eq!(tokens("/* a /* b */ ' */ x"), [(BlockComment, "/* a /* b */ ' */"), (Word, "x")]);
+    assert_eq!(
+        tokens("/**/x/***/"),
+        [(BlockComment, "/**/"), (Word, "x"), (BlockComment, "/***/")]
+    );
+    assert_eq!(tokens("/*/ */x"), [(BlockComment, "/*/ */"), (Word, "x")]);
+}
+
+#[test]
+fn operators_end_where_a_comment_begins() {
+    assert_eq!(tokens("a-b"), [(Word, "a"), (Symbol, "-"), (Word, "b")]);
+    assert_eq!(tokens("1/2"), [(Number, "1"), (Symbol, "/"), (Number, "2")]);
+    assert_eq!(tokens("@--x"), [(Symbol, "@"), (LineComment, "--x")]);
+    assert_eq!(tokens("*/*x*/"), [(Symbol, "*"), (BlockComment, "/*x*/")]);
+    assert_eq!(tokens("->>'k'")[2], (Symbol, ">"));
+}
+
+#[test]
+fn a_number_takes_the_sign_of_its_exponent_only() {
+    assert_eq!(tokens("1e-5"), [(Number, "1e-5")]);
+    assert_eq!(tokens("1--5"), [(Number, "1"), (LineComment, "--5")]);
+    assert_eq!(tokens("1e--5"), [(Number, "1e"), (LineComment, "--5")]);
+    assert_eq!(tokens(".5 1_000 0x1F"), [(Number, ".5"), (Number, "1_000"), (Number, "0x1F")]);
+}
+
+#[test]
+fn a_carriage_return_alone_ends_a_comment() {
+    assert_eq!(tokens("-- a\rDROP"), [(LineComment, "-- a"), (Word, "DROP")]);
+}
+
+#[test]
+fn what_looks_like_a_blank_but_is_not_ascii_belongs_to_the_word() {
+    assert_eq!(tokens("a\u{a0}b"), [(Word, "a\u{a0}b")]);
+    assert_eq!(tokens("\u{feff}a\u{feff}b"), [(Word, "a\u{feff}b")]);
+}
+
+#[test]
+fn lines_are_counted_by_line_feeds() {
+    let text = "a\r\nb /*\n*/ 'x\ny' c\rd";
+
+    let lines: Vec<_> = Lexer::new(text, 7)
+        .map(|token| token.expect("the text is whole"))
+        .filter(|token| !token.is_trivia())
+        .map(|token| (token.text, token.line))
+        .collect();
+
+    assert_eq!(lines, [("a", 7), ("b", 8), ("'x\ny'", 9), ("c", 10), ("d", 10)]);
+}
+
+#[test]
+fn whatever_is_not_closed_is_an_error_at_its_beginning() {
+    let string = SplitError::UnterminatedString { line: 2 };
+    for text in ["\n'a\n", "\nE'a\\'", "\nE'\\", "\nx'1", "\nU&'a''", "\nE'a'\n'b"] {
+        assert_eq!(error(text), string, "{text:?}");
+    }
+    assert_eq!(error("\n\"a\n"), SplitError::UnterminatedIdentifier { line: 2 });
+    assert_eq!(error("U&\"a"), SplitError::UnterminatedIdentifier { line: 1 });
+    assert_eq!(error("\n/* /* */\n"), SplitError::UnterminatedComment { line: 2 });
+    let tag = "$a$".to_owned();
+    assert_eq!(error("\n$a$\n$A$ $a"), SplitError::UnterminatedDollarQuote { line: 2, tag });
+}
+
+#[test]
+fn nothing_follows_an_error() {
+    assert_eq!(Lexer::new("a 'b", 1).count(), 3);
+}
+
+#[test]
+fn every_byte_belongs_to_one_token_and_is_looked_at_a_few_times_at_most() {
+    let mut random = Random::new(1);
+    for round in 0..20_000 {
+        let text = noise(&mut random, round % 60);
+        let mut lexer = Lexer::new(&text, 1);
+        let mut covered = if text.starts_with('\u{feff}') { 3 } else { 0 };
+        while let Some(Ok(token)) = lexer.next() {
+            assert_eq!(token.start, covered, "{text:?}");
+            covered = token.end();
+        }
+
+        let is_broken = Lexer::new(&text, 1).any(|token| token.is_err());
+        assert_eq!(covered == text.len(), !is_broken, "{text:?}");
+        assert!(lexer.reads.get() <= 6 * text.len() + 6, "{} reads: {text:?}", lexer.reads.get());
+    }
+}
+
+#[test]
+fn the_work_is_linear_in_the_hardest_texts() {
+    let size = 100_000;
+    let hard = [
+        "$a".repeat(size),
+        format!("$aaaaaaaa${}", "$aaaaaaab".repeat(size)),
+        format!("$${}", "$a".repeat(size)),
+        "/*".repeat(size),
+        format!("E'a'{}x", " -- b\n".repeat(size)),
+        "E'a'\n".repeat(size),
+        "'".repeat(size),
+        "((((".repeat(size),
+        "1e-".repeat(size),
+        "--\n".repeat(size),
+    ];
+    for text in hard {
+        let mut lexer = Lexer::new(&text, 1);
+        while let Some(Ok(_)) = lexer.next() {}
+
+        assert!(lexer.reads.get() <= 6 * text.len(), "{:?}…", &text[..20]);
+    }
+}
