@@ -107,6 +107,10 @@ pub struct Statement {
     pub class: Class,
     /// Where its first token stands.
     pub origin: Origin,
+    /// How many `BEGIN` and `COMMIT` stand before it in the file: neighbouring DML shares a
+    /// transaction only where this is equal, because authors cut with `COMMIT` what would exceed
+    /// DSQL's 3,000 rows.
+    pub boundary: usize,
 }
 
 /// One forward migration: a file, or an entry of `files`.

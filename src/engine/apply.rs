@@ -137,16 +137,16 @@ async fn run_statements(
             .map(|statement| &statement.state),
         Standing::Pending { begun: None } | Standing::Applied(_) => None,
     };
-    let is_open_dml = |number: usize| {
-        migration.statements.get(number - 1).is_some_and(|s| s.class == Class::Dml)
-            && found(number).is_none()
+    let open_dml = |number: usize| {
+        let statement = migration.statements.get(number - 1)?;
+        (statement.class == Class::Dml && found(number).is_none()).then_some(statement.boundary)
     };
 
     let mut number = 1;
     while number <= migration.statements.len() {
-        if is_open_dml(number) {
+        if let Some(boundary) = open_dml(number) {
             let mut last = number;
-            while is_open_dml(last + 1) {
+            while open_dml(last + 1) == Some(boundary) {
                 last += 1;
             }
             run_rows(cluster, migration, number..=last, budget).await?;

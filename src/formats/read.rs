@@ -19,8 +19,9 @@ pub(super) fn migration<'a>(
     parts: impl IntoIterator<Item = (usize, &'a str)>,
 ) -> Result<Migration, FormatError> {
     let mut statements = Vec::new();
+    let mut boundary = 0;
     for (line, part) in parts {
-        add_statements(&mut statements, named.file, line, part)?;
+        add_statements(&mut statements, &mut boundary, named.file, line, part)?;
     }
     if statements.is_empty() {
         return Err(FormatError::NoStatement { file: named.file.to_owned() });
@@ -37,6 +38,7 @@ pub(super) fn migration<'a>(
 /// Stops at the first error: after a refused `COPY … FROM STDIN`, what follows is not even SQL.
 fn add_statements(
     statements: &mut Vec<Statement>,
+    boundary: &mut usize,
     file: &str,
     first_line: usize,
     text: &str,
@@ -48,9 +50,10 @@ fn add_statements(
         let origin = at(piece.line);
         match sql::classify(piece.text) {
             Kind::Run(class) => {
-                statements.push(Statement { text: piece.text.to_owned(), class, origin });
+                let text = piece.text.to_owned();
+                statements.push(Statement { text, class, origin, boundary: *boundary });
             }
-            Kind::TransactionBegin | Kind::TransactionEnd => {}
+            Kind::TransactionBegin | Kind::TransactionEnd => *boundary += 1,
             Kind::Refused(refusal) => return Err(FormatError::Refused { origin, refusal }),
         }
     }

@@ -26,15 +26,17 @@ pub(super) struct FakeCluster {
     pub(super) calls: usize,
     /// Texts of the statements that took effect, in order.
     pub(super) executed: Vec<String>,
+    /// How many DML statements each transaction held.
+    pub(super) transactions: Vec<usize>,
     /// How often a job is found running before it ends.
     pub(super) polls: usize,
     pub(super) failing_jobs: bool,
     /// Statements that lose against a concurrent change so often.
     pub(super) conflicts: usize,
-    ledger_exists: bool,
-    migrations: BTreeMap<Version, MigrationRecord>,
+    pub(super) ledger_exists: bool,
+    pub(super) migrations: BTreeMap<Version, MigrationRecord>,
     pub(super) indexes: BTreeSet<String>,
-    recorded: Snapshot,
+    pub(super) recorded: Snapshot,
 }
 
 pub(super) fn server_error(code: &str) -> Error {
@@ -202,6 +204,7 @@ impl Cluster for FakeCluster {
         steps: &[(&Statement, StatementRecord)],
     ) -> Result<(), Error> {
         self.call(|this| {
+            this.transactions.push(steps.len());
             for (statement, record) in steps {
                 this.insert(version, record)?;
                 this.executed.push(statement.text.clone());

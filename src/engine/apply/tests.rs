@@ -161,3 +161,15 @@ async fn an_interrupted_run_stops_before_its_next_statement() {
     assert!(matches!(failure, Failure::Stopped(Stop::Interrupted)), "{failure:?}");
     assert!(cluster.executed.is_empty());
 }
+
+#[tokio::test]
+async fn neighbouring_dml_shares_a_transaction_unless_the_file_commits_between() {
+    let text = "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT; \
+                INSERT INTO t VALUES (3);";
+    let migrations = formats::read_files([("1_rows.sql", text)]).unwrap();
+    let mut cluster = FakeCluster::default();
+    let seen = cluster.observe().await.unwrap();
+    let plan = plan(&migrations, &[]).unwrap();
+    apply(&mut cluster, &plan, &seen, &budget()).await.1.unwrap();
+    assert_eq!(cluster.transactions, [2, 1]);
+}
