@@ -4,7 +4,12 @@
 //! `ARCHITECTURE.md`.
 
 pub mod database;
+pub mod diagnostic;
 pub mod engine;
 pub mod formats;
 pub mod migration;
+pub mod provider;
+pub mod schema;
 pub mod sql;
+pub mod transport;
+pub mod value;

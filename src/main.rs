@@ -1,2 +1,74 @@
-//! x
-fn main() {}
+//! Reads arguments and environment once, builds the provider and serves it.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use terraform_provider_dsql::diagnostic::chain;
+use terraform_provider_dsql::provider::contract::Provider;
+use terraform_provider_dsql::provider::{DsqlProvider, Environment};
+use terraform_provider_dsql::transport::{self, HandshakeEnvironment, ServeError, log};
+
+const HELP: &str = "\
+Terraform provider for Amazon Aurora DSQL schema migrations.
+
+Terraform starts this program by itself; to use it, name it in a configuration:
+
+    terraform {
+      required_providers {
+        dsql = { source = \"dsql-migrate/dsql\" }
+      }
+    }
+
+Usage: terraform-provider-dsql [OPTION]
+
+Options:
+  --debug    Run in the foreground and print TF_REATTACH_PROVIDERS, so that Terraform
+             attaches to this process; end it with Ctrl-C
+  --version  Print the version
+  --help     Print this text
+";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let serving = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => serve(false).await,
+        ["--debug" | "-debug"] => serve(true).await,
+        ["--version" | "-V"] => {
+            return print(concat!("terraform-provider-dsql ", env!("CARGO_PKG_VERSION"), "\n"));
+        }
+        ["--help" | "-h"] => return print(HELP),
+        _ => {
+            eprintln!("unknown arguments: {}\n\n{HELP}", arguments.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match serving {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(debug: bool) -> Result<(), ServeError> {
+    let var = |name: &str| std::env::var(name).ok();
+    log::install_panic_hook();
+    log::install(log::level(var));
+    let handshake = HandshakeEnvironment::from_vars(var);
+    let provider: Arc<dyn Provider> = Arc::new(DsqlProvider::new(Environment::from_vars(var)));
+    if debug {
+        transport::serve_for_debugging(provider, handshake).await
+    } else {
+        transport::serve(provider, handshake).await
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,163 @@
+//! A small provider for the tests of the transport.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use tokio::sync::Notify;
+
+use crate::diagnostic::Diagnostic;
+use crate::provider::contract::{
+    ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, Provider, ReadRequest,
+    ReadResponse, Resource,
+};
+use crate::schema::{Attribute, Schema};
+use crate::value::{AttributePath, Value};
+
+/// One resource type, `fake_thing`, whose `name` says how it behaves:
+///
+/// * `panic` panics in every call;
+/// * `misshapen` answers with an attribute that the schema has not;
+/// * `slow` does not end its apply until it is stopped.
+pub(super) struct FakeProvider {
+    resources: Vec<Box<dyn Resource>>,
+    pub(super) configured: Mutex<Vec<(String, Value)>>,
+    pub(super) stops: AtomicUsize,
+    pub(super) applying: Arc<AtomicUsize>,
+    stopped: Arc<Notify>,
+}
+
+impl FakeProvider {
+    pub(super) fn new() -> Self {
+        let (applying, stopped) = (Arc::default(), Arc::default());
+        let thing = Thing { applying: Arc::clone(&applying), stopped: Arc::clone(&stopped) };
+        Self {
+            resources: vec![Box::new(thing)],
+            configured: Mutex::default(),
+            stops: AtomicUsize::new(0),
+            applying,
+            stopped,
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for FakeProvider {
+    fn schema(&self) -> Schema {
+        let endpoint = Attribute::string("endpoint").optional().description("Where.");
+        Schema::new(vec![endpoint]).description("A provider.")
+    }
+
+    fn resources(&self) -> &[Box<dyn Resource>] {
+        &self.resources
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        match config.get("endpoint") {
+            Some(Value::Unknown) => vec![Diagnostic::warning("Unknown endpoint").at("endpoint")],
+            _ => Vec::new(),
+        }
+    }
+
+    async fn configure(&self, terraform_version: &str, config: Value) -> Vec<Diagnostic> {
+        let call = (terraform_version.to_owned(), config);
+        self.configured.lock().expect("a lock").push(call);
+        Vec::new()
+    }
+
+    fn stop(&self) {
+        self.stops.fetch_add(1, Ordering::SeqCst);
+        self.stopped.notify_one();
+    }
+}
+
+struct Thing {
+    applying: Arc<AtomicUsize>,
+    stopped: Arc<Notify>,
+}
+
+/// Does what the name of an object asks for, where it is the same in all calls.
+fn behave(object: &Value) -> bool {
+    let name = object.get("name").cloned().unwrap_or(Value::Null);
+    assert!(name != "panic".into(), "asked to");
+    name == "misshapen".into()
+}
+
+fn shaped(mut state: Value, misshapen: bool) -> Value {
+    if misshapen {
+        state.set("surplus", true);
+    }
+    state
+}
+
+#[async_trait]
+impl Resource for Thing {
+    fn type_name(&self) -> &'static str {
+        "fake_thing"
+    }
+
+    fn schema(&self) -> Schema {
+        let attributes = vec![
+            Attribute::string("name").required().description("How it behaves."),
+            Attribute::string("id").computed().description("Made up."),
+            Attribute::number("size").optional().description("Replaces."),
+        ];
+        Schema::new(attributes).version(2).description("A thing.")
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        behave(config);
+        match config.get("size") {
+            Some(Value::Number(_)) => vec![Diagnostic::error("Too large").at("size")],
+            _ => Vec::new(),
+        }
+    }
+
+    async fn read(&self, request: ReadRequest) -> ReadResponse {
+        let misshapen = behave(&request.state);
+        let state = shaped(request.state, misshapen);
+        ReadResponse { state, private: request.private, diagnostics: Vec::new() }
+    }
+
+    async fn plan(&self, request: PlanRequest) -> PlanResponse {
+        let misshapen = behave(&request.proposed);
+        let mut planned = request.proposed;
+        if !planned.is_null() && request.prior.is_null() {
+            planned.set("id", Value::Unknown);
+        }
+        PlanResponse {
+            planned: shaped(planned, misshapen),
+            requires_replace: vec![AttributePath::from("size")],
+            private: [request.private, b"planned".to_vec()].concat(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
+        let object = if request.planned.is_null() { &request.prior } else { &request.planned };
+        let misshapen = behave(object);
+        self.applying.fetch_add(1, Ordering::SeqCst);
+        let is_slow = object.get("name") == Some(&"slow".into());
+        if is_slow {
+            self.stopped.notified().await;
+        }
+        let mut state = request.planned;
+        if !state.is_null() {
+            state.set("id", "made");
+        }
+        ApplyResponse {
+            state: shaped(state, misshapen),
+            private: request.private,
+            diagnostics: vec![Diagnostic::warning(if is_slow { "Stopped" } else { "Applied" })],
+        }
+    }
+
+    async fn import(&self, id: &str) -> ImportResponse {
+        let (state, diagnostics) = match id {
+            "none" => (Value::Null, vec![Diagnostic::error("No such thing")]),
+            id => (Value::object([("id", id.into())]), Vec::new()),
+        };
+        ImportResponse { state, private: Vec::new(), diagnostics }
+    }
+}

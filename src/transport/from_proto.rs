@@ -1,0 +1,47 @@
+//! Messages of the wire become native types.
+
+use super::wire::tfplugin6 as wire;
+use crate::diagnostic::{Diagnostic, chain};
+use crate::value::{CodecError, Type, Value, decode, decode_json};
+
+/// A value of type `ty`. The core sends MessagePack, and may send JSON; no bytes are null.
+pub(super) fn value(message: Option<&wire::DynamicValue>, ty: &Type) -> Result<Value, Diagnostic> {
+    let Some(message) = message else { return Ok(Value::Null) };
+    let decoded = if !message.msgpack.is_empty() {
+        decode(&message.msgpack, ty)
+    } else if !message.json.is_empty() {
+        decode_json(&message.json, ty)
+    } else {
+        Ok(Value::Null)
+    };
+    decoded.map_err(|error| {
+        Diagnostic::error("Terraform sent a value that the provider cannot read").detail(format!(
+            "{}.\n\nThe value does not fit the schema of the provider. Either Terraform used the \
+             schema of another version of it, or this is a bug in the provider.",
+            chain(&error)
+        ))
+    })
+}
+
+/// A stored state, as the core keeps it on disk.
+pub(super) fn stored_state(
+    state: Option<&wire::RawState>,
+    ty: &Type,
+) -> Result<Value, StoredStateError> {
+    match state {
+        Some(state) if !state.json.is_empty() => Ok(decode_json(&state.json, ty)?),
+        Some(state) if !state.flatmap.is_empty() => Err(StoredStateError::Flatmap),
+        _ => Err(StoredStateError::Missing),
+    }
+}
+
+/// Why a stored state cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum StoredStateError {
+    #[error("the state has the format of Terraform 0.11, which this provider never wrote")]
+    Flatmap,
+    #[error("Terraform sent no state")]
+    Missing,
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}

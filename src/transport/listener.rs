@@ -1,0 +1,247 @@
+//! The socket that the host connects to.
+
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use tokio::net::TcpListener;
+
+use super::handshake::{HandshakeEnvironment, Network};
+use super::io::Stream;
+
+/// The socket could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// No unix socket in the directory.
+    #[error("cannot listen on the unix socket {}", path.display())]
+    Unix {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The socket cannot be handed to the group that the host asks for.
+    #[error("cannot give the unix socket to the group {group:?}")]
+    Group {
+        /// Name or number.
+        group: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No port, or none of the wanted ones.
+    #[error("cannot listen on a port of 127.0.0.1")]
+    Tcp(#[source] io::Error),
+}
+
+/// A listening socket. A unix socket is removed when this is dropped.
+#[derive(Debug)]
+pub(super) enum Listener {
+    #[cfg(unix)]
+    Unix(unix::Socket),
+    Tcp(TcpListener),
+}
+
+impl Listener {
+    /// Listens as the environment says.
+    pub(super) async fn bind(environment: &HandshakeEnvironment) -> Result<Self, BindError> {
+        match environment.network {
+            #[cfg(unix)]
+            Network::Unix => {
+                let dir = environment.socket_dir.clone().unwrap_or_else(std::env::temp_dir);
+                match unix::Socket::bind(&dir, environment.socket_group.as_deref())? {
+                    Some(socket) => Ok(Self::Unix(socket)),
+                    None => bind_tcp(environment.ports.clone()).await,
+                }
+            }
+            #[cfg(not(unix))]
+            Network::Unix => bind_tcp(environment.ports.clone()).await,
+            Network::Tcp => bind_tcp(environment.ports.clone()).await,
+        }
+    }
+
+    /// Where the host finds it.
+    pub(super) fn address(&self) -> io::Result<(Network, String)> {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(socket) => Ok((Network::Unix, socket.path().display().to_string())),
+            Self::Tcp(listener) => Ok((Network::Tcp, listener.local_addr()?.to_string())),
+        }
+    }
+
+    /// Takes the next connection.
+    pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(socket) => Ok(Box::new(socket.accept().await?)),
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+}
+
+async fn bind_tcp(ports: Option<RangeInclusive<u16>>) -> Result<Listener, BindError> {
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for port in ports.unwrap_or(0..=0) {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => return Ok(Listener::Tcp(listener)),
+            Err(error) => failure = error,
+        }
+    }
+    Err(BindError::Tcp(failure))
+}
+
+#[cfg(unix)]
+mod unix {
+    //! Unix sockets: their name, who may use them, and their end.
+
+    use std::fs::{self, Permissions};
+    use std::hash::{BuildHasher as _, RandomState};
+    use std::io;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    use std::path::{Path, PathBuf};
+
+    use tokio::net::{UnixListener, UnixStream};
+
+    use super::BindError;
+
+    /// Longest path that every system takes: macOS has the shortest.
+    const MAX_PATH: usize = 103;
+
+    /// Names of sockets are tried until one is free; two are free by any chance.
+    const ATTEMPTS: usize = 10;
+
+    #[derive(Debug)]
+    pub(crate) struct Socket {
+        listener: UnixListener,
+        path: PathBuf,
+    }
+
+    impl Socket {
+        /// Listens in `dir`; `None` if the path would be too long for a socket.
+        pub(crate) fn bind(dir: &Path, group: Option<&str>) -> Result<Option<Self>, BindError> {
+            let mut attempts = ATTEMPTS;
+            loop {
+                attempts -= 1;
+                let random = RandomState::new().hash_one(attempts);
+                let path = dir.join(format!("terraform-dsql-{random:016x}.sock"));
+                if path.as_os_str().as_bytes().len() > MAX_PATH {
+                    return Ok(None);
+                }
+                match UnixListener::bind(&path) {
+                    Ok(listener) => {
+                        let socket = Self { listener, path };
+                        socket.restrict(group)?;
+                        return Ok(Some(socket));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {}
+                    Err(source) => return Err(BindError::Unix { path, source }),
+                }
+            }
+        }
+
+        /// Only the same user connects, or the group that the host names.
+        fn restrict(&self, group: Option<&str>) -> Result<(), BindError> {
+            let mode = if group.is_some() { 0o660 } else { 0o600 };
+            if let Some(group) = group {
+                let in_group = |source| BindError::Group { group: group.to_owned(), source };
+                let id = group_id(group).map_err(in_group)?;
+                chown(&self.path, None, Some(id)).map_err(in_group)?;
+            }
+            fs::set_permissions(&self.path, Permissions::from_mode(mode))
+                .map_err(|source| BindError::Unix { path: self.path.clone(), source })
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            &self.path
+        }
+
+        pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
+            self.listener.accept().await.map(|(stream, _)| stream)
+        }
+    }
+
+    impl Drop for Socket {
+        fn drop(&mut self) {
+            // It may be gone already; nothing is lost then.
+            let _gone = fs::remove_file(&self.path);
+        }
+    }
+
+    /// A number as it is, a name from the group file. Groups of a directory service are not found.
+    fn group_id(group: &str) -> io::Result<u32> {
+        if let Ok(id) = group.parse() {
+            return Ok(id);
+        }
+        let groups = fs::read_to_string("/etc/group")?;
+        let id = groups.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next() == Some(group)).then(|| fields.nth(1)?.parse().ok()).flatten()
+        });
+        id.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such group"))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::os::unix::fs::MetadataExt as _;
+
+        use super::*;
+
+        #[tokio::test]
+        async fn only_the_owner_reaches_a_socket_which_goes_with_its_listener() {
+            let dir = tempfile::tempdir().expect("a directory");
+            let socket = Socket::bind(dir.path(), None).expect("bound").expect("short enough");
+            let path = socket.path().to_owned();
+            let mode = fs::metadata(&path).expect("a socket").mode();
+            assert_eq!(mode & 0o777, 0o600);
+            drop(socket);
+            assert!(!path.exists());
+        }
+
+        #[tokio::test]
+        async fn a_group_gets_the_socket_by_number() {
+            let dir = tempfile::tempdir().expect("a directory");
+            let own = fs::metadata(dir.path()).expect("a directory").gid();
+            let socket = Socket::bind(dir.path(), Some(&own.to_string()));
+            let socket = socket.expect("bound").expect("short enough");
+            let metadata = fs::metadata(socket.path()).expect("a socket");
+            assert_eq!((metadata.mode() & 0o777, metadata.gid()), (0o660, own));
+        }
+
+        #[test]
+        fn a_group_that_does_not_exist_is_an_error() {
+            assert!(group_id("no such group").is_err());
+            assert_eq!(group_id("7").expect("a number"), 7);
+        }
+
+        #[tokio::test]
+        async fn a_path_too_long_for_a_socket_is_noticed() {
+            let dir = PathBuf::from(format!("/tmp/{}", "x".repeat(MAX_PATH)));
+            assert!(Socket::bind(&dir, None).expect("no error").is_none());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_of_the_range_is_taken() {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let port = taken.local_addr().expect("an address").port();
+        let environment = HandshakeEnvironment {
+            network: Network::Tcp,
+            ports: Some(port..=port.saturating_add(50)),
+            ..HandshakeEnvironment::default()
+        };
+        let listener = Listener::bind(&environment).await.expect("a free port");
+        let (network, address) = listener.address().expect("an address");
+        assert_eq!(network, Network::Tcp);
+        assert!(address.starts_with("127.0.0.1:"), "{address}");
+        assert_ne!(address, format!("127.0.0.1:{port}"));
+    }
+}

@@ -1,0 +1,429 @@
+//! Protocol 6: each RPC is decode, call, encode.
+//!
+//! Every call runs in a task of its own. A panic in it becomes a diagnostic, and a call whose host
+//! has gone away runs on to its end. RPCs that are not here answer UNIMPLEMENTED.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
+
+use super::lifetime::Lifetime;
+use super::wire::tfplugin6::{self as wire, provider_server};
+use super::{from_proto, to_proto};
+use crate::diagnostic::{Diagnostic, chain};
+use crate::provider::contract::{ApplyRequest, PlanRequest, Provider, ReadRequest, Resource};
+use crate::value::{Type, Value};
+
+/// Serves a provider.
+pub(super) struct Service {
+    provider: Arc<dyn Provider>,
+    config_type: Arc<Type>,
+    resources: HashMap<&'static str, ResourceType>,
+    lifetime: Lifetime,
+    calls: AtomicU64,
+}
+
+/// What the schema of a resource says, worked out once.
+#[derive(Clone)]
+struct ResourceType {
+    position: usize,
+    version: i64,
+    ty: Arc<Type>,
+}
+
+/// A resource type that a request names.
+struct Found {
+    provider: Arc<dyn Provider>,
+    kind: ResourceType,
+}
+
+impl Found {
+    fn resource(&self) -> &dyn Resource {
+        &*self.provider.resources()[self.kind.position]
+    }
+
+    fn ty(&self) -> &Type {
+        &self.kind.ty
+    }
+}
+
+impl Service {
+    /// Asks for all schemas, because the host may not: it has them from another process.
+    pub(super) fn new(provider: Arc<dyn Provider>, lifetime: Lifetime) -> Self {
+        let config_type = Arc::new(provider.schema().implied_type());
+        let resources = provider.resources().iter().enumerate().map(|(position, resource)| {
+            let schema = resource.schema();
+            let ty = Arc::new(schema.implied_type());
+            (resource.type_name(), ResourceType { position, version: schema.version, ty })
+        });
+        let resources = resources.collect();
+        Self { provider, config_type, resources, lifetime, calls: AtomicU64::new(0) }
+    }
+
+    fn find(&self, type_name: &str) -> Result<Found, Diagnostic> {
+        match self.resources.get(type_name) {
+            Some(kind) => Ok(Found { provider: Arc::clone(&self.provider), kind: kind.clone() }),
+            None => Err(Diagnostic::error("Unknown resource type").detail(format!(
+                "This version of the provider has no resource type {type_name:?}."
+            ))),
+        }
+    }
+
+    /// Runs a call. Nothing that goes wrong in it is a gRPC error.
+    async fn run<T: Send + 'static>(
+        &self,
+        rpc: &'static str,
+        type_name: Option<&str>,
+        work: impl Future<Output = Result<T, Diagnostic>> + Send + 'static,
+    ) -> Result<T, Diagnostic> {
+        let running = self.lifetime.call();
+        let id = self.calls.fetch_add(1, Ordering::Relaxed);
+        let span =
+            tracing::error_span!("rpc", tf_rpc = rpc, tf_req_id = id, tf_resource_type = type_name);
+        let work = async move {
+            tracing::trace!("received request");
+            let result = work.await;
+            tracing::trace!("served request");
+            drop(running);
+            result
+        };
+        tokio::spawn(work.instrument(span)).await.unwrap_or_else(|failure| {
+            let message = match failure.try_into_panic() {
+                Ok(payload) => super::log::panic_message(&*payload).to_owned(),
+                Err(failure) => failure.to_string(),
+            };
+            Err(Diagnostic::error("The provider crashed").detail(format!(
+                "{rpc} ended with a panic: {message}.\n\nThis is a bug in the provider; please \
+                 report it with the backtrace above or in the log (TF_LOG=DEBUG)."
+            )))
+        })
+    }
+}
+
+/// Encodes a state, or says why not and keeps `fallback`.
+fn encode_or(
+    fallback: Option<wire::DynamicValue>,
+    state: &Value,
+    ty: &Type,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<wire::DynamicValue> {
+    match to_proto::value(state, ty) {
+        Ok(encoded) => Some(encoded),
+        Err(diagnostic) => {
+            diagnostics.push(diagnostic);
+            fallback
+        }
+    }
+}
+
+fn failed(diagnostic: Diagnostic) -> Vec<wire::Diagnostic> {
+    vec![to_proto::diagnostic(diagnostic)]
+}
+
+fn capabilities() -> wire::ServerCapabilities {
+    wire::ServerCapabilities {
+        plan_destroy: true,
+        get_provider_schema_optional: true,
+        move_resource_state: false,
+        generate_resource_config: false,
+    }
+}
+
+#[tonic::async_trait]
+impl provider_server::Provider for Service {
+    async fn get_metadata(
+        &self,
+        _: Request<wire::get_metadata::Request>,
+    ) -> Result<Response<wire::get_metadata::Response>, Status> {
+        use wire::get_metadata::{ResourceMetadata, Response as Metadata};
+        let resources = self.provider.resources().iter();
+        let resources = resources
+            .map(|resource| ResourceMetadata { type_name: resource.type_name().to_owned() })
+            .collect();
+        let server_capabilities = Some(capabilities());
+        Ok(Response::new(Metadata { server_capabilities, resources, ..Default::default() }))
+    }
+
+    async fn get_provider_schema(
+        &self,
+        _: Request<wire::get_provider_schema::Request>,
+    ) -> Result<Response<wire::get_provider_schema::Response>, Status> {
+        use wire::get_provider_schema::Response as Schemas;
+        let provider = Arc::clone(&self.provider);
+        let schemas = self.run("GetProviderSchema", None, async move {
+            let resources = provider.resources().iter();
+            let resource_schemas = resources.map(|resource| {
+                (resource.type_name().to_owned(), to_proto::schema(&resource.schema()))
+            });
+            Ok(Schemas {
+                provider: Some(to_proto::schema(&provider.schema())),
+                resource_schemas: resource_schemas.collect(),
+                server_capabilities: Some(capabilities()),
+                ..Default::default()
+            })
+        });
+        let schemas = schemas.await.unwrap_or_else(|diagnostic| Schemas {
+            diagnostics: failed(diagnostic),
+            ..Default::default()
+        });
+        Ok(Response::new(schemas))
+    }
+
+    async fn get_resource_identity_schemas(
+        &self,
+        _: Request<wire::get_resource_identity_schemas::Request>,
+    ) -> Result<Response<wire::get_resource_identity_schemas::Response>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn get_functions(
+        &self,
+        _: Request<wire::get_functions::Request>,
+    ) -> Result<Response<wire::get_functions::Response>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn validate_provider_config(
+        &self,
+        request: Request<wire::validate_provider_config::Request>,
+    ) -> Result<Response<wire::validate_provider_config::Response>, Status> {
+        let request = request.into_inner();
+        let (provider, ty) = (Arc::clone(&self.provider), Arc::clone(&self.config_type));
+        let diagnostics = self.run("ValidateProviderConfig", None, async move {
+            let config = from_proto::value(request.config.as_ref(), &ty)?;
+            Ok(to_proto::diagnostics(provider.validate(&config)))
+        });
+        let diagnostics = diagnostics.await.unwrap_or_else(failed);
+        Ok(Response::new(wire::validate_provider_config::Response { diagnostics }))
+    }
+
+    async fn configure_provider(
+        &self,
+        request: Request<wire::configure_provider::Request>,
+    ) -> Result<Response<wire::configure_provider::Response>, Status> {
+        let request = request.into_inner();
+        let (provider, ty) = (Arc::clone(&self.provider), Arc::clone(&self.config_type));
+        let diagnostics = self.run("ConfigureProvider", None, async move {
+            let config = from_proto::value(request.config.as_ref(), &ty)?;
+            let diagnostics = provider.configure(&request.terraform_version, config).await;
+            Ok(to_proto::diagnostics(diagnostics))
+        });
+        let diagnostics = diagnostics.await.unwrap_or_else(failed);
+        Ok(Response::new(wire::configure_provider::Response { diagnostics }))
+    }
+
+    async fn stop_provider(
+        &self,
+        _: Request<wire::stop_provider::Request>,
+    ) -> Result<Response<wire::stop_provider::Response>, Status> {
+        let provider = Arc::clone(&self.provider);
+        let stopped = self.run("StopProvider", None, async move {
+            provider.stop();
+            Ok(())
+        });
+        let error = stopped.await.err().map(|diagnostic| diagnostic.detail).unwrap_or_default();
+        Ok(Response::new(wire::stop_provider::Response { error }))
+    }
+
+    async fn validate_resource_config(
+        &self,
+        request: Request<wire::validate_resource_config::Request>,
+    ) -> Result<Response<wire::validate_resource_config::Response>, Status> {
+        let request = request.into_inner();
+        let found = self.find(&request.type_name);
+        let config = request.config;
+        let diagnostics =
+            self.run("ValidateResourceConfig", Some(&request.type_name), async move {
+                let found = found?;
+                let config = from_proto::value(config.as_ref(), found.ty())?;
+                Ok(to_proto::diagnostics(found.resource().validate(&config)))
+            });
+        let diagnostics = diagnostics.await.unwrap_or_else(failed);
+        Ok(Response::new(wire::validate_resource_config::Response { diagnostics }))
+    }
+
+    async fn upgrade_resource_state(
+        &self,
+        request: Request<wire::upgrade_resource_state::Request>,
+    ) -> Result<Response<wire::upgrade_resource_state::Response>, Status> {
+        use wire::upgrade_resource_state::Response as Upgraded;
+        let request = request.into_inner();
+        let found = self.find(&request.type_name);
+        let type_name = request.type_name.clone();
+        let upgraded = self.run("UpgradeResourceState", Some(&type_name), async move {
+            let found = found?;
+            let state = from_proto::stored_state(request.raw_state.as_ref(), found.ty());
+            let state = state.map_err(|error| {
+                Diagnostic::error("The stored state does not fit this version of the provider")
+                    .detail(format!(
+                        "The state of a {} was stored with version {} of its schema; this version \
+                         of the provider has version {}, and cannot read it: {}.\n\nUse the \
+                         version of the provider that wrote the state, or a newer one.",
+                        request.type_name,
+                        request.version,
+                        found.kind.version,
+                        chain(&error)
+                    ))
+            })?;
+            let upgraded_state = Some(to_proto::value(&state, found.ty())?);
+            Ok(Upgraded { upgraded_state, diagnostics: Vec::new() })
+        });
+        let upgraded = upgraded.await.unwrap_or_else(|diagnostic| Upgraded {
+            upgraded_state: None,
+            diagnostics: failed(diagnostic),
+        });
+        Ok(Response::new(upgraded))
+    }
+
+    async fn read_resource(
+        &self,
+        request: Request<wire::read_resource::Request>,
+    ) -> Result<Response<wire::read_resource::Response>, Status> {
+        use wire::read_resource::Response as Read;
+        let request = request.into_inner();
+        let unchanged = Read {
+            new_state: request.current_state.clone(),
+            private: request.private.clone(),
+            ..Default::default()
+        };
+        let found = self.find(&request.type_name);
+        let type_name = request.type_name.clone();
+        let read = self.run("ReadResource", Some(&type_name), async move {
+            let found = found?;
+            let state = from_proto::value(request.current_state.as_ref(), found.ty())?;
+            let request_state = request.current_state;
+            let request = ReadRequest { state, private: request.private };
+            let mut read = found.resource().read(request).await;
+            let new_state =
+                encode_or(request_state, &read.state, found.ty(), &mut read.diagnostics);
+            Ok(Read {
+                new_state,
+                private: read.private,
+                diagnostics: to_proto::diagnostics(read.diagnostics),
+                ..Default::default()
+            })
+        });
+        let read = read
+            .await
+            .unwrap_or_else(|diagnostic| Read { diagnostics: failed(diagnostic), ..unchanged });
+        Ok(Response::new(read))
+    }
+
+    async fn plan_resource_change(
+        &self,
+        request: Request<wire::plan_resource_change::Request>,
+    ) -> Result<Response<wire::plan_resource_change::Response>, Status> {
+        use wire::plan_resource_change::Response as Planned;
+        let request = request.into_inner();
+        let unplanned =
+            Planned { planned_private: request.prior_private.clone(), ..Default::default() };
+        let found = self.find(&request.type_name);
+        let type_name = request.type_name.clone();
+        let planned = self.run("PlanResourceChange", Some(&type_name), async move {
+            let found = found?;
+            let request = PlanRequest {
+                config: from_proto::value(request.config.as_ref(), found.ty())?,
+                prior: from_proto::value(request.prior_state.as_ref(), found.ty())?,
+                proposed: from_proto::value(request.proposed_new_state.as_ref(), found.ty())?,
+                private: request.prior_private,
+            };
+            let mut plan = found.resource().plan(request).await;
+            let planned_state = encode_or(None, &plan.planned, found.ty(), &mut plan.diagnostics);
+            let replaced = plan.requires_replace.iter();
+            Ok(Planned {
+                planned_state,
+                requires_replace: replaced.map(to_proto::attribute_path).collect(),
+                planned_private: plan.private,
+                diagnostics: to_proto::diagnostics(plan.diagnostics),
+                ..Default::default()
+            })
+        });
+        let planned = planned
+            .await
+            .unwrap_or_else(|diagnostic| Planned { diagnostics: failed(diagnostic), ..unplanned });
+        Ok(Response::new(planned))
+    }
+
+    async fn apply_resource_change(
+        &self,
+        request: Request<wire::apply_resource_change::Request>,
+    ) -> Result<Response<wire::apply_resource_change::Response>, Status> {
+        use wire::apply_resource_change::Response as Applied;
+        let request = request.into_inner();
+        // What is known for certain if the call does not come to its end. After a gRPC error the
+        // core would keep the state and lose the private bytes.
+        let unapplied = Applied {
+            new_state: request.prior_state.clone(),
+            private: request.planned_private.clone(),
+            ..Default::default()
+        };
+        let found = self.find(&request.type_name);
+        let type_name = request.type_name.clone();
+        let applied = self.run("ApplyResourceChange", Some(&type_name), async move {
+            let found = found?;
+            let prior_state = request.prior_state;
+            let request = ApplyRequest {
+                config: from_proto::value(request.config.as_ref(), found.ty())?,
+                prior: from_proto::value(prior_state.as_ref(), found.ty())?,
+                planned: from_proto::value(request.planned_state.as_ref(), found.ty())?,
+                private: request.planned_private,
+            };
+            let mut apply = found.resource().apply(request).await;
+            let new_state =
+                encode_or(prior_state, &apply.state, found.ty(), &mut apply.diagnostics);
+            Ok(Applied {
+                new_state,
+                private: apply.private,
+                diagnostics: to_proto::diagnostics(apply.diagnostics),
+                ..Default::default()
+            })
+        });
+        let applied = applied
+            .await
+            .unwrap_or_else(|diagnostic| Applied { diagnostics: failed(diagnostic), ..unapplied });
+        Ok(Response::new(applied))
+    }
+
+    async fn import_resource_state(
+        &self,
+        request: Request<wire::import_resource_state::Request>,
+    ) -> Result<Response<wire::import_resource_state::Response>, Status> {
+        use wire::import_resource_state::{ImportedResource, Response as Imported};
+        let request = request.into_inner();
+        let found = self.find(&request.type_name);
+        let type_name = request.type_name.clone();
+        let imported = self.run("ImportResourceState", Some(&type_name), async move {
+            let found = found?;
+            if request.id.is_empty() {
+                return Err(Diagnostic::error("Import needs an id").detail(
+                    "Resources of this provider are imported by their id; they have no identity.",
+                ));
+            }
+            let mut import = found.resource().import(&request.id).await;
+            let state = encode_or(None, &import.state, found.ty(), &mut import.diagnostics);
+            let resource = ImportedResource {
+                type_name: request.type_name,
+                state,
+                private: import.private,
+                identity: None,
+            };
+            let is_failed = import.diagnostics.iter().any(Diagnostic::is_error);
+            Ok(Imported {
+                imported_resources: if is_failed { Vec::new() } else { vec![resource] },
+                diagnostics: to_proto::diagnostics(import.diagnostics),
+                deferred: None,
+            })
+        });
+        let imported = imported.await.unwrap_or_else(|diagnostic| Imported {
+            diagnostics: failed(diagnostic),
+            ..Default::default()
+        });
+        Ok(Response::new(imported))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! Calls through the generated client, with all of gRPC but the connection.
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::transport::fake::FakeProvider;
+use crate::transport::wire::tfplugin6::provider_client::ProviderClient;
+use crate::transport::wire::tfplugin6::provider_server::ProviderServer;
+use crate::value::{decode, encode};
+
+type Client = ProviderClient<ProviderServer<Service>>;
+
+fn client_of(provider: &Arc<FakeProvider>) -> Client {
+    let provider: Arc<dyn Provider> = Arc::clone(provider) as _;
+    ProviderClient::new(ProviderServer::new(Service::new(provider, Lifetime::default())))
+}
+
+fn client() -> Client {
+    client_of(&Arc::new(FakeProvider::new()))
+}
+
+const THING: &str = "fake_thing";
+
+fn thing_type() -> Type {
+    Type::object([("id", Type::String), ("name", Type::String), ("size", Type::Number)])
+}
+
+fn thing(id: impl Into<Value>, name: &str) -> Value {
+    Value::object([("id", id.into()), ("name", name.into()), ("size", Value::Null)])
+}
+
+fn wired(value: &Value) -> Option<wire::DynamicValue> {
+    let msgpack = encode(value, &thing_type()).expect("encoded");
+    Some(wire::DynamicValue { msgpack, json: Vec::new() })
+}
+
+fn unwired(message: Option<wire::DynamicValue>) -> Value {
+    decode(&message.expect("a value").msgpack, &thing_type()).expect("decoded")
+}
+
+/// The only diagnostic, which must be an error.
+fn error(diagnostics: &[wire::Diagnostic]) -> (&str, &str) {
+    let [diagnostic] = diagnostics else { panic!("{diagnostics:?}") };
+    assert_eq!(diagnostic.severity(), wire::diagnostic::Severity::Error);
+    (&diagnostic.summary, &diagnostic.detail)
+}
+
+fn apply_request(prior: &Value, planned: &Value) -> wire::apply_resource_change::Request {
+    wire::apply_resource_change::Request {
+        type_name: THING.into(),
+        prior_state: wired(prior),
+        planned_state: wired(planned),
+        config: wired(planned),
+        planned_private: b"kept".to_vec(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn the_schema_comes_with_the_capabilities() {
+    let response = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
+    let schemas = response.expect("an answer").into_inner();
+    assert_eq!(schemas.provider.expect("a schema").block.expect("a block").attributes.len(), 1);
+    assert_eq!(schemas.resource_schemas[THING].version, 2);
+    assert_eq!(schemas.server_capabilities, Some(capabilities()));
+    assert!(capabilities().plan_destroy && capabilities().get_provider_schema_optional);
+
+    let response = client().get_metadata(wire::get_metadata::Request {}).await;
+    let metadata = response.expect("an answer").into_inner();
+    assert_eq!(metadata.resources[0].type_name, THING);
+    assert_eq!(metadata.server_capabilities, Some(capabilities()));
+}
+
+#[tokio::test]
+async fn the_provider_is_configured_each_time() {
+    let provider = Arc::new(FakeProvider::new());
+    let mut client = client_of(&provider);
+    let ty = provider.schema().implied_type();
+    for endpoint in ["a", "b"] {
+        let config = encode(&Value::object([("endpoint", endpoint.into())]), &ty);
+        let request = wire::configure_provider::Request {
+            terraform_version: "1.11.4".into(),
+            config: Some(wire::DynamicValue { msgpack: config.expect("encoded"), json: vec![] }),
+            ..Default::default()
+        };
+        let response = client.configure_provider(request).await.expect("an answer").into_inner();
+        assert_eq!(response.diagnostics, []);
+    }
+    let configured = provider.configured.lock().expect("a lock").clone();
+    assert_eq!(configured.len(), 2);
+    assert_eq!(configured[1].0, "1.11.4");
+    assert_eq!(configured[1].1.get("endpoint"), Some(&"b".into()));
+}
+
+#[tokio::test]
+async fn a_config_in_json_is_understood() {
+    let config = wire::DynamicValue { msgpack: vec![], json: br#"{"endpoint":null}"#.to_vec() };
+    let request = wire::validate_provider_config::Request { config: Some(config) };
+    let response = client().validate_provider_config(request).await.expect("an answer");
+    assert_eq!(response.into_inner().diagnostics, []);
+}
+
+#[tokio::test]
+async fn an_unknown_value_reaches_the_provider() {
+    let config = wire::DynamicValue {
+        msgpack: [&[0x81, 0xa8][..], b"endpoint", &[0xd4, 0, 0]].concat(),
+        json: vec![],
+    };
+    let request = wire::validate_provider_config::Request { config: Some(config) };
+    let response = client().validate_provider_config(request).await.expect("an answer");
+    assert_eq!(response.into_inner().diagnostics[0].summary, "Unknown endpoint");
+}
+
+#[tokio::test]
+async fn a_diagnostic_points_at_its_attribute() {
+    let mut config = thing(Value::Null, "a");
+    config.set("size", 3_u64);
+    let request = wire::validate_resource_config::Request {
+        type_name: THING.into(),
+        config: wired(&config),
+        ..Default::default()
+    };
+    let response = client().validate_resource_config(request).await.expect("an answer");
+    let diagnostics = response.into_inner().diagnostics;
+    assert_eq!(error(&diagnostics).0, "Too large");
+    assert_eq!(diagnostics[0].attribute, Some(to_proto::attribute_path(&"size".into())));
+}
+
+#[tokio::test]
+async fn a_create_is_planned_and_applied() {
+    let mut client = client();
+    let proposed = thing(Value::Null, "a");
+    let request = wire::plan_resource_change::Request {
+        type_name: THING.into(),
+        prior_state: wired(&Value::Null),
+        proposed_new_state: wired(&proposed),
+        config: wired(&proposed),
+        prior_private: b"prior-".to_vec(),
+        ..Default::default()
+    };
+    let plan = client.plan_resource_change(request).await.expect("an answer").into_inner();
+    assert_eq!(plan.diagnostics, []);
+    assert_eq!(plan.planned_private, b"prior-planned");
+    assert_eq!(plan.requires_replace, [to_proto::attribute_path(&"size".into())]);
+    let planned = unwired(plan.planned_state);
+    assert_eq!(planned, thing(Value::Unknown, "a"));
+
+    let request = apply_request(&Value::Null, &planned);
+    let applied = client.apply_resource_change(request).await.expect("an answer").into_inner();
+    assert_eq!(unwired(applied.new_state), thing("made", "a"));
+    assert_eq!(applied.private, b"kept");
+    assert_eq!(applied.diagnostics[0].severity(), wire::diagnostic::Severity::Warning);
+}
+
+#[tokio::test]
+async fn a_destroy_is_planned_and_applied() {
+    let mut client = client();
+    let request = wire::plan_resource_change::Request {
+        type_name: THING.into(),
+        prior_state: wired(&thing("made", "a")),
+        proposed_new_state: wired(&Value::Null),
+        config: wired(&Value::Null),
+        ..Default::default()
+    };
+    let plan = client.plan_resource_change(request).await.expect("an answer").into_inner();
+    assert_eq!(unwired(plan.planned_state), Value::Null);
+
+    let request = apply_request(&thing("made", "a"), &Value::Null);
+    let applied = client.apply_resource_change(request).await.expect("an answer").into_inner();
+    assert_eq!(unwired(applied.new_state), Value::Null);
+}
+
+#[tokio::test]
+async fn a_read_repeats_the_private_bytes() {
+    let request = wire::read_resource::Request {
+        type_name: THING.into(),
+        current_state: wired(&thing("made", "a")),
+        private: b"kept".to_vec(),
+        ..Default::default()
+    };
+    let read = client().read_resource(request).await.expect("an answer").into_inner();
+    assert_eq!(unwired(read.new_state), thing("made", "a"));
+    assert_eq!(read.private, b"kept");
+}
+
+#[tokio::test]
+async fn a_stored_state_is_read_whatever_its_numbers() {
+    let json = br#"{"name":"a","size":9007199254740993}"#.to_vec();
+    let request = wire::upgrade_resource_state::Request {
+        type_name: THING.into(),
+        version: 1,
+        raw_state: Some(wire::RawState { json, ..Default::default() }),
+    };
+    let upgraded = client().upgrade_resource_state(request).await.expect("an answer").into_inner();
+    assert_eq!(upgraded.diagnostics, []);
+    let mut expected = thing(Value::Null, "a");
+    expected.set("size", 9_007_199_254_740_993_u64);
+    assert_eq!(unwired(upgraded.upgraded_state), expected);
+}
+
+#[tokio::test]
+async fn a_stored_state_that_does_not_fit_is_explained() {
+    let mut client = client();
+    let flatmap = [("id".to_owned(), "made".to_owned())].into();
+    let cases = [
+        (
+            Some(wire::RawState { json: br#"{"gone":1}"#.to_vec(), ..Default::default() }),
+            "\"gone\"",
+        ),
+        (Some(wire::RawState { json: vec![], flatmap }), "Terraform 0.11"),
+        (None, "no state"),
+    ];
+    for (raw_state, reason) in cases {
+        let request = wire::upgrade_resource_state::Request {
+            type_name: THING.into(),
+            version: 1,
+            raw_state,
+        };
+        let response = client.upgrade_resource_state(request).await.expect("an answer");
+        let diagnostics = response.into_inner().diagnostics;
+        let (summary, detail) = error(&diagnostics);
+        assert_eq!(summary, "The stored state does not fit this version of the provider");
+        assert!(detail.contains(reason), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_returns_one_whole_object_or_an_error() {
+    let mut client = client();
+    let mut import = async |id: &str| {
+        let request = wire::import_resource_state::Request {
+            type_name: THING.into(),
+            id: id.into(),
+            ..Default::default()
+        };
+        client.import_resource_state(request).await.expect("an answer").into_inner()
+    };
+    let imported = import("made").await.imported_resources;
+    let [imported] = <[_; 1]>::try_from(imported).expect("one");
+    assert_eq!(imported.type_name, THING);
+    let expected =
+        Value::object([("id", "made".into()), ("name", Value::Null), ("size", Value::Null)]);
+    assert_eq!(unwired(imported.state), expected);
+
+    let response = import("none").await;
+    assert_eq!(error(&response.diagnostics).0, "No such thing");
+    assert_eq!(response.imported_resources, []);
+
+    assert_eq!(error(&import("").await.diagnostics).0, "Import needs an id");
+}
+
+#[tokio::test]
+async fn a_panic_in_apply_keeps_state_and_private_bytes() {
+    let mut client = client();
+    let prior = thing("made", "a");
+    let planned = thing("made", "panic");
+    let response = client.apply_resource_change(apply_request(&prior, &planned)).await;
+    let applied = response.expect("no gRPC error").into_inner();
+    let (summary, detail) = error(&applied.diagnostics);
+    assert_eq!(summary, "The provider crashed");
+    assert!(detail.starts_with("ApplyResourceChange ended with a panic: asked to."), "{detail}");
+    assert_eq!(unwired(applied.new_state), prior);
+    assert_eq!(applied.private, b"kept");
+
+    let response = client.apply_resource_change(apply_request(&Value::Null, &planned)).await;
+    let applied = response.expect("no gRPC error").into_inner();
+    assert_eq!(unwired(applied.new_state), Value::Null);
+}
+
+#[tokio::test]
+async fn a_panic_in_read_keeps_the_state() {
+    let request = wire::read_resource::Request {
+        type_name: THING.into(),
+        current_state: wired(&thing("made", "panic")),
+        private: b"kept".to_vec(),
+        ..Default::default()
+    };
+    let read = client().read_resource(request).await.expect("no gRPC error").into_inner();
+    assert_eq!(error(&read.diagnostics).0, "The provider crashed");
+    assert_eq!(unwired(read.new_state), thing("made", "panic"));
+    assert_eq!(read.private, b"kept");
+}
+
+#[tokio::test]
+async fn a_misshapen_state_is_told_and_loses_nothing() {
+    let prior = thing("made", "a");
+    let request = apply_request(&prior, &thing("made", "misshapen"));
+    let response = client().apply_resource_change(request).await;
+    let applied = response.expect("no gRPC error").into_inner();
+    let [own, added] = applied.diagnostics.as_slice() else { panic!("{applied:?}") };
+    assert_eq!(own.summary, "Applied");
+    assert!(added.detail.starts_with(r#"unsupported attribute "surplus""#), "{}", added.detail);
+    assert_eq!(unwired(applied.new_state), prior);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_value_are_an_error_that_loses_nothing() {
+    let mut request = apply_request(&thing("made", "a"), &thing("made", "b"));
+    request.config = Some(wire::DynamicValue { msgpack: vec![0xc1], json: vec![] });
+    let response = client().apply_resource_change(request).await;
+    let applied = response.expect("no gRPC error").into_inner();
+    assert_eq!(
+        error(&applied.diagnostics).0,
+        "Terraform sent a value that the provider cannot read"
+    );
+    assert_eq!(unwired(applied.new_state), thing("made", "a"));
+}
+
+#[tokio::test]
+async fn an_unknown_type_is_a_diagnostic_that_loses_nothing() {
+    let mut request = apply_request(&thing("made", "a"), &Value::Null);
+    request.type_name = "fake_other".into();
+    let response = client().apply_resource_change(request).await;
+    let applied = response.expect("no gRPC error").into_inner();
+    let (summary, detail) = error(&applied.diagnostics);
+    assert_eq!(summary, "Unknown resource type");
+    assert_eq!(detail, r#"This version of the provider has no resource type "fake_other"."#);
+    assert_eq!(unwired(applied.new_state), thing("made", "a"));
+}
+
+#[tokio::test]
+async fn a_stop_reaches_the_provider() {
+    let provider = Arc::new(FakeProvider::new());
+    let response = client_of(&provider).stop_provider(wire::stop_provider::Request {}).await;
+    assert_eq!(response.expect("an answer").into_inner().error, "");
+    assert_eq!(provider.stops.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_the_provider_has_not_is_unimplemented() {
+    let request = wire::read_data_source::Request::default();
+    let status = client().read_data_source(request).await.expect_err("unimplemented");
+    assert_eq!(status.code(), tonic::Code::Unimplemented);
+}

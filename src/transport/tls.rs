@@ -1,0 +1,254 @@
+//! Mutual TLS with certificates that live as long as the process.
+//!
+//! The host makes a certificate and hands it over in the environment; we make one and hand it over
+//! in the handshake. Each side trusts exactly the other's.
+//!
+//! Terraform's certificate is a CA certificate with a P-521 key. The usual verifiers refuse a CA as
+//! a client, and ring does not know the curve: hence our own verifier, and aws-lc-rs.
+
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature,
+    verify_tls13_signature,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
+};
+
+/// The host dials this name.
+const SERVER_NAME: &str = "localhost";
+
+/// TLS could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// `PLUGIN_CLIENT_CERT` is not what it should be.
+    #[error("the certificate in PLUGIN_CLIENT_CERT is not PEM: {0}")]
+    ClientCertificate(String),
+    /// No certificate of our own.
+    #[error("cannot make a server certificate")]
+    ServerCertificate(#[from] rcgen::Error),
+    /// The pieces do not fit.
+    #[error("cannot set up TLS")]
+    Configuration(#[from] rustls::Error),
+}
+
+/// Our side of TLS.
+pub(super) struct ServerTls {
+    /// The certificate to announce.
+    pub(super) certificate: CertificateDer<'static>,
+    /// For the acceptor.
+    pub(super) config: Arc<ServerConfig>,
+}
+
+impl ServerTls {
+    /// Makes a certificate, and admits only the client that has `client_certificate` (PEM).
+    pub(super) fn new(client_certificate: &str) -> Result<Self, TlsError> {
+        let client = CertificateDer::from_pem_slice(client_certificate.as_bytes())
+            .map_err(|error| TlsError::ClientCertificate(error.to_string()))?;
+
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::new([SERVER_NAME.to_owned()])?;
+        params.distinguished_name.push(DnType::CommonName, SERVER_NAME);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.self_signed(&key)?.der().clone();
+
+        let crypto = Arc::new(aws_lc_rs::default_provider());
+        let verifier = Arc::new(OneClient::new(client, &crypto));
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let mut config = ServerConfig::builder_with_provider(crypto)
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![certificate.clone()], key.into())?;
+        // Newer hosts refuse a server that does not negotiate it.
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        // The host connects once; there is nothing to resume.
+        config.send_tls13_tickets = 0;
+        Ok(Self { certificate, config: Arc::new(config) })
+    }
+}
+
+/// Admits one client: the one whose certificate is, byte for byte, the expected one, and who has
+/// its key.
+#[derive(Debug)]
+struct OneClient {
+    expected: CertificateDer<'static>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl OneClient {
+    fn new(expected: CertificateDer<'static>, crypto: &CryptoProvider) -> Self {
+        Self { expected, algorithms: crypto.signature_verification_algorithms }
+    }
+}
+
+impl ClientCertVerifier for OneClient {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        if *end_entity == self.expected {
+            Ok(ClientCertVerified::assertion())
+        } else {
+            Err(CertificateError::UnknownIssuer.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use rcgen::{BasicConstraints, IsCa, KeyUsagePurpose, PKCS_ECDSA_P521_SHA512};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    use super::*;
+
+    /// A host: a certificate as Terraform makes it, and its key.
+    pub(in crate::transport) struct Host {
+        pub(in crate::transport) pem: String,
+        der: CertificateDer<'static>,
+        key: PrivatePkcs8KeyDer<'static>,
+    }
+
+    impl Host {
+        pub(in crate::transport) fn new() -> Self {
+            let key = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512).expect("a key");
+            let mut params = CertificateParams::new([SERVER_NAME.to_owned()]).expect("params");
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages = vec![
+                KeyUsagePurpose::DigitalSignature,
+                KeyUsagePurpose::KeyEncipherment,
+                KeyUsagePurpose::KeyAgreement,
+                KeyUsagePurpose::KeyCertSign,
+            ];
+            params.extended_key_usages =
+                vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+            let certificate = params.self_signed(&key).expect("a certificate");
+            Self {
+                pem: certificate.pem(),
+                der: certificate.der().clone(),
+                key: PrivatePkcs8KeyDer::from(key.serialize_der()),
+            }
+        }
+
+        /// Dials as this host, trusting exactly `server`.
+        pub(in crate::transport) fn connector(
+            &self,
+            server: &CertificateDer<'static>,
+        ) -> TlsConnector {
+            let key = PrivateKeyDer::from(self.key.clone_key());
+            let config = client(server).with_client_auth_cert(vec![self.der.clone()], key);
+            finish(config.expect("a client"))
+        }
+    }
+
+    fn client(
+        server: &CertificateDer<'static>,
+    ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
+        let mut roots = RootCertStore::empty();
+        roots.add(server.clone()).expect("a root");
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+    }
+
+    fn finish(mut config: ClientConfig) -> TlsConnector {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        TlsConnector::from(Arc::new(config))
+    }
+
+    /// Connects and exchanges a byte; the ALPN protocol, or the server's refusal.
+    async fn connect(tls: &ServerTls, connector: TlsConnector) -> Result<Vec<u8>, String> {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let acceptor = TlsAcceptor::from(tls.config.clone());
+        let server = async {
+            let mut stream = acceptor.accept(far).await.map_err(|error| error.to_string())?;
+            stream.write_all(b"!").await.map_err(|error| error.to_string())?;
+            stream.flush().await.map_err(|error| error.to_string())?;
+            let alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+            Ok(alpn.unwrap_or_default())
+        };
+        let client = async {
+            let name = SERVER_NAME.try_into().expect("a name");
+            let mut stream = connector.connect(name, near).await?;
+            stream.read_u8().await
+        };
+        let (server, _client) = tokio::join!(server, client);
+        server
+    }
+
+    #[tokio::test]
+    async fn terraforms_certificate_is_admitted() {
+        let host = Host::new();
+        let tls = ServerTls::new(&host.pem).expect("TLS");
+        let alpn = connect(&tls, host.connector(&tls.certificate)).await;
+        assert_eq!(alpn.as_deref(), Ok(&b"h2"[..]));
+    }
+
+    #[tokio::test]
+    async fn another_certificate_is_refused() {
+        let (host, stranger) = (Host::new(), Host::new());
+        let tls = ServerTls::new(&host.pem).expect("TLS");
+        let error = connect(&tls, stranger.connector(&tls.certificate)).await;
+        assert_eq!(error, Err("invalid peer certificate: UnknownIssuer".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn the_certificate_without_its_key_is_refused() {
+        let (host, stranger) = (Host::new(), Host::new());
+        let thief = Host { pem: String::new(), der: host.der.clone(), key: stranger.key };
+        let tls = ServerTls::new(&host.pem).expect("TLS");
+        let error = connect(&tls, thief.connector(&tls.certificate)).await;
+        assert!(error.is_err(), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn no_certificate_is_refused() {
+        let tls = ServerTls::new(&Host::new().pem).expect("TLS");
+        let connector = finish(client(&tls.certificate).with_no_client_auth());
+        let error = connect(&tls, connector).await;
+        assert_eq!(error, Err("peer sent no certificates".to_owned()));
+    }
+
+    #[test]
+    fn a_broken_client_certificate_is_an_error() {
+        let result = ServerTls::new("not PEM");
+        assert!(matches!(result, Err(TlsError::ClientCertificate(_))));
+    }
+}

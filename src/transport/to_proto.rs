@@ -1,0 +1,150 @@
+//! Native types become messages of the wire.
+
+use super::wire::tfplugin6 as wire;
+use crate::diagnostic::{Diagnostic, Severity, chain};
+use crate::schema::{Attribute, AttributeType, Nesting, Schema};
+use crate::value::{AttributePath, Step, Type, Value, encode};
+
+/// A value of type `ty`.
+///
+/// A value that does not fit is a bug of the provider, told as a diagnostic.
+pub(super) fn value(value: &Value, ty: &Type) -> Result<wire::DynamicValue, Diagnostic> {
+    match encode(value, ty) {
+        Ok(msgpack) => Ok(wire::DynamicValue { msgpack, json: Vec::new() }),
+        Err(error) => Err(Diagnostic::error("The provider made a value of the wrong type").detail(
+            format!("{}.\n\nThis is a bug in the provider; please report it.", chain(&error)),
+        )),
+    }
+}
+
+pub(super) fn diagnostics(diagnostics: Vec<Diagnostic>) -> Vec<wire::Diagnostic> {
+    diagnostics.into_iter().map(diagnostic).collect()
+}
+
+pub(super) fn diagnostic(diagnostic: Diagnostic) -> wire::Diagnostic {
+    use wire::diagnostic::Severity as Wire;
+    let severity = match diagnostic.severity {
+        Severity::Error => Wire::Error,
+        Severity::Warning => Wire::Warning,
+    };
+    wire::Diagnostic {
+        severity: severity.into(),
+        summary: diagnostic.summary,
+        detail: diagnostic.detail,
+        attribute: diagnostic.path.as_ref().map(attribute_path),
+    }
+}
+
+pub(super) fn attribute_path(path: &AttributePath) -> wire::AttributePath {
+    use wire::attribute_path::step::Selector;
+    let steps = path.steps().iter().map(|step| {
+        let selector = match step {
+            Step::Attribute(name) => Selector::AttributeName(name.clone()),
+            Step::Key(key) => Selector::ElementKeyString(key.clone()),
+            Step::Index(index) => Selector::ElementKeyInt(*index),
+        };
+        wire::attribute_path::Step { selector: Some(selector) }
+    });
+    wire::AttributePath { steps: steps.collect() }
+}
+
+pub(super) fn schema(schema: &Schema) -> wire::Schema {
+    let block = wire::schema::Block {
+        attributes: attributes(&schema.block.attributes),
+        description: schema.block.description.clone(),
+        description_kind: wire::StringKind::Markdown.into(),
+        ..Default::default()
+    };
+    wire::Schema { version: schema.version, block: Some(block) }
+}
+
+/// Sorted by name: the schema that made a plan is compared with the one that applies it.
+fn attributes(all: &[Attribute]) -> Vec<wire::schema::Attribute> {
+    let mut all: Vec<_> = all.iter().map(attribute).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+fn attribute(attribute: &Attribute) -> wire::schema::Attribute {
+    let (ty, nested) = match &attribute.kind {
+        AttributeType::Plain(ty) => (ty.to_json().into_bytes(), None),
+        AttributeType::Nested { nesting, attributes: inner } => {
+            (Vec::new(), Some(nested(*nesting, inner)))
+        }
+    };
+    wire::schema::Attribute {
+        name: attribute.name.clone(),
+        r#type: ty,
+        nested_type: nested,
+        description: attribute.description.clone(),
+        description_kind: wire::StringKind::Markdown.into(),
+        required: attribute.required,
+        optional: attribute.optional,
+        computed: attribute.computed,
+        sensitive: attribute.sensitive,
+        deprecated: attribute.deprecated.is_some(),
+        deprecation_message: attribute.deprecated.clone().unwrap_or_default(),
+        write_only: false,
+    }
+}
+
+fn nested(nesting: Nesting, inner: &[Attribute]) -> wire::schema::Object {
+    use wire::schema::object::NestingMode;
+    let nesting = match nesting {
+        Nesting::Single => NestingMode::Single,
+        Nesting::List => NestingMode::List,
+        Nesting::Set => NestingMode::Set,
+        Nesting::Map => NestingMode::Map,
+    };
+    wire::schema::Object {
+        attributes: attributes(inner),
+        nesting: nesting.into(),
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_has_sorted_attributes_with_one_kind_of_type_each() {
+        let inner = vec![Attribute::number("port").optional()];
+        let native = Schema::new(vec![
+            Attribute::nested("connection", Nesting::Single, inner).optional(),
+            Attribute::string("a").required().deprecated("Use `b`.").sensitive(),
+        ])
+        .version(3)
+        .description("A *thing*.");
+        let wire = schema(&native);
+        assert_eq!(wire.version, 3);
+        let block = wire.block.expect("a block");
+        assert_eq!(block.description_kind(), wire::StringKind::Markdown);
+        let [a, connection] = block.attributes.as_slice() else { panic!("{block:?}") };
+        assert_eq!((a.name.as_str(), a.r#type.as_slice()), ("a", &br#""string""#[..]));
+        assert!(a.nested_type.is_none() && a.required && a.sensitive && a.deprecated);
+        assert_eq!(a.deprecation_message, "Use `b`.");
+        assert!(connection.r#type.is_empty());
+        let nested = connection.nested_type.as_ref().expect("nested");
+        assert_eq!(nested.nesting(), wire::schema::object::NestingMode::Single);
+        assert_eq!(nested.attributes[0].name, "port");
+    }
+
+    #[test]
+    fn a_diagnostic_keeps_its_severity_and_path() {
+        let path = AttributePath::from("files").key("a.sql").index(2);
+        let wire = diagnostic(Diagnostic::warning("W").detail("D").at(path));
+        assert_eq!(wire.severity(), wire::diagnostic::Severity::Warning);
+        let steps = wire.attribute.expect("a path").steps;
+        use wire::attribute_path::step::Selector;
+        let selectors: Vec<_> = steps.into_iter().filter_map(|step| step.selector).collect();
+        assert_eq!(
+            selectors,
+            [
+                Selector::AttributeName("files".into()),
+                Selector::ElementKeyString("a.sql".into()),
+                Selector::ElementKeyInt(2),
+            ]
+        );
+    }
+}

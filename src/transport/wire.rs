@@ -1,0 +1,23 @@
+//! The messages and services that `build.rs` generates from `proto/`.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated; it has the whole protocol, of which the provider serves a part, and the \
+              clients, which only tests use"
+)]
+
+pub(super) mod tfplugin6 {
+    tonic::include_proto!("tfplugin6");
+}
+
+pub(super) mod go_plugin {
+    tonic::include_proto!("plugin");
+}
+
+pub(super) mod grpc_health {
+    tonic::include_proto!("grpc.health.v1");
+}

@@ -1,0 +1,316 @@
+//! Taking a decoded object apart.
+//!
+//! Values were decoded against the schema, so the kinds here are right by construction. A wrong
+//! kind or name is our own mistake: it fails in debug builds and reads as null in a release.
+
+use std::collections::BTreeMap;
+
+use super::{AttributePath, Number, Value};
+
+/// A setting that a practitioner may have left out, or that is not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<T> {
+    /// Not set.
+    Null,
+    /// Known only at apply.
+    Unknown,
+    /// Set.
+    Known(T),
+}
+
+impl<T> Input<T> {
+    /// The value, if it is set and known.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Null | Self::Unknown => None,
+        }
+    }
+
+    /// Is it not set?
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// Is it not known yet?
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
+    /// Converts what is known.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Input<U> {
+        self.and_then(|value| Input::Known(convert(value)))
+    }
+
+    /// Converts what is known to something that may again be null or unknown.
+    pub fn and_then<U>(self, convert: impl FnOnce(T) -> Input<U>) -> Input<U> {
+        match self {
+            Self::Null => Input::Null,
+            Self::Unknown => Input::Unknown,
+            Self::Known(value) => convert(value),
+        }
+    }
+
+    /// Takes `fallback` for null; what is unknown stays so.
+    #[must_use]
+    pub fn or(self, fallback: T) -> Self {
+        match self {
+            Self::Null => Self::Known(fallback),
+            Self::Unknown | Self::Known(_) => self,
+        }
+    }
+
+    /// Borrows what is known.
+    pub fn as_ref(&self) -> Input<&T> {
+        match self {
+            Self::Null => Input::Null,
+            Self::Unknown => Input::Unknown,
+            Self::Known(value) => Input::Known(value),
+        }
+    }
+}
+
+impl<T, E> Input<Result<T, E>> {
+    /// Turns a known error inside out.
+    ///
+    /// # Errors
+    /// The error that was known.
+    pub fn transpose(self) -> Result<Input<T>, E> {
+        match self {
+            Self::Null => Ok(Input::Null),
+            Self::Unknown => Ok(Input::Unknown),
+            Self::Known(result) => result.map(Input::Known),
+        }
+    }
+}
+
+impl<T: Into<Self>> From<Input<T>> for Value {
+    /// The way back into a planned state.
+    fn from(input: Input<T>) -> Self {
+        match input {
+            Input::Null => Self::Null,
+            Input::Unknown => Self::Unknown,
+            Input::Known(value) => value.into(),
+        }
+    }
+}
+
+/// A number is a fraction, negative or too large.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path} must be a whole number that is not negative, but it is {number}")]
+pub struct NotAWholeNumber {
+    /// The attribute.
+    pub path: AttributePath,
+    /// What it is set to.
+    pub number: Number,
+}
+
+impl Value {
+    /// Reads a string.
+    #[must_use]
+    pub fn string(&self) -> Input<&str> {
+        self.read("a string", |value| match value {
+            Self::String(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Reads a bool.
+    #[must_use]
+    pub fn bool(&self) -> Input<bool> {
+        self.read("a bool", |value| match value {
+            Self::Bool(bool) => Some(*bool),
+            _ => None,
+        })
+    }
+
+    /// Reads a number.
+    #[must_use]
+    pub fn number(&self) -> Input<&Number> {
+        self.read("a number", |value| match value {
+            Self::Number(number) => Some(number),
+            _ => None,
+        })
+    }
+
+    /// Reads the elements of a list, a set or a tuple.
+    #[must_use]
+    pub fn elements(&self) -> Input<&[Self]> {
+        self.read("a list", |value| match value {
+            Self::List(elements) => Some(elements.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// Reads the entries of a map or an object.
+    #[must_use]
+    pub fn entries(&self) -> Input<&BTreeMap<String, Self>> {
+        self.read("a map", |value| match value {
+            Self::Map(entries) => Some(entries),
+            _ => None,
+        })
+    }
+
+    fn read<'a, T>(&'a self, wanted: &str, take: impl FnOnce(&'a Self) -> Option<T>) -> Input<T> {
+        match self {
+            Self::Null => Input::Null,
+            Self::Unknown => Input::Unknown,
+            known => {
+                let taken = take(known);
+                debug_assert!(taken.is_some(), "{wanted} is required, found {}", known.kind());
+                taken.map_or(Input::Null, Input::Known)
+            }
+        }
+    }
+}
+
+/// An object that is neither null nor unknown, and where it is.
+#[derive(Debug, Clone)]
+pub struct Object<'a> {
+    attributes: &'a BTreeMap<String, Value>,
+    path: AttributePath,
+}
+
+impl<'a> Object<'a> {
+    /// The root object; `None` if the value is null or unknown.
+    #[must_use]
+    pub fn new(value: &'a Value) -> Option<Self> {
+        let attributes = value.entries().known()?;
+        Some(Self { attributes, path: AttributePath::root() })
+    }
+
+    /// An attribute as it is.
+    #[must_use]
+    pub fn value(&self, name: &str) -> &'a Value {
+        let value = self.attributes.get(name);
+        debug_assert!(value.is_some(), "there is no attribute {name:?} at {}", self.path);
+        value.unwrap_or(&Value::Null)
+    }
+
+    /// A string attribute.
+    #[must_use]
+    pub fn string(&self, name: &str) -> Input<&'a str> {
+        self.value(name).string()
+    }
+
+    /// A bool attribute.
+    #[must_use]
+    pub fn bool(&self, name: &str) -> Input<bool> {
+        self.value(name).bool()
+    }
+
+    /// A number attribute.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Input<&'a Number> {
+        self.value(name).number()
+    }
+
+    /// A number attribute that counts something.
+    ///
+    /// # Errors
+    /// [`NotAWholeNumber`] for what the schema's type cannot exclude: `-1`, `0.5`, `1e30`.
+    pub fn number_u64(&self, name: &str) -> Result<Input<u64>, NotAWholeNumber> {
+        let number = self.number(name).map(|number| {
+            number
+                .to_u64()
+                .ok_or_else(|| NotAWholeNumber { path: self.path(name), number: number.clone() })
+        });
+        number.transpose()
+    }
+
+    /// The elements of a list or set attribute.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Input<&'a [Value]> {
+        self.value(name).elements()
+    }
+
+    /// The entries of a map attribute.
+    #[must_use]
+    pub fn map(&self, name: &str) -> Input<&'a BTreeMap<String, Value>> {
+        self.value(name).entries()
+    }
+
+    /// A nested object.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Input<Self> {
+        self.map(name).map(|attributes| Self { attributes, path: self.path(name) })
+    }
+
+    /// Where an attribute is, for diagnostics.
+    #[must_use]
+    pub fn path(&self, name: &str) -> AttributePath {
+        self.path.clone().attribute(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Value {
+        Value::object([
+            ("name", "orders".into()),
+            ("endpoint", Value::Unknown),
+            ("token", Value::Null),
+            ("verbose", true.into()),
+            ("variables", Value::map([("schema", "public")])),
+            (
+                "connection",
+                Value::object([("port", 5432_i64.into()), ("retries", (-1_i64).into())]),
+            ),
+        ])
+    }
+
+    #[test]
+    fn attributes_are_read_by_their_kind() {
+        let config = config();
+        let object = Object::new(&config).expect("an object");
+        assert_eq!(object.string("name"), Input::Known("orders"));
+        assert_eq!(object.string("endpoint"), Input::Unknown);
+        assert_eq!(object.string("token"), Input::Null);
+        assert_eq!(object.bool("verbose"), Input::Known(true));
+        let variables = object.map("variables").known().expect("variables");
+        assert_eq!(variables["schema"].string(), Input::Known("public"));
+    }
+
+    #[test]
+    fn a_nested_object_knows_where_it_is() {
+        let config = config();
+        let root = Object::new(&config).expect("an object");
+        let connection = root.object("connection").known().expect("a connection");
+        assert_eq!(connection.number_u64("port"), Ok(Input::Known(5432)));
+        assert_eq!(connection.path("port").to_string(), "connection.port");
+    }
+
+    #[test]
+    fn a_number_that_counts_nothing_is_refused_by_name() {
+        let config = config();
+        let root = Object::new(&config).expect("an object");
+        let connection = root.object("connection").known().expect("a connection");
+        let error = connection.number_u64("retries").expect_err("negative");
+        assert_eq!(
+            error.to_string(),
+            "connection.retries must be a whole number that is not negative, but it is -1"
+        );
+    }
+
+    #[test]
+    fn null_and_unknown_are_no_objects() {
+        assert!(Object::new(&Value::Null).is_none());
+        assert!(Object::new(&Value::Unknown).is_none());
+    }
+
+    #[test]
+    fn a_fallback_replaces_null_but_not_unknown() {
+        assert_eq!(Input::Null.or(1), Input::Known(1));
+        assert_eq!(Input::Unknown.or(1), Input::Unknown);
+        assert_eq!(Input::Known(2).or(1), Input::Known(2));
+    }
+
+    #[test]
+    fn an_input_goes_back_into_a_value() {
+        assert_eq!(Value::from(Input::Known("x")), Value::from("x"));
+        assert_eq!(Value::from(Input::<&str>::Unknown), Value::Unknown);
+        assert_eq!(Value::from(Input::<&str>::Null), Value::Null);
+    }
+}
