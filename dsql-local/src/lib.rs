@@ -1,1 +1,31 @@
-//! x
+//! A local Aurora DSQL for tests and trials: a relay in front of a real PostgreSQL 16 that refuses and answers as DSQL
+//! does, with its words and SQLSTATEs.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), dsql_local::Error> {
+//! let cluster = dsql_local::Cluster::start(dsql_local::Options::default()).await?;
+//! let (host, port, ca_file) = (cluster.endpoint(), cluster.port(), cluster.ca_file());
+//! let password = cluster.token("admin");
+//! # let _ = (host, port, ca_file, password);
+//! // .. connect with TLS, to the database `postgres` ..
+//! cluster.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! PostgreSQL is found on the machine or fetched once by `npm` or `pip`. Transactions, errors, catalogs and both query
+//! protocols are PostgreSQL's own; DSQL's rules are triggers and functions inside it, and the relay rewrites the few
+//! statements that PostgreSQL does not know.
+//!
+//! It shares no code with the provider that it tests: two opinions of DSQL, so that both are not wrong together.
+
+mod cluster;
+mod pg;
+mod rules;
+mod state;
+mod wire;
+
+pub use cluster::{Cluster, Error, Options};
+pub use pg::PostgresError;
+pub use state::journal::LoggedStatement;
+pub use wire::tls::TlsError;

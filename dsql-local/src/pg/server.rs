@@ -1,0 +1,104 @@
+//! One running PostgreSQL with a data directory of its own, gone when the emulator is, however that ends.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+
+use tempfile::TempDir;
+
+use super::PostgresError;
+use super::account::Account;
+use super::find::Installation;
+
+/// The bootstrap superuser; no client can log in as it, and the rules of `bootstrap.sql` leave it alone.
+pub(crate) const SUPERUSER: &str = "dsql_internal";
+
+const WATCHDOG: &str = include_str!("watchdog.sh");
+
+/// A path of a Unix socket has at most 107 bytes on Linux and 103 on macOS; ours ends with `/socket/.s.PGSQL.5432`.
+const LONGEST_DIR: usize = 80;
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    dir: PathBuf,
+    watchdog: Child,
+    /// Closing it is the sign to stop.
+    lifeline: Option<ChildStdin>,
+}
+
+impl Server {
+    /// Returns once the processes run; the server answers a little later.
+    pub(super) fn start(
+        installation: &Installation,
+        template: &Path,
+        account: &Account,
+    ) -> Result<Self, PostgresError> {
+        let parent = temporary_dir(account);
+        let dir = TempDir::with_prefix_in("dsql-local-", &parent)
+            .map_err(PostgresError::file("create a directory in", &parent))?;
+        // Other users may read the CA's certificate; data and socket are closed to them one level below.
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755))
+            .and_then(|()| account.own(dir.path()))
+            .map_err(PostgresError::file("open up", dir.path()))?;
+        let mut watchdog = account
+            .command("/bin/sh")
+            .args(["-c", WATCHDOG, "dsql-local"])
+            .arg(dir.path())
+            .arg(template)
+            .arg(installation.program("postgres"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C in a terminal reaches the whole group; the watchdog has to outlive us.
+            .process_group(0)
+            .spawn()
+            .map_err(PostgresError::file("run", Path::new("/bin/sh")))?;
+        let lifeline = watchdog.stdin.take();
+        // From here on the watchdog removes it.
+        Ok(Self { dir: dir.keep(), watchdog, lifeline })
+    }
+
+    /// The cluster's directory, removed with the server.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn socket_dir(&self) -> PathBuf {
+        self.dir.join("socket")
+    }
+
+    /// The socket itself.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.socket_dir().join(".s.PGSQL.5432")
+    }
+
+    /// The error to give when the server has not answered in time.
+    pub(crate) fn not_started(&self) -> PostgresError {
+        let log = fs::read_to_string(self.dir.join("postgres.log")).unwrap_or_default();
+        PostgresError::NotStarted { log: log.trim().to_owned() }
+    }
+
+    /// Stops PostgreSQL and removes its directory; nothing is left when this returns.
+    pub(crate) fn stop(&mut self) {
+        self.lifeline = None;
+        // It has been waited for already, or cannot be; neither leaves anything to do here.
+        self.watchdog.wait().ok();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The system's directory for temporary files, if it is short enough for a socket and open to PostgreSQL's account.
+fn temporary_dir(account: &Account) -> PathBuf {
+    let dir = std::env::temp_dir();
+    let usable = *account == Account::Own
+        && dir.is_absolute()
+        && dir.as_os_str().len() + "/dsql-local-123456".len() <= LONGEST_DIR;
+    if usable { dir } else { PathBuf::from("/tmp") }
+}

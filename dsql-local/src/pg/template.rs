@@ -1,0 +1,108 @@
+//! A data directory with DSQL's rules in it, made once and copied for each cluster.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use sha2::{Digest, Sha256};
+
+use super::PostgresError;
+use super::account::Account;
+use super::cache::Cache;
+use super::find::Installation;
+use super::server::SUPERUSER;
+
+const BOOTSTRAP: &str = include_str!("../sql/bootstrap.sql");
+
+/// Settings of a server that nobody will ever restart: quick, small, and silent.
+const SETTINGS: &str = "
+listen_addresses = ''
+max_connections = 300
+shared_buffers = 16MB
+huge_pages = off
+# A killed server leaves no shared memory behind that way.
+dynamic_shared_memory_type = mmap
+max_worker_processes = 0
+max_wal_senders = 0
+wal_level = minimal
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+autovacuum = off
+jit = off
+log_min_messages = fatal
+timezone = 'UTC'
+default_transaction_isolation = 'repeatable read'
+# DSQL never waits for a lock: it answers with a conflict.
+lock_timeout = 50ms
+";
+
+/// The template's directory, made now if this is the first use.
+pub(super) fn prepare(
+    cache: &Cache,
+    installation: &Installation,
+    account: &Account,
+) -> Result<PathBuf, PostgresError> {
+    let mut hash = Sha256::new();
+    for part in [BOOTSTRAP, SETTINGS, &format!("{account:?}")] {
+        hash.update(part);
+    }
+    let hash: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("template-{}-{hash}", installation.version());
+    cache.entry(&name, |dir| make(installation, account, dir))
+}
+
+fn make(installation: &Installation, account: &Account, dir: &Path) -> Result<(), PostgresError> {
+    account.own(dir).map_err(PostgresError::file("hand over", dir))?;
+    let initdb = installation.program("initdb");
+    let output = account
+        .command(&initdb)
+        .args(["--username", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C"])
+        .args(["--no-sync", "--no-instructions", "--wal-segsize=1", "--pgdata"])
+        .arg(dir)
+        .output()
+        .map_err(PostgresError::file("run", &initdb))?;
+    if !output.status.success() {
+        return Err(failed("initdb", &output.stderr));
+    }
+    let conf = dir.join("postgresql.conf");
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&conf)
+        .and_then(|mut file| file.write_all(SETTINGS.as_bytes()))
+        .map_err(PostgresError::file("write", &conf))?;
+    load_bootstrap(installation, account, dir)
+}
+
+fn load_bootstrap(
+    installation: &Installation,
+    account: &Account,
+    dir: &Path,
+) -> Result<(), PostgresError> {
+    let postgres = installation.program("postgres");
+    let failed_to_run = || PostgresError::file("run", &postgres);
+    let mut child = account
+        .command(&postgres)
+        .args(["--single", "-j", "-c", "exit_on_error=on", "-c", "log_min_messages=warning", "-D"])
+        .arg(dir)
+        .arg("postgres")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed_to_run())?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A server that has given up tells why on its standard error, read below.
+        stdin.write_all(BOOTSTRAP.as_bytes()).ok();
+    }
+    let output = child.wait_with_output().map_err(failed_to_run())?;
+    if output.status.success() { Ok(()) } else { Err(failed("postgres --single", &output.stderr)) }
+}
+
+fn failed(program: &str, stderr: &[u8]) -> PostgresError {
+    PostgresError::Failed {
+        program: program.to_owned(),
+        output: String::from_utf8_lossy(stderr).trim().to_owned(),
+    }
+}

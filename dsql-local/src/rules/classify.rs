@@ -1,0 +1,314 @@
+//! One statement's fate: the table of refusals, the refusals that need more than a place in the tree, and the
+//! statements that PostgreSQL does not know or does not count.
+
+use squawk_syntax::ast::AstNode;
+use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
+
+use super::lex::{Kind, Lexed};
+use super::table::REFUSALS;
+use super::{Action, quoted};
+use crate::wire::settings;
+
+#[derive(Debug, Default)]
+pub(super) struct Classified {
+    pub(super) action: Action,
+    pub(super) is_ddl: bool,
+    pub(super) submits_job: bool,
+}
+
+const UNSUPPORTED: &str = "0A000";
+const SYNTAX_ERROR: &str = "42601";
+
+/// The smallest cache of a sequence, if it is not 1.
+const SMALLEST_CACHE: u64 = 65_536;
+
+pub(super) fn classify(statement: &Lexed<'_>) -> Classified {
+    let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "AWS"];
+    let is_ddl = starters.iter().any(|word| statement.is_word(0, word));
+    let (action, submits_job) = match asynchronous(statement) {
+        Some(action) => {
+            let submits_job = matches!(action, Action::Rewrite { .. });
+            (action, submits_job)
+        }
+        None => (iam(statement).unwrap_or_else(|| by_tree(statement)), false),
+    };
+    Classified { action, is_ddl, submits_job }
+}
+
+fn refuse(code: &'static str, text: impl Into<String>) -> Action {
+    Action::Refuse { code, text: text.into() }
+}
+
+fn rewrite(sql: impl Into<String>, tag: &'static str) -> Action {
+    Action::Rewrite { sql: sql.into(), tag }
+}
+
+/// The tree of the statement, or `None` if it is not SQL: PostgreSQL explains best what is wrong with it.
+fn parse(sql: &str) -> Option<SyntaxNode> {
+    let parse = SourceFile::parse(sql);
+    parse.errors().is_empty().then(|| parse.tree().syntax().first_child()).flatten()
+}
+
+/// The two statements with `ASYNC`, a reserved word of DSQL that PostgreSQL has not.
+fn asynchronous(statement: &Lexed<'_>) -> Option<Action> {
+    let index = ["CREATE", "INDEX", "ASYNC"];
+    let unique_index = ["CREATE", "UNIQUE", "INDEX", "ASYNC"];
+    if statement.starts_with(&index) || statement.starts_with(&unique_index) {
+        let tokens = if statement.is_word(1, "UNIQUE") { vec![3, 1] } else { vec![2] };
+        let definition = statement.without(&tokens[..1]);
+        if let Some(refusal) = parse(&definition).and_then(|tree| refused_anywhere(&tree)) {
+            return Some(refusal);
+        }
+        let without_unique = statement.without(&tokens);
+        let sql = format!(
+            "SELECT job_id FROM dsql_internal.create_index_async({}, {}) AS job_id",
+            quoted(&definition),
+            quoted(&without_unique)
+        );
+        return Some(rewrite(sql, "CREATE INDEX"));
+    }
+    statement.starts_with(&["ALTER", "TABLE", "ASYNC"]).then(|| {
+        validation(&statement.without(&[2]))
+            .unwrap_or_else(|| refuse(SYNTAX_ERROR, "syntax error at or near \"ASYNC\""))
+    })
+}
+
+/// `ALTER TABLE ASYNC t VALIDATE CONSTRAINT c`, already without `ASYNC`.
+fn validation(sql: &str) -> Option<Action> {
+    let tree = parse(sql)?;
+    let mut actions = tree.children().skip_while(|node| node.kind() != RELATION).skip(1);
+    let validate = actions.next().filter(|node| node.kind() == SyntaxKind::VALIDATE_CONSTRAINT)?;
+    actions.next().is_none().then_some(())?;
+    let table = find(&tree, SyntaxKind::TABLE_NAME_REF)?.text().to_string();
+    let name = identifier(&find(&validate, SyntaxKind::CONSTRAINT_NAME_REF)?.text().to_string());
+    let sql = format!(
+        "SELECT job_id FROM dsql_internal.validate_async({}::regclass, {}) AS job_id",
+        quoted(&table),
+        quoted(&name)
+    );
+    Some(rewrite(sql, "ALTER TABLE"))
+}
+
+const RELATION: SyntaxKind = SyntaxKind::TABLE_RELATION_NAME;
+
+/// `AWS IAM GRANT r TO 'arn'` and `AWS IAM REVOKE r FROM 'arn'`.
+fn iam(statement: &Lexed<'_>) -> Option<Action> {
+    statement.starts_with(&["AWS", "IAM"]).then_some(())?;
+    let (procedure, tag, word) = if statement.is_word(2, "GRANT") {
+        ("iam_grant", "AWS IAM GRANT", "TO")
+    } else {
+        ("iam_revoke", "AWS IAM REVOKE", "FROM")
+    };
+    let well_formed = statement.tokens.len() == 6
+        && (statement.is_word(2, "GRANT") || statement.is_word(2, "REVOKE"))
+        && matches!(statement.tokens[3].kind, Kind::Word | Kind::QuotedIdentifier)
+        && statement.is_word(4, word)
+        && statement.tokens[5].kind == Kind::String;
+    if !well_formed {
+        return Some(refuse(SYNTAX_ERROR, "syntax error at or near \"AWS\""));
+    }
+    let role = quoted(statement.token_text(&statement.tokens[3]));
+    let arn = statement.token_text(&statement.tokens[5]);
+    Some(rewrite(format!("CALL dsql_internal.{procedure}({role}, {arn})"), tag))
+}
+
+fn by_tree(statement: &Lexed<'_>) -> Action {
+    let Some(tree) = parse(statement.text) else {
+        return Action::Forward;
+    };
+    refused_anywhere(&tree)
+        .or_else(|| plain_index(&tree))
+        .or_else(|| session_setting(statement, &tree))
+        .or_else(|| shared_ddl(statement, &tree))
+        .unwrap_or_default()
+}
+
+/// The first refusal in the order of the text, inner nodes before outer ones: they say more.
+fn refused_anywhere(node: &SyntaxNode) -> Option<Action> {
+    let listed = || {
+        let refusal = REFUSALS.iter().find(|refusal| stands_at(node, refusal.path))?;
+        Some(refuse(refusal.code, refusal.text))
+    };
+    node.children()
+        .find_map(|child| refused_anywhere(&child))
+        .or_else(listed)
+        .or_else(|| refused(node))
+}
+
+fn stands_at(node: &SyntaxNode, path: &[SyntaxKind]) -> bool {
+    let mut upward = node.ancestors();
+    path.iter().rev().all(|kind| upward.next().is_some_and(|ancestor| ancestor.kind() == *kind))
+}
+
+/// The refusals that depend on more than where the node stands.
+fn refused(node: &SyntaxNode) -> Option<Action> {
+    match node.kind() {
+        SyntaxKind::ADD_CONSTRAINT => added_constraint(node),
+        SyntaxKind::COLUMN | SyntaxKind::ADD_COLUMN => column_type(node),
+        SyntaxKind::GENERATED_IDENTITY => identity(&node.parent()?, "identity column"),
+        SyntaxKind::ADD_GENERATED => identity(node, "identity column"),
+        SyntaxKind::CREATE_SEQUENCE => identity(node, "CREATE SEQUENCE"),
+        SyntaxKind::CREATE_INDEX if has_word(node, "concurrently") => {
+            Some(refuse(UNSUPPORTED, "CONCURRENTLY not supported for CREATE INDEX"))
+        }
+        SyntaxKind::DROP_INDEX if has_word(node, "concurrently") => {
+            let text = "DROP INDEX CONCURRENTLY must be first action in transaction";
+            Some(refuse(UNSUPPORTED, text))
+        }
+        SyntaxKind::LANGUAGE_FUNC_OPTION => {
+            let text = node.text().to_string();
+            let language = identifier(text.split_whitespace().last()?.trim_matches('\''));
+            let text = format!("CREATE FUNCTION with language {language} not supported");
+            (language != "sql").then(|| refuse(UNSUPPORTED, text))
+        }
+        SyntaxKind::SCHEMA_REF if node.parent()?.kind() == SyntaxKind::PRIVILEGE_SCHEMA => {
+            let is_system =
+                matches!(identifier(&node.text().to_string()).as_str(), "public" | "sys");
+            is_system.then(|| refuse(UNSUPPORTED, "feature not supported on system entity"))
+        }
+        SyntaxKind::CALL_EXPR => called(node),
+        _ => None,
+    }
+}
+
+/// DSQL adds a constraint only as one that the rows are not checked against.
+fn added_constraint(node: &SyntaxNode) -> Option<Action> {
+    let constraint = node.children().next()?;
+    let not_valid = find(&constraint, SyntaxKind::NOT_VALID).is_some();
+    let using_index = find(&constraint, SyntaxKind::USING_INDEX_NAME).is_some();
+    let text = match constraint.kind() {
+        SyntaxKind::UNIQUE_CONSTRAINT if not_valid => {
+            "UNIQUE constraints cannot be marked NOT VALID"
+        }
+        SyntaxKind::PRIMARY_KEY_CONSTRAINT if not_valid => {
+            "PRIMARY KEY constraints cannot be marked NOT VALID"
+        }
+        SyntaxKind::UNIQUE_CONSTRAINT if using_index => return None,
+        SyntaxKind::CHECK_CONSTRAINT | SyntaxKind::FOREIGN_KEY_CONSTRAINT if not_valid => {
+            return None;
+        }
+        _ => "unsupported ALTER TABLE ADD CONSTRAINT statement",
+    };
+    Some(refuse(UNSUPPORTED, text))
+}
+
+/// The types that PostgreSQL makes up from a sequence, and the type of an identity column.
+fn column_type(column: &SyntaxNode) -> Option<Action> {
+    let path = column.children().find(|node| node.kind() == SyntaxKind::PATH_TYPE)?;
+    let name = identifier(&path.text().to_string());
+    if matches!(
+        name.as_str(),
+        "serial" | "bigserial" | "smallserial" | "serial2" | "serial4" | "serial8"
+    ) {
+        return Some(refuse("42704", format!("type \"{name}\" does not exist")));
+    }
+    find(column, SyntaxKind::GENERATED_IDENTITY)?;
+    let shown = match name.as_str() {
+        "bigint" | "int8" => return None,
+        "int" | "int4" => "integer",
+        "int2" => "smallint",
+        other => other,
+    };
+    let text = format!("datatype {shown} not supported, identity column type must be bigint");
+    Some(refuse(UNSUPPORTED, text))
+}
+
+fn identity(node: &SyntaxNode, what: &str) -> Option<Action> {
+    let cache = find(node, SyntaxKind::OPTION_CACHE)
+        .and_then(|option| option.children().next()?.text().to_string().parse::<u64>().ok());
+    if cache.is_some_and(|cache| cache == 1 || cache >= SMALLEST_CACHE) {
+        return None;
+    }
+    let text = format!(
+        "{what} is not supported without an explicit cache size. please define CACHE greater than or equal to \
+         {SMALLEST_CACHE} or equal to 1"
+    );
+    Some(refuse(UNSUPPORTED, text))
+}
+
+fn called(call: &SyntaxNode) -> Option<Action> {
+    let path = call.first_child()?.text().to_string();
+    let name = identifier(path.rsplit('.').next()?.trim());
+    if name.starts_with("pg_") && name.contains("advisory_") {
+        return Some(refuse(UNSUPPORTED, format!("function {name} not supported")));
+    }
+    if name != "set_config" {
+        return None;
+    }
+    let setting = find(call, SyntaxKind::ARG)?.text().to_string();
+    let setting = setting.trim().trim_matches('\'');
+    (!settings::is_settable(setting)).then(|| refuse(UNSUPPORTED, settings::not_supported(setting)))
+}
+
+fn plain_index(tree: &SyntaxNode) -> Option<Action> {
+    let text = "unsupported mode. please use CREATE INDEX ASYNC.";
+    (tree.kind() == SyntaxKind::CREATE_INDEX).then(|| refuse(UNSUPPORTED, text))
+}
+
+/// `SET`, `RESET` and `SHOW`.
+fn session_setting(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
+    match tree.kind() {
+        SyntaxKind::SET | SyntaxKind::RESET => {
+            let parameter = find(tree, SyntaxKind::CONFIG_PARAMETER_REF)?.text().to_string();
+            let name = identifier(&parameter);
+            if !settings::is_settable(&name) {
+                return Some(refuse(UNSUPPORTED, settings::not_supported(&name)));
+            }
+            let known = !settings::is_unknown_to_postgres(&name);
+            let tag = if tree.kind() == SyntaxKind::SET { "SET" } else { "RESET" };
+            let sql = || statement.text.replacen(&parameter, &format!("dsql.{name}"), 1);
+            (!known).then(|| rewrite(sql(), tag))
+        }
+        SyntaxKind::SET_ROLE if find(tree, SyntaxKind::LOCAL_SCOPE).is_none() => {
+            Some(refuse(UNSUPPORTED, settings::not_supported("role")))
+        }
+        SyntaxKind::SHOW => {
+            let name =
+                identifier(&find(tree, SyntaxKind::CONFIG_PARAMETER_REF)?.text().to_string());
+            let value = match name.as_str() {
+                "server_version" => "16.15",
+                "server_version_num" => "160015",
+                _ => return None,
+            };
+            Some(rewrite(format!("SELECT '{value}' AS {name}"), "SHOW"))
+        }
+        _ => None,
+    }
+}
+
+/// Statements on roles: DDL, but on objects that all databases share, which event triggers do not see.
+fn shared_ddl(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
+    let on_objects = || find(tree, SyntaxKind::ON_PRIVILEGE_OBJECTS_CLAUSE).is_some();
+    let tag = match tree.kind() {
+        SyntaxKind::CREATE_ROLE | SyntaxKind::CREATE_USER | SyntaxKind::CREATE_GROUP => {
+            "CREATE ROLE"
+        }
+        SyntaxKind::ALTER_ROLE | SyntaxKind::ALTER_USER | SyntaxKind::ALTER_GROUP => "ALTER ROLE",
+        SyntaxKind::DROP_ROLE | SyntaxKind::DROP_USER | SyntaxKind::DROP_GROUP => "DROP ROLE",
+        SyntaxKind::GRANT if !on_objects() => "GRANT ROLE",
+        SyntaxKind::REVOKE if !on_objects() => "REVOKE ROLE",
+        SyntaxKind::COMMENT_ON if find(tree, SyntaxKind::OBJECT_ROLE).is_some() => "COMMENT",
+        _ => return None,
+    };
+    Some(rewrite(format!("CALL dsql_internal.shared_ddl({})", quoted(statement.text)), tag))
+}
+
+fn find(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
+    node.descendants().find(|descendant| descendant.kind() == kind)
+}
+
+/// Whether the keyword stands in the node itself, not in one below it.
+fn has_word(node: &SyntaxNode, keyword: &str) -> bool {
+    node.children_with_tokens()
+        .filter_map(|element| element.into_token())
+        .any(|token| token.text().eq_ignore_ascii_case(keyword))
+}
+
+/// An identifier as PostgreSQL keeps it: unquoted, or in lower case.
+fn identifier(text: &str) -> String {
+    let text = text.trim();
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => text.to_ascii_lowercase(),
+    }
+}

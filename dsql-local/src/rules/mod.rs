@@ -1,0 +1,71 @@
+//! What becomes of a statement: it passes, it is rewritten, or it is refused in DSQL's words.
+//!
+//! Pure functions of the text. What depends on the transaction or on the catalog is in `sql/bootstrap.sql`.
+
+mod classify;
+mod lex;
+mod table;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// One statement of a message, and what becomes of it.
+#[derive(Debug, Default)]
+pub(crate) struct Statement {
+    /// The client's text.
+    pub(crate) sql: String,
+    /// Where it stands in the message, in bytes.
+    pub(crate) range: Range<usize>,
+    /// How many characters stand before it in the message: PostgreSQL counts positions in them.
+    pub(crate) characters_before: usize,
+    pub(crate) action: Action,
+    pub(crate) is_ddl: bool,
+    /// It puts an entry into `sys.jobs`.
+    pub(crate) submits_job: bool,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Action {
+    #[default]
+    Forward,
+    /// PostgreSQL gets other words, and the client gets this command tag.
+    Rewrite { sql: String, tag: &'static str },
+    /// PostgreSQL gets a statement that fails with this SQLSTATE and text.
+    Refuse { code: &'static str, text: String },
+}
+
+impl Statement {
+    /// The text for PostgreSQL.
+    pub(crate) fn for_postgres(&self) -> Cow<'_, str> {
+        match &self.action {
+            Action::Forward => Cow::Borrowed(&self.sql),
+            Action::Rewrite { sql, .. } => Cow::Borrowed(sql),
+            Action::Refuse { code, text } => {
+                Cow::Owned(format!("SELECT dsql_internal.refuse('{code}', {})", quoted(text)))
+            }
+        }
+    }
+}
+
+/// Splits a message into its statements and decides on each.
+pub(crate) fn translate(message: &str) -> Vec<Statement> {
+    lex::split(message)
+        .into_iter()
+        .map(|lexed| {
+            let classified = classify::classify(&lexed);
+            Statement {
+                sql: lexed.text.to_owned(),
+                range: lexed.start..lexed.start + lexed.text.len(),
+                characters_before: message[..lexed.start].chars().count(),
+                action: classified.action,
+                is_ddl: classified.is_ddl,
+                submits_job: classified.submits_job,
+            }
+        })
+        .collect()
+}
+
+/// A string literal.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

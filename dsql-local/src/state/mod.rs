@@ -1,0 +1,7 @@
+//! What a cluster remembers across sessions.
+//!
+//! Knows nothing of the wire, and of PostgreSQL only the functions of `bootstrap.sql` that move the jobs.
+
+pub(crate) mod jobs;
+pub(crate) mod journal;
+pub(crate) mod shared;

@@ -1,0 +1,119 @@
+//! `ErrorResponse`: built for what the relay refuses itself, and rewritten where PostgreSQL's answer is not DSQL's.
+
+use super::frame::{Frame, Reader, put_string};
+
+pub(crate) const DATA_CONFLICT: &str = "change conflicts with another transaction (OC000)";
+pub(crate) const SCHEMA_CONFLICT: &str = "schema has been updated by another transaction (OC001)";
+
+/// The fields of an error, in the order of the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorResponse(Vec<(u8, String)>);
+
+impl ErrorResponse {
+    pub(crate) fn fatal(code: &str, message: &str) -> Self {
+        let fields = [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', code), (b'M', message)];
+        Self(fields.map(|(name, value)| (name, value.to_owned())).into())
+    }
+
+    pub(crate) fn with_hint(mut self, hint: String) -> Self {
+        self.0.push((b'H', hint));
+        self
+    }
+
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
+        let mut reader = Reader(body);
+        let mut fields = Vec::new();
+        loop {
+            match reader.bytes(1)?[0] {
+                0 => return Some(Self(fields)),
+                name => fields.push((name, reader.string()?.to_owned())),
+            }
+        }
+    }
+
+    pub(crate) fn frame(&self) -> Frame {
+        self.framed_as(b'E')
+    }
+
+    /// The same fields, as an error or as a notice.
+    pub(crate) fn framed_as(&self, kind: u8) -> Frame {
+        let mut body = Vec::new();
+        for (name, value) in &self.0 {
+            body.push(*name);
+            put_string(&mut body, value);
+        }
+        body.push(0);
+        Frame::new(kind, body)
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.field(b'C').unwrap_or_default()
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.field(b'M').unwrap_or_default()
+    }
+
+    fn field(&self, name: u8) -> Option<&str> {
+        self.0.iter().find(|field| field.0 == name).map(|field| field.1.as_str())
+    }
+
+    /// Locks and lost updates are DSQL's conflicts: PostgreSQL waits and then gives up, DSQL only ever conflicts.
+    ///
+    /// A conflict of a DDL statement is one over the schema.
+    pub(crate) fn conflicts_as_dsql(&mut self, of_ddl: bool) {
+        let raced_on_catalog =
+            self.code() == "XX000" && self.message().starts_with("tuple concurrently");
+        if raced_on_catalog || matches!(self.code(), "40001" | "40P01" | "55P03") {
+            let message = if of_ddl || raced_on_catalog { SCHEMA_CONFLICT } else { DATA_CONFLICT };
+            let fields = [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', "40001"), (b'M', message)];
+            self.0 = fields.map(|(name, value)| (name, value.to_owned())).into();
+        }
+    }
+
+    /// The position is one in a text that the client has not written.
+    pub(crate) fn forget_position(&mut self) {
+        self.0.retain(|(name, _)| *name != b'P');
+    }
+
+    /// Hides that a function of the emulator raised the error, or ran the statement that did.
+    ///
+    /// `statement` is where the client's statement begins in what it sent, in characters.
+    pub(crate) fn without_internals(&mut self, statement: usize) {
+        let ours = |field: &(u8, String)| field.0 == b'W' && field.1.contains("dsql_internal.");
+        if !self.0.iter().any(ours) {
+            return;
+        }
+        // A position in the inner statement is one in the client's: the rewriting keeps its length.
+        let inner = self.field(b'p').and_then(|position| position.parse::<usize>().ok());
+        self.0.retain(|(name, _)| matches!(name, b'S' | b'V' | b'C' | b'M' | b'D' | b'H'));
+        if let Some(position) = inner {
+            self.0.push((b'P', (statement + position).to_string()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_timeout_is_a_data_conflict_and_one_of_ddl_a_schema_conflict() {
+        let timeout = ErrorResponse::fatal("55P03", "canceling statement due to lock timeout");
+        for (of_ddl, message) in [(false, DATA_CONFLICT), (true, SCHEMA_CONFLICT)] {
+            let mut error = timeout.clone();
+            error.conflicts_as_dsql(of_ddl);
+
+            assert_eq!((error.code(), error.message()), ("40001", message));
+        }
+    }
+
+    #[test]
+    fn an_error_survives_the_wire() {
+        let error = ErrorResponse::fatal("28000", "no").with_hint("try again".to_owned());
+
+        let read = ErrorResponse::parse(&error.frame().body).expect("well formed");
+
+        assert_eq!(read.0, error.0);
+    }
+}

@@ -1,0 +1,226 @@
+//! From a bare connection to a logged-in session: TLS, startup packet, token, and PostgreSQL's own greeting.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::error_response::ErrorResponse;
+use super::frame::{Frame, Reader, put_string, read_body};
+use super::settings;
+use super::token::{self, Expected};
+use super::{timestamp, tls};
+use crate::pg::SUPERUSER;
+use crate::state::shared::Shared;
+
+pub(crate) type Client = BufReader<BufWriter<TlsStream<TcpStream>>>;
+pub(crate) type Backend = BufReader<BufWriter<UnixStream>>;
+
+const PROTOCOL_3: u32 = 3 << 16;
+const CANCEL: u32 = 80_877_102;
+const SSL: u32 = 80_877_103;
+const GSS: u32 = 80_877_104;
+
+/// The first byte of a TLS handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What DSQL says it is.
+const SERVER_VERSION: &str = "16.15";
+
+/// Both ends of a session that has logged in.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) backend: Backend,
+}
+
+/// `None` when the client was refused, or left.
+pub(crate) async fn log_in(tcp: TcpStream, shared: &Shared) -> io::Result<Option<Session>> {
+    let Some(mut client) = start_tls(tcp, Arc::clone(&shared.tls)).await? else {
+        return Ok(None);
+    };
+    match greet(&mut client, shared).await? {
+        Greeting::Accepted(backend) => Ok(Some(Session { client, backend })),
+        Greeting::Refused(error) => {
+            error.frame().write(&mut client).await?;
+            client.flush().await?;
+            client.shutdown().await?;
+            Ok(None)
+        }
+        Greeting::Left => Ok(None),
+    }
+}
+
+async fn start_tls(
+    mut tcp: TcpStream,
+    config: Arc<rustls::ServerConfig>,
+) -> io::Result<Option<Client>> {
+    tcp.set_nodelay(true)?;
+    let mut first = [0];
+    if tcp.peek(&mut first).await? == 0 {
+        return Ok(None);
+    }
+    let direct = first[0] == TLS_HANDSHAKE;
+    if !direct {
+        loop {
+            let packet = read_body(&mut tcp).await?;
+            match Reader(&packet).u32() {
+                Some(SSL) => break,
+                Some(GSS) => tcp.write_all(b"N").await?,
+                // Cancelling did not work on DSQL either; the client expects no answer.
+                Some(CANCEL) | None => return Ok(None),
+                Some(_) => {
+                    let text = "unable to accept connection, SSL is required";
+                    ErrorResponse::fatal("28000", text).frame().write(&mut tcp).await?;
+                    return Ok(None);
+                }
+            }
+        }
+        tcp.write_all(b"S").await?;
+    }
+    let stream = TlsAcceptor::from(config).accept(tcp).await?;
+    if direct && stream.get_ref().1.alpn_protocol() != Some(tls::ALPN) {
+        return Ok(None);
+    }
+    Ok(Some(BufReader::new(BufWriter::new(stream))))
+}
+
+enum Greeting {
+    Accepted(Backend),
+    Refused(ErrorResponse),
+    Left,
+}
+
+struct Startup {
+    user: String,
+    database: Option<String>,
+    /// The settings in the packet itself and in its `options`.
+    settings: Vec<(String, String)>,
+}
+
+async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
+    let server_name = client.get_ref().get_ref().get_ref().1.server_name().map(str::to_owned);
+    let packet = read_body(client).await?;
+    if Reader(&packet).u32() == Some(CANCEL) {
+        return Ok(Greeting::Left);
+    }
+    let Some(host) = server_name else {
+        let text = "unable to accept connection, sni was not received";
+        return Ok(Greeting::Refused(ErrorResponse::fatal("28000", text)));
+    };
+    let Some(startup) = Startup::parse(&packet) else {
+        let text = "invalid startup packet";
+        return Ok(Greeting::Refused(ErrorResponse::fatal("08P01", text)));
+    };
+
+    Frame::new(b'R', 3u32.to_be_bytes()).write(client).await?;
+    client.flush().await?;
+    let Some(answer) = Frame::read(client).await?.filter(|frame| frame.kind == b'p') else {
+        return Ok(Greeting::Left);
+    };
+    let password = Reader(&answer.body).string().unwrap_or_default();
+    let expected = Expected { host: &host, user: &startup.user, now: timestamp::now() };
+    if let Err(error) = token::check(password, &expected).and_then(|()| startup.check()) {
+        return Ok(Greeting::Refused(error));
+    }
+
+    let mut backend = BufReader::new(BufWriter::new(UnixStream::connect(&shared.socket).await?));
+    backend.write_all(&startup.packet()).await?;
+    backend.flush().await?;
+    relay_greeting(client, backend).await
+}
+
+/// Passes on what PostgreSQL says until it waits for the first statement.
+async fn relay_greeting(client: &mut Client, mut backend: Backend) -> io::Result<Greeting> {
+    loop {
+        let Some(mut frame) = Frame::read(&mut backend).await? else {
+            return Ok(Greeting::Left);
+        };
+        match frame.kind {
+            b'E' => {
+                let refusal = ErrorResponse::parse(&frame.body)
+                    // No such role, or one that may not log in.
+                    .filter(|error| error.code() != "28000")
+                    .unwrap_or_else(token::access_denied);
+                return Ok(Greeting::Refused(refusal));
+            }
+            b'S' => report_as_dsql(&mut frame),
+            _ => {}
+        }
+        frame.write(client).await?;
+        if frame.kind == b'Z' {
+            client.flush().await?;
+            return Ok(Greeting::Accepted(backend));
+        }
+    }
+}
+
+/// Puts DSQL's version into a `ParameterStatus`.
+pub(crate) fn report_as_dsql(frame: &mut Frame) {
+    let name = "server_version";
+    if Reader(&frame.body).string() == Some(name) {
+        frame.body.clear();
+        put_string(&mut frame.body, name);
+        put_string(&mut frame.body, SERVER_VERSION);
+    }
+}
+
+impl Startup {
+    fn parse(packet: &[u8]) -> Option<Self> {
+        let mut reader = Reader(packet);
+        (reader.u32()? == PROTOCOL_3).then_some(())?;
+        let mut startup = Self { user: String::new(), database: None, settings: Vec::new() };
+        loop {
+            match reader.string()? {
+                "" => break,
+                "user" => reader.string()?.clone_into(&mut startup.user),
+                "database" => startup.database = Some(reader.string()?.to_owned()),
+                "options" => startup.settings.extend(settings::of_options(reader.string()?)),
+                // Protocol extensions, which a server may leave out.
+                name if name.starts_with("_pq_.") => {
+                    reader.string()?;
+                }
+                name => startup.settings.push((name.to_owned(), reader.string()?.to_owned())),
+            }
+        }
+        // PrivateLink's way to name the cluster; there is only this one.
+        startup
+            .settings
+            .retain(|(name, _)| !matches!(name.as_str(), "amzn_cluster_id" | "amzn-cluster-id"));
+        Some(startup)
+    }
+
+    fn check(&self) -> Result<(), ErrorResponse> {
+        if self.user == SUPERUSER {
+            return Err(token::access_denied());
+        }
+        // As in PostgreSQL, the database has the user's name if it is not given.
+        let database = self.database.as_ref().unwrap_or(&self.user);
+        if database != "postgres" {
+            let text = format!("database \"{database}\" does not exist");
+            return Err(ErrorResponse::fatal("3D000", &text));
+        }
+        match self.settings.iter().find(|(name, _)| !settings::is_settable(name)) {
+            None => Ok(()),
+            Some((name, _)) => Err(ErrorResponse::fatal("0A000", &settings::not_supported(name))),
+        }
+    }
+
+    /// The packet for PostgreSQL.
+    fn packet(&self) -> Vec<u8> {
+        let mut body = PROTOCOL_3.to_be_bytes().to_vec();
+        let own = [("user", self.user.as_str()), ("database", "postgres")];
+        let settings = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.into_iter().chain(settings) {
+            if !settings::is_unknown_to_postgres(name) {
+                put_string(&mut body, name);
+                put_string(&mut body, value);
+            }
+        }
+        body.push(0);
+        let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
+        [length.to_be_bytes().to_vec(), body].concat()
+    }
+}
