@@ -23,7 +23,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The name has no address.
-    #[error("the name {endpoint} could not be resolved ({source})")]
+    #[error("the name {endpoint} could not be resolved")]
     Resolve {
         /// Host name.
         endpoint: String,
@@ -31,7 +31,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// No address accepted a TCP connection.
-    #[error("no TCP connection to {endpoint}:{port} ({source})")]
+    #[error("no TCP connection to {endpoint}:{port}")]
     Tcp {
         /// Host name.
         endpoint: String,
