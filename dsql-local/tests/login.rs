@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 const DENIED: (&str, &str) = ("28000", "unable to accept connection, access denied");
 
 async fn refused(cluster: &Cluster, config: &tokio_postgres::Config) -> Failure {
-    log_in(cluster, config).await.err().expect("the log-in is refused")
+    log_in(cluster, config).await.expect_err("the log-in is refused")
 }
 
 /// The message of the error in what a server sent.
