@@ -257,3 +257,36 @@ async fn only_the_owner_of_a_table_starts_its_jobs() {
         ("42501", "permission denied for database postgres")
     );
 }
+
+#[tokio::test]
+async fn a_unique_index_becomes_a_constraint_once_it_is_valid() {
+    let cluster = slow_cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+    run(&client, "CREATE UNIQUE INDEX ASYNC i ON t (a)").await;
+
+    let failed = failure(&client, "ALTER TABLE t ADD CONSTRAINT u UNIQUE USING INDEX i").await;
+
+    assert_eq!(failed, ("55000", "index \"i\" is not valid"));
+}
+
+#[tokio::test]
+async fn a_custom_role_works_in_a_schema_that_is_granted_to_it() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE ROLE r WITH LOGIN").await;
+    run(&client, "CREATE SCHEMA s").await;
+    run(&client, "GRANT USAGE, CREATE ON SCHEMA s TO r").await;
+    let config = common::config(&cluster, "r");
+    let other = common::log_in(&cluster, &config).await.expect("r logs in");
+
+    run(&other, "CREATE TABLE s.t (a int PRIMARY KEY, b int)").await;
+    run(&other, "INSERT INTO s.t VALUES (1, 1)").await;
+    let job = value(&other, "CREATE INDEX ASYNC i ON s.t (b)").await;
+
+    assert_eq!(wait(&other, &job).await, "t");
+    assert_eq!(failure(&other, "CREATE TABLE public.t (a int)").await.code, "42501");
+    let grant = "AWS IAM GRANT r TO 'arn:aws:iam::123456789012:role/x'";
+    assert_eq!(failure(&other, grant).await.code, "42501");
+    assert_eq!(failure(&other, "DELETE FROM dsql_internal.jobs").await.code, "42501");
+}

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::Cursor;
 use std::pin::pin;
 
 use common::{Failure, admin, cluster, failure, run, value};
@@ -163,6 +164,11 @@ async fn copy_passes_in_both_directions() {
     }
 
     assert_eq!(text, b"1\n2\n");
+
+    let sink = client.copy_in::<_, Cursor<String>>("COPY t FROM STDIN").await.expect("taken");
+    let mut sink = pin!(sink);
+    sink.send(Cursor::new("1\n".repeat(3001))).await.expect("sent");
+    assert_eq!(Failure::from(sink.finish().await.expect_err("too many rows")).code, "54000");
     assert_eq!(value(&client, "SELECT 1").await, "1");
 }
 
