@@ -1,5 +1,6 @@
 //! A running cluster: PostgreSQL, the relay before it, and the clock of its jobs.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
@@ -160,6 +161,12 @@ impl Cluster {
     pub async fn stop(self) {
         // A panic in there leaves nothing to be done about it here.
         tokio::task::spawn_blocking(move || drop(self)).await.ok();
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("port", &self.port).finish_non_exhaustive()
     }
 }
 

@@ -152,7 +152,6 @@ fn verify(archive: &Path, sha512: &str) -> Result<(), PostgresError> {
 
 /// npm's archives hold no symbolic links; the package lists them for a script that we do not run.
 fn make_symlinks(package: &Path) -> Result<(), PostgresError> {
-    #[derive(Debug)]
     struct Link {
         source: String,
         target: String,

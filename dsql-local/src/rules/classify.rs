@@ -299,9 +299,9 @@ fn find(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
 
 /// Whether the keyword stands in the node itself, not in one below it.
 fn has_word(node: &SyntaxNode, keyword: &str) -> bool {
-    node.children_with_tokens()
-        .filter_map(|element| element.into_token())
-        .any(|token| token.text().eq_ignore_ascii_case(keyword))
+    node.children_with_tokens().any(|element| {
+        element.as_token().is_some_and(|token| token.text().eq_ignore_ascii_case(keyword))
+    })
 }
 
 /// An identifier as PostgreSQL keeps it: unquoted, or in lower case.

@@ -1,7 +1,7 @@
 //! What DSQL refuses whatever the transaction and the catalog are, as data.
 //!
-//! A refusal is found by where its node stands in squawk's tree. `source` says how we know the text: `recorded` on a
-//! cluster or by a suite that runs against one, `documented` by AWS, or `derived` from the shape of recorded ones.
+//! A refusal is found by where its node stands in squawk's tree. How we know its text is in the function that makes it:
+//! `recorded` from a cluster, or `derived` from the shape of the recorded ones.
 
 use squawk_syntax::SyntaxKind::{self, *};
 

@@ -108,6 +108,46 @@ CREATE FUNCTION dsql_internal.is_storable(type oid) RETURNS boolean LANGUAGE sql
     'bytea'::regtype, 'json'::regtype, 'jsonb'::regtype)) FROM base
 $$;
 
+-- Types that DSQL stores and does not put into a key.
+CREATE FUNCTION dsql_internal.refuse_key(index oid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  type text;
+BEGIN
+  SELECT format_type(a.atttypid, NULL) INTO type
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid
+    WHERE i.indexrelid = index AND a.attnum <= i.indnkeyatts
+      AND a.atttypid IN ('timetz'::regtype, 'interval'::regtype, 'bytea'::regtype, 'json'::regtype, 'jsonb'::regtype)
+    ORDER BY a.attnum LIMIT 1;
+  IF type IS NOT NULL THEN
+    PERFORM dsql_internal.refuse('0A000', format('datatype %s is not supported in a key', type));
+  END IF;
+END $$;
+
+-- A primary key lives as long as its table. When one is dropped its row in pg_constraint is gone already.
+CREATE TABLE dsql_internal.primary_keys (key oid PRIMARY KEY);
+
+CREATE FUNCTION dsql_internal.remember_primary_key(relation oid) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
+  INSERT INTO dsql_internal.primary_keys
+    SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = relation AND contype = 'p'
+    ON CONFLICT DO NOTHING
+$$;
+
+CREATE FUNCTION dsql_internal.is_primary_key(key oid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
+  SELECT EXISTS (SELECT FROM dsql_internal.primary_keys p WHERE p.key = $1)
+$$;
+
+CREATE FUNCTION dsql_internal.on_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+DECLARE
+  gone text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE dsql_internal.is_primary_key(objid)) THEN
+    RETURN;
+  END IF;
+  SELECT address_names[3] INTO gone FROM pg_event_trigger_dropped_objects() WHERE original AND object_type = 'table column';
+  PERFORM dsql_internal.refuse('0A000', CASE WHEN gone IS NULL THEN 'unsupported ALTER TABLE DROP CONSTRAINT statement'
+                                        ELSE format('cannot drop primary key column %s', gone) END);
+END $$;
+
 CREATE FUNCTION dsql_internal.after_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$
 DECLARE
   command record;
@@ -126,9 +166,10 @@ BEGIN
         PERFORM dsql_internal.refuse('0A000', format('datatype %s not supported', unstorable));
       END IF;
       IF command.command_tag = 'CREATE TABLE' THEN
-        PERFORM dsql_internal.watch_rows(command.objid);
+        PERFORM dsql_internal.watch_rows(command.objid), dsql_internal.remember_primary_key(command.objid);
       END IF;
     ELSIF command.command_tag = 'CREATE INDEX' THEN
+      PERFORM dsql_internal.refuse_key(command.objid);
       PERFORM dsql_internal.set_counter('created_index', command.objid::int);
     END IF;
   END LOOP;
@@ -138,6 +179,7 @@ CREATE EVENT TRIGGER dsql_before_ddl ON ddl_command_start EXECUTE FUNCTION dsql_
 CREATE EVENT TRIGGER dsql_after_ddl ON ddl_command_end
   WHEN TAG IN ('CREATE TABLE', 'CREATE SCHEMA', 'ALTER TABLE', 'CREATE INDEX')
   EXECUTE FUNCTION dsql_internal.after_ddl();
+CREATE EVENT TRIGGER dsql_on_drop ON sql_drop WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION dsql_internal.on_drop();
 
 -- Asynchronous jobs --------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,217 @@
+//! TLS, tokens, startup settings.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Failure, admin, cluster, config, failure, log_in, run, tls_config, value};
+use dsql_local::Cluster;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_postgres::NoTls;
+use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_rustls::TlsConnector;
+
+const DENIED: (&str, &str) = ("28000", "unable to accept connection, access denied");
+
+async fn refused(cluster: &Cluster, config: &tokio_postgres::Config) -> Failure {
+    log_in(cluster, config).await.expect_err("the log-in is refused")
+}
+
+/// The message of the error in what a server sent.
+fn message(answer: &[u8]) -> String {
+    // After its type and length.
+    let text = String::from_utf8_lossy(answer.get(5..).unwrap_or_default());
+    let field = text.split('\0').find(|field| field.starts_with('M'));
+    field.unwrap_or_default().trim_start_matches('M').to_owned()
+}
+
+fn packet(code: u32, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 8).expect("short");
+    [length.to_be_bytes().as_slice(), &code.to_be_bytes(), body].concat()
+}
+
+fn startup_packet() -> Vec<u8> {
+    packet(3 << 16, b"user\0admin\0database\0postgres\0\0")
+}
+
+#[tokio::test]
+async fn admin_logs_in_with_a_token_over_tls() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+
+    assert_eq!(value(&client, "SELECT current_user").await, "admin");
+    assert_eq!(
+        value(&client, "SELECT rolsuper::text FROM pg_roles WHERE rolname = 'admin'").await,
+        "false"
+    );
+    assert_eq!(value(&client, "SHOW server_version").await, "16.15");
+}
+
+#[tokio::test]
+async fn tls_may_begin_without_being_asked_for() {
+    let cluster = cluster().await;
+    let mut config = config(&cluster, "admin");
+    config.ssl_negotiation(SslNegotiation::Direct);
+    let mut tls = tls_config(&cluster);
+    tls.alpn_protocols = vec![b"postgresql".to_vec()];
+    let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
+
+    let (client, connection) = config.connect(tls).await.expect("logged in");
+    tokio::spawn(connection);
+
+    assert_eq!(value(&client, "SELECT 1").await, "1");
+}
+
+#[tokio::test]
+async fn direct_tls_without_the_protocol_name_is_not_served() {
+    let cluster = cluster().await;
+    let tcp = TcpStream::connect(("127.0.0.1", cluster.port())).await.expect("connected");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connector = TlsConnector::from(Arc::new(tls_config(&cluster)));
+    let mut tls = connector.connect(name, tcp).await.expect("a handshake");
+    tls.write_all(&startup_packet()).await.ok();
+
+    let mut answer = Vec::new();
+    tls.read_to_end(&mut answer).await.ok();
+
+    assert!(answer.is_empty(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn plain_text_is_refused() {
+    let cluster = cluster().await;
+    let mut config = config(&cluster, "admin");
+    config.ssl_mode(SslMode::Disable);
+
+    let error = config.connect(NoTls).await.err().expect("the log-in is refused");
+
+    assert_eq!(Failure::from(error).code, "28000");
+}
+
+#[tokio::test]
+async fn a_client_that_names_no_server_is_refused() {
+    let cluster = cluster().await;
+    let mut tcp = TcpStream::connect(("127.0.0.1", cluster.port())).await.expect("connected");
+    tcp.write_all(&packet(80_877_103, &[])).await.expect("asked for TLS");
+    assert_eq!(tcp.read_u8().await.expect("an answer"), b'S');
+    // An address is not sent as the server's name.
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    let connector = TlsConnector::from(Arc::new(tls_config(&cluster)));
+    let mut tls = connector.connect(name, tcp).await.expect("a handshake");
+    tls.write_all(&startup_packet()).await.expect("sent");
+
+    let mut answer = Vec::new();
+    tls.read_to_end(&mut answer).await.ok();
+
+    assert_eq!(message(&answer), "unable to accept connection, sni was not received");
+}
+
+#[tokio::test]
+async fn the_action_of_a_token_has_to_fit_the_user() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE ROLE r WITH LOGIN").await;
+
+    let mut as_admin = config(&cluster, "admin");
+    as_admin.password(cluster.token("r"));
+    assert_eq!(
+        refused(&cluster, &as_admin).await,
+        ("28000", "Wrong user to action mapping. user: admin, action: DbConnect")
+    );
+    let mut as_role = config(&cluster, "r");
+    as_role.password(cluster.token("admin"));
+    assert_eq!(
+        refused(&cluster, &as_role).await,
+        ("28000", "Wrong user to action mapping. user: r, action: DbConnectAdmin")
+    );
+    log_in(&cluster, &config(&cluster, "r")).await.expect("r logs in with a token of its own");
+}
+
+#[tokio::test]
+async fn what_is_no_token_for_this_host_is_denied() {
+    let cluster = cluster().await;
+    let token = cluster.token("admin");
+
+    for password in [
+        String::new(),
+        "secret".to_owned(),
+        token.replacen("localhost", "elsewhere", 1),
+        token.replacen("AWS4-HMAC-SHA256", "none", 1),
+        token.replacen("DbConnectAdmin", "Other", 1),
+        token.replacen("X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=date", 1),
+        token.replacen("X-Amz-Expires=900", "X-Amz-Expires=9000000", 1),
+        token.replacen("/dsql/", "/s3/", 1).replacen("%2Fdsql%2F", "%2Fs3%2F", 1),
+        token[..token.len() - 1].to_owned(),
+    ] {
+        let mut config = config(&cluster, "admin");
+        config.password(&password);
+        assert_eq!(refused(&cluster, &config).await, DENIED, "{password}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_denied_with_a_hint() {
+    let cluster = cluster().await;
+    let token = cluster.token("admin");
+    let (before, rest) = token.split_once("X-Amz-Date=").expect("a date");
+    let mut config = config(&cluster, "admin");
+    config.password(format!("{before}X-Amz-Date=20240827T000000Z{}", &rest[16..]));
+
+    let error = refused(&cluster, &config).await;
+
+    assert_eq!(error, DENIED);
+    let hint = error.hint.expect("a hint");
+    assert!(hint.starts_with("Signature expired: 20240827T000000Z"), "{hint}");
+}
+
+#[tokio::test]
+async fn unknown_roles_and_roles_without_login_are_denied() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE ROLE cannot").await;
+
+    for user in ["nobody", "cannot", "dsql_internal"] {
+        assert_eq!(refused(&cluster, &config(&cluster, user)).await, DENIED, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn there_is_one_database() {
+    let cluster = cluster().await;
+    let mut config = config(&cluster, "admin");
+    config.dbname("other");
+
+    assert_eq!(refused(&cluster, &config).await, ("3D000", "database \"other\" does not exist"));
+}
+
+#[tokio::test]
+async fn settings_at_log_in_are_taken_from_the_list_and_refused_otherwise() {
+    let cluster = cluster().await;
+    let mut listed = config(&cluster, "admin");
+    listed.application_name("test").options("-c search_path=a,public -c amzn-cluster-id=x");
+    let client = log_in(&cluster, &listed).await.expect("logged in");
+    assert_eq!(value(&client, "SHOW search_path").await, "a,public");
+    assert_eq!(value(&client, "SHOW application_name").await, "test");
+
+    for name in ["statement_timeout", "default_transaction_read_only", "dsql_internal.rows"] {
+        let mut other = config(&cluster, "admin");
+        other.options(format!("-c {name}=0"));
+        let text = format!("setting configuration parameter \"{name}\" not supported");
+        assert_eq!(refused(&cluster, &other).await, ("0A000", text.as_str()));
+    }
+    assert_eq!(cluster.sessions(), 1);
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_message_over_ten_mebibytes_closes_the_connection() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+
+    let error = failure(&client, &format!("SELECT '{}'", "x".repeat(10 * 1024 * 1024))).await;
+
+    assert_eq!(error.code, "");
+    assert!(client.is_closed());
+}

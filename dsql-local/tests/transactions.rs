@@ -1,0 +1,141 @@
+//! One DDL statement, no DML beside it, 3,000 rows; and what an error does to the transaction.
+
+mod common;
+
+use common::{admin, cluster, failure, rows, run, value};
+
+const TWO_DDL: (&str, &str) = ("0A000", "multiple ddl statements not supported in a transaction");
+const MIXED: (&str, &str) = ("0A000", "ddl and dml are not supported in the same transaction");
+const TOO_MANY_ROWS: (&str, &str) = ("54000", "transaction row limit exceeded");
+
+#[tokio::test]
+async fn a_second_ddl_statement_fails_its_transaction() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+    run(&client, "CREATE ROLE r WITH LOGIN").await;
+    run(&client, "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID").await;
+
+    for second in [
+        "CREATE TABLE u (a int)",
+        "CREATE INDEX ASYNC ON t (a)",
+        "ALTER TABLE t ADD COLUMN b int",
+        "ALTER TABLE ASYNC t VALIDATE CONSTRAINT c",
+        "DROP TABLE t",
+        "COMMENT ON TABLE t IS 'x'",
+        "COMMENT ON ROLE r IS 'x'",
+        "GRANT SELECT ON t TO r",
+        "REVOKE SELECT ON t FROM r",
+        "CREATE ROLE s",
+        "DROP ROLE r",
+        "GRANT r TO admin",
+        "AWS IAM GRANT r TO 'arn:aws:iam::123456789012:role/x'",
+    ] {
+        for first in ["CREATE SCHEMA s", "CREATE ROLE q"] {
+            run(&client, "BEGIN").await;
+            run(&client, first).await;
+            assert_eq!(failure(&client, second).await, TWO_DDL, "{first}; {second}");
+            assert_eq!(failure(&client, "SELECT 1").await.code, "25P02");
+            run(&client, "ROLLBACK").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn ddl_and_dml_do_not_mix_in_either_order() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+
+    for dml in ["INSERT INTO t VALUES (1)", "UPDATE t SET a = 2", "DELETE FROM t"] {
+        run(&client, "BEGIN; CREATE SCHEMA s").await;
+        assert_eq!(failure(&client, dml).await, MIXED);
+        run(&client, "ROLLBACK").await;
+
+        run(&client, "BEGIN").await;
+        run(&client, dml).await;
+        assert_eq!(failure(&client, "CREATE SCHEMA s").await, MIXED);
+        run(&client, "ROLLBACK").await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_transaction_begins_to_count_anew() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+
+    run(&client, "CREATE TABLE t (a int)").await;
+    run(&client, "INSERT INTO t SELECT generate_series(1, 3000)").await;
+    run(&client, "INSERT INTO t SELECT generate_series(1, 3000)").await;
+    run(&client, "BEGIN; CREATE TABLE u (a int); ROLLBACK; BEGIN; CREATE TABLE u (a int); COMMIT")
+        .await;
+
+    assert_eq!(value(&client, "SELECT count(*) FROM t").await, "6000");
+}
+
+#[tokio::test]
+async fn a_transaction_changes_three_thousand_rows_and_not_one_more() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int PRIMARY KEY)").await;
+    run(&client, "CREATE TABLE child (a int REFERENCES t ON DELETE CASCADE)").await;
+
+    let too_many = "INSERT INTO t SELECT generate_series(1, 3001)";
+    assert_eq!(failure(&client, too_many).await, TOO_MANY_ROWS);
+    assert_eq!(value(&client, "SELECT count(*) FROM t").await, "0");
+
+    run(&client, "INSERT INTO t SELECT generate_series(1, 1600)").await;
+    run(&client, "INSERT INTO child SELECT generate_series(1, 1600)").await;
+    // Each alone is allowed; 1,600 and as many again by the foreign key are not.
+    assert_eq!(failure(&client, "DELETE FROM t").await, TOO_MANY_ROWS);
+
+    run(&client, "BEGIN").await;
+    run(&client, "UPDATE t SET a = a + 10000 WHERE a > 1600").await;
+    run(&client, "DELETE FROM child").await;
+    run(&client, "INSERT INTO child SELECT generate_series(1, 1400)").await;
+    assert_eq!(failure(&client, "INSERT INTO child VALUES (1)").await, TOO_MANY_ROWS);
+    run(&client, "ROLLBACK").await;
+}
+
+#[tokio::test]
+async fn a_commit_after_an_error_answers_rollback() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+
+    run(&client, "BEGIN").await;
+    assert_eq!(failure(&client, "TRUNCATE nothing").await.code, "0A000");
+    // The aborted transaction goes before any refusal.
+    assert_eq!(failure(&client, "VACUUM").await.code, "25P02");
+    run(&client, "COMMIT").await;
+
+    let statements = cluster.statements();
+    let commit = statements.last().expect("statements were logged");
+    assert_eq!((commit.sql.as_str(), commit.tag.as_deref()), ("COMMIT", Some("ROLLBACK")));
+}
+
+#[tokio::test]
+async fn the_isolation_level_is_repeatable_read() {
+    let cluster = cluster().await;
+    let (client, other) = (admin(&cluster).await, admin(&cluster).await);
+    run(&client, "CREATE TABLE t (a int)").await;
+
+    run(&client, "BEGIN; SELECT count(*) FROM t").await;
+    run(&other, "INSERT INTO t VALUES (1)").await;
+
+    assert_eq!(value(&client, "SELECT count(*) FROM t").await, "0");
+    assert_eq!(value(&client, "SHOW transaction_isolation").await, "repeatable read");
+}
+
+#[tokio::test]
+async fn what_counts_the_rows_is_not_seen_by_tools() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+
+    let triggers = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal";
+    assert!(rows(&client, triggers).await.is_empty());
+    assert!(rows(&client, "SELECT trigger_name FROM information_schema.triggers").await.is_empty());
+    let in_public = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+                     UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace";
+    assert_eq!(rows(&client, in_public).await, [[Some("t".to_owned())]]);
+}
