@@ -1,7 +1,7 @@
 //! What Terraform may ask of this provider, in native types.
 //!
 //! The transport decodes an RPC into these requests and encodes the responses. Nothing here knows
-//! tonic, prost or MessagePack; nothing here knows SQL.
+//! tonic, prost or `MessagePack`; nothing here knows SQL.
 
 use async_trait::async_trait;
 

@@ -21,7 +21,9 @@ impl Owner {
     fn reserved(self) -> &'static [&'static str] {
         match self {
             Self::Provider => &["alias", "version"],
-            // `connection` is a meta-argument only as a block: an attribute of that name works.
+            // `connection` is left out although Terraform has a block of that name: written as an
+            // attribute it works. In a `.tf.json` file the two look alike, and the core takes the
+            // attribute for its own block and drops it without a word.
             Self::Resource => {
                 &["count", "depends_on", "for_each", "lifecycle", "provider", "provisioner"]
             }

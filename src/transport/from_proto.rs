@@ -4,7 +4,7 @@ use super::wire::tfplugin6 as wire;
 use crate::diagnostic::{Diagnostic, chain};
 use crate::value::{CodecError, Type, Value, decode, decode_json};
 
-/// A value of type `ty`. The core sends MessagePack, and may send JSON; no bytes are null.
+/// A value of type `ty`. The core sends `MessagePack`, and may send JSON; no bytes are null.
 pub(super) fn value(message: Option<&wire::DynamicValue>, ty: &Type) -> Result<Value, Diagnostic> {
     let Some(message) = message else { return Ok(Value::Null) };
     let decoded = if !message.msgpack.is_empty() {

@@ -16,7 +16,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
-use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::registry::{LookupSpan, Registry, Scope};
 
 /// Targets of this crate begin with it.
 const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
@@ -120,7 +120,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut line = Map::new();
-        let spans = context.event_scope(event).into_iter().flat_map(|scope| scope.from_root());
+        let spans = context.event_scope(event).into_iter().flat_map(Scope::from_root);
         for span in spans {
             if let Some(fields) = span.extensions().get::<SpanFields>() {
                 line.extend(fields.0.clone());

@@ -97,7 +97,7 @@ impl Service {
             };
             Err(Diagnostic::error("The provider crashed").detail(format!(
                 "{rpc} ended with a panic: {message}.\n\nThis is a bug in the provider; please \
-                 report it with the backtrace above or in the log (TF_LOG=DEBUG)."
+                 report it with the stack trace that Terraform shows."
             )))
         })
     }

@@ -131,7 +131,7 @@ impl ClientCertVerifier for OneClient {
 #[cfg(test)]
 pub(super) mod tests {
     use rcgen::{BasicConstraints, IsCa, KeyUsagePurpose, PKCS_ECDSA_P521_SHA512};
-    use rustls::pki_types::PrivateKeyDer;
+    use rustls::sign::{CertifiedKey, SingleCertAndKey};
     use rustls::{ClientConfig, RootCertStore};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -171,9 +171,11 @@ pub(super) mod tests {
             &self,
             server: &CertificateDer<'static>,
         ) -> TlsConnector {
-            let key = PrivateKeyDer::from(self.key.clone_key());
-            let config = client(server).with_client_auth_cert(vec![self.der.clone()], key);
-            finish(config.expect("a client"))
+            let key = aws_lc_rs::sign::any_ecdsa_type(&self.key.clone_key().into()).expect("a key");
+            // Unlike a client made from certificate and key, this one may be a thief.
+            let identity = CertifiedKey::new(vec![self.der.clone()], key);
+            let identity = Arc::new(SingleCertAndKey::from(identity));
+            finish(client(server).with_client_cert_resolver(identity))
         }
     }
 
@@ -235,7 +237,7 @@ pub(super) mod tests {
         let thief = Host { pem: String::new(), der: host.der.clone(), key: stranger.key };
         let tls = ServerTls::new(&host.pem).expect("TLS");
         let error = connect(&tls, thief.connector(&tls.certificate)).await;
-        assert!(error.is_err(), "{error:?}");
+        assert_eq!(error, Err("invalid peer certificate: BadSignature".to_owned()));
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
     missing_docs,
     unreachable_pub,
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::pedantic,
     reason = "generated; it has the whole protocol, of which the provider serves a part, and the \
               clients, which only tests use"

@@ -111,7 +111,7 @@ pub enum CodecError {
         /// What.
         problem: Problem,
     },
-    /// The bytes are not MessagePack or JSON at all.
+    /// The bytes are not `MessagePack` or JSON at all.
     #[error("malformed {format}: {reason}")]
     Malformed {
         /// `MessagePack` or `JSON`.

@@ -1,4 +1,4 @@
-//! The MessagePack form of values, as Terraform and providers exchange it.
+//! The `MessagePack` form of values, as Terraform and providers exchange it.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const UNKNOWN: i8 = 0;
 /// still unknown, and nothing here needs them.
 ///
 /// # Errors
-/// [`CodecError`] if the bytes are not exactly one MessagePack value of the type.
+/// [`CodecError`] if the bytes are not exactly one `MessagePack` value of the type.
 pub fn decode(bytes: &[u8], ty: &Type) -> Result<Value, CodecError> {
     let malformed = |reason: String| CodecError::Malformed { format: "MessagePack", reason };
     let mut rest = bytes;

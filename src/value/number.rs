@@ -59,7 +59,7 @@ impl Number {
         let places = u32::try_from(exponent.checked_neg()?).ok().filter(|places| *places > 0)?;
         let divisor = 5_u128.checked_pow(places)?;
         let digits: u128 = digits.parse().ok()?;
-        let exact = digits % divisor == 0 && digits / divisor < 1 << 53;
+        let exact = digits.is_multiple_of(divisor) && digits / divisor < 1 << 53;
         if exact { self.to_string().parse().ok() } else { None }
     }
 

@@ -6,7 +6,7 @@ fn number(text: &str) -> Value {
     Value::Number(text.parse().expect("a number"))
 }
 
-/// A MessagePack string of up to 31 bytes or, longer, of up to 255.
+/// A `MessagePack` string of up to 31 bytes or, longer, of up to 255.
 fn str_bytes(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).expect("short");
     let mut bytes = if length < 32 { vec![0xa0 | length] } else { vec![0xd9, length] };

@@ -296,7 +296,7 @@ async fn a_misshapen_state_is_told_and_loses_nothing() {
 #[tokio::test]
 async fn bytes_that_are_no_value_are_an_error_that_loses_nothing() {
     let mut request = apply_request(&thing("made", "a"), &thing("made", "b"));
-    request.config = Some(wire::DynamicValue { msgpack: vec![0xc1], json: vec![] });
+    request.config = Some(wire::DynamicValue { msgpack: vec![0xa3, b'x'], json: vec![] });
     let response = client().apply_resource_change(request).await;
     let applied = response.expect("no gRPC error").into_inner();
     assert_eq!(
