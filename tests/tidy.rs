@@ -271,7 +271,9 @@ fn the_arrows_form_no_circle() {
     /// contract of the provider, not the provider.
     fn arrows(part: &str) -> Vec<&'static str> {
         let rows = PARTS.iter().filter(|row| row.name == part || is_path_within(row.name, part));
-        rows.flat_map(|row| row.parts).map(|target| target.split("::").next().unwrap_or("")).collect()
+        rows.flat_map(|row| row.parts)
+            .map(|target| target.split("::").next().unwrap_or(""))
+            .collect()
     }
 }
 
@@ -289,7 +291,8 @@ fn the_emulator_and_the_provider_do_not_know_each_other() {
             }));
         }
     }
-    let manifests = [("Cargo.toml", "dsql-local"), ("dsql-local/Cargo.toml", "terraform-provider-dsql")];
+    let manifests =
+        [("Cargo.toml", "dsql-local"), ("dsql-local/Cargo.toml", "terraform-provider-dsql")];
     for (manifest, other) in manifests {
         if section(&read(manifest), "[dependencies]").iter().any(|name| name == other) {
             breaches.push(format!("{manifest} depends on {other}. Remove the dependency."));
@@ -808,8 +811,8 @@ fn sources(dir: &str) -> Vec<Source> {
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
-    let entries =
-        fs::read_dir(dir).unwrap_or_else(|error| panic!("{} cannot be read: {error}", dir.display()));
+    let entries = fs::read_dir(dir)
+        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", dir.display()));
     for entry in entries {
         let path = entry.expect("a directory entry").path();
         if path.is_dir() {
@@ -930,7 +933,9 @@ fn super_is_followed_to_where_it_leads() {
     // Inside of an inline module it leads one less far.
     let inline = "mod inner {\n    use super::super::super::provider::A;\n}\n";
     assert_eq!(breaches_in("engine/step.rs", inline), ["2: crate::provider::A"]);
-    assert!(breaches_in("engine/step.rs", "mod inner {\n    use super::super::Budget;\n}").is_empty());
+    assert!(
+        breaches_in("engine/step.rs", "mod inner {\n    use super::super::Budget;\n}").is_empty()
+    );
     assert_eq!(
         breaches_in("engine/step.rs", "mod inner { fn f() {} }\nuse super::super::provider::A;"),
         ["2: crate::provider::A"]
@@ -962,7 +967,9 @@ fn what_stands_in_comments_and_literals_is_not_named() {
 
 #[test]
 fn tests_may_name_more_but_only_in_what_is_compiled_for_tests() {
-    assert!(breaches_in("engine/x.rs", "#[cfg(test)]\nmod tests { use crate::formats; }").is_empty());
+    assert!(
+        breaches_in("engine/x.rs", "#[cfg(test)]\nmod tests { use crate::formats; }").is_empty()
+    );
     assert!(breaches_in("engine/x.rs", "#[cfg(test)]\nuse crate::formats;").is_empty());
     assert_eq!(
         breaches_in("engine/x.rs", "#[cfg(test)]\nmod tests;\nuse crate::formats;"),
@@ -1001,7 +1008,8 @@ fn a_narrower_row_counts_more_than_that_of_its_folder() {
 
 #[test]
 fn the_program_names_the_library_by_its_crate() {
-    let text = "use terraform_provider_dsql::transport;\nuse terraform_provider_dsql::engine::plan;";
+    let text =
+        "use terraform_provider_dsql::transport;\nuse terraform_provider_dsql::engine::plan;";
     assert_eq!(breaches_in("main.rs", text), ["2: crate::engine::plan"]);
 }
 

@@ -10,7 +10,6 @@ resource "dsql_migration" "reporting_role" {
 
   sql = <<-SQL
     CREATE ROLE reporting WITH LOGIN;
-    GRANT USAGE ON SCHEMA public TO reporting;
     GRANT SELECT ON users TO reporting;
   SQL
 
