@@ -78,7 +78,7 @@ pub enum ConnectError {
         /// Role.
         user: String,
         /// The server's answer.
-        error: ServerError,
+        error: Box<ServerError>,
     },
     /// The connection ended during the login.
     #[error("the login to {endpoint} broke off ({reason})")]
@@ -203,7 +203,7 @@ fn login_error(target: &Target, error: &tokio_postgres::Error) -> ConnectError {
         return ConnectError::Login {
             endpoint: target.endpoint.clone(),
             user: target.user.clone(),
-            error: server.into(),
+            error: Box::new(server.into()),
         };
     }
     if find_rustls(error).is_some() {

@@ -23,7 +23,7 @@ pub enum Error {
     Connect(#[from] ConnectError),
     /// The server answered with an error.
     #[error("{0}")]
-    Server(ServerError),
+    Server(Box<ServerError>),
     /// The connection ended before the answer came.
     #[error("the connection was lost before the answer came ({reason})")]
     ReplyLost {
@@ -45,7 +45,9 @@ impl Error {
             // AWS: a commit that is answered with "server unavailable" may have happened.
             Self::Server(error) if error.code.starts_with("XX") => Outcome::Unknown,
             // Class 57 (operator intervention) and 08 (connection) end sessions, also during COMMIT.
-            Self::Server(error) if error.code.starts_with("57P") || error.code.starts_with("08") => {
+            Self::Server(error)
+                if error.code.starts_with("57P") || error.code.starts_with("08") =>
+            {
                 Outcome::Unknown
             }
             Self::Server(_) => Outcome::NotApplied,
@@ -107,7 +109,7 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            Some(server) => Self::Server(server.into()),
+            Some(server) => Self::Server(Box::new(server.into())),
             None => Self::ReplyLost { reason: error.to_string() },
         }
     }
@@ -118,14 +120,14 @@ mod tests {
     use super::*;
 
     fn server(code: &str) -> Error {
-        Error::Server(ServerError {
+        Error::Server(Box::new(ServerError {
             code: code.into(),
             message: String::new(),
             detail: None,
             hint: None,
             position: None,
             after: 0,
-        })
+        }))
     }
 
     #[test]

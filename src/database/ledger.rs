@@ -536,8 +536,9 @@ fn parse_recorded(rows: &Rows) -> Result<Snapshot, Error> {
         let [Some(relation), Some(objects)] = &row[..] else {
             return Err(Error::Answer("the ledger's schema table has other columns".into()));
         };
-        let objects: Objects = serde_json::from_str(objects)
-            .map_err(|error| Error::Answer(format!("the recorded schema of {relation}: {error}")))?;
+        let objects: Objects = serde_json::from_str(objects).map_err(|error| {
+            Error::Answer(format!("the recorded schema of {relation}: {error}"))
+        })?;
         snapshot.relations.insert(relation.clone(), objects);
     }
     Ok(snapshot)

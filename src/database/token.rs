@@ -25,8 +25,7 @@ pub(super) async fn token_for(target: &Target) -> Result<Secret, ConnectError> {
         loader = loader.profile_name(profile);
     }
     let aws = loader.load().await;
-    let config =
-        Config::builder().hostname(&target.endpoint).build().map_err(credentials)?;
+    let config = Config::builder().hostname(&target.endpoint).build().map_err(credentials)?;
     let generator = AuthTokenGenerator::new(config);
     let token = if target.user == "admin" {
         generator.db_connect_admin_auth_token(&aws).await

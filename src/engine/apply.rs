@@ -168,10 +168,8 @@ async fn record(
     seen: &Observation,
     report: &mut Report,
 ) -> Result<(), ApplyError> {
-    let unreadable = |source| ApplyError::Ledger {
-        doing: "the schema could not be read after the run",
-        source,
-    };
+    let unreadable =
+        |source| ApplyError::Ledger { doing: "the schema could not be read after the run", source };
     let mut observation = cluster.observe().await.map_err(unreadable)?;
     if observation.ledger_exists {
         let recorded = drift::record_run(&observation.recorded, &seen.live, &observation.live);

@@ -67,9 +67,10 @@ pub fn changes(recorded: &Snapshot, live: &Snapshot) -> Vec<Change> {
         let as_a_whole = before.is_none() || now.is_none();
         let found = compare(before.unwrap_or(&nothing), now.unwrap_or(&nothing));
         changes.extend(found.into_iter().filter(|change| {
-            !as_a_whole || ["table ", "view ", "sequence ", "schema "]
-                .iter()
-                .any(|kind| change.object.starts_with(kind))
+            !as_a_whole
+                || ["table ", "view ", "sequence ", "schema "]
+                    .iter()
+                    .any(|kind| change.object.starts_with(kind))
         }));
     }
     changes
@@ -158,7 +159,8 @@ pub fn fingerprint(snapshot: &Snapshot) -> String {
 /// Whether the schema of a relation (`public.users`, or the schema's own entry `public`) has been
 /// recorded.
 fn is_recorded(recorded: &Snapshot, relation: &str) -> bool {
-    recorded.relations.contains_key(relation) || recorded.relations.contains_key(schema_of(relation))
+    recorded.relations.contains_key(relation)
+        || recorded.relations.contains_key(schema_of(relation))
 }
 
 #[cfg(test)]
@@ -230,10 +232,7 @@ mod tests {
     #[test]
     fn a_table_in_a_schema_that_was_recorded_empty_is_drift() {
         let recorded = snapshot(&[SCHEMA]);
-        assert_eq!(
-            words(&recorded, &snapshot(&[SCHEMA, USERS])),
-            ["table public.users was added"]
-        );
+        assert_eq!(words(&recorded, &snapshot(&[SCHEMA, USERS])), ["table public.users was added"]);
     }
 
     #[test]

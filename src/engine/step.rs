@@ -69,7 +69,11 @@ pub enum Failure {
 }
 
 /// The ledger's row for a statement.
-pub(super) fn record(statement: &Statement, number: usize, state: StatementState) -> StatementRecord {
+pub(super) fn record(
+    statement: &Statement,
+    number: usize,
+    state: StatementState,
+) -> StatementRecord {
     StatementRecord {
         number,
         checksum: Checksum::of(&statement.text),
@@ -123,10 +127,7 @@ pub(super) async fn run_schema_change(
     if let Some(job) = job {
         if found.is_none() {
             let submitted = StatementState::Submitted(job.clone());
-            cluster
-                .advance(version, number, &submitted)
-                .await
-                .map_err(Failure::NotRecorded)?;
+            cluster.advance(version, number, &submitted).await.map_err(Failure::NotRecorded)?;
         }
         if let Err(failure) = wait_for(cluster, statement.class, &job, budget).await {
             if matches!(failure, Failure::JobFailed { .. })

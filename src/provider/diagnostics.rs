@@ -61,13 +61,12 @@ pub(super) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
                  migrations, give this set another name."
             ))
         }
-        PlanError::Late { file, version, applied } => {
-            Diagnostic::error("Migration comes too late").detail(format!(
+        PlanError::Late { file, version, applied } => Diagnostic::error("Migration comes too late")
+            .detail(format!(
                 "{what} Elsewhere the two would run in the other order, so the result could \
                  differ.\n\nRename {file} so that its version comes after {applied} (it is \
                  {version} now)."
-            ))
-        }
+            )),
     }
     .at(path)
 }
@@ -85,10 +84,9 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
             "Database error",
             "If the message does not tell what to do, run again with TF_LOG_PROVIDER=DEBUG.".into(),
         ),
-        Error::ReplyLost { .. } => (
-            "Connection to the database was lost",
-            "Run again; nothing is done twice.".into(),
-        ),
+        Error::ReplyLost { .. } => {
+            ("Connection to the database was lost", "Run again; nothing is done twice.".into())
+        }
         Error::Answer(_) => (
             "Unexpected answer of the database",
             "The ledger may have been changed by hand, or by a newer version of this provider."
@@ -181,8 +179,7 @@ pub(super) fn apply_error(error: &ApplyError, applied: usize) -> Diagnostic {
     match error {
         ApplyError::Ledger { doing, source } => {
             let mut diagnostic = database_error("writing the ledger", source);
-            diagnostic.detail =
-                format!("{}\n\n{}\n\n{before}", sentence(doing), diagnostic.detail);
+            diagnostic.detail = format!("{}\n\n{}\n\n{before}", sentence(doing), diagnostic.detail);
             diagnostic
         }
         ApplyError::AppliedByOther { .. } => Diagnostic::error("Another run is at work")
@@ -239,10 +236,9 @@ fn failure_words(failure: &Failure) -> String {
             }
             words
         }
-        Failure::CutOff
-        | Failure::TakenByOther
-        | Failure::JobGone { .. }
-        | Failure::Stopped(_) => sentence(&failure.to_string()),
+        Failure::CutOff | Failure::TakenByOther | Failure::JobGone { .. } | Failure::Stopped(_) => {
+            sentence(&failure.to_string())
+        }
     }
 }
 

@@ -59,10 +59,7 @@ impl Provider for DsqlProvider {
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
-        Object::new(config)
-            .and_then(|config| Settings::decode(&config).err())
-            .into_iter()
-            .collect()
+        Object::new(config).and_then(|config| Settings::decode(&config).err()).into_iter().collect()
     }
 
     async fn configure(&self, terraform_version: &str, config: Value) -> Vec<Diagnostic> {

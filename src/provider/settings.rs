@@ -43,15 +43,10 @@ impl Environment {
 pub(super) fn provider_attributes() -> Vec<Attribute> {
     let mut attributes = connection_attributes();
     // Not part of `connection`: a resource's arguments are stored in the state, a token must not be.
-    attributes.push(
-        Attribute::string("token")
-            .optional()
-            .sensitive()
-            .description(
-                "A ready-made authentication token, instead of one made from AWS credentials. \
+    attributes.push(Attribute::string("token").optional().sensitive().description(
+        "A ready-made authentication token, instead of one made from AWS credentials. \
                  Environment variable: `DSQL_TOKEN`.",
-            ),
-    );
+    ));
     attributes
 }
 
@@ -76,9 +71,9 @@ fn connection_attributes() -> Vec<Attribute> {
             "AWS Region to sign the token for. Default: the Region in `endpoint`, then \
              `AWS_REGION`.",
         ),
-        Attribute::string("user").optional().description(
-            "Database role. Default: `admin`. Environment variable: `DSQL_USER`.",
-        ),
+        Attribute::string("user")
+            .optional()
+            .description("Database role. Default: `admin`. Environment variable: `DSQL_USER`."),
         Attribute::string("profile").optional().description(
             "Profile of the shared AWS configuration files. Environment variable: `AWS_PROFILE`.",
         ),
@@ -168,9 +163,8 @@ impl Settings {
     pub(super) fn resolve(self, environment: &Environment) -> Result<Input<Place>, Diagnostic> {
         let environment_port = environment.port.as_ref().map(|text| {
             text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-                Diagnostic::error("Invalid environment variable DSQL_PORT").detail(format!(
-                    "It must be a TCP port from 1 to 65535, but it is {text:?}."
-                ))
+                Diagnostic::error("Invalid environment variable DSQL_PORT")
+                    .detail(format!("It must be a TCP port from 1 to 65535, but it is {text:?}."))
             })
         });
         let endpoint = first(self.endpoint, &environment.endpoint.clone().into_input());

@@ -40,14 +40,14 @@ pub(super) struct FakeCluster {
 }
 
 pub(super) fn server_error(code: &str) -> Error {
-    Error::Server(ServerError {
+    Error::Server(Box::new(ServerError {
         code: code.into(),
         message: "no".into(),
         detail: None,
         hint: None,
         position: None,
         after: 0,
-    })
+    }))
 }
 
 fn lost() -> Error {

@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::*;
 use crate::formats::read_dir;
 use crate::formats::tests::{errors, path, tree};

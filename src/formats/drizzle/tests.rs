@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use crate::formats::tests::{errors, names, path, tree, write};
 use crate::formats::{Format, read_dir};
 

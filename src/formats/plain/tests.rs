@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::*;
 use crate::formats::tests::{errors, names, tree};
 use crate::formats::{Format, FormatError};

@@ -126,8 +126,7 @@ impl MigrationResource {
         let limit = Timeouts::decode(&object)?.read;
         let Input::Known(place) = run::place(&self.clusters, &object)? else { return Ok(state) };
 
-        let seen =
-            run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit).await?;
+        let seen = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit).await?;
         let Some(record) = record_of(&seen, version) else { return Ok(Value::Null) };
         set_all(&mut state, shown(record));
         Ok(state)
@@ -196,11 +195,11 @@ impl MigrationResource {
         };
         let limit = if create { model.timeouts.create } else { model.timeouts.update };
         let run = run_of(&place, std::slice::from_ref(&migration), limit, source.path());
-        let ended =
-            run.carry_out(&self.clusters, |plan| as_planned(&request.planned, plan)).await;
+        let ended = run.carry_out(&self.clusters, |plan| as_planned(&request.planned, plan)).await;
 
         // A failed update keeps the state of the version before, which is still applied.
-        let record = ended.observation.as_ref().and_then(|seen| record_of(seen, &migration.version.0));
+        let record =
+            ended.observation.as_ref().and_then(|seen| record_of(seen, &migration.version.0));
         match record {
             Some(record) if ended.diagnostics.is_empty() => {
                 let mut state = request.planned.clone();
@@ -270,7 +269,12 @@ impl Resource for MigrationResource {
                 Err(diagnostics) => (request.proposed.clone(), diagnostics),
             },
         };
-        PlanResponse { planned, requires_replace: Vec::new(), private: request.private, diagnostics }
+        PlanResponse {
+            planned,
+            requires_replace: Vec::new(),
+            private: request.private,
+            diagnostics,
+        }
     }
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {

@@ -105,15 +105,16 @@ fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
     match (config.string("dir"), config.map("files")) {
         (Input::Null, Input::Null) => Err(Diagnostic::error("No source of migrations")
             .detail("Set dir to a directory with migrations, or files to a map from name to SQL.")),
-        (dir, Input::Null) => Ok(dir.and_then(|dir| {
-            format.map(|format| Source::Dir { path: dir.to_owned(), format })
-        })),
+        (dir, Input::Null) => {
+            Ok(dir
+                .and_then(|dir| format.map(|format| Source::Dir { path: dir.to_owned(), format })))
+        }
         (Input::Null, files) => Ok(files.and_then(|files| {
             let files = files.iter().map(|(name, sql)| Some((name.clone(), known(sql)?)));
             // One unknown text makes the whole set unknown: its statements cannot be planned.
-            files.collect::<Option<_>>().map_or(Input::Unknown, |files| {
-                Input::Known(Source::Files(files))
-            })
+            files
+                .collect::<Option<_>>()
+                .map_or(Input::Unknown, |files| Input::Known(Source::Files(files)))
         })),
         (_, _) => Err(Diagnostic::error("Two sources of migrations")
             .detail("Set either dir or files, not both.")
@@ -416,8 +417,7 @@ fn from_files(migrations: &[Migration]) -> Vec<(&'static str, Value)> {
 }
 
 fn unknown() -> Vec<(&'static str, Value)> {
-    let mut attributes =
-        vec![("migrations", Value::Unknown), ("latest_version", Value::Unknown)];
+    let mut attributes = vec![("migrations", Value::Unknown), ("latest_version", Value::Unknown)];
     attributes.extend(after_a_look());
     attributes
 }

@@ -15,7 +15,10 @@ use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
 /// Reads a resource's `connection` and says where it leads.
-pub(super) fn place(clusters: &Clusters, resource: &Object<'_>) -> Result<Input<Place>, Diagnostic> {
+pub(super) fn place(
+    clusters: &Clusters,
+    resource: &Object<'_>,
+) -> Result<Input<Place>, Diagnostic> {
     let connection = match resource.object("connection") {
         Input::Null => Settings::default(),
         Input::Unknown => return Ok(Input::Unknown),

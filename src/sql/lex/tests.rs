@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::TokenKind::{
     BlockComment, LineComment, Number, Parameter, QuotedIdentifier, String, Symbol, Word,
 };

@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::*;
 use crate::sql::testing::{Random, noise};
 use crate::sql::{classify, summary};

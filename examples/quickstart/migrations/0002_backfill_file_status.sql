@@ -1,0 +1,3 @@
+ALTER TABLE "files" ADD COLUMN "status" text;
+--> statement-breakpoint
+UPDATE "files" SET "status" = 'stored' WHERE "status" IS NULL;
