@@ -1,7 +1,7 @@
 //! Planning and execution. Knows nothing of Terraform.
 //!
-//! [`plan`] is a pure function of the migrations and of what the database says about them;
-//! [`apply`] carries a plan out, one recorded step after the other; [`drift`] compares the schema
+//! [`plan()`] is a pure function of the migrations and of what the database says about them;
+//! [`apply()`] carries a plan out, one recorded step after the other; [`drift`] compares the schema
 //! as the last run left it with the schema as it is.
 
 pub mod apply;

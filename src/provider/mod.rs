@@ -1,7 +1,7 @@
 //! The provider: thin adapters between what Terraform asks and what the engine does.
 //!
 //! A resource decodes its configuration into a model, makes one call to the engine, and encodes
-//! the answer. SQL, gRPC and the words of errors are elsewhere; words are in [`diagnostics`].
+//! the answer. SQL, gRPC and the words of errors are elsewhere; words are in `diagnostics.rs`.
 
 pub mod contract;
 
