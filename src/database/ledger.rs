@@ -251,7 +251,7 @@ impl Session {
             new.statement_count,
         );
         let results = self.transact(&sql).await?;
-        Ok(results.iter().any(|rows| rows.len() == 1))
+        Ok(one_row(&results))
     }
 
     /// Writes how a begun migration ended: applied, or failed with an error in words.
@@ -277,7 +277,7 @@ impl Session {
             literal(&version.0),
         );
         let results = self.transact(&sql).await?;
-        if results.iter().any(|rows| rows.len() == 1) {
+        if one_row(&results) {
             Ok(())
         } else {
             Err(Error::Answer(format!("the ledger row of migration {version} is gone")))
@@ -322,7 +322,7 @@ impl Session {
             literal(&version.0),
         );
         let results = self.transact(&sql).await?;
-        if results.iter().any(|rows| rows.len() == 1) {
+        if one_row(&results) {
             Ok(())
         } else {
             Err(Error::Answer(format!(
@@ -431,6 +431,11 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
          SELECT relation, objects FROM {ledger}.schema_object WHERE {watched}"
     )
+}
+
+/// Whether a write with `RETURNING` found the one row that it names.
+fn one_row(results: &[Rows]) -> bool {
+    results.iter().any(|rows| rows.len() == 1)
 }
 
 fn insert_statement(

@@ -254,11 +254,8 @@ impl Resource for MigrationResource {
     }
 
     async fn read(&self, request: ReadRequest) -> ReadResponse {
-        let (state, diagnostics) = match self.refreshed(&request).await {
-            Ok(state) => (state, Vec::new()),
-            Err(error) => (request.state.clone(), vec![run::not_refreshed(&error)]),
-        };
-        ReadResponse { state, private: request.private, diagnostics }
+        let refreshed = self.refreshed(&request).await;
+        run::read_response(request, refreshed)
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
@@ -280,11 +277,7 @@ impl Resource for MigrationResource {
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
         match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
             Some(config) => self.applied(&request, &config).await,
-            None => ApplyResponse {
-                state: Value::Null,
-                private: request.private,
-                diagnostics: Vec::new(),
-            },
+            None => run::forgotten(request),
         }
     }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::clusters::Clusters;
-use super::super::contract::ImportResponse;
+use super::super::contract::{
+    ApplyRequest, ApplyResponse, ImportResponse, ReadRequest, ReadResponse,
+};
 use super::super::diagnostics;
 use super::super::settings::{Place, Settings};
 use super::super::timeouts;
@@ -152,12 +154,29 @@ pub(super) fn set_all<N: Into<String>>(object: &mut Value, attributes: Vec<(N, V
     }
 }
 
+/// The answer to a refresh. One that could not look keeps the state, and says so.
+pub(super) fn read_response(
+    request: ReadRequest,
+    refreshed: Result<Value, Diagnostic>,
+) -> ReadResponse {
+    let (state, diagnostics) = match refreshed {
+        Ok(state) => (state, Vec::new()),
+        Err(error) => (request.state, vec![not_refreshed(&error)]),
+    };
+    ReadResponse { state, private: request.private, diagnostics }
+}
+
 /// The warning of a refresh that could not look: the state stays as it is.
-pub(super) fn not_refreshed(error: &Diagnostic) -> Diagnostic {
+fn not_refreshed(error: &Diagnostic) -> Diagnostic {
     Diagnostic::warning("State was not refreshed").detail(format!(
         "{}. {}\n\nThe state stays as it was; what has changed in the database does not show.",
         error.summary, error.detail
     ))
+}
+
+/// The answer to a destroy: nothing is done, Terraform forgets.
+pub(super) fn forgotten(request: ApplyRequest) -> ApplyResponse {
+    ApplyResponse { state: Value::Null, private: request.private, diagnostics: Vec::new() }
 }
 
 /// The warning of a destroy.
