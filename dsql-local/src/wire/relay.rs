@@ -378,10 +378,10 @@ impl Relay<'_> {
                     self.queue().pop_front();
                 }
                 b'C' => {
-                    if let Some(running) = self.next_answered() {
-                        if let Some(delay) = self.completed(&mut frame, running, &mut transaction) {
-                            tokio::time::sleep(delay).await;
-                        }
+                    if let Some(running) = self.next_answered()
+                        && let Some(delay) = self.completed(&mut frame, running, &mut transaction)
+                    {
+                        tokio::time::sleep(delay).await;
                     }
                 }
                 b'I' | b's' => {
