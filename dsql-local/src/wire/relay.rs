@@ -257,6 +257,7 @@ impl Relay<'_> {
         let failed = self.take_failed();
         let statement = failed.as_ref().map(|(statement, _)| statement);
         error.conflicts_as_dsql(statement.is_some_and(|statement| statement.is_ddl));
+        error.keys_as_dsql();
         if statement.is_some_and(|statement| statement.action != Action::Forward) {
             error.forget_position();
         }

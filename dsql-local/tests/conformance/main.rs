@@ -11,7 +11,6 @@ mod run;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use dsql_local::Cluster;
@@ -23,11 +22,12 @@ use wire::{Protocol, Session};
 const FACTS: &str = include_str!("facts.txt");
 
 /// How many of the facts that can be asked have to be answered as DSQL does, in percent.
-const AIM: usize = 86;
+const AIM: usize = 93;
 
 /// Facts are independent of each other; one cluster is asked one after the other.
 const CLUSTERS: usize = 4;
 
+#[expect(clippy::print_stdout, reason = "the summary is for who runs the test with --nocapture")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_emulator_answers_as_aurora_dsql_did() {
     let facts = Arc::new(fact::parse(FACTS).unwrap_or_else(|error| panic!("facts.txt: {error}")));
@@ -88,27 +88,28 @@ impl Report {
             match (&fact.proof, &outcomes[&index], &fact.differs) {
                 (Proof::Unknown(what), ..) => {
                     unknown += 1;
-                    writeln!(open, "  unknown   {name}: {what}").unwrap();
+                    open.push_str(&format!("  unknown   {name}: {what}\n"));
                 }
                 (Proof::Test { file, test }, ..) => {
                     same += 1;
                     elsewhere += 1;
                     if !has_test(file, test) {
-                        writeln!(complaints, "{name}: there is no test {test} in {file}").unwrap();
+                        complaints
+                            .push_str(&format!("{name}: there is no test {test} in {file}\n"));
                     }
                 }
                 (Proof::Steps(_), Outcome::Same, None) => same += 1,
                 (Proof::Steps(_), Outcome::Differs(_), Some(reason)) => {
                     differing += 1;
-                    writeln!(known, "  differs   {name}: {reason}").unwrap();
+                    known.push_str(&format!("  differs   {name}: {reason}\n"));
                 }
                 (Proof::Steps(_), Outcome::Same, Some(_)) => {
                     let text = "answered as by DSQL now: take `differs` out of facts.txt";
-                    writeln!(complaints, "{name}: {text}").unwrap();
+                    complaints.push_str(&format!("{name}: {text}\n"));
                 }
                 (Proof::Steps(_), Outcome::Differs(difference), None) => {
                     differing += 1;
-                    writeln!(complaints, "{name} ({}): {difference}", fact.source).unwrap();
+                    complaints.push_str(&format!("{name} ({}): {difference}\n", fact.source));
                 }
             }
         }
