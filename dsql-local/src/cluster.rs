@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::faults::{Fault, Faults, FiredFault, Matcher, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::jobs::JobClock;
 use crate::state::journal::{Journal, LoggedStatement};
@@ -116,6 +117,7 @@ impl Cluster {
             tls: tls.server,
             socket: server.socket(),
             journal: Journal::default(),
+            faults: Faults::default(),
             sessions: AtomicUsize::new(0),
             jobs_submitted: Notify::new(),
         });
@@ -150,6 +152,29 @@ impl Cluster {
     /// Every statement received so far, in order.
     pub fn statements(&self) -> Vec<LoggedStatement> {
         self.shared.journal.snapshot()
+    }
+
+    /// Makes a fault happen to the statement that the matcher waits for.
+    ///
+    /// Rules are used up in order: a statement is shown to the first one that fits it. A connection that is to end does
+    /// so even if a statement before it in the same message fails; any other fault then waits on.
+    pub fn inject(&self, matcher: Matcher, fault: Fault) -> RuleId {
+        self.shared.faults.add(matcher, fault)
+    }
+
+    /// The faults that have happened, in order.
+    pub fn fired_faults(&self) -> Vec<FiredFault> {
+        self.shared.faults.fired()
+    }
+
+    /// The rules that have not fired yet, in order.
+    pub fn waiting_faults(&self) -> Vec<RuleId> {
+        self.shared.faults.waiting()
+    }
+
+    /// Drops the rules that have not fired yet.
+    pub fn clear_faults(&self) {
+        self.shared.faults.clear();
     }
 
     /// How many sessions have logged in so far.

@@ -7,12 +7,14 @@ use std::sync::atomic::AtomicUsize;
 use tokio::sync::Notify;
 
 use super::journal::Journal;
+use crate::faults::Faults;
 
 pub(crate) struct Shared {
     pub(crate) tls: Arc<rustls::ServerConfig>,
     /// PostgreSQL's socket.
     pub(crate) socket: PathBuf,
     pub(crate) journal: Journal,
+    pub(crate) faults: Faults,
     /// How many sessions have logged in.
     pub(crate) sessions: AtomicUsize,
     pub(crate) jobs_submitted: Notify,
