@@ -1,5 +1,9 @@
 //! A running cluster: PostgreSQL, the relay before it, and the clock of its jobs.
 
+mod control;
+
+pub use control::{FiredJobFault, Job};
+
 use std::fmt;
 use std::fs;
 use std::io;
@@ -10,12 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::faults::{Fault, Faults, FiredFault, Matcher, RuleId};
 use crate::pg::{self, PostgresError, Server};
-use crate::state::jobs::JobClock;
+use crate::state::clock::Clock;
+use crate::state::database::Database;
+use crate::state::jobs;
 use crate::state::journal::{Journal, LoggedStatement};
 use crate::state::shared::Shared;
 use crate::wire::tls::{Tls, TlsError};
@@ -63,6 +68,9 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// PostgreSQL has not done what a test has asked of it.
+    #[error("the cluster's PostgreSQL has refused")]
+    Refused(#[from] tokio_postgres::Error),
     /// There is no certificate to offer.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -110,21 +118,22 @@ impl Cluster {
         fs::write(&ca_file, &tls.ca_pem)
             .map_err(|source| Error::CaFile { path: ca_file.clone(), source })?;
 
-        let Some(clock) = JobClock::connect(&server.socket_dir(), STARTUP_PATIENCE).await else {
-            return Err(server.not_started().into());
-        };
+        let database = Database::connect(&server.socket_dir(), STARTUP_PATIENCE)
+            .await
+            .ok_or_else(|| server.not_started())?;
         let shared = Arc::new(Shared {
             tls: tls.server,
             socket: server.socket(),
             journal: Journal::default(),
             faults: Faults::default(),
             sessions: AtomicUsize::new(0),
-            jobs_submitted: Notify::new(),
+            clock: Clock::default(),
+            database,
         });
         let for_clock = Arc::clone(&shared);
         let tasks = [
             tokio::spawn(accept(listener, Arc::clone(&shared))),
-            tokio::spawn(async move { clock.run(job_delay, &for_clock.jobs_submitted).await }),
+            tokio::spawn(async move { jobs::run(&for_clock.database, job_delay).await }),
         ];
         Ok(Self { shared, port, ca_file, tasks, server })
     }

@@ -26,7 +26,7 @@ mod rules;
 mod state;
 mod wire;
 
-pub use cluster::{Cluster, Error, Options};
+pub use cluster::{Cluster, Error, FiredJobFault, Job, Options};
 pub use faults::{Fault, FiredFault, InvalidRegex, Matcher, RuleId};
 pub use pg::PostgresError;
 pub use state::journal::{LoggedStatement, Outcome};

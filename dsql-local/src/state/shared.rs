@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use tokio::sync::Notify;
-
+use super::clock::Clock;
+use super::database::Database;
 use super::journal::Journal;
 use crate::faults::Faults;
 
@@ -17,5 +17,6 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     /// How many sessions have logged in.
     pub(crate) sessions: AtomicUsize,
-    pub(crate) jobs_submitted: Notify,
+    pub(crate) clock: Clock,
+    pub(crate) database: Database,
 }

@@ -11,8 +11,8 @@ use tokio_rustls::server::TlsStream;
 use super::error_response::ErrorResponse;
 use super::frame::{Frame, Reader, put_string, read_body};
 use super::settings;
+use super::tls;
 use super::token::{self, Expected};
-use super::{timestamp, tls};
 use crate::pg::SUPERUSER;
 use crate::state::shared::Shared;
 
@@ -122,7 +122,7 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
         return Ok(Greeting::Left);
     };
     let password = Reader(&answer.body).string().unwrap_or_default();
-    let expected = Expected { host: &host, user: &startup.user, now: timestamp::now() };
+    let expected = Expected { host: &host, user: &startup.user, now: shared.clock.now() };
     if let Err(error) = token::check(password, &expected).and_then(|()| startup.check()) {
         return Ok(Greeting::Refused(error));
     }

@@ -358,8 +358,6 @@ impl Relay<'_> {
         // The client is to see no answer any more.
         let mut muted = false;
         let mut transaction = Transaction::new(&self.shared.journal);
-        // A job was submitted in a transaction that has not ended.
-        let mut submitted = false;
         loop {
             let next = {
                 let mut reading = std::pin::pin!(Frame::read(&mut backend));
@@ -381,7 +379,6 @@ impl Relay<'_> {
                 }
                 b'C' => {
                     if let Some(running) = self.next_answered() {
-                        submitted |= running.statement.submits_job;
                         if let Some(delay) = self.completed(&mut frame, running, &mut transaction) {
                             tokio::time::sleep(delay).await;
                         }
@@ -410,10 +407,6 @@ impl Relay<'_> {
                     self.status.store(status, Ordering::SeqCst);
                     self.group_ended();
                     self.ready.notify_one();
-                    if submitted && frame.body != b"T" {
-                        submitted = false;
-                        self.shared.jobs_submitted.notify_one();
-                    }
                 }
                 _ => {}
             }
