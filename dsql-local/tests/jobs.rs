@@ -116,7 +116,7 @@ async fn a_unique_index_over_duplicates_fails_and_stays_behind_invalid() {
     let details = "found duplicate key(s) while validating index uniqueness".to_owned();
     assert_eq!(status(&client, &job).await, ("failed".to_owned(), Some(details)));
     let definition = value(&client, "SELECT pg_get_indexdef('i'::regclass)").await;
-    assert_eq!(definition, "CREATE UNIQUE INDEX i ON public.t USING btree (a)");
+    assert_eq!(definition, "CREATE UNIQUE INDEX i ON public.t USING btree_index (a)");
     assert!(!is_valid(&client, "i").await);
 
     run(&client, "DROP INDEX i").await;

@@ -13,7 +13,8 @@ use super::cache::Cache;
 use super::find::Installation;
 use super::server::SUPERUSER;
 
-const BOOTSTRAP: &str = include_str!("../sql/bootstrap.sql");
+const BOOTSTRAP: &str =
+    concat!(include_str!("../sql/bootstrap.sql"), include_str!("../sql/catalog.sql"));
 
 /// Settings of a server that nobody will ever restart: quick, small, and silent.
 const SETTINGS: &str = "
