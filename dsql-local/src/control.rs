@@ -123,12 +123,12 @@ async fn carry_out(request: Request, control: &Control) -> Result<Value, String>
         Request::FailJob { object, details } => control.fail_job(&object, &details).await,
         Request::Analyze { table } => control.submit_analyze(&table).await,
         Request::SkewClock { seconds } => control.skew_clock(seconds).await,
-        Request::State => return state(control).await.map_err(words),
+        Request::State => return state(control).await.map_err(|error| words(&error)),
     };
-    done.map(|()| Value::Null).map_err(words)
+    done.map(|()| Value::Null).map_err(|error| words(&error))
 }
 
-fn words(error: tokio_postgres::Error) -> String {
+fn words(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(error) => error.message().to_owned(),
         None => error.to_string(),
