@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::control;
+use crate::credentials::Credentials;
 use crate::faults::{Fault, Faults, FiredFault, Matcher, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
@@ -21,8 +23,8 @@ use crate::state::database::Database;
 use crate::state::jobs;
 use crate::state::journal::{Journal, LoggedStatement};
 use crate::state::shared::Shared;
+use crate::wire::session;
 use crate::wire::tls::{Tls, TlsError};
-use crate::wire::{session, token};
 
 /// The name that the certificate is for, and that clients have to connect to: an address sends no SNI.
 const ENDPOINT: &str = "localhost";
@@ -39,6 +41,10 @@ pub struct Options {
     /// The port for [faults and questions](Cluster::inject) from other programs, 0 for a free one; none if it is not
     /// given. Whoever reaches it rules the cluster.
     pub control_port: Option<u16>,
+    /// The region that tokens have to be for; `us-east-1` if it is not set.
+    pub region: String,
+    /// The keys that sign tokens; [`Credentials::default`] if it is not set. The first ones sign [`Cluster::token`].
+    pub credentials: Vec<Credentials>,
     /// How long an asynchronous job takes.
     pub job_delay: Duration,
     /// A directory with the programs of PostgreSQL 15 to 17; looked for, and fetched if need be, if it is not given.
@@ -49,8 +55,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let job_delay = Duration::from_millis(100);
-        Self { port: None, control_port: None, job_delay, pg_bin: None, cache_dir: None }
+        Self {
+            port: None,
+            control_port: None,
+            region: "us-east-1".to_owned(),
+            credentials: vec![Credentials::default()],
+            job_delay: Duration::from_millis(100),
+            pg_bin: None,
+            cache_dir: None,
+        }
     }
 }
 
@@ -108,14 +121,15 @@ impl Cluster {
             None => None,
         };
 
-        let Options { pg_bin, cache_dir, job_delay, .. } = options;
+        let Options { pg_bin, cache_dir, job_delay, region, credentials, .. } = options;
         let starting =
             tokio::task::spawn_blocking(move || pg::start(pg_bin.as_deref(), cache_dir.as_deref()));
         let server = match starting.await {
             Ok(started) => started?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
-        let tls = Tls::generate(ENDPOINT)?;
+        let hostname = format!("{}.dsql.{region}.on.aws", identifier(server.dir()));
+        let tls = Tls::generate(&[ENDPOINT, &hostname])?;
         let ca_file = server.dir().join("ca.pem");
         fs::write(&ca_file, &tls.ca_pem)
             .map_err(|source| Error::CaFile { path: ca_file.clone(), source })?;
@@ -125,6 +139,9 @@ impl Cluster {
             .ok_or_else(|| server.not_started())?;
         let shared = Arc::new(Shared {
             tls: tls.server,
+            hostname,
+            region,
+            credentials,
             socket: server.socket(),
             journal: Journal::default(),
             faults: Faults::default(),
@@ -165,9 +182,26 @@ impl Cluster {
         &self.ca_file
     }
 
-    /// A token that this cluster accepts as the password of `user` for fifteen minutes.
+    /// The name that DSQL would give to the cluster, `<26 characters>.dsql.<region>.on.aws`.
+    ///
+    /// No name server knows it. A client that is told the address, `127.0.0.1`, beside the name may use it in place of
+    /// [`Cluster::endpoint`]: the certificate is for both.
+    pub fn hostname(&self) -> &str {
+        self.control.hostname()
+    }
+
+    /// A token that this cluster accepts as the password of `user` for fifteen minutes, for its
+    /// [endpoint](Self::endpoint). Any tool that signs with the cluster's [credentials](Options::credentials) makes
+    /// one as well.
+    ///
+    /// A role other than `admin` needs an `AWS IAM GRANT` to the [ARN](Credentials::arn) of the credentials.
     pub fn token(&self, user: &str) -> String {
-        token::example(ENDPOINT, user)
+        self.control.token(ENDPOINT, user)
+    }
+
+    /// The same for [`Cluster::hostname`].
+    pub fn hostname_token(&self, user: &str) -> String {
+        self.control.token(self.hostname(), user)
     }
 
     /// Every statement received so far, in order.
@@ -268,6 +302,14 @@ impl Drop for Cluster {
         }
         self.server.stop();
     }
+}
+
+/// 26 characters, another one for each directory.
+fn identifier(dir: &Path) -> String {
+    let hash = Sha256::digest(dir.as_os_str().as_encoded_bytes());
+    let letter =
+        |byte: &u8| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(byte % 32)]);
+    hash.iter().take(26).map(letter).collect()
 }
 
 async fn listen(port: u16) -> Result<(u16, TcpListener), Error> {

@@ -21,6 +21,7 @@
 
 mod cluster;
 mod control;
+mod credentials;
 mod faults;
 mod pg;
 mod rules;
@@ -28,6 +29,7 @@ mod state;
 mod wire;
 
 pub use cluster::{Cluster, Error, Options};
+pub use credentials::Credentials;
 pub use faults::{Fault, FiredFault, InvalidRegex, Matcher, RuleId};
 pub use pg::PostgresError;
 pub use state::control::{FiredJobFault, Job};

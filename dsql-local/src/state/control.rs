@@ -9,6 +9,7 @@ use tokio_postgres::{Error, Row};
 use super::journal::LoggedStatement;
 use super::shared::Shared;
 use crate::faults::Faults;
+use crate::wire::token;
 
 /// A row of `sys.jobs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,17 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    pub(crate) fn hostname(&self) -> &str {
+        &self.shared.hostname
+    }
+
+    pub(crate) fn token(&self, host: &str, user: &str) -> String {
+        let Shared { region, credentials, .. } = &*self.shared;
+        // Without any keys there is nobody to let in.
+        let signer = credentials.first();
+        signer.map_or(String::new(), |signer| token::sign(host, user, region, signer))
     }
 
     pub(crate) fn faults(&self) -> &Faults {

@@ -53,6 +53,12 @@ impl Database {
         &self.client
     }
 
+    /// Whether `AWS IAM GRANT` has given the role to this ARN.
+    pub(crate) async fn is_mapped(&self, arn: &str, role: &str) -> bool {
+        let sql = "SELECT FROM sys.iam_pg_role_mappings WHERE arn = $1 AND pg_role_name = $2";
+        self.client.query_opt(sql, &[&arn, &role]).await.is_ok_and(|row| row.is_some())
+    }
+
     pub(crate) fn jobs_submitted(&self) -> &Notify {
         &self.jobs_submitted
     }

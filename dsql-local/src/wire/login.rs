@@ -97,6 +97,8 @@ enum Greeting {
 struct Startup {
     user: String,
     database: Option<String>,
+    /// PrivateLink's way to name the cluster, for a client that connects by the name of the VPC endpoint.
+    cluster_id: Option<String>,
     /// The settings in the packet itself and in its `options`.
     settings: Vec<(String, String)>,
 }
@@ -122,8 +124,7 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
         return Ok(Greeting::Left);
     };
     let password = Reader(&answer.body).string().unwrap_or_default();
-    let expected = Expected { host: &host, user: &startup.user, now: shared.clock.now() };
-    if let Err(error) = token::check(password, &expected).and_then(|()| startup.check()) {
+    if let Err(error) = admit(password, &host, &startup, shared).await {
         return Ok(Greeting::Refused(error));
     }
 
@@ -131,6 +132,34 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
     backend.write_all(&startup.packet()).await?;
     backend.flush().await?;
     relay_greeting(client, backend, startup.user).await
+}
+
+/// Whether this user may log in with this token.
+async fn admit(
+    password: &str,
+    server_name: &str,
+    startup: &Startup,
+    shared: &Shared,
+) -> Result<(), ErrorResponse> {
+    let host = match &startup.cluster_id {
+        None => server_name,
+        Some(id) if id == shared.identifier() => &shared.hostname,
+        Some(_) => return Err(token::access_denied()),
+    };
+    let expected = Expected {
+        host,
+        user: &startup.user,
+        region: &shared.region,
+        credentials: &shared.credentials,
+        now: shared.clock.now(),
+    };
+    let signer = token::check(password, &expected)?;
+    startup.check()?;
+    // AWS documentation, "Using database roles and IAM authentication": `admin` needs no mapping.
+    if startup.user != "admin" && !shared.database.is_mapped(&signer.arn, &startup.user).await {
+        return Err(token::access_denied());
+    }
+    Ok(())
 }
 
 /// Passes on what PostgreSQL says until it waits for the first statement.
@@ -176,7 +205,8 @@ impl Startup {
     fn parse(packet: &[u8]) -> Option<Self> {
         let mut reader = Reader(packet);
         (reader.u32()? == PROTOCOL_3).then_some(())?;
-        let mut startup = Self { user: String::new(), database: None, settings: Vec::new() };
+        let mut startup =
+            Self { user: String::new(), database: None, cluster_id: None, settings: Vec::new() };
         loop {
             match reader.string()? {
                 "" => break,
@@ -190,10 +220,12 @@ impl Startup {
                 name => startup.settings.push((name.to_owned(), reader.string()?.to_owned())),
             }
         }
-        // PrivateLink's way to name the cluster; there is only this one.
-        startup
-            .settings
-            .retain(|(name, _)| !matches!(name.as_str(), "amzn_cluster_id" | "amzn-cluster-id"));
+        // A dash within `options` is read as an underscore.
+        let names_cluster = |(name, _): &mut (String, String)| {
+            matches!(name.as_str(), "amzn_cluster_id" | "amzn-cluster-id")
+        };
+        startup.cluster_id =
+            startup.settings.extract_if(.., names_cluster).last().map(|(_, value)| value);
         Some(startup)
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dsql_local::{Cluster, Options};
+use dsql_local::{Cluster, Credentials, Options};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -50,6 +50,12 @@ pub(crate) async fn log_in(cluster: &Cluster, config: &Config) -> Result<Client,
 /// A session of `admin`.
 pub(crate) async fn admin(cluster: &Cluster) -> Client {
     log_in(cluster, &config(cluster, "admin")).await.expect("admin logs in")
+}
+
+/// Makes a role that the keys of the cluster may log in as.
+pub(crate) async fn make_role(admin: &Client, role: &str) {
+    run(admin, &format!("CREATE ROLE {role} WITH LOGIN")).await;
+    run(admin, &format!("AWS IAM GRANT {role} TO '{}'", Credentials::ARN)).await;
 }
 
 /// What a test asks of an error.
