@@ -47,6 +47,8 @@ pub struct Options {
     pub credentials: Vec<Credentials>,
     /// How long an asynchronous job takes.
     pub job_delay: Duration,
+    /// The directory to keep the data in, made if need be; thrown away with the cluster if it is not given.
+    pub data_dir: Option<PathBuf>,
     /// A directory with the programs of PostgreSQL 15 to 17; looked for, and fetched if need be, if it is not given.
     pub pg_bin: Option<PathBuf>,
     /// Where a fetched PostgreSQL and initialised data directories are kept; the user's cache if it is not given.
@@ -61,6 +63,7 @@ impl Default for Options {
             region: "us-east-1".to_owned(),
             credentials: vec![Credentials::default()],
             job_delay: Duration::from_millis(100),
+            data_dir: None,
             pg_bin: None,
             cache_dir: None,
         }
@@ -100,7 +103,8 @@ pub enum Error {
 
 /// A local cluster that answers as Aurora DSQL does.
 ///
-/// It ends when it is dropped, and also when the process is killed: PostgreSQL stops and its data is removed.
+/// It ends when it is dropped, and also when the process is killed: PostgreSQL stops and its data is removed, but for
+/// [a directory of your own](Options::data_dir).
 pub struct Cluster {
     control: Control,
     port: u16,
@@ -112,7 +116,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a fresh, empty cluster. The first one ever on a machine may fetch PostgreSQL, and initialises it.
+    /// Starts a cluster, a fresh and empty one unless its data was kept. The first one ever on a machine may fetch PostgreSQL, and initialises it.
     pub async fn start(options: Options) -> Result<Self, Error> {
         // First, because it is what a user gets wrong.
         let (port, listener) = listen(options.port.unwrap_or(0)).await?;
@@ -121,16 +125,17 @@ impl Cluster {
             None => None,
         };
 
-        let Options { pg_bin, cache_dir, job_delay, region, credentials, .. } = options;
-        let starting =
-            tokio::task::spawn_blocking(move || pg::start(pg_bin.as_deref(), cache_dir.as_deref()));
+        let Options { pg_bin, cache_dir, data_dir, job_delay, region, credentials, .. } = options;
+        let starting = tokio::task::spawn_blocking(move || {
+            pg::start(pg_bin.as_deref(), cache_dir.as_deref(), data_dir.as_deref())
+        });
         let server = match starting.await {
             Ok(started) => started?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
-        let hostname = format!("{}.dsql.{region}.on.aws", identifier(server.dir()));
+        let hostname = format!("{}.dsql.{region}.on.aws", identifier(server.home()));
         let tls = Tls::generate(&[ENDPOINT, &hostname])?;
-        let ca_file = server.dir().join("ca.pem");
+        let ca_file = server.home().join("ca.pem");
         fs::write(&ca_file, &tls.ca_pem)
             .map_err(|source| Error::CaFile { path: ca_file.clone(), source })?;
 
@@ -177,7 +182,7 @@ impl Cluster {
         self.control_port
     }
 
-    /// The certificate of the cluster's own authority, a PEM file that is removed with the cluster.
+    /// The certificate of the cluster's own authority, a PEM file that is new with every start and removed with the data.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }

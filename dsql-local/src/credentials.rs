@@ -1,5 +1,9 @@
 //! The keys that a cluster knows, as IAM would.
 
+use std::time::Duration;
+
+use crate::wire::token;
+
 /// A pair of keys that signs tokens for a cluster, and whom it belongs to.
 ///
 /// Nothing here is secret: such a key opens no more than a local emulator.
@@ -46,6 +50,13 @@ impl Credentials {
     pub fn of(mut self, arn: impl Into<String>) -> Self {
         self.arn = arn.into();
         self
+    }
+
+    /// A token, signed now: the password of `user` at a cluster that knows these keys.
+    ///
+    /// A life of more than a week is cut to one, the longest that AWS grants.
+    pub fn token(&self, host: &str, region: &str, user: &str, life: Duration) -> String {
+        token::sign(host, user, region, life.as_secs(), self)
     }
 }
 

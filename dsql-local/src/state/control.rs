@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
@@ -9,7 +10,6 @@ use tokio_postgres::{Error, Row};
 use super::journal::LoggedStatement;
 use super::shared::Shared;
 use crate::faults::Faults;
-use crate::wire::token;
 
 /// A row of `sys.jobs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub struct FiredJobFault {
     pub object_name: String,
 }
 
+/// The life of a token if nothing else is asked for, as in the AWS SDKs.
+const LIFE: Duration = Duration::from_secs(900);
+
 #[derive(Clone)]
 pub(crate) struct Control {
     shared: Arc<Shared>,
@@ -55,7 +58,7 @@ impl Control {
         let Shared { region, credentials, .. } = &*self.shared;
         // Without any keys there is nobody to let in.
         let signer = credentials.first();
-        signer.map_or(String::new(), |signer| token::sign(host, user, region, signer))
+        signer.map_or(String::new(), |signer| signer.token(host, region, user, LIFE))
     }
 
     pub(crate) fn faults(&self) -> &Faults {

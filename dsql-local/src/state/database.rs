@@ -44,7 +44,11 @@ impl Database {
             }
         });
         client.batch_execute("LISTEN dsql_internal_jobs").await.ok()?;
-        // A cluster that is started again goes on with its jobs.
+        // A cluster that is started again goes on with its jobs, by a clock that is right.
+        client
+            .batch_execute("UPDATE dsql_internal.control SET skew = '0', jobs_held = false")
+            .await
+            .ok()?;
         jobs_submitted.notify_one();
         Some(Self { client, jobs_submitted })
     }

@@ -97,7 +97,7 @@ enum Greeting {
 struct Startup {
     user: String,
     database: Option<String>,
-    /// PrivateLink's way to name the cluster, for a client that connects by the name of the VPC endpoint.
+    /// The way of `PrivateLink` to name the cluster, for a client that connects by the name of the VPC endpoint.
     cluster_id: Option<String>,
     /// The settings in the packet itself and in its `options`.
     settings: Vec<(String, String)>,

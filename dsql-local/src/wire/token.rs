@@ -42,8 +42,14 @@ fn action_of(user: &str) -> &'static str {
     if user == "admin" { "DbConnectAdmin" } else { "DbConnect" }
 }
 
-/// A token that [`check`] accepts for fifteen minutes.
-pub(crate) fn sign(host: &str, user: &str, region: &str, credentials: &Credentials) -> String {
+/// A token that [`check`] accepts for `life` seconds.
+pub(crate) fn sign(
+    host: &str,
+    user: &str,
+    region: &str,
+    life: u64,
+    credentials: &Credentials,
+) -> String {
     let date = timestamp::format(timestamp::now());
     let scope = format!("{}/{region}/dsql/aws4_request", &date[..8]);
     let key = &credentials.access_key_id;
@@ -52,7 +58,7 @@ pub(crate) fn sign(host: &str, user: &str, region: &str, credentials: &Credentia
         ("X-Amz-Algorithm".to_owned(), ALGORITHM.to_owned()),
         ("X-Amz-Credential".to_owned(), format!("{key}/{scope}")),
         ("X-Amz-Date".to_owned(), date.clone()),
-        ("X-Amz-Expires".to_owned(), "900".to_owned()),
+        ("X-Amz-Expires".to_owned(), life.min(LONGEST_LIFE).to_string()),
         ("X-Amz-SignedHeaders".to_owned(), "host".to_owned()),
     ];
     let session_token = credentials.session_token.clone();

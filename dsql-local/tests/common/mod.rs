@@ -1,6 +1,7 @@
 //! A cluster and clients for a test.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,12 @@ pub(crate) async fn cluster() -> Cluster {
 }
 
 pub(crate) fn tls_config(cluster: &Cluster) -> ClientConfig {
+    tls_config_of(cluster.ca_file())
+}
+
+pub(crate) fn tls_config_of(ca_file: &Path) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_file(cluster.ca_file()).expect("a certificate");
+    let ca = CertificateDer::from_pem_file(ca_file).expect("a certificate");
     roots.add(ca).expect("a certificate authority");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider)
