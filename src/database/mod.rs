@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod connect;
 pub mod error;
+pub mod facts;
 pub mod jobs;
 pub mod ledger;
 pub mod retry;

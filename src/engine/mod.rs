@@ -10,9 +10,11 @@ pub mod cluster;
 pub mod drift;
 pub mod plan;
 pub mod step;
+pub mod verdict;
 
 pub use apply::{ApplyError, Report, apply};
 pub use budget::{Budget, Stop};
 pub use cluster::{Cluster, SetOnCluster};
 pub use plan::{Entry, Plan, PlanError, Standing, plan};
 pub use step::{Failure, StepError};
+pub use verdict::{Verdict, verdict};
