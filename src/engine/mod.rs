@@ -8,7 +8,10 @@ pub mod apply;
 pub mod budget;
 pub mod cluster;
 pub mod drift;
+mod jobs;
 pub mod plan;
+mod run;
+mod script;
 pub mod step;
 pub mod verdict;
 

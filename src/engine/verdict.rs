@@ -63,6 +63,9 @@ pub fn verdict(effect: &Effect, before: &Facts, now: &Facts) -> Verdict {
 /// The index that is there now and was not before: the one to which the server gave a name.
 #[must_use]
 pub fn new_index(fact: &Fact, before: &Facts, now: &Facts) -> Option<String> {
+    if !matches!(fact, Fact::Indexes(_)) {
+        return None;
+    }
     let old: Vec<&str> =
         look_up(before, fact).map(|list| list.lines().collect()).unwrap_or_default();
     let mut new = look_up(now, fact)?.lines().filter(|index| !old.contains(index));

@@ -49,6 +49,11 @@ impl Clusters {
         lock(&self.configured).stopped.clone()
     }
 
+    /// Who this process is, for people who find its lease.
+    pub(super) fn process(&self) -> String {
+        self.environment.process()
+    }
+
     /// Where a resource with this `connection` connects to; unknown if a part of it is unknown.
     pub(super) fn place(&self, connection: Settings) -> Result<Input<Place>, Diagnostic> {
         let wider = lock(&self.configured).settings.clone();

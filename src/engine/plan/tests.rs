@@ -26,6 +26,7 @@ fn record(migration: &Migration, state: MigrationState, done: usize) -> Migratio
                 class: statement.class.as_str().into(),
                 summary: statement.text.clone(),
                 state: StatementState::Done,
+                before: None,
             })
             .collect(),
     }
@@ -74,6 +75,17 @@ fn a_migration_before_an_applied_one_is_late() {
     let errors = plan(&files, &ledger).unwrap_err();
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].to_string(), "0002_b.sql comes before 0003, which is already applied");
+}
+
+#[test]
+fn a_migration_that_waits_for_its_jobs_while_the_next_is_applied_is_not_late() {
+    let files = migrations(THREE);
+    let ledger =
+        [applied(&files[0]), record(&files[1], MigrationState::Failed, 1), applied(&files[2])];
+    let plan = plan(&files, &ledger).unwrap();
+    let pending: Vec<&str> =
+        plan.pending().map(|entry| entry.migration.version.0.as_str()).collect();
+    assert_eq!(pending, ["0002"]);
 }
 
 #[test]
