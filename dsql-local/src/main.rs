@@ -17,6 +17,10 @@ struct Arguments {
     #[arg(long)]
     port: Option<u16>,
 
+    /// Port for faults and questions as lines of JSON, 0 for a free one [default: none]
+    #[arg(long, value_name = "PORT")]
+    control_port: Option<u16>,
+
     /// How long an asynchronous job takes, in milliseconds
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     job_delay_ms: u64,
@@ -51,6 +55,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
     let mut options = Options::default();
     options.port = arguments.port;
+    options.control_port = arguments.control_port;
     options.job_delay = Duration::from_millis(arguments.job_delay_ms);
     options.pg_bin = arguments.pg_bin;
     let cluster = tokio::select! {

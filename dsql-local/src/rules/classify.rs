@@ -13,7 +13,6 @@ use crate::wire::settings;
 pub(super) struct Classified {
     pub(super) action: Action,
     pub(super) is_ddl: bool,
-    pub(super) submits_job: bool,
 }
 
 const UNSUPPORTED: &str = "0A000";
@@ -25,14 +24,9 @@ const SMALLEST_CACHE: u64 = 65_536;
 pub(super) fn classify(statement: &Lexed<'_>) -> Classified {
     let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "AWS"];
     let is_ddl = starters.iter().any(|word| statement.is_word(0, word));
-    let (action, submits_job) = match asynchronous(statement) {
-        Some(action) => {
-            let submits_job = matches!(action, Action::Rewrite { .. });
-            (action, submits_job)
-        }
-        None => (iam(statement).unwrap_or_else(|| by_tree(statement)), false),
-    };
-    Classified { action, is_ddl, submits_job }
+    let action =
+        asynchronous(statement).or_else(|| iam(statement)).unwrap_or_else(|| by_tree(statement));
+    Classified { action, is_ddl }
 }
 
 fn refuse(code: &'static str, text: impl Into<String>) -> Action {

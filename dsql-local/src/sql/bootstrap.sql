@@ -183,20 +183,41 @@ CREATE EVENT TRIGGER dsql_on_drop ON sql_drop WHEN TAG IN ('ALTER TABLE') EXECUT
 
 -- Asynchronous jobs --------------------------------------------------------------------------------------------------
 
+-- What a test sets: how far the cluster's clock is off, and whether jobs stand still. One row.
+CREATE TABLE dsql_internal.control (
+  skew interval NOT NULL DEFAULT '0',
+  jobs_held boolean NOT NULL DEFAULT false
+);
+INSERT INTO dsql_internal.control DEFAULT VALUES;
+
+-- The cluster's clock, by which jobs run and are forgotten.
+CREATE FUNCTION dsql_internal.now() RETURNS timestamptz LANGUAGE sql SECURITY DEFINER AS $$
+  SELECT clock_timestamp() + skew FROM dsql_internal.control
+$$;
+
 CREATE TABLE dsql_internal.jobs (
   job_id text PRIMARY KEY,
   status text NOT NULL DEFAULT 'submitted',
   details text,
   job_type text NOT NULL,
   object_id oid NOT NULL,
-  object_name text NOT NULL,
-  start_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- NULL for the clean-up after a dropped object.
+  object_name text,
+  start_time timestamptz NOT NULL DEFAULT dsql_internal.now(),
   update_time timestamptz,
   -- What the job works for; the object may be another, or gone, when the job comes to its turn.
-  table_name text NOT NULL,
+  table_name text,
   constraint_name text,
   -- Known at submission: a build that is going to fail.
   failure text
+);
+
+-- Jobs that are to fail: each row the next one of an object, and then the job it has failed.
+CREATE TABLE dsql_internal.job_faults (
+  rule bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  object_name text NOT NULL,
+  details text NOT NULL,
+  job_id text
 );
 
 CREATE VIEW sys.jobs AS
@@ -221,7 +242,9 @@ $$;
 CREATE FUNCTION dsql_internal.submit(type text, object oid, relation oid, constraint_name text, failure text)
 RETURNS text LANGUAGE sql SECURITY DEFINER AS $$
   DELETE FROM dsql_internal.jobs
-    WHERE status IN ('completed', 'failed') AND update_time < clock_timestamp() - interval '30 minutes';
+    WHERE status IN ('completed', 'failed') AND update_time < dsql_internal.now() - interval '30 minutes';
+  -- Wakes the emulator's own connection when the transaction commits.
+  NOTIFY dsql_internal_jobs;
   INSERT INTO dsql_internal.jobs (job_id, job_type, object_id, object_name, table_name, constraint_name, failure)
     VALUES (dsql_internal.job_id(), type, object, dsql_internal.qualified_name(object),
             dsql_internal.qualified_name(relation), constraint_name, failure)
@@ -256,6 +279,11 @@ BEGIN
   IF index = 0 THEN
     RETURN;
   END IF;
+  IF (SELECT count(*) FROM pg_catalog.pg_index
+      WHERE indrelid = (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = index)) > 24 THEN
+    -- Those that are not valid count, and so do primary key and unique constraints.
+    PERFORM dsql_internal.refuse('54000', 'more than 24 indexes per table are not allowed');
+  END IF;
   PERFORM dsql_internal.mark_building(index, failure IS NOT NULL);
   RETURN NEXT dsql_internal.submit('INDEX_BUILD', index,
     (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = index), NULL, failure);
@@ -274,19 +302,47 @@ BEGIN
   RETURN NEXT dsql_internal.submit('VALIDATE_CONSTRAINT', relation, relation, name, NULL);
 END $$;
 
+-- DROP TABLE and DROP INDEX leave a clean-up job, whose id nobody is told.
+CREATE FUNCTION dsql_internal.on_drop_of_storage() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  IF session_user <> 'dsql_internal' THEN
+    PERFORM dsql_internal.submit('DROP', objid, NULL, NULL, NULL) FROM pg_event_trigger_dropped_objects()
+      WHERE original AND object_type IN ('table', 'index');
+  END IF;
+END $$;
+
+CREATE EVENT TRIGGER dsql_on_drop_of_storage ON sql_drop WHEN TAG IN ('DROP TABLE', 'DROP INDEX')
+  EXECUTE FUNCTION dsql_internal.on_drop_of_storage();
+
 -- Ends one job: what `sys.jobs` is going to tell about it, or NULL for success.
 CREATE FUNCTION dsql_internal.finish(job dsql_internal.jobs, OUT status text, OUT details text) LANGUAGE plpgsql AS $$
+DECLARE
+  fault dsql_internal.job_faults;
 BEGIN
   status := 'completed';
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = job.object_id) THEN
+  IF job.job_type = 'DROP' THEN
+    RETURN;
+  END IF;
+  SELECT * INTO fault FROM dsql_internal.job_faults f
+    WHERE f.job_id IS NULL AND f.object_name = job.object_name ORDER BY rule LIMIT 1;
+  IF FOUND THEN
+    UPDATE dsql_internal.job_faults f SET job_id = job.job_id WHERE f.rule = fault.rule;
+    status := 'failed';
+    details := fault.details;
+  ELSIF NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = job.object_id) THEN
     -- An object dropped meanwhile cancels its job, and DSQL calls that completed.
-    details := format('relation "%s" does not exist',
-      CASE WHEN to_regclass(job.table_name) IS NULL THEN job.table_name ELSE job.object_name END);
+    details := CASE job.job_type
+      WHEN 'ANALYZE' THEN 'Skipped job for nonexistent table.'
+      ELSE format('relation "%s" does not exist',
+        CASE WHEN to_regclass(job.table_name) IS NULL THEN job.table_name ELSE job.object_name END)
+    END;
   ELSIF job.failure IS NOT NULL THEN
     status := 'failed';
     details := job.failure;
   ELSIF job.job_type = 'INDEX_BUILD' THEN
     UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = job.object_id;
+  ELSIF job.job_type = 'ANALYZE' THEN
+    EXECUTE format('ANALYZE %s', job.object_id::regclass);
   ELSE
     BEGIN
       EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', job.object_id::regclass, job.constraint_name);
@@ -297,19 +353,22 @@ BEGIN
   END IF;
 END $$;
 
--- Moves every job as far as the clock allows and returns how many are still on their way.
+-- Moves every job as far as the clock allows and returns how many are still on their way, but for held ones.
 CREATE FUNCTION dsql_internal.run_jobs(delay interval) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   job dsql_internal.jobs;
   result record;
 BEGIN
-  UPDATE dsql_internal.jobs SET status = 'processing', update_time = clock_timestamp()
-    WHERE status = 'submitted' AND start_time + delay / 2 <= clock_timestamp();
+  IF (SELECT jobs_held FROM dsql_internal.control) THEN
+    RETURN 0;
+  END IF;
+  UPDATE dsql_internal.jobs SET status = 'processing', update_time = dsql_internal.now()
+    WHERE status = 'submitted' AND start_time + delay / 2 <= dsql_internal.now();
   FOR job IN SELECT * FROM dsql_internal.jobs
-             WHERE status = 'processing' AND start_time + delay <= clock_timestamp() ORDER BY start_time LOOP
+             WHERE status = 'processing' AND start_time + delay <= dsql_internal.now() ORDER BY start_time LOOP
     BEGIN
       result := dsql_internal.finish(job);
-      UPDATE dsql_internal.jobs SET status = result.status, details = result.details, update_time = clock_timestamp()
+      UPDATE dsql_internal.jobs SET status = result.status, details = result.details, update_time = dsql_internal.now()
         WHERE job_id = job.job_id;
     EXCEPTION WHEN lock_not_available OR serialization_failure THEN
       -- Somebody holds the table; the job has its turn again at the next tick.

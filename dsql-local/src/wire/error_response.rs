@@ -11,7 +11,15 @@ pub(crate) struct ErrorResponse(Vec<(u8, String)>);
 
 impl ErrorResponse {
     pub(crate) fn fatal(code: &str, message: &str) -> Self {
-        let fields = [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', code), (b'M', message)];
+        Self::of("FATAL", code, message)
+    }
+
+    pub(crate) fn error(code: &str, message: &str) -> Self {
+        Self::of("ERROR", code, message)
+    }
+
+    fn of(severity: &str, code: &str, message: &str) -> Self {
+        let fields = [(b'S', severity), (b'V', severity), (b'C', code), (b'M', message)];
         Self(fields.map(|(name, value)| (name, value.to_owned())).into())
     }
 
@@ -66,8 +74,7 @@ impl ErrorResponse {
             self.code() == "XX000" && self.message().starts_with("tuple concurrently");
         if raced_on_catalog || matches!(self.code(), "40001" | "40P01" | "55P03") {
             let message = if of_ddl || raced_on_catalog { SCHEMA_CONFLICT } else { DATA_CONFLICT };
-            let fields = [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', "40001"), (b'M', message)];
-            self.0 = fields.map(|(name, value)| (name, value.to_owned())).into();
+            *self = Self::error("40001", message);
         }
     }
 

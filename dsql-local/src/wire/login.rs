@@ -11,8 +11,8 @@ use tokio_rustls::server::TlsStream;
 use super::error_response::ErrorResponse;
 use super::frame::{Frame, Reader, put_string, read_body};
 use super::settings;
+use super::tls;
 use super::token::{self, Expected};
-use super::{timestamp, tls};
 use crate::pg::SUPERUSER;
 use crate::state::shared::Shared;
 
@@ -34,6 +34,7 @@ const SERVER_VERSION: &str = "16.15";
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) backend: Backend,
+    pub(crate) user: String,
 }
 
 /// `None` when the client was refused, or left.
@@ -42,7 +43,7 @@ pub(crate) async fn log_in(tcp: TcpStream, shared: &Shared) -> io::Result<Option
         return Ok(None);
     };
     match greet(&mut client, shared).await? {
-        Greeting::Accepted(backend) => Ok(Some(Session { client, backend })),
+        Greeting::Accepted { backend, user } => Ok(Some(Session { client, backend, user })),
         Greeting::Refused(error) => {
             error.frame().write(&mut client).await?;
             client.flush().await?;
@@ -88,7 +89,7 @@ async fn start_tls(
 }
 
 enum Greeting {
-    Accepted(Backend),
+    Accepted { backend: Backend, user: String },
     Refused(ErrorResponse),
     Left,
 }
@@ -121,7 +122,7 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
         return Ok(Greeting::Left);
     };
     let password = Reader(&answer.body).string().unwrap_or_default();
-    let expected = Expected { host: &host, user: &startup.user, now: timestamp::now() };
+    let expected = Expected { host: &host, user: &startup.user, now: shared.clock.now() };
     if let Err(error) = token::check(password, &expected).and_then(|()| startup.check()) {
         return Ok(Greeting::Refused(error));
     }
@@ -129,11 +130,15 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
     let mut backend = BufReader::new(BufWriter::new(UnixStream::connect(&shared.socket).await?));
     backend.write_all(&startup.packet()).await?;
     backend.flush().await?;
-    relay_greeting(client, backend).await
+    relay_greeting(client, backend, startup.user).await
 }
 
 /// Passes on what PostgreSQL says until it waits for the first statement.
-async fn relay_greeting(client: &mut Client, mut backend: Backend) -> io::Result<Greeting> {
+async fn relay_greeting(
+    client: &mut Client,
+    mut backend: Backend,
+    user: String,
+) -> io::Result<Greeting> {
     loop {
         let Some(mut frame) = Frame::read(&mut backend).await? else {
             return Ok(Greeting::Left);
@@ -152,7 +157,7 @@ async fn relay_greeting(client: &mut Client, mut backend: Backend) -> io::Result
         frame.write(client).await?;
         if frame.kind == b'Z' {
             client.flush().await?;
-            return Ok(Greeting::Accepted(backend));
+            return Ok(Greeting::Accepted { backend, user });
         }
     }
 }

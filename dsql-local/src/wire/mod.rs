@@ -4,6 +4,7 @@
 
 pub(crate) mod error_response;
 pub(crate) mod frame;
+pub(crate) mod injection;
 pub(crate) mod login;
 pub(crate) mod relay;
 pub(crate) mod session;
