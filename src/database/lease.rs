@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::error::Error;
-use super::ledger::LedgerSchema;
+use super::ledger::{LedgerSchema, Stamp, stamp_sql};
 use super::session::{Rows, Session, literal};
 
 /// How long a lease lives without a sign of its holder. A holder writes before and after each
@@ -49,6 +49,8 @@ pub enum Claim {
     Granted {
         /// As it was given, JSON.
         drift: String,
+        /// The set's rows as this run has found them.
+        stamp: Stamp,
     },
     /// Another run works on it.
     Held(Holder),
@@ -110,11 +112,12 @@ impl Session {
              WHERE held.expires_at <= now() OR held.owner = excluded.owner;
              SELECT owner = {owner}, holder,
                     to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-                    greatest(extract(epoch FROM expires_at - now()), 0), drift
+                    greatest(extract(epoch FROM expires_at - now()), 0), drift, {}
                FROM {ledger}.lease WHERE set_name = {set}",
             literal(&lease.holder),
             interval(lease.length),
             literal(drift),
+            stamp_sql(ledger, &set),
         );
         let results = self.transact(&sql).await?;
         parse_claim(&results)
@@ -152,13 +155,13 @@ fn interval(length: Duration) -> String {
 }
 
 fn parse_claim(results: &[Rows]) -> Option<Claim> {
-    let [Some(mine), Some(who), Some(until), Some(remaining), drift] =
+    let [Some(mine), Some(who), Some(until), Some(remaining), drift, Some(stamp)] =
         &results.last()?.first()?[..]
     else {
         return None;
     };
     if mine == "t" {
-        return Some(Claim::Granted { drift: drift.clone()? });
+        return Some(Claim::Granted { drift: drift.clone()?, stamp: Stamp(stamp.clone()) });
     }
     let remaining = Duration::try_from_secs_f64(remaining.parse().ok()?).ok()?;
     Some(Claim::Held(Holder { who: who.clone(), until: until.clone(), remaining }))

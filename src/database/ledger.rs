@@ -151,7 +151,13 @@ pub struct Observation {
     pub live: Snapshot,
     /// Whether a run has ended without recording the schema that it left.
     pub unrecorded: bool,
+    /// Tells one state of the set's rows from another.
+    pub stamp: Stamp,
 }
+
+/// Equal as long as nobody has written to the rows of a set: cheaper than to read them again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stamp(pub String);
 
 impl Session {
     /// Reads a set's ledger, the recorded schema and the live schema: one wait, no write.
@@ -168,7 +174,7 @@ impl Session {
         let sql = format!("{}; {describe}", read_sql(ledger, set, watched));
         match self.transact(&sql).await {
             Ok(results) => {
-                let [migrations, statements, lease, recorded, live] = &results[..] else {
+                let [migrations, statements, lease, stamp, recorded, live] = &results[..] else {
                     return Err(Error::Answer("the ledger query has other results".into()));
                 };
                 Ok(Observation {
@@ -177,6 +183,7 @@ impl Session {
                     recorded: parse_recorded(recorded)?,
                     live: Snapshot::from_rows(live)?,
                     unrecorded: !lease.is_empty(),
+                    stamp: Stamp::from_rows(stamp)?,
                 })
             }
             // Undefined table or schema: no run has been here yet.
@@ -231,8 +238,30 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
                 CASE WHEN state <> 'done' THEN catalog_before END
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
          SELECT set_name FROM {ledger}.lease WHERE set_name = {set} AND drift IS NOT NULL;
-         SELECT relation, objects FROM {ledger}.schema_object WHERE {watched}"
+         SELECT {};
+         SELECT relation, objects FROM {ledger}.schema_object WHERE {watched}",
+        stamp_sql(ledger, &set),
     )
+}
+
+/// An expression; `set` is a literal.
+pub(super) fn stamp_sql(ledger: &LedgerSchema, set: &str) -> String {
+    format!(
+        "concat_ws(' ',
+           (SELECT concat_ws(' ', count(*), max(started_at), max(finished_at))
+              FROM {ledger}.migration WHERE set_name = {set}),
+           (SELECT concat_ws(' ', count(*), max(changed_at), max(state))
+              FROM {ledger}.statement WHERE set_name = {set}))"
+    )
+}
+
+impl Stamp {
+    fn from_rows(rows: &Rows) -> Result<Self, Error> {
+        match rows.first().map(Vec::as_slice) {
+            Some([Some(stamp)]) => Ok(Self(stamp.clone())),
+            _ => Err(Error::Answer("the ledger gave no stamp".into())),
+        }
+    }
 }
 
 fn parse_migrations(migrations: &Rows, statements: &Rows) -> Result<Vec<MigrationRecord>, Error> {

@@ -23,7 +23,7 @@ pub use error::{Error, Outcome, ServerError};
 pub use jobs::{Job, JobId, JobQuestion, JobState};
 pub use lease::{Claim, Holder, Lease};
 pub use ledger::{
-    Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation, Place,
+    Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation, Place, Stamp,
     StatementRecord, StatementState, Write,
 };
 pub use retry::pause_before;

@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::run::{Halt, Run};
 use super::step::StepError;
 use crate::database::lease::LEASE_PATIENCE;
-use crate::database::{Claim, Error, Group, Holder, Observation, Write};
+use crate::database::{Claim, Error, Group, Holder, Observation, Outcome, Snapshot, Write};
 use crate::migration::Version;
 
 /// What a run did, also one that failed.
@@ -50,8 +50,8 @@ pub enum ApplyError {
     /// Another run has taken the lease of this run, which was silent for too long.
     #[error("another run has taken the lease of this set over")]
     LeaseLost,
-    /// While this run waited for another, that one has changed the ledger.
-    #[error("another run has changed the ledger of this set while this one waited for it")]
+    /// Another run has applied something else than this run has planned.
+    #[error("another run has applied other migrations to this set since the plan was made")]
     LedgerChanged,
     /// The run had to end before its first statement.
     #[error("{0}")]
@@ -82,9 +82,12 @@ pub async fn apply(
     };
 
     let mut run = Run::new(cluster, budget);
-    let result = match claimed.changed {
-        true => Err(ApplyError::LedgerChanged),
-        false => run.run(plan).await,
+    let result = match &claimed.now {
+        None => run.run(plan).await,
+        Some(now) => match super::plan::renew(plan, &now.migrations) {
+            Some(plan) => run.run(&plan).await,
+            None => Err(ApplyError::LedgerChanged),
+        },
     };
     report.applied = std::mem::take(&mut run.applied);
     // A job that still runs changes the schema when it ends; the next run has to know that it is
@@ -113,9 +116,10 @@ fn is_recorded(seen: &Observation) -> bool {
 struct Claimed {
     /// The schema before this run, or before an earlier one that died without recording its own
     /// changes.
-    before: crate::database::Snapshot,
-    /// Whether another run has changed the ledger since the plan was made.
-    changed: bool,
+    before: Snapshot,
+    /// What the database says now, if the ledger has changed since the plan was made: another run
+    /// was at work, or what was left of a dead one.
+    now: Option<Observation>,
 }
 
 async fn claim(
@@ -132,19 +136,17 @@ async fn claim(
     }
     let mut drift = drift::note(&seen.recorded, &seen.live);
     let begun = tokio::time::Instant::now();
-    let mut waited = false;
     let mut lost = 0;
-    loop {
+    let stamp = loop {
         match cluster.claim(&drift).await {
-            Ok(Claim::Granted { drift: noted }) => {
+            Ok(Claim::Granted { drift: noted, stamp: found }) => {
                 drift = noted;
-                break;
+                break found;
             }
             Ok(Claim::Held(holder)) => {
                 if begun.elapsed() >= LEASE_PATIENCE {
                     return Err(ApplyError::Leased(holder));
                 }
-                waited = true;
                 tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
                 let pause = holder
                     .remaining
@@ -152,47 +154,52 @@ async fn claim(
                 budget.pause(pause).await.map_err(ApplyError::Interrupted)?;
             }
             // A claim may be repeated: it is the same owner's.
-            Err(error) if error.outcome() == crate::database::Outcome::Unknown && lost < 3 => {
+            Err(error) if error.outcome() == Outcome::Unknown && lost < 3 => {
                 lost += 1;
             }
             Err(source) => {
                 return Err(ApplyError::Ledger { doing: "the lease could not be taken", source });
             }
         }
-    }
-    let changed = waited && {
-        let now = cluster.observe().await.map_err(unreadable)?;
-        now.migrations != seen.migrations
+    };
+    let now = if stamp == seen.stamp {
+        None
+    } else {
+        Some(look(cluster).await.map_err(|source| ApplyError::Ledger {
+            doing: "the ledger could not be read",
+            source,
+        })?)
     };
     let before = drift::from_note(&seen.recorded, &drift).map_err(|source| ApplyError::Ledger {
         doing: "the note on the schema before the run could not be read",
         source,
     })?;
-    Ok(Claimed { before, changed })
+    Ok(Claimed { before, now })
 }
 
 fn unreadable(source: Error) -> ApplyError {
     ApplyError::Ledger { doing: "the schema could not be read after the run", source }
 }
 
+/// Looks once more if the connection has ended: it may have with the failure that is reported.
+async fn look(cluster: &mut impl Cluster) -> Result<Observation, Error> {
+    match cluster.observe().await {
+        Err(error) if error.outcome() == Outcome::Unknown => cluster.observe().await,
+        other => other,
+    }
+}
+
 /// Records what the run has changed, and lets the set go.
 async fn record<C: Cluster>(
     run: &mut Run<'_, '_, C>,
-    before: &crate::database::Snapshot,
+    before: &Snapshot,
     settled: bool,
     report: &mut Report,
 ) -> Result<(), ApplyError> {
     // DSQL's limit is 3,000 rows in a transaction, and 10 MiB.
     const RELATIONS: usize = 500;
 
-    let mut observation = match run.cluster.observe().await {
-        Ok(observation) => observation,
-        // The connection may have ended with the failure that is being reported.
-        Err(error) if error.outcome() == crate::database::Outcome::Unknown => {
-            run.cluster.observe().await.map_err(unreadable)?
-        }
-        Err(error) => return Err(unreadable(error)),
-    };
+    let mut observation = look(run.cluster).await.map_err(unreadable)?;
     let recorded = drift::record_run(&observation.recorded, before, &observation.live);
     let mut writes: Vec<Write<'_>> = drift::changed_relations(&observation.recorded, &recorded)
         .into_iter()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::database::{
     Claim, Error, Group, Holder, Interrupted, Job, JobId, JobQuestion, JobState, MigrationRecord,
-    MigrationState, Observation, Place, ServerError, Snapshot, StatementRecord, Write,
+    MigrationState, Observation, Place, ServerError, Snapshot, Stamp, StatementRecord, Write,
 };
 use crate::engine::Cluster;
 use crate::migration::fact::{Fact, Facts};
@@ -264,6 +264,10 @@ impl FakeCluster {
         })
     }
 
+    fn stamp(&self) -> Stamp {
+        Stamp(format!("{:?}", self.migrations))
+    }
+
     fn look_up(&self, facts: &[Fact]) -> Facts {
         let found = facts.iter().map(ToString::to_string);
         found.filter_map(|fact| Some((fact.clone(), self.catalog.get(&fact)?.clone()))).collect()
@@ -280,6 +284,7 @@ impl Cluster for FakeCluster {
                 recorded: this.recorded.clone(),
                 live: this.live.clone(),
                 unrecorded: this.drift.is_some(),
+                stamp: this.stamp(),
             })
         })
     }
@@ -303,7 +308,7 @@ impl Cluster for FakeCluster {
                 }));
             }
             let drift = this.drift.get_or_insert_with(|| drift.to_owned()).clone();
-            Ok(Claim::Granted { drift })
+            Ok(Claim::Granted { drift, stamp: this.stamp() })
         })
     }
 

@@ -133,3 +133,24 @@ fn everything_that_is_wrong_is_named_at_once() {
     ledger[1].checksum = Checksum("sha256:y".into());
     assert_eq!(plan(&files[..2], &ledger).unwrap_err().len(), 3);
 }
+
+#[test]
+fn a_plan_goes_on_from_what_another_run_has_done_meanwhile_unless_that_was_something_else() {
+    let files = migrations(THREE);
+    let old = plan(&files, &[]).unwrap();
+    let ledger = [applied(&files[0]), record(&files[1], MigrationState::Failed, 1)];
+    let renewed = renew(&old, &ledger).unwrap();
+    let standing: Vec<bool> = renewed
+        .entries
+        .iter()
+        .map(|entry| matches!(entry.standing, Standing::Pending { begun: Some(_) }))
+        .collect();
+    assert_eq!(standing, [false, true, false]);
+    assert_eq!(renewed.pending().count(), 2);
+
+    let mut other = applied(&files[0]);
+    other.checksum = Checksum::of("something else");
+    assert_eq!(renew(&old, &[other]), None);
+    let old = plan(&files, &ledger).unwrap();
+    assert_eq!(renew(&old, &[]), None, "what was applied is gone");
+}
