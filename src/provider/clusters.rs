@@ -49,7 +49,7 @@ impl Clusters {
         lock(&self.configured).stopped.clone()
     }
 
-/// Who this process is, for people who find its lease.
+    /// Who this process is, for people who find its lease.
     pub(super) fn process(&self) -> String {
         self.environment.process()
     }
