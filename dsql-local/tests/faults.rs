@@ -459,3 +459,20 @@ async fn a_request_that_is_none_is_answered_with_what_is_wrong_with_it() {
     assert_eq!(words[3], "relation \"public.nothing\" does not exist");
     assert_eq!(answers[4], json!({ "ok": null }));
 }
+
+#[tokio::test]
+async fn the_requests_in_the_readme_are_understood() {
+    let mut options = Options::default();
+    options.control_port = Some(0);
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+    drop(with_table(&cluster).await);
+    let (_, block) = include_str!("../README.md").split_once("```json\n").expect("the block");
+    let (block, _) = block.split_once("```").expect("its end");
+    let requests: Vec<_> =
+        block.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+
+    let answers = ask(&cluster, &requests).await;
+
+    assert_eq!(answers.len(), 10);
+    assert!(answers.iter().all(|answer| answer.get("ok").is_some()), "{answers:?}");
+}
