@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Failure, admin, cluster, eventually, failure, rows, run, value};
-use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Options, Outcome};
+use dsql_local::{Cluster, Fault, LogInFault, LoggedStatement, Matcher, Options, Outcome};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -376,6 +376,29 @@ async fn the_journal_knows_what_became_of_a_client_that_left() {
     assert_eq!(numbers(&cluster).await, ["1"]);
 }
 
+#[tokio::test]
+async fn a_log_in_fails_when_it_is_told_to() {
+    let cluster = cluster().await;
+    let config = common::config(&cluster, "admin");
+    cluster.fail_log_in(LogInFault::Asleep);
+    cluster.fail_log_in(LogInFault::TooManyConnections);
+    cluster.fail_log_in(LogInFault::RateExceeded);
+    cluster.fail_log_in(LogInFault::Close);
+
+    let mut failures = Vec::new();
+    while cluster.waiting_log_in_faults() > 0 {
+        failures.push(common::log_in(&cluster, &config).await.expect_err("a fault"));
+    }
+
+    let asleep = "unable to accept connection, waking up cluster, please retry later";
+    assert_eq!(failures[0], ("57P03", asleep));
+    let too_many = "Unable to accept connection, too many open connections.";
+    assert_eq!(failures[1], ("53300", too_many));
+    assert_eq!(failures[2], ("53400", "Unable to accept connection, rate exceeded."));
+    assert_eq!((failures[3].code.as_str(), failures.len()), ("", 4));
+    assert_eq!(value(&admin(&cluster).await, "SELECT 1").await, "1");
+}
+
 /// Sends requests to the control port, a line each, and gives the answers.
 async fn ask(cluster: &Cluster, requests: &[Value]) -> Vec<Value> {
     let port = cluster.control_port().expect("there is one");
@@ -473,6 +496,6 @@ async fn the_requests_in_the_readme_are_understood() {
 
     let answers = ask(&cluster, &requests).await;
 
-    assert_eq!(answers.len(), 10);
+    assert_eq!(answers.len(), 11);
     assert!(answers.iter().all(|answer| answer.get("ok").is_some()), "{answers:?}");
 }
