@@ -14,7 +14,7 @@ pub mod session;
 pub mod target;
 mod token;
 
-pub use catalog::{Objects, Snapshot, Watched, schema_of};
+pub use catalog::{Objects, Snapshot, Watched, schema_of, unquoted};
 pub use connect::ConnectError;
 pub use error::{Error, Outcome, ServerError};
 pub use jobs::{Job, JobId, JobState};

@@ -5,7 +5,7 @@ use super::cluster::Cluster;
 use super::drift;
 use super::plan::{Entry, Plan, Standing};
 use super::step::{Failure, StepError, run_rows, run_schema_change};
-use crate::database::{Error, Observation, StatementState};
+use crate::database::{Error, Observation, Snapshot, StatementState};
 use crate::migration::{Class, Version};
 use crate::sql;
 
@@ -163,6 +163,33 @@ async fn run_statements(
     Ok(())
 }
 
+/// Records the given schemas as they are, because a practitioner has accepted them. Returns what
+/// is recorded then.
+///
+/// # Errors
+/// The database's; nothing was run.
+pub async fn accept(
+    cluster: &mut impl Cluster,
+    seen: &Observation,
+    schemas: &[String],
+) -> Result<Snapshot, Error> {
+    let recorded = drift::accept(&seen.recorded, &seen.live, schemas);
+    write_schema(cluster, &seen.recorded, &recorded).await?;
+    Ok(recorded)
+}
+
+/// Replaces what is recorded where it differs.
+async fn write_schema(
+    cluster: &mut impl Cluster,
+    old: &Snapshot,
+    new: &Snapshot,
+) -> Result<(), Error> {
+    let changed = drift::changed_relations(old, new);
+    let changes: Vec<_> =
+        changed.iter().map(|(relation, objects)| (relation.as_str(), *objects)).collect();
+    cluster.record_schema(&changes).await
+}
+
 async fn record(
     cluster: &mut impl Cluster,
     seen: &Observation,
@@ -173,10 +200,8 @@ async fn record(
     let mut observation = cluster.observe().await.map_err(unreadable)?;
     if observation.ledger_exists {
         let recorded = drift::record_run(&observation.recorded, &seen.live, &observation.live);
-        let changed = drift::changed_relations(&observation.recorded, &recorded);
-        let changes: Vec<_> =
-            changed.iter().map(|(relation, objects)| (relation.as_str(), *objects)).collect();
-        cluster.record_schema(&changes).await.map_err(|source| ApplyError::Ledger {
+        let written = write_schema(cluster, &observation.recorded, &recorded).await;
+        written.map_err(|source| ApplyError::Ledger {
             doing: "the schema that the run left could not be recorded",
             source,
         })?;

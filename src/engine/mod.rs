@@ -11,8 +11,8 @@ pub mod drift;
 pub mod plan;
 pub mod step;
 
-pub use apply::{ApplyError, Report, apply};
+pub use apply::{ApplyError, Report, accept, apply};
 pub use budget::{Budget, Stop};
 pub use cluster::{Cluster, SetOnCluster};
-pub use plan::{Entry, Plan, PlanError, Standing, plan};
+pub use plan::{Entry, Plan, PlanError, Standing, plan, plan_accepting};
 pub use step::{Failure, StepError};

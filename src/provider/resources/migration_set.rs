@@ -11,24 +11,20 @@ use super::super::contract::{
     ReadResponse, Resource,
 };
 use super::super::diagnostics;
-use super::super::settings::cluster_attribute;
+use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
+use super::drift::{self, Watch, accepted_checksums};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Plan, Standing, drift};
+use crate::engine::{Plan, Standing};
 use crate::formats::{self, Format};
-use crate::migration::Migration;
+use crate::migration::{Checksum, Migration, Version};
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{AttributePath, Input, Object, Type, Value};
 
 const DEFAULT_NAME: &str = "default";
-
-/// The schemas whose objects are compared with what migrations left.
-fn watched_schemas() -> Vec<String> {
-    vec!["public".to_owned()]
-}
 
 /// The resource type.
 pub(in super::super) struct MigrationSetResource {
@@ -39,7 +35,18 @@ pub(in super::super) struct MigrationSetResource {
 struct Model {
     source: Input<Source>,
     name: Input<String>,
+    watch: Input<Watch>,
+    /// Edited files that may stay as they are.
+    accepted: Input<BTreeMap<Version, Checksum>>,
     timeouts: Timeouts,
+}
+
+/// A model of which everything is known.
+struct Known<'a> {
+    source: &'a Source,
+    name: &'a str,
+    watch: &'a Watch,
+    accepted: &'a BTreeMap<Version, Checksum>,
 }
 
 /// Where the SQL is.
@@ -75,16 +82,14 @@ impl Source {
 impl Model {
     fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
         let mut diagnostics = Vec::new();
-        let source = decode_source(config).unwrap_or_else(|diagnostic| {
-            diagnostics.push(diagnostic);
-            Input::Unknown
-        });
-        let name = decode_name(config).unwrap_or_else(|diagnostic| {
-            diagnostics.push(diagnostic);
-            Input::Unknown
-        });
+        let source = or_unknown(decode_source(config), &mut diagnostics);
+        let name = or_unknown(decode_name(config), &mut diagnostics);
+        let watch = or_unknown(Watch::decode(config), &mut diagnostics);
+        let accepted = or_unknown(accepted_checksums(config), &mut diagnostics);
         match Timeouts::decode(config) {
-            Ok(timeouts) if diagnostics.is_empty() => Ok(Self { source, name, timeouts }),
+            Ok(timeouts) if diagnostics.is_empty() => {
+                Ok(Self { source, name, watch, accepted, timeouts })
+            }
             Ok(_) => Err(diagnostics),
             Err(diagnostic) => {
                 diagnostics.push(diagnostic);
@@ -92,6 +97,30 @@ impl Model {
             }
         }
     }
+
+    /// `None` while something is unknown.
+    fn known(&self) -> Option<Known<'_>> {
+        match (&self.source, &self.name, &self.watch, &self.accepted) {
+            (
+                Input::Known(source),
+                Input::Known(name),
+                Input::Known(watch),
+                Input::Known(accepted),
+            ) => Some(Known { source, name, watch, accepted }),
+            _ => None,
+        }
+    }
+}
+
+/// Collects what is wrong, so that all of it is said at once.
+fn or_unknown<T>(
+    decoded: Result<Input<T>, Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Input<T> {
+    decoded.unwrap_or_else(|diagnostic| {
+        diagnostics.push(diagnostic);
+        Input::Unknown
+    })
 }
 
 fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
@@ -147,17 +176,21 @@ impl MigrationSetResource {
         Self { clusters }
     }
 
-    async fn refreshed(&self, request: &ReadRequest) -> Result<Value, Diagnostic> {
-        let mut state = request.state.clone();
-        let Some(object) = Object::new(&request.state) else { return Ok(state) };
+    async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
+        let unchanged = || Ok((request.state.clone(), Vec::new()));
+        let Some(object) = Object::new(&request.state) else { return unchanged() };
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let limit = Timeouts::decode(&object)?.read;
-        let Input::Known(place) = run::place(&self.clusters, &object)? else { return Ok(state) };
+        let Input::Known(watch) = Watch::decode(&object)? else { return unchanged() };
+        let Input::Known(place) = run::place(&self.clusters, &object)? else { return unchanged() };
 
-        let watched = Watched::Schemas(watched_schemas());
+        let watched = Watched::Schemas(watch.schemas.clone());
         let seen = run::look(&self.clusters, &place, name, &watched, limit).await?;
-        set_all(&mut state, shown(&seen));
-        Ok(state)
+        let warnings = computed::rewritten(object.value("migrations"), &seen.migrations);
+        let mut state = request.state.clone();
+        set_all(&mut state, shown(&place, &seen));
+        set_all(&mut state, watch.find(&seen).shown());
+        Ok((state, diagnostics::rewritten_ledger(&warnings).into_iter().collect()))
     }
 
     async fn planned(
@@ -170,43 +203,57 @@ impl MigrationSetResource {
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
 
-        let (Input::Known(source), Input::Known(name)) = (&model.source, &model.name) else {
+        let Some(Known { source, name, watch, accepted }) = model.known() else {
             set_all(&mut planned, unknown());
             return Ok((planned, Vec::new()));
         };
         let migrations = source.read()?;
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
-            set_all(&mut planned, from_files(&migrations));
+            set_all(&mut planned, from_files(&migrations, accepted));
             return Ok((planned, vec![run::planned_from_files()]));
         };
 
         let limit = model.timeouts.read;
-        let watched = Watched::Schemas(watched_schemas());
-        let seen = run::look(&self.clusters, &place, name, &watched, limit)
-            .await
-            .map_err(|error| vec![error])?;
+        let watched = Watched::Schemas(watch.schemas.clone());
+        let seen = match run::look(&self.clusters, &place, name, &watched, limit).await {
+            Ok(seen) => seen,
+            // Terraform makes an ordinary plan before it plans a destroy, and does not say so: as
+            // long as nothing is to be run, a cluster that is gone must not stop it. See ADR 0007.
+            Err(error) if nothing_new(&request.prior, &migrations, accepted) => {
+                set_all(&mut planned, after_a_look());
+                return Ok((planned, vec![run::not_looked(&error)]));
+            }
+            Err(error) if request.prior.is_null() => return Err(vec![error]),
+            Err(error) => return Err(vec![run::needs_the_cluster(error)]),
+        };
         let run = Run {
             place: &place,
             set: name,
             migrations: &migrations,
             among_others: false,
+            accepted,
+            watch: Some(watch),
             limit,
             source: source.path(),
         };
         let records = run.records(&seen);
         let plan = run.plan(&records)?;
 
-        let found = computed::drift(&seen);
-        set_all(&mut planned, shown(&seen));
+        let found = watch.find(&seen);
+        set_all(&mut planned, shown(&place, &seen));
+        set_all(&mut planned, found.shown());
         if plan.pending().next().is_some() {
             set_all(&mut planned, after(&plan));
         }
-        // Drift stays visible until it is gone: an apply looks again, it never accepts.
-        if planned != request.prior || !found.is_empty() {
+        // Drift stays visible until it is gone: an apply looks again, it does not accept by itself.
+        if planned != request.prior || watch.plans(&found) {
             set_all(&mut planned, after_a_look());
         }
-        Ok((planned, Vec::new()))
+        match watch.say(&found) {
+            Some(error) if error.is_error() => Err(vec![error]),
+            warning => Ok((planned, warning.into_iter().collect())),
+        }
     }
 
     async fn applied(&self, request: &ApplyRequest, config: &Object<'_>) -> ApplyResponse {
@@ -222,7 +269,7 @@ impl MigrationSetResource {
             Ok(model) => model,
             Err(diagnostics) => return refused(diagnostics),
         };
-        let (Input::Known(source), Input::Known(name)) = (&model.source, &model.name) else {
+        let Some(Known { source, name, watch, accepted }) = model.known() else {
             return refused(vec![run::still_unknown()]);
         };
         let migrations = match source.read() {
@@ -239,6 +286,8 @@ impl MigrationSetResource {
             set: name,
             migrations: &migrations,
             among_others: false,
+            accepted,
+            watch: Some(watch),
             limit: if create { model.timeouts.create } else { model.timeouts.update },
             source: source.path(),
         };
@@ -250,7 +299,8 @@ impl MigrationSetResource {
             return refused(ended.diagnostics);
         };
         let mut state = request.planned.clone();
-        set_all(&mut state, shown(&within(&seen, &watched_schemas())));
+        set_all(&mut state, shown(&place, &seen));
+        set_all(&mut state, watch.find(&seen).shown());
         ApplyResponse { state, private: request.private.clone(), diagnostics: ended.diagnostics }
     }
 }
@@ -266,7 +316,7 @@ impl Resource for MigrationSetResource {
             Attribute::string("description").computed().description("Words from the file name."),
         ];
         migration.extend(computed::attributes());
-        Schema::new(vec![
+        let mut attributes = vec![
             Attribute::string("dir").optional().description(
                 "Directory with the migrations. The path is kept as written; a relative one begins \
                  where Terraform runs, so write `${path.module}/…` in a module. Exactly one of \
@@ -287,6 +337,9 @@ impl Resource for MigrationSetResource {
             cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("The name of the set."),
+            Attribute::string("ledger")
+                .computed()
+                .description("Where the set is recorded: `<endpoint>:<port>/<ledger_schema>`."),
             Attribute::nested("migrations", Nesting::Map, migration).computed().description(
                 "All migrations of the set by version: those in the ledger, and in a plan those \
                  that the apply will run.",
@@ -294,16 +347,10 @@ impl Resource for MigrationSetResource {
             Attribute::string("latest_version")
                 .computed()
                 .description("Version of the migration that was applied last."),
-            Attribute::list_of("drift", Type::String).computed().description(
-                "Changes of the schema `public` that no migration made, in words. While there are \
-                 any, every plan shows an update, and `terraform plan -detailed-exitcode` ends \
-                 with 2.",
-            ),
-            Attribute::string("schema_fingerprint")
-                .computed()
-                .description("SHA-256 of the schema `public`. Equal schemas have equal ones."),
-        ])
-        .description(
+        ];
+        attributes.extend(drift::arguments());
+        attributes.extend(drift::computed());
+        Schema::new(attributes).description(
             "Applies the forward SQL migrations of a directory to an Aurora DSQL cluster, each \
              exactly once and in order, and shows pending migrations and drift in the plan. \
              Destroying it does not touch the database.",
@@ -342,13 +389,13 @@ impl Resource for MigrationSetResource {
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        run::import(&self.clusters, id, |seen| {
+        run::import(&self.clusters, id, |place, seen| {
             if seen.migrations.is_empty() {
                 return None;
             }
             let mut state = run::empty(&self.schema());
             set_all(&mut state, vec![("id", id.into()), ("name", id.into())]);
-            set_all(&mut state, shown(&within(seen, &watched_schemas())));
+            set_all(&mut state, shown(place, seen));
             Some(state)
         })
         .await
@@ -356,7 +403,7 @@ impl Resource for MigrationSetResource {
 }
 
 /// The computed attributes as the database has them.
-fn shown(seen: &Observation) -> Vec<(&'static str, Value)> {
+fn shown(place: &Place, seen: &Observation) -> Vec<(&'static str, Value)> {
     let migrations = seen.migrations.iter().map(|record| {
         let mut attributes = vec![("description", record.description.as_str().into())];
         attributes.extend(computed::recorded(record));
@@ -366,8 +413,7 @@ fn shown(seen: &Observation) -> Vec<(&'static str, Value)> {
     vec![
         ("migrations", Value::map(migrations)),
         ("latest_version", latest.map(|record| record.version.0.clone()).into()),
-        ("drift", computed::drift(seen).into()),
-        ("schema_fingerprint", drift::fingerprint(&seen.live).into()),
+        ("ledger", place.ledger_name().into()),
     ]
 }
 
@@ -394,33 +440,55 @@ fn after_a_look() -> Vec<(&'static str, Value)> {
 }
 
 /// The computed attributes while the cluster is not known: the texts are certain, all else is not.
-fn from_files(migrations: &[Migration]) -> Vec<(&'static str, Value)> {
+fn from_files(
+    migrations: &[Migration],
+    accepted: &BTreeMap<Version, Checksum>,
+) -> Vec<(&'static str, Value)> {
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown)];
         attributes.extend(computed::pending(migration).into_iter().map(|(name, value)| {
-            let certain = matches!(name, "checksum" | "statements" | "status");
+            // The ledger may have another text, if that is accepted.
+            let certain = name == "status"
+                || matches!(name, "checksum" | "statements")
+                    && !accepted.contains_key(&migration.version);
             (name, if certain { value } else { Value::Unknown })
         }));
         (migration.version.0.clone(), Value::object(attributes))
     });
-    let mut attributes =
-        vec![("migrations", Value::map(planned)), ("latest_version", Value::Unknown)];
+    let mut attributes = vec![
+        ("migrations", Value::map(planned)),
+        ("latest_version", Value::Unknown),
+        ("ledger", Value::Unknown),
+    ];
     attributes.extend(after_a_look());
     attributes
 }
 
 fn unknown() -> Vec<(&'static str, Value)> {
-    let mut attributes = vec![("migrations", Value::Unknown), ("latest_version", Value::Unknown)];
+    let mut attributes: Vec<_> = ["migrations", "latest_version", "ledger"]
+        .map(|name| (name, Value::Unknown))
+        .into_iter()
+        .collect();
     attributes.extend(after_a_look());
     attributes
 }
 
-fn within(seen: &Observation, schemas: &[String]) -> Observation {
-    Observation {
-        recorded: seen.recorded.within(schemas),
-        live: seen.live.within(schemas),
-        ..seen.clone()
-    }
+/// Whether the state says that exactly these migrations are applied.
+fn nothing_new(
+    state: &Value,
+    migrations: &[Migration],
+    accepted: &BTreeMap<Version, Checksum>,
+) -> bool {
+    let Some(Input::Known(recorded)) = state.get("migrations").map(Value::entries) else {
+        return false;
+    };
+    recorded.len() == migrations.len()
+        && migrations.iter().all(|migration| {
+            let text = |name| recorded.get(&migration.version.0)?.get(name)?.string().known();
+            text("status") == Some(MigrationState::Applied.as_str())
+                && (text("checksum") == Some(migration.checksum.0.as_str())
+                    || accepted.get(&migration.version) == Some(&migration.checksum))
+        })
 }
 
 /// Refuses to run anything else than what was planned: a saved plan may be old.
@@ -433,7 +501,9 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
         let text = |name| planned.and_then(|planned| planned.get(name)?.string().known());
         match (planned, &entry.standing) {
             (None, _) => differences.push(format!("migration {version} was added")),
-            (Some(_), _) if text("checksum") != Some(entry.migration.checksum.0.as_str()) => {
+            (Some(_), Standing::Pending { .. })
+                if text("checksum") != Some(entry.migration.checksum.0.as_str()) =>
+            {
                 differences.push(format!("{} was changed", entry.migration.file));
             }
             (Some(planned), Standing::Applied(_))

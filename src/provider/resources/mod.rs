@@ -1,6 +1,7 @@
 //! The resource types, one file each, and what they share.
 
 mod computed;
+mod drift;
 pub(super) mod migration;
 pub(super) mod migration_set;
 mod run;

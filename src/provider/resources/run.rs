@@ -1,5 +1,6 @@
 //! The calls to the engine that both resources make.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::clusters::Clusters;
@@ -9,10 +10,11 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, Settings};
 use super::super::timeouts;
+use super::drift::Watch;
 use crate::database::{Error, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Budget, Cluster, SetOnCluster};
-use crate::migration::Migration;
+use crate::migration::{Checksum, Migration, Version};
 use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
@@ -56,6 +58,10 @@ pub(super) async fn look(
     }
 }
 
+fn writing(place: &Place, error: &Error) -> Diagnostic {
+    diagnostics::database_error(&format!("writing the ledger of {}", place.target), error)
+}
+
 fn reading(place: &Place, error: &Error) -> Diagnostic {
     diagnostics::database_error(&format!("reading the ledger of {}", place.target), error)
 }
@@ -67,6 +73,10 @@ pub(super) struct Run<'a> {
     pub(super) migrations: &'a [Migration],
     /// Whether the ledger may know migrations that are not among `migrations`.
     pub(super) among_others: bool,
+    /// Applied migrations whose files may have been edited.
+    pub(super) accepted: &'a BTreeMap<Version, Checksum>,
+    /// What counts as drift; a single migration looks for none.
+    pub(super) watch: Option<&'a Watch>,
     pub(super) limit: Duration,
     /// The attribute that names the files.
     pub(super) source: AttributePath,
@@ -98,7 +108,7 @@ impl Run<'_> {
         &'p self,
         records: &'p [MigrationRecord],
     ) -> Result<engine::Plan<'p>, Vec<Diagnostic>> {
-        engine::plan(self.migrations, records).map_err(|errors| {
+        engine::plan_accepting(self.migrations, records, self.accepted).map_err(|errors| {
             errors.iter().map(|e| diagnostics::plan_error(e, self.source.clone())).collect()
         })
     }
@@ -122,7 +132,7 @@ impl Run<'_> {
             // set that watches that schema.
             watched: &Watched::All,
         };
-        let seen = match cluster.observe().await {
+        let mut seen = match cluster.observe().await {
             Ok(seen) => seen,
             Err(error) => return Ended::before_anything(vec![reading(self.place, &error)]),
         };
@@ -133,6 +143,12 @@ impl Run<'_> {
         };
         if let Err(diagnostic) = still_as_planned(&plan) {
             return Ended::before_anything(vec![diagnostic]);
+        }
+        if let Some(watch) = self.watch.filter(|watch| watch.find(&seen).to_accept) {
+            match engine::accept(&mut cluster, &seen, &watch.schemas).await {
+                Ok(recorded) => seen.recorded = recorded,
+                Err(error) => return Ended::before_anything(vec![writing(self.place, &error)]),
+            }
         }
 
         let (report, result) = engine::apply(&mut cluster, &plan, &seen, &budget).await;
@@ -154,13 +170,16 @@ pub(super) fn set_all<N: Into<String>>(object: &mut Value, attributes: Vec<(N, V
     }
 }
 
+/// A refreshed state, and warnings.
+pub(super) type Refreshed = (Value, Vec<Diagnostic>);
+
 /// The answer to a refresh. One that could not look keeps the state, and says so.
 pub(super) fn read_response(
     request: ReadRequest,
-    refreshed: Result<Value, Diagnostic>,
+    refreshed: Result<Refreshed, Diagnostic>,
 ) -> ReadResponse {
     let (state, diagnostics) = match refreshed {
-        Ok(state) => (state, Vec::new()),
+        Ok(refreshed) => refreshed,
         Err(error) => (request.state, vec![not_refreshed(&error)]),
     };
     ReadResponse { state, private: request.private, diagnostics }
@@ -172,6 +191,26 @@ fn not_refreshed(error: &Diagnostic) -> Diagnostic {
         "{}. {}\n\nThe state stays as it was; what has changed in the database does not show.",
         error.summary, error.detail
     ))
+}
+
+/// The warning of a plan that could not look, and needs not, because the files are as the state
+/// says.
+pub(super) fn not_looked(error: &Diagnostic) -> Diagnostic {
+    Diagnostic::warning("Planned without the cluster").detail(format!(
+        "{}. {}\n\nNo migration is pending according to the state, so the plan goes on. Whether \
+         the database is still as the state says will be known only after an apply that reaches \
+         the cluster. A destroy needs no cluster.",
+        error.summary, error.detail
+    ))
+}
+
+/// The error of a plan that could not look although something is to be run.
+pub(super) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
+    let detail = format!(
+        "{}\n\nThis plan needs the cluster. To destroy without it: terraform destroy -refresh=false",
+        error.detail
+    );
+    error.detail(detail)
 }
 
 /// The answer to a destroy: nothing is done, Terraform forgets.
@@ -219,7 +258,7 @@ pub(super) fn empty(schema: &Schema) -> Value {
 pub(super) async fn import(
     clusters: &Clusters,
     set: &str,
-    state_of: impl FnOnce(&Observation) -> Option<Value>,
+    state_of: impl FnOnce(&Place, &Observation) -> Option<Value>,
 ) -> ImportResponse {
     let found = async {
         let Input::Known(place) = clusters.place(Settings::default())? else {
@@ -227,7 +266,7 @@ pub(super) async fn import(
                 .detail("An import needs a provider block whose values are all known."));
         };
         let seen = look(clusters, &place, set, &Watched::All, timeouts::DEFAULT_READ).await?;
-        state_of(&seen).ok_or_else(|| {
+        state_of(&place, &seen).ok_or_else(|| {
             Diagnostic::error("Nothing to import").detail(format!(
                 "The ledger of {} does not know it. Check the name, and that the provider block \
                  names the right endpoint and ledger_schema: an import does not see the argument \
