@@ -88,6 +88,8 @@ pub struct PlanRequest {
     pub proposed: Value,
     /// The stored bytes of the prior state.
     pub private: Vec<u8>,
+    /// The bytes of the first plan, if this repeats one at apply. Empty before Terraform 1.16.
+    pub first_plan: Vec<u8>,
 }
 
 /// What an apply would do.

@@ -329,6 +329,7 @@ impl provider_server::Provider for Service {
                 prior: from_proto::value(request.prior_state.as_ref(), found.ty())?,
                 proposed: from_proto::value(request.proposed_new_state.as_ref(), found.ty())?,
                 private: request.prior_private,
+                first_plan: request.planned_private,
             };
             let mut plan = found.resource().plan(request).await;
             let planned_state = encode_or(None, &plan.planned, found.ty(), &mut plan.diagnostics);

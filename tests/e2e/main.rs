@@ -16,3 +16,4 @@ mod failed_runs;
 mod installation;
 mod life_cycle;
 mod missing_cluster;
+mod saved_plans;

@@ -121,7 +121,7 @@ impl MigrationResource {
     }
 
     async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
-        let unchanged = || Ok((request.state.clone(), Vec::new()));
+        let unchanged = || Ok(run::Refreshed::unchanged(request));
         let Some(object) = Object::new(&request.state) else { return unchanged() };
         let Input::Known(version) = object.string("version") else { return unchanged() };
         let limit = Timeouts::decode(&object)?.read;
@@ -131,11 +131,13 @@ impl MigrationResource {
         let before = Value::map([(version, request.state.clone())]);
         let warnings = computed::rewritten(&before, &seen.migrations);
         let warnings = diagnostics::rewritten_ledger(&warnings).into_iter().collect();
-        let Some(record) = record_of(&seen, version) else { return Ok((Value::Null, warnings)) };
-        let mut state = request.state.clone();
-        set_all(&mut state, shown(record));
-        state.set("ledger", place.ledger_name());
-        Ok((state, warnings))
+        let state = record_of(&seen, version).map_or(Value::Null, |record| {
+            let mut state = request.state.clone();
+            set_all(&mut state, shown(record));
+            state.set("ledger", place.ledger_name());
+            state
+        });
+        Ok(run::Refreshed { state, private: Vec::new(), warnings })
     }
 
     async fn planned(

@@ -1,6 +1,7 @@
 //! `dsql_migration_set`: a directory of migrations, kept applied on a cluster.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
+use super::basis::Basis;
 use super::drift::{self, Watch, accepted_checksums};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
@@ -29,6 +31,8 @@ const DEFAULT_NAME: &str = "default";
 /// The resource type.
 pub(in super::super) struct MigrationSetResource {
     clusters: Arc<Clusters>,
+    /// Tells this process from others: a plan in another process than its refresh is a repeated one.
+    process: String,
 }
 
 /// What a configuration says, as far as it is known.
@@ -63,6 +67,15 @@ impl Source {
         }
     }
 
+    /// What tells where the files are. The texts of `files` are part of the configuration, which
+    /// Terraform compares itself.
+    fn place(&self) -> Option<&str> {
+        match self {
+            Self::Dir { path, .. } => Some(path),
+            Self::Files(_) => None,
+        }
+    }
+
     /// Reads and checks every file.
     fn read(&self) -> Result<Vec<Migration>, Vec<Diagnostic>> {
         let migrations = match self {
@@ -77,6 +90,32 @@ impl Source {
             errors.iter().map(|e| diagnostics::format_error(e, self.path())).collect()
         })
     }
+}
+
+/// What a plan answers.
+struct Planned {
+    state: Value,
+    /// The [`Basis`] of the plan; empty if nothing was asked.
+    private: Vec<u8>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Planned {
+    fn without_a_look(state: Value, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { state, private: Vec::new(), diagnostics }
+    }
+}
+
+/// What a repeated plan says if its files or its ledger are not those of the first one. Only
+/// Terraform 1.16 and later tells for certain that a plan is repeated; see ADR 0009.
+fn changed_since(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
+    if let Some(first) = Basis::decode(&request.first_plan) {
+        let differences = first.differences(now);
+        return if differences.is_empty() { Ok(None) } else { Err(run::out_of_date(&differences)) };
+    }
+    let refreshed = Basis::decode(&request.private).filter(|before| before.is_anothers(now));
+    let differences = refreshed.map(|before| before.differences(now)).unwrap_or_default();
+    Ok((!differences.is_empty()).then(|| run::changed_since_refresh(&differences)))
 }
 
 impl Model {
@@ -173,11 +212,20 @@ fn decode_name(config: &Object<'_>) -> Result<Input<String>, Diagnostic> {
 
 impl MigrationSetResource {
     pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
-        Self { clusters }
+        // The standard library's only source of randomness.
+        let process = format!("{:016x}", RandomState::new().hash_one(0));
+        Self { clusters, process }
+    }
+
+    /// What the plan after this refresh will be made from, as far as the state tells.
+    fn basis(&self, state: &Object<'_>, place: &Place, seen: &Observation) -> Option<Basis> {
+        let Ok(Input::Known(source)) = decode_source(state) else { return None };
+        let migrations = source.read().ok()?;
+        Some(Basis::new(&self.process, source.place()?, place, &migrations, &seen.migrations))
     }
 
     async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
-        let unchanged = || Ok((request.state.clone(), Vec::new()));
+        let unchanged = || Ok(run::Refreshed::unchanged(request));
         let Some(object) = Object::new(&request.state) else { return unchanged() };
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let limit = Timeouts::decode(&object)?.read;
@@ -186,18 +234,23 @@ impl MigrationSetResource {
 
         let watched = Watched::Schemas(watch.schemas.clone());
         let seen = run::look(&self.clusters, &place, name, &watched, limit).await?;
-        let warnings = computed::rewritten(object.value("migrations"), &seen.migrations);
+        let rewritten = computed::rewritten(object.value("migrations"), &seen.migrations);
+        let basis = self.basis(&object, &place, &seen);
         let mut state = request.state.clone();
         set_all(&mut state, shown(&place, &seen));
         set_all(&mut state, watch.find(&seen).shown());
-        Ok((state, diagnostics::rewritten_ledger(&warnings).into_iter().collect()))
+        Ok(run::Refreshed {
+            state,
+            private: basis.as_ref().map(Basis::encode).unwrap_or_default(),
+            warnings: diagnostics::rewritten_ledger(&rewritten).into_iter().collect(),
+        })
     }
 
     async fn planned(
         &self,
         request: &PlanRequest,
         config: &Object<'_>,
-    ) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
+    ) -> Result<Planned, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
         let mut planned = request.proposed.clone();
         planned.set("name", Value::from(model.name.clone()));
@@ -205,13 +258,13 @@ impl MigrationSetResource {
 
         let Some(Known { source, name, watch, accepted }) = model.known() else {
             set_all(&mut planned, unknown());
-            return Ok((planned, Vec::new()));
+            return Ok(Planned::without_a_look(planned, Vec::new()));
         };
         let migrations = source.read()?;
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
             set_all(&mut planned, from_files(&migrations, accepted));
-            return Ok((planned, vec![run::planned_from_files()]));
+            return Ok(Planned::without_a_look(planned, vec![run::planned_from_files()]));
         };
 
         let limit = model.timeouts.read;
@@ -222,11 +275,18 @@ impl MigrationSetResource {
             // long as nothing is to be run, a cluster that is gone must not stop it. See ADR 0007.
             Err(error) if nothing_new(&request.prior, &migrations, accepted) => {
                 set_all(&mut planned, after_a_look());
-                return Ok((planned, vec![run::not_looked(&error)]));
+                return Ok(Planned::without_a_look(planned, vec![run::not_looked(&error)]));
             }
             Err(error) if request.prior.is_null() => return Err(vec![error]),
             Err(error) => return Err(vec![run::needs_the_cluster(error)]),
         };
+        let mut diagnostics = Vec::new();
+        let basis = source
+            .place()
+            .map(|at| Basis::new(&self.process, at, &place, &migrations, &seen.migrations));
+        if let Some(now) = &basis {
+            diagnostics.extend(changed_since(request, now).map_err(|error| vec![error])?);
+        }
         let run = Run {
             place: &place,
             set: name,
@@ -238,22 +298,34 @@ impl MigrationSetResource {
             source: source.path(),
         };
         let records = run.records(&seen);
-        let plan = run.plan(&records)?;
+        // A file that was edited meanwhile may also be an applied one.
+        let plan = match run.plan(&records) {
+            Ok(plan) => plan,
+            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
+        };
 
         let found = watch.find(&seen);
         set_all(&mut planned, shown(&place, &seen));
         set_all(&mut planned, found.shown());
+        let pending = Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()));
         if plan.pending().next().is_some() {
             set_all(&mut planned, after(&plan));
+        }
+        // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
+        // repeated plan that says otherwise.
+        if plan.pending().next().is_some() || request.prior.is_null() {
+            planned.set("last_run", pending);
         }
         // Drift stays visible until it is gone: an apply looks again, it does not accept by itself.
         if planned != request.prior || watch.plans(&found) {
             set_all(&mut planned, after_a_look());
         }
-        match watch.say(&found) {
-            Some(error) if error.is_error() => Err(vec![error]),
-            warning => Ok((planned, warning.into_iter().collect())),
+        diagnostics.extend(watch.say(&found));
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(diagnostics);
         }
+        let private = basis.as_ref().map(Basis::encode).unwrap_or_default();
+        Ok(Planned { state: planned, private, diagnostics })
     }
 
     async fn applied(&self, request: &ApplyRequest, config: &Object<'_>) -> ApplyResponse {
@@ -262,7 +334,8 @@ impl MigrationSetResource {
         // tainted and replaced); a failed update that has nothing new to say keeps the old state.
         let refused = |diagnostics| ApplyResponse {
             state: if create { Value::Null } else { request.prior.clone() },
-            private: request.private.clone(),
+            // What the plan was made from is of no use to the next one.
+            private: Vec::new(),
             diagnostics,
         };
         let model = match Model::decode(config) {
@@ -292,7 +365,12 @@ impl MigrationSetResource {
             source: source.path(),
         };
         let expected = request.planned.get("migrations").unwrap_or(&Value::Unknown);
-        let ended = run.carry_out(&self.clusters, |plan| as_planned(expected, plan)).await;
+        let mut pending = Value::List(Vec::new());
+        let still_as_planned = |plan: &Plan<'_>| {
+            pending = Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()));
+            as_planned(expected, plan)
+        };
+        let ended = run.carry_out(&self.clusters, still_as_planned).await;
 
         let failed = !ended.diagnostics.is_empty();
         let Some(seen) = ended.observation.filter(|_| !(failed && create)) else {
@@ -301,7 +379,10 @@ impl MigrationSetResource {
         let mut state = request.planned.clone();
         set_all(&mut state, shown(&place, &seen));
         set_all(&mut state, watch.find(&seen).shown());
-        ApplyResponse { state, private: request.private.clone(), diagnostics: ended.diagnostics }
+        if state.get("last_run").is_some_and(Value::is_unknown) {
+            state.set("last_run", pending);
+        }
+        ApplyResponse { state, private: Vec::new(), diagnostics: ended.diagnostics }
     }
 }
 
@@ -337,6 +418,10 @@ impl Resource for MigrationSetResource {
             cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("The name of the set."),
+            Attribute::list_of("last_run", Type::String).computed().description(
+                "Versions that the last apply set out to run, and in a plan those that the apply \
+                 will run.",
+            ),
             Attribute::string("ledger")
                 .computed()
                 .description("Where the set is recorded: `<endpoint>:<port>/<ledger_schema>`."),
@@ -370,15 +455,17 @@ impl Resource for MigrationSetResource {
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
-        let (planned, diagnostics) = match Object::new(&request.config) {
-            None => (Value::Null, vec![run::what_stays("which migrations are applied")]),
-            Some(config) => match self.planned(&request, &config).await {
-                Ok(planned) => planned,
-                Err(diagnostics) => (request.proposed.clone(), diagnostics),
-            },
+        let planned = match Object::new(&request.config) {
+            None => {
+                let warning = run::what_stays("which migrations are applied");
+                Planned::without_a_look(Value::Null, vec![warning])
+            }
+            Some(config) => self.planned(&request, &config).await.unwrap_or_else(|diagnostics| {
+                Planned::without_a_look(request.proposed.clone(), diagnostics)
+            }),
         };
-        let requires_replace = vec!["name".into()];
-        PlanResponse { planned, requires_replace, private: request.private, diagnostics }
+        let Planned { state, private, diagnostics } = planned;
+        PlanResponse { planned: state, requires_replace: vec!["name".into()], private, diagnostics }
     }
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
@@ -458,6 +545,7 @@ fn from_files(
     let mut attributes = vec![
         ("migrations", Value::map(planned)),
         ("latest_version", Value::Unknown),
+        ("last_run", Value::Unknown),
         ("ledger", Value::Unknown),
     ];
     attributes.extend(after_a_look());
@@ -465,7 +553,7 @@ fn from_files(
 }
 
 fn unknown() -> Vec<(&'static str, Value)> {
-    let mut attributes: Vec<_> = ["migrations", "latest_version", "ledger"]
+    let mut attributes: Vec<_> = ["migrations", "latest_version", "last_run", "ledger"]
         .map(|name| (name, Value::Unknown))
         .into_iter()
         .collect();
@@ -529,4 +617,52 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
         return Ok(());
     }
     Err(run::out_of_date(&differences))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{LedgerSchema, Target};
+
+    fn basis(process: &str, sql: &str) -> Basis {
+        let place = Place {
+            target: Target {
+                endpoint: "a".into(),
+                port: 5432,
+                user: "admin".into(),
+                region: None,
+                profile: None,
+                token: None,
+                ca_file: None,
+            },
+            ledger: LedgerSchema::new("dsql_migrations"),
+        };
+        let migrations = formats::read_files([("1_a.sql", sql)]).expect("a migration");
+        Basis::new(process, "migrations", &place, &migrations, &[])
+    }
+
+    fn request(private: Vec<u8>, first_plan: Vec<u8>) -> PlanRequest {
+        let (config, prior, proposed) = (Value::Null, Value::Null, Value::Null);
+        PlanRequest { config, prior, proposed, private, first_plan }
+    }
+
+    #[test]
+    fn a_repeated_plan_fails_if_terraform_brings_the_first_one_along_and_files_differ() {
+        let first = basis("planning", "SELECT 1").encode();
+        let request = request(Vec::new(), first);
+        assert_eq!(changed_since(&request, &basis("applying", "SELECT 1")), Ok(None));
+        let error = changed_since(&request, &basis("applying", "SELECT 2")).expect_err("changed");
+        assert_eq!(error.summary, "Plan is out of date");
+        assert!(error.detail.contains("1_a.sql was changed"), "{}", error.detail);
+    }
+
+    #[test]
+    fn a_refresh_of_another_process_gives_a_warning_and_one_of_the_same_nothing() {
+        let request = request(basis("planning", "SELECT 1").encode(), Vec::new());
+        assert_eq!(changed_since(&request, &basis("planning", "SELECT 2")), Ok(None));
+        let warning = changed_since(&request, &basis("applying", "SELECT 2"));
+        let warning = warning.expect("no error").expect("a warning");
+        assert!(!warning.is_error());
+        assert!(warning.detail.contains("1_a.sql was changed"), "{}", warning.detail);
+    }
 }

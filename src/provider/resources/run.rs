@@ -170,19 +170,37 @@ pub(super) fn set_all<N: Into<String>>(object: &mut Value, attributes: Vec<(N, V
     }
 }
 
-/// A refreshed state, and warnings.
-pub(super) type Refreshed = (Value, Vec<Diagnostic>);
+/// A refreshed state.
+pub(super) struct Refreshed {
+    pub(super) state: Value,
+    /// What the following plan will find beside the state.
+    pub(super) private: Vec<u8>,
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
+impl Refreshed {
+    /// The state as it was: there was nothing to ask.
+    pub(super) fn unchanged(request: &ReadRequest) -> Self {
+        Self { state: request.state.clone(), private: Vec::new(), warnings: Vec::new() }
+    }
+}
 
 /// The answer to a refresh. One that could not look keeps the state, and says so.
 pub(super) fn read_response(
     request: ReadRequest,
     refreshed: Result<Refreshed, Diagnostic>,
 ) -> ReadResponse {
-    let (state, diagnostics) = match refreshed {
-        Ok(refreshed) => refreshed,
-        Err(error) => (request.state, vec![not_refreshed(&error)]),
-    };
-    ReadResponse { state, private: request.private, diagnostics }
+    match refreshed {
+        Ok(Refreshed { state, private, warnings }) => {
+            ReadResponse { state, private, diagnostics: warnings }
+        }
+        // What an earlier refresh left beside the state says nothing about the next plan.
+        Err(error) => ReadResponse {
+            state: request.state,
+            private: Vec::new(),
+            diagnostics: vec![not_refreshed(&error)],
+        },
+    }
 }
 
 /// The warning of a refresh that could not look: the state stays as it is.
@@ -238,6 +256,18 @@ pub(super) fn planned_from_files() -> Diagnostic {
 pub(super) fn out_of_date(differences: &[String]) -> Diagnostic {
     Diagnostic::error("Plan is out of date").detail(format!(
         "Since the plan was made:\n\n  {}\n\nNothing was run. Plan again.",
+        differences.join("\n  ")
+    ))
+}
+
+/// The warning of a plan that finds something else than the refresh before it, which another
+/// process made.
+pub(super) fn changed_since_refresh(differences: &[String]) -> Diagnostic {
+    Diagnostic::warning("Changed since the plan was made").detail(format!(
+        "Since the last refresh:\n\n  {}\n\nIf this is the apply of a saved plan, the plan is out of \
+         date, nothing of this resource was run, and what Terraform says about an inconsistent \
+         plan comes from this: plan again. If it is a plan with -refresh=false, it counts what is \
+         there now.",
         differences.join("\n  ")
     ))
 }
