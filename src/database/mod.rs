@@ -17,7 +17,7 @@ mod token;
 pub use catalog::{Objects, Snapshot, Watched, schema_of, unquoted};
 pub use connect::ConnectError;
 pub use error::{Error, Outcome, ServerError};
-pub use jobs::{Job, JobId, JobState};
+pub use jobs::{Job, JobId, JobState, ListedJob};
 pub use ledger::{
     LedgerSchema, MigrationRecord, MigrationState, NewMigration, Observation, StatementRecord,
     StatementState,

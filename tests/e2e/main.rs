@@ -11,6 +11,7 @@ mod world;
 
 mod bad_input;
 mod clusters;
+mod data_sources;
 mod drift;
 mod failed_runs;
 mod installation;

@@ -26,7 +26,7 @@ use crate::migration::{Checksum, Migration, Version};
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{AttributePath, Input, Object, Type, Value};
 
-const DEFAULT_NAME: &str = "default";
+pub(in super::super) const DEFAULT_NAME: &str = "default";
 
 /// The resource type.
 pub(in super::super) struct MigrationSetResource {
@@ -54,7 +54,7 @@ struct Known<'a> {
 }
 
 /// Where the SQL is.
-enum Source {
+pub(in super::super) enum Source {
     Dir { path: String, format: Option<Format> },
     Files(BTreeMap<String, String>),
 }
@@ -77,7 +77,7 @@ impl Source {
     }
 
     /// Reads and checks every file.
-    fn read(&self) -> Result<Vec<Migration>, Vec<Diagnostic>> {
+    pub(in super::super) fn read(&self) -> Result<Vec<Migration>, Vec<Diagnostic>> {
         let migrations = match self {
             Self::Dir { path, format } => {
                 formats::read_dir(path, *format).map(|directory| directory.migrations)
@@ -162,7 +162,7 @@ fn or_unknown<T>(
     })
 }
 
-fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+pub(in super::super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
     let format = match config.string("format") {
         Input::Null => Input::Known(None),
         Input::Unknown => Input::Unknown,

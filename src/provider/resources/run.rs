@@ -19,7 +19,7 @@ use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
 /// Reads a resource's `cluster` and says where it leads.
-pub(super) fn place(
+pub(in super::super) fn place(
     clusters: &Clusters,
     resource: &Object<'_>,
 ) -> Result<Input<Place>, Diagnostic> {
@@ -32,12 +32,12 @@ pub(super) fn place(
 }
 
 /// Checks a `cluster` without using it.
-pub(super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagnostic> {
+pub(in super::super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagnostic> {
     resource.object("cluster").map(|c| Settings::decode_cluster(&c)).transpose().map(drop)
 }
 
 /// Looks at a set without writing anything.
-pub(super) async fn look(
+pub(in super::super) async fn look(
     clusters: &Clusters,
     place: &Place,
     set: &str,

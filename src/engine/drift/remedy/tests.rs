@@ -1,3 +1,5 @@
+//! Tests of the module above: one for each kind of object.
+
 use super::*;
 
 fn remedy(object: &str, kind: ChangeKind) -> Vec<String> {
