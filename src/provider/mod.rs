@@ -6,6 +6,7 @@
 pub mod contract;
 
 mod clusters;
+mod data_sources;
 mod diagnostics;
 mod resources;
 mod settings;
@@ -16,7 +17,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::clusters::Clusters;
-use self::contract::{Provider, Resource};
+use self::contract::{DataSource, Provider, Resource};
+use self::data_sources::migration_status::MigrationStatus;
+use self::data_sources::schema::SchemaDataSource;
 use self::resources::migration::MigrationResource;
 use self::resources::migration_set::MigrationSetResource;
 pub use self::settings::Environment;
@@ -29,6 +32,7 @@ use crate::value::{Object, Value};
 pub struct DsqlProvider {
     clusters: Arc<Clusters>,
     resources: Vec<Box<dyn Resource>>,
+    data_sources: Vec<Box<dyn DataSource>>,
 }
 
 impl DsqlProvider {
@@ -36,12 +40,16 @@ impl DsqlProvider {
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         let clusters = Arc::new(Clusters::new(environment));
-        // The table of everything that this provider offers.
+        // The tables of everything that this provider offers.
         let resources: Vec<Box<dyn Resource>> = vec![
             Box::new(MigrationResource::new(Arc::clone(&clusters))),
             Box::new(MigrationSetResource::new(Arc::clone(&clusters))),
         ];
-        Self { clusters, resources }
+        let data_sources: Vec<Box<dyn DataSource>> = vec![
+            Box::new(MigrationStatus::new(Arc::clone(&clusters))),
+            Box::new(SchemaDataSource::new(Arc::clone(&clusters))),
+        ];
+        Self { clusters, resources, data_sources }
     }
 }
 
@@ -56,6 +64,10 @@ impl Provider for DsqlProvider {
 
     fn resources(&self) -> &[Box<dyn Resource>] {
         &self.resources
+    }
+
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &self.data_sources
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
@@ -91,8 +103,8 @@ mod tests {
     #[test]
     fn no_argument_of_a_resource_has_a_name_that_terraform_takes_for_itself() {
         let provider = DsqlProvider::new(Environment::default());
-        for resource in provider.resources() {
-            let schema = resource.schema();
+        let schemas = provider.resources().iter().map(|resource| resource.schema());
+        for schema in schemas.chain(provider.data_sources().iter().map(|source| source.schema())) {
             assert!(!schema.block.attributes.is_empty());
             for attribute in &schema.block.attributes {
                 assert!(!META_ARGUMENTS.contains(&attribute.name.as_str()), "{}", attribute.name);

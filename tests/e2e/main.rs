@@ -11,7 +11,10 @@ mod world;
 
 mod bad_input;
 mod clusters;
+mod data_sources;
 mod drift;
 mod failed_runs;
 mod installation;
 mod life_cycle;
+mod missing_cluster;
+mod saved_plans;
