@@ -18,3 +18,4 @@ mod installation;
 mod life_cycle;
 mod missing_cluster;
 mod saved_plans;
+mod scheduled_plans;
