@@ -17,4 +17,6 @@ mod failed_runs;
 mod installation;
 mod life_cycle;
 mod missing_cluster;
+mod plan_output;
 mod saved_plans;
+mod scheduled_plans;

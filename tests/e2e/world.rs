@@ -258,6 +258,11 @@ impl Run {
         Self { what: arguments.join(" "), code: output.status.code(), text, flat }
     }
 
+    /// Both outputs as they were.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Insists on an exit code.
     #[track_caller]
     pub(crate) fn ends_with(self, code: i32) -> Self {

@@ -328,8 +328,8 @@ async fn a_stop_reaches_the_provider() {
 
 #[tokio::test]
 async fn what_the_provider_has_not_is_unimplemented() {
-    let request = wire::read_data_source::Request::default();
-    let status = client().read_data_source(request).await.expect_err("unimplemented");
+    let request = wire::open_ephemeral_resource::Request::default();
+    let status = client().open_ephemeral_resource(request).await.expect_err("unimplemented");
     assert_eq!(status.code(), tonic::Code::Unimplemented);
 }
 
