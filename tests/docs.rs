@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use terraform_provider_dsql::formats::FORMATS;
 use terraform_provider_dsql::provider::contract::Provider as _;
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::schema::{Attribute, AttributeType, Nesting, Schema};
@@ -48,6 +49,33 @@ fn every_page_holds_its_schema_and_its_examples_word_for_word() {
         }
     }
     assert!(stale.is_empty(), "{stale:?} are out of date: UPDATE_DOCS=1 cargo test --test docs");
+}
+
+/// The table of formats has the word, whose it is, and the guide of each.
+#[test]
+fn the_formats_are_listed_and_each_tool_has_a_guide() {
+    let file = "docs/resources/migration_set.md";
+    let mut table = String::from("| `format` | tool | what the directory holds |\n|---|---|---|\n");
+    for info in FORMATS {
+        let tool = match info.tool {
+            "" => String::new(),
+            tool => format!("[{tool}](../guides/coming-from-{}.md)", info.name),
+        };
+        writeln!(table, "| `{}` | {tool} | {} |", info.name, info.summary).unwrap();
+        if !info.tool.is_empty() {
+            let guide = read(&format!("docs/guides/coming-from-{}.md", info.name));
+            let title = format!("# Coming from {}\n", info.tool);
+            let argument = format!("format = \"{}\"\n", info.name);
+            assert!(guide.contains(&title) && guide.contains(&argument), "{}", info.name);
+        }
+    }
+    let found = read(file);
+    let expected = replaced(&found, "<!-- formats -->\n", "<!-- /formats -->", &table, file);
+    if found != expected && std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path(file), &expected).unwrap();
+    } else {
+        assert!(found == expected, "{file} is out of date: UPDATE_DOCS=1 cargo test --test docs");
+    }
 }
 
 /// A page of the documentation, and what on it is generated.

@@ -26,7 +26,21 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
         FormatError::DuplicateVersion { .. } => "Two migrations have the same version",
         FormatError::VersionNotANumber { .. } => "Version of a migration is not a number",
         FormatError::UnsupportedFormat { .. } => "Migration directory of another tool",
-        FormatError::AmbiguousFormat { .. } => "Format of the migration directory is not clear",
+        FormatError::AmbiguousFormat { .. } | FormatError::UndecidedFormat { .. } => {
+            "Format of the migration directory is not clear"
+        }
+        FormatError::ForeignName { .. } => "File name does not fit the format of the directory",
+        FormatError::Program { .. } => "Migration is not SQL",
+        FormatError::Environment { .. } | FormatError::Placeholder { .. } => {
+            "Migration is a template"
+        }
+        FormatError::Repeatable { .. } => "Repeatable migrations are not supported yet",
+        FormatError::Baseline { .. } | FormatError::Checkpoint { .. } => {
+            "Baselines are not supported yet"
+        }
+        FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
+            "atlas.sum does not fit the directory"
+        }
         _ => "Invalid migration directory",
     };
     Diagnostic::error(summary)

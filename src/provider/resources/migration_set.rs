@@ -56,17 +56,17 @@ impl Source {
         }
     }
 
-    /// Reads and checks every file.
-    fn read(&self) -> Result<Vec<Migration>, Vec<Diagnostic>> {
-        let migrations = match self {
-            Self::Dir { path, format } => {
-                formats::read_dir(path, *format).map(|directory| directory.migrations)
-            }
+    /// Reads and checks every file; a directory also tells its format.
+    fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+        let read = match self {
+            Self::Dir { path, format } => formats::read_dir(path, *format)
+                .map(|directory| (directory.migrations, Some(directory.format))),
             Self::Files(files) => {
                 formats::read_files(files.iter().map(|(name, sql)| (name.as_str(), sql.as_str())))
+                    .map(|migrations| (migrations, None))
             }
         };
-        migrations.map_err(|errors| {
+        read.map_err(|errors| {
             errors.iter().map(|e| diagnostics::format_error(e, self.path())).collect()
         })
     }
@@ -122,6 +122,12 @@ fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
     }
 }
 
+/// The formats with their words, from the table that also decides what is accepted.
+fn format_description() -> String {
+    let lines = formats::FORMATS.iter().map(|info| format!("`{}` ({})", info.name, info.summary));
+    format!("Format of `dir`. Default: `auto`. One of {}.", lines.collect::<Vec<_>>().join("; "))
+}
+
 fn known(text: &Value) -> Option<String> {
     match text.string() {
         Input::Known(text) => Some(text.to_owned()),
@@ -174,7 +180,8 @@ impl MigrationSetResource {
             set_all(&mut planned, unknown());
             return Ok((planned, Vec::new()));
         };
-        let migrations = source.read()?;
+        let (migrations, format) = source.read()?;
+        planned.set("detected_format", format.map(|format| format.name().to_owned()));
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
             set_all(&mut planned, from_files(&migrations));
@@ -225,8 +232,8 @@ impl MigrationSetResource {
         let (Input::Known(source), Input::Known(name)) = (&model.source, &model.name) else {
             return refused(vec![run::still_unknown()]);
         };
-        let migrations = match source.read() {
-            Ok(migrations) => migrations,
+        let (migrations, _) = match source.read() {
+            Ok(read) => read,
             Err(diagnostics) => return refused(diagnostics),
         };
         let place = match run::place(&self.clusters, config) {
@@ -276,9 +283,9 @@ impl Resource for MigrationSetResource {
                 "Migrations as a map from name (`0001_create_users.sql`) to SQL, in the order of \
                  their numbers.",
             ),
-            Attribute::string("format").optional().description(
-                "Format of `dir`: `auto` (default, recognised by what the directory holds), \
-                 `plain` (`<digits>_<name>.sql`) or `drizzle` (`meta/_journal.json`).",
+            Attribute::string("format").optional().description(format_description()),
+            Attribute::string("detected_format").computed().description(
+                "The format in which `dir` was read; what `auto` has chosen. Null with `files`.",
             ),
             Attribute::string("name").optional().computed().description(
                 "Name of the set in the ledger, so that several sets can share a cluster. \
@@ -411,6 +418,7 @@ fn from_files(migrations: &[Migration]) -> Vec<(&'static str, Value)> {
 
 fn unknown() -> Vec<(&'static str, Value)> {
     let mut attributes = vec![("migrations", Value::Unknown), ("latest_version", Value::Unknown)];
+    attributes.push(("detected_format", Value::Unknown));
     attributes.extend(after_a_look());
     attributes
 }
