@@ -13,5 +13,6 @@ mod bad_input;
 mod clusters;
 mod drift;
 mod failed_runs;
+mod formats;
 mod installation;
 mod life_cycle;
