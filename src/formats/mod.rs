@@ -25,7 +25,7 @@ mod refinery;
 mod sqlx;
 
 use self::listing::{Listing, Source};
-use crate::migration::Migration;
+use crate::migration::{Migration, Version};
 
 pub use error::{FormatError, UnknownFormat};
 
@@ -262,6 +262,16 @@ pub fn read_file(
     description: Option<&str>,
 ) -> Result<Migration, FormatError> {
     single(path, &listing::read_text(path)?, version, description)
+}
+
+/// Version and description that the name of a file, or the end of a path, tells by the rules of
+/// [`Format::Plain`].
+///
+/// # Errors
+///
+/// If the name does not begin with digits.
+pub fn parse_name(file: &str) -> Result<(Version, String), FormatError> {
+    plain::parse_name(file)
 }
 
 /// Makes one migration from a text; `file` is what messages call it.

@@ -8,7 +8,7 @@ use super::listing::{Source, stem};
 use super::number::{Number, leading_digits};
 use super::read::{self, Forward, Named};
 use super::{FormatError, detect};
-use crate::migration::Migration;
+use crate::migration::{Migration, Version};
 
 /// What the name of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,14 @@ pub(super) fn single(
     let from_name = name.as_ref().map(|name| name.description.as_str());
     let description = description.or(from_name).unwrap_or_default();
     read::migration(&Named { file, version, description }, text, &Forward::whole(text))
+}
+
+/// What the name of a file, or the end of a path, tells.
+pub(super) fn parse_name(file: &str) -> Result<(Version, String), FormatError> {
+    match Name::parse(file) {
+        Some(Name { digits, description }) => Ok((Version(digits), description)),
+        None => Err(FormatError::VersionNotANumber { file: file.to_owned() }),
+    }
 }
 
 fn entry(source: Source) -> Result<Entry<Number>, FormatError> {

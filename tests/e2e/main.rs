@@ -14,5 +14,6 @@ mod clusters;
 mod drift;
 mod failed_runs;
 mod formats;
+mod functions;
 mod installation;
 mod life_cycle;
