@@ -8,6 +8,7 @@ pub mod contract;
 mod clusters;
 mod data_sources;
 mod diagnostics;
+mod functions;
 mod resources;
 mod settings;
 mod timeouts;
@@ -17,9 +18,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::clusters::Clusters;
-use self::contract::{DataSource, Provider, Resource};
+use self::contract::{DataSource, Function, Provider, Resource};
 use self::data_sources::migration_status::MigrationStatus;
 use self::data_sources::schema::SchemaDataSource;
+use self::functions::checksum::ChecksumFunction;
+use self::functions::parse_version::ParseVersionFunction;
+use self::functions::split::SplitFunction;
 use self::resources::migration::MigrationResource;
 use self::resources::migration_set::MigrationSetResource;
 pub use self::settings::Environment;
@@ -33,6 +37,7 @@ pub struct DsqlProvider {
     clusters: Arc<Clusters>,
     resources: Vec<Box<dyn Resource>>,
     data_sources: Vec<Box<dyn DataSource>>,
+    functions: Vec<Box<dyn Function>>,
 }
 
 impl DsqlProvider {
@@ -49,7 +54,12 @@ impl DsqlProvider {
             Box::new(MigrationStatus::new(Arc::clone(&clusters))),
             Box::new(SchemaDataSource::new(Arc::clone(&clusters))),
         ];
-        Self { clusters, resources, data_sources }
+        let functions: Vec<Box<dyn Function>> = vec![
+            Box::new(ChecksumFunction),
+            Box::new(ParseVersionFunction),
+            Box::new(SplitFunction),
+        ];
+        Self { clusters, resources, data_sources, functions }
     }
 }
 
@@ -68,6 +78,10 @@ impl Provider for DsqlProvider {
 
     fn data_sources(&self) -> &[Box<dyn DataSource>] {
         &self.data_sources
+    }
+
+    fn functions(&self) -> &[Box<dyn Function>] {
+        &self.functions
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {

@@ -14,6 +14,8 @@ mod clusters;
 mod data_sources;
 mod drift;
 mod failed_runs;
+mod formats;
+mod functions;
 mod installation;
 mod life_cycle;
 mod missing_cluster;

@@ -109,7 +109,7 @@ impl DataSource for MigrationStatus {
         let Some(object) = Object::new(config) else { return Ok(Value::Null) };
         let files = if has_source(&object) {
             match decode_source(&object).map_err(|error| vec![error])? {
-                Input::Known(source) => Some(source.read()?),
+                Input::Known(source) => Some(source.read()?.0),
                 Input::Null | Input::Unknown => None,
             }
         } else {

@@ -76,17 +76,19 @@ impl Source {
         }
     }
 
-    /// Reads and checks every file.
-    pub(in super::super) fn read(&self) -> Result<Vec<Migration>, Vec<Diagnostic>> {
-        let migrations = match self {
-            Self::Dir { path, format } => {
-                formats::read_dir(path, *format).map(|directory| directory.migrations)
-            }
+    /// Reads and checks every file; a directory also tells its format.
+    pub(in super::super) fn read(
+        &self,
+    ) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+        let read = match self {
+            Self::Dir { path, format } => formats::read_dir(path, *format)
+                .map(|directory| (directory.migrations, Some(directory.format))),
             Self::Files(files) => {
                 formats::read_files(files.iter().map(|(name, sql)| (name.as_str(), sql.as_str())))
+                    .map(|migrations| (migrations, None))
             }
         };
-        migrations.map_err(|errors| {
+        read.map_err(|errors| {
             errors.iter().map(|e| diagnostics::format_error(e, self.path())).collect()
         })
     }
@@ -190,6 +192,12 @@ pub(in super::super) fn decode_source(config: &Object<'_>) -> Result<Input<Sourc
     }
 }
 
+/// The formats with their words, from the table that also decides what is accepted.
+fn format_description() -> String {
+    let lines = formats::FORMATS.iter().map(|info| format!("`{}` ({})", info.name, info.summary));
+    format!("Format of `dir`. Default: `auto`. One of {}.", lines.collect::<Vec<_>>().join("; "))
+}
+
 fn known(text: &Value) -> Option<String> {
     match text.string() {
         Input::Known(text) => Some(text.to_owned()),
@@ -220,7 +228,7 @@ impl MigrationSetResource {
     /// What the plan after this refresh will be made from, as far as the state tells.
     fn basis(&self, state: &Object<'_>, place: &Place, seen: &Observation) -> Option<Basis> {
         let Ok(Input::Known(source)) = decode_source(state) else { return None };
-        let migrations = source.read().ok()?;
+        let (migrations, _) = source.read().ok()?;
         Some(Basis::new(&self.process, source.place()?, place, &migrations, &seen.migrations))
     }
 
@@ -260,7 +268,8 @@ impl MigrationSetResource {
             set_all(&mut planned, unknown());
             return Ok(Planned::without_a_look(planned, Vec::new()));
         };
-        let migrations = source.read()?;
+        let (migrations, format) = source.read()?;
+        planned.set("detected_format", format.map(|format| format.name().to_owned()));
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
             set_all(&mut planned, from_files(&migrations, accepted));
@@ -345,8 +354,8 @@ impl MigrationSetResource {
         let Some(Known { source, name, watch, accepted }) = model.known() else {
             return refused(vec![run::still_unknown()]);
         };
-        let migrations = match source.read() {
-            Ok(migrations) => migrations,
+        let (migrations, _) = match source.read() {
+            Ok(read) => read,
             Err(diagnostics) => return refused(diagnostics),
         };
         let place = match run::place(&self.clusters, config) {
@@ -407,9 +416,9 @@ impl Resource for MigrationSetResource {
                 "Migrations as a map from name (`0001_create_users.sql`) to SQL, in the order of \
                  their numbers.",
             ),
-            Attribute::string("format").optional().description(
-                "Format of `dir`: `auto` (default, recognised by what the directory holds), \
-                 `plain` (`<digits>_<name>.sql`) or `drizzle` (`meta/_journal.json`).",
+            Attribute::string("format").optional().description(format_description()),
+            Attribute::string("detected_format").computed().description(
+                "The format in which `dir` was read; what `auto` has chosen. Null with `files`.",
             ),
             Attribute::string("name").optional().computed().description(
                 "Name of the set in the ledger, so that several sets can share a cluster. \
@@ -553,10 +562,11 @@ fn from_files(
 }
 
 fn unknown() -> Vec<(&'static str, Value)> {
-    let mut attributes: Vec<_> = ["migrations", "latest_version", "last_run", "ledger"]
-        .map(|name| (name, Value::Unknown))
-        .into_iter()
-        .collect();
+    let mut attributes: Vec<_> =
+        ["migrations", "latest_version", "last_run", "ledger", "detected_format"]
+            .map(|name| (name, Value::Unknown))
+            .into_iter()
+            .collect();
     attributes.extend(after_a_look());
     attributes
 }
