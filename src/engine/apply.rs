@@ -103,7 +103,7 @@ async fn run_migration(
         let error = StepError {
             origin: statement.origin.clone(),
             number,
-            summary: sql::summary(&statement.text),
+            summary: sql::summary(statement.shown()),
             failure,
         };
         // The statement's own row already stops or resumes the next run; this is for the reader.

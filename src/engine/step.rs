@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::budget::{Budget, Stop};
 use super::cluster::Cluster;
 use crate::database::{Error, Job, JobId, JobState, Outcome, StatementRecord, StatementState};
-use crate::migration::{Checksum, Class, Migration, Origin, Statement};
+use crate::migration::{Class, Migration, Origin, Statement};
 use crate::sql;
 
 /// Attempts of a schema change that loses against concurrent changes, commit included.
@@ -76,9 +76,9 @@ pub(super) fn record(
 ) -> StatementRecord {
     StatementRecord {
         number,
-        checksum: Checksum::of(&statement.text),
+        checksum: statement.checksum(),
         class: statement.class.as_str().to_owned(),
-        summary: sql::summary(&statement.text),
+        summary: sql::summary(statement.shown()),
         state,
     }
 }

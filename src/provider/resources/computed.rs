@@ -63,7 +63,7 @@ pub(super) fn drift(observation: &Observation) -> Vec<String> {
 }
 
 fn planned_line(statement: &Statement) -> String {
-    line(statement.class.as_str(), &sql::summary(&statement.text))
+    line(statement.class.as_str(), &sql::summary(statement.shown()))
 }
 
 fn line(class: &str, summary: &str) -> String {
