@@ -144,6 +144,13 @@ const PARTS: &[Part] = &[
         reason: "sql works on text; it knows neither files nor databases nor Terraform",
     },
     Part {
+        name: "sql::lint",
+        parts: &[],
+        crates: &["dsql_lint"],
+        in_tests: &[],
+        reason: "sql::lint is the adapter over dsql-lint; nothing else depends on its types",
+    },
+    Part {
         name: "migration",
         parts: &[],
         crates: &["sha2"],

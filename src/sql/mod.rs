@@ -6,7 +6,9 @@
 mod classify;
 mod comments;
 mod error;
+mod hazards;
 mod lex;
+mod lint;
 mod refusal;
 mod split;
 mod summary;
@@ -16,6 +18,8 @@ mod testing;
 pub use classify::{Kind, classify};
 pub use comments::{Comment, line_comments};
 pub use error::SplitError;
+pub use hazards::{Hazard, RULES, hazards};
+pub use lint::{Finding, Weight, is_rule, lint};
 pub use refusal::Refusal;
 pub use split::{Piece, Pieces, pieces, split};
 pub use summary::summary;
