@@ -10,6 +10,7 @@ mod hazards;
 mod lex;
 mod lint;
 mod refusal;
+mod rewrite;
 mod split;
 mod summary;
 #[cfg(test)]
@@ -21,5 +22,6 @@ pub use error::SplitError;
 pub use hazards::{Hazard, RULES, hazards};
 pub use lint::{Finding, Weight, is_rule, lint};
 pub use refusal::Refusal;
+pub use rewrite::{REWRITES, Rewrite, rewrite};
 pub use split::{Piece, Pieces, pieces, split};
 pub use summary::summary;
