@@ -3,6 +3,10 @@
 //! A summary is a title; the detail says what happened, what is applied and what is not, and what
 //! to do now.
 
+mod findings;
+
+pub(super) use findings::{Found, another_kind, doubted, hazards, refused, render_error};
+
 use crate::database::{ConnectError, Error, Outcome, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::{ApplyError, Failure, PlanError, StepError};

@@ -15,3 +15,4 @@ mod drift;
 mod failed_runs;
 mod installation;
 mod life_cycle;
+mod lint;

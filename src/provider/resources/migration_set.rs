@@ -13,6 +13,7 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::cluster_attribute;
 use super::super::timeouts::{self, Timeouts};
+use super::rules::{self, Rules};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationState, Observation, Watched};
@@ -39,6 +40,7 @@ pub(in super::super) struct MigrationSetResource {
 struct Model {
     source: Input<Source>,
     name: Input<String>,
+    rules: Input<Rules>,
     timeouts: Timeouts,
 }
 
@@ -83,8 +85,12 @@ impl Model {
             diagnostics.push(diagnostic);
             Input::Unknown
         });
+        let rules = Rules::decode(config).unwrap_or_else(|wrong| {
+            diagnostics.extend(wrong);
+            Input::Unknown
+        });
         match Timeouts::decode(config) {
-            Ok(timeouts) if diagnostics.is_empty() => Ok(Self { source, name, timeouts }),
+            Ok(timeouts) if diagnostics.is_empty() => Ok(Self { source, name, rules, timeouts }),
             Ok(_) => Err(diagnostics),
             Err(diagnostic) => {
                 diagnostics.push(diagnostic);
@@ -170,15 +176,21 @@ impl MigrationSetResource {
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
 
-        let (Input::Known(source), Input::Known(name)) = (&model.source, &model.name) else {
+        let (Input::Known(source), Input::Known(name), Input::Known(rules)) =
+            (&model.source, &model.name, &model.rules)
+        else {
             set_all(&mut planned, unknown());
             return Ok((planned, Vec::new()));
         };
-        let migrations = source.read()?;
+        let prepared = rules.prepare(source.read()?);
+        let migrations = &prepared.migrations;
+        let what = what(name);
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
-            set_all(&mut planned, from_files(&migrations));
-            return Ok((planned, vec![run::planned_from_files()]));
+            set_all(&mut planned, from_files(migrations));
+            let mut diagnostics = vec![run::planned_from_files()];
+            diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
+            return Ok((planned, diagnostics));
         };
 
         let limit = model.timeouts.read;
@@ -189,13 +201,17 @@ impl MigrationSetResource {
         let run = Run {
             place: &place,
             set: name,
-            migrations: &migrations,
+            migrations,
             among_others: false,
             limit,
             source: source.path(),
         };
         let records = run.records(&seen);
         let plan = run.plan(&records)?;
+        let judged = rules.judge(&prepared, &plan, &what, &source.path());
+        if judged.iter().any(Diagnostic::is_error) {
+            return Err(judged);
+        }
 
         let found = computed::drift(&seen);
         set_all(&mut planned, shown(&seen));
@@ -206,7 +222,7 @@ impl MigrationSetResource {
         if planned != request.prior || !found.is_empty() {
             set_all(&mut planned, after_a_look());
         }
-        Ok((planned, Vec::new()))
+        Ok((planned, judged))
     }
 
     async fn applied(&self, request: &ApplyRequest, config: &Object<'_>) -> ApplyResponse {
@@ -222,11 +238,13 @@ impl MigrationSetResource {
             Ok(model) => model,
             Err(diagnostics) => return refused(diagnostics),
         };
-        let (Input::Known(source), Input::Known(name)) = (&model.source, &model.name) else {
+        let (Input::Known(source), Input::Known(name), Input::Known(rules)) =
+            (&model.source, &model.name, &model.rules)
+        else {
             return refused(vec![run::still_unknown()]);
         };
-        let migrations = match source.read() {
-            Ok(migrations) => migrations,
+        let prepared = match source.read() {
+            Ok(migrations) => rules.prepare(migrations),
             Err(diagnostics) => return refused(diagnostics),
         };
         let place = match run::place(&self.clusters, config) {
@@ -237,13 +255,19 @@ impl MigrationSetResource {
         let run = Run {
             place: &place,
             set: name,
-            migrations: &migrations,
+            migrations: &prepared.migrations,
             among_others: false,
             limit: if create { model.timeouts.create } else { model.timeouts.update },
             source: source.path(),
         };
         let expected = request.planned.get("migrations").unwrap_or(&Value::Unknown);
-        let ended = run.carry_out(&self.clusters, |plan| as_planned(expected, plan)).await;
+        let mut ended = run
+            .carry_out(&self.clusters, |plan| {
+                as_planned(expected, plan).map_err(|changed| vec![changed])?;
+                rules.still_right(&prepared, plan, &source.path())
+            })
+            .await;
+        ended.diagnostics = rules.hide_all(ended.diagnostics);
 
         let failed = !ended.diagnostics.is_empty();
         let Some(seen) = ended.observation.filter(|_| !(failed && create)) else {
@@ -266,7 +290,7 @@ impl Resource for MigrationSetResource {
             Attribute::string("description").computed().description("Words from the file name."),
         ];
         migration.extend(computed::attributes());
-        Schema::new(vec![
+        let mut attributes = vec![
             Attribute::string("dir").optional().description(
                 "Directory with the migrations. The path is kept as written; a relative one begins \
                  where Terraform runs, so write `${path.module}/…` in a module. Exactly one of \
@@ -302,8 +326,9 @@ impl Resource for MigrationSetResource {
             Attribute::string("schema_fingerprint")
                 .computed()
                 .description("SHA-256 of the schema `public`. Equal schemas have equal ones."),
-        ])
-        .description(
+        ];
+        attributes.extend(rules::attributes());
+        Schema::new(attributes).description(
             "Applies the forward SQL migrations of a directory to an Aurora DSQL cluster, each \
              exactly once and in order, and shows pending migrations and drift in the plan. \
              Destroying it does not touch the database.",
@@ -314,6 +339,7 @@ impl Resource for MigrationSetResource {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
         diagnostics.extend(run::check_cluster(&config).err());
+        diagnostics.extend(Rules::check(&config));
         diagnostics
     }
 
@@ -355,6 +381,11 @@ impl Resource for MigrationSetResource {
     }
 }
 
+/// The migrations of a set, as messages call them.
+fn what(set: &str) -> String {
+    format!("pending migrations of the set {set}")
+}
+
 /// The computed attributes as the database has them.
 fn shown(seen: &Observation) -> Vec<(&'static str, Value)> {
     let migrations = seen.migrations.iter().map(|record| {
@@ -376,8 +407,8 @@ fn after(plan: &Plan<'_>) -> Vec<(&'static str, Value)> {
     let migrations = plan.entries.iter().map(|entry| {
         let (description, rest) = match &entry.standing {
             Standing::Applied(record) => (&record.description, computed::recorded(record)),
-            Standing::Pending { .. } => {
-                (&entry.migration.description, computed::pending(entry.migration))
+            Standing::Pending { begun } => {
+                (&entry.migration.description, computed::pending(entry.migration, *begun))
             }
         };
         let mut attributes = vec![("description", description.as_str().into())];
@@ -397,7 +428,7 @@ fn after_a_look() -> Vec<(&'static str, Value)> {
 fn from_files(migrations: &[Migration]) -> Vec<(&'static str, Value)> {
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown)];
-        attributes.extend(computed::pending(migration).into_iter().map(|(name, value)| {
+        attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
             let certain = matches!(name, "checksum" | "statements" | "status");
             (name, if certain { value } else { Value::Unknown })
         }));

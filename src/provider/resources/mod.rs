@@ -3,6 +3,7 @@
 mod computed;
 pub(super) mod migration;
 pub(super) mod migration_set;
+mod rules;
 mod run;
 
 /// The set that holds every `dsql_migration` in the ledger.

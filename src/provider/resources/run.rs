@@ -107,7 +107,7 @@ impl Run<'_> {
     pub(super) async fn carry_out(
         &self,
         clusters: &Clusters,
-        still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Diagnostic>,
+        still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Vec<Diagnostic>>,
     ) -> Ended {
         let budget = Budget::new(self.limit, clusters.stopped());
         let mut session = match clusters.session(&self.place.target).await {
@@ -131,8 +131,8 @@ impl Run<'_> {
             Ok(plan) => plan,
             Err(diagnostics) => return Ended::before_anything(diagnostics),
         };
-        if let Err(diagnostic) = still_as_planned(&plan) {
-            return Ended::before_anything(vec![diagnostic]);
+        if let Err(diagnostics) = still_as_planned(&plan) {
+            return Ended::before_anything(diagnostics);
         }
 
         let (report, result) = engine::apply(&mut cluster, &plan, &seen, &budget).await;
