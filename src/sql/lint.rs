@@ -107,7 +107,7 @@ fn findings(prepared: &Prepared) -> Vec<Finding> {
             rule,
             weight: if unreadable { Weight::Unreadable } else { Weight::Refused },
             line: prepared.line(diagnostic.line),
-            message: diagnostic.message,
+            message: without_place(&diagnostic.message).to_owned(),
             suggestion: if unreadable {
                 "If DSQL accepts it, nothing is to be done.".to_owned()
             } else {
@@ -119,6 +119,12 @@ fn findings(prepared: &Prepared) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The message of dsql-lint's parser ends with a place in the statement, which is not the place in
+/// the file.
+fn without_place(message: &str) -> &str {
+    message.rsplit_once(" at Line: ").map_or(message, |(message, _)| message)
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ pub(super) struct Prepared {
     pub(super) migrations: Vec<Migration>,
     /// What is wrong with the variables of a migration. Counts only while it is pending.
     errors: BTreeMap<Version, Vec<Diagnostic>>,
-    /// Statements whose values are not all known yet: migration and place.
+    /// Statements that do not have all their values, so that they cannot be linted: migration and
+    /// place.
     incomplete: BTreeSet<(Version, usize)>,
 }
 
@@ -134,11 +135,11 @@ impl Rules {
                     Ok(Completeness::ValuesMissing) => {
                         prepared.incomplete.insert((migration.version.clone(), place));
                     }
-                    Err(diagnostic) => prepared
-                        .errors
-                        .entry(migration.version.clone())
-                        .or_default()
-                        .push(*diagnostic),
+                    Err(diagnostic) => {
+                        let version = migration.version.clone();
+                        prepared.incomplete.insert((version.clone(), place));
+                        prepared.errors.entry(version).or_default().push(*diagnostic);
+                    }
                 }
             }
         }
