@@ -116,7 +116,7 @@ async fn a_unique_index_over_duplicates_fails_and_stays_behind_invalid() {
     let details = "found duplicate key(s) while validating index uniqueness".to_owned();
     assert_eq!(status(&client, &job).await, ("failed".to_owned(), Some(details)));
     let definition = value(&client, "SELECT pg_get_indexdef('i'::regclass)").await;
-    assert_eq!(definition, "CREATE UNIQUE INDEX i ON public.t USING btree (a)");
+    assert_eq!(definition, "CREATE UNIQUE INDEX i ON public.t USING btree_index (a)");
     assert!(!is_valid(&client, "i").await);
 
     run(&client, "DROP INDEX i").await;
@@ -184,7 +184,7 @@ async fn dropping_the_index_cancels_its_build() {
     assert_eq!(wait(&client, &job).await, "t");
     let details = "relation \"public.t\" does not exist".to_owned();
     assert_eq!(status(&client, &job).await, ("completed".to_owned(), Some(details)));
-    let name = "SELECT (object_name IS NULL)::text FROM sys.jobs";
+    let name = "SELECT (object_name IS NULL)::text FROM sys.jobs WHERE job_type = 'INDEX_BUILD'";
     assert_eq!(value(&client, name).await, "true");
 }
 
@@ -247,7 +247,7 @@ async fn only_the_owner_of_a_table_starts_its_jobs() {
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
     run(&client, "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID").await;
-    run(&client, "CREATE ROLE r WITH LOGIN").await;
+    common::make_role(&client, "r").await;
     let other = common::log_in(&cluster, &common::config(&cluster, "r")).await.expect("r logs in");
 
     assert_eq!(failure(&other, "CREATE INDEX ASYNC i ON t (a)").await.code, "42501");
@@ -274,7 +274,7 @@ async fn a_unique_index_becomes_a_constraint_once_it_is_valid() {
 async fn a_custom_role_works_in_a_schema_that_is_granted_to_it() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
-    run(&client, "CREATE ROLE r WITH LOGIN").await;
+    common::make_role(&client, "r").await;
     run(&client, "CREATE SCHEMA s").await;
     run(&client, "GRANT USAGE, CREATE ON SCHEMA s TO r").await;
     let config = common::config(&cluster, "r");
@@ -289,4 +289,163 @@ async fn a_custom_role_works_in_a_schema_that_is_granted_to_it() {
     let grant = "AWS IAM GRANT r TO 'arn:aws:iam::123456789012:role/x'";
     assert_eq!(failure(&other, grant).await.code, "42501");
     assert_eq!(failure(&other, "DELETE FROM dsql_internal.jobs").await.code, "42501");
+}
+
+#[tokio::test]
+async fn held_jobs_stand_still_until_they_are_released() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+
+    cluster.hold_jobs().await.expect("held");
+    let job = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    // Later than the job would be done.
+    cluster.skew_clock(3600).await.expect("set");
+    for _ in 0..20 {
+        // On the connection that moves the jobs, after it.
+        cluster.jobs().await.expect("jobs");
+        assert_eq!(status(&client, &job).await.0, "submitted");
+    }
+
+    cluster.release_jobs().await.expect("released");
+    assert_eq!(wait(&client, &job).await, "t");
+    assert!(is_valid(&client, "i").await);
+}
+
+#[tokio::test]
+async fn a_job_fails_when_it_is_told_to() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+    run(&client, "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID").await;
+    cluster.fail_job("public.i", "out of luck").await.expect("made");
+    cluster.fail_job("public.t", "out of luck, too").await.expect("made");
+
+    let other = value(&client, "CREATE INDEX ASYNC o ON t (a)").await;
+    let build = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    let validation = value(&client, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT c").await;
+
+    let waited = (
+        wait(&client, &other).await,
+        wait(&client, &build).await,
+        wait(&client, &validation).await,
+    );
+    assert_eq!(waited, ("t".to_owned(), "f".to_owned(), "f".to_owned()));
+    let failed = |details: &str| ("failed".to_owned(), Some(details.to_owned()));
+    assert_eq!(status(&client, &build).await, failed("out of luck"));
+    assert_eq!(status(&client, &validation).await, failed("out of luck, too"));
+    assert!(!is_valid(&client, "i").await);
+    let fired = cluster.fired_job_faults().await.expect("an answer");
+    let ids: Vec<_> = fired.iter().map(|fault| fault.job_id.as_str()).collect();
+    assert_eq!(ids, [&build, &validation]);
+    assert_eq!(fired[0].object_name, "public.i");
+
+    // The rule is used up, and IF NOT EXISTS takes the leftover for an index.
+    assert!(rows(&client, "CREATE INDEX ASYNC IF NOT EXISTS i ON t (a)").await.is_empty());
+    run(&client, "DROP INDEX i").await;
+    let again = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    assert_eq!(wait(&client, &again).await, "t");
+}
+
+#[tokio::test]
+async fn jobs_that_ended_half_an_hour_ago_are_gone_when_another_is_submitted() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+    let old = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    assert_eq!(wait(&client, &old).await, "t");
+
+    cluster.skew_clock(29 * 60).await.expect("set");
+    let young = value(&client, "CREATE INDEX ASYNC j ON t (a)").await;
+    assert_eq!(wait(&client, &young).await, "t");
+    assert_eq!(status(&client, &old).await.0, "completed");
+
+    cluster.skew_clock(31 * 60).await.expect("set");
+    assert_eq!(status(&client, &old).await.0, "completed");
+    run(&client, "CREATE INDEX ASYNC k ON t (a)").await;
+    let left: Vec<_> =
+        cluster.jobs().await.expect("jobs").into_iter().filter_map(|job| job.object_name).collect();
+    assert_eq!(left, ["public.j", "public.k"]);
+    // A job that is forgotten is one that has not succeeded.
+    assert_eq!(wait(&client, &old).await, "f");
+}
+
+#[tokio::test]
+async fn jobs_are_purged_on_demand() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+    let job = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    assert_eq!(wait(&client, &job).await, "t");
+
+    cluster.purge_jobs().await.expect("purged");
+
+    assert!(cluster.jobs().await.expect("jobs").is_empty());
+    assert!(is_valid(&client, "i").await);
+}
+
+#[tokio::test]
+async fn drops_and_analyzes_leave_jobs_that_nobody_has_asked_for() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    for table in ["t", "u"] {
+        run(&client, &format!("CREATE TABLE {table} (a int UNIQUE)")).await;
+    }
+    cluster.hold_jobs().await.expect("held");
+    cluster.submit_analyze("public.t").await.expect("submitted");
+    cluster.submit_analyze("public.u").await.expect("submitted");
+    run(&client, "DROP TABLE u").await;
+    cluster.release_jobs().await.expect("released");
+
+    let jobs = async || cluster.jobs().await.expect("jobs");
+    let all_done = async || jobs().await.iter().all(|job| job.status == "completed");
+    eventually("all are done", all_done).await;
+    let jobs: Vec<_> =
+        jobs().await.into_iter().map(|job| (job.job_type, job.object_name, job.details)).collect();
+    let job = |kind: &str, name: Option<&str>, details: Option<&str>| {
+        (kind.to_owned(), name.map(str::to_owned), details.map(str::to_owned))
+    };
+    let expected = [
+        job("ANALYZE", Some("public.t"), None),
+        job("ANALYZE", None, Some("Skipped job for nonexistent table.")),
+        job("DROP", None, None),
+    ];
+    assert_eq!(jobs, expected);
+}
+
+#[tokio::test]
+async fn an_index_that_is_not_valid_counts_toward_the_most_of_24() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int PRIMARY KEY, b int)").await;
+    run(&client, "INSERT INTO t VALUES (1, 1), (2, 1)").await;
+    let left = value(&client, "CREATE UNIQUE INDEX ASYNC invalid ON t (b)").await;
+    assert_eq!(wait(&client, &left).await, "f");
+    for number in 3..=24 {
+        run(&client, &format!("CREATE INDEX ASYNC i{number} ON t (b)")).await;
+    }
+
+    let one_more = failure(&client, "CREATE INDEX ASYNC i25 ON t (b)").await;
+    assert_eq!(one_more, ("54000", "more than 24 indexes per table are not allowed"));
+
+    run(&client, "DROP INDEX invalid").await;
+    run(&client, "CREATE INDEX ASYNC i25 ON t (b)").await;
+}
+
+#[tokio::test]
+async fn dropping_an_index_cancels_its_build_alone() {
+    let cluster = slow_cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+    let cancelled = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    let other = value(&client, "CREATE INDEX ASYNC j ON t (a)").await;
+
+    run(&client, "DROP INDEX i").await;
+    cluster.skew_clock(3601).await.expect("set");
+
+    assert_eq!(wait(&client, &other).await, "t");
+    assert_eq!(wait(&client, &cancelled).await, "t");
+    let details = Some("relation \"public.i\" does not exist".to_owned());
+    assert_eq!(status(&client, &cancelled).await, ("completed".to_owned(), details));
+    assert!(is_valid(&client, "j").await);
 }

@@ -49,7 +49,13 @@ impl Clusters {
         lock(&self.configured).stopped.clone()
     }
 
-    /// Where a resource with these settings in `cluster` connects to; unknown if a part of it is unknown.
+    /// Who this process is, for people who find its lease.
+    pub(super) fn process(&self) -> String {
+        self.environment.process()
+    }
+
+    /// Where a resource with these settings in `cluster` connects to; unknown if a part of it is
+    /// unknown.
     pub(super) fn place(&self, cluster: Settings) -> Result<Input<Place>, Diagnostic> {
         let wider = lock(&self.configured).settings.clone();
         cluster.or(&wider).resolve(&self.environment)

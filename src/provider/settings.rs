@@ -20,6 +20,7 @@ pub struct Environment {
     token: Option<String>,
     ca_file: Option<String>,
     ledger_schema: Option<String>,
+    host: Option<String>,
 }
 
 impl Environment {
@@ -35,6 +36,16 @@ impl Environment {
             token: var("DSQL_TOKEN"),
             ca_file: var("DSQL_CA_FILE"),
             ledger_schema: var("DSQL_LEDGER_SCHEMA"),
+            host: var("HOSTNAME").or_else(|| var("COMPUTERNAME")),
+        }
+    }
+
+    /// This process in words, for people who find its lease.
+    pub(super) fn process(&self) -> String {
+        let process = format!("terraform-provider-dsql, process {}", std::process::id());
+        match &self.host {
+            Some(host) => format!("{process} on {host}"),
+            None => process,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod classify;
 mod comments;
+mod effect;
 mod error;
 mod hazards;
 mod lex;
@@ -19,6 +20,7 @@ mod testing;
 
 pub use classify::{Kind, classify};
 pub use comments::{Comment, line_comments};
+pub use effect::{Ask, Becomes, Effect, JobTarget, effect, job_target, mentions};
 pub use error::SplitError;
 pub use hazards::{Hazard, RULES, hazards};
 pub use lint::{Finding, Weight, is_rule, lint};

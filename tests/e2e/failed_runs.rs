@@ -122,8 +122,9 @@ fn an_interrupted_apply_stops_between_statements_and_the_next_goes_on() {
     on_each_terraform_with(&slow_builds(), |world| {
         directory_with_a_build(world, "");
         let arguments = ["apply", "-auto-approve", "-no-color", "-input=false"];
-        let apply = world.start(&arguments);
+        let mut apply = world.start(&arguments);
         while world.times_run("CREATE INDEX ASYNC a_n") == 0 {
+            assert!(apply.try_wait().unwrap().is_none(), "terraform ended before the build");
             std::thread::yield_now();
         }
         // Terraform alone; a terminal would also signal the provider, which ignores it.

@@ -20,8 +20,6 @@ pub(crate) struct Statement {
     pub(crate) characters_before: usize,
     pub(crate) action: Action,
     pub(crate) is_ddl: bool,
-    /// It puts an entry into `sys.jobs`.
-    pub(crate) submits_job: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -59,7 +57,6 @@ pub(crate) fn translate(message: &str) -> Vec<Statement> {
                 characters_before: message[..lexed.start].chars().count(),
                 action: classified.action,
                 is_ddl: classified.is_ddl,
-                submits_job: classified.submits_job,
             }
         })
         .collect()

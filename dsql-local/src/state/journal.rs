@@ -1,5 +1,6 @@
-//! The statements that the cluster has received, in order.
+//! The statements that the cluster has received, in order, and what came of them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A statement as a session sent it.
@@ -13,10 +14,23 @@ pub struct LoggedStatement {
     pub session: usize,
     /// The client's text, without a closing semicolon.
     pub sql: String,
-    /// The command tag it was answered with, as in `INSERT 0 1`.
+    /// The command tag that PostgreSQL has answered with, as in `INSERT 0 1`. A fault may have kept it from the client.
     pub tag: Option<String>,
-    /// The SQLSTATE it failed with.
+    /// The SQLSTATE it failed with; if there is a tag too, the failure is a fault that hides a success.
     pub sqlstate: Option<String>,
+    /// The number of its transaction, from 1 in the order of their first answers; none before there is an answer.
+    pub transaction: Option<usize>,
+    /// What came of it in the end; `None` while its transaction is open, and for what PostgreSQL has not run.
+    pub outcome: Option<Outcome>,
+}
+
+/// What became of a statement's effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It stays, whether the client knows or not.
+    Committed,
+    /// It is gone: the statement or one beside it failed, or its transaction was rolled back.
+    RolledBack,
 }
 
 /// The place of a statement in the journal.
@@ -24,13 +38,22 @@ pub struct LoggedStatement {
 pub(crate) struct EntryId(usize);
 
 #[derive(Debug, Default)]
-pub(crate) struct Journal(Mutex<Vec<LoggedStatement>>);
+pub(crate) struct Journal {
+    statements: Mutex<Vec<LoggedStatement>>,
+    transactions: AtomicUsize,
+}
 
 impl Journal {
     pub(crate) fn received(&self, session: usize, sql: &str) -> EntryId {
         let mut statements = self.statements();
-        let sql = sql.to_owned();
-        statements.push(LoggedStatement { session, sql, tag: None, sqlstate: None });
+        statements.push(LoggedStatement {
+            session,
+            sql: sql.to_owned(),
+            tag: None,
+            sqlstate: None,
+            transaction: None,
+            outcome: None,
+        });
         EntryId(statements.len() - 1)
     }
 
@@ -47,6 +70,110 @@ impl Journal {
     }
 
     fn statements(&self) -> MutexGuard<'_, Vec<LoggedStatement>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The statements of a session's transaction, whose outcome is open. A session that ends rolls its transaction back.
+pub(crate) struct Transaction<'a> {
+    journal: &'a Journal,
+    number: Option<usize>,
+    entries: Vec<EntryId>,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(journal: &'a Journal) -> Self {
+        Self { journal, number: None, entries: Vec::new() }
+    }
+
+    /// PostgreSQL has answered the statement with this tag of its own.
+    pub(crate) fn completed(&mut self, entry: EntryId, tag: &str) {
+        self.add(entry);
+        match tag {
+            "COMMIT" => self.end(Outcome::Committed),
+            "ROLLBACK" => self.end(Outcome::RolledBack),
+            _ => {}
+        }
+    }
+
+    /// PostgreSQL has answered the statement with an error, which aborts a transaction.
+    pub(crate) fn failed(&mut self, entry: Option<EntryId>) {
+        if let Some(entry) = entry {
+            self.add(entry);
+        }
+        self.end_but_keep_number(Outcome::RolledBack);
+    }
+
+    /// PostgreSQL is ready for the next message: an implicit transaction has ended, a block goes on.
+    pub(crate) fn ready(&mut self, in_block: bool) {
+        if !in_block {
+            self.end(Outcome::Committed);
+        }
+    }
+
+    fn add(&mut self, entry: EntryId) {
+        let number = *self
+            .number
+            .get_or_insert_with(|| self.journal.transactions.fetch_add(1, Ordering::SeqCst) + 1);
+        self.journal.statements()[entry.0].transaction = Some(number);
+        self.entries.push(entry);
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.end_but_keep_number(outcome);
+        self.number = None;
+    }
+
+    /// An aborted block takes statements still, and fails them.
+    fn end_but_keep_number(&mut self, outcome: Outcome) {
+        let mut statements = self.journal.statements();
+        for entry in self.entries.drain(..) {
+            statements[entry.0].outcome = Some(outcome);
+        }
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        self.end(Outcome::RolledBack);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_come_when_the_transaction_ends() {
+        let journal = Journal::default();
+        let entries =
+            ["insert 1", "begin", "insert 2", "insert 3"].map(|sql| journal.received(1, sql));
+        let outcomes = || journal.snapshot().iter().map(|it| it.outcome).collect::<Vec<_>>();
+        let mut transaction = Transaction::new(&journal);
+
+        transaction.completed(entries[0], "INSERT 0 1");
+        transaction.ready(false);
+        transaction.completed(entries[1], "BEGIN");
+        transaction.completed(entries[2], "INSERT 0 1");
+        transaction.ready(true);
+        let (committed, rolled_back) = (Some(Outcome::Committed), Some(Outcome::RolledBack));
+        assert_eq!(outcomes(), [committed, None, None, None]);
+
+        transaction.failed(Some(entries[3]));
+        assert_eq!(outcomes(), [committed, rolled_back, rolled_back, rolled_back]);
+        let numbers = journal.snapshot().iter().map(|it| it.transaction).collect::<Vec<_>>();
+        assert_eq!(numbers, [Some(1), Some(2), Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn a_session_that_ends_rolls_back() {
+        let journal = Journal::default();
+        let entry = journal.received(1, "begin");
+
+        let mut transaction = Transaction::new(&journal);
+        transaction.completed(entry, "BEGIN");
+        drop(transaction);
+
+        assert_eq!(journal.snapshot()[0].outcome, Some(Outcome::RolledBack));
     }
 }

@@ -11,7 +11,15 @@ pub(crate) struct ErrorResponse(Vec<(u8, String)>);
 
 impl ErrorResponse {
     pub(crate) fn fatal(code: &str, message: &str) -> Self {
-        let fields = [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', code), (b'M', message)];
+        Self::of("FATAL", code, message)
+    }
+
+    pub(crate) fn error(code: &str, message: &str) -> Self {
+        Self::of("ERROR", code, message)
+    }
+
+    fn of(severity: &str, code: &str, message: &str) -> Self {
+        let fields = [(b'S', severity), (b'V', severity), (b'C', code), (b'M', message)];
         Self(fields.map(|(name, value)| (name, value.to_owned())).into())
     }
 
@@ -66,9 +74,28 @@ impl ErrorResponse {
             self.code() == "XX000" && self.message().starts_with("tuple concurrently");
         if raced_on_catalog || matches!(self.code(), "40001" | "40P01" | "55P03") {
             let message = if of_ddl || raced_on_catalog { SCHEMA_CONFLICT } else { DATA_CONFLICT };
-            let fields = [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', "40001"), (b'M', message)];
-            self.0 = fields.map(|(name, value)| (name, value.to_owned())).into();
+            *self = Self::error("40001", message);
         }
+    }
+
+    /// What DSQL says of keys, where PostgreSQL fails before the rules of `bootstrap.sql` are asked.
+    pub(crate) fn keys_as_dsql(&mut self) {
+        let no_operators = self
+            .message()
+            .strip_prefix("data type ")
+            .filter(|_| self.code() == "42704")
+            .and_then(|rest| rest.split_once(" has no default operator class"))
+            .map(|(name, _)| format!("datatype {name} is not supported in a key"));
+        let too_large = self.code() == "54000"
+            && (self.message().starts_with("index row ") && self.message().contains(" exceeds "));
+        let (code, message) = match no_operators {
+            Some(message) => ("0A000", message),
+            None if too_large => ("54000", "key size too large".to_owned()),
+            None => return,
+        };
+        self.0 = [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', code), (b'M', message.as_str())]
+            .map(|(name, value)| (name, value.to_owned()))
+            .into();
     }
 
     /// The position is one in a text that the client has not written.

@@ -11,8 +11,8 @@ use tokio_rustls::server::TlsStream;
 use super::error_response::ErrorResponse;
 use super::frame::{Frame, Reader, put_string, read_body};
 use super::settings;
+use super::tls;
 use super::token::{self, Expected};
-use super::{timestamp, tls};
 use crate::pg::SUPERUSER;
 use crate::state::shared::Shared;
 
@@ -34,6 +34,7 @@ const SERVER_VERSION: &str = "16.15";
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) backend: Backend,
+    pub(crate) user: String,
 }
 
 /// `None` when the client was refused, or left.
@@ -42,7 +43,7 @@ pub(crate) async fn log_in(tcp: TcpStream, shared: &Shared) -> io::Result<Option
         return Ok(None);
     };
     match greet(&mut client, shared).await? {
-        Greeting::Accepted(backend) => Ok(Some(Session { client, backend })),
+        Greeting::Accepted { backend, user } => Ok(Some(Session { client, backend, user })),
         Greeting::Refused(error) => {
             error.frame().write(&mut client).await?;
             client.flush().await?;
@@ -88,7 +89,7 @@ async fn start_tls(
 }
 
 enum Greeting {
-    Accepted(Backend),
+    Accepted { backend: Backend, user: String },
     Refused(ErrorResponse),
     Left,
 }
@@ -96,6 +97,8 @@ enum Greeting {
 struct Startup {
     user: String,
     database: Option<String>,
+    /// The way of `PrivateLink` to name the cluster, for a client that connects by the name of the VPC endpoint.
+    cluster_id: Option<String>,
     /// The settings in the packet itself and in its `options`.
     settings: Vec<(String, String)>,
 }
@@ -121,19 +124,50 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
         return Ok(Greeting::Left);
     };
     let password = Reader(&answer.body).string().unwrap_or_default();
-    let expected = Expected { host: &host, user: &startup.user, now: timestamp::now() };
-    if let Err(error) = token::check(password, &expected).and_then(|()| startup.check()) {
+    if let Err(error) = admit(password, &host, &startup, shared).await {
         return Ok(Greeting::Refused(error));
     }
 
     let mut backend = BufReader::new(BufWriter::new(UnixStream::connect(&shared.socket).await?));
     backend.write_all(&startup.packet()).await?;
     backend.flush().await?;
-    relay_greeting(client, backend).await
+    relay_greeting(client, backend, startup.user).await
+}
+
+/// Whether this user may log in with this token.
+async fn admit(
+    password: &str,
+    server_name: &str,
+    startup: &Startup,
+    shared: &Shared,
+) -> Result<(), ErrorResponse> {
+    let host = match &startup.cluster_id {
+        None => server_name,
+        Some(id) if id == shared.identifier() => &shared.hostname,
+        Some(_) => return Err(token::access_denied()),
+    };
+    let expected = Expected {
+        host,
+        user: &startup.user,
+        region: &shared.region,
+        credentials: &shared.credentials,
+        now: shared.clock.now(),
+    };
+    let signer = token::check(password, &expected)?;
+    startup.check()?;
+    // AWS documentation, "Using database roles and IAM authentication": `admin` needs no mapping.
+    if startup.user != "admin" && !shared.database.is_mapped(&signer.arn, &startup.user).await {
+        return Err(token::access_denied());
+    }
+    Ok(())
 }
 
 /// Passes on what PostgreSQL says until it waits for the first statement.
-async fn relay_greeting(client: &mut Client, mut backend: Backend) -> io::Result<Greeting> {
+async fn relay_greeting(
+    client: &mut Client,
+    mut backend: Backend,
+    user: String,
+) -> io::Result<Greeting> {
     loop {
         let Some(mut frame) = Frame::read(&mut backend).await? else {
             return Ok(Greeting::Left);
@@ -152,7 +186,7 @@ async fn relay_greeting(client: &mut Client, mut backend: Backend) -> io::Result
         frame.write(client).await?;
         if frame.kind == b'Z' {
             client.flush().await?;
-            return Ok(Greeting::Accepted(backend));
+            return Ok(Greeting::Accepted { backend, user });
         }
     }
 }
@@ -171,7 +205,8 @@ impl Startup {
     fn parse(packet: &[u8]) -> Option<Self> {
         let mut reader = Reader(packet);
         (reader.u32()? == PROTOCOL_3).then_some(())?;
-        let mut startup = Self { user: String::new(), database: None, settings: Vec::new() };
+        let mut startup =
+            Self { user: String::new(), database: None, cluster_id: None, settings: Vec::new() };
         loop {
             match reader.string()? {
                 "" => break,
@@ -185,10 +220,12 @@ impl Startup {
                 name => startup.settings.push((name.to_owned(), reader.string()?.to_owned())),
             }
         }
-        // PrivateLink's way to name the cluster; there is only this one.
-        startup
-            .settings
-            .retain(|(name, _)| !matches!(name.as_str(), "amzn_cluster_id" | "amzn-cluster-id"));
+        // A dash within `options` is read as an underscore.
+        let names_cluster = |(name, _): &mut (String, String)| {
+            matches!(name.as_str(), "amzn_cluster_id" | "amzn-cluster-id")
+        };
+        startup.cluster_id =
+            startup.settings.extract_if(.., names_cluster).last().map(|(_, value)| value);
         Some(startup)
     }
 

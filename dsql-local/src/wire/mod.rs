@@ -4,10 +4,12 @@
 
 pub(crate) mod error_response;
 pub(crate) mod frame;
+pub(crate) mod injection;
 pub(crate) mod login;
 pub(crate) mod relay;
 pub(crate) mod session;
 pub(crate) mod settings;
+pub(crate) mod signature;
 pub(crate) mod timestamp;
 pub(crate) mod tls;
 pub(crate) mod token;

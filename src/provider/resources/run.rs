@@ -9,7 +9,8 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, Settings};
 use super::super::timeouts;
-use crate::database::{Error, MigrationRecord, Observation, Watched};
+use crate::database::lease::LEASE_LENGTH;
+use crate::database::{Error, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Budget, Cluster, SetOnCluster};
 use crate::migration::Migration;
@@ -121,6 +122,7 @@ impl Run<'_> {
             // Whatever schema a migration changes must be recorded, or it looks like drift to a
             // set that watches that schema.
             watched: &Watched::All,
+            lease: Lease::new(&clusters.process(), LEASE_LENGTH),
         };
         let seen = match cluster.observe().await {
             Ok(seen) => seen,
@@ -135,12 +137,13 @@ impl Run<'_> {
             return Ended::before_anything(diagnostics);
         }
 
+        let rows = diagnostics::Rows { ledger: &self.place.ledger, set: self.set };
         let (report, result) = engine::apply(&mut cluster, &plan, &seen, &budget).await;
         Ended {
             observation: report.observation,
             diagnostics: result
                 .err()
-                .map(|error| diagnostics::apply_error(&error, report.applied.len()))
+                .map(|error| diagnostics::apply_error(&error, report.applied.len(), rows))
                 .into_iter()
                 .collect(),
         }

@@ -1,0 +1,69 @@
+//! The emulator's own connection to its PostgreSQL: jobs, IAM mappings, and what a test sets.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+
+use crate::pg::SUPERUSER;
+
+/// How often the server is asked whether it is up.
+const STARTUP_POLL: Duration = Duration::from_millis(5);
+
+pub(crate) struct Database {
+    client: Client,
+    /// A transaction that has submitted a job has committed.
+    jobs_submitted: Arc<Notify>,
+}
+
+impl Database {
+    /// Connects as soon as PostgreSQL takes connections; `None` if it does not in time.
+    pub(crate) async fn connect(socket_dir: &Path, patience: Duration) -> Option<Self> {
+        let mut config = Config::new();
+        config.host_path(socket_dir).user(SUPERUSER).dbname("postgres");
+        let deadline = Instant::now() + patience;
+        let (client, mut connection) = loop {
+            match config.connect(NoTls).await {
+                Ok(connected) => break connected,
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(STARTUP_POLL).await,
+                Err(_) => return None,
+            }
+        };
+        let jobs_submitted = Arc::new(Notify::new());
+        let submitted = Arc::clone(&jobs_submitted);
+        // Ends with the client, which this keeps.
+        tokio::spawn(async move {
+            while let Some(Ok(message)) =
+                std::future::poll_fn(|cx| connection.poll_message(cx)).await
+            {
+                if matches!(message, AsyncMessage::Notification(_)) {
+                    submitted.notify_one();
+                }
+            }
+        });
+        client.batch_execute("LISTEN dsql_internal_jobs").await.ok()?;
+        // A cluster that is started again goes on with its jobs, by a clock that is right.
+        client
+            .batch_execute("UPDATE dsql_internal.control SET skew = '0', jobs_held = false")
+            .await
+            .ok()?;
+        jobs_submitted.notify_one();
+        Some(Self { client, jobs_submitted })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether `AWS IAM GRANT` has given the role to this ARN.
+    pub(crate) async fn is_mapped(&self, arn: &str, role: &str) -> bool {
+        let sql = "SELECT FROM sys.iam_pg_role_mappings WHERE arn = $1 AND pg_role_name = $2";
+        self.client.query_opt(sql, &[&arn, &role]).await.is_ok_and(|row| row.is_some())
+    }
+
+    pub(crate) fn jobs_submitted(&self) -> &Notify {
+        &self.jobs_submitted
+    }
+}

@@ -1,0 +1,116 @@
+//! How a fault is brought about: what PostgreSQL is sent in place of the statement, and what becomes of the answer.
+//!
+//! PostgreSQL itself ends, aborts and commits transactions, so that a fault leaves what the same fault would leave on
+//! a real cluster.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::error_response::{DATA_CONFLICT, ErrorResponse, SCHEMA_CONFLICT};
+use crate::faults::{Fault, Met, command_of};
+use crate::rules::Statement;
+
+/// A statement that fails; nobody gets to see its words.
+const FAILURE: &str = "SELECT dsql_internal.refuse('57014', 'fault')";
+
+/// A fault that has met its statement.
+#[derive(Debug)]
+pub(crate) struct Injection {
+    pub(crate) met: Met,
+    pub(crate) sent: Sent,
+    pub(crate) answer: Answer,
+}
+
+/// What PostgreSQL is sent. But for delays, nothing follows it in the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Itself,
+    /// A statement that fails, which aborts the transaction.
+    Failure,
+    /// The end of the transaction that the client wants to commit.
+    Rollback,
+    /// The statement in the middle of a transaction, and then a failure: if PostgreSQL met the end of the message
+    /// instead, it would take it for the end of an implicit transaction, and commit.
+    ItselfThenFailure,
+}
+
+/// What the client gets.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    Real,
+    Late(Duration),
+    Error(ErrorResponse),
+    /// Nothing: the connection ends when PostgreSQL has done all that it was sent.
+    HangUp,
+    /// Nothing: the connection ends at once.
+    HangUpAtOnce,
+}
+
+/// Where a statement stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The session is in a transaction block.
+    pub(crate) in_block: bool,
+    /// Nothing follows in the message.
+    pub(crate) is_last: bool,
+}
+
+impl Injection {
+    pub(crate) fn new(met: Met, statement: &Statement, place: Place) -> Self {
+        let commits = command_of(&statement.sql) == "COMMIT";
+        let ends = is_end(&statement.sql) || (!place.in_block && place.is_last);
+        let error = |code: &str, message: &str| Answer::Error(ErrorResponse::error(code, message));
+        let in_its_place = if commits { Sent::Rollback } else { Sent::Failure };
+        let then_cut = if ends { Sent::Itself } else { Sent::ItselfThenFailure };
+        let unavailable = error("XX000", "server unavailable");
+        let (sent, answer) = match met.fault() {
+            Fault::CloseBefore => (Sent::Failure, Answer::HangUp),
+            Fault::CloseAfter => (then_cut, Answer::HangUp),
+            Fault::CloseInFlight => (then_cut, Answer::HangUpAtOnce),
+            Fault::DataConflict => (in_its_place, error("40001", DATA_CONFLICT)),
+            Fault::SchemaConflict => (in_its_place, error("40001", SCHEMA_CONFLICT)),
+            Fault::UnavailableAfter if ends => (Sent::Itself, unavailable),
+            Fault::UnavailableBefore | Fault::UnavailableAfter => (in_its_place, unavailable),
+            Fault::Error { code, message } => (in_its_place, error(code, message)),
+            Fault::DelayBefore(_) => (Sent::Itself, Answer::Real),
+            Fault::DelayAnswer(by) => (Sent::Itself, Answer::Late(*by)),
+        };
+        Self { met, sent, answer }
+    }
+
+    pub(crate) fn hangs_up(&self) -> bool {
+        matches!(self.answer, Answer::HangUp | Answer::HangUpAtOnce)
+    }
+
+    /// What PostgreSQL is sent in place of the statement.
+    pub(crate) fn sql<'a>(&self, statement: &'a Statement) -> Cow<'a, str> {
+        match self.sent {
+            Sent::Itself => statement.for_postgres(),
+            Sent::Failure => Cow::Borrowed(FAILURE),
+            Sent::Rollback => Cow::Borrowed("ROLLBACK"),
+            Sent::ItselfThenFailure => format!("{}; {FAILURE}", statement.for_postgres()).into(),
+        }
+    }
+
+    /// Whether the statement is the last that PostgreSQL gets to see of its message.
+    pub(crate) fn cuts(&self) -> bool {
+        !matches!(self.answer, Answer::Real | Answer::Late(_))
+    }
+
+    /// How long the message waits before it is sent.
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        match self.met.fault() {
+            Fault::DelayBefore(delay) => Some(*delay),
+            _ => None,
+        }
+    }
+}
+
+fn is_end(sql: &str) -> bool {
+    matches!(command_of(sql).as_str(), "COMMIT" | "ROLLBACK")
+}
+
+/// Whether the session is in a transaction block after this statement.
+pub(crate) fn is_in_block_after(sql: &str, before: bool) -> bool {
+    before && !is_end(sql) || command_of(sql) == "BEGIN"
+}

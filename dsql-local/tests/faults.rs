@@ -1,0 +1,461 @@
+//! Faults happen when they are told to, to the statement they are told to, and leave what such a fault leaves.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Failure, admin, cluster, eventually, failure, rows, run, value};
+use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Options, Outcome};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio_postgres::Client;
+
+const OC000: (&str, &str) = ("40001", "change conflicts with another transaction (OC000)");
+const OC001: (&str, &str) = ("40001", "schema has been updated by another transaction (OC001)");
+const UNAVAILABLE: (&str, &str) = ("XX000", "server unavailable");
+
+async fn with_table(cluster: &Cluster) -> Client {
+    let client = admin(cluster).await;
+    run(&client, "CREATE TABLE t (a int PRIMARY KEY)").await;
+    client
+}
+
+/// Sends a message whose answer never comes.
+async fn cut_off(client: &Client, sql: &str) {
+    assert_eq!(failure(client, sql).await.code, "", "{sql}");
+    eventually("the connection has ended", async || client.is_closed()).await;
+}
+
+/// The numbers in `t`, as a session that begins now sees them.
+async fn numbers(cluster: &Cluster) -> Vec<String> {
+    let rows = rows(&admin(cluster).await, "SELECT a FROM t ORDER BY a").await;
+    rows.into_iter().flatten().flatten().collect()
+}
+
+fn logged(cluster: &Cluster, sql: &str) -> LoggedStatement {
+    let mut found = cluster.statements();
+    found.retain(|statement| statement.sql == sql);
+    assert_eq!(found.len(), 1, "{sql}: {found:?}");
+    found.remove(0)
+}
+
+fn outcome(cluster: &Cluster, sql: &str) -> Option<Outcome> {
+    logged(cluster, sql).outcome
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_before_the_commit_has_written_nothing() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    let rule = cluster.inject(Matcher::command("COMMIT"), Fault::CloseBefore);
+
+    cut_off(&client, "BEGIN; INSERT INTO t VALUES (1); COMMIT").await;
+
+    assert!(numbers(&cluster).await.is_empty());
+    let fired = cluster.fired_faults();
+    assert_eq!(fired.len(), 1);
+    assert_eq!(
+        (fired[0].rule, &fired[0].fault, fired[0].session, fired[0].sql.as_str()),
+        (rule, &Fault::CloseBefore, 1, "COMMIT")
+    );
+    assert_eq!(outcome(&cluster, "INSERT INTO t VALUES (1)"), Some(Outcome::RolledBack));
+    let commit = logged(&cluster, "COMMIT");
+    assert_eq!((commit.tag, commit.sqlstate, commit.outcome), (None, None, None));
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_after_the_commit_has_written_all_up_to_it() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    cluster.inject(Matcher::command("COMMIT"), Fault::CloseAfter);
+
+    let sql = "BEGIN; INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2)";
+    cut_off(&client, sql).await;
+
+    assert_eq!(numbers(&cluster).await, ["1"]);
+    assert_eq!(outcome(&cluster, "INSERT INTO t VALUES (1)"), Some(Outcome::Committed));
+    let commit = logged(&cluster, "COMMIT");
+    assert_eq!(commit.tag.as_deref(), Some("COMMIT"));
+    assert_eq!(commit.transaction, logged(&cluster, "INSERT INTO t VALUES (1)").transaction);
+    assert_eq!(outcome(&cluster, "INSERT INTO t VALUES (2)"), None);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_flight_leaves_the_statement_to_run() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    cluster.inject(Matcher::containing("VALUES (1)"), Fault::CloseInFlight);
+    cluster.inject(Matcher::command("COMMIT"), Fault::CloseInFlight);
+
+    cut_off(&client, "INSERT INTO t SELECT 1 FROM pg_sleep(0.2) UNION VALUES (1)").await;
+    cut_off(&admin(&cluster).await, "BEGIN; INSERT INTO t VALUES (2); COMMIT").await;
+
+    eventually("both have run", async || numbers(&cluster).await == ["1", "2"]).await;
+    let committed = async || {
+        let statements = cluster.statements();
+        let commits = statements.iter().filter(|statement| statement.sql == "COMMIT");
+        commits.filter(|it| it.outcome == Some(Outcome::Committed)).count() == 1
+    };
+    eventually("the journal knows", committed).await;
+}
+
+#[tokio::test]
+async fn the_connection_may_end_around_a_statement_of_its_own() {
+    let cluster = cluster().await;
+    for (fault, stays) in [(Fault::CloseBefore, false), (Fault::CloseAfter, true)] {
+        cluster.inject(Matcher::command("create table"), fault);
+        cut_off(&admin(&cluster).await, "CREATE TABLE t (a int PRIMARY KEY)").await;
+
+        let client = admin(&cluster).await;
+        let exists = value(&client, "SELECT (to_regclass('t') IS NOT NULL)::text").await;
+        assert_eq!(exists, stays.to_string());
+    }
+
+    cluster.inject(Matcher::command("create index"), Fault::CloseAfter);
+    cut_off(&admin(&cluster).await, "CREATE INDEX ASYNC i ON t (a)").await;
+    let client = admin(&cluster).await;
+    let completed = "SELECT count(*) FROM sys.jobs WHERE status = 'completed'";
+    eventually("its job runs", async || value(&client, completed).await == "1").await;
+    assert_eq!(cluster.fired_faults().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_cut_inside_a_transaction_is_rolled_back_whole() {
+    for fault in [Fault::CloseBefore, Fault::CloseAfter, Fault::CloseInFlight] {
+        for message in [
+            "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); INSERT INTO t VALUES (3)",
+            "BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT",
+        ] {
+            let cluster = cluster().await;
+            let client = with_table(&cluster).await;
+            cluster.inject(Matcher::command("INSERT").nth(2), fault.clone());
+
+            cut_off(&client, message).await;
+
+            let rolled_back = Some(Outcome::RolledBack);
+            eventually("rolled back", async || {
+                outcome(&cluster, "INSERT INTO t VALUES (1)") == rolled_back
+            })
+            .await;
+            assert!(numbers(&cluster).await.is_empty(), "{fault:?} in {message}");
+            let second = logged(&cluster, "INSERT INTO t VALUES (2)");
+            let ran = fault != Fault::CloseBefore;
+            assert_eq!((second.tag.is_some(), second.outcome), (ran, rolled_back.filter(|_| ran)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_over_several_messages_is_cut_the_same() {
+    for (fault, left) in [(Fault::CloseBefore, false), (Fault::CloseAfter, true)] {
+        let cluster = cluster().await;
+        let client = with_table(&cluster).await;
+        cluster.inject(Matcher::command("COMMIT"), fault);
+
+        run(&client, "BEGIN").await;
+        run(&client, "INSERT INTO t VALUES (1)").await;
+        cut_off(&client, "COMMIT").await;
+
+        assert_eq!(!numbers(&cluster).await.is_empty(), left);
+    }
+}
+
+#[tokio::test]
+async fn the_extended_protocol_is_cut_the_same() {
+    for (fault, left) in [
+        (Fault::CloseBefore, false),
+        (Fault::CloseAfter, true),
+        (Fault::CloseInFlight, true),
+        (Fault::UnavailableBefore, false),
+        (Fault::UnavailableAfter, true),
+    ] {
+        let cluster = cluster().await;
+        let client = with_table(&cluster).await;
+        let closes = !matches!(fault, Fault::UnavailableBefore | Fault::UnavailableAfter);
+        let code = if closes { "" } else { "XX000" };
+
+        // A statement that commits itself, and a COMMIT.
+        cluster.inject(Matcher::command("INSERT"), fault.clone());
+        let insert = client.prepare("INSERT INTO t VALUES ($1)").await.expect("prepared");
+        let error = client.execute(&insert, &[&1]).await.expect_err("a fault");
+        assert_eq!(Failure::from(error).code, code, "{fault:?}");
+
+        let client = if closes { admin(&cluster).await } else { client };
+        run(&client, "BEGIN").await;
+        client.execute("INSERT INTO t VALUES ($1)", &[&2]).await.expect("no rule is left");
+        cluster.inject(Matcher::command("COMMIT"), fault.clone());
+        let error = client.execute("COMMIT", &[]).await.expect_err("a fault");
+        assert_eq!(Failure::from(error).code, code, "{fault:?}");
+
+        let expected: &[&str] = if left { &["1", "2"] } else { &[] };
+        eventually("it is over", async || numbers(&cluster).await == expected).await;
+        if !closes {
+            run(&client, "INSERT INTO t VALUES (3)").await;
+        }
+        assert_eq!(cluster.fired_faults().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_statement_in_a_block_of_the_extended_protocol_is_rolled_back_with_it() {
+    for fault in [Fault::CloseBefore, Fault::CloseAfter] {
+        let cluster = cluster().await;
+        let client = with_table(&cluster).await;
+        cluster.inject(Matcher::command("INSERT").nth(2), fault);
+
+        run(&client, "BEGIN; INSERT INTO t VALUES (1)").await;
+        let error = client.execute("INSERT INTO t VALUES ($1)", &[&2]).await.expect_err("cut off");
+
+        assert_eq!(Failure::from(error).code, "");
+        eventually("the connection has ended", async || client.is_closed()).await;
+        assert!(numbers(&cluster).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_commit_may_conflict() {
+    for (fault, words) in [
+        (Fault::DataConflict, OC000),
+        (Fault::SchemaConflict, OC001),
+        (Fault::UnavailableBefore, UNAVAILABLE),
+    ] {
+        let cluster = cluster().await;
+        let client = with_table(&cluster).await;
+        cluster.inject(Matcher::command("COMMIT"), fault.clone());
+        cluster.inject(Matcher::command("COMMIT"), fault);
+
+        let message = "BEGIN; INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2)";
+        assert_eq!(failure(&client, message).await, words);
+        run(&client, "BEGIN; INSERT INTO t VALUES (3)").await;
+        assert_eq!(failure(&client, "COMMIT").await, words);
+
+        // The block is over.
+        run(&client, "INSERT INTO t VALUES (4)").await;
+        assert_eq!(numbers(&cluster).await, ["4"]);
+        assert_eq!(outcome(&cluster, "INSERT INTO t VALUES (1)"), Some(Outcome::RolledBack));
+        assert_eq!(outcome(&cluster, "INSERT INTO t VALUES (4)"), Some(Outcome::Committed));
+    }
+}
+
+#[tokio::test]
+async fn a_statement_may_conflict_and_aborts_its_block() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    cluster.inject(Matcher::any(), Fault::SchemaConflict);
+    cluster.inject(Matcher::command("INSERT"), Fault::DataConflict);
+    let full = Fault::Error { code: "53300".to_owned(), message: "too many".to_owned() };
+    cluster.inject(Matcher::command("INSERT"), full);
+
+    assert_eq!(failure(&client, "SELECT 1").await, OC001);
+    run(&client, "BEGIN").await;
+    assert_eq!(failure(&client, "INSERT INTO t VALUES (1)").await, OC000);
+    assert_eq!(failure(&client, "SELECT 1").await.code, "25P02");
+    run(&client, "ROLLBACK").await;
+    assert_eq!(failure(&client, "INSERT INTO t VALUES (2)").await, ("53300", "too many"));
+
+    assert!(numbers(&cluster).await.is_empty());
+    assert!(cluster.waiting_faults().is_empty());
+}
+
+#[tokio::test]
+async fn an_unavailable_server_may_have_committed() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    for message in ["INSERT INTO t VALUES (1)", "BEGIN; INSERT INTO t VALUES (2); COMMIT"] {
+        let command = if message.starts_with("BEGIN") { "COMMIT" } else { "INSERT" };
+        cluster.inject(Matcher::command(command), Fault::UnavailableAfter);
+
+        assert_eq!(failure(&client, message).await, UNAVAILABLE);
+    }
+
+    assert_eq!(value(&client, "SELECT count(*) FROM t").await, "2");
+    let insert = logged(&cluster, "INSERT INTO t VALUES (1)");
+    assert_eq!(insert.tag.as_deref(), Some("INSERT 0 1"));
+    assert_eq!(insert.sqlstate.as_deref(), Some("XX000"));
+    assert_eq!(insert.outcome, Some(Outcome::Committed));
+
+    // In the middle of a transaction there is nothing that could have committed.
+    cluster.inject(Matcher::command("INSERT"), Fault::UnavailableAfter);
+    run(&client, "BEGIN").await;
+    assert_eq!(failure(&client, "INSERT INTO t VALUES (3)").await, UNAVAILABLE);
+    assert_eq!(failure(&client, "SELECT 1").await.code, "25P02");
+}
+
+#[tokio::test]
+async fn a_fault_whose_statement_is_not_reached_waits_on() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    let rule = cluster.inject(Matcher::command("COMMIT"), Fault::DataConflict);
+
+    let message = "BEGIN; INSERT INTO t VALUES (1), (1); COMMIT";
+    assert_eq!(failure(&client, message).await.code, "23505");
+    assert_eq!(cluster.waiting_faults(), [rule]);
+    assert!(cluster.fired_faults().is_empty());
+    // A COMMIT of an aborted block only rolls it back.
+    run(&client, "COMMIT").await;
+    assert_eq!(failure(&client, "BEGIN; SELECT 1 / 0; COMMIT").await.code, "22012");
+    client.execute("COMMIT", &[]).await.expect("it rolls back");
+    assert_eq!(cluster.waiting_faults(), [rule]);
+
+    assert_eq!(failure(&client, "BEGIN; INSERT INTO t VALUES (1); COMMIT").await, OC000);
+    assert_eq!(cluster.fired_faults().len(), 1);
+}
+
+#[tokio::test]
+async fn rules_that_are_cleared_do_not_fire() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    cluster.inject(Matcher::any(), Fault::CloseBefore);
+
+    cluster.clear_faults();
+
+    run(&client, "INSERT INTO t VALUES (1)").await;
+    assert!(cluster.fired_faults().is_empty());
+}
+
+#[tokio::test]
+async fn a_rule_may_wait_for_one_session() {
+    let cluster = cluster().await;
+    let (first, second) = (admin(&cluster).await, admin(&cluster).await);
+    cluster.inject(Matcher::any().in_session(2).by_user("admin"), Fault::SchemaConflict);
+
+    run(&first, "SELECT 1").await;
+    assert_eq!(failure(&second, "SELECT 1").await, OC001);
+}
+
+#[tokio::test]
+async fn a_message_and_an_answer_may_be_late() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    let delay = Duration::from_millis(300);
+    cluster.inject(Matcher::command("INSERT"), Fault::DelayBefore(delay));
+    cluster.inject(Matcher::command("INSERT"), Fault::DelayAnswer(delay));
+    let watch = admin(&cluster).await;
+
+    let began = Instant::now();
+    run(&client, "INSERT INTO t VALUES (1)").await;
+    assert!(began.elapsed() >= delay);
+
+    let began = Instant::now();
+    let late = async {
+        run(&client, "INSERT INTO t VALUES (2)").await;
+        began.elapsed()
+    };
+    let seen = async {
+        eventually("it has run", async || value(&watch, "SELECT count(*) FROM t").await == "2")
+            .await;
+        began.elapsed()
+    };
+    let (late, seen) = tokio::join!(late, seen);
+    assert!(late >= delay && seen < late, "{seen:?} {late:?}");
+    assert_eq!(cluster.fired_faults().len(), 2);
+}
+
+#[tokio::test]
+async fn the_journal_knows_what_became_of_a_client_that_left() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    let insert = "INSERT INTO t SELECT 1 FROM pg_sleep(0.2)";
+    let open = "INSERT INTO t VALUES (2)";
+
+    let gone = admin(&cluster).await;
+    run(&gone, "BEGIN").await;
+    run(&gone, open).await;
+    drop(gone);
+    // Left in the middle of it, as a killed process leaves.
+    let sent = tokio::time::timeout(Duration::from_millis(50), client.simple_query(insert)).await;
+    assert!(sent.is_err());
+    drop(client);
+
+    eventually("both are settled", async || {
+        outcome(&cluster, insert) == Some(Outcome::Committed)
+            && outcome(&cluster, open) == Some(Outcome::RolledBack)
+    })
+    .await;
+    assert_eq!(numbers(&cluster).await, ["1"]);
+}
+
+/// Sends requests to the control port, a line each, and gives the answers.
+async fn ask(cluster: &Cluster, requests: &[Value]) -> Vec<Value> {
+    let port = cluster.control_port().expect("there is one");
+    let mut tcp = TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
+    let (reading, mut writing) = tcp.split();
+    let mut lines = BufReader::new(reading).lines();
+    let mut answers = Vec::new();
+    for request in requests {
+        writing.write_all(format!("{request}\n").as_bytes()).await.expect("sent");
+        let line = lines.next_line().await.expect("an answer").expect("a line");
+        answers.push(serde_json::from_str(&line).expect("JSON"));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn the_control_port_does_what_the_methods_do() {
+    let mut options = Options::default();
+    options.control_port = Some(0);
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+    let client = with_table(&cluster).await;
+
+    let faults = [
+        json!({ "inject": { "match": { "command": "INSERT", "nth": 2, "user": "admin" }, "fault": "data_conflict" } }),
+        json!({ "inject": { "match": { "regex": "(?i)^select", "session": 1 },
+                            "fault": { "error": { "code": "53300", "message": "too many" } } } }),
+        json!({ "inject": { "match": { "containing": "COMMIT" }, "fault": "close_after" } }),
+        json!({ "inject": { "fault": { "delay_before_ms": 1 } } }),
+        json!({ "fail_job": { "object": "public.i", "details": "out of luck" } }),
+        json!({ "skew_clock": { "seconds": 60 } }),
+        json!("hold_jobs"),
+    ];
+    let answers = ask(&cluster, &faults).await;
+    let rule = |number| json!({ "ok": { "rule": number } });
+    let done = json!({ "ok": null });
+    assert_eq!(answers, [rule(1), rule(2), rule(3), rule(4), done.clone(), done.clone(), done]);
+
+    run(&client, "INSERT INTO t VALUES (1)").await;
+    assert_eq!(failure(&client, "INSERT INTO t VALUES (2)").await, OC000);
+    assert_eq!(failure(&client, "SELECT 1").await, ("53300", "too many"));
+    run(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    cut_off(&client, "BEGIN; INSERT INTO t VALUES (3); COMMIT").await;
+
+    let answers = ask(&cluster, &[json!("release_jobs"), json!("purge_jobs")]).await;
+    assert_eq!(answers, [json!({ "ok": null }), json!({ "ok": null })]);
+    let state = async || ask(&cluster, &[json!("state")]).await.remove(0)["ok"].take();
+    eventually("the job has failed", async || state().await["failed_jobs"] != json!([])).await;
+    let state = state().await;
+    assert_eq!(state["sessions"], 1);
+    assert_eq!(state["waiting"], json!([]));
+    assert_eq!(state["jobs"][0]["details"], "out of luck");
+    let fired: Vec<_> =
+        state["fired"].as_array().expect("an array").iter().map(|fired| &fired["rule"]).collect();
+    assert_eq!(fired, [1, 2, 4, 3]);
+    let statements = state["statements"].as_array().expect("an array");
+    let commit = json!({ "session": 1, "sql": "COMMIT", "tag": "COMMIT", "sqlstate": null,
+                         "transaction": statements.last().expect("one")["transaction"], "outcome": "committed" });
+    assert_eq!(statements.last(), Some(&commit));
+}
+
+#[tokio::test]
+async fn a_request_that_is_none_is_answered_with_what_is_wrong_with_it() {
+    let mut options = Options::default();
+    options.control_port = Some(0);
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+
+    let requests = [
+        json!("explode"),
+        json!({ "inject": { "fault": "close_before", "matcher": {} } }),
+        json!({ "inject": { "fault": "close_before", "match": { "regex": "(" } } }),
+        json!({ "analyze": { "table": "public.nothing" } }),
+        json!("clear_faults"),
+    ];
+    let answers = ask(&cluster, &requests).await;
+
+    let words: Vec<_> =
+        answers.iter().map(|answer| answer["error"].as_str().unwrap_or("")).collect();
+    assert!(words[0].contains("unknown variant `explode`"), "{words:?}");
+    assert!(words[1].contains("unknown field `matcher`"), "{words:?}");
+    assert_eq!(words[2], "\"(\" is no regular expression");
+    assert_eq!(words[3], "relation \"public.nothing\" does not exist");
+    assert_eq!(answers[4], json!({ "ok": null }));
+}
