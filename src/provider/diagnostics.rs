@@ -5,13 +5,15 @@
 
 mod findings;
 
-pub(super) use findings::{Found, another_kind, doubted, hazards, refused, render_error};
+pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
 
+use super::contract::FunctionError;
 use crate::database::{ConnectError, Error, LedgerSchema, Outcome, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::{ApplyError, Failure, PlanError, StepError};
 use crate::formats::FormatError;
 use crate::migration::Version;
+use crate::sql::{Refusal, SplitError};
 use crate::value::AttributePath;
 
 /// A directory or file that cannot be read as migrations.
@@ -31,12 +33,42 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
         FormatError::DuplicateVersion { .. } => "Two migrations have the same version",
         FormatError::VersionNotANumber { .. } => "Version of a migration is not a number",
         FormatError::UnsupportedFormat { .. } => "Migration directory of another tool",
-        FormatError::AmbiguousFormat { .. } => "Format of the migration directory is not clear",
+        FormatError::AmbiguousFormat { .. } | FormatError::UndecidedFormat { .. } => {
+            "Format of the migration directory is not clear"
+        }
+        FormatError::ForeignName { .. } => "File name does not fit the format of the directory",
+        FormatError::Program { .. } => "Migration is not SQL",
+        FormatError::Environment { .. } | FormatError::Placeholder { .. } => {
+            "Migration is a template"
+        }
+        FormatError::Repeatable { .. } => "Repeatable migrations are not supported yet",
+        FormatError::Baseline { .. } | FormatError::Checkpoint { .. } => {
+            "Baselines are not supported yet"
+        }
+        FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
+            "atlas.sum does not fit the directory"
+        }
         _ => "Invalid migration directory",
     };
     Diagnostic::error(summary)
         .detail(format!("{}\n\n{}", sentence(&chain(error)), error.advice()))
         .at(path)
+}
+
+/// A text in a function's argument that is not whole.
+pub(super) fn text_error(error: &SplitError) -> FunctionError {
+    FunctionError::new(format!("Line {}: {error}.", error.line()))
+}
+
+/// A statement in a function's argument that has no place in a migration.
+pub(super) fn refused(line: usize, refusal: &Refusal) -> FunctionError {
+    let Refusal { statement, reason, advice } = refusal;
+    FunctionError::new(format!("Line {line} holds {statement}: {reason}. {advice}"))
+}
+
+/// A file name in a function's argument that tells nothing.
+pub(super) fn name_error(error: &FormatError) -> FunctionError {
+    FunctionError::new(sentence(&error.to_string()))
 }
 
 /// A comparison with the ledger that a practitioner must settle.

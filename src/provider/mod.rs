@@ -7,6 +7,7 @@ pub mod contract;
 
 mod clusters;
 mod diagnostics;
+mod functions;
 mod resources;
 mod settings;
 mod timeouts;
@@ -16,7 +17,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::clusters::Clusters;
-use self::contract::{Provider, Resource};
+use self::contract::{Function, Provider, Resource};
+use self::functions::checksum::ChecksumFunction;
+use self::functions::lint::LintFunction;
+use self::functions::parse_version::ParseVersionFunction;
+use self::functions::split::SplitFunction;
 use self::resources::migration::MigrationResource;
 use self::resources::migration_set::MigrationSetResource;
 pub use self::settings::Environment;
@@ -29,6 +34,7 @@ use crate::value::{Object, Value};
 pub struct DsqlProvider {
     clusters: Arc<Clusters>,
     resources: Vec<Box<dyn Resource>>,
+    functions: Vec<Box<dyn Function>>,
 }
 
 impl DsqlProvider {
@@ -41,7 +47,13 @@ impl DsqlProvider {
             Box::new(MigrationResource::new(Arc::clone(&clusters))),
             Box::new(MigrationSetResource::new(Arc::clone(&clusters))),
         ];
-        Self { clusters, resources }
+        let functions: Vec<Box<dyn Function>> = vec![
+            Box::new(ChecksumFunction),
+            Box::new(LintFunction),
+            Box::new(ParseVersionFunction),
+            Box::new(SplitFunction),
+        ];
+        Self { clusters, resources, functions }
     }
 }
 
@@ -56,6 +68,10 @@ impl Provider for DsqlProvider {
 
     fn resources(&self) -> &[Box<dyn Resource>] {
         &self.resources
+    }
+
+    fn functions(&self) -> &[Box<dyn Function>] {
+        &self.functions
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {

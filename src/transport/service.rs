@@ -14,7 +14,9 @@ use super::lifetime::Lifetime;
 use super::wire::tfplugin6::{self as wire, provider_server};
 use super::{from_proto, to_proto};
 use crate::diagnostic::{Diagnostic, chain};
-use crate::provider::contract::{ApplyRequest, PlanRequest, Provider, ReadRequest, Resource};
+use crate::provider::contract::{
+    ApplyRequest, FunctionError, PlanRequest, Provider, ReadRequest, Resource,
+};
 use crate::value::{Type, Value};
 
 /// Serves a provider.
@@ -123,6 +125,45 @@ fn failed(diagnostic: Diagnostic) -> Vec<wire::Diagnostic> {
     vec![to_proto::diagnostic(diagnostic)]
 }
 
+fn functions(provider: &dyn Provider) -> HashMap<String, wire::Function> {
+    let functions = provider.functions().iter();
+    functions
+        .map(|function| (function.name().to_owned(), to_proto::function(&function.signature())))
+        .collect()
+}
+
+/// Calls a function with as many arguments as it has parameters.
+fn call(
+    provider: &dyn Provider,
+    request: &wire::call_function::Request,
+) -> Result<wire::DynamicValue, FunctionError> {
+    let mut all = provider.functions().iter();
+    let function = all.find(|function| function.name() == request.name).ok_or_else(|| {
+        FunctionError::new(format!(
+            "This version of the provider has no function {:?}.",
+            request.name
+        ))
+    })?;
+    let signature = function.signature();
+    let (sent, wanted) = (request.arguments.len(), signature.parameters.len());
+    if sent != wanted {
+        return Err(FunctionError::new(format!("{wanted} arguments are required, found {sent}.")));
+    }
+    let mut arguments = Vec::new();
+    for (position, (sent, parameter)) in
+        request.arguments.iter().zip(&signature.parameters).enumerate()
+    {
+        let argument = from_proto::value(Some(sent), &parameter.ty);
+        arguments.push(argument.map_err(|error| function_error(&error).of_argument(position))?);
+    }
+    let answer = function.call(&arguments)?;
+    to_proto::value(&answer, &signature.returns).map_err(|error| function_error(&error))
+}
+
+fn function_error(diagnostic: &Diagnostic) -> FunctionError {
+    FunctionError::new(format!("{}: {}", diagnostic.summary, diagnostic.detail))
+}
+
 fn capabilities() -> wire::ServerCapabilities {
     wire::ServerCapabilities {
         plan_destroy: true,
@@ -138,13 +179,20 @@ impl provider_server::Provider for Service {
         &self,
         _: Request<wire::get_metadata::Request>,
     ) -> Result<Response<wire::get_metadata::Response>, Status> {
-        use wire::get_metadata::{ResourceMetadata, Response as Metadata};
+        use wire::get_metadata::{FunctionMetadata, ResourceMetadata, Response as Metadata};
         let resources = self.provider.resources().iter();
         let resources = resources
             .map(|resource| ResourceMetadata { type_name: resource.type_name().to_owned() })
             .collect();
-        let server_capabilities = Some(capabilities());
-        Ok(Response::new(Metadata { server_capabilities, resources, ..Default::default() }))
+        let functions = self.provider.functions().iter();
+        let functions =
+            functions.map(|function| FunctionMetadata { name: function.name().to_owned() });
+        Ok(Response::new(Metadata {
+            server_capabilities: Some(capabilities()),
+            resources,
+            functions: functions.collect(),
+            ..Default::default()
+        }))
     }
 
     async fn get_provider_schema(
@@ -161,6 +209,7 @@ impl provider_server::Provider for Service {
             Ok(Schemas {
                 provider: Some(to_proto::schema(&provider.schema())),
                 resource_schemas: resource_schemas.collect(),
+                functions: functions(&*provider),
                 server_capabilities: Some(capabilities()),
                 ..Default::default()
             })
@@ -183,7 +232,32 @@ impl provider_server::Provider for Service {
         &self,
         _: Request<wire::get_functions::Request>,
     ) -> Result<Response<wire::get_functions::Response>, Status> {
-        Ok(Response::new(Default::default()))
+        use wire::get_functions::Response as Functions;
+        let provider = Arc::clone(&self.provider);
+        let functions = self.run("GetFunctions", None, async move {
+            Ok(Functions { functions: functions(&*provider), diagnostics: Vec::new() })
+        });
+        let functions = functions.await.unwrap_or_else(|diagnostic| Functions {
+            diagnostics: failed(diagnostic),
+            ..Default::default()
+        });
+        Ok(Response::new(functions))
+    }
+
+    async fn call_function(
+        &self,
+        request: Request<wire::call_function::Request>,
+    ) -> Result<Response<wire::call_function::Response>, Status> {
+        use wire::call_function::Response as Called;
+        let request = request.into_inner();
+        let provider = Arc::clone(&self.provider);
+        let called = self.run("CallFunction", None, async move { Ok(call(&*provider, &request)) });
+        let called = called.await.unwrap_or_else(|crash| Err(function_error(&crash)));
+        let (result, error) = match called {
+            Ok(result) => (Some(result), None),
+            Err(error) => (None, Some(to_proto::function_error(error))),
+        };
+        Ok(Response::new(Called { result, error }))
     }
 
     async fn validate_provider_config(

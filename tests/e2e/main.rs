@@ -13,6 +13,8 @@ mod bad_input;
 mod clusters;
 mod drift;
 mod failed_runs;
+mod formats;
+mod functions;
 mod installation;
 mod life_cycle;
 mod lint;

@@ -23,7 +23,7 @@ pub(in crate::provider) struct Found<'a> {
 }
 
 /// Statements that DSQL is known to refuse, where that ends a plan.
-pub(in crate::provider) fn refused(found: &[Found<'_>], path: AttributePath) -> Diagnostic {
+pub(in crate::provider) fn lint_errors(found: &[Found<'_>], path: AttributePath) -> Diagnostic {
     let mended = found.iter().any(|found| {
         let rewrites = sql::REWRITES.iter().any(|rewrite| rewrite.rule == found.finding.rule);
         rewrites && sql::rewrite(found.statement.shown()).is_some()
@@ -45,7 +45,7 @@ pub(in crate::provider) fn refused(found: &[Found<'_>], path: AttributePath) -> 
 
 /// The same, and statements that the linter cannot read, where that ends nothing. `what` names the
 /// migrations.
-pub(in crate::provider) fn doubted(
+pub(in crate::provider) fn lint_warnings(
     found: &[Found<'_>],
     what: &str,
     path: AttributePath,

@@ -58,17 +58,17 @@ impl Source {
         }
     }
 
-    /// Reads and checks every file.
-    fn read(&self) -> Result<Vec<Migration>, Vec<Diagnostic>> {
-        let migrations = match self {
-            Self::Dir { path, format } => {
-                formats::read_dir(path, *format).map(|directory| directory.migrations)
-            }
+    /// Reads and checks every file; a directory also tells its format.
+    fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+        let read = match self {
+            Self::Dir { path, format } => formats::read_dir(path, *format)
+                .map(|directory| (directory.migrations, Some(directory.format))),
             Self::Files(files) => {
                 formats::read_files(files.iter().map(|(name, sql)| (name.as_str(), sql.as_str())))
+                    .map(|migrations| (migrations, None))
             }
         };
-        migrations.map_err(|errors| {
+        read.map_err(|errors| {
             errors.iter().map(|e| diagnostics::format_error(e, self.path())).collect()
         })
     }
@@ -128,6 +128,12 @@ fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
     }
 }
 
+/// The formats with their words, from the table that also decides what is accepted.
+fn format_description() -> String {
+    let lines = formats::FORMATS.iter().map(|info| format!("`{}` ({})", info.name, info.summary));
+    format!("Format of `dir`. Default: `auto`. One of {}.", lines.collect::<Vec<_>>().join("; "))
+}
+
 fn known(text: &Value) -> Option<String> {
     match text.string() {
         Input::Known(text) => Some(text.to_owned()),
@@ -182,7 +188,9 @@ impl MigrationSetResource {
             set_all(&mut planned, unknown());
             return Ok((planned, Vec::new()));
         };
-        let prepared = rules.prepare(source.read()?);
+        let (migrations, format) = source.read()?;
+        planned.set("detected_format", format.map(|format| format.name().to_owned()));
+        let prepared = rules.prepare(migrations);
         let migrations = &prepared.migrations;
         let what = what(name);
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
@@ -244,7 +252,7 @@ impl MigrationSetResource {
             return refused(vec![run::still_unknown()]);
         };
         let prepared = match source.read() {
-            Ok(migrations) => rules.prepare(migrations),
+            Ok((migrations, _)) => rules.prepare(migrations),
             Err(diagnostics) => return refused(diagnostics),
         };
         let place = match run::place(&self.clusters, config) {
@@ -300,9 +308,9 @@ impl Resource for MigrationSetResource {
                 "Migrations as a map from name (`0001_create_users.sql`) to SQL, in the order of \
                  their numbers.",
             ),
-            Attribute::string("format").optional().description(
-                "Format of `dir`: `auto` (default, recognised by what the directory holds), \
-                 `plain` (`<digits>_<name>.sql`) or `drizzle` (`meta/_journal.json`).",
+            Attribute::string("format").optional().description(format_description()),
+            Attribute::string("detected_format").computed().description(
+                "The format in which `dir` was read; what `auto` has chosen. Null with `files`.",
             ),
             Attribute::string("name").optional().computed().description(
                 "Name of the set in the ledger, so that several sets can share a cluster. \
@@ -442,6 +450,7 @@ fn from_files(migrations: &[Migration]) -> Vec<(&'static str, Value)> {
 
 fn unknown() -> Vec<(&'static str, Value)> {
     let mut attributes = vec![("migrations", Value::Unknown), ("latest_version", Value::Unknown)];
+    attributes.push(("detected_format", Value::Unknown));
     attributes.extend(after_a_look());
     attributes
 }

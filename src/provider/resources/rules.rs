@@ -282,10 +282,10 @@ impl Rules {
         }
         let some = |found: &Vec<Found<'_>>| !found.is_empty();
         let refused =
-            Some(refused).filter(some).map(|found| diagnostics::refused(&found, path.clone()));
+            Some(refused).filter(some).map(|found| diagnostics::lint_errors(&found, path.clone()));
         let doubted = Some(doubted)
             .filter(some)
-            .map(|found| diagnostics::doubted(&found, what, path.clone()));
+            .map(|found| diagnostics::lint_warnings(&found, what, path.clone()));
         refused.into_iter().chain(doubted)
     }
 

@@ -332,3 +332,78 @@ async fn what_the_provider_has_not_is_unimplemented() {
     let status = client().read_data_source(request).await.expect_err("unimplemented");
     assert_eq!(status.code(), tonic::Code::Unimplemented);
 }
+
+#[tokio::test]
+async fn functions_are_listed_wherever_a_host_looks_for_them() {
+    let schemas = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
+    let in_schema = schemas.expect("an answer").into_inner().functions;
+    let listed = client().get_functions(wire::get_functions::Request {}).await;
+    let listed = listed.expect("an answer").into_inner();
+    let metadata = client().get_metadata(wire::get_metadata::Request {}).await;
+    let names = metadata.expect("an answer").into_inner().functions;
+
+    assert_eq!(names.iter().map(|function| &function.name).collect::<Vec<_>>(), ["repeat"]);
+    assert!(listed.diagnostics.is_empty());
+    assert_eq!(in_schema, listed.functions);
+    let repeat = &in_schema["repeat"];
+    assert_eq!(repeat.summary, "A text again and again");
+    assert_eq!(repeat.r#return.as_ref().expect("a type").r#type, br#""string""#);
+    let [text, times] = repeat.parameters.as_slice() else { panic!("{repeat:?}") };
+    assert_eq!((text.name.as_str(), text.r#type.as_slice()), ("text", &br#""string""#[..]));
+    assert_eq!((times.name.as_str(), times.r#type.as_slice()), ("times", &br#""number""#[..]));
+    assert!(!times.allow_null_value && !times.allow_unknown_values);
+}
+
+/// Calls `repeat`.
+async fn repeat(arguments: &[(Value, Type)]) -> wire::call_function::Response {
+    let arguments = arguments.iter().map(|(value, ty)| {
+        let msgpack = encode(value, ty).expect("encoded");
+        wire::DynamicValue { msgpack, json: Vec::new() }
+    });
+    let request =
+        wire::call_function::Request { name: "repeat".to_owned(), arguments: arguments.collect() };
+    client().call_function(request).await.expect("an answer").into_inner()
+}
+
+async fn repeat_ab(times: u64) -> wire::call_function::Response {
+    repeat(&[("ab".into(), Type::String), (times.into(), Type::Number)]).await
+}
+
+#[tokio::test]
+async fn a_function_answers_or_points_at_its_argument() {
+    let called = repeat_ab(3).await;
+    let result = called.result.expect("a result");
+    assert_eq!(decode(&result.msgpack, &Type::String), Ok("ababab".into()));
+    assert!(called.error.is_none());
+
+    let called = repeat_ab(0).await;
+    assert!(called.result.is_none());
+    let error = called.error.expect("an error");
+    assert_eq!((error.text.as_str(), error.function_argument), ("Not once?", Some(1)));
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_with_a_function_is_a_function_error() {
+    let text = |called: wire::call_function::Response| {
+        assert!(called.result.is_none());
+        let error = called.error.expect("an error");
+        (error.text, error.function_argument)
+    };
+
+    let (crash, argument) = text(repeat_ab(13).await);
+    assert!(crash.contains("ended with a panic: asked to"), "{crash}");
+    assert_eq!(argument, None);
+    let (misshapen, _) = text(repeat_ab(99).await);
+    assert!(misshapen.contains("a value of the wrong type"), "{misshapen}");
+    let wrong = [("ab".into(), Type::String), ("x".into(), Type::String)];
+    let (wrong, argument) = text(repeat(&wrong).await);
+    assert!(wrong.contains("\"x\" is not a decimal number"), "{wrong}");
+    assert_eq!(argument, Some(1));
+    let (short, _) = text(repeat(&[("ab".into(), Type::String)]).await);
+    assert_eq!(short, "2 arguments are required, found 1");
+
+    let request = wire::call_function::Request { name: "none".to_owned(), arguments: Vec::new() };
+    let called = client().call_function(request).await.expect("an answer").into_inner();
+    let (unknown, _) = text(called);
+    assert_eq!(unknown, "This version of the provider has no function \"none\"");
+}
