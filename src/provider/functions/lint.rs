@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn findings_and_hazards_come_with_line_rule_and_kind() {
-        let sql = "CREATE TABLE t (\n  id serial);\nDROP TABLE u;\nSELECT FROM WHERE;\nSELECT 1";
+        let sql = "CREATE TABLE t (\n  id serial);\nDROP TABLE u;\nCRATE TABLE v;\nSELECT 1";
 
         let Ok(Value::List(found)) = LintFunction.call(&[sql.into()]) else { panic!("no list") };
 
