@@ -95,7 +95,7 @@ pub(in crate::provider) fn hazards(
         text.push_str(&format!("{}: {} {}\n", rule.name, rule.message, rule.help));
         for statement in statements.iter().take(SHOWN) {
             let line = sql::summary(statement.shown());
-            write!(text, "  {}: {line}\n", statement.origin).unwrap_or_default();
+            writeln!(text, "  {}: {line}", statement.origin).unwrap_or_default();
         }
         if let Some(more @ 1..) = statements.len().checked_sub(SHOWN) {
             text.push_str(&format!("  … and {more} more\n"));
