@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::control;
 use crate::credentials::Credentials;
-use crate::faults::{Fault, Faults, FiredFault, Matcher, RuleId};
+use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
 use crate::state::control::{Control, FiredJobFault, Job};
@@ -222,17 +222,27 @@ impl Cluster {
         self.control.faults().add(matcher, fault)
     }
 
-    /// The faults that have happened, in order.
+    /// Makes a fault happen to the next log-in that has none yet.
+    pub fn fail_log_in(&self, fault: LogInFault) {
+        self.control.faults().add_for_log_in(fault);
+    }
+
+    /// How many faults wait for a log-in.
+    pub fn waiting_log_in_faults(&self) -> usize {
+        self.control.faults().waiting_for_log_ins()
+    }
+
+    /// The faults that have happened to statements, in order.
     pub fn fired_faults(&self) -> Vec<FiredFault> {
         self.control.faults().fired()
     }
 
-    /// The rules that have not fired yet, in order.
+    /// The rules for statements that have not fired yet, in order.
     pub fn waiting_faults(&self) -> Vec<RuleId> {
         self.control.faults().waiting()
     }
 
-    /// Drops the rules that have not fired yet.
+    /// Drops the faults that have not happened yet, but for those of jobs.
     pub fn clear_faults(&self) {
         self.control.faults().clear();
     }
@@ -285,6 +295,11 @@ impl Cluster {
     /// How many sessions have logged in so far.
     pub fn sessions(&self) -> usize {
         self.control.sessions()
+    }
+
+    /// Returns when PostgreSQL has ended on its own; what remains of the cluster then is of no use.
+    pub async fn ended(&self) {
+        self.control.ended().await;
     }
 
     /// Ends all sessions and PostgreSQL, and removes the data; dropping does the same, but blocks the thread for it.

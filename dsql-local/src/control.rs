@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::faults::{Fault, FiredFault, Matcher, RuleId};
+use crate::faults::{Fault, FiredFault, LogInFault, Matcher, RuleId};
 use crate::state::control::Control;
 use crate::state::journal::{LoggedStatement, Outcome};
 
@@ -26,6 +26,7 @@ enum Request {
         r#match: Match,
         fault: FaultName,
     },
+    FailLogIn(LogInName),
     ClearFaults,
     HoldJobs,
     ReleaseJobs,
@@ -70,6 +71,15 @@ enum FaultName {
     DelayAnswerMs(u64),
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LogInName {
+    Asleep,
+    TooManyConnections,
+    RateExceeded,
+    Close,
+}
+
 pub(crate) async fn serve(listener: TcpListener, control: Control) {
     let control = Arc::new(control);
     // Dropped with this task, and its connections with it.
@@ -112,6 +122,15 @@ async fn carry_out(request: Request, control: &Control) -> Result<Value, String>
         Request::Inject { r#match, fault } => {
             let rule = control.faults().add(matcher(r#match)?, fault.into());
             return Ok(json!({ "rule": rule.0 }));
+        }
+        Request::FailLogIn(name) => {
+            control.faults().add_for_log_in(match name {
+                LogInName::Asleep => LogInFault::Asleep,
+                LogInName::TooManyConnections => LogInFault::TooManyConnections,
+                LogInName::RateExceeded => LogInFault::RateExceeded,
+                LogInName::Close => LogInFault::Close,
+            });
+            Ok(())
         }
         Request::ClearFaults => {
             control.faults().clear();
@@ -193,6 +212,7 @@ async fn state(control: &Control) -> Result<Value, tokio_postgres::Error> {
         "statements": control.statements().iter().map(statement).collect::<Vec<_>>(),
         "fired": control.faults().fired().iter().map(fired).collect::<Vec<_>>(),
         "waiting": waiting,
+        "waiting_for_log_ins": control.faults().waiting_for_log_ins(),
         "jobs": jobs,
         "failed_jobs": failed_jobs,
     }))

@@ -30,7 +30,7 @@ mod wire;
 
 pub use cluster::{Cluster, Error, Options};
 pub use credentials::Credentials;
-pub use faults::{Fault, FiredFault, InvalidRegex, Matcher, RuleId};
+pub use faults::{Fault, FiredFault, InvalidRegex, LogInFault, Matcher, RuleId};
 pub use pg::PostgresError;
 pub use state::control::{FiredJobFault, Job};
 pub use state::journal::{LoggedStatement, Outcome};

@@ -124,12 +124,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     announced?;
 
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let ended = tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        () = cluster.ended() => Err("PostgreSQL has ended, and the cluster with it".into()),
+    };
     cluster.stop().await;
-    Ok(())
+    ended
 }
 
 fn announce_as_json(cluster: &Cluster) -> io::Result<()> {

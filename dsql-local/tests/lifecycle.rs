@@ -383,6 +383,19 @@ async fn data_is_for_one_emulator_at_a_time_and_of_one_version() {
 }
 
 #[tokio::test]
+async fn an_emulator_does_not_outlive_its_postgresql() {
+    let mut emulator = binary().await;
+    let (dir, pid) = traces(&emulator.ca_file);
+
+    let killed = Command::new("kill").args(["-QUIT", &pid.to_string()]).status().await;
+    assert!(killed.expect("kill runs").success());
+
+    let status = emulator.child.wait().await.expect("it ends");
+    assert_eq!(status.code(), Some(1));
+    assert!(!dir.exists());
+}
+
+#[tokio::test]
 async fn help_shows_how_to_begin() {
     let output = Command::new(env!("CARGO_BIN_EXE_dsql-local"))
         .arg("--help")

@@ -61,6 +61,10 @@ impl Control {
         signer.map_or(String::new(), |signer| signer.token(host, region, user, LIFE))
     }
 
+    pub(crate) async fn ended(&self) {
+        self.shared.database.ended().await;
+    }
+
     pub(crate) fn faults(&self) -> &Faults {
         &self.shared.faults
     }

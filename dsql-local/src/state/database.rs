@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
 use crate::pg::SUPERUSER;
@@ -16,6 +16,8 @@ pub(crate) struct Database {
     client: Client,
     /// A transaction that has submitted a job has committed.
     jobs_submitted: Arc<Notify>,
+    /// Closed with the connection.
+    connected: watch::Receiver<()>,
 }
 
 impl Database {
@@ -33,8 +35,10 @@ impl Database {
         };
         let jobs_submitted = Arc::new(Notify::new());
         let submitted = Arc::clone(&jobs_submitted);
+        let (connection_ends, connected) = watch::channel(());
         // Ends with the client, which this keeps.
         tokio::spawn(async move {
+            let _until_the_end = connection_ends;
             while let Some(Ok(message)) =
                 std::future::poll_fn(|cx| connection.poll_message(cx)).await
             {
@@ -50,7 +54,14 @@ impl Database {
             .await
             .ok()?;
         jobs_submitted.notify_one();
-        Some(Self { client, jobs_submitted })
+        Some(Self { client, jobs_submitted, connected })
+    }
+
+    /// Returns when PostgreSQL has ended.
+    pub(crate) async fn ended(&self) {
+        let mut connected = self.connected.clone();
+        // Nothing is ever sent; the sender goes with the connection.
+        while connected.changed().await.is_ok() {}
     }
 
     pub(crate) fn client(&self) -> &Client {

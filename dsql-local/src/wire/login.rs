@@ -13,6 +13,7 @@ use super::frame::{Frame, Reader, put_string, read_body};
 use super::settings;
 use super::tls;
 use super::token::{self, Expected};
+use crate::faults::LogInFault;
 use crate::pg::SUPERUSER;
 use crate::state::shared::Shared;
 
@@ -29,6 +30,15 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What DSQL says it is.
 const SERVER_VERSION: &str = "16.15";
+
+/// AWS documentation, "Quotas"; the first is recorded from a cluster.
+const ASLEEP: &str = "unable to accept connection, waking up cluster, please retry later";
+const RATE_EXCEEDED: &str = "Unable to accept connection, rate exceeded.";
+
+fn too_many_connections() -> ErrorResponse {
+    let text = "Unable to accept connection, too many open connections.";
+    ErrorResponse::fatal("53300", text)
+}
 
 /// Both ends of a session that has logged in.
 pub(crate) struct Session {
@@ -118,6 +128,21 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
         return Ok(Greeting::Refused(ErrorResponse::fatal("08P01", text)));
     };
 
+    match shared.faults.of_log_in() {
+        Some(LogInFault::Close) => return Ok(Greeting::Left),
+        // Its SQLSTATE is not recorded anywhere; PostgreSQL's for a server that starts.
+        Some(LogInFault::Asleep) => {
+            return Ok(Greeting::Refused(ErrorResponse::fatal("57P03", ASLEEP)));
+        }
+        Some(LogInFault::TooManyConnections) => {
+            return Ok(Greeting::Refused(too_many_connections()));
+        }
+        Some(LogInFault::RateExceeded) => {
+            return Ok(Greeting::Refused(ErrorResponse::fatal("53400", RATE_EXCEEDED)));
+        }
+        None => {}
+    }
+
     Frame::new(b'R', 3u32.to_be_bytes()).write(client).await?;
     client.flush().await?;
     let Some(answer) = Frame::read(client).await?.filter(|frame| frame.kind == b'p') else {
@@ -178,7 +203,10 @@ async fn relay_greeting(
                     // No such role, or one that may not log in.
                     .filter(|error| error.code() != "28000")
                     .unwrap_or_else(token::access_denied);
-                return Ok(Greeting::Refused(refusal));
+                return Ok(Greeting::Refused(match refusal.code() {
+                    "53300" => too_many_connections(),
+                    _ => refusal,
+                }));
             }
             b'S' => report_as_dsql(&mut frame),
             _ => {}

@@ -323,9 +323,9 @@ impl Resource for MigrationSetResource {
                 "All migrations of the set by version: those in the ledger, and in a plan those \
                  that the apply will run.",
             ),
-            Attribute::string("latest_version")
-                .computed()
-                .description("Version of the migration that was applied last."),
+            Attribute::string("latest_version").computed().description(
+                "Version of the last migration, in the order of the set, that is applied.",
+            ),
             Attribute::list_of("drift", Type::String).computed().description(
                 "Changes of the schema `public` that no migration made, in words. While there are \
                  any, every plan shows an update, and `terraform plan -detailed-exitcode` ends \
