@@ -37,6 +37,20 @@ fn every_page_holds_its_schema_and_its_examples_word_for_word() {
         });
     }
 
+    for source in provider.data_sources() {
+        let name = source.type_name();
+        let folder = format!("examples/data-sources/{name}");
+        let mut examples = vec![("terraform", format!("{folder}/data-source.tf"))];
+        if name == "dsql_migration_status" {
+            examples.push(("hcl", format!("{folder}/migrations.tftest.hcl")));
+        }
+        pages.push(Page {
+            file: format!("docs/data-sources/{}.md", name.trim_start_matches("dsql_")),
+            schema: source.schema(),
+            examples,
+        });
+    }
+
     compare(pages.into_iter().map(|page| {
         let found = read(&page.file);
         let expected = page.renewed(&found);

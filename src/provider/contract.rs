@@ -21,6 +21,9 @@ pub trait Provider: Send + Sync + 'static {
     /// All functions, in a fixed order.
     fn functions(&self) -> &[Box<dyn Function>];
 
+    /// All data source types, in a fixed order.
+    fn data_sources(&self) -> &[Box<dyn DataSource>];
+
     /// Checks the `provider` block. Values may be unknown; nothing is configured yet.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
@@ -124,6 +127,23 @@ impl FunctionError {
     }
 }
 
+/// One data source type.
+#[async_trait]
+pub trait DataSource: Send + Sync + 'static {
+    /// Full type name, for example `dsql_schema`.
+    fn type_name(&self) -> &'static str;
+
+    /// Its schema. Must be deterministic.
+    fn schema(&self) -> Schema;
+
+    /// Checks a configuration without any connection. Values may be unknown.
+    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Looks. The configuration is wholly known, and so must be the answer: an object of the type
+    /// that the schema implies.
+    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
+}
+
 /// Terraform asks what a stored object looks like now.
 #[derive(Debug, Clone)]
 pub struct ReadRequest {
@@ -155,6 +175,8 @@ pub struct PlanRequest {
     pub proposed: Value,
     /// The stored bytes of the prior state.
     pub private: Vec<u8>,
+    /// The bytes of the first plan, if this repeats one at apply. Empty before Terraform 1.16.
+    pub first_plan: Vec<u8>,
 }
 
 /// What an apply would do.

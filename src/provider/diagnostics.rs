@@ -10,6 +10,7 @@ pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnin
 use super::contract::FunctionError;
 use crate::database::{ConnectError, Error, LedgerSchema, Outcome, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
+use crate::engine::drift::{Change, Remedy};
 use crate::engine::{ApplyError, Failure, PlanError, StepError};
 use crate::formats::FormatError;
 use crate::migration::Version;
@@ -79,7 +80,9 @@ pub(super) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
             Diagnostic::error("Applied migration was changed").detail(format!(
                 "{what} An applied migration is never run again, so the change would not reach \
                  the database.\n\n  version:  {version}\n  applied:  {applied}\n  now:      \
-                 {found}\n\nRestore the file, and put what is new into a new migration."
+                 {found}\n\nRestore the file, and put what is new into a new migration. If the \
+                 edit changes nothing in the database (a comment, the layout), accept it with\n\n  \
+                 accept_checksums = {{ \"{version}\" = \"{found}\" }}"
             ))
         }
         PlanError::StatementDiverged { file, line, number, applied, .. } => {
@@ -106,6 +109,61 @@ pub(super) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
             )),
     }
     .at(path)
+}
+
+/// Rows of the ledger that are not as the state knows them.
+pub(super) fn rewritten_ledger(changes: &[String]) -> Option<Diagnostic> {
+    if changes.is_empty() {
+        return None;
+    }
+    Some(Diagnostic::warning("Ledger was changed since the last apply").detail(format!(
+        "The state says otherwise, but the ledger counts:\n\n  {}\n\nA migration without a row, or \
+         one that is not applied according to its row, would be run again. If the ledger was lost, \
+         restore it before the next apply.",
+        changes.join("\n  ")
+    )))
+}
+
+/// Drift that makes a plan an update.
+pub(super) fn drift_warning(changes: &[Change], fingerprint: &str) -> Diagnostic {
+    Diagnostic::warning(DRIFT).detail(drift_words(changes, fingerprint))
+}
+
+/// Drift that makes a plan fail.
+pub(super) fn drift_error(changes: &[Change], fingerprint: &str) -> Diagnostic {
+    Diagnostic::error(DRIFT).detail(drift_words(changes, fingerprint)).at("on_drift")
+}
+
+const DRIFT: &str = "Schema was changed outside of migrations";
+
+/// A warning with hundreds of changes is read by nobody; the attribute `drift` has all of them.
+const SHOWN_CHANGES: usize = 20;
+
+/// Each change, and under it the SQL that takes it back. Terraform keeps indented lines whole.
+fn drift_words(changes: &[Change], fingerprint: &str) -> String {
+    let mut words = "Each line is followed by what a new migration would need to take the change \
+                     back:\n"
+        .to_owned();
+    for change in changes.iter().take(SHOWN_CHANGES) {
+        words.push_str(&format!("\n  {change}\n"));
+        match change.remedy() {
+            Remedy::Sql(statements) => {
+                for statement in statements {
+                    let lines = statement.lines().collect::<Vec<_>>().join("\n      ");
+                    words.push_str(&format!("      {lines};\n"));
+                }
+            }
+            Remedy::Words(remedy) => words.push_str(&format!("      ({remedy})\n")),
+        }
+    }
+    if let Some(more) = changes.len().checked_sub(SHOWN_CHANGES).filter(|more| *more > 0) {
+        words.push_str(&format!("\n  and {more} more, which the attribute drift names\n"));
+    }
+    words.push_str(&format!(
+        "\nTake the changes back, or accept the schema as it is with\n\n  accept_drift = \
+         \"{fingerprint}\"\n\nAn apply does neither by itself."
+    ));
+    words
 }
 
 /// A cluster that cannot be reached, or a request to it that failed outside of migrations.

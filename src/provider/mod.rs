@@ -6,6 +6,7 @@
 pub mod contract;
 
 mod clusters;
+mod data_sources;
 mod diagnostics;
 mod functions;
 mod resources;
@@ -17,7 +18,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::clusters::Clusters;
-use self::contract::{Function, Provider, Resource};
+use self::contract::{DataSource, Function, Provider, Resource};
+use self::data_sources::migration_status::MigrationStatus;
+use self::data_sources::schema::SchemaDataSource;
 use self::functions::checksum::ChecksumFunction;
 use self::functions::lint::LintFunction;
 use self::functions::parse_version::ParseVersionFunction;
@@ -35,6 +38,7 @@ pub struct DsqlProvider {
     clusters: Arc<Clusters>,
     resources: Vec<Box<dyn Resource>>,
     functions: Vec<Box<dyn Function>>,
+    data_sources: Vec<Box<dyn DataSource>>,
 }
 
 impl DsqlProvider {
@@ -42,7 +46,7 @@ impl DsqlProvider {
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         let clusters = Arc::new(Clusters::new(environment));
-        // The table of everything that this provider offers.
+        // The tables of everything that this provider offers.
         let resources: Vec<Box<dyn Resource>> = vec![
             Box::new(MigrationResource::new(Arc::clone(&clusters))),
             Box::new(MigrationSetResource::new(Arc::clone(&clusters))),
@@ -53,7 +57,11 @@ impl DsqlProvider {
             Box::new(ParseVersionFunction),
             Box::new(SplitFunction),
         ];
-        Self { clusters, resources, functions }
+        let data_sources: Vec<Box<dyn DataSource>> = vec![
+            Box::new(MigrationStatus::new(Arc::clone(&clusters))),
+            Box::new(SchemaDataSource::new(Arc::clone(&clusters))),
+        ];
+        Self { clusters, resources, data_sources, functions }
     }
 }
 
@@ -72,6 +80,10 @@ impl Provider for DsqlProvider {
 
     fn functions(&self) -> &[Box<dyn Function>] {
         &self.functions
+    }
+
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &self.data_sources
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
@@ -107,8 +119,8 @@ mod tests {
     #[test]
     fn no_argument_of_a_resource_has_a_name_that_terraform_takes_for_itself() {
         let provider = DsqlProvider::new(Environment::default());
-        for resource in provider.resources() {
-            let schema = resource.schema();
+        let schemas = provider.resources().iter().map(|resource| resource.schema());
+        for schema in schemas.chain(provider.data_sources().iter().map(|source| source.schema())) {
             assert!(!schema.block.attributes.is_empty());
             for attribute in &schema.block.attributes {
                 assert!(!META_ARGUMENTS.contains(&attribute.name.as_str()), "{}", attribute.name);

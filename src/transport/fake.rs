@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{
-    ApplyRequest, ApplyResponse, Function, FunctionError, ImportResponse, Parameter, PlanRequest,
-    PlanResponse, Provider, ReadRequest, ReadResponse, Resource, Signature,
+    ApplyRequest, ApplyResponse, DataSource, Function, FunctionError, ImportResponse, Parameter,
+    PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse, Resource, Signature,
 };
 use crate::schema::{Attribute, Schema};
 use crate::value::{AttributePath, Type, Value};
@@ -26,6 +26,7 @@ use crate::value::{AttributePath, Type, Value};
 pub(super) struct FakeProvider {
     resources: Vec<Box<dyn Resource>>,
     functions: Vec<Box<dyn Function>>,
+    data_sources: Vec<Box<dyn DataSource>>,
     pub(super) configured: Mutex<Vec<(String, Value)>>,
     pub(super) stops: AtomicUsize,
     pub(super) applying: Arc<AtomicUsize>,
@@ -39,6 +40,7 @@ impl FakeProvider {
         Self {
             resources: vec![Box::new(thing)],
             functions: vec![Box::new(Repeat)],
+            data_sources: vec![Box::new(Look)],
             configured: Mutex::default(),
             stops: AtomicUsize::new(0),
             applying,
@@ -60,6 +62,10 @@ impl Provider for FakeProvider {
 
     fn functions(&self) -> &[Box<dyn Function>] {
         &self.functions
+    }
+
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &self.data_sources
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
@@ -200,5 +206,36 @@ impl Resource for Thing {
             id => (Value::object([("id", id.into())]), Vec::new()),
         };
         ImportResponse { state, private: Vec::new(), diagnostics }
+    }
+}
+
+/// The data source `fake_look`, which answers with its `name`, or with an error if that is `fail`.
+struct Look;
+
+#[async_trait]
+impl DataSource for Look {
+    fn type_name(&self) -> &'static str {
+        "fake_look"
+    }
+
+    fn schema(&self) -> Schema {
+        let name = Attribute::string("name").optional().description("What to do.");
+        let seen = Attribute::string("seen").computed().description("What was seen.");
+        Schema::new(vec![name, seen]).description("A look.")
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        match config.get("name") {
+            Some(Value::Null) => vec![Diagnostic::error("No name").at("name")],
+            _ => Vec::new(),
+        }
+    }
+
+    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
+        let name = config.get("name").cloned().unwrap_or(Value::Null);
+        if name == "fail".into() {
+            return Err(vec![Diagnostic::error("Nothing to see")]);
+        }
+        Ok(Value::object([("name", name.clone()), ("seen", name)]))
     }
 }

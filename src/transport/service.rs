@@ -15,7 +15,7 @@ use super::wire::tfplugin6::{self as wire, provider_server};
 use super::{from_proto, to_proto};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::provider::contract::{
-    ApplyRequest, FunctionError, PlanRequest, Provider, ReadRequest, Resource,
+    ApplyRequest, DataSource, FunctionError, PlanRequest, Provider, ReadRequest, Resource,
 };
 use crate::value::{Type, Value};
 
@@ -24,6 +24,7 @@ pub(super) struct Service {
     provider: Arc<dyn Provider>,
     config_type: Arc<Type>,
     resources: HashMap<&'static str, ResourceType>,
+    data_sources: HashMap<&'static str, DataSourceType>,
     lifetime: Lifetime,
     calls: AtomicU64,
 }
@@ -34,6 +35,29 @@ struct ResourceType {
     position: usize,
     version: i64,
     ty: Arc<Type>,
+}
+
+/// What the schema of a data source says, worked out once.
+#[derive(Clone)]
+struct DataSourceType {
+    position: usize,
+    ty: Arc<Type>,
+}
+
+/// A data source type that a request names.
+struct FoundDataSource {
+    provider: Arc<dyn Provider>,
+    kind: DataSourceType,
+}
+
+impl FoundDataSource {
+    fn data_source(&self) -> &dyn DataSource {
+        &*self.provider.data_sources()[self.kind.position]
+    }
+
+    fn ty(&self) -> &Type {
+        &self.kind.ty
+    }
 }
 
 /// A resource type that a request names.
@@ -62,7 +86,24 @@ impl Service {
             (resource.type_name(), ResourceType { position, version: schema.version, ty })
         });
         let resources = resources.collect();
-        Self { provider, config_type, resources, lifetime, calls: AtomicU64::new(0) }
+        let data_sources = provider.data_sources().iter().enumerate().map(|(position, source)| {
+            let ty = Arc::new(source.schema().implied_type());
+            (source.type_name(), DataSourceType { position, ty })
+        });
+        let data_sources = data_sources.collect();
+        let calls = AtomicU64::new(0);
+        Self { provider, config_type, resources, data_sources, lifetime, calls }
+    }
+
+    fn find_data_source(&self, type_name: &str) -> Result<FoundDataSource, Diagnostic> {
+        match self.data_sources.get(type_name) {
+            Some(kind) => {
+                Ok(FoundDataSource { provider: Arc::clone(&self.provider), kind: kind.clone() })
+            }
+            None => Err(Diagnostic::error("Unknown data source type").detail(format!(
+                "This version of the provider has no data source type {type_name:?}."
+            ))),
+        }
     }
 
     fn find(&self, type_name: &str) -> Result<Found, Diagnostic> {
@@ -179,7 +220,13 @@ impl provider_server::Provider for Service {
         &self,
         _: Request<wire::get_metadata::Request>,
     ) -> Result<Response<wire::get_metadata::Response>, Status> {
-        use wire::get_metadata::{FunctionMetadata, ResourceMetadata, Response as Metadata};
+        use wire::get_metadata::{
+            DataSourceMetadata, FunctionMetadata, ResourceMetadata, Response as Metadata,
+        };
+        let data_sources = self.provider.data_sources().iter();
+        let data_sources = data_sources
+            .map(|source| DataSourceMetadata { type_name: source.type_name().to_owned() })
+            .collect();
         let resources = self.provider.resources().iter();
         let resources = resources
             .map(|resource| ResourceMetadata { type_name: resource.type_name().to_owned() })
@@ -190,6 +237,7 @@ impl provider_server::Provider for Service {
         Ok(Response::new(Metadata {
             server_capabilities: Some(capabilities()),
             resources,
+            data_sources,
             functions: functions.collect(),
             ..Default::default()
         }))
@@ -206,7 +254,11 @@ impl provider_server::Provider for Service {
             let resource_schemas = resources.map(|resource| {
                 (resource.type_name().to_owned(), to_proto::schema(&resource.schema()))
             });
+            let data_sources = provider.data_sources().iter();
+            let data_source_schemas = data_sources
+                .map(|source| (source.type_name().to_owned(), to_proto::schema(&source.schema())));
             Ok(Schemas {
+                data_source_schemas: data_source_schemas.collect(),
                 provider: Some(to_proto::schema(&provider.schema())),
                 resource_schemas: resource_schemas.collect(),
                 functions: functions(&*provider),
@@ -319,6 +371,50 @@ impl provider_server::Provider for Service {
         Ok(Response::new(wire::validate_resource_config::Response { diagnostics }))
     }
 
+    async fn validate_data_resource_config(
+        &self,
+        request: Request<wire::validate_data_resource_config::Request>,
+    ) -> Result<Response<wire::validate_data_resource_config::Response>, Status> {
+        let request = request.into_inner();
+        let found = self.find_data_source(&request.type_name);
+        let config = request.config;
+        let diagnostics =
+            self.run("ValidateDataResourceConfig", Some(&request.type_name), async move {
+                let found = found?;
+                let config = from_proto::value(config.as_ref(), found.ty())?;
+                Ok(to_proto::diagnostics(found.data_source().validate(&config)))
+            });
+        let diagnostics = diagnostics.await.unwrap_or_else(failed);
+        Ok(Response::new(wire::validate_data_resource_config::Response { diagnostics }))
+    }
+
+    async fn read_data_source(
+        &self,
+        request: Request<wire::read_data_source::Request>,
+    ) -> Result<Response<wire::read_data_source::Response>, Status> {
+        use wire::read_data_source::Response as Read;
+        let request = request.into_inner();
+        let found = self.find_data_source(&request.type_name);
+        let config = request.config;
+        let read = self.run("ReadDataSource", Some(&request.type_name), async move {
+            let found = found?;
+            let config = from_proto::value(config.as_ref(), found.ty())?;
+            Ok(match found.data_source().read(&config).await {
+                Ok(state) => {
+                    Read { state: Some(to_proto::value(&state, found.ty())?), ..Default::default() }
+                }
+                Err(diagnostics) => {
+                    Read { diagnostics: to_proto::diagnostics(diagnostics), ..Default::default() }
+                }
+            })
+        });
+        let read = read.await.unwrap_or_else(|diagnostic| Read {
+            diagnostics: failed(diagnostic),
+            ..Default::default()
+        });
+        Ok(Response::new(read))
+    }
+
     async fn upgrade_resource_state(
         &self,
         request: Request<wire::upgrade_resource_state::Request>,
@@ -403,6 +499,7 @@ impl provider_server::Provider for Service {
                 prior: from_proto::value(request.prior_state.as_ref(), found.ty())?,
                 proposed: from_proto::value(request.proposed_new_state.as_ref(), found.ty())?,
                 private: request.prior_private,
+                first_plan: request.planned_private,
             };
             let mut plan = found.resource().plan(request).await;
             let planned_state = encode_or(None, &plan.planned, found.ty(), &mut plan.diagnostics);

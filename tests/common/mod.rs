@@ -134,5 +134,5 @@ pub(crate) async fn run_as(
         }
     };
     let plan = plan(migrations, &seen.migrations).unwrap_or_else(|errors| panic!("{errors:?}"));
-    apply(&mut cluster, &plan, &seen, &budget).await
+    apply(&mut cluster, &plan, &seen, &[], &budget).await
 }

@@ -11,6 +11,7 @@ mod world;
 
 mod bad_input;
 mod clusters;
+mod data_sources;
 mod drift;
 mod failed_runs;
 mod formats;
@@ -18,3 +19,7 @@ mod functions;
 mod installation;
 mod life_cycle;
 mod lint;
+mod missing_cluster;
+mod plan_output;
+mod saved_plans;
+mod scheduled_plans;
