@@ -103,8 +103,11 @@ impl fmt::Display for Class {
 /// One statement of a migration, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The SQL without the final semicolon and without comments around it.
+    /// The SQL that is sent, without the final semicolon and without comments around it. It may
+    /// hold the value of a sensitive variable: show [`Statement::shown`], never this.
     pub text: String,
+    /// What the author wrote, where that is not `text`.
+    pub written: Option<Written>,
     /// How it must be run.
     pub class: Class,
     /// Where its first token stands.
@@ -113,6 +116,32 @@ pub struct Statement {
     /// transaction only where this is equal, because authors cut with `COMMIT` what would exceed
     /// DSQL's 3,000 rows.
     pub boundary: usize,
+}
+
+/// A statement before variables were put in and before it was rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// As it stands in the file.
+    pub source: String,
+    /// As it runs, with the names of variables where their values go.
+    pub shown: String,
+}
+
+impl Statement {
+    /// What of it may be shown and recorded: no value of a variable is in it.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.written.as_ref().map_or(&self.text, |written| &written.shown)
+    }
+
+    /// The checksum of what stands in the file, by which a resumed run knows it again.
+    ///
+    /// Not of what is sent: the checksum of a short secret gives the secret away, and a setting
+    /// that is changed between two runs would make a statement another one.
+    #[must_use]
+    pub fn checksum(&self) -> Checksum {
+        Checksum::of(self.written.as_ref().map_or(&self.text, |written| &written.source))
+    }
 }
 
 /// One forward migration: a file, or an entry of `files`.
@@ -148,6 +177,25 @@ mod tests {
 
         assert_eq!(Checksum::of("SELECT 'ß';\r\nSELECT 2;\r\n"), checksum);
         assert_eq!(Checksum::of("\u{feff}SELECT 'ß';\nSELECT 2;\r\n"), checksum);
+    }
+
+    #[test]
+    fn a_statement_is_known_again_by_its_source_and_shows_no_value() {
+        let mut statement = Statement {
+            text: "CREATE ROLE app".to_owned(),
+            written: None,
+            class: Class::Ddl,
+            origin: Origin { file: "a.sql".to_owned(), line: 1 },
+            boundary: 0,
+        };
+        assert_eq!(statement.shown(), "CREATE ROLE app");
+        assert_eq!(statement.checksum(), Checksum::of("CREATE ROLE app"));
+
+        let source = "create role ${name}".to_owned();
+        let shown = "CREATE ROLE ${name}".to_owned();
+        statement.written = Some(Written { source, shown });
+        assert_eq!(statement.shown(), "CREATE ROLE ${name}");
+        assert_eq!(statement.checksum(), Checksum::of("create role ${name}"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use terraform_provider_dsql::formats::FORMATS;
 use terraform_provider_dsql::provider::contract::{Provider as _, Signature};
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::schema::{Attribute, AttributeType, Nesting, Schema};
+use terraform_provider_dsql::sql::{REWRITES, RULES};
 use terraform_provider_dsql::value::Type;
 
 #[test]
@@ -107,6 +108,29 @@ fn rendered_signature(name: &str, signature: &Signature) -> String {
     }
     write!(text, "\n## Return Type\n\n{returns}: {}\n", signature.answer).unwrap();
     text
+}
+
+/// What the linter's guide lists is what the provider has.
+#[test]
+fn hazards_and_rewrites_are_listed_with_their_reasons() {
+    let file = "docs/guides/linting.md";
+    let found = read(file);
+    let mut hazards = String::from("\n| hazard | what may happen | what to do |\n|---|---|---|\n");
+    for rule in RULES {
+        writeln!(hazards, "| `{}` | {} | {} |", rule.name, rule.message, rule.help).unwrap();
+    }
+    let mut rewrites =
+        String::from("\n| rule | what is rewritten | why it is the same |\n|---|---|---|\n");
+    for rewrite in REWRITES {
+        writeln!(rewrites, "| `{}` | {} | {} |", rewrite.rule, rewrite.what, rewrite.reason)
+            .unwrap();
+    }
+    let mut text = found.clone();
+    for (name, table) in [("hazards", hazards), ("rewrites", rewrites)] {
+        let opening = format!("<!-- begin: {name} -->\n");
+        text = replaced(&text, &opening, "<!-- end -->", &format!("{table}\n"), file);
+    }
+    compare(std::iter::once((file.to_owned(), found, text)));
 }
 
 /// The table of formats has the word, whose it is, and the guide of each.

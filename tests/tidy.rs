@@ -144,6 +144,13 @@ const PARTS: &[Part] = &[
         reason: "sql works on text; it knows neither files nor databases nor Terraform",
     },
     Part {
+        name: "sql::lint",
+        parts: &["sql"],
+        crates: &["dsql_lint"],
+        in_tests: &[],
+        reason: "sql::lint is the adapter over dsql-lint; nothing else depends on its types",
+    },
+    Part {
         name: "migration",
         parts: &[],
         crates: &["sha2"],
@@ -273,6 +280,8 @@ fn the_arrows_form_no_circle() {
         let rows = PARTS.iter().filter(|row| row.name == part || is_path_within(row.name, part));
         rows.flat_map(|row| row.parts)
             .map(|target| target.split("::").next().unwrap_or(""))
+            // A narrower row may name the rest of its own part: that is no arrow.
+            .filter(|target| *target != part)
             .collect()
     }
 }

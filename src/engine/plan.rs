@@ -201,7 +201,7 @@ pub fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<
 fn changed_part(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
     begun.statements.iter().find_map(|record| {
         let statement = migration.statements.get(record.number - 1);
-        if statement.is_some_and(|statement| Checksum::of(&statement.text) == record.checksum) {
+        if statement.is_some_and(|statement| statement.checksum() == record.checksum) {
             return None;
         }
         let shown = statement.or(migration.statements.last())?;

@@ -2,7 +2,7 @@
 
 use super::budget::Stop;
 use crate::database::{Error, JobId, StatementRecord, StatementState};
-use crate::migration::{Checksum, Migration, Origin};
+use crate::migration::{Migration, Origin};
 use crate::sql;
 
 /// A step that did not come to its end.
@@ -26,7 +26,7 @@ impl StepError {
         Self {
             origin: statement.origin.clone(),
             number,
-            summary: sql::summary(&statement.text),
+            summary: sql::summary(statement.shown()),
             failure,
         }
     }
@@ -82,9 +82,9 @@ pub(super) fn record(
     let statement = &migration.statements[number - 1];
     StatementRecord {
         number,
-        checksum: Checksum::of(&statement.text),
+        checksum: statement.checksum(),
         class: statement.class.as_str().to_owned(),
-        summary: sql::summary(&statement.text),
+        summary: sql::summary(statement.shown()),
         state,
         before: None,
     }

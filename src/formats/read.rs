@@ -103,7 +103,13 @@ fn add_statements(
         match sql::classify(piece.text) {
             Kind::Run(class) => {
                 let text = piece.text.to_owned();
-                statements.push(Statement { text, class, origin, boundary: *boundary });
+                statements.push(Statement {
+                    text,
+                    written: None,
+                    class,
+                    origin,
+                    boundary: *boundary,
+                });
             }
             Kind::TransactionBegin | Kind::TransactionEnd => *boundary += 1,
             Kind::Refused(refusal) => return Err(FormatError::Refused { origin, refusal }),

@@ -18,11 +18,11 @@ pub trait Provider: Send + Sync + 'static {
     /// All resource types, in a fixed order.
     fn resources(&self) -> &[Box<dyn Resource>];
 
-    /// All data source types, in a fixed order.
-    fn data_sources(&self) -> &[Box<dyn DataSource>];
-
     /// All functions, in a fixed order.
     fn functions(&self) -> &[Box<dyn Function>];
+
+    /// All data source types, in a fixed order.
+    fn data_sources(&self) -> &[Box<dyn DataSource>];
 
     /// Checks the `provider` block. Values may be unknown; nothing is configured yet.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
@@ -61,23 +61,6 @@ pub trait Resource: Send + Sync + 'static {
 
     /// Finds the object that a practitioner named in `terraform import`.
     async fn import(&self, id: &str) -> ImportResponse;
-}
-
-/// One data source type.
-#[async_trait]
-pub trait DataSource: Send + Sync + 'static {
-    /// Full type name, for example `dsql_schema`.
-    fn type_name(&self) -> &'static str;
-
-    /// Its schema. Must be deterministic.
-    fn schema(&self) -> Schema;
-
-    /// Checks a configuration without any connection. Values may be unknown.
-    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
-
-    /// Looks. The configuration is wholly known, and so must be the answer: an object of the type
-    /// that the schema implies.
-    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
 /// One provider function. It must be pure, and it may run in a process that is not configured.
@@ -142,6 +125,23 @@ impl FunctionError {
     pub fn of_argument(self, position: usize) -> Self {
         Self { argument: Some(position), ..self }
     }
+}
+
+/// One data source type.
+#[async_trait]
+pub trait DataSource: Send + Sync + 'static {
+    /// Full type name, for example `dsql_schema`.
+    fn type_name(&self) -> &'static str;
+
+    /// Its schema. Must be deterministic.
+    fn schema(&self) -> Schema;
+
+    /// Checks a configuration without any connection. Values may be unknown.
+    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Looks. The configuration is wholly known, and so must be the answer: an object of the type
+    /// that the schema implies.
+    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
 /// Terraform asks what a stored object looks like now.

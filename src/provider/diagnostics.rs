@@ -3,6 +3,10 @@
 //! A summary is a title; the detail says what happened, what is applied and what is not, and what
 //! to do now.
 
+mod findings;
+
+pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
+
 use super::contract::FunctionError;
 use crate::database::{ConnectError, Error, LedgerSchema, Outcome, ServerError};
 use crate::diagnostic::{Diagnostic, chain};

@@ -22,6 +22,7 @@ use self::contract::{DataSource, Function, Provider, Resource};
 use self::data_sources::migration_status::MigrationStatus;
 use self::data_sources::schema::SchemaDataSource;
 use self::functions::checksum::ChecksumFunction;
+use self::functions::lint::LintFunction;
 use self::functions::parse_version::ParseVersionFunction;
 use self::functions::split::SplitFunction;
 use self::resources::migration::MigrationResource;
@@ -36,8 +37,8 @@ use crate::value::{Object, Value};
 pub struct DsqlProvider {
     clusters: Arc<Clusters>,
     resources: Vec<Box<dyn Resource>>,
-    data_sources: Vec<Box<dyn DataSource>>,
     functions: Vec<Box<dyn Function>>,
+    data_sources: Vec<Box<dyn DataSource>>,
 }
 
 impl DsqlProvider {
@@ -50,14 +51,15 @@ impl DsqlProvider {
             Box::new(MigrationResource::new(Arc::clone(&clusters))),
             Box::new(MigrationSetResource::new(Arc::clone(&clusters))),
         ];
+        let functions: Vec<Box<dyn Function>> = vec![
+            Box::new(ChecksumFunction),
+            Box::new(LintFunction),
+            Box::new(ParseVersionFunction),
+            Box::new(SplitFunction),
+        ];
         let data_sources: Vec<Box<dyn DataSource>> = vec![
             Box::new(MigrationStatus::new(Arc::clone(&clusters))),
             Box::new(SchemaDataSource::new(Arc::clone(&clusters))),
-        ];
-        let functions: Vec<Box<dyn Function>> = vec![
-            Box::new(ChecksumFunction),
-            Box::new(ParseVersionFunction),
-            Box::new(SplitFunction),
         ];
         Self { clusters, resources, data_sources, functions }
     }
@@ -76,12 +78,12 @@ impl Provider for DsqlProvider {
         &self.resources
     }
 
-    fn data_sources(&self) -> &[Box<dyn DataSource>] {
-        &self.data_sources
-    }
-
     fn functions(&self) -> &[Box<dyn Function>] {
         &self.functions
+    }
+
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &self.data_sources
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {

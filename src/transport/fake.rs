@@ -25,8 +25,8 @@ use crate::value::{AttributePath, Type, Value};
 /// number where it promises a text at 99.
 pub(super) struct FakeProvider {
     resources: Vec<Box<dyn Resource>>,
-    data_sources: Vec<Box<dyn DataSource>>,
     functions: Vec<Box<dyn Function>>,
+    data_sources: Vec<Box<dyn DataSource>>,
     pub(super) configured: Mutex<Vec<(String, Value)>>,
     pub(super) stops: AtomicUsize,
     pub(super) applying: Arc<AtomicUsize>,
@@ -39,8 +39,8 @@ impl FakeProvider {
         let thing = Thing { applying: Arc::clone(&applying), stopped: Arc::clone(&stopped) };
         Self {
             resources: vec![Box::new(thing)],
-            data_sources: vec![Box::new(Look)],
             functions: vec![Box::new(Repeat)],
+            data_sources: vec![Box::new(Look)],
             configured: Mutex::default(),
             stops: AtomicUsize::new(0),
             applying,
@@ -60,12 +60,12 @@ impl Provider for FakeProvider {
         &self.resources
     }
 
-    fn data_sources(&self) -> &[Box<dyn DataSource>] {
-        &self.data_sources
-    }
-
     fn functions(&self) -> &[Box<dyn Function>] {
         &self.functions
+    }
+
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &self.data_sources
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {

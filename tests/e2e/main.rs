@@ -18,6 +18,7 @@ mod formats;
 mod functions;
 mod installation;
 mod life_cycle;
+mod lint;
 mod missing_cluster;
 mod plan_output;
 mod saved_plans;

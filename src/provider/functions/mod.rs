@@ -5,6 +5,7 @@
 //! are given, and read no file themselves.
 
 pub(super) mod checksum;
+pub(super) mod lint;
 pub(super) mod parse_version;
 pub(super) mod split;
 

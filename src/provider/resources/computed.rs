@@ -41,11 +41,22 @@ pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A migration as an apply will leave it, as far as that is known before.
-pub(super) fn pending(migration: &Migration) -> Vec<(&'static str, Value)> {
+/// A migration as an apply will leave it, as far as that is known before. What an earlier run has
+/// begun is not run in another way: it stays as its record says, even if `rewrite` has changed.
+pub(super) fn pending(
+    migration: &Migration,
+    begun: Option<&MigrationRecord>,
+) -> Vec<(&'static str, Value)> {
+    let lines = migration.statements.iter().enumerate().map(|(place, statement)| {
+        let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
+        match records.iter().find(|record| record.number == place + 1) {
+            Some(record) => line(&record.class, &record.summary),
+            None => planned_line(statement),
+        }
+    });
     vec![
         ("checksum", migration.checksum.0.as_str().into()),
-        ("statements", Value::list(migration.statements.iter().map(planned_line))),
+        ("statements", Value::list(lines)),
         ("status", MigrationState::Applied.as_str().into()),
         ("applied_at", Value::Unknown),
         ("applied_by", Value::Unknown),
@@ -85,7 +96,7 @@ pub(super) fn rewritten(state: &Value, records: &[MigrationRecord]) -> Vec<Strin
 }
 
 fn planned_line(statement: &Statement) -> String {
-    line(statement.class.as_str(), &sql::summary(&statement.text))
+    line(statement.class.as_str(), &sql::summary(statement.shown()))
 }
 
 fn line(class: &str, summary: &str) -> String {

@@ -13,6 +13,7 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::cluster_attribute;
 use super::super::timeouts::{self, Timeouts};
+use super::rules::{self, Rules};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
@@ -31,6 +32,7 @@ pub(in super::super) struct MigrationResource {
 /// What a configuration says, as far as it is known.
 struct Model {
     source: Input<Source>,
+    rules: Input<Rules>,
     timeouts: Timeouts,
 }
 
@@ -68,10 +70,16 @@ impl Source {
 impl Model {
     fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
         let source = decode_source(config);
+        let rules = Rules::decode(config);
         let timeouts = Timeouts::decode(config);
-        match (source, timeouts) {
-            (Ok(source), Ok(timeouts)) => Ok(Self { source, timeouts }),
-            (source, timeouts) => Err(source.err().into_iter().chain(timeouts.err()).collect()),
+        match (source, rules, timeouts) {
+            (Ok(source), Ok(rules), Ok(timeouts)) => Ok(Self { source, rules, timeouts }),
+            (source, rules, timeouts) => {
+                let mut diagnostics: Vec<Diagnostic> = source.err().into_iter().collect();
+                diagnostics.extend(rules.err().unwrap_or_default());
+                diagnostics.extend(timeouts.err());
+                Err(diagnostics)
+            }
         }
     }
 }
@@ -147,16 +155,22 @@ impl MigrationResource {
     ) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
         let model = Model::decode(config)?;
         let mut planned = request.proposed.clone();
-        let Input::Known(source) = &model.source else {
+        let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
             set_all(&mut planned, unknown(config));
             return Ok((planned, Vec::new()));
         };
-        let migration = source.read()?;
+        let prepared = rules.prepare(vec![source.read()?]);
+        let [migration] = prepared.migrations.as_slice() else {
+            return Err(vec![run::still_unknown()]);
+        };
+        let what = format!("pending migration {}", migration.version);
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
-            set_all(&mut planned, after(&migration));
+            set_all(&mut planned, after(migration, None));
             planned.set("ledger", Value::Unknown);
-            return Ok((planned, vec![run::planned_from_files()]));
+            let mut diagnostics = vec![run::planned_from_files()];
+            diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
+            return Ok((planned, diagnostics));
         };
 
         let limit = model.timeouts.read;
@@ -165,27 +179,31 @@ impl MigrationResource {
         let seen = match look.await {
             Ok(seen) => seen,
             // As for a set: a destroy must not need the cluster.
-            Err(error) if nothing_new(&request.prior, &migration) => {
+            Err(error) if nothing_new(&request.prior, migration) => {
                 planned.set("status", Value::Unknown);
                 return Ok((planned, vec![run::not_looked(&error)]));
             }
             Err(error) if request.prior.is_null() => return Err(vec![error]),
             Err(error) => return Err(vec![run::needs_the_cluster(error)]),
         };
-        let run = run_of(&place, std::slice::from_ref(&migration), limit, source.path());
+        let run = run_of(&place, &prepared.migrations, limit, source.path());
         let records = run.records(&seen);
         let plan = run.plan(&records)?;
+        let judged = rules.judge(&prepared, &plan, &what, &source.path());
+        if judged.iter().any(Diagnostic::is_error) {
+            return Err(judged);
+        }
         for entry in &plan.entries {
             let attributes = match &entry.standing {
                 Standing::Applied(record) => shown(record),
-                Standing::Pending { .. } => after(&migration),
+                Standing::Pending { begun } => after(migration, *begun),
             };
             set_all(&mut planned, attributes);
         }
         planned.set("ledger", place.ledger_name());
         // The description is only words: the configuration's wins over the ledger's.
         planned.set("description", migration.description.as_str());
-        Ok((planned, Vec::new()))
+        Ok((planned, judged))
     }
 
     async fn applied(&self, request: &ApplyRequest, config: &Object<'_>) -> ApplyResponse {
@@ -200,12 +218,15 @@ impl MigrationResource {
             Ok(model) => model,
             Err(diagnostics) => return refused(diagnostics),
         };
-        let Input::Known(source) = &model.source else {
+        let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
             return refused(vec![run::still_unknown()]);
         };
-        let migration = match source.read() {
-            Ok(migration) => migration,
+        let prepared = match source.read() {
+            Ok(migration) => rules.prepare(vec![migration]),
             Err(diagnostics) => return refused(diagnostics),
+        };
+        let [migration] = prepared.migrations.as_slice() else {
+            return refused(vec![run::still_unknown()]);
         };
         let place = match run::place(&self.clusters, config) {
             Ok(Input::Known(place)) => place,
@@ -213,8 +234,14 @@ impl MigrationResource {
             Err(diagnostic) => return refused(vec![diagnostic]),
         };
         let limit = if create { model.timeouts.create } else { model.timeouts.update };
-        let run = run_of(&place, std::slice::from_ref(&migration), limit, source.path());
-        let ended = run.carry_out(&self.clusters, |plan| as_planned(&request.planned, plan)).await;
+        let run = run_of(&place, &prepared.migrations, limit, source.path());
+        let mut ended = run
+            .carry_out(&self.clusters, |plan| {
+                as_planned(&request.planned, plan).map_err(|changed| vec![changed])?;
+                rules.still_right(&prepared, plan, &source.path())
+            })
+            .await;
+        ended.diagnostics = rules.hide_all(ended.diagnostics);
 
         // A failed update keeps the state of the version before, which is still applied.
         let record =
@@ -262,6 +289,7 @@ impl Resource for MigrationResource {
                 "Where the migration is recorded: `<endpoint>:<port>/<ledger_schema>`.",
             ),
         ];
+        attributes.extend(rules::attributes());
         attributes.extend(computed::attributes());
         Schema::new(attributes).description(
             "Applies one forward SQL migration to an Aurora DSQL cluster, exactly once. \
@@ -273,6 +301,7 @@ impl Resource for MigrationResource {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
         diagnostics.extend(run::check_cluster(&config).err());
+        diagnostics.extend(Rules::check(&config));
         diagnostics
     }
 
@@ -299,7 +328,7 @@ impl Resource for MigrationResource {
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
         match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
-            Some(config) => self.applied(&request, &config).await,
+            Some(config) => Box::pin(self.applied(&request, &config)).await,
             None => run::forgotten(request),
         }
     }
@@ -365,14 +394,14 @@ fn shown(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
 }
 
 /// The computed attributes as a run will leave them.
-fn after(migration: &Migration) -> Vec<(&'static str, Value)> {
+fn after(migration: &Migration, begun: Option<&MigrationRecord>) -> Vec<(&'static str, Value)> {
     let version: Value = migration.version.0.as_str().into();
     let mut attributes = vec![
         ("id", version.clone()),
         ("version", version),
         ("description", migration.description.as_str().into()),
     ];
-    attributes.extend(computed::pending(migration));
+    attributes.extend(computed::pending(migration, begun));
     attributes
 }
 

@@ -16,6 +16,7 @@ use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
 use super::basis::Basis;
 use super::drift::{self, Watch, accepted_checksums};
+use super::rules::{self, Rules};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationState, Observation, Watched};
@@ -39,6 +40,7 @@ pub(in super::super) struct MigrationSetResource {
 struct Model {
     source: Input<Source>,
     name: Input<String>,
+    rules: Input<Rules>,
     watch: Input<Watch>,
     /// Edited files that may stay as they are.
     accepted: Input<BTreeMap<Version, Checksum>>,
@@ -49,6 +51,7 @@ struct Model {
 struct Known<'a> {
     source: &'a Source,
     name: &'a str,
+    rules: &'a Rules,
     watch: &'a Watch,
     accepted: &'a BTreeMap<Version, Checksum>,
 }
@@ -125,11 +128,15 @@ impl Model {
         let mut diagnostics = Vec::new();
         let source = or_unknown(decode_source(config), &mut diagnostics);
         let name = or_unknown(decode_name(config), &mut diagnostics);
+        let rules = Rules::decode(config).unwrap_or_else(|wrong| {
+            diagnostics.extend(wrong);
+            Input::Unknown
+        });
         let watch = or_unknown(Watch::decode(config), &mut diagnostics);
         let accepted = or_unknown(accepted_checksums(config), &mut diagnostics);
         match Timeouts::decode(config) {
             Ok(timeouts) if diagnostics.is_empty() => {
-                Ok(Self { source, name, watch, accepted, timeouts })
+                Ok(Self { source, name, rules, watch, accepted, timeouts })
             }
             Ok(_) => Err(diagnostics),
             Err(diagnostic) => {
@@ -141,13 +148,14 @@ impl Model {
 
     /// `None` while something is unknown.
     fn known(&self) -> Option<Known<'_>> {
-        match (&self.source, &self.name, &self.watch, &self.accepted) {
+        match (&self.source, &self.name, &self.rules, &self.watch, &self.accepted) {
             (
                 Input::Known(source),
                 Input::Known(name),
+                Input::Known(rules),
                 Input::Known(watch),
                 Input::Known(accepted),
-            ) => Some(Known { source, name, watch, accepted }),
+            ) => Some(Known { source, name, rules, watch, accepted }),
             _ => None,
         }
     }
@@ -264,16 +272,21 @@ impl MigrationSetResource {
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
 
-        let Some(Known { source, name, watch, accepted }) = model.known() else {
+        let Some(Known { source, name, rules, watch, accepted }) = model.known() else {
             set_all(&mut planned, unknown());
             return Ok(Planned::without_a_look(planned, Vec::new()));
         };
         let (migrations, format) = source.read()?;
         planned.set("detected_format", format.map(|format| format.name().to_owned()));
+        let prepared = rules.prepare(migrations);
+        let migrations = &prepared.migrations;
+        let what = what(name);
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
-            set_all(&mut planned, from_files(&migrations, accepted));
-            return Ok(Planned::without_a_look(planned, vec![run::planned_from_files()]));
+            set_all(&mut planned, from_files(migrations, accepted));
+            let mut diagnostics = vec![run::planned_from_files()];
+            diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
+            return Ok(Planned::without_a_look(planned, diagnostics));
         };
 
         let limit = model.timeouts.read;
@@ -282,7 +295,7 @@ impl MigrationSetResource {
             Ok(seen) => seen,
             // Terraform makes an ordinary plan before it plans a destroy, and does not say so: as
             // long as nothing is to be run, a cluster that is gone must not stop it. See ADR 0007.
-            Err(error) if nothing_new(&request.prior, &migrations, accepted) => {
+            Err(error) if nothing_new(&request.prior, migrations, accepted) => {
                 set_all(&mut planned, after_a_look());
                 return Ok(Planned::without_a_look(planned, vec![run::not_looked(&error)]));
             }
@@ -292,14 +305,14 @@ impl MigrationSetResource {
         let mut diagnostics = Vec::new();
         let basis = source
             .place()
-            .map(|at| Basis::new(&self.process, at, &place, &migrations, &seen.migrations));
+            .map(|at| Basis::new(&self.process, at, &place, migrations, &seen.migrations));
         if let Some(now) = &basis {
             diagnostics.extend(changed_since(request, now).map_err(|error| vec![error])?);
         }
         let run = Run {
             place: &place,
             set: name,
-            migrations: &migrations,
+            migrations,
             among_others: false,
             accepted,
             watch: Some(watch),
@@ -312,6 +325,10 @@ impl MigrationSetResource {
             Ok(plan) => plan,
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
+        diagnostics.extend(rules.judge(&prepared, &plan, &what, &source.path()));
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(diagnostics);
+        }
 
         let found = watch.find(&seen);
         set_all(&mut planned, shown(&place, &seen));
@@ -351,11 +368,11 @@ impl MigrationSetResource {
             Ok(model) => model,
             Err(diagnostics) => return refused(diagnostics),
         };
-        let Some(Known { source, name, watch, accepted }) = model.known() else {
+        let Some(Known { source, name, rules, watch, accepted }) = model.known() else {
             return refused(vec![run::still_unknown()]);
         };
-        let (migrations, _) = match source.read() {
-            Ok(read) => read,
+        let prepared = match source.read() {
+            Ok((migrations, _)) => rules.prepare(migrations),
             Err(diagnostics) => return refused(diagnostics),
         };
         let place = match run::place(&self.clusters, config) {
@@ -366,7 +383,7 @@ impl MigrationSetResource {
         let run = Run {
             place: &place,
             set: name,
-            migrations: &migrations,
+            migrations: &prepared.migrations,
             among_others: false,
             accepted,
             watch: Some(watch),
@@ -377,9 +394,11 @@ impl MigrationSetResource {
         let mut pending = Value::List(Vec::new());
         let still_as_planned = |plan: &Plan<'_>| {
             pending = Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()));
-            as_planned(expected, plan)
+            as_planned(expected, plan).map_err(|changed| vec![changed])?;
+            rules.still_right(&prepared, plan, &source.path())
         };
-        let ended = run.carry_out(&self.clusters, still_as_planned).await;
+        let mut ended = run.carry_out(&self.clusters, still_as_planned).await;
+        ended.diagnostics = rules.hide_all(ended.diagnostics);
 
         let failed = !ended.diagnostics.is_empty();
         let Some(seen) = ended.observation.filter(|_| !(failed && create)) else {
@@ -444,6 +463,7 @@ impl Resource for MigrationSetResource {
         ];
         attributes.extend(drift::arguments());
         attributes.extend(drift::computed());
+        attributes.extend(rules::attributes());
         Schema::new(attributes).description(
             "Applies the forward SQL migrations of a directory to an Aurora DSQL cluster, each \
              exactly once and in order, and shows pending migrations and drift in the plan. \
@@ -455,6 +475,7 @@ impl Resource for MigrationSetResource {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
         diagnostics.extend(run::check_cluster(&config).err());
+        diagnostics.extend(Rules::check(&config));
         diagnostics
     }
 
@@ -479,7 +500,7 @@ impl Resource for MigrationSetResource {
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
         match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
-            Some(config) => self.applied(&request, &config).await,
+            Some(config) => Box::pin(self.applied(&request, &config)).await,
             None => run::forgotten(request),
         }
     }
@@ -496,6 +517,11 @@ impl Resource for MigrationSetResource {
         })
         .await
     }
+}
+
+/// The migrations of a set, as messages call them.
+fn what(set: &str) -> String {
+    format!("pending migrations of the set {set}")
 }
 
 /// The computed attributes as the database has them.
@@ -518,8 +544,8 @@ fn after(plan: &Plan<'_>) -> Vec<(&'static str, Value)> {
     let migrations = plan.entries.iter().map(|entry| {
         let (description, rest) = match &entry.standing {
             Standing::Applied(record) => (&record.description, computed::recorded(record)),
-            Standing::Pending { .. } => {
-                (&entry.migration.description, computed::pending(entry.migration))
+            Standing::Pending { begun } => {
+                (&entry.migration.description, computed::pending(entry.migration, *begun))
             }
         };
         let mut attributes = vec![("description", description.as_str().into())];
@@ -542,7 +568,7 @@ fn from_files(
 ) -> Vec<(&'static str, Value)> {
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown)];
-        attributes.extend(computed::pending(migration).into_iter().map(|(name, value)| {
+        attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
             // The ledger may have another text, if that is accepted.
             let certain = name == "status"
                 || matches!(name, "checksum" | "statements")
@@ -563,7 +589,7 @@ fn from_files(
 
 fn unknown() -> Vec<(&'static str, Value)> {
     let mut attributes: Vec<_> =
-        ["migrations", "latest_version", "last_run", "ledger", "detected_format"]
+        ["migrations", "latest_version", "detected_format", "last_run", "ledger"]
             .map(|name| (name, Value::Unknown))
             .into_iter()
             .collect();

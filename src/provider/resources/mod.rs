@@ -5,6 +5,7 @@ mod computed;
 mod drift;
 pub(super) mod migration;
 pub(super) mod migration_set;
+mod rules;
 pub(super) mod run;
 
 /// The set that holds every `dsql_migration` in the ledger.

@@ -114,7 +114,7 @@ impl Run<'_> {
     pub(super) async fn carry_out(
         &self,
         clusters: &Clusters,
-        still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Diagnostic>,
+        still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Vec<Diagnostic>>,
     ) -> Ended {
         let budget = Budget::new(self.limit, clusters.stopped());
         let mut session = match clusters.session(&self.place.target).await {
@@ -139,8 +139,8 @@ impl Run<'_> {
             Ok(plan) => plan,
             Err(diagnostics) => return Ended::before_anything(diagnostics),
         };
-        if let Err(diagnostic) = still_as_planned(&plan) {
-            return Ended::before_anything(vec![diagnostic]);
+        if let Err(diagnostics) = still_as_planned(&plan) {
+            return Ended::before_anything(diagnostics);
         }
         let accepting = self.watch.filter(|watch| watch.find(&seen).to_accept);
         let accepted = accepting.map_or(&[][..], |watch| &watch.schemas);

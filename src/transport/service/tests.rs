@@ -333,56 +333,6 @@ async fn what_the_provider_has_not_is_unimplemented() {
     assert_eq!(status.code(), tonic::Code::Unimplemented);
 }
 
-fn look_type() -> Type {
-    Type::object([("name", Type::String), ("seen", Type::String)])
-}
-
-fn look(name: impl Into<Value>) -> Option<wire::DynamicValue> {
-    let config = Value::object([("name", name.into()), ("seen", Value::Null)]);
-    let msgpack = encode(&config, &look_type()).expect("encoded");
-    Some(wire::DynamicValue { msgpack, json: Vec::new() })
-}
-
-async fn read_look(type_name: &str, name: &str) -> wire::read_data_source::Response {
-    let request = wire::read_data_source::Request {
-        type_name: type_name.into(),
-        config: look(name),
-        ..Default::default()
-    };
-    client().read_data_source(request).await.expect("an answer").into_inner()
-}
-
-#[tokio::test]
-async fn a_data_source_is_listed_validated_and_read() {
-    let response = client().get_metadata(wire::get_metadata::Request {}).await;
-    let metadata = response.expect("an answer").into_inner();
-    assert_eq!(metadata.data_sources[0].type_name, "fake_look");
-    let response = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
-    let schemas = response.expect("an answer").into_inner();
-    assert!(schemas.data_source_schemas.contains_key("fake_look"));
-
-    let request = wire::validate_data_resource_config::Request {
-        type_name: "fake_look".into(),
-        config: look(Value::Null),
-    };
-    let response = client().validate_data_resource_config(request).await.expect("an answer");
-    assert_eq!(error(&response.into_inner().diagnostics).0, "No name");
-
-    let read = read_look("fake_look", "stars").await;
-    assert!(read.diagnostics.is_empty());
-    let state = decode(&read.state.expect("a state").msgpack, &look_type()).expect("decoded");
-    assert_eq!(state.get("seen"), Some(&"stars".into()));
-}
-
-#[tokio::test]
-async fn a_data_source_that_fails_or_is_not_known_answers_with_an_error_and_no_state() {
-    let read = read_look("fake_look", "fail").await;
-    assert_eq!(error(&read.diagnostics).0, "Nothing to see");
-    assert_eq!(read.state, None);
-    let read = read_look("fake_other", "stars").await;
-    assert_eq!(error(&read.diagnostics).0, "Unknown data source type");
-}
-
 #[tokio::test]
 async fn functions_are_listed_wherever_a_host_looks_for_them() {
     let schemas = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
@@ -456,4 +406,54 @@ async fn whatever_goes_wrong_with_a_function_is_a_function_error() {
     let called = client().call_function(request).await.expect("an answer").into_inner();
     let (unknown, _) = text(called);
     assert_eq!(unknown, "This version of the provider has no function \"none\"");
+}
+
+fn look_type() -> Type {
+    Type::object([("name", Type::String), ("seen", Type::String)])
+}
+
+fn look(name: impl Into<Value>) -> Option<wire::DynamicValue> {
+    let config = Value::object([("name", name.into()), ("seen", Value::Null)]);
+    let msgpack = encode(&config, &look_type()).expect("encoded");
+    Some(wire::DynamicValue { msgpack, json: Vec::new() })
+}
+
+async fn read_look(type_name: &str, name: &str) -> wire::read_data_source::Response {
+    let request = wire::read_data_source::Request {
+        type_name: type_name.into(),
+        config: look(name),
+        ..Default::default()
+    };
+    client().read_data_source(request).await.expect("an answer").into_inner()
+}
+
+#[tokio::test]
+async fn a_data_source_is_listed_validated_and_read() {
+    let response = client().get_metadata(wire::get_metadata::Request {}).await;
+    let metadata = response.expect("an answer").into_inner();
+    assert_eq!(metadata.data_sources[0].type_name, "fake_look");
+    let response = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
+    let schemas = response.expect("an answer").into_inner();
+    assert!(schemas.data_source_schemas.contains_key("fake_look"));
+
+    let request = wire::validate_data_resource_config::Request {
+        type_name: "fake_look".into(),
+        config: look(Value::Null),
+    };
+    let response = client().validate_data_resource_config(request).await.expect("an answer");
+    assert_eq!(error(&response.into_inner().diagnostics).0, "No name");
+
+    let read = read_look("fake_look", "stars").await;
+    assert!(read.diagnostics.is_empty());
+    let state = decode(&read.state.expect("a state").msgpack, &look_type()).expect("decoded");
+    assert_eq!(state.get("seen"), Some(&"stars".into()));
+}
+
+#[tokio::test]
+async fn a_data_source_that_fails_or_is_not_known_answers_with_an_error_and_no_state() {
+    let read = read_look("fake_look", "fail").await;
+    assert_eq!(error(&read.diagnostics).0, "Nothing to see");
+    assert_eq!(read.state, None);
+    let read = read_look("fake_other", "stars").await;
+    assert_eq!(error(&read.diagnostics).0, "Unknown data source type");
 }

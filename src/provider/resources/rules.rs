@@ -1,0 +1,390 @@
+//! `lint`, `lint_ignore`, `rewrite` and `variables`: what both resources do with the text of their
+//! migrations before it runs.
+//!
+//! Everything is read and prepared, but only what is pending is judged: a file that is applied
+//! never runs again, so neither a newer linter nor a variable that is gone may stop a plan for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::diagnostics::{self, Found};
+use crate::database::MigrationRecord;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::{Plan, Standing};
+use crate::migration::{Migration, Statement, Version, Written};
+use crate::schema::Attribute;
+use crate::sql::{self, Kind, Variables, Weight};
+use crate::value::{AttributePath, Input, Object, Type, Value};
+
+/// What a configuration says.
+pub(super) struct Rules {
+    lint: Lint,
+    ignored: BTreeSet<String>,
+    rewrite: Rewrite,
+    /// `None` if `${name}` means nothing.
+    variables: Option<Variables>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lint {
+    Error,
+    Warn,
+    Off,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rewrite {
+    Safe,
+    Off,
+}
+
+/// Migrations as they will run.
+pub(super) struct Prepared {
+    pub(super) migrations: Vec<Migration>,
+    /// What is wrong with the variables of a migration. Counts only while it is pending.
+    errors: BTreeMap<Version, Vec<Diagnostic>>,
+    /// Statements that do not have all their values, so that they cannot be linted: migration and
+    /// place.
+    incomplete: BTreeSet<(Version, usize)>,
+}
+
+/// The arguments.
+pub(super) fn attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::string("lint").optional().description(
+            "What becomes of pending statements that Aurora DSQL is known to refuse: `error` \
+             (default) ends the plan, `warn` shows them, `off` looks for neither them nor hazards. \
+             Advice only: DSQL itself decides at apply.",
+        ),
+        Attribute::set_of("lint_ignore", Type::String)
+            .optional()
+            .description("Rules of the linter, and kinds of hazards, that are not mentioned."),
+        Attribute::string("rewrite").optional().description(
+            "`off` (default), or `safe`: statements that DSQL only spells in another way are \
+             rewritten, for example `CREATE INDEX` to `CREATE INDEX ASYNC`. The plan shows what \
+             will run; the checksum stays that of the file.",
+        ),
+        Attribute::map_of("variables", Type::String).optional().description(
+            "Values for `${name}` in the SQL; write `$${` for a literal `${`. Without this \
+             argument `${` means nothing. Names are shown and checksummed, values are not, so \
+             they may differ between environments. Terraform keeps this argument in the state, as \
+             it keeps every other.",
+        ),
+    ]
+}
+
+impl Rules {
+    /// Reads the arguments; unknown if it cannot be said what a plan would show.
+    pub(super) fn decode(config: &Object<'_>) -> Result<Input<Self>, Vec<Diagnostic>> {
+        let lint = word(
+            config,
+            "lint",
+            &[("error", Lint::Error), ("warn", Lint::Warn), ("off", Lint::Off)],
+        );
+        let rewrite = word(config, "rewrite", &[("off", Rewrite::Off), ("safe", Rewrite::Safe)]);
+        let variables = decode_variables(config);
+        let (lint, rewrite, variables) = match (lint, rewrite, variables) {
+            (Ok(lint), Ok(rewrite), Ok(variables)) => (lint, rewrite, variables),
+            (lint, rewrite, variables) => {
+                let wrong = [lint.err(), rewrite.err(), variables.err()];
+                return Err(wrong.into_iter().flatten().collect());
+            }
+        };
+        let ignored = decode_ignored(config);
+        let (Input::Known(lint), Input::Known(rewrite), Input::Known(ignored)) =
+            (lint, rewrite, ignored)
+        else {
+            return Ok(Input::Unknown);
+        };
+        Ok(match variables {
+            Input::Unknown => Input::Unknown,
+            Input::Null => Input::Known(Self { lint, ignored, rewrite, variables: None }),
+            Input::Known(variables) => {
+                Input::Known(Self { lint, ignored, rewrite, variables: Some(variables) })
+            }
+        })
+    }
+
+    /// Warns of names that mean nothing: no error, because a newer linter may lose a rule.
+    pub(super) fn check(config: &Object<'_>) -> Vec<Diagnostic> {
+        let Input::Known(names) = decode_ignored(config) else { return Vec::new() };
+        let known =
+            |name: &str| sql::is_rule(name) || sql::RULES.iter().any(|hazard| hazard.name == name);
+        let unknown: Vec<String> = names.into_iter().filter(|name| !known(name)).collect();
+        if unknown.is_empty() {
+            return Vec::new();
+        }
+        vec![
+            Diagnostic::warning("lint_ignore names no rule")
+                .detail(format!(
+                    "There is no rule and no kind of hazard of this name: {}. The message that it \
+                     is meant for shows the name.",
+                    unknown.join(", ")
+                ))
+                .at("lint_ignore"),
+        ]
+    }
+
+    /// Rewrites statements and puts variables in.
+    pub(super) fn prepare(&self, migrations: Vec<Migration>) -> Prepared {
+        let mut prepared =
+            Prepared { migrations, errors: BTreeMap::new(), incomplete: BTreeSet::new() };
+        for migration in &mut prepared.migrations {
+            for (place, statement) in migration.statements.iter_mut().enumerate() {
+                match self.prepare_statement(statement) {
+                    Ok(Completeness::Whole) => {}
+                    Ok(Completeness::ValuesMissing) => {
+                        prepared.incomplete.insert((migration.version.clone(), place));
+                    }
+                    Err(diagnostic) => {
+                        let version = migration.version.clone();
+                        prepared.incomplete.insert((version.clone(), place));
+                        prepared.errors.entry(version).or_default().push(*diagnostic);
+                    }
+                }
+            }
+        }
+        prepared
+    }
+
+    fn prepare_statement(
+        &self,
+        statement: &mut Statement,
+    ) -> Result<Completeness, Box<Diagnostic>> {
+        let source = statement.text.clone();
+        if self.rewrite == Rewrite::Safe
+            && let Some(rewritten) = sql::rewrite(&source)
+        {
+            // The class may be another one now: a build in the background is waited for.
+            if let Kind::Run(class) = sql::classify(&rewritten) {
+                statement.class = class;
+                statement.text = rewritten;
+            }
+        }
+        let shown = statement.text.clone();
+        let mut complete = Completeness::Whole;
+        if let Some(variables) = &self.variables {
+            let rendered = variables.render(&shown).map_err(|error| {
+                let known: Vec<&str> = variables.0.keys().map(String::as_str).collect();
+                Box::new(diagnostics::render_error(&error, statement, &known))
+            })?;
+            if !rendered.complete {
+                complete = Completeness::ValuesMissing;
+            } else if sql::classify(&rendered.text) != Kind::Run(statement.class) {
+                return Err(Box::new(diagnostics::another_kind(statement)));
+            }
+            statement.text = rendered.text;
+        }
+        if statement.text != source {
+            statement.written = Some(Written { source, shown });
+        }
+        Ok(complete)
+    }
+
+    /// What is to be said of the migrations that a plan would run. `what` names them.
+    pub(super) fn judge(
+        &self,
+        prepared: &Prepared,
+        plan: &Plan<'_>,
+        what: &str,
+        path: &AttributePath,
+    ) -> Vec<Diagnostic> {
+        let pending = plan.pending().map(|entry| match entry.standing {
+            Standing::Pending { begun } => (entry.migration, begun),
+            Standing::Applied(record) => (entry.migration, Some(record)),
+        });
+        self.judge_pending(prepared, pending, what, path)
+    }
+
+    /// The same where it is not known what is applied. Then nothing is an error: it could be an
+    /// applied file that a newer linter does not like. The apply judges again before it runs
+    /// anything.
+    pub(super) fn judge_unknown(
+        &self,
+        prepared: &Prepared,
+        what: &str,
+        path: &AttributePath,
+    ) -> Vec<Diagnostic> {
+        let all = prepared.migrations.iter().map(|migration| (migration, None));
+        let mut diagnostics = self.judge_pending(prepared, all, what, path);
+        for diagnostic in &mut diagnostics {
+            diagnostic.severity = Severity::Warning;
+        }
+        diagnostics
+    }
+
+    /// Whether a run may begin. What was not known at plan, such as the values of variables, is
+    /// known now; warnings were shown then.
+    pub(super) fn still_right(
+        &self,
+        prepared: &Prepared,
+        plan: &Plan<'_>,
+        path: &AttributePath,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let mut judged = self.judge(prepared, plan, "", path);
+        judged.retain(Diagnostic::is_error);
+        if judged.is_empty() { Ok(()) } else { Err(judged) }
+    }
+
+    fn judge_pending<'a>(
+        &self,
+        prepared: &'a Prepared,
+        pending: impl Iterator<Item = (&'a Migration, Option<&'a MigrationRecord>)>,
+        what: &str,
+        path: &AttributePath,
+    ) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        let mut statements = Vec::new();
+        let mut complete = Vec::new();
+        for (migration, begun) in pending {
+            diagnostics
+                .extend(prepared.errors.get(&migration.version).cloned().unwrap_or_default());
+            for (place, statement) in migration.statements.iter().enumerate() {
+                // What an earlier run has done of a migration does not run again either.
+                let done = begun.is_some_and(|begun| {
+                    begun.statements.iter().any(|record| record.number == place + 1)
+                });
+                if done {
+                    continue;
+                }
+                if !prepared.incomplete.contains(&(migration.version.clone(), place)) {
+                    complete.push(statement);
+                }
+                statements.push(statement);
+            }
+        }
+        if self.lint != Lint::Off {
+            diagnostics.extend(self.lint(&complete, what, path));
+            diagnostics.extend(self.hazards(&statements, what, path));
+        }
+        diagnostics
+    }
+
+    fn lint(
+        &self,
+        statements: &[&Statement],
+        what: &str,
+        path: &AttributePath,
+    ) -> impl Iterator<Item = Diagnostic> {
+        let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
+        let mut refused = Vec::new();
+        let mut doubted = Vec::new();
+        for (statement, findings) in statements.iter().copied().zip(sql::lint(&texts)) {
+            for mut finding in findings {
+                if self.ignored.contains(finding.rule) {
+                    continue;
+                }
+                finding.message = self.hide(&finding.message);
+                finding.suggestion = self.hide(&finding.suggestion);
+                let ends = self.lint == Lint::Error && finding.weight == Weight::Refused;
+                let list = if ends { &mut refused } else { &mut doubted };
+                list.push(Found { statement, finding });
+            }
+        }
+        let some = |found: &Vec<Found<'_>>| !found.is_empty();
+        let refused =
+            Some(refused).filter(some).map(|found| diagnostics::lint_errors(&found, path.clone()));
+        let doubted = Some(doubted)
+            .filter(some)
+            .map(|found| diagnostics::lint_warnings(&found, what, path.clone()));
+        refused.into_iter().chain(doubted)
+    }
+
+    fn hazards(
+        &self,
+        statements: &[&Statement],
+        what: &str,
+        path: &AttributePath,
+    ) -> Option<Diagnostic> {
+        let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
+        let mut found = Vec::new();
+        for (statement, hazards) in statements.iter().copied().zip(sql::hazards(&texts)) {
+            let named = hazards.into_iter().filter(|hazard| !self.ignored.contains(hazard.name));
+            found.extend(named.map(|hazard| (statement, hazard)));
+        }
+        (!found.is_empty()).then(|| diagnostics::hazards(&found, what, path.clone()))
+    }
+
+    /// A text of the linter or the server without the values of variables, which may be secrets.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.variables.as_ref().map_or_else(|| text.to_owned(), |variables| variables.hide(text))
+    }
+
+    /// The same for messages.
+    pub(super) fn hide_all(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        diagnostics
+            .into_iter()
+            .map(|mut diagnostic| {
+                diagnostic.detail = self.hide(&diagnostic.detail);
+                diagnostic
+            })
+            .collect()
+    }
+}
+
+/// Whether all values of a statement are known.
+enum Completeness {
+    Whole,
+    ValuesMissing,
+}
+
+/// An argument that is one of a few words; the first is the default.
+fn word<T: Copy>(
+    config: &Object<'_>,
+    name: &'static str,
+    words: &[(&str, T)],
+) -> Result<Input<T>, Diagnostic> {
+    let chosen = match config.string(name) {
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Null => words.first(),
+        Input::Known(text) => words.iter().find(|(word, _)| *word == text),
+    };
+    chosen.map(|(_, value)| Input::Known(*value)).ok_or_else(|| {
+        let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        Diagnostic::error(format!("Invalid {name}"))
+            .detail(format!("It must be one of {}.", words.join(", ")))
+            .at(name)
+    })
+}
+
+fn decode_ignored(config: &Object<'_>) -> Input<BTreeSet<String>> {
+    match config.value("lint_ignore").elements() {
+        Input::Null => Input::Known(BTreeSet::new()),
+        Input::Unknown => Input::Unknown,
+        Input::Known(names) => {
+            let mut set = BTreeSet::new();
+            for name in names {
+                match name.string() {
+                    Input::Known(name) => drop(set.insert(name.to_owned())),
+                    Input::Null => {}
+                    Input::Unknown => return Input::Unknown,
+                }
+            }
+            Input::Known(set)
+        }
+    }
+}
+
+fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Diagnostic> {
+    let entries = match config.map("variables") {
+        Input::Null => return Ok(Input::Null),
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Known(entries) => entries,
+    };
+    let mut values = BTreeMap::new();
+    for (name, value) in entries {
+        if !sql::is_variable_name(name) {
+            return Err(Diagnostic::error("Invalid name of a variable")
+                .detail(format!(
+                    "\"{name}\" cannot be used as ${{name}}: it must consist of letters, digits \
+                     and underscores, and must not begin with a digit."
+                ))
+                .at("variables"));
+        }
+        match value {
+            // As if it were not set: whoever uses it gets an error with file and line.
+            Value::Null => {}
+            value => drop(values.insert(name.clone(), value.string().known().map(str::to_owned))),
+        }
+    }
+    Ok(Input::Known(Variables(values)))
+}

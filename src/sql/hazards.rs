@@ -1,0 +1,128 @@
+//! What a reviewer should know before DSQL runs a statement that it accepts.
+//!
+//! Each rule is a file: what it looks for, what may happen, what to do about it, and its tests.
+//! [`RULES`] is the list. A rule looks at one statement, and knows which tables the same run has
+//! created before it: a table without rows cannot lose any.
+//!
+//! Told from tokens. A rule that is not sure stays silent, because a warning that is often wrong
+//! is not read when it is right.
+
+mod async_build;
+mod cascade;
+mod default_not_backfilled;
+mod drop_column;
+mod drop_constraint;
+mod drop_index;
+mod drop_object;
+mod drop_schema;
+mod drop_table;
+mod grant;
+mod if_not_exists;
+mod not_validated;
+mod on_delete_cascade;
+mod rename;
+mod scene;
+mod unbatched_write;
+mod unique_index;
+
+use self::scene::Scene;
+use super::lex::words;
+
+/// A kind of hazard.
+#[derive(Debug)]
+pub struct Hazard {
+    /// In snake case: what `lint_ignore` names.
+    pub name: &'static str,
+    /// What may happen, in sentences.
+    pub message: &'static str,
+    /// What to do about it, in sentences.
+    pub help: &'static str,
+    check: fn(&Scene<'_>) -> bool,
+}
+
+/// All rules, in the order in which they are shown: what loses data first.
+pub static RULES: &[&Hazard] = &[
+    &drop_schema::RULE,
+    &drop_table::RULE,
+    &drop_column::RULE,
+    &cascade::RULE,
+    &unbatched_write::RULE,
+    &unique_index::RULE,
+    &on_delete_cascade::RULE,
+    &not_validated::RULE,
+    &if_not_exists::RULE,
+    &rename::RULE,
+    &drop_constraint::RULE,
+    &drop_index::RULE,
+    &drop_object::RULE,
+    &default_not_backfilled::RULE,
+    &grant::RULE,
+    &async_build::RULE,
+];
+
+/// The hazards of statements that run one after the other; a list for each, in the order of
+/// [`RULES`].
+#[must_use]
+pub fn hazards<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<&'static Hazard>> {
+    let words: Vec<Vec<String>> = statements.iter().map(|sql| words(sql.as_ref())).collect();
+    let mut run = scene::Run::new(&words);
+    words
+        .iter()
+        .map(|words| {
+            let scene = run.scene(words);
+            let found = RULES.iter().copied().filter(|rule| (rule.check)(&scene)).collect();
+            run.pass(words);
+            found
+        })
+        .collect()
+}
+
+/// The names of the hazards of the last of these statements.
+#[cfg(test)]
+fn names(statements: &[&str]) -> Vec<&'static str> {
+    let mut all = hazards(statements);
+    all.pop().unwrap_or_default().iter().map(|hazard| hazard.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::testing::{Random, noise};
+
+    #[test]
+    fn every_rule_is_named_once_and_speaks_in_sentences() {
+        for (place, rule) in RULES.iter().enumerate() {
+            assert!(RULES[..place].iter().all(|other| other.name != rule.name), "{rule:?}");
+            assert!(rule.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{rule:?}");
+            for text in [rule.message, rule.help] {
+                assert!(text.ends_with('.') && text.starts_with(char::is_uppercase), "{rule:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_endangers_nothing_is_not_mentioned() {
+        for sql in [
+            "CREATE TABLE t (id uuid PRIMARY KEY, name text UNIQUE)",
+            "ALTER TABLE t ADD COLUMN c int",
+            "INSERT INTO t VALUES (1), (2)",
+            "INSERT INTO t SELECT 1, 'from a to b'",
+            "SELECT 1",
+            "UPDATE t SET a = 1 WHERE id = 5",
+            "DELETE FROM t WHERE id = 5",
+            "CREATE VIEW v AS SELECT 1",
+            "COMMENT ON TABLE t IS 'DROP TABLE t'",
+            "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM t $$",
+            "",
+        ] {
+            assert_eq!(names(&[sql]), [""; 0], "{sql}");
+        }
+    }
+
+    #[test]
+    fn noise_does_not_panic() {
+        let mut random = Random::new(11);
+        let noise: Vec<String> = (0..2000).map(|_| noise(&mut random, 20)).collect();
+        assert_eq!(hazards(&noise).len(), 2000);
+    }
+}

@@ -1,0 +1,36 @@
+//! `ALTER COLUMN … SET DEFAULT` on a table that may have rows.
+//!
+//! DSQL knows no `ADD COLUMN … DEFAULT` (recorded answer: `ALTER TABLE ADD COLUMN with constraint
+//! not supported`), so authors who port such a line expect the old rows to get the value.
+
+use super::Hazard;
+use super::scene::Scene;
+
+pub(super) static RULE: Hazard = Hazard {
+    name: "default_not_backfilled",
+    message: "Only rows that are inserted from now on get the default. Rows that are there keep \
+              their value, which is NULL in a new column.",
+    help: "Fill them with UPDATE … WHERE column IS NULL, at most 3,000 rows at a time.",
+    check,
+};
+
+fn check(scene: &Scene<'_>) -> bool {
+    scene.alter_table().is_some_and(|(table, actions)| {
+        let sets = actions.iter().any(|action| action.windows(2).any(|w| w == ["SET", "DEFAULT"]));
+        sets && scene.may_have_rows(table)
+            && actions.iter().any(|action| action.starts_with(&["ADD"]))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::hazards::names;
+
+    #[test]
+    fn a_new_column_with_a_default_is_named() {
+        let sql = "ALTER TABLE t ADD COLUMN c int, ALTER COLUMN c SET DEFAULT 5";
+        assert_eq!(names(&[sql]), ["default_not_backfilled"]);
+        assert_eq!(names(&["CREATE TABLE t (a int)", sql]), [""; 0]);
+        assert_eq!(names(&["ALTER TABLE t ALTER COLUMN c SET DEFAULT 5"]), [""; 0]);
+    }
+}

@@ -1,0 +1,48 @@
+//! `ALTER TABLE … DROP COLUMN`.
+
+use super::Hazard;
+use super::scene::Scene;
+
+pub(super) static RULE: Hazard = Hazard {
+    name: "drop_column",
+    message: "The values of the column are gone for good, and so are its indexes and constraints.",
+    help: "Make sure that no deployed code reads or writes it.",
+    check,
+};
+
+fn check(scene: &Scene<'_>) -> bool {
+    scene.alter_table().is_some_and(|(table, actions)| {
+        // COLUMN is a word that may be left out.
+        let drops =
+            |action: &&[&str]| matches!(action, ["DROP", next, ..] if *next != "CONSTRAINT");
+        scene.may_have_rows(table) && actions.iter().any(drops)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::hazards::names;
+
+    #[test]
+    fn a_dropped_column_is_named_also_among_other_actions() {
+        for sql in [
+            "ALTER TABLE t DROP COLUMN a",
+            "ALTER TABLE IF EXISTS ONLY s.t DROP a",
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (a IN (1, 2)) NOT VALID, DROP COLUMN IF EXISTS b",
+        ] {
+            assert!(names(&[sql]).contains(&"drop_column"), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_else_is_dropped_is_not_a_column() {
+        for sql in [
+            "ALTER TABLE t ALTER COLUMN a DROP DEFAULT",
+            "ALTER TABLE t ALTER a DROP NOT NULL",
+            "ALTER TABLE t DROP CONSTRAINT c",
+        ] {
+            assert!(!names(&[sql]).contains(&"drop_column"), "{sql}");
+        }
+        assert_eq!(names(&["CREATE TABLE t (a int)", "ALTER TABLE t DROP COLUMN a"]), [""; 0]);
+    }
+}

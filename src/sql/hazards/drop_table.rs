@@ -1,0 +1,40 @@
+//! `DROP TABLE`.
+
+use super::Hazard;
+use super::scene::{Scene, outermost, without};
+
+pub(super) static RULE: Hazard = Hazard {
+    name: "drop_table",
+    message: "The table and all its rows are gone for good; the provider has no way back.",
+    help: "Make sure that no deployed code reads it, and that the rows are kept elsewhere if they \
+           are still needed.",
+    check,
+};
+
+fn check(scene: &Scene<'_>) -> bool {
+    scene.words.strip_prefix(&["DROP", "TABLE"]).is_some_and(|rest| {
+        let tables = outermost(without(rest, &["IF", "EXISTS"]), ",");
+        tables.iter().any(|table| scene.may_have_rows(table))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::hazards::names;
+
+    #[test]
+    fn a_table_that_may_have_rows_is_named() {
+        for sql in ["DROP TABLE t", "drop table if exists public.t", "DROP TABLE a, t"] {
+            assert_eq!(names(&["CREATE TABLE a (id int)", sql]), ["drop_table"], "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_the_same_run_is_not() {
+        let create = "CREATE TABLE public.\"t\" (id int)";
+        assert_eq!(names(&[create, "DROP TABLE T"]), [""; 0]);
+        let perhaps = "CREATE TABLE IF NOT EXISTS t (id int)";
+        assert_eq!(names(&[perhaps, "DROP TABLE t"]), ["drop_table"]);
+        assert_eq!(names(&[create, "DROP TABLE t", "DROP TABLE t"]), ["drop_table"]);
+    }
+}

@@ -1,0 +1,40 @@
+//! Changes of rights.
+//!
+//! One `GRANT` or `REVOKE` anywhere is enough for OC001 in every other session of the cluster
+//! (awslabs/agent-plugins, skill dsql, observed 2026-10-01).
+
+use super::Hazard;
+use super::scene::Scene;
+
+pub(super) static RULE: Hazard = Hazard {
+    name: "grant",
+    message: "It changes who may do what. To DSQL it is a schema change, so transactions of \
+              others may fail once with a schema conflict (OC001).",
+    help: "Read it as you would read a change of IAM policies.",
+    check,
+};
+
+const BEGINNINGS: &[&[&str]] =
+    &[&["GRANT"], &["REVOKE"], &["ALTER", "DEFAULT", "PRIVILEGES"], &["AWS", "IAM"]];
+
+fn check(scene: &Scene<'_>) -> bool {
+    BEGINNINGS.iter().any(|words| scene.begins(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::hazards::names;
+
+    #[test]
+    fn every_way_to_change_rights_is_named() {
+        for sql in [
+            "GRANT SELECT ON t TO r",
+            "revoke all on t from r",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO r",
+            "AWS IAM GRANT r TO 'arn:aws:iam::1:role/x'",
+        ] {
+            assert_eq!(names(&[sql]), ["grant"], "{sql}");
+        }
+        assert_eq!(names(&["CREATE ROLE r WITH LOGIN"]), [""; 0]);
+    }
+}

@@ -1,0 +1,45 @@
+//! `ADD CONSTRAINT … NOT VALID` that nothing in the same run validates.
+
+use super::Hazard;
+use super::scene::Scene;
+
+pub(super) static RULE: Hazard = Hazard {
+    name: "not_validated",
+    message: "Rows that are there already are never checked: NOT VALID holds for new writes only, \
+              and no pending statement validates the constraint.",
+    help: "Add ALTER TABLE ASYNC table VALIDATE CONSTRAINT name after it; the provider waits for \
+           its job.",
+    check,
+};
+
+fn check(scene: &Scene<'_>) -> bool {
+    scene.alter_table().is_some_and(|(table, actions)| {
+        let unchecked = |action: &&[&str]| {
+            let named = match action {
+                ["ADD", "CONSTRAINT", name, ..] => Some(name),
+                _ => None,
+            };
+            action.starts_with(&["ADD"])
+                && action.ends_with(&["NOT", "VALID"])
+                && !named.is_some_and(|name| scene.is_validated_later(name))
+        };
+        scene.may_have_rows(table) && actions.iter().any(unchecked)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::hazards::hazards;
+
+    #[test]
+    fn a_constraint_that_is_validated_later_is_not_named() {
+        let add = "ALTER TABLE t ADD CONSTRAINT \"c\" CHECK (a > 0) NOT VALID";
+        let names = |statements: &[&str]| {
+            hazards(statements)[0].iter().map(|hazard| hazard.name).collect::<Vec<_>>()
+        };
+
+        assert_eq!(names(&[add]), ["not_validated"]);
+        assert_eq!(names(&[add, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT d"]), ["not_validated"]);
+        assert_eq!(names(&[add, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT C"]), [""; 0]);
+    }
+}

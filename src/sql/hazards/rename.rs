@@ -1,0 +1,53 @@
+//! `RENAME` and `SET SCHEMA` of a table, a column or a view.
+
+use super::Hazard;
+use super::scene::Scene;
+
+pub(super) static RULE: Hazard = Hazard {
+    name: "rename",
+    message: "Code that uses the old name fails from the moment the statement has run.",
+    help: "Deploy code that works with both names first, or keep a view of the old name.",
+    check,
+};
+
+const KINDS: &[&str] = &["TABLE", "VIEW", "SCHEMA", "SEQUENCE", "FUNCTION", "ROUTINE", "ROLE"];
+
+fn check(scene: &Scene<'_>) -> bool {
+    if let Some((table, actions)) = scene.alter_table() {
+        return scene.may_have_rows(table) && actions.iter().any(|action| moves(action));
+    }
+    match scene.words.as_slice() {
+        ["ALTER", kind, rest @ ..] => {
+            KINDS.contains(kind) && (1..rest.len()).any(|place| moves(&rest[place..]))
+        }
+        _ => false,
+    }
+}
+
+fn moves(action: &[&str]) -> bool {
+    // No code names a constraint.
+    matches!(action, ["SET", "SCHEMA", ..])
+        || matches!(action, ["RENAME", what, ..] if *what != "CONSTRAINT")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::hazards::names;
+
+    #[test]
+    fn what_code_may_name_is_named() {
+        for sql in [
+            "ALTER TABLE t RENAME TO u",
+            "ALTER TABLE s.t RENAME COLUMN a TO b",
+            "ALTER TABLE t RENAME a TO b",
+            "ALTER TABLE t SET SCHEMA s",
+            "ALTER VIEW v RENAME TO w",
+            "ALTER FUNCTION f(int) RENAME TO g",
+        ] {
+            assert_eq!(names(&[sql]), ["rename"], "{sql}");
+        }
+        for sql in ["ALTER INDEX i RENAME TO j", "ALTER TABLE t RENAME CONSTRAINT a TO b"] {
+            assert_eq!(names(&[sql]), [""; 0], "{sql}");
+        }
+    }
+}

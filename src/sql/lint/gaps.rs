@@ -1,0 +1,188 @@
+//! What DSQL is known to refuse, and dsql-lint 0.2.22 lets pass or cannot read.
+//!
+//! Only what was seen on clusters, never an inference: a wrong entry would block a migration
+//! that works. Where dsql-lint finds it too one day, the test below says so.
+
+use super::{Finding, Weight};
+
+/// A statement that is refused.
+struct Gap {
+    rule: &'static str,
+    /// What the statement begins with.
+    begins: &'static [&'static str],
+    /// Words that stand next to each other somewhere after that; none if all such statements are
+    /// refused.
+    has: &'static [&'static str],
+    /// With DSQL's answer where it is recorded.
+    message: &'static str,
+    suggestion: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test lints it"))]
+    example: &'static str,
+}
+
+/// The gaps that a statement of these words falls into.
+pub(super) fn findings(words: &[String]) -> Vec<Finding> {
+    GAPS.iter()
+        .filter(|gap| gap.fits(words))
+        .map(|gap| Finding {
+            rule: gap.rule,
+            weight: Weight::Refused,
+            line: 0,
+            message: gap.message.to_owned(),
+            suggestion: gap.suggestion.to_owned(),
+        })
+        .collect()
+}
+
+impl Gap {
+    fn fits(&self, words: &[String]) -> bool {
+        words.len() >= self.begins.len()
+            && words.iter().zip(self.begins).all(|(word, begin)| word == begin)
+            && (self.has.is_empty() || words.windows(self.has.len()).any(|part| part == self.has))
+    }
+}
+
+const NO_STATISTICS: &str = "Remove the statement; DSQL keeps its own statistics.";
+const NO_PROCEDURE: &str = "Write the statements themselves into the migration.";
+
+/// Answers recorded by Dreamescaper/dsql-emulator (`test/conformance/golden`, 2026-09-15 to 18)
+/// and winebarrel/pistachio (2026-10-10), where not said otherwise.
+static GAPS: &[Gap] = &[
+    Gap {
+        rule: "unsupported_merge",
+        begins: &["MERGE"],
+        has: &[],
+        message: "DSQL answers: unsupported statement type: MERGE.",
+        suggestion: "Use INSERT … ON CONFLICT DO UPDATE.",
+        example: "MERGE INTO t USING u ON t.id = u.id WHEN MATCHED THEN DELETE",
+    },
+    Gap {
+        rule: "unsupported_unlogged_table",
+        begins: &["CREATE", "UNLOGGED", "TABLE"],
+        has: &[],
+        message: "DSQL answers: UNLOGGED table not supported for CREATE TABLE.",
+        suggestion: "Use CREATE TABLE.",
+        example: "CREATE UNLOGGED TABLE t (id int)",
+    },
+    Gap {
+        rule: "unsupported_drop_index_concurrently",
+        begins: &["DROP", "INDEX", "CONCURRENTLY"],
+        has: &[],
+        message: "DSQL answers: DROP INDEX CONCURRENTLY must be first action in transaction.",
+        suggestion: "Use DROP INDEX.",
+        example: "DROP INDEX CONCURRENTLY i",
+    },
+    Gap {
+        rule: "unsupported_set_statistics",
+        begins: &["ALTER", "TABLE"],
+        has: &["SET", "STATISTICS"],
+        message: "DSQL answers: unsupported ALTER TABLE ALTER COLUMN ... SET STATISTICS statement.",
+        suggestion: NO_STATISTICS,
+        example: "ALTER TABLE t ALTER COLUMN c SET STATISTICS 5",
+    },
+    Gap {
+        rule: "unsupported_grant_on_database",
+        begins: &["GRANT"],
+        has: &["ON", "DATABASE"],
+        message: "DSQL answers: unsupported object type in GRANT.",
+        suggestion: "Remove the statement; whoever may log in may connect to the one database.",
+        example: "GRANT CONNECT ON DATABASE postgres TO r",
+    },
+    Gap {
+        rule: "grant_on_schema_public",
+        begins: &["GRANT"],
+        has: &["ON", "SCHEMA", "PUBLIC"],
+        message: "DSQL answers: feature not supported on system entity.",
+        suggestion: "Remove the statement; every role may use the schema public.",
+        example: "GRANT USAGE ON SCHEMA public TO r",
+    },
+    // Recorded by yoshuacas/pgrest-lambda.
+    Gap {
+        rule: "unsupported_create_aggregate",
+        begins: &["CREATE", "AGGREGATE"],
+        has: &[],
+        message: "DSQL answers: unsupported statement: Define.",
+        suggestion: "Use a built-in aggregate, or aggregate in the application.",
+        example: "CREATE AGGREGATE a (int) (sfunc = f, stype = int)",
+    },
+    Gap {
+        rule: "unsupported_alter_system",
+        begins: &["ALTER", "SYSTEM"],
+        has: &[],
+        message: "DSQL answers: unsupported statement: AlterSystem.",
+        suggestion: "Remove the statement.",
+        example: "ALTER SYSTEM SET x = 1",
+    },
+    Gap {
+        rule: "unsupported_create_tablespace",
+        begins: &["CREATE", "TABLESPACE"],
+        has: &[],
+        message: "DSQL answers: unsupported statement: CreateTableSpace.",
+        suggestion: "Remove the statement; DSQL manages its storage.",
+        example: "CREATE TABLESPACE x LOCATION 'y'",
+    },
+    Gap {
+        rule: "unsupported_create_foreign_table",
+        begins: &["CREATE", "FOREIGN", "TABLE"],
+        has: &[],
+        message: "DSQL answers: unsupported statement: CreateForeignTable.",
+        suggestion: "Read the other database from the application.",
+        example: "CREATE FOREIGN TABLE f (id int) SERVER s",
+    },
+    // awslabs/agent-plugins, skill dsql, troubleshooting.md: observed on a cluster, without its text.
+    Gap {
+        rule: "unsupported_do",
+        begins: &["DO"],
+        has: &[],
+        message: "DO is not supported in DSQL.",
+        suggestion: NO_PROCEDURE,
+        example: "DO $$ BEGIN END $$",
+    },
+    Gap {
+        rule: "unsupported_locking_clause",
+        begins: &["SELECT"],
+        has: &["FOR", "SHARE"],
+        message: "DSQL answers: locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported.",
+        suggestion: "Use FOR UPDATE or FOR KEY SHARE.",
+        example: "SELECT 1 FROM t FOR SHARE",
+    },
+];
+
+/// The names of the rules.
+pub(super) static NAMES: &[&str] = &[
+    "grant_on_schema_public",
+    "unsupported_alter_system",
+    "unsupported_create_aggregate",
+    "unsupported_create_foreign_table",
+    "unsupported_create_tablespace",
+    "unsupported_do",
+    "unsupported_drop_index_concurrently",
+    "unsupported_grant_on_database",
+    "unsupported_locking_clause",
+    "unsupported_merge",
+    "unsupported_set_statistics",
+    "unsupported_unlogged_table",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::lint::{PARSE_ERROR, lint, names};
+
+    #[test]
+    fn every_gap_is_found_once_and_dsql_lint_does_not_find_it() {
+        let mut rules: Vec<_> = GAPS.iter().map(|gap| gap.rule).collect();
+        rules.sort_unstable();
+        assert_eq!(rules, NAMES);
+        for gap in GAPS {
+            let theirs = dsql_lint::lint_sql(gap.example);
+            assert!(
+                theirs.iter().all(|finding| names::name(finding.rule) == PARSE_ERROR),
+                "dsql-lint has caught up: {}",
+                gap.example
+            );
+            let ours: Vec<_> = lint(&[gap.example])[0].iter().map(|found| found.rule).collect();
+            assert_eq!(ours, [gap.rule], "{}", gap.example);
+        }
+    }
+}

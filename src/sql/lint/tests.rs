@@ -1,0 +1,113 @@
+//! Tests of the module above.
+
+use super::*;
+use crate::sql::split;
+use crate::sql::testing::{Random, noise};
+
+fn rules(sql: &str) -> Vec<&'static str> {
+    lint(&[sql])[0].iter().map(|finding| finding.rule).collect()
+}
+
+/// Statements that DSQL accepts, by its user guide and by recorded answers.
+const ACCEPTED: &str = include_str!("accepted.sql");
+
+#[test]
+fn nothing_that_dsql_accepts_is_reported() {
+    for piece in split(ACCEPTED).unwrap() {
+        assert_eq!(lint(&[piece.text]), [[]], "line {}: {}", piece.line, piece.text);
+    }
+}
+
+#[test]
+fn what_dsql_refuses_is_found_with_its_rule_and_a_way_out() {
+    for (sql, expected) in [
+        ("CREATE INDEX i ON t (a)", "index_async"),
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", "index_concurrently"),
+        ("CREATE TABLE t (id serial PRIMARY KEY)", "serial_type"),
+        ("CREATE TABLE t (a text[])", "array_type"),
+        ("CREATE TEMP TABLE t (a int)", "temp_table"),
+        ("ALTER TABLE t ADD COLUMN a int NOT NULL", "add_column_constraint"),
+        ("ALTER TABLE t ALTER COLUMN a SET NOT NULL", "at_unsupported_alter_column_set_not_null"),
+        ("ALTER TABLE t ADD PRIMARY KEY (id)", "at_unsupported_add_primary_key"),
+        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)", "check_not_valid"),
+        ("ALTER TABLE t VALIDATE CONSTRAINT c", "validate_constraint_async"),
+        ("TRUNCATE t", "truncate"),
+        ("CREATE TYPE mood AS ENUM ('sad')", "unsupported_create_type"),
+        ("CREATE SEQUENCE s", "sequence_cache_missing"),
+    ] {
+        let found = &lint(&[sql])[0];
+
+        assert_eq!(found.iter().map(|f| f.rule).collect::<Vec<_>>(), [expected], "{sql}");
+        assert_eq!(found[0].weight, Weight::Refused);
+        assert!(!found[0].message.is_empty() && !found[0].suggestion.is_empty());
+        assert!(is_rule(expected));
+    }
+    assert!(!is_rule("index_asink"));
+}
+
+#[test]
+fn a_finding_knows_its_line_in_the_statement() {
+    let sql = "CREATE TABLE t (\n  -- tags and serial\n  id serial PRIMARY KEY,\n  tags text[]\n)";
+
+    let found: Vec<_> = lint(&[sql])[0].iter().map(|f| (f.rule, f.line)).collect();
+
+    assert_eq!(found, [("serial_type", 2), ("array_type", 3)]);
+}
+
+#[test]
+fn what_the_linter_cannot_read_counts_less_than_what_is_refused() {
+    let found = &lint(&["CREATE TABLE t (a int NOT)"])[0];
+
+    assert_eq!(found[0].rule, "parse_error");
+    assert_eq!(found[0].weight, Weight::Unreadable);
+    assert!(!found[0].message.contains(" at Line"), "{}", found[0].message);
+}
+
+#[test]
+fn each_statement_has_its_own_findings() {
+    let found = lint(&["TRUNCATE t", "SELECT 1", "CREATE INDEX i ON t (a)"]);
+
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1]);
+    assert_eq!(lint::<&str>(&[]), Vec::<Vec<Finding>>::new());
+}
+
+#[test]
+fn transactions_are_the_providers_business() {
+    assert_eq!(rules("BEGIN"), [""; 0]);
+    assert_eq!(rules("COMMIT"), [""; 0]);
+}
+
+#[test]
+fn noise_and_the_corpus_of_the_splitter_neither_panic_nor_overflow() {
+    let mut random = Random::new(7);
+    let noise: Vec<String> = (0..300).map(|_| noise(&mut random, 30)).collect();
+    assert_eq!(lint(&noise).len(), 300);
+
+    for corpus in [
+        include_str!("../split/corpus/comments.sql"),
+        include_str!("../split/corpus/dsql.sql"),
+        include_str!("../split/corpus/functions.sql"),
+        include_str!("../split/corpus/literals.sql"),
+    ] {
+        let pieces: Vec<&str> = split(corpus).unwrap().iter().map(|piece| piece.text).collect();
+        assert_eq!(lint(&pieces).len(), pieces.len());
+    }
+}
+
+#[test]
+fn deep_and_long_statements_neither_overflow_nor_take_quadratic_time() {
+    // Each stays just under the limit. With the lines not broken this takes minutes.
+    let chain = format!("SELECT {}1", "1+".repeat(prepared::LARGEST / 2 - 10));
+    let nested = format!("SELECT {}1{}", "(".repeat(9_900), ")".repeat(9_900));
+    let rows = format!("INSERT INTO t VALUES {}(1)", "(1,'a'),".repeat(3_300));
+    let columns: Vec<String> = (0..4_900).map(|number| format!("c{number} int")).collect();
+    let wide = format!("CREATE TABLE t ({})", columns.join(","));
+    let cases = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(1_900), " END".repeat(1_900));
+    for sql in [&chain, &nested, &rows, &wide, &cases] {
+        assert!(Prepared::of(sql).is_some());
+    }
+
+    let found = lint(&[chain, nested, rows, wide, cases]);
+
+    assert!(found.iter().flatten().all(|finding| finding.weight == Weight::Unreadable));
+}

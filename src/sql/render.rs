@@ -1,0 +1,264 @@
+//! Variables: `${name}` in a statement becomes a value, `$${` stays a literal `${`.
+//!
+//! A value is an operand, never a statement. It may be a part of a name, of a literal, or whole
+//! tokens between others; it may not end what it stands in. So the text can be split, classified
+//! and shown before any value is known, and a value with a quote in it is an error here instead of
+//! other SQL at the server. Comments are left as they are.
+//!
+//! Errors name the variable and its line, never the value: it may be a secret.
+
+use std::collections::BTreeMap;
+
+use super::lex::{Lexer, Token, TokenKind, count_lines};
+use super::split;
+
+/// Values by name; `None` is a value that is not known yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Variables(pub BTreeMap<String, Option<String>>);
+
+/// A statement with its variables put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The SQL. Where a value is not known yet, the name of the variable stands for it.
+    pub text: String,
+    /// Whether all values were known.
+    pub complete: bool,
+}
+
+/// Why variables cannot be put in. `line` counts from the first line of the text, which is 0.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub enum RenderError {
+    /// No variable of this name is set.
+    #[error("there is no variable `{name}`")]
+    Unknown { name: String, line: usize },
+    /// `${` that is not followed by a name and `}`.
+    #[error("`${{` is not followed by the name of a variable and `}}`")]
+    Malformed { line: usize },
+    /// The value ends the literal, the name or the statement that it stands in.
+    #[error("the value of `{name}` does not stay where it is put")]
+    BreaksOut { name: String, line: usize },
+}
+
+impl RenderError {
+    /// How many lines below the first line of the text.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        match self {
+            Self::Unknown { line, .. }
+            | Self::Malformed { line }
+            | Self::BreaksOut { line, .. } => *line,
+        }
+    }
+}
+
+/// Values shorter than this are not looked for by [`Variables::hide`]: `1` or `dev` stand in texts
+/// that have nothing to do with them.
+const SHORTEST_HIDDEN: usize = 4;
+
+impl Variables {
+    /// Puts the variables into one statement.
+    ///
+    /// # Errors
+    /// The first place that does not work.
+    pub fn render(&self, sql: &str) -> Result<Rendered, RenderError> {
+        let mut rendering = Rendering { variables: self, text: String::new(), complete: true };
+        let mut first: Option<Used> = None;
+        let mut code = Part { from: 0, to: 0, line: 0 };
+        for token in Lexer::new(sql, 0).map_while(Result::ok) {
+            let comment = matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment);
+            let literal = matches!(token.kind, TokenKind::String | TokenKind::QuotedIdentifier);
+            if !comment && !literal {
+                if code.from == code.to {
+                    code = Part { from: token.start, to: token.start, line: token.line };
+                }
+                code.to = token.end();
+                continue;
+            }
+            let used = rendering.code(&sql[code.from..code.to], code.line)?;
+            first = first.or(used);
+            code = Part { from: token.end(), to: token.end(), line: token.line };
+            if comment {
+                rendering.text.push_str(token.text);
+            } else {
+                rendering.literal(&token)?;
+            }
+        }
+        let used = rendering.code(&sql[code.from..code.to], code.line)?;
+        first = first.or(used);
+
+        let Rendering { text, complete, .. } = rendering;
+        match first {
+            Some(used) if !is_one_statement_like(&text, sql) => Err(used.breaks_out()),
+            _ => Ok(Rendered { text, complete }),
+        }
+    }
+
+    /// A text of somebody else, such as the server's answer, with the names of variables where
+    /// their values stand. Values of fewer than four characters are not looked for.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let mut values: Vec<(&str, &String)> = self
+            .0
+            .iter()
+            .filter_map(|(name, value)| Some((value.as_deref()?, name)))
+            .filter(|(value, _)| value.chars().count() >= SHORTEST_HIDDEN)
+            .collect();
+        // A value that holds another one first.
+        values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        let mut rest = text;
+        let mut hidden = String::new();
+        while let Some(next) = rest.chars().next() {
+            if let Some((value, name)) = values.iter().find(|(value, _)| rest.starts_with(value)) {
+                hidden.push_str(&format!("${{{name}}}"));
+                rest = &rest[value.len()..];
+            } else {
+                hidden.push(next);
+                rest = &rest[next.len_utf8()..];
+            }
+        }
+        hidden
+    }
+}
+
+struct Part {
+    from: usize,
+    to: usize,
+    line: usize,
+}
+
+/// A variable where it is used.
+struct Used {
+    name: String,
+    line: usize,
+}
+
+impl Used {
+    fn breaks_out(self) -> RenderError {
+        RenderError::BreaksOut { name: self.name, line: self.line }
+    }
+}
+
+struct Rendering<'a> {
+    variables: &'a Variables,
+    text: String,
+    complete: bool,
+}
+
+impl Rendering<'_> {
+    /// A stretch without literals and comments; its first variable.
+    fn code(&mut self, part: &str, line: usize) -> Result<Option<Used>, RenderError> {
+        self.put(part, line, |name, line, value| {
+            let whole = is_inside_a_statement(value);
+            if whole { Ok(()) } else { Err(Used { name: name.to_owned(), line }.breaks_out()) }
+        })
+    }
+
+    /// One literal or quoted name, which must stay one.
+    fn literal(&mut self, token: &Token<'_>) -> Result<(), RenderError> {
+        // `$${` at the start of a dollar-quoted literal is its delimiter and a brace.
+        let delimiter = match token.text.strip_prefix('$') {
+            Some(rest) => rest.find('$').map_or(0, |end| end + 2),
+            None => 0,
+        };
+        let (opening, body) = token.text.split_at(delimiter);
+        let start = self.text.len();
+        self.text.push_str(opening);
+        let used = self.put(body, token.line, |_, _, _| Ok(()))?;
+        let mut tokens = Lexer::new(&self.text[start..], 0);
+        let stays = matches!(
+            tokens.next(),
+            Some(Ok(now)) if now.kind == token.kind && now.text.len() == self.text.len() - start
+        );
+        match used {
+            Some(used) if !stays => Err(used.breaks_out()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Copies a text, with values for variables.
+    fn put(
+        &mut self,
+        mut part: &str,
+        mut line: usize,
+        check: impl Fn(&str, usize, &str) -> Result<(), RenderError>,
+    ) -> Result<Option<Used>, RenderError> {
+        let mut first = None;
+        while let Some(at) = part.find("${") {
+            line += count_lines(&part[..at]);
+            if let Some(before) = part[..at].strip_suffix('$') {
+                self.text.push_str(before);
+                self.text.push_str("${");
+                part = &part[at + 2..];
+                continue;
+            }
+            self.text.push_str(&part[..at]);
+            let rest = &part[at + 2..];
+            let (name, after) = name(rest).ok_or(RenderError::Malformed { line })?;
+            match self.variables.0.get(name) {
+                Some(Some(value)) => {
+                    check(name, line, value)?;
+                    self.text.push_str(value);
+                }
+                Some(None) => {
+                    self.complete = false;
+                    self.text.push_str(name);
+                }
+                None => return Err(RenderError::Unknown { name: name.to_owned(), line }),
+            }
+            first.get_or_insert_with(|| Used { name: name.to_owned(), line });
+            part = after;
+        }
+        self.text.push_str(part);
+        Ok(first)
+    }
+}
+
+/// The name that a text begins with, and what follows its `}`.
+fn name(text: &str) -> Option<(&str, &str)> {
+    let (name, after) = text.split_once('}')?;
+    is_variable_name(name).then_some((name, after))
+}
+
+/// Whether a variable may have this name: letters, digits and underscores, no digit first.
+#[must_use]
+pub fn is_variable_name(name: &str) -> bool {
+    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    starts && name.chars().all(|part| part.is_ascii_alphanumeric() || part == '_')
+}
+
+/// Whether a value between other tokens leaves all that surrounds it as it is: whole tokens, no
+/// comment, no semicolon, as many closing parentheses as opening ones.
+fn is_inside_a_statement(value: &str) -> bool {
+    let mut depth = 0_usize;
+    for token in Lexer::new(value, 0) {
+        let Ok(token) = token else { return false };
+        let comment = matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment);
+        if comment || token.is_symbol(";") || token.is_symbol("$") {
+            return false;
+        }
+        if token.is_symbol("(") {
+            depth += 1;
+        } else if token.is_symbol(")") {
+            let Some(outer) = depth.checked_sub(1) else { return false };
+            depth = outer;
+        }
+    }
+    depth == 0
+}
+
+/// Whether the text is still one statement, with as many comments as its template: two halves of a
+/// mark, one of them a value, make a new one.
+fn is_one_statement_like(text: &str, template: &str) -> bool {
+    let comments = |sql: &str| {
+        let tokens = Lexer::new(sql, 0).map_while(Result::ok);
+        tokens
+            .filter(|t| matches!(t.kind, TokenKind::LineComment | TokenKind::BlockComment))
+            .count()
+    };
+    let whole = split(text).is_ok_and(|pieces| pieces.len() == 1);
+    whole && comments(text) == comments(template)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Tests of the module above.
+
+use super::*;
+use crate::sql::testing::{Random, noise};
+
+fn variables() -> Variables {
+    let values = [
+        ("schema", "app"),
+        ("env", "dev"),
+        ("arn", "arn:aws:iam::123456789012:role/app"),
+        ("columns", "a, lower(b), 'x'"),
+        ("quote", "O'Brien"),
+        ("doubled", "O''Brien"),
+        ("two", "t; DROP TABLE u"),
+        ("comment", "t -- "),
+        ("open", "(a"),
+        ("close", "a) VALUES (1"),
+        ("ident", "a\"b"),
+        ("dollar", "$$"),
+        ("dash", "-"),
+        ("empty", ""),
+        ("_1", "one"),
+        ("nested", "${env}"),
+    ];
+    let mut map: BTreeMap<String, Option<String>> = values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
+        .collect();
+    map.insert("later".to_owned(), None);
+    Variables(map)
+}
+
+fn rendered(sql: &str) -> String {
+    variables().render(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).text
+}
+
+fn error(sql: &str) -> RenderError {
+    variables().render(sql).expect_err(sql)
+}
+
+#[test]
+fn values_take_the_place_of_names() {
+    for (template, expected) in [
+        ("SELECT * FROM ${schema}.t", "SELECT * FROM app.t"),
+        ("SELECT * FROM app_${env}.t_${env}_${_1}", "SELECT * FROM app_dev.t_dev_one"),
+        ("CREATE INDEX ASYNC i ON t (${columns})", "CREATE INDEX ASYNC i ON t (a, lower(b), 'x')"),
+        ("AWS IAM GRANT r TO '${arn}'", "AWS IAM GRANT r TO 'arn:aws:iam::123456789012:role/app'"),
+        ("SELECT \"${schema}\".\"a\"", "SELECT \"app\".\"a\""),
+        ("SELECT 'a ${env} b ${env}'", "SELECT 'a dev b dev'"),
+        ("SELECT '${doubled}'", "SELECT 'O''Brien'"),
+        ("SELECT E'\\n${env}'", "SELECT E'\\ndev'"),
+        ("SELECT $a$${env}$a$", "SELECT $a$dev$a$"),
+        ("SELECT $f$ x = ${env} $f$", "SELECT $f$ x = dev $f$"),
+        ("SELECT 1${empty}", "SELECT 1"),
+        ("SELECT $1, '$', '{env}', '$ {env}'", "SELECT $1, '$', '{env}', '$ {env}'"),
+        // A value is not looked into.
+        ("SELECT '${nested}'", "SELECT '${env}'"),
+    ] {
+        assert_eq!(rendered(template), expected);
+    }
+}
+
+#[test]
+fn a_doubled_dollar_sign_is_a_literal_one() {
+    assert_eq!(rendered("SELECT '$${env}', '$${a b', '$$'"), "SELECT '${env}', '${a b', '$$'");
+    // The delimiter of a literal stays one.
+    assert_eq!(rendered("SELECT $${\"a\": 1}$$"), "SELECT $${\"a\": 1}$$");
+}
+
+#[test]
+fn comments_are_left_as_they_are() {
+    let sql = "SELECT /* ${nobody} */ 1 -- ${ and '${env}'";
+    assert_eq!(rendered(sql), sql);
+}
+
+#[test]
+fn an_unknown_name_is_told_with_its_line() {
+    assert_eq!(
+        error("SELECT\n  '${env}',\n '\n${shcema}'"),
+        RenderError::Unknown { name: "shcema".to_owned(), line: 3 }
+    );
+    assert_eq!(error("SELECT\n${a}").line(), 1);
+}
+
+#[test]
+fn what_is_no_name_is_refused() {
+    for sql in ["SELECT '${a b}'", "SELECT '${}'", "SELECT '${1}'", "SELECT '${env'", "SELECT ${"] {
+        assert_eq!(error(sql), RenderError::Malformed { line: 0 }, "{sql}");
+    }
+}
+
+#[test]
+fn a_value_does_not_get_out_of_what_it_stands_in() {
+    for (sql, name) in [
+        ("SELECT '${quote}'", "quote"),
+        ("SELECT * FROM ${quote}", "quote"),
+        ("SELECT \"${ident}\"", "ident"),
+        ("SELECT $$${dollar}$$", "dollar"),
+        ("DELETE FROM ${two}", "two"),
+        ("DELETE FROM ${comment} WHERE id = 1", "comment"),
+        ("INSERT INTO t (${close})", "close"),
+        ("SELECT ${open})", "open"),
+        ("SELECT 1 -${dash}1\nFROM t", "dash"),
+        ("SELECT ${dollar}", "dollar"),
+    ] {
+        assert_eq!(error(sql), RenderError::BreaksOut { name: name.to_owned(), line: 0 }, "{sql}");
+    }
+    // Inside a literal a semicolon or a dash is only text.
+    assert_eq!(rendered("SELECT '${two}${comment}'"), "SELECT 't; DROP TABLE ut -- '");
+}
+
+#[test]
+fn no_error_holds_a_value() {
+    for sql in ["SELECT '${quote}'", "DELETE FROM ${two}", "INSERT INTO t (${close})"] {
+        let words = error(sql).to_string();
+        assert!(!words.contains("Brien") && !words.contains("DROP") && !words.contains("VALUES"));
+    }
+}
+
+#[test]
+fn a_value_that_is_not_known_yet_is_stood_in_for() {
+    let rendered = variables().render("SELECT ${later} FROM ${schema}.t").unwrap();
+    assert_eq!(rendered, Rendered { text: "SELECT later FROM app.t".to_owned(), complete: false });
+    assert!(variables().render("SELECT '${schema}'").unwrap().complete);
+}
+
+#[test]
+fn values_are_hidden_in_texts_of_others() {
+    let hidden = variables().hide("role \"arn:aws:iam::123456789012:role/app\" of dev is O'Brien");
+    assert_eq!(hidden, "role \"${arn}\" of dev is ${quote}");
+}
+
+#[test]
+fn a_text_without_variables_stays_what_it_is() {
+    let mut random = Random::new(5);
+    for _ in 0..1000 {
+        let sql = noise(&mut random, 12);
+        let nothing = Variables::default();
+        assert!(!sql.contains("${"));
+        // What the lexer cannot read is cut there; the splitter has refused it before.
+        if split(&sql).is_ok() {
+            assert_eq!(nothing.render(&sql).unwrap().text, sql.trim_start_matches('\u{feff}'));
+        }
+    }
+}
