@@ -312,3 +312,29 @@ fn ten_thousand_statements_keep_their_lines() {
     assert_eq!(migration.statements.len(), 10_000);
     assert_eq!(migration.statements[9_999].origin.line, 10_000);
 }
+
+#[test]
+fn ten_thousand_files_are_read_in_the_order_of_their_numbers() {
+    let dir = tree(&[]);
+    for number in 1..=10_000 {
+        write(&dir, &format!("{number}_a.sql"), b"SELECT 1;");
+    }
+
+    let read = read_dir(path(&dir), None).expect("the directory is good");
+
+    let expected: Vec<String> = (1..=10_000).map(|number| number.to_string()).collect();
+    let found: Vec<&str> = read.migrations.iter().map(|m| m.version.0.as_str()).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_file_of_ten_megabytes_is_one_migration() {
+    let text = "a;b -- it''s /* ".repeat(60);
+    let row = format!("INSERT INTO t VALUES (1, '{text}', $$;$$); -- ;\r\n");
+    let count = 10 * 1024 * 1024 / row.len();
+
+    let migration = single("1.sql", &row.repeat(count), None, None).expect("the text is good");
+
+    assert_eq!(migration.statements.len(), count);
+    assert_eq!(migration.statements[count - 1].origin.line, count);
+}
