@@ -479,7 +479,7 @@ impl Resource for MigrationSetResource {
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
         match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
-            Some(config) => self.applied(&request, &config).await,
+            Some(config) => Box::pin(self.applied(&request, &config)).await,
             None => run::forgotten(request),
         }
     }
