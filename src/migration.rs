@@ -155,7 +155,8 @@ pub struct Migration {
     pub file: String,
     /// Checksum of the whole text.
     pub checksum: Checksum,
-    /// At least one; grouping words such as `BEGIN` and `COMMIT` are gone.
+    /// Grouping words such as `BEGIN` and `COMMIT` are gone. None where a file of another tool
+    /// holds only comments.
     pub statements: Vec<Statement>,
 }
 

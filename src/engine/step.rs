@@ -22,7 +22,12 @@ pub struct StepError {
 
 impl StepError {
     pub(super) fn new(migration: &Migration, number: usize, failure: Failure) -> Self {
-        let statement = &migration.statements[number - 1];
+        // A migration without statements can fail too: its row may not be written.
+        let Some(statement) = number.checked_sub(1).and_then(|at| migration.statements.get(at))
+        else {
+            let origin = Origin { file: migration.file.clone(), line: 1 };
+            return Self { origin, number: 1, summary: "(no statement)".to_owned(), failure };
+        };
         Self {
             origin: statement.origin.clone(),
             number,

@@ -61,7 +61,7 @@ fn migration(named: &Named<'_>, text: &str) -> Result<Migration, FormatError> {
         None => Forward::whole(text),
         Some(delimiter) => Forward::cut_at(text, &delimiter),
     };
-    read::migration(named, text, &forward.with(transactions))
+    read::migration(named, text, &forward.or_nothing().with(transactions))
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatEr
         Block::Up => parts.push((part.0, &text[part.1..])),
         Block::Down => {}
     }
-    Ok(Forward { parts, transactions })
+    Ok(Forward::of(parts).or_nothing().with(transactions))
 }
 
 /// The direction and the options of a line such as `-- migrate:up transaction:false`.

@@ -79,7 +79,7 @@ fn migration(entry: &Entry, source: Source) -> Result<Migration, FormatError> {
     let text = source.text?;
     let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
     let named = Named { file: &source.file, version: &entry.tag, description: &description };
-    read::migration(&named, &text, &forward(&text, entry.chunks))
+    read::migration(&named, &text, &forward(&text, entry.chunks).or_nothing())
 }
 
 fn forward(text: &str, chunks: Chunks) -> Forward<'_> {

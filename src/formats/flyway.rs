@@ -95,7 +95,7 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
 }
 
 fn migration(named: &Named<'_>, text: &str, config: &Config) -> Result<Migration, FormatError> {
-    let forward = Forward::whole(text).with(config.transactions);
+    let forward = Forward::whole(text).or_nothing().with(config.transactions);
     let migration = read::migration(named, text, &forward)?;
     if config.replaces_placeholders {
         check_placeholders(named, text)?;

@@ -162,7 +162,7 @@ fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatEr
         State::Up => parts.push((part.0, &text[part.1..])),
         State::Down => {}
     }
-    Ok(Forward { parts, transactions })
+    Ok(Forward::of(parts).or_nothing().with(transactions))
 }
 
 /// The annotation of a line, or why it is none although it looks like one.

@@ -70,7 +70,7 @@ pub(super) fn migrations(
     entries.migrations(|named, text| {
         let marked = rules.no_transaction.is_some_and(|mark| text.starts_with(mark));
         let transactions = if marked { Transactions::OneEach } else { Transactions::Shared };
-        read::migration(named, text, &Forward::whole(text).with(transactions))
+        read::migration(named, text, &Forward::whole(text).or_nothing().with(transactions))
     })
 }
 

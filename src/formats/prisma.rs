@@ -26,7 +26,8 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
         let description = read::words(leading_digits(&folder).1);
         entries.push(Ok(Some(Entry { key: folder.clone(), version: folder, description, source })));
     }
-    entries.migrations(|named, text| read::migration(named, text, &Forward::whole(text)))
+    entries
+        .migrations(|named, text| read::migration(named, text, &Forward::whole(text).or_nothing()))
 }
 
 /// SQL of another database would not run. Prisma writes the file itself: one line

@@ -24,6 +24,17 @@ pub(super) struct Forward<'a> {
     /// Parts that are split one by one, each with the line where it begins.
     pub(super) parts: Vec<(usize, &'a str)>,
     pub(super) transactions: Transactions,
+    pub(super) emptiness: Emptiness,
+}
+
+/// What a text without statements is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Emptiness {
+    /// An error: it cannot be told from a file that was emptied by mistake.
+    Refused,
+    /// A migration that does nothing, unless the file is blank: tools apply and record such files,
+    /// and where they keep a checksum a statement cannot be added later.
+    Recorded,
 }
 
 /// Which row changes may share a transaction.
@@ -39,7 +50,12 @@ pub(super) enum Transactions {
 impl<'a> Forward<'a> {
     /// Everything, in the usual transactions.
     pub(super) fn whole(text: &'a str) -> Self {
-        Self { parts: vec![(1, text)], transactions: Transactions::Shared }
+        Self::of(vec![(1, text)])
+    }
+
+    /// These parts, in the usual transactions, at least one statement.
+    pub(super) fn of(parts: Vec<(usize, &'a str)>) -> Self {
+        Self { parts, transactions: Transactions::Shared, emptiness: Emptiness::Refused }
     }
 
     /// What stands between delimiters, wherever these stand, in the usual transactions.
@@ -50,12 +66,17 @@ impl<'a> Forward<'a> {
             line += part.matches('\n').count() + delimiter.matches('\n').count();
             (begin, part)
         });
-        Self { parts: parts.collect(), transactions: Transactions::Shared }
+        Self::of(parts.collect())
     }
 
     /// The same parts with other transactions.
     pub(super) fn with(self, transactions: Transactions) -> Self {
         Self { transactions, ..self }
+    }
+
+    /// The same parts, which may hold nothing but comments.
+    pub(super) fn or_nothing(self) -> Self {
+        Self { emptiness: Emptiness::Recorded, ..self }
     }
 }
 
@@ -71,7 +92,8 @@ pub(super) fn migration(
         detect::check_down_sections(named.file, *line, part)?;
         add_statements(&mut statements, &mut boundary, named, *line, part)?;
     }
-    if statements.is_empty() {
+    let is_blank = text.trim_start_matches('\u{feff}').trim().is_empty();
+    if statements.is_empty() && (is_blank || forward.emptiness == Emptiness::Refused) {
         return Err(FormatError::NoStatement { file: named.file.to_owned() });
     }
     if forward.transactions == Transactions::OneEach {

@@ -24,7 +24,8 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
     for source in sources {
         entries.push(entry(source).map(Some));
     }
-    entries.migrations(|named, text| read::migration(named, text, &Forward::whole(text)))
+    entries
+        .migrations(|named, text| read::migration(named, text, &Forward::whole(text).or_nothing()))
 }
 
 fn entry(source: Source) -> Result<Entry<Number>, FormatError> {

@@ -314,6 +314,35 @@ fn ten_thousand_statements_keep_their_lines() {
 }
 
 #[test]
+fn a_file_without_statements_is_a_migration_of_a_tool_unless_it_is_blank() {
+    let comment = "-- nothing to do here\n";
+    let tools: &[(Format, &str, String)] = &[
+        (Format::Flyway, "V1__a.sql", comment.to_owned()),
+        (Format::Sqlx, "1_a.sql", comment.to_owned()),
+        (Format::Goose, "1_a.sql", "-- +goose Up\n-- +goose Down\n".to_owned()),
+        (Format::Dbmate, "1_a.sql", "-- migrate:up\n\n-- migrate:down\n".to_owned()),
+        (Format::GolangMigrate, "1_a.up.sql", comment.to_owned()),
+        (Format::Prisma, "1_a/migration.sql", "BEGIN;\nCOMMIT;\n".to_owned()),
+        (Format::Drizzle, "20260101120000_a/migration.sql", comment.to_owned()),
+        (Format::Refinery, "V1__a.sql", comment.to_owned()),
+    ];
+    for (format, name, text) in tools {
+        let dir = tree(&[(name, text)]);
+        let read = read_dir(path(&dir), Some(*format)).expect("it is a migration");
+        assert_eq!(read.migrations[0].statements, [], "{format:?}");
+
+        let blank = errors(&tree(&[(name, "\u{feff} \r\n")]), Some(*format)).remove(0);
+        let is_told = blank == format!("`dir/{name}` holds no statement")
+            || blank.starts_with(&format!("dir/{name}:1 is not as"));
+        assert!(is_told, "{format:?}: {blank}");
+    }
+    assert_eq!(
+        errors(&tree(&[("1_a.sql", comment)]), Some(Format::Plain)),
+        ["`dir/1_a.sql` holds no statement"]
+    );
+}
+
+#[test]
 fn ten_thousand_files_are_read_in_the_order_of_their_numbers() {
     let dir = tree(&[]);
     for number in 1..=10_000 {

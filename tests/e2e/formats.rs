@@ -20,7 +20,7 @@ const SETS: &[(&str, Option<&str>, &str, &str)] = &[
     ("sqlx", None, "sqlx", "20260102120000"),
     ("goose", None, "goose", "20260101120000"),
     ("dbmate", None, "dbmate", "20260102120000"),
-    ("golang_migrate", Some("golang-migrate"), "golang-migrate", "000002"),
+    ("golang_migrate", Some("golang-migrate"), "golang-migrate", "000003"),
     ("prisma", None, "prisma", "20260101120000_title_index"),
     ("refinery", Some("refinery"), "refinery", "3"),
 ];

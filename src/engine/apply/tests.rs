@@ -97,6 +97,34 @@ async fn a_run_applies_everything_once_and_in_order() {
     assert_eq!(cluster.waits - waits, 1, "a run without work only looks");
 }
 
+/// Directories of other tools have them: only comments, or an empty section.
+#[tokio::test(start_paused = true)]
+async fn a_migration_without_statements_is_recorded_whatever_is_lost_on_the_way() {
+    let mut migrations = migrations();
+    migrations.truncate(1);
+    migrations[0].statements.clear();
+    let mut whole = FakeCluster::default();
+    run_files(&mut whole, &migrations, &budget()).await.1.unwrap();
+    assert_eq!(whole.record("0001").state, MigrationState::Applied);
+
+    for point in 0..whole.points {
+        for fault in [
+            Fault::Before(point),
+            Fault::After(point),
+            Fault::Conflict(point),
+            Fault::ConflictAfter(point),
+        ] {
+            let mut cluster = FakeCluster::with_fault(fault);
+            let first = run_files(&mut cluster, &migrations, &budget()).await.1;
+            cluster.heal();
+            let second = run_files(&mut cluster, &migrations, &budget()).await.1;
+            second.unwrap_or_else(|error| panic!("{fault:?}: {error:?} after {first:?}"));
+            assert_eq!(cluster.record("0001").state, MigrationState::Applied, "{fault:?}");
+            assert_eq!(cluster.executed, [""; 0], "{fault:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_or_a_conflict_anywhere_is_mended_by_the_run_itself_or_by_the_next() {
     let mut whole = FakeCluster::default();

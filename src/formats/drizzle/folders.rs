@@ -29,7 +29,7 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
         });
     }
     entries.migrations(|named, text| {
-        read::migration(named, text, &super::forward(text, Chunks::AtBreakpoints))
+        read::migration(named, text, &super::forward(text, Chunks::AtBreakpoints).or_nothing())
     })
 }
 

@@ -169,7 +169,7 @@ fn a_journal_may_have_a_byte_order_mark_and_must_be_utf8() {
 fn all_broken_files_of_a_journal_are_reported() {
     let dir = tree(&[
         ("0000_pretty_reptil.sql", "-- migrate:down\nDROP TABLE a"),
-        ("0001_later_name.sql", "--> statement-breakpoint\n"),
+        ("0001_later_name.sql", " \n"),
         ("meta/_journal.json", JOURNAL_OF_TWO),
     ]);
 
