@@ -73,10 +73,6 @@ WITH ns AS (
   SELECT k.oid, k.contype, k.conkey, k.conrelid, k.conname, rel.relation,
          'constraint ' || rel.relation || '.' || quote_ident(k.conname) AS name
     FROM rel JOIN pg_constraint k ON k.conrelid = rel.oid
-   UNION ALL
-  SELECT k.oid, k.contype, k.conkey, k.conrelid, k.conname, dom.relation,
-         'constraint ' || dom.relation || '.' || quote_ident(k.conname)
-    FROM dom JOIN pg_constraint k ON k.contypid = dom.oid
 ), ix AS (
   SELECT i.indexrelid, i.indrelid, i.indisunique, i.indnkeyatts, i.indnatts, i.indnullsnotdistinct,
          i.indpred, i.indisvalid, rel.relation,
@@ -157,7 +153,12 @@ UNION ALL
 SELECT relation, 'domain ' || relation,
        format_type(dom.typbasetype, dom.typtypmod)
          || CASE WHEN dom.typnotnull THEN ' NOT NULL' ELSE '' END
-         || coalesce(' DEFAULT ' || dom.typdefault, ''),
+         || coalesce(' DEFAULT ' || dom.typdefault, '')
+         -- Not objects of their own: DSQL cannot add one to a domain that exists.
+         || coalesce((
+              SELECT string_agg(' CONSTRAINT ' || quote_ident(k.conname) || ' '
+                                || pg_get_constraintdef(k.oid), '' ORDER BY k.conname)
+                FROM pg_constraint k WHERE k.contypid = dom.oid), ''),
        NULL
   FROM dom
 UNION ALL

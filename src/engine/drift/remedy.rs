@@ -49,7 +49,9 @@ impl Change {
             "sequence" => match &self.kind {
                 ChangeKind::Added(_) => drop("SEQUENCE", name),
                 ChangeKind::Removed { from } => one(&format!("CREATE SEQUENCE {name} {from}")),
-                ChangeKind::Changed { from, .. } => one(&format!("ALTER SEQUENCE {name} {from}")),
+                ChangeKind::Changed { from, .. } => {
+                    one(&format!("ALTER SEQUENCE {name} {}", without_start(from)))
+                }
                 ChangeKind::NotValid(_) => NOTHING,
             },
             "schema" => match &self.kind {
@@ -241,6 +243,17 @@ fn as_sql(target: &str) -> String {
     let mut next = || words.next().unwrap_or_default();
     let (on, kind, name) = (next(), next(), next());
     format!("{} {} {name}", on.to_uppercase(), kind.to_uppercase())
+}
+
+/// The options of a sequence that `ALTER SEQUENCE` was seen to take on DSQL: all but `START`.
+fn without_start(options: &str) -> String {
+    match options.split_once(" START WITH ") {
+        Some((before, after)) => {
+            let rest = after.split_once(' ').map_or("", |(_, rest)| rest);
+            format!("{before} {rest}")
+        }
+        None => options.to_owned(),
+    }
 }
 
 /// A column's definition, taken apart.

@@ -181,6 +181,7 @@ impl MigrationResource {
             // As for a set: a destroy must not need the cluster.
             Err(error) if nothing_new(&request.prior, migration) => {
                 planned.set("status", Value::Unknown);
+                run::forget_other_ledger(&mut planned, &place);
                 return Ok((planned, vec![run::not_looked(&error)]));
             }
             Err(error) if request.prior.is_null() => return Err(vec![error]),

@@ -297,6 +297,7 @@ impl MigrationSetResource {
             // long as nothing is to be run, a cluster that is gone must not stop it. See ADR 0007.
             Err(error) if nothing_new(&request.prior, migrations, accepted) => {
                 set_all(&mut planned, after_a_look());
+                run::forget_other_ledger(&mut planned, &place);
                 return Ok(Planned::without_a_look(planned, vec![run::not_looked(&error)]));
             }
             Err(error) if request.prior.is_null() => return Err(vec![error]),

@@ -217,6 +217,14 @@ pub(super) fn not_looked(error: &Diagnostic) -> Diagnostic {
     ))
 }
 
+/// Leaves open where a planned object will be recorded, if the configuration names another place
+/// than the state and nobody could look there.
+pub(super) fn forget_other_ledger(planned: &mut Value, place: &Place) {
+    if planned.get("ledger") != Some(&place.ledger_name().into()) {
+        planned.set("ledger", Value::Unknown);
+    }
+}
+
 /// The error of a plan that could not look although something is to be run.
 pub(super) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
     let detail = format!(

@@ -118,6 +118,10 @@ fn views_functions_domains_and_sequences_come_back_from_their_definitions() {
         removed("sequence public.users", "INCREMENT BY 1 CACHE 1"),
         ["CREATE SEQUENCE public.users INCREMENT BY 1 CACHE 1"]
     );
+    assert_eq!(
+        changed("sequence public.users", "INCREMENT BY 1 START WITH 7 CACHE 1", ""),
+        ["ALTER SEQUENCE public.users INCREMENT BY 1 CACHE 1"]
+    );
 }
 
 #[test]
