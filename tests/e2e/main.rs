@@ -12,6 +12,7 @@ mod world;
 mod bad_input;
 mod clusters;
 mod drift;
+mod examples;
 mod failed_runs;
 mod installation;
 mod life_cycle;
