@@ -19,10 +19,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::faults::{Fault, Faults, FiredFault, Matcher, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
+use crate::state::conflicts::Conflicts;
 use crate::state::database::Database;
 use crate::state::jobs;
 use crate::state::journal::{Journal, LoggedStatement};
-use crate::state::shared::Shared;
+use crate::state::shared::{Limits, Shared};
 use crate::wire::tls::{Tls, TlsError};
 use crate::wire::{session, token};
 
@@ -40,6 +41,10 @@ pub struct Options {
     pub port: Option<u16>,
     /// How long an asynchronous job takes.
     pub job_delay: Duration,
+    /// How long a transaction may live; stands for DSQL's 300 seconds.
+    pub transaction_lifetime: Duration,
+    /// How long a connection may live before the cluster closes it; stands for DSQL's 60 minutes.
+    pub connection_lifetime: Duration,
     /// A directory with the programs of PostgreSQL 15 to 17; looked for, and fetched if need be, if it is not given.
     pub pg_bin: Option<PathBuf>,
     /// Where a fetched PostgreSQL and initialised data directories are kept; the user's cache if it is not given.
@@ -49,7 +54,14 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let job_delay = Duration::from_millis(100);
-        Self { port: None, job_delay, pg_bin: None, cache_dir: None }
+        Self {
+            port: None,
+            job_delay,
+            transaction_lifetime: Duration::from_secs(300),
+            connection_lifetime: Duration::from_secs(60 * 60),
+            pg_bin: None,
+            cache_dir: None,
+        }
     }
 }
 
@@ -106,6 +118,8 @@ impl Cluster {
             .and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
         let (port, listener) = listening.map_err(|source| Error::Port { port, source })?;
 
+        let Options { transaction_lifetime, connection_lifetime, .. } = options;
+        let limits = Limits { transaction_lifetime, connection_lifetime };
         let Options { pg_bin, cache_dir, job_delay, .. } = options;
         let starting =
             tokio::task::spawn_blocking(move || pg::start(pg_bin.as_deref(), cache_dir.as_deref()));
@@ -127,6 +141,8 @@ impl Cluster {
             journal: Journal::default(),
             faults: Faults::default(),
             sessions: AtomicUsize::new(0),
+            conflicts: Conflicts::default(),
+            limits,
             clock: Clock::default(),
             database,
         });
