@@ -201,7 +201,7 @@ impl Relay<'_> {
                     ended = Some(Answer::Failed(error));
                 }
                 // Of a shadow in the extended protocol: the client has had those of its own statement.
-                b'Z' | b'1' | b'2' => {}
+                b'Z' | b'1' | b'2' | b'3' => {}
                 b'G' => {
                     self.client.write(&frame).await;
                     self.copy_in().await?;

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::postgres::{Rows, bind, execute, named, parse};
+use super::postgres::{OWN, Rows, bound, named, parse};
 use super::{Answer, Relay, conflict_error};
 use crate::rules::{Shadow, Statement};
 use crate::state::conflicts::{Conflict, Request, Transaction};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A statement that was answered by its shadow.
 pub(super) struct Pending {
-    /// As PostgreSQL is to be sent it again, up to `ReadyForQuery`.
+    /// As PostgreSQL is to be sent it again.
     frames: Vec<Frame>,
     /// Those it had to wait for. If one of them commits, it was first.
     blockers: Vec<Arc<Transaction>>,
@@ -135,9 +135,8 @@ impl Relay<'_> {
         statement: &Statement,
     ) -> io::Result<Result<Frame, ErrorResponse>> {
         self.own("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
-        let mut body = Vec::new();
-        put_string(&mut body, &statement.for_postgres());
-        self.postpone(vec![Frame::new(b'Q', body)]);
+        // No formats, no parameters, no result formats.
+        self.postpone(bound(&statement.for_postgres(), &[0, 0], &[0; 6]));
         match &statement.shadow {
             Some(Shadow::Rows { tag, count }) => Ok(Ok(tagged(tag, *count))),
             Some(Shadow::Count { tag, sql }) => {
@@ -163,34 +162,22 @@ impl Relay<'_> {
     pub(super) async fn shadow_extended(
         &mut self,
         statement: &Statement,
-        bound: &Bound<'_>,
+        sent: &Bound<'_>,
     ) -> io::Result<Result<Frame, ErrorResponse>> {
         self.own("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
-        self.postpone(vec![
-            parse("", bound.sql, bound.parameter_types),
-            bind("", "", bound.values),
-            execute(""),
-            Frame::new(b'S', []),
-        ]);
+        self.postpone(bound(sent.sql, sent.parameter_types, sent.values));
         let (sql, values) = match &statement.shadow {
             Some(Shadow::Rows { tag, count }) => return Ok(Ok(tagged(tag, *count))),
             // The count comes as text, whatever the client wants rows in.
-            Some(Shadow::Count { sql, .. }) => (sql, without_result_formats(bound.values)),
-            Some(Shadow::Answer { sql }) => (sql, bound.values.to_vec()),
+            Some(Shadow::Count { sql, .. }) => (sql, without_result_formats(sent.values)),
+            Some(Shadow::Answer { sql }) => (sql, sent.values.to_vec()),
             None => return Ok(Err(conflict_error(Conflict::Data))),
         };
-        let types = match self.parameter_types(bound).await? {
+        let types = match self.parameter_types(sent).await? {
             Ok(types) => types,
             Err(error) => return Ok(Err(error)),
         };
-        self.postgres
-            .send(&[
-                parse("", sql, &types),
-                bind("", "", &values),
-                execute(""),
-                Frame::new(b'S', []),
-            ])
-            .await?;
+        self.postgres.send(&bound(sql, &types, &values)).await?;
         if let Some(Shadow::Count { tag, .. }) = &statement.shadow {
             let rows = self.postgres.rows_up_to_ready().await?;
             return Ok(rows.map(|rows| tagged(tag, counted(&rows))));
@@ -204,12 +191,13 @@ impl Relay<'_> {
     /// The types of the parameters, as `Parse` takes them.
     async fn parameter_types(
         &mut self,
-        bound: &Bound<'_>,
+        sent: &Bound<'_>,
     ) -> io::Result<Result<Vec<u8>, ErrorResponse>> {
         self.postgres
             .send(&[
-                parse("", bound.sql, bound.parameter_types),
-                Frame::new(b'D', named(b'S', "")),
+                Frame::new(b'C', named(b'S', OWN)),
+                parse(OWN, sent.sql, sent.parameter_types),
+                Frame::new(b'D', named(b'S', OWN)),
                 Frame::new(b'S', []),
             ])
             .await?;

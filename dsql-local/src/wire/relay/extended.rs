@@ -210,22 +210,10 @@ impl Relay<'_> {
                         parameter_types: &portal.prepared.parameter_types,
                         values: &portal.values,
                     };
-                    let answered = self.shadow_extended(statement, &bound).await?;
-                    self.restore_unnamed().await?;
-                    return Ok(answered);
+                    return self.shadow_extended(statement, &bound).await;
                 }
                 Ok(Err(self.after_error(statement, error)))
             }
         }
-    }
-
-    /// The relay has used the name that has none, and the client may bind to it again.
-    async fn restore_unnamed(&mut self) -> io::Result<()> {
-        if let Some(prepared) = self.group.statements.get("") {
-            let frame = parse("", &prepared.statement.for_postgres(), &prepared.parameter_types);
-            self.postgres.send(&[frame, Frame::new(b'S', [])]).await?;
-            self.postgres.rows_up_to_ready().await?.ok();
-        }
-        Ok(())
     }
 }

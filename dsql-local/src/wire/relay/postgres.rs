@@ -16,7 +16,7 @@ pub(super) const IDLE: u8 = b'I';
 pub(super) const FAILED: u8 = b'E';
 
 /// The name of own prepared statements and portals; a client cannot have it, for it holds a control character.
-const OWN: &str = "\u{1}dsql";
+pub(super) const OWN: &str = "\u{1}dsql";
 
 /// Rows as text.
 pub(super) type Rows = Vec<Vec<Option<String>>>;
@@ -92,7 +92,8 @@ impl Postgres {
     /// portals it leaves alone. After an error PostgreSQL waits for a `Sync`.
     pub(super) async fn execute(&mut self, sql: &str) -> io::Result<Result<Rows, ErrorResponse>> {
         self.send(&[
-            // One that has failed is still there.
+            // What has failed is still there.
+            Frame::new(b'C', named(b'P', OWN)),
             Frame::new(b'C', named(b'S', OWN)),
             parse(OWN, sql, &[0, 0]),
             bind(OWN, OWN, &[0; 6]),
@@ -103,7 +104,7 @@ impl Postgres {
         ])
         .await?;
         let (mut rows, mut closed) = (Rows::new(), 0);
-        while closed < 3 {
+        while closed < 4 {
             let frame = self.read().await?;
             match frame.kind {
                 b'D' => rows.push(row(&frame.body)),
@@ -169,6 +170,22 @@ pub(super) fn execute(portal: &str) -> Frame {
     put_string(&mut body, portal);
     body.extend_from_slice(&[0; 4]);
     Frame::new(b'E', body)
+}
+
+/// A statement with values of its own, from its preparation to its end and to `ReadyForQuery`.
+///
+/// Under the relay's own name: what a client has prepared and bound without a name is still there afterwards.
+pub(super) fn bound(sql: &str, parameter_types: &[u8], values: &[u8]) -> Vec<Frame> {
+    vec![
+        Frame::new(b'C', named(b'P', OWN)),
+        Frame::new(b'C', named(b'S', OWN)),
+        parse(OWN, sql, parameter_types),
+        bind(OWN, OWN, values),
+        execute(OWN),
+        Frame::new(b'C', named(b'P', OWN)),
+        Frame::new(b'C', named(b'S', OWN)),
+        Frame::new(b'S', []),
+    ]
 }
 
 /// The body of a `Describe` or a `Close`.
