@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use super::clock::Clock;
+use super::conflicts::Conflicts;
 use super::database::Database;
 use super::journal::Journal;
 use crate::credentials::Credentials;
@@ -22,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     /// How many sessions have logged in.
     pub(crate) sessions: AtomicUsize,
+    pub(crate) conflicts: Conflicts,
+    pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
 }
@@ -30,4 +34,11 @@ impl Shared {
     pub(crate) fn identifier(&self) -> &str {
         self.hostname.split('.').next().unwrap_or_default()
     }
+}
+
+/// How long things may last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) transaction_lifetime: Duration,
+    pub(crate) connection_lifetime: Duration,
 }
