@@ -3,6 +3,8 @@
 //! Formats make these from files, the engine runs them, the provider shows them. Knows neither
 //! directories, nor SQL text beyond what a statement carries, nor Terraform.
 
+pub mod fact;
+
 use std::fmt;
 
 use sha2::{Digest, Sha256};

@@ -1,31 +1,31 @@
 //! A running cluster: PostgreSQL, the relay before it, and the clock of its jobs.
 
-mod control;
-
-pub use control::{FiredJobFault, Job};
-
 use std::fmt;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::faults::{Fault, Faults, FiredFault, Matcher, RuleId};
+use crate::control;
+use crate::credentials::Credentials;
+use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
 use crate::state::conflicts::Conflicts;
+use crate::state::control::{Control, FiredJobFault, Job};
 use crate::state::database::Database;
 use crate::state::jobs;
 use crate::state::journal::{Journal, LoggedStatement};
 use crate::state::shared::{Limits, Shared};
+use crate::wire::session;
 use crate::wire::tls::{Tls, TlsError};
-use crate::wire::{session, token};
 
 /// The name that the certificate is for, and that clients have to connect to: an address sends no SNI.
 const ENDPOINT: &str = "localhost";
@@ -39,12 +39,21 @@ const STARTUP_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Options {
     /// The port on the loopback interface; a free one if it is not given.
     pub port: Option<u16>,
+    /// The port for [faults and questions](Cluster::inject) from other programs, 0 for a free one; none if it is not
+    /// given. Whoever reaches it rules the cluster.
+    pub control_port: Option<u16>,
+    /// The region that tokens have to be for; `us-east-1` if it is not set.
+    pub region: String,
+    /// The keys that sign tokens; [`Credentials::default`] if it is not set. The first ones sign [`Cluster::token`].
+    pub credentials: Vec<Credentials>,
     /// How long an asynchronous job takes.
     pub job_delay: Duration,
     /// How long a transaction may live; stands for DSQL's 300 seconds.
     pub transaction_lifetime: Duration,
     /// How long a connection may live before the cluster closes it; stands for DSQL's 60 minutes.
     pub connection_lifetime: Duration,
+    /// The directory to keep the data in, made if need be; thrown away with the cluster if it is not given.
+    pub data_dir: Option<PathBuf>,
     /// A directory with the programs of PostgreSQL 15 to 17; looked for, and fetched if need be, if it is not given.
     pub pg_bin: Option<PathBuf>,
     /// Where a fetched PostgreSQL and initialised data directories are kept; the user's cache if it is not given.
@@ -53,12 +62,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let job_delay = Duration::from_millis(100);
         Self {
             port: None,
-            job_delay,
+            control_port: None,
+            region: "us-east-1".to_owned(),
+            credentials: vec![Credentials::default()],
+            job_delay: Duration::from_millis(100),
             transaction_lifetime: Duration::from_secs(300),
             connection_lifetime: Duration::from_secs(60 * 60),
+            data_dir: None,
             pg_bin: None,
             cache_dir: None,
         }
@@ -98,37 +110,41 @@ pub enum Error {
 
 /// A local cluster that answers as Aurora DSQL does.
 ///
-/// It ends when it is dropped, and also when the process is killed: PostgreSQL stops and its data is removed.
+/// It ends when it is dropped, and also when the process is killed: PostgreSQL stops and its data is removed, but for
+/// [a directory of your own](Options::data_dir).
 pub struct Cluster {
-    shared: Arc<Shared>,
+    control: Control,
     port: u16,
+    control_port: Option<u16>,
     ca_file: PathBuf,
-    tasks: [JoinHandle<()>; 2],
+    tasks: Vec<JoinHandle<()>>,
     /// Last, so that the sessions are told to end before PostgreSQL is.
     server: Server,
 }
 
 impl Cluster {
-    /// Starts a fresh, empty cluster. The first one ever on a machine may fetch PostgreSQL, and initialises it.
+    /// Starts a cluster, a fresh and empty one unless its data was kept. The first one ever on a machine may fetch PostgreSQL, and initialises it.
     pub async fn start(options: Options) -> Result<Self, Error> {
         // First, because it is what a user gets wrong.
-        let port = options.port.unwrap_or(0);
-        let listening = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
-            .and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
-        let (port, listener) = listening.map_err(|source| Error::Port { port, source })?;
+        let (port, listener) = listen(options.port.unwrap_or(0)).await?;
+        let control_listener = match options.control_port {
+            Some(port) => Some(listen(port).await?),
+            None => None,
+        };
 
         let Options { transaction_lifetime, connection_lifetime, .. } = options;
         let limits = Limits { transaction_lifetime, connection_lifetime };
-        let Options { pg_bin, cache_dir, job_delay, .. } = options;
-        let starting =
-            tokio::task::spawn_blocking(move || pg::start(pg_bin.as_deref(), cache_dir.as_deref()));
+        let Options { pg_bin, cache_dir, data_dir, job_delay, region, credentials, .. } = options;
+        let starting = tokio::task::spawn_blocking(move || {
+            pg::start(pg_bin.as_deref(), cache_dir.as_deref(), data_dir.as_deref())
+        });
         let server = match starting.await {
             Ok(started) => started?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
-        let tls = Tls::generate(ENDPOINT)?;
-        let ca_file = server.dir().join("ca.pem");
+        let hostname = format!("{}.dsql.{region}.on.aws", identifier(server.home()));
+        let tls = Tls::generate(&[ENDPOINT, &hostname])?;
+        let ca_file = server.home().join("ca.pem");
         fs::write(&ca_file, &tls.ca_pem)
             .map_err(|source| Error::CaFile { path: ca_file.clone(), source })?;
 
@@ -137,6 +153,9 @@ impl Cluster {
             .ok_or_else(|| server.not_started())?;
         let shared = Arc::new(Shared {
             tls: tls.server,
+            hostname,
+            region,
+            credentials,
             socket: server.socket(),
             journal: Journal::default(),
             faults: Faults::default(),
@@ -146,12 +165,17 @@ impl Cluster {
             clock: Clock::default(),
             database,
         });
-        let for_clock = Arc::clone(&shared);
-        let tasks = [
-            tokio::spawn(accept(listener, Arc::clone(&shared))),
-            tokio::spawn(async move { jobs::run(&for_clock.database, job_delay).await }),
+        let control = Control::new(Arc::clone(&shared));
+        let for_jobs = Arc::clone(&shared);
+        let mut tasks = vec![
+            tokio::spawn(accept(listener, shared)),
+            tokio::spawn(async move { jobs::run(&for_jobs.database, job_delay).await }),
         ];
-        Ok(Self { shared, port, ca_file, tasks, server })
+        let control_port = control_listener.map(|(port, listener)| {
+            tasks.push(tokio::spawn(control::serve(listener, control.clone())));
+            port
+        });
+        Ok(Self { control, port, control_port, ca_file, tasks, server })
     }
 
     /// The host to connect to, `localhost`.
@@ -164,19 +188,41 @@ impl Cluster {
         self.port
     }
 
-    /// The certificate of the cluster's own authority, a PEM file that is removed with the cluster.
+    /// The port for control from other programs, if it was asked for.
+    pub fn control_port(&self) -> Option<u16> {
+        self.control_port
+    }
+
+    /// The certificate of the cluster's own authority, a PEM file that is new with every start and removed with the data.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// A token that this cluster accepts as the password of `user` for fifteen minutes.
+    /// The name that DSQL would give to the cluster, `<26 characters>.dsql.<region>.on.aws`.
+    ///
+    /// No name server knows it. A client that is told the address, `127.0.0.1`, beside the name may use it in place of
+    /// [`Cluster::endpoint`]: the certificate is for both.
+    pub fn hostname(&self) -> &str {
+        self.control.hostname()
+    }
+
+    /// A token that this cluster accepts as the password of `user` for fifteen minutes, for its
+    /// [endpoint](Self::endpoint). Any tool that signs with the cluster's [credentials](Options::credentials) makes
+    /// one as well.
+    ///
+    /// A role other than `admin` needs an `AWS IAM GRANT` to the [ARN](Credentials::arn) of the credentials.
     pub fn token(&self, user: &str) -> String {
-        token::example(ENDPOINT, user)
+        self.control.token(ENDPOINT, user)
+    }
+
+    /// The same for [`Cluster::hostname`].
+    pub fn hostname_token(&self, user: &str) -> String {
+        self.control.token(self.hostname(), user)
     }
 
     /// Every statement received so far, in order.
     pub fn statements(&self) -> Vec<LoggedStatement> {
-        self.shared.journal.snapshot()
+        self.control.statements()
     }
 
     /// Makes a fault happen to the statement that the matcher waits for.
@@ -184,27 +230,87 @@ impl Cluster {
     /// Rules are used up in order: a statement is shown to the first one that fits it. A connection that is to end does
     /// so even if a statement before it in the same message fails; any other fault then waits on.
     pub fn inject(&self, matcher: Matcher, fault: Fault) -> RuleId {
-        self.shared.faults.add(matcher, fault)
+        self.control.faults().add(matcher, fault)
     }
 
-    /// The faults that have happened, in order.
+    /// Makes a fault happen to the next log-in that has none yet.
+    pub fn fail_log_in(&self, fault: LogInFault) {
+        self.control.faults().add_for_log_in(fault);
+    }
+
+    /// How many faults wait for a log-in.
+    pub fn waiting_log_in_faults(&self) -> usize {
+        self.control.faults().waiting_for_log_ins()
+    }
+
+    /// The faults that have happened to statements, in order.
     pub fn fired_faults(&self) -> Vec<FiredFault> {
-        self.shared.faults.fired()
+        self.control.faults().fired()
     }
 
-    /// The rules that have not fired yet, in order.
+    /// The rules for statements that have not fired yet, in order.
     pub fn waiting_faults(&self) -> Vec<RuleId> {
-        self.shared.faults.waiting()
+        self.control.faults().waiting()
     }
 
-    /// Drops the rules that have not fired yet.
+    /// Drops the faults that have not happened yet, but for those of jobs.
     pub fn clear_faults(&self) {
-        self.shared.faults.clear();
+        self.control.faults().clear();
+    }
+
+    /// Lets every job stand where it is, also those to come, until [`Cluster::release_jobs`].
+    pub async fn hold_jobs(&self) -> Result<(), Error> {
+        Ok(self.control.hold_jobs().await?)
+    }
+
+    /// Lets held jobs go on.
+    pub async fn release_jobs(&self) -> Result<(), Error> {
+        Ok(self.control.release_jobs().await?)
+    }
+
+    /// Makes the next job for an index, or the next validation on a table, end as `failed`.
+    ///
+    /// `object` is its name as `schema.name`; the object need not exist yet.
+    pub async fn fail_job(&self, object: &str, details: &str) -> Result<(), Error> {
+        Ok(self.control.fail_job(object, details).await?)
+    }
+
+    /// The jobs that have failed because of [`Cluster::fail_job`], in the order of those calls.
+    pub async fn fired_job_faults(&self) -> Result<Vec<FiredJobFault>, Error> {
+        Ok(self.control.fired_job_faults().await?)
+    }
+
+    /// Forgets the jobs that have ended, as DSQL does when they are thirty minutes old and another is submitted.
+    pub async fn purge_jobs(&self) -> Result<(), Error> {
+        Ok(self.control.purge_jobs().await?)
+    }
+
+    /// Submits an `ANALYZE` of a table, given as `schema.name`, as DSQL does now and then on its own.
+    pub async fn submit_analyze(&self, table: &str) -> Result<(), Error> {
+        Ok(self.control.submit_analyze(table).await?)
+    }
+
+    /// All jobs in the order of their submission, also those whose id nobody was told.
+    pub async fn jobs(&self) -> Result<Vec<Job>, Error> {
+        Ok(self.control.jobs().await?)
+    }
+
+    /// Sets how far the cluster's clock is ahead of this machine's, in seconds; negative is behind.
+    ///
+    /// Tokens are checked, and jobs run and are forgotten by it. The functions of SQL, like `now()`, keep to the
+    /// machine's clock.
+    pub async fn skew_clock(&self, seconds: i64) -> Result<(), Error> {
+        Ok(self.control.skew_clock(seconds).await?)
     }
 
     /// How many sessions have logged in so far.
     pub fn sessions(&self) -> usize {
-        self.shared.sessions.load(Ordering::SeqCst)
+        self.control.sessions()
+    }
+
+    /// Returns when PostgreSQL has ended on its own; what remains of the cluster then is of no use.
+    pub async fn ended(&self) {
+        self.control.ended().await;
     }
 
     /// Ends all sessions and PostgreSQL, and removes the data; dropping does the same, but blocks the thread for it.
@@ -227,6 +333,21 @@ impl Drop for Cluster {
         }
         self.server.stop();
     }
+}
+
+/// 26 characters, another one for each directory.
+fn identifier(dir: &Path) -> String {
+    let hash = Sha256::digest(dir.as_os_str().as_encoded_bytes());
+    let letter =
+        |byte: &u8| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(byte % 32)]);
+    hash.iter().take(26).map(letter).collect()
+}
+
+async fn listen(port: u16) -> Result<(u16, TcpListener), Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .and_then(|listener| Ok((listener.local_addr()?.port(), listener)))
+        .map_err(|source| Error::Port { port, source })
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

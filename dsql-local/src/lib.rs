@@ -20,14 +20,18 @@
 //! It shares no code with the provider that it tests: two opinions of DSQL, so that both are not wrong together.
 
 mod cluster;
+mod control;
+mod credentials;
 mod faults;
 mod pg;
 mod rules;
 mod state;
 mod wire;
 
-pub use cluster::{Cluster, Error, FiredJobFault, Job, Options};
-pub use faults::{Fault, FiredFault, InvalidRegex, Matcher, RuleId};
+pub use cluster::{Cluster, Error, Options};
+pub use credentials::Credentials;
+pub use faults::{Fault, FiredFault, InvalidRegex, LogInFault, Matcher, RuleId};
 pub use pg::PostgresError;
+pub use state::control::{FiredJobFault, Job};
 pub use state::journal::{LoggedStatement, Outcome};
 pub use wire::tls::TlsError;

@@ -5,7 +5,10 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Failure, admin, cluster, eventually, failure, rows, run, value};
-use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
+use dsql_local::{Cluster, Fault, LogInFault, LoggedStatement, Matcher, Options, Outcome};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio_postgres::Client;
 
 const OC000: (&str, &str) = ("40001", "change conflicts with another transaction (OC000)");
@@ -371,4 +374,128 @@ async fn the_journal_knows_what_became_of_a_client_that_left() {
     })
     .await;
     assert_eq!(numbers(&cluster).await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_log_in_fails_when_it_is_told_to() {
+    let cluster = cluster().await;
+    let config = common::config(&cluster, "admin");
+    cluster.fail_log_in(LogInFault::Asleep);
+    cluster.fail_log_in(LogInFault::TooManyConnections);
+    cluster.fail_log_in(LogInFault::RateExceeded);
+    cluster.fail_log_in(LogInFault::Close);
+
+    let mut failures = Vec::new();
+    while cluster.waiting_log_in_faults() > 0 {
+        failures.push(common::log_in(&cluster, &config).await.expect_err("a fault"));
+    }
+
+    let asleep = "unable to accept connection, waking up cluster, please retry later";
+    assert_eq!(failures[0], ("57P03", asleep));
+    let too_many = "Unable to accept connection, too many open connections.";
+    assert_eq!(failures[1], ("53300", too_many));
+    assert_eq!(failures[2], ("53400", "Unable to accept connection, rate exceeded."));
+    assert_eq!((failures[3].code.as_str(), failures.len()), ("", 4));
+    assert_eq!(value(&admin(&cluster).await, "SELECT 1").await, "1");
+}
+
+/// Sends requests to the control port, a line each, and gives the answers.
+async fn ask(cluster: &Cluster, requests: &[Value]) -> Vec<Value> {
+    let port = cluster.control_port().expect("there is one");
+    let mut tcp = TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
+    let (reading, mut writing) = tcp.split();
+    let mut lines = BufReader::new(reading).lines();
+    let mut answers = Vec::new();
+    for request in requests {
+        writing.write_all(format!("{request}\n").as_bytes()).await.expect("sent");
+        let line = lines.next_line().await.expect("an answer").expect("a line");
+        answers.push(serde_json::from_str(&line).expect("JSON"));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn the_control_port_does_what_the_methods_do() {
+    let mut options = Options::default();
+    options.control_port = Some(0);
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+    let client = with_table(&cluster).await;
+
+    let faults = [
+        json!({ "inject": { "match": { "command": "INSERT", "nth": 2, "user": "admin" }, "fault": "data_conflict" } }),
+        json!({ "inject": { "match": { "regex": "(?i)^select", "session": 1 },
+                            "fault": { "error": { "code": "53300", "message": "too many" } } } }),
+        json!({ "inject": { "match": { "containing": "COMMIT" }, "fault": "close_after" } }),
+        json!({ "inject": { "fault": { "delay_before_ms": 1 } } }),
+        json!({ "fail_job": { "object": "public.i", "details": "out of luck" } }),
+        json!({ "skew_clock": { "seconds": 60 } }),
+        json!("hold_jobs"),
+    ];
+    let answers = ask(&cluster, &faults).await;
+    let rule = |number| json!({ "ok": { "rule": number } });
+    let done = json!({ "ok": null });
+    assert_eq!(answers, [rule(1), rule(2), rule(3), rule(4), done.clone(), done.clone(), done]);
+
+    run(&client, "INSERT INTO t VALUES (1)").await;
+    assert_eq!(failure(&client, "INSERT INTO t VALUES (2)").await, OC000);
+    assert_eq!(failure(&client, "SELECT 1").await, ("53300", "too many"));
+    run(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    cut_off(&client, "BEGIN; INSERT INTO t VALUES (3); COMMIT").await;
+
+    let answers = ask(&cluster, &[json!("release_jobs"), json!("purge_jobs")]).await;
+    assert_eq!(answers, [json!({ "ok": null }), json!({ "ok": null })]);
+    let state = async || ask(&cluster, &[json!("state")]).await.remove(0)["ok"].take();
+    eventually("the job has failed", async || state().await["failed_jobs"] != json!([])).await;
+    let state = state().await;
+    assert_eq!(state["sessions"], 1);
+    assert_eq!(state["waiting"], json!([]));
+    assert_eq!(state["jobs"][0]["details"], "out of luck");
+    let fired: Vec<_> =
+        state["fired"].as_array().expect("an array").iter().map(|fired| &fired["rule"]).collect();
+    assert_eq!(fired, [1, 2, 4, 3]);
+    let statements = state["statements"].as_array().expect("an array");
+    let commit = json!({ "session": 1, "sql": "COMMIT", "tag": "COMMIT", "sqlstate": null,
+                         "transaction": statements.last().expect("one")["transaction"], "outcome": "committed" });
+    assert_eq!(statements.last(), Some(&commit));
+}
+
+#[tokio::test]
+async fn a_request_that_is_none_is_answered_with_what_is_wrong_with_it() {
+    let mut options = Options::default();
+    options.control_port = Some(0);
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+
+    let requests = [
+        json!("explode"),
+        json!({ "inject": { "fault": "close_before", "matcher": {} } }),
+        json!({ "inject": { "fault": "close_before", "match": { "regex": "(" } } }),
+        json!({ "analyze": { "table": "public.nothing" } }),
+        json!("clear_faults"),
+    ];
+    let answers = ask(&cluster, &requests).await;
+
+    let words: Vec<_> =
+        answers.iter().map(|answer| answer["error"].as_str().unwrap_or("")).collect();
+    assert!(words[0].contains("unknown variant `explode`"), "{words:?}");
+    assert!(words[1].contains("unknown field `matcher`"), "{words:?}");
+    assert_eq!(words[2], "\"(\" is no regular expression");
+    assert_eq!(words[3], "relation \"public.nothing\" does not exist");
+    assert_eq!(answers[4], json!({ "ok": null }));
+}
+
+#[tokio::test]
+async fn the_requests_in_the_readme_are_understood() {
+    let mut options = Options::default();
+    options.control_port = Some(0);
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+    drop(with_table(&cluster).await);
+    let (_, block) = include_str!("../README.md").split_once("```json\n").expect("the block");
+    let (block, _) = block.split_once("```").expect("its end");
+    let requests: Vec<_> =
+        block.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+
+    let answers = ask(&cluster, &requests).await;
+
+    assert_eq!(answers.len(), 11);
+    assert!(answers.iter().all(|answer| answer.get("ok").is_some()), "{answers:?}");
 }

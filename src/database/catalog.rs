@@ -38,6 +38,22 @@ impl Snapshot {
         Self { relations: relations.map(|(r, objects)| (r.clone(), objects.clone())).collect() }
     }
 
+    /// As JSON, for the ledger.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::json!(self.relations).to_string()
+    }
+
+    /// From JSON.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] if the text is something else.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        serde_json::from_str(text)
+            .map(|relations| Self { relations })
+            .map_err(|error| Error::Answer(format!("a schema in the ledger: {error}")))
+    }
+
     pub(super) fn from_rows(rows: &Rows) -> Result<Self, Error> {
         let mut snapshot = Self::default();
         for row in rows {

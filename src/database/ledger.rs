@@ -1,15 +1,24 @@
 //! The ledger: what was applied, statement by statement, and the schema as it was left.
 //!
 //! Natural keys only, for DSQL's sequences are no counters, and every write names the row that it
-//! expects. DSQL has no advisory locks: the primary keys keep two runs apart.
+//! expects. This file reads; `write.rs` writes.
+
+mod tables;
+mod write;
 
 use std::collections::BTreeMap;
 
-use super::catalog::{Objects, Snapshot, Watched, describe_sql, schema_of, unquoted};
-use super::error::Error;
+use super::catalog::{Objects, Snapshot, Watched, describe_sql};
+use super::error::{Error, Outcome};
+use super::facts::parse_facts;
 use super::jobs::JobId;
-use super::session::{Rows, Session, literal, literal_or_null};
-use crate::migration::{Checksum, Class, Statement, Version};
+use super::retry::{ATTEMPTS, pause_before};
+use super::script::Stopped;
+use super::session::{Rows, Session, literal};
+use crate::migration::fact::Facts;
+use crate::migration::{Checksum, Version};
+
+pub use write::{Group, Interrupted, Place, Write};
 
 /// The name of the schema that holds the ledger, quoted for SQL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -125,21 +134,8 @@ pub struct StatementRecord {
     pub summary: String,
     /// How far it has come.
     pub state: StatementState,
-}
-
-/// What a migration's row says when it is begun.
-#[derive(Debug, Clone, Copy)]
-pub struct NewMigration<'a> {
-    /// The set it belongs to.
-    pub set: &'a str,
-    /// Name inside the set.
-    pub version: &'a Version,
-    /// Words from the file name.
-    pub description: &'a str,
-    /// Checksum of the text.
-    pub checksum: &'a Checksum,
-    /// How many statements it has.
-    pub statement_count: usize,
+    /// What the catalog said before it was sent, as long as that can be needed.
+    pub before: Option<Facts>,
 }
 
 /// What the database says about a set and about the watched schemas, seen in one snapshot.
@@ -147,13 +143,22 @@ pub struct NewMigration<'a> {
 pub struct Observation {
     /// Whether the ledger tables exist.
     pub ledger_exists: bool,
-    /// The set's migrations, in the order in which they were finished.
+    /// The set's migrations, in the order in which they were first begun. They may finish in
+    /// another one: a later migration does not wait for an index that it does not need.
     pub migrations: Vec<MigrationRecord>,
     /// The schema as the last run left it, for the watched schemas.
     pub recorded: Snapshot,
     /// The schema as it is.
     pub live: Snapshot,
+    /// Whether a run has ended without recording the schema that it left.
+    pub unrecorded: bool,
+    /// Tells one state of the set's rows from another.
+    pub stamp: Stamp,
 }
+
+/// Equal as long as nobody has written to the rows of a set: cheaper than to read them again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stamp(pub String);
 
 impl Session {
     /// Reads a set's ledger, the recorded schema and the live schema: one wait, no write.
@@ -170,7 +175,7 @@ impl Session {
         let sql = format!("{}; {describe}", read_sql(ledger, set, watched));
         match self.transact(&sql).await {
             Ok(results) => {
-                let [migrations, statements, recorded, live] = &results[..] else {
+                let [migrations, statements, lease, stamp, recorded, live] = &results[..] else {
                     return Err(Error::Answer("the ledger query has other results".into()));
                 };
                 Ok(Observation {
@@ -178,6 +183,8 @@ impl Session {
                     migrations: parse_migrations(migrations, statements)?,
                     recorded: parse_recorded(recorded)?,
                     live: Snapshot::from_rows(live)?,
+                    unrecorded: !lease.is_empty(),
+                    stamp: Stamp::from_rows(stamp)?,
                 })
             }
             // Undefined table or schema: no run has been here yet.
@@ -190,229 +197,30 @@ impl Session {
         }
     }
 
-    /// Creates the ledger. Each table is a transaction of its own, and each may exist already.
+    /// Creates the ledger where it does not exist.
     ///
     /// # Errors
     /// As [`Session::transact`].
     pub async fn create_ledger(&mut self, ledger: &LedgerSchema) -> Result<(), Error> {
-        for sql in [
-            format!("CREATE SCHEMA IF NOT EXISTS {ledger}"),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {ledger}.migration (
-                   set_name text NOT NULL, version text NOT NULL, description text NOT NULL,
-                   checksum text NOT NULL, statement_count integer NOT NULL, state text NOT NULL,
-                   started_at timestamptz NOT NULL, finished_at timestamptz,
-                   applied_by text NOT NULL, duration_ms bigint, error text,
-                   PRIMARY KEY (set_name, version))"
-            ),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {ledger}.statement (
-                   set_name text NOT NULL, version text NOT NULL, number integer NOT NULL,
-                   checksum text NOT NULL, class text NOT NULL, summary text NOT NULL,
-                   state text NOT NULL, job_id text, changed_at timestamptz NOT NULL,
-                   PRIMARY KEY (set_name, version, number))"
-            ),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {ledger}.schema_object (
-                   relation text NOT NULL PRIMARY KEY, schema_name text NOT NULL,
-                   objects text NOT NULL,
-                   changed_at timestamptz NOT NULL)"
-            ),
-        ] {
-            self.transact(&sql).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes that a migration has begun, or has begun again after a failure. Returns false if
-    /// another run has applied it meanwhile.
-    ///
-    /// # Errors
-    /// As [`Session::transact`].
-    pub async fn begin_migration(
-        &mut self,
-        ledger: &LedgerSchema,
-        new: NewMigration<'_>,
-    ) -> Result<bool, Error> {
-        let sql = format!(
-            "INSERT INTO {ledger}.migration
-               (set_name, version, description, checksum, statement_count, state, started_at,
-                applied_by)
-             VALUES ({}, {}, {}, {}, {}, 'running', now(), current_user)
-             ON CONFLICT (set_name, version) DO UPDATE SET
-               description = excluded.description, checksum = excluded.checksum,
-               statement_count = excluded.statement_count, state = 'running', error = NULL,
-               started_at = excluded.started_at, applied_by = excluded.applied_by
-             WHERE migration.state <> 'applied' RETURNING version",
-            literal(new.set),
-            literal(&new.version.0),
-            literal(new.description),
-            literal(&new.checksum.0),
-            new.statement_count,
-        );
-        let results = self.transact(&sql).await?;
-        Ok(one_row(&results))
-    }
-
-    /// Writes how a begun migration ended: applied, or failed with an error in words.
-    ///
-    /// # Errors
-    /// As [`Session::transact`]; [`Error::Answer`] if the row is not there.
-    pub async fn end_migration(
-        &mut self,
-        ledger: &LedgerSchema,
-        set: &str,
-        version: &Version,
-        failure: Option<&str>,
-    ) -> Result<(), Error> {
-        let state =
-            if failure.is_some() { MigrationState::Failed } else { MigrationState::Applied };
-        let sql = format!(
-            "UPDATE {ledger}.migration SET state = '{}', error = {}, finished_at = now(),
-                duration_ms = (extract(epoch FROM now() - started_at) * 1000)::bigint
-              WHERE set_name = {} AND version = {} RETURNING version",
-            state.as_str(),
-            literal_or_null(failure),
-            literal(set),
-            literal(&version.0),
-        );
-        let results = self.transact(&sql).await?;
-        if one_row(&results) {
-            Ok(())
-        } else {
-            Err(Error::Answer(format!("the ledger row of migration {version} is gone")))
-        }
-    }
-
-    /// Writes that a statement is about to be sent. The primary key makes this fail if another
-    /// run has written the same row: then that run owns the statement.
-    ///
-    /// # Errors
-    /// As [`Session::transact`]; SQLSTATE `23505` means another run.
-    pub async fn intend(
-        &mut self,
-        ledger: &LedgerSchema,
-        set: &str,
-        version: &Version,
-        record: &StatementRecord,
-    ) -> Result<(), Error> {
-        self.transact(&insert_statement(ledger, set, version, record)).await.map(drop)
-    }
-
-    /// Moves a statement's row from `intended` or `submitted` to its next state.
-    ///
-    /// # Errors
-    /// As [`Session::transact`]; [`Error::Answer`] if the row is not there.
-    pub async fn advance(
-        &mut self,
-        ledger: &LedgerSchema,
-        set: &str,
-        version: &Version,
-        number: usize,
-        state: &StatementState,
-    ) -> Result<(), Error> {
-        let (word, job) = state.parts();
-        let sql = format!(
-            "UPDATE {ledger}.statement
-                SET state = '{word}', job_id = coalesce({}, job_id), changed_at = now()
-              WHERE set_name = {} AND version = {} AND number = {number} AND state <> 'done'
-              RETURNING number",
-            literal_or_null(job),
-            literal(set),
-            literal(&version.0),
-        );
-        let results = self.transact(&sql).await?;
-        if one_row(&results) {
-            Ok(())
-        } else {
-            Err(Error::Answer(format!(
-                "the ledger row of statement {number} of migration {version} is gone or done"
-            )))
-        }
-    }
-
-    /// Takes the row of a statement back that certainly was not applied.
-    ///
-    /// # Errors
-    /// As [`Session::transact`].
-    pub async fn withdraw(
-        &mut self,
-        ledger: &LedgerSchema,
-        set: &str,
-        version: &Version,
-        number: usize,
-    ) -> Result<(), Error> {
-        let sql = format!(
-            "DELETE FROM {ledger}.statement
-              WHERE set_name = {} AND version = {} AND number = {number} AND state <> 'done'",
-            literal(set),
-            literal(&version.0),
-        );
-        self.transact(&sql).await.map(drop)
-    }
-
-    /// Runs neighbouring DML statements and writes their rows in the same transaction: either all
-    /// of it is in the database or nothing.
-    ///
-    /// # Errors
-    /// As [`Session::transact`]; [`super::ServerError::after`] tells which statement failed.
-    pub async fn run_dml(
-        &mut self,
-        ledger: &LedgerSchema,
-        set: &str,
-        version: &Version,
-        steps: &[(&Statement, StatementRecord)],
-    ) -> Result<(), Error> {
-        // The new line ends a comment that a statement may end with.
-        let mut sql: String =
-            steps.iter().map(|(statement, _)| format!("{}\n;\n", statement.text)).collect();
-        for (_, record) in steps {
-            sql.push_str(&insert_statement(ledger, set, version, record));
-            sql.push_str(";\n");
-        }
-        self.transact(&sql).await.map(drop)
-    }
-
-    /// Runs a schema change in a transaction of its own. Returns the job that it started, if any.
-    ///
-    /// # Errors
-    /// As [`Session::send`]: nothing is repeated here.
-    pub async fn run_ddl(&mut self, statement: &Statement) -> Result<Option<JobId>, Error> {
-        let mut results = self.send(&statement.text).await?;
-        let job = results.pop().and_then(|mut rows| rows.pop()).and_then(|mut row| row.pop());
-        let returns_job = matches!(statement.class, Class::AsyncIndex | Class::Validate);
-        Ok(job.flatten().filter(|_| returns_job).map(JobId))
-    }
-
-    /// Records the schema of the given relations; `None` forgets a relation that is gone.
-    ///
-    /// # Errors
-    /// As [`Session::transact`].
-    pub async fn record_schema(
-        &mut self,
-        ledger: &LedgerSchema,
-        changes: &[(&str, Option<&Objects>)],
-    ) -> Result<(), Error> {
-        // 3,000 rows and 10 MiB are DSQL's limits for one transaction.
-        for chunk in changes.chunks(500) {
-            let sql: String = chunk
-                .iter()
-                .map(|(relation, objects)| match objects {
-                    Some(objects) => format!(
-                        "INSERT INTO {ledger}.schema_object (relation, schema_name, objects, changed_at)
-                         VALUES ({}, {}, {}, now()) ON CONFLICT (relation) DO UPDATE
-                         SET objects = excluded.objects, changed_at = excluded.changed_at;\n",
-                        literal(relation),
-                        literal(&unquoted(schema_of(relation))),
-                        literal(&serde_json::json!(objects).to_string()),
-                    ),
-                    None => format!(
-                        "DELETE FROM {ledger}.schema_object WHERE relation = {};\n",
-                        literal(relation)
-                    ),
-                })
-                .collect();
-            self.transact(&sql).await?;
+        let script = tables::create_sql(ledger);
+        let mut done = 0;
+        let mut attempt = 1;
+        while done < script.len() {
+            match self.run_script(&script[done..]).await {
+                Ok(_) => return Ok(()),
+                Err(Stopped { error, .. })
+                    if error.outcome() == Outcome::NotApplied || attempt == ATTEMPTS =>
+                {
+                    return Err(error);
+                }
+                // What exists already is left alone, so after any doubt it is simply sent again.
+                Err(Stopped { committed, error, .. }) => {
+                    tracing::debug!(attempt, %error, "the ledger's tables, again");
+                    done += committed.len();
+                    tokio::time::sleep(pause_before(attempt)).await;
+                    attempt += 1;
+                }
+            }
         }
         Ok(())
     }
@@ -426,37 +234,35 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
                 to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
                 applied_by, duration_ms, error
            FROM {ledger}.migration WHERE set_name = {set}
-          ORDER BY migration.finished_at NULLS LAST, version;
-         SELECT version, number, checksum, class, summary, state, job_id
+          ORDER BY position, version;
+         SELECT version, number, checksum, class, summary, state, job_id,
+                CASE WHEN state <> 'done' THEN catalog_before END
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
-         SELECT relation, objects FROM {ledger}.schema_object WHERE {watched}"
+         SELECT set_name FROM {ledger}.lease WHERE set_name = {set} AND drift IS NOT NULL;
+         SELECT {};
+         SELECT relation, objects FROM {ledger}.schema_object WHERE {watched}",
+        stamp_sql(ledger, &set),
     )
 }
 
-/// Whether a write with `RETURNING` found the one row that it names.
-fn one_row(results: &[Rows]) -> bool {
-    results.iter().any(|rows| rows.len() == 1)
-}
-
-fn insert_statement(
-    ledger: &LedgerSchema,
-    set: &str,
-    version: &Version,
-    record: &StatementRecord,
-) -> String {
-    let (state, job) = record.state.parts();
+/// An expression; `set` is a literal.
+pub(super) fn stamp_sql(ledger: &LedgerSchema, set: &str) -> String {
     format!(
-        "INSERT INTO {ledger}.statement
-           (set_name, version, number, checksum, class, summary, state, job_id, changed_at)
-         VALUES ({}, {}, {}, {}, {}, {}, '{state}', {}, now())",
-        literal(set),
-        literal(&version.0),
-        record.number,
-        literal(&record.checksum.0),
-        literal(&record.class),
-        literal(&record.summary),
-        literal_or_null(job),
+        "concat_ws(' ',
+           (SELECT concat_ws(' ', count(*), max(started_at), max(finished_at))
+              FROM {ledger}.migration WHERE set_name = {set}),
+           (SELECT concat_ws(' ', count(*), max(changed_at), max(state))
+              FROM {ledger}.statement WHERE set_name = {set}))"
     )
+}
+
+impl Stamp {
+    fn from_rows(rows: &Rows) -> Result<Self, Error> {
+        match rows.first().map(Vec::as_slice) {
+            Some([Some(stamp)]) => Ok(Self(stamp.clone())),
+            _ => Err(Error::Answer("the ledger gave no stamp".into())),
+        }
+    }
 }
 
 fn parse_migrations(migrations: &Rows, statements: &Rows) -> Result<Vec<MigrationRecord>, Error> {
@@ -510,6 +316,7 @@ fn parse_statement(row: &[Option<String>]) -> Result<(Version, StatementRecord),
         Some(summary),
         Some(state),
         job_id,
+        before,
     ] = row
     else {
         return Err(Error::Answer("the ledger's statement table has other columns".into()));
@@ -531,6 +338,7 @@ fn parse_statement(row: &[Option<String>]) -> Result<(Version, StatementRecord),
         class: class.clone(),
         summary: summary.clone(),
         state,
+        before: before.as_deref().map(parse_facts).transpose()?,
     };
     Ok((Version(version.clone()), record))
 }

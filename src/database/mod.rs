@@ -7,9 +7,12 @@
 pub mod catalog;
 pub mod connect;
 pub mod error;
+pub mod facts;
 pub mod jobs;
+pub mod lease;
 pub mod ledger;
 pub mod retry;
+mod script;
 pub mod session;
 pub mod target;
 mod token;
@@ -17,10 +20,12 @@ mod token;
 pub use catalog::{Objects, Snapshot, Watched, schema_of};
 pub use connect::ConnectError;
 pub use error::{Error, Outcome, ServerError};
-pub use jobs::{Job, JobId, JobState};
+pub use jobs::{Job, JobId, JobQuestion, JobState};
+pub use lease::{Claim, Holder, Lease};
 pub use ledger::{
-    LedgerSchema, MigrationRecord, MigrationState, NewMigration, Observation, StatementRecord,
-    StatementState,
+    Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation, Place, Stamp,
+    StatementRecord, StatementState, Write,
 };
+pub use retry::pause_before;
 pub use session::Session;
 pub use target::{Secret, Target};

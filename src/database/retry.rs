@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 /// Attempts after which a conflict is given to the caller.
-pub(super) const ATTEMPTS: u32 = 12;
+pub const ATTEMPTS: u32 = 12;
 
 /// Waiting time before attempt `n` (counted from 1): doubles from 20 ms up to 2 s, and a random
 /// half of it is left out, so that two losers do not meet again.
-pub(super) fn pause_before(attempt: u32) -> Duration {
+#[must_use]
+pub fn pause_before(attempt: u32) -> Duration {
     let ceiling = Duration::from_millis(20 << attempt.min(7)).min(Duration::from_secs(2));
     ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

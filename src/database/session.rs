@@ -22,6 +22,12 @@ pub struct Session {
     target: Target,
     client: Client,
     opened: Instant,
+    /// Whether the connection has ended, or is in a state that nobody knows.
+    spent: bool,
+    /// Whether the server refuses strings of several transactions.
+    pub(super) one_by_one: bool,
+    /// How often an answer was waited for, logins not counted.
+    waits: usize,
 }
 
 impl Session {
@@ -31,13 +37,44 @@ impl Session {
     /// [`Error::Connect`] says which of name, TCP, TLS and login failed.
     pub async fn open(target: &Target) -> Result<Self, Error> {
         let client = connect(target).await?;
-        Ok(Self { target: target.clone(), client, opened: Instant::now() })
+        Ok(Self {
+            target: target.clone(),
+            client,
+            opened: Instant::now(),
+            spent: false,
+            one_by_one: false,
+            waits: 0,
+        })
     }
 
     /// Whether the session can still be used for a while.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        !self.client.is_closed() && self.opened.elapsed() < RENEW_AFTER
+        !self.spent && !self.client.is_closed() && self.opened.elapsed() < RENEW_AFTER
+    }
+
+    /// How often an answer of the server was waited for: the measure of how fast a run can be.
+    #[must_use]
+    pub fn waits(&self) -> usize {
+        self.waits
+    }
+
+    /// Opens a new connection if this one has ended or is too old.
+    pub(super) async fn renew(&mut self) -> Result<(), Error> {
+        if !self.is_fresh() {
+            self.client = connect(&self.target).await?;
+            self.opened = Instant::now();
+            self.spent = false;
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction that an error has left open, so that the next string starts anew.
+    pub(super) async fn leave_transaction(&mut self, error: &Error) {
+        let answered = matches!(error, Error::Server(_)) && !self.client.is_closed();
+        if !answered || self.collect("ROLLBACK").await.1.is_some() {
+            self.spent = true;
+        }
     }
 
     /// Sends one string of statements as it is: one wait, one implicit transaction (unless the
@@ -45,10 +82,23 @@ impl Session {
     ///
     /// # Errors
     /// The first error of the string; the server drops what follows it.
-    pub async fn send(&self, sql: &str) -> Result<Vec<Rows>, Error> {
-        let mut stream = pin!(self.client.simple_query_raw(sql).await?);
+    pub async fn send(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        match self.collect(sql).await {
+            (results, None) => Ok(results),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// Sends one string; gives the answers that came, and the error that ended them.
+    pub(super) async fn collect(&mut self, sql: &str) -> (Vec<Rows>, Option<Error>) {
+        self.waits += 1;
         let mut results = Vec::new();
         let mut rows = Rows::new();
+        let stream = match self.client.simple_query_raw(sql).await {
+            Ok(stream) => stream,
+            Err(error) => return (results, Some(error.into())),
+        };
+        let mut stream = pin!(stream);
         while let Some(message) = stream.next().await {
             match message {
                 Ok(SimpleQueryMessage::Row(row)) => {
@@ -63,15 +113,15 @@ impl Session {
                     if let Error::Server(server) = &mut error {
                         server.after = results.len();
                     }
-                    return Err(error);
+                    return (results, Some(error));
                 }
             }
         }
-        Ok(results)
+        (results, None)
     }
 
     /// Sends one transaction, and again while it loses against concurrent changes. A session that
-    /// has ended before anything was sent is opened anew.
+    /// has ended before anything was sent is opened anew; it is never in a transaction here.
     ///
     /// The string must be a single transaction: repeating it must not repeat a part that has been
     /// committed.
@@ -81,9 +131,7 @@ impl Session {
     pub async fn transact(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
         let mut attempt = 1;
         loop {
-            if !self.is_fresh() {
-                *self = Self::open(&self.target.clone()).await?;
-            }
+            self.renew().await?;
             match self.send(sql).await {
                 Err(error) if error.outcome() == Outcome::Conflict && attempt < ATTEMPTS => {
                     tracing::debug!(attempt, %error, "conflict, trying again");

@@ -1,13 +1,14 @@
-//! Carries a plan out.
+//! Carries a plan out: claims the set, runs what is pending, records the schema, lets go.
 
 use super::budget::Budget;
 use super::cluster::Cluster;
 use super::drift;
-use super::plan::{Entry, Plan, Standing};
-use super::step::{Failure, StepError, run_rows, run_schema_change};
-use crate::database::{Error, Observation, StatementState};
-use crate::migration::{Class, Version};
-use crate::sql;
+use super::plan::Plan;
+use super::run::{Halt, Run};
+use super::step::StepError;
+use crate::database::lease::LEASE_PATIENCE;
+use crate::database::{Claim, Error, Group, Holder, Observation, Outcome, Snapshot, Write};
+use crate::migration::Version;
 
 /// What a run did, also one that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +44,18 @@ pub enum ApplyError {
         /// The migration.
         version: Version,
     },
+    /// Another run holds the lease, and did not let go in time.
+    #[error("{} holds the lease of this set until {}", .0.who, .0.until)]
+    Leased(Holder),
+    /// Another run has taken the lease of this run, which was silent for too long.
+    #[error("another run has taken the lease of this set over")]
+    LeaseLost,
+    /// Another run has applied something else than this run has planned.
+    #[error("another run has applied other migrations to this set since the plan was made")]
+    LedgerChanged,
+    /// The run had to end before its first statement.
+    #[error("{0}")]
+    Interrupted(super::budget::Stop),
 }
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
@@ -56,142 +69,157 @@ pub async fn apply(
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
     let mut report = Report::default();
-    let run = run_pending(cluster, plan, seen, budget, &mut report).await;
+    if plan.pending().next().is_none() && is_recorded(seen) {
+        report.observation = Some(seen.clone());
+        return (report, Ok(()));
+    }
+    let claimed = match claim(cluster, seen, budget).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            report.observation = cluster.observe().await.ok();
+            return (report, Err(error));
+        }
+    };
+
+    let mut run = Run::new(cluster, budget);
+    let result = match &claimed.now {
+        None => run.run(plan).await,
+        Some(now) => match super::plan::renew(plan, &now.migrations) {
+            Some(plan) => run.run(&plan).await,
+            None => Err(ApplyError::LedgerChanged),
+        },
+    };
+    report.applied = std::mem::take(&mut run.applied);
+    // A job that still runs changes the schema when it ends; the next run has to know that it is
+    // not somebody else's change.
+    let settled = !run.has_jobs();
 
     // Also after a failure: what this run has changed must not look like somebody else's change.
-    let recorded = record(cluster, seen, &mut report).await;
-    (report, run.and(recorded))
+    // But without the lease it is another run that records.
+    let recorded = if matches!(result, Err(ApplyError::LeaseLost)) {
+        run.cluster.observe().await.map_err(unreadable).map(|observation| {
+            report.observation = Some(observation);
+        })
+    } else {
+        record(&mut run, &claimed.before, settled, &mut report).await
+    };
+    (report, result.and(recorded))
 }
 
-async fn run_pending(
+/// Whether a run without pending migrations has nothing to write at all.
+fn is_recorded(seen: &Observation) -> bool {
+    let recorded = drift::record_run(&seen.recorded, &seen.live, &seen.live);
+    seen.ledger_exists && !seen.unrecorded && recorded == seen.recorded
+}
+
+/// The set belongs to this run.
+struct Claimed {
+    /// The schema before this run, or before an earlier one that died without recording its own
+    /// changes.
+    before: Snapshot,
+    /// What the database says now, if the ledger has changed since the plan was made: another run
+    /// was at work, or what was left of a dead one.
+    now: Option<Observation>,
+}
+
+async fn claim(
     cluster: &mut impl Cluster,
-    plan: &Plan<'_>,
     seen: &Observation,
     budget: &Budget,
-    report: &mut Report,
-) -> Result<(), ApplyError> {
+) -> Result<Claimed, ApplyError> {
+    budget.check().map_err(ApplyError::Interrupted)?;
     if !seen.ledger_exists {
         cluster.create_ledger().await.map_err(|source| ApplyError::Ledger {
             doing: "the ledger could not be created",
             source,
         })?;
     }
-    for entry in plan.pending() {
-        run_migration(cluster, entry, budget).await?;
-        report.applied.push(entry.migration.version.clone());
-    }
-    Ok(())
-}
-
-async fn run_migration(
-    cluster: &mut impl Cluster,
-    entry: &Entry<'_>,
-    budget: &Budget,
-) -> Result<(), ApplyError> {
-    let migration = entry.migration;
-    let version = &migration.version;
-    let begun = cluster.begin_migration(migration).await.map_err(|source| ApplyError::Ledger {
-        doing: "the beginning of a migration could not be recorded",
+    let mut drift = drift::note(&seen.recorded, &seen.live);
+    let begun = tokio::time::Instant::now();
+    let mut lost = 0;
+    let stamp = loop {
+        match cluster.claim(&drift).await {
+            Ok(Claim::Granted { drift: noted, stamp: found }) => {
+                drift = noted;
+                break found;
+            }
+            Ok(Claim::Held(holder)) => {
+                if begun.elapsed() >= LEASE_PATIENCE {
+                    return Err(ApplyError::Leased(holder));
+                }
+                tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
+                let pause = holder
+                    .remaining
+                    .clamp(std::time::Duration::from_millis(50), std::time::Duration::from_secs(1));
+                budget.pause(pause).await.map_err(ApplyError::Interrupted)?;
+            }
+            // A claim may be repeated: it is the same owner's.
+            Err(error) if error.outcome() == Outcome::Unknown && lost < 3 => {
+                lost += 1;
+            }
+            Err(source) => {
+                return Err(ApplyError::Ledger { doing: "the lease could not be taken", source });
+            }
+        }
+    };
+    let now = if stamp == seen.stamp {
+        None
+    } else {
+        Some(look(cluster).await.map_err(|source| ApplyError::Ledger {
+            doing: "the ledger could not be read",
+            source,
+        })?)
+    };
+    let before = drift::from_note(&seen.recorded, &drift).map_err(|source| ApplyError::Ledger {
+        doing: "the note on the schema before the run could not be read",
         source,
     })?;
-    if !begun {
-        return Err(ApplyError::AppliedByOther { version: version.clone() });
-    }
-
-    if let Err((number, failure)) = run_statements(cluster, entry, budget).await {
-        let statement = &migration.statements[number - 1];
-        let error = StepError {
-            origin: statement.origin.clone(),
-            number,
-            summary: sql::summary(&statement.text),
-            failure,
-        };
-        // The statement's own row already stops or resumes the next run; this is for the reader.
-        // Another run's migration is not ours to mark.
-        if !matches!(error.failure, Failure::TakenByOther)
-            && let Err(lost) = cluster.end_migration(version, Some(&in_one_line(&error))).await
-        {
-            tracing::warn!(error = %lost, "the failure could not be recorded");
-        }
-        return Err(ApplyError::Stopped { version: version.clone(), source: Box::new(error) });
-    }
-
-    cluster.end_migration(version, None).await.map_err(|source| ApplyError::Ledger {
-        doing: "the end of a migration could not be recorded",
-        source,
-    })
+    Ok(Claimed { before, now })
 }
 
-/// Runs what is not done of a migration. On failure: which statement, and what happened to it.
-async fn run_statements(
-    cluster: &mut impl Cluster,
-    entry: &Entry<'_>,
-    budget: &Budget,
-) -> Result<(), (usize, Failure)> {
-    let migration = entry.migration;
-    let found = |number: usize| match &entry.standing {
-        Standing::Pending { begun: Some(record) } => record
-            .statements
-            .iter()
-            .find(|statement| statement.number == number)
-            .map(|statement| &statement.state),
-        Standing::Pending { begun: None } | Standing::Applied(_) => None,
-    };
-    let open_dml = |number: usize| {
-        let statement = migration.statements.get(number - 1)?;
-        (statement.class == Class::Dml && found(number).is_none()).then_some(statement.boundary)
-    };
-
-    let mut number = 1;
-    while number <= migration.statements.len() {
-        if let Some(boundary) = open_dml(number) {
-            let mut last = number;
-            while open_dml(last + 1) == Some(boundary) {
-                last += 1;
-            }
-            run_rows(cluster, migration, number..=last, budget).await?;
-            number = last + 1;
-        } else {
-            if !matches!(found(number), Some(StatementState::Done)) {
-                run_schema_change(cluster, migration, number, found(number), budget)
-                    .await
-                    .map_err(|failure| (number, failure))?;
-            }
-            number += 1;
-        }
-    }
-    Ok(())
+fn unreadable(source: Error) -> ApplyError {
+    ApplyError::Ledger { doing: "the schema could not be read after the run", source }
 }
 
-async fn record(
-    cluster: &mut impl Cluster,
-    seen: &Observation,
+/// Looks once more if the connection has ended: it may have with the failure that is reported.
+async fn look(cluster: &mut impl Cluster) -> Result<Observation, Error> {
+    match cluster.observe().await {
+        Err(error) if error.outcome() == Outcome::Unknown => cluster.observe().await,
+        other => other,
+    }
+}
+
+/// Records what the run has changed, and lets the set go.
+async fn record<C: Cluster>(
+    run: &mut Run<'_, '_, C>,
+    before: &Snapshot,
+    settled: bool,
     report: &mut Report,
 ) -> Result<(), ApplyError> {
-    let unreadable =
-        |source| ApplyError::Ledger { doing: "the schema could not be read after the run", source };
-    let mut observation = cluster.observe().await.map_err(unreadable)?;
-    if observation.ledger_exists {
-        let recorded = drift::record_run(&observation.recorded, &seen.live, &observation.live);
-        let changed = drift::changed_relations(&observation.recorded, &recorded);
-        let changes: Vec<_> =
-            changed.iter().map(|(relation, objects)| (relation.as_str(), *objects)).collect();
-        cluster.record_schema(&changes).await.map_err(|source| ApplyError::Ledger {
+    // DSQL's limit is 3,000 rows in a transaction, and 10 MiB.
+    const RELATIONS: usize = 500;
+
+    let mut observation = look(run.cluster).await.map_err(unreadable)?;
+    let recorded = drift::record_run(&observation.recorded, before, &observation.live);
+    let mut writes: Vec<Write<'_>> = drift::changed_relations(&observation.recorded, &recorded)
+        .into_iter()
+        .map(|(relation, objects)| Write::Schema { relation, objects: objects.cloned() })
+        .collect();
+    writes.push(Write::Release { settled });
+    let groups: Vec<Group<'_>> = writes
+        .chunks(RELATIONS)
+        .map(|chunk| Group::Rows { statements: Vec::new(), writes: chunk.to_vec() })
+        .collect();
+    let written = run.write(&groups).await;
+    observation.recorded = recorded;
+    report.observation = Some(observation);
+    written.map_err(|halt| match halt {
+        Halt::LeaseLost => ApplyError::LeaseLost,
+        Halt::Failed(source) => ApplyError::Ledger {
             doing: "the schema that the run left could not be recorded",
             source,
-        })?;
-        observation.recorded = recorded;
-    }
-    report.observation = Some(observation);
-    Ok(())
-}
-
-/// An error with its causes, joined once.
-fn in_one_line(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+        },
+    })
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! All that a run asks of the outside.
 
 use crate::database::{
-    Error, Job, JobId, LedgerSchema, NewMigration, Objects, Observation, Session, StatementRecord,
-    StatementState, Watched,
+    Claim, Error, Group, Interrupted, Job, JobId, JobQuestion, Lease, LedgerSchema, Observation,
+    Session, Watched,
 };
-use crate::migration::{Migration, Statement, Version};
+use crate::migration::fact::{Fact, Facts};
 
 /// One set of migrations on one cluster. The engine works against this, so that its tests can
 /// fail any call.
@@ -15,65 +15,33 @@ pub trait Cluster: Send {
     /// Creates the ledger tables if they do not exist.
     fn create_ledger(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Records that a migration is begun; false if another run has applied it meanwhile.
-    fn begin_migration(
+    /// Claims the set for this run; `drift` is kept for the case that the run dies.
+    fn claim(&mut self, drift: &str) -> impl Future<Output = Result<Claim, Error>> + Send;
+
+    /// Shuts out whatever an old connection of this run still does; false if the lease is another
+    /// run's.
+    fn take_over(&mut self) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Asks the catalog.
+    fn facts(&mut self, facts: &[Fact]) -> impl Future<Output = Result<Facts, Error>> + Send;
+
+    /// Runs transactions in order, each with the lease checked where it writes to the ledger.
+    fn run(
         &mut self,
-        migration: &Migration,
-    ) -> impl Future<Output = Result<bool, Error>> + Send;
+        groups: &[Group<'_>],
+    ) -> impl Future<Output = Result<Vec<Option<JobId>>, Interrupted>> + Send;
 
-    /// Records that a migration is applied, or why it is not.
-    fn end_migration(
+    /// Looks jobs up.
+    fn jobs(
         &mut self,
-        version: &Version,
-        failure: Option<&str>,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+        questions: &[JobQuestion],
+    ) -> impl Future<Output = Result<Vec<Job>, Error>> + Send;
 
-    /// Records that a statement is about to be sent.
-    fn intend(
+    /// A few keys that keep a unique index from being built.
+    fn duplicates(
         &mut self,
-        version: &Version,
-        record: &StatementRecord,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Records that a statement was answered or is done.
-    fn advance(
-        &mut self,
-        version: &Version,
-        number: usize,
-        state: &StatementState,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Takes the record of a statement back that certainly was not applied.
-    fn withdraw(
-        &mut self,
-        version: &Version,
-        number: usize,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Runs a schema change; returns its job if it started one.
-    fn run_ddl(
-        &mut self,
-        statement: &Statement,
-    ) -> impl Future<Output = Result<Option<JobId>, Error>> + Send;
-
-    /// Runs neighbouring DML statements and records them, all or nothing.
-    fn run_dml(
-        &mut self,
-        version: &Version,
-        steps: &[(&Statement, StatementRecord)],
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Looks a job up.
-    fn job(&mut self, id: &JobId) -> impl Future<Output = Result<Job, Error>> + Send;
-
-    /// Drops the INVALID index that a failed build left; the name is quoted for SQL.
-    fn drop_index(&mut self, name: &str) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Records the schema of the given relations.
-    fn record_schema(
-        &mut self,
-        changes: &[(&str, Option<&Objects>)],
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+        index: &str,
+    ) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
 }
 
 /// A set on a real cluster.
@@ -86,6 +54,8 @@ pub struct SetOnCluster<'a> {
     pub set: &'a str,
     /// The schemas whose objects are described.
     pub watched: &'a Watched,
+    /// This run's claim to the set.
+    pub lease: Lease,
 }
 
 impl Cluster for SetOnCluster<'_> {
@@ -97,63 +67,27 @@ impl Cluster for SetOnCluster<'_> {
         self.session.create_ledger(self.ledger).await
     }
 
-    async fn begin_migration(&mut self, migration: &Migration) -> Result<bool, Error> {
-        let new = NewMigration {
-            set: self.set,
-            version: &migration.version,
-            description: &migration.description,
-            checksum: &migration.checksum,
-            statement_count: migration.statements.len(),
-        };
-        self.session.begin_migration(self.ledger, new).await
+    async fn claim(&mut self, drift: &str) -> Result<Claim, Error> {
+        self.session.claim(self.ledger, self.set, &self.lease, drift).await
     }
 
-    async fn end_migration(
-        &mut self,
-        version: &Version,
-        failure: Option<&str>,
-    ) -> Result<(), Error> {
-        self.session.end_migration(self.ledger, self.set, version, failure).await
+    async fn take_over(&mut self) -> Result<bool, Error> {
+        self.session.take_over(self.ledger, self.set, &mut self.lease).await
     }
 
-    async fn intend(&mut self, version: &Version, record: &StatementRecord) -> Result<(), Error> {
-        self.session.intend(self.ledger, self.set, version, record).await
+    async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
+        self.session.facts(facts).await
     }
 
-    async fn advance(
-        &mut self,
-        version: &Version,
-        number: usize,
-        state: &StatementState,
-    ) -> Result<(), Error> {
-        self.session.advance(self.ledger, self.set, version, number, state).await
+    async fn run(&mut self, groups: &[Group<'_>]) -> Result<Vec<Option<JobId>>, Interrupted> {
+        self.session.run_groups(self.ledger, self.set, &self.lease, groups).await
     }
 
-    async fn withdraw(&mut self, version: &Version, number: usize) -> Result<(), Error> {
-        self.session.withdraw(self.ledger, self.set, version, number).await
+    async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {
+        self.session.jobs(questions).await
     }
 
-    async fn run_ddl(&mut self, statement: &Statement) -> Result<Option<JobId>, Error> {
-        self.session.run_ddl(statement).await
-    }
-
-    async fn run_dml(
-        &mut self,
-        version: &Version,
-        steps: &[(&Statement, StatementRecord)],
-    ) -> Result<(), Error> {
-        self.session.run_dml(self.ledger, self.set, version, steps).await
-    }
-
-    async fn job(&mut self, id: &JobId) -> Result<Job, Error> {
-        self.session.job(id).await
-    }
-
-    async fn drop_index(&mut self, name: &str) -> Result<(), Error> {
-        self.session.transact(&format!("DROP INDEX IF EXISTS {name}")).await.map(drop)
-    }
-
-    async fn record_schema(&mut self, changes: &[(&str, Option<&Objects>)]) -> Result<(), Error> {
-        self.session.record_schema(self.ledger, changes).await
+    async fn duplicates(&mut self, index: &str) -> Result<Vec<String>, Error> {
+        self.session.duplicates(index).await
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::database::{Objects, Snapshot, schema_of};
+use crate::database::{Error, Objects, Snapshot, schema_of};
 
 /// One object that was changed outside migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +140,34 @@ pub fn changed_relations<'a>(
         .collect()
 }
 
+/// What differs from the recorded schema before a run, as a text for the ledger. If the run dies
+/// before it records, the next one can tell from it which changes were not the run's.
+#[must_use]
+pub fn note(recorded: &Snapshot, live: &Snapshot) -> String {
+    let drifted: BTreeMap<String, Objects> = changed_relations(recorded, live)
+        .into_iter()
+        .filter(|(relation, _)| is_recorded(recorded, relation))
+        .map(|(relation, objects)| (relation, objects.cloned().unwrap_or_default()))
+        .collect();
+    Snapshot { relations: drifted }.to_json()
+}
+
+/// The schema before a run, from the recorded one and the note.
+///
+/// # Errors
+/// If the note is not one.
+pub fn from_note(recorded: &Snapshot, note: &str) -> Result<Snapshot, Error> {
+    let mut before = recorded.clone();
+    for (relation, objects) in Snapshot::from_json(note)?.relations {
+        if objects.is_empty() {
+            before.relations.remove(&relation);
+        } else {
+            before.relations.insert(relation, objects);
+        }
+    }
+    Ok(before)
+}
+
 /// A digest of all objects, `sha256:<64 hex digits>`. Equal schemas have equal fingerprints.
 #[must_use]
 pub fn fingerprint(snapshot: &Snapshot) -> String {
@@ -266,6 +294,23 @@ mod tests {
         let new = record_run(&recorded, &recorded, &after);
         assert_eq!(new, after);
         assert_eq!(changed_relations(&recorded, &new), [("public.notes".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_note_brings_the_schema_before_a_dead_run_back() {
+        let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
+        for before in [
+            recorded.clone(),
+            snapshot(&[SCHEMA, USERS_WITH_NICK, NOTES]),
+            snapshot(&[SCHEMA, USERS]),
+        ] {
+            let note = note(&recorded, &before);
+            assert_eq!(from_note(&recorded, &note).unwrap(), before, "{note}");
+        }
+        assert_eq!(note(&recorded, &recorded), "{}");
+        let unrecorded = Snapshot::default();
+        assert_eq!(note(&unrecorded, &recorded), "{}", "there is nothing to differ from");
+        assert!(from_note(&recorded, "no json").is_err());
     }
 
     #[test]

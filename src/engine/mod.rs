@@ -8,11 +8,16 @@ pub mod apply;
 pub mod budget;
 pub mod cluster;
 pub mod drift;
+mod jobs;
 pub mod plan;
+mod run;
+mod script;
 pub mod step;
+pub mod verdict;
 
 pub use apply::{ApplyError, Report, apply};
 pub use budget::{Budget, Stop};
 pub use cluster::{Cluster, SetOnCluster};
 pub use plan::{Entry, Plan, PlanError, Standing, plan};
 pub use step::{Failure, StepError};
+pub use verdict::{Verdict, verdict};

@@ -122,8 +122,10 @@ pub fn plan<'a>(
                 Standing::Applied(record)
             }
             begun => {
+                // One that was begun is not late: the next was begun while its jobs ran.
+                let is_begun = begun.is_some_and(|record| !record.statements.is_empty());
                 match last_applied {
-                    Some(last) if place < last => errors.push(PlanError::Late {
+                    Some(last) if place < last && !is_begun => errors.push(PlanError::Late {
                         file: migration.file.clone(),
                         version: migration.version.clone(),
                         applied: migrations[last].version.clone(),
@@ -150,6 +152,34 @@ pub fn plan<'a>(
             }),
     );
     if errors.is_empty() { Ok(Plan { entries }) } else { Err(errors) }
+}
+
+/// The same plan after the ledger has moved on: what another run has applied meanwhile is done.
+/// Nothing if that run has applied something else than this plan shows.
+#[must_use]
+pub fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<'a>> {
+    let entry = |entry: &Entry<'a>| {
+        let migration = entry.migration;
+        let record = ledger.iter().find(|record| record.version == migration.version);
+        let standing = match record {
+            Some(record) if record.state == MigrationState::Applied => {
+                if record.checksum != migration.checksum {
+                    return None;
+                }
+                Standing::Applied(record)
+            }
+            begun => {
+                let was_applied = matches!(entry.standing, Standing::Applied(_));
+                if was_applied || begun.and_then(|begun| changed_part(migration, begun)).is_some() {
+                    return None;
+                }
+                Standing::Pending { begun }
+            }
+        };
+        Some(Entry { migration, standing })
+    };
+    let entries = plan.entries.iter().map(entry).collect::<Option<Vec<_>>>()?;
+    Some(Plan { entries })
 }
 
 /// After a failure the rest of a file may be mended, but not the part that is applied.

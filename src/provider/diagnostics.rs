@@ -3,10 +3,11 @@
 //! A summary is a title; the detail says what happened, what is applied and what is not, and what
 //! to do now.
 
-use crate::database::{ConnectError, Error, Outcome, ServerError};
+use crate::database::{ConnectError, Error, LedgerSchema, Outcome, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::{ApplyError, Failure, PlanError, StepError};
 use crate::formats::FormatError;
+use crate::migration::Version;
 use crate::value::AttributePath;
 
 /// A directory or file that cannot be read as migrations.
@@ -85,7 +86,7 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
             "If the message does not tell what to do, run again with TF_LOG_PROVIDER=DEBUG.".into(),
         ),
         Error::ReplyLost { .. } => {
-            ("Connection to the database was lost", "Run again; nothing is done twice.".into())
+            ("Connection to the database was lost", "Apply again; nothing is done twice.".into())
         }
         Error::Answer(_) => (
             "Unexpected answer of the database",
@@ -169,27 +170,54 @@ fn login_advice(error: &ServerError, user: &str) -> String {
     }
 }
 
+/// The rows of the ledger that a message may speak of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// Where the ledger is.
+    pub(super) ledger: &'a LedgerSchema,
+    /// The set's name.
+    pub(super) set: &'a str,
+}
+
 /// A run that did not come to its end.
-pub(super) fn apply_error(error: &ApplyError, applied: usize) -> Diagnostic {
+pub(super) fn apply_error(error: &ApplyError, applied: usize, rows: Rows<'_>) -> Diagnostic {
     let before = match applied {
         0 => "No migration was completed by this run.".to_owned(),
         1 => "1 migration was completed by this run and stays applied.".to_owned(),
         n => format!("{n} migrations were completed by this run and stay applied."),
     };
+    let what = sentence(&error.to_string());
     match error {
         ApplyError::Ledger { doing, source } => {
             let mut diagnostic = database_error("writing the ledger", source);
             diagnostic.detail = format!("{}\n\n{}\n\n{before}", sentence(doing), diagnostic.detail);
             diagnostic
         }
-        ApplyError::AppliedByOther { .. } => Diagnostic::error("Another run is at work")
-            .detail(format!("{}\n\n{before} Plan again.", sentence(&error.to_string()))),
+        ApplyError::AppliedByOther { .. } | ApplyError::LedgerChanged => {
+            Diagnostic::error("Another run is at work")
+                .detail(format!("{what}\n\n{before} Plan again."))
+        }
+        ApplyError::Leased(holder) => Diagnostic::error("Another run is at work").detail(format!(
+            "{what} It is renewed as long as that run works, and ends by itself if that run \
+                 has died.\n\n  set:     {}\n  holder:  {}\n  until:   {} (the server's \
+                 clock)\n\nNothing was run. Apply again when the other run has ended.",
+            rows.set, holder.who, holder.until,
+        )),
+        ApplyError::LeaseLost => Diagnostic::error("Lease was lost").detail(format!(
+            "{what} This run was silent for longer than its lease, for example because a statement \
+             took very long or the network was down.\n\n{before} Nothing is applied twice: each \
+             statement's row in the ledger tells the other run how far this one came. Plan again \
+             when the other run has ended."
+        )),
+        ApplyError::Interrupted(_) => Diagnostic::error("Migration stopped")
+            .detail(format!("{what}\n\nNothing was run. Apply again.")),
         ApplyError::Stopped { version, source } => {
             let StepError { origin, number, summary, failure } = source.as_ref();
             let mut detail = format!("{origin}: statement {number} of migration {version}\n\n");
             detail.push_str(&format!("  {summary}\n\n"));
             detail.push_str(&failure_words(failure));
-            detail.push_str(&format!("\n\n{before} {}", resume_words(failure, *number)));
+            let resume = resume_words(failure, rows, version, *number);
+            detail.push_str(&format!("\n\n{before} {resume}"));
             Diagnostic::error(failure_summary(failure)).detail(detail)
         }
     }
@@ -198,12 +226,12 @@ pub(super) fn apply_error(error: &ApplyError, applied: usize) -> Diagnostic {
 fn failure_summary(failure: &Failure) -> &'static str {
     match failure {
         Failure::Refused(_) => "Migration failed",
-        Failure::OutcomeUnknown(_) | Failure::CutOff | Failure::NotRecorded(_) => {
+        Failure::OutcomeUnknown(_) | Failure::CannotTell { .. } => {
             "Outcome of a statement is not known"
         }
         Failure::TakenByOther => "Another run is at work",
         Failure::JobFailed { .. } => "Asynchronous job failed",
-        Failure::JobGone { .. } => "Asynchronous job is not listed any more",
+        Failure::JobNotSeen(_) => "Asynchronous job could not be looked up",
         Failure::LedgerNotWritten(_) => "Ledger could not be written",
         Failure::Stopped(_) => "Migration stopped",
     }
@@ -213,7 +241,7 @@ fn failure_words(failure: &Failure) -> String {
     match failure {
         Failure::Refused(error)
         | Failure::OutcomeUnknown(error)
-        | Failure::NotRecorded(error)
+        | Failure::JobNotSeen(error)
         | Failure::LedgerNotWritten(error) => {
             let mut words = sentence(&chain(failure));
             if let Some(server) = server_error(error) {
@@ -221,32 +249,64 @@ fn failure_words(failure: &Failure) -> String {
             }
             words
         }
-        Failure::JobFailed { details, dropped, .. } => {
+        Failure::CannotTell { findings } => {
             let mut words = sentence(&failure.to_string());
+            if findings.is_empty() {
+                words.push_str(
+                    " What this statement changes does not show in the catalog in a way that this \
+                     provider could compare.",
+                );
+            } else {
+                words.push_str(
+                    " The catalog has changed since, but not to what the statement asks:",
+                );
+            }
+            for finding in findings {
+                words.push_str(&format!("\n\n  {finding}"));
+            }
+            words
+        }
+        Failure::JobFailed { job, details, dropped, duplicates } => {
+            let mut words = sentence(&failure.to_string());
+            if let Some(job) = job {
+                words.push_str(&format!(" Its id is {}.", job.0));
+            }
             if let Some(details) = details {
                 words.push_str(&format!(" DSQL says: {}", sentence(details)));
+            }
+            if !duplicates.is_empty() {
+                words.push_str("\n\nThese keys stand in more than one row (the first few):\n");
+                for key in duplicates {
+                    words.push_str(&format!("\n  {key}"));
+                }
+                words.push_str("\n\n");
             }
             match dropped {
                 Some(index) => words.push_str(&format!(
                     " The INVALID index {index} that it left has been dropped."
                 )),
                 None => words.push_str(
-                    " If it left an INVALID index, drop that index before the next apply.",
+                    " If it left an INVALID index, the next apply drops it and builds it again.",
                 ),
             }
             words
         }
-        Failure::CutOff | Failure::TakenByOther | Failure::JobGone { .. } | Failure::Stopped(_) => {
-            sentence(&failure.to_string())
-        }
+        Failure::TakenByOther | Failure::Stopped(_) => sentence(&failure.to_string()),
     }
 }
 
-fn resume_words(failure: &Failure, number: usize) -> String {
+fn resume_words(failure: &Failure, rows: Rows<'_>, version: &Version, number: usize) -> String {
     match failure {
         Failure::Refused(error) if error.outcome() == Outcome::Conflict => {
             "Others changed the database at the same time, again and again. Apply again; the run \
              goes on with this statement."
+                .to_owned()
+        }
+        Failure::Refused(error) if error.code() == Some("54000") => {
+            "Nothing of this statement is applied, and what stands before it in the file stays \
+             applied. It exceeds a limit of Aurora DSQL: a transaction may change 3,000 rows and 10 \
+             MiB, and may take 300 seconds. Split it into statements that stay under the limits, \
+             with COMMIT between them, and apply again; the run goes on with it."
                 .to_owned()
         }
         Failure::Refused(_) => {
@@ -254,28 +314,37 @@ fn resume_words(failure: &Failure, number: usize) -> String {
              applied. Mend the statement and apply again; the run goes on with it."
                 .to_owned()
         }
-        Failure::OutcomeUnknown(_) | Failure::CutOff | Failure::NotRecorded(_) => format!(
-            "Look into the database whether the statement is applied. If it is, set state = \
-             'done' in the ledger's row of statement {number} (table statement of the ledger \
-             schema); if it is not, delete that row. Then apply again; the run goes on from there."
-        ),
-        Failure::TakenByOther => {
-            "Wait until the other run has ended, then plan again. If there is no other run, an \
-             earlier one was cut off here: plan and apply again."
+        Failure::OutcomeUnknown(_) => {
+            "Apply again as soon as the cluster can be reached: the run finds out from the ledger \
+             and the catalog whether the statement was applied, and goes on from there."
                 .to_owned()
+        }
+        Failure::CannotTell { .. } => {
+            let row = row_condition(rows, version, number);
+            let table = format!("{}.statement", rows.ledger);
+            format!(
+                "Look into the database whether the statement is applied, and write the answer \
+                 into its row of the ledger. If all of it is applied:\n\n  UPDATE {table} SET \
+                 state = 'done'\n   WHERE {row};\n\nIf nothing of it is applied (take back what \
+                 is in its way first):\n\n  DELETE FROM {table}\n   WHERE {row};\n\nThen apply \
+                 again; the run goes on from there."
+            )
+        }
+        Failure::TakenByOther => {
+            "Wait until the other run has ended, then plan again.".to_owned()
         }
         Failure::JobFailed { .. } => {
             "Remove the cause (for a unique index: the duplicate rows) and apply again; the run \
              goes on with this statement."
                 .to_owned()
         }
-        Failure::JobGone { .. } => format!(
-            "Look into the database whether what it built is there and valid. If it is, set state \
-             = 'done' in the ledger's row of statement {number} (table statement of the ledger \
-             schema); if it is not, drop it and delete that row. Then apply again."
-        ),
+        Failure::JobNotSeen(_) => {
+            "The job goes on in the database. Apply again; the run goes on waiting for it."
+                .to_owned()
+        }
         Failure::LedgerNotWritten(_) => {
-            "Nothing of this statement is applied. Apply again; the run goes on with it.".to_owned()
+            "Apply again; the run finds out how far this statement came, and goes on with it."
+                .to_owned()
         }
         Failure::Stopped(_) => {
             "What stands before this statement stays applied. Apply again; the run goes on from \
@@ -283,6 +352,16 @@ fn resume_words(failure: &Failure, number: usize) -> String {
                 .to_owned()
         }
     }
+}
+
+/// Names one row of the ledger's table of statements, and can name no other.
+fn row_condition(rows: Rows<'_>, version: &Version, number: usize) -> String {
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    format!(
+        "set_name = {} AND version = {} AND number = {number} AND state = 'intended'",
+        literal(rows.set),
+        literal(&version.0),
+    )
 }
 
 fn server_error(error: &Error) -> Option<&ServerError> {

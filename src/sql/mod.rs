@@ -5,6 +5,7 @@
 
 mod classify;
 mod comments;
+mod effect;
 mod error;
 mod lex;
 mod refusal;
@@ -15,6 +16,7 @@ mod testing;
 
 pub use classify::{Kind, classify};
 pub use comments::{Comment, line_comments};
+pub use effect::{Ask, Becomes, Effect, JobTarget, effect, job_target, mentions};
 pub use error::SplitError;
 pub use refusal::Refusal;
 pub use split::{Piece, Pieces, pieces, split};

@@ -4,6 +4,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod conflicts;
+pub(crate) mod control;
 pub(crate) mod database;
 pub(crate) mod jobs;
 pub(crate) mod journal;

@@ -9,10 +9,15 @@ use super::clock::Clock;
 use super::conflicts::Conflicts;
 use super::database::Database;
 use super::journal::Journal;
+use crate::credentials::Credentials;
 use crate::faults::Faults;
 
 pub(crate) struct Shared {
     pub(crate) tls: Arc<rustls::ServerConfig>,
+    /// The name that DSQL would give to the cluster: `<identifier>.dsql.<region>.on.aws`.
+    pub(crate) hostname: String,
+    pub(crate) region: String,
+    pub(crate) credentials: Vec<Credentials>,
     /// PostgreSQL's socket.
     pub(crate) socket: PathBuf,
     pub(crate) journal: Journal,
@@ -30,4 +35,10 @@ pub(crate) struct Shared {
 pub(crate) struct Limits {
     pub(crate) transaction_lifetime: Duration,
     pub(crate) connection_lifetime: Duration,
+}
+
+impl Shared {
+    pub(crate) fn identifier(&self) -> &str {
+        self.hostname.split('.').next().unwrap_or_default()
+    }
 }

@@ -1,29 +1,42 @@
-//! A cluster in memory that loses its connection, or answers with an error, at any call.
+//! A cluster in memory that loses its connection, or answers with an error, at any point: before
+//! and after each transaction, and each question.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::database::{
-    Error, Job, JobId, JobState, MigrationRecord, MigrationState, Objects, Observation,
-    ServerError, Snapshot, StatementRecord, StatementState,
+    Claim, Error, Group, Holder, Interrupted, Job, JobId, JobQuestion, JobState, MigrationRecord,
+    MigrationState, Observation, Place, ServerError, Snapshot, Stamp, StatementRecord, Write,
 };
 use crate::engine::Cluster;
-use crate::migration::{Migration, Statement, Version};
+use crate::migration::fact::{Fact, Facts};
+use crate::migration::{Statement, Version};
+use crate::sql::{self, Becomes, JobTarget};
 
-/// What goes wrong at the call with this number, counted from 0.
+/// What goes wrong at the point with this number, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The connection ends before the request reaches the server.
+    /// The connection ends before the server has done it.
     Before(usize),
     /// The server does it, and the answer is lost.
     After(usize),
     /// The server refuses it.
     Refused(usize),
+    /// It loses against a concurrent change.
+    Conflict(usize),
+    /// It answers with a conflict, and is committed all the same.
+    ConflictAfter(usize),
 }
 
 #[derive(Default)]
 pub(super) struct FakeCluster {
     pub(super) fault: Option<Fault>,
-    pub(super) calls: usize,
+    /// Whether the process dies with the fault: nothing is answered any more.
+    pub(super) kills: bool,
+    pub(super) dead: bool,
+    /// Points passed so far.
+    pub(super) points: usize,
+    /// Messages sent so far.
+    pub(super) waits: usize,
     /// Texts of the statements that took effect, in order.
     pub(super) executed: Vec<String>,
     /// How many DML statements each transaction held.
@@ -35,8 +48,19 @@ pub(super) struct FakeCluster {
     pub(super) conflicts: usize,
     pub(super) ledger_exists: bool,
     pub(super) migrations: BTreeMap<Version, MigrationRecord>,
-    pub(super) indexes: BTreeSet<String>,
+    /// The catalog: facts as they are now.
+    pub(super) catalog: Facts,
+    pub(super) identities: usize,
+    /// Indexes, and whether each is valid.
+    pub(super) indexes: BTreeMap<String, bool>,
     pub(super) recorded: Snapshot,
+    pub(super) live: Snapshot,
+    /// The note of a run that has not recorded yet.
+    pub(super) drift: Option<String>,
+    /// Another run that holds the lease, and how often it is still met.
+    pub(super) other: Option<usize>,
+    /// Whether another run takes the lease at the next fence.
+    pub(super) lease_taken: bool,
 }
 
 pub(super) fn server_error(code: &str) -> Error {
@@ -59,36 +83,36 @@ impl FakeCluster {
         Self { fault: Some(fault), ..Self::default() }
     }
 
+    /// A new process, on a network that works.
+    pub(super) fn heal(&mut self) {
+        self.fault = None;
+        self.dead = false;
+    }
+
     pub(super) fn record(&self, version: &str) -> &MigrationRecord {
         &self.migrations[&Version(version.into())]
     }
 
-    /// What a practitioner does after "outcome not known": looks, and writes the answer down.
-    pub(super) fn settle_by_hand(&mut self) {
-        for record in self.migrations.values_mut() {
-            let executed = &self.executed;
-            record.statements.retain_mut(|statement| {
-                let happened = executed.iter().any(|text| text.starts_with(&statement.summary));
-                if happened && statement.state == StatementState::Intended {
-                    statement.state = StatementState::Done;
-                }
-                happened
-            });
+    /// Passes one point. A fault happens once: afterwards the network works again.
+    fn point<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        if self.dead {
+            return Err(lost());
         }
-    }
-
-    fn call<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        let call = self.calls;
-        self.calls += 1;
-        match self.fault {
-            Some(Fault::Before(at)) if at == call => Err(lost()),
-            Some(Fault::Refused(at)) if at == call => Err(server_error("42601")),
-            Some(Fault::After(at)) if at == call => {
-                // Whatever the server did is done, and nobody hears of it.
-                work(self).and(Err(lost()))
+        let point = self.points;
+        self.points += 1;
+        let result = match self.fault {
+            Some(Fault::Before(at)) if at == point => Err(lost()),
+            Some(Fault::Refused(at)) if at == point => return Err(server_error("42501")),
+            Some(Fault::Conflict(at)) if at == point => return Err(server_error("40001")),
+            Some(Fault::ConflictAfter(at)) if at == point => {
+                return work(self).and(Err(server_error("40001")));
             }
-            _ => work(self),
-        }
+            // Whatever the server did is done, and nobody hears of it.
+            Some(Fault::After(at)) if at == point => work(self).and(Err(lost())),
+            _ => return work(self),
+        };
+        self.dead = self.kills;
+        result
     }
 
     fn statement(&mut self, version: &Version, number: usize) -> Option<&mut StatementRecord> {
@@ -96,38 +120,49 @@ impl FakeCluster {
         record.statements.iter_mut().find(|statement| statement.number == number)
     }
 
-    fn insert(&mut self, version: &Version, record: &StatementRecord) -> Result<(), Error> {
+    fn insert(&mut self, version: &Version, record: StatementRecord) -> Result<(), Error> {
         if self.statement(version, record.number).is_some() {
             return Err(server_error("23505"));
         }
-        self.migrations.get_mut(version).expect("begun").statements.push(record.clone());
+        self.migrations.get_mut(version).expect("begun").statements.push(record);
         Ok(())
     }
-}
 
-impl Cluster for FakeCluster {
-    async fn observe(&mut self) -> Result<Observation, Error> {
-        self.call(|this| {
-            Ok(Observation {
-                ledger_exists: this.ledger_exists,
-                migrations: this.migrations.values().cloned().collect(),
-                recorded: this.recorded.clone(),
-                live: Snapshot::default(),
-            })
-        })
+    fn group(&mut self, group: &Group<'_>) -> Result<Option<JobId>, (Place, Error)> {
+        match group {
+            Group::Rows { statements, writes } => {
+                if std::mem::take(&mut self.lease_taken) {
+                    return Err((Place::LeaseLost, server_error("22012")));
+                }
+                // All or nothing: a refused write takes the rest back.
+                let saved = self.migrations.clone();
+                for (nth, write) in writes.iter().enumerate() {
+                    if let Err(error) = self.write(write) {
+                        self.migrations = saved;
+                        return Err((Place::Write(nth), error));
+                    }
+                }
+                if !statements.is_empty() {
+                    self.transactions.push(statements.len());
+                }
+                self.executed.extend(statements.iter().map(|statement| statement.text.clone()));
+                Ok(None)
+            }
+            Group::Schema(statement) => {
+                self.schema_change(statement).map_err(|error| (Place::Statement(0), error))
+            }
+            Group::DropIndex(index) => {
+                self.indexes.remove(index);
+                self.catalog.retain(|fact, _| !fact.ends_with(index.as_str()));
+                Ok(None)
+            }
+        }
     }
 
-    async fn create_ledger(&mut self) -> Result<(), Error> {
-        self.call(|this| {
-            this.ledger_exists = true;
-            Ok(())
-        })
-    }
-
-    async fn begin_migration(&mut self, migration: &Migration) -> Result<bool, Error> {
-        self.call(|this| {
-            let record = this.migrations.entry(migration.version.clone()).or_insert_with(|| {
-                MigrationRecord {
+    fn write(&mut self, write: &Write<'_>) -> Result<(), Error> {
+        match write {
+            Write::Begin(migration) => {
+                let new = MigrationRecord {
                     version: migration.version.clone(),
                     description: migration.description.clone(),
                     checksum: migration.checksum.clone(),
@@ -137,105 +172,218 @@ impl Cluster for FakeCluster {
                     duration_ms: None,
                     error: None,
                     statements: Vec::new(),
+                };
+                let record = self.migrations.entry(migration.version.clone()).or_insert(new);
+                if record.state == MigrationState::Applied {
+                    return Err(server_error("22012"));
                 }
+                record.state = MigrationState::Running;
+                Ok(())
+            }
+            Write::End { version, failure } => {
+                if let Some(record) = self.migrations.get_mut(version) {
+                    record.state = match failure {
+                        Some(_) => MigrationState::Failed,
+                        None => MigrationState::Applied,
+                    };
+                    record.error.clone_from(failure);
+                }
+                Ok(())
+            }
+            Write::Intend { version, record, facts } => {
+                let before = self.look_up(facts);
+                self.insert(version, StatementRecord { before: Some(before), ..record.clone() })
+            }
+            Write::Record { version, record } => self.insert(version, record.clone()),
+            Write::Advance { version, number, state } => {
+                self.statement(version, *number).expect("intended").state = state.clone();
+                Ok(())
+            }
+            Write::Withdraw { version, number } => {
+                let record = self.migrations.get_mut(version).expect("begun");
+                record.statements.retain(|statement| statement.number != *number);
+                Ok(())
+            }
+            Write::Schema { relation, objects } => {
+                match objects {
+                    Some(objects) => {
+                        self.recorded.relations.insert(relation.clone(), objects.clone())
+                    }
+                    None => self.recorded.relations.remove(relation),
+                };
+                Ok(())
+            }
+            Write::Release { settled } => {
+                if *settled {
+                    self.drift = None;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn schema_change(&mut self, statement: &Statement) -> Result<Option<JobId>, Error> {
+        if self.conflicts > 0 {
+            self.conflicts -= 1;
+            return Err(server_error("40001"));
+        }
+        for ask in sql::effect(&statement.text).asks {
+            let fact = ask.fact.to_string();
+            self.identities += 1;
+            let fresh = format!("#{}", self.identities);
+            match ask.becomes {
+                Becomes::Present if self.catalog.contains_key(&fact) => {
+                    return Err(server_error("42P07"));
+                }
+                Becomes::Absent if !self.catalog.contains_key(&fact) => {
+                    return Err(server_error("42P01"));
+                }
+                Becomes::Absent => drop(self.catalog.remove(&fact)),
+                Becomes::Present | Becomes::Anything => drop(self.catalog.insert(fact, fresh)),
+                Becomes::Exactly(text) => drop(self.catalog.insert(fact, text)),
+                Becomes::MovedFrom(from) => {
+                    let identity = self.catalog.get(&from.to_string()).cloned();
+                    let identity = identity.ok_or_else(|| server_error("42P01"))?;
+                    self.catalog.insert(fact, identity);
+                }
+            }
+        }
+        self.executed.push(statement.text.clone());
+        // A table is in the live schema, so that what a run records can be seen.
+        if let Some(rest) = statement.text.strip_prefix("CREATE TABLE ") {
+            let table = format!("public.{}", rest.split(' ').next().unwrap_or_default());
+            let objects = [(format!("table {table}"), String::new())].into();
+            self.live.relations.insert(table, objects);
+        }
+        Ok(match sql::job_target(&statement.text) {
+            Some(JobTarget::Index { index: Some(index), .. }) => {
+                self.indexes.insert(index.to_string(), false);
+                Some(JobId(format!("job of {index}")))
+            }
+            _ => None,
+        })
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp(format!("{:?}", self.migrations))
+    }
+
+    fn look_up(&self, facts: &[Fact]) -> Facts {
+        let found = facts.iter().map(ToString::to_string);
+        found.filter_map(|fact| Some((fact.clone(), self.catalog.get(&fact)?.clone()))).collect()
+    }
+}
+
+impl Cluster for FakeCluster {
+    async fn observe(&mut self) -> Result<Observation, Error> {
+        self.waits += 1;
+        self.point(|this| {
+            Ok(Observation {
+                ledger_exists: this.ledger_exists,
+                migrations: this.migrations.values().cloned().collect(),
+                recorded: this.recorded.clone(),
+                live: this.live.clone(),
+                unrecorded: this.drift.is_some(),
+                stamp: this.stamp(),
+            })
+        })
+    }
+
+    async fn create_ledger(&mut self) -> Result<(), Error> {
+        self.point(|this| {
+            this.ledger_exists = true;
+            Ok(())
+        })
+    }
+
+    async fn claim(&mut self, drift: &str) -> Result<Claim, Error> {
+        self.waits += 1;
+        self.point(|this| {
+            if let Some(left) = this.other {
+                this.other = left.checked_sub(1);
+                return Ok(Claim::Held(Holder {
+                    who: "admin, elsewhere".into(),
+                    until: "2026-11-23T12:00:00Z".into(),
+                    remaining: std::time::Duration::from_secs(10),
+                }));
+            }
+            let drift = this.drift.get_or_insert_with(|| drift.to_owned()).clone();
+            Ok(Claim::Granted { drift, stamp: this.stamp() })
+        })
+    }
+
+    async fn take_over(&mut self) -> Result<bool, Error> {
+        self.point(|_| Ok(true))
+    }
+
+    async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
+        self.point(|this| Ok(this.look_up(facts)))
+    }
+
+    async fn run(&mut self, groups: &[Group<'_>]) -> Result<Vec<Option<JobId>>, Interrupted> {
+        self.waits += 1;
+        let mut committed = Vec::new();
+        for group in groups {
+            let mut place = Place::Commit;
+            let result = self.point(|this| {
+                this.group(group).map_err(|(at, error)| {
+                    place = at;
+                    error
+                })
             });
-            Ok(record.state != MigrationState::Applied)
-        })
-    }
-
-    async fn end_migration(
-        &mut self,
-        version: &Version,
-        failure: Option<&str>,
-    ) -> Result<(), Error> {
-        self.call(|this| {
-            let record = this.migrations.get_mut(version).expect("begun");
-            record.error = failure.map(str::to_owned);
-            record.state = match failure {
-                Some(_) => MigrationState::Failed,
-                None => MigrationState::Applied,
-            };
-            Ok(())
-        })
-    }
-
-    async fn intend(&mut self, version: &Version, record: &StatementRecord) -> Result<(), Error> {
-        self.call(|this| this.insert(version, record))
-    }
-
-    async fn advance(
-        &mut self,
-        version: &Version,
-        number: usize,
-        state: &StatementState,
-    ) -> Result<(), Error> {
-        self.call(|this| {
-            this.statement(version, number).expect("intended").state = state.clone();
-            Ok(())
-        })
-    }
-
-    async fn withdraw(&mut self, version: &Version, number: usize) -> Result<(), Error> {
-        self.call(|this| {
-            let record = this.migrations.get_mut(version).expect("begun");
-            record.statements.retain(|statement| statement.number != number);
-            Ok(())
-        })
-    }
-
-    async fn run_ddl(&mut self, statement: &Statement) -> Result<Option<JobId>, Error> {
-        self.call(|this| {
-            if this.conflicts > 0 {
-                this.conflicts -= 1;
-                return Err(server_error("40001"));
-            }
-            this.executed.push(statement.text.clone());
-            let index = statement.text.strip_prefix("CREATE INDEX ASYNC ");
-            Ok(index.map(|rest| {
-                this.indexes.insert(rest.split(' ').next().unwrap_or_default().to_owned());
-                JobId("job".into())
-            }))
-        })
-    }
-
-    async fn run_dml(
-        &mut self,
-        version: &Version,
-        steps: &[(&Statement, StatementRecord)],
-    ) -> Result<(), Error> {
-        self.call(|this| {
-            this.transactions.push(steps.len());
-            for (statement, record) in steps {
-                this.insert(version, record)?;
-                this.executed.push(statement.text.clone());
-            }
-            Ok(())
-        })
-    }
-
-    async fn job(&mut self, _: &JobId) -> Result<Job, Error> {
-        self.call(|this| {
-            let state = match this.polls.checked_sub(1) {
-                Some(left) => {
-                    this.polls = left;
-                    JobState::Running
+            match result {
+                Ok(job) => committed.push(job),
+                Err(error) => {
+                    if matches!(group, Group::Schema(_)) {
+                        place = Place::Statement(0);
+                    }
+                    // With the connection the answers of the whole message are lost.
+                    if matches!(error, Error::ReplyLost { .. }) {
+                        committed.clear();
+                    }
+                    return Err(Interrupted { committed, place, error });
                 }
-                None if this.failing_jobs => JobState::Failed,
-                None => JobState::Completed,
+            }
+        }
+        Ok(committed)
+    }
+
+    async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {
+        self.waits += 1;
+        let questions = questions.to_vec();
+        self.point(|this| {
+            let running = this.polls.checked_sub(1).inspect(|left| this.polls = *left).is_some();
+            let failing = this.failing_jobs;
+            let answer = |question: JobQuestion| {
+                let JobQuestion::Index { index: Some(index), .. } = question else {
+                    return Job {
+                        state: JobState::Completed,
+                        id: None,
+                        details: None,
+                        index: None,
+                    };
+                };
+                let is_there = this.indexes.contains_key(&index);
+                let state = match (running, failing || !is_there) {
+                    (true, _) => JobState::Running,
+                    (false, true) => JobState::Failed,
+                    (false, false) => {
+                        this.indexes.insert(index.clone(), true);
+                        JobState::Completed
+                    }
+                };
+                Job {
+                    state,
+                    id: Some(JobId(format!("job of {index}"))),
+                    details: Some("found duplicate key(s)".into()),
+                    index: is_there.then_some(index),
+                }
             };
-            let object = this.indexes.first().cloned();
-            Ok(Job { state, details: Some("found duplicate key(s)".into()), object })
+            Ok(questions.into_iter().map(answer).collect())
         })
     }
 
-    async fn drop_index(&mut self, name: &str) -> Result<(), Error> {
-        self.call(|this| {
-            this.indexes.remove(name);
-            Ok(())
-        })
-    }
-
-    async fn record_schema(&mut self, _: &[(&str, Option<&Objects>)]) -> Result<(), Error> {
-        self.call(|_| Ok(()))
+    async fn duplicates(&mut self, _: &str) -> Result<Vec<String>, Error> {
+        self.point(|_| Ok(vec!["id = 1 (2 rows)".into()]))
     }
 }

@@ -6,22 +6,31 @@ use tokio_util::sync::CancellationToken;
 
 use super::fake::{FakeCluster, Fault};
 use super::*;
-use crate::database::MigrationState;
-use crate::engine::{Cluster, Stop, plan};
+use crate::database::{MigrationState, StatementState};
+use crate::engine::{Cluster, Failure, Stop, plan};
 use crate::formats;
 use crate::migration::Migration;
 
 const FILES: &[(&str, &str)] = &[
     ("0001_t.sql", "CREATE TABLE t (id int); INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)"),
-    ("0002_i.sql", "CREATE INDEX ASYNC t_id ON t (id); GRANT SELECT ON t TO app"),
+    (
+        "0002_i.sql",
+        "CREATE UNIQUE INDEX ASYNC t_id ON t (id); GRANT SELECT ON t TO app; \
+         ALTER TABLE t RENAME TO u",
+    ),
+    ("0003_c.sql", "COMMENT ON TABLE u IS 'x'; DROP TABLE u; INSERT INTO v VALUES (3)"),
 ];
 
 const STATEMENTS: &[&str] = &[
     "CREATE TABLE t (id int)",
     "INSERT INTO t VALUES (1)",
     "INSERT INTO t VALUES (2)",
-    "CREATE INDEX ASYNC t_id ON t (id)",
+    "CREATE UNIQUE INDEX ASYNC t_id ON t (id)",
     "GRANT SELECT ON t TO app",
+    "ALTER TABLE t RENAME TO u",
+    "COMMENT ON TABLE u IS 'x'",
+    "DROP TABLE u",
+    "INSERT INTO v VALUES (3)",
 ];
 
 fn migrations() -> Vec<Migration> {
@@ -29,20 +38,27 @@ fn migrations() -> Vec<Migration> {
 }
 
 fn budget() -> Budget {
-    Budget::new(Duration::from_secs(60), CancellationToken::new())
+    Budget::new(Duration::from_secs(600), CancellationToken::new())
 }
 
 /// Looks, plans and applies, as an adapter does.
-async fn run(cluster: &mut FakeCluster, budget: &Budget) -> (Report, Result<(), ApplyError>) {
-    let migrations = migrations();
+async fn run_files(
+    cluster: &mut FakeCluster,
+    migrations: &[Migration],
+    budget: &Budget,
+) -> (Report, Result<(), ApplyError>) {
     let seen = match cluster.observe().await {
         Ok(seen) => seen,
         Err(source) => {
             return (Report::default(), Err(ApplyError::Ledger { doing: "look", source }));
         }
     };
-    let plan = plan(&migrations, &seen.migrations).unwrap();
+    let plan = plan(migrations, &seen.migrations).unwrap();
     apply(cluster, &plan, &seen, budget).await
+}
+
+async fn run(cluster: &mut FakeCluster, budget: &Budget) -> (Report, Result<(), ApplyError>) {
+    run_files(cluster, &migrations(), budget).await
 }
 
 fn failure(result: Result<(), ApplyError>) -> Failure {
@@ -52,51 +68,135 @@ fn failure(result: Result<(), ApplyError>) -> Failure {
     }
 }
 
-#[tokio::test]
+fn assert_whole(cluster: &FakeCluster, why: &str) {
+    assert_eq!(cluster.executed, STATEMENTS, "{why}");
+    for version in ["0001", "0002", "0003"] {
+        let record = cluster.record(version);
+        assert_eq!(record.state, MigrationState::Applied, "{why}");
+        let done = |record: &crate::database::StatementRecord| record.state == StatementState::Done;
+        assert!(record.statements.iter().all(done), "{why}: {record:#?}");
+    }
+    assert_eq!(cluster.indexes.get("t_id"), Some(&true), "{why}");
+    assert_eq!(cluster.recorded, cluster.live, "{why}");
+    assert_eq!(cluster.drift, None, "{why}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_applies_everything_once_and_in_order() {
     let mut cluster = FakeCluster { polls: 3, ..FakeCluster::default() };
     let (report, result) = run(&mut cluster, &budget()).await;
     result.unwrap();
-    assert_eq!(cluster.executed, STATEMENTS);
-    assert_eq!(report.applied.len(), 2);
+    assert_whole(&cluster, "a run");
+    assert_eq!(report.applied.len(), 3);
 
+    let waits = cluster.waits;
     let (report, result) = run(&mut cluster, &budget()).await;
     result.unwrap();
-    assert_eq!(cluster.executed, STATEMENTS, "a second run does nothing");
+    assert_whole(&cluster, "a second run does nothing");
     assert_eq!(report.applied, []);
+    assert_eq!(cluster.waits - waits, 1, "a run without work only looks");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_fails_at_any_call_is_finished_by_the_next_and_nothing_runs_twice() {
+async fn a_lost_answer_or_a_conflict_anywhere_is_mended_by_the_run_itself_or_by_the_next() {
+    let mut whole = FakeCluster::default();
+    run(&mut whole, &budget()).await.1.unwrap();
+    let mut finished_alone = 0;
+
+    for point in 0..whole.points {
+        for fault in [
+            Fault::Before(point),
+            Fault::After(point),
+            Fault::Conflict(point),
+            Fault::ConflictAfter(point),
+        ] {
+            let mut cluster = FakeCluster::with_fault(fault);
+            let result = run(&mut cluster, &budget()).await.1;
+            finished_alone += usize::from(result.is_ok());
+            cluster.heal();
+            let second = run(&mut cluster, &budget()).await.1;
+            second.unwrap_or_else(|error| panic!("{fault:?}: {error:?} after {result:?}"));
+            assert_whole(&cluster, &format!("{fault:?}"));
+        }
+    }
+    // Only before the first statement, and where the fake conflicts on a read, a run gives up.
+    assert!(finished_alone > whole.points * 3, "{finished_alone} of {}", whole.points * 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_killed_anywhere_is_finished_by_the_next_and_nothing_runs_twice() {
     let mut whole = FakeCluster::default();
     run(&mut whole, &budget()).await.1.unwrap();
 
-    for call in 0..whole.calls {
-        for fault in [Fault::Before(call), Fault::After(call), Fault::Refused(call)] {
-            let mut cluster = FakeCluster::with_fault(fault);
-            run(&mut cluster, &budget()).await.1.expect_err("the fault is reached");
-            cluster.fault = None;
-
-            let mut result = run(&mut cluster, &budget()).await.1;
-            if let Err(ApplyError::Stopped { source, .. }) = &result {
-                // Only a schema change of which nobody knows the outcome may stop the next run,
-                // and it says so until somebody has looked.
-                assert!(matches!(source.failure, Failure::CutOff), "{fault:?}: {source:?}");
-                cluster.settle_by_hand();
-                result = run(&mut cluster, &budget()).await.1;
-            }
+    for point in 0..whole.points {
+        for fault in [Fault::Before(point), Fault::After(point)] {
+            let mut cluster = FakeCluster { kills: true, ..FakeCluster::with_fault(fault) };
+            run(&mut cluster, &budget()).await.1.expect_err("nothing answers any more");
+            cluster.heal();
+            let result = run(&mut cluster, &budget()).await.1;
             result.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
-            assert_eq!(cluster.executed, STATEMENTS, "{fault:?}");
-            for version in ["0001", "0002"] {
-                assert_eq!(cluster.record(version).state, MigrationState::Applied, "{fault:?}");
-            }
+            assert_whole(&cluster, &format!("{fault:?}"));
         }
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_refused_anything_is_finished_by_the_next() {
+    let mut whole = FakeCluster::default();
+    run(&mut whole, &budget()).await.1.unwrap();
+    for point in 0..whole.points {
+        let mut cluster = FakeCluster::with_fault(Fault::Refused(point));
+        run(&mut cluster, &budget()).await.1.expect_err("the fault is reached");
+        cluster.heal();
+        let result = run(&mut cluster, &budget()).await.1;
+        result.unwrap_or_else(|error| panic!("{point}: {error:?}"));
+        assert_whole(&cluster, &format!("refused at {point}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_migration_costs_one_wait() {
+    let text = |n: usize| format!("CREATE TABLE t{n} (a int); INSERT INTO t{n} VALUES (1)");
+    let files = |count: usize| -> Vec<Migration> {
+        let files: Vec<(String, String)> =
+            (0..count).map(|n| (format!("{n:04}_t.sql"), text(n))).collect();
+        formats::read_files(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+            .unwrap()
+    };
+    let mut waits = Vec::new();
+    for count in [1, 11] {
+        let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
+        run_files(&mut cluster, &files(count), &budget()).await.1.unwrap();
+        waits.push(cluster.waits);
+    }
+    assert_eq!(waits[1] - waits[0], 10, "{waits:?}");
+    // Look, claim, one migration, look, record.
+    assert_eq!(waits[0], 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn builds_that_nothing_depends_on_run_side_by_side() {
+    let text = |n: usize| {
+        format!(
+            "CREATE TABLE t{n} (a int); CREATE INDEX ASYNC i{n} ON t{n} (a); \
+                 INSERT INTO t{n} VALUES (1)"
+        )
+    };
+    let files: Vec<(String, String)> =
+        (0..10).map(|n| (format!("{n:04}_t.sql"), text(n))).collect();
+    let files = formats::read_files(files.iter().map(|(n, t)| (n.as_str(), t.as_str()))).unwrap();
+    let mut cluster = FakeCluster { ledger_exists: true, polls: 5, ..FakeCluster::default() };
+    let (report, result) = run_files(&mut cluster, &files, &budget()).await;
+    result.unwrap();
+    assert_eq!(report.applied.len(), 10);
+    assert!(cluster.indexes.values().all(|valid| *valid));
+    // Look, claim, ten migrations, ids, five looks at running jobs and one more, ends, look, record.
+    assert_eq!(cluster.waits, 1 + 1 + 10 + 1 + 6 + 1 + 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_statement_leaves_a_record_of_why_and_is_tried_again() {
-    // Calls: observe, create ledger, begin, intend, then the first statement.
+    // Points: look, create ledger, claim, begin and intend, then the first statement.
     let mut cluster = FakeCluster::with_fault(Fault::Refused(4));
     let (report, result) = run(&mut cluster, &budget()).await;
     assert!(matches!(failure(result), Failure::Refused(_)));
@@ -105,7 +205,7 @@ async fn a_refused_statement_leaves_a_record_of_why_and_is_tried_again() {
     assert_eq!(record.state, MigrationState::Failed);
     assert_eq!(
         record.error.as_deref(),
-        Some("0001_t.sql:1: statement 1: the database refused it: no (SQLSTATE 42601)")
+        Some("0001_t.sql:1: statement 1: the database refused it: no (SQLSTATE 42501)")
     );
     assert_eq!(record.statements, []);
 }
@@ -114,7 +214,7 @@ async fn a_refused_statement_leaves_a_record_of_why_and_is_tried_again() {
 async fn a_schema_change_that_loses_a_conflict_is_repeated() {
     let mut cluster = FakeCluster { conflicts: 5, ..FakeCluster::default() };
     run(&mut cluster, &budget()).await.1.unwrap();
-    assert_eq!(cluster.executed, STATEMENTS);
+    assert_whole(&cluster, "conflicts");
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,22 +223,67 @@ async fn a_conflict_that_does_not_end_is_an_error_and_leaves_no_doubt() {
     assert!(matches!(failure(run(&mut cluster, &budget()).await.1), Failure::Refused(_)));
     cluster.conflicts = 0;
     run(&mut cluster, &budget()).await.1.unwrap();
-    assert_eq!(cluster.executed, STATEMENTS);
+    assert_whole(&cluster, "conflicts");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_job_is_an_error_and_its_invalid_index_goes() {
+async fn what_the_catalog_cannot_tell_stops_the_run_until_somebody_has_answered() {
+    // Killed after the statement; before the next run somebody makes another table of the name.
+    let mut cluster = FakeCluster { kills: true, ..FakeCluster::with_fault(Fault::Before(4)) };
+    run(&mut cluster, &budget()).await.1.expect_err("killed");
+    cluster.heal();
+    cluster.catalog.insert("relation t".into(), "foreign".into());
+    cluster.catalog.insert("columns of t".into(), "other".into());
+
+    for _ in 0..2 {
+        let failure = failure(run(&mut cluster, &budget()).await.1);
+        let Failure::CannotTell { findings } = failure else { panic!("{failure:?}") };
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert!(cluster.executed.is_empty());
+    }
+
+    // The recorded answer "it is not applied": what is in its way goes, and its row.
+    cluster.catalog.clear();
+    let version = Version("0001".into());
+    cluster.migrations.get_mut(&version).unwrap().statements.clear();
+    run(&mut cluster, &budget()).await.1.unwrap();
+    assert_whole(&cluster, "answered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_job_is_an_error_that_names_the_duplicates_and_its_invalid_index_goes() {
     let mut cluster = FakeCluster { polls: 2, failing_jobs: true, ..FakeCluster::default() };
     let failure = failure(run(&mut cluster, &budget()).await.1);
-    assert!(
-        matches!(&failure, Failure::JobFailed { dropped: Some(index), .. } if index == "t_id"),
-        "{failure:?}"
-    );
+    let Failure::JobFailed { dropped, duplicates, .. } = &failure else { panic!("{failure:?}") };
+    assert_eq!(dropped.as_deref(), Some("t_id"));
+    assert_eq!(duplicates, &["id = 1 (2 rows)"]);
     assert!(cluster.indexes.is_empty());
 
     cluster.failing_jobs = false;
     run(&mut cluster, &budget()).await.1.unwrap();
-    assert_eq!(cluster.record("0002").state, MigrationState::Applied);
+    assert_eq!(cluster.record("0003").state, MigrationState::Applied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalid_index_of_an_earlier_run_is_dropped_and_built_again() {
+    // Killed while the job runs: the points of the first migration, claim, and so on.
+    let mut cluster = FakeCluster { polls: usize::MAX, ..FakeCluster::default() };
+    let short = Budget::new(Duration::from_secs(10), CancellationToken::new());
+    run(&mut cluster, &short).await.1.expect_err("out of time");
+    // Meanwhile the build fails, and DSQL forgets its job.
+    cluster.polls = 0;
+    cluster.failing_jobs = true;
+    let failure = failure(run(&mut cluster, &budget()).await.1);
+    assert!(matches!(failure, Failure::JobFailed { .. }), "built again, and failed again");
+    let builds = |cluster: &FakeCluster| {
+        cluster.executed.iter().filter(|sql| sql.starts_with("CREATE UNIQUE")).count()
+    };
+    assert_eq!(builds(&cluster), 2);
+
+    cluster.failing_jobs = false;
+    run(&mut cluster, &budget()).await.1.unwrap();
+    assert_eq!(builds(&cluster), 3);
+    assert_eq!(cluster.indexes.get("t_id"), Some(&true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,31 +292,88 @@ async fn a_run_out_of_time_stops_while_its_job_runs_and_the_next_goes_on_waiting
     let short = Budget::new(Duration::from_secs(10), CancellationToken::new());
     let failure = failure(run(&mut cluster, &short).await.1);
     assert!(matches!(failure, Failure::Stopped(Stop::TimedOut(_))), "{failure:?}");
+    assert!(cluster.drift.is_some(), "what the build still changes is not somebody else's");
 
     cluster.polls = 1;
     run(&mut cluster, &budget()).await.1.unwrap();
-    assert_eq!(cluster.executed, STATEMENTS, "the index is not built a second time");
+    assert_whole(&cluster, "the index is not built a second time");
 }
 
 #[tokio::test]
-async fn an_interrupted_run_stops_before_its_next_statement() {
+async fn an_interrupted_run_stops_before_its_first_statement() {
     let cancelled = CancellationToken::new();
     cancelled.cancel();
     let mut cluster = FakeCluster::default();
-    let failure =
-        failure(run(&mut cluster, &Budget::new(Duration::from_secs(60), cancelled)).await.1);
-    assert!(matches!(failure, Failure::Stopped(Stop::Interrupted)), "{failure:?}");
+    let budget = Budget::new(Duration::from_secs(60), cancelled);
+    let result = run(&mut cluster, &budget).await.1;
+    assert!(matches!(result, Err(ApplyError::Interrupted(Stop::Interrupted))), "{result:?}");
     assert!(cluster.executed.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_run_waits_for_another_and_says_who_it_is_if_that_takes_too_long() {
+    let mut cluster = FakeCluster { other: Some(3), ..FakeCluster::default() };
+    run(&mut cluster, &budget()).await.1.unwrap();
+    assert_whole(&cluster, "the other run let go");
+
+    let mut cluster = FakeCluster { other: Some(usize::MAX), ..FakeCluster::default() };
+    let result = run(&mut cluster, &budget()).await.1;
+    let Err(ApplyError::Leased(holder)) = result else { panic!("{result:?}") };
+    assert_eq!(holder.who, "admin, elsewhere");
+    assert!(cluster.executed.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_without_its_lease_stops_before_the_next_statement_and_records_nothing() {
+    let mut cluster = FakeCluster { lease_taken: true, ..FakeCluster::default() };
+    let result = run(&mut cluster, &budget()).await.1;
+    assert!(matches!(result, Err(ApplyError::LeaseLost)), "{result:?}");
+    assert!(cluster.executed.is_empty() && cluster.migrations.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_died_before_it_recorded_leaves_no_drift_and_accepts_none() {
+    let table = |name: &str| (name.to_owned(), [(format!("table {name}"), String::new())].into());
+    let schema = ("public".to_owned(), [("schema public".to_owned(), String::new())].into());
+    let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
+    cluster.recorded.relations.extend([schema.clone()]);
+    // Somebody's table, from before the run.
+    cluster.live.relations.extend([schema, table("public.drift")]);
+    let files = [("1_a.sql", "CREATE TABLE a (id int)"), ("2_b.sql", "CREATE TABLE b (id int)")];
+    let files = formats::read_files(files).unwrap();
+
+    let mut whole = 0;
+    for point in 0.. {
+        let mut cluster = FakeCluster {
+            kills: true,
+            fault: Some(Fault::Before(point)),
+            ledger_exists: true,
+            recorded: cluster.recorded.clone(),
+            live: cluster.live.clone(),
+            ..FakeCluster::default()
+        };
+        let reached = run_files(&mut cluster, &files, &budget()).await.1.is_err();
+        cluster.heal();
+        run_files(&mut cluster, &files, &budget()).await.1.unwrap();
+        let drift: Vec<String> = drift::changes(&cluster.recorded, &cluster.live)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(drift, ["table public.drift was added"], "killed at {point}");
+        if !reached {
+            break;
+        }
+        whole += 1;
+    }
+    assert!(whole > 8, "{whole} points");
+}
+
+#[tokio::test(start_paused = true)]
 async fn neighbouring_dml_shares_a_transaction_unless_the_file_commits_between() {
     let text = "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT; \
                 INSERT INTO t VALUES (3);";
     let migrations = formats::read_files([("1_rows.sql", text)]).unwrap();
     let mut cluster = FakeCluster::default();
-    let seen = cluster.observe().await.unwrap();
-    let plan = plan(&migrations, &[]).unwrap();
-    apply(&mut cluster, &plan, &seen, &budget()).await.1.unwrap();
+    run_files(&mut cluster, &migrations, &budget()).await.1.unwrap();
     assert_eq!(cluster.transactions, [2, 1]);
 }

@@ -26,6 +26,7 @@ fn record(migration: &Migration, state: MigrationState, done: usize) -> Migratio
                 class: statement.class.as_str().into(),
                 summary: statement.text.clone(),
                 state: StatementState::Done,
+                before: None,
             })
             .collect(),
     }
@@ -77,6 +78,17 @@ fn a_migration_before_an_applied_one_is_late() {
 }
 
 #[test]
+fn a_migration_that_waits_for_its_jobs_while_the_next_is_applied_is_not_late() {
+    let files = migrations(THREE);
+    let ledger =
+        [applied(&files[0]), record(&files[1], MigrationState::Failed, 1), applied(&files[2])];
+    let plan = plan(&files, &ledger).unwrap();
+    let pending: Vec<&str> =
+        plan.pending().map(|entry| entry.migration.version.0.as_str()).collect();
+    assert_eq!(pending, ["0002"]);
+}
+
+#[test]
 fn an_applied_migration_without_a_file_is_refused() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), applied(&files[1])];
@@ -120,4 +132,25 @@ fn everything_that_is_wrong_is_named_at_once() {
     ledger[0].checksum = Checksum("sha256:x".into());
     ledger[1].checksum = Checksum("sha256:y".into());
     assert_eq!(plan(&files[..2], &ledger).unwrap_err().len(), 3);
+}
+
+#[test]
+fn a_plan_goes_on_from_what_another_run_has_done_meanwhile_unless_that_was_something_else() {
+    let files = migrations(THREE);
+    let old = plan(&files, &[]).unwrap();
+    let ledger = [applied(&files[0]), record(&files[1], MigrationState::Failed, 1)];
+    let renewed = renew(&old, &ledger).unwrap();
+    let standing: Vec<bool> = renewed
+        .entries
+        .iter()
+        .map(|entry| matches!(entry.standing, Standing::Pending { begun: Some(_) }))
+        .collect();
+    assert_eq!(standing, [false, true, false]);
+    assert_eq!(renewed.pending().count(), 2);
+
+    let mut other = applied(&files[0]);
+    other.checksum = Checksum::of("something else");
+    assert_eq!(renew(&old, &[other]), None);
+    let old = plan(&files, &ledger).unwrap();
+    assert_eq!(renew(&old, &[]), None, "what was applied is gone");
 }

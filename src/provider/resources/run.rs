@@ -9,29 +9,30 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, Settings};
 use super::super::timeouts;
-use crate::database::{Error, MigrationRecord, Observation, Watched};
+use crate::database::lease::LEASE_LENGTH;
+use crate::database::{Error, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Budget, Cluster, SetOnCluster};
 use crate::migration::Migration;
 use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
-/// Reads a resource's `connection` and says where it leads.
+/// Reads a resource's `cluster` and says where it leads.
 pub(super) fn place(
     clusters: &Clusters,
     resource: &Object<'_>,
 ) -> Result<Input<Place>, Diagnostic> {
-    let connection = match resource.object("connection") {
+    let settings = match resource.object("cluster") {
         Input::Null => Settings::default(),
         Input::Unknown => return Ok(Input::Unknown),
-        Input::Known(connection) => Settings::decode_connection(&connection)?,
+        Input::Known(cluster) => Settings::decode_cluster(&cluster)?,
     };
-    clusters.place(connection)
+    clusters.place(settings)
 }
 
-/// Checks a `connection` without using it.
-pub(super) fn check_connection(resource: &Object<'_>) -> Result<(), Diagnostic> {
-    resource.object("connection").map(|c| Settings::decode_connection(&c)).transpose().map(drop)
+/// Checks a `cluster` without using it.
+pub(super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagnostic> {
+    resource.object("cluster").map(|c| Settings::decode_cluster(&c)).transpose().map(drop)
 }
 
 /// Looks at a set without writing anything.
@@ -121,6 +122,7 @@ impl Run<'_> {
             // Whatever schema a migration changes must be recorded, or it looks like drift to a
             // set that watches that schema.
             watched: &Watched::All,
+            lease: Lease::new(&clusters.process(), LEASE_LENGTH),
         };
         let seen = match cluster.observe().await {
             Ok(seen) => seen,
@@ -135,12 +137,13 @@ impl Run<'_> {
             return Ended::before_anything(vec![diagnostic]);
         }
 
+        let rows = diagnostics::Rows { ledger: &self.place.ledger, set: self.set };
         let (report, result) = engine::apply(&mut cluster, &plan, &seen, &budget).await;
         Ended {
             observation: report.observation,
             diagnostics: result
                 .err()
-                .map(|error| diagnostics::apply_error(&error, report.applied.len()))
+                .map(|error| diagnostics::apply_error(&error, report.applied.len(), rows))
                 .into_iter()
                 .collect(),
         }
@@ -230,8 +233,8 @@ pub(super) async fn import(
         state_of(&seen).ok_or_else(|| {
             Diagnostic::error("Nothing to import").detail(format!(
                 "The ledger of {} does not know it. Check the name, and that the provider block \
-                 names the right cluster and ledger_schema: an import does not see the connection \
-                 of the resource.",
+                 names the right endpoint and ledger_schema: an import does not see the argument \
+                 cluster of the resource.",
                 place.target
             ))
         })

@@ -1,0 +1,185 @@
+//! Who works on a set: one row, held for a while, renewed with every write.
+//!
+//! DSQL has no advisory locks. The row holds a random owner and a time by the server's clock. Every
+//! write to the ledger renews the row in its own transaction and fails if the owner is another one:
+//! two runs write the same row, so of two that would both go on, one loses at its commit. A lease
+//! keeps runs from disturbing each other; that nothing is applied twice does not depend on it, but
+//! on the statements' rows and on the catalog.
+
+use std::time::Duration;
+
+use super::error::Error;
+use super::ledger::{LedgerSchema, Stamp, stamp_sql};
+use super::session::{Rows, Session, literal};
+
+/// How long a lease lives without a sign of its holder. A holder writes before and after each
+/// statement, so that only a statement that runs longer than this lets another run in; and that
+/// one finds the row of the statement and asks the catalog.
+pub const LEASE_LENGTH: Duration = Duration::from_secs(30);
+
+/// How long a run waits for the lease of another: longer than a dead holder can keep it.
+pub const LEASE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run's claim to a set.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// All names of this run; the last counts. A run that has lost an answer takes a new name, so
+    /// that what is left of its old connection can write nothing any more.
+    owners: Vec<String>,
+    holder: String,
+    length: Duration,
+}
+
+/// Another run that holds a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its role and process, in words.
+    pub who: String,
+    /// When its lease ends unless it is renewed, RFC 3339 in UTC, by the server's clock.
+    pub until: String,
+    /// The same as time from now.
+    pub remaining: Duration,
+}
+
+/// The answer to a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// The set is this run's. What differed from the recorded schema when a run that did not come
+    /// to its recording began, or else when this one did.
+    Granted {
+        /// As it was given, JSON.
+        drift: String,
+        /// The set's rows as this run has found them.
+        stamp: Stamp,
+    },
+    /// Another run works on it.
+    Held(Holder),
+}
+
+impl Lease {
+    /// A claim with a random owner. `process` tells people who it is.
+    #[must_use]
+    pub fn new(process: &str, length: Duration) -> Self {
+        Self { owners: vec![random_owner()], holder: process.to_owned(), length }
+    }
+
+    fn owner(&self) -> &str {
+        self.owners.last().map_or("", String::as_str)
+    }
+
+    /// A statement that renews the lease, and that fails with [`FENCE_ERROR`] if it is another
+    /// run's.
+    pub(super) fn fence_sql(&self, ledger: &LedgerSchema, set: &str) -> String {
+        format!(
+            "UPDATE {ledger}.lease SET expires_at = now() + make_interval(
+                    secs => {} / CASE WHEN owner = {} THEN 1 ELSE 0 END)
+              WHERE set_name = {}",
+            self.length.as_secs_f64(),
+            literal(self.owner()),
+            literal(set),
+        )
+    }
+}
+
+/// The SQLSTATE of a guard that fails: division by zero, the only way to raise an error in plain
+/// SQL. It means a guard only where a guard stands.
+pub(super) const FENCE_ERROR: &str = "22012";
+
+/// The name is read by people only by accident, and by no attacker: it need not be secret.
+fn random_owner() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+impl Session {
+    /// Claims a set. The same lease may be claimed again.
+    ///
+    /// # Errors
+    /// As [`Session::transact`].
+    pub async fn claim(
+        &mut self,
+        ledger: &LedgerSchema,
+        set: &str,
+        lease: &Lease,
+        drift: &str,
+    ) -> Result<Claim, Error> {
+        let (set, owner) = (literal(set), literal(lease.owner()));
+        let sql = format!(
+            "INSERT INTO {ledger}.lease AS held (set_name, owner, holder, expires_at, drift)
+             VALUES ({set}, {owner}, current_user || ', ' || {}, now() + {}, {})
+             ON CONFLICT (set_name) DO UPDATE SET
+               owner = excluded.owner, holder = excluded.holder, expires_at = excluded.expires_at,
+               drift = coalesce(held.drift, excluded.drift)
+             WHERE held.expires_at <= now() OR held.owner = excluded.owner;
+             SELECT owner = {owner}, holder,
+                    to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+                    greatest(extract(epoch FROM expires_at - now()), 0), drift, {}
+               FROM {ledger}.lease WHERE set_name = {set}",
+            literal(&lease.holder),
+            interval(lease.length),
+            literal(drift),
+            stamp_sql(ledger, &set),
+        );
+        let results = self.transact(&sql).await?;
+        parse_claim(&results)
+            .ok_or_else(|| Error::Answer("the ledger's lease table has other columns".into()))
+    }
+
+    /// Renames the owner of a lease after an answer was lost: whatever the old connection still
+    /// does cannot write to the ledger any more. False if the lease is another run's.
+    ///
+    /// # Errors
+    /// As [`Session::transact`].
+    pub async fn take_over(
+        &mut self,
+        ledger: &LedgerSchema,
+        set: &str,
+        lease: &mut Lease,
+    ) -> Result<bool, Error> {
+        let mine: Vec<String> = lease.owners.iter().map(|owner| literal(owner)).collect();
+        lease.owners.push(random_owner());
+        let sql = format!(
+            "UPDATE {ledger}.lease SET owner = {}, expires_at = now() + {}
+              WHERE set_name = {} AND owner IN ({}) RETURNING owner",
+            literal(lease.owner()),
+            interval(lease.length),
+            literal(set),
+            mine.join(", "),
+        );
+        let results = self.transact(&sql).await?;
+        Ok(results.iter().any(|rows| rows.len() == 1))
+    }
+}
+
+fn interval(length: Duration) -> String {
+    format!("make_interval(secs => {})", length.as_secs_f64())
+}
+
+fn parse_claim(results: &[Rows]) -> Option<Claim> {
+    let [Some(mine), Some(who), Some(until), Some(remaining), drift, Some(stamp)] =
+        &results.last()?.first()?[..]
+    else {
+        return None;
+    };
+    if mine == "t" {
+        return Some(Claim::Granted { drift: drift.clone()?, stamp: Stamp(stamp.clone()) });
+    }
+    let remaining = Duration::try_from_secs_f64(remaining.parse().ok()?).ok()?;
+    Some(Claim::Held(Holder { who: who.clone(), until: until.clone(), remaining }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_leases_have_the_same_owner() {
+        let lease = || Lease::new("x", LEASE_LENGTH);
+        assert_ne!(lease().owner(), lease().owner());
+        assert_eq!(lease().owner().len(), 32);
+    }
+
+    #[test]
+    fn a_run_waits_longer_than_a_dead_holder_can_keep_its_lease() {
+        assert!(LEASE_PATIENCE > LEASE_LENGTH);
+    }
+}

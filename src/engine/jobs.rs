@@ -1,0 +1,192 @@
+//! Waits for index builds and validations, all together.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::apply::ApplyError;
+use super::cluster::Cluster;
+use super::run::{Halt, Run};
+use super::script::{Building, Progress, State};
+use super::step::Failure;
+use crate::database::lease::LEASE_LENGTH;
+use crate::database::{Error, Group, Job, JobQuestion, JobState, Outcome, StatementState, Write};
+use crate::sql::{self, JobTarget};
+
+/// A statement of an open migration: place of the migration, number of the statement.
+type Where = (usize, usize);
+
+impl<C: Cluster> Run<'_, '_, C> {
+    /// Waits until all jobs of this run have ended, by looking at them rather than by one long
+    /// `CALL sys.wait_for_job`: a connection lives for at most an hour, a build may take longer,
+    /// and a practitioner may interrupt.
+    pub(super) async fn await_jobs(&mut self) -> Result<(), ApplyError> {
+        self.record_jobs().await?;
+        let mut interval = Duration::from_millis(50);
+        let mut renewed = Instant::now();
+        loop {
+            let waiting = self.questions();
+            let Some(&(first, _)) = waiting.first() else { return Ok(()) };
+            let jobs = match self.look_up(&waiting).await {
+                Ok(jobs) => jobs,
+                Err(error) => {
+                    return Err(self.stop(first.0, first.1, Failure::JobNotSeen(error)).await);
+                }
+            };
+            let mut failed = None;
+            for ((place, _), job) in waiting.iter().zip(jobs) {
+                match job.state {
+                    JobState::Running => {}
+                    JobState::Completed => {
+                        self.open[place.0].states.insert(place.1, State::Applied);
+                    }
+                    JobState::Failed if failed.is_none() => failed = Some((*place, job)),
+                    JobState::Failed => {}
+                }
+            }
+            if let Some((place, job)) = failed {
+                self.failed(place, job).await?;
+                continue;
+            }
+            let Some((place, number)) = self.questions().first().map(|(place, _)| *place) else {
+                return Ok(());
+            };
+            if let Err(stop) = self.budget.pause(interval).await {
+                return Err(self.stop(place, number, Failure::Stopped(stop)).await);
+            }
+            interval = (interval * 2).min(Duration::from_secs(2));
+            if renewed.elapsed() >= LEASE_LENGTH / 3 {
+                let renewal = Group::Rows { statements: Vec::new(), writes: Vec::new() };
+                match self.write(&[renewal]).await {
+                    Ok(()) => renewed = Instant::now(),
+                    Err(Halt::LeaseLost) => return Err(ApplyError::LeaseLost),
+                    Err(Halt::Failed(error)) => {
+                        let failure = Failure::LedgerNotWritten(error);
+                        return Err(self.stop(place, number, failure).await);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the ids of new jobs down, so that a later run can find them.
+    async fn record_jobs(&mut self) -> Result<(), ApplyError> {
+        let mut writes = Vec::new();
+        let mut first = None;
+        for (place, progress) in self.open.iter().enumerate() {
+            for (number, building) in progress.building() {
+                if let (Some(job), false) = (&building.job, building.recorded) {
+                    let version = &progress.migration.version;
+                    let state = StatementState::Submitted(job.clone());
+                    writes.push(Write::Advance { version, number, state });
+                    first = first.or(Some((place, number)));
+                }
+            }
+        }
+        let Some((place, number)) = first else { return Ok(()) };
+        match self.write(&[Group::Rows { statements: Vec::new(), writes }]).await {
+            Ok(()) => {}
+            Err(Halt::LeaseLost) => return Err(ApplyError::LeaseLost),
+            Err(Halt::Failed(error)) => {
+                return Err(self.stop(place, number, Failure::LedgerNotWritten(error)).await);
+            }
+        }
+        for state in self.open.iter_mut().flat_map(|progress| progress.states.values_mut()) {
+            if let State::Building(building) = state {
+                building.recorded |= building.job.is_some();
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_up(&mut self, waiting: &[(Where, JobQuestion)]) -> Result<Vec<Job>, Error> {
+        let questions: Vec<JobQuestion> =
+            waiting.iter().map(|(_, question)| question.clone()).collect();
+        let mut attempt = 1;
+        loop {
+            match self.cluster.jobs(&questions).await {
+                // A look changes nothing, so it may be repeated.
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < 3 => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn questions(&self) -> Vec<(Where, JobQuestion)> {
+        let mut questions = Vec::new();
+        for (place, progress) in self.open.iter().enumerate() {
+            for (number, building) in progress.building() {
+                if let Some(question) = question(progress, number, building) {
+                    questions.push(((place, number), question));
+                }
+            }
+        }
+        questions
+    }
+
+    /// A failed build leaves an INVALID index that counts toward the table's 24, that `IF NOT
+    /// EXISTS` takes for a good one, and that blocks its name: it goes. One that this run has not
+    /// started is then built again; one that it has is an error.
+    async fn failed(&mut self, (place, number): Where, job: Job) -> Result<(), ApplyError> {
+        let migration = self.open[place].migration;
+        let found = matches!(
+            self.open[place].states.get(&number),
+            Some(State::Building(Building { found: true, .. }))
+        );
+        let target = sql::job_target(&migration.statements[number - 1].text);
+        let unique = matches!(target, Some(JobTarget::Index { unique: true, .. }));
+        let mut duplicates = Vec::new();
+        if let (false, true, Some(index)) = (found, unique, &job.index) {
+            // Before the index goes, for it says what to look for.
+            duplicates = self.cluster.duplicates(index).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the duplicate keys could not be looked up");
+                Vec::new()
+            });
+        }
+
+        let fence = Group::Rows { statements: Vec::new(), writes: Vec::new() };
+        let version = &migration.version;
+        let withdraw = Group::Rows {
+            statements: Vec::new(),
+            writes: vec![Write::Withdraw { version, number }],
+        };
+        let groups = match &job.index {
+            Some(index) => vec![fence, Group::DropIndex(index.clone()), withdraw],
+            None => vec![withdraw],
+        };
+        let mut dropped = None;
+        match self.write(&groups).await {
+            Ok(()) => {
+                self.open[place].states.remove(&number);
+                dropped.clone_from(&job.index);
+            }
+            Err(Halt::LeaseLost) => return Err(ApplyError::LeaseLost),
+            // The row stays, so the next run finds the failed job and tries again.
+            Err(Halt::Failed(error)) if found => {
+                return Err(self.stop(place, number, Failure::LedgerNotWritten(error)).await);
+            }
+            Err(Halt::Failed(error)) => {
+                tracing::warn!(%error, "the INVALID index could not be dropped");
+            }
+        }
+        if found {
+            return Ok(());
+        }
+        let Job { id, details, .. } = job;
+        let failure = Failure::JobFailed { job: id, details, dropped, duplicates };
+        Err(self.stop(place, number, failure).await)
+    }
+}
+
+fn question(progress: &Progress<'_>, number: usize, building: &Building) -> Option<JobQuestion> {
+    let job = building.job.clone();
+    match sql::job_target(&progress.migration.statements[number - 1].text)? {
+        JobTarget::Index { index, .. } => {
+            let index = building.index.clone().or_else(|| index.map(|index| index.to_string()));
+            Some(JobQuestion::Index { job, index })
+        }
+        JobTarget::Constraint { table, constraint } => {
+            Some(JobQuestion::Constraint { job, table, constraint })
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! A run on its way: sends scripts, and after a doubt asks the catalog before it goes on.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::apply::ApplyError;
+use super::budget::Budget;
+use super::cluster::Cluster;
+use super::plan::{Entry, Plan, Standing};
+use super::script::{Building, Planned, Progress, State, script};
+use super::step::{Failure, StepError};
+use super::verdict::{Verdict, new_index, verdict};
+use crate::database::retry::ATTEMPTS;
+use crate::database::{
+    Error, Group, Interrupted, MigrationRecord, MigrationState, Outcome, Place, StatementState,
+    Write, pause_before,
+};
+use crate::migration::fact::{Fact, Facts};
+use crate::migration::{Class, Statement, Version};
+use crate::sql::{self, JobTarget};
+
+/// How often a run picks itself up without getting any further: an oversized message, for one,
+/// ends every connection.
+const RECOVERIES: u32 = 3;
+
+/// Why a write to the ledger did not come to its end.
+pub(super) enum Halt {
+    LeaseLost,
+    Failed(Error),
+}
+
+/// One run on one cluster.
+pub(super) struct Run<'c, 'a, C> {
+    pub(super) cluster: &'c mut C,
+    pub(super) budget: &'c Budget,
+    /// Migrations that are begun and not ended; all but the last only wait for jobs.
+    pub(super) open: Vec<Progress<'a>>,
+    pub(super) applied: Vec<Version>,
+}
+
+impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
+    pub(super) fn new(cluster: &'c mut C, budget: &'c Budget) -> Self {
+        Self { cluster, budget, open: Vec::new(), applied: Vec::new() }
+    }
+
+    /// Whether a job of this run may still change the schema.
+    pub(super) fn has_jobs(&self) -> bool {
+        self.open.iter().any(|progress| progress.building().next().is_some())
+    }
+
+    /// Brings all pending migrations to their end.
+    pub(super) async fn run(&mut self, plan: &Plan<'a>) -> Result<(), ApplyError> {
+        for entry in plan.pending() {
+            self.run_migration(entry).await?;
+        }
+        // What was built again is a build to wait for again.
+        while !self.open.is_empty() {
+            self.await_jobs().await?;
+            let all: Vec<usize> = (0..self.open.len()).collect();
+            self.advance(&all).await?;
+        }
+        Ok(())
+    }
+
+    async fn run_migration(&mut self, entry: &Entry<'a>) -> Result<(), ApplyError> {
+        let place = self.open.len();
+        self.open.push(Progress::new(entry.migration));
+        if let Standing::Pending { begun: Some(record) } = entry.standing {
+            self.settle(place, record).await?;
+            if self.open[place].building().next().is_some() {
+                // Builds of an earlier run are brought to their end before anything new.
+                self.await_jobs().await?;
+            }
+        }
+        while self.advance(&[place]).await? {
+            self.await_jobs().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what can be sent of some migrations. True if the last of them has to wait for a job
+    /// before it can go on.
+    async fn advance(&mut self, places: &[usize]) -> Result<bool, ApplyError> {
+        let mut conflicts = 0;
+        let mut recoveries = 0;
+        let blocked = loop {
+            let running: Vec<JobTarget> = self.open.iter().flat_map(Progress::targets).collect();
+            let mut blocked = false;
+            let mut planned: Vec<(usize, Planned<'a>)> = Vec::new();
+            for &place in places {
+                let script = script(&self.open[place], &running);
+                blocked = script.blocked;
+                planned.extend(script.groups.into_iter().map(|group| (place, group)));
+            }
+            if planned.is_empty() {
+                break blocked;
+            }
+            if let Some((place, first)) = planned.iter().find(|(_, planned)| planned.is_work())
+                && let Err(stop) = self.budget.check()
+            {
+                return Err(self.stop(*place, first.number, Failure::Stopped(stop)).await);
+            }
+
+            let groups: Vec<Group<'a>> =
+                planned.iter().map(|(_, planned)| planned.group.clone()).collect();
+            let result = self.cluster.run(&groups).await;
+            let (committed, interrupted) = match result {
+                Ok(jobs) => (jobs, None),
+                Err(Interrupted { committed, place, error }) => (committed, Some((place, error))),
+            };
+            let mut planned = planned.into_iter();
+            for (job, (place, planned)) in committed.iter().zip(planned.by_ref()) {
+                for gain in &planned.gains {
+                    self.open[place].gain(gain, job.as_ref());
+                    (conflicts, recoveries) = (0, 0);
+                }
+            }
+            let Some((where_, error)) = interrupted else { continue };
+            let Some((place, planned)) = planned.next() else { continue };
+            match error.outcome() {
+                _ if where_ == Place::LeaseLost => return Err(ApplyError::LeaseLost),
+                Outcome::Conflict if conflicts < ATTEMPTS => {
+                    conflicts += 1;
+                    tokio::time::sleep(pause_before(conflicts)).await;
+                    if planned.is_schema_change() {
+                        // DSQL was seen to commit a schema change and to answer with a conflict.
+                        self.look_again().await?;
+                    }
+                }
+                Outcome::Unknown if recoveries < RECOVERIES => {
+                    tracing::warn!(%error, "an answer was lost; asking the database what happened");
+                    recoveries += 1;
+                    self.recover(place, planned.number, error).await?;
+                }
+                Outcome::Unknown => {
+                    let failure = Failure::OutcomeUnknown(error);
+                    return Err(self.stop(place, planned.number, failure).await);
+                }
+                Outcome::Conflict | Outcome::NotApplied => {
+                    self.refused(place, &planned, where_, error).await?;
+                }
+            }
+        };
+        let ended = |progress: &Progress<'a>| progress.ended;
+        let versions = self.open.iter().filter(|progress| ended(progress));
+        self.applied.extend(versions.map(|progress| progress.migration.version.clone()));
+        self.open.retain(|progress| !ended(progress));
+        Ok(blocked)
+    }
+
+    /// What the server refused: the statement's own fault, or another run's doing.
+    async fn refused(
+        &mut self,
+        place: usize,
+        planned: &Planned<'a>,
+        where_: Place,
+        error: Error,
+    ) -> Result<(), ApplyError> {
+        let number = planned.number;
+        let failure = match (&planned.group, where_) {
+            (Group::Schema(_) | Group::DropIndex(_), _) => {
+                if self.open[place].uncertain.contains(&number) {
+                    // It may find its own work.
+                    self.look_again().await?;
+                    let is_open = matches!(
+                        self.open[place].states.get(&number),
+                        Some(State::Intended { .. })
+                    );
+                    if !is_open {
+                        return Ok(());
+                    }
+                }
+                Failure::Refused(error)
+            }
+            (Group::Rows { .. }, Place::Statement(nth)) => {
+                return Err(self.stop(place, number + nth, Failure::Refused(error)).await);
+            }
+            (Group::Rows { statements, .. }, Place::Commit) if !statements.is_empty() => {
+                Failure::Refused(error)
+            }
+            (Group::Rows { .. }, _) => match error.code() {
+                Some("23505") => Failure::TakenByOther,
+                Some("22012") => {
+                    let version = self.open[place].migration.version.clone();
+                    return Err(ApplyError::AppliedByOther { version });
+                }
+                _ => Failure::LedgerNotWritten(error),
+            },
+        };
+        Err(self.stop(place, number, failure).await)
+    }
+
+    /// After a lost answer: shuts out what the old connection may still do, then asks.
+    async fn recover(
+        &mut self,
+        place: usize,
+        number: usize,
+        lost: Error,
+    ) -> Result<(), ApplyError> {
+        let mut attempt = 1;
+        loop {
+            match self.cluster.take_over().await {
+                Ok(true) => return self.look_again().await,
+                Ok(false) => return Err(ApplyError::LeaseLost),
+                Err(error) if attempt < RECOVERIES => {
+                    tracing::debug!(%error, attempt, "the database could not be asked");
+                    tokio::time::sleep(pause_before(attempt)).await;
+                    attempt += 1;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the database could not be asked");
+                    let failure = Failure::OutcomeUnknown(lost);
+                    return Err(self.stop(place, number, failure).await);
+                }
+            }
+        }
+    }
+
+    /// Reads the ledger and the catalog anew, for all open migrations.
+    async fn look_again(&mut self) -> Result<(), ApplyError> {
+        let mut attempt = 1;
+        let seen = loop {
+            match self.cluster.observe().await {
+                Ok(seen) => break seen,
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < RECOVERIES => {
+                    attempt += 1;
+                }
+                Err(source) => {
+                    return Err(ApplyError::Ledger {
+                        doing: "the ledger could not be read after an answer was lost",
+                        source,
+                    });
+                }
+            }
+        };
+        for place in 0..self.open.len() {
+            let version = &self.open[place].migration.version;
+            match seen.migrations.iter().find(|record| record.version == *version) {
+                Some(record) => self.settle(place, record).await?,
+                None => self.open[place].states.clear(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what the ledger says of a migration, and asks the catalog where it does not say
+    /// enough. What this run knows from an answer counts more than a row that was not written.
+    async fn settle(&mut self, place: usize, record: &MigrationRecord) -> Result<(), ApplyError> {
+        let progress = &mut self.open[place];
+        progress.ended = record.state == MigrationState::Applied;
+        let mut known = std::mem::take(&mut progress.states);
+        for row in &record.statements {
+            let own = known.remove(&row.number);
+            let state = match (&row.state, own) {
+                (StatementState::Done, _) => State::Done,
+                (_, Some(own @ (State::Applied | State::Building(_)))) => own,
+                (StatementState::Submitted(job), _) => State::Building(Building {
+                    job: Some(job.clone()),
+                    index: None,
+                    recorded: true,
+                    found: true,
+                }),
+                (StatementState::Intended, _) => State::Intended { before: row.before.clone() },
+            };
+            progress.states.insert(row.number, state);
+        }
+        self.judge(place).await
+    }
+
+    /// Decides from the catalog which statements were applied of those that were meant to be.
+    async fn judge(&mut self, place: usize) -> Result<(), ApplyError> {
+        let progress = &self.open[place];
+        let doubtful: Vec<(usize, Option<Facts>)> = progress
+            .states
+            .iter()
+            .filter_map(|(number, state)| match state {
+                State::Intended { before } => Some((*number, before.clone())),
+                State::Applied | State::Building(_) | State::Done => None,
+            })
+            .collect();
+        let Some(&(first, _)) = doubtful.first() else { return Ok(()) };
+        let migration = progress.migration;
+        let text = |number: usize| migration.statements[number - 1].text.as_str();
+        let facts: BTreeSet<Fact> =
+            doubtful.iter().flat_map(|(number, _)| sql::effect(text(*number)).facts()).collect();
+        let facts: Vec<Fact> = facts.into_iter().collect();
+
+        let mut attempt = 1;
+        let now = loop {
+            match self.cluster.facts(&facts).await {
+                Ok(now) => break now,
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < RECOVERIES => {
+                    attempt += 1;
+                }
+                Err(error) => {
+                    return Err(self.stop(place, first, Failure::OutcomeUnknown(error)).await);
+                }
+            }
+        };
+        for (number, before) in doubtful {
+            let statement = &migration.statements[number - 1];
+            let state = match found_state(statement, before.as_ref(), &now) {
+                Ok(state) => state,
+                Err(failure) => return Err(self.stop(place, number, failure).await),
+            };
+            let progress = &mut self.open[place];
+            // Whatever the server says of its repetition, the catalog has the last word.
+            progress.uncertain.insert(number);
+            if let Some(state) = state {
+                progress.states.insert(number, state);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the run at a statement, and leaves a note in the ledger for its readers.
+    pub(super) async fn stop(
+        &mut self,
+        place: usize,
+        number: usize,
+        failure: Failure,
+    ) -> ApplyError {
+        let migration = self.open[place].migration;
+        let version = &migration.version;
+        let mut writes = Vec::new();
+        let is_intended =
+            matches!(self.open[place].states.get(&number), Some(State::Intended { .. }));
+        if is_intended && matches!(failure, Failure::Refused(_) | Failure::Stopped(_)) {
+            // Certainly not applied: it may be mended, and the next run need not ask. If this
+            // write is lost, the next run asks the catalog.
+            writes.push(Write::Withdraw { version, number });
+        }
+        let error = StepError::new(migration, number, failure);
+        writes.push(Write::End { version, failure: Some(in_one_line(&error)) });
+        // Another run's migration is not ours to mark, and a database that does not answer need
+        // not be asked again.
+        let is_ours = !matches!(error.failure, Failure::TakenByOther | Failure::OutcomeUnknown(_));
+        if is_ours
+            && let Err(halt) = self.write(&[Group::Rows { statements: Vec::new(), writes }]).await
+        {
+            match halt {
+                Halt::LeaseLost => tracing::warn!("the lease is lost; the failure is not recorded"),
+                Halt::Failed(error) => tracing::warn!(%error, "the failure is not recorded"),
+            }
+        }
+        ApplyError::Stopped { version: version.clone(), source: Box::new(error) }
+    }
+
+    /// Runs groups that may be repeated: writes to the ledger, and taking an invalid index away.
+    pub(super) async fn write(&mut self, groups: &[Group<'_>]) -> Result<(), Halt> {
+        let mut done = 0;
+        let mut attempt = 1;
+        while done < groups.len() {
+            let Err(Interrupted { committed, place, error }) =
+                self.cluster.run(&groups[done..]).await
+            else {
+                return Ok(());
+            };
+            done += committed.len();
+            match error.outcome() {
+                _ if place == Place::LeaseLost => return Err(Halt::LeaseLost),
+                Outcome::NotApplied => return Err(Halt::Failed(error)),
+                _ if attempt >= ATTEMPTS => return Err(Halt::Failed(error)),
+                Outcome::Conflict => tokio::time::sleep(pause_before(attempt)).await,
+                Outcome::Unknown => match self.cluster.take_over().await {
+                    Ok(true) => {}
+                    Ok(false) => return Err(Halt::LeaseLost),
+                    Err(error) if attempt >= RECOVERIES => return Err(Halt::Failed(error)),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                },
+            }
+            attempt += 1;
+        }
+        Ok(())
+    }
+}
+
+/// What the catalog says of a statement whose row only says that it was meant to be sent; nothing
+/// if it is still to be sent.
+fn found_state(
+    statement: &Statement,
+    before: Option<&Facts>,
+    now: &Facts,
+) -> Result<Option<State>, Failure> {
+    let effect = sql::effect(&statement.text);
+    let Some(before) = before else {
+        // A row that was written by hand, or a repetition that changes nothing.
+        return if effect.repeatable {
+            Ok(None)
+        } else {
+            Err(Failure::CannotTell { findings: Vec::new() })
+        };
+    };
+    match verdict(&effect, before, now) {
+        Verdict::NotApplied => Ok(None),
+        Verdict::CannotTell { findings } => Err(Failure::CannotTell { findings }),
+        Verdict::Applied if statement.class == Class::AsyncIndex => {
+            let index = effect.facts().iter().find_map(|fact| new_index(fact, before, now));
+            let has_name = matches!(
+                sql::job_target(&statement.text),
+                Some(JobTarget::Index { index: Some(_), .. })
+            );
+            if index.is_none() && !has_name {
+                return Err(Failure::CannotTell { findings: Vec::new() });
+            }
+            let building = Building { job: None, index, recorded: false, found: true };
+            Ok(Some(State::Building(building)))
+        }
+        Verdict::Applied => Ok(Some(State::Applied)),
+    }
+}
+
+/// An error with its causes, joined once.
+fn in_one_line(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

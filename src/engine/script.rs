@@ -1,0 +1,315 @@
+//! What is left of a migration, as one script of transactions. Pure.
+//!
+//! DSQL commits a schema change alone, so the change and its row in the ledger cannot share a
+//! transaction: the row is written on both sides. Neighbouring rows of the ledger share one, and
+//! row changes share one with their own rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::step::record;
+use crate::database::{Group, JobId, StatementState, Write};
+use crate::migration::fact::Facts;
+use crate::migration::{Class, Migration};
+use crate::sql::{self, JobTarget};
+
+/// How far a statement has come, as this run knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its row is written; it is not applied.
+    Intended {
+        /// What the catalog said before, once it was read back.
+        before: Option<Facts>,
+    },
+    /// It is applied, its row does not say so yet.
+    Applied,
+    /// Its job was started.
+    Building(Building),
+    /// Done and recorded.
+    Done,
+}
+
+/// An asynchronous statement whose end is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Building {
+    /// Its job, unless the id was lost with an answer.
+    pub(super) job: Option<JobId>,
+    /// The index that a server named by itself.
+    pub(super) index: Option<String>,
+    /// Whether its row has the job's id.
+    pub(super) recorded: bool,
+    /// Whether it was begun by an earlier run, or before an answer was lost: if it has failed,
+    /// nobody was told, and it is built again.
+    pub(super) found: bool,
+}
+
+/// A migration on its way.
+#[derive(Debug)]
+pub(super) struct Progress<'a> {
+    pub(super) migration: &'a Migration,
+    /// Whether its row says `running`.
+    pub(super) begun: bool,
+    /// Whether its row says `applied`.
+    pub(super) ended: bool,
+    pub(super) states: BTreeMap<usize, State>,
+    /// Statements that may have been applied although a run did not hear of it.
+    pub(super) uncertain: BTreeSet<usize>,
+}
+
+/// What a committed group has brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Gain {
+    Begun,
+    Intended(usize),
+    Sent(usize),
+    Done(usize),
+    Ended,
+}
+
+/// A group with what it brings.
+#[derive(Debug)]
+pub(super) struct Planned<'a> {
+    pub(super) group: Group<'a>,
+    pub(super) gains: Vec<Gain>,
+    /// The statement at fault if the group fails as a whole, counted from 1.
+    pub(super) number: usize,
+}
+
+impl Planned<'_> {
+    /// Whether it does more than to write down what has happened.
+    pub(super) fn is_work(&self) -> bool {
+        match &self.group {
+            Group::Rows { statements, .. } => !statements.is_empty(),
+            Group::Schema(_) | Group::DropIndex(_) => true,
+        }
+    }
+
+    pub(super) fn is_schema_change(&self) -> bool {
+        matches!(self.group, Group::Schema(_))
+    }
+}
+
+/// The rest of a migration, or as much of it as can be done now.
+#[derive(Debug)]
+pub(super) struct Script<'a> {
+    pub(super) groups: Vec<Planned<'a>>,
+    /// Whether the next statement has to wait for a job.
+    pub(super) blocked: bool,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(migration: &'a Migration) -> Self {
+        Self {
+            migration,
+            begun: false,
+            ended: false,
+            states: BTreeMap::new(),
+            uncertain: BTreeSet::new(),
+        }
+    }
+
+    /// The statements whose jobs are not known to have ended.
+    pub(super) fn building(&self) -> impl Iterator<Item = (usize, &Building)> {
+        self.states.iter().filter_map(|(number, state)| match state {
+            State::Building(building) => Some((*number, building)),
+            State::Intended { .. } | State::Applied | State::Done => None,
+        })
+    }
+
+    /// What its jobs build.
+    pub(super) fn targets(&self) -> Vec<JobTarget> {
+        self.building()
+            .filter_map(|(number, _)| sql::job_target(&self.migration.statements[number - 1].text))
+            .collect()
+    }
+
+    pub(super) fn gain(&mut self, gain: &Gain, job: Option<&JobId>) {
+        match *gain {
+            Gain::Begun => self.begun = true,
+            Gain::Ended => self.ended = true,
+            Gain::Intended(number) => {
+                self.states.insert(number, State::Intended { before: None });
+            }
+            Gain::Done(number) => {
+                self.states.insert(number, State::Done);
+            }
+            Gain::Sent(number) => {
+                // An index that existed already (`IF NOT EXISTS`) gives no job, but may be one
+                // that is not valid: so it is looked at like one that is being built.
+                let state = if is_async(self.migration, number) {
+                    State::Building(Building {
+                        job: job.cloned(),
+                        index: None,
+                        recorded: false,
+                        found: job.is_none(),
+                    })
+                } else {
+                    State::Applied
+                };
+                self.states.insert(number, state);
+            }
+        }
+    }
+}
+
+fn is_async(migration: &Migration, number: usize) -> bool {
+    matches!(migration.statements[number - 1].class, Class::AsyncIndex | Class::Validate)
+}
+
+/// The rest of a migration. `running` is what the jobs of the whole run build.
+pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Script<'a> {
+    let mut builder =
+        Builder { progress, groups: Vec::new(), writes: Vec::new(), gains: Vec::new() };
+    let mut running = running.to_vec();
+    let mut building = false;
+    let mut blocked = false;
+    if !progress.begun {
+        builder.push(Write::Begin(progress.migration), Some(Gain::Begun));
+    }
+    let count = progress.migration.statements.len();
+    let mut number = 1;
+    while number <= count {
+        let statement = &progress.migration.statements[number - 1];
+        let state = progress.states.get(&number);
+        match state {
+            Some(State::Done) => {}
+            Some(State::Applied) => builder.done(number),
+            Some(State::Building(_)) => building = true,
+            None | Some(State::Intended { .. })
+                if running
+                    .iter()
+                    .any(|target| waits_for(&statement.text, statement.class, target)) =>
+            {
+                blocked = true;
+                break;
+            }
+            None if statement.class == Class::Dml => {
+                builder.flush(number);
+                number = builder.rows(number);
+            }
+            None | Some(State::Intended { .. }) => {
+                if state.is_none() {
+                    builder.intend(number);
+                }
+                builder.schema_change(number);
+                if is_async(progress.migration, number) {
+                    building = true;
+                    running.extend(sql::job_target(&statement.text));
+                } else {
+                    builder.done(number);
+                }
+            }
+        }
+        number += 1;
+    }
+    if !blocked && !building && !progress.ended {
+        let version = &progress.migration.version;
+        builder.push(Write::End { version, failure: None }, Some(Gain::Ended));
+    }
+    builder.flush(number.min(count));
+    Script { groups: builder.groups, blocked }
+}
+
+/// Whether a statement needs what a job builds, or would disturb it.
+///
+/// Builds and validations run beside each other. Row changes need nothing of an index but its
+/// uniqueness, and only where they say so. Another schema change waits if it names the index or
+/// its table, except where neither can matter.
+fn waits_for(sql: &str, class: Class, target: &JobTarget) -> bool {
+    let (table, object, unique) = match target {
+        JobTarget::Index { index, table, unique } => {
+            (&table.name, index.as_ref().map(|index| &index.name), *unique)
+        }
+        JobTarget::Constraint { table, constraint } => (&table.name, Some(constraint), false),
+    };
+    let names_table = sql::mentions(sql, table);
+    match class {
+        Class::AsyncIndex | Class::Validate | Class::Grant => false,
+        Class::Dml => unique && names_table && sql::mentions(sql, "conflict"),
+        Class::Ddl => {
+            let names_object = object.is_some_and(|object| sql::mentions(sql, object));
+            // Only a foreign key makes a new table depend on another's index.
+            let creates_table = sql::mentions(sql, "create") && sql::mentions(sql, "table");
+            names_object || (names_table && (unique || !creates_table))
+        }
+    }
+}
+
+struct Builder<'p, 'a> {
+    progress: &'p Progress<'a>,
+    groups: Vec<Planned<'a>>,
+    writes: Vec<Write<'a>>,
+    gains: Vec<Gain>,
+}
+
+impl<'a> Builder<'_, 'a> {
+    fn push(&mut self, write: Write<'a>, gain: Option<Gain>) {
+        self.writes.push(write);
+        self.gains.extend(gain);
+    }
+
+    fn done(&mut self, number: usize) {
+        let version = &self.progress.migration.version;
+        let state = StatementState::Done;
+        self.push(Write::Advance { version, number, state }, Some(Gain::Done(number)));
+    }
+
+    fn intend(&mut self, number: usize) {
+        let migration = self.progress.migration;
+        let facts = sql::effect(&migration.statements[number - 1].text).facts();
+        let record = record(migration, number, StatementState::Intended);
+        let version = &migration.version;
+        self.push(Write::Intend { version, record, facts }, Some(Gain::Intended(number)));
+    }
+
+    /// Writes to the ledger never share a transaction with row changes of the migration that they
+    /// do not record: those may be refused.
+    fn flush(&mut self, number: usize) {
+        if self.writes.is_empty() {
+            return;
+        }
+        let writes = std::mem::take(&mut self.writes);
+        let gains = std::mem::take(&mut self.gains);
+        let group = Group::Rows { statements: Vec::new(), writes };
+        self.groups.push(Planned { group, gains, number });
+    }
+
+    fn schema_change(&mut self, number: usize) {
+        // Also without a write the lease is checked right before a schema change.
+        let writes = std::mem::take(&mut self.writes);
+        let gains = std::mem::take(&mut self.gains);
+        let group = Group::Rows { statements: Vec::new(), writes };
+        self.groups.push(Planned { group, gains, number });
+        let statement = &self.progress.migration.statements[number - 1];
+        let gains = vec![Gain::Sent(number)];
+        self.groups.push(Planned { group: Group::Schema(statement), gains, number });
+    }
+
+    /// Neighbouring row changes up to the next other statement or `COMMIT`; returns the last.
+    fn rows(&mut self, first: usize) -> usize {
+        let migration = self.progress.migration;
+        let boundary = migration.statements[first - 1].boundary;
+        let belongs = |number: usize| {
+            migration.statements.get(number - 1).is_some_and(|statement| {
+                statement.class == Class::Dml && statement.boundary == boundary
+            }) && !self.progress.states.contains_key(&number)
+        };
+        let last = (first..).take_while(|number| belongs(*number)).last().unwrap_or(first);
+        let numbers = first..=last;
+        let statements = numbers.clone().map(|number| &migration.statements[number - 1]).collect();
+        let version = &migration.version;
+        let writes = numbers
+            .clone()
+            .map(|number| {
+                let record = record(migration, number, StatementState::Done);
+                Write::Record { version, record }
+            })
+            .collect();
+        let gains = numbers.map(Gain::Done).collect();
+        let group = Group::Rows { statements, writes };
+        self.groups.push(Planned { group, gains, number: first });
+        last
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Tests of the module above.
+
+use super::*;
+use crate::formats;
+
+/// The rest of a migration, a transaction a line.
+fn lines(text: &str, states: &[(usize, State)], running: &[JobTarget]) -> Vec<String> {
+    let migrations = formats::read_files([("1_m.sql", text)]).unwrap();
+    let mut progress = Progress::new(&migrations[0]);
+    progress.states.extend(states.iter().cloned());
+    let script = script(&progress, running);
+    let mut lines: Vec<String> =
+        script.groups.iter().map(|planned| describe(&planned.group)).collect();
+    if script.blocked {
+        lines.push("wait".into());
+    }
+    lines
+}
+
+fn describe(group: &Group<'_>) -> String {
+    match group {
+        Group::Schema(statement) => statement.text.clone(),
+        Group::DropIndex(index) => format!("drop {index}"),
+        Group::Rows { statements, writes } => {
+            let statements = statements.iter().map(|statement| statement.text.clone());
+            let writes = writes.iter().map(|write| match write {
+                Write::Begin(_) => "begin".to_owned(),
+                Write::End { .. } => "end".to_owned(),
+                Write::Intend { record, .. } => format!("intend {}", record.number),
+                Write::Record { record, .. } => format!("record {}", record.number),
+                Write::Advance { number, .. } => format!("done {number}"),
+                _ => "other".to_owned(),
+            });
+            statements.chain(writes).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+#[test]
+fn each_record_stands_behind_its_statement_and_rows_have_theirs_with_them() {
+    let text = "CREATE TABLE t (a int); CREATE VIEW v AS SELECT 1; \
+                INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); DROP VIEW v";
+    assert_eq!(
+        lines(text, &[], &[]),
+        [
+            "begin, intend 1",
+            "CREATE TABLE t (a int)",
+            "done 1, intend 2",
+            "CREATE VIEW v AS SELECT 1",
+            "done 2",
+            "INSERT INTO t VALUES (1), INSERT INTO t VALUES (2), record 3, record 4",
+            "intend 5",
+            "DROP VIEW v",
+            "done 5, end",
+        ]
+    );
+}
+
+#[test]
+fn what_an_earlier_run_has_done_is_not_done_again() {
+    let text = "CREATE TABLE t (a int); CREATE TABLE u (a int); INSERT INTO t VALUES (1)";
+    let states = [(1, State::Done), (2, State::Applied)];
+    assert_eq!(
+        lines(text, &states, &[]),
+        ["begin, done 2", "INSERT INTO t VALUES (1), record 3", "end"]
+    );
+    let states = [(1, State::Done), (2, State::Intended { before: None }), (3, State::Done)];
+    assert_eq!(lines(text, &states, &[]), ["begin", "CREATE TABLE u (a int)", "done 2, end"]);
+}
+
+#[test]
+fn a_migration_with_a_running_job_does_not_end() {
+    assert_eq!(
+        lines("CREATE INDEX ASYNC i ON t (a); INSERT INTO t VALUES (1)", &[], &[]),
+        ["begin, intend 1", "CREATE INDEX ASYNC i ON t (a)", "INSERT INTO t VALUES (1), record 2"]
+    );
+}
+
+#[test]
+fn a_statement_waits_for_a_job_only_if_it_depends_on_it() {
+    let builds = "CREATE UNIQUE INDEX ASYNC i ON s.t (a)";
+    for (statement, waits) in [
+        ("ALTER TABLE s.t ADD CONSTRAINT k UNIQUE USING INDEX i", true),
+        ("DROP INDEX s.i", true),
+        ("ALTER TABLE s.t DROP COLUMN b", true),
+        ("CREATE TABLE u (a int REFERENCES s.t (a))", true),
+        ("INSERT INTO s.t VALUES (1) ON CONFLICT (a) DO NOTHING", true),
+        ("INSERT INTO s.t VALUES (1)", false),
+        ("CREATE TABLE u (a int)", false),
+        ("CREATE INDEX ASYNC j ON s.t (b)", false),
+        ("GRANT SELECT ON s.t TO joe", false),
+        ("INSERT INTO u VALUES ('t') ON CONFLICT (a) DO NOTHING", false),
+    ] {
+        let lines = lines(&format!("{builds}; {statement}"), &[], &[]);
+        assert_eq!(lines.last().unwrap() == "wait", waits, "{statement}: {lines:?}");
+    }
+    let plain = "CREATE INDEX ASYNC i ON t (a); CREATE TABLE u (a int, b text DEFAULT 't')";
+    assert_ne!(lines(plain, &[], &[]).last().unwrap(), "wait");
+    let elsewhere = lines("DROP TABLE t", &[], &[sql::job_target(builds).unwrap()]);
+    assert_eq!(elsewhere, ["begin", "wait"], "also for a job of an earlier migration");
+}

@@ -1,0 +1,174 @@
+//! `CREATE` and `DROP`.
+
+use super::cursor::Cursor;
+use super::{Becomes, Effect};
+use crate::migration::fact::{Fact, Name, Object};
+
+pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
+    let replaces = cursor.eat_all(&["or", "replace"]);
+    let created = |object: Object| {
+        let effect = Effect::default().ask(Fact::Identity(object.clone()), Becomes::Present);
+        // A replaced view or function keeps its identity, so its definition has to tell.
+        let effect = effect.ask(Fact::Definition(object), Becomes::Anything);
+        Some(effect.repeatable(replaces))
+    };
+    if cursor.eat("table") {
+        table(cursor)
+    } else if cursor.eat_all(&["unique", "index"]) {
+        index(cursor, true)
+    } else if cursor.eat("index") {
+        index(cursor, false)
+    } else if cursor.eat("schema") {
+        let name = if if_not_exists(cursor) || !cursor.is_at("authorization") {
+            cursor.identifier()?
+        } else {
+            cursor.eat("authorization");
+            cursor.identifier()?
+        };
+        Some(Effect::default().ask(Fact::Identity(Object::Schema(name)), Becomes::Present))
+    } else if cursor.eat_all(&["recursive", "view"]) || cursor.eat("view") {
+        created(Object::Relation(cursor.name()?))
+    } else if cursor.eat("sequence") {
+        if_not_exists(cursor);
+        created(Object::Relation(cursor.name()?))
+    } else if cursor.eat("domain") {
+        created(Object::Domain(cursor.name()?))
+    } else if cursor.eat("function") {
+        // Another function of the name may exist: the definitions of all of them have to tell.
+        let routine = Object::Routine(cursor.name()?);
+        let effect = Effect::default().ask(Fact::Definition(routine), Becomes::Present);
+        Some(effect.repeatable(replaces))
+    } else if cursor.eat("role") || cursor.eat("user") || cursor.eat("group") {
+        created(Object::Role(cursor.identifier()?))
+    } else {
+        None
+    }
+}
+
+fn table(cursor: &mut Cursor<'_>) -> Option<Effect> {
+    if_not_exists(cursor);
+    let name = cursor.name()?;
+    let effect =
+        Effect::default().ask(Fact::Identity(Object::Relation(name.clone())), Becomes::Present);
+    let columns = match columns(cursor) {
+        Some(columns) => Becomes::Exactly(columns.join(",")),
+        None => Becomes::Present,
+    };
+    Some(effect.ask(Fact::Columns(name), columns))
+}
+
+/// The columns between the parentheses; `None` where `LIKE` adds more.
+fn columns(cursor: &mut Cursor<'_>) -> Option<Vec<String>> {
+    const CONSTRAINTS: &[&str] =
+        &["constraint", "check", "unique", "primary", "foreign", "exclude"];
+    let mut columns = Vec::new();
+    if !cursor.eat_symbol("(") {
+        return None;
+    }
+    loop {
+        if cursor.is_at("like") {
+            return None;
+        }
+        if CONSTRAINTS.iter().any(|word| cursor.is_at(word)) {
+            cursor.skip_item();
+        } else if !cursor.eat_symbol(")") {
+            columns.push(cursor.identifier()?);
+            cursor.skip_item();
+        } else {
+            return Some(columns);
+        }
+        if !cursor.eat_symbol(",") {
+            return cursor.eat_symbol(")").then_some(columns);
+        }
+    }
+}
+
+fn index(cursor: &mut Cursor<'_>, unique: bool) -> Option<Effect> {
+    let (index, table) = index_and_table(cursor)?;
+    let indexes = Fact::Indexes(table.clone());
+    let Some(index) = index else {
+        return Some(Effect::default().ask(indexes, Becomes::Anything));
+    };
+    let key = match plain_key(cursor) {
+        Some(columns) => {
+            let unique = if unique { "unique " } else { "" };
+            Becomes::Exactly(format!("{unique}{} ({columns})", table.name))
+        }
+        None => Becomes::Anything,
+    };
+    let effect = Effect::default()
+        .ask(Fact::Identity(Object::Relation(index.clone())), Becomes::Present)
+        .ask(Fact::Key(index), key);
+    Some(effect)
+}
+
+/// `[ASYNC] [[IF NOT EXISTS] name] ON [ONLY] table`. An index lives in its table's schema.
+pub(super) fn index_and_table(cursor: &mut Cursor<'_>) -> Option<(Option<Name>, Name)> {
+    cursor.eat("async");
+    cursor.eat("concurrently");
+    if_not_exists(cursor);
+    let index = if cursor.is_at("on") { None } else { Some(cursor.identifier()?) };
+    if !cursor.eat("on") {
+        return None;
+    }
+    cursor.eat("only");
+    let table = cursor.name()?;
+    Some((index.map(|index| table.beside(index)), table))
+}
+
+/// `(a, b)` and nothing else that decides what the index holds.
+fn plain_key(cursor: &mut Cursor<'_>) -> Option<String> {
+    if !cursor.eat_symbol("(") {
+        return None;
+    }
+    let columns = cursor.list(|cursor| {
+        let column = cursor.identifier()?;
+        if cursor.eat("nulls") {
+            cursor.identifier()?;
+        }
+        Some(column)
+    })?;
+    if !cursor.eat_symbol(")") {
+        return None;
+    }
+    if cursor.eat("include") {
+        cursor.skip_parentheses();
+    }
+    if cursor.eat("nulls") {
+        cursor.eat("not");
+        cursor.eat("distinct");
+    }
+    cursor.is_at_end().then(|| columns.join(","))
+}
+
+pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
+    let object: fn(&mut Cursor<'_>) -> Option<Object> =
+        if ["table", "view", "sequence", "index"].iter().any(|kind| cursor.eat(kind)) {
+            |cursor| cursor.name().map(Object::Relation)
+        } else if cursor.eat("schema") {
+            |cursor| cursor.identifier().map(Object::Schema)
+        } else if cursor.eat("domain") {
+            |cursor| cursor.name().map(Object::Domain)
+        } else if cursor.eat("role") || cursor.eat("user") || cursor.eat("group") {
+            |cursor| cursor.identifier().map(Object::Role)
+        } else if cursor.eat("function") || cursor.eat("routine") {
+            |cursor| {
+                let name = cursor.name()?;
+                cursor.skip_parentheses();
+                Some(Object::Routine(name))
+            }
+        } else {
+            return None;
+        };
+    cursor.eat_all(&["if", "exists"]);
+    let effect = Effect::default();
+    Some(cursor.list(object)?.into_iter().fold(effect, |effect, object| match object {
+        // Another function of the same name may stay.
+        Object::Routine(_) => effect.ask(Fact::Definition(object), Becomes::Anything),
+        _ => effect.ask(Fact::Identity(object), Becomes::Absent),
+    }))
+}
+
+fn if_not_exists(cursor: &mut Cursor<'_>) -> bool {
+    cursor.eat_all(&["if", "not", "exists"])
+}

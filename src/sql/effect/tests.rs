@@ -1,0 +1,155 @@
+//! Tests of the module above.
+
+use super::*;
+
+/// An effect as a line: what each fact becomes, and whether it may be repeated.
+fn read(sql: &str) -> String {
+    let effect = effect(sql);
+    let mut parts: Vec<String> = effect
+        .asks
+        .iter()
+        .map(|ask| match &ask.becomes {
+            Becomes::Present => format!("+{}", ask.fact),
+            Becomes::Absent => format!("-{}", ask.fact),
+            Becomes::Anything => format!("?{}", ask.fact),
+            Becomes::Exactly(text) => format!("{} = {text}", ask.fact),
+            Becomes::MovedFrom(fact) => format!("{fact} -> {}", ask.fact),
+        })
+        .collect();
+    if effect.repeatable {
+        parts.push("repeatable".into());
+    }
+    parts.join("; ")
+}
+
+#[test]
+fn the_effect_of_each_statement_is_read() {
+    for (sql, expected) in [
+        (
+            "CREATE TABLE t (id int PRIMARY KEY, \"B c\" numeric(1, 2) DEFAULT f(1, 2), \
+          CONSTRAINT k CHECK (id > 0), UNIQUE (id))",
+            "+relation t; columns of t = id,B c",
+        ),
+        ("create table if not exists App.T (a int, like b)", "+relation app.t; +columns of app.t"),
+        ("CREATE TABLE t ()", "+relation t; columns of t = "),
+        (
+            "CREATE UNIQUE INDEX ASYNC i ON s.t (a, b NULLS FIRST) INCLUDE (c)",
+            "+relation s.i; key of s.i = unique t (a,b)",
+        ),
+        ("CREATE INDEX ASYNC IF NOT EXISTS i ON t ((lower(a)))", "+relation i; ?key of i"),
+        ("CREATE INDEX ASYNC i ON t (a) WHERE a > 1", "+relation i; ?key of i"),
+        ("CREATE INDEX ASYNC ON t (a)", "?indexes of t"),
+        ("CREATE SCHEMA app CREATE TABLE x (a int)", "+schema app"),
+        ("CREATE SCHEMA AUTHORIZATION joe", "+schema joe"),
+        ("CREATE SCHEMA IF NOT EXISTS app AUTHORIZATION joe", "+schema app"),
+        ("CREATE VIEW v AS SELECT 1", "+relation v; ?definition of relation v"),
+        (
+            "CREATE OR REPLACE VIEW v AS SELECT 1",
+            "+relation v; ?definition of relation v; repeatable",
+        ),
+        ("CREATE SEQUENCE q CACHE 1", "+relation q; ?definition of relation q"),
+        ("CREATE DOMAIN d AS text", "+domain d; ?definition of domain d"),
+        (
+            "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'select 1'",
+            "+definition of function f",
+        ),
+        ("CREATE ROLE r WITH LOGIN", "+role r; ?definition of role r"),
+        ("DROP TABLE IF EXISTS a, s.b CASCADE", "-relation a; -relation s.b"),
+        ("DROP INDEX i", "-relation i"),
+        ("DROP SCHEMA s", "-schema s"),
+        ("DROP FUNCTION f(int, text), g", "?definition of function f; ?definition of function g"),
+        ("DROP ROLE r", "-role r"),
+        ("DROP DOMAIN d", "-domain d"),
+        (
+            "ALTER TABLE t ADD COLUMN c text, ALTER COLUMN c SET DEFAULT f(1, 2)",
+            "+column t.c; ?definition of column t.c",
+        ),
+        ("ALTER TABLE ONLY t ADD IF NOT EXISTS c text", "+column t.c"),
+        ("ALTER TABLE t DROP c, DROP COLUMN IF EXISTS d CASCADE", "-column t.c; -column t.d"),
+        (
+            "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 0 AND b IN (1, 2)) NOT VALID",
+            "+constraint k of t",
+        ),
+        ("ALTER TABLE t ADD CHECK (a > 0) NOT VALID", "?constraints of t"),
+        ("ALTER TABLE t DROP CONSTRAINT k", "-constraint k of t"),
+        ("ALTER TABLE ASYNC t VALIDATE CONSTRAINT k", "+validity of constraint k of t; repeatable"),
+        ("ALTER TABLE t RENAME TO u", "relation t -> relation u; -relation t"),
+        ("ALTER TABLE s.t RENAME a TO b", "column s.t.a -> column s.t.b; -column s.t.a"),
+        (
+            "ALTER TABLE t RENAME CONSTRAINT a TO b",
+            "constraint a of t -> constraint b of t; -constraint a of t",
+        ),
+        ("ALTER TABLE t SET SCHEMA s", "relation t -> relation s.t; -relation t"),
+        ("ALTER TABLE t OWNER TO joe", "?owner of relation t; repeatable"),
+        ("ALTER INDEX i RENAME TO j", "relation i -> relation j; -relation i"),
+        ("ALTER SEQUENCE q INCREMENT 2", "?definition of relation q"),
+        ("ALTER DOMAIN d DROP NOT NULL", "?definition of domain d"),
+        ("ALTER SCHEMA a RENAME TO b", "schema a -> schema b; -schema a"),
+        (
+            "ALTER FUNCTION f(int) RENAME TO g",
+            "+definition of function g; ?definition of function f",
+        ),
+        ("ALTER ROLE a RENAME TO b", "role a -> role b; -role a"),
+        ("COMMENT ON TABLE t IS 'it''s'", "comment on relation t = it's; repeatable"),
+        ("COMMENT ON COLUMN s.t.c IS NULL", "-comment on column s.t.c; repeatable"),
+        ("COMMENT ON CONSTRAINT k ON t IS E'a\\n'", "?comment on constraint k of t; repeatable"),
+        (
+            "GRANT SELECT (a, b), UPDATE ON TABLE t, s.u TO joe",
+            "?privileges on relation t; ?privileges on relation s.u; repeatable",
+        ),
+        ("REVOKE USAGE ON SCHEMA s FROM joe", "?privileges on schema s; repeatable"),
+        (
+            "GRANT SELECT ON ALL TABLES IN SCHEMA a TO joe",
+            "?privileges on the relations of a; repeatable",
+        ),
+        ("GRANT EXECUTE ON FUNCTION f(int) TO joe", "?privileges on function f; repeatable"),
+        ("GRANT a TO b", "repeatable"),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO joe", "repeatable"),
+        ("AWS IAM GRANT r TO 'arn:aws:iam::1:role/x'", "?AWS identities of role r; repeatable"),
+        ("ANALYZE t", "repeatable"),
+    ] {
+        assert_eq!(read(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn what_is_not_recognised_has_an_unknown_effect() {
+    for sql in [
+        "CREATE STATISTICS s ON a, b FROM t",
+        "ALTER SEQUENCE q RESTART",
+        "ALTER SEQUENCE q INCREMENT 2 RESTART WITH 5",
+        "ALTER TABLE t ALTER COLUMN id RESTART",
+        "ALTER TABLE t ADD COLUMN a int, ENABLE TRIGGER ALL",
+        "ALTER TABLE U&\"t\" ADD COLUMN a int",
+        "DROP OWNED BY joe",
+        "CALL f()",
+        "",
+    ] {
+        assert!(effect(sql).is_unknown(), "{sql}: {}", read(sql));
+    }
+}
+
+#[test]
+fn what_a_job_builds_is_read() {
+    let name = |name: &str| Name { schema: None, name: name.into() };
+    assert_eq!(
+        job_target("CREATE UNIQUE INDEX ASYNC i ON t (a)"),
+        Some(JobTarget::Index { index: Some(name("i")), table: name("t"), unique: true })
+    );
+    assert_eq!(
+        job_target("CREATE INDEX ASYNC ON t (a)"),
+        Some(JobTarget::Index { index: None, table: name("t"), unique: false })
+    );
+    assert_eq!(
+        job_target("ALTER TABLE ASYNC t VALIDATE CONSTRAINT k"),
+        Some(JobTarget::Constraint { table: name("t"), constraint: "k".into() })
+    );
+    assert_eq!(job_target("CREATE TABLE t (a int)"), None);
+}
+
+#[test]
+fn a_name_is_found_as_a_word_or_quoted_but_not_in_literals() {
+    assert!(mentions("INSERT INTO s.Orders VALUES (1)", "orders"));
+    assert!(mentions("INSERT INTO \"Orders\" VALUES (1)", "Orders"));
+    assert!(!mentions("INSERT INTO t VALUES ('orders') -- orders", "orders"));
+}

@@ -1,0 +1,138 @@
+//! A local cluster and a session on it, for tests of the engine.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::time::Duration;
+
+use dsql_local::{Cluster, Options};
+use terraform_provider_dsql::database::lease::LEASE_LENGTH;
+use terraform_provider_dsql::database::session::Rows;
+use terraform_provider_dsql::database::{
+    Lease, LedgerSchema, Observation, Secret, Session, Target, Watched,
+};
+use terraform_provider_dsql::engine::{
+    ApplyError, Budget, Cluster as _, Report, SetOnCluster, apply, plan,
+};
+use terraform_provider_dsql::formats;
+use terraform_provider_dsql::migration::Migration;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) async fn cluster() -> Cluster {
+    Cluster::start(Options::default()).await.expect("a cluster starts")
+}
+
+pub(crate) fn target(cluster: &Cluster) -> Target {
+    Target {
+        endpoint: cluster.endpoint().to_owned(),
+        port: cluster.port(),
+        user: "admin".to_owned(),
+        region: None,
+        profile: None,
+        token: Some(Secret::new(cluster.token("admin"))),
+        ca_file: Some(cluster.ca_file().display().to_string()),
+    }
+}
+
+pub(crate) async fn session(cluster: &Cluster) -> Session {
+    Session::open(&target(cluster)).await.expect("admin logs in")
+}
+
+/// The rows of the last statement of a transaction that has to succeed.
+pub(crate) async fn rows(session: &mut Session, sql: &str) -> Rows {
+    match session.transact(sql).await {
+        Ok(mut results) => results.pop().unwrap_or_default(),
+        Err(error) => panic!("{sql}: {error}"),
+    }
+}
+
+/// The rows of a query, each as one line.
+pub(crate) async fn lines(session: &mut Session, sql: &str) -> Vec<String> {
+    let text = |value: Option<String>| value.unwrap_or_else(|| "NULL".into());
+    rows(session, sql)
+        .await
+        .into_iter()
+        .map(|row| row.into_iter().map(text).collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+/// Every class of statement, and every way in which they stand beside each other.
+pub(crate) const FILES: &[(&str, &str)] = &[
+    (
+        "0001_tables.sql",
+        "CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL, age int);
+         CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint);
+         INSERT INTO users VALUES (1, 'a@example.com', 30);
+         INSERT INTO users VALUES (2, 'b@example.com', 40);
+         COMMIT;
+         UPDATE users SET age = age + 1;",
+    ),
+    (
+        "0002_indexes.sql",
+        "CREATE UNIQUE INDEX ASYNC users_email ON users (email);
+         CREATE INDEX ASYNC orders_user ON orders (user_id);
+         INSERT INTO orders VALUES (1, 1);
+         ALTER TABLE users ADD CONSTRAINT users_email_key UNIQUE USING INDEX users_email;",
+    ),
+    (
+        "0003_constraints.sql",
+        "ALTER TABLE orders ADD CONSTRAINT orders_user_fk FOREIGN KEY (user_id)
+           REFERENCES users (id) NOT VALID;
+         ALTER TABLE ASYNC orders VALIDATE CONSTRAINT orders_user_fk;
+         ALTER TABLE users ADD COLUMN nick text, ALTER COLUMN nick SET DEFAULT 'x';
+         ALTER TABLE users RENAME COLUMN age TO years;",
+    ),
+    (
+        "0004_others.sql",
+        "CREATE SCHEMA app;
+         CREATE VIEW app.names AS SELECT email FROM users;
+         CREATE SEQUENCE app.numbers CACHE 1;
+         CREATE DOMAIN app.mail AS text CHECK (value <> '');
+         CREATE FUNCTION app.twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 2';
+         CREATE ROLE reader;
+         GRANT USAGE ON SCHEMA app TO reader;
+         GRANT SELECT ON app.names TO reader;
+         COMMENT ON TABLE users IS 'people';
+         ANALYZE users;
+         DROP SEQUENCE app.numbers;",
+    ),
+];
+
+pub(crate) fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
+    formats::read_files(files.iter().copied()).unwrap()
+}
+
+pub(crate) fn ledger() -> LedgerSchema {
+    LedgerSchema::new("dsql_migrations")
+}
+
+pub(crate) async fn observe(session: &mut Session) -> Observation {
+    session.observe(&ledger(), "default", &Watched::All).await.unwrap()
+}
+
+/// Looks, plans and applies, as an adapter does.
+pub(crate) async fn run(
+    session: &mut Session,
+    migrations: &[Migration],
+) -> (Report, Result<(), ApplyError>) {
+    run_as(session, migrations, Lease::new("a test", LEASE_LENGTH)).await
+}
+
+pub(crate) async fn run_as(
+    session: &mut Session,
+    migrations: &[Migration],
+    lease: Lease,
+) -> (Report, Result<(), ApplyError>) {
+    let budget = Budget::new(Duration::from_secs(120), CancellationToken::new());
+    let ledger = ledger();
+    let watched = Watched::All;
+    let mut cluster =
+        SetOnCluster { session, ledger: &ledger, set: "default", watched: &watched, lease };
+    let seen = match cluster.observe().await {
+        Ok(seen) => seen,
+        Err(source) => {
+            let doing = "the ledger could not be read";
+            return (Report::default(), Err(ApplyError::Ledger { doing, source }));
+        }
+    };
+    let plan = plan(migrations, &seen.migrations).unwrap_or_else(|errors| panic!("{errors:?}"));
+    apply(&mut cluster, &plan, &seen, &budget).await
+}
