@@ -48,12 +48,12 @@ pub struct Options {
     pub credentials: Vec<Credentials>,
     /// How long an asynchronous job takes.
     pub job_delay: Duration,
-    /// The directory to keep the data in, made if need be; thrown away with the cluster if it is not given.
-    pub data_dir: Option<PathBuf>,
     /// How long a transaction may live; stands for DSQL's 300 seconds.
     pub transaction_lifetime: Duration,
     /// How long a connection may live before the cluster closes it; stands for DSQL's 60 minutes.
     pub connection_lifetime: Duration,
+    /// The directory to keep the data in, made if need be; thrown away with the cluster if it is not given.
+    pub data_dir: Option<PathBuf>,
     /// A directory with the programs of PostgreSQL 15 to 17; looked for, and fetched if need be, if it is not given.
     pub pg_bin: Option<PathBuf>,
     /// Where a fetched PostgreSQL and initialised data directories are kept; the user's cache if it is not given.

@@ -26,7 +26,8 @@ const SYNTAX_ERROR: &str = "42601";
 const SMALLEST_CACHE: u64 = 65_536;
 
 pub(super) fn classify(statement: &Lexed<'_>) -> Classified {
-    let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "AWS"];
+    // Not AWS IAM GRANT: whether that is a change of the schema for other sessions is not recorded.
+    let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"];
     let is_ddl = starters.iter().any(|word| statement.is_word(0, word));
     if let Some(action) = asynchronous(statement).or_else(|| iam(statement)) {
         return Classified { action, is_ddl, ..Classified::default() };

@@ -30,15 +30,15 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
 }
 
-impl Shared {
-    pub(crate) fn identifier(&self) -> &str {
-        self.hostname.split('.').next().unwrap_or_default()
-    }
-}
-
 /// How long things may last.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) transaction_lifetime: Duration,
     pub(crate) connection_lifetime: Duration,
+}
+
+impl Shared {
+    pub(crate) fn identifier(&self) -> &str {
+        self.hostname.split('.').next().unwrap_or_default()
+    }
 }
