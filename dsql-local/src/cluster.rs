@@ -18,11 +18,12 @@ use crate::credentials::Credentials;
 use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
+use crate::state::conflicts::Conflicts;
 use crate::state::control::{Control, FiredJobFault, Job};
 use crate::state::database::Database;
 use crate::state::jobs;
 use crate::state::journal::{Journal, LoggedStatement};
-use crate::state::shared::Shared;
+use crate::state::shared::{Limits, Shared};
 use crate::wire::session;
 use crate::wire::tls::{Tls, TlsError};
 
@@ -47,6 +48,10 @@ pub struct Options {
     pub credentials: Vec<Credentials>,
     /// How long an asynchronous job takes.
     pub job_delay: Duration,
+    /// How long a transaction may live; stands for DSQL's 300 seconds.
+    pub transaction_lifetime: Duration,
+    /// How long a connection may live before the cluster closes it; stands for DSQL's 60 minutes.
+    pub connection_lifetime: Duration,
     /// The directory to keep the data in, made if need be; thrown away with the cluster if it is not given.
     pub data_dir: Option<PathBuf>,
     /// A directory with the programs of PostgreSQL 15 to 17; looked for, and fetched if need be, if it is not given.
@@ -63,6 +68,8 @@ impl Default for Options {
             region: "us-east-1".to_owned(),
             credentials: vec![Credentials::default()],
             job_delay: Duration::from_millis(100),
+            transaction_lifetime: Duration::from_secs(300),
+            connection_lifetime: Duration::from_secs(60 * 60),
             data_dir: None,
             pg_bin: None,
             cache_dir: None,
@@ -125,6 +132,8 @@ impl Cluster {
             None => None,
         };
 
+        let Options { transaction_lifetime, connection_lifetime, .. } = options;
+        let limits = Limits { transaction_lifetime, connection_lifetime };
         let Options { pg_bin, cache_dir, data_dir, job_delay, region, credentials, .. } = options;
         let starting = tokio::task::spawn_blocking(move || {
             pg::start(pg_bin.as_deref(), cache_dir.as_deref(), data_dir.as_deref())
@@ -151,6 +160,8 @@ impl Cluster {
             journal: Journal::default(),
             faults: Faults::default(),
             sessions: AtomicUsize::new(0),
+            conflicts: Conflicts::default(),
+            limits,
             clock: Clock::default(),
             database,
         });

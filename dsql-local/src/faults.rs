@@ -232,10 +232,6 @@ impl Faults {
         self.state().waiting.iter().map(|rule| rule.id).collect()
     }
 
-    pub(crate) fn are_waiting(&self) -> bool {
-        !self.state().waiting.is_empty()
-    }
-
     pub(crate) fn fired(&self) -> Vec<FiredFault> {
         self.state().fired.clone()
     }

@@ -1,46 +1,212 @@
-//! DSQL never waits for another transaction.
+//! DSQL never waits for another transaction: who commits first wins, and the other one hears of it at its COMMIT.
 
 mod common;
 
-use common::{admin, cluster, failure, run};
+use common::{Failure, admin, cluster, failure, rows, run, value};
+use dsql_local::Cluster;
+use tokio_postgres::Client;
 
 const OC000: (&str, &str) = ("40001", "change conflicts with another transaction (OC000)");
 const OC001: (&str, &str) = ("40001", "schema has been updated by another transaction (OC001)");
 
-#[tokio::test]
-async fn a_row_that_another_transaction_has_changed_is_a_data_conflict() {
-    let cluster = cluster().await;
-    let (client, other) = (admin(&cluster).await, admin(&cluster).await);
-    run(&client, "CREATE TABLE t (id int PRIMARY KEY, n int)").await;
-    run(&client, "INSERT INTO t VALUES (1, 1)").await;
-
-    run(&other, "BEGIN; UPDATE t SET n = 2").await;
-    assert_eq!(failure(&client, "UPDATE t SET n = 3").await, OC000);
-    assert_eq!(failure(&client, "SELECT * FROM t FOR UPDATE").await, OC000);
-
-    run(&client, "BEGIN; SELECT * FROM t").await;
-    run(&other, "COMMIT").await;
-    assert_eq!(failure(&client, "UPDATE t SET n = 3").await, OC000);
+/// Two sessions that know the schema, and a table with the rows 1 to 3.
+async fn two_sessions(cluster: &Cluster) -> (Client, Client) {
+    let (first, second) = (admin(cluster).await, admin(cluster).await);
+    run(&first, "CREATE TABLE t (id int PRIMARY KEY, n int)").await;
+    run(&first, "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)").await;
+    (first, second)
 }
 
 #[tokio::test]
-async fn a_key_that_another_transaction_has_inserted_is_a_data_conflict() {
+async fn a_statement_by_itself_wins_over_an_open_transaction() {
     let cluster = cluster().await;
-    let (client, other) = (admin(&cluster).await, admin(&cluster).await);
-    run(&client, "CREATE TABLE t (id int PRIMARY KEY)").await;
+    let (first, second) = two_sessions(&cluster).await;
 
-    run(&other, "BEGIN; INSERT INTO t VALUES (1)").await;
+    for statement in [
+        "UPDATE t SET n = 20 WHERE id = 1",
+        "DELETE FROM t WHERE id = 1",
+        "INSERT INTO t VALUES (1, 21) RETURNING n",
+        "WITH changed AS (UPDATE t SET n = 22 WHERE id = 1 RETURNING n) SELECT n FROM changed",
+    ] {
+        run(&first, "BEGIN; DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 10)").await;
+        run(&second, statement).await;
+        assert_eq!(failure(&first, "COMMIT").await, OC000, "{statement}");
+    }
 
-    assert_eq!(failure(&client, "INSERT INTO t VALUES (1)").await, OC000);
+    assert_eq!(value(&first, "SELECT n FROM t WHERE id = 1").await, "22");
 }
 
 #[tokio::test]
-async fn ddl_on_a_table_in_use_is_a_schema_conflict() {
+async fn a_doomed_transaction_keeps_its_snapshot_and_may_go_on() {
     let cluster = cluster().await;
-    let (client, other) = (admin(&cluster).await, admin(&cluster).await);
-    run(&client, "CREATE TABLE t (id int PRIMARY KEY)").await;
+    let (first, second) = two_sessions(&cluster).await;
 
-    run(&other, "BEGIN; INSERT INTO t VALUES (1)").await;
+    run(&first, "BEGIN; UPDATE t SET n = 10 WHERE id = 1").await;
+    run(&second, "UPDATE t SET n = 20").await;
 
-    assert_eq!(failure(&client, "ALTER TABLE t ADD COLUMN n int").await, OC001);
+    assert_eq!(value(&first, "SELECT n FROM t WHERE id = 2").await, "2");
+    run(&first, "UPDATE t SET n = 30 WHERE id = 3").await;
+    assert_eq!(failure(&first, "COMMIT").await, OC000);
+    assert_eq!(value(&first, "SELECT sum(n) FROM t").await, "60");
+}
+
+#[tokio::test]
+async fn the_first_to_commit_wins_whoever_wrote_first() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+    for (sql, winner) in [("n = n + 10", &first), ("n = n + 100", &second)] {
+        run(&first, &format!("BEGIN; UPDATE t SET {sql}")).await;
+        run(&second, &format!("BEGIN; UPDATE t SET {sql}")).await;
+        // Both have reported three rows; the loser's are gone.
+        let loser = if std::ptr::eq(winner, &first) { &second } else { &first };
+        run(winner, "COMMIT").await;
+        assert_eq!(failure(loser, "COMMIT").await, OC000);
+    }
+
+    assert_eq!(value(&first, "SELECT sum(n) FROM t").await, "336");
+}
+
+#[tokio::test]
+async fn a_transaction_that_rolls_back_leaves_the_other_one_alone() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+
+    run(&first, "BEGIN; UPDATE t SET n = 10 WHERE id = 1").await;
+    run(&second, "BEGIN; UPDATE t SET n = 20 WHERE id = 1").await;
+    run(&first, "ROLLBACK").await;
+    run(&second, "COMMIT").await;
+
+    assert_eq!(value(&first, "SELECT n FROM t WHERE id = 1").await, "20");
+}
+
+#[tokio::test]
+async fn bound_statements_report_their_rows_and_conflict_at_commit() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+    run(&first, "BEGIN; UPDATE t SET n = 10").await;
+
+    run(&second, "BEGIN").await;
+    let update = second.prepare("UPDATE t SET n = $1 WHERE id <= $2").await.expect("prepared");
+    assert_eq!(second.execute(&update, &[&20, &2]).await.expect("no wait"), 2);
+    let locked = "SELECT id, n FROM t WHERE id = $1 FOR UPDATE";
+    let row = second.query_one(locked, &[&3]).await.expect("no wait");
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, i32>(1)), (3, 3));
+    let deleted = second.execute("DELETE FROM t USING t u WHERE t.id = u.id AND t.id > $1", &[&1]);
+    assert_eq!(deleted.await.expect("no wait"), 2);
+    run(&second, "COMMIT").await;
+
+    assert_eq!(failure(&first, "COMMIT").await, OC000);
+    let left = rows(&first, "SELECT id, n FROM t").await;
+    assert_eq!(left, [[Some("1".to_owned()), Some("20".to_owned())]]);
+}
+
+#[tokio::test]
+async fn a_row_that_was_changed_since_the_snapshot_is_lost_at_commit() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+
+    run(&first, "BEGIN; SELECT 1 FROM t").await;
+    run(&second, "UPDATE t SET n = 20 WHERE id = 1").await;
+    assert_eq!(first.execute("UPDATE t SET n = $1", &[&10]).await.expect("no wait"), 3);
+
+    let error = first.execute("COMMIT", &[]).await.expect_err("it was overtaken");
+    assert_eq!(Failure::from(error), OC000);
+    assert_eq!(value(&first, "SELECT n FROM t WHERE id = 1").await, "20");
+}
+
+#[tokio::test]
+async fn returning_has_no_shadow_and_wins_at_once() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+
+    run(&first, "BEGIN; UPDATE t SET n = 10 WHERE id = 1").await;
+    run(&second, "BEGIN").await;
+    let changed = value(&second, "UPDATE t SET n = 20 WHERE id = 1 RETURNING n").await;
+    assert_eq!(changed, "20");
+    assert_eq!(failure(&first, "COMMIT").await, OC000);
+    run(&second, "COMMIT").await;
+
+    // A row that is lost already is a conflict of the statement.
+    run(&first, "BEGIN; SELECT 1 FROM t").await;
+    run(&second, "UPDATE t SET n = 30 WHERE id = 1").await;
+    assert_eq!(failure(&first, "UPDATE t SET n = 40 WHERE id = 1 RETURNING n").await, OC000);
+    assert_eq!(failure(&first, "SELECT 1").await.code, "25P02");
+    run(&first, "ROLLBACK").await;
+}
+
+#[tokio::test]
+async fn a_message_of_several_statements_is_one_transaction_in_a_conflict_too() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+
+    run(&first, "BEGIN; UPDATE t SET n = 10 WHERE id = 1").await;
+    run(&second, "UPDATE t SET n = 20 WHERE id = 2; UPDATE t SET n = 20 WHERE id = 1; SELECT 1")
+        .await;
+
+    assert_eq!(failure(&first, "COMMIT").await, OC000);
+    assert_eq!(value(&first, "SELECT sum(n) FROM t").await, "43");
+}
+
+#[tokio::test]
+async fn ddl_waits_neither_for_readers_nor_for_writers() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+    let third = admin(&cluster).await;
+
+    run(&first, "BEGIN; SELECT * FROM t").await;
+    run(&third, "BEGIN; UPDATE t SET n = 30").await;
+    run(&second, "ALTER TABLE t ADD COLUMN x int").await;
+
+    // The one hears of it at its next statement, the other at COMMIT.
+    assert_eq!(failure(&first, "SELECT * FROM t").await, OC001);
+    assert_eq!(failure(&third, "COMMIT").await, OC001);
+    run(&first, "ROLLBACK").await;
+    assert_eq!(value(&first, "SELECT sum(n) FROM t").await, "6");
+}
+
+#[tokio::test]
+async fn of_two_schema_changes_the_first_to_commit_wins() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+
+    run(&first, "BEGIN; ALTER TABLE t ADD COLUMN x int").await;
+    run(&second, "ALTER TABLE t ADD COLUMN y int").await;
+
+    assert_eq!(failure(&first, "COMMIT").await, OC001);
+    let columns = "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0";
+    assert_eq!(value(&first, columns).await, "id,n,y");
+}
+
+#[tokio::test]
+async fn a_reader_of_a_table_that_is_being_changed_conflicts() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+
+    run(&first, "BEGIN; ALTER TABLE t ADD COLUMN x int").await;
+    assert_eq!(failure(&second, "SELECT * FROM t").await, OC001);
+    run(&first, "COMMIT").await;
+    // Once more for the change itself, which is committed only now.
+    assert_eq!(failure(&second, "SELECT * FROM t").await, OC001);
+    run(&second, "SELECT * FROM t").await;
+}
+
+#[tokio::test]
+async fn a_stale_session_conflicts_once_and_a_fresh_one_never() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+    let prepared = second.prepare("SELECT n FROM t WHERE id = $1").await.expect("prepared");
+    second.query_one(&prepared, &[&1]).await.expect("a row");
+
+    run(&first, "CREATE INDEX ASYNC ON t (n)").await;
+    run(&first, "CREATE TABLE u (a int)").await;
+    run(&first, "INSERT INTO u VALUES (1)").await;
+    run(&admin(&cluster).await, "SELECT * FROM u").await;
+
+    let error = second.query_one(&prepared, &[&1]).await.expect_err("the schema has changed");
+    assert_eq!(Failure::from(error), OC001);
+    second.query_one(&prepared, &[&1]).await.expect("once for both changes");
+    // A change that was rolled back, or refused, is none.
+    run(&first, "BEGIN; CREATE TABLE v (a int); ROLLBACK").await;
+    failure(&first, "CREATE TABLE u (a int)").await;
+    run(&second, "SELECT 1").await;
 }

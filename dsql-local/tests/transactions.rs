@@ -139,3 +139,62 @@ async fn what_counts_the_rows_is_not_seen_by_tools() {
                      UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace";
     assert_eq!(rows(&client, in_public).await, [[Some("t".to_owned())]]);
 }
+
+#[tokio::test]
+async fn ten_mebibytes_are_too_much_at_commit() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (v text)").await;
+    let insert = "INSERT INTO t VALUES (repeat('x', 600000))";
+    let (code, message) = ("54000", "transaction size limit 10mb exceeded");
+
+    client.execute("BEGIN", &[]).await.expect("begun");
+    for _ in 0..18 {
+        client.execute(insert, &[]).await.expect("refused at COMMIT only");
+    }
+    let error = client.execute("COMMIT", &[]).await.expect_err("too much");
+    let detail = error.as_db_error().and_then(|error| error.detail()).map(str::to_owned);
+    assert_eq!(common::Failure::from(error), (code, message));
+    assert_eq!(detail.as_deref(), Some("Current transaction size 11mb > 10mb"));
+
+    // A statement by itself is its own COMMIT.
+    let all = "INSERT INTO t SELECT repeat('x', 600000) FROM generate_series(1, 18)";
+    assert_eq!(failure(&client, all).await, (code, message));
+    assert_eq!(value(&client, "SELECT count(*) FROM t").await, "0");
+}
+
+#[tokio::test]
+async fn a_transaction_grows_too_old() {
+    let mut options = dsql_local::Options::default();
+    options.transaction_lifetime = std::time::Duration::from_millis(50);
+    let cluster = dsql_local::Cluster::start(options).await.expect("a cluster starts");
+    let client = admin(&cluster).await;
+
+    for last in ["SELECT 1", "COMMIT"] {
+        run(&client, "BEGIN").await;
+        // As on DSQL, the statement that takes too long returns; the next one fails.
+        run(&client, "SELECT pg_sleep(0.1)").await;
+        let error = client.simple_query(last).await.expect_err("300 seconds are over");
+        let detail = error.as_db_error().and_then(|error| error.detail()).map(str::to_owned);
+        let expected = ("54000", "transaction age limit of 300s exceeded");
+        assert_eq!(common::Failure::from(error), expected, "{last}");
+        let detail = detail.expect("a detail");
+        assert!(detail.starts_with("Current transaction age "), "{detail}");
+        assert!(detail.ends_with("s exceeds 300s"), "{detail}");
+        run(&client, "ROLLBACK").await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_closed_after_its_lifetime() {
+    let mut options = dsql_local::Options::default();
+    options.connection_lifetime = std::time::Duration::from_millis(500);
+    let cluster = dsql_local::Cluster::start(options).await.expect("a cluster starts");
+    let client = admin(&cluster).await;
+
+    run(&client, "CREATE TABLE t (a int)").await;
+    let cut_off = client.simple_query("SELECT pg_sleep(60)").await.expect_err("it is closed");
+
+    assert!(cut_off.as_db_error().is_none(), "no words are known: {cut_off:?}");
+    run(&admin(&cluster).await, "SELECT * FROM t").await;
+}

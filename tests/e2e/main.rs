@@ -13,6 +13,7 @@ mod bad_input;
 mod clusters;
 mod data_sources;
 mod drift;
+mod examples;
 mod failed_runs;
 mod formats;
 mod functions;

@@ -35,8 +35,9 @@ jit = off
 log_min_messages = fatal
 timezone = 'UTC'
 default_transaction_isolation = 'repeatable read'
-# DSQL never waits for a lock: it answers with a conflict.
-lock_timeout = 50ms
+# DSQL never waits for a lock. The relay sees to it that nobody does; this is for what it cannot see.
+lock_timeout = 3s
+deadlock_timeout = 100ms
 ";
 
 /// An initialised data directory, not to be written to.

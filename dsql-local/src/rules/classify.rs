@@ -5,14 +5,18 @@ use squawk_syntax::ast::AstNode;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
 use super::lex::{Kind, Lexed};
+use super::shadow;
 use super::table::{ADD_COLUMN_WITH_CONSTRAINT, REFUSALS};
-use super::{Action, quoted};
+use super::{Action, Kind as Role, Shadow, quoted};
 use crate::wire::settings;
 
 #[derive(Debug, Default)]
 pub(super) struct Classified {
     pub(super) action: Action,
     pub(super) is_ddl: bool,
+    pub(super) kind: Role,
+    pub(super) shadow: Option<Shadow>,
+    pub(super) relations: Vec<String>,
 }
 
 const UNSUPPORTED: &str = "0A000";
@@ -22,11 +26,33 @@ const SYNTAX_ERROR: &str = "42601";
 const SMALLEST_CACHE: u64 = 65_536;
 
 pub(super) fn classify(statement: &Lexed<'_>) -> Classified {
-    let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "AWS"];
+    // Not AWS IAM GRANT: whether that is a change of the schema for other sessions is not recorded.
+    let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"];
     let is_ddl = starters.iter().any(|word| statement.is_word(0, word));
-    let action =
-        asynchronous(statement).or_else(|| iam(statement)).unwrap_or_else(|| by_tree(statement));
-    Classified { action, is_ddl }
+    if let Some(action) = asynchronous(statement).or_else(|| iam(statement)) {
+        return Classified { action, is_ddl, ..Classified::default() };
+    }
+    let Some(tree) = parse(statement.text) else {
+        return Classified { is_ddl, ..Classified::default() };
+    };
+    let action = by_tree(statement, &tree);
+    let kind = match tree.kind() {
+        _ if matches!(action, Action::Refuse { .. }) => Role::Session,
+        SyntaxKind::BEGIN => Role::Begin,
+        SyntaxKind::COMMIT_TRANSACTION => Role::Commit,
+        SyntaxKind::ROLLBACK_TRANSACTION => Role::Rollback,
+        SyntaxKind::SHOW | SyntaxKind::DEALLOCATE | SyntaxKind::SET_CONSTRAINTS => Role::Session,
+        _ if statement.is_word(0, "SET") || statement.is_word(0, "RESET") => Role::Session,
+        _ => Role::Other,
+    };
+    let forwarded = action == Action::Forward && !is_ddl;
+    let shadow = if forwarded { shadow::of(&tree) } else { None };
+    let relations = tree
+        .descendants()
+        .filter(|node| forwarded && node.kind() == SyntaxKind::RELATION_NAME_REF)
+        .map(|node| node.text().to_string())
+        .collect();
+    Classified { action, is_ddl, kind, shadow, relations }
 }
 
 fn refuse(code: &'static str, text: impl Into<String>) -> Action {
@@ -106,16 +132,13 @@ fn iam(statement: &Lexed<'_>) -> Option<Action> {
     Some(rewrite(format!("CALL dsql_internal.{procedure}({role}, {arn})"), tag))
 }
 
-fn by_tree(statement: &Lexed<'_>) -> Action {
-    let Some(tree) = parse(statement.text) else {
-        return Action::Forward;
-    };
-    refused_anywhere(&tree)
-        .map(|refusal| after_the_type(refusal, &tree))
-        .or_else(|| plain_index(statement, &tree))
-        .or_else(|| switched_triggers(&tree))
-        .or_else(|| session_setting(statement, &tree))
-        .or_else(|| shared_ddl(statement, &tree))
+fn by_tree(statement: &Lexed<'_>, tree: &SyntaxNode) -> Action {
+    refused_anywhere(tree)
+        .map(|refusal| after_the_type(refusal, tree))
+        .or_else(|| plain_index(statement, tree))
+        .or_else(|| switched_triggers(tree))
+        .or_else(|| session_setting(statement, tree))
+        .or_else(|| shared_ddl(statement, tree))
         .unwrap_or_default()
 }
 

@@ -4,10 +4,13 @@
 
 mod classify;
 mod lex;
+mod shadow;
 mod table;
 
 use std::borrow::Cow;
 use std::ops::Range;
+
+pub(crate) use shadow::Shadow;
 
 /// One statement of a message, and what becomes of it.
 #[derive(Debug, Default)]
@@ -20,6 +23,23 @@ pub(crate) struct Statement {
     pub(crate) characters_before: usize,
     pub(crate) action: Action,
     pub(crate) is_ddl: bool,
+    pub(crate) kind: Kind,
+    /// Its reading form, if it writes.
+    pub(crate) shadow: Option<Shadow>,
+    /// The relations it names.
+    pub(crate) relations: Vec<String>,
+}
+
+/// What a statement is to its transaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Begin,
+    Commit,
+    Rollback,
+    /// It neither reads nor writes anything but the session, or is refused whatever the session is.
+    Session,
+    #[default]
+    Other,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -57,6 +77,9 @@ pub(crate) fn translate(message: &str) -> Vec<Statement> {
                 characters_before: message[..lexed.start].chars().count(),
                 action: classified.action,
                 is_ddl: classified.is_ddl,
+                kind: classified.kind,
+                shadow: classified.shadow,
+                relations: classified.relations,
             }
         })
         .collect()

@@ -9,6 +9,9 @@ GRANT USAGE ON SCHEMA dsql_internal, sys TO PUBLIC;
 
 -- The role that AWS makes: not a superuser, owns public, may create schemas and roles.
 CREATE ROLE admin LOGIN CREATEROLE;
+
+-- The emulator's own connection comes back to what it finds locked.
+ALTER ROLE dsql_internal SET lock_timeout = '50ms';
 ALTER SCHEMA public OWNER TO admin;
 GRANT CREATE ON DATABASE postgres TO admin;
 
@@ -33,6 +36,14 @@ $$;
 CREATE FUNCTION dsql_internal.set_counter(name text, value int) RETURNS void LANGUAGE sql AS $$
   SELECT set_config('dsql_internal.' || name, value::text, true)
 $$;
+
+-- Whether a relation was made after the snapshot of the transaction: PostgreSQL's names know it, its rows do not.
+CREATE FUNCTION dsql_internal.is_hidden(name text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  relation oid := to_regclass(name);
+BEGIN
+  RETURN relation IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = relation);
+END $$;
 
 -- One DDL statement in a transaction, and no DML beside it ---------------------------------------------------------
 

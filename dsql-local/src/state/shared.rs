@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use super::clock::Clock;
+use super::conflicts::Conflicts;
 use super::database::Database;
 use super::journal::Journal;
 use crate::credentials::Credentials;
@@ -22,8 +24,17 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     /// How many sessions have logged in.
     pub(crate) sessions: AtomicUsize,
+    pub(crate) conflicts: Conflicts,
+    pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
+}
+
+/// How long things may last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) transaction_lifetime: Duration,
+    pub(crate) connection_lifetime: Duration,
 }
 
 impl Shared {

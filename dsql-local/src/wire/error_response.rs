@@ -6,7 +6,7 @@ pub(crate) const DATA_CONFLICT: &str = "change conflicts with another transactio
 pub(crate) const SCHEMA_CONFLICT: &str = "schema has been updated by another transaction (OC001)";
 
 /// The fields of an error, in the order of the wire.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ErrorResponse(Vec<(u8, String)>);
 
 impl ErrorResponse {
@@ -25,6 +25,11 @@ impl ErrorResponse {
 
     pub(crate) fn with_hint(mut self, hint: String) -> Self {
         self.0.push((b'H', hint));
+        self
+    }
+
+    pub(crate) fn with_detail(mut self, detail: String) -> Self {
+        self.0.push((b'D', detail));
         self
     }
 
@@ -101,6 +106,17 @@ impl ErrorResponse {
     /// The position is one in a text that the client has not written.
     pub(crate) fn forget_position(&mut self) {
         self.0.retain(|(name, _)| *name != b'P');
+    }
+
+    /// The position counts from a place that is so many characters further on in what the client has written.
+    pub(crate) fn move_position(&mut self, by: usize) {
+        for (name, value) in &mut self.0 {
+            if *name == b'P'
+                && let Ok(position) = value.parse::<usize>()
+            {
+                *value = (position + by).to_string();
+            }
+        }
     }
 
     /// Hides that a function of the emulator raised the error, or ran the statement that did.

@@ -3,15 +3,11 @@
 //! PostgreSQL itself ends, aborts and commits transactions, so that a fault leaves what the same fault would leave on
 //! a real cluster.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::error_response::{DATA_CONFLICT, ErrorResponse, SCHEMA_CONFLICT};
 use crate::faults::{Fault, Met, command_of};
 use crate::rules::Statement;
-
-/// A statement that fails; nobody gets to see its words.
-const FAILURE: &str = "SELECT dsql_internal.refuse('57014', 'fault')";
 
 /// A fault that has met its statement.
 #[derive(Debug)]
@@ -29,8 +25,7 @@ pub(crate) enum Sent {
     Failure,
     /// The end of the transaction that the client wants to commit.
     Rollback,
-    /// The statement in the middle of a transaction, and then a failure: if PostgreSQL met the end of the message
-    /// instead, it would take it for the end of an implicit transaction, and commit.
+    /// The statement in the middle of a transaction, which is then left open for the end of the connection to roll back.
     ItselfThenFailure,
 }
 
@@ -82,21 +77,6 @@ impl Injection {
         matches!(self.answer, Answer::HangUp | Answer::HangUpAtOnce)
     }
 
-    /// What PostgreSQL is sent in place of the statement.
-    pub(crate) fn sql<'a>(&self, statement: &'a Statement) -> Cow<'a, str> {
-        match self.sent {
-            Sent::Itself => statement.for_postgres(),
-            Sent::Failure => Cow::Borrowed(FAILURE),
-            Sent::Rollback => Cow::Borrowed("ROLLBACK"),
-            Sent::ItselfThenFailure => format!("{}; {FAILURE}", statement.for_postgres()).into(),
-        }
-    }
-
-    /// Whether the statement is the last that PostgreSQL gets to see of its message.
-    pub(crate) fn cuts(&self) -> bool {
-        !matches!(self.answer, Answer::Real | Answer::Late(_))
-    }
-
     /// How long the message waits before it is sent.
     pub(crate) fn delay(&self) -> Option<Duration> {
         match self.met.fault() {
@@ -108,9 +88,4 @@ impl Injection {
 
 fn is_end(sql: &str) -> bool {
     matches!(command_of(sql).as_str(), "COMMIT" | "ROLLBACK")
-}
-
-/// Whether the session is in a transaction block after this statement.
-pub(crate) fn is_in_block_after(sql: &str, before: bool) -> bool {
-    before && !is_end(sql) || command_of(sql) == "BEGIN"
 }

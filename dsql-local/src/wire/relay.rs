@@ -1,628 +1,366 @@
-//! The relay of a logged-in session: statements are translated on the way in, answers on the way out.
+//! The relay of a logged-in session: one message of the client after the other, and for each statement what DSQL's rules
+//! make of it.
 //!
-//! PostgreSQL's answers come in the order of the messages, so a queue of what was sent tells which answer belongs to
-//! what. Everything that neither side needs to know about passes untouched.
+//! PostgreSQL gets one statement at a time and has answered it before the next one, so that the relay can look at its
+//! transaction in between: savepoints of its own, a transaction that has to give way to another, a COMMIT that fails.
+//! The client sees none of that. A message of several statements is one transaction for PostgreSQL, and the relay puts a
+//! block around it to keep it so.
 
-use std::collections::{HashMap, VecDeque};
+mod client;
+mod conflict;
+mod extended;
+mod fault;
+mod postgres;
+mod simple;
+mod transaction;
+
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::sync::Notify;
-
+use self::client::Client;
+use self::extended::Group;
+use self::postgres::{FAILED, IDLE, Postgres};
+use self::transaction::Block;
 use super::error_response::ErrorResponse;
-use super::frame::{Frame, Reader, put_string};
-use super::injection::{self, Answer, Injection, Place, Sent};
+use super::frame::{Frame, put_string};
+use super::injection::Injection;
 use super::login::{Session, report_as_dsql};
-use crate::faults::Received;
-use crate::rules::{self, Action, Statement};
+use crate::rules::{Action, Kind, Shadow, Statement};
+use crate::state::conflicts::{self, Conflict};
 use crate::state::journal::{EntryId, Transaction};
 use crate::state::shared::Shared;
 
+/// Serves a client until it leaves, or until its connection has lived as long as DSQL lets one live (AWS
+/// documentation, "Cluster quotas and database limits": 60 minutes; no words are documented).
 pub(crate) async fn run(session: Session, number: usize, shared: &Shared) -> io::Result<()> {
-    let Session { client, backend, user } = session;
-    let (client_in, client_out) = tokio::io::split(client);
-    let (backend_in, backend_out) = tokio::io::split(backend);
-    let relay = Relay {
-        number,
-        user,
-        shared,
-        queue: Mutex::default(),
-        status: AtomicU8::new(IDLE),
-        ready: Notify::new(),
-        hung_up: Notify::new(),
-    };
-    let inward = async {
-        let ended = relay.inward(BufReader::new(client_in), backend_out).await;
-        drop(ended);
-        std::future::pending().await
-    };
-    // PostgreSQL ends the session: it finishes what it was sent, even if the client has gone, so that the journal knows
-    // what came of it and that a transaction left open is rolled back before the client sees its connection end.
-    tokio::select! {
-        never = inward => never,
-        ended = relay.outward(BufReader::new(backend_in), client_out) => ended,
+    let lifetime = shared.limits.connection_lifetime;
+    match tokio::time::timeout(lifetime, serve(session, number, shared)).await {
+        Ok(ended) => ended,
+        Err(_) => Ok(()),
     }
 }
 
-/// What `ReadyForQuery` says outside of a transaction block, and in one that has failed.
-const IDLE: u8 = b'I';
-const FAILED: u8 = b'E';
+async fn serve(session: Session, number: usize, shared: &Shared) -> io::Result<()> {
+    let Session { client, backend, user } = session;
+    let mut postgres = Postgres::new(backend);
+    let process = match postgres.query("SELECT pg_backend_pid()").await? {
+        Ok(rows) => rows.into_iter().flatten().flatten().find_map(|pid| pid.parse().ok()),
+        Err(_) => None,
+    };
+    let process: i32 = process.ok_or(io::ErrorKind::InvalidData)?;
+    let mut relay = Relay {
+        number,
+        user,
+        shared,
+        client: Client::new(client),
+        postgres,
+        process,
+        seat: Seat { shared, process, session: shared.conflicts.join(process) },
+        schema_version: None,
+        block: None,
+        group: Group::default(),
+        cancelled: None,
+        blockers: Vec::new(),
+        journal: Transaction::new(&shared.journal),
+    };
+    let ended = relay.converse().await;
+    // Before the client's end is dropped: it is not to see the connection end while its transaction lives on.
+    relay.postgres.leave().await.ok();
+    ended
+}
 
 struct Relay<'a> {
     number: usize,
     user: String,
     shared: &'a Shared,
-    queue: Mutex<VecDeque<Expected>>,
-    /// The last `ReadyForQuery`.
-    status: AtomicU8,
-    /// There is a new one.
-    ready: Notify,
-    /// A fault closes the client's connection while PostgreSQL works on.
-    hung_up: Notify,
+    client: Client,
+    postgres: Postgres,
+    /// PostgreSQL's process for this session.
+    process: i32,
+    seat: Seat<'a>,
+    /// The version of the schema that the session knows; none before its first statement.
+    schema_version: Option<u64>,
+    /// The transaction block, the client's or that of a message of several statements.
+    block: Option<Block>,
+    group: Group,
+    /// The statement under way was cancelled by the relay itself, for this conflict.
+    cancelled: Option<Conflict>,
+    /// The transactions it had waited for.
+    blockers: Vec<Arc<conflicts::Transaction>>,
+    journal: Transaction<'a>,
 }
 
-/// What PostgreSQL was sent and has not answered.
-enum Expected {
-    /// A message of the simple protocol, with its statements; ends with `ReadyForQuery`.
-    Query(VecDeque<Running>),
-    Parse(Arc<Statement>),
-    Bind(Arc<Statement>),
-    Execute(Running),
-    /// Three messages in the place of one, a refused `Parse` or a fault's `Execute`. The client is to see nothing but
-    /// the answer to the last.
-    Refused(Running),
-    /// The end of a group of the extended protocol: `ReadyForQuery`.
-    Sync,
+/// The session's place among the others, given up when it ends.
+struct Seat<'a> {
+    shared: &'a Shared,
+    process: i32,
+    session: Arc<conflicts::Session>,
 }
 
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if let Some(transaction) = self.session.transaction() {
+            transaction.end(false);
+        }
+        self.shared.conflicts.leave(self.process);
+    }
+}
+
+/// A statement that is being run.
 struct Running {
     statement: Arc<Statement>,
     entry: EntryId,
     injection: Option<Injection>,
 }
 
-/// What an error was the answer to.
-struct Failed {
-    statement: Arc<Statement>,
-    /// None if the statement has failed before its execution.
-    entry: Option<EntryId>,
-    injection: Option<Injection>,
+/// How a message or a statement in it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    GoesOn,
+    /// With an error: what follows in the message is skipped.
+    Failed,
+    /// The connection ends.
+    HangUp,
 }
 
-/// What the client has prepared: statements and portals by name.
-#[derive(Default)]
-struct Prepared {
-    statements: HashMap<String, Arc<Statement>>,
-    portals: HashMap<String, (Arc<Statement>, Option<EntryId>)>,
-    faults: Faults,
+/// What PostgreSQL has answered to a statement.
+enum Answer {
+    /// `CommandComplete`, `EmptyQueryResponse` or `PortalSuspended`.
+    Completed(Frame),
+    Failed(ErrorResponse),
 }
 
-/// What faults make of the messages to come.
-#[derive(Default)]
-struct Faults {
-    /// The message under way comes after a transaction block has begun.
-    in_block: bool,
-    /// That block has failed.
-    block_failed: bool,
-    /// How long the message under way waits.
-    delay: Option<Duration>,
-    /// The message under way is the last one.
-    cut: Option<Cut>,
-    /// After an injected error, messages up to `Sync` are skipped.
-    skipping: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    WhenAnswered,
-    AtOnce,
-}
+/// How long a statement runs before the relay asks whether it waits for a lock. The wait doubles from question to
+/// question, so that a statement that only takes long costs little.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+const LONGEST_LOOK: Duration = Duration::from_millis(200);
 
 impl Relay<'_> {
-    async fn inward(
-        &self,
-        client: impl AsyncBufRead + Unpin + BufferedInput,
-        mut backend: impl AsyncWrite + Unpin,
-    ) -> io::Result<()> {
-        let ended = self.pass_inward(client, &mut backend).await;
-        // Also on an error: PostgreSQL answers what it has got, and ends.
-        backend.shutdown().await?;
-        ended
-    }
-
-    /// Until the client leaves, or a fault takes it away.
-    async fn pass_inward(
-        &self,
-        mut client: impl AsyncBufRead + Unpin + BufferedInput,
-        backend: &mut (impl AsyncWrite + Unpin),
-    ) -> io::Result<()> {
-        let mut prepared = Prepared::default();
-        while let Some(frame) = Frame::read(&mut client).await? {
-            let kind = frame.kind;
-            if self.shared.faults.are_waiting() && self.has_open_groups() {
-                // A client may send on before it has read `ReadyForQuery`; a rule has to know what that says.
-                backend.flush().await?;
-                self.answered(&frame).await;
-            }
-            let frames = self.translate(frame, &mut prepared)?;
-            if let Some(delay) = prepared.faults.delay.take() {
-                backend.flush().await?;
-                tokio::time::sleep(delay).await;
-            }
-            for frame in frames {
-                frame.write(backend).await?;
-            }
-            if client.is_drained() || kind == b'X' || prepared.faults.cut.is_some() {
-                backend.flush().await?;
-            }
-            if prepared.faults.cut == Some(Cut::AtOnce) {
-                self.hung_up.notify_one();
-            }
-            if kind == b'X' || prepared.faults.cut.is_some() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until PostgreSQL has answered every message before this one, but for those of its own group.
-    async fn answered(&self, frame: &Frame) {
-        while matches!(frame.kind, b'Q' | b'P' | b'B' | b'E') && self.has_open_groups() {
-            self.ready.notified().await;
-        }
-    }
-
-    fn has_open_groups(&self) -> bool {
-        self.queue().iter().any(|sent| matches!(sent, Expected::Query(_) | Expected::Sync))
-    }
-
-    /// One message of the client, as PostgreSQL is to see it.
-    fn translate(&self, frame: Frame, prepared: &mut Prepared) -> io::Result<Vec<Frame>> {
-        let malformed = || io::Error::new(io::ErrorKind::InvalidData, "malformed message");
-        if prepared.faults.skipping && !matches!(frame.kind, b'S' | b'X') {
-            return Ok(Vec::new());
-        }
-        prepared.faults.skipping = false;
-        if self.queue().is_empty() {
-            let status = self.status.load(Ordering::SeqCst);
-            prepared.faults.in_block = status != IDLE;
-            prepared.faults.block_failed = status == FAILED;
-        }
-        let mut reader = Reader(&frame.body);
-        match frame.kind {
-            b'Q' => {
-                let sql = reader.string().ok_or_else(malformed)?;
-                return Ok(vec![self.query(sql, &mut prepared.faults)]);
-            }
-            b'P' => {
-                let name = reader.string().ok_or_else(malformed)?;
-                let sql = reader.string().ok_or_else(malformed)?;
-                return Ok(self
-                    .parse(name, sql, reader.0, prepared)
-                    .unwrap_or_else(|| vec![frame]));
-            }
-            b'B' => {
-                let portal = reader.string().ok_or_else(malformed)?;
-                let name = reader.string().ok_or_else(malformed)?;
-                // An unknown name is PostgreSQL's to refuse.
-                let statement = prepared.statements.get(name).cloned().unwrap_or_default();
-                prepared.portals.insert(portal.to_owned(), (Arc::clone(&statement), None));
-                self.queue().push_back(Expected::Bind(statement));
-            }
-            b'E' => {
-                let portal = reader.string().ok_or_else(malformed)?;
-                let (statement, entry) = prepared.portals.entry(portal.to_owned()).or_default();
-                // A portal that is fetched from in parts is one statement.
-                let is_first = entry.is_none();
-                let entry = *entry.get_or_insert_with(|| self.received(statement));
-                let statement = Arc::clone(statement);
-                let injection =
-                    is_first.then(|| self.meet(&statement, true, &mut prepared.faults)).flatten();
-                return Ok(self.execute(frame, Running { statement, entry, injection }, prepared));
-            }
-            // FunctionCall, too, is answered by ReadyForQuery.
-            b'S' | b'F' => self.queue().push_back(Expected::Sync),
-            _ => {}
-        }
-        Ok(vec![frame])
-    }
-
-    fn query(&self, sql: &str, faults: &mut Faults) -> Frame {
-        let mut text = String::new();
-        let mut copied = 0;
-        let mut running = VecDeque::new();
-        let mut statements = rules::translate(sql).into_iter().peekable();
-        while let Some(statement) = statements.next() {
-            text.push_str(&sql[copied..statement.range.start]);
-            copied = statement.range.end;
-            let injection = self.meet(&statement, statements.peek().is_none(), faults);
-            text.push_str(&match &injection {
-                Some(injection) => injection.sql(&statement),
-                None => statement.for_postgres(),
-            });
-            let is_cut = injection.as_ref().is_some_and(Injection::cuts);
-            let entry = self.received(&statement);
-            running.push_back(Running { statement: Arc::new(statement), entry, injection });
-            if is_cut {
-                copied = sql.len();
-                for skipped in statements.by_ref() {
-                    self.received(&skipped);
-                }
-            }
-        }
-        text.push_str(&sql[copied..]);
-        self.queue().push_back(Expected::Query(running));
-        let mut body = Vec::with_capacity(text.len() + 1);
-        put_string(&mut body, &text);
-        Frame::new(b'Q', body)
-    }
-
-    /// An `Execute`, and what a fault makes of it.
-    fn execute(&self, frame: Frame, running: Running, prepared: &mut Prepared) -> Vec<Frame> {
-        let Some(injection) = running.injection.as_ref().filter(|injection| injection.cuts())
-        else {
-            self.queue().push_back(Expected::Execute(running));
-            return vec![frame];
-        };
-        if injection.hangs_up() {
-            // PostgreSQL meets the end of the connection, and rolls back what has not ended with a `Sync`.
-            let frames = match injection.sent {
-                Sent::Itself => vec![frame, Frame::new(b'S', [])],
-                Sent::ItselfThenFailure => vec![frame],
-                Sent::Failure | Sent::Rollback => Vec::new(),
-            };
-            self.queue().push_back(Expected::Execute(running));
-            return frames;
-        }
-        prepared.faults.skipping = true;
-        if injection.sent == Sent::Itself {
-            self.queue().push_back(Expected::Execute(running));
-            return vec![frame];
-        }
-        let frames = in_three_messages(&injection.sql(&running.statement));
-        self.queue().push_back(Expected::Refused(running));
-        frames
-    }
-
-    /// Shows a statement to the fault rules. An aborted transaction block is not at their mercy: nothing is run there.
-    fn meet(&self, statement: &Statement, is_last: bool, faults: &mut Faults) -> Option<Injection> {
-        let in_block = faults.in_block;
-        faults.in_block = injection::is_in_block_after(&statement.sql, in_block);
-        let block_failed = faults.block_failed;
-        // COMMIT, like ROLLBACK, ends a block that has failed.
-        faults.block_failed &= faults.in_block;
-        if block_failed || statement.sql.is_empty() {
-            return None;
-        }
-        let received = Received { session: self.number, user: &self.user, sql: &statement.sql };
-        let met = self.shared.faults.meet(&received)?;
-        let injection = Injection::new(met, statement, Place { in_block, is_last });
-        faults.delay = injection.delay();
-        faults.cut = match injection.answer {
-            Answer::HangUp => Some(Cut::WhenAnswered),
-            Answer::HangUpAtOnce => Some(Cut::AtOnce),
-            Answer::Real | Answer::Late(_) | Answer::Error(_) => None,
-        };
-        if faults.delay.is_some() || faults.cut.is_some() {
-            self.shared.faults.report(&injection.met);
-        }
-        Some(injection)
-    }
-
-    /// `None` if the message may pass as it is.
-    fn parse(
-        &self,
-        name: &str,
-        sql: &str,
-        parameter_types: &[u8],
-        prepared: &mut Prepared,
-    ) -> Option<Vec<Frame>> {
-        let mut statements = rules::translate(sql);
-        let statement = match (statements.pop(), statements.is_empty()) {
-            (Some(only), true) => Arc::new(only),
-            // None, or several, which PostgreSQL refuses in one Parse.
-            _ => Arc::new(Statement { sql: sql.to_owned(), ..Statement::default() }),
-        };
-        prepared.statements.insert(name.to_owned(), Arc::clone(&statement));
-        match &statement.action {
-            Action::Forward => {
-                self.queue().push_back(Expected::Parse(statement));
-                None
-            }
-            Action::Rewrite { sql, .. } => {
-                let frame = parse_frame(name, sql, parameter_types);
-                self.queue().push_back(Expected::Parse(statement));
-                Some(vec![frame])
-            }
-            Action::Refuse { .. } => {
-                // DSQL refuses at Parse, and PostgreSQL can fail with our words only at Execute: so it is sent all
-                // three. It then skips what the client has sent after Parse, as it does after any error.
-                let frames = in_three_messages(&statement.for_postgres());
-                let entry = self.received(&statement);
-                let running = Running { statement, entry, injection: None };
-                self.queue().push_back(Expected::Refused(running));
-                Some(frames)
-            }
-        }
-    }
-
-    async fn outward(
-        &self,
-        mut backend: impl AsyncBufRead + Unpin + BufferedInput,
-        client: impl AsyncWrite + Unpin,
-    ) -> io::Result<()> {
-        let mut client = Some(client);
-        // The client is to see no answer any more.
-        let mut muted = false;
-        let mut transaction = Transaction::new(&self.shared.journal);
+    async fn converse(&mut self) -> io::Result<()> {
         loop {
-            let next = {
-                let mut reading = std::pin::pin!(Frame::read(&mut backend));
-                loop {
-                    tokio::select! {
-                        read = &mut reading => break read?,
-                        () = self.hung_up.notified() => client = None,
-                    }
+            self.client.flush_if_waiting().await;
+            let session = Arc::clone(&self.seat.session);
+            tokio::select! {
+                () = self.client.speaks() => {}
+                () = session.called() => {
+                    self.give_way().await?;
+                    continue;
                 }
+            }
+            let Some(frame) = self.client.read().await? else {
+                return Ok(());
             };
-            let Some(mut frame) = next else { break };
-            muted |= self.hangs_up_next();
+            let flow = match frame.kind {
+                b'X' => return Ok(()),
+                b'Q' => self.query(&frame).await?,
+                b'P' | b'B' | b'D' | b'E' | b'C' | b'H' | b'S' => self.extended(frame).await?,
+                b'F' => self.function_call(frame).await?,
+                // What is left of a COPY that has failed.
+                _ => Flow::GoesOn,
+            };
+            if flow == Flow::HangUp {
+                return Ok(());
+            }
+            self.give_way().await?;
+        }
+    }
+
+    async fn function_call(&mut self, frame: Frame) -> io::Result<Flow> {
+        self.postgres.send(&[frame]).await?;
+        loop {
+            let frame = self.postgres.read().await?;
+            let ready = frame.kind == b'Z';
+            self.client.write(&frame).await;
+            if ready {
+                return Ok(Flow::GoesOn);
+            }
+        }
+    }
+
+    /// Reads the answer to a statement and passes it on, but for its end. In the simple protocol `ReadyForQuery`
+    /// follows, and is read too.
+    async fn answer(&mut self, statement: &Statement, simple: bool) -> io::Result<Answer> {
+        // Rows that lock come one by one, and the next one may be a conflict: then they all come from the shadow.
+        let mut held = matches!(statement.shadow, Some(Shadow::Answer { .. })).then(Vec::new);
+        let mut ended = None;
+        let mut patience = FIRST_LOOK;
+        self.cancelled = None;
+        self.blockers.clear();
+        loop {
+            while !self.postgres.answers_within(patience).await? {
+                self.client.flush().await;
+                self.look_at_locks(statement).await;
+                patience = (patience * 2).min(LONGEST_LOOK);
+            }
+            let mut frame = self.postgres.read().await?;
             match frame.kind {
-                b'1' | b'2' => {
-                    if matches!(self.queue().front(), Some(Expected::Refused(_))) {
-                        continue;
-                    }
-                    self.queue().pop_front();
-                }
-                b'C' => {
-                    if let Some(running) = self.next_answered()
-                        && let Some(delay) = self.completed(&mut frame, running, &mut transaction)
-                    {
-                        tokio::time::sleep(delay).await;
-                    }
-                }
-                b'I' | b's' => {
-                    if matches!(self.queue().front(), Some(Expected::Execute(_))) {
-                        self.queue().pop_front();
-                    }
-                }
+                b'C' | b'I' | b's' => ended = Some(Answer::Completed(frame)),
                 b'E' => {
-                    if let Some(delay) = self.failed(&mut frame, &mut transaction) {
-                        tokio::time::sleep(delay).await;
-                    }
+                    let error = ErrorResponse::parse(&frame.body).unwrap_or_default();
+                    ended = Some(Answer::Failed(error));
                 }
-                b'N' => {
-                    if let Some(mut notice) = ErrorResponse::parse(&frame.body) {
-                        notice.without_internals(0);
-                        frame = notice.framed_as(b'N');
-                    }
+                // Of a shadow in the extended protocol: the client has had those of its own statement.
+                b'Z' | b'1' | b'2' | b'3' => {}
+                b'G' => {
+                    self.client.write(&frame).await;
+                    self.copy_in().await?;
                 }
-                b'S' => report_as_dsql(&mut frame),
-                b'Z' => {
-                    let status = frame.body.first().copied().unwrap_or(IDLE);
-                    transaction.ready(status != IDLE);
-                    self.status.store(status, Ordering::SeqCst);
-                    self.group_ended();
-                    self.ready.notify_one();
+                b'N' => self.pass_on_notice(&frame).await,
+                b'S' => {
+                    report_as_dsql(&mut frame);
+                    self.client.write(&frame).await;
                 }
-                _ => {}
+                _ => match &mut held {
+                    Some(held) => held.push(frame),
+                    None => self.client.write(&frame).await,
+                },
             }
-            let Some(to) = client.as_mut().filter(|_| !muted) else { continue };
-            let written = async {
-                frame.write(to).await?;
-                if backend.is_drained() { to.flush().await } else { Ok(()) }
+            let is_over = if simple { self.answer_is_over() } else { ended.is_some() };
+            if is_over && let Some(ended) = ended.take() {
+                if matches!(ended, Answer::Completed(_)) {
+                    for frame in held.into_iter().flatten() {
+                        self.client.write(&frame).await;
+                    }
+                }
+                return Ok(ended);
+            }
+        }
+    }
+
+    fn answer_is_over(&mut self) -> bool {
+        std::mem::take(&mut self.postgres.is_ready)
+    }
+
+    /// Passes the client's data to PostgreSQL until either side ends it.
+    async fn copy_in(&mut self) -> io::Result<()> {
+        loop {
+            self.client.flush().await;
+            if self.postgres.has_answered() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                answered = self.postgres.answers_within(Duration::MAX) => {
+                    answered?;
+                    return Ok(());
+                }
+                () = self.client.speaks() => {}
+            }
+            let Some(frame) = self.client.read().await? else {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             };
-            if written.await.is_err() {
-                // It has left, and PostgreSQL finishes what it was sent.
-                client = None;
+            let ends = matches!(frame.kind, b'c' | b'f');
+            // A Flush that was sent before the data was taken for a part of it, and is forgotten.
+            self.postgres.send(&[frame, Frame::new(b'H', [])][..if ends { 2 } else { 1 }]).await?;
+            if ends {
+                return Ok(());
             }
         }
-        match client {
-            Some(mut client) => client.flush().await,
-            None => Ok(()),
-        }
     }
 
-    /// Whether the statement that is answered next, or one in the same message, is one that ends the connection.
-    fn hangs_up_next(&self) -> bool {
-        let hangs_up =
-            |running: &Running| running.injection.as_ref().is_some_and(Injection::hangs_up);
-        match self.queue().front() {
-            Some(Expected::Query(statements)) => statements.iter().any(hangs_up),
-            Some(Expected::Execute(running) | Expected::Refused(running)) => hangs_up(running),
-            _ => false,
+    async fn pass_on_notice(&mut self, frame: &Frame) {
+        let Some(mut notice) = ErrorResponse::parse(&frame.body) else {
+            return;
+        };
+        // Of a block that the relay has begun, the client is not to hear.
+        if notice.code() == "25001" && self.block.as_ref().is_some_and(|block| block.is_implicit) {
+            return;
         }
+        notice.without_internals(0);
+        self.client.write(&notice.framed_as(b'N')).await;
     }
 
-    /// Gives a `CommandComplete` its DSQL words, or those of a fault, and tells how late it is to be.
-    fn completed(
-        &self,
-        frame: &mut Frame,
-        running: Running,
-        transaction: &mut Transaction<'_>,
-    ) -> Option<Duration> {
-        let Running { statement, entry, injection } = running;
-        let journal = &self.shared.journal;
-        transaction.completed(entry, Reader(&frame.body).string().unwrap_or_default());
-        if let Action::Rewrite { tag, .. } = statement.action {
+    /// Passes on the end of a statement's answer, with DSQL's command tag.
+    async fn complete(&mut self, statement: &Statement, mut frame: Frame) {
+        if let (b'C', Action::Rewrite { .. }) = (frame.kind, &statement.action) {
             frame.body.clear();
-            put_string(&mut frame.body, tag);
+            put_string(&mut frame.body, dsql_tag(statement, ""));
         }
-        let tag = Reader(&frame.body).string().unwrap_or_default();
-        let Some(injection) = injection else {
-            journal.completed(entry, tag);
-            return None;
-        };
-        if injection.sent != Sent::Rollback {
-            journal.completed(entry, tag);
+        for aside in self.postgres.take_asides() {
+            self.client.write(&aside).await;
         }
-        match injection.answer {
-            Answer::Error(error) => {
-                self.shared.faults.report(&injection.met);
-                journal.failed(entry, error.code());
-                *frame = error.frame();
-                None
-            }
-            Answer::Late(delay) => {
-                self.shared.faults.report(&injection.met);
-                Some(delay)
-            }
-            Answer::Real | Answer::HangUp | Answer::HangUpAtOnce => None,
-        }
+        self.client.write(&frame).await;
     }
 
-    /// The statement that a `CommandComplete` is about.
-    fn next_answered(&self) -> Option<Running> {
-        let mut queue = self.queue();
-        match queue.front_mut()? {
-            Expected::Query(statements) => statements.pop_front(),
-            Expected::Execute(_) | Expected::Refused(_) => match queue.pop_front() {
-                Some(Expected::Execute(running) | Expected::Refused(running)) => Some(running),
-                _ => None,
-            },
-            _ => None,
+    /// Notes an error and passes it on.
+    async fn fail(&mut self, entry: Option<EntryId>, error: &ErrorResponse) {
+        self.journal.failed(entry);
+        if let Some(entry) = entry {
+            self.shared.journal.failed(entry, error.code());
         }
+        for aside in self.postgres.take_asides() {
+            self.client.write(&aside).await;
+        }
+        self.client.write(&error.frame()).await;
     }
 
-    /// Notes what failed, gives DSQL's words for it or those of a fault, and tells how late they are to be.
-    fn failed(&self, frame: &mut Frame, transaction: &mut Transaction<'_>) -> Option<Duration> {
-        let mut error = ErrorResponse::parse(&frame.body)?;
-        let Some(Failed { statement, entry, injection }) = self.take_failed() else {
-            transaction.failed(None);
-            error.conflicts_as_dsql(false);
-            error.without_internals(0);
-            *frame = error.frame();
-            return None;
-        };
-        let mut late = None;
-        let mut injected = None;
-        match injection {
-            // Nobody is to know that a failure stood in for the statement.
-            Some(injection) if injection.sent == Sent::Failure && injection.hangs_up() => {
-                transaction.failed(None);
-                return None;
-            }
-            Some(Injection { met, sent, answer: Answer::Error(words) }) => {
-                if sent == Sent::Failure {
-                    self.shared.faults.report(&met);
-                    injected = Some(words);
-                } else {
-                    // The statement has an error of its own.
-                    self.shared.faults.put_back(met);
-                }
-            }
-            Some(Injection { met, answer: Answer::Late(delay), .. }) => {
-                self.shared.faults.report(&met);
-                late = Some(delay);
-            }
-            _ => {}
-        }
-        let error = injected.unwrap_or_else(|| {
-            error.conflicts_as_dsql(statement.is_ddl);
-            error.keys_as_dsql();
-            if statement.action != Action::Forward {
-                error.forget_position();
-            }
-            error.without_internals(statement.characters_before);
-            error
-        });
-        let entry = entry.unwrap_or_else(|| self.received(&statement));
-        transaction.failed(Some(entry));
-        self.shared.journal.failed(entry, error.code());
-        *frame = error.frame();
-        late
-    }
-
-    /// After an error PostgreSQL skips the rest of a query, or of a group up to its `Sync`.
-    fn take_failed(&self) -> Option<Failed> {
-        let mut queue = self.queue();
-        if let Some(Expected::Query(statements)) = queue.front_mut() {
-            let failed = statements.pop_front().map(Failed::from);
-            statements.drain(..).for_each(|skipped| self.skipped(skipped));
-            return failed;
-        }
-        let mut failed: Option<Failed> = None;
-        while !matches!(queue.front(), None | Some(Expected::Sync)) {
-            match queue.pop_front() {
-                Some(Expected::Parse(statement) | Expected::Bind(statement)) => {
-                    failed.get_or_insert(Failed { statement, entry: None, injection: None });
-                }
-                Some(Expected::Execute(running) | Expected::Refused(running)) => {
-                    if failed.is_some() {
-                        self.skipped(running);
-                    } else {
-                        failed = Some(running.into());
-                    }
-                }
-                Some(Expected::Query(_) | Expected::Sync) | None => {}
-            }
-        }
-        failed
-    }
-
-    /// A fault whose statement was not run has not happened, unless it has ended the connection already.
-    fn skipped(&self, running: Running) {
-        if let Some(Injection { met, answer: Answer::Error(_) | Answer::Late(_), .. }) =
-            running.injection
+    /// PostgreSQL's error in DSQL's words. A position counts from the beginning of the statement, which is not where the
+    /// client's message begins.
+    fn in_dsql_words(&self, statement: &Statement, mut error: ErrorResponse) -> ErrorResponse {
+        if error.code() == "57014"
+            && let Some(conflict) = self.cancelled
         {
-            self.shared.faults.put_back(met);
+            return conflict_error(conflict);
         }
+        error.conflicts_as_dsql(statement.is_ddl);
+        error.keys_as_dsql();
+        if statement.action == Action::Forward {
+            error.move_position(statement.characters_before);
+        } else {
+            error.forget_position();
+        }
+        error.without_internals(statement.characters_before);
+        error
     }
 
-    fn group_ended(&self) {
-        let mut queue = self.queue();
-        while let Some(ended) = queue.pop_front() {
-            if matches!(ended, Expected::Query(_) | Expected::Sync) {
-                return;
-            }
+    /// A statement of the relay's own, wherever in the protocol the session is.
+    async fn own(&mut self, sql: &str) -> io::Result<Result<postgres::Rows, ErrorResponse>> {
+        if !self.group.is_open {
+            return self.postgres.query(sql).await;
         }
+        let done = self.postgres.execute(sql).await?;
+        if done.is_err() {
+            self.postgres.sync().await?;
+        }
+        Ok(done)
+    }
+
+    async fn ready_for_query(&mut self) {
+        let status = self.postgres.status;
+        self.journal.ready(status != IDLE);
+        for aside in self.postgres.take_asides() {
+            self.client.write(&aside).await;
+        }
+        self.client.write(&Frame::new(b'Z', [status])).await;
+    }
+
+    fn has_failed(&self) -> bool {
+        self.postgres.status == FAILED
     }
 
     fn received(&self, statement: &Statement) -> EntryId {
         self.shared.journal.received(self.number, &statement.sql)
     }
+}
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Expected>> {
-        // No code panics while it holds the lock, and a session has a queue of its own.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+fn conflict_error(conflict: Conflict) -> ErrorResponse {
+    let message = match conflict {
+        Conflict::Data => super::error_response::DATA_CONFLICT,
+        Conflict::Schema => super::error_response::SCHEMA_CONFLICT,
+    };
+    ErrorResponse::error("40001", message)
+}
+
+/// DSQL's command tag for PostgreSQL's.
+fn dsql_tag<'a>(statement: &Statement, tag: &'a str) -> &'a str {
+    match statement.action {
+        Action::Rewrite { tag, .. } => tag,
+        Action::Forward | Action::Refuse { .. } => tag,
     }
 }
 
-impl From<Running> for Failed {
-    fn from(Running { statement, entry, injection }: Running) -> Self {
-        Self { statement, entry: Some(entry), injection }
-    }
-}
-
-/// A statement without parameters, in the unnamed statement and portal.
-fn in_three_messages(sql: &str) -> Vec<Frame> {
-    vec![
-        parse_frame("", sql, &[0, 0]),
-        // Portal and statement unnamed; no formats, no parameters, no result formats.
-        Frame::new(b'B', [0; 8]),
-        // The unnamed portal, all rows.
-        Frame::new(b'E', [0; 5]),
-    ]
-}
-
-fn parse_frame(name: &str, sql: &str, parameter_types: &[u8]) -> Frame {
-    let mut body = Vec::new();
-    put_string(&mut body, name);
-    put_string(&mut body, sql);
-    body.extend_from_slice(parameter_types);
-    Frame::new(b'P', body)
-}
-
-/// Whether reading on would wait for the peer: the moment to send what was written.
-trait BufferedInput {
-    fn is_drained(&self) -> bool;
-}
-
-impl<T: tokio::io::AsyncRead> BufferedInput for BufReader<T> {
-    fn is_drained(&self) -> bool {
-        self.buffer().is_empty()
-    }
+/// What a session does to itself, or a refusal: nothing that the schema could be in conflict with.
+fn is_checked(statement: &Statement) -> bool {
+    statement.kind == Kind::Other && !statement.sql.is_empty()
 }

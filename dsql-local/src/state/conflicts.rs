@@ -1,0 +1,187 @@
+//! Who is in conflict with whom: the sessions with their open transactions, and the version of the schema.
+//!
+//! DSQL has no locks. PostgreSQL has, so a statement that meets one asks the holder's session to give way: it takes back
+//! all that its transaction has done, which frees the locks, and the transaction is doomed: it goes on, and its COMMIT
+//! fails. Thus the first to commit wins, as on DSQL.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+
+/// The two conflicts of DSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// OC000: a row.
+    Data,
+    /// OC001: the schema.
+    Schema,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Conflicts {
+    /// How many changes of the schema have been committed.
+    schema_version: AtomicU64,
+    /// By the process id of their PostgreSQL backend.
+    sessions: Mutex<HashMap<i32, Arc<Session>>>,
+}
+
+impl Conflicts {
+    pub(crate) fn schema_version(&self) -> u64 {
+        self.schema_version.load(Ordering::SeqCst)
+    }
+
+    /// A change of the schema has been committed; gives the new version.
+    pub(crate) fn schema_changed(&self) -> u64 {
+        self.schema_version.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub(crate) fn join(&self, process: i32) -> Arc<Session> {
+        let session = Arc::new(Session::default());
+        self.sessions().insert(process, Arc::clone(&session));
+        session
+    }
+
+    pub(crate) fn leave(&self, process: i32) {
+        self.sessions().remove(&process);
+    }
+
+    pub(crate) fn session(&self, process: i32) -> Option<Arc<Session>> {
+        self.sessions().get(&process).cloned()
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<i32, Arc<Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What others see of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    transaction: Mutex<Option<Arc<Transaction>>>,
+    asked: Mutex<Vec<Request>>,
+    called: Notify,
+}
+
+/// A transaction is to give way.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) transaction: Arc<Transaction>,
+    pub(crate) conflict: Conflict,
+    done: oneshot::Sender<()>,
+}
+
+impl Request {
+    /// It has, or is over anyway.
+    pub(crate) fn fulfilled(self) {
+        // Who asked may have stopped waiting.
+        self.done.send(()).ok();
+    }
+}
+
+impl Session {
+    /// The transaction block that it is in.
+    pub(crate) fn transaction(&self) -> Option<Arc<Transaction>> {
+        self.transaction.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn begin(&self) -> Arc<Transaction> {
+        let transaction = Arc::new(Transaction::default());
+        *self.transaction.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Arc::clone(&transaction));
+        transaction
+    }
+
+    pub(crate) fn end(&self) {
+        *self.transaction.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Asks its transaction to give way; the receiver hears when it has.
+    pub(crate) fn ask(
+        &self,
+        transaction: Arc<Transaction>,
+        conflict: Conflict,
+    ) -> oneshot::Receiver<()> {
+        let (done, waiting) = oneshot::channel();
+        self.requests().push(Request { transaction, conflict, done });
+        self.called.notify_one();
+        waiting
+    }
+
+    /// Waits until it is asked for something.
+    pub(crate) async fn called(&self) {
+        self.called.notified().await;
+    }
+
+    pub(crate) fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.requests())
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Vec<Request>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What others see of a transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    /// 0 while it is open, 1 when it was committed, 2 when it was rolled back.
+    state: AtomicU8,
+    changes_schema: AtomicBool,
+}
+
+impl Transaction {
+    pub(crate) fn was_committed(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == 1
+    }
+
+    pub(crate) fn end(&self, committed: bool) {
+        self.state.store(if committed { 1 } else { 2 }, Ordering::SeqCst);
+    }
+
+    pub(crate) fn changes_schema(&self) -> bool {
+        self.changes_schema.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_changes_schema(&self) {
+        self.changes_schema.store(true, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_hears_when_the_transaction_has_given_way() {
+        let conflicts = Conflicts::default();
+        let session = conflicts.join(7);
+        let transaction = session.begin();
+
+        let waiting = conflicts.session(7).expect("it has joined").ask(transaction, Conflict::Data);
+        session.called().await;
+        let requests = session.take_requests();
+        assert_eq!(requests.len(), 1);
+        assert_eq!(requests[0].conflict, Conflict::Data);
+        requests.into_iter().for_each(Request::fulfilled);
+
+        assert!(waiting.await.is_ok());
+        assert!(session.take_requests().is_empty());
+        conflicts.leave(7);
+        assert!(conflicts.session(7).is_none());
+    }
+
+    #[test]
+    fn the_outcome_of_a_transaction_stays_known() {
+        let session = Session::default();
+        let (first, second) = (session.begin(), session.begin());
+        first.end(true);
+        second.end(false);
+        session.end();
+
+        assert!(first.was_committed());
+        assert!(!second.was_committed());
+        assert!(session.transaction().is_none());
+    }
+}

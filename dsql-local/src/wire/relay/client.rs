@@ -1,0 +1,77 @@
+//! The relay's end of the connection to the client.
+
+use std::io;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
+
+use super::super::frame::Frame;
+use super::super::login;
+
+/// What is written to a client that has gone, or that a fault keeps in the dark, goes nowhere: PostgreSQL finishes what
+/// it was sent all the same.
+pub(super) struct Client {
+    ends: Option<Ends>,
+    muted: bool,
+}
+
+struct Ends {
+    input: BufReader<ReadHalf<login::Client>>,
+    output: WriteHalf<login::Client>,
+}
+
+impl Client {
+    pub(super) fn new(client: login::Client) -> Self {
+        let (input, output) = tokio::io::split(client);
+        Self { ends: Some(Ends { input: BufReader::new(input), output }), muted: false }
+    }
+
+    /// Waits until there is something to read, or the client has gone. Nothing is lost if it is given up.
+    pub(super) async fn speaks(&mut self) {
+        if let Some(ends) = &mut self.ends {
+            // An error shows when it is read.
+            ends.input.fill_buf().await.ok();
+        }
+    }
+
+    /// The next message, or `None` if it has gone. It is not answered before it has all that was written so far.
+    pub(super) async fn read(&mut self) -> io::Result<Option<Frame>> {
+        match &mut self.ends {
+            Some(ends) => Frame::read(&mut ends.input).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn write(&mut self, frame: &Frame) {
+        if self.muted {
+            return;
+        }
+        if let Some(ends) = &mut self.ends
+            && frame.write(&mut ends.output).await.is_err()
+        {
+            self.ends = None;
+        }
+    }
+
+    /// Before waiting for the client: it may wait for the relay.
+    pub(super) async fn flush(&mut self) {
+        if let Some(ends) = &mut self.ends
+            && ends.output.flush().await.is_err()
+        {
+            self.ends = None;
+        }
+    }
+
+    pub(super) async fn flush_if_waiting(&mut self) {
+        if self.ends.as_ref().is_some_and(|ends| ends.input.buffer().is_empty()) {
+            self.flush().await;
+        }
+    }
+
+    pub(super) fn mute(&mut self) {
+        self.muted = true;
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.ends = None;
+    }
+}

@@ -1,0 +1,150 @@
+//! Faults that a test has asked for, at the statement they were asked for.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Flow, Relay, Running};
+use crate::faults::Received;
+use crate::rules::Statement;
+use crate::wire::error_response::ErrorResponse;
+use crate::wire::frame::{Frame, Reader};
+use crate::wire::injection::{Answer, Injection, Place, Sent};
+
+impl Relay<'_> {
+    /// Shows a statement to the fault rules. An aborted transaction block is not at their mercy: nothing is run there.
+    pub(super) async fn meet(&mut self, statement: &Statement, is_last: bool) -> Option<Injection> {
+        if self.has_failed() || statement.sql.is_empty() {
+            return None;
+        }
+        let received = Received { session: self.number, user: &self.user, sql: &statement.sql };
+        let met = self.shared.faults.meet(&received)?;
+        let in_block = self.block.as_ref().is_some_and(|block| !block.is_implicit);
+        let injection = Injection::new(met, statement, Place { in_block, is_last });
+        match injection.answer {
+            Answer::HangUp => self.client.mute(),
+            Answer::HangUpAtOnce => self.client.hang_up(),
+            Answer::Real | Answer::Late(_) | Answer::Error(_) => {}
+        }
+        let delay = injection.delay();
+        if delay.is_some() || injection.hangs_up() {
+            self.shared.faults.report(&injection.met);
+        }
+        if let Some(delay) = delay {
+            self.client.flush().await;
+            tokio::time::sleep(delay).await;
+        }
+        Some(injection)
+    }
+
+    /// A fault in the place of the statement; `None` if the statement is to be run.
+    pub(super) async fn instead(&mut self, running: &Running) -> io::Result<Option<Flow>> {
+        let Some(injection) = &running.injection else {
+            return Ok(None);
+        };
+        let Answer::Error(error) = &injection.answer else {
+            let is_seen = injection.sent != Sent::Failure;
+            return Ok((!is_seen).then_some(Flow::HangUp));
+        };
+        match injection.sent {
+            Sent::Itself | Sent::ItselfThenFailure => return Ok(None),
+            Sent::Failure => {
+                self.own("SELECT dsql_internal.refuse('57014', 'fault')").await?.ok();
+                self.fail(Some(running.entry), error).await;
+            }
+            Sent::Rollback => {
+                self.own("ROLLBACK").await?.ok();
+                self.ended(false);
+                self.journal.completed(running.entry, "ROLLBACK");
+                self.shared.journal.failed(running.entry, error.code());
+                self.client.write(&error.frame()).await;
+            }
+        }
+        self.shared.faults.report(&injection.met);
+        Ok(Some(Flow::Failed))
+    }
+
+    /// Passes on the end of a statement, or what a fault makes of it. `commit` ends the transaction that ends with the
+    /// statement.
+    pub(super) async fn conclude(
+        &mut self,
+        running: Running,
+        ended: Result<Frame, ErrorResponse>,
+    ) -> io::Result<Flow> {
+        let Running { statement, entry, injection } = running;
+        match ended {
+            Ok(frame) => self.conclude_success(&statement, entry, injection, frame).await,
+            Err(error) => {
+                let hangs_up = injection.as_ref().is_some_and(Injection::hangs_up);
+                if let Some(Injection { met, answer, .. }) = injection {
+                    match answer {
+                        Answer::Late(delay) => {
+                            self.shared.faults.report(&met);
+                            tokio::time::sleep(delay).await;
+                        }
+                        // The statement has an error of its own.
+                        Answer::Error(_) => self.shared.faults.put_back(met),
+                        Answer::Real | Answer::HangUp | Answer::HangUpAtOnce => {}
+                    }
+                }
+                self.fail(Some(entry), &error).await;
+                Ok(if hangs_up { Flow::HangUp } else { Flow::Failed })
+            }
+        }
+    }
+
+    async fn conclude_success(
+        &mut self,
+        statement: &Arc<Statement>,
+        entry: crate::state::journal::EntryId,
+        injection: Option<Injection>,
+        frame: Frame,
+    ) -> io::Result<Flow> {
+        if frame.kind != b'C' {
+            self.complete(statement, frame).await;
+            return Ok(Flow::GoesOn);
+        }
+        let tag = Reader(&frame.body).string().unwrap_or_default().to_owned();
+        self.journal.completed(entry, &tag);
+        self.shared.journal.completed(entry, super::dsql_tag(statement, &tag));
+        let Some(Injection { met, sent, answer }) = injection else {
+            self.complete(statement, frame).await;
+            return Ok(Flow::GoesOn);
+        };
+        match answer {
+            Answer::Real => self.complete(statement, frame).await,
+            Answer::Late(delay) => {
+                self.client.flush().await;
+                tokio::time::sleep(delay).await;
+                self.shared.faults.report(&met);
+                self.complete(statement, frame).await;
+            }
+            Answer::Error(error) => {
+                self.end_with_statement().await?;
+                self.shared.faults.report(&met);
+                self.shared.journal.failed(entry, error.code());
+                self.client.write(&error.frame()).await;
+                return Ok(Flow::Failed);
+            }
+            Answer::HangUp | Answer::HangUpAtOnce => {
+                if sent == Sent::Itself {
+                    self.end_with_statement().await?;
+                }
+                return Ok(Flow::HangUp);
+            }
+        }
+        Ok(Flow::GoesOn)
+    }
+
+    /// Commits what the statement was the end of.
+    async fn end_with_statement(&mut self) -> io::Result<()> {
+        if self.block.as_ref().is_some_and(|block| block.is_implicit) {
+            // Whether it could commit, nobody gets to know here.
+            self.commit_implicitly().await?;
+        }
+        if self.group.is_open && self.block.is_none() {
+            self.postgres.sync().await?;
+        }
+        self.journal.ready(self.postgres.status != super::IDLE);
+        Ok(())
+    }
+}

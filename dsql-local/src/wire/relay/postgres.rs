@@ -1,0 +1,208 @@
+//! The relay's end of the connection to PostgreSQL, and the statements of its own that it runs there.
+//!
+//! A statement of its own leaves no trace for the client: its answers end here.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
+
+use super::super::error_response::ErrorResponse;
+use super::super::frame::{Frame, Reader, put_string};
+use super::super::login::Backend;
+
+/// Outside of a transaction block, in one, and in one that has failed.
+pub(super) const IDLE: u8 = b'I';
+pub(super) const FAILED: u8 = b'E';
+
+/// The name of own prepared statements and portals; a client cannot have it, for it holds a control character.
+pub(super) const OWN: &str = "\u{1}dsql";
+
+/// Rows as text.
+pub(super) type Rows = Vec<Vec<Option<String>>>;
+
+pub(super) struct Postgres {
+    input: BufReader<ReadHalf<Backend>>,
+    output: WriteHalf<Backend>,
+    /// The last `ReadyForQuery`.
+    pub(super) status: u8,
+    /// It was read, and nobody has asked since.
+    pub(super) is_ready: bool,
+    /// Parameters that own statements have changed, as by taking a `SET LOCAL` back: the client has to hear of them.
+    asides: Vec<Frame>,
+}
+
+impl Postgres {
+    pub(super) fn new(backend: Backend) -> Self {
+        let (input, output) = tokio::io::split(backend);
+        Self {
+            input: BufReader::new(input),
+            output,
+            status: IDLE,
+            is_ready: false,
+            asides: Vec::new(),
+        }
+    }
+
+    pub(super) async fn send(&mut self, frames: &[Frame]) -> io::Result<()> {
+        self.is_ready = false;
+        for frame in frames {
+            frame.write(&mut self.output).await?;
+        }
+        self.output.flush().await
+    }
+
+    pub(super) async fn read(&mut self) -> io::Result<Frame> {
+        let frame = Frame::read(&mut self.input).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if frame.kind == b'Z' {
+            self.status = frame.body.first().copied().unwrap_or(IDLE);
+            self.is_ready = true;
+        }
+        Ok(frame)
+    }
+
+    /// Whether there is something to read before `patience` is over.
+    pub(super) async fn answers_within(&mut self, patience: Duration) -> io::Result<bool> {
+        if self.has_answered() {
+            return Ok(true);
+        }
+        match tokio::time::timeout(patience, self.input.fill_buf()).await {
+            Ok(read) => read.map(|_| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        !self.input.buffer().is_empty()
+    }
+
+    pub(super) fn take_asides(&mut self) -> Vec<Frame> {
+        std::mem::take(&mut self.asides)
+    }
+
+    /// Own statements, between messages of the simple protocol. Nothing prepared without a name survives it.
+    pub(super) async fn query(&mut self, sql: &str) -> io::Result<Result<Rows, ErrorResponse>> {
+        let mut body = Vec::with_capacity(sql.len() + 1);
+        put_string(&mut body, sql);
+        self.send(&[Frame::new(b'Q', body)]).await?;
+        self.rows_up_to_ready().await
+    }
+
+    /// An own statement inside a group of the extended protocol, which it does not end, and whose statements and
+    /// portals it leaves alone. After an error PostgreSQL waits for a `Sync`.
+    pub(super) async fn execute(&mut self, sql: &str) -> io::Result<Result<Rows, ErrorResponse>> {
+        self.send(&[
+            // What has failed is still there.
+            Frame::new(b'C', named(b'P', OWN)),
+            Frame::new(b'C', named(b'S', OWN)),
+            parse(OWN, sql, &[0, 0]),
+            bind(OWN, OWN, &[0; 6]),
+            execute(OWN),
+            Frame::new(b'C', named(b'P', OWN)),
+            Frame::new(b'C', named(b'S', OWN)),
+            Frame::new(b'H', []),
+        ])
+        .await?;
+        let (mut rows, mut closed) = (Rows::new(), 0);
+        while closed < 4 {
+            let frame = self.read().await?;
+            match frame.kind {
+                b'D' => rows.push(row(&frame.body)),
+                b'E' => return Ok(Err(ErrorResponse::parse(&frame.body).unwrap_or_default())),
+                b'S' => self.asides.push(frame),
+                b'3' => closed += 1,
+                _ => {}
+            }
+        }
+        Ok(Ok(rows))
+    }
+
+    /// Ends a group of the extended protocol.
+    pub(super) async fn sync(&mut self) -> io::Result<()> {
+        self.send(&[Frame::new(b'S', [])]).await?;
+        // An error of the end itself is the client's business only at its own Sync.
+        self.rows_up_to_ready().await.map(drop)
+    }
+
+    /// What is answered up to `ReadyForQuery`: the rows, or the error.
+    pub(super) async fn rows_up_to_ready(&mut self) -> io::Result<Result<Rows, ErrorResponse>> {
+        let (mut rows, mut error) = (Rows::new(), None);
+        loop {
+            let frame = self.read().await?;
+            match frame.kind {
+                b'D' => rows.push(row(&frame.body)),
+                b'E' => error = Some(ErrorResponse::parse(&frame.body).unwrap_or_default()),
+                b'S' => self.asides.push(frame),
+                b'Z' => return Ok(error.map_or(Ok(rows), Err)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Leaves, and waits until PostgreSQL has ended the session: an open transaction is rolled back by then.
+    pub(super) async fn leave(&mut self) -> io::Result<()> {
+        self.send(&[Frame::new(b'X', [])]).await?;
+        while Frame::read(&mut self.input).await?.is_some() {}
+        Ok(())
+    }
+}
+
+pub(super) fn parse(name: &str, sql: &str, parameter_types: &[u8]) -> Frame {
+    let mut body = Vec::new();
+    put_string(&mut body, name);
+    put_string(&mut body, sql);
+    body.extend_from_slice(parameter_types);
+    Frame::new(b'P', body)
+}
+
+/// `rest` is what follows the names: formats, parameters, result formats.
+pub(super) fn bind(portal: &str, statement: &str, rest: &[u8]) -> Frame {
+    let mut body = Vec::new();
+    put_string(&mut body, portal);
+    put_string(&mut body, statement);
+    body.extend_from_slice(rest);
+    Frame::new(b'B', body)
+}
+
+/// All rows of a portal.
+pub(super) fn execute(portal: &str) -> Frame {
+    let mut body = Vec::new();
+    put_string(&mut body, portal);
+    body.extend_from_slice(&[0; 4]);
+    Frame::new(b'E', body)
+}
+
+/// A statement with values of its own, from its preparation to its end and to `ReadyForQuery`.
+///
+/// Under the relay's own name: what a client has prepared and bound without a name is still there afterwards.
+pub(super) fn bound(sql: &str, parameter_types: &[u8], values: &[u8]) -> Vec<Frame> {
+    vec![
+        Frame::new(b'C', named(b'P', OWN)),
+        Frame::new(b'C', named(b'S', OWN)),
+        parse(OWN, sql, parameter_types),
+        bind(OWN, OWN, values),
+        execute(OWN),
+        Frame::new(b'C', named(b'P', OWN)),
+        Frame::new(b'C', named(b'S', OWN)),
+        Frame::new(b'S', []),
+    ]
+}
+
+/// The body of a `Describe` or a `Close`.
+pub(super) fn named(kind: u8, name: &str) -> Vec<u8> {
+    let mut body = vec![kind];
+    put_string(&mut body, name);
+    body
+}
+
+fn row(body: &[u8]) -> Vec<Option<String>> {
+    let mut reader = Reader(body);
+    let count = reader.bytes(2).map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
+    (0..count)
+        .map(|_| {
+            let length = reader.u32()?;
+            let value = reader.bytes(usize::try_from(length).ok()?)?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        })
+        .collect()
+}

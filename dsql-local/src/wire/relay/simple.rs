@@ -1,0 +1,176 @@
+//! The simple protocol: a message of statements.
+
+use std::io;
+use std::sync::Arc;
+
+use super::postgres::{IDLE, parse};
+use super::{Answer, Flow, Relay, Running, is_checked};
+use crate::rules::{self, Kind, Statement};
+use crate::wire::error_response::ErrorResponse;
+use crate::wire::frame::{Frame, Reader, put_string};
+
+impl Relay<'_> {
+    pub(super) async fn query(&mut self, frame: &Frame) -> io::Result<Flow> {
+        let malformed = || io::Error::new(io::ErrorKind::InvalidData, "malformed message");
+        let sql = Reader(&frame.body).string().ok_or_else(malformed)?;
+        let statements = rules::translate(sql);
+        if statements.is_empty() {
+            self.postgres.send(std::slice::from_ref(frame)).await?;
+            if let Answer::Completed(frame) = self.answer(&Statement::default(), true).await? {
+                self.client.write(&frame).await;
+            }
+            self.ready_for_query().await;
+            return Ok(Flow::GoesOn);
+        }
+        let syntax_error = self.syntax_error(sql, &statements).await?;
+        let mut flow = Flow::GoesOn;
+        // All of them were received, whatever becomes of the first ones.
+        let entries: Vec<_> = statements.iter().map(|statement| self.received(statement)).collect();
+        if let Some(error) = syntax_error {
+            self.fail(entries.first().copied(), &error).await;
+            flow = Flow::Failed;
+        }
+        let mut left = statements.into_iter().map(Arc::new).zip(entries).peekable();
+        while let (Flow::GoesOn, Some((statement, entry))) = (flow, left.next()) {
+            flow = self.run_simply(statement, entry, left.peek().is_none()).await?;
+        }
+        if flow == Flow::HangUp {
+            return Ok(flow);
+        }
+        if self.block.as_ref().is_some_and(|block| block.is_implicit) {
+            if flow == Flow::Failed {
+                self.own("ROLLBACK").await?.ok();
+                self.ended(false);
+            } else if let Some(error) = self.commit_implicitly().await? {
+                self.fail(None, &error).await;
+            }
+        }
+        self.ready_for_query().await;
+        Ok(flow)
+    }
+
+    /// PostgreSQL reads a message to its end before it runs the first statement. Outside of a block, because asking
+    /// fails, and would fail the block.
+    async fn syntax_error(
+        &mut self,
+        sql: &str,
+        statements: &[Statement],
+    ) -> io::Result<Option<ErrorResponse>> {
+        if statements.len() < 2 || self.postgres.status != IDLE {
+            return Ok(None);
+        }
+        let (mut text, mut copied) = (String::new(), 0);
+        for statement in statements {
+            text.push_str(&sql[copied..statement.range.start]);
+            text.push_str(&statement.for_postgres());
+            copied = statement.range.end;
+        }
+        text.push_str(&sql[copied..]);
+        self.postgres.send(&[parse("", &text, &[0, 0]), Frame::new(b'S', [])]).await?;
+        let answered = self.postgres.rows_up_to_ready().await?;
+        // A prepared statement is one statement: that is what it says to several that it can read.
+        let several = "cannot insert multiple commands into a prepared statement";
+        Ok(answered.err().filter(|error| error.message() != several && error.code() == "42601"))
+    }
+
+    async fn run_simply(
+        &mut self,
+        statement: Arc<Statement>,
+        entry: crate::state::journal::EntryId,
+        is_last: bool,
+    ) -> io::Result<Flow> {
+        let is_idle = self.postgres.status == IDLE;
+        if is_idle && !is_last && statement.kind != Kind::Begin {
+            self.begin_implicitly().await?;
+        }
+        let injection = self.meet(&statement, is_last).await;
+        let running = Running { statement, entry, injection };
+        if let Some(flow) = self.instead(&running).await? {
+            return Ok(flow);
+        }
+        let ended = self.ask_simply(&Arc::clone(&running.statement)).await?;
+        self.conclude(running, ended).await
+    }
+
+    /// Runs a statement by DSQL's rules; its rows are passed on, and its end is not yet.
+    async fn ask_simply(
+        &mut self,
+        statement: &Statement,
+    ) -> io::Result<Result<Frame, ErrorResponse>> {
+        if let Some(error) = self.before(statement).await? {
+            return Ok(Err(error));
+        }
+        let is_guarded = self.guard(statement).await?;
+        let mut body = Vec::new();
+        put_string(&mut body, &statement.for_postgres());
+        self.postgres.send(&[Frame::new(b'Q', body)]).await?;
+        match self.answer(statement, true).await? {
+            Answer::Completed(frame) => {
+                self.after(statement, &frame).await?;
+                Ok(Ok(frame))
+            }
+            Answer::Failed(error) if is_guarded && self.is_overtaken(statement, &error) => {
+                self.shadow_simply(statement).await
+            }
+            Answer::Failed(error) => Ok(Err(self.after_error(statement, error))),
+        }
+    }
+
+    /// What DSQL looks at before a statement: the error, if it does not run it.
+    pub(super) async fn before(
+        &mut self,
+        statement: &Statement,
+    ) -> io::Result<Option<ErrorResponse>> {
+        if self.has_failed() {
+            return Ok(None);
+        }
+        if is_checked(statement)
+            && let Some(error) = self.refusal(statement).await?
+        {
+            return Ok(Some(error));
+        }
+        if statement.kind == Kind::Commit
+            && let Some(error) = self.before_commit().await?
+        {
+            return Ok(Some(error));
+        }
+        if statement.is_ddl
+            && let Some(block) = &self.block
+        {
+            block.shared.set_changes_schema();
+        }
+        Ok(None)
+    }
+
+    /// A savepoint before a statement that may have to be taken back.
+    ///
+    /// It is never released. Who waits for a row of a released savepoint waits for the whole transaction, even when the
+    /// block has gone back to a savepoint before it; and a block that gives way frees its rows in no other way.
+    pub(super) async fn guard(&mut self, statement: &Statement) -> io::Result<bool> {
+        let is_guarded = self.block.is_some() && statement.shadow.is_some() && !self.has_failed();
+        if is_guarded {
+            self.own("SAVEPOINT dsql_statement").await?.ok();
+        }
+        Ok(is_guarded)
+    }
+
+    pub(super) async fn after(&mut self, statement: &Statement, frame: &Frame) -> io::Result<()> {
+        if frame.kind == b'C' {
+            let tag = Reader(&frame.body).string().unwrap_or_default();
+            self.completed(statement, tag).await?;
+        }
+        Ok(())
+    }
+
+    /// DSQL's words. A COMMIT that fails has ended its block.
+    pub(super) fn after_error(
+        &mut self,
+        statement: &Statement,
+        error: ErrorResponse,
+    ) -> ErrorResponse {
+        if self.postgres.status == IDLE {
+            self.ended(false);
+        }
+        self.in_dsql_words(statement, error)
+    }
+}

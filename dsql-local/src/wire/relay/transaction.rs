@@ -1,0 +1,209 @@
+//! The transaction of a session: what it may still do, and whether it may commit.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::conflict::Pending;
+use super::{Relay, conflict_error};
+use crate::rules::{Kind, Statement};
+use crate::state::conflicts::{Conflict, Transaction};
+use crate::wire::error_response::ErrorResponse;
+
+/// What DSQL lets a transaction live (recorded: sramuschkat/nina-pm.svenesis.org). Its words name no other limit,
+/// whatever the clock of the emulator.
+const LIFETIME: Duration = Duration::from_secs(300);
+
+/// A transaction block. PostgreSQL has a savepoint `dsql_block` at its beginning, to which it can give way.
+pub(super) struct Block {
+    /// The relay's own, around a message of several statements.
+    pub(super) is_implicit: bool,
+    pub(super) shared: Arc<Transaction>,
+    began: Instant,
+    /// That of its snapshot; none before its first statement.
+    schema_version: Option<u64>,
+    has_ddl: bool,
+    /// It has given way, or was overtaken: its COMMIT fails.
+    pub(super) doomed: Option<Conflict>,
+    /// Statements that have been answered, and are to be run when it commits.
+    pub(super) pending: Vec<Pending>,
+}
+
+impl Relay<'_> {
+    /// Puts a block around what follows in the message.
+    pub(super) async fn begin_implicitly(&mut self) -> io::Result<()> {
+        // It cannot fail outside of a block.
+        self.own("BEGIN").await?.ok();
+        self.begun(true).await
+    }
+
+    /// PostgreSQL has begun a block.
+    async fn begun(&mut self, is_implicit: bool) -> io::Result<()> {
+        if let Some(block) = &mut self.block {
+            block.is_implicit &= is_implicit;
+            return Ok(());
+        }
+        // A mark for the row triggers: outside of a block a statement is its own COMMIT. Neither takes a snapshot yet.
+        self.own("SET LOCAL dsql_internal.block = '1'").await?.ok();
+        self.own("SAVEPOINT dsql_block").await?.ok();
+        self.block = Some(Block {
+            is_implicit,
+            shared: self.seat.session.begin(),
+            began: Instant::now(),
+            schema_version: None,
+            has_ddl: false,
+            doomed: None,
+            pending: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// The block is over.
+    pub(super) fn ended(&mut self, committed: bool) {
+        let Some(block) = self.block.take() else {
+            return;
+        };
+        block.shared.end(committed);
+        self.seat.session.end();
+        if committed && block.has_ddl {
+            self.schema_version = Some(self.shared.conflicts.schema_changed());
+        }
+    }
+
+    /// A statement was completed, with this tag of PostgreSQL's.
+    pub(super) async fn completed(&mut self, statement: &Statement, tag: &str) -> io::Result<()> {
+        match tag {
+            "COMMIT" => self.ended(true),
+            "ROLLBACK" => self.ended(false),
+            _ if statement.kind == Kind::Begin => self.begun(false).await?,
+            _ if !statement.is_ddl => {}
+            _ if self.group.is_open && self.block.is_none() => self.group.has_ddl = true,
+            _ => match &mut self.block {
+                Some(block) => block.has_ddl = true,
+                None => self.schema_version = Some(self.shared.conflicts.schema_changed()),
+            },
+        }
+        Ok(())
+    }
+
+    /// Why DSQL would not run the statement now. PostgreSQL's transaction has failed then, as DSQL's has.
+    pub(super) async fn refusal(
+        &mut self,
+        statement: &Statement,
+    ) -> io::Result<Option<ErrorResponse>> {
+        let refusal = match self.block.as_ref() {
+            Some(block) if self.has_aged(block) => Some(self.too_old(block)),
+            Some(block) if block.doomed == Some(Conflict::Schema) => {
+                Some(conflict_error(Conflict::Schema))
+            }
+            Some(block) if block.schema_version.is_some() => self.hidden(statement).await?,
+            _ => self.is_stale().then(|| conflict_error(Conflict::Schema)),
+        };
+        let version = self.shared.conflicts.schema_version();
+        self.schema_version = Some(version);
+        match refusal {
+            None => {
+                if let Some(block) = &mut self.block {
+                    block.schema_version.get_or_insert(version);
+                }
+                Ok(None)
+            }
+            Some(error) => {
+                self.own("SELECT dsql_internal.refuse('25P02', 'refused by the relay')")
+                    .await?
+                    .ok();
+                Ok(Some(error))
+            }
+        }
+    }
+
+    /// The schema has been changed since the session last looked.
+    fn is_stale(&self) -> bool {
+        let version = self.shared.conflicts.schema_version();
+        self.schema_version.is_some_and(|known| known < version)
+    }
+
+    /// A relation of the statement is younger than the snapshot of the block: PostgreSQL finds it, DSQL does not
+    /// (recorded: a Korean guide to DSQL, September 2026).
+    async fn hidden(&mut self, statement: &Statement) -> io::Result<Option<ErrorResponse>> {
+        let version = self.block.as_ref().and_then(|block| block.schema_version);
+        if version == Some(self.shared.conflicts.schema_version()) {
+            return Ok(None);
+        }
+        for relation in &statement.relations {
+            let name = relation.replace('\'', "''");
+            let sql = format!("SELECT dsql_internal.is_hidden('{name}')");
+            let rows = self.own(&sql).await?;
+            let is_hidden = rows.is_ok_and(|rows| {
+                rows.first().is_some_and(|row| row.first() == Some(&Some("t".to_owned())))
+            });
+            if is_hidden {
+                let text = format!("relation \"{relation}\" does not exist");
+                return Ok(Some(ErrorResponse::error("42P01", &text)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn has_aged(&self, block: &Block) -> bool {
+        block.began.elapsed() >= self.shared.limits.transaction_lifetime
+    }
+
+    fn too_old(&self, block: &Block) -> ErrorResponse {
+        let limit = self.shared.limits.transaction_lifetime.as_secs_f64();
+        let age = block.began.elapsed().as_secs_f64() * LIFETIME.as_secs_f64() / limit.max(1e-9);
+        let limit = LIFETIME.as_secs();
+        ErrorResponse::error("54000", &format!("transaction age limit of {limit}s exceeded"))
+            .with_detail(format!("Current transaction age {age:.0}s exceeds {limit}s"))
+    }
+
+    /// Why the block cannot commit; it is rolled back then. The last moment to run what was only answered so far.
+    pub(super) async fn before_commit(&mut self) -> io::Result<Option<ErrorResponse>> {
+        let Some(error) = self.obstacle().await? else {
+            return Ok(None);
+        };
+        self.own("ROLLBACK").await?.ok();
+        self.ended(false);
+        Ok(Some(error))
+    }
+
+    async fn obstacle(&mut self) -> io::Result<Option<ErrorResponse>> {
+        let Some(block) = self.block.as_ref() else {
+            return Ok(None);
+        };
+        if self.has_aged(block) {
+            return Ok(Some(self.too_old(block)));
+        }
+        let version = self.shared.conflicts.schema_version();
+        let is_stale = block.schema_version.is_some_and(|known| known < version);
+        if let Some(conflict) = block.doomed.or(is_stale.then_some(Conflict::Schema)) {
+            // Told once, it is known.
+            self.schema_version = self.schema_version.map(|_| version);
+            return Ok(Some(conflict_error(conflict)));
+        }
+        if let Some(error) = self.replay().await? {
+            return Ok(Some(error));
+        }
+        Ok(match self.own("SELECT dsql_internal.before_commit()").await? {
+            Ok(_) => None,
+            Err(mut error) => {
+                error.without_internals(0);
+                Some(error)
+            }
+        })
+    }
+
+    /// Commits the block that the relay has put around a message.
+    pub(super) async fn commit_implicitly(&mut self) -> io::Result<Option<ErrorResponse>> {
+        if let Some(error) = self.before_commit().await? {
+            return Ok(Some(error));
+        }
+        let done = self.own("COMMIT").await?;
+        self.ended(done.is_ok());
+        Ok(done.err().map(|mut error| {
+            error.conflicts_as_dsql(false);
+            error.without_internals(0);
+            error
+        }))
+    }
+}
