@@ -205,6 +205,11 @@ async fn a_stale_session_conflicts_once_and_a_fresh_one_never() {
     let error = second.query_one(&prepared, &[&1]).await.expect_err("the schema has changed");
     assert_eq!(Failure::from(error), OC001);
     second.query_one(&prepared, &[&1]).await.expect("once for both changes");
+    // What a transaction has not been told, for it was rolled back, the next one is told.
+    run(&second, "BEGIN; SELECT 1").await;
+    run(&first, "CREATE TABLE w (a int)").await;
+    run(&second, "SELECT 1; ROLLBACK").await;
+    assert_eq!(failure(&second, "SELECT 1").await, OC001);
     // A change that was rolled back, or refused, is none.
     run(&first, "BEGIN; CREATE TABLE v (a int); ROLLBACK").await;
     failure(&first, "CREATE TABLE u (a int)").await;

@@ -166,14 +166,14 @@ async fn ten_mebibytes_are_too_much_at_commit() {
 #[tokio::test]
 async fn a_transaction_grows_too_old() {
     let mut options = dsql_local::Options::default();
-    options.transaction_lifetime = std::time::Duration::from_millis(50);
+    options.transaction_lifetime = std::time::Duration::from_secs(1);
     let cluster = dsql_local::Cluster::start(options).await.expect("a cluster starts");
     let client = admin(&cluster).await;
 
     for last in ["SELECT 1", "COMMIT"] {
         run(&client, "BEGIN").await;
         // As on DSQL, the statement that takes too long returns; the next one fails.
-        run(&client, "SELECT pg_sleep(0.1)").await;
+        run(&client, "SELECT pg_sleep(1.01)").await;
         let error = client.simple_query(last).await.expect_err("300 seconds are over");
         let detail = error.as_db_error().and_then(|error| error.detail()).map(str::to_owned);
         let expected = ("54000", "transaction age limit of 300s exceeded");
@@ -188,13 +188,13 @@ async fn a_transaction_grows_too_old() {
 #[tokio::test]
 async fn a_connection_is_closed_after_its_lifetime() {
     let mut options = dsql_local::Options::default();
-    options.connection_lifetime = std::time::Duration::from_millis(500);
+    options.connection_lifetime = std::time::Duration::from_millis(300);
     let cluster = dsql_local::Cluster::start(options).await.expect("a cluster starts");
     let client = admin(&cluster).await;
 
-    run(&client, "CREATE TABLE t (a int)").await;
     let cut_off = client.simple_query("SELECT pg_sleep(60)").await.expect_err("it is closed");
 
     assert!(cut_off.as_db_error().is_none(), "no words are known: {cut_off:?}");
-    run(&admin(&cluster).await, "SELECT * FROM t").await;
+    assert!(client.is_closed());
+    admin(&cluster).await;
 }

@@ -34,14 +34,6 @@ use crate::state::shared::Shared;
 /// Serves a client until it leaves, or until its connection has lived as long as DSQL lets one live (AWS
 /// documentation, "Cluster quotas and database limits": 60 minutes; no words are documented).
 pub(crate) async fn run(session: Session, number: usize, shared: &Shared) -> io::Result<()> {
-    let lifetime = shared.limits.connection_lifetime;
-    match tokio::time::timeout(lifetime, serve(session, number, shared)).await {
-        Ok(ended) => ended,
-        Err(_) => Ok(()),
-    }
-}
-
-async fn serve(session: Session, number: usize, shared: &Shared) -> io::Result<()> {
     let Session { client, backend, user } = session;
     let mut postgres = Postgres::new(backend);
     let process = match postgres.query("SELECT pg_backend_pid()").await? {
@@ -64,7 +56,13 @@ async fn serve(session: Session, number: usize, shared: &Shared) -> io::Result<(
         blockers: Vec::new(),
         journal: Transaction::new(&shared.journal),
     };
-    let ended = relay.converse().await;
+    let lifetime = shared.limits.connection_lifetime;
+    let Ok(ended) = tokio::time::timeout(lifetime, relay.converse()).await else {
+        // PostgreSQL would finish the statement under way before it noticed that the connection is gone.
+        let terminate = "SELECT pg_terminate_backend($1)";
+        shared.database.client().query(terminate, &[&process]).await.ok();
+        return Ok(());
+    };
     // Before the client's end is dropped: it is not to see the connection end while its transaction lives on.
     relay.postgres.leave().await.ok();
     ended

@@ -100,7 +100,11 @@ impl Relay<'_> {
             _ => self.is_stale().then(|| conflict_error(Conflict::Schema)),
         };
         let version = self.shared.conflicts.schema_version();
-        self.schema_version = Some(version);
+        let has_snapshot = self.block.as_ref().is_some_and(|block| block.schema_version.is_some());
+        if !has_snapshot || refusal.as_ref().is_some_and(|error| error.code() == "40001") {
+            // Told once, it is known. In a block it is told at COMMIT.
+            self.schema_version = Some(version);
+        }
         match refusal {
             None => {
                 if let Some(block) = &mut self.block {
