@@ -106,7 +106,7 @@ fn only_value(results: Vec<Rows>) -> Option<String> {
     results.into_iter().next()?.into_iter().next()?.into_iter().next()?
 }
 
-/// Columns: valid, index, job_id, status, details; one row.
+/// Columns: valid, index, `job_id`, status, details; one row.
 fn question_sql(question: &JobQuestion) -> String {
     let id = |job: &Option<JobId>| match job {
         Some(job) => format!("j.job_id = {}", literal(&job.0)),

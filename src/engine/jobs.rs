@@ -22,7 +22,7 @@ impl<C: Cluster> Run<'_, '_, C> {
     /// and a practitioner may interrupt.
     pub(super) async fn await_jobs(&mut self) -> Result<(), ApplyError> {
         self.record_jobs().await?;
-        let mut interval = Duration::from_millis(50);
+        let mut interval = Duration::from_millis(10);
         let mut renewed = Instant::now();
         loop {
             let waiting = self.questions();

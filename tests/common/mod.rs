@@ -97,7 +97,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
-    formats::read_files(files.iter().copied()).unwrap()
+    formats::read_files(files.iter().copied()).expect("complete SQL")
 }
 
 pub(crate) fn ledger() -> LedgerSchema {
@@ -105,7 +105,7 @@ pub(crate) fn ledger() -> LedgerSchema {
 }
 
 pub(crate) async fn observe(session: &mut Session) -> Observation {
-    session.observe(&ledger(), "default", &Watched::All).await.unwrap()
+    session.observe(&ledger(), "default", &Watched::All).await.expect("an answer")
 }
 
 /// Looks, plans and applies, as an adapter does.
@@ -134,5 +134,5 @@ pub(crate) async fn run_as(
         }
     };
     let plan = plan(migrations, &seen.migrations).unwrap_or_else(|errors| panic!("{errors:?}"));
-    apply(&mut cluster, &plan, &seen, &budget).await
+    Box::pin(apply(&mut cluster, &plan, &seen, &budget)).await
 }
