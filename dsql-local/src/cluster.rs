@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::control;
-use crate::faults::{Fault, Faults, FiredFault, Matcher, RuleId};
+use crate::credentials::Credentials;
+use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
 use crate::state::control::{Control, FiredJobFault, Job};
@@ -21,8 +23,8 @@ use crate::state::database::Database;
 use crate::state::jobs;
 use crate::state::journal::{Journal, LoggedStatement};
 use crate::state::shared::Shared;
+use crate::wire::session;
 use crate::wire::tls::{Tls, TlsError};
-use crate::wire::{session, token};
 
 /// The name that the certificate is for, and that clients have to connect to: an address sends no SNI.
 const ENDPOINT: &str = "localhost";
@@ -39,8 +41,14 @@ pub struct Options {
     /// The port for [faults and questions](Cluster::inject) from other programs, 0 for a free one; none if it is not
     /// given. Whoever reaches it rules the cluster.
     pub control_port: Option<u16>,
+    /// The region that tokens have to be for; `us-east-1` if it is not set.
+    pub region: String,
+    /// The keys that sign tokens; [`Credentials::default`] if it is not set. The first ones sign [`Cluster::token`].
+    pub credentials: Vec<Credentials>,
     /// How long an asynchronous job takes.
     pub job_delay: Duration,
+    /// The directory to keep the data in, made if need be; thrown away with the cluster if it is not given.
+    pub data_dir: Option<PathBuf>,
     /// A directory with the programs of PostgreSQL 15 to 17; looked for, and fetched if need be, if it is not given.
     pub pg_bin: Option<PathBuf>,
     /// Where a fetched PostgreSQL and initialised data directories are kept; the user's cache if it is not given.
@@ -49,8 +57,16 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let job_delay = Duration::from_millis(100);
-        Self { port: None, control_port: None, job_delay, pg_bin: None, cache_dir: None }
+        Self {
+            port: None,
+            control_port: None,
+            region: "us-east-1".to_owned(),
+            credentials: vec![Credentials::default()],
+            job_delay: Duration::from_millis(100),
+            data_dir: None,
+            pg_bin: None,
+            cache_dir: None,
+        }
     }
 }
 
@@ -87,7 +103,8 @@ pub enum Error {
 
 /// A local cluster that answers as Aurora DSQL does.
 ///
-/// It ends when it is dropped, and also when the process is killed: PostgreSQL stops and its data is removed.
+/// It ends when it is dropped, and also when the process is killed: PostgreSQL stops and its data is removed, but for
+/// [a directory of your own](Options::data_dir).
 pub struct Cluster {
     control: Control,
     port: u16,
@@ -99,7 +116,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a fresh, empty cluster. The first one ever on a machine may fetch PostgreSQL, and initialises it.
+    /// Starts a cluster, a fresh and empty one unless its data was kept. The first one ever on a machine may fetch PostgreSQL, and initialises it.
     pub async fn start(options: Options) -> Result<Self, Error> {
         // First, because it is what a user gets wrong.
         let (port, listener) = listen(options.port.unwrap_or(0)).await?;
@@ -108,15 +125,17 @@ impl Cluster {
             None => None,
         };
 
-        let Options { pg_bin, cache_dir, job_delay, .. } = options;
-        let starting =
-            tokio::task::spawn_blocking(move || pg::start(pg_bin.as_deref(), cache_dir.as_deref()));
+        let Options { pg_bin, cache_dir, data_dir, job_delay, region, credentials, .. } = options;
+        let starting = tokio::task::spawn_blocking(move || {
+            pg::start(pg_bin.as_deref(), cache_dir.as_deref(), data_dir.as_deref())
+        });
         let server = match starting.await {
             Ok(started) => started?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
-        let tls = Tls::generate(ENDPOINT)?;
-        let ca_file = server.dir().join("ca.pem");
+        let hostname = format!("{}.dsql.{region}.on.aws", identifier(server.home()));
+        let tls = Tls::generate(&[ENDPOINT, &hostname])?;
+        let ca_file = server.home().join("ca.pem");
         fs::write(&ca_file, &tls.ca_pem)
             .map_err(|source| Error::CaFile { path: ca_file.clone(), source })?;
 
@@ -125,6 +144,9 @@ impl Cluster {
             .ok_or_else(|| server.not_started())?;
         let shared = Arc::new(Shared {
             tls: tls.server,
+            hostname,
+            region,
+            credentials,
             socket: server.socket(),
             journal: Journal::default(),
             faults: Faults::default(),
@@ -160,14 +182,31 @@ impl Cluster {
         self.control_port
     }
 
-    /// The certificate of the cluster's own authority, a PEM file that is removed with the cluster.
+    /// The certificate of the cluster's own authority, a PEM file that is new with every start and removed with the data.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// A token that this cluster accepts as the password of `user` for fifteen minutes.
+    /// The name that DSQL would give to the cluster, `<26 characters>.dsql.<region>.on.aws`.
+    ///
+    /// No name server knows it. A client that is told the address, `127.0.0.1`, beside the name may use it in place of
+    /// [`Cluster::endpoint`]: the certificate is for both.
+    pub fn hostname(&self) -> &str {
+        self.control.hostname()
+    }
+
+    /// A token that this cluster accepts as the password of `user` for fifteen minutes, for its
+    /// [endpoint](Self::endpoint). Any tool that signs with the cluster's [credentials](Options::credentials) makes
+    /// one as well.
+    ///
+    /// A role other than `admin` needs an `AWS IAM GRANT` to the [ARN](Credentials::arn) of the credentials.
     pub fn token(&self, user: &str) -> String {
-        token::example(ENDPOINT, user)
+        self.control.token(ENDPOINT, user)
+    }
+
+    /// The same for [`Cluster::hostname`].
+    pub fn hostname_token(&self, user: &str) -> String {
+        self.control.token(self.hostname(), user)
     }
 
     /// Every statement received so far, in order.
@@ -183,17 +222,27 @@ impl Cluster {
         self.control.faults().add(matcher, fault)
     }
 
-    /// The faults that have happened, in order.
+    /// Makes a fault happen to the next log-in that has none yet.
+    pub fn fail_log_in(&self, fault: LogInFault) {
+        self.control.faults().add_for_log_in(fault);
+    }
+
+    /// How many faults wait for a log-in.
+    pub fn waiting_log_in_faults(&self) -> usize {
+        self.control.faults().waiting_for_log_ins()
+    }
+
+    /// The faults that have happened to statements, in order.
     pub fn fired_faults(&self) -> Vec<FiredFault> {
         self.control.faults().fired()
     }
 
-    /// The rules that have not fired yet, in order.
+    /// The rules for statements that have not fired yet, in order.
     pub fn waiting_faults(&self) -> Vec<RuleId> {
         self.control.faults().waiting()
     }
 
-    /// Drops the rules that have not fired yet.
+    /// Drops the faults that have not happened yet, but for those of jobs.
     pub fn clear_faults(&self) {
         self.control.faults().clear();
     }
@@ -248,6 +297,11 @@ impl Cluster {
         self.control.sessions()
     }
 
+    /// Returns when PostgreSQL has ended on its own; what remains of the cluster then is of no use.
+    pub async fn ended(&self) {
+        self.control.ended().await;
+    }
+
     /// Ends all sessions and PostgreSQL, and removes the data; dropping does the same, but blocks the thread for it.
     pub async fn stop(self) {
         // A panic in there leaves nothing to be done about it here.
@@ -268,6 +322,14 @@ impl Drop for Cluster {
         }
         self.server.stop();
     }
+}
+
+/// 26 characters, another one for each directory.
+fn identifier(dir: &Path) -> String {
+    let hash = Sha256::digest(dir.as_os_str().as_encoded_bytes());
+    let letter =
+        |byte: &u8| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(byte % 32)]);
+    hash.iter().take(26).map(letter).collect()
 }
 
 async fn listen(port: u16) -> Result<(u16, TcpListener), Error> {

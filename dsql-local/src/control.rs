@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::faults::{Fault, FiredFault, Matcher, RuleId};
+use crate::faults::{Fault, FiredFault, LogInFault, Matcher, RuleId};
 use crate::state::control::Control;
 use crate::state::journal::{LoggedStatement, Outcome};
 
@@ -26,6 +26,7 @@ enum Request {
         r#match: Match,
         fault: FaultName,
     },
+    FailLogIn(LogInName),
     ClearFaults,
     HoldJobs,
     ReleaseJobs,
@@ -68,6 +69,15 @@ enum FaultName {
     Error { code: String, message: String },
     DelayBeforeMs(u64),
     DelayAnswerMs(u64),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LogInName {
+    Asleep,
+    TooManyConnections,
+    RateExceeded,
+    Close,
 }
 
 pub(crate) async fn serve(listener: TcpListener, control: Control) {
@@ -113,6 +123,15 @@ async fn carry_out(request: Request, control: &Control) -> Result<Value, String>
             let rule = control.faults().add(matcher(r#match)?, fault.into());
             return Ok(json!({ "rule": rule.0 }));
         }
+        Request::FailLogIn(name) => {
+            control.faults().add_for_log_in(match name {
+                LogInName::Asleep => LogInFault::Asleep,
+                LogInName::TooManyConnections => LogInFault::TooManyConnections,
+                LogInName::RateExceeded => LogInFault::RateExceeded,
+                LogInName::Close => LogInFault::Close,
+            });
+            Ok(())
+        }
         Request::ClearFaults => {
             control.faults().clear();
             Ok(())
@@ -123,12 +142,12 @@ async fn carry_out(request: Request, control: &Control) -> Result<Value, String>
         Request::FailJob { object, details } => control.fail_job(&object, &details).await,
         Request::Analyze { table } => control.submit_analyze(&table).await,
         Request::SkewClock { seconds } => control.skew_clock(seconds).await,
-        Request::State => return state(control).await.map_err(words),
+        Request::State => return state(control).await.map_err(|error| words(&error)),
     };
-    done.map(|()| Value::Null).map_err(words)
+    done.map(|()| Value::Null).map_err(|error| words(&error))
 }
 
-fn words(error: tokio_postgres::Error) -> String {
+fn words(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(error) => error.message().to_owned(),
         None => error.to_string(),
@@ -193,6 +212,7 @@ async fn state(control: &Control) -> Result<Value, tokio_postgres::Error> {
         "statements": control.statements().iter().map(statement).collect::<Vec<_>>(),
         "fired": control.faults().fired().iter().map(fired).collect::<Vec<_>>(),
         "waiting": waiting,
+        "waiting_for_log_ins": control.faults().waiting_for_log_ins(),
         "jobs": jobs,
         "failed_jobs": failed_jobs,
     }))

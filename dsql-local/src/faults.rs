@@ -4,6 +4,7 @@
 //! So two rules for `COMMIT` are for the first and the second one. Nothing here knows how a fault is brought about; see
 //! `wire/injection.rs`.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,19 @@ pub enum Fault {
     DelayBefore(Duration),
     /// The statement takes effect at once, and its answer is late.
     DelayAnswer(Duration),
+}
+
+/// What happens to a log-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogInFault {
+    /// `unable to accept connection, waking up cluster, please retry later`: the cluster was inactive.
+    Asleep,
+    /// `53300`, `Unable to accept connection, too many open connections.`
+    TooManyConnections,
+    /// `53400`, `Unable to accept connection, rate exceeded.`
+    RateExceeded,
+    /// The connection ends without a word.
+    Close,
 }
 
 /// Which statements a rule counts: all that fit every criterion given.
@@ -183,6 +197,7 @@ struct State {
     made: u64,
     waiting: Vec<Rule>,
     fired: Vec<FiredFault>,
+    log_ins: VecDeque<LogInFault>,
 }
 
 impl Faults {
@@ -195,7 +210,22 @@ impl Faults {
     }
 
     pub(crate) fn clear(&self) {
-        self.state().waiting.clear();
+        let mut state = self.state();
+        state.waiting.clear();
+        state.log_ins.clear();
+    }
+
+    pub(crate) fn add_for_log_in(&self, fault: LogInFault) {
+        self.state().log_ins.push_back(fault);
+    }
+
+    pub(crate) fn waiting_for_log_ins(&self) -> usize {
+        self.state().log_ins.len()
+    }
+
+    /// The fault of the next log-in, used up.
+    pub(crate) fn of_log_in(&self) -> Option<LogInFault> {
+        self.state().log_ins.pop_front()
     }
 
     pub(crate) fn waiting(&self) -> Vec<RuleId> {

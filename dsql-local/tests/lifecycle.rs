@@ -36,8 +36,13 @@ struct Binary {
 
 /// Runs the binary until it is ready.
 async fn binary() -> Binary {
+    binary_with(&[]).await
+}
+
+async fn binary_with(arguments: &[&str]) -> Binary {
     let mut child = Command::new(env!("CARGO_BIN_EXE_dsql-local"))
         .args(["--job-delay-ms", "50"])
+        .args(arguments)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -45,13 +50,13 @@ async fn binary() -> Binary {
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut ready = Vec::new();
     while let Some(line) = lines.next_line().await.expect("its output") {
-        let is_last = line.starts_with("psql ");
+        let is_last = line.starts_with("psql ") || line.starts_with('{');
         ready.push(line);
         if is_last {
             break;
         }
     }
-    let ca_file = ready.iter().find_map(|line| line.strip_prefix("CA file")).expect("a CA file");
+    let ca_file = ready.iter().find_map(|line| line.strip_prefix("CA file")).unwrap_or_default();
     Binary { ca_file: PathBuf::from(ca_file.trim()), child, ready }
 }
 
@@ -123,6 +128,8 @@ async fn the_ready_block_tells_how_to_connect() {
         "endpoint  localhost",
         "export PGPASSWORD='localhost/?Action=DbConnectAdmin&",
         "sslmode=verify-full",
+        "export DSQL_ENDPOINT=localhost DSQL_PORT=",
+        "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -255,4 +262,149 @@ async fn a_job_delay_of_nothing_is_allowed() {
     let job = value(&client, "CREATE INDEX ASYNC ON t (a)").await;
 
     assert_eq!(value(&client, &format!("CALL sys.wait_for_job('{job}')")).await, "t");
+}
+
+/// What a program reads that runs the binary with `--json`.
+struct Ready {
+    emulator: Binary,
+    port: u16,
+    ca_file: PathBuf,
+    fields: serde_json::Value,
+}
+
+async fn ready(arguments: &[&str]) -> Ready {
+    let emulator = binary_with(&[&["--json"], arguments].concat()).await;
+    let fields: serde_json::Value = serde_json::from_str(&emulator.ready[0]).expect("JSON");
+    let port = fields["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+    let ca_file = fields["ca_file"].as_str().expect("a file").into();
+    Ready { emulator, port, ca_file, fields }
+}
+
+/// Logs in as `admin` with what the binary has printed.
+async fn log_in(ready: &Ready, token: &str) -> tokio_postgres::Client {
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host(ready.fields["endpoint"].as_str().expect("a host"))
+        .port(ready.port)
+        .dbname("postgres")
+        .user("admin")
+        .password(token)
+        .ssl_mode(tokio_postgres::config::SslMode::Require);
+    let tls = tokio_postgres_rustls::MakeRustlsConnect::new(common::tls_config_of(&ready.ca_file));
+    let (client, connection) = config.connect(tls).await.expect("logged in");
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn one_line_of_json_is_all_that_a_program_needs() {
+    let ready = ready(&["--control-port", "0"]).await;
+    assert_eq!(ready.emulator.ready.len(), 1);
+    assert!(ready.fields["control_port"].is_u64(), "{}", ready.fields);
+    let token = Command::new(env!("CARGO_BIN_EXE_dsql-local"))
+        .args(["token", "--expires-in", "60"])
+        .output()
+        .await
+        .expect("the binary runs");
+    let made = String::from_utf8(token.stdout).expect("text");
+    assert!(made.contains("X-Amz-Expires=60&"), "{made}");
+
+    for token in [ready.fields["token"].as_str().expect("a token"), made.trim()] {
+        assert_eq!(value(&log_in(&ready, token).await, "SELECT current_user").await, "admin");
+    }
+}
+
+#[tokio::test]
+async fn kept_data_outlives_an_ended_and_a_killed_emulator() {
+    let dir = tempfile::tempdir().expect("a directory");
+    open_to_all(dir.path());
+    let data = dir.path().join("kept");
+    let arguments = ["--data", data.to_str().expect("text")];
+    let mut hostnames = Vec::new();
+    for (number, signal) in ["-INT", "-KILL", "-TERM"].into_iter().enumerate() {
+        // The one that was killed before may be about to stop.
+        let mut ready = ready(&arguments).await;
+        let token = ready.fields["token"].as_str().expect("a token");
+        let client = log_in(&ready, token).await;
+        run(&client, "CREATE TABLE IF NOT EXISTS t (a int)").await;
+        assert_eq!(value(&client, "SELECT count(*) FROM t").await, number.to_string());
+        run(&client, &format!("INSERT INTO t VALUES ({number})")).await;
+        hostnames.push(ready.fields["hostname"].clone());
+        let (dir, pid) = traces(&ready.ca_file);
+        assert_eq!(dir, data.canonicalize().expect("it is there"));
+
+        signalled(&mut ready.emulator.child, signal).await;
+
+        eventually("PostgreSQL has ended", async || !is_running(pid)).await;
+    }
+    assert!(hostnames.windows(2).all(|pair| pair[0] == pair[1]), "{hostnames:?}");
+}
+
+#[tokio::test]
+async fn a_job_goes_on_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    open_to_all(dir.path());
+    let start = async || {
+        let mut options = Options::default();
+        options.data_dir = Some(dir.path().to_owned());
+        Cluster::start(options).await.expect("a cluster starts")
+    };
+    let cluster = start().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+    cluster.hold_jobs().await.expect("held");
+    let job = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
+    cluster.stop().await;
+
+    let cluster = start().await;
+
+    let waited = value(&admin(&cluster).await, &format!("CALL sys.wait_for_job('{job}')")).await;
+    assert_eq!(waited, "t");
+}
+
+#[tokio::test]
+async fn data_is_for_one_emulator_at_a_time_and_of_one_version() {
+    let dir = tempfile::tempdir().expect("a directory");
+    open_to_all(dir.path());
+    let start = async || {
+        let mut options = Options::default();
+        options.data_dir = Some(dir.path().to_owned());
+        Cluster::start(options).await
+    };
+    let cluster = start().await.expect("a cluster starts");
+
+    let error = start().await.expect_err("it is in use");
+    assert!(matches!(error, Error::Postgres(PostgresError::InUse { .. })), "{error}");
+
+    cluster.stop().await;
+    std::fs::write(dir.path().join("data/dsql-local-template"), "another").expect("written");
+    let error = start().await.expect_err("it is another's");
+    assert!(matches!(error, Error::Postgres(PostgresError::OtherVersion { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn an_emulator_does_not_outlive_its_postgresql() {
+    let mut emulator = binary().await;
+    let (dir, pid) = traces(&emulator.ca_file);
+
+    let killed = Command::new("kill").args(["-QUIT", &pid.to_string()]).status().await;
+    assert!(killed.expect("kill runs").success());
+
+    let status = emulator.child.wait().await.expect("it ends");
+    assert_eq!(status.code(), Some(1));
+    assert!(!dir.exists());
+}
+
+#[tokio::test]
+async fn help_shows_how_to_begin() {
+    let output = Command::new(env!("CARGO_BIN_EXE_dsql-local"))
+        .arg("--help")
+        .output()
+        .await
+        .expect("the binary runs");
+
+    let text = String::from_utf8(output.stdout).expect("text");
+    for part in ["--port", "--data", "--control-port", "PGPASSWORD=$(dsql-local token) psql"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
 }

@@ -4,8 +4,10 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Failure, admin, cluster, config, failure, log_in, run, tls_config, value};
-use dsql_local::Cluster;
+use common::{
+    Failure, admin, cluster, config, failure, log_in, make_role, rows, run, tls_config, value,
+};
+use dsql_local::{Cluster, Credentials, Options};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -112,7 +114,7 @@ async fn a_client_that_names_no_server_is_refused() {
 async fn the_action_of_a_token_has_to_fit_the_user() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
-    run(&client, "CREATE ROLE r WITH LOGIN").await;
+    make_role(&client, "r").await;
 
     let mut as_admin = config(&cluster, "admin");
     as_admin.password(cluster.token("r"));
@@ -133,16 +135,25 @@ async fn the_action_of_a_token_has_to_fit_the_user() {
 async fn what_is_no_token_for_this_host_is_denied() {
     let cluster = cluster().await;
     let token = cluster.token("admin");
+    let last = token.chars().last().expect("a signature");
+    let other = if last == '0' { '1' } else { '0' };
 
     for password in [
         String::new(),
         "secret".to_owned(),
+        cluster.hostname_token("admin"),
+        format!("{}{other}", &token[..token.len() - 1]),
+        format!("{token}&X-Amz-Security-Token=x"),
+        format!("{token}&Action=DbConnectAdmin"),
+        token.replacen("X-Amz-Expires=900", "X-Amz-Expires=901", 1),
+        token.replacen("=local%2F", "=other%2F", 1),
+        token.replacen("us-east-1", "us-east-2", 1),
         token.replacen("localhost", "elsewhere", 1),
         token.replacen("AWS4-HMAC-SHA256", "none", 1),
         token.replacen("DbConnectAdmin", "Other", 1),
         token.replacen("X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=date", 1),
         token.replacen("X-Amz-Expires=900", "X-Amz-Expires=9000000", 1),
-        token.replacen("/dsql/", "/s3/", 1).replacen("%2Fdsql%2F", "%2Fs3%2F", 1),
+        token.replacen("%2Fdsql%2F", "%2Fs3%2F", 1),
         token[..token.len() - 1].to_owned(),
     ] {
         let mut config = config(&cluster, "admin");
@@ -152,18 +163,81 @@ async fn what_is_no_token_for_this_host_is_denied() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_denied_with_a_hint() {
+async fn a_token_is_good_for_its_life_and_not_much_before() {
     let cluster = cluster().await;
-    let token = cluster.token("admin");
-    let (before, rest) = token.split_once("X-Amz-Date=").expect("a date");
-    let mut config = config(&cluster, "admin");
-    config.password(format!("{before}X-Amz-Date=20240827T000000Z{}", &rest[16..]));
+    let config = config(&cluster, "admin");
 
+    // Seconds that the cluster's clock is ahead of the one that has signed.
+    for skew in [-290, 890] {
+        cluster.skew_clock(skew).await.expect("set");
+        log_in(&cluster, &config).await.expect("logged in");
+    }
+    cluster.skew_clock(-310).await.expect("set");
+    assert_eq!(refused(&cluster, &config).await, DENIED);
+    cluster.skew_clock(910).await.expect("set");
     let error = refused(&cluster, &config).await;
 
     assert_eq!(error, DENIED);
     let hint = error.hint.expect("a hint");
-    assert!(hint.starts_with("Signature expired: 20240827T000000Z"), "{hint}");
+    assert!(hint.starts_with("Signature expired: 20"), "{hint}");
+}
+
+/// Signed by botocore 1.44.5: `generate_db_connect_admin_auth_token("localhost", "eu-west-1", 900)` with the clock at
+/// 2024-08-27 and the keys of the test. Python's `hmac` and `hashlib` come to the same signature.
+const SIGNED_BY_BOTOCORE: &str = "localhost/?Action=DbConnectAdmin&X-Amz-Algorithm=AWS4-HMAC-SHA256&\
+    X-Amz-Credential=AKIDEXAMPLE%2F20240827%2Feu-west-1%2Fdsql%2Faws4_request&X-Amz-Date=20240827T000000Z&\
+    X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Security-Token=FwoGZXIvYXdzEA%2F%2Fa%2Bb%3D%3D&\
+    X-Amz-Signature=19e8972fdfa3c41bcb54907ddb2071693898ed07c5ac78dbeff58cba8eafc66e";
+
+#[tokio::test]
+async fn a_token_of_an_aws_sdk_is_accepted() {
+    let keys = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+        .with_session_token("FwoGZXIvYXdzEA//a+b==");
+    let mut options = Options::default();
+    options.region = "eu-west-1".to_owned();
+    options.credentials = vec![Credentials::default(), keys];
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    let signed_at = 1_724_716_800;
+    cluster.skew_clock(signed_at - i64::try_from(now).expect("a time")).await.expect("set");
+    let mut config = config(&cluster, "admin");
+
+    config.password(SIGNED_BY_BOTOCORE);
+    log_in(&cluster, &config).await.expect("logged in");
+
+    for (part, other) in
+        [("EXAMPLE%2F", "EXAMPLF%2F"), ("900", "901"), ("%3D%3D", ""), ("fc66e", "fc66f")]
+    {
+        config.password(SIGNED_BY_BOTOCORE.replacen(part, other, 1));
+        assert_eq!(refused(&cluster, &config).await, DENIED, "{other} for {part}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_for_those_it_was_granted_to() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE ROLE r WITH LOGIN").await;
+    assert_eq!(refused(&cluster, &config(&cluster, "r")).await, DENIED);
+
+    run(&client, "AWS IAM GRANT r TO 'arn:aws:iam::123456789012:role/other'").await;
+    assert_eq!(refused(&cluster, &config(&cluster, "r")).await, DENIED);
+
+    run(&client, &format!("AWS IAM GRANT r TO '{}'", Credentials::ARN)).await;
+    let session = log_in(&cluster, &config(&cluster, "r")).await.expect("logged in");
+    assert_eq!(value(&session, "SELECT current_user").await, "r");
+    let mappings = rows(
+        &session,
+        "SELECT arn, pg_role_name, grantor_pg_role_name FROM sys.iam_pg_role_mappings ORDER BY arn",
+    )
+    .await;
+    let row = |arn: &str| [arn, "r", "admin"].map(|value| Some(value.to_owned())).to_vec();
+    assert_eq!(mappings, [row(Credentials::ARN), row("arn:aws:iam::123456789012:role/other")]);
+
+    run(&client, &format!("AWS IAM REVOKE r FROM '{}'", Credentials::ARN)).await;
+    assert_eq!(refused(&cluster, &config(&cluster, "r")).await, DENIED);
+    // A token is for the log-in only.
+    assert_eq!(value(&session, "SELECT 1").await, "1");
 }
 
 #[tokio::test]
@@ -175,6 +249,36 @@ async fn unknown_roles_and_roles_without_login_are_denied() {
     for user in ["nobody", "cannot", "dsql_internal"] {
         assert_eq!(refused(&cluster, &config(&cluster, user)).await, DENIED, "{user}");
     }
+}
+
+#[tokio::test]
+async fn a_cluster_answers_to_the_name_that_dsql_would_give_it() {
+    let cluster = cluster().await;
+    let name = cluster.hostname();
+    let (identifier, rest) = name.split_once('.').expect("a name with dots");
+    assert_eq!((identifier.len(), rest), (26, "dsql.us-east-1.on.aws"));
+
+    let mut config = config(&cluster, "admin");
+    config.password(cluster.hostname_token("admin"));
+    let mut named = tokio_postgres::Config::new();
+    named
+        .host(name)
+        .hostaddr("127.0.0.1".parse().expect("an address"))
+        .port(cluster.port())
+        .dbname("postgres")
+        .user("admin")
+        .password(cluster.hostname_token("admin"))
+        .ssl_mode(SslMode::Require);
+    log_in(&cluster, &named).await.expect("logged in");
+
+    // PrivateLink without its DNS names: another host, and an option that names the cluster.
+    assert_eq!(refused(&cluster, &config).await, DENIED);
+    config.options(format!("-c amzn-cluster-id={identifier}"));
+    let client = log_in(&cluster, &config).await.expect("logged in");
+    assert_eq!(value(&client, "SELECT 1").await, "1");
+    config.options("-c amzn-cluster-id=4mnye5meqjdrvnkw7sbs5ojc5e");
+    assert_eq!(refused(&cluster, &config).await, DENIED);
+    assert_eq!(cluster.sessions(), 2);
 }
 
 #[tokio::test]
@@ -190,7 +294,7 @@ async fn there_is_one_database() {
 async fn settings_at_log_in_are_taken_from_the_list_and_refused_otherwise() {
     let cluster = cluster().await;
     let mut listed = config(&cluster, "admin");
-    listed.application_name("test").options("-c search_path=a,public -c amzn-cluster-id=x");
+    listed.application_name("test").options("-c search_path=a,public");
     let client = log_in(&cluster, &listed).await.expect("logged in");
     assert_eq!(value(&client, "SHOW search_path").await, "a,public");
     assert_eq!(value(&client, "SHOW application_name").await, "test");

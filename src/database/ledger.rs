@@ -143,7 +143,8 @@ pub struct StatementRecord {
 pub struct Observation {
     /// Whether the ledger tables exist.
     pub ledger_exists: bool,
-    /// The set's migrations, in the order in which they were finished.
+    /// The set's migrations, in the order in which they were first begun. They may finish in
+    /// another one: a later migration does not wait for an index that it does not need.
     pub migrations: Vec<MigrationRecord>,
     /// The schema as the last run left it, for the watched schemas.
     pub recorded: Snapshot,
@@ -240,7 +241,7 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
                 to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
                 applied_by, duration_ms, error
            FROM {ledger}.migration WHERE set_name = {set}
-          ORDER BY migration.finished_at NULLS LAST, version;
+          ORDER BY position, version;
          SELECT version, number, checksum, class, summary, state, job_id,
                 CASE WHEN state <> 'done' THEN catalog_before END
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;

@@ -128,12 +128,15 @@ fn entries(dir: &str) -> Result<Vec<Entry>, FormatError> {
     for entry in fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        // Follows symbolic links; a broken one counts as a file, and reading it tells the rest.
-        let is_directory = fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
+        let looks_like_sql = Path::new(&name).extension().is_some_and(is_sql_extension);
+        // Follows symbolic links; a broken one counts as a file, and so does a directory with a
+        // migration's name: reading it tells the rest, and nothing is passed over in silence.
+        let is_directory =
+            !looks_like_sql && fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
         match name.to_str() {
             Some(name) if is_directory => entries.push(Entry::Directory(name.to_owned())),
             Some(name) => entries.push(Entry::File(name.to_owned())),
-            None if Path::new(&name).extension().is_some_and(is_sql_extension) => {
+            None if looks_like_sql => {
                 let file = join(dir, &name.to_string_lossy());
                 return Err(FormatError::NameNotUtf8 { file });
             }

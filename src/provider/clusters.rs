@@ -54,10 +54,11 @@ impl Clusters {
         self.environment.process()
     }
 
-    /// Where a resource with this `connection` connects to; unknown if a part of it is unknown.
-    pub(super) fn place(&self, connection: Settings) -> Result<Input<Place>, Diagnostic> {
+    /// Where a resource with these settings in `cluster` connects to; unknown if a part of it is
+    /// unknown.
+    pub(super) fn place(&self, cluster: Settings) -> Result<Input<Place>, Diagnostic> {
         let wider = lock(&self.configured).settings.clone();
-        connection.or(&wider).resolve(&self.environment)
+        cluster.or(&wider).resolve(&self.environment)
     }
 
     /// The session of a cluster, opened if there is none that can be used. Waits while another

@@ -78,3 +78,25 @@ impl Provider for DsqlProvider {
         self.clusters.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Terraform takes these names in a `resource` block for itself; in JSON syntax it drops an
+    /// attribute of the same name without a word.
+    const META_ARGUMENTS: &[&str] =
+        &["connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioner"];
+
+    #[test]
+    fn no_argument_of_a_resource_has_a_name_that_terraform_takes_for_itself() {
+        let provider = DsqlProvider::new(Environment::default());
+        for resource in provider.resources() {
+            let schema = resource.schema();
+            assert!(!schema.block.attributes.is_empty());
+            for attribute in &schema.block.attributes {
+                assert!(!META_ARGUMENTS.contains(&attribute.name.as_str()), "{}", attribute.name);
+            }
+        }
+    }
+}

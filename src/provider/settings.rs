@@ -1,5 +1,5 @@
 //! Where a cluster is and who logs in: the same keys in the `provider` block, in a resource's
-//! `connection`, and in the environment.
+//! `cluster`, and in the environment.
 
 use crate::database::{LedgerSchema, Secret, Target};
 use crate::diagnostic::Diagnostic;
@@ -52,8 +52,8 @@ impl Environment {
 
 /// The attributes of the `provider` block.
 pub(super) fn provider_attributes() -> Vec<Attribute> {
-    let mut attributes = connection_attributes();
-    // Not part of `connection`: a resource's arguments are stored in the state, a token must not be.
+    let mut attributes = cluster_attributes();
+    // Not part of `cluster`: a resource's arguments are stored in the state, a token must not be.
     attributes.push(Attribute::string("token").optional().sensitive().description(
         "A ready-made authentication token, instead of one made from AWS credentials. \
                  Environment variable: `DSQL_TOKEN`.",
@@ -61,15 +61,15 @@ pub(super) fn provider_attributes() -> Vec<Attribute> {
     attributes
 }
 
-/// The `connection` argument of a resource.
-pub(super) fn connection_attribute() -> Attribute {
-    Attribute::nested("connection", Nesting::Single, connection_attributes()).optional().description(
+/// The `cluster` argument of a resource.
+pub(super) fn cluster_attribute() -> Attribute {
+    Attribute::nested("cluster", Nesting::Single, cluster_attributes()).optional().description(
         "The cluster of this resource. What is not set here is taken from the `provider` block. \
          There is no `token` here, because arguments of resources are stored in the state.",
     )
 }
 
-fn connection_attributes() -> Vec<Attribute> {
+fn cluster_attributes() -> Vec<Attribute> {
     vec![
         Attribute::string("endpoint").optional().description(
             "Host name of the cluster, `<id>.dsql.<region>.on.aws`. Environment variable: \
@@ -138,11 +138,11 @@ impl Settings {
     /// Reads the `provider` block.
     pub(super) fn decode(block: &Object<'_>) -> Result<Self, Diagnostic> {
         let token = block.string("token").map(Secret::new);
-        Ok(Self { token, ..Self::decode_connection(block)? })
+        Ok(Self { token, ..Self::decode_cluster(block)? })
     }
 
-    /// Reads a `connection`.
-    pub(super) fn decode_connection(block: &Object<'_>) -> Result<Self, Diagnostic> {
+    /// Reads a `cluster`.
+    pub(super) fn decode_cluster(block: &Object<'_>) -> Result<Self, Diagnostic> {
         Ok(Self {
             endpoint: not_empty(block, "endpoint")?,
             port: port(block)?,
@@ -199,7 +199,7 @@ impl Settings {
         }
         let Some(endpoint) = endpoint.known() else {
             return Err(Diagnostic::error("No cluster to connect to").detail(
-                "Set endpoint in the provider block, in the connection of the resource, or in the \
+                "Set endpoint in the provider block, in the cluster of the resource, or in the \
                  environment variable DSQL_ENDPOINT. It is the host name of the cluster, \
                  <id>.dsql.<region>.on.aws.",
             ));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_wins_over_the_provider_block_and_that_over_the_environment() {
+    fn a_resource_wins_over_the_provider_block_and_that_over_the_environment() {
         let narrow = settings(&[("user", "app".into())]).unwrap();
         let wide = settings(&[("user", "other".into()), ("port", 5433_u64.into())]).unwrap();
         let environment = environment(&[("DSQL_ENDPOINT", "host"), ("DSQL_PORT", "1")]);

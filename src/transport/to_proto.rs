@@ -31,8 +31,23 @@ pub(super) fn diagnostic(diagnostic: Diagnostic) -> wire::Diagnostic {
         severity: severity.into(),
         summary: diagnostic.summary,
         detail: diagnostic.detail,
-        attribute: diagnostic.path.as_ref().map(attribute_path),
+        attribute: diagnostic.path.as_ref().map(shown_path),
     }
+}
+
+/// The part of a path that Terraform can show. It finds the line of an argument and of its
+/// elements, but for a path into a nested attribute (`cluster.port`) it shows only the head of
+/// the block (seen with 1.11.4 and 1.15.5): then the line of `cluster` tells more.
+fn shown_path(path: &AttributePath) -> wire::AttributePath {
+    let mut shown = attribute_path(path);
+    let is_name = |step: &wire::attribute_path::Step| {
+        matches!(step.selector, Some(wire::attribute_path::step::Selector::AttributeName(_)))
+    };
+    let inner = shown.steps.iter().skip(1).position(is_name);
+    if let Some(inner) = inner {
+        shown.steps.truncate(1 + inner);
+    }
+    shown
 }
 
 pub(super) fn attribute_path(path: &AttributePath) -> wire::AttributePath {
@@ -111,7 +126,7 @@ mod tests {
     fn a_schema_has_sorted_attributes_with_one_kind_of_type_each() {
         let inner = vec![Attribute::number("port").optional()];
         let native = Schema::new(vec![
-            Attribute::nested("connection", Nesting::Single, inner).optional(),
+            Attribute::nested("cluster", Nesting::Single, inner).optional(),
             Attribute::string("a").required().deprecated("Use `b`.").sensitive(),
         ])
         .version(3)
@@ -120,14 +135,21 @@ mod tests {
         assert_eq!(wire.version, 3);
         let block = wire.block.expect("a block");
         assert_eq!(block.description_kind(), wire::StringKind::Markdown);
-        let [a, connection] = block.attributes.as_slice() else { panic!("{block:?}") };
+        let [a, cluster] = block.attributes.as_slice() else { panic!("{block:?}") };
         assert_eq!((a.name.as_str(), a.r#type.as_slice()), ("a", &br#""string""#[..]));
         assert!(a.nested_type.is_none() && a.required && a.sensitive && a.deprecated);
         assert_eq!(a.deprecation_message, "Use `b`.");
-        assert!(connection.r#type.is_empty());
-        let nested = connection.nested_type.as_ref().expect("nested");
+        assert!(cluster.r#type.is_empty());
+        let nested = cluster.nested_type.as_ref().expect("nested");
         assert_eq!(nested.nesting(), wire::schema::object::NestingMode::Single);
         assert_eq!(nested.attributes[0].name, "port");
+    }
+
+    #[test]
+    fn a_path_into_a_nested_attribute_ends_at_the_argument() {
+        let path = AttributePath::from("cluster").attribute("port");
+        let wire = diagnostic(Diagnostic::error("E").at(path));
+        assert_eq!(wire.attribute, Some(attribute_path(&"cluster".into())));
     }
 
     #[test]

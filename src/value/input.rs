@@ -254,10 +254,7 @@ mod tests {
             ("token", Value::Null),
             ("verbose", true.into()),
             ("variables", Value::map([("schema", "public")])),
-            (
-                "connection",
-                Value::object([("port", 5432_i64.into()), ("retries", (-1_i64).into())]),
-            ),
+            ("cluster", Value::object([("port", 5432_i64.into()), ("retries", (-1_i64).into())])),
         ])
     }
 
@@ -277,20 +274,20 @@ mod tests {
     fn a_nested_object_knows_where_it_is() {
         let config = config();
         let root = Object::new(&config).expect("an object");
-        let connection = root.object("connection").known().expect("a connection");
-        assert_eq!(connection.number_u64("port"), Ok(Input::Known(5432)));
-        assert_eq!(connection.path("port").to_string(), "connection.port");
+        let cluster = root.object("cluster").known().expect("a cluster");
+        assert_eq!(cluster.number_u64("port"), Ok(Input::Known(5432)));
+        assert_eq!(cluster.path("port").to_string(), "cluster.port");
     }
 
     #[test]
     fn a_number_that_counts_nothing_is_refused_by_name() {
         let config = config();
         let root = Object::new(&config).expect("an object");
-        let connection = root.object("connection").known().expect("a connection");
-        let error = connection.number_u64("retries").expect_err("negative");
+        let cluster = root.object("cluster").known().expect("a cluster");
+        let error = cluster.number_u64("retries").expect_err("negative");
         assert_eq!(
             error.to_string(),
-            "connection.retries must be a whole number that is not negative, but it is -1"
+            "cluster.retries must be a whole number that is not negative, but it is -1"
         );
     }
 

@@ -15,7 +15,7 @@ pub enum Step {
 
 /// The way from the root of a resource (or of the `provider` block) to a value.
 ///
-/// `AttributePath::root().attribute("connection").attribute("port")` prints as `connection.port`.
+/// `AttributePath::root().attribute("cluster").attribute("port")` prints as `cluster.port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct AttributePath {
     steps: Vec<Step>,
@@ -97,8 +97,8 @@ mod tests {
 
     #[test]
     fn a_path_reads_as_in_a_configuration() {
-        let path = AttributePath::from("connection").attribute("hosts").index(0).key("a b");
-        assert_eq!(path.to_string(), r#"connection.hosts[0]["a b"]"#);
+        let path = AttributePath::from("cluster").attribute("hosts").index(0).key("a b");
+        assert_eq!(path.to_string(), r#"cluster.hosts[0]["a b"]"#);
     }
 
     #[test]

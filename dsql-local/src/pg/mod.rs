@@ -50,6 +50,21 @@ pub enum PostgresError {
         /// The end of what it printed.
         output: String,
     },
+    /// Another emulator runs on the directory of the data.
+    #[error("{} is in use by another dsql-local", dir.display())]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The data was made by another emulator or PostgreSQL, whose tables and functions are not ours.
+    #[error(
+        "{} was made by another version of dsql-local or on another PostgreSQL; name an empty directory",
+        dir.display()
+    )]
+    OtherVersion {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The server did not answer in time.
     #[error("PostgreSQL did not start; its log ends with: {log}")]
     NotStarted {
@@ -74,11 +89,16 @@ impl PostgresError {
     }
 }
 
-/// Finds or fetches PostgreSQL, prepares the template if need be, and runs a fresh server.
-pub(crate) fn start(bin: Option<&Path>, cache_dir: Option<&Path>) -> Result<Server, PostgresError> {
+/// Finds or fetches PostgreSQL, prepares the template if need be, and runs a server: a fresh one, or one on the data
+/// that is kept in a directory.
+pub(crate) fn start(
+    bin: Option<&Path>,
+    cache_dir: Option<&Path>,
+    data_dir: Option<&Path>,
+) -> Result<Server, PostgresError> {
     let account = account::Account::current()?;
     let cache = cache::Cache::open(cache_dir, &account)?;
     let installation = find::find(bin, &cache)?;
     let template = template::prepare(&cache, &installation, &account)?;
-    Server::start(&installation, &template, &account)
+    Server::start(&installation, &template, data_dir, &account)
 }

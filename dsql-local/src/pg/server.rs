@@ -1,16 +1,18 @@
 //! One running PostgreSQL with a data directory of its own, gone when the emulator is, however that ends.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::PostgresError;
 use super::account::Account;
 use super::find::Installation;
+use super::template::{self, Template};
 
 /// The bootstrap superuser; no client can log in as it, and the rules of `bootstrap.sql` leave it alone.
 pub(crate) const SUPERUSER: &str = "dsql_internal";
@@ -20,9 +22,14 @@ const WATCHDOG: &str = include_str!("watchdog.sh");
 /// A path of a Unix socket has at most 107 bytes on Linux and 103 on macOS; ours ends with `/socket/.s.PGSQL.5432`.
 const LONGEST_DIR: usize = 80;
 
+/// How long the PostgreSQL of an emulator that was killed just now may take to let go of its data.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(crate) struct Server {
     dir: PathBuf,
+    /// The directory of the data that is kept.
+    kept: Option<PathBuf>,
     watchdog: Child,
     /// Closing it is the sign to stop.
     lifeline: Option<ChildStdin>,
@@ -32,9 +39,12 @@ impl Server {
     /// Returns once the processes run; the server answers a little later.
     pub(super) fn start(
         installation: &Installation,
-        template: &Path,
+        template: &Template,
+        kept: Option<&Path>,
         account: &Account,
     ) -> Result<Self, PostgresError> {
+        let kept = kept.map(|dir| Kept::open(dir, template, account)).transpose()?;
+        let (kept, lock) = kept.map_or((None, Stdio::null()), |it| (Some(it.dir), it.lock.into()));
         let parent = temporary_dir(account);
         let dir = TempDir::with_prefix_in("dsql-local-", &parent)
             .map_err(PostgresError::file("create a directory in", &parent))?;
@@ -46,10 +56,11 @@ impl Server {
             .command("/bin/sh")
             .args(["-c", WATCHDOG, "dsql-local"])
             .arg(dir.path())
-            .arg(template)
+            .arg(template.path())
             .arg(installation.program("postgres"))
+            .arg(kept.as_deref().unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(lock)
             .stderr(Stdio::null())
             // Ctrl-C in a terminal reaches the whole group; the watchdog has to outlive us.
             .process_group(0)
@@ -57,12 +68,12 @@ impl Server {
             .map_err(PostgresError::file("run", Path::new("/bin/sh")))?;
         let lifeline = watchdog.stdin.take();
         // From here on the watchdog removes it.
-        Ok(Self { dir: dir.keep(), watchdog, lifeline })
+        Ok(Self { dir: dir.keep(), kept, watchdog, lifeline })
     }
 
-    /// The cluster's directory, removed with the server.
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
+    /// The directory of the data, if that is kept, or else the one that is removed with the server.
+    pub(crate) fn home(&self) -> &Path {
+        self.kept.as_ref().unwrap_or(&self.dir)
     }
 
     pub(crate) fn socket_dir(&self) -> PathBuf {
@@ -91,6 +102,41 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// A directory of data that outlives the server.
+struct Kept {
+    dir: PathBuf,
+    lock: File,
+}
+
+impl Kept {
+    fn open(dir: &Path, template: &Template, account: &Account) -> Result<Self, PostgresError> {
+        fs::create_dir_all(dir).map_err(PostgresError::file("create", dir))?;
+        // PostgreSQL runs in another directory.
+        let dir = fs::canonicalize(dir).map_err(PostgresError::file("find", dir))?;
+        account.own(&dir).map_err(PostgresError::file("hand over", &dir))?;
+        let path = dir.join("lock");
+        let lock = File::create(&path).map_err(PostgresError::file("create", &path))?;
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::WouldBlock) => return Err(PostgresError::InUse { dir }),
+                Err(TryLockError::Error(error)) => {
+                    return Err(PostgresError::file("lock", &path)(error));
+                }
+            }
+        }
+        let data = dir.join("data");
+        if data.exists() && !template::is_of(&data, template) {
+            return Err(PostgresError::OtherVersion { dir });
+        }
+        Ok(Self { dir, lock })
     }
 }
 

@@ -13,7 +13,8 @@ use super::cache::Cache;
 use super::find::Installation;
 use super::server::SUPERUSER;
 
-const BOOTSTRAP: &str = include_str!("../sql/bootstrap.sql");
+const BOOTSTRAP: &str =
+    concat!(include_str!("../sql/bootstrap.sql"), include_str!("../sql/catalog.sql"));
 
 /// Settings of a server that nobody will ever restart: quick, small, and silent.
 const SETTINGS: &str = "
@@ -38,19 +39,47 @@ default_transaction_isolation = 'repeatable read'
 lock_timeout = 50ms
 ";
 
-/// The template's directory, made now if this is the first use.
+/// An initialised data directory, not to be written to.
+#[derive(Debug)]
+pub(super) struct Template {
+    path: PathBuf,
+    name: String,
+}
+
+/// The file in a data directory that tells which template it was copied from.
+const NAME_FILE: &str = "dsql-local-template";
+
+impl Template {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Whether a data directory was copied from this template.
+pub(super) fn is_of(data: &Path, template: &Template) -> bool {
+    fs::read_to_string(data.join(NAME_FILE)).is_ok_and(|name| name == template.name)
+}
+
+/// The template, made now if this is the first use.
 pub(super) fn prepare(
     cache: &Cache,
     installation: &Installation,
     account: &Account,
-) -> Result<PathBuf, PostgresError> {
+) -> Result<Template, PostgresError> {
     let mut hash = Sha256::new();
-    for part in [BOOTSTRAP, SETTINGS, &format!("{account:?}")] {
+    for part in [BOOTSTRAP, SETTINGS, NAME_FILE, &format!("{account:?}")] {
         hash.update(part);
     }
     let hash: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let name = format!("template-{}-{hash}", installation.version());
-    cache.entry(&name, |dir| make(installation, account, dir))
+    let path = cache.entry(&name, |dir| {
+        make(installation, account, dir)?;
+        let file = dir.join(NAME_FILE);
+        fs::write(&file, &name).map_err(PostgresError::file("write", &file))?;
+        // Copied by the account that runs PostgreSQL.
+        account.own(&file).map_err(PostgresError::file("hand over", &file))
+    })?;
+    Ok(Template { path, name })
 }
 
 fn make(installation: &Installation, account: &Account, dir: &Path) -> Result<(), PostgresError> {

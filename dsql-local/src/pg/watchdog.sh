@@ -1,15 +1,32 @@
 # Runs PostgreSQL and outlives everybody who could forget to stop it.
-# Arguments: the cluster's directory, the template, the program `postgres`.
+# Arguments: the cluster's directory, the template, the program `postgres`, and the directory of data to keep, or none.
 # Standard input is a pipe that the emulator holds open and never writes to. It ends when the emulator
-# closes it, exits, or is killed by whatever signal.
+# closes it, exits, or is killed by whatever signal. Standard output is the lock on the data, held to our own end.
 umask 077
-if cp -R "$2" "$1/data" && mkdir "$1/socket"; then
-    "$3" -D "$1/data" -k "$1/socket" </dev/null >"$1/postgres.log" 2>&1 &
+if [ -n "$4" ]; then
+    data=$4/data
+    # Whole or not at all: a copy that was cut off is made again.
+    [ -d "$data" ] || { rm -rf "$4/new" && cp -R "$2" "$4/new" && mv "$4/new" "$data"; } || exit
+    # The settings are those of data that is thrown away.
+    set -- "$1" "$2" "$3" "$4" -c fsync=on -c full_page_writes=on
+    stop=INT
+else
+    data=$1/data
+    set -- "$1" "$2" "$3" "$4"
+    cp -R "$2" "$data" || exit
+    # The data is going to be deleted, so an immediate shutdown loses nothing.
+    stop=QUIT
+fi
+directory=$1
+postgres=$3
+shift 4
+if mkdir "$directory/socket"; then
+    "$postgres" -D "$data" -k "$directory/socket" "$@" </dev/null >"$directory/postgres.log" 2>&1 &
     cat >/dev/null
-    # The data is going to be deleted, so an immediate shutdown (QUIT) loses nothing. But sh starts a background
-    # process with QUIT ignored, and until PostgreSQL has changed that, only TERM ends it.
+    # sh starts a background process with INT and QUIT ignored, and until PostgreSQL has changed that, only TERM
+    # ends it.
     kill -TERM $!
-    kill -QUIT $!
+    kill -$stop $!
     wait $!
 fi
-rm -rf "$1"
+rm -rf "$directory"

@@ -5,7 +5,7 @@ use squawk_syntax::ast::AstNode;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
 use super::lex::{Kind, Lexed};
-use super::table::REFUSALS;
+use super::table::{ADD_COLUMN_WITH_CONSTRAINT, REFUSALS};
 use super::{Action, quoted};
 use crate::wire::settings;
 
@@ -111,7 +111,9 @@ fn by_tree(statement: &Lexed<'_>) -> Action {
         return Action::Forward;
     };
     refused_anywhere(&tree)
-        .or_else(|| plain_index(&tree))
+        .map(|refusal| after_the_type(refusal, &tree))
+        .or_else(|| plain_index(statement, &tree))
+        .or_else(|| switched_triggers(&tree))
         .or_else(|| session_setting(statement, &tree))
         .or_else(|| shared_ddl(statement, &tree))
         .unwrap_or_default()
@@ -141,7 +143,10 @@ fn refused(node: &SyntaxNode) -> Option<Action> {
         SyntaxKind::COLUMN | SyntaxKind::ADD_COLUMN => column_type(node),
         SyntaxKind::GENERATED_IDENTITY => identity(&node.parent()?, "identity column"),
         SyntaxKind::ADD_GENERATED => identity(node, "identity column"),
-        SyntaxKind::CREATE_SEQUENCE => identity(node, "CREATE SEQUENCE"),
+        SyntaxKind::CREATE_SEQUENCE => {
+            identity(node, "CREATE SEQUENCE").or_else(|| sequence_type(node))
+        }
+        SyntaxKind::ALTER_STATISTICS => statistics_target(node),
         SyntaxKind::CREATE_INDEX if has_word(node, "concurrently") => {
             Some(refuse(UNSUPPORTED, "CONCURRENTLY not supported for CREATE INDEX"))
         }
@@ -220,11 +225,30 @@ fn identity(node: &SyntaxNode, what: &str) -> Option<Action> {
     Some(refuse(UNSUPPORTED, text))
 }
 
+/// A sequence is one of `bigint`. Derived from the text for identity columns; only the refusal is recorded.
+fn sequence_type(sequence: &SyntaxNode) -> Option<Action> {
+    let option = find(sequence, SyntaxKind::OPTION_AS_TYPE)?.text().to_string();
+    let name = identifier(option.split_whitespace().last()?);
+    let text = format!("datatype {name} not supported, sequence type must be bigint");
+    (!matches!(name.as_str(), "bigint" | "int8")).then(|| refuse(UNSUPPORTED, text))
+}
+
+/// At most 100. Only the refusal is recorded.
+fn statistics_target(node: &SyntaxNode) -> Option<Action> {
+    let text = find(node, SyntaxKind::SET_STATISTICS)?.text().to_string();
+    let target = text.split_whitespace().last()?.parse::<i64>().ok()?;
+    (target > 100).then(|| refuse("22023", "statistics target must be between -1 and 100"))
+}
+
 fn called(call: &SyntaxNode) -> Option<Action> {
     let path = call.first_child()?.text().to_string();
     let name = identifier(path.rsplit('.').next()?.trim());
     if name.starts_with("pg_") && name.contains("advisory_") {
         return Some(refuse(UNSUPPORTED, format!("function {name} not supported")));
+    }
+    // Types in the shape of functions; others of PostgreSQL's types may stand in expressions.
+    if matches!(name.as_str(), "line" | "circle") {
+        return Some(refuse(UNSUPPORTED, format!("datatype {name} not supported")));
     }
     if name != "set_config" {
         return None;
@@ -234,9 +258,36 @@ fn called(call: &SyntaxNode) -> Option<Action> {
     (!settings::is_settable(setting)).then(|| refuse(UNSUPPORTED, settings::not_supported(setting)))
 }
 
-fn plain_index(tree: &SyntaxNode) -> Option<Action> {
-    let text = "unsupported mode. please use CREATE INDEX ASYNC.";
-    (tree.kind() == SyntaxKind::CREATE_INDEX).then(|| refuse(UNSUPPORTED, text))
+/// A column is refused for its constraint only if its type is one that DSQL stores, which PostgreSQL has to tell.
+fn after_the_type(refusal: Action, tree: &SyntaxNode) -> Action {
+    if !matches!(&refusal, Action::Refuse { text, .. } if text == ADD_COLUMN_WITH_CONSTRAINT) {
+        return refusal;
+    }
+    let is_type = |node: &SyntaxNode| format!("{:?}", node.kind()).ends_with("_TYPE");
+    find(tree, SyntaxKind::ADD_COLUMN).and_then(|column| column.children().find(is_type)).map_or(
+        refusal,
+        |kind| {
+            let kind = quoted(&kind.text().to_string());
+            rewrite(format!("CALL dsql_internal.refuse_column({kind})"), "ALTER TABLE")
+        },
+    )
+}
+
+/// Without `ASYNC` it depends on a setting of the session.
+fn plain_index(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
+    let sql = || format!("CALL dsql_internal.create_index({})", quoted(statement.text));
+    (tree.kind() == SyntaxKind::CREATE_INDEX).then(|| rewrite(sql(), "CREATE INDEX"))
+}
+
+/// `ENABLE TRIGGER ALL`, which `pg_dump` writes: taken, and without effect.
+fn switched_triggers(tree: &SyntaxNode) -> Option<Action> {
+    let action = find(tree, SyntaxKind::ENABLE_TRIGGER)
+        .or_else(|| find(tree, SyntaxKind::DISABLE_TRIGGER))?;
+    let which = action.text().to_string().to_ascii_lowercase();
+    matches!(which.split_whitespace().last(), Some("all" | "user")).then_some(())?;
+    let table = quoted(&find(tree, SyntaxKind::TABLE_NAME_REF)?.text().to_string());
+    let sql = format!("CALL dsql_internal.switch_triggers({table}::regclass)");
+    Some(rewrite(sql, "ALTER TABLE"))
 }
 
 /// `SET`, `RESET` and `SHOW`.
@@ -262,6 +313,7 @@ fn session_setting(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
             let value = match name.as_str() {
                 "server_version" => "16.15",
                 "server_version_num" => "160015",
+                "max_connections" => "20",
                 _ => return None,
             };
             Some(rewrite(format!("SELECT '{value}' AS {name}"), "SHOW"))

@@ -30,7 +30,8 @@ const fn derived(path: &'static [SyntaxKind], text: &'static str) -> Refusal {
     Refusal { path, code: UNSUPPORTED, text, source: Source::Derived }
 }
 
-const ADD_COLUMN_WITH_CONSTRAINT: &str = "ALTER TABLE ADD COLUMN with constraint not supported";
+pub(super) const ADD_COLUMN_WITH_CONSTRAINT: &str =
+    "ALTER TABLE ADD COLUMN with constraint not supported";
 const LOCKING: &str = "locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported";
 const SET_TRANSACTION: &str = "setting configuration parameter \"TRANSACTION\" not supported";
 
@@ -45,6 +46,7 @@ pub(super) static REFUSALS: &[Refusal] = &[
         &[TRANSACTION_MODE_LIST, READ_UNCOMMITTED],
         "Unsupported isolation level: READ UNCOMMITTED",
     ),
+    recorded(&[TRANSACTION_MODES, TRANSACTION_MODE_LIST, REPEATABLE_READ], SET_TRANSACTION),
     recorded(&[TRANSACTION_MODES, TRANSACTION_MODE_LIST, READ_ONLY], SET_TRANSACTION),
     recorded(&[TRANSACTION_MODES, TRANSACTION_MODE_LIST, READ_WRITE], SET_TRANSACTION),
     recorded(&[TRANSACTION_MODES, TRANSACTION_MODE_LIST, DEFERRABLE], SET_TRANSACTION),
@@ -246,6 +248,8 @@ pub(super) static REFUSALS: &[Refusal] = &[
         &[CREATE_SEQUENCE, TEMP],
         "TEMPORARY or TEMP sequence not supported for CREATE SEQUENCE",
     ),
+    derived(&[ALTER_FUNCTION, FUNC_OPTION_LIST], "unsupported ALTER FUNCTION statement"),
+    derived(&[ALTER_ROUTINE, FUNC_OPTION_LIST], "unsupported ALTER FUNCTION statement"),
     derived(&[ALTER_DOMAIN, ADD_CONSTRAINT], "unsupported ALTER DOMAIN ADD CONSTRAINT statement"),
     derived(&[ALTER_DOMAIN, SET_NOT_NULL], "unsupported ALTER DOMAIN SET NOT NULL statement"),
     // Roles and rights.

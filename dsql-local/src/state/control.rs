@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
@@ -36,6 +37,9 @@ pub struct FiredJobFault {
     pub object_name: String,
 }
 
+/// The life of a token if nothing else is asked for, as in the AWS SDKs.
+const LIFE: Duration = Duration::from_secs(900);
+
 #[derive(Clone)]
 pub(crate) struct Control {
     shared: Arc<Shared>,
@@ -44,6 +48,21 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    pub(crate) fn hostname(&self) -> &str {
+        &self.shared.hostname
+    }
+
+    pub(crate) fn token(&self, host: &str, user: &str) -> String {
+        let Shared { region, credentials, .. } = &*self.shared;
+        // Without any keys there is nobody to let in.
+        let signer = credentials.first();
+        signer.map_or(String::new(), |signer| signer.token(host, region, user, LIFE))
+    }
+
+    pub(crate) async fn ended(&self) {
+        self.shared.database.ended().await;
     }
 
     pub(crate) fn faults(&self) -> &Faults {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
 use crate::pg::SUPERUSER;
@@ -16,6 +16,8 @@ pub(crate) struct Database {
     client: Client,
     /// A transaction that has submitted a job has committed.
     jobs_submitted: Arc<Notify>,
+    /// Closed with the connection.
+    connected: watch::Receiver<()>,
 }
 
 impl Database {
@@ -33,8 +35,10 @@ impl Database {
         };
         let jobs_submitted = Arc::new(Notify::new());
         let submitted = Arc::clone(&jobs_submitted);
+        let (connection_ends, connected) = watch::channel(());
         // Ends with the client, which this keeps.
         tokio::spawn(async move {
+            let _until_the_end = connection_ends;
             while let Some(Ok(message)) =
                 std::future::poll_fn(|cx| connection.poll_message(cx)).await
             {
@@ -44,13 +48,30 @@ impl Database {
             }
         });
         client.batch_execute("LISTEN dsql_internal_jobs").await.ok()?;
-        // A cluster that is started again goes on with its jobs.
+        // A cluster that is started again goes on with its jobs, by a clock that is right.
+        client
+            .batch_execute("UPDATE dsql_internal.control SET skew = '0', jobs_held = false")
+            .await
+            .ok()?;
         jobs_submitted.notify_one();
-        Some(Self { client, jobs_submitted })
+        Some(Self { client, jobs_submitted, connected })
+    }
+
+    /// Returns when PostgreSQL has ended.
+    pub(crate) async fn ended(&self) {
+        let mut connected = self.connected.clone();
+        // Nothing is ever sent; the sender goes with the connection.
+        while connected.changed().await.is_ok() {}
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Whether `AWS IAM GRANT` has given the role to this ARN.
+    pub(crate) async fn is_mapped(&self, arn: &str, role: &str) -> bool {
+        let sql = "SELECT FROM sys.iam_pg_role_mappings WHERE arn = $1 AND pg_role_name = $2";
+        self.client.query_opt(sql, &[&arn, &role]).await.is_ok_and(|row| row.is_some())
     }
 
     pub(crate) fn jobs_submitted(&self) -> &Notify {

@@ -78,6 +78,26 @@ impl ErrorResponse {
         }
     }
 
+    /// What DSQL says of keys, where PostgreSQL fails before the rules of `bootstrap.sql` are asked.
+    pub(crate) fn keys_as_dsql(&mut self) {
+        let no_operators = self
+            .message()
+            .strip_prefix("data type ")
+            .filter(|_| self.code() == "42704")
+            .and_then(|rest| rest.split_once(" has no default operator class"))
+            .map(|(name, _)| format!("datatype {name} is not supported in a key"));
+        let too_large = self.code() == "54000"
+            && (self.message().starts_with("index row ") && self.message().contains(" exceeds "));
+        let (code, message) = match no_operators {
+            Some(message) => ("0A000", message),
+            None if too_large => ("54000", "key size too large".to_owned()),
+            None => return,
+        };
+        self.0 = [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', code), (b'M', message.as_str())]
+            .map(|(name, value)| (name, value.to_owned()))
+            .into();
+    }
+
     /// The position is one in a text that the client has not written.
     pub(crate) fn forget_position(&mut self) {
         self.0.retain(|(name, _)| *name != b'P');

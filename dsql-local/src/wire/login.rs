@@ -13,6 +13,7 @@ use super::frame::{Frame, Reader, put_string, read_body};
 use super::settings;
 use super::tls;
 use super::token::{self, Expected};
+use crate::faults::LogInFault;
 use crate::pg::SUPERUSER;
 use crate::state::shared::Shared;
 
@@ -29,6 +30,15 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What DSQL says it is.
 const SERVER_VERSION: &str = "16.15";
+
+/// AWS documentation, "Quotas"; the first is recorded from a cluster.
+const ASLEEP: &str = "unable to accept connection, waking up cluster, please retry later";
+const RATE_EXCEEDED: &str = "Unable to accept connection, rate exceeded.";
+
+fn too_many_connections() -> ErrorResponse {
+    let text = "Unable to accept connection, too many open connections.";
+    ErrorResponse::fatal("53300", text)
+}
 
 /// Both ends of a session that has logged in.
 pub(crate) struct Session {
@@ -97,6 +107,8 @@ enum Greeting {
 struct Startup {
     user: String,
     database: Option<String>,
+    /// The way of `PrivateLink` to name the cluster, for a client that connects by the name of the VPC endpoint.
+    cluster_id: Option<String>,
     /// The settings in the packet itself and in its `options`.
     settings: Vec<(String, String)>,
 }
@@ -116,14 +128,28 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
         return Ok(Greeting::Refused(ErrorResponse::fatal("08P01", text)));
     };
 
+    match shared.faults.of_log_in() {
+        Some(LogInFault::Close) => return Ok(Greeting::Left),
+        // Its SQLSTATE is not recorded anywhere; PostgreSQL's for a server that starts.
+        Some(LogInFault::Asleep) => {
+            return Ok(Greeting::Refused(ErrorResponse::fatal("57P03", ASLEEP)));
+        }
+        Some(LogInFault::TooManyConnections) => {
+            return Ok(Greeting::Refused(too_many_connections()));
+        }
+        Some(LogInFault::RateExceeded) => {
+            return Ok(Greeting::Refused(ErrorResponse::fatal("53400", RATE_EXCEEDED)));
+        }
+        None => {}
+    }
+
     Frame::new(b'R', 3u32.to_be_bytes()).write(client).await?;
     client.flush().await?;
     let Some(answer) = Frame::read(client).await?.filter(|frame| frame.kind == b'p') else {
         return Ok(Greeting::Left);
     };
     let password = Reader(&answer.body).string().unwrap_or_default();
-    let expected = Expected { host: &host, user: &startup.user, now: shared.clock.now() };
-    if let Err(error) = token::check(password, &expected).and_then(|()| startup.check()) {
+    if let Err(error) = admit(password, &host, &startup, shared).await {
         return Ok(Greeting::Refused(error));
     }
 
@@ -131,6 +157,34 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
     backend.write_all(&startup.packet()).await?;
     backend.flush().await?;
     relay_greeting(client, backend, startup.user).await
+}
+
+/// Whether this user may log in with this token.
+async fn admit(
+    password: &str,
+    server_name: &str,
+    startup: &Startup,
+    shared: &Shared,
+) -> Result<(), ErrorResponse> {
+    let host = match &startup.cluster_id {
+        None => server_name,
+        Some(id) if id == shared.identifier() => &shared.hostname,
+        Some(_) => return Err(token::access_denied()),
+    };
+    let expected = Expected {
+        host,
+        user: &startup.user,
+        region: &shared.region,
+        credentials: &shared.credentials,
+        now: shared.clock.now(),
+    };
+    let signer = token::check(password, &expected)?;
+    startup.check()?;
+    // AWS documentation, "Using database roles and IAM authentication": `admin` needs no mapping.
+    if startup.user != "admin" && !shared.database.is_mapped(&signer.arn, &startup.user).await {
+        return Err(token::access_denied());
+    }
+    Ok(())
 }
 
 /// Passes on what PostgreSQL says until it waits for the first statement.
@@ -149,7 +203,10 @@ async fn relay_greeting(
                     // No such role, or one that may not log in.
                     .filter(|error| error.code() != "28000")
                     .unwrap_or_else(token::access_denied);
-                return Ok(Greeting::Refused(refusal));
+                return Ok(Greeting::Refused(match refusal.code() {
+                    "53300" => too_many_connections(),
+                    _ => refusal,
+                }));
             }
             b'S' => report_as_dsql(&mut frame),
             _ => {}
@@ -176,7 +233,8 @@ impl Startup {
     fn parse(packet: &[u8]) -> Option<Self> {
         let mut reader = Reader(packet);
         (reader.u32()? == PROTOCOL_3).then_some(())?;
-        let mut startup = Self { user: String::new(), database: None, settings: Vec::new() };
+        let mut startup =
+            Self { user: String::new(), database: None, cluster_id: None, settings: Vec::new() };
         loop {
             match reader.string()? {
                 "" => break,
@@ -190,10 +248,12 @@ impl Startup {
                 name => startup.settings.push((name.to_owned(), reader.string()?.to_owned())),
             }
         }
-        // PrivateLink's way to name the cluster; there is only this one.
-        startup
-            .settings
-            .retain(|(name, _)| !matches!(name.as_str(), "amzn_cluster_id" | "amzn-cluster-id"));
+        // A dash within `options` is read as an underscore.
+        let names_cluster = |(name, _): &mut (String, String)| {
+            matches!(name.as_str(), "amzn_cluster_id" | "amzn-cluster-id")
+        };
+        startup.cluster_id =
+            startup.settings.extract_if(.., names_cluster).last().map(|(_, value)| value);
         Some(startup)
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod login;
 pub(crate) mod relay;
 pub(crate) mod session;
 pub(crate) mod settings;
+pub(crate) mod signature;
 pub(crate) mod timestamp;
 pub(crate) mod tls;
 pub(crate) mod token;

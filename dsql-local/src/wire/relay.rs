@@ -522,6 +522,7 @@ impl Relay<'_> {
         }
         let error = injected.unwrap_or_else(|| {
             error.conflicts_as_dsql(statement.is_ddl);
+            error.keys_as_dsql();
             if statement.action != Action::Forward {
                 error.forget_position();
             }

@@ -23,7 +23,7 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    pub(crate) fn generate(host: &str) -> Result<Self, TlsError> {
+    pub(crate) fn generate(hosts: &[&str]) -> Result<Self, TlsError> {
         let ca_key = KeyPair::generate().map_err(TlsError::of)?;
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -32,9 +32,9 @@ impl Tls {
         let ca_pem = ca.self_signed(&ca_key).map_err(TlsError::of)?.pem();
 
         let key = KeyPair::generate().map_err(TlsError::of)?;
-        let mut leaf = CertificateParams::new([host.to_owned(), "127.0.0.1".to_owned()])
-            .map_err(TlsError::of)?;
-        leaf.distinguished_name.push(DnType::CommonName, host);
+        let names: Vec<_> = hosts.iter().copied().chain(["127.0.0.1"]).map(str::to_owned).collect();
+        let mut leaf = CertificateParams::new(names).map_err(TlsError::of)?;
+        leaf.distinguished_name.push(DnType::CommonName, "dsql-local");
         leaf.use_authority_key_identifier_extension = true;
         let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).map_err(TlsError::of)?;
 

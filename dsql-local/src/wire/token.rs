@@ -1,9 +1,9 @@
 //! DSQL's authentication token: a pre-signed request, sent as the password.
-//!
-//! Checked here: shape, host, action, and date. Not the signature; see [`Token::check`].
 
 use super::error_response::ErrorResponse;
+use super::signature::{Request, decode};
 use super::timestamp;
+use crate::credentials::Credentials;
 
 /// The longest life that AWS grants to a pre-signed request.
 const LONGEST_LIFE: u64 = 604_800;
@@ -12,19 +12,29 @@ const CLOCK_SKEW: u64 = 300;
 
 /// What a token has to fit.
 pub(crate) struct Expected<'a> {
-    /// The name in the client's TLS handshake.
+    /// The name in the client's TLS handshake, or the cluster's own if a start-up option names the cluster.
     pub(crate) host: &'a str,
     pub(crate) user: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) credentials: &'a [Credentials],
     /// Seconds since 1970.
     pub(crate) now: u64,
 }
 
-struct Token<'a> {
-    host: &'a str,
-    action: &'a str,
-    date: &'a str,
+struct Token {
+    host: String,
+    /// All of the query but the signature.
+    parameters: Vec<(String, String)>,
+    action: String,
+    access_key_id: String,
+    region: String,
+    /// The credential without the key.
+    scope: String,
+    session_token: Option<String>,
+    date: String,
     signed_at: u64,
     life: u64,
+    signature: String,
 }
 
 /// The action that a user's token has to be for.
@@ -32,59 +42,116 @@ fn action_of(user: &str) -> &'static str {
     if user == "admin" { "DbConnectAdmin" } else { "DbConnect" }
 }
 
-/// A token that [`check`] accepts for fifteen minutes.
-pub(crate) fn example(host: &str, user: &str) -> String {
+/// A token that [`check`] accepts for `life` seconds.
+pub(crate) fn sign(
+    host: &str,
+    user: &str,
+    region: &str,
+    life: u64,
+    credentials: &Credentials,
+) -> String {
     let date = timestamp::format(timestamp::now());
-    let action = action_of(user);
-    let (day, signature) = (&date[..8], "0".repeat(64));
-    format!(
-        "{host}/?Action={action}&X-Amz-Algorithm=AWS4-HMAC-SHA256\
-         &X-Amz-Credential=local%2F{day}%2Fus-east-1%2Fdsql%2Faws4_request&X-Amz-Date={date}\
-         &X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Signature={signature}"
-    )
+    let scope = format!("{}/{region}/dsql/aws4_request", &date[..8]);
+    let key = &credentials.access_key_id;
+    let mut parameters = vec![
+        ("Action".to_owned(), action_of(user).to_owned()),
+        ("X-Amz-Algorithm".to_owned(), ALGORITHM.to_owned()),
+        ("X-Amz-Credential".to_owned(), format!("{key}/{scope}")),
+        ("X-Amz-Date".to_owned(), date.clone()),
+        ("X-Amz-Expires".to_owned(), life.min(LONGEST_LIFE).to_string()),
+        ("X-Amz-SignedHeaders".to_owned(), "host".to_owned()),
+    ];
+    let session_token = credentials.session_token.clone();
+    parameters.extend(session_token.map(|token| ("X-Amz-Security-Token".to_owned(), token)));
+    let request = Request { host, parameters, date: &date, scope: &scope };
+    let signature = request.sign(&credentials.secret_access_key);
+    format!("{host}/?{}&X-Amz-Signature={signature}", request.query())
 }
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 pub(crate) fn access_denied() -> ErrorResponse {
     // The SQLSTATE is not recorded anywhere; PostgreSQL's for a failed log-in.
     ErrorResponse::fatal("28000", "unable to accept connection, access denied")
 }
 
-pub(crate) fn check(password: &str, expected: &Expected<'_>) -> Result<(), ErrorResponse> {
+/// Whose token it is.
+pub(crate) fn check<'a>(
+    password: &str,
+    expected: &Expected<'a>,
+) -> Result<&'a Credentials, ErrorResponse> {
     Token::parse(password).ok_or_else(access_denied)?.check(expected)
 }
 
-impl<'a> Token<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
+impl Token {
+    fn parse(text: &str) -> Option<Self> {
         let (host, query) = text.split_once("/?")?;
+        let mut parameters = query
+            .split('&')
+            .map(|pair| {
+                let (name, value) = pair.split_once('=')?;
+                Some((decode(name)?, decode(value).filter(|value| !value.is_empty())?))
+            })
+            .collect::<Option<Vec<_>>>()?;
+        // Given twice, it is not clear what was signed.
+        let mut names: Vec<_> = parameters.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names.is_sorted_by(|a, b| a < b).then_some(())?;
+
+        let signature = parameters.iter().position(|(name, _)| name == "X-Amz-Signature")?;
+        let (_, signature) = parameters.remove(signature);
         let parameter = |name: &str| {
-            let mut values = query.split('&').filter_map(|pair| {
-                let (key, value) = pair.split_once('=')?;
-                (key == name && !value.is_empty()).then_some(value)
-            });
-            // Given twice, it is not clear what was signed.
-            values.next().filter(|_| values.next().is_none())
+            parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
         };
-        let is_hash = |text: &&str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        parameter("X-Amz-Algorithm").filter(|name| *name == "AWS4-HMAC-SHA256")?;
-        parameter("X-Amz-SignedHeaders").filter(|name| *name == "host")?;
-        parameter("X-Amz-Signature").filter(is_hash)?;
-        // <access key>/<day>/<region>/dsql/aws4_request, its slashes escaped or not.
-        let credential = parameter("X-Amz-Credential")?.replace("%2F", "/");
-        credential.ends_with("/dsql/aws4_request").then_some(())?;
+        parameter("X-Amz-Algorithm").filter(|name| name == ALGORITHM)?;
+        parameter("X-Amz-SignedHeaders").filter(|name| name == "host")?;
         let date = parameter("X-Amz-Date")?;
+        let signed_at = timestamp::parse(&date)?;
+        // <access key>/<day>/<region>/dsql/aws4_request
+        let credential = parameter("X-Amz-Credential")?;
+        let (access_key_id, scope) = credential.split_once('/')?;
+        let (_, rest) = scope.split_once('/').filter(|(day, _)| *day == &date[..8])?;
+        let region = rest.strip_suffix("/dsql/aws4_request").filter(|it| !it.contains('/'))?;
         Some(Self {
-            host,
+            host: host.to_owned(),
             action: parameter("Action")?,
-            date,
-            signed_at: timestamp::parse(date)?,
+            access_key_id: access_key_id.to_owned(),
+            region: region.to_owned(),
+            scope: scope.to_owned(),
+            session_token: parameter("X-Amz-Security-Token"),
+            signed_at,
             life: parameter("X-Amz-Expires")?.parse().ok().filter(|life| *life <= LONGEST_LIFE)?,
+            date,
+            parameters,
+            signature,
         })
     }
 
-    /// The signature belongs last in here: anybody may make a token for a local cluster as yet.
-    fn check(&self, expected: &Expected<'_>) -> Result<(), ErrorResponse> {
-        if !matches!(self.action, "DbConnect" | "DbConnectAdmin") || self.host != expected.host {
+    fn check<'a>(self, expected: &Expected<'a>) -> Result<&'a Credentials, ErrorResponse> {
+        let signer = expected
+            .credentials
+            .iter()
+            .find(|known| known.access_key_id == self.access_key_id)
+            .filter(|known| known.session_token == self.session_token)
+            .ok_or_else(access_denied)?;
+        let request = Request {
+            host: &self.host,
+            parameters: self.parameters,
+            date: &self.date,
+            scope: &self.scope,
+        };
+        if !request.is_signed(&signer.secret_access_key, &self.signature)
+            || self.host != expected.host
+            || self.region != expected.region
+            || !matches!(self.action.as_str(), "DbConnect" | "DbConnectAdmin")
+            || self.signed_at > expected.now + CLOCK_SKEW
+        {
             return Err(access_denied());
+        }
+        if self.signed_at + self.life < expected.now {
+            let now = timestamp::format(expected.now);
+            let hint = format!("Signature expired: {} is now earlier than {now}", self.date);
+            return Err(access_denied().with_hint(hint));
         }
         if self.action != action_of(expected.user) {
             let text = format!(
@@ -93,14 +160,6 @@ impl<'a> Token<'a> {
             );
             return Err(ErrorResponse::fatal("28000", &text));
         }
-        if self.signed_at > expected.now + CLOCK_SKEW {
-            return Err(access_denied());
-        }
-        if self.signed_at + self.life < expected.now {
-            let now = timestamp::format(expected.now);
-            let hint = format!("Signature expired: {} is now earlier than {now}", self.date);
-            return Err(access_denied().with_hint(hint));
-        }
-        Ok(())
+        Ok(signer)
     }
 }

@@ -1,10 +1,11 @@
 //! A cluster and clients for a test.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dsql_local::{Cluster, Options};
+use dsql_local::{Cluster, Credentials, Options};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -17,8 +18,12 @@ pub(crate) async fn cluster() -> Cluster {
 }
 
 pub(crate) fn tls_config(cluster: &Cluster) -> ClientConfig {
+    tls_config_of(cluster.ca_file())
+}
+
+pub(crate) fn tls_config_of(ca_file: &Path) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_file(cluster.ca_file()).expect("a certificate");
+    let ca = CertificateDer::from_pem_file(ca_file).expect("a certificate");
     roots.add(ca).expect("a certificate authority");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider)
@@ -50,6 +55,12 @@ pub(crate) async fn log_in(cluster: &Cluster, config: &Config) -> Result<Client,
 /// A session of `admin`.
 pub(crate) async fn admin(cluster: &Cluster) -> Client {
     log_in(cluster, &config(cluster, "admin")).await.expect("admin logs in")
+}
+
+/// Makes a role that the keys of the cluster may log in as.
+pub(crate) async fn make_role(admin: &Client, role: &str) {
+    run(admin, &format!("CREATE ROLE {role} WITH LOGIN")).await;
+    run(admin, &format!("AWS IAM GRANT {role} TO '{}'", Credentials::ARN)).await;
 }
 
 /// What a test asks of an error.

@@ -8,7 +8,7 @@ resource "dsql_migration_set" "reports" {
   name = "reports"
   dir  = "${path.module}/reports"
 
-  connection = {
+  cluster = {
     endpoint = "zyxwvutsrqponmlkjihgfedcba.dsql.eu-west-1.on.aws"
     user     = "migrator"
   }

@@ -10,9 +10,9 @@ pub(super) fn create_sql(ledger: &LedgerSchema) -> Vec<Transaction> {
         format!("CREATE SCHEMA IF NOT EXISTS {ledger}"),
         format!(
             "CREATE TABLE IF NOT EXISTS {ledger}.migration (
-               set_name text NOT NULL, version text NOT NULL, description text NOT NULL,
-               checksum text NOT NULL, statement_count integer NOT NULL, state text NOT NULL,
-               started_at timestamptz NOT NULL, finished_at timestamptz,
+               set_name text NOT NULL, version text NOT NULL, position integer NOT NULL,
+               description text NOT NULL, checksum text NOT NULL, statement_count integer NOT NULL,
+               state text NOT NULL, started_at timestamptz NOT NULL, finished_at timestamptz,
                applied_by text NOT NULL, duration_ms bigint, error text,
                PRIMARY KEY (set_name, version))"
         ),

@@ -195,9 +195,11 @@ fn write_sql(ledger: &LedgerSchema, set: &str, write: &Write<'_>) -> String {
         // The division fails if the migration is applied: another run was faster.
         Write::Begin(migration) => format!(
             "INSERT INTO {ledger}.migration AS found
-               (set_name, version, description, checksum, statement_count, state, started_at,
-                applied_by)
-             VALUES ({set}, {}, {}, {}, {}, 'running', now(), current_user)
+               (set_name, version, position, description, checksum, statement_count, state,
+                started_at, applied_by)
+             VALUES ({set}, {}, (SELECT 1 + coalesce(max(position), 0) FROM {ledger}.migration
+                                  WHERE set_name = {set}),
+                     {}, {}, {}, 'running', now(), current_user)
              ON CONFLICT (set_name, version) DO UPDATE SET
                description = excluded.description, checksum = excluded.checksum,
                statement_count = excluded.statement_count

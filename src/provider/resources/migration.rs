@@ -10,7 +10,7 @@ use super::super::contract::{
     ReadResponse, Resource,
 };
 use super::super::diagnostics;
-use super::super::settings::connection_attribute;
+use super::super::settings::cluster_attribute;
 use super::super::timeouts::{self, Timeouts};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
@@ -235,7 +235,7 @@ impl Resource for MigrationResource {
                 .optional()
                 .computed()
                 .description("Words for the ledger. Default: from the file's name."),
-            connection_attribute(),
+            cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("The version."),
         ];
@@ -249,7 +249,7 @@ impl Resource for MigrationResource {
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
-        diagnostics.extend(run::check_connection(&config).err());
+        diagnostics.extend(run::check_cluster(&config).err());
         diagnostics
     }
 

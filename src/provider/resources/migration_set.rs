@@ -11,7 +11,7 @@ use super::super::contract::{
     ReadResponse, Resource,
 };
 use super::super::diagnostics;
-use super::super::settings::connection_attribute;
+use super::super::settings::cluster_attribute;
 use super::super::timeouts::{self, Timeouts};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
@@ -284,16 +284,16 @@ impl Resource for MigrationSetResource {
                 "Name of the set in the ledger, so that several sets can share a cluster. \
                  Default: `default`. Another name is another set: it replaces the resource.",
             ),
-            connection_attribute(),
+            cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("The name of the set."),
             Attribute::nested("migrations", Nesting::Map, migration).computed().description(
                 "All migrations of the set by version: those in the ledger, and in a plan those \
                  that the apply will run.",
             ),
-            Attribute::string("latest_version")
-                .computed()
-                .description("Version of the migration that was applied last."),
+            Attribute::string("latest_version").computed().description(
+                "Version of the last migration, in the order of the set, that is applied.",
+            ),
             Attribute::list_of("drift", Type::String).computed().description(
                 "Changes of the schema `public` that no migration made, in words. While there are \
                  any, every plan shows an update, and `terraform plan -detailed-exitcode` ends \
@@ -313,7 +313,7 @@ impl Resource for MigrationSetResource {
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
-        diagnostics.extend(run::check_connection(&config).err());
+        diagnostics.extend(run::check_cluster(&config).err());
         diagnostics
     }
 

@@ -17,22 +17,22 @@ use crate::migration::Migration;
 use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
-/// Reads a resource's `connection` and says where it leads.
+/// Reads a resource's `cluster` and says where it leads.
 pub(super) fn place(
     clusters: &Clusters,
     resource: &Object<'_>,
 ) -> Result<Input<Place>, Diagnostic> {
-    let connection = match resource.object("connection") {
+    let settings = match resource.object("cluster") {
         Input::Null => Settings::default(),
         Input::Unknown => return Ok(Input::Unknown),
-        Input::Known(connection) => Settings::decode_connection(&connection)?,
+        Input::Known(cluster) => Settings::decode_cluster(&cluster)?,
     };
-    clusters.place(connection)
+    clusters.place(settings)
 }
 
-/// Checks a `connection` without using it.
-pub(super) fn check_connection(resource: &Object<'_>) -> Result<(), Diagnostic> {
-    resource.object("connection").map(|c| Settings::decode_connection(&c)).transpose().map(drop)
+/// Checks a `cluster` without using it.
+pub(super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagnostic> {
+    resource.object("cluster").map(|c| Settings::decode_cluster(&c)).transpose().map(drop)
 }
 
 /// Looks at a set without writing anything.
@@ -233,8 +233,8 @@ pub(super) async fn import(
         state_of(&seen).ok_or_else(|| {
             Diagnostic::error("Nothing to import").detail(format!(
                 "The ledger of {} does not know it. Check the name, and that the provider block \
-                 names the right cluster and ledger_schema: an import does not see the connection \
-                 of the resource.",
+                 names the right endpoint and ledger_schema: an import does not see the argument \
+                 cluster of the resource.",
                 place.target
             ))
         })

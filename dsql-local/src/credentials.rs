@@ -1,0 +1,67 @@
+//! The keys that a cluster knows, as IAM would.
+
+use std::time::Duration;
+
+use crate::wire::token;
+
+/// A pair of keys that signs tokens for a cluster, and whom it belongs to.
+///
+/// Nothing here is secret: such a key opens no more than a local emulator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Credentials {
+    /// As in `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// As in `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// As in `AWS_SESSION_TOKEN`, if the keys are those of a session.
+    pub session_token: Option<String>,
+    /// The IAM role or user, as `AWS IAM GRANT` names it.
+    pub arn: String,
+}
+
+impl Credentials {
+    /// The access key of [`Credentials::default`].
+    pub const ACCESS_KEY_ID: &str = "local";
+    /// The secret key of [`Credentials::default`].
+    pub const SECRET_ACCESS_KEY: &str = "local";
+    /// The IAM role of [`Credentials::default`].
+    pub const ARN: &str = "arn:aws:iam::123456789012:role/local";
+
+    /// Keys of the IAM role of [`Credentials::default`].
+    pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
+        Self {
+            access_key_id: access_key_id.into(),
+            secret_access_key: secret_access_key.into(),
+            session_token: None,
+            arn: Self::ARN.to_owned(),
+        }
+    }
+
+    /// The same keys, those of a session.
+    #[must_use]
+    pub fn with_session_token(mut self, session_token: impl Into<String>) -> Self {
+        self.session_token = Some(session_token.into());
+        self
+    }
+
+    /// The same keys, of another IAM role or user.
+    #[must_use]
+    pub fn of(mut self, arn: impl Into<String>) -> Self {
+        self.arn = arn.into();
+        self
+    }
+
+    /// A token, signed now: the password of `user` at a cluster that knows these keys.
+    ///
+    /// A life of more than a week is cut to one, the longest that AWS grants.
+    pub fn token(&self, host: &str, region: &str, user: &str, life: Duration) -> String {
+        token::sign(host, user, region, life.as_secs(), self)
+    }
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self::new(Self::ACCESS_KEY_ID, Self::SECRET_ACCESS_KEY)
+    }
+}

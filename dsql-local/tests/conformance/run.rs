@@ -1,0 +1,197 @@
+//! Asks one fact of a cluster and leaves the cluster as it was.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use dsql_local::Cluster;
+
+use crate::fact::{self, Step};
+use crate::wire::{Answer, Protocol, Session};
+
+pub(crate) enum Outcome {
+    Same,
+    Differs(String),
+}
+
+/// How long a value that comes with time may take to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks, with `caretaker` for what comes before and after.
+pub(crate) async fn ask(
+    cluster: &Cluster,
+    caretaker: &mut Session,
+    setup: &[String],
+    steps: &[Step],
+    protocol: Protocol,
+) -> Outcome {
+    let mut outcome = Ok(());
+    for sql in setup {
+        if let Some(error) = insist(caretaker, sql).await.error {
+            outcome = Err(format!("setup {sql}: {error:?}"));
+        }
+    }
+    let mut sessions = HashMap::new();
+    let mut job = String::new();
+    for step in steps {
+        if outcome.is_err() {
+            break;
+        }
+        // A session begins with its first statement, hence without a memory of what was before.
+        if let std::collections::hash_map::Entry::Vacant(vacant) = sessions.entry(step.session) {
+            vacant.insert(Session::log_in(cluster).await);
+        }
+        let session = sessions.get_mut(&step.session).expect("it was just made");
+        outcome = take(session, step, protocol, &mut job).await;
+    }
+    drop(sessions);
+    reset(caretaker).await;
+    match outcome {
+        Ok(()) => Outcome::Same,
+        Err(difference) => Outcome::Differs(difference),
+    }
+}
+
+async fn take(
+    session: &mut Session,
+    step: &Step,
+    protocol: Protocol,
+    job: &mut String,
+) -> Result<(), String> {
+    let sql = step.sql.replace("{job}", job);
+    if let Some(value) = &step.until {
+        return until(session, &sql, value, protocol).await;
+    }
+    let mut answer = Answer::default();
+    for _ in 0..step.times {
+        answer = session.ask(&sql, protocol).await;
+    }
+    for result in &answer.results {
+        if let (Some(column), Some(row)) =
+            (result.columns.iter().position(|name| name == "job_id"), result.rows.first())
+        {
+            job.clone_from(&row[column]);
+        }
+    }
+    compare(step, &answer).map_err(|difference| format!("{sql}\n    {difference}"))
+}
+
+async fn until(
+    session: &mut Session,
+    sql: &str,
+    value: &str,
+    protocol: Protocol,
+) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = session.ask(sql, protocol).await;
+        let found = answer.results.last().and_then(|result| result.rows.first()?.first());
+        if found.is_some_and(|found| found == value) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("{sql}\n    never gave {value}, but {answer:?}"));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn compare(step: &Step, answer: &Answer) -> Result<(), String> {
+    let differs = || Err(format!("answered {answer:?}"));
+    match (&step.error, &answer.error) {
+        (None, None) => {}
+        (Some(expected), Some(fields)) => {
+            let field = |name| fields.get(&name).map_or("", String::as_str);
+            let detail = expected.detail.as_deref().is_none_or(|glob| fits(glob, field('D')));
+            if !fits(&expected.code, field('C')) || !fits(&expected.message, field('M')) || !detail
+            {
+                return differs();
+            }
+        }
+        _ => return differs(),
+    }
+    // A statement without an expectation only has to succeed, or to fail as expected.
+    if step.results.is_empty() {
+        return Ok(());
+    }
+    let same = step.results.len() == answer.results.len()
+        && step.results.iter().zip(&answer.results).all(|(expected, result)| {
+            fits(&expected.tag, &result.tag)
+                && expected.columns.as_ref().is_none_or(|columns| *columns == result.columns)
+                && (expected.rows.is_empty() || rows_fit(expected, &result.rows))
+        });
+    if same { Ok(()) } else { differs() }
+}
+
+fn rows_fit(expected: &fact::Result, rows: &[Vec<String>]) -> bool {
+    let fit = |expected: &[String], row: &[String]| {
+        expected.len() == row.len()
+            && expected.iter().zip(row).all(|(glob, value)| fits(glob, value))
+    };
+    expected.rows.len() == rows.len()
+        && expected.rows.iter().zip(rows).all(|(expected, row)| fit(expected, row))
+}
+
+/// `*` in the expectation stands for any text.
+fn fits(glob: &str, text: &str) -> bool {
+    let mut parts = glob.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<_> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+/// What `admin` may drop, as statements, dependent objects first or by CASCADE.
+const LEFT_OVER: &str = "
+    SELECT 'DROP SCHEMA ' || quote_ident(nspname) || ' CASCADE' FROM pg_namespace
+      WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public', 'sys', 'dsql_internal')
+    UNION ALL
+    SELECT CASE relkind WHEN 'v' THEN 'DROP VIEW ' WHEN 'S' THEN 'DROP SEQUENCE ' ELSE 'DROP TABLE ' END
+           || oid::regclass || ' CASCADE' FROM pg_class c
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S')
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'i')
+    UNION ALL
+    SELECT 'DROP FUNCTION ' || oid::regprocedure || ' CASCADE' FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 'DROP DOMAIN ' || oid::regtype || ' CASCADE' FROM pg_type
+      WHERE typnamespace = 'public'::regnamespace AND typtype = 'd'
+    UNION ALL
+    SELECT 'DROP ROLE ' || quote_ident(rolname) FROM pg_roles
+      WHERE rolname !~ '^pg_' AND rolname NOT IN ('admin', 'dsql_internal')";
+
+async fn reset(session: &mut Session) {
+    // A view or a default goes with what it depends on, and its own statement then fails; a role goes when its rights
+    // have gone with their objects. What is left over by a third look is a mistake.
+    for _ in 0..3 {
+        let left = insist(session, LEFT_OVER).await;
+        let statements = left.results.last().map_or(&[][..], |result| &result.rows);
+        if left.error.is_none() && statements.is_empty() {
+            return;
+        }
+        for statement in statements {
+            insist(session, &statement[0]).await;
+        }
+    }
+    panic!("left over: {:?}", insist(session, LEFT_OVER).await);
+}
+
+/// The sessions of a fact change the schema, which is a conflict for this one, and a second time settles it.
+async fn insist(session: &mut Session, sql: &str) -> Answer {
+    loop {
+        let answer = session.ask(sql, Protocol::Simple).await;
+        let code = answer.error.as_ref().and_then(|fields| fields.get(&'C'));
+        if code.is_none_or(|code| code != "40001") {
+            return answer;
+        }
+    }
+}

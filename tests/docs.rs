@@ -1,0 +1,195 @@
+//! Compares `docs/`, which the registry shows, with the schemas and with `examples/`.
+//!
+//! The layout of the section `## Schema` is that of the tool tfplugindocs. To write what is
+//! generated instead of comparing it: `UPDATE_DOCS=1 cargo test --test docs`.
+
+#![allow(clippy::unwrap_used, reason = "a page that cannot be read fails the test")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use terraform_provider_dsql::provider::contract::Provider as _;
+use terraform_provider_dsql::provider::{DsqlProvider, Environment};
+use terraform_provider_dsql::schema::{Attribute, AttributeType, Nesting, Schema};
+use terraform_provider_dsql::value::Type;
+
+#[test]
+fn every_page_holds_its_schema_and_its_examples_word_for_word() {
+    let provider = DsqlProvider::new(Environment::default());
+    let mut pages = vec![Page {
+        file: "docs/index.md".to_owned(),
+        schema: provider.schema(),
+        examples: vec![("terraform", "examples/provider/provider.tf".to_owned())],
+    }];
+    for resource in provider.resources() {
+        let name = resource.type_name();
+        let folder = format!("examples/resources/{name}");
+        pages.push(Page {
+            file: format!("docs/resources/{}.md", name.trim_start_matches("dsql_")),
+            schema: resource.schema(),
+            examples: vec![
+                ("terraform", format!("{folder}/resource.tf")),
+                ("shell", format!("{folder}/import.sh")),
+            ],
+        });
+    }
+
+    let mut stale = Vec::new();
+    for page in pages {
+        let found = read(&page.file);
+        let expected = page.renewed(&found);
+        if found != expected {
+            if std::env::var_os("UPDATE_DOCS").is_some() {
+                fs::write(path(&page.file), expected).unwrap();
+            } else {
+                stale.push(page.file);
+            }
+        }
+    }
+    assert!(stale.is_empty(), "{stale:?} are out of date: UPDATE_DOCS=1 cargo test --test docs");
+}
+
+/// A page of the documentation, and what on it is generated.
+struct Page {
+    file: String,
+    schema: Schema,
+    /// Language of a code block and the file that it shows, in the order of the page.
+    examples: Vec<(&'static str, String)>,
+}
+
+impl Page {
+    /// The page with everything generated put into its place.
+    fn renewed(&self, found: &str) -> String {
+        let description = &self.schema.block.description;
+        let mut text = replaced(found, "description: |-\n  ", "\n", description, &self.file);
+        // The first paragraph after the title says the same.
+        text = replaced_after(&text, "\n# ", "\n\n", "\n", description, &self.file);
+        for (language, example) in &self.examples {
+            let opening = format!("```{language}\n");
+            text = replaced(&text, &opening, "```\n", &read(example), &self.file);
+        }
+        let schema = rendered(&self.schema);
+        let start = find(&text, "## Schema\n", &self.file);
+        let end = text[start + 3..].find("\n## ").map_or(text.len(), |end| start + 3 + end + 1);
+        let gap = if end < text.len() { "\n" } else { "" };
+        format!("{}{schema}{gap}{}", &text[..start], &text[end..])
+    }
+}
+
+/// Replaces what stands between an opening and the next closing.
+fn replaced(text: &str, opening: &str, closing: &str, new: &str, file: &str) -> String {
+    let start = find(text, opening, file) + opening.len();
+    let end = start + find(&text[start..], closing, file);
+    format!("{}{new}{}", &text[..start], &text[end..])
+}
+
+/// As [`replaced`], behind the first place that begins with `anchor`.
+fn replaced_after(
+    text: &str,
+    anchor: &str,
+    opening: &str,
+    closing: &str,
+    new: &str,
+    file: &str,
+) -> String {
+    let (before, rest) = text.split_at(find(text, anchor, file));
+    format!("{before}{}", replaced(rest, opening, closing, new, file))
+}
+
+fn find(text: &str, part: &str, file: &str) -> usize {
+    text.find(part).unwrap_or_else(|| panic!("{file} has no {part:?}"))
+}
+
+/// The section `## Schema`.
+fn rendered(schema: &Schema) -> String {
+    let mut text = "## Schema\n".to_owned();
+    let attributes = &schema.block.attributes;
+    for (title, lines) in groups(attributes, "") {
+        write!(text, "\n### {title}\n\n{lines}").unwrap();
+    }
+    nested(&mut text, attributes, "");
+    text
+}
+
+/// The sections of nested attributes, each after the attribute that it belongs to.
+fn nested(text: &mut String, attributes: &[Attribute], above: &str) {
+    for attribute in sorted(attributes) {
+        let AttributeType::Nested { attributes, .. } = &attribute.kind else { continue };
+        let path = join(above, &attribute.name);
+        let id = path.replace('.', "--");
+        write!(text, "\n<a id=\"nestedatt--{id}\"></a>\n### Nested Schema for `{path}`\n").unwrap();
+        for (title, lines) in groups(attributes, &path) {
+            write!(text, "\n{title}:\n\n{lines}").unwrap();
+        }
+        nested(text, attributes, &path);
+    }
+}
+
+/// The lines of the attributes by what a practitioner does with them; empty groups are left out.
+fn groups(attributes: &[Attribute], above: &str) -> Vec<(&'static str, String)> {
+    let titled = |title, belongs: fn(&Attribute) -> bool| {
+        let lines = sorted(attributes).into_iter().filter(|attribute| belongs(attribute));
+        (title, lines.map(|attribute| line(attribute, above)).collect::<String>())
+    };
+    let all = [
+        titled("Required", |attribute| attribute.required),
+        titled("Optional", |attribute| attribute.optional),
+        titled("Read-Only", |attribute| !attribute.required && !attribute.optional),
+    ];
+    all.into_iter().filter(|(_, lines)| !lines.is_empty()).collect()
+}
+
+fn line(attribute: &Attribute, above: &str) -> String {
+    let mut kind = match &attribute.kind {
+        AttributeType::Plain(ty) => type_name(ty),
+        AttributeType::Nested { nesting, .. } => match nesting {
+            Nesting::Single => "Attributes".to_owned(),
+            Nesting::List => "Attributes List".to_owned(),
+            Nesting::Set => "Attributes Set".to_owned(),
+            Nesting::Map => "Attributes Map".to_owned(),
+        },
+    };
+    if attribute.sensitive {
+        kind.push_str(", Sensitive");
+    }
+    if attribute.deprecated.is_some() {
+        kind.push_str(", Deprecated");
+    }
+    let mut line = format!("- `{}` ({kind}) {}", attribute.name, attribute.description);
+    if matches!(attribute.kind, AttributeType::Nested { .. }) {
+        let id = join(above, &attribute.name).replace('.', "--");
+        write!(line, " (see [below for nested schema](#nestedatt--{id}))").unwrap();
+    }
+    line + "\n"
+}
+
+fn type_name(ty: &Type) -> String {
+    match ty {
+        Type::String => "String".to_owned(),
+        Type::Number => "Number".to_owned(),
+        Type::Bool => "Boolean".to_owned(),
+        Type::List(element) => format!("List of {}", type_name(element)),
+        Type::Set(element) => format!("Set of {}", type_name(element)),
+        Type::Map(element) => format!("Map of {}", type_name(element)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn sorted(attributes: &[Attribute]) -> Vec<&Attribute> {
+    let mut sorted: Vec<_> = attributes.iter().collect();
+    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    sorted
+}
+
+fn join(above: &str, name: &str) -> String {
+    if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") }
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn path(file: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}

@@ -1,0 +1,183 @@
+//! Input that is refused: each with a diagnostic that names the argument and, where a file is at
+//! fault, file and line. The database is left alone.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::world::{Run, World, on_each_terraform};
+
+/// Plans one set, and expects an error of ours at the first line of its arguments that leaves the
+/// database alone.
+fn refused(world: &World, arguments: &str, at: &str) -> Run {
+    refused_by_anybody(world, arguments, at).says("with dsql_migration_set.app,")
+}
+
+/// As [`refused`], by Terraform itself or by us: Terraform checks types.
+fn refused_by_anybody(world: &World, arguments: &str, at: &str) -> Run {
+    world.configure(&format!("resource \"dsql_migration_set\" \"app\" {{\n  {arguments}\n}}\n"));
+    let run = world
+        .plan()
+        .ends_with(1)
+        .says("on main.tf line 12, in resource \"dsql_migration_set\" \"app\":")
+        .says(&format!("12: {at}"));
+    // Nor does an apply get any further than its plan.
+    world.apply().ends_with(1);
+    world.assert_untouched();
+    assert!(world.state("dsql_migration_set.app").is_null());
+    run
+}
+
+#[test]
+fn a_directory_that_is_missing_empty_or_a_file_is_refused() {
+    on_each_terraform(|world| {
+        refused(world, "dir = \"nowhere\"", "dir = \"nowhere\"")
+            .says("Migration directory does not exist")
+            .says("nowhere");
+
+        fs::create_dir(world.path("empty")).unwrap();
+        refused(world, "dir = \"empty\"", "dir = \"empty\"")
+            .says("No migration in the directory")
+            .says("empty");
+
+        refused(world, "dir = \"main.tf\"", "dir = \"main.tf\"")
+            .says("Migration directory cannot be read");
+    });
+}
+
+#[test]
+fn a_file_that_is_unreadable_or_not_utf_8_is_refused_with_its_place() {
+    on_each_terraform(|world| {
+        // A directory with a file's name cannot be read by anybody, not even by root.
+        fs::create_dir_all(world.path("unreadable/0001_a.sql")).unwrap();
+        refused(world, "dir = \"unreadable\"", "dir = \"unreadable\"")
+            .says("Migration file cannot be read")
+            .says("unreadable/0001_a.sql");
+
+        world.write("latin/0001_a.sql", b"CREATE TABLE a (id int);\n-- caf\xe9\n");
+        refused(world, "dir = \"latin\"", "dir = \"latin\"")
+            .says("Migration file cannot be read")
+            .says("latin/0001_a.sql:2")
+            .says("UTF-8");
+    });
+}
+
+#[test]
+fn sql_that_is_not_complete_is_refused_with_file_and_line_even_in_the_last_file() {
+    on_each_terraform(|world| {
+        world.write("quote/0001_a.sql", "CREATE TABLE a (id int);\n");
+        world.write("quote/0002_b.sql", "SELECT 1;\n\nINSERT INTO a VALUES ('x);\n");
+        refused(world, "dir = \"quote\"", "dir = \"quote\"")
+            .says("Migration is not complete SQL")
+            .says("quote/0002_b.sql:3");
+
+        world.write("dollar/0001_a.sql", "CREATE TABLE a (id int);\nSELECT $tag$ never ends;\n");
+        refused(world, "dir = \"dollar\"", "dir = \"dollar\"")
+            .says("Migration is not complete SQL")
+            .says("dollar/0001_a.sql:2")
+            .says("$tag$");
+
+        refused(
+            world,
+            "files = { \"1_a.sql\" = \"SELECT /* never\\n ends\" }",
+            "files = { \"1_a.sql\"",
+        )
+        .says("Migration is not complete SQL")
+        .says("1_a.sql:1");
+    });
+}
+
+#[test]
+fn versions_that_are_no_numbers_or_come_twice_are_refused_with_their_files() {
+    on_each_terraform(|world| {
+        world.write("twice/0001_a.sql", "SELECT 1;");
+        world.write("twice/1_b.sql", "SELECT 1;");
+        refused(world, "dir = \"twice\"", "dir = \"twice\"")
+            .says("Two migrations have the same version")
+            .says("0001_a.sql")
+            .says("1_b.sql");
+
+        world.write("words/first.sql", "SELECT 1;");
+        refused(world, "dir = \"words\"", "dir = \"words\"")
+            .says("Version of a migration is not a number")
+            .says("words/first.sql");
+    });
+}
+
+#[test]
+fn arguments_of_the_wrong_type_and_contradictions_are_refused_before_any_connection() {
+    on_each_terraform(|world| {
+        refused_by_anybody(world, "dir = [\"a\"]", "dir = [\"a\"]").says("string required");
+        refused_by_anybody(world, "files = \"a\"", "files = \"a\"").says("map of string required");
+        refused(world, "format = \"oracle\"\n  dir = \".\"", "format = \"oracle\"")
+            .says("Unknown format");
+        refused(world, "files = {}\n  dir = \".\"", "files = {}").says("Two sources");
+        refused_by_anybody(world, "cluster = { port = \"many\" }\n  dir = \".\"", "cluster = {")
+            .says("a number is required");
+        refused(world, "cluster = { port = 70000 }\n  dir = \".\"", "cluster = { port = 70000 }")
+            .says("Invalid cluster.port");
+        refused(world, "timeouts = { create = \"soon\" }\n  dir = \".\"", "timeouts = {")
+            .says("Invalid timeouts.create");
+        refused(world, "name = \"\"\n  dir = \".\"", "name = \"\"").says("Invalid name");
+
+        world.configure("resource \"dsql_migration_set\" \"app\" {\n}\n");
+        world.plan().ends_with(1).says("No source of migrations");
+        world.configure("resource \"dsql_migration\" \"one\" {\n  sql = \"SELECT 1\"\n}\n");
+        world.plan().ends_with(1).says("No version for the migration");
+        assert_eq!(world.cluster().sessions(), 0);
+    });
+}
+
+/// A provider with settings of its own, and one migration.
+fn with_settings(world: &World, settings: &str) -> Run {
+    world.configure_with_provider(&format!(
+        "provider \"dsql\" {{\n{settings}\n}}\n\nresource \"dsql_migration\" \"one\" {{\n  version = \"1\"\n  \
+         sql = \"CREATE TABLE one (id int PRIMARY KEY)\"\n}}\n"
+    ));
+    let run = world.plan().ends_with(1).says("dsql_migration.one");
+    world.apply().ends_with(1);
+    world.assert_untouched();
+    run
+}
+
+#[test]
+fn a_cluster_that_refuses_the_connection_says_where_and_why() {
+    on_each_terraform(|world| {
+        // A port on which nobody listens any more.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        with_settings(world, &format!("  port = {port}"))
+            .says("Cluster cannot be reached")
+            .says(&format!("localhost:{port}"))
+            .says("refused");
+        with_settings(world, "  endpoint = \"no-such-cluster.invalid\"")
+            .says("Name of the cluster cannot be resolved")
+            .says("no-such-cluster.invalid");
+    });
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_refused() {
+    on_each_terraform(|world| {
+        let other = world.another_cluster();
+        with_settings(world, &format!("  ca_file = {:?}", other.ca_file()))
+            .says("Certificate of the cluster is not trusted")
+            .says("ca_file");
+        with_settings(world, "  ca_file = \"nowhere.pem\"")
+            .says("CA file cannot be used")
+            .says("nowhere.pem");
+        world.write("empty.pem", "");
+        with_settings(world, "  ca_file = \"empty.pem\"").says("holds no certificate");
+    });
+}
+
+#[test]
+fn a_refused_token_says_what_to_check_and_is_not_shown() {
+    on_each_terraform(|world| {
+        with_settings(world, "  token = \"not-a-token-but-a-secret\"")
+            .says("Login refused by the cluster")
+            .says("access denied")
+            .does_not_say("not-a-token-but-a-secret");
+        with_settings(world, "  user = \"nobody\"")
+            .says("Login refused by the cluster")
+            .says("nobody");
+    });
+}

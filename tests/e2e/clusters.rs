@@ -1,0 +1,113 @@
+//! Which cluster a resource is on.
+
+use crate::world::on_each_terraform;
+
+#[test]
+fn the_argument_cluster_reaches_another_cluster_in_both_syntaxes() {
+    on_each_terraform(|world| {
+        let other = world.another_cluster();
+        // The token is the other cluster's too: both have the same host name and user.
+        world.configure(&format!(
+            r#"
+resource "dsql_migration" "here" {{
+  version = "1"
+  sql     = "CREATE TABLE here (id int PRIMARY KEY)"
+}}
+
+resource "dsql_migration" "there" {{
+  version = "1"
+  sql     = "CREATE TABLE there (id int PRIMARY KEY)"
+  cluster = {{
+    port    = {}
+    ca_file = {:?}
+  }}
+}}
+"#,
+            other.port(),
+            other.ca_file()
+        ));
+        world.write(
+            "more.tf.json",
+            format!(
+                r#"{{"resource": {{"dsql_migration": {{"json": {{
+                    "version": "2", "sql": "CREATE TABLE json (id int PRIMARY KEY)",
+                    "cluster": {{"port": {}, "ca_file": {:?}}}
+                }}}}}}}}"#,
+                other.port(),
+                other.ca_file()
+            ),
+        );
+
+        world.apply().ends_with(0).says("3 added");
+        world.plan().ends_with(0);
+
+        assert_eq!(world.tables(), "here");
+        assert_eq!(world.tables_on(&other), "json there");
+    });
+}
+
+#[test]
+fn a_cluster_that_is_made_in_the_same_run_is_planned_from_the_files_alone() {
+    on_each_terraform(|world| {
+        world.configure_with_provider(&format!(
+            r#"
+resource "terraform_data" "cluster" {{
+  input = "{}"
+}}
+
+provider "dsql" {{
+  endpoint = terraform_data.cluster.output
+}}
+
+resource "dsql_migration_set" "app" {{
+  files = {{ "1_a.sql" = "CREATE TABLE a (id int PRIMARY KEY)" }}
+}}
+
+resource "dsql_migration" "one" {{
+  version = "2"
+  sql     = "CREATE TABLE b (id int PRIMARY KEY)"
+}}
+"#,
+            world.cluster().endpoint()
+        ));
+
+        world
+            .plan()
+            .ends_with(2)
+            .says("Planned from the files alone")
+            .says("ddl: CREATE TABLE a")
+            .says("ddl: CREATE TABLE b");
+        assert_eq!(world.cluster().sessions(), 0);
+        world.apply().ends_with(0).says("3 added");
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(world.tables(), "a b");
+    });
+}
+
+#[test]
+fn a_directory_that_is_known_only_at_apply_is_applied_then() {
+    on_each_terraform(|world| {
+        world.write("migrations/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY)");
+        world.configure(
+            r#"
+resource "terraform_data" "dir" {
+  input = "migrations"
+}
+
+resource "dsql_migration_set" "app" {
+  dir = terraform_data.dir.output
+}
+
+resource "dsql_migration_set" "map" {
+  name  = "map"
+  files = { "1_b.sql" = "CREATE TABLE b (id int PRIMARY KEY) /* ${terraform_data.dir.id} */" }
+}
+"#,
+        );
+        world.plan().ends_with(2).says("migrations = (known after apply)");
+        world.assert_untouched();
+        world.apply().ends_with(0);
+        world.plan().ends_with(0);
+        assert_eq!(world.tables(), "a b");
+    });
+}

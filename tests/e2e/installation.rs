@@ -1,0 +1,137 @@
+//! The ways in which Terraform finds and starts the provider.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::world::on_each_terraform;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_terraform-provider-dsql");
+
+const ONE: &str = "resource \"dsql_migration\" \"one\" {\n  version = \"1\"\n  sql     = \"CREATE TABLE one (id int PRIMARY KEY)\"\n}\n";
+
+#[test]
+fn a_filesystem_mirror_and_init_install_it() {
+    on_each_terraform(|world| {
+        let platform = platform();
+        let mirrored = format!(
+            "mirror/registry.terraform.io/dsql-migrate/dsql/{0}/{platform}/terraform-provider-dsql_v{0}",
+            env!("CARGO_PKG_VERSION")
+        );
+        world.write(&mirrored, "");
+        fs::copy(BINARY, world.path(&mirrored)).unwrap();
+        world.cli_config(&format!(
+            "provider_installation {{\n  filesystem_mirror {{\n    path = {:?}\n  }}\n}}\n",
+            world.path("mirror")
+        ));
+        world.configure(ONE);
+
+        world
+            .run(&["init", "-no-color", "-input=false"])
+            .ends_with(0)
+            .says(concat!("Installed dsql-migrate/dsql v", env!("CARGO_PKG_VERSION")));
+        world.apply().ends_with(0).says("1 added");
+        world.plan().ends_with(0);
+        world.destroy().ends_with(0);
+    });
+}
+
+#[test]
+fn terraform_attaches_to_a_provider_that_runs_by_hand() {
+    on_each_terraform(|world| {
+        let mut provider = Command::new(BINARY)
+            .arg("--debug")
+            .env("DSQL_ENDPOINT", world.cluster().endpoint())
+            .env("DSQL_PORT", world.cluster().port().to_string())
+            .env("DSQL_CA_FILE", world.cluster().ca_file())
+            .env("DSQL_TOKEN", world.cluster().token("admin"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let printed = BufReader::new(provider.stdout.take().unwrap()).lines();
+        let line = printed.map(Result::unwrap).find(|line| line.contains("TF_REATTACH_PROVIDERS"));
+        let line = line.expect("the provider prints the variable");
+        let (name, value) = line.trim().split_once('=').unwrap();
+        world.configure(ONE);
+
+        // The process outlives each run, so it is configured anew for each.
+        for (arguments, code) in [
+            (&["plan", "-detailed-exitcode", "-no-color"][..], 2),
+            (&["apply", "-auto-approve", "-no-color"], 0),
+            (&["plan", "-detailed-exitcode", "-no-color"], 0),
+        ] {
+            let mut command = world.command(arguments);
+            command.env(name, value.trim_matches('\'')).env_remove("DSQL_ENDPOINT");
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        }
+        assert_eq!(world.tables(), "one");
+
+        assert!(provider.try_wait().unwrap().is_none(), "it waits for the next run");
+        provider.kill().unwrap();
+        provider.wait().unwrap();
+    });
+}
+
+#[test]
+fn terraform_may_ask_for_a_plugin_without_tls() {
+    on_each_terraform(|world| {
+        world.configure(ONE);
+        let output = world
+            .command(&["apply", "-auto-approve", "-no-color"])
+            .env("TF_DISABLE_PLUGIN_TLS", "1")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(world.tables(), "one");
+    });
+}
+
+#[test]
+fn its_log_reaches_terraforms_and_has_no_token() {
+    on_each_terraform(|world| {
+        world.configure(ONE);
+        let output = world
+            .command(&["apply", "-auto-approve", "-no-color"])
+            .env("TF_LOG", "TRACE")
+            .output()
+            .unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{log}");
+        assert!(log.contains("provider.terraform-provider-dsql"), "{log}");
+        let token = world.cluster().token("admin");
+        let signature = token.rsplit('=').next().unwrap();
+        assert!(signature.len() >= 16 && !log.contains(signature), "a token is in the log");
+    });
+}
+
+#[test]
+fn run_by_hand_it_explains_itself() {
+    let output = Command::new(BINARY).env_remove("TF_PLUGIN_MAGIC_COOKIE").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty(), "standard output belongs to the handshake");
+    assert!(said.contains("Terraform"), "{said}");
+
+    let version = Command::new(BINARY).arg("--version").output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout),
+        concat!("terraform-provider-dsql ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    assert!(Path::new(BINARY).is_file());
+}
+
+/// Terraform's name of this platform.
+fn platform() -> String {
+    let os = match std::env::consts::OS {
+        "macos" => "darwin",
+        other => other,
+    };
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("{os}_{architecture}")
+}

@@ -1,0 +1,17 @@
+//! Real Terraform, the real binary, and a cluster of `dsql-local`: what a practitioner sees.
+//!
+//! Each scenario runs on each Terraform that [`terraform::all`] finds, with a cluster and a folder
+//! of its own. It asserts on exit codes, on words of the output (whose line breaks are undone),
+//! and on what the cluster has received.
+
+#![allow(clippy::unwrap_used, reason = "a scenario that cannot go on has failed")]
+
+mod terraform;
+mod world;
+
+mod bad_input;
+mod clusters;
+mod drift;
+mod failed_runs;
+mod installation;
+mod life_cycle;

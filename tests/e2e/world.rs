@@ -1,0 +1,269 @@
+//! One scenario's surroundings: a folder with a configuration, a cluster, and Terraform.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use dsql_local::{Cluster, Options};
+use serde_json::Value;
+use tempfile::TempDir;
+use terraform_provider_dsql::database::{Secret, Session, Target};
+use tokio::runtime::Runtime;
+
+use crate::terraform::{self, Terraform};
+
+/// What stands above the resources of nearly every configuration.
+const HEAD: &str = r#"terraform {
+  required_providers {
+    dsql = {
+      source = "dsql-migrate/dsql"
+    }
+  }
+}
+"#;
+
+/// Runs a scenario on each version of Terraform.
+pub(crate) fn on_each_terraform(scenario: impl Fn(&World)) {
+    on_each_terraform_with(&Options::default(), scenario);
+}
+
+/// As [`on_each_terraform`], with a cluster that is set up in another way.
+pub(crate) fn on_each_terraform_with(options: &Options, scenario: impl Fn(&World)) {
+    for terraform in terraform::all() {
+        // Printed only if the scenario fails.
+        eprintln!("---- {terraform:?}");
+        scenario(&World::new(terraform.clone(), options.clone()));
+    }
+}
+
+/// The rows of an answer, all values as text.
+pub(crate) type Rows = Vec<Vec<Option<String>>>;
+
+/// Everything that a scenario touches. Gone when it is dropped.
+pub(crate) struct World {
+    terraform: Terraform,
+    folder: TempDir,
+    cluster: Cluster,
+    /// Serves the cluster; last, for the cluster needs it to the end.
+    runtime: Runtime,
+}
+
+impl World {
+    fn new(terraform: Terraform, options: Options) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let cluster = runtime.block_on(Cluster::start(options)).unwrap();
+        let world = Self { terraform, folder: tempfile::tempdir().unwrap(), cluster, runtime };
+        let binary = Path::new(env!("CARGO_BIN_EXE_terraform-provider-dsql"));
+        world.cli_config(&format!(
+            "provider_installation {{\n  dev_overrides {{\n    \"dsql-migrate/dsql\" = {:?}\n  }}\n  direct {{}}\n}}\n",
+            binary.parent().unwrap()
+        ));
+        world
+    }
+
+    /// Another cluster of the same kind.
+    pub(crate) fn another_cluster(&self) -> Cluster {
+        self.runtime.block_on(Cluster::start(Options::default())).unwrap()
+    }
+
+    /// The cluster.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// A path in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the CLI configuration, which says where the provider is.
+    pub(crate) fn cli_config(&self, text: &str) {
+        self.write("terraform.rc", text);
+    }
+
+    /// Writes a file, and the folders above it.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+    }
+
+    /// Writes `main.tf` with a provider that the environment configures.
+    pub(crate) fn configure(&self, resources: &str) {
+        self.write("main.tf", format!("{HEAD}\nprovider \"dsql\" {{}}\n\n{resources}\n"));
+    }
+
+    /// Writes `main.tf` with a `provider` block of its own.
+    pub(crate) fn configure_with_provider(&self, rest: &str) {
+        self.write("main.tf", format!("{HEAD}\n{rest}\n"));
+    }
+
+    /// `terraform` in the folder, with the login of the cluster in the environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.terraform.command();
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("TF_CLI_CONFIG_FILE", self.path("terraform.rc"))
+            .env("DSQL_ENDPOINT", self.cluster.endpoint())
+            .env("DSQL_PORT", self.cluster.port().to_string())
+            .env("DSQL_CA_FILE", self.cluster.ca_file())
+            .env("DSQL_TOKEN", self.cluster.token("admin"));
+        command
+    }
+
+    /// Runs `terraform`.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        Run::of(arguments, &self.command(arguments).output().unwrap())
+    }
+
+    /// Starts `terraform` and leaves it running.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    /// `terraform plan -detailed-exitcode`.
+    pub(crate) fn plan(&self) -> Run {
+        self.run(&["plan", "-detailed-exitcode", "-no-color", "-input=false"])
+    }
+
+    /// `terraform apply`, approved.
+    pub(crate) fn apply(&self) -> Run {
+        self.run(&["apply", "-auto-approve", "-no-color", "-input=false"])
+    }
+
+    /// `terraform destroy`, approved.
+    pub(crate) fn destroy(&self) -> Run {
+        self.run(&["destroy", "-auto-approve", "-no-color", "-input=false"])
+    }
+
+    /// The attributes of a resource in the state; null if it is not there.
+    pub(crate) fn state(&self, address: &str) -> Value {
+        let output = self.command(&["show", "-json"]).output().unwrap();
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let resources = shown["values"]["root_module"]["resources"].as_array().cloned();
+        let found = resources
+            .unwrap_or_default()
+            .into_iter()
+            .find(|resource| resource["address"] == address);
+        found.map_or(Value::Null, |resource| resource["values"].clone())
+    }
+
+    /// Runs SQL on the cluster, as somebody else would; the rows of the last statement.
+    pub(crate) fn sql(&self, sql: &str) -> Rows {
+        self.sql_on(&self.cluster, sql)
+    }
+
+    /// As [`World::sql`], on another cluster.
+    pub(crate) fn sql_on(&self, cluster: &Cluster, sql: &str) -> Rows {
+        let target = Target {
+            endpoint: cluster.endpoint().to_owned(),
+            port: cluster.port(),
+            user: "admin".to_owned(),
+            region: None,
+            profile: None,
+            token: Some(Secret::new(cluster.token("admin"))),
+            ca_file: Some(cluster.ca_file().display().to_string()),
+        };
+        self.runtime.block_on(async {
+            let mut session = Session::open(&target).await.unwrap();
+            session.transact(sql).await.unwrap().pop().unwrap_or_default()
+        })
+    }
+
+    /// The tables of the schema `public`, separated by spaces.
+    pub(crate) fn tables(&self) -> String {
+        self.tables_on(&self.cluster)
+    }
+
+    /// As [`World::tables`], on another cluster.
+    pub(crate) fn tables_on(&self, cluster: &Cluster) -> String {
+        let names = "SELECT coalesce(string_agg(relname, ' ' ORDER BY relname), '') FROM pg_class
+                      WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+        self.sql_on(cluster, names)[0][0].clone().unwrap()
+    }
+
+    /// How often the cluster has received a statement that begins so and was not refused.
+    pub(crate) fn times_run(&self, beginning: &str) -> usize {
+        let statements = self.cluster.statements();
+        statements
+            .iter()
+            .filter(|statement| statement.sql.trim_start().starts_with(beginning))
+            .filter(|statement| statement.tag.is_some())
+            .count()
+    }
+
+    /// Insists that nothing but reads has reached the cluster.
+    pub(crate) fn assert_untouched(&self) {
+        for statement in self.cluster.statements() {
+            let sql = statement.sql.trim_start();
+            assert!(
+                sql.starts_with("SELECT") || sql.starts_with("WITH"),
+                "the cluster has received: {sql}"
+            );
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    what: String,
+    code: Option<i32>,
+    /// Both outputs as they were.
+    text: String,
+    /// As `text`, with frames and line breaks undone: Terraform breaks lines anywhere.
+    flat: String,
+}
+
+impl Run {
+    /// The end of a command.
+    pub(crate) fn of(arguments: &[&str], output: &Output) -> Self {
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let words = text.split_whitespace().filter(|word| !matches!(*word, "│" | "╷" | "╵"));
+        let flat = words.collect::<Vec<_>>().join(" ");
+        Self { what: arguments.join(" "), code: output.status.code(), text, flat }
+    }
+
+    /// Insists on an exit code.
+    #[track_caller]
+    pub(crate) fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "terraform {}:\n{}", self.what, self.text);
+        self
+    }
+
+    /// Insists that the output says this, wherever its lines break.
+    #[track_caller]
+    pub(crate) fn says(self, words: &str) -> Self {
+        assert!(
+            self.flat.contains(words),
+            "terraform {} does not say {words:?}:\n{}",
+            self.what,
+            self.text
+        );
+        self
+    }
+
+    /// Insists that the output does not say this.
+    #[track_caller]
+    pub(crate) fn does_not_say(self, words: &str) -> Self {
+        assert!(
+            !self.flat.contains(words),
+            "terraform {} says {words:?}:\n{}",
+            self.what,
+            self.text
+        );
+        self
+    }
+}
