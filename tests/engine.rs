@@ -246,8 +246,8 @@ async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[M
         watched: &Watched::All,
         lease: Lease::new("cut off", LEASE_LENGTH),
     };
-    let seen = set.observe().await.unwrap();
-    let plan = plan(files, &seen.migrations).unwrap();
+    let seen = set.observe().await.expect("an answer");
+    let plan = plan(files, &seen.migrations).expect("a plan");
     let is_waiting = async {
         let is_look = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
         while !cluster.statements().iter().any(is_look) {
