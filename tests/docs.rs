@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use terraform_provider_dsql::provider::contract::Provider as _;
+use terraform_provider_dsql::formats::FORMATS;
+use terraform_provider_dsql::provider::contract::{Provider as _, Signature};
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::schema::{Attribute, AttributeType, Nesting, Schema};
 use terraform_provider_dsql::value::Type;
@@ -35,19 +36,104 @@ fn every_page_holds_its_schema_and_its_examples_word_for_word() {
         });
     }
 
-    let mut stale = Vec::new();
-    for page in pages {
+    for source in provider.data_sources() {
+        let name = source.type_name();
+        let folder = format!("examples/data-sources/{name}");
+        let mut examples = vec![("terraform", format!("{folder}/data-source.tf"))];
+        if name == "dsql_migration_status" {
+            examples.push(("hcl", format!("{folder}/migrations.tftest.hcl")));
+        }
+        pages.push(Page {
+            file: format!("docs/data-sources/{}.md", name.trim_start_matches("dsql_")),
+            schema: source.schema(),
+            examples,
+        });
+    }
+
+    compare(pages.into_iter().map(|page| {
         let found = read(&page.file);
         let expected = page.renewed(&found);
+        (page.file, found, expected)
+    }));
+}
+
+/// The layout is that of tfplugindocs for functions.
+#[test]
+fn every_page_of_a_function_holds_its_signature_and_its_example_word_for_word() {
+    let provider = DsqlProvider::new(Environment::default());
+    compare(provider.functions().iter().map(|function| {
+        let (name, signature) = (function.name(), function.signature());
+        let file = format!("docs/functions/{name}.md");
+        let found = read(&file);
+        let mut text = replaced(&found, "description: |-\n  ", "\n", signature.summary, &file);
+        let title = format!("\n# function: {name}\n");
+        text = replaced_after(&text, &title, "\n\n", "\n", signature.description, &file);
+        let example = read(&format!("examples/functions/{name}/function.tf"));
+        text = replaced(&text, "```terraform\n", "```\n", &example, &file);
+        let start = find(&text, "## Signature\n", &file);
+        (file, found, format!("{}{}", &text[..start], rendered_signature(name, &signature)))
+    }));
+}
+
+/// Compares pages (name, found, expected), or writes them.
+fn compare(pages: impl Iterator<Item = (String, String, String)>) {
+    let mut stale = Vec::new();
+    for (file, found, expected) in pages {
         if found != expected {
             if std::env::var_os("UPDATE_DOCS").is_some() {
-                fs::write(path(&page.file), expected).unwrap();
+                fs::write(path(&file), expected).unwrap();
             } else {
-                stale.push(page.file);
+                stale.push(file);
             }
         }
     }
     assert!(stale.is_empty(), "{stale:?} are out of date: UPDATE_DOCS=1 cargo test --test docs");
+}
+
+/// The sections about a function's arguments and answer.
+fn rendered_signature(name: &str, signature: &Signature) -> String {
+    let parameters = signature.parameters.iter();
+    let listed: Vec<_> = parameters
+        .clone()
+        .map(|parameter| format!("{} {}", parameter.name, type_name(&parameter.ty).to_lowercase()))
+        .collect();
+    let returns = type_name(&signature.returns);
+    let (listed, lower) = (listed.join(", "), returns.to_lowercase());
+    let mut text = format!("## Signature\n\n```text\n{name}({listed}) {lower}\n```\n\n");
+    text.push_str("## Arguments\n\n");
+    for (position, parameter) in parameters.enumerate() {
+        let (name, kind) = (parameter.name, type_name(&parameter.ty));
+        writeln!(text, "{}. `{name}` ({kind}) {}", position + 1, parameter.description).unwrap();
+    }
+    write!(text, "\n## Return Type\n\n{returns}: {}\n", signature.answer).unwrap();
+    text
+}
+
+/// The table of formats has the word, whose it is, and the guide of each.
+#[test]
+fn the_formats_are_listed_and_each_tool_has_a_guide() {
+    let file = "docs/resources/migration_set.md";
+    let mut table = String::from("| `format` | tool | what the directory holds |\n|---|---|---|\n");
+    for info in FORMATS {
+        let tool = match info.tool {
+            "" => String::new(),
+            tool => format!("[{tool}](../guides/coming-from-{}.md)", info.name),
+        };
+        writeln!(table, "| `{}` | {tool} | {} |", info.name, info.summary).unwrap();
+        if !info.tool.is_empty() {
+            let guide = read(&format!("docs/guides/coming-from-{}.md", info.name));
+            let title = format!("# Coming from {}\n", info.tool);
+            let argument = format!("format = \"{}\"\n", info.name);
+            assert!(guide.contains(&title) && guide.contains(&argument), "{}", info.name);
+        }
+    }
+    let found = read(file);
+    let expected = replaced(&found, "<!-- formats -->\n", "<!-- /formats -->", &table, file);
+    if found != expected && std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path(file), &expected).unwrap();
+    } else {
+        assert!(found == expected, "{file} is out of date: UPDATE_DOCS=1 cargo test --test docs");
+    }
 }
 
 /// A page of the documentation, and what on it is generated.
@@ -172,6 +258,7 @@ fn type_name(ty: &Type) -> String {
         Type::List(element) => format!("List of {}", type_name(element)),
         Type::Set(element) => format!("Set of {}", type_name(element)),
         Type::Map(element) => format!("Map of {}", type_name(element)),
+        Type::Object(_) => "Object".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -39,7 +39,7 @@ async fn a_run_brings_every_class_of_statement_to_its_end() {
     let unvalidated = "SELECT conname FROM pg_constraint WHERE NOT convalidated";
     assert!(lines(&mut session, unvalidated).await.is_empty());
     let seen = observe(&mut session).await;
-    assert_eq!(drift::changes(&seen.recorded, &seen.live), []);
+    assert_eq!(drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]), []);
     assert_eq!(cluster.sessions(), 1, "one connection is enough");
 
     let waits = session.waits();
@@ -256,7 +256,7 @@ async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[M
         stop.cancel();
     };
     let ((_, result), ()) =
-        tokio::join!(Box::pin(apply(&mut set, &plan, &seen, &budget)), is_waiting);
+        tokio::join!(Box::pin(apply(&mut set, &plan, &seen, &[], &budget)), is_waiting);
     let Err(ApplyError::Stopped { source, .. }) = result else { panic!("{result:?}") };
     assert!(matches!(source.failure, Failure::Stopped(_)), "{source:?}");
 }
@@ -290,7 +290,11 @@ async fn a_build_that_ended_while_nobody_looked_is_done_though_its_job_is_purged
     run(&mut session, &files).await.1.unwrap();
     assert_eq!(builds(&cluster), 1, "it is not built again");
     let seen = observe(&mut session).await;
-    assert_eq!(drift::changes(&seen.recorded, &seen.live), [], "it became valid after the run");
+    assert_eq!(
+        drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]),
+        [],
+        "it became valid after the run"
+    );
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "formats",
         parts: &["migration", "sql"],
-        crates: &["serde_json"],
+        crates: &["base64", "serde_json", "sha2"],
         in_tests: &["insta", "tempfile"],
         reason: "formats reads directories; it knows neither databases nor Terraform",
     },

@@ -57,6 +57,21 @@ pub struct Job {
     pub index: Option<String>,
 }
 
+/// A row of `sys.jobs`, in DSQL's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedJob {
+    /// Its name.
+    pub id: JobId,
+    /// What it does, for example `INDEX_BUILD`.
+    pub kind: String,
+    /// How far it has come, for example `processing`.
+    pub status: String,
+    /// The object that it works on; absent once that is gone.
+    pub object: Option<String>,
+    /// About a failure.
+    pub details: Option<String>,
+}
+
 impl Session {
     /// Looks jobs up, all in one wait. The catalog decides: what is valid is completed, whatever
     /// `sys.jobs` says or has forgotten, and what is not valid is completed by no word of it; DSQL
@@ -71,6 +86,26 @@ impl Session {
             return Err(Error::Answer("sys.jobs gave another number of answers".into()));
         }
         results.iter().map(parse).collect()
+    }
+
+    /// All index builds and validations that `sys.jobs` lists, the oldest first. DSQL deletes
+    /// finished ones after 30 minutes (user guide, "Asynchronous indexes").
+    ///
+    /// # Errors
+    /// As [`Session::transact`].
+    pub async fn list_jobs(&mut self) -> Result<Vec<ListedJob>, Error> {
+        let sql = "SELECT job_id, job_type, status, object_name, details FROM sys.jobs
+                    WHERE job_type IN ('INDEX_BUILD', 'VALIDATE_CONSTRAINT')
+                    ORDER BY start_time, job_id";
+        let rows = self.transact(sql).await?.pop().unwrap_or_default();
+        rows.into_iter()
+            .map(|row| match <[Option<String>; 5]>::try_from(row) {
+                Ok([Some(id), Some(kind), Some(status), object, details]) => {
+                    Ok(ListedJob { id: JobId(id), kind, status, object, details })
+                }
+                _ => Err(Error::Answer("sys.jobs has other columns than expected".into())),
+            })
+            .collect()
     }
 
     /// A few keys that an index would have to hold twice, each as a line, for a unique index that

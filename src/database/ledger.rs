@@ -8,7 +8,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use super::catalog::{Objects, Snapshot, Watched, describe_sql};
+use super::catalog::{Objects, PLAIN_NAMES, Snapshot, Watched, describe_sql};
 use super::error::{Error, Outcome};
 use super::facts::parse_facts;
 use super::jobs::JobId;
@@ -36,7 +36,8 @@ impl LedgerSchema {
     }
 
     /// The name as it is in the catalog.
-    pub(super) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 }
@@ -172,10 +173,10 @@ impl Session {
         watched: &Watched,
     ) -> Result<Observation, Error> {
         let describe = describe_sql(watched, ledger);
-        let sql = format!("{}; {describe}", read_sql(ledger, set, watched));
+        let sql = format!("{PLAIN_NAMES}; {}; {describe}", read_sql(ledger, set, watched));
         match self.transact(&sql).await {
             Ok(results) => {
-                let [migrations, statements, lease, stamp, recorded, live] = &results[..] else {
+                let [_, migrations, statements, lease, stamp, recorded, live] = &results[..] else {
                     return Err(Error::Answer("the ledger query has other results".into()));
                 };
                 Ok(Observation {
@@ -189,8 +190,8 @@ impl Session {
             }
             // Undefined table or schema: no run has been here yet.
             Err(error) if matches!(error.code(), Some("42P01" | "3F000")) => {
-                let results = self.transact(&describe).await?;
-                let live = results.first().map(Snapshot::from_rows).transpose()?;
+                let results = self.transact(&format!("{PLAIN_NAMES}; {describe}")).await?;
+                let live = results.last().map(Snapshot::from_rows).transpose()?;
                 Ok(Observation { live: live.unwrap_or_default(), ..Observation::default() })
             }
             Err(error) => Err(error),
@@ -247,7 +248,9 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
          SELECT set_name FROM {ledger}.lease WHERE set_name = {set} AND drift IS NOT NULL;
          SELECT {};
-         SELECT relation, objects FROM {ledger}.schema_object WHERE {watched}",
+         SELECT relation, objects FROM {ledger}.schema_object
+          -- Every cluster has this schema: its row tells that the schema has been recorded at all.
+          WHERE {watched} OR relation = 'public'",
         stamp_sql(ledger, &set),
     )
 }

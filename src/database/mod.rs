@@ -17,10 +17,10 @@ pub mod session;
 pub mod target;
 mod token;
 
-pub use catalog::{Objects, Snapshot, Watched, schema_of};
+pub use catalog::{Objects, Snapshot, Watched, schema_of, unquoted};
 pub use connect::ConnectError;
 pub use error::{Error, Outcome, ServerError};
-pub use jobs::{Job, JobId, JobQuestion, JobState};
+pub use jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use lease::{Claim, Holder, Lease};
 pub use ledger::{
     Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation, Place, Stamp,

@@ -60,20 +60,22 @@ pub enum ApplyError {
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
 ///
-/// `seen` is the observation from which the plan was made. The report says what was applied, also
-/// beside an error.
+/// `seen` is the observation from which the plan was made. What differs from the recorded schema
+/// in the `accepted` schemas is recorded as it is, because a practitioner has accepted it. The
+/// report says what was applied, also beside an error.
 pub async fn apply(
     cluster: &mut impl Cluster,
     plan: &Plan<'_>,
     seen: &Observation,
+    accepted: &[String],
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
     let mut report = Report::default();
-    if plan.pending().next().is_none() && is_recorded(seen) {
+    if plan.pending().next().is_none() && is_recorded(seen) && accepted.is_empty() {
         report.observation = Some(seen.clone());
         return (report, Ok(()));
     }
-    let claimed = match claim(cluster, seen, budget).await {
+    let claimed = match claim(cluster, seen, accepted, budget).await {
         Ok(claimed) => claimed,
         Err(error) => {
             report.observation = cluster.observe().await.ok();
@@ -125,6 +127,7 @@ struct Claimed {
 async fn claim(
     cluster: &mut impl Cluster,
     seen: &Observation,
+    accepted: &[String],
     budget: &Budget,
 ) -> Result<Claimed, ApplyError> {
     budget.check().map_err(ApplyError::Interrupted)?;
@@ -134,7 +137,7 @@ async fn claim(
             source,
         })?;
     }
-    let mut drift = drift::note(&seen.recorded, &seen.live);
+    let mut drift = drift::note(&seen.recorded, &seen.live, accepted);
     let begun = tokio::time::Instant::now();
     let mut lost = 0;
     let stamp = loop {

@@ -1,15 +1,20 @@
 //! Differences between the schema as the last run left it and the schema as it is.
 
+mod remedy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::database::{Error, Objects, Snapshot, schema_of};
+pub use self::remedy::Remedy;
+use crate::database::{Error, Objects, Snapshot, schema_of, unquoted};
 
-/// One object that was changed outside migrations.
+/// One object that is not as migrations left it, or not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
+    /// The relation that it belongs to, for example `public.users`.
+    pub relation: String,
     /// Kind and name, for example `column public.users.email`.
     pub object: String,
     /// What happened to it.
@@ -22,7 +27,10 @@ pub enum ChangeKind {
     /// It was not there; the definition may be empty.
     Added(String),
     /// It is gone.
-    Removed,
+    Removed {
+        /// As the last run left it.
+        from: String,
+    },
     /// It is defined differently.
     Changed {
         /// As the last run left it.
@@ -30,6 +38,9 @@ pub enum ChangeKind {
         /// As it is.
         to: String,
     },
+    /// It is as the last run left it, but an index that is not used, or a constraint that old
+    /// rows need not satisfy.
+    NotValid(String),
 }
 
 impl fmt::Display for Change {
@@ -39,84 +50,111 @@ impl fmt::Display for Change {
             ChangeKind::Added(definition) if definition.is_empty() => {
                 write!(f, "{object} was added")
             }
-            ChangeKind::Added(definition) => write!(f, "{object} was added: {definition}"),
-            ChangeKind::Removed => write!(f, "{object} was dropped"),
+            ChangeKind::Added(definition) => {
+                write!(f, "{object} was added: {}", in_one_line(definition))
+            }
+            ChangeKind::Removed { .. } => write!(f, "{object} was dropped"),
             ChangeKind::Changed { from, to } => {
+                let (from, to) = (in_one_line(from), in_one_line(to));
                 write!(f, "{object} was changed from \"{from}\" to \"{to}\"")
+            }
+            ChangeKind::NotValid(_) if object.starts_with("index ") => {
+                write!(f, "{object} is INVALID: no query uses it, and nothing keeps it whole")
+            }
+            ChangeKind::NotValid(_) => {
+                write!(f, "{object} is NOT VALID: old rows have not been checked against it")
             }
         }
     }
 }
 
-/// All differences, in the order of the objects' relations and names.
+/// Views and functions are defined in several lines; a message has one for each object.
+fn in_one_line(definition: &str) -> String {
+    definition.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The kinds that stand for all that belongs to them.
+const WHOLES: &[&str] = &["table ", "view ", "sequence ", "schema ", "function ", "domain "];
+
+/// All differences in the given schemas, and all that is not valid there, in the order of the
+/// relations and names.
 ///
-/// A schema that was never recorded has no differences: nobody said how it should be. Of a
+/// A database that was never recorded has no differences: nobody said how it should be. Of a
 /// relation that was dropped or added as a whole only the relation is named.
 #[must_use]
-pub fn changes(recorded: &Snapshot, live: &Snapshot) -> Vec<Change> {
-    let relations: BTreeSet<&String> =
-        recorded.relations.keys().chain(live.relations.keys()).collect();
+pub fn changes(recorded: &Snapshot, live: &Snapshot, schemas: &[String]) -> Vec<Change> {
     let nothing = Objects::new();
+    let watched = |relation: &&String| schemas.contains(&unquoted(schema_of(relation)));
     let mut changes = Vec::new();
-    for relation in relations {
-        if !is_recorded(recorded, relation) {
-            continue;
-        }
-        let before = recorded.relations.get(relation);
+    for relation in relations(recorded, live).into_iter().filter(watched) {
         let now = live.relations.get(relation);
-        let as_a_whole = before.is_none() || now.is_none();
-        let found = compare(before.unwrap_or(&nothing), now.unwrap_or(&nothing));
-        changes.extend(found.into_iter().filter(|change| {
-            !as_a_whole
-                || ["table ", "view ", "sequence ", "schema "]
-                    .iter()
-                    .any(|kind| change.object.starts_with(kind))
-        }));
+        // The first run takes over what it finds.
+        if !recorded.relations.is_empty() {
+            let before = recorded.relations.get(relation);
+            let as_a_whole = before.is_none() || now.is_none();
+            let found = compare(relation, before.unwrap_or(&nothing), now.unwrap_or(&nothing));
+            changes.extend(found.into_iter().filter(|change| {
+                !as_a_whole || WHOLES.iter().any(|kind| change.object.starts_with(kind))
+            }));
+        }
+        for (object, definition) in now.unwrap_or(&nothing) {
+            let told = changes.iter().any(|change: &Change| change.object == *object);
+            if is_invalid(object, definition) && !told {
+                let kind = ChangeKind::NotValid(definition.clone());
+                changes.push(Change { relation: relation.clone(), object: object.clone(), kind });
+            }
+        }
     }
     changes
 }
 
-fn compare(before: &Objects, now: &Objects) -> Vec<Change> {
+/// As the catalog query writes it; see `database/catalog/describe.rs`.
+fn is_invalid(object: &str, definition: &str) -> bool {
+    object.starts_with("index ") && definition.ends_with(" INVALID")
+        || object.starts_with("constraint ") && definition.ends_with(" NOT VALID")
+}
+
+fn relations<'a>(one: &'a Snapshot, other: &'a Snapshot) -> BTreeSet<&'a String> {
+    one.relations.keys().chain(other.relations.keys()).collect()
+}
+
+fn compare(relation: &str, before: &Objects, now: &Objects) -> Vec<Change> {
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     names
         .into_iter()
         .filter_map(|name| {
             let kind = match (before.get(name), now.get(name)) {
                 (None, Some(to)) => ChangeKind::Added(to.clone()),
-                (Some(_), None) => ChangeKind::Removed,
+                (Some(from), None) => ChangeKind::Removed { from: from.clone() },
                 (Some(from), Some(to)) if from != to => {
                     ChangeKind::Changed { from: from.clone(), to: to.clone() }
                 }
                 _ => return None,
             };
-            Some(Change { object: name.clone(), kind })
+            Some(Change { relation: relation.to_owned(), object: name.clone(), kind })
         })
         .collect()
 }
 
 /// The recorded schema after a run: only what changed between `before` and `after` is taken over,
-/// object by object, so that a run never accepts what somebody else changed earlier. A schema
-/// that was never recorded is taken over whole.
+/// object by object, so that a run never accepts what somebody else changed earlier. The first
+/// run takes everything over.
 #[must_use]
 pub fn record_run(recorded: &Snapshot, before: &Snapshot, after: &Snapshot) -> Snapshot {
+    if recorded.relations.is_empty() {
+        return after.clone();
+    }
     let mut result = recorded.clone();
-    let relations: BTreeSet<&String> =
-        before.relations.keys().chain(after.relations.keys()).collect();
     let nothing = Objects::new();
-    for relation in relations {
+    for relation in relations(before, after) {
         let now = after.relations.get(relation).unwrap_or(&nothing);
-        let objects = if is_recorded(recorded, relation) {
-            let mut objects = recorded.relations.get(relation).cloned().unwrap_or_default();
-            for change in compare(before.relations.get(relation).unwrap_or(&nothing), now) {
-                match now.get(&change.object) {
-                    Some(definition) => objects.insert(change.object, definition.clone()),
-                    None => objects.remove(&change.object),
-                };
-            }
-            objects
-        } else {
-            now.clone()
-        };
+        let mut objects = recorded.relations.get(relation).cloned().unwrap_or_default();
+        for change in compare(relation, before.relations.get(relation).unwrap_or(&nothing), now) {
+            match now.get(&change.object) {
+                Some(definition) => objects.insert(change.object, definition.clone()),
+                None => objects.remove(&change.object),
+            };
+        }
         if objects.is_empty() {
             result.relations.remove(relation);
         } else {
@@ -141,12 +179,16 @@ pub fn changed_relations<'a>(
 }
 
 /// What differs from the recorded schema before a run, as a text for the ledger. If the run dies
-/// before it records, the next one can tell from it which changes were not the run's.
+/// before it records, the next one can tell from it which changes were not the run's. What differs
+/// in the `accepted` schemas is left out: the run takes it over as if it were its own.
 #[must_use]
-pub fn note(recorded: &Snapshot, live: &Snapshot) -> String {
+pub fn note(recorded: &Snapshot, live: &Snapshot, accepted: &[String]) -> String {
+    let stays = |relation: &String| {
+        !recorded.relations.is_empty() && !accepted.contains(&unquoted(schema_of(relation)))
+    };
     let drifted: BTreeMap<String, Objects> = changed_relations(recorded, live)
         .into_iter()
-        .filter(|(relation, _)| is_recorded(recorded, relation))
+        .filter(|(relation, _)| stays(relation))
         .map(|(relation, objects)| (relation, objects.cloned().unwrap_or_default()))
         .collect();
     Snapshot { relations: drifted }.to_json()
@@ -184,13 +226,6 @@ pub fn fingerprint(snapshot: &Snapshot) -> String {
     digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// Whether the schema of a relation (`public.users`, or the schema's own entry `public`) has been
-/// recorded.
-fn is_recorded(recorded: &Snapshot, relation: &str) -> bool {
-    recorded.relations.contains_key(relation)
-        || recorded.relations.contains_key(schema_of(relation))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,8 +255,12 @@ mod tests {
     const NOTES: (&str, &[(&str, &str)]) =
         ("public.notes", &[("table public.notes", ""), ("column public.notes.id", "uuid")]);
 
+    fn found(recorded: &Snapshot, live: &Snapshot) -> Vec<Change> {
+        changes(recorded, live, &["public".to_owned()])
+    }
+
     fn words(recorded: &Snapshot, live: &Snapshot) -> Vec<String> {
-        changes(recorded, live).iter().map(ToString::to_string).collect()
+        found(recorded, live).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -253,8 +292,8 @@ mod tests {
     #[test]
     fn equal_schemas_and_schemas_that_nobody_recorded_show_nothing() {
         let live = snapshot(&[SCHEMA, USERS]);
-        assert!(changes(&live, &live).is_empty());
-        assert!(changes(&Snapshot::default(), &live).is_empty());
+        assert!(found(&live, &live).is_empty());
+        assert!(found(&Snapshot::default(), &live).is_empty());
     }
 
     #[test]
@@ -304,12 +343,12 @@ mod tests {
             snapshot(&[SCHEMA, USERS_WITH_NICK, NOTES]),
             snapshot(&[SCHEMA, USERS]),
         ] {
-            let note = note(&recorded, &before);
+            let note = note(&recorded, &before, &[]);
             assert_eq!(from_note(&recorded, &note).unwrap(), before, "{note}");
         }
-        assert_eq!(note(&recorded, &recorded), "{}");
+        assert_eq!(note(&recorded, &recorded, &[]), "{}");
         let unrecorded = Snapshot::default();
-        assert_eq!(note(&unrecorded, &recorded), "{}", "there is nothing to differ from");
+        assert_eq!(note(&unrecorded, &recorded, &[]), "{}", "there is nothing to differ from");
         assert!(from_note(&recorded, "no json").is_err());
     }
 
@@ -319,5 +358,68 @@ mod tests {
         assert_eq!(users, fingerprint(&snapshot(&[USERS, SCHEMA])));
         assert_ne!(users, fingerprint(&snapshot(&[SCHEMA, USERS_WITH_NICK])));
         assert!(users.starts_with("sha256:") && users.len() == 71, "{users}");
+    }
+
+    #[test]
+    fn only_the_watched_schemas_count() {
+        let recorded = snapshot(&[SCHEMA]);
+        let live = snapshot(&[SCHEMA, ("other", &[("schema other", "")]), USERS]);
+        assert_eq!(words(&recorded, &live), ["table public.users was added"]);
+        let other = changes(&recorded, &live, &["other".to_owned()]);
+        assert_eq!(other.len(), 1);
+        assert_eq!(other[0].to_string(), "schema other was added");
+    }
+
+    #[test]
+    fn what_is_not_valid_is_told_even_if_a_run_left_it_so_or_nobody_recorded_it() {
+        let live = snapshot(&[
+            SCHEMA,
+            (
+                "public.users",
+                &[
+                    ("constraint public.users.adult", "CHECK ((age > 17)) NOT VALID"),
+                    ("index public.users_email", "UNIQUE (email) INVALID"),
+                    ("index public.users_nick", "(nick)"),
+                ],
+            ),
+        ]);
+        let expected = [
+            "constraint public.users.adult is NOT VALID: old rows have not been checked against it",
+            "index public.users_email is INVALID: no query uses it, and nothing keeps it whole",
+        ];
+        assert_eq!(words(&live, &live), expected);
+        assert_eq!(words(&Snapshot::default(), &live), expected);
+    }
+
+    #[test]
+    fn an_index_that_became_invalid_is_told_once() {
+        let with = |definition| {
+            snapshot(&[SCHEMA, ("public.users", &[("index public.users_email", definition)])])
+        };
+        assert_eq!(
+            words(&with("(email)"), &with("(email) INVALID")),
+            ["index public.users_email was changed from \"(email)\" to \"(email) INVALID\""]
+        );
+    }
+
+    #[test]
+    fn a_run_does_not_accept_a_schema_that_somebody_made_after_the_first_run() {
+        let recorded = snapshot(&[SCHEMA]);
+        let before = snapshot(&[SCHEMA, ("other", &[("schema other", "")])]);
+        let mut after = before.clone();
+        after.relations.extend(snapshot(&[USERS]).relations);
+        let recorded = record_run(&recorded, &before, &after);
+        assert_eq!(words(&recorded, &after), [] as [&str; 0]);
+        assert_eq!(changes(&recorded, &after, &["other".to_owned()]).len(), 1);
+    }
+
+    #[test]
+    fn accepting_takes_over_the_watched_schemas_and_no_other() {
+        let recorded = snapshot(&[SCHEMA, NOTES]);
+        let other: (&str, &[(&str, &str)]) = ("other", &[("schema other", "")]);
+        let live = snapshot(&[SCHEMA, USERS, other]);
+        let note = note(&recorded, &live, &["public".to_owned()]);
+        let before = from_note(&recorded, &note).unwrap();
+        assert_eq!(record_run(&recorded, &before, &live), snapshot(&[SCHEMA, USERS]));
     }
 }

@@ -99,6 +99,19 @@ pub fn plan<'a>(
     migrations: &'a [Migration],
     ledger: &'a [MigrationRecord],
 ) -> Result<Plan<'a>, Vec<PlanError>> {
+    plan_accepting(migrations, ledger, &BTreeMap::new())
+}
+
+/// As [`plan()`], with edited files that a practitioner has accepted: an applied migration may
+/// have the checksum that stands beside its version. It is not run again.
+///
+/// # Errors
+/// As [`plan()`].
+pub fn plan_accepting<'a>(
+    migrations: &'a [Migration],
+    ledger: &'a [MigrationRecord],
+    accepted: &BTreeMap<Version, Checksum>,
+) -> Result<Plan<'a>, Vec<PlanError>> {
     let mut records: BTreeMap<&Version, &MigrationRecord> =
         ledger.iter().map(|record| (&record.version, record)).collect();
     let last_applied = migrations.iter().rposition(|migration| {
@@ -111,7 +124,9 @@ pub fn plan<'a>(
         let record = records.remove(&migration.version);
         let standing = match record {
             Some(record) if record.state == MigrationState::Applied => {
-                if record.checksum != migration.checksum {
+                if record.checksum != migration.checksum
+                    && accepted.get(&migration.version) != Some(&migration.checksum)
+                {
                     errors.push(PlanError::Diverged {
                         file: migration.file.clone(),
                         version: migration.version.clone(),

@@ -1,54 +1,93 @@
 //! Which tool a directory was made for.
 //!
 //! Numbered files are what most tools have, so plain is only what no other tool has marked. A
-//! directory that another tool has marked is an error: read as plain, its down parts would run.
+//! directory that two tools may have made, and that they would read differently, is an error:
+//! read by the wrong one, its down parts could run.
 
-use super::listing::Listing;
-use super::{Format, FormatError};
-use crate::migration::Origin;
-use crate::sql::line_comments;
+mod marks;
+mod names;
 
-/// A file that only one tool writes.
-struct Marker {
-    file: &'static str,
-    tool: &'static str,
-    /// The format, if it can be read.
-    format: Option<Format>,
+use super::listing::{Listing, base};
+use super::{Format, FormatError, drizzle, folders};
+
+pub(super) use marks::check_down_sections;
+
+/// What something in the directory says about its tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sign {
+    says: Says,
+    /// What was found, in words.
+    found: String,
 }
 
-static MARKERS: &[Marker] = &[
-    Marker { file: "meta/_journal.json", tool: "Drizzle", format: Some(Format::Drizzle) },
-    Marker { file: "atlas.sum", tool: "Atlas", format: None },
-    Marker { file: "migration_lock.toml", tool: "Prisma", format: None },
-];
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Format(Format),
+    /// A tool whose directories cannot be read.
+    Unsupported(&'static str),
+    /// Two tools write this.
+    Either(&'static str, &'static str),
+}
 
-/// Tells the format of a directory.
-///
-/// Files that name their tool count more than names of SQL files, and these more than what is
-/// written inside.
-pub(super) fn format(listing: &Listing) -> Result<Format, FormatError> {
-    if let Some(format) = format_of_marker_files(listing)? {
-        return Ok(format);
-    }
-    let foreign = tool_of_nested_files(listing)
-        .or_else(|| tool_of_file_names(listing))
-        .or_else(|| tool_of_marks(listing));
-    match foreign {
-        None => Ok(Format::Plain),
-        Some((tool, sign)) => {
-            Err(FormatError::UnsupportedFormat { dir: listing.dir.clone(), tool, sign })
+impl Says {
+    fn tool(self) -> &'static str {
+        match self {
+            Self::Format(format) => format.tool(),
+            Self::Unsupported(tool) | Self::Either(tool, _) => tool,
         }
     }
 }
 
-/// Refuses a file in which another tool's mark begins a part that undoes the migration.
-pub(super) fn check_down_sections(file: &str, text: &str) -> Result<(), FormatError> {
-    match marks(text).find(|(mark, _)| mark.direction == Direction::Down) {
-        None => Ok(()),
-        Some((mark, line)) => Err(FormatError::DownSection {
-            origin: Origin { file: file.to_owned(), line },
-            tool: mark.tool,
-        }),
+/// A file that only one tool writes.
+static MARKERS: &[(&str, Format)] = &[
+    ("meta/_journal.json", Format::Drizzle),
+    ("atlas.sum", Format::Atlas),
+    ("migration_lock.toml", Format::Prisma),
+];
+
+/// Tells the format of a directory.
+///
+/// Files that name their tool count more than directories and names of SQL files, and these more
+/// than what is written inside.
+pub(super) fn format(listing: &Listing) -> Result<Format, FormatError> {
+    let by_file = marker_files(listing);
+    let by_name = [names::of_folders(listing), names::of_files(listing)].concat();
+    let by_mark = marks::of_files(listing);
+    // Atlas keeps a sum for directories of other tools too (`?format=goose`).
+    let foreign = by_name.iter().chain(&by_mark).find(|sign| !is_atlas(sign));
+    if let ([only], Some(foreign)) = (by_file.as_slice(), foreign)
+        && is_atlas(only)
+    {
+        return Err(both(listing, only, foreign));
+    }
+    for signs in [by_file, by_name, by_mark] {
+        if let Some(first) = signs.first() {
+            return match signs.iter().find(|sign| sign.says != first.says) {
+                Some(second) => Err(both(listing, first, second)),
+                None => decided(listing, first),
+            };
+        }
+    }
+    Ok(Format::Plain)
+}
+
+fn is_atlas(sign: &Sign) -> bool {
+    sign.says == Says::Format(Format::Atlas)
+}
+
+fn both(listing: &Listing, first: &Sign, second: &Sign) -> FormatError {
+    let (first, second) = (first.says.tool(), second.says.tool());
+    FormatError::AmbiguousFormat { dir: listing.dir.clone(), first, second }
+}
+
+fn decided(listing: &Listing, sign: &Sign) -> Result<Format, FormatError> {
+    let (dir, sign, says) = (listing.dir.clone(), sign.found.clone(), sign.says);
+    match says {
+        Says::Format(format) => Ok(format),
+        Says::Unsupported(tool) => Err(FormatError::UnsupportedFormat { dir, tool, sign }),
+        Says::Either(first, second) => {
+            Err(FormatError::UndecidedFormat { dir, first, second, sign })
+        }
     }
 }
 
@@ -58,117 +97,27 @@ pub(super) fn is_down_file(name: &str) -> bool {
     name.ends_with(".down.sql") || name == "down.sql"
 }
 
-fn format_of_marker_files(listing: &Listing) -> Result<Option<Format>, FormatError> {
-    let dir = || listing.dir.clone();
-    let mut found = MARKERS.iter().filter(|marker| listing.holds(marker.file));
-    match (found.next(), found.next()) {
-        (Some(first), Some(second)) => {
-            Err(FormatError::AmbiguousFormat { dir: dir(), first: first.tool, second: second.tool })
-        }
-        (Some(Marker { format: Some(format), .. }), None) => Ok(Some(*format)),
-        (Some(Marker { tool, file, format: None }), None) => {
-            Err(FormatError::UnsupportedFormat { dir: dir(), tool, sign: quoted(file) })
-        }
+fn marker_files(listing: &Listing) -> Vec<Sign> {
+    let found = MARKERS.iter().filter(|(file, _)| listing.holds(file));
+    let mut signs: Vec<Sign> = found
+        .map(|(file, format)| Sign { says: Says::Format(*format), found: quoted(file) })
+        .collect();
+    if signs.is_empty() {
         // Snapshots without a journal: Drizzle, whose reader says what is missing.
-        (None, _) if listing.nested.iter().any(|path| is_drizzle_snapshot(path)) => {
-            Ok(Some(Format::Drizzle))
-        }
-        (None, _) => Ok(None),
+        let snapshot = listing.nested.iter().find(|path| is_classic_snapshot(path));
+        let sign =
+            |path: &String| Sign { says: Says::Format(Format::Drizzle), found: quoted(path) };
+        signs.extend(snapshot.map(sign));
     }
+    signs
 }
 
-fn is_drizzle_snapshot(path: &str) -> bool {
+fn is_classic_snapshot(path: &str) -> bool {
     path.starts_with("meta/") && path.ends_with("_snapshot.json")
-}
-
-/// A tool and what gave it away.
-type Foreign = (&'static str, String);
-
-/// Drizzle v1 and Prisma have a directory for each migration.
-fn tool_of_nested_files(listing: &Listing) -> Option<Foreign> {
-    listing.nested.iter().find_map(|path| {
-        let (folder, file) = path.rsplit_once('/')?;
-        let tool = match file {
-            "ops.json" => "Prisma Next",
-            "migration.sql" if !begins_with_timestamp(folder) => "Prisma",
-            "migration.sql" if listing.holds(&format!("{folder}/snapshot.json")) => "Drizzle v1",
-            "migration.sql" => "Drizzle v1 or Prisma",
-            _ => return None,
-        };
-        Some((tool, quoted(path)))
-    })
-}
-
-fn tool_of_file_names(listing: &Listing) -> Option<Foreign> {
-    listing.files.iter().find_map(|file| Some((tool_of_name(file)?, quoted(file))))
-}
-
-fn tool_of_marks(listing: &Listing) -> Option<Foreign> {
-    listing.sql.iter().find_map(|source| {
-        let (mark, line) = marks(source.text.as_ref().ok()?).next()?;
-        Some((mark.tool, format!("`{}` at {}:{line}", mark.words, source.file)))
-    })
 }
 
 fn quoted(path: &str) -> String {
     format!("`{path}`")
-}
-
-fn begins_with_timestamp(folder: &str) -> bool {
-    let digits = folder.bytes().take_while(u8::is_ascii_digit).count();
-    digits == 14 && folder[digits..].starts_with('_')
-}
-
-fn tool_of_name(name: &str) -> Option<&'static str> {
-    let stem = name.strip_suffix(".sql")?;
-    if stem.ends_with(".up") || stem.ends_with(".down") {
-        return Some("golang-migrate or sqlx");
-    }
-    let (prefix, _) = stem.split_once("__")?;
-    let mut version = prefix.strip_prefix(['V', 'U', 'R', 'B'])?.chars();
-    let is_version = version.all(|part| part.is_ascii_digit() || part == '_' || part == '.');
-    is_version.then_some("Flyway or refinery")
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Up,
-    Down,
-}
-
-/// A comment by which a tool tells the parts of a file.
-#[derive(Debug)]
-struct Mark {
-    tool: &'static str,
-    direction: Direction,
-    /// Lower case; the comment begins with it after its dashes and blanks.
-    words: &'static str,
-}
-
-const fn mark(tool: &'static str, direction: Direction, words: &'static str) -> Mark {
-    Mark { tool, direction, words }
-}
-
-static MARKS: &[Mark] = &[
-    mark("goose", Direction::Down, "+goose down"),
-    mark("goose", Direction::Up, "+goose"),
-    mark("dbmate", Direction::Down, "migrate:down"),
-    mark("dbmate", Direction::Up, "migrate:up"),
-    mark("sql-migrate", Direction::Down, "+migrate down"),
-    mark("sql-migrate", Direction::Up, "+migrate"),
-    mark("Liquibase", Direction::Up, "liquibase formatted sql"),
-    mark("tern", Direction::Down, "create above / drop below"),
-    mark("node-pg-migrate", Direction::Down, "down migration"),
-    mark("node-pg-migrate", Direction::Up, "up migration"),
-];
-
-/// The marks in a file with their lines.
-fn marks(text: &str) -> impl Iterator<Item = (&'static Mark, usize)> {
-    line_comments(text).filter_map(|comment| {
-        let words = comment.text.trim_start_matches('-').trim_start().to_ascii_lowercase();
-        let mark = MARKS.iter().find(|mark| words.starts_with(mark.words))?;
-        Some((mark, comment.line))
-    })
 }
 
 #[cfg(test)]

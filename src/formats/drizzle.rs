@@ -1,4 +1,5 @@
-//! drizzle-kit's classic layout: files in the order of `meta/_journal.json`.
+//! Drizzle: files in the order of `meta/_journal.json`, or, from 1.0 on, a directory for each
+//! migration ([`folders`]).
 //!
 //! The journal is the list of migrations; a file it does not name would be skipped by Drizzle
 //! without a word, and is an error here. Snapshots are ignored.
@@ -7,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub(super) mod folders;
+
+use super::FormatError;
 use super::listing::{Listing, Source, read_text};
-use super::read::{self, Named};
-use super::{FormatError, detect};
+use super::read::{self, Forward, Named};
 use crate::migration::{Migration, Origin};
 
 const JOURNAL: &str = "meta/_journal.json";
@@ -32,8 +35,17 @@ enum Chunks {
     Whole,
 }
 
-/// Makes a migration of each entry of the journal.
+/// Makes a migration of each entry of the journal or, where there is none, of each directory.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+    let is_folder = |path: &String| path.ends_with(super::folders::FILE);
+    if !listing.holds(JOURNAL) && listing.nested.iter().any(is_folder) {
+        folders::migrations(listing)
+    } else {
+        super::flat(listing, of_journal)
+    }
+}
+
+fn of_journal(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let journal = listing.path(JOURNAL);
     let entries = read_journal(&journal).map_err(|error| vec![error])?;
     let paths: Vec<String> =
@@ -65,26 +77,16 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
 
 fn migration(entry: &Entry, source: Source) -> Result<Migration, FormatError> {
     let text = source.text?;
-    detect::check_down_sections(&source.file, &text)?;
     let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
     let named = Named { file: &source.file, version: &entry.tag, description: &description };
-    read::migration(&named, &text, chunks(&text, entry.chunks))
+    read::migration(&named, &text, &forward(&text, entry.chunks))
 }
 
-/// The parts of a file, each with the line where it begins.
-fn chunks(text: &str, chunks: Chunks) -> Vec<(usize, &str)> {
-    let parts: Vec<&str> = match chunks {
-        Chunks::AtBreakpoints => text.split(BREAKPOINT).collect(),
-        Chunks::Whole => vec![text],
-    };
-    let mut line = 1;
-    let begins = |part: &str| {
-        let begin = line;
-        line += part.matches('\n').count();
-        begin
-    };
-    let lines: Vec<usize> = parts.iter().copied().map(begins).collect();
-    lines.into_iter().zip(parts).collect()
+fn forward(text: &str, chunks: Chunks) -> Forward<'_> {
+    match chunks {
+        Chunks::AtBreakpoints => Forward::cut_at(text, BREAKPOINT),
+        Chunks::Whole => Forward::whole(text),
+    }
 }
 
 fn read_journal(file: &str) -> Result<Vec<Entry>, FormatError> {

@@ -68,11 +68,48 @@ pub enum FormatError {
     #[error("{origin} begins a part that undoes the migration, as marked for {tool}")]
     DownSection { origin: Origin, tool: &'static str },
 
+    /// A directory below the given one, behind too many others.
+    #[error("`{dir}` lies too deep to be searched for migrations")]
+    TooDeep { dir: String },
+
+    /// The name does not follow the tool's rule; the tool would pass over it or stop.
+    #[error("the name of `{file}` is not one of {tool}'s migrations: it is not `{expected}`")]
+    ForeignName { file: String, tool: &'static str, expected: &'static str },
+    #[error("the version of `{file}` is greater than any that {tool} can hold")]
+    VersionTooGreat { file: String, tool: &'static str },
+    /// Not SQL as it stands: `what` is for example "a Go migration".
+    #[error("`{file}` is {what}, which only {tool} itself can run")]
+    Program { file: String, tool: &'static str, what: &'static str },
+    #[error("`{file}` undoes a migration that is not there")]
+    OrphanDown { file: String },
+    #[error("`{dir}` holds no `{file}`, which each directory of {tool} must have")]
+    MissingMigrationFile { dir: String, file: &'static str, tool: &'static str },
+    /// A comment by which the tool tells parts of a file, in the wrong place or unknown.
+    #[error("{origin} is not as {tool} reads it: {problem}")]
+    Annotation { origin: Origin, tool: &'static str, problem: &'static str },
+    #[error("{origin} takes values from the environment, as {tool} would replace them")]
+    Environment { origin: Origin, tool: &'static str },
+    #[error("{origin} holds the placeholder `{placeholder}`, which {tool} would replace")]
+    Placeholder { origin: Origin, placeholder: String, tool: &'static str },
+    #[error("`{file}` is a repeatable migration, which is not supported yet")]
+    Repeatable { file: String },
+    #[error("`{file}` is a baseline, and `{covered}`, which it stands for, is there too")]
+    Baseline { file: String, covered: String },
+    #[error("{origin} marks a checkpoint, which is not supported yet")]
+    Checkpoint { origin: Origin },
+    #[error("{origin} is for the provider `{provider}`, not for `postgresql`")]
+    LockProvider { origin: Origin, provider: String },
+    #[error("`{file}` does not exist")]
+    MissingSum { file: String },
+    #[error("{origin} does not fit the files: {problem}")]
+    SumMismatch { origin: Origin, problem: String },
+
     /// The directory is made for a tool whose format cannot be read.
-    #[error(
-        "`{dir}` is a directory of {tool}, a format that is not supported yet: it holds {sign}"
-    )]
+    #[error("`{dir}` is a directory of {tool}, a format that is not supported: it holds {sign}")]
     UnsupportedFormat { dir: String, tool: &'static str, sign: String },
+    /// Two tools write what was found, and read it differently.
+    #[error("`{dir}` may be a directory of {first} or of {second}: it holds {sign}")]
+    UndecidedFormat { dir: String, first: &'static str, second: &'static str, sign: String },
     /// Two tools left their mark.
     #[error("`{dir}` is a directory of both {first} and {second}")]
     AmbiguousFormat { dir: String, first: &'static str, second: &'static str },
@@ -104,6 +141,12 @@ impl FormatError {
             | Self::Split { origin, .. }
             | Self::Refused { origin, .. }
             | Self::DownSection { origin, .. }
+            | Self::Annotation { origin, .. }
+            | Self::Environment { origin, .. }
+            | Self::Placeholder { origin, .. }
+            | Self::Checkpoint { origin }
+            | Self::LockProvider { origin, .. }
+            | Self::SumMismatch { origin, .. }
             | Self::MalformedJournal { origin, .. } => Some(origin),
             Self::MissingDirectory { .. }
             | Self::NotADirectory { .. }
@@ -117,7 +160,17 @@ impl FormatError {
             | Self::DuplicateVersion { .. }
             | Self::NestedFile { .. }
             | Self::DownFile { .. }
+            | Self::TooDeep { .. }
+            | Self::ForeignName { .. }
+            | Self::VersionTooGreat { .. }
+            | Self::Program { .. }
+            | Self::OrphanDown { .. }
+            | Self::MissingMigrationFile { .. }
+            | Self::Repeatable { .. }
+            | Self::Baseline { .. }
+            | Self::MissingSum { .. }
             | Self::UnsupportedFormat { .. }
+            | Self::UndecidedFormat { .. }
             | Self::AmbiguousFormat { .. }
             | Self::MissingJournal { .. }
             | Self::JournalShape { .. }
@@ -136,7 +189,10 @@ impl FormatError {
             | Self::NotADirectory { dir }
             | Self::UnreadableDirectory { dir, .. }
             | Self::EmptyDirectory { dir }
+            | Self::TooDeep { dir }
+            | Self::MissingMigrationFile { dir, .. }
             | Self::UnsupportedFormat { dir, .. }
+            | Self::UndecidedFormat { dir, .. }
             | Self::AmbiguousFormat { dir, .. } => dir,
             Self::MissingFile { file }
             | Self::UnreadableFile { file, .. }
@@ -146,6 +202,13 @@ impl FormatError {
             | Self::DuplicateVersion { second: file, .. }
             | Self::NestedFile { file }
             | Self::DownFile { file }
+            | Self::ForeignName { file, .. }
+            | Self::VersionTooGreat { file, .. }
+            | Self::Program { file, .. }
+            | Self::OrphanDown { file }
+            | Self::Repeatable { file }
+            | Self::Baseline { file, .. }
+            | Self::MissingSum { file }
             | Self::MissingJournal { file }
             | Self::JournalShape { file, .. }
             | Self::JournalDialect { file, .. }
@@ -156,6 +219,12 @@ impl FormatError {
             | Self::Split { origin, .. }
             | Self::Refused { origin, .. }
             | Self::DownSection { origin, .. }
+            | Self::Annotation { origin, .. }
+            | Self::Environment { origin, .. }
+            | Self::Placeholder { origin, .. }
+            | Self::Checkpoint { origin }
+            | Self::LockProvider { origin, .. }
+            | Self::SumMismatch { origin, .. }
             | Self::MalformedJournal { origin, .. } => &origin.file,
         }
     }
@@ -199,6 +268,63 @@ impl FormatError {
                 "Migrations only go forward: remove what undoes them, and write a new migration \
                  to take something back."
             }
+            Self::TooDeep { .. } => "Move its files further up, or out of the directory.",
+            Self::ForeignName { .. } => {
+                "Rename the file if it is a migration, or move it to another directory: the tool \
+                 would pass over it, and it would be missed only when a table is missing."
+            }
+            Self::VersionTooGreat { .. } => "Give the file a smaller number.",
+            Self::Program { .. } => {
+                "The provider runs SQL only. Write what it does as SQL under the same version, or \
+                 move the file to another directory if it has no effect on this database."
+            }
+            Self::OrphanDown { .. } => {
+                "Restore the file that goes forward, or remove this one; migrations only go \
+                 forward here, so nothing else uses it."
+            }
+            Self::MissingMigrationFile { .. } => {
+                "Restore the file, or remove the directory if it was left over."
+            }
+            Self::Annotation { .. } => {
+                "Write the comment as the tool's documentation has it; nothing of the directory \
+                 runs before that."
+            }
+            Self::Environment { .. } => {
+                "Write the values into the SQL: a plan must be the same on every machine, so the \
+                 environment is not read."
+            }
+            Self::Placeholder { .. } => {
+                "Write the value into the SQL; or, if the text is meant as it stands, switch \
+                 placeholders off for this script (`placeholderReplacement=false` in a file with \
+                 its name and `.conf` behind it)."
+            }
+            Self::Repeatable { .. } => {
+                "Move it to another directory and apply it with a resource `dsql_migration`, or \
+                 put its statements into a versioned migration."
+            }
+            Self::Baseline { .. } => {
+                "Which of the two runs depends on what the database has, and the provider cannot \
+                 look that up yet. Keep one of them in the directory: the versioned scripts for \
+                 databases that have some of them, the baseline for new databases only."
+            }
+            Self::Checkpoint { .. } => {
+                "Whether the checkpoint runs or the files before it depends on what the database \
+                 has, and the provider cannot look that up yet. Keep the checkpoint or the files \
+                 before it, and run `atlas migrate hash`."
+            }
+            Self::LockProvider { .. } => {
+                "Aurora DSQL speaks PostgreSQL: set `provider = \"postgresql\"` in the datasource \
+                 of the Prisma schema and create the migrations again."
+            }
+            Self::MissingSum { .. } => {
+                "Write it with `atlas migrate hash` and commit it; for a directory without a sum \
+                 say `format = \"plain\"`."
+            }
+            Self::SumMismatch { .. } => {
+                "Look at what has changed since the sum was written. If it is meant, run `atlas \
+                 migrate hash`; a change of an applied file is refused all the same."
+            }
+            Self::UndecidedFormat { .. } => "Set `format` to the tool that the files are for.",
             Self::UnsupportedFormat { .. } => {
                 "Keep the forward SQL in numbered files; if the directory holds nothing else, say \
                  `format = \"plain\"`."

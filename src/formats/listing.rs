@@ -18,8 +18,12 @@ pub(super) struct Listing {
     pub(super) dir: String,
     /// Names of the files directly inside.
     pub(super) files: Vec<String>,
+    /// Names of the directories directly inside.
+    pub(super) folders: Vec<String>,
     /// Paths of the files in subdirectories, from the directory on, with forward slashes.
     pub(super) nested: Vec<String>,
+    /// Directories that lie too deep to be searched.
+    pub(super) unsearched: Vec<String>,
     /// Those of `files` that are SQL, read.
     pub(super) sql: Vec<Source>,
 }
@@ -43,10 +47,32 @@ impl Listing {
 
     /// Whether there is such a file, directly inside or in a subdirectory.
     pub(super) fn holds(&self, path: &str) -> bool {
-        self.files.iter().chain(&self.nested).any(|held| held == path)
+        // Both are sorted, and there may be ten thousand.
+        [&self.files, &self.nested]
+            .into_iter()
+            .any(|held| held.binary_search_by(|name| name.as_str().cmp(path)).is_ok())
     }
 
-    /// An error for each SQL file in a subdirectory: no format that can be read has such files.
+    /// A file directly inside or in a subdirectory, read now.
+    pub(super) fn source(&self, path: &str) -> Source {
+        read_source(&self.dir, path)
+    }
+
+    /// The SQL files here and in all subdirectories, those in subdirectories read now, and an
+    /// error for each subdirectory that lies too deep.
+    pub(super) fn all_sql(&mut self) -> (Vec<Source>, Vec<FormatError>) {
+        let mut all = std::mem::take(&mut self.sql);
+        all.extend(self.nested.iter().filter(|path| is_sql(path)).map(|path| self.source(path)));
+        let deep = self.unsearched.iter();
+        (all, deep.map(|path| FormatError::TooDeep { dir: self.path(path) }).collect())
+    }
+
+    /// The names of all files here and in subdirectories, from the directory on.
+    pub(super) fn all_files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().chain(&self.nested).map(String::as_str)
+    }
+
+    /// An error for each SQL file in a subdirectory, for formats that have no such files.
     pub(super) fn nested_errors(&self) -> Vec<FormatError> {
         let nested = self.nested.iter().filter(|path| is_sql(path));
         nested.map(|path| FormatError::NestedFile { file: self.path(path) }).collect()
@@ -54,8 +80,21 @@ impl Listing {
 }
 
 /// Whether a file is SQL by its name.
-fn is_sql(name: &str) -> bool {
+pub(super) fn is_sql(name: &str) -> bool {
     Path::new(name).extension().is_some_and(is_sql_extension)
+}
+
+/// The name of an SQL file without its suffix.
+pub(super) fn stem(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, suffix)) if suffix.eq_ignore_ascii_case("sql") => stem,
+        _ => name,
+    }
+}
+
+/// The part of a path behind its last slash.
+pub(super) fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn is_sql_extension(extension: &OsStr) -> bool {
@@ -66,13 +105,15 @@ fn is_sql_extension(extension: &OsStr) -> bool {
 pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
     let mut files = Vec::new();
     let mut nested = Vec::new();
-    let mut subdirectories = Vec::new();
+    let mut folders = Vec::new();
+    let mut unsearched = Vec::new();
     for entry in entries(dir)? {
         match entry {
             Entry::File(name) => files.push(name),
-            Entry::Directory(name) => subdirectories.push((name, 1)),
+            Entry::Directory(name) => folders.push(name),
         }
     }
+    let mut subdirectories: Vec<_> = folders.iter().map(|name| (name.clone(), 1)).collect();
     while let Some((subdirectory, depth)) = subdirectories.pop() {
         for entry in entries(&join(dir, &subdirectory))? {
             match entry {
@@ -80,14 +121,16 @@ pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
                 Entry::Directory(name) if depth < DEPTH => {
                     subdirectories.push((join(&subdirectory, &name), depth + 1));
                 }
-                Entry::Directory(_) => {}
+                Entry::Directory(name) => unsearched.push(join(&subdirectory, &name)),
             }
         }
     }
     files.sort();
+    folders.sort();
     nested.sort();
+    unsearched.sort();
     let sql = files.iter().filter(|name| is_sql(name)).map(|name| read_source(dir, name)).collect();
-    Ok(Listing { dir: dir.to_owned(), files, nested, sql })
+    Ok(Listing { dir: dir.to_owned(), files, folders, nested, unsearched, sql })
 }
 
 fn read_source(dir: &str, name: &str) -> Source {

@@ -5,25 +5,44 @@
 //! returned, so that no run begins with a directory whose last file is broken. Knows neither
 //! databases nor Terraform.
 
+mod atlas;
+mod dbmate;
 mod detect;
 mod drizzle;
+mod entries;
 mod error;
+mod flyway;
+mod folders;
+mod golang_migrate;
+mod goose;
 mod listing;
+mod number;
+mod pairs;
 mod plain;
+mod prisma;
 mod read;
+mod refinery;
+mod sqlx;
 
-use self::listing::Source;
-use crate::migration::Migration;
+use self::listing::{Listing, Source};
+use crate::migration::{Migration, Version};
 
 pub use error::{FormatError, UnknownFormat};
 
 /// A directory format that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "FORMATS describes each")]
 pub enum Format {
-    /// Numbered files: `0001_create_users.sql`.
     Plain,
-    /// drizzle-kit's classic layout, in the order of `meta/_journal.json`.
     Drizzle,
+    Flyway,
+    Atlas,
+    Sqlx,
+    Goose,
+    Dbmate,
+    GolangMigrate,
+    Prisma,
+    Refinery,
 }
 
 /// A format as documentation and configuration speak of it.
@@ -33,23 +52,91 @@ pub struct FormatInfo {
     pub name: &'static str,
     /// The format it means; `None` for `auto`, which looks at the directory.
     pub format: Option<Format>,
-    /// What its directories look like, in one clause.
+    /// Whose format it is, as its makers write the name; empty for `auto` and `plain`.
+    pub tool: &'static str,
+    /// What its directories look like, in one clause of Markdown.
     pub summary: &'static str,
+}
+
+const fn info(
+    name: &'static str,
+    format: Format,
+    tool: &'static str,
+    summary: &'static str,
+) -> FormatInfo {
+    FormatInfo { name, format: Some(format), tool, summary }
 }
 
 /// All that the `format` argument may say.
 pub static FORMATS: &[FormatInfo] = &[
-    FormatInfo { name: "auto", format: None, summary: "recognised by what the directory holds" },
     FormatInfo {
-        name: "plain",
-        format: Some(Format::Plain),
-        summary: "files `<digits>_<name>.sql` or `<digits>.sql`, in the order of their numbers",
+        name: "auto",
+        format: None,
+        tool: "",
+        summary: "recognised by what the directory holds",
     },
-    FormatInfo {
-        name: "drizzle",
-        format: Some(Format::Drizzle),
-        summary: "drizzle-kit up to 0.31: files in the order of `meta/_journal.json`",
-    },
+    info(
+        "plain",
+        Format::Plain,
+        "",
+        "files `<digits>_<name>.sql` or `<digits>.sql`, in the order of their numbers",
+    ),
+    info(
+        "drizzle",
+        Format::Drizzle,
+        "Drizzle",
+        "files in the order of `meta/_journal.json`, or directories `<14 digits>_<name>` with a \
+         `migration.sql`",
+    ),
+    info(
+        "flyway",
+        Format::Flyway,
+        "Flyway",
+        "files `V<version>__<description>.sql`, also in subdirectories, in the order of versions",
+    ),
+    info(
+        "atlas",
+        Format::Atlas,
+        "Atlas",
+        "files `<version>_<name>.sql` in the order of their names, sealed by `atlas.sum`",
+    ),
+    info(
+        "sqlx",
+        Format::Sqlx,
+        "sqlx",
+        "files `<digits>_<name>.sql` or `<digits>_<name>.up.sql`, in the order of their numbers",
+    ),
+    info(
+        "goose",
+        Format::Goose,
+        "goose",
+        "files `<digits>_<name>.sql`, what follows `-- +goose Up`, in the order of their numbers",
+    ),
+    info(
+        "dbmate",
+        Format::Dbmate,
+        "dbmate",
+        "files `<digits>_<name>.sql`, what follows `-- migrate:up`, in the order of their names",
+    ),
+    info(
+        "golang-migrate",
+        Format::GolangMigrate,
+        "golang-migrate",
+        "files `<digits>_<name>.up.sql`, in the order of their numbers",
+    ),
+    info(
+        "prisma",
+        Format::Prisma,
+        "Prisma",
+        "directories with a `migration.sql`, in the order of their names",
+    ),
+    info(
+        "refinery",
+        Format::Refinery,
+        "refinery",
+        "files `V<digits>__<name>.sql` or `U<digits>__<name>.sql`, also in subdirectories, in the \
+         order of their numbers",
+    ),
 ];
 
 impl Format {
@@ -71,7 +158,50 @@ impl Format {
         match self {
             Self::Plain => "plain",
             Self::Drizzle => "drizzle",
+            Self::Flyway => "flyway",
+            Self::Atlas => "atlas",
+            Self::Sqlx => "sqlx",
+            Self::Goose => "goose",
+            Self::Dbmate => "dbmate",
+            Self::GolangMigrate => "golang-migrate",
+            Self::Prisma => "prisma",
+            Self::Refinery => "refinery",
         }
+    }
+
+    /// Whose format it is; the name of the format where nobody's.
+    fn tool(self) -> &'static str {
+        let info = FORMATS.iter().find(|info| info.format == Some(self));
+        info.map(|info| info.tool).filter(|tool| !tool.is_empty()).unwrap_or_else(|| self.name())
+    }
+
+    /// Reads a directory by the rules of the format.
+    fn read(self, listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+        match self {
+            Self::Plain => flat(listing, |listing| plain::migrations(listing.sql)),
+            Self::Drizzle => drizzle::migrations(listing),
+            Self::Flyway => flyway::migrations(listing),
+            Self::Atlas => flat(listing, atlas::migrations),
+            Self::Sqlx => flat(listing, sqlx::migrations),
+            Self::Goose => flat(listing, goose::migrations),
+            Self::Dbmate => flat(listing, dbmate::migrations),
+            Self::GolangMigrate => flat(listing, golang_migrate::migrations),
+            Self::Prisma => prisma::migrations(listing),
+            Self::Refinery => refinery::migrations(listing),
+        }
+    }
+}
+
+/// Reads a directory in a format that has no SQL in subdirectories: there it would never run.
+fn flat(
+    listing: Listing,
+    read: impl Fn(Listing) -> Result<Vec<Migration>, Vec<FormatError>>,
+) -> Result<Vec<Migration>, Vec<FormatError>> {
+    let nested = listing.nested_errors();
+    match read(listing) {
+        Ok(_) if !nested.is_empty() => Err(nested),
+        Ok(migrations) => Ok(migrations),
+        Err(errors) => Err(errors.into_iter().chain(nested).collect()),
     }
 }
 
@@ -97,19 +227,11 @@ pub fn read_dir(dir: &str, format: Option<Format>) -> Result<Directory, Vec<Form
         Some(format) => format,
         None => detect::format(&listing).map_err(|error| vec![error])?,
     };
-    let nested = listing.nested_errors();
-    let migrations = match format {
-        Format::Plain => plain::migrations(listing.sql),
-        Format::Drizzle => drizzle::migrations(listing),
-    };
-    match migrations {
-        Ok(_) if !nested.is_empty() => Err(nested),
-        Ok(migrations) if migrations.is_empty() => {
-            Err(vec![FormatError::EmptyDirectory { dir: dir.to_owned() }])
-        }
-        Ok(migrations) => Ok(Directory { format, migrations }),
-        Err(errors) => Err(errors.into_iter().chain(nested).collect()),
+    let migrations = format.read(listing)?;
+    if migrations.is_empty() {
+        return Err(vec![FormatError::EmptyDirectory { dir: dir.to_owned() }]);
     }
+    Ok(Directory { format, migrations })
 }
 
 /// Reads a map from name to SQL by the rules of [`Format::Plain`]; the suffix `.sql` may be absent,
@@ -140,6 +262,16 @@ pub fn read_file(
     description: Option<&str>,
 ) -> Result<Migration, FormatError> {
     single(path, &listing::read_text(path)?, version, description)
+}
+
+/// Version and description that the name of a file, or the end of a path, tells by the rules of
+/// [`Format::Plain`].
+///
+/// # Errors
+///
+/// If the name does not begin with digits.
+pub fn parse_name(file: &str) -> Result<(Version, String), FormatError> {
+    plain::parse_name(file)
 }
 
 /// Makes one migration from a text; `file` is what messages call it.

@@ -1,6 +1,6 @@
 //! From the text of a file to a migration: what is the same in all formats.
 
-use super::FormatError;
+use super::{FormatError, detect};
 use crate::migration::{Checksum, Migration, Origin, Statement, Version};
 use crate::sql::{self, Kind};
 
@@ -12,19 +12,72 @@ pub(super) struct Named<'a> {
     pub(super) description: &'a str,
 }
 
-/// Makes a migration of a text whose parts, with the line where each begins, are split one by one.
-pub(super) fn migration<'a>(
+impl Named<'_> {
+    /// A place in the file.
+    pub(super) fn at(&self, line: usize) -> Origin {
+        Origin { file: self.file.to_owned(), line }
+    }
+}
+
+/// What of a text goes forward.
+pub(super) struct Forward<'a> {
+    /// Parts that are split one by one, each with the line where it begins.
+    pub(super) parts: Vec<(usize, &'a str)>,
+    pub(super) transactions: Transactions,
+}
+
+/// Which row changes may share a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transactions {
+    /// Neighbours, as far as no `BEGIN` and `COMMIT` part them.
+    Shared,
+    /// None: the author has switched the tool's transaction off, for example because the
+    /// statements together change more rows than one transaction of DSQL may.
+    OneEach,
+}
+
+impl<'a> Forward<'a> {
+    /// Everything, in the usual transactions.
+    pub(super) fn whole(text: &'a str) -> Self {
+        Self { parts: vec![(1, text)], transactions: Transactions::Shared }
+    }
+
+    /// What stands between delimiters, wherever these stand, in the usual transactions.
+    pub(super) fn cut_at(text: &'a str, delimiter: &str) -> Self {
+        let mut line = 1;
+        let parts = text.split(delimiter).map(|part| {
+            let begin = line;
+            line += part.matches('\n').count() + delimiter.matches('\n').count();
+            (begin, part)
+        });
+        Self { parts: parts.collect(), transactions: Transactions::Shared }
+    }
+
+    /// The same parts with other transactions.
+    pub(super) fn with(self, transactions: Transactions) -> Self {
+        Self { transactions, ..self }
+    }
+}
+
+/// Makes a migration of a text.
+pub(super) fn migration(
     named: &Named<'_>,
     text: &str,
-    parts: impl IntoIterator<Item = (usize, &'a str)>,
+    forward: &Forward<'_>,
 ) -> Result<Migration, FormatError> {
     let mut statements = Vec::new();
     let mut boundary = 0;
-    for (line, part) in parts {
-        add_statements(&mut statements, &mut boundary, named.file, line, part)?;
+    for (line, part) in &forward.parts {
+        detect::check_down_sections(named.file, *line, part)?;
+        add_statements(&mut statements, &mut boundary, named, *line, part)?;
     }
     if statements.is_empty() {
         return Err(FormatError::NoStatement { file: named.file.to_owned() });
+    }
+    if forward.transactions == Transactions::OneEach {
+        for (number, statement) in statements.iter_mut().enumerate() {
+            statement.boundary = number;
+        }
     }
     Ok(Migration {
         version: Version(named.version.to_owned()),
@@ -39,15 +92,14 @@ pub(super) fn migration<'a>(
 fn add_statements(
     statements: &mut Vec<Statement>,
     boundary: &mut usize,
-    file: &str,
+    named: &Named<'_>,
     first_line: usize,
     text: &str,
 ) -> Result<(), FormatError> {
-    let at = |line| Origin { file: file.to_owned(), line };
     for piece in sql::pieces(text, first_line) {
-        let piece =
-            piece.map_err(|source| FormatError::Split { origin: at(source.line()), source })?;
-        let origin = at(piece.line);
+        let piece = piece
+            .map_err(|source| FormatError::Split { origin: named.at(source.line()), source })?;
+        let origin = named.at(piece.line);
         match sql::classify(piece.text) {
             Kind::Run(class) => {
                 let text = piece.text.to_owned();
@@ -58,6 +110,29 @@ fn add_statements(
         }
     }
     Ok(())
+}
+
+/// The lines of a text without their ends, with their numbers, offsets and the offset behind
+/// each. A byte order mark is no part of the first.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut end = 0;
+    text.split_inclusive('\n').enumerate().map(move |(before, line)| {
+        let start = end;
+        end += line.len();
+        let text = line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}');
+        Line { number: before + 1, start, end, text }
+    })
+}
+
+/// One line of a file.
+pub(super) struct Line<'a> {
+    /// Counted from 1.
+    pub(super) number: usize,
+    /// Offset of its first byte.
+    pub(super) start: usize,
+    /// Offset behind its end.
+    pub(super) end: usize,
+    pub(super) text: &'a str,
 }
 
 /// A name in words.

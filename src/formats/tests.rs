@@ -8,6 +8,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::migration::Class;
 
+mod fixtures;
+
 /// A directory with these files; a name may hold a path.
 pub(super) fn tree(files: &[(&str, &str)]) -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
@@ -60,18 +62,6 @@ fn the_table_of_formats_and_the_formats_agree() {
         assert_eq!(Format::parse(info.name), Ok(info.format));
         assert_eq!(info.format.map_or("auto", Format::name), info.name);
     }
-    for format in [Format::Plain, Format::Drizzle] {
-        // A new format does not compile until it has a fixture here.
-        let fixture = match format {
-            Format::Plain => tree(&[("1.sql", "SELECT 1")]),
-            Format::Drizzle => tree(&[
-                ("1.sql", "SELECT 1"),
-                ("meta/_journal.json", r#"{"entries": [{"tag": "1"}]}"#),
-            ]),
-        };
-        assert_eq!(Format::parse(format.name()), Ok(Some(format)));
-        assert_eq!(read_dir(path(&fixture), None).expect("it is good").format, format);
-    }
 }
 
 #[test]
@@ -80,7 +70,8 @@ fn an_unknown_format_is_refused_with_those_that_are_known() {
 
     assert_eq!(
         error.to_string(),
-        "unknown format `liquibase`, expected one of `auto`, `plain`, `drizzle`"
+        "unknown format `liquibase`, expected one of `auto`, `plain`, `drizzle`, `flyway`, \
+         `atlas`, `sqlx`, `goose`, `dbmate`, `golang-migrate`, `prisma`, `refinery`"
     );
 }
 
@@ -320,4 +311,30 @@ fn ten_thousand_statements_keep_their_lines() {
 
     assert_eq!(migration.statements.len(), 10_000);
     assert_eq!(migration.statements[9_999].origin.line, 10_000);
+}
+
+#[test]
+fn ten_thousand_files_are_read_in_the_order_of_their_numbers() {
+    let dir = tree(&[]);
+    for number in 1..=10_000 {
+        write(&dir, &format!("{number}_a.sql"), b"SELECT 1;");
+    }
+
+    let read = read_dir(path(&dir), None).expect("the directory is good");
+
+    let expected: Vec<String> = (1..=10_000).map(|number| number.to_string()).collect();
+    let found: Vec<&str> = read.migrations.iter().map(|m| m.version.0.as_str()).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_file_of_ten_megabytes_is_one_migration() {
+    let text = "a;b -- it''s /* ".repeat(60);
+    let row = format!("INSERT INTO t VALUES (1, '{text}', $$;$$); -- ;\r\n");
+    let count = 10 * 1024 * 1024 / row.len();
+
+    let migration = single("1.sql", &row.repeat(count), None, None).expect("the text is good");
+
+    assert_eq!(migration.statements.len(), count);
+    assert_eq!(migration.statements[count - 1].origin.line, count);
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::diagnostic::Diagnostic;
 use crate::schema::Schema;
-use crate::value::{AttributePath, Value};
+use crate::value::{AttributePath, Type, Value};
 
 /// The provider as Terraform sees it. Calls for different resources run concurrently.
 #[async_trait]
@@ -17,6 +17,12 @@ pub trait Provider: Send + Sync + 'static {
 
     /// All resource types, in a fixed order.
     fn resources(&self) -> &[Box<dyn Resource>];
+
+    /// All data source types, in a fixed order.
+    fn data_sources(&self) -> &[Box<dyn DataSource>];
+
+    /// All functions, in a fixed order.
+    fn functions(&self) -> &[Box<dyn Function>];
 
     /// Checks the `provider` block. Values may be unknown; nothing is configured yet.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
@@ -57,6 +63,87 @@ pub trait Resource: Send + Sync + 'static {
     async fn import(&self, id: &str) -> ImportResponse;
 }
 
+/// One data source type.
+#[async_trait]
+pub trait DataSource: Send + Sync + 'static {
+    /// Full type name, for example `dsql_schema`.
+    fn type_name(&self) -> &'static str;
+
+    /// Its schema. Must be deterministic.
+    fn schema(&self) -> Schema;
+
+    /// Checks a configuration without any connection. Values may be unknown.
+    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Looks. The configuration is wholly known, and so must be the answer: an object of the type
+    /// that the schema implies.
+    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
+}
+
+/// One provider function. It must be pure, and it may run in a process that is not configured.
+pub trait Function: Send + Sync + 'static {
+    /// Its name, without the provider's.
+    fn name(&self) -> &'static str;
+
+    /// What it takes and gives. Must be deterministic.
+    fn signature(&self) -> Signature;
+
+    /// Answers a call. The arguments have the types of the signature; none is null or unknown.
+    ///
+    /// # Errors
+    ///
+    /// What a practitioner must mend, and in which argument.
+    fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError>;
+}
+
+/// What a function takes and gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// What it is, as a title.
+    pub summary: &'static str,
+    /// What it does, in Markdown.
+    pub description: &'static str,
+    /// Its arguments in order; all are required.
+    pub parameters: Vec<Parameter>,
+    /// The type of its answer.
+    pub returns: Type,
+    /// What the answer holds, in Markdown. Only documentation: the protocol has no place for it.
+    pub answer: &'static str,
+}
+
+/// An argument of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name; unique among those of the function.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: Type,
+    /// What it is for, in Markdown.
+    pub description: &'static str,
+}
+
+/// Why a function has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionError {
+    /// What happened and what to do, in full sentences.
+    pub text: String,
+    /// Position of the argument at fault, from 0.
+    pub argument: Option<usize>,
+}
+
+impl FunctionError {
+    /// An error that no argument is at fault of.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), argument: None }
+    }
+
+    /// Names the argument at fault.
+    #[must_use]
+    pub fn of_argument(self, position: usize) -> Self {
+        Self { argument: Some(position), ..self }
+    }
+}
+
 /// Terraform asks what a stored object looks like now.
 #[derive(Debug, Clone)]
 pub struct ReadRequest {
@@ -88,6 +175,8 @@ pub struct PlanRequest {
     pub proposed: Value,
     /// The stored bytes of the prior state.
     pub private: Vec<u8>,
+    /// The bytes of the first plan, if this repeats one at apply. Empty before Terraform 1.16.
+    pub first_plan: Vec<u8>,
 }
 
 /// What an apply would do.

@@ -3,11 +3,14 @@
 //! A summary is a title; the detail says what happened, what is applied and what is not, and what
 //! to do now.
 
+use super::contract::FunctionError;
 use crate::database::{ConnectError, Error, LedgerSchema, Outcome, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
+use crate::engine::drift::{Change, Remedy};
 use crate::engine::{ApplyError, Failure, PlanError, StepError};
 use crate::formats::FormatError;
 use crate::migration::Version;
+use crate::sql::{Refusal, SplitError};
 use crate::value::AttributePath;
 
 /// A directory or file that cannot be read as migrations.
@@ -27,12 +30,42 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
         FormatError::DuplicateVersion { .. } => "Two migrations have the same version",
         FormatError::VersionNotANumber { .. } => "Version of a migration is not a number",
         FormatError::UnsupportedFormat { .. } => "Migration directory of another tool",
-        FormatError::AmbiguousFormat { .. } => "Format of the migration directory is not clear",
+        FormatError::AmbiguousFormat { .. } | FormatError::UndecidedFormat { .. } => {
+            "Format of the migration directory is not clear"
+        }
+        FormatError::ForeignName { .. } => "File name does not fit the format of the directory",
+        FormatError::Program { .. } => "Migration is not SQL",
+        FormatError::Environment { .. } | FormatError::Placeholder { .. } => {
+            "Migration is a template"
+        }
+        FormatError::Repeatable { .. } => "Repeatable migrations are not supported yet",
+        FormatError::Baseline { .. } | FormatError::Checkpoint { .. } => {
+            "Baselines are not supported yet"
+        }
+        FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
+            "atlas.sum does not fit the directory"
+        }
         _ => "Invalid migration directory",
     };
     Diagnostic::error(summary)
         .detail(format!("{}\n\n{}", sentence(&chain(error)), error.advice()))
         .at(path)
+}
+
+/// A text in a function's argument that is not whole.
+pub(super) fn text_error(error: &SplitError) -> FunctionError {
+    FunctionError::new(format!("Line {}: {error}.", error.line()))
+}
+
+/// A statement in a function's argument that has no place in a migration.
+pub(super) fn refused(line: usize, refusal: &Refusal) -> FunctionError {
+    let Refusal { statement, reason, advice } = refusal;
+    FunctionError::new(format!("Line {line} holds {statement}: {reason}. {advice}"))
+}
+
+/// A file name in a function's argument that tells nothing.
+pub(super) fn name_error(error: &FormatError) -> FunctionError {
+    FunctionError::new(sentence(&error.to_string()))
 }
 
 /// A comparison with the ledger that a practitioner must settle.
@@ -43,7 +76,9 @@ pub(super) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
             Diagnostic::error("Applied migration was changed").detail(format!(
                 "{what} An applied migration is never run again, so the change would not reach \
                  the database.\n\n  version:  {version}\n  applied:  {applied}\n  now:      \
-                 {found}\n\nRestore the file, and put what is new into a new migration."
+                 {found}\n\nRestore the file, and put what is new into a new migration. If the \
+                 edit changes nothing in the database (a comment, the layout), accept it with\n\n  \
+                 accept_checksums = {{ \"{version}\" = \"{found}\" }}"
             ))
         }
         PlanError::StatementDiverged { file, line, number, applied, .. } => {
@@ -70,6 +105,61 @@ pub(super) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
             )),
     }
     .at(path)
+}
+
+/// Rows of the ledger that are not as the state knows them.
+pub(super) fn rewritten_ledger(changes: &[String]) -> Option<Diagnostic> {
+    if changes.is_empty() {
+        return None;
+    }
+    Some(Diagnostic::warning("Ledger was changed since the last apply").detail(format!(
+        "The state says otherwise, but the ledger counts:\n\n  {}\n\nA migration without a row, or \
+         one that is not applied according to its row, would be run again. If the ledger was lost, \
+         restore it before the next apply.",
+        changes.join("\n  ")
+    )))
+}
+
+/// Drift that makes a plan an update.
+pub(super) fn drift_warning(changes: &[Change], fingerprint: &str) -> Diagnostic {
+    Diagnostic::warning(DRIFT).detail(drift_words(changes, fingerprint))
+}
+
+/// Drift that makes a plan fail.
+pub(super) fn drift_error(changes: &[Change], fingerprint: &str) -> Diagnostic {
+    Diagnostic::error(DRIFT).detail(drift_words(changes, fingerprint)).at("on_drift")
+}
+
+const DRIFT: &str = "Schema was changed outside of migrations";
+
+/// A warning with hundreds of changes is read by nobody; the attribute `drift` has all of them.
+const SHOWN_CHANGES: usize = 20;
+
+/// Each change, and under it the SQL that takes it back. Terraform keeps indented lines whole.
+fn drift_words(changes: &[Change], fingerprint: &str) -> String {
+    let mut words = "Each line is followed by what a new migration would need to take the change \
+                     back:\n"
+        .to_owned();
+    for change in changes.iter().take(SHOWN_CHANGES) {
+        words.push_str(&format!("\n  {change}\n"));
+        match change.remedy() {
+            Remedy::Sql(statements) => {
+                for statement in statements {
+                    let lines = statement.lines().collect::<Vec<_>>().join("\n      ");
+                    words.push_str(&format!("      {lines};\n"));
+                }
+            }
+            Remedy::Words(remedy) => words.push_str(&format!("      ({remedy})\n")),
+        }
+    }
+    if let Some(more) = changes.len().checked_sub(SHOWN_CHANGES).filter(|more| *more > 0) {
+        words.push_str(&format!("\n  and {more} more, which the attribute drift names\n"));
+    }
+    words.push_str(&format!(
+        "\nTake the changes back, or accept the schema as it is with\n\n  accept_drift = \
+         \"{fingerprint}\"\n\nAn apply does neither by itself."
+    ));
+    words
 }
 
 /// A cluster that cannot be reached, or a request to it that failed outside of migrations.

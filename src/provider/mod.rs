@@ -6,7 +6,9 @@
 pub mod contract;
 
 mod clusters;
+mod data_sources;
 mod diagnostics;
+mod functions;
 mod resources;
 mod settings;
 mod timeouts;
@@ -16,7 +18,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::clusters::Clusters;
-use self::contract::{Provider, Resource};
+use self::contract::{DataSource, Function, Provider, Resource};
+use self::data_sources::migration_status::MigrationStatus;
+use self::data_sources::schema::SchemaDataSource;
+use self::functions::checksum::ChecksumFunction;
+use self::functions::parse_version::ParseVersionFunction;
+use self::functions::split::SplitFunction;
 use self::resources::migration::MigrationResource;
 use self::resources::migration_set::MigrationSetResource;
 pub use self::settings::Environment;
@@ -29,6 +36,8 @@ use crate::value::{Object, Value};
 pub struct DsqlProvider {
     clusters: Arc<Clusters>,
     resources: Vec<Box<dyn Resource>>,
+    data_sources: Vec<Box<dyn DataSource>>,
+    functions: Vec<Box<dyn Function>>,
 }
 
 impl DsqlProvider {
@@ -36,12 +45,21 @@ impl DsqlProvider {
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         let clusters = Arc::new(Clusters::new(environment));
-        // The table of everything that this provider offers.
+        // The tables of everything that this provider offers.
         let resources: Vec<Box<dyn Resource>> = vec![
             Box::new(MigrationResource::new(Arc::clone(&clusters))),
             Box::new(MigrationSetResource::new(Arc::clone(&clusters))),
         ];
-        Self { clusters, resources }
+        let data_sources: Vec<Box<dyn DataSource>> = vec![
+            Box::new(MigrationStatus::new(Arc::clone(&clusters))),
+            Box::new(SchemaDataSource::new(Arc::clone(&clusters))),
+        ];
+        let functions: Vec<Box<dyn Function>> = vec![
+            Box::new(ChecksumFunction),
+            Box::new(ParseVersionFunction),
+            Box::new(SplitFunction),
+        ];
+        Self { clusters, resources, data_sources, functions }
     }
 }
 
@@ -56,6 +74,14 @@ impl Provider for DsqlProvider {
 
     fn resources(&self) -> &[Box<dyn Resource>] {
         &self.resources
+    }
+
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &self.data_sources
+    }
+
+    fn functions(&self) -> &[Box<dyn Function>] {
+        &self.functions
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
@@ -91,8 +117,8 @@ mod tests {
     #[test]
     fn no_argument_of_a_resource_has_a_name_that_terraform_takes_for_itself() {
         let provider = DsqlProvider::new(Environment::default());
-        for resource in provider.resources() {
-            let schema = resource.schema();
+        let schemas = provider.resources().iter().map(|resource| resource.schema());
+        for schema in schemas.chain(provider.data_sources().iter().map(|source| source.schema())) {
             assert!(!schema.block.attributes.is_empty());
             for attribute in &schema.block.attributes {
                 assert!(!META_ARGUMENTS.contains(&attribute.name.as_str()), "{}", attribute.name);

@@ -134,6 +134,13 @@ pub(super) struct Place {
     pub(super) ledger: LedgerSchema,
 }
 
+impl Place {
+    /// The ledger in words: `<endpoint>:<port>/<schema>`.
+    pub(super) fn ledger_name(&self) -> String {
+        format!("{}:{}/{}", self.target.endpoint, self.target.port, self.ledger.name())
+    }
+}
+
 impl Settings {
     /// Reads the `provider` block.
     pub(super) fn decode(block: &Object<'_>) -> Result<Self, Diagnostic> {

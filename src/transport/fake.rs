@@ -9,19 +9,24 @@ use tokio::sync::Notify;
 
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{
-    ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, Provider, ReadRequest,
-    ReadResponse, Resource,
+    ApplyRequest, ApplyResponse, DataSource, Function, FunctionError, ImportResponse, Parameter,
+    PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse, Resource, Signature,
 };
 use crate::schema::{Attribute, Schema};
-use crate::value::{AttributePath, Value};
+use crate::value::{AttributePath, Type, Value};
 
 /// One resource type, `fake_thing`, whose `name` says how it behaves:
 ///
 /// * `panic` panics in every call;
 /// * `misshapen` answers with an attribute that the schema has not;
 /// * `slow` does not end its apply until it is stopped.
+///
+/// And one function, `repeat(text, times)`, which refuses 0, panics at 13, and answers with a
+/// number where it promises a text at 99.
 pub(super) struct FakeProvider {
     resources: Vec<Box<dyn Resource>>,
+    data_sources: Vec<Box<dyn DataSource>>,
+    functions: Vec<Box<dyn Function>>,
     pub(super) configured: Mutex<Vec<(String, Value)>>,
     pub(super) stops: AtomicUsize,
     pub(super) applying: Arc<AtomicUsize>,
@@ -34,6 +39,8 @@ impl FakeProvider {
         let thing = Thing { applying: Arc::clone(&applying), stopped: Arc::clone(&stopped) };
         Self {
             resources: vec![Box::new(thing)],
+            data_sources: vec![Box::new(Look)],
+            functions: vec![Box::new(Repeat)],
             configured: Mutex::default(),
             stops: AtomicUsize::new(0),
             applying,
@@ -53,6 +60,14 @@ impl Provider for FakeProvider {
         &self.resources
     }
 
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &self.data_sources
+    }
+
+    fn functions(&self) -> &[Box<dyn Function>] {
+        &self.functions
+    }
+
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         match config.get("endpoint") {
             Some(Value::Unknown) => vec![Diagnostic::warning("Unknown endpoint").at("endpoint")],
@@ -69,6 +84,38 @@ impl Provider for FakeProvider {
     fn stop(&self) {
         self.stops.fetch_add(1, Ordering::SeqCst);
         self.stopped.notify_one();
+    }
+}
+
+struct Repeat;
+
+impl Function for Repeat {
+    fn name(&self) -> &'static str {
+        "repeat"
+    }
+
+    fn signature(&self) -> Signature {
+        Signature {
+            summary: "A text again and again",
+            description: "Repeats.",
+            parameters: vec![
+                Parameter { name: "text", ty: Type::String, description: "What." },
+                Parameter { name: "times", ty: Type::Number, description: "How often." },
+            ],
+            returns: Type::String,
+            answer: "The text.",
+        }
+    }
+
+    fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError> {
+        let [Value::String(text), times] = arguments else { panic!("{arguments:?}") };
+        match (0..100_u64).find(|number| Value::from(*number) == *times) {
+            Some(0) => Err(FunctionError::new("Not once?").of_argument(1)),
+            Some(13) => panic!("asked to"),
+            Some(99) => Ok(99_u64.into()),
+            Some(times) => Ok(text.repeat(usize::try_from(times).expect("small")).into()),
+            None => panic!("{times:?}"),
+        }
     }
 }
 
@@ -159,5 +206,36 @@ impl Resource for Thing {
             id => (Value::object([("id", id.into())]), Vec::new()),
         };
         ImportResponse { state, private: Vec::new(), diagnostics }
+    }
+}
+
+/// The data source `fake_look`, which answers with its `name`, or with an error if that is `fail`.
+struct Look;
+
+#[async_trait]
+impl DataSource for Look {
+    fn type_name(&self) -> &'static str {
+        "fake_look"
+    }
+
+    fn schema(&self) -> Schema {
+        let name = Attribute::string("name").optional().description("What to do.");
+        let seen = Attribute::string("seen").computed().description("What was seen.");
+        Schema::new(vec![name, seen]).description("A look.")
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        match config.get("name") {
+            Some(Value::Null) => vec![Diagnostic::error("No name").at("name")],
+            _ => Vec::new(),
+        }
+    }
+
+    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
+        let name = config.get("name").cloned().unwrap_or(Value::Null);
+        if name == "fail".into() {
+            return Err(vec![Diagnostic::error("Nothing to see")]);
+        }
+        Ok(Value::object([("name", name.clone()), ("seen", name)]))
     }
 }

@@ -14,7 +14,9 @@ use super::lifetime::Lifetime;
 use super::wire::tfplugin6::{self as wire, provider_server};
 use super::{from_proto, to_proto};
 use crate::diagnostic::{Diagnostic, chain};
-use crate::provider::contract::{ApplyRequest, PlanRequest, Provider, ReadRequest, Resource};
+use crate::provider::contract::{
+    ApplyRequest, DataSource, FunctionError, PlanRequest, Provider, ReadRequest, Resource,
+};
 use crate::value::{Type, Value};
 
 /// Serves a provider.
@@ -22,6 +24,7 @@ pub(super) struct Service {
     provider: Arc<dyn Provider>,
     config_type: Arc<Type>,
     resources: HashMap<&'static str, ResourceType>,
+    data_sources: HashMap<&'static str, DataSourceType>,
     lifetime: Lifetime,
     calls: AtomicU64,
 }
@@ -32,6 +35,29 @@ struct ResourceType {
     position: usize,
     version: i64,
     ty: Arc<Type>,
+}
+
+/// What the schema of a data source says, worked out once.
+#[derive(Clone)]
+struct DataSourceType {
+    position: usize,
+    ty: Arc<Type>,
+}
+
+/// A data source type that a request names.
+struct FoundDataSource {
+    provider: Arc<dyn Provider>,
+    kind: DataSourceType,
+}
+
+impl FoundDataSource {
+    fn data_source(&self) -> &dyn DataSource {
+        &*self.provider.data_sources()[self.kind.position]
+    }
+
+    fn ty(&self) -> &Type {
+        &self.kind.ty
+    }
 }
 
 /// A resource type that a request names.
@@ -60,7 +86,24 @@ impl Service {
             (resource.type_name(), ResourceType { position, version: schema.version, ty })
         });
         let resources = resources.collect();
-        Self { provider, config_type, resources, lifetime, calls: AtomicU64::new(0) }
+        let data_sources = provider.data_sources().iter().enumerate().map(|(position, source)| {
+            let ty = Arc::new(source.schema().implied_type());
+            (source.type_name(), DataSourceType { position, ty })
+        });
+        let data_sources = data_sources.collect();
+        let calls = AtomicU64::new(0);
+        Self { provider, config_type, resources, data_sources, lifetime, calls }
+    }
+
+    fn find_data_source(&self, type_name: &str) -> Result<FoundDataSource, Diagnostic> {
+        match self.data_sources.get(type_name) {
+            Some(kind) => {
+                Ok(FoundDataSource { provider: Arc::clone(&self.provider), kind: kind.clone() })
+            }
+            None => Err(Diagnostic::error("Unknown data source type").detail(format!(
+                "This version of the provider has no data source type {type_name:?}."
+            ))),
+        }
     }
 
     fn find(&self, type_name: &str) -> Result<Found, Diagnostic> {
@@ -123,6 +166,45 @@ fn failed(diagnostic: Diagnostic) -> Vec<wire::Diagnostic> {
     vec![to_proto::diagnostic(diagnostic)]
 }
 
+fn functions(provider: &dyn Provider) -> HashMap<String, wire::Function> {
+    let functions = provider.functions().iter();
+    functions
+        .map(|function| (function.name().to_owned(), to_proto::function(&function.signature())))
+        .collect()
+}
+
+/// Calls a function with as many arguments as it has parameters.
+fn call(
+    provider: &dyn Provider,
+    request: &wire::call_function::Request,
+) -> Result<wire::DynamicValue, FunctionError> {
+    let mut all = provider.functions().iter();
+    let function = all.find(|function| function.name() == request.name).ok_or_else(|| {
+        FunctionError::new(format!(
+            "This version of the provider has no function {:?}.",
+            request.name
+        ))
+    })?;
+    let signature = function.signature();
+    let (sent, wanted) = (request.arguments.len(), signature.parameters.len());
+    if sent != wanted {
+        return Err(FunctionError::new(format!("{wanted} arguments are required, found {sent}.")));
+    }
+    let mut arguments = Vec::new();
+    for (position, (sent, parameter)) in
+        request.arguments.iter().zip(&signature.parameters).enumerate()
+    {
+        let argument = from_proto::value(Some(sent), &parameter.ty);
+        arguments.push(argument.map_err(|error| function_error(&error).of_argument(position))?);
+    }
+    let answer = function.call(&arguments)?;
+    to_proto::value(&answer, &signature.returns).map_err(|error| function_error(&error))
+}
+
+fn function_error(diagnostic: &Diagnostic) -> FunctionError {
+    FunctionError::new(format!("{}: {}", diagnostic.summary, diagnostic.detail))
+}
+
 fn capabilities() -> wire::ServerCapabilities {
     wire::ServerCapabilities {
         plan_destroy: true,
@@ -138,13 +220,27 @@ impl provider_server::Provider for Service {
         &self,
         _: Request<wire::get_metadata::Request>,
     ) -> Result<Response<wire::get_metadata::Response>, Status> {
-        use wire::get_metadata::{ResourceMetadata, Response as Metadata};
+        use wire::get_metadata::{
+            DataSourceMetadata, FunctionMetadata, ResourceMetadata, Response as Metadata,
+        };
+        let data_sources = self.provider.data_sources().iter();
+        let data_sources = data_sources
+            .map(|source| DataSourceMetadata { type_name: source.type_name().to_owned() })
+            .collect();
         let resources = self.provider.resources().iter();
         let resources = resources
             .map(|resource| ResourceMetadata { type_name: resource.type_name().to_owned() })
             .collect();
-        let server_capabilities = Some(capabilities());
-        Ok(Response::new(Metadata { server_capabilities, resources, ..Default::default() }))
+        let functions = self.provider.functions().iter();
+        let functions =
+            functions.map(|function| FunctionMetadata { name: function.name().to_owned() });
+        Ok(Response::new(Metadata {
+            server_capabilities: Some(capabilities()),
+            resources,
+            data_sources,
+            functions: functions.collect(),
+            ..Default::default()
+        }))
     }
 
     async fn get_provider_schema(
@@ -158,9 +254,14 @@ impl provider_server::Provider for Service {
             let resource_schemas = resources.map(|resource| {
                 (resource.type_name().to_owned(), to_proto::schema(&resource.schema()))
             });
+            let data_sources = provider.data_sources().iter();
+            let data_source_schemas = data_sources
+                .map(|source| (source.type_name().to_owned(), to_proto::schema(&source.schema())));
             Ok(Schemas {
+                data_source_schemas: data_source_schemas.collect(),
                 provider: Some(to_proto::schema(&provider.schema())),
                 resource_schemas: resource_schemas.collect(),
+                functions: functions(&*provider),
                 server_capabilities: Some(capabilities()),
                 ..Default::default()
             })
@@ -183,7 +284,32 @@ impl provider_server::Provider for Service {
         &self,
         _: Request<wire::get_functions::Request>,
     ) -> Result<Response<wire::get_functions::Response>, Status> {
-        Ok(Response::new(Default::default()))
+        use wire::get_functions::Response as Functions;
+        let provider = Arc::clone(&self.provider);
+        let functions = self.run("GetFunctions", None, async move {
+            Ok(Functions { functions: functions(&*provider), diagnostics: Vec::new() })
+        });
+        let functions = functions.await.unwrap_or_else(|diagnostic| Functions {
+            diagnostics: failed(diagnostic),
+            ..Default::default()
+        });
+        Ok(Response::new(functions))
+    }
+
+    async fn call_function(
+        &self,
+        request: Request<wire::call_function::Request>,
+    ) -> Result<Response<wire::call_function::Response>, Status> {
+        use wire::call_function::Response as Called;
+        let request = request.into_inner();
+        let provider = Arc::clone(&self.provider);
+        let called = self.run("CallFunction", None, async move { Ok(call(&*provider, &request)) });
+        let called = called.await.unwrap_or_else(|crash| Err(function_error(&crash)));
+        let (result, error) = match called {
+            Ok(result) => (Some(result), None),
+            Err(error) => (None, Some(to_proto::function_error(error))),
+        };
+        Ok(Response::new(Called { result, error }))
     }
 
     async fn validate_provider_config(
@@ -243,6 +369,50 @@ impl provider_server::Provider for Service {
             });
         let diagnostics = diagnostics.await.unwrap_or_else(failed);
         Ok(Response::new(wire::validate_resource_config::Response { diagnostics }))
+    }
+
+    async fn validate_data_resource_config(
+        &self,
+        request: Request<wire::validate_data_resource_config::Request>,
+    ) -> Result<Response<wire::validate_data_resource_config::Response>, Status> {
+        let request = request.into_inner();
+        let found = self.find_data_source(&request.type_name);
+        let config = request.config;
+        let diagnostics =
+            self.run("ValidateDataResourceConfig", Some(&request.type_name), async move {
+                let found = found?;
+                let config = from_proto::value(config.as_ref(), found.ty())?;
+                Ok(to_proto::diagnostics(found.data_source().validate(&config)))
+            });
+        let diagnostics = diagnostics.await.unwrap_or_else(failed);
+        Ok(Response::new(wire::validate_data_resource_config::Response { diagnostics }))
+    }
+
+    async fn read_data_source(
+        &self,
+        request: Request<wire::read_data_source::Request>,
+    ) -> Result<Response<wire::read_data_source::Response>, Status> {
+        use wire::read_data_source::Response as Read;
+        let request = request.into_inner();
+        let found = self.find_data_source(&request.type_name);
+        let config = request.config;
+        let read = self.run("ReadDataSource", Some(&request.type_name), async move {
+            let found = found?;
+            let config = from_proto::value(config.as_ref(), found.ty())?;
+            Ok(match found.data_source().read(&config).await {
+                Ok(state) => {
+                    Read { state: Some(to_proto::value(&state, found.ty())?), ..Default::default() }
+                }
+                Err(diagnostics) => {
+                    Read { diagnostics: to_proto::diagnostics(diagnostics), ..Default::default() }
+                }
+            })
+        });
+        let read = read.await.unwrap_or_else(|diagnostic| Read {
+            diagnostics: failed(diagnostic),
+            ..Default::default()
+        });
+        Ok(Response::new(read))
     }
 
     async fn upgrade_resource_state(
@@ -329,6 +499,7 @@ impl provider_server::Provider for Service {
                 prior: from_proto::value(request.prior_state.as_ref(), found.ty())?,
                 proposed: from_proto::value(request.proposed_new_state.as_ref(), found.ty())?,
                 private: request.prior_private,
+                first_plan: request.planned_private,
             };
             let mut plan = found.resource().plan(request).await;
             let planned_state = encode_or(None, &plan.planned, found.ty(), &mut plan.diagnostics);

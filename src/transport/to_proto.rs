@@ -2,6 +2,7 @@
 
 use super::wire::tfplugin6 as wire;
 use crate::diagnostic::{Diagnostic, Severity, chain};
+use crate::provider::contract::{FunctionError, Parameter, Signature};
 use crate::schema::{Attribute, AttributeType, Nesting, Schema};
 use crate::value::{AttributePath, Step, Type, Value, encode};
 
@@ -71,6 +72,38 @@ pub(super) fn schema(schema: &Schema) -> wire::Schema {
         ..Default::default()
     };
     wire::Schema { version: schema.version, block: Some(block) }
+}
+
+pub(super) fn function(signature: &Signature) -> wire::Function {
+    wire::Function {
+        parameters: signature.parameters.iter().map(parameter).collect(),
+        variadic_parameter: None,
+        r#return: Some(wire::function::Return { r#type: signature.returns.to_json().into_bytes() }),
+        summary: signature.summary.to_owned(),
+        description: signature.description.to_owned(),
+        description_kind: wire::StringKind::Markdown.into(),
+        deprecation_message: String::new(),
+    }
+}
+
+/// Without `allow_…`, Terraform refuses null itself, and for an unknown argument takes the answer
+/// as unknown without a call.
+fn parameter(parameter: &Parameter) -> wire::function::Parameter {
+    wire::function::Parameter {
+        name: parameter.name.to_owned(),
+        r#type: parameter.ty.to_json().into_bytes(),
+        allow_null_value: false,
+        allow_unknown_values: false,
+        description: parameter.description.to_owned(),
+        description_kind: wire::StringKind::Markdown.into(),
+    }
+}
+
+/// Terraform puts a full stop behind the text (seen with 1.11.4 and 1.15.5), so ours goes.
+pub(super) fn function_error(error: FunctionError) -> wire::FunctionError {
+    let argument = error.argument.and_then(|position| i64::try_from(position).ok());
+    let text = error.text.strip_suffix('.').map(str::to_owned).unwrap_or(error.text);
+    wire::FunctionError { text, function_argument: argument }
 }
 
 /// Sorted by name: the schema that made a plan is compared with the one that applies it.

@@ -134,5 +134,5 @@ pub(crate) async fn run_as(
         }
     };
     let plan = plan(migrations, &seen.migrations).unwrap_or_else(|errors| panic!("{errors:?}"));
-    Box::pin(apply(&mut cluster, &plan, &seen, &budget)).await
+    Box::pin(apply(&mut cluster, &plan, &seen, &[], &budget)).await
 }

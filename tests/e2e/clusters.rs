@@ -111,3 +111,32 @@ resource "dsql_migration_set" "map" {
         assert_eq!(world.tables(), "a b");
     });
 }
+
+#[test]
+fn a_cluster_and_its_migrations_can_be_applied_in_two_steps() {
+    on_each_terraform(|world| {
+        world.configure_with_provider(&format!(
+            r#"
+resource "terraform_data" "cluster" {{
+  input = "{}"
+}}
+
+provider "dsql" {{
+  endpoint = terraform_data.cluster.output
+}}
+
+resource "dsql_migration_set" "app" {{
+  files = {{ "1_a.sql" = "CREATE TABLE a (id int PRIMARY KEY)" }}
+}}
+"#,
+            world.cluster().endpoint()
+        ));
+        let first = "-target=terraform_data.cluster";
+        world.run(&["apply", "-auto-approve", "-no-color", "-input=false", first]).ends_with(0);
+        assert_eq!(world.cluster().sessions(), 0);
+        // Now the endpoint is known, and so is what the ledger says.
+        world.plan().ends_with(2).does_not_say("Planned from the files alone");
+        world.apply().ends_with(0).says("1 added");
+        world.plan().ends_with(0).says("No changes.");
+    });
+}

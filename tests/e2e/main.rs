@@ -11,7 +11,14 @@ mod world;
 
 mod bad_input;
 mod clusters;
+mod data_sources;
 mod drift;
 mod failed_runs;
+mod formats;
+mod functions;
 mod installation;
 mod life_cycle;
+mod missing_cluster;
+mod plan_output;
+mod saved_plans;
+mod scheduled_plans;

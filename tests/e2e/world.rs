@@ -156,6 +156,28 @@ impl World {
         found.map_or(Value::Null, |resource| resource["values"].clone())
     }
 
+    /// The strings in an attribute that is a list.
+    pub(crate) fn strings(&self, address: &str, attribute: &str) -> Vec<String> {
+        let state = self.state(address);
+        let list = state[attribute].as_array().cloned().unwrap_or_default();
+        list.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits for every asynchronous job that was started.
+    pub(crate) fn jobs_ended(&self) {
+        for row in self.sql("SELECT job_id FROM sys.jobs WHERE job_type <> 'DROP'") {
+            let job = row[0].clone().unwrap();
+            self.sql(&format!("CALL sys.wait_for_job('{job}')"));
+        }
+    }
+
+    /// Runs statements one after the other, each in a transaction of its own.
+    pub(crate) fn each(&self, statements: &[&str]) {
+        for sql in statements {
+            self.sql(sql);
+        }
+    }
+
     /// Runs SQL on the cluster, as somebody else would; the rows of the last statement.
     pub(crate) fn sql(&self, sql: &str) -> Rows {
         self.sql_on(&self.cluster, sql)
@@ -205,7 +227,7 @@ impl World {
         for statement in self.cluster.statements() {
             let sql = statement.sql.trim_start();
             assert!(
-                sql.starts_with("SELECT") || sql.starts_with("WITH"),
+                ["SELECT", "WITH", "SET LOCAL"].iter().any(|word| sql.starts_with(word)),
                 "the cluster has received: {sql}"
             );
         }
@@ -234,6 +256,11 @@ impl Run {
         let words = text.split_whitespace().filter(|word| !matches!(*word, "│" | "╷" | "╵"));
         let flat = words.collect::<Vec<_>>().join(" ");
         Self { what: arguments.join(" "), code: output.status.code(), text, flat }
+    }
+
+    /// Both outputs as they were.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Insists on an exit code.

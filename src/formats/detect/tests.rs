@@ -34,39 +34,39 @@ fn snapshots_without_their_journal_are_not_plain() {
     );
 }
 
+type Files = &'static [(&'static str, &'static str)];
+
 #[test]
-fn a_directory_of_another_tool_is_refused_and_the_tool_named() {
-    type Files = &'static [(&'static str, &'static str)];
+fn names_and_marks_tell_the_format() {
+    let table: &[(Files, &str)] = &[
+        (&[("migration_lock.toml", ""), ("20260101120000_a/migration.sql", SQL)], "prisma"),
+        (&[("0_init/migration.sql", SQL)], "prisma"),
+        (
+            &[
+                ("20260101120000_a/migration.sql", SQL),
+                ("20260201120000_b/migration.sql", SQL),
+                ("20260201120000_b/snapshot.json", ""),
+            ],
+            "drizzle",
+        ),
+        (&[("V1__a.sql", SQL)], "flyway"),
+        (&[("V1.2_3__a.sql", SQL)], "flyway"),
+        (&[("2026/V1__a.sql", SQL)], "flyway"),
+        (&[("V1__a.sql", SQL), ("U1__a.sql", "DROP TABLE a")], "flyway"),
+        (&[("1_a.sql", SQL), ("2_b.down.sql", SQL), ("2_b.up.sql", SQL)], "sqlx"),
+        (&[("1_a.up.sql", "-- no-transaction\nSELECT 1")], "sqlx"),
+        (&[("1_a.sql", "\n-- comment\n-- +goose Up\nSELECT 1;")], "goose"),
+        (&[("1_a.sql", "-- migrate:up\nSELECT 1")], "dbmate"),
+    ];
+    for (files, format) in table {
+        assert_eq!(detected(files), *format, "{files:?}");
+    }
+}
+
+#[test]
+fn a_directory_of_a_tool_that_cannot_be_read_is_refused_and_the_tool_named() {
     let table: &[(Files, &str, &str)] = &[
-        (&[("1_a.sql", SQL), ("atlas.sum", "")], "Atlas", "`atlas.sum`"),
-        (
-            &[("migration_lock.toml", ""), ("0_a/migration.sql", SQL)],
-            "Prisma",
-            "`migration_lock.toml`",
-        ),
-        (&[("0_init/migration.sql", SQL)], "Prisma", "`0_init/migration.sql`"),
         (&[("20260101T0000_a/ops.json", "")], "Prisma Next", "`20260101T0000_a/ops.json`"),
-        (
-            &[("20260101120000_a/migration.sql", SQL), ("20260101120000_a/snapshot.json", "")],
-            "Drizzle v1",
-            "`20260101120000_a/migration.sql`",
-        ),
-        (
-            &[("20260101120000_a/migration.sql", SQL)],
-            "Drizzle v1 or Prisma",
-            "`20260101120000_a/migration.sql`",
-        ),
-        (&[("V1__a.sql", SQL)], "Flyway or refinery", "`V1__a.sql`"),
-        (&[("V1.2_3__a.sql", SQL)], "Flyway or refinery", "`V1.2_3__a.sql`"),
-        (&[("1_a.sql", SQL), ("R__views.sql", SQL)], "Flyway or refinery", "`R__views.sql`"),
-        (&[("1_a.down.sql", SQL), ("1_a.up.sql", SQL)], "golang-migrate or sqlx", "`1_a.down.sql`"),
-        (
-            &[("1_a.sql", SQL), ("2_a.sql", "\n-- comment\n-- +goose Up\nSELECT 1;")],
-            "goose",
-            "`+goose` at dir/2_a.sql:3",
-        ),
-        (&[("1_a.sql", "-- Migrate:UP\n")], "dbmate", "`migrate:up` at dir/1_a.sql:1"),
-        (&[("1_a.sql", "--migrate:down")], "dbmate", "`migrate:down` at dir/1_a.sql:1"),
         (&[("1_a.sql", "-- +migrate Up")], "sql-migrate", "`+migrate` at dir/1_a.sql:1"),
         (
             &[("1_a.sql", "--liquibase formatted sql")],
@@ -88,10 +88,45 @@ fn a_directory_of_another_tool_is_refused_and_the_tool_named() {
         assert_eq!(
             detected(files),
             format!(
-                "`dir` is a directory of {tool}, a format that is not supported yet: \
-                 it holds {sign}"
+                "`dir` is a directory of {tool}, a format that is not supported: it holds {sign}"
             )
         );
+    }
+}
+
+#[test]
+fn what_two_tools_would_read_differently_is_not_guessed() {
+    let table: &[(Files, &str, &str, &str)] = &[
+        (&[("1_a.down.sql", SQL), ("1_a.up.sql", SQL)], "golang-migrate", "sqlx", "1_a.down.sql"),
+        (&[("U1__a.sql", SQL)], "Flyway", "refinery", "U1__a.sql"),
+        (&[("V1__a.sql", SQL), ("x/U2__a.sql", SQL)], "Flyway", "refinery", "x/U2__a.sql"),
+        (
+            &[("20260101120000_a/migration.sql", SQL)],
+            "Drizzle",
+            "Prisma",
+            "20260101120000_a/migration.sql",
+        ),
+    ];
+    for (files, first, second, sign) in table {
+        assert_eq!(
+            detected(files),
+            format!("`dir` may be a directory of {first} or of {second}: it holds `{sign}`")
+        );
+    }
+}
+
+#[test]
+fn names_and_marks_of_two_tools_are_an_error_that_names_both() {
+    let table: &[(Files, &str)] = &[
+        (&[("V1__a.sql", SQL), ("1_a.up.sql", SQL)], "Flyway and golang-migrate"),
+        (&[("1_a.sql", "-- +goose Up"), ("2_a.sql", "-- migrate:up")], "goose and dbmate"),
+        (&[("1_a.sql", "-- +goose Up"), ("2_a.sql", "-- +migrate Up")], "goose and sql-migrate"),
+        // Atlas keeps a sum for directories of other tools, but does not tell whose they are.
+        (&[("1_a.sql", "-- +goose Up"), ("atlas.sum", "")], "Atlas and goose"),
+        (&[("V1__a.sql", SQL), ("atlas.sum", "")], "Atlas and Flyway"),
+    ];
+    for (files, tools) in table {
+        assert_eq!(detected(files), format!("`dir` is a directory of both {tools}"));
     }
 }
 

@@ -1,11 +1,10 @@
 //! What a resource shows of migrations: of those in the ledger and of those that will run.
 
-use crate::database::{MigrationRecord, MigrationState, Observation};
-use crate::engine::drift;
+use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::{Migration, Statement};
 use crate::schema::Attribute;
 use crate::sql;
-use crate::value::{Type, Value};
+use crate::value::{Input, Type, Value};
 
 /// The attributes that describe one migration, all computed.
 pub(super) fn attributes() -> Vec<Attribute> {
@@ -54,11 +53,34 @@ pub(super) fn pending(migration: &Migration) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The differences between the recorded and the live schema, in words.
-pub(super) fn drift(observation: &Observation) -> Vec<String> {
-    drift::changes(&observation.recorded, &observation.live)
+/// What happened to the rows of the ledger that the state says are applied, besides what runs do.
+pub(super) fn rewritten(state: &Value, records: &[MigrationRecord]) -> Vec<String> {
+    let Input::Known(known) = state.entries() else { return Vec::new() };
+    known
         .iter()
-        .map(ToString::to_string)
+        .filter_map(|(version, before)| {
+            let text = |name| before.get(name)?.string().known();
+            if text("status")? != MigrationState::Applied.as_str() {
+                return None;
+            }
+            let Some(now) = records.iter().find(|record| record.version.0 == *version) else {
+                let at = text("applied_at").unwrap_or("an unknown time");
+                return Some(format!("migration {version}, applied at {at}, has no row any more"));
+            };
+            if now.state != MigrationState::Applied {
+                let word = now.state.as_str();
+                return Some(format!("migration {version} was applied and is {word} now"));
+            }
+            let change = |name, before: &str, now: &str| {
+                format!("{name} of migration {version} was {before} and is {now} now")
+            };
+            let (checksum, at) = (text("checksum")?, text("applied_at")?);
+            if now.checksum.0 != checksum {
+                return Some(change("the checksum", checksum, &now.checksum.0));
+            }
+            let finished = now.finished_at.as_deref().unwrap_or("missing");
+            (finished != at).then(|| change("the time", at, finished))
+        })
         .collect()
 }
 

@@ -1,5 +1,6 @@
 //! `dsql_migration`: one migration from one file or text.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,11 +15,11 @@ use super::super::settings::cluster_attribute;
 use super::super::timeouts::{self, Timeouts};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
-use crate::database::{MigrationRecord, Observation, Watched};
+use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Plan, Standing};
 use crate::formats;
-use crate::migration::Migration;
+use crate::migration::{Checksum, Migration, Version};
 use crate::schema::{Attribute, Schema};
 use crate::value::{AttributePath, Input, Object, Value};
 
@@ -119,17 +120,24 @@ impl MigrationResource {
         Self { clusters }
     }
 
-    async fn refreshed(&self, request: &ReadRequest) -> Result<Value, Diagnostic> {
-        let mut state = request.state.clone();
-        let Some(object) = Object::new(&request.state) else { return Ok(state) };
-        let Input::Known(version) = object.string("version") else { return Ok(state) };
+    async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
+        let unchanged = || Ok(run::Refreshed::unchanged(request));
+        let Some(object) = Object::new(&request.state) else { return unchanged() };
+        let Input::Known(version) = object.string("version") else { return unchanged() };
         let limit = Timeouts::decode(&object)?.read;
-        let Input::Known(place) = run::place(&self.clusters, &object)? else { return Ok(state) };
+        let Input::Known(place) = run::place(&self.clusters, &object)? else { return unchanged() };
 
         let seen = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit).await?;
-        let Some(record) = record_of(&seen, version) else { return Ok(Value::Null) };
-        set_all(&mut state, shown(record));
-        Ok(state)
+        let before = Value::map([(version, request.state.clone())]);
+        let warnings = computed::rewritten(&before, &seen.migrations);
+        let warnings = diagnostics::rewritten_ledger(&warnings).into_iter().collect();
+        let state = record_of(&seen, version).map_or(Value::Null, |record| {
+            let mut state = request.state.clone();
+            set_all(&mut state, shown(record));
+            state.set("ledger", place.ledger_name());
+            state
+        });
+        Ok(run::Refreshed { state, private: Vec::new(), warnings })
     }
 
     async fn planned(
@@ -147,13 +155,23 @@ impl MigrationResource {
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
             set_all(&mut planned, after(&migration));
+            planned.set("ledger", Value::Unknown);
             return Ok((planned, vec![run::planned_from_files()]));
         };
 
         let limit = model.timeouts.read;
-        let seen = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit)
-            .await
-            .map_err(|error| vec![error])?;
+        let none = nothing();
+        let look = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &none, limit);
+        let seen = match look.await {
+            Ok(seen) => seen,
+            // As for a set: a destroy must not need the cluster.
+            Err(error) if nothing_new(&request.prior, &migration) => {
+                planned.set("status", Value::Unknown);
+                return Ok((planned, vec![run::not_looked(&error)]));
+            }
+            Err(error) if request.prior.is_null() => return Err(vec![error]),
+            Err(error) => return Err(vec![run::needs_the_cluster(error)]),
+        };
         let run = run_of(&place, std::slice::from_ref(&migration), limit, source.path());
         let records = run.records(&seen);
         let plan = run.plan(&records)?;
@@ -164,6 +182,7 @@ impl MigrationResource {
             };
             set_all(&mut planned, attributes);
         }
+        planned.set("ledger", place.ledger_name());
         // The description is only words: the configuration's wins over the ledger's.
         planned.set("description", migration.description.as_str());
         Ok((planned, Vec::new()))
@@ -204,6 +223,7 @@ impl MigrationResource {
             Some(record) if ended.diagnostics.is_empty() => {
                 let mut state = request.planned.clone();
                 set_all(&mut state, shown(record));
+                state.set("ledger", place.ledger_name());
                 state.set("description", migration.description.as_str());
                 let private = request.private.clone();
                 ApplyResponse { state, private, diagnostics: Vec::new() }
@@ -238,6 +258,9 @@ impl Resource for MigrationResource {
             cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("The version."),
+            Attribute::string("ledger").computed().description(
+                "Where the migration is recorded: `<endpoint>:<port>/<ledger_schema>`.",
+            ),
         ];
         attributes.extend(computed::attributes());
         Schema::new(attributes).description(
@@ -282,10 +305,11 @@ impl Resource for MigrationResource {
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        run::import(&self.clusters, SINGLE_MIGRATIONS, |seen| {
+        run::import(&self.clusters, SINGLE_MIGRATIONS, |place, seen| {
             let record = record_of(seen, id)?;
             let mut state = run::empty(&self.schema());
             set_all(&mut state, shown(record));
+            state.set("ledger", place.ledger_name());
             Some(state)
         })
         .await
@@ -303,7 +327,25 @@ fn run_of<'a>(
     limit: std::time::Duration,
     source: AttributePath,
 ) -> Run<'a> {
-    Run { place, set: SINGLE_MIGRATIONS, migrations, among_others: true, limit, source }
+    const NONE: &BTreeMap<Version, Checksum> = &BTreeMap::new();
+    Run {
+        place,
+        set: SINGLE_MIGRATIONS,
+        migrations,
+        among_others: true,
+        accepted: NONE,
+        watch: None,
+        limit,
+        source,
+    }
+}
+
+/// Whether the state says that exactly this migration is applied.
+fn nothing_new(state: &Value, migration: &Migration) -> bool {
+    let text = |name| state.get(name)?.string().known();
+    text("version") == Some(migration.version.0.as_str())
+        && text("checksum") == Some(migration.checksum.0.as_str())
+        && text("status") == Some(MigrationState::Applied.as_str())
 }
 
 fn record_of<'a>(seen: &'a Observation, version: &str) -> Option<&'a MigrationRecord> {
@@ -345,6 +387,7 @@ fn unknown(config: &Object<'_>) -> Vec<(String, Value)> {
         ("id".to_owned(), version.clone()),
         ("version".to_owned(), version),
         ("description".to_owned(), or_unknown("description")),
+        ("ledger".to_owned(), Value::Unknown),
     ];
     attributes.extend(computed::attributes().into_iter().map(|a| (a.name, Value::Unknown)));
     attributes

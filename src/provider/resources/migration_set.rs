@@ -1,6 +1,7 @@
 //! `dsql_migration_set`: a directory of migrations, kept applied on a cluster.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,39 +12,49 @@ use super::super::contract::{
     ReadResponse, Resource,
 };
 use super::super::diagnostics;
-use super::super::settings::cluster_attribute;
+use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
+use super::basis::Basis;
+use super::drift::{self, Watch, accepted_checksums};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Plan, Standing, drift};
+use crate::engine::{Plan, Standing};
 use crate::formats::{self, Format};
-use crate::migration::Migration;
+use crate::migration::{Checksum, Migration, Version};
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{AttributePath, Input, Object, Type, Value};
 
-const DEFAULT_NAME: &str = "default";
-
-/// The schemas whose objects are compared with what migrations left.
-fn watched_schemas() -> Vec<String> {
-    vec!["public".to_owned()]
-}
+pub(in super::super) const DEFAULT_NAME: &str = "default";
 
 /// The resource type.
 pub(in super::super) struct MigrationSetResource {
     clusters: Arc<Clusters>,
+    /// Tells this process from others: a plan in another process than its refresh is a repeated one.
+    process: String,
 }
 
 /// What a configuration says, as far as it is known.
 struct Model {
     source: Input<Source>,
     name: Input<String>,
+    watch: Input<Watch>,
+    /// Edited files that may stay as they are.
+    accepted: Input<BTreeMap<Version, Checksum>>,
     timeouts: Timeouts,
 }
 
+/// A model of which everything is known.
+struct Known<'a> {
+    source: &'a Source,
+    name: &'a str,
+    watch: &'a Watch,
+    accepted: &'a BTreeMap<Version, Checksum>,
+}
+
 /// Where the SQL is.
-enum Source {
+pub(in super::super) enum Source {
     Dir { path: String, format: Option<Format> },
     Files(BTreeMap<String, String>),
 }
@@ -56,35 +67,70 @@ impl Source {
         }
     }
 
-    /// Reads and checks every file.
-    fn read(&self) -> Result<Vec<Migration>, Vec<Diagnostic>> {
-        let migrations = match self {
-            Self::Dir { path, format } => {
-                formats::read_dir(path, *format).map(|directory| directory.migrations)
-            }
+    /// What tells where the files are. The texts of `files` are part of the configuration, which
+    /// Terraform compares itself.
+    fn place(&self) -> Option<&str> {
+        match self {
+            Self::Dir { path, .. } => Some(path),
+            Self::Files(_) => None,
+        }
+    }
+
+    /// Reads and checks every file; a directory also tells its format.
+    pub(in super::super) fn read(
+        &self,
+    ) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+        let read = match self {
+            Self::Dir { path, format } => formats::read_dir(path, *format)
+                .map(|directory| (directory.migrations, Some(directory.format))),
             Self::Files(files) => {
                 formats::read_files(files.iter().map(|(name, sql)| (name.as_str(), sql.as_str())))
+                    .map(|migrations| (migrations, None))
             }
         };
-        migrations.map_err(|errors| {
+        read.map_err(|errors| {
             errors.iter().map(|e| diagnostics::format_error(e, self.path())).collect()
         })
     }
 }
 
+/// What a plan answers.
+struct Planned {
+    state: Value,
+    /// The [`Basis`] of the plan; empty if nothing was asked.
+    private: Vec<u8>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Planned {
+    fn without_a_look(state: Value, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { state, private: Vec::new(), diagnostics }
+    }
+}
+
+/// What a repeated plan says if its files or its ledger are not those of the first one. Only
+/// Terraform 1.16 and later tells for certain that a plan is repeated; see ADR 0009.
+fn changed_since(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
+    if let Some(first) = Basis::decode(&request.first_plan) {
+        let differences = first.differences(now);
+        return if differences.is_empty() { Ok(None) } else { Err(run::out_of_date(&differences)) };
+    }
+    let refreshed = Basis::decode(&request.private).filter(|before| before.is_anothers(now));
+    let differences = refreshed.map(|before| before.differences(now)).unwrap_or_default();
+    Ok((!differences.is_empty()).then(|| run::changed_since_refresh(&differences)))
+}
+
 impl Model {
     fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
         let mut diagnostics = Vec::new();
-        let source = decode_source(config).unwrap_or_else(|diagnostic| {
-            diagnostics.push(diagnostic);
-            Input::Unknown
-        });
-        let name = decode_name(config).unwrap_or_else(|diagnostic| {
-            diagnostics.push(diagnostic);
-            Input::Unknown
-        });
+        let source = or_unknown(decode_source(config), &mut diagnostics);
+        let name = or_unknown(decode_name(config), &mut diagnostics);
+        let watch = or_unknown(Watch::decode(config), &mut diagnostics);
+        let accepted = or_unknown(accepted_checksums(config), &mut diagnostics);
         match Timeouts::decode(config) {
-            Ok(timeouts) if diagnostics.is_empty() => Ok(Self { source, name, timeouts }),
+            Ok(timeouts) if diagnostics.is_empty() => {
+                Ok(Self { source, name, watch, accepted, timeouts })
+            }
             Ok(_) => Err(diagnostics),
             Err(diagnostic) => {
                 diagnostics.push(diagnostic);
@@ -92,9 +138,33 @@ impl Model {
             }
         }
     }
+
+    /// `None` while something is unknown.
+    fn known(&self) -> Option<Known<'_>> {
+        match (&self.source, &self.name, &self.watch, &self.accepted) {
+            (
+                Input::Known(source),
+                Input::Known(name),
+                Input::Known(watch),
+                Input::Known(accepted),
+            ) => Some(Known { source, name, watch, accepted }),
+            _ => None,
+        }
+    }
 }
 
-fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+/// Collects what is wrong, so that all of it is said at once.
+fn or_unknown<T>(
+    decoded: Result<Input<T>, Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Input<T> {
+    decoded.unwrap_or_else(|diagnostic| {
+        diagnostics.push(diagnostic);
+        Input::Unknown
+    })
+}
+
+pub(in super::super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
     let format = match config.string("format") {
         Input::Null => Input::Known(None),
         Input::Unknown => Input::Unknown,
@@ -122,6 +192,12 @@ fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
     }
 }
 
+/// The formats with their words, from the table that also decides what is accepted.
+fn format_description() -> String {
+    let lines = formats::FORMATS.iter().map(|info| format!("`{}` ({})", info.name, info.summary));
+    format!("Format of `dir`. Default: `auto`. One of {}.", lines.collect::<Vec<_>>().join("; "))
+}
+
 fn known(text: &Value) -> Option<String> {
     match text.string() {
         Input::Known(text) => Some(text.to_owned()),
@@ -144,69 +220,121 @@ fn decode_name(config: &Object<'_>) -> Result<Input<String>, Diagnostic> {
 
 impl MigrationSetResource {
     pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
-        Self { clusters }
+        // The standard library's only source of randomness.
+        let process = format!("{:016x}", RandomState::new().hash_one(0));
+        Self { clusters, process }
     }
 
-    async fn refreshed(&self, request: &ReadRequest) -> Result<Value, Diagnostic> {
-        let mut state = request.state.clone();
-        let Some(object) = Object::new(&request.state) else { return Ok(state) };
+    /// What the plan after this refresh will be made from, as far as the state tells.
+    fn basis(&self, state: &Object<'_>, place: &Place, seen: &Observation) -> Option<Basis> {
+        let Ok(Input::Known(source)) = decode_source(state) else { return None };
+        let (migrations, _) = source.read().ok()?;
+        Some(Basis::new(&self.process, source.place()?, place, &migrations, &seen.migrations))
+    }
+
+    async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
+        let unchanged = || Ok(run::Refreshed::unchanged(request));
+        let Some(object) = Object::new(&request.state) else { return unchanged() };
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let limit = Timeouts::decode(&object)?.read;
-        let Input::Known(place) = run::place(&self.clusters, &object)? else { return Ok(state) };
+        let Input::Known(watch) = Watch::decode(&object)? else { return unchanged() };
+        let Input::Known(place) = run::place(&self.clusters, &object)? else { return unchanged() };
 
-        let watched = Watched::Schemas(watched_schemas());
+        let watched = Watched::Schemas(watch.schemas.clone());
         let seen = run::look(&self.clusters, &place, name, &watched, limit).await?;
-        set_all(&mut state, shown(&seen));
-        Ok(state)
+        let rewritten = computed::rewritten(object.value("migrations"), &seen.migrations);
+        let basis = self.basis(&object, &place, &seen);
+        let mut state = request.state.clone();
+        set_all(&mut state, shown(&place, &seen));
+        set_all(&mut state, watch.find(&seen).shown());
+        Ok(run::Refreshed {
+            state,
+            private: basis.as_ref().map(Basis::encode).unwrap_or_default(),
+            warnings: diagnostics::rewritten_ledger(&rewritten).into_iter().collect(),
+        })
     }
 
     async fn planned(
         &self,
         request: &PlanRequest,
         config: &Object<'_>,
-    ) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
+    ) -> Result<Planned, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
         let mut planned = request.proposed.clone();
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
 
-        let (Input::Known(source), Input::Known(name)) = (&model.source, &model.name) else {
+        let Some(Known { source, name, watch, accepted }) = model.known() else {
             set_all(&mut planned, unknown());
-            return Ok((planned, Vec::new()));
+            return Ok(Planned::without_a_look(planned, Vec::new()));
         };
-        let migrations = source.read()?;
+        let (migrations, format) = source.read()?;
+        planned.set("detected_format", format.map(|format| format.name().to_owned()));
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
-            set_all(&mut planned, from_files(&migrations));
-            return Ok((planned, vec![run::planned_from_files()]));
+            set_all(&mut planned, from_files(&migrations, accepted));
+            return Ok(Planned::without_a_look(planned, vec![run::planned_from_files()]));
         };
 
         let limit = model.timeouts.read;
-        let watched = Watched::Schemas(watched_schemas());
-        let seen = run::look(&self.clusters, &place, name, &watched, limit)
-            .await
-            .map_err(|error| vec![error])?;
+        let watched = Watched::Schemas(watch.schemas.clone());
+        let seen = match run::look(&self.clusters, &place, name, &watched, limit).await {
+            Ok(seen) => seen,
+            // Terraform makes an ordinary plan before it plans a destroy, and does not say so: as
+            // long as nothing is to be run, a cluster that is gone must not stop it. See ADR 0007.
+            Err(error) if nothing_new(&request.prior, &migrations, accepted) => {
+                set_all(&mut planned, after_a_look());
+                return Ok(Planned::without_a_look(planned, vec![run::not_looked(&error)]));
+            }
+            Err(error) if request.prior.is_null() => return Err(vec![error]),
+            Err(error) => return Err(vec![run::needs_the_cluster(error)]),
+        };
+        let mut diagnostics = Vec::new();
+        let basis = source
+            .place()
+            .map(|at| Basis::new(&self.process, at, &place, &migrations, &seen.migrations));
+        if let Some(now) = &basis {
+            diagnostics.extend(changed_since(request, now).map_err(|error| vec![error])?);
+        }
         let run = Run {
             place: &place,
             set: name,
             migrations: &migrations,
             among_others: false,
+            accepted,
+            watch: Some(watch),
             limit,
             source: source.path(),
         };
         let records = run.records(&seen);
-        let plan = run.plan(&records)?;
+        // A file that was edited meanwhile may also be an applied one.
+        let plan = match run.plan(&records) {
+            Ok(plan) => plan,
+            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
+        };
 
-        let found = computed::drift(&seen);
-        set_all(&mut planned, shown(&seen));
+        let found = watch.find(&seen);
+        set_all(&mut planned, shown(&place, &seen));
+        set_all(&mut planned, found.shown());
+        let pending = Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()));
         if plan.pending().next().is_some() {
             set_all(&mut planned, after(&plan));
         }
-        // Drift stays visible until it is gone: an apply looks again, it never accepts.
-        if planned != request.prior || !found.is_empty() {
+        // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
+        // repeated plan that says otherwise.
+        if plan.pending().next().is_some() || request.prior.is_null() {
+            planned.set("last_run", pending);
+        }
+        // Drift stays visible until it is gone: an apply looks again, it does not accept by itself.
+        if planned != request.prior || watch.plans(&found) {
             set_all(&mut planned, after_a_look());
         }
-        Ok((planned, Vec::new()))
+        diagnostics.extend(watch.say(&found));
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(diagnostics);
+        }
+        let private = basis.as_ref().map(Basis::encode).unwrap_or_default();
+        Ok(Planned { state: planned, private, diagnostics })
     }
 
     async fn applied(&self, request: &ApplyRequest, config: &Object<'_>) -> ApplyResponse {
@@ -215,18 +343,19 @@ impl MigrationSetResource {
         // tainted and replaced); a failed update that has nothing new to say keeps the old state.
         let refused = |diagnostics| ApplyResponse {
             state: if create { Value::Null } else { request.prior.clone() },
-            private: request.private.clone(),
+            // What the plan was made from is of no use to the next one.
+            private: Vec::new(),
             diagnostics,
         };
         let model = match Model::decode(config) {
             Ok(model) => model,
             Err(diagnostics) => return refused(diagnostics),
         };
-        let (Input::Known(source), Input::Known(name)) = (&model.source, &model.name) else {
+        let Some(Known { source, name, watch, accepted }) = model.known() else {
             return refused(vec![run::still_unknown()]);
         };
-        let migrations = match source.read() {
-            Ok(migrations) => migrations,
+        let (migrations, _) = match source.read() {
+            Ok(read) => read,
             Err(diagnostics) => return refused(diagnostics),
         };
         let place = match run::place(&self.clusters, config) {
@@ -239,19 +368,30 @@ impl MigrationSetResource {
             set: name,
             migrations: &migrations,
             among_others: false,
+            accepted,
+            watch: Some(watch),
             limit: if create { model.timeouts.create } else { model.timeouts.update },
             source: source.path(),
         };
         let expected = request.planned.get("migrations").unwrap_or(&Value::Unknown);
-        let ended = run.carry_out(&self.clusters, |plan| as_planned(expected, plan)).await;
+        let mut pending = Value::List(Vec::new());
+        let still_as_planned = |plan: &Plan<'_>| {
+            pending = Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()));
+            as_planned(expected, plan)
+        };
+        let ended = run.carry_out(&self.clusters, still_as_planned).await;
 
         let failed = !ended.diagnostics.is_empty();
         let Some(seen) = ended.observation.filter(|_| !(failed && create)) else {
             return refused(ended.diagnostics);
         };
         let mut state = request.planned.clone();
-        set_all(&mut state, shown(&within(&seen, &watched_schemas())));
-        ApplyResponse { state, private: request.private.clone(), diagnostics: ended.diagnostics }
+        set_all(&mut state, shown(&place, &seen));
+        set_all(&mut state, watch.find(&seen).shown());
+        if state.get("last_run").is_some_and(Value::is_unknown) {
+            state.set("last_run", pending);
+        }
+        ApplyResponse { state, private: Vec::new(), diagnostics: ended.diagnostics }
     }
 }
 
@@ -266,7 +406,7 @@ impl Resource for MigrationSetResource {
             Attribute::string("description").computed().description("Words from the file name."),
         ];
         migration.extend(computed::attributes());
-        Schema::new(vec![
+        let mut attributes = vec![
             Attribute::string("dir").optional().description(
                 "Directory with the migrations. The path is kept as written; a relative one begins \
                  where Terraform runs, so write `${path.module}/…` in a module. Exactly one of \
@@ -276,9 +416,9 @@ impl Resource for MigrationSetResource {
                 "Migrations as a map from name (`0001_create_users.sql`) to SQL, in the order of \
                  their numbers.",
             ),
-            Attribute::string("format").optional().description(
-                "Format of `dir`: `auto` (default, recognised by what the directory holds), \
-                 `plain` (`<digits>_<name>.sql`) or `drizzle` (`meta/_journal.json`).",
+            Attribute::string("format").optional().description(format_description()),
+            Attribute::string("detected_format").computed().description(
+                "The format in which `dir` was read; what `auto` has chosen. Null with `files`.",
             ),
             Attribute::string("name").optional().computed().description(
                 "Name of the set in the ledger, so that several sets can share a cluster. \
@@ -287,6 +427,13 @@ impl Resource for MigrationSetResource {
             cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("The name of the set."),
+            Attribute::list_of("last_run", Type::String).computed().description(
+                "Versions that the last apply set out to run, and in a plan those that the apply \
+                 will run.",
+            ),
+            Attribute::string("ledger")
+                .computed()
+                .description("Where the set is recorded: `<endpoint>:<port>/<ledger_schema>`."),
             Attribute::nested("migrations", Nesting::Map, migration).computed().description(
                 "All migrations of the set by version: those in the ledger, and in a plan those \
                  that the apply will run.",
@@ -294,16 +441,10 @@ impl Resource for MigrationSetResource {
             Attribute::string("latest_version").computed().description(
                 "Version of the last migration, in the order of the set, that is applied.",
             ),
-            Attribute::list_of("drift", Type::String).computed().description(
-                "Changes of the schema `public` that no migration made, in words. While there are \
-                 any, every plan shows an update, and `terraform plan -detailed-exitcode` ends \
-                 with 2.",
-            ),
-            Attribute::string("schema_fingerprint")
-                .computed()
-                .description("SHA-256 of the schema `public`. Equal schemas have equal ones."),
-        ])
-        .description(
+        ];
+        attributes.extend(drift::arguments());
+        attributes.extend(drift::computed());
+        Schema::new(attributes).description(
             "Applies the forward SQL migrations of a directory to an Aurora DSQL cluster, each \
              exactly once and in order, and shows pending migrations and drift in the plan. \
              Destroying it does not touch the database.",
@@ -323,15 +464,17 @@ impl Resource for MigrationSetResource {
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
-        let (planned, diagnostics) = match Object::new(&request.config) {
-            None => (Value::Null, vec![run::what_stays("which migrations are applied")]),
-            Some(config) => match self.planned(&request, &config).await {
-                Ok(planned) => planned,
-                Err(diagnostics) => (request.proposed.clone(), diagnostics),
-            },
+        let planned = match Object::new(&request.config) {
+            None => {
+                let warning = run::what_stays("which migrations are applied");
+                Planned::without_a_look(Value::Null, vec![warning])
+            }
+            Some(config) => self.planned(&request, &config).await.unwrap_or_else(|diagnostics| {
+                Planned::without_a_look(request.proposed.clone(), diagnostics)
+            }),
         };
-        let requires_replace = vec!["name".into()];
-        PlanResponse { planned, requires_replace, private: request.private, diagnostics }
+        let Planned { state, private, diagnostics } = planned;
+        PlanResponse { planned: state, requires_replace: vec!["name".into()], private, diagnostics }
     }
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
@@ -342,13 +485,13 @@ impl Resource for MigrationSetResource {
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        run::import(&self.clusters, id, |seen| {
+        run::import(&self.clusters, id, |place, seen| {
             if seen.migrations.is_empty() {
                 return None;
             }
             let mut state = run::empty(&self.schema());
             set_all(&mut state, vec![("id", id.into()), ("name", id.into())]);
-            set_all(&mut state, shown(&within(seen, &watched_schemas())));
+            set_all(&mut state, shown(place, seen));
             Some(state)
         })
         .await
@@ -356,7 +499,7 @@ impl Resource for MigrationSetResource {
 }
 
 /// The computed attributes as the database has them.
-fn shown(seen: &Observation) -> Vec<(&'static str, Value)> {
+fn shown(place: &Place, seen: &Observation) -> Vec<(&'static str, Value)> {
     let migrations = seen.migrations.iter().map(|record| {
         let mut attributes = vec![("description", record.description.as_str().into())];
         attributes.extend(computed::recorded(record));
@@ -366,8 +509,7 @@ fn shown(seen: &Observation) -> Vec<(&'static str, Value)> {
     vec![
         ("migrations", Value::map(migrations)),
         ("latest_version", latest.map(|record| record.version.0.clone()).into()),
-        ("drift", computed::drift(seen).into()),
-        ("schema_fingerprint", drift::fingerprint(&seen.live).into()),
+        ("ledger", place.ledger_name().into()),
     ]
 }
 
@@ -394,33 +536,57 @@ fn after_a_look() -> Vec<(&'static str, Value)> {
 }
 
 /// The computed attributes while the cluster is not known: the texts are certain, all else is not.
-fn from_files(migrations: &[Migration]) -> Vec<(&'static str, Value)> {
+fn from_files(
+    migrations: &[Migration],
+    accepted: &BTreeMap<Version, Checksum>,
+) -> Vec<(&'static str, Value)> {
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown)];
         attributes.extend(computed::pending(migration).into_iter().map(|(name, value)| {
-            let certain = matches!(name, "checksum" | "statements" | "status");
+            // The ledger may have another text, if that is accepted.
+            let certain = name == "status"
+                || matches!(name, "checksum" | "statements")
+                    && !accepted.contains_key(&migration.version);
             (name, if certain { value } else { Value::Unknown })
         }));
         (migration.version.0.clone(), Value::object(attributes))
     });
-    let mut attributes =
-        vec![("migrations", Value::map(planned)), ("latest_version", Value::Unknown)];
+    let mut attributes = vec![
+        ("migrations", Value::map(planned)),
+        ("latest_version", Value::Unknown),
+        ("last_run", Value::Unknown),
+        ("ledger", Value::Unknown),
+    ];
     attributes.extend(after_a_look());
     attributes
 }
 
 fn unknown() -> Vec<(&'static str, Value)> {
-    let mut attributes = vec![("migrations", Value::Unknown), ("latest_version", Value::Unknown)];
+    let mut attributes: Vec<_> =
+        ["migrations", "latest_version", "last_run", "ledger", "detected_format"]
+            .map(|name| (name, Value::Unknown))
+            .into_iter()
+            .collect();
     attributes.extend(after_a_look());
     attributes
 }
 
-fn within(seen: &Observation, schemas: &[String]) -> Observation {
-    Observation {
-        recorded: seen.recorded.within(schemas),
-        live: seen.live.within(schemas),
-        ..seen.clone()
-    }
+/// Whether the state says that exactly these migrations are applied.
+fn nothing_new(
+    state: &Value,
+    migrations: &[Migration],
+    accepted: &BTreeMap<Version, Checksum>,
+) -> bool {
+    let Some(Input::Known(recorded)) = state.get("migrations").map(Value::entries) else {
+        return false;
+    };
+    recorded.len() == migrations.len()
+        && migrations.iter().all(|migration| {
+            let text = |name| recorded.get(&migration.version.0)?.get(name)?.string().known();
+            text("status") == Some(MigrationState::Applied.as_str())
+                && (text("checksum") == Some(migration.checksum.0.as_str())
+                    || accepted.get(&migration.version) == Some(&migration.checksum))
+        })
 }
 
 /// Refuses to run anything else than what was planned: a saved plan may be old.
@@ -433,7 +599,9 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
         let text = |name| planned.and_then(|planned| planned.get(name)?.string().known());
         match (planned, &entry.standing) {
             (None, _) => differences.push(format!("migration {version} was added")),
-            (Some(_), _) if text("checksum") != Some(entry.migration.checksum.0.as_str()) => {
+            (Some(_), Standing::Pending { .. })
+                if text("checksum") != Some(entry.migration.checksum.0.as_str()) =>
+            {
                 differences.push(format!("{} was changed", entry.migration.file));
             }
             (Some(planned), Standing::Applied(_))
@@ -459,4 +627,52 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
         return Ok(());
     }
     Err(run::out_of_date(&differences))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{LedgerSchema, Target};
+
+    fn basis(process: &str, sql: &str) -> Basis {
+        let place = Place {
+            target: Target {
+                endpoint: "a".into(),
+                port: 5432,
+                user: "admin".into(),
+                region: None,
+                profile: None,
+                token: None,
+                ca_file: None,
+            },
+            ledger: LedgerSchema::new("dsql_migrations"),
+        };
+        let migrations = formats::read_files([("1_a.sql", sql)]).expect("a migration");
+        Basis::new(process, "migrations", &place, &migrations, &[])
+    }
+
+    fn request(private: Vec<u8>, first_plan: Vec<u8>) -> PlanRequest {
+        let (config, prior, proposed) = (Value::Null, Value::Null, Value::Null);
+        PlanRequest { config, prior, proposed, private, first_plan }
+    }
+
+    #[test]
+    fn a_repeated_plan_fails_if_terraform_brings_the_first_one_along_and_files_differ() {
+        let first = basis("planning", "SELECT 1").encode();
+        let request = request(Vec::new(), first);
+        assert_eq!(changed_since(&request, &basis("applying", "SELECT 1")), Ok(None));
+        let error = changed_since(&request, &basis("applying", "SELECT 2")).expect_err("changed");
+        assert_eq!(error.summary, "Plan is out of date");
+        assert!(error.detail.contains("1_a.sql was changed"), "{}", error.detail);
+    }
+
+    #[test]
+    fn a_refresh_of_another_process_gives_a_warning_and_one_of_the_same_nothing() {
+        let request = request(basis("planning", "SELECT 1").encode(), Vec::new());
+        assert_eq!(changed_since(&request, &basis("planning", "SELECT 2")), Ok(None));
+        let warning = changed_since(&request, &basis("applying", "SELECT 2"));
+        let warning = warning.expect("no error").expect("a warning");
+        assert!(!warning.is_error());
+        assert!(warning.detail.contains("1_a.sql was changed"), "{}", warning.detail);
+    }
 }

@@ -1,9 +1,11 @@
 //! The resource types, one file each, and what they share.
 
+mod basis;
 mod computed;
+mod drift;
 pub(super) mod migration;
 pub(super) mod migration_set;
-mod run;
+pub(super) mod run;
 
 /// The set that holds every `dsql_migration` in the ledger.
-const SINGLE_MIGRATIONS: &str = "dsql_migration";
+pub(super) const SINGLE_MIGRATIONS: &str = "dsql_migration";

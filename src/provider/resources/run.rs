@@ -1,5 +1,6 @@
 //! The calls to the engine that both resources make.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::clusters::Clusters;
@@ -9,16 +10,17 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, Settings};
 use super::super::timeouts;
+use super::drift::Watch;
 use crate::database::lease::LEASE_LENGTH;
 use crate::database::{Error, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Budget, Cluster, SetOnCluster};
-use crate::migration::Migration;
+use crate::migration::{Checksum, Migration, Version};
 use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
 /// Reads a resource's `cluster` and says where it leads.
-pub(super) fn place(
+pub(in super::super) fn place(
     clusters: &Clusters,
     resource: &Object<'_>,
 ) -> Result<Input<Place>, Diagnostic> {
@@ -31,12 +33,12 @@ pub(super) fn place(
 }
 
 /// Checks a `cluster` without using it.
-pub(super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagnostic> {
+pub(in super::super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagnostic> {
     resource.object("cluster").map(|c| Settings::decode_cluster(&c)).transpose().map(drop)
 }
 
 /// Looks at a set without writing anything.
-pub(super) async fn look(
+pub(in super::super) async fn look(
     clusters: &Clusters,
     place: &Place,
     set: &str,
@@ -68,6 +70,10 @@ pub(super) struct Run<'a> {
     pub(super) migrations: &'a [Migration],
     /// Whether the ledger may know migrations that are not among `migrations`.
     pub(super) among_others: bool,
+    /// Applied migrations whose files may have been edited.
+    pub(super) accepted: &'a BTreeMap<Version, Checksum>,
+    /// What counts as drift; a single migration looks for none.
+    pub(super) watch: Option<&'a Watch>,
     pub(super) limit: Duration,
     /// The attribute that names the files.
     pub(super) source: AttributePath,
@@ -99,7 +105,7 @@ impl Run<'_> {
         &'p self,
         records: &'p [MigrationRecord],
     ) -> Result<engine::Plan<'p>, Vec<Diagnostic>> {
-        engine::plan(self.migrations, records).map_err(|errors| {
+        engine::plan_accepting(self.migrations, records, self.accepted).map_err(|errors| {
             errors.iter().map(|e| diagnostics::plan_error(e, self.source.clone())).collect()
         })
     }
@@ -136,9 +142,11 @@ impl Run<'_> {
         if let Err(diagnostic) = still_as_planned(&plan) {
             return Ended::before_anything(vec![diagnostic]);
         }
+        let accepting = self.watch.filter(|watch| watch.find(&seen).to_accept);
+        let accepted = accepting.map_or(&[][..], |watch| &watch.schemas);
 
         let rows = diagnostics::Rows { ledger: &self.place.ledger, set: self.set };
-        let (report, result) = engine::apply(&mut cluster, &plan, &seen, &budget).await;
+        let (report, result) = engine::apply(&mut cluster, &plan, &seen, accepted, &budget).await;
         Ended {
             observation: report.observation,
             diagnostics: result
@@ -157,16 +165,37 @@ pub(super) fn set_all<N: Into<String>>(object: &mut Value, attributes: Vec<(N, V
     }
 }
 
+/// A refreshed state.
+pub(super) struct Refreshed {
+    pub(super) state: Value,
+    /// What the following plan will find beside the state.
+    pub(super) private: Vec<u8>,
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
+impl Refreshed {
+    /// The state as it was: there was nothing to ask.
+    pub(super) fn unchanged(request: &ReadRequest) -> Self {
+        Self { state: request.state.clone(), private: Vec::new(), warnings: Vec::new() }
+    }
+}
+
 /// The answer to a refresh. One that could not look keeps the state, and says so.
 pub(super) fn read_response(
     request: ReadRequest,
-    refreshed: Result<Value, Diagnostic>,
+    refreshed: Result<Refreshed, Diagnostic>,
 ) -> ReadResponse {
-    let (state, diagnostics) = match refreshed {
-        Ok(state) => (state, Vec::new()),
-        Err(error) => (request.state, vec![not_refreshed(&error)]),
-    };
-    ReadResponse { state, private: request.private, diagnostics }
+    match refreshed {
+        Ok(Refreshed { state, private, warnings }) => {
+            ReadResponse { state, private, diagnostics: warnings }
+        }
+        // What an earlier refresh left beside the state says nothing about the next plan.
+        Err(error) => ReadResponse {
+            state: request.state,
+            private: Vec::new(),
+            diagnostics: vec![not_refreshed(&error)],
+        },
+    }
 }
 
 /// The warning of a refresh that could not look: the state stays as it is.
@@ -175,6 +204,26 @@ fn not_refreshed(error: &Diagnostic) -> Diagnostic {
         "{}. {}\n\nThe state stays as it was; what has changed in the database does not show.",
         error.summary, error.detail
     ))
+}
+
+/// The warning of a plan that could not look, and needs not, because the files are as the state
+/// says.
+pub(super) fn not_looked(error: &Diagnostic) -> Diagnostic {
+    Diagnostic::warning("Planned without the cluster").detail(format!(
+        "{}. {}\n\nNo migration is pending according to the state, so the plan goes on. Whether \
+         the database is still as the state says will be known only after an apply that reaches \
+         the cluster. A destroy needs no cluster.",
+        error.summary, error.detail
+    ))
+}
+
+/// The error of a plan that could not look although something is to be run.
+pub(super) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
+    let detail = format!(
+        "{}\n\nThis plan needs the cluster. To destroy without it: terraform destroy -refresh=false",
+        error.detail
+    );
+    error.detail(detail)
 }
 
 /// The answer to a destroy: nothing is done, Terraform forgets.
@@ -206,6 +255,18 @@ pub(super) fn out_of_date(differences: &[String]) -> Diagnostic {
     ))
 }
 
+/// The warning of a plan that finds something else than the refresh before it, which another
+/// process made.
+pub(super) fn changed_since_refresh(differences: &[String]) -> Diagnostic {
+    Diagnostic::warning("Changed since the plan was made").detail(format!(
+        "Since the last refresh:\n\n  {}\n\nIf this is the apply of a saved plan, the plan is out of \
+         date, nothing of this resource was run, and what Terraform says about an inconsistent \
+         plan comes from this: plan again. If it is a plan with -refresh=false, it counts what is \
+         there now.",
+        differences.join("\n  ")
+    ))
+}
+
 /// Terraform promises that everything is known at apply.
 pub(super) fn still_unknown() -> Diagnostic {
     Diagnostic::error("Configuration is not known at apply")
@@ -222,7 +283,7 @@ pub(super) fn empty(schema: &Schema) -> Value {
 pub(super) async fn import(
     clusters: &Clusters,
     set: &str,
-    state_of: impl FnOnce(&Observation) -> Option<Value>,
+    state_of: impl FnOnce(&Place, &Observation) -> Option<Value>,
 ) -> ImportResponse {
     let found = async {
         let Input::Known(place) = clusters.place(Settings::default())? else {
@@ -230,7 +291,7 @@ pub(super) async fn import(
                 .detail("An import needs a provider block whose values are all known."));
         };
         let seen = look(clusters, &place, set, &Watched::All, timeouts::DEFAULT_READ).await?;
-        state_of(&seen).ok_or_else(|| {
+        state_of(&place, &seen).ok_or_else(|| {
             Diagnostic::error("Nothing to import").detail(format!(
                 "The ledger of {} does not know it. Check the name, and that the provider block \
                  names the right endpoint and ledger_schema: an import does not see the argument \

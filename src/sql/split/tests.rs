@@ -6,10 +6,14 @@ use crate::sql::{classify, summary};
 
 /// Files of `corpus/`: input and expected output.
 const CORPUS: &[(&str, &str)] = &[
+    (include_str!("corpus/bodies.sql"), include_str!("corpus/bodies.expected")),
     (include_str!("corpus/comments.sql"), include_str!("corpus/comments.expected")),
+    (include_str!("corpus/dollars.sql"), include_str!("corpus/dollars.expected")),
     (include_str!("corpus/dsql.sql"), include_str!("corpus/dsql.expected")),
     (include_str!("corpus/functions.sql"), include_str!("corpus/functions.expected")),
     (include_str!("corpus/literals.sql"), include_str!("corpus/literals.expected")),
+    (include_str!("corpus/tools.sql"), include_str!("corpus/tools.expected")),
+    (include_str!("corpus/unicode.sql"), include_str!("corpus/unicode.expected")),
 ];
 
 /// Statements that are hard to split, none with a comment at its end.
@@ -198,6 +202,22 @@ fn random_noise_is_classified_and_summed_up_in_one_short_line() {
         assert!(!summary.contains(['\n', '\r']), "{summary:?}");
         assert!(summary.chars().count() <= 100, "{summary:?}");
     }
+}
+
+#[test]
+fn ten_megabytes_are_split_by_looking_at_each_byte_a_few_times() {
+    let corpus: String = CORPUS.iter().map(|(sql, _)| format!("{sql}\n;\n")).collect();
+    let once = split(&corpus).expect("the corpus is whole").len();
+    let times = 10 * 1024 * 1024 / corpus.len() + 1;
+    let sql = corpus.repeat(times);
+
+    let mut pieces = pieces(&sql, 1);
+    let found = pieces.by_ref().inspect(|piece| assert!(piece.is_ok())).count();
+
+    assert_eq!(found, once * times);
+    // A count, not a time: splitting looks at the text through the lexer only.
+    let reads = pieces.lexer.reads.get();
+    assert!(reads <= 6 * sql.len(), "{reads} reads of {} bytes", sql.len());
 }
 
 #[test]

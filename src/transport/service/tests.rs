@@ -328,7 +328,132 @@ async fn a_stop_reaches_the_provider() {
 
 #[tokio::test]
 async fn what_the_provider_has_not_is_unimplemented() {
-    let request = wire::read_data_source::Request::default();
-    let status = client().read_data_source(request).await.expect_err("unimplemented");
+    let request = wire::open_ephemeral_resource::Request::default();
+    let status = client().open_ephemeral_resource(request).await.expect_err("unimplemented");
     assert_eq!(status.code(), tonic::Code::Unimplemented);
+}
+
+fn look_type() -> Type {
+    Type::object([("name", Type::String), ("seen", Type::String)])
+}
+
+fn look(name: impl Into<Value>) -> Option<wire::DynamicValue> {
+    let config = Value::object([("name", name.into()), ("seen", Value::Null)]);
+    let msgpack = encode(&config, &look_type()).expect("encoded");
+    Some(wire::DynamicValue { msgpack, json: Vec::new() })
+}
+
+async fn read_look(type_name: &str, name: &str) -> wire::read_data_source::Response {
+    let request = wire::read_data_source::Request {
+        type_name: type_name.into(),
+        config: look(name),
+        ..Default::default()
+    };
+    client().read_data_source(request).await.expect("an answer").into_inner()
+}
+
+#[tokio::test]
+async fn a_data_source_is_listed_validated_and_read() {
+    let response = client().get_metadata(wire::get_metadata::Request {}).await;
+    let metadata = response.expect("an answer").into_inner();
+    assert_eq!(metadata.data_sources[0].type_name, "fake_look");
+    let response = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
+    let schemas = response.expect("an answer").into_inner();
+    assert!(schemas.data_source_schemas.contains_key("fake_look"));
+
+    let request = wire::validate_data_resource_config::Request {
+        type_name: "fake_look".into(),
+        config: look(Value::Null),
+    };
+    let response = client().validate_data_resource_config(request).await.expect("an answer");
+    assert_eq!(error(&response.into_inner().diagnostics).0, "No name");
+
+    let read = read_look("fake_look", "stars").await;
+    assert!(read.diagnostics.is_empty());
+    let state = decode(&read.state.expect("a state").msgpack, &look_type()).expect("decoded");
+    assert_eq!(state.get("seen"), Some(&"stars".into()));
+}
+
+#[tokio::test]
+async fn a_data_source_that_fails_or_is_not_known_answers_with_an_error_and_no_state() {
+    let read = read_look("fake_look", "fail").await;
+    assert_eq!(error(&read.diagnostics).0, "Nothing to see");
+    assert_eq!(read.state, None);
+    let read = read_look("fake_other", "stars").await;
+    assert_eq!(error(&read.diagnostics).0, "Unknown data source type");
+}
+
+#[tokio::test]
+async fn functions_are_listed_wherever_a_host_looks_for_them() {
+    let schemas = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
+    let in_schema = schemas.expect("an answer").into_inner().functions;
+    let listed = client().get_functions(wire::get_functions::Request {}).await;
+    let listed = listed.expect("an answer").into_inner();
+    let metadata = client().get_metadata(wire::get_metadata::Request {}).await;
+    let names = metadata.expect("an answer").into_inner().functions;
+
+    assert_eq!(names.iter().map(|function| &function.name).collect::<Vec<_>>(), ["repeat"]);
+    assert!(listed.diagnostics.is_empty());
+    assert_eq!(in_schema, listed.functions);
+    let repeat = &in_schema["repeat"];
+    assert_eq!(repeat.summary, "A text again and again");
+    assert_eq!(repeat.r#return.as_ref().expect("a type").r#type, br#""string""#);
+    let [text, times] = repeat.parameters.as_slice() else { panic!("{repeat:?}") };
+    assert_eq!((text.name.as_str(), text.r#type.as_slice()), ("text", &br#""string""#[..]));
+    assert_eq!((times.name.as_str(), times.r#type.as_slice()), ("times", &br#""number""#[..]));
+    assert!(!times.allow_null_value && !times.allow_unknown_values);
+}
+
+/// Calls `repeat`.
+async fn repeat(arguments: &[(Value, Type)]) -> wire::call_function::Response {
+    let arguments = arguments.iter().map(|(value, ty)| {
+        let msgpack = encode(value, ty).expect("encoded");
+        wire::DynamicValue { msgpack, json: Vec::new() }
+    });
+    let request =
+        wire::call_function::Request { name: "repeat".to_owned(), arguments: arguments.collect() };
+    client().call_function(request).await.expect("an answer").into_inner()
+}
+
+async fn repeat_ab(times: u64) -> wire::call_function::Response {
+    repeat(&[("ab".into(), Type::String), (times.into(), Type::Number)]).await
+}
+
+#[tokio::test]
+async fn a_function_answers_or_points_at_its_argument() {
+    let called = repeat_ab(3).await;
+    let result = called.result.expect("a result");
+    assert_eq!(decode(&result.msgpack, &Type::String), Ok("ababab".into()));
+    assert!(called.error.is_none());
+
+    let called = repeat_ab(0).await;
+    assert!(called.result.is_none());
+    let error = called.error.expect("an error");
+    assert_eq!((error.text.as_str(), error.function_argument), ("Not once?", Some(1)));
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_with_a_function_is_a_function_error() {
+    let text = |called: wire::call_function::Response| {
+        assert!(called.result.is_none());
+        let error = called.error.expect("an error");
+        (error.text, error.function_argument)
+    };
+
+    let (crash, argument) = text(repeat_ab(13).await);
+    assert!(crash.contains("ended with a panic: asked to"), "{crash}");
+    assert_eq!(argument, None);
+    let (misshapen, _) = text(repeat_ab(99).await);
+    assert!(misshapen.contains("a value of the wrong type"), "{misshapen}");
+    let wrong = [("ab".into(), Type::String), ("x".into(), Type::String)];
+    let (wrong, argument) = text(repeat(&wrong).await);
+    assert!(wrong.contains("\"x\" is not a decimal number"), "{wrong}");
+    assert_eq!(argument, Some(1));
+    let (short, _) = text(repeat(&[("ab".into(), Type::String)]).await);
+    assert_eq!(short, "2 arguments are required, found 1");
+
+    let request = wire::call_function::Request { name: "none".to_owned(), arguments: Vec::new() };
+    let called = client().call_function(request).await.expect("an answer").into_inner();
+    let (unknown, _) = text(called);
+    assert_eq!(unknown, "This version of the provider has no function \"none\"");
 }

@@ -1,0 +1,12 @@
+# `terraform test` applies all migrations to the cluster of the environment, for example dsql-local.
+run "all_migrations_are_applied" {
+  assert {
+    condition     = data.dsql_migration_status.app.up_to_date
+    error_message = "Some migrations are pending."
+  }
+
+  assert {
+    condition     = length(dsql_migration_set.app.drift) == 0
+    error_message = "An index or a constraint is not valid."
+  }
+}

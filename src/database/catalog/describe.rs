@@ -1,0 +1,200 @@
+//! The one query that describes schemas.
+//!
+//! Definitions are written so that a dump and restore, or a rename back and forth, changes none of
+//! them. Object identifiers, column order, storage and statistics are left out, and so are DSQL's
+//! own spellings: `btree_index`, and the `INCLUDE` list of every primary key, which follows the
+//! columns of its table (seen in the answers that open-source tools recorded; AWS's guide shows
+//! the same in "Systems tables and commands").
+//!
+//! Only catalogs and functions that such tools are known to have used on DSQL are read. Rights
+//! come as the text of `aclitem` and are taken apart in `grants.rs`, so that `aclexplode`, which
+//! nobody is known to have called there, is not needed. `pg_get_functiondef` is the exception:
+//! nothing else writes down a function whole.
+
+use super::super::ledger::LedgerSchema;
+use super::Watched;
+
+/// One statement with the columns `relation, object, definition, owner`. An owner is there only
+/// beside rights; the definition then is an array of `aclitem` as text.
+///
+/// Names in definitions are complete only if no schema of a user is in the search path: run it
+/// after [`PLAIN_NAMES`].
+pub(in super::super) fn describe_sql(watched: &Watched, ledger: &LedgerSchema) -> String {
+    let condition = watched.condition("nspname", ledger);
+    format!("{}\n{PARTS}", SETS.replace("{condition}", &condition))
+}
+
+/// Makes every definition name its schemas, for every role: what a view, a default or a domain
+/// prints otherwise depends on the schemas that the role may use. Ends with the transaction. DSQL
+/// lists `search_path` among the settings of `SET LOCAL` (user guide, "Accessing Aurora DSQL").
+pub(in super::super) const PLAIN_NAMES: &str = "SET LOCAL search_path = pg_catalog";
+
+/// The described objects, and how each is called.
+const SETS: &str = "\
+WITH ns AS (
+  SELECT oid, nspowner, nspacl, quote_ident(nspname) AS schema FROM pg_namespace
+   WHERE {condition}
+), rel AS (
+  SELECT c.oid, c.relkind, c.relowner, c.relacl, c.reloptions, ns.schema,
+         ns.schema || '.' || quote_ident(c.relname) AS relation,
+         CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'v' THEN 'view ' ELSE 'sequence ' END
+           || ns.schema || '.' || quote_ident(c.relname) AS name
+    FROM pg_class c JOIN ns ON ns.oid = c.relnamespace
+   WHERE c.relkind IN ('r', 'v', 'S')
+     -- The sequence of an identity column is described with its column.
+     AND NOT (c.relkind = 'S' AND EXISTS (
+           SELECT FROM pg_depend d
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i'))
+), col AS (
+  SELECT rel.relation, a.attrelid, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity,
+         a.attgenerated, a.attacl, rel.relkind, rel.relowner,
+         'column ' || rel.relation || '.' || quote_ident(a.attname) AS name
+    FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
+   WHERE rel.relkind IN ('r', 'v')
+), seq AS (
+  SELECT seqrelid, 'INCREMENT BY ' || seqincrement || ' MINVALUE ' || seqmin || ' MAXVALUE '
+           || seqmax || ' START WITH ' || seqstart || ' CACHE ' || seqcache
+           || CASE WHEN seqcycle THEN ' CYCLE' ELSE '' END AS options
+    FROM pg_sequence
+), fn AS (
+  SELECT p.oid, p.proowner, p.proacl,
+         ns.schema || '.' || quote_ident(p.proname) || '(' || coalesce((
+             SELECT string_agg(format_type(argument.type, NULL), ', ' ORDER BY argument.place)
+               FROM unnest(p.proargtypes) WITH ORDINALITY AS argument(type, place)), '')
+           || ')' AS relation
+    FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
+   WHERE p.prokind = 'f'
+), dom AS (
+  SELECT t.oid, t.typbasetype, t.typtypmod, t.typnotnull, t.typdefault, t.typowner, t.typacl,
+         ns.schema || '.' || quote_ident(t.typname) AS relation
+    FROM pg_type t JOIN ns ON ns.oid = t.typnamespace
+   WHERE t.typtype = 'd'
+), con AS (
+  SELECT k.oid, k.contype, k.conkey, k.conrelid, k.conname, rel.relation,
+         'constraint ' || rel.relation || '.' || quote_ident(k.conname) AS name
+    FROM rel JOIN pg_constraint k ON k.conrelid = rel.oid
+   UNION ALL
+  SELECT k.oid, k.contype, k.conkey, k.conrelid, k.conname, dom.relation,
+         'constraint ' || dom.relation || '.' || quote_ident(k.conname)
+    FROM dom JOIN pg_constraint k ON k.contypid = dom.oid
+), ix AS (
+  SELECT i.indexrelid, i.indrelid, i.indisunique, i.indnkeyatts, i.indnatts, i.indnullsnotdistinct,
+         i.indpred, i.indisvalid, rel.relation,
+         'index ' || rel.schema || '.' || quote_ident(c.relname) AS name
+    FROM rel
+    JOIN pg_index i ON i.indrelid = rel.oid
+    JOIN pg_class c ON c.oid = i.indexrelid
+   -- The index of a key is described by its constraint.
+   WHERE NOT EXISTS (SELECT FROM pg_constraint k
+                      WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u'))
+), remark AS (
+  SELECT objoid, classoid, objsubid, description FROM pg_description
+), role AS (
+  SELECT oid, rolname FROM pg_roles
+)";
+
+/// A row for each object.
+const PARTS: &str = "\
+SELECT schema, 'schema ' || schema, '', NULL::text FROM ns
+UNION ALL
+SELECT relation, name,
+       CASE relkind
+         WHEN 'v' THEN coalesce('WITH (' || array_to_string(reloptions, ', ') || ') AS', 'AS')
+                       || pg_get_viewdef(rel.oid)
+         WHEN 'S' THEN (SELECT options FROM seq WHERE seqrelid = rel.oid)
+         ELSE '' END,
+       NULL
+  FROM rel
+UNION ALL
+SELECT relation, name,
+       format_type(col.atttypid, col.atttypmod)
+         || CASE WHEN col.attnotnull THEN ' NOT NULL' ELSE '' END
+         || CASE WHEN col.attidentity = '' THEN ''
+              ELSE CASE col.attidentity WHEN 'a' THEN ' GENERATED ALWAYS AS IDENTITY ('
+                     ELSE ' GENERATED BY DEFAULT AS IDENTITY (' END
+                || coalesce((SELECT options FROM seq JOIN pg_depend d ON d.objid = seq.seqrelid
+                     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+                       AND d.refobjid = col.attrelid AND d.refobjsubid = col.attnum
+                       AND d.deptype = 'i'), '') || ')' END
+         || CASE WHEN d.adbin IS NULL THEN ''
+              WHEN col.attgenerated = 's'
+              THEN ' GENERATED ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid) || ') STORED'
+              ELSE ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END,
+       NULL
+  FROM col
+  LEFT JOIN pg_attrdef d ON d.adrelid = col.attrelid AND d.adnum = col.attnum
+ WHERE col.relkind = 'r'
+UNION ALL
+SELECT relation, name,
+       CASE WHEN con.contype = 'p'
+         THEN 'PRIMARY KEY (' || (
+           SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY key.place)
+             FROM unnest(con.conkey) WITH ORDINALITY AS key(attnum, place)
+             JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = key.attnum
+         ) || ')'
+         ELSE pg_get_constraintdef(con.oid) END,
+       NULL
+  FROM con
+UNION ALL
+SELECT relation, name,
+       CASE WHEN ix.indisunique THEN 'UNIQUE ' ELSE '' END || '(' || (
+         SELECT string_agg(pg_get_indexdef(ix.indexrelid, n, true), ', ' ORDER BY n)
+           FROM generate_series(1, ix.indnkeyatts) AS n
+       ) || ')'
+       || CASE WHEN ix.indnatts > ix.indnkeyatts THEN ' INCLUDE (' || (
+         SELECT string_agg(pg_get_indexdef(ix.indexrelid, n, true), ', ' ORDER BY n)
+           FROM generate_series(ix.indnkeyatts + 1, ix.indnatts) AS n
+       ) || ')' ELSE '' END
+       || CASE WHEN ix.indnullsnotdistinct THEN ' NULLS NOT DISTINCT' ELSE '' END
+       || CASE WHEN ix.indpred IS NULL THEN ''
+            ELSE ' WHERE ' || pg_get_expr(ix.indpred, ix.indrelid) END
+       || CASE WHEN ix.indisvalid THEN '' ELSE ' INVALID' END,
+       NULL
+  FROM ix
+UNION ALL
+SELECT relation, 'function ' || relation, pg_get_functiondef(fn.oid), NULL FROM fn
+UNION ALL
+SELECT relation, 'domain ' || relation,
+       format_type(dom.typbasetype, dom.typtypmod)
+         || CASE WHEN dom.typnotnull THEN ' NOT NULL' ELSE '' END
+         || coalesce(' DEFAULT ' || dom.typdefault, ''),
+       NULL
+  FROM dom
+UNION ALL
+SELECT relation, 'comment on ' || name, description, NULL
+  FROM rel JOIN remark ON objoid = rel.oid AND classoid = 'pg_class'::regclass AND objsubid = 0
+UNION ALL
+SELECT relation, 'comment on ' || name, description, NULL
+  FROM col JOIN remark
+    ON objoid = col.attrelid AND classoid = 'pg_class'::regclass AND objsubid = col.attnum
+UNION ALL
+SELECT relation, 'comment on ' || name, description, NULL
+  FROM ix JOIN remark ON objoid = ix.indexrelid AND classoid = 'pg_class'::regclass
+UNION ALL
+SELECT relation, 'comment on ' || name, description, NULL
+  FROM con JOIN remark ON objoid = con.oid AND classoid = 'pg_constraint'::regclass
+UNION ALL
+SELECT relation, 'comment on function ' || relation, description, NULL
+  FROM fn JOIN remark ON objoid = fn.oid AND classoid = 'pg_proc'::regclass
+UNION ALL
+SELECT relation, 'comment on domain ' || relation, description, NULL
+  FROM dom JOIN remark ON objoid = dom.oid AND classoid = 'pg_type'::regclass
+UNION ALL
+SELECT schema, 'comment on schema ' || schema, description, NULL
+  FROM ns JOIN remark ON objoid = ns.oid AND classoid = 'pg_namespace'::regclass
+UNION ALL
+SELECT relation, 'grant on ' || name, relacl::text, rolname
+  FROM rel JOIN role ON role.oid = rel.relowner WHERE relacl IS NOT NULL
+UNION ALL
+SELECT relation, 'grant on ' || name, attacl::text, rolname
+  FROM col JOIN role ON role.oid = col.relowner WHERE attacl IS NOT NULL
+UNION ALL
+SELECT schema, 'grant on schema ' || schema, nspacl::text, rolname
+  FROM ns JOIN role ON role.oid = ns.nspowner WHERE nspacl IS NOT NULL
+UNION ALL
+-- Without rights of its own a function may be executed, and a domain used, by everybody.
+SELECT relation, 'grant on function ' || relation, coalesce(proacl::text, '{=X/x}'), rolname
+  FROM fn JOIN role ON role.oid = fn.proowner
+UNION ALL
+SELECT relation, 'grant on domain ' || relation, coalesce(typacl::text, '{=U/x}'), rolname
+  FROM dom JOIN role ON role.oid = dom.typowner";

@@ -1,0 +1,307 @@
+//! What a new migration would have to say to take a change back, within what DSQL accepts.
+//!
+//! Which statements those are: AWS's user guide, "Supported subsets of SQL" (`ALTER TABLE`,
+//! `CREATE INDEX`, `CREATE DOMAIN`), and for what it does not say the recorded answers that
+//! `dsql-local` gives.
+
+use super::{Change, ChangeKind};
+use crate::database::{schema_of, unquoted};
+
+/// How a change can be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// With these statements, one after the other.
+    Sql(Vec<String>),
+    /// With more than DSQL's statements can say about the object alone.
+    Words(&'static str),
+}
+
+impl Change {
+    /// What a new migration would have to say to bring the object back to what the last run left.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        let (kind, name) = self.object.split_once(' ').unwrap_or((&self.object, ""));
+        match kind {
+            "column" => self.column(name),
+            "constraint" => self.constraint(name),
+            "index" => self.index(name),
+            "table" => match &self.kind {
+                ChangeKind::Added(_) => drop("TABLE", name),
+                _ => Remedy::Words(
+                    "its rows are gone with it: restore a backup, or write a migration that \
+                     creates it again as the earlier ones did",
+                ),
+            },
+            "view" => self.view(name),
+            "function" => match &self.kind {
+                ChangeKind::Added(_) => drop("FUNCTION", name),
+                ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => one(from.trim()),
+                ChangeKind::NotValid(_) => NOTHING,
+            },
+            "domain" => match &self.kind {
+                ChangeKind::Added(_) => drop("DOMAIN", name),
+                ChangeKind::Removed { from } => one(&format!("CREATE DOMAIN {name} AS {from}")),
+                _ => Remedy::Words(
+                    "Aurora DSQL changes little of a domain: make a new one, and move the columns \
+                     over",
+                ),
+            },
+            "sequence" => match &self.kind {
+                ChangeKind::Added(_) => drop("SEQUENCE", name),
+                ChangeKind::Removed { from } => one(&format!("CREATE SEQUENCE {name} {from}")),
+                ChangeKind::Changed { from, .. } => one(&format!("ALTER SEQUENCE {name} {from}")),
+                ChangeKind::NotValid(_) => NOTHING,
+            },
+            "schema" => match &self.kind {
+                ChangeKind::Added(_) => drop("SCHEMA", name),
+                _ => one(&format!("CREATE SCHEMA {name}")),
+            },
+            "comment" => self.comment(name),
+            "grant" => self.grant(name),
+            _ => NOTHING,
+        }
+    }
+
+    fn column(&self, name: &str) -> Remedy {
+        let Some((table, column)) = self.part(name) else { return NOTHING };
+        match &self.kind {
+            ChangeKind::Added(_) => one(&format!("ALTER TABLE {table} DROP COLUMN {column}")),
+            ChangeKind::Removed { from } => {
+                let from = Column::parse(from);
+                if from.is_generated || from.not_null {
+                    return Remedy::Words(
+                        "Aurora DSQL adds only nullable columns that are not generated: make a new \
+                         table, copy the rows, and rename it. The column's values are gone",
+                    );
+                }
+                let default = from.default.map_or(String::new(), |default| {
+                    format!(", ALTER COLUMN {column} SET DEFAULT {default}")
+                });
+                one(&format!("ALTER TABLE {table} ADD COLUMN {column} {}{default}", from.ty))
+            }
+            ChangeKind::Changed { from, to } => {
+                changed_column(table, column, &Column::parse(from), &Column::parse(to))
+            }
+            ChangeKind::NotValid(_) => NOTHING,
+        }
+    }
+
+    fn constraint(&self, name: &str) -> Remedy {
+        let Some((table, constraint)) = self.part(name) else { return NOTHING };
+        let drop = format!("ALTER TABLE {table} DROP CONSTRAINT {constraint}");
+        let validate = format!("ALTER TABLE ASYNC {table} VALIDATE CONSTRAINT {constraint}");
+        let add = |from: &str| {
+            if let Some(index) = from.strip_prefix("UNIQUE ") {
+                return Some(vec![
+                    format!("CREATE UNIQUE INDEX ASYNC {constraint} ON {table} {index}"),
+                    format!(
+                        "ALTER TABLE {table} ADD CONSTRAINT {constraint} UNIQUE USING INDEX \
+                         {constraint}"
+                    ),
+                ]);
+            }
+            if from.starts_with("PRIMARY KEY") {
+                return None;
+            }
+            let definition = from.strip_suffix(" NOT VALID").unwrap_or(from);
+            Some(vec![
+                format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} {definition} NOT VALID"),
+                validate.clone(),
+            ])
+        };
+        let key = Remedy::Words(
+            "Aurora DSQL does not change a primary key: make a new table, copy the rows, and \
+             rename it",
+        );
+        match &self.kind {
+            ChangeKind::Added(to) if to.starts_with("PRIMARY KEY") => key,
+            ChangeKind::Added(_) => Remedy::Sql(vec![drop]),
+            ChangeKind::Removed { from } => add(from).map_or(key, Remedy::Sql),
+            ChangeKind::Changed { from, to }
+                if to.strip_suffix(" NOT VALID").is_some_and(|to| to == from) =>
+            {
+                Remedy::Sql(vec![validate])
+            }
+            ChangeKind::Changed { from, .. } => add(from).map_or(key, |mut add| {
+                add.insert(0, drop);
+                Remedy::Sql(add)
+            }),
+            ChangeKind::NotValid(_) => Remedy::Sql(vec![validate]),
+        }
+    }
+
+    fn index(&self, name: &str) -> Remedy {
+        let table = &self.relation;
+        let drop = format!("DROP INDEX {name}");
+        // An index lives in the schema of its table, and its name is written without it.
+        let short = name.strip_prefix(schema_of(name)).and_then(|rest| rest.strip_prefix('.'));
+        let create = |definition: &str| {
+            let definition = definition.strip_suffix(" INVALID").unwrap_or(definition);
+            let (unique, rest) = match definition.strip_prefix("UNIQUE ") {
+                Some(rest) => ("UNIQUE ", rest),
+                None => ("", definition),
+            };
+            let short = short.unwrap_or(name);
+            format!("CREATE {unique}INDEX ASYNC {short} ON {table} {rest}")
+        };
+        match &self.kind {
+            ChangeKind::Added(_) => Remedy::Sql(vec![drop]),
+            ChangeKind::Removed { from } => Remedy::Sql(vec![create(from)]),
+            ChangeKind::Changed { from, .. } | ChangeKind::NotValid(from) => {
+                Remedy::Sql(vec![drop, create(from)])
+            }
+        }
+    }
+
+    fn view(&self, name: &str) -> Remedy {
+        let create = |from: &str| {
+            let from = from.trim().trim_end_matches(';');
+            let (options, query) = match from.strip_prefix("AS") {
+                Some(query) => (String::new(), query),
+                None => match from.split_once(") AS") {
+                    Some((options, query)) => (format!("{options}) "), query),
+                    None => (String::new(), from),
+                },
+            };
+            format!("CREATE VIEW {name} {options}AS{query}")
+        };
+        match &self.kind {
+            ChangeKind::Added(_) => drop("VIEW", name),
+            ChangeKind::Removed { from } => Remedy::Sql(vec![create(from)]),
+            ChangeKind::Changed { from, .. } => {
+                Remedy::Sql(vec![format!("DROP VIEW {name}"), create(from)])
+            }
+            ChangeKind::NotValid(_) => NOTHING,
+        }
+    }
+
+    fn comment(&self, name: &str) -> Remedy {
+        let text = match &self.kind {
+            ChangeKind::Added(_) => "NULL".to_owned(),
+            ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => {
+                format!("'{}'", from.replace('\'', "''"))
+            }
+            ChangeKind::NotValid(_) => return NOTHING,
+        };
+        let target = match name.strip_prefix("on constraint ") {
+            Some(constraint) => match self.part(constraint) {
+                Some((table, constraint)) => format!("ON CONSTRAINT {constraint} ON {table}"),
+                None => return NOTHING,
+            },
+            None => as_sql(name),
+        };
+        one(&format!("COMMENT {target} IS {text}"))
+    }
+
+    fn grant(&self, name: &str) -> Remedy {
+        let Some((on, to)) = name.rsplit_once(" to ") else { return NOTHING };
+        if on.starts_with("on column ") {
+            return Remedy::Words("grant or revoke the right on the column again");
+        }
+        // Tables and views are granted on alike, and GRANT knows only the one word.
+        let on = on.replacen("on view ", "on table ", 1);
+        let on = as_sql(&on);
+        let revoke = format!("REVOKE ALL {on} FROM {to}");
+        let grant = |from: &str| {
+            let (option, rights) = if from.contains(" WITH GRANT OPTION") {
+                (" WITH GRANT OPTION", from.replace(" WITH GRANT OPTION", ""))
+            } else {
+                ("", from.to_owned())
+            };
+            format!("GRANT {rights} {on} TO {to}{option}")
+        };
+        match &self.kind {
+            ChangeKind::Added(_) => Remedy::Sql(vec![revoke]),
+            ChangeKind::Removed { from } => Remedy::Sql(vec![grant(from)]),
+            ChangeKind::Changed { from, .. } => Remedy::Sql(vec![revoke, grant(from)]),
+            ChangeKind::NotValid(_) => NOTHING,
+        }
+    }
+
+    /// Table and name of a part such as `public.users.email`.
+    fn part<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
+        let part = name.strip_prefix(&self.relation)?.strip_prefix('.')?;
+        Some((&name[..self.relation.len()], part))
+    }
+}
+
+const NOTHING: Remedy = Remedy::Words("look at the object and restore it by hand");
+
+fn one(sql: &str) -> Remedy {
+    Remedy::Sql(vec![sql.to_owned()])
+}
+
+fn drop(kind: &str, name: &str) -> Remedy {
+    one(&format!("DROP {kind} {name}"))
+}
+
+/// `on table x` as SQL writes it: `ON TABLE x`.
+fn as_sql(target: &str) -> String {
+    let mut words = target.splitn(3, ' ');
+    let mut next = || words.next().unwrap_or_default();
+    let (on, kind, name) = (next(), next(), next());
+    format!("{} {} {name}", on.to_uppercase(), kind.to_uppercase())
+}
+
+/// A column's definition, taken apart.
+struct Column<'a> {
+    ty: &'a str,
+    not_null: bool,
+    default: Option<&'a str>,
+    is_generated: bool,
+}
+
+impl<'a> Column<'a> {
+    /// Reads what the catalog query writes: type, `NOT NULL`, then a default or a generation.
+    fn parse(definition: &'a str) -> Self {
+        let default = definition.find(" DEFAULT ");
+        let generated = definition.find(" GENERATED ");
+        // `GENERATED BY DEFAULT AS IDENTITY` has no default; a default may speak of anything.
+        let is_generated = generated.is_some_and(|at| default.is_none_or(|default| at < default));
+        let end = if is_generated { generated } else { default };
+        let head = &definition[..end.unwrap_or(definition.len())];
+        let (ty, not_null) = match head.strip_suffix(" NOT NULL") {
+            Some(ty) => (ty, true),
+            None => (head, false),
+        };
+        let default = default.filter(|_| !is_generated);
+        let default = default.map(|at| &definition[at + " DEFAULT ".len()..]);
+        Self { ty, not_null, default, is_generated }
+    }
+}
+
+fn changed_column(table: &str, column: &str, from: &Column<'_>, to: &Column<'_>) -> Remedy {
+    if from.ty != to.ty || from.is_generated != to.is_generated || from.is_generated {
+        return Remedy::Words(
+            "Aurora DSQL does not change a column's type or generation: make a new table, copy the \
+             rows, and rename it",
+        );
+    }
+    let mut sql = Vec::new();
+    if from.default != to.default {
+        sql.push(match from.default {
+            Some(default) => {
+                format!("ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {default}")
+            }
+            None => format!("ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT"),
+        });
+    }
+    match (from.not_null, to.not_null) {
+        (false, true) => {
+            sql.push(format!("ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"));
+        }
+        (true, false) => {
+            // DSQL has no SET NOT NULL; a validated constraint does the same.
+            let name = format!("{}_not_null", unquoted(column).replace(' ', "_"));
+            sql.push(format!(
+                "ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"
+            ));
+            sql.push(format!("ALTER TABLE ASYNC {table} VALIDATE CONSTRAINT {name}"));
+        }
+        _ => {}
+    }
+    Remedy::Sql(sql)
+}
+
+#[cfg(test)]
+mod tests;

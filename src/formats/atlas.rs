@@ -1,0 +1,68 @@
+//! Atlas: the files that `atlas.sum` seals, in the order of their names.
+//!
+//! The version is what stands before the first `_`. The sum is checked before anything is read: a
+//! file that was edited, added or removed without `atlas migrate hash` is an error.
+
+mod directives;
+mod sum;
+
+use super::FormatError;
+use super::entries::{Entries, Entry};
+use super::listing::{Listing, Source, stem};
+use super::read::{self, Forward, Named, Transactions};
+use crate::migration::Migration;
+
+use self::directives::Directive;
+
+/// Makes a migration of each SQL file.
+pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+    let mut entries = Entries::new();
+    entries.errors.extend(sum::verify(&listing).err());
+    for source in listing.sql {
+        entries.push(Ok(Some(entry(source))));
+    }
+    check_versions(&mut entries);
+    entries.migrations(migration)
+}
+
+/// The key is the whole name: Atlas sorts bytewise.
+fn entry(source: Source) -> Entry<String> {
+    let stem = stem(&source.name);
+    let (version, description) = stem.split_once('_').unwrap_or((stem, ""));
+    let (version, description) = (version.to_owned(), read::words(description));
+    Entry { key: source.name.clone(), version, description, source }
+}
+
+/// Atlas' ledger has one row for a version, and so has ours.
+fn check_versions(entries: &mut Entries<String>) {
+    let mut versions = std::collections::BTreeMap::new();
+    for entry in &entries.accepted {
+        let second = entry.source.file.clone();
+        if let Some(first) = versions.insert(entry.version.clone(), second.clone()) {
+            entries.errors.push(FormatError::DuplicateVersion { first, second });
+        }
+    }
+}
+
+fn migration(named: &Named<'_>, text: &str) -> Result<Migration, FormatError> {
+    let mut transactions = Transactions::Shared;
+    let mut delimiter = None;
+    for (line, directive) in directives::at_top(text) {
+        match directive {
+            Directive::Checkpoint => {
+                return Err(FormatError::Checkpoint { origin: named.at(line) });
+            }
+            Directive::NoTransaction => transactions = Transactions::OneEach,
+            Directive::Delimiter(text) => delimiter = Some(text),
+            Directive::Other => {}
+        }
+    }
+    let forward = match delimiter {
+        None => Forward::whole(text),
+        Some(delimiter) => Forward::cut_at(text, &delimiter),
+    };
+    read::migration(named, text, &forward.with(transactions))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Tests of the module above.
+
+use super::sum;
+use crate::formats::tests::{errors, names, path, tree, write};
+use crate::formats::{Format, listing, read_dir};
+
+/// A directory with a sum that Atlas would write.
+fn sealed(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tree(files);
+    let sum = sum::write(&listing::list(path(&dir)).expect("it can be listed"));
+    write(&dir, "atlas.sum", sum.as_bytes());
+    dir
+}
+
+const TWO: &[(&str, &str)] = &[("1_a.sql", "SELECT 1;\n"), ("2_b.sql", "SELECT 2;\n")];
+
+#[test]
+fn files_are_ordered_by_name_and_the_version_ends_at_the_first_underscore() {
+    let dir = sealed(&[("9_a_b.sql", "SELECT 1"), ("10.sql", "SELECT 1"), ("v_z.sql", "SELECT 1")]);
+
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(names(&dir, None), [pair("10", ""), pair("9", "a b"), pair("v", "z")]);
+}
+
+#[test]
+fn two_files_with_one_version_are_refused() {
+    assert_eq!(
+        errors(&sealed(&[("1_a.sql", "SELECT 1"), ("1_b.sql", "SELECT 1")]), None),
+        ["`dir/1_a.sql` and `dir/1_b.sql` have the same version"]
+    );
+}
+
+#[test]
+fn whatever_was_changed_since_the_sum_was_written_is_named() {
+    let changed = |change: &dyn Fn(&tempfile::TempDir)| {
+        let dir = sealed(TWO);
+        change(&dir);
+        errors(&dir, None).remove(0)
+    };
+    let remove = |dir: &tempfile::TempDir, name: &str| {
+        std::fs::remove_file(dir.path().join(name)).expect("it is there");
+    };
+
+    assert_eq!(
+        changed(&|dir| write(dir, "2_b.sql", b"SELECT 3;\n")),
+        "dir/atlas.sum:3 does not fit the files: `2_b.sql` was changed"
+    );
+    assert_eq!(
+        changed(&|dir| write(dir, "1_z.sql", b"SELECT 3;\n")),
+        "dir/atlas.sum:3 does not fit the files: `1_z.sql` was added, and the sum does not list it"
+    );
+    assert_eq!(
+        changed(&|dir| write(dir, "3_c.sql", b"SELECT 3;\n")),
+        "dir/atlas.sum:3 does not fit the files: `3_c.sql` was added, and the sum does not list it"
+    );
+    assert_eq!(
+        changed(&|dir| remove(dir, "1_a.sql")),
+        "dir/atlas.sum:2 does not fit the files: `1_a.sql` is listed, but it does not exist"
+    );
+    assert_eq!(
+        changed(&|dir| {
+            let sum = std::fs::read_to_string(dir.path().join("atlas.sum")).expect("it is there");
+            let (_, lines) = sum.split_once('\n').expect("it has lines");
+            write(dir, "atlas.sum", format!("h1:AAAA\n{lines}").as_bytes());
+        }),
+        "dir/atlas.sum:1 does not fit the files: the first line does not fit the others"
+    );
+    assert_eq!(
+        changed(&|dir| write(dir, "atlas.sum", b"h1:AAAA\n<<<<<<< HEAD\n")),
+        "dir/atlas.sum:2 does not fit the files: `<<<<<<< HEAD` is no line of a sum"
+    );
+}
+
+#[test]
+fn a_missing_sum_is_an_error_where_atlas_is_asked_for() {
+    assert_eq!(errors(&tree(TWO), Some(Format::Atlas)), ["`dir/atlas.sum` does not exist"]);
+}
+
+#[test]
+fn a_checkout_with_other_line_ends_fits_the_same_sum() {
+    let dir = sealed(TWO);
+    for (name, text) in TWO {
+        write(&dir, name, text.replace('\n', "\r\n").as_bytes());
+    }
+    let sum = std::fs::read_to_string(dir.path().join("atlas.sum")).expect("it is there");
+    write(&dir, "atlas.sum", sum.replace('\n', "\r\n").as_bytes());
+
+    assert_eq!(names(&dir, None).len(), 2);
+}
+
+#[test]
+fn a_file_that_asks_for_it_has_no_line_but_its_name_counts() {
+    let dir =
+        sealed(&[("1_a.sql", "-- atlas:sum ignore\n\nSELECT 1;\n"), ("2_b.sql", "SELECT 2;\n")]);
+    write(&dir, "1_a.sql", b"-- atlas:sum ignore\n\nSELECT 'changed';\n");
+    assert_eq!(names(&dir, None).len(), 2);
+
+    std::fs::rename(dir.path().join("1_a.sql"), dir.path().join("1_z.sql")).expect("renamed");
+    assert_eq!(
+        errors(&dir, None),
+        ["dir/atlas.sum:2 does not fit the files: `2_b.sql` was changed"]
+    );
+}
+
+#[test]
+fn directives_count_only_in_the_comments_above_an_empty_line() {
+    let boundaries = |text: &str| -> Vec<usize> {
+        let read = read_dir(path(&sealed(&[("1_a.sql", text)])), None).expect("it is good");
+        read.migrations[0].statements.iter().map(|statement| statement.boundary).collect()
+    };
+
+    assert_eq!(boundaries("-- why\n-- atlas:txmode none\n\nSELECT 1;\nSELECT 2;"), [0, 1]);
+    assert_eq!(boundaries("-- atlas:txmode none\nSELECT 1;\nSELECT 2;"), [0, 0]);
+    assert_eq!(
+        boundaries("-- atlas:nolint\n\nSELECT 1;\n-- atlas:txmode none\n\nSELECT 2;"),
+        [0, 0]
+    );
+}
+
+#[test]
+fn a_delimiter_takes_the_place_of_nothing_but_adds_an_end() {
+    let text =
+        "-- atlas:delimiter -- end\n\nCREATE FUNCTION f() AS 'a;b'\n-- end\nSELECT 1; SELECT 2";
+    let read = read_dir(path(&sealed(&[("1_a.sql", text)])), None).expect("it is good");
+
+    let statements = read.migrations[0].statements.iter();
+    let found: Vec<_> = statements.map(|s| (s.origin.line, s.text.as_str())).collect();
+    assert_eq!(found, [(3, "CREATE FUNCTION f() AS 'a;b'"), (5, "SELECT 1"), (5, "SELECT 2")]);
+}
+
+#[test]
+fn a_checkpoint_is_refused_with_its_line() {
+    let dir = sealed(&[("1_a.sql", "SELECT 1"), ("2_b.sql", "-- atlas:checkpoint v1\n\nSELECT 1")]);
+
+    assert_eq!(
+        errors(&dir, None),
+        ["dir/2_b.sql:1 marks a checkpoint, which is not supported yet"]
+    );
+}

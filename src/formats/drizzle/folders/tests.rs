@@ -1,0 +1,60 @@
+//! Tests of the module above.
+
+use crate::formats::Format;
+use crate::formats::tests::{errors, names, tree};
+
+const SQL: &str = "SELECT 1;\n--> statement-breakpoint\nSELECT 2";
+
+#[test]
+fn directories_are_ordered_by_name_and_their_names_are_the_versions() {
+    let dir = tree(&[
+        ("20260201120000_b/migration.sql", SQL),
+        ("20260101120000_add_title/migration.sql", SQL),
+        ("20260101120000_add_title/snapshot.json", "{}"),
+    ]);
+
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(
+        names(&dir, None),
+        [pair("20260101120000_add_title", "add title"), pair("20260201120000_b", "b")]
+    );
+}
+
+#[test]
+fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+    let dir = tree(&[
+        ("0_init/migration.sql", SQL),
+        ("20260101120000_a/migration.sql", "SELECT '--> statement-breakpoint'"),
+        ("20260101120000_a/snapshot.json", "{}"),
+        ("20260201120000_b/snapshot.json", "{}"),
+        ("0003_c.sql", SQL),
+    ]);
+
+    assert_eq!(
+        errors(&dir, Some(Format::Drizzle)),
+        [
+            "`dir/20260201120000_b` holds no `migration.sql`, \
+             which each directory of Drizzle must have",
+            "the name of `dir/0003_c.sql` is not one of Drizzle's migrations: \
+             it is not `<name>/migration.sql`",
+            "the name of `dir/0_init/migration.sql` is not one of Drizzle's migrations: \
+             it is not `<14 digits>_<name>/migration.sql`",
+            "dir/20260101120000_a/migration.sql:1 cannot be split into statements: \
+             string literal is not terminated",
+        ]
+    );
+}
+
+#[test]
+fn both_layouts_at_once_are_an_error_as_they_are_for_drizzle() {
+    let dir = tree(&[
+        ("meta/_journal.json", r#"{"entries":[{"tag":"0000_a"}]}"#),
+        ("0000_a.sql", SQL),
+        ("20260101120000_b/migration.sql", SQL),
+    ]);
+
+    assert_eq!(
+        errors(&dir, None),
+        ["`dir/20260101120000_b/migration.sql` lies in a subdirectory, where it would never run"]
+    );
+}

@@ -1,0 +1,164 @@
+//! Flyway: `V<version>__<description>.sql`, in subdirectories too, in the order of versions whose
+//! parts are numbers.
+//!
+//! Undo scripts (`U`) go backward and are passed over. A baseline script (`B`) stands for the
+//! versions up to its own: where none of these is there, it is the first migration. Where both
+//! are there, the ledger would have to decide, and repeatable scripts (`R`) need a run that begins
+//! when a text changes: both are errors for now. Names with other prefixes and suffixes, which
+//! Flyway lets one configure, are errors too.
+
+mod config;
+
+use std::collections::BTreeSet;
+
+use super::FormatError;
+use super::entries::{Entries, Entry};
+use super::listing::{Listing, base, is_sql, stem};
+use super::number::Number;
+use super::read::{self, Forward, Named};
+use crate::migration::Migration;
+use crate::sql;
+
+use self::config::Config;
+
+const TOOL: &str = "Flyway";
+
+/// What the first letter of a name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Versioned,
+    Undo,
+    Baseline,
+    Repeatable,
+}
+
+/// What the name of a file says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) kind: Kind,
+    /// Empty for a repeatable script. `1` and `1.0` are the same, so zeros at the end are gone.
+    pub(super) parts: Vec<Number>,
+    /// With points between its parts, as Flyway's ledger has it.
+    version: String,
+    description: String,
+}
+
+/// Makes a migration of each file that goes forward.
+pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+    let (sources, errors) = listing.all_sql();
+    let mut entries = Entries::new();
+    entries.errors = errors;
+    for name in listing.all_files().filter(|name| is_program(name)) {
+        let (file, what) = (listing.path(name), "a Java migration or a script");
+        entries.push(Err(FormatError::Program { file, tool: TOOL, what }));
+    }
+    let (mut baselines, mut undos) = (Vec::new(), Vec::new());
+    for source in sources {
+        let Some(name) = Name::parse(stem(base(&source.name))) else {
+            let expected = "V<version>__<description>.sql";
+            entries.push(Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected }));
+            continue;
+        };
+        let Name { kind, parts: key, version, description } = name;
+        match kind {
+            Kind::Undo => undos.push((key, source.file)),
+            Kind::Repeatable => entries.push(Err(FormatError::Repeatable { file: source.file })),
+            Kind::Versioned => entries.push(Ok(Some(Entry { key, version, description, source }))),
+            Kind::Baseline => baselines.push(Entry { key, version, description, source }),
+        }
+    }
+    let versions: BTreeSet<&Vec<Number>> = entries.accepted.iter().map(|e| &e.key).collect();
+    let orphans = undos.into_iter().filter(|(key, _)| !versions.contains(key));
+    let orphans: Vec<_> = orphans.map(|(_, file)| FormatError::OrphanDown { file }).collect();
+    entries.errors.extend(orphans);
+    for baseline in baselines {
+        let covered = entries.accepted.iter().find(|entry| entry.key <= baseline.key);
+        entries.push(match covered {
+            None => Ok(Some(baseline)),
+            Some(covered) => {
+                let (file, covered) = (baseline.source.file, covered.source.file.clone());
+                Err(FormatError::Baseline { file, covered })
+            }
+        });
+    }
+    let configs: BTreeSet<String> = listing
+        .all_files()
+        .filter(|file| file.ends_with(".conf"))
+        .map(|file| listing.path(file))
+        .collect();
+    entries.migrations(|named, text| {
+        // `<script>.sql.conf` beside a script.
+        let file = format!("{}.conf", named.file);
+        let config = if configs.contains(&file) { Config::read(&file)? } else { Config::default() };
+        migration(named, text, &config)
+    })
+}
+
+fn migration(named: &Named<'_>, text: &str, config: &Config) -> Result<Migration, FormatError> {
+    let forward = Forward::whole(text).with(config.transactions);
+    let migration = read::migration(named, text, &forward)?;
+    if config.replaces_placeholders {
+        check_placeholders(named, text)?;
+    }
+    Ok(migration)
+}
+
+/// Flyway replaces `${name}` wherever it stands, in literals too, unless it is told not to; the
+/// text as it stands is not what Flyway would run.
+fn check_placeholders(named: &Named<'_>, text: &str) -> Result<(), FormatError> {
+    for piece in sql::pieces(text, 1).map_while(Result::ok) {
+        if let Some(at) = piece.text.find("${") {
+            let rest = &piece.text[at..];
+            let placeholder = rest.split_inclusive('}').next().unwrap_or(rest).to_owned();
+            let origin = named.at(piece.line + piece.text[..at].matches('\n').count());
+            return Err(FormatError::Placeholder { origin, placeholder, tool: TOOL });
+        }
+    }
+    Ok(())
+}
+
+impl Name {
+    /// Reads a name without its suffix.
+    pub(super) fn parse(stem: &str) -> Option<Self> {
+        let (prefix, description) = stem.split_once("__")?;
+        let mut characters = prefix.chars();
+        let kind = match characters.next()? {
+            'V' => Kind::Versioned,
+            'U' => Kind::Undo,
+            'B' => Kind::Baseline,
+            'R' => Kind::Repeatable,
+            _ => return None,
+        };
+        // Flyway reads `_` as `.` here.
+        let version = characters.as_str().replace('_', ".");
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let fits = match kind {
+            Kind::Repeatable => version.is_empty(),
+            Kind::Versioned | Kind::Undo | Kind::Baseline => version.split('.').all(is_number),
+        };
+        if !fits {
+            return None;
+        }
+        let mut parts: Vec<_> = match kind {
+            Kind::Repeatable => Vec::new(),
+            _ => version.split('.').map(Number::of).collect(),
+        };
+        while parts.len() > 1 && parts.last().is_some_and(Number::is_zero) {
+            parts.pop();
+        }
+        Some(Self { kind, parts, version, description: read::words(description) })
+    }
+}
+
+/// What Flyway would compile or run by another program: `V2__a.java`, `V2__a.class`, `V2__a.py`.
+fn is_program(path: &str) -> bool {
+    let name = base(path);
+    let is_config = name.ends_with(".conf");
+    match name.rsplit_once('.') {
+        Some((stem, _)) => !is_sql(name) && !is_config && Name::parse(stem).is_some(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

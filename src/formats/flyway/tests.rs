@@ -1,0 +1,133 @@
+//! Tests of the module above.
+
+use crate::formats::tests::{errors, names, path, tree};
+use crate::formats::{Format, read_dir};
+
+const SQL: &str = "SELECT 1";
+
+fn pair(a: &str, b: &str) -> (String, String) {
+    (a.to_owned(), b.to_owned())
+}
+
+#[test]
+fn versions_are_ordered_part_by_part_as_numbers() {
+    let dir = tree(&[
+        ("V10__j.sql", SQL),
+        ("V2__b.sql", SQL),
+        ("V1_1__a_b.sql", SQL),
+        ("V1__a.sql", SQL),
+        ("V1.0.1__c.sql", SQL),
+        ("sub/V002.1__d.sql", SQL),
+        ("V20260101120000__e.sql", SQL),
+    ]);
+
+    assert_eq!(
+        names(&dir, None),
+        [
+            pair("1", "a"),
+            pair("1.0.1", "c"),
+            pair("1.1", "a b"),
+            pair("2", "b"),
+            pair("002.1", "d"),
+            pair("10", "j"),
+            pair("20260101120000", "e"),
+        ]
+    );
+}
+
+#[test]
+fn zeros_at_either_end_make_no_other_version() {
+    let dir = tree(&[("V1__a.sql", SQL), ("V01.0__b.sql", SQL)]);
+
+    assert_eq!(
+        errors(&dir, None),
+        ["`dir/V01.0__b.sql` and `dir/V1__a.sql` have the same version"]
+    );
+}
+
+#[test]
+fn nothing_that_the_tool_would_run_or_stop_at_is_skipped() {
+    let dir = tree(&[
+        ("B2__base.sql", SQL),
+        ("R__views.sql", SQL),
+        ("U3__c.sql", "DROP TABLE c"),
+        ("V1__a.sql", SQL),
+        ("V2__b.java", "class V2__b {}"),
+        ("V4_d.sql", SQL),
+        ("V1.x__e.sql", SQL),
+        ("beforeMigrate.sql", SQL),
+        ("U1__a.sql", "DROP TABLE a"),
+    ]);
+
+    let foreign = |file: &str| {
+        format!(
+            "the name of `dir/{file}` is not one of Flyway's migrations: \
+             it is not `V<version>__<description>.sql`"
+        )
+    };
+    assert_eq!(
+        errors(&dir, Some(Format::Flyway)),
+        [
+            "`dir/V2__b.java` is a Java migration or a script, which only Flyway itself can run"
+                .to_owned(),
+            "`dir/R__views.sql` is a repeatable migration, which is not supported yet".to_owned(),
+            foreign("V1.x__e.sql"),
+            foreign("V4_d.sql"),
+            foreign("beforeMigrate.sql"),
+            "`dir/U3__c.sql` undoes a migration that is not there".to_owned(),
+            "`dir/B2__base.sql` is a baseline, and `dir/V1__a.sql`, which it stands for, \
+             is there too"
+                .to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_baseline_whose_versions_are_gone_is_the_first_migration() {
+    let dir = tree(&[("V11__b.sql", SQL), ("B10__base.sql", SQL)]);
+
+    assert_eq!(names(&dir, None), [pair("10", "base"), pair("11", "b")]);
+}
+
+#[test]
+fn of_two_baselines_the_second_is_refused() {
+    let dir = tree(&[("B10__base.sql", SQL), ("B20__base.sql", SQL)]);
+
+    assert_eq!(
+        errors(&dir, None),
+        ["`dir/B20__base.sql` is a baseline, and `dir/B10__base.sql`, which it stands for, \
+          is there too"]
+    );
+}
+
+#[test]
+fn a_placeholder_is_refused_wherever_it_stands_but_in_comments_around_statements() {
+    let text = "-- ${comment}\nSELECT 1;\nSELECT 'a\n${name}' -- ${more}\n;";
+    let dir = tree(&[("V1__a.sql", text)]);
+
+    assert_eq!(
+        errors(&dir, None),
+        ["dir/V1__a.sql:4 holds the placeholder `${name}`, which Flyway would replace"]
+    );
+}
+
+#[test]
+fn a_script_may_switch_placeholders_and_its_transaction_off() {
+    let dir = tree(&[
+        ("V1__a.sql", "SELECT '${name}'; SELECT 2"),
+        (
+            "V1__a.sql.conf",
+            "# why\r\n\r\nplaceholderReplacement = false\r\nexecuteInTransaction=false\r\n",
+        ),
+    ]);
+    let read = read_dir(path(&dir), None).expect("the directory is good");
+    let boundaries: Vec<_> =
+        read.migrations[0].statements.iter().map(|statement| statement.boundary).collect();
+    assert_eq!(boundaries, [0, 1]);
+
+    let dir = tree(&[("V1__a.sql", SQL), ("V1__a.sql.conf", "\nshouldExecute=${dev}\n")]);
+    assert_eq!(
+        errors(&dir, None),
+        ["dir/V1__a.sql.conf:2 is not as Flyway reads it: a setting that is not supported"]
+    );
+}

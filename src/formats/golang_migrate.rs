@@ -1,0 +1,26 @@
+//! golang-migrate: `<version>_<title>.up.sql`, in the order of unsigned 64-bit numbers.
+//!
+//! The tool passes over a name that does not fit; here that is an error, because such a file is
+//! missed only when a table is missing.
+
+use super::FormatError;
+use super::listing::Listing;
+use super::pairs::{self, Rules};
+use crate::migration::Migration;
+
+const RULES: Rules = Rules {
+    tool: "golang-migrate",
+    expected: "<digits>_<title>.up.sql",
+    // `source.Migration.Version` is a Go `uint`.
+    greatest: u64::MAX,
+    simple_files: false,
+    no_transaction: None,
+};
+
+/// Makes a migration of each `.up.sql` file.
+pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+    pairs::migrations(listing, &RULES)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! Tests of the module above.
+
+use crate::formats::Format;
+use crate::formats::tests::{errors, names, tree};
+
+const SQL: &str = "SELECT 1";
+
+#[test]
+fn up_files_are_ordered_by_number_and_down_files_are_passed_over() {
+    let dir = tree(&[
+        ("10_c.up.sql", SQL),
+        ("10_c.down.sql", "DROP TABLE c"),
+        ("0009_a_b.up.sql", SQL),
+        ("18446744073709551615_.UP.sql.txt", "-"),
+    ]);
+
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(names(&dir, Some(Format::GolangMigrate)), [pair("0009", "a b"), pair("10", "c")]);
+}
+
+#[test]
+fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+    let dir = tree(&[
+        ("1_a.up.sql", SQL),
+        ("01_b.up.sql", SQL),
+        ("2_c.sql", SQL),
+        ("3_d.down.sql", "DROP TABLE d"),
+        ("4_e.up.sql.tmpl", "SELECT {{ .x }}"),
+        ("18446744073709551616_f.up.sql", SQL),
+        ("old/5_g.up.sql", SQL),
+    ]);
+
+    assert_eq!(
+        errors(&dir, Some(Format::GolangMigrate)),
+        [
+            "`dir/4_e.up.sql.tmpl` is a template, which only golang-migrate itself can run",
+            "the version of `dir/18446744073709551616_f.up.sql` is greater than any that \
+             golang-migrate can hold",
+            "the name of `dir/2_c.sql` is not one of golang-migrate's migrations: \
+             it is not `<digits>_<title>.up.sql`",
+            "`dir/3_d.down.sql` undoes a migration that is not there",
+            "`dir/01_b.up.sql` and `dir/1_a.up.sql` have the same version",
+            "`dir/old/5_g.up.sql` lies in a subdirectory, where it would never run",
+        ]
+    );
+}
+
+#[test]
+fn what_undoes_a_migration_inside_an_up_file_is_refused() {
+    let dir = tree(&[("1_a.up.sql", "SELECT 1;\n-- migrate:down\nDROP TABLE a")]);
+
+    assert_eq!(
+        errors(&dir, Some(Format::GolangMigrate)),
+        ["dir/1_a.up.sql:2 begins a part that undoes the migration, as marked for dbmate"]
+    );
+}

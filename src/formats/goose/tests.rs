@@ -1,0 +1,131 @@
+//! Tests of the module above.
+
+use crate::formats::tests::{errors, names, path, tree};
+use crate::formats::{Format, read_dir};
+
+fn statements(text: &str) -> Vec<(usize, String)> {
+    let dir = tree(&[("1_a.sql", text)]);
+    let read = read_dir(path(&dir), Some(Format::Goose)).expect("the directory is good");
+    let statements = read.migrations.into_iter().flat_map(|migration| migration.statements);
+    statements.map(|statement| (statement.origin.line, statement.text)).collect()
+}
+
+fn error(text: &str) -> String {
+    errors(&tree(&[("1_a.sql", text)]), Some(Format::Goose)).remove(0)
+}
+
+fn pairs(expected: &[(usize, &str)]) -> Vec<(usize, String)> {
+    expected.iter().map(|(line, text)| (*line, (*text).to_owned())).collect()
+}
+
+#[test]
+fn only_what_stands_between_up_and_down_goes_forward() {
+    let text = "\u{feff}-- A comment.\r\n\r\n-- +goose Up\r\nSELECT 1; SELECT 2;\r\n\
+                -- +goose Down\r\nDROP TABLE a;\r\n-- +goose StatementBegin\r\n\
+                DROP TABLE b\r\n-- +goose StatementEnd\r\n";
+
+    assert_eq!(statements(text), pairs(&[(4, "SELECT 1"), (4, "SELECT 2")]));
+}
+
+#[test]
+fn annotations_are_found_in_any_case_and_with_any_blanks() {
+    let text = "--+GOOSE  up\nSELECT 1;\n--   +goose statementbegin\nSELECT 2\n\
+                -- +goose STATEMENTEND  \nSELECT 3";
+
+    assert_eq!(statements(text), pairs(&[(2, "SELECT 1"), (4, "SELECT 2"), (6, "SELECT 3")]));
+}
+
+#[test]
+fn a_block_ends_a_statement_and_semicolons_in_it_still_part_statements() {
+    let text = "-- +goose Up\n-- +goose StatementBegin\nCREATE FUNCTION f() AS $$ a; b; $$\n\
+                -- +goose StatementEnd\n-- +goose StatementBegin\nSELECT ';'; SELECT 2;\n\
+                -- +goose StatementEnd\n";
+
+    assert_eq!(
+        statements(text),
+        pairs(&[(3, "CREATE FUNCTION f() AS $$ a; b; $$"), (6, "SELECT ';'"), (6, "SELECT 2")])
+    );
+}
+
+#[test]
+fn goose_knows_no_literals_so_a_literal_cut_by_an_annotation_is_broken() {
+    assert_eq!(
+        error("-- +goose Up\nSELECT '\n-- +goose Down\n';"),
+        "dir/1_a.sql:2 cannot be split into statements: string literal is not terminated"
+    );
+}
+
+#[test]
+fn annotations_in_the_wrong_place_are_refused_with_their_line() {
+    let table = [
+        ("SELECT 1;\n-- +goose Up\n", 1, "text before `-- +goose Up`"),
+        ("SELECT 1;", 1, "text before `-- +goose Up`"),
+        ("-- nothing", 1, "no `-- +goose Up`"),
+        ("-- +goose Down\n-- +goose Up\nSELECT 1;", 1, "an annotation before `-- +goose Up`"),
+        ("-- +goose Up\nSELECT 1;\n-- +goose Up\n", 3, "a second `-- +goose Up`"),
+        (
+            "-- +goose Up\nSELECT 1;\n-- +goose Down\n-- +goose Up\nSELECT 2;",
+            4,
+            "a second `-- +goose Up`",
+        ),
+        ("-- +goose Up\n-- +goose Down\n-- +goose Down\n", 3, "a second `-- +goose Down`"),
+        (
+            "-- +goose Up\n-- +goose StatementEnd\n",
+            2,
+            "`-- +goose StatementEnd` without `-- +goose StatementBegin`",
+        ),
+        (
+            "-- +goose Up\n\n-- +goose StatementBegin\nSELECT 1;\n",
+            3,
+            "`-- +goose StatementBegin` without `-- +goose StatementEnd`",
+        ),
+        (
+            "-- +goose Up\n-- +goose StatementBegin\n-- +goose Down\n",
+            3,
+            "an annotation before `-- +goose StatementEnd`",
+        ),
+        ("-- +goose Up\n-- +goose Upp\n", 2, "an annotation that goose does not know"),
+        ("-- +goose Up\nSELECT 1;\n  -- +goose Down\n", 3, "blanks before an annotation"),
+    ];
+    for (text, line, problem) in table {
+        assert_eq!(error(text), format!("dir/1_a.sql:{line} is not as goose reads it: {problem}"));
+    }
+}
+
+#[test]
+fn values_from_the_environment_are_refused_where_they_would_count() {
+    assert_eq!(
+        error("-- +goose Up\n-- +goose ENVSUB ON\nSELECT '${HOME}';\n-- +goose ENVSUB OFF\n"),
+        "dir/1_a.sql:2 takes values from the environment, as goose would replace them"
+    );
+    let below = "-- +goose Up\nSELECT '${HOME}';\n-- +goose Down\n-- +goose ENVSUB ON\n";
+    assert_eq!(statements(below), pairs(&[(2, "SELECT '${HOME}'")]));
+}
+
+#[test]
+fn files_are_ordered_by_number_and_nothing_is_skipped() {
+    let sql = "-- +goose Up\nSELECT 1;\n";
+    let dir = tree(&[("10_b.sql", sql), ("00009_a_x.sql", sql), ("embed.go", "package a")]);
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(names(&dir, None), [pair("00009", "a x"), pair("10", "b")]);
+
+    let dir = tree(&[
+        ("00000_zero.sql", sql),
+        ("00001_a.sql", sql),
+        ("00002_b.go", "package a"),
+        ("00003_b_test.go", "package a"),
+        ("1_c.sql", sql),
+        ("seed.sql", sql),
+    ]);
+    assert_eq!(
+        errors(&dir, None),
+        [
+            "`dir/00002_b.go` is a Go migration, which only goose itself can run",
+            "the name of `dir/00000_zero.sql` is not one of goose's migrations: \
+             it is not `<digits>_<name>.sql`",
+            "the name of `dir/seed.sql` is not one of goose's migrations: \
+             it is not `<digits>_<name>.sql`",
+            "`dir/00001_a.sql` and `dir/1_c.sql` have the same version",
+        ]
+    );
+}

@@ -1,0 +1,69 @@
+//! Versions that are numbers, compared as numbers of any size.
+
+use std::cmp::Ordering;
+
+/// The greatest number of a tool that keeps versions in an `i64`.
+pub(super) const GREATEST_SIGNED: u64 = i64::MAX.unsigned_abs();
+
+/// A whole number as a file name writes it. Leading zeros do not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Number(String);
+
+impl Number {
+    /// Of ASCII digits.
+    pub(super) fn of(digits: &str) -> Self {
+        debug_assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits}");
+        Self(digits.trim_start_matches('0').to_owned())
+    }
+
+    pub(super) fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it is greater than the greatest number that a tool can hold.
+    pub(super) fn exceeds(&self, greatest: u64) -> bool {
+        *self > Self::of(&greatest.to_string())
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Cuts the ASCII digits from the beginning of a name.
+pub(super) fn leading_digits(name: &str) -> (&str, &str) {
+    name.split_at(name.bytes().take_while(u8::is_ascii_digit).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_compared_by_value_whatever_their_length() {
+        let number = Number::of;
+
+        assert!(number("9") < number("10"));
+        assert!(number("00000000000000000000000000000001") < number("2"));
+        assert!(number("99999999999999999999999999999999") > number("18446744073709551616"));
+        assert_eq!(number("007"), number("7"));
+        assert!(number("000").is_zero() && !number("10").is_zero());
+        assert!(number("9223372036854775808").exceeds(GREATEST_SIGNED));
+        assert!(!number("9223372036854775807").exceeds(GREATEST_SIGNED));
+    }
+
+    #[test]
+    fn only_ascii_digits_at_the_beginning_are_a_number() {
+        assert_eq!(leading_digits("0012_a1"), ("0012", "_a1"));
+        assert_eq!(leading_digits("٣_a"), ("", "٣_a"));
+        assert_eq!(leading_digits("12"), ("12", ""));
+    }
+}

@@ -1,0 +1,49 @@
+//! Prisma: a directory for each migration with a `migration.sql`, in the order of their names.
+//!
+//! The name of the directory is the version, as in Prisma's ledger; it begins with digits by
+//! habit only (`0_init`).
+
+use super::FormatError;
+use super::entries::{Entries, Entry};
+use super::folders;
+use super::listing::{Listing, read_text};
+use super::number::leading_digits;
+use super::read::{self, Forward};
+use crate::migration::{Migration, Origin};
+
+const TOOL: &str = "Prisma";
+const LOCK: &str = "migration_lock.toml";
+
+/// Makes a migration of each directory.
+pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+    let (sources, errors) = folders::sources(&mut listing, TOOL);
+    let mut entries = Entries::new();
+    if listing.files.iter().any(|file| file == LOCK) {
+        entries.errors.extend(check_lock(&listing.path(LOCK)).err());
+    }
+    entries.errors.extend(errors);
+    for (folder, source) in sources {
+        let description = read::words(leading_digits(&folder).1);
+        entries.push(Ok(Some(Entry { key: folder.clone(), version: folder, description, source })));
+    }
+    entries.migrations(|named, text| read::migration(named, text, &Forward::whole(text)))
+}
+
+/// SQL of another database would not run. Prisma writes the file itself: one line
+/// `provider = "postgresql"`.
+fn check_lock(file: &str) -> Result<(), FormatError> {
+    let text = read_text(file)?;
+    for line in read::lines(&text) {
+        let Some(value) = line.text.trim_start().strip_prefix("provider") else { continue };
+        let Some(value) = value.trim_start().strip_prefix('=') else { continue };
+        let provider = value.trim().trim_matches(['"', '\'']);
+        if provider != "postgresql" {
+            let origin = Origin { file: file.to_owned(), line: line.number };
+            return Err(FormatError::LockProvider { origin, provider: provider.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Tests of the module above.
+
+use crate::formats::Format;
+use crate::formats::tests::{errors, names, tree};
+
+const SQL: &str = "SELECT 1";
+const LOCK: (&str, &str) = ("migration_lock.toml", "provider = \"postgresql\"\n");
+
+#[test]
+fn directories_are_ordered_by_name_and_their_names_are_the_versions() {
+    let dir = tree(&[
+        LOCK,
+        ("20260101120000_add_title/migration.sql", SQL),
+        ("0_init/migration.sql", SQL),
+        ("0_init/README.md", "-"),
+        ("0_init/down.sql", "DROP TABLE a"),
+        (".idea/dataSources.sql", "-"),
+    ]);
+
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(
+        names(&dir, None),
+        [pair("0_init", "init"), pair("20260101120000_add_title", "add title")]
+    );
+}
+
+#[test]
+fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+    let dir = tree(&[
+        LOCK,
+        ("0_init/migration.sql", SQL),
+        ("0_init/more.sql", SQL),
+        ("0_init/old/migration.sql", SQL),
+        ("1_empty/README.md", "-"),
+        ("seed.sql", SQL),
+    ]);
+
+    assert_eq!(
+        errors(&dir, None),
+        [
+            "`dir/1_empty` holds no `migration.sql`, which each directory of Prisma must have",
+            "the name of `dir/seed.sql` is not one of Prisma's migrations: \
+             it is not `<name>/migration.sql`",
+            "`dir/0_init/more.sql` lies in a subdirectory, where it would never run",
+            "`dir/0_init/old/migration.sql` lies in a subdirectory, where it would never run",
+        ]
+    );
+}
+
+#[test]
+fn sql_of_another_database_is_refused() {
+    let lock = "# Please do not edit\n\nprovider = \"mysql\"\n";
+    let dir = tree(&[("migration_lock.toml", lock), ("0_init/migration.sql", SQL)]);
+
+    assert_eq!(
+        errors(&dir, None),
+        ["dir/migration_lock.toml:3 is for the provider `mysql`, not for `postgresql`"]
+    );
+}
+
+#[test]
+fn an_empty_directory_is_told_even_if_nothing_else_is_wrong() {
+    let dir = tree(&[LOCK]);
+
+    assert_eq!(errors(&dir, Some(Format::Prisma)), ["directory `dir` holds no migration"]);
+}

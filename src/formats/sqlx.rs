@@ -1,0 +1,26 @@
+//! sqlx: `<version>_<description>.sql`, or the same with `.up.sql` and `.down.sql`, in the order of
+//! signed 64-bit numbers.
+
+use super::FormatError;
+use super::listing::Listing;
+use super::number::GREATEST_SIGNED;
+use super::pairs::{self, Rules};
+use crate::migration::Migration;
+
+const RULES: Rules = Rules {
+    tool: "sqlx",
+    expected: "<digits>_<description>.sql",
+    // `Migration::version` is an `i64`.
+    greatest: GREATEST_SIGNED,
+    simple_files: true,
+    // It counts only as the very first characters of the file.
+    no_transaction: Some("-- no-transaction"),
+};
+
+/// Makes a migration of each simple and each `.up.sql` file.
+pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+    pairs::migrations(listing, &RULES)
+}
+
+#[cfg(test)]
+mod tests;

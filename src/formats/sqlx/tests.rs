@@ -1,0 +1,59 @@
+//! Tests of the module above.
+
+use crate::formats::tests::{errors, names, path, tree};
+use crate::formats::{Format, read_dir};
+
+const SQL: &str = "SELECT 1";
+
+#[test]
+fn simple_and_reversible_files_are_ordered_by_number() {
+    let dir = tree(&[
+        ("10_c.up.sql", SQL),
+        ("10_c.down.sql", "DROP TABLE c"),
+        ("9223372036854775807_last.sql", SQL),
+        ("9_a_b.sql", SQL),
+        ("README.md", "-"),
+    ]);
+
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    let expected = [pair("9", "a b"), pair("10", "c"), pair("9223372036854775807", "last")];
+    assert_eq!(names(&dir, Some(Format::Sqlx)), expected);
+}
+
+#[test]
+fn the_transaction_is_switched_off_only_at_the_very_start() {
+    let boundaries = |text: &str| -> Vec<usize> {
+        let dir = tree(&[("1_a.sql", text)]);
+        let read = read_dir(path(&dir), Some(Format::Sqlx)).expect("the directory is good");
+        read.migrations[0].statements.iter().map(|statement| statement.boundary).collect()
+    };
+
+    assert_eq!(boundaries("-- no-transaction\nSELECT 1;\nSELECT 2;"), [0, 1]);
+    assert_eq!(boundaries("\n-- no-transaction\nSELECT 1;\nSELECT 2;"), [0, 0]);
+    assert_eq!(boundaries("-- sqlx:no-transaction\nSELECT 1;\nSELECT 2;"), [0, 0]);
+}
+
+#[test]
+fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+    let dir = tree(&[
+        ("1_a.sql", SQL),
+        ("1_a.up.sql", SQL),
+        ("2_b.down.sql", SQL),
+        ("9223372036854775808_c.sql", SQL),
+        ("notes.sql", SQL),
+        ("5.sql", SQL),
+    ]);
+
+    assert_eq!(
+        errors(&dir, Some(Format::Sqlx)),
+        [
+            "the name of `dir/5.sql` is not one of sqlx's migrations: \
+             it is not `<digits>_<description>.sql`",
+            "the version of `dir/9223372036854775808_c.sql` is greater than any that sqlx can hold",
+            "the name of `dir/notes.sql` is not one of sqlx's migrations: \
+             it is not `<digits>_<description>.sql`",
+            "`dir/2_b.down.sql` undoes a migration that is not there",
+            "`dir/1_a.sql` and `dir/1_a.up.sql` have the same version",
+        ]
+    );
+}

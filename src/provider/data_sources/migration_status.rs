@@ -1,0 +1,203 @@
+//! `dsql_migration_status`: what the ledger says of a set, beside the files if they are named.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::super::clusters::Clusters;
+use super::super::contract::DataSource;
+use super::super::diagnostics;
+use super::super::resources::migration_set::{DEFAULT_NAME, decode_source};
+use super::super::resources::run;
+use super::super::settings::cluster_attribute;
+use super::super::timeouts;
+use crate::database::{ListedJob, MigrationRecord, MigrationState, Watched};
+use crate::diagnostic::Diagnostic;
+use crate::migration::Migration;
+use crate::schema::{Attribute, Nesting, Schema};
+use crate::value::{Input, Object, Type, Value};
+
+/// The data source type.
+pub(in super::super) struct MigrationStatus {
+    clusters: Arc<Clusters>,
+}
+
+impl MigrationStatus {
+    pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
+        Self { clusters }
+    }
+}
+
+#[async_trait]
+impl DataSource for MigrationStatus {
+    fn type_name(&self) -> &'static str {
+        "dsql_migration_status"
+    }
+
+    fn schema(&self) -> Schema {
+        let versions = |name: &str, text: &str| {
+            Attribute::list_of(name, Type::String).computed().description(text)
+        };
+        let with_files = "Null without `dir` and `files`.";
+        let job = vec![
+            Attribute::string("id").computed().description("Name of the job."),
+            Attribute::string("type")
+                .computed()
+                .description("`INDEX_BUILD` or `VALIDATE_CONSTRAINT`."),
+            Attribute::string("status")
+                .computed()
+                .description("`submitted`, `processing`, `completed` or `failed`."),
+            Attribute::string("object")
+                .computed()
+                .description("The index or table that it works on; null once that is gone."),
+            Attribute::string("details").computed().description("DSQL's words about a failure."),
+        ];
+        Schema::new(vec![
+            Attribute::string("name")
+                .optional()
+                .description("Name of the set in the ledger. Default: `default`."),
+            Attribute::string("dir")
+                .optional()
+                .description("Directory with the migrations, to compare the ledger with."),
+            Attribute::map_of("files", Type::String)
+                .optional()
+                .description("Migrations as a map from name to SQL, instead of `dir`."),
+            Attribute::string("format")
+                .optional()
+                .description("Format of `dir`, as for `dsql_migration_set`."),
+            cluster_attribute(),
+            versions("applied", "Versions that are applied, in the order of the set."),
+            Attribute::map_of("failed", Type::String)
+                .computed()
+                .description("Versions whose last run failed: version to error."),
+            versions("running", "Versions that a run works on, or at which one was cut off."),
+            Attribute::string("latest_version").computed().description(
+                "Version of the last migration, in the order of the set, that is applied.",
+            ),
+            versions(
+                "pending",
+                &format!("Versions that have a file and are not applied. {with_files}"),
+            ),
+            versions(
+                "changed",
+                &format!("Versions whose file is not the one that was applied. {with_files}"),
+            ),
+            versions("missing", &format!("Applied versions that have no file. {with_files}")),
+            Attribute::bool("up_to_date").computed().description(
+                "Whether all files are applied as they are, and nothing else. Null without `dir` \
+                 and `files`.",
+            ),
+            Attribute::nested("jobs", Nesting::List, job).computed().description(
+                "Index builds and validations of the cluster, of all sets. Finished ones disappear \
+                 after about 30 minutes.",
+            ),
+        ])
+        .description(
+            "Reads what the ledger of an Aurora DSQL cluster says of a set of migrations, for \
+             checks, tests and outputs. It writes nothing.",
+        )
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        let Some(config) = Object::new(config) else { return Vec::new() };
+        let source = has_source(&config).then(|| decode_source(&config).err()).flatten();
+        source.into_iter().chain(run::check_cluster(&config).err()).collect()
+    }
+
+    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
+        let Some(object) = Object::new(config) else { return Ok(Value::Null) };
+        let files = if has_source(&object) {
+            match decode_source(&object).map_err(|error| vec![error])? {
+                Input::Known(source) => Some(source.read()?.0),
+                Input::Null | Input::Unknown => None,
+            }
+        } else {
+            None
+        };
+        let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
+        let place = super::place(&self.clusters, &object).map_err(|error| vec![error])?;
+        let nothing = Watched::Schemas(Vec::new());
+        let limit = timeouts::DEFAULT_READ;
+        let seen = run::look(&self.clusters, &place, name, &nothing, limit)
+            .await
+            .map_err(|error| vec![error])?;
+        let jobs = async { self.clusters.session(&place.target).await?.list_jobs().await };
+        let jobs = jobs.await.map_err(|error| {
+            vec![diagnostics::database_error(
+                &format!("reading the jobs of {}", place.target),
+                &error,
+            )]
+        })?;
+
+        let mut state = config.clone();
+        for (name, value) in of_ledger(&seen.migrations) {
+            state.set(name, value);
+        }
+        for (name, value) in of_files(files.as_deref(), &seen.migrations) {
+            state.set(name, value);
+        }
+        state.set("jobs", Value::list(jobs.iter().map(job)));
+        Ok(state)
+    }
+}
+
+fn has_source(config: &Object<'_>) -> bool {
+    !config.value("dir").is_null() || !config.value("files").is_null()
+}
+
+fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 4] {
+    let with = |state| records.iter().filter(move |record| record.state == state);
+    let version = |record: &MigrationRecord| record.version.0.clone();
+    let failed = with(MigrationState::Failed)
+        .map(|record| (version(record), record.error.clone().unwrap_or_default()));
+    [
+        ("applied", Value::list(with(MigrationState::Applied).map(version))),
+        ("failed", Value::map(failed)),
+        ("running", Value::list(with(MigrationState::Running).map(version))),
+        ("latest_version", with(MigrationState::Applied).last().map(version).into()),
+    ]
+}
+
+/// Compares files with the ledger; all is null without files.
+fn of_files(
+    files: Option<&[Migration]>,
+    records: &[MigrationRecord],
+) -> [(&'static str, Value); 4] {
+    let names = ["pending", "changed", "missing", "up_to_date"];
+    let Some(files) = files else { return names.map(|name| (name, Value::Null)) };
+    let records: BTreeMap<_, _> = records.iter().map(|record| (&record.version, record)).collect();
+    let is_applied = |record: &&MigrationRecord| record.state == MigrationState::Applied;
+    let (mut pending, mut changed) = (Vec::new(), Vec::new());
+    for file in files {
+        match records.get(&file.version).copied().filter(is_applied) {
+            None => pending.push(file.version.0.clone()),
+            Some(record) if record.checksum != file.checksum => {
+                changed.push(file.version.0.clone());
+            }
+            Some(_) => {}
+        }
+    }
+    let has_file = |record: &&&MigrationRecord| files.iter().any(|f| f.version == record.version);
+    let applied: Vec<_> = records.values().filter(|record| is_applied(record)).collect();
+    let missing: Vec<String> = applied
+        .iter()
+        .filter(|record| !has_file(record))
+        .map(|record| record.version.0.clone())
+        .collect();
+    // A migration that failed or runs is pending, or has no file and is of no account.
+    let up_to_date = pending.is_empty() && changed.is_empty() && missing.is_empty();
+    let values = [pending.into(), changed.into(), missing.into(), up_to_date.into()];
+    let mut values = values.into_iter();
+    names.map(|name| (name, values.next().unwrap_or(Value::Null)))
+}
+
+fn job(job: &ListedJob) -> Value {
+    Value::object([
+        ("id", job.id.0.as_str().into()),
+        ("type", job.kind.as_str().into()),
+        ("status", job.status.as_str().into()),
+        ("object", job.object.clone().into()),
+        ("details", job.details.clone().into()),
+    ])
+}

@@ -1,0 +1,92 @@
+//! `dsql_schema`: the live objects of database schemas.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::super::clusters::Clusters;
+use super::super::contract::DataSource;
+use super::super::resources::run;
+use super::super::settings::cluster_attribute;
+use super::super::timeouts;
+use crate::database::{Snapshot, Watched};
+use crate::diagnostic::Diagnostic;
+use crate::engine::drift;
+use crate::schema::{Attribute, Schema};
+use crate::value::{Input, Object, Type, Value};
+
+/// The data source type.
+pub(in super::super) struct SchemaDataSource {
+    clusters: Arc<Clusters>,
+}
+
+impl SchemaDataSource {
+    pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
+        Self { clusters }
+    }
+}
+
+#[async_trait]
+impl DataSource for SchemaDataSource {
+    fn type_name(&self) -> &'static str {
+        "dsql_schema"
+    }
+
+    fn schema(&self) -> Schema {
+        let names = |name: &str, text: &str| {
+            Attribute::list_of(name, Type::String).computed().description(text)
+        };
+        Schema::new(vec![
+            Attribute::set_of("schemas", Type::String)
+                .optional()
+                .description("Names of the database schemas. Default: `[\"public\"]`."),
+            cluster_attribute(),
+            Attribute::map_of("objects", Type::String).computed().description(
+                "All objects: kind and name (`column public.users.email`) to definition \
+                 (`text NOT NULL`). Column order, storage and statistics are left out.",
+            ),
+            names("tables", "Names of the tables, for example `public.users`."),
+            names("views", "Names of the views."),
+            Attribute::string("fingerprint").computed().description(
+                "SHA-256 of all objects. Equal schemas have equal ones, also on other clusters.",
+            ),
+        ])
+        .description(
+            "Reads the live objects of database schemas of an Aurora DSQL cluster, described so \
+             that equal schemas have equal descriptions. It writes nothing.",
+        )
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        let Some(config) = Object::new(config) else { return Vec::new() };
+        run::check_cluster(&config).err().into_iter().collect()
+    }
+
+    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
+        let Some(object) = Object::new(config) else { return Ok(Value::Null) };
+        let schemas: Vec<String> = match object.list("schemas") {
+            Input::Known(names) => {
+                names.iter().filter_map(|name| name.string().known().map(str::to_owned)).collect()
+            }
+            Input::Null | Input::Unknown => vec!["public".to_owned()],
+        };
+        let place = super::place(&self.clusters, &object).map_err(|error| vec![error])?;
+        let watched = Watched::Schemas(schemas);
+        // The name of a set does not matter for the live schema.
+        let seen = run::look(&self.clusters, &place, "", &watched, timeouts::DEFAULT_READ)
+            .await
+            .map_err(|error| vec![error])?;
+
+        let mut state = config.clone();
+        state.set("objects", Value::map(seen.live.objects()));
+        state.set("tables", Value::list(named(&seen.live, "table ")));
+        state.set("views", Value::list(named(&seen.live, "view ")));
+        state.set("fingerprint", drift::fingerprint(&seen.live));
+        Ok(state)
+    }
+}
+
+/// The names of all objects of a kind.
+fn named<'a>(live: &'a Snapshot, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    live.objects().filter_map(move |(object, _)| object.strip_prefix(kind))
+}

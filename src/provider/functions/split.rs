@@ -1,0 +1,111 @@
+//! `split`: the statements of a text.
+
+use super::super::contract::{Function, FunctionError, Parameter, Signature};
+use super::super::diagnostics;
+use super::text;
+use crate::sql::{self, Kind};
+use crate::value::{Number, Type, Value};
+
+/// The function.
+pub(in super::super) struct SplitFunction;
+
+impl Function for SplitFunction {
+    fn name(&self) -> &'static str {
+        "split"
+    }
+
+    fn signature(&self) -> Signature {
+        Signature {
+            summary: "Statements of an SQL text",
+            description: "Splits a text into its statements, as an apply would run them: at \
+                          semicolons that stand in no literal, comment, parenthesis or function \
+                          body. `BEGIN` and `COMMIT` only group and are left out. A text that is \
+                          not complete, and a statement that has no place in a migration, are \
+                          errors that name the line.",
+            parameters: vec![Parameter {
+                name: "sql",
+                ty: Type::String,
+                description: "The text, for example `file(\"0001_a.sql\")`.",
+            }],
+            returns: Type::list(statement()),
+            answer: "The statements in order: `sql` without the semicolon, `class` (`ddl`, \
+                     `async-index`, `validate`, `dml` or `grant`), `line`, counted from 1, and \
+                     `summary`, the statement in one line.",
+        }
+    }
+
+    fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError> {
+        let mut statements = Vec::new();
+        for piece in sql::pieces(text(arguments, 0)?, 1) {
+            let piece = piece.map_err(|error| diagnostics::text_error(&error).of_argument(0))?;
+            match sql::classify(piece.text) {
+                Kind::TransactionBegin | Kind::TransactionEnd => {}
+                Kind::Refused(refusal) => {
+                    return Err(diagnostics::refused(piece.line, &refusal).of_argument(0));
+                }
+                Kind::Run(class) => statements.push(Value::object([
+                    ("class", class.as_str().into()),
+                    ("line", Number::from(u64::try_from(piece.line).unwrap_or(u64::MAX)).into()),
+                    ("sql", piece.text.into()),
+                    ("summary", sql::summary(piece.text).into()),
+                ])),
+            }
+        }
+        Ok(Value::List(statements))
+    }
+}
+
+fn statement() -> Type {
+    Type::object([
+        ("class", Type::String),
+        ("line", Type::Number),
+        ("sql", Type::String),
+        ("summary", Type::String),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(sql: &str) -> Result<Value, FunctionError> {
+        SplitFunction.call(&[sql.into()])
+    }
+
+    #[test]
+    fn statements_come_with_class_line_and_summary() {
+        let found = split("BEGIN;\nCREATE TABLE a\n  (id int); -- ;\nCOMMIT; SELECT ';'");
+
+        let statement = |class: &str, line: u64, sql: &str, summary: &str| {
+            Value::object([
+                ("class", class.into()),
+                ("line", line.into()),
+                ("sql", sql.into()),
+                ("summary", summary.into()),
+            ])
+        };
+        assert_eq!(
+            found,
+            Ok(Value::List(vec![
+                statement("ddl", 2, "CREATE TABLE a\n  (id int)", "CREATE TABLE a (id int)"),
+                statement("dml", 4, "SELECT ';'", "SELECT ';'"),
+            ]))
+        );
+        assert_eq!(split("-- nothing"), Ok(Value::List(Vec::new())));
+    }
+
+    #[test]
+    fn what_is_broken_or_refused_is_an_error_of_the_argument_with_its_line() {
+        let error = split("SELECT 1;\nSELECT 'it").expect_err("it is broken");
+        assert_eq!(error.text, "Line 2: string literal is not terminated.");
+        assert_eq!(error.argument, Some(0));
+
+        let error = split("SELECT 1;\n\nROLLBACK;").expect_err("it is refused");
+        assert_eq!(
+            error.text,
+            "Line 3 holds ROLLBACK: a migration only goes forward, so there is nothing to go back \
+             to. Remove the statement."
+        );
+        assert_eq!(error.argument, Some(0));
+    }
+}

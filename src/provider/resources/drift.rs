@@ -1,0 +1,203 @@
+//! The arguments about drift, and how drift is shown.
+
+use std::collections::BTreeMap;
+
+use crate::database::Observation;
+use crate::diagnostic::Diagnostic;
+use crate::engine::drift::{self, Change};
+use crate::migration::{Checksum, Version};
+use crate::schema::Attribute;
+use crate::value::{Input, Object, Type, Value};
+
+use super::super::diagnostics;
+
+/// What a configuration says about drift.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Watch {
+    /// The schemas whose objects are compared.
+    pub(super) schemas: Vec<String>,
+    on_drift: OnDrift,
+    accepted: Option<String>,
+}
+
+/// What a plan does about drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnDrift {
+    /// Shows it, and is not empty.
+    Plan,
+    /// Fails.
+    Error,
+    /// Nothing.
+    Ignore,
+}
+
+/// What was found in the watched schemas.
+pub(super) struct Found {
+    /// What is drift, apart from what is accepted.
+    pub(super) changes: Vec<Change>,
+    /// Whether the recorded schema must be replaced, because the configuration accepts the live
+    /// one.
+    pub(super) to_accept: bool,
+    /// The fingerprint of the live schemas.
+    pub(super) fingerprint: String,
+}
+
+/// The arguments.
+pub(super) fn arguments() -> Vec<Attribute> {
+    vec![
+        Attribute::set_of("drift_schemas", Type::String).optional().description(
+            "Database schemas whose objects are compared with what migrations left. Default: \
+             `[\"public\"]`; `[]` compares nothing.",
+        ),
+        Attribute::string("on_drift").optional().description(
+            "What a plan does about changes that no migration made: `plan` (default) shows an \
+             update and a warning, `error` fails, `ignore` only fills `drift`.",
+        ),
+        Attribute::string("accept_drift").optional().description(
+            "A `schema_fingerprint`: if the schemas still have it, the next apply records them as \
+             they are, and what differs is no drift any more.",
+        ),
+        Attribute::map_of("accept_checksums", Type::String).optional().description(
+            "Edited files that may stay as they are: version to the checksum that the file has \
+             now. The file is not run again.",
+        ),
+    ]
+}
+
+/// What the provider fills in.
+pub(super) fn computed() -> Vec<Attribute> {
+    vec![
+        Attribute::list_of("drift", Type::String).computed().description(
+            "Changes in `drift_schemas` that no migration made, and indexes and constraints that \
+             are not valid there, in words. While there are any, every plan shows an update, and \
+             `terraform plan -detailed-exitcode` ends with 2, unless `on_drift` says otherwise.",
+        ),
+        Attribute::string("schema_fingerprint").computed().description(
+            "SHA-256 of the schemas in `drift_schemas`. Equal schemas have equal ones.",
+        ),
+    ]
+}
+
+impl Watch {
+    /// Reads the arguments; unknown if a part of them is unknown.
+    pub(super) fn decode(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
+        let schemas = match config.list("drift_schemas") {
+            Input::Null => Some(vec!["public".to_owned()]),
+            Input::Unknown => None,
+            Input::Known(names) => names
+                .iter()
+                .map(|name| match name.string() {
+                    Input::Known("") | Input::Null => {
+                        Err(invalid("drift_schemas", "A name in it is empty."))
+                    }
+                    Input::Known(name) => Ok(Some(name.to_owned())),
+                    Input::Unknown => Ok(None),
+                })
+                .collect::<Result<Option<Vec<_>>, _>>()?,
+        };
+        let on_drift = match config.string("on_drift") {
+            Input::Null | Input::Known("plan") => Some(OnDrift::Plan),
+            Input::Known("error") => Some(OnDrift::Error),
+            Input::Known("ignore") => Some(OnDrift::Ignore),
+            Input::Known(other) => {
+                let words = format!("It must be plan, error or ignore, but it is {other:?}.");
+                return Err(invalid("on_drift", &words));
+            }
+            Input::Unknown => None,
+        };
+        let accepted = match config.string("accept_drift") {
+            Input::Null => Some(None),
+            Input::Known(text) if is_digest(text) => Some(Some(text.to_owned())),
+            Input::Known(_) => {
+                return Err(invalid(
+                    "accept_drift",
+                    "It must be a schema_fingerprint: sha256: and 64 hexadecimal digits. The \
+                     warning about the drift shows it.",
+                ));
+            }
+            Input::Unknown => None,
+        };
+        Ok(match (schemas, on_drift, accepted) {
+            (Some(schemas), Some(on_drift), Some(accepted)) => {
+                Input::Known(Self { schemas, on_drift, accepted })
+            }
+            _ => Input::Unknown,
+        })
+    }
+
+    /// Compares the recorded with the live schemas.
+    pub(super) fn find(&self, seen: &Observation) -> Found {
+        let changes = drift::changes(&seen.recorded, &seen.live, &self.schemas);
+        let fingerprint = drift::fingerprint(&seen.live.within(&self.schemas));
+        if self.accepted.as_ref() != Some(&fingerprint) {
+            return Found { changes, to_accept: false, fingerprint };
+        }
+        // What the snapshot says already needs no new one, though it may not be valid.
+        let to_accept = seen.ledger_exists
+            && seen.recorded.within(&self.schemas) != seen.live.within(&self.schemas);
+        Found { changes: Vec::new(), to_accept, fingerprint }
+    }
+
+    /// Whether drift makes a plan an update.
+    pub(super) fn plans(&self, found: &Found) -> bool {
+        found.to_accept || self.on_drift == OnDrift::Plan && !found.changes.is_empty()
+    }
+
+    /// What a plan says about the drift that it found.
+    pub(super) fn say(&self, found: &Found) -> Option<Diagnostic> {
+        match self.on_drift {
+            _ if found.changes.is_empty() => None,
+            OnDrift::Ignore => None,
+            OnDrift::Plan => Some(diagnostics::drift_warning(&found.changes, &found.fingerprint)),
+            OnDrift::Error => Some(diagnostics::drift_error(&found.changes, &found.fingerprint)),
+        }
+    }
+}
+
+impl Found {
+    /// The computed attributes.
+    pub(super) fn shown(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("drift", Value::list(self.changes.iter().map(ToString::to_string))),
+            ("schema_fingerprint", self.fingerprint.as_str().into()),
+        ]
+    }
+}
+
+/// The edited files that may stay: version to checksum. Unknown if a part of it is unknown.
+pub(super) fn accepted_checksums(
+    config: &Object<'_>,
+) -> Result<Input<BTreeMap<Version, Checksum>>, Diagnostic> {
+    let entries = match config.map("accept_checksums") {
+        Input::Null => return Ok(Input::Known(BTreeMap::new())),
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Known(entries) => entries,
+    };
+    let mut accepted = BTreeMap::new();
+    for (version, checksum) in entries {
+        match checksum.string() {
+            Input::Known(text) if is_digest(text) => {
+                accepted.insert(Version(version.clone()), Checksum(text.to_owned()));
+            }
+            Input::Unknown => return Ok(Input::Unknown),
+            Input::Known(_) | Input::Null => {
+                let words = format!(
+                    "The entry {version:?} must be a checksum: sha256: and 64 hexadecimal digits. \
+                     The error about the changed file shows it."
+                );
+                return Err(invalid("accept_checksums", &words));
+            }
+        }
+    }
+    Ok(Input::Known(accepted))
+}
+
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}
+
+fn invalid(attribute: &str, words: &str) -> Diagnostic {
+    Diagnostic::error(format!("Invalid {attribute}")).detail(words).at(attribute)
+}

@@ -1,0 +1,134 @@
+//! What checks, tests, outputs and modules read.
+
+use std::fs;
+use std::path::Path;
+
+use crate::world::{World, on_each_terraform};
+
+/// A file of the examples, as it stands in the documentation.
+fn example(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data-sources");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// Values of outputs in the state, as JSON.
+fn output(world: &World, name: &str) -> serde_json::Value {
+    let shown = world.command(&["output", "-json", name]).output().unwrap();
+    serde_json::from_slice(&shown.stdout).unwrap()
+}
+
+#[test]
+fn the_status_of_a_set_tells_what_is_applied_pending_changed_missing_and_failed() {
+    on_each_terraform(|world| {
+        let status = r#"
+data "dsql_migration_status" "app" {
+  dir = "migrations"
+}
+
+output "status" {
+  value = data.dsql_migration_status.app
+}
+"#;
+        world.configure(status);
+        world.write("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("migrations/0002_b.sql", "CREATE INDEX ASYNC a_id ON a (id);");
+        // No ledger yet, and none is made.
+        world.apply().ends_with(0);
+        world.assert_untouched();
+        let before = output(world, "status");
+        assert_eq!(before["applied"], serde_json::json!([]));
+        assert_eq!(before["pending"], serde_json::json!(["0001", "0002"]));
+        assert_eq!(before["up_to_date"], false);
+        assert_eq!(before["latest_version"], serde_json::Value::Null);
+
+        let set = "resource \"dsql_migration_set\" \"app\" {\n  dir = \"migrations\"\n}\n";
+        world.configure(set);
+        world.apply().ends_with(0);
+        world.write("migrations/0001_a.sql", "CREATE TABLE a (id bigint PRIMARY KEY);");
+        fs::rename(world.path("migrations/0002_b.sql"), world.path("migrations/0003_c.sql"))
+            .unwrap();
+        world.configure(status);
+        world.run(&["state", "rm", "dsql_migration_set.app"]).ends_with(0);
+        world.apply().ends_with(0);
+        let after = output(world, "status");
+        assert_eq!(after["applied"], serde_json::json!(["0001", "0002"]));
+        assert_eq!(after["changed"], serde_json::json!(["0001"]));
+        assert_eq!(after["missing"], serde_json::json!(["0002"]));
+        assert_eq!(after["pending"], serde_json::json!(["0003"]));
+        assert_eq!(after["up_to_date"], false);
+        assert_eq!(after["latest_version"], "0002");
+        assert_eq!(after["jobs"][0]["type"], "INDEX_BUILD");
+        assert_eq!(after["jobs"][0]["status"], "completed");
+        assert_eq!(after["jobs"][0]["object"], "public.a_id");
+    });
+}
+
+#[test]
+fn a_failed_migration_shows_its_error_and_without_files_nothing_is_compared() {
+    on_each_terraform(|world| {
+        world.configure(
+            "resource \"dsql_migration_set\" \"app\" {\n  name = \"app\"\n  files = { \"1_a.sql\" = \"INSERT INTO nowhere VALUES (1)\" }\n}\n",
+        );
+        world.apply().ends_with(1);
+        world.configure(
+            "data \"dsql_migration_status\" \"app\" {\n  name = \"app\"\n}\n\noutput \"status\" {\n  value = data.dsql_migration_status.app\n}\n",
+        );
+        world.apply().ends_with(0);
+        let status = output(world, "status");
+        let error = status["failed"]["1"].as_str().unwrap();
+        assert!(error.contains("relation \"nowhere\" does not exist"), "{error}");
+        assert_eq!(status["applied"], serde_json::json!([]));
+        assert_eq!(status["pending"], serde_json::Value::Null);
+        assert_eq!(status["up_to_date"], serde_json::Value::Null);
+    });
+}
+
+#[test]
+fn the_examples_check_and_test_a_directory() {
+    on_each_terraform(|world| {
+        world.configure(&example("dsql_migration_status/data-source.tf"));
+        world.write("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world
+            .write("migrations.tftest.hcl", example("dsql_migration_status/migrations.tftest.hcl"));
+        world
+            .run(&["test", "-no-color"])
+            .ends_with(0)
+            .says("run \"all_migrations_are_applied\"... pass");
+        assert_eq!(world.tables(), "a");
+
+        world.apply().ends_with(0).does_not_say("Check block assertion failed");
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(output(world, "latest_version"), "0001");
+    });
+}
+
+#[test]
+fn the_live_schema_can_be_checked_and_shown() {
+    on_each_terraform(|world| {
+        world.configure(&example("dsql_schema/data-source.tf"));
+        world.each(&[
+            "CREATE TABLE users (id int PRIMARY KEY)",
+            "CREATE VIEW ids AS SELECT id FROM users",
+        ]);
+        world.apply().ends_with(0).says("Check block assertion failed").says("has no column email");
+        world.sql("ALTER TABLE users ADD COLUMN email text");
+        world.apply().ends_with(0).does_not_say("Check block assertion failed");
+        assert_eq!(output(world, "tables"), serde_json::json!(["public.users"]));
+    });
+}
+
+#[test]
+fn a_data_source_says_what_is_wrong_with_its_arguments_and_its_cluster() {
+    on_each_terraform(|world| {
+        world.configure("data \"dsql_migration_status\" \"app\" {\n  dir = \"nowhere\"\n}\n");
+        world.plan().ends_with(1).says("Migration directory does not exist");
+        world.configure_with_provider(
+            "provider \"dsql\" {\n  endpoint = \"gone.invalid\"\n}\n\ndata \"dsql_schema\" \"app\" {}\n",
+        );
+        world.plan().ends_with(1).says("Name of the cluster cannot be resolved");
+        world.configure_with_provider(
+            "resource \"terraform_data\" \"cluster\" {\n  input = \"localhost\"\n}\n\nprovider \"dsql\" {\n  endpoint = terraform_data.cluster.output\n}\n\ndata \"dsql_schema\" \"app\" {}\n",
+        );
+        world.plan().ends_with(1).says("Cluster is not known yet").says("depends_on");
+    });
+}

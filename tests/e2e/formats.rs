@@ -1,0 +1,134 @@
+//! Directories of other tools: planned, applied, and then nothing is left to do.
+//!
+//! The directories are those of `src/formats/fixtures`, whose statements the unit tests compare
+//! one by one. Each has tables of its own, so all of them go into one cluster.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::world::{World, on_each_terraform};
+
+/// Fixture, the argument `format` where `auto` must ask, the format that is read, and the version
+/// that is applied last.
+const SETS: &[(&str, Option<&str>, &str, &str)] = &[
+    ("plain", None, "plain", "10"),
+    ("drizzle", None, "drizzle", "0001_first_rows"),
+    ("drizzle_v1", None, "drizzle", "20260301080000_first_note"),
+    ("flyway", None, "flyway", "10"),
+    ("atlas", None, "atlas", "20260103120000"),
+    ("sqlx", None, "sqlx", "20260102120000"),
+    ("goose", None, "goose", "20260101120000"),
+    ("dbmate", None, "dbmate", "20260102120000"),
+    ("golang_migrate", Some("golang-migrate"), "golang-migrate", "000002"),
+    ("prisma", None, "prisma", "20260101120000_title_index"),
+    ("refinery", Some("refinery"), "refinery", "3"),
+];
+
+fn copy(world: &World, from: &Path, to: &str) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = format!("{to}/{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            copy(world, &entry.path(), &to);
+        } else {
+            world.write(&to, fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+fn configure(world: &World) {
+    let mut resources = String::new();
+    for (name, format, ..) in SETS {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/formats/fixtures").join(name);
+        copy(world, &from.join("migrations"), name);
+        let format = format.map(|format| format!("  format = \"{format}\"\n")).unwrap_or_default();
+        writeln!(
+            resources,
+            "resource \"dsql_migration_set\" \"{name}\" {{\n  name = \"{name}\"\n  dir = \"{name}\"\n{format}}}"
+        )
+        .unwrap();
+    }
+    world.configure(&resources);
+}
+
+#[test]
+fn a_directory_of_each_tool_is_applied_once_and_then_nothing_is_left_to_do() {
+    on_each_terraform(|world| {
+        configure(world);
+
+        world
+            .plan()
+            .ends_with(2)
+            .says("Plan: 11 to add, 0 to change, 0 to destroy.")
+            .says("+ detected_format = \"goose\"");
+        world.assert_untouched();
+        world.apply().ends_with(0).says("11 added, 0 changed, 0 destroyed");
+        world.plan().ends_with(0).says("No changes.");
+
+        for (name, _, format, latest) in SETS {
+            let state = world.state(&format!("dsql_migration_set.{name}"));
+            assert_eq!(state["detected_format"], *format, "{name}");
+            assert_eq!(state["latest_version"], *latest, "{name}");
+        }
+        assert_eq!(
+            world.tables(),
+            "atlas_tasks dbmate_pets drizzle_users drizzle_v1_notes flyway_books \
+             golang_migrate_cars goose_tracks plain_accounts prisma_posts refinery_plants \
+             sqlx_orders"
+        );
+        // Nothing that undoes a migration has run.
+        assert_eq!((world.times_run("DROP"), world.times_run("DELETE FROM public")), (0, 0));
+        let rows = |table: &str| {
+            world.sql(&format!("SELECT count(*)::text FROM {table}"))[0][0].clone().unwrap()
+        };
+        for (table, count) in [
+            ("goose_tracks", "3"),
+            ("dbmate_pets", "2"),
+            ("flyway_books", "2"),
+            ("atlas_tasks", "2"),
+        ] {
+            assert_eq!(rows(table), count, "{table}");
+        }
+    });
+}
+
+#[test]
+fn a_directory_that_must_not_run_is_refused_with_its_place() {
+    on_each_terraform(|world| {
+        let refused = |dir: &str| {
+            world.configure(&format!(
+                "resource \"dsql_migration_set\" \"app\" {{\n  dir = \"{dir}\"\n}}\n"
+            ));
+            world.plan().ends_with(1).says("12: dir = ")
+        };
+
+        world.write("pairs/1_a.up.sql", "SELECT 1");
+        world.write("pairs/1_a.down.sql", "SELECT 1");
+        refused("pairs")
+            .says("Format of the migration directory is not clear")
+            .says("may be a directory of golang-migrate or of sqlx")
+            .says("Set `format`");
+
+        world.write("sums/1_a.sql", "SELECT 1");
+        world.write("sums/atlas.sum", "h1:AAAA\n1_a.sql h1:AAAA\n");
+        refused("sums")
+            .says("atlas.sum does not fit the directory")
+            .says("sums/atlas.sum:2")
+            .says("`1_a.sql` was changed");
+
+        world.write("env/1_a.sql", "-- +goose Up\n-- +goose ENVSUB ON\nSELECT '${HOME}';\n");
+        refused("env").says("Migration is a template").says("env/1_a.sql:2");
+
+        world.write("views/V1__a.sql", "SELECT 1");
+        world.write("views/R__views.sql", "SELECT 1");
+        refused("views")
+            .says("Repeatable migrations are not supported yet")
+            .says("views/R__views.sql");
+
+        world.write("code/00001_a.sql", "-- +goose Up\nSELECT 1;\n");
+        world.write("code/00002_b.go", "package migrations\n");
+        refused("code").says("Migration is not SQL").says("code/00002_b.go");
+        world.assert_untouched();
+    });
+}
