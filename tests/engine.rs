@@ -2,8 +2,19 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{FILES, cluster, lines, migrations, observe, rows, run, session};
-use terraform_provider_dsql::engine::{ApplyError, Failure, drift};
+use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
+use terraform_provider_dsql::database::lease::LEASE_LENGTH;
+use terraform_provider_dsql::database::{
+    Claim, Group, Lease, LedgerSchema, Place, Session, Watched,
+};
+use terraform_provider_dsql::engine::{
+    ApplyError, Budget, Cluster as _, Failure, SetOnCluster, apply, drift, plan,
+};
+use terraform_provider_dsql::migration::Migration;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_run_brings_every_class_of_statement_to_its_end() {
@@ -106,5 +117,205 @@ async fn a_refused_statement_leaves_what_stands_before_it_and_the_next_run_goes_
         rows(&mut session, "DROP TABLE u").await;
         rows(&mut session, "DELETE FROM dsql_migrations.statement").await;
         rows(&mut session, "DELETE FROM dsql_migrations.migration").await;
+    }
+}
+
+#[tokio::test]
+async fn two_runs_at_once_apply_everything_once() {
+    let cluster = cluster().await;
+    let (mut one, mut two) = (session(&cluster).await, session(&cluster).await);
+    let files = migrations(FILES);
+    let (first, second) = tokio::join!(run(&mut one, &files), run(&mut two, &files));
+    for (_, result) in [first, second] {
+        result.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+    for statement in files.iter().flat_map(|file| &file.statements) {
+        let effects = cluster
+            .statements()
+            .iter()
+            .filter(|logged| {
+                logged.sql == statement.text && logged.outcome == Some(Outcome::Committed)
+            })
+            .count();
+        assert_eq!(effects, 1, "{}", statement.text);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_keeps_others_out_until_it_ends_and_a_new_owner_shuts_the_old_one_out() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    run(&mut session, &[]).await.1.unwrap();
+    let ledger = LedgerSchema::new("dsql_migrations");
+    let mut mine = Lease::new("process 1 on build7", Duration::from_secs(1000));
+    let other = Lease::new("process 2", Duration::from_secs(1000));
+    let claim = session.claim(&ledger, "s", &mine, "{}").await.unwrap();
+    assert!(matches!(claim, Claim::Granted { .. }), "{claim:?}");
+    let again = session.claim(&ledger, "s", &mine, "{\"x\": {}}").await.unwrap();
+    assert!(
+        matches!(&again, Claim::Granted { drift, .. } if drift == "{}"),
+        "the first note stays"
+    );
+
+    let Claim::Held(holder) = session.claim(&ledger, "s", &other, "{}").await.unwrap() else {
+        panic!("the lease is held")
+    };
+    assert_eq!(holder.who, "admin, process 1 on build7");
+    assert!(holder.until.ends_with('Z') && holder.remaining.as_secs() > 900, "{holder:?}");
+
+    // What is left of an old connection has the old name.
+    let zombie = mine.clone();
+    assert!(session.take_over(&ledger, "s", &mut mine).await.unwrap());
+    let renewal = [Group::Rows { statements: Vec::new(), writes: Vec::new() }];
+    let fenced = session.run_groups(&ledger, "s", &zombie, &renewal).await.unwrap_err();
+    assert_eq!(fenced.place, Place::LeaseLost);
+    session.run_groups(&ledger, "s", &mine, &renewal).await.unwrap();
+
+    // A dead holder's lease ends by the server's clock.
+    let dead = "UPDATE dsql_migrations.lease SET expires_at = now() - interval '1 second'";
+    rows(&mut session, dead).await;
+    let claim = session.claim(&ledger, "s", &other, "{}").await.unwrap();
+    assert!(matches!(claim, Claim::Granted { .. }), "{claim:?}");
+    assert!(!session.take_over(&ledger, "s", &mut mine).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_strings_of_transactions_is_sent_one_at_a_time() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let refused = Fault::Error {
+        code: "0A000".into(),
+        message: "multiple ddl statements not supported in a transaction".into(),
+    };
+    cluster.inject(Matcher::containing("CREATE TABLE orders"), refused);
+    let (report, result) = run(&mut session, &migrations(FILES)).await;
+    result.unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!(report.applied.len(), 4);
+    assert_eq!(cluster.fired_faults().len(), 1);
+
+    // From then on each transaction is a message of its own.
+    let waits = session.waits();
+    let files = [FILES, &[("0005_x.sql", "CREATE TABLE x (a int); CREATE TABLE y (a int)")]];
+    run(&mut session, &migrations(&files.concat())).await.1.unwrap();
+    // Look, claim, five transactions, look, record.
+    assert_eq!(session.waits() - waits, 1 + 1 + 5 + 1 + 1);
+}
+
+const UNIQUE: &[(&str, &str)] = &[
+    (
+        "1_t.sql",
+        "CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (1, 'x'), (2, NULL)",
+    ),
+    ("2_i.sql", "CREATE UNIQUE INDEX ASYNC t_ab ON t (a, lower(b))"),
+];
+
+#[tokio::test]
+async fn a_unique_index_that_cannot_be_built_names_the_duplicates_and_is_built_once_they_are_gone()
+{
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let files = migrations(UNIQUE);
+    let Err(ApplyError::Stopped { source, .. }) = run(&mut session, &files).await.1 else {
+        panic!("there are duplicates")
+    };
+    let Failure::JobFailed { details, dropped, duplicates, job } = source.failure else {
+        panic!("{source:?}")
+    };
+    assert!(details.unwrap().contains("duplicate"), "DSQL's words");
+    assert_eq!(dropped.as_deref(), Some("t_ab"));
+    assert_eq!(duplicates, ["a = 1, lower(b) = x (2 rows)"]);
+    assert!(job.is_some());
+    let indexes = "SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass";
+    assert_eq!(lines(&mut session, indexes).await, ["0"]);
+
+    rows(&mut session, "UPDATE t SET a = 3 WHERE ctid = (SELECT min(ctid) FROM t)").await;
+    run(&mut session, &files).await.1.unwrap();
+    assert_eq!(lines(&mut session, indexes).await, ["1"]);
+}
+
+/// A run whose budget ends while its job is held.
+async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Migration]) {
+    cluster.hold_jobs().await.expect("a cluster that runs");
+    let stop = CancellationToken::new();
+    let budget = Budget::new(Duration::from_secs(120), stop.clone());
+    let ledger = LedgerSchema::new("dsql_migrations");
+    let mut set = SetOnCluster {
+        session,
+        ledger: &ledger,
+        set: "default",
+        watched: &Watched::All,
+        lease: Lease::new("cut off", LEASE_LENGTH),
+    };
+    let seen = set.observe().await.expect("an answer");
+    let plan = plan(files, &seen.migrations).expect("a plan");
+    let is_waiting = async {
+        let is_look = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
+        while !cluster.statements().iter().any(is_look) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stop.cancel();
+    };
+    let ((_, result), ()) =
+        tokio::join!(Box::pin(apply(&mut set, &plan, &seen, &[], &budget)), is_waiting);
+    let Err(ApplyError::Stopped { source, .. }) = result else { panic!("{result:?}") };
+    assert!(matches!(source.failure, Failure::Stopped(_)), "{source:?}");
+}
+
+async fn ended_jobs(cluster: &Cluster) {
+    cluster.release_jobs().await.expect("a cluster that runs");
+    let is_running =
+        |job: &dsql_local::Job| job.status == "submitted" || job.status == "processing";
+    while cluster.jobs().await.expect("a cluster that runs").iter().any(is_running) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn builds(cluster: &Cluster) -> usize {
+    let is_build = |logged: &&LoggedStatement| logged.sql.starts_with("CREATE UNIQUE INDEX");
+    cluster.statements().iter().filter(is_build).count()
+}
+
+#[tokio::test]
+async fn a_build_that_ended_while_nobody_looked_is_done_though_its_job_is_purged() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let files = migrations(&[
+        ("1_t.sql", "CREATE TABLE t (a int)"),
+        ("2_i.sql", "CREATE UNIQUE INDEX ASYNC t_a ON t (a)"),
+    ]);
+    cut_off_at_the_job(&cluster, &mut session, &files).await;
+    ended_jobs(&cluster).await;
+    cluster.purge_jobs().await.expect("a cluster that runs");
+
+    run(&mut session, &files).await.1.unwrap();
+    assert_eq!(builds(&cluster), 1, "it is not built again");
+    let seen = observe(&mut session).await;
+    assert_eq!(
+        drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]),
+        [],
+        "it became valid after the run"
+    );
+}
+
+#[tokio::test]
+async fn a_build_that_failed_while_nobody_looked_is_dropped_and_built_again() {
+    for purged in [false, true] {
+        let cluster = cluster().await;
+        let mut session = session(&cluster).await;
+        let files = migrations(&[
+            ("1_t.sql", "CREATE TABLE t (a int)"),
+            ("2_i.sql", "CREATE UNIQUE INDEX ASYNC t_a ON t (a)"),
+        ]);
+        cluster.fail_job("public.t_a", "the storage is full").await.expect("a cluster that runs");
+        cut_off_at_the_job(&cluster, &mut session, &files).await;
+        ended_jobs(&cluster).await;
+        if purged {
+            cluster.purge_jobs().await.expect("a cluster that runs");
+        }
+
+        run(&mut session, &files).await.1.unwrap();
+        assert_eq!(builds(&cluster), 2, "purged: {purged}");
+        let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass";
+        assert_eq!(lines(&mut session, valid).await, ["t"]);
     }
 }

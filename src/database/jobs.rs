@@ -29,6 +29,8 @@ pub enum JobQuestion {
         /// The constraint.
         constraint: String,
     },
+    /// A job of a statement that does not say what it builds: only its id leads to its end.
+    Other(JobId),
 }
 
 /// How far a job has come.
@@ -169,6 +171,11 @@ fn question_sql(question: &JobQuestion) -> String {
                 id(job)
             )
         }
+        JobQuestion::Other(job) => format!(
+            "SELECT j.status = 'completed', NULL, j.job_id, j.status, j.details
+               FROM (SELECT {} AS id) target LEFT JOIN sys.jobs j ON j.job_id = target.id",
+            literal(&job.0)
+        ),
         // A job for a validation names only the table, so without an id the youngest has to do.
         JobQuestion::Constraint { job, table, constraint } => format!(
             "SELECT k.convalidated, NULL, j.job_id, j.status, j.details

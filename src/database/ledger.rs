@@ -210,7 +210,9 @@ impl Session {
             match self.run_script(&script[done..]).await {
                 Ok(_) => return Ok(()),
                 Err(Stopped { error, .. })
-                    if error.outcome() == Outcome::NotApplied || attempt == ATTEMPTS =>
+                    if attempt == ATTEMPTS
+                        || (error.outcome() == Outcome::NotApplied
+                            && !is_made_by_other(&error)) =>
                 {
                     return Err(error);
                 }
@@ -225,6 +227,11 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// `IF NOT EXISTS` looks before it creates; two runs that both look first meet in a catalog's index.
+fn is_made_by_other(error: &Error) -> bool {
+    matches!(error.code(), Some("23505" | "42P06" | "42P07" | "42710"))
 }
 
 fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {

@@ -22,7 +22,7 @@ impl<C: Cluster> Run<'_, '_, C> {
     /// and a practitioner may interrupt.
     pub(super) async fn await_jobs(&mut self) -> Result<(), ApplyError> {
         self.record_jobs().await?;
-        let mut interval = Duration::from_millis(50);
+        let mut interval = Duration::from_millis(10);
         let mut renewed = Instant::now();
         loop {
             let waiting = self.questions();
@@ -129,10 +129,11 @@ impl<C: Cluster> Run<'_, '_, C> {
     /// started is then built again; one that it has is an error.
     async fn failed(&mut self, (place, number): Where, job: Job) -> Result<(), ApplyError> {
         let migration = self.open[place].migration;
+        // Once: what stands in the way of `IF NOT EXISTS` may be no index at all.
         let found = matches!(
             self.open[place].states.get(&number),
             Some(State::Building(Building { found: true, .. }))
-        );
+        ) && self.open[place].rebuilt.insert(number);
         let target = sql::job_target(&migration.statements[number - 1].text);
         let unique = matches!(target, Some(JobTarget::Index { unique: true, .. }));
         let mut duplicates = Vec::new();
@@ -178,15 +179,17 @@ impl<C: Cluster> Run<'_, '_, C> {
     }
 }
 
+/// What to ask about a job; nothing where neither its id nor what it builds is known.
 fn question(progress: &Progress<'_>, number: usize, building: &Building) -> Option<JobQuestion> {
     let job = building.job.clone();
-    match sql::job_target(&progress.migration.statements[number - 1].text)? {
-        JobTarget::Index { index, .. } => {
+    match sql::job_target(&progress.migration.statements[number - 1].text) {
+        Some(JobTarget::Index { index, .. }) => {
             let index = building.index.clone().or_else(|| index.map(|index| index.to_string()));
             Some(JobQuestion::Index { job, index })
         }
-        JobTarget::Constraint { table, constraint } => {
+        Some(JobTarget::Constraint { table, constraint }) => {
             Some(JobQuestion::Constraint { job, table, constraint })
         }
+        None => job.map(JobQuestion::Other),
     }
 }

@@ -236,8 +236,15 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         for place in 0..self.open.len() {
             let version = &self.open[place].migration.version;
             match seen.migrations.iter().find(|record| record.version == *version) {
-                Some(record) => self.settle(place, record).await?,
-                None => self.open[place].states.clear(),
+                Some(record) => {
+                    // What this run has begun, whether it heard of it or not.
+                    self.open[place].begun = record.state != MigrationState::Failed;
+                    self.settle(place, record).await?;
+                }
+                None => {
+                    self.open[place].begun = false;
+                    self.open[place].states.clear();
+                }
             }
         }
         Ok(())
@@ -325,7 +332,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         let mut writes = Vec::new();
         let is_intended =
             matches!(self.open[place].states.get(&number), Some(State::Intended { .. }));
-        if is_intended && matches!(failure, Failure::Refused(_) | Failure::Stopped(_)) {
+        if is_intended && matches!(failure, Failure::Refused(_)) {
             // Certainly not applied: it may be mended, and the next run need not ask. If this
             // write is lost, the next run asks the catalog.
             writes.push(Write::Withdraw { version, number });

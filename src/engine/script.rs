@@ -53,6 +53,8 @@ pub(super) struct Progress<'a> {
     pub(super) states: BTreeMap<usize, State>,
     /// Statements that may have been applied although a run did not hear of it.
     pub(super) uncertain: BTreeSet<usize>,
+    /// Statements whose failed builds this run has taken away once.
+    pub(super) rebuilt: BTreeSet<usize>,
 }
 
 /// What a committed group has brought.
@@ -104,6 +106,7 @@ impl<'a> Progress<'a> {
             ended: false,
             states: BTreeMap::new(),
             uncertain: BTreeSet::new(),
+            rebuilt: BTreeSet::new(),
         }
     }
 
@@ -135,7 +138,9 @@ impl<'a> Progress<'a> {
             Gain::Sent(number) => {
                 // An index that existed already (`IF NOT EXISTS`) gives no job, but may be one
                 // that is not valid: so it is looked at like one that is being built.
-                let state = if is_async(self.migration, number) {
+                let text = &self.migration.statements[number - 1].text;
+                let builds = job.is_some() || sql::job_target(text).is_some();
+                let state = if builds && is_async(self.migration, number) {
                     State::Building(Building {
                         job: job.cloned(),
                         index: None,
@@ -157,6 +162,9 @@ fn is_async(migration: &Migration, number: usize) -> bool {
 
 /// The rest of a migration. `running` is what the jobs of the whole run build.
 pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Script<'a> {
+    if progress.ended {
+        return Script { groups: Vec::new(), blocked: false };
+    }
     let mut builder =
         Builder { progress, groups: Vec::new(), writes: Vec::new(), gains: Vec::new() };
     let mut running = running.to_vec();
@@ -201,7 +209,7 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Scri
         }
         number += 1;
     }
-    if !blocked && !building && !progress.ended {
+    if !blocked && !building {
         let version = &progress.migration.version;
         builder.push(Write::End { version, failure: None }, Some(Gain::Ended));
     }

@@ -490,6 +490,8 @@ fn sentence(clause: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::{Holder, JobId};
+    use crate::migration::Origin;
 
     #[test]
     fn a_clause_becomes_a_sentence_but_a_path_keeps_its_case() {
@@ -510,5 +512,88 @@ mod tests {
         };
         assert!(login_advice(&refused(Some("Signature expired: x")), "admin").contains("expired"));
         assert!(login_advice(&refused(None), "app").contains("dsql:DbConnect on"));
+    }
+
+    fn stopped(failure: Failure) -> Diagnostic {
+        let ledger = LedgerSchema::new("dsql_migrations");
+        let source = StepError {
+            origin: Origin { file: "migrations/0002_i.sql".into(), line: 7 },
+            number: 3,
+            summary: "CREATE TABLE t (id int)".into(),
+            failure,
+        };
+        let error =
+            ApplyError::Stopped { version: Version("0002".into()), source: Box::new(source) };
+        apply_error(&error, 1, Rows { ledger: &ledger, set: "joe's" })
+    }
+
+    #[test]
+    fn an_unknown_outcome_says_what_to_look_at_and_prints_the_answer_ready_to_paste() {
+        let findings = vec!["relation t is another one than before".to_owned()];
+        let diagnostic = stopped(Failure::CannotTell { findings });
+        assert_eq!(diagnostic.summary, "Outcome of a statement is not known");
+        for part in [
+            "migrations/0002_i.sql:7: statement 3 of migration 0002",
+            "  CREATE TABLE t (id int)",
+            "  relation t is another one than before",
+            "1 migration was completed by this run and stays applied.",
+            "  UPDATE \"dsql_migrations\".statement SET state = 'done'\n   WHERE set_name = 'joe''s' \
+             AND version = '0002' AND number = 3 AND state = 'intended';",
+            "  DELETE FROM \"dsql_migrations\".statement\n   WHERE set_name = 'joe''s' AND version \
+             = '0002' AND number = 3 AND state = 'intended';",
+        ] {
+            assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
+        }
+    }
+
+    #[test]
+    fn a_failed_unique_index_names_the_duplicates_and_what_happens_next() {
+        let diagnostic = stopped(Failure::JobFailed {
+            job: Some(JobId("4mnye5meqjdrvnkw7sbs5ojc5e".into())),
+            details: Some("found duplicate key(s) while validating index uniqueness".into()),
+            dropped: Some("t_a".into()),
+            duplicates: vec!["a = 1 (2 rows)".into()],
+        });
+        for part in [
+            "4mnye5meqjdrvnkw7sbs5ojc5e",
+            "DSQL says: Found duplicate key(s) while validating index uniqueness.",
+            "\n  a = 1 (2 rows)\n",
+            "The INVALID index t_a that it left has been dropped.",
+            "apply again",
+        ] {
+            assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
+        }
+    }
+
+    #[test]
+    fn a_lease_that_is_held_names_the_holder_and_the_end() {
+        let ledger = LedgerSchema::new("dsql_migrations");
+        let holder = Holder {
+            who: "admin, terraform-provider-dsql, process 7 on build3".into(),
+            until: "2026-11-23T14:00:00Z".into(),
+            remaining: std::time::Duration::from_secs(20),
+        };
+        let rows = Rows { ledger: &ledger, set: "default" };
+        let diagnostic = apply_error(&ApplyError::Leased(holder), 0, rows);
+        assert_eq!(diagnostic.summary, "Another run is at work");
+        for part in ["process 7 on build3", "2026-11-23T14:00:00Z", "Nothing was run."] {
+            assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
+        }
+    }
+
+    #[test]
+    fn a_statement_over_a_limit_is_told_the_limit_and_the_way_out() {
+        let server = ServerError {
+            code: "54000".into(),
+            message: "transaction row limit exceeded".into(),
+            detail: None,
+            hint: None,
+            position: None,
+            after: 0,
+        };
+        let diagnostic = stopped(Failure::Refused(Error::Server(Box::new(server))));
+        for part in ["transaction row limit exceeded (SQLSTATE 54000)", "3,000 rows", "COMMIT"] {
+            assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A local cluster and a session on it, for tests of the engine.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 
@@ -97,7 +98,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
-    formats::read_files(files.iter().copied()).unwrap()
+    formats::read_files(files.iter().copied()).expect("complete SQL")
 }
 
 pub(crate) fn ledger() -> LedgerSchema {
@@ -105,7 +106,7 @@ pub(crate) fn ledger() -> LedgerSchema {
 }
 
 pub(crate) async fn observe(session: &mut Session) -> Observation {
-    session.observe(&ledger(), "default", &Watched::All).await.unwrap()
+    session.observe(&ledger(), "default", &Watched::All).await.expect("an answer")
 }
 
 /// Looks, plans and applies, as an adapter does.
@@ -134,5 +135,5 @@ pub(crate) async fn run_as(
         }
     };
     let plan = plan(migrations, &seen.migrations).unwrap_or_else(|errors| panic!("{errors:?}"));
-    apply(&mut cluster, &plan, &seen, &[], &budget).await
+    Box::pin(apply(&mut cluster, &plan, &seen, &[], &budget)).await
 }

@@ -44,6 +44,8 @@ pub(super) struct FakeCluster {
     /// How often a job is found running before it ends.
     pub(super) polls: usize,
     pub(super) failing_jobs: bool,
+    /// Statements that the server answers and that do nothing.
+    pub(super) ignored: Vec<String>,
     /// Statements that lose against a concurrent change so often.
     pub(super) conflicts: usize,
     pub(super) ledger_exists: bool,
@@ -227,6 +229,9 @@ impl FakeCluster {
             self.conflicts -= 1;
             return Err(server_error("40001"));
         }
+        if self.ignored.contains(&statement.text) {
+            return Ok(None);
+        }
         for ask in sql::effect(&statement.text).asks {
             let fact = ask.fact.to_string();
             self.identities += 1;
@@ -374,7 +379,7 @@ impl Cluster for FakeCluster {
                 };
                 Job {
                     state,
-                    id: Some(JobId(format!("job of {index}"))),
+                    id: is_there.then(|| JobId(format!("job of {index}"))),
                     details: Some("found duplicate key(s)".into()),
                     index: is_there.then_some(index),
                 }
