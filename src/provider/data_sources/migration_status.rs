@@ -155,7 +155,7 @@ fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 4] {
         ("applied", Value::list(with(MigrationState::Applied).map(version))),
         ("failed", Value::map(failed)),
         ("running", Value::list(with(MigrationState::Running).map(version))),
-        ("latest_version", with(MigrationState::Applied).last().map(version).into()),
+        ("latest_version", with(MigrationState::Applied).next_back().map(version).into()),
     ]
 }
 
