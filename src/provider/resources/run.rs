@@ -146,7 +146,9 @@ impl Run<'_> {
         let accepted = accepting.map_or(&[][..], |watch| &watch.schemas);
 
         let rows = diagnostics::Rows { ledger: &self.place.ledger, set: self.set };
-        let (report, result) = engine::apply(&mut cluster, &plan, &seen, accepted, &budget).await;
+        // A run holds much while it waits, and the futures around it are copied about.
+        let run = engine::apply(&mut cluster, &plan, &seen, accepted, &budget);
+        let (report, result) = Box::pin(run).await;
         Ended {
             observation: report.observation,
             diagnostics: result
