@@ -5,6 +5,7 @@ use crate::world::{Run, World, on_each_terraform};
 /// The role of the documentation, "A role that only plans" in `docs/index.md`.
 const READER: &[&str] = &[
     "CREATE ROLE planner WITH LOGIN",
+    "AWS IAM GRANT planner TO 'arn:aws:iam::123456789012:role/local'",
     "GRANT USAGE ON SCHEMA dsql_migrations TO planner",
     "GRANT SELECT ON ALL TABLES IN SCHEMA dsql_migrations TO planner",
 ];
@@ -34,10 +35,10 @@ fn a_role_that_may_only_read_the_ledger_sees_everything() {
              CREATE VIEW planner.all_notes AS SELECT note FROM planner.notes;",
         );
         world.apply().ends_with(0);
-        world.each(&["CREATE ROLE planner WITH LOGIN"]);
+        world.each(&READER[..2]);
 
         plan_as_reader(world).ends_with(2).says("Permission denied by the database");
-        world.each(&READER[1..]);
+        world.each(&READER[2..]);
         // Rights in a schema change what a role sees by short names.
         world.sql("GRANT USAGE ON SCHEMA planner TO planner");
         plan_as_reader(world)
@@ -75,7 +76,7 @@ fn a_plan_is_one_connection_and_two_waits_and_writes_nothing_however_many_migrat
         // Each string that is sent begins with this: one for the refresh, one for the plan.
         let strings = statements.iter().filter(|s| s.sql.contains("SET LOCAL search_path")).count();
         assert_eq!(strings, 2);
-        assert_eq!(statements.len(), 2 * 5);
+        assert_eq!(statements.len(), 2 * 7);
         for statement in statements {
             let sql = statement.sql.trim_start();
             assert!(
