@@ -16,8 +16,10 @@ async fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
 
     step("Building the provider.");
-    let built =
-        Command::new(env!("CARGO")).args(["build", "--quiet"]).current_dir(root).status()?;
+    // With this example named, cargo takes the same features of the dependencies as for it, and
+    // does not compile them a second time.
+    let arguments = ["build", "--quiet", "--bins", "--example", "quickstart"];
+    let built = Command::new(env!("CARGO")).args(arguments).current_dir(root).status()?;
     ensure(built.success(), "the provider was not built")?;
 
     step("Starting dsql-local, an emulator of Aurora DSQL.");
