@@ -85,6 +85,11 @@ impl Lease {
 /// SQL. It means a guard only where a guard stands.
 pub(super) const FENCE_ERROR: &str = "22012";
 
+/// Expressions over the columns of the table: when a lease ends, and how many seconds that is from
+/// now.
+const UNTIL: &str = "to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+const REMAINING: &str = "greatest(extract(epoch FROM expires_at - now()), 0)";
+
 /// The name is read by people only by accident, and by no attacker: it need not be secret.
 fn random_owner() -> String {
     format!("{:032x}", fastrand::u128(..))
@@ -110,9 +115,7 @@ impl Session {
                owner = excluded.owner, holder = excluded.holder, expires_at = excluded.expires_at,
                drift = coalesce(held.drift, excluded.drift)
              WHERE held.expires_at <= now() OR held.owner = excluded.owner;
-             SELECT owner = {owner}, holder,
-                    to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-                    greatest(extract(epoch FROM expires_at - now()), 0), drift, {}
+             SELECT owner = {owner}, holder, {UNTIL}, {REMAINING}, drift, {}
                FROM {ledger}.lease WHERE set_name = {set}",
             literal(&lease.holder),
             interval(lease.length),
@@ -150,6 +153,31 @@ impl Session {
     }
 }
 
+/// Asks for the lease of a set; `set` is a literal.
+pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
+    format!(
+        "SELECT drift IS NOT NULL, holder, {UNTIL}, {REMAINING} FROM {ledger}.lease
+          WHERE set_name = {set}"
+    )
+}
+
+/// Whether a run has ended without recording the schema, and who holds the lease now.
+pub(super) fn parse_found(rows: &Rows) -> Result<(bool, Option<Holder>), Error> {
+    let Some(row) = rows.first() else { return Ok((false, None)) };
+    let [Some(unrecorded), Some(who), Some(until), Some(remaining)] = &row[..] else {
+        return Err(Error::Answer("the ledger's lease table has other columns".into()));
+    };
+    let holder = holder(who, until, remaining)
+        .ok_or_else(|| Error::Answer("a time in the ledger's lease table is none".into()))?;
+    // A run that has ended leaves its row with a time that is over.
+    Ok((unrecorded == "t", Some(holder).filter(|holder| !holder.remaining.is_zero())))
+}
+
+fn holder(who: &str, until: &str, remaining: &str) -> Option<Holder> {
+    let remaining = Duration::try_from_secs_f64(remaining.parse().ok()?).ok()?;
+    Some(Holder { who: who.to_owned(), until: until.to_owned(), remaining })
+}
+
 fn interval(length: Duration) -> String {
     format!("make_interval(secs => {})", length.as_secs_f64())
 }
@@ -163,8 +191,7 @@ fn parse_claim(results: &[Rows]) -> Option<Claim> {
     if mine == "t" {
         return Some(Claim::Granted { drift: drift.clone()?, stamp: Stamp(stamp.clone()) });
     }
-    let remaining = Duration::try_from_secs_f64(remaining.parse().ok()?).ok()?;
-    Some(Claim::Held(Holder { who: who.clone(), until: until.clone(), remaining }))
+    holder(who, until, remaining).map(Claim::Held)
 }
 
 #[cfg(test)]
@@ -176,6 +203,20 @@ mod tests {
         let lease = || Lease::new("x", LEASE_LENGTH);
         assert_ne!(lease().owner(), lease().owner());
         assert_eq!(lease().owner().len(), 32);
+    }
+
+    #[test]
+    fn a_lease_that_is_over_has_no_holder_but_may_tell_of_a_run_that_died() {
+        let row = |unrecorded: &str, remaining: &str| {
+            let cells = [unrecorded, "admin, x", "2026-11-23T12:00:00Z", remaining];
+            vec![cells.map(|cell| Some(cell.to_owned())).to_vec()]
+        };
+        let (unrecorded, holder) = parse_found(&row("f", "1.5")).unwrap();
+        assert!(!unrecorded);
+        assert_eq!(holder.unwrap().remaining, Duration::from_millis(1500));
+        assert_eq!(parse_found(&row("t", "0")).unwrap(), (true, None));
+        assert_eq!(parse_found(&Rows::new()).unwrap(), (false, None));
+        assert!(parse_found(&row("f", "soon")).is_err());
     }
 
     #[test]

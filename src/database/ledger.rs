@@ -12,6 +12,7 @@ use super::catalog::{Objects, PLAIN_NAMES, Snapshot, Watched, describe_sql};
 use super::error::{Error, Outcome};
 use super::facts::parse_facts;
 use super::jobs::JobId;
+use super::lease::{self, Holder};
 use super::retry::{ATTEMPTS, pause_before};
 use super::script::Stopped;
 use super::session::{Rows, Session, literal};
@@ -153,6 +154,8 @@ pub struct Observation {
     pub live: Snapshot,
     /// Whether a run has ended without recording the schema that it left.
     pub unrecorded: bool,
+    /// The run that works on the set now.
+    pub holder: Option<Holder>,
     /// Tells one state of the set's rows from another.
     pub stamp: Stamp,
 }
@@ -179,12 +182,14 @@ impl Session {
                 let [_, migrations, statements, lease, stamp, recorded, live] = &results[..] else {
                     return Err(Error::Answer("the ledger query has other results".into()));
                 };
+                let (unrecorded, holder) = lease::parse_found(lease)?;
                 Ok(Observation {
                     ledger_exists: true,
                     migrations: parse_migrations(migrations, statements)?,
                     recorded: parse_recorded(recorded)?,
                     live: Snapshot::from_rows(live)?,
-                    unrecorded: !lease.is_empty(),
+                    unrecorded,
+                    holder,
                     stamp: Stamp::from_rows(stamp)?,
                 })
             }
@@ -246,11 +251,12 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
          SELECT version, number, checksum, class, summary, state, job_id,
                 CASE WHEN state <> 'done' THEN catalog_before END
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
-         SELECT set_name FROM {ledger}.lease WHERE set_name = {set} AND drift IS NOT NULL;
+         {};
          SELECT {};
          SELECT relation, objects FROM {ledger}.schema_object
           -- Every cluster has this schema: its row tells that the schema has been recorded at all.
           WHERE {watched} OR relation = 'public'",
+        lease::read_sql(ledger, &set),
         stamp_sql(ledger, &set),
     )
 }

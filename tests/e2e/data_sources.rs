@@ -60,6 +60,14 @@ output "status" {
         assert_eq!(after["jobs"][0]["type"], "INDEX_BUILD");
         assert_eq!(after["jobs"][0]["status"], "completed");
         assert_eq!(after["jobs"][0]["object"], "public.a_id");
+        assert_eq!(after["lease"], serde_json::Value::Null, "the run has let go");
+
+        world.sql(
+            "UPDATE dsql_migrations.lease
+                SET holder = 'somebody', expires_at = now() + interval '1 hour'",
+        );
+        world.apply().ends_with(0);
+        assert_eq!(output(world, "status")["lease"]["holder"], "somebody");
     });
 }
 

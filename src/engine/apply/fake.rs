@@ -289,6 +289,7 @@ impl Cluster for FakeCluster {
                 recorded: this.recorded.clone(),
                 live: this.live.clone(),
                 unrecorded: this.drift.is_some(),
+                holder: None,
                 stamp: this.stamp(),
             })
         })

@@ -12,7 +12,7 @@ use super::super::resources::migration_set::{DEFAULT_NAME, decode_source};
 use super::super::resources::run;
 use super::super::settings::cluster_attribute;
 use super::super::timeouts;
-use crate::database::{ListedJob, MigrationRecord, MigrationState, Watched};
+use crate::database::{Holder, ListedJob, MigrationRecord, MigrationState, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::migration::Migration;
 use crate::schema::{Attribute, Nesting, Schema};
@@ -53,6 +53,12 @@ impl DataSource for MigrationStatus {
                 .description("The index or table that it works on; null once that is gone."),
             Attribute::string("details").computed().description("DSQL's words about a failure."),
         ];
+        let lease = vec![
+            Attribute::string("holder").computed().description("Its database role and process."),
+            Attribute::string("until")
+                .computed()
+                .description("When its lease ends unless the run renews it: RFC 3339, UTC."),
+        ];
         Schema::new(vec![
             Attribute::string("name")
                 .optional()
@@ -87,6 +93,10 @@ impl DataSource for MigrationStatus {
             Attribute::bool("up_to_date").computed().description(
                 "Whether all files are applied as they are, and nothing else. Null without `dir` \
                  and `files`.",
+            ),
+            Attribute::nested("lease", Nesting::Single, lease).computed().description(
+                "The run that works on the set now; null if none does. A run that was killed shows \
+                 here until its lease ends.",
             ),
             Attribute::nested("jobs", Nesting::List, job).computed().description(
                 "Index builds and validations of the cluster, of all sets. Finished ones disappear \
@@ -137,9 +147,17 @@ impl DataSource for MigrationStatus {
         for (name, value) in of_files(files.as_deref(), &seen.migrations) {
             state.set(name, value);
         }
+        state.set("lease", seen.holder.as_ref().map_or(Value::Null, lease));
         state.set("jobs", Value::list(jobs.iter().map(job)));
         Ok(state)
     }
+}
+
+fn lease(holder: &Holder) -> Value {
+    Value::object([
+        ("holder", Value::from(holder.who.as_str())),
+        ("until", Value::from(holder.until.as_str())),
+    ])
 }
 
 fn has_source(config: &Object<'_>) -> bool {
