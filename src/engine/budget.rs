@@ -26,8 +26,8 @@ impl fmt::Display for Stop {
     }
 }
 
-/// The limits of one run. Asked between statements and while waiting, never inside a statement:
-/// a statement that was sent is always waited for, because abandoning it loses its outcome.
+/// The limits of one run. Asked between strings of transactions and while waiting, never inside
+/// one: what was sent is always waited for, because abandoning it loses its outcome.
 #[derive(Debug, Clone)]
 pub struct Budget {
     cancelled: CancellationToken,

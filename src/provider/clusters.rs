@@ -39,7 +39,7 @@ impl Clusters {
         *lock(&self.configured) = Configured { settings, stopped: CancellationToken::new() };
     }
 
-    /// Asks all runs to end at their next statement.
+    /// Asks all runs to end before they send anything more.
     pub(super) fn stop(&self) {
         lock(&self.configured).stopped.cancel();
     }
