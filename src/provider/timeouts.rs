@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::schema::{Attribute, Nesting};
-use crate::value::{Input, Object};
+use crate::value::{Input, Object, Value};
 
 const DEFAULT_WRITE: Duration = Duration::from_secs(60 * 60);
 /// The limit of a look at the database.
@@ -39,6 +39,11 @@ pub(super) fn attribute() -> Attribute {
 }
 
 impl Timeouts {
+    /// The limit of an apply, which is a create if there was nothing before.
+    pub(super) fn write(&self, prior: &Value) -> Duration {
+        if prior.is_null() { self.create } else { self.update }
+    }
+
     /// Reads the argument of a resource. What is absent or not known yet has its default.
     pub(super) fn decode(resource: &Object<'_>) -> Result<Self, Diagnostic> {
         let timeouts = resource.object("timeouts").known();

@@ -4,7 +4,7 @@ use super::super::contract::{Function, FunctionError, Parameter, Signature};
 use super::super::diagnostics;
 use super::text;
 use crate::sql::{self, Kind, Weight};
-use crate::value::{Number, Type, Value};
+use crate::value::{Type, Value};
 
 /// The function.
 pub(in super::super) struct LintFunction;
@@ -78,7 +78,7 @@ fn shown(
 ) -> Value {
     Value::object([
         ("kind", kind.into()),
-        ("line", Number::from(u64::try_from(line).unwrap_or(u64::MAX)).into()),
+        ("line", super::line_number(line)),
         ("message", message.into()),
         ("rule", rule.into()),
         ("suggestion", suggestion.into()),
@@ -100,6 +100,7 @@ fn finding() -> Type {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Number;
 
     #[test]
     fn findings_and_hazards_come_with_line_rule_and_kind() {

@@ -19,3 +19,8 @@ fn text(arguments: &[Value], position: usize) -> Result<&str, FunctionError> {
         _ => Err(FunctionError::new("A text is required.").of_argument(position)),
     }
 }
+
+/// The number of a line as Terraform sees it.
+fn line_number(line: usize) -> Value {
+    u64::try_from(line).unwrap_or(u64::MAX).into()
+}

@@ -4,7 +4,7 @@ use super::super::contract::{Function, FunctionError, Parameter, Signature};
 use super::super::diagnostics;
 use super::text;
 use crate::sql::{self, Kind};
-use crate::value::{Number, Type, Value};
+use crate::value::{Type, Value};
 
 /// The function.
 pub(in super::super) struct SplitFunction;
@@ -45,7 +45,7 @@ impl Function for SplitFunction {
                 }
                 Kind::Run(class) => statements.push(Value::object([
                     ("class", class.as_str().into()),
-                    ("line", Number::from(u64::try_from(piece.line).unwrap_or(u64::MAX)).into()),
+                    ("line", super::line_number(piece.line)),
                     ("sql", piece.text.into()),
                     ("summary", sql::summary(piece.text).into()),
                 ])),

@@ -207,34 +207,21 @@ impl MigrationResource {
         Ok((planned, judged))
     }
 
-    async fn applied(&self, request: &ApplyRequest, config: &Object<'_>) -> ApplyResponse {
-        let create = request.prior.is_null();
-        // As for a set: nothing is stored of a failed create.
-        let refused = |diagnostics| ApplyResponse {
-            state: if create { Value::Null } else { request.prior.clone() },
-            private: request.private.clone(),
-            diagnostics,
-        };
-        let model = match Model::decode(config) {
-            Ok(model) => model,
-            Err(diagnostics) => return refused(diagnostics),
-        };
+    async fn applied(
+        &self,
+        request: &ApplyRequest,
+        config: &Object<'_>,
+    ) -> Result<ApplyResponse, Vec<Diagnostic>> {
+        let model = Model::decode(config)?;
         let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
-            return refused(vec![run::still_unknown()]);
+            return Err(vec![run::still_unknown()]);
         };
-        let prepared = match source.read() {
-            Ok(migration) => rules.prepare(vec![migration]),
-            Err(diagnostics) => return refused(diagnostics),
-        };
+        let prepared = rules.prepare(vec![source.read()?]);
         let [migration] = prepared.migrations.as_slice() else {
-            return refused(vec![run::still_unknown()]);
+            return Err(vec![run::still_unknown()]);
         };
-        let place = match run::place(&self.clusters, config) {
-            Ok(Input::Known(place)) => place,
-            Ok(_) => return refused(vec![run::still_unknown()]),
-            Err(diagnostic) => return refused(vec![diagnostic]),
-        };
-        let limit = if create { model.timeouts.create } else { model.timeouts.update };
+        let place = run::known_place(&self.clusters, config)?;
+        let limit = model.timeouts.write(&request.prior);
         let run = run_of(&place, &prepared.migrations, limit, source.path());
         let mut ended = run
             .carry_out(&self.clusters, |plan| {
@@ -254,9 +241,9 @@ impl MigrationResource {
                 state.set("ledger", place.ledger_name());
                 state.set("description", migration.description.as_str());
                 let private = request.private.clone();
-                ApplyResponse { state, private, diagnostics: Vec::new() }
+                Ok(ApplyResponse { state, private, diagnostics: Vec::new() })
             }
-            _ => refused(ended.diagnostics),
+            _ => Err(ended.diagnostics),
         }
     }
 }
@@ -329,7 +316,9 @@ impl Resource for MigrationResource {
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
         match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
-            Some(config) => Box::pin(self.applied(&request, &config)).await,
+            Some(config) => Box::pin(self.applied(&request, &config))
+                .await
+                .unwrap_or_else(|diagnostics| run::refused(&request, diagnostics)),
             None => run::forgotten(request),
         }
     }

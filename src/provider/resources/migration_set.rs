@@ -334,14 +334,13 @@ impl MigrationSetResource {
         let found = watch.find(&seen);
         set_all(&mut planned, shown(&place, &seen));
         set_all(&mut planned, found.shown());
-        let pending = Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()));
         if plan.pending().next().is_some() {
             set_all(&mut planned, after(&plan));
         }
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
         // repeated plan that says otherwise.
         if plan.pending().next().is_some() || request.prior.is_null() {
-            planned.set("last_run", pending);
+            planned.set("last_run", pending_versions(&plan));
         }
         // Drift stays visible until it is gone: an apply looks again, it does not accept by itself.
         if planned != request.prior || watch.plans(&found) {
@@ -355,32 +354,17 @@ impl MigrationSetResource {
         Ok(Planned { state: planned, private, diagnostics })
     }
 
-    async fn applied(&self, request: &ApplyRequest, config: &Object<'_>) -> ApplyResponse {
-        let create = request.prior.is_null();
-        // A failed create stores nothing (the ledger is the truth, and a stored object would be
-        // tainted and replaced); a failed update that has nothing new to say keeps the old state.
-        let refused = |diagnostics| ApplyResponse {
-            state: if create { Value::Null } else { request.prior.clone() },
-            // What the plan was made from is of no use to the next one.
-            private: Vec::new(),
-            diagnostics,
-        };
-        let model = match Model::decode(config) {
-            Ok(model) => model,
-            Err(diagnostics) => return refused(diagnostics),
-        };
+    async fn applied(
+        &self,
+        request: &ApplyRequest,
+        config: &Object<'_>,
+    ) -> Result<ApplyResponse, Vec<Diagnostic>> {
+        let model = Model::decode(config)?;
         let Some(Known { source, name, rules, watch, accepted }) = model.known() else {
-            return refused(vec![run::still_unknown()]);
+            return Err(vec![run::still_unknown()]);
         };
-        let prepared = match source.read() {
-            Ok((migrations, _)) => rules.prepare(migrations),
-            Err(diagnostics) => return refused(diagnostics),
-        };
-        let place = match run::place(&self.clusters, config) {
-            Ok(Input::Known(place)) => place,
-            Ok(_) => return refused(vec![run::still_unknown()]),
-            Err(diagnostic) => return refused(vec![diagnostic]),
-        };
+        let prepared = rules.prepare(source.read()?.0);
+        let place = run::known_place(&self.clusters, config)?;
         let run = Run {
             place: &place,
             set: name,
@@ -388,22 +372,23 @@ impl MigrationSetResource {
             among_others: false,
             accepted,
             watch: Some(watch),
-            limit: if create { model.timeouts.create } else { model.timeouts.update },
+            limit: model.timeouts.write(&request.prior),
             source: source.path(),
         };
         let expected = request.planned.get("migrations").unwrap_or(&Value::Unknown);
         let mut pending = Value::List(Vec::new());
         let still_as_planned = |plan: &Plan<'_>| {
-            pending = Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()));
+            pending = pending_versions(plan);
             as_planned(expected, plan).map_err(|changed| vec![changed])?;
             rules.still_right(&prepared, plan, &source.path())
         };
         let mut ended = run.carry_out(&self.clusters, still_as_planned).await;
         ended.diagnostics = rules.hide_all(ended.diagnostics);
 
-        let failed = !ended.diagnostics.is_empty();
-        let Some(seen) = ended.observation.filter(|_| !(failed && create)) else {
-            return refused(ended.diagnostics);
+        // A failed create stores nothing: a stored object would be tainted and replaced.
+        let failed_create = request.prior.is_null() && !ended.diagnostics.is_empty();
+        let Some(seen) = ended.observation.filter(|_| !failed_create) else {
+            return Err(ended.diagnostics);
         };
         let mut state = request.planned.clone();
         set_all(&mut state, shown(&place, &seen));
@@ -411,7 +396,8 @@ impl MigrationSetResource {
         if state.get("last_run").is_some_and(Value::is_unknown) {
             state.set("last_run", pending);
         }
-        ApplyResponse { state, private: Vec::new(), diagnostics: ended.diagnostics }
+        // What the plan was made from is of no use to the next one.
+        Ok(ApplyResponse { state, private: Vec::new(), diagnostics: ended.diagnostics })
     }
 }
 
@@ -501,7 +487,9 @@ impl Resource for MigrationSetResource {
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
         match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
-            Some(config) => Box::pin(self.applied(&request, &config)).await,
+            Some(config) => Box::pin(self.applied(&request, &config))
+                .await
+                .unwrap_or_else(|diagnostics| run::refused(&request, diagnostics)),
             None => run::forgotten(request),
         }
     }
@@ -523,6 +511,11 @@ impl Resource for MigrationSetResource {
 /// The migrations of a set, as messages call them.
 fn what(set: &str) -> String {
     format!("pending migrations of the set {set}")
+}
+
+/// The versions that an apply of this plan runs.
+fn pending_versions(plan: &Plan<'_>) -> Value {
+    Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()))
 }
 
 /// The computed attributes as the database has them.

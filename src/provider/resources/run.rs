@@ -32,6 +32,18 @@ pub(in super::super) fn place(
     clusters.place(settings)
 }
 
+/// As [`place`], at apply, where Terraform promises that everything is known.
+pub(super) fn known_place(
+    clusters: &Clusters,
+    resource: &Object<'_>,
+) -> Result<Place, Vec<Diagnostic>> {
+    match place(clusters, resource) {
+        Ok(Input::Known(place)) => Ok(place),
+        Ok(_) => Err(vec![still_unknown()]),
+        Err(diagnostic) => Err(vec![diagnostic]),
+    }
+}
+
 /// Checks a `cluster` without using it.
 pub(in super::super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagnostic> {
     resource.object("cluster").map(|c| Settings::decode_cluster(&c)).transpose().map(drop)
@@ -234,6 +246,12 @@ pub(super) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
         error.detail
     );
     error.detail(detail)
+}
+
+/// The answer to an apply that has nothing new to say: the state stays what it was, and a failed
+/// create stores nothing, for the ledger is the truth.
+pub(super) fn refused(request: &ApplyRequest, diagnostics: Vec<Diagnostic>) -> ApplyResponse {
+    ApplyResponse { state: request.prior.clone(), private: Vec::new(), diagnostics }
 }
 
 /// The answer to a destroy: nothing is done, Terraform forgets.
