@@ -11,7 +11,7 @@ use terraform_provider_dsql::database::{
     Claim, Group, Lease, LedgerSchema, Place, Session, Watched,
 };
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Failure, SetOnCluster, apply, drift, plan,
+    ApplyError, Budget, Cluster as _, Failure, Policy, SetOnCluster, apply, drift, plan,
 };
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
@@ -247,7 +247,7 @@ async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[M
         lease: Lease::new("cut off", LEASE_LENGTH),
     };
     let seen = set.observe().await.expect("an answer");
-    let plan = plan(files, &seen.migrations).expect("a plan");
+    let plan = plan(files, &seen.migrations, &Policy::default()).expect("a plan");
     let is_waiting = async {
         let is_look = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
         while !cluster.statements().iter().any(is_look) {

@@ -18,6 +18,6 @@ pub mod verdict;
 pub use apply::{ApplyError, Report, apply};
 pub use budget::{Budget, Stop};
 pub use cluster::{Cluster, SetOnCluster};
-pub use plan::{Entry, Plan, PlanError, Standing, plan, plan_accepting};
+pub use plan::{Entry, Plan, PlanError, Policy, Standing, plan};
 pub use step::{Failure, StepError};
 pub use verdict::{Verdict, verdict};

@@ -91,6 +91,15 @@ pub enum PlanError {
     },
 }
 
+/// What a practitioner has allowed beyond the plain rule that every migration runs once, in the
+/// order of the directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Edited files that may stay as they are: an applied migration may have the checksum that
+    /// stands beside its version. It is not run again.
+    pub accepted: BTreeMap<Version, Checksum>,
+}
+
 /// Compares the migrations with the ledger.
 ///
 /// # Errors
@@ -98,19 +107,7 @@ pub enum PlanError {
 pub fn plan<'a>(
     migrations: &'a [Migration],
     ledger: &'a [MigrationRecord],
-) -> Result<Plan<'a>, Vec<PlanError>> {
-    plan_accepting(migrations, ledger, &BTreeMap::new())
-}
-
-/// As [`plan()`], with edited files that a practitioner has accepted: an applied migration may
-/// have the checksum that stands beside its version. It is not run again.
-///
-/// # Errors
-/// As [`plan()`].
-pub fn plan_accepting<'a>(
-    migrations: &'a [Migration],
-    ledger: &'a [MigrationRecord],
-    accepted: &BTreeMap<Version, Checksum>,
+    policy: &Policy,
 ) -> Result<Plan<'a>, Vec<PlanError>> {
     let mut records: BTreeMap<&Version, &MigrationRecord> =
         ledger.iter().map(|record| (&record.version, record)).collect();
@@ -125,7 +122,7 @@ pub fn plan_accepting<'a>(
         let standing = match record {
             Some(record) if record.state == MigrationState::Applied => {
                 if record.checksum != migration.checksum
-                    && accepted.get(&migration.version) != Some(&migration.checksum)
+                    && policy.accepted.get(&migration.version) != Some(&migration.checksum)
                 {
                     errors.push(PlanError::Diverged {
                         file: migration.file.clone(),

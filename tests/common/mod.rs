@@ -11,7 +11,7 @@ use terraform_provider_dsql::database::{
     Lease, LedgerSchema, Observation, Secret, Session, Target, Watched,
 };
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Report, SetOnCluster, apply, plan,
+    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, apply, plan,
 };
 use terraform_provider_dsql::formats;
 use terraform_provider_dsql::migration::Migration;
@@ -134,6 +134,7 @@ pub(crate) async fn run_as(
             return (Report::default(), Err(ApplyError::Ledger { doing, source }));
         }
     };
-    let plan = plan(migrations, &seen.migrations).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let plan = plan(migrations, &seen.migrations, &Policy::default())
+        .unwrap_or_else(|errors| panic!("{errors:?}"));
     Box::pin(apply(&mut cluster, &plan, &seen, &[], &budget)).await
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::fake::{FakeCluster, Fault};
 use super::*;
 use crate::database::{MigrationState, StatementState};
-use crate::engine::{Cluster, Failure, Stop, plan};
+use crate::engine::{Cluster, Failure, Policy, Stop, plan};
 use crate::formats;
 use crate::migration::Migration;
 
@@ -53,7 +53,7 @@ async fn run_files(
             return (Report::default(), Err(ApplyError::Ledger { doing: "look", source }));
         }
     };
-    let plan = plan(migrations, &seen.migrations).unwrap();
+    let plan = plan(migrations, &seen.migrations, &Policy::default()).unwrap();
     apply(cluster, &plan, &seen, &[], budget).await
 }
 

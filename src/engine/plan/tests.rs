@@ -46,7 +46,7 @@ const THREE: &[(&str, &str)] = &[
 fn what_the_ledger_does_not_know_is_pending_in_the_order_of_the_directory() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0])];
-    let plan = plan(&files, &ledger).unwrap();
+    let plan = plan(&files, &ledger, &Policy::default()).unwrap();
     let pending: Vec<_> = plan.pending().map(|e| e.migration.version.0.as_str()).collect();
     assert_eq!(pending, ["0002", "0003"]);
 }
@@ -56,7 +56,7 @@ fn a_changed_migration_is_refused_with_both_checksums() {
     let files = migrations(THREE);
     let mut ledger = [applied(&files[0])];
     ledger[0].checksum = Checksum("sha256:other".into());
-    let errors = plan(&files, &ledger).unwrap_err();
+    let errors = plan(&files, &ledger, &Policy::default()).unwrap_err();
     assert_eq!(
         errors,
         [PlanError::Diverged {
@@ -72,7 +72,7 @@ fn a_changed_migration_is_refused_with_both_checksums() {
 fn a_migration_before_an_applied_one_is_late() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), applied(&files[2])];
-    let errors = plan(&files, &ledger).unwrap_err();
+    let errors = plan(&files, &ledger, &Policy::default()).unwrap_err();
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].to_string(), "0002_b.sql comes before 0003, which is already applied");
 }
@@ -82,7 +82,7 @@ fn a_migration_that_waits_for_its_jobs_while_the_next_is_applied_is_not_late() {
     let files = migrations(THREE);
     let ledger =
         [applied(&files[0]), record(&files[1], MigrationState::Failed, 1), applied(&files[2])];
-    let plan = plan(&files, &ledger).unwrap();
+    let plan = plan(&files, &ledger, &Policy::default()).unwrap();
     let pending: Vec<&str> =
         plan.pending().map(|entry| entry.migration.version.0.as_str()).collect();
     assert_eq!(pending, ["0002"]);
@@ -92,7 +92,7 @@ fn a_migration_that_waits_for_its_jobs_while_the_next_is_applied_is_not_late() {
 fn an_applied_migration_without_a_file_is_refused() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), applied(&files[1])];
-    let errors = plan(&files[..1], &ledger).unwrap_err();
+    let errors = plan(&files[..1], &ledger, &Policy::default()).unwrap_err();
     assert_eq!(errors[0].to_string(), "no file for the applied migration 0002");
 }
 
@@ -100,7 +100,7 @@ fn an_applied_migration_without_a_file_is_refused() {
 fn a_failed_migration_of_which_nothing_was_done_may_be_renamed() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), record(&files[1], MigrationState::Failed, 0)];
-    assert!(plan(&files[..1], &ledger).is_ok());
+    assert!(plan(&files[..1], &ledger, &Policy::default()).is_ok());
 }
 
 #[test]
@@ -112,13 +112,13 @@ fn the_rest_of_a_failed_file_may_be_mended_but_not_its_applied_part() {
         THREE[0],
         ("0002_b.sql", "CREATE TABLE b (id int); INSERT INTO b VALUES (2)"),
     ]);
-    assert_eq!(plan(&mended, &ledger).unwrap().pending().count(), 1);
+    assert_eq!(plan(&mended, &ledger, &Policy::default()).unwrap().pending().count(), 1);
 
     let spoiled = migrations(&[
         THREE[0],
         ("0002_b.sql", "\n\nCREATE TABLE b (id bigint); INSERT INTO b VALUES (1)"),
     ]);
-    let errors = plan(&spoiled, &ledger).unwrap_err();
+    let errors = plan(&spoiled, &ledger, &Policy::default()).unwrap_err();
     assert!(
         matches!(&errors[..], [PlanError::StatementDiverged { line: 3, number: 1, .. }]),
         "{errors:?}"
@@ -131,13 +131,13 @@ fn everything_that_is_wrong_is_named_at_once() {
     let mut ledger = [applied(&files[0]), applied(&files[1]), applied(&files[2])];
     ledger[0].checksum = Checksum("sha256:x".into());
     ledger[1].checksum = Checksum("sha256:y".into());
-    assert_eq!(plan(&files[..2], &ledger).unwrap_err().len(), 3);
+    assert_eq!(plan(&files[..2], &ledger, &Policy::default()).unwrap_err().len(), 3);
 }
 
 #[test]
 fn a_plan_goes_on_from_what_another_run_has_done_meanwhile_unless_that_was_something_else() {
     let files = migrations(THREE);
-    let old = plan(&files, &[]).unwrap();
+    let old = plan(&files, &[], &Policy::default()).unwrap();
     let ledger = [applied(&files[0]), record(&files[1], MigrationState::Failed, 1)];
     let renewed = renew(&old, &ledger).unwrap();
     let standing: Vec<bool> = renewed
@@ -151,6 +151,6 @@ fn a_plan_goes_on_from_what_another_run_has_done_meanwhile_unless_that_was_somet
     let mut other = applied(&files[0]);
     other.checksum = Checksum::of("something else");
     assert_eq!(renew(&old, &[other]), None);
-    let old = plan(&files, &ledger).unwrap();
+    let old = plan(&files, &ledger, &Policy::default()).unwrap();
     assert_eq!(renew(&old, &[]), None, "what was applied is gone");
 }

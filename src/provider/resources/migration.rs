@@ -18,9 +18,9 @@ use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Plan, Standing};
+use crate::engine::{Plan, Policy, Standing};
 use crate::formats;
-use crate::migration::{Checksum, Migration, Version};
+use crate::migration::Migration;
 use crate::schema::{Attribute, Schema};
 use crate::value::{AttributePath, Input, Object, Value};
 
@@ -346,13 +346,13 @@ fn run_of<'a>(
     limit: std::time::Duration,
     source: AttributePath,
 ) -> Run<'a> {
-    const NONE: &BTreeMap<Version, Checksum> = &BTreeMap::new();
+    const PLAIN: &Policy = &Policy { accepted: BTreeMap::new() };
     Run {
         place,
         set: SINGLE_MIGRATIONS,
         migrations,
         among_others: true,
-        accepted: NONE,
+        policy: PLAIN,
         watch: None,
         limit,
         source,

@@ -21,9 +21,9 @@ use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Plan, Standing};
+use crate::engine::{Plan, Policy, Standing};
 use crate::formats::{self, Format};
-use crate::migration::{Checksum, Migration, Version};
+use crate::migration::Migration;
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{AttributePath, Input, Object, Type, Value};
 
@@ -42,8 +42,7 @@ struct Model {
     name: Input<String>,
     rules: Input<Rules>,
     watch: Input<Watch>,
-    /// Edited files that may stay as they are.
-    accepted: Input<BTreeMap<Version, Checksum>>,
+    policy: Input<Policy>,
     timeouts: Timeouts,
 }
 
@@ -53,7 +52,7 @@ struct Known<'a> {
     name: &'a str,
     rules: &'a Rules,
     watch: &'a Watch,
-    accepted: &'a BTreeMap<Version, Checksum>,
+    policy: &'a Policy,
 }
 
 /// Where the SQL is.
@@ -134,9 +133,10 @@ impl Model {
         });
         let watch = or_unknown(Watch::decode(config), &mut diagnostics);
         let accepted = or_unknown(accepted_checksums(config), &mut diagnostics);
+        let policy = accepted.map(|accepted| Policy { accepted });
         match Timeouts::decode(config) {
             Ok(timeouts) if diagnostics.is_empty() => {
-                Ok(Self { source, name, rules, watch, accepted, timeouts })
+                Ok(Self { source, name, rules, watch, policy, timeouts })
             }
             Ok(_) => Err(diagnostics),
             Err(diagnostic) => {
@@ -148,14 +148,14 @@ impl Model {
 
     /// `None` while something is unknown.
     fn known(&self) -> Option<Known<'_>> {
-        match (&self.source, &self.name, &self.rules, &self.watch, &self.accepted) {
+        match (&self.source, &self.name, &self.rules, &self.watch, &self.policy) {
             (
                 Input::Known(source),
                 Input::Known(name),
                 Input::Known(rules),
                 Input::Known(watch),
-                Input::Known(accepted),
-            ) => Some(Known { source, name, rules, watch, accepted }),
+                Input::Known(policy),
+            ) => Some(Known { source, name, rules, watch, policy }),
             _ => None,
         }
     }
@@ -272,7 +272,7 @@ impl MigrationSetResource {
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
 
-        let Some(Known { source, name, rules, watch, accepted }) = model.known() else {
+        let Some(Known { source, name, rules, watch, policy }) = model.known() else {
             set_all(&mut planned, unknown());
             return Ok(Planned::without_a_look(planned, Vec::new()));
         };
@@ -283,7 +283,7 @@ impl MigrationSetResource {
         let what = what(name);
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
-            set_all(&mut planned, from_files(migrations, accepted));
+            set_all(&mut planned, from_files(migrations, policy));
             let mut diagnostics = vec![run::planned_from_files()];
             diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
             return Ok(Planned::without_a_look(planned, diagnostics));
@@ -295,7 +295,7 @@ impl MigrationSetResource {
             Ok(seen) => seen,
             // Terraform makes an ordinary plan before it plans a destroy, and does not say so: as
             // long as nothing is to be run, a cluster that is gone must not stop it. See ADR 0007.
-            Err(error) if nothing_new(&request.prior, migrations, accepted) => {
+            Err(error) if nothing_new(&request.prior, migrations, policy) => {
                 set_all(&mut planned, after_a_look());
                 run::forget_other_ledger(&mut planned, &place);
                 return Ok(Planned::without_a_look(planned, vec![run::not_looked(&error)]));
@@ -315,7 +315,7 @@ impl MigrationSetResource {
             set: name,
             migrations,
             among_others: false,
-            accepted,
+            policy,
             watch: Some(watch),
             limit,
             source: source.path(),
@@ -360,7 +360,7 @@ impl MigrationSetResource {
         config: &Object<'_>,
     ) -> Result<ApplyResponse, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
-        let Some(Known { source, name, rules, watch, accepted }) = model.known() else {
+        let Some(Known { source, name, rules, watch, policy }) = model.known() else {
             return Err(vec![run::still_unknown()]);
         };
         let prepared = rules.prepare(source.read()?.0);
@@ -370,7 +370,7 @@ impl MigrationSetResource {
             set: name,
             migrations: &prepared.migrations,
             among_others: false,
-            accepted,
+            policy,
             watch: Some(watch),
             limit: model.timeouts.write(&request.prior),
             source: source.path(),
@@ -556,17 +556,14 @@ fn after_a_look() -> Vec<(&'static str, Value)> {
 }
 
 /// The computed attributes while the cluster is not known: the texts are certain, all else is not.
-fn from_files(
-    migrations: &[Migration],
-    accepted: &BTreeMap<Version, Checksum>,
-) -> Vec<(&'static str, Value)> {
+fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, Value)> {
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown)];
         attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
             // The ledger may have another text, if that is accepted.
             let certain = name == "status"
                 || matches!(name, "checksum" | "statements")
-                    && !accepted.contains_key(&migration.version);
+                    && !policy.accepted.contains_key(&migration.version);
             (name, if certain { value } else { Value::Unknown })
         }));
         (migration.version.0.clone(), Value::object(attributes))
@@ -592,11 +589,7 @@ fn unknown() -> Vec<(&'static str, Value)> {
 }
 
 /// Whether the state says that exactly these migrations are applied.
-fn nothing_new(
-    state: &Value,
-    migrations: &[Migration],
-    accepted: &BTreeMap<Version, Checksum>,
-) -> bool {
+fn nothing_new(state: &Value, migrations: &[Migration], policy: &Policy) -> bool {
     let Some(Input::Known(recorded)) = state.get("migrations").map(Value::entries) else {
         return false;
     };
@@ -605,7 +598,7 @@ fn nothing_new(
             let text = |name| recorded.get(&migration.version.0)?.get(name)?.string().known();
             text("status") == Some(MigrationState::Applied.as_str())
                 && (text("checksum") == Some(migration.checksum.0.as_str())
-                    || accepted.get(&migration.version) == Some(&migration.checksum))
+                    || policy.accepted.get(&migration.version) == Some(&migration.checksum))
         })
 }
 

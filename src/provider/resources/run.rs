@@ -1,6 +1,5 @@
 //! The calls to the engine that both resources make.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::clusters::Clusters;
@@ -14,8 +13,8 @@ use super::drift::Watch;
 use crate::database::lease::LEASE_LENGTH;
 use crate::database::{Error, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{self, Budget, Cluster, SetOnCluster};
-use crate::migration::{Checksum, Migration, Version};
+use crate::engine::{self, Budget, Cluster, Policy, SetOnCluster};
+use crate::migration::Migration;
 use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
@@ -82,8 +81,7 @@ pub(super) struct Run<'a> {
     pub(super) migrations: &'a [Migration],
     /// Whether the ledger may know migrations that are not among `migrations`.
     pub(super) among_others: bool,
-    /// Applied migrations whose files may have been edited.
-    pub(super) accepted: &'a BTreeMap<Version, Checksum>,
+    pub(super) policy: &'a Policy,
     /// What counts as drift; a single migration looks for none.
     pub(super) watch: Option<&'a Watch>,
     pub(super) limit: Duration,
@@ -117,7 +115,7 @@ impl Run<'_> {
         &'p self,
         records: &'p [MigrationRecord],
     ) -> Result<engine::Plan<'p>, Vec<Diagnostic>> {
-        engine::plan_accepting(self.migrations, records, self.accepted).map_err(|errors| {
+        engine::plan(self.migrations, records, self.policy).map_err(|errors| {
             errors.iter().map(|e| diagnostics::plan_error(e, self.source.clone())).collect()
         })
     }
