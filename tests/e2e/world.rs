@@ -88,6 +88,20 @@ impl World {
         fs::write(path, content).unwrap();
     }
 
+    /// Copies a folder with all that is in it; an empty `to` is the scenario's own folder.
+    pub(crate) fn copy(&self, from: &Path, to: &str) {
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = Path::new(to).join(entry.file_name());
+            let to = to.to_str().unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                self.copy(&entry.path(), to);
+            } else {
+                self.write(to, fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+
     /// Removes a file.
     pub(crate) fn remove(&self, name: &str) {
         fs::remove_file(self.path(name)).unwrap();
