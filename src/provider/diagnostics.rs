@@ -47,7 +47,7 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
             "Baselines are not supported yet"
         }
         FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
-            "atlas.sum does not fit the directory"
+            "Checksums in atlas.sum do not fit the directory"
         }
         _ => "Invalid migration directory",
     };

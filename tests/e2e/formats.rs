@@ -100,7 +100,7 @@ fn a_directory_that_must_not_run_is_refused_with_its_place() {
         world.write("sums/1_a.sql", "SELECT 1");
         world.write("sums/atlas.sum", "h1:AAAA\n1_a.sql h1:AAAA\n");
         refused("sums")
-            .says("atlas.sum does not fit the directory")
+            .says("Checksums in atlas.sum do not fit the directory")
             .says("sums/atlas.sum:2")
             .says("`1_a.sql` was changed");
 
