@@ -150,6 +150,30 @@ BEGIN
   PERFORM dsql_internal.set_counter('own_ddl', 0);
 END $$;
 
+-- A private copy of a table, from the snapshot of the transaction, in which a statement finds out what it would have
+-- answered (see rules/shadow.rs). The relay takes it back with the savepoint of the statement. Identity columns go on
+-- counting where the table's own do.
+CREATE FUNCTION dsql_internal.copy_table(name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '1s' AS $$
+DECLARE
+  original regclass := name;
+  copy text := format('pg_temp.%I', (SELECT relname FROM pg_catalog.pg_class WHERE oid = original));
+  field record;
+BEGIN
+  PERFORM dsql_internal.set_counter('own_ddl', 1);
+  EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY)', copy, original);
+  FOR field IN SELECT attname, pg_get_serial_sequence(original::text, attname) AS sequence FROM pg_catalog.pg_attribute
+               WHERE attrelid = original AND attidentity <> '' LOOP
+    EXECUTE format('ALTER TABLE %s ALTER %I SET DEFAULT dsql_internal.next_value(%L)', copy, field.attname, field.sequence);
+  END LOOP;
+  EXECUTE (SELECT format('INSERT INTO %s (%s) SELECT %2$s FROM %s', copy, string_agg(quote_ident(attname), ', '), original)
+           FROM pg_catalog.pg_attribute
+           WHERE attrelid = original AND attnum > 0 AND NOT attisdropped AND attgenerated = '');
+  EXECUTE format('GRANT ALL ON %s TO PUBLIC', copy);
+  PERFORM dsql_internal.set_counter('own_ddl', 0);
+END $$;
+
+CREATE FUNCTION dsql_internal.next_value(sequence text) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS $$ SELECT nextval(sequence) $$;
+
 -- Column types that DSQL stores; domains over them count as their base.
 CREATE FUNCTION dsql_internal.is_storable(type oid) RETURNS boolean LANGUAGE sql STABLE AS $$
   WITH RECURSIVE base(type) AS (
