@@ -57,12 +57,15 @@ pub(crate) async fn run(session: Session, number: usize, shared: &Shared) -> io:
         copied: Vec::new(),
         journal: Transaction::new(&shared.journal),
     };
-    let lifetime = shared.limits.connection_lifetime;
-    let Ok(ended) = tokio::time::timeout(lifetime, relay.converse()).await else {
-        // PostgreSQL would finish the statement under way before it noticed that the connection is gone.
-        let terminate = "SELECT pg_terminate_backend($1)";
-        shared.database.client().query(terminate, &[&process]).await.ok();
-        return Ok(());
+    let (began, lifetime) = (shared.clock.moment(), shared.limits.connection_lifetime);
+    let ended = tokio::select! {
+        ended = relay.converse() => ended,
+        () = shared.clock.passes(began, lifetime) => {
+            // PostgreSQL would finish the statement under way before it noticed that the connection is gone.
+            let terminate = "SELECT pg_terminate_backend($1)";
+            shared.database.client().query(terminate, &[&process]).await.ok();
+            return Ok(());
+        }
     };
     // Before the client's end is dropped: it is not to see the connection end while its transaction lives on.
     relay.postgres.leave().await.ok();
@@ -316,7 +319,7 @@ impl Relay<'_> {
             return conflict_error(conflict);
         }
         error.conflicts_as_dsql(statement.is_ddl);
-        error.keys_as_dsql();
+        error.limits_as_dsql();
         if statement.action == Action::Forward {
             error.move_position(statement.characters_before);
         } else {

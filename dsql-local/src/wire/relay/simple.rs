@@ -165,7 +165,7 @@ impl Relay<'_> {
             if self.block.is_some()
                 && statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data)
             {
-                self.own("SET LOCAL lock_timeout = '0'").await?.ok();
+                self.own("SET LOCAL lock_timeout = DEFAULT").await?.ok();
             }
         }
         Ok(())
