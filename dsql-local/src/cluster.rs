@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::control;
 use crate::credentials::Credentials;
-use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, RuleId};
+use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, Release, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
 use crate::state::conflicts::Conflicts;
@@ -246,6 +246,17 @@ impl Cluster {
     /// The faults that have happened to statements, in order.
     pub fn fired_faults(&self) -> Vec<FiredFault> {
         self.control.faults().fired()
+    }
+
+    /// Lets the statements go on that [`Fault::HoldBefore`] and [`Fault::HoldAnswer`] hold now. A statement is held once
+    /// it is among the [fired faults](Cluster::fired_faults).
+    pub fn release_held(&self) {
+        self.control.faults().release(Release::GoOn);
+    }
+
+    /// Ends the connections whose statements are held now: those that were not run never are.
+    pub fn close_held(&self) {
+        self.control.faults().release(Release::Close);
     }
 
     /// The rules for statements that have not fired yet, in order.

@@ -83,7 +83,7 @@ impl Relay<'_> {
         if is_idle && !is_last && statement.kind != Kind::Begin {
             self.begin_implicitly().await?;
         }
-        let injection = self.meet(&statement, is_last).await;
+        let injection = self.meet(&statement, is_last).await?;
         let running = Running { statement, entry, injection };
         if let Some(flow) = self.instead(&running).await? {
             return Ok(flow);
