@@ -26,8 +26,8 @@ impl fmt::Display for Stop {
     }
 }
 
-/// The limits of one run. Asked between strings of transactions and while waiting, never inside
-/// one: what was sent is always waited for, because abandoning it loses its outcome.
+/// The limits of one run: asked between strings of transactions and while waiting. What is on its
+/// way when they end is brought to the end of a statement, see [`super::cluster`].
 #[derive(Debug, Clone)]
 pub struct Budget {
     cancelled: CancellationToken,
@@ -54,6 +54,13 @@ impl Budget {
         } else {
             Ok(())
         }
+    }
+
+    /// Waits until the run must end.
+    pub async fn ended(&self) {
+        // Both ends are the same to who waits.
+        let _ended =
+            self.cancelled.run_until_cancelled(tokio::time::sleep_until(self.deadline)).await;
     }
 
     /// Waits, but not beyond the budget.
