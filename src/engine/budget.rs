@@ -1,6 +1,7 @@
 //! How long a run may take, and whether somebody wants it to end.
 
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -33,13 +34,37 @@ pub struct Budget {
     cancelled: CancellationToken,
     limit: Duration,
     deadline: Instant,
+    grace: Duration,
 }
+
+/// How long a statement that is on its way may still take when the time of its run is over.
+const GRACE: Duration = Duration::from_secs(30);
 
 impl Budget {
     /// A budget that starts now.
     #[must_use]
     pub fn new(limit: Duration, cancelled: CancellationToken) -> Self {
-        Self { cancelled, limit, deadline: Instant::now() + limit }
+        Self { cancelled, limit, deadline: Instant::now() + limit, grace: GRACE }
+    }
+
+    /// With another grace for what is on its way when it ends; 30 seconds if this is not called.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    /// Waits for something, but not longer than the grace after the budget has ended.
+    ///
+    /// # Errors
+    /// The grace, if it was not enough.
+    pub async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Duration> {
+        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            result = &mut work => return Ok(result),
+            () = self.ended() => {}
+        }
+        tokio::time::timeout(self.grace, work).await.map_err(|_| self.grace)
     }
 
     /// Whether the run may begin something new.

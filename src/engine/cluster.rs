@@ -115,13 +115,17 @@ impl Cluster for SetOnCluster<'_> {
                 result = &mut running => return (result, None),
                 () = budget.ended(), if is_divisible => {}
             }
-            let shutting = shut_out(&target, self.ledger, self.set, &mut renamed);
+            // Hardly ever needed, and as large as a login.
+            let shutting = Box::pin(shut_out(&target, self.ledger, self.set, &mut renamed));
             let (result, shut) = tokio::join!(running, shutting);
             (result, Some(shut))
         };
-        let Some((result, shut)) = with_grace(budget, whole).await else {
-            self.lease = renamed;
-            return Err(self.abandon());
+        let (result, shut) = match budget.bound(whole).await {
+            Ok(ended) => ended,
+            Err(grace) => {
+                self.lease = renamed;
+                return Err(self.abandon(grace));
+            }
         };
         match shut {
             None => return result,
@@ -144,9 +148,9 @@ impl Cluster for SetOnCluster<'_> {
 
     async fn batch(&mut self, batch: &Batch<'_>, budget: &Budget) -> Result<u64, Interrupted> {
         let running = self.session.run_batch(self.ledger, self.set, &self.lease, batch);
-        match with_grace(budget, running).await {
-            Some(result) => result,
-            None => Err(self.abandon()),
+        match budget.bound(running).await {
+            Ok(result) => result,
+            Err(grace) => Err(self.abandon(grace)),
         }
     }
 
@@ -157,20 +161,6 @@ impl Cluster for SetOnCluster<'_> {
     async fn duplicates(&mut self, index: &str) -> Result<Vec<String>, Error> {
         self.session.duplicates(index).await
     }
-}
-
-/// How long a statement that is on its way may still take when the time of its run is over.
-pub const GRACE: Duration = Duration::from_secs(30);
-
-/// Waits for an answer, but not longer than [`GRACE`] after the budget has ended.
-async fn with_grace<T>(budget: &Budget, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    tokio::select! {
-        biased;
-        result = &mut work => return Some(result),
-        () = budget.ended() => {}
-    }
-    tokio::time::timeout(GRACE, work).await.ok()
 }
 
 /// Renames the owner of a lease by another connection than the one that is busy.
@@ -185,9 +175,9 @@ async fn shut_out(
 
 impl SetOnCluster<'_> {
     /// Gives a connection up whose answer does not come.
-    fn abandon(&mut self) -> Interrupted {
+    fn abandon(&mut self, grace: Duration) -> Interrupted {
         self.session.abandon();
-        let seconds = GRACE.as_secs();
+        let seconds = grace.as_secs_f64();
         let reason = format!("it had not come {seconds} s after the run should have ended");
         let error = Error::ReplyLost { reason };
         Interrupted { committed: Vec::new(), place: Place::Commit, error }

@@ -96,7 +96,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             }
             if planned.is_empty() {
                 let Some((place, number)) = batch else { break blocked };
-                self.run_batches(place, number).await?;
+                Box::pin(self.run_batches(place, number)).await?;
                 continue;
             }
             if let Some((place, first)) = planned.iter().find(|(_, planned)| planned.is_work())

@@ -544,3 +544,23 @@ async fn an_interrupt_anywhere_stops_at_the_next_statement_and_the_next_run_goes
         assert_whole(&cluster, &format!("stopped after {count}"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_acceptance_counts_although_a_run_without_it_has_died() {
+    let table = |name: &str| (name.to_owned(), [(format!("table {name}"), String::new())].into());
+    let schema = ("public".to_owned(), [("schema public".to_owned(), String::new())].into());
+    let files = formats::read_files([("1_a.sql", "CREATE TABLE a (id int)")]).unwrap();
+    let mut cluster = FakeCluster { ledger_exists: true, kills: true, ..FakeCluster::default() };
+    cluster.fault = Some(Fault::Before(3));
+    cluster.recorded.relations.extend([schema.clone()]);
+    cluster.live.relations.extend([schema, table("public.drift")]);
+    run_files(&mut cluster, &files, &budget()).await.1.expect_err("killed");
+    assert!(cluster.drift.as_ref().is_some_and(|note| note.contains("public.drift")));
+    cluster.heal();
+
+    let seen = cluster.observe().await.unwrap();
+    let plan = plan(&files, &seen.migrations, &Policy::default()).unwrap();
+    let accepted = ["public".to_owned()];
+    apply(&mut cluster, &plan, &seen, &accepted, &budget()).await.1.unwrap();
+    assert_eq!(cluster.recorded, cluster.live, "the drift is recorded as it is");
+}
