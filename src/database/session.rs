@@ -35,6 +35,8 @@ pub struct Session {
     opened: Instant,
     /// Whether the connection has ended, or is in a state that nobody knows.
     spent: bool,
+    /// The age at which the connection is given up for a new one.
+    renew_after: Duration,
     /// Whether the server refuses strings of several transactions.
     pub(super) one_by_one: bool,
     /// How often an answer was waited for, logins not counted.
@@ -53,6 +55,7 @@ impl Session {
             client,
             opened: Instant::now(),
             spent: false,
+            renew_after: RENEW_AFTER,
             one_by_one: false,
             waits: 0,
         })
@@ -61,13 +64,19 @@ impl Session {
     /// Whether the session can still be used for a while.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        !self.spent && !self.client.is_closed() && self.opened.elapsed() < RENEW_AFTER
+        !self.spent && !self.client.is_closed() && self.opened.elapsed() < self.renew_after
     }
 
     /// How often an answer of the server was waited for: the measure of how fast a run can be.
     #[must_use]
     pub fn waits(&self) -> usize {
         self.waits
+    }
+
+    /// For a server that ends connections earlier than DSQL does.
+    #[must_use]
+    pub fn renewed_after(self, age: Duration) -> Self {
+        Self { renew_after: age, ..self }
     }
 
     /// Where it is connected to.
