@@ -23,8 +23,8 @@ pub use error::{Error, Outcome, ServerError};
 pub use jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use lease::{Claim, Holder, Lease};
 pub use ledger::{
-    Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation, Place, Stamp,
-    StatementRecord, StatementState, Write,
+    Batch, Batches, Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation,
+    Place, Stamp, StatementRecord, StatementState, Write,
 };
 pub use retry::pause_before;
 pub use session::Session;
