@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod retry;
 mod script;
 pub mod session;
+mod tables;
 pub mod target;
 mod token;
 
