@@ -76,6 +76,8 @@ pub enum Class {
     Validate,
     /// Rows read or written: may share a transaction with other DML.
     Dml,
+    /// Rows changed in batches, each a transaction, until none is changed: `-- dsql:batch`.
+    Batch,
     /// `GRANT`, `REVOKE` and `AWS IAM GRANT`: counts as a schema change.
     Grant,
 }
@@ -89,6 +91,7 @@ impl Class {
             Self::AsyncIndex => "async-index",
             Self::Validate => "validate",
             Self::Dml => "dml",
+            Self::Batch => "batch",
             Self::Grant => "grant",
         }
     }

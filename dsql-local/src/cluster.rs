@@ -169,7 +169,7 @@ impl Cluster {
         let for_jobs = Arc::clone(&shared);
         let mut tasks = vec![
             tokio::spawn(accept(listener, shared)),
-            tokio::spawn(async move { jobs::run(&for_jobs.database, job_delay).await }),
+            tokio::spawn(async move { jobs::run(&for_jobs, job_delay).await }),
         ];
         let control_port = control_listener.map(|(port, listener)| {
             tasks.push(tokio::spawn(control::serve(listener, control.clone())));
@@ -308,8 +308,10 @@ impl Cluster {
 
     /// Sets how far the cluster's clock is ahead of this machine's, in seconds; negative is behind.
     ///
-    /// Tokens are checked, and jobs run and are forgotten by it. The functions of SQL, like `now()`, keep to the
-    /// machine's clock.
+    /// Tokens are checked by it, jobs run and are forgotten, transactions (300 seconds) and connections (60 minutes) age,
+    /// those that are open included; and `now()`, `transaction_timestamp()`, `statement_timestamp()` and
+    /// `clock_timestamp()` tell it. The keywords `CURRENT_TIMESTAMP`, `CURRENT_DATE` and so on, which PostgreSQL looks up
+    /// nowhere, `timeofday()`, `age(t)` and `'now'` keep to the machine's clock.
     pub async fn skew_clock(&self, seconds: i64) -> Result<(), Error> {
         Ok(self.control.skew_clock(seconds).await?)
     }

@@ -173,9 +173,11 @@ async fn claim(
             source,
         })?)
     };
-    let before = drift::from_note(&seen.recorded, &drift).map_err(|source| ApplyError::Ledger {
-        doing: "the note on the schema before the run could not be read",
-        source,
+    let before = drift::from_note(&seen.recorded, &drift, accepted).map_err(|source| {
+        ApplyError::Ledger {
+            doing: "the note on the schema before the run could not be read",
+            source,
+        }
     })?;
     Ok(Claimed { before, now })
 }

@@ -5,6 +5,7 @@
 //! as the last run left it with the schema as it is.
 
 pub mod apply;
+mod batch;
 pub mod budget;
 pub mod cluster;
 pub mod drift;

@@ -85,11 +85,24 @@ pub enum Group<'a> {
     DropIndex(String),
 }
 
+impl Group<'_> {
+    /// Whether it does more than to write down what has happened.
+    #[must_use]
+    pub fn is_work(&self) -> bool {
+        match self {
+            Self::Rows { statements, .. } => !statements.is_empty(),
+            Self::Schema(_) | Self::DropIndex(_) => true,
+        }
+    }
+}
+
 /// Where in a [`Group`] an error came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The lease is another run's.
     LeaseLost,
+    /// The run has shut its own string out, because its time is over: nothing is wrong.
+    Halted,
     /// The statement with this place in the group, counted from 0.
     Statement(usize),
     /// The write with this place in the group, counted from 0.

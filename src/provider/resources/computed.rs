@@ -14,7 +14,7 @@ pub(super) fn attributes() -> Vec<Attribute> {
             .description("SHA-256 of the text, with LF line ends and without byte order mark."),
         Attribute::list_of("statements", Type::String).computed().description(
             "One line for each statement: its class (`ddl`, `async-index`, `validate`, `dml`, \
-             `grant`) and its beginning.",
+             `batch`, `grant`) and its beginning.",
         ),
         Attribute::string("status")
             .computed()
@@ -50,8 +50,8 @@ pub(super) fn pending(
     let lines = migration.statements.iter().enumerate().map(|(place, statement)| {
         let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
         match records.iter().find(|record| record.number == place + 1) {
-            Some(record) => line(&record.class, &record.summary),
-            None => planned_line(statement),
+            Some(record) if record.is_binding() => line(&record.class, &record.summary),
+            _ => planned_line(statement),
         }
     });
     vec![
