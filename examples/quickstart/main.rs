@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dsql_local::{Cluster, Options};
-use terraform_provider_dsql::database::{Secret, Session, Target};
+use terraform_provider_dsql::database::{Identity, Naming, Secret, Session, Target};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
