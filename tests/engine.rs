@@ -86,7 +86,11 @@ async fn a_migration_costs_one_wait() {
         .count();
     // Look, claim, the migrations, the ids of the jobs, the ends, look, record.
     let waits = session.waits() - before - looks - conflicts;
-    assert_eq!(waits, 1 + 1 + 20 + 1 + 1 + 1 + 1, "with {looks} looks at the jobs, {conflicts} conflicts");
+    assert_eq!(
+        waits,
+        1 + 1 + 20 + 1 + 1 + 1 + 1,
+        "with {looks} looks at the jobs, {conflicts} conflicts"
+    );
 }
 
 #[tokio::test]
