@@ -272,9 +272,13 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
         // Once the set is the provider's own, the argument says nothing any more.
         world.write("app/4_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
         world.configure(&set("app", "  baseline_version = \"4\"\n"));
+        let seen = world.cluster().statements().len();
         world.plan().ends_with(2).does_not_say("taken over");
         world.apply().ends_with(0);
         assert_eq!(world.tables(), "a c d");
+        let statements = world.cluster().statements();
+        let looks = statements[seen..].iter().filter(|s| s.sql.contains("flyway_schema_history"));
+        assert_eq!(looks.count(), 0, "nobody looks for the ledger of another tool");
         world.configure(&set("app", ""));
         world.plan().does_not_say("must be replaced").says("baseline_version");
 
