@@ -10,6 +10,7 @@ mod terraform;
 mod world;
 
 mod bad_input;
+mod batches;
 mod clusters;
 mod data_sources;
 mod drift;
@@ -24,3 +25,4 @@ mod missing_cluster;
 mod plan_output;
 mod saved_plans;
 mod scheduled_plans;
+mod two_machines;
