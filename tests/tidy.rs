@@ -114,6 +114,7 @@ const PARTS: &[Part] = &[
         crates: &[
             "aws_config",
             "aws_sdk_dsql",
+            "aws_sdk_sts",
             "fastrand",
             "postgres_protocol",
             "rustls",
@@ -121,7 +122,6 @@ const PARTS: &[Part] = &[
             "serde_json",
             "tokio",
             "tokio_postgres",
-            "tokio_postgres_rustls",
             "tokio_rustls",
             "tokio_stream",
             "tracing",

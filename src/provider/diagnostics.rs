@@ -4,6 +4,7 @@
 //! to do now.
 
 mod batches;
+mod connect;
 mod findings;
 
 pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
@@ -49,7 +50,7 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
             "Baselines are not supported yet"
         }
         FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
-            "atlas.sum does not fit the directory"
+            "Checksums in atlas.sum do not fit the directory"
         }
         _ => "Invalid migration directory",
     };
@@ -171,7 +172,7 @@ fn drift_words(changes: &[Change], fingerprint: &str) -> String {
 /// A cluster that cannot be reached, or a request to it that failed outside of migrations.
 pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
     let (summary, advice) = match error {
-        Error::Connect(connect) => (connect_summary(connect), connect_advice(connect)),
+        Error::Connect(error) => (connect::summary(error), connect::advice(error)),
         Error::Server(server) if server.code == "42501" => (
             "Permission denied by the database",
             "Let the role read the ledger schema and the catalog, or connect as another user."
@@ -195,75 +196,6 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
         push_server_parts(&mut detail, server);
     }
     Diagnostic::error(summary).detail(format!("{detail}\n\n{advice}"))
-}
-
-fn connect_summary(error: &ConnectError) -> &'static str {
-    match error {
-        ConnectError::Resolve { .. } => "Name of the cluster cannot be resolved",
-        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => "Cluster cannot be reached",
-        ConnectError::CaFile { .. } => "CA file cannot be used",
-        ConnectError::Tls { untrusted: true, .. } => "Certificate of the cluster is not trusted",
-        ConnectError::Tls { .. } => "TLS with the cluster failed",
-        ConnectError::Login { .. } => "Login refused by the cluster",
-        ConnectError::BrokenOff { .. } => "Login broke off",
-        ConnectError::NoRegion { .. } => "Region of the cluster is not known",
-        ConnectError::Credentials { .. } => "No AWS credentials for the cluster",
-    }
-}
-
-fn connect_advice(error: &ConnectError) -> String {
-    match error {
-        ConnectError::Resolve { .. } => {
-            "Check the endpoint, and that the cluster has not been deleted."
-        }
-        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => {
-            "Check endpoint and port, and that this machine may connect to it."
-        }
-        ConnectError::CaFile { .. } => "It must be a readable PEM file with CERTIFICATE blocks.",
-        ConnectError::Tls { untrusted: true, .. } => {
-            "The certificate is not signed by an authority that is trusted here. Amazon's \
-             authorities are in the system's store; for an emulator or a proxy set ca_file to the \
-             PEM file of its authority."
-        }
-        ConnectError::Tls { .. } => {
-            "Check that the endpoint is the cluster's own host name, and that no proxy is between."
-        }
-        ConnectError::Login { error, user, .. } => return login_advice(error, user),
-        ConnectError::BrokenOff { .. } => {
-            "The other side ended the connection during the login. Check that it is a DSQL \
-             endpoint, and try again."
-        }
-        ConnectError::NoRegion { .. } => {
-            "Set region, or use an endpoint of the form <id>.dsql.<region>.on.aws."
-        }
-        ConnectError::Credentials { profile: Some(_), .. } => {
-            "Check that the profile exists in the shared AWS configuration files and that its \
-             login has not expired."
-        }
-        ConnectError::Credentials { profile: None, .. } => {
-            "Give this process AWS credentials in one of the usual ways (environment variables, a \
-             profile, SSO, a role), or set token."
-        }
-    }
-    .to_owned()
-}
-
-fn login_advice(error: &ServerError, user: &str) -> String {
-    let action = if user == "admin" { "dsql:DbConnectAdmin" } else { "dsql:DbConnect" };
-    let expired = error.hint.as_deref().is_some_and(|hint| hint.contains("expired"));
-    if expired {
-        "The token has expired. Leave token unset, so that a new one is made for each connection, \
-         or set a fresh one."
-            .to_owned()
-    } else if error.message.contains("Wrong user to action mapping") {
-        format!("A token for {user} must be made for the action {action}.")
-    } else {
-        format!(
-            "Check that the role {user} exists with LOGIN and is mapped to this IAM identity (AWS \
-             IAM GRANT), that the identity has the permission {action} on this cluster, and that \
-             a configured token was made for this endpoint and user."
-        )
-    }
 }
 
 /// The rows of the ledger that a message may speak of.
@@ -509,20 +441,6 @@ mod tests {
         assert_eq!(sentence("the name is bad"), "The name is bad.");
         assert_eq!(sentence("dir/0001_a.sql:3 is bad"), "dir/0001_a.sql:3 is bad.");
         assert_eq!(sentence("already a sentence."), "Already a sentence.");
-    }
-
-    #[test]
-    fn an_expired_token_is_told_from_a_missing_right() {
-        let refused = |hint: Option<&str>| ServerError {
-            code: "28000".into(),
-            message: "unable to accept connection, access denied".into(),
-            detail: None,
-            hint: hint.map(str::to_owned),
-            position: None,
-            after: 0,
-        };
-        assert!(login_advice(&refused(Some("Signature expired: x")), "admin").contains("expired"));
-        assert!(login_advice(&refused(None), "app").contains("dsql:DbConnect on"));
     }
 
     fn stopped(failure: Failure) -> Diagnostic {

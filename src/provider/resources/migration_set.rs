@@ -645,16 +645,17 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::{LedgerSchema, Target};
+    use crate::database::{Identity, LedgerSchema, Naming, Target};
 
     fn basis(process: &str, sql: &str) -> Basis {
         let place = Place {
             target: Target {
                 endpoint: "a".into(),
+                naming: Naming::Endpoint,
                 port: 5432,
                 user: "admin".into(),
                 region: None,
-                profile: None,
+                identity: Identity::default(),
                 token: None,
                 ca_file: None,
             },
