@@ -4,6 +4,7 @@
 //! directories, nor SQL text beyond what a statement carries, nor Terraform.
 
 pub mod fact;
+pub mod table;
 
 use std::fmt;
 

@@ -133,8 +133,19 @@ pub struct MigrationRecord {
     pub duration_ms: Option<u64>,
     /// Why the last run failed.
     pub error: Option<String>,
+    /// What says that it is applied, if no run of the provider has applied it: the ledger of
+    /// another tool, or `baseline_version`.
+    pub adopted_from: Option<String>,
     /// Its statements as far as they were begun, ordered by number.
     pub statements: Vec<StatementRecord>,
+}
+
+impl MigrationRecord {
+    /// Whether it is still to be written: a migration that is to be taken over has no time yet.
+    #[must_use]
+    pub fn is_to_adopt(&self) -> bool {
+        self.adopted_from.is_some() && self.finished_at.is_none()
+    }
 }
 
 /// A statement as the ledger has it.
@@ -268,7 +279,7 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
     format!(
         "SELECT version, description, checksum, state,
                 to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-                applied_by, duration_ms, error
+                applied_by, duration_ms, error, adopted_from
            FROM {ledger}.migration WHERE set_name = {set}
           ORDER BY position, version;
          SELECT version, number, checksum, class, summary, state, job_id,
@@ -329,6 +340,7 @@ fn parse_migration(row: &[Option<String>]) -> Result<MigrationRecord, Error> {
         Some(applied_by),
         duration_ms,
         error,
+        adopted_from,
     ] = row
     else {
         return Err(Error::Answer("the ledger's migration table has other columns".into()));
@@ -342,6 +354,7 @@ fn parse_migration(row: &[Option<String>]) -> Result<MigrationRecord, Error> {
         applied_by: applied_by.clone(),
         duration_ms: duration_ms.as_ref().and_then(|text| text.parse().ok()),
         error: error.clone(),
+        adopted_from: adopted_from.clone(),
         statements: Vec::new(),
     })
 }

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod retry;
 mod script;
 pub mod session;
+mod tables;
 pub mod target;
 mod token;
 

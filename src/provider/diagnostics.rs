@@ -3,10 +3,15 @@
 //! A summary is a title; the detail says what happened, what is applied and what is not, and what
 //! to do now.
 
+mod adoption;
 mod batches;
 mod connect;
 mod findings;
 
+pub(super) use adoption::{
+    adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers, skipped_by_tool,
+    taken_over, unknown_adopt, unknown_baseline,
+};
 pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
 
 use super::contract::FunctionError;

@@ -10,6 +10,7 @@ use crate::database::{
     MigrationRecord, MigrationState, Observation, Place, ServerError, Snapshot, Stamp,
     StatementRecord, StatementState, Write,
 };
+use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
 use crate::migration::fact::{Fact, Facts};
 use crate::migration::{Statement, Version};
@@ -193,6 +194,7 @@ impl FakeCluster {
                     applied_by: "admin".into(),
                     duration_ms: None,
                     error: None,
+                    adopted_from: None,
                     statements: Vec::new(),
                 };
                 let record = self.migrations.entry(migration.version.clone()).or_insert(new);
@@ -200,6 +202,19 @@ impl FakeCluster {
                     return Err(server_error("22012"));
                 }
                 record.state = MigrationState::Running;
+                Ok(())
+            }
+            Write::Adopt { migrations, from } => {
+                for migration in migrations {
+                    let record = MigrationRecord {
+                        finished_at: Some("2026-11-23T12:00:00Z".into()),
+                        ..adopted(migration, from)
+                    };
+                    let found = self.migrations.get(&migration.version);
+                    if found.is_none_or(|found| found.state != MigrationState::Applied) {
+                        self.migrations.insert(migration.version.clone(), record);
+                    }
+                }
                 Ok(())
             }
             Write::End { version, failure } => {
