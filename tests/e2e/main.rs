@@ -11,6 +11,7 @@ mod world;
 
 mod adoption;
 mod bad_input;
+mod batches;
 mod clusters;
 mod data_sources;
 mod drift;
@@ -25,3 +26,4 @@ mod missing_cluster;
 mod plan_output;
 mod saved_plans;
 mod scheduled_plans;
+mod two_machines;
