@@ -9,8 +9,11 @@
 mod terraform;
 mod world;
 
+mod aws_emulator;
 mod bad_input;
+mod cluster_identifier;
 mod clusters;
+mod credentials;
 mod data_sources;
 mod drift;
 mod examples;
