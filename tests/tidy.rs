@@ -137,6 +137,13 @@ const PARTS: &[Part] = &[
         reason: "formats reads directories; it knows neither databases nor Terraform",
     },
     Part {
+        name: "formats::adopt",
+        parts: &["formats", "migration"],
+        crates: &["crc32fast", "sha2", "siphasher"],
+        in_tests: &["tempfile"],
+        reason: "formats::adopt knows what the ledgers of other tools say, and asks no database",
+    },
+    Part {
         name: "sql",
         parts: &["migration"],
         crates: &[],

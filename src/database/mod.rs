@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod retry;
 mod script;
 pub mod session;
+mod tables;
 pub mod target;
 mod token;
 
@@ -26,8 +27,8 @@ pub use identity::{Identity, Role, RoleSession, WebIdentity, WebToken};
 pub use jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use lease::{Claim, Holder, Lease};
 pub use ledger::{
-    Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation, Place, Stamp,
-    StatementRecord, StatementState, Write,
+    Batch, Batches, Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation,
+    Place, Stamp, StatementRecord, StatementState, Write,
 };
 pub use retry::pause_before;
 pub use session::Session;

@@ -14,6 +14,8 @@ use crate::migration::Migration;
 
 use self::directives::Directive;
 
+pub(super) use self::sum::seal;
+
 /// Makes a migration of each SQL file.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();

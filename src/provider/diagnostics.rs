@@ -3,13 +3,19 @@
 //! A summary is a title; the detail says what happened, what is applied and what is not, and what
 //! to do now.
 
+mod adoption;
+mod batches;
 mod connect;
 mod findings;
 
+pub(super) use adoption::{
+    adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers, skipped_by_tool,
+    taken_over, unknown_adopt, unknown_baseline,
+};
 pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
 
 use super::contract::FunctionError;
-use crate::database::{ConnectError, Error, LedgerSchema, Outcome, ServerError};
+use crate::database::{Batches, ConnectError, Error, LedgerSchema, Outcome, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::drift::{Change, Remedy};
 use crate::engine::{ApplyError, Failure, PlanError, StepError};
@@ -32,6 +38,7 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
         }
         FormatError::Split { .. } => "Migration is not complete SQL",
         FormatError::Refused { .. } => "Statement has no place in a migration",
+        FormatError::Directive { .. } => "Comment for this provider means nothing here",
         FormatError::DuplicateVersion { .. } => "Two migrations have the same version",
         FormatError::VersionNotANumber { .. } => "Version of a migration is not a number",
         FormatError::UnsupportedFormat { .. } => "Migration directory of another tool",
@@ -48,7 +55,7 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
             "Baselines are not supported yet"
         }
         FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
-            "atlas.sum does not fit the directory"
+            "Checksums in atlas.sum do not fit the directory"
         }
         _ => "Invalid migration directory",
     };
@@ -238,11 +245,17 @@ pub(super) fn apply_error(error: &ApplyError, applied: usize, rows: Rows<'_>) ->
         ApplyError::Interrupted(_) => Diagnostic::error("Migration stopped")
             .detail(format!("{what}\n\nNothing was run. Apply again.")),
         ApplyError::Stopped { version, source } => {
-            let StepError { origin, number, summary, failure } = source.as_ref();
+            let StepError { origin, number, summary, batches, failure } = source.as_ref();
             let mut detail = format!("{origin}: statement {number} of migration {version}\n\n");
             detail.push_str(&format!("  {summary}\n\n"));
             detail.push_str(&failure_words(failure));
-            let resume = resume_words(failure, rows, version, *number);
+            if let Some(batches) = batches {
+                detail.push_str(&format!("\n\n{}", batches::progress(*batches)));
+                if matches!(failure, Failure::Stopped(_)) && batches.count > 0 {
+                    detail.push_str(&format!(" {}", batches::MAY_BE_ENDLESS));
+                }
+            }
+            let resume = resume_words(failure, *batches, rows, version, *number);
             detail.push_str(&format!("\n\n{before} {resume}"));
             Diagnostic::error(failure_summary(failure)).detail(detail)
         }
@@ -321,24 +334,29 @@ fn failure_words(failure: &Failure) -> String {
     }
 }
 
-fn resume_words(failure: &Failure, rows: Rows<'_>, version: &Version, number: usize) -> String {
+fn resume_words(
+    failure: &Failure,
+    batches: Option<Batches>,
+    rows: Rows<'_>,
+    version: &Version,
+    number: usize,
+) -> String {
+    let what = if batches.is_some() { "the batch that failed" } else { "this statement" };
     match failure {
         Failure::Refused(error) if error.outcome() == Outcome::Conflict => {
             "Others changed the database at the same time, again and again. Apply again; the run \
              goes on with this statement."
                 .to_owned()
         }
-        Failure::Refused(error) if error.code() == Some("54000") => {
-            "Nothing of this statement is applied, and what stands before it in the file stays \
-             applied. It exceeds a limit of Aurora DSQL: a transaction may change 3,000 rows and 10 \
-             MiB, and may take 300 seconds. Split it into statements that stay under the limits, \
-             with COMMIT between them, and apply again; the run goes on with it."
-                .to_owned()
-        }
-        Failure::Refused(_) => {
-            "Nothing of this statement is applied, and what stands before it in the file stays \
-             applied. Mend the statement and apply again; the run goes on with it."
-                .to_owned()
+        Failure::Refused(error) => {
+            let advice = match server_error(error) {
+                Some(server) if server.code == "54000" => batches::limit_advice(server, batches),
+                _ => "Mend the statement and apply again; the run goes on with it.".to_owned(),
+            };
+            format!(
+                "Nothing of {what} is applied, and what stands before it in the file stays \
+                 applied. {advice}"
+            )
         }
         Failure::OutcomeUnknown(_) => {
             "Apply again as soon as the cluster can be reached: the run finds out from the ledger \
@@ -356,9 +374,7 @@ fn resume_words(failure: &Failure, rows: Rows<'_>, version: &Version, number: us
                  again; the run goes on from there."
             )
         }
-        Failure::TakenByOther => {
-            "Wait until the other run has ended, then plan again.".to_owned()
-        }
+        Failure::TakenByOther => "Wait until the other run has ended, then plan again.".to_owned(),
         Failure::JobFailed { .. } => {
             "Remove the cause (for a unique index: the duplicate rows) and apply again; the run \
              goes on with this statement."
@@ -438,6 +454,7 @@ mod tests {
             origin: Origin { file: "migrations/0002_i.sql".into(), line: 7 },
             number: 3,
             summary: "CREATE TABLE t (id int)".into(),
+            batches: None,
             failure,
         };
         let error =

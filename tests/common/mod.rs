@@ -123,7 +123,17 @@ pub(crate) async fn run_as(
     migrations: &[Migration],
     lease: Lease,
 ) -> (Report, Result<(), ApplyError>) {
-    let budget = Budget::new(Duration::from_secs(120), CancellationToken::new());
+    run_until(session, migrations, lease, CancellationToken::new()).await
+}
+
+/// As [`run_as`], until somebody interrupts it.
+pub(crate) async fn run_until(
+    session: &mut Session,
+    migrations: &[Migration],
+    lease: Lease,
+    interrupted: CancellationToken,
+) -> (Report, Result<(), ApplyError>) {
+    let budget = Budget::new(Duration::from_secs(120), interrupted);
     let ledger = ledger();
     let watched = Watched::All;
     let mut cluster =

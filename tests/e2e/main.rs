@@ -9,6 +9,7 @@
 mod terraform;
 mod world;
 
+mod adoption;
 mod aws_emulator;
 mod bad_input;
 mod cluster_identifier;

@@ -88,6 +88,20 @@ impl World {
         fs::write(path, content).unwrap();
     }
 
+    /// Copies a folder with all that is in it; an empty `to` is the scenario's own folder.
+    pub(crate) fn copy(&self, from: &Path, to: &str) {
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = Path::new(to).join(entry.file_name());
+            let to = to.to_str().unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                self.copy(&entry.path(), to);
+            } else {
+                self.write(to, fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+
     /// Removes a file.
     pub(crate) fn remove(&self, name: &str) {
         fs::remove_file(self.path(name)).unwrap();
@@ -225,7 +239,12 @@ impl World {
 
     /// Insists that nothing but reads has reached the cluster.
     pub(crate) fn assert_untouched(&self) {
-        for statement in self.cluster.statements() {
+        self.assert_untouched_since(0);
+    }
+
+    /// As [`World::assert_untouched`], for all statements but the first.
+    pub(crate) fn assert_untouched_since(&self, first: usize) {
+        for statement in &self.cluster.statements()[first..] {
             let sql = statement.sql.trim_start();
             assert!(
                 ["SELECT", "WITH", "SET LOCAL"].iter().any(|word| sql.starts_with(word)),

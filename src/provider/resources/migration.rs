@@ -353,6 +353,7 @@ fn run_of<'a>(
         migrations,
         among_others: true,
         policy: PLAIN,
+        adoption: None,
         watch: None,
         limit,
         source,

@@ -14,6 +14,7 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
+use super::adoption::{self, Asked, TakeOver};
 use super::basis::Basis;
 use super::drift::{self, Watch, accepted_checksums};
 use super::rules::{self, Rules};
@@ -21,6 +22,7 @@ use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
+use crate::engine::adoption::{to_adopt, together};
 use crate::engine::{Plan, Policy, Standing};
 use crate::formats::{self, Format};
 use crate::migration::Migration;
@@ -43,6 +45,7 @@ struct Model {
     rules: Input<Rules>,
     watch: Input<Watch>,
     policy: Input<Policy>,
+    take_over: Input<TakeOver>,
     timeouts: Timeouts,
 }
 
@@ -53,6 +56,7 @@ struct Known<'a> {
     rules: &'a Rules,
     watch: &'a Watch,
     policy: &'a Policy,
+    take_over: &'a TakeOver,
 }
 
 /// Where the SQL is.
@@ -134,9 +138,10 @@ impl Model {
         let watch = or_unknown(Watch::decode(config), &mut diagnostics);
         let accepted = or_unknown(accepted_checksums(config), &mut diagnostics);
         let policy = accepted.map(|accepted| Policy { accepted });
+        let take_over = or_unknown(TakeOver::decode(config), &mut diagnostics);
         match Timeouts::decode(config) {
             Ok(timeouts) if diagnostics.is_empty() => {
-                Ok(Self { source, name, rules, watch, policy, timeouts })
+                Ok(Self { source, name, rules, watch, policy, take_over, timeouts })
             }
             Ok(_) => Err(diagnostics),
             Err(diagnostic) => {
@@ -148,6 +153,7 @@ impl Model {
 
     /// `None` while something is unknown.
     fn known(&self) -> Option<Known<'_>> {
+        let Input::Known(take_over) = &self.take_over else { return None };
         match (&self.source, &self.name, &self.rules, &self.watch, &self.policy) {
             (
                 Input::Known(source),
@@ -155,7 +161,7 @@ impl Model {
                 Input::Known(rules),
                 Input::Known(watch),
                 Input::Known(policy),
-            ) => Some(Known { source, name, rules, watch, policy }),
+            ) => Some(Known { source, name, rules, watch, policy, take_over }),
             _ => None,
         }
     }
@@ -272,7 +278,7 @@ impl MigrationSetResource {
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
 
-        let Some(Known { source, name, rules, watch, policy }) = model.known() else {
+        let Some(Known { source, name, rules, watch, policy, take_over }) = model.known() else {
             set_all(&mut planned, unknown());
             return Ok(Planned::without_a_look(planned, Vec::new()));
         };
@@ -310,22 +316,38 @@ impl MigrationSetResource {
         if let Some(now) = &basis {
             diagnostics.extend(changed_since(request, now).map_err(|error| vec![error])?);
         }
+        let asked = Asked {
+            wish: take_over,
+            place: &place,
+            set: name,
+            dir: source.place(),
+            format,
+            migrations,
+            policy,
+        };
         let run = Run {
             place: &place,
             set: name,
             migrations,
             among_others: false,
             policy,
+            adoption: Some(asked),
             watch: Some(watch),
             limit,
             source: source.path(),
         };
-        let records = run.records(&seen);
+        let adopted = match asked.look(&self.clusters, &seen, limit).await {
+            Ok(found) => found,
+            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
+        };
+        diagnostics.extend(adopted.warnings);
+        let records = together(&run.records(&seen), &adopted.records);
         // A file that was edited meanwhile may also be an applied one.
         let plan = match run.plan(&records) {
             Ok(plan) => plan,
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
+        diagnostics.extend(diagnostics::taken_over(&plan));
         diagnostics.extend(rules.judge(&prepared, &plan, &what, &source.path()));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(diagnostics);
@@ -334,7 +356,7 @@ impl MigrationSetResource {
         let found = watch.find(&seen);
         set_all(&mut planned, shown(&place, &seen));
         set_all(&mut planned, found.shown());
-        if plan.pending().next().is_some() {
+        if plan.pending().next().is_some() || to_adopt(&plan).next().is_some() {
             set_all(&mut planned, after(&plan));
         }
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
@@ -360,17 +382,28 @@ impl MigrationSetResource {
         config: &Object<'_>,
     ) -> Result<ApplyResponse, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
-        let Some(Known { source, name, rules, watch, policy }) = model.known() else {
+        let Some(Known { source, name, rules, watch, policy, take_over }) = model.known() else {
             return Err(vec![run::still_unknown()]);
         };
-        let prepared = rules.prepare(source.read()?.0);
+        let (migrations, format) = source.read()?;
+        let prepared = rules.prepare(migrations);
         let place = run::known_place(&self.clusters, config)?;
+        let asked = Asked {
+            wish: take_over,
+            place: &place,
+            set: name,
+            dir: source.place(),
+            format,
+            migrations: &prepared.migrations,
+            policy,
+        };
         let run = Run {
             place: &place,
             set: name,
             migrations: &prepared.migrations,
             among_others: false,
             policy,
+            adoption: Some(asked),
             watch: Some(watch),
             limit: model.timeouts.write(&request.prior),
             source: source.path(),
@@ -410,6 +443,10 @@ impl Resource for MigrationSetResource {
     fn schema(&self) -> Schema {
         let mut migration = vec![
             Attribute::string("description").computed().description("Words from the file name."),
+            Attribute::string("adopted_from").computed().description(
+                "What says that it was applied before the provider came: the ledger of another \
+                 tool, or `baseline_version`.",
+            ),
         ];
         migration.extend(computed::attributes());
         let mut attributes = vec![
@@ -451,6 +488,7 @@ impl Resource for MigrationSetResource {
         attributes.extend(drift::arguments());
         attributes.extend(drift::computed());
         attributes.extend(rules::attributes());
+        attributes.extend(adoption::attributes());
         Schema::new(attributes).description(
             "Applies the forward SQL migrations of a directory to an Aurora DSQL cluster, each \
              exactly once and in order, and shows pending migrations and drift in the plan. \
@@ -521,7 +559,10 @@ fn pending_versions(plan: &Plan<'_>) -> Value {
 /// The computed attributes as the database has them.
 fn shown(place: &Place, seen: &Observation) -> Vec<(&'static str, Value)> {
     let migrations = seen.migrations.iter().map(|record| {
-        let mut attributes = vec![("description", record.description.as_str().into())];
+        let mut attributes = vec![
+            ("description", record.description.as_str().into()),
+            ("adopted_from", record.adopted_from.clone().into()),
+        ];
         attributes.extend(computed::recorded(record));
         (record.version.0.clone(), Value::object(attributes))
     });
@@ -536,13 +577,16 @@ fn shown(place: &Place, seen: &Observation) -> Vec<(&'static str, Value)> {
 /// The computed attributes as a run will leave them.
 fn after(plan: &Plan<'_>) -> Vec<(&'static str, Value)> {
     let migrations = plan.entries.iter().map(|entry| {
-        let (description, rest) = match &entry.standing {
-            Standing::Applied(record) => (&record.description, computed::recorded(record)),
+        let (description, from, rest) = match &entry.standing {
+            Standing::Applied(record) => {
+                (&record.description, record.adopted_from.clone(), computed::recorded(record))
+            }
             Standing::Pending { begun } => {
-                (&entry.migration.description, computed::pending(entry.migration, *begun))
+                (&entry.migration.description, None, computed::pending(entry.migration, *begun))
             }
         };
-        let mut attributes = vec![("description", description.as_str().into())];
+        let mut attributes =
+            vec![("description", description.as_str().into()), ("adopted_from", from.into())];
         attributes.extend(rest);
         (entry.migration.version.0.clone(), Value::object(attributes))
     });
@@ -558,7 +602,7 @@ fn after_a_look() -> Vec<(&'static str, Value)> {
 /// The computed attributes while the cluster is not known: the texts are certain, all else is not.
 fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, Value)> {
     let planned = migrations.iter().map(|migration| {
-        let mut attributes = vec![("description", Value::Unknown)];
+        let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
         attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
             // The ledger may have another text, if that is accepted.
             let certain = name == "status"
@@ -596,7 +640,7 @@ fn nothing_new(state: &Value, migrations: &[Migration], policy: &Policy) -> bool
     recorded.len() == migrations.len()
         && migrations.iter().all(|migration| {
             let text = |name| recorded.get(&migration.version.0)?.get(name)?.string().known();
-            text("status") == Some(MigrationState::Applied.as_str())
+            text("status").is_some_and(computed::is_applied)
                 && (text("checksum") == Some(migration.checksum.0.as_str())
                     || policy.accepted.get(&migration.version) == Some(&migration.checksum))
         })
@@ -616,6 +660,16 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
                 if text("checksum") != Some(entry.migration.checksum.0.as_str()) =>
             {
                 differences.push(format!("{} was changed", entry.migration.file));
+            }
+            (Some(_), Standing::Applied(record))
+                if text("status").is_some_and(|status| computed::status(record) != status) =>
+            {
+                let from = record.adopted_from.as_deref().unwrap_or("another run");
+                differences.push(format!("migration {version} is applied according to {from}"));
+            }
+            (Some(_), Standing::Applied(record)) if record.is_to_adopt() => {}
+            (Some(_), Standing::Pending { .. }) if text("status") == Some(computed::ADOPTED) => {
+                differences.push(format!("migration {version} does not count as applied any more"));
             }
             (Some(planned), Standing::Applied(_))
                 if planned.get("applied_at").is_some_and(Value::is_unknown)
