@@ -28,3 +28,4 @@ mod missing_cluster;
 mod plan_output;
 mod saved_plans;
 mod scheduled_plans;
+mod secrets;
