@@ -423,7 +423,7 @@ impl MigrationSetResource {
             as_planned(expected, plan).map_err(|changed| vec![changed])?;
             rules.still_right(&prepared, plan, &source.path())
         };
-        let mut ended = run.carry_out(&self.clusters, still_as_planned).await;
+        let mut ended = run.carry_out(&self.clusters, rules.hider(), still_as_planned).await;
         ended.diagnostics = rules.hide_all(ended.diagnostics);
 
         // A failed create stores nothing: a stored object would be tainted and replaced.
