@@ -21,6 +21,8 @@ mod installation;
 mod life_cycle;
 mod lint;
 mod missing_cluster;
+mod order;
 mod plan_output;
+mod repeatable;
 mod saved_plans;
 mod scheduled_plans;
