@@ -4,6 +4,7 @@
 //! directories, nor SQL text beyond what a statement carries, nor Terraform.
 
 pub mod fact;
+pub mod table;
 mod values;
 
 use std::fmt;
@@ -79,6 +80,8 @@ pub enum Class {
     Validate,
     /// Rows read or written: may share a transaction with other DML.
     Dml,
+    /// Rows changed in batches, each a transaction, until none is changed: `-- dsql:batch`.
+    Batch,
     /// `GRANT`, `REVOKE` and `AWS IAM GRANT`: counts as a schema change.
     Grant,
 }
@@ -92,6 +95,7 @@ impl Class {
             Self::AsyncIndex => "async-index",
             Self::Validate => "validate",
             Self::Dml => "dml",
+            Self::Batch => "batch",
             Self::Grant => "grant",
         }
     }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a page that cannot be read fails the test")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -158,6 +159,134 @@ fn the_formats_are_listed_and_each_tool_has_a_guide() {
     } else {
         assert!(found == expected, "{file} is out of date: UPDATE_DOCS=1 cargo test --test docs");
     }
+}
+
+/// A link to a file or a heading that is not there leads a reader nowhere.
+#[test]
+fn every_link_in_the_documents_leads_somewhere() {
+    let mut pages: Vec<_> =
+        files_of("docs", "md").into_iter().chain(files_of("examples", "md")).collect();
+    for page in
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "dsql-local/README.md"]
+    {
+        pages.push(path(page));
+    }
+    let mut broken = Vec::new();
+    let mut links = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        for rest in text.split("](").skip(1) {
+            let Some((link, _)) = rest.split_once(')') else { continue };
+            if link.contains("://") || link.contains(' ') {
+                continue;
+            }
+            links += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target =
+                if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let found = target.is_dir()
+                || fs::read_to_string(&target)
+                    .is_ok_and(|target| heading.is_empty() || anchors(&target).contains(heading));
+            if !found {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(links > 50, "only {links} links were found");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The names by which the headings of a page can be linked to.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    let anchor = |heading: &str| {
+        let kept = heading.to_lowercase();
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect::<String>()
+    };
+    let ids = page.split("<a id=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    headings.map(anchor).chain(ids.map(str::to_owned)).collect()
+}
+
+/// What stands in the first column of the tables of errors is what the provider can say.
+#[test]
+fn every_error_and_warning_has_a_line_with_its_cause_and_cure() {
+    let guide = read("docs/guides/errors.md");
+    let listed: BTreeSet<&str> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" |").map(|(title, _)| title))
+        .filter(|title| *title != "title")
+        .collect();
+    let titles = titles();
+    let titles: BTreeSet<&str> = titles.iter().map(String::as_str).collect();
+    assert!(titles.len() > 70, "the sources were read: {titles:?}");
+    let missing: Vec<_> = titles.difference(&listed).collect();
+    let unknown: Vec<_> = listed.difference(&titles).collect();
+    assert!(missing.is_empty(), "docs/guides/errors.md lacks {missing:#?}");
+    assert!(unknown.is_empty(), "docs/guides/errors.md has what nobody says: {unknown:#?}");
+}
+
+/// The titles of diagnostics in the sources; `…` stands for what is put in.
+fn titles() -> BTreeSet<String> {
+    let mut titles = BTreeSet::new();
+    for file in files_of("src/provider", "rs").into_iter().chain(files_of("src/transport", "rs")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let is_test = file.ends_with("tests.rs") || file.ends_with("fake.rs");
+        if is_test {
+            continue;
+        }
+        let in_words = file.to_str().unwrap().contains("diagnostics");
+        for opening in ["Diagnostic::error(", "Diagnostic::warning(", ": &str =", "=>"] {
+            for rest in text.split(opening).skip(1) {
+                let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "({".contains(c));
+                let rest = rest.strip_prefix("format!(").unwrap_or(rest).trim_start();
+                let Some((title, _)) = rest.strip_prefix('"').and_then(|r| r.split_once('"'))
+                else {
+                    continue;
+                };
+                // The tables from an error to its title are in one folder; elsewhere an arm may
+                // give any text. A sentence is no title.
+                let is_title = opening.starts_with("Diagnostic")
+                    || (in_words && title.starts_with(char::is_uppercase));
+                if is_title && !title.contains(". ") && !title.ends_with('.') {
+                    titles.insert(with_gaps(title));
+                }
+            }
+        }
+    }
+    titles
+}
+
+/// `Invalid {name}` becomes `Invalid …`.
+fn with_gaps(title: &str) -> String {
+    let mut text = String::new();
+    let mut rest = title;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        text.push('…');
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    text + rest
+}
+
+/// All files of a folder and of those in it, by the end of their names.
+fn files_of(folder: &str, kind: &str) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![path(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == kind) {
+                files.push(path);
+            }
+        }
+    }
+    files
 }
 
 /// A page of the documentation, and what on it is generated.

@@ -115,6 +115,7 @@ const PARTS: &[Part] = &[
         crates: &[
             "aws_config",
             "aws_sdk_dsql",
+            "aws_sdk_sts",
             "fastrand",
             "postgres_protocol",
             "rustls",
@@ -122,7 +123,6 @@ const PARTS: &[Part] = &[
             "serde_json",
             "tokio",
             "tokio_postgres",
-            "tokio_postgres_rustls",
             "tokio_rustls",
             "tokio_stream",
             "tracing",
@@ -136,6 +136,13 @@ const PARTS: &[Part] = &[
         crates: &["base64", "serde_json", "sha2"],
         in_tests: &["insta", "tempfile"],
         reason: "formats reads directories; it knows neither databases nor Terraform",
+    },
+    Part {
+        name: "formats::adopt",
+        parts: &["formats", "migration"],
+        crates: &["crc32fast", "sha2", "siphasher"],
+        in_tests: &["tempfile"],
+        reason: "formats::adopt knows what the ledgers of other tools say, and asks no database",
     },
     Part {
         name: "sql",

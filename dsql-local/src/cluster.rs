@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::control;
 use crate::credentials::Credentials;
-use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, RuleId};
+use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, Release, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
 use crate::state::conflicts::Conflicts;
@@ -169,7 +169,7 @@ impl Cluster {
         let for_jobs = Arc::clone(&shared);
         let mut tasks = vec![
             tokio::spawn(accept(listener, shared)),
-            tokio::spawn(async move { jobs::run(&for_jobs.database, job_delay).await }),
+            tokio::spawn(async move { jobs::run(&for_jobs, job_delay).await }),
         ];
         let control_port = control_listener.map(|(port, listener)| {
             tasks.push(tokio::spawn(control::serve(listener, control.clone())));
@@ -248,6 +248,17 @@ impl Cluster {
         self.control.faults().fired()
     }
 
+    /// Lets the statements go on that [`Fault::HoldBefore`] and [`Fault::HoldAnswer`] hold now. A statement is held once
+    /// it is among the [fired faults](Cluster::fired_faults).
+    pub fn release_held(&self) {
+        self.control.faults().release(Release::GoOn);
+    }
+
+    /// Ends the connections whose statements are held now: those that were not run never are.
+    pub fn close_held(&self) {
+        self.control.faults().release(Release::Close);
+    }
+
     /// The rules for statements that have not fired yet, in order.
     pub fn waiting_faults(&self) -> Vec<RuleId> {
         self.control.faults().waiting()
@@ -297,8 +308,10 @@ impl Cluster {
 
     /// Sets how far the cluster's clock is ahead of this machine's, in seconds; negative is behind.
     ///
-    /// Tokens are checked, and jobs run and are forgotten by it. The functions of SQL, like `now()`, keep to the
-    /// machine's clock.
+    /// Tokens are checked by it, jobs run and are forgotten, transactions (300 seconds) and connections (60 minutes) age,
+    /// those that are open included; and `now()`, `transaction_timestamp()`, `statement_timestamp()` and
+    /// `clock_timestamp()` tell it. The keywords `CURRENT_TIMESTAMP`, `CURRENT_DATE` and so on, which PostgreSQL looks up
+    /// nowhere, `timeofday()`, `age(t)` and `'now'` keep to the machine's clock.
     pub async fn skew_clock(&self, seconds: i64) -> Result<(), Error> {
         Ok(self.control.skew_clock(seconds).await?)
     }

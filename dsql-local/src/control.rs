@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::faults::{Fault, FiredFault, LogInFault, Matcher, RuleId};
+use crate::faults::{Fault, FiredFault, LogInFault, Matcher, Release, RuleId};
 use crate::state::control::Control;
 use crate::state::journal::{LoggedStatement, Outcome};
 
@@ -28,6 +28,8 @@ enum Request {
     },
     FailLogIn(LogInName),
     ClearFaults,
+    ReleaseHeld,
+    CloseHeld,
     HoldJobs,
     ReleaseJobs,
     PurgeJobs,
@@ -69,6 +71,8 @@ enum FaultName {
     Error { code: String, message: String },
     DelayBeforeMs(u64),
     DelayAnswerMs(u64),
+    HoldBefore,
+    HoldAnswer,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +81,7 @@ enum LogInName {
     Asleep,
     TooManyConnections,
     RateExceeded,
+    AccessDenied,
     Close,
 }
 
@@ -128,12 +133,21 @@ async fn carry_out(request: Request, control: &Control) -> Result<Value, String>
                 LogInName::Asleep => LogInFault::Asleep,
                 LogInName::TooManyConnections => LogInFault::TooManyConnections,
                 LogInName::RateExceeded => LogInFault::RateExceeded,
+                LogInName::AccessDenied => LogInFault::AccessDenied,
                 LogInName::Close => LogInFault::Close,
             });
             Ok(())
         }
         Request::ClearFaults => {
             control.faults().clear();
+            Ok(())
+        }
+        Request::ReleaseHeld => {
+            control.faults().release(Release::GoOn);
+            Ok(())
+        }
+        Request::CloseHeld => {
+            control.faults().release(Release::Close);
             Ok(())
         }
         Request::HoldJobs => control.hold_jobs().await,
@@ -186,6 +200,8 @@ impl From<FaultName> for Fault {
             FaultName::Error { code, message } => Self::Error { code, message },
             FaultName::DelayBeforeMs(ms) => Self::DelayBefore(Duration::from_millis(ms)),
             FaultName::DelayAnswerMs(ms) => Self::DelayAnswer(Duration::from_millis(ms)),
+            FaultName::HoldBefore => Self::HoldBefore,
+            FaultName::HoldAnswer => Self::HoldAnswer,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use regex_lite::Regex;
+use tokio::sync::watch;
 
 /// What happens to the statement that a rule has waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,14 @@ pub enum Fault {
     DelayBefore(Duration),
     /// The statement takes effect at once, and its answer is late.
     DelayAnswer(Duration),
+    /// The statement waits until [`Cluster::release_held`](crate::Cluster::release_held), and is run then, with what
+    /// follows it in its message, even if its client has gone. After [`Cluster::close_held`](crate::Cluster::close_held)
+    /// it is not run, and the connection ends.
+    HoldBefore,
+    /// The statement takes effect at once, and its answer waits until
+    /// [`Cluster::release_held`](crate::Cluster::release_held). After [`Cluster::close_held`](crate::Cluster::close_held)
+    /// there is no answer, and the connection ends.
+    HoldAnswer,
 }
 
 /// What happens to a log-in.
@@ -51,6 +60,8 @@ pub enum LogInFault {
     TooManyConnections,
     /// `53400`, `Unable to accept connection, rate exceeded.`
     RateExceeded,
+    /// `unable to accept connection, access denied`: what a token that has expired gets, among others.
+    AccessDenied,
     /// The connection ends without a word.
     Close,
 }
@@ -151,7 +162,7 @@ impl Matcher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub u64);
 
-/// A fault that has happened.
+/// A fault that has happened, or that a statement is held by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FiredFault {
@@ -188,9 +199,20 @@ struct Rule {
     fault: Fault,
 }
 
+/// What becomes of statements that are held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Release {
+    #[default]
+    GoOn,
+    Close,
+}
+
 /// The rules that wait, and what has come of the others.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<State>);
+pub(crate) struct Faults {
+    state: Mutex<State>,
+    releases: watch::Sender<Release>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -249,6 +271,16 @@ impl Faults {
         })
     }
 
+    /// Lets go of all statements that are held.
+    pub(crate) fn release(&self, release: Release) {
+        self.releases.send_replace(release);
+    }
+
+    /// Hears of the releases from here on.
+    pub(crate) fn releases(&self) -> watch::Receiver<Release> {
+        self.releases.subscribe()
+    }
+
     pub(crate) fn report(&self, met: &Met) {
         self.state().fired.push(FiredFault {
             rule: met.rule.id,
@@ -268,7 +300,7 @@ impl Faults {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

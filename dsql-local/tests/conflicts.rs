@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::io::Cursor;
+use std::pin::pin;
+
 use common::{Failure, admin, cluster, failure, rows, run, value};
 use dsql_local::Cluster;
+use futures_util::SinkExt;
 use tokio_postgres::Client;
 
 const OC000: (&str, &str) = ("40001", "change conflicts with another transaction (OC000)");
@@ -115,23 +119,103 @@ async fn a_row_that_was_changed_since_the_snapshot_is_lost_at_commit() {
 }
 
 #[tokio::test]
-async fn returning_has_no_shadow_and_wins_at_once() {
+async fn a_statement_with_returning_answers_and_conflicts_at_commit() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+    let statements = [
+        ("UPDATE t SET n = n + 10 WHERE id = 1 RETURNING n", "11"),
+        ("DELETE FROM public.t WHERE id = 1 RETURNING t.n", "1"),
+        (
+            "INSERT INTO t VALUES (1, 5) ON CONFLICT (id) DO UPDATE SET n = excluded.n RETURNING n",
+            "5",
+        ),
+        ("WITH gone AS (DELETE FROM t WHERE id = 1 RETURNING n) SELECT n FROM gone", "1"),
+    ];
+
+    for (statement, answer) in statements {
+        // A row that another transaction holds.
+        run(&first, "BEGIN; UPDATE t SET n = 7 WHERE id = 1").await;
+        run(&second, "BEGIN").await;
+        assert_eq!(value(&second, statement).await, answer);
+        // In binary too, as tokio-postgres asks.
+        let changed = second.query_one(statement, &[]).await.expect("no wait").get::<_, i32>(0);
+        assert_eq!(changed.to_string(), answer, "{statement}");
+        run(&first, "COMMIT").await;
+        assert_eq!(failure(&second, "COMMIT").await, OC000, "{statement}");
+
+        // A row that another transaction has changed since the snapshot.
+        run(&first, "BEGIN; UPDATE t SET n = 1 WHERE id = 1; COMMIT; BEGIN; SELECT 1 FROM t").await;
+        run(&second, "UPDATE t SET n = 30 WHERE id = 1").await;
+        assert_eq!(value(&first, statement).await, answer);
+        assert_eq!(failure(&first, "COMMIT").await, OC000, "{statement}");
+        run(&first, "UPDATE t SET n = 1 WHERE id = 1").await;
+    }
+    assert_eq!(value(&first, "SELECT sum(n) FROM t").await, "6");
+}
+
+#[tokio::test]
+async fn a_statement_with_returning_may_be_the_first_to_commit() {
     let cluster = cluster().await;
     let (first, second) = two_sessions(&cluster).await;
 
     run(&first, "BEGIN; UPDATE t SET n = 10 WHERE id = 1").await;
     run(&second, "BEGIN").await;
-    let changed = value(&second, "UPDATE t SET n = 20 WHERE id = 1 RETURNING n").await;
-    assert_eq!(changed, "20");
-    assert_eq!(failure(&first, "COMMIT").await, OC000);
+    assert_eq!(value(&second, "UPDATE t SET n = n + 1 WHERE id = 1 RETURNING n").await, "2");
     run(&second, "COMMIT").await;
 
-    // A row that is lost already is a conflict of the statement.
-    run(&first, "BEGIN; SELECT 1 FROM t").await;
-    run(&second, "UPDATE t SET n = 30 WHERE id = 1").await;
-    assert_eq!(failure(&first, "UPDATE t SET n = 40 WHERE id = 1 RETURNING n").await, OC000);
-    assert_eq!(failure(&first, "SELECT 1").await.code, "25P02");
+    assert_eq!(failure(&first, "COMMIT").await, OC000);
+    assert_eq!(value(&first, "SELECT n FROM t WHERE id = 1").await, "2");
+}
+
+#[tokio::test]
+async fn a_value_that_was_returned_is_the_one_that_is_stored_or_the_commit_fails() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+    run(
+        &first,
+        "CREATE TABLE c (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1), t int REFERENCES t)",
+    )
+    .await;
+
+    run(&first, "BEGIN; DELETE FROM t WHERE id = 1").await;
+    run(&second, "BEGIN").await;
+    assert_eq!(value(&second, "INSERT INTO c (t) VALUES (2) RETURNING id").await, "1");
+    let id = value(&second, "INSERT INTO c (t) VALUES (1) RETURNING id").await;
     run(&first, "ROLLBACK").await;
+
+    assert_ne!(id, "1");
+    assert_eq!(failure(&second, "COMMIT").await, OC000);
+}
+
+#[tokio::test]
+async fn constraints_are_checked_at_the_statement_even_if_it_meets_a_lock() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+
+    run(&first, "BEGIN; UPDATE t SET n = 10 WHERE id = 1").await;
+    run(&second, "BEGIN").await;
+    let error = failure(&second, "UPDATE t SET id = 2 WHERE id = 1").await;
+
+    assert_eq!(error, ("23505", "duplicate key value violates unique constraint \"t_pkey\""));
+}
+
+#[tokio::test]
+async fn a_copy_conflicts_at_commit() {
+    let cluster = cluster().await;
+    let (first, second) = two_sessions(&cluster).await;
+    // More than the sockets hold.
+    let rows = (4..1000).map(|id| format!("{id}\t{}\n", "0".repeat(1000))).collect::<String>();
+
+    run(&first, "BEGIN; INSERT INTO t VALUES (700, 1)").await;
+    run(&second, "BEGIN").await;
+    let sink = second.copy_in::<_, Cursor<String>>("COPY t FROM STDIN").await.expect("taken");
+    let mut sink = pin!(sink);
+    sink.send(Cursor::new(rows)).await.expect("sent");
+    assert_eq!(sink.finish().await.expect("no wait"), 996);
+    run(&first, "COMMIT").await;
+
+    assert_eq!(failure(&second, "COMMIT").await, OC000);
+    assert_eq!(value(&second, "SELECT count(*) FROM t").await, "4");
 }
 
 #[tokio::test]

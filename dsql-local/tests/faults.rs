@@ -383,6 +383,7 @@ async fn a_log_in_fails_when_it_is_told_to() {
     cluster.fail_log_in(LogInFault::Asleep);
     cluster.fail_log_in(LogInFault::TooManyConnections);
     cluster.fail_log_in(LogInFault::RateExceeded);
+    cluster.fail_log_in(LogInFault::AccessDenied);
     cluster.fail_log_in(LogInFault::Close);
 
     let mut failures = Vec::new();
@@ -395,7 +396,8 @@ async fn a_log_in_fails_when_it_is_told_to() {
     let too_many = "Unable to accept connection, too many open connections.";
     assert_eq!(failures[1], ("53300", too_many));
     assert_eq!(failures[2], ("53400", "Unable to accept connection, rate exceeded."));
-    assert_eq!((failures[3].code.as_str(), failures.len()), ("", 4));
+    assert_eq!(failures[3], ("28000", "unable to accept connection, access denied"));
+    assert_eq!((failures[4].code.as_str(), failures.len()), ("", 5));
     assert_eq!(value(&admin(&cluster).await, "SELECT 1").await, "1");
 }
 
@@ -496,6 +498,81 @@ async fn the_requests_in_the_readme_are_understood() {
 
     let answers = ask(&cluster, &requests).await;
 
-    assert_eq!(answers.len(), 11);
+    assert_eq!(answers.len(), 13);
     assert!(answers.iter().all(|answer| answer.get("ok").is_some()), "{answers:?}");
+}
+
+/// Waits until a statement is held.
+async fn held(cluster: &Cluster, before: usize) {
+    eventually("a statement is held", async || cluster.fired_faults().len() > before).await;
+}
+
+#[tokio::test]
+async fn a_statement_that_is_held_goes_on_when_it_is_released() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    for (nth, fault) in [Fault::HoldBefore, Fault::HoldAnswer].into_iter().enumerate() {
+        let takes_effect = fault == Fault::HoldAnswer;
+        cluster.inject(Matcher::command("COMMIT"), fault);
+        let sql = format!("BEGIN; INSERT INTO t VALUES ({nth}); COMMIT");
+        let meanwhile = async {
+            held(&cluster, nth).await;
+            assert_eq!(numbers(&cluster).await.len(), nth + usize::from(takes_effect));
+            cluster.release_held();
+        };
+        tokio::join!(run(&client, &sql), meanwhile);
+    }
+    assert_eq!(numbers(&cluster).await, ["0", "1"]);
+}
+
+#[tokio::test]
+async fn a_statement_that_is_held_is_run_though_its_client_has_gone() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    cluster.inject(Matcher::command("INSERT"), Fault::HoldBefore);
+    {
+        let sent = client.simple_query("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)");
+        tokio::select! {
+            _ = sent => panic!("it is held"),
+            () = held(&cluster, 0) => {}
+        }
+    }
+    drop(client);
+    assert!(numbers(&cluster).await.is_empty());
+    cluster.release_held();
+    eventually("both are there", async || numbers(&cluster).await == ["1", "2"]).await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_statement_is_held_can_be_ended() {
+    let cluster = cluster().await;
+    for (nth, fault) in [Fault::HoldBefore, Fault::HoldAnswer].into_iter().enumerate() {
+        let client = admin(&cluster).await;
+        run(&client, "CREATE TABLE IF NOT EXISTS t (a int PRIMARY KEY)").await;
+        cluster.inject(Matcher::command("COMMIT"), fault);
+        let sql = format!("BEGIN; INSERT INTO t VALUES ({nth}); COMMIT");
+        let meanwhile = async {
+            held(&cluster, nth).await;
+            cluster.close_held();
+        };
+        tokio::join!(cut_off(&client, &sql), meanwhile);
+    }
+    assert_eq!(numbers(&cluster).await, ["1"], "what was held before its end has no effect");
+}
+
+#[tokio::test]
+async fn who_is_held_gives_way_to_others() {
+    let cluster = cluster().await;
+    let client = with_table(&cluster).await;
+    run(&client, "INSERT INTO t VALUES (1)").await;
+    cluster.inject(Matcher::command("COMMIT"), Fault::HoldBefore);
+    let meanwhile = async {
+        held(&cluster, 0).await;
+        run(&admin(&cluster).await, "UPDATE t SET a = 3").await;
+        cluster.release_held();
+    };
+    let sql = "BEGIN; UPDATE t SET a = 2; COMMIT";
+    let (lost, ()) = tokio::join!(failure(&client, sql), meanwhile);
+    assert_eq!((lost.code.as_str(), lost.message.as_str()), OC000);
+    assert_eq!(numbers(&cluster).await, ["3"]);
 }

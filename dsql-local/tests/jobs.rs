@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 async fn slow_cluster() -> Cluster {
     let mut options = Options::default();
-    options.job_delay = Duration::from_secs(3600);
+    options.job_delay = Duration::from_secs(1200);
     Cluster::start(options).await.expect("a cluster starts")
 }
 
@@ -292,6 +292,42 @@ async fn a_custom_role_works_in_a_schema_that_is_granted_to_it() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_job_is_a_change_of_the_schema_for_who_is_in_a_transaction() {
+    let cluster = cluster().await;
+    let (client, other, idle) =
+        (admin(&cluster).await, admin(&cluster).await, admin(&cluster).await);
+    run(&client, "CREATE TABLE t (a int)").await;
+    run(&client, "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID").await;
+    let conflict = ("40001", "schema has been updated by another transaction (OC001)");
+
+    for sql in ["CREATE INDEX ASYNC i ON t (a)", "ALTER TABLE ASYNC t VALIDATE CONSTRAINT c"] {
+        cluster.hold_jobs().await.expect("held");
+        let job = value(&client, sql).await;
+        for session in [&other, &idle] {
+            // Of the statement it has heard by then.
+            session.simple_query("SELECT 1").await.ok();
+        }
+        run(&other, "BEGIN; INSERT INTO t VALUES (1)").await;
+        cluster.release_jobs().await.expect("released");
+        assert_eq!(wait(&client, &job).await, "t");
+
+        assert_eq!(failure(&other, "COMMIT").await, conflict, "{sql}");
+        run(&other, "BEGIN; SELECT 1; COMMIT").await;
+        run(&idle, "SELECT 1").await;
+    }
+
+    // One that fails has changed nothing.
+    cluster.fail_job("public.j", "no").await.expect("noted");
+    cluster.hold_jobs().await.expect("held");
+    let job = value(&client, "CREATE INDEX ASYNC j ON t (a)").await;
+    other.simple_query("SELECT 1").await.ok();
+    run(&other, "BEGIN; SELECT 1").await;
+    cluster.release_jobs().await.expect("released");
+    assert_eq!(wait(&client, &job).await, "f");
+    run(&other, "COMMIT").await;
+}
+
+#[tokio::test]
 async fn held_jobs_stand_still_until_they_are_released() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
@@ -300,7 +336,7 @@ async fn held_jobs_stand_still_until_they_are_released() {
     cluster.hold_jobs().await.expect("held");
     let job = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
     // Later than the job would be done.
-    cluster.skew_clock(3600).await.expect("set");
+    cluster.skew_clock(1800).await.expect("set");
     for _ in 0..20 {
         // On the connection that moves the jobs, after it.
         cluster.jobs().await.expect("jobs");
@@ -441,7 +477,7 @@ async fn dropping_an_index_cancels_its_build_alone() {
     let other = value(&client, "CREATE INDEX ASYNC j ON t (a)").await;
 
     run(&client, "DROP INDEX i").await;
-    cluster.skew_clock(3601).await.expect("set");
+    cluster.skew_clock(1201).await.expect("set");
 
     assert_eq!(wait(&client, &other).await, "t");
     assert_eq!(wait(&client, &cancelled).await, "t");

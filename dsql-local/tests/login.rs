@@ -299,7 +299,9 @@ async fn settings_at_log_in_are_taken_from_the_list_and_refused_otherwise() {
     assert_eq!(value(&client, "SHOW search_path").await, "a,public");
     assert_eq!(value(&client, "SHOW application_name").await, "test");
 
-    for name in ["statement_timeout", "default_transaction_read_only", "dsql_internal.rows"] {
+    for name in
+        ["statement_timeout", "default_transaction_read_only", "lc_numeric", "dsql_internal.rows"]
+    {
         let mut other = config(&cluster, "admin");
         other.options(format!("-c {name}=0"));
         let text = format!("setting configuration parameter \"{name}\" not supported");

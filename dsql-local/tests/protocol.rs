@@ -173,6 +173,20 @@ async fn copy_passes_in_both_directions() {
 }
 
 #[tokio::test]
+async fn a_statement_cannot_be_cancelled() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    let token = client.cancel_token();
+    let tls = tokio_postgres_rustls::MakeRustlsConnect::new(common::tls_config(&cluster));
+
+    let (slept, asked) =
+        tokio::join!(client.simple_query("SELECT pg_sleep(0.3)"), token.cancel_query(tls));
+
+    asked.expect("it was asked");
+    slept.expect("it went on");
+}
+
+#[tokio::test]
 async fn the_journal_holds_every_statement_with_its_session_and_outcome() {
     let cluster = cluster().await;
     let (first, second) = (admin(&cluster).await, admin(&cluster).await);

@@ -198,3 +198,35 @@ async fn a_connection_is_closed_after_its_lifetime() {
     assert!(client.is_closed());
     admin(&cluster).await;
 }
+
+#[tokio::test]
+async fn transactions_connections_and_sql_go_by_the_clock_of_the_cluster() {
+    let cluster =
+        dsql_local::Cluster::start(dsql_local::Options::default()).await.expect("a cluster starts");
+    let (client, other) = (admin(&cluster).await, admin(&cluster).await);
+    run(&client, "CREATE TABLE t (a int, at timestamptz DEFAULT now())").await;
+    let ahead = "SELECT round(extract(epoch FROM now() - CURRENT_TIMESTAMP)), round(extract(epoch FROM clock_timestamp() - \
+                 CURRENT_TIMESTAMP)) >= 301, round(extract(epoch FROM transaction_timestamp() - statement_timestamp()))";
+
+    run(&client, "BEGIN; SELECT 1").await;
+    cluster.skew_clock(301).await.expect("set");
+    assert_eq!(
+        failure(&client, "SELECT 1").await,
+        ("54000", "transaction age limit of 300s exceeded")
+    );
+    run(&client, "ROLLBACK").await;
+    let row = ["301", "t", "0"].map(|value| Some(value.to_owned()));
+    assert_eq!(rows(&client, ahead).await, [row]);
+    run(&client, "INSERT INTO t VALUES (1)").await;
+    let stored = "SELECT at > CURRENT_TIMESTAMP + interval '290 seconds' FROM t";
+    assert_eq!(value(&client, stored).await, "t");
+    let default =
+        "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 't'::regclass";
+    assert_eq!(value(&client, default).await, "now()");
+
+    cluster.skew_clock(3601).await.expect("set");
+    common::eventually("both are closed", async || client.is_closed() && other.is_closed()).await;
+    cluster.skew_clock(0).await.expect("set");
+    let client = admin(&cluster).await;
+    assert_eq!(value(&client, "SELECT 1").await, "1");
+}

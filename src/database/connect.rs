@@ -1,27 +1,61 @@
-//! Opens a session: name, TCP, TLS, login, each with its own error.
+//! Opens a session: cluster, credentials, name, TCP, TLS, login, each with its own error.
+
+mod login;
+mod tls;
 
 use std::error::Error as StdError;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
+use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_rustls::client::TlsStream;
 
+pub use self::login::Refused;
+pub use self::tls::CertificateProblem;
+
+use self::tls::Negotiation;
+use super::control_plane;
 use super::error::ServerError;
-use super::target::Target;
-use super::token::token_for;
+use super::target::{Naming, Target};
+use super::token::{TokenFacts, token_for};
 
 /// How long one connect may take, from the name to the login.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long one address may take, so that the next one has a chance: a network without IPv6 may
+/// drop its packets silently.
+const ADDRESS_LIMIT: Duration = Duration::from_secs(8);
+
+/// How long a server may keep silent after TLS was begun at once, before it is asked.
+const DIRECT_LIMIT: Duration = Duration::from_secs(5);
+
 /// Why no session could be opened. Nothing was sent to the database beyond the login.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// AWS does not tell of the cluster.
+    #[error("AWS does not tell of the cluster {identifier} in {region}: {reason}")]
+    ControlPlane {
+        /// The cluster's identifier.
+        identifier: String,
+        /// Where it was looked for.
+        region: String,
+        /// AWS's code; `None` if there was no answer.
+        code: Option<String>,
+        /// AWS's words.
+        reason: String,
+    },
+    /// The cluster takes no connections.
+    #[error("the cluster {identifier} is {status}")]
+    NotActive {
+        /// The cluster's identifier.
+        identifier: String,
+        /// AWS's word.
+        status: String,
+        /// How long it was waited for, if that could help.
+        waited: Option<Duration>,
+    },
     /// The name has no address.
     #[error("the name {endpoint} could not be resolved")]
     Resolve {
@@ -58,7 +92,13 @@ pub enum ConnectError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The TLS handshake failed; most often the certificate is not trusted.
+    /// TLS could not be set up on our side.
+    #[error("TLS cannot be set up ({reason})")]
+    TlsSetup {
+        /// The TLS library's words.
+        reason: String,
+    },
+    /// The TLS handshake failed.
     #[error("TLS with {endpoint}:{port} failed ({reason})")]
     Tls {
         /// Host name.
@@ -67,8 +107,8 @@ pub enum ConnectError {
         port: u16,
         /// The TLS library's words.
         reason: String,
-        /// Whether the certificate's issuer is the reason.
-        untrusted: bool,
+        /// What is wrong with the certificate, if that is it.
+        certificate: Option<CertificateProblem>,
     },
     /// The server refused the login.
     #[error("{user} cannot log in to {endpoint}: {error}")]
@@ -77,6 +117,10 @@ pub enum ConnectError {
         endpoint: String,
         /// Role.
         user: String,
+        /// What the answer means.
+        refused: Refused,
+        /// What the token was for, if it is one.
+        token: Option<TokenFacts>,
         /// The server's answer.
         error: Box<ServerError>,
     },
@@ -102,11 +146,36 @@ pub enum ConnectError {
         /// The SDK's error.
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// A role could not be assumed.
+    #[error("the role {role_arn} could not be assumed: {reason}")]
+    AssumeRole {
+        /// The role.
+        role_arn: String,
+        /// The permission that it takes.
+        action: &'static str,
+        /// STS's code; `None` if there was no answer.
+        code: Option<String>,
+        /// STS's words.
+        reason: String,
+    },
+    /// The file with the token of an OIDC issuer cannot be read.
+    #[error("the web identity token in {path} cannot be read ({reason})")]
+    WebIdentityFile {
+        /// As configured.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Opens a session. The returned client ends the session when it is dropped.
 pub(super) async fn connect(target: &Target) -> Result<tokio_postgres::Client, ConnectError> {
-    let attempt = tokio::time::timeout(CONNECT_LIMIT, connect_unbounded(target));
+    let target = located(target).await?;
+    login::patiently(|| connect_once(&target)).await
+}
+
+async fn connect_once(target: &Target) -> Result<tokio_postgres::Client, ConnectError> {
+    let attempt = tokio::time::timeout(CONNECT_LIMIT, Box::pin(connect_unbounded(target)));
     attempt.await.unwrap_or_else(|_| {
         Err(ConnectError::TimedOut {
             endpoint: target.endpoint.clone(),
@@ -116,22 +185,56 @@ pub(super) async fn connect(target: &Target) -> Result<tokio_postgres::Client, C
     })
 }
 
-async fn connect_unbounded(target: &Target) -> Result<tokio_postgres::Client, ConnectError> {
-    let mut tls = MakeRustlsConnect::new(tls_config(target)?);
-    let token = token_for(target).await?;
-    let stream = open_tcp(target).await?;
+/// The target with the endpoint that AWS tells, if the cluster is named by its identifier.
+async fn located(target: &Target) -> Result<Target, ConnectError> {
+    let Naming::Identifier(identifier) = &target.naming else { return Ok(target.clone()) };
+    let no_region = || ConnectError::NoRegion { endpoint: target.endpoint.clone() };
+    let region = target.signing_region().ok_or_else(no_region)?;
+    let endpoint =
+        control_plane::endpoint_when_active(&target.identity, identifier, region).await?;
+    let mut found = target.clone();
+    if let Some(endpoint) = endpoint {
+        found.endpoint = endpoint;
+    }
+    found.region = Some(region.to_owned());
+    Ok(found)
+}
 
-    let connector = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, &target.endpoint)
-        .map_err(|error| tls_error(target, &error))?;
+async fn connect_unbounded(target: &Target) -> Result<tokio_postgres::Client, ConnectError> {
+    let no_region = || ConnectError::NoRegion { endpoint: target.endpoint.clone() };
+    let host = target.host().ok_or_else(no_region)?;
+    let tls = tls::config(target.ca_file.as_deref())?;
+    let token = token_for(target, &host).await?;
+    let stream = open(target, &host, tls).await?;
+
     let mut config = tokio_postgres::Config::new();
     config
         .user(&target.user)
         .password(token.reveal())
         .dbname("postgres")
         .application_name(concat!("terraform-provider-dsql/", env!("CARGO_PKG_VERSION")))
-        .ssl_mode(SslMode::Require);
+        // The stream is TLS already; tokio-postgres shall not ask for it once more inside.
+        .ssl_mode(SslMode::Disable);
+    if let Naming::Behind(identifier) = &target.naming {
+        config.options(format!("-c amzn-cluster-id={identifier}"));
+    }
     let (client, connection) =
-        config.connect_raw(stream, connector).await.map_err(|error| login_error(target, &error))?;
+        config.connect_raw(stream, NoTls).await.map_err(|error| match error.as_db_error() {
+            Some(server) => {
+                let error = Box::new(ServerError::from(server));
+                ConnectError::Login {
+                    endpoint: target.endpoint.clone(),
+                    user: target.user.clone(),
+                    refused: Refused::of(&error),
+                    token: TokenFacts::of(&token),
+                    error,
+                }
+            }
+            None => ConnectError::BrokenOff {
+                endpoint: target.endpoint.clone(),
+                reason: tls::innermost(&error),
+            },
+        })?;
 
     // The task ends when the client is dropped or the server closes; requests in flight see the
     // error themselves, so there is nobody to join.
@@ -141,6 +244,26 @@ async fn connect_unbounded(target: &Target) -> Result<tokio_postgres::Client, Co
         }
     });
     Ok(client)
+}
+
+/// A connection on which TLS stands. A server that does not know TLS at once is asked for it.
+async fn open(
+    target: &Target,
+    host: &str,
+    config: std::sync::Arc<rustls::ClientConfig>,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let tcp = open_tcp(target).await?;
+    let direct = tls::secure(tcp, host, config.clone(), Negotiation::Direct);
+    match tokio::time::timeout(DIRECT_LIMIT, direct).await {
+        Ok(Ok(stream)) => return Ok(stream),
+        // A certificate that is refused once is refused again.
+        Ok(Err(failure)) if failure.certificate.is_some() => return Err(failure.into_error(target)),
+        Ok(Err(failure)) => tracing::debug!(?failure, "no direct TLS, asking for it"),
+        Err(_) => tracing::debug!("no answer to direct TLS, asking for it"),
+    }
+    let tcp = open_tcp(target).await?;
+    let asked = tls::secure(tcp, host, config, Negotiation::Asked).await;
+    asked.map_err(|failure| failure.into_error(target))
 }
 
 async fn open_tcp(target: &Target) -> Result<TcpStream, ConnectError> {
@@ -154,7 +277,8 @@ async fn open_tcp(target: &Target) -> Result<TcpStream, ConnectError> {
 
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
-        match TcpStream::connect(address).await {
+        let connecting = tokio::time::timeout(ADDRESS_LIMIT, TcpStream::connect(address));
+        match connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
                 // Small messages, each of which is waited for: Nagle's delay would add 40 ms to each.
                 if let Err(error) = stream.set_nodelay(true) {
@@ -166,82 +290,4 @@ async fn open_tcp(target: &Target) -> Result<TcpStream, ConnectError> {
         }
     }
     Err(ConnectError::Tcp { endpoint: target.endpoint.clone(), port: target.port, source: last })
-}
-
-fn tls_config(target: &Target) -> Result<rustls::ClientConfig, ConnectError> {
-    let mut roots = rustls::RootCertStore::empty();
-    if let Some(path) = &target.ca_file {
-        let unusable = |reason: String| ConnectError::CaFile { path: path.clone(), reason };
-        let certificates = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| unusable(error.to_string()))?;
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(unusable("it holds no certificate".into()));
-        }
-    } else {
-        let system = rustls_native_certs::load_native_certs();
-        for error in system.errors {
-            tracing::warn!(%error, "a system certificate store could not be read");
-        }
-        roots.add_parsable_certificates(system.certs);
-    }
-
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| tls_error(target, &error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
-}
-
-fn login_error(target: &Target, error: &tokio_postgres::Error) -> ConnectError {
-    if let Some(server) = error.as_db_error() {
-        return ConnectError::Login {
-            endpoint: target.endpoint.clone(),
-            user: target.user.clone(),
-            error: Box::new(server.into()),
-        };
-    }
-    if find_rustls(error).is_some() {
-        return tls_error(target, error);
-    }
-    ConnectError::BrokenOff { endpoint: target.endpoint.clone(), reason: innermost(error) }
-}
-
-fn tls_error(target: &Target, error: &(dyn StdError + 'static)) -> ConnectError {
-    ConnectError::Tls {
-        endpoint: target.endpoint.clone(),
-        port: target.port,
-        reason: innermost(error),
-        untrusted: matches!(
-            find_rustls(error),
-            Some(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::UnknownIssuer | rustls::CertificateError::BadSignature
-            ))
-        ),
-    }
-}
-
-/// `io::Error::source` skips the error that it wraps, so each link is asked in both ways.
-fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(wrapped) => Some(wrapped),
-        None => error.source(),
-    }
-}
-
-fn find_rustls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    std::iter::successors(Some(error), |error| inner(*error))
-        .find_map(|error| error.downcast_ref::<rustls::Error>())
-}
-
-fn innermost(error: &(dyn StdError + 'static)) -> String {
-    std::iter::successors(Some(error), |error| inner(*error))
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }

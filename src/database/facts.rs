@@ -85,6 +85,10 @@ fn value_sql(fact: &Fact) -> String {
               WHERE i.indexrelid = {} AND i.indpred IS NULL AND i.indexprs IS NULL",
             relation(index)
         ),
+        Fact::Valid(index) => format!(
+            "SELECT 'valid' FROM pg_index WHERE indexrelid = {} AND indisvalid",
+            relation(index)
+        ),
         Fact::Constraints(table) => format!(
             "SELECT string_agg(quote_ident(conname) || ' ' || pg_get_constraintdef(oid), '; '
                                ORDER BY conname)

@@ -3,6 +3,7 @@
 //! Natural keys only, for DSQL's sequences are no counters, and every write names the row that it
 //! expects. This file reads; `write.rs` writes.
 
+mod batch;
 mod tables;
 mod write;
 
@@ -19,6 +20,7 @@ use super::session::{Rows, Session, literal};
 use crate::migration::fact::Facts;
 use crate::migration::{Checksum, MigrationKind, ValuesDigest, Version};
 
+pub use batch::Batch;
 pub use write::{Group, Interrupted, Place, Write};
 
 /// The name of the schema that holds the ledger, quoted for SQL.
@@ -86,10 +88,21 @@ pub enum StatementState {
     Intended,
     /// The statement was answered, and its job is not known to have ended.
     Submitted(JobId),
+    /// It runs in batches, and some of them are committed.
+    Batching(Batches),
     /// Done, and verified where it was asynchronous.
     Done,
     /// Not sent: the catalog had its whole effect already. Only in repeatable migrations.
     Skipped,
+}
+
+/// How far a statement that runs in batches has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Batches {
+    /// How many batches that changed rows are committed.
+    pub count: u64,
+    /// How many rows they have changed.
+    pub rows: u64,
 }
 
 impl StatementState {
@@ -97,6 +110,7 @@ impl StatementState {
         match self {
             Self::Intended => ("intended", None),
             Self::Submitted(job) => ("submitted", Some(&job.0)),
+            Self::Batching(_) => ("batching", None),
             Self::Done => ("done", None),
             Self::Skipped => ("skipped", None),
         }
@@ -128,8 +142,19 @@ pub struct MigrationRecord {
     pub duration_ms: Option<u64>,
     /// Why the last run failed.
     pub error: Option<String>,
+    /// What says that it is applied, if no run of the provider has applied it: the ledger of
+    /// another tool, or `baseline_version`.
+    pub adopted_from: Option<String>,
     /// Its statements as far as they were begun, ordered by number.
     pub statements: Vec<StatementRecord>,
+}
+
+impl MigrationRecord {
+    /// Whether it is still to be written: a migration that is to be taken over has no time yet.
+    #[must_use]
+    pub fn is_to_adopt(&self) -> bool {
+        self.adopted_from.is_some() && self.finished_at.is_none()
+    }
 }
 
 /// A statement as the ledger has it.
@@ -147,6 +172,15 @@ pub struct StatementRecord {
     pub state: StatementState,
     /// What the catalog said before it was sent, as long as that can be needed.
     pub before: Option<Facts>,
+}
+
+impl StatementRecord {
+    /// Whether what was done of the statement binds its text. A statement that runs in batches may
+    /// be mended as long as it is not done: it goes on with the rows that are left.
+    #[must_use]
+    pub fn is_binding(&self) -> bool {
+        !matches!(self.state, StatementState::Batching(_))
+    }
 }
 
 /// What the database says about a set and about the watched schemas, seen in one snapshot.
@@ -254,11 +288,11 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
     format!(
         "SELECT version, description, checksum, state,
                 to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-                applied_by, duration_ms, error, kind, run, values_digest
+                applied_by, duration_ms, error, adopted_from, kind, run, values_digest
            FROM {ledger}.migration WHERE set_name = {set}
           ORDER BY position, version;
          SELECT version, number, checksum, class, summary, state, job_id,
-                CASE WHEN state <> 'done' THEN catalog_before END
+                CASE WHEN state <> 'done' THEN catalog_before END, batches, changed_rows
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
          {};
          SELECT {};
@@ -315,6 +349,7 @@ fn parse_migration(row: &[Option<String>]) -> Result<MigrationRecord, Error> {
         Some(applied_by),
         duration_ms,
         error,
+        adopted_from,
         Some(kind),
         Some(run),
         values,
@@ -338,6 +373,7 @@ fn parse_migration(row: &[Option<String>]) -> Result<MigrationRecord, Error> {
         applied_by: applied_by.clone(),
         duration_ms: duration_ms.as_ref().and_then(|text| text.parse().ok()),
         error: error.clone(),
+        adopted_from: adopted_from.clone(),
         statements: Vec::new(),
     })
 }
@@ -352,13 +388,20 @@ fn parse_statement(row: &[Option<String>]) -> Result<(Version, StatementRecord),
         Some(state),
         job_id,
         before,
+        batches,
+        changed_rows,
     ] = row
     else {
         return Err(Error::Answer("the ledger's statement table has other columns".into()));
     };
+    let count = |text: &Option<String>| text.as_ref()?.parse().ok();
     let state = match (state.as_str(), job_id) {
         ("intended", _) => StatementState::Intended,
         ("submitted", Some(job)) => StatementState::Submitted(JobId(job.clone())),
+        ("batching", _) => StatementState::Batching(Batches {
+            count: count(batches).unwrap_or_default(),
+            rows: count(changed_rows).unwrap_or_default(),
+        }),
         ("done", _) => StatementState::Done,
         ("skipped", _) => StatementState::Skipped,
         _ => {

@@ -6,26 +6,31 @@
 
 pub mod catalog;
 pub mod connect;
+mod control_plane;
 pub mod error;
 pub mod facts;
+mod identity;
 pub mod jobs;
 pub mod lease;
 pub mod ledger;
 pub mod retry;
 mod script;
 pub mod session;
+mod tables;
 pub mod target;
 mod token;
 
 pub use catalog::{Objects, Snapshot, Watched, schema_of, unquoted};
-pub use connect::ConnectError;
+pub use connect::{CertificateProblem, ConnectError, Refused};
 pub use error::{Error, Outcome, ServerError};
+pub use identity::{Identity, Role, RoleSession, WebIdentity, WebToken};
 pub use jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use lease::{Claim, Holder, Lease};
 pub use ledger::{
-    Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation, Place, Stamp,
-    StatementRecord, StatementState, Write,
+    Batch, Batches, Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation,
+    Place, Stamp, StatementRecord, StatementState, Write,
 };
 pub use retry::pause_before;
 pub use session::Session;
-pub use target::{Secret, Target};
+pub use target::{Naming, Secret, Target, endpoint_of, region_of};
+pub use token::{TokenFacts, new_token};

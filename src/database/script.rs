@@ -7,7 +7,7 @@
 //! the first error, which makes a string safe: a record never runs without what it records.
 
 use super::error::Error;
-use super::session::{Rows, Session};
+use super::session::{Answers, Rows, Session};
 
 /// DSQL takes messages of up to 10 MiB, and closes the connection on a longer one.
 const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
@@ -73,7 +73,7 @@ impl Session {
             let one_by_one = self.one_by_one || refused_at.is_some();
             let message = if one_by_one { &rest[..1] } else { head(rest) };
             let sql: String = message.iter().map(Transaction::sql).collect();
-            let (answers, error) = self.collect(&sql).await;
+            let Answers { rows: answers, error, .. } = self.collect(&sql).await;
 
             let before = committed.len();
             let mut answers = answers.into_iter();

@@ -17,6 +17,17 @@ const RENEW_AFTER: Duration = Duration::from_secs(55 * 60);
 /// The rows of one statement's answer, all values as text.
 pub type Rows = Vec<Vec<Option<String>>>;
 
+/// What came back for one string.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// The rows of each statement that was answered.
+    pub(super) rows: Vec<Rows>,
+    /// How many rows the last of them has changed or found.
+    pub(super) changed: u64,
+    /// The error that ended the string.
+    pub(super) error: Option<Error>,
+}
+
 /// An open session.
 pub struct Session {
     target: Target,
@@ -24,6 +35,8 @@ pub struct Session {
     opened: Instant,
     /// Whether the connection has ended, or is in a state that nobody knows.
     spent: bool,
+    /// The age at which the connection is given up for a new one.
+    renew_after: Duration,
     /// Whether the server refuses strings of several transactions.
     pub(super) one_by_one: bool,
     /// How often an answer was waited for, logins not counted.
@@ -42,6 +55,7 @@ impl Session {
             client,
             opened: Instant::now(),
             spent: false,
+            renew_after: RENEW_AFTER,
             one_by_one: false,
             waits: 0,
         })
@@ -50,13 +64,30 @@ impl Session {
     /// Whether the session can still be used for a while.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        !self.spent && !self.client.is_closed() && self.opened.elapsed() < RENEW_AFTER
+        !self.spent && !self.client.is_closed() && self.opened.elapsed() < self.renew_after
     }
 
     /// How often an answer of the server was waited for: the measure of how fast a run can be.
     #[must_use]
     pub fn waits(&self) -> usize {
         self.waits
+    }
+
+    /// For a server that ends connections earlier than DSQL does.
+    #[must_use]
+    pub fn renewed_after(self, age: Duration) -> Self {
+        Self { renew_after: age, ..self }
+    }
+
+    /// Where it is connected to.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Gives the connection up: the next use opens another.
+    pub fn abandon(&mut self) {
+        self.spent = true;
     }
 
     /// Opens a new connection if this one has ended or is too old.
@@ -72,7 +103,7 @@ impl Session {
     /// Ends a transaction that an error has left open, so that the next string starts anew.
     pub(super) async fn leave_transaction(&mut self, error: &Error) {
         let answered = matches!(error, Error::Server(_)) && !self.client.is_closed();
-        if !answered || self.collect("ROLLBACK").await.1.is_some() {
+        if !answered || self.collect("ROLLBACK").await.error.is_some() {
             self.spent = true;
         }
     }
@@ -84,19 +115,19 @@ impl Session {
     /// The first error of the string; the server drops what follows it.
     pub async fn send(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
         match self.collect(sql).await {
-            (results, None) => Ok(results),
-            (_, Some(error)) => Err(error),
+            Answers { error: Some(error), .. } => Err(error),
+            Answers { rows, .. } => Ok(rows),
         }
     }
 
     /// Sends one string; gives the answers that came, and the error that ended them.
-    pub(super) async fn collect(&mut self, sql: &str) -> (Vec<Rows>, Option<Error>) {
+    pub(super) async fn collect(&mut self, sql: &str) -> Answers {
         self.waits += 1;
-        let mut results = Vec::new();
+        let mut answers = Answers::default();
         let mut rows = Rows::new();
         let stream = match self.client.simple_query_raw(sql).await {
             Ok(stream) => stream,
-            Err(error) => return (results, Some(error.into())),
+            Err(error) => return Answers { error: Some(error.into()), ..answers },
         };
         let mut stream = pin!(stream);
         while let Some(message) = stream.next().await {
@@ -104,20 +135,21 @@ impl Session {
                 Ok(SimpleQueryMessage::Row(row)) => {
                     rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
                 }
-                Ok(SimpleQueryMessage::CommandComplete(_)) => {
-                    results.push(std::mem::take(&mut rows));
+                Ok(SimpleQueryMessage::CommandComplete(changed)) => {
+                    answers.rows.push(std::mem::take(&mut rows));
+                    answers.changed = changed;
                 }
                 Ok(_) => {}
                 Err(error) => {
                     let mut error = Error::from(error);
                     if let Error::Server(server) = &mut error {
-                        server.after = results.len();
+                        server.after = answers.rows.len();
                     }
-                    return (results, Some(error));
+                    return Answers { error: Some(error), ..answers };
                 }
             }
         }
-        (results, None)
+        answers
     }
 
     /// Sends one transaction, and again while it loses against concurrent changes. A session that

@@ -2,31 +2,58 @@
 
 use std::fmt;
 
+use super::identity::Identity;
+
 /// A cluster, a role on it and the way to log in. Equal targets share one connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// Host name, as TLS and the token need it.
+    /// Host name to connect to.
     pub endpoint: String,
+    /// How the cluster behind it is named.
+    pub naming: Naming,
     /// TCP port.
     pub port: u16,
     /// Database role; `admin` uses another IAM action than all others.
     pub user: String,
     /// AWS Region for the token; derived from the endpoint when absent.
     pub region: Option<String>,
-    /// Profile of the shared AWS configuration.
-    pub profile: Option<String>,
+    /// Whose token it is.
+    pub identity: Identity,
     /// A ready-made token, instead of one made from AWS credentials.
     pub token: Option<Secret>,
-    /// PEM file with the certificate authorities to trust, instead of the system's.
+    /// PEM file with the certificate authorities to trust, instead of Amazon's and the system's.
     pub ca_file: Option<String>,
 }
 
+/// How the cluster is named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Naming {
+    /// By its endpoint.
+    #[default]
+    Endpoint,
+    /// By its identifier. The endpoint is the one that AWS documents for it; before the first
+    /// connect AWS is asked for the real one, and whether the cluster is active.
+    Identifier(String),
+    /// By its identifier, behind an endpoint that is no name of it: a VPC endpoint without private
+    /// DNS, or a tunnel. TLS and token are for the cluster's own name all the same.
+    Behind(String),
+}
+
 impl Target {
-    /// The Region to sign for: as configured, or read from an endpoint of the form
-    /// `<id>.dsql[-<suffix>].<region>.on.aws`.
+    /// The Region to sign for: as configured, or as the endpoint says.
     #[must_use]
     pub fn signing_region(&self) -> Option<&str> {
         self.region.as_deref().or_else(|| region_of(&self.endpoint))
+    }
+
+    /// The cluster's own name, which the certificate and the token are for. `None` if the Region
+    /// that it takes is not known.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        match &self.naming {
+            Naming::Endpoint | Naming::Identifier(_) => Some(self.endpoint.clone()),
+            Naming::Behind(identifier) => Some(endpoint_of(identifier, self.signing_region()?)),
+        }
     }
 }
 
@@ -36,12 +63,27 @@ impl fmt::Display for Target {
     }
 }
 
-/// The Region named in a DSQL endpoint, or in the name of its PrivateLink form.
+/// The Region named in a DSQL endpoint `<id>.dsql.<region>.on.aws` (FIPS: `dsql-fips`, PrivateLink:
+/// `dsql-<suffix>`; China and other partitions: another end), or in the name of a VPC endpoint,
+/// `vpce-<id>.dsql-<suffix>.<region>.vpce.amazonaws.com`.
 #[must_use]
 pub fn region_of(endpoint: &str) -> Option<&str> {
     let labels: Vec<&str> = endpoint.trim_end_matches('.').split('.').collect();
-    let [_cluster, service, region, "on", "aws"] = labels[..] else { return None };
-    (service == "dsql" || service.starts_with("dsql-")).then_some(region)
+    let [_cluster, service, region, end, _, ..] = labels[..] else { return None };
+    let is_dsql = service == "dsql" || service.starts_with("dsql-");
+    (is_dsql && matches!(end, "on" | "vpce")).then_some(region)
+}
+
+/// The endpoint of a cluster as AWS documents it.
+#[must_use]
+pub fn endpoint_of(identifier: &str, region: &str) -> String {
+    // The partitions of AWS whose names do not end in `aws`; from the SDK's partition table.
+    let end = match region.split('-').next() {
+        Some("cn") => "on.amazonwebservices.com.cn",
+        Some("eusc") => "on.amazonwebservices.eu",
+        _ => "on.aws",
+    };
+    format!("{identifier}.dsql.{region}.{end}")
 }
 
 /// Text that must never be printed.
@@ -73,11 +115,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_region_is_read_from_the_endpoint() {
-        assert_eq!(region_of("abc.dsql.us-east-1.on.aws"), Some("us-east-1"));
-        assert_eq!(region_of("abc.dsql-x1y2.eu-central-1.on.aws"), Some("eu-central-1"));
-        assert_eq!(region_of("abc.rds.eu-central-1.on.aws"), None);
-        assert_eq!(region_of("localhost"), None);
+    fn the_region_is_read_from_every_form_of_endpoint() {
+        for (endpoint, region) in [
+            ("abc.dsql.us-east-1.on.aws", Some("us-east-1")),
+            ("abc.dsql.us-east-1.on.aws.", Some("us-east-1")),
+            ("abc.dsql-x1y2.eu-central-1.on.aws", Some("eu-central-1")),
+            ("abc.dsql-fips.us-gov-west-1.on.aws", Some("us-gov-west-1")),
+            ("abc.dsql.cn-north-1.on.amazonwebservices.com.cn", Some("cn-north-1")),
+            ("abc.dsql.eusc-de-east-1.on.amazonwebservices.eu", Some("eusc-de-east-1")),
+            ("vpce-0a-b1.dsql-x1y2.us-east-1.vpce.amazonaws.com", Some("us-east-1")),
+            ("abc.rds.eu-central-1.on.aws", None),
+            ("abc.dsql.eu-central-1.example.com", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(region_of(endpoint), region, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_made_from_an_identifier_names_its_region_again() {
+        for region in ["us-east-1", "us-gov-east-1", "cn-northwest-1", "eusc-de-east-1"] {
+            assert_eq!(region_of(&endpoint_of("abc", region)), Some(region));
+        }
+    }
+
+    #[test]
+    fn a_cluster_behind_another_host_keeps_its_own_name_for_certificate_and_token() {
+        let target = Target {
+            endpoint: "vpce-0a-b1.dsql-x1y2.us-east-1.vpce.amazonaws.com".into(),
+            naming: Naming::Behind("abc".into()),
+            port: 5432,
+            user: "admin".into(),
+            region: None,
+            identity: Identity::default(),
+            token: None,
+            ca_file: None,
+        };
+        assert_eq!(target.host().as_deref(), Some("abc.dsql.us-east-1.on.aws"));
+        let tunnel = Target { endpoint: "localhost".into(), ..target };
+        assert_eq!(tunnel.host(), None);
+        let tunnel = Target { region: Some("cn-north-1".into()), ..tunnel };
+        let host = tunnel.host();
+        assert_eq!(host.as_deref(), Some("abc.dsql.cn-north-1.on.amazonwebservices.com.cn"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How long a run may take, and whether somebody wants it to end.
 
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,20 +27,44 @@ impl fmt::Display for Stop {
     }
 }
 
-/// The limits of one run. Asked between strings of transactions and while waiting, never inside
-/// one: what was sent is always waited for, because abandoning it loses its outcome.
+/// The limits of one run: asked between strings of transactions and while waiting. What is on its
+/// way when they end is brought to the end of a statement, see [`super::cluster`].
 #[derive(Debug, Clone)]
 pub struct Budget {
     cancelled: CancellationToken,
     limit: Duration,
     deadline: Instant,
+    grace: Duration,
 }
+
+/// How long a statement that is on its way may still take when the time of its run is over.
+const GRACE: Duration = Duration::from_secs(30);
 
 impl Budget {
     /// A budget that starts now.
     #[must_use]
     pub fn new(limit: Duration, cancelled: CancellationToken) -> Self {
-        Self { cancelled, limit, deadline: Instant::now() + limit }
+        Self { cancelled, limit, deadline: Instant::now() + limit, grace: GRACE }
+    }
+
+    /// With another grace for what is on its way when it ends; 30 seconds if this is not called.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    /// Waits for something, but not longer than the grace after the budget has ended.
+    ///
+    /// # Errors
+    /// The grace, if it was not enough.
+    pub async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Duration> {
+        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            result = &mut work => return Ok(result),
+            () = self.ended() => {}
+        }
+        tokio::time::timeout(self.grace, work).await.map_err(|_| self.grace)
     }
 
     /// Whether the run may begin something new.
@@ -54,6 +79,13 @@ impl Budget {
         } else {
             Ok(())
         }
+    }
+
+    /// Waits until the run must end.
+    pub async fn ended(&self) {
+        // Both ends are the same to who waits.
+        let _ended =
+            self.cancelled.run_until_cancelled(tokio::time::sleep_until(self.deadline)).await;
     }
 
     /// Waits, but not beyond the budget.

@@ -1,8 +1,18 @@
 //! All that a run asks of the outside.
+//!
+//! What was sent is waited for, because abandoning it loses its outcome. When the time of a run is
+//! over, a string of transactions on its way is shut out at its next statement: a second connection
+//! renames the owner of the lease, the next write to the ledger fails, and the server drops the
+//! rest. A statement that does not end by itself soon after that is left alone, and the catalog is
+//! asked what became of it.
 
+use std::pin::pin;
+use std::time::Duration;
+
+use super::budget::Budget;
 use crate::database::{
-    Claim, Error, Group, Interrupted, Job, JobId, JobQuestion, Lease, LedgerSchema, Observation,
-    Session, Watched,
+    Batch, Claim, Error, Group, Interrupted, Job, JobId, JobQuestion, Lease, LedgerSchema,
+    Observation, Place, Session, Target, Watched,
 };
 use crate::migration::fact::{Fact, Facts};
 
@@ -25,11 +35,20 @@ pub trait Cluster: Send {
     /// Asks the catalog.
     fn facts(&mut self, facts: &[Fact]) -> impl Future<Output = Result<Facts, Error>> + Send;
 
-    /// Runs transactions in order, each with the lease checked where it writes to the ledger.
+    /// Runs transactions in order, each with the lease checked where it writes to the ledger. If
+    /// the budget ends meanwhile, nothing new is begun: the place is then [`Place::Halted`].
     fn run(
         &mut self,
         groups: &[Group<'_>],
+        budget: &Budget,
     ) -> impl Future<Output = Result<Vec<Option<JobId>>, Interrupted>> + Send;
+
+    /// Runs one batch of a statement, with its record; gives the number of rows that it changed.
+    fn batch(
+        &mut self,
+        batch: &Batch<'_>,
+        budget: &Budget,
+    ) -> impl Future<Output = Result<u64, Interrupted>> + Send;
 
     /// Looks jobs up.
     fn jobs(
@@ -79,8 +98,60 @@ impl Cluster for SetOnCluster<'_> {
         self.session.facts(facts).await
     }
 
-    async fn run(&mut self, groups: &[Group<'_>]) -> Result<Vec<Option<JobId>>, Interrupted> {
-        self.session.run_groups(self.ledger, self.set, &self.lease, groups).await
+    async fn run(
+        &mut self,
+        groups: &[Group<'_>],
+        budget: &Budget,
+    ) -> Result<Vec<Option<JobId>>, Interrupted> {
+        let target = self.session.target().clone();
+        let mut renamed = self.lease.clone();
+        // The end of the only one is the next boundary anyway.
+        let is_divisible = groups.iter().filter(|group| group.is_work()).count() > 1;
+        let whole = async {
+            let running = self.session.run_groups(self.ledger, self.set, &self.lease, groups);
+            let mut running = pin!(running);
+            tokio::select! {
+                biased;
+                result = &mut running => return (result, None),
+                () = budget.ended(), if is_divisible => {}
+            }
+            // Hardly ever needed, and as large as a login.
+            let shutting = Box::pin(shut_out(&target, self.ledger, self.set, &mut renamed));
+            let (result, shut) = tokio::join!(running, shutting);
+            (result, Some(shut))
+        };
+        let (result, shut) = match budget.bound(whole).await {
+            Ok(ended) => ended,
+            Err(grace) => {
+                self.lease = renamed;
+                return Err(self.abandon(grace));
+            }
+        };
+        match shut {
+            None => return result,
+            Some(Ok(false)) => return result,
+            Some(Ok(true)) => self.lease = renamed,
+            Some(Err(error)) => {
+                // It may have happened all the same; from here on only the last name counts.
+                tracing::debug!(%error, "the lease could not be renamed by a second connection");
+                self.lease = renamed;
+                if let Ok(false) = self.take_over().await {
+                    return result;
+                }
+            }
+        }
+        result.map_err(|interrupted| match interrupted.place {
+            Place::LeaseLost => Interrupted { place: Place::Halted, ..interrupted },
+            _ => interrupted,
+        })
+    }
+
+    async fn batch(&mut self, batch: &Batch<'_>, budget: &Budget) -> Result<u64, Interrupted> {
+        let running = self.session.run_batch(self.ledger, self.set, &self.lease, batch);
+        match budget.bound(running).await {
+            Ok(result) => result,
+            Err(grace) => Err(self.abandon(grace)),
+        }
     }
 
     async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {
@@ -89,5 +160,26 @@ impl Cluster for SetOnCluster<'_> {
 
     async fn duplicates(&mut self, index: &str) -> Result<Vec<String>, Error> {
         self.session.duplicates(index).await
+    }
+}
+
+/// Renames the owner of a lease by another connection than the one that is busy.
+async fn shut_out(
+    target: &Target,
+    ledger: &LedgerSchema,
+    set: &str,
+    lease: &mut Lease,
+) -> Result<bool, Error> {
+    Session::open(target).await?.take_over(ledger, set, lease).await
+}
+
+impl SetOnCluster<'_> {
+    /// Gives a connection up whose answer does not come.
+    fn abandon(&mut self, grace: Duration) -> Interrupted {
+        self.session.abandon();
+        let seconds = grace.as_secs_f64();
+        let reason = format!("it had not come {seconds} s after the run should have ended");
+        let error = Error::ReplyLost { reason };
+        Interrupted { committed: Vec::new(), place: Place::Commit, error }
     }
 }

@@ -1,10 +1,13 @@
 //! Planning and execution. Knows nothing of Terraform.
 //!
 //! [`plan()`] is a pure function of the migrations and of what the database says about them;
-//! [`apply()`] carries a plan out, one recorded step after the other; [`drift`] compares the schema
-//! as the last run left it with the schema as it is.
+//! [`apply()`] carries a plan out, one recorded step after the other; [`adoption`] judges what
+//! was applied before the provider came; [`drift`] compares the schema as the last run left it with
+//! the schema as it is.
 
+pub mod adoption;
 pub mod apply;
+mod batch;
 pub mod budget;
 pub mod cluster;
 pub mod drift;

@@ -9,7 +9,7 @@ mod repeatable;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::database::{MigrationRecord, MigrationState};
-use crate::migration::{Checksum, Migration, MigrationKind, Version};
+use crate::migration::{Checksum, Class, Migration, MigrationKind, Statement, Version};
 
 /// The migrations of a set in their order, each with what the ledger says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -314,7 +314,14 @@ pub fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<
 fn changed_part(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
     begun.statements.iter().find_map(|record| {
         let statement = migration.statements.get(record.number - 1);
-        if statement.is_some_and(|statement| statement.checksum() == record.checksum) {
+        let fits = |statement: &Statement| {
+            if record.is_binding() {
+                statement.checksum() == record.checksum
+            } else {
+                statement.class == Class::Batch
+            }
+        };
+        if statement.is_some_and(fits) {
             return None;
         }
         let shown = statement.or(migration.statements.last())?;

@@ -13,8 +13,8 @@ use super::step::{Failure, StepError};
 use super::verdict::{Verdict, new_index, verdict};
 use crate::database::retry::ATTEMPTS;
 use crate::database::{
-    Error, Group, Interrupted, MigrationRecord, MigrationState, Outcome, Place, StatementState,
-    Write, pause_before,
+    Batches, Error, Group, Interrupted, MigrationRecord, MigrationState, Outcome, Place,
+    StatementState, Write, pause_before,
 };
 use crate::migration::fact::{Fact, Facts};
 use crate::migration::{Class, Migration, Statement, Version};
@@ -110,14 +110,18 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         let blocked = loop {
             let running: Vec<JobTarget> = self.open.iter().flat_map(Progress::targets).collect();
             let mut blocked = false;
+            let mut batch = None;
             let mut planned: Vec<(usize, Planned<'a>)> = Vec::new();
             for &place in places {
                 let script = script(&self.open[place], &running);
                 blocked = script.blocked;
+                batch = batch.or(script.batch.map(|number| (place, number)));
                 planned.extend(script.groups.into_iter().map(|group| (place, group)));
             }
             if planned.is_empty() {
-                break blocked;
+                let Some((place, number)) = batch else { break blocked };
+                Box::pin(self.run_batches(place, number)).await?;
+                continue;
             }
             if let Some((place, first)) = planned.iter().find(|(_, planned)| planned.is_work())
                 && let Err(stop) = self.budget.check()
@@ -127,7 +131,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
 
             let groups: Vec<Group<'a>> =
                 planned.iter().map(|(_, planned)| planned.group.clone()).collect();
-            let result = self.cluster.run(&groups).await;
+            let result = self.cluster.run(&groups, self.budget).await;
             let (committed, interrupted) = match result {
                 Ok(jobs) => (jobs, None),
                 Err(Interrupted { committed, place, error }) => (committed, Some((place, error))),
@@ -143,6 +147,8 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             let Some((place, planned)) = planned.next() else { continue };
             match error.outcome() {
                 _ if where_ == Place::LeaseLost => return Err(ApplyError::LeaseLost),
+                // The budget has ended, and stops the run above.
+                _ if where_ == Place::Halted => {}
                 Outcome::Conflict if conflicts < ATTEMPTS => {
                     conflicts += 1;
                     tokio::time::sleep(pause_before(conflicts)).await;
@@ -215,7 +221,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
     }
 
     /// After a lost answer: shuts out what the old connection may still do, then asks.
-    async fn recover(
+    pub(super) async fn recover(
         &mut self,
         place: usize,
         number: usize,
@@ -288,6 +294,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             let state = match (&row.state, own) {
                 (StatementState::Done | StatementState::Skipped, _) => State::Done,
                 (_, Some(own @ (State::Applied | State::Building(_)))) => own,
+                (StatementState::Batching(batches), _) => State::Batching(*batches),
                 (StatementState::Submitted(job), _) => State::Building(Building {
                     job: Some(job.clone()),
                     index: None,
@@ -309,7 +316,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             .iter()
             .filter_map(|(number, state)| match state {
                 State::Intended { before } => Some((*number, before.clone())),
-                State::Applied | State::Building(_) | State::Done => None,
+                State::Applied | State::Building(_) | State::Batching(_) | State::Done => None,
             })
             .collect();
         let Some(&(first, _)) = doubtful.first() else { return Ok(()) };
@@ -376,7 +383,22 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             // write is lost, the next run asks the catalog.
             writes.push(Write::Withdraw { version, number });
         }
-        let error = StepError::new(migration, number, failure);
+        for (number, state) in &self.open[place].states {
+            // What a string that was shut out has done, and could not write down any more.
+            let state = match state {
+                State::Applied => StatementState::Done,
+                State::Building(Building { job: Some(job), recorded: false, .. }) => {
+                    StatementState::Submitted(job.clone())
+                }
+                _ => continue,
+            };
+            writes.push(Write::Advance { version, number: *number, state });
+        }
+        let batches = match self.open[place].states.get(&number) {
+            Some(State::Batching(batches)) => *batches,
+            _ => Batches::default(),
+        };
+        let error = StepError::new(migration, number, Some(batches), failure);
         writes.push(Write::End { version, failure: Some(in_one_line(&error)) });
         // Another run's migration is not ours to mark, and a database that does not answer need
         // not be asked again.
@@ -398,7 +420,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         let mut attempt = 1;
         while done < groups.len() {
             let Err(Interrupted { committed, place, error }) =
-                self.cluster.run(&groups[done..]).await
+                self.cluster.run(&groups[done..], self.budget).await
             else {
                 return Ok(());
             };

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::step::record;
-use crate::database::{Group, JobId, StatementState, Write};
+use crate::database::{Batches, Group, JobId, StatementState, Write};
 use crate::migration::fact::Facts;
 use crate::migration::{Class, Migration};
 use crate::sql::{self, JobTarget};
@@ -24,6 +24,8 @@ pub(super) enum State {
     Applied,
     /// Its job was started.
     Building(Building),
+    /// It runs in batches, and some of them are committed.
+    Batching(Batches),
     /// Done and recorded.
     Done,
 }
@@ -83,10 +85,7 @@ pub(super) struct Planned<'a> {
 impl Planned<'_> {
     /// Whether it does more than to write down what has happened.
     pub(super) fn is_work(&self) -> bool {
-        match &self.group {
-            Group::Rows { statements, .. } => !statements.is_empty(),
-            Group::Schema(_) | Group::DropIndex(_) => true,
-        }
+        self.group.is_work()
     }
 
     pub(super) fn is_schema_change(&self) -> bool {
@@ -100,6 +99,8 @@ pub(super) struct Script<'a> {
     pub(super) groups: Vec<Planned<'a>>,
     /// Whether the next statement has to wait for a job.
     pub(super) blocked: bool,
+    /// The statement after them, if it runs in batches: how many, only their answers tell.
+    pub(super) batch: Option<usize>,
 }
 
 impl<'a> Progress<'a> {
@@ -120,7 +121,7 @@ impl<'a> Progress<'a> {
     pub(super) fn building(&self) -> impl Iterator<Item = (usize, &Building)> {
         self.states.iter().filter_map(|(number, state)| match state {
             State::Building(building) => Some((*number, building)),
-            State::Intended { .. } | State::Applied | State::Done => None,
+            State::Intended { .. } | State::Applied | State::Batching(_) | State::Done => None,
         })
     }
 
@@ -169,13 +170,14 @@ fn is_async(migration: &Migration, number: usize) -> bool {
 /// The rest of a migration. `running` is what the jobs of the whole run build.
 pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Script<'a> {
     if progress.ended {
-        return Script { groups: Vec::new(), blocked: false };
+        return Script { groups: Vec::new(), blocked: false, batch: None };
     }
     let mut builder =
         Builder { progress, groups: Vec::new(), writes: Vec::new(), gains: Vec::new() };
     let mut running = running.to_vec();
     let mut building = false;
     let mut blocked = false;
+    let mut batch = None;
     match (progress.begun, progress.after) {
         (true, _) => {}
         (false, None) => builder.push(Write::Begin(progress.migration), Some(Gain::Begun)),
@@ -195,12 +197,20 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Scri
             Some(State::Applied) => builder.done(number),
             Some(State::Building(_)) => building = true,
             None if progress.skipped.contains(&number) => builder.skip(number),
-            None | Some(State::Intended { .. })
+            None | Some(State::Intended { .. } | State::Batching(_))
                 if running
                     .iter()
                     .any(|target| waits_for(&statement.text, statement.class, target)) =>
             {
                 blocked = true;
+                break;
+            }
+            Some(State::Batching(_)) => {
+                batch = Some(number);
+                break;
+            }
+            None if statement.class == Class::Batch => {
+                batch = Some(number);
                 break;
             }
             None if statement.class == Class::Dml => {
@@ -222,12 +232,12 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Scri
         }
         number += 1;
     }
-    if !blocked && !building {
+    if !blocked && !building && batch.is_none() {
         let version = &progress.migration.version;
         builder.push(Write::End { version, failure: None }, Some(Gain::Ended));
     }
     builder.flush(number.min(count));
-    Script { groups: builder.groups, blocked }
+    Script { groups: builder.groups, blocked, batch }
 }
 
 /// Whether a statement needs what a job builds, or would disturb it.
@@ -245,7 +255,7 @@ fn waits_for(sql: &str, class: Class, target: &JobTarget) -> bool {
     let names_table = sql::mentions(sql, table);
     match class {
         Class::AsyncIndex | Class::Validate | Class::Grant => false,
-        Class::Dml => unique && names_table && sql::mentions(sql, "conflict"),
+        Class::Dml | Class::Batch => unique && names_table && sql::mentions(sql, "conflict"),
         Class::Ddl => {
             let names_object = object.is_some_and(|object| sql::mentions(sql, object));
             // Only a foreign key makes a new table depend on another's index.

@@ -1,13 +1,13 @@
 //! One statement of a run: its row in the ledger, and how it can fail.
 
 use super::budget::Stop;
-use crate::database::{Error, JobId, StatementRecord, StatementState};
-use crate::migration::{Migration, Origin};
+use crate::database::{Batches, Error, JobId, StatementRecord, StatementState};
+use crate::migration::{Class, Migration, Origin};
 use crate::sql;
 
 /// A step that did not come to its end.
 #[derive(Debug, thiserror::Error)]
-#[error("{origin}: statement {number}")]
+#[error("{origin}: statement {number}{}", after(batches.as_ref()))]
 pub struct StepError {
     /// Where the statement stands.
     pub origin: Origin,
@@ -15,25 +15,41 @@ pub struct StepError {
     pub number: usize,
     /// One line of it.
     pub summary: String,
+    /// What it has done before, if it runs in batches.
+    pub batches: Option<Batches>,
     /// What happened.
     #[source]
     pub failure: Failure,
 }
 
 impl StepError {
-    pub(super) fn new(migration: &Migration, number: usize, failure: Failure) -> Self {
+    pub(super) fn new(
+        migration: &Migration,
+        number: usize,
+        batches: Option<Batches>,
+        failure: Failure,
+    ) -> Self {
         // A migration without statements can fail too: its row may not be written.
         let Some(statement) = number.checked_sub(1).and_then(|at| migration.statements.get(at))
         else {
             let origin = Origin { file: migration.file.clone(), line: 1 };
-            return Self { origin, number: 1, summary: "(no statement)".to_owned(), failure };
+            let summary = "(no statement)".to_owned();
+            return Self { origin, number: 1, summary, batches: None, failure };
         };
         Self {
             origin: statement.origin.clone(),
             number,
             summary: sql::summary(statement.shown()),
+            batches: batches.filter(|_| statement.class == Class::Batch),
             failure,
         }
+    }
+}
+
+fn after(batches: Option<&Batches>) -> String {
+    match batches {
+        Some(Batches { count, rows }) => format!(", after {count} batches with {rows} rows"),
+        None => String::new(),
     }
 }
 

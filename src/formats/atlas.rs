@@ -15,6 +15,8 @@ use crate::migration::{Migration, MigrationKind};
 
 use self::directives::Directive;
 
+pub(super) use self::sum::seal;
+
 /// Makes a migration of each SQL file.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();

@@ -51,6 +51,9 @@ pub enum FormatError {
     Split { origin: Origin, source: SplitError },
     #[error("{origin} holds {}: {}", refusal.statement, refusal.reason)]
     Refused { origin: Origin, refusal: Refusal },
+    /// A comment for this provider that means nothing where it stands.
+    #[error("{origin} holds {}: {}", refusal.statement, refusal.reason)]
+    Directive { origin: Origin, refusal: Refusal },
     #[error("`{file}` holds no statement")]
     NoStatement { file: String },
 
@@ -136,6 +139,7 @@ impl FormatError {
             Self::NotUtf8 { origin }
             | Self::Split { origin, .. }
             | Self::Refused { origin, .. }
+            | Self::Directive { origin, .. }
             | Self::DownSection { origin, .. }
             | Self::Annotation { origin, .. }
             | Self::Environment { origin, .. }
@@ -211,6 +215,7 @@ impl FormatError {
             Self::NotUtf8 { origin }
             | Self::Split { origin, .. }
             | Self::Refused { origin, .. }
+            | Self::Directive { origin, .. }
             | Self::DownSection { origin, .. }
             | Self::Annotation { origin, .. }
             | Self::Environment { origin, .. }
@@ -240,7 +245,7 @@ impl FormatError {
                 "Write SQL only; the provider sends the file to the cluster without psql."
             }
             Self::Split { .. } => "Mend the SQL; nothing of the directory runs before that.",
-            Self::Refused { refusal, .. } => refusal.advice,
+            Self::Refused { refusal, .. } | Self::Directive { refusal, .. } => refusal.advice,
             Self::NoStatement { .. } => {
                 "Write a statement into the file or remove it; a migration that does nothing \
                  cannot be told from one that was emptied by mistake."

@@ -193,6 +193,6 @@ fn entries(dir: &str) -> Result<Vec<Entry>, FormatError> {
     Ok(entries)
 }
 
-fn join(dir: &str, name: &str) -> String {
+pub(super) fn join(dir: &str, name: &str) -> String {
     format!("{}/{name}", dir.trim_end_matches('/'))
 }

@@ -5,6 +5,7 @@
 //! returned, so that no run begins with a directory whose last file is broken. Knows neither
 //! databases nor Terraform.
 
+pub mod adopt;
 mod atlas;
 mod dbmate;
 mod detect;

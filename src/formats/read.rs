@@ -1,7 +1,9 @@
 //! From the text of a file to a migration: what is the same in all formats.
 
 use super::{FormatError, detect};
-use crate::migration::{Checksum, Migration, MigrationKind, Origin, Statement, Values, Version};
+use crate::migration::{
+    Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
+};
 use crate::sql::{self, Kind};
 
 /// What a format has found out about a file.
@@ -120,12 +122,17 @@ fn add_statements(
     first_line: usize,
     text: &str,
 ) -> Result<(), FormatError> {
-    for piece in sql::pieces(text, first_line) {
+    let batches = sql::batches(text, first_line).map_err(|misplaced| FormatError::Directive {
+        origin: named.at(misplaced.line),
+        refusal: misplaced.refusal,
+    })?;
+    for (place, piece) in sql::pieces(text, first_line).enumerate() {
         let piece = piece
             .map_err(|source| FormatError::Split { origin: named.at(source.line()), source })?;
         let origin = named.at(piece.line);
         match sql::classify(piece.text) {
             Kind::Run(class) => {
+                let class = if batches.contains(&place) { Class::Batch } else { class };
                 let text = piece.text.to_owned();
                 statements.push(Statement {
                     text,

@@ -3,12 +3,19 @@
 //! A summary is a title; the detail says what happened, what is applied and what is not, and what
 //! to do now.
 
+mod adoption;
+mod batches;
+mod connect;
 mod findings;
 
+pub(super) use adoption::{
+    adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers, skipped_by_tool,
+    taken_over, unknown_adopt, unknown_baseline,
+};
 pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
 
 use super::contract::FunctionError;
-use crate::database::{ConnectError, Error, LedgerSchema, Outcome, ServerError};
+use crate::database::{Batches, ConnectError, Error, LedgerSchema, Outcome, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::drift::{Change, Remedy};
 use crate::engine::{ApplyError, Failure, PlanError, StepError};
@@ -31,6 +38,7 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
         }
         FormatError::Split { .. } => "Migration is not complete SQL",
         FormatError::Refused { .. } => "Statement has no place in a migration",
+        FormatError::Directive { .. } => "Comment for this provider means nothing here",
         FormatError::DuplicateVersion { .. } => "Two migrations have the same version",
         FormatError::VersionNotANumber { .. } => "Version of a migration is not a number",
         FormatError::UnsupportedFormat { .. } => "Migration directory of another tool",
@@ -44,7 +52,7 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
         }
         FormatError::NoRepeatable { .. } => "Pattern of repeatable migrations fits no file",
         FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
-            "atlas.sum does not fit the directory"
+            "Checksums in atlas.sum do not fit the directory"
         }
         _ => "Invalid migration directory",
     };
@@ -221,7 +229,7 @@ fn drift_words(changes: &[Change], fingerprint: &str) -> String {
 /// A cluster that cannot be reached, or a request to it that failed outside of migrations.
 pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
     let (summary, advice) = match error {
-        Error::Connect(connect) => (connect_summary(connect), connect_advice(connect)),
+        Error::Connect(error) => (connect::summary(error), connect::advice(error)),
         Error::Server(server) if server.code == "42501" => (
             "Permission denied by the database",
             "Let the role read the ledger schema and the catalog, or connect as another user."
@@ -245,75 +253,6 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
         push_server_parts(&mut detail, server);
     }
     Diagnostic::error(summary).detail(format!("{detail}\n\n{advice}"))
-}
-
-fn connect_summary(error: &ConnectError) -> &'static str {
-    match error {
-        ConnectError::Resolve { .. } => "Name of the cluster cannot be resolved",
-        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => "Cluster cannot be reached",
-        ConnectError::CaFile { .. } => "CA file cannot be used",
-        ConnectError::Tls { untrusted: true, .. } => "Certificate of the cluster is not trusted",
-        ConnectError::Tls { .. } => "TLS with the cluster failed",
-        ConnectError::Login { .. } => "Login refused by the cluster",
-        ConnectError::BrokenOff { .. } => "Login broke off",
-        ConnectError::NoRegion { .. } => "Region of the cluster is not known",
-        ConnectError::Credentials { .. } => "No AWS credentials for the cluster",
-    }
-}
-
-fn connect_advice(error: &ConnectError) -> String {
-    match error {
-        ConnectError::Resolve { .. } => {
-            "Check the endpoint, and that the cluster has not been deleted."
-        }
-        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => {
-            "Check endpoint and port, and that this machine may connect to it."
-        }
-        ConnectError::CaFile { .. } => "It must be a readable PEM file with CERTIFICATE blocks.",
-        ConnectError::Tls { untrusted: true, .. } => {
-            "The certificate is not signed by an authority that is trusted here. Amazon's \
-             authorities are in the system's store; for an emulator or a proxy set ca_file to the \
-             PEM file of its authority."
-        }
-        ConnectError::Tls { .. } => {
-            "Check that the endpoint is the cluster's own host name, and that no proxy is between."
-        }
-        ConnectError::Login { error, user, .. } => return login_advice(error, user),
-        ConnectError::BrokenOff { .. } => {
-            "The other side ended the connection during the login. Check that it is a DSQL \
-             endpoint, and try again."
-        }
-        ConnectError::NoRegion { .. } => {
-            "Set region, or use an endpoint of the form <id>.dsql.<region>.on.aws."
-        }
-        ConnectError::Credentials { profile: Some(_), .. } => {
-            "Check that the profile exists in the shared AWS configuration files and that its \
-             login has not expired."
-        }
-        ConnectError::Credentials { profile: None, .. } => {
-            "Give this process AWS credentials in one of the usual ways (environment variables, a \
-             profile, SSO, a role), or set token."
-        }
-    }
-    .to_owned()
-}
-
-fn login_advice(error: &ServerError, user: &str) -> String {
-    let action = if user == "admin" { "dsql:DbConnectAdmin" } else { "dsql:DbConnect" };
-    let expired = error.hint.as_deref().is_some_and(|hint| hint.contains("expired"));
-    if expired {
-        "The token has expired. Leave token unset, so that a new one is made for each connection, \
-         or set a fresh one."
-            .to_owned()
-    } else if error.message.contains("Wrong user to action mapping") {
-        format!("A token for {user} must be made for the action {action}.")
-    } else {
-        format!(
-            "Check that the role {user} exists with LOGIN and is mapped to this IAM identity (AWS \
-             IAM GRANT), that the identity has the permission {action} on this cluster, and that \
-             a configured token was made for this endpoint and user."
-        )
-    }
 }
 
 /// The rows of the ledger that a message may speak of.
@@ -358,11 +297,17 @@ pub(super) fn apply_error(error: &ApplyError, applied: usize, rows: Rows<'_>) ->
         ApplyError::Interrupted(_) => Diagnostic::error("Migration stopped")
             .detail(format!("{what}\n\nNothing was run. Apply again.")),
         ApplyError::Stopped { version, source } => {
-            let StepError { origin, number, summary, failure } = source.as_ref();
+            let StepError { origin, number, summary, batches, failure } = source.as_ref();
             let mut detail = format!("{origin}: statement {number} of migration {version}\n\n");
             detail.push_str(&format!("  {summary}\n\n"));
             detail.push_str(&failure_words(failure));
-            let resume = resume_words(failure, rows, version, *number);
+            if let Some(batches) = batches {
+                detail.push_str(&format!("\n\n{}", batches::progress(*batches)));
+                if matches!(failure, Failure::Stopped(_)) && batches.count > 0 {
+                    detail.push_str(&format!(" {}", batches::MAY_BE_ENDLESS));
+                }
+            }
+            let resume = resume_words(failure, *batches, rows, version, *number);
             detail.push_str(&format!("\n\n{before} {resume}"));
             Diagnostic::error(failure_summary(failure)).detail(detail)
         }
@@ -441,24 +386,29 @@ fn failure_words(failure: &Failure) -> String {
     }
 }
 
-fn resume_words(failure: &Failure, rows: Rows<'_>, version: &Version, number: usize) -> String {
+fn resume_words(
+    failure: &Failure,
+    batches: Option<Batches>,
+    rows: Rows<'_>,
+    version: &Version,
+    number: usize,
+) -> String {
+    let what = if batches.is_some() { "the batch that failed" } else { "this statement" };
     match failure {
         Failure::Refused(error) if error.outcome() == Outcome::Conflict => {
             "Others changed the database at the same time, again and again. Apply again; the run \
              goes on with this statement."
                 .to_owned()
         }
-        Failure::Refused(error) if error.code() == Some("54000") => {
-            "Nothing of this statement is applied, and what stands before it in the file stays \
-             applied. It exceeds a limit of Aurora DSQL: a transaction may change 3,000 rows and 10 \
-             MiB, and may take 300 seconds. Split it into statements that stay under the limits, \
-             with COMMIT between them, and apply again; the run goes on with it."
-                .to_owned()
-        }
-        Failure::Refused(_) => {
-            "Nothing of this statement is applied, and what stands before it in the file stays \
-             applied. Mend the statement and apply again; the run goes on with it."
-                .to_owned()
+        Failure::Refused(error) => {
+            let advice = match server_error(error) {
+                Some(server) if server.code == "54000" => batches::limit_advice(server, batches),
+                _ => "Mend the statement and apply again; the run goes on with it.".to_owned(),
+            };
+            format!(
+                "Nothing of {what} is applied, and what stands before it in the file stays \
+                 applied. {advice}"
+            )
         }
         Failure::OutcomeUnknown(_) => {
             "Apply again as soon as the cluster can be reached: the run finds out from the ledger \
@@ -476,9 +426,7 @@ fn resume_words(failure: &Failure, rows: Rows<'_>, version: &Version, number: us
                  again; the run goes on from there."
             )
         }
-        Failure::TakenByOther => {
-            "Wait until the other run has ended, then plan again.".to_owned()
-        }
+        Failure::TakenByOther => "Wait until the other run has ended, then plan again.".to_owned(),
         Failure::JobFailed { .. } => {
             "Remove the cause (for a unique index: the duplicate rows) and apply again; the run \
              goes on with this statement."
@@ -552,26 +500,13 @@ mod tests {
         assert_eq!(sentence("already a sentence."), "Already a sentence.");
     }
 
-    #[test]
-    fn an_expired_token_is_told_from_a_missing_right() {
-        let refused = |hint: Option<&str>| ServerError {
-            code: "28000".into(),
-            message: "unable to accept connection, access denied".into(),
-            detail: None,
-            hint: hint.map(str::to_owned),
-            position: None,
-            after: 0,
-        };
-        assert!(login_advice(&refused(Some("Signature expired: x")), "admin").contains("expired"));
-        assert!(login_advice(&refused(None), "app").contains("dsql:DbConnect on"));
-    }
-
     fn stopped(failure: Failure) -> Diagnostic {
         let ledger = LedgerSchema::new("dsql_migrations");
         let source = StepError {
             origin: Origin { file: "migrations/0002_i.sql".into(), line: 7 },
             number: 3,
             summary: "CREATE TABLE t (id int)".into(),
+            batches: None,
             failure,
         };
         let error =

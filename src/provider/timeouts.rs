@@ -71,7 +71,7 @@ impl Timeouts {
 }
 
 /// A duration as Go prints it (`1h30m`, `1.5h`, `250ms`), which is what Terraform's users write.
-fn parse(text: &str) -> Option<Duration> {
+pub(super) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     while !rest.is_empty() {

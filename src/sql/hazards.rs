@@ -40,6 +40,9 @@ pub struct Hazard {
     check: fn(&Scene<'_>) -> bool,
 }
 
+/// The name of the rule about writes that may change too many rows for one transaction.
+pub const UNBATCHED_WRITE: &str = unbatched_write::RULE.name;
+
 /// All rules, in the order in which they are shown: what loses data first.
 pub static RULES: &[&Hazard] = &[
     &drop_schema::RULE,

@@ -5,6 +5,7 @@
 
 mod classify;
 mod comments;
+mod directive;
 mod effect;
 mod error;
 mod hazards;
@@ -20,9 +21,10 @@ mod testing;
 
 pub use classify::{Kind, classify};
 pub use comments::{Comment, line_comments};
+pub use directive::{Misplaced, batches};
 pub use effect::{Ask, Becomes, Effect, JobTarget, Whole, effect, job_target, mentions, whole};
 pub use error::SplitError;
-pub use hazards::{Hazard, RULES, hazards};
+pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};
 pub use lint::{Finding, Weight, is_rule, lint};
 pub use refusal::Refusal;
 pub use render::{RenderError, Rendered, Variables, is_variable_name};

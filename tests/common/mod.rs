@@ -8,7 +8,7 @@ use dsql_local::{Cluster, Options};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::session::Rows;
 use terraform_provider_dsql::database::{
-    Lease, LedgerSchema, Observation, Secret, Session, Target, Watched,
+    Identity, Lease, LedgerSchema, Naming, Observation, Secret, Session, Target, Watched,
 };
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, apply, plan,
@@ -24,10 +24,11 @@ pub(crate) async fn cluster() -> Cluster {
 pub(crate) fn target(cluster: &Cluster) -> Target {
     Target {
         endpoint: cluster.endpoint().to_owned(),
+        naming: Naming::Endpoint,
         port: cluster.port(),
         user: "admin".to_owned(),
         region: None,
-        profile: None,
+        identity: Identity::default(),
         token: Some(Secret::new(cluster.token("admin"))),
         ca_file: Some(cluster.ca_file().display().to_string()),
     }
@@ -122,7 +123,17 @@ pub(crate) async fn run_as(
     migrations: &[Migration],
     lease: Lease,
 ) -> (Report, Result<(), ApplyError>) {
-    let budget = Budget::new(Duration::from_secs(120), CancellationToken::new());
+    run_until(session, migrations, lease, CancellationToken::new()).await
+}
+
+/// As [`run_as`], until somebody interrupts it.
+pub(crate) async fn run_until(
+    session: &mut Session,
+    migrations: &[Migration],
+    lease: Lease,
+    interrupted: CancellationToken,
+) -> (Report, Result<(), ApplyError>) {
+    let budget = Budget::new(Duration::from_secs(120), interrupted);
     let ledger = ledger();
     let watched = Watched::All;
     let mut cluster =

@@ -177,7 +177,7 @@ fn a_refused_token_says_what_to_check_and_is_not_shown() {
             .says("access denied")
             .does_not_say("not-a-token-but-a-secret");
         with_settings(world, "  user = \"nobody\"")
-            .says("Login refused by the cluster")
+            .says("Token is for another kind of role")
             .says("nobody");
     });
 }

@@ -135,6 +135,8 @@ fn every_kind_of_object_is_compared_and_each_change_says_how_to_take_it_back() {
             "CREATE OR REPLACE VIEW grown AS SELECT id, nick FROM users WHERE age > 31",
             "COMMENT ON COLUMN users.nick IS 'hidden'",
             "REVOKE INSERT ON users FROM app",
+            "GRANT UPDATE (nick) ON users TO app",
+            "ALTER DOMAIN email SET DEFAULT 'a@b'",
             "CREATE DOMAIN extra AS int",
             "DROP DOMAIN size",
             "DROP TABLE posts",
@@ -149,10 +151,14 @@ fn every_kind_of_object_is_compared_and_each_change_says_how_to_take_it_back() {
             .says("ALTER TABLE ASYNC public.users VALIDATE CONSTRAINT adult;")
             .says("COMMENT ON COLUMN public.users.nick IS 'shown';")
             .says("GRANT SELECT, INSERT ON TABLE public.users TO app;")
+            .says("REVOKE ALL (nick) ON TABLE public.users FROM app;")
+            .says("ALTER DOMAIN public.email DROP DEFAULT;")
             .says("accept_drift = \"sha256:");
         world.apply().ends_with(0);
         let told = world.strings("dsql_migration_set.app", "drift").join("\n");
         for expected in [
+            "domain public.email was changed from",
+            "grant on column public.users.nick to app was added: UPDATE",
             "domain public.extra was added: integer",
             "domain public.size was dropped",
             "view public.grown was changed from",
@@ -168,7 +174,7 @@ fn every_kind_of_object_is_compared_and_each_change_says_how_to_take_it_back() {
         ] {
             assert!(told.contains(expected), "{expected:?} is not in:\n{told}");
         }
-        assert_eq!(told.lines().count(), 12, "{told}");
+        assert_eq!(told.lines().count(), 14, "{told}");
     });
 }
 

@@ -4,7 +4,6 @@
 //! one by one. Each has tables of its own, so all of them go into one cluster.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use crate::world::{World, on_each_terraform};
@@ -25,23 +24,11 @@ const SETS: &[(&str, Option<&str>, &str, &str)] = &[
     ("refinery", Some("refinery"), "refinery", "3"),
 ];
 
-fn copy(world: &World, from: &Path, to: &str) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = format!("{to}/{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() {
-            copy(world, &entry.path(), &to);
-        } else {
-            world.write(&to, fs::read(entry.path()).unwrap());
-        }
-    }
-}
-
 fn configure(world: &World) {
     let mut resources = String::new();
     for (name, format, ..) in SETS {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/formats/fixtures").join(name);
-        copy(world, &from.join("migrations"), name);
+        world.copy(&from.join("migrations"), name);
         let format = format.map(|format| format!("  format = \"{format}\"\n")).unwrap_or_default();
         writeln!(
             resources,
@@ -113,7 +100,7 @@ fn a_directory_that_must_not_run_is_refused_with_its_place() {
         world.write("sums/1_a.sql", "SELECT 1");
         world.write("sums/atlas.sum", "h1:AAAA\n1_a.sql h1:AAAA\n");
         refused("sums")
-            .says("atlas.sum does not fit the directory")
+            .says("Checksums in atlas.sum do not fit the directory")
             .says("sums/atlas.sum:2")
             .says("`1_a.sql` was changed");
 

@@ -9,6 +9,7 @@
 mod terraform;
 mod world;
 
+mod adoption;
 mod bad_input;
 mod clusters;
 mod data_sources;

@@ -36,7 +36,8 @@ fn ways() -> Vec<(String, &'static str)> {
         // What a deleted cluster looks like: its name is gone.
         ("  endpoint = \"gone.invalid\"".into(), "Name of the cluster cannot be resolved"),
         ("  token = \"of-something-else\"".into(), "Login refused by the cluster"),
-        ("  user = \"nobody\"".into(), "Login refused by the cluster"),
+        // The token of the environment is one for admin.
+        ("  user = \"nobody\"".into(), "Token is for another kind of role"),
         ("  ca_file = \"nowhere.pem\"".into(), "CA file cannot be used"),
     ]
 }

@@ -67,6 +67,8 @@ fn a_plan_is_one_connection_and_two_waits_and_writes_nothing_however_many_migrat
         }
         world.apply().ends_with(0);
         world.each(READER);
+        let state = std::fs::metadata(world.path("terraform.tfstate")).unwrap().len();
+        assert!(state < 201 * 700, "the state has {state} bytes");
 
         let sessions = world.cluster().sessions();
         let before = world.cluster().statements().len();

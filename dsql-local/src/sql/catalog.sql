@@ -20,6 +20,31 @@ CREATE FUNCTION pg_catalog.current_setting(setting text) RETURNS text LANGUAGE s
          ELSE dsql_internal.current_setting(setting) END
 $$;
 
+-- The clock, which a test may set. `CURRENT_TIMESTAMP` and its like are no functions, and stay as they are.
+CREATE FUNCTION dsql_internal.skew() RETURNS interval LANGUAGE sql STABLE SECURITY DEFINER AS $$
+  SELECT skew FROM dsql_internal.control
+$$;
+
+UPDATE pg_proc SET pronamespace = 'dsql_internal'::regnamespace, proname = 'machine_' || proname
+  WHERE oid IN ('pg_catalog.now()'::regprocedure, 'pg_catalog.transaction_timestamp()'::regprocedure,
+                'pg_catalog.statement_timestamp()'::regprocedure, 'pg_catalog.clock_timestamp()'::regprocedure);
+
+CREATE FUNCTION pg_catalog.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+  SELECT dsql_internal.machine_now() + dsql_internal.skew()
+$$;
+
+CREATE FUNCTION pg_catalog.transaction_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+  SELECT dsql_internal.machine_transaction_timestamp() + dsql_internal.skew()
+$$;
+
+CREATE FUNCTION pg_catalog.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+  SELECT dsql_internal.machine_statement_timestamp() + dsql_internal.skew()
+$$;
+
+CREATE FUNCTION pg_catalog.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+  SELECT dsql_internal.machine_clock_timestamp() + dsql_internal.skew()
+$$;
+
 CREATE FUNCTION sys.dsql_major_version() RETURNS int LANGUAGE sql STABLE AS $$ SELECT 1 $$;
 
 -- Job ids are uuids written as base32 without padding (RFC 4648, lower case): 26 characters, 5 bits each, of which the

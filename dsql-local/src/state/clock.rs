@@ -1,23 +1,65 @@
-//! The cluster's clock, which a test may set: what tokens, jobs and ages are measured by.
+//! The cluster's clock, which a test may set: what tokens, jobs, ages and the functions of SQL go by.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
 
 /// PostgreSQL has a copy of the skew in `dsql_internal.control`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clock {
-    skew_in_seconds: AtomicI64,
+    /// In seconds.
+    skew: watch::Sender<i64>,
+}
+
+/// A time by the cluster's clock, to count from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    real: Instant,
+    skew: i64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { skew: watch::Sender::new(0) }
+    }
 }
 
 impl Clock {
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        real.saturating_add_signed(self.skew_in_seconds.load(Ordering::SeqCst))
+        real.saturating_add_signed(self.skew())
     }
 
     pub(crate) fn set_skew(&self, seconds: i64) {
-        self.skew_in_seconds.store(seconds, Ordering::SeqCst);
+        self.skew.send_replace(seconds);
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { real: Instant::now(), skew: self.skew() }
+    }
+
+    /// How long ago it was; nothing if the clock was set back since.
+    pub(crate) fn since(&self, moment: Moment) -> Duration {
+        let moved = self.skew().saturating_sub(moment.skew);
+        let by = Duration::from_secs(moved.unsigned_abs());
+        let real = moment.real.elapsed();
+        if moved < 0 { real.saturating_sub(by) } else { real.saturating_add(by) }
+    }
+
+    /// Returns when the moment is so long ago, be it because time has passed or because the clock was set.
+    pub(crate) async fn passes(&self, moment: Moment, lifetime: Duration) {
+        let mut skew = self.skew.subscribe();
+        while let left = lifetime.saturating_sub(self.since(moment))
+            && !left.is_zero()
+        {
+            // Set or not, it is looked at again.
+            tokio::time::timeout(left, skew.changed()).await.ok();
+        }
+    }
+
+    fn skew(&self) -> i64 {
+        *self.skew.borrow()
     }
 }
 
@@ -34,5 +76,18 @@ mod tests {
 
         let behind = real - clock.now();
         assert!((3595..=3600).contains(&behind), "{behind}");
+    }
+
+    #[tokio::test]
+    async fn what_is_counted_from_a_moment_goes_with_the_clock() {
+        let (hour, clock) = (Duration::from_secs(3600), Clock::default());
+        let moment = clock.moment();
+        let (passes, sets) = (clock.passes(moment, hour), async { clock.set_skew(3600) });
+
+        tokio::join!(passes, sets);
+
+        assert!(clock.since(moment) >= hour);
+        clock.set_skew(-3600);
+        assert_eq!(clock.since(moment), Duration::ZERO);
     }
 }

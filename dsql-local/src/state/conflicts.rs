@@ -23,6 +23,8 @@ pub(crate) enum Conflict {
 pub(crate) struct Conflicts {
     /// How many changes of the schema have been committed.
     schema_version: AtomicU64,
+    /// How many changes to the catalog jobs have made; held while they may make another.
+    job_changes: tokio::sync::Mutex<u64>,
     /// By the process id of their PostgreSQL backend.
     sessions: Mutex<HashMap<i32, Arc<Session>>>,
 }
@@ -35,6 +37,15 @@ impl Conflicts {
     /// A change of the schema has been committed; gives the new version.
     pub(crate) fn schema_changed(&self) -> u64 {
         self.schema_version.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Jobs may change the catalog now, and count it.
+    pub(crate) async fn jobs(&self) -> tokio::sync::MutexGuard<'_, u64> {
+        self.job_changes.lock().await
+    }
+
+    pub(crate) async fn job_changes(&self) -> u64 {
+        *self.jobs().await
     }
 
     pub(crate) fn join(&self, process: i32) -> Arc<Session> {

@@ -2,15 +2,25 @@
 
 use std::time::Duration;
 
-use super::database::Database;
+use super::shared::Shared;
 
 /// Runs until the connection ends.
-pub(crate) async fn run(database: &Database, delay: Duration) {
-    let sql =
-        format!("SELECT dsql_internal.run_jobs(interval '{} milliseconds')", delay.as_millis());
+///
+/// A job that has made an index or a constraint valid has changed the catalog under the transactions that are under way.
+pub(crate) async fn run(shared: &Shared, delay: Duration) {
+    let Shared { database, conflicts, .. } = shared;
+    let sql = format!(
+        "SELECT pending, changes FROM dsql_internal.run_jobs(interval '{} milliseconds')",
+        delay.as_millis()
+    );
     let tick = (delay / 10).clamp(Duration::from_millis(5), Duration::from_millis(100));
     let client = database.client();
-    let pending = async || client.query_one(&sql, &[]).await.ok()?.try_get::<_, i64>(0).ok();
+    let pending = async || {
+        let mut counted = conflicts.jobs().await;
+        let row = client.query_one(&sql, &[]).await.ok()?;
+        *counted += u64::try_from(row.try_get::<_, i64>("changes").ok()?).unwrap_or_default();
+        row.try_get::<_, i64>("pending").ok()
+    };
     while !client.is_closed() {
         database.jobs_submitted().notified().await;
         // An error is a conflict with a client, which the next tick does not meet.

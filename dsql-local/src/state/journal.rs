@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::faults::command_of;
+
 /// A statement as a session sent it.
 ///
 /// One that has neither a tag nor an SQLSTATE was not answered: it runs still, came after a failed one in the same
@@ -22,6 +24,13 @@ pub struct LoggedStatement {
     pub transaction: Option<usize>,
     /// What came of it in the end; `None` while its transaction is open, and for what PostgreSQL has not run.
     pub outcome: Option<Outcome>,
+}
+
+impl LoggedStatement {
+    /// The command that it begins with, as [`Matcher::command`](crate::Matcher::command) reads it.
+    pub fn command(&self) -> String {
+        command_of(&self.sql)
+    }
 }
 
 /// What became of a statement's effect.

@@ -83,8 +83,9 @@ impl ErrorResponse {
         }
     }
 
-    /// What DSQL says of keys, where PostgreSQL fails before the rules of `bootstrap.sql` are asked.
-    pub(crate) fn keys_as_dsql(&mut self) {
+    /// What DSQL says of keys and of the memory of a query, where PostgreSQL fails before the rules of `bootstrap.sql` are
+    /// asked.
+    pub(crate) fn limits_as_dsql(&mut self) {
         let no_operators = self
             .message()
             .strip_prefix("data type ")
@@ -93,8 +94,11 @@ impl ErrorResponse {
             .map(|(name, _)| format!("datatype {name} is not supported in a key"));
         let too_large = self.code() == "54000"
             && (self.message().starts_with("index row ") && self.message().contains(" exceeds "));
+        let temporary = self.code() == "53400" && self.message().contains("temp_file_limit");
+        let out_of_space = "query requires more than allowed temp space of 131072 KB to execute";
         let (code, message) = match no_operators {
             Some(message) => ("0A000", message),
+            None if temporary => ("54000", out_of_space.to_owned()),
             None if too_large => ("54000", "key size too large".to_owned()),
             None => return,
         };

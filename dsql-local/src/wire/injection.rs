@@ -17,7 +17,7 @@ pub(crate) struct Injection {
     pub(crate) answer: Answer,
 }
 
-/// What PostgreSQL is sent. But for delays, nothing follows it in the message.
+/// What PostgreSQL is sent. But for delays and what is held, nothing follows it in the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
     Itself,
@@ -34,6 +34,8 @@ pub(crate) enum Sent {
 pub(crate) enum Answer {
     Real,
     Late(Duration),
+    /// The real one, or none: whoever holds it decides.
+    Held,
     Error(ErrorResponse),
     /// Nothing: the connection ends when PostgreSQL has done all that it was sent.
     HangUp,
@@ -69,12 +71,25 @@ impl Injection {
             Fault::Error { code, message } => (in_its_place, error(code, message)),
             Fault::DelayBefore(_) => (Sent::Itself, Answer::Real),
             Fault::DelayAnswer(by) => (Sent::Itself, Answer::Late(*by)),
+            Fault::HoldBefore => (Sent::Itself, Answer::Real),
+            Fault::HoldAnswer => (then_cut, Answer::Held),
         };
         Self { met, sent, answer }
     }
 
     pub(crate) fn hangs_up(&self) -> bool {
         matches!(self.answer, Answer::HangUp | Answer::HangUpAtOnce)
+    }
+
+    /// Whether the statement waits for a release before it is sent.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.met.fault(), Fault::HoldBefore)
+    }
+
+    /// The client has gone, and the statement never arrived.
+    pub(crate) fn close_before(&mut self) {
+        self.sent = Sent::Failure;
+        self.answer = Answer::HangUp;
     }
 
     /// How long the message waits before it is sent.

@@ -140,6 +140,7 @@ async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
         Some(LogInFault::RateExceeded) => {
             return Ok(Greeting::Refused(ErrorResponse::fatal("53400", RATE_EXCEEDED)));
         }
+        Some(LogInFault::AccessDenied) => return Ok(Greeting::Refused(token::access_denied())),
         None => {}
     }
 

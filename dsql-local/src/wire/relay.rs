@@ -26,7 +26,7 @@ use super::error_response::ErrorResponse;
 use super::frame::{Frame, put_string};
 use super::injection::Injection;
 use super::login::{Session, report_as_dsql};
-use crate::rules::{Action, Kind, Shadow, Statement};
+use crate::rules::{Action, Kind, Statement};
 use crate::state::conflicts::{self, Conflict};
 use crate::state::journal::{EntryId, Transaction};
 use crate::state::shared::Shared;
@@ -54,14 +54,18 @@ pub(crate) async fn run(session: Session, number: usize, shared: &Shared) -> io:
         group: Group::default(),
         cancelled: None,
         blockers: Vec::new(),
+        copied: Vec::new(),
         journal: Transaction::new(&shared.journal),
     };
-    let lifetime = shared.limits.connection_lifetime;
-    let Ok(ended) = tokio::time::timeout(lifetime, relay.converse()).await else {
-        // PostgreSQL would finish the statement under way before it noticed that the connection is gone.
-        let terminate = "SELECT pg_terminate_backend($1)";
-        shared.database.client().query(terminate, &[&process]).await.ok();
-        return Ok(());
+    let (began, lifetime) = (shared.clock.moment(), shared.limits.connection_lifetime);
+    let ended = tokio::select! {
+        ended = relay.converse() => ended,
+        () = shared.clock.passes(began, lifetime) => {
+            // PostgreSQL would finish the statement under way before it noticed that the connection is gone.
+            let terminate = "SELECT pg_terminate_backend($1)";
+            shared.database.client().query(terminate, &[&process]).await.ok();
+            return Ok(());
+        }
     };
     // Before the client's end is dropped: it is not to see the connection end while its transaction lives on.
     relay.postgres.leave().await.ok();
@@ -86,6 +90,8 @@ struct Relay<'a> {
     cancelled: Option<Conflict>,
     /// The transactions it had waited for.
     blockers: Vec<Arc<conflicts::Transaction>>,
+    /// The data of a COPY under way, if it may have to be asked of its shadow.
+    copied: Vec<Frame>,
     journal: Transaction<'a>,
 }
 
@@ -180,7 +186,7 @@ impl Relay<'_> {
     /// follows, and is read too.
     async fn answer(&mut self, statement: &Statement, simple: bool) -> io::Result<Answer> {
         // Rows that lock come one by one, and the next one may be a conflict: then they all come from the shadow.
-        let mut held = matches!(statement.shadow, Some(Shadow::Answer { .. })).then(Vec::new);
+        let mut held = statement.shadow.is_some().then(Vec::new);
         let mut ended = None;
         let mut patience = FIRST_LOOK;
         self.cancelled = None;
@@ -202,7 +208,7 @@ impl Relay<'_> {
                 b'Z' | b'1' | b'2' | b'3' => {}
                 b'G' => {
                     self.client.write(&frame).await;
-                    self.copy_in().await?;
+                    self.copy_in(statement.shadow.is_some() && self.block.is_some()).await?;
                 }
                 b'N' => self.pass_on_notice(&frame).await,
                 b'S' => {
@@ -230,27 +236,38 @@ impl Relay<'_> {
         std::mem::take(&mut self.postgres.is_ready)
     }
 
-    /// Passes the client's data to PostgreSQL until either side ends it.
-    async fn copy_in(&mut self) -> io::Result<()> {
+    /// Passes the client's data to PostgreSQL until either side ends it. What may have to be asked of a shadow is kept,
+    /// and taken to its end even if PostgreSQL has refused it.
+    async fn copy_in(&mut self, is_kept: bool) -> io::Result<()> {
+        self.copied.clear();
+        let mut is_refused = false;
         loop {
             self.client.flush().await;
-            if self.postgres.has_answered() {
-                return Ok(());
-            }
-            tokio::select! {
-                biased;
-                answered = self.postgres.answers_within(Duration::MAX) => {
-                    answered?;
-                    return Ok(());
+            if !is_refused && !self.postgres.has_answered() {
+                tokio::select! {
+                    biased;
+                    answered = self.postgres.answers_within(Duration::MAX) => {
+                        answered?;
+                    }
+                    () = self.client.speaks() => {}
                 }
-                () = self.client.speaks() => {}
+            }
+            is_refused |= self.postgres.has_answered();
+            if is_refused && !is_kept {
+                return Ok(());
             }
             let Some(frame) = self.client.read().await? else {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             };
+            if is_kept && frame.kind == b'd' {
+                self.copied.push(frame.clone());
+            }
             let ends = matches!(frame.kind, b'c' | b'f');
-            // A Flush that was sent before the data was taken for a part of it, and is forgotten.
-            self.postgres.send(&[frame, Frame::new(b'H', [])][..if ends { 2 } else { 1 }]).await?;
+            if !is_refused {
+                // A Flush that was sent before the data was taken for a part of it, and is forgotten.
+                let sent = &[frame, Frame::new(b'H', [])][..if ends { 2 } else { 1 }];
+                self.postgres.send(sent).await?;
+            }
             if ends {
                 return Ok(());
             }
@@ -302,7 +319,7 @@ impl Relay<'_> {
             return conflict_error(conflict);
         }
         error.conflicts_as_dsql(statement.is_ddl);
-        error.keys_as_dsql();
+        error.limits_as_dsql();
         if statement.action == Action::Forward {
             error.move_position(statement.characters_before);
         } else {

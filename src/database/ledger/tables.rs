@@ -14,7 +14,7 @@ pub(super) fn create_sql(ledger: &LedgerSchema) -> Vec<Transaction> {
                description text NOT NULL, checksum text NOT NULL, statement_count integer NOT NULL,
                state text NOT NULL, started_at timestamptz NOT NULL, finished_at timestamptz,
                applied_by text NOT NULL, duration_ms bigint, error text,
-               kind text NOT NULL, run integer NOT NULL, values_digest text,
+               adopted_from text, kind text NOT NULL, run integer NOT NULL, values_digest text,
                PRIMARY KEY (set_name, version))"
         ),
         format!(
@@ -22,7 +22,7 @@ pub(super) fn create_sql(ledger: &LedgerSchema) -> Vec<Transaction> {
                set_name text NOT NULL, version text NOT NULL, number integer NOT NULL,
                checksum text NOT NULL, class text NOT NULL, summary text NOT NULL,
                state text NOT NULL, job_id text, catalog_before text,
-               changed_at timestamptz NOT NULL,
+               batches bigint, changed_rows bigint, changed_at timestamptz NOT NULL,
                PRIMARY KEY (set_name, version, number))"
         ),
         format!(

@@ -36,6 +36,14 @@ pub enum Write<'a> {
         /// What went wrong, in words.
         failure: Option<String>,
     },
+    /// Migrations that were applied before the provider came: neighbours in the order of the set,
+    /// not more than a transaction takes. What is applied already is left alone.
+    Adopt {
+        /// The migrations.
+        migrations: Vec<&'a Migration>,
+        /// What says that they are applied.
+        from: &'a str,
+    },
     /// A statement is about to be sent; the row keeps what the catalog says before.
     Intend {
         /// Its migration.
@@ -98,11 +106,24 @@ pub enum Group<'a> {
     DropIndex(String),
 }
 
+impl Group<'_> {
+    /// Whether it does more than to write down what has happened.
+    #[must_use]
+    pub fn is_work(&self) -> bool {
+        match self {
+            Self::Rows { statements, .. } => !statements.is_empty(),
+            Self::Schema(_) | Self::DropIndex(_) => true,
+        }
+    }
+}
+
 /// Where in a [`Group`] an error came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The lease is another run's.
     LeaseLost,
+    /// The run has shut its own string out, because its time is over: nothing is wrong.
+    Halted,
     /// The statement with this place in the group, counted from 0.
     Statement(usize),
     /// The write with this place in the group, counted from 0.
@@ -221,6 +242,7 @@ fn write_sql(ledger: &LedgerSchema, set: &str, write: &Write<'_>) -> String {
             literal_or_null(failure.as_deref()),
             literal(&version.0),
         ),
+        Write::Adopt { migrations, from } => adopt_sql(ledger, &set, migrations, from),
         Write::Intend { version, record, facts } => {
             insert_statement(ledger, &set, version, record, &facts_sql(facts))
         }
@@ -284,6 +306,39 @@ fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: 
         migration.statements.len(),
         migration.kind.as_str(),
         literal_or_null(values.as_ref().map(|digest| digest.0.as_str())),
+    )
+}
+
+/// `set` is a literal.
+fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: &str) -> String {
+    let row = |(nth, migration): (usize, &&Migration)| {
+        format!(
+            "({}, {}, {}, {}, {}, '{}')",
+            nth + 1,
+            literal(&migration.version.0),
+            literal(&migration.description),
+            literal(&migration.checksum.0),
+            migration.statements.len(),
+            migration.kind.as_str()
+        )
+    };
+    let rows: Vec<String> = migrations.iter().enumerate().map(row).collect();
+    format!(
+        "INSERT INTO {ledger}.migration AS found
+           (set_name, version, position, description, checksum, statement_count, state,
+            started_at, finished_at, applied_by, adopted_from, kind, run)
+         SELECT {set}, new.version, last.position + new.nth, new.description, new.checksum,
+                new.statement_count, 'applied', now(), now(), current_user, {}, new.kind, 0
+           FROM (VALUES {}) AS new (nth, version, description, checksum, statement_count, kind),
+                (SELECT coalesce(max(position), 0) AS position FROM {ledger}.migration
+                  WHERE set_name = {set}) AS last
+         ON CONFLICT (set_name, version) DO UPDATE SET
+           checksum = excluded.checksum, statement_count = excluded.statement_count,
+           state = 'applied', error = NULL, finished_at = excluded.finished_at,
+           applied_by = excluded.applied_by, adopted_from = excluded.adopted_from
+         WHERE found.state <> 'applied'",
+        literal(from),
+        rows.join(", "),
     )
 }
 

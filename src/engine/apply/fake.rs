@@ -3,11 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::database::{
-    Claim, Error, Group, Holder, Interrupted, Job, JobId, JobQuestion, JobState, MigrationRecord,
-    MigrationState, Observation, Place, ServerError, Snapshot, Stamp, StatementRecord, Write,
+    Batch, Claim, Error, Group, Holder, Interrupted, Job, JobId, JobQuestion, JobState,
+    MigrationRecord, MigrationState, Observation, Place, ServerError, Snapshot, Stamp,
+    StatementRecord, StatementState, Write,
 };
-use crate::engine::Cluster;
+use crate::engine::adoption::adopted;
+use crate::engine::{Budget, Cluster};
 use crate::migration::fact::{Fact, Facts};
 use crate::migration::{Statement, Version};
 use crate::sql::{self, Becomes, JobTarget};
@@ -41,6 +45,12 @@ pub(super) struct FakeCluster {
     pub(super) executed: Vec<String>,
     /// How many DML statements each transaction held.
     pub(super) transactions: Vec<usize>,
+    /// Rows that are left for statements that run in batches, and how many one of them changes.
+    pub(super) backlog: u64,
+    /// How often a batch has changed rows.
+    pub(super) batches: u64,
+    /// Ends the budget once so many statements have taken effect.
+    pub(super) stop_after: Option<(usize, CancellationToken)>,
     /// How often a job is found running before it ends.
     pub(super) polls: usize,
     pub(super) failing_jobs: bool,
@@ -75,6 +85,9 @@ pub(super) fn server_error(code: &str) -> Error {
         after: 0,
     }))
 }
+
+/// How many rows a batch changes at most.
+pub(super) const BATCH: u64 = 1000;
 
 fn lost() -> Error {
     Error::ReplyLost { reason: "closed".into() }
@@ -115,6 +128,14 @@ impl FakeCluster {
         };
         self.dead = self.kills;
         result
+    }
+
+    fn stop_if_due(&self) {
+        if let Some((count, stop)) = &self.stop_after
+            && self.executed.len() + usize::try_from(self.batches).expect("few") >= *count
+        {
+            stop.cancel();
+        }
     }
 
     fn statement(&mut self, version: &Version, number: usize) -> Option<&mut StatementRecord> {
@@ -176,6 +197,7 @@ impl FakeCluster {
                     applied_by: "admin".into(),
                     duration_ms: None,
                     error: None,
+                    adopted_from: None,
                     statements: Vec::new(),
                 };
                 let record = self.migrations.entry(migration.version.clone()).or_insert(new);
@@ -194,6 +216,19 @@ impl FakeCluster {
             }
             Write::Forget { version } => {
                 self.migrations.get_mut(version).expect("begun").statements.clear();
+                Ok(())
+            }
+            Write::Adopt { migrations, from } => {
+                for migration in migrations {
+                    let record = MigrationRecord {
+                        finished_at: Some("2026-11-23T12:00:00Z".into()),
+                        ..adopted(migration, from)
+                    };
+                    let found = self.migrations.get(&migration.version);
+                    if found.is_none_or(|found| found.state != MigrationState::Applied) {
+                        self.migrations.insert(migration.version.clone(), record);
+                    }
+                }
                 Ok(())
             }
             Write::End { version, failure } => {
@@ -340,10 +375,20 @@ impl Cluster for FakeCluster {
         self.point(|this| Ok(this.look_up(facts)))
     }
 
-    async fn run(&mut self, groups: &[Group<'_>]) -> Result<Vec<Option<JobId>>, Interrupted> {
+    async fn run(
+        &mut self,
+        groups: &[Group<'_>],
+        budget: &Budget,
+    ) -> Result<Vec<Option<JobId>>, Interrupted> {
         self.waits += 1;
         let mut committed = Vec::new();
+        let is_divisible = groups.iter().filter(|group| group.is_work()).count() > 1;
         for group in groups {
+            let is_fenced = matches!(group, Group::Rows { .. });
+            if is_divisible && is_fenced && budget.check().is_err() {
+                let error = server_error("22012");
+                return Err(Interrupted { committed, place: Place::Halted, error });
+            }
             let mut place = Place::Commit;
             let result = self.point(|this| {
                 this.group(group).map_err(|(at, error)| {
@@ -352,7 +397,10 @@ impl Cluster for FakeCluster {
                 })
             });
             match result {
-                Ok(job) => committed.push(job),
+                Ok(job) => {
+                    self.stop_if_due();
+                    committed.push(job);
+                }
                 Err(error) => {
                     if matches!(group, Group::Schema(_)) {
                         place = Place::Statement(0);
@@ -366,6 +414,40 @@ impl Cluster for FakeCluster {
             }
         }
         Ok(committed)
+    }
+
+    async fn batch(&mut self, batch: &Batch<'_>, _: &Budget) -> Result<u64, Interrupted> {
+        self.waits += 1;
+        let mut place = Place::Commit;
+        let result = self.point(|this| {
+            let rows = this.backlog.min(BATCH);
+            let after = batch.before.and(rows);
+            let state = match rows {
+                0 => StatementState::Done,
+                _ => StatementState::Batching(after),
+            };
+            let record = StatementRecord { state, ..batch.record.clone() };
+            match this.statement(batch.version, record.number) {
+                Some(found) if found.state == StatementState::Batching(batch.before) => {
+                    *found = record;
+                }
+                Some(_) => {
+                    place = Place::Write(0);
+                    return Err(server_error("22012"));
+                }
+                None => this.insert(batch.version, record)?,
+            }
+            this.backlog -= rows;
+            this.batches += u64::from(rows > 0);
+            Ok(rows)
+        });
+        self.stop_if_due();
+        if let Err(error) = &result
+            && error.code() == Some("42501")
+        {
+            place = Place::Statement(0);
+        }
+        result.map_err(|error| Interrupted { committed: Vec::new(), place, error })
     }
 
     async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {

@@ -519,3 +519,141 @@ async fn what_is_not_changed_is_not_run_again_and_an_error_of_a_repetition_is_fi
     assert_eq!(cluster.record("1").state, MigrationState::Failed);
     assert_eq!(cluster.record("1").statements, [], "nothing of this run is done");
 }
+
+const BATCHES: &str = "CREATE TABLE t (id int);
+-- dsql:batch
+UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t WHERE a = 0 LIMIT 1000);
+INSERT INTO t VALUES (1)";
+
+fn batches() -> Vec<Migration> {
+    formats::read_files([("1_m.sql", BATCHES)]).unwrap()
+}
+
+fn backlog(rows: u64) -> FakeCluster {
+    FakeCluster { backlog: rows, ..FakeCluster::default() }
+}
+
+fn assert_all_batches(cluster: &FakeCluster, why: &str) {
+    assert_eq!(cluster.executed, ["CREATE TABLE t (id int)", "INSERT INTO t VALUES (1)"], "{why}");
+    assert_eq!((cluster.backlog, cluster.batches), (0, 3), "{why}");
+    assert_eq!(cluster.record("1").state, MigrationState::Applied, "{why}");
+    assert_eq!(cluster.record("1").statements[1].state, StatementState::Done, "{why}");
+    assert_eq!(cluster.record("1").statements[1].class, "batch", "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_statement_is_repeated_in_batches_until_it_changes_no_row() {
+    let mut cluster = backlog(2500);
+    run_files(&mut cluster, &batches(), &budget()).await.1.unwrap();
+    assert_all_batches(&cluster, "a run");
+    run_files(&mut cluster, &batches(), &budget()).await.1.unwrap();
+    assert_all_batches(&cluster, "a second run does nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_go_on_after_anything_that_happens_to_them_and_none_is_repeated() {
+    let mut whole = backlog(2500);
+    run_files(&mut whole, &batches(), &budget()).await.1.unwrap();
+    for point in 0..whole.points {
+        for (fault, kills) in [
+            (Fault::Before(point), false),
+            (Fault::After(point), false),
+            (Fault::Conflict(point), false),
+            (Fault::Refused(point), false),
+            (Fault::Before(point), true),
+            (Fault::After(point), true),
+        ] {
+            let mut cluster = FakeCluster { fault: Some(fault), kills, ..backlog(2500) };
+            let first = run_files(&mut cluster, &batches(), &budget()).await.1;
+            cluster.heal();
+            let second = run_files(&mut cluster, &batches(), &budget()).await.1;
+            second.unwrap_or_else(|error| panic!("{fault:?}: {error:?} after {first:?}"));
+            assert_all_batches(&cluster, &format!("{fault:?}, killed: {kills}"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_stops_between_two_batches_and_says_how_far_they_came() {
+    let stop = CancellationToken::new();
+    let mut cluster = FakeCluster { stop_after: Some((3, stop.clone())), ..backlog(2500) };
+    let budget_that_ends = Budget::new(Duration::from_secs(600), stop);
+    let result = run_files(&mut cluster, &batches(), &budget_that_ends).await.1;
+    let Err(ApplyError::Stopped { source, .. }) = result else { panic!("{result:?}") };
+    assert!(matches!(source.failure, Failure::Stopped(Stop::Interrupted)), "{source:?}");
+    assert_eq!((cluster.batches, cluster.backlog), (2, 500));
+    assert_eq!(
+        cluster.record("1").error.as_deref(),
+        Some("1_m.sql:3: statement 2, after 2 batches with 2000 rows: the run was interrupted")
+    );
+    cluster.stop_after = None;
+    run_files(&mut cluster, &batches(), &budget()).await.1.unwrap();
+    assert_all_batches(&cluster, "the next run");
+}
+
+/// A backfill whose third batch violates a constraint has to be written in another way.
+#[tokio::test(start_paused = true)]
+async fn a_statement_may_be_mended_between_its_batches_but_stays_one_that_runs_in_batches() {
+    let mut whole = backlog(2500);
+    run_files(&mut whole, &batches(), &budget()).await.1.unwrap();
+    let stop = CancellationToken::new();
+    let mut cluster = FakeCluster { stop_after: Some((2, stop.clone())), ..backlog(2500) };
+    let budget_that_ends = Budget::new(Duration::from_secs(600), stop);
+    run_files(&mut cluster, &batches(), &budget_that_ends).await.1.expect_err("interrupted");
+    cluster.stop_after = None;
+
+    let plain = BATCHES.replace("-- dsql:batch\n", "");
+    let plain = formats::read_files([("1_m.sql", plain.as_str())]).unwrap();
+    let seen = cluster.observe().await.unwrap();
+    let errors = plan(&plain, &seen.migrations, &Policy::default()).unwrap_err();
+    assert!(matches!(errors[0], crate::engine::PlanError::StatementDiverged { .. }), "{errors:?}");
+
+    let mended = BATCHES.replace("a = 1", "a = 2");
+    let mended = formats::read_files([("1_m.sql", mended.as_str())]).unwrap();
+    run_files(&mut cluster, &mended, &budget()).await.1.unwrap();
+    assert_all_batches(&cluster, "mended");
+    let checksum = mended[0].statements[1].checksum();
+    assert_eq!(cluster.record("1").statements[1].checksum, checksum);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_anywhere_stops_at_the_next_statement_and_the_next_run_goes_on() {
+    for count in 1..STATEMENTS.len() {
+        let stop = CancellationToken::new();
+        let mut cluster =
+            FakeCluster { stop_after: Some((count, stop.clone())), ..FakeCluster::default() };
+        let budget_that_ends = Budget::new(Duration::from_secs(600), stop);
+        let result = run(&mut cluster, &budget_that_ends).await.1;
+        let Err(ApplyError::Stopped { source, .. }) = result else { panic!("{count}: {result:?}") };
+        assert!(matches!(source.failure, Failure::Stopped(_)), "{count}: {source:?}");
+        // Two neighbouring row changes are one transaction.
+        assert!(cluster.executed.len() - count <= 1, "{count}: {:?}", cluster.executed);
+        let doubtful =
+            |record: &crate::database::StatementRecord| record.state == StatementState::Intended;
+        let records = cluster.migrations.values().flat_map(|record| &record.statements);
+        assert_eq!(records.filter(|record| doubtful(record)).count(), 0, "{count}: all is written");
+        cluster.stop_after = None;
+        run(&mut cluster, &budget()).await.1.unwrap();
+        assert_whole(&cluster, &format!("stopped after {count}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acceptance_counts_although_a_run_without_it_has_died() {
+    let table = |name: &str| (name.to_owned(), [(format!("table {name}"), String::new())].into());
+    let schema = ("public".to_owned(), [("schema public".to_owned(), String::new())].into());
+    let files = formats::read_files([("1_a.sql", "CREATE TABLE a (id int)")]).unwrap();
+    let mut cluster = FakeCluster { ledger_exists: true, kills: true, ..FakeCluster::default() };
+    cluster.fault = Some(Fault::Before(3));
+    cluster.recorded.relations.extend([schema.clone()]);
+    cluster.live.relations.extend([schema, table("public.drift")]);
+    run_files(&mut cluster, &files, &budget()).await.1.expect_err("killed");
+    assert!(cluster.drift.as_ref().is_some_and(|note| note.contains("public.drift")));
+    cluster.heal();
+
+    let seen = cluster.observe().await.unwrap();
+    let plan = plan(&files, &seen.migrations, &Policy::default()).unwrap();
+    let accepted = ["public".to_owned()];
+    apply(&mut cluster, &plan, &seen, &accepted, &budget()).await.1.unwrap();
+    assert_eq!(cluster.recorded, cluster.live, "the drift is recorded as it is");
+}

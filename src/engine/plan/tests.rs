@@ -23,6 +23,7 @@ fn record(migration: &Migration, state: MigrationState, done: usize) -> Migratio
         applied_by: "admin".into(),
         duration_ms: None,
         error: None,
+        adopted_from: None,
         statements: statements
             .map(|(place, statement)| StatementRecord {
                 number: place + 1,

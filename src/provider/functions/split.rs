@@ -3,6 +3,7 @@
 use super::super::contract::{Function, FunctionError, Parameter, Signature};
 use super::super::diagnostics;
 use super::text;
+use crate::migration::Class;
 use crate::sql::{self, Kind};
 use crate::value::{Type, Value};
 
@@ -29,26 +30,33 @@ impl Function for SplitFunction {
             }],
             returns: Type::list(statement()),
             answer: "The statements in order: `sql` without the semicolon, `class` (`ddl`, \
-                     `async-index`, `validate`, `dml` or `grant`), `line`, counted from 1, and \
-                     `summary`, the statement in one line.",
+                     `async-index`, `validate`, `dml`, `batch` or `grant`), `line`, counted from 1, \
+                     and `summary`, the statement in one line.",
         }
     }
 
     fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError> {
         let mut statements = Vec::new();
-        for piece in sql::pieces(text(arguments, 0)?, 1) {
+        let text = text(arguments, 0)?;
+        let batches = sql::batches(text, 1).map_err(|misplaced| {
+            diagnostics::refused(misplaced.line, &misplaced.refusal).of_argument(0)
+        })?;
+        for (place, piece) in sql::pieces(text, 1).enumerate() {
             let piece = piece.map_err(|error| diagnostics::text_error(&error).of_argument(0))?;
             match sql::classify(piece.text) {
                 Kind::TransactionBegin | Kind::TransactionEnd => {}
                 Kind::Refused(refusal) => {
                     return Err(diagnostics::refused(piece.line, &refusal).of_argument(0));
                 }
-                Kind::Run(class) => statements.push(Value::object([
-                    ("class", class.as_str().into()),
-                    ("line", super::line_number(piece.line)),
-                    ("sql", piece.text.into()),
-                    ("summary", sql::summary(piece.text).into()),
-                ])),
+                Kind::Run(class) => {
+                    let class = if batches.contains(&place) { Class::Batch } else { class };
+                    statements.push(Value::object([
+                        ("class", class.as_str().into()),
+                        ("line", super::line_number(piece.line)),
+                        ("sql", piece.text.into()),
+                        ("summary", sql::summary(piece.text).into()),
+                    ]));
+                }
             }
         }
         Ok(Value::List(statements))
@@ -92,6 +100,17 @@ mod tests {
             ]))
         );
         assert_eq!(split("-- nothing"), Ok(Value::List(Vec::new())));
+    }
+
+    #[test]
+    fn a_statement_that_runs_in_batches_says_so() {
+        let update = "UPDATE t SET a = 1 WHERE a = 0";
+        let found = split(&format!("-- dsql:batch\n{update};\n{update}")).expect("statements");
+        let Value::List(found) = found else { panic!("{found:?}") };
+        assert_eq!(found[0].get("class"), Some(&"batch".into()));
+        assert_eq!(found[1].get("class"), Some(&"dml".into()));
+        let error = split("-- dsql:batch\nSELECT 1").expect_err("nothing to repeat");
+        assert!(error.text.starts_with("Line 1 holds `-- dsql:batch`"), "{}", error.text);
     }
 
     #[test]

@@ -15,15 +15,18 @@ pub(super) fn attributes() -> Vec<Attribute> {
             .description("SHA-256 of the text, with LF line ends and without byte order mark."),
         Attribute::list_of("statements", Type::String).computed().description(
             "One line for each statement: its class (`ddl`, `async-index`, `validate`, `dml`, \
-             `grant`) and its beginning.",
+             `batch`, `grant`) and its beginning.",
         ),
-        Attribute::string("status")
+        Attribute::string("status").computed().description(
+            "`applied`, `adopted` (applied before the provider came), `failed` or `running` (a \
+                 run works on it, or was cut off).",
+        ),
+        Attribute::string("applied_at").computed().description(
+            "When it was finished, or taken over: RFC 3339, UTC, by the cluster's clock.",
+        ),
+        Attribute::string("applied_by")
             .computed()
-            .description("`applied`, `failed` or `running` (a run works on it, or was cut off)."),
-        Attribute::string("applied_at")
-            .computed()
-            .description("When it was finished: RFC 3339, UTC, by the cluster's clock."),
-        Attribute::string("applied_by").computed().description("The database role that ran it."),
+            .description("The database role that ran it, or took it over."),
         Attribute::number("duration_ms").computed().description("From start to end."),
         Attribute::list_of("skipped", Type::String).computed().description(
             "Of a repeatable migration: the statements that its last run did not send, because \
@@ -33,8 +36,22 @@ pub(super) fn attributes() -> Vec<Attribute> {
     ]
 }
 
-/// A migration as the ledger has it.
+/// The status of a migration that no run of the provider has applied.
+pub(super) const ADOPTED: &str = "adopted";
+
+/// The word for how far a migration has come.
+pub(super) fn status(record: &MigrationRecord) -> &'static str {
+    if record.adopted_from.is_some() { ADOPTED } else { record.state.as_str() }
+}
+
+/// Whether a status says that nothing is left to do.
+pub(super) fn is_applied(status: &str) -> bool {
+    [ADOPTED, MigrationState::Applied.as_str()].contains(&status)
+}
+
+/// A migration as the ledger has it, or will have it once it is adopted.
 pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
+    let new = record.is_to_adopt();
     let shown = |statement: &StatementRecord| line(&statement.class, &statement.summary);
     let statements = record.statements.iter().map(shown);
     let skipped = record.statements.iter().filter(|row| row.state == StatementState::Skipped);
@@ -45,9 +62,9 @@ pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     vec![
         ("checksum", record.checksum.0.as_str().into()),
         ("statements", Value::list(statements)),
-        ("status", record.state.as_str().into()),
-        ("applied_at", record.finished_at.clone().into()),
-        ("applied_by", record.applied_by.as_str().into()),
+        ("status", status(record).into()),
+        ("applied_at", if new { Value::Unknown } else { record.finished_at.clone().into() }),
+        ("applied_by", if new { Value::Unknown } else { record.applied_by.as_str().into() }),
         ("duration_ms", record.duration_ms.into()),
         ("skipped", skipped),
     ]
@@ -62,8 +79,8 @@ pub(super) fn pending(
     let lines = migration.statements.iter().enumerate().map(|(place, statement)| {
         let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
         match records.iter().find(|record| record.number == place + 1) {
-            Some(record) => line(&record.class, &record.summary),
-            None => planned_line(statement),
+            Some(record) if record.is_binding() => line(&record.class, &record.summary),
+            _ => planned_line(statement),
         }
     });
     vec![
@@ -110,7 +127,7 @@ pub(super) fn rewritten(state: &Value, records: &[MigrationRecord]) -> Vec<Strin
         .iter()
         .filter_map(|(version, before)| {
             let text = |name| before.get(name)?.string().known();
-            if text("status")? != MigrationState::Applied.as_str() {
+            if !is_applied(text("status")?) {
                 return None;
             }
             let Some(now) = records.iter().find(|record| record.version.0 == *version) else {

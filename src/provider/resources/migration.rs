@@ -372,6 +372,7 @@ fn run_of<'a>(
         migrations,
         among_others: true,
         policy,
+        adoption: None,
         watch: None,
         limit,
         source,

@@ -14,6 +14,7 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
+use super::adoption::{self, Asked, TakeOver};
 use super::basis::Basis;
 use super::drift::{self, Watch};
 use super::policy;
@@ -22,6 +23,7 @@ use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
+use crate::engine::adoption::{to_adopt, together};
 use crate::engine::{Entry, ExecOrder, Plan, Policy, Standing};
 use crate::formats::{self, Format, Patterns, Placeholders};
 use crate::migration::{Migration, MigrationKind, Version};
@@ -44,6 +46,7 @@ struct Model {
     rules: Input<Rules>,
     watch: Input<Watch>,
     policy: Input<Policy>,
+    take_over: Input<TakeOver>,
     timeouts: Timeouts,
 }
 
@@ -54,6 +57,7 @@ struct Known<'a> {
     rules: &'a Rules,
     watch: &'a Watch,
     policy: &'a Policy,
+    take_over: &'a TakeOver,
 }
 
 /// Where the SQL is.
@@ -142,9 +146,10 @@ impl Model {
             diagnostics.extend(wrong);
             Input::Unknown
         });
+        let take_over = or_unknown(TakeOver::decode(config), &mut diagnostics);
         match Timeouts::decode(config) {
             Ok(timeouts) if diagnostics.is_empty() => {
-                Ok(Self { source, name, rules, watch, policy, timeouts })
+                Ok(Self { source, name, rules, watch, policy, take_over, timeouts })
             }
             Ok(_) => Err(diagnostics),
             Err(diagnostic) => {
@@ -156,6 +161,7 @@ impl Model {
 
     /// `None` while something is unknown.
     fn known(&self) -> Option<Known<'_>> {
+        let Input::Known(take_over) = &self.take_over else { return None };
         match (&self.source, &self.name, &self.rules, &self.watch, &self.policy) {
             (
                 Input::Known(source),
@@ -163,7 +169,7 @@ impl Model {
                 Input::Known(rules),
                 Input::Known(watch),
                 Input::Known(policy),
-            ) => Some(Known { source, name, rules, watch, policy }),
+            ) => Some(Known { source, name, rules, watch, policy, take_over }),
             _ => None,
         }
     }
@@ -304,7 +310,7 @@ impl MigrationSetResource {
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
 
-        let Some(Known { source, name, rules, watch, policy }) = model.known() else {
+        let Some(Known { source, name, rules, watch, policy, take_over }) = model.known() else {
             set_all(&mut planned, unknown());
             return Ok(Planned::without_a_look(planned, Vec::new()));
         };
@@ -342,22 +348,39 @@ impl MigrationSetResource {
         if let Some(now) = &basis {
             diagnostics.extend(changed_since(request, now).map_err(|error| vec![error])?);
         }
+        let adoptable = adoption::adoptable(migrations);
+        let asked = Asked {
+            wish: take_over,
+            place: &place,
+            set: name,
+            dir: source.place(),
+            format,
+            migrations: &adoptable,
+            policy,
+        };
         let run = Run {
             place: &place,
             set: name,
             migrations,
             among_others: false,
             policy,
+            adoption: Some(asked),
             watch: Some(watch),
             limit,
             source: source.path(),
         };
-        let records = run.records(&seen);
+        let adopted = match asked.look(&self.clusters, &seen, limit).await {
+            Ok(found) => found,
+            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
+        };
+        diagnostics.extend(adopted.warnings);
+        let records = together(&run.records(&seen), &adopted.records);
         // A file that was edited meanwhile may also be an applied one.
         let plan = match run.plan(&records) {
             Ok(plan) => plan,
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
+        diagnostics.extend(diagnostics::taken_over(&plan));
         diagnostics.extend(rules.judge(&prepared, &plan, &what, &source.path()));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(diagnostics);
@@ -366,8 +389,8 @@ impl MigrationSetResource {
         let found = watch.find(&seen);
         set_all(&mut planned, shown(&place, &seen));
         set_all(&mut planned, found.shown());
-        if plan.pending().next().is_some() {
-            set_all(&mut planned, after(&plan, &seen));
+        if plan.pending().next().is_some() || to_adopt(&plan).next().is_some() {
+            set_all(&mut planned, after(&plan, &records));
         }
         diagnostics.extend(policy::say(&plan, policy));
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
@@ -395,17 +418,29 @@ impl MigrationSetResource {
         config: &Object<'_>,
     ) -> Result<ApplyResponse, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
-        let Some(Known { source, name, rules, watch, policy }) = model.known() else {
+        let Some(Known { source, name, rules, watch, policy, take_over }) = model.known() else {
             return Err(vec![run::still_unknown()]);
         };
-        let prepared = rules.prepare(source.read()?.0);
+        let (migrations, format) = source.read()?;
+        let prepared = rules.prepare(migrations);
         let place = run::known_place(&self.clusters, config)?;
+        let adoptable = adoption::adoptable(&prepared.migrations);
+        let asked = Asked {
+            wish: take_over,
+            place: &place,
+            set: name,
+            dir: source.place(),
+            format,
+            migrations: &adoptable,
+            policy,
+        };
         let run = Run {
             place: &place,
             set: name,
             migrations: &prepared.migrations,
             among_others: false,
             policy,
+            adoption: Some(asked),
             watch: Some(watch),
             limit: model.timeouts.write(&request.prior),
             source: source.path(),
@@ -445,6 +480,10 @@ impl Resource for MigrationSetResource {
     fn schema(&self) -> Schema {
         let mut migration = vec![
             Attribute::string("description").computed().description("Words from the file name."),
+            Attribute::string("adopted_from").computed().description(
+                "What says that it was applied before the provider came: the ledger of another \
+                 tool, or `baseline_version`.",
+            ),
         ];
         migration.extend(computed::attributes());
         let mut attributes = vec![
@@ -492,6 +531,7 @@ impl Resource for MigrationSetResource {
         attributes.extend(drift::arguments());
         attributes.extend(drift::computed());
         attributes.extend(rules::attributes());
+        attributes.extend(adoption::attributes());
         Schema::new(attributes).description(
             "Applies the forward SQL migrations of a directory to an Aurora DSQL cluster, each \
              exactly once and in order, and shows pending migrations and drift in the plan. \
@@ -561,7 +601,10 @@ fn pending_versions(plan: &Plan<'_>) -> Value {
 
 /// A migration as the database has it.
 fn row(record: &MigrationRecord) -> Value {
-    let mut attributes = vec![("description", record.description.as_str().into())];
+    let mut attributes = vec![
+        ("description", record.description.as_str().into()),
+        ("adopted_from", record.adopted_from.clone().into()),
+    ];
     attributes.extend(computed::recorded(record));
     Value::object(attributes)
 }
@@ -585,25 +628,26 @@ pub(in super::super) fn latest(records: &[MigrationRecord]) -> Option<String> {
 }
 
 /// The computed attributes as a run will leave them.
-fn after(plan: &Plan<'_>, seen: &Observation) -> Vec<(&'static str, Value)> {
+fn after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<(&'static str, Value)> {
     let migrations = plan.entries.iter().filter_map(|entry| {
         let mut attributes = computed::planned(entry)?;
-        let description = match entry.standing {
-            Standing::Applied(record) => &record.description,
-            _ => &entry.migration.description,
+        let (description, from) = match entry.standing {
+            Standing::Applied(record) => (&record.description, record.adopted_from.clone()),
+            _ => (&entry.migration.description, None),
         };
         attributes.push(("description", description.as_str().into()));
+        attributes.push(("adopted_from", from.into()));
         Some((entry.migration.version.0.clone(), Value::object(attributes)))
     });
     let retired = plan.retired.iter().map(|record| (record.version.0.clone(), row(record)));
     vec![
         ("migrations", Value::map(migrations.chain(retired))),
-        ("latest_version", latest_after(plan, seen).into()),
+        ("latest_version", latest_after(plan, ledger).into()),
     ]
 }
 
 /// As [`latest`] after the run: what is begun in it comes behind all that was begun before.
-fn latest_after(plan: &Plan<'_>, seen: &Observation) -> Option<String> {
+fn latest_after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Option<String> {
     let pending = |version: &Version| {
         plan.pending().find(|entry| entry.migration.version == *version && !is_repeatable(entry))
     };
@@ -616,7 +660,7 @@ fn latest_after(plan: &Plan<'_>, seen: &Observation) -> Option<String> {
             record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable;
         is_applied || pending(&record.version).is_some()
     };
-    seen.migrations.iter().rfind(counts).map(|record| record.version.0.clone())
+    ledger.iter().rfind(counts).map(|record| record.version.0.clone())
 }
 
 fn is_repeatable(entry: &Entry<'_>) -> bool {
@@ -636,7 +680,7 @@ fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, V
         || policy.target.is_some()
         || !policy.removed.is_empty();
     let planned = migrations.iter().map(|migration| {
-        let mut attributes = vec![("description", Value::Unknown)];
+        let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
         attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
             // The ledger may have another text, if that is accepted.
             let certain = name == "status"
@@ -681,7 +725,7 @@ fn nothing_new(
     recorded.len() == migrations.len()
         && migrations.iter().all(|migration| {
             let text = |name| recorded.get(&migration.version.0)?.get(name)?.string().known();
-            text("status") == Some(MigrationState::Applied.as_str())
+            text("status").is_some_and(computed::is_applied)
                 && (same_values || !migration.is_repeatable())
                 && (text("checksum") == Some(migration.checksum.0.as_str())
                     || policy.accepted.get(&migration.version) == Some(&migration.checksum))
@@ -704,6 +748,16 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
                 if text("checksum") != Some(entry.migration.checksum.0.as_str()) =>
             {
                 differences.push(format!("{} was changed", entry.migration.file));
+            }
+            (Some(_), Standing::Applied(record))
+                if text("status").is_some_and(|status| computed::status(record) != status) =>
+            {
+                let from = record.adopted_from.as_deref().unwrap_or("another run");
+                differences.push(format!("migration {version} is applied according to {from}"));
+            }
+            (Some(_), Standing::Applied(record)) if record.is_to_adopt() => {}
+            (Some(_), Standing::Pending { .. }) if text("status") == Some(computed::ADOPTED) => {
+                differences.push(format!("migration {version} does not count as applied any more"));
             }
             // A repeatable one may turn out to have the values of its last run.
             (Some(planned), Standing::Applied(_))
@@ -747,16 +801,17 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::{LedgerSchema, Target};
+    use crate::database::{Identity, LedgerSchema, Naming, Target};
 
     fn basis(process: &str, sql: &str) -> Basis {
         let place = Place {
             target: Target {
                 endpoint: "a".into(),
+                naming: Naming::Endpoint,
                 port: 5432,
                 user: "admin".into(),
                 region: None,
-                profile: None,
+                identity: Identity::default(),
                 token: None,
                 ca_file: None,
             },

@@ -10,9 +10,9 @@ use super::super::diagnostics::{self, Found};
 use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
-use crate::migration::{Migration, Statement, Values, Version, Written};
+use crate::migration::{Class, Migration, Statement, Values, Version, Written};
 use crate::schema::Attribute;
-use crate::sql::{self, Kind, Variables, Weight};
+use crate::sql::{self, Hazard, Kind, Variables, Weight};
 use crate::value::{AttributePath, Input, Object, Type, Value};
 
 /// What a configuration says.
@@ -184,7 +184,7 @@ impl Rules {
             })?;
             if !rendered.complete {
                 complete = Completeness::ValuesMissing;
-            } else if sql::classify(&rendered.text) != Kind::Run(statement.class) {
+            } else if sql::classify(&rendered.text) != sql::classify(&shown) {
                 return Err(Box::new(diagnostics::another_kind(statement)));
             }
             statement.text = rendered.text;
@@ -254,7 +254,8 @@ impl Rules {
             for (place, statement) in migration.statements.iter().enumerate() {
                 // What an earlier run has done of a migration does not run again either.
                 let done = begun.is_some_and(|begun| {
-                    begun.statements.iter().any(|record| record.number == place + 1)
+                    let mut records = begun.statements.iter();
+                    records.any(|record| record.number == place + 1 && record.is_binding())
                 });
                 if done {
                     continue;
@@ -311,7 +312,13 @@ impl Rules {
         let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
         let mut found = Vec::new();
         for (statement, hazards) in statements.iter().copied().zip(sql::hazards(&texts)) {
-            let named = hazards.into_iter().filter(|hazard| !self.ignored.contains(hazard.name));
+            // It is in batches that such a statement runs.
+            let batched = |hazard: &Hazard| {
+                statement.class == Class::Batch && hazard.name == sql::UNBATCHED_WRITE
+            };
+            let named = hazards
+                .into_iter()
+                .filter(|hazard| !self.ignored.contains(hazard.name) && !batched(hazard));
             found.extend(named.map(|hazard| (statement, hazard)));
         }
         (!found.is_empty()).then(|| diagnostics::hazards(&found, what, path.clone()))

@@ -11,8 +11,9 @@ pub(super) static RULE: Hazard = Hazard {
     message: "A transaction of DSQL may change 3,000 rows. If there are more, the statement fails \
               and changes none; neighbouring INSERT, UPDATE and DELETE statements share a \
               transaction, so their rows count together.",
-    help: "Cut the work into statements of at most 3,000 rows, for example by ranges of the key, \
-           with COMMIT between them.",
+    help: "Write `-- dsql:batch` on the line above the statement, and a LIMIT into it: it is then \
+           repeated until it changes no row. Or cut the work into statements of at most 3,000 \
+           rows, with COMMIT between them.",
     check,
 };
 

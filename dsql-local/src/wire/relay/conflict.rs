@@ -2,19 +2,20 @@
 //!
 //! A statement by itself commits at once, so it wins against any open transaction, which gives way. A statement in a
 //! block that finds a row locked is taken back and answered by its shadow; when the block commits first, it is run after
-//! all, and the other one gives way; when the other commits first, the block's COMMIT fails. A change of the schema
-//! makes all others give way at once.
+//! all, and the other one gives way; when the other commits first, the block's COMMIT fails. So it does when the
+//! statement, run after all, answers something else than its shadow has. A change of the schema makes all others give
+//! way at once.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::postgres::{OWN, Rows, bound, named, parse};
-use super::{Answer, Relay, conflict_error};
-use crate::rules::{Shadow, Statement};
+use super::postgres::bound;
+use super::{Relay, conflict_error};
+use crate::rules::{Statement, quoted};
 use crate::state::conflicts::{Conflict, Request, Transaction};
 use crate::wire::error_response::ErrorResponse;
-use crate::wire::frame::{Frame, Reader, put_string};
+use crate::wire::frame::{Frame, put_string};
 
 /// How long another session may take to give way. One that is in the middle of a statement does so after it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -25,6 +26,8 @@ pub(super) struct Pending {
     frames: Vec<Frame>,
     /// Those it had to wait for. If one of them commits, it was first.
     blockers: Vec<Arc<Transaction>>,
+    /// Rows and command tag, as the client has them.
+    answer: Vec<Frame>,
 }
 
 /// A statement with what the client has bound to it.
@@ -116,14 +119,15 @@ impl Relay<'_> {
     }
 
     /// Notes that the statement, which PostgreSQL has taken back, has to be run at COMMIT, or dooms the block: a row that
-    /// somebody else has changed and committed is lost.
-    fn postpone(&mut self, frames: Vec<Frame>) {
-        let (cancelled, blockers) = (self.cancelled, std::mem::take(&mut self.blockers));
+    /// somebody else has changed and committed is lost. So is a COPY: its data was taken only once.
+    fn postpone(&mut self, statement: &Statement, frames: Vec<Frame>, answer: Vec<Frame>) {
+        let blockers = std::mem::take(&mut self.blockers);
+        let takes_data = statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data);
         let Some(block) = &mut self.block else {
             return;
         };
-        if cancelled.is_some() {
-            block.pending.push(Pending { frames, blockers });
+        if self.cancelled.is_some() && !takes_data {
+            block.pending.push(Pending { frames, blockers, answer });
         } else if block.doomed.is_none() {
             block.doomed = Some(Conflict::Data);
         }
@@ -134,90 +138,68 @@ impl Relay<'_> {
         &mut self,
         statement: &Statement,
     ) -> io::Result<Result<Frame, ErrorResponse>> {
-        self.own("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
+        let shadow = statement.shadow.clone().unwrap_or_default();
+        let mut body = Vec::new();
+        put_string(&mut body, &shadow.sql);
+        let asked = vec![Frame::new(b'Q', body)];
         // No formats, no parameters, no result formats.
-        self.postpone(bound(&statement.for_postgres(), &[0, 0], &[0; 6]));
-        match &statement.shadow {
-            Some(Shadow::Rows { tag, count }) => Ok(Ok(tagged(tag, *count))),
-            Some(Shadow::Count { tag, sql }) => {
-                Ok(self.own(sql).await?.map(|rows| tagged(tag, counted(&rows))))
-            }
-            Some(Shadow::Answer { sql }) => {
-                let mut body = Vec::new();
-                put_string(&mut body, sql);
-                self.postgres.send(&[Frame::new(b'Q', body)]).await?;
-                Ok(match self.answer(&Statement::default(), true).await? {
-                    Answer::Completed(frame) => Ok(frame),
-                    Answer::Failed(error) => Err(error),
-                })
-            }
-            None => Ok(Err(conflict_error(Conflict::Data))),
-        }
+        let again = bound(&statement.for_postgres(), &[0, 0], &[0; 6]);
+        self.ask_shadow(statement, asked, again).await
     }
 
     /// The answer of the statement's shadow, in the extended protocol.
-    ///
-    /// It needs the types of the parameters, which PostgreSQL has inferred from the whole statement: of the shadow it
-    /// could not always infer them.
     pub(super) async fn shadow_extended(
         &mut self,
         statement: &Statement,
         sent: &Bound<'_>,
     ) -> io::Result<Result<Frame, ErrorResponse>> {
-        self.own("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
-        self.postpone(bound(sent.sql, sent.parameter_types, sent.values));
-        let (sql, values) = match &statement.shadow {
-            Some(Shadow::Rows { tag, count }) => return Ok(Ok(tagged(tag, *count))),
-            // The count comes as text, whatever the client wants rows in.
-            Some(Shadow::Count { sql, .. }) => (sql, without_result_formats(sent.values)),
-            Some(Shadow::Answer { sql }) => (sql, sent.values.to_vec()),
-            None => return Ok(Err(conflict_error(Conflict::Data))),
-        };
-        let types = match self.parameter_types(sent).await? {
-            Ok(types) => types,
-            Err(error) => return Ok(Err(error)),
-        };
-        self.postgres.send(&bound(sql, &types, &values)).await?;
-        if let Some(Shadow::Count { tag, .. }) = &statement.shadow {
-            let rows = self.postgres.rows_up_to_ready().await?;
-            return Ok(rows.map(|rows| tagged(tag, counted(&rows))));
+        let shadow = statement.shadow.clone().unwrap_or_default();
+        if shadow.takes_data {
+            return self.shadow_simply(statement).await;
         }
-        Ok(match self.answer(&Statement::default(), true).await? {
-            Answer::Completed(frame) => Ok(frame),
-            Answer::Failed(error) => Err(error),
-        })
+        let asked = bound(&shadow.sql, sent.parameter_types, sent.values);
+        let again = bound(sent.sql, sent.parameter_types, sent.values);
+        self.ask_shadow(statement, asked, again).await
     }
 
-    /// The types of the parameters, as `Parse` takes them.
-    async fn parameter_types(
+    /// Passes on the rows of the shadow, and gives its end. `again` is the statement itself, for COMMIT.
+    async fn ask_shadow(
         &mut self,
-        sent: &Bound<'_>,
-    ) -> io::Result<Result<Vec<u8>, ErrorResponse>> {
-        self.postgres
-            .send(&[
-                Frame::new(b'C', named(b'S', OWN)),
-                parse(OWN, sent.sql, sent.parameter_types),
-                Frame::new(b'D', named(b'S', OWN)),
-                Frame::new(b'S', []),
-            ])
-            .await?;
-        let mut types = Ok(vec![0, 0]);
-        loop {
-            let frame = self.postgres.read().await?;
-            match frame.kind {
-                // Both count in 16 bits and go on with oids of 32.
-                b't' => types = Ok(frame.body),
-                b'E' => types = Err(ErrorResponse::parse(&frame.body).unwrap_or_default()),
-                b'Z' => return Ok(types),
-                _ => {}
+        statement: &Statement,
+        mut asked: Vec<Frame>,
+        again: Vec<Frame>,
+    ) -> io::Result<Result<Frame, ErrorResponse>> {
+        self.own("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
+        for table in statement.shadow.iter().flat_map(|shadow| &shadow.written) {
+            let sql = format!("SELECT dsql_internal.copy_table({})", quoted(table));
+            // A table that cannot be copied: the conflict comes at the statement.
+            if self.own(&sql).await?.is_err() {
+                return Ok(Err(conflict_error(Conflict::Data)));
             }
         }
+        if statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data) {
+            asked.append(&mut self.copied);
+            asked.push(Frame::new(b'c', []));
+        }
+        self.postgres.send(&asked).await?;
+        let mut answer = match self.postgres.frames_up_to_ready().await? {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Err(self.after_error(statement, error))),
+        };
+        self.own("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
+        for frame in answer.iter().filter(|frame| frame.kind != b'C') {
+            self.client.write(frame).await;
+        }
+        answer.retain(|frame| frame.kind != b'T');
+        let end = answer.last().cloned().ok_or(io::ErrorKind::InvalidData)?;
+        self.postpone(statement, again, answer);
+        Ok(Ok(end))
     }
 
     /// Runs what was only answered so far; the first conflict, or error.
     pub(super) async fn replay(&mut self) -> io::Result<Option<ErrorResponse>> {
         let pending = self.block.as_mut().map(|block| std::mem::take(&mut block.pending));
-        for Pending { frames, blockers } in pending.unwrap_or_default() {
+        for Pending { frames, blockers, answer } in pending.unwrap_or_default() {
             if blockers.iter().any(|blocker| blocker.was_committed()) {
                 return Ok(Some(conflict_error(Conflict::Data)));
             }
@@ -228,58 +210,15 @@ impl Relay<'_> {
                 self.look_at_locks(&Statement::default()).await;
                 patience = (patience * 2).min(super::LONGEST_LOOK);
             }
-            if let Err(error) = self.postgres.rows_up_to_ready().await? {
-                return Ok(Some(self.in_dsql_words(&Statement::default(), error)));
+            match self.postgres.frames_up_to_ready().await? {
+                Ok(answered) if answered == answer => {}
+                // The client holds values that would not be those that are stored, as of a sequence.
+                Ok(_) => return Ok(Some(conflict_error(Conflict::Data))),
+                Err(error) => {
+                    return Ok(Some(self.in_dsql_words(&Statement::default(), error)));
+                }
             }
         }
         Ok(None)
-    }
-}
-
-fn tagged(tag: &str, count: usize) -> Frame {
-    let mut body = Vec::new();
-    put_string(&mut body, &format!("{tag} {count}"));
-    Frame::new(b'C', body)
-}
-
-fn counted(rows: &Rows) -> usize {
-    let count = rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok());
-    count.unwrap_or_default()
-}
-
-/// The formats and values of a `Bind`, and text for all results.
-fn without_result_formats(values: &[u8]) -> Vec<u8> {
-    let mut reader = Reader(values);
-    let length = parameters(&mut reader).map_or(values.len(), |()| values.len() - reader.0.len());
-    [&values[..length], &[0, 0]].concat()
-}
-
-fn parameters(reader: &mut Reader<'_>) -> Option<()> {
-    let short = |reader: &mut Reader<'_>| {
-        reader.bytes(2).map(|bytes| usize::from(u16::from_be_bytes([bytes[0], bytes[1]])))
-    };
-    let formats = short(reader)?;
-    reader.bytes(2 * formats)?;
-    for _ in 0..short(reader)? {
-        // The length of a NULL is -1.
-        match reader.u32()? {
-            u32::MAX => {}
-            length => drop(reader.bytes(usize::try_from(length).ok()?)?),
-        }
-    }
-    Some(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn result_formats_are_taken_off_the_values() {
-        // One format; two parameters, of which one is NULL; one result format.
-        let values = [&[0, 1, 0, 1, 0, 2, 0, 0, 0, 2, 7, 7, 255, 255, 255, 255][..], &[0, 1, 0, 1]];
-
-        let expected = [values[0], &[0, 0]].concat();
-        assert_eq!(without_result_formats(&values.concat()), expected);
     }
 }

@@ -177,7 +177,7 @@ impl Relay<'_> {
             portal.entry = Some(entry);
         }
         let is_first = portal.entry.is_none();
-        let injection = if is_first { self.meet(&statement, true).await } else { None };
+        let injection = if is_first { self.meet(&statement, true).await? } else { None };
         let running = Running { statement, entry, injection };
         if let Some(flow) = self.instead(&running).await? {
             return Ok(flow);

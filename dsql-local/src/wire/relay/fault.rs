@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::{Flow, Relay, Running};
-use crate::faults::Received;
+use crate::faults::{Met, Received, Release};
 use crate::rules::Statement;
 use crate::wire::error_response::ErrorResponse;
 use crate::wire::frame::{Frame, Reader};
@@ -12,18 +12,27 @@ use crate::wire::injection::{Answer, Injection, Place, Sent};
 
 impl Relay<'_> {
     /// Shows a statement to the fault rules. An aborted transaction block is not at their mercy: nothing is run there.
-    pub(super) async fn meet(&mut self, statement: &Statement, is_last: bool) -> Option<Injection> {
+    pub(super) async fn meet(
+        &mut self,
+        statement: &Statement,
+        is_last: bool,
+    ) -> io::Result<Option<Injection>> {
         if self.has_failed() || statement.sql.is_empty() {
-            return None;
+            return Ok(None);
         }
         let received = Received { session: self.number, user: &self.user, sql: &statement.sql };
-        let met = self.shared.faults.meet(&received)?;
+        let Some(met) = self.shared.faults.meet(&received) else { return Ok(None) };
         let in_block = self.block.as_ref().is_some_and(|block| !block.is_implicit);
-        let injection = Injection::new(met, statement, Place { in_block, is_last });
+        let mut injection = Injection::new(met, statement, Place { in_block, is_last });
+        if injection.is_held() && self.hold(&injection.met).await? == Release::Close {
+            injection.close_before();
+            self.client.mute();
+            return Ok(Some(injection));
+        }
         match injection.answer {
             Answer::HangUp => self.client.mute(),
             Answer::HangUpAtOnce => self.client.hang_up(),
-            Answer::Real | Answer::Late(_) | Answer::Error(_) => {}
+            Answer::Real | Answer::Late(_) | Answer::Held | Answer::Error(_) => {}
         }
         let delay = injection.delay();
         if delay.is_some() || injection.hangs_up() {
@@ -33,7 +42,24 @@ impl Relay<'_> {
             self.client.flush().await;
             tokio::time::sleep(delay).await;
         }
-        Some(injection)
+        Ok(Some(injection))
+    }
+
+    /// Waits for a release. The session gives way to others meanwhile, as it does between two messages.
+    async fn hold(&mut self, met: &Met) -> io::Result<Release> {
+        let mut releases = self.shared.faults.releases();
+        self.client.flush().await;
+        self.shared.faults.report(met);
+        let session = Arc::clone(&self.seat.session);
+        loop {
+            tokio::select! {
+                // The sender is as old as the cluster, and dropped with it.
+                changed = releases.changed() => {
+                    return Ok(changed.map_or(Release::Close, |()| *releases.borrow()));
+                }
+                () = session.called() => self.give_way().await?,
+            }
+        }
     }
 
     /// A fault in the place of the statement; `None` if the statement is to be run.
@@ -83,6 +109,12 @@ impl Relay<'_> {
                         }
                         // The statement has an error of its own.
                         Answer::Error(_) => self.shared.faults.put_back(met),
+                        Answer::Held => {
+                            if self.hold(&met).await? == Release::Close {
+                                self.client.mute();
+                                return Ok(Flow::HangUp);
+                            }
+                        }
                         Answer::Real | Answer::HangUp | Answer::HangUpAtOnce => {}
                     }
                 }
@@ -116,6 +148,16 @@ impl Relay<'_> {
                 self.client.flush().await;
                 tokio::time::sleep(delay).await;
                 self.shared.faults.report(&met);
+                self.complete(statement, frame).await;
+            }
+            Answer::Held => {
+                if self.hold(&met).await? == Release::Close {
+                    self.client.mute();
+                    if sent == Sent::Itself {
+                        self.end_with_statement().await?;
+                    }
+                    return Ok(Flow::HangUp);
+                }
                 self.complete(statement, frame).await;
             }
             Answer::Error(error) => {

@@ -126,14 +126,24 @@ impl Postgres {
 
     /// What is answered up to `ReadyForQuery`: the rows, or the error.
     pub(super) async fn rows_up_to_ready(&mut self) -> io::Result<Result<Rows, ErrorResponse>> {
-        let (mut rows, mut error) = (Rows::new(), None);
+        let rows = |frames: Vec<Frame>| {
+            frames.iter().filter(|frame| frame.kind == b'D').map(|frame| row(&frame.body)).collect()
+        };
+        Ok(self.frames_up_to_ready().await?.map(rows))
+    }
+
+    /// The same with the descriptions of the rows and the command tags.
+    pub(super) async fn frames_up_to_ready(
+        &mut self,
+    ) -> io::Result<Result<Vec<Frame>, ErrorResponse>> {
+        let (mut frames, mut error) = (Vec::new(), None);
         loop {
             let frame = self.read().await?;
             match frame.kind {
-                b'D' => rows.push(row(&frame.body)),
+                b'T' | b'D' | b'C' => frames.push(frame),
                 b'E' => error = Some(ErrorResponse::parse(&frame.body).unwrap_or_default()),
                 b'S' => self.asides.push(frame),
-                b'Z' => return Ok(error.map_or(Ok(rows), Err)),
+                b'Z' => return Ok(error.map_or(Ok(frames), Err)),
                 _ => {}
             }
         }

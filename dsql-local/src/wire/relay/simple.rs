@@ -83,7 +83,7 @@ impl Relay<'_> {
         if is_idle && !is_last && statement.kind != Kind::Begin {
             self.begin_implicitly().await?;
         }
-        let injection = self.meet(&statement, is_last).await;
+        let injection = self.meet(&statement, is_last).await?;
         let running = Running { statement, entry, injection };
         if let Some(flow) = self.instead(&running).await? {
             return Ok(flow);
@@ -150,6 +150,10 @@ impl Relay<'_> {
         let is_guarded = self.block.is_some() && statement.shadow.is_some() && !self.has_failed();
         if is_guarded {
             self.own("SAVEPOINT dsql_statement").await?.ok();
+            // While it waits it takes no data, and the relay could not look.
+            if statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data) {
+                self.own("SET LOCAL lock_timeout = '50ms'").await?.ok();
+            }
         }
         Ok(is_guarded)
     }
@@ -158,6 +162,11 @@ impl Relay<'_> {
         if frame.kind == b'C' {
             let tag = Reader(&frame.body).string().unwrap_or_default();
             self.completed(statement, tag).await?;
+            if self.block.is_some()
+                && statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data)
+            {
+                self.own("SET LOCAL lock_timeout = DEFAULT").await?.ok();
+            }
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::conflict::Pending;
 use super::{Relay, conflict_error};
 use crate::rules::{Kind, Statement};
+use crate::state::clock::Moment;
 use crate::state::conflicts::{Conflict, Transaction};
 use crate::wire::error_response::ErrorResponse;
 
@@ -19,9 +20,11 @@ pub(super) struct Block {
     /// The relay's own, around a message of several statements.
     pub(super) is_implicit: bool,
     pub(super) shared: Arc<Transaction>,
-    began: Instant,
+    began: Moment,
     /// That of its snapshot; none before its first statement.
     schema_version: Option<u64>,
+    /// How many changes jobs had made to the catalog by then.
+    job_changes: u64,
     has_ddl: bool,
     /// It has given way, or was overtaken: its COMMIT fails.
     pub(super) doomed: Option<Conflict>,
@@ -49,8 +52,9 @@ impl Relay<'_> {
         self.block = Some(Block {
             is_implicit,
             shared: self.seat.session.begin(),
-            began: Instant::now(),
+            began: self.shared.clock.moment(),
             schema_version: None,
+            job_changes: 0,
             has_ddl: false,
             doomed: None,
             pending: Vec::new(),
@@ -107,8 +111,11 @@ impl Relay<'_> {
         }
         match refusal {
             None => {
-                if let Some(block) = &mut self.block {
-                    block.schema_version.get_or_insert(version);
+                if let Some(block) = &mut self.block
+                    && block.schema_version.is_none()
+                {
+                    block.schema_version = Some(version);
+                    block.job_changes = self.shared.conflicts.job_changes().await;
                 }
                 Ok(None)
             }
@@ -150,12 +157,13 @@ impl Relay<'_> {
     }
 
     fn has_aged(&self, block: &Block) -> bool {
-        block.began.elapsed() >= self.shared.limits.transaction_lifetime
+        self.shared.clock.since(block.began) >= self.shared.limits.transaction_lifetime
     }
 
     fn too_old(&self, block: &Block) -> ErrorResponse {
         let limit = self.shared.limits.transaction_lifetime.as_secs_f64();
-        let age = block.began.elapsed().as_secs_f64() * LIFETIME.as_secs_f64() / limit.max(1e-9);
+        let age = self.shared.clock.since(block.began).as_secs_f64() * LIFETIME.as_secs_f64()
+            / limit.max(1e-9);
         let limit = LIFETIME.as_secs();
         ErrorResponse::error("54000", &format!("transaction age limit of {limit}s exceeded"))
             .with_detail(format!("Current transaction age {age:.0}s exceeds {limit}s"))
@@ -180,6 +188,11 @@ impl Relay<'_> {
         }
         let version = self.shared.conflicts.schema_version();
         let is_stale = block.schema_version.is_some_and(|known| known < version);
+        // The end of a job is news for a transaction that is under way, not for a session that is idle (AWS
+        // documentation, "Asynchronous indexes").
+        let job_changes = self.shared.conflicts.job_changes().await;
+        let is_stale =
+            is_stale || block.schema_version.is_some() && block.job_changes < job_changes;
         if let Some(conflict) = block.doomed.or(is_stale.then_some(Conflict::Schema)) {
             // Told once, it is known.
             self.schema_version = self.schema_version.map(|_| version);

@@ -152,3 +152,38 @@ fn comments_and_grants_are_written_as_statements() {
         ["REVOKE ALL ON FUNCTION public.f(integer) FROM PUBLIC"]
     );
 }
+
+#[test]
+fn a_right_on_a_column_names_the_column() {
+    let grant = "grant on column public.users.nick to app";
+    assert_eq!(added(grant, "SELECT"), ["REVOKE ALL (nick) ON TABLE public.users FROM app"]);
+    assert_eq!(
+        changed(grant, "SELECT, UPDATE", "UPDATE"),
+        [
+            "REVOKE ALL (nick) ON TABLE public.users FROM app",
+            "GRANT SELECT (nick), UPDATE (nick) ON TABLE public.users TO app",
+        ]
+    );
+}
+
+#[test]
+fn of_a_changed_domain_only_what_dsql_can_change_is_taken_back() {
+    let domain = "domain public.users";
+    let check =
+        "text DEFAULT 'a CONSTRAINT b'::text CONSTRAINT c CHECK ((VALUE <> ' DEFAULT '::text))";
+    assert_eq!(
+        changed(domain, check, &check.replace("'a CONSTRAINT b'", "'x'")),
+        ["ALTER DOMAIN public.users SET DEFAULT 'a CONSTRAINT b'::text"]
+    );
+    assert_eq!(
+        changed(domain, "text", &check.replacen("text", "text NOT NULL", 1)),
+        [
+            "ALTER DOMAIN public.users DROP DEFAULT",
+            "ALTER DOMAIN public.users DROP NOT NULL",
+            "ALTER DOMAIN public.users DROP CONSTRAINT IF EXISTS c",
+        ]
+    );
+    for (from, to) in [("text", "integer"), ("text NOT NULL", "text"), (check, "text")] {
+        assert!(changed(domain, from, to)[0].starts_with("-- Aurora DSQL neither"), "{from}");
+    }
+}

@@ -1,0 +1,28 @@
+terraform {
+  required_version = ">= 1.6"
+
+  required_providers {
+    dsql = {
+      source  = "dsql-migrate/dsql"
+      version = ">= 0.1.0"
+    }
+  }
+}
+
+resource "dsql_migration_set" "this" {
+  for_each = var.clusters
+
+  name      = var.name
+  dir       = var.dir
+  format    = var.format
+  variables = each.value.variables
+
+  drift_schemas = var.schemas
+  on_drift      = var.on_drift
+
+  cluster = {
+    endpoint = each.value.endpoint
+    region   = each.value.region
+    user     = each.value.user
+  }
+}

@@ -1,0 +1,234 @@
+//! AWS credentials: the SDK's chain, and a role assumed on top of it.
+//!
+//! Loaded for each connect and kept nowhere, so that what expires during a long run is renewed
+//! with the connection: from a profile, a container or an instance by the SDK, a role by us.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::time::{Duration, SystemTime};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::types::Tag;
+
+use super::connect::ConnectError;
+use super::target::Secret;
+
+/// Whose credentials sign, and where AWS is asked for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Profile of the shared AWS configuration.
+    pub profile: Option<String>,
+    /// A role assumed with the token of an OIDC issuer, instead of the SDK's chain.
+    pub web_identity: Option<WebIdentity>,
+    /// A role assumed with the credentials found so far.
+    pub role: Option<Role>,
+    /// Address of another STS, for example of a VPC endpoint or an emulator.
+    pub sts_endpoint: Option<String>,
+    /// Address of another control plane of DSQL.
+    pub dsql_endpoint: Option<String>,
+}
+
+/// What both ways to assume a role have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct RoleSession {
+    /// ARN of the role.
+    pub role_arn: String,
+    /// Name of the session in CloudTrail; `terraform-provider-dsql` when absent.
+    pub name: Option<String>,
+    /// How long its credentials last.
+    pub duration: Option<Duration>,
+    /// JSON of a policy that narrows what the session may do.
+    pub policy: Option<String>,
+}
+
+/// `AssumeRole`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Role {
+    /// The role and its session.
+    pub session: RoleSession,
+    /// What the owner of the role asks of a third party.
+    pub external_id: Option<String>,
+    /// Session tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// `AssumeRoleWithWebIdentity`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WebIdentity {
+    /// The role and its session.
+    pub session: RoleSession,
+    /// The issuer's token.
+    pub token: WebToken,
+}
+
+/// A token of an OIDC issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum WebToken {
+    /// In a file, which is read for each connect, because issuers rotate it.
+    File(String),
+    /// Itself.
+    Text(Secret),
+}
+
+/// The name of a session that the configuration does not name.
+const SESSION_NAME: &str = "terraform-provider-dsql";
+
+/// Finds credentials and puts them, with the Region, into a configuration for clients.
+pub(super) async fn load(identity: &Identity, region: &str) -> Result<SdkConfig, ConnectError> {
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned()));
+    if let Some(profile) = &identity.profile {
+        loader = loader.profile_name(profile);
+    }
+    if identity.web_identity.is_some() {
+        loader = loader.no_credentials();
+    }
+    let mut aws = Box::pin(loader.load()).await;
+    let credentials = match &identity.web_identity {
+        Some(web) => assume_with_web_identity(&aws, identity, web).await?,
+        None => {
+            let failed =
+                |source| ConnectError::Credentials { profile: identity.profile.clone(), source };
+            let chain = aws.credentials_provider().ok_or_else(|| failed("no chain".into()))?;
+            chain.provide_credentials().await.map_err(|error| failed(error.into()))?
+        }
+    };
+    aws = with(&aws, credentials);
+    if let Some(role) = &identity.role {
+        let credentials = assume(&aws, identity, role).await?;
+        aws = with(&aws, credentials);
+    }
+    Ok(aws)
+}
+
+fn with(aws: &SdkConfig, credentials: Credentials) -> SdkConfig {
+    let provider = SharedCredentialsProvider::new(credentials);
+    aws.to_builder().credentials_provider(provider).build()
+}
+
+fn sts(aws: &SdkConfig, identity: &Identity) -> aws_sdk_sts::Client {
+    let mut config = aws_sdk_sts::config::Builder::from(aws);
+    if let Some(endpoint) = &identity.sts_endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    aws_sdk_sts::Client::from_conf(config.build())
+}
+
+async fn assume(
+    aws: &SdkConfig,
+    identity: &Identity,
+    role: &Role,
+) -> Result<Credentials, ConnectError> {
+    let session = &role.session;
+    let failed = |error: SdkError<_>| assume_failed(session, "sts:AssumeRole", error);
+    let mut request = sts(aws, identity)
+        .assume_role()
+        .role_arn(&session.role_arn)
+        .role_session_name(session.name.as_deref().unwrap_or(SESSION_NAME))
+        .set_external_id(role.external_id.clone())
+        .set_duration_seconds(session.seconds())
+        .set_policy(session.policy.clone());
+    for (key, value) in &role.tags {
+        let tag = Tag::builder().key(key).value(value).build();
+        request = request.tags(tag.map_err(|error| failed(SdkError::construction_failure(error)))?);
+    }
+    let answer = Box::pin(request.send()).await.map_err(failed)?;
+    session.credentials(answer.credentials)
+}
+
+async fn assume_with_web_identity(
+    aws: &SdkConfig,
+    identity: &Identity,
+    web: &WebIdentity,
+) -> Result<Credentials, ConnectError> {
+    let token = match &web.token {
+        WebToken::Text(token) => token.clone(),
+        WebToken::File(path) => {
+            let text = tokio::fs::read_to_string(path).await.map_err(|error| {
+                ConnectError::WebIdentityFile { path: path.clone(), reason: error.to_string() }
+            })?;
+            Secret::new(text.trim())
+        }
+    };
+    let session = &web.session;
+    let answer = sts(aws, identity)
+        .assume_role_with_web_identity()
+        .role_arn(&session.role_arn)
+        .role_session_name(session.name.as_deref().unwrap_or(SESSION_NAME))
+        .web_identity_token(token.reveal())
+        .set_duration_seconds(session.seconds())
+        .set_policy(session.policy.clone())
+        .send()
+        .await
+        .map_err(|error| assume_failed(session, "sts:AssumeRoleWithWebIdentity", error))?;
+    session.credentials(answer.credentials)
+}
+
+impl RoleSession {
+    fn seconds(&self) -> Option<i32> {
+        self.duration.and_then(|duration| i32::try_from(duration.as_secs()).ok())
+    }
+
+    fn credentials(
+        &self,
+        answer: Option<aws_sdk_sts::types::Credentials>,
+    ) -> Result<Credentials, ConnectError> {
+        let Some(answer) = answer else {
+            return Err(ConnectError::AssumeRole {
+                role_arn: self.role_arn.clone(),
+                action: "sts:AssumeRole",
+                code: None,
+                reason: "STS gave no credentials".into(),
+            });
+        };
+        Ok(Credentials::new(
+            answer.access_key_id,
+            answer.secret_access_key,
+            Some(answer.session_token),
+            SystemTime::try_from(answer.expiration).ok(),
+            "AssumeRole",
+        ))
+    }
+}
+
+fn assume_failed<E>(session: &RoleSession, action: &'static str, error: SdkError<E>) -> ConnectError
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let role_arn = session.role_arn.clone();
+    let Answer { code, reason } = Answer::of(error);
+    ConnectError::AssumeRole { role_arn, action, code, reason }
+}
+
+/// What AWS answered to a request, or why it did not.
+pub(super) struct Answer {
+    /// AWS's code of the error; `None` if there was no answer.
+    pub(super) code: Option<String>,
+    /// In words.
+    pub(super) reason: String,
+}
+
+impl Answer {
+    /// Nothing of the raw response goes in, for it may hold what nobody shall see.
+    pub(super) fn of<E, R>(error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        if let Some(service) = error.as_service_error() {
+            let code = service.code().map(str::to_owned);
+            let said = service.message().map(str::to_owned);
+            let reason = said.or_else(|| code.clone()).unwrap_or_else(|| "no reason given".into());
+            return Self { code, reason };
+        }
+        let mut reason = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            reason = format!("{reason}: {cause}");
+            source = cause.source();
+        }
+        Self { code: None, reason }
+    }
+}

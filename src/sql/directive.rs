@@ -1,0 +1,225 @@
+//! What an author tells this provider in a comment. There is one such word: `-- dsql:batch`, on a
+//! line of its own before a statement that is to be repeated until it changes no row.
+//!
+//! A comment that looks like one and is none is an error: who writes it relies on it. Whether a
+//! statement comes to an end is not decided here, but one that certainly does not is refused.
+
+use std::collections::BTreeSet;
+
+use super::classify::{Kind, classify};
+use super::comments::line_comments;
+use super::lex::{count_lines, words};
+use super::refusal::Refusal;
+use super::split::{Piece, pieces};
+
+/// A directive in the wrong place, or an unknown one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misplaced {
+    /// Line of the comment.
+    pub line: usize,
+    /// What is wrong with it.
+    pub refusal: Refusal,
+}
+
+/// The statements of a text that are to run in batches: their places, counted from 0 as
+/// [`pieces`] gives them. A text that cannot be split is read as far as it can.
+///
+/// # Errors
+/// The first comment that does not say what it could say there.
+pub fn batches(text: &str, first_line: usize) -> Result<BTreeSet<usize>, Misplaced> {
+    let mut found = BTreeSet::new();
+    if !text.contains("dsql:") {
+        return Ok(found);
+    }
+    let mut read = BTreeSet::new();
+    let mut in_transaction = false;
+    for (place, piece) in pieces(text, first_line).enumerate() {
+        let Ok(piece) = piece else { return Ok(found) };
+        match classify(piece.text) {
+            Kind::TransactionBegin => in_transaction = true,
+            Kind::TransactionEnd => in_transaction = false,
+            Kind::Run(_) | Kind::Refused(_) => {}
+        }
+        for line in directives_before(&piece, place > 0)? {
+            let check = if in_transaction { Err(IN_TRANSACTION) } else { repeatable(piece.text) };
+            check.map_err(|refusal| Misplaced { line, refusal })?;
+            read.insert(line);
+            found.insert(place);
+        }
+    }
+    for comment in line_comments(text) {
+        let line = first_line + comment.line - 1;
+        if directive(comment.text).is_some() && !read.contains(&line) {
+            return Err(Misplaced { line, refusal: NO_STATEMENT });
+        }
+    }
+    Ok(found)
+}
+
+/// The lines of the directives before a statement.
+fn directives_before(piece: &Piece<'_>, follows_another: bool) -> Result<Vec<usize>, Misplaced> {
+    let first_line = piece.line - count_lines(piece.before);
+    let mut lines = Vec::new();
+    for comment in line_comments(piece.before) {
+        let line = first_line + comment.line - 1;
+        match directive(comment.text) {
+            None => {}
+            Some(Err(refusal)) => return Err(Misplaced { line, refusal }),
+            // On the last line of another statement it could be meant for that one.
+            Some(Ok(())) if follows_another && comment.line == 1 => {
+                return Err(Misplaced { line, refusal: NO_STATEMENT });
+            }
+            Some(Ok(())) => lines.push(line),
+        }
+    }
+    Ok(lines)
+}
+
+/// Whether a comment is the directive; nothing if it is prose.
+fn directive(comment: &str) -> Option<Result<(), Refusal>> {
+    let rest = comment.trim_start_matches('-').trim_start().strip_prefix("dsql:")?;
+    let word = rest.trim();
+    if rest.starts_with(char::is_whitespace) && !word.eq_ignore_ascii_case("batch") {
+        return None;
+    }
+    Some(if rest.trim_end() == "batch" { Ok(()) } else { Err(UNKNOWN) })
+}
+
+/// Whether a statement can be repeated until it changes no row.
+fn repeatable(sql: &str) -> Result<(), Refusal> {
+    let words = words(sql);
+    let mut depth = 0_usize;
+    let mut outermost = Vec::new();
+    for word in &words {
+        match word.as_str() {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            word if depth == 0 => outermost.push(word),
+            _ => {}
+        }
+    }
+    let verbs = ["UPDATE", "DELETE", "INSERT", "SELECT", "VALUES", "TABLE"];
+    let verb = match outermost.first() {
+        Some(&"WITH") => outermost.iter().copied().find(|word| verbs.contains(word)),
+        first => first.copied(),
+    };
+    let anywhere = |searched: &str| words.iter().any(|word| word == searched);
+    let ends = match verb {
+        Some("UPDATE" | "DELETE") => outermost.contains(&"WHERE"),
+        Some("INSERT") if !outermost.contains(&"VALUES") && anywhere("SELECT") => {
+            anywhere("WHERE") || anywhere("EXCEPT")
+        }
+        _ => return Err(NOT_REPEATABLE),
+    };
+    if ends { Ok(()) } else { Err(ENDLESS) }
+}
+
+const NOT_REPEATABLE: Refusal = Refusal {
+    statement: "`-- dsql:batch` before a statement that cannot run in batches",
+    reason: "only UPDATE, DELETE and INSERT … SELECT can be repeated until they change no row",
+    advice: "Remove the comment, or move it to the line above the statement that it is meant for.",
+};
+
+const ENDLESS: Refusal = Refusal {
+    statement: "`-- dsql:batch` before a statement without WHERE",
+    reason: "the statement would change the same rows again and again",
+    advice: "Write a WHERE that no longer finds what is done, and a LIMIT: `UPDATE t SET c = 1 \
+             WHERE id IN (SELECT id FROM t WHERE c IS NULL LIMIT 1000)`.",
+};
+
+const IN_TRANSACTION: Refusal = Refusal {
+    statement: "`-- dsql:batch` between BEGIN and COMMIT",
+    reason: "each batch is a transaction of its own",
+    advice: "Move the statement out of the transaction.",
+};
+
+const NO_STATEMENT: Refusal = Refusal {
+    statement: "`-- dsql:batch` in a place where it is before no statement",
+    reason: "it counts on a line of its own above a statement, after the semicolon of the one \
+             before",
+    advice: "Move the comment to the line above the UPDATE, DELETE or INSERT … SELECT.",
+};
+
+const UNKNOWN: Refusal = Refusal {
+    statement: "an unknown comment for this provider",
+    reason: "`-- dsql:batch` is the only one",
+    advice: "Write `-- dsql:batch`, or a blank after `dsql:` if it is prose.",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BATCH: &str = "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t WHERE a = 0 LIMIT 9)";
+
+    fn refused(text: &str) -> (usize, Refusal) {
+        let misplaced = batches(text, 1).expect_err(text);
+        (misplaced.line, misplaced.refusal)
+    }
+
+    #[test]
+    fn the_statement_below_the_comment_is_meant() {
+        let text = format!("CREATE TABLE u (a int);\n-- why\n--dsql:batch\n\n{BATCH};\n{BATCH}");
+        assert_eq!(batches(&text, 1), Ok([1].into()));
+        assert_eq!(batches(&text.replace('\n', "\r\n"), 1), Ok([1].into()));
+        let both = format!("-- dsql:batch\n{BATCH};\n-- dsql:batch \n-- why\n{BATCH};\n");
+        assert_eq!(batches(&both, 1), Ok([0, 1].into()));
+        assert_eq!(batches("SELECT '\n-- dsql:nothing\n'", 1), Ok([].into()));
+        assert_eq!(batches("-- dsql: it has no triggers\nSELECT 1", 1), Ok([].into()));
+        assert_eq!(batches("-- dsql:batch\nSELECT 'open", 1), Ok([].into()), "another's error");
+    }
+
+    #[test]
+    fn what_changes_rows_and_leaves_out_what_is_done_may_be_repeated() {
+        for sql in [
+            "UPDATE t SET a = 1 WHERE a IS NULL",
+            "DELETE FROM t WHERE id IN (SELECT id FROM t WHERE old LIMIT 1000)",
+            "INSERT INTO n (id) SELECT id FROM o WHERE NOT EXISTS (SELECT FROM n) LIMIT 1000",
+            "INSERT INTO n (SELECT id FROM o EXCEPT SELECT id FROM n)",
+            "WITH x AS (SELECT id FROM t LIMIT 5) UPDATE t SET a = 1 FROM x WHERE x.id = t.id",
+            "WITH x AS (DELETE FROM t WHERE old RETURNING *) INSERT INTO u SELECT * FROM x",
+        ] {
+            assert_eq!(batches(&format!("-- dsql:batch\n{sql};"), 1), Ok([0].into()), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_repeated_or_never_ends_is_refused_with_its_line() {
+        for sql in [
+            "CREATE TABLE t (a int)",
+            "SELECT * FROM t WHERE a = 1",
+            "INSERT INTO t VALUES (1)",
+            "INSERT INTO t VALUES ((SELECT 1 WHERE true))",
+            "WITH x AS (UPDATE t SET a = 1 WHERE b RETURNING *) SELECT * FROM x",
+            "GRANT SELECT ON t TO joe",
+            "BEGIN",
+            "ANALYZE t",
+        ] {
+            let text = format!("SELECT 1;\n\n-- dsql:batch\n{sql};");
+            let refusal = if sql == "BEGIN" { IN_TRANSACTION } else { NOT_REPEATABLE };
+            assert_eq!(refused(&text), (3, refusal), "{sql}");
+        }
+        for sql in
+            ["UPDATE t SET a = (SELECT 1 WHERE true)", "DELETE FROM t", "INSERT INTO t SELECT 1"]
+        {
+            assert_eq!(refused(&format!("-- dsql:batch\n{sql}")), (1, ENDLESS), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_comment_that_looks_like_one_is_never_passed_over() {
+        for (text, line, refusal) in [
+            (format!("{BATCH};\n-- dsql:batch\n"), 2, NO_STATEMENT),
+            (format!("SELECT 1; -- dsql:batch\n{BATCH};"), 1, NO_STATEMENT),
+            (BATCH.replace("SET", "SET\n-- dsql:batch\n"), 2, NO_STATEMENT),
+            ("-- dsql:batch\n".to_owned(), 1, NO_STATEMENT),
+            (format!("\n-- dsql:batches\n{BATCH};"), 2, UNKNOWN),
+            (format!("-- dsql: batch\n{BATCH};"), 1, UNKNOWN),
+            (format!("-- dsql:batch 500\n{BATCH};"), 1, UNKNOWN),
+            (format!("BEGIN;\n-- dsql:batch\n{BATCH};\nCOMMIT;"), 2, IN_TRANSACTION),
+        ] {
+            assert_eq!(refused(&text), (line, refusal), "{text}");
+        }
+        assert_eq!(batches(&format!("BEGIN; COMMIT;\n-- dsql:batch\n{BATCH}"), 7), Ok([2].into()));
+    }
+}

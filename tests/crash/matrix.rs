@@ -1,0 +1,275 @@
+//! Every statement in every way: which points there are, and what has to be true after each.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use dsql_local::{Cluster, Matcher, Options};
+use terraform_provider_dsql::database::lease::LEASE_LENGTH;
+use terraform_provider_dsql::database::{Lease, Session};
+use terraform_provider_dsql::migration::Migration;
+
+use crate::cases::{Case, cases, effects, has_drift, reset, state};
+use crate::common::{run_as, session};
+use crate::ways::{Broken, Way, ways};
+
+/// A statement of a run: the nth of its command. Counted so, all but the looks at jobs have the
+/// same place in every run.
+#[derive(Debug, Clone)]
+pub(crate) struct Spot {
+    pub(crate) command: String,
+    pub(crate) nth: usize,
+    pub(crate) sql: String,
+}
+
+impl Spot {
+    pub(crate) fn matcher(&self) -> Matcher {
+        Matcher::command(&self.command).nth(self.nth)
+    }
+
+    /// Whether breaking it can leave something behind: what reads or only opens a transaction
+    /// leaves what the statement before it has left.
+    fn writes(&self) -> bool {
+        !matches!(self.command.as_str(), "BEGIN" | "SELECT" | "WITH" | "SET" | "ROLLBACK")
+    }
+}
+
+/// A case without faults: the statements that a run sends, and its end.
+pub(crate) struct Undisturbed {
+    pub(crate) case: Case,
+    pub(crate) spots: Vec<Spot>,
+    pub(crate) end: Vec<String>,
+}
+
+pub(crate) async fn start() -> Cluster {
+    let mut options = Options::default();
+    options.job_delay = Duration::from_millis(1);
+    Cluster::start(options).await.expect("a cluster starts")
+}
+
+/// Runs a case without faults.
+pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
+    let mut session = session(cluster).await;
+    reset(&mut session).await;
+    let since = cluster.statements().len();
+    let lease = Lease::new("undisturbed", LEASE_LENGTH);
+    let result = run_as(&mut session, &case.files, lease).await.1;
+    result.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
+    let mut counts = HashMap::<String, usize>::new();
+    let spots = cluster.statements()[since..]
+        .iter()
+        .map(|logged| {
+            let command = logged.command();
+            let nth = counts.entry(command.clone()).and_modify(|nth| *nth += 1).or_insert(1);
+            Spot { nth: *nth, command, sql: logged.sql.clone() }
+        })
+        .collect();
+    let end = state(&mut session).await;
+    Undisturbed { case, spots, end }
+}
+
+impl Undisturbed {
+    /// What has to be true after a broken run and one more.
+    ///
+    /// # Errors
+    /// What is not.
+    pub(crate) async fn check(
+        &self,
+        cluster: &Cluster,
+        session: &mut Session,
+        since: usize,
+        may_repeat: impl Fn(&str) -> bool,
+    ) -> Result<(), String> {
+        let end = state(session).await;
+        if end != self.end {
+            let missing = self.end.iter().filter(|line| !end.contains(line));
+            let more = end.iter().filter(|line| !self.end.contains(line));
+            let lines = missing.map(|line| format!("- {line}\n"));
+            let lines = lines.chain(more.map(|line| format!("+ {line}\n")));
+            return Err(format!("it ends otherwise:\n{}", lines.collect::<String>()));
+        }
+        if has_drift(session).await {
+            return Err("there is drift".to_owned());
+        }
+        for (sql, count) in effects(cluster, since, &self.case.files) {
+            if count != 1 && (count == 0 || !may_repeat(sql)) {
+                return Err(format!("{sql:?} has taken effect {count} times"));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_in_a_file(&self, spot: &Spot) -> bool {
+        let mut statements = self.case.files.iter().flat_map(|file| &file.statements);
+        statements.any(|statement| statement.text == spot.sql)
+    }
+
+    /// Breaks a run, lets the next one finish, and checks.
+    async fn break_at(&self, cluster: &Cluster, spot: &Spot, way: &Way) -> Result<Broken, String> {
+        let mut first = session(cluster).await;
+        reset(&mut first).await;
+        let since = cluster.statements().len();
+        let broken = way.break_run(cluster, first, &self.case.files, spot.matcher()).await;
+
+        let mut next = session(cluster).await;
+        let again = one_more(&mut next, &self.case.files).await;
+        let checked = match again {
+            Ok(()) => self.check(cluster, &mut next, since, may_repeat).await,
+            Err(error) => Err(error),
+        };
+        checked.map_err(|error| format!("{error}\nafter {:?}", broken.result))?;
+        match &broken.result {
+            Some(result) if spot.writes() && !way.admits(result) => {
+                Err(format!("the broken run has ended with {result:?}"))
+            }
+            _ => Ok(broken),
+        }
+    }
+}
+
+async fn one_more(session: &mut Session, files: &[Migration]) -> Result<(), String> {
+    let result = run_as(session, files, Lease::new("next", LEASE_LENGTH)).await.1;
+    result.map_err(|error| format!("the next run has failed: {error:?}"))
+}
+
+/// What may be sent twice, because the second time changes nothing: what it asks for may not be
+/// there yet when the catalog is asked.
+pub(crate) fn may_repeat(sql: &str) -> bool {
+    ["ANALYZE", "ALTER TABLE ASYNC"].iter().any(|word| sql.starts_with(word))
+}
+
+struct Point<'a> {
+    case: &'a Undisturbed,
+    spot: &'a Spot,
+    way: Way,
+}
+
+#[derive(Default)]
+struct Tally {
+    reached: AtomicUsize,
+    went_on: AtomicUsize,
+    failures: Mutex<Vec<String>>,
+}
+
+/// Breaks the cases at their statements, those that write in all ways if `all` is set. Prints how
+/// many points that were.
+pub(crate) fn run_matrix(all: bool) {
+    let begun = Instant::now();
+    let runtime = runtime();
+    let cases: Vec<Undisturbed> = runtime.block_on(async {
+        let cluster = start().await;
+        let mut all = Vec::new();
+        for case in cases() {
+            all.push(undisturbed(&cluster, case).await);
+        }
+        cluster.stop().await;
+        all
+    });
+    let points = points(&cases, all);
+    let tally = Tally::default();
+    let next = AtomicUsize::new(0);
+    // A point waits now and then, so there are more than processors.
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get) + 1;
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| work(&points, &next, &tally));
+        }
+    });
+
+    let (reached, went_on) = (tally.reached.into_inner(), tally.went_on.into_inner());
+    let failures = tally.failures.into_inner().unwrap_or_default();
+    eprintln!(
+        "{} points at {} statements of {} cases, {reached} reached, {went_on} broken runs came to \
+         their end by themselves, {} failures, {} s",
+        points.len(),
+        cases.iter().map(|case| case.spots.len()).sum::<usize>(),
+        cases.len(),
+        failures.len(),
+        begun.elapsed().as_secs()
+    );
+    assert!(failures.is_empty(), "{} points:\n{}", failures.len(), failures.join("\n\n"));
+    // The number of looks at jobs differs from run to run.
+    assert!(reached * 50 >= points.len() * 49, "{reached} of {} points", points.len());
+}
+
+/// The points of all cases. A statement that takes effect by itself, or lets others do so, is where
+/// a process dies in all three moments; one inside of a transaction is gone with it in any case.
+fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
+    let ways = ways();
+    let mut points = Vec::new();
+    for (nth_case, case) in cases.iter().enumerate() {
+        // What makes the ledger is the same in each case.
+        let is_claim = |spot: &Spot| spot.sql.contains("lease AS held");
+        let made = case.spots.iter().position(is_claim).unwrap_or(0);
+        for spot in &case.spots[if nth_case == 0 { 0 } else { made }..] {
+            let ends = spot.command == "COMMIT" || case.is_in_a_file(spot);
+            // Commands come in turns, so each turn begins one way further.
+            let in_turn = (spot.nth + spot.nth / ways.len()) % ways.len();
+            for (nth, way) in ways.iter().enumerate() {
+                let is_due = match way {
+                    _ if all && spot.writes() => true,
+                    Way::Kill(_) if ends => true,
+                    _ => nth == in_turn,
+                };
+                if is_due {
+                    points.push(Point { case, spot, way: way.clone() });
+                }
+            }
+        }
+    }
+    points
+}
+
+fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
+    /// The journal of a cluster only grows.
+    const POINTS_PER_CLUSTER: usize = 60;
+
+    runtime().block_on(async {
+        let mut cluster: Option<Cluster> = None;
+        let mut used = 0;
+        while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+            if used % POINTS_PER_CLUSTER == 0
+                && let Some(old) = cluster.take()
+            {
+                old.stop().await;
+            }
+            used += 1;
+            if cluster.is_none() {
+                cluster = Some(start().await);
+            }
+            let Some(cluster) = &cluster else { continue };
+            let Point { case, spot, way } = point;
+            match Box::pin(case.break_at(cluster, spot, way)).await {
+                Ok(broken) => {
+                    let is_reached = usize::from(broken.reached);
+                    tally.reached.fetch_add(is_reached, Ordering::SeqCst);
+                    let is_whole = usize::from(matches!(broken.result, Some(Ok(()))));
+                    tally.went_on.fetch_add(is_reached * is_whole, Ordering::SeqCst);
+                    if !broken.reached && spot.writes() {
+                        eprintln!("not reached: {} {}", spot.command, spot.nth);
+                    }
+                }
+                Err(error) => {
+                    let Spot { command, nth, sql } = spot;
+                    let line = format!(
+                        "case {}, {way:?} at {command} number {nth}, {sql:.200}\n{error}",
+                        case.case.name
+                    );
+                    eprintln!("{line}");
+                    if let Ok(mut failures) = tally.failures.lock() {
+                        failures.push(line);
+                    }
+                }
+            }
+        }
+        if let Some(cluster) = cluster {
+            cluster.stop().await;
+        }
+    });
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}

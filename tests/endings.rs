@@ -1,0 +1,198 @@
+//! Runs whose time, connection or token ends on the way: where they stop, and how they go on.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{cluster, ledger, lines, migrations, run, session, target};
+use dsql_local::{Cluster, Fault, Matcher, Options, Outcome};
+use terraform_provider_dsql::database::lease::LEASE_LENGTH;
+use terraform_provider_dsql::database::{Lease, Session, Watched};
+use terraform_provider_dsql::engine::{
+    ApplyError, Budget, Cluster as _, Failure, Policy, SetOnCluster, StepError, apply, plan,
+};
+use terraform_provider_dsql::migration::Migration;
+use tokio_util::sync::CancellationToken;
+
+/// One migration, so one string.
+const FILES: &[(&str, &str)] = &[(
+    "1_m.sql",
+    "CREATE TABLE a (id int);
+     CREATE TABLE b (id int);
+     INSERT INTO a VALUES (1);
+     CREATE INDEX ASYNC a_id ON a (id);
+     CREATE TABLE c (id int);
+     INSERT INTO b VALUES (1);",
+)];
+
+const EFFECTS: &str = "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b),
+    (SELECT count(*) FROM pg_class WHERE relname IN ('a', 'b', 'c', 'a_id')),
+    (SELECT count(*) FROM dsql_migrations.statement WHERE state = 'done')";
+
+/// How often a statement was committed.
+fn effects(cluster: &Cluster, sql: &str) -> usize {
+    let statements = cluster.statements();
+    let is_effect = |outcome| outcome == Some(Outcome::Committed);
+    statements.iter().filter(|logged| logged.sql == sql && is_effect(logged.outcome)).count()
+}
+
+/// How often a statement was answered, whatever became of its transaction.
+fn answers(cluster: &Cluster, sql: &str) -> usize {
+    let statements = cluster.statements();
+    statements.iter().filter(|logged| logged.sql == sql && logged.tag.is_some()).count()
+}
+
+/// The statement, not a row of the ledger that speaks of it.
+fn itself(sql: &str) -> Matcher {
+    let escaped = sql.replace('(', "\\(").replace(')', "\\)");
+    Matcher::regex(&format!("^{escaped}")).expect("an expression")
+}
+
+async fn run_within(
+    session: &mut Session,
+    files: &[Migration],
+    budget: &Budget,
+) -> Result<(), ApplyError> {
+    let ledger = ledger();
+    let lease = Lease::new("a test", LEASE_LENGTH);
+    let watched = &Watched::All;
+    let mut set = SetOnCluster { session, ledger: &ledger, set: "default", watched, lease };
+    let seen = set.observe().await.expect("an answer");
+    let plan = plan(files, &seen.migrations, &Policy::default()).expect("a plan");
+    Box::pin(apply(&mut set, &plan, &seen, &[], budget)).await.1
+}
+
+fn stopped(result: Result<(), ApplyError>) -> StepError {
+    match result {
+        Err(ApplyError::Stopped { source, .. }) => *source,
+        other => panic!("a statement should have stopped the run: {other:?}"),
+    }
+}
+
+/// Every statement of the files ran once, and everything is recorded.
+async fn assert_whole(cluster: &Cluster, session: &mut Session, files: &[Migration], why: &str) {
+    for statement in files.iter().flat_map(|file| &file.statements) {
+        assert_eq!(effects(cluster, &statement.text), 1, "{why}: {}", statement.text);
+    }
+    assert_eq!(lines(session, EFFECTS).await, ["1 1 4 6"], "{why}");
+}
+
+/// Interrupts a run while one statement of its string is slow.
+async fn interrupt_at(number: usize) {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    run(&mut session, &[]).await.1.unwrap();
+    let files = migrations(FILES);
+    let texts: Vec<&str> = files[0].statements.iter().map(|s| s.text.as_str()).collect();
+    let slow = texts[number - 1];
+    // Far longer than a login and a statement take.
+    let delay = Fault::DelayAnswer(Duration::from_secs(6));
+    cluster.inject(itself(slow), delay);
+    let stop = CancellationToken::new();
+    let budget = Budget::new(Duration::from_secs(120), stop.clone());
+    let interrupt = async {
+        while answers(&cluster, slow) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stop.cancel();
+    };
+    let (result, ()) = tokio::join!(Box::pin(run_within(&mut session, &files, &budget)), interrupt);
+    let error = stopped(result);
+    assert!(matches!(error.failure, Failure::Stopped(_)), "{number}: {error:?}");
+    assert_eq!(error.number, number + 1, "what is on its way is finished: {error:?}");
+    for (place, text) in texts.iter().enumerate() {
+        let expected = usize::from(place + 1 < error.number);
+        assert_eq!(effects(&cluster, text), expected, "interrupted at {number}: {text}");
+    }
+    let doubts = "SELECT count(*) FROM dsql_migrations.statement WHERE state = 'intended'";
+    assert_eq!(lines(&mut session, doubts).await, ["0"], "{number}: all is written down");
+    let free = "SELECT count(*) FROM dsql_migrations.lease WHERE expires_at > now()";
+    assert_eq!(lines(&mut session, free).await, ["0"], "{number}: the lease is given back");
+
+    run(&mut session, &files).await.1.unwrap();
+    assert_whole(&cluster, &mut session, &files, &format!("interrupted at {number}")).await;
+}
+
+#[tokio::test]
+async fn an_interrupt_takes_effect_at_the_next_statement_of_a_string() {
+    let (one, two, four) = (interrupt_at(1), interrupt_at(2), interrupt_at(4));
+    tokio::join!(Box::pin(one), Box::pin(two), Box::pin(four));
+}
+
+#[tokio::test]
+async fn a_statement_that_hangs_beyond_the_grace_is_left_alone_and_asked_after() {
+    for late in
+        [Fault::DelayAnswer(Duration::from_secs(3)), Fault::DelayBefore(Duration::from_secs(3))]
+    {
+        let cluster = cluster().await;
+        let mut session = session(&cluster).await;
+        let files = migrations(FILES);
+        run(&mut session, &[]).await.1.unwrap();
+        cluster.inject(itself("CREATE TABLE b"), late.clone());
+        let stop = CancellationToken::new();
+        let grace = Duration::from_millis(200);
+        let budget = Budget::new(Duration::from_secs(120), stop.clone()).with_grace(grace);
+        let interrupt = async {
+            while answers(&cluster, "CREATE TABLE a (id int)") == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            stop.cancel();
+        };
+        let (result, ()) =
+            tokio::join!(Box::pin(run_within(&mut session, &files, &budget)), interrupt);
+        let error = stopped(result);
+        assert!(matches!(error.failure, Failure::Stopped(_)), "{late:?}: {error:?}");
+        assert!(error.number <= 3, "{late:?}: {error:?}");
+
+        // The statement may still take effect: the next run finds it, or meets it.
+        run(&mut session, &files).await.1.unwrap_or_else(|error| panic!("{late:?}: {error:?}"));
+        assert_whole(&cluster, &mut session, &files, &format!("{late:?}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_before_the_server_ends_it_and_a_run_goes_on() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await.renewed_after(Duration::ZERO);
+    let files = migrations(FILES);
+    run(&mut session, &files).await.1.unwrap();
+    assert_whole(&cluster, &mut session, &files, "renewed").await;
+    assert!(cluster.sessions() > 5, "each string had a connection of its own");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_has_ended_is_opened_anew() {
+    let mut options = Options::default();
+    options.connection_lifetime = Duration::from_secs(5);
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+    let mut session = session(&cluster).await;
+    while session.is_fresh() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let files = migrations(FILES);
+    run(&mut session, &files).await.1.unwrap();
+    assert_whole(&cluster, &mut session, &files, "ended by the server").await;
+    assert!(cluster.sessions() > 1);
+}
+
+#[tokio::test]
+async fn a_token_that_expires_on_the_way_stops_the_run_only_when_a_new_connection_needs_it() {
+    let cluster = cluster().await;
+    let files = migrations(FILES);
+    let mut first = session(&cluster).await;
+    // The token is looked at only at a login.
+    cluster.skew_clock(3600).await.expect("a cluster that runs");
+    cluster.inject(itself("CREATE TABLE c"), Fault::CloseAfter);
+    let error = stopped(run(&mut first, &files).await.1);
+    assert!(matches!(error.failure, Failure::OutcomeUnknown(_)), "{error:?}");
+    assert_eq!(effects(&cluster, "CREATE TABLE a (id int)"), 1, "the old connection was good");
+    assert!(Session::open(&target(&cluster)).await.is_err(), "so is every other token");
+
+    // With a token of its own time the next run goes on; the first holds its lease no longer than
+    // a dead one.
+    cluster.skew_clock(0).await.expect("a cluster that runs");
+    let mut next = session(&cluster).await;
+    lines(&mut next, "UPDATE dsql_migrations.lease SET expires_at = now()").await;
+    run(&mut next, &files).await.1.unwrap();
+    assert_whole(&cluster, &mut next, &files, "a new token").await;
+}
