@@ -10,8 +10,12 @@ mod terraform;
 mod world;
 
 mod adoption;
+mod aws_emulator;
 mod bad_input;
+mod batches;
+mod cluster_identifier;
 mod clusters;
+mod credentials;
 mod data_sources;
 mod drift;
 mod examples;
@@ -25,3 +29,5 @@ mod missing_cluster;
 mod plan_output;
 mod saved_plans;
 mod scheduled_plans;
+mod two_machines;
+mod secrets;
