@@ -254,15 +254,25 @@ impl Session {
         let script = tables::create_sql(ledger);
         let mut done = 0;
         let mut attempt = 1;
+        // A role that may not create schemas works in one that `admin` has made for it; PostgreSQL
+        // refuses it `IF NOT EXISTS` too.
+        let mut no_schema = None;
         while done < script.len() {
             match self.run_script(&script[done..]).await {
                 Ok(_) => return Ok(()),
+                Err(Stopped { committed, error, .. })
+                    if done + committed.len() == 0 && error.code() == Some("42501") =>
+                {
+                    no_schema = Some(error);
+                    done = 1;
+                }
                 Err(Stopped { error, .. })
                     if attempt == ATTEMPTS
                         || (error.outcome() == Outcome::NotApplied
                             && !is_made_by_other(&error)) =>
                 {
-                    return Err(error);
+                    let is_missing = error.code() == Some("3F000");
+                    return Err(no_schema.filter(|_| is_missing).unwrap_or(error));
                 }
                 // What exists already is left alone, so after any doubt it is simply sent again.
                 Err(Stopped { committed, error, .. }) => {

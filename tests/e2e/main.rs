@@ -23,6 +23,7 @@ mod failed_runs;
 mod formats;
 mod functions;
 mod installation;
+mod least_privilege;
 mod life_cycle;
 mod lint;
 mod missing_cluster;
