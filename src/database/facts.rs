@@ -39,7 +39,7 @@ impl Session {
     /// # Errors
     /// As [`Session::transact`].
     pub async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
-        let results = self.transact(&format!("SELECT {}", facts_sql(facts))).await?;
+        let results = self.read(&format!("SELECT {}", facts_sql(facts))).await?;
         match results.first().and_then(|rows| rows.first()).and_then(|row| row.first()) {
             Some(Some(text)) => parse_facts(text),
             _ => Err(Error::Answer("the catalog gave no facts".into())),

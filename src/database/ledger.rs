@@ -211,7 +211,7 @@ impl Session {
     ) -> Result<Observation, Error> {
         let describe = describe_sql(watched, ledger);
         let sql = format!("{PLAIN_NAMES}; {}; {describe}", read_sql(ledger, set, watched));
-        match self.transact(&sql).await {
+        match self.read(&sql).await {
             Ok(results) => {
                 let [_, migrations, statements, lease, stamp, recorded, live] = &results[..] else {
                     return Err(Error::Answer("the ledger query has other results".into()));
@@ -229,7 +229,7 @@ impl Session {
             }
             // Undefined table or schema: no run has been here yet.
             Err(error) if matches!(error.code(), Some("42P01" | "3F000")) => {
-                let results = self.transact(&format!("{PLAIN_NAMES}; {describe}")).await?;
+                let results = self.read(&format!("{PLAIN_NAMES}; {describe}")).await?;
                 let live = results.last().map(Snapshot::from_rows).transpose()?;
                 Ok(Observation { live: live.unwrap_or_default(), ..Observation::default() })
             }

@@ -1,6 +1,7 @@
 //! One connection to one cluster, and the SQL strings sent over it.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -17,6 +18,9 @@ const RENEW_AFTER: Duration = Duration::from_secs(55 * 60);
 /// How long a question to the ledger or the catalog may take. DSQL ends no statement by itself, and
 /// a network that drops packets says nothing.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Takes out of the server's words what nobody shall read.
+pub type Hide = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// The rows of one statement's answer, all values as text.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -47,6 +51,7 @@ pub struct Session {
     pub(super) one_by_one: bool,
     /// How often an answer was waited for, logins not counted.
     waits: usize,
+    hide: Option<Hide>,
 }
 
 impl Session {
@@ -65,7 +70,23 @@ impl Session {
             patience: PATIENCE,
             one_by_one: false,
             waits: 0,
+            hide: None,
         })
+    }
+
+    /// From here on, no error of this session has the server's words as they were: it quotes what a
+    /// statement held, and errors go into the ledger, the log and to Terraform.
+    pub fn hide_in_errors(&mut self, hide: Option<Hide>) {
+        self.hide = hide;
+    }
+
+    fn hidden(&self, mut error: Error) -> Error {
+        if let (Error::Server(server), Some(hide)) = (&mut error, &self.hide) {
+            server.message = hide(&server.message);
+            server.detail = server.detail.as_deref().map(|detail| hide(detail));
+            server.hint = server.hint.as_deref().map(|hint| hide(hint));
+        }
+        error
     }
 
     /// Whether the session can still be used for a while.
@@ -154,7 +175,7 @@ impl Session {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let mut error = Error::from(error);
+                    let mut error = self.hidden(error.into());
                     if let Error::Server(server) = &mut error {
                         server.after = answers.rows.len();
                     }
@@ -163,6 +184,27 @@ impl Session {
             }
         }
         answers
+    }
+
+    /// Sends one transaction that only reads, again also after a lost answer and after `XX000`:
+    /// what an earlier run has left on its way may change the catalog under it.
+    ///
+    /// # Errors
+    /// As [`Session::transact`]; an unknown outcome only after a few attempts.
+    pub(super) async fn read(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        const READS: u32 = 4;
+
+        let mut attempt = 1;
+        loop {
+            match self.transact(sql).await {
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < READS => {
+                    tracing::debug!(attempt, %error, "reading again");
+                    tokio::time::sleep(pause_before(attempt)).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Sends one transaction, and again while it loses against concurrent changes. A session that

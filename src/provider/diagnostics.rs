@@ -9,8 +9,8 @@ mod connect;
 mod findings;
 
 pub(super) use adoption::{
-    adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers, skipped_by_tool,
-    taken_over, unknown_adopt, unknown_baseline,
+    BASELINE, adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers,
+    skipped_by_tool, taken_over, unknown_adopt, unknown_baseline,
 };
 pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
 

@@ -10,9 +10,12 @@ mod terraform;
 mod world;
 
 mod adoption;
+mod aws_emulator;
 mod bad_input;
 mod batches;
+mod cluster_identifier;
 mod clusters;
+mod credentials;
 mod data_sources;
 mod drift;
 mod examples;
@@ -26,4 +29,5 @@ mod missing_cluster;
 mod plan_output;
 mod saved_plans;
 mod scheduled_plans;
+mod secrets;
 mod two_machines;

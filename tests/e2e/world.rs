@@ -245,6 +245,11 @@ impl World {
         })
     }
 
+    /// Runs something on the scenario's runtime.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// The tables of the schema `public`, separated by spaces.
     pub(crate) fn tables(&self) -> String {
         self.tables_on(&self.cluster)

@@ -1,5 +1,7 @@
 //! Tests of the module above.
 
+mod adoption;
+
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::clusters::Clusters;
-use super::super::diagnostics;
+use super::super::diagnostics::{self, BASELINE};
 use super::super::settings::Place;
 use crate::database::{MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
@@ -20,9 +20,6 @@ use crate::migration::table::Table;
 use crate::migration::{Migration, Version};
 use crate::schema::Attribute;
 use crate::value::{Input, Object};
-
-/// What a migration is adopted from that a practitioner calls applied.
-const BASELINE: &str = "baseline_version";
 
 /// What a configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -224,7 +224,7 @@ impl MigrationResource {
         let limit = model.timeouts.write(&request.prior);
         let run = run_of(&place, &prepared.migrations, limit, source.path());
         let mut ended = run
-            .carry_out(&self.clusters, |plan| {
+            .carry_out(&self.clusters, rules.hider(), |plan| {
                 as_planned(&request.planned, plan).map_err(|changed| vec![changed])?;
                 rules.still_right(&prepared, plan, &source.path())
             })
