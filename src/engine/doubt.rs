@@ -61,7 +61,10 @@ impl<C: Cluster> Run<'_, '_, C> {
         };
         for place in 0..self.open.len() {
             let version = &self.open[place].migration.version;
-            match seen.migrations.iter().find(|record| record.version == *version) {
+            let after = self.open[place].after;
+            let record = seen.migrations.iter().find(|record| record.version == *version);
+            // A repeatable migration that has not begun again has the rows of its last run.
+            match record.filter(|record| after.is_none_or(|after| record.run > after)) {
                 Some(record) => {
                     // What this run has begun, whether it heard of it or not.
                     self.open[place].begun = record.state != MigrationState::Failed;
@@ -89,7 +92,7 @@ impl<C: Cluster> Run<'_, '_, C> {
         for row in &record.statements {
             let own = known.remove(&row.number);
             let state = match (&row.state, own) {
-                (StatementState::Done, _) => State::Done,
+                (StatementState::Done | StatementState::Skipped, _) => State::Done,
                 (_, Some(own @ (State::Applied | State::Building(_)))) => own,
                 (StatementState::Batching(batches), _) => State::Batching(*batches),
                 (StatementState::Submitted(job), _) => State::Building(Building {
@@ -123,21 +126,12 @@ impl<C: Cluster> Run<'_, '_, C> {
             doubtful.iter().flat_map(|(number, _)| sql::effect(text(*number)).facts()).collect();
         let facts: Vec<Fact> = facts.into_iter().collect();
 
-        let mut attempt = 1;
-        let now = loop {
-            match self.cluster.facts(&facts).await {
-                Ok(now) => break now,
-                Err(error) if error.outcome() == Outcome::Unknown && attempt < RECOVERIES => {
-                    attempt += 1;
-                }
-                Err(error) => {
-                    return Err(self.stop(place, first, Failure::OutcomeUnknown(error)).await);
-                }
-            }
-        };
+        let now = self.facts(place, first, &facts).await?;
         for (number, before) in doubtful {
             let statement = &migration.statements[number - 1];
             let state = match found_state(statement, before.as_ref(), &now) {
+                // Its author has said that it may run again.
+                Err(Failure::CannotTell { .. }) if migration.is_repeatable() => None,
                 Ok(state) => state,
                 Err(failure) => return Err(self.stop(place, number, failure).await),
             };
@@ -149,6 +143,27 @@ impl<C: Cluster> Run<'_, '_, C> {
             }
         }
         Ok(())
+    }
+
+    /// Asks the catalog. `number` is the statement at which the run ends if it does not answer.
+    pub(super) async fn facts(
+        &mut self,
+        place: usize,
+        number: usize,
+        facts: &[Fact],
+    ) -> Result<Facts, ApplyError> {
+        let mut attempt = 1;
+        loop {
+            match self.cluster.facts(facts).await {
+                Ok(now) => return Ok(now),
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < RECOVERIES => {
+                    attempt += 1;
+                }
+                Err(error) => {
+                    return Err(self.stop(place, number, Failure::OutcomeUnknown(error)).await);
+                }
+            }
+        }
     }
 }
 

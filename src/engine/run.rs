@@ -7,12 +7,13 @@ use super::budget::Budget;
 use super::cluster::Cluster;
 use super::plan::{Entry, Plan, Standing};
 use super::script::{Building, Planned, Progress, State, script};
+use super::skip;
 use super::step::{Failure, StepError};
 use crate::database::retry::ATTEMPTS;
 use crate::database::{
     Batches, Error, Group, Interrupted, Outcome, Place, StatementState, Write, pause_before,
 };
-use crate::migration::Version;
+use crate::migration::{Migration, Statement, Version};
 use crate::sql::JobTarget;
 
 /// How often a run picks itself up without getting any further: an oversized message, for one,
@@ -60,7 +61,11 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
 
     async fn run_migration(&mut self, entry: &Entry<'a>) -> Result<(), ApplyError> {
         let place = self.open.len();
-        self.open.push(Progress::new(entry.migration));
+        let after = match entry.standing {
+            Standing::Again { last } => Some(last.run),
+            Standing::Pending { .. } | Standing::Applied(_) | Standing::Left(_) => None,
+        };
+        self.open.push(Progress::new(entry.migration, after));
         if let Standing::Pending { begun: Some(record) } = entry.standing {
             self.settle(place, record).await?;
             if self.open[place].building().next().is_some() {
@@ -68,9 +73,28 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                 self.await_jobs().await?;
             }
         }
+        if entry.migration.is_repeatable() {
+            self.skip(place).await?;
+        }
         while self.advance(&[place]).await? {
             self.await_jobs().await?;
         }
+        Ok(())
+    }
+
+    /// Finds the statements of a repeatable migration whose whole effect the catalog has: the
+    /// server would refuse to create a role that is there.
+    async fn skip(&mut self, place: usize) -> Result<(), ApplyError> {
+        let progress = &self.open[place];
+        let migration: &'a Migration = progress.migration;
+        let unsent: Vec<(usize, &Statement)> = (1..)
+            .zip(&migration.statements)
+            .filter(|(number, _)| !progress.states.contains_key(number))
+            .collect();
+        let facts = skip::facts(&unsent);
+        let (Some(&(first, _)), false) = (unsent.first(), facts.is_empty()) else { return Ok(()) };
+        let now = self.facts(place, first, &facts).await?;
+        self.open[place].skipped = skip::skipped(&unsent, &now);
         Ok(())
     }
 

@@ -128,8 +128,15 @@ impl Undisturbed {
     }
 }
 
+/// Returns when one more fault has happened than before.
+pub(crate) async fn fired(cluster: &Cluster, before: usize) {
+    while cluster.fired_faults().len() == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Returns when only so many sessions are open.
-async fn sessions_left(cluster: &Cluster, count: usize) {
+pub(crate) async fn sessions_left(cluster: &Cluster, count: usize) {
     while cluster.open_sessions() > count {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -289,6 +296,6 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
     });
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }

@@ -49,13 +49,15 @@ pub(crate) struct Setup {
     pub(crate) status: &'static str,
     /// Names of the roles, and what each may do.
     pub(crate) roles: Vec<(&'static str, Value)>,
+    /// Who may assume the roles; null for everybody.
+    pub(crate) trust: Value,
     /// What the IAM user may do; null if nothing is checked.
     pub(crate) user: Value,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { status: "ACTIVE", roles: Vec::new(), user: Value::Null }
+        Self { status: "ACTIVE", roles: Vec::new(), trust: Value::Null, user: Value::Null }
     }
 }
 
@@ -70,10 +72,9 @@ impl Aws {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let roles = setup
-            .roles
-            .iter()
-            .map(|(name, policy)| ((*name).to_owned(), json!({"trust": null, "policy": policy})));
+        let roles = setup.roles.iter().map(|(name, policy)| {
+            ((*name).to_owned(), json!({"trust": setup.trust, "policy": policy}))
+        });
         let config = json!({
             "region": "us-east-1",
             "endpoint": world.cluster().endpoint(),
