@@ -54,6 +54,7 @@ const PARTS: &[Part] = &[
         name: "transport",
         parts: &["diagnostic", "provider::contract", "schema", "value"],
         crates: &[
+            "aws_lc_rs",
             "base64",
             "prost",
             "prost_types",
@@ -137,6 +138,13 @@ const PARTS: &[Part] = &[
         reason: "formats reads directories; it knows neither databases nor Terraform",
     },
     Part {
+        name: "formats::adopt",
+        parts: &["formats", "migration"],
+        crates: &["crc32fast", "sha2", "siphasher"],
+        in_tests: &["tempfile"],
+        reason: "formats::adopt knows what the ledgers of other tools say, and asks no database",
+    },
+    Part {
         name: "sql",
         parts: &["migration"],
         crates: &[],
@@ -153,7 +161,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "migration",
         parts: &[],
-        crates: &["sha2"],
+        crates: &["aws_lc_rs", "sha2"],
         in_tests: &[],
         reason: "migration holds the shared words; it is a leaf",
     },

@@ -1,6 +1,7 @@
 //! Carries a plan out: claims the set, runs what is pending, records the schema, lets go.
 
-use super::budget::Budget;
+use super::adoption;
+use super::budget::{Budget, Stop};
 use super::cluster::Cluster;
 use super::drift;
 use super::plan::Plan;
@@ -71,7 +72,8 @@ pub async fn apply(
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
     let mut report = Report::default();
-    if plan.pending().next().is_none() && is_recorded(seen) && accepted.is_empty() {
+    let has_work = plan.pending().next().is_some() || adoption::to_adopt(plan).next().is_some();
+    if !has_work && is_recorded(seen) && accepted.is_empty() {
         report.observation = Some(seen.clone());
         return (report, Ok(()));
     }
@@ -83,11 +85,13 @@ pub async fn apply(
         }
     };
 
+    // What is to be adopted is not in the ledger yet.
+    let now = claimed.now.as_ref().map(|now| adoption::with_adopted(plan, &now.migrations));
     let mut run = Run::new(cluster, budget);
-    let result = match &claimed.now {
-        None => run.run(plan).await,
-        Some(now) => match super::plan::renew(plan, &now.migrations) {
-            Some(plan) => run.run(&plan).await,
+    let result = match &now {
+        None => carry_out(&mut run, plan).await,
+        Some(now) => match super::plan::renew(plan, now) {
+            Some(plan) => carry_out(&mut run, &plan).await,
             None => Err(ApplyError::LedgerChanged),
         },
     };
@@ -106,6 +110,33 @@ pub async fn apply(
         record(&mut run, &claimed.before, settled, &mut report).await
     };
     (report, result.and(recorded))
+}
+
+/// Takes over first: what is pending comes after it in the order of the set.
+async fn carry_out<'a, C: Cluster>(
+    run: &mut Run<'_, 'a, C>,
+    plan: &Plan<'a>,
+) -> Result<(), ApplyError> {
+    // DSQL's limit is 3,000 rows in a transaction, and 10 MiB.
+    const MIGRATIONS: usize = 500;
+
+    let migrations: Vec<_> = adoption::to_adopt(plan).collect();
+    let groups: Vec<Group<'a>> = migrations
+        .chunk_by(|(_, one), (_, other)| one == other)
+        .flat_map(|same| same.chunks(MIGRATIONS))
+        .map(|chunk| {
+            let (migrations, from) = (chunk.iter().map(|(m, _)| *m).collect(), chunk[0].1);
+            let writes = vec![Write::Adopt { migrations, from }];
+            Group::Rows { statements: Vec::new(), writes }
+        })
+        .collect();
+    run.write(&groups).await.map_err(|halt| match halt {
+        Halt::LeaseLost => ApplyError::LeaseLost,
+        Halt::Failed(source) => {
+            ApplyError::Ledger { doing: "what was applied before could not be recorded", source }
+        }
+    })?;
+    run.run(plan).await
 }
 
 /// Whether a run without pending migrations has nothing to write at all.
@@ -154,7 +185,11 @@ async fn claim(
                 let pause = holder
                     .remaining
                     .clamp(std::time::Duration::from_millis(50), std::time::Duration::from_secs(1));
-                budget.pause(pause).await.map_err(ApplyError::Interrupted)?;
+                budget.pause(pause).await.map_err(|stop| match stop {
+                    Stop::Interrupted => ApplyError::Interrupted(stop),
+                    // Who it is says more than that it took too long.
+                    Stop::TimedOut(_) => ApplyError::Leased(holder),
+                })?;
             }
             // A claim may be repeated: it is the same owner's.
             Err(error) if error.outcome() == Outcome::Unknown && lost < 3 => {

@@ -1,9 +1,11 @@
 //! Planning and execution. Knows nothing of Terraform.
 //!
 //! [`plan()`] is a pure function of the migrations and of what the database says about them;
-//! [`apply()`] carries a plan out, one recorded step after the other; [`drift`] compares the schema
-//! as the last run left it with the schema as it is.
+//! [`apply()`] carries a plan out, one recorded step after the other; [`adoption`] judges what
+//! was applied before the provider came; [`drift`] compares the schema as the last run left it with
+//! the schema as it is.
 
+pub mod adoption;
 pub mod apply;
 mod batch;
 pub mod budget;
@@ -13,12 +15,13 @@ mod jobs;
 pub mod plan;
 mod run;
 mod script;
+mod skip;
 pub mod step;
 pub mod verdict;
 
 pub use apply::{ApplyError, Report, apply};
 pub use budget::{Budget, Stop};
 pub use cluster::{Cluster, SetOnCluster};
-pub use plan::{Entry, Plan, PlanError, Policy, Standing, plan};
+pub use plan::{Entry, ExecOrder, Plan, PlanError, Policy, Reason, Standing, plan};
 pub use step::{Failure, StepError};
 pub use verdict::{Verdict, verdict};

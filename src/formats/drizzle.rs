@@ -26,6 +26,44 @@ struct Entry {
     /// Name of the file without `.sql`.
     tag: String,
     chunks: Chunks,
+    /// What Drizzle's ledger knows it by.
+    when: Option<i64>,
+}
+
+/// A migration as Drizzle's ledger knows it.
+pub(super) struct Timed {
+    /// Milliseconds since 1970; a journal that was written by hand may lack it.
+    pub(super) when: Option<i64>,
+    chunks: Chunks,
+}
+
+impl Timed {
+    /// How many parts of a file Drizzle sends, empty ones too.
+    pub(super) fn count(&self, text: &str) -> usize {
+        forward(text, self.chunks).parts.len()
+    }
+}
+
+/// The times of these migrations: from the journal or, where there is none, from the names of the
+/// directories.
+pub(super) fn times<'a>(
+    dir: &str,
+    versions: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Timed>, FormatError> {
+    let journal = super::listing::join(dir, JOURNAL);
+    let entries = match read_journal(&journal) {
+        Ok(entries) => entries,
+        Err(FormatError::MissingJournal { .. }) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let entries: BTreeMap<&str, &Entry> =
+        entries.iter().map(|entry| (entry.tag.as_str(), entry)).collect();
+    Ok(versions
+        .map(|version| match entries.get(version) {
+            Some(entry) => Timed { when: entry.when, chunks: entry.chunks },
+            None => Timed { when: folders::when(version), chunks: Chunks::AtBreakpoints },
+        })
+        .collect())
 }
 
 /// How a file falls into the parts that Drizzle sends.
@@ -141,7 +179,7 @@ impl Entry {
             Value::Bool(false) => Chunks::Whole,
             _ => return Err("breakpoints` is neither true nor false"),
         };
-        Ok(Self { tag: tag.to_owned(), chunks })
+        Ok(Self { tag: tag.to_owned(), chunks, when: value["when"].as_i64() })
     }
 }
 

@@ -83,6 +83,8 @@ pub enum Fact {
     Columns(Name),
     /// The table, the uniqueness and the key columns of an index, if they are plain columns.
     Key(Name),
+    /// Whether an index is complete, so that queries use it.
+    Valid(Name),
     /// All constraints of a table: the server invents a name where a statement gives none.
     Constraints(Name),
     /// All indexes of a table, for the same reason.
@@ -105,6 +107,7 @@ impl fmt::Display for Fact {
             Self::Comment(object) => write!(f, "comment on {object}"),
             Self::Columns(table) => write!(f, "columns of {table}"),
             Self::Key(index) => write!(f, "key of {index}"),
+            Self::Valid(index) => write!(f, "validity of index {index}"),
             Self::Constraints(table) => write!(f, "constraints of {table}"),
             Self::Indexes(table) => write!(f, "indexes of {table}"),
             Self::Validated(table, name) => {

@@ -9,8 +9,13 @@
 mod terraform;
 mod world;
 
+mod adoption;
+mod aws_emulator;
 mod bad_input;
+mod batches;
+mod cluster_identifier;
 mod clusters;
+mod credentials;
 mod data_sources;
 mod drift;
 mod examples;
@@ -18,9 +23,14 @@ mod failed_runs;
 mod formats;
 mod functions;
 mod installation;
+mod least_privilege;
 mod life_cycle;
 mod lint;
 mod missing_cluster;
+mod order;
 mod plan_output;
+mod repeatable;
 mod saved_plans;
 mod scheduled_plans;
+mod secrets;
+mod two_machines;

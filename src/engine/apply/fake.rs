@@ -10,6 +10,7 @@ use crate::database::{
     MigrationRecord, MigrationState, Observation, Place, ServerError, Snapshot, Stamp,
     StatementRecord, StatementState, Write,
 };
+use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
 use crate::migration::fact::{Fact, Facts};
 use crate::migration::{Statement, Version};
@@ -183,9 +184,12 @@ impl FakeCluster {
 
     fn write(&mut self, write: &Write<'_>) -> Result<(), Error> {
         match write {
-            Write::Begin(migration) => {
+            Write::Begin(migration) | Write::BeginAgain { migration, .. } => {
                 let new = MigrationRecord {
                     version: migration.version.clone(),
+                    kind: migration.kind,
+                    run: 0,
+                    values: None,
                     description: migration.description.clone(),
                     checksum: migration.checksum.clone(),
                     state: MigrationState::Running,
@@ -193,13 +197,38 @@ impl FakeCluster {
                     applied_by: "admin".into(),
                     duration_ms: None,
                     error: None,
+                    adopted_from: None,
                     statements: Vec::new(),
                 };
                 let record = self.migrations.entry(migration.version.clone()).or_insert(new);
-                if record.state == MigrationState::Applied {
+                let fits = match write {
+                    Write::BeginAgain { after, .. } => record.run == *after,
+                    _ => record.state != MigrationState::Applied,
+                };
+                if !fits {
                     return Err(server_error("22012"));
                 }
                 record.state = MigrationState::Running;
+                record.checksum = migration.checksum.clone();
+                record.values = migration.values.digest();
+                record.run += 1;
+                Ok(())
+            }
+            Write::Forget { version } => {
+                self.migrations.get_mut(version).expect("begun").statements.clear();
+                Ok(())
+            }
+            Write::Adopt { migrations, from } => {
+                for migration in migrations {
+                    let record = MigrationRecord {
+                        finished_at: Some("2026-11-23T12:00:00Z".into()),
+                        ..adopted(migration, from)
+                    };
+                    let found = self.migrations.get(&migration.version);
+                    if found.is_none_or(|found| found.state != MigrationState::Applied) {
+                        self.migrations.insert(migration.version.clone(), record);
+                    }
+                }
                 Ok(())
             }
             Write::End { version, failure } => {

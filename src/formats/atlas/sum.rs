@@ -17,7 +17,7 @@ use crate::migration::Origin;
 const FILE: &str = "atlas.sum";
 
 /// A file's line: its name and its hash.
-type Sealed = (String, String);
+pub(in super::super) type Sealed = (String, String);
 
 /// Compares the sum with the files.
 ///
@@ -35,6 +35,8 @@ pub(super) fn verify(listing: &Listing) -> Result<(), FormatError> {
         let Ok(text) = &source.text else { return Ok(()) };
         texts.push((source.name.as_str(), text.clone()));
     }
+    texts.extend(listing.taken.iter().map(|(name, text)| (name.as_str(), text.clone())));
+    texts.sort();
     let as_they_are = seal(&texts);
     for (_, text) in &mut texts {
         *text = text.replace("\r\n", "\n");
@@ -49,7 +51,7 @@ pub(super) fn verify(listing: &Listing) -> Result<(), FormatError> {
 }
 
 /// The lines that Atlas would write.
-fn seal(texts: &[(&str, String)]) -> Vec<Sealed> {
+pub(in super::super) fn seal(texts: &[(&str, String)]) -> Vec<Sealed> {
     let mut hash = Sha256::new();
     let mut sealed = Vec::new();
     for (name, text) in texts {

@@ -39,5 +39,18 @@ pub(in super::super) fn name(folder: &str) -> Option<&str> {
     rest.strip_prefix('_').filter(|_| digits.len() == 14)
 }
 
+/// The time in the name of a directory, read as UTC, in milliseconds since 1970.
+pub(super) fn when(folder: &str) -> Option<i64> {
+    let (digits, _) = leading_digits(folder);
+    let number = |from: usize, to: usize| digits.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
+    let (hour, minute, second) = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
+    // Years that begin in March have their leap day at the end.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days =
+        year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - 719_468;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000)
+}
+
 #[cfg(test)]
 mod tests;

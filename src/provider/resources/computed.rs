@@ -1,7 +1,8 @@
 //! What a resource shows of migrations: of those in the ledger and of those that will run.
 
-use crate::database::{MigrationRecord, MigrationState};
-use crate::migration::{Migration, Statement};
+use crate::database::{MigrationRecord, MigrationState, StatementRecord, StatementState};
+use crate::engine::{Entry, Standing};
+use crate::migration::{Migration, MigrationKind, Statement};
 use crate::schema::Attribute;
 use crate::sql;
 use crate::value::{Input, Type, Value};
@@ -16,28 +17,56 @@ pub(super) fn attributes() -> Vec<Attribute> {
             "One line for each statement: its class (`ddl`, `async-index`, `validate`, `dml`, \
              `batch`, `grant`) and its beginning.",
         ),
-        Attribute::string("status")
+        Attribute::string("status").computed().description(
+            "`applied`, `adopted` (applied before the provider came), `failed` or `running` (a \
+                 run works on it, or was cut off).",
+        ),
+        Attribute::string("applied_at").computed().description(
+            "When it was finished, or taken over: RFC 3339, UTC, by the cluster's clock.",
+        ),
+        Attribute::string("applied_by")
             .computed()
-            .description("`applied`, `failed` or `running` (a run works on it, or was cut off)."),
-        Attribute::string("applied_at")
-            .computed()
-            .description("When it was finished: RFC 3339, UTC, by the cluster's clock."),
-        Attribute::string("applied_by").computed().description("The database role that ran it."),
+            .description("The database role that ran it, or took it over."),
         Attribute::number("duration_ms").computed().description("From start to end."),
+        Attribute::list_of("skipped", Type::String).computed().description(
+            "Of a repeatable migration: the statements that its last run did not send, because \
+             all that they do was there already: `CREATE ROLE`, `CREATE SCHEMA`, `AWS IAM GRANT` \
+             and `REVOKE`. Null for all others.",
+        ),
     ]
 }
 
-/// A migration as the ledger has it.
+/// The status of a migration that no run of the provider has applied.
+pub(super) const ADOPTED: &str = "adopted";
+
+/// The word for how far a migration has come.
+pub(super) fn status(record: &MigrationRecord) -> &'static str {
+    if record.adopted_from.is_some() { ADOPTED } else { record.state.as_str() }
+}
+
+/// Whether a status says that nothing is left to do.
+pub(super) fn is_applied(status: &str) -> bool {
+    [ADOPTED, MigrationState::Applied.as_str()].contains(&status)
+}
+
+/// A migration as the ledger has it, or will have it once it is adopted.
 pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
-    let statements =
-        record.statements.iter().map(|statement| line(&statement.class, &statement.summary));
+    let new = record.is_to_adopt();
+    let shown = |statement: &StatementRecord| line(&statement.class, &statement.summary);
+    let statements = record.statements.iter().map(shown);
+    let skipped = record.statements.iter().filter(|row| row.state == StatementState::Skipped);
+    let skipped = match record.kind {
+        MigrationKind::Repeatable => Value::list(skipped.map(shown)),
+        MigrationKind::Versioned | MigrationKind::Baseline => Value::Null,
+    };
     vec![
         ("checksum", record.checksum.0.as_str().into()),
         ("statements", Value::list(statements)),
-        ("status", record.state.as_str().into()),
-        ("applied_at", record.finished_at.clone().into()),
-        ("applied_by", record.applied_by.as_str().into()),
+        ("status", status(record).into()),
+        ("applied_at", if new { Value::Unknown } else { record.finished_at.clone().into() }),
+        ("applied_by", if new { Value::Unknown } else { record.applied_by.as_str().into() }),
         ("duration_ms", record.duration_ms.into()),
+        ("skipped", skipped),
     ]
 }
 
@@ -61,7 +90,34 @@ pub(super) fn pending(
         ("applied_at", Value::Unknown),
         ("applied_by", Value::Unknown),
         ("duration_ms", Value::Unknown),
+        ("skipped", if migration.is_repeatable() { Value::Unknown } else { Value::Null }),
     ]
+}
+
+/// A repeatable migration that runs again, or perhaps does not: that depends on values of variables
+/// that are not known yet.
+pub(super) fn again(migration: &Migration, last: &MigrationRecord) -> Vec<(&'static str, Value)> {
+    let mut planned = pending(migration, None);
+    let recorded = recorded(last);
+    if !migration.values.are_known() && last.checksum == migration.checksum {
+        // What runs is spelt otherwise than in the last run, for example by `rewrite`.
+        for (planned, recorded) in planned.iter_mut().zip(recorded) {
+            if planned.0 == "statements" && planned.1 != recorded.1 {
+                planned.1 = Value::Unknown;
+            }
+        }
+    }
+    planned
+}
+
+/// One migration of a plan, as far as it is known before the apply; nothing if it stays out.
+pub(super) fn planned(entry: &Entry<'_>) -> Option<Vec<(&'static str, Value)>> {
+    Some(match &entry.standing {
+        Standing::Applied(record) => recorded(record),
+        Standing::Pending { begun } => pending(entry.migration, *begun),
+        Standing::Again { last } => again(entry.migration, last),
+        Standing::Left(_) => return None,
+    })
 }
 
 /// What happened to the rows of the ledger that the state says are applied, besides what runs do.
@@ -71,7 +127,7 @@ pub(super) fn rewritten(state: &Value, records: &[MigrationRecord]) -> Vec<Strin
         .iter()
         .filter_map(|(version, before)| {
             let text = |name| before.get(name)?.string().known();
-            if text("status")? != MigrationState::Applied.as_str() {
+            if !is_applied(text("status")?) {
                 return None;
             }
             let Some(now) = records.iter().find(|record| record.version.0 == *version) else {

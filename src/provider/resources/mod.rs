@@ -1,10 +1,12 @@
 //! The resource types, one file each, and what they share.
 
+mod adoption;
 mod basis;
 mod computed;
 mod drift;
 pub(super) mod migration;
 pub(super) mod migration_set;
+pub(super) mod policy;
 mod rules;
 pub(super) mod run;
 

@@ -9,10 +9,12 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, Settings};
 use super::super::timeouts;
+use super::adoption::Asked;
 use super::drift::Watch;
 use crate::database::lease::LEASE_LENGTH;
-use crate::database::{Error, Lease, MigrationRecord, Observation, Watched};
+use crate::database::{Error, Hide, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
+use crate::engine::adoption::together;
 use crate::engine::{self, Budget, Cluster, Policy, SetOnCluster};
 use crate::migration::Migration;
 use crate::schema::Schema;
@@ -62,12 +64,17 @@ pub(in super::super) async fn look(
     };
     match tokio::time::timeout(limit, observe).await {
         Ok(observation) => observation.map_err(|error| reading(place, &error)),
-        Err(_) => Err(Diagnostic::error("Cluster did not answer in time").detail(format!(
-            "Reading the ledger of {} took longer than {} s, the limit of timeouts.read.",
-            place.target,
-            limit.as_secs_f64(),
-        ))),
+        Err(_) => Err(no_answer(place, limit)),
     }
+}
+
+/// A look at the cluster that took too long.
+pub(super) fn no_answer(place: &Place, limit: Duration) -> Diagnostic {
+    Diagnostic::error("Cluster did not answer in time").detail(format!(
+        "Reading the ledger of {} took longer than {} s, the limit of timeouts.read.",
+        place.target,
+        limit.as_secs_f64(),
+    ))
 }
 
 fn reading(place: &Place, error: &Error) -> Diagnostic {
@@ -82,6 +89,8 @@ pub(super) struct Run<'a> {
     /// Whether the ledger may know migrations that are not among `migrations`.
     pub(super) among_others: bool,
     pub(super) policy: &'a Policy,
+    /// What may have been applied before; a single migration asks nobody.
+    pub(super) adoption: Option<Asked<'a>>,
     /// What counts as drift; a single migration looks for none.
     pub(super) watch: Option<&'a Watch>,
     pub(super) limit: Duration,
@@ -120,15 +129,20 @@ impl Run<'_> {
         })
     }
 
-    /// Runs what is pending, unless it is something else than `still_as_planned` expects.
+    /// Runs what is pending, unless it is something else than `still_as_planned` expects. `hide`
+    /// keeps secrets out of the server's words, which the ledger records.
     pub(super) async fn carry_out(
         &self,
         clusters: &Clusters,
+        hide: Option<Hide>,
         still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Vec<Diagnostic>>,
     ) -> Ended {
         let budget = Budget::new(self.limit, clusters.stopped());
         let mut session = match clusters.session(&self.place.target).await {
-            Ok(session) => session,
+            Ok(mut session) => {
+                session.hide_in_errors(hide);
+                session
+            }
             Err(error) => return Ended::before_anything(vec![reading(self.place, &error)]),
         };
         let mut cluster = SetOnCluster {
@@ -144,7 +158,14 @@ impl Run<'_> {
             Ok(seen) => seen,
             Err(error) => return Ended::before_anything(vec![reading(self.place, &error)]),
         };
-        let records = self.records(&seen);
+        let adopted = match &self.adoption {
+            Some(asked) => match asked.find(cluster.session, &seen).await {
+                Ok(found) => found.records,
+                Err(diagnostics) => return Ended::before_anything(diagnostics),
+            },
+            None => Vec::new(),
+        };
+        let records = together(&self.records(&seen), &adopted);
         let plan = match self.plan(&records) {
             Ok(plan) => plan,
             Err(diagnostics) => return Ended::before_anything(diagnostics),

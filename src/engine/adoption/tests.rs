@@ -1,0 +1,129 @@
+//! Tests of the module above.
+
+use super::*;
+use crate::formats;
+
+fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
+    formats::read_files(files.iter().copied()).expect("complete SQL")
+}
+
+/// What is missing in a catalog that says this.
+fn missing_in(sql: &[&str], catalog: &[(&str, &str)]) -> Vec<String> {
+    let files: Vec<(String, &str)> =
+        sql.iter().enumerate().map(|(nth, sql)| (format!("{}_m.sql", nth + 1), *sql)).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, sql)| (name.as_str(), *sql)).collect();
+    let migrations = migrations(&files);
+    let facts: Facts =
+        catalog.iter().map(|(fact, text)| ((*fact).to_owned(), (*text).to_owned())).collect();
+    // What is judged has been asked for.
+    let asked: Vec<String> = super::facts(&migrations).iter().map(ToString::to_string).collect();
+    for expected in expected(migrations.iter().map(|migration| (migration, Expect::All))) {
+        assert!(asked.contains(&expected.fact.to_string()), "{expected:?}");
+    }
+    missing(migrations.iter().map(|migration| (migration, Expect::All)), &facts)
+        .into_iter()
+        .map(|missing| format!("{}: {}", missing.origin, missing.what))
+        .collect()
+}
+
+const TABLE: &str = "CREATE TABLE t (a int PRIMARY KEY, b text)";
+const T: &[(&str, &str)] = &[("relation t", "1"), ("columns of t", "a,b")];
+
+#[test]
+fn a_table_must_be_there_with_its_columns() {
+    assert_eq!(missing_in(&[TABLE], T), [] as [&str; 0]);
+    assert_eq!(missing_in(&[TABLE], &[]), ["1_m.sql:1: relation t is not there"]);
+    assert_eq!(
+        missing_in(&[TABLE], &[("relation t", "1"), ("columns of t", "a,c")]),
+        ["1_m.sql:1: column t.b is not there"]
+    );
+    assert_eq!(
+        missing_in(&[TABLE, "ALTER TABLE t ADD COLUMN c int"], T),
+        ["2_m.sql:1: column t.c is not there"]
+    );
+}
+
+#[test]
+fn what_a_later_migration_takes_away_is_not_missed() {
+    for gone in [
+        "DROP TABLE t",
+        "DROP TABLE public.t",
+        "ALTER TABLE t RENAME TO u; DROP TABLE u",
+        "ALTER TABLE t SET SCHEMA s; DROP TABLE s.t",
+        "DROP SCHEMA public CASCADE",
+    ] {
+        let index = "CREATE INDEX ASYNC i ON t (b); ALTER TABLE t ADD CONSTRAINT k CHECK (a > 0)";
+        assert_eq!(missing_in(&[TABLE, index, gone], &[]), [] as [&str; 0], "{gone}");
+    }
+    let without_b = &[("relation t", "1"), ("columns of t", "a")];
+    let index = "CREATE INDEX ASYNC i ON t (b)";
+    let drop = "ALTER TABLE t DROP COLUMN b";
+    assert_eq!(missing_in(&[TABLE, index, drop], without_b), [] as [&str; 0]);
+    assert_eq!(missing_in(&[TABLE, index, "DROP INDEX i"], T), [] as [&str; 0]);
+    let renamed = &[("relation t", "1"), ("columns of t", "a,c")];
+    let rename = "ALTER TABLE t RENAME COLUMN b TO c";
+    assert_eq!(missing_in(&[TABLE, rename], renamed), [] as [&str; 0]);
+    assert_eq!(missing_in(&[TABLE, rename], T), ["2_m.sql:1: column t.c is not there"]);
+    let view = "CREATE VIEW v AS SELECT a FROM t";
+    let drop = "CREATE TABLE u (a int); DROP TABLE u CASCADE";
+    assert_eq!(missing_in(&[TABLE, view, drop], T), [] as [&str; 0]);
+}
+
+#[test]
+fn what_is_made_again_is_expected_again() {
+    assert_eq!(
+        missing_in(&[TABLE, "DROP TABLE t", "CREATE TABLE t (c int)"], &[]),
+        ["3_m.sql:1: relation t is not there"]
+    );
+}
+
+#[test]
+fn an_index_must_be_valid_and_may_have_become_a_constraint() {
+    let index = "CREATE UNIQUE INDEX ASYNC i ON t (b)";
+    let with = |more: &[(&'static str, &'static str)]| [T, more].concat();
+    assert_eq!(missing_in(&[TABLE, index], T), ["2_m.sql:1: relation i is not there"]);
+    assert_eq!(
+        missing_in(&[TABLE, index], &with(&[("relation i", "2")])),
+        ["2_m.sql:1: index i is not valid"]
+    );
+    let valid = with(&[("relation i", "2"), ("validity of index i", "valid")]);
+    assert_eq!(missing_in(&[TABLE, index], &valid), [] as [&str; 0]);
+    let used = "ALTER TABLE t ADD CONSTRAINT k UNIQUE USING INDEX i";
+    let constraint = with(&[("constraint k of t", "3")]);
+    assert_eq!(missing_in(&[TABLE, index, used], &constraint), [] as [&str; 0]);
+    assert_eq!(missing_in(&[TABLE, index, used], T), ["3_m.sql:1: constraint k of t is not there"]);
+}
+
+#[test]
+fn rows_rights_and_what_has_no_name_yet_are_not_asked_for() {
+    let nothing = "INSERT INTO t VALUES (1, 'x'); GRANT SELECT ON t TO app; \
+                   CREATE INDEX ASYNC ON t (b); COMMENT ON TABLE t IS 'x'; \
+                   CREATE TABLE ${name} (a int)";
+    assert_eq!(missing_in(&[TABLE, nothing], T), [] as [&str; 0]);
+}
+
+#[test]
+fn what_the_provider_ran_itself_may_take_away_and_owes_nothing() {
+    let migrations =
+        migrations(&[("1_t.sql", TABLE), ("2_u.sql", "CREATE TABLE u (a int); DROP TABLE t")]);
+    let walk = migrations.iter().zip([Expect::All, Expect::Nothing]);
+    assert_eq!(missing(walk, &Facts::new()), []);
+}
+
+#[test]
+fn a_set_is_untouched_until_a_migration_of_it_was_run_here() {
+    let migrations = migrations(&[("1_t.sql", TABLE), ("2_u.sql", "SELECT 1")]);
+    let old = adopted(&migrations[0], "public.history");
+    let own = |state| MigrationRecord { state, adopted_from: None, ..old.clone() };
+    assert!(is_untouched(&[]));
+    assert!(is_untouched(std::slice::from_ref(&old)));
+    // Begun, and refused at its first statement: the database is as it was.
+    assert!(is_untouched(&[old.clone(), own(MigrationState::Failed)]));
+    assert!(!is_untouched(&[old.clone(), own(MigrationState::Applied)]));
+    assert_eq!(known(&[own(MigrationState::Failed)]).len(), 0);
+
+    let new = adopted(&migrations[0], "baseline_version");
+    assert_eq!(together(&[own(MigrationState::Failed)], &[new.clone()]), [new.clone()]);
+    let applied = own(MigrationState::Applied);
+    assert_eq!(together(std::slice::from_ref(&applied), &[new]), [applied]);
+}

@@ -1,0 +1,106 @@
+//! `drizzle.__drizzle_migrations`, in the shape of Drizzle itself and in that of AWS's adapter.
+//!
+//! Drizzle records the time `when` of the journal (of a folder: the time in its name) and a hash
+//! that it never reads. It runs what is newer than the newest row, so a file that was merged late
+//! is passed over for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::drizzle::{self, Timed};
+use super::AdoptError;
+use super::checksum::is_sha256;
+use super::compare::{Row, Said, Standing, Text};
+use super::files::{Files, Key};
+use crate::migration::table::Table;
+
+/// A row for each file: `hash` and `created_at`, from 1.0 on also `name`.
+pub(super) fn of_files(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+    let (texts, timed) = (files.texts()?, times(files)?);
+    let mut said = Said::new(keys(&timed));
+    // With names Drizzle looks for each file, and passes over none.
+    said.skips = !table.has(&["name"]);
+    for row in table.rows() {
+        let hash = row.text("hash").unwrap_or_default();
+        let has_hash = |file: usize| is_sha256(hash, &texts[file]);
+        let time = row.text("created_at").and_then(milliseconds);
+        let by_name = row
+            .text("name")
+            .and_then(|name| files.migrations.iter().position(|m| m.version.0 == name));
+        let at_time: Vec<usize> = candidates(&timed, time);
+        let file = by_name
+            .or_else(|| at_time.iter().copied().find(|file| has_hash(*file)))
+            .or_else(|| at_time.first().copied())
+            .or_else(|| (0..texts.len()).find(|file| has_hash(*file)));
+        let key = file
+            .and_then(|file| said.keys[file].clone())
+            .unwrap_or(Key::Time(time.unwrap_or_default()));
+        let shown = match (file, row.text("name")) {
+            (Some(file), _) => format!("migration {}", files.migrations[file].version),
+            (None, Some(name)) => format!("migration {name}"),
+            (None, None) => {
+                let at = row.text("created_at").unwrap_or("null");
+                format!("the migration with created_at = {at} and hash {hash}")
+            }
+        };
+        let same = hash.is_empty() || file.is_none_or(has_hash);
+        said.rows.push(Row { file, key, shown, standing: Standing::Applied(same.into()) });
+    }
+    Ok(said)
+}
+
+/// A row for each chunk of a file, as AWS's adapter for DSQL writes them.
+pub(super) fn of_statements(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+    let (texts, timed) = (files.texts()?, times(files)?);
+    let mut said = Said::new(keys(&timed));
+    let mut done: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for row in table.rows() {
+        let text = |column| row.text(column).unwrap_or_default();
+        let migration = (text("migration_folder_millis"), text("migration_hash"));
+        done.entry(migration).or_default().insert(text("statement_index"));
+    }
+    for ((millis, hash), chunks) in done {
+        let has_hash = |file: usize| is_sha256(hash, &texts[file]);
+        let time = milliseconds(millis);
+        let at_time = candidates(&timed, time);
+        let file = at_time
+            .iter()
+            .copied()
+            .find(|file| has_hash(*file))
+            .or_else(|| at_time.first().copied());
+        let shown = match file {
+            Some(file) => format!("migration {}", files.migrations[file].version),
+            None => format!("the migration with migration_folder_millis = {millis}"),
+        };
+        let standing = match file {
+            Some(file) if has_hash(file) && chunks.len() < timed[file].count(&texts[file]) => {
+                let all = timed[file].count(&texts[file]);
+                Standing::Unfinished(format!("has {} of {all} statements applied", chunks.len()))
+            }
+            Some(file) => Standing::Applied(has_hash(file).into()),
+            None => Standing::Applied(Text::Same),
+        };
+        said.rows.push(Row { file, key: Key::Time(time.unwrap_or_default()), shown, standing });
+    }
+    Ok(said)
+}
+
+fn times(files: &Files<'_>) -> Result<Vec<Timed>, Vec<AdoptError>> {
+    let versions = files.migrations.iter().map(|migration| migration.version.0.as_str());
+    drizzle::times(files.dir.unwrap_or_default(), versions)
+        .map_err(|error| vec![AdoptError::File(error)])
+}
+
+fn keys(timed: &[Timed]) -> Vec<Option<Key>> {
+    timed.iter().map(|timed| timed.when.map(Key::Time)).collect()
+}
+
+/// The files with this time: journals that were written by hand may have several.
+fn candidates(timed: &[Timed], time: Option<i64>) -> Vec<usize> {
+    let is_then = |timed: &Timed| time.is_some() && timed.when == time;
+    (0..timed.len()).filter(|file| is_then(&timed[*file])).collect()
+}
+
+/// A `bigint`, or what a table made by hand has in its place.
+fn milliseconds(text: &str) -> Option<i64> {
+    text.split('.').next()?.parse().ok()
+}

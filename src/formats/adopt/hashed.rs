@@ -1,0 +1,135 @@
+//! sqlx, refinery, Prisma and Atlas: a row for each migration, with a checksum of its file.
+
+use std::collections::BTreeMap;
+
+use super::super::atlas;
+use super::AdoptError;
+use super::checksum::{is_sha256, is_sha384, is_siphash};
+use super::compare::{Said, Standing, Text};
+use super::counted::number;
+use super::files::{Files, Key, file_name, name_behind_number};
+use crate::migration::table::{Row, Table};
+
+pub(super) fn sqlx(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+    let texts = files.texts()?;
+    let mut said = Said::new(files.numbers());
+    for row in table.rows() {
+        let version = row.text("version").unwrap_or_default();
+        let key = number(table, version)?;
+        let standing = if row.is_true("success") {
+            let same = |file: usize| {
+                row.text("checksum").is_some_and(|recorded| is_sha384(recorded, &texts[file]))
+            };
+            Standing::Applied(said.find(&key).is_none_or(same).into())
+        } else {
+            Standing::Unfinished("is dirty (success = false)".to_owned())
+        };
+        said.add(key, shown(version, row.text("description")), standing);
+    }
+    Ok(said)
+}
+
+pub(super) fn refinery(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+    let texts = files.texts()?;
+    let mut said = Said::new(files.numbers());
+    for row in table.rows() {
+        let version = row.text("version").unwrap_or_default();
+        let key = number(table, version)?;
+        let same = |file: usize| {
+            let name = name_behind_number(&files.migrations[file]);
+            row.text("checksum")
+                .is_some_and(|recorded| is_siphash(recorded, name, version, &texts[file]))
+        };
+        let standing = Standing::Applied(said.find(&key).is_none_or(same).into());
+        said.add(key, shown(version, row.text("name")), standing);
+    }
+    Ok(said)
+}
+
+/// Several rows for one migration are several attempts: one that succeeded counts.
+pub(super) fn prisma(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+    let texts = files.texts()?;
+    let mut said = Said::new(files.names());
+    let mut attempts: BTreeMap<&str, Vec<Row<'_>>> = BTreeMap::new();
+    for row in table.rows() {
+        attempts.entry(row.text("migration_name").unwrap_or_default()).or_default().push(row);
+    }
+    for (name, rows) in attempts {
+        let is_open = |row: &&Row<'_>| row.text("rolled_back_at").is_none();
+        let finished = |row: &&Row<'_>| row.text("finished_at").is_some();
+        let key = Key::Name(name.to_owned());
+        let standing = if let Some(row) = rows.iter().filter(is_open).find(finished) {
+            let same = |file: usize| {
+                row.text("checksum").is_none_or(|recorded| is_sha256(recorded, &texts[file]))
+            };
+            Standing::Applied(said.find(&key).is_none_or(same).into())
+        } else if rows.iter().any(|row| is_open(&row)) {
+            Standing::Unfinished("was begun and neither finished nor rolled back".to_owned())
+        } else {
+            continue;
+        };
+        said.add(key, format!("migration {name}"), standing);
+    }
+    Ok(said)
+}
+
+/// The hash of a file stands for all files up to it, so that the first difference says all.
+pub(super) fn atlas(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+    let hashes = atlas_hashes(files)?;
+    let mut said = Said::new(files.names());
+    let mut rows: Vec<Row<'_>> = table.rows().collect();
+    rows.sort_by_key(|row| row.text("version"));
+    let mut differs = false;
+    for row in rows {
+        // A row such as `.atlas_cloud_identifier` keeps house.
+        let version = row.text("version").unwrap_or_default();
+        if version.starts_with('.') {
+            continue;
+        }
+        let count = |column| row.text(column).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let (applied, total) = (count("applied"), count("total"));
+        let key = Key::Name(version.to_owned());
+        if count("type") & 1 == 1 {
+            said.up_to = said.up_to.take().max(Some(key));
+            continue;
+        }
+        let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
+        let standing = if applied < total || has_failed {
+            Standing::Unfinished(format!("has {applied} of {total} statements applied"))
+        } else {
+            let same = |file: usize| {
+                let found = hashes.get(file_name(&files.migrations[file]));
+                let recorded = row.text("hash").unwrap_or_default();
+                let recorded = recorded.strip_prefix("h1:").unwrap_or(recorded);
+                recorded.is_empty() || found.is_none_or(|found| found.iter().any(|h| h == recorded))
+            };
+            let is_same = said.find(&key).is_none_or(same);
+            let text = Text::from(is_same || differs);
+            differs |= !is_same;
+            Standing::Applied(text)
+        };
+        said.add(key, format!("version {version}"), standing);
+    }
+    Ok(said)
+}
+
+/// What Atlas would write into the line of each file, with line ends as they are and with LF.
+fn atlas_hashes(files: &Files<'_>) -> Result<BTreeMap<String, Vec<String>>, Vec<AdoptError>> {
+    let texts = files.texts()?;
+    let names = || files.migrations.iter().map(file_name);
+    let as_they_are: Vec<(&str, String)> = names().zip(texts.iter().cloned()).collect();
+    let with_lf = texts.iter().map(|text| text.replace("\r\n", "\n"));
+    let with_lf: Vec<(&str, String)> = names().zip(with_lf).collect();
+    let mut hashes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, hash) in atlas::seal(&as_they_are).into_iter().chain(atlas::seal(&with_lf)) {
+        hashes.entry(name).or_default().push(hash);
+    }
+    Ok(hashes)
+}
+
+fn shown(version: &str, description: Option<&str>) -> String {
+    match description.filter(|words| !words.is_empty()) {
+        Some(words) => format!("version {version} ({words})"),
+        None => format!("version {version}"),
+    }
+}

@@ -1,0 +1,334 @@
+//! Tests of the module above, with the ledgers that lie beside the directories in `fixtures/`.
+//!
+//! `ledger.sql` is what the tool leaves on DSQL when all migrations but the last are applied.
+
+use std::fs;
+
+use super::*;
+use crate::formats;
+use crate::migration::Checksum;
+use crate::migration::fact::Name;
+
+/// Folder, file of the ledger, format, and the versions that it says are applied.
+const LEDGERS: &[(&str, &str, Format, &[&str])] = &[
+    ("drizzle", "ledger", Format::Drizzle, &["0000_quiet_otter"]),
+    ("drizzle", "ledger_aws", Format::Drizzle, &["0000_quiet_otter"]),
+    ("drizzle_v1", "ledger", Format::Drizzle, &["20260101120000_create_notes"]),
+    ("flyway", "ledger", Format::Flyway, &["1", "2", "9.1"]),
+    ("atlas", "ledger", Format::Atlas, &["20260101120000", "20260102120000"]),
+    ("sqlx", "ledger", Format::Sqlx, &["20260101120000"]),
+    ("goose", "ledger", Format::Goose, &["00001"]),
+    ("dbmate", "ledger", Format::Dbmate, &["20260101120000"]),
+    ("golang_migrate", "ledger", Format::GolangMigrate, &["000001", "000002"]),
+    ("plain", "ledger", Format::Plain, &["0001", "0002"]),
+    ("prisma", "ledger", Format::Prisma, &["0_init"]),
+    ("refinery", "ledger", Format::Refinery, &["1", "2"]),
+];
+
+fn folder(fixture: &str) -> String {
+    format!("{}/src/formats/fixtures/{fixture}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A table from the SQL of a fixture: one statement a line, the columns that the rows name.
+fn table(sql: &str) -> Table {
+    let mut table = Table {
+        name: Name { schema: Some("public".into()), name: String::new() },
+        columns: Vec::new(),
+        rows: Vec::new(),
+    };
+    let inserts = sql.lines().filter_map(|line| line.strip_prefix("INSERT INTO "));
+    for insert in inserts {
+        let (name, rest) = insert.split_once(" (").expect("columns");
+        let (columns, values) = rest.split_once(") VALUES (").expect("values");
+        let name = name.rsplit('.').next().expect("a name");
+        name.clone_into(&mut table.name.name);
+        table.columns = columns.split(", ").map(str::to_owned).collect();
+        let values = values.strip_suffix(");").expect("an end");
+        let value = |text: &str| match text {
+            "NULL" => None,
+            "true" => Some("t".to_owned()),
+            "false" => Some("f".to_owned()),
+            text => Some(text.trim_matches('\'').to_owned()),
+        };
+        table.rows.push(values.split(", ").map(value).collect());
+    }
+    table
+}
+
+fn fixture(name: &str, ledger: &str) -> Table {
+    table(&fs::read_to_string(format!("{}/{ledger}.sql", folder(name))).expect("a ledger"))
+}
+
+/// A directory with a ledger, and a question about it.
+struct Case {
+    dir: String,
+    migrations: Vec<Migration>,
+    table: Table,
+    known: Vec<Version>,
+    accepted: Vec<Version>,
+    baseline: Option<Version>,
+}
+
+impl Case {
+    fn new(name: &str, ledger: &str, format: Format) -> Self {
+        Self::of(&format!("{}/migrations", folder(name)), format, fixture(name, ledger))
+    }
+
+    fn of(dir: &str, format: Format, table: Table) -> Self {
+        let migrations = formats::read_dir(dir, Some(format)).expect("it is good").migrations;
+        let (known, accepted) = (Vec::new(), Vec::new());
+        Self { dir: dir.to_owned(), migrations, table, known, accepted, baseline: None }
+    }
+
+    /// Changes a value of all rows.
+    fn with(mut self, column: &str, value: &str) -> Self {
+        let place = self.table.columns.iter().position(|name| name == column).expect("a column");
+        for row in &mut self.table.rows {
+            row[place] = Some(value.to_owned());
+        }
+        self
+    }
+
+    fn and_row(mut self, row: &[Option<&str>]) -> Self {
+        self.table.rows.push(row.iter().map(|value| value.map(str::to_owned)).collect());
+        self
+    }
+
+    fn compare(&self) -> Result<Comparison, Vec<AdoptError>> {
+        let ledger = Ledger::of(&self.table, false).expect("it is known");
+        let question = Question {
+            dir: Some(&self.dir),
+            migrations: &self.migrations,
+            known: &self.known.iter().collect(),
+            accepted: &self.accepted.iter().collect(),
+            baseline: self.baseline.as_ref(),
+        };
+        ledger.compare(&self.table, &question)
+    }
+
+    fn applied(&self) -> Vec<String> {
+        let comparison = self.compare().expect("nothing is wrong");
+        comparison.applied.into_iter().map(|version| version.0).collect()
+    }
+
+    fn refusals(&self) -> Vec<String> {
+        let errors = self.compare().expect_err("something is wrong");
+        errors.iter().map(|error| show(error, &self.dir)).collect()
+    }
+}
+
+fn show(error: &AdoptError, dir: &str) -> String {
+    error.to_string().replace(&format!("{dir}/"), "")
+}
+
+fn version(text: &str) -> Version {
+    Version(text.to_owned())
+}
+
+#[test]
+fn the_ledger_of_each_tool_is_told_by_its_name_and_columns() {
+    for (folder, ledger, format, _) in LEDGERS {
+        let mut table = fixture(folder, ledger);
+        if *folder == "plain" {
+            table.columns.push("applied_at".into());
+        }
+        let told = Ledger::of(&table, false).map(Ledger::format);
+        assert_eq!(told, Some(*format), "{folder}/{ledger}");
+        table.name.name = "history".into();
+        assert!(Ledger::of(&table, false).is_none(), "{folder}");
+        assert_eq!(Ledger::of(&table, true).map(Ledger::format), Some(*format), "{folder}");
+    }
+    let mut foreign = fixture("dbmate", "ledger");
+    foreign.columns.push("inserted_at".into());
+    assert!(Ledger::of(&foreign, false).is_none(), "a runner that nobody knows");
+}
+
+#[test]
+fn what_the_ledger_of_each_tool_names_is_applied_and_its_checksums_fit() {
+    for (folder, ledger, format, applied) in LEDGERS {
+        let mut case = Case::new(folder, ledger, *format);
+        if *folder == "plain" {
+            case.table.columns.push("applied_at".into());
+        }
+        let comparison = case.compare().expect("nothing is wrong");
+        let found: Vec<&str> = comparison.applied.iter().map(|v| v.0.as_str()).collect();
+        assert_eq!(found, *applied, "{folder}/{ledger}");
+        assert!(comparison.skipped.is_empty(), "{folder}: {comparison:?}");
+    }
+}
+
+#[test]
+fn a_text_with_another_checksum_is_refused_unless_it_is_accepted() {
+    for (folder, format, column, value, file) in [
+        ("drizzle", Format::Drizzle, "hash", "00", "0000_quiet_otter.sql"),
+        ("drizzle_v1", Format::Drizzle, "hash", "00", "20260101120000_create_notes/migration.sql"),
+        ("sqlx", Format::Sqlx, "checksum", "\\x00", "20260101120000_create_orders.sql"),
+        ("prisma", Format::Prisma, "checksum", "00", "0_init/migration.sql"),
+        // A hash stands for all files up to its own, so one difference says all.
+        ("atlas", Format::Atlas, "hash", "00", "20260101120000_create_tasks.sql"),
+    ] {
+        let mut case = Case::new(folder, "ledger", format).with(column, value);
+        let refusals = case.refusals();
+        assert_eq!(refusals.len(), 1, "{refusals:?}");
+        assert!(refusals[0].starts_with(&format!("{file} is not the text that ")), "{refusals:?}");
+        case.accepted = vec![case.migrations[0].version.clone()];
+        assert!(case.compare().is_ok(), "{folder}");
+        case.accepted.clear();
+        // Nobody asks about what the provider's own ledger knows.
+        case.known = vec![case.migrations[0].version.clone()];
+        assert!(case.compare().is_ok(), "{folder}");
+    }
+    assert_eq!(
+        Case::new("flyway", "ledger", Format::Flyway).with("checksum", "7").refusals().len(),
+        3
+    );
+    assert_eq!(
+        Case::new("refinery", "ledger", Format::Refinery).with("checksum", "7").refusals().len(),
+        2
+    );
+    // The adapter of AWS knows a file by its time and its hash.
+    let case = Case::new("drizzle", "ledger_aws", Format::Drizzle).with("migration_hash", "00");
+    assert_eq!(case.refusals().len(), 1);
+}
+
+#[test]
+fn a_migration_that_was_not_finished_is_refused_with_what_the_ledger_says() {
+    let refused = |case: Case, words: &str| {
+        let refusals = case.refusals();
+        assert!(refusals.iter().any(|refusal| refusal.contains(words)), "{refusals:?}");
+    };
+    let flyway = Case::new("flyway", "ledger", Format::Flyway);
+    refused(
+        flyway.with("success", "f"),
+        "says that version 1 (V1__create_books.sql) failed (success = false)",
+    );
+    let sqlx = Case::new("sqlx", "ledger", Format::Sqlx);
+    refused(sqlx.with("success", "f"), "is dirty (success = false)");
+    let golang = Case::new("golang_migrate", "ledger", Format::GolangMigrate).with("dirty", "t");
+    refused(golang, "version 2 is dirty");
+    let atlas = Case::new("atlas", "ledger", Format::Atlas);
+    refused(atlas.with("applied", "0"), "has 0 of 1 statements applied");
+    let prisma = Case::new("prisma", "ledger", Format::Prisma).and_row(&[
+        Some("c"),
+        Some("00"),
+        None,
+        Some("20260101120000_title_index"),
+        None,
+        None,
+        Some("1"),
+    ]);
+    refused(prisma, "20260101120000_title_index was begun and neither finished nor rolled back");
+    let mut aws = Case::new("drizzle", "ledger_aws", Format::Drizzle);
+    aws.table.rows.pop();
+    refused(aws, "0000_quiet_otter has 1 of 2 statements applied");
+}
+
+#[test]
+fn a_baseline_stands_for_what_was_not_finished_and_for_rows_without_file() {
+    let mut golang =
+        Case::new("golang_migrate", "ledger", Format::GolangMigrate).with("dirty", "t");
+    golang.baseline = Some(version("000002"));
+    assert_eq!(golang.applied(), ["000001", "000002"]);
+
+    let mut refinery = Case::new("refinery", "ledger", Format::Refinery);
+    let first = refinery.migrations.remove(0);
+    assert_eq!(
+        refinery.refusals(),
+        [
+            "no file for version 1 (create_plants), which public.refinery_schema_history says is applied"
+        ]
+    );
+    refinery.baseline = Some(version("2"));
+    let comparison = refinery.compare().expect("nothing is wrong");
+    assert_eq!(comparison.covered, ["version 1 (create_plants)"]);
+    refinery.migrations.insert(0, first);
+    refinery.table.rows.swap(0, 1);
+    assert_eq!(refinery.applied(), ["1", "2"], "rows have no order");
+}
+
+#[test]
+fn drizzle_passes_over_what_is_older_than_its_newest_row() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("meta")).expect("a folder");
+    let journal = r#"{"dialect": "postgresql", "entries": [
+        {"tag": "0000_a", "when": 1000}, {"tag": "0001_b", "when": 500}, {"tag": "0002_c", "when": 2000},
+        {"tag": "0003_d", "when": 3000}, {"tag": "0004_e", "when": 3000}, {"tag": "0005_f"}
+    ]}"#;
+    fs::write(path("meta/_journal.json"), journal).expect("a journal");
+    for tag in ["0000_a", "0001_b", "0002_c", "0003_d", "0004_e", "0005_f"] {
+        fs::write(path(&format!("{tag}.sql")), format!("SELECT '{tag}'")).expect("a file");
+    }
+    let sha256 = |tag: &str| {
+        Checksum::of(&format!("SELECT '{tag}'")).0.trim_start_matches("sha256:").to_owned()
+    };
+    let mut table = fixture("drizzle", "ledger");
+    table.rows.clear();
+    let mut add = |hash: &str, created_at: &str| {
+        table.rows.push(["x", hash, created_at].map(|text| Some(text.to_owned())).to_vec());
+    };
+    add(&sha256("0000_a"), "1000");
+    add(&sha256("0002_c"), "2000");
+    let mut case = Case::of(&dir.path().display().to_string(), Format::Drizzle, table);
+    let comparison = case.compare().expect("nothing is wrong");
+    assert_eq!(case.applied(), ["0000_a", "0002_c"]);
+    assert_eq!(comparison.skipped.len(), 1);
+    assert!(comparison.skipped[0].ends_with("0001_b.sql"), "{comparison:?}");
+
+    // Two entries have this time: the hash tells. A time that is nobody's: the hash tells, too.
+    let (e, f) = (sha256("0004_e"), sha256("0005_f"));
+    let case_with = |rows: &[(&str, &str)]| {
+        let mut table = case.table.clone();
+        for (hash, at) in rows {
+            table.rows.push(["x", hash, at].map(|text| Some(text.to_owned())).to_vec());
+        }
+        table
+    };
+    let table = case_with(&[(&e, "3000"), (&f, "2500")]);
+    let nobodys = case_with(&[("00", "17")]);
+    case.table = table;
+    assert_eq!(case.applied(), ["0000_a", "0002_c", "0004_e", "0005_f"]);
+    case.table = nobodys;
+    let refusals = case.refusals();
+    assert!(refusals[0].contains("the migration with created_at = 17 and hash 00"), "{refusals:?}");
+}
+
+#[test]
+fn flyway_takes_back_repeats_and_begins_with_a_baseline() {
+    let row = |rank, version, kind, success| {
+        let (rank, script) = (Some(rank), Some("x"));
+        [
+            rank,
+            version,
+            Some("d"),
+            Some(kind),
+            script,
+            None,
+            Some("admin"),
+            Some("1"),
+            Some(success),
+        ]
+    };
+    let case = || Case::new("flyway", "ledger", Format::Flyway);
+    // An undo, a deletion that `repair` leaves, and an undo that failed.
+    assert_eq!(case().and_row(&row("5", Some("9.1"), "UNDO_SQL", "t")).applied(), ["1", "2"]);
+    assert_eq!(case().and_row(&row("5", Some("9.1"), "DELETE", "t")).applied(), ["1", "2"]);
+    assert_eq!(case().and_row(&row("5", Some("9.1"), "UNDO_SQL", "f")).refusals().len(), 1);
+    // Run again after a retry, with another way to write the version; a repeatable script.
+    assert_eq!(case().and_row(&row("5", Some("9.1.0"), "SQL", "t")).applied().len(), 3);
+    assert_eq!(case().and_row(&row("5", None, "SQL", "t")).applied().len(), 3);
+
+    let mut begun = case();
+    begun.table.rows.clear();
+    let begun = begun.and_row(&row("1", Some("9"), "BASELINE", "t"));
+    assert_eq!(begun.applied(), ["1", "2"]);
+}
+
+#[test]
+fn a_ledger_that_contradicts_itself_is_refused() {
+    let golang = || Case::new("golang_migrate", "ledger", Format::GolangMigrate);
+    let two = golang().and_row(&[Some("3"), Some("f")]);
+    assert!(two.refusals()[0].contains("it should have one row and has 2"));
+    assert!(golang().with("version", "-1").refusals()[0].contains("is no number"));
+    assert!(golang().with("version", "9").refusals()[0].starts_with("no file for version 9"));
+}

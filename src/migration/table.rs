@@ -1,0 +1,51 @@
+//! A table of the database as text: what the ledger of another tool is to those who pass it on.
+//!
+//! `database` finds and reads it, `formats` knows what it means. Knows no SQL.
+
+use super::fact::Name;
+
+/// A table with some of its columns and, once it was read, its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// With its schema.
+    pub name: Name,
+    /// Names of its columns, in any order.
+    pub columns: Vec<String>,
+    /// A value for each column, as the server prints it.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+impl Table {
+    /// Whether it has all of these columns.
+    #[must_use]
+    pub fn has(&self, columns: &[&str]) -> bool {
+        columns.iter().all(|column| self.columns.iter().any(|name| name == column))
+    }
+
+    /// The rows, to be asked for columns by name.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().map(|values| Row { columns: &self.columns, values })
+    }
+}
+
+/// One row of a [`Table`].
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    columns: &'a [String],
+    values: &'a [Option<String>],
+}
+
+impl<'a> Row<'a> {
+    /// The value of a column; `None` where it is null or the table has no such column.
+    #[must_use]
+    pub fn text(&self, column: &str) -> Option<&'a str> {
+        let place = self.columns.iter().position(|name| name == column)?;
+        self.values.get(place)?.as_deref()
+    }
+
+    /// Whether a column is true, as a boolean or as a number.
+    #[must_use]
+    pub fn is_true(&self, column: &str) -> bool {
+        matches!(self.text(column), Some("t" | "true" | "1"))
+    }
+}

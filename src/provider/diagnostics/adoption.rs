@@ -1,0 +1,187 @@
+//! The words about ledgers of other tools, and about what is taken over from them.
+
+use std::collections::BTreeSet;
+
+use super::sentence;
+use crate::diagnostic::{Diagnostic, chain};
+use crate::engine::Plan;
+use crate::engine::adoption::{Missing, to_adopt};
+use crate::formats::adopt::{AdoptError, Ledger};
+use crate::formats::{FORMATS, Format};
+use crate::migration::Version;
+use crate::migration::fact::Name;
+
+/// A warning with thousands of lines is read by nobody; the attribute `migrations` has all.
+const SHOWN: usize = 20;
+
+/// What a migration is adopted from that a practitioner calls applied; also the argument.
+pub(in super::super) const BASELINE: &str = "baseline_version";
+
+const NOTHING_WRITTEN: &str = "Nothing is taken over, and nothing is run.";
+
+pub(in super::super) fn unknown_adopt(word: &str) -> Diagnostic {
+    let words: Vec<String> = FORMATS.iter().map(|info| format!("\"{}\"", info.name)).collect();
+    Diagnostic::error("Invalid adopt")
+        .detail(format!("It is \"{word}\", and must be one of \"none\", {}.", words.join(", ")))
+        .at("adopt")
+}
+
+pub(in super::super) fn unknown_baseline(version: &Version) -> Diagnostic {
+    Diagnostic::error("Baseline is no migration of the set")
+        .detail(format!(
+            "There is no migration {version}, neither among the files nor in the ledger. Write \
+             the version of the last migration that is applied, as the attribute migrations has \
+             it."
+        ))
+        .at(BASELINE)
+}
+
+pub(in super::super) fn several_ledgers(tables: &[Name]) -> Diagnostic {
+    let tables = list(tables.iter().map(ToString::to_string));
+    Diagnostic::error("Ledger to take over is not clear")
+        .detail(format!(
+            "This cluster holds more than one ledger of another tool, and they may contradict \
+             each other:\n{tables}\n\n{NOTHING_WRITTEN} Say which one tells of this set: with \
+             adopt (the name of the tool) or adopt_table, or adopt = \"none\" if none does."
+        ))
+        .at("adopt")
+}
+
+pub(in super::super) fn not_a_ledger(table: &Name) -> Diagnostic {
+    Diagnostic::error("Table is no ledger that can be read")
+        .detail(format!(
+            "{table} does not have the columns of any ledger that this provider knows. \
+             {NOTHING_WRITTEN} Set baseline_version to the last version that is applied instead."
+        ))
+        .at("adopt_table")
+}
+
+pub(in super::super) fn ledger_of_another(
+    ledger: Ledger,
+    table: &Name,
+    format: Format,
+) -> Diagnostic {
+    let (tool, own, read) = (ledger.tool(), ledger.format().name(), format.name());
+    Diagnostic::error("Ledger does not fit the directory")
+        .detail(format!(
+            "{table} is the ledger of {tool}, and the files are read as {read}, so it does not \
+             tell which of them are applied. {NOTHING_WRITTEN}\n\nIf the files are those of \
+             {tool}, set format = \"{own}\". If the ledger tells of other files, set adopt = \
+             \"none\"; then all migrations that the provider has not run are pending."
+        ))
+        .at("adopt")
+}
+
+/// A ledger that says something which keeps it from being taken over.
+pub(in super::super) fn adopt_error(error: &AdoptError, ledger: Ledger) -> Diagnostic {
+    let tool = ledger.tool();
+    let what = sentence(&chain(error));
+    let (summary, advice) = match error {
+        AdoptError::Unfinished { .. } => (
+            "Migration was not finished by the other tool",
+            format!(
+                "It may be applied in part, and nobody knows how far. Bring it to its end, or take \
+                 it back, with {tool}. If you have done so by hand, set baseline_version to its \
+                 version: it counts as applied then, if what it makes is in the database."
+            ),
+        ),
+        AdoptError::NoFile { .. } => (
+            "Ledger of the other tool has a migration without file",
+            "Restore the file. If a later migration stands for it (a squashed directory), set \
+             baseline_version to the version of that one. If the ledger tells of other files, set \
+             adopt = \"none\"."
+                .to_owned(),
+        ),
+        AdoptError::Changed { version, found, .. } => (
+            "File is not what the other tool has applied",
+            format!(
+                "The checksum that {tool} has recorded is of another text. Restore the file. If \
+                 the edit changes nothing in the database (a comment, the layout), accept it \
+                 with\n\n  accept_checksums = {{ \"{version}\" = \"{found}\" }}"
+            ),
+        ),
+        AdoptError::Contradiction { .. } => (
+            "Ledger of the other tool cannot be read",
+            format!(
+                "Mend it with {tool}, or set adopt = \"none\" and baseline_version to the last \
+                 version that is applied."
+            ),
+        ),
+        AdoptError::File(_) | AdoptError::InMotion { .. } => {
+            ("Migration file cannot be read", "Plan again.".to_owned())
+        }
+    };
+    Diagnostic::error(summary).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
+}
+
+/// Migrations that count as applied, and whose effects the catalog does not show.
+pub(in super::super) fn not_in_catalog(missing: &[Missing], from: &BTreeSet<&str>) -> Diagnostic {
+    let lines = list(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
+    let from: Vec<&str> = from.iter().copied().collect();
+    Diagnostic::error("Migration counts as applied, but the database is without it")
+        .detail(format!(
+            "According to {}, the migrations are applied that should have left this:\n{lines}\n\n\
+             {NOTHING_WRITTEN} Make what is missing as the file says, or, for an index that is not \
+             valid, build it again. If the migrations were never applied to this database, leave \
+             baseline_version out or set adopt = \"none\".",
+            from.join(" and ")
+        ))
+        .at("adopt")
+}
+
+/// Files that the other tool will never run.
+pub(in super::super) fn skipped_by_tool(tool: &str, files: &[String]) -> Option<Diagnostic> {
+    if files.is_empty() {
+        return None;
+    }
+    Some(
+        Diagnostic::warning(format!("Migrations were skipped by {tool}"))
+            .detail(format!(
+                "{tool} has no row for these files and never runs what is older than its newest \
+                 row, so they were never applied:\n{}\n\nThey do not count as applied here.",
+                list(files.iter().cloned())
+            ))
+            .at("adopt"),
+    )
+}
+
+/// What a plan takes over, and what it runs.
+pub(in super::super) fn taken_over(plan: &Plan<'_>) -> Option<Diagnostic> {
+    let mut words = String::new();
+    let adopted: Vec<_> = to_adopt(plan).collect();
+    if adopted.is_empty() {
+        return None;
+    }
+    for same in adopted.chunk_by(|(_, one), (_, other)| one == other) {
+        let files = list(same.iter().map(|(migration, _)| migration.file.clone()));
+        words.push_str(&format!(
+            "According to {} these are applied. They will be recorded and not run:\n{files}\n\n",
+            same[0].1
+        ));
+    }
+    let pending = plan.pending().map(|entry| entry.migration.file.clone());
+    let pending = list(pending);
+    words.push_str(&if pending.is_empty() {
+        "Nothing is left to run.".to_owned()
+    } else {
+        format!("These will run:\n{pending}")
+    });
+    if adopted.iter().any(|(_, from)| *from != BASELINE) {
+        words.push_str(
+            "\n\nThe other ledger is only read, now and at apply. If Terraform calls the apply of a \
+             saved plan inconsistent, that ledger has changed since, and nothing was run: plan \
+             again.",
+        );
+    }
+    Some(Diagnostic::warning("Migrations are taken over").detail(words).at("adopt"))
+}
+
+/// Terraform keeps indented lines whole.
+fn list(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.collect();
+    let mut text: String = lines.iter().take(SHOWN).map(|line| format!("\n  {line}")).collect();
+    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text.push_str(&format!("\n  and {more} more"));
+    }
+    text
+}

@@ -1,0 +1,333 @@
+//! A database that another tool has migrated: what it has applied is taken over, what it has not
+//! is run, and its ledger stays as it was.
+//!
+//! Directories and ledgers are those of `src/formats/fixtures`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use terraform_provider_dsql::formats::{self, Format};
+
+use crate::world::{World, on_each_terraform};
+
+/// What another tool has left.
+struct Old {
+    fixture: &'static str,
+    format: &'static str,
+    /// As its file writes it.
+    table: &'static str,
+    /// How many migrations are applied, and the version of the one that is not.
+    applied: usize,
+    pending: &'static str,
+}
+
+const fn old(
+    fixture: &'static str,
+    format: &'static str,
+    table: &'static str,
+    applied: usize,
+    pending: &'static str,
+) -> Old {
+    Old { fixture, format, table, applied, pending }
+}
+
+const DRIZZLE: Old =
+    old("drizzle", "drizzle", "drizzle.__drizzle_migrations", 1, "0001_first_rows");
+const FLYWAY: Old = old("flyway", "flyway", "flyway_schema_history", 3, "10");
+const HOME_MADE: Old = old("plain", "plain", "schema_migrations", 2, "10");
+
+const ALL: &[Old] = &[
+    DRIZZLE,
+    old("drizzle_v1", "drizzle", "drizzle.__drizzle_migrations", 1, "20260301080000_first_note"),
+    FLYWAY,
+    old("atlas", "atlas", "atlas_schema_revisions.atlas_schema_revisions", 2, "20260103120000"),
+    old("sqlx", "sqlx", "_sqlx_migrations", 1, "20260102120000"),
+    old("goose", "goose", "goose_db_version", 1, "20260101120000"),
+    old("dbmate", "dbmate", "schema_migrations", 1, "20260102120000"),
+    old("golang_migrate", "golang-migrate", "schema_migrations", 2, "000003"),
+    HOME_MADE,
+    old("prisma", "prisma", "_prisma_migrations", 1, "20260101120000_title_index"),
+    old("refinery", "refinery", "refinery_schema_history", 2, "3"),
+];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/formats/fixtures").join(name)
+}
+
+fn set(name: &str, arguments: &str) -> String {
+    format!(
+        "resource \"dsql_migration_set\" \"{name}\" {{\n  name = \"{name}\"\n  dir = \"{name}\"\n{arguments}}}\n"
+    )
+}
+
+/// Does what the other tool did: its tables, its rows, and the first migrations. The ledger is
+/// called `table`.
+fn leave(world: &World, old: &Old, table: &str) {
+    world.copy(&fixture(old.fixture).join("migrations"), old.fixture);
+    let schema = table.split_once('.').map_or("public", |(schema, _)| schema);
+    if schema != "public" {
+        world.sql(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+    }
+    let ledger = fs::read_to_string(fixture(old.fixture).join("ledger.sql")).unwrap();
+    for statement in ledger.lines().filter(|line| !line.starts_with("CREATE SCHEMA")) {
+        assert!(statement.contains(old.table), "{statement}");
+        world.sql(&statement.replacen(old.table, table, 1));
+    }
+    let format = Format::parse(old.format).unwrap();
+    let dir = world.path(old.fixture).display().to_string();
+    let read = formats::read_dir(&dir, format).unwrap();
+    for migration in &read.migrations[..old.applied] {
+        for statement in &migration.statements {
+            world.sql(&statement.text);
+        }
+    }
+}
+
+/// All of a table, to the last byte and the last write.
+fn content(world: &World, table: &str) -> String {
+    format!("{:?}", world.sql(&format!("SELECT t::text, t.xmin, t.ctid FROM {table} t ORDER BY 1")))
+}
+
+fn assert_taken_over(world: &World, old: &Old, table: &str) {
+    let state = world.state(&format!("dsql_migration_set.{}", old.fixture));
+    assert_eq!(state["latest_version"], old.pending, "{}", old.fixture);
+    let migrations = state["migrations"].as_object().unwrap();
+    let adopted = migrations.values().filter(|m| m["status"] == "adopted");
+    assert_eq!(adopted.clone().count(), old.applied, "{}", old.fixture);
+    assert!(adopted.clone().all(|m| m["adopted_from"] == table), "{}", old.fixture);
+    assert_eq!(migrations[old.pending]["status"], "applied", "{}", old.fixture);
+}
+
+#[test]
+fn the_only_ledger_of_another_tool_is_taken_over_and_the_rest_is_run() {
+    for (old, table) in [
+        (DRIZZLE, "drizzle.__drizzle_migrations"),
+        (FLYWAY, "public.flyway_schema_history"),
+        (HOME_MADE, "public.schema_migrations"),
+    ] {
+        on_each_terraform(|world| {
+            leave(world, &old, table);
+            world.jobs_ended();
+            world.configure(&set(old.fixture, ""));
+            let before = content(world, table);
+            let seen = world.cluster().statements().len();
+
+            world
+                .plan()
+                .ends_with(2)
+                .says("Migrations are taken over")
+                .says(&format!("According to {table} these are applied."))
+                .says("They will be recorded and not run:")
+                .says("These will run:")
+                .says("+ status = \"adopted\"")
+                .says(&format!("+ last_run = [ + \"{}\", ]", old.pending));
+            world.assert_untouched_since(seen);
+
+            world.apply().ends_with(0).says("1 added");
+            assert_taken_over(world, &old, table);
+            world.plan().ends_with(0).says("No changes.").does_not_say("taken over");
+            assert_eq!(content(world, table), before, "{}", old.fixture);
+        });
+    }
+}
+
+#[test]
+fn a_ledger_of_each_tool_is_taken_over_from_the_table_that_is_named() {
+    on_each_terraform(|world| {
+        let mut resources = String::new();
+        let table = |old: &Old| format!("old.{}_history", old.fixture);
+        for old in ALL {
+            leave(world, old, &table(old));
+            resources.push_str(&set(
+                old.fixture,
+                &format!("  format = \"{}\"\n  adopt_table = \"{}\"\n", old.format, table(old)),
+            ));
+        }
+        world.jobs_ended();
+        world.configure(&resources);
+        let before: Vec<String> = ALL.iter().map(|old| content(world, &table(old))).collect();
+
+        world.apply().ends_with(0).says("11 added");
+        for old in ALL {
+            assert_taken_over(world, old, &table(old));
+        }
+        world.plan().ends_with(0).says("No changes.");
+        let after: Vec<String> = ALL.iter().map(|old| content(world, &table(old))).collect();
+        assert_eq!(after, before);
+        assert_eq!(world.times_run("DROP"), 0);
+    });
+}
+
+/// A set whose directory is that of a fixture, on a cluster where its tool was at work.
+fn of_drizzle(world: &World) {
+    leave(world, &DRIZZLE, "drizzle.__drizzle_migrations");
+    world.jobs_ended();
+    world.configure(&set("drizzle", ""));
+}
+
+#[test]
+fn a_ledger_in_doubt_is_refused_with_the_way_out() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        let refused = |arguments: &str| {
+            world.configure(&set("drizzle", arguments));
+            world.plan().ends_with(1)
+        };
+
+        world.sql("CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean)");
+        // Without rows it is no doubt.
+        world.plan().ends_with(2).says("Migrations are taken over");
+        world.sql("INSERT INTO goose_db_version VALUES (1, 0, true)");
+        refused("")
+            .says("Ledger to take over is not clear")
+            .says("drizzle.__drizzle_migrations")
+            .says("public.goose_db_version")
+            .says("adopt = \"none\"");
+        world.configure(&set("drizzle", "  adopt = \"drizzle\"\n"));
+        world.plan().ends_with(2).says("Migrations are taken over");
+        refused("  adopt = \"goose\"\n").says("Ledger does not fit the directory").says(
+            "public.goose_db_version is the ledger of goose, and the files are read as drizzle",
+        );
+        refused("  adopt_table = \"public.drizzle_users\"\n")
+            .says("Table is no ledger that can be read")
+            .says("public.drizzle_users");
+        refused("  adopt = \"liquibase\"\n").says("Invalid adopt").says("\"golang-migrate\"");
+        refused("  adopt_table = \"a.b.c\"\n").says("Invalid adopt_table");
+        world.sql("DROP TABLE goose_db_version");
+
+        let applied = "drizzle/0000_quiet_otter.sql";
+        let text = fs::read_to_string(world.path(applied)).unwrap();
+        world.write(applied, text.replace("\"email\" text", "\"email\" varchar"));
+        refused("")
+            .says("File is not what the other tool has applied")
+            .says("drizzle/0000_quiet_otter.sql is not the text that drizzle.__drizzle_migrations says was applied")
+            .says("accept_checksums = { \"0000_quiet_otter\" = \"sha256:");
+        // A checkout with other line ends is the same text.
+        world.write(applied, text.replace('\n', "\r\n"));
+        world.configure(&set("drizzle", ""));
+        world.plan().ends_with(2).says("Migrations are taken over");
+
+        world.sql("INSERT INTO drizzle.__drizzle_migrations VALUES ('x', 'abc', 17)");
+        refused("")
+            .says("Ledger of the other tool has a migration without file")
+            .says("the migration with created_at = 17 and hash abc");
+        world.sql("DELETE FROM drizzle.__drizzle_migrations WHERE id = 'x'");
+
+        world.sql("DROP INDEX drizzle_users_email");
+        refused("")
+            .says("Migration counts as applied, but the database is without it")
+            .says("drizzle/0000_quiet_otter.sql:6: relation drizzle_users_email is not there");
+        world.sql("ALTER TABLE drizzle_users RENAME TO moved");
+        refused("")
+            .says("drizzle/0000_quiet_otter.sql:1: relation drizzle_users is not there")
+            .does_not_say("column");
+        assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 1, "the ledger's was not made");
+    });
+}
+
+#[test]
+fn a_file_that_drizzle_has_skipped_is_named_and_does_not_count_as_applied() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        let journal = fs::read_to_string(world.path("drizzle/meta/_journal.json")).unwrap();
+        world
+            .write("drizzle/meta/_journal.json", journal.replace("1766348999000", "1766348000000"));
+        world
+            .plan()
+            .says("Migrations were skipped by Drizzle")
+            .says("drizzle/0001_first_rows.sql")
+            .says("They do not count as applied here.")
+            .says("These will run: drizzle/0001_first_rows.sql");
+    });
+}
+
+#[test]
+fn a_baseline_counts_as_applied_if_the_database_shows_it() {
+    on_each_terraform(|world| {
+        world.write("app/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("app/2_b.sql", "CREATE TABLE b (id int PRIMARY KEY); DROP TABLE b;");
+        world.write("app/3_c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
+        world.configure(&set("app", "  baseline_version = \"7\"\n"));
+        world.plan().ends_with(1).says("Baseline is no migration of the set").says("migration 7");
+        world.configure(&set("app", "  baseline_version = \"2\"\n"));
+        world
+            .plan()
+            .ends_with(1)
+            .says("According to baseline_version, the migrations are applied")
+            .says("app/1_a.sql:1: relation a is not there")
+            .does_not_say("relation b");
+        world.assert_untouched();
+
+        world.sql("CREATE TABLE a (id int PRIMARY KEY)");
+        world
+            .plan()
+            .ends_with(2)
+            .says("According to baseline_version these are applied.")
+            .says("app/2_b.sql")
+            .says("These will run: app/3_c.sql")
+            .does_not_say("The other ledger");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a c");
+        world.plan().ends_with(0).says("No changes.");
+        // Once the set is the provider's own, the argument says nothing any more.
+        world.write("app/4_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
+        world.configure(&set("app", "  baseline_version = \"4\"\n"));
+        let seen = world.cluster().statements().len();
+        world.plan().ends_with(2).does_not_say("taken over");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a c d");
+        let statements = world.cluster().statements();
+        let looks = statements[seen..].iter().filter(|s| s.sql.contains("flyway_schema_history"));
+        assert_eq!(looks.count(), 0, "nobody looks for the ledger of another tool");
+        world.configure(&set("app", ""));
+        world.plan().does_not_say("must be replaced").says("baseline_version");
+
+        // An import finds what was taken over as well.
+        world.run(&["state", "rm", "dsql_migration_set.app"]).ends_with(0);
+        world.run(&["import", "-no-color", "dsql_migration_set.app", "app"]).ends_with(0);
+        assert_eq!(world.state("dsql_migration_set.app")["migrations"]["1"]["status"], "adopted");
+    });
+}
+
+#[test]
+fn a_saved_plan_is_refused_if_the_old_ledger_has_changed() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        world.run(&["plan", "-out=saved", "-no-color", "-input=false"]).ends_with(0);
+        // The old tool has run once more.
+        world.sql("INSERT INTO drizzle_users VALUES (gen_random_uuid(), 'a@example.com')");
+        world.sql("INSERT INTO drizzle.__drizzle_migrations VALUES ('y', '', 1766348999000)");
+        world
+            .run(&["apply", "-no-color", "-input=false", "saved"])
+            .ends_with(1)
+            .says("Nothing is left to run.")
+            .says("that ledger has changed since, and nothing was run: plan again");
+        assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 1, "the ledger's was not made");
+        world.apply().ends_with(0).says("1 added");
+        let state = world.state("dsql_migration_set.drizzle");
+        assert_eq!(state["migrations"]["0001_first_rows"]["status"], "adopted");
+        assert_eq!(state["last_run"].as_array().unwrap().len(), 0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn without_adoption_everything_is_pending_and_nobody_looks() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        world.configure(&set("drizzle", "  adopt = \"none\"\n"));
+        let seen = world.cluster().statements().len();
+        world
+            .plan()
+            .ends_with(2)
+            .does_not_say("taken over")
+            .says("+ last_run = [ + \"0000_quiet_otter\", + \"0001_first_rows\", ]");
+        let statements = world.cluster().statements();
+        assert!(!statements[seen..].iter().any(|s| s.sql.contains("drizzle_migrations")));
+        // What fails there leaves nothing behind that keeps the ledger from being taken over.
+        world.apply().ends_with(1).says("already exists");
+        world.configure(&set("drizzle", ""));
+        world.apply().ends_with(0).says("1 added");
+        assert_taken_over(world, &DRIZZLE, "drizzle.__drizzle_migrations");
+    });
+}
