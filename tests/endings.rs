@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::{cluster, ledger, lines, migrations, run, session, target};
 use dsql_local::{Cluster, Fault, Matcher, Options, Outcome};
+use terraform_provider_dsql::database::Outcome::Unknown;
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Lease, Session, Watched};
 use terraform_provider_dsql::engine::{
@@ -161,6 +162,19 @@ async fn a_session_is_renewed_before_the_server_ends_it_and_a_run_goes_on() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_not_answered_is_given_up_with_its_connection() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await.answered_within(Duration::from_millis(100));
+    let late = Fault::DelayAnswer(Duration::from_secs(3));
+    cluster.inject(Matcher::containing("SELECT 1"), late);
+    let error = session.transact("SELECT 1").await.unwrap_err();
+    assert_eq!(error.outcome(), Unknown, "{error:?}");
+    let mut session = session.answered_within(Duration::from_secs(60));
+    assert_eq!(lines(&mut session, "SELECT 2").await, ["2"]);
+    assert_eq!(cluster.sessions(), 2);
+}
+
+#[tokio::test]
 async fn a_connection_that_the_server_has_ended_is_opened_anew() {
     let mut options = Options::default();
     options.connection_lifetime = Duration::from_secs(5);
@@ -180,8 +194,8 @@ async fn a_token_that_expires_on_the_way_stops_the_run_only_when_a_new_connectio
     let cluster = cluster().await;
     let files = migrations(FILES);
     let mut first = session(&cluster).await;
-    // The token is looked at only at a login.
-    cluster.skew_clock(3600).await.expect("a cluster that runs");
+    // The token is looked at only at a login, and the connection lives for an hour.
+    cluster.skew_clock(1800).await.expect("a cluster that runs");
     cluster.inject(itself("CREATE TABLE c"), Fault::CloseAfter);
     let error = stopped(run(&mut first, &files).await.1);
     assert!(matches!(error.failure, Failure::OutcomeUnknown(_)), "{error:?}");

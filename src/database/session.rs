@@ -1,6 +1,7 @@
 //! One connection to one cluster, and the SQL strings sent over it.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -13,6 +14,13 @@ use super::target::Target;
 
 /// DSQL closes a connection after 60 minutes, at any time; AWS's connectors renew after 55.
 const RENEW_AFTER: Duration = Duration::from_secs(55 * 60);
+
+/// How long a question to the ledger or the catalog may take. DSQL ends no statement by itself, and
+/// a network that drops packets says nothing.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Takes out of the server's words what nobody shall read.
+pub type Hide = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// The rows of one statement's answer, all values as text.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -37,10 +45,13 @@ pub struct Session {
     spent: bool,
     /// The age at which the connection is given up for a new one.
     renew_after: Duration,
+    /// How long the answer to a question may take.
+    patience: Duration,
     /// Whether the server refuses strings of several transactions.
     pub(super) one_by_one: bool,
     /// How often an answer was waited for, logins not counted.
     waits: usize,
+    hide: Option<Hide>,
 }
 
 impl Session {
@@ -56,9 +67,26 @@ impl Session {
             opened: Instant::now(),
             spent: false,
             renew_after: RENEW_AFTER,
+            patience: PATIENCE,
             one_by_one: false,
             waits: 0,
+            hide: None,
         })
+    }
+
+    /// From here on, no error of this session has the server's words as they were: it quotes what a
+    /// statement held, and errors go into the ledger, the log and to Terraform.
+    pub fn hide_in_errors(&mut self, hide: Option<Hide>) {
+        self.hide = hide;
+    }
+
+    fn hidden(&self, mut error: Error) -> Error {
+        if let (Error::Server(server), Some(hide)) = (&mut error, &self.hide) {
+            server.message = hide(&server.message);
+            server.detail = server.detail.as_deref().map(|detail| hide(detail));
+            server.hint = server.hint.as_deref().map(|hint| hide(hint));
+        }
+        error
     }
 
     /// Whether the session can still be used for a while.
@@ -77,6 +105,12 @@ impl Session {
     #[must_use]
     pub fn renewed_after(self, age: Duration) -> Self {
         Self { renew_after: age, ..self }
+    }
+
+    /// With another patience for the answers to questions; 120 seconds if this is not called.
+    #[must_use]
+    pub fn answered_within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Where it is connected to.
@@ -141,7 +175,7 @@ impl Session {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let mut error = Error::from(error);
+                    let mut error = self.hidden(error.into());
                     if let Error::Server(server) = &mut error {
                         server.after = answers.rows.len();
                     }
@@ -150,6 +184,27 @@ impl Session {
             }
         }
         answers
+    }
+
+    /// Sends one transaction that only reads, again also after a lost answer and after `XX000`:
+    /// what an earlier run has left on its way may change the catalog under it.
+    ///
+    /// # Errors
+    /// As [`Session::transact`]; an unknown outcome only after a few attempts.
+    pub(super) async fn read(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        const READS: u32 = 4;
+
+        let mut attempt = 1;
+        loop {
+            match self.transact(sql).await {
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < READS => {
+                    tracing::debug!(attempt, %error, "reading again");
+                    tokio::time::sleep(pause_before(attempt)).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Sends one transaction, and again while it loses against concurrent changes. A session that
@@ -164,7 +219,14 @@ impl Session {
         let mut attempt = 1;
         loop {
             self.renew().await?;
-            match self.send(sql).await {
+            let patience = self.patience;
+            let answered = tokio::time::timeout(patience, self.send(sql)).await;
+            let answer = answered.unwrap_or_else(|_| {
+                self.spent = true;
+                let reason = format!("nothing was heard for {} s", patience.as_secs_f64());
+                Err(Error::ReplyLost { reason })
+            });
+            match answer {
                 Err(error) if error.outcome() == Outcome::Conflict && attempt < ATTEMPTS => {
                     tracing::debug!(attempt, %error, "conflict, trying again");
                     tokio::time::sleep(pause_before(attempt)).await;

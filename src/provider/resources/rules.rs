@@ -5,12 +5,13 @@
 //! never runs again, so neither a newer linter nor a variable that is gone may stop a plan for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::diagnostics::{self, Found};
-use crate::database::MigrationRecord;
+use crate::database::{Hide, MigrationRecord};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{Plan, Standing};
-use crate::migration::{Class, Migration, Statement, Version, Written};
+use crate::engine::Plan;
+use crate::migration::{Class, Migration, Statement, Values, Version, Written};
 use crate::schema::Attribute;
 use crate::sql::{self, Hazard, Kind, Variables, Weight};
 use crate::value::{AttributePath, Input, Object, Type, Value};
@@ -129,8 +130,9 @@ impl Rules {
         let mut prepared =
             Prepared { migrations, errors: BTreeMap::new(), incomplete: BTreeSet::new() };
         for migration in &mut prepared.migrations {
+            let mut used = BTreeSet::new();
             for (place, statement) in migration.statements.iter_mut().enumerate() {
-                match self.prepare_statement(statement) {
+                match self.prepare_statement(statement, &mut used) {
                     Ok(Completeness::Whole) => {}
                     Ok(Completeness::ValuesMissing) => {
                         prepared.incomplete.insert((migration.version.clone(), place));
@@ -142,13 +144,27 @@ impl Rules {
                     }
                 }
             }
+            if migration.is_repeatable() {
+                migration.values = self.values(used);
+            }
         }
         prepared
+    }
+
+    /// The values of the variables with these names.
+    fn values(&self, names: BTreeSet<String>) -> Values {
+        let Some(variables) = &self.variables else { return Values::default() };
+        let value = |name: String| {
+            let value = variables.0.get(&name)?.clone()?;
+            Some((name, value))
+        };
+        names.into_iter().map(value).collect::<Option<_>>().map_or(Values::Unknown, Values::Known)
     }
 
     fn prepare_statement(
         &self,
         statement: &mut Statement,
+        used: &mut BTreeSet<String>,
     ) -> Result<Completeness, Box<Diagnostic>> {
         let source = statement.text.clone();
         if self.rewrite == Rewrite::Safe
@@ -173,6 +189,7 @@ impl Rules {
                 return Err(Box::new(diagnostics::another_kind(statement)));
             }
             statement.text = rendered.text;
+            used.extend(rendered.used);
         }
         if statement.text != source {
             statement.written = Some(Written { source, shown });
@@ -188,10 +205,7 @@ impl Rules {
         what: &str,
         path: &AttributePath,
     ) -> Vec<Diagnostic> {
-        let pending = plan.pending().map(|entry| match entry.standing {
-            Standing::Pending { begun } => (entry.migration, begun),
-            Standing::Applied(record) => (entry.migration, Some(record)),
-        });
+        let pending = plan.pending().map(|entry| (entry.migration, entry.begun()));
         self.judge_pending(prepared, pending, what, path)
     }
 
@@ -314,6 +328,12 @@ impl Rules {
     /// A text of the linter or the server without the values of variables, which may be secrets.
     pub(super) fn hide(&self, text: &str) -> String {
         self.variables.as_ref().map_or_else(|| text.to_owned(), |variables| variables.hide(text))
+    }
+
+    /// The same for a session that runs the migrations; nothing if there is nothing to hide.
+    pub(super) fn hider(&self) -> Option<Hide> {
+        let variables = self.variables.clone()?;
+        Some(Arc::new(move |text| variables.hide(text)))
     }
 
     /// The same for messages.

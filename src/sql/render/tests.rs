@@ -120,7 +120,8 @@ fn no_error_holds_a_value() {
 #[test]
 fn a_value_that_is_not_known_yet_is_stood_in_for() {
     let rendered = variables().render("SELECT ${later} FROM ${schema}.t").unwrap();
-    assert_eq!(rendered, Rendered { text: "SELECT later FROM app.t".to_owned(), complete: false });
+    assert_eq!((rendered.text.as_str(), rendered.complete), ("SELECT later FROM app.t", false));
+    assert_eq!(rendered.used.into_iter().collect::<Vec<_>>(), ["later", "schema"]);
     assert!(variables().render("SELECT '${schema}'").unwrap().complete);
 }
 
@@ -142,4 +143,10 @@ fn a_text_without_variables_stays_what_it_is() {
             assert_eq!(nothing.render(&sql).unwrap().text, sql.trim_start_matches('\u{feff}'));
         }
     }
+}
+
+#[test]
+fn values_do_not_show_in_debug_output() {
+    let debug = format!("{:?}", variables());
+    assert!(debug.contains("\"role\"") && !debug.contains("123456789012"), "{debug}");
 }
