@@ -5,10 +5,13 @@
 
 pub mod fact;
 pub mod table;
+mod values;
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+
+pub use values::{Values, ValuesDigest};
 
 /// What names a migration inside its set, as its directory format writes it, for example `0001`.
 ///
@@ -131,6 +134,14 @@ pub struct Written {
     pub shown: String,
 }
 
+impl Migration {
+    /// Whether it runs again when it has changed.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.kind == MigrationKind::Repeatable
+    }
+}
+
 impl Statement {
     /// What of it may be shown and recorded: no value of a variable is in it.
     #[must_use]
@@ -148,11 +159,43 @@ impl Statement {
     }
 }
 
+/// When a migration runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MigrationKind {
+    /// Once, in its place.
+    #[default]
+    Versioned,
+    /// Once, in place of all that stand before it, where none of them has run.
+    Baseline,
+    /// After all others, whenever its text or the values of its variables are others than in its
+    /// last run.
+    Repeatable,
+}
+
+impl MigrationKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Versioned, Self::Baseline, Self::Repeatable];
+
+    /// The word in the ledger.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Versioned => "versioned",
+            Self::Baseline => "baseline",
+            Self::Repeatable => "repeatable",
+        }
+    }
+}
+
 /// One forward migration: a file, or an entry of `files`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
-    /// Its name inside the set; unique.
+    /// Its name inside the set; a baseline may share it with the last one that it stands for.
     pub version: Version,
+    /// When it runs.
+    pub kind: MigrationKind,
+    /// Of a repeatable one: the values that its statements hold.
+    pub values: Values,
     /// The rest of the file name, in words.
     pub description: String,
     /// Path or map key as written in the configuration.

@@ -54,6 +54,7 @@ const PARTS: &[Part] = &[
         name: "transport",
         parts: &["diagnostic", "provider::contract", "schema", "value"],
         crates: &[
+            "aws_lc_rs",
             "base64",
             "prost",
             "prost_types",
@@ -160,7 +161,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "migration",
         parts: &[],
-        crates: &["sha2"],
+        crates: &["aws_lc_rs", "sha2"],
         in_tests: &[],
         reason: "migration holds the shared words; it is a leaf",
     },

@@ -18,7 +18,7 @@ use super::retry::{ATTEMPTS, pause_before};
 use super::script::Stopped;
 use super::session::{Rows, Session, literal};
 use crate::migration::fact::Facts;
-use crate::migration::{Checksum, Version};
+use crate::migration::{Checksum, MigrationKind, ValuesDigest, Version};
 
 pub use batch::Batch;
 pub use write::{Group, Interrupted, Place, Write};
@@ -92,6 +92,8 @@ pub enum StatementState {
     Batching(Batches),
     /// Done, and verified where it was asynchronous.
     Done,
+    /// Not sent: the catalog had its whole effect already. Only in repeatable migrations.
+    Skipped,
 }
 
 /// How far a statement that runs in batches has come.
@@ -110,6 +112,7 @@ impl StatementState {
             Self::Submitted(job) => ("submitted", Some(&job.0)),
             Self::Batching(_) => ("batching", None),
             Self::Done => ("done", None),
+            Self::Skipped => ("skipped", None),
         }
     }
 }
@@ -119,6 +122,12 @@ impl StatementState {
 pub struct MigrationRecord {
     /// Name inside the set.
     pub version: Version,
+    /// What it was when it was last begun.
+    pub kind: MigrationKind,
+    /// How often it was begun.
+    pub run: u32,
+    /// Of the values that its variables had.
+    pub values: Option<ValuesDigest>,
     /// Words from the file name.
     pub description: String,
     /// Checksum of the text as it was applied.
@@ -211,7 +220,7 @@ impl Session {
     ) -> Result<Observation, Error> {
         let describe = describe_sql(watched, ledger);
         let sql = format!("{PLAIN_NAMES}; {}; {describe}", read_sql(ledger, set, watched));
-        match self.transact(&sql).await {
+        match self.read(&sql).await {
             Ok(results) => {
                 let [_, migrations, statements, lease, stamp, recorded, live] = &results[..] else {
                     return Err(Error::Answer("the ledger query has other results".into()));
@@ -229,7 +238,7 @@ impl Session {
             }
             // Undefined table or schema: no run has been here yet.
             Err(error) if matches!(error.code(), Some("42P01" | "3F000")) => {
-                let results = self.transact(&format!("{PLAIN_NAMES}; {describe}")).await?;
+                let results = self.read(&format!("{PLAIN_NAMES}; {describe}")).await?;
                 let live = results.last().map(Snapshot::from_rows).transpose()?;
                 Ok(Observation { live: live.unwrap_or_default(), ..Observation::default() })
             }
@@ -289,7 +298,7 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
     format!(
         "SELECT version, description, checksum, state,
                 to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-                applied_by, duration_ms, error, adopted_from
+                applied_by, duration_ms, error, adopted_from, kind, run, values_digest
            FROM {ledger}.migration WHERE set_name = {set}
           ORDER BY position, version;
          SELECT version, number, checksum, class, summary, state, job_id,
@@ -309,7 +318,7 @@ fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
 pub(super) fn stamp_sql(ledger: &LedgerSchema, set: &str) -> String {
     format!(
         "concat_ws(' ',
-           (SELECT concat_ws(' ', count(*), max(started_at), max(finished_at))
+           (SELECT concat_ws(' ', count(*), sum(run), max(started_at), max(finished_at))
               FROM {ledger}.migration WHERE set_name = {set}),
            (SELECT concat_ws(' ', count(*), max(changed_at), max(state))
               FROM {ledger}.statement WHERE set_name = {set}))"
@@ -351,12 +360,22 @@ fn parse_migration(row: &[Option<String>]) -> Result<MigrationRecord, Error> {
         duration_ms,
         error,
         adopted_from,
+        Some(kind),
+        Some(run),
+        values,
     ] = row
     else {
         return Err(Error::Answer("the ledger's migration table has other columns".into()));
     };
+    let kind = MigrationKind::ALL.into_iter().find(|known| known.as_str() == kind);
+    let (Some(kind), Ok(run)) = (kind, run.parse()) else {
+        return Err(Error::Answer(format!("kind or run of migration {version} in the ledger")));
+    };
     Ok(MigrationRecord {
         version: Version(version.clone()),
+        kind,
+        run,
+        values: values.clone().map(ValuesDigest),
         description: description.clone(),
         checksum: Checksum(checksum.clone()),
         state: MigrationState::parse(state)?,
@@ -394,6 +413,7 @@ fn parse_statement(row: &[Option<String>]) -> Result<(Version, StatementRecord),
             rows: count(changed_rows).unwrap_or_default(),
         }),
         ("done", _) => StatementState::Done,
+        ("skipped", _) => StatementState::Skipped,
         _ => {
             return Err(Error::Answer(format!("unknown statement state {state:?} in the ledger")));
         }

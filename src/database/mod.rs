@@ -4,6 +4,7 @@
 //! jobs. It knows migrations as data, but not in which order they run or why, and nothing of
 //! Terraform.
 
+mod array;
 pub mod catalog;
 pub mod connect;
 mod control_plane;

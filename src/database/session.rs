@@ -173,6 +173,27 @@ impl Session {
         answers
     }
 
+    /// Sends one transaction that only reads, again also after a lost answer and after `XX000`:
+    /// what an earlier run has left on its way may change the catalog under it.
+    ///
+    /// # Errors
+    /// As [`Session::transact`]; an unknown outcome only after a few attempts.
+    pub(super) async fn read(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        const READS: u32 = 4;
+
+        let mut attempt = 1;
+        loop {
+            match self.transact(sql).await {
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < READS => {
+                    tracing::debug!(attempt, %error, "reading again");
+                    tokio::time::sleep(pause_before(attempt)).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Sends one transaction, and again while it loses against concurrent changes. A session that
     /// has ended before anything was sent is opened anew; it is never in a transaction here.
     ///

@@ -72,6 +72,9 @@ pub fn known(records: &[MigrationRecord]) -> BTreeSet<&Version> {
 pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
     MigrationRecord {
         version: migration.version.clone(),
+        kind: migration.kind,
+        run: 0,
+        values: None,
         description: migration.description.clone(),
         checksum: migration.checksum.clone(),
         state: MigrationState::Applied,
@@ -100,7 +103,7 @@ pub fn to_adopt<'a>(plan: &Plan<'a>) -> impl Iterator<Item = (&'a Migration, &'a
         Standing::Applied(record) if record.is_to_adopt() => {
             Some((entry.migration, record.adopted_from.as_deref()?))
         }
-        Standing::Applied(_) | Standing::Pending { .. } => None,
+        _ => None,
     })
 }
 

@@ -15,12 +15,13 @@ mod jobs;
 pub mod plan;
 mod run;
 mod script;
+mod skip;
 pub mod step;
 pub mod verdict;
 
 pub use apply::{ApplyError, Report, apply};
 pub use budget::{Budget, Stop};
 pub use cluster::{Cluster, SetOnCluster};
-pub use plan::{Entry, Plan, PlanError, Policy, Standing, plan};
+pub use plan::{Entry, ExecOrder, Plan, PlanError, Policy, Reason, Standing, plan};
 pub use step::{Failure, StepError};
 pub use verdict::{Verdict, verdict};

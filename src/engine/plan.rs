@@ -1,15 +1,25 @@
 //! What is to be done: a pure function of the migrations and of the ledger.
+//!
+//! Versioned migrations run once and in their order; [`order`] says which of them stay behind.
+//! Repeatable ones run after them, whenever they have changed; see [`repeatable`].
 
-use std::collections::BTreeMap;
+mod order;
+mod repeatable;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::database::{MigrationRecord, MigrationState};
-use crate::migration::{Checksum, Class, Migration, Statement, Version};
+use crate::migration::{Checksum, Class, Migration, MigrationKind, Statement, Version};
 
 /// The migrations of a set in their order, each with what the ledger says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan<'a> {
-    /// In the order of the directory.
+    /// In the order in which they run.
     pub entries: Vec<Entry<'a>>,
+    /// Rows of the ledger that stay although no file belongs to them.
+    pub retired: Vec<&'a MigrationRecord>,
+    /// The last applied version, if the target stands before it.
+    pub beyond_target: Option<&'a Version>,
 }
 
 /// One migration of a plan.
@@ -31,12 +41,54 @@ pub enum Standing<'a> {
         /// The row of an unfinished earlier run.
         begun: Option<&'a MigrationRecord>,
     },
+    /// It is repeatable and runs from its first statement on, whatever the ledger has of it.
+    Again {
+        /// The row of its last run.
+        last: &'a MigrationRecord,
+    },
+    /// It does not run, and is not applied.
+    Left(Reason),
+}
+
+/// Why a migration that is not applied does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// A baseline stands for it, or the baseline is of no use to a set that has a history.
+    Covered,
+    /// It comes after the target.
+    HeldBack,
+    /// It stands before an applied one, and such ones are skipped.
+    Late,
 }
 
 impl<'a> Plan<'a> {
     /// The entries that an apply would run.
     pub fn pending(&self) -> impl Iterator<Item = &Entry<'a>> {
-        self.entries.iter().filter(|entry| matches!(entry.standing, Standing::Pending { .. }))
+        self.entries.iter().filter(|entry| entry.is_pending())
+    }
+
+    /// The migrations that do not run for this reason.
+    pub fn left(&self, reason: Reason) -> impl Iterator<Item = &'a Migration> {
+        let left = move |entry: &&Entry<'a>| entry.standing == Standing::Left(reason);
+        self.entries.iter().filter(left).map(|entry| entry.migration)
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Whether an apply would run it.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.standing, Standing::Pending { .. } | Standing::Again { .. })
+    }
+
+    /// The row of an earlier run whose statements do not run again.
+    #[must_use]
+    pub fn begun(&self) -> Option<&'a MigrationRecord> {
+        match self.standing {
+            Standing::Applied(record) => Some(record),
+            Standing::Pending { begun } => begun,
+            Standing::Again { .. } | Standing::Left(_) => None,
+        }
     }
 }
 
@@ -89,6 +141,32 @@ pub enum PlanError {
         /// The last applied version.
         applied: Version,
     },
+    /// No file has the version at which the plan is to stop.
+    #[error("no migration has the version {version}")]
+    TargetMissing {
+        /// The target.
+        version: Version,
+    },
+    /// A version is called removed, and has a file.
+    #[error("{file} is there, but its version {version} is called removed")]
+    NotRemoved {
+        /// File as written in the configuration.
+        file: String,
+        /// Its version.
+        version: Version,
+    },
+}
+
+/// What becomes of a migration that is not applied and stands before one that is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExecOrder {
+    /// It is an error.
+    #[default]
+    Linear,
+    /// It never runs.
+    LinearSkip,
+    /// It runs.
+    NonLinear,
 }
 
 /// What a practitioner has allowed beyond the plain rule that every migration runs once, in the
@@ -98,6 +176,12 @@ pub struct Policy {
     /// Edited files that may stay as they are: an applied migration may have the checksum that
     /// stands beside its version. It is not run again.
     pub accepted: BTreeMap<Version, Checksum>,
+    /// What becomes of late migrations.
+    pub order: ExecOrder,
+    /// The last version that runs.
+    pub target: Option<Version>,
+    /// Applied versions whose files were removed on purpose.
+    pub removed: BTreeSet<Version>,
 }
 
 /// Compares the migrations with the ledger.
@@ -109,61 +193,83 @@ pub fn plan<'a>(
     ledger: &'a [MigrationRecord],
     policy: &Policy,
 ) -> Result<Plan<'a>, Vec<PlanError>> {
-    let mut records: BTreeMap<&Version, &MigrationRecord> =
+    let records: BTreeMap<&Version, &MigrationRecord> =
         ledger.iter().map(|record| (&record.version, record)).collect();
-    let last_applied = migrations.iter().rposition(|migration| {
-        records.get(&migration.version).is_some_and(|r| r.state == MigrationState::Applied)
-    });
-
+    let record_of = |migration: &Migration| {
+        let record = records.get(&migration.version).copied();
+        record.filter(|record| order::belongs(migration, record))
+    };
     let mut errors = Vec::new();
+    let scope = order::Scope::new(migrations, ledger, policy, record_of);
+    let scope = scope.unwrap_or_else(|(scope, wrong)| {
+        errors.push(wrong);
+        scope
+    });
     let mut entries = Vec::with_capacity(migrations.len());
     for (place, migration) in migrations.iter().enumerate() {
-        let record = records.remove(&migration.version);
-        let standing = match record {
-            Some(record) if record.state == MigrationState::Applied => {
-                if record.checksum != migration.checksum
-                    && policy.accepted.get(&migration.version) != Some(&migration.checksum)
-                {
-                    errors.push(PlanError::Diverged {
-                        file: migration.file.clone(),
-                        version: migration.version.clone(),
-                        applied: record.checksum.clone(),
-                        found: migration.checksum.clone(),
-                    });
-                }
-                Standing::Applied(record)
+        if policy.removed.contains(&migration.version) {
+            let (file, version) = (migration.file.clone(), migration.version.clone());
+            errors.push(PlanError::NotRemoved { file, version });
+        }
+        let record = record_of(migration);
+        let standing = if migration.is_repeatable() {
+            let standing = repeatable::standing(migration, record);
+            let waits = scope.holds_back && !matches!(standing, Standing::Applied(_));
+            if waits { Standing::Left(Reason::HeldBack) } else { standing }
+        } else if let Some(record) = record.filter(|r| r.state == MigrationState::Applied) {
+            if record.checksum != migration.checksum
+                && policy.accepted.get(&migration.version) != Some(&migration.checksum)
+            {
+                errors.push(PlanError::Diverged {
+                    file: migration.file.clone(),
+                    version: migration.version.clone(),
+                    applied: record.checksum.clone(),
+                    found: migration.checksum.clone(),
+                });
             }
-            begun => {
-                // One that was begun is not late: the next was begun while its jobs ran.
-                let is_begun = begun.is_some_and(|record| !record.statements.is_empty());
-                match last_applied {
-                    Some(last) if place < last && !is_begun => errors.push(PlanError::Late {
-                        file: migration.file.clone(),
-                        version: migration.version.clone(),
-                        applied: migrations[last].version.clone(),
-                    }),
-                    _ => errors.extend(begun.and_then(|begun| changed_part(migration, begun))),
+            Standing::Applied(record)
+        } else {
+            match scope.judge(place, migration, record, policy.order) {
+                Ok(None) => {
+                    errors.extend(record.and_then(|begun| changed_part(migration, begun)));
+                    Standing::Pending { begun: record }
                 }
-                Standing::Pending { begun }
+                Ok(Some(reason)) => Standing::Left(reason),
+                Err(late) => {
+                    errors.push(late);
+                    Standing::Left(Reason::Late)
+                }
             }
         };
         entries.push(Entry { migration, standing });
     }
 
-    // What is left has no file. A migration of which nothing was done may go without a word.
-    errors.extend(
-        records
-            .into_values()
-            .filter(|record| {
-                record.state == MigrationState::Applied || !record.statements.is_empty()
-            })
-            .map(|record| PlanError::FileMissing {
+    let known: BTreeSet<&Version> =
+        migrations.iter().filter(|m| record_of(m).is_some()).map(|m| &m.version).collect();
+    let replaced = order::replaced(migrations, ledger);
+    let mut retired = Vec::new();
+    for (place, record) in ledger.iter().enumerate() {
+        if known.contains(&record.version) {
+            continue;
+        }
+        // A migration of which nothing was done may go without a word.
+        let is_done = record.state == MigrationState::Applied || !record.statements.is_empty();
+        let may_go = !is_done
+            || record.kind == MigrationKind::Repeatable
+            || policy.removed.contains(&record.version)
+            || replaced.is_some_and(|last| place <= last);
+        if may_go {
+            retired.push(record);
+        } else {
+            errors.push(PlanError::FileMissing {
                 version: record.version.clone(),
                 description: record.description.clone(),
                 whole: record.state == MigrationState::Applied,
-            }),
-    );
-    if errors.is_empty() { Ok(Plan { entries }) } else { Err(errors) }
+            });
+        }
+    }
+    let beyond_target = scope.beyond_target.map(|place| &migrations[place].version);
+    if errors.is_empty() { Ok(Plan { entries, retired, beyond_target }) } else { Err(errors) }
 }
 
 /// The same plan after the ledger has moved on: what another run has applied meanwhile is done.
@@ -172,16 +278,26 @@ pub fn plan<'a>(
 pub fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<'a>> {
     let entry = |entry: &Entry<'a>| {
         let migration = entry.migration;
-        let record = ledger.iter().find(|record| record.version == migration.version);
+        let record = ledger.iter().find(|record| {
+            record.version == migration.version && order::belongs(migration, record)
+        });
+        let was_applied = matches!(entry.standing, Standing::Applied(_));
         let standing = match record {
+            _ if matches!(entry.standing, Standing::Left(_)) => entry.standing.clone(),
+            _ if migration.is_repeatable() => {
+                let standing = repeatable::standing(migration, record);
+                if was_applied && !matches!(standing, Standing::Applied(_)) {
+                    return None;
+                }
+                standing
+            }
             Some(record) if record.state == MigrationState::Applied => {
-                if record.checksum != migration.checksum {
+                if record.checksum != migration.checksum && !was_applied {
                     return None;
                 }
                 Standing::Applied(record)
             }
             begun => {
-                let was_applied = matches!(entry.standing, Standing::Applied(_));
                 if was_applied || begun.and_then(|begun| changed_part(migration, begun)).is_some() {
                     return None;
                 }
@@ -191,7 +307,7 @@ pub fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<
         Some(Entry { migration, standing })
     };
     let entries = plan.entries.iter().map(entry).collect::<Option<Vec<_>>>()?;
-    Some(Plan { entries })
+    Some(Plan { entries, retired: plan.retired.clone(), beyond_target: plan.beyond_target })
 }
 
 /// After a failure the rest of a file may be mended, but not the part that is applied.

@@ -8,6 +8,7 @@ use super::budget::Budget;
 use super::cluster::Cluster;
 use super::plan::{Entry, Plan, Standing};
 use super::script::{Building, Planned, Progress, State, script};
+use super::skip;
 use super::step::{Failure, StepError};
 use super::verdict::{Verdict, new_index, verdict};
 use crate::database::retry::ATTEMPTS;
@@ -16,7 +17,7 @@ use crate::database::{
     StatementState, Write, pause_before,
 };
 use crate::migration::fact::{Fact, Facts};
-use crate::migration::{Class, Statement, Version};
+use crate::migration::{Class, Migration, Statement, Version};
 use crate::sql::{self, JobTarget};
 
 /// How often a run picks itself up without getting any further: an oversized message, for one,
@@ -64,7 +65,11 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
 
     async fn run_migration(&mut self, entry: &Entry<'a>) -> Result<(), ApplyError> {
         let place = self.open.len();
-        self.open.push(Progress::new(entry.migration));
+        let after = match entry.standing {
+            Standing::Again { last } => Some(last.run),
+            Standing::Pending { .. } | Standing::Applied(_) | Standing::Left(_) => None,
+        };
+        self.open.push(Progress::new(entry.migration, after));
         if let Standing::Pending { begun: Some(record) } = entry.standing {
             self.settle(place, record).await?;
             if self.open[place].building().next().is_some() {
@@ -72,9 +77,28 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                 self.await_jobs().await?;
             }
         }
+        if entry.migration.is_repeatable() {
+            self.skip(place).await?;
+        }
         while self.advance(&[place]).await? {
             self.await_jobs().await?;
         }
+        Ok(())
+    }
+
+    /// Finds the statements of a repeatable migration whose whole effect the catalog has: the
+    /// server would refuse to create a role that is there.
+    async fn skip(&mut self, place: usize) -> Result<(), ApplyError> {
+        let progress = &self.open[place];
+        let migration: &'a Migration = progress.migration;
+        let unsent: Vec<(usize, &Statement)> = (1..)
+            .zip(&migration.statements)
+            .filter(|(number, _)| !progress.states.contains_key(number))
+            .collect();
+        let facts = skip::facts(&unsent);
+        let (Some(&(first, _)), false) = (unsent.first(), facts.is_empty()) else { return Ok(()) };
+        let now = self.facts(place, first, &facts).await?;
+        self.open[place].skipped = skip::skipped(&unsent, &now);
         Ok(())
     }
 
@@ -241,7 +265,10 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         };
         for place in 0..self.open.len() {
             let version = &self.open[place].migration.version;
-            match seen.migrations.iter().find(|record| record.version == *version) {
+            let after = self.open[place].after;
+            let record = seen.migrations.iter().find(|record| record.version == *version);
+            // A repeatable migration that has not begun again has the rows of its last run.
+            match record.filter(|record| after.is_none_or(|after| record.run > after)) {
                 Some(record) => {
                     // What this run has begun, whether it heard of it or not.
                     self.open[place].begun = record.state != MigrationState::Failed;
@@ -265,7 +292,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         for row in &record.statements {
             let own = known.remove(&row.number);
             let state = match (&row.state, own) {
-                (StatementState::Done, _) => State::Done,
+                (StatementState::Done | StatementState::Skipped, _) => State::Done,
                 (_, Some(own @ (State::Applied | State::Building(_)))) => own,
                 (StatementState::Batching(batches), _) => State::Batching(*batches),
                 (StatementState::Submitted(job), _) => State::Building(Building {
@@ -299,21 +326,12 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             doubtful.iter().flat_map(|(number, _)| sql::effect(text(*number)).facts()).collect();
         let facts: Vec<Fact> = facts.into_iter().collect();
 
-        let mut attempt = 1;
-        let now = loop {
-            match self.cluster.facts(&facts).await {
-                Ok(now) => break now,
-                Err(error) if error.outcome() == Outcome::Unknown && attempt < RECOVERIES => {
-                    attempt += 1;
-                }
-                Err(error) => {
-                    return Err(self.stop(place, first, Failure::OutcomeUnknown(error)).await);
-                }
-            }
-        };
+        let now = self.facts(place, first, &facts).await?;
         for (number, before) in doubtful {
             let statement = &migration.statements[number - 1];
             let state = match found_state(statement, before.as_ref(), &now) {
+                // Its author has said that it may run again.
+                Err(Failure::CannotTell { .. }) if migration.is_repeatable() => None,
                 Ok(state) => state,
                 Err(failure) => return Err(self.stop(place, number, failure).await),
             };
@@ -325,6 +343,27 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             }
         }
         Ok(())
+    }
+
+    /// Asks the catalog. `number` is the statement at which the run ends if it does not answer.
+    async fn facts(
+        &mut self,
+        place: usize,
+        number: usize,
+        facts: &[Fact],
+    ) -> Result<Facts, ApplyError> {
+        let mut attempt = 1;
+        loop {
+            match self.cluster.facts(facts).await {
+                Ok(now) => return Ok(now),
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < RECOVERIES => {
+                    attempt += 1;
+                }
+                Err(error) => {
+                    return Err(self.stop(place, number, Failure::OutcomeUnknown(error)).await);
+                }
+            }
+        }
     }
 
     /// Ends the run at a statement, and leaves a note in the ledger for its readers.

@@ -48,6 +48,10 @@ pub(super) struct Building {
 #[derive(Debug)]
 pub(super) struct Progress<'a> {
     pub(super) migration: &'a Migration,
+    /// The last run of a repeatable migration, of whose statements none counts.
+    pub(super) after: Option<u32>,
+    /// Statements that are not sent, because the catalog has their whole effect.
+    pub(super) skipped: BTreeSet<usize>,
     /// Whether its row says `running`.
     pub(super) begun: bool,
     /// Whether its row says `applied`.
@@ -100,9 +104,11 @@ pub(super) struct Script<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(migration: &'a Migration) -> Self {
+    pub(super) fn new(migration: &'a Migration, after: Option<u32>) -> Self {
         Self {
             migration,
+            after,
+            skipped: BTreeSet::new(),
             begun: false,
             ended: false,
             states: BTreeMap::new(),
@@ -172,8 +178,14 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Scri
     let mut building = false;
     let mut blocked = false;
     let mut batch = None;
-    if !progress.begun {
-        builder.push(Write::Begin(progress.migration), Some(Gain::Begun));
+    match (progress.begun, progress.after) {
+        (true, _) => {}
+        (false, None) => builder.push(Write::Begin(progress.migration), Some(Gain::Begun)),
+        (false, Some(after)) => {
+            let migration = progress.migration;
+            builder.push(Write::BeginAgain { migration, after }, Some(Gain::Begun));
+            builder.push(Write::Forget { version: &migration.version }, None);
+        }
     }
     let count = progress.migration.statements.len();
     let mut number = 1;
@@ -184,6 +196,7 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Scri
             Some(State::Done) => {}
             Some(State::Applied) => builder.done(number),
             Some(State::Building(_)) => building = true,
+            None if progress.skipped.contains(&number) => builder.skip(number),
             None | Some(State::Intended { .. } | State::Batching(_))
                 if running
                     .iter()
@@ -271,6 +284,12 @@ impl<'a> Builder<'_, 'a> {
         self.push(Write::Advance { version, number, state }, Some(Gain::Done(number)));
     }
 
+    fn skip(&mut self, number: usize) {
+        let record = record(self.progress.migration, number, StatementState::Skipped);
+        let version = &self.progress.migration.version;
+        self.push(Write::Record { version, record }, Some(Gain::Done(number)));
+    }
+
     fn intend(&mut self, number: usize) {
         let migration = self.progress.migration;
         let facts = sql::effect(&migration.statements[number - 1].text).facts();
@@ -310,6 +329,7 @@ impl<'a> Builder<'_, 'a> {
             migration.statements.get(number - 1).is_some_and(|statement| {
                 statement.class == Class::Dml && statement.boundary == boundary
             }) && !self.progress.states.contains_key(&number)
+                && !self.progress.skipped.contains(&number)
         };
         let last = (first..).take_while(|number| belongs(*number)).last().unwrap_or(first);
         let numbers = first..=last;

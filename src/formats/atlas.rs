@@ -1,7 +1,8 @@
 //! Atlas: the files that `atlas.sum` seals, in the order of their names.
 //!
 //! The version is what stands before the first `_`. The sum is checked before anything is read: a
-//! file that was edited, added or removed without `atlas migrate hash` is an error.
+//! file that was edited, added or removed without `atlas migrate hash` is an error. A checkpoint is
+//! a baseline: the ledger decides whether it runs or the files before it do.
 
 mod directives;
 mod sum;
@@ -10,7 +11,7 @@ use super::FormatError;
 use super::entries::{Entries, Entry};
 use super::listing::{Listing, Source, stem};
 use super::read::{self, Forward, Named, Transactions};
-use crate::migration::Migration;
+use crate::migration::{Migration, MigrationKind};
 
 use self::directives::Directive;
 
@@ -48,12 +49,11 @@ fn check_versions(entries: &mut Entries<String>) {
 
 fn migration(named: &Named<'_>, text: &str) -> Result<Migration, FormatError> {
     let mut transactions = Transactions::Shared;
+    let mut kind = MigrationKind::Versioned;
     let mut delimiter = None;
-    for (line, directive) in directives::at_top(text) {
+    for directive in directives::at_top(text) {
         match directive {
-            Directive::Checkpoint => {
-                return Err(FormatError::Checkpoint { origin: named.at(line) });
-            }
+            Directive::Checkpoint => kind = MigrationKind::Baseline,
             Directive::NoTransaction => transactions = Transactions::OneEach,
             Directive::Delimiter(text) => delimiter = Some(text),
             Directive::Other => {}
@@ -63,7 +63,8 @@ fn migration(named: &Named<'_>, text: &str) -> Result<Migration, FormatError> {
         None => Forward::whole(text),
         Some(delimiter) => Forward::cut_at(text, &delimiter),
     };
-    read::migration(named, text, &forward.or_nothing().with(transactions))
+    let read = read::migration(named, text, &forward.or_nothing().with(transactions))?;
+    Ok(Migration { kind, ..read })
 }
 
 #[cfg(test)]

@@ -94,12 +94,8 @@ pub enum FormatError {
     Environment { origin: Origin, tool: &'static str },
     #[error("{origin} holds the placeholder `{placeholder}`, which {tool} would replace")]
     Placeholder { origin: Origin, placeholder: String, tool: &'static str },
-    #[error("`{file}` is a repeatable migration, which is not supported yet")]
-    Repeatable { file: String },
-    #[error("`{file}` is a baseline, and `{covered}`, which it stands for, is there too")]
-    Baseline { file: String, covered: String },
-    #[error("{origin} marks a checkpoint, which is not supported yet")]
-    Checkpoint { origin: Origin },
+    #[error("the pattern `{pattern}` fits no SQL file in `{dir}`")]
+    NoRepeatable { dir: String, pattern: String },
     #[error("{origin} is for the provider `{provider}`, not for `postgresql`")]
     LockProvider { origin: Origin, provider: String },
     #[error("`{file}` does not exist")]
@@ -148,7 +144,6 @@ impl FormatError {
             | Self::Annotation { origin, .. }
             | Self::Environment { origin, .. }
             | Self::Placeholder { origin, .. }
-            | Self::Checkpoint { origin }
             | Self::LockProvider { origin, .. }
             | Self::SumMismatch { origin, .. }
             | Self::MalformedJournal { origin, .. } => Some(origin),
@@ -170,8 +165,7 @@ impl FormatError {
             | Self::Program { .. }
             | Self::OrphanDown { .. }
             | Self::MissingMigrationFile { .. }
-            | Self::Repeatable { .. }
-            | Self::Baseline { .. }
+            | Self::NoRepeatable { .. }
             | Self::MissingSum { .. }
             | Self::UnsupportedFormat { .. }
             | Self::UndecidedFormat { .. }
@@ -194,6 +188,7 @@ impl FormatError {
             | Self::UnreadableDirectory { dir, .. }
             | Self::EmptyDirectory { dir }
             | Self::TooDeep { dir }
+            | Self::NoRepeatable { dir, .. }
             | Self::MissingMigrationFile { dir, .. }
             | Self::UnsupportedFormat { dir, .. }
             | Self::UndecidedFormat { dir, .. }
@@ -210,8 +205,6 @@ impl FormatError {
             | Self::VersionTooGreat { file, .. }
             | Self::Program { file, .. }
             | Self::OrphanDown { file }
-            | Self::Repeatable { file }
-            | Self::Baseline { file, .. }
             | Self::MissingSum { file }
             | Self::MissingJournal { file }
             | Self::JournalShape { file, .. }
@@ -227,7 +220,6 @@ impl FormatError {
             | Self::Annotation { origin, .. }
             | Self::Environment { origin, .. }
             | Self::Placeholder { origin, .. }
-            | Self::Checkpoint { origin }
             | Self::LockProvider { origin, .. }
             | Self::SumMismatch { origin, .. }
             | Self::MalformedJournal { origin, .. } => &origin.file,
@@ -267,7 +259,8 @@ impl FormatError {
             }
             Self::NestedFile { .. } => {
                 "Move the file into the directory itself if it is a migration, elsewhere if it is \
-                 not."
+                 not. If it is to run again whenever it changes, name it in `repeatable`, for \
+                 example `repeatable = [\"repeatable/*.sql\"]`."
             }
             Self::DownFile { .. } | Self::DownSection { .. } => {
                 "Migrations only go forward: remove what undoes them, and write a new migration \
@@ -299,23 +292,13 @@ impl FormatError {
                  environment is not read."
             }
             Self::Placeholder { .. } => {
-                "Write the value into the SQL; or, if the text is meant as it stands, switch \
+                "Set `variables`, write the value into the SQL, or, if the text is meant as it stands, switch \
                  placeholders off for this script (`placeholderReplacement=false` in a file with \
                  its name and `.conf` behind it)."
             }
-            Self::Repeatable { .. } => {
-                "Move it to another directory and apply it with a resource `dsql_migration`, or \
-                 put its statements into a versioned migration."
-            }
-            Self::Baseline { .. } => {
-                "Which of the two runs depends on what the database has, and the provider cannot \
-                 look that up yet. Keep one of them in the directory: the versioned scripts for \
-                 databases that have some of them, the baseline for new databases only."
-            }
-            Self::Checkpoint { .. } => {
-                "Whether the checkpoint runs or the files before it depends on what the database \
-                 has, and the provider cannot look that up yet. Keep the checkpoint or the files \
-                 before it, and run `atlas migrate hash`."
+            Self::NoRepeatable { .. } => {
+                "Write the path of the file as it is from the directory on, for example \
+                 `repeatable/*.sql`, or remove the pattern; `*` stands for a part of one name."
             }
             Self::LockProvider { .. } => {
                 "Aurora DSQL speaks PostgreSQL: set `provider = \"postgresql\"` in the datasource \

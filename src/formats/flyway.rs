@@ -2,21 +2,19 @@
 //! parts are numbers.
 //!
 //! Undo scripts (`U`) go backward and are passed over. A baseline script (`B`) stands for the
-//! versions up to its own: where none of these is there, it is the first migration. Where both
-//! are there, the ledger would have to decide, and repeatable scripts (`R`) need a run that begins
-//! when a text changes: both are errors for now. Names with other prefixes and suffixes, which
-//! Flyway lets one configure, are errors too.
+//! versions up to its own; the ledger decides which of them run. Repeatable scripts (`R`) come
+//! last. Names with other prefixes and suffixes, which Flyway lets one configure, are errors.
 
 mod config;
 
 use std::collections::BTreeSet;
 
-use super::FormatError;
 use super::entries::{Entries, Entry};
 use super::listing::{Listing, base, is_sql, stem};
 use super::number::Number;
 use super::read::{self, Forward, Named};
-use crate::migration::Migration;
+use super::{FormatError, Placeholders, repeatable};
+use crate::migration::{Migration, MigrationKind};
 use crate::sql;
 
 use self::config::Config;
@@ -24,10 +22,11 @@ use self::config::Config;
 const TOOL: &str = "Flyway";
 
 /// What the first letter of a name says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Versioned,
     Undo,
+    /// Behind the last version that it stands for.
     Baseline,
     Repeatable,
 }
@@ -44,7 +43,10 @@ pub(super) struct Name {
 }
 
 /// Makes a migration of each file that goes forward.
-pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(
+    mut listing: Listing,
+    placeholders: Placeholders,
+) -> Result<Vec<Migration>, Vec<FormatError>> {
     let (sources, errors) = listing.all_sql();
     let mut entries = Entries::new();
     entries.errors = errors;
@@ -52,52 +54,54 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
         let (file, what) = (listing.path(name), "a Java migration or a script");
         entries.push(Err(FormatError::Program { file, tool: TOOL, what }));
     }
-    let (mut baselines, mut undos) = (Vec::new(), Vec::new());
+    let (mut undos, mut repeatables) = (Vec::new(), Vec::new());
     for source in sources {
         let Some(name) = Name::parse(stem(base(&source.name))) else {
             let expected = "V<version>__<description>.sql";
             entries.push(Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected }));
             continue;
         };
-        let Name { kind, parts: key, version, description } = name;
+        let Name { kind, parts, version, description } = name;
         match kind {
-            Kind::Undo => undos.push((key, source.file)),
-            Kind::Repeatable => entries.push(Err(FormatError::Repeatable { file: source.file })),
-            Kind::Versioned => entries.push(Ok(Some(Entry { key, version, description, source }))),
-            Kind::Baseline => baselines.push(Entry { key, version, description, source }),
+            Kind::Undo => undos.push((parts, source.file)),
+            Kind::Repeatable => repeatables.push(source),
+            Kind::Versioned | Kind::Baseline => {
+                let key = (parts, kind);
+                entries.push(Ok(Some(Entry { key, version, description, source })));
+            }
         }
     }
-    let versions: BTreeSet<&Vec<Number>> = entries.accepted.iter().map(|e| &e.key).collect();
+    let accepted = entries.accepted.iter().filter(|entry| entry.key.1 == Kind::Versioned);
+    let versions: BTreeSet<&Vec<Number>> = accepted.map(|entry| &entry.key.0).collect();
     let orphans = undos.into_iter().filter(|(key, _)| !versions.contains(key));
     let orphans: Vec<_> = orphans.map(|(_, file)| FormatError::OrphanDown { file }).collect();
     entries.errors.extend(orphans);
-    for baseline in baselines {
-        let covered = entries.accepted.iter().find(|entry| entry.key <= baseline.key);
-        entries.push(match covered {
-            None => Ok(Some(baseline)),
-            Some(covered) => {
-                let (file, covered) = (baseline.source.file, covered.source.file.clone());
-                Err(FormatError::Baseline { file, covered })
-            }
-        });
-    }
     let configs: BTreeSet<String> = listing
         .all_files()
         .filter(|file| file.ends_with(".conf"))
         .map(|file| listing.path(file))
         .collect();
-    entries.migrations(|named, text| {
+    let read = |named: &Named<'_>, text: &str| {
         // `<script>.sql.conf` beside a script.
         let file = format!("{}.conf", named.file);
         let config = if configs.contains(&file) { Config::read(&file)? } else { Config::default() };
-        migration(named, text, &config)
-    })
+        migration(named, text, &config, placeholders)
+    };
+    repeatable::add(entries.migrations(read), repeatable::migrations(repeatables, read))
 }
 
-fn migration(named: &Named<'_>, text: &str, config: &Config) -> Result<Migration, FormatError> {
+fn migration(
+    named: &Named<'_>,
+    text: &str,
+    config: &Config,
+    placeholders: Placeholders,
+) -> Result<Migration, FormatError> {
     let forward = Forward::whole(text).or_nothing().with(config.transactions);
-    let migration = read::migration(named, text, &forward)?;
-    if config.replaces_placeholders {
+    let mut migration = read::migration(named, text, &forward)?;
+    if base(named.file).starts_with('B') {
+        migration.kind = MigrationKind::Baseline;
+    }
+    if config.replaces_placeholders && placeholders == Placeholders::Refused {
         check_placeholders(named, text)?;
     }
     Ok(migration)

@@ -26,6 +26,9 @@ pub(super) struct Listing {
     pub(super) unsearched: Vec<String>,
     /// Those of `files` that are SQL, read.
     pub(super) sql: Vec<Source>,
+    /// Name and text of files directly inside that are read apart from the format, which may have
+    /// sealed them all the same.
+    pub(super) taken: Vec<(String, String)>,
 }
 
 /// An SQL file, or an entry of a map.
@@ -130,7 +133,8 @@ pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
     nested.sort();
     unsearched.sort();
     let sql = files.iter().filter(|name| is_sql(name)).map(|name| read_source(dir, name)).collect();
-    Ok(Listing { dir: dir.to_owned(), files, folders, nested, unsearched, sql })
+    let (dir, taken) = (dir.to_owned(), Vec::new());
+    Ok(Listing { dir, files, folders, nested, unsearched, sql, taken })
 }
 
 fn read_source(dir: &str, name: &str) -> Source {

@@ -23,12 +23,33 @@ mod plain;
 mod prisma;
 mod read;
 mod refinery;
+mod repeatable;
 mod sqlx;
 
 use self::listing::{Listing, Source};
 use crate::migration::{Migration, Version};
 
 pub use error::{FormatError, UnknownFormat};
+pub use repeatable::Patterns;
+
+/// How a directory is read, besides its format.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The files that are repeatable.
+    pub repeatable: Patterns,
+    /// What becomes of another tool's placeholders.
+    pub placeholders: Placeholders,
+}
+
+/// What `${name}` is where a tool would replace it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Placeholders {
+    /// An error: the text as it stands is not what the tool would run.
+    #[default]
+    Refused,
+    /// A variable of this provider.
+    Variables,
+}
 
 /// A directory format that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -177,11 +198,15 @@ impl Format {
     }
 
     /// Reads a directory by the rules of the format.
-    fn read(self, listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+    fn read(
+        self,
+        listing: Listing,
+        placeholders: Placeholders,
+    ) -> Result<Vec<Migration>, Vec<FormatError>> {
         match self {
             Self::Plain => flat(listing, |listing| plain::migrations(listing.sql)),
             Self::Drizzle => drizzle::migrations(listing),
-            Self::Flyway => flyway::migrations(listing),
+            Self::Flyway => flyway::migrations(listing, placeholders),
             Self::Atlas => flat(listing, atlas::migrations),
             Self::Sqlx => flat(listing, sqlx::migrations),
             Self::Goose => flat(listing, goose::migrations),
@@ -223,12 +248,31 @@ pub struct Directory {
 ///
 /// Every file that is broken, each with its first error, in order; never an empty list.
 pub fn read_dir(dir: &str, format: Option<Format>) -> Result<Directory, Vec<FormatError>> {
-    let listing = listing::list(dir).map_err(|error| vec![error])?;
+    read_dir_with(dir, format, &Options::default())
+}
+
+/// As [`read_dir`], by other rules.
+///
+/// # Errors
+///
+/// As [`read_dir`], and each pattern that names no file.
+pub fn read_dir_with(
+    dir: &str,
+    format: Option<Format>,
+    options: &Options,
+) -> Result<Directory, Vec<FormatError>> {
+    let mut listing = listing::list(dir).map_err(|error| vec![error])?;
+    let taken = options.repeatable.take(&mut listing);
+    let unused = options.repeatable.unused(dir, &taken);
+    if !unused.is_empty() {
+        return Err(unused);
+    }
     let format = match format {
         Some(format) => format,
         None => detect::format(&listing).map_err(|error| vec![error])?,
     };
-    let migrations = format.read(listing)?;
+    let repeatables = repeatable::migrations(taken, repeatable::whole);
+    let migrations = repeatable::add(format.read(listing, options.placeholders), repeatables)?;
     if migrations.is_empty() {
         return Err(vec![FormatError::EmptyDirectory { dir: dir.to_owned() }]);
     }
@@ -244,11 +288,30 @@ pub fn read_dir(dir: &str, format: Option<Format>) -> Result<Directory, Vec<Form
 pub fn read_files<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
-    plain::migrations(files.into_iter().map(|(name, text)| Source {
+    read_files_with(files, &Options::default())
+}
+
+/// As [`read_files`], with names that are repeatable.
+///
+/// # Errors
+///
+/// As [`read_files`], and each pattern that fits no name.
+pub fn read_files_with<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    options: &Options,
+) -> Result<Vec<Migration>, Vec<FormatError>> {
+    let sources = files.into_iter().map(|(name, text)| Source {
         name: name.to_owned(),
         file: name.to_owned(),
         text: Ok(text.to_owned()),
-    }))
+    });
+    let (taken, rest) = options.repeatable.part(sources.collect());
+    let unused = options.repeatable.unused("files", &taken);
+    if !unused.is_empty() {
+        return Err(unused);
+    }
+    let repeatables = repeatable::migrations(taken, repeatable::whole);
+    repeatable::add(plain::migrations(rest), repeatables)
 }
 
 /// Reads one file. `path` is used exactly as written; version and description default to what the
@@ -273,6 +336,13 @@ pub fn read_file(
 /// If the name does not begin with digits.
 pub fn parse_name(file: &str) -> Result<(Version, String), FormatError> {
     plain::parse_name(file)
+}
+
+/// The name under which the ledger knows a repeatable migration, and its description, from the path
+/// of its file.
+#[must_use]
+pub fn repeatable_name(path: &str) -> (String, String) {
+    repeatable::name(path)
 }
 
 /// Makes one migration from a text; `file` is what messages call it.

@@ -1,7 +1,9 @@
 //! From the text of a file to a migration: what is the same in all formats.
 
 use super::{FormatError, detect};
-use crate::migration::{Checksum, Class, Migration, Origin, Statement, Version};
+use crate::migration::{
+    Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
+};
 use crate::sql::{self, Kind};
 
 /// What a format has found out about a file.
@@ -103,6 +105,8 @@ pub(super) fn migration(
     }
     Ok(Migration {
         version: Version(named.version.to_owned()),
+        kind: MigrationKind::Versioned,
+        values: Values::default(),
         description: named.description.to_owned(),
         file: named.file.to_owned(),
         checksum: Checksum::of(text),

@@ -367,3 +367,58 @@ fn a_file_of_ten_megabytes_is_one_migration() {
     assert_eq!(migration.statements.len(), count);
     assert_eq!(migration.statements[count - 1].origin.line, count);
 }
+
+fn repeatable(patterns: &[&str]) -> Options {
+    let patterns = patterns.iter().map(ToString::to_string).collect();
+    Options { repeatable: Patterns(patterns), ..Options::default() }
+}
+
+#[test]
+fn patterns_name_the_repeatable_files_of_every_format() {
+    for files in [
+        vec![("0001_a.sql", "SELECT 1")],
+        vec![
+            ("20260101000000_a/migration.sql", "SELECT 1"),
+            ("migration_lock.toml", "provider = \"postgresql\""),
+        ],
+        vec![("1_a.up.sql", "SELECT 1"), ("2_b.sql", "SELECT 1")],
+        vec![("0001_a.sql", "-- +goose Up\nSELECT 1;")],
+        vec![("V1__a.sql", "SELECT 1")],
+    ] {
+        let with = [files, vec![("repeatable/z.sql", "SELECT 2"), ("roles.sql", "SELECT 3")]];
+        let dir = tree(&with.concat());
+        let options = repeatable(&["repeatable/*.sql", "roles.sql"]);
+        let read = read_dir_with(path(&dir), None, &options).expect("the directory is good");
+        let last: Vec<_> = read.migrations.iter().rev().take(2).rev().collect();
+        let named: Vec<_> =
+            last.iter().map(|m| (m.version.0.as_str(), m.is_repeatable())).collect();
+        assert_eq!(named, [("R__roles", true), ("R__z", true)], "{:?}", read.format);
+        assert!(!read.migrations[0].is_repeatable(), "{:?}", read.format);
+    }
+}
+
+#[test]
+fn a_directory_may_hold_nothing_but_repeatable_files() {
+    let dir = tree(&[("roles.sql", "CREATE ROLE app")]);
+    let read = read_dir_with(path(&dir), None, &repeatable(&["*.sql"])).expect("it is good");
+    assert_eq!(read.migrations.len(), 1);
+
+    let files = [("roles.sql", "CREATE ROLE app"), ("1.sql", "SELECT 1")];
+    let read = read_files_with(files, &repeatable(&["roles.sql"])).expect("it is good");
+    assert_eq!(read[1].version.0, "R__roles");
+}
+
+#[test]
+fn a_pattern_without_a_file_and_two_files_with_one_name_are_errors() {
+    let dir = tree(&[("a/roles.sql", "SELECT 1"), ("b/roles.sql", "SELECT 1")]);
+    let errors = |patterns: &[&str]| {
+        let errors = read_dir_with(path(&dir), None, &repeatable(patterns)).expect_err("broken");
+        let dir = path(&dir);
+        errors.iter().map(|e| e.to_string().replace(dir, "dir")).collect::<Vec<_>>()
+    };
+    assert_eq!(errors(&["*/*.sql", "c/*"]), ["the pattern `c/*` fits no SQL file in `dir`"]);
+    assert_eq!(
+        errors(&["*/*.sql"]),
+        ["`dir/a/roles.sql` and `dir/b/roles.sql` have the same version"]
+    );
+}

@@ -11,8 +11,8 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers, skipped_by_tool,
-    taken_over, unknown_adopt, unknown_baseline,
+    BASELINE, adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers,
+    skipped_by_tool, taken_over, unknown_adopt, unknown_baseline,
 };
 pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
 
@@ -22,7 +22,7 @@ use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::drift::{Change, Remedy};
 use crate::engine::{ApplyError, Failure, PlanError, StepError};
 use crate::formats::FormatError;
-use crate::migration::Version;
+use crate::migration::{Migration, Version};
 use crate::sql::{Refusal, SplitError};
 use crate::value::AttributePath;
 
@@ -52,10 +52,7 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
         FormatError::Environment { .. } | FormatError::Placeholder { .. } => {
             "Migration is a template"
         }
-        FormatError::Repeatable { .. } => "Repeatable migrations are not supported yet",
-        FormatError::Baseline { .. } | FormatError::Checkpoint { .. } => {
-            "Baselines are not supported yet"
-        }
+        FormatError::NoRepeatable { .. } => "Pattern of repeatable migrations fits no file",
         FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
             "Checksums in atlas.sum do not fit the directory"
         }
@@ -107,18 +104,73 @@ pub(super) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
             let extent = if *whole { "is applied" } else { "is applied in part" };
             Diagnostic::error("File of an applied migration is missing").detail(format!(
                 "Migration {version} ({description}) {extent} in this database, but it has no \
-                 file here.\n\nRestore the file. If the cluster belongs to another set of \
-                 migrations, give this set another name."
+                 file here.\n\nRestore the file. If it was removed on purpose, for example because \
+                 a baseline stands for it, say so with\n\n  removed_versions = \
+                 [\"{version}\"]\n\nIf the cluster belongs to another set of migrations, give \
+                 this set another name."
             ))
         }
         PlanError::Late { file, version, applied } => Diagnostic::error("Migration comes too late")
             .detail(format!(
                 "{what} Elsewhere the two would run in the other order, so the result could \
                  differ.\n\nRename {file} so that its version comes after {applied} (it is \
-                 {version} now)."
+                 {version} now). Or say what is to become of late migrations: exec_order = \
+                 \"non-linear\" runs it, \"linear-skip\" never does."
             )),
+        PlanError::TargetMissing { .. } => {
+            return Diagnostic::error("Target version has no file")
+                .detail(format!(
+                    "{what} Write the version as it stands in migrations, for example \"0002\", \
+                     or remove target_version to run all."
+                ))
+                .at("target_version");
+        }
+        PlanError::NotRemoved { version, .. } => {
+            return Diagnostic::error("Removed version has a file")
+                .detail(format!(
+                    "{what}\n\nRemove the file, or take \"{version}\" out of removed_versions."
+                ))
+                .at("removed_versions");
+        }
     }
     .at(path)
+}
+
+/// Late migrations that never run.
+pub(super) fn skipped(late: &[&Migration]) -> Diagnostic {
+    Diagnostic::warning("Late migrations are skipped")
+        .detail(format!(
+            "These are not applied, stand before one that is, and never run, because exec_order is \
+             linear-skip:\n\n  {}\n\nRename a file to a version after the last applied one if it \
+             is to run.",
+            files(late)
+        ))
+        .at("exec_order")
+}
+
+/// Migrations that a target keeps from running.
+pub(super) fn held_back(
+    target: &Version,
+    beyond: Option<&Version>,
+    waiting: &[&Migration],
+) -> Diagnostic {
+    let mut words = match beyond {
+        Some(beyond) => format!(
+            "The target {target} stands before {beyond}, which is applied already. Migrations only \
+             go forward: nothing is taken back, and nothing runs."
+        ),
+        None => format!("The plan stops at version {target}."),
+    };
+    if !waiting.is_empty() {
+        words.push_str(&format!(" These wait for a later target:\n\n  {}", files(waiting)));
+    }
+    Diagnostic::warning("target_version holds migrations back").detail(words).at("target_version")
+}
+
+fn files(migrations: &[&Migration]) -> String {
+    let lines: Vec<String> =
+        migrations.iter().map(|m| format!("{} ({})", m.version, m.file)).collect();
+    lines.join("\n  ")
 }
 
 /// Rows of the ledger that are not as the state knows them.

@@ -8,8 +8,10 @@ mod alter;
 mod create;
 mod cursor;
 mod privileges;
+mod whole;
 
 use self::cursor::Cursor;
+pub use self::whole::{Whole, whole};
 use crate::migration::fact::{Fact, Name, Object};
 
 /// What a statement does, all of it or nothing.

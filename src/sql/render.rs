@@ -7,7 +7,7 @@
 //!
 //! Errors name the variable and its line, never the value: it may be a secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lex::{Lexer, Token, TokenKind, count_lines};
 use super::split;
@@ -30,6 +30,8 @@ pub struct Rendered {
     pub text: String,
     /// Whether all values were known.
     pub complete: bool,
+    /// The variables that it holds.
+    pub used: BTreeSet<String>,
 }
 
 /// Why variables cannot be put in. `line` counts from the first line of the text, which is 0.
@@ -69,7 +71,8 @@ impl Variables {
     /// # Errors
     /// The first place that does not work.
     pub fn render(&self, sql: &str) -> Result<Rendered, RenderError> {
-        let mut rendering = Rendering { variables: self, text: String::new(), complete: true };
+        let (text, used) = (String::new(), BTreeSet::new());
+        let mut rendering = Rendering { variables: self, text, complete: true, used };
         let mut first: Option<Used> = None;
         let mut code = Part { from: 0, to: 0, line: 0 };
         for token in Lexer::new(sql, 0).map_while(Result::ok) {
@@ -94,10 +97,10 @@ impl Variables {
         let used = rendering.code(&sql[code.from..code.to], code.line)?;
         first = first.or(used);
 
-        let Rendering { text, complete, .. } = rendering;
+        let Rendering { text, complete, used: names, .. } = rendering;
         match first {
             Some(used) if !is_one_statement_like(&text, sql) => Err(used.breaks_out()),
-            _ => Ok(Rendered { text, complete }),
+            _ => Ok(Rendered { text, complete, used: names }),
         }
     }
 
@@ -150,6 +153,7 @@ struct Rendering<'a> {
     variables: &'a Variables,
     text: String,
     complete: bool,
+    used: BTreeSet<String>,
 }
 
 impl Rendering<'_> {
@@ -213,6 +217,7 @@ impl Rendering<'_> {
                 }
                 None => return Err(RenderError::Unknown { name: name.to_owned(), line }),
             }
+            self.used.insert(name.to_owned());
             first.get_or_insert_with(|| Used { name: name.to_owned(), line });
             part = after;
         }

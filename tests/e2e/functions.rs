@@ -90,3 +90,47 @@ fn what_is_not_known_yet_stays_unknown_and_the_apply_knows_it() {
         world.plan().ends_with(0).says("No changes.");
     });
 }
+
+#[test]
+fn the_linter_tells_in_an_expression_what_dsql_would_refuse() {
+    on_each_terraform(|world| {
+        world.write("0001_t.sql", "CREATE TABLE t (\n  id serial);\nDROP TABLE u;\n");
+        let found = outputs(
+            world,
+            &[
+                ("findings", "provider::dsql::lint(file(\"0001_t.sql\"))"),
+                ("nothing", "provider::dsql::lint(\"CREATE TABLE t (id int PRIMARY KEY);\")"),
+            ],
+        );
+        let findings = found["findings"]["value"].as_array().unwrap();
+        let shown: Vec<_> = findings
+            .iter()
+            .map(|f| (f["kind"].clone(), f["rule"].clone(), f["line"].clone()))
+            .collect();
+        let expected = [("refused", "serial_type", 2), ("hazard", "drop_table", 3)];
+        assert_eq!(
+            shown,
+            expected.map(|(kind, rule, line)| (kind.into(), rule.into(), line.into()))
+        );
+        assert_eq!(findings[1]["summary"], "DROP TABLE u");
+        assert!(!findings[0]["suggestion"].as_str().unwrap().is_empty());
+        assert_eq!(found["nothing"]["value"], serde_json::json!([]));
+
+        // In a check, as a module would use it.
+        world.configure(
+            "locals {\n  findings = provider::dsql::lint(file(\"0001_t.sql\"))\n}\n\
+             check \"dsql_accepts\" {\n  assert {\n    condition = alltrue([for f in \
+             local.findings : f.kind != \"refused\"])\n    \
+             error_message = \"refused by DSQL\"\n  }\n}\n",
+        );
+        world.plan().says("Check block assertion failed").says("refused by DSQL");
+
+        world.configure("output \"a\" {\n  value = provider::dsql::lint(\"SELECT 'it\")\n}\n");
+        world
+            .plan()
+            .ends_with(1)
+            .says("Invalid value for \"sql\" parameter:")
+            .says("Line 1: string literal is not terminated.");
+        assert_eq!(world.cluster().sessions(), 0);
+    });
+}

@@ -14,7 +14,7 @@ pub(super) fn create_sql(ledger: &LedgerSchema) -> Vec<Transaction> {
                description text NOT NULL, checksum text NOT NULL, statement_count integer NOT NULL,
                state text NOT NULL, started_at timestamptz NOT NULL, finished_at timestamptz,
                applied_by text NOT NULL, duration_ms bigint, error text,
-               adopted_from text,
+               adopted_from text, kind text NOT NULL, run integer NOT NULL, values_digest text,
                PRIMARY KEY (set_name, version))"
         ),
         format!(

@@ -16,6 +16,19 @@ use crate::migration::{Class, Migration, Statement, Version};
 pub enum Write<'a> {
     /// A migration has begun, or has begun again. Fails if it is applied already.
     Begin(&'a Migration),
+    /// A repeatable migration has begun from its first statement on. Fails if its last run is
+    /// another one.
+    BeginAgain {
+        /// The migration.
+        migration: &'a Migration,
+        /// Its last run.
+        after: u32,
+    },
+    /// No statement of a migration is begun: the rows are those of an earlier run.
+    Forget {
+        /// The migration.
+        version: &'a Version,
+    },
     /// A migration is applied, or why it is not.
     End {
         /// The migration.
@@ -213,24 +226,13 @@ fn is_analyze(sql: &str) -> bool {
 fn write_sql(ledger: &LedgerSchema, set: &str, write: &Write<'_>) -> String {
     let set = literal(set);
     match write {
-        // The division fails if the migration is applied: another run was faster.
-        Write::Begin(migration) => format!(
-            "INSERT INTO {ledger}.migration AS found
-               (set_name, version, position, description, checksum, statement_count, state,
-                started_at, applied_by)
-             VALUES ({set}, {}, (SELECT 1 + coalesce(max(position), 0) FROM {ledger}.migration
-                                  WHERE set_name = {set}),
-                     {}, {}, {}, 'running', now(), current_user)
-             ON CONFLICT (set_name, version) DO UPDATE SET
-               description = excluded.description, checksum = excluded.checksum,
-               statement_count = excluded.statement_count
-                 / CASE WHEN found.state = 'applied' THEN 0 ELSE 1 END,
-               state = 'running', error = NULL,
-               started_at = excluded.started_at, applied_by = excluded.applied_by",
-            literal(&migration.version.0),
-            literal(&migration.description),
-            literal(&migration.checksum.0),
-            migration.statements.len(),
+        Write::Begin(migration) => begin_sql(ledger, &set, migration, "found.state <> 'applied'"),
+        Write::BeginAgain { migration, after } => {
+            begin_sql(ledger, &set, migration, &format!("found.run = {after}"))
+        }
+        Write::Forget { version } => format!(
+            "DELETE FROM {ledger}.statement WHERE set_name = {set} AND version = {}",
+            literal(&version.0),
         ),
         Write::End { version, failure } => format!(
             "UPDATE {ledger}.migration SET state = '{}', error = {}, finished_at = now(),
@@ -282,32 +284,60 @@ fn write_sql(ledger: &LedgerSchema, set: &str, write: &Write<'_>) -> String {
     }
 }
 
+/// The division fails if the row is not as `expected`: another run was faster.
+fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: &str) -> String {
+    let values = migration.values.digest();
+    format!(
+        "INSERT INTO {ledger}.migration AS found
+           (set_name, version, position, description, checksum, statement_count, state,
+            started_at, applied_by, kind, run, values_digest)
+         VALUES ({set}, {}, (SELECT 1 + coalesce(max(position), 0) FROM {ledger}.migration
+                              WHERE set_name = {set}),
+                 {}, {}, {}, 'running', now(), current_user, '{}', 1, {})
+         ON CONFLICT (set_name, version) DO UPDATE SET
+           description = excluded.description, checksum = excluded.checksum,
+           statement_count = excluded.statement_count / CASE WHEN {expected} THEN 1 ELSE 0 END,
+           state = 'running', error = NULL, kind = excluded.kind, run = found.run + 1,
+           values_digest = excluded.values_digest,
+           started_at = excluded.started_at, applied_by = excluded.applied_by",
+        literal(&migration.version.0),
+        literal(&migration.description),
+        literal(&migration.checksum.0),
+        migration.statements.len(),
+        migration.kind.as_str(),
+        literal_or_null(values.as_ref().map(|digest| digest.0.as_str())),
+    )
+}
+
 /// `set` is a literal.
 fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: &str) -> String {
     let row = |(nth, migration): (usize, &&Migration)| {
         format!(
-            "({}, {}, {}, {}, {})",
+            "({}, {}, {}, {}, {}, '{}')",
             nth + 1,
             literal(&migration.version.0),
             literal(&migration.description),
             literal(&migration.checksum.0),
-            migration.statements.len()
+            migration.statements.len(),
+            migration.kind.as_str()
         )
     };
     let rows: Vec<String> = migrations.iter().enumerate().map(row).collect();
     format!(
         "INSERT INTO {ledger}.migration AS found
            (set_name, version, position, description, checksum, statement_count, state,
-            started_at, finished_at, applied_by, adopted_from)
+            started_at, finished_at, applied_by, adopted_from, kind, run)
          SELECT {set}, new.version, last.position + new.nth, new.description, new.checksum,
-                new.statement_count, 'applied', now(), now(), current_user, {}
-           FROM (VALUES {}) AS new (nth, version, description, checksum, statement_count),
+                new.statement_count, 'applied', now(), now(), current_user, {}, new.kind, 0
+           FROM (VALUES {}) AS new (nth, version, description, checksum, statement_count, kind),
                 (SELECT coalesce(max(position), 0) AS position FROM {ledger}.migration
                   WHERE set_name = {set}) AS last
          ON CONFLICT (set_name, version) DO UPDATE SET
-           checksum = excluded.checksum, statement_count = excluded.statement_count,
-           state = 'applied', error = NULL, finished_at = excluded.finished_at,
-           applied_by = excluded.applied_by, adopted_from = excluded.adopted_from
+           description = excluded.description, checksum = excluded.checksum,
+           statement_count = excluded.statement_count, state = 'applied', error = NULL,
+           started_at = excluded.started_at, finished_at = excluded.finished_at,
+           duration_ms = NULL, applied_by = excluded.applied_by,
+           adopted_from = excluded.adopted_from
          WHERE found.state <> 'applied'",
         literal(from),
         rows.join(", "),

@@ -184,9 +184,12 @@ impl FakeCluster {
 
     fn write(&mut self, write: &Write<'_>) -> Result<(), Error> {
         match write {
-            Write::Begin(migration) => {
+            Write::Begin(migration) | Write::BeginAgain { migration, .. } => {
                 let new = MigrationRecord {
                     version: migration.version.clone(),
+                    kind: migration.kind,
+                    run: 0,
+                    values: None,
                     description: migration.description.clone(),
                     checksum: migration.checksum.clone(),
                     state: MigrationState::Running,
@@ -198,10 +201,21 @@ impl FakeCluster {
                     statements: Vec::new(),
                 };
                 let record = self.migrations.entry(migration.version.clone()).or_insert(new);
-                if record.state == MigrationState::Applied {
+                let fits = match write {
+                    Write::BeginAgain { after, .. } => record.run == *after,
+                    _ => record.state != MigrationState::Applied,
+                };
+                if !fits {
                     return Err(server_error("22012"));
                 }
                 record.state = MigrationState::Running;
+                record.checksum = migration.checksum.clone();
+                record.values = migration.values.digest();
+                record.run += 1;
+                Ok(())
+            }
+            Write::Forget { version } => {
+                self.migrations.get_mut(version).expect("begun").statements.clear();
                 Ok(())
             }
             Write::Adopt { migrations, from } => {

@@ -1,5 +1,7 @@
 //! Tests of the module above.
 
+mod adoption;
+
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -357,6 +359,11 @@ async fn a_run_waits_for_another_and_says_who_it_is_if_that_takes_too_long() {
     let Err(ApplyError::Leased(holder)) = result else { panic!("{result:?}") };
     assert_eq!(holder.who, "admin, elsewhere");
     assert!(cluster.executed.is_empty());
+
+    let mut cluster = FakeCluster { other: Some(usize::MAX), ..FakeCluster::default() };
+    let short = Budget::new(Duration::from_secs(5), CancellationToken::new());
+    let result = run(&mut cluster, &short).await.1;
+    assert!(matches!(result, Err(ApplyError::Leased(_))), "{result:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -425,6 +432,99 @@ async fn an_index_that_can_never_be_found_is_an_error_and_not_an_endless_loop() 
     cluster.ignored.push(text.to_owned());
     let failure = failure(run_files(&mut cluster, &migrations, &budget()).await.1);
     assert!(matches!(failure, Failure::JobFailed { job: None, .. }), "{failure:?}");
+}
+
+/// A repeatable migration that was applied with another text, in a cluster that has its role.
+fn repeatable(text: &str) -> Vec<Migration> {
+    let mut files = formats::read_files([("1_roles.sql", text)]).unwrap();
+    files[0].kind = crate::migration::MigrationKind::Repeatable;
+    files
+}
+
+const ROLES: &str = "CREATE ROLE app WITH LOGIN; GRANT SELECT ON t TO app; \
+                     COMMENT ON TABLE t IS 'x'; INSERT INTO log VALUES (1)";
+
+async fn with_an_earlier_run() -> FakeCluster {
+    let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
+    let before = repeatable("CREATE ROLE app WITH LOGIN; GRANT INSERT ON t TO app; SELECT 1");
+    let (_, result) = run_files(&mut cluster, &before, &budget()).await;
+    result.unwrap();
+    // As the catalog describes the role.
+    cluster.catalog.insert("definition of role app".into(), "t t f f".into());
+    cluster.executed.clear();
+    cluster.points = 0;
+    cluster
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeatable_run_that_breaks_off_anywhere_ends_with_every_statement_done_in_it() {
+    let files = repeatable(ROLES);
+    let mut reached = 0;
+    for kills in [false, true] {
+        for point in 0.. {
+            let faults = [
+                Fault::Before(point),
+                Fault::After(point),
+                Fault::Conflict(point),
+                Fault::ConflictAfter(point),
+            ];
+            let mut passed = false;
+            for fault in faults {
+                let mut cluster = with_an_earlier_run().await;
+                cluster.fault = Some(fault);
+                cluster.kills = kills;
+                drop(run_files(&mut cluster, &files, &budget()).await);
+                passed = cluster.points > point;
+                cluster.heal();
+                let (_, result) = run_files(&mut cluster, &files, &budget()).await;
+                let why = format!("{fault:?}, kills: {kills}");
+                result.unwrap_or_else(|error| panic!("{why}: {error:?}"));
+
+                // Schema changes of a repeatable migration may be sent twice, row changes not.
+                let mut executed = cluster.executed.clone();
+                executed.dedup();
+                assert_eq!(
+                    executed,
+                    [
+                        "GRANT SELECT ON t TO app",
+                        "COMMENT ON TABLE t IS 'x'",
+                        "INSERT INTO log VALUES (1)"
+                    ],
+                    "{why}"
+                );
+                let inserts = cluster.executed.iter().filter(|sql| sql.starts_with("INSERT"));
+                assert_eq!(inserts.count(), 1, "{why}");
+                let record = cluster.record("1");
+                assert_eq!(record.state, MigrationState::Applied, "{why}");
+                assert_eq!(record.checksum, files[0].checksum, "{why}");
+                assert_eq!(record.statements.len(), 4, "{why}");
+                assert_eq!(record.statements[0].state, StatementState::Skipped, "{why}");
+                reached += usize::from(passed);
+            }
+            if !passed {
+                break;
+            }
+        }
+    }
+    assert!(reached > 30, "only {reached} faults were met");
+}
+
+#[tokio::test]
+async fn what_is_not_changed_is_not_run_again_and_an_error_of_a_repetition_is_final() {
+    let mut cluster = with_an_earlier_run().await;
+    let (_, result) = run_files(&mut cluster, &repeatable(ROLES), &budget()).await;
+    result.unwrap();
+    cluster.executed.clear();
+    let (report, result) = run_files(&mut cluster, &repeatable(ROLES), &budget()).await;
+    result.unwrap();
+    assert_eq!((report.applied, cluster.executed.as_slice()), (vec![], &[] as &[String]));
+
+    // The role is not as this text wants it: that it exists is no success.
+    let other = repeatable("CREATE ROLE app WITH LOGIN CREATEDB; SELECT 2");
+    let (_, result) = run_files(&mut cluster, &other, &budget()).await;
+    assert!(matches!(failure(result), Failure::Refused(_)));
+    assert_eq!(cluster.record("1").state, MigrationState::Failed);
+    assert_eq!(cluster.record("1").statements, [], "nothing of this run is done");
 }
 
 const BATCHES: &str = "CREATE TABLE t (id int);

@@ -6,7 +6,7 @@ use crate::formats;
 /// The rest of a migration, a transaction a line.
 fn lines(text: &str, states: &[(usize, State)], running: &[JobTarget]) -> Vec<String> {
     let migrations = formats::read_files([("1_m.sql", text)]).unwrap();
-    let mut progress = Progress::new(&migrations[0]);
+    let mut progress = Progress::new(&migrations[0], None);
     progress.states.extend(states.iter().cloned());
     let script = script(&progress, running);
     let mut lines: Vec<String> =

@@ -15,9 +15,9 @@ pub(super) enum Directive {
     Other,
 }
 
-/// The directives of a file with their lines. They stand in the comments before the first empty
+/// The directives of a file. They stand in the comments before the first empty
 /// line; a comment that touches the first statement belongs to the statement.
-pub(super) fn at_top(text: &str) -> Vec<(usize, Directive)> {
+pub(super) fn at_top(text: &str) -> Vec<Directive> {
     let mut found = Vec::new();
     for line in read::lines(text) {
         if line.text.trim().is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn at_top(text: &str) -> Vec<(usize, Directive)> {
         if !line.text.starts_with("--") {
             break;
         }
-        found.extend(directive(line.text).map(|directive| (line.number, directive)));
+        found.extend(directive(line.text));
     }
     Vec::new()
 }

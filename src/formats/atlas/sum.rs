@@ -35,6 +35,8 @@ pub(super) fn verify(listing: &Listing) -> Result<(), FormatError> {
         let Ok(text) = &source.text else { return Ok(()) };
         texts.push((source.name.as_str(), text.clone()));
     }
+    texts.extend(listing.taken.iter().map(|(name, text)| (name.as_str(), text.clone())));
+    texts.sort();
     let as_they_are = seal(&texts);
     for (_, text) in &mut texts {
         *text = text.replace("\r\n", "\n");

@@ -2,7 +2,7 @@
 
 use super::sum;
 use crate::formats::tests::{errors, names, path, tree, write};
-use crate::formats::{Format, listing, read_dir};
+use crate::formats::{Format, Options, Patterns, listing, read_dir, read_dir_with};
 
 /// A directory with a sum that Atlas would write.
 fn sealed(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -129,11 +129,25 @@ fn a_delimiter_takes_the_place_of_nothing_but_adds_an_end() {
 }
 
 #[test]
-fn a_checkpoint_is_refused_with_its_line() {
-    let dir = sealed(&[("1_a.sql", "SELECT 1"), ("2_b.sql", "-- atlas:checkpoint v1\n\nSELECT 1")]);
+fn a_checkpoint_is_a_baseline_in_its_place() {
+    let dir = sealed(&[
+        ("1_a.sql", "SELECT 1"),
+        ("2_b.sql", "-- atlas:checkpoint v1\n\nSELECT 1"),
+        ("3_c.sql", "SELECT 1\n-- atlas:checkpoint\n"),
+    ]);
 
-    assert_eq!(
-        errors(&dir, None),
-        ["dir/2_b.sql:1 marks a checkpoint, which is not supported yet"]
-    );
+    let read = read_dir(path(&dir), None).expect("the directory is good");
+    let kinds: Vec<_> = read.migrations.iter().map(|migration| migration.kind.as_str()).collect();
+    assert_eq!(kinds, ["versioned", "baseline", "versioned"]);
+}
+
+#[test]
+fn a_repeatable_file_is_still_one_that_the_sum_seals() {
+    let dir = sealed(&[("1_a.sql", "SELECT 1"), ("roles.sql", "CREATE ROLE app")]);
+    let repeatable = Patterns(vec!["roles.sql".to_owned()]);
+    let options = Options { repeatable, ..Options::default() };
+
+    let read = read_dir_with(path(&dir), None, &options).expect("the directory is good");
+    let versions: Vec<_> = read.migrations.iter().map(|m| m.version.0.as_str()).collect();
+    assert_eq!(versions, ["1", "R__roles"]);
 }

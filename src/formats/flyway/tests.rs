@@ -1,7 +1,7 @@
 //! Tests of the module above.
 
 use crate::formats::tests::{errors, names, path, tree};
-use crate::formats::{Format, read_dir};
+use crate::formats::{Format, Options, Placeholders, read_dir, read_dir_with};
 
 const SQL: &str = "SELECT 1";
 
@@ -48,8 +48,6 @@ fn zeros_at_either_end_make_no_other_version() {
 #[test]
 fn nothing_that_the_tool_would_run_or_stop_at_is_skipped() {
     let dir = tree(&[
-        ("B2__base.sql", SQL),
-        ("R__views.sql", SQL),
         ("U3__c.sql", "DROP TABLE c"),
         ("V1__a.sql", SQL),
         ("V2__b.java", "class V2__b {}"),
@@ -70,33 +68,62 @@ fn nothing_that_the_tool_would_run_or_stop_at_is_skipped() {
         [
             "`dir/V2__b.java` is a Java migration or a script, which only Flyway itself can run"
                 .to_owned(),
-            "`dir/R__views.sql` is a repeatable migration, which is not supported yet".to_owned(),
             foreign("V1.x__e.sql"),
             foreign("V4_d.sql"),
             foreign("beforeMigrate.sql"),
             "`dir/U3__c.sql` undoes a migration that is not there".to_owned(),
-            "`dir/B2__base.sql` is a baseline, and `dir/V1__a.sql`, which it stands for, \
-             is there too"
-                .to_owned(),
         ]
     );
 }
 
 #[test]
-fn a_baseline_whose_versions_are_gone_is_the_first_migration() {
-    let dir = tree(&[("V11__b.sql", SQL), ("B10__base.sql", SQL)]);
+fn a_baseline_stands_behind_the_last_version_that_it_stands_for() {
+    let dir = tree(&[
+        ("V11__c.sql", SQL),
+        ("B10__base.sql", SQL),
+        ("V10__b.sql", SQL),
+        ("V2__a.sql", SQL),
+        ("B20__base.sql", SQL),
+    ]);
 
-    assert_eq!(names(&dir, None), [pair("10", "base"), pair("11", "b")]);
+    let read = read_dir(path(&dir), None).expect("the directory is good");
+    let found: Vec<_> = read
+        .migrations
+        .iter()
+        .map(|migration| (migration.version.0.as_str(), migration.kind.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("2", "versioned"),
+            ("10", "versioned"),
+            ("10", "baseline"),
+            ("11", "versioned"),
+            ("20", "baseline"),
+        ]
+    );
 }
 
 #[test]
-fn of_two_baselines_the_second_is_refused() {
-    let dir = tree(&[("B10__base.sql", SQL), ("B20__base.sql", SQL)]);
-
+fn repeatable_scripts_come_last_in_the_order_of_their_descriptions() {
+    let dir = tree(&[
+        ("R__views.sql", SQL),
+        ("R__grants.sql", "GRANT app TO ${user}"),
+        ("V1__a.sql", SQL),
+        ("sub/R__app_roles.sql", SQL),
+    ]);
     assert_eq!(
         errors(&dir, None),
-        ["`dir/B20__base.sql` is a baseline, and `dir/B10__base.sql`, which it stands for, \
-          is there too"]
+        ["dir/R__grants.sql:1 holds the placeholder `${user}`, which Flyway would replace"]
+    );
+
+    let options = Options { placeholders: Placeholders::Variables, ..Options::default() };
+    let read = read_dir_with(path(&dir), None, &options).expect("the directory is good");
+    let found: Vec<_> =
+        read.migrations.iter().map(|m| (m.version.0.as_str(), m.is_repeatable())).collect();
+    assert_eq!(
+        found,
+        [("1", false), ("R__app_roles", true), ("R__grants", true), ("R__views", true)]
     );
 }
 

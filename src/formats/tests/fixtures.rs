@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::migration::MigrationKind;
 
 /// The fixtures of a format. A new format does not compile until it has one here.
 fn fixtures(format: Format) -> &'static [&'static str] {
@@ -13,7 +14,7 @@ fn fixtures(format: Format) -> &'static [&'static str] {
         Format::Plain => &["plain"],
         Format::Drizzle => &["drizzle", "drizzle_v1"],
         Format::Flyway => &["flyway"],
-        Format::Atlas => &["atlas"],
+        Format::Atlas => &["atlas", "atlas_checkpoint"],
         Format::Sqlx => &["sqlx"],
         Format::Goose => &["goose"],
         Format::Dbmate => &["dbmate"],
@@ -45,9 +46,13 @@ fn directory(fixture: &str) -> String {
 fn show(dir: &str, migrations: &[Migration]) -> String {
     let mut shown = String::new();
     for migration in migrations {
-        let Migration { version, description, file, checksum, statements } = migration;
+        let Migration { version, kind, description, file, checksum, statements, .. } = migration;
         let file = file.strip_prefix(dir).expect("it lies in the directory");
-        writeln!(shown, "== {version} \"{description}\"\n{}\n{checksum}", &file[1..])
+        let kind = match kind {
+            MigrationKind::Versioned => String::new(),
+            other => format!(", {}", other.as_str()),
+        };
+        writeln!(shown, "== {version} \"{description}\"{kind}\n{}\n{checksum}", &file[1..])
             .expect("text");
         for statement in statements {
             let (line, boundary) = (statement.origin.line, statement.boundary);

@@ -1,6 +1,5 @@
 //! `dsql_migration_status`: what the ledger says of a set, beside the files if they are named.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,13 +7,15 @@ use async_trait::async_trait;
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
 use super::super::diagnostics;
-use super::super::resources::migration_set::{DEFAULT_NAME, decode_source};
-use super::super::resources::run;
+use super::super::resources::migration_set::{DEFAULT_NAME, Source, decode_source_with, latest};
+use super::super::resources::{policy, run};
 use super::super::settings::cluster_attribute;
 use super::super::timeouts;
 use crate::database::{Holder, ListedJob, MigrationRecord, MigrationState, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::migration::Migration;
+use crate::engine::{self, ExecOrder, PlanError, Policy};
+use crate::formats::Placeholders;
+use crate::migration::{Migration, Version};
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{Input, Object, Type, Value};
 
@@ -69,6 +70,9 @@ impl DataSource for MigrationStatus {
             Attribute::map_of("files", Type::String)
                 .optional()
                 .description("Migrations as a map from name to SQL, instead of `dir`."),
+            Attribute::set_of("repeatable", Type::String)
+                .optional()
+                .description(policy::REPEATABLE),
             Attribute::string("format")
                 .optional()
                 .description("Format of `dir`, as for `dsql_migration_set`."),
@@ -79,11 +83,15 @@ impl DataSource for MigrationStatus {
                 .description("Versions whose last run failed: version to error."),
             versions("running", "Versions that a run works on, or at which one was cut off."),
             Attribute::string("latest_version").computed().description(
-                "Version of the last migration, in the order of the set, that is applied.",
+                "Version of the migration that was begun last, of those that are applied and not \
+                 repeatable.",
             ),
             versions(
                 "pending",
-                &format!("Versions that have a file and are not applied. {with_files}"),
+                &format!(
+                    "Versions that have a file and are not applied, and repeatable ones whose \
+                     text has changed. {with_files}"
+                ),
             ),
             versions(
                 "changed",
@@ -111,14 +119,14 @@ impl DataSource for MigrationStatus {
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
-        let source = has_source(&config).then(|| decode_source(&config).err()).flatten();
+        let source = has_source(&config).then(|| source(&config).err()).flatten();
         source.into_iter().chain(run::check_cluster(&config).err()).collect()
     }
 
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
         let Some(object) = Object::new(config) else { return Ok(Value::Null) };
         let files = if has_source(&object) {
-            match decode_source(&object).map_err(|error| vec![error])? {
+            match source(&object).map_err(|error| vec![error])? {
                 Input::Known(source) => Some(source.read()?.0),
                 Input::Null | Input::Unknown => None,
             }
@@ -160,6 +168,11 @@ fn lease(holder: &Holder) -> Value {
     ])
 }
 
+/// Nothing runs from here, so placeholders of other tools are read as they stand.
+fn source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+    decode_source_with(config, Placeholders::Variables)
+}
+
 fn has_source(config: &Object<'_>) -> bool {
     !config.value("dir").is_null() || !config.value("files").is_null()
 }
@@ -173,7 +186,7 @@ fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 4] {
         ("applied", Value::list(with(MigrationState::Applied).map(version))),
         ("failed", Value::map(failed)),
         ("running", Value::list(with(MigrationState::Running).map(version))),
-        ("latest_version", with(MigrationState::Applied).next_back().map(version).into()),
+        ("latest_version", latest(records).into()),
     ]
 }
 
@@ -184,25 +197,43 @@ fn of_files(
 ) -> [(&'static str, Value); 4] {
     let names = ["pending", "changed", "missing", "up_to_date"];
     let Some(files) = files else { return names.map(|name| (name, Value::Null)) };
-    let records: BTreeMap<_, _> = records.iter().map(|record| (&record.version, record)).collect();
-    let is_applied = |record: &&MigrationRecord| record.state == MigrationState::Applied;
-    let (mut pending, mut changed) = (Vec::new(), Vec::new());
-    for file in files {
-        match records.get(&file.version).copied().filter(is_applied) {
-            None => pending.push(file.version.0.clone()),
-            Some(record) if record.checksum != file.checksum => {
-                changed.push(file.version.0.clone());
-            }
-            Some(_) => {}
-        }
-    }
-    let has_file = |record: &&&MigrationRecord| files.iter().any(|f| f.version == record.version);
-    let applied: Vec<_> = records.values().filter(|record| is_applied(record)).collect();
-    let missing: Vec<String> = applied
+    let of = |version: &Version| records.iter().find(|record| record.version == *version);
+    let is_changed = |file: &&Migration| {
+        let is_applied = |record: &&MigrationRecord| record.state == MigrationState::Applied;
+        of(&file.version).filter(is_applied).is_some_and(|r| r.checksum != file.checksum)
+    };
+    let repeats = |file: &Migration| file.is_repeatable();
+    let changed: Vec<String> = files
         .iter()
-        .filter(|record| !has_file(record))
-        .map(|record| record.version.0.clone())
+        .filter(|file| is_changed(file) && !repeats(file))
+        .map(|file| file.version.0.clone())
         .collect();
+
+    // What is not asked here counts as allowed, so that all that is pending is named.
+    let accepted = files.iter().map(|file| (file.version.clone(), file.checksum.clone()));
+    let mut policy =
+        Policy { accepted: accepted.collect(), order: ExecOrder::NonLinear, ..Policy::default() };
+    let errors = engine::plan(files, records, &policy).err().unwrap_or_default();
+    let missing: Vec<Version> = errors
+        .into_iter()
+        .filter_map(|error| match error {
+            PlanError::FileMissing { version, whole: true, .. } => Some(version),
+            _ => None,
+        })
+        .collect();
+    policy.removed = missing.iter().cloned().collect();
+    let missing: Vec<String> = missing.into_iter().map(|version| version.0).collect();
+    let plan = engine::plan(files, records, &policy);
+    // The values of variables are not known here: of a repeatable one only the text is compared.
+    let is_pending = |file: &&Migration| match (of(&file.version), &plan) {
+        (Some(record), _) if repeats(file) => {
+            record.state != MigrationState::Applied || is_changed(file)
+        }
+        (_, Ok(plan)) => plan.pending().any(|entry| entry.migration == *file),
+        (record, Err(_)) => record.is_none_or(|r| r.state != MigrationState::Applied),
+    };
+    let pending: Vec<String> =
+        files.iter().filter(is_pending).map(|file| file.version.0.clone()).collect();
     // A migration that failed or runs is pending, or has no file and is of no account.
     let up_to_date = pending.is_empty() && changed.is_empty() && missing.is_empty();
     let values = [pending.into(), changed.into(), missing.into(), up_to_date.into()];

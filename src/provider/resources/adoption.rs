@@ -3,11 +3,12 @@
 //! A plan and its apply ask alike, and both only for migrations of which the provider's own ledger
 //! knows nothing. Where that ledger knows all, nobody is asked.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::clusters::Clusters;
-use super::super::diagnostics;
+use super::super::diagnostics::{self, BASELINE};
 use super::super::settings::Place;
 use crate::database::{MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
@@ -17,12 +18,22 @@ use crate::formats::adopt::{AdoptError, Comparison, Ledger, Question, ledger_nam
 use crate::formats::{self, Format};
 use crate::migration::fact::Name;
 use crate::migration::table::Table;
-use crate::migration::{Migration, Version};
+use crate::migration::{Migration, MigrationKind, Version};
 use crate::schema::Attribute;
 use crate::value::{Input, Object};
 
-/// What a migration is adopted from that a practitioner calls applied.
-const BASELINE: &str = "baseline_version";
+/// The migrations that can have been applied before the provider came. A repeatable one runs in any
+/// case; a baseline counts only where the files that it stands for are gone.
+pub(super) fn adoptable(migrations: &[Migration]) -> Cow<'_, [Migration]> {
+    if migrations.iter().all(|migration| migration.kind == MigrationKind::Versioned) {
+        return Cow::Borrowed(migrations);
+    }
+    let once = migrations.iter().filter(|migration| !migration.is_repeatable()).enumerate();
+    let counts = |place: usize, migration: &Migration| {
+        place == 0 || migration.kind == MigrationKind::Versioned
+    };
+    Cow::Owned(once.filter(|(place, m)| counts(*place, m)).map(|(_, m)| m.clone()).collect())
+}
 
 /// What a configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]

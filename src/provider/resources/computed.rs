@@ -1,7 +1,8 @@
 //! What a resource shows of migrations: of those in the ledger and of those that will run.
 
-use crate::database::{MigrationRecord, MigrationState};
-use crate::migration::{Migration, Statement};
+use crate::database::{MigrationRecord, MigrationState, StatementRecord, StatementState};
+use crate::engine::{Entry, Standing};
+use crate::migration::{Migration, MigrationKind, Statement};
 use crate::schema::Attribute;
 use crate::sql;
 use crate::value::{Input, Type, Value};
@@ -27,6 +28,11 @@ pub(super) fn attributes() -> Vec<Attribute> {
             .computed()
             .description("The database role that ran it, or took it over."),
         Attribute::number("duration_ms").computed().description("From start to end."),
+        Attribute::list_of("skipped", Type::String).computed().description(
+            "Of a repeatable migration: the statements that its last run did not send, because \
+             all that they do was there already: `CREATE ROLE`, `CREATE SCHEMA`, `AWS IAM GRANT` \
+             and `REVOKE`. Null for all others.",
+        ),
     ]
 }
 
@@ -46,8 +52,13 @@ pub(super) fn is_applied(status: &str) -> bool {
 /// A migration as the ledger has it, or will have it once it is adopted.
 pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     let new = record.is_to_adopt();
-    let statements =
-        record.statements.iter().map(|statement| line(&statement.class, &statement.summary));
+    let shown = |statement: &StatementRecord| line(&statement.class, &statement.summary);
+    let statements = record.statements.iter().map(shown);
+    let skipped = record.statements.iter().filter(|row| row.state == StatementState::Skipped);
+    let skipped = match record.kind {
+        MigrationKind::Repeatable => Value::list(skipped.map(shown)),
+        MigrationKind::Versioned | MigrationKind::Baseline => Value::Null,
+    };
     vec![
         ("checksum", record.checksum.0.as_str().into()),
         ("statements", Value::list(statements)),
@@ -55,6 +66,7 @@ pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
         ("applied_at", if new { Value::Unknown } else { record.finished_at.clone().into() }),
         ("applied_by", if new { Value::Unknown } else { record.applied_by.as_str().into() }),
         ("duration_ms", record.duration_ms.into()),
+        ("skipped", skipped),
     ]
 }
 
@@ -78,7 +90,34 @@ pub(super) fn pending(
         ("applied_at", Value::Unknown),
         ("applied_by", Value::Unknown),
         ("duration_ms", Value::Unknown),
+        ("skipped", if migration.is_repeatable() { Value::Unknown } else { Value::Null }),
     ]
+}
+
+/// A repeatable migration that runs again, or perhaps does not: that depends on values of variables
+/// that are not known yet.
+pub(super) fn again(migration: &Migration, last: &MigrationRecord) -> Vec<(&'static str, Value)> {
+    let mut planned = pending(migration, None);
+    let recorded = recorded(last);
+    if !migration.values.are_known() && last.checksum == migration.checksum {
+        // What runs is spelt otherwise than in the last run, for example by `rewrite`.
+        for (planned, recorded) in planned.iter_mut().zip(recorded) {
+            if planned.0 == "statements" && planned.1 != recorded.1 {
+                planned.1 = Value::Unknown;
+            }
+        }
+    }
+    planned
+}
+
+/// One migration of a plan, as far as it is known before the apply; nothing if it stays out.
+pub(super) fn planned(entry: &Entry<'_>) -> Option<Vec<(&'static str, Value)>> {
+    Some(match &entry.standing {
+        Standing::Applied(record) => recorded(record),
+        Standing::Pending { begun } => pending(entry.migration, *begun),
+        Standing::Again { last } => again(entry.migration, last),
+        Standing::Left(_) => return None,
+    })
 }
 
 /// What happened to the rows of the ledger that the state says are applied, besides what runs do.

@@ -1,6 +1,5 @@
 //! `dsql_migration`: one migration from one file or text.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,9 +17,9 @@ use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
 use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Plan, Policy, Standing};
+use crate::engine::{Plan, Policy};
 use crate::formats;
-use crate::migration::Migration;
+use crate::migration::{Migration, MigrationKind};
 use crate::schema::{Attribute, Schema};
 use crate::value::{AttributePath, Input, Object, Value};
 
@@ -41,6 +40,7 @@ struct Source {
     text: Text,
     version: Option<String>,
     description: Option<String>,
+    kind: MigrationKind,
 }
 
 enum Text {
@@ -57,13 +57,21 @@ impl Source {
     }
 
     fn read(&self) -> Result<Migration, Vec<Diagnostic>> {
-        let version = self.version.as_deref();
-        let description = self.description.as_deref();
+        let name = match (&self.text, self.kind) {
+            (Text::Path(path), MigrationKind::Repeatable) => Some(formats::repeatable_name(path)),
+            _ => None,
+        };
+        let version = self.version.as_deref().or(name.as_ref().map(|(name, _)| name.as_str()));
+        let words = name.as_ref().map(|(_, description)| description.as_str());
+        let description = self.description.as_deref().or(words);
         let migration = match &self.text {
             Text::Path(path) => formats::read_file(path, version, description),
             Text::Sql(sql) => formats::single("sql", sql, version, description),
         };
-        migration.map_err(|error| vec![diagnostics::format_error(&error, self.path())])
+        let kind = self.kind;
+        migration
+            .map(|migration| Migration { kind, ..migration })
+            .map_err(|error| vec![diagnostics::format_error(&error, self.path())])
     }
 }
 
@@ -97,7 +105,7 @@ fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
             if version.is_null() {
                 return Err(Diagnostic::error("No version for the migration").detail(
                     "With sql there is no file name that could tell the version: set version, \
-                     for example \"0001\".",
+                     for example \"0001\", or \"grants\" for a repeatable one.",
                 ));
             }
             sql.map(|sql| Text::Sql(sql.to_owned()))
@@ -113,6 +121,11 @@ fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
             .detail("It must have from 1 to 200 bytes.")
             .at("version"));
     }
+    let kind = match config.bool("repeatable") {
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Known(true) => MigrationKind::Repeatable,
+        Input::Known(false) | Input::Null => MigrationKind::Versioned,
+    };
     if version.is_unknown() || description.is_unknown() {
         return Ok(Input::Unknown);
     }
@@ -120,6 +133,7 @@ fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
         text,
         version: version.known().map(str::to_owned),
         description: description.known().map(str::to_owned),
+        kind,
     }))
 }
 
@@ -166,7 +180,8 @@ impl MigrationResource {
         let what = format!("pending migration {}", migration.version);
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
-            set_all(&mut planned, after(migration, None));
+            set_all(&mut planned, named(migration));
+            set_all(&mut planned, computed::pending(migration, None));
             planned.set("ledger", Value::Unknown);
             let mut diagnostics = vec![run::planned_from_files()];
             diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
@@ -179,7 +194,7 @@ impl MigrationResource {
         let seen = match look.await {
             Ok(seen) => seen,
             // As for a set: a destroy must not need the cluster.
-            Err(error) if nothing_new(&request.prior, migration) => {
+            Err(error) if nothing_new(&request.prior, config, migration) => {
                 planned.set("status", Value::Unknown);
                 run::forget_other_ledger(&mut planned, &place);
                 return Ok((planned, vec![run::not_looked(&error)]));
@@ -187,7 +202,8 @@ impl MigrationResource {
             Err(error) if request.prior.is_null() => return Err(vec![error]),
             Err(error) => return Err(vec![run::needs_the_cluster(error)]),
         };
-        let run = run_of(&place, &prepared.migrations, limit, source.path());
+        let policy = Policy::default();
+        let run = run_of(&place, &prepared.migrations, &policy, limit, source.path());
         let records = run.records(&seen);
         let plan = run.plan(&records)?;
         let judged = rules.judge(&prepared, &plan, &what, &source.path());
@@ -195,11 +211,8 @@ impl MigrationResource {
             return Err(judged);
         }
         for entry in &plan.entries {
-            let attributes = match &entry.standing {
-                Standing::Applied(record) => shown(record),
-                Standing::Pending { begun } => after(migration, *begun),
-            };
-            set_all(&mut planned, attributes);
+            set_all(&mut planned, named(migration));
+            set_all(&mut planned, computed::planned(entry).unwrap_or_default());
         }
         planned.set("ledger", place.ledger_name());
         // The description is only words: the configuration's wins over the ledger's.
@@ -222,7 +235,8 @@ impl MigrationResource {
         };
         let place = run::known_place(&self.clusters, config)?;
         let limit = model.timeouts.write(&request.prior);
-        let run = run_of(&place, &prepared.migrations, limit, source.path());
+        let policy = Policy::default();
+        let run = run_of(&place, &prepared.migrations, &policy, limit, source.path());
         let mut ended = run
             .carry_out(&self.clusters, rules.hider(), |plan| {
                 as_planned(&request.planned, plan).map_err(|changed| vec![changed])?;
@@ -263,8 +277,13 @@ impl Resource for MigrationResource {
             Attribute::string("sql").optional().description("The SQL itself."),
             Attribute::string("version").optional().computed().description(
                 "What names the migration in the ledger. Default: the digits that the file's name \
-                 begins with. A new version with a new text moves forward; the text of an applied \
-                 version must not change.",
+                 begins with; of a repeatable one `R__` and the name of the file. A new version \
+                 with a new text moves forward; the text of an applied version must not change \
+                 unless it is repeatable.",
+            ),
+            Attribute::bool("repeatable").optional().description(
+                "Whether it runs again when its text or the values of its variables have changed: \
+                 roles, grants, views. Default: false.",
             ),
             Attribute::string("description")
                 .optional()
@@ -343,16 +362,16 @@ fn nothing() -> Watched {
 fn run_of<'a>(
     place: &'a super::super::settings::Place,
     migrations: &'a [Migration],
+    policy: &'a Policy,
     limit: std::time::Duration,
     source: AttributePath,
 ) -> Run<'a> {
-    const PLAIN: &Policy = &Policy { accepted: BTreeMap::new() };
     Run {
         place,
         set: SINGLE_MIGRATIONS,
         migrations,
         among_others: true,
-        policy: PLAIN,
+        policy,
         adoption: None,
         watch: None,
         limit,
@@ -361,8 +380,11 @@ fn run_of<'a>(
 }
 
 /// Whether the state says that exactly this migration is applied.
-fn nothing_new(state: &Value, migration: &Migration) -> bool {
+fn nothing_new(state: &Value, config: &Object<'_>, migration: &Migration) -> bool {
     let text = |name| state.get(name)?.string().known();
+    if migration.is_repeatable() && state.get("variables") != Some(config.value("variables")) {
+        return false;
+    }
     text("version") == Some(migration.version.0.as_str())
         && text("checksum") == Some(migration.checksum.0.as_str())
         && text("status") == Some(MigrationState::Applied.as_str())
@@ -384,16 +406,14 @@ fn shown(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     attributes
 }
 
-/// The computed attributes as a run will leave them.
-fn after(migration: &Migration, begun: Option<&MigrationRecord>) -> Vec<(&'static str, Value)> {
+/// What the migration is called.
+fn named(migration: &Migration) -> Vec<(&'static str, Value)> {
     let version: Value = migration.version.0.as_str().into();
-    let mut attributes = vec![
+    vec![
         ("id", version.clone()),
         ("version", version),
         ("description", migration.description.as_str().into()),
-    ];
-    attributes.extend(computed::pending(migration, begun));
-    attributes
+    ]
 }
 
 /// The computed attributes while the text or its name is not known.

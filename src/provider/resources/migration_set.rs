@@ -16,16 +16,17 @@ use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
 use super::adoption::{self, Asked, TakeOver};
 use super::basis::Basis;
-use super::drift::{self, Watch, accepted_checksums};
+use super::drift::{self, Watch};
+use super::policy;
 use super::rules::{self, Rules};
 use super::run::{self, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed, verify};
-use crate::database::{MigrationState, Observation, Watched};
+use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{to_adopt, together};
-use crate::engine::{Plan, Policy, Standing};
-use crate::formats::{self, Format};
-use crate::migration::Migration;
+use crate::engine::{Entry, ExecOrder, Plan, Policy, Standing};
+use crate::formats::{self, Format, Patterns, Placeholders};
+use crate::migration::{Migration, MigrationKind, Version};
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{AttributePath, Input, Object, Type, Value};
 
@@ -60,25 +61,30 @@ struct Known<'a> {
 }
 
 /// Where the SQL is.
-pub(in super::super) enum Source {
+pub(in super::super) struct Source {
+    text: Text,
+    options: formats::Options,
+}
+
+enum Text {
     Dir { path: String, format: Option<Format> },
     Files(BTreeMap<String, String>),
 }
 
 impl Source {
     fn path(&self) -> AttributePath {
-        match self {
-            Self::Dir { .. } => "dir".into(),
-            Self::Files(_) => "files".into(),
+        match &self.text {
+            Text::Dir { .. } => "dir".into(),
+            Text::Files(_) => "files".into(),
         }
     }
 
     /// What tells where the files are. The texts of `files` are part of the configuration, which
     /// Terraform compares itself.
     fn place(&self) -> Option<&str> {
-        match self {
-            Self::Dir { path, .. } => Some(path),
-            Self::Files(_) => None,
+        match &self.text {
+            Text::Dir { path, .. } => Some(path),
+            Text::Files(_) => None,
         }
     }
 
@@ -86,12 +92,12 @@ impl Source {
     pub(in super::super) fn read(
         &self,
     ) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
-        let read = match self {
-            Self::Dir { path, format } => formats::read_dir(path, *format)
+        let read = match &self.text {
+            Text::Dir { path, format } => formats::read_dir_with(path, *format, &self.options)
                 .map(|directory| (directory.migrations, Some(directory.format))),
-            Self::Files(files) => {
-                formats::read_files(files.iter().map(|(name, sql)| (name.as_str(), sql.as_str())))
-                    .map(|migrations| (migrations, None))
+            Text::Files(files) => {
+                let files = files.iter().map(|(name, sql)| (name.as_str(), sql.as_str()));
+                formats::read_files_with(files, &self.options).map(|migrations| (migrations, None))
             }
         };
         read.map_err(|errors| {
@@ -116,9 +122,15 @@ impl Planned {
 
 /// What a repeated plan says if its files or its ledger are not those of the first one. Only
 /// Terraform 1.16 and later tells for certain that a plan is repeated; see ADR 0009.
-fn changed_since(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
+///
+/// A refresh knows the provider's own ledger, a plan also what is to be adopted.
+fn changed_since(
+    request: &PlanRequest,
+    now: &Basis,
+    with_adopted: &Basis,
+) -> Result<Option<Diagnostic>, Diagnostic> {
     if let Some(first) = Basis::decode(&request.first_plan) {
-        let differences = first.differences(now);
+        let differences = first.differences(with_adopted);
         return if differences.is_empty() { Ok(None) } else { Err(run::out_of_date(&differences)) };
     }
     let refreshed = Basis::decode(&request.private).filter(|before| before.is_anothers(now));
@@ -136,8 +148,10 @@ impl Model {
             Input::Unknown
         });
         let watch = or_unknown(Watch::decode(config), &mut diagnostics);
-        let accepted = or_unknown(accepted_checksums(config), &mut diagnostics);
-        let policy = accepted.map(|accepted| Policy { accepted });
+        let policy = policy::decode(config).unwrap_or_else(|wrong| {
+            diagnostics.extend(wrong);
+            Input::Unknown
+        });
         let take_over = or_unknown(TakeOver::decode(config), &mut diagnostics);
         match Timeouts::decode(config) {
             Ok(timeouts) if diagnostics.is_empty() => {
@@ -178,7 +192,20 @@ fn or_unknown<T>(
     })
 }
 
-pub(in super::super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+    // Without this argument nothing would replace what another tool replaces.
+    let placeholders = match config.value("variables") {
+        Value::Null => Placeholders::Refused,
+        _ => Placeholders::Variables,
+    };
+    decode_source_with(config, placeholders)
+}
+
+/// Reads `dir`, `files`, `format` and `repeatable`.
+pub(in super::super) fn decode_source_with(
+    config: &Object<'_>,
+    placeholders: Placeholders,
+) -> Result<Input<Source>, Diagnostic> {
     let format = match config.string("format") {
         Input::Null => Input::Known(None),
         Input::Unknown => Input::Unknown,
@@ -186,24 +213,35 @@ pub(in super::super) fn decode_source(config: &Object<'_>) -> Result<Input<Sourc
             Diagnostic::error("Unknown format").detail(format!("{error}.")).at("format")
         })?),
     };
-    match (config.string("dir"), config.map("files")) {
-        (Input::Null, Input::Null) => Err(Diagnostic::error("No source of migrations")
-            .detail("Set dir to a directory with migrations, or files to a map from name to SQL.")),
-        (dir, Input::Null) => {
-            Ok(dir
-                .and_then(|dir| format.map(|format| Source::Dir { path: dir.to_owned(), format })))
+    let text = match (config.string("dir"), config.map("files")) {
+        (Input::Null, Input::Null) => {
+            return Err(Diagnostic::error("No source of migrations").detail(
+                "Set dir to a directory with migrations, or files to a map from name to SQL.",
+            ));
         }
-        (Input::Null, files) => Ok(files.and_then(|files| {
+        (dir, Input::Null) => {
+            dir.and_then(|dir| format.map(|format| Text::Dir { path: dir.to_owned(), format }))
+        }
+        (Input::Null, files) => files.and_then(|files| {
             let files = files.iter().map(|(name, sql)| Some((name.clone(), known(sql)?)));
             // One unknown text makes the whole set unknown: its statements cannot be planned.
             files
                 .collect::<Option<_>>()
-                .map_or(Input::Unknown, |files| Input::Known(Source::Files(files)))
-        })),
-        (_, _) => Err(Diagnostic::error("Two sources of migrations")
-            .detail("Set either dir or files, not both.")
-            .at("files")),
-    }
+                .map_or(Input::Unknown, |files| Input::Known(Text::Files(files)))
+        }),
+        (_, _) => {
+            return Err(Diagnostic::error("Two sources of migrations")
+                .detail("Set either dir or files, not both.")
+                .at("files"));
+        }
+    };
+    let repeatable = policy::texts(config, "repeatable").map(Patterns);
+    Ok(text.and_then(|text| {
+        repeatable.map(|repeatable| {
+            let options = formats::Options { repeatable, placeholders };
+            Source { text, options }
+        })
+    }))
 }
 
 /// The formats with their words, from the table that also decides what is accepted.
@@ -302,7 +340,7 @@ impl MigrationSetResource {
             Ok(seen) => seen,
             // Terraform makes an ordinary plan before it plans a destroy, and does not say so: as
             // long as nothing is to be run, a cluster that is gone must not stop it. See ADR 0007.
-            Err(error) if nothing_new(&request.prior, migrations, policy) => {
+            Err(error) if nothing_new(&request.prior, config, migrations, policy) => {
                 set_all(&mut planned, after_a_look());
                 run::forget_other_ledger(&mut planned, &place);
                 return Ok(Planned::without_a_look(planned, vec![run::not_looked(&error)]));
@@ -311,19 +349,14 @@ impl MigrationSetResource {
             Err(error) => return Err(vec![run::needs_the_cluster(error)]),
         };
         let mut diagnostics = Vec::new();
-        let basis = source
-            .place()
-            .map(|at| Basis::new(&self.process, at, &place, migrations, &seen.migrations));
-        if let Some(now) = &basis {
-            diagnostics.extend(changed_since(request, now).map_err(|error| vec![error])?);
-        }
+        let adoptable = adoption::adoptable(migrations);
         let asked = Asked {
             wish: take_over,
             place: &place,
             set: name,
             dir: source.place(),
             format,
-            migrations,
+            migrations: &adoptable,
             policy,
         };
         let run = Run {
@@ -343,6 +376,14 @@ impl MigrationSetResource {
         };
         diagnostics.extend(adopted.warnings);
         let records = together(&run.records(&seen), &adopted.records);
+        let basis = |records: &[MigrationRecord]| {
+            let basis = |at| Basis::new(&self.process, at, &place, migrations, records);
+            source.place().map(basis)
+        };
+        let (now, basis) = (basis(&seen.migrations), basis(&records));
+        if let (Some(now), Some(basis)) = (&now, &basis) {
+            diagnostics.extend(changed_since(request, now, basis).map_err(|error| vec![error])?);
+        }
         // A file that was edited meanwhile may also be an applied one.
         let plan = match run.plan(&records) {
             Ok(plan) => plan,
@@ -359,13 +400,16 @@ impl MigrationSetResource {
         set_all(&mut planned, found.shown());
         let changes = plan.pending().next().is_some() || to_adopt(&plan).next().is_some();
         if changes {
-            set_all(&mut planned, after(&plan));
+            set_all(&mut planned, after(&plan, &records));
         }
         planned.set("verified_endpoints", verify::planned(config, &request.prior, changes));
+        diagnostics.extend(policy::say(&plan, policy));
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
         // repeated plan that says otherwise.
         if plan.pending().next().is_some() || request.prior.is_null() {
-            planned.set("last_run", pending_versions(&plan));
+            let is_known = plan.pending().all(|entry| entry.migration.values.are_known());
+            let versions = if is_known { pending_versions(&plan) } else { Value::Unknown };
+            planned.set("last_run", versions);
         }
         // Drift stays visible until it is gone: an apply looks again, it does not accept by itself.
         if planned != request.prior || watch.plans(&found) {
@@ -392,13 +436,14 @@ impl MigrationSetResource {
         let (migrations, format) = source.read()?;
         let prepared = rules.prepare(migrations);
         let place = run::known_place(&self.clusters, config)?;
+        let adoptable = adoption::adoptable(&prepared.migrations);
         let asked = Asked {
             wish: take_over,
             place: &place,
             set: name,
             dir: source.place(),
             format,
-            migrations: &prepared.migrations,
+            migrations: &adoptable,
             policy,
         };
         let run = Run {
@@ -476,6 +521,9 @@ impl Resource for MigrationSetResource {
                 "Migrations as a map from name (`0001_create_users.sql`) to SQL, in the order of \
                  their numbers.",
             ),
+            Attribute::set_of("repeatable", Type::String)
+                .optional()
+                .description(policy::REPEATABLE),
             Attribute::string("format").optional().description(format_description()),
             Attribute::string("detected_format").computed().description(
                 "The format in which `dir` was read; what `auto` has chosen. Null with `files`.",
@@ -489,7 +537,8 @@ impl Resource for MigrationSetResource {
             Attribute::string("id").computed().description("The name of the set."),
             Attribute::list_of("last_run", Type::String).computed().description(
                 "Versions that the last apply set out to run, and in a plan those that the apply \
-                 will run.",
+                 will run; in a plan unknown if a repeatable migration has variables that are \
+                 known only at apply.",
             ),
             Attribute::string("ledger")
                 .computed()
@@ -499,9 +548,11 @@ impl Resource for MigrationSetResource {
                  that the apply will run.",
             ),
             Attribute::string("latest_version").computed().description(
-                "Version of the last migration, in the order of the set, that is applied.",
+                "Version of the migration that was begun last, of those that are applied and not \
+                 repeatable.",
             ),
         ];
+        attributes.extend(policy::arguments());
         attributes.extend(drift::arguments());
         attributes.extend(drift::computed());
         attributes.extend(verify::attributes());
@@ -575,42 +626,72 @@ fn pending_versions(plan: &Plan<'_>) -> Value {
     Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()))
 }
 
+/// A migration as the database has it.
+fn row(record: &MigrationRecord) -> Value {
+    let mut attributes = vec![
+        ("description", record.description.as_str().into()),
+        ("adopted_from", record.adopted_from.clone().into()),
+    ];
+    attributes.extend(computed::recorded(record));
+    Value::object(attributes)
+}
+
 /// The computed attributes as the database has them.
 fn shown(place: &Place, seen: &Observation) -> Vec<(&'static str, Value)> {
-    let migrations = seen.migrations.iter().map(|record| {
-        let mut attributes = vec![
-            ("description", record.description.as_str().into()),
-            ("adopted_from", record.adopted_from.clone().into()),
-        ];
-        attributes.extend(computed::recorded(record));
-        (record.version.0.clone(), Value::object(attributes))
-    });
-    let latest = seen.migrations.iter().rfind(|record| record.state == MigrationState::Applied);
+    let migrations = seen.migrations.iter().map(|record| (record.version.0.clone(), row(record)));
     vec![
         ("migrations", Value::map(migrations)),
-        ("latest_version", latest.map(|record| record.version.0.clone()).into()),
+        ("latest_version", latest(&seen.migrations).into()),
         ("ledger", place.ledger_name().into()),
     ]
 }
 
+/// The version that was begun last, of those that are applied and not repeatable.
+pub(in super::super) fn latest(records: &[MigrationRecord]) -> Option<String> {
+    let counts = |record: &&MigrationRecord| {
+        record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable
+    };
+    records.iter().rfind(counts).map(|record| record.version.0.clone())
+}
+
 /// The computed attributes as a run will leave them.
-fn after(plan: &Plan<'_>) -> Vec<(&'static str, Value)> {
-    let migrations = plan.entries.iter().map(|entry| {
-        let (description, from, rest) = match &entry.standing {
-            Standing::Applied(record) => {
-                (&record.description, record.adopted_from.clone(), computed::recorded(record))
-            }
-            Standing::Pending { begun } => {
-                (&entry.migration.description, None, computed::pending(entry.migration, *begun))
-            }
+fn after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<(&'static str, Value)> {
+    let migrations = plan.entries.iter().filter_map(|entry| {
+        let mut attributes = computed::planned(entry)?;
+        let (description, from) = match entry.standing {
+            Standing::Applied(record) => (&record.description, record.adopted_from.clone()),
+            _ => (&entry.migration.description, None),
         };
-        let mut attributes =
-            vec![("description", description.as_str().into()), ("adopted_from", from.into())];
-        attributes.extend(rest);
-        (entry.migration.version.0.clone(), Value::object(attributes))
+        attributes.push(("description", description.as_str().into()));
+        attributes.push(("adopted_from", from.into()));
+        Some((entry.migration.version.0.clone(), Value::object(attributes)))
     });
-    let latest = plan.entries.last().map(|entry| entry.migration.version.0.clone());
-    vec![("migrations", Value::map(migrations)), ("latest_version", latest.into())]
+    let retired = plan.retired.iter().map(|record| (record.version.0.clone(), row(record)));
+    vec![
+        ("migrations", Value::map(migrations.chain(retired))),
+        ("latest_version", latest_after(plan, ledger).into()),
+    ]
+}
+
+/// As [`latest`] after the run: what is begun in it comes behind all that was begun before.
+fn latest_after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Option<String> {
+    let pending = |version: &Version| {
+        plan.pending().find(|entry| entry.migration.version == *version && !is_repeatable(entry))
+    };
+    let is_new = |entry: &&Entry<'_>| !is_repeatable(entry) && entry.begun().is_none();
+    if let Some(last) = plan.pending().filter(is_new).last() {
+        return Some(last.migration.version.0.clone());
+    }
+    let counts = |record: &&MigrationRecord| {
+        let is_applied =
+            record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable;
+        is_applied || pending(&record.version).is_some()
+    };
+    ledger.iter().rfind(counts).map(|record| record.version.0.clone())
+}
+
+fn is_repeatable(entry: &Entry<'_>) -> bool {
+    entry.migration.is_repeatable()
 }
 
 /// What only a look at the database after the run can tell.
@@ -620,6 +701,11 @@ fn after_a_look() -> Vec<(&'static str, Value)> {
 
 /// The computed attributes while the cluster is not known: the texts are certain, all else is not.
 fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, Value)> {
+    // Where there may be a history, nobody knows which of them run.
+    let is_open = migrations.iter().any(|migration| migration.kind == MigrationKind::Baseline)
+        || policy.order == ExecOrder::LinearSkip
+        || policy.target.is_some()
+        || !policy.removed.is_empty();
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
         attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
@@ -631,8 +717,9 @@ fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, V
         }));
         (migration.version.0.clone(), Value::object(attributes))
     });
+    let planned = if is_open { Value::Unknown } else { Value::map(planned) };
     let mut attributes = vec![
-        ("migrations", Value::map(planned)),
+        ("migrations", planned),
         ("latest_version", Value::Unknown),
         ("last_run", Value::Unknown),
         ("ledger", Value::Unknown),
@@ -652,14 +739,21 @@ fn unknown() -> Vec<(&'static str, Value)> {
 }
 
 /// Whether the state says that exactly these migrations are applied.
-fn nothing_new(state: &Value, migrations: &[Migration], policy: &Policy) -> bool {
+fn nothing_new(
+    state: &Value,
+    config: &Object<'_>,
+    migrations: &[Migration],
+    policy: &Policy,
+) -> bool {
     let Some(Input::Known(recorded)) = state.get("migrations").map(Value::entries) else {
         return false;
     };
+    let same_values = state.get("variables") == Some(config.value("variables"));
     recorded.len() == migrations.len()
         && migrations.iter().all(|migration| {
             let text = |name| recorded.get(&migration.version.0)?.get(name)?.string().known();
             text("status").is_some_and(computed::is_applied)
+                && (same_values || !migration.is_repeatable())
                 && (text("checksum") == Some(migration.checksum.0.as_str())
                     || policy.accepted.get(&migration.version) == Some(&migration.checksum))
         })
@@ -673,9 +767,11 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
         let version = &entry.migration.version;
         let planned = expected.get(&version.0);
         let text = |name| planned.and_then(|planned| planned.get(name)?.string().known());
+        let is_repeatable = entry.migration.is_repeatable();
         match (planned, &entry.standing) {
+            (_, Standing::Left(_)) => {}
             (None, _) => differences.push(format!("migration {version} was added")),
-            (Some(_), Standing::Pending { .. })
+            (Some(_), Standing::Pending { .. } | Standing::Again { .. })
                 if text("checksum") != Some(entry.migration.checksum.0.as_str()) =>
             {
                 differences.push(format!("{} was changed", entry.migration.file));
@@ -690,8 +786,10 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
             (Some(_), Standing::Pending { .. }) if text("status") == Some(computed::ADOPTED) => {
                 differences.push(format!("migration {version} does not count as applied any more"));
             }
+            // A repeatable one may turn out to have the values of its last run.
             (Some(planned), Standing::Applied(_))
-                if planned.get("applied_at").is_some_and(Value::is_unknown)
+                if !is_repeatable
+                    && planned.get("applied_at").is_some_and(Value::is_unknown)
                     && planned.get("description").is_some_and(|d| !d.is_unknown()) =>
             {
                 differences.push(format!("migration {version} was applied by another run"));
@@ -701,11 +799,23 @@ fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
             {
                 differences.push(format!("migration {version} is not in the ledger any more"));
             }
+            (Some(planned), Standing::Again { .. })
+                if planned.get("applied_at").is_some_and(|at| !at.is_unknown()) =>
+            {
+                differences.push(format!("the variables of {version} have other values"));
+            }
             (Some(_), _) => {}
         }
     }
+    for record in &plan.retired {
+        if !expected.contains_key(&record.version.0) {
+            differences.push(format!("the ledger has {}, which has no file", record.version));
+        }
+    }
     for version in expected.keys() {
-        if !plan.entries.iter().any(|entry| entry.migration.version.0 == *version) {
+        let mut runs = plan.entries.iter().filter(|e| !matches!(e.standing, Standing::Left(_)));
+        let is_retired = plan.retired.iter().any(|record| record.version.0 == *version);
+        if !is_retired && !runs.any(|entry| entry.migration.version.0 == *version) {
             differences.push(format!("migration {version} has no file any more"));
         }
     }
@@ -743,12 +853,16 @@ mod tests {
         PlanRequest { config, prior, proposed, private, first_plan }
     }
 
+    fn changed(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
+        changed_since(request, now, now)
+    }
+
     #[test]
     fn a_repeated_plan_fails_if_terraform_brings_the_first_one_along_and_files_differ() {
         let first = basis("planning", "SELECT 1").encode();
         let request = request(Vec::new(), first);
-        assert_eq!(changed_since(&request, &basis("applying", "SELECT 1")), Ok(None));
-        let error = changed_since(&request, &basis("applying", "SELECT 2")).expect_err("changed");
+        assert_eq!(changed(&request, &basis("applying", "SELECT 1")), Ok(None));
+        let error = changed(&request, &basis("applying", "SELECT 2")).expect_err("changed");
         assert_eq!(error.summary, "Plan is out of date");
         assert!(error.detail.contains("1_a.sql was changed"), "{}", error.detail);
     }
@@ -756,8 +870,8 @@ mod tests {
     #[test]
     fn a_refresh_of_another_process_gives_a_warning_and_one_of_the_same_nothing() {
         let request = request(basis("planning", "SELECT 1").encode(), Vec::new());
-        assert_eq!(changed_since(&request, &basis("planning", "SELECT 2")), Ok(None));
-        let warning = changed_since(&request, &basis("applying", "SELECT 2"));
+        assert_eq!(changed(&request, &basis("planning", "SELECT 2")), Ok(None));
+        let warning = changed(&request, &basis("applying", "SELECT 2"));
         let warning = warning.expect("no error").expect("a warning");
         assert!(!warning.is_error());
         assert!(warning.detail.contains("1_a.sql was changed"), "{}", warning.detail);

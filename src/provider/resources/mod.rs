@@ -6,6 +6,7 @@ mod computed;
 mod drift;
 pub(super) mod migration;
 pub(super) mod migration_set;
+pub(super) mod policy;
 mod rules;
 pub(super) mod run;
 mod verify;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::super::diagnostics::{self, Found};
 use crate::database::{Hide, MigrationRecord};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{Plan, Standing};
-use crate::migration::{Class, Migration, Statement, Version, Written};
+use crate::engine::Plan;
+use crate::migration::{Class, Migration, Statement, Values, Version, Written};
 use crate::schema::Attribute;
 use crate::sql::{self, Hazard, Kind, Variables, Weight};
 use crate::value::{AttributePath, Input, Object, Type, Value};
@@ -130,8 +130,9 @@ impl Rules {
         let mut prepared =
             Prepared { migrations, errors: BTreeMap::new(), incomplete: BTreeSet::new() };
         for migration in &mut prepared.migrations {
+            let mut used = BTreeSet::new();
             for (place, statement) in migration.statements.iter_mut().enumerate() {
-                match self.prepare_statement(statement) {
+                match self.prepare_statement(statement, &mut used) {
                     Ok(Completeness::Whole) => {}
                     Ok(Completeness::ValuesMissing) => {
                         prepared.incomplete.insert((migration.version.clone(), place));
@@ -143,13 +144,27 @@ impl Rules {
                     }
                 }
             }
+            if migration.is_repeatable() {
+                migration.values = self.values(used);
+            }
         }
         prepared
+    }
+
+    /// The values of the variables with these names.
+    fn values(&self, names: BTreeSet<String>) -> Values {
+        let Some(variables) = &self.variables else { return Values::default() };
+        let value = |name: String| {
+            let value = variables.0.get(&name)?.clone()?;
+            Some((name, value))
+        };
+        names.into_iter().map(value).collect::<Option<_>>().map_or(Values::Unknown, Values::Known)
     }
 
     fn prepare_statement(
         &self,
         statement: &mut Statement,
+        used: &mut BTreeSet<String>,
     ) -> Result<Completeness, Box<Diagnostic>> {
         let source = statement.text.clone();
         if self.rewrite == Rewrite::Safe
@@ -174,6 +189,7 @@ impl Rules {
                 return Err(Box::new(diagnostics::another_kind(statement)));
             }
             statement.text = rendered.text;
+            used.extend(rendered.used);
         }
         if statement.text != source {
             statement.written = Some(Written { source, shown });
@@ -189,10 +205,7 @@ impl Rules {
         what: &str,
         path: &AttributePath,
     ) -> Vec<Diagnostic> {
-        let pending = plan.pending().map(|entry| match entry.standing {
-            Standing::Pending { begun } => (entry.migration, begun),
-            Standing::Applied(record) => (entry.migration, Some(record)),
-        });
+        let pending = plan.pending().map(|entry| (entry.migration, entry.begun()));
         self.judge_pending(prepared, pending, what, path)
     }
 

@@ -120,7 +120,8 @@ fn no_error_holds_a_value() {
 #[test]
 fn a_value_that_is_not_known_yet_is_stood_in_for() {
     let rendered = variables().render("SELECT ${later} FROM ${schema}.t").unwrap();
-    assert_eq!(rendered, Rendered { text: "SELECT later FROM app.t".to_owned(), complete: false });
+    assert_eq!((rendered.text.as_str(), rendered.complete), ("SELECT later FROM app.t", false));
+    assert_eq!(rendered.used.into_iter().collect::<Vec<_>>(), ["later", "schema"]);
     assert!(variables().render("SELECT '${schema}'").unwrap().complete);
 }
 

@@ -1,0 +1,107 @@
+//! The arguments that say which migrations run, in what order and how far, and what a plan says of
+//! those that do not run.
+
+use std::collections::BTreeSet;
+
+use super::super::diagnostics;
+use super::drift::accepted_checksums;
+use crate::diagnostic::Diagnostic;
+use crate::engine::{ExecOrder, Plan, Policy, Reason};
+use crate::migration::Version;
+use crate::schema::Attribute;
+use crate::value::{Input, Object, Type};
+
+/// What `repeatable` means, for both the resource and the data source.
+pub(in super::super) const REPEATABLE: &str = "Files that run again whenever their text or the \
+    values of their variables have changed, after all others, in the order of their names: paths \
+    from `dir` on, or names in `files`, in which `*` stands for a part of one name \
+    (`repeatable/*.sql`). The ledger knows `repeatable/roles.sql` as `R__roles`. Flyway's `R__` \
+    scripts need no mention.";
+
+/// The arguments.
+pub(super) fn arguments() -> Vec<Attribute> {
+    vec![
+        Attribute::string("exec_order").optional().description(
+            "What becomes of a late migration, one that is not applied and stands before one that \
+             is: `linear` (default), an error; `linear-skip`, it never runs, and each plan warns \
+             of it; `non-linear`, it runs.",
+        ),
+        Attribute::string("target_version").optional().description(
+            "Last version that runs. Later ones and the repeatable ones wait; a warning names \
+             them. What is applied beyond it stays applied.",
+        ),
+        Attribute::set_of("removed_versions", Type::String).optional().description(
+            "Applied versions whose files were removed on purpose. Their rows stay in the ledger. \
+             A cluster that does not have them yet will never get them.",
+        ),
+    ]
+}
+
+/// Reads the arguments, and `accept_checksums`; unknown if a part of them is unknown.
+pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnostic>> {
+    let order = decode_order(config);
+    let accepted = accepted_checksums(config);
+    let (order, accepted) = match (order, accepted) {
+        (Ok(order), Ok(accepted)) => (order, accepted),
+        (order, accepted) => return Err(order.err().into_iter().chain(accepted.err()).collect()),
+    };
+    let target = match config.string("target_version") {
+        Input::Null => Input::Known(None),
+        other => other.map(|version| Some(Version(version.to_owned()))),
+    };
+    let removed = texts(config, "removed_versions");
+    Ok(match (order, accepted, target, removed) {
+        (Input::Known(order), Input::Known(accepted), Input::Known(target), Input::Known(list)) => {
+            let removed: BTreeSet<Version> = list.into_iter().map(Version).collect();
+            Input::Known(Policy { accepted, order, target, removed })
+        }
+        _ => Input::Unknown,
+    })
+}
+
+/// The texts of a list or set; none if it is null.
+pub(super) fn texts(config: &Object<'_>, name: &str) -> Input<Vec<String>> {
+    let elements = match config.value(name).elements() {
+        Input::Null => return Input::Known(Vec::new()),
+        Input::Unknown => return Input::Unknown,
+        Input::Known(elements) => elements,
+    };
+    let mut texts = Vec::new();
+    for element in elements {
+        match element.string() {
+            Input::Known(text) => texts.push(text.to_owned()),
+            Input::Null => {}
+            Input::Unknown => return Input::Unknown,
+        }
+    }
+    Input::Known(texts)
+}
+
+fn decode_order(config: &Object<'_>) -> Result<Input<ExecOrder>, Diagnostic> {
+    Ok(Input::Known(match config.string("exec_order") {
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Null | Input::Known("linear") => ExecOrder::Linear,
+        Input::Known("linear-skip") => ExecOrder::LinearSkip,
+        Input::Known("non-linear") => ExecOrder::NonLinear,
+        Input::Known(other) => {
+            return Err(Diagnostic::error("Invalid exec_order")
+                .detail(format!(
+                    "It must be linear, linear-skip or non-linear, but it is {other:?}."
+                ))
+                .at("exec_order"));
+        }
+    }))
+}
+
+/// What a plan says of migrations that do not run.
+pub(super) fn say(plan: &Plan<'_>, policy: &Policy) -> Vec<Diagnostic> {
+    let late: Vec<_> = plan.left(Reason::Late).collect();
+    let held_back: Vec<_> = plan.left(Reason::HeldBack).collect();
+    let late = (!late.is_empty()).then(|| diagnostics::skipped(&late));
+    let held_back = policy
+        .target
+        .as_ref()
+        .filter(|_| !held_back.is_empty() || plan.beyond_target.is_some())
+        .map(|target| diagnostics::held_back(target, plan.beyond_target, &held_back));
+    late.into_iter().chain(held_back).collect()
+}

@@ -1,0 +1,163 @@
+//! What a catalog shows once a statement has done all that it does.
+//!
+//! Only for statements whose every part shows, so that one of them that was found done need not be
+//! sent. A table is not among them: the names of its columns are not all of it.
+
+use super::cursor::Cursor;
+use crate::migration::fact::{Fact, Facts, Object};
+
+/// The whole effect of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole(Vec<(Fact, Shows)>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shows {
+    Something,
+    Exactly(String),
+    /// A list, separated by spaces, that has this entry.
+    With(String),
+    /// A list, or nothing, that does not have it.
+    Without(String),
+}
+
+impl Whole {
+    /// All facts to ask for.
+    pub fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.0.iter().map(|(fact, _)| fact)
+    }
+
+    /// Whether the catalog has it.
+    #[must_use]
+    pub fn is_held(&self, now: &Facts) -> bool {
+        self.0.iter().all(|(fact, shows)| {
+            let found = now.get(&fact.to_string());
+            let lists = |entry: &str| found.is_some_and(|list| list.split(' ').any(|e| e == entry));
+            match shows {
+                Shows::Something => found.is_some(),
+                Shows::Exactly(text) => found == Some(text),
+                Shows::With(entry) => lists(entry),
+                Shows::Without(entry) => !lists(entry),
+            }
+        })
+    }
+}
+
+/// Reads it from the words of a statement; nothing if the catalog does not show all of it.
+#[must_use]
+pub fn whole(sql: &str) -> Option<Whole> {
+    let mut cursor = Cursor::new(sql);
+    if cursor.eat("aws") {
+        identity(&mut cursor)
+    } else if !cursor.eat("create") {
+        None
+    } else if cursor.eat("schema") {
+        cursor.eat_all(&["if", "not", "exists"]);
+        let name = cursor.identifier()?;
+        let schema = Fact::Identity(Object::Schema(name));
+        cursor.is_at_end().then(|| Whole(vec![(schema, Shows::Something)]))
+    } else if cursor.eat("role") || cursor.eat("group") {
+        role(&mut cursor, false)
+    } else if cursor.eat("user") {
+        role(&mut cursor, true)
+    } else {
+        None
+    }
+}
+
+/// As the definition of a role reads: what it may do, each `t` or `f`.
+fn role(cursor: &mut Cursor<'_>, mut login: bool) -> Option<Whole> {
+    let name = cursor.identifier()?;
+    let (mut inherit, mut roles, mut databases) = (true, false, false);
+    cursor.eat("with");
+    while !cursor.is_at_end() {
+        let options = [
+            ("login", "nologin", &mut login),
+            ("inherit", "noinherit", &mut inherit),
+            ("createrole", "nocreaterole", &mut roles),
+            ("createdb", "nocreatedb", &mut databases),
+        ];
+        options.into_iter().find_map(|(yes, no, option)| {
+            let is_yes = cursor.eat(yes);
+            (is_yes || cursor.eat(no)).then(|| *option = is_yes)
+        })?;
+    }
+    let letters = [login, inherit, roles, databases].map(|option| if option { "t" } else { "f" });
+    let role = Object::Role(name);
+    let definition = (Fact::Definition(role.clone()), Shows::Exactly(letters.join(" ")));
+    Some(Whole(vec![(Fact::Identity(role), Shows::Something), definition]))
+}
+
+/// `IAM GRANT role TO 'arn'`, `IAM REVOKE role FROM 'arn'`.
+fn identity(cursor: &mut Cursor<'_>) -> Option<Whole> {
+    if !cursor.eat("iam") {
+        return None;
+    }
+    let grants = cursor.eat("grant");
+    if !grants && !cursor.eat("revoke") {
+        return None;
+    }
+    let role = cursor.identifier()?;
+    if !cursor.eat(if grants { "to" } else { "from" }) {
+        return None;
+    }
+    let arn = cursor.last_string()?;
+    let shows = if grants { Shows::With(arn) } else { Shows::Without(arn) };
+    // Of a role that is made anew the catalog says nothing yet.
+    let identity = Fact::Identity(Object::Role(role.clone()));
+    Some(Whole(vec![(identity, Shows::Something), (Fact::Identities(role), shows)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(sql: &str, facts: &[(&str, &str)]) -> Option<bool> {
+        let mut facts: Facts =
+            facts.iter().map(|(fact, value)| ((*fact).into(), (*value).into())).collect();
+        facts.entry("role app".into()).or_insert_with(|| "7".into());
+        whole(sql).map(|whole| whole.is_held(&facts))
+    }
+
+    #[test]
+    fn a_role_must_have_exactly_what_the_statement_gives_it() {
+        let login = &[("definition of role app", "t t f f")];
+        let plain = &[("definition of role app", "f t f f")];
+        for sql in ["CREATE ROLE app WITH LOGIN", "create user \"app\"", "CREATE ROLE app LOGIN"] {
+            assert_eq!(held(sql, login), Some(true), "{sql}");
+            assert_eq!(held(sql, plain), Some(false), "{sql}");
+            assert_eq!(held(sql, &[]), Some(false), "{sql}");
+        }
+        assert_eq!(held("CREATE ROLE app", plain), Some(true));
+        assert_eq!(held("CREATE ROLE app", login), Some(false));
+        assert_eq!(held("CREATE ROLE app WITH LOGIN ADMIN joe", login), None);
+    }
+
+    #[test]
+    fn an_identity_must_be_among_those_of_the_role() {
+        let fact = "AWS identities of role app";
+        let grant = "AWS IAM GRANT app TO 'arn:aws:iam::1:role/a'";
+        assert_eq!(
+            held(grant, &[(fact, "arn:aws:iam::1:role/b arn:aws:iam::1:role/a")]),
+            Some(true)
+        );
+        assert_eq!(held(grant, &[(fact, "arn:aws:iam::1:role/ab")]), Some(false));
+        assert_eq!(held(grant, &[]), Some(false));
+        let revoke = "AWS IAM REVOKE app FROM 'arn:aws:iam::1:role/a'";
+        assert_eq!(held(revoke, &[(fact, "arn:aws:iam::1:role/a")]), Some(false));
+        assert_eq!(held(revoke, &[]), Some(true));
+    }
+
+    #[test]
+    fn what_does_not_show_whole_is_not_judged() {
+        for sql in [
+            "CREATE TABLE t (id int)",
+            "CREATE SCHEMA s AUTHORIZATION joe",
+            "GRANT SELECT ON t TO app",
+            "CREATE INDEX ASYNC i ON t (a)",
+            "INSERT INTO t VALUES (1)",
+        ] {
+            assert_eq!(held(sql, &[]), None, "{sql}");
+        }
+        assert_eq!(held("CREATE SCHEMA s", &[("schema s", "1")]), Some(true));
+    }
+}

@@ -1,0 +1,217 @@
+//! Late, held back and removed migrations, and baselines.
+
+use crate::world::{World, on_each_terraform};
+
+fn set(world: &World, arguments: &str) {
+    world.configure(&format!(
+        "resource \"dsql_migration_set\" \"app\" {{\n  dir = \"migrations\"\n  {arguments}\n}}\n"
+    ));
+}
+
+fn table(world: &World, file: &str, name: &str) {
+    world.write(
+        &format!("migrations/{file}"),
+        format!("CREATE TABLE {name} (id int PRIMARY KEY);\n"),
+    );
+}
+
+/// 0001 and 0003 are applied, 0002 comes late.
+fn with_a_late_file(world: &World) {
+    set(world, "");
+    table(world, "0001_a.sql", "a");
+    table(world, "0003_c.sql", "c");
+    world.apply().ends_with(0);
+    table(world, "0002_b.sql", "b");
+}
+
+#[test]
+fn a_late_file_is_an_error_that_names_the_ways_out() {
+    on_each_terraform(|world| {
+        with_a_late_file(world);
+        world
+            .plan()
+            .ends_with(1)
+            .says("Migration comes too late")
+            .says("0002_b.sql comes before 0003, which is already applied")
+            .says("exec_order = \"non-linear\" runs it");
+        set(world, "exec_order = \"backwards\"");
+        world.plan().ends_with(1).says("It must be linear, linear-skip or non-linear");
+    });
+}
+
+#[test]
+fn a_late_file_is_skipped_with_a_warning_in_each_plan_and_never_runs() {
+    on_each_terraform(|world| {
+        with_a_late_file(world);
+        set(world, "exec_order = \"linear-skip\"");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Late migrations are skipped")
+            .says("0002 (migrations/0002_b.sql)")
+            .does_not_say("CREATE TABLE b");
+        world.apply().ends_with(0).says("Late migrations are skipped");
+        table(world, "0004_d.sql", "d");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("Late migrations are skipped").says("No changes.");
+        assert_eq!(world.tables(), "a c d");
+        assert!(world.state("dsql_migration_set.app")["migrations"]["0002"].is_null());
+    });
+}
+
+#[test]
+fn a_late_file_runs_in_its_place_if_the_order_is_non_linear() {
+    on_each_terraform(|world| {
+        with_a_late_file(world);
+        table(world, "0004_d.sql", "d");
+        set(world, "exec_order = \"non-linear\"");
+        world.plan().ends_with(2).says("+ \"0002\" = {").says("ddl: CREATE TABLE b");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a b c d");
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0002", "0004"]);
+        world.plan().ends_with(0).says("No changes.");
+        table(world, "0000_z.sql", "z");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn a_plan_stops_at_the_target_and_names_what_waits() {
+    on_each_terraform(|world| {
+        table(world, "0001_a.sql", "a");
+        table(world, "0002_b.sql", "b");
+        table(world, "0003_c.sql", "c");
+        world.write("migrations/roles.sql", "CREATE ROLE app;");
+        let to = |version: &str| {
+            set(world, &format!("repeatable = [\"roles.sql\"]\n  target_version = {version}"));
+        };
+        to("\"0002\"");
+        world
+            .plan()
+            .ends_with(2)
+            .says("target_version holds migrations back")
+            .says("The plan stops at version 0002.")
+            .says("0003 (migrations/0003_c.sql)")
+            .says("R__roles (migrations/roles.sql)")
+            .does_not_say("CREATE TABLE c");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a b");
+        world.plan().ends_with(0).says("No changes.").says("holds migrations back");
+
+        to("\"0001\"");
+        world
+            .plan()
+            .ends_with(2)
+            .says("The target 0001 stands before 0002, which is applied already.")
+            .says("nothing runs");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a b");
+
+        to("\"0009\"");
+        world
+            .plan()
+            .ends_with(1)
+            .says("Target version has no file")
+            .says("No migration has the version 0009.");
+
+        to("null");
+        world.apply().ends_with(0).does_not_say("holds migrations back");
+        assert_eq!(world.tables(), "a b c");
+        assert_eq!(world.times_run("CREATE ROLE"), 1);
+    });
+}
+
+#[test]
+fn a_removed_file_is_an_error_until_its_version_is_called_removed() {
+    on_each_terraform(|world| {
+        set(world, "");
+        table(world, "0001_a.sql", "a");
+        table(world, "0002_b.sql", "b");
+        world.apply().ends_with(0);
+        world.remove("migrations/0001_a.sql");
+        world
+            .plan()
+            .ends_with(1)
+            .says("File of an applied migration is missing")
+            .says("removed_versions = [\"0001\"]");
+
+        set(world, "removed_versions = [\"0001\"]");
+        world.plan().ends_with(2).says("+ removed_versions = [").says("+ \"0001\"");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        table(world, "0003_c.sql", "c");
+        world.apply().ends_with(0);
+        let state = world.state("dsql_migration_set.app");
+        assert_eq!(state["migrations"]["0001"]["status"], "applied", "its row stays");
+
+        table(world, "0001_a.sql", "a");
+        world.plan().ends_with(1).says("Removed version has a file");
+    });
+}
+
+const BASE: &str = "CREATE TABLE a (id int PRIMARY KEY);\nCREATE TABLE b (id int PRIMARY KEY);\n";
+
+#[test]
+fn a_new_cluster_begins_at_the_baseline_of_flyway_and_one_with_a_history_passes_it_over() {
+    on_each_terraform(|world| {
+        set(world, "");
+        table(world, "V1__a.sql", "a");
+        table(world, "V2__b.sql", "b");
+        world.apply().ends_with(0);
+        world.write("migrations/B2__base.sql", BASE);
+        table(world, "V3__c.sql", "c");
+        world.plan().ends_with(2).says("+ \"3\" = {").does_not_say("+ \"2\" = {");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a b c");
+
+        // The squashed files may go, because the database has all of them.
+        world.remove("migrations/V1__a.sql");
+        world.remove("migrations/V2__b.sql");
+        world.plan().ends_with(0).says("No changes.");
+
+        // Another set of the same directory, on a cluster of its own.
+        let fresh = world.another_cluster();
+        table(world, "V1__a.sql", "a");
+        table(world, "V2__b.sql", "b");
+        set(
+            world,
+            &format!(
+                "name = \"fresh\"\n  cluster = {{ endpoint = \"{}\", port = {}, token = \"{}\", ca_file = {:?} }}",
+                fresh.endpoint(),
+                fresh.port(),
+                fresh.token("admin"),
+                fresh.ca_file()
+            ),
+        );
+        world.plan().ends_with(2).says("ddl: CREATE TABLE b").does_not_say("\"1\" = {\n + ");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables_on(&fresh), "a b c");
+        world.plan().ends_with(0).says("No changes.");
+        let state = world.state("dsql_migration_set.app");
+        let versions: Vec<&String> = state["migrations"].as_object().unwrap().keys().collect();
+        assert_eq!(versions, ["2", "3"]);
+        assert_eq!(state["migrations"]["2"]["description"], "base");
+    });
+}
+
+#[test]
+fn an_empty_ledger_begins_at_the_newest_checkpoint_of_atlas() {
+    on_each_terraform(|world| {
+        set(world, "");
+        let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/formats/fixtures/atlas_checkpoint/migrations");
+        for entry in std::fs::read_dir(fixture).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("migrations/{}", path.file_name().unwrap().to_str().unwrap());
+            world.write(&name, std::fs::read(path).unwrap());
+        }
+        world.plan().ends_with(2).does_not_say("\"20260101000000\"").says("\"20260103000000\"");
+        world.apply().ends_with(0);
+        assert_eq!(world.times_run("CREATE TABLE"), 2 + world.times_run("CREATE TABLE IF NOT"));
+        world.plan().ends_with(0).says("No changes.");
+        let state = world.state("dsql_migration_set.app");
+        let versions: Vec<&String> = state["migrations"].as_object().unwrap().keys().collect();
+        assert_eq!(versions, ["20260103000000", "20260104000000"]);
+    });
+}
