@@ -52,6 +52,16 @@ fn every_page_holds_its_schema_and_its_examples_word_for_word() {
         });
     }
 
+    for resource in provider.ephemeral_resources() {
+        let name = resource.type_name();
+        let example = format!("examples/ephemeral-resources/{name}/ephemeral-resource.tf");
+        pages.push(Page {
+            file: format!("docs/ephemeral-resources/{}.md", name.trim_start_matches("dsql_")),
+            schema: resource.schema(),
+            examples: vec![("terraform", example)],
+        });
+    }
+
     compare(pages.into_iter().map(|page| {
         let found = read(&page.file);
         let expected = page.renewed(&found);

@@ -8,12 +8,13 @@ use common::{FILES, cluster, lines, migrations, observe, rows, run, session};
 use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{
-    Claim, Group, Lease, LedgerSchema, Place, Session, Watched,
+    Claim, Group, Lease, LedgerSchema, Place, Secret, Session, Watched,
 };
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Failure, Policy, SetOnCluster, apply, drift, plan,
 };
 use terraform_provider_dsql::migration::Migration;
+use terraform_provider_dsql::migration::fact::{Fact, Name, Object};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -79,9 +80,18 @@ async fn a_migration_costs_one_wait() {
         }
     }
     let looks = looks.into_values().max().unwrap_or(0);
+    // So does whether a build ends while the next migration is in its transaction, which then conflicts and is sent again.
+    let conflicts = cluster.statements()[seen..]
+        .iter()
+        .filter(|statement| statement.sqlstate.as_deref() == Some("40001"))
+        .count();
     // Look, claim, the migrations, the ids of the jobs, the ends, look, record.
-    let waits = session.waits() - before - looks;
-    assert_eq!(waits, 1 + 1 + 20 + 1 + 1 + 1 + 1, "with {looks} looks at the jobs");
+    let waits = session.waits() - before - looks - conflicts;
+    assert_eq!(
+        waits,
+        1 + 1 + 20 + 1 + 1 + 1 + 1,
+        "with {looks} looks at the jobs, {conflicts} conflicts"
+    );
 }
 
 #[tokio::test]
@@ -317,5 +327,74 @@ async fn a_build_that_failed_while_nobody_looked_is_dropped_and_built_again() {
         assert_eq!(builds(&cluster), 2, "purged: {purged}");
         let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass";
         assert_eq!(lines(&mut session, valid).await, ["t"]);
+    }
+}
+
+#[tokio::test]
+async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_only_read() {
+    let cluster = cluster().await;
+    let mut admin = session(&cluster).await;
+    for sql in [
+        "CREATE SCHEMA old",
+        "CREATE TABLE old.history (\"Version\" bigint PRIMARY KEY, done boolean, sum bytea, gone int)",
+        "ALTER TABLE old.history DROP COLUMN gone",
+        "INSERT INTO old.history VALUES (7, true, '\\x0aff'), (8, NULL, NULL)",
+        "CREATE TABLE history (version text PRIMARY KEY)",
+        "CREATE ROLE planner WITH LOGIN",
+        "AWS IAM GRANT planner TO 'arn:aws:iam::123456789012:role/local'",
+        "GRANT USAGE ON SCHEMA old TO planner",
+    ] {
+        rows(&mut admin, sql).await;
+    }
+    let mut target = common::target(&cluster);
+    "planner".clone_into(&mut target.user);
+    target.token = Some(Secret::new(cluster.token("planner")));
+    let mut planner = Session::open(&target).await.expect("the role logs in");
+
+    let name = |schema: Option<&str>, name: &str| Name {
+        schema: schema.map(str::to_owned),
+        name: name.to_owned(),
+    };
+    let ledger = common::ledger();
+    let nothing = planner.find_tables(&[name(None, "absent")], &ledger, None).await;
+    assert_eq!(nothing.expect("what is missing is no error"), []);
+    let names = [name(None, "history"), name(None, "absent")];
+    let waits = planner.waits();
+    let mut tables = planner.find_tables(&names, &ledger, None).await.unwrap();
+    assert_eq!(planner.waits() - waits, 1);
+    let found: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
+    assert_eq!(found, ["old.history", "public.history"]);
+    assert_eq!(tables[0].columns, ["Version", "done", "sum"]);
+    let only = planner.find_tables(&[name(Some("public"), "history")], &ledger, None).await;
+    assert_eq!(only.unwrap().len(), 1);
+
+    tables.truncate(1);
+    let facts = [Fact::Identity(Object::Schema("old".into()))];
+    let error = planner.read_tables(&mut tables, &facts).await.expect_err("it may not read");
+    assert_eq!(error.code(), Some("42501"));
+    rows(&mut admin, "GRANT SELECT ON old.history TO planner").await;
+    // The grant makes the next statement of every other session fail once, which is repeated.
+    let waits = planner.waits();
+    let facts = planner.read_tables(&mut tables, &facts).await.unwrap();
+    assert!(planner.waits() - waits <= 2);
+    assert!(facts.contains_key("schema old"));
+    let mut read: Vec<_> = tables[0].rows().collect();
+    read.sort_by_key(|row| row.text("Version"));
+    assert_eq!(read[0].text("sum"), Some("\\x0aff"));
+    assert!(read[0].is_true("done") && !read[1].is_true("done"));
+    assert_eq!((read[1].text("sum"), read[1].text("absent")), (None, None));
+
+    // What another set was taken over from tells of that set.
+    admin.create_ledger(&ledger).await.unwrap();
+    rows(
+        &mut admin,
+        "INSERT INTO dsql_migrations.migration (set_name, version, position, description, checksum,
+            statement_count, state, started_at, applied_by, adopted_from)
+         VALUES ('theirs', '7', 1, '', '', 0, 'applied', now(), 'admin', 'old.history')",
+    )
+    .await;
+    for (set, count) in [("mine", 1), ("theirs", 2)] {
+        let found = admin.find_tables(&names, &ledger, Some(set)).await.unwrap();
+        assert_eq!(found.len(), count, "{set}");
     }
 }

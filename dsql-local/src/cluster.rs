@@ -321,6 +321,11 @@ impl Cluster {
         self.control.sessions()
     }
 
+    /// How many sessions there are now: also those whose client has gone, as long as they are at work.
+    pub fn open_sessions(&self) -> usize {
+        self.control.open_sessions()
+    }
+
     /// Returns when PostgreSQL has ended on its own; what remains of the cluster then is of no use.
     pub async fn ended(&self) {
         self.control.ended().await;

@@ -113,6 +113,10 @@ async fn a_unique_index_over_duplicates_fails_and_stays_behind_invalid() {
     let job = value(&client, "CREATE UNIQUE INDEX ASYNC i ON t (a)").await;
 
     assert_eq!(wait(&client, &job).await, "f");
+    // In binary too: a false that came as text would be true.
+    let call = format!("CALL sys.wait_for_job('{job}')");
+    let waited = client.query_one(&call, &[]).await.expect("an answer");
+    assert!(!waited.get::<_, bool>("succeeded"));
     let details = "found duplicate key(s) while validating index uniqueness".to_owned();
     assert_eq!(status(&client, &job).await, ("failed".to_owned(), Some(details)));
     let definition = value(&client, "SELECT pg_get_indexdef('i'::regclass)").await;

@@ -66,7 +66,7 @@ async fn describe(
             endpoint: cluster.endpoint,
         }),
         Err(error) => {
-            let Answer { code, reason } = Answer::of(error);
+            let Answer { code, reason } = Answer::of(&error);
             Err(ConnectError::ControlPlane {
                 identifier: identifier.to_owned(),
                 region: region.to_owned(),

@@ -3,31 +3,34 @@
 //!
 //! Names are resolved by the server, with the search path of the session, as in the statements.
 
+use super::array::elements;
 use super::error::Error;
 use super::session::{Session, literal};
 use crate::migration::fact::{Fact, Facts, Name, Object};
 
-/// A scalar SQL expression: the facts as the text of a JSON object, without those that the catalog
-/// does not have.
+/// A scalar SQL expression: an array as text, each fact followed by its value, or `NULL` where the
+/// catalog has none. Needs nothing of the server but subqueries.
 pub(super) fn facts_sql(facts: &[Fact]) -> String {
-    if facts.is_empty() {
-        return "'{}'".to_owned();
-    }
-    let rows: Vec<String> = facts
+    let pairs: Vec<String> = facts
         .iter()
-        .map(|fact| format!("({}, ({})::text)", literal(&fact.to_string()), value_sql(fact)))
+        .map(|fact| format!("{}, ({})::text", literal(&fact.to_string()), value_sql(fact)))
         .collect();
-    format!(
-        "(SELECT coalesce(json_object_agg(f.fact, f.value)::text, '{{}}')
-            FROM (VALUES {}) AS f (fact, value) WHERE f.value IS NOT NULL)",
-        rows.join(", ")
-    )
+    format!("ARRAY[{}]::text[]::text", pairs.join(", "))
 }
 
 /// The answers from the text that [`facts_sql`] gives.
 pub(super) fn parse_facts(text: &str) -> Result<Facts, Error> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::Answer(format!("the facts of the catalog: {error}")))
+    let unreadable = || Error::Answer("the facts of the catalog cannot be read".into());
+    let elements = elements(text).ok_or_else(unreadable)?;
+    let mut facts = Facts::new();
+    for pair in elements.chunks(2) {
+        match pair {
+            [Some(fact), Some(value)] => drop(facts.insert(fact.clone(), value.clone())),
+            [Some(_), None] => {}
+            _ => return Err(unreadable()),
+        }
+    }
+    Ok(facts)
 }
 
 impl Session {
@@ -36,7 +39,7 @@ impl Session {
     /// # Errors
     /// As [`Session::transact`].
     pub async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
-        let results = self.transact(&format!("SELECT {}", facts_sql(facts))).await?;
+        let results = self.read(&format!("SELECT {}", facts_sql(facts))).await?;
         match results.first().and_then(|rows| rows.first()).and_then(|row| row.first()) {
             Some(Some(text)) => parse_facts(text),
             _ => Err(Error::Answer("the catalog gave no facts".into())),
@@ -296,8 +299,10 @@ mod tests {
     }
 
     #[test]
-    fn no_facts_are_an_empty_object() {
-        assert_eq!(facts_sql(&[]), "'{}'");
+    fn facts_without_a_value_are_left_out() {
+        let facts: Facts = [("a".to_owned(), "1, 2".to_owned())].into();
+        assert_eq!(parse_facts(r#"{a,"1, 2",b,NULL}"#).unwrap(), facts);
+        assert!(parse_facts("{a}").is_err() && parse_facts("{NULL,a}").is_err());
         assert_eq!(parse_facts("{}").unwrap(), Facts::new());
     }
 }

@@ -198,7 +198,7 @@ where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let role_arn = session.role_arn.clone();
-    let Answer { code, reason } = Answer::of(error);
+    let Answer { code, reason } = Answer::of(&error);
     ConnectError::AssumeRole { role_arn, action, code, reason }
 }
 
@@ -212,22 +212,27 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Nothing of the raw response goes in, for it may hold what nobody shall see.
-    pub(super) fn of<E, R>(error: SdkError<E, R>) -> Self
+    pub(super) fn of<E>(error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
     {
         if let Some(service) = error.as_service_error() {
-            let code = service.code().map(str::to_owned);
-            let said = service.message().map(str::to_owned);
-            let reason = said.or_else(|| code.clone()).unwrap_or_else(|| "no reason given".into());
-            return Self { code, reason };
+            // What stands between us and AWS answers in its own form.
+            let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+            let of_status = match status {
+                403 => "AccessDenied".to_owned(),
+                429 => "Throttling".to_owned(),
+                status => format!("HTTP status {status}"),
+            };
+            let code = service.code().map_or(of_status, str::to_owned);
+            let reason = service.message().map_or_else(|| code.clone(), str::to_owned);
+            return Self { code: Some(code), reason };
         }
         let mut reason = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
+        let mut last: &dyn StdError = error;
+        while let Some(cause) = last.source() {
             reason = format!("{reason}: {cause}");
-            source = cause.source();
+            last = cause;
         }
         Self { code: None, reason }
     }

@@ -81,7 +81,7 @@ impl Session {
     /// As [`Session::transact`].
     pub async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {
         let sql: Vec<String> = questions.iter().map(question_sql).collect();
-        let results = self.transact(&sql.join(";\n")).await?;
+        let results = self.read(&sql.join(";\n")).await?;
         if results.len() != questions.len() {
             return Err(Error::Answer("sys.jobs gave another number of answers".into()));
         }
@@ -97,7 +97,7 @@ impl Session {
         let sql = "SELECT job_id, job_type, status, object_name, details FROM sys.jobs
                     WHERE job_type IN ('INDEX_BUILD', 'VALIDATE_CONSTRAINT')
                     ORDER BY start_time, job_id";
-        let rows = self.transact(sql).await?.pop().unwrap_or_default();
+        let rows = self.read(sql).await?.pop().unwrap_or_default();
         rows.into_iter()
             .map(|row| match <[Option<String>; 5]>::try_from(row) {
                 Ok([Some(id), Some(kind), Some(status), object, details]) => {

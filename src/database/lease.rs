@@ -71,10 +71,10 @@ impl Lease {
     /// run's.
     pub(super) fn fence_sql(&self, ledger: &LedgerSchema, set: &str) -> String {
         format!(
-            "UPDATE {ledger}.lease SET expires_at = now() + make_interval(
-                    secs => {} / CASE WHEN owner = {} THEN 1 ELSE 0 END)
+            "UPDATE {ledger}.lease SET expires_at = now()
+                    + {} / CASE WHEN owner = {} THEN 1 ELSE 0 END
               WHERE set_name = {}",
-            self.length.as_secs_f64(),
+            interval(self.length),
             literal(self.owner()),
             literal(set),
         )
@@ -179,7 +179,7 @@ fn holder(who: &str, until: &str, remaining: &str) -> Option<Holder> {
 }
 
 fn interval(length: Duration) -> String {
-    format!("make_interval(secs => {})", length.as_secs_f64())
+    format!("interval '{} seconds'", length.as_secs_f64())
 }
 
 fn parse_claim(results: &[Rows]) -> Option<Claim> {

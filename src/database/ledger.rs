@@ -220,7 +220,7 @@ impl Session {
     ) -> Result<Observation, Error> {
         let describe = describe_sql(watched, ledger);
         let sql = format!("{PLAIN_NAMES}; {}; {describe}", read_sql(ledger, set, watched));
-        match self.transact(&sql).await {
+        match self.read(&sql).await {
             Ok(results) => {
                 let [_, migrations, statements, lease, stamp, recorded, live] = &results[..] else {
                     return Err(Error::Answer("the ledger query has other results".into()));
@@ -238,7 +238,7 @@ impl Session {
             }
             // Undefined table or schema: no run has been here yet.
             Err(error) if matches!(error.code(), Some("42P01" | "3F000")) => {
-                let results = self.transact(&format!("{PLAIN_NAMES}; {describe}")).await?;
+                let results = self.read(&format!("{PLAIN_NAMES}; {describe}")).await?;
                 let live = results.last().map(Snapshot::from_rows).transpose()?;
                 Ok(Observation { live: live.unwrap_or_default(), ..Observation::default() })
             }
@@ -254,15 +254,25 @@ impl Session {
         let script = tables::create_sql(ledger);
         let mut done = 0;
         let mut attempt = 1;
+        // A role that may not create schemas works in one that `admin` has made for it; PostgreSQL
+        // refuses it `IF NOT EXISTS` too.
+        let mut no_schema = None;
         while done < script.len() {
             match self.run_script(&script[done..]).await {
                 Ok(_) => return Ok(()),
+                Err(Stopped { committed, error, .. })
+                    if done + committed.len() == 0 && error.code() == Some("42501") =>
+                {
+                    no_schema = Some(error);
+                    done = 1;
+                }
                 Err(Stopped { error, .. })
                     if attempt == ATTEMPTS
                         || (error.outcome() == Outcome::NotApplied
                             && !is_made_by_other(&error)) =>
                 {
-                    return Err(error);
+                    let is_missing = error.code() == Some("3F000");
+                    return Err(no_schema.filter(|_| is_missing).unwrap_or(error));
                 }
                 // What exists already is left alone, so after any doubt it is simply sent again.
                 Err(Stopped { committed, error, .. }) => {

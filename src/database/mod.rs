@@ -4,6 +4,7 @@
 //! jobs. It knows migrations as data, but not in which order they run or why, and nothing of
 //! Terraform.
 
+mod array;
 pub mod catalog;
 pub mod connect;
 mod control_plane;
@@ -31,6 +32,6 @@ pub use ledger::{
     Place, Stamp, StatementRecord, StatementState, Write,
 };
 pub use retry::pause_before;
-pub use session::Session;
+pub use session::{Hide, Session};
 pub use target::{Naming, Secret, Target, endpoint_of, region_of};
 pub use token::{TokenFacts, new_token};

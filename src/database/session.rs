@@ -1,6 +1,7 @@
 //! One connection to one cluster, and the SQL strings sent over it.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -13,6 +14,9 @@ use super::target::Target;
 
 /// DSQL closes a connection after 60 minutes, at any time; AWS's connectors renew after 55.
 const RENEW_AFTER: Duration = Duration::from_secs(55 * 60);
+
+/// Takes out of the server's words what nobody shall read.
+pub type Hide = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// The rows of one statement's answer, all values as text.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -41,6 +45,7 @@ pub struct Session {
     pub(super) one_by_one: bool,
     /// How often an answer was waited for, logins not counted.
     waits: usize,
+    hide: Option<Hide>,
 }
 
 impl Session {
@@ -58,7 +63,23 @@ impl Session {
             renew_after: RENEW_AFTER,
             one_by_one: false,
             waits: 0,
+            hide: None,
         })
+    }
+
+    /// From here on, no error of this session has the server's words as they were: it quotes what a
+    /// statement held, and errors go into the ledger, the log and to Terraform.
+    pub fn hide_in_errors(&mut self, hide: Option<Hide>) {
+        self.hide = hide;
+    }
+
+    fn hidden(&self, mut error: Error) -> Error {
+        if let (Error::Server(server), Some(hide)) = (&mut error, &self.hide) {
+            server.message = hide(&server.message);
+            server.detail = server.detail.as_deref().map(|detail| hide(detail));
+            server.hint = server.hint.as_deref().map(|hint| hide(hint));
+        }
+        error
     }
 
     /// Whether the session can still be used for a while.
@@ -141,7 +162,7 @@ impl Session {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let mut error = Error::from(error);
+                    let mut error = self.hidden(error.into());
                     if let Error::Server(server) = &mut error {
                         server.after = answers.rows.len();
                     }
@@ -150,6 +171,27 @@ impl Session {
             }
         }
         answers
+    }
+
+    /// Sends one transaction that only reads, again also after a lost answer and after `XX000`:
+    /// what an earlier run has left on its way may change the catalog under it.
+    ///
+    /// # Errors
+    /// As [`Session::transact`]; an unknown outcome only after a few attempts.
+    pub(super) async fn read(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        const READS: u32 = 4;
+
+        let mut attempt = 1;
+        loop {
+            match self.transact(sql).await {
+                Err(error) if error.outcome() == Outcome::Unknown && attempt < READS => {
+                    tracing::debug!(attempt, %error, "reading again");
+                    tokio::time::sleep(pause_before(attempt)).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Sends one transaction, and again while it loses against concurrent changes. A session that

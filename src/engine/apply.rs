@@ -1,7 +1,7 @@
 //! Carries a plan out: claims the set, runs what is pending, records the schema, lets go.
 
 use super::adoption;
-use super::budget::Budget;
+use super::budget::{Budget, Stop};
 use super::cluster::Cluster;
 use super::drift;
 use super::plan::Plan;
@@ -185,7 +185,11 @@ async fn claim(
                 let pause = holder
                     .remaining
                     .clamp(std::time::Duration::from_millis(50), std::time::Duration::from_secs(1));
-                budget.pause(pause).await.map_err(ApplyError::Interrupted)?;
+                budget.pause(pause).await.map_err(|stop| match stop {
+                    Stop::Interrupted => ApplyError::Interrupted(stop),
+                    // Who it is says more than that it took too long.
+                    Stop::TimedOut(_) => ApplyError::Leased(holder),
+                })?;
             }
             // A claim may be repeated: it is the same owner's.
             Err(error) if error.outcome() == Outcome::Unknown && lost < 3 => {

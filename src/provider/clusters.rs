@@ -73,7 +73,11 @@ impl Clusters {
             *slot = Some(Session::open(target).await?);
         }
         match OwnedMutexGuard::try_map(slot, Option::as_mut) {
-            Ok(session) => Ok(session),
+            Ok(mut session) => {
+                // What the resource before had to hide is of no use to the next one.
+                session.hide_in_errors(None);
+                Ok(session)
+            }
             Err(_) => Err(Error::Answer("the session vanished after it was opened".into())),
         }
     }

@@ -24,6 +24,9 @@ pub trait Provider: Send + Sync + 'static {
     /// All data source types, in a fixed order.
     fn data_sources(&self) -> &[Box<dyn DataSource>];
 
+    /// All ephemeral resource types, in a fixed order.
+    fn ephemeral_resources(&self) -> &[Box<dyn EphemeralResource>];
+
     /// Checks the `provider` block. Values may be unknown; nothing is configured yet.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
@@ -142,6 +145,24 @@ pub trait DataSource: Send + Sync + 'static {
     /// Looks. The configuration is wholly known, and so must be the answer: an object of the type
     /// that the schema implies.
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
+}
+
+/// One ephemeral resource type: what it makes is stored nowhere. It is made in each phase that
+/// needs it, also while planning, and Terraform forgets it at the end of the phase.
+#[async_trait]
+pub trait EphemeralResource: Send + Sync + 'static {
+    /// Full type name, for example `dsql_auth_token`.
+    fn type_name(&self) -> &'static str;
+
+    /// Its schema. Must be deterministic.
+    fn schema(&self) -> Schema;
+
+    /// Checks a configuration without any connection. Values may be unknown.
+    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Makes it. The configuration is wholly known; the answer is an object of the type that the
+    /// schema implies, repeats the configuration, and may be unknown in what it adds.
+    async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
 /// Terraform asks what a stored object looks like now.

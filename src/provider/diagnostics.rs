@@ -9,8 +9,8 @@ mod connect;
 mod findings;
 
 pub(super) use adoption::{
-    adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers, skipped_by_tool,
-    taken_over, unknown_adopt, unknown_baseline,
+    BASELINE, adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers,
+    skipped_by_tool, taken_over, unknown_adopt, unknown_baseline,
 };
 pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
 
@@ -230,6 +230,17 @@ fn drift_words(changes: &[Change], fingerprint: &str) -> String {
 pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
     let (summary, advice) = match error {
         Error::Connect(error) => (connect::summary(error), connect::advice(error)),
+        Error::Server(server)
+            if server.code == "42501" && server.message.contains("for database") =>
+        {
+            (
+                "Permission denied by the database",
+                "Only admin may create schemas. As admin, create the one of the ledger and grant \
+                 USAGE and CREATE on it to this role (guide \"Least privilege\"), or make the first \
+                 apply as admin."
+                    .to_owned(),
+            )
+        }
         Error::Server(server) if server.code == "42501" => (
             "Permission denied by the database",
             "Let the role read the ledger schema and the catalog, or connect as another user."

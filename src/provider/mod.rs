@@ -8,6 +8,7 @@ pub mod contract;
 mod clusters;
 mod data_sources;
 mod diagnostics;
+mod ephemeral_resources;
 mod functions;
 mod resources;
 mod settings;
@@ -18,9 +19,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::clusters::Clusters;
-use self::contract::{DataSource, Function, Provider, Resource};
+use self::contract::{DataSource, EphemeralResource, Function, Provider, Resource};
 use self::data_sources::migration_status::MigrationStatus;
 use self::data_sources::schema::SchemaDataSource;
+use self::ephemeral_resources::auth_token::AuthToken;
 use self::functions::checksum::ChecksumFunction;
 use self::functions::lint::LintFunction;
 use self::functions::parse_version::ParseVersionFunction;
@@ -39,6 +41,7 @@ pub struct DsqlProvider {
     resources: Vec<Box<dyn Resource>>,
     functions: Vec<Box<dyn Function>>,
     data_sources: Vec<Box<dyn DataSource>>,
+    ephemeral_resources: Vec<Box<dyn EphemeralResource>>,
 }
 
 impl DsqlProvider {
@@ -61,7 +64,9 @@ impl DsqlProvider {
             Box::new(MigrationStatus::new(Arc::clone(&clusters))),
             Box::new(SchemaDataSource::new(Arc::clone(&clusters))),
         ];
-        Self { clusters, resources, data_sources, functions }
+        let ephemeral_resources: Vec<Box<dyn EphemeralResource>> =
+            vec![Box::new(AuthToken::new(Arc::clone(&clusters)))];
+        Self { clusters, resources, data_sources, functions, ephemeral_resources }
     }
 }
 
@@ -84,6 +89,10 @@ impl Provider for DsqlProvider {
 
     fn data_sources(&self) -> &[Box<dyn DataSource>] {
         &self.data_sources
+    }
+
+    fn ephemeral_resources(&self) -> &[Box<dyn EphemeralResource>] {
+        &self.ephemeral_resources
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
@@ -119,8 +128,10 @@ mod tests {
     #[test]
     fn no_argument_of_a_resource_has_a_name_that_terraform_takes_for_itself() {
         let provider = DsqlProvider::new(Environment::default());
-        let schemas = provider.resources().iter().map(|resource| resource.schema());
-        for schema in schemas.chain(provider.data_sources().iter().map(|source| source.schema())) {
+        let resources = provider.resources().iter().map(|resource| resource.schema());
+        let sources = provider.data_sources().iter().map(|source| source.schema());
+        let ephemeral = provider.ephemeral_resources().iter().map(|resource| resource.schema());
+        for schema in resources.chain(sources).chain(ephemeral) {
             assert!(!schema.block.attributes.is_empty());
             for attribute in &schema.block.attributes {
                 assert!(!META_ARGUMENTS.contains(&attribute.name.as_str()), "{}", attribute.name);

@@ -13,8 +13,15 @@ use super::lex::{Lexer, Token, TokenKind, count_lines};
 use super::split;
 
 /// Values by name; `None` is a value that is not known yet.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Variables(pub BTreeMap<String, Option<String>>);
+
+/// Names alone: a value may be a secret.
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
 
 /// A statement with its variables put in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use tokio::sync::Notify;
 
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{
-    ApplyRequest, ApplyResponse, DataSource, Function, FunctionError, ImportResponse, Parameter,
-    PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse, Resource, Signature,
+    ApplyRequest, ApplyResponse, DataSource, EphemeralResource, Function, FunctionError,
+    ImportResponse, Parameter, PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse,
+    Resource, Signature,
 };
 use crate::schema::{Attribute, Schema};
 use crate::value::{AttributePath, Type, Value};
@@ -23,10 +24,14 @@ use crate::value::{AttributePath, Type, Value};
 ///
 /// And one function, `repeat(text, times)`, which refuses 0, panics at 13, and answers with a
 /// number where it promises a text at 99.
+///
+/// And one ephemeral resource type, `fake_pass(name)`, whose `word` is made of the name; `nobody`
+/// gets none, and `panic` panics.
 pub(super) struct FakeProvider {
     resources: Vec<Box<dyn Resource>>,
     functions: Vec<Box<dyn Function>>,
     data_sources: Vec<Box<dyn DataSource>>,
+    ephemeral_resources: Vec<Box<dyn EphemeralResource>>,
     pub(super) configured: Mutex<Vec<(String, Value)>>,
     pub(super) stops: AtomicUsize,
     pub(super) applying: Arc<AtomicUsize>,
@@ -41,6 +46,7 @@ impl FakeProvider {
             resources: vec![Box::new(thing)],
             functions: vec![Box::new(Repeat)],
             data_sources: vec![Box::new(Look)],
+            ephemeral_resources: vec![Box::new(Pass)],
             configured: Mutex::default(),
             stops: AtomicUsize::new(0),
             applying,
@@ -66,6 +72,10 @@ impl Provider for FakeProvider {
 
     fn data_sources(&self) -> &[Box<dyn DataSource>] {
         &self.data_sources
+    }
+
+    fn ephemeral_resources(&self) -> &[Box<dyn EphemeralResource>] {
+        &self.ephemeral_resources
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
@@ -237,5 +247,41 @@ impl DataSource for Look {
             return Err(vec![Diagnostic::error("Nothing to see")]);
         }
         Ok(Value::object([("name", name.clone()), ("seen", name)]))
+    }
+}
+
+struct Pass;
+
+#[async_trait]
+impl EphemeralResource for Pass {
+    fn type_name(&self) -> &'static str {
+        "fake_pass"
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new(vec![
+            Attribute::string("name").required(),
+            Attribute::string("word").computed().sensitive(),
+        ])
+    }
+
+    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        match config.get("name").and_then(|name| name.string().known()) {
+            Some("") => vec![Diagnostic::error("No name").at("name")],
+            _ => Vec::new(),
+        }
+    }
+
+    async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
+        let name = config.get("name").and_then(|name| name.string().known()).unwrap_or_default();
+        match name {
+            "nobody" => Err(vec![Diagnostic::error("Nobody passes")]),
+            "panic" => panic!("at the disco"),
+            name => {
+                let mut opened = config.clone();
+                opened.set("word", format!("word of {name}"));
+                Ok(opened)
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Every call runs in a task of its own. A panic in it becomes a diagnostic, and a call whose host
 //! has gone away runs on to its end. RPCs that are not here answer UNIMPLEMENTED.
 
+mod ephemeral;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -221,7 +223,8 @@ impl provider_server::Provider for Service {
         _: Request<wire::get_metadata::Request>,
     ) -> Result<Response<wire::get_metadata::Response>, Status> {
         use wire::get_metadata::{
-            DataSourceMetadata, FunctionMetadata, ResourceMetadata, Response as Metadata,
+            DataSourceMetadata, EphemeralMetadata, FunctionMetadata, ResourceMetadata,
+            Response as Metadata,
         };
         let data_sources = self.provider.data_sources().iter();
         let data_sources = data_sources
@@ -231,6 +234,10 @@ impl provider_server::Provider for Service {
         let resources = resources
             .map(|resource| ResourceMetadata { type_name: resource.type_name().to_owned() })
             .collect();
+        let ephemeral = self.provider.ephemeral_resources().iter();
+        let ephemeral_resources = ephemeral
+            .map(|resource| EphemeralMetadata { type_name: resource.type_name().to_owned() })
+            .collect();
         let functions = self.provider.functions().iter();
         let functions =
             functions.map(|function| FunctionMetadata { name: function.name().to_owned() });
@@ -239,6 +246,7 @@ impl provider_server::Provider for Service {
             resources,
             data_sources,
             functions: functions.collect(),
+            ephemeral_resources,
             ..Default::default()
         }))
     }
@@ -257,7 +265,12 @@ impl provider_server::Provider for Service {
             let data_sources = provider.data_sources().iter();
             let data_source_schemas = data_sources
                 .map(|source| (source.type_name().to_owned(), to_proto::schema(&source.schema())));
+            let ephemeral = provider.ephemeral_resources().iter();
+            let ephemeral_resource_schemas = ephemeral.map(|resource| {
+                (resource.type_name().to_owned(), to_proto::schema(&resource.schema()))
+            });
             Ok(Schemas {
+                ephemeral_resource_schemas: ephemeral_resource_schemas.collect(),
                 data_source_schemas: data_source_schemas.collect(),
                 provider: Some(to_proto::schema(&provider.schema())),
                 resource_schemas: resource_schemas.collect(),
@@ -413,6 +426,36 @@ impl provider_server::Provider for Service {
             ..Default::default()
         });
         Ok(Response::new(read))
+    }
+
+    async fn validate_ephemeral_resource_config(
+        &self,
+        request: Request<wire::validate_ephemeral_resource_config::Request>,
+    ) -> Result<Response<wire::validate_ephemeral_resource_config::Response>, Status> {
+        Ok(Response::new(ephemeral::validate(self, request.into_inner()).await))
+    }
+
+    async fn open_ephemeral_resource(
+        &self,
+        request: Request<wire::open_ephemeral_resource::Request>,
+    ) -> Result<Response<wire::open_ephemeral_resource::Response>, Status> {
+        Ok(Response::new(ephemeral::open(self, request.into_inner()).await))
+    }
+
+    /// What is ephemeral here asks for no renewal, for it cannot change what it has handed out.
+    async fn renew_ephemeral_resource(
+        &self,
+        _: Request<wire::renew_ephemeral_resource::Request>,
+    ) -> Result<Response<wire::renew_ephemeral_resource::Response>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    /// Nothing is held that could be given back.
+    async fn close_ephemeral_resource(
+        &self,
+        _: Request<wire::close_ephemeral_resource::Request>,
+    ) -> Result<Response<wire::close_ephemeral_resource::Response>, Status> {
+        Ok(Response::new(Default::default()))
     }
 
     async fn upgrade_resource_state(

@@ -10,6 +10,8 @@ use crate::common::{self, FILES, lines, observe, rows};
 /// A directory. Together they have every class of statement.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
+    /// Names and texts.
+    pub(crate) texts: &'static [(&'static str, &'static str)],
     pub(crate) files: Vec<Migration>,
 }
 
@@ -61,7 +63,7 @@ const OBJECTS: &[(&str, &str)] = &[
 
 /// All of them.
 pub(crate) fn cases() -> Vec<Case> {
-    let case = |name, files: &[(&str, &str)]| Case { name, files: common::migrations(files) };
+    let case = |name, texts| Case { name, texts, files: common::migrations(texts) };
     vec![case("tables", &FILES[..3]), case("objects", OBJECTS)]
 }
 

@@ -4,7 +4,9 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod kill;
 mod matrix;
+mod provider;
 mod ways;
 
 #[test]
@@ -16,4 +18,20 @@ fn a_run_that_is_broken_at_a_statement_ends_like_one_that_is_not() {
 #[ignore = "takes long; cargo test --test crash -- --ignored --nocapture"]
 fn a_run_that_is_broken_at_any_statement_in_any_way_ends_like_one_that_is_not() {
     matrix::run_matrix(true);
+}
+
+#[test]
+fn a_provider_that_is_killed_leaves_what_the_next_one_finishes() {
+    kill::kill_at_every(13);
+}
+
+#[test]
+fn a_killed_provider_keeps_others_out_no_longer_than_its_lease() {
+    kill::kill_and_wait();
+}
+
+#[test]
+#[ignore = "takes long; cargo test --test crash -- --ignored --nocapture"]
+fn a_provider_that_is_killed_anywhere_leaves_what_the_next_one_finishes() {
+    kill::kill_at_every(1);
 }

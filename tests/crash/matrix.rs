@@ -1,6 +1,7 @@
 //! Every statement in every way: which points there are, and what has to be true after each.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,6 +83,8 @@ impl Undisturbed {
         since: usize,
         may_repeat: impl Fn(&str) -> bool,
     ) -> Result<(), String> {
+        // What a dead process has left on its way is over.
+        sessions_left(cluster, 1).await;
         let end = state(session).await;
         if end != self.end {
             let missing = self.end.iter().filter(|line| !end.contains(line));
@@ -101,13 +104,9 @@ impl Undisturbed {
         Ok(())
     }
 
-    fn is_in_a_file(&self, spot: &Spot) -> bool {
-        let mut statements = self.case.files.iter().flat_map(|file| &file.statements);
-        statements.any(|statement| statement.text == spot.sql)
-    }
-
     /// Breaks a run, lets the next one finish, and checks.
     async fn break_at(&self, cluster: &Cluster, spot: &Spot, way: &Way) -> Result<Broken, String> {
+        sessions_left(cluster, 0).await;
         let mut first = session(cluster).await;
         reset(&mut first).await;
         let since = cluster.statements().len();
@@ -129,6 +128,20 @@ impl Undisturbed {
     }
 }
 
+/// Returns when one more fault has happened than before.
+pub(crate) async fn fired(cluster: &Cluster, before: usize) {
+    while cluster.fired_faults().len() == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Returns when only so many sessions are open.
+pub(crate) async fn sessions_left(cluster: &Cluster, count: usize) {
+    while cluster.open_sessions() > count {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 async fn one_more(session: &mut Session, files: &[Migration]) -> Result<(), String> {
     let result = run_as(session, files, Lease::new("next", LEASE_LENGTH)).await.1;
     result.map_err(|error| format!("the next run has failed: {error:?}"))
@@ -144,6 +157,13 @@ struct Point<'a> {
     case: &'a Undisturbed,
     spot: &'a Spot,
     way: Way,
+}
+
+impl fmt::Display for Point<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Spot { command, nth, .. } = self.spot;
+        write!(f, "{}: {:?} at {command} {nth}", self.case.case.name, self.way)
+    }
 }
 
 #[derive(Default)]
@@ -167,7 +187,10 @@ pub(crate) fn run_matrix(all: bool) {
         cluster.stop().await;
         all
     });
-    let points = points(&cases, all);
+    let mut points = points(&cases, all);
+    if let Ok(only) = std::env::var("CRASH_ONLY") {
+        points.retain(|point| point.to_string().contains(&only));
+    }
     let tally = Tally::default();
     let next = AtomicUsize::new(0);
     // A point waits now and then, so there are more than processors.
@@ -194,8 +217,10 @@ pub(crate) fn run_matrix(all: bool) {
     assert!(reached * 50 >= points.len() * 49, "{reached} of {} points", points.len());
 }
 
-/// The points of all cases. A statement that takes effect by itself, or lets others do so, is where
-/// a process dies in all three moments; one inside of a transaction is gone with it in any case.
+/// The points of all cases: what commits in all moments of a process's death, every other statement
+/// in one way, in turns; and with `all` also what writes in all ways. A statement inside of a
+/// transaction is gone with it whatever the moment, and where a transaction begins is where the one
+/// before it has ended.
 fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
     let ways = ways();
     let mut points = Vec::new();
@@ -204,14 +229,14 @@ fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
         let is_claim = |spot: &Spot| spot.sql.contains("lease AS held");
         let made = case.spots.iter().position(is_claim).unwrap_or(0);
         for spot in &case.spots[if nth_case == 0 { 0 } else { made }..] {
-            let ends = spot.command == "COMMIT" || case.is_in_a_file(spot);
+            let commits = matches!(spot.command.as_str(), "COMMIT" | "ANALYZE");
             // Commands come in turns, so each turn begins one way further.
             let in_turn = (spot.nth + spot.nth / ways.len()) % ways.len();
             for (nth, way) in ways.iter().enumerate() {
                 let is_due = match way {
                     _ if all && spot.writes() => true,
-                    Way::Kill(_) if ends => true,
-                    _ => nth == in_turn,
+                    Way::Kill(_) if commits => true,
+                    _ => nth == in_turn && (all || spot.command != "BEGIN"),
                 };
                 if is_due {
                     points.push(Point { case, spot, way: way.clone() });
@@ -229,7 +254,12 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
     runtime().block_on(async {
         let mut cluster: Option<Cluster> = None;
         let mut used = 0;
-        while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+        loop {
+            let nth = next.fetch_add(1, Ordering::SeqCst);
+            let Some(point) = points.get(nth) else { break };
+            if nth % 250 == 249 {
+                eprintln!("{nth} of {} points", points.len());
+            }
             if used % POINTS_PER_CLUSTER == 0
                 && let Some(old) = cluster.take()
             {
@@ -247,16 +277,12 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
                     tally.reached.fetch_add(is_reached, Ordering::SeqCst);
                     let is_whole = usize::from(matches!(broken.result, Some(Ok(()))));
                     tally.went_on.fetch_add(is_reached * is_whole, Ordering::SeqCst);
-                    if !broken.reached && spot.writes() {
-                        eprintln!("not reached: {} {}", spot.command, spot.nth);
+                    if !broken.reached {
+                        eprintln!("not reached: {point}");
                     }
                 }
                 Err(error) => {
-                    let Spot { command, nth, sql } = spot;
-                    let line = format!(
-                        "case {}, {way:?} at {command} number {nth}, {sql:.200}\n{error}",
-                        case.case.name
-                    );
+                    let line = format!("{point}, {:.200}\n{error}", spot.sql);
                     eprintln!("{line}");
                     if let Ok(mut failures) = tally.failures.lock() {
                         failures.push(line);
@@ -270,6 +296,6 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
     });
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }

@@ -11,6 +11,7 @@ use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
 use crate::common::run_until;
+use crate::matrix::fired;
 
 /// Where the statement is when the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,12 +139,5 @@ impl Way {
             (Self::Cancel | Self::Fault(_), Err(_)) => false,
             (Self::Kill(_) | Self::Expire(_), Err(_)) => true,
         }
-    }
-}
-
-/// Returns when one more fault has happened than before.
-async fn fired(cluster: &Cluster, before: usize) {
-    while cluster.fired_faults().len() == before {
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -157,3 +157,177 @@ fn a_ledger_of_each_tool_is_taken_over_from_the_table_that_is_named() {
         assert_eq!(world.times_run("DROP"), 0);
     });
 }
+
+/// A set whose directory is that of a fixture, on a cluster where its tool was at work.
+fn of_drizzle(world: &World) {
+    leave(world, &DRIZZLE, "drizzle.__drizzle_migrations");
+    world.jobs_ended();
+    world.configure(&set("drizzle", ""));
+}
+
+#[test]
+fn a_ledger_in_doubt_is_refused_with_the_way_out() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        let refused = |arguments: &str| {
+            world.configure(&set("drizzle", arguments));
+            world.plan().ends_with(1)
+        };
+
+        world.sql("CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean)");
+        // Without rows it is no doubt.
+        world.plan().ends_with(2).says("Migrations are taken over");
+        world.sql("INSERT INTO goose_db_version VALUES (1, 0, true)");
+        refused("")
+            .says("Ledger to take over is not clear")
+            .says("drizzle.__drizzle_migrations")
+            .says("public.goose_db_version")
+            .says("adopt = \"none\"");
+        world.configure(&set("drizzle", "  adopt = \"drizzle\"\n"));
+        world.plan().ends_with(2).says("Migrations are taken over");
+        refused("  adopt = \"goose\"\n").says("Ledger does not fit the directory").says(
+            "public.goose_db_version is the ledger of goose, and the files are read as drizzle",
+        );
+        refused("  adopt_table = \"public.drizzle_users\"\n")
+            .says("Table is no ledger that can be read")
+            .says("public.drizzle_users");
+        refused("  adopt = \"liquibase\"\n").says("Invalid adopt").says("\"golang-migrate\"");
+        refused("  adopt_table = \"a.b.c\"\n").says("Invalid adopt_table");
+        world.sql("DROP TABLE goose_db_version");
+
+        let applied = "drizzle/0000_quiet_otter.sql";
+        let text = fs::read_to_string(world.path(applied)).unwrap();
+        world.write(applied, text.replace("\"email\" text", "\"email\" varchar"));
+        refused("")
+            .says("File is not what the other tool has applied")
+            .says("drizzle/0000_quiet_otter.sql is not the text that drizzle.__drizzle_migrations says was applied")
+            .says("accept_checksums = { \"0000_quiet_otter\" = \"sha256:");
+        // A checkout with other line ends is the same text.
+        world.write(applied, text.replace('\n', "\r\n"));
+        world.configure(&set("drizzle", ""));
+        world.plan().ends_with(2).says("Migrations are taken over");
+
+        world.sql("INSERT INTO drizzle.__drizzle_migrations VALUES ('x', 'abc', 17)");
+        refused("")
+            .says("Ledger of the other tool has a migration without file")
+            .says("the migration with created_at = 17 and hash abc");
+        world.sql("DELETE FROM drizzle.__drizzle_migrations WHERE id = 'x'");
+
+        world.sql("DROP INDEX drizzle_users_email");
+        refused("")
+            .says("Migration counts as applied, but the database is without it")
+            .says("drizzle/0000_quiet_otter.sql:6: relation drizzle_users_email is not there");
+        world.sql("ALTER TABLE drizzle_users RENAME TO moved");
+        refused("")
+            .says("drizzle/0000_quiet_otter.sql:1: relation drizzle_users is not there")
+            .does_not_say("column");
+        assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 1, "the ledger's was not made");
+    });
+}
+
+#[test]
+fn a_file_that_drizzle_has_skipped_is_named_and_does_not_count_as_applied() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        let journal = fs::read_to_string(world.path("drizzle/meta/_journal.json")).unwrap();
+        world
+            .write("drizzle/meta/_journal.json", journal.replace("1766348999000", "1766348000000"));
+        world
+            .plan()
+            .says("Migrations were skipped by Drizzle")
+            .says("drizzle/0001_first_rows.sql")
+            .says("They do not count as applied here.")
+            .says("These will run: drizzle/0001_first_rows.sql");
+    });
+}
+
+#[test]
+fn a_baseline_counts_as_applied_if_the_database_shows_it() {
+    on_each_terraform(|world| {
+        world.write("app/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("app/2_b.sql", "CREATE TABLE b (id int PRIMARY KEY); DROP TABLE b;");
+        world.write("app/3_c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
+        world.configure(&set("app", "  baseline_version = \"7\"\n"));
+        world.plan().ends_with(1).says("Baseline is no migration of the set").says("migration 7");
+        world.configure(&set("app", "  baseline_version = \"2\"\n"));
+        world
+            .plan()
+            .ends_with(1)
+            .says("According to baseline_version, the migrations are applied")
+            .says("app/1_a.sql:1: relation a is not there")
+            .does_not_say("relation b");
+        world.assert_untouched();
+
+        world.sql("CREATE TABLE a (id int PRIMARY KEY)");
+        world
+            .plan()
+            .ends_with(2)
+            .says("According to baseline_version these are applied.")
+            .says("app/2_b.sql")
+            .says("These will run: app/3_c.sql")
+            .does_not_say("The other ledger");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a c");
+        world.plan().ends_with(0).says("No changes.");
+        // Once the set is the provider's own, the argument says nothing any more.
+        world.write("app/4_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
+        world.configure(&set("app", "  baseline_version = \"4\"\n"));
+        let seen = world.cluster().statements().len();
+        world.plan().ends_with(2).does_not_say("taken over");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a c d");
+        let statements = world.cluster().statements();
+        let looks = statements[seen..].iter().filter(|s| s.sql.contains("flyway_schema_history"));
+        assert_eq!(looks.count(), 0, "nobody looks for the ledger of another tool");
+        world.configure(&set("app", ""));
+        world.plan().does_not_say("must be replaced").says("baseline_version");
+
+        // An import finds what was taken over as well.
+        world.run(&["state", "rm", "dsql_migration_set.app"]).ends_with(0);
+        world.run(&["import", "-no-color", "dsql_migration_set.app", "app"]).ends_with(0);
+        assert_eq!(world.state("dsql_migration_set.app")["migrations"]["1"]["status"], "adopted");
+    });
+}
+
+#[test]
+fn a_saved_plan_is_refused_if_the_old_ledger_has_changed() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        world.run(&["plan", "-out=saved", "-no-color", "-input=false"]).ends_with(0);
+        // The old tool has run once more.
+        world.sql("INSERT INTO drizzle_users VALUES (gen_random_uuid(), 'a@example.com')");
+        world.sql("INSERT INTO drizzle.__drizzle_migrations VALUES ('y', '', 1766348999000)");
+        world
+            .run(&["apply", "-no-color", "-input=false", "saved"])
+            .ends_with(1)
+            .says("Nothing is left to run.")
+            .says("that ledger has changed since, and nothing was run: plan again");
+        assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 1, "the ledger's was not made");
+        world.apply().ends_with(0).says("1 added");
+        let state = world.state("dsql_migration_set.drizzle");
+        assert_eq!(state["migrations"]["0001_first_rows"]["status"], "adopted");
+        assert_eq!(state["last_run"].as_array().unwrap().len(), 0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn without_adoption_everything_is_pending_and_nobody_looks() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        world.configure(&set("drizzle", "  adopt = \"none\"\n"));
+        let seen = world.cluster().statements().len();
+        world
+            .plan()
+            .ends_with(2)
+            .does_not_say("taken over")
+            .says("+ last_run = [ + \"0000_quiet_otter\", + \"0001_first_rows\", ]");
+        let statements = world.cluster().statements();
+        assert!(!statements[seen..].iter().any(|s| s.sql.contains("drizzle_migrations")));
+        // What fails there leaves nothing behind that keeps the ledger from being taken over.
+        world.apply().ends_with(1).says("already exists");
+        world.configure(&set("drizzle", ""));
+        world.apply().ends_with(0).says("1 added");
+        assert_taken_over(world, &DRIZZLE, "drizzle.__drizzle_migrations");
+    });
+}

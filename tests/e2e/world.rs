@@ -1,6 +1,7 @@
 //! One scenario's surroundings: a folder with a configuration, a cluster, and Terraform.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -138,9 +139,38 @@ impl World {
 
     /// Starts `terraform` and leaves it running.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        Self::spawn(self.command(arguments))
+    }
+
+    /// As [`World::start`], in a folder below this one: another machine with the same cluster.
+    pub(crate) fn start_in(&self, folder: &str, arguments: &[&str]) -> Child {
         let mut command = self.command(arguments);
+        command.current_dir(self.path(folder));
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Child {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own, so that all its processes can be killed together.
+        command.process_group(0);
         command.spawn().unwrap()
+    }
+
+    /// Waits until something is so, while a command runs.
+    pub(crate) fn wait_for(&self, running: &mut Child, mut is_so: impl FnMut(&Self) -> bool) {
+        while !is_so(self) {
+            assert!(running.try_wait().unwrap().is_none(), "terraform has ended before");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
+    /// Lets the jobs of the cluster stand, or go on.
+    pub(crate) fn hold_jobs(&self, hold: bool) {
+        let cluster = &self.cluster;
+        self.runtime.block_on(async {
+            let done = if hold { cluster.hold_jobs().await } else { cluster.release_jobs().await };
+            done.unwrap();
+        });
     }
 
     /// `terraform plan -detailed-exitcode`.
@@ -213,6 +243,11 @@ impl World {
             let mut session = Session::open(&target).await.unwrap();
             session.transact(sql).await.unwrap().pop().unwrap_or_default()
         })
+    }
+
+    /// Runs something on the scenario's runtime.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// The tables of the schema `public`, separated by spaces.

@@ -53,6 +53,11 @@ pub(crate) enum Action {
 }
 
 impl Statement {
+    /// It is a `COPY .. FROM STDIN`.
+    pub(crate) fn takes_data(&self) -> bool {
+        self.shadow.as_ref().is_some_and(|shadow| shadow.takes_data)
+    }
+
     /// The text for PostgreSQL.
     pub(crate) fn for_postgres(&self) -> Cow<'_, str> {
         match &self.action {

@@ -62,6 +62,10 @@ impl Conflicts {
         self.sessions().get(&process).cloned()
     }
 
+    pub(crate) fn open_sessions(&self) -> usize {
+        self.sessions().len()
+    }
+
     fn sessions(&self) -> MutexGuard<'_, HashMap<i32, Arc<Session>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -77,6 +77,10 @@ impl Control {
         self.shared.sessions.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn open_sessions(&self) -> usize {
+        self.shared.conflicts.open_sessions()
+    }
+
     pub(crate) async fn hold_jobs(&self) -> Result<(), Error> {
         self.execute("UPDATE dsql_internal.control SET jobs_held = true", &[]).await
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::array::elements;
+
 /// Each letter and its word, in the order in which a grant lists them.
 const WORDS: &[(char, &str)] = &[
     ('r', "SELECT"),
@@ -23,7 +25,7 @@ const WORDS: &[(char, &str)] = &[
 /// grant that is taken back would leave a difference. Who granted a right is left out as well.
 pub(super) fn parse(array: &str, owner: &str) -> Option<BTreeMap<String, String>> {
     let mut letters_of = BTreeMap::<String, String>::new();
-    for item in elements(array)? {
+    for item in elements(array)?.into_iter().flatten() {
         let (grantee, rest) = grantee(&item)?;
         let (letters, _grantor) = rest.split_once('/')?;
         if grantee != owner {
@@ -36,26 +38,6 @@ pub(super) fn parse(array: &str, owner: &str) -> Option<BTreeMap<String, String>
         .filter(|(_, letters)| !letters.is_empty())
         .map(|(to, letters)| Some((to, words(&letters)?)))
         .collect()
-}
-
-/// The elements of `{a,"b,c"}`.
-fn elements(array: &str) -> Option<Vec<String>> {
-    let mut rest = array.strip_prefix('{')?.strip_suffix('}')?.chars();
-    let mut elements = Vec::new();
-    let mut element = String::new();
-    let mut in_quotes = false;
-    while let Some(character) = rest.next() {
-        match character {
-            '\\' => element.push(rest.next()?),
-            '"' => in_quotes = !in_quotes,
-            ',' if !in_quotes => elements.push(std::mem::take(&mut element)),
-            _ => element.push(character),
-        }
-    }
-    if !element.is_empty() {
-        elements.push(element);
-    }
-    (!in_quotes).then_some(elements)
 }
 
 /// The name before the equals sign, which has quotes if it is not a plain word, and what follows.

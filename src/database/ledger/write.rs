@@ -333,9 +333,11 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: 
                 (SELECT coalesce(max(position), 0) AS position FROM {ledger}.migration
                   WHERE set_name = {set}) AS last
          ON CONFLICT (set_name, version) DO UPDATE SET
-           checksum = excluded.checksum, statement_count = excluded.statement_count,
-           state = 'applied', error = NULL, finished_at = excluded.finished_at,
-           applied_by = excluded.applied_by, adopted_from = excluded.adopted_from
+           description = excluded.description, checksum = excluded.checksum,
+           statement_count = excluded.statement_count, state = 'applied', error = NULL,
+           started_at = excluded.started_at, finished_at = excluded.finished_at,
+           duration_ms = NULL, applied_by = excluded.applied_by,
+           adopted_from = excluded.adopted_from
          WHERE found.state <> 'applied'",
         literal(from),
         rows.join(", "),

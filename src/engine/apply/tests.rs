@@ -1,5 +1,7 @@
 //! Tests of the module above.
 
+mod adoption;
+
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -357,6 +359,11 @@ async fn a_run_waits_for_another_and_says_who_it_is_if_that_takes_too_long() {
     let Err(ApplyError::Leased(holder)) = result else { panic!("{result:?}") };
     assert_eq!(holder.who, "admin, elsewhere");
     assert!(cluster.executed.is_empty());
+
+    let mut cluster = FakeCluster { other: Some(usize::MAX), ..FakeCluster::default() };
+    let short = Budget::new(Duration::from_secs(5), CancellationToken::new());
+    let result = run(&mut cluster, &short).await.1;
+    assert!(matches!(result, Err(ApplyError::Leased(_))), "{result:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,9 @@ use crate::migration::fact::Name;
 /// A warning with thousands of lines is read by nobody; the attribute `migrations` has all.
 const SHOWN: usize = 20;
 
+/// What a migration is adopted from that a practitioner calls applied; also the argument.
+pub(in super::super) const BASELINE: &str = "baseline_version";
+
 const NOTHING_WRITTEN: &str = "Nothing is taken over, and nothing is run.";
 
 pub(in super::super) fn unknown_adopt(word: &str) -> Diagnostic {
@@ -30,7 +33,7 @@ pub(in super::super) fn unknown_baseline(version: &Version) -> Diagnostic {
              the version of the last migration that is applied, as the attribute migrations has \
              it."
         ))
-        .at("baseline_version")
+        .at(BASELINE)
 }
 
 pub(in super::super) fn several_ledgers(tables: &[Name]) -> Diagnostic {
@@ -163,7 +166,13 @@ pub(in super::super) fn taken_over(plan: &Plan<'_>) -> Option<Diagnostic> {
     } else {
         format!("These will run:\n{pending}")
     });
-    words.push_str("\n\nThe other ledger is only read, now and at apply.");
+    if adopted.iter().any(|(_, from)| *from != BASELINE) {
+        words.push_str(
+            "\n\nThe other ledger is only read, now and at apply. If Terraform calls the apply of a \
+             saved plan inconsistent, that ledger has changed since, and nothing was run: plan \
+             again.",
+        );
+    }
     Some(Diagnostic::warning("Migrations are taken over").detail(words).at("adopt"))
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::clusters::Clusters;
-use super::super::diagnostics;
+use super::super::diagnostics::{self, BASELINE};
 use super::super::settings::Place;
 use crate::database::{MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
@@ -21,9 +21,6 @@ use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::schema::Attribute;
 use crate::value::{Input, Object};
-
-/// What a migration is adopted from that a practitioner calls applied.
-const BASELINE: &str = "baseline_version";
 
 /// The migrations that can have been applied before the provider came. A repeatable one runs in any
 /// case; a baseline counts only where the files that it stands for are gone.

@@ -43,7 +43,11 @@ impl Basis {
             let finished = record.finished_at.as_deref().unwrap_or("-");
             let done = record.statements.len();
             let rest = Checksum::of(&format!("{finished} {done} {}", record.checksum));
-            let row = format!("{} {}", record.state.as_str(), beginning(&rest));
+            let state = match &record.adopted_from {
+                Some(_) if record.is_to_adopt() => TO_ADOPT,
+                _ => record.state.as_str(),
+            };
+            let row = format!("{state} {}", beginning(&rest));
             (record.version.0.clone(), row)
         });
         Self {
@@ -109,6 +113,12 @@ impl Basis {
         }
         for (version, before, after) in changed(&self.rows, &now.rows) {
             found.push(match (before, after) {
+                (_, Some(row)) if row.starts_with(TO_ADOPT) => {
+                    format!("migration {version} is applied according to another ledger")
+                }
+                (Some(row), None) if row.starts_with(TO_ADOPT) => {
+                    format!("migration {version} does not count as applied any more")
+                }
                 (None, Some(row)) if row.starts_with("applied") => {
                     format!("migration {version} was applied by another run")
                 }
@@ -119,6 +129,9 @@ impl Basis {
         found
     }
 }
+
+/// The state of a migration that is to be taken over from another tool.
+const TO_ADOPT: &str = "adopt";
 
 /// Enough of a checksum to see a difference: this is stored in the state for every migration.
 fn beginning(checksum: &Checksum) -> &str {
@@ -182,12 +195,12 @@ mod tests {
         let before = basis(
             "a",
             &[("1", "x 1_a.sql"), ("2", "x 2_b.sql"), ("3", "x 3_c.sql")],
-            &[("1", "applied x"), ("4", "applied x")],
+            &[("1", "applied x"), ("4", "applied x"), ("6", "adopt x")],
         );
         let mut now = basis(
             "b",
             &[("1", "x 1_a.sql"), ("2", "y 2_b.sql"), ("5", "x 5_e.sql")],
-            &[("1", "applied x"), ("2", "applied x"), ("3", "failed y")],
+            &[("1", "applied x"), ("2", "applied x"), ("3", "failed y"), ("5", "adopt y")],
         );
         now.ledger = "b:5432/dsql_migrations".into();
         assert_eq!(
@@ -200,6 +213,8 @@ mod tests {
                 "migration 2 was applied by another run",
                 "another run has worked on migration 3",
                 "migration 4 is not in the ledger any more",
+                "migration 5 is applied according to another ledger",
+                "migration 6 does not count as applied any more",
             ]
         );
         assert!(before.is_anothers(&now));

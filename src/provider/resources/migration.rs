@@ -238,7 +238,7 @@ impl MigrationResource {
         let policy = Policy::default();
         let run = run_of(&place, &prepared.migrations, &policy, limit, source.path());
         let mut ended = run
-            .carry_out(&self.clusters, |plan| {
+            .carry_out(&self.clusters, rules.hider(), |plan| {
                 as_planned(&request.planned, plan).map_err(|changed| vec![changed])?;
                 rules.still_right(&prepared, plan, &source.path())
             })

@@ -122,9 +122,15 @@ impl Planned {
 
 /// What a repeated plan says if its files or its ledger are not those of the first one. Only
 /// Terraform 1.16 and later tells for certain that a plan is repeated; see ADR 0009.
-fn changed_since(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
+///
+/// A refresh knows the provider's own ledger, a plan also what is to be adopted.
+fn changed_since(
+    request: &PlanRequest,
+    now: &Basis,
+    with_adopted: &Basis,
+) -> Result<Option<Diagnostic>, Diagnostic> {
     if let Some(first) = Basis::decode(&request.first_plan) {
-        let differences = first.differences(now);
+        let differences = first.differences(with_adopted);
         return if differences.is_empty() { Ok(None) } else { Err(run::out_of_date(&differences)) };
     }
     let refreshed = Basis::decode(&request.private).filter(|before| before.is_anothers(now));
@@ -342,12 +348,6 @@ impl MigrationSetResource {
             Err(error) => return Err(vec![run::needs_the_cluster(error)]),
         };
         let mut diagnostics = Vec::new();
-        let basis = source
-            .place()
-            .map(|at| Basis::new(&self.process, at, &place, migrations, &seen.migrations));
-        if let Some(now) = &basis {
-            diagnostics.extend(changed_since(request, now).map_err(|error| vec![error])?);
-        }
         let adoptable = adoption::adoptable(migrations);
         let asked = Asked {
             wish: take_over,
@@ -375,6 +375,14 @@ impl MigrationSetResource {
         };
         diagnostics.extend(adopted.warnings);
         let records = together(&run.records(&seen), &adopted.records);
+        let basis = |records: &[MigrationRecord]| {
+            let basis = |at| Basis::new(&self.process, at, &place, migrations, records);
+            source.place().map(basis)
+        };
+        let (now, basis) = (basis(&seen.migrations), basis(&records));
+        if let (Some(now), Some(basis)) = (&now, &basis) {
+            diagnostics.extend(changed_since(request, now, basis).map_err(|error| vec![error])?);
+        }
         // A file that was edited meanwhile may also be an applied one.
         let plan = match run.plan(&records) {
             Ok(plan) => plan,
@@ -452,7 +460,7 @@ impl MigrationSetResource {
             as_planned(expected, plan).map_err(|changed| vec![changed])?;
             rules.still_right(&prepared, plan, &source.path())
         };
-        let mut ended = run.carry_out(&self.clusters, still_as_planned).await;
+        let mut ended = run.carry_out(&self.clusters, rules.hider(), still_as_planned).await;
         ended.diagnostics = rules.hide_all(ended.diagnostics);
 
         // A failed create stores nothing: a stored object would be tainted and replaced.
@@ -826,12 +834,16 @@ mod tests {
         PlanRequest { config, prior, proposed, private, first_plan }
     }
 
+    fn changed(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
+        changed_since(request, now, now)
+    }
+
     #[test]
     fn a_repeated_plan_fails_if_terraform_brings_the_first_one_along_and_files_differ() {
         let first = basis("planning", "SELECT 1").encode();
         let request = request(Vec::new(), first);
-        assert_eq!(changed_since(&request, &basis("applying", "SELECT 1")), Ok(None));
-        let error = changed_since(&request, &basis("applying", "SELECT 2")).expect_err("changed");
+        assert_eq!(changed(&request, &basis("applying", "SELECT 1")), Ok(None));
+        let error = changed(&request, &basis("applying", "SELECT 2")).expect_err("changed");
         assert_eq!(error.summary, "Plan is out of date");
         assert!(error.detail.contains("1_a.sql was changed"), "{}", error.detail);
     }
@@ -839,8 +851,8 @@ mod tests {
     #[test]
     fn a_refresh_of_another_process_gives_a_warning_and_one_of_the_same_nothing() {
         let request = request(basis("planning", "SELECT 1").encode(), Vec::new());
-        assert_eq!(changed_since(&request, &basis("planning", "SELECT 2")), Ok(None));
-        let warning = changed_since(&request, &basis("applying", "SELECT 2"));
+        assert_eq!(changed(&request, &basis("planning", "SELECT 2")), Ok(None));
+        let warning = changed(&request, &basis("applying", "SELECT 2"));
         let warning = warning.expect("no error").expect("a warning");
         assert!(!warning.is_error());
         assert!(warning.detail.contains("1_a.sql was changed"), "{}", warning.detail);

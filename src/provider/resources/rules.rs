@@ -5,9 +5,10 @@
 //! never runs again, so neither a newer linter nor a variable that is gone may stop a plan for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::diagnostics::{self, Found};
-use crate::database::MigrationRecord;
+use crate::database::{Hide, MigrationRecord};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
 use crate::migration::fact::Fact;
@@ -340,6 +341,12 @@ impl Rules {
     /// A text of the linter or the server without the values of variables, which may be secrets.
     pub(super) fn hide(&self, text: &str) -> String {
         self.variables.as_ref().map_or_else(|| text.to_owned(), |variables| variables.hide(text))
+    }
+
+    /// The same for a session that runs the migrations; nothing if there is nothing to hide.
+    pub(super) fn hider(&self) -> Option<Hide> {
+        let variables = self.variables.clone()?;
+        Some(Arc::new(move |text| variables.hide(text)))
     }
 
     /// The same for messages.

@@ -12,7 +12,7 @@ use super::super::timeouts;
 use super::adoption::Asked;
 use super::drift::Watch;
 use crate::database::lease::LEASE_LENGTH;
-use crate::database::{Error, Lease, MigrationRecord, Observation, Watched};
+use crate::database::{Error, Hide, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::together;
 use crate::engine::{self, Budget, Cluster, Policy, SetOnCluster};
@@ -129,15 +129,20 @@ impl Run<'_> {
         })
     }
 
-    /// Runs what is pending, unless it is something else than `still_as_planned` expects.
+    /// Runs what is pending, unless it is something else than `still_as_planned` expects. `hide`
+    /// keeps secrets out of the server's words, which the ledger records.
     pub(super) async fn carry_out(
         &self,
         clusters: &Clusters,
+        hide: Option<Hide>,
         still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Vec<Diagnostic>>,
     ) -> Ended {
         let budget = Budget::new(self.limit, clusters.stopped());
         let mut session = match clusters.session(&self.place.target).await {
-            Ok(session) => session,
+            Ok(mut session) => {
+                session.hide_in_errors(hide);
+                session
+            }
             Err(error) => return Ended::before_anything(vec![reading(self.place, &error)]),
         };
         let mut cluster = SetOnCluster {

@@ -328,8 +328,8 @@ async fn a_stop_reaches_the_provider() {
 
 #[tokio::test]
 async fn what_the_provider_has_not_is_unimplemented() {
-    let request = wire::open_ephemeral_resource::Request::default();
-    let status = client().open_ephemeral_resource(request).await.expect_err("unimplemented");
+    let request = wire::list_resource::Request::default();
+    let status = client().list_resource(request).await.expect_err("unimplemented");
     assert_eq!(status.code(), tonic::Code::Unimplemented);
 }
 
@@ -456,4 +456,68 @@ async fn a_data_source_that_fails_or_is_not_known_answers_with_an_error_and_no_s
     assert_eq!(read.state, None);
     let read = read_look("fake_other", "stars").await;
     assert_eq!(error(&read.diagnostics).0, "Unknown data source type");
+}
+
+fn pass_type() -> Type {
+    Type::object([("name", Type::String), ("word", Type::String)])
+}
+
+fn pass(name: impl Into<Value>) -> Option<wire::DynamicValue> {
+    let config = Value::object([("name", name.into()), ("word", Value::Null)]);
+    let msgpack = encode(&config, &pass_type()).expect("encoded");
+    Some(wire::DynamicValue { msgpack, json: Vec::new() })
+}
+
+async fn open(type_name: &str, name: &str) -> wire::open_ephemeral_resource::Response {
+    let request = wire::open_ephemeral_resource::Request {
+        type_name: type_name.into(),
+        config: pass(name),
+        ..Default::default()
+    };
+    client().open_ephemeral_resource(request).await.expect("an answer").into_inner()
+}
+
+#[tokio::test]
+async fn an_ephemeral_resource_is_listed_validated_opened_renewed_and_closed() {
+    let response = client().get_metadata(wire::get_metadata::Request {}).await;
+    let metadata = response.expect("an answer").into_inner();
+    assert_eq!(metadata.ephemeral_resources[0].type_name, "fake_pass");
+    let response = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
+    let schemas = response.expect("an answer").into_inner();
+    assert!(schemas.ephemeral_resource_schemas.contains_key("fake_pass"));
+
+    let request = wire::validate_ephemeral_resource_config::Request {
+        type_name: "fake_pass".into(),
+        config: pass(""),
+    };
+    let response = client().validate_ephemeral_resource_config(request).await.expect("an answer");
+    assert_eq!(error(&response.into_inner().diagnostics).0, "No name");
+
+    let opened = open("fake_pass", "ada").await;
+    assert!(opened.diagnostics.is_empty());
+    assert_eq!(opened.renew_at, None);
+    let result = decode(&opened.result.expect("a result").msgpack, &pass_type()).expect("decoded");
+    assert_eq!(result.get("word"), Some(&"word of ada".into()));
+
+    let request =
+        wire::renew_ephemeral_resource::Request { type_name: "fake_pass".into(), private: None };
+    let renewed = client().renew_ephemeral_resource(request).await.expect("an answer");
+    assert!(renewed.into_inner().diagnostics.is_empty());
+    let request =
+        wire::close_ephemeral_resource::Request { type_name: "fake_pass".into(), private: None };
+    let closed = client().close_ephemeral_resource(request).await.expect("an answer");
+    assert!(closed.into_inner().diagnostics.is_empty());
+}
+
+#[tokio::test]
+async fn an_ephemeral_resource_that_fails_panics_or_is_not_known_has_no_result() {
+    for (type_name, name, summary) in [
+        ("fake_pass", "nobody", "Nobody passes"),
+        ("fake_pass", "panic", "The provider crashed"),
+        ("fake_other", "ada", "Unknown ephemeral resource type"),
+    ] {
+        let opened = open(type_name, name).await;
+        assert_eq!(error(&opened.diagnostics).0, summary);
+        assert_eq!(opened.result, None);
+    }
 }

@@ -122,11 +122,10 @@ impl Relay<'_> {
     /// somebody else has changed and committed is lost. So is a COPY: its data was taken only once.
     fn postpone(&mut self, statement: &Statement, frames: Vec<Frame>, answer: Vec<Frame>) {
         let blockers = std::mem::take(&mut self.blockers);
-        let takes_data = statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data);
         let Some(block) = &mut self.block else {
             return;
         };
-        if self.cancelled.is_some() && !takes_data {
+        if self.cancelled.is_some() && !statement.takes_data() {
             block.pending.push(Pending { frames, blockers, answer });
         } else if block.doomed.is_none() {
             block.doomed = Some(Conflict::Data);
@@ -177,7 +176,7 @@ impl Relay<'_> {
                 return Ok(Err(conflict_error(Conflict::Data)));
             }
         }
-        if statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data) {
+        if statement.takes_data() {
             asked.append(&mut self.copied);
             asked.push(Frame::new(b'c', []));
         }

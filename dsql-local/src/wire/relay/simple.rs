@@ -151,7 +151,7 @@ impl Relay<'_> {
         if is_guarded {
             self.own("SAVEPOINT dsql_statement").await?.ok();
             // While it waits it takes no data, and the relay could not look.
-            if statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data) {
+            if statement.takes_data() {
                 self.own("SET LOCAL lock_timeout = '50ms'").await?.ok();
             }
         }
@@ -162,9 +162,7 @@ impl Relay<'_> {
         if frame.kind == b'C' {
             let tag = Reader(&frame.body).string().unwrap_or_default();
             self.completed(statement, tag).await?;
-            if self.block.is_some()
-                && statement.shadow.as_ref().is_some_and(|shadow| shadow.takes_data)
-            {
+            if self.block.is_some() && statement.takes_data() {
                 self.own("SET LOCAL lock_timeout = DEFAULT").await?.ok();
             }
         }

@@ -1,0 +1,159 @@
+"""STS, IAM and the control plane of Aurora DSQL by moto, and beside them the two addresses from
+which containers and instances get credentials.
+
+The first line of standard input is a JSON object:
+
+  region      where the cluster is
+  endpoint    the host name that GetCluster tells; moto's own is no cluster
+  status      ClusterStatus of the cluster
+  log         file that gets a line of JSON for each request
+  roles       name -> {"trust": policy or null, "policy": policy or null}
+  user        policy of an IAM user; if it is there, signatures and policies are checked
+
+The answer is a line of JSON: url, identifier, and the user's keys. It ends with standard input.
+
+The keys of a role's session are made from its name, because the emulator of the cluster must know
+them: ASIA<NAME>, secret-of-<name>, session-of-<name>.
+"""
+
+import io
+import json
+import sys
+import threading
+from datetime import datetime, timedelta, timezone
+from urllib.parse import parse_qsl
+
+import boto3
+from moto import settings
+from moto.core.exceptions import JsonRESTError
+from moto.dsql.models import Cluster, dsql_backends
+from moto.dsql.responses import AuroraDSQLResponse
+from moto.iam.access_control import IAMRequest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import AssumedRole
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+ACCOUNT = "123456789012"
+config = json.loads(sys.stdin.readline())
+
+
+def keys_of(name):
+    return {
+        "AccessKeyId": "ASIA" + name.upper(),
+        "SecretAccessKey": "secret-of-" + name,
+        "Token": "session-of-" + name,
+        "Expiration": (datetime.now(timezone.utc) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+assumed = AssumedRole.__init__
+
+
+def assumed_with_known_keys(self, *args, **kwargs):
+    assumed(self, *args, **kwargs)
+    keys = keys_of(self.role_arn.split("/")[-1])
+    self.access_key_id = keys["AccessKeyId"]
+    self.secret_access_key = keys["SecretAccessKey"]
+    self.session_token = keys["Token"]
+
+
+AssumedRole.__init__ = assumed_with_known_keys
+# As AWS does: the permission is needed on the cluster, not on everything.
+AuroraDSQLResponse._determine_resource = lambda self: (
+    f"arn:aws:dsql:{self.region}:{ACCOUNT}:cluster/{self.path.split('/')[-1]}"
+)
+check_signature = IAMRequest.check_signature
+raise_access_denied = IAMRequest._raise_access_denied
+
+
+def check_signature_of_sts(self):
+    # moto computes another signature than botocore for a GET of a REST service.
+    if self._service != "dsql":
+        check_signature(self)
+
+
+def raise_access_denied_as_json(self):
+    if self._service == "dsql":
+        raise JsonRESTError("AccessDeniedException", f"not authorized to perform: {self._action}")
+    raise_access_denied(self)
+
+
+IAMRequest.check_signature = check_signature_of_sts
+IAMRequest._raise_access_denied = raise_access_denied_as_json
+
+
+class Emulator:
+    def __init__(self):
+        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.log = open(config["log"], "a", buffering=1)
+
+    def __call__(self, environ, start_response):
+        request = Request(environ)
+        answer = self.metadata(request)
+        if answer:
+            return answer(environ, start_response)
+        body = request.get_data(cache=True)
+        environ["wsgi.input"] = io.BytesIO(body)
+        form = dict(parse_qsl(body.decode(errors="replace")))
+        self.log.write(json.dumps({"path": request.path, **form}) + "\n")
+        return self.moto(environ, start_response)
+
+    def metadata(self, request):
+        credentials = "/latest/meta-data/iam/security-credentials/"
+        if request.path == "/container":
+            return Response(json.dumps(keys_of("container")), mimetype="application/json")
+        if request.path == "/latest/api/token":
+            return Response("t", headers={"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "21600"})
+        if request.path == credentials:
+            return Response("instance")
+        if request.path == credentials + "instance":
+            keys = {"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": "2026-01-01T00:00:00Z"}
+            return Response(json.dumps({**keys, **keys_of("instance")}))
+        return None
+
+
+server = make_server("127.0.0.1", 0, Emulator(), threaded=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+url = f"http://127.0.0.1:{server.server_port}"
+
+
+def client(service):
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=config["region"],
+        aws_access_key_id="setup",
+        aws_secret_access_key="setup",
+    )
+
+
+cluster = client("dsql").create_cluster(deletionProtectionEnabled=False)
+made = dsql_backends[ACCOUNT][config["region"]].clusters[cluster["identifier"]]
+made.endpoint = config["endpoint"]
+made.status = config["status"]
+Cluster.advance = lambda self: None
+
+iam = client("iam")
+everybody = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}
+
+
+def policy(text):
+    """Policies are written for a cluster whose identifier moto has made only now."""
+    return json.dumps(text).replace("CLUSTER", cluster["identifier"])
+
+
+for name, role in config["roles"].items():
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(role["trust"] or everybody))
+    if role["policy"]:
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy(role["policy"]))
+answer = {"url": url, "identifier": cluster["identifier"]}
+if config["user"]:
+    iam.create_user(UserName="ci")
+    iam.put_user_policy(UserName="ci", PolicyName="p", PolicyDocument=policy(config["user"]))
+    keys = iam.create_access_key(UserName="ci")["AccessKey"]
+    answer |= {"access_key_id": keys["AccessKeyId"], "secret_access_key": keys["SecretAccessKey"]}
+    settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+open(config["log"], "w").close()
+print(json.dumps(answer), flush=True)
+sys.stdin.read()

@@ -1,0 +1,113 @@
+//! A cluster that is named by its identifier: GetCluster of moto, the connection to the emulator.
+
+use dsql_local::Options;
+use serde_json::json;
+
+use crate::aws_emulator::{self as aws, Aws, Setup, apply, plan};
+use crate::world::{World, on_each_terraform_with};
+
+fn configure(world: &World, settings: &str) {
+    world.configure_with_provider(&format!(
+        "provider \"dsql\" {{\n{settings}\n}}\n\nresource \"dsql_migration\" \"one\" {{\n  version = \
+         \"1\"\n  sql     = \"CREATE TABLE one (id int PRIMARY KEY)\"\n}}\n"
+    ));
+}
+
+fn environment(aws: &Aws) -> Vec<(&str, &str)> {
+    vec![
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL_DSQL", aws.url.as_str()),
+    ]
+}
+
+#[test]
+fn its_endpoint_is_looked_up_and_the_state_has_the_documented_one() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&Options::default(), |world| {
+        let emulator = Aws::start(world, python, &Setup::default());
+        let id = emulator.identifier.clone();
+        configure(world, &format!("  cluster_identifier = \"{id}\""));
+        apply(world, &environment(&emulator)).ends_with(0).says("1 added");
+        plan(world, &environment(&emulator)).ends_with(0).says("No changes.");
+        assert_eq!(world.tables(), "one");
+        let ledger = world.state("dsql_migration.one")["ledger"].as_str().unwrap().to_owned();
+        assert!(ledger.starts_with(&format!("{id}.dsql.us-east-1.on.aws:")), "{ledger}");
+        let path = format!("/cluster/{id}");
+        assert!(emulator.requests().iter().any(|request| request["path"] == path));
+
+        // The argument does what the variable does.
+        configure(
+            world,
+            &format!(
+                "  cluster_identifier = \"{id}\"\n  region = \"us-east-1\"\n  endpoints = {{ dsql = \"{}\" }}",
+                emulator.url
+            ),
+        );
+        let keys = [("AWS_ACCESS_KEY_ID", "local"), ("AWS_SECRET_ACCESS_KEY", "local")];
+        plan(world, &keys).ends_with(0);
+    });
+}
+
+#[test]
+fn a_cluster_behind_another_host_is_reached_without_a_look_up() {
+    on_each_terraform_with(&Options::default(), |world| {
+        let id = world.cluster().hostname().split('.').next().unwrap().to_owned();
+        configure(world, &format!("  endpoint = \"localhost\"\n  cluster_identifier = \"{id}\""));
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL_DSQL", "http://127.0.0.1:1"),
+        ];
+        apply(world, &keys).ends_with(0).says("1 added");
+        plan(world, &keys).ends_with(0);
+        assert_eq!(world.tables(), "one");
+
+        configure(world, "  endpoint = \"localhost\"\n  cluster_identifier = \"another\"");
+        plan(world, &keys).ends_with(2).says("Certificate is for another name");
+    });
+}
+
+#[test]
+fn what_is_wrong_with_it_is_said_in_words() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&Options::default(), |world| {
+        for (status, summary, remedy) in [
+            ("FAILED", "Cluster takes no connections", "Its creation has failed"),
+            ("PENDING_DELETE", "Cluster takes no connections", "when its peer is deleted too"),
+            ("DELETING", "Cluster takes no connections", "It is being deleted"),
+        ] {
+            let emulator = Aws::start(world, python, &Setup { status, ..Setup::default() });
+            configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
+            apply(world, &environment(&emulator))
+                .ends_with(1)
+                .says(summary)
+                .says(&format!("is {status}"))
+                .says(remedy);
+        }
+
+        let emulator = Aws::start(world, python, &Setup::default());
+        configure(world, "  cluster_identifier = \"abcdefghijklmnopqrstuvwxyz\"");
+        apply(world, &environment(&emulator)).ends_with(1).says("Cluster does not exist");
+        configure(world, "  cluster_identifier = \"Not.An.Identifier\"");
+        apply(world, &environment(&emulator)).ends_with(1).says("Invalid cluster_identifier");
+
+        let user = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Action": "s3:ListBuckets", "Resource": "*"
+        }});
+        let emulator = Aws::start(world, python, &Setup { user, ..Setup::default() });
+        let (id, secret) = emulator.keys.clone().unwrap();
+        configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
+        let mut environment = environment(&emulator);
+        environment
+            .extend([("AWS_ACCESS_KEY_ID", id.as_str()), ("AWS_SECRET_ACCESS_KEY", &secret)]);
+        apply(world, &environment)
+            .ends_with(1)
+            .says("Cluster may not be looked up")
+            .says("dsql:GetCluster")
+            .says("endpoint = ");
+        world.assert_untouched();
+    });
+}
