@@ -120,7 +120,7 @@ pub enum ConnectError {
         /// What the answer means.
         refused: Refused,
         /// What the token was for, if it is one.
-        token: Option<TokenFacts>,
+        token: Option<Box<TokenFacts>>,
         /// The server's answer.
         error: Box<ServerError>,
     },
@@ -226,7 +226,7 @@ async fn connect_unbounded(target: &Target) -> Result<tokio_postgres::Client, Co
                     endpoint: target.endpoint.clone(),
                     user: target.user.clone(),
                     refused: Refused::of(&error),
-                    token: TokenFacts::of(&token),
+                    token: TokenFacts::of(&token).map(Box::new),
                     error,
                 }
             }

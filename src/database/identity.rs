@@ -35,7 +35,7 @@ pub struct Identity {
 pub struct RoleSession {
     /// ARN of the role.
     pub role_arn: String,
-    /// Name of the session in CloudTrail; `terraform-provider-dsql` when absent.
+    /// Name of the session, as AWS's trail shows it; `terraform-provider-dsql` when absent.
     pub name: Option<String>,
     /// How long its credentials last.
     pub duration: Option<Duration>,
@@ -122,7 +122,7 @@ async fn assume(
     role: &Role,
 ) -> Result<Credentials, ConnectError> {
     let session = &role.session;
-    let failed = |error: SdkError<_>| assume_failed(session, "sts:AssumeRole", error);
+    let failed = |error: SdkError<_>| assume_failed(session, "sts:AssumeRole", &error);
     let mut request = sts(aws, identity)
         .assume_role()
         .role_arn(&session.role_arn)
@@ -162,7 +162,7 @@ async fn assume_with_web_identity(
         .set_policy(session.policy.clone())
         .send()
         .await
-        .map_err(|error| assume_failed(session, "sts:AssumeRoleWithWebIdentity", error))?;
+        .map_err(|error| assume_failed(session, "sts:AssumeRoleWithWebIdentity", &error))?;
     session.credentials(answer.credentials)
 }
 
@@ -193,12 +193,16 @@ impl RoleSession {
     }
 }
 
-fn assume_failed<E>(session: &RoleSession, action: &'static str, error: SdkError<E>) -> ConnectError
+fn assume_failed<E>(
+    session: &RoleSession,
+    action: &'static str,
+    error: &SdkError<E>,
+) -> ConnectError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let role_arn = session.role_arn.clone();
-    let Answer { code, reason } = Answer::of(&error);
+    let Answer { code, reason } = Answer::of(error);
     ConnectError::AssumeRole { role_arn, action, code, reason }
 }
 

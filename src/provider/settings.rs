@@ -488,7 +488,7 @@ mod tests {
         };
         let identifier = ("cluster_identifier", Value::from(ID));
         assert_eq!(
-            named(&[identifier.clone()]),
+            named(std::slice::from_ref(&identifier)),
             (HOST.to_owned(), Naming::Identifier(ID.to_owned()))
         );
         assert_eq!(

@@ -45,7 +45,7 @@ pub(crate) fn python() -> Option<&'static PathBuf> {
 
 /// How to start an emulator; see `aws_emulator.py`.
 pub(crate) struct Setup {
-    /// ClusterStatus of the cluster.
+    /// `ClusterStatus` of the cluster.
     pub(crate) status: &'static str,
     /// Names of the roles, and what each may do.
     pub(crate) roles: Vec<(&'static str, Value)>,

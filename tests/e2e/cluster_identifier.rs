@@ -1,4 +1,4 @@
-//! A cluster that is named by its identifier: GetCluster of moto, the connection to the emulator.
+//! A cluster that is named by its identifier: `GetCluster` of moto, the connection to the emulator.
 
 use dsql_local::Options;
 use serde_json::json;

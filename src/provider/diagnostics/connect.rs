@@ -64,7 +64,7 @@ pub(super) fn advice(error: &ConnectError) -> String {
         ConnectError::Tls { certificate, .. } => return certificate_advice(*certificate),
         ConnectError::TlsSetup { .. } => "This is a bug in the provider; please report it.",
         ConnectError::Login { error, user, refused, token, endpoint } => {
-            return login_advice(*refused, error, user, endpoint, token.as_ref());
+            return login_advice(*refused, error, user, endpoint, token.as_deref());
         }
         ConnectError::BrokenOff { .. } => {
             "The other side ended the connection during the login. Check that it is a DSQL \
@@ -329,7 +329,7 @@ mod tests {
             endpoint: "abc.dsql.us-east-1.on.aws".into(),
             user: user.into(),
             refused: Refused::of(&error),
-            token: Some(token),
+            token: Some(Box::new(token)),
             error,
         }
     }
