@@ -105,7 +105,40 @@ impl<C: Cluster> Run<'_, '_, C> {
             };
             progress.states.insert(row.number, state);
         }
+        self.name_indexes(place, record).await?;
         self.judge(place).await
+    }
+
+    /// Finds the indexes that a server has named by itself: once `sys.jobs` has forgotten the job,
+    /// its id leads to nothing, and the index would be built a second time.
+    async fn name_indexes(
+        &mut self,
+        place: usize,
+        record: &MigrationRecord,
+    ) -> Result<(), ApplyError> {
+        let migration = self.open[place].migration;
+        let is_list = |fact: &Fact| matches!(fact, Fact::Indexes(_));
+        let unnamed: Vec<(usize, &Facts, Fact)> = record
+            .statements
+            .iter()
+            .filter(|row| matches!(row.state, StatementState::Submitted(_)))
+            .filter_map(|row| {
+                let effect = sql::effect(&migration.statements[row.number - 1].text);
+                let list = effect.facts().into_iter().find(is_list)?;
+                Some((row.number, row.before.as_ref()?, list))
+            })
+            .collect();
+        let Some(&(first, ..)) = unnamed.first() else { return Ok(()) };
+        let facts: Vec<Fact> = unnamed.iter().map(|(.., fact)| fact.clone()).collect();
+        let now = self.facts(place, first, &facts).await?;
+        for (number, before, fact) in unnamed {
+            if let Some(State::Building(building)) = self.open[place].states.get_mut(&number)
+                && building.index.is_none()
+            {
+                building.index = new_index(&fact, before, &now);
+            }
+        }
+        Ok(())
     }
 
     /// Decides from the catalog which statements were applied of those that were meant to be.
