@@ -710,7 +710,7 @@ fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, V
         let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
         attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
             // The ledger may have another text, if that is accepted.
-            let certain = name == "status"
+            let certain = matches!(name, "status" | "skipped")
                 || matches!(name, "checksum" | "statements")
                     && !policy.accepted.contains_key(&migration.version);
             (name, if certain { value } else { Value::Unknown })
