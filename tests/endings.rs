@@ -1,5 +1,7 @@
 //! Runs whose time, connection or token ends on the way: where they stop, and how they go on.
 
+#![allow(clippy::unwrap_used, reason = "a run that cannot go on has failed the test")]
+
 mod common;
 
 use std::time::Duration;

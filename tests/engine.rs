@@ -389,8 +389,8 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
     rows(
         &mut admin,
         "INSERT INTO dsql_migrations.migration (set_name, version, position, description, checksum,
-            statement_count, state, started_at, applied_by, adopted_from)
-         VALUES ('theirs', '7', 1, '', '', 0, 'applied', now(), 'admin', 'old.history')",
+            statement_count, state, started_at, applied_by, adopted_from, kind, run)
+         VALUES ('theirs', '7', 1, '', '', 0, 'applied', now(), 'admin', 'old.history', 'versioned', 0)",
     )
     .await;
     for (set, count) in [("mine", 1), ("theirs", 2)] {
