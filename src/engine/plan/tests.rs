@@ -295,7 +295,7 @@ fn a_repeatable_migration_runs_again_when_its_text_or_a_value_has_changed() {
 
     // What a failed run has done of another text counts for nothing, and that is no error.
     let failed = record(&files[2], MigrationState::Failed, 1);
-    assert_eq!(last(&files, &[failed.clone()]), "runs");
+    assert_eq!(last(&files, std::slice::from_ref(&failed)), "runs");
     files[2].checksum = Checksum::of("a third");
     assert_eq!(last(&files, &[failed]), "again");
 

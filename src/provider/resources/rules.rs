@@ -155,7 +155,7 @@ impl Rules {
                 migration.values = self.values(used);
                 // What is there when it runs is a value, too: the next table needs the grant.
                 if let Values::Known(values) = &mut migration.values
-                    && migration.statements.iter().any(|statement| names_all(statement))
+                    && migration.statements.iter().any(names_all)
                 {
                     values.insert(VERSIONS.to_owned(), versions.clone());
                 }
