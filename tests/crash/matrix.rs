@@ -181,6 +181,7 @@ pub(crate) fn run_matrix(all: bool) {
         all
     });
     let mut points = points(&cases, all);
+    // A point that has failed, as it was printed.
     if let Ok(only) = std::env::var("CRASH_ONLY") {
         points.retain(|point| point.to_string().contains(&only));
     }
