@@ -6,12 +6,15 @@ use dsql_local::{Cluster, Fault};
 
 use crate::cases::{cases, reset};
 use crate::common::{rows, session};
-use crate::matrix::{Spot, Undisturbed, fired, may_repeat, runtime, sessions_left, start, undisturbed};
+use crate::matrix::{
+    Spot, Undisturbed, fired, may_repeat, runtime, sessions_left, start, undisturbed,
+};
 use crate::provider::Provider;
 use crate::ways::Moment;
 
 /// Takes back the time that a dead process has its lease for: the test need not wait for it.
-const LEASE_ENDS: &str = "UPDATE dsql_migrations.lease SET expires_at = expires_at - interval '30 s'";
+const LEASE_ENDS: &str =
+    "UPDATE dsql_migrations.lease SET expires_at = expires_at - interval '30 s'";
 
 const MOMENTS: [Moment; 3] = [Moment::Before, Moment::InFlight, Moment::After];
 
