@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::{cluster, ledger, lines, migrations, run, session, target};
 use dsql_local::{Cluster, Fault, Matcher, Options, Outcome};
+use terraform_provider_dsql::database::Outcome::Unknown;
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Lease, Session, Watched};
 use terraform_provider_dsql::engine::{
@@ -158,6 +159,19 @@ async fn a_session_is_renewed_before_the_server_ends_it_and_a_run_goes_on() {
     run(&mut session, &files).await.1.unwrap();
     assert_whole(&cluster, &mut session, &files, "renewed").await;
     assert!(cluster.sessions() > 5, "each string had a connection of its own");
+}
+
+#[tokio::test]
+async fn a_question_that_is_not_answered_is_given_up_with_its_connection() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await.answered_within(Duration::from_millis(100));
+    let late = Fault::DelayAnswer(Duration::from_secs(3));
+    cluster.inject(Matcher::containing("SELECT 1"), late);
+    let error = session.transact("SELECT 1").await.unwrap_err();
+    assert_eq!(error.outcome(), Unknown, "{error:?}");
+    let mut session = session.answered_within(Duration::from_secs(60));
+    assert_eq!(lines(&mut session, "SELECT 2").await, ["2"]);
+    assert_eq!(cluster.sessions(), 2);
 }
 
 #[tokio::test]

@@ -15,6 +15,10 @@ use super::target::Target;
 /// DSQL closes a connection after 60 minutes, at any time; AWS's connectors renew after 55.
 const RENEW_AFTER: Duration = Duration::from_secs(55 * 60);
 
+/// How long a question to the ledger or the catalog may take. DSQL ends no statement by itself, and
+/// a network that drops packets says nothing.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Takes out of the server's words what nobody shall read.
 pub type Hide = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
@@ -41,6 +45,8 @@ pub struct Session {
     spent: bool,
     /// The age at which the connection is given up for a new one.
     renew_after: Duration,
+    /// How long the answer to a question may take.
+    patience: Duration,
     /// Whether the server refuses strings of several transactions.
     pub(super) one_by_one: bool,
     /// How often an answer was waited for, logins not counted.
@@ -61,6 +67,7 @@ impl Session {
             opened: Instant::now(),
             spent: false,
             renew_after: RENEW_AFTER,
+            patience: PATIENCE,
             one_by_one: false,
             waits: 0,
             hide: None,
@@ -98,6 +105,12 @@ impl Session {
     #[must_use]
     pub fn renewed_after(self, age: Duration) -> Self {
         Self { renew_after: age, ..self }
+    }
+
+    /// With another patience for the answers to questions; 120 seconds if this is not called.
+    #[must_use]
+    pub fn answered_within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Where it is connected to.
@@ -206,7 +219,14 @@ impl Session {
         let mut attempt = 1;
         loop {
             self.renew().await?;
-            match self.send(sql).await {
+            let patience = self.patience;
+            let answered = tokio::time::timeout(patience, self.send(sql)).await;
+            let answer = answered.unwrap_or_else(|_| {
+                self.spent = true;
+                let reason = format!("nothing was heard for {} s", patience.as_secs_f64());
+                Err(Error::ReplyLost { reason })
+            });
+            match answer {
                 Err(error) if error.outcome() == Outcome::Conflict && attempt < ATTEMPTS => {
                     tracing::debug!(attempt, %error, "conflict, trying again");
                     tokio::time::sleep(pause_before(attempt)).await;

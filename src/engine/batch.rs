@@ -5,14 +5,11 @@
 
 use super::apply::ApplyError;
 use super::cluster::Cluster;
-use super::run::Run;
+use super::run::{RECOVERIES, Run};
 use super::script::State;
 use super::step::{Failure, record};
 use crate::database::retry::ATTEMPTS;
 use crate::database::{Batch, Batches, Interrupted, Outcome, Place, StatementState, pause_before};
-
-/// How often a lost answer is asked after without a batch in between.
-const RECOVERIES: u32 = 3;
 
 impl<C: Cluster> Run<'_, '_, C> {
     /// Repeats a statement until it changes no row, or until the budget ends: nobody can tell from

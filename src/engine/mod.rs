@@ -10,6 +10,7 @@ pub mod apply;
 mod batch;
 pub mod budget;
 pub mod cluster;
+mod doubt;
 pub mod drift;
 mod jobs;
 pub mod plan;

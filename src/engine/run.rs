@@ -1,6 +1,5 @@
 //! A run on its way: sends scripts, and after a doubt asks the catalog before it goes on.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::apply::ApplyError;
@@ -10,19 +9,16 @@ use super::plan::{Entry, Plan, Standing};
 use super::script::{Building, Planned, Progress, State, script};
 use super::skip;
 use super::step::{Failure, StepError};
-use super::verdict::{Verdict, new_index, verdict};
 use crate::database::retry::ATTEMPTS;
 use crate::database::{
-    Batches, Error, Group, Interrupted, MigrationRecord, MigrationState, Outcome, Place,
-    StatementState, Write, pause_before,
+    Batches, Error, Group, Interrupted, Outcome, Place, StatementState, Write, pause_before,
 };
-use crate::migration::fact::{Fact, Facts};
-use crate::migration::{Class, Migration, Statement, Version};
-use crate::sql::{self, JobTarget};
+use crate::migration::{Migration, Statement, Version};
+use crate::sql::JobTarget;
 
 /// How often a run picks itself up without getting any further: an oversized message, for one,
 /// ends every connection.
-const RECOVERIES: u32 = 3;
+pub(super) const RECOVERIES: u32 = 3;
 
 /// Why a write to the ledger did not come to its end.
 pub(super) enum Halt {
@@ -220,152 +216,6 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         Err(self.stop(place, number, failure).await)
     }
 
-    /// After a lost answer: shuts out what the old connection may still do, then asks.
-    pub(super) async fn recover(
-        &mut self,
-        place: usize,
-        number: usize,
-        lost: Error,
-    ) -> Result<(), ApplyError> {
-        let mut attempt = 1;
-        loop {
-            match self.cluster.take_over().await {
-                Ok(true) => return self.look_again().await,
-                Ok(false) => return Err(ApplyError::LeaseLost),
-                Err(error) if attempt < RECOVERIES => {
-                    tracing::debug!(%error, attempt, "the database could not be asked");
-                    tokio::time::sleep(pause_before(attempt)).await;
-                    attempt += 1;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the database could not be asked");
-                    let failure = Failure::OutcomeUnknown(lost);
-                    return Err(self.stop(place, number, failure).await);
-                }
-            }
-        }
-    }
-
-    /// Reads the ledger and the catalog anew, for all open migrations.
-    async fn look_again(&mut self) -> Result<(), ApplyError> {
-        let mut attempt = 1;
-        let seen = loop {
-            match self.cluster.observe().await {
-                Ok(seen) => break seen,
-                Err(error) if error.outcome() == Outcome::Unknown && attempt < RECOVERIES => {
-                    attempt += 1;
-                }
-                Err(source) => {
-                    return Err(ApplyError::Ledger {
-                        doing: "the ledger could not be read after an answer was lost",
-                        source,
-                    });
-                }
-            }
-        };
-        for place in 0..self.open.len() {
-            let version = &self.open[place].migration.version;
-            let after = self.open[place].after;
-            let record = seen.migrations.iter().find(|record| record.version == *version);
-            // A repeatable migration that has not begun again has the rows of its last run.
-            match record.filter(|record| after.is_none_or(|after| record.run > after)) {
-                Some(record) => {
-                    // What this run has begun, whether it heard of it or not.
-                    self.open[place].begun = record.state != MigrationState::Failed;
-                    self.settle(place, record).await?;
-                }
-                None => {
-                    self.open[place].begun = false;
-                    self.open[place].states.clear();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes over what the ledger says of a migration, and asks the catalog where it does not say
-    /// enough. What this run knows from an answer counts more than a row that was not written.
-    async fn settle(&mut self, place: usize, record: &MigrationRecord) -> Result<(), ApplyError> {
-        let progress = &mut self.open[place];
-        progress.ended = record.state == MigrationState::Applied;
-        let mut known = std::mem::take(&mut progress.states);
-        for row in &record.statements {
-            let own = known.remove(&row.number);
-            let state = match (&row.state, own) {
-                (StatementState::Done | StatementState::Skipped, _) => State::Done,
-                (_, Some(own @ (State::Applied | State::Building(_)))) => own,
-                (StatementState::Batching(batches), _) => State::Batching(*batches),
-                (StatementState::Submitted(job), _) => State::Building(Building {
-                    job: Some(job.clone()),
-                    index: None,
-                    recorded: true,
-                    found: true,
-                }),
-                (StatementState::Intended, _) => State::Intended { before: row.before.clone() },
-            };
-            progress.states.insert(row.number, state);
-        }
-        self.judge(place).await
-    }
-
-    /// Decides from the catalog which statements were applied of those that were meant to be.
-    async fn judge(&mut self, place: usize) -> Result<(), ApplyError> {
-        let progress = &self.open[place];
-        let doubtful: Vec<(usize, Option<Facts>)> = progress
-            .states
-            .iter()
-            .filter_map(|(number, state)| match state {
-                State::Intended { before } => Some((*number, before.clone())),
-                State::Applied | State::Building(_) | State::Batching(_) | State::Done => None,
-            })
-            .collect();
-        let Some(&(first, _)) = doubtful.first() else { return Ok(()) };
-        let migration = progress.migration;
-        let text = |number: usize| migration.statements[number - 1].text.as_str();
-        let facts: BTreeSet<Fact> =
-            doubtful.iter().flat_map(|(number, _)| sql::effect(text(*number)).facts()).collect();
-        let facts: Vec<Fact> = facts.into_iter().collect();
-
-        let now = self.facts(place, first, &facts).await?;
-        for (number, before) in doubtful {
-            let statement = &migration.statements[number - 1];
-            let state = match found_state(statement, before.as_ref(), &now) {
-                // Its author has said that it may run again.
-                Err(Failure::CannotTell { .. }) if migration.is_repeatable() => None,
-                Ok(state) => state,
-                Err(failure) => return Err(self.stop(place, number, failure).await),
-            };
-            let progress = &mut self.open[place];
-            // Whatever the server says of its repetition, the catalog has the last word.
-            progress.uncertain.insert(number);
-            if let Some(state) = state {
-                progress.states.insert(number, state);
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks the catalog. `number` is the statement at which the run ends if it does not answer.
-    async fn facts(
-        &mut self,
-        place: usize,
-        number: usize,
-        facts: &[Fact],
-    ) -> Result<Facts, ApplyError> {
-        let mut attempt = 1;
-        loop {
-            match self.cluster.facts(facts).await {
-                Ok(now) => return Ok(now),
-                Err(error) if error.outcome() == Outcome::Unknown && attempt < RECOVERIES => {
-                    attempt += 1;
-                }
-                Err(error) => {
-                    return Err(self.stop(place, number, Failure::OutcomeUnknown(error)).await);
-                }
-            }
-        }
-    }
-
     /// Ends the run at a statement, and leaves a note in the ledger for its readers.
     pub(super) async fn stop(
         &mut self,
@@ -440,41 +290,6 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             attempt += 1;
         }
         Ok(())
-    }
-}
-
-/// What the catalog says of a statement whose row only says that it was meant to be sent; nothing
-/// if it is still to be sent.
-fn found_state(
-    statement: &Statement,
-    before: Option<&Facts>,
-    now: &Facts,
-) -> Result<Option<State>, Failure> {
-    let effect = sql::effect(&statement.text);
-    let Some(before) = before else {
-        // A row that was written by hand, or a repetition that changes nothing.
-        return if effect.repeatable {
-            Ok(None)
-        } else {
-            Err(Failure::CannotTell { findings: Vec::new() })
-        };
-    };
-    match verdict(&effect, before, now) {
-        Verdict::NotApplied => Ok(None),
-        Verdict::CannotTell { findings } => Err(Failure::CannotTell { findings }),
-        Verdict::Applied if statement.class == Class::AsyncIndex => {
-            let index = effect.facts().iter().find_map(|fact| new_index(fact, before, now));
-            let has_name = matches!(
-                sql::job_target(&statement.text),
-                Some(JobTarget::Index { index: Some(_), .. })
-            );
-            if index.is_none() && !has_name {
-                return Err(Failure::CannotTell { findings: Vec::new() });
-            }
-            let building = Building { job: None, index, recorded: false, found: true };
-            Ok(Some(State::Building(building)))
-        }
-        Verdict::Applied => Ok(Some(State::Applied)),
     }
 }
 

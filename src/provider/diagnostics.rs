@@ -7,7 +7,9 @@ mod adoption;
 mod batches;
 mod connect;
 mod findings;
+mod verify;
 
+pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
     BASELINE, adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers,
     skipped_by_tool, taken_over, unknown_adopt, unknown_baseline,

@@ -35,7 +35,7 @@ pub(super) fn attribute() -> Attribute {
         ],
     )
     .optional()
-    .description("Limits for whole runs. A run that uses its time up ends after the migration it is at, or while it waits for an index, and the next apply goes on from there.")
+    .description("Limits for whole runs. A run that uses its time up ends after the statement it is at, or while it waits for an index, and the next apply goes on from there.")
 }
 
 impl Timeouts {

@@ -1,6 +1,8 @@
 //! Directories of migrations that are broken, and what a database holds after them.
 
-use dsql_local::Cluster;
+use std::collections::BTreeMap;
+
+use dsql_local::{Cluster, Outcome};
 use terraform_provider_dsql::database::Session;
 use terraform_provider_dsql::engine::drift;
 use terraform_provider_dsql::migration::Migration;
@@ -11,8 +13,17 @@ use crate::common::{self, FILES, lines, observe, rows};
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Names and texts.
-    pub(crate) texts: &'static [(&'static str, &'static str)],
+    pub(crate) texts: Vec<(String, String)>,
     pub(crate) files: Vec<Migration>,
+}
+
+impl Case {
+    pub(crate) fn new(name: &'static str, texts: Vec<(String, String)>) -> Self {
+        let files: Vec<(&str, &str)> =
+            texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let files = common::migrations(&files);
+        Self { name, texts, files }
+    }
 }
 
 /// What belongs to schemas, and everything taken back, renamed or changed.
@@ -63,7 +74,10 @@ const OBJECTS: &[(&str, &str)] = &[
 
 /// All of them.
 pub(crate) fn cases() -> Vec<Case> {
-    let case = |name, texts| Case { name, texts, files: common::migrations(texts) };
+    let case = |name, texts: &[(&str, &str)]| {
+        let owned = texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        Case::new(name, owned.collect())
+    };
     vec![case("tables", &FILES[..3]), case("objects", OBJECTS)]
 }
 
@@ -91,7 +105,7 @@ const STATE: &str = "
            pg_get_viewdef(c.oid)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname IN ('public', 'app') AND c.relkind <> 'c' ORDER BY 1, 2;
-    SELECT a.attrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
            pg_get_expr(d.adbin, d.adrelid)
       FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
       LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -99,7 +113,7 @@ const STATE: &str = "
      ORDER BY 1, 2;
     SELECT conname, contype, convalidated, pg_get_constraintdef(oid) FROM pg_constraint
      WHERE connamespace = 'public'::regnamespace ORDER BY 1;
-    SELECT indexrelid::regclass, indisvalid, indisunique, pg_get_indexdef(indexrelid)
+    SELECT indexrelid::regclass::text, indisvalid, indisunique, pg_get_indexdef(indexrelid)
       FROM pg_index WHERE indrelid IN (SELECT oid FROM pg_class
                            WHERE relnamespace = 'public'::regnamespace) ORDER BY 1;
     SELECT nspname, nspacl FROM pg_namespace WHERE nspname = 'app';
@@ -130,7 +144,6 @@ pub(crate) async fn state(session: &mut Session) -> Vec<String> {
         let rows = lines(session, &format!("SELECT t::text FROM {table} t ORDER BY 1")).await;
         state.push(format!("{table}: {}", rows.join(" ")));
     }
-    // `admin` has another number in each cluster, but the same words.
     state
 }
 
@@ -140,18 +153,23 @@ pub(crate) async fn has_drift(session: &mut Session) -> bool {
     !drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]).is_empty()
 }
 
-/// How often each statement of the files has taken effect since the journal had so many entries.
+/// How often each statement of the files has taken effect since the journal had so many entries,
+/// and how often it stands in the files.
 pub(crate) fn effects<'f>(
     cluster: &Cluster,
     since: usize,
     files: &'f [Migration],
-) -> Vec<(&'f str, usize)> {
-    let journal = cluster.statements();
-    let committed: Vec<&str> = journal[since..]
-        .iter()
-        .filter(|logged| logged.outcome == Some(dsql_local::Outcome::Committed))
-        .map(|logged| logged.sql.as_str())
-        .collect();
-    let texts = files.iter().flat_map(|file| &file.statements).map(|it| it.text.as_str());
-    texts.map(|text| (text, committed.iter().filter(|sql| **sql == text).count())).collect()
+) -> BTreeMap<&'f str, (usize, usize)> {
+    let mut effects = BTreeMap::<&str, (usize, usize)>::new();
+    for statement in files.iter().flat_map(|file| &file.statements) {
+        effects.entry(statement.text.as_str()).or_default().1 += 1;
+    }
+    for logged in &cluster.statements()[since..] {
+        if logged.outcome == Some(Outcome::Committed)
+            && let Some((count, _)) = effects.get_mut(logged.sql.as_str())
+        {
+            *count += 1;
+        }
+    }
+    effects
 }

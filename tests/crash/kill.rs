@@ -6,11 +6,9 @@ use dsql_local::{Cluster, Fault};
 
 use crate::cases::{cases, reset};
 use crate::common::{rows, session};
-use crate::matrix::{
-    Spot, Undisturbed, fired, may_repeat, runtime, sessions_left, start, undisturbed,
-};
+use crate::matrix::{Spot, Undisturbed, may_repeat, runtime, sessions_left, start, undisturbed};
 use crate::provider::Provider;
-use crate::ways::Moment;
+use crate::ways::{Moment, held, holds};
 
 /// Takes back the time that a dead process has its lease for: the test need not wait for it.
 const LEASE_ENDS: &str =
@@ -77,13 +75,13 @@ async fn kill_provider(
     spot: &Spot,
     moment: Moment,
 ) -> Result<(), String> {
-    let before = cluster.fired_faults().len();
+    let before = holds(cluster);
     let is_after = moment == Moment::After;
     cluster.inject(spot.matcher(), if is_after { Fault::HoldAnswer } else { Fault::HoldBefore });
     let mut provider = Provider::start(cluster).await;
     tokio::select! {
-        ended = provider.apply(case.case.texts) => return Err(format!("not reached: {ended:?}")),
-        () = fired(cluster, before) => {}
+        ended = provider.apply(&case.case.texts) => return Err(format!("not reached: {ended:?}")),
+        () = held(cluster, before) => {}
     }
     provider.kill().await;
     match moment {
@@ -96,7 +94,7 @@ async fn kill_provider(
 /// One more apply by a new process, and what has to be true then.
 async fn one_more(cluster: &Cluster, case: &Undisturbed, since: usize) -> Result<(), String> {
     let mut provider = Provider::start(cluster).await;
-    provider.apply(case.case.texts).await?;
+    provider.apply(&case.case.texts).await?;
     provider.kill().await;
     let mut admin = session(cluster).await;
     case.check(cluster, &mut admin, since, may_repeat).await

@@ -4,9 +4,11 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod jobs;
 mod kill;
 mod matrix;
 mod provider;
+mod random;
 mod ways;
 
 #[test]
@@ -34,4 +36,14 @@ fn a_killed_provider_keeps_others_out_no_longer_than_its_lease() {
 #[ignore = "takes long; cargo test --test crash -- --ignored --nocapture"]
 fn a_provider_that_is_killed_anywhere_leaves_what_the_next_one_finishes() {
     kill::kill_at_every(1);
+}
+
+#[test]
+fn a_job_that_fails_or_is_forgotten_is_brought_to_its_end() {
+    jobs::every_job_in_every_way();
+}
+
+#[test]
+fn random_directories_survive_random_faults() {
+    random::rounds(20);
 }

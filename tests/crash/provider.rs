@@ -116,9 +116,9 @@ impl Provider {
     ///
     /// # Errors
     /// The provider's own words, or that it has died.
-    pub(crate) async fn apply(&mut self, files: &[(&str, &str)]) -> Result<(), String> {
+    pub(crate) async fn apply(&mut self, files: &[(String, String)]) -> Result<(), String> {
         let files: Map<String, Value> =
-            files.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+            files.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
         let set = [("files", Value::Object(files)), ("lint", json!("off"))];
         let config = object(&self.resource, &set);
         let nothing = wire::DynamicValue { msgpack: vec![0xc0], json: Vec::new() };

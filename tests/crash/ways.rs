@@ -11,7 +11,6 @@ use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
 use crate::common::run_until;
-use crate::matrix::fired;
 
 /// Where the statement is when the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +66,7 @@ pub(crate) struct Broken {
 
 impl Way {
     /// What the emulator does at the statement.
-    fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Fault(fault) | Self::Expire(fault) => fault.clone(),
             Self::Kill(Moment::Before | Moment::InFlight) | Self::Cancel => Fault::HoldBefore,
@@ -91,6 +90,7 @@ impl Way {
         matcher: Matcher,
     ) -> Broken {
         let before = cluster.fired_faults().len();
+        let held_before = holds(cluster);
         cluster.inject(matcher, self.fault());
         if matches!(self, Self::Expire(_)) {
             for _ in 0..100 {
@@ -105,11 +105,11 @@ impl Way {
                 Self::Fault(_) | Self::Expire(_) => Some(run.await.1),
                 Self::Kill(_) => tokio::select! {
                     (_, result) = run => Some(result),
-                    () = fired(cluster, before) => None,
+                    () = held(cluster, held_before) => None,
                 },
                 Self::Cancel => tokio::select! {
                     (_, result) = &mut run => Some(result),
-                    () = fired(cluster, before) => {
+                    () = held(cluster, held_before) => {
                         interrupted.cancel();
                         cluster.release_held();
                         Some(run.await.1)
@@ -139,5 +139,18 @@ impl Way {
             (Self::Cancel | Self::Fault(_), Err(_)) => false,
             (Self::Kill(_) | Self::Expire(_), Err(_)) => true,
         }
+    }
+}
+
+/// How many statements have been held so far.
+pub(crate) fn holds(cluster: &Cluster) -> usize {
+    let is_hold = |fault: &Fault| matches!(fault, Fault::HoldBefore | Fault::HoldAnswer);
+    cluster.fired_faults().iter().filter(|fired| is_hold(&fired.fault)).count()
+}
+
+/// Returns when one more is held than before.
+pub(crate) async fn held(cluster: &Cluster, before: usize) {
+    while holds(cluster) == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -140,3 +140,78 @@ resource "dsql_migration_set" "app" {{
         world.plan().ends_with(0).says("No changes.");
     });
 }
+
+/// Two clusters stand for a peered pair, whose peering can fail to show what it should.
+#[test]
+fn what_was_applied_through_one_endpoint_is_verified_on_the_others() {
+    on_each_terraform(|world| {
+        let peer = world.another_cluster();
+        let authorities = [world.cluster().ca_file(), peer.ca_file()]
+            .map(|file| std::fs::read_to_string(file).unwrap())
+            .concat();
+        world.write("both.pem", authorities);
+        world.write(
+            "migrations/0001_users.sql",
+            "CREATE TABLE users (id int PRIMARY KEY, email text);
+             CREATE INDEX ASYNC users_email ON users (email);",
+        );
+        let endpoint = format!("localhost:{}", peer.port());
+        let app = |more: &str| {
+            format!(
+                r#"
+resource "dsql_migration_set" "app" {{
+  dir              = "migrations"
+  verify_endpoints = ["{endpoint}"]
+  cluster          = {{ ca_file = "both.pem" }}
+  {more}
+}}
+"#
+            )
+        };
+        let on_peer = format!(
+            r#"
+resource "dsql_migration_set" "peer" {{
+  dir     = "migrations"
+  cluster = {{ port = {}, ca_file = "both.pem" }}
+}}
+"#,
+            peer.port()
+        );
+
+        world.configure(&app(""));
+        world
+            .apply()
+            .ends_with(1)
+            .says("Endpoint does not show what was applied")
+            .says(&format!("but {endpoint} differs"))
+            .says("migration 0001 is not recorded as applied")
+            .says("table public.users is missing");
+        assert!(world.state("dsql_migration_set.app").is_null());
+
+        world.configure(&format!("{on_peer}{}", app("depends_on = [dsql_migration_set.peer]")));
+        world.apply().ends_with(0).says("2 added");
+        world.plan().ends_with(0).says("No changes.");
+        let verified = world.strings("dsql_migration_set.app", "verified_endpoints");
+        assert_eq!(verified, [endpoint.clone()]);
+        assert_eq!(world.times_run("CREATE TABLE users"), 1, "nothing ran twice");
+
+        // An object that the peer loses is found by the next apply, and stays to be seen.
+        world.sql_on(&peer, "DROP INDEX users_email");
+        world.configure(&app(""));
+        world.write("migrations/0002_notes.sql", "CREATE TABLE notes (id int PRIMARY KEY);");
+        world
+            .apply()
+            .ends_with(1)
+            .says("index public.users_email is missing")
+            .says("migration 0002 is not recorded as applied")
+            .says("table public.notes is missing");
+        assert_eq!(world.tables(), "notes users");
+        assert!(world.strings("dsql_migration_set.app", "verified_endpoints").is_empty());
+        world.plan().ends_with(2).says("verified_endpoints");
+
+        world.configure(&app("").replace(&endpoint, "localhost:1"));
+        world.apply().ends_with(1).says("Cluster cannot be reached").says("localhost:1");
+        world.configure(&app("").replace(&endpoint, "localhost:many"));
+        world.plan().ends_with(1).says("Invalid verify_endpoints");
+    });
+}

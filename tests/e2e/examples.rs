@@ -101,3 +101,34 @@ fn configurations() -> Vec<(String, String)> {
     }
     found
 }
+
+#[test]
+fn the_example_of_roles_and_grants_is_applied_and_follows_its_arns() {
+    on_each_terraform(|world| {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/roles-and-grants");
+        for name in
+            ["main.tf", "migrations/0001_create_orders.sql", "migrations/repeatable/roles.sql"]
+        {
+            world.write(name, fs::read(example.join(name)).unwrap());
+        }
+        let arns = |app: &str| {
+            let arn = |role: &str| format!("arn:aws:iam::123456789012:role/{role}");
+            let text = format!(
+                "app_role_arn = \"{}\"\nreader_role_arn = \"{}\"\n",
+                arn(app),
+                arn("reader")
+            );
+            world.write("terraform.tfvars", text);
+        };
+        arns("app");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        arns("other-app");
+        world.plan().ends_with(2).says("R__roles").says("0 to add, 1 to change");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        let mapped = "SELECT count(*)::text FROM sys.iam_pg_role_mappings";
+        assert_eq!(world.sql(mapped)[0][0].as_deref(), Some("3"));
+        assert_eq!(world.times_run("CREATE ROLE"), 2);
+    });
+}

@@ -108,10 +108,8 @@ fn a_directory_that_must_not_run_is_refused_with_its_place() {
         refused("env").says("Migration is a template").says("env/1_a.sql:2");
 
         world.write("views/V1__a.sql", "SELECT 1");
-        world.write("views/R__views.sql", "SELECT 1");
-        refused("views")
-            .says("Repeatable migrations are not supported yet")
-            .says("views/R__views.sql");
+        world.write("views/R__views.sql", "SELECT '${schema}'");
+        refused("views").says("Migration is a template").says("views/R__views.sql:1");
 
         world.write("code/00001_a.sql", "-- +goose Up\nSELECT 1;\n");
         world.write("code/00002_b.go", "package migrations\n");

@@ -284,3 +284,26 @@ fn the_status_of_a_set_tells_repeatables_that_have_another_text() {
         assert_eq!(status["changed"], serde_json::json!([]));
     });
 }
+
+#[test]
+fn a_grant_on_all_tables_runs_again_when_there_are_more_of_them() {
+    on_each_terraform(|world| {
+        with_roles(world);
+        world.write(
+            "migrations/repeatable/roles.sql",
+            format!("{ROLES}GRANT SELECT ON ALL TABLES IN SCHEMA public TO app;"),
+        );
+        world
+            .write("migrations/repeatable/views.sql", "CREATE OR REPLACE VIEW v AS SELECT 1 AS a;");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+
+        world.write("migrations/0002_notes.sql", "CREATE TABLE notes (id int PRIMARY KEY);");
+        world.plan().ends_with(2).says("~ \"R__roles\" = {").does_not_say("~ \"R__views\"");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        let may = "SELECT has_table_privilege('app', 'notes', 'SELECT')::text";
+        assert_eq!(world.sql(may)[0][0].as_deref(), Some("true"));
+        assert_eq!(world.times_run("CREATE OR REPLACE VIEW"), 1);
+    });
+}

@@ -84,7 +84,7 @@ pub struct Comparison {
 
 pub(super) fn compare(
     table: &Name,
-    said: Said,
+    said: &Said,
     files: &Files<'_>,
     question: &Question<'_>,
 ) -> Result<Comparison, Vec<AdoptError>> {

@@ -209,7 +209,7 @@ impl Ledger {
             baselines: question.baselines,
         };
         let said = (self.0.read)(table, &files)?;
-        compare::compare(&table.name, said, &files, question)
+        compare::compare(&table.name, &said, &files, question)
     }
 }
 

@@ -11,7 +11,8 @@ const SMALL: &str =
 pub(super) fn limit_advice(error: &ServerError, batches: Option<Batches>) -> String {
     let says = |words: &str| error.message.contains(words);
     let limit = if says("transaction row limit") {
-        "A transaction of Aurora DSQL may change 3,000 rows, and this one would change more."
+        "A transaction of Aurora DSQL may change 3,000 rows, the rows of this provider's own record \
+         among them, and this one would change more."
     } else if says("transaction size limit") {
         "A transaction of Aurora DSQL may change 10 MiB, counted with all indexes, and this one \
          would change more."

@@ -20,7 +20,7 @@ use super::drift::{self, Watch};
 use super::policy;
 use super::rules::{self, Rules};
 use super::run::{self, Run, set_all};
-use super::{SINGLE_MIGRATIONS, computed};
+use super::{SINGLE_MIGRATIONS, computed, verify};
 use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{to_adopt, together};
@@ -315,6 +315,7 @@ impl MigrationSetResource {
         let mut planned = request.proposed.clone();
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
+        planned.set("verified_endpoints", verify::planned(config, &Value::Null, true));
 
         let Some(Known { source, name, rules, watch, policy, take_over }) = model.known() else {
             set_all(&mut planned, unknown());
@@ -397,9 +398,11 @@ impl MigrationSetResource {
         let found = watch.find(&seen);
         set_all(&mut planned, shown(&place, &seen));
         set_all(&mut planned, found.shown());
-        if plan.pending().next().is_some() || to_adopt(&plan).next().is_some() {
+        let changes = plan.pending().next().is_some() || to_adopt(&plan).next().is_some();
+        if changes {
             set_all(&mut planned, after(&plan, &records));
         }
+        planned.set("verified_endpoints", verify::planned(config, &request.prior, changes));
         diagnostics.extend(policy::say(&plan, policy));
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
         // repeated plan that says otherwise.
@@ -411,6 +414,7 @@ impl MigrationSetResource {
         // Drift stays visible until it is gone: an apply looks again, it does not accept by itself.
         if planned != request.prior || watch.plans(&found) {
             set_all(&mut planned, after_a_look());
+            planned.set("verified_endpoints", verify::planned(config, &request.prior, true));
         }
         diagnostics.extend(watch.say(&found));
         if diagnostics.iter().any(Diagnostic::is_error) {
@@ -463,6 +467,16 @@ impl MigrationSetResource {
         let mut ended = run.carry_out(&self.clusters, rules.hider(), still_as_planned).await;
         ended.diagnostics = rules.hide_all(ended.diagnostics);
 
+        let mut verified = Value::List(Vec::new());
+        if let Some(seen) = ended.observation.as_ref().filter(|_| ended.diagnostics.is_empty()) {
+            let schemas = &watch.schemas;
+            let limit = model.timeouts.read;
+            let applied = verify::Applied { place: &place, set: name, schemas, seen, limit };
+            let (right, wrong) = applied.verify(&self.clusters, config).await;
+            verified = right;
+            ended.diagnostics.extend(wrong);
+        }
+
         // A failed create stores nothing: a stored object would be tainted and replaced.
         let failed_create = request.prior.is_null() && !ended.diagnostics.is_empty();
         let Some(seen) = ended.observation.filter(|_| !failed_create) else {
@@ -473,6 +487,9 @@ impl MigrationSetResource {
         set_all(&mut state, watch.find(&seen).shown());
         if state.get("last_run").is_some_and(Value::is_unknown) {
             state.set("last_run", pending);
+        }
+        if state.get("verified_endpoints").is_some_and(Value::is_unknown) {
+            state.set("verified_endpoints", verified);
         }
         // What the plan was made from is of no use to the next one.
         Ok(ApplyResponse { state, private: Vec::new(), diagnostics: ended.diagnostics })
@@ -538,6 +555,7 @@ impl Resource for MigrationSetResource {
         attributes.extend(policy::arguments());
         attributes.extend(drift::arguments());
         attributes.extend(drift::computed());
+        attributes.extend(verify::attributes());
         attributes.extend(rules::attributes());
         attributes.extend(adoption::attributes());
         Schema::new(attributes).description(
@@ -552,6 +570,7 @@ impl Resource for MigrationSetResource {
         let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
         diagnostics.extend(run::check_cluster(&config).err());
         diagnostics.extend(Rules::check(&config));
+        diagnostics.extend(verify::check(&config));
         diagnostics
     }
 
@@ -691,7 +710,7 @@ fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, V
         let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
         attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
             // The ledger may have another text, if that is accepted.
-            let certain = name == "status"
+            let certain = matches!(name, "status" | "skipped")
                 || matches!(name, "checksum" | "statements")
                     && !policy.accepted.contains_key(&migration.version);
             (name, if certain { value } else { Value::Unknown })

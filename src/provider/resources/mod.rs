@@ -9,6 +9,7 @@ pub(super) mod migration_set;
 pub(super) mod policy;
 mod rules;
 pub(super) mod run;
+mod verify;
 
 /// The set that holds every `dsql_migration` in the ledger.
 pub(super) const SINGLE_MIGRATIONS: &str = "dsql_migration";

@@ -11,6 +11,7 @@ use super::super::diagnostics::{self, Found};
 use crate::database::{Hide, MigrationRecord};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
+use crate::migration::fact::Fact;
 use crate::migration::{Class, Migration, Statement, Values, Version, Written};
 use crate::schema::Attribute;
 use crate::sql::{self, Hazard, Kind, Variables, Weight};
@@ -129,6 +130,12 @@ impl Rules {
     pub(super) fn prepare(&self, migrations: Vec<Migration>) -> Prepared {
         let mut prepared =
             Prepared { migrations, errors: BTreeMap::new(), incomplete: BTreeSet::new() };
+        let versions: String = prepared
+            .migrations
+            .iter()
+            .filter(|migration| !migration.is_repeatable())
+            .map(|migration| format!("{} ", migration.version))
+            .collect();
         for migration in &mut prepared.migrations {
             let mut used = BTreeSet::new();
             for (place, statement) in migration.statements.iter_mut().enumerate() {
@@ -146,6 +153,12 @@ impl Rules {
             }
             if migration.is_repeatable() {
                 migration.values = self.values(used);
+                // What is there when it runs is a value, too: the next table needs the grant.
+                if let Values::Known(values) = &mut migration.values
+                    && migration.statements.iter().any(|statement| names_all(statement))
+                {
+                    values.insert(VERSIONS.to_owned(), versions.clone());
+                }
             }
         }
         prepared
@@ -346,6 +359,15 @@ impl Rules {
             })
             .collect()
     }
+}
+
+/// Stands beside the values of variables, and cannot be the name of one.
+const VERSIONS: &str = "(versions)";
+
+/// Whether a statement is about all relations of a schema.
+fn names_all(statement: &Statement) -> bool {
+    let asks = sql::effect(&statement.text).asks;
+    asks.iter().any(|ask| matches!(ask.fact, Fact::PrivilegesIn(_)))
 }
 
 /// Whether all values of a statement are known.

@@ -148,5 +148,5 @@ fn a_text_without_variables_stays_what_it_is() {
 #[test]
 fn values_do_not_show_in_debug_output() {
     let debug = format!("{:?}", variables());
-    assert!(debug.contains("\"role\"") && !debug.contains("123456789012"), "{debug}");
+    assert!(debug.contains("\"arn\"") && !debug.contains("123456789012"), "{debug}");
 }

@@ -1,0 +1,128 @@
+//! Every asynchronous job fails, is forgotten, or ends while nobody looks.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use dsql_local::{Cluster, Fault, Matcher};
+use terraform_provider_dsql::database::Lease;
+use terraform_provider_dsql::database::lease::LEASE_LENGTH;
+use terraform_provider_dsql::engine::{ApplyError, Failure};
+
+use crate::cases::{cases, reset};
+use crate::common::{run_as, session};
+use crate::matrix::{Undisturbed, may_repeat, runtime, sessions_left, start, undisturbed};
+use crate::ways::{held, holds};
+
+/// The jobs: the case, a part of the statement that starts it, and the object by which it is known.
+const JOBS: [(&str, &str, &str); 4] = [
+    ("tables", "INDEX ASYNC users_email", "public.users_email"),
+    ("tables", "INDEX ASYNC orders_user", "public.orders_user"),
+    ("tables", "VALIDATE CONSTRAINT orders_user_fk", "public.orders"),
+    ("objects", "INDEX ASYNC ON users", "public.users_age_idx"),
+];
+
+/// What becomes of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It fails, and its run sees that.
+    Failed,
+    /// Its run dies; it fails then.
+    FailedUnseen,
+    /// The same, and `sys.jobs` has forgotten it.
+    FailedAndPurged,
+    /// Its run dies; it ends well, and `sys.jobs` has forgotten it.
+    DoneAndPurged,
+}
+
+const FATES: [Fate; 4] =
+    [Fate::Failed, Fate::FailedUnseen, Fate::FailedAndPurged, Fate::DoneAndPurged];
+
+pub(crate) fn every_job_in_every_way() {
+    runtime().block_on(async {
+        let mut points = 0;
+        for case in cases() {
+            let cluster = start().await;
+            let case = undisturbed(&cluster, case).await;
+            let jobs = JOBS.iter().filter(|(name, ..)| *name == case.case.name);
+            for (_, statement, object) in jobs {
+                for fate in FATES {
+                    points += 1;
+                    let done = Box::pin(suffer(&cluster, &case, statement, object, fate)).await;
+                    done.unwrap_or_else(|error| panic!("{fate:?} {object}: {error}"));
+                }
+            }
+            cluster.stop().await;
+        }
+        eprintln!("{points} fates of {} jobs", JOBS.len());
+    });
+}
+
+async fn suffer(
+    cluster: &Cluster,
+    case: &Undisturbed,
+    statement: &str,
+    object: &str,
+    fate: Fate,
+) -> Result<(), String> {
+    sessions_left(cluster, 0).await;
+    let mut first = session(cluster).await;
+    reset(&mut first).await;
+    let since = cluster.statements().len();
+    if fate != Fate::DoneAndPurged {
+        cluster.fail_job(object, "the storage is full").await.expect("a cluster that runs");
+    }
+    if fate == Fate::Failed {
+        let lease = Lease::new("whose job fails", LEASE_LENGTH);
+        match run_as(&mut first, &case.case.files, lease).await.1 {
+            Err(ApplyError::Stopped { source, .. })
+                if matches!(source.failure, Failure::JobFailed { .. }) => {}
+            other => return Err(format!("the run with the job has ended with {other:?}")),
+        }
+        drop(first);
+    } else {
+        let before = holds(cluster);
+        cluster.inject(Matcher::containing(statement), Fault::HoldBefore);
+        {
+            let lease = Lease::new("that dies", Duration::from_millis(50));
+            let mut run = pin!(run_as(&mut first, &case.case.files, lease));
+            let until_it_waits = async {
+                held(cluster, before).await;
+                cluster.hold_jobs().await.expect("a cluster that runs");
+                let submitted = cluster.statements().len();
+                cluster.release_held();
+                looked(cluster, submitted).await;
+            };
+            tokio::select! {
+                ended = &mut run => return Err(format!("it did not wait: {ended:?}")),
+                () = until_it_waits => {}
+            }
+        }
+        drop(first);
+        cluster.release_jobs().await.expect("a cluster that runs");
+        while cluster.jobs().await.expect("a cluster that runs").iter().any(is_running) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if fate != Fate::FailedUnseen {
+            cluster.purge_jobs().await.expect("a cluster that runs");
+        }
+    }
+
+    let mut next = session(cluster).await;
+    let again = run_as(&mut next, &case.case.files, Lease::new("next", LEASE_LENGTH)).await.1;
+    again.map_err(|error| format!("the next run has failed: {error:?}"))?;
+    let is_built_again = |sql: &str| fate != Fate::DoneAndPurged && sql.contains(statement);
+    case.check(cluster, &mut next, since, |sql| may_repeat(sql) || is_built_again(sql)).await
+}
+
+/// Returns when a job was asked for since the journal had so many entries.
+async fn looked(cluster: &Cluster, since: usize) {
+    let is_look =
+        |sql: &str| sql.contains("'INDEX_BUILD'") || sql.contains("'VALIDATE_CONSTRAINT'");
+    while !cluster.statements()[since..].iter().any(|logged| is_look(&logged.sql)) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn is_running(job: &dsql_local::Job) -> bool {
+    job.status == "submitted" || job.status == "processing"
+}

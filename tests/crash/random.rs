@@ -1,0 +1,258 @@
+//! Random directories of valid migrations, and random faults.
+//!
+//! The numbers come from a seed, so a run is the same everywhere. More rounds and other seeds:
+//!
+//! ```sh
+//! CRASH_ROUNDS=500 CRASH_SEED=$RANDOM cargo test --test crash random -- --nocapture
+//! ```
+//!
+//! A failure prints the directory, the faults, and the seed and round that made them.
+
+use dsql_local::{Cluster, Matcher};
+use fastrand::Rng;
+
+use crate::cases::{Case, reset};
+use crate::common::session;
+use crate::matrix::{
+    Undisturbed, may_repeat, one_more, runtime, sessions_left, start, undisturbed,
+};
+use crate::ways::{Way, ways};
+
+pub(crate) fn rounds(rounds: u64) {
+    /// The journal of a cluster only grows.
+    const ROUNDS_PER_CLUSTER: u64 = 40;
+
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse().expect(name));
+    let seed: u64 = number("CRASH_SEED").unwrap_or(1);
+    let rounds = number("CRASH_ROUNDS").unwrap_or(rounds);
+    eprintln!("CRASH_SEED={seed} CRASH_ROUNDS={rounds}");
+    runtime().block_on(async {
+        let (mut statements, mut faults) = (0, 0);
+        let mut cluster = start().await;
+        for round in 0..rounds {
+            if round % ROUNDS_PER_CLUSTER == ROUNDS_PER_CLUSTER - 1 {
+                let old = std::mem::replace(&mut cluster, start().await);
+                old.stop().await;
+            }
+            let mut random = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(round));
+            let case = Directory::random(&mut random).case();
+            let texts = case.texts.clone();
+            let case = Box::pin(undisturbed(&cluster, case)).await;
+            let plan = Faults::random(&mut random, case.spots.len());
+            statements += case.case.files.iter().map(|file| file.statements.len()).sum::<usize>();
+            match Box::pin(suffer(&cluster, &case, &plan)).await {
+                Ok(fired) => faults += fired,
+                Err(error) => panic!(
+                    "CRASH_SEED={seed}, round {round}: {error}\n{plan:?}\n{}",
+                    texts
+                        .iter()
+                        .map(|(name, text)| format!("-- {name}\n{text}\n"))
+                        .collect::<String>()
+                ),
+            }
+        }
+        eprintln!("{rounds} directories, {statements} statements, {faults} faults");
+        cluster.stop().await;
+    });
+}
+
+/// Some that a run survives, and then one in any way.
+#[derive(Debug)]
+struct Faults {
+    first: Vec<(usize, Way)>,
+    last: (usize, Way),
+}
+
+impl Faults {
+    fn random(random: &mut Rng, statements: usize) -> Self {
+        let all = ways();
+        let survived: Vec<Way> =
+            all.iter().filter(|way| matches!(way, Way::Fault(_))).cloned().collect();
+        let pick = |random: &mut Rng, ways: &[Way]| {
+            (random.usize(1..=statements), ways[random.usize(..ways.len())].clone())
+        };
+        let first = (0..random.usize(..3)).map(|_| pick(random, &survived)).collect();
+        Self { first, last: pick(random, &all) }
+    }
+}
+
+/// Breaks a run, lets the next one finish, and checks; how many faults have happened.
+async fn suffer(cluster: &Cluster, case: &Undisturbed, faults: &Faults) -> Result<usize, String> {
+    sessions_left(cluster, 0).await;
+    let mut first = session(cluster).await;
+    reset(&mut first).await;
+    let since = cluster.statements().len();
+    let before = cluster.fired_faults().len();
+    for (nth, way) in &faults.first {
+        cluster.inject(Matcher::any().nth(*nth), way.fault());
+    }
+    let (nth, way) = &faults.last;
+    let matcher = Matcher::any().nth(*nth);
+    let broken = way.break_run(cluster, first, &case.case.files, matcher).await;
+    let fired = cluster.fired_faults().len() - before;
+    let mut next = session(cluster).await;
+    let checked = match one_more(&mut next, &case.case.files).await {
+        Ok(()) => {
+            // A right that is there, or gone, already: the second time changes nothing either.
+            let of_rights = |sql: &str| sql.starts_with("GRANT") || sql.starts_with("REVOKE");
+            case.check(cluster, &mut next, since, |sql| may_repeat(sql) || of_rights(sql)).await
+        }
+        Err(error) => Err(error),
+    };
+    checked.map_err(|error| format!("{error}\nafter {:?}", broken.result))?;
+    Ok(fired)
+}
+
+/// What a directory has made so far.
+struct Directory<'r> {
+    random: &'r mut Rng,
+    /// For names that nobody has.
+    made: usize,
+    tables: Vec<Table>,
+    views: Vec<String>,
+    /// In the schema `app`: how to drop each.
+    others: Vec<String>,
+    has_app: bool,
+    has_reader: bool,
+}
+
+struct Table {
+    name: String,
+    columns: Vec<String>,
+    /// A table that a view reads cannot be dropped.
+    is_read: bool,
+}
+
+impl<'r> Directory<'r> {
+    fn random(random: &'r mut Rng) -> Self {
+        Self {
+            random,
+            made: 0,
+            tables: Vec::new(),
+            views: Vec::new(),
+            others: Vec::new(),
+            has_app: false,
+            has_reader: false,
+        }
+    }
+
+    fn case(mut self) -> Case {
+        let files = self.random.usize(1..=4);
+        let mut texts = Vec::new();
+        for file in 1..=files {
+            let count = self.random.usize(1..=7);
+            let statements: Vec<String> = (0..count).map(|_| self.statement()).collect();
+            texts.push((format!("{file:04}_random.sql"), statements.join(";\n") + ";\n"));
+        }
+        Case::new("random", texts)
+    }
+
+    fn name(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        format!("{prefix}{}", self.made)
+    }
+
+    fn statement(&mut self) -> String {
+        if self.tables.is_empty() || self.random.u8(..8) == 0 {
+            return self.create_table();
+        }
+        let table = self.random.usize(..self.tables.len());
+        if self.random.bool() { self.on_rows(table) } else { self.on_schema(table) }
+    }
+
+    fn create_table(&mut self) -> String {
+        let name = self.name("t");
+        let sql = format!("CREATE TABLE {name} (id bigint PRIMARY KEY, a int, b text)");
+        let columns = vec!["a".to_owned(), "b".to_owned()];
+        self.tables.push(Table { name, columns, is_read: false });
+        sql
+    }
+
+    fn on_rows(&mut self, table: usize) -> String {
+        let id = 10 * self.made;
+        self.made += 1;
+        let name = self.tables[table].name.clone();
+        match self.random.u8(..6) {
+            0 => format!("UPDATE {name} SET id = id + {id}00000"),
+            1 => format!("DELETE FROM {name} WHERE id % 7 = {}", self.made % 7),
+            2 => {
+                let other = self.random.usize(..self.tables.len());
+                let other = &self.tables[other].name;
+                format!("INSERT INTO {name} (id) SELECT {id}0000000 + count(*) FROM {other}")
+            }
+            // Ends a transaction between row changes.
+            3 => format!("INSERT INTO {name} (id) VALUES ({id}); COMMIT"),
+            _ => format!("INSERT INTO {name} (id) VALUES ({id}), ({id} + 1)"),
+        }
+    }
+
+    fn on_schema(&mut self, at: usize) -> String {
+        let new = self.name("n");
+        let last = self.tables[at].columns.len() - 1;
+        let name = self.tables[at].name.clone();
+        let column = self.tables[at].columns[last].clone();
+        match self.random.u8(..18) {
+            0 => format!("CREATE INDEX ASYNC {new} ON {name} ({column})"),
+            1 => format!("CREATE INDEX ASYNC ON {name} (id, {column})"),
+            2 => format!("CREATE UNIQUE INDEX ASYNC {new} ON {name} (id)"),
+            3 => {
+                self.tables[at].columns.push(new.clone());
+                format!("ALTER TABLE {name} ADD COLUMN {new} int")
+            }
+            4 => {
+                self.tables[at].columns[last].clone_from(&new);
+                format!("ALTER TABLE {name} RENAME COLUMN {column} TO {new}")
+            }
+            5 => {
+                self.tables[at].name.clone_from(&new);
+                format!("ALTER TABLE {name} RENAME TO {new}")
+            }
+            6 if !self.tables[at].is_read => {
+                self.tables.remove(at);
+                format!("DROP TABLE {name}")
+            }
+            7 => {
+                self.tables[at].is_read = true;
+                self.views.push(new.clone());
+                format!("CREATE VIEW {new} AS SELECT id FROM {name}")
+            }
+            8 if !self.views.is_empty() => {
+                let view = self.views.remove(self.random.usize(..self.views.len()));
+                format!("DROP VIEW {view}")
+            }
+            9 => format!("COMMENT ON TABLE {name} IS '{new}'"),
+            10 => format!(
+                "ALTER TABLE {name} ADD CONSTRAINT {new} CHECK (id > 0) NOT VALID;\n\
+                 ALTER TABLE ASYNC {name} VALIDATE CONSTRAINT {new}"
+            ),
+            11 => format!("ANALYZE {name}"),
+            12 if self.has_reader => format!("GRANT SELECT ON {name} TO reader"),
+            13 if self.has_reader => format!("REVOKE SELECT ON {name} FROM reader"),
+            12 | 13 => {
+                self.has_reader = true;
+                "CREATE ROLE reader".to_owned()
+            }
+            _ if !self.has_app => {
+                self.has_app = true;
+                "CREATE SCHEMA app".to_owned()
+            }
+            14 => {
+                self.others.push(format!("DROP SEQUENCE app.{new}"));
+                format!("CREATE SEQUENCE app.{new} CACHE 1")
+            }
+            15 => {
+                self.others.push(format!("DROP DOMAIN app.{new}"));
+                format!("CREATE DOMAIN app.{new} AS text CHECK (value <> '')")
+            }
+            16 => {
+                self.others.push(format!("DROP FUNCTION app.{new}(int)"));
+                let body = "LANGUAGE sql AS 'SELECT n * 2'";
+                format!("CREATE FUNCTION app.{new}(n int) RETURNS int {body}")
+            }
+            _ if !self.others.is_empty() => {
+                self.others.remove(self.random.usize(..self.others.len()))
+            }
+            _ => format!("ALTER TABLE {name} ALTER COLUMN id SET DEFAULT {}", self.made),
+        }
+    }
+}
