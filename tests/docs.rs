@@ -261,7 +261,10 @@ fn titles() -> BTreeSet<String> {
                 // give any text. A sentence is no title.
                 let is_title = opening.starts_with("Diagnostic")
                     || (in_words && title.starts_with(char::is_uppercase));
-                if is_title && !title.contains(". ") && !title.ends_with('.') {
+                if is_title
+                    && ![". ", "\\"].iter().any(|part| title.contains(part))
+                    && !title.ends_with('.')
+                {
                     titles.insert(with_gaps(title));
                 }
             }
