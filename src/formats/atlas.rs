@@ -15,7 +15,7 @@ use crate::migration::{Migration, MigrationKind};
 
 use self::directives::Directive;
 
-pub(super) use self::sum::seal;
+pub(super) use self::sum::hashes;
 
 /// Makes a migration of each SQL file.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {

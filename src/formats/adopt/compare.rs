@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::files::{Files, Key};
 use super::{AdoptError, Question};
 use crate::migration::fact::Name;
-use crate::migration::{Migration, Version};
+use crate::migration::{Migration, MigrationKind, Version};
 
 /// What a ledger says.
 pub(super) struct Said {
@@ -84,16 +84,26 @@ pub struct Comparison {
 
 pub(super) fn compare(
     table: &Name,
-    said: Said,
+    said: &Said,
     files: &Files<'_>,
     question: &Question<'_>,
 ) -> Result<Comparison, Vec<AdoptError>> {
-    let Question { known, accepted, baseline, .. } = *question;
+    let Question { known, accepted, removed, baseline, .. } = *question;
     let place = |version: &Version| files.migrations.iter().position(|m| m.version == *version);
     let baseline = baseline.and_then(place);
     let covers_file = |file: usize| baseline.is_some_and(|baseline| file <= baseline);
     let baseline_key = baseline.and_then(|file| said.keys[file].as_ref());
-    let covers_key = |key: &Key| baseline_key.is_some_and(|baseline| key <= baseline);
+    // A baseline that begins the directory stands for the rows before its own.
+    let is_baseline = |file: usize| files.migrations[file].kind == MigrationKind::Baseline;
+    let own = said.rows.iter().find(|row| row.file.is_some_and(is_baseline)).map(|row| &row.key);
+    let is_removed = |key: &Key| {
+        let mut removed = removed.iter().map(|version| &version.0);
+        removed
+            .any(|text| Key::number(text).as_ref() == Some(key) || *key == Key::Name(text.clone()))
+    };
+    let covers_key = |key: &Key| {
+        [baseline_key, own].into_iter().flatten().any(|last| key <= last) || is_removed(key)
+    };
     let is_open = |migration: &Migration| !known.contains(&migration.version);
 
     let mut comparison = Comparison::default();
@@ -117,7 +127,10 @@ pub(super) fn compare(
                 errors.push(AdoptError::NoFile { table, row });
             }
             (Standing::Applied(text), Some(migration)) => {
-                if *text == Text::Other && !accepted.contains(&migration.version) {
+                // A baseline is another text than the migration whose version it has.
+                let may_differ = migration.kind == MigrationKind::Baseline
+                    || accepted.contains(&migration.version);
+                if *text == Text::Other && !may_differ {
                     errors.push(AdoptError::Changed {
                         table: table.clone(),
                         file: migration.file.clone(),

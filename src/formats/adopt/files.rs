@@ -3,7 +3,7 @@
 use super::super::listing::{base, read_text, stem};
 use super::super::number::{Number, leading_digits};
 use super::AdoptError;
-use crate::migration::{Checksum, Migration};
+use crate::migration::{Checksum, Migration, Version};
 
 /// What a tool orders its migrations by; keys of one ledger are of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,13 +35,11 @@ impl Key {
 pub(super) struct Files<'a> {
     pub(super) dir: Option<&'a str>,
     pub(super) migrations: &'a [Migration],
+    /// Versions of files that stand for others.
+    pub(super) baselines: &'a [&'a Version],
 }
 
-impl<'a> Files<'a> {
-    pub(super) fn new(dir: Option<&'a str>, migrations: &'a [Migration]) -> Self {
-        Self { dir, migrations }
-    }
-
+impl Files<'_> {
     /// A key for each file; one that the tool could not have has none.
     pub(super) fn keys(&self, key: impl Fn(&Migration) -> Option<Key>) -> Vec<Option<Key>> {
         self.migrations.iter().map(key).collect()

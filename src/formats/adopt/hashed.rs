@@ -75,7 +75,9 @@ pub(super) fn prisma(table: &Table, files: &Files<'_>) -> Result<Said, Vec<Adopt
 
 /// The hash of a file stands for all files up to it, so that the first difference says all.
 pub(super) fn atlas(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
-    let hashes = atlas_hashes(files)?;
+    // The sum was compared with the files when they were read.
+    let dir = files.dir.unwrap_or_default();
+    let hashes = atlas::hashes(dir).map_err(|error| vec![AdoptError::File(error)])?;
     let mut said = Said::new(files.names());
     let mut rows: Vec<Row<'_>> = table.rows().collect();
     rows.sort_by_key(|row| row.text("version"));
@@ -89,7 +91,8 @@ pub(super) fn atlas(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptE
         let count = |column| row.text(column).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         let (applied, total) = (count("applied"), count("total"));
         let key = Key::Name(version.to_owned());
-        if count("type") & 1 == 1 {
+        // A row that was set by hand, or a checkpoint with which the history began.
+        if count("type") & 1 == 1 || files.baselines.iter().any(|name| name.0 == version) {
             said.up_to = said.up_to.take().max(Some(key));
             continue;
         }
@@ -101,7 +104,7 @@ pub(super) fn atlas(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptE
                 let found = hashes.get(file_name(&files.migrations[file]));
                 let recorded = row.text("hash").unwrap_or_default();
                 let recorded = recorded.strip_prefix("h1:").unwrap_or(recorded);
-                recorded.is_empty() || found.is_none_or(|found| found.iter().any(|h| h == recorded))
+                recorded.is_empty() || found.is_none_or(|found| found == recorded)
             };
             let is_same = said.find(&key).is_none_or(same);
             let text = Text::from(is_same || differs);
@@ -111,20 +114,6 @@ pub(super) fn atlas(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptE
         said.add(key, format!("version {version}"), standing);
     }
     Ok(said)
-}
-
-/// What Atlas would write into the line of each file, with line ends as they are and with LF.
-fn atlas_hashes(files: &Files<'_>) -> Result<BTreeMap<String, Vec<String>>, Vec<AdoptError>> {
-    let texts = files.texts()?;
-    let names = || files.migrations.iter().map(file_name);
-    let as_they_are: Vec<(&str, String)> = names().zip(texts.iter().cloned()).collect();
-    let with_lf = texts.iter().map(|text| text.replace("\r\n", "\n"));
-    let with_lf: Vec<(&str, String)> = names().zip(with_lf).collect();
-    let mut hashes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, hash) in atlas::seal(&as_they_are).into_iter().chain(atlas::seal(&with_lf)) {
-        hashes.entry(name).or_default().push(hash);
-    }
-    Ok(hashes)
 }
 
 fn shown(version: &str, description: Option<&str>) -> String {

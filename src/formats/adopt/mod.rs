@@ -203,9 +203,13 @@ impl Ledger {
         table: &Table,
         question: &Question<'_>,
     ) -> Result<Comparison, Vec<AdoptError>> {
-        let files = Files::new(question.dir, question.migrations);
+        let files = Files {
+            dir: question.dir,
+            migrations: question.migrations,
+            baselines: question.baselines,
+        };
         let said = (self.0.read)(table, &files)?;
-        compare::compare(&table.name, said, &files, question)
+        compare::compare(&table.name, &said, &files, question)
     }
 }
 
@@ -214,12 +218,17 @@ impl Ledger {
 pub struct Question<'a> {
     /// The directory as written; `None` for a map of files.
     pub dir: Option<&'a str>,
-    /// All migrations of the set, in order.
+    /// The migrations of the set that run once, in order; a baseline only where it is the first.
     pub migrations: &'a [Migration],
+    /// Versions of baselines that are not among them, because the files are there that they stand
+    /// for.
+    pub baselines: &'a [&'a Version],
     /// Those about which nothing is asked: the provider's own ledger knows them.
     pub known: &'a BTreeSet<&'a Version>,
     /// Those whose text may differ from what the tool has run.
     pub accepted: &'a BTreeSet<&'a Version>,
+    /// Those whose files were removed on purpose.
+    pub removed: &'a BTreeSet<Version>,
     /// Up to here everything counts as applied, whatever the ledger says.
     pub baseline: Option<&'a Version>,
 }

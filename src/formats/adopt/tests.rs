@@ -66,6 +66,8 @@ struct Case {
     table: Table,
     known: Vec<Version>,
     accepted: Vec<Version>,
+    baselines: Vec<Version>,
+    removed: BTreeSet<Version>,
     baseline: Option<Version>,
 }
 
@@ -76,8 +78,9 @@ impl Case {
 
     fn of(dir: &str, format: Format, table: Table) -> Self {
         let migrations = formats::read_dir(dir, Some(format)).expect("it is good").migrations;
-        let (known, accepted) = (Vec::new(), Vec::new());
-        Self { dir: dir.to_owned(), migrations, table, known, accepted, baseline: None }
+        let (known, accepted, baselines) = (Vec::new(), Vec::new(), Vec::new());
+        let (dir, removed) = (dir.to_owned(), BTreeSet::new());
+        Self { dir, migrations, table, known, accepted, baselines, removed, baseline: None }
     }
 
     /// Changes a value of all rows.
@@ -99,6 +102,8 @@ impl Case {
         let question = Question {
             dir: Some(&self.dir),
             migrations: &self.migrations,
+            baselines: &self.baselines.iter().collect::<Vec<_>>(),
+            removed: &self.removed,
             known: &self.known.iter().collect(),
             accepted: &self.accepted.iter().collect(),
             baseline: self.baseline.as_ref(),
@@ -331,4 +336,39 @@ fn a_ledger_that_contradicts_itself_is_refused() {
     assert!(two.refusals()[0].contains("it should have one row and has 2"));
     assert!(golang().with("version", "-1").refusals()[0].contains("is no number"));
     assert!(golang().with("version", "9").refusals()[0].starts_with("no file for version 9"));
+}
+
+#[test]
+fn rows_of_removed_files_and_before_a_baseline_that_begins_the_directory_are_no_doubt() {
+    let mut case = Case::new("refinery", "ledger", Format::Refinery);
+    case.migrations.remove(0);
+    case.removed.insert(version("1"));
+    assert_eq!(case.applied(), ["2"]);
+
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in [("B2__all.sql", "CREATE TABLE a (b int)"), ("V9.1__c.sql", "SELECT 1")] {
+        fs::write(dir.path().join(name), text).expect("a file");
+    }
+    let mut table = fixture("flyway", "ledger");
+    table.rows.truncate(3);
+    let case = Case::of(&dir.path().display().to_string(), Format::Flyway, table);
+    let comparison = case.compare().expect("the baseline stands for version 1, and has 2");
+    assert_eq!(comparison.applied, [version("2")].into());
+    assert_eq!(comparison.covered, ["version 1 (V1__create_books.sql)"]);
+}
+
+#[test]
+fn a_checkpoint_with_which_the_history_of_atlas_began_stands_for_what_is_before_it() {
+    let mut table = fixture("atlas", "ledger");
+    table.rows.clear();
+    let dir = format!("{}/migrations", folder("atlas_checkpoint"));
+    let mut case = Case::of(&dir, Format::Atlas, table);
+    let hashes = crate::formats::atlas::hashes(&dir).expect("a sum");
+    let hash = &hashes["20260103000000_checkpoint.sql"];
+    let values =
+        ["20260103000000", "checkpoint", "2", "2", "2", "1", "", "", hash.as_str(), "null", "x"];
+    case = case.and_row(&values.map(Some));
+    case.migrations.remove(2);
+    case.baselines = vec![version("20260103000000")];
+    assert_eq!(case.applied(), ["20260101000000", "20260102000000"]);
 }

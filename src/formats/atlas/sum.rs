@@ -4,12 +4,14 @@
 //! One running SHA-256 takes name and text of each file and is never reset, so a change of one file
 //! changes its line and all later ones.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::super::FormatError;
-use super::super::listing::{Listing, read_text};
+use super::super::listing::{Listing, join, read_text};
 use super::super::read;
 use super::directives;
 use crate::migration::Origin;
@@ -17,7 +19,7 @@ use crate::migration::Origin;
 const FILE: &str = "atlas.sum";
 
 /// A file's line: its name and its hash.
-pub(in super::super) type Sealed = (String, String);
+type Sealed = (String, String);
 
 /// Compares the sum with the files.
 ///
@@ -50,8 +52,15 @@ pub(super) fn verify(listing: &Listing) -> Result<(), FormatError> {
     }
 }
 
+/// What the sum has for each file: its name, and its hash without `h1:`.
+pub(in super::super) fn hashes(dir: &str) -> Result<BTreeMap<String, String>, FormatError> {
+    let sum = read_text(&join(dir, FILE))?;
+    let lines = read::lines(&sum).filter_map(|line| line.text.split_once(" h1:"));
+    Ok(lines.map(|(name, hash)| (name.to_owned(), hash.to_owned())).collect())
+}
+
 /// The lines that Atlas would write.
-pub(in super::super) fn seal(texts: &[(&str, String)]) -> Vec<Sealed> {
+fn seal(texts: &[(&str, String)]) -> Vec<Sealed> {
     let mut hash = Sha256::new();
     let mut sealed = Vec::new();
     for (name, text) in texts {

@@ -24,15 +24,24 @@ use crate::value::{Input, Object};
 
 /// The migrations that can have been applied before the provider came. A repeatable one runs in any
 /// case; a baseline counts only where the files that it stands for are gone.
-pub(super) fn adoptable(migrations: &[Migration]) -> Cow<'_, [Migration]> {
-    if migrations.iter().all(|migration| migration.kind == MigrationKind::Versioned) {
-        return Cow::Borrowed(migrations);
+pub(super) struct Adoptable<'a> {
+    migrations: Cow<'a, [Migration]>,
+    /// Versions of the baselines whose files are there.
+    baselines: Vec<&'a Version>,
+}
+
+impl<'a> Adoptable<'a> {
+    pub(super) fn of(migrations: &'a [Migration]) -> Self {
+        if migrations.iter().all(|migration| migration.kind == MigrationKind::Versioned) {
+            return Self { migrations: Cow::Borrowed(migrations), baselines: Vec::new() };
+        }
+        let once = migrations.iter().filter(|migration| !migration.is_repeatable()).enumerate();
+        let (counting, baselines): (Vec<_>, Vec<_>) =
+            once.partition(|(place, m)| *place == 0 || m.kind == MigrationKind::Versioned);
+        let counting = counting.into_iter().map(|(_, migration)| migration.clone()).collect();
+        let baselines = baselines.into_iter().map(|(_, migration)| &migration.version).collect();
+        Self { migrations: Cow::Owned(counting), baselines }
     }
-    let once = migrations.iter().filter(|migration| !migration.is_repeatable()).enumerate();
-    let counts = |place: usize, migration: &Migration| {
-        place == 0 || migration.kind == MigrationKind::Versioned
-    };
-    Cow::Owned(once.filter(|(place, m)| counts(*place, m)).map(|(_, m)| m.clone()).collect())
 }
 
 /// What a configuration says.
@@ -71,7 +80,7 @@ pub(super) struct Asked<'a> {
     pub(super) dir: Option<&'a str>,
     /// `None` for a map of files, whose names are those of plain files.
     pub(super) format: Option<Format>,
-    pub(super) migrations: &'a [Migration],
+    pub(super) of: &'a Adoptable<'a>,
     pub(super) policy: &'a Policy,
 }
 
@@ -187,7 +196,7 @@ impl Asked<'_> {
         if tables.is_empty() && baseline.is_none() {
             return Ok(Found::default());
         }
-        let open = self.migrations.iter().filter(|m| !known.contains(&m.version));
+        let open = self.migrations().iter().filter(|m| !known.contains(&m.version));
         let facts = session.read_tables(&mut tables, &adoption::facts(open)).await;
         let facts = facts.map_err(|error| self.failed(&error))?;
 
@@ -211,18 +220,18 @@ impl Asked<'_> {
                 |migration: &&Migration| comparison.applied.contains(&migration.version);
             let name = table.name.to_string();
             applied.extend(
-                self.migrations.iter().filter(is_applied).map(|m| (&m.version, name.clone())),
+                self.migrations().iter().filter(is_applied).map(|m| (&m.version, name.clone())),
             );
             warnings.extend(diagnostics::skipped_by_tool(ledger.tool(), &comparison.skipped));
         }
         if let Some(place) = baseline.and_then(|version| self.place_of(version)) {
-            for migration in &self.migrations[..=place] {
+            for migration in &self.migrations()[..=place] {
                 if !known.contains(&migration.version) {
                     applied.entry(&migration.version).or_insert_with(|| BASELINE.to_owned());
                 }
             }
         }
-        let walk = self.migrations.iter().filter_map(|migration| {
+        let walk = self.migrations().iter().filter_map(|migration| {
             if applied.contains_key(&migration.version) {
                 return Some((migration, Expect::All));
             }
@@ -236,13 +245,17 @@ impl Asked<'_> {
             return Err(warnings);
         }
         let record = |m: &Migration| Some(adoption::adopted(m, applied.get(&m.version)?));
-        Ok(Found { records: self.migrations.iter().filter_map(record).collect(), warnings })
+        Ok(Found { records: self.migrations().iter().filter_map(record).collect(), warnings })
+    }
+
+    fn migrations(&self) -> &[Migration] {
+        &self.of.migrations
     }
 
     /// Whether the provider's own ledger leaves something open.
     fn has_question(&self, seen: &Observation) -> bool {
         let known = adoption::known(&seen.migrations);
-        let is_open = self.migrations.iter().any(|m| !known.contains(&m.version));
+        let is_open = self.migrations().iter().any(|m| !known.contains(&m.version));
         is_open && (self.looks_for_ledgers(seen) || self.baseline(seen).is_some())
     }
 
@@ -260,7 +273,7 @@ impl Asked<'_> {
     }
 
     fn place_of(&self, version: &Version) -> Option<usize> {
-        self.migrations.iter().position(|migration| migration.version == *version)
+        self.migrations().iter().position(|migration| migration.version == *version)
     }
 
     fn check_baseline(&self, seen: &Observation) -> Result<(), Vec<Diagnostic>> {
@@ -327,12 +340,14 @@ impl Asked<'_> {
         }
         let is_accepted =
             |m: &&Migration| self.policy.accepted.get(&m.version) == Some(&m.checksum);
-        let accepted = self.migrations.iter().filter(is_accepted).map(|m| &m.version).collect();
+        let accepted = self.migrations().iter().filter(is_accepted).map(|m| &m.version).collect();
         let question = Question {
             dir: self.dir,
-            migrations: self.migrations,
+            migrations: self.migrations(),
+            baselines: &self.of.baselines,
             known,
             accepted: &accepted,
+            removed: &self.policy.removed,
             baseline,
         };
         ledger.compare(table, &question).map_err(|errors: Vec<AdoptError>| {

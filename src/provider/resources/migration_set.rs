@@ -14,7 +14,7 @@ use super::super::contract::{
 use super::super::diagnostics;
 use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
-use super::adoption::{self, Asked, TakeOver};
+use super::adoption::{self, Adoptable, Asked, TakeOver};
 use super::basis::Basis;
 use super::drift::{self, Watch};
 use super::policy;
@@ -349,14 +349,14 @@ impl MigrationSetResource {
             Err(error) => return Err(vec![run::needs_the_cluster(error)]),
         };
         let mut diagnostics = Vec::new();
-        let adoptable = adoption::adoptable(migrations);
+        let adoptable = Adoptable::of(migrations);
         let asked = Asked {
             wish: take_over,
             place: &place,
             set: name,
             dir: source.place(),
             format,
-            migrations: &adoptable,
+            of: &adoptable,
             policy,
         };
         let run = Run {
@@ -436,14 +436,14 @@ impl MigrationSetResource {
         let (migrations, format) = source.read()?;
         let prepared = rules.prepare(migrations);
         let place = run::known_place(&self.clusters, config)?;
-        let adoptable = adoption::adoptable(&prepared.migrations);
+        let adoptable = Adoptable::of(&prepared.migrations);
         let asked = Asked {
             wish: take_over,
             place: &place,
             set: name,
             dir: source.place(),
             format,
-            migrations: &adoptable,
+            of: &adoptable,
             policy,
         };
         let run = Run {
