@@ -200,11 +200,8 @@ pub fn plan<'a>(
         record.filter(|record| order::belongs(migration, record))
     };
     let mut errors = Vec::new();
-    let scope = order::Scope::new(migrations, ledger, policy, record_of);
-    let scope = scope.unwrap_or_else(|(scope, wrong)| {
-        errors.push(wrong);
-        scope
-    });
+    let (scope, wrong) = order::Scope::new(migrations, ledger, policy, record_of);
+    errors.extend(wrong);
     let mut entries = Vec::with_capacity(migrations.len());
     for (place, migration) in migrations.iter().enumerate() {
         if policy.removed.contains(&migration.version) {

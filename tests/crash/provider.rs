@@ -130,7 +130,7 @@ impl Provider {
             config: Some(config.clone()),
             ..Default::default()
         };
-        let answer = self.client.plan_resource_change(request).await.map_err(died)?.into_inner();
+        let answer = self.client.plan_resource_change(request).await.map_err(|status| died(&status))?.into_inner();
         no_error(&answer.diagnostics)?;
         let request = wire::apply_resource_change::Request {
             type_name,
@@ -140,7 +140,7 @@ impl Provider {
             planned_private: answer.planned_private,
             ..Default::default()
         };
-        let answer = self.client.apply_resource_change(request).await.map_err(died)?.into_inner();
+        let answer = self.client.apply_resource_change(request).await.map_err(|status| died(&status))?.into_inner();
         no_error(&answer.diagnostics)
     }
 
@@ -151,7 +151,7 @@ impl Provider {
     }
 }
 
-fn died(status: tonic::Status) -> String {
+fn died(status: &tonic::Status) -> String {
     format!("the provider does not answer: {status}")
 }
 

@@ -192,7 +192,7 @@ resource "dsql_migration_set" "peer" {{
         world.apply().ends_with(0).says("2 added");
         world.plan().ends_with(0).says("No changes.");
         let verified = world.strings("dsql_migration_set.app", "verified_endpoints");
-        assert_eq!(verified, [endpoint.clone()]);
+        assert_eq!(verified, std::slice::from_ref(&endpoint));
         assert_eq!(world.times_run("CREATE TABLE users"), 1, "nothing ran twice");
 
         // An object that the peer loses is found by the next apply, and stays to be seen.

@@ -160,7 +160,8 @@ impl World {
     pub(crate) fn wait_for(&self, running: &mut Child, mut is_so: impl FnMut(&Self) -> bool) {
         while !is_so(self) {
             assert!(running.try_wait().unwrap().is_none(), "terraform has ended before");
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            let pause = std::time::Duration::from_millis(2);
+            self.runtime.block_on(async { tokio::time::sleep(pause).await });
         }
     }
 

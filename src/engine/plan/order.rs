@@ -38,7 +38,7 @@ impl<'a> Scope<'a> {
         ledger: &[MigrationRecord],
         policy: &Policy,
         record_of: impl Fn(&Migration) -> Option<&'r MigrationRecord>,
-    ) -> Result<Self, (Self, PlanError)> {
+    ) -> (Self, Option<PlanError>) {
         let is_versioned = |migration: &Migration| !migration.is_repeatable();
         let last = |accept: &dyn Fn(&Migration) -> bool| {
             migrations.iter().rposition(|m| is_versioned(m) && accept(m))
@@ -64,7 +64,7 @@ impl<'a> Scope<'a> {
         let mut scope = Self { migrations, start, last_applied, ..Self::default() };
         match (target, &policy.target) {
             (Some(None), Some(version)) => {
-                Err((scope, PlanError::TargetMissing { version: version.clone() }))
+                (scope, Some(PlanError::TargetMissing { version: version.clone() }))
             }
             (target, _) => {
                 scope.target = target.flatten();
@@ -75,7 +75,7 @@ impl<'a> Scope<'a> {
                 };
                 scope.holds_back =
                     migrations.iter().enumerate().any(waits) || scope.beyond_target.is_some();
-                Ok(scope)
+                (scope, None)
             }
         }
     }
