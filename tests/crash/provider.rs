@@ -130,7 +130,12 @@ impl Provider {
             config: Some(config.clone()),
             ..Default::default()
         };
-        let answer = self.client.plan_resource_change(request).await.map_err(|status| died(&status))?.into_inner();
+        let answer = self
+            .client
+            .plan_resource_change(request)
+            .await
+            .map_err(|status| died(&status))?
+            .into_inner();
         no_error(&answer.diagnostics)?;
         let request = wire::apply_resource_change::Request {
             type_name,
@@ -140,7 +145,12 @@ impl Provider {
             planned_private: answer.planned_private,
             ..Default::default()
         };
-        let answer = self.client.apply_resource_change(request).await.map_err(|status| died(&status))?.into_inner();
+        let answer = self
+            .client
+            .apply_resource_change(request)
+            .await
+            .map_err(|status| died(&status))?
+            .into_inner();
         no_error(&answer.diagnostics)
     }
 
