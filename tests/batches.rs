@@ -7,14 +7,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{cluster, ledger, lines, migrations, run, run_as, session};
+use common::{cluster, lease, lines, migrations, run, run_as, run_within, session};
 use dsql_local::{Cluster, Fault, Matcher};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
-use terraform_provider_dsql::database::{Batches, Lease, Session, Watched};
-use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Failure, Policy, SetOnCluster, StepError, apply, plan,
-};
-use terraform_provider_dsql::migration::Migration;
+use terraform_provider_dsql::database::{Batches, Lease, Session};
+use terraform_provider_dsql::engine::{ApplyError, Budget, Failure, StepError};
 use tokio_util::sync::CancellationToken;
 
 const TABLES: (&str, &str) = (
@@ -129,27 +126,14 @@ async fn a_statement_that_never_ends_is_stopped_by_the_budget_with_what_it_has_d
         }
     };
     let budget = Budget::new(Duration::from_secs(120), stop.clone());
-    let (result, ()) = tokio::join!(run_within(&mut session, &files, &budget), after(3));
+    let ((_, result), ()) =
+        tokio::join!(run_within(&mut session, &files, lease(), &budget), after(3));
     let error = stopped(result);
     assert!(matches!(error.failure, Failure::Stopped(_)), "{error:?}");
     let Batches { count, rows } = error.batches.unwrap();
     assert!(count >= 2 && count == rows, "{count} batches");
     assert_eq!(lines(&mut session, "SELECT n FROM t WHERE id = 7").await, [count.to_string()]);
     assert_eq!(lines(&mut session, PROGRESS).await, [format!("1 batching batch {count} {rows}")]);
-}
-
-async fn run_within(
-    session: &mut Session,
-    files: &[Migration],
-    budget: &Budget,
-) -> Result<(), ApplyError> {
-    let ledger = ledger();
-    let lease = Lease::new("a test", LEASE_LENGTH);
-    let watched = &Watched::All;
-    let mut set = SetOnCluster { session, ledger: &ledger, set: "default", watched, lease };
-    let seen = set.observe().await.expect("an answer");
-    let plan = plan(files, &seen.migrations, &Policy::default()).expect("a plan");
-    Box::pin(apply(&mut set, &plan, &seen, &[], budget)).await.1
 }
 
 /// Back to where the first file alone is applied.

@@ -6,14 +6,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{cluster, ledger, lines, migrations, run, session, target};
+use common::{cluster, lease, lines, migrations, run, run_within, session, target};
 use dsql_local::{Cluster, Fault, Matcher, Options, Outcome};
 use terraform_provider_dsql::database::Outcome::Unknown;
-use terraform_provider_dsql::database::lease::LEASE_LENGTH;
-use terraform_provider_dsql::database::{Lease, Session, Watched};
-use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Failure, Policy, SetOnCluster, StepError, apply, plan,
-};
+use terraform_provider_dsql::database::Session;
+use terraform_provider_dsql::engine::{ApplyError, Budget, Failure, StepError};
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
@@ -51,20 +48,6 @@ fn itself(sql: &str) -> Matcher {
     Matcher::regex(&format!("^{escaped}")).expect("an expression")
 }
 
-async fn run_within(
-    session: &mut Session,
-    files: &[Migration],
-    budget: &Budget,
-) -> Result<(), ApplyError> {
-    let ledger = ledger();
-    let lease = Lease::new("a test", LEASE_LENGTH);
-    let watched = &Watched::All;
-    let mut set = SetOnCluster { session, ledger: &ledger, set: "default", watched, lease };
-    let seen = set.observe().await.expect("an answer");
-    let plan = plan(files, &seen.migrations, &Policy::default()).expect("a plan");
-    Box::pin(apply(&mut set, &plan, &seen, &[], budget)).await.1
-}
-
 fn stopped(result: Result<(), ApplyError>) -> StepError {
     match result {
         Err(ApplyError::Stopped { source, .. }) => *source,
@@ -99,7 +82,8 @@ async fn interrupt_at(number: usize) {
         }
         stop.cancel();
     };
-    let (result, ()) = tokio::join!(Box::pin(run_within(&mut session, &files, &budget)), interrupt);
+    let ((_, result), ()) =
+        tokio::join!(run_within(&mut session, &files, lease(), &budget), interrupt);
     let error = stopped(result);
     assert!(matches!(error.failure, Failure::Stopped(_)), "{number}: {error:?}");
     assert_eq!(error.number, number + 1, "what is on its way is finished: {error:?}");
@@ -141,8 +125,8 @@ async fn a_statement_that_hangs_beyond_the_grace_is_left_alone_and_asked_after()
             }
             stop.cancel();
         };
-        let (result, ()) =
-            tokio::join!(Box::pin(run_within(&mut session, &files, &budget)), interrupt);
+        let ((_, result), ()) =
+            tokio::join!(run_within(&mut session, &files, lease(), &budget), interrupt);
         let error = stopped(result);
         assert!(matches!(error.failure, Failure::Stopped(_)), "{late:?}: {error:?}");
         assert!(error.number <= 3, "{late:?}: {error:?}");

@@ -1,7 +1,7 @@
 //! What is to be done: a pure function of the migrations and of the ledger.
 //!
-//! Versioned migrations run once and in their order; [`order`] says which of them stay behind.
-//! Repeatable ones run after them, whenever they have changed; see [`repeatable`].
+//! Versioned migrations run once and in their order; `plan/order.rs` says which of them stay behind.
+//! Repeatable ones run after them, whenever they have changed; see `plan/repeatable.rs`.
 
 mod order;
 mod repeatable;

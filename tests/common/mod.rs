@@ -115,7 +115,12 @@ pub(crate) async fn run(
     session: &mut Session,
     migrations: &[Migration],
 ) -> (Report, Result<(), ApplyError>) {
-    run_as(session, migrations, Lease::new("a test", LEASE_LENGTH)).await
+    run_as(session, migrations, lease()).await
+}
+
+/// The lease of a run that nobody disturbs.
+pub(crate) fn lease() -> Lease {
+    Lease::new("a test", LEASE_LENGTH)
 }
 
 pub(crate) async fn run_as(
@@ -123,17 +128,17 @@ pub(crate) async fn run_as(
     migrations: &[Migration],
     lease: Lease,
 ) -> (Report, Result<(), ApplyError>) {
-    run_until(session, migrations, lease, CancellationToken::new()).await
+    let budget = Budget::new(Duration::from_secs(120), CancellationToken::new());
+    run_within(session, migrations, lease, &budget).await
 }
 
-/// As [`run_as`], until somebody interrupts it.
-pub(crate) async fn run_until(
+/// As [`run_as`], until its budget ends.
+pub(crate) async fn run_within(
     session: &mut Session,
     migrations: &[Migration],
     lease: Lease,
-    interrupted: CancellationToken,
+    budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
-    let budget = Budget::new(Duration::from_secs(120), interrupted);
     let ledger = ledger();
     let watched = Watched::All;
     let mut cluster =
@@ -147,5 +152,5 @@ pub(crate) async fn run_until(
     };
     let plan = plan(migrations, &seen.migrations, &Policy::default())
         .unwrap_or_else(|errors| panic!("{errors:?}"));
-    Box::pin(apply(&mut cluster, &plan, &seen, &[], &budget)).await
+    Box::pin(apply(&mut cluster, &plan, &seen, &[], budget)).await
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use dsql_local::{Cluster, Fault, LogInFault, Matcher};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Lease, Session};
-use terraform_provider_dsql::engine::{ApplyError, Failure};
+use terraform_provider_dsql::engine::{ApplyError, Budget, Failure};
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::run_until;
+use crate::common::run_within;
 
 /// Where the statement is when the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,8 @@ impl Way {
         }
         let interrupted = CancellationToken::new();
         let result = {
-            let run = run_until(&mut session, files, self.lease(), interrupted.clone());
+            let budget = Budget::new(Duration::from_secs(120), interrupted.clone());
+            let run = run_within(&mut session, files, self.lease(), &budget);
             let mut run = pin!(run);
             match self {
                 Self::Fault(_) | Self::Expire(_) => Some(run.await.1),

@@ -73,6 +73,7 @@ pub(super) fn find(asked: Option<&Path>, cache: &Cache) -> Result<Installation, 
         Ok(bin) => Installation::at(&bin),
         // An archive that was tampered with is a matter for a person, not for a fallback.
         Err(error @ PostgresError::Tampered { .. }) => Err(error),
+        Err(missing @ PostgresError::Missing { .. }) => installed.into_iter().next().ok_or(missing),
         Err(error) => installed
             .into_iter()
             .next()
