@@ -19,6 +19,8 @@ struct Old {
     /// How many migrations are applied, and the version of the one that is not.
     applied: usize,
     pending: &'static str,
+    /// The file with the ledger.
+    ledger: &'static str,
 }
 
 const fn old(
@@ -28,11 +30,13 @@ const fn old(
     applied: usize,
     pending: &'static str,
 ) -> Old {
-    Old { fixture, format, table, applied, pending }
+    Old { fixture, format, table, applied, pending, ledger: "ledger.sql" }
 }
 
 const DRIZZLE: Old =
     old("drizzle", "drizzle", "drizzle.__drizzle_migrations", 1, "0001_first_rows");
+/// AWS's adapter: a row for each statement.
+const DRIZZLE_OF_AWS: Old = Old { ledger: "ledger_aws.sql", ..DRIZZLE };
 const FLYWAY: Old = old("flyway", "flyway", "flyway_schema_history", 3, "10");
 const HOME_MADE: Old = old("plain", "plain", "schema_migrations", 2, "10");
 
@@ -68,7 +72,7 @@ fn leave(world: &World, old: &Old, table: &str) {
     if schema != "public" {
         world.sql(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
     }
-    let ledger = fs::read_to_string(fixture(old.fixture).join("ledger.sql")).unwrap();
+    let ledger = fs::read_to_string(fixture(old.fixture).join(old.ledger)).unwrap();
     for statement in ledger.lines().filter(|line| !line.starts_with("CREATE SCHEMA")) {
         assert!(statement.contains(old.table), "{statement}");
         world.sql(&statement.replacen(old.table, table, 1));
@@ -102,6 +106,7 @@ fn assert_taken_over(world: &World, old: &Old, table: &str) {
 fn the_only_ledger_of_another_tool_is_taken_over_and_the_rest_is_run() {
     for (old, table) in [
         (DRIZZLE, "drizzle.__drizzle_migrations"),
+        (DRIZZLE_OF_AWS, "drizzle.__drizzle_migrations"),
         (FLYWAY, "public.flyway_schema_history"),
         (HOME_MADE, "public.schema_migrations"),
     ] {
@@ -301,7 +306,8 @@ fn a_saved_plan_is_refused_if_the_old_ledger_has_changed() {
             .run(&["apply", "-no-color", "-input=false", "saved"])
             .ends_with(1)
             .says("Nothing is left to run.")
-            .says("that ledger has changed since, and nothing was run: plan again");
+            .says("that ledger has changed since its plan")
+            .says("Nothing was run: plan again.");
         assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 1, "the ledger's was not made");
         world.apply().ends_with(0).says("1 added");
         let state = world.state("dsql_migration_set.drizzle");
@@ -329,5 +335,33 @@ fn without_adoption_everything_is_pending_and_nobody_looks() {
         world.configure(&set("drizzle", ""));
         world.apply().ends_with(0).says("1 added");
         assert_taken_over(world, &DRIZZLE, "drizzle.__drizzle_migrations");
+    });
+}
+
+#[test]
+fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_apply() {
+    on_each_terraform(|world| {
+        leave(world, &HOME_MADE, "schema_migrations");
+        world.configure_with_provider(&format!(
+            "resource \"terraform_data\" \"cluster\" {{\n  input = \"{}\"\n}}\n\n\
+             provider \"dsql\" {{\n  endpoint = terraform_data.cluster.output\n}}\n\n{}",
+            world.cluster().endpoint(),
+            set("plain", "")
+        ));
+        let before = content(world, "schema_migrations");
+        world.plan().ends_with(2).says("Planned from the files alone").does_not_say("taken over");
+        world
+            .apply()
+            .ends_with(1)
+            .says("inconsistent final plan")
+            .says("or the cluster was not known then. Nothing was run: plan again.");
+        assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 0, "nothing was run");
+
+        // The endpoint is known by now, so the next plan shows it.
+        world.plan().ends_with(2).says("Warning: Migrations are taken over");
+        world.apply().ends_with(0).says("1 added");
+        assert_taken_over(world, &HOME_MADE, "public.schema_migrations");
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(content(world, "schema_migrations"), before);
     });
 }

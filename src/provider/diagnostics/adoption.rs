@@ -168,9 +168,9 @@ pub(in super::super) fn taken_over(plan: &Plan<'_>) -> Option<Diagnostic> {
     });
     if adopted.iter().any(|(_, from)| *from != BASELINE) {
         words.push_str(
-            "\n\nThe other ledger is only read, now and at apply. If Terraform calls the apply of a \
-             saved plan inconsistent, that ledger has changed since, and nothing was run: plan \
-             again.",
+            "\n\nThe other ledger is only read, now and at apply. If Terraform calls an apply \
+             inconsistent, that ledger has changed since its plan, or the cluster was not known \
+             then. Nothing was run: plan again.",
         );
     }
     Some(Diagnostic::warning("Migrations are taken over").detail(words).at("adopt"))
