@@ -155,6 +155,12 @@ impl MigrationRecord {
     pub fn is_to_adopt(&self) -> bool {
         self.adopted_from.is_some() && self.finished_at.is_none()
     }
+
+    /// Whether anything of it is in the database, as far as the ledger knows.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.state == MigrationState::Applied || !self.statements.is_empty()
+    }
 }
 
 /// A statement as the ledger has it.

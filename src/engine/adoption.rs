@@ -52,19 +52,13 @@ struct Expected {
 /// on the other tool is a thing of the past, and nobody has to look at its ledger.
 #[must_use]
 pub fn is_untouched(records: &[MigrationRecord]) -> bool {
-    records.iter().all(|record| {
-        record.adopted_from.is_some()
-            || record.state != MigrationState::Applied && record.statements.is_empty()
-    })
+    records.iter().all(|record| record.adopted_from.is_some() || !record.has_begun())
 }
 
 /// The versions that the ledger knows: what was begun is the provider's own to finish.
 #[must_use]
 pub fn known(records: &[MigrationRecord]) -> BTreeSet<&Version> {
-    let is_known = |record: &&MigrationRecord| {
-        record.state == MigrationState::Applied || !record.statements.is_empty()
-    };
-    records.iter().filter(is_known).map(|record| &record.version).collect()
+    records.iter().filter(|record| record.has_begun()).map(|record| &record.version).collect()
 }
 
 /// The record of a migration that is to be taken over.

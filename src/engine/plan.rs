@@ -250,8 +250,7 @@ pub fn plan<'a>(
             continue;
         }
         // A migration of which nothing was done may go without a word.
-        let is_done = record.state == MigrationState::Applied || !record.statements.is_empty();
-        let may_go = !is_done
+        let may_go = !record.has_begun()
             || record.kind == MigrationKind::Repeatable
             || policy.removed.contains(&record.version)
             || replaced.is_some_and(|last| place <= last);

@@ -43,6 +43,12 @@ fn budget() -> Budget {
     Budget::new(Duration::from_secs(600), CancellationToken::new())
 }
 
+/// A lost request, a lost answer, and a conflict before and after the effect, at the call with this
+/// number.
+fn faults(point: usize) -> [Fault; 4] {
+    [Fault::Before(point), Fault::After(point), Fault::Conflict(point), Fault::ConflictAfter(point)]
+}
+
 /// Looks, plans and applies, as an adapter does.
 async fn run_files(
     cluster: &mut FakeCluster,
@@ -110,12 +116,7 @@ async fn a_migration_without_statements_is_recorded_whatever_is_lost_on_the_way(
     assert_eq!(whole.record("0001").state, MigrationState::Applied);
 
     for point in 0..whole.points {
-        for fault in [
-            Fault::Before(point),
-            Fault::After(point),
-            Fault::Conflict(point),
-            Fault::ConflictAfter(point),
-        ] {
+        for fault in faults(point) {
             let mut cluster = FakeCluster::with_fault(fault);
             let first = run_files(&mut cluster, &migrations, &budget()).await.1;
             cluster.heal();
@@ -134,12 +135,7 @@ async fn a_lost_answer_or_a_conflict_anywhere_is_mended_by_the_run_itself_or_by_
     let mut gave_up = Vec::new();
 
     for point in 0..whole.points {
-        for fault in [
-            Fault::Before(point),
-            Fault::After(point),
-            Fault::Conflict(point),
-            Fault::ConflictAfter(point),
-        ] {
+        for fault in faults(point) {
             let mut cluster = FakeCluster::with_fault(fault);
             let result = run(&mut cluster, &budget()).await.1;
             if result.is_err() {
@@ -462,14 +458,8 @@ async fn a_repeatable_run_that_breaks_off_anywhere_ends_with_every_statement_don
     let mut reached = 0;
     for kills in [false, true] {
         for point in 0.. {
-            let faults = [
-                Fault::Before(point),
-                Fault::After(point),
-                Fault::Conflict(point),
-                Fault::ConflictAfter(point),
-            ];
             let mut passed = false;
-            for fault in faults {
+            for fault in faults(point) {
                 let mut cluster = with_an_earlier_run().await;
                 cluster.fault = Some(fault);
                 cluster.kills = kills;

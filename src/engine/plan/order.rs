@@ -11,10 +11,6 @@ pub(super) fn belongs(migration: &Migration, record: &MigrationRecord) -> bool {
     is_baseline(migration.kind) == is_baseline(record.kind)
 }
 
-fn has_begun(record: &MigrationRecord) -> bool {
-    record.state == MigrationState::Applied || !record.statements.is_empty()
-}
-
 /// The part of a directory that a run is about. All places count from 0.
 #[derive(Default)]
 pub(super) struct Scope<'a> {
@@ -46,7 +42,8 @@ impl<'a> Scope<'a> {
         let is_applied = |migration: &Migration| {
             record_of(migration).is_some_and(|record| record.state == MigrationState::Applied)
         };
-        let is_begun = |migration: &Migration| record_of(migration).is_some_and(has_begun);
+        let is_begun =
+            |migration: &Migration| record_of(migration).is_some_and(MigrationRecord::has_begun);
         let is_baseline = |migration: &Migration| migration.kind == MigrationKind::Baseline;
 
         let target = policy.target.as_ref().map(|target| last(&|m| m.version == *target));
@@ -54,7 +51,7 @@ impl<'a> Scope<'a> {
         // Also rows without a file: files that a baseline stands for may be gone.
         let has_history = ledger
             .iter()
-            .any(|record| record.kind != MigrationKind::Repeatable && has_begun(record));
+            .any(|record| record.kind != MigrationKind::Repeatable && record.has_begun());
         let start = if has_history {
             last(&|m| is_baseline(m) && is_begun(m))
         } else {

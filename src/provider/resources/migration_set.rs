@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -51,6 +52,7 @@ struct Model {
 }
 
 /// A model of which everything is known.
+#[derive(Clone, Copy)]
 struct Known<'a> {
     source: &'a Source,
     name: &'a str,
@@ -58,6 +60,29 @@ struct Known<'a> {
     watch: &'a Watch,
     policy: &'a Policy,
     take_over: &'a TakeOver,
+}
+
+impl<'a> Known<'a> {
+    /// What a plan and its apply ask about migrations from before the provider.
+    fn asked(&self, place: &'a Place, of: &'a Adoptable<'a>, format: Option<Format>) -> Asked<'a> {
+        let Self { source, name, policy, take_over, .. } = *self;
+        Asked { wish: take_over, place, set: name, dir: source.place(), format, of, policy }
+    }
+
+    /// What a plan compares and its apply carries out.
+    fn run(&self, asked: Asked<'a>, migrations: &'a [Migration], limit: Duration) -> Run<'a> {
+        Run {
+            place: asked.place,
+            set: self.name,
+            migrations,
+            among_others: false,
+            policy: self.policy,
+            adoption: Some(asked),
+            watch: Some(self.watch),
+            limit,
+            source: self.source.path(),
+        }
+    }
 }
 
 /// Where the SQL is.
@@ -317,10 +342,11 @@ impl MigrationSetResource {
         planned.set("id", Value::from(model.name.clone()));
         planned.set("verified_endpoints", verify::planned(config, &Value::Null, true));
 
-        let Some(Known { source, name, rules, watch, policy, take_over }) = model.known() else {
+        let Some(known) = model.known() else {
             set_all(&mut planned, unknown());
             return Ok(Planned::without_a_look(planned, Vec::new()));
         };
+        let Known { source, name, rules, watch, policy, .. } = known;
         let (migrations, format) = source.read()?;
         planned.set("detected_format", format.map(|format| format.name().to_owned()));
         let prepared = rules.prepare(migrations);
@@ -350,26 +376,8 @@ impl MigrationSetResource {
         };
         let mut diagnostics = Vec::new();
         let adoptable = Adoptable::of(migrations);
-        let asked = Asked {
-            wish: take_over,
-            place: &place,
-            set: name,
-            dir: source.place(),
-            format,
-            of: &adoptable,
-            policy,
-        };
-        let run = Run {
-            place: &place,
-            set: name,
-            migrations,
-            among_others: false,
-            policy,
-            adoption: Some(asked),
-            watch: Some(watch),
-            limit,
-            source: source.path(),
-        };
+        let asked = known.asked(&place, &adoptable, format);
+        let run = known.run(asked, migrations, limit);
         let adopted = match asked.look(&self.clusters, &seen, limit).await {
             Ok(found) => found,
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
@@ -430,33 +438,16 @@ impl MigrationSetResource {
         config: &Object<'_>,
     ) -> Result<ApplyResponse, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
-        let Some(Known { source, name, rules, watch, policy, take_over }) = model.known() else {
+        let Some(known) = model.known() else {
             return Err(vec![run::still_unknown()]);
         };
+        let Known { source, name, rules, watch, .. } = known;
         let (migrations, format) = source.read()?;
         let prepared = rules.prepare(migrations);
         let place = run::known_place(&self.clusters, config)?;
         let adoptable = Adoptable::of(&prepared.migrations);
-        let asked = Asked {
-            wish: take_over,
-            place: &place,
-            set: name,
-            dir: source.place(),
-            format,
-            of: &adoptable,
-            policy,
-        };
-        let run = Run {
-            place: &place,
-            set: name,
-            migrations: &prepared.migrations,
-            among_others: false,
-            policy,
-            adoption: Some(asked),
-            watch: Some(watch),
-            limit: model.timeouts.write(&request.prior),
-            source: source.path(),
-        };
+        let asked = known.asked(&place, &adoptable, format);
+        let run = known.run(asked, &prepared.migrations, model.timeouts.write(&request.prior));
         let expected = request.planned.get("migrations").unwrap_or(&Value::Unknown);
         let mut pending = Value::List(Vec::new());
         let still_as_planned = |plan: &Plan<'_>| {

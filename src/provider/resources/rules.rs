@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::diagnostics::{self, Found};
+use super::policy::texts;
 use crate::database::{Hide, MigrationRecord};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
@@ -396,21 +397,7 @@ fn word<T: Copy>(
 }
 
 fn decode_ignored(config: &Object<'_>) -> Input<BTreeSet<String>> {
-    match config.value("lint_ignore").elements() {
-        Input::Null => Input::Known(BTreeSet::new()),
-        Input::Unknown => Input::Unknown,
-        Input::Known(names) => {
-            let mut set = BTreeSet::new();
-            for name in names {
-                match name.string() {
-                    Input::Known(name) => drop(set.insert(name.to_owned())),
-                    Input::Null => {}
-                    Input::Unknown => return Input::Unknown,
-                }
-            }
-            Input::Known(set)
-        }
-    }
+    texts(config, "lint_ignore").map(|names| names.into_iter().collect())
 }
 
 fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Diagnostic> {
