@@ -342,12 +342,7 @@ fn without_adoption_everything_is_pending_and_nobody_looks() {
 fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_apply() {
     on_each_terraform(|world| {
         leave(world, &HOME_MADE, "schema_migrations");
-        world.configure_with_provider(&format!(
-            "resource \"terraform_data\" \"cluster\" {{\n  input = \"{}\"\n}}\n\n\
-             provider \"dsql\" {{\n  endpoint = terraform_data.cluster.output\n}}\n\n{}",
-            world.cluster().endpoint(),
-            set("plain", "")
-        ));
+        world.configure_with_new_cluster(&set("plain", ""));
         let before = content(world, "schema_migrations");
         world.plan().ends_with(2).says("Planned from the files alone").does_not_say("taken over");
         world

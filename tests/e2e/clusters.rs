@@ -49,27 +49,18 @@ resource "dsql_migration" "there" {{
 #[test]
 fn a_cluster_that_is_made_in_the_same_run_is_planned_from_the_files_alone() {
     on_each_terraform(|world| {
-        world.configure_with_provider(&format!(
+        world.configure_with_new_cluster(
             r#"
-resource "terraform_data" "cluster" {{
-  input = "{}"
-}}
+resource "dsql_migration_set" "app" {
+  files = { "1_a.sql" = "CREATE TABLE a (id int PRIMARY KEY)" }
+}
 
-provider "dsql" {{
-  endpoint = terraform_data.cluster.output
-}}
-
-resource "dsql_migration_set" "app" {{
-  files = {{ "1_a.sql" = "CREATE TABLE a (id int PRIMARY KEY)" }}
-}}
-
-resource "dsql_migration" "one" {{
+resource "dsql_migration" "one" {
   version = "2"
   sql     = "CREATE TABLE b (id int PRIMARY KEY)"
-}}
+}
 "#,
-            world.cluster().endpoint()
-        ));
+        );
 
         world
             .plan()
@@ -115,22 +106,13 @@ resource "dsql_migration_set" "map" {
 #[test]
 fn a_cluster_and_its_migrations_can_be_applied_in_two_steps() {
     on_each_terraform(|world| {
-        world.configure_with_provider(&format!(
+        world.configure_with_new_cluster(
             r#"
-resource "terraform_data" "cluster" {{
-  input = "{}"
-}}
-
-provider "dsql" {{
-  endpoint = terraform_data.cluster.output
-}}
-
-resource "dsql_migration_set" "app" {{
-  files = {{ "1_a.sql" = "CREATE TABLE a (id int PRIMARY KEY)" }}
-}}
+resource "dsql_migration_set" "app" {
+  files = { "1_a.sql" = "CREATE TABLE a (id int PRIMARY KEY)" }
+}
 "#,
-            world.cluster().endpoint()
-        ));
+        );
         let first = "-target=terraform_data.cluster";
         world.run(&["apply", "-auto-approve", "-no-color", "-input=false", first]).ends_with(0);
         assert_eq!(world.cluster().sessions(), 0);

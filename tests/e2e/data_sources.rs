@@ -134,9 +134,7 @@ fn a_data_source_says_what_is_wrong_with_its_arguments_and_its_cluster() {
             "provider \"dsql\" {\n  endpoint = \"gone.invalid\"\n}\n\ndata \"dsql_schema\" \"app\" {}\n",
         );
         world.plan().ends_with(1).says("Name of the cluster cannot be resolved");
-        world.configure_with_provider(
-            "resource \"terraform_data\" \"cluster\" {\n  input = \"localhost\"\n}\n\nprovider \"dsql\" {\n  endpoint = terraform_data.cluster.output\n}\n\ndata \"dsql_schema\" \"app\" {}\n",
-        );
+        world.configure_with_new_cluster("data \"dsql_schema\" \"app\" {}\n");
         world.plan().ends_with(1).says("Cluster is not known yet").says("depends_on");
     });
 }

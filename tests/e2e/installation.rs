@@ -8,11 +8,26 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::world::on_each_terraform;
+use crate::world::{World, on_each_terraform};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_terraform-provider-dsql");
 
 const ONE: &str = "resource \"dsql_migration\" \"one\" {\n  version = \"1\"\n  sql     = \"CREATE TABLE one (id int PRIMARY KEY)\"\n}\n";
+
+/// Installs the provider from the folder `mirror`, and runs one apply.
+fn assert_installs_from_mirror(world: &World) {
+    world.cli_config(&format!(
+        "provider_installation {{\n  filesystem_mirror {{\n    path = {:?}\n  }}\n}}\n",
+        world.path("mirror")
+    ));
+    world.configure(ONE);
+
+    world
+        .run(&["init", "-no-color", "-input=false"])
+        .ends_with(0)
+        .says(concat!("Installed dsql-migrate/dsql v", env!("CARGO_PKG_VERSION")));
+    world.apply().ends_with(0).says("1 added");
+}
 
 #[test]
 fn a_filesystem_mirror_and_init_install_it() {
@@ -24,17 +39,7 @@ fn a_filesystem_mirror_and_init_install_it() {
         );
         world.write(&mirrored, "");
         fs::copy(BINARY, world.path(&mirrored)).unwrap();
-        world.cli_config(&format!(
-            "provider_installation {{\n  filesystem_mirror {{\n    path = {:?}\n  }}\n}}\n",
-            world.path("mirror")
-        ));
-        world.configure(ONE);
-
-        world
-            .run(&["init", "-no-color", "-input=false"])
-            .ends_with(0)
-            .says(concat!("Installed dsql-migrate/dsql v", env!("CARGO_PKG_VERSION")));
-        world.apply().ends_with(0).says("1 added");
+        assert_installs_from_mirror(world);
         world.plan().ends_with(0);
         world.destroy().ends_with(0);
     });
@@ -65,17 +70,7 @@ fn a_packed_release_installs_from_a_filesystem_mirror() {
     on_each_terraform(|world| {
         let mirrored = format!("mirror/registry.terraform.io/dsql-migrate/dsql/{zip}");
         world.write(&mirrored, fs::read(dist.join(&zip)).unwrap());
-        world.cli_config(&format!(
-            "provider_installation {{\n  filesystem_mirror {{\n    path = {:?}\n  }}\n}}\n",
-            world.path("mirror")
-        ));
-        world.configure(ONE);
-
-        world
-            .run(&["init", "-no-color", "-input=false"])
-            .ends_with(0)
-            .says(concat!("Installed dsql-migrate/dsql v", env!("CARGO_PKG_VERSION")));
-        world.apply().ends_with(0).says("1 added");
+        assert_installs_from_mirror(world);
     });
 }
 

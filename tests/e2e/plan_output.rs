@@ -137,13 +137,10 @@ fn a_plan_with_safe_rewrites_shows_what_will_run() {
 #[test]
 fn a_plan_before_the_cluster_exists_shows_the_statements_and_names_what_it_leaves_open() {
     on_each_terraform(|world| {
-        world.configure_with_provider(&format!(
-            "resource \"terraform_data\" \"cluster\" {{\n  input = \"{}\"\n}}\n\n\
-             provider \"dsql\" {{\n  endpoint = terraform_data.cluster.output\n}}\n\n\
-             resource \"dsql_migration_set\" \"app\" {{\n  dir       = \"migrations\"\n  \
-             variables = {{ role = terraform_data.cluster.id }}\n}}\n",
-            world.cluster().endpoint()
-        ));
+        world.configure_with_new_cluster(
+            "resource \"dsql_migration_set\" \"app\" {\n  dir       = \"migrations\"\n  \
+             variables = { role = terraform_data.cluster.id }\n}\n",
+        );
         world.write(
             "migrations/0001_role.sql",
             "CREATE TABLE notes (id int PRIMARY KEY);\nCREATE ROLE \"r-${role}\";\n\

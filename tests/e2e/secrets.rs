@@ -221,27 +221,18 @@ resource "terraform_data" "other" {
 #[test]
 fn an_ephemeral_token_waits_for_a_cluster_that_is_made_in_the_same_run() {
     on_each_terraform(|world| {
-        world.configure_with_provider(&format!(
+        world.configure_with_new_cluster(
             r#"
-resource "terraform_data" "cluster" {{
-  input = "{}"
-}}
+ephemeral "dsql_auth_token" "app" {}
 
-provider "dsql" {{
-  endpoint = terraform_data.cluster.output
-}}
-
-ephemeral "dsql_auth_token" "app" {{}}
-
-resource "terraform_data" "other" {{
-  provisioner "local-exec" {{
+resource "terraform_data" "other" {
+  provisioner "local-exec" {
     command     = "printf %s \"$TOKEN\" > handed"
-    environment = {{ TOKEN = ephemeral.dsql_auth_token.app.token }}
-  }}
-}}
+    environment = { TOKEN = ephemeral.dsql_auth_token.app.token }
+  }
+}
 "#,
-            world.cluster().endpoint()
-        ));
+        );
         let keys = [
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),

@@ -118,6 +118,16 @@ impl World {
         self.write("main.tf", format!("{HEAD}\n{rest}\n"));
     }
 
+    /// Writes `main.tf` with a provider whose endpoint is known once `terraform_data.cluster` is
+    /// made, as that of a cluster that is made in the same run.
+    pub(crate) fn configure_with_new_cluster(&self, resources: &str) {
+        self.configure_with_provider(&format!(
+            "resource \"terraform_data\" \"cluster\" {{\n  input = {:?}\n}}\n\n\
+             provider \"dsql\" {{\n  endpoint = terraform_data.cluster.output\n}}\n\n{resources}",
+            self.cluster.endpoint()
+        ));
+    }
+
     /// `terraform` in the folder, with the login of the cluster in the environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.terraform.command();
