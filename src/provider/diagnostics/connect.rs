@@ -45,6 +45,14 @@ pub(super) fn summary(error: &ConnectError) -> &'static str {
 /// What to do.
 pub(super) fn advice(error: &ConnectError) -> String {
     match error {
+        ConnectError::ControlPlane { code: None, reason, .. }
+        | ConnectError::AssumeRole { code: None, reason, .. }
+            if reason.contains("invalid peer certificate") =>
+        {
+            "What answered in the place of AWS has a certificate that is not trusted here. Amazon's \
+             authorities are built in, and those of the system are trusted as well. If a proxy \
+             stands between, add its authority to the system's, or name a file with it as ca_file."
+        }
         ConnectError::ControlPlane { identifier, region, code, .. } => {
             return control_plane_advice(identifier, region, code.as_deref());
         }

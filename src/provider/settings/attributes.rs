@@ -50,8 +50,9 @@ fn cluster_attributes(stored: Stored) -> Vec<Attribute> {
             "Profile of the shared AWS configuration files. Environment variable: `AWS_PROFILE`.",
         ),
         Attribute::string("ca_file").optional().description(
-            "PEM file with the certificate authorities to trust instead of Amazon's and the \
-             system's. Environment variable: `DSQL_CA_FILE`.",
+            "PEM file with the certificate authorities to trust for the cluster instead of \
+             Amazon's and the system's; for AWS's services they are added. Environment variable: \
+             `DSQL_CA_FILE`.",
         ),
         Attribute::string("ledger_schema").optional().description(
             "Database schema that holds the ledger. Default: `dsql_migrations`. Environment \
