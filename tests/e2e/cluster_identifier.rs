@@ -1,10 +1,13 @@
 //! A cluster that is named by its identifier: `GetCluster` of moto, the connection to the emulator.
 
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use dsql_local::Options;
 use serde_json::json;
 
-use crate::aws_emulator::{self as aws, Aws, Setup, apply, plan};
-use crate::world::{World, on_each_terraform_with};
+use crate::aws_emulator::{self as aws, APPLY, Aws, Setup, apply, plan};
+use crate::world::{Run, World, on_each_terraform_with};
 
 fn configure(world: &World, settings: &str) {
     world.configure_with_provider(&format!(
@@ -67,6 +70,55 @@ fn a_cluster_behind_another_host_is_reached_without_a_look_up() {
 
         configure(world, "  endpoint = \"localhost\"\n  cluster_identifier = \"another\"");
         plan(world, &keys).ends_with(2).says("Certificate is for another name");
+    });
+}
+
+/// Interrupts a command once AWS was asked for the cluster, and insists that it ends long before the
+/// four minutes of the wait are over.
+fn interrupted(world: &World, aws: &Aws, arguments: &[&str]) -> Run {
+    let look_up = format!("/cluster/{}", aws.identifier);
+    let looked_up = || aws.requests().iter().filter(|request| request["path"] == look_up).count();
+    let before = looked_up();
+    let mut running = World::spawn(aws::command(world, arguments, &environment(aws)));
+    world.wait_for(&mut running, |_| looked_up() > before);
+    let interrupted = Instant::now();
+    let pid = running.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    let took = interrupted.elapsed();
+    assert!(took < Duration::from_secs(120), "{took:?}");
+    Run::of(arguments, &output).ends_with(1)
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_a_cluster_that_is_being_created() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&Options::default(), |world| {
+        let emulator = Aws::start(world, python, &Setup { status: "CREATING", ..Setup::default() });
+        configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
+        let plan = ["plan", "-no-color", "-input=false"];
+        interrupted(world, &emulator, &plan).says("Reading was interrupted");
+
+        world.configure_with_provider(&format!(
+            r#"
+resource "terraform_data" "cluster" {{
+  input = "{}"
+}}
+
+provider "dsql" {{
+  cluster_identifier = terraform_data.cluster.output
+}}
+
+resource "dsql_migration" "one" {{
+  version = "1"
+  sql     = "CREATE TABLE one (id int PRIMARY KEY)"
+}}
+"#,
+            emulator.identifier
+        ));
+        // Known only when the apply has begun: Terraform passes no interrupt on before.
+        interrupted(world, &emulator, &APPLY).says("Reading was interrupted");
+        world.assert_untouched();
     });
 }
 
