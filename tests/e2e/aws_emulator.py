@@ -6,6 +6,8 @@ The first line of standard input is a JSON object:
   region      where the cluster is
   endpoint    the host name that GetCluster tells; moto's own is no cluster
   status      ClusterStatus of the cluster
+  look_ups    how many look-ups find it so; then it is ACTIVE. null for all
+  throttled   whether look-ups are refused as too many
   log         file that gets a line of JSON for each request
   roles       name -> {"trust": policy or null, "policy": policy or null}
   user        policy of an IAM user; if it is there, signatures and policies are checked
@@ -109,6 +111,11 @@ def parameters(operation, request):
     return sent
 
 
+def error(status, code, message):
+    body = json.dumps({"__type": code, "message": message})
+    return Response(body, status=status, mimetype="application/json")
+
+
 class Emulator:
     def __init__(self):
         self.moto = DomainDispatcherApplication(create_backend_app)
@@ -123,7 +130,17 @@ class Emulator:
         environ["wsgi.input"] = io.BytesIO(body)
         form = dict(parse_qsl(body.decode(errors="replace")))
         self.log.write(json.dumps({"path": request.path, **form}) + "\n")
+        if request.method == "GET" and request.path.startswith("/cluster/"):
+            if config["throttled"]:
+                return error(429, "ThrottlingException", "Rate exceeded")(environ, start_response)
+            self.look_up()
         return self.moto(environ, start_response)
+
+    def look_up(self):
+        if config["look_ups"] == 0:
+            made.status = "ACTIVE"
+        elif config["look_ups"]:
+            config["look_ups"] -= 1
 
     def metadata(self, request):
         credentials = "/latest/meta-data/iam/security-credentials/"
@@ -145,8 +162,7 @@ class Emulator:
             sent = parameters(GET_ROLE_CREDENTIALS, request)
             self.log.write(json.dumps({"path": request.path, **sent}) + "\n")
             if sent["accessToken"] not in ("logged-in", "renewed") or sent["accountId"] != ACCOUNT:
-                error = {"__type": "UnauthorizedException", "message": "Session token not found or invalid"}
-                return Response(json.dumps(error), status=401, mimetype="application/json")
+                return error(401, "UnauthorizedException", "Session token not found or invalid")
             keys = keys_of(sent["roleName"])
             credentials = {
                 "accessKeyId": keys["AccessKeyId"],

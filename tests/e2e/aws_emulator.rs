@@ -48,6 +48,10 @@ pub(crate) fn python() -> Option<&'static PathBuf> {
 pub(crate) struct Setup {
     /// `ClusterStatus` of the cluster.
     pub(crate) status: &'static str,
+    /// How many look-ups find it so, before it is active; `None` for all.
+    pub(crate) look_ups: Option<u32>,
+    /// Whether look-ups are refused because there are too many.
+    pub(crate) throttled: bool,
     /// Names of the roles, and what each may do.
     pub(crate) roles: Vec<(&'static str, Value)>,
     /// Who may assume the roles; null for everybody.
@@ -65,6 +69,8 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             status: "ACTIVE",
+            look_ups: None,
+            throttled: false,
             roles: Vec::new(),
             trust: Value::Null,
             user: Value::Null,
@@ -91,6 +97,8 @@ impl Aws {
             "region": "us-east-1",
             "endpoint": world.cluster().endpoint(),
             "status": setup.status,
+            "look_ups": setup.look_ups,
+            "throttled": setup.throttled,
             "log": log,
             "roles": roles.collect::<serde_json::Map<_, _>>(),
             "user": setup.user,

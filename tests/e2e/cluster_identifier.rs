@@ -73,6 +73,18 @@ fn a_cluster_behind_another_host_is_reached_without_a_look_up() {
     });
 }
 
+#[test]
+fn one_that_is_being_created_is_waited_for() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&Options::default(), |world| {
+        let setup = Setup { status: "CREATING", look_ups: Some(2), ..Setup::default() };
+        let emulator = Aws::start(world, python, &setup);
+        configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
+        apply(world, &environment(&emulator)).ends_with(0).says("1 added");
+        assert_eq!(world.tables(), "one");
+    });
+}
+
 /// Interrupts a command once AWS was asked for the cluster, and insists that it ends long before the
 /// four minutes of the wait are over.
 fn interrupted(world: &World, aws: &Aws, arguments: &[&str]) -> Run {
@@ -139,6 +151,14 @@ fn what_is_wrong_with_it_is_said_in_words() {
                 .says(&format!("is {status}"))
                 .says(remedy);
         }
+
+        let emulator = Aws::start(world, python, &Setup { throttled: true, ..Setup::default() });
+        configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
+        apply(world, &environment(&emulator))
+            .ends_with(1)
+            .says("AWS is asked too often")
+            .says("Rate exceeded")
+            .says("-parallelism");
 
         let emulator = Aws::start(world, python, &Setup::default());
         configure(world, "  cluster_identifier = \"abcdefghijklmnopqrstuvwxyz\"");
