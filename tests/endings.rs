@@ -196,3 +196,20 @@ async fn a_token_that_expires_on_the_way_stops_the_run_only_when_a_new_connectio
     run(&mut next, &files).await.1.unwrap();
     assert_whole(&cluster, &mut next, &files, "a new token").await;
 }
+
+#[tokio::test]
+async fn a_build_that_a_later_migration_takes_away_is_not_made_again() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let first = ("1_m.sql", "CREATE TABLE a (id int); CREATE INDEX ASYNC a_id ON a (id);");
+    let second = |last: &str| format!("DROP INDEX a_id; INSERT INTO a VALUES ({last});");
+    let files = migrations(&[first, ("2_m.sql", &second("1 / 0"))]);
+    let error = stopped(run(&mut session, &files).await.1);
+    assert!(matches!(error.failure, Failure::Refused(_)), "{error:?}");
+
+    let files = migrations(&[first, ("2_m.sql", &second("1"))]);
+    run(&mut session, &files).await.1.unwrap();
+    for statement in files.iter().flat_map(|file| &file.statements) {
+        assert_eq!(effects(&cluster, &statement.text), 1, "{}", statement.text);
+    }
+}
