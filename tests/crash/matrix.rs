@@ -1,6 +1,6 @@
 //! Every statement in every way: which points there are, and what has to be true after each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Mutex;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use dsql_local::{Cluster, Matcher, Options};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Lease, Session};
-use terraform_provider_dsql::migration::Migration;
 
-use crate::cases::{Case, cases, effects, has_drift, reset, state};
-use crate::common::{run_as, session};
+use crate::cases::{Case, Set, has_drift, state};
+use crate::common::session;
+use crate::directories::cases;
 use crate::ways::{Broken, Way, ways};
 
 /// A statement of a run: the nth of its command. Counted so, all but the looks at jobs have the
@@ -40,8 +40,11 @@ impl Spot {
 /// A case without faults: the statements that a run sends, and its end.
 pub(crate) struct Undisturbed {
     pub(crate) case: Case,
+    pub(crate) set: Set,
     pub(crate) spots: Vec<Spot>,
     pub(crate) end: Vec<String>,
+    /// How often each of its statements takes effect.
+    effects: BTreeMap<String, usize>,
 }
 
 pub(crate) async fn start() -> Cluster {
@@ -54,17 +57,17 @@ pub(crate) async fn start() -> Cluster {
 /// brings about, because then it has sent more than others will.
 pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
     let mut session = session(cluster).await;
+    let set = case.set();
     let mut tries = 0;
-    let sent = loop {
+    let (since, sent) = loop {
         tries += 1;
-        reset(&mut session).await;
-        let since = cluster.statements().len();
-        let lease = Lease::new("undisturbed", LEASE_LENGTH);
-        let result = run_as(&mut session, &case.files, lease).await.1;
+        case.reset(&mut session).await;
+        let since = cluster.received();
+        let result = set.run(&mut session, Lease::new("undisturbed", LEASE_LENGTH)).await;
         result.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
-        let sent = cluster.statements().split_off(since);
+        let sent = cluster.statements_since(since);
         if sent.iter().all(|logged| logged.command() != "ROLLBACK") {
-            break sent;
+            break (since, sent);
         }
         assert!(tries < 10, "{}: no run is without a conflict", case.name);
     };
@@ -78,11 +81,17 @@ pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
         })
         .collect();
     let end = state(&mut session).await;
-    Undisturbed { case, spots, end }
+    let effects = set.effects(cluster, since);
+    for (sql, wanted) in set.wanted() {
+        assert_eq!(effects.get(sql), Some(&wanted), "{}: {sql:?}", case.name);
+    }
+    let effects = effects.into_iter().map(|(sql, count)| (sql.to_owned(), count)).collect();
+    Undisturbed { case, set, spots, end, effects }
 }
 
 impl Undisturbed {
-    /// What has to be true after a broken run and one more.
+    /// What has to be true after a broken run and one more. `may_repeat` names statements that may
+    /// have taken effect more often than by themselves.
     ///
     /// # Errors
     /// What is not.
@@ -106,26 +115,35 @@ impl Undisturbed {
         if has_drift(session).await {
             return Err("there is drift".to_owned());
         }
-        for (sql, (count, wanted)) in effects(cluster, since, &self.case.files) {
-            if count < wanted || (count > wanted && !may_repeat(sql)) {
-                return Err(format!("{sql:?} has taken effect {count} times"));
+        for (sql, count) in self.set.effects(cluster, since) {
+            let wanted = self.effects[sql];
+            if count < wanted || (count > wanted && !self.set.may_repeat(sql) && !may_repeat(sql)) {
+                return Err(format!("{sql:?} has taken effect {count} times, not {wanted}"));
             }
         }
         Ok(())
+    }
+
+    /// One more run, which has to come to its end.
+    ///
+    /// # Errors
+    /// Why it has not.
+    pub(crate) async fn one_more(&self, session: &mut Session) -> Result<(), String> {
+        let result = self.set.run(session, Lease::new("next", LEASE_LENGTH)).await;
+        result.map_err(|error| format!("the next run has failed: {error:?}"))
     }
 
     /// Breaks a run, lets the next one finish, and checks.
     async fn break_at(&self, cluster: &Cluster, spot: &Spot, way: &Way) -> Result<Broken, String> {
         sessions_left(cluster, 0).await;
         let mut first = session(cluster).await;
-        reset(&mut first).await;
-        let since = cluster.statements().len();
-        let broken = way.break_run(cluster, first, &self.case.files, spot.matcher()).await;
+        self.case.reset(&mut first).await;
+        let since = cluster.received();
+        let broken = way.break_run(cluster, first, &self.set, spot.matcher()).await;
 
         let mut next = session(cluster).await;
-        let again = one_more(&mut next, &self.case.files).await;
-        let checked = match again {
-            Ok(()) => self.check(cluster, &mut next, since, may_repeat).await,
+        let checked = match self.one_more(&mut next).await {
+            Ok(()) => self.check(cluster, &mut next, since, |_| false).await,
             Err(error) => Err(error),
         };
         checked.map_err(|error| format!("{error}\nafter {:?}", broken.result))?;
@@ -143,17 +161,6 @@ pub(crate) async fn sessions_left(cluster: &Cluster, count: usize) {
     while cluster.open_sessions() > count {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-}
-
-pub(crate) async fn one_more(session: &mut Session, files: &[Migration]) -> Result<(), String> {
-    let result = run_as(session, files, Lease::new("next", LEASE_LENGTH)).await.1;
-    result.map_err(|error| format!("the next run has failed: {error:?}"))
-}
-
-/// What may be sent twice, because the second time changes nothing: what it asks for may not be
-/// there yet when the catalog is asked.
-pub(crate) fn may_repeat(sql: &str) -> bool {
-    ["ANALYZE", "ALTER TABLE ASYNC"].iter().any(|word| sql.starts_with(word))
 }
 
 struct Point<'a> {
@@ -228,11 +235,8 @@ pub(crate) fn run_matrix(all: bool) {
 fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
     let ways = ways();
     let mut points = Vec::new();
-    for (nth_case, case) in cases.iter().enumerate() {
-        // What makes the ledger is the same in each case.
-        let is_claim = |spot: &Spot| spot.sql.contains("lease AS held");
-        let made = case.spots.iter().position(is_claim).unwrap_or(0);
-        for spot in &case.spots[if nth_case == 0 { 0 } else { made }..] {
+    for case in cases {
+        for spot in &case.spots {
             let commits = matches!(spot.command.as_str(), "COMMIT" | "ANALYZE");
             // Commands come in turns, so each turn begins one way further.
             let in_turn = (spot.nth + spot.nth / ways.len()) % ways.len();

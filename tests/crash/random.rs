@@ -11,11 +11,9 @@
 use dsql_local::{Cluster, Matcher};
 use fastrand::Rng;
 
-use crate::cases::{Case, reset};
+use crate::cases::Case;
 use crate::common::session;
-use crate::matrix::{
-    Undisturbed, may_repeat, one_more, runtime, sessions_left, start, undisturbed,
-};
+use crate::matrix::{Undisturbed, runtime, sessions_left, start, undisturbed};
 use crate::ways::{Way, ways};
 
 pub(crate) fn rounds(rounds: u64) {
@@ -39,7 +37,8 @@ pub(crate) fn rounds(rounds: u64) {
             let texts = case.texts.clone();
             let case = Box::pin(undisturbed(&cluster, case)).await;
             let plan = Faults::random(&mut random, case.spots.len());
-            statements += case.case.files.iter().map(|file| file.statements.len()).sum::<usize>();
+            statements +=
+                case.set.migrations.iter().map(|file| file.statements.len()).sum::<usize>();
             match Box::pin(suffer(&cluster, &case, &plan)).await {
                 Ok(fired) => faults += fired,
                 Err(error) => panic!(
@@ -80,22 +79,22 @@ impl Faults {
 async fn suffer(cluster: &Cluster, case: &Undisturbed, faults: &Faults) -> Result<usize, String> {
     sessions_left(cluster, 0).await;
     let mut first = session(cluster).await;
-    reset(&mut first).await;
-    let since = cluster.statements().len();
+    case.case.reset(&mut first).await;
+    let since = cluster.received();
     let before = cluster.fired_faults().len();
     for (nth, way) in &faults.first {
         cluster.inject(Matcher::any().nth(*nth), way.fault());
     }
     let (nth, way) = &faults.last;
     let matcher = Matcher::any().nth(*nth);
-    let broken = way.break_run(cluster, first, &case.case.files, matcher).await;
+    let broken = way.break_run(cluster, first, &case.set, matcher).await;
     let fired = cluster.fired_faults().len() - before;
     let mut next = session(cluster).await;
-    let checked = match one_more(&mut next, &case.case.files).await {
+    let checked = match case.one_more(&mut next).await {
         Ok(()) => {
             // A right that is there, or gone, already: the second time changes nothing either.
             let of_rights = |sql: &str| sql.starts_with("GRANT") || sql.starts_with("REVOKE");
-            case.check(cluster, &mut next, since, |sql| may_repeat(sql) || of_rights(sql)).await
+            case.check(cluster, &mut next, since, of_rights).await
         }
         Err(error) => Err(error),
     };
@@ -144,7 +143,7 @@ impl<'r> Directory<'r> {
             let statements: Vec<String> = (0..count).map(|_| self.statement()).collect();
             texts.push((format!("{file:04}_random.sql"), statements.join(";\n") + ";\n"));
         }
-        Case::new("random", texts)
+        Case { name: "random", texts, makes_ledger: self.random.bool(), ..Case::default() }
     }
 
     fn name(&mut self, prefix: &str) -> String {
