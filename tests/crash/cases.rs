@@ -74,7 +74,10 @@ impl Case {
         if self.makes_ledger {
             rows(session, "DROP SCHEMA IF EXISTS dsql_migrations CASCADE").await;
         } else {
-            session.create_ledger(&ledger()).await.expect("a ledger");
+            let made = "SELECT 1 FROM pg_class WHERE oid = to_regclass('dsql_migrations.lease')";
+            if lines(session, made).await.is_empty() {
+                session.create_ledger(&ledger()).await.expect("a ledger");
+            }
             let all = ["migration", "statement", "lease", "schema_object"];
             let sql = all.map(|table| format!("DELETE FROM dsql_migrations.{table}"));
             rows(session, &sql.join("; ")).await;
@@ -155,8 +158,8 @@ impl Set {
     }
 }
 
-/// Schema, comments, privileges, roles, validity, and the ledger. Asked in other words than the
-/// provider's own.
+/// Schema, comments, privileges, roles, validity, and the ledger with the schema that it has recorded.
+/// Asked in other words than the provider's own.
 const STATE: &str = "
     SELECT n.nspname, c.relname, c.relkind, obj_description(c.oid, 'pg_class'), c.relacl,
            pg_get_viewdef(c.oid)
@@ -184,9 +187,11 @@ const STATE: &str = "
     SELECT version, number, checksum, class, state, batches, changed_rows
       FROM dsql_migrations.statement ORDER BY 1, 2;
     SELECT set_name, expires_at <= now(), drift FROM dsql_migrations.lease ORDER BY 1;
-    SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname IN ('public', 'app') AND c.relkind = 'r' ORDER BY 1";
+    SELECT relation, objects FROM dsql_migrations.schema_object ORDER BY 1;
+    SELECT format('SELECT %L || t::text FROM %s t', relation || ': ', relation)
+      FROM (SELECT format('%I.%I', n.nspname, c.relname) AS relation
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname IN ('public', 'app') AND c.relkind = 'r') tables";
 
 /// What the database holds: the answers to [`STATE`], and all rows.
 pub(crate) async fn state(session: &mut Session) -> Vec<String> {
@@ -198,9 +203,8 @@ pub(crate) async fn state(session: &mut Session) -> Vec<String> {
     let tables: Vec<String> =
         results.pop().unwrap_or_default().into_iter().map(in_a_line).collect();
     let mut state: Vec<String> = results.into_iter().flatten().map(in_a_line).collect();
-    for table in tables {
-        let rows = lines(session, &format!("SELECT t::text FROM {table} t ORDER BY 1")).await;
-        state.push(format!("{table}: {}", rows.join(" ")));
+    if !tables.is_empty() {
+        state.extend(lines(session, &format!("{} ORDER BY 1", tables.join(" UNION ALL "))).await);
     }
     state
 }

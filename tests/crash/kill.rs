@@ -24,8 +24,7 @@ pub(crate) fn kill_at_every(stride: usize) {
         for case in cases() {
             let cluster = start().await;
             let case = undisturbed(&cluster, case).await;
-            let commits = |spot: &&Spot| matches!(spot.command.as_str(), "COMMIT" | "ANALYZE");
-            for spot in case.spots.iter().filter(commits) {
+            for spot in case.spots.iter().filter(|spot| spot.commits()) {
                 for moment in MOMENTS {
                     nth += 1;
                     if nth % stride == 0 {

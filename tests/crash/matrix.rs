@@ -30,6 +30,11 @@ impl Spot {
         Matcher::command(&self.command).nth(self.nth)
     }
 
+    /// Whether what it does stays from here on.
+    pub(crate) fn commits(&self) -> bool {
+        matches!(self.command.as_str(), "COMMIT" | "ANALYZE")
+    }
+
     /// Whether breaking it can leave something behind: what reads or only opens a transaction
     /// leaves what the statement before it has left.
     fn writes(&self) -> bool {
@@ -81,6 +86,8 @@ pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
         })
         .collect();
     let end = state(&mut session).await;
+    // So there is none either where the same is recorded of the same schema.
+    assert!(!has_drift(&mut session).await, "{}: there is drift", case.name);
     let effects = set.effects(cluster, since);
     for (sql, wanted) in set.wanted() {
         assert_eq!(effects.get(sql), Some(&wanted), "{}: {sql:?}", case.name);
@@ -112,9 +119,6 @@ impl Undisturbed {
             let lines = lines.chain(more.map(|line| format!("+ {line}\n")));
             return Err(format!("it ends otherwise:\n{}", lines.collect::<String>()));
         }
-        if has_drift(session).await {
-            return Err("there is drift".to_owned());
-        }
         for (sql, count) in self.set.effects(cluster, since) {
             let wanted = self.effects[sql];
             if count < wanted || (count > wanted && !self.set.may_repeat(sql) && !may_repeat(sql)) {
@@ -133,10 +137,15 @@ impl Undisturbed {
         result.map_err(|error| format!("the next run has failed: {error:?}"))
     }
 
-    /// Breaks a run, lets the next one finish, and checks.
-    async fn break_at(&self, cluster: &Cluster, spot: &Spot, way: &Way) -> Result<Broken, String> {
-        sessions_left(cluster, 0).await;
-        let mut first = session(cluster).await;
+    /// Breaks a run, lets the next one finish, and checks. Gives back the session of the next one.
+    async fn break_at(
+        &self,
+        cluster: &Cluster,
+        mut first: Session,
+        spot: &Spot,
+        way: &Way,
+    ) -> Result<(Broken, Session), String> {
+        sessions_left(cluster, 1).await;
         self.case.reset(&mut first).await;
         let since = cluster.received();
         let broken = way.break_run(cluster, first, &self.set, spot.matcher()).await;
@@ -151,7 +160,7 @@ impl Undisturbed {
             Some(result) if spot.writes() && !way.admits(result) => {
                 Err(format!("the broken run has ended with {result:?}"))
             }
-            _ => Ok(broken),
+            _ => Ok((broken, next)),
         }
     }
 }
@@ -183,8 +192,8 @@ struct Tally {
     failures: Mutex<Vec<String>>,
 }
 
-/// Breaks the cases at their statements, those that write in all ways if `all` is set. Prints how
-/// many points that were.
+/// Breaks the cases at their statements, in all ways wherever it can matter, and anywhere if `all` is
+/// set. Prints how many points that were.
 pub(crate) fn run_matrix(all: bool) {
     let begun = Instant::now();
     let runtime = runtime();
@@ -228,25 +237,21 @@ pub(crate) fn run_matrix(all: bool) {
     assert!(reached * 50 >= points.len() * 49, "{reached} of {} points", points.len());
 }
 
-/// The points of all cases: what commits in all moments of a process's death, every other statement
-/// in one way, in turns; and with `all` also what writes in all ways. A statement inside of a
-/// transaction is gone with it whatever the moment, and where a transaction begins is where the one
-/// before it has ended.
+/// The points of all cases: the statements of the files and what commits in all ways, every other
+/// statement in one way, in turns; and with `all` also the others that write in all ways. They are
+/// the ledger's, inside of a transaction, and gone with it whatever happens to them; and where a
+/// transaction begins is where the one before it has ended.
 fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
     let ways = ways();
     let mut points = Vec::new();
     for case in cases {
         for spot in &case.spots {
-            let commits = matches!(spot.command.as_str(), "COMMIT" | "ANALYZE");
+            let is_full =
+                all && spot.writes() || spot.commits() || case.effects.contains_key(&spot.sql);
             // Commands come in turns, so each turn begins one way further.
             let in_turn = (spot.nth + spot.nth / ways.len()) % ways.len();
             for (nth, way) in ways.iter().enumerate() {
-                let is_due = match way {
-                    _ if all && spot.writes() => true,
-                    Way::Kill(_) if commits => true,
-                    _ => nth == in_turn && (all || spot.command != "BEGIN"),
-                };
-                if is_due {
+                if is_full || nth == in_turn && (all || spot.command != "BEGIN") {
                     points.push(Point { case, spot, way: way.clone() });
                 }
             }
@@ -260,27 +265,27 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
     const POINTS_PER_CLUSTER: usize = 60;
 
     runtime().block_on(async {
-        let mut cluster: Option<Cluster> = None;
-        let mut used = 0;
-        loop {
+        let mut cluster = start().await;
+        // What has brought one point to its end begins the next one: a login is a dear thing.
+        let mut left: Option<Session> = None;
+        for used in 1.. {
             let nth = next.fetch_add(1, Ordering::SeqCst);
             let Some(point) = points.get(nth) else { break };
             if nth % 250 == 249 {
                 eprintln!("{nth} of {} points", points.len());
             }
-            if used % POINTS_PER_CLUSTER == 0
-                && let Some(old) = cluster.take()
-            {
-                old.stop().await;
+            if used % POINTS_PER_CLUSTER == 0 {
+                left = None;
+                std::mem::replace(&mut cluster, start().await).stop().await;
             }
-            used += 1;
-            if cluster.is_none() {
-                cluster = Some(start().await);
-            }
-            let Some(cluster) = &cluster else { continue };
+            let first = match left.take() {
+                Some(session) => session,
+                None => session(&cluster).await,
+            };
             let Point { case, spot, way } = point;
-            match Box::pin(case.break_at(cluster, spot, way)).await {
-                Ok(broken) => {
+            match Box::pin(case.break_at(&cluster, first, spot, way)).await {
+                Ok((broken, next)) => {
+                    left = Some(next);
                     let is_reached = usize::from(broken.reached);
                     tally.reached.fetch_add(is_reached, Ordering::SeqCst);
                     let is_whole = usize::from(matches!(broken.result, Some(Ok(()))));
@@ -298,9 +303,8 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
                 }
             }
         }
-        if let Some(cluster) = cluster {
-            cluster.stop().await;
-        }
+        drop(left);
+        cluster.stop().await;
     });
 }
 
