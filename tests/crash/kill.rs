@@ -8,13 +8,11 @@ use crate::common::{rows, session};
 use crate::directories::cases;
 use crate::matrix::{Spot, Undisturbed, runtime, sessions_left, start, undisturbed};
 use crate::provider::Provider;
-use crate::ways::{Moment, held, holds};
+use crate::ways::{MOMENTS, Moment, held, holds};
 
 /// Takes back the time that a dead process has its lease for: the test need not wait for it.
 const LEASE_ENDS: &str =
     "UPDATE dsql_migrations.lease SET expires_at = expires_at - interval '30 s'";
-
-const MOMENTS: [Moment; 3] = [Moment::Before, Moment::InFlight, Moment::After];
 
 /// Kills the provider at every `stride`th point, and applies once more.
 pub(crate) fn kill_at_every(stride: usize) {

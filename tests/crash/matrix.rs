@@ -7,14 +7,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dsql_local::{Cluster, Matcher, Options};
+use dsql_local::{Cluster, Fault, Matcher, Options};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Lease, Session};
 
 use crate::cases::{Case, Set, has_drift, state};
 use crate::common::session;
 use crate::directories::cases;
-use crate::ways::{Broken, Way, ways};
+use crate::ways::{Broken, MOMENTS, Way, ways};
 
 /// A statement of a run: the nth of its command. Counted so, all but the looks at jobs have the
 /// same place in every run.
@@ -208,13 +208,14 @@ pub(crate) fn run_matrix(all: bool) {
     });
     let mut points = points(&cases, all);
     // A point that has failed, as it was printed.
-    if let Ok(only) = std::env::var("CRASH_ONLY") {
-        points.retain(|point| point.to_string().contains(&only));
+    let only = std::env::var("CRASH_ONLY").ok();
+    if let Some(only) = &only {
+        points.retain(|point| point.to_string().contains(only));
     }
     let tally = Tally::default();
     let next = AtomicUsize::new(0);
     // A point waits now and then, so there are more than processors.
-    let workers = std::thread::available_parallelism().map_or(2, NonZero::get) + 1;
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get) + 2;
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| work(&points, &next, &tally));
@@ -234,24 +235,34 @@ pub(crate) fn run_matrix(all: bool) {
     );
     assert!(failures.is_empty(), "{} points:\n{}", failures.len(), failures.join("\n\n"));
     // The number of looks at jobs differs from run to run.
-    assert!(reached * 50 >= points.len() * 49, "{reached} of {} points", points.len());
+    let enough = reached * 50 >= points.len() * 49;
+    assert!(enough || only.is_some(), "{reached} of {} points", points.len());
 }
 
-/// The points of all cases: the statements of the files and what commits in all ways, every other
-/// statement in one way, in turns; and with `all` also the others that write in all ways. They are
-/// the ledger's, inside of a transaction, and gone with it whatever happens to them; and where a
-/// transaction begins is where the one before it has ended.
+/// The points of all cases: what commits and the statements of the files in all ways that differ
+/// there, every other statement in one way, in turns; and with `all` everything that writes in all
+/// ways. The others are the ledger's, inside of a transaction, and gone with it whatever happens to
+/// them; and where a transaction begins is where the one before it has ended.
 fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
     let ways = ways();
     let mut points = Vec::new();
     for case in cases {
         for spot in &case.spots {
-            let is_full =
-                all && spot.writes() || spot.commits() || case.effects.contains_key(&spot.sql);
+            let is_full = spot.commits() || case.effects.contains_key(&spot.sql);
             // Commands come in turns, so each turn begins one way further.
-            let in_turn = (spot.nth + spot.nth / ways.len()) % ways.len();
+            let turn = spot.nth + spot.nth / ways.len();
             for (nth, way) in ways.iter().enumerate() {
-                if is_full || nth == in_turn && (all || spot.command != "BEGIN") {
+                let is_due = match way {
+                    _ if all && spot.writes() => true,
+                    _ if !is_full => nth == turn % ways.len() && (all || spot.command != "BEGIN"),
+                    // In the middle of a transaction there is nothing that may be left of it.
+                    Way::Kill(moment) if !spot.commits() => *moment == MOMENTS[turn % 3],
+                    Way::Fault(Fault::UnavailableAfter) => spot.commits(),
+                    Way::Expire(Fault::CloseBefore) => turn.is_multiple_of(2),
+                    Way::Expire(_) => !turn.is_multiple_of(2),
+                    Way::Kill(_) | Way::Fault(_) | Way::Cancel => true,
+                };
+                if is_due {
                     points.push(Point { case, spot, way: way.clone() });
                 }
             }

@@ -102,6 +102,9 @@ async fn suffer(cluster: &Cluster, case: &Undisturbed, faults: &Faults) -> Resul
     Ok(fired)
 }
 
+const VARIABLES: &[(&str, &str)] = &[("number", "3000000000"), ("word", "people")];
+const REPEATABLE: &str = "R__random.sql";
+
 /// What a directory has made so far.
 struct Directory<'r> {
     random: &'r mut Rng,
@@ -143,7 +146,31 @@ impl<'r> Directory<'r> {
             let statements: Vec<String> = (0..count).map(|_| self.statement()).collect();
             texts.push((format!("{file:04}_random.sql"), statements.join(";\n") + ";\n"));
         }
-        Case { name: "random", texts, makes_ledger: self.random.bool(), ..Case::default() }
+        let repeatable = self.repeatable();
+        let has_one = repeatable.is_some();
+        texts.extend(repeatable.map(|text| (REPEATABLE.to_owned(), text)));
+        Case {
+            name: "random",
+            texts,
+            variables: VARIABLES,
+            repeatable: has_one.then_some(REPEATABLE),
+            makes_ledger: self.random.bool(),
+            ..Case::default()
+        }
+    }
+
+    /// A migration that may run again, for one of the tables that are left.
+    fn repeatable(&mut self) -> Option<String> {
+        if self.tables.is_empty() || self.random.bool() {
+            return None;
+        }
+        let name = self.tables[self.random.usize(..self.tables.len())].name.clone();
+        let new = self.name("r");
+        Some(format!(
+            "CREATE OR REPLACE VIEW {new} AS SELECT id FROM {name};\n\
+             UPDATE {name} SET id = id + ${{number}};\n\
+             COMMENT ON TABLE {name} IS '${{word}} {new}';\n"
+        ))
     }
 
     fn name(&mut self, prefix: &str) -> String {
@@ -171,7 +198,13 @@ impl<'r> Directory<'r> {
         let id = 10 * self.made;
         self.made += 1;
         let name = self.tables[table].name.clone();
-        match self.random.u8(..6) {
+        // Of any two rows at a time.
+        let two = |what: &str, rest: &str| {
+            format!(
+                "-- dsql:batch\n{what} WHERE id IN (SELECT id FROM {name} WHERE {rest} LIMIT 2)"
+            )
+        };
+        match self.random.u8(..9) {
             0 => format!("UPDATE {name} SET id = id + {id}00000"),
             1 => format!("DELETE FROM {name} WHERE id % 7 = {}", self.made % 7),
             2 => {
@@ -181,6 +214,9 @@ impl<'r> Directory<'r> {
             }
             // Ends a transaction between row changes.
             3 => format!("INSERT INTO {name} (id) VALUES ({id}); COMMIT"),
+            4 => format!("INSERT INTO {name} (id, a) VALUES ({id} + ${{number}}, 5)"),
+            5 => two(&format!("UPDATE {name} SET a = {id}"), &format!("a IS DISTINCT FROM {id}")),
+            6 => two(&format!("DELETE FROM {name}"), &format!("id % 5 = {}", self.made % 5)),
             _ => format!("INSERT INTO {name} (id) VALUES ({id}), ({id} + 1)"),
         }
     }
@@ -219,7 +255,7 @@ impl<'r> Directory<'r> {
                 let view = self.views.remove(self.random.usize(..self.views.len()));
                 format!("DROP VIEW {view}")
             }
-            9 => format!("COMMENT ON TABLE {name} IS '{new}'"),
+            9 => format!("COMMENT ON TABLE {name} IS '${{word}} {new}'"),
             10 => format!(
                 "ALTER TABLE {name} ADD CONSTRAINT {new} CHECK (id > 0) NOT VALID;\n\
                  ALTER TABLE ASYNC {name} VALIDATE CONSTRAINT {new}"

@@ -23,6 +23,8 @@ pub(crate) enum Moment {
     After,
 }
 
+pub(crate) const MOMENTS: [Moment; 3] = [Moment::Before, Moment::InFlight, Moment::After];
+
 /// A way to break a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
