@@ -257,3 +257,123 @@ async fn the_signs_of_life_end_with_the_run_that_gave_them() {
     run_as(&mut second, &files, short()).await.1.unwrap();
     assert_whole(&cluster, &mut second, &files, "after a dead run").await;
 }
+
+#[tokio::test]
+async fn a_build_that_a_later_migration_takes_away_is_not_made_again() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let first = ("1_m.sql", "CREATE TABLE a (id int); CREATE INDEX ASYNC a_id ON a (id);");
+    let second = |last: &str| format!("DROP INDEX a_id; INSERT INTO a VALUES ({last});");
+    let files = migrations(&[first, ("2_m.sql", &second("1 / 0"))]);
+    let error = stopped(run(&mut session, &files).await.1);
+    assert!(matches!(error.failure, Failure::Refused(_)), "{error:?}");
+
+    let files = migrations(&[first, ("2_m.sql", &second("1"))]);
+    run(&mut session, &files).await.1.unwrap();
+    for statement in files.iter().flat_map(|file| &file.statements) {
+        assert_eq!(effects(&cluster, &statement.text), 1, "{}", statement.text);
+    }
+}
+
+/// A run that was interrupted while its row changes were on their way.
+struct InterruptedRows {
+    cluster: Cluster,
+    session: Session,
+    files: Vec<Migration>,
+    /// Where it stopped.
+    number: usize,
+}
+
+/// The first two share a transaction.
+const ROWS: &str = "UPDATE a SET n = n + 1;
+     INSERT INTO a VALUES (2, 0);
+     CREATE TABLE b (id int);
+     INSERT INTO b VALUES (1);";
+
+/// Interrupts a run at a fault of its row changes. The statement behind them waits until a second
+/// connection has named a new owner, and so do they if they are held.
+async fn interrupt_rows(matcher: Matcher, fault: Fault) -> InterruptedRows {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let table =
+        ("1_a.sql", "CREATE TABLE a (id int PRIMARY KEY, n int); INSERT INTO a VALUES (1, 0);");
+    run(&mut session, &migrations(&[table])).await.1.unwrap();
+    let files = migrations(&[table, ("2_rows.sql", ROWS)]);
+    cluster.inject(matcher, fault);
+    cluster.inject(itself("CREATE TABLE b"), Fault::HoldBefore);
+    let stop = CancellationToken::new();
+    let budget = Budget::new(Duration::from_secs(120), stop.clone());
+    let is_renamed = || {
+        let is_done = |outcome| outcome == Some(Outcome::Committed);
+        let journal = cluster.statements();
+        let mut renames = journal.iter().filter(|logged| logged.sql.contains("lease SET owner"));
+        renames.any(|logged| is_done(logged.outcome))
+    };
+    let interrupt = async {
+        while cluster.fired_faults().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stop.cancel();
+        while !is_renamed() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        cluster.release_held();
+    };
+    let ((_, result), ()) =
+        tokio::join!(run_within(&mut session, &files, lease(), &budget), interrupt);
+    let error = stopped(result);
+    assert!(matches!(error.failure, Failure::Stopped(_)), "{error:?}");
+    cluster.clear_faults();
+    InterruptedRows { number: error.number, cluster, session, files }
+}
+
+impl InterruptedRows {
+    const ALL: &str = "SELECT id, n FROM a ORDER BY id";
+
+    /// One more run: everything once.
+    async fn go_on(mut self, why: &str) {
+        run(&mut self.session, &self.files)
+            .await
+            .1
+            .unwrap_or_else(|error| panic!("{why}: {error:?}"));
+        for statement in self.files.iter().flat_map(|file| &file.statements) {
+            assert_eq!(effects(&self.cluster, &statement.text), 1, "{why}: {}", statement.text);
+        }
+        assert_eq!(lines(&mut self.session, Self::ALL).await, ["1 1", "2 0"], "{why}");
+        let open = "SELECT count(*) FROM dsql_migrations.statement WHERE state <> 'done'";
+        assert_eq!(lines(&mut self.session, open).await, ["0"], "{why}");
+    }
+}
+
+/// Where row changes are on their way: each of them, what records them, and their end. The first
+/// transaction of a string is the beginning of the migration.
+fn on_their_way() -> [(&'static str, Matcher); 4] {
+    [
+        ("the first", itself("UPDATE a SET")),
+        ("the last", itself("INSERT INTO a")),
+        ("their record", Matcher::containing("INTO \"dsql_migrations\".statement")),
+        ("their end", Matcher::command("COMMIT").nth(2)),
+    ]
+}
+
+#[tokio::test]
+async fn row_changes_on_their_way_are_taken_back_where_an_interrupt_comes_first() {
+    for (what, matcher) in on_their_way() {
+        let mut rows = Box::pin(interrupt_rows(matcher, Fault::HoldBefore)).await;
+        assert_eq!(rows.number, 1, "{what}");
+        assert_eq!(lines(&mut rows.session, InterruptedRows::ALL).await, ["1 0"], "{what}");
+        rows.go_on(what).await;
+    }
+}
+
+#[tokio::test]
+async fn row_changes_on_their_way_stay_where_they_come_before_an_interrupt() {
+    for (what, matcher) in on_their_way() {
+        // Longer than a login takes, and in the middle of a statement nobody gives way.
+        let late = Fault::DelayBefore(Duration::from_secs(1));
+        let mut rows = Box::pin(interrupt_rows(matcher, late)).await;
+        assert!(rows.number > 2, "{what}: {}", rows.number);
+        assert_eq!(lines(&mut rows.session, InterruptedRows::ALL).await, ["1 1", "2 0"], "{what}");
+        rows.go_on(what).await;
+    }
+}
