@@ -104,7 +104,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         let mut conflicts = 0;
         let mut recoveries = 0;
         let blocked = loop {
-            let running: Vec<JobTarget> = self.open.iter().flat_map(Progress::targets).collect();
+            let running: Vec<&JobTarget> = self.open.iter().flat_map(Progress::running).collect();
             let mut blocked = false;
             let mut batch = None;
             let mut planned: Vec<(usize, Planned<'a>)> = Vec::new();
