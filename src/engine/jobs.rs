@@ -84,13 +84,7 @@ impl<C: Cluster> Run<'_, '_, C> {
             }
         }
         let Some((place, number)) = first else { return Ok(()) };
-        match self.write(&[Group::Rows { statements: Vec::new(), writes }]).await {
-            Ok(()) => {}
-            Err(Halt::LeaseLost) => return Err(ApplyError::LeaseLost),
-            Err(Halt::Failed(error)) => {
-                return Err(self.stop(place, number, Failure::LedgerNotWritten(error)).await);
-            }
-        }
+        self.write_down(place, number, &writes).await?;
         for state in self.open.iter_mut().flat_map(|progress| progress.states.values_mut()) {
             if let State::Building(building) = state {
                 building.recorded |= building.job.is_some();

@@ -138,6 +138,14 @@ impl<'a> Progress<'a> {
         self.building().filter_map(|(number, _)| self.targets.get(&number))
     }
 
+    /// What a group starts to build.
+    pub(super) fn target(&self, planned: &Planned<'_>) -> Option<&JobTarget> {
+        planned.gains.iter().find_map(|gain| match gain {
+            Gain::Sent(number) => self.targets.get(number),
+            Gain::Begun | Gain::Intended(_) | Gain::Done(_) | Gain::Ended => None,
+        })
+    }
+
     pub(super) fn gain(&mut self, gain: &Gain, job: Option<&JobId>) {
         match *gain {
             Gain::Begun => self.begun = true,
