@@ -116,6 +116,7 @@ const PARTS: &[Part] = &[
             "aws_config",
             "aws_sdk_dsql",
             "aws_sdk_sts",
+            "aws_smithy_http_client",
             "fastrand",
             "postgres_protocol",
             "rustls",

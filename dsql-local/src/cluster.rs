@@ -151,6 +151,7 @@ impl Cluster {
         let database = Database::connect(&server.socket_dir(), STARTUP_PATIENCE)
             .await
             .ok_or_else(|| server.not_started())?;
+        let clock = Clock::default();
         let shared = Arc::new(Shared {
             tls: tls.server,
             hostname,
@@ -162,7 +163,8 @@ impl Cluster {
             sessions: AtomicUsize::new(0),
             conflicts: Conflicts::default(),
             limits,
-            clock: Clock::default(),
+            started: clock.moment(),
+            clock,
             database,
         });
         let control = Control::new(Arc::clone(&shared));

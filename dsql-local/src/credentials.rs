@@ -18,6 +18,8 @@ pub struct Credentials {
     pub session_token: Option<String>,
     /// The IAM role or user, as `AWS IAM GRANT` names it.
     pub arn: String,
+    /// How long after the start of the cluster they end, by the cluster's clock; never if it is not given.
+    pub lifetime: Option<Duration>,
 }
 
 impl Credentials {
@@ -35,6 +37,7 @@ impl Credentials {
             secret_access_key: secret_access_key.into(),
             session_token: None,
             arn: Self::ARN.to_owned(),
+            lifetime: None,
         }
     }
 
@@ -42,6 +45,13 @@ impl Credentials {
     #[must_use]
     pub fn with_session_token(mut self, session_token: impl Into<String>) -> Self {
         self.session_token = Some(session_token.into());
+        self
+    }
+
+    /// The same keys, which end so long after the start of the cluster: none of their tokens logs in from then on.
+    #[must_use]
+    pub fn for_the_first(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
         self
     }
 

@@ -40,9 +40,14 @@ async fn binary() -> Binary {
 }
 
 async fn binary_with(arguments: &[&str]) -> Binary {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_dsql-local"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dsql-local"));
+    command.args(arguments);
+    started(command).await
+}
+
+async fn started(mut command: Command) -> Binary {
+    let mut child = command
         .args(["--job-delay-ms", "50"])
-        .args(arguments)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -116,6 +121,20 @@ async fn a_signal_stops_the_emulator_in_order() {
         assert!(!is_running(pid));
         assert!(!dir.exists());
     }
+}
+
+#[tokio::test]
+async fn nothing_on_the_path_is_needed_to_start_and_to_leave_nothing_behind() {
+    let programs = installed_programs(&cluster().await);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dsql-local"));
+    command.arg("--pg-bin").arg(programs).env("PATH", "/nowhere");
+    let mut emulator = started(command).await;
+    let (dir, pid) = traces(&emulator.ca_file);
+
+    signalled(&mut emulator.child, "-TERM").await;
+
+    assert!(!is_running(pid));
+    assert!(!dir.exists());
 }
 
 #[tokio::test]

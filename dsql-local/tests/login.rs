@@ -3,6 +3,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{
     Failure, admin, cluster, config, failure, log_in, make_role, rows, run, tls_config, value,
@@ -211,6 +212,25 @@ async fn a_token_of_an_aws_sdk_is_accepted() {
         config.password(SIGNED_BY_BOTOCORE.replacen(part, other, 1));
         assert_eq!(refused(&cluster, &config).await, DENIED, "{other} for {part}");
     }
+}
+
+#[tokio::test]
+async fn credentials_that_have_ended_open_no_session() {
+    let keys = Credentials::new("ASIASHORT", "secret").for_the_first(Duration::from_secs(600));
+    let mut options = Options::default();
+    options.credentials = vec![Credentials::default(), keys.clone()];
+    let cluster = Cluster::start(options).await.expect("a cluster starts");
+    let life = Duration::from_secs(900);
+    let mut config = config(&cluster, "admin");
+    config.password(keys.token("localhost", "us-east-1", "admin", life));
+    log_in(&cluster, &config).await.expect("logged in");
+
+    cluster.skew_clock(600).await.expect("set");
+
+    // The token itself is good for 300 seconds more.
+    assert_eq!(refused(&cluster, &config).await, DENIED);
+    config.password(Credentials::default().token("localhost", "us-east-1", "admin", life));
+    log_in(&cluster, &config).await.expect("logged in");
 }
 
 #[tokio::test]

@@ -191,8 +191,7 @@ async fn located(target: &Target) -> Result<Target, ConnectError> {
     let Naming::Identifier(identifier) = &target.naming else { return Ok(target.clone()) };
     let no_region = || ConnectError::NoRegion { endpoint: target.endpoint.clone() };
     let region = target.signing_region().ok_or_else(no_region)?;
-    let endpoint =
-        control_plane::endpoint_when_active(&target.identity, identifier, region).await?;
+    let endpoint = control_plane::endpoint_when_active(target, identifier, region).await?;
     let mut found = target.clone();
     if let Some(endpoint) = endpoint {
         found.endpoint = endpoint;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connect::ConnectError;
-use super::identity::{Answer, Identity, load};
+use super::identity::{Answer, load};
+use super::target::Target;
 
 /// How long a cluster may take until it is active. A new one takes a minute or two.
 const ACTIVE_WITHIN: Duration = Duration::from_secs(4 * 60);
@@ -42,13 +43,13 @@ fn prospect(status: &str) -> Prospect {
 
 /// Waits until a cluster takes connections, and gives its endpoint if AWS tells it.
 pub(super) async fn endpoint_when_active(
-    identity: &Identity,
+    target: &Target,
     identifier: &str,
     region: &str,
 ) -> Result<Option<String>, ConnectError> {
-    let aws = load(identity, region).await?;
+    let aws = load(target, region).await?;
     let mut config = aws_sdk_dsql::config::Builder::from(&aws);
-    if let Some(endpoint) = &identity.dsql_endpoint {
+    if let Some(endpoint) = &target.identity.dsql_endpoint {
         config = config.endpoint_url(endpoint);
     }
     let client = aws_sdk_dsql::Client::from_conf(config.build());

@@ -13,7 +13,8 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::Tag;
 
 use super::connect::ConnectError;
-use super::target::Secret;
+use super::https;
+use super::target::{Secret, Target};
 
 /// Whose credentials sign, and where AWS is asked for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -75,10 +76,16 @@ pub enum WebToken {
 /// The name of a session that the configuration does not name.
 const SESSION_NAME: &str = "terraform-provider-dsql";
 
-/// Finds credentials and puts them, with the Region, into a configuration for clients.
-pub(super) async fn load(identity: &Identity, region: &str) -> Result<SdkConfig, ConnectError> {
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned()));
+/// The permissions that the two ways to assume a role take.
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+const ASSUME_ROLE_WITH_WEB_IDENTITY: &str = "sts:AssumeRoleWithWebIdentity";
+
+/// Finds a target's credentials and puts them, with the Region, into a configuration for clients.
+pub(super) async fn load(target: &Target, region: &str) -> Result<SdkConfig, ConnectError> {
+    let identity = &target.identity;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(https::client(target.ca_file.as_deref())?)
+        .region(Region::new(region.to_owned()));
     if let Some(profile) = &identity.profile {
         loader = loader.profile_name(profile);
     }
@@ -122,7 +129,7 @@ async fn assume(
     role: &Role,
 ) -> Result<Credentials, ConnectError> {
     let session = &role.session;
-    let failed = |error: SdkError<_>| assume_failed(session, "sts:AssumeRole", &error);
+    let failed = |error: SdkError<_>| assume_failed(session, ASSUME_ROLE, &error);
     let mut request = sts(aws, identity)
         .assume_role()
         .role_arn(&session.role_arn)
@@ -135,7 +142,7 @@ async fn assume(
         request = request.tags(tag.map_err(|error| failed(SdkError::construction_failure(error)))?);
     }
     let answer = Box::pin(request.send()).await.map_err(failed)?;
-    session.credentials(answer.credentials)
+    session.credentials(ASSUME_ROLE, answer.credentials)
 }
 
 async fn assume_with_web_identity(
@@ -162,8 +169,8 @@ async fn assume_with_web_identity(
         .set_policy(session.policy.clone())
         .send()
         .await
-        .map_err(|error| assume_failed(session, "sts:AssumeRoleWithWebIdentity", &error))?;
-    session.credentials(answer.credentials)
+        .map_err(|error| assume_failed(session, ASSUME_ROLE_WITH_WEB_IDENTITY, &error))?;
+    session.credentials(ASSUME_ROLE_WITH_WEB_IDENTITY, answer.credentials)
 }
 
 impl RoleSession {
@@ -173,12 +180,13 @@ impl RoleSession {
 
     fn credentials(
         &self,
+        action: &'static str,
         answer: Option<aws_sdk_sts::types::Credentials>,
     ) -> Result<Credentials, ConnectError> {
         let Some(answer) = answer else {
             return Err(ConnectError::AssumeRole {
                 role_arn: self.role_arn.clone(),
-                action: "sts:AssumeRole",
+                action,
                 code: None,
                 reason: "STS gave no credentials".into(),
             });
@@ -239,5 +247,21 @@ impl Answer {
             last = cause;
         }
         Self { code: None, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_credentials_names_the_action_that_was_asked() {
+        for action in [ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY] {
+            let error = RoleSession::default().credentials(action, None).unwrap_err();
+            assert!(
+                matches!(error, ConnectError::AssumeRole { action: named, .. } if named == action),
+                "{error:?}"
+            );
+        }
     }
 }

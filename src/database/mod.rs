@@ -5,11 +5,13 @@
 //! Terraform.
 
 mod array;
+mod authorities;
 pub mod catalog;
 pub mod connect;
 mod control_plane;
 pub mod error;
 pub mod facts;
+mod https;
 mod identity;
 pub mod jobs;
 pub mod lease;

@@ -35,7 +35,7 @@ async fn sign(target: &Target, host: &str, life: Duration) -> Result<Secret, Con
     let Some(region) = target.signing_region() else {
         return Err(ConnectError::NoRegion { endpoint: target.endpoint.clone() });
     };
-    let aws = load(&target.identity, region).await?;
+    let aws = load(target, region).await?;
     let failed =
         |source| ConnectError::Credentials { profile: target.identity.profile.clone(), source };
     with_credentials(&aws, host, &target.user, life).await.map_err(failed)

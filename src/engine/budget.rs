@@ -67,6 +67,18 @@ impl Budget {
         tokio::time::timeout(self.grace, work).await.map_err(|_| self.grace)
     }
 
+    /// Waits for something that may be left at any time, but not beyond the budget.
+    ///
+    /// # Errors
+    /// The reason why the run must end; the work is dropped.
+    pub async fn unless_ended<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
+        tokio::select! {
+            biased;
+            result = work => Ok(result),
+            () = self.ended() => Err(self.check().err().unwrap_or(Stop::TimedOut(self.limit))),
+        }
+    }
+
     /// Whether the run may begin something new.
     ///
     /// # Errors
@@ -97,5 +109,28 @@ impl Budget {
         // Both ends lead to the same question.
         let _ended = self.cancelled.run_until_cancelled(tokio::time::sleep_until(until)).await;
         self.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_may_be_left_ends_with_the_budget_and_says_why() {
+        let limit = Duration::from_secs(60);
+        let cancelled = CancellationToken::new();
+        let budget = Budget::new(limit, cancelled.clone());
+        assert_eq!(budget.unless_ended(async { 1 }).await, Ok(1));
+        let endless = std::future::pending::<()>;
+        assert_eq!(budget.unless_ended(endless()).await, Err(Stop::TimedOut(limit)));
+
+        let budget = Budget::new(limit, cancelled.clone());
+        let (ended, ()) = tokio::join!(budget.unless_ended(endless()), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cancelled.cancel();
+        });
+        assert_eq!(ended, Err(Stop::Interrupted));
+        assert!(budget.deadline > Instant::now() + limit / 2, "long before its time");
     }
 }

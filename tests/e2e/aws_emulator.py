@@ -1,14 +1,17 @@
-"""STS, IAM and the control plane of Aurora DSQL by moto, and beside them the two addresses from
-which containers and instances get credentials.
+"""STS, IAM and the control plane of Aurora DSQL by moto, and beside them the addresses from which
+containers, instances and users who have logged in to IAM Identity Center get credentials.
 
 The first line of standard input is a JSON object:
 
   region      where the cluster is
   endpoint    the host name that GetCluster tells; moto's own is no cluster
   status      ClusterStatus of the cluster
+  look_ups    how many look-ups find it so; then it is ACTIVE. null for all
+  throttled   whether look-ups are refused as too many
   log         file that gets a line of JSON for each request
   roles       name -> {"trust": policy or null, "policy": policy or null}
   user        policy of an IAM user; if it is there, signatures and policies are checked
+  tls         null, or for HTTPS {"certificate": file, "key": file, "authority": file}
 
 The answer is a line of JSON: url, identifier, and the user's keys. It ends with standard input.
 
@@ -24,6 +27,7 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qsl
 
 import boto3
+import botocore.session
 from moto import settings
 from moto.core.exceptions import JsonRESTError
 from moto.dsql.models import Cluster, dsql_backends
@@ -31,7 +35,7 @@ from moto.dsql.responses import AuroraDSQLResponse
 from moto.iam.access_control import IAMRequest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import AssumedRole
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 ACCOUNT = "123456789012"
@@ -83,6 +87,35 @@ IAMRequest.check_signature = check_signature_of_sts
 IAMRequest._raise_access_denied = raise_access_denied_as_json
 
 
+def operation(service, name):
+    """AWS's own description of an operation."""
+    return botocore.session.get_session().get_service_model(service).operation_model(name)
+
+
+GET_ROLE_CREDENTIALS = operation("sso", "GetRoleCredentials")
+CREATE_TOKEN = operation("sso-oidc", "CreateToken")
+
+
+def asks_for(operation, request):
+    return (request.method, request.path) == (operation.http["method"], operation.http["requestUri"])
+
+
+def parameters(operation, request):
+    """What a request says, read where AWS's description of the operation has it."""
+    places = {"querystring": request.args, "header": request.headers}
+    sent = {}
+    for name, shape in operation.input_shape.members.items():
+        place = places.get(shape.serialization.get("location"))
+        place = request.get_json() if place is None else place
+        sent[name] = place.get(shape.serialization.get("name", name))
+    return sent
+
+
+def error(status, code, message):
+    body = json.dumps({"__type": code, "message": message})
+    return Response(body, status=status, mimetype="application/json")
+
+
 class Emulator:
     def __init__(self):
         self.moto = DomainDispatcherApplication(create_backend_app)
@@ -90,14 +123,24 @@ class Emulator:
 
     def __call__(self, environ, start_response):
         request = Request(environ)
-        answer = self.metadata(request)
+        answer = self.metadata(request) or self.identity_center(request)
         if answer:
             return answer(environ, start_response)
         body = request.get_data(cache=True)
         environ["wsgi.input"] = io.BytesIO(body)
         form = dict(parse_qsl(body.decode(errors="replace")))
         self.log.write(json.dumps({"path": request.path, **form}) + "\n")
+        if request.method == "GET" and request.path.startswith("/cluster/"):
+            if config["throttled"]:
+                return error(429, "ThrottlingException", "Rate exceeded")(environ, start_response)
+            self.look_up()
         return self.moto(environ, start_response)
+
+    def look_up(self):
+        if config["look_ups"] == 0:
+            made.status = "ACTIVE"
+        elif config["look_ups"]:
+            config["look_ups"] -= 1
 
     def metadata(self, request):
         credentials = "/latest/meta-data/iam/security-credentials/"
@@ -113,15 +156,56 @@ class Emulator:
         return None
 
 
-server = make_server("127.0.0.1", 0, Emulator(), threaded=True)
+    def identity_center(self, request):
+        """The portal from which a login gets the keys of a role, and where it is renewed."""
+        if asks_for(GET_ROLE_CREDENTIALS, request):
+            sent = parameters(GET_ROLE_CREDENTIALS, request)
+            self.log.write(json.dumps({"path": request.path, **sent}) + "\n")
+            if sent["accessToken"] not in ("logged-in", "renewed") or sent["accountId"] != ACCOUNT:
+                return error(401, "UnauthorizedException", "Session token not found or invalid")
+            keys = keys_of(sent["roleName"])
+            credentials = {
+                "accessKeyId": keys["AccessKeyId"],
+                "secretAccessKey": keys["SecretAccessKey"],
+                "sessionToken": keys["Token"],
+                "expiration": int((datetime.now(timezone.utc) + timedelta(hours=1)).timestamp() * 1000),
+            }
+            return Response(json.dumps({"roleCredentials": credentials}), mimetype="application/json")
+        if asks_for(CREATE_TOKEN, request):
+            sent = parameters(CREATE_TOKEN, request)
+            self.log.write(json.dumps({"path": request.path, **sent}) + "\n")
+            token = {"accessToken": "renewed", "tokenType": "Bearer", "expiresIn": 28800}
+            return Response(json.dumps(token), mimetype="application/json")
+        return None
+
+
+class Handler(WSGIRequestHandler):
+    def make_environ(self):
+        environ = super().make_environ()
+        # werkzeug leaves out what has an underscore in its name.
+        bearer = GET_ROLE_CREDENTIALS.input_shape.members["accessToken"].serialization["name"]
+        environ["HTTP_" + bearer.upper().replace("-", "_")] = self.headers.get(bearer, "")
+        return environ
+
+
+tls = config["tls"]
+server = make_server(
+    "127.0.0.1",
+    0,
+    Emulator(),
+    threaded=True,
+    request_handler=Handler,
+    ssl_context=(tls["certificate"], tls["key"]) if tls else None,
+)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-url = f"http://127.0.0.1:{server.server_port}"
+url = f"https://localhost:{server.server_port}" if tls else f"http://127.0.0.1:{server.server_port}"
 
 
 def client(service):
     return boto3.client(
         service,
         endpoint_url=url,
+        verify=tls["authority"] if tls else None,
         region_name=config["region"],
         aws_access_key_id="setup",
         aws_secret_access_key="setup",

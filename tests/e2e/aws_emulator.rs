@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde_json::{Value, json};
 
 use crate::terraform::{python_environment, source};
@@ -47,17 +48,34 @@ pub(crate) fn python() -> Option<&'static PathBuf> {
 pub(crate) struct Setup {
     /// `ClusterStatus` of the cluster.
     pub(crate) status: &'static str,
+    /// How many look-ups find it so, before it is active; `None` for all.
+    pub(crate) look_ups: Option<u32>,
+    /// Whether look-ups are refused because there are too many.
+    pub(crate) throttled: bool,
     /// Names of the roles, and what each may do.
     pub(crate) roles: Vec<(&'static str, Value)>,
     /// Who may assume the roles; null for everybody.
     pub(crate) trust: Value,
     /// What the IAM user may do; null if nothing is checked.
     pub(crate) user: Value,
+    /// Whether it is asked by HTTPS, as AWS is; [`AUTHORITY`] has signed its certificate.
+    pub(crate) https: bool,
 }
+
+/// The file in the scenario's folder with the authority of an emulator that is asked by HTTPS.
+pub(crate) const AUTHORITY: &str = "aws-authority.pem";
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { status: "ACTIVE", roles: Vec::new(), trust: Value::Null, user: Value::Null }
+        Self {
+            status: "ACTIVE",
+            look_ups: None,
+            throttled: false,
+            roles: Vec::new(),
+            trust: Value::Null,
+            user: Value::Null,
+            https: false,
+        }
     }
 }
 
@@ -79,9 +97,12 @@ impl Aws {
             "region": "us-east-1",
             "endpoint": world.cluster().endpoint(),
             "status": setup.status,
+            "look_ups": setup.look_ups,
+            "throttled": setup.throttled,
             "log": log,
             "roles": roles.collect::<serde_json::Map<_, _>>(),
             "user": setup.user,
+            "tls": if setup.https { certificate(world) } else { Value::Null },
         });
         writeln!(process.stdin.as_mut().unwrap(), "{config}").unwrap();
         let mut line = String::new();
@@ -116,8 +137,28 @@ impl Drop for Aws {
     }
 }
 
-/// Runs Terraform with nothing of AWS in its environment but this, and without a ready-made token.
-pub(crate) fn run(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+/// Writes an authority and a certificate of it for `localhost`, and says where they are.
+fn certificate(world: &World) -> Value {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    authority.distinguished_name.push(DnType::CommonName, "stand-in for Amazon's authority");
+    let signer = KeyPair::generate().unwrap();
+    world.write(AUTHORITY, authority.self_signed(&signer).unwrap().pem());
+    let key = KeyPair::generate().unwrap();
+    let name = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = name.signed_by(&key, &Issuer::new(authority, signer)).unwrap();
+    world.write("aws-certificate.pem", certificate.pem());
+    world.write("aws-key.pem", key.serialize_pem());
+    json!({
+        "certificate": world.path("aws-certificate.pem"),
+        "key": world.path("aws-key.pem"),
+        "authority": world.path(AUTHORITY),
+    })
+}
+
+/// Terraform with nothing of AWS in its environment but this, and without a ready-made token.
+pub(crate) fn command(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = world.command(arguments);
     command.env_remove("DSQL_TOKEN");
     let inherited = [
@@ -139,12 +180,20 @@ pub(crate) fn run(world: &World, arguments: &[&str], environment: &[(&str, &str)
         .env("AWS_SHARED_CREDENTIALS_FILE", world.path("aws-credentials"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .envs(environment.iter().copied());
-    Run::of(arguments, &command.output().unwrap())
+    command
 }
+
+/// Runs a [`command`].
+pub(crate) fn run(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    Run::of(arguments, &command(world, arguments, environment).output().unwrap())
+}
+
+/// The arguments of [`apply`].
+pub(crate) const APPLY: [&str; 4] = ["apply", "-auto-approve", "-no-color", "-input=false"];
 
 /// `terraform apply` with [`run`].
 pub(crate) fn apply(world: &World, environment: &[(&str, &str)]) -> Run {
-    run(world, &["apply", "-auto-approve", "-no-color", "-input=false"], environment)
+    run(world, &APPLY, environment)
 }
 
 /// `terraform plan` with [`run`].

@@ -1,10 +1,13 @@
 //! A cluster that is named by its identifier: `GetCluster` of moto, the connection to the emulator.
 
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use dsql_local::Options;
 use serde_json::json;
 
-use crate::aws_emulator::{self as aws, Aws, Setup, apply, plan};
-use crate::world::{World, on_each_terraform_with};
+use crate::aws_emulator::{self as aws, APPLY, Aws, Setup, apply, plan};
+use crate::world::{Run, World, on_each_terraform_with};
 
 fn configure(world: &World, settings: &str) {
     world.configure_with_provider(&format!(
@@ -34,8 +37,7 @@ fn its_endpoint_is_looked_up_and_the_state_has_the_documented_one() {
         assert_eq!(world.tables(), "one");
         let ledger = world.state("dsql_migration.one")["ledger"].as_str().unwrap().to_owned();
         assert!(ledger.starts_with(&format!("{id}.dsql.us-east-1.on.aws:")), "{ledger}");
-        let path = format!("/cluster/{id}");
-        assert!(emulator.requests().iter().any(|request| request["path"] == path));
+        assert!(look_ups(&emulator) > 0);
 
         // The argument does what the variable does.
         configure(
@@ -71,6 +73,73 @@ fn a_cluster_behind_another_host_is_reached_without_a_look_up() {
 }
 
 #[test]
+fn one_that_is_being_created_is_waited_for() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&Options::default(), |world| {
+        let setup = Setup { status: "CREATING", look_ups: Some(2), ..Setup::default() };
+        let emulator = Aws::start(world, python, &setup);
+        configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
+        apply(world, &environment(&emulator)).ends_with(0).says("1 added");
+        assert_eq!(world.tables(), "one");
+        // Without the wait there is one for each process, and there are two at most.
+        assert!(look_ups(&emulator) > 2);
+    });
+}
+
+/// How often AWS was asked for the cluster.
+fn look_ups(aws: &Aws) -> usize {
+    let path = format!("/cluster/{}", aws.identifier);
+    aws.requests().iter().filter(|request| request["path"] == path).count()
+}
+
+/// Interrupts a command once AWS was asked for the cluster, and insists that it ends long before the
+/// four minutes of the wait are over.
+fn interrupted(world: &World, aws: &Aws, arguments: &[&str]) -> Run {
+    let before = look_ups(aws);
+    let mut running = World::spawn(aws::command(world, arguments, &environment(aws)));
+    world.wait_for(&mut running, |_| look_ups(aws) > before);
+    let interrupted = Instant::now();
+    let pid = running.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    let took = interrupted.elapsed();
+    assert!(took < Duration::from_secs(120), "{took:?}");
+    Run::of(arguments, &output).ends_with(1)
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_a_cluster_that_is_being_created() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&Options::default(), |world| {
+        let emulator = Aws::start(world, python, &Setup { status: "CREATING", ..Setup::default() });
+        configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
+        let plan = ["plan", "-no-color", "-input=false"];
+        interrupted(world, &emulator, &plan).says("Reading was interrupted");
+
+        world.configure_with_provider(&format!(
+            r#"
+resource "terraform_data" "cluster" {{
+  input = "{}"
+}}
+
+provider "dsql" {{
+  cluster_identifier = terraform_data.cluster.output
+}}
+
+resource "dsql_migration" "one" {{
+  version = "1"
+  sql     = "CREATE TABLE one (id int PRIMARY KEY)"
+}}
+"#,
+            emulator.identifier
+        ));
+        // Known only when the apply has begun: Terraform passes no interrupt on before.
+        interrupted(world, &emulator, &APPLY).says("Reading was interrupted");
+        world.assert_untouched();
+    });
+}
+
+#[test]
 fn what_is_wrong_with_it_is_said_in_words() {
     let Some(python) = aws::python() else { return };
     on_each_terraform_with(&Options::default(), |world| {
@@ -87,6 +156,14 @@ fn what_is_wrong_with_it_is_said_in_words() {
                 .says(&format!("is {status}"))
                 .says(remedy);
         }
+
+        let emulator = Aws::start(world, python, &Setup { throttled: true, ..Setup::default() });
+        configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
+        apply(world, &environment(&emulator))
+            .ends_with(1)
+            .says("AWS is asked too often")
+            .says("Rate exceeded")
+            .says("-parallelism");
 
         let emulator = Aws::start(world, python, &Setup::default());
         configure(world, "  cluster_identifier = \"abcdefghijklmnopqrstuvwxyz\"");

@@ -1,5 +1,7 @@
 //! Which cluster a resource is on.
 
+use dsql_local::Cluster;
+
 use crate::world::on_each_terraform;
 
 #[test]
@@ -43,6 +45,31 @@ resource "dsql_migration" "there" {{
 
         assert_eq!(world.tables(), "here");
         assert_eq!(world.tables_on(&other), "json there");
+    });
+}
+
+#[test]
+fn one_resource_brings_many_clusters_to_the_same_version() {
+    on_each_terraform(|world| {
+        let others = [world.another_cluster(), world.another_cluster()];
+        let entry = |name: &str, cluster: &Cluster| {
+            format!("{name} = {{ port = {}, ca_file = {:?} }}", cluster.port(), cluster.ca_file())
+        };
+        world.configure(&format!(
+            "locals {{\n  clusters = {{\n    {}\n    {}\n    {}\n  }}\n}}\n\n\
+             resource \"dsql_migration_set\" \"app\" {{\n  for_each = local.clusters\n  cluster  = \
+             each.value\n  files    = {{ \"1_a.sql\" = \"CREATE TABLE a (id int PRIMARY KEY)\" }}\n}}\n",
+            entry("one", world.cluster()),
+            entry("two", &others[0]),
+            entry("three", &others[1]),
+        ));
+
+        world.apply().ends_with(0).says("3 added");
+        world.plan().ends_with(0);
+
+        for cluster in [world.cluster(), &others[0], &others[1]] {
+            assert_eq!(world.tables_on(cluster), "a");
+        }
     });
 }
 

@@ -1,10 +1,14 @@
 //! Where credentials come from, and the roles assumed with them: real Terraform against STS of moto,
 //! and the tokens verified by the cluster.
 
-use dsql_local::{Credentials, Fault, Matcher, Options};
+use std::fs;
+use std::time::Duration;
 
-use crate::aws_emulator::{self as aws, ACCOUNT, Aws, Setup, apply, plan};
-use crate::world::{World, on_each_terraform_with};
+use dsql_local::{Credentials, Fault, Matcher, Options};
+use serde_json::json;
+
+use crate::aws_emulator::{self as aws, ACCOUNT, APPLY, AUTHORITY, Aws, Setup, apply, plan};
+use crate::world::{Run, World, on_each_terraform_with};
 
 /// The keys of a role's session, as the emulator makes them.
 fn session_of(role: &str) -> Credentials {
@@ -90,6 +94,178 @@ fn the_sdks_chain_finds_credentials_wherever_they_are() {
         apply(world, &[("AWS_REGION", "us-east-1")]).ends_with(1).says("No AWS credentials");
         configure(world, "");
         apply(world, &[]).ends_with(1).says("Region of the cluster is not known");
+    });
+}
+
+/// A login to IAM Identity Center as `aws sso login` leaves it: a file whose name is the SHA-1 of
+/// the name of the session, `corp`.
+fn logged_in(world: &World, token: &str) {
+    world.write(".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json", token);
+}
+
+#[test]
+fn a_login_to_identity_center_gives_credentials_and_is_renewed() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&knowing(&["migrator"]), |world| {
+        let emulator = Aws::start(world, python, &Setup::default());
+        world.write(
+            "aws-config",
+            format!(
+                "[profile corp]\nsso_session = corp\nsso_account_id = {ACCOUNT}\n\
+                 sso_role_name = migrator\n\n[sso-session corp]\nsso_region = eu-west-1\n\
+                 sso_start_url = https://corp.awsapps.com/start\n"
+            ),
+        );
+        configure(world, "  profile = \"corp\"");
+        let home = world.path("").display().to_string();
+        let environment = [
+            ("HOME", home.as_str()),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL_SSO", &emulator.url),
+            ("AWS_ENDPOINT_URL_SSO_OIDC", &emulator.url),
+        ];
+        let nobody = plan(world, &environment);
+        nobody.ends_with(1).says("No AWS credentials for the cluster").says("aws sso login");
+
+        logged_in(world, r#"{"accessToken": "logged-in", "expiresAt": "2100-01-01T00:00:00Z"}"#);
+        apply(world, &environment).ends_with(0).says("1 added");
+        let requests = emulator.requests();
+        let request = requests.iter().find(|it| it["path"] == "/federation/credentials").unwrap();
+        assert_eq!(request["roleName"], "migrator");
+        assert_eq!(request["accountId"], ACCOUNT);
+        assert_eq!(request["accessToken"], "logged-in");
+
+        // It has ended, and can be renewed.
+        let ended = r#""accessToken": "ended", "expiresAt": "2020-01-01T00:00:00Z""#;
+        let renewable = r#""clientId": "client", "clientSecret": "secret",
+            "registrationExpiresAt": "2100-01-01T00:00:00Z", "refreshToken": "once-more""#;
+        logged_in(world, &format!("{{{ended}, {renewable}}}"));
+        plan(world, &environment).ends_with(0).says("No changes.");
+        let requests = emulator.requests();
+        let request = requests.iter().find(|it| it["path"] == "/token").unwrap();
+        assert_eq!(request["refreshToken"], "once-more");
+        assert_eq!(requests.last().unwrap()["accessToken"], "renewed");
+
+        // It cannot, and AWS no longer knows one that looks good.
+        logged_in(world, &format!("{{{ended}}}"));
+        apply(world, &environment).ends_with(1).says("aws sso login");
+        logged_in(world, r#"{"accessToken": "revoked", "expiresAt": "2100-01-01T00:00:00Z"}"#);
+        apply(world, &environment)
+            .ends_with(1)
+            .says("Session token not found or invalid")
+            .says("aws sso login")
+            .does_not_say("revoked");
+    });
+}
+
+#[test]
+fn a_profile_may_assume_a_role_with_the_credentials_of_another() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&knowing(&["migrator"]), |world| {
+        let emulator = Aws::start(world, python, &Setup::default());
+        world.write(
+            "aws-config",
+            format!(
+                "[profile base]\naws_access_key_id = other\naws_secret_access_key = other\n\n\
+                 [profile role]\nsource_profile = base\nrole_arn = {}\n",
+                arn("migrator")
+            ),
+        );
+        configure(world, "  profile = \"role\"");
+        let environment =
+            [("AWS_REGION", "us-east-1"), ("AWS_ENDPOINT_URL_STS", emulator.url.as_str())];
+        apply(world, &environment).ends_with(0).says("1 added");
+        assert_eq!(emulator.requests_for("AssumeRole")[0]["RoleArn"], arn("migrator"));
+    });
+}
+
+#[test]
+fn credentials_that_end_during_an_apply_are_replaced_by_those_that_are_valid_then() {
+    let mut options = Options::default();
+    options
+        .credentials
+        .extend([session_of("early").for_the_first(Duration::from_secs(600)), session_of("late")]);
+    on_each_terraform_with(&options, |world| {
+        // As a process hands them out whose credentials end soon.
+        let hand_out = |role: &str| {
+            let Credentials { access_key_id, secret_access_key, session_token, .. } =
+                session_of(role);
+            let soon = "SELECT to_char((now() + interval '10 minutes') AT TIME ZONE 'UTC',
+                                       'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+            world.write(
+                "keys.json",
+                json!({
+                    "Version": 1,
+                    "AccessKeyId": access_key_id,
+                    "SecretAccessKey": secret_access_key,
+                    "SessionToken": session_token,
+                    "Expiration": world.sql(soon)[0][0],
+                })
+                .to_string(),
+            );
+        };
+        let keys = world.path("keys.json").display().to_string();
+        world.write("aws-config", format!("[profile ci]\ncredential_process = cat '{keys}'\n"));
+        configure(world, "  profile = \"ci\"");
+        let environment = [("AWS_REGION", "us-east-1")];
+
+        hand_out("early");
+        world.cluster().inject(Matcher::containing("CREATE TABLE one"), Fault::HoldBefore);
+        let mut running = World::spawn(aws::command(world, &APPLY, &environment));
+        world.wait_for(&mut running, |world| !world.cluster().fired_faults().is_empty());
+        hand_out("late");
+        world.block_on(world.cluster().skew_clock(601)).unwrap();
+        world.cluster().close_held();
+        let output = running.wait_with_output().unwrap();
+        Run::of(&APPLY, &output).ends_with(0).says("1 added");
+        assert_eq!(world.tables(), "one");
+
+        hand_out("early");
+        plan(world, &environment).says("Login refused by the cluster");
+    });
+}
+
+/// AWS speaks HTTPS. Who has signed its certificate is in one of three places.
+#[test]
+fn aws_is_trusted_by_the_systems_authorities_and_by_those_of_the_ca_file() {
+    let Some(python) = aws::python() else { return };
+    on_each_terraform_with(&knowing(&["migrator"]), |world| {
+        let emulator = Aws::start(world, python, &Setup { https: true, ..Setup::default() });
+        assert!(emulator.url.starts_with("https://"), "{}", emulator.url);
+        configure(
+            world,
+            &format!(
+                "  cluster_identifier = \"{}\"\n  assume_role = {{ role_arn = \"{}\" }}",
+                emulator.identifier,
+                arn("migrator")
+            ),
+        );
+        let of_cluster = fs::read_to_string(world.cluster().ca_file()).unwrap();
+        let of_aws = fs::read_to_string(world.path(AUTHORITY)).unwrap();
+        world.write("both.pem", format!("{of_cluster}{of_aws}"));
+        world.write("none.pem", "");
+        let [both, none, authority] =
+            ["both.pem", "none.pem", AUTHORITY].map(|name| world.path(name).display().to_string());
+        let by = |more: &[(&'static str, &str)]| {
+            let mut environment = LOCAL.to_vec();
+            environment.push(("AWS_ENDPOINT_URL_STS", &emulator.url));
+            environment.push(("AWS_ENDPOINT_URL_DSQL", &emulator.url));
+            let more: Vec<_> =
+                more.iter().map(|(name, value)| (*name, value.to_string())).collect();
+            let more = more.iter().map(|(name, value)| (*name, value.as_str()));
+            apply(world, &environment.into_iter().chain(more).collect::<Vec<_>>())
+        };
+
+        // A container without certificates of its own.
+        by(&[("SSL_CERT_FILE", &none)])
+            .ends_with(1)
+            .says("Role cannot be assumed")
+            .says("invalid peer certificate: UnknownIssuer")
+            .says("Amazon's authorities are built in");
+        world.assert_untouched();
+        by(&[("SSL_CERT_FILE", &none), ("DSQL_CA_FILE", &both)]).ends_with(0).says("1 added");
+        // The file is in place of the system's for the cluster, and beside them for AWS.
+        by(&[("SSL_CERT_FILE", &authority)]).ends_with(0).says("No changes");
     });
 }
 

@@ -159,7 +159,8 @@ impl World {
         Self::spawn(command)
     }
 
-    fn spawn(mut command: Command) -> Child {
+    /// Starts a command and leaves it running.
+    pub(crate) fn spawn(mut command: Command) -> Child {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that all its processes can be killed together.
         command.process_group(0);

@@ -38,13 +38,14 @@ impl Account {
         })
     }
 
-    /// A command that runs as this account, and that no setting of the environment reaches.
+    /// A command that runs as this account, and that no setting of the environment reaches but for `PATH`. The system's
+    /// directories come after it, so that the watchdog always finds `cp` and `rm`.
     pub(super) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").current_dir("/");
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
+        let mut path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin".into());
+        path.push(":/usr/bin:/bin");
+        command.env("PATH", path);
         if let Self::Nobody { uid, gid } = self {
             command.uid(uid).gid(gid);
         }

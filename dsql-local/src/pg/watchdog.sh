@@ -3,6 +3,8 @@
 # Standard input is a pipe that the emulator holds open and never writes to. It ends when the emulator
 # closes it, exits, or is killed by whatever signal. Standard output is the lock on the data, held to our own end.
 umask 077
+directory=$1
+trap 'rm -rf "$directory"' EXIT
 if [ -n "$4" ]; then
     data=$4/data
     # Whole or not at all: a copy that was cut off is made again.
@@ -17,7 +19,6 @@ else
     # The data is going to be deleted, so an immediate shutdown loses nothing.
     stop=QUIT
 fi
-directory=$1
 postgres=$3
 shift 4
 if mkdir "$directory/socket"; then
@@ -29,4 +30,3 @@ if mkdir "$directory/socket"; then
     kill -$stop $!
     wait $!
 fi
-rm -rf "$directory"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::clock::Clock;
+use super::clock::{Clock, Moment};
 use super::conflicts::Conflicts;
 use super::database::Database;
 use super::journal::Journal;
@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) conflicts: Conflicts,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
+    pub(crate) started: Moment,
     pub(crate) database: Database,
 }
 

@@ -180,6 +180,10 @@ async fn admit(
         now: shared.clock.now(),
     };
     let signer = token::check(password, &expected)?;
+    let age = shared.clock.since(shared.started);
+    if signer.lifetime.is_some_and(|lifetime| age >= lifetime) {
+        return Err(token::access_denied());
+    }
     startup.check()?;
     // AWS documentation, "Using database roles and IAM authentication": `admin` needs no mapping.
     if startup.user != "admin" && !shared.database.is_mapped(&signer.arn, &startup.user).await {

@@ -1,4 +1,5 @@
-//! TLS with the cluster: always, and always with the whole certificate verified.
+//! TLS with the cluster: always, and always with the whole certificate verified. What is trusted for
+//! it is in `authorities.rs`.
 //!
 //! A client may begin with TLS at once, which saves a wait, or ask for it in PostgreSQL's way.
 //! DSQL takes both; a proxy in between may know only the second.
@@ -7,15 +8,15 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::ConnectError;
+use crate::database::authorities;
 use crate::database::target::Target;
 
 /// The protocol name of PostgreSQL, by which both sides know that TLS was meant for it.
@@ -23,9 +24,6 @@ const ALPN: &[u8] = b"postgresql";
 
 /// PostgreSQL's `SSLRequest`: its length, and the number that stands for it.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-
-/// So that a machine or a container without certificates can connect; DSQL's come from Amazon.
-const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
 /// How TLS is begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,8 +121,8 @@ pub(super) async fn secure(
 /// What to trust and to offer.
 pub(super) fn config(ca_file: Option<&str>) -> Result<Arc<ClientConfig>, ConnectError> {
     let roots = match ca_file {
-        Some(path) => roots_in(path)?,
-        None => amazons_and_the_systems(),
+        Some(path) => authorities::in_file(path)?.roots,
+        None => authorities::amazons_and_the_systems(),
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -134,32 +132,6 @@ pub(super) fn config(ca_file: Option<&str>) -> Result<Arc<ClientConfig>, Connect
         .with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config.into())
-}
-
-fn roots_in(path: &str) -> Result<RootCertStore, ConnectError> {
-    let unusable = |reason: String| ConnectError::CaFile { path: path.to_owned(), reason };
-    let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unusable(error.to_string()))?;
-    for certificate in certificates {
-        roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable("it holds no certificate".into()));
-    }
-    Ok(roots)
-}
-
-fn amazons_and_the_systems() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(AMAZON_ROOTS).flatten());
-    let system = rustls_native_certs::load_native_certs();
-    for error in system.errors {
-        tracing::debug!(%error, "a system certificate store could not be read");
-    }
-    roots.add_parsable_certificates(system.certs);
-    roots
 }
 
 /// `io::Error::source` skips the error that it wraps, so each link is asked in both ways.
@@ -181,18 +153,4 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
         .last()
         .map(ToString::to_string)
         .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_roots_of_amazon_can_be_used() {
-        let roots: Vec<_> = CertificateDer::pem_slice_iter(AMAZON_ROOTS)
-            .collect::<Result<_, _>>()
-            .expect("a PEM file");
-        let mut store = RootCertStore::empty();
-        assert_eq!(store.add_parsable_certificates(roots), (5, 0));
-    }
 }

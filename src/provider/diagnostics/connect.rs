@@ -45,6 +45,14 @@ pub(super) fn summary(error: &ConnectError) -> &'static str {
 /// What to do.
 pub(super) fn advice(error: &ConnectError) -> String {
     match error {
+        ConnectError::ControlPlane { code: None, reason, .. }
+        | ConnectError::AssumeRole { code: None, reason, .. }
+            if reason.contains("invalid peer certificate") =>
+        {
+            "What answered in the place of AWS has a certificate that is not trusted here. Amazon's \
+             authorities are built in, and those of the system are trusted as well. If a proxy \
+             stands between, add its authority to the system's, or name a file with it as ca_file."
+        }
         ConnectError::ControlPlane { identifier, region, code, .. } => {
             return control_plane_advice(identifier, region, code.as_deref());
         }
@@ -347,6 +355,18 @@ mod tests {
             (login("admin", denied, None), "Login refused", "dsql:DbConnectAdmin on"),
             (login("admin", denied, None), "Login refused", "other.dsql.us-east-1.on.aws"),
             (
+                login("app", "Unable to accept connection, rate exceeded.", None),
+                "Too many l",
+                "100",
+            ),
+            (
+                login("app", "Unable to accept connection, too many open connections.", None),
+                "Too many connections",
+                "quota",
+            ),
+            (login("app", "unable …, waking up cluster", None), "Cluster does not wake", "again"),
+            (login("app", "unable …, sni was not received", None), "Endpoint is not a h", "name"),
+            (
                 login("app", "role app must have the LOGIN attribute", None),
                 "Role may",
                 "ALTER ROLE",
@@ -394,5 +414,12 @@ mod tests {
             codes.iter().map(|code| summary(&of(*code))).collect();
         assert_eq!(titles.len(), codes.len());
         assert!(advice(&of(Some("AccessDeniedException"))).contains("dsql:GetCluster"));
+        assert!(advice(&of(None)).contains("can reach the API"));
+        let ConnectError::ControlPlane { identifier, region, code, .. } = of(None) else {
+            unreachable!("made above")
+        };
+        let reason = "…: invalid peer certificate: UnknownIssuer".to_owned();
+        let in_between = ConnectError::ControlPlane { identifier, region, code, reason };
+        assert!(advice(&in_between).contains("is not trusted here"));
     }
 }

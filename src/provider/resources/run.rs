@@ -15,7 +15,7 @@ use crate::database::lease::LEASE_LENGTH;
 use crate::database::{Error, Hide, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::together;
-use crate::engine::{self, Budget, Cluster, Policy, SetOnCluster};
+use crate::engine::{self, ApplyError, Budget, Cluster, Policy, SetOnCluster, Stop};
 use crate::migration::Migration;
 use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
@@ -50,7 +50,8 @@ pub(in super::super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagn
     resource.object("cluster").map(|c| Settings::decode_cluster(&c)).transpose().map(drop)
 }
 
-/// Looks at a set without writing anything.
+/// Looks at a set without writing anything. An interrupt ends it at once, also while the cluster is
+/// being created.
 pub(in super::super) async fn look(
     clusters: &Clusters,
     place: &Place,
@@ -62,9 +63,11 @@ pub(in super::super) async fn look(
         let mut session = clusters.session(&place.target).await?;
         session.observe(&place.ledger, set, watched).await
     };
-    match tokio::time::timeout(limit, observe).await {
+    match Budget::new(limit, clusters.stopped()).unless_ended(Box::pin(observe)).await {
         Ok(observation) => observation.map_err(|error| reading(place, &error)),
-        Err(_) => Err(no_answer(place, limit)),
+        Err(Stop::TimedOut(_)) => Err(no_answer(place, limit)),
+        Err(Stop::Interrupted) => Err(Diagnostic::error("Reading was interrupted")
+            .detail(format!("Nothing was heard of {} yet, and nothing was run.", place.target))),
     }
 }
 
@@ -138,12 +141,19 @@ impl Run<'_> {
         still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Vec<Diagnostic>>,
     ) -> Ended {
         let budget = Budget::new(self.limit, clusters.stopped());
-        let mut session = match clusters.session(&self.place.target).await {
-            Ok(mut session) => {
+        let rows = diagnostics::Rows { ledger: &self.place.ledger, set: self.set };
+        // A cluster may be minutes from taking connections, or in use by another resource.
+        let opened = budget.unless_ended(Box::pin(clusters.session(&self.place.target))).await;
+        let mut session = match opened {
+            Ok(Ok(mut session)) => {
                 session.hide_in_errors(hide);
                 session
             }
-            Err(error) => return Ended::before_anything(vec![reading(self.place, &error)]),
+            Ok(Err(error)) => return Ended::before_anything(vec![reading(self.place, &error)]),
+            Err(stop) => {
+                let stopped = ApplyError::Interrupted(stop);
+                return Ended::before_anything(vec![diagnostics::apply_error(&stopped, 0, rows)]);
+            }
         };
         let mut cluster = SetOnCluster {
             session: &mut session,
@@ -176,7 +186,6 @@ impl Run<'_> {
         let accepting = self.watch.filter(|watch| watch.find(&seen).to_accept);
         let accepted = accepting.map_or(&[][..], |watch| &watch.schemas);
 
-        let rows = diagnostics::Rows { ledger: &self.place.ledger, set: self.set };
         // A run holds much while it waits, and the futures around it are copied about.
         let run = engine::apply(&mut cluster, &plan, &seen, accepted, &budget);
         let (report, result) = Box::pin(run).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::timeouts;
-use super::{invalid, not_empty};
+use super::decode::{invalid, not_empty};
 use crate::database::{Role, RoleSession, Secret, WebIdentity, WebToken};
 use crate::diagnostic::Diagnostic;
 use crate::schema::{Attribute, Nesting};

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use super::schemas::capabilities;
 use super::*;
 use crate::transport::fake::FakeProvider;
 use crate::transport::wire::tfplugin6::provider_client::ProviderClient;
 use crate::transport::wire::tfplugin6::provider_server::ProviderServer;
-use crate::value::{decode, encode};
+use crate::value::{Value, decode, encode};
 
 type Client = ProviderClient<ProviderServer<Service>>;
 

@@ -1,0 +1,92 @@
+//! Reads the keys of one block, each checked by itself.
+
+use super::Settings;
+use super::roles::{self, Stored};
+use crate::database::Secret;
+use crate::diagnostic::Diagnostic;
+use crate::value::{AttributePath, Input, Object};
+
+impl Settings {
+    /// Reads the `provider` block.
+    pub(in super::super) fn decode(block: &Object<'_>) -> Result<Self, Diagnostic> {
+        let token = block.string("token").map(Secret::new);
+        Ok(Self { token, ..Self::decode_as(block, Stored::No)? })
+    }
+
+    /// Reads a `cluster`.
+    pub(in super::super) fn decode_cluster(block: &Object<'_>) -> Result<Self, Diagnostic> {
+        Self::decode_as(block, Stored::Yes)
+    }
+
+    fn decode_as(block: &Object<'_>, stored: Stored) -> Result<Self, Diagnostic> {
+        let settings = Self {
+            endpoint: not_empty(block, "endpoint")?,
+            cluster_identifier: identifier(block)?,
+            port: port(block)?,
+            region: not_empty(block, "region")?,
+            user: not_empty(block, "user")?,
+            profile: not_empty(block, "profile")?,
+            role: roles::decode_role(block)?,
+            web_identity: roles::decode_web_identity(block, stored)?,
+            sts_endpoint: roles::decode_endpoint(block, "sts")?,
+            dsql_endpoint: roles::decode_endpoint(block, "dsql")?,
+            token: Input::Null,
+            ca_file: not_empty(block, "ca_file")?,
+            ledger_schema: not_empty(block, "ledger_schema")?,
+        };
+        if settings.profile.is_null() || settings.web_identity.is_null() {
+            return Ok(settings);
+        }
+        Err(invalid(
+            block.path("profile"),
+            "Credentials come either from a profile or from assume_role_with_web_identity, not \
+             from both.",
+        ))
+    }
+}
+
+pub(super) fn not_empty(block: &Object<'_>, name: &str) -> Result<Input<String>, Diagnostic> {
+    match block.string(name) {
+        Input::Known(text) if text.trim().is_empty() => {
+            Err(invalid(block.path(name), "It must not be empty. Leave it out to use the default."))
+        }
+        text => Ok(text.map(str::to_owned)),
+    }
+}
+
+/// It goes into a host name and into a startup option, so nothing else may be in it.
+fn identifier(block: &Object<'_>) -> Result<Input<String>, Diagnostic> {
+    let identifier = not_empty(block, "cluster_identifier")?;
+    let is_valid =
+        |text: &String| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if let Input::Known(text) = &identifier
+        && !is_valid(text)
+    {
+        let problem = format!(
+            "An identifier has 26 lower-case letters and digits, but this is {text:?}. A host name \
+             goes into endpoint."
+        );
+        return Err(invalid(block.path("cluster_identifier"), &problem));
+    }
+    Ok(identifier)
+}
+
+fn port(block: &Object<'_>) -> Result<Input<u16>, Diagnostic> {
+    let number = block.number("port").map(|number| {
+        number
+            .to_u64()
+            .and_then(|port| u16::try_from(port).ok())
+            .filter(|port| *port > 0)
+            .ok_or_else(|| {
+                invalid(
+                    block.path("port"),
+                    &format!("A TCP port is a whole number from 1 to 65535, but this is {number}."),
+                )
+            })
+    });
+    number.transpose()
+}
+
+pub(super) fn invalid(path: AttributePath, detail: &str) -> Diagnostic {
+    Diagnostic::error(format!("Invalid {path}")).detail(detail).at(path)
+}

@@ -1,0 +1,191 @@
+//! Where a setting comes from, and which are refused.
+
+use super::roles::Stored;
+use super::*;
+use crate::value::{AttributePath, Object, Value};
+
+fn settings(attributes: &[(&str, Value)]) -> Result<Settings, Diagnostic> {
+    let names = provider_attributes().into_iter().map(|attribute| attribute.name);
+    let mut block = Value::object(names.map(|name| (name, Value::Null)));
+    for (name, value) in attributes {
+        block.set(*name, value.clone());
+    }
+    Settings::decode(&Object::new(&block).unwrap())
+}
+
+fn environment(vars: &'static [(&str, &str)]) -> Environment {
+    Environment::from_vars(|wanted| {
+        vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
+    })
+}
+
+#[test]
+fn a_resource_wins_over_the_provider_block_and_that_over_the_environment() {
+    let narrow = settings(&[("user", "app".into())]).unwrap();
+    let wide = settings(&[("user", "other".into()), ("port", 5433_u64.into())]).unwrap();
+    let environment = environment(&[("DSQL_ENDPOINT", "host"), ("DSQL_PORT", "1")]);
+
+    let place = narrow.or(&wide).resolve(&environment).unwrap().known().unwrap();
+
+    assert_eq!(place.target.to_string(), "host:5433 as app");
+    assert_eq!(place.ledger.to_string(), "\"dsql_migrations\"");
+}
+
+#[test]
+fn an_unknown_endpoint_is_not_replaced_by_a_wider_one() {
+    let narrow = settings(&[("endpoint", Value::Unknown)]).unwrap();
+    let wide = settings(&[("endpoint", "host".into())]).unwrap();
+    assert!(narrow.or(&wide).resolve(&Environment::default()).unwrap().is_unknown());
+}
+
+#[test]
+fn a_missing_endpoint_names_the_three_places_for_it() {
+    let error = Settings::default().resolve(&Environment::default()).unwrap_err();
+    assert!(error.detail.contains("DSQL_ENDPOINT"), "{error:?}");
+}
+
+#[test]
+fn a_port_outside_of_its_range_is_an_error_at_the_port() {
+    for port in [Value::from(0_u64), Value::from(70_000_u64), Value::from(-1_i64)] {
+        let error = settings(&[("port", port)]).unwrap_err();
+        assert_eq!(error.path, Some(AttributePath::from("port")));
+    }
+    let environment = environment(&[("DSQL_ENDPOINT", "host"), ("DSQL_PORT", "many")]);
+    let error = Settings::default().resolve(&environment).unwrap_err();
+    assert!(error.summary.contains("DSQL_PORT"), "{error:?}");
+}
+
+fn place(attributes: &[(&str, Value)], vars: &'static [(&str, &str)]) -> Place {
+    let settings = settings(attributes).unwrap();
+    settings.resolve(&environment(vars)).unwrap().known().unwrap()
+}
+
+const ID: &str = "abcdefghijklmnopqrstuvwxyz";
+const HOST: &str = "abcdefghijklmnopqrstuvwxyz.dsql.eu-central-1.on.aws";
+
+#[test]
+fn the_region_in_the_endpoint_counts_more_than_that_of_the_environment() {
+    let vars = &[("AWS_REGION", "us-east-1")];
+    let region = |attributes: &[(&str, Value)]| place(attributes, vars).target.region;
+    assert_eq!(region(&[("endpoint", HOST.into())]).as_deref(), Some("eu-central-1"));
+    let both = [("endpoint", HOST.into()), ("region", "eu-west-1".into())];
+    assert_eq!(region(&both).as_deref(), Some("eu-west-1"));
+    assert_eq!(region(&[("endpoint", "localhost".into())]).as_deref(), Some("us-east-1"));
+}
+
+#[test]
+fn a_cluster_is_named_by_its_endpoint_its_identifier_or_both() {
+    let vars = &[("AWS_REGION", "eu-central-1"), ("DSQL_ENDPOINT", "of.another.cluster")];
+    let named = |attributes: &[(&str, Value)]| {
+        let target = place(attributes, vars).target;
+        (target.endpoint, target.naming)
+    };
+    let identifier = ("cluster_identifier", Value::from(ID));
+    assert_eq!(
+        named(std::slice::from_ref(&identifier)),
+        (HOST.to_owned(), Naming::Identifier(ID.to_owned()))
+    );
+    assert_eq!(
+        named(&[identifier.clone(), ("endpoint", HOST.into())]),
+        (HOST.to_owned(), Naming::Endpoint)
+    );
+    assert_eq!(
+        named(&[identifier, ("endpoint", "vpce-1.example.com".into())]),
+        ("vpce-1.example.com".to_owned(), Naming::Behind(ID.to_owned()))
+    );
+}
+
+#[test]
+fn what_names_a_cluster_is_not_mixed_from_two_places() {
+    let narrow = settings(&[("endpoint", HOST.into())]).unwrap();
+    let wide = settings(&[("cluster_identifier", "other".into())]).unwrap();
+    let place = narrow.or(&wide).resolve(&Environment::default()).unwrap().known().unwrap();
+    assert_eq!((place.target.endpoint.as_str(), place.target.naming), (HOST, Naming::Endpoint));
+}
+
+#[test]
+fn an_identifier_without_a_region_is_an_error() {
+    let settings = settings(&[("cluster_identifier", ID.into())]).unwrap();
+    let error = settings.resolve(&Environment::default()).unwrap_err();
+    assert!(error.detail.contains("AWS_REGION"), "{error:?}");
+}
+
+/// An object with these attributes and null for the rest.
+fn nested(name: &str, attributes: &[(&str, Value)]) -> Value {
+    let all = roles::attributes(Stored::No);
+    let found = all.into_iter().find(|attribute| attribute.name == name).unwrap();
+    let crate::schema::AttributeType::Nested { attributes: inner, .. } = found.kind else {
+        panic!("{name} is not nested");
+    };
+    let mut object = Value::object(inner.into_iter().map(|inner| (inner.name, Value::Null)));
+    for (name, value) in attributes {
+        object.set(*name, value.clone());
+    }
+    object
+}
+
+const ARN: &str = "arn:aws:iam::123456789012:role/app";
+
+#[test]
+fn a_role_is_read_with_all_that_it_has() {
+    let role = nested(
+        "assume_role",
+        &[
+            ("role_arn", ARN.into()),
+            ("session_name", "ci".into()),
+            ("external_id", "x".into()),
+            ("duration", "30m".into()),
+            ("tags", Value::map([("team", "data")])),
+        ],
+    );
+    let place = place(&[("assume_role", role)], &[("DSQL_ENDPOINT", HOST)]);
+    let role = place.target.identity.role.unwrap();
+    assert_eq!(role.session.role_arn, ARN);
+    assert_eq!(role.session.name.as_deref(), Some("ci"));
+    assert_eq!(role.session.duration, Some(std::time::Duration::from_secs(1800)));
+    assert_eq!(role.external_id.as_deref(), Some("x"));
+    assert_eq!(role.tags["team"], "data");
+}
+
+#[test]
+fn a_role_that_cannot_be_is_refused_with_its_path() {
+    let web = "assume_role_with_web_identity";
+    for (block, attributes, path) in [
+        ("assume_role", vec![("role_arn", "app".into())], "assume_role.role_arn"),
+        (
+            "assume_role",
+            vec![("role_arn", ARN.into()), ("duration", "1m".into())],
+            "assume_role.duration",
+        ),
+        (web, vec![("role_arn", ARN.into())], web),
+        (
+            web,
+            vec![
+                ("role_arn", ARN.into()),
+                ("web_identity_token_file", "f".into()),
+                ("web_identity_token", "t".into()),
+            ],
+            web,
+        ),
+        ("endpoints", vec![("sts", "localhost".into())], "endpoints.sts"),
+    ] {
+        let error = settings(&[(block, nested(block, &attributes))]).unwrap_err();
+        assert_eq!(error.path.unwrap().to_string(), path);
+    }
+}
+
+#[test]
+fn a_profile_in_a_cluster_takes_the_place_of_a_web_identity_in_the_provider() {
+    let web = nested(
+        "assume_role_with_web_identity",
+        &[("role_arn", ARN.into()), ("web_identity_token", "secret".into())],
+    );
+    let narrow = settings(&[("profile", "ops".into()), ("endpoint", HOST.into())]).unwrap();
+    let wide = settings(&[("assume_role_with_web_identity", web.clone())]).unwrap();
+    assert!(!format!("{wide:?}").contains("secret"));
+    let place = narrow.or(&wide).resolve(&Environment::default()).unwrap().known().unwrap();
+    assert_eq!(place.target.identity.profile.as_deref(), Some("ops"));
+    assert_eq!(place.target.identity.web_identity, None);
+    let both = [("profile", "ops".into()), ("assume_role_with_web_identity", web)];
+    assert_eq!(settings(&both).unwrap_err().path, Some("profile".into()));
+}
