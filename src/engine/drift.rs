@@ -19,6 +19,8 @@ pub struct Change {
     pub object: String,
     /// What happened to it.
     pub kind: ChangeKind,
+    /// Comments and rights that go with it when it is made anew: object and definition each.
+    pub attached: Vec<(String, String)>,
 }
 
 /// What happened to an object.
@@ -76,8 +78,23 @@ fn in_one_line(definition: &str) -> String {
 /// The kinds that stand for all that belongs to them.
 const WHOLES: &[&str] = &["table ", "view ", "sequence ", "schema ", "function ", "domain "];
 
-/// All differences in the given schemas, and all that is not valid there, in the order of the
-/// relations and names.
+/// Kinds of objects, each before those that may need it.
+const BUILT_IN_ORDER: &[&str] = &[
+    "schema",
+    "domain",
+    "sequence",
+    "table",
+    "column",
+    "function",
+    "constraint",
+    "index",
+    "view",
+    "comment",
+    "grant",
+];
+
+/// All differences in the given schemas, and all that is not valid there, in the order in which
+/// their remedies can run: what is to be made again first, what is to be dropped last.
 ///
 /// A database that was never recorded has no differences: nobody said how it should be. Of a
 /// relation that was dropped or added as a whole only the relation is named.
@@ -92,20 +109,45 @@ pub fn changes(recorded: &Snapshot, live: &Snapshot, schemas: &[String]) -> Vec<
         if !recorded.relations.is_empty() {
             let before = recorded.relations.get(relation);
             let as_a_whole = before.is_none() || now.is_none();
-            let found = compare(relation, before.unwrap_or(&nothing), now.unwrap_or(&nothing));
-            changes.extend(found.into_iter().filter(|change| {
+            let (before, now) = (before.unwrap_or(&nothing), now.unwrap_or(&nothing));
+            let told = compare(relation, before, now).into_iter().filter(|change| {
                 !as_a_whole || WHOLES.iter().any(|kind| change.object.starts_with(kind))
+            });
+            changes.extend(told.map(|change| {
+                let attached = attached(&change, before, now);
+                Change { attached, ..change }
             }));
         }
         for (object, definition) in now.unwrap_or(&nothing) {
             let told = changes.iter().any(|change: &Change| change.object == *object);
             if is_invalid(object, definition) && !told {
                 let kind = ChangeKind::NotValid(definition.clone());
-                changes.push(Change { relation: relation.clone(), object: object.clone(), kind });
+                let (relation, object) = (relation.clone(), object.clone());
+                let change = Change { relation, object, kind, attached: Vec::new() };
+                let now = now.unwrap_or(&nothing);
+                changes.push(Change { attached: attached(&change, now, now), ..change });
             }
         }
     }
+    changes.sort_by_key(Change::turn);
     changes
+}
+
+impl Change {
+    /// Where its remedy stands among others. Equal ones stay in the order of their names.
+    fn turn(&self) -> (bool, isize, bool) {
+        let kind = self.object.split(' ').next().unwrap_or_default();
+        let place = BUILT_IN_ORDER.iter().position(|known| *known == kind).unwrap_or_default();
+        let place = isize::try_from(place).unwrap_or_default();
+        match &self.kind {
+            ChangeKind::Added(_) => (true, -place, false),
+            // A foreign key needs the key that it refers to.
+            ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => {
+                (false, place, from.starts_with("FOREIGN KEY"))
+            }
+            ChangeKind::NotValid(_) => (false, place, false),
+        }
+    }
 }
 
 /// As the catalog query writes it; see `database/catalog/describe.rs`.
@@ -131,9 +173,36 @@ fn compare(relation: &str, before: &Objects, now: &Objects) -> Vec<Change> {
                 }
                 _ => return None,
             };
-            Some(Change { relation: relation.to_owned(), object: name.clone(), kind })
+            let (relation, object) = (relation.to_owned(), name.clone());
+            Some(Change { relation, object, kind, attached: Vec::new() })
         })
         .collect()
+}
+
+/// The comments and rights that are lost if an object is made anew, and that no change of their own
+/// tells: all of a relation that is gone, and those that an object still has.
+fn attached(change: &Change, before: &Objects, now: &Objects) -> Vec<(String, String)> {
+    let object = change.object.as_str();
+    // What is revoked on a table is revoked on its columns, too.
+    let grantee = object.strip_prefix("grant on table ").and_then(|it| it.rsplit_once(" to "));
+    let is_of = |name: &str| {
+        if let Some((_, to)) = grantee {
+            return name.starts_with("grant on column ") && name.ends_with(&format!(" to {to}"));
+        }
+        let of = name.strip_prefix("comment on ").or_else(|| name.strip_prefix("grant on "));
+        of.is_some_and(|of| match &change.kind {
+            ChangeKind::Added(_) => false,
+            ChangeKind::Removed { .. } => now.is_empty(),
+            ChangeKind::Changed { .. } | ChangeKind::NotValid(_) => {
+                let rest = of.strip_prefix(object);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" to "))
+                    || object.starts_with("view ") && of.starts_with("column ")
+            }
+        })
+    };
+    let stays = |name: &str, definition: &str| now.get(name).is_none_or(|now| now == definition);
+    let lost = before.iter().filter(|(name, definition)| is_of(name) && stays(name, definition));
+    lost.map(|(name, definition)| (name.clone(), definition.clone())).collect()
 }
 
 /// The recorded schema after a run: only what changed between `before` and `after` is taken over,
@@ -285,10 +354,10 @@ mod tests {
         assert_eq!(
             words(&recorded, &live),
             [
-                "table public.extra was added",
                 "table public.notes was dropped",
                 "column public.users.id was changed from \"uuid not null\" to \"text not null\"",
                 "column public.users.nick was added: text",
+                "table public.extra was added",
             ]
         );
     }
