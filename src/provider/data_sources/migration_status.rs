@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
 use super::super::diagnostics;
-use super::super::resources::migration_set::{DEFAULT_NAME, Source, decode_source_with, latest};
+use super::super::resources::migration_set::{DEFAULT_NAME, latest};
+use super::super::resources::source::{self, Source};
 use super::super::resources::{policy, run};
 use super::super::settings::cluster_attribute;
 use super::super::timeouts;
@@ -170,7 +171,7 @@ fn lease(holder: &Holder) -> Value {
 
 /// Nothing runs from here, so placeholders of other tools are read as they stand.
 fn source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
-    decode_source_with(config, Placeholders::Variables)
+    source::decode(config, Placeholders::Variables)
 }
 
 fn has_source(config: &Object<'_>) -> bool {

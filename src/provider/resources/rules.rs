@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::diagnostics::{self, Found};
-use super::policy::texts;
+use super::arguments::{texts, word};
 use crate::database::{Hide, MigrationRecord};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
@@ -375,25 +375,6 @@ fn names_all(statement: &Statement) -> bool {
 enum Completeness {
     Whole,
     ValuesMissing,
-}
-
-/// An argument that is one of a few words; the first is the default.
-fn word<T: Copy>(
-    config: &Object<'_>,
-    name: &'static str,
-    words: &[(&str, T)],
-) -> Result<Input<T>, Diagnostic> {
-    let chosen = match config.string(name) {
-        Input::Unknown => return Ok(Input::Unknown),
-        Input::Null => words.first(),
-        Input::Known(text) => words.iter().find(|(word, _)| *word == text),
-    };
-    chosen.map(|(_, value)| Input::Known(*value)).ok_or_else(|| {
-        let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        Diagnostic::error(format!("Invalid {name}"))
-            .detail(format!("It must be one of {}.", words.join(", ")))
-            .at(name)
-    })
 }
 
 fn decode_ignored(config: &Object<'_>) -> Input<BTreeSet<String>> {
