@@ -19,10 +19,13 @@ pub(super) use adoption::{
 };
 pub(super) use apply::{Rows, apply_error};
 pub(super) use drift::{drift_error, drift_warning};
-pub(super) use findings::{Found, another_kind, hazards, lint_errors, lint_warnings, render_error};
+pub(super) use findings::{
+    Found, another_kind, hazards, lint_errors, lint_warnings, linted_without_values, render_error,
+};
 pub(super) use plan::{
     changed_since_refresh, held_back, needs_the_cluster, not_looked, not_refreshed, out_of_date,
-    plan_error, planned_from_files, rewritten_ledger, skipped, still_unknown, what_stays,
+    plan_error, planned_from_files, planned_without, rewritten_ledger, skipped, still_unknown,
+    what_stays,
 };
 
 use super::contract::FunctionError;

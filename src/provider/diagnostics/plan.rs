@@ -158,6 +158,17 @@ pub(in crate::provider) fn planned_from_files() -> Diagnostic {
     )
 }
 
+/// The warning of a plan that could not even read its files.
+pub(in crate::provider) fn planned_without(unknown: &[&str]) -> Diagnostic {
+    Diagnostic::warning("Planned without its arguments").detail(format!(
+        "Known only at apply, wholly or in part: {}. So this plan shows neither statements nor \
+         drift, and nothing was linted. The apply reads, lints and compares everything before it \
+         runs anything. To review the statements first, make what these values come from with \
+         terraform apply -target, then plan again.",
+        unknown.join(", ")
+    ))
+}
+
 /// An apply that would do something else than its plan said.
 pub(in crate::provider) fn out_of_date(differences: &[String]) -> Diagnostic {
     Diagnostic::error("Plan is out of date").detail(format!(

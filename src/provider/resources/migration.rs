@@ -77,7 +77,8 @@ impl MigrationResource {
         let mut planned = request.proposed.clone();
         let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
             set_all(&mut planned, unknown(config));
-            return Ok(Planned::without_a_look(planned, Vec::new()));
+            let warning = diagnostics::planned_without(&run::unknown_arguments(config));
+            return Ok(Planned::without_a_look(planned, vec![warning]));
         };
         let prepared = rules.prepare(vec![source.read()?]);
         let [migration] = prepared.migrations.as_slice() else {

@@ -89,7 +89,8 @@ impl MigrationSetResource {
 
         let Some(known) = model.known() else {
             set_all(&mut planned, unknown());
-            return Ok(Planned::without_a_look(planned, Vec::new()));
+            let warning = diagnostics::planned_without(&run::unknown_arguments(config));
+            return Ok(Planned::without_a_look(planned, vec![warning]));
         };
         let Known { source, name, rules, watch, policy, .. } = known;
         let (migrations, format) = source.read()?;

@@ -8,7 +8,7 @@ mod drift;
 pub(super) mod migration;
 pub(super) mod migration_set;
 pub(super) mod policy;
-mod rules;
+pub(super) mod rules;
 pub(super) mod run;
 pub(super) mod source;
 mod verify;

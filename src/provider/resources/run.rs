@@ -258,6 +258,12 @@ pub(super) fn prior_at<'a>(
     (was_at == *at).then_some(prior)
 }
 
+/// The arguments that are not wholly known.
+pub(super) fn unknown_arguments<'a>(config: &Object<'a>) -> Vec<&'a str> {
+    let open = config.attributes().filter(|(_, value)| !value.is_wholly_known());
+    open.map(|(name, _)| name).collect()
+}
+
 /// The versions that an apply of this plan sets out to run; unknown while values are that decide it.
 pub(super) fn versions_to_run(plan: &engine::Plan<'_>) -> Value {
     if plan.pending().all(|entry| entry.migration.values.are_known()) {
