@@ -231,6 +231,9 @@ const CASES: &[Case] = &[
     ),
 ];
 
+/// How many random changes at once are taken back.
+const ROUNDS: usize = 20;
+
 /// What DSQL has no statement for: the plan says so in words instead of SQL.
 const WORDS: &[Case] = &[
     (&["DROP TABLE app.\"Odd name\""], &["table app.\"Odd name\" was dropped"]),
@@ -312,21 +315,52 @@ async fn the_suggested_sql_takes_each_change_of_each_kind_of_object_back() {
         watched.change(statements).await;
         let changes = watched.changes().await;
         assert_told(&changes, expected);
-        let sql: String = changes
-            .iter()
-            .flat_map(|change| match change.remedy() {
-                Remedy::Sql(statements) => statements,
-                Remedy::Words(words) => panic!("{statements:?}: {change}: {words}"),
-            })
-            .map(|statement| format!("{statement};\n"))
-            .collect();
-        watched.migrate(sql).await;
+        watched.migrate(suggested(&changes)).await;
         let left = watched.changes().await;
         assert!(left.is_empty(), "{statements:?} has left {:#?}", told(&left));
         let after = observe(&mut watched.session).await.live;
         assert_eq!(objects(&after), objects(&before), "{statements:?} has left another schema");
     }
     assert_eq!(watched.cluster.sessions(), 1);
+}
+
+/// All that the plan suggests, in its order.
+fn suggested(changes: &[Change]) -> String {
+    let sql = changes.iter().flat_map(|change| match change.remedy() {
+        Remedy::Sql(statements) => statements,
+        Remedy::Words(words) => panic!("{change}: {words}"),
+    });
+    sql.map(|statement| format!("{statement};\n")).collect()
+}
+
+/// Several changes at once may need each other's remedies in another order than their own.
+#[tokio::test]
+async fn the_suggested_sql_takes_many_changes_at_once_back() {
+    let mut watched = Watched::new().await;
+    let before = observe(&mut watched.session).await.live;
+    // A multiplicative generator, so that each run tries the same.
+    let mut random = 20_261_123_u64;
+    for round in 0..ROUNDS {
+        let mut made = Vec::new();
+        for _ in 0..6 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let case = CASES[usize::try_from(random >> 33).unwrap() % CASES.len()].0;
+            for sql in case {
+                // What an earlier change has made impossible is left out.
+                if watched.session.transact(sql).await.is_ok() {
+                    made.push(*sql);
+                }
+            }
+        }
+        watched.change(&[]).await;
+        let changes = watched.changes().await;
+        assert!(!changes.is_empty(), "round {round}: {made:#?}");
+        watched.migrate(suggested(&changes)).await;
+        let left = watched.changes().await;
+        assert!(left.is_empty(), "round {round}: {made:#?} has left {:#?}", told(&left));
+        let after = observe(&mut watched.session).await.live;
+        assert_eq!(objects(&after), objects(&before), "round {round}: {made:#?}");
+    }
 }
 
 #[tokio::test]
