@@ -15,6 +15,8 @@ use crate::database::{schema_of, unquoted};
 pub enum Remedy {
     /// With these statements, one after the other.
     Sql(Vec<String>),
+    /// With these statements, but for what the words tell.
+    Partly(Vec<String>, &'static str),
     /// With more than DSQL's statements can say about the object alone.
     Words(&'static str),
 }
@@ -28,7 +30,7 @@ impl Change {
             let (relation, object) = (self.relation.clone(), object.clone());
             let kind = ChangeKind::Removed { from: from.clone() };
             match (Self { relation, object, kind, attached: Vec::new() }).of_itself() {
-                Remedy::Sql(sql) => sql,
+                Remedy::Sql(sql) | Remedy::Partly(sql, _) => sql,
                 Remedy::Words(_) => Vec::new(),
             }
         };
@@ -342,12 +344,16 @@ fn changed_column(table: &str, column: &str, from: &Column<'_>, to: &Column<'_>)
             sql.push(format!("ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"));
         }
         (true, false) => {
-            // DSQL has no SET NOT NULL; a validated constraint does the same.
             let name = format!("{}_not_null", unquoted(column).replace(' ', "_"));
             sql.push(format!(
                 "ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"
             ));
             sql.push(format!("ALTER TABLE ASYNC {table} VALIDATE CONSTRAINT {name}"));
+            return Remedy::Partly(
+                sql,
+                "Aurora DSQL has no SET NOT NULL: a constraint does the same, and the column is told \
+                 until the drift is accepted",
+            );
         }
         _ => {}
     }

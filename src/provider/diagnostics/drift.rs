@@ -27,14 +27,17 @@ fn drift_words(changes: &[Change], fingerprint: &str) -> String {
         .to_owned();
     for change in changes.iter().take(SHOWN_CHANGES) {
         words.push_str(&format!("\n  {change}\n"));
-        match change.remedy() {
-            Remedy::Sql(statements) => {
-                for statement in statements {
-                    let lines = statement.lines().collect::<Vec<_>>().join("\n      ");
-                    words.push_str(&format!("      {lines};\n"));
-                }
-            }
-            Remedy::Words(remedy) => words.push_str(&format!("      ({remedy})\n")),
+        let (statements, note) = match change.remedy() {
+            Remedy::Sql(statements) => (statements, None),
+            Remedy::Partly(statements, note) => (statements, Some(note)),
+            Remedy::Words(note) => (Vec::new(), Some(note)),
+        };
+        for statement in statements {
+            let lines = statement.lines().collect::<Vec<_>>().join("\n      ");
+            words.push_str(&format!("      {lines};\n"));
+        }
+        if let Some(note) = note {
+            words.push_str(&format!("      ({note})\n"));
         }
     }
     if let Some(more) = changes.len().checked_sub(SHOWN_CHANGES).filter(|more| *more > 0) {
