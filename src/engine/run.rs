@@ -53,8 +53,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         // What was built again is a build to wait for again.
         while !self.open.is_empty() {
             self.await_jobs().await?;
-            let all: Vec<usize> = (0..self.open.len()).collect();
-            self.advance(&all).await?;
+            self.advance().await?;
         }
         Ok(())
     }
@@ -76,7 +75,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         if entry.migration.is_repeatable() {
             self.skip(place).await?;
         }
-        while self.advance(&[place]).await? {
+        while self.advance().await? {
             self.await_jobs().await?;
         }
         Ok(())
@@ -98,18 +97,21 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         Ok(())
     }
 
-    /// Sends what can be sent of some migrations. True if the last of them has to wait for a job
-    /// before it can go on.
-    async fn advance(&mut self, places: &[usize]) -> Result<bool, ApplyError> {
+    /// Sends what can be sent. True if the last migration has to wait for a job before it can go on.
+    ///
+    /// Of the others too: what their jobs have built is written down before a statement of the last
+    /// one takes it away again.
+    async fn advance(&mut self) -> Result<bool, ApplyError> {
         let mut conflicts = 0;
         let mut recoveries = 0;
         let blocked = loop {
-            let running: Vec<JobTarget> = self.open.iter().flat_map(Progress::targets).collect();
+            let mut running: Vec<JobTarget> =
+                self.open.iter().flat_map(Progress::targets).collect();
             let mut blocked = false;
             let mut batch = None;
             let mut planned: Vec<(usize, Planned<'a>)> = Vec::new();
-            for &place in places {
-                let script = script(&self.open[place], &running);
+            for (place, progress) in self.open.iter().enumerate() {
+                let script = script(progress, &mut running);
                 blocked = script.blocked;
                 batch = batch.or(script.batch.map(|number| (place, number)));
                 planned.extend(script.groups.into_iter().map(|group| (place, group)));

@@ -167,14 +167,14 @@ fn is_async(migration: &Migration, number: usize) -> bool {
     matches!(migration.statements[number - 1].class, Class::AsyncIndex | Class::Validate)
 }
 
-/// The rest of a migration. `running` is what the jobs of the whole run build.
-pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Script<'a> {
+/// The rest of a migration. `running` is what the jobs of the whole run build; those of this script
+/// join it.
+pub(super) fn script<'a>(progress: &Progress<'a>, running: &mut Vec<JobTarget>) -> Script<'a> {
     if progress.ended {
         return Script { groups: Vec::new(), blocked: false, batch: None };
     }
     let mut builder =
         Builder { progress, groups: Vec::new(), writes: Vec::new(), gains: Vec::new() };
-    let mut running = running.to_vec();
     let mut building = false;
     let mut blocked = false;
     let mut batch = None;
