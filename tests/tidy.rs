@@ -122,6 +122,7 @@ const PARTS: &[Part] = &[
             "rustls",
             "rustls_native_certs",
             "serde_json",
+            "socket2",
             "tokio",
             "tokio_postgres",
             "tokio_rustls",

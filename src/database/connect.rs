@@ -1,6 +1,7 @@
 //! Opens a session: cluster, credentials, name, TCP, TLS, login, each with its own error.
 
 mod login;
+mod tcp;
 mod tls;
 
 use std::error::Error as StdError;
@@ -279,10 +280,7 @@ async fn open_tcp(target: &Target) -> Result<TcpStream, ConnectError> {
         let connecting = tokio::time::timeout(ADDRESS_LIMIT, TcpStream::connect(address));
         match connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
-                // Small messages, each of which is waited for: Nagle's delay would add 40 ms to each.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "TCP_NODELAY is not set");
-                }
+                tcp::prepare(&stream);
                 return Ok(stream);
             }
             Err(error) => last = error,

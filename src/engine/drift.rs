@@ -19,6 +19,8 @@ pub struct Change {
     pub object: String,
     /// What happened to it.
     pub kind: ChangeKind,
+    /// Comments and rights that go with it when it is made anew: object and definition each.
+    pub attached: Vec<(String, String)>,
 }
 
 /// What happened to an object.
@@ -76,8 +78,23 @@ fn in_one_line(definition: &str) -> String {
 /// The kinds that stand for all that belongs to them.
 const WHOLES: &[&str] = &["table ", "view ", "sequence ", "schema ", "function ", "domain "];
 
-/// All differences in the given schemas, and all that is not valid there, in the order of the
-/// relations and names.
+/// Kinds of objects, each before those that may need it.
+const BUILT_IN_ORDER: &[&str] = &[
+    "schema",
+    "domain",
+    "sequence",
+    "table",
+    "column",
+    "function",
+    "constraint",
+    "index",
+    "view",
+    "comment",
+    "grant",
+];
+
+/// All differences in the given schemas, and all that is not valid there, in the order in which
+/// their remedies can run: what is to be made again first, what is to be dropped last.
 ///
 /// A database that was never recorded has no differences: nobody said how it should be. Of a
 /// relation that was dropped or added as a whole only the relation is named.
@@ -92,20 +109,45 @@ pub fn changes(recorded: &Snapshot, live: &Snapshot, schemas: &[String]) -> Vec<
         if !recorded.relations.is_empty() {
             let before = recorded.relations.get(relation);
             let as_a_whole = before.is_none() || now.is_none();
-            let found = compare(relation, before.unwrap_or(&nothing), now.unwrap_or(&nothing));
-            changes.extend(found.into_iter().filter(|change| {
+            let (before, now) = (before.unwrap_or(&nothing), now.unwrap_or(&nothing));
+            let told = compare(relation, before, now).into_iter().filter(|change| {
                 !as_a_whole || WHOLES.iter().any(|kind| change.object.starts_with(kind))
+            });
+            changes.extend(told.map(|change| {
+                let attached = attached(&change, before, now);
+                Change { attached, ..change }
             }));
         }
         for (object, definition) in now.unwrap_or(&nothing) {
             let told = changes.iter().any(|change: &Change| change.object == *object);
             if is_invalid(object, definition) && !told {
                 let kind = ChangeKind::NotValid(definition.clone());
-                changes.push(Change { relation: relation.clone(), object: object.clone(), kind });
+                let (relation, object) = (relation.clone(), object.clone());
+                let change = Change { relation, object, kind, attached: Vec::new() };
+                let now = now.unwrap_or(&nothing);
+                changes.push(Change { attached: attached(&change, now, now), ..change });
             }
         }
     }
+    changes.sort_by_key(Change::turn);
     changes
+}
+
+impl Change {
+    /// Where its remedy stands among others. Equal ones stay in the order of their names.
+    fn turn(&self) -> (bool, isize, bool) {
+        let kind = self.object.split(' ').next().unwrap_or_default();
+        let place = BUILT_IN_ORDER.iter().position(|known| *known == kind).unwrap_or_default();
+        let place = isize::try_from(place).unwrap_or_default();
+        match &self.kind {
+            ChangeKind::Added(_) => (true, -place, false),
+            // A foreign key needs the key that it refers to.
+            ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => {
+                (false, place, from.starts_with("FOREIGN KEY"))
+            }
+            ChangeKind::NotValid(_) => (false, place, false),
+        }
+    }
 }
 
 /// As the catalog query writes it; see `database/catalog/describe.rs`.
@@ -131,9 +173,36 @@ fn compare(relation: &str, before: &Objects, now: &Objects) -> Vec<Change> {
                 }
                 _ => return None,
             };
-            Some(Change { relation: relation.to_owned(), object: name.clone(), kind })
+            let (relation, object) = (relation.to_owned(), name.clone());
+            Some(Change { relation, object, kind, attached: Vec::new() })
         })
         .collect()
+}
+
+/// The comments and rights that are lost if an object is made anew, and that no change of their own
+/// tells: all of a relation that is gone, and those that an object still has.
+fn attached(change: &Change, before: &Objects, now: &Objects) -> Vec<(String, String)> {
+    let object = change.object.as_str();
+    // What is revoked on a table is revoked on its columns, too.
+    let grantee = object.strip_prefix("grant on table ").and_then(|it| it.rsplit_once(" to "));
+    let is_of = |name: &str| {
+        if let Some((_, to)) = grantee {
+            return name.starts_with("grant on column ") && name.ends_with(&format!(" to {to}"));
+        }
+        let of = name.strip_prefix("comment on ").or_else(|| name.strip_prefix("grant on "));
+        of.is_some_and(|of| match &change.kind {
+            ChangeKind::Added(_) => false,
+            ChangeKind::Removed { .. } => now.is_empty(),
+            ChangeKind::Changed { .. } | ChangeKind::NotValid(_) => {
+                let rest = of.strip_prefix(object);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" to "))
+                    || object.starts_with("view ") && of.starts_with("column ")
+            }
+        })
+    };
+    let stays = |name: &str, definition: &str| now.get(name).is_none_or(|now| now == definition);
+    let lost = before.iter().filter(|(name, definition)| is_of(name) && stays(name, definition));
+    lost.map(|(name, definition)| (name.clone(), definition.clone())).collect()
 }
 
 /// The recorded schema after a run: only what changed between `before` and `after` is taken over,
@@ -231,201 +300,4 @@ pub fn fingerprint(snapshot: &Snapshot) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn snapshot(relations: &[(&str, &[(&str, &str)])]) -> Snapshot {
-        let objects = |list: &[(&str, &str)]| {
-            list.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
-        };
-        Snapshot {
-            relations: relations.iter().map(|(r, list)| ((*r).to_owned(), objects(list))).collect(),
-        }
-    }
-
-    const SCHEMA: (&str, &[(&str, &str)]) = ("public", &[("schema public", "")]);
-    const USERS: (&str, &[(&str, &str)]) = (
-        "public.users",
-        &[("table public.users", ""), ("column public.users.id", "uuid not null")],
-    );
-    const USERS_WITH_NICK: (&str, &[(&str, &str)]) = (
-        "public.users",
-        &[
-            ("table public.users", ""),
-            ("column public.users.id", "uuid not null"),
-            ("column public.users.nick", "text"),
-        ],
-    );
-    const NOTES: (&str, &[(&str, &str)]) =
-        ("public.notes", &[("table public.notes", ""), ("column public.notes.id", "uuid")]);
-
-    fn found(recorded: &Snapshot, live: &Snapshot) -> Vec<Change> {
-        changes(recorded, live, &["public".to_owned()])
-    }
-
-    fn words(recorded: &Snapshot, live: &Snapshot) -> Vec<String> {
-        found(recorded, live).iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn each_change_is_told_in_words() {
-        let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
-        let live = snapshot(&[
-            SCHEMA,
-            (
-                "public.users",
-                &[
-                    ("table public.users", ""),
-                    ("column public.users.id", "text not null"),
-                    ("column public.users.nick", "text"),
-                ],
-            ),
-            ("public.extra", &[("table public.extra", ""), ("column public.extra.id", "uuid")]),
-        ]);
-        assert_eq!(
-            words(&recorded, &live),
-            [
-                "table public.extra was added",
-                "table public.notes was dropped",
-                "column public.users.id was changed from \"uuid not null\" to \"text not null\"",
-                "column public.users.nick was added: text",
-            ]
-        );
-    }
-
-    #[test]
-    fn equal_schemas_and_schemas_that_nobody_recorded_show_nothing() {
-        let live = snapshot(&[SCHEMA, USERS]);
-        assert!(found(&live, &live).is_empty());
-        assert!(found(&Snapshot::default(), &live).is_empty());
-    }
-
-    #[test]
-    fn a_table_in_a_schema_that_was_recorded_empty_is_drift() {
-        let recorded = snapshot(&[SCHEMA]);
-        assert_eq!(words(&recorded, &snapshot(&[SCHEMA, USERS])), ["table public.users was added"]);
-    }
-
-    #[test]
-    fn a_run_records_its_own_changes_and_never_accepts_an_earlier_drift_of_the_same_table() {
-        let recorded = snapshot(&[SCHEMA, USERS]);
-        let before = snapshot(&[SCHEMA, USERS_WITH_NICK]);
-        let mut after = before.clone();
-        after
-            .relations
-            .get_mut("public.users")
-            .unwrap()
-            .insert("column public.users.age".into(), "integer".into());
-        after.relations.extend(snapshot(&[NOTES]).relations);
-
-        let recorded = record_run(&recorded, &before, &after);
-
-        assert_eq!(words(&recorded, &after), ["column public.users.nick was added: text"]);
-    }
-
-    #[test]
-    fn the_first_run_records_the_whole_schema() {
-        let before = snapshot(&[SCHEMA, NOTES]);
-        let after = snapshot(&[SCHEMA, NOTES, USERS]);
-        assert_eq!(record_run(&Snapshot::default(), &before, &after), after);
-    }
-
-    #[test]
-    fn a_table_that_a_run_drops_is_forgotten() {
-        let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
-        let after = snapshot(&[SCHEMA, USERS]);
-        let new = record_run(&recorded, &recorded, &after);
-        assert_eq!(new, after);
-        assert_eq!(changed_relations(&recorded, &new), [("public.notes".to_owned(), None)]);
-    }
-
-    #[test]
-    fn a_note_brings_the_schema_before_a_dead_run_back() {
-        let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
-        for before in [
-            recorded.clone(),
-            snapshot(&[SCHEMA, USERS_WITH_NICK, NOTES]),
-            snapshot(&[SCHEMA, USERS]),
-        ] {
-            let note = note(&recorded, &before, &[]);
-            assert_eq!(from_note(&recorded, &note, &[]).unwrap(), before, "{note}");
-            let accepted = ["public".to_owned()];
-            assert_eq!(from_note(&recorded, &note, &accepted).unwrap(), recorded, "{note}");
-        }
-        assert_eq!(note(&recorded, &recorded, &[]), "{}");
-        let unrecorded = Snapshot::default();
-        assert_eq!(note(&unrecorded, &recorded, &[]), "{}", "there is nothing to differ from");
-        assert!(from_note(&recorded, "no json", &[]).is_err());
-    }
-
-    #[test]
-    fn fingerprints_tell_schemas_apart() {
-        let users = fingerprint(&snapshot(&[SCHEMA, USERS]));
-        assert_eq!(users, fingerprint(&snapshot(&[USERS, SCHEMA])));
-        assert_ne!(users, fingerprint(&snapshot(&[SCHEMA, USERS_WITH_NICK])));
-        assert!(users.starts_with("sha256:") && users.len() == 71, "{users}");
-    }
-
-    #[test]
-    fn only_the_watched_schemas_count() {
-        let recorded = snapshot(&[SCHEMA]);
-        let live = snapshot(&[SCHEMA, ("other", &[("schema other", "")]), USERS]);
-        assert_eq!(words(&recorded, &live), ["table public.users was added"]);
-        let other = changes(&recorded, &live, &["other".to_owned()]);
-        assert_eq!(other.len(), 1);
-        assert_eq!(other[0].to_string(), "schema other was added");
-    }
-
-    #[test]
-    fn what_is_not_valid_is_told_even_if_a_run_left_it_so_or_nobody_recorded_it() {
-        let live = snapshot(&[
-            SCHEMA,
-            (
-                "public.users",
-                &[
-                    ("constraint public.users.adult", "CHECK ((age > 17)) NOT VALID"),
-                    ("index public.users_email", "UNIQUE (email) INVALID"),
-                    ("index public.users_nick", "(nick)"),
-                ],
-            ),
-        ]);
-        let expected = [
-            "constraint public.users.adult is NOT VALID: old rows have not been checked against it",
-            "index public.users_email is INVALID: no query uses it, and nothing keeps it whole",
-        ];
-        assert_eq!(words(&live, &live), expected);
-        assert_eq!(words(&Snapshot::default(), &live), expected);
-    }
-
-    #[test]
-    fn an_index_that_became_invalid_is_told_once() {
-        let with = |definition| {
-            snapshot(&[SCHEMA, ("public.users", &[("index public.users_email", definition)])])
-        };
-        assert_eq!(
-            words(&with("(email)"), &with("(email) INVALID")),
-            ["index public.users_email was changed from \"(email)\" to \"(email) INVALID\""]
-        );
-    }
-
-    #[test]
-    fn a_run_does_not_accept_a_schema_that_somebody_made_after_the_first_run() {
-        let recorded = snapshot(&[SCHEMA]);
-        let before = snapshot(&[SCHEMA, ("other", &[("schema other", "")])]);
-        let mut after = before.clone();
-        after.relations.extend(snapshot(&[USERS]).relations);
-        let recorded = record_run(&recorded, &before, &after);
-        assert_eq!(words(&recorded, &after), [] as [&str; 0]);
-        assert_eq!(changes(&recorded, &after, &["other".to_owned()]).len(), 1);
-    }
-
-    #[test]
-    fn accepting_takes_over_the_watched_schemas_and_no_other() {
-        let recorded = snapshot(&[SCHEMA, NOTES]);
-        let other: (&str, &[(&str, &str)]) = ("other", &[("schema other", "")]);
-        let live = snapshot(&[SCHEMA, USERS, other]);
-        let note = note(&recorded, &live, &["public".to_owned()]);
-        let before = from_note(&recorded, &note, &[]).unwrap();
-        assert_eq!(record_run(&recorded, &before, &live), snapshot(&[SCHEMA, USERS]));
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use super::script::{Building, Progress, State};
 use super::step::Failure;
 use crate::database::lease::LEASE_LENGTH;
 use crate::database::{Error, Group, Job, JobQuestion, JobState, Outcome, StatementState, Write};
-use crate::sql::{self, JobTarget};
+use crate::sql::JobTarget;
 
 /// A statement of an open migration: place of the migration, number of the statement.
 type Where = (usize, usize);
@@ -84,13 +84,7 @@ impl<C: Cluster> Run<'_, '_, C> {
             }
         }
         let Some((place, number)) = first else { return Ok(()) };
-        match self.write(&[Group::Rows { statements: Vec::new(), writes }]).await {
-            Ok(()) => {}
-            Err(Halt::LeaseLost) => return Err(ApplyError::LeaseLost),
-            Err(Halt::Failed(error)) => {
-                return Err(self.stop(place, number, Failure::LedgerNotWritten(error)).await);
-            }
-        }
+        self.write_down(place, number, &writes).await?;
         for state in self.open.iter_mut().flat_map(|progress| progress.states.values_mut()) {
             if let State::Building(building) = state {
                 building.recorded |= building.job.is_some();
@@ -134,7 +128,7 @@ impl<C: Cluster> Run<'_, '_, C> {
             self.open[place].states.get(&number),
             Some(State::Building(Building { found: true, .. }))
         ) && self.open[place].rebuilt.insert(number);
-        let target = sql::job_target(&migration.statements[number - 1].text);
+        let target = self.open[place].targets.get(&number);
         let unique = matches!(target, Some(JobTarget::Index { unique: true, .. }));
         let mut duplicates = Vec::new();
         if let (false, true, Some(index)) = (found, unique, &job.index) {
@@ -182,12 +176,13 @@ impl<C: Cluster> Run<'_, '_, C> {
 /// What to ask about a job; nothing where neither its id nor what it builds is known.
 fn question(progress: &Progress<'_>, number: usize, building: &Building) -> Option<JobQuestion> {
     let job = building.job.clone();
-    match sql::job_target(&progress.migration.statements[number - 1].text) {
+    match progress.targets.get(&number) {
         Some(JobTarget::Index { index, .. }) => {
-            let index = building.index.clone().or_else(|| index.map(|index| index.to_string()));
-            Some(JobQuestion::Index { job, index })
+            let named = || index.as_ref().map(ToString::to_string);
+            Some(JobQuestion::Index { job, index: building.index.clone().or_else(named) })
         }
         Some(JobTarget::Constraint { table, constraint }) => {
+            let (table, constraint) = (table.clone(), constraint.clone());
             Some(JobQuestion::Constraint { job, table, constraint })
         }
         None => job.map(JobQuestion::Other),

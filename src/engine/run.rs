@@ -6,7 +6,7 @@ use super::apply::ApplyError;
 use super::budget::Budget;
 use super::cluster::Cluster;
 use super::plan::{Entry, Plan, Standing};
-use super::script::{Building, Planned, Progress, State, script};
+use super::script::{Building, Gain, Planned, Progress, State, script};
 use super::skip;
 use super::step::{Failure, StepError};
 use crate::database::retry::ATTEMPTS;
@@ -20,6 +20,16 @@ use crate::sql::JobTarget;
 /// ends every connection.
 pub(super) const RECOVERIES: u32 = 3;
 
+/// How many migrations share a string, and so a wait. Ten leave a tenth of the waits, and a hundred
+/// would leave little less; but what a string has run is heard of when all of it has.
+const TOGETHER: usize = 10;
+
+/// Above this many bytes of SQL a string is large enough for a wait of its own.
+const TOGETHER_BYTES: usize = 256 * 1024;
+
+/// How many rows of the ledger are written in one transaction. DSQL's limit is 3,000 rows.
+const WRITES: usize = 500;
+
 /// Why a write to the ledger did not come to its end.
 pub(super) enum Halt {
     LeaseLost,
@@ -30,7 +40,7 @@ pub(super) enum Halt {
 pub(super) struct Run<'c, 'a, C> {
     pub(super) cluster: &'c mut C,
     pub(super) budget: &'c Budget,
-    /// Migrations that are begun and not ended; all but the last only wait for jobs.
+    /// Migrations that are not ended; all but those of the last string only wait for jobs.
     pub(super) open: Vec<Progress<'a>>,
     pub(super) applied: Vec<Version>,
 }
@@ -47,36 +57,43 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
 
     /// Brings all pending migrations to their end.
     pub(super) async fn run(&mut self, plan: &Plan<'a>) -> Result<(), ApplyError> {
-        for entry in plan.pending() {
-            self.run_migration(entry).await?;
+        let pending: Vec<&Entry<'a>> = plan.pending().collect();
+        let mut rest = pending.as_slice();
+        while !rest.is_empty() {
+            let (entries, others) = rest.split_at(together(rest));
+            self.run_migrations(entries).await?;
+            rest = others;
         }
         // What was built again is a build to wait for again.
         while !self.open.is_empty() {
             self.await_jobs().await?;
-            let all: Vec<usize> = (0..self.open.len()).collect();
-            self.advance(&all).await?;
+            self.end_together().await?;
+            self.advance().await?;
         }
         Ok(())
     }
 
-    async fn run_migration(&mut self, entry: &Entry<'a>) -> Result<(), ApplyError> {
-        let place = self.open.len();
-        let after = match entry.standing {
-            Standing::Again { last } => Some(last.run),
-            Standing::Pending { .. } | Standing::Applied(_) | Standing::Left(_) => None,
-        };
-        self.open.push(Progress::new(entry.migration, after));
-        if let Standing::Pending { begun: Some(record) } = entry.standing {
-            self.settle(place, record).await?;
-            if self.open[place].building().next().is_some() {
-                // Builds of an earlier run are brought to their end before anything new.
-                self.await_jobs().await?;
+    /// Runs migrations that share a string; those that need a look at the catalog come alone.
+    async fn run_migrations(&mut self, entries: &[&Entry<'a>]) -> Result<(), ApplyError> {
+        for entry in entries {
+            let place = self.open.len();
+            let after = match entry.standing {
+                Standing::Again { last } => Some(last.run),
+                Standing::Pending { .. } | Standing::Applied(_) | Standing::Left(_) => None,
+            };
+            self.open.push(Progress::new(entry.migration, after));
+            if let Standing::Pending { begun: Some(record) } = entry.standing {
+                self.settle(place, record).await?;
+                if self.open[place].building().next().is_some() {
+                    // Builds of an earlier run are brought to their end before anything new.
+                    self.await_jobs().await?;
+                }
+            }
+            if entry.migration.is_repeatable() {
+                self.skip(place).await?;
             }
         }
-        if entry.migration.is_repeatable() {
-            self.skip(place).await?;
-        }
-        while self.advance(&[place]).await? {
+        while self.advance().await? {
             self.await_jobs().await?;
         }
         Ok(())
@@ -98,31 +115,99 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         Ok(())
     }
 
-    /// Sends what can be sent of some migrations. True if the last of them has to wait for a job
-    /// before it can go on.
-    async fn advance(&mut self, places: &[usize]) -> Result<bool, ApplyError> {
+    /// Sends what can be sent. True if a migration has to wait for a job before it and those behind
+    /// it can go on.
+    ///
+    /// Of those that only waited too: what their jobs have built is written down before a later
+    /// statement takes it away again.
+    async fn advance(&mut self) -> Result<bool, ApplyError> {
+        let result = self.send().await;
+        self.close();
+        result
+    }
+
+    /// Takes what has ended off the list.
+    fn close(&mut self) {
+        let ended = |progress: &Progress<'a>| progress.ended;
+        let versions = self.open.iter().filter(|progress| ended(progress));
+        self.applied.extend(versions.map(|progress| progress.migration.version.clone()));
+        self.open.retain(|progress| !ended(progress));
+    }
+
+    /// Ends the migrations that have only waited for their jobs.
+    async fn end_together(&mut self) -> Result<(), ApplyError> {
+        let mut ending: Vec<(usize, Vec<Gain>)> = Vec::new();
+        let mut writes = Vec::new();
+        for (place, progress) in self.open.iter().enumerate().filter(|(_, it)| it.begun) {
+            let rest = script(progress, &mut Vec::new()).groups;
+            if rest.iter().all(|planned| !planned.is_work()) {
+                ending.push((place, rest.iter().flat_map(|it| it.gains.clone()).collect()));
+                writes.extend(rest.into_iter().flat_map(|planned| planned.group.into_writes()));
+            }
+        }
+        let Some(&(first, _)) = ending.first() else { return Ok(()) };
+        self.write_down(first, 1, &writes).await?;
+        for (place, gains) in &ending {
+            gains.iter().for_each(|gain| self.open[*place].gain(gain, None));
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// Writes to the ledger what has happened already, as much in a transaction as it takes. A
+    /// failure is told of the statement `number` at `place`.
+    pub(super) async fn write_down(
+        &mut self,
+        place: usize,
+        number: usize,
+        writes: &[Write<'a>],
+    ) -> Result<(), ApplyError> {
+        let groups: Vec<Group<'a>> = writes
+            .chunks(WRITES)
+            .map(|chunk| Group::Rows { statements: Vec::new(), writes: chunk.to_vec() })
+            .collect();
+        match self.write(&groups).await {
+            Ok(()) => Ok(()),
+            Err(Halt::LeaseLost) => Err(ApplyError::LeaseLost),
+            Err(Halt::Failed(error)) => {
+                Err(self.stop(place, number, Failure::LedgerNotWritten(error)).await)
+            }
+        }
+    }
+
+    async fn send(&mut self) -> Result<bool, ApplyError> {
         let mut conflicts = 0;
         let mut recoveries = 0;
-        let blocked = loop {
-            let running: Vec<JobTarget> = self.open.iter().flat_map(Progress::targets).collect();
+        loop {
+            let mut running: Vec<&JobTarget> =
+                self.open.iter().flat_map(Progress::running).collect();
             let mut blocked = false;
             let mut batch = None;
             let mut planned: Vec<(usize, Planned<'a>)> = Vec::new();
-            for &place in places {
-                let script = script(&self.open[place], &running);
+            for (place, progress) in self.open.iter().enumerate() {
+                let script = script(progress, &mut running);
                 blocked = script.blocked;
-                batch = batch.or(script.batch.map(|number| (place, number)));
+                batch = script.batch.map(|number| (place, number));
                 planned.extend(script.groups.into_iter().map(|group| (place, group)));
+                // What stands behind it has its turn after it.
+                if blocked || batch.is_some() {
+                    break;
+                }
             }
             if planned.is_empty() {
-                let Some((place, number)) = batch else { break blocked };
+                let Some((place, number)) = batch else { return Ok(blocked) };
                 Box::pin(self.run_batches(place, number)).await?;
                 continue;
             }
-            if let Some((place, first)) = planned.iter().find(|(_, planned)| planned.is_work())
+            let work = planned.iter().find(|(_, planned)| planned.is_work());
+            if let Some((place, number)) = work.map(|(place, first)| (*place, first.number))
                 && let Err(stop) = self.budget.check()
             {
-                return Err(self.stop(*place, first.number, Failure::Stopped(stop)).await);
+                // What is left of the migrations before it is only to be written down.
+                planned.retain(|(other, _)| *other < place);
+                if planned.is_empty() {
+                    return Err(self.stop(place, number, Failure::Stopped(stop)).await);
+                }
             }
 
             let groups: Vec<Group<'a>> =
@@ -166,12 +251,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                     self.refused(place, &planned, where_, error).await?;
                 }
             }
-        };
-        let ended = |progress: &Progress<'a>| progress.ended;
-        let versions = self.open.iter().filter(|progress| ended(progress));
-        self.applied.extend(versions.map(|progress| progress.migration.version.clone()));
-        self.open.retain(|progress| !ended(progress));
-        Ok(blocked)
+        }
     }
 
     /// What the server refused: the statement's own fault, or another run's doing.
@@ -291,6 +371,20 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         }
         Ok(())
     }
+}
+
+/// How many migrations from the first on share a string: one that must be asked about before it
+/// runs comes alone.
+fn together(pending: &[&Entry<'_>]) -> usize {
+    let mut bytes = 0;
+    let fresh = pending.iter().take(TOGETHER).take_while(|entry| {
+        let statements = &entry.migration.statements;
+        bytes += statements.iter().map(|statement| statement.text.len()).sum::<usize>();
+        matches!(entry.standing, Standing::Pending { begun: None })
+            && !entry.migration.is_repeatable()
+            && bytes <= TOGETHER_BYTES
+    });
+    fresh.count().max(1)
 }
 
 /// An error with its causes, joined once.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::step::record;
 use crate::database::{Batches, Group, JobId, StatementState, Write};
 use crate::migration::fact::Facts;
-use crate::migration::{Class, Migration};
+use crate::migration::{Class, Migration, Statement};
 use crate::sql::{self, JobTarget};
 
 /// How far a statement has come, as this run knows.
@@ -61,6 +61,9 @@ pub(super) struct Progress<'a> {
     pub(super) uncertain: BTreeSet<usize>,
     /// Statements whose failed builds this run has taken away once.
     pub(super) rebuilt: BTreeSet<usize>,
+    /// What its asynchronous statements build, where they say so; read once, because each later
+    /// migration of the run asks.
+    pub(super) targets: BTreeMap<usize, JobTarget>,
 }
 
 /// What a committed group has brought.
@@ -114,6 +117,11 @@ impl<'a> Progress<'a> {
             states: BTreeMap::new(),
             uncertain: BTreeSet::new(),
             rebuilt: BTreeSet::new(),
+            targets: (1..)
+                .zip(&migration.statements)
+                .filter(|(_, statement)| is_async(statement))
+                .filter_map(|(number, it)| Some((number, sql::job_target(&it.text)?)))
+                .collect(),
         }
     }
 
@@ -126,10 +134,8 @@ impl<'a> Progress<'a> {
     }
 
     /// What its jobs build.
-    pub(super) fn targets(&self) -> Vec<JobTarget> {
-        self.building()
-            .filter_map(|(number, _)| sql::job_target(&self.migration.statements[number - 1].text))
-            .collect()
+    pub(super) fn running(&self) -> impl Iterator<Item = &JobTarget> {
+        self.building().filter_map(|(number, _)| self.targets.get(&number))
     }
 
     pub(super) fn gain(&mut self, gain: &Gain, job: Option<&JobId>) {
@@ -145,9 +151,8 @@ impl<'a> Progress<'a> {
             Gain::Sent(number) => {
                 // An index that existed already (`IF NOT EXISTS`) gives no job, but may be one
                 // that is not valid: so it is looked at like one that is being built.
-                let text = &self.migration.statements[number - 1].text;
-                let builds = job.is_some() || sql::job_target(text).is_some();
-                let state = if builds && is_async(self.migration, number) {
+                let builds = job.is_some() || self.targets.contains_key(&number);
+                let state = if builds && is_async(&self.migration.statements[number - 1]) {
                     State::Building(Building {
                         job: job.cloned(),
                         index: None,
@@ -163,18 +168,21 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn is_async(migration: &Migration, number: usize) -> bool {
-    matches!(migration.statements[number - 1].class, Class::AsyncIndex | Class::Validate)
+fn is_async(statement: &Statement) -> bool {
+    matches!(statement.class, Class::AsyncIndex | Class::Validate)
 }
 
-/// The rest of a migration. `running` is what the jobs of the whole run build.
-pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Script<'a> {
+/// The rest of a migration. `running` is what the jobs of the whole run build; those of this script
+/// join it.
+pub(super) fn script<'p, 'a>(
+    progress: &'p Progress<'a>,
+    running: &mut Vec<&'p JobTarget>,
+) -> Script<'a> {
     if progress.ended {
         return Script { groups: Vec::new(), blocked: false, batch: None };
     }
     let mut builder =
         Builder { progress, groups: Vec::new(), writes: Vec::new(), gains: Vec::new() };
-    let mut running = running.to_vec();
     let mut building = false;
     let mut blocked = false;
     let mut batch = None;
@@ -198,9 +206,7 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Scri
             Some(State::Building(_)) => building = true,
             None if progress.skipped.contains(&number) => builder.skip(number),
             None | Some(State::Intended { .. } | State::Batching(_))
-                if running
-                    .iter()
-                    .any(|target| waits_for(&statement.text, statement.class, target)) =>
+                if waits_for_one(statement, running) =>
             {
                 blocked = true;
                 break;
@@ -222,9 +228,9 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Scri
                     builder.intend(number);
                 }
                 builder.schema_change(number);
-                if is_async(progress.migration, number) {
+                if is_async(statement) {
                     building = true;
-                    running.extend(sql::job_target(&statement.text));
+                    running.extend(progress.targets.get(&number));
                 } else {
                     builder.done(number);
                 }
@@ -240,29 +246,37 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[JobTarget]) -> Scri
     Script { groups: builder.groups, blocked, batch }
 }
 
-/// Whether a statement needs what a job builds, or would disturb it.
+/// Whether a statement needs what one of the jobs builds, or would disturb it.
 ///
 /// Builds and validations run beside each other. Row changes need nothing of an index but its
 /// uniqueness, and only where they say so. Another schema change waits if it names the index or
 /// its table, except where neither can matter.
-fn waits_for(sql: &str, class: Class, target: &JobTarget) -> bool {
-    let (table, object, unique) = match target {
-        JobTarget::Index { index, table, unique } => {
-            (&table.name, index.as_ref().map(|index| &index.name), *unique)
-        }
-        JobTarget::Constraint { table, constraint } => (&table.name, Some(constraint), false),
+fn waits_for_one(statement: &Statement, running: &[&JobTarget]) -> bool {
+    let is_row_change = match statement.class {
+        Class::AsyncIndex | Class::Validate | Class::Grant => return false,
+        Class::Dml | Class::Batch => true,
+        Class::Ddl => false,
     };
-    let names_table = sql::mentions(sql, table);
-    match class {
-        Class::AsyncIndex | Class::Validate | Class::Grant => false,
-        Class::Dml | Class::Batch => unique && names_table && sql::mentions(sql, "conflict"),
-        Class::Ddl => {
-            let names_object = object.is_some_and(|object| sql::mentions(sql, object));
-            // Only a foreign key makes a new table depend on another's index.
-            let creates_table = sql::mentions(sql, "create") && sql::mentions(sql, "table");
-            names_object || (names_table && (unique || !creates_table))
-        }
+    if running.is_empty() {
+        return false;
     }
+    let mentioned = sql::mentioned(&statement.text);
+    let names = |name: &str| mentioned.contains(name);
+    // Only a foreign key makes a new table depend on another's index.
+    let creates_table = names("create") && names("table");
+    let upserts = names("conflict");
+    running.iter().any(|target| {
+        let (table, object, unique) = match target {
+            JobTarget::Index { index, table, unique } => {
+                (&table.name, index.as_ref().map(|index| &index.name), *unique)
+            }
+            JobTarget::Constraint { table, constraint } => (&table.name, Some(constraint), false),
+        };
+        if is_row_change {
+            return unique && upserts && names(table);
+        }
+        object.is_some_and(|object| names(object)) || (names(table) && (unique || !creates_table))
+    })
 }
 
 struct Builder<'p, 'a> {

@@ -10,6 +10,8 @@ mod cursor;
 mod privileges;
 mod whole;
 
+use std::collections::HashSet;
+
 use self::cursor::Cursor;
 pub use self::whole::{Whole, whole};
 use crate::migration::fact::{Fact, Name, Object};
@@ -139,6 +141,12 @@ pub fn job_target(sql: &str) -> Option<JobTarget> {
 #[must_use]
 pub fn mentions(sql: &str, name: &str) -> bool {
     Cursor::new(sql).any_identifier(name)
+}
+
+/// All that a statement [`mentions`], for those who ask for many names.
+#[must_use]
+pub fn mentioned(sql: &str) -> HashSet<String> {
+    Cursor::new(sql).identifiers().collect()
 }
 
 /// `None` is an effect that is not known.

@@ -22,7 +22,9 @@ mod testing;
 pub use classify::{Kind, classify};
 pub use comments::{Comment, line_comments};
 pub use directive::{Misplaced, batches};
-pub use effect::{Ask, Becomes, Effect, JobTarget, Whole, effect, job_target, mentions, whole};
+pub use effect::{
+    Ask, Becomes, Effect, JobTarget, Whole, effect, job_target, mentioned, mentions, whole,
+};
 pub use error::SplitError;
 pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};
 pub use lint::{Finding, Weight, is_rule, lint};

@@ -179,6 +179,11 @@ impl<'a> Object<'a> {
         Some(Self { attributes, path: AttributePath::root() })
     }
 
+    /// All attributes in the order of their names.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        self.attributes.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
     /// An attribute as it is.
     #[must_use]
     pub fn value(&self, name: &str) -> &'a Value {

@@ -138,3 +138,88 @@ fn a_data_source_says_what_is_wrong_with_its_arguments_and_its_cluster() {
         world.plan().ends_with(1).says("Cluster is not known yet").says("depends_on");
     });
 }
+
+#[test]
+fn the_status_tells_how_far_a_failed_migration_in_batches_has_come() {
+    on_each_terraform(|world| {
+        world.configure("resource \"dsql_migration_set\" \"app\" {\n  dir = \"migrations\"\n}\n");
+        world.write(
+            "migrations/0001_people.sql",
+            "CREATE TABLE people (id int PRIMARY KEY, share int);\n\
+             INSERT INTO people SELECT n FROM generate_series(1, 900) AS n;\n",
+        );
+        // The fourth batch meets the row that has no share.
+        world.write(
+            "migrations/0002_shares.sql",
+            "ALTER TABLE people ADD COLUMN more int;\n-- dsql:batch\n\
+             UPDATE people SET share = 1 / (id - 650) WHERE id IN\n  \
+             (SELECT id FROM people WHERE share IS NULL ORDER BY id LIMIT 200);\n",
+        );
+        world.apply().ends_with(1).says("division by zero");
+        world.configure(
+            "data \"dsql_migration_status\" \"app\" {}\n\noutput \"status\" {\n  value = data.dsql_migration_status.app\n}\n",
+        );
+        world.apply().ends_with(0);
+        let status = output(world, "status");
+        let unfinished = &status["unfinished"];
+        assert_eq!(unfinished.as_object().unwrap().len(), 1, "{unfinished}");
+        let shares = &unfinished["0002"];
+        assert_eq!(shares["status"], "failed");
+        assert_eq!(shares["statements_done"], 1);
+        assert_eq!(shares["batches"], 3);
+        assert_eq!(shares["changed_rows"], 600);
+        assert!(shares["error"].as_str().unwrap().contains("division by zero"), "{shares}");
+    });
+}
+
+#[test]
+fn the_status_compares_the_values_of_repeatable_migrations() {
+    on_each_terraform(|world| {
+        let repeatable = |kind: &str, more: &str| {
+            format!(
+                "{kind} \"app\" {{\n  dir        = \"migrations\"\n  repeatable = [\"roles.sql\"]\n{more}}}\n"
+            )
+        };
+        let one = "  variables = { name = \"one\" }\n";
+        world.write("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("migrations/roles.sql", "CREATE ROLE \"r-${name}\";\n");
+        let set = repeatable("resource \"dsql_migration_set\"", one);
+        world.configure(&set);
+        world.apply().ends_with(0);
+
+        let pending = |variables: &str| {
+            let status = repeatable("data \"dsql_migration_status\"", variables);
+            let shown =
+                "output \"pending\" {\n  value = data.dsql_migration_status.app.pending\n}\n";
+            world.configure(&format!("{set}\n{status}\n{shown}"));
+            world.apply().ends_with(0);
+            output(world, "pending")
+        };
+        assert_eq!(pending(one), serde_json::json!([]));
+        assert_eq!(pending("  variables = { name = \"two\" }\n"), serde_json::json!(["R__roles"]));
+        assert_eq!(pending(""), serde_json::json!([]), "only the text is compared");
+        let status =
+            repeatable("data \"dsql_migration_status\"", "  variables = { other = \"x\" }\n");
+        world.configure(&status);
+        world.plan().ends_with(1).says("Unknown variable in a migration");
+    });
+}
+
+#[test]
+fn the_status_names_ledgers_of_other_tools() {
+    on_each_terraform(|world| {
+        world.configure(
+            "data \"dsql_migration_status\" \"app\" {}\n\noutput \"ledgers\" {\n  value = data.dsql_migration_status.app.other_ledgers\n}\n",
+        );
+        world.apply().ends_with(0);
+        assert_eq!(output(world, "ledgers"), serde_json::json!({}));
+        world.each(&[
+            include_str!("../../src/formats/fixtures/sqlx/ledger.sql").lines().next().unwrap(),
+            // The name alone makes no ledger.
+            "CREATE TABLE flyway_schema_history (id int PRIMARY KEY)",
+        ]);
+        world.apply().ends_with(0);
+        let ledgers = serde_json::json!({ "public._sqlx_migrations": "sqlx" });
+        assert_eq!(output(world, "ledgers"), ledgers);
+    });
+}

@@ -150,8 +150,8 @@ fn every_kind_of_object_is_compared_and_each_change_says_how_to_take_it_back() {
             .says("CREATE UNIQUE INDEX ASYNC users_nick ON public.users (nick, lower(nick)) WHERE (age > 20);")
             .says("ALTER TABLE ASYNC public.users VALIDATE CONSTRAINT adult;")
             .says("COMMENT ON COLUMN public.users.nick IS 'shown';")
-            .says("GRANT SELECT, INSERT ON TABLE public.users TO app;")
-            .says("REVOKE ALL (nick) ON TABLE public.users FROM app;")
+            .says("GRANT INSERT ON TABLE public.users TO app;")
+            .says("REVOKE UPDATE (nick) ON TABLE public.users FROM app;")
             .says("ALTER DOMAIN public.email DROP DEFAULT;")
             .says("accept_drift = \"sha256:");
         world.apply().ends_with(0);

@@ -263,6 +263,62 @@ fn a_value_that_turns_out_wrong_at_apply_runs_nothing() {
 }
 
 #[test]
+fn a_statement_whose_value_is_not_known_yet_is_linted_with_its_name_and_again_at_apply() {
+    on_each_terraform(|world| {
+        let made = "resource \"terraform_data\" \"made\" {\n  input = \"later\"\n}\n";
+        let with = |more: &str| {
+            let set = set(&format!("variables = {{ name = terraform_data.made.output }}\n{more}"));
+            world.configure(&format!("{made}{set}"));
+        };
+        world.write("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY, b int);");
+        world.write(
+            "migrations/0002_b.sql",
+            // What cannot be read with the name in it may be whole with the value.
+            "CREATE TABLE b (id int PRIMARY KEY) ${name};\nCREATE INDEX ${name}_b ON a (b);\n",
+        );
+        with("");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: SQL that Aurora DSQL may refuse in pending migrations")
+            .says("migrations/0002_b.sql:2: index_async")
+            .does_not_say("parse_error")
+            .says("Warning: Statements were linted without their values")
+            .says("migrations/0002_b.sql:1: CREATE TABLE b")
+            .says("migrations/0002_b.sql:2: CREATE INDEX ${name}_b ON a (b)");
+        world.apply().ends_with(1).says("Error: SQL that Aurora DSQL refuses");
+        world.assert_untouched();
+
+        world.write("migrations/0002_b.sql", "CREATE INDEX ${name}_b ON a (b);\n");
+        with("  rewrite = \"safe\"");
+        world.run(&["state", "rm", "terraform_data.made"]).ends_with(0);
+        world.plan().ends_with(2).does_not_say("may refuse").says("linted without their values");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).does_not_say("linted without their values");
+    });
+}
+
+#[test]
+fn a_plan_whose_arguments_are_not_known_yet_says_which_and_that_nothing_was_linted() {
+    on_each_terraform(|world| {
+        let made = "resource \"terraform_data\" \"made\" {\n  input = \"migrations\"\n}\n";
+        world.write("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.configure(&format!(
+            "{made}\nresource \"dsql_migration_set\" \"app\" {{\n  dir = terraform_data.made.output\n}}\n\n\
+             resource \"dsql_migration\" \"one\" {{\n  version = \"1\"\n  sql = \"CREATE TABLE ${{terraform_data.made.output}} (id int PRIMARY KEY)\"\n}}\n"
+        ));
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: Planned without its arguments")
+            .says("Known only at apply, wholly or in part: dir.");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(world.tables(), "a migrations");
+    });
+}
+
+#[test]
 fn a_secret_value_is_in_no_plan_no_error_and_no_record() {
     on_each_terraform(|world| {
         let secret = "hunter2-not-for-eyes";

@@ -113,3 +113,79 @@ fn a_destroy_with_pending_migrations_goes_without_a_refresh() {
             .says("2 destroyed");
     });
 }
+
+#[test]
+fn a_destroy_with_pending_migrations_goes_on_if_the_cluster_of_the_same_configuration_is_gone() {
+    on_each_terraform(|world| {
+        let set = |more: &str| {
+            format!(
+                "resource \"dsql_migration_set\" \"app\" {{\n  files = {{\n    \
+                 \"1_a.sql\" = \"CREATE TABLE a (id int PRIMARY KEY)\"\n{more}  }}\n}}\n"
+            )
+        };
+        world.configure_with_new_cluster(&set(""));
+        world.apply().ends_with(0);
+        // As the refresh of a cluster that somebody has deleted: its endpoint is unknown again.
+        world.run(&["state", "rm", "terraform_data.cluster"]).ends_with(0);
+        let more = "    \"2_b.sql\" = \"CREATE TABLE b (id int PRIMARY KEY)\"\n";
+        world.configure_with_new_cluster(&set(more));
+        world.destroy().ends_with(0).says("1 destroyed");
+        assert_eq!(world.tables(), "a");
+    });
+}
+
+#[test]
+fn a_resource_that_is_taken_out_of_the_configuration_needs_no_cluster() {
+    on_each_terraform(|world| {
+        configure(world, "", "");
+        world.apply().ends_with(0);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        world.configure_with_provider(&format!("provider \"dsql\" {{\n  port = {port}\n}}\n"));
+        world.apply().ends_with(0).says("2 destroyed");
+        assert_eq!(world.tables(), "a one");
+    });
+}
+
+#[test]
+fn a_destroy_that_drift_ends_says_how_it_goes_on_and_a_postcondition_lets_it_pass() {
+    on_each_terraform(|world| {
+        let with = |arguments: &str| {
+            world.configure(&format!(
+                r#"
+resource "dsql_migration_set" "app" {{
+  files = {{ "1_a.sql" = "CREATE TABLE a (id int PRIMARY KEY)" }}
+{arguments}
+}}
+"#
+            ));
+        };
+        let postcondition = r#"
+  on_drift = "ignore"
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.drift) == 0
+      error_message = join("\n", self.drift)
+    }
+  }"#;
+        with(postcondition);
+        world.apply().ends_with(0);
+        world.sql("CREATE TABLE stray (id int PRIMARY KEY)");
+
+        with("  on_drift = \"error\"");
+        world
+            .destroy()
+            .ends_with(1)
+            .says("Schema was changed outside of migrations")
+            .says("terraform destroy -refresh=false");
+
+        // Terraform lets a destroy pass what a condition of the configuration refuses.
+        with(postcondition);
+        world
+            .plan()
+            .ends_with(1)
+            .says("Error: Resource postcondition failed")
+            .says("table public.stray was added");
+        world.destroy().ends_with(0).says("1 destroyed");
+    });
+}

@@ -35,7 +35,10 @@ fn a_late_file_is_an_error_that_names_the_ways_out() {
             .says("0002_b.sql comes before 0003, which is already applied")
             .says("exec_order = \"non-linear\" runs it");
         set(world, "exec_order = \"backwards\"");
-        world.plan().ends_with(1).says("It must be linear, linear-skip or non-linear");
+        world
+            .plan()
+            .ends_with(1)
+            .says("It must be one of \"linear\", \"linear-skip\", \"non-linear\".");
     });
 }
 

@@ -3,7 +3,12 @@
 //! The texts are in `snapshots/`, one for all versions of Terraform. To renew them:
 //! `INSTA_UPDATE=always cargo test --test e2e plan_output`.
 
-use crate::world::{Run, World, on_each_terraform};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use dsql_local::Options;
+
+use crate::world::{Run, World, on_each_terraform, on_each_terraform_with};
 
 const SET: &str = "resource \"dsql_migration_set\" \"app\" {\n  dir = \"migrations\"\n}\n";
 
@@ -37,10 +42,12 @@ fn normalised(line: &str) -> String {
         rest = &after[end..];
     }
     words.push_str(rest);
-    let port = words.find("\"localhost:").map(|at| at + "\"localhost:".len());
-    if let Some(start) = port {
+    for host in ["localhost:", "gone.invalid:"] {
+        let Some(start) = words.find(host).map(|at| at + host.len()) else { continue };
         let digits = words[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
-        words.replace_range(start..start + digits, "<port>");
+        if digits > 0 {
+            words.replace_range(start..start + digits, "<port>");
+        }
     }
     words
 }
@@ -149,5 +156,160 @@ fn a_plan_before_the_cluster_exists_shows_the_statements_and_names_what_it_leave
         insta::assert_snapshot!("before_the_cluster", golden(&world.plan().ends_with(2)));
         world.apply().ends_with(0);
         world.plan().ends_with(0);
+    });
+}
+
+/// One statement or more for each kind of hazard.
+const HAZARDS: &str = "\
+CREATE INDEX ASYNC users_email ON users (email);
+CREATE UNIQUE INDEX ASYNC users_nick ON users (nick);
+CREATE INDEX ASYNC IF NOT EXISTS users_age ON users (age);
+UPDATE users SET email = lower(email);
+ALTER TABLE users ADD COLUMN state text, ALTER COLUMN state SET DEFAULT 'new';
+ALTER TABLE users ADD CONSTRAINT adult CHECK (age > 17) NOT VALID;
+ALTER TABLE posts ADD CONSTRAINT author FOREIGN KEY (author) REFERENCES users (id) ON DELETE CASCADE NOT VALID;
+ALTER TABLE users RENAME COLUMN nick TO handle;
+ALTER TABLE users DROP CONSTRAINT grown;
+ALTER TABLE users DROP COLUMN age;
+DROP INDEX users_old;
+DROP VIEW names;
+DROP TABLE posts CASCADE;
+DROP SCHEMA reports;
+GRANT SELECT ON users TO reader;
+";
+
+#[test]
+fn a_plan_names_every_kind_of_hazard() {
+    on_each_terraform(|world| {
+        first_files(world);
+        world.apply().ends_with(0);
+        world.write("migrations/0003_all.sql", HAZARDS);
+        let plan = world.plan().ends_with(2);
+        for rule in terraform_provider_dsql::sql::RULES {
+            assert!(plan.text().contains(&format!("\n{}: ", rule.name)), "{}", rule.name);
+        }
+        insta::assert_snapshot!("every_hazard", golden(&plan));
+    });
+}
+
+#[test]
+fn a_plan_whose_files_do_not_fit_the_ledger_ends_and_says_what_to_do() {
+    on_each_terraform(|world| {
+        first_files(world);
+        world.apply().ends_with(0);
+        world.write(
+            "migrations/0002_index.sql",
+            "CREATE INDEX ASYNC users_email ON users (email);\n",
+        );
+        insta::assert_snapshot!("edited", golden(&world.plan().ends_with(1)));
+
+        world.remove("migrations/0002_index.sql");
+        insta::assert_snapshot!("missing", golden(&world.plan().ends_with(1)));
+
+        first_files(world);
+        world.write("migrations/0000_late.sql", "CREATE TABLE late (id int PRIMARY KEY);\n");
+        insta::assert_snapshot!("late", golden(&world.plan().ends_with(1)));
+    });
+}
+
+#[test]
+fn a_plan_names_rows_of_the_ledger_that_are_gone_or_changed_and_would_apply_again() {
+    on_each_terraform(|world| {
+        first_files(world);
+        world.apply().ends_with(0);
+        let state = |state: &str| {
+            let row = "UPDATE dsql_migrations.migration SET state =";
+            world.sql(&format!("{row} '{state}' WHERE version = '0001'"));
+        };
+        state("failed");
+        insta::assert_snapshot!("row_changed", without_times(&golden(&world.plan().ends_with(2))));
+
+        state("applied");
+        world.each(&[
+            "DELETE FROM dsql_migrations.statement WHERE version = '0002'",
+            "DELETE FROM dsql_migrations.migration WHERE version = '0002'",
+        ]);
+        insta::assert_snapshot!("row_gone", without_times(&golden(&world.plan().ends_with(2))));
+    });
+}
+
+/// A text in which times and durations are named.
+fn without_times(text: &str) -> String {
+    let mut words = String::new();
+    for line in text.lines() {
+        let time = line.find("20").filter(|at| line[*at..].get(4..5) == Some("-"));
+        let line = match (time, line.split_once("duration_ms = ")) {
+            (_, Some((before, _))) => format!("{before}duration_ms = <ms> -> (known after apply)"),
+            (Some(at), _) if line[at..].len() >= 20 => {
+                format!("{}<time>{}", &line[..at], &line[at + 20..])
+            }
+            _ => line.to_owned(),
+        };
+        words.push_str(&line);
+        words.push('\n');
+    }
+    words
+}
+
+/// A text without what the resolver of this machine says of a name that it does not know.
+fn without_resolver(text: &str) -> String {
+    const SAYS: &str = "failed to lookup address information:";
+    let paragraph = |paragraph: &str| {
+        let flat = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        match flat.split_once(SAYS) {
+            Some((before, _)) => format!("{before}{SAYS} <words of the resolver>"),
+            None => paragraph.to_owned(),
+        }
+    };
+    text.split("\n\n").map(paragraph).collect::<Vec<_>>().join("\n\n")
+}
+
+#[test]
+fn a_plan_with_an_invalid_index_and_an_unvalidated_constraint_says_what_mends_them() {
+    let mut slow = Options::default();
+    slow.job_delay = Duration::from_secs(3600);
+    on_each_terraform_with(&slow, |world| {
+        world.configure(SET);
+        world.write(
+            "migrations/0001_users.sql",
+            "CREATE TABLE users (id int PRIMARY KEY, email text);\n\
+             ALTER TABLE users ADD CONSTRAINT small CHECK (id < 9) NOT VALID;\n",
+        );
+        world.apply().ends_with(0);
+        world.sql("CREATE INDEX ASYNC users_email ON users (email)");
+        insta::assert_snapshot!("not_valid", golden(&world.plan().ends_with(2)));
+    });
+}
+
+#[test]
+fn a_plan_without_its_cluster_says_what_is_wrong_with_it() {
+    on_each_terraform(|world| {
+        let configure = |settings: &str| {
+            world.configure_with_provider(&format!("provider \"dsql\" {{{settings}}}\n\n{SET}"));
+        };
+        configure("");
+        world.write("migrations/0001_users.sql", "CREATE TABLE users (id int PRIMARY KEY);\n");
+        world.apply().ends_with(0);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let ways = [
+            // What a deleted cluster looks like: its name is gone.
+            ("deleted", "\n  endpoint = \"gone.invalid\"\n".to_owned()),
+            ("unreachable", format!("\n  port = {port}\n")),
+            ("wrong_token", "\n  token = \"of-something-else\"\n".to_owned()),
+            ("wrong_role", "\n  user = \"nobody\"\n".to_owned()),
+        ];
+        for (name, settings) in &ways {
+            configure(settings);
+            insta::assert_snapshot!(
+                format!("{name}_and_nothing_pending"),
+                without_resolver(&golden(&world.plan().ends_with(2)))
+            );
+        }
+        world.write("migrations/0002_more.sql", "CREATE TABLE more (id int PRIMARY KEY);\n");
+        for (name, settings) in &ways {
+            configure(settings);
+            let plan = golden(&world.plan().ends_with(1));
+            insta::assert_snapshot!(format!("{name}_and_pending"), without_resolver(&plan));
+        }
     });
 }

@@ -181,8 +181,8 @@ UNION ALL
 SELECT relation, 'comment on domain ' || relation, description, NULL
   FROM dom JOIN remark ON objoid = dom.oid AND classoid = 'pg_type'::regclass
 UNION ALL
-SELECT schema, 'comment on schema ' || schema, description, NULL
-  FROM ns JOIN remark ON objoid = ns.oid AND classoid = 'pg_namespace'::regclass
+SELECT schema, 'comment on schema ' || schema, obj_description(ns.oid, 'pg_namespace'), NULL
+  FROM ns WHERE obj_description(ns.oid, 'pg_namespace') IS NOT NULL
 UNION ALL
 SELECT relation, 'grant on ' || name, relacl::text, rolname
   FROM rel JOIN role ON role.oid = rel.relowner WHERE relacl IS NOT NULL

@@ -117,6 +117,17 @@ impl Group<'_> {
     }
 }
 
+impl<'a> Group<'a> {
+    /// Its writes to the ledger.
+    #[must_use]
+    pub fn into_writes(self) -> Vec<Write<'a>> {
+        match self {
+            Self::Rows { writes, .. } => writes,
+            Self::Schema(_) | Self::DropIndex(_) => Vec::new(),
+        }
+    }
+}
+
 /// Where in a [`Group`] an error came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {

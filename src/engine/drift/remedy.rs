@@ -15,14 +15,51 @@ use crate::database::{schema_of, unquoted};
 pub enum Remedy {
     /// With these statements, one after the other.
     Sql(Vec<String>),
+    /// With these statements, but for what the words tell.
+    Partly(Vec<String>, &'static str),
     /// With more than DSQL's statements can say about the object alone.
     Words(&'static str),
 }
 
 impl Change {
-    /// What a new migration would have to say to bring the object back to what the last run left.
+    /// What a new migration would have to say to bring the object back to what the last run left,
+    /// with the comments and rights that it had.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
+        let of_part = |(object, from): &(String, String)| {
+            let (relation, object) = (self.relation.clone(), object.clone());
+            let kind = ChangeKind::Removed { from: from.clone() };
+            match (Self { relation, object, kind, attached: Vec::new() }).of_itself() {
+                Remedy::Sql(sql) | Remedy::Partly(sql, _) => sql,
+                Remedy::Words(_) => Vec::new(),
+            }
+        };
+        match self.of_itself() {
+            Remedy::Sql(mut sql) if self.is_made_anew(&sql) => {
+                sql.extend(self.rights_of_everybody());
+                sql.extend(self.attached.iter().filter(|it| !is_default(it)).flat_map(of_part));
+                Remedy::Sql(sql)
+            }
+            remedy => remedy,
+        }
+    }
+
+    fn is_made_anew(&self, sql: &[String]) -> bool {
+        let kinds = ["constraint ", "index ", "view "];
+        matches!(self.kind, ChangeKind::Removed { .. })
+            || sql.len() > 1 && kinds.iter().any(|kind| self.object.starts_with(kind))
+            || sql.iter().any(|sql| sql.starts_with("REVOKE "))
+    }
+
+    /// A new function may be executed, and a new domain used, by everybody, until that is revoked.
+    fn rights_of_everybody(&self) -> Option<String> {
+        let is_open = ["function ", "domain "].iter().any(|kind| self.object.starts_with(kind));
+        let on = format!("on {}", self.object);
+        let closed = is_open && !self.attached.iter().any(is_default);
+        closed.then(|| format!("REVOKE ALL {} FROM PUBLIC", as_sql(&on)))
+    }
+
+    fn of_itself(&self) -> Remedy {
         let (kind, name) = self.object.split_once(' ').unwrap_or((&self.object, ""));
         match kind {
             "column" => self.column(name),
@@ -208,25 +245,33 @@ impl Change {
             // Tables and views are granted on alike, and GRANT knows only the one word.
             None => (as_sql(&on.replacen("on view ", "on table ", 1)), String::new()),
         };
-        let revoke = format!("REVOKE ALL{columns} {on} FROM {to}");
-        let grant = |from: &str| {
-            let (option, rights) = if from.contains(" WITH GRANT OPTION") {
-                (" WITH GRANT OPTION", from.replace(" WITH GRANT OPTION", ""))
-            } else {
-                ("", from.to_owned())
-            };
-            // Each right names the columns anew.
-            let rights: Vec<String> =
-                rights.split(", ").map(|right| format!("{right}{columns}")).collect();
-            let rights = rights.join(", ");
-            format!("GRANT {rights} {on} TO {to}{option}")
+        // Only what differs: REVOKE of a right on a table also takes it from the columns.
+        let (from, now) = match &self.kind {
+            ChangeKind::Added(now) => ("", now.as_str()),
+            ChangeKind::Removed { from } => (from.as_str(), ""),
+            ChangeKind::Changed { from, to } => (from.as_str(), to.as_str()),
+            ChangeKind::NotValid(_) => return NOTHING,
         };
-        match &self.kind {
-            ChangeKind::Added(_) => Remedy::Sql(vec![revoke]),
-            ChangeKind::Removed { from } => Remedy::Sql(vec![grant(from)]),
-            ChangeKind::Changed { from, .. } => Remedy::Sql(vec![revoke, grant(from)]),
-            ChangeKind::NotValid(_) => NOTHING,
+        let (had, has) = (rights(from), rights(now));
+        let without = |all: &[&str], others: &[&str], with_option: bool| {
+            // Each right names the columns anew.
+            let rights: Vec<String> = all
+                .iter()
+                .filter(|right| !others.contains(right) && right.ends_with(OPTION) == with_option)
+                .map(|right| format!("{}{columns}", right.trim_end_matches(OPTION)))
+                .collect();
+            (!rights.is_empty()).then(|| rights.join(", "))
+        };
+        let mut sql = Vec::new();
+        for with_option in [true, false] {
+            let revoked = without(&has, &had, with_option);
+            sql.extend(revoked.map(|rights| format!("REVOKE {rights} {on} FROM {to}")));
         }
+        for (with_option, option) in [(true, OPTION), (false, "")] {
+            let granted = without(&had, &has, with_option);
+            sql.extend(granted.map(|rights| format!("GRANT {rights} {on} TO {to}{option}")));
+        }
+        Remedy::Sql(sql)
     }
 
     /// Table and name of a part such as `public.users.email`.
@@ -234,6 +279,19 @@ impl Change {
         let part = name.strip_prefix(&self.relation)?.strip_prefix('.')?;
         Some((&name[..self.relation.len()], part))
     }
+}
+
+const OPTION: &str = " WITH GRANT OPTION";
+
+/// `SELECT, INSERT`, taken apart.
+fn rights(list: &str) -> Vec<&str> {
+    list.split(", ").filter(|right| !right.is_empty()).collect()
+}
+
+/// The rights that a new function or domain has by itself.
+fn is_default((object, _): &(String, String)) -> bool {
+    let kinds = ["grant on function ", "grant on domain "];
+    object.ends_with(" to PUBLIC") && kinds.iter().any(|kind| object.starts_with(kind))
 }
 
 const NOTHING: Remedy = Remedy::Words("look at the object and restore it by hand");
@@ -286,12 +344,16 @@ fn changed_column(table: &str, column: &str, from: &Column<'_>, to: &Column<'_>)
             sql.push(format!("ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL"));
         }
         (true, false) => {
-            // DSQL has no SET NOT NULL; a validated constraint does the same.
             let name = format!("{}_not_null", unquoted(column).replace(' ', "_"));
             sql.push(format!(
                 "ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column} IS NOT NULL) NOT VALID"
             ));
             sql.push(format!("ALTER TABLE ASYNC {table} VALIDATE CONSTRAINT {name}"));
+            return Remedy::Partly(
+                sql,
+                "Aurora DSQL has no SET NOT NULL: a constraint does the same, and the column is told \
+                 until the drift is accepted",
+            );
         }
         _ => {}
     }

@@ -1,21 +1,29 @@
 //! `dsql_migration_status`: what the ledger says of a set, beside the files if they are named.
 
+mod compare;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use self::compare::{Files, of_files};
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
 use super::super::diagnostics;
-use super::super::resources::migration_set::{DEFAULT_NAME, Source, decode_source_with, latest};
+use super::super::resources::migration_set::{DEFAULT_NAME, latest};
+use super::super::resources::rules::Rules;
+use super::super::resources::source::{self, Source};
 use super::super::resources::{policy, run};
-use super::super::settings::cluster_attribute;
+use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts;
-use crate::database::{Holder, ListedJob, MigrationRecord, MigrationState, Watched};
+use crate::database::{
+    Batches, Error, Holder, ListedJob, MigrationRecord, MigrationState, Session, StatementState,
+    Watched,
+};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{self, ExecOrder, PlanError, Policy};
 use crate::formats::Placeholders;
-use crate::migration::{Migration, Version};
+use crate::formats::adopt::{Ledger, ledger_names};
+use crate::migration::fact::Name;
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{Input, Object, Type, Value};
 
@@ -54,6 +62,22 @@ impl DataSource for MigrationStatus {
                 .description("The index or table that it works on; null once that is gone."),
             Attribute::string("details").computed().description("DSQL's words about a failure."),
         ];
+        let unfinished = vec![
+            Attribute::string("status")
+                .computed()
+                .description("`failed`, or `running`: a run works on it, or was cut off."),
+            Attribute::string("error").computed().description("Why its last run failed."),
+            Attribute::number("statements_done")
+                .computed()
+                .description("How many of its statements are done."),
+            Attribute::number("batches").computed().description(
+                "Of the statement that runs in batches (`-- dsql:batch`): how many are committed. \
+                 Null if none is at work or was cut off.",
+            ),
+            Attribute::number("changed_rows")
+                .computed()
+                .description("How many rows these batches have changed."),
+        ];
         let lease = vec![
             Attribute::string("holder").computed().description("Its database role and process."),
             Attribute::string("until")
@@ -76,6 +100,10 @@ impl DataSource for MigrationStatus {
             Attribute::string("format")
                 .optional()
                 .description("Format of `dir`, as for `dsql_migration_set`."),
+            Attribute::map_of("variables", Type::String).optional().description(
+                "Values of variables, as for `dsql_migration_set`. Without them a repeatable \
+                 migration that has variables counts as pending only when its text has changed.",
+            ),
             cluster_attribute(),
             versions("applied", "Versions that are applied, in the order of the set."),
             Attribute::map_of("failed", Type::String)
@@ -90,7 +118,7 @@ impl DataSource for MigrationStatus {
                 "pending",
                 &format!(
                     "Versions that have a file and are not applied, and repeatable ones whose \
-                     text has changed. {with_files}"
+                     text or values have changed. {with_files}"
                 ),
             ),
             versions(
@@ -101,6 +129,13 @@ impl DataSource for MigrationStatus {
             Attribute::bool("up_to_date").computed().description(
                 "Whether all files are applied as they are, and nothing else. Null without `dir` \
                  and `files`.",
+            ),
+            Attribute::nested("unfinished", Nesting::Map, unfinished).computed().description(
+                "Migrations that were begun and are not applied, by version: how far each has come.",
+            ),
+            Attribute::map_of("other_ledgers", Type::String).computed().description(
+                "Tables that are ledgers of other tools: name of the table to the word for it in \
+                 `adopt`. They stay after their migrations were taken over.",
             ),
             Attribute::nested("lease", Nesting::Single, lease).computed().description(
                 "The run that works on the set now; null if none does. A run that was killed shows \
@@ -120,19 +155,13 @@ impl DataSource for MigrationStatus {
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let source = has_source(&config).then(|| source(&config).err()).flatten();
-        source.into_iter().chain(run::check_cluster(&config).err()).collect()
+        let variables = Rules::with_variables(&config).err();
+        source.into_iter().chain(variables).chain(run::check_cluster(&config).err()).collect()
     }
 
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
         let Some(object) = Object::new(config) else { return Ok(Value::Null) };
-        let files = if has_source(&object) {
-            match source(&object).map_err(|error| vec![error])? {
-                Input::Known(source) => Some(source.read()?.0),
-                Input::Null | Input::Unknown => None,
-            }
-        } else {
-            None
-        };
+        let files = files(&object)?;
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let place = super::place(&self.clusters, &object).map_err(|error| vec![error])?;
         let nothing = Watched::Schemas(Vec::new());
@@ -140,23 +169,25 @@ impl DataSource for MigrationStatus {
         let seen = run::look(&self.clusters, &place, name, &nothing, limit)
             .await
             .map_err(|error| vec![error])?;
-        let jobs = async { self.clusters.session(&place.target).await?.list_jobs().await };
-        let jobs = jobs.await.map_err(|error| {
-            vec![diagnostics::database_error(
-                &format!("reading the jobs of {}", place.target),
-                &error,
-            )]
+        let rest = async {
+            let mut session = self.clusters.session(&place.target).await?;
+            Ok((session.list_jobs().await?, other_ledgers(&mut session, &place).await?))
+        };
+        let (jobs, ledgers) = rest.await.map_err(|error| {
+            let doing = format!("reading the jobs and tables of {}", place.target);
+            vec![diagnostics::database_error(&doing, &error)]
         })?;
 
         let mut state = config.clone();
         for (name, value) in of_ledger(&seen.migrations) {
             state.set(name, value);
         }
-        for (name, value) in of_files(files.as_deref(), &seen.migrations) {
+        for (name, value) in of_files(files.as_ref(), &seen.migrations) {
             state.set(name, value);
         }
         state.set("lease", seen.holder.as_ref().map_or(Value::Null, lease));
         state.set("jobs", Value::list(jobs.iter().map(job)));
+        state.set("other_ledgers", ledgers);
         Ok(state)
     }
 }
@@ -170,14 +201,63 @@ fn lease(holder: &Holder) -> Value {
 
 /// Nothing runs from here, so placeholders of other tools are read as they stand.
 fn source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
-    decode_source_with(config, Placeholders::Variables)
+    source::decode(config, Placeholders::Variables)
 }
 
 fn has_source(config: &Object<'_>) -> bool {
     !config.value("dir").is_null() || !config.value("files").is_null()
 }
 
-fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 4] {
+/// Files as they would run, as far as values of variables are known.
+fn files(config: &Object<'_>) -> Result<Option<Files>, Vec<Diagnostic>> {
+    if !has_source(config) {
+        return Ok(None);
+    }
+    let source = source(config).map_err(|error| vec![error])?;
+    let rules = Rules::with_variables(config).map_err(|error| vec![error])?;
+    let (Input::Known(source), Input::Known(rules)) = (source, rules) else { return Ok(None) };
+    let prepared = rules.prepare(source.read()?.0);
+    let errors = prepared.errors_of_repeatable();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let has_values = !config.value("variables").is_null();
+    Ok(Some(Files { migrations: prepared.migrations, has_values }))
+}
+
+/// Tables that look like ledgers of other tools, whatever was taken over from them.
+async fn other_ledgers(session: &mut Session, place: &Place) -> Result<Value, Error> {
+    let names: Vec<Name> = ledger_names()
+        .into_iter()
+        .map(|name| Name { schema: None, name: name.to_owned() })
+        .collect();
+    let tables = session.find_tables(&names, &place.ledger, None).await?;
+    let ledgers = tables.iter().filter_map(|table| {
+        let ledger = Ledger::of(table, false)?;
+        Some((table.name.to_string(), ledger.format().name()))
+    });
+    Ok(Value::map(ledgers))
+}
+
+fn unfinished(record: &MigrationRecord) -> Value {
+    let is_done =
+        |state: &StatementState| matches!(state, StatementState::Done | StatementState::Skipped);
+    let done = record.statements.iter().filter(|statement| is_done(&statement.state)).count();
+    let batches = record.statements.iter().find_map(|statement| match &statement.state {
+        StatementState::Batching(batches) => Some(*batches),
+        _ => None,
+    });
+    let number = |of: fn(Batches) -> u64| batches.map(of);
+    Value::object([
+        ("status", Value::from(record.state.as_str())),
+        ("error", record.error.clone().into()),
+        ("statements_done", Value::from(done as u64)),
+        ("batches", number(|batches| batches.count).into()),
+        ("changed_rows", number(|batches| batches.rows).into()),
+    ])
+}
+
+fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 5] {
     let with = |state| records.iter().filter(move |record| record.state == state);
     let version = |record: &MigrationRecord| record.version.0.clone();
     let failed = with(MigrationState::Failed)
@@ -187,58 +267,16 @@ fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 4] {
         ("failed", Value::map(failed)),
         ("running", Value::list(with(MigrationState::Running).map(version))),
         ("latest_version", latest(records).into()),
+        (
+            "unfinished",
+            Value::map(
+                records
+                    .iter()
+                    .filter(|record| record.state != MigrationState::Applied)
+                    .map(|record| (version(record), unfinished(record))),
+            ),
+        ),
     ]
-}
-
-/// Compares files with the ledger; all is null without files.
-fn of_files(
-    files: Option<&[Migration]>,
-    records: &[MigrationRecord],
-) -> [(&'static str, Value); 4] {
-    let names = ["pending", "changed", "missing", "up_to_date"];
-    let Some(files) = files else { return names.map(|name| (name, Value::Null)) };
-    let of = |version: &Version| records.iter().find(|record| record.version == *version);
-    let is_changed = |file: &&Migration| {
-        let is_applied = |record: &&MigrationRecord| record.state == MigrationState::Applied;
-        of(&file.version).filter(is_applied).is_some_and(|r| r.checksum != file.checksum)
-    };
-    let repeats = |file: &Migration| file.is_repeatable();
-    let changed: Vec<String> = files
-        .iter()
-        .filter(|file| is_changed(file) && !repeats(file))
-        .map(|file| file.version.0.clone())
-        .collect();
-
-    // What is not asked here counts as allowed, so that all that is pending is named.
-    let accepted = files.iter().map(|file| (file.version.clone(), file.checksum.clone()));
-    let mut policy =
-        Policy { accepted: accepted.collect(), order: ExecOrder::NonLinear, ..Policy::default() };
-    let errors = engine::plan(files, records, &policy).err().unwrap_or_default();
-    let missing: Vec<Version> = errors
-        .into_iter()
-        .filter_map(|error| match error {
-            PlanError::FileMissing { version, whole: true, .. } => Some(version),
-            _ => None,
-        })
-        .collect();
-    policy.removed = missing.iter().cloned().collect();
-    let missing: Vec<String> = missing.into_iter().map(|version| version.0).collect();
-    let plan = engine::plan(files, records, &policy);
-    // The values of variables are not known here: of a repeatable one only the text is compared.
-    let is_pending = |file: &&Migration| match (of(&file.version), &plan) {
-        (Some(record), _) if repeats(file) => {
-            record.state != MigrationState::Applied || is_changed(file)
-        }
-        (_, Ok(plan)) => plan.pending().any(|entry| entry.migration == *file),
-        (record, Err(_)) => record.is_none_or(|r| r.state != MigrationState::Applied),
-    };
-    let pending: Vec<String> =
-        files.iter().filter(is_pending).map(|file| file.version.0.clone()).collect();
-    // A migration that failed or runs is pending, or has no file and is of no account.
-    let up_to_date = pending.is_empty() && changed.is_empty() && missing.is_empty();
-    let values = [pending.into(), changed.into(), missing.into(), up_to_date.into()];
-    let mut values = values.into_iter();
-    names.map(|name| (name, values.next().unwrap_or(Value::Null)))
 }
 
 fn job(job: &ListedJob) -> Value {

@@ -59,6 +59,29 @@ pub(in crate::provider) fn lint_warnings(
         .at(path)
 }
 
+/// Statements in which a linter has seen names of variables instead of their values.
+pub(in crate::provider) fn linted_without_values(
+    statements: &[&Statement],
+    path: AttributePath,
+) -> Diagnostic {
+    let mut text =
+        "Values of variables are known only at apply, so the linter has read the names of \
+                    the variables in their place:\n\n"
+            .to_owned();
+    for statement in statements.iter().take(SHOWN) {
+        let line = sql::summary(statement.shown());
+        writeln!(text, "  {}: {line}", statement.origin).unwrap_or_default();
+    }
+    if let Some(more @ 1..) = statements.len().checked_sub(SHOWN) {
+        writeln!(text, "  … and {more} more").unwrap_or_default();
+    }
+    text.push_str(
+        "\nWhat it finds there is a warning. The apply lints them with the values, before it runs \
+         anything.",
+    );
+    Diagnostic::warning("Statements were linted without their values").detail(text).at(path)
+}
+
 fn report(found: &[Found<'_>]) -> String {
     let mut text = String::new();
     for Found { statement, finding } in found.iter().take(SHOWN) {

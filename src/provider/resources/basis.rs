@@ -6,18 +6,34 @@
 //! refresh; see ADR 0009.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 
+use super::super::contract::PlanRequest;
+use super::super::diagnostics;
 use super::super::settings::Place;
 use crate::database::MigrationRecord;
+use crate::diagnostic::Diagnostic;
 use crate::migration::{Checksum, Migration};
 use crate::value::{Input, Type, Value, decode, encode};
+
+/// Tells this process from others: a plan in another process than its refresh is a repeated one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Process(String);
+
+impl Process {
+    pub(super) fn new() -> Self {
+        // The standard library's only source of randomness.
+        Self(format!("{:016x}", RandomState::new().hash_one(0)))
+    }
+}
 
 /// The files and the ledger as they were.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Basis {
     /// The process that looked.
-    process: String,
-    /// Where the files are, as the configuration says it.
+    process: Process,
+    /// Where the files are, as the configuration says it; empty if their texts stand in it, which
+    /// Terraform compares itself.
     source: String,
     /// Where the ledger is.
     ledger: String,
@@ -28,18 +44,18 @@ pub(super) struct Basis {
 }
 
 impl Basis {
-    pub(super) fn new(
-        process: &str,
-        source: &str,
+    pub(super) fn new<'a>(
+        process: &Process,
+        source: Option<&str>,
         place: &Place,
         migrations: &[Migration],
-        records: &[MigrationRecord],
+        records: impl IntoIterator<Item = &'a MigrationRecord>,
     ) -> Self {
-        let files = migrations.iter().map(|migration| {
+        let files = migrations.iter().filter(|_| source.is_some()).map(|migration| {
             let checksum = beginning(&migration.checksum);
             (migration.version.0.clone(), format!("{checksum} {}", migration.file))
         });
-        let rows = records.iter().map(|record| {
+        let rows = records.into_iter().map(|record| {
             let finished = record.finished_at.as_deref().unwrap_or("-");
             let done = record.statements.len();
             let rest = Checksum::of(&format!("{finished} {done} {}", record.checksum));
@@ -51,8 +67,8 @@ impl Basis {
             (record.version.0.clone(), row)
         });
         Self {
-            process: process.to_owned(),
-            source: source.to_owned(),
+            process: process.clone(),
+            source: source.unwrap_or_default().to_owned(),
             ledger: place.ledger_name(),
             files: files.collect(),
             rows: rows.collect(),
@@ -71,7 +87,7 @@ impl Basis {
                 .collect()
         };
         Some(Self {
-            process: text("process")?,
+            process: Process(text("process")?),
             source: text("source")?,
             ledger: text("ledger")?,
             files: map("files")?,
@@ -82,7 +98,7 @@ impl Basis {
     /// Bytes for Terraform to keep.
     pub(super) fn encode(&self) -> Vec<u8> {
         let value = Value::object([
-            ("process", self.process.as_str().into()),
+            ("process", self.process.0.as_str().into()),
             ("source", self.source.as_str().into()),
             ("ledger", self.ledger.as_str().into()),
             ("files", Value::map(self.files.clone())),
@@ -92,9 +108,35 @@ impl Basis {
         encode(&value, &ty()).unwrap_or_default()
     }
 
-    /// Whether another process has looked, at files of the same place.
-    pub(super) fn is_anothers(&self, now: &Self) -> bool {
-        self.process != now.process && self.source == now.source
+    /// What a repeated plan says if its files or its ledger are not those of the first one. Only
+    /// Terraform 1.16 and later tells for certain that a plan is repeated; before, only what a
+    /// refresh of the state would find now can be compared with what the last one found.
+    ///
+    /// # Errors
+    /// The plan is a repeated one, and out of date.
+    pub(super) fn changed_since(
+        &self,
+        request: &PlanRequest,
+        as_refreshed: impl FnOnce(&Self) -> Option<Self>,
+    ) -> Result<Option<Diagnostic>, Diagnostic> {
+        if let Some(first) = Self::decode(&request.first_plan) {
+            let differences = first.differences(self);
+            return if differences.is_empty() {
+                Ok(None)
+            } else {
+                Err(diagnostics::out_of_date(&differences))
+            };
+        }
+        let before = Self::decode(&request.private).filter(|it| it.process != self.process);
+        let now = before.as_ref().and_then(as_refreshed);
+        let differences = before.zip(now).map(|(before, now)| before.differences(&now));
+        let differences = differences.unwrap_or_default();
+        Ok((!differences.is_empty()).then(|| diagnostics::changed_since_refresh(&differences)))
+    }
+
+    /// The same files and rows in the ledger of another place.
+    pub(super) fn at(&self, place: &Place) -> Self {
+        Self { ledger: place.ledger_name(), ..self.clone() }
     }
 
     /// What has changed since, one clause each.
@@ -103,12 +145,21 @@ impl Basis {
         if self.ledger != now.ledger {
             found.push(format!("the ledger was at {} and is at {} now", self.ledger, now.ledger));
         }
-        for (version, before, after) in changed(&self.files, &now.files) {
-            let name = |text: &str| text.split_once(' ').map_or(text, |(_, file)| file).to_owned();
-            found.push(match (before, after) {
-                (_, None) => format!("{} is gone", before.map_or(version.to_owned(), name)),
-                (None, Some(file)) => format!("{} was added", name(file)),
-                (Some(_), Some(file)) => format!("{} was changed", name(file)),
+        // Of another directory than before nothing was known.
+        let files =
+            if self.source == now.source { changed(&self.files, &now.files) } else { Vec::new() };
+        let parts = |text: Option<&'_ str>| {
+            let (checksum, file) = text?.split_once(' ')?;
+            Some((checksum.to_owned(), file.to_owned()))
+        };
+        for (version, before, after) in files {
+            found.push(match (parts(before), parts(after)) {
+                (Some((old, _)), Some((new, file))) => {
+                    format!("{file} was changed (sha256:{old}… became sha256:{new}…)")
+                }
+                (None, Some((_, file))) => format!("{file} was added"),
+                (Some((_, file)), None) => format!("{file} is gone"),
+                (None, None) => format!("the file of {version} was changed"),
             });
         }
         for (version, before, after) in changed(&self.rows, &now.rows) {
@@ -174,7 +225,7 @@ mod tests {
             list.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
         };
         Basis {
-            process: process.into(),
+            process: Process(process.into()),
             source: "migrations".into(),
             ledger: "a:5432/dsql_migrations".into(),
             files: map(files),
@@ -207,7 +258,7 @@ mod tests {
             before.differences(&now),
             [
                 "the ledger was at a:5432/dsql_migrations and is at b:5432/dsql_migrations now",
-                "2_b.sql was changed",
+                "2_b.sql was changed (sha256:x… became sha256:y…)",
                 "3_c.sql is gone",
                 "5_e.sql was added",
                 "migration 2 was applied by another run",
@@ -217,7 +268,44 @@ mod tests {
                 "migration 6 does not count as applied any more",
             ]
         );
-        assert!(before.is_anothers(&now));
         assert_eq!(before.differences(&before), [] as [&str; 0]);
+        now.source = "elsewhere".into();
+        let named = before.differences(&now);
+        assert!(!named.iter().any(|it| it.contains(".sql")), "{named:?}");
+        assert_eq!(named.len(), 6, "{named:?}");
+    }
+
+    fn of_file(process: &str, sql: &str) -> Basis {
+        let checksum = Checksum::of(sql);
+        basis(process, &[("1", &format!("{} 1_a.sql", beginning(&checksum)))], &[])
+    }
+
+    fn request(private: Vec<u8>, first_plan: Vec<u8>) -> PlanRequest {
+        let (config, prior, proposed) = (Value::Null, Value::Null, Value::Null);
+        PlanRequest { config, prior, proposed, private, first_plan }
+    }
+
+    fn compared(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
+        now.changed_since(request, |_| Some(now.clone()))
+    }
+
+    #[test]
+    fn a_repeated_plan_fails_if_terraform_brings_the_first_one_along_and_files_differ() {
+        let first = of_file("planning", "SELECT 1").encode();
+        let request = request(Vec::new(), first);
+        assert_eq!(compared(&request, &of_file("applying", "SELECT 1")), Ok(None));
+        let error = compared(&request, &of_file("applying", "SELECT 2")).expect_err("changed");
+        assert_eq!(error.summary, "Plan is out of date");
+        assert!(error.detail.contains("1_a.sql was changed"), "{}", error.detail);
+    }
+
+    #[test]
+    fn a_refresh_of_another_process_gives_a_warning_and_one_of_the_same_nothing() {
+        let request = request(of_file("planning", "SELECT 1").encode(), Vec::new());
+        assert_eq!(compared(&request, &of_file("planning", "SELECT 2")), Ok(None));
+        let warning = compared(&request, &of_file("applying", "SELECT 2"));
+        let warning = warning.expect("no error").expect("a warning");
+        assert!(!warning.is_error());
+        assert!(warning.detail.contains("1_a.sql was changed"), "{}", warning.detail);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::database::{MigrationRecord, MigrationState, StatementRecord, StatementState};
 use crate::engine::{Entry, Standing};
-use crate::migration::{Migration, MigrationKind, Statement};
+use crate::migration::{Checksum, Migration, MigrationKind, Statement};
 use crate::schema::Attribute;
 use crate::sql;
 use crate::value::{Input, Type, Value};
@@ -47,6 +47,21 @@ pub(super) fn status(record: &MigrationRecord) -> &'static str {
 /// Whether a status says that nothing is left to do.
 pub(super) fn is_applied(status: &str) -> bool {
     [ADOPTED, MigrationState::Applied.as_str()].contains(&status)
+}
+
+/// Whether a row of the state says that this migration is applied, with these values of its
+/// variables, or with a checksum that is `accepted`.
+pub(super) fn says_applied(
+    row: &Value,
+    migration: &Migration,
+    same_values: bool,
+    accepted: Option<&Checksum>,
+) -> bool {
+    let text = |name| row.get(name)?.string().known();
+    text("status").is_some_and(is_applied)
+        && (same_values || !migration.is_repeatable())
+        && (text("checksum") == Some(migration.checksum.0.as_str())
+            || accepted == Some(&migration.checksum))
 }
 
 /// A migration as the ledger has it, or will have it once it is adopted.

@@ -10,6 +10,7 @@ use crate::schema::Attribute;
 use crate::value::{Input, Object, Type, Value};
 
 use super::super::diagnostics;
+use super::arguments::word;
 
 /// What a configuration says about drift.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,16 +96,9 @@ impl Watch {
                 })
                 .collect::<Result<Option<Vec<_>>, _>>()?,
         };
-        let on_drift = match config.string("on_drift") {
-            Input::Null | Input::Known("plan") => Some(OnDrift::Plan),
-            Input::Known("error") => Some(OnDrift::Error),
-            Input::Known("ignore") => Some(OnDrift::Ignore),
-            Input::Known(other) => {
-                let words = format!("It must be plan, error or ignore, but it is {other:?}.");
-                return Err(invalid("on_drift", &words));
-            }
-            Input::Unknown => None,
-        };
+        let words =
+            [("plan", OnDrift::Plan), ("error", OnDrift::Error), ("ignore", OnDrift::Ignore)];
+        let on_drift = word(config, "on_drift", &words)?.known();
         let accepted = match config.string("accept_drift") {
             Input::Null => Some(None),
             Input::Known(text) if is_digest(text) => Some(Some(text.to_owned())),

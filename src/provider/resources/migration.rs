@@ -1,145 +1,49 @@
 //! `dsql_migration`: one migration from one file or text.
 
+mod model;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::model::{Model, decode_source};
 use super::super::clusters::Clusters;
 use super::super::contract::{
     ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
     ReadResponse, Resource,
 };
 use super::super::diagnostics;
-use super::super::settings::cluster_attribute;
+use super::super::settings::{Place, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
+use super::basis::{Basis, Process};
 use super::rules::{self, Rules};
-use super::run::{self, Run, set_all};
+use super::run::{self, Look, Planned, Run, set_all};
 use super::{SINGLE_MIGRATIONS, computed};
-use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
+use crate::database::{MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Plan, Policy};
-use crate::formats;
-use crate::migration::{Migration, MigrationKind};
+use crate::migration::Migration;
 use crate::schema::{Attribute, Schema};
-use crate::value::{AttributePath, Input, Object, Value};
+use crate::value::{AttributePath, Input, Object, Type, Value};
 
 /// The resource type.
 pub(in super::super) struct MigrationResource {
     clusters: Arc<Clusters>,
-}
-
-/// What a configuration says, as far as it is known.
-struct Model {
-    source: Input<Source>,
-    rules: Input<Rules>,
-    timeouts: Timeouts,
-}
-
-/// One text and what it is called.
-struct Source {
-    text: Text,
-    version: Option<String>,
-    description: Option<String>,
-    kind: MigrationKind,
-}
-
-enum Text {
-    Path(String),
-    Sql(String),
-}
-
-impl Source {
-    fn path(&self) -> AttributePath {
-        match &self.text {
-            Text::Path(_) => "path".into(),
-            Text::Sql(_) => "sql".into(),
-        }
-    }
-
-    fn read(&self) -> Result<Migration, Vec<Diagnostic>> {
-        let name = match (&self.text, self.kind) {
-            (Text::Path(path), MigrationKind::Repeatable) => Some(formats::repeatable_name(path)),
-            _ => None,
-        };
-        let version = self.version.as_deref().or(name.as_ref().map(|(name, _)| name.as_str()));
-        let words = name.as_ref().map(|(_, description)| description.as_str());
-        let description = self.description.as_deref().or(words);
-        let migration = match &self.text {
-            Text::Path(path) => formats::read_file(path, version, description),
-            Text::Sql(sql) => formats::single("sql", sql, version, description),
-        };
-        let kind = self.kind;
-        migration
-            .map(|migration| Migration { kind, ..migration })
-            .map_err(|error| vec![diagnostics::format_error(&error, self.path())])
-    }
-}
-
-impl Model {
-    fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
-        let source = decode_source(config);
-        let rules = Rules::decode(config);
-        let timeouts = Timeouts::decode(config);
-        match (source, rules, timeouts) {
-            (Ok(source), Ok(rules), Ok(timeouts)) => Ok(Self { source, rules, timeouts }),
-            (source, rules, timeouts) => {
-                let mut diagnostics: Vec<Diagnostic> = source.err().into_iter().collect();
-                diagnostics.extend(rules.err().unwrap_or_default());
-                diagnostics.extend(timeouts.err());
-                Err(diagnostics)
-            }
-        }
-    }
-}
-
-fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
-    let version = config.string("version");
-    let description = config.string("description");
-    let text = match (config.string("path"), config.string("sql")) {
-        (Input::Null, Input::Null) => {
-            return Err(Diagnostic::error("No SQL for the migration")
-                .detail("Set path to a file, or sql to the SQL itself."));
-        }
-        (path, Input::Null) => path.map(|path| Text::Path(path.to_owned())),
-        (Input::Null, sql) => {
-            if version.is_null() {
-                return Err(Diagnostic::error("No version for the migration").detail(
-                    "With sql there is no file name that could tell the version: set version, \
-                     for example \"0001\", or \"grants\" for a repeatable one.",
-                ));
-            }
-            sql.map(|sql| Text::Sql(sql.to_owned()))
-        }
-        (_, _) => {
-            return Err(Diagnostic::error("Two sources for the migration")
-                .detail("Set either path or sql, not both.")
-                .at("sql"));
-        }
-    };
-    if version.known().is_some_and(|version| version.is_empty() || version.len() > 200) {
-        return Err(Diagnostic::error("Invalid version")
-            .detail("It must have from 1 to 200 bytes.")
-            .at("version"));
-    }
-    let kind = match config.bool("repeatable") {
-        Input::Unknown => return Ok(Input::Unknown),
-        Input::Known(true) => MigrationKind::Repeatable,
-        Input::Known(false) | Input::Null => MigrationKind::Versioned,
-    };
-    if version.is_unknown() || description.is_unknown() {
-        return Ok(Input::Unknown);
-    }
-    Ok(text.map(|text| Source {
-        text,
-        version: version.known().map(str::to_owned),
-        description: description.known().map(str::to_owned),
-        kind,
-    }))
+    process: Process,
 }
 
 impl MigrationResource {
     pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
-        Self { clusters }
+        Self { clusters, process: Process::new() }
+    }
+
+    /// What the plan after a refresh will be made from, as far as the state tells.
+    fn basis(&self, state: &Object<'_>, place: &Place, seen: &Observation) -> Option<Basis> {
+        let Ok(Input::Known(source)) = decode_source(state) else { return None };
+        let migration = source.read().ok()?;
+        let record = record_of(seen, &migration.version.0);
+        Some(Basis::new(&self.process, source.place(), place, &[migration], record))
     }
 
     async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
@@ -153,62 +57,78 @@ impl MigrationResource {
         let before = Value::map([(version, request.state.clone())]);
         let warnings = computed::rewritten(&before, &seen.migrations);
         let warnings = diagnostics::rewritten_ledger(&warnings).into_iter().collect();
+        let basis = self.basis(&object, &place, &seen);
         let state = record_of(&seen, version).map_or(Value::Null, |record| {
             let mut state = request.state.clone();
             set_all(&mut state, shown(record));
             state.set("ledger", place.ledger_name());
             state
         });
-        Ok(run::Refreshed { state, private: Vec::new(), warnings })
+        let private = basis.as_ref().map(Basis::encode).unwrap_or_default();
+        Ok(run::Refreshed { state, private, warnings })
     }
 
     async fn planned(
         &self,
         request: &PlanRequest,
         config: &Object<'_>,
-    ) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
+    ) -> Result<Planned, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
         let mut planned = request.proposed.clone();
         let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
             set_all(&mut planned, unknown(config));
-            return Ok((planned, Vec::new()));
+            let warning = diagnostics::planned_without(&run::unknown_arguments(config));
+            return Ok(Planned::without_a_look(planned, vec![warning]));
         };
         let prepared = rules.prepare(vec![source.read()?]);
         let [migration] = prepared.migrations.as_slice() else {
-            return Err(vec![run::still_unknown()]);
+            return Err(vec![diagnostics::still_unknown()]);
         };
         let what = format!("pending migration {}", migration.version);
         let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
         let Input::Known(place) = place else {
             set_all(&mut planned, named(migration));
             set_all(&mut planned, computed::pending(migration, None));
-            planned.set("ledger", Value::Unknown);
-            let mut diagnostics = vec![run::planned_from_files()];
+            set_all(&mut planned, vec![("ledger", Value::Unknown), ("last_run", Value::Unknown)]);
+            let mut diagnostics = vec![diagnostics::planned_from_files()];
             diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
-            return Ok((planned, diagnostics));
+            return Ok(Planned::without_a_look(planned, diagnostics));
         };
 
         let limit = model.timeouts.read;
-        let none = nothing();
-        let look = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &none, limit);
-        let seen = match look.await {
-            Ok(seen) => seen,
-            // As for a set: a destroy must not need the cluster.
-            Err(error) if nothing_new(&request.prior, config, migration) => {
+        let nothing_new = nothing_new(&request.prior, config, migration);
+        let look = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit).await;
+        let seen = match Look::of(look, &request.prior, nothing_new)? {
+            Look::Seen(seen) => seen,
+            Look::Missed(warning) => {
                 planned.set("status", Value::Unknown);
                 run::forget_other_ledger(&mut planned, &place);
-                return Ok((planned, vec![run::not_looked(&error)]));
+                return Ok(Planned::without_a_look(planned, vec![warning]));
             }
-            Err(error) if request.prior.is_null() => return Err(vec![error]),
-            Err(error) => return Err(vec![run::needs_the_cluster(error)]),
         };
         let policy = Policy::default();
         let run = run_of(&place, &prepared.migrations, &policy, limit, source.path());
         let records = run.records(&seen);
-        let plan = run.plan(&records)?;
-        let judged = rules.judge(&prepared, &plan, &what, &source.path());
-        if judged.iter().any(Diagnostic::is_error) {
-            return Err(judged);
+        let basis = Basis::new(&self.process, source.place(), &place, run.migrations, &records);
+        let as_refreshed = |before: &Basis| {
+            let prior = run::prior_at(&self.clusters, request, &place)?;
+            if prior.string("version") == Input::Known(migration.version.0.as_str()) {
+                self.basis(&prior, &place, &seen)
+            } else {
+                // The refresh saw another migration: only the place can be compared.
+                Some(before.at(&place))
+            }
+        };
+        let changed = basis.changed_since(request, as_refreshed).map_err(|error| vec![error])?;
+        let mut diagnostics: Vec<Diagnostic> = changed.into_iter().collect();
+        // A file that was edited meanwhile may also be an applied one.
+        let plan = match run.plan(&records) {
+            Ok(plan) => plan,
+            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
+        };
+        diagnostics.extend(rules.judge(&prepared, &plan, &what, &source.path()));
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(diagnostics);
         }
         for entry in &plan.entries {
             set_all(&mut planned, named(migration));
@@ -217,7 +137,11 @@ impl MigrationResource {
         planned.set("ledger", place.ledger_name());
         // The description is only words: the configuration's wins over the ledger's.
         planned.set("description", migration.description.as_str());
-        Ok((planned, judged))
+        // Known, so that a saved plan cannot do something else than it showed.
+        if plan.pending().next().is_some() || request.prior.is_null() {
+            planned.set("last_run", run::versions_to_run(&plan));
+        }
+        Ok(Planned { state: planned, private: basis.encode(), diagnostics })
     }
 
     async fn applied(
@@ -227,18 +151,20 @@ impl MigrationResource {
     ) -> Result<ApplyResponse, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
         let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
-            return Err(vec![run::still_unknown()]);
+            return Err(vec![diagnostics::still_unknown()]);
         };
         let prepared = rules.prepare(vec![source.read()?]);
         let [migration] = prepared.migrations.as_slice() else {
-            return Err(vec![run::still_unknown()]);
+            return Err(vec![diagnostics::still_unknown()]);
         };
         let place = run::known_place(&self.clusters, config)?;
         let limit = model.timeouts.write(&request.prior);
         let policy = Policy::default();
         let run = run_of(&place, &prepared.migrations, &policy, limit, source.path());
+        let mut last_run = Value::Null;
         let mut ended = run
             .carry_out(&self.clusters, rules.hider(), |plan| {
+                last_run = run::versions_to_run(plan);
                 as_planned(&request.planned, plan).map_err(|changed| vec![changed])?;
                 rules.still_right(&prepared, plan, &source.path())
             })
@@ -254,8 +180,11 @@ impl MigrationResource {
                 set_all(&mut state, shown(record));
                 state.set("ledger", place.ledger_name());
                 state.set("description", migration.description.as_str());
-                let private = request.private.clone();
-                Ok(ApplyResponse { state, private, diagnostics: Vec::new() })
+                if state.get("last_run").is_some_and(Value::is_unknown) {
+                    state.set("last_run", last_run);
+                }
+                // What the plan was made from is of no use to the next one.
+                Ok(ApplyResponse { state, private: Vec::new(), diagnostics: Vec::new() })
             }
             _ => Err(ended.diagnostics),
         }
@@ -292,6 +221,11 @@ impl Resource for MigrationResource {
             cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("The version."),
+            Attribute::list_of("last_run", Type::String).computed().description(
+                "The version, if the last apply set out to run it, and in a plan if the apply will; \
+                 empty if it was applied already. In a plan unknown if it is repeatable and has \
+                 variables that are known only at apply.",
+            ),
             Attribute::string("ledger").computed().description(
                 "Where the migration is recorded: `<endpoint>:<port>/<ledger_schema>`.",
             ),
@@ -318,19 +252,13 @@ impl Resource for MigrationResource {
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
-        let (planned, diagnostics) = match Object::new(&request.config) {
-            None => (Value::Null, vec![run::what_stays("that the migration is applied")]),
-            Some(config) => match self.planned(&request, &config).await {
-                Ok(planned) => planned,
-                Err(diagnostics) => (request.proposed.clone(), diagnostics),
-            },
+        let planned = match Object::new(&request.config) {
+            None => Planned::to_forget("that the migration is applied"),
+            Some(config) => self.planned(&request, &config).await.unwrap_or_else(|diagnostics| {
+                Planned::without_a_look(request.proposed.clone(), diagnostics)
+            }),
         };
-        PlanResponse {
-            planned,
-            requires_replace: Vec::new(),
-            private: request.private,
-            diagnostics,
-        }
+        planned.response(Vec::new())
     }
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
@@ -360,10 +288,10 @@ fn nothing() -> Watched {
 }
 
 fn run_of<'a>(
-    place: &'a super::super::settings::Place,
+    place: &'a Place,
     migrations: &'a [Migration],
     policy: &'a Policy,
-    limit: std::time::Duration,
+    limit: Duration,
     source: AttributePath,
 ) -> Run<'a> {
     Run {
@@ -381,13 +309,9 @@ fn run_of<'a>(
 
 /// Whether the state says that exactly this migration is applied.
 fn nothing_new(state: &Value, config: &Object<'_>, migration: &Migration) -> bool {
-    let text = |name| state.get(name)?.string().known();
-    if migration.is_repeatable() && state.get("variables") != Some(config.value("variables")) {
-        return false;
-    }
-    text("version") == Some(migration.version.0.as_str())
-        && text("checksum") == Some(migration.checksum.0.as_str())
-        && text("status") == Some(MigrationState::Applied.as_str())
+    let same_values = state.get("variables") == Some(config.value("variables"));
+    state.get("version") == Some(&migration.version.0.as_str().into())
+        && computed::says_applied(state, migration, same_values, None)
 }
 
 fn record_of<'a>(seen: &'a Observation, version: &str) -> Option<&'a MigrationRecord> {
@@ -428,6 +352,7 @@ fn unknown(config: &Object<'_>) -> Vec<(String, Value)> {
         ("version".to_owned(), version),
         ("description".to_owned(), or_unknown("description")),
         ("ledger".to_owned(), Value::Unknown),
+        ("last_run".to_owned(), Value::Unknown),
     ];
     attributes.extend(computed::attributes().into_iter().map(|a| (a.name, Value::Unknown)));
     attributes
@@ -437,9 +362,18 @@ fn unknown(config: &Object<'_>) -> Vec<(String, Value)> {
 fn as_planned(planned: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
     let expected = planned.get("checksum").and_then(|checksum| checksum.string().known());
     for entry in &plan.entries {
+        let file = &entry.migration.file;
         if expected.is_some_and(|expected| expected != entry.migration.checksum.0) {
-            return Err(run::out_of_date(&[format!("{} was changed", entry.migration.file)]));
+            return Err(diagnostics::out_of_date(&[format!("{file} was changed")]));
         }
+    }
+    let to_run = planned.get("last_run").map(Value::elements);
+    if let Some(Input::Known(to_run)) = to_run
+        && planned.get("applied_at").is_some_and(Value::is_unknown)
+        && !to_run.is_empty()
+        && plan.pending().next().is_none()
+    {
+        return Err(diagnostics::out_of_date(&["it was applied by another run".to_owned()]));
     }
     Ok(())
 }

@@ -1,14 +1,16 @@
 //! The resource types, one file each, and what they share.
 
 mod adoption;
+mod arguments;
 mod basis;
 mod computed;
 mod drift;
 pub(super) mod migration;
 pub(super) mod migration_set;
 pub(super) mod policy;
-mod rules;
+pub(super) mod rules;
 pub(super) mod run;
+pub(super) mod source;
 mod verify;
 
 /// The set that holds every `dsql_migration` in the ledger.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::diagnostics;
+use super::arguments::{texts, word};
 use super::drift::accepted_checksums;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{ExecOrder, Plan, Policy, Reason};
@@ -39,7 +40,12 @@ pub(super) fn arguments() -> Vec<Attribute> {
 
 /// Reads the arguments, and `accept_checksums`; unknown if a part of them is unknown.
 pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnostic>> {
-    let order = decode_order(config);
+    let words = [
+        ("linear", ExecOrder::Linear),
+        ("linear-skip", ExecOrder::LinearSkip),
+        ("non-linear", ExecOrder::NonLinear),
+    ];
+    let order = word(config, "exec_order", &words);
     let accepted = accepted_checksums(config);
     let (order, accepted) = match (order, accepted) {
         (Ok(order), Ok(accepted)) => (order, accepted),
@@ -57,40 +63,6 @@ pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnosti
         }
         _ => Input::Unknown,
     })
-}
-
-/// The texts of a list or set; none if it is null.
-pub(super) fn texts(config: &Object<'_>, name: &str) -> Input<Vec<String>> {
-    let elements = match config.value(name).elements() {
-        Input::Null => return Input::Known(Vec::new()),
-        Input::Unknown => return Input::Unknown,
-        Input::Known(elements) => elements,
-    };
-    let mut texts = Vec::new();
-    for element in elements {
-        match element.string() {
-            Input::Known(text) => texts.push(text.to_owned()),
-            Input::Null => {}
-            Input::Unknown => return Input::Unknown,
-        }
-    }
-    Input::Known(texts)
-}
-
-fn decode_order(config: &Object<'_>) -> Result<Input<ExecOrder>, Diagnostic> {
-    Ok(Input::Known(match config.string("exec_order") {
-        Input::Unknown => return Ok(Input::Unknown),
-        Input::Null | Input::Known("linear") => ExecOrder::Linear,
-        Input::Known("linear-skip") => ExecOrder::LinearSkip,
-        Input::Known("non-linear") => ExecOrder::NonLinear,
-        Input::Known(other) => {
-            return Err(Diagnostic::error("Invalid exec_order")
-                .detail(format!(
-                    "It must be linear, linear-skip or non-linear, but it is {other:?}."
-                ))
-                .at("exec_order"));
-        }
-    }))
 }
 
 /// What a plan says of migrations that do not run.

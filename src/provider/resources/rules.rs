@@ -4,22 +4,23 @@
 //! Everything is read and prepared, but only what is pending is judged: a file that is applied
 //! never runs again, so neither a newer linter nor a variable that is gone may stop a plan for it.
 
+mod judge;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::diagnostics::{self, Found};
-use super::policy::texts;
-use crate::database::{Hide, MigrationRecord};
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::Plan;
+use super::super::diagnostics;
+use super::arguments::{texts, word};
+use crate::database::Hide;
+use crate::diagnostic::Diagnostic;
 use crate::migration::fact::Fact;
-use crate::migration::{Class, Migration, Statement, Values, Version, Written};
+use crate::migration::{Migration, Statement, Values, Version, Written};
 use crate::schema::Attribute;
-use crate::sql::{self, Hazard, Kind, Variables, Weight};
-use crate::value::{AttributePath, Input, Object, Type, Value};
+use crate::sql::{self, Kind, Variables};
+use crate::value::{Input, Object, Type, Value};
 
 /// What a configuration says.
-pub(super) struct Rules {
+pub(in super::super) struct Rules {
     lint: Lint,
     ignored: BTreeSet<String>,
     rewrite: Rewrite,
@@ -41,13 +42,26 @@ enum Rewrite {
 }
 
 /// Migrations as they will run.
-pub(super) struct Prepared {
-    pub(super) migrations: Vec<Migration>,
+pub(in super::super) struct Prepared {
+    pub(in super::super) migrations: Vec<Migration>,
     /// What is wrong with the variables of a migration. Counts only while it is pending.
     errors: BTreeMap<Version, Vec<Diagnostic>>,
-    /// Statements that do not have all their values, so that they cannot be linted: migration and
-    /// place.
+    /// Statements into which variables cannot be put: migration and place.
+    unrendered: BTreeSet<(Version, usize)>,
+    /// Statements in which the names of variables stand for values that are not known yet.
     incomplete: BTreeSet<(Version, usize)>,
+}
+
+impl Prepared {
+    /// What keeps the values of repeatable migrations from being compared.
+    pub(in super::super) fn errors_of_repeatable(&self) -> Vec<Diagnostic> {
+        let repeatable = self.migrations.iter().filter(|migration| migration.is_repeatable());
+        repeatable
+            .filter_map(|migration| self.errors.get(&migration.version))
+            .flatten()
+            .cloned()
+            .collect()
+    }
 }
 
 /// The arguments.
@@ -107,6 +121,17 @@ impl Rules {
         })
     }
 
+    /// Reads `variables` alone, where nothing runs from here and nothing is judged.
+    pub(in super::super) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
+        let (lint, rewrite, ignored) = (Lint::Off, Rewrite::Off, BTreeSet::new());
+        let of = |variables| Self { lint, ignored, rewrite, variables };
+        Ok(match decode_variables(config)? {
+            Input::Unknown => Input::Unknown,
+            Input::Null => Input::Known(of(None)),
+            Input::Known(variables) => Input::Known(of(Some(variables))),
+        })
+    }
+
     /// Warns of names that mean nothing: no error, because a newer linter may lose a rule.
     pub(super) fn check(config: &Object<'_>) -> Vec<Diagnostic> {
         let Input::Known(names) = decode_ignored(config) else { return Vec::new() };
@@ -128,9 +153,9 @@ impl Rules {
     }
 
     /// Rewrites statements and puts variables in.
-    pub(super) fn prepare(&self, migrations: Vec<Migration>) -> Prepared {
-        let mut prepared =
-            Prepared { migrations, errors: BTreeMap::new(), incomplete: BTreeSet::new() };
+    pub(in super::super) fn prepare(&self, migrations: Vec<Migration>) -> Prepared {
+        let (errors, unrendered, incomplete) = Default::default();
+        let mut prepared = Prepared { migrations, errors, unrendered, incomplete };
         let versions: String = prepared
             .migrations
             .iter()
@@ -147,7 +172,7 @@ impl Rules {
                     }
                     Err(diagnostic) => {
                         let version = migration.version.clone();
-                        prepared.incomplete.insert((version.clone(), place));
+                        prepared.unrendered.insert((version.clone(), place));
                         prepared.errors.entry(version).or_default().push(*diagnostic);
                     }
                 }
@@ -211,134 +236,6 @@ impl Rules {
         Ok(complete)
     }
 
-    /// What is to be said of the migrations that a plan would run. `what` names them.
-    pub(super) fn judge(
-        &self,
-        prepared: &Prepared,
-        plan: &Plan<'_>,
-        what: &str,
-        path: &AttributePath,
-    ) -> Vec<Diagnostic> {
-        let pending = plan.pending().map(|entry| (entry.migration, entry.begun()));
-        self.judge_pending(prepared, pending, what, path)
-    }
-
-    /// The same where it is not known what is applied. Then nothing is an error: it could be an
-    /// applied file that a newer linter does not like. The apply judges again before it runs
-    /// anything.
-    pub(super) fn judge_unknown(
-        &self,
-        prepared: &Prepared,
-        what: &str,
-        path: &AttributePath,
-    ) -> Vec<Diagnostic> {
-        let all = prepared.migrations.iter().map(|migration| (migration, None));
-        let mut diagnostics = self.judge_pending(prepared, all, what, path);
-        for diagnostic in &mut diagnostics {
-            diagnostic.severity = Severity::Warning;
-        }
-        diagnostics
-    }
-
-    /// Whether a run may begin. What was not known at plan, such as the values of variables, is
-    /// known now; warnings were shown then.
-    pub(super) fn still_right(
-        &self,
-        prepared: &Prepared,
-        plan: &Plan<'_>,
-        path: &AttributePath,
-    ) -> Result<(), Vec<Diagnostic>> {
-        let mut judged = self.judge(prepared, plan, "", path);
-        judged.retain(Diagnostic::is_error);
-        if judged.is_empty() { Ok(()) } else { Err(judged) }
-    }
-
-    fn judge_pending<'a>(
-        &self,
-        prepared: &'a Prepared,
-        pending: impl Iterator<Item = (&'a Migration, Option<&'a MigrationRecord>)>,
-        what: &str,
-        path: &AttributePath,
-    ) -> Vec<Diagnostic> {
-        let mut diagnostics = Vec::new();
-        let mut statements = Vec::new();
-        let mut complete = Vec::new();
-        for (migration, begun) in pending {
-            diagnostics
-                .extend(prepared.errors.get(&migration.version).cloned().unwrap_or_default());
-            for (place, statement) in migration.statements.iter().enumerate() {
-                // What an earlier run has done of a migration does not run again either.
-                let done = begun.is_some_and(|begun| {
-                    let mut records = begun.statements.iter();
-                    records.any(|record| record.number == place + 1 && record.is_binding())
-                });
-                if done {
-                    continue;
-                }
-                if !prepared.incomplete.contains(&(migration.version.clone(), place)) {
-                    complete.push(statement);
-                }
-                statements.push(statement);
-            }
-        }
-        if self.lint != Lint::Off {
-            diagnostics.extend(self.lint(&complete, what, path));
-            diagnostics.extend(self.hazards(&statements, what, path));
-        }
-        diagnostics
-    }
-
-    fn lint(
-        &self,
-        statements: &[&Statement],
-        what: &str,
-        path: &AttributePath,
-    ) -> impl Iterator<Item = Diagnostic> {
-        let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
-        let mut refused = Vec::new();
-        let mut doubted = Vec::new();
-        for (statement, findings) in statements.iter().copied().zip(sql::lint(&texts)) {
-            for mut finding in findings {
-                if self.ignored.contains(finding.rule) {
-                    continue;
-                }
-                finding.message = self.hide(&finding.message);
-                finding.suggestion = self.hide(&finding.suggestion);
-                let ends = self.lint == Lint::Error && finding.weight == Weight::Refused;
-                let list = if ends { &mut refused } else { &mut doubted };
-                list.push(Found { statement, finding });
-            }
-        }
-        let some = |found: &Vec<Found<'_>>| !found.is_empty();
-        let refused =
-            Some(refused).filter(some).map(|found| diagnostics::lint_errors(&found, path.clone()));
-        let doubted = Some(doubted)
-            .filter(some)
-            .map(|found| diagnostics::lint_warnings(&found, what, path.clone()));
-        refused.into_iter().chain(doubted)
-    }
-
-    fn hazards(
-        &self,
-        statements: &[&Statement],
-        what: &str,
-        path: &AttributePath,
-    ) -> Option<Diagnostic> {
-        let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
-        let mut found = Vec::new();
-        for (statement, hazards) in statements.iter().copied().zip(sql::hazards(&texts)) {
-            // It is in batches that such a statement runs.
-            let batched = |hazard: &Hazard| {
-                statement.class == Class::Batch && hazard.name == sql::UNBATCHED_WRITE
-            };
-            let named = hazards
-                .into_iter()
-                .filter(|hazard| !self.ignored.contains(hazard.name) && !batched(hazard));
-            found.extend(named.map(|hazard| (statement, hazard)));
-        }
-        (!found.is_empty()).then(|| diagnostics::hazards(&found, what, path.clone()))
-    }
-
     /// A text of the linter or the server without the values of variables, which may be secrets.
     pub(super) fn hide(&self, text: &str) -> String {
         self.variables.as_ref().map_or_else(|| text.to_owned(), |variables| variables.hide(text))
@@ -375,25 +272,6 @@ fn names_all(statement: &Statement) -> bool {
 enum Completeness {
     Whole,
     ValuesMissing,
-}
-
-/// An argument that is one of a few words; the first is the default.
-fn word<T: Copy>(
-    config: &Object<'_>,
-    name: &'static str,
-    words: &[(&str, T)],
-) -> Result<Input<T>, Diagnostic> {
-    let chosen = match config.string(name) {
-        Input::Unknown => return Ok(Input::Unknown),
-        Input::Null => words.first(),
-        Input::Known(text) => words.iter().find(|(word, _)| *word == text),
-    };
-    chosen.map(|(_, value)| Input::Known(*value)).ok_or_else(|| {
-        let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        Diagnostic::error(format!("Invalid {name}"))
-            .detail(format!("It must be one of {}.", words.join(", ")))
-            .at(name)
-    })
 }
 
 fn decode_ignored(config: &Object<'_>) -> Input<BTreeSet<String>> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::clusters::Clusters;
 use super::super::contract::{
-    ApplyRequest, ApplyResponse, ImportResponse, ReadRequest, ReadResponse,
+    ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
+    ReadResponse,
 };
 use super::super::diagnostics;
 use super::super::settings::{Place, Settings};
@@ -40,7 +41,7 @@ pub(super) fn known_place(
 ) -> Result<Place, Vec<Diagnostic>> {
     match place(clusters, resource) {
         Ok(Input::Known(place)) => Ok(place),
-        Ok(_) => Err(vec![still_unknown()]),
+        Ok(_) => Err(vec![diagnostics::still_unknown()]),
         Err(diagnostic) => Err(vec![diagnostic]),
     }
 }
@@ -207,6 +208,80 @@ pub(super) fn set_all<N: Into<String>>(object: &mut Value, attributes: Vec<(N, V
     }
 }
 
+/// What a plan learns from the cluster.
+pub(super) enum Look {
+    Seen(Observation),
+    /// The cluster gave no answer, and the plan goes on with this warning.
+    Missed(Diagnostic),
+}
+
+impl Look {
+    /// Terraform makes an ordinary plan before it plans a destroy, and does not say so: as long as
+    /// nothing is to be run, a cluster that is gone must not stop it. See ADR 0007.
+    pub(super) fn of(
+        look: Result<Observation, Diagnostic>,
+        prior: &Value,
+        nothing_new: bool,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        match look {
+            Ok(seen) => Ok(Self::Seen(seen)),
+            Err(error) if nothing_new => Ok(Self::Missed(diagnostics::not_looked(&error))),
+            Err(error) if prior.is_null() => Err(vec![error]),
+            Err(error) => Err(vec![diagnostics::needs_the_cluster(error)]),
+        }
+    }
+}
+
+/// What a plan answers.
+pub(super) struct Planned {
+    pub(super) state: Value,
+    /// The bytes of a [`super::basis::Basis`]; none if nothing was asked.
+    pub(super) private: Vec<u8>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Planned {
+    pub(super) fn without_a_look(state: Value, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { state, private: Vec::new(), diagnostics }
+    }
+
+    /// The plan of a destroy, which makes Terraform forget `what`.
+    pub(super) fn to_forget(what: &str) -> Self {
+        Self::without_a_look(Value::Null, vec![diagnostics::what_stays(what)])
+    }
+
+    pub(super) fn response(self, requires_replace: Vec<AttributePath>) -> PlanResponse {
+        let Self { state: planned, private, diagnostics } = self;
+        PlanResponse { planned, requires_replace, private, diagnostics }
+    }
+}
+
+/// The state before a plan, if it is about the place where the plan looks.
+pub(super) fn prior_at<'a>(
+    clusters: &Clusters,
+    request: &'a PlanRequest,
+    at: &Place,
+) -> Option<Object<'a>> {
+    let prior = Object::new(&request.prior)?;
+    let was_at = place(clusters, &prior).ok()?.known()?;
+    (was_at == *at).then_some(prior)
+}
+
+/// The arguments that are not wholly known.
+pub(super) fn unknown_arguments<'a>(config: &Object<'a>) -> Vec<&'a str> {
+    let open = config.attributes().filter(|(_, value)| !value.is_wholly_known());
+    open.map(|(name, _)| name).collect()
+}
+
+/// The versions that an apply of this plan sets out to run; unknown while values are that decide it.
+pub(super) fn versions_to_run(plan: &engine::Plan<'_>) -> Value {
+    if plan.pending().all(|entry| entry.migration.values.are_known()) {
+        Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()))
+    } else {
+        Value::Unknown
+    }
+}
+
 /// A refreshed state.
 pub(super) struct Refreshed {
     pub(super) state: Value,
@@ -235,28 +310,9 @@ pub(super) fn read_response(
         Err(error) => ReadResponse {
             state: request.state,
             private: Vec::new(),
-            diagnostics: vec![not_refreshed(&error)],
+            diagnostics: vec![diagnostics::not_refreshed(&error)],
         },
     }
-}
-
-/// The warning of a refresh that could not look: the state stays as it is.
-fn not_refreshed(error: &Diagnostic) -> Diagnostic {
-    Diagnostic::warning("State was not refreshed").detail(format!(
-        "{}. {}\n\nThe state stays as it was; what has changed in the database does not show.",
-        error.summary, error.detail
-    ))
-}
-
-/// The warning of a plan that could not look, and needs not, because the files are as the state
-/// says.
-pub(super) fn not_looked(error: &Diagnostic) -> Diagnostic {
-    Diagnostic::warning("Planned without the cluster").detail(format!(
-        "{}. {}\n\nNo migration is pending according to the state, so the plan goes on. Whether \
-         the database is still as the state says will be known only after an apply that reaches \
-         the cluster. A destroy needs no cluster.",
-        error.summary, error.detail
-    ))
 }
 
 /// Leaves open where a planned object will be recorded, if the configuration names another place
@@ -265,15 +321,6 @@ pub(super) fn forget_other_ledger(planned: &mut Value, place: &Place) {
     if planned.get("ledger") != Some(&place.ledger_name().into()) {
         planned.set("ledger", Value::Unknown);
     }
-}
-
-/// The error of a plan that could not look although something is to be run.
-pub(super) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
-    let detail = format!(
-        "{}\n\nThis plan needs the cluster. To destroy without it: terraform destroy -refresh=false",
-        error.detail
-    );
-    error.detail(detail)
 }
 
 /// The answer to an apply that has nothing new to say: the state stays what it was, and a failed
@@ -285,48 +332,6 @@ pub(super) fn refused(request: &ApplyRequest, diagnostics: Vec<Diagnostic>) -> A
 /// The answer to a destroy: nothing is done, Terraform forgets.
 pub(super) fn forgotten(request: ApplyRequest) -> ApplyResponse {
     ApplyResponse { state: Value::Null, private: request.private, diagnostics: Vec::new() }
-}
-
-/// The warning of a destroy.
-pub(super) fn what_stays(what: &str) -> Diagnostic {
-    Diagnostic::warning("Migrations stay in the database").detail(format!(
-        "Destroying this resource makes Terraform forget {what}. The database is not touched: \
-         tables, data and the ledger stay as they are."
-    ))
-}
-
-/// The warning of a plan that could not ask the cluster.
-pub(super) fn planned_from_files() -> Diagnostic {
-    Diagnostic::warning("Planned from the files alone").detail(
-        "The cluster is not known yet, so this plan does not know what is applied there. The \
-         apply compares the files with the cluster's ledger before it runs anything.",
-    )
-}
-
-/// An apply that would do something else than its plan said.
-pub(super) fn out_of_date(differences: &[String]) -> Diagnostic {
-    Diagnostic::error("Plan is out of date").detail(format!(
-        "Since the plan was made:\n\n  {}\n\nNothing was run. Plan again.",
-        differences.join("\n  ")
-    ))
-}
-
-/// The warning of a plan that finds something else than the refresh before it, which another
-/// process made.
-pub(super) fn changed_since_refresh(differences: &[String]) -> Diagnostic {
-    Diagnostic::warning("Changed since the plan was made").detail(format!(
-        "Since the last refresh:\n\n  {}\n\nIf this is the apply of a saved plan, the plan is out of \
-         date, nothing of this resource was run, and what Terraform says about an inconsistent \
-         plan comes from this: plan again. If it is a plan with -refresh=false, it counts what is \
-         there now.",
-        differences.join("\n  ")
-    ))
-}
-
-/// Terraform promises that everything is known at apply.
-pub(super) fn still_unknown() -> Diagnostic {
-    Diagnostic::error("Configuration is not known at apply")
-        .detail("A value that this resource needs is still unknown, which must not happen.")
 }
 
 /// An object of a schema with nothing set.

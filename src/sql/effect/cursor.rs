@@ -153,7 +153,12 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn any_identifier(&self, name: &str) -> bool {
-        self.tokens.iter().any(|token| unquoted(token).is_some_and(|found| found == name))
+        self.identifiers().any(|found| found == name)
+    }
+
+    /// All of them, keywords too, wherever the cursor is.
+    pub(super) fn identifiers(&self) -> impl Iterator<Item = String> {
+        self.tokens.iter().filter_map(unquoted)
     }
 }
 

@@ -4,9 +4,14 @@ use super::*;
 
 fn remedy(object: &str, kind: ChangeKind) -> Vec<String> {
     let relation = if object.contains("public.f(") { "public.f(integer)" } else { "public.users" };
-    let change = Change { relation: relation.into(), object: object.into(), kind };
+    let change =
+        Change { relation: relation.into(), object: object.into(), kind, attached: vec![] };
     match change.remedy() {
         Remedy::Sql(statements) => statements,
+        Remedy::Partly(mut statements, words) => {
+            statements.push(format!("-- {words}"));
+            statements
+        }
         Remedy::Words(words) => vec![format!("-- {words}")],
     }
 }
@@ -52,6 +57,8 @@ fn a_changed_column_gets_only_what_dsql_can_change() {
             "ALTER TABLE public.users ALTER COLUMN nick SET DEFAULT 'x'::text",
             "ALTER TABLE public.users ADD CONSTRAINT nick_not_null CHECK (nick IS NOT NULL) NOT VALID",
             "ALTER TABLE ASYNC public.users VALIDATE CONSTRAINT nick_not_null",
+            "-- Aurora DSQL has no SET NOT NULL: a constraint does the same, and the column is told \
+             until the drift is accepted",
         ]
     );
     assert!(changed(nick, "text", "integer")[0].starts_with("-- Aurora DSQL does not change"));
@@ -108,11 +115,15 @@ fn views_functions_domains_and_sequences_come_back_from_their_definitions() {
         ]
     );
     let function = "CREATE OR REPLACE FUNCTION public.f(integer) RETURNS integer\n";
-    assert_eq!(removed("function public.f(integer)", function), [function.trim()]);
+    let closed = "REVOKE ALL ON FUNCTION public.f(integer) FROM PUBLIC";
+    assert_eq!(removed("function public.f(integer)", function), [function.trim(), closed]);
     assert_eq!(added("function public.f(integer)", function), ["DROP FUNCTION public.f(integer)"]);
     assert_eq!(
         removed("domain public.users", "text NOT NULL"),
-        ["CREATE DOMAIN public.users AS text NOT NULL"]
+        [
+            "CREATE DOMAIN public.users AS text NOT NULL",
+            "REVOKE ALL ON DOMAIN public.users FROM PUBLIC"
+        ]
     );
     assert_eq!(
         removed("sequence public.users", "INCREMENT BY 1 CACHE 1"),
@@ -135,7 +146,7 @@ fn comments_and_grants_are_written_as_statements() {
         ["COMMENT ON CONSTRAINT adult ON public.users IS NULL"]
     );
     let grant = "grant on table public.users to app";
-    assert_eq!(added(grant, "SELECT"), ["REVOKE ALL ON TABLE public.users FROM app"]);
+    assert_eq!(added(grant, "SELECT"), ["REVOKE SELECT ON TABLE public.users FROM app"]);
     assert_eq!(
         removed(grant, "SELECT, INSERT"),
         ["GRANT SELECT, INSERT ON TABLE public.users TO app"]
@@ -143,27 +154,64 @@ fn comments_and_grants_are_written_as_statements() {
     assert_eq!(
         changed("grant on view public.users to app", "SELECT WITH GRANT OPTION", "INSERT"),
         [
-            "REVOKE ALL ON TABLE public.users FROM app",
+            "REVOKE INSERT ON TABLE public.users FROM app",
             "GRANT SELECT ON TABLE public.users TO app WITH GRANT OPTION",
         ]
     );
     assert_eq!(
         added("grant on function public.f(integer) to PUBLIC", "EXECUTE"),
-        ["REVOKE ALL ON FUNCTION public.f(integer) FROM PUBLIC"]
+        ["REVOKE EXECUTE ON FUNCTION public.f(integer) FROM PUBLIC"]
     );
 }
 
 #[test]
 fn a_right_on_a_column_names_the_column() {
     let grant = "grant on column public.users.nick to app";
-    assert_eq!(added(grant, "SELECT"), ["REVOKE ALL (nick) ON TABLE public.users FROM app"]);
+    assert_eq!(added(grant, "SELECT"), ["REVOKE SELECT (nick) ON TABLE public.users FROM app"]);
     assert_eq!(
-        changed(grant, "SELECT, UPDATE", "UPDATE"),
+        changed(grant, "SELECT, INSERT, UPDATE", "UPDATE"),
+        ["GRANT SELECT (nick), INSERT (nick) ON TABLE public.users TO app"]
+    );
+}
+
+#[test]
+fn rights_that_may_be_passed_on_are_granted_apart_from_others() {
+    let grant = "grant on table public.users to app";
+    assert_eq!(
+        removed(grant, "SELECT WITH GRANT OPTION, INSERT"),
         [
-            "REVOKE ALL (nick) ON TABLE public.users FROM app",
-            "GRANT SELECT (nick), UPDATE (nick) ON TABLE public.users TO app",
+            "GRANT SELECT ON TABLE public.users TO app WITH GRANT OPTION",
+            "GRANT INSERT ON TABLE public.users TO app",
         ]
     );
+}
+
+#[test]
+fn what_is_made_anew_gets_its_comments_and_rights_back() {
+    let of = |object: &str, kind| {
+        let attached = vec![
+            ("comment on view public.v".to_owned(), "seen".to_owned()),
+            ("grant on view public.v to app".to_owned(), "SELECT".to_owned()),
+        ];
+        let change = Change { relation: "public.v".into(), object: object.into(), kind, attached };
+        match change.remedy() {
+            Remedy::Sql(statements) => statements,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (from, to) = ("AS SELECT 1;".to_owned(), "AS SELECT 2;".to_owned());
+    assert_eq!(
+        of("view public.v", ChangeKind::Changed { from: from.clone(), to }),
+        [
+            "DROP VIEW public.v",
+            "CREATE VIEW public.v AS SELECT 1",
+            "COMMENT ON VIEW public.v IS 'seen'",
+            "GRANT SELECT ON TABLE public.v TO app",
+        ]
+    );
+    let closed = of("function public.v()", ChangeKind::Removed { from: "CREATE …".to_owned() });
+    assert_eq!(closed[1], "REVOKE ALL ON FUNCTION public.v() FROM PUBLIC");
+    assert_eq!(of("view public.v", ChangeKind::Added(from)), ["DROP VIEW public.v"]);
 }
 
 #[test]

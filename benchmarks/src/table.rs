@@ -1,0 +1,136 @@
+//! The figures as Markdown, and what they say of the aims.
+
+use std::fmt::Write as _;
+
+use crate::Measured;
+use crate::contenders::{Contender, Run};
+
+/// The table, and a line for each aim that was measured.
+pub(crate) fn table(all: &[Measured]) -> String {
+    let mut text = String::from(
+        "| delay each way | migrations | | wall | provider's part of it | waits after login | a migration \
+         | waits to log in | statements | sent | CPU | peak memory |\n\
+         |--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for measured in all {
+        for contender in Contender::ALL {
+            text += &line(measured, contender);
+        }
+    }
+    text + "\n" + &aims(all)
+}
+
+fn line(measured: &Measured, contender: Contender) -> String {
+    let median = |of: &dyn Fn(&Run) -> f64| measured.median(contender, of);
+    let wall = median(&|run| run.wall.as_secs_f64() * 1e3);
+    let builds = median(&|run| run.builds.as_secs_f64() * 1e3);
+    let wall = match contender {
+        Contender::Provider => format!("{wall:.0} ms ({builds:.0} after the last statement)"),
+        Contender::Sqlx | Contender::Psql => format!("{wall:.0} ms"),
+    };
+    let ratio = match contender {
+        Contender::Provider => String::new(),
+        Contender::Sqlx | Contender::Psql => format!("{:.2}", measured.ratio(contender)),
+    };
+    let traffic = |of: &dyn Fn(&crate::proxy::Traffic) -> u64| {
+        let seen = measured.runs(contender).all(|run| run.traffic.is_some());
+        #[expect(clippy::cast_precision_loss, reason = "counts, far below 2^53")]
+        let of = |run: &Run| run.traffic.as_ref().map_or(0.0, |traffic| of(traffic) as f64);
+        seen.then(|| measured.median(contender, &of))
+    };
+    let number = |value: Option<f64>, digits: usize| {
+        value.map_or(String::new(), |value| format!("{value:.digits$}"))
+    };
+    let waits = traffic(&|traffic| traffic.waits);
+    let count = f64::from(u32::try_from(measured.count).unwrap_or(u32::MAX));
+    let mut text = String::new();
+    writeln!(
+        text,
+        "| {} | {} | {} | {wall} | {ratio} | {} | {} | {} | {:.0} | {} | {:.0} ms | {:.1} MiB |",
+        match measured.delay.as_millis() {
+            0 => "none".to_owned(),
+            delay => format!("{delay} ms"),
+        },
+        measured.count,
+        contender.name(),
+        number(waits, 0),
+        number(waits.map(|waits| waits / count), 2),
+        number(traffic(&|traffic| traffic.login_waits), 0),
+        median(&|run| f64::from(u32::try_from(run.statements).unwrap_or(u32::MAX))),
+        traffic(&|traffic| traffic.sent)
+            .map_or(String::new(), |sent| format!("{:.0} kB", sent / 1e3)),
+        median(&|run| run.usage.cpu.as_secs_f64() * 1e3),
+        median(&|run| peak(run)),
+    )
+    .expect("a String takes it");
+    text
+}
+
+/// In MiB.
+#[expect(clippy::cast_precision_loss, reason = "bytes, far below 2^53")]
+fn peak(run: &Run) -> f64 {
+    run.usage.peak as f64 / f64::from(1 << 20)
+}
+
+fn aims(all: &[Measured]) -> String {
+    let mut text = String::new();
+    for measured in all {
+        let delayed = !measured.delay.is_zero();
+        let mut aim = |what: &str, value: f64, limit: f64| {
+            let verdict = if value <= limit { "met" } else { "missed" };
+            writeln!(text, "- {what}: {value:.2}, aim {limit}: {verdict}")
+                .expect("a String takes it");
+        };
+        if delayed && measured.count == 100 {
+            aim("wall against sqlx, 100 migrations, 5 ms", measured.ratio(Contender::Sqlx), 0.15);
+        }
+        if !delayed && measured.count == 1000 {
+            aim(
+                "wall against psql, 1000 migrations, no delay",
+                measured.ratio(Contender::Psql),
+                1.15,
+            );
+            aim("peak MiB with 1000 migrations", measured.median(Contender::Provider, &peak), 16.0);
+        }
+    }
+    // What a run costs whatever its size goes out.
+    let waits = |count: usize| {
+        let measured = all.iter().find(|it| it.count == count && !it.delay.is_zero())?;
+        let waits = |run: &Run| run.traffic.as_ref().map_or(0.0, |traffic| traffic.waits as f64);
+        Some(measured.median(Contender::Provider, &waits))
+    };
+    if let (Some(few), Some(many)) = (waits(10), waits(100)) {
+        let each = (many - few) / 90.0;
+        writeln!(text, "- waits of each migration from the 11th to the 100th: {each:.2}, aim 1")
+            .expect("a String takes it");
+    }
+    text
+}
+
+impl Measured {
+    fn runs(&self, contender: Contender) -> impl Iterator<Item = &Run> {
+        self.rounds.iter().map(move |round| &round[contender as usize])
+    }
+
+    fn median(&self, contender: Contender, of: &dyn Fn(&Run) -> f64) -> f64 {
+        median(self.runs(contender).map(of).collect())
+    }
+
+    /// The provider's wall time divided by another's, in the same round.
+    fn ratio(&self, other: Contender) -> f64 {
+        let ratio = |round: &[Run; 3]| {
+            let wall = |contender: Contender| round[contender as usize].wall.as_secs_f64();
+            wall(Contender::Provider) / wall(other)
+        };
+        median(self.rounds.iter().map(ratio).collect())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        length if length % 2 == 1 => values[length / 2],
+        length => f64::midpoint(values[length / 2 - 1], values[length / 2]),
+    }
+}

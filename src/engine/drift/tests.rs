@@ -1,0 +1,194 @@
+//! Tests of the module above: what is told, and what a run records.
+
+use super::*;
+
+fn snapshot(relations: &[(&str, &[(&str, &str)])]) -> Snapshot {
+    let objects = |list: &[(&str, &str)]| {
+        list.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    };
+    Snapshot {
+        relations: relations.iter().map(|(r, list)| ((*r).to_owned(), objects(list))).collect(),
+    }
+}
+
+const SCHEMA: (&str, &[(&str, &str)]) = ("public", &[("schema public", "")]);
+const USERS: (&str, &[(&str, &str)]) =
+    ("public.users", &[("table public.users", ""), ("column public.users.id", "uuid not null")]);
+const USERS_WITH_NICK: (&str, &[(&str, &str)]) = (
+    "public.users",
+    &[
+        ("table public.users", ""),
+        ("column public.users.id", "uuid not null"),
+        ("column public.users.nick", "text"),
+    ],
+);
+const NOTES: (&str, &[(&str, &str)]) =
+    ("public.notes", &[("table public.notes", ""), ("column public.notes.id", "uuid")]);
+
+fn found(recorded: &Snapshot, live: &Snapshot) -> Vec<Change> {
+    changes(recorded, live, &["public".to_owned()])
+}
+
+fn words(recorded: &Snapshot, live: &Snapshot) -> Vec<String> {
+    found(recorded, live).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn each_change_is_told_in_words() {
+    let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
+    let live = snapshot(&[
+        SCHEMA,
+        (
+            "public.users",
+            &[
+                ("table public.users", ""),
+                ("column public.users.id", "text not null"),
+                ("column public.users.nick", "text"),
+            ],
+        ),
+        ("public.extra", &[("table public.extra", ""), ("column public.extra.id", "uuid")]),
+    ]);
+    assert_eq!(
+        words(&recorded, &live),
+        [
+            "table public.notes was dropped",
+            "column public.users.id was changed from \"uuid not null\" to \"text not null\"",
+            "column public.users.nick was added: text",
+            "table public.extra was added",
+        ]
+    );
+}
+
+#[test]
+fn equal_schemas_and_schemas_that_nobody_recorded_show_nothing() {
+    let live = snapshot(&[SCHEMA, USERS]);
+    assert!(found(&live, &live).is_empty());
+    assert!(found(&Snapshot::default(), &live).is_empty());
+}
+
+#[test]
+fn a_table_in_a_schema_that_was_recorded_empty_is_drift() {
+    let recorded = snapshot(&[SCHEMA]);
+    assert_eq!(words(&recorded, &snapshot(&[SCHEMA, USERS])), ["table public.users was added"]);
+}
+
+#[test]
+fn a_run_records_its_own_changes_and_never_accepts_an_earlier_drift_of_the_same_table() {
+    let recorded = snapshot(&[SCHEMA, USERS]);
+    let before = snapshot(&[SCHEMA, USERS_WITH_NICK]);
+    let mut after = before.clone();
+    after
+        .relations
+        .get_mut("public.users")
+        .unwrap()
+        .insert("column public.users.age".into(), "integer".into());
+    after.relations.extend(snapshot(&[NOTES]).relations);
+
+    let recorded = record_run(&recorded, &before, &after);
+
+    assert_eq!(words(&recorded, &after), ["column public.users.nick was added: text"]);
+}
+
+#[test]
+fn the_first_run_records_the_whole_schema() {
+    let before = snapshot(&[SCHEMA, NOTES]);
+    let after = snapshot(&[SCHEMA, NOTES, USERS]);
+    assert_eq!(record_run(&Snapshot::default(), &before, &after), after);
+}
+
+#[test]
+fn a_table_that_a_run_drops_is_forgotten() {
+    let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
+    let after = snapshot(&[SCHEMA, USERS]);
+    let new = record_run(&recorded, &recorded, &after);
+    assert_eq!(new, after);
+    assert_eq!(changed_relations(&recorded, &new), [("public.notes".to_owned(), None)]);
+}
+
+#[test]
+fn a_note_brings_the_schema_before_a_dead_run_back() {
+    let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
+    for before in
+        [recorded.clone(), snapshot(&[SCHEMA, USERS_WITH_NICK, NOTES]), snapshot(&[SCHEMA, USERS])]
+    {
+        let note = note(&recorded, &before, &[]);
+        assert_eq!(from_note(&recorded, &note, &[]).unwrap(), before, "{note}");
+        let accepted = ["public".to_owned()];
+        assert_eq!(from_note(&recorded, &note, &accepted).unwrap(), recorded, "{note}");
+    }
+    assert_eq!(note(&recorded, &recorded, &[]), "{}");
+    let unrecorded = Snapshot::default();
+    assert_eq!(note(&unrecorded, &recorded, &[]), "{}", "there is nothing to differ from");
+    assert!(from_note(&recorded, "no json", &[]).is_err());
+}
+
+#[test]
+fn fingerprints_tell_schemas_apart() {
+    let users = fingerprint(&snapshot(&[SCHEMA, USERS]));
+    assert_eq!(users, fingerprint(&snapshot(&[USERS, SCHEMA])));
+    assert_ne!(users, fingerprint(&snapshot(&[SCHEMA, USERS_WITH_NICK])));
+    assert!(users.starts_with("sha256:") && users.len() == 71, "{users}");
+}
+
+#[test]
+fn only_the_watched_schemas_count() {
+    let recorded = snapshot(&[SCHEMA]);
+    let live = snapshot(&[SCHEMA, ("other", &[("schema other", "")]), USERS]);
+    assert_eq!(words(&recorded, &live), ["table public.users was added"]);
+    let other = changes(&recorded, &live, &["other".to_owned()]);
+    assert_eq!(other.len(), 1);
+    assert_eq!(other[0].to_string(), "schema other was added");
+}
+
+#[test]
+fn what_is_not_valid_is_told_even_if_a_run_left_it_so_or_nobody_recorded_it() {
+    let live = snapshot(&[
+        SCHEMA,
+        (
+            "public.users",
+            &[
+                ("constraint public.users.adult", "CHECK ((age > 17)) NOT VALID"),
+                ("index public.users_email", "UNIQUE (email) INVALID"),
+                ("index public.users_nick", "(nick)"),
+            ],
+        ),
+    ]);
+    let expected = [
+        "constraint public.users.adult is NOT VALID: old rows have not been checked against it",
+        "index public.users_email is INVALID: no query uses it, and nothing keeps it whole",
+    ];
+    assert_eq!(words(&live, &live), expected);
+    assert_eq!(words(&Snapshot::default(), &live), expected);
+}
+
+#[test]
+fn an_index_that_became_invalid_is_told_once() {
+    let with = |definition| {
+        snapshot(&[SCHEMA, ("public.users", &[("index public.users_email", definition)])])
+    };
+    assert_eq!(
+        words(&with("(email)"), &with("(email) INVALID")),
+        ["index public.users_email was changed from \"(email)\" to \"(email) INVALID\""]
+    );
+}
+
+#[test]
+fn a_run_does_not_accept_a_schema_that_somebody_made_after_the_first_run() {
+    let recorded = snapshot(&[SCHEMA]);
+    let before = snapshot(&[SCHEMA, ("other", &[("schema other", "")])]);
+    let mut after = before.clone();
+    after.relations.extend(snapshot(&[USERS]).relations);
+    let recorded = record_run(&recorded, &before, &after);
+    assert_eq!(words(&recorded, &after), [] as [&str; 0]);
+    assert_eq!(changes(&recorded, &after, &["other".to_owned()]).len(), 1);
+}
+
+#[test]
+fn accepting_takes_over_the_watched_schemas_and_no_other() {
+    let recorded = snapshot(&[SCHEMA, NOTES]);
+    let other: (&str, &[(&str, &str)]) = ("other", &[("schema other", "")]);
+    let live = snapshot(&[SCHEMA, USERS, other]);
+    let note = note(&recorded, &live, &["public".to_owned()]);
+    let before = from_note(&recorded, &note, &[]).unwrap();
+    assert_eq!(record_run(&recorded, &before, &live), snapshot(&[SCHEMA, USERS]));
+}

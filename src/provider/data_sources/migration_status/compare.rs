@@ -1,0 +1,69 @@
+//! Files beside the ledger: what is pending, changed and missing.
+
+use crate::database::{MigrationRecord, MigrationState};
+use crate::engine::{self, ExecOrder, PlanError, Policy};
+use crate::migration::{Migration, Version};
+use crate::value::Value;
+
+/// The files that are compared.
+pub(super) struct Files {
+    pub(super) migrations: Vec<Migration>,
+    /// Whether the values of variables are there.
+    pub(super) has_values: bool,
+}
+
+/// Compares files with the ledger; all is null without files.
+pub(super) fn of_files(
+    files: Option<&Files>,
+    records: &[MigrationRecord],
+) -> [(&'static str, Value); 4] {
+    let names = ["pending", "changed", "missing", "up_to_date"];
+    let Some(Files { migrations: files, has_values }) = files else {
+        return names.map(|name| (name, Value::Null));
+    };
+    let of = |version: &Version| records.iter().find(|record| record.version == *version);
+    let is_changed = |file: &&Migration| {
+        let is_applied = |record: &&MigrationRecord| record.state == MigrationState::Applied;
+        of(&file.version).filter(is_applied).is_some_and(|r| r.checksum != file.checksum)
+    };
+    let repeats = |file: &Migration| file.is_repeatable();
+    let changed: Vec<String> = files
+        .iter()
+        .filter(|file| is_changed(file) && !repeats(file))
+        .map(|file| file.version.0.clone())
+        .collect();
+
+    // What is not asked here counts as allowed, so that all that is pending is named.
+    let accepted = files.iter().map(|file| (file.version.clone(), file.checksum.clone()));
+    let mut policy =
+        Policy { accepted: accepted.collect(), order: ExecOrder::NonLinear, ..Policy::default() };
+    let errors = engine::plan(files, records, &policy).err().unwrap_or_default();
+    let missing: Vec<Version> = errors
+        .into_iter()
+        .filter_map(|error| match error {
+            PlanError::FileMissing { version, whole: true, .. } => Some(version),
+            _ => None,
+        })
+        .collect();
+    policy.removed = missing.iter().cloned().collect();
+    let missing: Vec<String> = missing.into_iter().map(|version| version.0).collect();
+    let plan = engine::plan(files, records, &policy);
+    // Without the values of its variables only the text of a repeatable one can be compared.
+    let is_open = |file: &Migration| {
+        repeats(file) && !has_values && file.statements.iter().any(|it| it.text.contains("${"))
+    };
+    let is_pending = |file: &&Migration| match (of(&file.version), &plan) {
+        (Some(record), _) if is_open(file) => {
+            record.state != MigrationState::Applied || is_changed(file)
+        }
+        (_, Ok(plan)) => plan.pending().any(|entry| entry.migration == *file),
+        (record, Err(_)) => record.is_none_or(|r| r.state != MigrationState::Applied),
+    };
+    let pending: Vec<String> =
+        files.iter().filter(is_pending).map(|file| file.version.0.clone()).collect();
+    // A migration that failed or runs is pending, or has no file and is of no account.
+    let up_to_date = pending.is_empty() && changed.is_empty() && missing.is_empty();
+    let values = [pending.into(), changed.into(), missing.into(), up_to_date.into()];
+    let mut values = values.into_iter();
+    names.map(|name| (name, values.next().unwrap_or(Value::Null)))
+}

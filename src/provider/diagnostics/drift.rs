@@ -1,0 +1,51 @@
+//! The words of drift.
+
+use super::plan::DESTROY;
+use crate::diagnostic::Diagnostic;
+use crate::engine::drift::{Change, Remedy};
+
+/// Drift that makes a plan an update.
+pub(in crate::provider) fn drift_warning(changes: &[Change], fingerprint: &str) -> Diagnostic {
+    Diagnostic::warning(DRIFT).detail(drift_words(changes, fingerprint))
+}
+
+/// Drift that makes a plan fail.
+pub(in crate::provider) fn drift_error(changes: &[Change], fingerprint: &str) -> Diagnostic {
+    let words = drift_words(changes, fingerprint);
+    Diagnostic::error(DRIFT).detail(format!("{words} {DESTROY}")).at("on_drift")
+}
+
+const DRIFT: &str = "Schema was changed outside of migrations";
+
+/// A warning with hundreds of changes is read by nobody; the attribute `drift` has all of them.
+const SHOWN_CHANGES: usize = 20;
+
+/// Each change, and under it the SQL that takes it back. Terraform keeps indented lines whole.
+fn drift_words(changes: &[Change], fingerprint: &str) -> String {
+    let mut words = "Each line is followed by what a new migration would need to take the change \
+                     back:\n"
+        .to_owned();
+    for change in changes.iter().take(SHOWN_CHANGES) {
+        words.push_str(&format!("\n  {change}\n"));
+        let (statements, note) = match change.remedy() {
+            Remedy::Sql(statements) => (statements, None),
+            Remedy::Partly(statements, note) => (statements, Some(note)),
+            Remedy::Words(note) => (Vec::new(), Some(note)),
+        };
+        for statement in statements {
+            let lines = statement.lines().collect::<Vec<_>>().join("\n      ");
+            words.push_str(&format!("      {lines};\n"));
+        }
+        if let Some(note) = note {
+            words.push_str(&format!("      ({note})\n"));
+        }
+    }
+    if let Some(more) = changes.len().checked_sub(SHOWN_CHANGES).filter(|more| *more > 0) {
+        words.push_str(&format!("\n  and {more} more, which the attribute drift names\n"));
+    }
+    words.push_str(&format!(
+        "\nTake the changes back, or accept the schema as it is with\n\n  accept_drift = \
+         \"{fingerprint}\"\n\nAn apply does neither by itself."
+    ));
+    words
+}

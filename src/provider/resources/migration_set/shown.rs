@@ -1,0 +1,121 @@
+//! What a set shows of its migrations: as the ledger has them, and as an apply will leave them.
+
+use super::super::super::settings::Place;
+use super::super::computed;
+use crate::database::{MigrationRecord, MigrationState, Observation};
+use crate::engine::{Entry, ExecOrder, Plan, Policy, Standing};
+use crate::migration::{Migration, MigrationKind, Version};
+use crate::value::Value;
+
+/// A migration as the database has it.
+fn row(record: &MigrationRecord) -> Value {
+    let mut attributes = vec![
+        ("description", record.description.as_str().into()),
+        ("adopted_from", record.adopted_from.clone().into()),
+    ];
+    attributes.extend(computed::recorded(record));
+    Value::object(attributes)
+}
+
+/// The computed attributes as the database has them.
+pub(super) fn shown(place: &Place, seen: &Observation) -> Vec<(&'static str, Value)> {
+    let migrations = seen.migrations.iter().map(|record| (record.version.0.clone(), row(record)));
+    vec![
+        ("migrations", Value::map(migrations)),
+        ("latest_version", latest(&seen.migrations).into()),
+        ("ledger", place.ledger_name().into()),
+    ]
+}
+
+/// The version that was begun last, of those that are applied and not repeatable.
+pub(in super::super::super) fn latest(records: &[MigrationRecord]) -> Option<String> {
+    let counts = |record: &&MigrationRecord| {
+        record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable
+    };
+    records.iter().rfind(counts).map(|record| record.version.0.clone())
+}
+
+/// The computed attributes as a run will leave them.
+pub(super) fn after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<(&'static str, Value)> {
+    let migrations = plan.entries.iter().filter_map(|entry| {
+        let mut attributes = computed::planned(entry)?;
+        let (description, from) = match entry.standing {
+            Standing::Applied(record) => (&record.description, record.adopted_from.clone()),
+            _ => (&entry.migration.description, None),
+        };
+        attributes.push(("description", description.as_str().into()));
+        attributes.push(("adopted_from", from.into()));
+        Some((entry.migration.version.0.clone(), Value::object(attributes)))
+    });
+    let retired = plan.retired.iter().map(|record| (record.version.0.clone(), row(record)));
+    vec![
+        ("migrations", Value::map(migrations.chain(retired))),
+        ("latest_version", latest_after(plan, ledger).into()),
+    ]
+}
+
+/// As [`latest`] after the run: what is begun in it comes behind all that was begun before.
+fn latest_after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Option<String> {
+    let pending = |version: &Version| {
+        plan.pending().find(|entry| entry.migration.version == *version && !is_repeatable(entry))
+    };
+    let is_new = |entry: &&Entry<'_>| !is_repeatable(entry) && entry.begun().is_none();
+    if let Some(last) = plan.pending().filter(is_new).last() {
+        return Some(last.migration.version.0.clone());
+    }
+    let counts = |record: &&MigrationRecord| {
+        let is_applied =
+            record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable;
+        is_applied || pending(&record.version).is_some()
+    };
+    ledger.iter().rfind(counts).map(|record| record.version.0.clone())
+}
+
+fn is_repeatable(entry: &Entry<'_>) -> bool {
+    entry.migration.is_repeatable()
+}
+
+/// What only a look at the database after the run can tell.
+pub(super) fn after_a_look() -> Vec<(&'static str, Value)> {
+    vec![("drift", Value::Unknown), ("schema_fingerprint", Value::Unknown)]
+}
+
+/// The computed attributes while the cluster is not known: the texts are certain, all else is not.
+pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, Value)> {
+    // Where there may be a history, nobody knows which of them run.
+    let is_open = migrations.iter().any(|migration| migration.kind == MigrationKind::Baseline)
+        || policy.order == ExecOrder::LinearSkip
+        || policy.target.is_some()
+        || !policy.removed.is_empty();
+    let planned = migrations.iter().map(|migration| {
+        let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
+        attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
+            // The ledger may have another text, if that is accepted.
+            let certain = matches!(name, "status" | "skipped")
+                || matches!(name, "checksum" | "statements")
+                    && !policy.accepted.contains_key(&migration.version);
+            (name, if certain { value } else { Value::Unknown })
+        }));
+        (migration.version.0.clone(), Value::object(attributes))
+    });
+    let planned = if is_open { Value::Unknown } else { Value::map(planned) };
+    let mut attributes = vec![
+        ("migrations", planned),
+        ("latest_version", Value::Unknown),
+        ("last_run", Value::Unknown),
+        ("ledger", Value::Unknown),
+    ];
+    attributes.extend(after_a_look());
+    attributes
+}
+
+/// The computed attributes while nothing is known.
+pub(super) fn unknown() -> Vec<(&'static str, Value)> {
+    let mut attributes: Vec<_> =
+        ["migrations", "latest_version", "detected_format", "last_run", "ledger"]
+            .map(|name| (name, Value::Unknown))
+            .into_iter()
+            .collect();
+    attributes.extend(after_a_look());
+    attributes
+}

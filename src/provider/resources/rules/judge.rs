@@ -1,0 +1,155 @@
+//! What the linter and the hazards say of the migrations that will run.
+
+use super::super::super::diagnostics::{self, Found};
+use super::{Lint, Prepared, Rules};
+use crate::database::MigrationRecord;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::Plan;
+use crate::migration::{Class, Migration, Statement};
+use crate::sql::{self, Hazard, Weight};
+use crate::value::AttributePath;
+
+impl Rules {
+    /// What is to be said of the migrations that a plan would run. `what` names them.
+    pub(in super::super) fn judge(
+        &self,
+        prepared: &Prepared,
+        plan: &Plan<'_>,
+        what: &str,
+        path: &AttributePath,
+    ) -> Vec<Diagnostic> {
+        let pending = plan.pending().map(|entry| (entry.migration, entry.begun()));
+        self.judge_pending(prepared, pending, what, path)
+    }
+
+    /// The same where it is not known what is applied. Then nothing is an error: it could be an
+    /// applied file that a newer linter does not like. The apply judges again before it runs
+    /// anything.
+    pub(in super::super) fn judge_unknown(
+        &self,
+        prepared: &Prepared,
+        what: &str,
+        path: &AttributePath,
+    ) -> Vec<Diagnostic> {
+        let all = prepared.migrations.iter().map(|migration| (migration, None));
+        let mut diagnostics = self.judge_pending(prepared, all, what, path);
+        for diagnostic in &mut diagnostics {
+            diagnostic.severity = Severity::Warning;
+        }
+        diagnostics
+    }
+
+    /// Whether a run may begin. What was not known at plan, such as the values of variables, is
+    /// known now; warnings were shown then.
+    pub(in super::super) fn still_right(
+        &self,
+        prepared: &Prepared,
+        plan: &Plan<'_>,
+        path: &AttributePath,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let mut judged = self.judge(prepared, plan, "", path);
+        judged.retain(Diagnostic::is_error);
+        if judged.is_empty() { Ok(()) } else { Err(judged) }
+    }
+
+    fn judge_pending<'a>(
+        &self,
+        prepared: &'a Prepared,
+        pending: impl Iterator<Item = (&'a Migration, Option<&'a MigrationRecord>)>,
+        what: &str,
+        path: &AttributePath,
+    ) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        let mut statements = Vec::new();
+        let (mut whole, mut incomplete) = (Vec::new(), Vec::new());
+        for (migration, begun) in pending {
+            diagnostics
+                .extend(prepared.errors.get(&migration.version).cloned().unwrap_or_default());
+            for (place, statement) in migration.statements.iter().enumerate() {
+                // What an earlier run has done of a migration does not run again either.
+                let done = begun.is_some_and(|begun| {
+                    let mut records = begun.statements.iter();
+                    records.any(|record| record.number == place + 1 && record.is_binding())
+                });
+                if done {
+                    continue;
+                }
+                statements.push(statement);
+                let key = (migration.version.clone(), place);
+                if prepared.incomplete.contains(&key) {
+                    incomplete.push(statement);
+                } else if !prepared.unrendered.contains(&key) {
+                    whole.push(statement);
+                }
+            }
+        }
+        if self.lint != Lint::Off {
+            diagnostics.extend(self.lint(&whole, &incomplete, what, path));
+            diagnostics.extend(self.hazards(&statements, what, path));
+        }
+        diagnostics
+    }
+
+    /// Lints statements. In those that are `incomplete` the names of variables stand for values: what
+    /// is found there may be otherwise with the values, so it ends no plan, and what cannot be read
+    /// there means nothing.
+    fn lint(
+        &self,
+        whole: &[&Statement],
+        incomplete: &[&Statement],
+        what: &str,
+        path: &AttributePath,
+    ) -> impl Iterator<Item = Diagnostic> {
+        let mut refused = Vec::new();
+        let mut doubted = Vec::new();
+        for found in self.findings(whole) {
+            let ends = self.lint == Lint::Error && found.finding.weight == Weight::Refused;
+            if ends { &mut refused } else { &mut doubted }.push(found);
+        }
+        let readable = |found: &Found<'_>| found.finding.weight != Weight::Unreadable;
+        doubted.extend(self.findings(incomplete).filter(readable));
+        let some = |found: &Vec<Found<'_>>| !found.is_empty();
+        let refused =
+            Some(refused).filter(some).map(|found| diagnostics::lint_errors(&found, path.clone()));
+        let doubted = Some(doubted)
+            .filter(some)
+            .map(|found| diagnostics::lint_warnings(&found, what, path.clone()));
+        let open = Some(incomplete).filter(|open| !open.is_empty());
+        let open = open.map(|open| diagnostics::linted_without_values(open, path.clone()));
+        refused.into_iter().chain(doubted).chain(open)
+    }
+
+    fn findings<'a>(&'a self, statements: &[&'a Statement]) -> impl Iterator<Item = Found<'a>> {
+        let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
+        let found = statements.iter().copied().zip(sql::lint(&texts));
+        found.flat_map(move |(statement, findings)| {
+            let named = findings.into_iter().filter(|finding| !self.ignored.contains(finding.rule));
+            named.map(move |mut finding| {
+                finding.message = self.hide(&finding.message);
+                finding.suggestion = self.hide(&finding.suggestion);
+                Found { statement, finding }
+            })
+        })
+    }
+
+    fn hazards(
+        &self,
+        statements: &[&Statement],
+        what: &str,
+        path: &AttributePath,
+    ) -> Option<Diagnostic> {
+        let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
+        let mut found = Vec::new();
+        for (statement, hazards) in statements.iter().copied().zip(sql::hazards(&texts)) {
+            // It is in batches that such a statement runs.
+            let batched = |hazard: &Hazard| {
+                statement.class == Class::Batch && hazard.name == sql::UNBATCHED_WRITE
+            };
+            let named = hazards
+                .into_iter()
+                .filter(|hazard| !self.ignored.contains(hazard.name) && !batched(hazard));
+            found.extend(named.map(|hazard| (statement, hazard)));
+        }
+        (!found.is_empty()).then(|| diagnostics::hazards(&found, what, path.clone()))
+    }
+}

@@ -1,0 +1,163 @@
+//! A plan that Terraform asks for again when it carries a plan out, with the bytes of the first one
+//! beside it: what Terraform 1.16 and later do. The provider runs in this process, so that the
+//! requests can be those of a version that is not at hand.
+
+mod common;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use common::cluster;
+use dsql_local::Cluster;
+use terraform_provider_dsql::provider::contract::{
+    ApplyRequest, PlanRequest, PlanResponse, Provider as _, Resource,
+};
+use terraform_provider_dsql::provider::{DsqlProvider, Environment};
+use terraform_provider_dsql::value::Value;
+
+/// A process of the provider, with the login of a cluster in its environment.
+fn process(cluster: &Cluster) -> DsqlProvider {
+    let variables = HashMap::from([
+        ("DSQL_ENDPOINT", cluster.endpoint().to_owned()),
+        ("DSQL_PORT", cluster.port().to_string()),
+        ("DSQL_CA_FILE", cluster.ca_file().display().to_string()),
+        ("DSQL_TOKEN", cluster.token("admin")),
+    ]);
+    DsqlProvider::new(Environment::from_vars(|name| variables.get(name).cloned()))
+}
+
+fn resource<'a>(process: &'a DsqlProvider, name: &str) -> &'a dyn Resource {
+    let found = process.resources().iter().find(|resource| resource.type_name() == name);
+    found.expect("a resource of this name").as_ref()
+}
+
+/// A resource in a configuration, with one argument.
+struct Configured {
+    name: &'static str,
+    argument: &'static str,
+    /// What the argument names.
+    path: String,
+}
+
+impl Configured {
+    fn all(folder: &Path) -> [Self; 2] {
+        let path = |name: &str| folder.join(name).display().to_string();
+        [
+            Self { name: "dsql_migration_set", argument: "dir", path: path("") },
+            Self { name: "dsql_migration", argument: "path", path: path("1_a.sql") },
+        ]
+    }
+
+    fn config(&self, resource: &dyn Resource) -> Value {
+        let attributes = resource.schema().block.attributes;
+        let nothing = attributes.into_iter().map(|attribute| (attribute.name, Value::Null));
+        let mut config = Value::object(nothing);
+        config.set(self.argument, self.path.as_str());
+        config
+    }
+
+    /// The first plan, or a repeated one with the bytes of the first.
+    async fn plan(&self, process: &DsqlProvider, prior: &Value, first: &[u8]) -> PlanResponse {
+        let resource = resource(process, self.name);
+        let config = self.config(resource);
+        // What is computed keeps its value unless the configuration has one.
+        let mut proposed = config.clone();
+        for attribute in resource.schema().block.attributes {
+            if let Some(value) = prior.get(&attribute.name)
+                && attribute.name != self.argument
+            {
+                proposed.set(&attribute.name, value.clone());
+            }
+        }
+        let prior = prior.clone();
+        let (private, first_plan) = (Vec::new(), first.to_vec());
+        resource.plan(PlanRequest { config, prior, proposed, private, first_plan }).await
+    }
+
+    /// Carries a plan out; the new state.
+    async fn apply(&self, process: &DsqlProvider, prior: &Value, plan: &PlanResponse) -> Value {
+        let resource = resource(process, self.name);
+        let config = self.config(resource);
+        let (prior, planned) = (prior.clone(), plan.planned.clone());
+        let private = plan.private.clone();
+        let applied = resource.apply(ApplyRequest { config, prior, planned, private }).await;
+        assert_eq!(applied.diagnostics, []);
+        applied.state
+    }
+}
+
+/// The words with which a plan was refused.
+fn refusal(plan: &PlanResponse) -> &str {
+    let [error] = plan.diagnostics.as_slice() else { panic!("{:#?}", plan.diagnostics) };
+    assert_eq!(error.summary, "Plan is out of date");
+    &error.detail
+}
+
+const TABLE: &str = "CREATE TABLE a (id int PRIMARY KEY)";
+const OTHER: &str = "CREATE TABLE a (id bigint PRIMARY KEY)";
+
+#[tokio::test]
+async fn a_repeated_first_plan_is_the_same_or_names_the_file_that_was_edited() {
+    let cluster = cluster().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("1_a.sql");
+    for configured in Configured::all(folder.path()) {
+        fs::write(&file, TABLE).expect("a file");
+        let first = configured.plan(&process(&cluster), &Value::Null, &[]).await;
+        assert_eq!(first.diagnostics, []);
+
+        let applying = process(&cluster);
+        let again = configured.plan(&applying, &Value::Null, &first.private).await;
+        assert_eq!((again.planned, again.diagnostics), (first.planned, vec![]));
+
+        fs::write(&file, OTHER).expect("a file");
+        let again = configured.plan(&applying, &Value::Null, &first.private).await;
+        let words = refusal(&again);
+        for part in ["1_a.sql was changed (sha256:", "… became sha256:", "Nothing was run."] {
+            assert!(words.contains(part), "{part:?} in {words}");
+        }
+    }
+    assert!(!cluster.statements().iter().any(|statement| statement.sql.contains("CREATE")));
+}
+
+#[tokio::test]
+async fn a_repeated_first_plan_names_another_run_that_was_first_and_another_cluster() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("1_a.sql"), TABLE).expect("a file");
+    for configured in Configured::all(folder.path()) {
+        let (cluster, other) = (cluster().await, cluster().await);
+        let first = configured.plan(&process(&cluster), &Value::Null, &[]).await;
+
+        let again = configured.plan(&process(&other), &Value::Null, &first.private).await;
+        let words = refusal(&again);
+        let places = [cluster.port(), other.port()].map(|port| format!(":{port}/dsql_migrations"));
+        assert!(words.contains("the ledger was at"), "{words}");
+        assert!(places.iter().all(|place| words.contains(place)), "{words}");
+
+        configured.apply(&process(&cluster), &Value::Null, &first).await;
+        let again = configured.plan(&process(&cluster), &Value::Null, &first.private).await;
+        let words = refusal(&again);
+        assert!(words.contains("migration 1 was applied by another run"), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_plan_of_a_single_migration_with_a_new_version_names_its_new_file() {
+    let cluster = cluster().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("1_a.sql"), TABLE).expect("a file");
+    let [_, mut single] = Configured::all(folder.path());
+    let first = single.plan(&process(&cluster), &Value::Null, &[]).await;
+    let state = single.apply(&process(&cluster), &Value::Null, &first).await;
+
+    let next = folder.path().join("2_b.sql");
+    single.path = next.display().to_string();
+    fs::write(&next, "CREATE TABLE b (id int PRIMARY KEY)").expect("a file");
+    // A version that is not in the configuration comes from the name of the file.
+    let first = single.plan(&process(&cluster), &state, &[]).await;
+    assert_eq!(first.planned.get("version"), Some(&"2".into()));
+    fs::write(&next, "DROP TABLE a").expect("a file");
+    let again = single.plan(&process(&cluster), &state, &first.private).await;
+    assert!(refusal(&again).contains("2_b.sql was changed (sha256:"), "{}", refusal(&again));
+}
