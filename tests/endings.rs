@@ -7,11 +7,11 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    PATIENCE, cluster, lease, lines, migrations, run, run_within, session, stopped, target,
+    PATIENCE, cluster, lease, lines, migrations, run, run_as, run_within, session, stopped, target,
 };
 use dsql_local::{Cluster, Fault, Matcher, Options, Outcome};
 use terraform_provider_dsql::database::Outcome::Unknown;
-use terraform_provider_dsql::database::Session;
+use terraform_provider_dsql::database::{Lease, Session};
 use terraform_provider_dsql::engine::{Budget, Failure};
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
@@ -190,6 +190,67 @@ async fn a_token_that_expires_on_the_way_stops_the_run_only_when_a_new_connectio
     lines(&mut next, "UPDATE dsql_migrations.lease SET expires_at = now()").await;
     run(&mut next, &files).await.1.unwrap();
     assert_whole(&cluster, &mut next, &files, "a new token").await;
+}
+
+/// Makes one statement take four times as long as a lease. A schema change, for the emulator lets
+/// nobody write to a row that row changes on their way have written: the row of the lease.
+async fn delay_one(cluster: &Cluster, length: Duration) {
+    let mut session = session(cluster).await;
+    run(&mut session, &[]).await.1.unwrap();
+    cluster.inject(itself("CREATE TABLE b"), Fault::DelayBefore(length * 4));
+}
+
+async fn it_is_on_its_way(cluster: &Cluster) {
+    while answers(cluster, "CREATE TABLE a (id int)") == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_longer_than_the_lease_keeps_it() {
+    let length = Duration::from_secs(1);
+    let short = || Lease::new("a test", length);
+    let cluster = cluster().await;
+    delay_one(&cluster, length).await;
+    let (mut first, mut second) = (session(&cluster).await, session(&cluster).await);
+    let files = migrations(FILES);
+    let other = async {
+        it_is_on_its_way(&cluster).await;
+        run_as(&mut second, &files, short()).await
+    };
+    let ((one, first_result), (two, second_result)) =
+        tokio::join!(Box::pin(run_as(&mut first, &files, short())), Box::pin(other));
+    first_result.unwrap();
+    second_result.unwrap();
+    assert_eq!((one.applied.len(), two.applied.len()), (1, 0), "the second had to wait");
+    assert_whole(&cluster, &mut first, &files, "beside another run").await;
+    let signs = "SELECT count(*) FROM dsql_migrations.heartbeat";
+    assert_eq!(lines(&mut first, signs).await, ["0"], "they are taken back");
+}
+
+#[tokio::test]
+async fn the_signs_of_life_end_with_the_run_that_gave_them() {
+    let length = Duration::from_secs(1);
+    let short = || Lease::new("a test", length);
+    let cluster = cluster().await;
+    delay_one(&cluster, length).await;
+    let (mut first, mut second) = (session(&cluster).await, session(&cluster).await);
+    let files = migrations(FILES);
+    let dies = async {
+        it_is_on_its_way(&cluster).await;
+        // It has given a sign of life by then.
+        let signs = "SELECT count(*) FROM dsql_migrations.heartbeat";
+        while lines(&mut second, signs).await == ["0"] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        ended = Box::pin(run_as(&mut first, &files, short())) => panic!("too early: {ended:?}"),
+        () = dies => {}
+    }
+    drop(first);
+    run_as(&mut second, &files, short()).await.1.unwrap();
+    assert_whole(&cluster, &mut second, &files, "after a dead run").await;
 }
 
 #[tokio::test]
