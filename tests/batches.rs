@@ -7,11 +7,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::{cluster, lease, lines, migrations, run, run_as, run_within, session};
+use common::{
+    PATIENCE, cluster, lease, lines, migrations, run, run_as, run_within, session, stopped,
+};
 use dsql_local::{Cluster, Fault, Matcher};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Batches, Lease, Session};
-use terraform_provider_dsql::engine::{ApplyError, Budget, Failure, StepError};
+use terraform_provider_dsql::engine::{Budget, Failure};
 use tokio_util::sync::CancellationToken;
 
 const TABLES: (&str, &str) = (
@@ -52,13 +54,6 @@ async fn assert_done(session: &mut Session, why: &str) {
     let archive = "SELECT count(*), count(DISTINCT id), min(id), max(id) FROM archive";
     assert_eq!(lines(session, archive).await, ["3502 3502 -2 3500"], "{why}");
     assert_eq!(lines(session, "SELECT count(*) FROM t").await, ["0"], "{why}");
-}
-
-fn stopped(result: Result<(), ApplyError>) -> StepError {
-    match result {
-        Err(ApplyError::Stopped { source, .. }) => *source,
-        other => panic!("a statement should have stopped the run: {other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -125,7 +120,7 @@ async fn a_statement_that_never_ends_is_stopped_by_the_budget_with_what_it_has_d
             stop.cancel();
         }
     };
-    let budget = Budget::new(Duration::from_secs(120), stop.clone());
+    let budget = Budget::new(PATIENCE, stop.clone());
     let ((_, result), ()) =
         tokio::join!(run_within(&mut session, &files, lease(), &budget), after(3));
     let error = stopped(result);

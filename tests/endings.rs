@@ -6,11 +6,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::{cluster, lease, lines, migrations, run, run_as, run_within, session, target};
+use common::{
+    PATIENCE, cluster, lease, lines, migrations, run, run_as, run_within, session, stopped, target,
+};
 use dsql_local::{Cluster, Fault, Matcher, Options, Outcome};
 use terraform_provider_dsql::database::Outcome::Unknown;
 use terraform_provider_dsql::database::{Lease, Session};
-use terraform_provider_dsql::engine::{ApplyError, Budget, Failure, StepError};
+use terraform_provider_dsql::engine::{Budget, Failure};
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
@@ -48,13 +50,6 @@ fn itself(sql: &str) -> Matcher {
     Matcher::regex(&format!("^{escaped}")).expect("an expression")
 }
 
-fn stopped(result: Result<(), ApplyError>) -> StepError {
-    match result {
-        Err(ApplyError::Stopped { source, .. }) => *source,
-        other => panic!("a statement should have stopped the run: {other:?}"),
-    }
-}
-
 /// Every statement of the files ran once, and everything is recorded.
 async fn assert_whole(cluster: &Cluster, session: &mut Session, files: &[Migration], why: &str) {
     for statement in files.iter().flat_map(|file| &file.statements) {
@@ -75,7 +70,7 @@ async fn interrupt_at(number: usize) {
     let delay = Fault::DelayAnswer(Duration::from_secs(6));
     cluster.inject(itself(slow), delay);
     let stop = CancellationToken::new();
-    let budget = Budget::new(Duration::from_secs(120), stop.clone());
+    let budget = Budget::new(PATIENCE, stop.clone());
     let interrupt = async {
         while answers(&cluster, slow) == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -118,7 +113,7 @@ async fn a_statement_that_hangs_beyond_the_grace_is_left_alone_and_asked_after()
         cluster.inject(itself("CREATE TABLE b"), late.clone());
         let stop = CancellationToken::new();
         let grace = Duration::from_millis(200);
-        let budget = Budget::new(Duration::from_secs(120), stop.clone()).with_grace(grace);
+        let budget = Budget::new(PATIENCE, stop.clone()).with_grace(grace);
         let interrupt = async {
             while answers(&cluster, "CREATE TABLE a (id int)") == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -302,7 +297,7 @@ async fn interrupt_rows(matcher: Matcher, fault: Fault) -> InterruptedRows {
     cluster.inject(matcher, fault);
     cluster.inject(itself("CREATE TABLE b"), Fault::HoldBefore);
     let stop = CancellationToken::new();
-    let budget = Budget::new(Duration::from_secs(120), stop.clone());
+    let budget = Budget::new(PATIENCE, stop.clone());
     let is_renamed = || {
         let is_done = |outcome| outcome == Some(Outcome::Committed);
         let journal = cluster.statements();

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{FILES, cluster, lines, migrations, observe, rows, run, session};
+use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, session};
 use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{
@@ -247,7 +247,7 @@ async fn a_unique_index_that_cannot_be_built_names_the_duplicates_and_is_built_o
 async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Migration]) {
     cluster.hold_jobs().await.expect("a cluster that runs");
     let stop = CancellationToken::new();
-    let budget = Budget::new(Duration::from_secs(120), stop.clone());
+    let budget = Budget::new(PATIENCE, stop.clone());
     let ledger = LedgerSchema::new("dsql_migrations");
     let mut set = SetOnCluster {
         session,

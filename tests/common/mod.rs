@@ -13,7 +13,7 @@ use terraform_provider_dsql::database::{
 };
 use terraform_provider_dsql::engine::adoption::together;
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, apply, plan,
+    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, StepError, apply, plan,
 };
 use terraform_provider_dsql::formats;
 use terraform_provider_dsql::migration::Migration;
@@ -135,6 +135,14 @@ pub(crate) async fn run_as(
 ) -> (Report, Result<(), ApplyError>) {
     let budget = Budget::new(PATIENCE, CancellationToken::new());
     run_within(session, migrations, lease, &budget).await
+}
+
+/// Where and why a run has stopped.
+pub(crate) fn stopped(result: Result<(), ApplyError>) -> StepError {
+    match result {
+        Err(ApplyError::Stopped { source, .. }) => *source,
+        other => panic!("a statement should have stopped the run: {other:?}"),
+    }
 }
 
 /// As [`run_as`], until its budget ends.
