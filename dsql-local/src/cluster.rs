@@ -222,7 +222,17 @@ impl Cluster {
 
     /// Every statement received so far, in order.
     pub fn statements(&self) -> Vec<LoggedStatement> {
-        self.control.statements()
+        self.statements_since(0)
+    }
+
+    /// How many statements were received so far.
+    pub fn received(&self) -> usize {
+        self.control.received()
+    }
+
+    /// The statements received after the first so many.
+    pub fn statements_since(&self, first: usize) -> Vec<LoggedStatement> {
+        self.control.statements_since(first)
     }
 
     /// Makes a fault happen to the statement that the matcher waits for.

@@ -225,7 +225,7 @@ async fn state(control: &Control) -> Result<Value, tokio_postgres::Error> {
     let waiting: Vec<_> = control.faults().waiting().into_iter().map(|RuleId(id)| id).collect();
     Ok(json!({
         "sessions": control.sessions(),
-        "statements": control.statements().iter().map(statement).collect::<Vec<_>>(),
+        "statements": control.statements_since(0).iter().map(statement).collect::<Vec<_>>(),
         "fired": control.faults().fired().iter().map(fired).collect::<Vec<_>>(),
         "waiting": waiting,
         "waiting_for_log_ins": control.faults().waiting_for_log_ins(),

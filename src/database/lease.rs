@@ -13,8 +13,7 @@ use super::ledger::{LedgerSchema, Stamp, stamp_sql};
 use super::session::{Rows, Session, literal};
 
 /// How long a lease lives without a sign of its holder. A holder writes before and after each
-/// statement, so that only a statement that runs longer than this lets another run in; and that
-/// one finds the row of the statement and asks the catalog.
+/// statement; while one takes long, a second connection gives signs of life ([`Session::beat`]).
 pub const LEASE_LENGTH: Duration = Duration::from_secs(30);
 
 /// How long a run waits for the lease of another: longer than a dead holder can keep it.
@@ -63,6 +62,12 @@ impl Lease {
         Self { owners: vec![random_owner()], holder: process.to_owned(), length }
     }
 
+    /// How long it lives without a sign of its holder.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.length
+    }
+
     fn owner(&self) -> &str {
         self.owners.last().map_or("", String::as_str)
     }
@@ -85,10 +90,22 @@ impl Lease {
 /// SQL. It means a guard only where a guard stands.
 pub(super) const FENCE_ERROR: &str = "22012";
 
-/// Expressions over the columns of the table: when a lease ends, and how many seconds that is from
-/// now.
-const UNTIL: &str = "to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
-const REMAINING: &str = "greatest(extract(epoch FROM expires_at - now()), 0)";
+/// An expression: when the lease in the row `held` ends, by itself or by its owner's heartbeat.
+fn end_sql(ledger: &LedgerSchema) -> String {
+    format!(
+        "greatest(held.expires_at, (SELECT beat.expires_at FROM {ledger}.heartbeat AS beat
+                    WHERE beat.set_name = held.set_name AND beat.owner = held.owner))"
+    )
+}
+
+/// Two expressions over the row `held`: when a lease ends, and how many seconds that is from now.
+fn until_sql(ledger: &LedgerSchema) -> String {
+    let end = end_sql(ledger);
+    format!(
+        "to_char({end} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+         greatest(extract(epoch FROM {end} - now()), 0)"
+    )
+}
 
 /// The name is read by people only by accident, and by no attacker: it need not be secret.
 fn random_owner() -> String {
@@ -114,12 +131,14 @@ impl Session {
              ON CONFLICT (set_name) DO UPDATE SET
                owner = excluded.owner, holder = excluded.holder, expires_at = excluded.expires_at,
                drift = coalesce(held.drift, excluded.drift)
-             WHERE held.expires_at <= now() OR held.owner = excluded.owner;
-             SELECT owner = {owner}, holder, {UNTIL}, {REMAINING}, drift, {}
-               FROM {ledger}.lease WHERE set_name = {set}",
+             WHERE {} <= now() OR held.owner = excluded.owner;
+             SELECT owner = {owner}, holder, {}, drift, {}
+               FROM {ledger}.lease AS held WHERE set_name = {set}",
             literal(&lease.holder),
             interval(lease.length),
             literal(drift),
+            end_sql(ledger),
+            until_sql(ledger),
             stamp_sql(ledger, &set),
         );
         let results = self.transact(&sql).await?;
@@ -151,13 +170,56 @@ impl Session {
         let results = self.transact(&sql).await?;
         Ok(results.iter().any(|rows| rows.len() == 1))
     }
+
+    /// Gives a sign of life for a run whose own connection is busy. It has a row of its own:
+    /// whoever wrote to the row of the lease would make the transaction on its way lose at its
+    /// commit.
+    ///
+    /// # Errors
+    /// As [`Session::transact`].
+    pub async fn beat(
+        &mut self,
+        ledger: &LedgerSchema,
+        set: &str,
+        lease: &Lease,
+    ) -> Result<(), Error> {
+        let sql = format!(
+            "INSERT INTO {ledger}.heartbeat (set_name, owner, expires_at)
+             SELECT set_name, owner, now() + {} FROM {ledger}.lease
+              WHERE set_name = {} AND owner = {}
+             ON CONFLICT (set_name) DO UPDATE
+             SET owner = excluded.owner, expires_at = excluded.expires_at",
+            interval(lease.length),
+            literal(set),
+            literal(lease.owner()),
+        );
+        self.transact(&sql).await.map(drop)
+    }
+
+    /// Takes the signs of life of a run back, so that its lease ends when it says so itself.
+    ///
+    /// # Errors
+    /// As [`Session::transact`].
+    pub async fn end_heartbeat(
+        &mut self,
+        ledger: &LedgerSchema,
+        set: &str,
+        lease: &Lease,
+    ) -> Result<(), Error> {
+        let sql = format!(
+            "DELETE FROM {ledger}.heartbeat WHERE set_name = {} AND owner = {}",
+            literal(set),
+            literal(lease.owner()),
+        );
+        self.transact(&sql).await.map(drop)
+    }
 }
 
 /// Asks for the lease of a set; `set` is a literal.
 pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
     format!(
-        "SELECT drift IS NOT NULL, holder, {UNTIL}, {REMAINING} FROM {ledger}.lease
-          WHERE set_name = {set}"
+        "SELECT drift IS NOT NULL, holder, {} FROM {ledger}.lease AS held WHERE set_name = {set}",
+        until_sql(ledger)
     )
 }
 

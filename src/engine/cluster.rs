@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::heartbeat::Heartbeat;
 use crate::database::{
     Batch, Claim, Error, Group, Interrupted, Job, JobId, JobQuestion, Lease, LedgerSchema,
     Observation, Place, Session, Target, Watched,
@@ -105,6 +106,7 @@ impl Cluster for SetOnCluster<'_> {
     ) -> Result<Vec<Option<JobId>>, Interrupted> {
         let target = self.session.target().clone();
         let mut renamed = self.lease.clone();
+        let heartbeat = Heartbeat::new(&target, self.ledger, self.set, &self.lease);
         // The end of the only one is the next boundary anyway.
         let is_divisible = groups.iter().filter(|group| group.is_work()).count() > 1;
         let whole = async {
@@ -120,7 +122,7 @@ impl Cluster for SetOnCluster<'_> {
             let (result, shut) = tokio::join!(running, shutting);
             (result, Some(shut))
         };
-        let (result, shut) = match budget.bound(whole).await {
+        let (result, shut) = match heartbeat.beside(Box::pin(budget.bound(whole))).await {
             Ok(ended) => ended,
             Err(grace) => {
                 self.lease = renamed;
@@ -147,8 +149,9 @@ impl Cluster for SetOnCluster<'_> {
     }
 
     async fn batch(&mut self, batch: &Batch<'_>, budget: &Budget) -> Result<u64, Interrupted> {
+        let heartbeat = Heartbeat::new(self.session.target(), self.ledger, self.set, &self.lease);
         let running = self.session.run_batch(self.ledger, self.set, &self.lease, batch);
-        match budget.bound(running).await {
+        match heartbeat.beside(Box::pin(budget.bound(running))).await {
             Ok(result) => result,
             Err(grace) => Err(self.abandon(grace)),
         }

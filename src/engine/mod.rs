@@ -12,6 +12,7 @@ pub mod budget;
 pub mod cluster;
 mod doubt;
 pub mod drift;
+mod heartbeat;
 mod jobs;
 pub mod plan;
 mod run;

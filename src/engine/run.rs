@@ -68,15 +68,13 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         while !self.open.is_empty() {
             self.await_jobs().await?;
             self.end_together().await?;
-            let all: Vec<usize> = (0..self.open.len()).collect();
-            self.advance(&all).await?;
+            self.advance().await?;
         }
         Ok(())
     }
 
     /// Runs migrations that share a string; those that need a look at the catalog come alone.
     async fn run_migrations(&mut self, entries: &[&Entry<'a>]) -> Result<(), ApplyError> {
-        let first = self.open.len();
         for entry in entries {
             let place = self.open.len();
             let after = match entry.standing {
@@ -95,9 +93,9 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                 self.skip(place).await?;
             }
         }
-        // Those that have ended are gone from the list.
-        while self.advance(&(first..self.open.len()).collect::<Vec<_>>()).await? {
+        while self.advance().await? {
             self.await_jobs().await?;
+            self.end_together().await?;
         }
         Ok(())
     }
@@ -118,10 +116,13 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         Ok(())
     }
 
-    /// Sends what can be sent of some migrations. True if one of them has to wait for a job before
-    /// it and those behind it can go on.
-    async fn advance(&mut self, places: &[usize]) -> Result<bool, ApplyError> {
-        let result = self.send(places).await;
+    /// Sends what can be sent. True if a migration has to wait for a job before it and those behind
+    /// it can go on.
+    ///
+    /// Of those that only wait for jobs too: what these have built is written down before a
+    /// statement of a later one takes it away again.
+    async fn advance(&mut self) -> Result<bool, ApplyError> {
+        let result = self.send().await;
         self.close();
         result
     }
@@ -139,7 +140,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         let mut ending: Vec<(usize, Vec<Gain>)> = Vec::new();
         let mut writes = Vec::new();
         for (place, progress) in self.open.iter().enumerate().filter(|(_, it)| it.begun) {
-            let rest = script(progress, &[]).groups;
+            let rest = script(progress, &mut Vec::new()).groups;
             if rest.iter().all(|planned| !planned.is_work()) {
                 ending.push((place, rest.iter().flat_map(|it| it.gains.clone()).collect()));
                 writes.extend(rest.into_iter().flat_map(|planned| planned.group.into_writes()));
@@ -175,7 +176,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         }
     }
 
-    async fn send(&mut self, places: &[usize]) -> Result<bool, ApplyError> {
+    async fn send(&mut self) -> Result<bool, ApplyError> {
         let mut conflicts = 0;
         let mut recoveries = 0;
         loop {
@@ -184,12 +185,10 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             let mut blocked = false;
             let mut batch = None;
             let mut planned: Vec<(usize, Planned<'a>)> = Vec::new();
-            for &place in places {
-                let progress = &self.open[place];
-                let script = script(progress, &running);
+            for (place, progress) in self.open.iter().enumerate() {
+                let script = script(progress, &mut running);
                 blocked = script.blocked;
                 batch = script.batch.map(|number| (place, number));
-                running.extend(script.groups.iter().filter_map(|group| progress.target(group)));
                 planned.extend(script.groups.into_iter().map(|group| (place, group)));
                 // What stands behind it has its turn after it.
                 if blocked || batch.is_some() {

@@ -138,14 +138,6 @@ impl<'a> Progress<'a> {
         self.building().filter_map(|(number, _)| self.targets.get(&number))
     }
 
-    /// What a group starts to build.
-    pub(super) fn target(&self, planned: &Planned<'_>) -> Option<&JobTarget> {
-        planned.gains.iter().find_map(|gain| match gain {
-            Gain::Sent(number) => self.targets.get(number),
-            Gain::Begun | Gain::Intended(_) | Gain::Done(_) | Gain::Ended => None,
-        })
-    }
-
     pub(super) fn gain(&mut self, gain: &Gain, job: Option<&JobId>) {
         match *gain {
             Gain::Begun => self.begun = true,
@@ -180,14 +172,17 @@ fn is_async(statement: &Statement) -> bool {
     matches!(statement.class, Class::AsyncIndex | Class::Validate)
 }
 
-/// The rest of a migration. `running` is what the jobs of the whole run build.
-pub(super) fn script<'a>(progress: &Progress<'a>, running: &[&JobTarget]) -> Script<'a> {
+/// The rest of a migration. `running` is what the jobs of the whole run build; those of this script
+/// join it.
+pub(super) fn script<'p, 'a>(
+    progress: &'p Progress<'a>,
+    running: &mut Vec<&'p JobTarget>,
+) -> Script<'a> {
     if progress.ended {
         return Script { groups: Vec::new(), blocked: false, batch: None };
     }
     let mut builder =
         Builder { progress, groups: Vec::new(), writes: Vec::new(), gains: Vec::new() };
-    let mut running = running.to_vec();
     let mut building = false;
     let mut blocked = false;
     let mut batch = None;
@@ -211,7 +206,7 @@ pub(super) fn script<'a>(progress: &Progress<'a>, running: &[&JobTarget]) -> Scr
             Some(State::Building(_)) => building = true,
             None if progress.skipped.contains(&number) => builder.skip(number),
             None | Some(State::Intended { .. } | State::Batching(_))
-                if waits_for_one(statement, &running) =>
+                if waits_for_one(statement, running) =>
             {
                 blocked = true;
                 break;

@@ -8,14 +8,19 @@ use dsql_local::{Cluster, Options};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::session::Rows;
 use terraform_provider_dsql::database::{
-    Identity, Lease, LedgerSchema, Naming, Observation, Secret, Session, Target, Watched,
+    Identity, Lease, LedgerSchema, MigrationRecord, Naming, Observation, Secret, Session, Target,
+    Watched,
 };
+use terraform_provider_dsql::engine::adoption::together;
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, apply, plan,
 };
 use terraform_provider_dsql::formats;
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
+
+/// Longer than any run of a test takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) async fn cluster() -> Cluster {
     Cluster::start(Options::default()).await.expect("a cluster starts")
@@ -128,7 +133,7 @@ pub(crate) async fn run_as(
     migrations: &[Migration],
     lease: Lease,
 ) -> (Report, Result<(), ApplyError>) {
-    let budget = Budget::new(Duration::from_secs(120), CancellationToken::new());
+    let budget = Budget::new(PATIENCE, CancellationToken::new());
     run_within(session, migrations, lease, &budget).await
 }
 
@@ -136,6 +141,17 @@ pub(crate) async fn run_as(
 pub(crate) async fn run_within(
     session: &mut Session,
     migrations: &[Migration],
+    lease: Lease,
+    budget: &Budget,
+) -> (Report, Result<(), ApplyError>) {
+    run_adopting(session, migrations, &[], lease, budget).await
+}
+
+/// As [`run_within`], with what was applied before the provider came.
+pub(crate) async fn run_adopting(
+    session: &mut Session,
+    migrations: &[Migration],
+    adopted: &[MigrationRecord],
     lease: Lease,
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
@@ -150,7 +166,8 @@ pub(crate) async fn run_within(
             return (Report::default(), Err(ApplyError::Ledger { doing, source }));
         }
     };
-    let plan = plan(migrations, &seen.migrations, &Policy::default())
+    let records = together(&seen.migrations, adopted);
+    let plan = plan(migrations, &records, &Policy::default())
         .unwrap_or_else(|errors| panic!("{errors:?}"));
     Box::pin(apply(&mut cluster, &plan, &seen, &[], budget)).await
 }

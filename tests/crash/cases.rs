@@ -1,105 +1,165 @@
-//! Directories of migrations that are broken, and what a database holds after them.
+//! A directory of migrations and the cluster that it meets, and what a database holds afterwards.
 
 use std::collections::BTreeMap;
 
 use dsql_local::{Cluster, Outcome};
-use terraform_provider_dsql::database::Session;
-use terraform_provider_dsql::engine::drift;
-use terraform_provider_dsql::migration::Migration;
+use terraform_provider_dsql::database::{Lease, MigrationRecord, Session};
+use terraform_provider_dsql::engine::{ApplyError, Budget, adoption, drift};
+use terraform_provider_dsql::formats::{Options, Patterns, read_files_with};
+use terraform_provider_dsql::migration::{Class, Migration, Statement, Written};
+use terraform_provider_dsql::sql::Variables;
+use tokio_util::sync::CancellationToken;
 
-use crate::common::{self, FILES, lines, observe, rows};
+use crate::common::{PATIENCE, ledger, lines, observe, rows, run_adopting};
 
-/// A directory. Together they have every class of statement.
+/// A directory, and the cluster that it meets.
+#[derive(Default)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Names and texts.
     pub(crate) texts: Vec<(String, String)>,
-    pub(crate) files: Vec<Migration>,
+    pub(crate) variables: &'static [(&'static str, &'static str)],
+    /// The file that is repeatable.
+    pub(crate) repeatable: Option<&'static str>,
+    /// What makes the things that were there before the provider came, a transaction each.
+    pub(crate) setup: &'static [&'static str],
+    /// Versions that were applied then, and what says so.
+    pub(crate) adopted: &'static [(&'static str, &'static str)],
+    /// Whether its runs make the ledger too. The others meet one without rows.
+    pub(crate) makes_ledger: bool,
 }
 
 impl Case {
-    pub(crate) fn new(name: &'static str, texts: Vec<(String, String)>) -> Self {
-        let files: Vec<(&str, &str)> =
-            texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let files = common::migrations(&files);
-        Self { name, texts, files }
+    pub(crate) fn new(name: &'static str, files: &[(&str, &str)]) -> Self {
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        Self { name, texts: files.iter().map(owned).collect(), ..Self::default() }
+    }
+
+    /// Reads the directory as an adapter does.
+    pub(crate) fn set(&self) -> Set {
+        let repeatable = Patterns(self.repeatable.map(str::to_owned).into_iter().collect());
+        let files = self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let options = Options { repeatable, ..Options::default() };
+        let mut migrations = read_files_with(files, &options).expect("complete SQL");
+        if !self.variables.is_empty() {
+            let known =
+                |(name, value): &(&str, &str)| ((*name).to_owned(), Some((*value).to_owned()));
+            let variables = Variables(self.variables.iter().map(known).collect());
+            for statement in migrations.iter_mut().flat_map(|migration| &mut migration.statements) {
+                let source = statement.text.clone();
+                statement.text = variables.render(&source).expect("names that are known").text;
+                statement.written = Some(Written { shown: source.clone(), source });
+            }
+        }
+        let adopted = |migration: &Migration| {
+            let (_, from) =
+                self.adopted.iter().find(|(version, _)| *version == migration.version.0)?;
+            Some(adoption::adopted(migration, from))
+        };
+        Set { adopted: migrations.iter().filter_map(adopted).collect(), migrations }
+    }
+
+    /// Back to the cluster as the case meets it: faster than to start another.
+    pub(crate) async fn reset(&self, session: &mut Session) {
+        let tables = "SELECT 'DROP TABLE ' || string_agg(quote_ident(relname), ', ') || ' CASCADE'
+                        FROM pg_class
+                       WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+                      HAVING count(*) > 0";
+        let schemas = "SELECT 'DROP SCHEMA app CASCADE' FROM pg_namespace WHERE nspname = 'app'";
+        let roles = "SELECT 'DROP ROLE reader' FROM pg_roles WHERE rolname = 'reader'";
+        let there = format!("{tables} UNION ALL {schemas} UNION ALL {roles}");
+        for sql in lines(session, &there).await {
+            rows(session, &sql).await;
+        }
+        if self.makes_ledger {
+            rows(session, "DROP SCHEMA IF EXISTS dsql_migrations CASCADE").await;
+        } else {
+            let made = "SELECT 1 FROM pg_class WHERE oid = to_regclass('dsql_migrations.lease')";
+            if lines(session, made).await.is_empty() {
+                session.create_ledger(&ledger()).await.expect("a ledger");
+            }
+            let all = ["migration", "statement", "lease", "schema_object"];
+            let sql = all.map(|table| format!("DELETE FROM dsql_migrations.{table}"));
+            rows(session, &sql.join("; ")).await;
+        }
+        for sql in self.setup {
+            rows(session, sql).await;
+        }
     }
 }
 
-/// What belongs to schemas, and everything taken back, renamed or changed.
-const OBJECTS: &[(&str, &str)] = &[
-    (
-        "0001_objects.sql",
-        "CREATE TABLE users (id bigint PRIMARY KEY, email text, age int);
-         CREATE TABLE old_orders (id bigint PRIMARY KEY, user_id bigint);
-         INSERT INTO users VALUES (1, 'a@example.com', 30), (2, 'b@example.com', 40);
-         CREATE INDEX ASYNC ON users (age);
-         ALTER TABLE old_orders ADD CONSTRAINT big CHECK (user_id > 0) NOT VALID;
-         CREATE SCHEMA app;
-         CREATE VIEW app.names AS SELECT email FROM users;
-         CREATE SEQUENCE app.numbers CACHE 1;
-         CREATE DOMAIN app.mail AS text CHECK (value <> '');
-         CREATE FUNCTION app.twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 2';
-         CREATE ROLE reader;
-         GRANT USAGE ON SCHEMA app TO reader;
-         GRANT SELECT ON app.names TO reader;
-         COMMENT ON TABLE users IS 'people';
-         ANALYZE users;",
-    ),
-    (
-        "0002_changes.sql",
-        "INSERT INTO old_orders SELECT id, id FROM users;
-         DELETE FROM users WHERE id = 2;
-         CREATE OR REPLACE VIEW app.names AS SELECT email, id FROM users;
-         ALTER TABLE old_orders RENAME TO orders;
-         ALTER TABLE orders DROP CONSTRAINT big;
-         ALTER INDEX users_age_idx RENAME TO users_by_age;
-         DROP INDEX users_by_age;
-         ALTER TABLE users ALTER COLUMN email SET DEFAULT 'x';
-         ALTER TABLE users ALTER COLUMN email DROP DEFAULT;
-         ALTER SEQUENCE app.numbers RENAME TO counts;
-         ALTER FUNCTION app.twice(int) RENAME TO doubled;
-         REVOKE SELECT ON app.names FROM reader;
-         COMMENT ON TABLE users IS NULL;
-         DROP VIEW app.names;
-         DROP FUNCTION app.doubled(int);
-         DROP DOMAIN app.mail;
-         DROP SEQUENCE app.counts;
-         REVOKE USAGE ON SCHEMA app FROM reader;
-         DROP SCHEMA app;
-         DROP ROLE reader;
-         DROP TABLE orders;",
-    ),
-];
-
-/// All of them.
-pub(crate) fn cases() -> Vec<Case> {
-    let case = |name, texts: &[(&str, &str)]| {
-        let owned = texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        Case::new(name, owned.collect())
-    };
-    vec![case("tables", &FILES[..3]), case("objects", OBJECTS)]
+/// The migrations of a case, ready to run.
+pub(crate) struct Set {
+    pub(crate) migrations: Vec<Migration>,
+    pub(crate) adopted: Vec<MigrationRecord>,
 }
 
-/// Back to an empty cluster: faster than to start another.
-pub(crate) async fn reset(session: &mut Session) {
-    let tables = "SELECT quote_ident(relname) FROM pg_class
-                   WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
-    let tables = lines(session, tables).await;
-    if !tables.is_empty() {
-        rows(session, &format!("DROP TABLE {} CASCADE", tables.join(", "))).await;
+impl Set {
+    /// A run with as much time as it wants.
+    pub(crate) async fn run(&self, session: &mut Session, lease: Lease) -> Result<(), ApplyError> {
+        let budget = Budget::new(PATIENCE, CancellationToken::new());
+        self.run_within(session, lease, &budget).await
     }
-    for sql in [
-        "DROP SCHEMA IF EXISTS app CASCADE",
-        "DROP SCHEMA IF EXISTS dsql_migrations CASCADE",
-        "DROP ROLE IF EXISTS reader",
-    ] {
-        rows(session, sql).await;
+
+    pub(crate) async fn run_within(
+        &self,
+        session: &mut Session,
+        lease: Lease,
+        budget: &Budget,
+    ) -> Result<(), ApplyError> {
+        run_adopting(session, &self.migrations, &self.adopted, lease, budget).await.1
+    }
+
+    /// How often each statement has taken effect since the journal had so many entries.
+    pub(crate) fn effects(&self, cluster: &Cluster, since: usize) -> BTreeMap<&str, usize> {
+        let texts = self.statements().map(|statement| statement.text.as_str());
+        let mut effects: BTreeMap<&str, usize> = texts.map(|text| (text, 0)).collect();
+        for logged in cluster.statements_since(since) {
+            if logged.outcome == Some(Outcome::Committed)
+                && let Some(count) = effects.get_mut(logged.sql.as_str())
+            {
+                *count += 1;
+            }
+        }
+        effects
+    }
+
+    /// How often a statement that does not run in batches has to take effect.
+    pub(crate) fn wanted(&self) -> BTreeMap<&str, usize> {
+        let is_adopted = |migration: &Migration| {
+            self.adopted.iter().any(|record| record.version == migration.version)
+        };
+        let mut wanted = BTreeMap::new();
+        for migration in &self.migrations {
+            for statement in &migration.statements {
+                let count = wanted.entry(statement.text.as_str()).or_default();
+                *count += usize::from(!is_adopted(migration));
+            }
+        }
+        let batches = self.statements().filter(|statement| statement.class == Class::Batch);
+        for batch in batches {
+            wanted.remove(batch.text.as_str());
+        }
+        wanted
+    }
+
+    fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.migrations.iter().flat_map(|migration| &migration.statements)
+    }
+
+    /// Whether a statement may be sent twice, because the second time changes nothing: what it asks
+    /// for may not be there yet when the catalog is asked, or its author has said that it may.
+    pub(crate) fn may_repeat(&self, sql: &str) -> bool {
+        let repeatables = self.migrations.iter().filter(|migration| migration.is_repeatable());
+        ["ANALYZE", "ALTER TABLE ASYNC"].iter().any(|word| sql.starts_with(word))
+            || repeatables
+                .flat_map(|migration| &migration.statements)
+                .any(|statement| statement.text == sql && statement.class != Class::Dml)
     }
 }
 
-/// Schema, comments, privileges, roles, validity, and the ledger. Asked in other words than the
-/// provider's own.
+/// Schema, comments, privileges, roles, validity, and the ledger with the schema that it has recorded.
+/// Asked in other words than the provider's own.
 const STATE: &str = "
     SELECT n.nspname, c.relname, c.relkind, obj_description(c.oid, 'pg_class'), c.relacl,
            pg_get_viewdef(c.oid)
@@ -122,13 +182,16 @@ const STATE: &str = "
     SELECT typname FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
      WHERE n.nspname = 'app' AND t.typtype = 'd' ORDER BY 1;
     SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname = 'reader';
-    SELECT set_name, version, checksum, statement_count, state, error
+    SELECT set_name, version, kind, checksum, statement_count, state, error, adopted_from
       FROM dsql_migrations.migration ORDER BY 1, 2;
-    SELECT version, number, checksum, class, state FROM dsql_migrations.statement ORDER BY 1, 2;
+    SELECT version, number, checksum, class, state, batches, changed_rows
+      FROM dsql_migrations.statement ORDER BY 1, 2;
     SELECT set_name, expires_at <= now(), drift FROM dsql_migrations.lease ORDER BY 1;
-    SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname IN ('public', 'app') AND c.relkind = 'r' ORDER BY 1";
+    SELECT relation, objects FROM dsql_migrations.schema_object ORDER BY 1;
+    SELECT format('SELECT %L || t::text FROM %s t', relation || ': ', relation)
+      FROM (SELECT format('%I.%I', n.nspname, c.relname) AS relation
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname IN ('public', 'app') AND c.relkind = 'r') tables";
 
 /// What the database holds: the answers to [`STATE`], and all rows.
 pub(crate) async fn state(session: &mut Session) -> Vec<String> {
@@ -140,9 +203,8 @@ pub(crate) async fn state(session: &mut Session) -> Vec<String> {
     let tables: Vec<String> =
         results.pop().unwrap_or_default().into_iter().map(in_a_line).collect();
     let mut state: Vec<String> = results.into_iter().flatten().map(in_a_line).collect();
-    for table in tables {
-        let rows = lines(session, &format!("SELECT t::text FROM {table} t ORDER BY 1")).await;
-        state.push(format!("{table}: {}", rows.join(" ")));
+    if !tables.is_empty() {
+        state.extend(lines(session, &format!("{} ORDER BY 1", tables.join(" UNION ALL "))).await);
     }
     state
 }
@@ -151,25 +213,4 @@ pub(crate) async fn state(session: &mut Session) -> Vec<String> {
 pub(crate) async fn has_drift(session: &mut Session) -> bool {
     let seen = observe(session).await;
     !drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]).is_empty()
-}
-
-/// How often each statement of the files has taken effect since the journal had so many entries,
-/// and how often it stands in the files.
-pub(crate) fn effects<'f>(
-    cluster: &Cluster,
-    since: usize,
-    files: &'f [Migration],
-) -> BTreeMap<&'f str, (usize, usize)> {
-    let mut effects = BTreeMap::<&str, (usize, usize)>::new();
-    for statement in files.iter().flat_map(|file| &file.statements) {
-        effects.entry(statement.text.as_str()).or_default().1 += 1;
-    }
-    for logged in &cluster.statements()[since..] {
-        if logged.outcome == Some(Outcome::Committed)
-            && let Some((count, _)) = effects.get_mut(logged.sql.as_str())
-        {
-            *count += 1;
-        }
-    }
-    effects
 }

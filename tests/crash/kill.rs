@@ -4,17 +4,15 @@ use std::time::{Duration, Instant};
 
 use dsql_local::{Cluster, Fault};
 
-use crate::cases::{cases, reset};
 use crate::common::{rows, session};
-use crate::matrix::{Spot, Undisturbed, may_repeat, runtime, sessions_left, start, undisturbed};
+use crate::directories::cases;
+use crate::matrix::{Spot, Undisturbed, runtime, sessions_left, start, undisturbed};
 use crate::provider::Provider;
-use crate::ways::{Moment, held, holds};
+use crate::ways::{MOMENTS, Moment, held, holds};
 
 /// Takes back the time that a dead process has its lease for: the test need not wait for it.
 const LEASE_ENDS: &str =
     "UPDATE dsql_migrations.lease SET expires_at = expires_at - interval '30 s'";
-
-const MOMENTS: [Moment; 3] = [Moment::Before, Moment::InFlight, Moment::After];
 
 /// Kills the provider at every `stride`th point, and applies once more.
 pub(crate) fn kill_at_every(stride: usize) {
@@ -24,8 +22,7 @@ pub(crate) fn kill_at_every(stride: usize) {
         for case in cases() {
             let cluster = start().await;
             let case = undisturbed(&cluster, case).await;
-            let commits = |spot: &&Spot| matches!(spot.command.as_str(), "COMMIT" | "ANALYZE");
-            for spot in case.spots.iter().filter(commits) {
+            for spot in case.spots.iter().filter(|spot| spot.commits()) {
                 for moment in MOMENTS {
                     nth += 1;
                     if nth % stride == 0 {
@@ -48,7 +45,7 @@ async fn kill_at(
     spot: &Spot,
     moment: Moment,
 ) -> Result<(), String> {
-    let since = begin(cluster).await;
+    let since = begin(cluster, case).await;
     kill_provider(cluster, case, spot, moment).await?;
 
     sessions_left(cluster, 0).await;
@@ -63,10 +60,10 @@ async fn kill_at(
 }
 
 /// Empties the cluster; the length of its journal then.
-async fn begin(cluster: &Cluster) -> usize {
+async fn begin(cluster: &Cluster, case: &Undisturbed) -> usize {
     sessions_left(cluster, 0).await;
-    reset(&mut session(cluster).await).await;
-    cluster.statements().len()
+    case.case.reset(&mut session(cluster).await).await;
+    cluster.received()
 }
 
 async fn kill_provider(
@@ -80,7 +77,7 @@ async fn kill_provider(
     cluster.inject(spot.matcher(), if is_after { Fault::HoldAnswer } else { Fault::HoldBefore });
     let mut provider = Provider::start(cluster).await;
     tokio::select! {
-        ended = provider.apply(&case.case.texts) => return Err(format!("not reached: {ended:?}")),
+        ended = provider.apply(&case.case) => return Err(format!("not reached: {ended:?}")),
         () = held(cluster, before) => {}
     }
     provider.kill().await;
@@ -94,10 +91,10 @@ async fn kill_provider(
 /// One more apply by a new process, and what has to be true then.
 async fn one_more(cluster: &Cluster, case: &Undisturbed, since: usize) -> Result<(), String> {
     let mut provider = Provider::start(cluster).await;
-    provider.apply(&case.case.texts).await?;
+    provider.apply(&case.case).await?;
     provider.kill().await;
     let mut admin = session(cluster).await;
-    case.check(cluster, &mut admin, since, may_repeat).await
+    case.check(cluster, &mut admin, since, |_| false).await
 }
 
 /// As [`kill_at_every`], once, and nobody touches the lease: it ends by the cluster's own clock.
@@ -108,7 +105,7 @@ pub(crate) fn kill_and_wait() {
         let case = undisturbed(&cluster, case).await;
         let at = |spot: &&Spot| spot.command == "COMMIT" && spot.nth == 12;
         let spot = case.spots.iter().find(at).expect("so many are there");
-        let since = begin(&cluster).await;
+        let since = begin(&cluster, &case).await;
         kill_provider(&cluster, &case, spot, Moment::After).await.expect("it is reached");
         let claims = || {
             let journal = cluster.statements();

@@ -4,6 +4,7 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod directories;
 mod jobs;
 mod kill;
 mod matrix;

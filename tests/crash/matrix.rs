@@ -1,20 +1,20 @@
 //! Every statement in every way: which points there are, and what has to be true after each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dsql_local::{Cluster, Matcher, Options};
+use dsql_local::{Cluster, Fault, Matcher, Options};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Lease, Session};
-use terraform_provider_dsql::migration::Migration;
 
-use crate::cases::{Case, cases, effects, has_drift, reset, state};
-use crate::common::{run_as, session};
-use crate::ways::{Broken, Way, ways};
+use crate::cases::{Case, Set, has_drift, state};
+use crate::common::session;
+use crate::directories::cases;
+use crate::ways::{Broken, MOMENTS, Way, ways};
 
 /// A statement of a run: the nth of its command. Counted so, all but the looks at jobs have the
 /// same place in every run.
@@ -30,6 +30,11 @@ impl Spot {
         Matcher::command(&self.command).nth(self.nth)
     }
 
+    /// Whether what it does stays from here on.
+    pub(crate) fn commits(&self) -> bool {
+        matches!(self.command.as_str(), "COMMIT" | "ANALYZE")
+    }
+
     /// Whether breaking it can leave something behind: what reads or only opens a transaction
     /// leaves what the statement before it has left.
     fn writes(&self) -> bool {
@@ -40,8 +45,11 @@ impl Spot {
 /// A case without faults: the statements that a run sends, and its end.
 pub(crate) struct Undisturbed {
     pub(crate) case: Case,
+    pub(crate) set: Set,
     pub(crate) spots: Vec<Spot>,
     pub(crate) end: Vec<String>,
+    /// How often each of its statements takes effect.
+    effects: BTreeMap<String, usize>,
 }
 
 pub(crate) async fn start() -> Cluster {
@@ -54,17 +62,17 @@ pub(crate) async fn start() -> Cluster {
 /// brings about, because then it has sent more than others will.
 pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
     let mut session = session(cluster).await;
+    let set = case.set();
     let mut tries = 0;
-    let sent = loop {
+    let (since, sent) = loop {
         tries += 1;
-        reset(&mut session).await;
-        let since = cluster.statements().len();
-        let lease = Lease::new("undisturbed", LEASE_LENGTH);
-        let result = run_as(&mut session, &case.files, lease).await.1;
+        case.reset(&mut session).await;
+        let since = cluster.received();
+        let result = set.run(&mut session, Lease::new("undisturbed", LEASE_LENGTH)).await;
         result.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
-        let sent = cluster.statements().split_off(since);
+        let sent = cluster.statements_since(since);
         if sent.iter().all(|logged| logged.command() != "ROLLBACK") {
-            break sent;
+            break (since, sent);
         }
         assert!(tries < 10, "{}: no run is without a conflict", case.name);
     };
@@ -78,11 +86,19 @@ pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
         })
         .collect();
     let end = state(&mut session).await;
-    Undisturbed { case, spots, end }
+    // So there is none either where the same is recorded of the same schema.
+    assert!(!has_drift(&mut session).await, "{}: there is drift", case.name);
+    let effects = set.effects(cluster, since);
+    for (sql, wanted) in set.wanted() {
+        assert_eq!(effects.get(sql), Some(&wanted), "{}: {sql:?}", case.name);
+    }
+    let effects = effects.into_iter().map(|(sql, count)| (sql.to_owned(), count)).collect();
+    Undisturbed { case, set, spots, end, effects }
 }
 
 impl Undisturbed {
-    /// What has to be true after a broken run and one more.
+    /// What has to be true after a broken run and one more. `may_repeat` names statements that may
+    /// have taken effect more often than by themselves.
     ///
     /// # Errors
     /// What is not.
@@ -103,29 +119,40 @@ impl Undisturbed {
             let lines = lines.chain(more.map(|line| format!("+ {line}\n")));
             return Err(format!("it ends otherwise:\n{}", lines.collect::<String>()));
         }
-        if has_drift(session).await {
-            return Err("there is drift".to_owned());
-        }
-        for (sql, (count, wanted)) in effects(cluster, since, &self.case.files) {
-            if count < wanted || (count > wanted && !may_repeat(sql)) {
-                return Err(format!("{sql:?} has taken effect {count} times"));
+        for (sql, count) in self.set.effects(cluster, since) {
+            let wanted = self.effects[sql];
+            if count < wanted || (count > wanted && !self.set.may_repeat(sql) && !may_repeat(sql)) {
+                return Err(format!("{sql:?} has taken effect {count} times, not {wanted}"));
             }
         }
         Ok(())
     }
 
-    /// Breaks a run, lets the next one finish, and checks.
-    async fn break_at(&self, cluster: &Cluster, spot: &Spot, way: &Way) -> Result<Broken, String> {
-        sessions_left(cluster, 0).await;
-        let mut first = session(cluster).await;
-        reset(&mut first).await;
-        let since = cluster.statements().len();
-        let broken = way.break_run(cluster, first, &self.case.files, spot.matcher()).await;
+    /// One more run, which has to come to its end.
+    ///
+    /// # Errors
+    /// Why it has not.
+    pub(crate) async fn one_more(&self, session: &mut Session) -> Result<(), String> {
+        let result = self.set.run(session, Lease::new("next", LEASE_LENGTH)).await;
+        result.map_err(|error| format!("the next run has failed: {error:?}"))
+    }
+
+    /// Breaks a run, lets the next one finish, and checks. Gives back the session of the next one.
+    async fn break_at(
+        &self,
+        cluster: &Cluster,
+        mut first: Session,
+        spot: &Spot,
+        way: &Way,
+    ) -> Result<(Broken, Session), String> {
+        sessions_left(cluster, 1).await;
+        self.case.reset(&mut first).await;
+        let since = cluster.received();
+        let broken = way.break_run(cluster, first, &self.set, spot.matcher()).await;
 
         let mut next = session(cluster).await;
-        let again = one_more(&mut next, &self.case.files).await;
-        let checked = match again {
-            Ok(()) => self.check(cluster, &mut next, since, may_repeat).await,
+        let checked = match self.one_more(&mut next).await {
+            Ok(()) => self.check(cluster, &mut next, since, |_| false).await,
             Err(error) => Err(error),
         };
         checked.map_err(|error| format!("{error}\nafter {:?}", broken.result))?;
@@ -133,7 +160,7 @@ impl Undisturbed {
             Some(result) if spot.writes() && !way.admits(result) => {
                 Err(format!("the broken run has ended with {result:?}"))
             }
-            _ => Ok(broken),
+            _ => Ok((broken, next)),
         }
     }
 }
@@ -143,17 +170,6 @@ pub(crate) async fn sessions_left(cluster: &Cluster, count: usize) {
     while cluster.open_sessions() > count {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-}
-
-pub(crate) async fn one_more(session: &mut Session, files: &[Migration]) -> Result<(), String> {
-    let result = run_as(session, files, Lease::new("next", LEASE_LENGTH)).await.1;
-    result.map_err(|error| format!("the next run has failed: {error:?}"))
-}
-
-/// What may be sent twice, because the second time changes nothing: what it asks for may not be
-/// there yet when the catalog is asked.
-pub(crate) fn may_repeat(sql: &str) -> bool {
-    ["ANALYZE", "ALTER TABLE ASYNC"].iter().any(|word| sql.starts_with(word))
 }
 
 struct Point<'a> {
@@ -176,8 +192,8 @@ struct Tally {
     failures: Mutex<Vec<String>>,
 }
 
-/// Breaks the cases at their statements, those that write in all ways if `all` is set. Prints how
-/// many points that were.
+/// Breaks the cases at their statements, in all ways wherever it can matter, and anywhere if `all` is
+/// set. Prints how many points that were.
 pub(crate) fn run_matrix(all: bool) {
     let begun = Instant::now();
     let runtime = runtime();
@@ -192,13 +208,14 @@ pub(crate) fn run_matrix(all: bool) {
     });
     let mut points = points(&cases, all);
     // A point that has failed, as it was printed.
-    if let Ok(only) = std::env::var("CRASH_ONLY") {
-        points.retain(|point| point.to_string().contains(&only));
+    let only = std::env::var("CRASH_ONLY").ok();
+    if let Some(only) = &only {
+        points.retain(|point| point.to_string().contains(only));
     }
     let tally = Tally::default();
     let next = AtomicUsize::new(0);
     // A point waits now and then, so there are more than processors.
-    let workers = std::thread::available_parallelism().map_or(2, NonZero::get) + 1;
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get) + 2;
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| work(&points, &next, &tally));
@@ -218,29 +235,32 @@ pub(crate) fn run_matrix(all: bool) {
     );
     assert!(failures.is_empty(), "{} points:\n{}", failures.len(), failures.join("\n\n"));
     // The number of looks at jobs differs from run to run.
-    assert!(reached * 50 >= points.len() * 49, "{reached} of {} points", points.len());
+    let enough = reached * 50 >= points.len() * 49;
+    assert!(enough || only.is_some(), "{reached} of {} points", points.len());
 }
 
-/// The points of all cases: what commits in all moments of a process's death, every other statement
-/// in one way, in turns; and with `all` also what writes in all ways. A statement inside of a
-/// transaction is gone with it whatever the moment, and where a transaction begins is where the one
-/// before it has ended.
+/// The points of all cases: what commits and the statements of the files in all ways that differ
+/// there, every other statement in one way, in turns; and with `all` everything that writes in all
+/// ways. The others are the ledger's, inside of a transaction, and gone with it whatever happens to
+/// them; and where a transaction begins is where the one before it has ended.
 fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
     let ways = ways();
     let mut points = Vec::new();
-    for (nth_case, case) in cases.iter().enumerate() {
-        // What makes the ledger is the same in each case.
-        let is_claim = |spot: &Spot| spot.sql.contains("lease AS held");
-        let made = case.spots.iter().position(is_claim).unwrap_or(0);
-        for spot in &case.spots[if nth_case == 0 { 0 } else { made }..] {
-            let commits = matches!(spot.command.as_str(), "COMMIT" | "ANALYZE");
+    for case in cases {
+        for spot in &case.spots {
+            let is_full = spot.commits() || case.effects.contains_key(&spot.sql);
             // Commands come in turns, so each turn begins one way further.
-            let in_turn = (spot.nth + spot.nth / ways.len()) % ways.len();
+            let turn = spot.nth + spot.nth / ways.len();
             for (nth, way) in ways.iter().enumerate() {
                 let is_due = match way {
                     _ if all && spot.writes() => true,
-                    Way::Kill(_) if commits => true,
-                    _ => nth == in_turn && (all || spot.command != "BEGIN"),
+                    _ if !is_full => nth == turn % ways.len() && (all || spot.command != "BEGIN"),
+                    // In the middle of a transaction there is nothing that may be left of it.
+                    Way::Kill(moment) if !spot.commits() => *moment == MOMENTS[turn % 3],
+                    Way::Fault(Fault::UnavailableAfter) => spot.commits(),
+                    Way::Expire(Fault::CloseBefore) => turn.is_multiple_of(2),
+                    Way::Expire(_) => !turn.is_multiple_of(2),
+                    Way::Kill(_) | Way::Fault(_) | Way::Cancel => true,
                 };
                 if is_due {
                     points.push(Point { case, spot, way: way.clone() });
@@ -256,27 +276,27 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
     const POINTS_PER_CLUSTER: usize = 60;
 
     runtime().block_on(async {
-        let mut cluster: Option<Cluster> = None;
-        let mut used = 0;
-        loop {
+        let mut cluster = start().await;
+        // What has brought one point to its end begins the next one: a login is a dear thing.
+        let mut left: Option<Session> = None;
+        for used in 1.. {
             let nth = next.fetch_add(1, Ordering::SeqCst);
             let Some(point) = points.get(nth) else { break };
             if nth % 250 == 249 {
                 eprintln!("{nth} of {} points", points.len());
             }
-            if used % POINTS_PER_CLUSTER == 0
-                && let Some(old) = cluster.take()
-            {
-                old.stop().await;
+            if used % POINTS_PER_CLUSTER == 0 {
+                left = None;
+                std::mem::replace(&mut cluster, start().await).stop().await;
             }
-            used += 1;
-            if cluster.is_none() {
-                cluster = Some(start().await);
-            }
-            let Some(cluster) = &cluster else { continue };
+            let first = match left.take() {
+                Some(session) => session,
+                None => session(&cluster).await,
+            };
             let Point { case, spot, way } = point;
-            match Box::pin(case.break_at(cluster, spot, way)).await {
-                Ok(broken) => {
+            match Box::pin(case.break_at(&cluster, first, spot, way)).await {
+                Ok((broken, next)) => {
+                    left = Some(next);
                     let is_reached = usize::from(broken.reached);
                     tally.reached.fetch_add(is_reached, Ordering::SeqCst);
                     let is_whole = usize::from(matches!(broken.result, Some(Ok(()))));
@@ -294,9 +314,8 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
                 }
             }
         }
-        if let Some(cluster) = cluster {
-            cluster.stop().await;
-        }
+        drop(left);
+        cluster.stop().await;
     });
 }
 

@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
 use self::wire::provider_client::ProviderClient;
+use crate::cases::Case;
 
 #[allow(
     dead_code,
@@ -116,10 +117,17 @@ impl Provider {
     ///
     /// # Errors
     /// The provider's own words, or that it has died.
-    pub(crate) async fn apply(&mut self, files: &[(String, String)]) -> Result<(), String> {
+    pub(crate) async fn apply(&mut self, case: &Case) -> Result<(), String> {
         let files: Map<String, Value> =
-            files.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
-        let set = [("files", Value::Object(files)), ("lint", json!("off"))];
+            case.texts.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
+        let mut set = vec![("files", Value::Object(files)), ("lint", json!("off"))];
+        if !case.variables.is_empty() {
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), json!(value));
+            set.push(("variables", Value::Object(case.variables.iter().map(owned).collect())));
+        }
+        set.extend(case.repeatable.map(|file| ("repeatable", json!([file]))));
+        let baseline = case.adopted.iter().rfind(|(_, from)| *from == "baseline_version");
+        set.extend(baseline.map(|(version, _)| ("baseline_version", json!(version))));
         let config = object(&self.resource, &set);
         let nothing = wire::DynamicValue { msgpack: vec![0xc0], json: Vec::new() };
         let type_name = "dsql_migration_set".to_owned();

@@ -11,11 +11,9 @@
 use dsql_local::{Cluster, Matcher};
 use fastrand::Rng;
 
-use crate::cases::{Case, reset};
+use crate::cases::Case;
 use crate::common::session;
-use crate::matrix::{
-    Undisturbed, may_repeat, one_more, runtime, sessions_left, start, undisturbed,
-};
+use crate::matrix::{Undisturbed, runtime, sessions_left, start, undisturbed};
 use crate::ways::{Way, ways};
 
 pub(crate) fn rounds(rounds: u64) {
@@ -39,7 +37,8 @@ pub(crate) fn rounds(rounds: u64) {
             let texts = case.texts.clone();
             let case = Box::pin(undisturbed(&cluster, case)).await;
             let plan = Faults::random(&mut random, case.spots.len());
-            statements += case.case.files.iter().map(|file| file.statements.len()).sum::<usize>();
+            statements +=
+                case.set.migrations.iter().map(|file| file.statements.len()).sum::<usize>();
             match Box::pin(suffer(&cluster, &case, &plan)).await {
                 Ok(fired) => faults += fired,
                 Err(error) => panic!(
@@ -80,28 +79,31 @@ impl Faults {
 async fn suffer(cluster: &Cluster, case: &Undisturbed, faults: &Faults) -> Result<usize, String> {
     sessions_left(cluster, 0).await;
     let mut first = session(cluster).await;
-    reset(&mut first).await;
-    let since = cluster.statements().len();
+    case.case.reset(&mut first).await;
+    let since = cluster.received();
     let before = cluster.fired_faults().len();
     for (nth, way) in &faults.first {
         cluster.inject(Matcher::any().nth(*nth), way.fault());
     }
     let (nth, way) = &faults.last;
     let matcher = Matcher::any().nth(*nth);
-    let broken = way.break_run(cluster, first, &case.case.files, matcher).await;
+    let broken = way.break_run(cluster, first, &case.set, matcher).await;
     let fired = cluster.fired_faults().len() - before;
     let mut next = session(cluster).await;
-    let checked = match one_more(&mut next, &case.case.files).await {
+    let checked = match case.one_more(&mut next).await {
         Ok(()) => {
             // A right that is there, or gone, already: the second time changes nothing either.
             let of_rights = |sql: &str| sql.starts_with("GRANT") || sql.starts_with("REVOKE");
-            case.check(cluster, &mut next, since, |sql| may_repeat(sql) || of_rights(sql)).await
+            case.check(cluster, &mut next, since, of_rights).await
         }
         Err(error) => Err(error),
     };
     checked.map_err(|error| format!("{error}\nafter {:?}", broken.result))?;
     Ok(fired)
 }
+
+const VARIABLES: &[(&str, &str)] = &[("number", "3000000000"), ("word", "people")];
+const REPEATABLE: &str = "R__random.sql";
 
 /// What a directory has made so far.
 struct Directory<'r> {
@@ -144,7 +146,31 @@ impl<'r> Directory<'r> {
             let statements: Vec<String> = (0..count).map(|_| self.statement()).collect();
             texts.push((format!("{file:04}_random.sql"), statements.join(";\n") + ";\n"));
         }
-        Case::new("random", texts)
+        let repeatable = self.repeatable();
+        let has_one = repeatable.is_some();
+        texts.extend(repeatable.map(|text| (REPEATABLE.to_owned(), text)));
+        Case {
+            name: "random",
+            texts,
+            variables: VARIABLES,
+            repeatable: has_one.then_some(REPEATABLE),
+            makes_ledger: self.random.bool(),
+            ..Case::default()
+        }
+    }
+
+    /// A migration that may run again, for one of the tables that are left.
+    fn repeatable(&mut self) -> Option<String> {
+        if self.tables.is_empty() || self.random.bool() {
+            return None;
+        }
+        let name = self.tables[self.random.usize(..self.tables.len())].name.clone();
+        let new = self.name("r");
+        Some(format!(
+            "CREATE OR REPLACE VIEW {new} AS SELECT id FROM {name};\n\
+             UPDATE {name} SET id = id + ${{number}};\n\
+             COMMENT ON TABLE {name} IS '${{word}} {new}';\n"
+        ))
     }
 
     fn name(&mut self, prefix: &str) -> String {
@@ -172,7 +198,13 @@ impl<'r> Directory<'r> {
         let id = 10 * self.made;
         self.made += 1;
         let name = self.tables[table].name.clone();
-        match self.random.u8(..6) {
+        // Of any two rows at a time.
+        let two = |what: &str, rest: &str| {
+            format!(
+                "-- dsql:batch\n{what} WHERE id IN (SELECT id FROM {name} WHERE {rest} LIMIT 2)"
+            )
+        };
+        match self.random.u8(..9) {
             0 => format!("UPDATE {name} SET id = id + {id}00000"),
             1 => format!("DELETE FROM {name} WHERE id % 7 = {}", self.made % 7),
             2 => {
@@ -182,6 +214,9 @@ impl<'r> Directory<'r> {
             }
             // Ends a transaction between row changes.
             3 => format!("INSERT INTO {name} (id) VALUES ({id}); COMMIT"),
+            4 => format!("INSERT INTO {name} (id, a) VALUES ({id} + ${{number}}, 5)"),
+            5 => two(&format!("UPDATE {name} SET a = {id}"), &format!("a IS DISTINCT FROM {id}")),
+            6 => two(&format!("DELETE FROM {name}"), &format!("id % 5 = {}", self.made % 5)),
             _ => format!("INSERT INTO {name} (id) VALUES ({id}), ({id} + 1)"),
         }
     }
@@ -220,7 +255,7 @@ impl<'r> Directory<'r> {
                 let view = self.views.remove(self.random.usize(..self.views.len()));
                 format!("DROP VIEW {view}")
             }
-            9 => format!("COMMENT ON TABLE {name} IS '{new}'"),
+            9 => format!("COMMENT ON TABLE {name} IS '${{word}} {new}'"),
             10 => format!(
                 "ALTER TABLE {name} ADD CONSTRAINT {new} CHECK (id > 0) NOT VALID;\n\
                  ALTER TABLE ASYNC {name} VALIDATE CONSTRAINT {new}"

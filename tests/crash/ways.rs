@@ -7,10 +7,10 @@ use dsql_local::{Cluster, Fault, LogInFault, Matcher};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Lease, Session};
 use terraform_provider_dsql::engine::{ApplyError, Budget, Failure};
-use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::run_within;
+use crate::cases::Set;
+use crate::common::PATIENCE;
 
 /// Where the statement is when the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Moment {
     /// It has taken effect, and nobody has heard of it.
     After,
 }
+
+pub(crate) const MOMENTS: [Moment; 3] = [Moment::Before, Moment::InFlight, Moment::After];
 
 /// A way to break a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +88,7 @@ impl Way {
         &self,
         cluster: &Cluster,
         mut session: Session,
-        files: &[Migration],
+        set: &Set,
         matcher: Matcher,
     ) -> Broken {
         let before = cluster.fired_faults().len();
@@ -99,21 +101,20 @@ impl Way {
         }
         let interrupted = CancellationToken::new();
         let result = {
-            let budget = Budget::new(Duration::from_secs(120), interrupted.clone());
-            let run = run_within(&mut session, files, self.lease(), &budget);
-            let mut run = pin!(run);
+            let budget = Budget::new(PATIENCE, interrupted.clone());
+            let mut run = pin!(set.run_within(&mut session, self.lease(), &budget));
             match self {
-                Self::Fault(_) | Self::Expire(_) => Some(run.await.1),
+                Self::Fault(_) | Self::Expire(_) => Some(run.await),
                 Self::Kill(_) => tokio::select! {
-                    (_, result) = run => Some(result),
+                    result = run => Some(result),
                     () = held(cluster, held_before) => None,
                 },
                 Self::Cancel => tokio::select! {
-                    (_, result) = &mut run => Some(result),
+                    result = &mut run => Some(result),
                     () = held(cluster, held_before) => {
                         interrupted.cancel();
                         cluster.release_held();
-                        Some(run.await.1)
+                        Some(run.await)
                     }
                 },
             }

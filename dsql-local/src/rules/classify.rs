@@ -1,6 +1,9 @@
 //! One statement's fate: the table of refusals, the refusals that need more than a place in the tree, and the
 //! statements that PostgreSQL does not know or does not count.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use squawk_syntax::ast::AstNode;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
@@ -10,7 +13,7 @@ use super::table::{ADD_COLUMN_WITH_CONSTRAINT, REFUSALS};
 use super::{Action, Kind as Role, Shadow, quoted};
 use crate::wire::settings;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Classified {
     pub(super) action: Action,
     pub(super) is_ddl: bool,
@@ -25,7 +28,32 @@ const SYNTAX_ERROR: &str = "42601";
 /// The smallest cache of a sequence, if it is not 1.
 const SMALLEST_CACHE: u64 = 65_536;
 
+/// Clients say the same thing again and again, and to parse it takes longer than all the rest: what was classified is
+/// kept, some of it.
+static KNOWN: Mutex<Option<HashMap<String, Classified>>> = Mutex::new(None);
+
+/// How many statements are kept before all are forgotten, and how long they may be.
+const MOST_KNOWN: usize = 1000;
+const LONGEST_KNOWN: usize = 32 << 10;
+
 pub(super) fn classify(statement: &Lexed<'_>) -> Classified {
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(classified) = known().as_ref().and_then(|known| known.get(statement.text)) {
+        return classified.clone();
+    }
+    let classified = classify_anew(statement);
+    if statement.text.len() <= LONGEST_KNOWN {
+        let mut known = known();
+        let known = known.get_or_insert_default();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(statement.text.to_owned(), classified.clone());
+    }
+    classified
+}
+
+fn classify_anew(statement: &Lexed<'_>) -> Classified {
     // Not AWS IAM GRANT: whether that is a change of the schema for other sessions is not recorded.
     let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"];
     let is_ddl = starters.iter().any(|word| statement.is_word(0, word));

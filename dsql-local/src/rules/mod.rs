@@ -42,7 +42,7 @@ pub(crate) enum Kind {
     Other,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Action {
     #[default]
     Forward,

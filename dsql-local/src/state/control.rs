@@ -69,8 +69,12 @@ impl Control {
         &self.shared.faults
     }
 
-    pub(crate) fn statements(&self) -> Vec<LoggedStatement> {
-        self.shared.journal.snapshot()
+    pub(crate) fn received(&self) -> usize {
+        self.shared.journal.len()
+    }
+
+    pub(crate) fn statements_since(&self, first: usize) -> Vec<LoggedStatement> {
+        self.shared.journal.since(first)
     }
 
     pub(crate) fn sessions(&self) -> usize {

@@ -74,8 +74,13 @@ impl Journal {
         self.statements()[entry.0].sqlstate = Some(sqlstate.to_owned());
     }
 
-    pub(crate) fn snapshot(&self) -> Vec<LoggedStatement> {
-        self.statements().clone()
+    pub(crate) fn len(&self) -> usize {
+        self.statements().len()
+    }
+
+    /// All but the first ones.
+    pub(crate) fn since(&self, first: usize) -> Vec<LoggedStatement> {
+        self.statements().get(first..).unwrap_or_default().to_vec()
     }
 
     fn statements(&self) -> MutexGuard<'_, Vec<LoggedStatement>> {
@@ -157,7 +162,7 @@ mod tests {
         let journal = Journal::default();
         let entries =
             ["insert 1", "begin", "insert 2", "insert 3"].map(|sql| journal.received(1, sql));
-        let outcomes = || journal.snapshot().iter().map(|it| it.outcome).collect::<Vec<_>>();
+        let outcomes = || journal.since(0).iter().map(|it| it.outcome).collect::<Vec<_>>();
         let mut transaction = Transaction::new(&journal);
 
         transaction.completed(entries[0], "INSERT 0 1");
@@ -170,7 +175,7 @@ mod tests {
 
         transaction.failed(Some(entries[3]));
         assert_eq!(outcomes(), [committed, rolled_back, rolled_back, rolled_back]);
-        let numbers = journal.snapshot().iter().map(|it| it.transaction).collect::<Vec<_>>();
+        let numbers = journal.since(0).iter().map(|it| it.transaction).collect::<Vec<_>>();
         assert_eq!(numbers, [Some(1), Some(2), Some(2), Some(2)]);
     }
 
@@ -183,6 +188,6 @@ mod tests {
         transaction.completed(entry, "BEGIN");
         drop(transaction);
 
-        assert_eq!(journal.snapshot()[0].outcome, Some(Outcome::RolledBack));
+        assert_eq!(journal.since(0)[0].outcome, Some(Outcome::RolledBack));
     }
 }

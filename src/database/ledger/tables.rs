@@ -31,6 +31,11 @@ pub(super) fn create_sql(ledger: &LedgerSchema) -> Vec<Transaction> {
                expires_at timestamptz NOT NULL, drift text)"
         ),
         format!(
+            "CREATE TABLE IF NOT EXISTS {ledger}.heartbeat (
+               set_name text NOT NULL PRIMARY KEY, owner text NOT NULL,
+               expires_at timestamptz NOT NULL)"
+        ),
+        format!(
             "CREATE TABLE IF NOT EXISTS {ledger}.schema_object (
                relation text NOT NULL PRIMARY KEY, schema_name text NOT NULL,
                objects text NOT NULL,

@@ -8,7 +8,7 @@ fn lines(text: &str, states: &[(usize, State)], running: &[JobTarget]) -> Vec<St
     let migrations = formats::read_files([("1_m.sql", text)]).unwrap();
     let mut progress = Progress::new(&migrations[0], None);
     progress.states.extend(states.iter().cloned());
-    let script = script(&progress, &running.iter().collect::<Vec<_>>());
+    let script = script(&progress, &mut running.iter().collect());
     let mut lines: Vec<String> =
         script.groups.iter().map(|planned| describe(&planned.group)).collect();
     if script.blocked {
