@@ -88,6 +88,32 @@ BEGIN
   END IF;
 END $$;
 
+-- What a statement has changed, added to what its transaction had changed before.
+CREATE FUNCTION dsql_internal.count_changes(changed bigint, bytes bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF session_user = 'dsql_internal' THEN
+    RETURN;
+  END IF;
+  IF dsql_internal.counter('ddl') > 0 THEN
+    PERFORM dsql_internal.refuse('0A000', 'ddl and dml are not supported in the same transaction');
+  END IF;
+  bytes := bytes + 80 * changed;
+  changed := changed + dsql_internal.counter('rows');
+  IF changed > 3000 THEN
+    PERFORM dsql_internal.refuse('54000', 'transaction row limit exceeded');
+  END IF;
+  -- Enough is enough: the sum has to stay an int.
+  bytes := least(bytes + dsql_internal.counter('bytes'), 2000000000);
+  PERFORM dsql_internal.set_counter('rows', changed::int), dsql_internal.set_counter('bytes', bytes::int),
+          dsql_internal.set_counter('dml', 1);
+  -- A statement by itself is its own COMMIT.
+  IF dsql_internal.counter('block') = 0 THEN
+    PERFORM dsql_internal.before_commit();
+  END IF;
+END $$;
+
+-- PostgreSQL compiles it for each table anew and goes through all plans at each change of the schema: so it has few, and
+-- those of rows that are not long are elsewhere.
 CREATE FUNCTION dsql_internal.count_rows() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   changed bigint;
@@ -96,28 +122,22 @@ DECLARE
   field record;
   is_long boolean;
 BEGIN
-  IF session_user = 'dsql_internal' THEN
-    RETURN NULL;
-  END IF;
-  IF dsql_internal.counter('ddl') > 0 THEN
-    PERFORM dsql_internal.refuse('0A000', 'ddl and dml are not supported in the same transaction');
-  END IF;
   SELECT count(*), coalesce(sum(size), 0), coalesce(max(size), 0) INTO changed, bytes, longest
     FROM (SELECT pg_column_size(changed_rows.*) AS size FROM changed_rows) AS sizes;
-  -- A row that may hold a value of more than 1 MiB: which one is it? Not a function of its own, for `changed_rows` is in
-  -- sight here only.
-  IF longest > 1048576 AND TG_OP <> 'DELETE' THEN
-    FOR field IN SELECT attname, format_type(atttypid, NULL) AS type FROM pg_catalog.pg_attribute
-                 WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attlen = -1 ORDER BY attnum LOOP
-      EXECUTE format('SELECT EXISTS (SELECT FROM changed_rows WHERE pg_column_size(%I) > 1048576)', field.attname) INTO is_long;
-      IF is_long THEN
-        PERFORM dsql_internal.refuse('54000',
-          format('datatype limit greater than 1048576 bytes not supported for %s', field.type));
-      END IF;
-    END LOOP;
-  END IF;
-  -- A key has about 1,981 bytes for its columns and those of the primary key, less 7 for each column after the first.
-  IF longest > 1900 AND TG_OP <> 'DELETE' THEN
+  IF longest > 1900 AND TG_OP <> 'DELETE' AND session_user <> 'dsql_internal' THEN
+    -- A row that may hold a value of more than 1 MiB: which one is it? Not a function of its own, for `changed_rows` is in
+    -- sight here only.
+    IF longest > 1048576 THEN
+      FOR field IN SELECT attname, format_type(atttypid, NULL) AS type FROM pg_catalog.pg_attribute
+                   WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attlen = -1 ORDER BY attnum LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM changed_rows WHERE pg_column_size(%I) > 1048576)', field.attname) INTO is_long;
+        IF is_long THEN
+          PERFORM dsql_internal.refuse('54000',
+            format('datatype limit greater than 1048576 bytes not supported for %s', field.type));
+        END IF;
+      END LOOP;
+    END IF;
+    -- A key has about 1,981 bytes for its columns and those of the primary key, less 7 for each column after the first.
     FOR field IN
       SELECT string_agg(format(CASE WHEN a.attlen > 0 THEN '%3$s' WHEN a.atttypid = 'numeric'::regtype THEN 'coalesce(pg_column_size(%1$I), 0)'
                                     ELSE 'coalesce(octet_length(%1$I%2$s), 0)' END,
@@ -133,23 +153,11 @@ BEGIN
         PERFORM dsql_internal.refuse('54000', 'key size too large');
       END IF;
     END LOOP;
+    IF longest > 2097152 THEN
+      PERFORM dsql_internal.refuse('54000', 'maximum row size exceeded');
+    END IF;
   END IF;
-  IF longest > 2097152 AND TG_OP <> 'DELETE' THEN
-    PERFORM dsql_internal.refuse('54000', 'maximum row size exceeded');
-  END IF;
-  bytes := bytes + 80 * changed;
-  changed := changed + dsql_internal.counter('rows');
-  IF changed > 3000 THEN
-    PERFORM dsql_internal.refuse('54000', 'transaction row limit exceeded');
-  END IF;
-  -- Enough is enough: the sum has to stay an int.
-  bytes := least(bytes + dsql_internal.counter('bytes'), 2000000000);
-  PERFORM dsql_internal.set_counter('rows', changed::int), dsql_internal.set_counter('bytes', bytes::int),
-          dsql_internal.set_counter('dml', 1);
-  -- A statement by itself is its own COMMIT.
-  IF dsql_internal.counter('block') = 0 THEN
-    PERFORM dsql_internal.before_commit();
-  END IF;
+  PERFORM dsql_internal.count_changes(changed, bytes);
   RETURN NULL;
 END $$;
 
