@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::Access;
 use tempfile::TempDir;
 
 use super::PostgresError;
@@ -21,6 +22,12 @@ const WATCHDOG: &str = include_str!("watchdog.sh");
 
 /// A path of a Unix socket has at most 107 bytes on Linux and 103 on macOS; ours ends with `/socket/.s.PGSQL.5432`.
 const LONGEST_DIR: usize = 80;
+
+/// Linux's file system in memory for everybody.
+const MEMORY: &str = "/dev/shm";
+
+/// In bytes. A cluster begins with about 40 MB.
+const MUCH_ROOM: u64 = 1 << 30;
 
 /// How long the PostgreSQL of an emulator that was killed just now may take to let go of its data.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -140,11 +147,36 @@ impl Kept {
     }
 }
 
-/// The system's directory for temporary files, if it is short enough for a socket and open to PostgreSQL's account.
+/// The user's `TMPDIR`; or else memory, because a `CREATE TABLE` makes four files, which take a disk longer than
+/// PostgreSQL; or else the system's directory for temporary files.
 fn temporary_dir(account: &Account) -> PathBuf {
-    let dir = std::env::temp_dir();
-    let usable = *account == Account::Own
-        && dir.is_absolute()
-        && dir.as_os_str().len() + "/dsql-local-123456".len() <= LONGEST_DIR;
-    if usable { dir } else { PathBuf::from("/tmp") }
+    // Open to PostgreSQL's account, and short enough for a socket.
+    let is_usable = |dir: &PathBuf| {
+        *account == Account::Own
+            && dir.is_absolute()
+            && dir.as_os_str().len() + "/dsql-local-123456".len() <= LONGEST_DIR
+    };
+    let named = std::env::var_os("TMPDIR").map(PathBuf::from).filter(is_usable);
+    let memory = || Some(PathBuf::from(MEMORY)).filter(|dir| has_room(dir, MUCH_ROOM));
+    named.or_else(memory).unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
+/// Whether it is a directory that we may write to, with room for many clusters: containers often have 64 MB.
+fn has_room(dir: &Path, bytes: u64) -> bool {
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::access(dir, access).is_ok()
+        && rustix::fs::statvfs(dir).is_ok_and(|it| it.f_bavail * it.f_frsize >= bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_asked_for_where_one_can_write() {
+        let dir = TempDir::new().expect("a directory");
+        assert!(has_room(dir.path(), 1));
+        assert!(!has_room(dir.path(), u64::MAX));
+        assert!(!has_room(&dir.path().join("missing"), 0));
+    }
 }
