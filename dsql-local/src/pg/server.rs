@@ -26,7 +26,7 @@ const LONGEST_DIR: usize = 80;
 /// Linux's file system in memory for everybody.
 const MEMORY: &str = "/dev/shm";
 
-/// In bytes. A cluster begins with about 40 MB.
+/// In bytes. A cluster begins with 15 MB.
 const MUCH_ROOM: u64 = 1 << 30;
 
 /// How long the PostgreSQL of an emulator that was killed just now may take to let go of its data.

@@ -341,6 +341,18 @@ impl Relay<'_> {
         Ok(done)
     }
 
+    /// A statement of the relay's own that cannot fail, before whatever PostgreSQL is sent next.
+    async fn own_first(&mut self, sql: &str) -> io::Result<()> {
+        if self.group.is_open {
+            self.own(sql).await?.ok();
+        } else {
+            // With the next message, so that it costs no turn of its own: there are two for each transaction, and one for
+            // most statements.
+            self.postgres.queue(sql);
+        }
+        Ok(())
+    }
+
     async fn ready_for_query(&mut self) {
         let status = self.postgres.status;
         self.journal.ready(status != IDLE);

@@ -10,12 +10,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::postgres::bound;
+use super::postgres::{bound, query};
 use super::{Relay, conflict_error};
 use crate::rules::{Statement, quoted};
 use crate::state::conflicts::{Conflict, Request, Transaction};
 use crate::wire::error_response::ErrorResponse;
-use crate::wire::frame::{Frame, put_string};
+use crate::wire::frame::Frame;
 
 /// How long another session may take to give way. One that is in the middle of a statement does so after it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -138,9 +138,7 @@ impl Relay<'_> {
         statement: &Statement,
     ) -> io::Result<Result<Frame, ErrorResponse>> {
         let shadow = statement.shadow.clone().unwrap_or_default();
-        let mut body = Vec::new();
-        put_string(&mut body, &shadow.sql);
-        let asked = vec![Frame::new(b'Q', body)];
+        let asked = vec![query(&shadow.sql)];
         // No formats, no parameters, no result formats.
         let again = bound(&statement.for_postgres(), &[0, 0], &[0; 6]);
         self.ask_shadow(statement, asked, again).await

@@ -28,6 +28,8 @@ pub(super) struct Postgres {
     pub(super) status: u8,
     /// It was read, and nobody has asked since.
     pub(super) is_ready: bool,
+    /// Own statements that go with the next message.
+    queue: Vec<Frame>,
     /// Parameters that own statements have changed, as by taking a `SET LOCAL` back: the client has to hear of them.
     asides: Vec<Frame>,
 }
@@ -40,16 +42,28 @@ impl Postgres {
             output,
             status: IDLE,
             is_ready: false,
+            queue: Vec::new(),
             asides: Vec::new(),
         }
     }
 
+    /// Sends messages, after what is in the queue; the answers to that are read here, and so must not take long.
     pub(super) async fn send(&mut self, frames: &[Frame]) -> io::Result<()> {
-        self.is_ready = false;
-        for frame in frames {
+        let queue = std::mem::take(&mut self.queue);
+        for frame in queue.iter().chain(frames) {
             frame.write(&mut self.output).await?;
         }
-        self.output.flush().await
+        self.output.flush().await?;
+        for _ in queue {
+            self.rows_up_to_ready().await?.ok();
+        }
+        self.is_ready = false;
+        Ok(())
+    }
+
+    /// An own statement, between messages of the simple protocol, whose answer is of no interest.
+    pub(super) fn queue(&mut self, sql: &str) {
+        self.queue.push(query(sql));
     }
 
     pub(super) async fn read(&mut self) -> io::Result<Frame> {
@@ -82,9 +96,7 @@ impl Postgres {
 
     /// Own statements, between messages of the simple protocol. Nothing prepared without a name survives it.
     pub(super) async fn query(&mut self, sql: &str) -> io::Result<Result<Rows, ErrorResponse>> {
-        let mut body = Vec::with_capacity(sql.len() + 1);
-        put_string(&mut body, sql);
-        self.send(&[Frame::new(b'Q', body)]).await?;
+        self.send(&[query(sql)]).await?;
         self.rows_up_to_ready().await
     }
 
@@ -155,6 +167,13 @@ impl Postgres {
         while Frame::read(&mut self.input).await?.is_some() {}
         Ok(())
     }
+}
+
+/// A message of the simple protocol.
+pub(super) fn query(sql: &str) -> Frame {
+    let mut body = Vec::with_capacity(sql.len() + 1);
+    put_string(&mut body, sql);
+    Frame::new(b'Q', body)
 }
 
 pub(super) fn parse(name: &str, sql: &str, parameter_types: &[u8]) -> Frame {

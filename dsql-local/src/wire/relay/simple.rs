@@ -3,11 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use super::postgres::{IDLE, parse};
+use super::postgres::{IDLE, parse, query};
 use super::{Answer, Flow, Relay, Running, is_checked};
 use crate::rules::{self, Kind, Statement};
 use crate::wire::error_response::ErrorResponse;
-use crate::wire::frame::{Frame, Reader, put_string};
+use crate::wire::frame::{Frame, Reader};
 
 impl Relay<'_> {
     pub(super) async fn query(&mut self, frame: &Frame) -> io::Result<Flow> {
@@ -101,9 +101,7 @@ impl Relay<'_> {
             return Ok(Err(error));
         }
         let is_guarded = self.guard(statement).await?;
-        let mut body = Vec::new();
-        put_string(&mut body, &statement.for_postgres());
-        self.postgres.send(&[Frame::new(b'Q', body)]).await?;
+        self.postgres.send(&[query(&statement.for_postgres())]).await?;
         match self.answer(statement, true).await? {
             Answer::Completed(frame) => {
                 self.after(statement, &frame).await?;
@@ -149,10 +147,10 @@ impl Relay<'_> {
     pub(super) async fn guard(&mut self, statement: &Statement) -> io::Result<bool> {
         let is_guarded = self.block.is_some() && statement.shadow.is_some() && !self.has_failed();
         if is_guarded {
-            self.own("SAVEPOINT dsql_statement").await?.ok();
+            self.own_first("SAVEPOINT dsql_statement").await?;
             // While it waits it takes no data, and the relay could not look.
             if statement.takes_data() {
-                self.own("SET LOCAL lock_timeout = '50ms'").await?.ok();
+                self.own_first("SET LOCAL lock_timeout = '50ms'").await?;
             }
         }
         Ok(is_guarded)

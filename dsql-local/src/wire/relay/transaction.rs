@@ -47,8 +47,8 @@ impl Relay<'_> {
             return Ok(());
         }
         // A mark for the row triggers: outside of a block a statement is its own COMMIT. Neither takes a snapshot yet.
-        self.own("SET LOCAL dsql_internal.block = '1'").await?.ok();
-        self.own("SAVEPOINT dsql_block").await?.ok();
+        self.own_first("SET LOCAL dsql_internal.block = '1'").await?;
+        self.own_first("SAVEPOINT dsql_block").await?;
         self.block = Some(Block {
             is_implicit,
             shared: self.seat.session.begin(),
