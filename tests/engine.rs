@@ -92,6 +92,13 @@ async fn ten_migrations_cost_one_wait() {
     // Look, claim, the migrations, the ids of the jobs, the ends, look, record.
     let waits = session.waits() - before - looks;
     assert_eq!(waits, 1 + 1 + 2 + 1 + 1 + 1 + 1, "with {looks} looks at the jobs");
+    // Twenty tables that are done, each before its index; the ids of all jobs; the ends of all.
+    let updates = |table: &str| {
+        let start = format!("UPDATE \"dsql_migrations\".{table} ");
+        let logged = cluster.statements();
+        logged[seen..].iter().filter(|logged| logged.sql.starts_with(&start)).count()
+    };
+    assert_eq!((updates("statement"), updates("migration")), (20 + 1 + 1, 1));
 }
 
 #[tokio::test]

@@ -69,8 +69,8 @@ impl<C: Cluster> Run<'_, '_, C> {
                 }
                 Outcome::Conflict | Outcome::NotApplied => {
                     let failure = match (where_, error.code()) {
-                        (Place::Write(_), Some("22012" | "23505")) => Failure::TakenByOther,
-                        (Place::Write(_), _) => Failure::LedgerNotWritten(error),
+                        (Place::Write, Some("22012" | "23505")) => Failure::TakenByOther,
+                        (Place::Write, _) => Failure::LedgerNotWritten(error),
                         _ => Failure::Refused(error),
                     };
                     return Err(self.stop(place, number, failure).await);

@@ -147,18 +147,22 @@ impl Kept {
     }
 }
 
-/// The user's `TMPDIR`; or else memory, because a `CREATE TABLE` makes four files, which take a disk longer than
-/// PostgreSQL; or else the system's directory for temporary files.
+/// Where the user wants temporary files, if that is not where they are anyway; or else memory, because a `CREATE TABLE`
+/// makes four files, which take a disk longer than PostgreSQL.
 fn temporary_dir(account: &Account) -> PathBuf {
+    let usual = Path::new("/tmp");
+    let (wanted, memory) = (std::env::temp_dir(), Path::new(MEMORY));
     // Open to PostgreSQL's account, and short enough for a socket.
-    let is_usable = |dir: &PathBuf| {
-        *account == Account::Own
-            && dir.is_absolute()
-            && dir.as_os_str().len() + "/dsql-local-123456".len() <= LONGEST_DIR
-    };
-    let named = std::env::var_os("TMPDIR").map(PathBuf::from).filter(is_usable);
-    let memory = || Some(PathBuf::from(MEMORY)).filter(|dir| has_room(dir, MUCH_ROOM));
-    named.or_else(memory).unwrap_or_else(|| PathBuf::from("/tmp"))
+    let is_usable = *account == Account::Own
+        && wanted.is_absolute()
+        && wanted.as_os_str().len() + "/dsql-local-123456".len() <= LONGEST_DIR;
+    if is_usable && wanted != usual {
+        wanted
+    } else if has_room(memory, MUCH_ROOM) {
+        memory.to_owned()
+    } else {
+        usual.to_owned()
+    }
 }
 
 /// Whether it is a directory that we may write to, with room for many clusters: containers often have 64 MB.

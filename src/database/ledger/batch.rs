@@ -46,7 +46,7 @@ impl Session {
     ) -> Result<u64, Interrupted> {
         let interrupted = |place, error| Interrupted { committed: Vec::new(), place, error };
         if let Err(error) = self.renew().await {
-            return Err(interrupted(Place::Write(0), error));
+            return Err(interrupted(Place::Write, error));
         }
         let statement = &batch.statement.text;
         let fence = lease.fence_sql(ledger, set);
@@ -58,9 +58,9 @@ impl Session {
             let place = match answers.len() {
                 // What stands before the statement, or a string that was not even parsed.
                 0 if error.code() == Some("42601") => Place::Statement(0),
-                0 => Place::Write(0),
+                0 => Place::Write,
                 1 if error.code() == Some(FENCE_ERROR) => Place::LeaseLost,
-                1 => Place::Write(0),
+                1 => Place::Write,
                 _ => Place::Statement(0),
             };
             return Err(interrupted(place, error));
@@ -72,7 +72,7 @@ impl Session {
             None => Ok(changed),
             Some(error) => {
                 self.leave_transaction(&error).await;
-                let place = if answers.is_empty() { Place::Write(0) } else { Place::Commit };
+                let place = if answers.is_empty() { Place::Write } else { Place::Commit };
                 Err(interrupted(place, error))
             }
         }

@@ -159,10 +159,10 @@ impl FakeCluster {
                 }
                 // All or nothing: a refused write takes the rest back.
                 let saved = self.migrations.clone();
-                for (nth, write) in writes.iter().enumerate() {
+                for write in writes {
                     if let Err(error) = self.write(write) {
                         self.migrations = saved;
-                        return Err((Place::Write(nth), error));
+                        return Err((Place::Write, error));
                     }
                 }
                 if !statements.is_empty() {
@@ -432,7 +432,7 @@ impl Cluster for FakeCluster {
                     *found = record;
                 }
                 Some(_) => {
-                    place = Place::Write(0);
+                    place = Place::Write;
                     return Err(server_error("22012"));
                 }
                 None => this.insert(batch.version, record)?,
