@@ -111,7 +111,9 @@ pub(crate) fn kill_and_wait() {
         kill_provider(&cluster, &case, spot, Moment::After).await.expect("it is reached");
         let claims = || {
             let journal = cluster.statements();
-            journal.iter().filter(|logged| logged.sql.contains("lease AS held")).count()
+            let is_claim =
+                |sql: &str| sql.starts_with("INSERT INTO") && sql.contains("lease AS held");
+            journal.iter().filter(|logged| is_claim(&logged.sql)).count()
         };
         let before = claims();
         one_more(&cluster, &case, since).await.expect("one more apply");
