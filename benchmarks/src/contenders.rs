@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dsql_local::{Cluster, Fault, Job, Matcher, Options};
+use serde_json::json;
 
-use crate::Failure;
 use crate::measure::{self, Usage};
 use crate::migrations::Migrations;
 use crate::proxy::{Proxy, Traffic};
-use crate::terraform;
+use crate::terraform::{Failure, Provider};
 
 /// Who is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,13 +91,25 @@ pub(crate) async fn run(
                 .env("DSQL_ENDPOINT", cluster.endpoint())
                 .env("DSQL_PORT", port.to_string())
                 .env("DSQL_CA_FILE", cluster.ca_file())
-                .env("DSQL_TOKEN", cluster.token("admin"))
-                .stderr(Stdio::null());
+                .env("DSQL_TOKEN", cluster.token("admin"));
             let released = release_at_first_look(&cluster);
-            let applied = terraform::apply(command.into(), &migrations.provider);
-            let (applied, released) = tokio::join!(applied, released);
-            applied?;
-            builds = released?.elapsed();
+            let applied = async {
+                let mut provider = Provider::start(command.into()).await?;
+                provider.apply(&[("dir", json!(migrations.provider))]).await?;
+                provider.shut_down().await
+            };
+            let (mut applied, mut released) = (std::pin::pin!(applied), std::pin::pin!(released));
+            // A provider that stops before it asks for its builds never asks.
+            builds = tokio::select! {
+                ended = &mut applied => {
+                    ended?;
+                    return Err("the builds were not waited for".into());
+                }
+                released = &mut released => {
+                    applied.await?;
+                    released?.elapsed()
+                }
+            };
         }
         Contender::Sqlx => {
             let url = format!(

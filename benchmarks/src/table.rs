@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::Measured;
 use crate::contenders::{Contender, Run};
+use crate::{MOST, Measured};
 
 /// The table, and a line for each aim that was measured.
 pub(crate) fn table(all: &[Measured]) -> String {
     let mut text = String::from(
-        "| delay each way | migrations | | wall | provider's part of it | waits after login | a migration \
+        "| delay each way | migrations | | wall | provider ÷ it | waits after login | a migration \
          | waits to log in | statements | sent | CPU | peak memory |\n\
          |--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
@@ -84,13 +84,14 @@ fn aims(all: &[Measured]) -> String {
         if delayed && measured.count == 100 {
             aim("wall against sqlx, 100 migrations, 5 ms", measured.ratio(Contender::Sqlx), 0.15);
         }
-        if !delayed && measured.count == 1000 {
+        if !delayed && measured.count == MOST {
             aim(
-                "wall against psql, 1000 migrations, no delay",
+                &format!("wall against psql, {MOST} migrations, no delay"),
                 measured.ratio(Contender::Psql),
                 1.15,
             );
-            aim("peak MiB with 1000 migrations", measured.median(Contender::Provider, &peak), 16.0);
+            let peak = measured.median(Contender::Provider, &peak);
+            aim(&format!("peak MiB with {MOST} migrations"), peak, 16.0);
         }
     }
     // What a run costs whatever its size goes out.

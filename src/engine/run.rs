@@ -6,7 +6,7 @@ use super::apply::ApplyError;
 use super::budget::Budget;
 use super::cluster::Cluster;
 use super::plan::{Entry, Plan, Standing};
-use super::script::{Building, Gain, Planned, Progress, State, script};
+use super::script::{Building, Gain, Joined, Planned, Progress, State, joined, script};
 use super::skip;
 use super::step::{Failure, StepError};
 use crate::database::retry::ATTEMPTS;
@@ -210,22 +210,23 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                 }
             }
 
-            let groups: Vec<Group<'a>> =
-                planned.iter().map(|(_, planned)| planned.group.clone()).collect();
+            let sent = joined(planned);
+            let groups: Vec<Group<'a>> = sent.iter().map(|sent| sent.group.clone()).collect();
             let result = self.cluster.run(&groups, self.budget).await;
             let (committed, interrupted) = match result {
                 Ok(jobs) => (jobs, None),
                 Err(Interrupted { committed, place, error }) => (committed, Some((place, error))),
             };
-            let mut planned = planned.into_iter();
-            for (job, (place, planned)) in committed.iter().zip(planned.by_ref()) {
-                for gain in &planned.gains {
-                    self.open[place].gain(gain, job.as_ref());
+            let mut sent = sent.into_iter();
+            for (job, sent) in committed.iter().zip(sent.by_ref()) {
+                for (place, gain) in &sent.gains {
+                    self.open[*place].gain(gain, job.as_ref());
                     (conflicts, recoveries) = (0, 0);
                 }
             }
             let Some((where_, error)) = interrupted else { continue };
-            let Some((place, planned)) = planned.next() else { continue };
+            let Some(sent) = sent.next() else { continue };
+            let (place, number) = sent.at;
             match error.outcome() {
                 _ if where_ == Place::LeaseLost => return Err(ApplyError::LeaseLost),
                 // The budget has ended, and stops the run above.
@@ -233,7 +234,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                 Outcome::Conflict if conflicts < ATTEMPTS => {
                     conflicts += 1;
                     tokio::time::sleep(pause_before(conflicts)).await;
-                    if planned.is_schema_change() {
+                    if sent.is_schema_change() {
                         // DSQL was seen to commit a schema change and to answer with a conflict.
                         self.look_again().await?;
                     }
@@ -241,14 +242,14 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                 Outcome::Unknown if recoveries < RECOVERIES => {
                     tracing::warn!(%error, "an answer was lost; asking the database what happened");
                     recoveries += 1;
-                    self.recover(place, planned.number, error).await?;
+                    self.recover(place, number, error).await?;
                 }
                 Outcome::Unknown => {
                     let failure = Failure::OutcomeUnknown(error);
-                    return Err(self.stop(place, planned.number, failure).await);
+                    return Err(self.stop(place, number, failure).await);
                 }
                 Outcome::Conflict | Outcome::NotApplied => {
-                    self.refused(place, &planned, where_, error).await?;
+                    self.refused(&sent, where_, error).await?;
                 }
             }
         }
@@ -257,13 +258,12 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
     /// What the server refused: the statement's own fault, or another run's doing.
     async fn refused(
         &mut self,
-        place: usize,
-        planned: &Planned<'a>,
+        sent: &Joined<'a>,
         where_: Place,
         error: Error,
     ) -> Result<(), ApplyError> {
-        let number = planned.number;
-        let failure = match (&planned.group, where_) {
+        let (place, number) = sent.at;
+        let failure = match (&sent.group, where_) {
             (Group::Schema(_) | Group::DropIndex(_), _) => {
                 if self.open[place].uncertain.contains(&number) {
                     // It may find its own work.

@@ -4,8 +4,11 @@
 //! transaction: the row is written on both sides. Neighbouring rows of the ledger share one, and
 //! row changes share one with their own rows.
 
+mod joined;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use self::joined::{Joined, joined};
 use super::step::record;
 use crate::database::{Batches, Group, JobId, StatementState, Write};
 use crate::migration::fact::Facts;
@@ -89,10 +92,6 @@ impl Planned<'_> {
     /// Whether it does more than to write down what has happened.
     pub(super) fn is_work(&self) -> bool {
         self.group.is_work()
-    }
-
-    pub(super) fn is_schema_change(&self) -> bool {
-        matches!(self.group, Group::Schema(_))
     }
 }
 

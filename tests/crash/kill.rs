@@ -7,7 +7,7 @@ use dsql_local::{Cluster, Fault};
 use crate::common::{rows, session};
 use crate::directories::cases;
 use crate::matrix::{Spot, Undisturbed, runtime, sessions_left, start, undisturbed};
-use crate::provider::Provider;
+use crate::provider;
 use crate::ways::{MOMENTS, Moment, held, holds};
 
 /// Takes back the time that a dead process has its lease for: the test need not wait for it.
@@ -75,12 +75,14 @@ async fn kill_provider(
     let before = holds(cluster);
     let is_after = moment == Moment::After;
     cluster.inject(spot.matcher(), if is_after { Fault::HoldAnswer } else { Fault::HoldBefore });
-    let mut provider = Provider::start(cluster).await;
+    let mut provider = provider::start(cluster).await;
     tokio::select! {
-        ended = provider.apply(&case.case) => return Err(format!("not reached: {ended:?}")),
+        ended = provider::apply(&mut provider, &case.case) => {
+            return Err(format!("not reached: {ended:?}"));
+        }
         () = held(cluster, before) => {}
     }
-    provider.kill().await;
+    provider.process.kill().await.expect("it runs");
     match moment {
         Moment::Before | Moment::After => cluster.close_held(),
         Moment::InFlight => cluster.release_held(),
@@ -90,9 +92,9 @@ async fn kill_provider(
 
 /// One more apply by a new process, and what has to be true then.
 async fn one_more(cluster: &Cluster, case: &Undisturbed, since: usize) -> Result<(), String> {
-    let mut provider = Provider::start(cluster).await;
-    provider.apply(&case.case).await?;
-    provider.kill().await;
+    let mut provider = provider::start(cluster).await;
+    provider::apply(&mut provider, &case.case).await?;
+    provider.shut_down().await.map_err(|error| error.to_string())?;
     let mut admin = session(cluster).await;
     case.check(cluster, &mut admin, since, |_| false).await
 }
@@ -109,7 +111,9 @@ pub(crate) fn kill_and_wait() {
         kill_provider(&cluster, &case, spot, Moment::After).await.expect("it is reached");
         let claims = || {
             let journal = cluster.statements();
-            journal.iter().filter(|logged| logged.sql.contains("lease AS held")).count()
+            let is_claim =
+                |sql: &str| sql.starts_with("INSERT INTO") && sql.contains("lease AS held");
+            journal.iter().filter(|logged| is_claim(&logged.sql)).count()
         };
         let before = claims();
         one_more(&cluster, &case, since).await.expect("one more apply");

@@ -10,6 +10,7 @@ mod kill;
 mod matrix;
 mod provider;
 mod random;
+mod terraform;
 mod ways;
 
 #[test]

@@ -23,7 +23,8 @@ fn two_folders(world: &World, arguments: &str) {
 /// How often a run has asked for the lease.
 fn claims(world: &World) -> usize {
     let statements = world.cluster().statements();
-    statements.iter().filter(|s| s.sql.contains("lease AS held")).count()
+    let is_claim = |sql: &str| sql.starts_with("INSERT INTO") && sql.contains("lease AS held");
+    statements.iter().filter(|statement| is_claim(&statement.sql)).count()
 }
 
 #[test]

@@ -57,6 +57,37 @@ fn each_record_stands_behind_its_statement_and_rows_have_theirs_with_them() {
 }
 
 #[test]
+fn the_end_of_a_migration_shares_a_transaction_with_the_beginning_of_the_next() {
+    let migrations = formats::read_files([
+        ("1_m.sql", "CREATE TABLE t (a int)"),
+        ("2_m.sql", "CREATE TABLE u (a int)"),
+        ("3_m.sql", "INSERT INTO t VALUES (1)"),
+        ("4_m.sql", "DROP TABLE t"),
+    ])
+    .unwrap();
+    let progress: Vec<_> = migrations.iter().map(|it| Progress::new(it, None)).collect();
+    let planned = (0..).zip(&progress).flat_map(|(place, progress)| {
+        script(progress, &mut Vec::new()).groups.into_iter().map(move |group| (place, group))
+    });
+    let joined = joined(planned);
+    let lines: Vec<_> = joined.iter().map(|it| (it.at, describe(&it.group))).collect();
+    let expected = [
+        ((0, 1), "begin, intend 1"),
+        ((0, 1), "CREATE TABLE t (a int)"),
+        ((1, 1), "done 1, end, begin, intend 1"),
+        ((1, 1), "CREATE TABLE u (a int)"),
+        ((2, 1), "done 1, end, begin"),
+        ((2, 1), "INSERT INTO t VALUES (1), record 1"),
+        ((3, 1), "end, begin, intend 1"),
+        ((3, 1), "DROP TABLE t"),
+        ((3, 1), "done 1, end"),
+    ];
+    assert_eq!(lines, expected.map(|(at, line)| (at, line.to_owned())));
+    assert_eq!(joined[2].gains[..2], [(0, Gain::Done(1)), (0, Gain::Ended)]);
+    assert_eq!(joined[2].gains[2..], [(1, Gain::Begun), (1, Gain::Intended(1))]);
+}
+
+#[test]
 fn what_an_earlier_run_has_done_is_not_done_again() {
     let text = "CREATE TABLE t (a int); CREATE TABLE u (a int); INSERT INTO t VALUES (1)";
     let states = [(1, State::Done), (2, State::Applied)];
