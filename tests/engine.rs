@@ -51,7 +51,7 @@ async fn a_run_brings_every_class_of_statement_to_its_end() {
 }
 
 #[tokio::test]
-async fn ten_migrations_cost_one_wait() {
+async fn twenty_five_migrations_cost_one_wait() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     run(&mut session, &[]).await.1.unwrap();
@@ -63,7 +63,7 @@ async fn ten_migrations_cost_one_wait() {
         )
     };
     let files: Vec<(String, String)> =
-        (0..20).map(|n| (format!("{n:04}_t.sql"), text(n))).collect();
+        (0..50).map(|n| (format!("{n:04}_t.sql"), text(n))).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
     let migrations = migrations(&files);
 
@@ -80,7 +80,7 @@ async fn ten_migrations_cost_one_wait() {
     };
     let ((report, result), ()) = tokio::join!(Box::pin(run(&mut session, &migrations)), release);
     result.unwrap_or_else(|error| panic!("{error:?}"));
-    assert_eq!(report.applied.len(), 20);
+    assert_eq!(report.applied.len(), 50);
     // Looks at jobs depend on the clock; the job that ends last is in each of them.
     let mut looks = std::collections::BTreeMap::<String, usize>::new();
     for statement in &cluster.statements()[seen..] {
@@ -92,13 +92,13 @@ async fn ten_migrations_cost_one_wait() {
     // Look, claim, the migrations, the ids of the jobs, the ends, look, record.
     let waits = session.waits() - before - looks;
     assert_eq!(waits, 1 + 1 + 2 + 1 + 1 + 1 + 1, "with {looks} looks at the jobs");
-    // Twenty tables that are done, each before its index; the ids of all jobs; the ends of all.
+    // Fifty tables that are done, each before its index; the ids of all jobs; the ends of all.
     let updates = |table: &str| {
         let start = format!("UPDATE \"dsql_migrations\".{table} ");
         let logged = cluster.statements();
         logged[seen..].iter().filter(|logged| logged.sql.starts_with(&start)).count()
     };
-    assert_eq!((updates("statement"), updates("migration")), (20 + 1 + 1, 1));
+    assert_eq!((updates("statement"), updates("migration")), (50 + 1 + 1, 1));
 }
 
 #[tokio::test]

@@ -20,9 +20,9 @@ use crate::sql::JobTarget;
 /// ends every connection.
 pub(super) const RECOVERIES: u32 = 3;
 
-/// How many migrations share a string, and so a wait. Ten leave a tenth of the waits, and a hundred
-/// would leave little less; but what a string has run is heard of when all of it has.
-const TOGETHER: usize = 10;
+/// How many migrations share a string, and so a wait. 25 leave four waits of a hundred, and more would
+/// leave little less; but what a string has run is heard of when all of it has.
+const TOGETHER: usize = 25;
 
 /// Above this many bytes of SQL a string is large enough for a wait of its own.
 const TOGETHER_BYTES: usize = 256 * 1024;
