@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::facts::relation;
-use super::session::{Rows, Session, literal};
+use super::session::{Row, Rows, Session, literal, literal_or_null};
 use crate::migration::fact::Name;
 
 /// The name of a job, 26 characters.
@@ -73,19 +73,24 @@ pub struct ListedJob {
 }
 
 impl Session {
-    /// Looks jobs up, all in one wait. The catalog decides: what is valid is completed, whatever
-    /// `sys.jobs` says or has forgotten, and what is not valid is completed by no word of it; DSQL
-    /// also says `completed` when the table was dropped during the build.
+    /// Looks jobs up, all in one wait, and those of one kind in one statement: a first run may wait
+    /// for a thousand. The catalog decides: what is valid is completed, whatever `sys.jobs` says or
+    /// has forgotten, and what is not valid is completed by no word of it; DSQL also says
+    /// `completed` when the table was dropped during the build.
     ///
     /// # Errors
     /// As [`Session::transact`].
     pub async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {
-        let sql: Vec<String> = questions.iter().map(question_sql).collect();
-        let results = self.read(&sql.join(";\n")).await?;
-        if results.len() != questions.len() {
-            return Err(Error::Answer("sys.jobs gave another number of answers".into()));
+        let answers = self.read(&questions_sql(questions).join(";\n")).await?;
+        let mut jobs = vec![None; questions.len()];
+        for row in answers.into_iter().flatten() {
+            let (place, job) = parse(row)?;
+            if let Some(found) = jobs.get_mut(place) {
+                *found = Some(job);
+            }
         }
-        results.iter().map(parse).collect()
+        let jobs: Option<Vec<Job>> = jobs.into_iter().collect();
+        jobs.ok_or_else(|| Error::Answer("sys.jobs gave another number of answers".into()))
     }
 
     /// All index builds and validations that `sys.jobs` lists, the oldest first. DSQL deletes
@@ -143,64 +148,83 @@ fn only_value(results: Vec<Rows>) -> Option<String> {
     results.into_iter().next()?.into_iter().next()?.into_iter().next()?
 }
 
-/// Columns: valid, index, `job_id`, status, details; one row.
-fn question_sql(question: &JobQuestion) -> String {
-    let id = |job: &Option<JobId>| match job {
-        Some(job) => format!("j.job_id = {}", literal(&job.0)),
-        None => "true".to_owned(),
-    };
-    match question {
-        JobQuestion::Index { job, index } => {
-            let named = index.as_ref().map_or_else(
-                || "NULL".to_owned(),
-                |index| format!("to_regclass({})", literal(index)),
-            );
-            let by_job = job.as_ref().map_or_else(
-                || "NULL".to_owned(),
-                |job| {
-                    format!("(SELECT object_id FROM sys.jobs WHERE job_id = {})", literal(&job.0))
-                },
-            );
-            format!(
-                "SELECT i.indisvalid, i.indexrelid::regclass::text, j.job_id, j.status, j.details
-                   FROM (SELECT coalesce({by_job}, {named}::oid) AS oid) target
-                   LEFT JOIN pg_index i ON i.indexrelid = target.oid
-                   LEFT JOIN sys.jobs j ON j.object_id = target.oid
-                         AND j.job_type = 'INDEX_BUILD' AND {}
-                  ORDER BY j.start_time DESC NULLS LAST LIMIT 1",
-                id(job)
-            )
+/// A statement for each kind of question. Columns: place of the question, valid, index, `job_id`,
+/// status, details; a row for each question.
+fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
+    let (mut indexes, mut constraints, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, question) in questions.iter().enumerate() {
+        match question {
+            JobQuestion::Index { job, index } => {
+                let index = literal_or_null(index.as_deref());
+                indexes.push(format!("({place}, {}, {index})", id(job.as_ref())));
+            }
+            JobQuestion::Constraint { job, table, constraint } => constraints.push(format!(
+                "({place}, {}, {}::oid, {})",
+                id(job.as_ref()),
+                relation(table),
+                literal(constraint),
+            )),
+            JobQuestion::Other(job) => others.push(format!("({place}, {})", id(Some(job)))),
         }
-        JobQuestion::Other(job) => format!(
-            "SELECT j.status = 'completed', NULL, j.job_id, j.status, j.details
-               FROM (SELECT {} AS id) target LEFT JOIN sys.jobs j ON j.job_id = target.id",
-            literal(&job.0)
-        ),
-        // A job for a validation names only the table, so without an id the youngest has to do.
-        JobQuestion::Constraint { job, table, constraint } => format!(
-            "SELECT k.convalidated, NULL, j.job_id, j.status, j.details
-               FROM (SELECT {}::oid AS oid) target
-               LEFT JOIN pg_constraint k ON k.conrelid = target.oid AND k.conname = {}
-               LEFT JOIN sys.jobs j ON j.object_id = target.oid
-                     AND j.job_type = 'VALIDATE_CONSTRAINT' AND {}
-              ORDER BY j.start_time DESC NULLS LAST LIMIT 1",
-            relation(table),
-            literal(constraint),
-            id(job)
-        ),
     }
+    let mut sql = Vec::new();
+    if !indexes.is_empty() {
+        sql.push(format!(
+            "SELECT DISTINCT ON (asked.place) asked.place, i.indisvalid,
+                    i.indexrelid::regclass::text, j.job_id, j.status, j.details
+               FROM (SELECT question.place, question.job_id,
+                            coalesce((SELECT of_id.object_id FROM sys.jobs of_id
+                                       WHERE of_id.job_id = question.job_id),
+                                     to_regclass(question.index_name)::oid) AS oid
+                       FROM (VALUES {}) AS question (place, job_id, index_name)) asked
+               LEFT JOIN pg_index i ON i.indexrelid = asked.oid
+               LEFT JOIN sys.jobs j ON j.object_id = asked.oid AND j.job_type = 'INDEX_BUILD'
+                     AND j.job_id = coalesce(asked.job_id, j.job_id)
+              ORDER BY asked.place, j.start_time DESC NULLS LAST",
+            indexes.join(", ")
+        ));
+    }
+    if !constraints.is_empty() {
+        // A job for a validation names only the table, so without an id the youngest has to do.
+        sql.push(format!(
+            "SELECT DISTINCT ON (asked.place) asked.place, k.convalidated, NULL, j.job_id, j.status,
+                    j.details
+               FROM (VALUES {}) AS asked (place, job_id, oid, constraint_name)
+               LEFT JOIN pg_constraint k
+                      ON k.conrelid = asked.oid AND k.conname = asked.constraint_name
+               LEFT JOIN sys.jobs j ON j.object_id = asked.oid
+                     AND j.job_type = 'VALIDATE_CONSTRAINT'
+                     AND j.job_id = coalesce(asked.job_id, j.job_id)
+              ORDER BY asked.place, j.start_time DESC NULLS LAST",
+            constraints.join(", ")
+        ));
+    }
+    if !others.is_empty() {
+        sql.push(format!(
+            "SELECT asked.place, j.status = 'completed', NULL, j.job_id, j.status, j.details
+               FROM (VALUES {}) AS asked (place, job_id)
+               LEFT JOIN sys.jobs j ON j.job_id = asked.job_id",
+            others.join(", ")
+        ));
+    }
+    sql
 }
 
-fn parse(rows: &Rows) -> Result<Job, Error> {
-    let Some([valid, index, id, status, details]) = rows.first().map(Vec::as_slice) else {
+fn id(job: Option<&JobId>) -> String {
+    literal_or_null(job.map(|job| job.0.as_str()))
+}
+
+fn parse(row: Row) -> Result<(usize, Job), Error> {
+    let Ok([Some(place), valid, index, id, status, details]) = <[_; 6]>::try_from(row) else {
         return Err(Error::Answer("sys.jobs has other columns than expected".into()));
     };
+    let place = place.parse().map_err(|_| Error::Answer(format!("a job at place {place:?}")))?;
     let state = match (valid.as_deref(), status.as_deref()) {
         (Some("t"), _) => JobState::Completed,
         (_, Some("completed" | "failed") | None) => JobState::Failed,
         _ => JobState::Running,
     };
-    Ok(Job { state, id: id.clone().map(JobId), details: details.clone(), index: index.clone() })
+    Ok((place, Job { state, id: id.map(JobId), details, index }))
 }
 
 #[cfg(test)]
@@ -209,7 +233,8 @@ mod tests {
 
     fn state(valid: Option<&str>, status: Option<&str>) -> JobState {
         let text = |value: Option<&str>| value.map(str::to_owned);
-        parse(&vec![vec![text(valid), None, None, text(status), None]]).unwrap().state
+        let row = vec![text(Some("0")), text(valid), None, None, text(status), None];
+        parse(row).unwrap().1.state
     }
 
     #[test]

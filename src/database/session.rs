@@ -22,8 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Takes out of the server's words what nobody shall read.
 pub type Hide = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
-/// The rows of one statement's answer, all values as text.
-pub type Rows = Vec<Vec<Option<String>>>;
+/// A row of an answer, all values as text.
+pub type Row = Vec<Option<String>>;
+
+/// The rows of one statement's answer.
+pub type Rows = Vec<Row>;
 
 /// What came back for one string.
 #[derive(Debug, Default)]
@@ -34,6 +37,22 @@ pub(super) struct Answers {
     pub(super) changed: u64,
     /// The error that ended the string.
     pub(super) error: Option<Error>,
+}
+
+impl Answers {
+    /// The answers if all came.
+    pub(super) fn whole(self) -> Result<Vec<Rows>, Error> {
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(self.rows),
+        }
+    }
+}
+
+impl From<Error> for Answers {
+    fn from(error: Error) -> Self {
+        Self { error: Some(error), ..Self::default() }
+    }
 }
 
 /// An open session.
@@ -148,10 +167,7 @@ impl Session {
     /// # Errors
     /// The first error of the string; the server drops what follows it.
     pub async fn send(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
-        match self.collect(sql).await {
-            Answers { error: Some(error), .. } => Err(error),
-            Answers { rows, .. } => Ok(rows),
-        }
+        self.collect(sql).await.whole()
     }
 
     /// Sends one string; gives the answers that came, and the error that ended them.
@@ -192,17 +208,23 @@ impl Session {
     /// # Errors
     /// As [`Session::transact`]; an unknown outcome only after a few attempts.
     pub(super) async fn read(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        self.read_so_far(sql).await.whole()
+    }
+
+    /// As [`Session::read`], with what was answered before the error that ended it.
+    pub(super) async fn read_so_far(&mut self, sql: &str) -> Answers {
         const READS: u32 = 4;
 
         let mut attempt = 1;
         loop {
-            match self.transact(sql).await {
-                Err(error) if error.outcome() == Outcome::Unknown && attempt < READS => {
+            let answers = self.answers(sql).await;
+            match &answers.error {
+                Some(error) if error.outcome() == Outcome::Unknown && attempt < READS => {
                     tracing::debug!(attempt, %error, "reading again");
                     tokio::time::sleep(pause_before(attempt)).await;
                     attempt += 1;
                 }
-                other => return other,
+                _ => return answers,
             }
         }
     }
@@ -216,23 +238,29 @@ impl Session {
     /// # Errors
     /// As [`Session::send`]; a conflict only after all attempts.
     pub async fn transact(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        self.answers(sql).await.whole()
+    }
+
+    async fn answers(&mut self, sql: &str) -> Answers {
         let mut attempt = 1;
         loop {
-            self.renew().await?;
+            if let Err(error) = self.renew().await {
+                return error.into();
+            }
             let patience = self.patience;
-            let answered = tokio::time::timeout(patience, self.send(sql)).await;
-            let answer = answered.unwrap_or_else(|_| {
+            let answered = tokio::time::timeout(patience, self.collect(sql)).await;
+            let answers = answered.unwrap_or_else(|_| {
                 self.spent = true;
                 let reason = format!("nothing was heard for {} s", patience.as_secs_f64());
-                Err(Error::ReplyLost { reason })
+                Error::ReplyLost { reason }.into()
             });
-            match answer {
-                Err(error) if error.outcome() == Outcome::Conflict && attempt < ATTEMPTS => {
+            match &answers.error {
+                Some(error) if error.outcome() == Outcome::Conflict && attempt < ATTEMPTS => {
                     tracing::debug!(attempt, %error, "conflict, trying again");
                     tokio::time::sleep(pause_before(attempt)).await;
                     attempt += 1;
                 }
-                other => return other,
+                _ => return answers,
             }
         }
     }
