@@ -28,17 +28,14 @@ pub struct Snapshot {
 impl Snapshot {
     /// All objects of all relations.
     pub fn objects(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.relations
-            .values()
-            .flat_map(|objects| objects.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+        self.relations.values().flat_map(pairs)
     }
 
-    /// The part that lies in the given schemas.
-    #[must_use]
-    pub fn within(&self, schemas: &[String]) -> Self {
+    /// Those of the relations that lie in the given schemas.
+    pub fn objects_within(&self, schemas: &[String]) -> impl Iterator<Item = (&str, &str)> {
         let within = |relation: &str| schemas.contains(&unquoted(schema_of(relation)));
-        let relations = self.relations.iter().filter(|(relation, _)| within(relation));
-        Self { relations: relations.map(|(r, objects)| (r.clone(), objects.clone())).collect() }
+        let relations = self.relations.iter().filter(move |(relation, _)| within(relation));
+        relations.flat_map(|(_, objects)| pairs(objects))
     }
 
     /// As JSON, for the ledger.
@@ -57,17 +54,19 @@ impl Snapshot {
             .map_err(|error| Error::Answer(format!("a schema in the ledger: {error}")))
     }
 
-    pub(super) fn from_rows(rows: &Rows) -> Result<Self, Error> {
+    pub(super) fn from_rows(rows: Rows) -> Result<Self, Error> {
         let mut snapshot = Self::default();
         for row in rows {
-            let [Some(relation), Some(object), Some(definition), owner] = &row[..] else {
+            let Ok([Some(relation), Some(object), Some(definition), owner]) =
+                <[_; 4]>::try_from(row)
+            else {
                 return Err(Error::Answer("the catalog query has other columns".into()));
             };
-            let objects = snapshot.relations.entry(relation.clone()).or_default();
+            let objects = snapshot.relations.entry(relation).or_default();
             match owner {
-                None => drop(objects.insert(object.clone(), definition.clone())),
+                None => drop(objects.insert(object, definition)),
                 Some(owner) => {
-                    let granted = grants::parse(definition, owner).ok_or_else(|| {
+                    let granted = grants::parse(&definition, &owner).ok_or_else(|| {
                         Error::Answer(format!("the {object} are written as {definition:?}"))
                     })?;
                     objects.extend(
@@ -80,6 +79,10 @@ impl Snapshot {
         }
         Ok(snapshot)
     }
+}
+
+fn pairs(objects: &Objects) -> impl Iterator<Item = (&str, &str)> {
+    objects.iter().map(|(name, text)| (name.as_str(), text.as_str()))
 }
 
 /// The schemas that are described.

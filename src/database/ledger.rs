@@ -16,7 +16,7 @@ use super::jobs::JobId;
 use super::lease::{self, Holder};
 use super::retry::{ATTEMPTS, pause_before};
 use super::script::Stopped;
-use super::session::{Rows, Session, literal};
+use super::session::{Answers, Row, Rows, Session, literal};
 use crate::migration::fact::Facts;
 use crate::migration::{Checksum, MigrationKind, ValuesDigest, Version};
 
@@ -210,8 +210,15 @@ pub struct Observation {
 }
 
 /// Equal as long as nobody has written to the rows of a set: cheaper than to read them again.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp(pub String);
+
+impl Default for Stamp {
+    /// Of a set without rows, as in a ledger that was just created.
+    fn default() -> Self {
+        Self("0 0".to_owned())
+    }
+}
 
 impl Session {
     /// Reads a set's ledger, the recorded schema and the live schema: one wait, no write.
@@ -224,31 +231,33 @@ impl Session {
         set: &str,
         watched: &Watched,
     ) -> Result<Observation, Error> {
-        let describe = describe_sql(watched, ledger);
-        let sql = format!("{PLAIN_NAMES}; {}; {describe}", read_sql(ledger, set, watched));
-        match self.read(&sql).await {
-            Ok(results) => {
-                let [_, migrations, statements, lease, stamp, recorded, live] = &results[..] else {
-                    return Err(Error::Answer("the ledger query has other results".into()));
-                };
-                let (unrecorded, holder) = lease::parse_found(lease)?;
+        // The schema first: where there is no ledger, it is known all the same.
+        let (describe, ledger) = (describe_sql(watched, ledger), read_sql(ledger, set, watched));
+        let sql = format!("{PLAIN_NAMES}; {describe}; {ledger}");
+        let Answers { rows, error, .. } = self.read_so_far(&sql).await;
+        let mut answers = rows.into_iter().skip(1);
+        let mut next = || answers.next().ok_or_else(|| Error::Answer("a result is missing".into()));
+        match error {
+            None => {
+                let live = Snapshot::from_rows(next()?)?;
+                let (migrations, statements) = (next()?, next()?);
+                let (unrecorded, holder) = lease::parse_found(&next()?)?;
                 Ok(Observation {
                     ledger_exists: true,
                     migrations: parse_migrations(migrations, statements)?,
-                    recorded: parse_recorded(recorded)?,
-                    live: Snapshot::from_rows(live)?,
+                    live,
                     unrecorded,
                     holder,
-                    stamp: Stamp::from_rows(stamp)?,
+                    stamp: Stamp::from_rows(&next()?)?,
+                    recorded: parse_recorded(next()?)?,
                 })
             }
             // Undefined table or schema: no run has been here yet.
-            Err(error) if matches!(error.code(), Some("42P01" | "3F000")) => {
-                let results = self.read(&format!("{PLAIN_NAMES}; {describe}")).await?;
-                let live = results.last().map(Snapshot::from_rows).transpose()?;
-                Ok(Observation { live: live.unwrap_or_default(), ..Observation::default() })
+            Some(error) if matches!(error.code(), Some("42P01" | "3F000")) => {
+                let live = Snapshot::from_rows(next()?)?;
+                Ok(Observation { live, ..Observation::default() })
             }
-            Err(error) => Err(error),
+            Some(error) => Err(error),
         }
     }
 
@@ -340,7 +349,7 @@ impl Stamp {
     }
 }
 
-fn parse_migrations(migrations: &Rows, statements: &Rows) -> Result<Vec<MigrationRecord>, Error> {
+fn parse_migrations(migrations: Rows, statements: Rows) -> Result<Vec<MigrationRecord>, Error> {
     let mut statements_of = BTreeMap::<Version, Vec<StatementRecord>>::new();
     for row in statements {
         let (version, statement) = parse_statement(row)?;
@@ -355,21 +364,23 @@ fn parse_migrations(migrations: &Rows, statements: &Rows) -> Result<Vec<Migratio
     Ok(records)
 }
 
-fn parse_migration(row: &[Option<String>]) -> Result<MigrationRecord, Error> {
-    let [
-        Some(version),
-        Some(description),
-        Some(checksum),
-        Some(state),
-        finished_at,
-        Some(applied_by),
-        duration_ms,
-        error,
-        adopted_from,
-        Some(kind),
-        Some(run),
-        values,
-    ] = row
+fn parse_migration(row: Row) -> Result<MigrationRecord, Error> {
+    let Ok(
+        [
+            Some(version),
+            Some(description),
+            Some(checksum),
+            Some(state),
+            finished_at,
+            Some(applied_by),
+            duration_ms,
+            error,
+            adopted_from,
+            Some(kind),
+            Some(run),
+            values,
+        ],
+    ) = <[_; 12]>::try_from(row)
     else {
         return Err(Error::Answer("the ledger's migration table has other columns".into()));
     };
@@ -378,42 +389,44 @@ fn parse_migration(row: &[Option<String>]) -> Result<MigrationRecord, Error> {
         return Err(Error::Answer(format!("kind or run of migration {version} in the ledger")));
     };
     Ok(MigrationRecord {
-        version: Version(version.clone()),
+        version: Version(version),
         kind,
         run,
-        values: values.clone().map(ValuesDigest),
-        description: description.clone(),
-        checksum: Checksum(checksum.clone()),
-        state: MigrationState::parse(state)?,
-        finished_at: finished_at.clone(),
-        applied_by: applied_by.clone(),
-        duration_ms: duration_ms.as_ref().and_then(|text| text.parse().ok()),
-        error: error.clone(),
-        adopted_from: adopted_from.clone(),
+        values: values.map(ValuesDigest),
+        description,
+        checksum: Checksum(checksum),
+        state: MigrationState::parse(&state)?,
+        finished_at,
+        applied_by,
+        duration_ms: duration_ms.and_then(|text| text.parse().ok()),
+        error,
+        adopted_from,
         statements: Vec::new(),
     })
 }
 
-fn parse_statement(row: &[Option<String>]) -> Result<(Version, StatementRecord), Error> {
-    let [
-        Some(version),
-        Some(number),
-        Some(checksum),
-        Some(class),
-        Some(summary),
-        Some(state),
-        job_id,
-        before,
-        batches,
-        changed_rows,
-    ] = row
+fn parse_statement(row: Row) -> Result<(Version, StatementRecord), Error> {
+    let Ok(
+        [
+            Some(version),
+            Some(number),
+            Some(checksum),
+            Some(class),
+            Some(summary),
+            Some(state),
+            job_id,
+            before,
+            batches,
+            changed_rows,
+        ],
+    ) = <[_; 10]>::try_from(row)
     else {
         return Err(Error::Answer("the ledger's statement table has other columns".into()));
     };
-    let count = |text: &Option<String>| text.as_ref()?.parse().ok();
+    let count = |text: Option<String>| text?.parse().ok();
     let state = match (state.as_str(), job_id) {
         ("intended", _) => StatementState::Intended,
-        ("submitted", Some(job)) => StatementState::Submitted(JobId(job.clone())),
+        ("submitted", Some(job)) => StatementState::Submitted(JobId(job)),
         ("batching", _) => StatementState::Batching(Batches {
             count: count(batches).unwrap_or_default(),
             rows: count(changed_rows).unwrap_or_default(),
@@ -429,25 +442,25 @@ fn parse_statement(row: &[Option<String>]) -> Result<(Version, StatementRecord),
         .map_err(|_| Error::Answer(format!("statement number {number:?} in the ledger")))?;
     let record = StatementRecord {
         number,
-        checksum: Checksum(checksum.clone()),
-        class: class.clone(),
-        summary: summary.clone(),
+        checksum: Checksum(checksum),
+        class,
+        summary,
         state,
         before: before.as_deref().map(parse_facts).transpose()?,
     };
-    Ok((Version(version.clone()), record))
+    Ok((Version(version), record))
 }
 
-fn parse_recorded(rows: &Rows) -> Result<Snapshot, Error> {
+fn parse_recorded(rows: Rows) -> Result<Snapshot, Error> {
     let mut snapshot = Snapshot::default();
     for row in rows {
-        let [Some(relation), Some(objects)] = &row[..] else {
+        let Ok([Some(relation), Some(objects)]) = <[_; 2]>::try_from(row) else {
             return Err(Error::Answer("the ledger's schema table has other columns".into()));
         };
-        let objects: Objects = serde_json::from_str(objects).map_err(|error| {
+        let objects: Objects = serde_json::from_str(&objects).map_err(|error| {
             Error::Answer(format!("the recorded schema of {relation}: {error}"))
         })?;
-        snapshot.relations.insert(relation.clone(), objects);
+        snapshot.relations.insert(relation, objects);
     }
     Ok(snapshot)
 }

@@ -142,7 +142,7 @@ async fn carry_out<'a, C: Cluster>(
 /// Whether a run without pending migrations has nothing to write at all.
 fn is_recorded(seen: &Observation) -> bool {
     let recorded = drift::record_run(&seen.recorded, &seen.live, &seen.live);
-    seen.ledger_exists && !seen.unrecorded && recorded == seen.recorded
+    seen.ledger_exists && !seen.unrecorded && *recorded == seen.recorded
 }
 
 /// The set belongs to this run.
@@ -236,22 +236,25 @@ async fn record<C: Cluster>(
     settled: bool,
     report: &mut Report,
 ) -> Result<(), ApplyError> {
-    // DSQL's limit is 3,000 rows in a transaction, and 10 MiB.
-    const RELATIONS: usize = 500;
+    // A relation is about a kilobyte: what is sent at once stays small.
+    const RELATIONS: usize = 250;
 
     let mut observation = look(run.cluster).await.map_err(unreadable)?;
     let recorded = drift::record_run(&observation.recorded, before, &observation.live);
     let mut writes: Vec<Write<'_>> = drift::changed_relations(&observation.recorded, &recorded)
         .into_iter()
-        .map(|(relation, objects)| Write::Schema { relation, objects: objects.cloned() })
+        .map(|(relation, objects)| Write::Schema { relation, objects })
         .collect();
     writes.push(Write::Release { settled });
-    let groups: Vec<Group<'_>> = writes
-        .chunks(RELATIONS)
-        .map(|chunk| Group::Rows { statements: Vec::new(), writes: chunk.to_vec() })
-        .collect();
-    let written = run.write(&groups).await;
-    observation.recorded = recorded;
+    let mut written = Ok(());
+    for chunk in writes.chunks(RELATIONS) {
+        let group = Group::Rows { statements: Vec::new(), writes: chunk.to_vec() };
+        written = run.write(&[group]).await;
+        if written.is_err() {
+            break;
+        }
+    }
+    observation.recorded = recorded.into_owned();
     report.observation = Some(observation);
     written.map_err(|halt| match halt {
         Halt::LeaseLost => ApplyError::LeaseLost,

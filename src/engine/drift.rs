@@ -2,6 +2,7 @@
 
 mod remedy;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -209,9 +210,13 @@ fn attached(change: &Change, before: &Objects, now: &Objects) -> Vec<(String, St
 /// object by object, so that a run never accepts what somebody else changed earlier. The first
 /// run takes everything over.
 #[must_use]
-pub fn record_run(recorded: &Snapshot, before: &Snapshot, after: &Snapshot) -> Snapshot {
+pub fn record_run<'a>(
+    recorded: &Snapshot,
+    before: &Snapshot,
+    after: &'a Snapshot,
+) -> Cow<'a, Snapshot> {
     if recorded.relations.is_empty() {
-        return after.clone();
+        return Cow::Borrowed(after);
     }
     let mut result = recorded.clone();
     let nothing = Objects::new();
@@ -230,20 +235,20 @@ pub fn record_run(recorded: &Snapshot, before: &Snapshot, after: &Snapshot) -> S
             result.relations.insert(relation.clone(), objects);
         }
     }
-    result
+    Cow::Owned(result)
 }
 
 /// The relations that differ between two snapshots, with their new objects.
 #[must_use]
 pub fn changed_relations<'a>(
-    old: &Snapshot,
+    old: &'a Snapshot,
     new: &'a Snapshot,
-) -> Vec<(String, Option<&'a Objects>)> {
+) -> Vec<(&'a str, Option<&'a Objects>)> {
     let relations: BTreeSet<&String> = old.relations.keys().chain(new.relations.keys()).collect();
     relations
         .into_iter()
         .filter(|relation| old.relations.get(*relation) != new.relations.get(*relation))
-        .map(|relation| (relation.clone(), new.relations.get(relation)))
+        .map(|relation| (relation.as_str(), new.relations.get(relation)))
         .collect()
 }
 
@@ -252,13 +257,13 @@ pub fn changed_relations<'a>(
 /// in the `accepted` schemas is left out: the run takes it over as if it were its own.
 #[must_use]
 pub fn note(recorded: &Snapshot, live: &Snapshot, accepted: &[String]) -> String {
-    let stays = |relation: &String| {
+    let stays = |relation: &str| {
         !recorded.relations.is_empty() && !accepted.contains(&unquoted(schema_of(relation)))
     };
     let drifted: BTreeMap<String, Objects> = changed_relations(recorded, live)
         .into_iter()
         .filter(|(relation, _)| stays(relation))
-        .map(|(relation, objects)| (relation, objects.cloned().unwrap_or_default()))
+        .map(|(relation, objects)| (relation.to_owned(), objects.cloned().unwrap_or_default()))
         .collect();
     Snapshot { relations: drifted }.to_json()
 }
@@ -283,10 +288,12 @@ pub fn from_note(recorded: &Snapshot, note: &str, accepted: &[String]) -> Result
     Ok(before)
 }
 
-/// A digest of all objects, `sha256:<64 hex digits>`. Equal schemas have equal fingerprints.
+/// A digest of objects by name and definition, `sha256:<64 hex digits>`. Equal schemas have equal
+/// fingerprints.
 #[must_use]
-pub fn fingerprint(snapshot: &Snapshot) -> String {
-    let objects: BTreeMap<&str, &str> = snapshot.objects().collect();
+pub fn fingerprint<'a>(objects: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut objects: Vec<(&str, &str)> = objects.collect();
+    objects.sort_unstable();
     let mut hash = Sha256::new();
     for (name, definition) in objects {
         // Neither text can hold a NUL byte, so the parts cannot run into each other.

@@ -67,14 +67,14 @@ pub static RULES: &[&Hazard] = &[
 /// [`RULES`].
 #[must_use]
 pub fn hazards<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<&'static Hazard>> {
-    let words: Vec<Vec<String>> = statements.iter().map(|sql| words(sql.as_ref())).collect();
-    let mut run = scene::Run::new(&words);
-    words
-        .iter()
+    // Twice, because the words of all are many times as large as their text.
+    let words = || statements.iter().map(|sql| words(sql.as_ref()));
+    let mut run = scene::Run::new(words());
+    words()
         .map(|words| {
-            let scene = run.scene(words);
+            let scene = run.scene(&words);
             let found = RULES.iter().copied().filter(|rule| (rule.check)(&scene)).collect();
-            run.pass(words);
+            run.pass(&words);
             found
         })
         .collect()

@@ -75,11 +75,13 @@ impl Value {
         }
     }
 
-    /// Sets an attribute of an object; does nothing to a value of another kind.
-    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Self>) {
+    /// Sets an attribute of an object and gives what it was; does nothing to a value of another
+    /// kind.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Self>) -> Option<Self> {
         debug_assert!(matches!(self, Self::Map(_)), "attributes are set on objects only");
-        if let Self::Map(entries) = self {
-            entries.insert(name.into(), value.into());
+        match self {
+            Self::Map(entries) => entries.insert(name.into(), value.into()),
+            _ => None,
         }
     }
 }

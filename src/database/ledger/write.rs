@@ -81,9 +81,9 @@ pub enum Write<'a> {
     /// The schema of a relation as a run leaves it; nothing if it is gone.
     Schema {
         /// The relation.
-        relation: String,
+        relation: &'a str,
         /// Its objects.
-        objects: Option<Objects>,
+        objects: Option<&'a Objects>,
     },
     /// The run ends. `settled` says that all it has changed is recorded.
     Release {

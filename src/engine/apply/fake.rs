@@ -258,9 +258,9 @@ impl FakeCluster {
             Write::Schema { relation, objects } => {
                 match objects {
                     Some(objects) => {
-                        self.recorded.relations.insert(relation.clone(), objects.clone())
+                        self.recorded.relations.insert((*relation).to_owned(), (*objects).clone())
                     }
-                    None => self.recorded.relations.remove(relation),
+                    None => self.recorded.relations.remove(*relation),
                 };
                 Ok(())
             }
@@ -319,6 +319,9 @@ impl FakeCluster {
     }
 
     fn stamp(&self) -> Stamp {
+        if self.migrations.is_empty() {
+            return Stamp::default();
+        }
         Stamp(format!("{:?}", self.migrations))
     }
 

@@ -81,7 +81,7 @@ impl DataSource for SchemaDataSource {
         state.set("objects", Value::map(seen.live.objects()));
         state.set("tables", Value::list(named(&seen.live, "table ")));
         state.set("views", Value::list(named(&seen.live, "view ")));
-        state.set("fingerprint", drift::fingerprint(&seen.live));
+        state.set("fingerprint", drift::fingerprint(seen.live.objects()));
         Ok(state)
     }
 }

@@ -122,13 +122,13 @@ impl Watch {
     /// Compares the recorded with the live schemas.
     pub(super) fn find(&self, seen: &Observation) -> Found {
         let changes = drift::changes(&seen.recorded, &seen.live, &self.schemas);
-        let fingerprint = drift::fingerprint(&seen.live.within(&self.schemas));
+        let fingerprint = drift::fingerprint(seen.live.objects_within(&self.schemas));
         if self.accepted.as_ref() != Some(&fingerprint) {
             return Found { changes, to_accept: false, fingerprint };
         }
         // What the snapshot says already needs no new one, though it may not be valid.
-        let to_accept = seen.ledger_exists
-            && seen.recorded.within(&self.schemas) != seen.live.within(&self.schemas);
+        let recorded = seen.recorded.objects_within(&self.schemas);
+        let to_accept = seen.ledger_exists && !recorded.eq(seen.live.objects_within(&self.schemas));
         Found { changes: Vec::new(), to_accept, fingerprint }
     }
 

@@ -175,7 +175,8 @@ impl MigrationSetResource {
 
     async fn applied(
         &self,
-        request: &ApplyRequest,
+        prior: &Value,
+        mut planned: Value,
         config: &Object<'_>,
     ) -> Result<ApplyResponse, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
@@ -188,12 +189,14 @@ impl MigrationSetResource {
         let place = run::known_place(&self.clusters, config)?;
         let adoptable = Adoptable::of(&prepared.migrations);
         let asked = known.asked(&place, &adoptable, format);
-        let run = known.run(asked, &prepared.migrations, model.timeouts.write(&request.prior));
-        let expected = request.planned.get("migrations").unwrap_or(&Value::Unknown);
+        let run = known.run(asked, &prepared.migrations, model.timeouts.write(prior));
+        // Dropped before the run: it is the largest part of what a run would hold.
+        let expected = planned.set("migrations", Value::Unknown).unwrap_or(Value::Unknown);
         let mut pending = Value::List(Vec::new());
         let still_as_planned = |plan: &Plan<'_>| {
+            let expected = expected;
             pending = run::versions_to_run(plan);
-            as_planned(expected, plan).map_err(|changed| vec![changed])?;
+            as_planned(&expected, plan).map_err(|changed| vec![changed])?;
             rules.still_right(&prepared, plan, &source.path())
         };
         let mut ended = run.carry_out(&self.clusters, rules.hider(), still_as_planned).await;
@@ -210,11 +213,11 @@ impl MigrationSetResource {
         }
 
         // A failed create stores nothing: a stored object would be tainted and replaced.
-        let failed_create = request.prior.is_null() && !ended.diagnostics.is_empty();
+        let failed_create = prior.is_null() && !ended.diagnostics.is_empty();
         let Some(seen) = ended.observation.filter(|_| !failed_create) else {
             return Err(ended.diagnostics);
         };
-        let mut state = request.planned.clone();
+        let mut state = planned;
         set_all(&mut state, shown(&place, &seen));
         set_all(&mut state, watch.find(&seen).shown());
         if state.get("last_run").is_some_and(Value::is_unknown) {
@@ -321,9 +324,10 @@ impl Resource for MigrationSetResource {
         planned.response(vec!["name".into()])
     }
 
-    async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
-        match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
-            Some(config) => Box::pin(self.applied(&request, &config))
+    async fn apply(&self, mut request: ApplyRequest) -> ApplyResponse {
+        let planned = std::mem::replace(&mut request.planned, Value::Null);
+        match Object::new(&request.config).filter(|_| !planned.is_null()) {
+            Some(config) => Box::pin(self.applied(&request.prior, planned, &config))
                 .await
                 .unwrap_or_else(|diagnostics| run::refused(&request, diagnostics)),
             None => run::forgotten(request),

@@ -18,9 +18,10 @@ pub(super) struct Scene<'a> {
 }
 
 impl Run {
-    pub(super) fn new(statements: &[Vec<String>]) -> Self {
+    /// For statements of these words.
+    pub(super) fn new(statements: impl Iterator<Item = Vec<String>>) -> Self {
         let mut validated = BTreeMap::new();
-        for (place, words) in statements.iter().enumerate() {
+        for (place, words) in statements.enumerate() {
             for part in words.windows(3) {
                 if part[0] == "VALIDATE" && part[1] == "CONSTRAINT" {
                     validated.insert(identifier(&part[2]), place);
