@@ -55,6 +55,8 @@ async fn twenty_five_migrations_cost_one_wait() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     run(&mut session, &[]).await.1.unwrap();
+    // The look that finds no ledger, the tables, claim, look, record.
+    assert_eq!(session.waits(), 5, "on a new cluster");
     let text = |n: usize| {
         format!(
             "CREATE TABLE t{n} (id int PRIMARY KEY, a int);
