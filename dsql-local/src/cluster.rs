@@ -148,7 +148,7 @@ impl Cluster {
         fs::write(&ca_file, &tls.ca_pem)
             .map_err(|source| Error::CaFile { path: ca_file.clone(), source })?;
 
-        let database = Database::connect(&server.socket_dir(), STARTUP_PATIENCE)
+        let database = Database::connect(&server, STARTUP_PATIENCE)
             .await
             .ok_or_else(|| server.not_started())?;
         let clock = Clock::default();

@@ -261,6 +261,43 @@ async fn a_directory_without_postgresql_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn a_postgresql_that_ends_at_once_is_an_error_with_its_log() {
+    // Its programs, but a server that gives up.
+    let installed = installed_programs(&cluster().await);
+    let dir = tempfile::tempdir().expect("a directory");
+    open_to_all(dir.path());
+    for program in std::fs::read_dir(&installed).expect("the programs") {
+        let program = program.expect("an entry");
+        let link = dir.path().join(program.file_name());
+        std::os::unix::fs::symlink(program.path(), link).expect("linked");
+    }
+    let server = dir.path().join("postgres");
+    let original = installed.join("postgres");
+    std::fs::remove_file(&server).expect("removed");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = -D ] || exec {} \"$@\"\necho 'FATAL:  no luck' >&2\nexit 1\n",
+        original.display()
+    );
+    std::fs::write(&server, script).expect("written");
+    open_to_all(&server);
+    let cache = tempfile::tempdir().expect("a directory");
+    open_to_all(cache.path());
+    let mut options = Options::default();
+    options.cache_dir = Some(cache.path().to_owned());
+    options.pg_bin = Some(dir.path().to_owned());
+
+    let error = tokio::time::timeout(Duration::from_secs(20), Cluster::start(options))
+        .await
+        .expect("an error before its patience ends")
+        .expect_err("PostgreSQL does not start");
+
+    assert!(
+        matches!(&error, Error::Postgres(PostgresError::NotStarted { log }) if log == "FATAL:  no luck"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_session_ends_with_its_cluster() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;

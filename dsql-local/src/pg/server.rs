@@ -92,10 +92,19 @@ impl Server {
         self.socket_dir().join(".s.PGSQL.5432")
     }
 
+    /// Whether PostgreSQL seems to have ended: one that starts takes the lock on its data first, and has something to
+    /// say after that.
+    pub(crate) fn seems_ended(&self) -> bool {
+        !self.home().join("data/postmaster.pid").exists() && !self.log().is_empty()
+    }
+
     /// The error to give when the server has not answered in time.
     pub(crate) fn not_started(&self) -> PostgresError {
-        let log = fs::read_to_string(self.dir.join("postgres.log")).unwrap_or_default();
-        PostgresError::NotStarted { log: log.trim().to_owned() }
+        PostgresError::NotStarted { log: self.log().trim().to_owned() }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("postgres.log")).unwrap_or_default()
     }
 
     /// Stops PostgreSQL and removes its directory; nothing is left when this returns.

@@ -1,16 +1,18 @@
 //! The emulator's own connection to its PostgreSQL: jobs, IAM mappings, and what a test sets.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
-use crate::pg::SUPERUSER;
+use crate::pg::{SUPERUSER, Server};
 
 /// How often the server is asked whether it is up.
 const STARTUP_POLL: Duration = Duration::from_millis(5);
+
+/// How long a server has to seem ended: its loader may have something to say before it starts.
+const ENDED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Database {
     client: Client,
@@ -21,17 +23,23 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Connects as soon as PostgreSQL takes connections; `None` if it does not in time.
-    pub(crate) async fn connect(socket_dir: &Path, patience: Duration) -> Option<Self> {
+    /// Connects as soon as PostgreSQL takes connections; `None` if it does not in time, or has ended.
+    pub(crate) async fn connect(server: &Server, patience: Duration) -> Option<Self> {
         let mut config = Config::new();
-        config.host_path(socket_dir).user(SUPERUSER).dbname("postgres");
-        let deadline = Instant::now() + patience;
+        config.host_path(server.socket_dir()).user(SUPERUSER).dbname("postgres");
+        let started = Instant::now();
+        let mut last_alive = started;
         let (client, mut connection) = loop {
-            match config.connect(NoTls).await {
-                Ok(connected) => break connected,
-                Err(_) if Instant::now() < deadline => tokio::time::sleep(STARTUP_POLL).await,
-                Err(_) => return None,
+            if let Ok(connected) = config.connect(NoTls).await {
+                break connected;
             }
+            if !server.seems_ended() {
+                last_alive = Instant::now();
+            }
+            if started.elapsed() >= patience || last_alive.elapsed() >= ENDED {
+                return None;
+            }
+            tokio::time::sleep(STARTUP_POLL).await;
         };
         let jobs_submitted = Arc::new(Notify::new());
         let submitted = Arc::clone(&jobs_submitted);
