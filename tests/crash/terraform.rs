@@ -22,8 +22,10 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
-use self::plugin::grpc_controller_client::GrpcControllerClient;
-use self::wire::provider_client::ProviderClient;
+use self::generated::plugin;
+use self::generated::plugin::grpc_controller_client::GrpcControllerClient;
+use self::generated::tfplugin6 as wire;
+use self::generated::tfplugin6::provider_client::ProviderClient;
 
 #[allow(
     dead_code,
@@ -34,21 +36,14 @@ use self::wire::provider_client::ProviderClient;
     clippy::pedantic,
     reason = "generated; the whole protocol, of which a part is used"
 )]
-mod wire {
-    tonic::include_proto!("tfplugin6");
-}
+mod generated {
+    pub(super) mod tfplugin6 {
+        tonic::include_proto!("tfplugin6");
+    }
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::pedantic,
-    reason = "generated; the whole protocol, of which a part is used"
-)]
-mod plugin {
-    tonic::include_proto!("plugin");
+    pub(super) mod plugin {
+        tonic::include_proto!("plugin");
+    }
 }
 
 /// The provider's own words, or what went wrong on the way to it.
