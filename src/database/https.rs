@@ -1,6 +1,6 @@
 //! The SDK's way to AWS over HTTPS: its own default, but for whom it trusts.
 //!
-//! By itself it trusts the system's authorities, and a container need not have any: ADR 0030.
+//! By itself it trusts the system's authorities, and a container need not have any: ADR 0028.
 
 use aws_sdk_sts::config::{RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
