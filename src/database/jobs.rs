@@ -173,10 +173,9 @@ fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
             "SELECT DISTINCT ON (asked.place) asked.place, i.indisvalid,
                     i.indexrelid::regclass::text, j.job_id, j.status, j.details
                FROM (SELECT question.place, question.job_id,
-                            coalesce((SELECT of_id.object_id FROM sys.jobs of_id
-                                       WHERE of_id.job_id = question.job_id),
-                                     to_regclass(question.index_name)::oid) AS oid
-                       FROM (VALUES {}) AS question (place, job_id, index_name)) asked
+                            coalesce(known.object_id, to_regclass(question.index_name)::oid) AS oid
+                       FROM (VALUES {}) AS question (place, job_id, index_name)
+                       LEFT JOIN sys.jobs known ON known.job_id = question.job_id) asked
                LEFT JOIN pg_index i ON i.indexrelid = asked.oid
                LEFT JOIN sys.jobs j ON j.object_id = asked.oid AND j.job_type = 'INDEX_BUILD'
                      AND j.job_id = coalesce(asked.job_id, j.job_id)
