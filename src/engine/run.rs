@@ -28,7 +28,7 @@ const TOGETHER: usize = 25;
 const TOGETHER_BYTES: usize = 256 * 1024;
 
 /// How many rows of the ledger are written in one transaction. DSQL's limit is 3,000 rows.
-const WRITES: usize = 500;
+pub(super) const WRITES: usize = 500;
 
 /// Why a write to the ledger did not come to its end.
 pub(super) enum Halt {

@@ -2,6 +2,7 @@
 
 use super::{Gain, Planned};
 use crate::database::{Group, Write};
+use crate::engine::run::WRITES;
 
 /// A group of a string, with what it brings to which migration.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl Joined<'_> {
 ///
 /// An error is the last one's: it is a beginning that is refused for a reason of its own. Row changes
 /// stay alone, because every row of the ledger beside them is one less of the 3,000 that they may
-/// have.
+/// have. So many migrations may have waited for their jobs that their ends are too much for one.
 pub(in crate::engine) fn joined<'a>(
     planned: impl IntoIterator<Item = (usize, Planned<'a>)>,
 ) -> Vec<Joined<'a>> {
@@ -34,6 +35,7 @@ pub(in crate::engine) fn joined<'a>(
         let mut next = Joined { group, gains: gains.collect(), at: (place, number) };
         if let Some(last) = all.last_mut()
             && let (Some(before), Some(after)) = (writes(&mut last.group), writes(&mut next.group))
+            && before.len() + after.len() <= WRITES
         {
             before.append(after);
             last.gains.append(&mut next.gains);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::formats;
+use crate::migration::Version;
 
 /// The rest of a migration, a transaction a line.
 fn lines(text: &str, states: &[(usize, State)], running: &[JobTarget]) -> Vec<String> {
@@ -85,6 +86,25 @@ fn the_end_of_a_migration_shares_a_transaction_with_the_beginning_of_the_next() 
     assert_eq!(lines, expected.map(|(at, line)| (at, line.to_owned())));
     assert_eq!(joined[2].gains[..2], [(0, Gain::Done(1)), (0, Gain::Ended)]);
     assert_eq!(joined[2].gains[2..], [(1, Gain::Begun), (1, Gain::Intended(1))]);
+}
+
+#[test]
+fn the_ends_of_many_migrations_take_more_than_one_transaction() {
+    let version = Version("1".into());
+    let end = || Planned {
+        group: Group::Rows {
+            statements: Vec::new(),
+            writes: vec![
+                Write::Advance { version: &version, number: 1, state: StatementState::Done },
+                Write::End { version: &version, failure: None },
+            ],
+        },
+        gains: vec![Gain::Ended],
+        number: 1,
+    };
+    let joined = joined((0..800).map(|place| (place, end())));
+    let sizes: Vec<_> = joined.into_iter().map(|it| it.group.into_writes().len()).collect();
+    assert_eq!(sizes, [500, 500, 500, 100]);
 }
 
 #[test]
