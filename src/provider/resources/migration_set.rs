@@ -190,13 +190,13 @@ impl MigrationSetResource {
         let adoptable = Adoptable::of(&prepared.migrations);
         let asked = known.asked(&place, &adoptable, format);
         let run = known.run(asked, &prepared.migrations, model.timeouts.write(prior));
-        // Dropped before the run: it is the largest part of what a run would hold.
         let expected = planned.set("migrations", Value::Unknown).unwrap_or(Value::Unknown);
         let mut pending = Value::List(Vec::new());
         let still_as_planned = |plan: &Plan<'_>| {
-            let expected = expected;
             pending = run::versions_to_run(plan);
             as_planned(&expected, plan).map_err(|changed| vec![changed])?;
+            // It would be the largest part of what the run holds.
+            drop(expected);
             rules.still_right(&prepared, plan, &source.path())
         };
         let mut ended = run.carry_out(&self.clusters, rules.hider(), still_as_planned).await;
