@@ -40,30 +40,30 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
     let summary = match error {
         FormatError::MissingDirectory { .. } => "Migration directory does not exist",
         FormatError::NotADirectory { .. } | FormatError::UnreadableDirectory { .. } => {
-            "Migration directory cannot be read"
+            "Cannot read the migration directory"
         }
-        FormatError::EmptyDirectory { .. } => "No migration in the directory",
+        FormatError::EmptyDirectory { .. } => "No migrations found in the directory",
         FormatError::MissingFile { .. } => "Migration file does not exist",
         FormatError::UnreadableFile { .. } | FormatError::NotUtf8 { .. } => {
-            "Migration file cannot be read"
+            "Cannot read the migration file"
         }
-        FormatError::Split { .. } => "Migration is not complete SQL",
-        FormatError::Refused { .. } => "Statement has no place in a migration",
-        FormatError::Directive { .. } => "Comment for this provider means nothing here",
-        FormatError::DuplicateVersion { .. } => "Two migrations have the same version",
-        FormatError::VersionNotANumber { .. } => "Version of a migration is not a number",
-        FormatError::UnsupportedFormat { .. } => "Migration directory of another tool",
+        FormatError::Split { .. } => "Migration contains incomplete SQL",
+        FormatError::Refused { .. } => "Statement is not allowed in a migration",
+        FormatError::Directive { .. } => "Invalid dsql: directive",
+        FormatError::DuplicateVersion { .. } => "Duplicate migration version",
+        FormatError::VersionNotANumber { .. } => "Migration version is not a number",
+        FormatError::UnsupportedFormat { .. } => "Unsupported migration directory format",
         FormatError::AmbiguousFormat { .. } | FormatError::UndecidedFormat { .. } => {
-            "Format of the migration directory is not clear"
+            "Ambiguous migration directory format"
         }
-        FormatError::ForeignName { .. } => "File name does not fit the format of the directory",
+        FormatError::ForeignName { .. } => "File name does not match the directory format",
         FormatError::Program { .. } => "Migration is not SQL",
         FormatError::Environment { .. } | FormatError::Placeholder { .. } => {
             "Migration is a template"
         }
-        FormatError::NoRepeatable { .. } => "Pattern of repeatable migrations fits no file",
+        FormatError::NoRepeatable { .. } => "Repeatable pattern matches no file",
         FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
-            "Checksums in atlas.sum do not fit the directory"
+            "Missing or outdated atlas.sum"
         }
         _ => "Invalid migration directory",
     };
@@ -116,7 +116,7 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
             ("Connection to the database was lost", "Apply again; nothing is done twice.".into())
         }
         Error::Answer(_) => (
-            "Unexpected answer of the database",
+            "Unexpected response from the database",
             "The ledger may have been changed by hand, or by a newer version of this provider."
                 .into(),
         ),

@@ -187,7 +187,7 @@ fn located(
         }
         (None, Some(identifier)) => {
             let region = region.or_else(from_environment).ok_or_else(|| {
-                Diagnostic::error("Region of the cluster is not known").detail(format!(
+                Diagnostic::error("Cannot determine the cluster Region").detail(format!(
                     "The cluster {identifier} is named without its Region. Set region or the \
                      environment variable AWS_REGION, or name the cluster by its endpoint.",
                 ))

@@ -15,7 +15,7 @@ pub(super) fn value(message: Option<&wire::DynamicValue>, ty: &Type) -> Result<V
         Ok(Value::Null)
     };
     decoded.map_err(|error| {
-        Diagnostic::error("Terraform sent a value that the provider cannot read").detail(format!(
+        Diagnostic::error("Provider cannot decode a value from Terraform").detail(format!(
             "{}.\n\nThe value does not fit the schema of the provider. Either Terraform used the \
              schema of another version of it, or this is a bug in the provider.",
             chain(&error)

@@ -12,7 +12,7 @@ use crate::value::{AttributePath, Step, Type, Value, encode};
 pub(super) fn value(value: &Value, ty: &Type) -> Result<wire::DynamicValue, Diagnostic> {
     match encode(value, ty) {
         Ok(msgpack) => Ok(wire::DynamicValue { msgpack, json: Vec::new() }),
-        Err(error) => Err(Diagnostic::error("The provider made a value of the wrong type").detail(
+        Err(error) => Err(Diagnostic::error("Provider returned a value of the wrong type").detail(
             format!("{}.\n\nThis is a bug in the provider; please report it.", chain(&error)),
         )),
     }

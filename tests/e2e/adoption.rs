@@ -120,7 +120,7 @@ fn the_only_ledger_of_another_tool_is_taken_over_and_the_rest_is_run() {
             world
                 .plan()
                 .ends_with(2)
-                .says("Migrations are taken over")
+                .says("Existing migrations are adopted")
                 .says(&format!("According to {table} these are applied."))
                 .says("They will be recorded and not run:")
                 .says("These will run:")
@@ -181,20 +181,20 @@ fn a_ledger_in_doubt_is_refused_with_the_way_out() {
 
         world.sql("CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean)");
         // Without rows it is no doubt.
-        world.plan().ends_with(2).says("Migrations are taken over");
+        world.plan().ends_with(2).says("Existing migrations are adopted");
         world.sql("INSERT INTO goose_db_version VALUES (1, 0, true)");
         refused("")
-            .says("Ledger to take over is not clear")
+            .says("More than one history table found")
             .says("drizzle.__drizzle_migrations")
             .says("public.goose_db_version")
             .says("adopt = \"none\"");
         world.configure(&set("drizzle", "  adopt = \"drizzle\"\n"));
-        world.plan().ends_with(2).says("Migrations are taken over");
-        refused("  adopt = \"goose\"\n").says("Ledger does not fit the directory").says(
+        world.plan().ends_with(2).says("Existing migrations are adopted");
+        refused("  adopt = \"goose\"\n").says("History table does not match the directory").says(
             "public.goose_db_version is the ledger of goose, and the files are read as drizzle",
         );
         refused("  adopt_table = \"public.drizzle_users\"\n")
-            .says("Table is no ledger that can be read")
+            .says("Table is not a supported history table")
             .says("public.drizzle_users");
         refused("  adopt = \"liquibase\"\n").says("Invalid adopt").says("\"golang-migrate\"");
         refused("  adopt_table = \"a.b.c\"\n").says("Invalid adopt_table");
@@ -204,23 +204,23 @@ fn a_ledger_in_doubt_is_refused_with_the_way_out() {
         let text = fs::read_to_string(world.path(applied)).unwrap();
         world.write(applied, text.replace("\"email\" text", "\"email\" varchar"));
         refused("")
-            .says("File is not what the other tool has applied")
+            .says("File does not match the recorded checksum")
             .says("drizzle/0000_quiet_otter.sql is not the text that drizzle.__drizzle_migrations says was applied")
             .says("accept_checksums = { \"0000_quiet_otter\" = \"sha256:");
         // A checkout with other line ends is the same text.
         world.write(applied, text.replace('\n', "\r\n"));
         world.configure(&set("drizzle", ""));
-        world.plan().ends_with(2).says("Migrations are taken over");
+        world.plan().ends_with(2).says("Existing migrations are adopted");
 
         world.sql("INSERT INTO drizzle.__drizzle_migrations VALUES ('x', 'abc', 17)");
         refused("")
-            .says("Ledger of the other tool has a migration without file")
+            .says("History table lists a missing file")
             .says("the migration with created_at = 17 and hash abc");
         world.sql("DELETE FROM drizzle.__drizzle_migrations WHERE id = 'x'");
 
         world.sql("DROP INDEX drizzle_users_email");
         refused("")
-            .says("Migration counts as applied, but the database is without it")
+            .says("Adopted migration is missing from the database")
             .says("drizzle/0000_quiet_otter.sql:6: relation drizzle_users_email is not there");
         world.sql("ALTER TABLE drizzle_users RENAME TO moved");
         refused("")
@@ -253,7 +253,7 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
         world.write("app/2_b.sql", "CREATE TABLE b (id int PRIMARY KEY); DROP TABLE b;");
         world.write("app/3_c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
         world.configure(&set("app", "  baseline_version = \"7\"\n"));
-        world.plan().ends_with(1).says("Baseline is no migration of the set").says("migration 7");
+        world.plan().ends_with(1).says("Baseline version not found").says("migration 7");
         world.configure(&set("app", "  baseline_version = \"2\"\n"));
         world
             .plan()
@@ -344,7 +344,11 @@ fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_appl
         leave(world, &HOME_MADE, "schema_migrations");
         world.configure_with_new_cluster(&set("plain", ""));
         let before = content(world, "schema_migrations");
-        world.plan().ends_with(2).says("Planned from the files alone").does_not_say("taken over");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Planned from migration files only")
+            .does_not_say("taken over");
         world
             .apply()
             .ends_with(1)
@@ -353,7 +357,7 @@ fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_appl
         assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 0, "nothing was run");
 
         // The endpoint is known by now, so the next plan shows it.
-        world.plan().ends_with(2).says("Warning: Migrations are taken over");
+        world.plan().ends_with(2).says("Warning: Existing migrations are adopted");
         world.apply().ends_with(0).says("1 added");
         assert_taken_over(world, &HOME_MADE, "public.schema_migrations");
         world.plan().ends_with(0).says("No changes.");

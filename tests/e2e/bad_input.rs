@@ -36,11 +36,11 @@ fn a_directory_that_is_missing_empty_or_a_file_is_refused() {
 
         fs::create_dir(world.path("empty")).unwrap();
         refused(world, "dir = \"empty\"", "dir = \"empty\"")
-            .says("No migration in the directory")
+            .says("No migrations found in the directory")
             .says("empty");
 
         refused(world, "dir = \"main.tf\"", "dir = \"main.tf\"")
-            .says("Migration directory cannot be read");
+            .says("Cannot read the migration directory");
     });
 }
 
@@ -50,12 +50,12 @@ fn a_file_that_is_unreadable_or_not_utf_8_is_refused_with_its_place() {
         // A directory with a file's name cannot be read by anybody, not even by root.
         fs::create_dir_all(world.path("unreadable/0001_a.sql")).unwrap();
         refused(world, "dir = \"unreadable\"", "dir = \"unreadable\"")
-            .says("Migration file cannot be read")
+            .says("Cannot read the migration file")
             .says("unreadable/0001_a.sql");
 
         world.write("latin/0001_a.sql", b"CREATE TABLE a (id int);\n-- caf\xe9\n");
         refused(world, "dir = \"latin\"", "dir = \"latin\"")
-            .says("Migration file cannot be read")
+            .says("Cannot read the migration file")
             .says("latin/0001_a.sql:2")
             .says("UTF-8");
     });
@@ -67,12 +67,12 @@ fn sql_that_is_not_complete_is_refused_with_file_and_line_even_in_the_last_file(
         world.write("quote/0001_a.sql", "CREATE TABLE a (id int);\n");
         world.write("quote/0002_b.sql", "SELECT 1;\n\nINSERT INTO a VALUES ('x);\n");
         refused(world, "dir = \"quote\"", "dir = \"quote\"")
-            .says("Migration is not complete SQL")
+            .says("Migration contains incomplete SQL")
             .says("quote/0002_b.sql:3");
 
         world.write("dollar/0001_a.sql", "CREATE TABLE a (id int);\nSELECT $tag$ never ends;\n");
         refused(world, "dir = \"dollar\"", "dir = \"dollar\"")
-            .says("Migration is not complete SQL")
+            .says("Migration contains incomplete SQL")
             .says("dollar/0001_a.sql:2")
             .says("$tag$");
 
@@ -81,7 +81,7 @@ fn sql_that_is_not_complete_is_refused_with_file_and_line_even_in_the_last_file(
             "files = { \"1_a.sql\" = \"SELECT /* never\\n ends\" }",
             "files = { \"1_a.sql\"",
         )
-        .says("Migration is not complete SQL")
+        .says("Migration contains incomplete SQL")
         .says("1_a.sql:1");
     });
 }
@@ -92,13 +92,13 @@ fn versions_that_are_no_numbers_or_come_twice_are_refused_with_their_files() {
         world.write("twice/0001_a.sql", "SELECT 1;");
         world.write("twice/1_b.sql", "SELECT 1;");
         refused(world, "dir = \"twice\"", "dir = \"twice\"")
-            .says("Two migrations have the same version")
+            .says("Duplicate migration version")
             .says("0001_a.sql")
             .says("1_b.sql");
 
         world.write("words/first.sql", "SELECT 1;");
         refused(world, "dir = \"words\"", "dir = \"words\"")
-            .says("Version of a migration is not a number")
+            .says("Migration version is not a number")
             .says("words/first.sql");
     });
 }
@@ -120,9 +120,9 @@ fn arguments_of_the_wrong_type_and_contradictions_are_refused_before_any_connect
         refused(world, "name = \"\"\n  dir = \".\"", "name = \"\"").says("Invalid name");
 
         world.configure("resource \"dsql_migration_set\" \"app\" {\n}\n");
-        world.plan().ends_with(1).says("No source of migrations");
+        world.plan().ends_with(1).says("No migration source configured");
         world.configure("resource \"dsql_migration\" \"one\" {\n  sql = \"SELECT 1\"\n}\n");
-        world.plan().ends_with(1).says("No version for the migration");
+        world.plan().ends_with(1).says("Migration version is required");
         assert_eq!(world.cluster().sessions(), 0);
     });
 }
@@ -145,11 +145,11 @@ fn a_cluster_that_refuses_the_connection_says_where_and_why() {
         // A port on which nobody listens any more.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         with_settings(world, &format!("  port = {port}"))
-            .says("Cluster cannot be reached")
+            .says("Cannot connect to the cluster")
             .says(&format!("localhost:{port}"))
             .says("refused");
         with_settings(world, "  endpoint = \"no-such-cluster.invalid\"")
-            .says("Name of the cluster cannot be resolved")
+            .says("Cannot resolve the cluster endpoint")
             .says("no-such-cluster.invalid");
     });
 }
@@ -159,7 +159,7 @@ fn a_certificate_of_another_authority_is_refused() {
     on_each_terraform(|world| {
         let other = world.another_cluster();
         with_settings(world, &format!("  ca_file = {:?}", other.ca_file()))
-            .says("Certificate of the cluster is not trusted")
+            .says("Cluster certificate is not trusted")
             .says("ca_file");
         with_settings(world, "  ca_file = \"nowhere.pem\"")
             .says("CA file cannot be used")
@@ -177,7 +177,7 @@ fn a_refused_token_says_what_to_check_and_is_not_shown() {
             .says("access denied")
             .does_not_say("not-a-token-but-a-secret");
         with_settings(world, "  user = \"nobody\"")
-            .says("Token is for another kind of role")
+            .says("Token does not match the database role")
             .says("nobody");
     });
 }

@@ -68,7 +68,7 @@ fn a_cluster_behind_another_host_is_reached_without_a_look_up() {
         assert_eq!(world.tables(), "one");
 
         configure(world, "  endpoint = \"localhost\"\n  cluster_identifier = \"another\"");
-        plan(world, &keys).ends_with(2).says("Certificate is for another name");
+        plan(world, &keys).ends_with(2).says("Certificate is for a different host name");
     });
 }
 
@@ -144,9 +144,13 @@ fn what_is_wrong_with_it_is_said_in_words() {
     let Some(python) = aws::python() else { return };
     on_each_terraform_with(&Options::default(), |world| {
         for (status, summary, remedy) in [
-            ("FAILED", "Cluster takes no connections", "Its creation has failed"),
-            ("PENDING_DELETE", "Cluster takes no connections", "when its peer is deleted too"),
-            ("DELETING", "Cluster takes no connections", "It is being deleted"),
+            ("FAILED", "Cluster does not accept connections", "Its creation has failed"),
+            (
+                "PENDING_DELETE",
+                "Cluster does not accept connections",
+                "when its peer is deleted too",
+            ),
+            ("DELETING", "Cluster does not accept connections", "It is being deleted"),
         ] {
             let emulator = Aws::start(world, python, &Setup { status, ..Setup::default() });
             configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
@@ -161,7 +165,7 @@ fn what_is_wrong_with_it_is_said_in_words() {
         configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
         apply(world, &environment(&emulator))
             .ends_with(1)
-            .says("AWS is asked too often")
+            .says("AWS API request was throttled")
             .says("Rate exceeded")
             .says("-parallelism");
 
@@ -182,7 +186,7 @@ fn what_is_wrong_with_it_is_said_in_words() {
             .extend([("AWS_ACCESS_KEY_ID", id.as_str()), ("AWS_SECRET_ACCESS_KEY", &secret)]);
         apply(world, &environment)
             .ends_with(1)
-            .says("Cluster may not be looked up")
+            .says("Not authorized to look up the cluster")
             .says("dsql:GetCluster")
             .says("endpoint = ");
         world.assert_untouched();

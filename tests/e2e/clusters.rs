@@ -92,7 +92,7 @@ resource "dsql_migration" "one" {
         world
             .plan()
             .ends_with(2)
-            .says("Planned from the files alone")
+            .says("Planned from migration files only")
             .says("ddl: CREATE TABLE a")
             .says("ddl: CREATE TABLE b");
         assert_eq!(world.cluster().sessions(), 0);
@@ -144,7 +144,7 @@ resource "dsql_migration_set" "app" {
         world.run(&["apply", "-auto-approve", "-no-color", "-input=false", first]).ends_with(0);
         assert_eq!(world.cluster().sessions(), 0);
         // Now the endpoint is known, and so is what the ledger says.
-        world.plan().ends_with(2).does_not_say("Planned from the files alone");
+        world.plan().ends_with(2).does_not_say("Planned from migration files only");
         world.apply().ends_with(0).says("1 added");
         world.plan().ends_with(0).says("No changes.");
     });
@@ -191,7 +191,7 @@ resource "dsql_migration_set" "peer" {{
         world
             .apply()
             .ends_with(1)
-            .says("Endpoint does not show what was applied")
+            .says("Endpoint does not show the applied migrations")
             .says(&format!("but {endpoint} differs"))
             .says("migration 0001 is not recorded as applied")
             .says("table public.users is missing");
@@ -219,7 +219,7 @@ resource "dsql_migration_set" "peer" {{
         world.plan().ends_with(2).says("verified_endpoints");
 
         world.configure(&app("").replace(&endpoint, "localhost:1"));
-        world.apply().ends_with(1).says("Cluster cannot be reached").says("localhost:1");
+        world.apply().ends_with(1).says("Cannot connect to the cluster").says("localhost:1");
         world.configure(&app("").replace(&endpoint, "localhost:many"));
         world.plan().ends_with(1).says("Invalid verify_endpoints");
     });

@@ -93,7 +93,7 @@ fn the_sdks_chain_finds_credentials_wherever_they_are() {
         configure(world, "  profile = \"absent\"");
         apply(world, &[("AWS_REGION", "us-east-1")]).ends_with(1).says("No AWS credentials");
         configure(world, "");
-        apply(world, &[]).ends_with(1).says("Region of the cluster is not known");
+        apply(world, &[]).ends_with(1).says("Cannot determine the cluster Region");
     });
 }
 
@@ -125,7 +125,7 @@ fn a_login_to_identity_center_gives_credentials_and_is_renewed() {
             ("AWS_ENDPOINT_URL_SSO_OIDC", &emulator.url),
         ];
         let nobody = plan(world, &environment);
-        nobody.ends_with(1).says("No AWS credentials for the cluster").says("aws sso login");
+        nobody.ends_with(1).says("No AWS credentials found").says("aws sso login");
 
         logged_in(world, r#"{"accessToken": "logged-in", "expiresAt": "2100-01-01T00:00:00Z"}"#);
         apply(world, &environment).ends_with(0).says("1 added");
@@ -259,7 +259,7 @@ fn aws_is_trusted_by_the_systems_authorities_and_by_those_of_the_ca_file() {
         // A container without certificates of its own.
         by(&[("SSL_CERT_FILE", &none)])
             .ends_with(1)
-            .says("Role cannot be assumed")
+            .says("Cannot assume the IAM role")
             .says("invalid peer certificate: UnknownIssuer")
             .says("Amazon's authorities are built in");
         world.assert_untouched();
@@ -369,7 +369,7 @@ fn a_web_identity_takes_the_place_of_other_credentials_and_a_role_comes_after_it
                  web_identity_token_file = \"nowhere\"\n  }}"
             ),
         );
-        apply(world, &environment).ends_with(1).says("Web identity token cannot be read");
+        apply(world, &environment).ends_with(1).says("Cannot read the web identity token");
     });
 }
 
@@ -419,7 +419,7 @@ fn a_role_that_may_not_be_assumed_is_told_with_the_permission_that_is_missing() 
         ];
         apply(world, &environment)
             .ends_with(1)
-            .says("Role cannot be assumed")
+            .says("Cannot assume the IAM role")
             .says("could not be assumed: AccessDenied")
             .says("needs the permission sts:AssumeRole on it")
             .does_not_say(&secret);

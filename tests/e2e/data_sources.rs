@@ -133,9 +133,9 @@ fn a_data_source_says_what_is_wrong_with_its_arguments_and_its_cluster() {
         world.configure_with_provider(
             "provider \"dsql\" {\n  endpoint = \"gone.invalid\"\n}\n\ndata \"dsql_schema\" \"app\" {}\n",
         );
-        world.plan().ends_with(1).says("Name of the cluster cannot be resolved");
+        world.plan().ends_with(1).says("Cannot resolve the cluster endpoint");
         world.configure_with_new_cluster("data \"dsql_schema\" \"app\" {}\n");
-        world.plan().ends_with(1).says("Cluster is not known yet").says("depends_on");
+        world.plan().ends_with(1).says("Cluster endpoint is not known yet").says("depends_on");
     });
 }
 
@@ -201,7 +201,7 @@ fn the_status_compares_the_values_of_repeatable_migrations() {
         let status =
             repeatable("data \"dsql_migration_status\"", "  variables = { other = \"x\" }\n");
         world.configure(&status);
-        world.plan().ends_with(1).says("Unknown variable in a migration");
+        world.plan().ends_with(1).says("Undefined variable in a migration");
     });
 }
 

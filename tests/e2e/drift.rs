@@ -82,12 +82,12 @@ fn an_applied_file_that_was_edited_or_removed_is_an_error_that_says_what_to_do()
         world
             .plan()
             .ends_with(1)
-            .says("File of an applied migration is missing")
+            .says("Applied migration file is missing")
             .says("Migration 0002 (b) is applied");
         world.write("migrations/0002_b.sql", "CREATE TABLE b (id int PRIMARY KEY);");
 
         world.write("migrations/0000_late.sql", "CREATE TABLE late (id int PRIMARY KEY);");
-        world.plan().ends_with(1).says("Migration comes too late").says("0000_late.sql");
+        world.plan().ends_with(1).says("Migration is out of order").says("0000_late.sql");
         world.remove("migrations/0000_late.sql");
         world.plan().ends_with(0);
     });

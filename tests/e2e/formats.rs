@@ -93,14 +93,14 @@ fn a_directory_that_must_not_run_is_refused_with_its_place() {
         world.write("pairs/1_a.up.sql", "SELECT 1");
         world.write("pairs/1_a.down.sql", "SELECT 1");
         refused("pairs")
-            .says("Format of the migration directory is not clear")
+            .says("Ambiguous migration directory format")
             .says("may be a directory of golang-migrate or of sqlx")
             .says("Set `format`");
 
         world.write("sums/1_a.sql", "SELECT 1");
         world.write("sums/atlas.sum", "h1:AAAA\n1_a.sql h1:AAAA\n");
         refused("sums")
-            .says("Checksums in atlas.sum do not fit the directory")
+            .says("Missing or outdated atlas.sum")
             .says("sums/atlas.sum:2")
             .says("`1_a.sql` was changed");
 

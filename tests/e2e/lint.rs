@@ -26,7 +26,7 @@ fn sql_that_dsql_refuses_ends_the_plan_with_file_line_rule_and_suggestion() {
         world
             .plan()
             .ends_with(1)
-            .says("Error: SQL that Aurora DSQL refuses")
+            .says("Error: SQL not supported by Aurora DSQL")
             .says(
                 "migrations/0003_tags.sql:2: serial_type CREATE TABLE tags ( id serial, x text[] )",
             )
@@ -77,9 +77,7 @@ fn lint_can_warn_or_be_off_and_rules_can_be_ignored() {
         world
             .plan()
             .ends_with(2)
-            .says(
-                "Warning: SQL that Aurora DSQL may refuse in pending migrations of the set default",
-            )
+            .says("Warning: Possibly unsupported SQL in set default")
             .says("migrations/0001_t.sql:2: truncate TRUNCATE t");
         // The server decides.
         world.apply().ends_with(1).says("Migration failed").says("unsupported statement: Truncate");
@@ -92,7 +90,7 @@ fn lint_can_warn_or_be_off_and_rules_can_be_ignored() {
         world.configure(&set("lint = \"strict\""));
         world.plan().ends_with(1).says("Invalid lint").says("\"error\", \"warn\", \"off\"");
         world.configure(&set("lint_ignore = [\"truncat\"]"));
-        world.plan().ends_with(1).says("lint_ignore names no rule").says("truncat");
+        world.plan().ends_with(1).says("Unknown rule in lint_ignore").says("truncat");
     });
 }
 
@@ -117,7 +115,7 @@ fn hazards_are_said_once_where_they_are_pending_and_never_again() {
         world
             .plan()
             .ends_with(2)
-            .says("Warning: 6 hazards in pending migrations of the set default")
+            .says("Warning: 6 hazards in set default")
             .says("drop_column: The values of the column are gone for good")
             .says("migrations/0002_change.sql:3: ALTER TABLE users DROP COLUMN old")
             .says("unbatched_write: A transaction of DSQL may change 3,000 rows.")
@@ -209,7 +207,7 @@ fn a_variable_that_is_wrong_is_an_error_with_file_and_line() {
         world
             .plan()
             .ends_with(1)
-            .says("Unknown variable in a migration")
+            .says("Undefined variable in a migration")
             .says("migrations/0001_a.sql:4: There is no variable `tabel`.")
             .says("set are: table");
 
@@ -218,11 +216,11 @@ fn a_variable_that_is_wrong_is_an_error_with_file_and_line() {
         world
             .plan()
             .ends_with(1)
-            .says("Value of a variable changes the statement")
+            .says("Variable value changes the statement")
             .says("migrations/0001_a.sql:1: The value of `table` does not stay where it is put.");
 
         world.configure(&set("variables = { \"a-b\" = \"t\" }"));
-        world.plan().ends_with(1).says("Invalid name of a variable");
+        world.plan().ends_with(1).says("Invalid variable name");
         // Without variables the text is sent as it is.
         world.write("migrations/0001_a.sql", "CREATE TABLE a AS SELECT '${x}';");
         world.configure(&set("lint = \"warn\""));
@@ -257,7 +255,7 @@ fn a_value_that_turns_out_wrong_at_apply_runs_nothing() {
         world.write("migrations/0002_b.sql", "CREATE TABLE ${name} (id int PRIMARY KEY);");
         let known_later = set("variables = { name = terraform_data.made.output }");
         world.configure(&format!("{made}{known_later}"));
-        world.apply().ends_with(1).says("Value of a variable changes the statement");
+        world.apply().ends_with(1).says("Variable value changes the statement");
         assert_eq!(world.tables(), "");
     });
 }
@@ -280,13 +278,13 @@ fn a_statement_whose_value_is_not_known_yet_is_linted_with_its_name_and_again_at
         world
             .plan()
             .ends_with(2)
-            .says("Warning: SQL that Aurora DSQL may refuse in pending migrations")
+            .says("Warning: Possibly unsupported SQL in set default")
             .says("migrations/0002_b.sql:2: index_async")
             .does_not_say("parse_error")
-            .says("Warning: Statements were linted without their values")
+            .says("Warning: Statements were linted without variable values")
             .says("migrations/0002_b.sql:1: CREATE TABLE b")
             .says("migrations/0002_b.sql:2: CREATE INDEX ${name}_b ON a (b)");
-        world.apply().ends_with(1).says("Error: SQL that Aurora DSQL refuses");
+        world.apply().ends_with(1).says("Error: SQL not supported by Aurora DSQL");
         world.assert_untouched();
 
         world.write("migrations/0002_b.sql", "CREATE INDEX ${name}_b ON a (b);\n");
@@ -310,7 +308,7 @@ fn a_plan_whose_arguments_are_not_known_yet_says_which_and_that_nothing_was_lint
         world
             .plan()
             .ends_with(2)
-            .says("Warning: Planned without its arguments")
+            .says("Warning: Planned with unknown arguments")
             .says("Known only at apply, wholly or in part: dir.");
         world.apply().ends_with(0);
         world.plan().ends_with(0).says("No changes.");

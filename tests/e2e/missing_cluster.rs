@@ -32,12 +32,12 @@ fn ways() -> Vec<(String, &'static str)> {
     // A port on which nobody listens any more.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     vec![
-        (format!("  port = {port}"), "Cluster cannot be reached"),
+        (format!("  port = {port}"), "Cannot connect to the cluster"),
         // What a deleted cluster looks like: its name is gone.
-        ("  endpoint = \"gone.invalid\"".into(), "Name of the cluster cannot be resolved"),
+        ("  endpoint = \"gone.invalid\"".into(), "Cannot resolve the cluster endpoint"),
         ("  token = \"of-something-else\"".into(), "Login refused by the cluster"),
         // The token of the environment is one for admin.
-        ("  user = \"nobody\"".into(), "Token is for another kind of role"),
+        ("  user = \"nobody\"".into(), "Token does not match the database role"),
         ("  ca_file = \"nowhere.pem\"".into(), "CA file cannot be used"),
     ]
 }
@@ -60,7 +60,7 @@ fn without_its_cluster_a_refresh_keeps_the_state_and_a_plan_is_never_empty() {
             world
                 .plan()
                 .ends_with(2)
-                .says("Planned without the cluster")
+                .says("Planned without access to the cluster")
                 .says(cause)
                 .says("0 to add, 2 to change, 0 to destroy");
             // What needs the cluster says so, and runs nothing.
@@ -91,7 +91,7 @@ fn a_destroy_needs_no_cluster() {
             world
                 .destroy()
                 .ends_with(0)
-                .says("Migrations stay in the database")
+                .says("Migrations remain in the database")
                 .says("2 destroyed");
             assert!(world.state("dsql_migration_set.app").is_null());
         }

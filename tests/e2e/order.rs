@@ -31,7 +31,7 @@ fn a_late_file_is_an_error_that_names_the_ways_out() {
         world
             .plan()
             .ends_with(1)
-            .says("Migration comes too late")
+            .says("Migration is out of order")
             .says("0002_b.sql comes before 0003, which is already applied")
             .says("exec_order = \"non-linear\" runs it");
         set(world, "exec_order = \"backwards\"");
@@ -50,13 +50,13 @@ fn a_late_file_is_skipped_with_a_warning_in_each_plan_and_never_runs() {
         world
             .plan()
             .ends_with(2)
-            .says("Late migrations are skipped")
+            .says("Out-of-order migrations are skipped")
             .says("0002 (migrations/0002_b.sql)")
             .does_not_say("CREATE TABLE b");
-        world.apply().ends_with(0).says("Late migrations are skipped");
+        world.apply().ends_with(0).says("Out-of-order migrations are skipped");
         table(world, "0004_d.sql", "d");
         world.apply().ends_with(0);
-        world.plan().ends_with(0).says("Late migrations are skipped").says("No changes.");
+        world.plan().ends_with(0).says("Out-of-order migrations are skipped").says("No changes.");
         assert_eq!(world.tables(), "a c d");
         assert!(world.state("dsql_migration_set.app")["migrations"]["0002"].is_null());
     });
@@ -93,7 +93,7 @@ fn a_plan_stops_at_the_target_and_names_what_waits() {
         world
             .plan()
             .ends_with(2)
-            .says("target_version holds migrations back")
+            .says("target_version holds back migrations")
             .says("The plan stops at version 0002.")
             .says("0003 (migrations/0003_c.sql)")
             .says("R__roles (migrations/roles.sql)")
@@ -115,7 +115,7 @@ fn a_plan_stops_at_the_target_and_names_what_waits() {
         world
             .plan()
             .ends_with(1)
-            .says("Target version has no file")
+            .says("Target version not found")
             .says("No migration has the version 0009.");
 
         to("null");
@@ -136,7 +136,7 @@ fn a_removed_file_is_an_error_until_its_version_is_called_removed() {
         world
             .plan()
             .ends_with(1)
-            .says("File of an applied migration is missing")
+            .says("Applied migration file is missing")
             .says("removed_versions = [\"0001\"]");
 
         set(world, "removed_versions = [\"0001\"]");
@@ -149,7 +149,7 @@ fn a_removed_file_is_an_error_until_its_version_is_called_removed() {
         assert_eq!(state["migrations"]["0001"]["status"], "applied", "its row stays");
 
         table(world, "0001_a.sql", "a");
-        world.plan().ends_with(1).says("Removed version has a file");
+        world.plan().ends_with(1).says("Removed version still has a file");
     });
 }
 

@@ -244,7 +244,7 @@ resource "dsql_migration" "roles" {{
         // What is not repeatable must not change.
         world.write("roles.sql", "CREATE ROLE reader;");
         configure("false", other);
-        world.plan().ends_with(1).says("Version of a migration is not a number");
+        world.plan().ends_with(1).says("Migration version is not a number");
     });
 }
 
@@ -256,7 +256,7 @@ fn a_pattern_that_fits_no_file_is_an_error() {
         world
             .plan()
             .ends_with(1)
-            .says("Pattern of repeatable migrations fits no file")
+            .says("Repeatable pattern matches no file")
             .says("repeatable/*.sql");
     });
 }

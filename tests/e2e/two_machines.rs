@@ -57,7 +57,7 @@ fn one_that_cannot_wait_any_longer_names_who_works_and_until_when() {
         let two = world.start_in("other", &APPLY).wait_with_output().unwrap();
         Run::of(&APPLY, &two)
             .ends_with(1)
-            .says("Another run is at work")
+            .says("Another apply is in progress")
             .says("holder: admin, terraform-provider-dsql")
             .says("(the server's clock)")
             .says("Nothing was run.");

@@ -14,7 +14,7 @@ use crate::value::{Input, Object};
 fn place(clusters: &Clusters, config: &Object<'_>) -> Result<Place, Diagnostic> {
     match run::place(clusters, config)? {
         Input::Known(place) => Ok(place),
-        Input::Null | Input::Unknown => Err(Diagnostic::error("Cluster is not known yet").detail(
+        Input::Null | Input::Unknown => Err(Diagnostic::error("Cluster endpoint is not known yet").detail(
             "A data source is read while planning, and cannot wait for a cluster that is made in \
              the same run. Give it depends_on with the resource that the cluster comes from, so \
              that it is read after that.",

@@ -27,7 +27,7 @@ pub(in super::super) fn unknown_adopt(word: &str) -> Diagnostic {
 }
 
 pub(in super::super) fn unknown_baseline(version: &Version) -> Diagnostic {
-    Diagnostic::error("Baseline is no migration of the set")
+    Diagnostic::error("Baseline version not found")
         .detail(format!(
             "There is no migration {version}, neither among the files nor in the ledger. Write \
              the version of the last migration that is applied, as the attribute migrations has \
@@ -38,7 +38,7 @@ pub(in super::super) fn unknown_baseline(version: &Version) -> Diagnostic {
 
 pub(in super::super) fn several_ledgers(tables: &[Name]) -> Diagnostic {
     let tables = list(tables.iter().map(ToString::to_string));
-    Diagnostic::error("Ledger to take over is not clear")
+    Diagnostic::error("More than one history table found")
         .detail(format!(
             "This cluster holds more than one ledger of another tool, and they may contradict \
              each other:\n{tables}\n\n{NOTHING_WRITTEN} Say which one tells of this set: with \
@@ -48,7 +48,7 @@ pub(in super::super) fn several_ledgers(tables: &[Name]) -> Diagnostic {
 }
 
 pub(in super::super) fn not_a_ledger(table: &Name) -> Diagnostic {
-    Diagnostic::error("Table is no ledger that can be read")
+    Diagnostic::error("Table is not a supported history table")
         .detail(format!(
             "{table} does not have the columns of any ledger that this provider knows. \
              {NOTHING_WRITTEN} Set baseline_version to the last version that is applied instead."
@@ -62,7 +62,7 @@ pub(in super::super) fn ledger_of_another(
     format: Format,
 ) -> Diagnostic {
     let (tool, own, read) = (ledger.tool(), ledger.format().name(), format.name());
-    Diagnostic::error("Ledger does not fit the directory")
+    Diagnostic::error("History table does not match the directory")
         .detail(format!(
             "{table} is the ledger of {tool}, and the files are read as {read}, so it does not \
              tell which of them are applied. {NOTHING_WRITTEN}\n\nIf the files are those of \
@@ -78,7 +78,7 @@ pub(in super::super) fn adopt_error(error: &AdoptError, ledger: Ledger) -> Diagn
     let what = sentence(&chain(error));
     let (summary, advice) = match error {
         AdoptError::Unfinished { .. } => (
-            "Migration was not finished by the other tool",
+            "Migration is unfinished in the history table",
             format!(
                 "It may be applied in part, and nobody knows how far. Bring it to its end, or take \
                  it back, with {tool}. If you have done so by hand, set baseline_version to its \
@@ -86,14 +86,14 @@ pub(in super::super) fn adopt_error(error: &AdoptError, ledger: Ledger) -> Diagn
             ),
         ),
         AdoptError::NoFile { .. } => (
-            "Ledger of the other tool has a migration without file",
+            "History table lists a missing file",
             "Restore the file. If a later migration stands for it (a squashed directory), set \
              baseline_version to the version of that one. If the ledger tells of other files, set \
              adopt = \"none\"."
                 .to_owned(),
         ),
         AdoptError::Changed { version, found, .. } => (
-            "File is not what the other tool has applied",
+            "File does not match the recorded checksum",
             format!(
                 "The checksum that {tool} has recorded is of another text. Restore the file. If \
                  the edit changes nothing in the database (a comment, the layout), accept it \
@@ -101,14 +101,14 @@ pub(in super::super) fn adopt_error(error: &AdoptError, ledger: Ledger) -> Diagn
             ),
         ),
         AdoptError::Contradiction { .. } => (
-            "Ledger of the other tool cannot be read",
+            "History table is inconsistent",
             format!(
                 "Mend it with {tool}, or set adopt = \"none\" and baseline_version to the last \
                  version that is applied."
             ),
         ),
         AdoptError::File(_) | AdoptError::InMotion { .. } => {
-            ("Migration file cannot be read", "Plan again.".to_owned())
+            ("Cannot read the migration file", "Plan again.".to_owned())
         }
     };
     Diagnostic::error(summary).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
@@ -118,7 +118,7 @@ pub(in super::super) fn adopt_error(error: &AdoptError, ledger: Ledger) -> Diagn
 pub(in super::super) fn not_in_catalog(missing: &[Missing], from: &BTreeSet<&str>) -> Diagnostic {
     let lines = list(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
     let from: Vec<&str> = from.iter().copied().collect();
-    Diagnostic::error("Migration counts as applied, but the database is without it")
+    Diagnostic::error("Adopted migration is missing from the database")
         .detail(format!(
             "According to {}, the migrations are applied that should have left this:\n{lines}\n\n\
              {NOTHING_WRITTEN} Make what is missing as the file says, or, for an index that is not \
@@ -173,7 +173,7 @@ pub(in super::super) fn taken_over(plan: &Plan<'_>) -> Option<Diagnostic> {
              then. Nothing was run: plan again.",
         );
     }
-    Some(Diagnostic::warning("Migrations are taken over").detail(words).at("adopt"))
+    Some(Diagnostic::warning("Existing migrations are adopted").detail(words).at("adopt"))
 }
 
 /// Terraform keeps indented lines whole.

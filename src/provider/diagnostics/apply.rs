@@ -34,15 +34,17 @@ pub(in crate::provider) fn apply_error(
             diagnostic
         }
         ApplyError::AppliedByOther { .. } | ApplyError::LedgerChanged => {
-            Diagnostic::error("Another run is at work")
+            Diagnostic::error("Ledger changed by another run")
                 .detail(format!("{what}\n\n{before} Plan again."))
         }
-        ApplyError::Leased(holder) => Diagnostic::error("Another run is at work").detail(format!(
-            "{what} It is renewed as long as that run works, and ends by itself if that run \
+        ApplyError::Leased(holder) => {
+            Diagnostic::error("Another apply is in progress").detail(format!(
+                "{what} It is renewed as long as that run works, and ends by itself if that run \
                  has died.\n\n  set:     {}\n  holder:  {}\n  until:   {} (the server's \
                  clock)\n\nNothing was run. Apply again when the other run has ended.",
-            rows.set, holder.who, holder.until,
-        )),
+                rows.set, holder.who, holder.until,
+            ))
+        }
         ApplyError::LeaseLost => Diagnostic::error("Lease was lost").detail(format!(
             "{what} This run was silent for longer than its lease, for example because a statement \
              took very long or the network was down.\n\n{before} Nothing is applied twice: each \
@@ -72,13 +74,11 @@ pub(in crate::provider) fn apply_error(
 fn failure_summary(failure: &Failure) -> &'static str {
     match failure {
         Failure::Refused(_) => "Migration failed",
-        Failure::OutcomeUnknown(_) | Failure::CannotTell { .. } => {
-            "Outcome of a statement is not known"
-        }
-        Failure::TakenByOther => "Another run is at work",
+        Failure::OutcomeUnknown(_) | Failure::CannotTell { .. } => "Statement outcome is unknown",
+        Failure::TakenByOther => "Another apply is in progress",
         Failure::JobFailed { .. } => "Asynchronous job failed",
-        Failure::JobNotSeen(_) => "Asynchronous job could not be looked up",
-        Failure::LedgerNotWritten(_) => "Ledger could not be written",
+        Failure::JobNotSeen(_) => "Cannot look up the asynchronous job",
+        Failure::LedgerNotWritten(_) => "Cannot write to the ledger",
         Failure::Stopped(_) => "Migration stopped",
     }
 }
@@ -237,7 +237,7 @@ mod tests {
     fn an_unknown_outcome_says_what_to_look_at_and_prints_the_answer_ready_to_paste() {
         let findings = vec!["relation t is another one than before".to_owned()];
         let diagnostic = stopped(Failure::CannotTell { findings });
-        assert_eq!(diagnostic.summary, "Outcome of a statement is not known");
+        assert_eq!(diagnostic.summary, "Statement outcome is unknown");
         for part in [
             "migrations/0002_i.sql:7: statement 3 of migration 0002",
             "  CREATE TABLE t (id int)",
@@ -281,7 +281,7 @@ mod tests {
         };
         let rows = Rows { ledger: &ledger, set: "default" };
         let diagnostic = apply_error(&ApplyError::Leased(holder), 0, rows);
-        assert_eq!(diagnostic.summary, "Another run is at work");
+        assert_eq!(diagnostic.summary, "Another apply is in progress");
         for part in ["process 7 on build3", "2026-11-23T14:00:00Z", "Nothing was run."] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
         }

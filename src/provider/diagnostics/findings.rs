@@ -34,7 +34,7 @@ pub(in crate::provider) fn lint_errors(found: &[Found<'_>], path: AttributePath)
     } else {
         "Mend the statements."
     };
-    Diagnostic::error("SQL that Aurora DSQL refuses")
+    Diagnostic::error("SQL not supported by Aurora DSQL")
         .detail(format!(
             "{}Nothing was run. {mend} If DSQL accepts by now what the linter refuses, name the \
              rule in lint_ignore, or set lint = \"warn\".",
@@ -50,7 +50,7 @@ pub(in crate::provider) fn lint_warnings(
     what: &str,
     path: AttributePath,
 ) -> Diagnostic {
-    Diagnostic::warning(format!("SQL that Aurora DSQL may refuse in {what}"))
+    Diagnostic::warning(format!("Possibly unsupported SQL in {what}"))
         .detail(format!(
             "{}The plan goes on; DSQL itself decides at apply. A rule that is wrong here can be \
              named in lint_ignore.",
@@ -79,7 +79,7 @@ pub(in crate::provider) fn linted_without_values(
         "\nWhat it finds there is a warning. The apply lints them with the values, before it runs \
          anything.",
     );
-    Diagnostic::warning("Statements were linted without their values").detail(text).at(path)
+    Diagnostic::warning("Statements were linted without variable values").detail(text).at(path)
 }
 
 fn report(found: &[Found<'_>]) -> String {
@@ -147,14 +147,14 @@ pub(in crate::provider) fn render_error(
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let (summary, advice) = match error {
         RenderError::Unknown { .. } => (
-            "Unknown variable in a migration",
+            "Undefined variable in a migration",
             format!("Set it in variables (set are: {known}), or write $${{ for a literal ${{."),
         ),
         RenderError::Malformed { .. } => {
-            ("Malformed variable in a migration", "Write $${ for a literal ${.".to_owned())
+            ("Malformed variable reference", "Write $${ for a literal ${.".to_owned())
         }
         RenderError::BreaksOut { .. } => (
-            "Value of a variable changes the statement",
+            "Variable value changes the statement",
             "A value may be a part of a name or of a literal, or whole words between others, but \
              not end what it stands in. In a literal write a quote twice: replace(value, \"'\", \
              \"''\")."
@@ -168,7 +168,7 @@ pub(in crate::provider) fn render_error(
 
 /// A value that makes a statement another kind of statement.
 pub(in crate::provider) fn another_kind(statement: &Statement) -> Diagnostic {
-    Diagnostic::error("Value of a variable changes the statement")
+    Diagnostic::error("Variable value changes the statement")
         .detail(format!(
             "{}: with the values put in, this is not a statement of the class {} any more, as the \
              plan shows it.\n\nWrite the words that a statement begins with into the file.",

@@ -29,7 +29,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
         }
         PlanError::FileMissing { version, description, whole } => {
             let extent = if *whole { "is applied" } else { "is applied in part" };
-            Diagnostic::error("File of an applied migration is missing").detail(format!(
+            Diagnostic::error("Applied migration file is missing").detail(format!(
                 "Migration {version} ({description}) {extent} in this database, but it has no \
                  file here.\n\nRestore the file. If it was removed on purpose, for example because \
                  a baseline stands for it, say so with\n\n  removed_versions = \
@@ -37,15 +37,16 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
                  this set another name."
             ))
         }
-        PlanError::Late { file, version, applied } => Diagnostic::error("Migration comes too late")
-            .detail(format!(
+        PlanError::Late { file, version, applied } => {
+            Diagnostic::error("Migration is out of order").detail(format!(
                 "{what} Elsewhere the two would run in the other order, so the result could \
                  differ.\n\nRename {file} so that its version comes after {applied} (it is \
                  {version} now). Or say what is to become of late migrations: exec_order = \
                  \"non-linear\" runs it, \"linear-skip\" never does."
-            )),
+            ))
+        }
         PlanError::TargetMissing { .. } => {
-            return Diagnostic::error("Target version has no file")
+            return Diagnostic::error("Target version not found")
                 .detail(format!(
                     "{what} Write the version as it stands in migrations, for example \"0002\", \
                      or remove target_version to run all."
@@ -53,7 +54,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
                 .at("target_version");
         }
         PlanError::NotRemoved { version, .. } => {
-            return Diagnostic::error("Removed version has a file")
+            return Diagnostic::error("Removed version still has a file")
                 .detail(format!(
                     "{what}\n\nRemove the file, or take \"{version}\" out of removed_versions."
                 ))
@@ -65,7 +66,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
 
 /// Late migrations that never run.
 pub(in crate::provider) fn skipped(late: &[&Migration]) -> Diagnostic {
-    Diagnostic::warning("Late migrations are skipped")
+    Diagnostic::warning("Out-of-order migrations are skipped")
         .detail(format!(
             "These are not applied, stand before one that is, and never run, because exec_order is \
              linear-skip:\n\n  {}\n\nRename a file to a version after the last applied one if it \
@@ -91,7 +92,7 @@ pub(in crate::provider) fn held_back(
     if !waiting.is_empty() {
         words.push_str(&format!(" These wait for a later target:\n\n  {}", files(waiting)));
     }
-    Diagnostic::warning("target_version holds migrations back").detail(words).at("target_version")
+    Diagnostic::warning("target_version holds back migrations").detail(words).at("target_version")
 }
 
 fn files(migrations: &[&Migration]) -> String {
@@ -124,7 +125,7 @@ pub(in crate::provider) fn not_refreshed(error: &Diagnostic) -> Diagnostic {
 /// The warning of a plan that could not look, and needs not, because the files are as the state
 /// says.
 pub(in crate::provider) fn not_looked(error: &Diagnostic) -> Diagnostic {
-    Diagnostic::warning("Planned without the cluster").detail(format!(
+    Diagnostic::warning("Planned without access to the cluster").detail(format!(
         "{}. {}\n\nNo migration is pending according to the state, so the plan goes on. Whether \
          the database is still as the state says will be known only after an apply that reaches \
          the cluster. A destroy needs no cluster.",
@@ -144,7 +145,7 @@ pub(in crate::provider) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
 
 /// The warning of a destroy.
 pub(in crate::provider) fn what_stays(what: &str) -> Diagnostic {
-    Diagnostic::warning("Migrations stay in the database").detail(format!(
+    Diagnostic::warning("Migrations remain in the database").detail(format!(
         "Destroying this resource makes Terraform forget {what}. The database is not touched: \
          tables, data and the ledger stay as they are."
     ))
@@ -152,7 +153,7 @@ pub(in crate::provider) fn what_stays(what: &str) -> Diagnostic {
 
 /// The warning of a plan that could not ask the cluster.
 pub(in crate::provider) fn planned_from_files() -> Diagnostic {
-    Diagnostic::warning("Planned from the files alone").detail(
+    Diagnostic::warning("Planned from migration files only").detail(
         "The cluster is not known yet, so this plan does not know what is applied there. The \
          apply compares the files with the cluster's ledger before it runs anything.",
     )
@@ -160,7 +161,7 @@ pub(in crate::provider) fn planned_from_files() -> Diagnostic {
 
 /// The warning of a plan that could not even read its files.
 pub(in crate::provider) fn planned_without(unknown: &[&str]) -> Diagnostic {
-    Diagnostic::warning("Planned without its arguments").detail(format!(
+    Diagnostic::warning("Planned with unknown arguments").detail(format!(
         "Known only at apply, wholly or in part: {}. So this plan shows neither statements nor \
          drift, and nothing was linted. The apply reads, lints and compares everything before it \
          runs anything. To review the statements first, make what these values come from with \
@@ -190,6 +191,6 @@ pub(in crate::provider) fn changed_since_refresh(differences: &[String]) -> Diag
 
 /// Terraform promises that everything is known at apply.
 pub(in crate::provider) fn still_unknown() -> Diagnostic {
-    Diagnostic::error("Configuration is not known at apply")
+    Diagnostic::error("Configuration is still unknown at apply")
         .detail("A value that this resource needs is still unknown, which must not happen.")
 }

@@ -26,7 +26,7 @@ pub(in super::super) fn not_the_same(endpoint: &str, other: &str, wrong: &[Strin
     if wrong.len() > SHOWN {
         listed.push(&more);
     }
-    Diagnostic::error("Endpoint does not show what was applied").detail(format!(
+    Diagnostic::error("Endpoint does not show the applied migrations").detail(format!(
         "The migrations are applied through {other}, but {endpoint} differs:\n\n  {}\n\nIf the \
          two clusters are peered, apply again: it runs nothing twice, and looks again. If they are \
          not, each needs a resource of its own.",

@@ -350,5 +350,5 @@ impl Resource for MigrationSetResource {
 
 /// The migrations of a set, as messages call them.
 fn what(set: &str) -> String {
-    format!("pending migrations of the set {set}")
+    format!("set {set}")
 }

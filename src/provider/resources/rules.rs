@@ -142,7 +142,7 @@ impl Rules {
             return Vec::new();
         }
         vec![
-            Diagnostic::warning("lint_ignore names no rule")
+            Diagnostic::warning("Unknown rule in lint_ignore")
                 .detail(format!(
                     "There is no rule and no kind of hazard of this name: {}. The message that it \
                      is meant for shows the name.",
@@ -287,7 +287,7 @@ fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Diagnostic>
     let mut values = BTreeMap::new();
     for (name, value) in entries {
         if !sql::is_variable_name(name) {
-            return Err(Diagnostic::error("Invalid name of a variable")
+            return Err(Diagnostic::error("Invalid variable name")
                 .detail(format!(
                     "\"{name}\" cannot be used as ${{name}}: it must consist of letters, digits \
                      and underscores, and must not begin with a digit."

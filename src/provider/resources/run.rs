@@ -348,7 +348,7 @@ pub(super) async fn import(
 ) -> ImportResponse {
     let found = async {
         let Input::Known(place) = clusters.place(Settings::default())? else {
-            return Err(Diagnostic::error("Cluster is not known yet")
+            return Err(Diagnostic::error("Cluster endpoint is not known yet")
                 .detail("An import needs a provider block whose values are all known."));
         };
         let seen = look(clusters, &place, set, &Watched::All, timeouts::DEFAULT_READ).await?;

@@ -70,7 +70,7 @@ pub(in super::super) fn decode(
     };
     let text = match (config.string("dir"), config.map("files")) {
         (Input::Null, Input::Null) => {
-            return Err(Diagnostic::error("No source of migrations").detail(
+            return Err(Diagnostic::error("No migration source configured").detail(
                 "Set dir to a directory with migrations, or files to a map from name to SQL.",
             ));
         }
@@ -85,7 +85,7 @@ pub(in super::super) fn decode(
                 .map_or(Input::Unknown, |files| Input::Known(Text::Files(files)))
         }),
         (_, _) => {
-            return Err(Diagnostic::error("Two sources of migrations")
+            return Err(Diagnostic::error("Conflicting migration sources")
                 .detail("Set either dir or files, not both.")
                 .at("files"));
         }

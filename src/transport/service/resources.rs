@@ -57,17 +57,15 @@ pub(super) async fn upgrade(
         let found = found?;
         let state = from_proto::stored_state(request.raw_state.as_ref(), found.ty());
         let state = state.map_err(|error| {
-            Diagnostic::error("The stored state does not fit this version of the provider").detail(
-                format!(
-                    "The state of a {} was stored with version {} of its schema; this version \
+            Diagnostic::error("Stored state does not match the provider version").detail(format!(
+                "The state of a {} was stored with version {} of its schema; this version \
                      of the provider has version {}, and cannot read it: {}.\n\nUse the \
                      version of the provider that wrote the state, or a newer one.",
-                    request.type_name,
-                    request.version,
-                    found.kind.version,
-                    chain(&error)
-                ),
-            )
+                request.type_name,
+                request.version,
+                found.kind.version,
+                chain(&error)
+            ))
         })?;
         let upgraded_state = Some(to_proto::value(&state, found.ty())?);
         Ok(Upgraded { upgraded_state, diagnostics: Vec::new() })
@@ -188,7 +186,7 @@ pub(super) async fn import(
     let imported = service.run("ImportResourceState", Some(&type_name), async move {
         let found = found?;
         if request.id.is_empty() {
-            return Err(Diagnostic::error("Import needs an id").detail(
+            return Err(Diagnostic::error("Import ID is required").detail(
                 "Resources of this provider are imported by their id; they have no identity.",
             ));
         }

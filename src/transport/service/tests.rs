@@ -220,7 +220,7 @@ async fn a_stored_state_that_does_not_fit_is_explained() {
         let response = client.upgrade_resource_state(request).await.expect("an answer");
         let diagnostics = response.into_inner().diagnostics;
         let (summary, detail) = error(&diagnostics);
-        assert_eq!(summary, "The stored state does not fit this version of the provider");
+        assert_eq!(summary, "Stored state does not match the provider version");
         assert!(detail.contains(reason), "{detail}");
     }
 }
@@ -247,7 +247,7 @@ async fn an_import_returns_one_whole_object_or_an_error() {
     assert_eq!(error(&response.diagnostics).0, "No such thing");
     assert_eq!(response.imported_resources, []);
 
-    assert_eq!(error(&import("").await.diagnostics).0, "Import needs an id");
+    assert_eq!(error(&import("").await.diagnostics).0, "Import ID is required");
 }
 
 #[tokio::test]
@@ -300,10 +300,7 @@ async fn bytes_that_are_no_value_are_an_error_that_loses_nothing() {
     request.config = Some(wire::DynamicValue { msgpack: vec![0xa3, b'x'], json: vec![] });
     let response = client().apply_resource_change(request).await;
     let applied = response.expect("no gRPC error").into_inner();
-    assert_eq!(
-        error(&applied.diagnostics).0,
-        "Terraform sent a value that the provider cannot read"
-    );
+    assert_eq!(error(&applied.diagnostics).0, "Provider cannot decode a value from Terraform");
     assert_eq!(unwired(applied.new_state), thing("made", "a"));
 }
 

@@ -88,13 +88,13 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagno
     let description = config.string("description");
     let text = match (config.string("path"), config.string("sql")) {
         (Input::Null, Input::Null) => {
-            return Err(Diagnostic::error("No SQL for the migration")
+            return Err(Diagnostic::error("No SQL configured for the migration")
                 .detail("Set path to a file, or sql to the SQL itself."));
         }
         (path, Input::Null) => path.map(|path| Text::Path(path.to_owned())),
         (Input::Null, sql) => {
             if version.is_null() {
-                return Err(Diagnostic::error("No version for the migration").detail(
+                return Err(Diagnostic::error("Migration version is required").detail(
                     "With sql there is no file name that could tell the version: set version, \
                      for example \"0001\", or \"grants\" for a repeatable one.",
                 ));
@@ -102,7 +102,7 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagno
             sql.map(|sql| Text::Sql(sql.to_owned()))
         }
         (_, _) => {
-            return Err(Diagnostic::error("Two sources for the migration")
+            return Err(Diagnostic::error("Conflicting SQL sources")
                 .detail("Set either path or sql, not both.")
                 .at("sql"));
         }
