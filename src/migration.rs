@@ -57,7 +57,7 @@ impl fmt::Display for Checksum {
 /// A place in a file, as the practitioner wrote the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// Path or map key as written in the configuration, never made absolute.
+    /// Path or map key as source_text in the configuration, never made absolute.
     pub file: String,
     /// Line of the first character, counted from 1.
     pub line: usize,
@@ -78,7 +78,7 @@ pub enum Class {
     AsyncIndex,
     /// `ALTER TABLE ASYNC … VALIDATE CONSTRAINT`: returns a job to wait for.
     Validate,
-    /// Rows read or written: may share a transaction with other DML.
+    /// Rows read or source_text: may share a transaction with other DML.
     Dml,
     /// Rows changed in batches, each a transaction, until none is changed: `-- dsql:batch`.
     Batch,
@@ -114,7 +114,7 @@ pub struct Statement {
     /// hold the value of a sensitive variable: show [`Statement::shown`], never this.
     pub text: String,
     /// What the author wrote, where that is not `text`.
-    pub written: Option<Written>,
+    pub source_text: Option<SourceText>,
     /// How it must be run.
     pub class: Class,
     /// Where its first token stands.
@@ -127,7 +127,7 @@ pub struct Statement {
 
 /// A statement before variables were put in and before it was rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct SourceText {
     /// As it stands in the file.
     pub source: String,
     /// As it runs, with the names of variables where their values go.
@@ -146,7 +146,7 @@ impl Statement {
     /// What of it may be shown and recorded: no value of a variable is in it.
     #[must_use]
     pub fn shown(&self) -> &str {
-        self.written.as_ref().map_or(&self.text, |written| &written.shown)
+        self.source_text.as_ref().map_or(&self.text, |source_text| &source_text.shown)
     }
 
     /// The checksum of what stands in the file, by which a resumed run knows it again.
@@ -155,7 +155,9 @@ impl Statement {
     /// that is changed between two runs would make a statement another one.
     #[must_use]
     pub fn checksum(&self) -> Checksum {
-        Checksum::of(self.written.as_ref().map_or(&self.text, |written| &written.source))
+        Checksum::of(
+            self.source_text.as_ref().map_or(&self.text, |source_text| &source_text.source),
+        )
     }
 }
 
@@ -198,7 +200,7 @@ pub struct Migration {
     pub values: Values,
     /// The rest of the file name, in words.
     pub description: String,
-    /// Path or map key as written in the configuration.
+    /// Path or map key as source_text in the configuration.
     pub file: String,
     /// Checksum of the whole text.
     pub checksum: Checksum,
@@ -231,7 +233,7 @@ mod tests {
     fn a_statement_is_known_again_by_its_source_and_shows_no_value() {
         let mut statement = Statement {
             text: "CREATE ROLE app".to_owned(),
-            written: None,
+            source_text: None,
             class: Class::Ddl,
             origin: Origin { file: "a.sql".to_owned(), line: 1 },
             boundary: 0,
@@ -241,7 +243,7 @@ mod tests {
 
         let source = "create role ${name}".to_owned();
         let shown = "CREATE ROLE ${name}".to_owned();
-        statement.written = Some(Written { source, shown });
+        statement.source_text = Some(SourceText { source, shown });
         assert_eq!(statement.shown(), "CREATE ROLE ${name}");
         assert_eq!(statement.checksum(), Checksum::of("create role ${name}"));
     }

@@ -13,7 +13,7 @@ use common::{
 use dsql_local::{Cluster, Fault, Matcher};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Batches, Lease, Session};
-use terraform_provider_dsql::engine::{Budget, Failure};
+use terraform_provider_dsql::engine::{Budget, StatementFailure};
 use tokio_util::sync::CancellationToken;
 
 const TABLES: (&str, &str) = (
@@ -62,16 +62,16 @@ async fn more_rows_than_a_transaction_may_change_are_changed_in_batches() {
     let mut session = session(&cluster).await;
     run(&mut session, &migrations(&[TABLES])).await.1.unwrap();
     let files = migrations(&[TABLES, CHANGES]);
-    let waits = session.waits();
+    let round_trips = session.round_trips();
     run(&mut session, &files).await.1.unwrap();
     assert_done(&mut session, "a run").await;
     // Look, claim; row changes with the beginning; three statements of four batches and an end,
     // with row changes between the first two; the end; look, record. Two for each batch.
     let batches = 3 * 5 * 2;
-    assert_eq!(session.waits() - waits - 3, 2 + 1 + batches + 1 + 1 + 2);
-    let waits = session.waits();
+    assert_eq!(session.round_trips() - round_trips - 3, 2 + 1 + batches + 1 + 1 + 2);
+    let round_trips = session.round_trips();
     run(&mut session, &files).await.1.unwrap();
-    assert_eq!(session.waits() - waits, 1, "nothing is left to do");
+    assert_eq!(session.round_trips() - round_trips, 1, "nothing is left to do");
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_batch_of_too_many_rows_is_refused_and_may_be_made_smaller() {
     let too_many = update("WHERE n = 0");
     let error = stopped(run(&mut session, &migrations(&[TABLES, ("2_n.sql", &too_many)])).await.1);
     assert_eq!(error.batches, Some(Batches::default()));
-    let Failure::Refused(refusal) = error.failure else { panic!("{error:?}") };
+    let StatementFailure::Rejected(refusal) = error.failure else { panic!("{error:?}") };
     assert_eq!(refusal.code(), Some("54000"));
     assert_eq!(lines(&mut session, "SELECT sum(n) FROM t").await, ["0"]);
 
@@ -124,7 +124,7 @@ async fn a_statement_that_never_ends_is_stopped_by_the_budget_with_what_it_has_d
     let ((_, result), ()) =
         tokio::join!(run_within(&mut session, &files, lease(), &budget), after(3));
     let error = stopped(result);
-    assert!(matches!(error.failure, Failure::Stopped(_)), "{error:?}");
+    assert!(matches!(error.failure, StatementFailure::BudgetEnded(_)), "{error:?}");
     let Batches { count, rows } = error.batches.unwrap();
     assert!(count >= 2 && count == rows, "{count} batches");
     assert_eq!(lines(&mut session, "SELECT n FROM t WHERE id = 7").await, [count.to_string()]);

@@ -12,7 +12,7 @@ use common::{
 use dsql_local::{Cluster, Fault, Job, Matcher, Options, Outcome};
 use terraform_provider_dsql::database::Outcome::Unknown;
 use terraform_provider_dsql::database::{Lease, Session};
-use terraform_provider_dsql::engine::{Budget, Failure};
+use terraform_provider_dsql::engine::{Budget, StatementFailure};
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +80,7 @@ async fn interrupt_at(number: usize) {
     let ((_, result), ()) =
         tokio::join!(run_within(&mut session, &files, lease(), &budget), interrupt);
     let error = stopped(result);
-    assert!(matches!(error.failure, Failure::Stopped(_)), "{number}: {error:?}");
+    assert!(matches!(error.failure, StatementFailure::BudgetEnded(_)), "{number}: {error:?}");
     assert_eq!(error.number, number + 1, "what is on its way is finished: {error:?}");
     for (place, text) in texts.iter().enumerate() {
         let expected = usize::from(place + 1 < error.number);
@@ -113,7 +113,7 @@ async fn a_statement_that_hangs_beyond_the_grace_is_left_alone_and_asked_after()
         cluster.inject(itself("CREATE TABLE b"), late.clone());
         let stop = CancellationToken::new();
         let grace = Duration::from_millis(200);
-        let budget = Budget::new(PATIENCE, stop.clone()).with_grace(grace);
+        let budget = Budget::new(PATIENCE, stop.clone()).grace_period(grace);
         let interrupt = async {
             while answers(&cluster, "CREATE TABLE a (id int)") == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -123,7 +123,7 @@ async fn a_statement_that_hangs_beyond_the_grace_is_left_alone_and_asked_after()
         let ((_, result), ()) =
             tokio::join!(run_within(&mut session, &files, lease(), &budget), interrupt);
         let error = stopped(result);
-        assert!(matches!(error.failure, Failure::Stopped(_)), "{late:?}: {error:?}");
+        assert!(matches!(error.failure, StatementFailure::BudgetEnded(_)), "{late:?}: {error:?}");
         assert!(error.number <= 3, "{late:?}: {error:?}");
 
         // The statement may still take effect: the next run finds it, or meets it.
@@ -179,7 +179,7 @@ async fn a_token_that_expires_on_the_way_stops_the_run_only_when_a_new_connectio
     cluster.skew_clock(1800).await.expect("a cluster that runs");
     cluster.inject(itself("CREATE TABLE c"), Fault::CloseAfter);
     let error = stopped(run(&mut first, &files).await.1);
-    assert!(matches!(error.failure, Failure::OutcomeUnknown(_)), "{error:?}");
+    assert!(matches!(error.failure, StatementFailure::OutcomeUnknown(_)), "{error:?}");
     assert_eq!(effects(&cluster, "CREATE TABLE a (id int)"), 1, "the old connection was good");
     assert!(Session::open(&target(&cluster)).await.is_err(), "so is every other token");
 
@@ -266,7 +266,7 @@ async fn a_build_that_a_later_migration_takes_away_is_not_made_again() {
     let second = |last: &str| format!("DROP INDEX a_id; INSERT INTO a VALUES ({last});");
     let files = migrations(&[first, ("2_m.sql", &second("1 / 0"))]);
     let error = stopped(run(&mut session, &files).await.1);
-    assert!(matches!(error.failure, Failure::Refused(_)), "{error:?}");
+    assert!(matches!(error.failure, StatementFailure::Rejected(_)), "{error:?}");
 
     let files = migrations(&[first, ("2_m.sql", &second("1"))]);
     run(&mut session, &files).await.1.unwrap();
@@ -322,7 +322,7 @@ async fn interrupt_rows(matcher: Matcher, fault: Fault) -> InterruptedRows {
     let ((_, result), ()) =
         tokio::join!(run_within(&mut session, &files, lease(), &budget), interrupt);
     let error = stopped(result);
-    assert!(matches!(error.failure, Failure::Stopped(_)), "{error:?}");
+    assert!(matches!(error.failure, StatementFailure::BudgetEnded(_)), "{error:?}");
     cluster.clear_faults();
     InterruptedRows { number: error.number, cluster, session, files }
 }

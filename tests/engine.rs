@@ -8,13 +8,13 @@ use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, se
 use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{
-    Claim, Group, Lease, LedgerSchema, Place, Secret, Session, Watched,
+    Claim, FailurePoint, Group, Lease, LedgerSchema, Secret, Session, Watched,
 };
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Failure, Policy, SetOnCluster, apply, drift, plan,
+    ApplyError, Budget, Cluster as _, Policy, SetOnCluster, StatementFailure, apply, drift, plan,
 };
 use terraform_provider_dsql::migration::Migration;
-use terraform_provider_dsql::migration::fact::{Fact, Name, Object};
+use terraform_provider_dsql::migration::fact::{Fact, FactSubject, QualifiedName};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -43,11 +43,11 @@ async fn a_run_brings_every_class_of_statement_to_its_end() {
     assert_eq!(drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]), []);
     assert_eq!(cluster.sessions(), 1, "one connection is enough");
 
-    let waits = session.waits();
+    let round_trips = session.round_trips();
     let (report, result) = run(&mut session, &migrations).await;
     result.unwrap();
     assert_eq!(report.applied, []);
-    assert_eq!(session.waits() - waits, 1, "a run without work is one look");
+    assert_eq!(session.round_trips() - round_trips, 1, "a run without work is one look");
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn twenty_five_migrations_cost_one_wait() {
     let mut session = session(&cluster).await;
     run(&mut session, &[]).await.1.unwrap();
     // The look that finds no ledger, the tables, claim, look, record.
-    assert_eq!(session.waits(), 5, "on a new cluster");
+    assert_eq!(session.round_trips(), 5, "on a new cluster");
     let text = |n: usize| {
         format!(
             "CREATE TABLE t{n} (id int PRIMARY KEY, a int);
@@ -69,7 +69,7 @@ async fn twenty_five_migrations_cost_one_wait() {
     let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
     let migrations = migrations(&files);
 
-    let before = session.waits();
+    let before = session.round_trips();
     let seen = cluster.statements().len();
     // The end of a build changes the catalog, and a string under way would conflict with it.
     cluster.hold_jobs().await.expect("a cluster that runs");
@@ -87,8 +87,8 @@ async fn twenty_five_migrations_cost_one_wait() {
     let logged = cluster.statements();
     let looks = logged[seen..].iter().filter(|it| it.sql.contains("INDEX_BUILD")).count();
     // Look, claim, the migrations, the ids of the jobs, the ends, look, record.
-    let waits = session.waits() - before - looks;
-    assert_eq!(waits, 1 + 1 + 2 + 1 + 1 + 1 + 1, "with {looks} looks at the jobs");
+    let round_trips = session.round_trips() - before - looks;
+    assert_eq!(round_trips, 1 + 1 + 2 + 1 + 1 + 1 + 1, "with {looks} looks at the jobs");
     // Fifty tables that are done, each before its index; the ids of all jobs; the ends of all.
     let updates = |table: &str| {
         let start = format!("UPDATE \"dsql_migrations\".{table} ");
@@ -114,15 +114,15 @@ async fn a_refused_statement_leaves_what_stands_before_it_and_the_next_run_goes_
         };
         let files = text(broken);
         let result = run(&mut session, &migrations(&[("1_m.sql", files.as_str())])).await.1;
-        let Err(ApplyError::Stopped { source, .. }) = result else {
+        let Err(ApplyError::Statement { source, .. }) = result else {
             panic!("{broken}: {result:?}")
         };
-        assert!(matches!(source.failure, Failure::Refused(_)), "{broken}: {source:?}");
+        assert!(matches!(source.failure, StatementFailure::Rejected(_)), "{broken}: {source:?}");
         assert_eq!(source.number, 3, "{broken}");
         assert_eq!(lines(&mut session, "SELECT a FROM t").await, ["1"], "{broken}");
-        let waits = session.waits();
+        let round_trips = session.round_trips();
         lines(&mut session, "SELECT 1").await;
-        assert_eq!(session.waits() - waits, 1, "the session is in no transaction");
+        assert_eq!(session.round_trips() - round_trips, 1, "the session is in no transaction");
 
         let mended = text("CREATE TABLE u (a int)");
         let result = run(&mut session, &migrations(&[("1_m.sql", mended.as_str())])).await.1;
@@ -178,18 +178,18 @@ async fn a_lease_keeps_others_out_until_it_ends_and_a_new_owner_shuts_the_old_on
 
     // What is left of an old connection has the old name.
     let zombie = mine.clone();
-    assert!(session.take_over(&ledger, "s", &mut mine).await.unwrap());
+    assert!(session.fence_former_connection(&ledger, "s", &mut mine).await.unwrap());
     let renewal = [Group::Rows { statements: Vec::new(), writes: Vec::new() }];
-    let fenced = session.run_groups(&ledger, "s", &zombie, &renewal).await.unwrap_err();
-    assert_eq!(fenced.place, Place::LeaseLost);
-    session.run_groups(&ledger, "s", &mine, &renewal).await.unwrap();
+    let fenced = session.run_transactions(&ledger, "s", &zombie, &renewal).await.unwrap_err();
+    assert_eq!(fenced.at, FailurePoint::LeaseLost);
+    session.run_transactions(&ledger, "s", &mine, &renewal).await.unwrap();
 
     // A dead holder's lease ends by the server's clock.
     let dead = "UPDATE dsql_migrations.lease SET expires_at = now() - interval '1 second'";
     rows(&mut session, dead).await;
     let claim = session.claim(&ledger, "s", &other, "{}").await.unwrap();
     assert!(matches!(claim, Claim::Granted { .. }), "{claim:?}");
-    assert!(!session.take_over(&ledger, "s", &mut mine).await.unwrap());
+    assert!(!session.fence_former_connection(&ledger, "s", &mut mine).await.unwrap());
 }
 
 #[tokio::test]
@@ -207,11 +207,11 @@ async fn a_server_that_refuses_strings_of_transactions_is_sent_one_at_a_time() {
     assert_eq!(cluster.fired_faults().len(), 1);
 
     // From then on each transaction is a message of its own.
-    let waits = session.waits();
+    let round_trips = session.round_trips();
     let files = [FILES, &[("0005_x.sql", "CREATE TABLE x (a int); CREATE TABLE y (a int)")]];
     run(&mut session, &migrations(&files.concat())).await.1.unwrap();
     // Look, claim, five transactions, look, record.
-    assert_eq!(session.waits() - waits, 1 + 1 + 5 + 1 + 1);
+    assert_eq!(session.round_trips() - round_trips, 1 + 1 + 5 + 1 + 1);
 }
 
 const UNIQUE: &[(&str, &str)] = &[
@@ -228,10 +228,10 @@ async fn a_unique_index_that_cannot_be_built_names_the_duplicates_and_is_built_o
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     let files = migrations(UNIQUE);
-    let Err(ApplyError::Stopped { source, .. }) = run(&mut session, &files).await.1 else {
+    let Err(ApplyError::Statement { source, .. }) = run(&mut session, &files).await.1 else {
         panic!("there are duplicates")
     };
-    let Failure::JobFailed { details, dropped, duplicates, job } = source.failure else {
+    let StatementFailure::JobFailed { details, dropped, duplicates, job } = source.failure else {
         panic!("{source:?}")
     };
     assert!(details.unwrap().contains("duplicate"), "DSQL's words");
@@ -270,8 +270,8 @@ async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[M
     };
     let ((_, result), ()) =
         tokio::join!(Box::pin(apply(&mut set, &plan, &seen, &[], &budget)), is_waiting);
-    let Err(ApplyError::Stopped { source, .. }) = result else { panic!("{result:?}") };
-    assert!(matches!(source.failure, Failure::Stopped(_)), "{source:?}");
+    let Err(ApplyError::Statement { source, .. }) = result else { panic!("{result:?}") };
+    assert!(matches!(source.failure, StatementFailure::BudgetEnded(_)), "{source:?}");
 }
 
 async fn ended_jobs(cluster: &Cluster) {
@@ -354,7 +354,7 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
     target.token = Some(Secret::new(cluster.token("planner")));
     let mut planner = Session::open(&target).await.expect("the role logs in");
 
-    let name = |schema: Option<&str>, name: &str| Name {
+    let name = |schema: Option<&str>, name: &str| QualifiedName {
         schema: schema.map(str::to_owned),
         name: name.to_owned(),
     };
@@ -362,9 +362,9 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
     let nothing = planner.find_tables(&[name(None, "absent")], &ledger, None).await;
     assert_eq!(nothing.expect("what is missing is no error"), []);
     let names = [name(None, "history"), name(None, "absent")];
-    let waits = planner.waits();
+    let round_trips = planner.round_trips();
     let mut tables = planner.find_tables(&names, &ledger, None).await.unwrap();
-    assert_eq!(planner.waits() - waits, 1);
+    assert_eq!(planner.round_trips() - round_trips, 1);
     let found: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
     assert_eq!(found, ["old.history", "public.history"]);
     assert_eq!(tables[0].columns, ["Version", "done", "sum"]);
@@ -372,14 +372,14 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
     assert_eq!(only.unwrap().len(), 1);
 
     tables.truncate(1);
-    let facts = [Fact::Identity(Object::Schema("old".into()))];
+    let facts = [Fact::Identity(FactSubject::Schema("old".into()))];
     let error = planner.read_tables(&mut tables, &facts).await.expect_err("it may not read");
     assert_eq!(error.code(), Some("42501"));
     rows(&mut admin, "GRANT SELECT ON old.history TO planner").await;
     // The grant makes the next statement of every other session fail once, which is repeated.
-    let waits = planner.waits();
+    let round_trips = planner.round_trips();
     let facts = planner.read_tables(&mut tables, &facts).await.unwrap();
-    assert!(planner.waits() - waits <= 2);
+    assert!(planner.round_trips() - round_trips <= 2);
     assert!(facts.contains_key("schema old"));
     let mut read: Vec<_> = tables[0].rows().collect();
     read.sort_by_key(|row| row.text("Version"));

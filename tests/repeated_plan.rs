@@ -62,28 +62,37 @@ impl Configured {
         let resource = resource(process, self.name);
         let config = self.config(resource);
         // What is computed keeps its value unless the configuration has one.
-        let mut proposed = config.clone();
+        let mut proposed_new_state = config.clone();
         for attribute in resource.schema().block.attributes {
             if let Some(value) = prior.get(&attribute.name)
                 && attribute.name != self.argument
             {
-                proposed.set(&attribute.name, value.clone());
+                proposed_new_state.set(&attribute.name, value.clone());
             }
         }
-        let prior = prior.clone();
-        let (private, first_plan) = (Vec::new(), first.to_vec());
-        resource.plan(PlanRequest { config, prior, proposed, private, first_plan }).await
+        let request = PlanRequest {
+            config,
+            prior_state: prior.clone(),
+            proposed_new_state,
+            prior_private: Vec::new(),
+            planned_private: first.to_vec(),
+        };
+        resource.plan(request).await
     }
 
     /// Carries a plan out; the new state.
     async fn apply(&self, process: &DsqlProvider, prior: &Value, plan: &PlanResponse) -> Value {
         let resource = resource(process, self.name);
         let config = self.config(resource);
-        let (prior, planned) = (prior.clone(), plan.planned.clone());
-        let private = plan.private.clone();
-        let applied = resource.apply(ApplyRequest { config, prior, planned, private }).await;
+        let request = ApplyRequest {
+            config,
+            prior_state: prior.clone(),
+            planned_state: plan.planned_state.clone(),
+            planned_private: plan.planned_private.clone(),
+        };
+        let applied = resource.apply(request).await;
         assert_eq!(applied.diagnostics, []);
-        applied.state
+        applied.new_state
     }
 }
 
@@ -108,11 +117,11 @@ async fn a_repeated_first_plan_is_the_same_or_names_the_file_that_was_edited() {
         assert_eq!(first.diagnostics, []);
 
         let applying = process(&cluster);
-        let again = configured.plan(&applying, &Value::Null, &first.private).await;
-        assert_eq!((again.planned, again.diagnostics), (first.planned, vec![]));
+        let again = configured.plan(&applying, &Value::Null, &first.planned_private).await;
+        assert_eq!((again.planned_state, again.diagnostics), (first.planned_state, vec![]));
 
         fs::write(&file, OTHER).expect("a file");
-        let again = configured.plan(&applying, &Value::Null, &first.private).await;
+        let again = configured.plan(&applying, &Value::Null, &first.planned_private).await;
         let words = refusal(&again);
         for part in ["1_a.sql was changed (sha256:", "… became sha256:", "Nothing was run."] {
             assert!(words.contains(part), "{part:?} in {words}");
@@ -129,14 +138,14 @@ async fn a_repeated_first_plan_names_another_run_that_was_first_and_another_clus
         let (cluster, other) = (cluster().await, cluster().await);
         let first = configured.plan(&process(&cluster), &Value::Null, &[]).await;
 
-        let again = configured.plan(&process(&other), &Value::Null, &first.private).await;
+        let again = configured.plan(&process(&other), &Value::Null, &first.planned_private).await;
         let words = refusal(&again);
         let places = [cluster.port(), other.port()].map(|port| format!(":{port}/dsql_migrations"));
         assert!(words.contains("the ledger was at"), "{words}");
         assert!(places.iter().all(|place| words.contains(place)), "{words}");
 
         configured.apply(&process(&cluster), &Value::Null, &first).await;
-        let again = configured.plan(&process(&cluster), &Value::Null, &first.private).await;
+        let again = configured.plan(&process(&cluster), &Value::Null, &first.planned_private).await;
         let words = refusal(&again);
         assert!(words.contains("migration 1 was applied by another run"), "{words}");
     }
@@ -156,8 +165,8 @@ async fn a_repeated_plan_of_a_single_migration_with_a_new_version_names_its_new_
     fs::write(&next, "CREATE TABLE b (id int PRIMARY KEY)").expect("a file");
     // A version that is not in the configuration comes from the name of the file.
     let first = single.plan(&process(&cluster), &state, &[]).await;
-    assert_eq!(first.planned.get("version"), Some(&"2".into()));
+    assert_eq!(first.planned_state.get("version"), Some(&"2".into()));
     fs::write(&next, "DROP TABLE a").expect("a file");
-    let again = single.plan(&process(&cluster), &state, &first.private).await;
+    let again = single.plan(&process(&cluster), &state, &first.planned_private).await;
     assert!(refusal(&again).contains("2_b.sql was changed (sha256:"), "{}", refusal(&again));
 }

@@ -6,7 +6,7 @@
 use super::array::elements;
 use super::error::Error;
 use super::session::{Session, literal};
-use crate::migration::fact::{Fact, Facts, Name, Object};
+use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
 
 /// A scalar SQL expression: an array as text, each fact followed by its value, or `NULL` where the
 /// catalog has none. Needs nothing of the server but subqueries.
@@ -53,20 +53,22 @@ fn value_sql(fact: &Fact) -> String {
         Fact::Identity(object) => identity_sql(object),
         Fact::Definition(object) => definition_sql(object),
         Fact::Owner(object) => match object {
-            Object::Schema(name) => {
+            FactSubject::Schema(name) => {
                 format!("SELECT nspowner FROM pg_namespace WHERE nspname = {}", literal(name))
             }
-            Object::Relation(name) => {
+            FactSubject::Relation(name) => {
                 format!("SELECT relowner FROM pg_class WHERE oid = {}", relation(name))
             }
-            Object::Domain(name) => {
+            FactSubject::Domain(name) => {
                 format!("SELECT typowner FROM pg_type WHERE oid = {}", domain(name))
             }
-            Object::Routine(name) => format!(
+            FactSubject::Routine(name) => format!(
                 "SELECT string_agg(p.oid || ' ' || p.proowner, ', ' ORDER BY p.oid) {}",
                 routines(name)
             ),
-            Object::Column(..) | Object::Constraint(..) | Object::Role(_) => "SELECT NULL".into(),
+            FactSubject::Column(..) | FactSubject::Constraint(..) | FactSubject::Role(_) => {
+                "SELECT NULL".into()
+            }
         },
         Fact::Privileges(object) => privileges_sql(object),
         Fact::Comment(object) => comment_sql(object),
@@ -124,35 +126,37 @@ fn value_sql(fact: &Fact) -> String {
     }
 }
 
-fn identity_sql(object: &Object) -> String {
+fn identity_sql(object: &FactSubject) -> String {
     match object {
-        Object::Schema(name) => {
+        FactSubject::Schema(name) => {
             format!("SELECT oid FROM pg_namespace WHERE nspname = {}", literal(name))
         }
-        Object::Relation(name) => format!("SELECT {}::oid", relation(name)),
-        Object::Column(table, name) => format!(
+        FactSubject::Relation(name) => format!("SELECT {}::oid", relation(name)),
+        FactSubject::Column(table, name) => format!(
             "SELECT attnum FROM pg_attribute
               WHERE attrelid = {} AND attname = {} AND NOT attisdropped",
             relation(table),
             literal(name)
         ),
-        Object::Constraint(table, name) => format!(
+        FactSubject::Constraint(table, name) => format!(
             "SELECT oid FROM pg_constraint WHERE conrelid = {} AND conname = {}",
             relation(table),
             literal(name)
         ),
-        Object::Domain(name) => format!("SELECT {}", domain(name)),
-        Object::Routine(name) => {
+        FactSubject::Domain(name) => format!("SELECT {}", domain(name)),
+        FactSubject::Routine(name) => {
             format!("SELECT string_agg(p.oid::text, ', ' ORDER BY p.oid) {}", routines(name))
         }
-        Object::Role(name) => format!("SELECT oid FROM pg_roles WHERE rolname = {}", literal(name)),
+        FactSubject::Role(name) => {
+            format!("SELECT oid FROM pg_roles WHERE rolname = {}", literal(name))
+        }
     }
 }
 
-fn definition_sql(object: &Object) -> String {
+fn definition_sql(object: &FactSubject) -> String {
     match object {
-        Object::Schema(_) => identity_sql(object),
-        Object::Relation(name) => format!(
+        FactSubject::Schema(_) => identity_sql(object),
+        FactSubject::Relation(name) => format!(
             "SELECT c.relkind::text || ' ' || coalesce(array_to_string(c.reloptions, ' '), '') || ' '
                     || CASE c.relkind
                          WHEN 'v' THEN pg_get_viewdef(c.oid)
@@ -163,7 +167,7 @@ fn definition_sql(object: &Object) -> String {
                FROM pg_class c WHERE c.oid = {}",
             relation(name)
         ),
-        Object::Column(table, name) => format!(
+        FactSubject::Column(table, name) => format!(
             "SELECT concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull,
                               a.attidentity, a.attgenerated, a.attstorage,
                               (SELECT concat_ws(' ', s.seqincrement, s.seqmax, s.seqmin,
@@ -178,13 +182,13 @@ fn definition_sql(object: &Object) -> String {
             relation(table),
             literal(name)
         ),
-        Object::Constraint(table, name) => format!(
+        FactSubject::Constraint(table, name) => format!(
             "SELECT pg_get_constraintdef(oid) FROM pg_constraint
               WHERE conrelid = {} AND conname = {}",
             relation(table),
             literal(name)
         ),
-        Object::Domain(name) => format!(
+        FactSubject::Domain(name) => format!(
             "SELECT concat_ws(' ', format_type(t.typbasetype, t.typtypmod), t.typnotnull,
                               t.typdefault,
                               (SELECT string_agg(k.conname || ' ' || pg_get_constraintdef(k.oid),
@@ -193,11 +197,11 @@ fn definition_sql(object: &Object) -> String {
                FROM pg_type t WHERE t.oid = {}",
             domain(name)
         ),
-        Object::Routine(name) => format!(
+        FactSubject::Routine(name) => format!(
             "SELECT string_agg(p.oid || ' ' || pg_get_functiondef(p.oid), '; ' ORDER BY p.oid) {}",
             routines(name)
         ),
-        Object::Role(name) => format!(
+        FactSubject::Role(name) => format!(
             "SELECT concat_ws(' ', rolcanlogin, rolinherit, rolcreaterole, rolcreatedb)
                FROM pg_roles WHERE rolname = {}",
             literal(name)
@@ -205,13 +209,13 @@ fn definition_sql(object: &Object) -> String {
     }
 }
 
-fn privileges_sql(object: &Object) -> String {
+fn privileges_sql(object: &FactSubject) -> String {
     match object {
-        Object::Schema(name) => format!(
+        FactSubject::Schema(name) => format!(
             "SELECT array_to_string(nspacl, ' ') FROM pg_namespace WHERE nspname = {}",
             literal(name)
         ),
-        Object::Relation(name) => format!(
+        FactSubject::Relation(name) => format!(
             "SELECT concat_ws(' ', array_to_string(c.relacl, ' '),
                               (SELECT string_agg(a.attname || ' ' || array_to_string(a.attacl, ' '),
                                                  '; ' ORDER BY a.attnum)
@@ -220,54 +224,56 @@ fn privileges_sql(object: &Object) -> String {
                FROM pg_class c WHERE c.oid = {}",
             relation(name)
         ),
-        Object::Domain(name) => {
+        FactSubject::Domain(name) => {
             format!("SELECT array_to_string(typacl, ' ') FROM pg_type WHERE oid = {}", domain(name))
         }
-        Object::Routine(name) => format!(
+        FactSubject::Routine(name) => format!(
             "SELECT string_agg(p.oid || ' ' || array_to_string(p.proacl, ' '), '; '
                                ORDER BY p.oid) {}",
             routines(name)
         ),
-        Object::Column(..) | Object::Constraint(..) | Object::Role(_) => "SELECT NULL".into(),
+        FactSubject::Column(..) | FactSubject::Constraint(..) | FactSubject::Role(_) => {
+            "SELECT NULL".into()
+        }
     }
 }
 
-fn comment_sql(object: &Object) -> String {
+fn comment_sql(object: &FactSubject) -> String {
     match object {
-        Object::Schema(name) => format!(
+        FactSubject::Schema(name) => format!(
             "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = {}",
             literal(name)
         ),
-        Object::Relation(name) => {
+        FactSubject::Relation(name) => {
             format!("SELECT obj_description({}::oid, 'pg_class')", relation(name))
         }
-        Object::Column(table, name) => format!(
+        FactSubject::Column(table, name) => format!(
             "SELECT col_description(attrelid, attnum) FROM pg_attribute
               WHERE attrelid = {} AND attname = {}",
             relation(table),
             literal(name)
         ),
-        Object::Constraint(table, name) => format!(
+        FactSubject::Constraint(table, name) => format!(
             "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint
               WHERE conrelid = {} AND conname = {}",
             relation(table),
             literal(name)
         ),
-        Object::Domain(name) => format!("SELECT obj_description({}, 'pg_type')", domain(name)),
-        Object::Routine(_) | Object::Role(_) => "SELECT NULL".into(),
+        FactSubject::Domain(name) => format!("SELECT obj_description({}, 'pg_type')", domain(name)),
+        FactSubject::Routine(_) | FactSubject::Role(_) => "SELECT NULL".into(),
     }
 }
 
 /// An expression: the relation of this name, or `NULL`.
-pub(super) fn relation(name: &Name) -> String {
+pub(super) fn relation(name: &QualifiedName) -> String {
     format!("to_regclass({})", literal(&quoted(name)))
 }
 
-fn domain(name: &Name) -> String {
+fn domain(name: &QualifiedName) -> String {
     format!("to_regtype({})::oid", literal(&quoted(name)))
 }
 
-fn routines(name: &Name) -> String {
+fn routines(name: &QualifiedName) -> String {
     let place = match &name.schema {
         Some(schema) => format!("n.nspname = {}", literal(schema)),
         None => "pg_function_is_visible(p.oid) AND n.nspname <> 'pg_catalog'".to_owned(),
@@ -280,7 +286,7 @@ fn routines(name: &Name) -> String {
 }
 
 /// As `to_regclass` reads it.
-fn quoted(name: &Name) -> String {
+fn quoted(name: &QualifiedName) -> String {
     let identifier = postgres_protocol::escape::escape_identifier;
     match &name.schema {
         Some(schema) => format!("{}.{}", identifier(schema), identifier(&name.name)),
@@ -294,7 +300,7 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_quotes() {
-        let name = Name { schema: None, name: "a\"'; DROP TABLE t".into() };
+        let name = QualifiedName { schema: None, name: "a\"'; DROP TABLE t".into() };
         assert_eq!(relation(&name), r#"to_regclass('"a""''; DROP TABLE t"')"#);
     }
 

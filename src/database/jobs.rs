@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::facts::relation;
 use super::session::{Row, Rows, Session, literal, literal_or_null};
-use crate::migration::fact::Name;
+use crate::migration::fact::QualifiedName;
 
 /// The name of a job, 26 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum JobQuestion {
         /// Its id, unless it was lost with an answer.
         job: Option<JobId>,
         /// The table.
-        table: Name,
+        table: QualifiedName,
         /// The constraint.
         constraint: String,
     },
@@ -84,8 +84,8 @@ impl Session {
         let answers = self.read(&questions_sql(questions).join(";\n")).await?;
         let mut jobs = vec![None; questions.len()];
         for row in answers.into_iter().flatten() {
-            let (place, job) = parse(row)?;
-            if let Some(found) = jobs.get_mut(place) {
+            let (index, job) = parse(row)?;
+            if let Some(found) = jobs.get_mut(index) {
                 *found = Some(job);
             }
         }
@@ -152,56 +152,56 @@ fn only_value(results: Vec<Rows>) -> Option<String> {
 /// status, details; a row for each question.
 fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
     let (mut indexes, mut constraints, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, question) in questions.iter().enumerate() {
+    for (position, question) in questions.iter().enumerate() {
         match question {
             JobQuestion::Index { job, index } => {
                 let index = literal_or_null(index.as_deref());
-                indexes.push(format!("({place}, {}, {index})", id(job.as_ref())));
+                indexes.push(format!("({position}, {}, {index})", id(job.as_ref())));
             }
             JobQuestion::Constraint { job, table, constraint } => constraints.push(format!(
-                "({place}, {}, {}::oid, {})",
+                "({position}, {}, {}::oid, {})",
                 id(job.as_ref()),
                 relation(table),
                 literal(constraint),
             )),
-            JobQuestion::Other(job) => others.push(format!("({place}, {})", id(Some(job)))),
+            JobQuestion::Other(job) => others.push(format!("({position}, {})", id(Some(job)))),
         }
     }
     let mut sql = Vec::new();
     if !indexes.is_empty() {
         sql.push(format!(
-            "SELECT DISTINCT ON (asked.place) asked.place, i.indisvalid,
+            "SELECT DISTINCT ON (asked.index) asked.index, i.indisvalid,
                     i.indexrelid::regclass::text, j.job_id, j.status, j.details
-               FROM (SELECT question.place, question.job_id,
+               FROM (SELECT question.index, question.job_id,
                             coalesce(known.object_id, to_regclass(question.index_name)::oid) AS oid
-                       FROM (VALUES {}) AS question (place, job_id, index_name)
+                       FROM (VALUES {}) AS question (index, job_id, index_name)
                        LEFT JOIN sys.jobs known ON known.job_id = question.job_id) asked
                LEFT JOIN pg_index i ON i.indexrelid = asked.oid
                LEFT JOIN sys.jobs j ON j.object_id = asked.oid AND j.job_type = 'INDEX_BUILD'
                      AND j.job_id = coalesce(asked.job_id, j.job_id)
-              ORDER BY asked.place, j.start_time DESC NULLS LAST",
+              ORDER BY asked.index, j.start_time DESC NULLS LAST",
             indexes.join(", ")
         ));
     }
     if !constraints.is_empty() {
         // A job for a validation names only the table, so without an id the youngest has to do.
         sql.push(format!(
-            "SELECT DISTINCT ON (asked.place) asked.place, k.convalidated, NULL, j.job_id, j.status,
+            "SELECT DISTINCT ON (asked.index) asked.index, k.convalidated, NULL, j.job_id, j.status,
                     j.details
-               FROM (VALUES {}) AS asked (place, job_id, oid, constraint_name)
+               FROM (VALUES {}) AS asked (index, job_id, oid, constraint_name)
                LEFT JOIN pg_constraint k
                       ON k.conrelid = asked.oid AND k.conname = asked.constraint_name
                LEFT JOIN sys.jobs j ON j.object_id = asked.oid
                      AND j.job_type = 'VALIDATE_CONSTRAINT'
                      AND j.job_id = coalesce(asked.job_id, j.job_id)
-              ORDER BY asked.place, j.start_time DESC NULLS LAST",
+              ORDER BY asked.index, j.start_time DESC NULLS LAST",
             constraints.join(", ")
         ));
     }
     if !others.is_empty() {
         sql.push(format!(
-            "SELECT asked.place, j.status = 'completed', NULL, j.job_id, j.status, j.details
-               FROM (VALUES {}) AS asked (place, job_id)
+            "SELECT asked.index, j.status = 'completed', NULL, j.job_id, j.status, j.details
+               FROM (VALUES {}) AS asked (index, job_id)
                LEFT JOIN sys.jobs j ON j.job_id = asked.job_id",
             others.join(", ")
         ));
@@ -214,16 +214,17 @@ fn id(job: Option<&JobId>) -> String {
 }
 
 fn parse(row: Row) -> Result<(usize, Job), Error> {
-    let Ok([Some(place), valid, index, id, status, details]) = <[_; 6]>::try_from(row) else {
+    let Ok([Some(position), valid, index, id, status, details]) = <[_; 6]>::try_from(row) else {
         return Err(Error::Answer("sys.jobs has other columns than expected".into()));
     };
-    let place = place.parse().map_err(|_| Error::Answer(format!("a job at place {place:?}")))?;
+    let position =
+        position.parse().map_err(|_| Error::Answer(format!("a job at position {position:?}")))?;
     let state = match (valid.as_deref(), status.as_deref()) {
         (Some("t"), _) => JobState::Completed,
         (_, Some("completed" | "failed") | None) => JobState::Failed,
         _ => JobState::Running,
     };
-    Ok((place, Job { state, id: id.map(JobId), details, index }))
+    Ok((position, Job { state, id: id.map(JobId), details, index }))
 }
 
 #[cfg(test)]

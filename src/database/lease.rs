@@ -151,7 +151,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::transact`].
-    pub async fn take_over(
+    pub async fn fence_former_connection(
         &mut self,
         ledger: &LedgerSchema,
         set: &str,

@@ -14,14 +14,14 @@ use super::error::{Error, Outcome};
 use super::facts::parse_facts;
 use super::jobs::JobId;
 use super::lease::{self, Holder};
+use super::message::MessageError;
 use super::retry::{ATTEMPTS, pause_before};
-use super::script::Stopped;
 use super::session::{Answers, Row, Rows, Session, literal};
 use crate::migration::fact::Facts;
 use crate::migration::{Checksum, MigrationKind, ValuesDigest, Version};
 
 pub use batch::Batch;
-pub use write::{Group, Interrupted, Place, Write};
+pub use write::{FailurePoint, Group, TransactionError, Write};
 
 /// The name of the schema that holds the ledger, quoted for SQL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -166,7 +166,7 @@ impl MigrationRecord {
 /// A statement as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementRecord {
-    /// Place in the migration, counted from 1.
+    /// FailurePoint in the migration, counted from 1.
     pub number: usize,
     /// Checksum of the statement's text.
     pub checksum: Checksum,
@@ -273,15 +273,15 @@ impl Session {
         // refuses it `IF NOT EXISTS` too.
         let mut no_schema = None;
         while done < script.len() {
-            match self.run_script(&script[done..]).await {
+            match self.send_transactions(&script[done..]).await {
                 Ok(_) => return Ok(()),
-                Err(Stopped { committed, error, .. })
+                Err(MessageError { committed, error, .. })
                     if done + committed.len() == 0 && error.code() == Some("42501") =>
                 {
                     no_schema = Some(error);
                     done = 1;
                 }
-                Err(Stopped { error, .. })
+                Err(MessageError { error, .. })
                     if attempt == ATTEMPTS
                         || (error.outcome() == Outcome::NotApplied
                             && !is_made_by_other(&error)) =>
@@ -290,7 +290,7 @@ impl Session {
                     return Err(no_schema.filter(|_| is_missing).unwrap_or(error));
                 }
                 // What exists already is left alone, so after any doubt it is simply sent again.
-                Err(Stopped { committed, error, .. }) => {
+                Err(MessageError { committed, error, .. }) => {
                     tracing::debug!(attempt, %error, "the ledger's tables, again");
                     done += committed.len();
                     tokio::time::sleep(pause_before(attempt)).await;

@@ -16,8 +16,8 @@ mod identity;
 pub mod jobs;
 pub mod lease;
 pub mod ledger;
+mod message;
 pub mod retry;
-mod script;
 pub mod session;
 mod tables;
 pub mod target;
@@ -30,8 +30,8 @@ pub use identity::{Identity, Role, RoleSession, WebIdentity, WebToken};
 pub use jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use lease::{Claim, Holder, Lease};
 pub use ledger::{
-    Batch, Batches, Group, Interrupted, LedgerSchema, MigrationRecord, MigrationState, Observation,
-    Place, Stamp, StatementRecord, StatementState, Write,
+    Batch, Batches, FailurePoint, Group, LedgerSchema, MigrationRecord, MigrationState,
+    Observation, Stamp, StatementRecord, StatementState, TransactionError, Write,
 };
 pub use retry::pause_before;
 pub use session::{Hide, Session};

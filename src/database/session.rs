@@ -69,7 +69,7 @@ pub struct Session {
     /// Whether the server refuses strings of several transactions.
     pub(super) one_by_one: bool,
     /// How often an answer was waited for, logins not counted.
-    waits: usize,
+    round_trips: usize,
     hide: Option<Hide>,
 }
 
@@ -88,7 +88,7 @@ impl Session {
             renew_after: RENEW_AFTER,
             patience: PATIENCE,
             one_by_one: false,
-            waits: 0,
+            round_trips: 0,
             hide: None,
         })
     }
@@ -116,8 +116,8 @@ impl Session {
 
     /// How often an answer of the server was waited for: the measure of how fast a run can be.
     #[must_use]
-    pub fn waits(&self) -> usize {
-        self.waits
+    pub fn round_trips(&self) -> usize {
+        self.round_trips
     }
 
     /// For a server that ends connections earlier than DSQL does.
@@ -172,7 +172,7 @@ impl Session {
 
     /// Sends one string; gives the answers that came, and the error that ended them.
     pub(super) async fn collect(&mut self, sql: &str) -> Answers {
-        self.waits += 1;
+        self.round_trips += 1;
         let mut answers = Answers::default();
         let mut rows = Rows::new();
         let stream = match self.client.simple_query_raw(sql).await {

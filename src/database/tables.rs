@@ -8,7 +8,7 @@ use super::error::Error;
 use super::facts::{facts_sql, parse_facts};
 use super::ledger::LedgerSchema;
 use super::session::{Session, literal};
-use crate::migration::fact::{Fact, Facts, Name};
+use crate::migration::fact::{Fact, Facts, QualifiedName};
 use crate::migration::table::Table;
 
 /// How many facts go into one statement: a message of DSQL may have 10 MiB, and a fact has less
@@ -26,7 +26,7 @@ impl Session {
     /// As [`Session::transact`].
     pub async fn find_tables(
         &mut self,
-        names: &[Name],
+        names: &[QualifiedName],
         ledger: &LedgerSchema,
         set: Option<&str>,
     ) -> Result<Vec<Table>, Error> {
@@ -47,7 +47,7 @@ impl Session {
             let [Some(schema), Some(name), Some(column)] = &row[..] else {
                 return Err(Error::Answer("the query for tables has other columns".into()));
             };
-            let name = Name { schema: Some(schema.clone()), name: name.clone() };
+            let name = QualifiedName { schema: Some(schema.clone()), name: name.clone() };
             match tables.last_mut().filter(|table| table.name == name) {
                 Some(table) => table.columns.push(column.clone()),
                 None => {
@@ -94,8 +94,8 @@ fn parse_answer(rows: &[Vec<Option<String>>]) -> Result<Facts, Error> {
     }
 }
 
-fn find_sql(names: &[Name], ledger: &LedgerSchema) -> String {
-    let of_name = |name: &Name| match &name.schema {
+fn find_sql(names: &[QualifiedName], ledger: &LedgerSchema) -> String {
+    let of_name = |name: &QualifiedName| match &name.schema {
         Some(schema) => {
             format!("(n.nspname = {} AND c.relname = {})", literal(schema), literal(&name.name))
         }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn columns_are_named_and_cannot_leave_their_quotes() {
         let table = Table {
-            name: Name { schema: Some("drizzle".into()), name: "a\"b".into() },
+            name: QualifiedName { schema: Some("drizzle".into()), name: "a\"b".into() },
             columns: vec!["hash".into(), "x\", y".into()],
             rows: Vec::new(),
         };

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::database::{MigrationRecord, MigrationState};
-use crate::migration::fact::{Fact, Facts, Name, Object};
+use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
 use crate::migration::{Migration, Origin, Statement, Version};
 use crate::sql::{self, Ask, Becomes, JobTarget};
 
-use super::plan::{Plan, Standing};
+use super::plan::{Plan, Status};
 
 /// Something that an adopted migration makes and that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ struct Expected {
     /// A column that the answer lists; otherwise there only has to be an answer.
     column: Option<String>,
     /// The table that it goes away with.
-    table: Option<Name>,
+    table: Option<QualifiedName>,
     /// Words in the statement, by which a dropped column takes it along.
     statement: String,
 }
@@ -93,8 +93,8 @@ pub fn together(ledger: &[MigrationRecord], adopted: &[MigrationRecord]) -> Vec<
 
 /// The migrations of a plan that are still to be recorded, with what says that they are applied.
 pub fn to_adopt<'a>(plan: &Plan<'a>) -> impl Iterator<Item = (&'a Migration, &'a str)> {
-    plan.entries.iter().filter_map(|entry| match entry.standing {
-        Standing::Applied(record) if record.is_to_adopt() => {
+    plan.entries.iter().filter_map(|entry| match entry.status {
+        Status::Applied(record) if record.is_to_adopt() => {
             Some((entry.migration, record.adopted_from.as_deref()?))
         }
         _ => None,
@@ -130,7 +130,7 @@ pub fn missing<'a>(
 ) -> Vec<Missing> {
     let mut absent = expected(applied);
     absent.retain(|expected| !expected.is_there(facts));
-    let relation = |name: &Name| Fact::Identity(Object::Relation(name.clone()));
+    let relation = |name: &QualifiedName| Fact::Identity(FactSubject::Relation(name.clone()));
     let is_gone = |owner: &Fact| absent.iter().any(|e| e.column.is_none() && e.fact == *owner);
     absent
         .iter()
@@ -171,15 +171,15 @@ impl Expected {
     }
 
     /// What it is about is, or is part of, this relation.
-    fn is_of(&self, relation: &Name) -> bool {
+    fn is_of(&self, relation: &QualifiedName) -> bool {
         self.table.as_ref().is_some_and(|table| same(table, relation))
             || self.relation().is_some_and(|name| same(name, relation))
     }
 
-    fn relation(&self) -> Option<&Name> {
+    fn relation(&self) -> Option<&QualifiedName> {
         match &self.fact {
-            Fact::Identity(Object::Relation(name))
-            | Fact::Definition(Object::Relation(name))
+            Fact::Identity(FactSubject::Relation(name))
+            | Fact::Definition(FactSubject::Relation(name))
             | Fact::Columns(name)
             | Fact::Valid(name) => Some(name),
             _ => None,
@@ -188,9 +188,11 @@ impl Expected {
 
     fn lies_in(&self, schema: &str) -> bool {
         let name = match &self.fact {
-            Fact::Identity(Object::Schema(name)) => return name == schema,
-            Fact::Identity(Object::Domain(name))
-            | Fact::Definition(Object::Domain(name) | Object::Routine(name)) => Some(name),
+            Fact::Identity(FactSubject::Schema(name)) => return name == schema,
+            Fact::Identity(FactSubject::Domain(name))
+            | Fact::Definition(FactSubject::Domain(name) | FactSubject::Routine(name)) => {
+                Some(name)
+            }
             _ => self.relation().or(self.table.as_ref()),
         };
         name.is_some_and(|name| name.schema.as_deref().unwrap_or(PUBLIC) == schema)
@@ -207,7 +209,7 @@ impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.fact, &self.column) {
             (Fact::Columns(table), Some(column)) => {
-                write!(f, "{} is not there", Object::Column(table.clone(), column.clone()))
+                write!(f, "{} is not there", FactSubject::Column(table.clone(), column.clone()))
             }
             (Fact::Identity(object) | Fact::Definition(object), _) => {
                 write!(f, "{object} is not there")
@@ -242,7 +244,7 @@ impl Expectations {
             self.expect(ask, statement);
         }
         if let Some(JobTarget::Index { index: Some(index), table, .. }) = target {
-            let relation = Fact::Identity(Object::Relation(index.clone()));
+            let relation = Fact::Identity(FactSubject::Relation(index.clone()));
             for expected in self.0.iter_mut().filter(|expected| expected.fact == relation) {
                 expected.table = Some(table.clone());
             }
@@ -261,11 +263,11 @@ impl Expectations {
                     self.push(statement, fact, Some(column.to_owned()), Some(table.clone()));
                 }
             }
-            (Fact::Identity(Object::Column(table, column)), _) => {
+            (Fact::Identity(FactSubject::Column(table, column)), _) => {
                 self.push(statement, Fact::Columns(table.clone()), Some(column), Some(table));
             }
-            (Fact::Identity(Object::Constraint(table, name)), _) => {
-                let constraint = Object::Constraint(table.clone(), name);
+            (Fact::Identity(FactSubject::Constraint(table, name)), _) => {
+                let constraint = FactSubject::Constraint(table.clone(), name);
                 self.push(statement, Fact::Identity(constraint), None, Some(table));
             }
             (Fact::Validated(table, name), _) => {
@@ -283,7 +285,7 @@ impl Expectations {
         statement: &Statement,
         fact: Fact,
         column: Option<String>,
-        table: Option<Name>,
+        table: Option<QualifiedName>,
     ) {
         let (origin, text) = (statement.origin.clone(), statement.text.clone());
         self.0.push(Expected { origin, fact, column, table, statement: text });
@@ -300,7 +302,7 @@ impl Expectations {
 
     /// Forgets what a statement takes away or makes anew.
     fn forget(&mut self, ask: &Ask, statement: &Statement) {
-        if let Fact::Definition(Object::Routine(_)) = &ask.fact {
+        if let Fact::Definition(FactSubject::Routine(_)) = &ask.fact {
             self.0.retain(|expected| expected.fact != ask.fact);
         }
         let (Fact::Identity(object), Becomes::Absent) = (&ask.fact, &ask.becomes) else { return };
@@ -308,8 +310,8 @@ impl Expectations {
             self.0.retain(Expected::is_table);
         }
         self.0.retain(|expected| match object {
-            Object::Relation(gone) => !expected.is_of(gone),
-            Object::Column(table, column) => {
+            FactSubject::Relation(gone) => !expected.is_of(gone),
+            FactSubject::Column(table, column) => {
                 let is_it = expected.column.as_ref() == Some(column);
                 // An index or a constraint that names the column goes with it.
                 let leans_on_it =
@@ -317,21 +319,22 @@ impl Expectations {
                 let is_part = expected.table.as_ref().is_some_and(|other| same(other, table));
                 !(is_part && (is_it || leans_on_it))
             }
-            Object::Constraint(table, name) => {
+            FactSubject::Constraint(table, name) => {
                 let of_it = match &expected.fact {
-                    Fact::Identity(Object::Constraint(_, other)) | Fact::Validated(_, other) => {
-                        other == name
-                    }
+                    Fact::Identity(FactSubject::Constraint(_, other))
+                    | Fact::Validated(_, other) => other == name,
                     // It has an index of its own name.
-                    Fact::Identity(Object::Relation(index)) | Fact::Valid(index) => {
+                    Fact::Identity(FactSubject::Relation(index)) | Fact::Valid(index) => {
                         index.name == *name
                     }
                     _ => false,
                 };
                 !(of_it && expected.table.as_ref().is_some_and(|other| same(other, table)))
             }
-            Object::Schema(schema) => !expected.lies_in(schema),
-            Object::Domain(_) | Object::Role(_) | Object::Routine(_) => expected.fact != ask.fact,
+            FactSubject::Schema(schema) => !expected.lies_in(schema),
+            FactSubject::Domain(_) | FactSubject::Role(_) | FactSubject::Routine(_) => {
+                expected.fact != ask.fact
+            }
         });
     }
 }
@@ -339,8 +342,8 @@ impl Expectations {
 /// Where a name without schema is looked for, unless a role says otherwise.
 const PUBLIC: &str = "public";
 
-fn same(one: &Name, other: &Name) -> bool {
-    let schema = |name: &Name| name.schema.clone().unwrap_or_else(|| PUBLIC.to_owned());
+fn same(one: &QualifiedName, other: &QualifiedName) -> bool {
+    let schema = |name: &QualifiedName| name.schema.clone().unwrap_or_else(|| PUBLIC.to_owned());
     one.name == other.name && schema(one) == schema(other)
 }
 

@@ -1,12 +1,12 @@
 //! Carries a plan out: claims the set, runs what is pending, records the schema, lets go.
 
 use super::adoption;
-use super::budget::{Budget, Stop};
+use super::budget::{Budget, BudgetEnd};
 use super::cluster::Cluster;
 use super::drift;
 use super::plan::Plan;
 use super::run::{Halt, Run};
-use super::step::StepError;
+use super::step::StatementError;
 use crate::database::lease::LEASE_PATIENCE;
 use crate::database::{Claim, Error, Group, Holder, Observation, Outcome, Snapshot, Write};
 use crate::migration::Version;
@@ -33,11 +33,11 @@ pub enum ApplyError {
     },
     /// A statement did not come to its end.
     #[error("migration {version} stopped")]
-    Stopped {
+    Statement {
         /// The migration.
         version: Version,
         /// The statement and what happened.
-        source: Box<StepError>,
+        source: Box<StatementError>,
     },
     /// Another run has applied a migration that this run was about to begin.
     #[error("migration {version} was applied by another run meanwhile")]
@@ -47,7 +47,7 @@ pub enum ApplyError {
     },
     /// Another run holds the lease, and did not let go in time.
     #[error("{} holds the lease of this set until {}", .0.who, .0.until)]
-    Leased(Holder),
+    LeaseHeld(Holder),
     /// Another run has taken the lease of this run, which was silent for too long.
     #[error("another run has taken the lease of this set over")]
     LeaseLost,
@@ -56,7 +56,7 @@ pub enum ApplyError {
     LedgerChanged,
     /// The run had to end before its first statement.
     #[error("{0}")]
-    Interrupted(super::budget::Stop),
+    NotStarted(super::budget::BudgetEnd),
 }
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
@@ -161,7 +161,7 @@ async fn claim(
     accepted: &[String],
     budget: &Budget,
 ) -> Result<Claimed, ApplyError> {
-    budget.check().map_err(ApplyError::Interrupted)?;
+    budget.check().map_err(ApplyError::NotStarted)?;
     if !seen.ledger_exists {
         cluster.create_ledger().await.map_err(|source| ApplyError::Ledger {
             doing: "the ledger could not be created",
@@ -179,16 +179,16 @@ async fn claim(
             }
             Ok(Claim::Held(holder)) => {
                 if begun.elapsed() >= LEASE_PATIENCE {
-                    return Err(ApplyError::Leased(holder));
+                    return Err(ApplyError::LeaseHeld(holder));
                 }
                 tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
                 let pause = holder
                     .remaining
                     .clamp(std::time::Duration::from_millis(50), std::time::Duration::from_secs(1));
                 budget.pause(pause).await.map_err(|stop| match stop {
-                    Stop::Interrupted => ApplyError::Interrupted(stop),
+                    BudgetEnd::Cancelled => ApplyError::NotStarted(stop),
                     // Who it is says more than that it took too long.
-                    Stop::TimedOut(_) => ApplyError::Leased(holder),
+                    BudgetEnd::TimedOut(_) => ApplyError::LeaseHeld(holder),
                 })?;
             }
             // A claim may be repeated: it is the same owner's.

@@ -9,17 +9,17 @@ use tokio_util::sync::CancellationToken;
 
 /// Why a run must end before its work is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub enum BudgetEnd {
     /// The practitioner interrupted it.
-    Interrupted,
+    Cancelled,
     /// Its time is used up.
     TimedOut(Duration),
 }
 
-impl fmt::Display for Stop {
+impl fmt::Display for BudgetEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Interrupted => f.write_str("the run was interrupted"),
+            Self::Cancelled => f.write_str("the run was interrupted"),
             Self::TimedOut(limit) => {
                 write!(f, "the run used up its time of {} s", limit.as_secs_f64())
             }
@@ -49,7 +49,7 @@ impl Budget {
 
     /// With another grace for what is on its way when it ends; 30 seconds if this is not called.
     #[must_use]
-    pub fn with_grace(self, grace: Duration) -> Self {
+    pub fn grace_period(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 
@@ -57,7 +57,7 @@ impl Budget {
     ///
     /// # Errors
     /// The grace, if it was not enough.
-    pub async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Duration> {
+    pub async fn with_grace<T>(&self, work: impl Future<Output = T>) -> Result<T, Duration> {
         let mut work = pin!(work);
         tokio::select! {
             biased;
@@ -71,11 +71,11 @@ impl Budget {
     ///
     /// # Errors
     /// The reason why the run must end; the work is dropped.
-    pub async fn unless_ended<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
+    pub async fn within_budget<T>(&self, work: impl Future<Output = T>) -> Result<T, BudgetEnd> {
         tokio::select! {
             biased;
             result = work => Ok(result),
-            () = self.ended() => Err(self.check().err().unwrap_or(Stop::TimedOut(self.limit))),
+            () = self.ended() => Err(self.check().err().unwrap_or(BudgetEnd::TimedOut(self.limit))),
         }
     }
 
@@ -83,11 +83,11 @@ impl Budget {
     ///
     /// # Errors
     /// The reason why not.
-    pub fn check(&self) -> Result<(), Stop> {
+    pub fn check(&self) -> Result<(), BudgetEnd> {
         if self.cancelled.is_cancelled() {
-            Err(Stop::Interrupted)
+            Err(BudgetEnd::Cancelled)
         } else if Instant::now() >= self.deadline {
-            Err(Stop::TimedOut(self.limit))
+            Err(BudgetEnd::TimedOut(self.limit))
         } else {
             Ok(())
         }
@@ -104,7 +104,7 @@ impl Budget {
     ///
     /// # Errors
     /// The reason why the run must end.
-    pub async fn pause(&self, duration: Duration) -> Result<(), Stop> {
+    pub async fn pause(&self, duration: Duration) -> Result<(), BudgetEnd> {
         let until = (Instant::now() + duration).min(self.deadline);
         // Both ends lead to the same question.
         let _ended = self.cancelled.run_until_cancelled(tokio::time::sleep_until(until)).await;
@@ -121,16 +121,16 @@ mod tests {
         let limit = Duration::from_secs(60);
         let cancelled = CancellationToken::new();
         let budget = Budget::new(limit, cancelled.clone());
-        assert_eq!(budget.unless_ended(async { 1 }).await, Ok(1));
+        assert_eq!(budget.within_budget(async { 1 }).await, Ok(1));
         let endless = std::future::pending::<()>;
-        assert_eq!(budget.unless_ended(endless()).await, Err(Stop::TimedOut(limit)));
+        assert_eq!(budget.within_budget(endless()).await, Err(BudgetEnd::TimedOut(limit)));
 
         let budget = Budget::new(limit, cancelled.clone());
-        let (ended, ()) = tokio::join!(budget.unless_ended(endless()), async {
+        let (ended, ()) = tokio::join!(budget.within_budget(endless()), async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             cancelled.cancel();
         });
-        assert_eq!(ended, Err(Stop::Interrupted));
+        assert_eq!(ended, Err(BudgetEnd::Cancelled));
         assert!(budget.deadline > Instant::now() + limit / 2, "long before its time");
     }
 }

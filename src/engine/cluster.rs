@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::heartbeat::Heartbeat;
 use crate::database::{
-    Batch, Claim, Error, Group, Interrupted, Job, JobId, JobQuestion, Lease, LedgerSchema,
-    Observation, Place, Session, Target, Watched,
+    Batch, Claim, Error, FailurePoint, Group, Job, JobId, JobQuestion, Lease, LedgerSchema,
+    Observation, Session, Target, TransactionError, Watched,
 };
 use crate::migration::fact::{Fact, Facts};
 
@@ -31,25 +31,25 @@ pub trait Cluster: Send {
 
     /// Shuts out whatever an old connection of this run still does; false if the lease is another
     /// run's.
-    fn take_over(&mut self) -> impl Future<Output = Result<bool, Error>> + Send;
+    fn fence_former_connection(&mut self) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Asks the catalog.
     fn facts(&mut self, facts: &[Fact]) -> impl Future<Output = Result<Facts, Error>> + Send;
 
     /// Runs transactions in order, each with the lease checked where it writes to the ledger. If
-    /// the budget ends meanwhile, nothing new is begun: the place is then [`Place::Halted`].
+    /// the budget ends meanwhile, nothing new is begun: the place is then [`FailurePoint::BudgetEnded`].
     fn run(
         &mut self,
         groups: &[Group<'_>],
         budget: &Budget,
-    ) -> impl Future<Output = Result<Vec<Option<JobId>>, Interrupted>> + Send;
+    ) -> impl Future<Output = Result<Vec<Option<JobId>>, TransactionError>> + Send;
 
     /// Runs one batch of a statement, with its record; gives the number of rows that it changed.
     fn batch(
         &mut self,
         batch: &Batch<'_>,
         budget: &Budget,
-    ) -> impl Future<Output = Result<u64, Interrupted>> + Send;
+    ) -> impl Future<Output = Result<u64, TransactionError>> + Send;
 
     /// Looks jobs up.
     fn jobs(
@@ -91,8 +91,8 @@ impl Cluster for SetOnCluster<'_> {
         self.session.claim(self.ledger, self.set, &self.lease, drift).await
     }
 
-    async fn take_over(&mut self) -> Result<bool, Error> {
-        self.session.take_over(self.ledger, self.set, &mut self.lease).await
+    async fn fence_former_connection(&mut self) -> Result<bool, Error> {
+        self.session.fence_former_connection(self.ledger, self.set, &mut self.lease).await
     }
 
     async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
@@ -103,14 +103,14 @@ impl Cluster for SetOnCluster<'_> {
         &mut self,
         groups: &[Group<'_>],
         budget: &Budget,
-    ) -> Result<Vec<Option<JobId>>, Interrupted> {
+    ) -> Result<Vec<Option<JobId>>, TransactionError> {
         let target = self.session.target().clone();
         let mut renamed = self.lease.clone();
         let heartbeat = Heartbeat::new(&target, self.ledger, self.set, &self.lease);
         // The end of the only one is the next boundary anyway.
         let is_divisible = groups.iter().filter(|group| group.is_work()).count() > 1;
         let whole = async {
-            let running = self.session.run_groups(self.ledger, self.set, &self.lease, groups);
+            let running = self.session.run_transactions(self.ledger, self.set, &self.lease, groups);
             let mut running = pin!(running);
             tokio::select! {
                 biased;
@@ -122,7 +122,7 @@ impl Cluster for SetOnCluster<'_> {
             let (result, shut) = tokio::join!(running, shutting);
             (result, Some(shut))
         };
-        let (result, shut) = match heartbeat.beside(Box::pin(budget.bound(whole))).await {
+        let (result, shut) = match heartbeat.beside(Box::pin(budget.with_grace(whole))).await {
             Ok(ended) => ended,
             Err(grace) => {
                 self.lease = renamed;
@@ -137,21 +137,23 @@ impl Cluster for SetOnCluster<'_> {
                 // It may have happened all the same; from here on only the last name counts.
                 tracing::debug!(%error, "the lease could not be renamed by a second connection");
                 self.lease = renamed;
-                if let Ok(false) = self.take_over().await {
+                if let Ok(false) = self.fence_former_connection().await {
                     return result;
                 }
             }
         }
-        result.map_err(|interrupted| match interrupted.place {
-            Place::LeaseLost => Interrupted { place: Place::Halted, ..interrupted },
+        result.map_err(|interrupted| match interrupted.at {
+            FailurePoint::LeaseLost => {
+                TransactionError { at: FailurePoint::BudgetEnded, ..interrupted }
+            }
             _ => interrupted,
         })
     }
 
-    async fn batch(&mut self, batch: &Batch<'_>, budget: &Budget) -> Result<u64, Interrupted> {
+    async fn batch(&mut self, batch: &Batch<'_>, budget: &Budget) -> Result<u64, TransactionError> {
         let heartbeat = Heartbeat::new(self.session.target(), self.ledger, self.set, &self.lease);
         let running = self.session.run_batch(self.ledger, self.set, &self.lease, batch);
-        match heartbeat.beside(Box::pin(budget.bound(running))).await {
+        match heartbeat.beside(Box::pin(budget.with_grace(running))).await {
             Ok(result) => result,
             Err(grace) => Err(self.abandon(grace)),
         }
@@ -173,16 +175,16 @@ async fn shut_out(
     set: &str,
     lease: &mut Lease,
 ) -> Result<bool, Error> {
-    Session::open(target).await?.take_over(ledger, set, lease).await
+    Session::open(target).await?.fence_former_connection(ledger, set, lease).await
 }
 
 impl SetOnCluster<'_> {
     /// Gives a connection up whose answer does not come.
-    fn abandon(&mut self, grace: Duration) -> Interrupted {
+    fn abandon(&mut self, grace: Duration) -> TransactionError {
         self.session.abandon();
         let seconds = grace.as_secs_f64();
         let reason = format!("it had not come {seconds} s after the run should have ended");
         let error = Error::ReplyLost { reason };
-        Interrupted { committed: Vec::new(), place: Place::Commit, error }
+        TransactionError { committed: Vec::new(), at: FailurePoint::Commit, source: error }
     }
 }

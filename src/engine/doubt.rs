@@ -6,7 +6,7 @@ use super::apply::ApplyError;
 use super::cluster::Cluster;
 use super::run::{RECOVERIES, Run};
 use super::script::{Building, State};
-use super::step::Failure;
+use super::step::StatementFailure;
 use super::verdict::{Verdict, new_index, verdict};
 use crate::database::{
     Error, MigrationRecord, MigrationState, Outcome, StatementState, pause_before,
@@ -19,13 +19,13 @@ impl<C: Cluster> Run<'_, '_, C> {
     /// After a lost answer: shuts out what the old connection may still do, then asks.
     pub(super) async fn recover(
         &mut self,
-        place: usize,
+        index: usize,
         number: usize,
         lost: Error,
     ) -> Result<(), ApplyError> {
         let mut attempt = 1;
         loop {
-            match self.cluster.take_over().await {
+            match self.cluster.fence_former_connection().await {
                 Ok(true) => return self.look_again().await,
                 Ok(false) => return Err(ApplyError::LeaseLost),
                 Err(error) if attempt < RECOVERIES => {
@@ -35,8 +35,8 @@ impl<C: Cluster> Run<'_, '_, C> {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the database could not be asked");
-                    let failure = Failure::OutcomeUnknown(lost);
-                    return Err(self.stop(place, number, failure).await);
+                    let failure = StatementFailure::OutcomeUnknown(lost);
+                    return Err(self.stop(index, number, failure).await);
                 }
             }
         }
@@ -59,20 +59,20 @@ impl<C: Cluster> Run<'_, '_, C> {
                 }
             }
         };
-        for place in 0..self.open.len() {
-            let version = &self.open[place].migration.version;
-            let after = self.open[place].after;
+        for index in 0..self.open.len() {
+            let version = &self.open[index].migration.version;
+            let after = self.open[index].after;
             let record = seen.migrations.iter().find(|record| record.version == *version);
             // A repeatable migration that has not begun again has the rows of its last run.
             match record.filter(|record| after.is_none_or(|after| record.run > after)) {
                 Some(record) => {
                     // What this run has begun, whether it heard of it or not.
-                    self.open[place].begun = record.state != MigrationState::Failed;
-                    self.settle(place, record).await?;
+                    self.open[index].begun = record.state != MigrationState::Failed;
+                    self.settle(index, record).await?;
                 }
                 None => {
-                    self.open[place].begun = false;
-                    self.open[place].states.clear();
+                    self.open[index].begun = false;
+                    self.open[index].states.clear();
                 }
             }
         }
@@ -83,10 +83,10 @@ impl<C: Cluster> Run<'_, '_, C> {
     /// enough. What this run knows from an answer counts more than a row that was not written.
     pub(super) async fn settle(
         &mut self,
-        place: usize,
+        index: usize,
         record: &MigrationRecord,
     ) -> Result<(), ApplyError> {
-        let progress = &mut self.open[place];
+        let progress = &mut self.open[index];
         progress.ended = record.state == MigrationState::Applied;
         let mut known = std::mem::take(&mut progress.states);
         for row in &record.statements {
@@ -105,18 +105,18 @@ impl<C: Cluster> Run<'_, '_, C> {
             };
             progress.states.insert(row.number, state);
         }
-        self.name_indexes(place, record).await?;
-        self.judge(place).await
+        self.name_indexes(index, record).await?;
+        self.judge(index).await
     }
 
     /// Finds the indexes that a server has named by itself: once `sys.jobs` has forgotten the job,
     /// its id leads to nothing, and the index would be built a second time.
     async fn name_indexes(
         &mut self,
-        place: usize,
+        index: usize,
         record: &MigrationRecord,
     ) -> Result<(), ApplyError> {
-        let migration = self.open[place].migration;
+        let migration = self.open[index].migration;
         let is_list = |fact: &Fact| matches!(fact, Fact::Indexes(_));
         let unnamed: Vec<(usize, &Facts, Fact)> = record
             .statements
@@ -130,9 +130,9 @@ impl<C: Cluster> Run<'_, '_, C> {
             .collect();
         let Some(&(first, ..)) = unnamed.first() else { return Ok(()) };
         let facts: Vec<Fact> = unnamed.iter().map(|(.., fact)| fact.clone()).collect();
-        let now = self.facts(place, first, &facts).await?;
+        let now = self.facts(index, first, &facts).await?;
         for (number, before, fact) in unnamed {
-            if let Some(State::Building(building)) = self.open[place].states.get_mut(&number)
+            if let Some(State::Building(building)) = self.open[index].states.get_mut(&number)
                 && building.index.is_none()
             {
                 building.index = new_index(&fact, before, &now);
@@ -142,8 +142,8 @@ impl<C: Cluster> Run<'_, '_, C> {
     }
 
     /// Decides from the catalog which statements were applied of those that were meant to be.
-    async fn judge(&mut self, place: usize) -> Result<(), ApplyError> {
-        let progress = &self.open[place];
+    async fn judge(&mut self, index: usize) -> Result<(), ApplyError> {
+        let progress = &self.open[index];
         let doubtful: Vec<(usize, Option<Facts>)> = progress
             .states
             .iter()
@@ -159,16 +159,16 @@ impl<C: Cluster> Run<'_, '_, C> {
             doubtful.iter().flat_map(|(number, _)| sql::effect(text(*number)).facts()).collect();
         let facts: Vec<Fact> = facts.into_iter().collect();
 
-        let now = self.facts(place, first, &facts).await?;
+        let now = self.facts(index, first, &facts).await?;
         for (number, before) in doubtful {
             let statement = &migration.statements[number - 1];
             let state = match found_state(statement, before.as_ref(), &now) {
                 // Its author has said that it may run again.
-                Err(Failure::CannotTell { .. }) if migration.is_repeatable() => None,
+                Err(StatementFailure::Undetermined { .. }) if migration.is_repeatable() => None,
                 Ok(state) => state,
-                Err(failure) => return Err(self.stop(place, number, failure).await),
+                Err(failure) => return Err(self.stop(index, number, failure).await),
             };
-            let progress = &mut self.open[place];
+            let progress = &mut self.open[index];
             // Whatever the server says of its repetition, the catalog has the last word.
             progress.uncertain.insert(number);
             if let Some(state) = state {
@@ -181,7 +181,7 @@ impl<C: Cluster> Run<'_, '_, C> {
     /// Asks the catalog. `number` is the statement at which the run ends if it does not answer.
     pub(super) async fn facts(
         &mut self,
-        place: usize,
+        index: usize,
         number: usize,
         facts: &[Fact],
     ) -> Result<Facts, ApplyError> {
@@ -193,7 +193,9 @@ impl<C: Cluster> Run<'_, '_, C> {
                     attempt += 1;
                 }
                 Err(error) => {
-                    return Err(self.stop(place, number, Failure::OutcomeUnknown(error)).await);
+                    return Err(self
+                        .stop(index, number, StatementFailure::OutcomeUnknown(error))
+                        .await);
                 }
             }
         }
@@ -206,19 +208,19 @@ fn found_state(
     statement: &Statement,
     before: Option<&Facts>,
     now: &Facts,
-) -> Result<Option<State>, Failure> {
+) -> Result<Option<State>, StatementFailure> {
     let effect = sql::effect(&statement.text);
     let Some(before) = before else {
         // A row that was written by hand, or a repetition that changes nothing.
         return if effect.repeatable {
             Ok(None)
         } else {
-            Err(Failure::CannotTell { findings: Vec::new() })
+            Err(StatementFailure::Undetermined { findings: Vec::new() })
         };
     };
     match verdict(&effect, before, now) {
         Verdict::NotApplied => Ok(None),
-        Verdict::CannotTell { findings } => Err(Failure::CannotTell { findings }),
+        Verdict::CannotTell { findings } => Err(StatementFailure::Undetermined { findings }),
         Verdict::Applied if statement.class == Class::AsyncIndex => {
             let index = effect.facts().iter().find_map(|fact| new_index(fact, before, now));
             let has_name = matches!(
@@ -226,7 +228,7 @@ fn found_state(
                 Some(JobTarget::Index { index: Some(_), .. })
             );
             if index.is_none() && !has_name {
-                return Err(Failure::CannotTell { findings: Vec::new() });
+                return Err(StatementFailure::Undetermined { findings: Vec::new() });
             }
             let building = Building { job: None, index, recorded: false, found: true };
             Ok(Some(State::Building(building)))

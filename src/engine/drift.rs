@@ -138,15 +138,15 @@ impl Change {
     /// Where its remedy stands among others. Equal ones stay in the order of their names.
     fn turn(&self) -> (bool, isize, bool) {
         let kind = self.object.split(' ').next().unwrap_or_default();
-        let place = BUILT_IN_ORDER.iter().position(|known| *known == kind).unwrap_or_default();
-        let place = isize::try_from(place).unwrap_or_default();
+        let rank = BUILT_IN_ORDER.iter().position(|known| *known == kind).unwrap_or_default();
+        let rank = isize::try_from(rank).unwrap_or_default();
         match &self.kind {
-            ChangeKind::Added(_) => (true, -place, false),
+            ChangeKind::Added(_) => (true, -rank, false),
             // A foreign key needs the key that it refers to.
             ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => {
-                (false, place, from.starts_with("FOREIGN KEY"))
+                (false, rank, from.starts_with("FOREIGN KEY"))
             }
-            ChangeKind::NotValid(_) => (false, place, false),
+            ChangeKind::NotValid(_) => (false, rank, false),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::apply::ApplyError;
 use super::cluster::Cluster;
 use super::run::{Halt, Run};
 use super::script::{Building, Progress, State};
-use super::step::Failure;
+use super::step::StatementFailure;
 use crate::database::lease::LEASE_LENGTH;
 use crate::database::{Error, Group, Job, JobQuestion, JobState, Outcome, StatementState, Write};
 use crate::sql::JobTarget;
@@ -30,29 +30,31 @@ impl<C: Cluster> Run<'_, '_, C> {
             let jobs = match self.look_up(&waiting).await {
                 Ok(jobs) => jobs,
                 Err(error) => {
-                    return Err(self.stop(first.0, first.1, Failure::JobNotSeen(error)).await);
+                    return Err(self
+                        .stop(first.0, first.1, StatementFailure::JobLookupFailed(error))
+                        .await);
                 }
             };
             let mut failed = None;
-            for ((place, _), job) in waiting.iter().zip(jobs) {
+            for ((index, _), job) in waiting.iter().zip(jobs) {
                 match job.state {
                     JobState::Running => {}
                     JobState::Completed => {
-                        self.open[place.0].states.insert(place.1, State::Applied);
+                        self.open[index.0].states.insert(index.1, State::Applied);
                     }
-                    JobState::Failed if failed.is_none() => failed = Some((*place, job)),
+                    JobState::Failed if failed.is_none() => failed = Some((*index, job)),
                     JobState::Failed => {}
                 }
             }
-            if let Some((place, job)) = failed {
-                self.failed(place, job).await?;
+            if let Some((index, job)) = failed {
+                self.failed(index, job).await?;
                 continue;
             }
-            let Some((place, number)) = self.questions().first().map(|(place, _)| *place) else {
+            let Some((index, number)) = self.questions().first().map(|(index, _)| *index) else {
                 return Ok(());
             };
             if let Err(stop) = self.budget.pause(interval).await {
-                return Err(self.stop(place, number, Failure::Stopped(stop)).await);
+                return Err(self.stop(index, number, StatementFailure::BudgetEnded(stop)).await);
             }
             interval = (interval * 2).min(Duration::from_secs(2));
             if renewed.elapsed() >= LEASE_LENGTH / 3 {
@@ -61,8 +63,8 @@ impl<C: Cluster> Run<'_, '_, C> {
                     Ok(()) => renewed = Instant::now(),
                     Err(Halt::LeaseLost) => return Err(ApplyError::LeaseLost),
                     Err(Halt::Failed(error)) => {
-                        let failure = Failure::LedgerNotWritten(error);
-                        return Err(self.stop(place, number, failure).await);
+                        let failure = StatementFailure::LedgerWriteFailed(error);
+                        return Err(self.stop(index, number, failure).await);
                     }
                 }
             }
@@ -73,18 +75,18 @@ impl<C: Cluster> Run<'_, '_, C> {
     async fn record_jobs(&mut self) -> Result<(), ApplyError> {
         let mut writes = Vec::new();
         let mut first = None;
-        for (place, progress) in self.open.iter().enumerate() {
+        for (index, progress) in self.open.iter().enumerate() {
             for (number, building) in progress.building() {
                 if let (Some(job), false) = (&building.job, building.recorded) {
                     let version = &progress.migration.version;
                     let state = StatementState::Submitted(job.clone());
                     writes.push(Write::Advance { version, number, state });
-                    first = first.or(Some((place, number)));
+                    first = first.or(Some((index, number)));
                 }
             }
         }
-        let Some((place, number)) = first else { return Ok(()) };
-        self.write_down(place, number, &writes).await?;
+        let Some((index, number)) = first else { return Ok(()) };
+        self.write_down(index, number, &writes).await?;
         for state in self.open.iter_mut().flat_map(|progress| progress.states.values_mut()) {
             if let State::Building(building) = state {
                 building.recorded |= building.job.is_some();
@@ -108,10 +110,10 @@ impl<C: Cluster> Run<'_, '_, C> {
 
     fn questions(&self) -> Vec<(Where, JobQuestion)> {
         let mut questions = Vec::new();
-        for (place, progress) in self.open.iter().enumerate() {
+        for (index, progress) in self.open.iter().enumerate() {
             for (number, building) in progress.building() {
                 if let Some(question) = question(progress, number, building) {
-                    questions.push(((place, number), question));
+                    questions.push(((index, number), question));
                 }
             }
         }
@@ -121,14 +123,14 @@ impl<C: Cluster> Run<'_, '_, C> {
     /// A failed build leaves an INVALID index that counts toward the table's 24, that `IF NOT
     /// EXISTS` takes for a good one, and that blocks its name: it goes. One that this run has not
     /// started is then built again; one that it has is an error.
-    async fn failed(&mut self, (place, number): Where, job: Job) -> Result<(), ApplyError> {
-        let migration = self.open[place].migration;
+    async fn failed(&mut self, (index, number): Where, job: Job) -> Result<(), ApplyError> {
+        let migration = self.open[index].migration;
         // Once: what stands in the way of `IF NOT EXISTS` may be no index at all.
         let found = matches!(
-            self.open[place].states.get(&number),
+            self.open[index].states.get(&number),
             Some(State::Building(Building { found: true, .. }))
-        ) && self.open[place].rebuilt.insert(number);
-        let target = self.open[place].targets.get(&number);
+        ) && self.open[index].rebuilt.insert(number);
+        let target = self.open[index].targets.get(&number);
         let unique = matches!(target, Some(JobTarget::Index { unique: true, .. }));
         let mut duplicates = Vec::new();
         if let (false, true, Some(index)) = (found, unique, &job.index) {
@@ -152,13 +154,15 @@ impl<C: Cluster> Run<'_, '_, C> {
         let mut dropped = None;
         match self.write(&groups).await {
             Ok(()) => {
-                self.open[place].states.remove(&number);
+                self.open[index].states.remove(&number);
                 dropped.clone_from(&job.index);
             }
             Err(Halt::LeaseLost) => return Err(ApplyError::LeaseLost),
             // The row stays, so the next run finds the failed job and tries again.
             Err(Halt::Failed(error)) if found => {
-                return Err(self.stop(place, number, Failure::LedgerNotWritten(error)).await);
+                return Err(self
+                    .stop(index, number, StatementFailure::LedgerWriteFailed(error))
+                    .await);
             }
             Err(Halt::Failed(error)) => {
                 tracing::warn!(%error, "the INVALID index could not be dropped");
@@ -168,8 +172,8 @@ impl<C: Cluster> Run<'_, '_, C> {
             return Ok(());
         }
         let Job { id, details, .. } = job;
-        let failure = Failure::JobFailed { job: id, details, dropped, duplicates };
-        Err(self.stop(place, number, failure).await)
+        let failure = StatementFailure::JobFailed { job: id, details, dropped, duplicates };
+        Err(self.stop(index, number, failure).await)
     }
 }
 

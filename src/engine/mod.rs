@@ -22,8 +22,8 @@ pub mod step;
 pub mod verdict;
 
 pub use apply::{ApplyError, Report, apply};
-pub use budget::{Budget, Stop};
+pub use budget::{Budget, BudgetEnd};
 pub use cluster::{Cluster, SetOnCluster};
-pub use plan::{Entry, ExecOrder, Plan, PlanError, Policy, Reason, Standing, plan};
-pub use step::{Failure, StepError};
+pub use plan::{ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, plan};
+pub use step::{StatementError, StatementFailure};
 pub use verdict::{Verdict, verdict};

@@ -15,7 +15,7 @@ use crate::migration::{Checksum, Class, Migration, MigrationKind, Statement, Ver
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan<'a> {
     /// In the order in which they run.
-    pub entries: Vec<Entry<'a>>,
+    pub entries: Vec<PlannedMigration<'a>>,
     /// Rows of the ledger that stay although no file belongs to them.
     pub retired: Vec<&'a MigrationRecord>,
     /// The last applied version, if the target stands before it.
@@ -24,16 +24,16 @@ pub struct Plan<'a> {
 
 /// One migration of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct PlannedMigration<'a> {
     /// As read from its file.
     pub migration: &'a Migration,
     /// What is to be done with it.
-    pub standing: Standing<'a>,
+    pub status: Status<'a>,
 }
 
 /// What is to be done with a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing<'a> {
+pub enum Status<'a> {
     /// Nothing.
     Applied(&'a MigrationRecord),
     /// It runs, after what an earlier run has done of it.
@@ -42,52 +42,53 @@ pub enum Standing<'a> {
         begun: Option<&'a MigrationRecord>,
     },
     /// It is repeatable and runs from its first statement on, whatever the ledger has of it.
-    Again {
+    Rerun {
         /// The row of its last run.
         last: &'a MigrationRecord,
     },
     /// It does not run, and is not applied.
-    Left(Reason),
+    Excluded(Reason),
 }
 
 /// Why a migration that is not applied does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// A baseline stands for it, or the baseline is of no use to a set that has a history.
-    Covered,
+    Baseline,
     /// It comes after the target.
-    HeldBack,
+    BeyondTarget,
     /// It stands before an applied one, and such ones are skipped.
-    Late,
+    OutOfOrder,
 }
 
 impl<'a> Plan<'a> {
     /// The entries that an apply would run.
-    pub fn pending(&self) -> impl Iterator<Item = &Entry<'a>> {
+    pub fn pending(&self) -> impl Iterator<Item = &PlannedMigration<'a>> {
         self.entries.iter().filter(|entry| entry.is_pending())
     }
 
     /// The migrations that do not run for this reason.
-    pub fn left(&self, reason: Reason) -> impl Iterator<Item = &'a Migration> {
-        let left = move |entry: &&Entry<'a>| entry.standing == Standing::Left(reason);
-        self.entries.iter().filter(left).map(|entry| entry.migration)
+    pub fn excluded(&self, reason: Reason) -> impl Iterator<Item = &'a Migration> {
+        let excluded =
+            move |entry: &&PlannedMigration<'a>| entry.status == Status::Excluded(reason);
+        self.entries.iter().filter(excluded).map(|entry| entry.migration)
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> PlannedMigration<'a> {
     /// Whether an apply would run it.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        matches!(self.standing, Standing::Pending { .. } | Standing::Again { .. })
+        matches!(self.status, Status::Pending { .. } | Status::Rerun { .. })
     }
 
     /// The row of an earlier run whose statements do not run again.
     #[must_use]
     pub fn begun(&self) -> Option<&'a MigrationRecord> {
-        match self.standing {
-            Standing::Applied(record) => Some(record),
-            Standing::Pending { begun } => begun,
-            Standing::Again { .. } | Standing::Left(_) => None,
+        match self.status {
+            Status::Applied(record) => Some(record),
+            Status::Pending { begun } => begun,
+            Status::Rerun { .. } | Status::Excluded(_) => None,
         }
     }
 }
@@ -116,7 +117,7 @@ pub enum PlanError {
         line: usize,
         /// Version of the migration.
         version: Version,
-        /// Place of the statement, counted from 1.
+        /// FailurePoint of the statement, counted from 1.
         number: usize,
         /// One line of the statement that was applied.
         applied: String,
@@ -133,7 +134,7 @@ pub enum PlanError {
     },
     /// A migration that is not applied stands before one that is.
     #[error("{file} comes before {applied}, which is already applied")]
-    Late {
+    OutOfOrder {
         /// File as written in the configuration.
         file: String,
         /// Its version.
@@ -203,16 +204,16 @@ pub fn plan<'a>(
     let (scope, wrong) = order::Scope::new(migrations, ledger, policy, record_of);
     errors.extend(wrong);
     let mut entries = Vec::with_capacity(migrations.len());
-    for (place, migration) in migrations.iter().enumerate() {
+    for (index, migration) in migrations.iter().enumerate() {
         if policy.removed.contains(&migration.version) {
             let (file, version) = (migration.file.clone(), migration.version.clone());
             errors.push(PlanError::NotRemoved { file, version });
         }
         let record = record_of(migration);
-        let standing = if migration.is_repeatable() {
-            let standing = repeatable::standing(migration, record);
-            let waits = scope.holds_back && !matches!(standing, Standing::Applied(_));
-            if waits { Standing::Left(Reason::HeldBack) } else { standing }
+        let status = if migration.is_repeatable() {
+            let status = repeatable::status(migration, record);
+            let waits = scope.holds_back && !matches!(status, Status::Applied(_));
+            if waits { Status::Excluded(Reason::BeyondTarget) } else { status }
         } else if let Some(record) = record.filter(|r| r.state == MigrationState::Applied) {
             if record.checksum != migration.checksum
                 && policy.accepted.get(&migration.version) != Some(&migration.checksum)
@@ -224,28 +225,28 @@ pub fn plan<'a>(
                     found: migration.checksum.clone(),
                 });
             }
-            Standing::Applied(record)
+            Status::Applied(record)
         } else {
-            match scope.judge(place, migration, record, policy.order) {
+            match scope.judge(index, migration, record, policy.order) {
                 Ok(None) => {
                     errors.extend(record.and_then(|begun| changed_part(migration, begun)));
-                    Standing::Pending { begun: record }
+                    Status::Pending { begun: record }
                 }
-                Ok(Some(reason)) => Standing::Left(reason),
+                Ok(Some(reason)) => Status::Excluded(reason),
                 Err(late) => {
                     errors.push(late);
-                    Standing::Left(Reason::Late)
+                    Status::Excluded(Reason::OutOfOrder)
                 }
             }
         };
-        entries.push(Entry { migration, standing });
+        entries.push(PlannedMigration { migration, status });
     }
 
     let known: BTreeSet<&Version> =
         migrations.iter().filter(|m| record_of(m).is_some()).map(|m| &m.version).collect();
     let replaced = order::replaced(migrations, ledger);
     let mut retired = Vec::new();
-    for (place, record) in ledger.iter().enumerate() {
+    for (index, record) in ledger.iter().enumerate() {
         if known.contains(&record.version) {
             continue;
         }
@@ -253,7 +254,7 @@ pub fn plan<'a>(
         let may_go = !record.has_begun()
             || record.kind == MigrationKind::Repeatable
             || policy.removed.contains(&record.version)
-            || replaced.is_some_and(|last| place <= last);
+            || replaced.is_some_and(|last| index <= last);
         if may_go {
             retired.push(record);
         } else {
@@ -264,7 +265,7 @@ pub fn plan<'a>(
             });
         }
     }
-    let beyond_target = scope.beyond_target.map(|place| &migrations[place].version);
+    let beyond_target = scope.beyond_target.map(|index| &migrations[index].version);
     if errors.is_empty() { Ok(Plan { entries, retired, beyond_target }) } else { Err(errors) }
 }
 
@@ -272,35 +273,35 @@ pub fn plan<'a>(
 /// Nothing if that run has applied something else than this plan shows.
 #[must_use]
 pub fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<'a>> {
-    let entry = |entry: &Entry<'a>| {
+    let entry = |entry: &PlannedMigration<'a>| {
         let migration = entry.migration;
         let record = ledger.iter().find(|record| {
             record.version == migration.version && order::belongs(migration, record)
         });
-        let was_applied = matches!(entry.standing, Standing::Applied(_));
-        let standing = match record {
-            _ if matches!(entry.standing, Standing::Left(_)) => entry.standing.clone(),
+        let was_applied = matches!(entry.status, Status::Applied(_));
+        let status = match record {
+            _ if matches!(entry.status, Status::Excluded(_)) => entry.status.clone(),
             _ if migration.is_repeatable() => {
-                let standing = repeatable::standing(migration, record);
-                if was_applied && !matches!(standing, Standing::Applied(_)) {
+                let status = repeatable::status(migration, record);
+                if was_applied && !matches!(status, Status::Applied(_)) {
                     return None;
                 }
-                standing
+                status
             }
             Some(record) if record.state == MigrationState::Applied => {
                 if record.checksum != migration.checksum && !was_applied {
                     return None;
                 }
-                Standing::Applied(record)
+                Status::Applied(record)
             }
             begun => {
                 if was_applied || begun.and_then(|begun| changed_part(migration, begun)).is_some() {
                     return None;
                 }
-                Standing::Pending { begun }
+                Status::Pending { begun }
             }
         };
-        Some(Entry { migration, standing })
+        Some(PlannedMigration { migration, status })
     };
     let entries = plan.entries.iter().map(entry).collect::<Option<Vec<_>>>()?;
     Some(Plan { entries, retired: plan.retired.clone(), beyond_target: plan.beyond_target })

@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::apply::ApplyError;
 use super::budget::Budget;
 use super::cluster::Cluster;
-use super::plan::{Entry, Plan, Standing};
+use super::plan::{Plan, PlannedMigration, Status};
 use super::script::{Building, Gain, Joined, Planned, Progress, State, joined, script};
 use super::skip;
-use super::step::{Failure, StepError};
+use super::step::{StatementError, StatementFailure};
 use crate::database::retry::ATTEMPTS;
 use crate::database::{
-    Batches, Error, Group, Interrupted, Outcome, Place, StatementState, Write, pause_before,
+    Batches, Error, FailurePoint, Group, Outcome, StatementState, TransactionError, Write,
+    pause_before,
 };
 use crate::migration::{Migration, Statement, Version};
 use crate::sql::JobTarget;
@@ -57,7 +58,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
 
     /// Brings all pending migrations to their end.
     pub(super) async fn run(&mut self, plan: &Plan<'a>) -> Result<(), ApplyError> {
-        let pending: Vec<&Entry<'a>> = plan.pending().collect();
+        let pending: Vec<&PlannedMigration<'a>> = plan.pending().collect();
         let mut rest = pending.as_slice();
         while !rest.is_empty() {
             let (entries, others) = rest.split_at(together(rest));
@@ -74,23 +75,26 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
     }
 
     /// Runs migrations that share a string; those that need a look at the catalog come alone.
-    async fn run_migrations(&mut self, entries: &[&Entry<'a>]) -> Result<(), ApplyError> {
+    async fn run_migrations(
+        &mut self,
+        entries: &[&PlannedMigration<'a>],
+    ) -> Result<(), ApplyError> {
         for entry in entries {
-            let place = self.open.len();
-            let after = match entry.standing {
-                Standing::Again { last } => Some(last.run),
-                Standing::Pending { .. } | Standing::Applied(_) | Standing::Left(_) => None,
+            let index = self.open.len();
+            let after = match entry.status {
+                Status::Rerun { last } => Some(last.run),
+                Status::Pending { .. } | Status::Applied(_) | Status::Excluded(_) => None,
             };
             self.open.push(Progress::new(entry.migration, after));
-            if let Standing::Pending { begun: Some(record) } = entry.standing {
-                self.settle(place, record).await?;
-                if self.open[place].building().next().is_some() {
+            if let Status::Pending { begun: Some(record) } = entry.status {
+                self.settle(index, record).await?;
+                if self.open[index].building().next().is_some() {
                     // Builds of an earlier run are brought to their end before anything new.
                     self.await_jobs().await?;
                 }
             }
             if entry.migration.is_repeatable() {
-                self.skip(place).await?;
+                self.skip(index).await?;
             }
         }
         while self.advance().await? {
@@ -101,8 +105,8 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
 
     /// Finds the statements of a repeatable migration whose whole effect the catalog has: the
     /// server would refuse to create a role that is there.
-    async fn skip(&mut self, place: usize) -> Result<(), ApplyError> {
-        let progress = &self.open[place];
+    async fn skip(&mut self, index: usize) -> Result<(), ApplyError> {
+        let progress = &self.open[index];
         let migration: &'a Migration = progress.migration;
         let unsent: Vec<(usize, &Statement)> = (1..)
             .zip(&migration.statements)
@@ -110,8 +114,8 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             .collect();
         let facts = skip::facts(&unsent);
         let (Some(&(first, _)), false) = (unsent.first(), facts.is_empty()) else { return Ok(()) };
-        let now = self.facts(place, first, &facts).await?;
-        self.open[place].skipped = skip::skipped(&unsent, &now);
+        let now = self.facts(index, first, &facts).await?;
+        self.open[index].skipped = skip::skipped(&unsent, &now);
         Ok(())
     }
 
@@ -138,17 +142,17 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
     async fn end_together(&mut self) -> Result<(), ApplyError> {
         let mut ending: Vec<(usize, Vec<Gain>)> = Vec::new();
         let mut writes = Vec::new();
-        for (place, progress) in self.open.iter().enumerate().filter(|(_, it)| it.begun) {
+        for (index, progress) in self.open.iter().enumerate().filter(|(_, it)| it.begun) {
             let rest = script(progress, &mut Vec::new()).groups;
             if rest.iter().all(|planned| !planned.is_work()) {
-                ending.push((place, rest.iter().flat_map(|it| it.gains.clone()).collect()));
+                ending.push((index, rest.iter().flat_map(|it| it.gains.clone()).collect()));
                 writes.extend(rest.into_iter().flat_map(|planned| planned.group.into_writes()));
             }
         }
         let Some(&(first, _)) = ending.first() else { return Ok(()) };
         self.write_down(first, 1, &writes).await?;
-        for (place, gains) in &ending {
-            gains.iter().for_each(|gain| self.open[*place].gain(gain, None));
+        for (index, gains) in &ending {
+            gains.iter().for_each(|gain| self.open[*index].gain(gain, None));
         }
         self.close();
         Ok(())
@@ -158,7 +162,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
     /// failure is told of the statement `number` at `place`.
     pub(super) async fn write_down(
         &mut self,
-        place: usize,
+        index: usize,
         number: usize,
         writes: &[Write<'a>],
     ) -> Result<(), ApplyError> {
@@ -170,7 +174,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             Ok(()) => Ok(()),
             Err(Halt::LeaseLost) => Err(ApplyError::LeaseLost),
             Err(Halt::Failed(error)) => {
-                Err(self.stop(place, number, Failure::LedgerNotWritten(error)).await)
+                Err(self.stop(index, number, StatementFailure::LedgerWriteFailed(error)).await)
             }
         }
     }
@@ -184,29 +188,31 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             let mut blocked = false;
             let mut batch = None;
             let mut planned: Vec<(usize, Planned<'a>)> = Vec::new();
-            for (place, progress) in self.open.iter().enumerate() {
+            for (index, progress) in self.open.iter().enumerate() {
                 let script = script(progress, &mut running);
                 blocked = script.blocked;
-                batch = script.batch.map(|number| (place, number));
-                planned.extend(script.groups.into_iter().map(|group| (place, group)));
+                batch = script.batch.map(|number| (index, number));
+                planned.extend(script.groups.into_iter().map(|group| (index, group)));
                 // What stands behind it has its turn after it.
                 if blocked || batch.is_some() {
                     break;
                 }
             }
             if planned.is_empty() {
-                let Some((place, number)) = batch else { return Ok(blocked) };
-                Box::pin(self.run_batches(place, number)).await?;
+                let Some((index, number)) = batch else { return Ok(blocked) };
+                Box::pin(self.run_batches(index, number)).await?;
                 continue;
             }
             let work = planned.iter().find(|(_, planned)| planned.is_work());
-            if let Some((place, number)) = work.map(|(place, first)| (*place, first.number))
+            if let Some((index, number)) = work.map(|(index, first)| (*index, first.number))
                 && let Err(stop) = self.budget.check()
             {
                 // What is left of the migrations before it is only to be written down.
-                planned.retain(|(other, _)| *other < place);
+                planned.retain(|(other, _)| *other < index);
                 if planned.is_empty() {
-                    return Err(self.stop(place, number, Failure::Stopped(stop)).await);
+                    return Err(self
+                        .stop(index, number, StatementFailure::BudgetEnded(stop))
+                        .await);
                 }
             }
 
@@ -215,22 +221,24 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             let result = self.cluster.run(&groups, self.budget).await;
             let (committed, interrupted) = match result {
                 Ok(jobs) => (jobs, None),
-                Err(Interrupted { committed, place, error }) => (committed, Some((place, error))),
+                Err(TransactionError { committed, at, source: error }) => {
+                    (committed, Some((at, error)))
+                }
             };
             let mut sent = sent.into_iter();
             for (job, sent) in committed.iter().zip(sent.by_ref()) {
-                for (place, gain) in &sent.gains {
-                    self.open[*place].gain(gain, job.as_ref());
+                for (index, gain) in &sent.gains {
+                    self.open[*index].gain(gain, job.as_ref());
                     (conflicts, recoveries) = (0, 0);
                 }
             }
-            let Some((where_, error)) = interrupted else { continue };
+            let Some((at, error)) = interrupted else { continue };
             let Some(sent) = sent.next() else { continue };
-            let (place, number) = sent.at;
+            let (index, number) = sent.at;
             match error.outcome() {
-                _ if where_ == Place::LeaseLost => return Err(ApplyError::LeaseLost),
+                _ if at == FailurePoint::LeaseLost => return Err(ApplyError::LeaseLost),
                 // The budget has ended, and stops the run above.
-                _ if where_ == Place::Halted => {}
+                _ if at == FailurePoint::BudgetEnded => {}
                 Outcome::Conflict if conflicts < ATTEMPTS => {
                     conflicts += 1;
                     tokio::time::sleep(pause_before(conflicts)).await;
@@ -242,14 +250,14 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                 Outcome::Unknown if recoveries < RECOVERIES => {
                     tracing::warn!(%error, "an answer was lost; asking the database what happened");
                     recoveries += 1;
-                    self.recover(place, number, error).await?;
+                    self.recover(index, number, error).await?;
                 }
                 Outcome::Unknown => {
-                    let failure = Failure::OutcomeUnknown(error);
-                    return Err(self.stop(place, number, failure).await);
+                    let failure = StatementFailure::OutcomeUnknown(error);
+                    return Err(self.stop(index, number, failure).await);
                 }
                 Outcome::Conflict | Outcome::NotApplied => {
-                    self.refused(&sent, where_, error).await?;
+                    self.refused(&sent, at, error).await?;
                 }
             }
         }
@@ -259,61 +267,63 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
     async fn refused(
         &mut self,
         sent: &Joined<'a>,
-        where_: Place,
+        at: FailurePoint,
         error: Error,
     ) -> Result<(), ApplyError> {
-        let (place, number) = sent.at;
-        let failure = match (&sent.group, where_) {
+        let (index, number) = sent.at;
+        let failure = match (&sent.group, at) {
             (Group::Schema(_) | Group::DropIndex(_), _) => {
-                if self.open[place].uncertain.contains(&number) {
+                if self.open[index].uncertain.contains(&number) {
                     // It may find its own work.
                     self.look_again().await?;
                     let is_open = matches!(
-                        self.open[place].states.get(&number),
+                        self.open[index].states.get(&number),
                         Some(State::Intended { .. })
                     );
                     if !is_open {
                         return Ok(());
                     }
                 }
-                Failure::Refused(error)
+                StatementFailure::Rejected(error)
             }
-            (Group::Rows { .. }, Place::Statement(nth)) => {
-                return Err(self.stop(place, number + nth, Failure::Refused(error)).await);
+            (Group::Rows { .. }, FailurePoint::Statement(nth)) => {
+                return Err(self
+                    .stop(index, number + nth, StatementFailure::Rejected(error))
+                    .await);
             }
-            (Group::Rows { statements, .. }, Place::Commit) if !statements.is_empty() => {
-                Failure::Refused(error)
+            (Group::Rows { statements, .. }, FailurePoint::Commit) if !statements.is_empty() => {
+                StatementFailure::Rejected(error)
             }
             (Group::Rows { .. }, _) => match error.code() {
-                Some("23505") => Failure::TakenByOther,
+                Some("23505") => StatementFailure::ClaimedByOther,
                 Some("22012") => {
-                    let version = self.open[place].migration.version.clone();
+                    let version = self.open[index].migration.version.clone();
                     return Err(ApplyError::AppliedByOther { version });
                 }
-                _ => Failure::LedgerNotWritten(error),
+                _ => StatementFailure::LedgerWriteFailed(error),
             },
         };
-        Err(self.stop(place, number, failure).await)
+        Err(self.stop(index, number, failure).await)
     }
 
     /// Ends the run at a statement, and leaves a note in the ledger for its readers.
     pub(super) async fn stop(
         &mut self,
-        place: usize,
+        index: usize,
         number: usize,
-        failure: Failure,
+        failure: StatementFailure,
     ) -> ApplyError {
-        let migration = self.open[place].migration;
+        let migration = self.open[index].migration;
         let version = &migration.version;
         let mut writes = Vec::new();
         let is_intended =
-            matches!(self.open[place].states.get(&number), Some(State::Intended { .. }));
-        if is_intended && matches!(failure, Failure::Refused(_)) {
+            matches!(self.open[index].states.get(&number), Some(State::Intended { .. }));
+        if is_intended && matches!(failure, StatementFailure::Rejected(_)) {
             // Certainly not applied: it may be mended, and the next run need not ask. If this
             // write is lost, the next run asks the catalog.
             writes.push(Write::Withdraw { version, number });
         }
-        for (number, state) in &self.open[place].states {
+        for (number, state) in &self.open[index].states {
             // What a string that was shut out has done, and could not write down any more.
             let state = match state {
                 State::Applied => StatementState::Done,
@@ -324,15 +334,18 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
             };
             writes.push(Write::Advance { version, number: *number, state });
         }
-        let batches = match self.open[place].states.get(&number) {
+        let batches = match self.open[index].states.get(&number) {
             Some(State::Batching(batches)) => *batches,
             _ => Batches::default(),
         };
-        let error = StepError::new(migration, number, Some(batches), failure);
+        let error = StatementError::new(migration, number, Some(batches), failure);
         writes.push(Write::End { version, failure: Some(in_one_line(&error)) });
         // Another run's migration is not ours to mark, and a database that does not answer need
         // not be asked again.
-        let is_ours = !matches!(error.failure, Failure::TakenByOther | Failure::OutcomeUnknown(_));
+        let is_ours = !matches!(
+            error.failure,
+            StatementFailure::ClaimedByOther | StatementFailure::OutcomeUnknown(_)
+        );
         if is_ours
             && let Err(halt) = self.write(&[Group::Rows { statements: Vec::new(), writes }]).await
         {
@@ -341,7 +354,7 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
                 Halt::Failed(error) => tracing::warn!(%error, "the failure is not recorded"),
             }
         }
-        ApplyError::Stopped { version: version.clone(), source: Box::new(error) }
+        ApplyError::Statement { version: version.clone(), source: Box::new(error) }
     }
 
     /// Runs groups that may be repeated: writes to the ledger, and taking an invalid index away.
@@ -349,18 +362,18 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
         let mut done = 0;
         let mut attempt = 1;
         while done < groups.len() {
-            let Err(Interrupted { committed, place, error }) =
+            let Err(TransactionError { committed, at, source: error }) =
                 self.cluster.run(&groups[done..], self.budget).await
             else {
                 return Ok(());
             };
             done += committed.len();
             match error.outcome() {
-                _ if place == Place::LeaseLost => return Err(Halt::LeaseLost),
+                _ if at == FailurePoint::LeaseLost => return Err(Halt::LeaseLost),
                 Outcome::NotApplied => return Err(Halt::Failed(error)),
                 _ if attempt >= ATTEMPTS => return Err(Halt::Failed(error)),
                 Outcome::Conflict => tokio::time::sleep(pause_before(attempt)).await,
-                Outcome::Unknown => match self.cluster.take_over().await {
+                Outcome::Unknown => match self.cluster.fence_former_connection().await {
                     Ok(true) => {}
                     Ok(false) => return Err(Halt::LeaseLost),
                     Err(error) if attempt >= RECOVERIES => return Err(Halt::Failed(error)),
@@ -375,12 +388,12 @@ impl<'c, 'a, C: Cluster> Run<'c, 'a, C> {
 
 /// How many migrations from the first on share a string: one that must be asked about before it
 /// runs comes alone.
-fn together(pending: &[&Entry<'_>]) -> usize {
+fn together(pending: &[&PlannedMigration<'_>]) -> usize {
     let mut bytes = 0;
     let fresh = pending.iter().take(TOGETHER).take_while(|entry| {
         let statements = &entry.migration.statements;
         bytes += statements.iter().map(|statement| statement.text.len()).sum::<usize>();
-        matches!(entry.standing, Standing::Pending { begun: None })
+        matches!(entry.status, Status::Pending { begun: None })
             && !entry.migration.is_repeatable()
             && bytes <= TOGETHER_BYTES
     });

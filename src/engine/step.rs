@@ -1,6 +1,6 @@
 //! One statement of a run: its row in the ledger, and how it can fail.
 
-use super::budget::Stop;
+use super::budget::BudgetEnd;
 use crate::database::{Batches, Error, JobId, StatementRecord, StatementState};
 use crate::migration::{Class, Migration, Origin};
 use crate::sql;
@@ -8,7 +8,7 @@ use crate::sql;
 /// A step that did not come to its end.
 #[derive(Debug, thiserror::Error)]
 #[error("{origin}: statement {number}{}", after(batches.as_ref()))]
-pub struct StepError {
+pub struct StatementError {
     /// Where the statement stands.
     pub origin: Origin,
     /// Its place in the migration, counted from 1.
@@ -19,15 +19,15 @@ pub struct StepError {
     pub batches: Option<Batches>,
     /// What happened.
     #[source]
-    pub failure: Failure,
+    pub failure: StatementFailure,
 }
 
-impl StepError {
+impl StatementError {
     pub(super) fn new(
         migration: &Migration,
         number: usize,
         batches: Option<Batches>,
-        failure: Failure,
+        failure: StatementFailure,
     ) -> Self {
         // A migration without statements can fail too: its row may not be written.
         let Some(statement) = number.checked_sub(1).and_then(|at| migration.statements.get(at))
@@ -55,22 +55,22 @@ fn after(batches: Option<&Batches>) -> String {
 
 /// What happened to a statement.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum StatementFailure {
     /// The database refused it: nothing of it is applied.
     #[error("the database refused it")]
-    Refused(#[source] Error),
+    Rejected(#[source] Error),
     /// The answer was lost, and the database could not be asked again. The next run asks.
     #[error("the answer was lost, and the database could not be asked again")]
     OutcomeUnknown(#[source] Error),
     /// A run was cut off here, and the catalog does not tell whether the statement was applied.
     #[error("a run was cut off here, and the catalog does not tell whether it was applied")]
-    CannotTell {
+    Undetermined {
         /// What is to be looked at.
         findings: Vec<String>,
     },
     /// Another run has taken the statement.
     #[error("another run is working on it")]
-    TakenByOther,
+    ClaimedByOther,
     /// The statement was accepted, its job failed.
     #[error("its asynchronous job failed")]
     JobFailed {
@@ -85,13 +85,13 @@ pub enum Failure {
     },
     /// Its job could not be looked up.
     #[error("its asynchronous job could not be looked up")]
-    JobNotSeen(#[source] Error),
+    JobLookupFailed(#[source] Error),
     /// The ledger could not be written before or after the statement.
     #[error("the ledger could not be written")]
-    LedgerNotWritten(#[source] Error),
+    LedgerWriteFailed(#[source] Error),
     /// The run had to end before the statement, or while its job was running.
     #[error("{0}")]
-    Stopped(Stop),
+    BudgetEnded(BudgetEnd),
 }
 
 /// The ledger's row for a statement.

@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_index_without_a_name_is_the_one_that_was_not_there() {
-        let table = crate::migration::fact::Name { schema: None, name: "t".into() };
+        let table = crate::migration::fact::QualifiedName { schema: None, name: "t".into() };
         let fact = Fact::Indexes(table);
         let before = facts(&[("indexes of t", "t_pkey")]);
         let now = facts(&[("indexes of t", "t_pkey\nt_a_idx")]);

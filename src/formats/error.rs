@@ -4,7 +4,7 @@ use std::io;
 
 use super::FORMATS;
 use crate::migration::Origin;
-use crate::sql::{Refusal, SplitError};
+use crate::sql::{Disallowed, SplitError};
 
 /// A word that `format` does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,11 +49,11 @@ pub enum FormatError {
     /// The origin is the line where what stays open begins.
     #[error("{origin} cannot be split into statements")]
     Split { origin: Origin, source: SplitError },
-    #[error("{origin} holds {}: {}", refusal.statement, refusal.reason)]
-    Refused { origin: Origin, refusal: Refusal },
+    #[error("{origin} holds {}: {}", disallowed.statement, disallowed.reason)]
+    Disallowed { origin: Origin, disallowed: Disallowed },
     /// A comment for this provider that means nothing where it stands.
-    #[error("{origin} holds {}: {}", refusal.statement, refusal.reason)]
-    Directive { origin: Origin, refusal: Refusal },
+    #[error("{origin} holds {}: {}", disallowed.statement, disallowed.reason)]
+    Directive { origin: Origin, disallowed: Disallowed },
     #[error("`{file}` holds no statement")]
     NoStatement { file: String },
 
@@ -138,7 +138,7 @@ impl FormatError {
         match self {
             Self::NotUtf8 { origin }
             | Self::Split { origin, .. }
-            | Self::Refused { origin, .. }
+            | Self::Disallowed { origin, .. }
             | Self::Directive { origin, .. }
             | Self::DownSection { origin, .. }
             | Self::Annotation { origin, .. }
@@ -214,7 +214,7 @@ impl FormatError {
             | Self::UnlistedFile { file, .. } => file,
             Self::NotUtf8 { origin }
             | Self::Split { origin, .. }
-            | Self::Refused { origin, .. }
+            | Self::Disallowed { origin, .. }
             | Self::Directive { origin, .. }
             | Self::DownSection { origin, .. }
             | Self::Annotation { origin, .. }
@@ -245,7 +245,9 @@ impl FormatError {
                 "Write SQL only; the provider sends the file to the cluster without psql."
             }
             Self::Split { .. } => "Mend the SQL; nothing of the directory runs before that.",
-            Self::Refused { refusal, .. } | Self::Directive { refusal, .. } => refusal.advice,
+            Self::Disallowed { disallowed, .. } | Self::Directive { disallowed, .. } => {
+                disallowed.advice
+            }
             Self::NoStatement { .. } => {
                 "Write a statement into the file or remove it; a migration that does nothing \
                  cannot be told from one that was emptied by mistake."

@@ -4,7 +4,7 @@ use super::{FormatError, detect};
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
 };
-use crate::sql::{self, Kind};
+use crate::sql::{self, StatementKind};
 
 /// What a format has found out about a file.
 pub(super) struct Named<'a> {
@@ -124,26 +124,28 @@ fn add_statements(
 ) -> Result<(), FormatError> {
     let batches = sql::batches(text, first_line).map_err(|misplaced| FormatError::Directive {
         origin: named.at(misplaced.line),
-        refusal: misplaced.refusal,
+        disallowed: misplaced.disallowed,
     })?;
-    for (place, piece) in sql::pieces(text, first_line).enumerate() {
+    for (index, piece) in sql::pieces(text, first_line).enumerate() {
         let piece = piece
             .map_err(|source| FormatError::Split { origin: named.at(source.line()), source })?;
         let origin = named.at(piece.line);
         match sql::classify(piece.text) {
-            Kind::Run(class) => {
-                let class = if batches.contains(&place) { Class::Batch } else { class };
+            StatementKind::Run(class) => {
+                let class = if batches.contains(&index) { Class::Batch } else { class };
                 let text = piece.text.to_owned();
                 statements.push(Statement {
                     text,
-                    written: None,
+                    source_text: None,
                     class,
                     origin,
                     boundary: *boundary,
                 });
             }
-            Kind::TransactionBegin | Kind::TransactionEnd => *boundary += 1,
-            Kind::Refused(refusal) => return Err(FormatError::Refused { origin, refusal }),
+            StatementKind::TransactionBegin | StatementKind::TransactionEnd => *boundary += 1,
+            StatementKind::Disallowed(disallowed) => {
+                return Err(FormatError::Disallowed { origin, disallowed });
+            }
         }
     }
     Ok(())

@@ -8,14 +8,14 @@ use std::fmt;
 
 /// The name of an object as a statement writes it, without quotes and folded as the server does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name {
+pub struct QualifiedName {
     /// Its schema, where the statement says it; otherwise the search path decides.
     pub schema: Option<String>,
     /// The name itself.
     pub name: String,
 }
 
-impl Name {
+impl QualifiedName {
     /// The same schema, another name: where an index or a renamed object lives.
     #[must_use]
     pub fn beside(&self, name: String) -> Self {
@@ -23,7 +23,7 @@ impl Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for QualifiedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.schema {
             Some(schema) => write!(f, "{}.{}", quoted(schema), quoted(&self.name)),
@@ -34,24 +34,24 @@ impl fmt::Display for Name {
 
 /// An object of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Object {
+pub enum FactSubject {
     /// A schema.
     Schema(String),
     /// A table, view, sequence or index: they share their names.
-    Relation(Name),
+    Relation(QualifiedName),
     /// A column of a table.
-    Column(Name, String),
+    Column(QualifiedName, String),
     /// A constraint of a table.
-    Constraint(Name, String),
+    Constraint(QualifiedName, String),
     /// A domain.
-    Domain(Name),
+    Domain(QualifiedName),
     /// All functions of one name.
-    Routine(Name),
+    Routine(QualifiedName),
     /// A role.
     Role(String),
 }
 
-impl fmt::Display for Object {
+impl fmt::Display for FactSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Schema(name) => write!(f, "schema {}", quoted(name)),
@@ -70,27 +70,27 @@ impl fmt::Display for Object {
 pub enum Fact {
     /// Whether the object is there, answered with what identifies it: an object that was dropped
     /// and made again is another one, a renamed one is the same.
-    Identity(Object),
+    Identity(FactSubject),
     /// How it is defined, as far as an `ALTER` can change it.
-    Definition(Object),
+    Definition(FactSubject),
     /// Who owns it.
-    Owner(Object),
+    Owner(FactSubject),
     /// Who may do what with it; of a table also with its columns.
-    Privileges(Object),
+    Privileges(FactSubject),
     /// Its comment.
-    Comment(Object),
+    Comment(FactSubject),
     /// The columns of a table, in their order.
-    Columns(Name),
+    Columns(QualifiedName),
     /// The table, the uniqueness and the key columns of an index, if they are plain columns.
-    Key(Name),
+    Key(QualifiedName),
     /// Whether an index is complete, so that queries use it.
-    Valid(Name),
+    Valid(QualifiedName),
     /// All constraints of a table: the server invents a name where a statement gives none.
-    Constraints(Name),
+    Constraints(QualifiedName),
     /// All indexes of a table, for the same reason.
-    Indexes(Name),
+    Indexes(QualifiedName),
     /// Whether a constraint is validated.
-    Validated(Name, String),
+    Validated(QualifiedName, String),
     /// The privileges on all relations of a schema.
     PrivilegesIn(String),
     /// The AWS identities that may log in as a role.
@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn facts_of_different_objects_never_read_the_same() {
-        let dotted = Name { schema: None, name: "a.b".into() };
-        let qualified = Name { schema: Some("a".into()), name: "b".into() };
+        let dotted = QualifiedName { schema: None, name: "a.b".into() };
+        let qualified = QualifiedName { schema: Some("a".into()), name: "b".into() };
         assert_eq!(Fact::Columns(dotted).to_string(), "columns of \"a.b\"");
         assert_eq!(Fact::Columns(qualified).to_string(), "columns of a.b");
     }

@@ -2,13 +2,13 @@
 //!
 //! `database` finds and reads it, `formats` knows what it means. Knows no SQL.
 
-use super::fact::Name;
+use super::fact::QualifiedName;
 
 /// A table with some of its columns and, once it was read, its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// With its schema.
-    pub name: Name,
+    pub name: QualifiedName,
     /// Names of its columns, in any order.
     pub columns: Vec<String>,
     /// A value for each column, as the server prints it.
@@ -39,8 +39,8 @@ impl<'a> Row<'a> {
     /// The value of a column; `None` where it is null or the table has no such column.
     #[must_use]
     pub fn text(&self, column: &str) -> Option<&'a str> {
-        let place = self.columns.iter().position(|name| name == column)?;
-        self.values.get(place)?.as_deref()
+        let index = self.columns.iter().position(|name| name == column)?;
+        self.values.get(index)?.as_deref()
     }
 
     /// Whether a column is true, as a boolean or as a number.

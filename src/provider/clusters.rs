@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
-use super::settings::{Environment, Place, Settings};
+use super::settings::{Environment, LedgerLocation, Settings};
 use crate::database::{Error, Session, Target};
 use crate::diagnostic::Diagnostic;
 use crate::value::Input;
@@ -56,7 +56,7 @@ impl Clusters {
 
     /// Where a resource with these settings in `cluster` connects to; unknown if a part of it is
     /// unknown.
-    pub(super) fn place(&self, cluster: Settings) -> Result<Input<Place>, Diagnostic> {
+    pub(super) fn locate(&self, cluster: Settings) -> Result<Input<LedgerLocation>, Diagnostic> {
         let wider = lock(&self.configured).settings.clone();
         cluster.or(&wider).resolve(&self.environment)
     }

@@ -169,7 +169,7 @@ pub trait EphemeralResource: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct ReadRequest {
     /// The state as stored; never unknown.
-    pub state: Value,
+    pub current_state: Value,
     /// Our own bytes stored beside the state. They are erased unless the response repeats them.
     pub private: Vec<u8>,
 }
@@ -178,7 +178,7 @@ pub struct ReadRequest {
 #[derive(Debug, Clone)]
 pub struct ReadResponse {
     /// The new state, or null when the object is gone.
-    pub state: Value,
+    pub new_state: Value,
     /// Replaces the stored bytes.
     pub private: Vec<u8>,
     /// Warnings and errors.
@@ -191,24 +191,24 @@ pub struct PlanRequest {
     /// The configuration as written; unset attributes are null. Null for a destroy.
     pub config: Value,
     /// The refreshed state; null for a create.
-    pub prior: Value,
+    pub prior_state: Value,
     /// Core's merge of prior state and configuration. Null for a destroy.
-    pub proposed: Value,
-    /// The stored bytes of the prior state.
-    pub private: Vec<u8>,
+    pub proposed_new_state: Value,
+    /// The bytes stored with the prior state.
+    pub prior_private: Vec<u8>,
     /// The bytes of the first plan, if this repeats one at apply. Empty before Terraform 1.16.
-    pub first_plan: Vec<u8>,
+    pub planned_private: Vec<u8>,
 }
 
 /// What an apply would do.
 #[derive(Debug, Clone)]
 pub struct PlanResponse {
     /// The planned state; null for a destroy.
-    pub planned: Value,
+    pub planned_state: Value,
     /// Attributes whose change needs a new object.
     pub requires_replace: Vec<AttributePath>,
-    /// Bytes handed to the apply.
-    pub private: Vec<u8>,
+    /// Bytes that Terraform passes on to the apply.
+    pub planned_private: Vec<u8>,
     /// Warnings and errors.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -219,11 +219,11 @@ pub struct ApplyRequest {
     /// The configuration, wholly known now. Null for a destroy.
     pub config: Value,
     /// The state before; null for a create.
-    pub prior: Value,
+    pub prior_state: Value,
     /// The planned state; null for a destroy.
-    pub planned: Value,
-    /// The bytes of the plan.
-    pub private: Vec<u8>,
+    pub planned_state: Value,
+    /// The bytes that the plan returned.
+    pub planned_private: Vec<u8>,
 }
 
 /// How the apply ended.
@@ -231,7 +231,7 @@ pub struct ApplyRequest {
 pub struct ApplyResponse {
     /// The best known new state, also beside errors. Null after a destroy, and after a failed
     /// create that must not be stored.
-    pub state: Value,
+    pub new_state: Value,
     /// Stored beside the state.
     pub private: Vec<u8>,
     /// Warnings and errors.

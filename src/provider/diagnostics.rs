@@ -32,7 +32,7 @@ use super::contract::FunctionError;
 use crate::database::{ConnectError, Error, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::formats::FormatError;
-use crate::sql::{Refusal, SplitError};
+use crate::sql::{Disallowed, SplitError};
 use crate::value::AttributePath;
 
 /// A directory or file that cannot be read as migrations.
@@ -48,7 +48,7 @@ pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnost
             "Cannot read the migration file"
         }
         FormatError::Split { .. } => "Migration contains incomplete SQL",
-        FormatError::Refused { .. } => "Statement is not allowed in a migration",
+        FormatError::Disallowed { .. } => "Statement is not allowed in a migration",
         FormatError::Directive { .. } => "Invalid dsql: directive",
         FormatError::DuplicateVersion { .. } => "Duplicate migration version",
         FormatError::VersionNotANumber { .. } => "Migration version is not a number",
@@ -78,8 +78,8 @@ pub(super) fn text_error(error: &SplitError) -> FunctionError {
 }
 
 /// A statement in a function's argument that has no place in a migration.
-pub(super) fn refused(line: usize, refusal: &Refusal) -> FunctionError {
-    let Refusal { statement, reason, advice } = refusal;
+pub(super) fn refused(line: usize, disallowed: &Disallowed) -> FunctionError {
+    let Disallowed { statement, reason, advice } = disallowed;
     FunctionError::new(format!("Line {line} holds {statement}: {reason}. {advice}"))
 }
 

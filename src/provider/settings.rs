@@ -58,12 +58,12 @@ impl Default for Settings {
 
 /// A cluster with a role, and where its ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct LedgerLocation {
     pub(super) target: Target,
     pub(super) ledger: LedgerSchema,
 }
 
-impl Place {
+impl LedgerLocation {
     /// The ledger in words: `<endpoint>:<port>/<schema>`.
     pub(super) fn ledger_name(&self) -> String {
         format!("{}:{}/{}", self.target.endpoint, self.target.port, self.ledger.name())
@@ -99,7 +99,10 @@ impl Settings {
 
     /// Fills the rest from the environment and the defaults. Unknown if anything is unknown that
     /// the connection needs.
-    pub(super) fn resolve(self, environment: &Environment) -> Result<Input<Place>, Diagnostic> {
+    pub(super) fn resolve(
+        self,
+        environment: &Environment,
+    ) -> Result<Input<LedgerLocation>, Diagnostic> {
         let environment_port = environment.port.as_ref().map(|text| {
             text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
                 Diagnostic::error("Invalid environment variable DSQL_PORT")
@@ -158,7 +161,7 @@ impl Settings {
             ca_file: ca_file.known(),
         };
         let ledger = ledger.known().unwrap_or_else(|| DEFAULT_LEDGER_SCHEMA.to_owned());
-        Ok(Input::Known(Place { target, ledger: LedgerSchema::new(&ledger) }))
+        Ok(Input::Known(LedgerLocation { target, ledger: LedgerSchema::new(&ledger) }))
     }
 }
 

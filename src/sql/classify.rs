@@ -4,13 +4,13 @@
 //! known to be anything else is a schema change: alone in its transaction, nothing can go wrong
 //! that would not go wrong anyway.
 
+use super::disallowed::{self, Disallowed};
 use super::lex::{TokenKind, significant};
-use super::refusal::{self, Refusal};
 use crate::migration::Class;
 
 /// What to do with a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum StatementKind {
     /// Run it in this way.
     Run(Class),
     /// `BEGIN` or `START TRANSACTION`: only groups; the provider opens transactions itself.
@@ -18,7 +18,7 @@ pub enum Kind {
     /// `COMMIT` or `END`: only groups.
     TransactionEnd,
     /// It has no place in a migration.
-    Refused(Refusal),
+    Disallowed(Disallowed),
 }
 
 /// How many tokens decide: enough for `BEGIN` with every mode that may be dropped.
@@ -26,7 +26,7 @@ const HEAD: usize = 16;
 
 /// Tells the kind of one statement.
 #[must_use]
-pub fn classify(sql: &str) -> Kind {
+pub fn classify(sql: &str) -> StatementKind {
     let head: Vec<String> = significant(sql)
         .skip_while(|token| token.is_symbol("("))
         .take(HEAD)
@@ -38,46 +38,48 @@ pub fn classify(sql: &str) -> Kind {
         .collect();
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
 
-    if let Some(refusal) = refusal::refusal(&head) {
-        return Kind::Refused(refusal);
+    if let Some(disallowed) = disallowed::disallowed(&head) {
+        return StatementKind::Disallowed(disallowed);
     }
     match head.as_slice() {
         ["BEGIN", modes @ ..] | ["START", "TRANSACTION", modes @ ..] => begin(modes),
         ["COMMIT" | "END", options @ ..] => end(options),
         ["CREATE", "INDEX", "ASYNC", ..] | ["CREATE", "UNIQUE", "INDEX", "ASYNC", ..] => {
-            Kind::Run(Class::AsyncIndex)
+            StatementKind::Run(Class::AsyncIndex)
         }
-        ["ALTER", "TABLE", "ASYNC", ..] if validates_constraint(sql) => Kind::Run(Class::Validate),
+        ["ALTER", "TABLE", "ASYNC", ..] if validates_constraint(sql) => {
+            StatementKind::Run(Class::Validate)
+        }
         ["GRANT" | "REVOKE", ..]
         | ["ALTER", "DEFAULT", "PRIVILEGES", ..]
-        | ["AWS", "IAM", "GRANT" | "REVOKE", ..] => Kind::Run(Class::Grant),
+        | ["AWS", "IAM", "GRANT" | "REVOKE", ..] => StatementKind::Run(Class::Grant),
         [
             "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "WITH" | "VALUES" | "TABLE" | "MERGE"
             | "EXPLAIN",
             ..,
-        ] => Kind::Run(Class::Dml),
-        _ => Kind::Run(Class::Ddl),
+        ] => StatementKind::Run(Class::Dml),
+        _ => StatementKind::Run(Class::Ddl),
     }
 }
 
 /// Drops only the modes in which the provider opens its transactions anyway.
-fn begin(modes: &[&str]) -> Kind {
+fn begin(modes: &[&str]) -> StatementKind {
     let mut rest = without_noise(modes);
     loop {
         rest = match rest {
-            [] => return Kind::TransactionBegin,
+            [] => return StatementKind::TransactionBegin,
             [",", rest @ ..]
             | ["READ", "WRITE", rest @ ..]
             | ["ISOLATION", "LEVEL", "REPEATABLE", "READ", rest @ ..] => rest,
-            _ => return Kind::Refused(refusal::TRANSACTION_MODE),
+            _ => return StatementKind::Disallowed(disallowed::TRANSACTION_MODE),
         }
     }
 }
 
-fn end(options: &[&str]) -> Kind {
+fn end(options: &[&str]) -> StatementKind {
     match without_noise(options) {
-        [] | ["AND", "NO", "CHAIN"] => Kind::TransactionEnd,
-        _ => Kind::Refused(refusal::COMMIT_OPTION),
+        [] | ["AND", "NO", "CHAIN"] => StatementKind::TransactionEnd,
+        _ => StatementKind::Disallowed(disallowed::COMMIT_OPTION),
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use super::classify::{Kind, classify};
+use super::classify::{StatementKind, classify};
 use super::comments::line_comments;
+use super::disallowed::Disallowed;
 use super::lex::{count_lines, words};
-use super::refusal::Refusal;
 use super::split::{Piece, pieces};
 
 /// A directive in the wrong place, or an unknown one.
@@ -18,7 +18,7 @@ pub struct Misplaced {
     /// Line of the comment.
     pub line: usize,
     /// What is wrong with it.
-    pub refusal: Refusal,
+    pub disallowed: Disallowed,
 }
 
 /// The statements of a text that are to run in batches: their places, counted from 0 as
@@ -33,24 +33,24 @@ pub fn batches(text: &str, first_line: usize) -> Result<BTreeSet<usize>, Misplac
     }
     let mut read = BTreeSet::new();
     let mut in_transaction = false;
-    for (place, piece) in pieces(text, first_line).enumerate() {
+    for (index, piece) in pieces(text, first_line).enumerate() {
         let Ok(piece) = piece else { return Ok(found) };
         match classify(piece.text) {
-            Kind::TransactionBegin => in_transaction = true,
-            Kind::TransactionEnd => in_transaction = false,
-            Kind::Run(_) | Kind::Refused(_) => {}
+            StatementKind::TransactionBegin => in_transaction = true,
+            StatementKind::TransactionEnd => in_transaction = false,
+            StatementKind::Run(_) | StatementKind::Disallowed(_) => {}
         }
-        for line in directives_before(&piece, place > 0)? {
+        for line in directives_before(&piece, index > 0)? {
             let check = if in_transaction { Err(IN_TRANSACTION) } else { repeatable(piece.text) };
-            check.map_err(|refusal| Misplaced { line, refusal })?;
+            check.map_err(|disallowed| Misplaced { line, disallowed })?;
             read.insert(line);
-            found.insert(place);
+            found.insert(index);
         }
     }
     for comment in line_comments(text) {
         let line = first_line + comment.line - 1;
         if directive(comment.text).is_some() && !read.contains(&line) {
-            return Err(Misplaced { line, refusal: NO_STATEMENT });
+            return Err(Misplaced { line, disallowed: NO_STATEMENT });
         }
     }
     Ok(found)
@@ -64,10 +64,10 @@ fn directives_before(piece: &Piece<'_>, follows_another: bool) -> Result<Vec<usi
         let line = first_line + comment.line - 1;
         match directive(comment.text) {
             None => {}
-            Some(Err(refusal)) => return Err(Misplaced { line, refusal }),
+            Some(Err(disallowed)) => return Err(Misplaced { line, disallowed }),
             // On the last line of another statement it could be meant for that one.
             Some(Ok(())) if follows_another && comment.line == 1 => {
-                return Err(Misplaced { line, refusal: NO_STATEMENT });
+                return Err(Misplaced { line, disallowed: NO_STATEMENT });
             }
             Some(Ok(())) => lines.push(line),
         }
@@ -76,7 +76,7 @@ fn directives_before(piece: &Piece<'_>, follows_another: bool) -> Result<Vec<usi
 }
 
 /// Whether a comment is the directive; nothing if it is prose.
-fn directive(comment: &str) -> Option<Result<(), Refusal>> {
+fn directive(comment: &str) -> Option<Result<(), Disallowed>> {
     let rest = comment.trim_start_matches('-').trim_start().strip_prefix("dsql:")?;
     let word = rest.trim();
     if rest.starts_with(char::is_whitespace) && !word.eq_ignore_ascii_case("batch") {
@@ -86,7 +86,7 @@ fn directive(comment: &str) -> Option<Result<(), Refusal>> {
 }
 
 /// Whether a statement can be repeated until it changes no row.
-fn repeatable(sql: &str) -> Result<(), Refusal> {
+fn repeatable(sql: &str) -> Result<(), Disallowed> {
     let words = words(sql);
     let mut depth = 0_usize;
     let mut outermost = Vec::new();
@@ -114,33 +114,33 @@ fn repeatable(sql: &str) -> Result<(), Refusal> {
     if ends { Ok(()) } else { Err(ENDLESS) }
 }
 
-const NOT_REPEATABLE: Refusal = Refusal {
+const NOT_REPEATABLE: Disallowed = Disallowed {
     statement: "`-- dsql:batch` before a statement that cannot run in batches",
     reason: "only UPDATE, DELETE and INSERT … SELECT can be repeated until they change no row",
     advice: "Remove the comment, or move it to the line above the statement that it is meant for.",
 };
 
-const ENDLESS: Refusal = Refusal {
+const ENDLESS: Disallowed = Disallowed {
     statement: "`-- dsql:batch` before a statement without WHERE",
     reason: "the statement would change the same rows again and again",
     advice: "Write a WHERE that no longer finds what is done, and a LIMIT: `UPDATE t SET c = 1 \
              WHERE id IN (SELECT id FROM t WHERE c IS NULL LIMIT 1000)`.",
 };
 
-const IN_TRANSACTION: Refusal = Refusal {
+const IN_TRANSACTION: Disallowed = Disallowed {
     statement: "`-- dsql:batch` between BEGIN and COMMIT",
     reason: "each batch is a transaction of its own",
     advice: "Move the statement out of the transaction.",
 };
 
-const NO_STATEMENT: Refusal = Refusal {
+const NO_STATEMENT: Disallowed = Disallowed {
     statement: "`-- dsql:batch` in a place where it is before no statement",
     reason: "it counts on a line of its own above a statement, after the semicolon of the one \
              before",
     advice: "Move the comment to the line above the UPDATE, DELETE or INSERT … SELECT.",
 };
 
-const UNKNOWN: Refusal = Refusal {
+const UNKNOWN: Disallowed = Disallowed {
     statement: "an unknown comment for this provider",
     reason: "`-- dsql:batch` is the only one",
     advice: "Write `-- dsql:batch`, or a blank after `dsql:` if it is prose.",
@@ -152,9 +152,9 @@ mod tests {
 
     const BATCH: &str = "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t WHERE a = 0 LIMIT 9)";
 
-    fn refused(text: &str) -> (usize, Refusal) {
+    fn refused(text: &str) -> (usize, Disallowed) {
         let misplaced = batches(text, 1).expect_err(text);
-        (misplaced.line, misplaced.refusal)
+        (misplaced.line, misplaced.disallowed)
     }
 
     #[test]
@@ -196,8 +196,8 @@ mod tests {
             "ANALYZE t",
         ] {
             let text = format!("SELECT 1;\n\n-- dsql:batch\n{sql};");
-            let refusal = if sql == "BEGIN" { IN_TRANSACTION } else { NOT_REPEATABLE };
-            assert_eq!(refused(&text), (3, refusal), "{sql}");
+            let disallowed = if sql == "BEGIN" { IN_TRANSACTION } else { NOT_REPEATABLE };
+            assert_eq!(refused(&text), (3, disallowed), "{sql}");
         }
         for sql in
             ["UPDATE t SET a = (SELECT 1 WHERE true)", "DELETE FROM t", "INSERT INTO t SELECT 1"]
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_comment_that_looks_like_one_is_never_passed_over() {
-        for (text, line, refusal) in [
+        for (text, line, disallowed) in [
             (format!("{BATCH};\n-- dsql:batch\n"), 2, NO_STATEMENT),
             (format!("SELECT 1; -- dsql:batch\n{BATCH};"), 1, NO_STATEMENT),
             (BATCH.replace("SET", "SET\n-- dsql:batch\n"), 2, NO_STATEMENT),
@@ -218,7 +218,7 @@ mod tests {
             (format!("-- dsql:batch 500\n{BATCH};"), 1, UNKNOWN),
             (format!("BEGIN;\n-- dsql:batch\n{BATCH};\nCOMMIT;"), 2, IN_TRANSACTION),
         ] {
-            assert_eq!(refused(&text), (line, refusal), "{text}");
+            assert_eq!(refused(&text), (line, disallowed), "{text}");
         }
         assert_eq!(batches(&format!("BEGIN; COMMIT;\n-- dsql:batch\n{BATCH}"), 7), Ok([2].into()));
     }

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 use self::cursor::Cursor;
 pub use self::whole::{Whole, whole};
-use crate::migration::fact::{Fact, Name, Object};
+use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 
 /// What a statement does, all of it or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,16 +55,16 @@ pub enum JobTarget {
     /// An index.
     Index {
         /// Its name; the server invents one where the statement gives none.
-        index: Option<Name>,
+        index: Option<QualifiedName>,
         /// Its table.
-        table: Name,
+        table: QualifiedName,
         /// Whether other statements can rely on its uniqueness.
         unique: bool,
     },
     /// The validity of a constraint.
     Constraint {
         /// Its table.
-        table: Name,
+        table: QualifiedName,
         /// Its name.
         constraint: String,
     },
@@ -103,7 +103,7 @@ impl Effect {
     }
 
     /// An object that goes from one name to another.
-    fn moved(self, from: Object, to: Object) -> Self {
+    fn moved(self, from: FactSubject, to: FactSubject) -> Self {
         let from = Fact::Identity(from);
         self.ask(Fact::Identity(to), Becomes::MovedFrom(from.clone())).ask(from, Becomes::Absent)
     }

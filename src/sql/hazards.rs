@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn every_rule_is_named_once_and_speaks_in_sentences() {
-        for (place, rule) in RULES.iter().enumerate() {
-            assert!(RULES[..place].iter().all(|other| other.name != rule.name), "{rule:?}");
+        for (index, rule) in RULES.iter().enumerate() {
+            assert!(RULES[..index].iter().all(|other| other.name != rule.name), "{rule:?}");
             assert!(rule.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{rule:?}");
             for text in [rule.message, rule.help] {
                 assert!(text.ends_with('.') && text.starts_with(char::is_uppercase), "{rule:?}");

@@ -5,7 +5,7 @@
 //! guide). So each finding passes three filters before it may stop a plan:
 //!
 //! - what dsql-lint cannot *read* is no evidence of anything, because its parser is not the
-//!   server's (see [`Weight::Unreadable`]);
+//!   server's (see [`FindingSeverity::Unparsed`]);
 //! - what it refuses although DSQL accepts it is dropped, see `accepted.rs`;
 //! - what it says of transactions does not concern a migration, because the provider opens the
 //!   transactions itself. Statements go in one by one, so it never sees one.
@@ -28,7 +28,7 @@ pub struct Finding {
     /// The rule, in snake case: what `lint_ignore` names.
     pub rule: &'static str,
     /// How much it counts.
-    pub weight: Weight,
+    pub severity: FindingSeverity,
     /// How many lines below the first line of its statement.
     pub line: usize,
     /// What is wrong, in sentences.
@@ -39,11 +39,11 @@ pub struct Finding {
 
 /// How much a finding counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum FindingSeverity {
     /// DSQL is known to refuse the statement.
-    Refused,
+    Rejected,
     /// The linter cannot read the statement; DSQL may well accept it.
-    Unreadable,
+    Unparsed,
 }
 
 /// The rule of what the linter cannot read.
@@ -61,16 +61,16 @@ const STACK: usize = 64 << 20;
 pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
     let mut all: Vec<Vec<Finding>> =
         statements.iter().map(|sql| gaps::findings(&words(sql.as_ref()))).collect();
-    for (place, findings) in from_dsql_lint(statements) {
-        let words = words(statements[place].as_ref());
+    for (index, findings) in from_dsql_lint(statements) {
+        let words = words(statements[index].as_ref());
         let known: Vec<_> = findings
             .into_iter()
             .filter(|finding| !accepted::accepts(finding.rule, &words))
-            // A known refusal says more than that the linter could not read the statement.
-            .filter(|finding| finding.rule != PARSE_ERROR || all[place].is_empty())
+            // A known disallowed says more than that the linter could not read the statement.
+            .filter(|finding| finding.rule != PARSE_ERROR || all[index].is_empty())
             .collect();
-        all[place].extend(known);
-        all[place].sort_by_key(|finding| finding.line);
+        all[index].extend(known);
+        all[index].sort_by_key(|finding| finding.line);
     }
     all
 }
@@ -89,11 +89,11 @@ fn from_dsql_lint<S: AsRef<str>>(statements: &[S]) -> Vec<(usize, Vec<Finding>)>
     let prepared: Vec<(usize, Prepared)> = statements
         .iter()
         .enumerate()
-        .filter_map(|(place, sql)| Some((place, Prepared::of(sql.as_ref())?)))
+        .filter_map(|(index, sql)| Some((index, Prepared::of(sql.as_ref())?)))
         .collect();
     let worker = thread::Builder::new().name("dsql-lint".to_owned()).stack_size(STACK);
     let spawned = worker.spawn(move || {
-        prepared.iter().map(|(place, prepared)| (*place, findings(prepared))).collect()
+        prepared.iter().map(|(index, prepared)| (*index, findings(prepared))).collect()
     });
     spawned.ok().and_then(|running| running.join().ok()).unwrap_or_default()
 }
@@ -105,7 +105,11 @@ fn findings(prepared: &Prepared) -> Vec<Finding> {
         let unreadable = rule == PARSE_ERROR;
         let finding = Finding {
             rule,
-            weight: if unreadable { Weight::Unreadable } else { Weight::Refused },
+            severity: if unreadable {
+                FindingSeverity::Unparsed
+            } else {
+                FindingSeverity::Rejected
+            },
             line: prepared.line(diagnostic.line),
             message: without_place(&diagnostic.message).to_owned(),
             suggestion: if unreadable {

@@ -6,12 +6,12 @@
 mod classify;
 mod comments;
 mod directive;
+mod disallowed;
 mod effect;
 mod error;
 mod hazards;
 mod lex;
 mod lint;
-mod refusal;
 mod render;
 mod rewrite;
 mod split;
@@ -19,16 +19,16 @@ mod summary;
 #[cfg(test)]
 mod testing;
 
-pub use classify::{Kind, classify};
+pub use classify::{StatementKind, classify};
 pub use comments::{Comment, line_comments};
 pub use directive::{Misplaced, batches};
+pub use disallowed::Disallowed;
 pub use effect::{
     Ask, Becomes, Effect, JobTarget, Whole, effect, job_target, mentioned, mentions, whole,
 };
 pub use error::SplitError;
 pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};
-pub use lint::{Finding, Weight, is_rule, lint};
-pub use refusal::Refusal;
+pub use lint::{Finding, FindingSeverity, is_rule, lint};
 pub use render::{RenderError, Rendered, Variables, is_variable_name};
 pub use rewrite::{REWRITES, Rewrite, rewrite};
 pub use split::{Piece, Pieces, pieces, split};

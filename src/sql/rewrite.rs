@@ -165,18 +165,18 @@ fn index(words: &[Word<'_>]) -> Option<usize> {
 }
 
 fn index_async(words: &[Word<'_>]) -> Vec<Edit> {
-    let missing = |place: &usize| {
-        words.get(place + 1).is_some_and(|next| !next.is("ASYNC") && !next.is("CONCURRENTLY"))
+    let missing = |index: &usize| {
+        words.get(index + 1).is_some_and(|next| !next.is("ASYNC") && !next.is("CONCURRENTLY"))
     };
     index(words)
         .filter(missing)
-        .map(|place| words[place].insert_after(" ASYNC"))
+        .map(|index| words[index].insert_after(" ASYNC"))
         .into_iter()
         .collect()
 }
 
 fn index_concurrently(words: &[Word<'_>]) -> Vec<Edit> {
-    let next = index(words).and_then(|place| words.get(place + 1));
+    let next = index(words).and_then(|index| words.get(index + 1));
     next.filter(|next| next.is("CONCURRENTLY"))
         .map(|next| next.replace("ASYNC"))
         .into_iter()
@@ -232,20 +232,20 @@ fn identity_cache_missing(words: &[Word<'_>]) -> Vec<Edit> {
     if !begins(words, &["CREATE", "TABLE"]) && !begins(words, &["ALTER", "TABLE"]) {
         return Vec::new();
     }
-    let identity = |place: &usize| {
-        *place >= 2
-            && words[*place].is("IDENTITY")
-            && words[place - 1].is("AS")
-            && (words[place - 2].is("ALWAYS") || words[place - 2].is("DEFAULT"))
+    let identity = |index: &usize| {
+        *index >= 2
+            && words[*index].is("IDENTITY")
+            && words[index - 1].is("AS")
+            && (words[index - 2].is("ALWAYS") || words[index - 2].is("DEFAULT"))
     };
     (0..words.len())
         .filter(identity)
-        .filter_map(|place| {
-            let options = &words[place + 1..];
+        .filter_map(|index| {
+            let options = &words[index + 1..];
             if !options.first().is_some_and(|next| next.is("(")) {
-                return Some(words[place].insert_after(" (CACHE 1)"));
+                return Some(words[index].insert_after(" (CACHE 1)"));
             }
-            let depth = words[place].depth;
+            let depth = words[index].depth;
             let close = options.iter().position(|word| word.is(")") && word.depth == depth)?;
             let cached = options[..close].iter().any(|word| word.is("CACHE"));
             (!cached).then(|| {
@@ -264,17 +264,17 @@ fn collation(words: &[Word<'_>]) -> Vec<Edit> {
     };
     let fixed = |word: &Word<'_>| word.is("\"C\"") || word.is("\"POSIX\"");
     let mut edits = Vec::new();
-    for (place, word) in words.iter().enumerate() {
+    for (index, word) in words.iter().enumerate() {
         if word.depth != depth || !word.is("COLLATE") {
             continue;
         }
-        let rest = &words[place + 1..];
+        let rest = &words[index + 1..];
         let length = match rest {
             [name, ..] if fixed(name) => 2,
             [schema, dot, name, ..] if schema.is("PG_CATALOG") && dot.is(".") && fixed(name) => 4,
             _ => continue,
         };
-        edits.extend(remove(&words[place..place + length]));
+        edits.extend(remove(&words[index..index + length]));
     }
     edits
 }
@@ -284,7 +284,7 @@ mod tests {
     use super::*;
     use crate::migration::Class;
     use crate::sql::testing::{Random, noise};
-    use crate::sql::{Kind, classify, lint};
+    use crate::sql::{StatementKind, classify, lint};
 
     /// What is written, and what runs.
     const TABLE: &[(&str, &str)] = &[
@@ -366,9 +366,9 @@ mod tests {
     #[test]
     fn an_index_that_was_rewritten_is_run_as_one_that_builds_in_the_background() {
         let sql = rewrite("CREATE INDEX i ON t (a)").unwrap();
-        assert_eq!(classify(&sql), Kind::Run(Class::AsyncIndex));
+        assert_eq!(classify(&sql), StatementKind::Run(Class::AsyncIndex));
         let sql = rewrite("ALTER TABLE t VALIDATE CONSTRAINT c").unwrap();
-        assert_eq!(classify(&sql), Kind::Run(Class::Validate));
+        assert_eq!(classify(&sql), StatementKind::Run(Class::Validate));
     }
 
     #[test]

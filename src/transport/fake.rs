@@ -172,40 +172,41 @@ impl Resource for Thing {
     }
 
     async fn read(&self, request: ReadRequest) -> ReadResponse {
-        let misshapen = behave(&request.state);
-        let state = shaped(request.state, misshapen);
-        ReadResponse { state, private: request.private, diagnostics: Vec::new() }
+        let misshapen = behave(&request.current_state);
+        let new_state = shaped(request.current_state, misshapen);
+        ReadResponse { new_state, private: request.private, diagnostics: Vec::new() }
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
-        let misshapen = behave(&request.proposed);
-        let mut planned = request.proposed;
-        if !planned.is_null() && request.prior.is_null() {
+        let misshapen = behave(&request.proposed_new_state);
+        let mut planned = request.proposed_new_state;
+        if !planned.is_null() && request.prior_state.is_null() {
             planned.set("id", Value::Unknown);
         }
         PlanResponse {
-            planned: shaped(planned, misshapen),
+            planned_state: shaped(planned, misshapen),
             requires_replace: vec![AttributePath::from("size")],
-            private: [request.private, b"planned".to_vec()].concat(),
+            planned_private: [request.prior_private, b"planned".to_vec()].concat(),
             diagnostics: Vec::new(),
         }
     }
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
-        let object = if request.planned.is_null() { &request.prior } else { &request.planned };
+        let destroys = request.planned_state.is_null();
+        let object = if destroys { &request.prior_state } else { &request.planned_state };
         let misshapen = behave(object);
         self.applying.fetch_add(1, Ordering::SeqCst);
         let is_slow = object.get("name") == Some(&"slow".into());
         if is_slow {
             self.stopped.notified().await;
         }
-        let mut state = request.planned;
+        let mut state = request.planned_state;
         if !state.is_null() {
             state.set("id", "made");
         }
         ApplyResponse {
-            state: shaped(state, misshapen),
-            private: request.private,
+            new_state: shaped(state, misshapen),
+            private: request.planned_private,
             diagnostics: vec![Diagnostic::warning(if is_slow { "Stopped" } else { "Applied" })],
         }
     }

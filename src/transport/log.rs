@@ -53,9 +53,10 @@ pub fn install(level: LevelFilter) {
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic_message(panic.payload());
-        let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+        let location =
+            panic.location().map(|location| format!(" at {location}")).unwrap_or_default();
         let backtrace = Backtrace::force_capture();
-        write_to_stderr(format!("panic: {message}{place}\n{backtrace}\n").as_bytes());
+        write_to_stderr(format!("panic: {message}{location}\n{backtrace}\n").as_bytes());
     }));
 }
 

@@ -13,7 +13,7 @@ use terraform_provider_dsql::database::{
 };
 use terraform_provider_dsql::engine::adoption::together;
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, StepError, apply, plan,
+    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, StatementError, apply, plan,
 };
 use terraform_provider_dsql::formats;
 use terraform_provider_dsql::migration::Migration;
@@ -138,9 +138,9 @@ pub(crate) async fn run_as(
 }
 
 /// Where and why a run has stopped.
-pub(crate) fn stopped(result: Result<(), ApplyError>) -> StepError {
+pub(crate) fn stopped(result: Result<(), ApplyError>) -> StatementError {
     match result {
-        Err(ApplyError::Stopped { source, .. }) => *source,
+        Err(ApplyError::Statement { source, .. }) => *source,
         other => panic!("a statement should have stopped the run: {other:?}"),
     }
 }

@@ -6,7 +6,7 @@ use dsql_local::{Cluster, Outcome};
 use terraform_provider_dsql::database::{Lease, MigrationRecord, Session};
 use terraform_provider_dsql::engine::{ApplyError, Budget, adoption, drift};
 use terraform_provider_dsql::formats::{Options, Patterns, read_files_with};
-use terraform_provider_dsql::migration::{Class, Migration, Statement, Written};
+use terraform_provider_dsql::migration::{Class, Migration, SourceText, Statement};
 use terraform_provider_dsql::sql::Variables;
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +48,7 @@ impl Case {
             for statement in migrations.iter_mut().flat_map(|migration| &mut migration.statements) {
                 let source = statement.text.clone();
                 statement.text = variables.render(&source).expect("names that are known").text;
-                statement.written = Some(Written { shown: source.clone(), source });
+                statement.source_text = Some(SourceText { shown: source.clone(), source });
             }
         }
         let adopted = |migration: &Migration| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dsql_local::{Cluster, Fault, Matcher};
 use terraform_provider_dsql::database::Lease;
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
-use terraform_provider_dsql::engine::{ApplyError, Failure};
+use terraform_provider_dsql::engine::{ApplyError, StatementFailure};
 
 use crate::common::session;
 use crate::directories::cases;
@@ -79,8 +79,8 @@ async fn suffer(
     if fate == Fate::Failed {
         let lease = Lease::new("whose job fails", LEASE_LENGTH);
         match case.set.run(&mut first, lease).await {
-            Err(ApplyError::Stopped { source, .. })
-                if matches!(source.failure, Failure::JobFailed { .. }) => {}
+            Err(ApplyError::Statement { source, .. })
+                if matches!(source.failure, StatementFailure::JobFailed { .. }) => {}
             other => return Err(format!("the run with the job has ended with {other:?}")),
         }
         drop(first);

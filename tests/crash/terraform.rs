@@ -47,7 +47,7 @@ mod generated {
 }
 
 /// The provider's own words, or what went wrong on the way to it.
-pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type StatementFailure = Box<dyn Error + Send + Sync>;
 
 const COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
@@ -70,7 +70,7 @@ impl Provider {
     ///
     /// # Errors
     /// What it has answered instead.
-    pub(crate) async fn start(mut command: Command) -> Result<Self, Failure> {
+    pub(crate) async fn start(mut command: Command) -> Result<Self, StatementFailure> {
         let sockets = tempfile::tempdir()?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512)?;
         let mut params = CertificateParams::new(["localhost".to_owned()])?;
@@ -114,7 +114,7 @@ impl Provider {
             .max_encoding_message_size(MESSAGE_LIMIT)
     }
 
-    async fn configure(&mut self) -> Result<(), Failure> {
+    async fn configure(&mut self) -> Result<(), StatementFailure> {
         let mut client = self.client();
         let request = wire::get_provider_schema::Request {};
         let schema = client.get_provider_schema(request).await?.into_inner();
@@ -136,7 +136,10 @@ impl Provider {
     ///
     /// # Errors
     /// The provider's own words, or that it does not answer.
-    pub(crate) async fn apply(&mut self, arguments: &[(&str, Value)]) -> Result<(), Failure> {
+    pub(crate) async fn apply(
+        &mut self,
+        arguments: &[(&str, Value)],
+    ) -> Result<(), StatementFailure> {
         let mut client = self.client();
         let config = object(&self.resource, arguments);
         let nothing = wire::DynamicValue { msgpack: vec![0xc0], json: Vec::new() };
@@ -166,7 +169,7 @@ impl Provider {
     ///
     /// # Errors
     /// That it has not ended well.
-    pub(crate) async fn shut_down(mut self) -> Result<(), Failure> {
+    pub(crate) async fn shut_down(mut self) -> Result<(), StatementFailure> {
         GrpcControllerClient::new(self.channel.clone()).shutdown(plugin::Empty {}).await?;
         let status = self.process.wait().await?;
         if status.success() {
@@ -182,7 +185,7 @@ impl Drop for Provider {
     }
 }
 
-fn no_error(diagnostics: &[wire::Diagnostic]) -> Result<(), Failure> {
+fn no_error(diagnostics: &[wire::Diagnostic]) -> Result<(), StatementFailure> {
     let is_error = |it: &&wire::Diagnostic| it.severity() == wire::diagnostic::Severity::Error;
     match diagnostics.iter().find(is_error) {
         Some(error) => Err(format!("{}: {}", error.summary, error.detail).into()),
@@ -202,7 +205,7 @@ fn connector(
     certificate: CertificateDer<'static>,
     key: &KeyPair,
     server: CertificateDer<'static>,
-) -> Result<TlsConnector, Failure> {
+) -> Result<TlsConnector, StatementFailure> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(server)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

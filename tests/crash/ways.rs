@@ -6,7 +6,7 @@ use std::time::Duration;
 use dsql_local::{Cluster, Fault, LogInFault, Matcher};
 use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{Lease, Session};
-use terraform_provider_dsql::engine::{ApplyError, Budget, Failure};
+use terraform_provider_dsql::engine::{ApplyError, Budget, StatementFailure};
 use tokio_util::sync::CancellationToken;
 
 use crate::cases::Set;
@@ -134,9 +134,9 @@ impl Way {
     pub(crate) fn admits(&self, result: &Result<(), ApplyError>) -> bool {
         match (self, result) {
             (_, Ok(())) => true,
-            (Self::Cancel, Err(ApplyError::Interrupted(_))) => true,
-            (Self::Cancel, Err(ApplyError::Stopped { source, .. })) => {
-                matches!(source.failure, Failure::Stopped(_))
+            (Self::Cancel, Err(ApplyError::NotStarted(_))) => true,
+            (Self::Cancel, Err(ApplyError::Statement { source, .. })) => {
+                matches!(source.failure, StatementFailure::BudgetEnded(_))
             }
             (Self::Cancel | Self::Fault(_), Err(_)) => false,
             (Self::Kill(_) | Self::Expire(_), Err(_)) => true,

@@ -36,7 +36,7 @@ pub(super) enum Negotiation {
 
 /// Why there is no TLS.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct TlsFailure {
     /// In the words of who found it.
     reason: String,
     pub(super) certificate: Option<CertificateProblem>,
@@ -55,7 +55,7 @@ pub enum CertificateProblem {
     Other,
 }
 
-impl Failure {
+impl TlsFailure {
     fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), certificate: None }
     }
@@ -95,25 +95,25 @@ pub(super) async fn secure(
     name: &str,
     config: Arc<ClientConfig>,
     negotiation: Negotiation,
-) -> Result<TlsStream<TcpStream>, Failure> {
+) -> Result<TlsStream<TcpStream>, TlsFailure> {
     let name = ServerName::try_from(name.to_owned())
-        .map_err(|_| Failure::new(format!("{name:?} cannot be the name in a certificate")))?;
+        .map_err(|_| TlsFailure::new(format!("{name:?} cannot be the name in a certificate")))?;
     if negotiation == Negotiation::Asked {
         let mut answer = [0];
         let asked = async {
             tcp.write_all(&SSL_REQUEST).await?;
             tcp.read_exact(&mut answer).await
         };
-        asked.await.map_err(|error| Failure::of(&error))?;
+        asked.await.map_err(|error| TlsFailure::of(&error))?;
         if answer != *b"S" {
-            return Err(Failure::new("the server does not offer TLS"));
+            return Err(TlsFailure::new("the server does not offer TLS"));
         }
     }
     let stream = TlsConnector::from(config).connect(name, tcp).await;
-    let stream = stream.map_err(|error| Failure::of(&error))?;
+    let stream = stream.map_err(|error| TlsFailure::of(&error))?;
     // Without it, what answers may be a server for something else.
     if negotiation == Negotiation::Direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
-        return Err(Failure::new("the server does not name its protocol"));
+        return Err(TlsFailure::new("the server does not name its protocol"));
     }
     Ok(stream)
 }

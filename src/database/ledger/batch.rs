@@ -3,7 +3,7 @@
 //! The number of changed rows is known only from the server's answer, and has to be in the row that
 //! commits with them: so a batch is two messages, the second of which records and commits.
 
-use super::write::{Interrupted, Place};
+use super::write::{FailurePoint, TransactionError};
 use super::{Batches, LedgerSchema, StatementRecord, StatementState};
 use crate::database::lease::{FENCE_ERROR, Lease};
 use crate::database::session::{Answers, Session, literal};
@@ -43,10 +43,10 @@ impl Session {
         set: &str,
         lease: &Lease,
         batch: &Batch<'_>,
-    ) -> Result<u64, Interrupted> {
-        let interrupted = |place, error| Interrupted { committed: Vec::new(), place, error };
+    ) -> Result<u64, TransactionError> {
+        let interrupted = |at, error| TransactionError { committed: Vec::new(), at, source: error };
         if let Err(error) = self.renew().await {
-            return Err(interrupted(Place::Write, error));
+            return Err(interrupted(FailurePoint::Ledger, error));
         }
         let statement = &batch.statement.text;
         let fence = lease.fence_sql(ledger, set);
@@ -55,15 +55,15 @@ impl Session {
         let Answers { rows: answers, changed, error } = self.collect(&sql).await;
         if let Some(error) = error {
             self.leave_transaction(&error).await;
-            let place = match answers.len() {
+            let at = match answers.len() {
                 // What stands before the statement, or a string that was not even parsed.
-                0 if error.code() == Some("42601") => Place::Statement(0),
-                0 => Place::Write,
-                1 if error.code() == Some(FENCE_ERROR) => Place::LeaseLost,
-                1 => Place::Write,
-                _ => Place::Statement(0),
+                0 if error.code() == Some("42601") => FailurePoint::Statement(0),
+                0 => FailurePoint::Ledger,
+                1 if error.code() == Some(FENCE_ERROR) => FailurePoint::LeaseLost,
+                1 => FailurePoint::Ledger,
+                _ => FailurePoint::Statement(0),
             };
-            return Err(interrupted(place, error));
+            return Err(interrupted(at, error));
         }
         let progress = progress_sql(ledger, set, batch, changed);
         let Answers { rows: answers, error, .. } =
@@ -72,8 +72,9 @@ impl Session {
             None => Ok(changed),
             Some(error) => {
                 self.leave_transaction(&error).await;
-                let place = if answers.is_empty() { Place::Write } else { Place::Commit };
-                Err(interrupted(place, error))
+                let at =
+                    if answers.is_empty() { FailurePoint::Ledger } else { FailurePoint::Commit };
+                Err(interrupted(at, error))
             }
         }
     }

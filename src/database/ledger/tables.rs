@@ -1,11 +1,11 @@
 //! The ledger's tables.
 
 use super::LedgerSchema;
-use crate::database::script::Transaction;
+use crate::database::message::WireTransaction;
 
 /// Each table is a transaction of its own, and each may exist already. The one that is made last
 /// is among those that [`super::read_sql`] reads: as long as it is missing, there is no ledger.
-pub(super) fn create_sql(ledger: &LedgerSchema) -> Vec<Transaction> {
+pub(super) fn create_sql(ledger: &LedgerSchema) -> Vec<WireTransaction> {
     [
         format!("CREATE SCHEMA IF NOT EXISTS {ledger}"),
         format!(
@@ -43,6 +43,6 @@ pub(super) fn create_sql(ledger: &LedgerSchema) -> Vec<Transaction> {
         ),
     ]
     .into_iter()
-    .map(|sql| Transaction { statements: vec![sql], bare: false })
+    .map(|sql| WireTransaction { statements: vec![sql], bare: false })
     .collect()
 }

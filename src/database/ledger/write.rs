@@ -8,7 +8,7 @@ use crate::database::catalog::Objects;
 use crate::database::error::Error;
 use crate::database::jobs::JobId;
 use crate::database::lease::{FENCE_ERROR, Lease};
-use crate::database::script::{Stopped, Transaction};
+use crate::database::message::{MessageError, WireTransaction};
 use crate::database::session::Session;
 use crate::migration::fact::Fact;
 use crate::migration::{Class, Migration, Statement, Version};
@@ -132,28 +132,28 @@ impl<'a> Group<'a> {
 
 /// Where in a [`Group`] an error came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum FailurePoint {
     /// The lease is another run's.
     LeaseLost,
     /// The run has shut its own string out, because its time is over: nothing is wrong.
-    Halted,
+    BudgetEnded,
     /// The statement with this place in the group, counted from 0.
     Statement(usize),
     /// A write to the ledger.
-    Write,
+    Ledger,
     /// The commit.
     Commit,
 }
 
 /// Groups that did not come to their end.
 #[derive(Debug)]
-pub struct Interrupted {
+pub struct TransactionError {
     /// Of each committed group, the job that it started, if any.
     pub committed: Vec<Option<JobId>>,
     /// Where in the next group.
-    pub place: Place,
+    pub at: FailurePoint,
     /// The error.
-    pub error: Error,
+    pub source: Error,
 }
 
 impl Session {
@@ -162,25 +162,25 @@ impl Session {
     ///
     /// # Errors
     /// The first error, with what was committed before it.
-    pub async fn run_groups(
+    pub async fn run_transactions(
         &mut self,
         ledger: &LedgerSchema,
         set: &str,
         lease: &Lease,
         groups: &[Group<'_>],
-    ) -> Result<Vec<Option<JobId>>, Interrupted> {
-        let script: Vec<Transaction> =
+    ) -> Result<Vec<Option<JobId>>, TransactionError> {
+        let script: Vec<WireTransaction> =
             groups.iter().map(|group| transaction(ledger, set, lease, group)).collect();
         let jobs = |committed: Vec<Vec<super::Rows>>| {
             committed.into_iter().zip(groups).map(|(answers, group)| job(answers, group)).collect()
         };
-        match self.run_script(&script).await {
+        match self.send_transactions(&script).await {
             Ok(committed) => Ok(jobs(committed)),
-            Err(Stopped { committed, statement, error }) => {
+            Err(MessageError { committed, statement, error }) => {
                 let next = committed.len();
                 let count = script[next].statements.len();
-                let place = place(&groups[next], statement, count, &error);
-                Err(Interrupted { committed: jobs(committed), place, error })
+                let at = failure_point(&groups[next], statement, count, &error);
+                Err(TransactionError { committed: jobs(committed), at, source: error })
             }
         }
     }
@@ -197,20 +197,25 @@ fn job(answers: Vec<super::Rows>, group: &Group<'_>) -> Option<JobId> {
 
 /// `statement` is the place in the transaction of `count` statements, and the one after the last is
 /// the commit.
-fn place(group: &Group<'_>, statement: usize, count: usize, error: &Error) -> Place {
+fn failure_point(group: &Group<'_>, statement: usize, count: usize, error: &Error) -> FailurePoint {
     match group {
-        _ if statement == count => Place::Commit,
-        Group::Schema(_) | Group::DropIndex(_) => Place::Statement(0),
+        _ if statement == count => FailurePoint::Commit,
+        Group::Schema(_) | Group::DropIndex(_) => FailurePoint::Statement(0),
         // The fence comes first.
         Group::Rows { statements, .. } => match statement.checked_sub(1) {
-            None if error.code() == Some(FENCE_ERROR) => Place::LeaseLost,
-            Some(nth) if nth < statements.len() => Place::Statement(nth),
-            None | Some(_) => Place::Write,
+            None if error.code() == Some(FENCE_ERROR) => FailurePoint::LeaseLost,
+            Some(nth) if nth < statements.len() => FailurePoint::Statement(nth),
+            None | Some(_) => FailurePoint::Ledger,
         },
     }
 }
 
-fn transaction(ledger: &LedgerSchema, set: &str, lease: &Lease, group: &Group<'_>) -> Transaction {
+fn transaction(
+    ledger: &LedgerSchema,
+    set: &str,
+    lease: &Lease,
+    group: &Group<'_>,
+) -> WireTransaction {
     let (statements, bare) = match group {
         Group::Rows { statements, writes } => {
             let fence = std::iter::once(lease.fence_sql(ledger, set));
@@ -221,7 +226,7 @@ fn transaction(ledger: &LedgerSchema, set: &str, lease: &Lease, group: &Group<'_
         Group::Schema(statement) => (vec![statement.text.clone()], is_analyze(&statement.text)),
         Group::DropIndex(name) => (vec![format!("DROP INDEX IF EXISTS {name}")], false),
     };
-    Transaction { statements, bare }
+    WireTransaction { statements, bare }
 }
 
 fn is_analyze(sql: &str) -> bool {

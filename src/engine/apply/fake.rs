@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{
-    Batch, Claim, Error, Group, Holder, Interrupted, Job, JobId, JobQuestion, JobState,
-    MigrationRecord, MigrationState, Observation, Place, ServerError, Snapshot, Stamp,
-    StatementRecord, StatementState, Write,
+    Batch, Claim, Error, FailurePoint, Group, Holder, Job, JobId, JobQuestion, JobState,
+    MigrationRecord, MigrationState, Observation, ServerError, Snapshot, Stamp, StatementRecord,
+    StatementState, TransactionError, Write,
 };
 use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
@@ -40,7 +40,7 @@ pub(super) struct FakeCluster {
     /// Points passed so far.
     pub(super) points: usize,
     /// Messages sent so far.
-    pub(super) waits: usize,
+    pub(super) round_trips: usize,
     /// Texts of the statements that took effect, in order.
     pub(super) executed: Vec<String>,
     /// How many DML statements each transaction held.
@@ -151,18 +151,18 @@ impl FakeCluster {
         Ok(())
     }
 
-    fn group(&mut self, group: &Group<'_>) -> Result<Option<JobId>, (Place, Error)> {
+    fn group(&mut self, group: &Group<'_>) -> Result<Option<JobId>, (FailurePoint, Error)> {
         match group {
             Group::Rows { statements, writes } => {
                 if std::mem::take(&mut self.lease_taken) {
-                    return Err((Place::LeaseLost, server_error("22012")));
+                    return Err((FailurePoint::LeaseLost, server_error("22012")));
                 }
                 // All or nothing: a refused write takes the rest back.
                 let saved = self.migrations.clone();
                 for write in writes {
                     if let Err(error) = self.write(write) {
                         self.migrations = saved;
-                        return Err((Place::Write, error));
+                        return Err((FailurePoint::Ledger, error));
                     }
                 }
                 if !statements.is_empty() {
@@ -172,7 +172,7 @@ impl FakeCluster {
                 Ok(None)
             }
             Group::Schema(statement) => {
-                self.schema_change(statement).map_err(|error| (Place::Statement(0), error))
+                self.schema_change(statement).map_err(|error| (FailurePoint::Statement(0), error))
             }
             Group::DropIndex(index) => {
                 self.indexes.remove(index);
@@ -333,7 +333,7 @@ impl FakeCluster {
 
 impl Cluster for FakeCluster {
     async fn observe(&mut self) -> Result<Observation, Error> {
-        self.waits += 1;
+        self.round_trips += 1;
         self.point(|this| {
             Ok(Observation {
                 ledger_exists: this.ledger_exists,
@@ -355,7 +355,7 @@ impl Cluster for FakeCluster {
     }
 
     async fn claim(&mut self, drift: &str) -> Result<Claim, Error> {
-        self.waits += 1;
+        self.round_trips += 1;
         self.point(|this| {
             if let Some(left) = this.other {
                 this.other = left.checked_sub(1);
@@ -370,7 +370,7 @@ impl Cluster for FakeCluster {
         })
     }
 
-    async fn take_over(&mut self) -> Result<bool, Error> {
+    async fn fence_former_connection(&mut self) -> Result<bool, Error> {
         self.point(|_| Ok(true))
     }
 
@@ -382,20 +382,24 @@ impl Cluster for FakeCluster {
         &mut self,
         groups: &[Group<'_>],
         budget: &Budget,
-    ) -> Result<Vec<Option<JobId>>, Interrupted> {
-        self.waits += 1;
+    ) -> Result<Vec<Option<JobId>>, TransactionError> {
+        self.round_trips += 1;
         let mut committed = Vec::new();
         let is_divisible = groups.iter().filter(|group| group.is_work()).count() > 1;
         for group in groups {
             let is_fenced = matches!(group, Group::Rows { .. });
             if is_divisible && is_fenced && budget.check().is_err() {
                 let error = server_error("22012");
-                return Err(Interrupted { committed, place: Place::Halted, error });
+                return Err(TransactionError {
+                    committed,
+                    at: FailurePoint::BudgetEnded,
+                    source: error,
+                });
             }
-            let mut place = Place::Commit;
+            let mut at = FailurePoint::Commit;
             let result = self.point(|this| {
-                this.group(group).map_err(|(at, error)| {
-                    place = at;
+                this.group(group).map_err(|(point, error)| {
+                    at = point;
                     error
                 })
             });
@@ -406,22 +410,22 @@ impl Cluster for FakeCluster {
                 }
                 Err(error) => {
                     if matches!(group, Group::Schema(_)) {
-                        place = Place::Statement(0);
+                        at = FailurePoint::Statement(0);
                     }
                     // With the connection the answers of the whole message are lost.
                     if matches!(error, Error::ReplyLost { .. }) {
                         committed.clear();
                     }
-                    return Err(Interrupted { committed, place, error });
+                    return Err(TransactionError { committed, at, source: error });
                 }
             }
         }
         Ok(committed)
     }
 
-    async fn batch(&mut self, batch: &Batch<'_>, _: &Budget) -> Result<u64, Interrupted> {
-        self.waits += 1;
-        let mut place = Place::Commit;
+    async fn batch(&mut self, batch: &Batch<'_>, _: &Budget) -> Result<u64, TransactionError> {
+        self.round_trips += 1;
+        let mut at = FailurePoint::Commit;
         let result = self.point(|this| {
             let rows = this.backlog.min(BATCH);
             let after = batch.before.and(rows);
@@ -435,7 +439,7 @@ impl Cluster for FakeCluster {
                     *found = record;
                 }
                 Some(_) => {
-                    place = Place::Write;
+                    at = FailurePoint::Ledger;
                     return Err(server_error("22012"));
                 }
                 None => this.insert(batch.version, record)?,
@@ -448,13 +452,13 @@ impl Cluster for FakeCluster {
         if let Err(error) = &result
             && error.code() == Some("42501")
         {
-            place = Place::Statement(0);
+            at = FailurePoint::Statement(0);
         }
-        result.map_err(|error| Interrupted { committed: Vec::new(), place, error })
+        result.map_err(|error| TransactionError { committed: Vec::new(), at, source: error })
     }
 
     async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {
-        self.waits += 1;
+        self.round_trips += 1;
         let questions = questions.to_vec();
         self.point(|this| {
             let running = this.polls.checked_sub(1).inspect(|left| this.polls = *left).is_some();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::fake::{FakeCluster, Fault};
 use super::*;
 use crate::database::{MigrationRecord, MigrationState, StatementState};
-use crate::engine::{Cluster, Failure, Policy, Stop, plan};
+use crate::engine::{BudgetEnd, Cluster, Policy, StatementFailure, plan};
 use crate::formats;
 use crate::migration::Migration;
 
@@ -69,9 +69,9 @@ async fn run(cluster: &mut FakeCluster, budget: &Budget) -> (Report, Result<(), 
     run_files(cluster, &migrations(), budget).await
 }
 
-fn failure(result: Result<(), ApplyError>) -> Failure {
+fn failure(result: Result<(), ApplyError>) -> StatementFailure {
     match result {
-        Err(ApplyError::Stopped { source, .. }) => source.failure,
+        Err(ApplyError::Statement { source, .. }) => source.failure,
         other => panic!("a statement should have stopped the run: {other:?}"),
     }
 }
@@ -97,12 +97,12 @@ async fn a_run_applies_everything_once_and_in_order() {
     assert_whole(&cluster, "a run");
     assert_eq!(report.applied.len(), 3);
 
-    let waits = cluster.waits;
+    let round_trips = cluster.round_trips;
     let (report, result) = run(&mut cluster, &budget()).await;
     result.unwrap();
     assert_whole(&cluster, "a second run does nothing");
     assert_eq!(report.applied, []);
-    assert_eq!(cluster.waits - waits, 1, "a run without work only looks");
+    assert_eq!(cluster.round_trips - round_trips, 1, "a run without work only looks");
 }
 
 /// Directories of other tools have them: only comments, or an empty section.
@@ -206,7 +206,7 @@ async fn twenty_five_migrations_cost_one_wait() {
     for count in [1, 25, 100] {
         let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
         run_files(&mut cluster, &files(count), &budget()).await.1.unwrap();
-        waits.push(cluster.waits);
+        waits.push(cluster.round_trips);
     }
     // Look, claim, the migrations, look, record.
     assert_eq!(waits, [4 + 1, 4 + 1, 4 + 4]);
@@ -229,7 +229,7 @@ async fn builds_that_nothing_depends_on_run_side_by_side() {
     assert_eq!(report.applied.len(), 10);
     assert!(cluster.indexes.values().all(|valid| *valid));
     // Look, claim, ten migrations, ids, five looks at running jobs and one more, ends, look, record.
-    assert_eq!(cluster.waits, 1 + 1 + 1 + 1 + 6 + 1 + 2);
+    assert_eq!(cluster.round_trips, 1 + 1 + 1 + 1 + 6 + 1 + 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,7 +237,7 @@ async fn a_refused_statement_leaves_a_record_of_why_and_is_tried_again() {
     // Points: look, create ledger, claim, begin and intend, then the first statement.
     let mut cluster = FakeCluster::with_fault(Fault::Refused(4));
     let (report, result) = run(&mut cluster, &budget()).await;
-    assert!(matches!(failure(result), Failure::Refused(_)));
+    assert!(matches!(failure(result), StatementFailure::Rejected(_)));
     assert_eq!(report.applied, []);
     let record = cluster.record("0001");
     assert_eq!(record.state, MigrationState::Failed);
@@ -258,7 +258,7 @@ async fn a_schema_change_that_loses_a_conflict_is_repeated() {
 #[tokio::test(start_paused = true)]
 async fn a_conflict_that_does_not_end_is_an_error_and_leaves_no_doubt() {
     let mut cluster = FakeCluster { conflicts: 1000, ..FakeCluster::default() };
-    assert!(matches!(failure(run(&mut cluster, &budget()).await.1), Failure::Refused(_)));
+    assert!(matches!(failure(run(&mut cluster, &budget()).await.1), StatementFailure::Rejected(_)));
     cluster.conflicts = 0;
     run(&mut cluster, &budget()).await.1.unwrap();
     assert_whole(&cluster, "conflicts");
@@ -275,7 +275,7 @@ async fn what_the_catalog_cannot_tell_stops_the_run_until_somebody_has_answered(
 
     for _ in 0..2 {
         let failure = failure(run(&mut cluster, &budget()).await.1);
-        let Failure::CannotTell { findings } = failure else { panic!("{failure:?}") };
+        let StatementFailure::Undetermined { findings } = failure else { panic!("{failure:?}") };
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(cluster.executed.is_empty());
     }
@@ -292,7 +292,9 @@ async fn what_the_catalog_cannot_tell_stops_the_run_until_somebody_has_answered(
 async fn a_failed_job_is_an_error_that_names_the_duplicates_and_its_invalid_index_goes() {
     let mut cluster = FakeCluster { polls: 2, failing_jobs: true, ..FakeCluster::default() };
     let failure = failure(run(&mut cluster, &budget()).await.1);
-    let Failure::JobFailed { dropped, duplicates, .. } = &failure else { panic!("{failure:?}") };
+    let StatementFailure::JobFailed { dropped, duplicates, .. } = &failure else {
+        panic!("{failure:?}")
+    };
     assert_eq!(dropped.as_deref(), Some("t_id"));
     assert_eq!(duplicates, &["id = 1 (2 rows)"]);
     assert!(cluster.indexes.is_empty());
@@ -312,7 +314,7 @@ async fn an_invalid_index_of_an_earlier_run_is_dropped_and_built_again() {
     cluster.polls = 0;
     cluster.failing_jobs = true;
     let failure = failure(run(&mut cluster, &budget()).await.1);
-    assert!(matches!(failure, Failure::JobFailed { .. }), "built again, and failed again");
+    assert!(matches!(failure, StatementFailure::JobFailed { .. }), "built again, and failed again");
     let builds = |cluster: &FakeCluster| {
         cluster.executed.iter().filter(|sql| sql.starts_with("CREATE UNIQUE")).count()
     };
@@ -329,7 +331,10 @@ async fn a_run_out_of_time_stops_while_its_job_runs_and_the_next_goes_on_waiting
     let mut cluster = FakeCluster { polls: usize::MAX, ..FakeCluster::default() };
     let short = Budget::new(Duration::from_secs(10), CancellationToken::new());
     let failure = failure(run(&mut cluster, &short).await.1);
-    assert!(matches!(failure, Failure::Stopped(Stop::TimedOut(_))), "{failure:?}");
+    assert!(
+        matches!(failure, StatementFailure::BudgetEnded(BudgetEnd::TimedOut(_))),
+        "{failure:?}"
+    );
     assert!(cluster.drift.is_some(), "what the build still changes is not somebody else's");
 
     cluster.polls = 1;
@@ -344,7 +349,7 @@ async fn an_interrupted_run_stops_before_its_first_statement() {
     let mut cluster = FakeCluster::default();
     let budget = Budget::new(Duration::from_secs(60), cancelled);
     let result = run(&mut cluster, &budget).await.1;
-    assert!(matches!(result, Err(ApplyError::Interrupted(Stop::Interrupted))), "{result:?}");
+    assert!(matches!(result, Err(ApplyError::NotStarted(BudgetEnd::Cancelled))), "{result:?}");
     assert!(cluster.executed.is_empty());
 }
 
@@ -356,14 +361,14 @@ async fn a_run_waits_for_another_and_says_who_it_is_if_that_takes_too_long() {
 
     let mut cluster = FakeCluster { other: Some(usize::MAX), ..FakeCluster::default() };
     let result = run(&mut cluster, &budget()).await.1;
-    let Err(ApplyError::Leased(holder)) = result else { panic!("{result:?}") };
+    let Err(ApplyError::LeaseHeld(holder)) = result else { panic!("{result:?}") };
     assert_eq!(holder.who, "admin, elsewhere");
     assert!(cluster.executed.is_empty());
 
     let mut cluster = FakeCluster { other: Some(usize::MAX), ..FakeCluster::default() };
     let short = Budget::new(Duration::from_secs(5), CancellationToken::new());
     let result = run(&mut cluster, &short).await.1;
-    assert!(matches!(result, Err(ApplyError::Leased(_))), "{result:?}");
+    assert!(matches!(result, Err(ApplyError::LeaseHeld(_))), "{result:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -431,7 +436,7 @@ async fn an_index_that_can_never_be_found_is_an_error_and_not_an_endless_loop() 
         FakeCluster { ledger_exists: true, failing_jobs: true, ..FakeCluster::default() };
     cluster.ignored.push(text.to_owned());
     let failure = failure(run_files(&mut cluster, &migrations, &budget()).await.1);
-    assert!(matches!(failure, Failure::JobFailed { job: None, .. }), "{failure:?}");
+    assert!(matches!(failure, StatementFailure::JobFailed { job: None, .. }), "{failure:?}");
 }
 
 /// A repeatable migration that was applied with another text, in a cluster that has its role.
@@ -516,7 +521,7 @@ async fn what_is_not_changed_is_not_run_again_and_an_error_of_a_repetition_is_fi
     // The role is not as this text wants it: that it exists is no success.
     let other = repeatable("CREATE ROLE app WITH LOGIN CREATEDB; SELECT 2");
     let (_, result) = run_files(&mut cluster, &other, &budget()).await;
-    assert!(matches!(failure(result), Failure::Refused(_)));
+    assert!(matches!(failure(result), StatementFailure::Rejected(_)));
     assert_eq!(cluster.record("1").state, MigrationState::Failed);
     assert_eq!(cluster.record("1").statements, [], "nothing of this run is done");
 }
@@ -580,8 +585,11 @@ async fn an_interrupt_stops_between_two_batches_and_says_how_far_they_came() {
     let mut cluster = FakeCluster { stop_after: Some((3, stop.clone())), ..backlog(2500) };
     let budget_that_ends = Budget::new(Duration::from_secs(600), stop);
     let result = run_files(&mut cluster, &batches(), &budget_that_ends).await.1;
-    let Err(ApplyError::Stopped { source, .. }) = result else { panic!("{result:?}") };
-    assert!(matches!(source.failure, Failure::Stopped(Stop::Interrupted)), "{source:?}");
+    let Err(ApplyError::Statement { source, .. }) = result else { panic!("{result:?}") };
+    assert!(
+        matches!(source.failure, StatementFailure::BudgetEnded(BudgetEnd::Cancelled)),
+        "{source:?}"
+    );
     assert_eq!((cluster.batches, cluster.backlog), (2, 500));
     assert_eq!(
         cluster.record("1").error.as_deref(),
@@ -625,8 +633,10 @@ async fn an_interrupt_anywhere_stops_at_the_next_statement_and_the_next_run_goes
             FakeCluster { stop_after: Some((count, stop.clone())), ..FakeCluster::default() };
         let budget_that_ends = Budget::new(Duration::from_secs(600), stop);
         let result = run(&mut cluster, &budget_that_ends).await.1;
-        let Err(ApplyError::Stopped { source, .. }) = result else { panic!("{count}: {result:?}") };
-        assert!(matches!(source.failure, Failure::Stopped(_)), "{count}: {source:?}");
+        let Err(ApplyError::Statement { source, .. }) = result else {
+            panic!("{count}: {result:?}")
+        };
+        assert!(matches!(source.failure, StatementFailure::BudgetEnded(_)), "{count}: {source:?}");
         // Two neighbouring row changes are one transaction.
         assert!(cluster.executed.len() - count <= 1, "{count}: {:?}", cluster.executed);
         let doubtful =

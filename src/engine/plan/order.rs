@@ -67,8 +67,8 @@ impl<'a> Scope<'a> {
                 scope.target = target.flatten();
                 scope.beyond_target =
                     last_applied.filter(|last| scope.target.is_some_and(|target| target < *last));
-                let waits = |(place, migration): (usize, &Migration)| {
-                    is_versioned(migration) && !is_applied(migration) && scope.is_held_back(place)
+                let waits = |(index, migration): (usize, &Migration)| {
+                    is_versioned(migration) && !is_applied(migration) && scope.is_held_back(index)
                 };
                 scope.holds_back =
                     migrations.iter().enumerate().any(waits) || scope.beyond_target.is_some();
@@ -77,34 +77,34 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn is_held_back(&self, place: usize) -> bool {
-        self.beyond_target.is_some() || self.target.is_some_and(|target| place > target)
+    fn is_held_back(&self, index: usize) -> bool {
+        self.beyond_target.is_some() || self.target.is_some_and(|target| index > target)
     }
 
     /// Why a migration that is not applied does not run; nothing if it does.
     pub(super) fn judge(
         &self,
-        place: usize,
+        index: usize,
         migration: &Migration,
         begun: Option<&MigrationRecord>,
         order: ExecOrder,
     ) -> Result<Option<Reason>, PlanError> {
         // One that was begun is not late: the next was begun while its jobs ran.
         let is_begun = begun.is_some_and(|record| !record.statements.is_empty());
-        let is_start = self.start == Some(place);
-        if self.start.is_some_and(|start| place < start)
+        let is_start = self.start == Some(index);
+        if self.start.is_some_and(|start| index < start)
             || migration.kind == MigrationKind::Baseline && !is_start
         {
-            return Ok(Some(Reason::Covered));
+            return Ok(Some(Reason::Baseline));
         }
-        if self.is_held_back(place) {
-            return Ok(Some(Reason::HeldBack));
+        if self.is_held_back(index) {
+            return Ok(Some(Reason::BeyondTarget));
         }
         match (self.last_applied, order) {
-            (Some(last), _) if place > last || is_begun => Ok(None),
+            (Some(last), _) if index > last || is_begun => Ok(None),
             (None, _) | (_, ExecOrder::NonLinear) => Ok(None),
-            (Some(_), ExecOrder::LinearSkip) => Ok(Some(Reason::Late)),
-            (Some(last), ExecOrder::Linear) => Err(PlanError::Late {
+            (Some(_), ExecOrder::LinearSkip) => Ok(Some(Reason::OutOfOrder)),
+            (Some(last), ExecOrder::Linear) => Err(PlanError::OutOfOrder {
                 file: migration.file.clone(),
                 version: migration.version.clone(),
                 applied: self.migrations[last].version.clone(),

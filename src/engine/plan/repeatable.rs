@@ -1,23 +1,20 @@
 //! Whether a repeatable migration runs.
 
-use super::Standing;
+use super::Status;
 use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::Migration;
 
 /// A run with the same text and the same values is done, or is gone on with. Any other is no part
 /// of this one: all statements run.
-pub(super) fn standing<'a>(
-    migration: &Migration,
-    record: Option<&'a MigrationRecord>,
-) -> Standing<'a> {
-    let Some(record) = record else { return Standing::Pending { begun: None } };
+pub(super) fn status<'a>(migration: &Migration, record: Option<&'a MigrationRecord>) -> Status<'a> {
+    let Some(record) = record else { return Status::Pending { begun: None } };
     let is_same =
         record.checksum == migration.checksum && migration.values.fit(record.values.as_ref());
     match (is_same, record.state) {
-        (true, MigrationState::Applied) => Standing::Applied(record),
+        (true, MigrationState::Applied) => Status::Applied(record),
         (true, MigrationState::Running | MigrationState::Failed) => {
-            Standing::Pending { begun: Some(record) }
+            Status::Pending { begun: Some(record) }
         }
-        (false, _) => Standing::Again { last: record },
+        (false, _) => Status::Rerun { last: record },
     }
 }

@@ -25,8 +25,8 @@ fn record(migration: &Migration, state: MigrationState, done: usize) -> Migratio
         error: None,
         adopted_from: None,
         statements: statements
-            .map(|(place, statement)| StatementRecord {
-                number: place + 1,
+            .map(|(index, statement)| StatementRecord {
+                number: index + 1,
                 checksum: Checksum::of(&statement.text),
                 class: statement.class.as_str().into(),
                 summary: statement.text.clone(),
@@ -145,12 +145,12 @@ fn a_plan_goes_on_from_what_another_run_has_done_meanwhile_unless_that_was_somet
     let old = plan(&files, &[], &Policy::default()).unwrap();
     let ledger = [applied(&files[0]), record(&files[1], MigrationState::Failed, 1)];
     let renewed = renew(&old, &ledger).unwrap();
-    let standing: Vec<bool> = renewed
+    let status: Vec<bool> = renewed
         .entries
         .iter()
-        .map(|entry| matches!(entry.standing, Standing::Pending { begun: Some(_) }))
+        .map(|entry| matches!(entry.status, Status::Pending { begun: Some(_) }))
         .collect();
-    assert_eq!(standing, [false, true, false]);
+    assert_eq!(status, [false, true, false]);
     assert_eq!(renewed.pending().count(), 2);
 
     let mut other = applied(&files[0]);
@@ -161,8 +161,8 @@ fn a_plan_goes_on_from_what_another_run_has_done_meanwhile_unless_that_was_somet
 }
 
 fn kinds(mut migrations: Vec<Migration>, kinds: &[(usize, MigrationKind)]) -> Vec<Migration> {
-    for (place, kind) in kinds {
-        migrations[*place].kind = *kind;
+    for (index, kind) in kinds {
+        migrations[*index].kind = *kind;
     }
     migrations
 }
@@ -174,13 +174,13 @@ fn standings(
     policy: &Policy,
 ) -> Result<Vec<&'static str>, Vec<PlanError>> {
     let plan = plan(files, ledger, policy)?;
-    let word = |entry: &Entry<'_>| match entry.standing {
-        Standing::Applied(_) => "applied",
-        Standing::Pending { .. } => "runs",
-        Standing::Again { .. } => "again",
-        Standing::Left(Reason::Covered) => "covered",
-        Standing::Left(Reason::HeldBack) => "waits",
-        Standing::Left(Reason::Late) => "skipped",
+    let word = |entry: &PlannedMigration<'_>| match entry.status {
+        Status::Applied(_) => "applied",
+        Status::Pending { .. } => "runs",
+        Status::Rerun { .. } => "again",
+        Status::Excluded(Reason::Baseline) => "covered",
+        Status::Excluded(Reason::BeyondTarget) => "waits",
+        Status::Excluded(Reason::OutOfOrder) => "skipped",
     };
     Ok(plan.entries.iter().map(word).collect())
 }

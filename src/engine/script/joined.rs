@@ -30,9 +30,9 @@ pub(in crate::engine) fn joined<'a>(
     planned: impl IntoIterator<Item = (usize, Planned<'a>)>,
 ) -> Vec<Joined<'a>> {
     let mut all: Vec<Joined<'a>> = Vec::new();
-    for (place, Planned { group, gains, number }) in planned {
-        let gains = gains.into_iter().map(|gain| (place, gain));
-        let mut next = Joined { group, gains: gains.collect(), at: (place, number) };
+    for (index, Planned { group, gains, number }) in planned {
+        let gains = gains.into_iter().map(|gain| (index, gain));
+        let mut next = Joined { group, gains: gains.collect(), at: (index, number) };
         if let Some(last) = all.last_mut()
             && let (Some(before), Some(after)) = (writes(&mut last.group), writes(&mut next.group))
             && before.len() + after.len() <= WRITES

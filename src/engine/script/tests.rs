@@ -67,8 +67,8 @@ fn the_end_of_a_migration_shares_a_transaction_with_the_beginning_of_the_next() 
     ])
     .unwrap();
     let progress: Vec<_> = migrations.iter().map(|it| Progress::new(it, None)).collect();
-    let planned = (0..).zip(&progress).flat_map(|(place, progress)| {
-        script(progress, &mut Vec::new()).groups.into_iter().map(move |group| (place, group))
+    let planned = (0..).zip(&progress).flat_map(|(index, progress)| {
+        script(progress, &mut Vec::new()).groups.into_iter().map(move |group| (index, group))
     });
     let joined = joined(planned);
     let lines: Vec<_> = joined.iter().map(|it| (it.at, describe(&it.group))).collect();
@@ -102,7 +102,7 @@ fn the_ends_of_many_migrations_take_more_than_one_transaction() {
         gains: vec![Gain::Ended],
         number: 1,
     };
-    let joined = joined((0..800).map(|place| (place, end())));
+    let joined = joined((0..800).map(|index| (index, end())));
     let sizes: Vec<_> = joined.into_iter().map(|it| it.group.into_writes().len()).collect();
     assert_eq!(sizes, [500, 500, 500, 100]);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::files::{Files, Key};
 use super::{AdoptError, Question};
-use crate::migration::fact::Name;
+use crate::migration::fact::QualifiedName;
 use crate::migration::{Migration, MigrationKind, Version};
 
 /// What a ledger says.
@@ -83,14 +83,14 @@ pub struct Comparison {
 }
 
 pub(super) fn compare(
-    table: &Name,
+    table: &QualifiedName,
     said: &Said,
     files: &Files<'_>,
     question: &Question<'_>,
 ) -> Result<Comparison, Vec<AdoptError>> {
     let Question { known, accepted, removed, baseline, .. } = *question;
-    let place = |version: &Version| files.migrations.iter().position(|m| m.version == *version);
-    let baseline = baseline.and_then(place);
+    let index = |version: &Version| files.migrations.iter().position(|m| m.version == *version);
+    let baseline = baseline.and_then(index);
     let covers_file = |file: usize| baseline.is_some_and(|baseline| file <= baseline);
     let baseline_key = baseline.and_then(|file| said.keys[file].as_ref());
     // A baseline that begins the directory stands for the rows before its own.

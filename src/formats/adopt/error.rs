@@ -1,7 +1,7 @@
 //! Why the ledger of another tool cannot be taken over.
 
 use super::super::FormatError;
-use crate::migration::fact::Name;
+use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
 
 /// One reason; nothing has been written.
@@ -11,7 +11,7 @@ pub enum AdoptError {
     #[error("{table} says that {row} {problem}")]
     Unfinished {
         /// The ledger.
-        table: Name,
+        table: QualifiedName,
         /// The row, as the tool names the migration.
         row: String,
         /// What it says, in words that follow the row.
@@ -21,7 +21,7 @@ pub enum AdoptError {
     #[error("no file for {row}, which {table} says is applied")]
     NoFile {
         /// The ledger.
-        table: Name,
+        table: QualifiedName,
         /// The row, as the tool names the migration.
         row: String,
     },
@@ -29,7 +29,7 @@ pub enum AdoptError {
     #[error("{file} is not the text that {table} says was applied")]
     Changed {
         /// The ledger.
-        table: Name,
+        table: QualifiedName,
         /// File as written in the configuration.
         file: String,
         /// Its version.
@@ -41,7 +41,7 @@ pub enum AdoptError {
     #[error("{table}: {problem}")]
     Contradiction {
         /// The ledger.
-        table: Name,
+        table: QualifiedName,
         /// What is wrong.
         problem: String,
     },

@@ -7,7 +7,7 @@ use std::fs;
 use super::*;
 use crate::formats;
 use crate::migration::Checksum;
-use crate::migration::fact::Name;
+use crate::migration::fact::QualifiedName;
 
 /// Folder, file of the ledger, format, and the versions that it says are applied.
 const LEDGERS: &[(&str, &str, Format, &[&str])] = &[
@@ -32,7 +32,7 @@ fn folder(fixture: &str) -> String {
 /// A table from the SQL of a fixture: one statement a line, the columns that the rows name.
 fn table(sql: &str) -> Table {
     let mut table = Table {
-        name: Name { schema: Some("public".into()), name: String::new() },
+        name: QualifiedName { schema: Some("public".into()), name: String::new() },
         columns: Vec::new(),
         rows: Vec::new(),
     };
@@ -85,9 +85,9 @@ impl Case {
 
     /// Changes a value of all rows.
     fn with(mut self, column: &str, value: &str) -> Self {
-        let place = self.table.columns.iter().position(|name| name == column).expect("a column");
+        let index = self.table.columns.iter().position(|name| name == column).expect("a column");
         for row in &mut self.table.rows {
-            row[place] = Some(value.to_owned());
+            row[index] = Some(value.to_owned());
         }
         self
     }
@@ -200,7 +200,7 @@ fn a_text_with_another_checksum_is_refused_unless_it_is_accepted() {
 fn a_migration_that_was_not_finished_is_refused_with_what_the_ledger_says() {
     let refused = |case: Case, words: &str| {
         let refusals = case.refusals();
-        assert!(refusals.iter().any(|refusal| refusal.contains(words)), "{refusals:?}");
+        assert!(refusals.iter().any(|disallowed| disallowed.contains(words)), "{refusals:?}");
     };
     let flyway = Case::new("flyway", "ledger", Format::Flyway);
     refused(

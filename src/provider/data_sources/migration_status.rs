@@ -14,7 +14,7 @@ use super::super::resources::migration_set::{DEFAULT_NAME, latest};
 use super::super::resources::rules::Rules;
 use super::super::resources::source::{self, Source};
 use super::super::resources::{policy, run};
-use super::super::settings::{Place, cluster_attribute};
+use super::super::settings::{LedgerLocation, cluster_attribute};
 use super::super::timeouts;
 use crate::database::{
     Batches, Error, Holder, ListedJob, MigrationRecord, MigrationState, Session, StatementState,
@@ -23,7 +23,7 @@ use crate::database::{
 use crate::diagnostic::Diagnostic;
 use crate::formats::Placeholders;
 use crate::formats::adopt::{Ledger, ledger_names};
-use crate::migration::fact::Name;
+use crate::migration::fact::QualifiedName;
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{Input, Object, Type, Value};
 
@@ -163,18 +163,18 @@ impl DataSource for MigrationStatus {
         let Some(object) = Object::new(config) else { return Ok(Value::Null) };
         let files = files(&object)?;
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
-        let place = super::place(&self.clusters, &object).map_err(|error| vec![error])?;
+        let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let nothing = Watched::Schemas(Vec::new());
         let limit = timeouts::DEFAULT_READ;
-        let seen = run::look(&self.clusters, &place, name, &nothing, limit)
+        let seen = run::look(&self.clusters, &location, name, &nothing, limit)
             .await
             .map_err(|error| vec![error])?;
         let rest = async {
-            let mut session = self.clusters.session(&place.target).await?;
-            Ok((session.list_jobs().await?, other_ledgers(&mut session, &place).await?))
+            let mut session = self.clusters.session(&location.target).await?;
+            Ok((session.list_jobs().await?, other_ledgers(&mut session, &location).await?))
         };
         let (jobs, ledgers) = rest.await.map_err(|error| {
-            let doing = format!("reading the jobs and tables of {}", place.target);
+            let doing = format!("reading the jobs and tables of {}", location.target);
             vec![diagnostics::database_error(&doing, &error)]
         })?;
 
@@ -226,12 +226,12 @@ fn files(config: &Object<'_>) -> Result<Option<Files>, Vec<Diagnostic>> {
 }
 
 /// Tables that look like ledgers of other tools, whatever was taken over from them.
-async fn other_ledgers(session: &mut Session, place: &Place) -> Result<Value, Error> {
-    let names: Vec<Name> = ledger_names()
+async fn other_ledgers(session: &mut Session, location: &LedgerLocation) -> Result<Value, Error> {
+    let names: Vec<QualifiedName> = ledger_names()
         .into_iter()
-        .map(|name| Name { schema: None, name: name.to_owned() })
+        .map(|name| QualifiedName { schema: None, name: name.to_owned() })
         .collect();
-    let tables = session.find_tables(&names, &place.ledger, None).await?;
+    let tables = session.find_tables(&names, &location.ledger, None).await?;
     let ledgers = tables.iter().filter_map(|table| {
         let ledger = Ledger::of(table, false)?;
         Some((table.name.to_string(), ledger.format().name()))

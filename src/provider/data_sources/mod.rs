@@ -5,15 +5,15 @@ pub(super) mod schema;
 
 use super::clusters::Clusters;
 use super::resources::run;
-use super::settings::Place;
+use super::settings::LedgerLocation;
 use crate::diagnostic::Diagnostic;
 use crate::value::{Input, Object};
 
 /// Where a data source looks. Terraform reads it while planning if its own arguments are known,
 /// also if those of the provider are not.
-fn place(clusters: &Clusters, config: &Object<'_>) -> Result<Place, Diagnostic> {
-    match run::place(clusters, config)? {
-        Input::Known(place) => Ok(place),
+fn locate(clusters: &Clusters, config: &Object<'_>) -> Result<LedgerLocation, Diagnostic> {
+    match run::locate(clusters, config)? {
+        Input::Known(location) => Ok(location),
         Input::Null | Input::Unknown => Err(Diagnostic::error("Cluster endpoint is not known yet").detail(
             "A data source is read while planning, and cannot wait for a cluster that is made in \
              the same run. Give it depends_on with the resource that the cluster comes from, so \

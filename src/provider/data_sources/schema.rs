@@ -70,10 +70,10 @@ impl DataSource for SchemaDataSource {
             }
             Input::Null | Input::Unknown => vec!["public".to_owned()],
         };
-        let place = super::place(&self.clusters, &object).map_err(|error| vec![error])?;
+        let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let watched = Watched::Schemas(schemas);
         // The name of a set does not matter for the live schema.
-        let seen = run::look(&self.clusters, &place, "", &watched, timeouts::DEFAULT_READ)
+        let seen = run::look(&self.clusters, &location, "", &watched, timeouts::DEFAULT_READ)
             .await
             .map_err(|error| vec![error])?;
 

@@ -9,7 +9,7 @@ use crate::engine::adoption::{Missing, to_adopt};
 use crate::formats::adopt::{AdoptError, Ledger};
 use crate::formats::{FORMATS, Format};
 use crate::migration::Version;
-use crate::migration::fact::Name;
+use crate::migration::fact::QualifiedName;
 
 /// A warning with thousands of lines is read by nobody; the attribute `migrations` has all.
 const SHOWN: usize = 20;
@@ -36,7 +36,7 @@ pub(in super::super) fn unknown_baseline(version: &Version) -> Diagnostic {
         .at(BASELINE)
 }
 
-pub(in super::super) fn several_ledgers(tables: &[Name]) -> Diagnostic {
+pub(in super::super) fn several_ledgers(tables: &[QualifiedName]) -> Diagnostic {
     let tables = list(tables.iter().map(ToString::to_string));
     Diagnostic::error("More than one history table found")
         .detail(format!(
@@ -47,7 +47,7 @@ pub(in super::super) fn several_ledgers(tables: &[Name]) -> Diagnostic {
         .at("adopt")
 }
 
-pub(in super::super) fn not_a_ledger(table: &Name) -> Diagnostic {
+pub(in super::super) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
     Diagnostic::error("Table is not a supported history table")
         .detail(format!(
             "{table} does not have the columns of any ledger that this provider knows. \
@@ -58,7 +58,7 @@ pub(in super::super) fn not_a_ledger(table: &Name) -> Diagnostic {
 
 pub(in super::super) fn ledger_of_another(
     ledger: Ledger,
-    table: &Name,
+    table: &QualifiedName,
     format: Format,
 ) -> Diagnostic {
     let (tool, own, read) = (ledger.tool(), ledger.format().name(), format.name());

@@ -3,7 +3,7 @@
 use super::{batches, database_error, push_server_parts, sentence, server_error};
 use crate::database::{Batches, LedgerSchema, Outcome};
 use crate::diagnostic::{Diagnostic, chain};
-use crate::engine::{ApplyError, Failure, StepError};
+use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::Version;
 
 /// The rows of the ledger that a message may speak of.
@@ -37,7 +37,7 @@ pub(in crate::provider) fn apply_error(
             Diagnostic::error("Ledger changed by another run")
                 .detail(format!("{what}\n\n{before} Plan again."))
         }
-        ApplyError::Leased(holder) => {
+        ApplyError::LeaseHeld(holder) => {
             Diagnostic::error("Another apply is in progress").detail(format!(
                 "{what} It is renewed as long as that run works, and ends by itself if that run \
                  has died.\n\n  set:     {}\n  holder:  {}\n  until:   {} (the server's \
@@ -51,16 +51,16 @@ pub(in crate::provider) fn apply_error(
              statement's row in the ledger tells the other run how far this one came. Plan again \
              when the other run has ended."
         )),
-        ApplyError::Interrupted(_) => Diagnostic::error("Migration stopped")
+        ApplyError::NotStarted(_) => Diagnostic::error("Migration stopped")
             .detail(format!("{what}\n\nNothing was run. Apply again.")),
-        ApplyError::Stopped { version, source } => {
-            let StepError { origin, number, summary, batches, failure } = source.as_ref();
+        ApplyError::Statement { version, source } => {
+            let StatementError { origin, number, summary, batches, failure } = source.as_ref();
             let mut detail = format!("{origin}: statement {number} of migration {version}\n\n");
             detail.push_str(&format!("  {summary}\n\n"));
             detail.push_str(&failure_words(failure));
             if let Some(batches) = batches {
                 detail.push_str(&format!("\n\n{}", batches::progress(*batches)));
-                if matches!(failure, Failure::Stopped(_)) && batches.count > 0 {
+                if matches!(failure, StatementFailure::BudgetEnded(_)) && batches.count > 0 {
                     detail.push_str(&format!(" {}", batches::MAY_BE_ENDLESS));
                 }
             }
@@ -71,31 +71,33 @@ pub(in crate::provider) fn apply_error(
     }
 }
 
-fn failure_summary(failure: &Failure) -> &'static str {
+fn failure_summary(failure: &StatementFailure) -> &'static str {
     match failure {
-        Failure::Refused(_) => "Migration failed",
-        Failure::OutcomeUnknown(_) | Failure::CannotTell { .. } => "Statement outcome is unknown",
-        Failure::TakenByOther => "Another apply is in progress",
-        Failure::JobFailed { .. } => "Asynchronous job failed",
-        Failure::JobNotSeen(_) => "Cannot look up the asynchronous job",
-        Failure::LedgerNotWritten(_) => "Cannot write to the ledger",
-        Failure::Stopped(_) => "Migration stopped",
+        StatementFailure::Rejected(_) => "Migration failed",
+        StatementFailure::OutcomeUnknown(_) | StatementFailure::Undetermined { .. } => {
+            "Statement outcome is unknown"
+        }
+        StatementFailure::ClaimedByOther => "Another apply is in progress",
+        StatementFailure::JobFailed { .. } => "Asynchronous job failed",
+        StatementFailure::JobLookupFailed(_) => "Cannot look up the asynchronous job",
+        StatementFailure::LedgerWriteFailed(_) => "Cannot write to the ledger",
+        StatementFailure::BudgetEnded(_) => "Migration stopped",
     }
 }
 
-fn failure_words(failure: &Failure) -> String {
+fn failure_words(failure: &StatementFailure) -> String {
     match failure {
-        Failure::Refused(error)
-        | Failure::OutcomeUnknown(error)
-        | Failure::JobNotSeen(error)
-        | Failure::LedgerNotWritten(error) => {
+        StatementFailure::Rejected(error)
+        | StatementFailure::OutcomeUnknown(error)
+        | StatementFailure::JobLookupFailed(error)
+        | StatementFailure::LedgerWriteFailed(error) => {
             let mut words = sentence(&chain(failure));
             if let Some(server) = server_error(error) {
                 push_server_parts(&mut words, server);
             }
             words
         }
-        Failure::CannotTell { findings } => {
+        StatementFailure::Undetermined { findings } => {
             let mut words = sentence(&failure.to_string());
             if findings.is_empty() {
                 words.push_str(
@@ -112,7 +114,7 @@ fn failure_words(failure: &Failure) -> String {
             }
             words
         }
-        Failure::JobFailed { job, details, dropped, duplicates } => {
+        StatementFailure::JobFailed { job, details, dropped, duplicates } => {
             let mut words = sentence(&failure.to_string());
             if let Some(job) = job {
                 words.push_str(&format!(" Its id is {}.", job.0));
@@ -137,12 +139,14 @@ fn failure_words(failure: &Failure) -> String {
             }
             words
         }
-        Failure::TakenByOther | Failure::Stopped(_) => sentence(&failure.to_string()),
+        StatementFailure::ClaimedByOther | StatementFailure::BudgetEnded(_) => {
+            sentence(&failure.to_string())
+        }
     }
 }
 
 fn resume_words(
-    failure: &Failure,
+    failure: &StatementFailure,
     batches: Option<Batches>,
     rows: Rows<'_>,
     version: &Version,
@@ -150,12 +154,12 @@ fn resume_words(
 ) -> String {
     let what = if batches.is_some() { "the batch that failed" } else { "this statement" };
     match failure {
-        Failure::Refused(error) if error.outcome() == Outcome::Conflict => {
+        StatementFailure::Rejected(error) if error.outcome() == Outcome::Conflict => {
             "Others changed the database at the same time, again and again. Apply again; the run \
              goes on with this statement."
                 .to_owned()
         }
-        Failure::Refused(error) => {
+        StatementFailure::Rejected(error) => {
             let advice = match server_error(error) {
                 Some(server) if server.code == "54000" => batches::limit_advice(server, batches),
                 _ => "Mend the statement and apply again; the run goes on with it.".to_owned(),
@@ -165,12 +169,12 @@ fn resume_words(
                  applied. {advice}"
             )
         }
-        Failure::OutcomeUnknown(_) => {
+        StatementFailure::OutcomeUnknown(_) => {
             "Apply again as soon as the cluster can be reached: the run finds out from the ledger \
              and the catalog whether the statement was applied, and goes on from there."
                 .to_owned()
         }
-        Failure::CannotTell { .. } => {
+        StatementFailure::Undetermined { .. } => {
             let row = row_condition(rows, version, number);
             let table = format!("{}.statement", rows.ledger);
             format!(
@@ -181,21 +185,23 @@ fn resume_words(
                  again; the run goes on from there."
             )
         }
-        Failure::TakenByOther => "Wait until the other run has ended, then plan again.".to_owned(),
-        Failure::JobFailed { .. } => {
+        StatementFailure::ClaimedByOther => {
+            "Wait until the other run has ended, then plan again.".to_owned()
+        }
+        StatementFailure::JobFailed { .. } => {
             "Remove the cause (for a unique index: the duplicate rows) and apply again; the run \
              goes on with this statement."
                 .to_owned()
         }
-        Failure::JobNotSeen(_) => {
+        StatementFailure::JobLookupFailed(_) => {
             "The job goes on in the database. Apply again; the run goes on waiting for it."
                 .to_owned()
         }
-        Failure::LedgerNotWritten(_) => {
+        StatementFailure::LedgerWriteFailed(_) => {
             "Apply again; the run finds out how far this statement came, and goes on with it."
                 .to_owned()
         }
-        Failure::Stopped(_) => {
+        StatementFailure::BudgetEnded(_) => {
             "What stands before this statement stays applied. Apply again; the run goes on from \
              there."
                 .to_owned()
@@ -219,9 +225,9 @@ mod tests {
     use crate::database::{Error, Holder, JobId, ServerError};
     use crate::migration::Origin;
 
-    fn stopped(failure: Failure) -> Diagnostic {
+    fn stopped(failure: StatementFailure) -> Diagnostic {
         let ledger = LedgerSchema::new("dsql_migrations");
-        let source = StepError {
+        let source = StatementError {
             origin: Origin { file: "migrations/0002_i.sql".into(), line: 7 },
             number: 3,
             summary: "CREATE TABLE t (id int)".into(),
@@ -229,14 +235,14 @@ mod tests {
             failure,
         };
         let error =
-            ApplyError::Stopped { version: Version("0002".into()), source: Box::new(source) };
+            ApplyError::Statement { version: Version("0002".into()), source: Box::new(source) };
         apply_error(&error, 1, Rows { ledger: &ledger, set: "joe's" })
     }
 
     #[test]
     fn an_unknown_outcome_says_what_to_look_at_and_prints_the_answer_ready_to_paste() {
         let findings = vec!["relation t is another one than before".to_owned()];
-        let diagnostic = stopped(Failure::CannotTell { findings });
+        let diagnostic = stopped(StatementFailure::Undetermined { findings });
         assert_eq!(diagnostic.summary, "Statement outcome is unknown");
         for part in [
             "migrations/0002_i.sql:7: statement 3 of migration 0002",
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_failed_unique_index_names_the_duplicates_and_what_happens_next() {
-        let diagnostic = stopped(Failure::JobFailed {
+        let diagnostic = stopped(StatementFailure::JobFailed {
             job: Some(JobId("4mnye5meqjdrvnkw7sbs5ojc5e".into())),
             details: Some("found duplicate key(s) while validating index uniqueness".into()),
             dropped: Some("t_a".into()),
@@ -280,7 +286,7 @@ mod tests {
             remaining: std::time::Duration::from_secs(20),
         };
         let rows = Rows { ledger: &ledger, set: "default" };
-        let diagnostic = apply_error(&ApplyError::Leased(holder), 0, rows);
+        let diagnostic = apply_error(&ApplyError::LeaseHeld(holder), 0, rows);
         assert_eq!(diagnostic.summary, "Another apply is in progress");
         for part in ["process 7 on build3", "2026-11-23T14:00:00Z", "Nothing was run."] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
@@ -297,7 +303,7 @@ mod tests {
             position: None,
             after: 0,
         };
-        let diagnostic = stopped(Failure::Refused(Error::Server(Box::new(server))));
+        let diagnostic = stopped(StatementFailure::Rejected(Error::Server(Box::new(server))));
         for part in ["transaction row limit exceeded (SQLSTATE 54000)", "3,000 rows", "COMMIT"] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
         }

@@ -348,15 +348,15 @@ mod tests {
         let mapping = "Wrong user to action mapping. user: x, action: y";
         for (error, title, remedy) in [
             (login("admin", denied, Some("Signature expired: x")), "Token has expired", "clock"),
-            (login("admin", mapping, None), "Token is for another kind", "-admin-auth-token"),
-            (login("app", mapping, None), "Token is for another kind", "user = \"admin\""),
+            (login("admin", mapping, None), "Token does not match", "-admin-auth-token"),
+            (login("app", mapping, None), "Token does not match", "user = \"admin\""),
             (login("app", denied, None), "Login refused", "AWS IAM GRANT app TO"),
             (login("app", denied, None), "Login refused", "dsql:DbConnect on"),
             (login("admin", denied, None), "Login refused", "dsql:DbConnectAdmin on"),
             (login("admin", denied, None), "Login refused", "other.dsql.us-east-1.on.aws"),
             (
                 login("app", "Unable to accept connection, rate exceeded.", None),
-                "Too many l",
+                "Login rate limit",
                 "100",
             ),
             (
@@ -364,11 +364,11 @@ mod tests {
                 "Too many connections",
                 "quota",
             ),
-            (login("app", "unable …, waking up cluster", None), "Cluster does not wake", "again"),
+            (login("app", "unable …, waking up cluster", None), "Cluster did not wake", "again"),
             (login("app", "unable …, sni was not received", None), "Endpoint is not a h", "name"),
             (
                 login("app", "role app must have the LOGIN attribute", None),
-                "Role may",
+                "Role is not permitted",
                 "ALTER ROLE",
             ),
         ] {

@@ -66,7 +66,7 @@ pub(in crate::provider) fn linted_without_values(
 ) -> Diagnostic {
     let mut text =
         "Values of variables are known only at apply, so the linter has read the names of \
-                    the variables in their place:\n\n"
+                    the variables in their position:\n\n"
             .to_owned();
     for statement in statements.iter().take(SHOWN) {
         let line = sql::summary(statement.shown());
@@ -143,7 +143,7 @@ pub(in crate::provider) fn render_error(
     known: &[&str],
 ) -> Diagnostic {
     let Origin { file, line } = &statement.origin;
-    let place = format!("{file}:{}", line + error.line());
+    let position = format!("{file}:{}", line + error.line());
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let (summary, advice) = match error {
         RenderError::Unknown { .. } => (
@@ -162,7 +162,7 @@ pub(in crate::provider) fn render_error(
         ),
     };
     Diagnostic::error(summary)
-        .detail(format!("{place}: {}\n\n{advice}", sentence(&error.to_string())))
+        .detail(format!("{position}: {}\n\n{advice}", sentence(&error.to_string())))
         .at("variables")
 }
 

@@ -22,7 +22,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
         PlanError::StatementDiverged { file, line, number, applied, .. } => {
             Diagnostic::error("Applied statement was changed").detail(format!(
                 "{what} A failed run has applied the first statements of this file; only those \
-                 after them can still be changed.\n\n  place:    {file}:{line}, statement \
+                 after them can still be changed.\n\n  location:    {file}:{line}, statement \
                  {number}\n  applied:  {applied}\n\nRestore the statement, and mend only what \
                  failed."
             ))
@@ -37,7 +37,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
                  this set another name."
             ))
         }
-        PlanError::Late { file, version, applied } => {
+        PlanError::OutOfOrder { file, version, applied } => {
             Diagnostic::error("Migration is out of order").detail(format!(
                 "{what} Elsewhere the two would run in the other order, so the result could \
                  differ.\n\nRename {file} so that its version comes after {applied} (it is \

@@ -70,16 +70,16 @@ impl EphemeralResource for AuthToken {
     async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
         let Some(object) = Object::new(config) else { return Ok(Value::Null) };
         let life = life(&object).map_err(|error| vec![error])?;
-        let place = run::place(&self.clusters, &object).map_err(|error| vec![error])?;
+        let location = run::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let mut opened = config.clone();
         // While planning, a cluster that is made in the same run is not known yet.
-        let Input::Known(place) = place else {
+        let Input::Known(location) = location else {
             for name in COMPUTED {
                 opened.set(*name, Value::Unknown);
             }
             return Ok(opened);
         };
-        let target = place.target;
+        let target = location.target;
         let token = new_token(&target, life).await.map_err(|error| {
             let doing = format!("making a token for {target}");
             vec![diagnostics::database_error(&doing, &Error::Connect(error))]

@@ -3,7 +3,7 @@
 use super::super::contract::{Function, FunctionError, Parameter, Signature};
 use super::super::diagnostics;
 use super::text;
-use crate::sql::{self, Kind, Weight};
+use crate::sql::{self, FindingSeverity, StatementKind};
 use crate::value::{Type, Value};
 
 /// The function.
@@ -38,11 +38,11 @@ impl Function for LintFunction {
         for piece in sql::pieces(text(arguments, 0)?, 1) {
             let piece = piece.map_err(|error| diagnostics::text_error(&error).of_argument(0))?;
             match sql::classify(piece.text) {
-                Kind::TransactionBegin | Kind::TransactionEnd => {}
-                Kind::Refused(refusal) => {
-                    return Err(diagnostics::refused(piece.line, &refusal).of_argument(0));
+                StatementKind::TransactionBegin | StatementKind::TransactionEnd => {}
+                StatementKind::Disallowed(disallowed) => {
+                    return Err(diagnostics::refused(piece.line, &disallowed).of_argument(0));
                 }
-                Kind::Run(_) => pieces.push(piece),
+                StatementKind::Run(_) => pieces.push(piece),
             }
         }
         let texts: Vec<&str> = pieces.iter().map(|piece| piece.text).collect();
@@ -51,9 +51,9 @@ impl Function for LintFunction {
             pieces.iter().zip(sql::lint(&texts)).zip(sql::hazards(&texts))
         {
             for finding in findings {
-                let kind = match finding.weight {
-                    Weight::Refused => "refused",
-                    Weight::Unreadable => "unreadable",
+                let kind = match finding.severity {
+                    FindingSeverity::Rejected => "refused",
+                    FindingSeverity::Unparsed => "unreadable",
                 };
                 let (message, suggestion) = (&finding.message, &finding.suggestion);
                 let line = piece.line + finding.line;

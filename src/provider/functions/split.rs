@@ -4,7 +4,7 @@ use super::super::contract::{Function, FunctionError, Parameter, Signature};
 use super::super::diagnostics;
 use super::text;
 use crate::migration::Class;
-use crate::sql::{self, Kind};
+use crate::sql::{self, StatementKind};
 use crate::value::{Type, Value};
 
 /// The function.
@@ -21,7 +21,7 @@ impl Function for SplitFunction {
             description: "Splits a text into its statements, as an apply would run them: at \
                           semicolons that stand in no literal, comment, parenthesis or function \
                           body. `BEGIN` and `COMMIT` only group and are left out. A text that is \
-                          not complete, and a statement that has no place in a migration, are \
+                          not complete, and a statement that has no index in a migration, are \
                           errors that name the line.",
             parameters: vec![Parameter {
                 name: "sql",
@@ -39,17 +39,17 @@ impl Function for SplitFunction {
         let mut statements = Vec::new();
         let text = text(arguments, 0)?;
         let batches = sql::batches(text, 1).map_err(|misplaced| {
-            diagnostics::refused(misplaced.line, &misplaced.refusal).of_argument(0)
+            diagnostics::refused(misplaced.line, &misplaced.disallowed).of_argument(0)
         })?;
-        for (place, piece) in sql::pieces(text, 1).enumerate() {
+        for (index, piece) in sql::pieces(text, 1).enumerate() {
             let piece = piece.map_err(|error| diagnostics::text_error(&error).of_argument(0))?;
             match sql::classify(piece.text) {
-                Kind::TransactionBegin | Kind::TransactionEnd => {}
-                Kind::Refused(refusal) => {
-                    return Err(diagnostics::refused(piece.line, &refusal).of_argument(0));
+                StatementKind::TransactionBegin | StatementKind::TransactionEnd => {}
+                StatementKind::Disallowed(disallowed) => {
+                    return Err(diagnostics::refused(piece.line, &disallowed).of_argument(0));
                 }
-                Kind::Run(class) => {
-                    let class = if batches.contains(&place) { Class::Batch } else { class };
+                StatementKind::Run(class) => {
+                    let class = if batches.contains(&index) { Class::Batch } else { class };
                     statements.push(Value::object([
                         ("class", class.as_str().into()),
                         ("line", super::line_number(piece.line)),

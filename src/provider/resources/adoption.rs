@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::super::clusters::Clusters;
 use super::super::diagnostics::{self, BASELINE};
-use super::super::settings::Place;
+use super::super::settings::LedgerLocation;
 use crate::database::{MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Policy;
 use crate::engine::adoption::{self, Expect};
 use crate::formats::adopt::{AdoptError, Comparison, Ledger, Question, ledger_names};
 use crate::formats::{self, Format};
-use crate::migration::fact::Name;
+use crate::migration::fact::QualifiedName;
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::schema::Attribute;
@@ -37,7 +37,7 @@ impl<'a> Adoptable<'a> {
         }
         let once = migrations.iter().filter(|migration| !migration.is_repeatable()).enumerate();
         let (counting, baselines): (Vec<_>, Vec<_>) =
-            once.partition(|(place, m)| *place == 0 || m.kind == MigrationKind::Versioned);
+            once.partition(|(index, m)| *index == 0 || m.kind == MigrationKind::Versioned);
         let counting = counting.into_iter().map(|(_, migration)| migration.clone()).collect();
         let baselines = baselines.into_iter().map(|(_, migration)| &migration.version).collect();
         Self { migrations: Cow::Owned(counting), baselines }
@@ -48,7 +48,7 @@ impl<'a> Adoptable<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TakeOver {
     from: From,
-    table: Option<Name>,
+    table: Option<QualifiedName>,
     baseline: Option<Version>,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Found {
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) wish: &'a TakeOver,
-    pub(super) place: &'a Place,
+    pub(super) location: &'a LedgerLocation,
     pub(super) set: &'a str,
     /// `None` for a map of files.
     pub(super) dir: Option<&'a str>,
@@ -139,7 +139,7 @@ impl TakeOver {
     }
 }
 
-fn parse_name(text: &str) -> Result<Name, Diagnostic> {
+fn parse_name(text: &str) -> Result<QualifiedName, Diagnostic> {
     let (schema, name) = match text.split_once('.') {
         Some((schema, name)) => (Some(schema.to_owned()), name),
         None => (None, text),
@@ -149,7 +149,7 @@ fn parse_name(text: &str) -> Result<Name, Diagnostic> {
             .detail("It must be the name of a table, or schema and table with a point between.")
             .at("adopt_table"));
     }
-    Ok(Name { schema, name: name.to_owned() })
+    Ok(QualifiedName { schema, name: name.to_owned() })
 }
 
 impl Asked<'_> {
@@ -165,13 +165,13 @@ impl Asked<'_> {
             return self.check_baseline(seen).map(|()| Found::default());
         }
         let found = async {
-            let session = clusters.session(&self.place.target).await;
+            let session = clusters.session(&self.location.target).await;
             let mut session = session.map_err(|error| self.failed(&error))?;
             self.find(&mut session, seen).await
         };
         tokio::time::timeout(limit, found)
             .await
-            .unwrap_or_else(|_| Err(vec![super::run::no_answer(self.place, limit)]))
+            .unwrap_or_else(|_| Err(vec![super::run::no_answer(self.location, limit)]))
     }
 
     /// As [`Asked::look`], where a session is at hand.
@@ -188,7 +188,7 @@ impl Asked<'_> {
         let mut tables = Vec::new();
         if self.looks_for_ledgers(seen) {
             let set = seen.ledger_exists.then_some(self.set);
-            let found = session.find_tables(&self.names(), &self.place.ledger, set).await;
+            let found = session.find_tables(&self.names(), &self.location.ledger, set).await;
             tables = found.map_err(|error| self.failed(&error))?;
         }
         let mut ledgers = self.recognise(&mut tables)?;
@@ -208,7 +208,8 @@ impl Asked<'_> {
             (Some((table, ledger)), None) => Some((table, ledger)),
             (Some((one, _)), Some((other, _))) => {
                 let others = filled.map(|(table, _)| table.name);
-                let names: Vec<Name> = [one.name, other.name].into_iter().chain(others).collect();
+                let names: Vec<QualifiedName> =
+                    [one.name, other.name].into_iter().chain(others).collect();
                 return Err(vec![diagnostics::several_ledgers(&names)]);
             }
         };
@@ -224,8 +225,8 @@ impl Asked<'_> {
             );
             warnings.extend(diagnostics::skipped_by_tool(ledger.tool(), &comparison.skipped));
         }
-        if let Some(place) = baseline.and_then(|version| self.place_of(version)) {
-            for migration in &self.migrations()[..=place] {
+        if let Some(index) = baseline.and_then(|version| self.index_of(version)) {
+            for migration in &self.migrations()[..=index] {
                 if !known.contains(&migration.version) {
                     applied.entry(&migration.version).or_insert_with(|| BASELINE.to_owned());
                 }
@@ -272,14 +273,14 @@ impl Asked<'_> {
         baseline.filter(|_| adoption::is_untouched(&seen.migrations))
     }
 
-    fn place_of(&self, version: &Version) -> Option<usize> {
+    fn index_of(&self, version: &Version) -> Option<usize> {
         self.migrations().iter().position(|migration| migration.version == *version)
     }
 
     fn check_baseline(&self, seen: &Observation) -> Result<(), Vec<Diagnostic>> {
         match &self.wish.baseline {
             Some(version)
-                if self.place_of(version).is_none()
+                if self.index_of(version).is_none()
                     && !seen.migrations.iter().any(|record| record.version == *version) =>
             {
                 Err(vec![diagnostics::unknown_baseline(version)])
@@ -288,12 +289,12 @@ impl Asked<'_> {
         }
     }
 
-    fn names(&self) -> Vec<Name> {
+    fn names(&self) -> Vec<QualifiedName> {
         match &self.wish.table {
             Some(name) => vec![name.clone()],
             None => ledger_names()
                 .into_iter()
-                .map(|name| Name { schema: None, name: name.to_owned() })
+                .map(|name| QualifiedName { schema: None, name: name.to_owned() })
                 .collect(),
         }
     }
@@ -357,7 +358,7 @@ impl Asked<'_> {
 
     fn failed(&self, error: &crate::database::Error) -> Vec<Diagnostic> {
         vec![diagnostics::database_error(
-            &format!("looking for the ledger of another tool on {}", self.place.target),
+            &format!("looking for the ledger of another tool on {}", self.location.target),
             error,
         )]
     }

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use super::super::contract::PlanRequest;
 use super::super::diagnostics;
-use super::super::settings::Place;
+use super::super::settings::LedgerLocation;
 use crate::database::MigrationRecord;
 use crate::diagnostic::Diagnostic;
 use crate::migration::{Checksum, Migration};
@@ -47,7 +47,7 @@ impl Basis {
     pub(super) fn new<'a>(
         process: &Process,
         source: Option<&str>,
-        place: &Place,
+        location: &LedgerLocation,
         migrations: &[Migration],
         records: impl IntoIterator<Item = &'a MigrationRecord>,
     ) -> Self {
@@ -69,7 +69,7 @@ impl Basis {
         Self {
             process: process.clone(),
             source: source.unwrap_or_default().to_owned(),
-            ledger: place.ledger_name(),
+            ledger: location.ledger_name(),
             files: files.collect(),
             rows: rows.collect(),
         }
@@ -119,7 +119,7 @@ impl Basis {
         request: &PlanRequest,
         as_refreshed: impl FnOnce(&Self) -> Option<Self>,
     ) -> Result<Option<Diagnostic>, Diagnostic> {
-        if let Some(first) = Self::decode(&request.first_plan) {
+        if let Some(first) = Self::decode(&request.planned_private) {
             let differences = first.differences(self);
             return if differences.is_empty() {
                 Ok(None)
@@ -127,7 +127,7 @@ impl Basis {
                 Err(diagnostics::out_of_date(&differences))
             };
         }
-        let before = Self::decode(&request.private).filter(|it| it.process != self.process);
+        let before = Self::decode(&request.prior_private).filter(|it| it.process != self.process);
         let now = before.as_ref().and_then(as_refreshed);
         let differences = before.zip(now).map(|(before, now)| before.differences(&now));
         let differences = differences.unwrap_or_default();
@@ -135,8 +135,8 @@ impl Basis {
     }
 
     /// The same files and rows in the ledger of another place.
-    pub(super) fn at(&self, place: &Place) -> Self {
-        Self { ledger: place.ledger_name(), ..self.clone() }
+    pub(super) fn at(&self, location: &LedgerLocation) -> Self {
+        Self { ledger: location.ledger_name(), ..self.clone() }
     }
 
     /// What has changed since, one clause each.
@@ -280,9 +280,14 @@ mod tests {
         basis(process, &[("1", &format!("{} 1_a.sql", beginning(&checksum)))], &[])
     }
 
-    fn request(private: Vec<u8>, first_plan: Vec<u8>) -> PlanRequest {
-        let (config, prior, proposed) = (Value::Null, Value::Null, Value::Null);
-        PlanRequest { config, prior, proposed, private, first_plan }
+    fn request(prior_private: Vec<u8>, planned_private: Vec<u8>) -> PlanRequest {
+        PlanRequest {
+            config: Value::Null,
+            prior_state: Value::Null,
+            proposed_new_state: Value::Null,
+            prior_private,
+            planned_private,
+        }
     }
 
     fn compared(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {

@@ -1,7 +1,7 @@
 //! What a resource shows of migrations: of those in the ledger and of those that will run.
 
 use crate::database::{MigrationRecord, MigrationState, StatementRecord, StatementState};
-use crate::engine::{Entry, Standing};
+use crate::engine::{PlannedMigration, Status};
 use crate::migration::{Checksum, Migration, MigrationKind, Statement};
 use crate::schema::Attribute;
 use crate::sql;
@@ -91,9 +91,9 @@ pub(super) fn pending(
     migration: &Migration,
     begun: Option<&MigrationRecord>,
 ) -> Vec<(&'static str, Value)> {
-    let lines = migration.statements.iter().enumerate().map(|(place, statement)| {
+    let lines = migration.statements.iter().enumerate().map(|(index, statement)| {
         let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
-        match records.iter().find(|record| record.number == place + 1) {
+        match records.iter().find(|record| record.number == index + 1) {
             Some(record) if record.is_binding() => line(&record.class, &record.summary),
             _ => planned_line(statement),
         }
@@ -126,12 +126,12 @@ pub(super) fn again(migration: &Migration, last: &MigrationRecord) -> Vec<(&'sta
 }
 
 /// One migration of a plan, as far as it is known before the apply; nothing if it stays out.
-pub(super) fn planned(entry: &Entry<'_>) -> Option<Vec<(&'static str, Value)>> {
-    Some(match &entry.standing {
-        Standing::Applied(record) => recorded(record),
-        Standing::Pending { begun } => pending(entry.migration, *begun),
-        Standing::Again { last } => again(entry.migration, last),
-        Standing::Left(_) => return None,
+pub(super) fn planned(entry: &PlannedMigration<'_>) -> Option<Vec<(&'static str, Value)>> {
+    Some(match &entry.status {
+        Status::Applied(record) => recorded(record),
+        Status::Pending { begun } => pending(entry.migration, *begun),
+        Status::Rerun { last } => again(entry.migration, last),
+        Status::Excluded(_) => return None,
     })
 }
 

@@ -14,7 +14,7 @@ use super::super::contract::{
     ReadResponse, Resource,
 };
 use super::super::diagnostics;
-use super::super::settings::{Place, cluster_attribute};
+use super::super::settings::{LedgerLocation, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
 use super::basis::{Basis, Process};
 use super::rules::{self, Rules};
@@ -39,29 +39,37 @@ impl MigrationResource {
     }
 
     /// What the plan after a refresh will be made from, as far as the state tells.
-    fn basis(&self, state: &Object<'_>, place: &Place, seen: &Observation) -> Option<Basis> {
+    fn basis(
+        &self,
+        state: &Object<'_>,
+        location: &LedgerLocation,
+        seen: &Observation,
+    ) -> Option<Basis> {
         let Ok(Input::Known(source)) = decode_source(state) else { return None };
         let migration = source.read().ok()?;
         let record = record_of(seen, &migration.version.0);
-        Some(Basis::new(&self.process, source.place(), place, &[migration], record))
+        Some(Basis::new(&self.process, source.file(), location, &[migration], record))
     }
 
     async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
         let unchanged = || Ok(run::Refreshed::unchanged(request));
-        let Some(object) = Object::new(&request.state) else { return unchanged() };
+        let Some(object) = Object::new(&request.current_state) else { return unchanged() };
         let Input::Known(version) = object.string("version") else { return unchanged() };
         let limit = Timeouts::decode(&object)?.read;
-        let Input::Known(place) = run::place(&self.clusters, &object)? else { return unchanged() };
+        let Input::Known(location) = run::locate(&self.clusters, &object)? else {
+            return unchanged();
+        };
 
-        let seen = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit).await?;
-        let before = Value::map([(version, request.state.clone())]);
+        let seen =
+            run::look(&self.clusters, &location, SINGLE_MIGRATIONS, &nothing(), limit).await?;
+        let before = Value::map([(version, request.current_state.clone())]);
         let warnings = computed::rewritten(&before, &seen.migrations);
         let warnings = diagnostics::rewritten_ledger(&warnings).into_iter().collect();
-        let basis = self.basis(&object, &place, &seen);
+        let basis = self.basis(&object, &location, &seen);
         let state = record_of(&seen, version).map_or(Value::Null, |record| {
-            let mut state = request.state.clone();
+            let mut state = request.current_state.clone();
             set_all(&mut state, shown(record));
-            state.set("ledger", place.ledger_name());
+            state.set("ledger", location.ledger_name());
             state
         });
         let private = basis.as_ref().map(Basis::encode).unwrap_or_default();
@@ -74,7 +82,7 @@ impl MigrationResource {
         config: &Object<'_>,
     ) -> Result<Planned, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
-        let mut planned = request.proposed.clone();
+        let mut planned = request.proposed_new_state.clone();
         let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
             set_all(&mut planned, unknown(config));
             let warning = diagnostics::planned_without(&run::unknown_arguments(config));
@@ -85,8 +93,8 @@ impl MigrationResource {
             return Err(vec![diagnostics::still_unknown()]);
         };
         let what = format!("pending migration {}", migration.version);
-        let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
-        let Input::Known(place) = place else {
+        let location = run::locate(&self.clusters, config).map_err(|error| vec![error])?;
+        let Input::Known(location) = location else {
             set_all(&mut planned, named(migration));
             set_all(&mut planned, computed::pending(migration, None));
             set_all(&mut planned, vec![("ledger", Value::Unknown), ("last_run", Value::Unknown)]);
@@ -96,27 +104,27 @@ impl MigrationResource {
         };
 
         let limit = model.timeouts.read;
-        let nothing_new = nothing_new(&request.prior, config, migration);
-        let look = run::look(&self.clusters, &place, SINGLE_MIGRATIONS, &nothing(), limit).await;
-        let seen = match Look::of(look, &request.prior, nothing_new)? {
+        let nothing_new = nothing_new(&request.prior_state, config, migration);
+        let look = run::look(&self.clusters, &location, SINGLE_MIGRATIONS, &nothing(), limit).await;
+        let seen = match Look::of(look, &request.prior_state, nothing_new)? {
             Look::Seen(seen) => seen,
             Look::Missed(warning) => {
                 planned.set("status", Value::Unknown);
-                run::forget_other_ledger(&mut planned, &place);
+                run::forget_other_ledger(&mut planned, &location);
                 return Ok(Planned::without_a_look(planned, vec![warning]));
             }
         };
         let policy = Policy::default();
-        let run = run_of(&place, &prepared.migrations, &policy, limit, source.path());
+        let run = run_of(&location, &prepared.migrations, &policy, limit, source.path());
         let records = run.records(&seen);
-        let basis = Basis::new(&self.process, source.place(), &place, run.migrations, &records);
+        let basis = Basis::new(&self.process, source.file(), &location, run.migrations, &records);
         let as_refreshed = |before: &Basis| {
-            let prior = run::prior_at(&self.clusters, request, &place)?;
+            let prior = run::prior_at(&self.clusters, request, &location)?;
             if prior.string("version") == Input::Known(migration.version.0.as_str()) {
-                self.basis(&prior, &place, &seen)
+                self.basis(&prior, &location, &seen)
             } else {
                 // The refresh saw another migration: only the place can be compared.
-                Some(before.at(&place))
+                Some(before.at(&location))
             }
         };
         let changed = basis.changed_since(request, as_refreshed).map_err(|error| vec![error])?;
@@ -134,11 +142,11 @@ impl MigrationResource {
             set_all(&mut planned, named(migration));
             set_all(&mut planned, computed::planned(entry).unwrap_or_default());
         }
-        planned.set("ledger", place.ledger_name());
+        planned.set("ledger", location.ledger_name());
         // The description is only words: the configuration's wins over the ledger's.
         planned.set("description", migration.description.as_str());
         // Known, so that a saved plan cannot do something else than it showed.
-        if plan.pending().next().is_some() || request.prior.is_null() {
+        if plan.pending().next().is_some() || request.prior_state.is_null() {
             planned.set("last_run", run::versions_to_run(&plan));
         }
         Ok(Planned { state: planned, private: basis.encode(), diagnostics })
@@ -157,15 +165,15 @@ impl MigrationResource {
         let [migration] = prepared.migrations.as_slice() else {
             return Err(vec![diagnostics::still_unknown()]);
         };
-        let place = run::known_place(&self.clusters, config)?;
-        let limit = model.timeouts.write(&request.prior);
+        let location = run::locate_known(&self.clusters, config)?;
+        let limit = model.timeouts.write(&request.prior_state);
         let policy = Policy::default();
-        let run = run_of(&place, &prepared.migrations, &policy, limit, source.path());
+        let run = run_of(&location, &prepared.migrations, &policy, limit, source.path());
         let mut last_run = Value::Null;
         let mut ended = run
             .carry_out(&self.clusters, rules.hider(), |plan| {
                 last_run = run::versions_to_run(plan);
-                as_planned(&request.planned, plan).map_err(|changed| vec![changed])?;
+                as_planned(&request.planned_state, plan).map_err(|changed| vec![changed])?;
                 rules.still_right(&prepared, plan, &source.path())
             })
             .await;
@@ -176,15 +184,15 @@ impl MigrationResource {
             ended.observation.as_ref().and_then(|seen| record_of(seen, &migration.version.0));
         match record {
             Some(record) if ended.diagnostics.is_empty() => {
-                let mut state = request.planned.clone();
+                let mut state = request.planned_state.clone();
                 set_all(&mut state, shown(record));
-                state.set("ledger", place.ledger_name());
+                state.set("ledger", location.ledger_name());
                 state.set("description", migration.description.as_str());
                 if state.get("last_run").is_some_and(Value::is_unknown) {
                     state.set("last_run", last_run);
                 }
                 // What the plan was made from is of no use to the next one.
-                Ok(ApplyResponse { state, private: Vec::new(), diagnostics: Vec::new() })
+                Ok(ApplyResponse { new_state: state, private: Vec::new(), diagnostics: Vec::new() })
             }
             _ => Err(ended.diagnostics),
         }
@@ -255,14 +263,14 @@ impl Resource for MigrationResource {
         let planned = match Object::new(&request.config) {
             None => Planned::to_forget("that the migration is applied"),
             Some(config) => self.planned(&request, &config).await.unwrap_or_else(|diagnostics| {
-                Planned::without_a_look(request.proposed.clone(), diagnostics)
+                Planned::without_a_look(request.proposed_new_state.clone(), diagnostics)
             }),
         };
         planned.response(Vec::new())
     }
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
-        match Object::new(&request.config).filter(|_| !request.planned.is_null()) {
+        match Object::new(&request.config).filter(|_| !request.planned_state.is_null()) {
             Some(config) => Box::pin(self.applied(&request, &config))
                 .await
                 .unwrap_or_else(|diagnostics| run::refused(&request, diagnostics)),
@@ -271,11 +279,11 @@ impl Resource for MigrationResource {
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        run::import(&self.clusters, SINGLE_MIGRATIONS, |place, seen| {
+        run::import(&self.clusters, SINGLE_MIGRATIONS, |location, seen| {
             let record = record_of(seen, id)?;
             let mut state = run::empty(&self.schema());
             set_all(&mut state, shown(record));
-            state.set("ledger", place.ledger_name());
+            state.set("ledger", location.ledger_name());
             Some(state)
         })
         .await
@@ -288,14 +296,14 @@ fn nothing() -> Watched {
 }
 
 fn run_of<'a>(
-    place: &'a Place,
+    location: &'a LedgerLocation,
     migrations: &'a [Migration],
     policy: &'a Policy,
     limit: Duration,
     source: AttributePath,
 ) -> Run<'a> {
     Run {
-        place,
+        location,
         set: SINGLE_MIGRATIONS,
         migrations,
         among_others: true,

@@ -17,7 +17,7 @@ use super::super::contract::{
     ReadResponse, Resource,
 };
 use super::super::diagnostics;
-use super::super::settings::{Place, cluster_attribute};
+use super::super::settings::{LedgerLocation, cluster_attribute};
 use super::super::timeouts::{self, Timeouts};
 use super::adoption::{self, Adoptable};
 use super::basis::{Basis, Process};
@@ -48,26 +48,33 @@ impl MigrationSetResource {
     }
 
     /// What the plan after a refresh will be made from, as far as the state tells.
-    fn basis(&self, state: &Object<'_>, place: &Place, seen: &Observation) -> Option<Basis> {
+    fn basis(
+        &self,
+        state: &Object<'_>,
+        location: &LedgerLocation,
+        seen: &Observation,
+    ) -> Option<Basis> {
         let Ok(Input::Known(source)) = decode_source(state) else { return None };
         let (migrations, _) = source.read().ok()?;
-        Some(Basis::new(&self.process, source.place(), place, &migrations, &seen.migrations))
+        Some(Basis::new(&self.process, source.dir(), location, &migrations, &seen.migrations))
     }
 
     async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
         let unchanged = || Ok(run::Refreshed::unchanged(request));
-        let Some(object) = Object::new(&request.state) else { return unchanged() };
+        let Some(object) = Object::new(&request.current_state) else { return unchanged() };
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let limit = Timeouts::decode(&object)?.read;
         let Input::Known(watch) = Watch::decode(&object)? else { return unchanged() };
-        let Input::Known(place) = run::place(&self.clusters, &object)? else { return unchanged() };
+        let Input::Known(location) = run::locate(&self.clusters, &object)? else {
+            return unchanged();
+        };
 
         let watched = Watched::Schemas(watch.schemas.clone());
-        let seen = run::look(&self.clusters, &place, name, &watched, limit).await?;
+        let seen = run::look(&self.clusters, &location, name, &watched, limit).await?;
         let rewritten = computed::rewritten(object.value("migrations"), &seen.migrations);
-        let basis = self.basis(&object, &place, &seen);
-        let mut state = request.state.clone();
-        set_all(&mut state, shown(&place, &seen));
+        let basis = self.basis(&object, &location, &seen);
+        let mut state = request.current_state.clone();
+        set_all(&mut state, shown(&location, &seen));
         set_all(&mut state, watch.find(&seen).shown());
         Ok(run::Refreshed {
             state,
@@ -82,7 +89,7 @@ impl MigrationSetResource {
         config: &Object<'_>,
     ) -> Result<Planned, Vec<Diagnostic>> {
         let model = Model::decode(config)?;
-        let mut planned = request.proposed.clone();
+        let mut planned = request.proposed_new_state.clone();
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
         planned.set("verified_endpoints", verify::planned(config, &Value::Null, true));
@@ -98,8 +105,8 @@ impl MigrationSetResource {
         let prepared = rules.prepare(migrations);
         let migrations = &prepared.migrations;
         let what = what(name);
-        let place = run::place(&self.clusters, config).map_err(|error| vec![error])?;
-        let Input::Known(place) = place else {
+        let location = run::locate(&self.clusters, config).map_err(|error| vec![error])?;
+        let Input::Known(location) = location else {
             set_all(&mut planned, from_files(migrations, policy));
             let mut diagnostics = vec![diagnostics::planned_from_files()];
             diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
@@ -108,19 +115,19 @@ impl MigrationSetResource {
 
         let limit = model.timeouts.read;
         let watched = Watched::Schemas(watch.schemas.clone());
-        let nothing_new = nothing_new(&request.prior, config, migrations, policy);
-        let look = run::look(&self.clusters, &place, name, &watched, limit).await;
-        let seen = match Look::of(look, &request.prior, nothing_new)? {
+        let nothing_new = nothing_new(&request.prior_state, config, migrations, policy);
+        let look = run::look(&self.clusters, &location, name, &watched, limit).await;
+        let seen = match Look::of(look, &request.prior_state, nothing_new)? {
             Look::Seen(seen) => seen,
             Look::Missed(warning) => {
                 set_all(&mut planned, after_a_look());
-                run::forget_other_ledger(&mut planned, &place);
+                run::forget_other_ledger(&mut planned, &location);
                 return Ok(Planned::without_a_look(planned, vec![warning]));
             }
         };
         let mut diagnostics = Vec::new();
         let adoptable = Adoptable::of(migrations);
-        let asked = known.asked(&place, &adoptable, format);
+        let asked = known.asked(&location, &adoptable, format);
         let run = known.run(asked, migrations, limit);
         let adopted = match asked.look(&self.clusters, &seen, limit).await {
             Ok(found) => found,
@@ -128,11 +135,11 @@ impl MigrationSetResource {
         };
         diagnostics.extend(adopted.warnings);
         let records = together(&run.records(&seen), &adopted.records);
-        let basis = Basis::new(&self.process, source.place(), &place, migrations, &records);
+        let basis = Basis::new(&self.process, source.dir(), &location, migrations, &records);
         let as_refreshed = |_: &Basis| {
-            let prior = run::prior_at(&self.clusters, request, &place)?;
+            let prior = run::prior_at(&self.clusters, request, &location)?;
             let is_same_set = prior.string("name").or(DEFAULT_NAME) == Input::Known(name);
-            is_same_set.then(|| self.basis(&prior, &place, &seen)).flatten()
+            is_same_set.then(|| self.basis(&prior, &location, &seen)).flatten()
         };
         let changed = basis.changed_since(request, as_refreshed).map_err(|error| vec![error])?;
         diagnostics.extend(changed);
@@ -148,23 +155,23 @@ impl MigrationSetResource {
         }
 
         let found = watch.find(&seen);
-        set_all(&mut planned, shown(&place, &seen));
+        set_all(&mut planned, shown(&location, &seen));
         set_all(&mut planned, found.shown());
         let changes = plan.pending().next().is_some() || to_adopt(&plan).next().is_some();
         if changes {
             set_all(&mut planned, after(&plan, &records));
         }
-        planned.set("verified_endpoints", verify::planned(config, &request.prior, changes));
+        planned.set("verified_endpoints", verify::planned(config, &request.prior_state, changes));
         diagnostics.extend(policy::say(&plan, policy));
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
         // repeated plan that says otherwise.
-        if plan.pending().next().is_some() || request.prior.is_null() {
+        if plan.pending().next().is_some() || request.prior_state.is_null() {
             planned.set("last_run", run::versions_to_run(&plan));
         }
         // Drift stays visible until it is gone: an apply looks again, it does not accept by itself.
-        if planned != request.prior || watch.plans(&found) {
+        if planned != request.prior_state || watch.plans(&found) {
             set_all(&mut planned, after_a_look());
-            planned.set("verified_endpoints", verify::planned(config, &request.prior, true));
+            planned.set("verified_endpoints", verify::planned(config, &request.prior_state, true));
         }
         diagnostics.extend(watch.say(&found));
         if diagnostics.iter().any(Diagnostic::is_error) {
@@ -186,9 +193,9 @@ impl MigrationSetResource {
         let Known { source, name, rules, watch, .. } = known;
         let (migrations, format) = source.read()?;
         let prepared = rules.prepare(migrations);
-        let place = run::known_place(&self.clusters, config)?;
+        let location = run::locate_known(&self.clusters, config)?;
         let adoptable = Adoptable::of(&prepared.migrations);
-        let asked = known.asked(&place, &adoptable, format);
+        let asked = known.asked(&location, &adoptable, format);
         let run = known.run(asked, &prepared.migrations, model.timeouts.write(prior));
         let expected = planned.set("migrations", Value::Unknown).unwrap_or(Value::Unknown);
         let mut pending = Value::List(Vec::new());
@@ -206,7 +213,7 @@ impl MigrationSetResource {
         if let Some(seen) = ended.observation.as_ref().filter(|_| ended.diagnostics.is_empty()) {
             let schemas = &watch.schemas;
             let limit = model.timeouts.read;
-            let applied = verify::Applied { place: &place, set: name, schemas, seen, limit };
+            let applied = verify::Applied { location: &location, set: name, schemas, seen, limit };
             let (right, wrong) = applied.verify(&self.clusters, config).await;
             verified = right;
             ended.diagnostics.extend(wrong);
@@ -218,7 +225,7 @@ impl MigrationSetResource {
             return Err(ended.diagnostics);
         };
         let mut state = planned;
-        set_all(&mut state, shown(&place, &seen));
+        set_all(&mut state, shown(&location, &seen));
         set_all(&mut state, watch.find(&seen).shown());
         if state.get("last_run").is_some_and(Value::is_unknown) {
             state.set("last_run", pending);
@@ -227,7 +234,7 @@ impl MigrationSetResource {
             state.set("verified_endpoints", verified);
         }
         // What the plan was made from is of no use to the next one.
-        Ok(ApplyResponse { state, private: Vec::new(), diagnostics: ended.diagnostics })
+        Ok(ApplyResponse { new_state: state, private: Vec::new(), diagnostics: ended.diagnostics })
     }
 }
 
@@ -318,16 +325,16 @@ impl Resource for MigrationSetResource {
         let planned = match Object::new(&request.config) {
             None => Planned::to_forget("which migrations are applied"),
             Some(config) => self.planned(&request, &config).await.unwrap_or_else(|diagnostics| {
-                Planned::without_a_look(request.proposed.clone(), diagnostics)
+                Planned::without_a_look(request.proposed_new_state.clone(), diagnostics)
             }),
         };
         planned.response(vec!["name".into()])
     }
 
     async fn apply(&self, mut request: ApplyRequest) -> ApplyResponse {
-        let planned = std::mem::replace(&mut request.planned, Value::Null);
+        let planned = std::mem::replace(&mut request.planned_state, Value::Null);
         match Object::new(&request.config).filter(|_| !planned.is_null()) {
-            Some(config) => Box::pin(self.applied(&request.prior, planned, &config))
+            Some(config) => Box::pin(self.applied(&request.prior_state, planned, &config))
                 .await
                 .unwrap_or_else(|diagnostics| run::refused(&request, diagnostics)),
             None => run::forgotten(request),
@@ -335,13 +342,13 @@ impl Resource for MigrationSetResource {
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        run::import(&self.clusters, id, |place, seen| {
+        run::import(&self.clusters, id, |location, seen| {
             if seen.migrations.is_empty() {
                 return None;
             }
             let mut state = run::empty(&self.schema());
             set_all(&mut state, vec![("id", id.into()), ("name", id.into())]);
-            set_all(&mut state, shown(place, seen));
+            set_all(&mut state, shown(location, seen));
             Some(state)
         })
         .await

@@ -67,8 +67,8 @@ pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnosti
 
 /// What a plan says of migrations that do not run.
 pub(super) fn say(plan: &Plan<'_>, policy: &Policy) -> Vec<Diagnostic> {
-    let late: Vec<_> = plan.left(Reason::Late).collect();
-    let held_back: Vec<_> = plan.left(Reason::HeldBack).collect();
+    let late: Vec<_> = plan.excluded(Reason::OutOfOrder).collect();
+    let held_back: Vec<_> = plan.excluded(Reason::BeyondTarget).collect();
     let late = (!late.is_empty()).then(|| diagnostics::skipped(&late));
     let held_back = policy
         .target

@@ -14,9 +14,9 @@ use super::arguments::{texts, word};
 use crate::database::Hide;
 use crate::diagnostic::Diagnostic;
 use crate::migration::fact::Fact;
-use crate::migration::{Migration, Statement, Values, Version, Written};
+use crate::migration::{Migration, SourceText, Statement, Values, Version};
 use crate::schema::Attribute;
-use crate::sql::{self, Kind, Variables};
+use crate::sql::{self, StatementKind, Variables};
 use crate::value::{Input, Object, Type, Value};
 
 /// What a configuration says.
@@ -164,15 +164,15 @@ impl Rules {
             .collect();
         for migration in &mut prepared.migrations {
             let mut used = BTreeSet::new();
-            for (place, statement) in migration.statements.iter_mut().enumerate() {
+            for (index, statement) in migration.statements.iter_mut().enumerate() {
                 match self.prepare_statement(statement, &mut used) {
                     Ok(Completeness::Whole) => {}
                     Ok(Completeness::ValuesMissing) => {
-                        prepared.incomplete.insert((migration.version.clone(), place));
+                        prepared.incomplete.insert((migration.version.clone(), index));
                     }
                     Err(diagnostic) => {
                         let version = migration.version.clone();
-                        prepared.unrendered.insert((version.clone(), place));
+                        prepared.unrendered.insert((version.clone(), index));
                         prepared.errors.entry(version).or_default().push(*diagnostic);
                     }
                 }
@@ -210,7 +210,7 @@ impl Rules {
             && let Some(rewritten) = sql::rewrite(&source)
         {
             // The class may be another one now: a build in the background is waited for.
-            if let Kind::Run(class) = sql::classify(&rewritten) {
+            if let StatementKind::Run(class) = sql::classify(&rewritten) {
                 statement.class = class;
                 statement.text = rewritten;
             }
@@ -231,7 +231,7 @@ impl Rules {
             used.extend(rendered.used);
         }
         if statement.text != source {
-            statement.written = Some(Written { source, shown });
+            statement.source_text = Some(SourceText { source, shown });
         }
         Ok(complete)
     }

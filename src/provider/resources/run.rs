@@ -8,7 +8,7 @@ use super::super::contract::{
     ReadResponse,
 };
 use super::super::diagnostics;
-use super::super::settings::{Place, Settings};
+use super::super::settings::{LedgerLocation, Settings};
 use super::super::timeouts;
 use super::adoption::Asked;
 use super::drift::Watch;
@@ -16,31 +16,31 @@ use crate::database::lease::LEASE_LENGTH;
 use crate::database::{Error, Hide, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::together;
-use crate::engine::{self, ApplyError, Budget, Cluster, Policy, SetOnCluster, Stop};
+use crate::engine::{self, ApplyError, Budget, BudgetEnd, Cluster, Policy, SetOnCluster};
 use crate::migration::Migration;
 use crate::schema::Schema;
 use crate::value::{AttributePath, Input, Object, Value};
 
 /// Reads a resource's `cluster` and says where it leads.
-pub(in super::super) fn place(
+pub(in super::super) fn locate(
     clusters: &Clusters,
     resource: &Object<'_>,
-) -> Result<Input<Place>, Diagnostic> {
+) -> Result<Input<LedgerLocation>, Diagnostic> {
     let settings = match resource.object("cluster") {
         Input::Null => Settings::default(),
         Input::Unknown => return Ok(Input::Unknown),
         Input::Known(cluster) => Settings::decode_cluster(&cluster)?,
     };
-    clusters.place(settings)
+    clusters.locate(settings)
 }
 
-/// As [`place`], at apply, where Terraform promises that everything is known.
-pub(super) fn known_place(
+/// As [`locate`], at apply, where Terraform promises that everything is known.
+pub(super) fn locate_known(
     clusters: &Clusters,
     resource: &Object<'_>,
-) -> Result<Place, Vec<Diagnostic>> {
-    match place(clusters, resource) {
-        Ok(Input::Known(place)) => Ok(place),
+) -> Result<LedgerLocation, Vec<Diagnostic>> {
+    match locate(clusters, resource) {
+        Ok(Input::Known(location)) => Ok(location),
         Ok(_) => Err(vec![diagnostics::still_unknown()]),
         Err(diagnostic) => Err(vec![diagnostic]),
     }
@@ -55,39 +55,39 @@ pub(in super::super) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagn
 /// being created.
 pub(in super::super) async fn look(
     clusters: &Clusters,
-    place: &Place,
+    location: &LedgerLocation,
     set: &str,
     watched: &Watched,
     limit: Duration,
 ) -> Result<Observation, Diagnostic> {
     let observe = async {
-        let mut session = clusters.session(&place.target).await?;
-        session.observe(&place.ledger, set, watched).await
+        let mut session = clusters.session(&location.target).await?;
+        session.observe(&location.ledger, set, watched).await
     };
-    match Budget::new(limit, clusters.stopped()).unless_ended(Box::pin(observe)).await {
-        Ok(observation) => observation.map_err(|error| reading(place, &error)),
-        Err(Stop::TimedOut(_)) => Err(no_answer(place, limit)),
-        Err(Stop::Interrupted) => Err(Diagnostic::error("Reading was interrupted")
-            .detail(format!("Nothing was heard of {} yet, and nothing was run.", place.target))),
+    match Budget::new(limit, clusters.stopped()).within_budget(Box::pin(observe)).await {
+        Ok(observation) => observation.map_err(|error| reading(location, &error)),
+        Err(BudgetEnd::TimedOut(_)) => Err(no_answer(location, limit)),
+        Err(BudgetEnd::Cancelled) => Err(Diagnostic::error("Reading was interrupted")
+            .detail(format!("Nothing was heard of {} yet, and nothing was run.", location.target))),
     }
 }
 
 /// A look at the cluster that took too long.
-pub(super) fn no_answer(place: &Place, limit: Duration) -> Diagnostic {
+pub(super) fn no_answer(location: &LedgerLocation, limit: Duration) -> Diagnostic {
     Diagnostic::error("Cluster did not answer in time").detail(format!(
         "Reading the ledger of {} took longer than {} s, the limit of timeouts.read.",
-        place.target,
+        location.target,
         limit.as_secs_f64(),
     ))
 }
 
-fn reading(place: &Place, error: &Error) -> Diagnostic {
-    diagnostics::database_error(&format!("reading the ledger of {}", place.target), error)
+fn reading(location: &LedgerLocation, error: &Error) -> Diagnostic {
+    diagnostics::database_error(&format!("reading the ledger of {}", location.target), error)
 }
 
 /// A set to bring up to date.
 pub(super) struct Run<'a> {
-    pub(super) place: &'a Place,
+    pub(super) location: &'a LedgerLocation,
     pub(super) set: &'a str,
     pub(super) migrations: &'a [Migration],
     /// Whether the ledger may know migrations that are not among `migrations`.
@@ -142,23 +142,23 @@ impl Run<'_> {
         still_as_planned: impl FnOnce(&engine::Plan<'_>) -> Result<(), Vec<Diagnostic>>,
     ) -> Ended {
         let budget = Budget::new(self.limit, clusters.stopped());
-        let rows = diagnostics::Rows { ledger: &self.place.ledger, set: self.set };
+        let rows = diagnostics::Rows { ledger: &self.location.ledger, set: self.set };
         // A cluster may be minutes from taking connections, or in use by another resource.
-        let opened = budget.unless_ended(Box::pin(clusters.session(&self.place.target))).await;
+        let opened = budget.within_budget(Box::pin(clusters.session(&self.location.target))).await;
         let mut session = match opened {
             Ok(Ok(mut session)) => {
                 session.hide_in_errors(hide);
                 session
             }
-            Ok(Err(error)) => return Ended::before_anything(vec![reading(self.place, &error)]),
+            Ok(Err(error)) => return Ended::before_anything(vec![reading(self.location, &error)]),
             Err(stop) => {
-                let stopped = ApplyError::Interrupted(stop);
+                let stopped = ApplyError::NotStarted(stop);
                 return Ended::before_anything(vec![diagnostics::apply_error(&stopped, 0, rows)]);
             }
         };
         let mut cluster = SetOnCluster {
             session: &mut session,
-            ledger: &self.place.ledger,
+            ledger: &self.location.ledger,
             set: self.set,
             // Whatever schema a migration changes must be recorded, or it looks like drift to a
             // set that watches that schema.
@@ -167,7 +167,7 @@ impl Run<'_> {
         };
         let seen = match cluster.observe().await {
             Ok(seen) => seen,
-            Err(error) => return Ended::before_anything(vec![reading(self.place, &error)]),
+            Err(error) => return Ended::before_anything(vec![reading(self.location, &error)]),
         };
         let adopted = match &self.adoption {
             Some(asked) => match asked.find(cluster.session, &seen).await {
@@ -251,8 +251,8 @@ impl Planned {
     }
 
     pub(super) fn response(self, requires_replace: Vec<AttributePath>) -> PlanResponse {
-        let Self { state: planned, private, diagnostics } = self;
-        PlanResponse { planned, requires_replace, private, diagnostics }
+        let Self { state: planned_state, private: planned_private, diagnostics } = self;
+        PlanResponse { planned_state, requires_replace, planned_private, diagnostics }
     }
 }
 
@@ -260,10 +260,10 @@ impl Planned {
 pub(super) fn prior_at<'a>(
     clusters: &Clusters,
     request: &'a PlanRequest,
-    at: &Place,
+    at: &LedgerLocation,
 ) -> Option<Object<'a>> {
-    let prior = Object::new(&request.prior)?;
-    let was_at = place(clusters, &prior).ok()?.known()?;
+    let prior = Object::new(&request.prior_state)?;
+    let was_at = locate(clusters, &prior).ok()?.known()?;
     (was_at == *at).then_some(prior)
 }
 
@@ -293,7 +293,7 @@ pub(super) struct Refreshed {
 impl Refreshed {
     /// The state as it was: there was nothing to ask.
     pub(super) fn unchanged(request: &ReadRequest) -> Self {
-        Self { state: request.state.clone(), private: Vec::new(), warnings: Vec::new() }
+        Self { state: request.current_state.clone(), private: Vec::new(), warnings: Vec::new() }
     }
 }
 
@@ -303,12 +303,12 @@ pub(super) fn read_response(
     refreshed: Result<Refreshed, Diagnostic>,
 ) -> ReadResponse {
     match refreshed {
-        Ok(Refreshed { state, private, warnings }) => {
-            ReadResponse { state, private, diagnostics: warnings }
+        Ok(Refreshed { state: new_state, private, warnings }) => {
+            ReadResponse { new_state, private, diagnostics: warnings }
         }
         // What an earlier refresh left beside the state says nothing about the next plan.
         Err(error) => ReadResponse {
-            state: request.state,
+            new_state: request.current_state,
             private: Vec::new(),
             diagnostics: vec![diagnostics::not_refreshed(&error)],
         },
@@ -317,8 +317,8 @@ pub(super) fn read_response(
 
 /// Leaves open where a planned object will be recorded, if the configuration names another place
 /// than the state and nobody could look there.
-pub(super) fn forget_other_ledger(planned: &mut Value, place: &Place) {
-    if planned.get("ledger") != Some(&place.ledger_name().into()) {
+pub(super) fn forget_other_ledger(planned: &mut Value, location: &LedgerLocation) {
+    if planned.get("ledger") != Some(&location.ledger_name().into()) {
         planned.set("ledger", Value::Unknown);
     }
 }
@@ -326,12 +326,16 @@ pub(super) fn forget_other_ledger(planned: &mut Value, place: &Place) {
 /// The answer to an apply that has nothing new to say: the state stays what it was, and a failed
 /// create stores nothing, for the ledger is the truth.
 pub(super) fn refused(request: &ApplyRequest, diagnostics: Vec<Diagnostic>) -> ApplyResponse {
-    ApplyResponse { state: request.prior.clone(), private: Vec::new(), diagnostics }
+    ApplyResponse { new_state: request.prior_state.clone(), private: Vec::new(), diagnostics }
 }
 
 /// The answer to a destroy: nothing is done, Terraform forgets.
 pub(super) fn forgotten(request: ApplyRequest) -> ApplyResponse {
-    ApplyResponse { state: Value::Null, private: request.private, diagnostics: Vec::new() }
+    ApplyResponse {
+        new_state: Value::Null,
+        private: request.planned_private,
+        diagnostics: Vec::new(),
+    }
 }
 
 /// An object of a schema with nothing set.
@@ -344,20 +348,20 @@ pub(super) fn empty(schema: &Schema) -> Value {
 pub(super) async fn import(
     clusters: &Clusters,
     set: &str,
-    state_of: impl FnOnce(&Place, &Observation) -> Option<Value>,
+    state_of: impl FnOnce(&LedgerLocation, &Observation) -> Option<Value>,
 ) -> ImportResponse {
     let found = async {
-        let Input::Known(place) = clusters.place(Settings::default())? else {
+        let Input::Known(location) = clusters.locate(Settings::default())? else {
             return Err(Diagnostic::error("Cluster endpoint is not known yet")
                 .detail("An import needs a provider block whose values are all known."));
         };
-        let seen = look(clusters, &place, set, &Watched::All, timeouts::DEFAULT_READ).await?;
-        state_of(&place, &seen).ok_or_else(|| {
+        let seen = look(clusters, &location, set, &Watched::All, timeouts::DEFAULT_READ).await?;
+        state_of(&location, &seen).ok_or_else(|| {
             Diagnostic::error("Nothing to import").detail(format!(
                 "The ledger of {} does not know it. Check the name, and that the provider block \
                  names the right endpoint and ledger_schema: an import does not see the argument \
                  cluster of the resource.",
-                place.target
+                location.target
             ))
         })
     };

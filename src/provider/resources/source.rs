@@ -31,7 +31,7 @@ impl Source {
 
     /// What tells where the files are. The texts of `files` are part of the configuration, which
     /// Terraform compares itself.
-    pub(super) fn place(&self) -> Option<&str> {
+    pub(super) fn dir(&self) -> Option<&str> {
         match &self.text {
             Text::Dir { path, .. } => Some(path),
             Text::Files(_) => None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::clusters::Clusters;
 use super::super::diagnostics;
-use super::super::settings::Place;
+use super::super::settings::LedgerLocation;
 use super::run;
 use crate::database::{
     MigrationRecord, MigrationState, Naming, Observation, Target, Watched, region_of,
@@ -98,7 +98,7 @@ fn names(endpoints: &[Value]) -> BTreeSet<Option<&str>> {
 
 /// What was applied, and where.
 pub(super) struct Applied<'a> {
-    pub(super) place: &'a Place,
+    pub(super) location: &'a LedgerLocation,
     pub(super) set: &'a str,
     pub(super) schemas: &'a [String],
     pub(super) seen: &'a Observation,
@@ -129,7 +129,7 @@ impl Applied<'_> {
     }
 
     async fn verify_one(&self, clusters: &Clusters, other: &Endpoint) -> Result<(), Diagnostic> {
-        let here = &self.place.target;
+        let here = &self.location.target;
         let target = Target {
             endpoint: other.host.clone(),
             naming: Naming::Endpoint,
@@ -137,9 +137,9 @@ impl Applied<'_> {
             region: region_of(&other.host).map(str::to_owned).or_else(|| here.region.clone()),
             ..here.clone()
         };
-        let place = Place { target, ledger: self.place.ledger.clone() };
+        let location = LedgerLocation { target, ledger: self.location.ledger.clone() };
         let watched = Watched::Schemas(self.schemas.to_vec());
-        let there = run::look(clusters, &place, self.set, &watched, self.limit).await?;
+        let there = run::look(clusters, &location, self.set, &watched, self.limit).await?;
         let mut wrong = missing(&self.seen.migrations, &there.migrations);
         let changes = drift::changes(&self.seen.live, &there.live, self.schemas);
         wrong.extend(changes.iter().map(diagnostics::difference));

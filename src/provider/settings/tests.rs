@@ -25,10 +25,10 @@ fn a_resource_wins_over_the_provider_block_and_that_over_the_environment() {
     let wide = settings(&[("user", "other".into()), ("port", 5433_u64.into())]).unwrap();
     let environment = environment(&[("DSQL_ENDPOINT", "host"), ("DSQL_PORT", "1")]);
 
-    let place = narrow.or(&wide).resolve(&environment).unwrap().known().unwrap();
+    let location = narrow.or(&wide).resolve(&environment).unwrap().known().unwrap();
 
-    assert_eq!(place.target.to_string(), "host:5433 as app");
-    assert_eq!(place.ledger.to_string(), "\"dsql_migrations\"");
+    assert_eq!(location.target.to_string(), "host:5433 as app");
+    assert_eq!(location.ledger.to_string(), "\"dsql_migrations\"");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_port_outside_of_its_range_is_an_error_at_the_port() {
     assert!(error.summary.contains("DSQL_PORT"), "{error:?}");
 }
 
-fn place(attributes: &[(&str, Value)], vars: &'static [(&str, &str)]) -> Place {
+fn locate(attributes: &[(&str, Value)], vars: &'static [(&str, &str)]) -> LedgerLocation {
     let settings = settings(attributes).unwrap();
     settings.resolve(&environment(vars)).unwrap().known().unwrap()
 }
@@ -66,7 +66,7 @@ const HOST: &str = "abcdefghijklmnopqrstuvwxyz.dsql.eu-central-1.on.aws";
 #[test]
 fn the_region_in_the_endpoint_counts_more_than_that_of_the_environment() {
     let vars = &[("AWS_REGION", "us-east-1")];
-    let region = |attributes: &[(&str, Value)]| place(attributes, vars).target.region;
+    let region = |attributes: &[(&str, Value)]| locate(attributes, vars).target.region;
     assert_eq!(region(&[("endpoint", HOST.into())]).as_deref(), Some("eu-central-1"));
     let both = [("endpoint", HOST.into()), ("region", "eu-west-1".into())];
     assert_eq!(region(&both).as_deref(), Some("eu-west-1"));
@@ -77,7 +77,7 @@ fn the_region_in_the_endpoint_counts_more_than_that_of_the_environment() {
 fn a_cluster_is_named_by_its_endpoint_its_identifier_or_both() {
     let vars = &[("AWS_REGION", "eu-central-1"), ("DSQL_ENDPOINT", "of.another.cluster")];
     let named = |attributes: &[(&str, Value)]| {
-        let target = place(attributes, vars).target;
+        let target = locate(attributes, vars).target;
         (target.endpoint, target.naming)
     };
     let identifier = ("cluster_identifier", Value::from(ID));
@@ -99,8 +99,11 @@ fn a_cluster_is_named_by_its_endpoint_its_identifier_or_both() {
 fn what_names_a_cluster_is_not_mixed_from_two_places() {
     let narrow = settings(&[("endpoint", HOST.into())]).unwrap();
     let wide = settings(&[("cluster_identifier", "other".into())]).unwrap();
-    let place = narrow.or(&wide).resolve(&Environment::default()).unwrap().known().unwrap();
-    assert_eq!((place.target.endpoint.as_str(), place.target.naming), (HOST, Naming::Endpoint));
+    let location = narrow.or(&wide).resolve(&Environment::default()).unwrap().known().unwrap();
+    assert_eq!(
+        (location.target.endpoint.as_str(), location.target.naming),
+        (HOST, Naming::Endpoint)
+    );
 }
 
 #[test]
@@ -138,8 +141,8 @@ fn a_role_is_read_with_all_that_it_has() {
             ("tags", Value::map([("team", "data")])),
         ],
     );
-    let place = place(&[("assume_role", role)], &[("DSQL_ENDPOINT", HOST)]);
-    let role = place.target.identity.role.unwrap();
+    let location = locate(&[("assume_role", role)], &[("DSQL_ENDPOINT", HOST)]);
+    let role = location.target.identity.role.unwrap();
     assert_eq!(role.session.role_arn, ARN);
     assert_eq!(role.session.name.as_deref(), Some("ci"));
     assert_eq!(role.session.duration, Some(std::time::Duration::from_secs(1800)));
@@ -183,9 +186,9 @@ fn a_profile_in_a_cluster_takes_the_place_of_a_web_identity_in_the_provider() {
     let narrow = settings(&[("profile", "ops".into()), ("endpoint", HOST.into())]).unwrap();
     let wide = settings(&[("assume_role_with_web_identity", web.clone())]).unwrap();
     assert!(!format!("{wide:?}").contains("secret"));
-    let place = narrow.or(&wide).resolve(&Environment::default()).unwrap().known().unwrap();
-    assert_eq!(place.target.identity.profile.as_deref(), Some("ops"));
-    assert_eq!(place.target.identity.web_identity, None);
+    let location = narrow.or(&wide).resolve(&Environment::default()).unwrap().known().unwrap();
+    assert_eq!(location.target.identity.profile.as_deref(), Some("ops"));
+    assert_eq!(location.target.identity.web_identity, None);
     let both = [("profile", "ops".into()), ("assume_role_with_web_identity", web)];
     assert_eq!(settings(&both).unwrap_err().path, Some("profile".into()));
 }

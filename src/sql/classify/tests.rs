@@ -4,7 +4,7 @@ use super::*;
 
 fn refused(sql: &str) -> &'static str {
     match classify(sql) {
-        Kind::Refused(refusal) => refusal.statement,
+        StatementKind::Disallowed(disallowed) => disallowed.statement,
         other => panic!("{sql} is {other:?}"),
     }
 }
@@ -47,7 +47,7 @@ fn every_statement_has_its_class() {
         ("aws iam revoke r FROM 'arn:aws:iam::1:role/x'", Class::Grant),
     ];
     for (sql, class) in table {
-        assert_eq!(classify(sql), Kind::Run(class), "{sql}");
+        assert_eq!(classify(sql), StatementKind::Run(class), "{sql}");
     }
 }
 
@@ -55,7 +55,7 @@ fn every_statement_has_its_class() {
 fn comments_and_blanks_between_the_words_do_not_disturb() {
     let sql = "/* a */ CREATE -- UNIQUE\n\tUNIQUE/**/INDEX\r\n/* b /* c */ */ASYNC i ON t (a)";
 
-    assert_eq!(classify(sql), Kind::Run(Class::AsyncIndex));
+    assert_eq!(classify(sql), StatementKind::Run(Class::AsyncIndex));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn words_in_literals_and_comments_do_not_count() {
     let quoted = "ALTER TABLE ASYNC t RENAME validate TO \"constraint\"";
 
     for sql in [literal, comment, quoted] {
-        assert_eq!(classify(sql), Kind::Run(Class::Ddl), "{sql}");
+        assert_eq!(classify(sql), StatementKind::Run(Class::Ddl), "{sql}");
     }
 }
 
@@ -78,10 +78,10 @@ fn grouping_words_are_told_from_statements() {
         "START TRANSACTION",
         "START TRANSACTION READ WRITE",
     ] {
-        assert_eq!(classify(sql), Kind::TransactionBegin, "{sql}");
+        assert_eq!(classify(sql), StatementKind::TransactionBegin, "{sql}");
     }
     for sql in ["COMMIT", "commit work", "END", "END TRANSACTION", "COMMIT AND NO CHAIN"] {
-        assert_eq!(classify(sql), Kind::TransactionEnd, "{sql}");
+        assert_eq!(classify(sql), StatementKind::TransactionEnd, "{sql}");
     }
 }
 
@@ -125,6 +125,6 @@ fn what_a_migration_must_not_hold_is_refused() {
     for (sql, statement) in table {
         assert_eq!(refused(sql), statement, "{sql}");
     }
-    assert_eq!(classify("CALL other('x')"), Kind::Run(Class::Ddl));
-    assert_eq!(classify("UPDATE t SET a = 1"), Kind::Run(Class::Dml));
+    assert_eq!(classify("CALL other('x')"), StatementKind::Run(Class::Ddl));
+    assert_eq!(classify("UPDATE t SET a = 1"), StatementKind::Run(Class::Dml));
 }

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::{Becomes, Effect};
-use crate::migration::fact::{Fact, Name, Object};
+use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 
 pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Effect> {
     if cursor.eat("table") {
@@ -17,17 +17,17 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let relation = ["view", "sequence", "index"].iter().any(|kind| cursor.eat(kind));
     let object = if relation {
         cursor.eat_all(&["if", "exists"]);
-        Object::Relation(cursor.name()?)
+        FactSubject::Relation(cursor.name()?)
     } else if cursor.eat("domain") {
-        Object::Domain(cursor.name()?)
+        FactSubject::Domain(cursor.name()?)
     } else if cursor.eat("schema") {
-        Object::Schema(cursor.identifier()?)
+        FactSubject::Schema(cursor.identifier()?)
     } else if cursor.eat("role") || cursor.eat("user") || cursor.eat("group") {
-        Object::Role(cursor.identifier()?)
+        FactSubject::Role(cursor.identifier()?)
     } else if cursor.eat("function") || cursor.eat("routine") {
         let name = cursor.name()?;
         cursor.skip_parentheses();
-        Object::Routine(name)
+        FactSubject::Routine(name)
     } else {
         return None;
     };
@@ -35,7 +35,7 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Effect> {
 }
 
 /// `[IF EXISTS] [ONLY] name [*]`.
-pub(super) fn table_name(cursor: &mut Cursor<'_>) -> Option<Name> {
+pub(super) fn table_name(cursor: &mut Cursor<'_>) -> Option<QualifiedName> {
     cursor.eat_all(&["if", "exists"]);
     cursor.eat("only");
     let name = cursor.name()?;
@@ -43,10 +43,10 @@ pub(super) fn table_name(cursor: &mut Cursor<'_>) -> Option<Name> {
     Some(name)
 }
 
-fn table_action(cursor: &mut Cursor<'_>, table: &Name, effect: Effect) -> Option<Effect> {
-    let column = |name: String| Object::Column(table.clone(), name);
-    let constraint = |name: String| Object::Constraint(table.clone(), name);
-    let relation = Object::Relation(table.clone());
+fn table_action(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Option<Effect> {
+    let column = |name: String| FactSubject::Column(table.clone(), name);
+    let constraint = |name: String| FactSubject::Constraint(table.clone(), name);
+    let relation = FactSubject::Relation(table.clone());
 
     let effect = if cursor.eat("add") {
         add(cursor, table, effect)?
@@ -82,7 +82,7 @@ fn table_action(cursor: &mut Cursor<'_>, table: &Name, effect: Effect) -> Option
         effect.ask(fact, Becomes::Present).repeatable(true)
     } else if cursor.eat("rename") {
         if cursor.eat("to") {
-            let renamed = Object::Relation(table.beside(cursor.identifier()?));
+            let renamed = FactSubject::Relation(table.beside(cursor.identifier()?));
             effect.moved(relation, renamed)
         } else if cursor.eat("constraint") {
             let (from, to) = renaming(cursor)?;
@@ -94,7 +94,8 @@ fn table_action(cursor: &mut Cursor<'_>, table: &Name, effect: Effect) -> Option
         }
     } else if cursor.eat_all(&["set", "schema"]) {
         let schema = cursor.identifier()?;
-        let moved = Object::Relation(Name { schema: Some(schema), name: table.name.clone() });
+        let moved =
+            FactSubject::Relation(QualifiedName { schema: Some(schema), name: table.name.clone() });
         effect.moved(relation, moved)
     } else if cursor.eat_all(&["owner", "to"]) {
         effect.ask(Fact::Owner(relation), Becomes::Anything).repeatable(true)
@@ -105,9 +106,9 @@ fn table_action(cursor: &mut Cursor<'_>, table: &Name, effect: Effect) -> Option
     Some(effect)
 }
 
-fn add(cursor: &mut Cursor<'_>, table: &Name, effect: Effect) -> Option<Effect> {
+fn add(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Option<Effect> {
     if cursor.eat("constraint") {
-        let added = Object::Constraint(table.clone(), cursor.identifier()?);
+        let added = FactSubject::Constraint(table.clone(), cursor.identifier()?);
         return Some(effect.ask(Fact::Identity(added), Becomes::Present));
     }
     let unnamed = ["check", "foreign", "unique", "primary", "exclude"];
@@ -116,7 +117,7 @@ fn add(cursor: &mut Cursor<'_>, table: &Name, effect: Effect) -> Option<Effect> 
     }
     cursor.eat("column");
     cursor.eat_all(&["if", "not", "exists"]);
-    let added = Object::Column(table.clone(), cursor.identifier()?);
+    let added = FactSubject::Column(table.clone(), cursor.identifier()?);
     Some(effect.ask(Fact::Identity(added), Becomes::Present))
 }
 
@@ -129,28 +130,28 @@ fn renaming(cursor: &mut Cursor<'_>) -> Option<(String, String)> {
 }
 
 /// What follows the name of anything but a table.
-fn object_action(cursor: &mut Cursor<'_>, object: Object) -> Option<Effect> {
+fn object_action(cursor: &mut Cursor<'_>, object: FactSubject) -> Option<Effect> {
     let effect = Effect::default();
     if cursor.eat_all(&["rename", "to"]) {
         let to = cursor.identifier()?;
         return Some(match &object {
-            Object::Relation(name) => {
-                let renamed = Object::Relation(name.beside(to));
+            FactSubject::Relation(name) => {
+                let renamed = FactSubject::Relation(name.beside(to));
                 effect.moved(object, renamed)
             }
-            Object::Domain(name) => {
-                let renamed = Object::Domain(name.beside(to));
+            FactSubject::Domain(name) => {
+                let renamed = FactSubject::Domain(name.beside(to));
                 effect.moved(object, renamed)
             }
-            Object::Schema(_) => effect.moved(object, Object::Schema(to)),
-            Object::Role(_) => effect.moved(object, Object::Role(to)),
-            Object::Routine(name) => {
-                let renamed = Object::Routine(name.beside(to));
+            FactSubject::Schema(_) => effect.moved(object, FactSubject::Schema(to)),
+            FactSubject::Role(_) => effect.moved(object, FactSubject::Role(to)),
+            FactSubject::Routine(name) => {
+                let renamed = FactSubject::Routine(name.beside(to));
                 effect
                     .ask(Fact::Definition(renamed), Becomes::Present)
                     .ask(Fact::Definition(object), Becomes::Anything)
             }
-            Object::Column(..) | Object::Constraint(..) => return None,
+            FactSubject::Column(..) | FactSubject::Constraint(..) => return None,
         });
     }
     if cursor.eat_all(&["owner", "to"]) {
@@ -159,35 +160,40 @@ fn object_action(cursor: &mut Cursor<'_>, object: Object) -> Option<Effect> {
     if cursor.eat_all(&["set", "schema"]) {
         let schema = Some(cursor.identifier()?);
         return Some(match &object {
-            Object::Relation(name) => {
-                let moved = Object::Relation(Name { schema, name: name.name.clone() });
+            FactSubject::Relation(name) => {
+                let moved =
+                    FactSubject::Relation(QualifiedName { schema, name: name.name.clone() });
                 effect.moved(object, moved)
             }
-            Object::Domain(name) => {
-                let moved = Object::Domain(Name { schema, name: name.name.clone() });
+            FactSubject::Domain(name) => {
+                let moved = FactSubject::Domain(QualifiedName { schema, name: name.name.clone() });
                 effect.moved(object, moved)
             }
-            Object::Routine(name) => {
-                let moved = Object::Routine(Name { schema, name: name.name.clone() });
+            FactSubject::Routine(name) => {
+                let moved = FactSubject::Routine(QualifiedName { schema, name: name.name.clone() });
                 effect
                     .ask(Fact::Definition(moved), Becomes::Present)
                     .ask(Fact::Definition(object), Becomes::Anything)
             }
-            Object::Schema(_) | Object::Role(_) | Object::Column(..) | Object::Constraint(..) => {
+            FactSubject::Schema(_)
+            | FactSubject::Role(_)
+            | FactSubject::Column(..)
+            | FactSubject::Constraint(..) => {
                 return None;
             }
         });
     }
     match &object {
         // `RESTART` moves a counter that no fact shows.
-        Object::Relation(_) if cursor.mentions("restart") => None,
-        Object::Relation(_) | Object::Domain(_) => {
+        FactSubject::Relation(_) if cursor.mentions("restart") => None,
+        FactSubject::Relation(_) | FactSubject::Domain(_) => {
             Some(effect.ask(Fact::Definition(object), Becomes::Anything))
         }
-        Object::Role(_) => Some(effect.repeatable(cursor.eat("reset"))),
-        Object::Schema(_) | Object::Routine(_) | Object::Column(..) | Object::Constraint(..) => {
-            None
-        }
+        FactSubject::Role(_) => Some(effect.repeatable(cursor.eat("reset"))),
+        FactSubject::Schema(_)
+        | FactSubject::Routine(_)
+        | FactSubject::Column(..)
+        | FactSubject::Constraint(..) => None,
     }
 }
 
@@ -197,7 +203,7 @@ pub(super) fn comment(cursor: &mut Cursor<'_>) -> Option<Effect> {
     }
     let relation = ["table", "view", "sequence", "index"].iter().any(|kind| cursor.eat(kind));
     let object = if relation {
-        Object::Relation(cursor.name()?)
+        FactSubject::Relation(cursor.name()?)
     } else if cursor.eat("column") {
         column_name(cursor)?
     } else if cursor.eat("constraint") {
@@ -205,11 +211,11 @@ pub(super) fn comment(cursor: &mut Cursor<'_>) -> Option<Effect> {
         if !cursor.eat("on") || cursor.is_at("domain") {
             return None;
         }
-        Object::Constraint(cursor.name()?, name)
+        FactSubject::Constraint(cursor.name()?, name)
     } else if cursor.eat("schema") {
-        Object::Schema(cursor.identifier()?)
+        FactSubject::Schema(cursor.identifier()?)
     } else if cursor.eat("domain") {
-        Object::Domain(cursor.name()?)
+        FactSubject::Domain(cursor.name()?)
     } else {
         // Functions and roles: repeated without a look, because a comment is the same afterwards.
         return Some(Effect::default().repeatable(true));
@@ -226,12 +232,12 @@ pub(super) fn comment(cursor: &mut Cursor<'_>) -> Option<Effect> {
 }
 
 /// `table.column` or `schema.table.column`.
-fn column_name(cursor: &mut Cursor<'_>) -> Option<Object> {
+fn column_name(cursor: &mut Cursor<'_>) -> Option<FactSubject> {
     let mut parts = vec![cursor.identifier()?];
     while cursor.eat_symbol(".") {
         parts.push(cursor.identifier()?);
     }
     let column = parts.pop()?;
     let name = parts.pop()?;
-    Some(Object::Column(Name { schema: parts.pop(), name }, column))
+    Some(FactSubject::Column(QualifiedName { schema: parts.pop(), name }, column))
 }

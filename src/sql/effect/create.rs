@@ -2,11 +2,11 @@
 
 use super::cursor::Cursor;
 use super::{Becomes, Effect};
-use crate::migration::fact::{Fact, Name, Object};
+use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let replaces = cursor.eat_all(&["or", "replace"]);
-    let created = |object: Object| {
+    let created = |object: FactSubject| {
         let effect = Effect::default().ask(Fact::Identity(object.clone()), Becomes::Present);
         // A replaced view or function keeps its identity, so its definition has to tell.
         let effect = effect.ask(Fact::Definition(object), Becomes::Anything);
@@ -25,21 +25,21 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
             cursor.eat("authorization");
             cursor.identifier()?
         };
-        Some(Effect::default().ask(Fact::Identity(Object::Schema(name)), Becomes::Present))
+        Some(Effect::default().ask(Fact::Identity(FactSubject::Schema(name)), Becomes::Present))
     } else if cursor.eat_all(&["recursive", "view"]) || cursor.eat("view") {
-        created(Object::Relation(cursor.name()?))
+        created(FactSubject::Relation(cursor.name()?))
     } else if cursor.eat("sequence") {
         if_not_exists(cursor);
-        created(Object::Relation(cursor.name()?))
+        created(FactSubject::Relation(cursor.name()?))
     } else if cursor.eat("domain") {
-        created(Object::Domain(cursor.name()?))
+        created(FactSubject::Domain(cursor.name()?))
     } else if cursor.eat("function") {
         // Another function of the name may exist: the definitions of all of them have to tell.
-        let routine = Object::Routine(cursor.name()?);
+        let routine = FactSubject::Routine(cursor.name()?);
         let effect = Effect::default().ask(Fact::Definition(routine), Becomes::Present);
         Some(effect.repeatable(replaces))
     } else if cursor.eat("role") || cursor.eat("user") || cursor.eat("group") {
-        created(Object::Role(cursor.identifier()?))
+        created(FactSubject::Role(cursor.identifier()?))
     } else {
         None
     }
@@ -48,8 +48,8 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
 fn table(cursor: &mut Cursor<'_>) -> Option<Effect> {
     if_not_exists(cursor);
     let name = cursor.name()?;
-    let effect =
-        Effect::default().ask(Fact::Identity(Object::Relation(name.clone())), Becomes::Present);
+    let effect = Effect::default()
+        .ask(Fact::Identity(FactSubject::Relation(name.clone())), Becomes::Present);
     let columns = match columns(cursor) {
         Some(columns) => Becomes::Exactly(columns.join(",")),
         None => Becomes::Present,
@@ -97,13 +97,15 @@ fn index(cursor: &mut Cursor<'_>, unique: bool) -> Option<Effect> {
         None => Becomes::Anything,
     };
     let effect = Effect::default()
-        .ask(Fact::Identity(Object::Relation(index.clone())), Becomes::Present)
+        .ask(Fact::Identity(FactSubject::Relation(index.clone())), Becomes::Present)
         .ask(Fact::Key(index), key);
     Some(effect)
 }
 
 /// `[ASYNC] [[IF NOT EXISTS] name] ON [ONLY] table`. An index lives in its table's schema.
-pub(super) fn index_and_table(cursor: &mut Cursor<'_>) -> Option<(Option<Name>, Name)> {
+pub(super) fn index_and_table(
+    cursor: &mut Cursor<'_>,
+) -> Option<(Option<QualifiedName>, QualifiedName)> {
     cursor.eat("async");
     cursor.eat("concurrently");
     if_not_exists(cursor);
@@ -142,20 +144,20 @@ fn plain_key(cursor: &mut Cursor<'_>) -> Option<String> {
 }
 
 pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
-    let object: fn(&mut Cursor<'_>) -> Option<Object> =
+    let object: fn(&mut Cursor<'_>) -> Option<FactSubject> =
         if ["table", "view", "sequence", "index"].iter().any(|kind| cursor.eat(kind)) {
-            |cursor| cursor.name().map(Object::Relation)
+            |cursor| cursor.name().map(FactSubject::Relation)
         } else if cursor.eat("schema") {
-            |cursor| cursor.identifier().map(Object::Schema)
+            |cursor| cursor.identifier().map(FactSubject::Schema)
         } else if cursor.eat("domain") {
-            |cursor| cursor.name().map(Object::Domain)
+            |cursor| cursor.name().map(FactSubject::Domain)
         } else if cursor.eat("role") || cursor.eat("user") || cursor.eat("group") {
-            |cursor| cursor.identifier().map(Object::Role)
+            |cursor| cursor.identifier().map(FactSubject::Role)
         } else if cursor.eat("function") || cursor.eat("routine") {
             |cursor| {
                 let name = cursor.name()?;
                 cursor.skip_parentheses();
-                Some(Object::Routine(name))
+                Some(FactSubject::Routine(name))
             }
         } else {
             return None;
@@ -164,7 +166,7 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let effect = Effect::default();
     Some(cursor.list(object)?.into_iter().fold(effect, |effect, object| match object {
         // Another function of the same name may stay.
-        Object::Routine(_) => effect.ask(Fact::Definition(object), Becomes::Anything),
+        FactSubject::Routine(_) => effect.ask(Fact::Definition(object), Becomes::Anything),
         _ => effect.ask(Fact::Identity(object), Becomes::Absent),
     }))
 }

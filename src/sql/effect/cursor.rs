@@ -1,7 +1,7 @@
 //! A place among the tokens of one statement.
 
 use super::super::lex::{Token, TokenKind, significant};
-use crate::migration::fact::Name;
+use crate::migration::fact::QualifiedName;
 
 /// Reads words and names one after the other; what does not fit is not consumed.
 pub(super) struct Cursor<'a> {
@@ -58,14 +58,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// `name` or `schema.name`.
-    pub(super) fn name(&mut self) -> Option<Name> {
+    pub(super) fn name(&mut self) -> Option<QualifiedName> {
         let first = self.identifier()?;
         if !self.eat_symbol(".") {
-            return Some(Name { schema: None, name: first });
+            return Some(QualifiedName { schema: None, name: first });
         }
         let name = self.identifier()?;
         // A third part would be a database; DSQL has one.
-        (!self.eat_symbol(".")).then_some(Name { schema: Some(first), name })
+        (!self.eat_symbol(".")).then_some(QualifiedName { schema: Some(first), name })
     }
 
     /// `a, b, c`, each read in the same way.

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::{Becomes, Effect};
-use crate::migration::fact::{Fact, Object};
+use crate::migration::fact::{Fact, FactSubject};
 
 pub(super) fn privileges(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let effect = Effect::default().repeatable(true);
@@ -21,20 +21,20 @@ pub(super) fn privileges(cursor: &mut Cursor<'_>) -> Option<Effect> {
         }));
     }
     let objects = if cursor.eat("schema") {
-        cursor.list(|cursor| cursor.identifier().map(Object::Schema))?
+        cursor.list(|cursor| cursor.identifier().map(FactSubject::Schema))?
     } else if cursor.eat("function") || cursor.eat("routine") {
         cursor.list(|cursor| {
             let name = cursor.name()?;
             cursor.skip_parentheses();
-            Some(Object::Routine(name))
+            Some(FactSubject::Routine(name))
         })?
     } else if cursor.eat("domain") || cursor.eat("type") {
-        cursor.list(|cursor| cursor.name().map(Object::Domain))?
+        cursor.list(|cursor| cursor.name().map(FactSubject::Domain))?
     } else {
         if !cursor.eat("table") {
             cursor.eat("sequence");
         }
-        cursor.list(|cursor| cursor.name().map(Object::Relation))?
+        cursor.list(|cursor| cursor.name().map(FactSubject::Relation))?
     };
     Some(
         objects

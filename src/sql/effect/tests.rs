@@ -131,7 +131,7 @@ fn what_is_not_recognised_has_an_unknown_effect() {
 
 #[test]
 fn what_a_job_builds_is_read() {
-    let name = |name: &str| Name { schema: None, name: name.into() };
+    let name = |name: &str| QualifiedName { schema: None, name: name.into() };
     assert_eq!(
         job_target("CREATE UNIQUE INDEX ASYNC i ON t (a)"),
         Some(JobTarget::Index { index: Some(name("i")), table: name("t"), unique: true })

@@ -4,7 +4,7 @@
 //! sent. A table is not among them: the names of its columns are not all of it.
 
 use super::cursor::Cursor;
-use crate::migration::fact::{Fact, Facts, Object};
+use crate::migration::fact::{Fact, FactSubject, Facts};
 
 /// The whole effect of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn whole(sql: &str) -> Option<Whole> {
     } else if cursor.eat("schema") {
         cursor.eat_all(&["if", "not", "exists"]);
         let name = cursor.identifier()?;
-        let schema = Fact::Identity(Object::Schema(name));
+        let schema = Fact::Identity(FactSubject::Schema(name));
         cursor.is_at_end().then(|| Whole(vec![(schema, Shows::Something)]))
     } else if cursor.eat("role") || cursor.eat("group") {
         role(&mut cursor, false)
@@ -82,7 +82,7 @@ fn role(cursor: &mut Cursor<'_>, mut login: bool) -> Option<Whole> {
         })?;
     }
     let letters = [login, inherit, roles, databases].map(|option| if option { "t" } else { "f" });
-    let role = Object::Role(name);
+    let role = FactSubject::Role(name);
     let definition = (Fact::Definition(role.clone()), Shows::Exactly(letters.join(" ")));
     Some(Whole(vec![(Fact::Identity(role), Shows::Something), definition]))
 }
@@ -103,7 +103,7 @@ fn identity(cursor: &mut Cursor<'_>) -> Option<Whole> {
     let arn = cursor.last_string()?;
     let shows = if grants { Shows::With(arn) } else { Shows::Without(arn) };
     // Of a role that is made anew the catalog says nothing yet.
-    let identity = Fact::Identity(Object::Role(role.clone()));
+    let identity = Fact::Identity(FactSubject::Role(role.clone()));
     Some(Whole(vec![(identity, Shows::Something), (Fact::Identities(role), shows)]))
 }
 

@@ -18,7 +18,7 @@ fn check(scene: &Scene<'_>) -> bool {
     }
     match scene.words.as_slice() {
         ["ALTER", kind, rest @ ..] => {
-            KINDS.contains(kind) && (1..rest.len()).any(|place| moves(&rest[place..]))
+            KINDS.contains(kind) && (1..rest.len()).any(|index| moves(&rest[index..]))
         }
         _ => false,
     }

@@ -8,7 +8,7 @@ pub(super) struct Run {
     created: BTreeSet<String>,
     /// Names of constraints, each with the place of the last statement that validates it.
     validated: BTreeMap<String, usize>,
-    place: usize,
+    index: usize,
 }
 
 /// A statement for the rules.
@@ -21,14 +21,14 @@ impl Run {
     /// For statements of these words.
     pub(super) fn new(statements: impl Iterator<Item = Vec<String>>) -> Self {
         let mut validated = BTreeMap::new();
-        for (place, words) in statements.enumerate() {
+        for (index, words) in statements.enumerate() {
             for part in words.windows(3) {
                 if part[0] == "VALIDATE" && part[1] == "CONSTRAINT" {
-                    validated.insert(identifier(&part[2]), place);
+                    validated.insert(identifier(&part[2]), index);
                 }
             }
         }
-        Self { created: BTreeSet::new(), validated, place: 0 }
+        Self { created: BTreeSet::new(), validated, index: 0 }
     }
 
     /// The statement that is next.
@@ -52,7 +52,7 @@ impl Run {
             }
             _ => {}
         }
-        self.place += 1;
+        self.index += 1;
     }
 }
 
@@ -95,7 +95,7 @@ impl Scene<'_> {
 
     /// Whether a later statement validates this constraint.
     pub(super) fn is_validated_later(&self, constraint: &str) -> bool {
-        self.run.validated.get(&identifier(constraint)).is_some_and(|place| *place > self.run.place)
+        self.run.validated.get(&identifier(constraint)).is_some_and(|index| *index > self.run.index)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Only what was seen on clusters, never an inference: a wrong entry would block a migration
 //! that works. Where dsql-lint finds it too one day, the test below says so.
 
-use super::{Finding, Weight};
+use super::{Finding, FindingSeverity};
 
 /// A statement that is refused.
 struct Gap {
@@ -26,7 +26,7 @@ pub(super) fn findings(words: &[String]) -> Vec<Finding> {
         .filter(|gap| gap.fits(words))
         .map(|gap| Finding {
             rule: gap.rule,
-            weight: Weight::Refused,
+            severity: FindingSeverity::Rejected,
             line: 0,
             message: gap.message.to_owned(),
             suggestion: gap.suggestion.to_owned(),

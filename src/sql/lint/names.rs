@@ -136,8 +136,8 @@ mod tests {
     fn every_name_is_its_variant_in_snake_case() {
         for rule in VARIANTS {
             let mut snake = String::new();
-            for (place, character) in format!("{rule:?}").char_indices() {
-                if place > 0 && character.is_ascii_uppercase() {
+            for (index, character) in format!("{rule:?}").char_indices() {
+                if index > 0 && character.is_ascii_uppercase() {
                     snake.push('_');
                 }
                 snake.push(character.to_ascii_lowercase());

@@ -38,7 +38,7 @@ fn what_dsql_refuses_is_found_with_its_rule_and_a_way_out() {
         let found = &lint(&[sql])[0];
 
         assert_eq!(found.iter().map(|f| f.rule).collect::<Vec<_>>(), [expected], "{sql}");
-        assert_eq!(found[0].weight, Weight::Refused);
+        assert_eq!(found[0].severity, FindingSeverity::Rejected);
         assert!(!found[0].message.is_empty() && !found[0].suggestion.is_empty());
         assert!(is_rule(expected));
     }
@@ -59,7 +59,7 @@ fn what_the_linter_cannot_read_counts_less_than_what_is_refused() {
     let found = &lint(&["CREATE TABLE t (a int NOT)"])[0];
 
     assert_eq!(found[0].rule, "parse_error");
-    assert_eq!(found[0].weight, Weight::Unreadable);
+    assert_eq!(found[0].severity, FindingSeverity::Unparsed);
     assert!(!found[0].message.contains(" at Line"), "{}", found[0].message);
 }
 
@@ -109,5 +109,5 @@ fn deep_and_long_statements_neither_overflow_nor_take_quadratic_time() {
 
     let found = lint(&[chain, nested, rows, wide, cases]);
 
-    assert!(found.iter().flatten().all(|finding| finding.weight == Weight::Unreadable));
+    assert!(found.iter().flatten().all(|finding| finding.severity == FindingSeverity::Unparsed));
 }

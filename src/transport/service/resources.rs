@@ -90,11 +90,12 @@ pub(super) async fn read(
     let type_name = request.type_name.clone();
     let read = service.run("ReadResource", Some(&type_name), async move {
         let found = found?;
-        let state = from_proto::value(request.current_state.as_ref(), found.ty())?;
+        let current_state = from_proto::value(request.current_state.as_ref(), found.ty())?;
         let request_state = request.current_state;
-        let request = ReadRequest { state, private: request.private };
+        let request = ReadRequest { current_state, private: request.private };
         let mut read = found.resource().read(request).await;
-        let new_state = encode_or(request_state, &read.state, found.ty(), &mut read.diagnostics);
+        let new_state =
+            encode_or(request_state, &read.new_state, found.ty(), &mut read.diagnostics);
         Ok(Read {
             new_state,
             private: read.private,
@@ -118,18 +119,18 @@ pub(super) async fn plan(
         let found = found?;
         let request = PlanRequest {
             config: from_proto::value(request.config.as_ref(), found.ty())?,
-            prior: from_proto::value(request.prior_state.as_ref(), found.ty())?,
-            proposed: from_proto::value(request.proposed_new_state.as_ref(), found.ty())?,
-            private: request.prior_private,
-            first_plan: request.planned_private,
+            prior_state: from_proto::value(request.prior_state.as_ref(), found.ty())?,
+            proposed_new_state: from_proto::value(request.proposed_new_state.as_ref(), found.ty())?,
+            prior_private: request.prior_private,
+            planned_private: request.planned_private,
         };
         let mut plan = found.resource().plan(request).await;
-        let planned_state = encode_or(None, &plan.planned, found.ty(), &mut plan.diagnostics);
+        let planned_state = encode_or(None, &plan.planned_state, found.ty(), &mut plan.diagnostics);
         let replaced = plan.requires_replace.iter();
         Ok(Planned {
             planned_state,
             requires_replace: replaced.map(to_proto::attribute_path).collect(),
-            planned_private: plan.private,
+            planned_private: plan.planned_private,
             diagnostics: to_proto::diagnostics(plan.diagnostics),
             ..Default::default()
         })
@@ -158,12 +159,13 @@ pub(super) async fn apply(
         let prior_state = request.prior_state;
         let request = ApplyRequest {
             config: from_proto::value(request.config.as_ref(), found.ty())?,
-            prior: from_proto::value(prior_state.as_ref(), found.ty())?,
-            planned: from_proto::value(request.planned_state.as_ref(), found.ty())?,
-            private: request.planned_private,
+            prior_state: from_proto::value(prior_state.as_ref(), found.ty())?,
+            planned_state: from_proto::value(request.planned_state.as_ref(), found.ty())?,
+            planned_private: request.planned_private,
         };
         let mut apply = found.resource().apply(request).await;
-        let new_state = encode_or(prior_state, &apply.state, found.ty(), &mut apply.diagnostics);
+        let new_state =
+            encode_or(prior_state, &apply.new_state, found.ty(), &mut apply.diagnostics);
         Ok(Applied {
             new_state,
             private: apply.private,

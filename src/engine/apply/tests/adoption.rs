@@ -16,7 +16,7 @@ fn files() -> Vec<Migration> {
 }
 
 /// Looks, asks the old ledger about what the ledger does not know, plans and applies.
-async fn take_over(cluster: &mut FakeCluster, files: &[Migration]) -> Result<Report, ApplyError> {
+async fn adopt(cluster: &mut FakeCluster, files: &[Migration]) -> Result<Report, ApplyError> {
     let seen =
         cluster.observe().await.map_err(|source| ApplyError::Ledger { doing: "look", source })?;
     let open = known(&seen.migrations);
@@ -45,22 +45,22 @@ fn assert_taken_over(cluster: &FakeCluster, why: &str) {
 async fn what_was_applied_before_is_recorded_first_and_the_rest_is_run() {
     let files = files();
     let mut cluster = FakeCluster::default();
-    let report = take_over(&mut cluster, &files).await.unwrap();
+    let report = adopt(&mut cluster, &files).await.unwrap();
     assert_taken_over(&cluster, "a run");
     assert_eq!(report.applied.len(), 1, "what is taken over was not run");
     // Look, claim, adopt, run, look, record.
-    assert_eq!(cluster.waits, 6);
+    assert_eq!(cluster.round_trips, 6);
 
-    let waits = cluster.waits;
-    take_over(&mut cluster, &files).await.unwrap();
-    assert_eq!(cluster.waits - waits, 1, "a run without work only looks");
+    let round_trips = cluster.round_trips;
+    adopt(&mut cluster, &files).await.unwrap();
+    assert_eq!(cluster.round_trips - round_trips, 1, "a run without work only looks");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_take_over_that_is_cut_off_anywhere_ends_alike_in_the_next_run() {
+async fn an_adoption_that_is_cut_off_anywhere_ends_alike_in_the_next_run() {
     let files = files();
     let mut whole = FakeCluster::default();
-    take_over(&mut whole, &files).await.unwrap();
+    adopt(&mut whole, &files).await.unwrap();
     let mut in_part = 0;
     for point in 0..whole.points {
         for kills in [true, false] {
@@ -72,10 +72,10 @@ async fn a_take_over_that_is_cut_off_anywhere_ends_alike_in_the_next_run() {
                 Fault::ConflictAfter(point),
             ] {
                 let mut cluster = FakeCluster { kills, ..FakeCluster::with_fault(fault) };
-                let first = take_over(&mut cluster, &files).await;
+                let first = adopt(&mut cluster, &files).await;
                 in_part += usize::from((1..600).contains(&cluster.migrations.len()));
                 cluster.heal();
-                let second = take_over(&mut cluster, &files).await;
+                let second = adopt(&mut cluster, &files).await;
                 second.unwrap_or_else(|error| panic!("{fault:?}: {error:?} after {first:?}"));
                 assert_taken_over(&cluster, &format!("{fault:?}, kills: {kills}"));
             }
@@ -90,7 +90,7 @@ async fn another_run_that_took_over_meanwhile_is_no_error() {
     let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
     let seen = cluster.observe().await.unwrap();
     let old: Vec<_> = files[..600].iter().map(|migration| adopted(migration, FROM)).collect();
-    take_over(&mut cluster, &files).await.unwrap();
+    adopt(&mut cluster, &files).await.unwrap();
 
     let plan = plan(&files, &old, &Policy::default()).unwrap();
     let (report, result) = apply(&mut cluster, &plan, &seen, &[], &budget()).await;

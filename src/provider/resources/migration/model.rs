@@ -38,7 +38,7 @@ impl Source {
     }
 
     /// The file, unless the text stands in the configuration, which Terraform compares itself.
-    pub(super) fn place(&self) -> Option<&str> {
+    pub(super) fn file(&self) -> Option<&str> {
         match &self.text {
             Text::Path(path) => Some(path),
             Text::Sql(_) => None,

@@ -3,7 +3,7 @@
 use super::super::super::diagnostics;
 use super::super::computed;
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Plan, Policy, Standing};
+use crate::engine::{Plan, Policy, Status};
 use crate::migration::Migration;
 use crate::value::{Input, Object, Value};
 
@@ -36,38 +36,38 @@ pub(super) fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagno
         let planned = expected.get(&version.0);
         let text = |name| planned.and_then(|planned| planned.get(name)?.string().known());
         let is_repeatable = entry.migration.is_repeatable();
-        match (planned, &entry.standing) {
-            (_, Standing::Left(_)) => {}
+        match (planned, &entry.status) {
+            (_, Status::Excluded(_)) => {}
             (None, _) => differences.push(format!("migration {version} was added")),
-            (Some(_), Standing::Pending { .. } | Standing::Again { .. })
+            (Some(_), Status::Pending { .. } | Status::Rerun { .. })
                 if text("checksum") != Some(entry.migration.checksum.0.as_str()) =>
             {
                 differences.push(format!("{} was changed", entry.migration.file));
             }
-            (Some(_), Standing::Applied(record))
+            (Some(_), Status::Applied(record))
                 if text("status").is_some_and(|status| computed::status(record) != status) =>
             {
                 let from = record.adopted_from.as_deref().unwrap_or("another run");
                 differences.push(format!("migration {version} is applied according to {from}"));
             }
-            (Some(_), Standing::Applied(record)) if record.is_to_adopt() => {}
-            (Some(_), Standing::Pending { .. }) if text("status") == Some(computed::ADOPTED) => {
+            (Some(_), Status::Applied(record)) if record.is_to_adopt() => {}
+            (Some(_), Status::Pending { .. }) if text("status") == Some(computed::ADOPTED) => {
                 differences.push(format!("migration {version} does not count as applied any more"));
             }
             // A repeatable one may turn out to have the values of its last run.
-            (Some(planned), Standing::Applied(_))
+            (Some(planned), Status::Applied(_))
                 if !is_repeatable
                     && planned.get("applied_at").is_some_and(Value::is_unknown)
                     && planned.get("description").is_some_and(|d| !d.is_unknown()) =>
             {
                 differences.push(format!("migration {version} was applied by another run"));
             }
-            (Some(planned), Standing::Pending { .. })
+            (Some(planned), Status::Pending { .. })
                 if planned.get("applied_at").is_some_and(|at| !at.is_unknown()) =>
             {
                 differences.push(format!("migration {version} is not in the ledger any more"));
             }
-            (Some(planned), Standing::Again { .. })
+            (Some(planned), Status::Rerun { .. })
                 if planned.get("applied_at").is_some_and(|at| !at.is_unknown()) =>
             {
                 differences.push(format!("the variables of {version} have other values"));
@@ -81,7 +81,7 @@ pub(super) fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagno
         }
     }
     for version in expected.keys() {
-        let mut runs = plan.entries.iter().filter(|e| !matches!(e.standing, Standing::Left(_)));
+        let mut runs = plan.entries.iter().filter(|e| !matches!(e.status, Status::Excluded(_)));
         let is_retired = plan.retired.iter().any(|record| record.version.0 == *version);
         if !is_retired && !runs.any(|entry| entry.migration.version.0 == *version) {
             differences.push(format!("migration {version} has no file any more"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::super::settings::Place;
+use super::super::super::settings::LedgerLocation;
 use super::super::super::timeouts::Timeouts;
 use super::super::adoption::{Adoptable, Asked, TakeOver};
 use super::super::drift::Watch;
@@ -43,12 +43,12 @@ impl<'a> Known<'a> {
     /// What a plan and its apply ask about migrations from before the provider.
     pub(super) fn asked(
         &self,
-        place: &'a Place,
+        location: &'a LedgerLocation,
         of: &'a Adoptable<'a>,
         format: Option<Format>,
     ) -> Asked<'a> {
         let Self { source, name, policy, take_over, .. } = *self;
-        Asked { wish: take_over, place, set: name, dir: source.place(), format, of, policy }
+        Asked { wish: take_over, location, set: name, dir: source.dir(), format, of, policy }
     }
 
     /// What a plan compares and its apply carries out.
@@ -59,7 +59,7 @@ impl<'a> Known<'a> {
         limit: Duration,
     ) -> Run<'a> {
         Run {
-            place: asked.place,
+            location: asked.location,
             set: self.name,
             migrations,
             among_others: false,

@@ -1,9 +1,9 @@
 //! What a set shows of its migrations: as the ledger has them, and as an apply will leave them.
 
-use super::super::super::settings::Place;
+use super::super::super::settings::LedgerLocation;
 use super::super::computed;
 use crate::database::{MigrationRecord, MigrationState, Observation};
-use crate::engine::{Entry, ExecOrder, Plan, Policy, Standing};
+use crate::engine::{ExecOrder, Plan, PlannedMigration, Policy, Status};
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::value::Value;
 
@@ -18,12 +18,12 @@ fn row(record: &MigrationRecord) -> Value {
 }
 
 /// The computed attributes as the database has them.
-pub(super) fn shown(place: &Place, seen: &Observation) -> Vec<(&'static str, Value)> {
+pub(super) fn shown(location: &LedgerLocation, seen: &Observation) -> Vec<(&'static str, Value)> {
     let migrations = seen.migrations.iter().map(|record| (record.version.0.clone(), row(record)));
     vec![
         ("migrations", Value::map(migrations)),
         ("latest_version", latest(&seen.migrations).into()),
-        ("ledger", place.ledger_name().into()),
+        ("ledger", location.ledger_name().into()),
     ]
 }
 
@@ -39,8 +39,8 @@ pub(in super::super::super) fn latest(records: &[MigrationRecord]) -> Option<Str
 pub(super) fn after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<(&'static str, Value)> {
     let migrations = plan.entries.iter().filter_map(|entry| {
         let mut attributes = computed::planned(entry)?;
-        let (description, from) = match entry.standing {
-            Standing::Applied(record) => (&record.description, record.adopted_from.clone()),
+        let (description, from) = match entry.status {
+            Status::Applied(record) => (&record.description, record.adopted_from.clone()),
             _ => (&entry.migration.description, None),
         };
         attributes.push(("description", description.as_str().into()));
@@ -59,7 +59,7 @@ fn latest_after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Option<String> {
     let pending = |version: &Version| {
         plan.pending().find(|entry| entry.migration.version == *version && !is_repeatable(entry))
     };
-    let is_new = |entry: &&Entry<'_>| !is_repeatable(entry) && entry.begun().is_none();
+    let is_new = |entry: &&PlannedMigration<'_>| !is_repeatable(entry) && entry.begun().is_none();
     if let Some(last) = plan.pending().filter(is_new).last() {
         return Some(last.migration.version.0.clone());
     }
@@ -71,7 +71,7 @@ fn latest_after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Option<String> {
     ledger.iter().rfind(counts).map(|record| record.version.0.clone())
 }
 
-fn is_repeatable(entry: &Entry<'_>) -> bool {
+fn is_repeatable(entry: &PlannedMigration<'_>) -> bool {
     entry.migration.is_repeatable()
 }
 

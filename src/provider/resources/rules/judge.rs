@@ -6,7 +6,7 @@ use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
 use crate::migration::{Class, Migration, Statement};
-use crate::sql::{self, Hazard, Weight};
+use crate::sql::{self, FindingSeverity, Hazard};
 use crate::value::AttributePath;
 
 impl Rules {
@@ -65,17 +65,17 @@ impl Rules {
         for (migration, begun) in pending {
             diagnostics
                 .extend(prepared.errors.get(&migration.version).cloned().unwrap_or_default());
-            for (place, statement) in migration.statements.iter().enumerate() {
+            for (index, statement) in migration.statements.iter().enumerate() {
                 // What an earlier run has done of a migration does not run again either.
                 let done = begun.is_some_and(|begun| {
                     let mut records = begun.statements.iter();
-                    records.any(|record| record.number == place + 1 && record.is_binding())
+                    records.any(|record| record.number == index + 1 && record.is_binding())
                 });
                 if done {
                     continue;
                 }
                 statements.push(statement);
-                let key = (migration.version.clone(), place);
+                let key = (migration.version.clone(), index);
                 if prepared.incomplete.contains(&key) {
                     incomplete.push(statement);
                 } else if !prepared.unrendered.contains(&key) {
@@ -103,10 +103,11 @@ impl Rules {
         let mut refused = Vec::new();
         let mut doubted = Vec::new();
         for found in self.findings(whole) {
-            let ends = self.lint == Lint::Error && found.finding.weight == Weight::Refused;
+            let ends =
+                self.lint == Lint::Error && found.finding.severity == FindingSeverity::Rejected;
             if ends { &mut refused } else { &mut doubted }.push(found);
         }
-        let readable = |found: &Found<'_>| found.finding.weight != Weight::Unreadable;
+        let readable = |found: &Found<'_>| found.finding.severity != FindingSeverity::Unparsed;
         doubted.extend(self.findings(incomplete).filter(readable));
         let some = |found: &Vec<Found<'_>>| !found.is_empty();
         let refused =

@@ -14,7 +14,7 @@ const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// One transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Transaction {
+pub(super) struct WireTransaction {
     /// Its statements, without semicolons.
     pub(super) statements: Vec<String>,
     /// Whether it is a statement that may not stand inside `BEGIN … COMMIT`.
@@ -23,7 +23,7 @@ pub(super) struct Transaction {
 
 /// A script that did not come to its end.
 #[derive(Debug)]
-pub(super) struct Stopped {
+pub(super) struct MessageError {
     /// The answers of the transactions that were committed, each with those of its statements.
     pub(super) committed: Vec<Vec<Rows>>,
     /// Which statement of the next one failed; its number of statements means the commit.
@@ -32,7 +32,7 @@ pub(super) struct Stopped {
     pub(super) error: Error,
 }
 
-impl Transaction {
+impl WireTransaction {
     fn sql(&self) -> String {
         // The new line ends a comment that a statement may end with.
         let statements: String =
@@ -58,21 +58,21 @@ impl Transaction {
 impl Session {
     /// Runs transactions in order, in as few messages as the server takes. Nothing is repeated: a
     /// conflict is the caller's to handle, who knows what the catalog has to be asked first.
-    pub(super) async fn run_script(
+    pub(super) async fn send_transactions(
         &mut self,
-        script: &[Transaction],
-    ) -> Result<Vec<Vec<Rows>>, Stopped> {
+        script: &[WireTransaction],
+    ) -> Result<Vec<Vec<Rows>>, MessageError> {
         let mut committed = Vec::with_capacity(script.len());
         // Where the server refused a string of several transactions.
         let mut refused_at = None;
         while committed.len() < script.len() {
             if let Err(error) = self.renew().await {
-                return Err(Stopped { committed, statement: 0, error });
+                return Err(MessageError { committed, statement: 0, error });
             }
             let rest = &script[committed.len()..];
             let one_by_one = self.one_by_one || refused_at.is_some();
             let message = if one_by_one { &rest[..1] } else { head(rest) };
-            let sql: String = message.iter().map(Transaction::sql).collect();
+            let sql: String = message.iter().map(WireTransaction::sql).collect();
             let Answers { rows: answers, error, .. } = self.collect(&sql).await;
 
             let before = committed.len();
@@ -105,14 +105,14 @@ impl Session {
             let failed = &script[committed.len()];
             let answered = if failed.bare { left } else { left.saturating_sub(1) };
             let statement = answered.min(failed.statements.len());
-            return Err(Stopped { committed, statement, error });
+            return Err(MessageError { committed, statement, error });
         }
         Ok(committed)
     }
 }
 
 /// As many transactions as fit into one message.
-fn head(rest: &[Transaction]) -> &[Transaction] {
+fn head(rest: &[WireTransaction]) -> &[WireTransaction] {
     let mut length = 0;
     let count = rest
         .iter()
@@ -128,8 +128,8 @@ fn head(rest: &[Transaction]) -> &[Transaction] {
 mod tests {
     use super::*;
 
-    fn transaction(statements: &[&str], bare: bool) -> Transaction {
-        Transaction { statements: statements.iter().map(ToString::to_string).collect(), bare }
+    fn transaction(statements: &[&str], bare: bool) -> WireTransaction {
+        WireTransaction { statements: statements.iter().map(ToString::to_string).collect(), bare }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 /// Why a statement has no place in a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Disallowed {
     /// What was found, for example `SET`.
     pub statement: &'static str,
     /// Why not: a clause that can follow a colon.
@@ -17,23 +17,23 @@ pub struct Refusal {
 /// The words that a refused statement begins with.
 struct Rule {
     words: &'static [&'static str],
-    refusal: Refusal,
+    disallowed: Disallowed,
 }
 
-/// The refusal of a statement that begins with these upper-case words.
-pub(super) fn refusal(head: &[&str]) -> Option<Refusal> {
-    RULES.iter().find(|rule| head.starts_with(rule.words)).map(|rule| rule.refusal)
+/// The disallowed of a statement that begins with these upper-case words.
+pub(super) fn disallowed(head: &[&str]) -> Option<Disallowed> {
+    RULES.iter().find(|rule| head.starts_with(rule.words)).map(|rule| rule.disallowed)
 }
 
 /// `BEGIN` with a mode that is lost when the word is dropped.
-pub(super) const TRANSACTION_MODE: Refusal = Refusal {
+pub(super) const TRANSACTION_MODE: Disallowed = Disallowed {
     statement: "BEGIN with a transaction mode",
     reason: "the provider opens the transactions itself, always REPEATABLE READ and READ WRITE",
     advice: "Write BEGIN alone, or remove it together with its COMMIT.",
 };
 
 /// `COMMIT AND CHAIN`, `COMMIT PREPARED` and what else does not just end a transaction.
-pub(super) const COMMIT_OPTION: Refusal = Refusal {
+pub(super) const COMMIT_OPTION: Disallowed = Disallowed {
     statement: "COMMIT with an option",
     reason: "the provider ends the transactions itself, and Aurora DSQL knows neither chained nor \
              prepared ones",
@@ -46,7 +46,7 @@ const fn rule(
     reason: &'static str,
     advice: &'static str,
 ) -> Rule {
-    Rule { words, refusal: Refusal { statement, reason, advice } }
+    Rule { words, disallowed: Disallowed { statement, reason, advice } }
 }
 
 const FORWARD: &str = "a migration only goes forward, so there is nothing to go back to";
@@ -118,19 +118,19 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_is_the_most_special_one() {
-        for (place, rule) in RULES.iter().enumerate() {
-            let hidden = RULES[..place].iter().any(|earlier| rule.words.starts_with(earlier.words));
+        for (index, rule) in RULES.iter().enumerate() {
+            let hidden = RULES[..index].iter().any(|earlier| rule.words.starts_with(earlier.words));
 
-            assert!(!hidden, "a rule before it hides {}", rule.refusal.statement);
+            assert!(!hidden, "a rule before it hides {}", rule.disallowed.statement);
         }
     }
 
     #[test]
     fn every_refusal_is_a_clause_and_a_sentence() {
-        let all = RULES.iter().map(|rule| rule.refusal).chain([TRANSACTION_MODE, COMMIT_OPTION]);
-        for refusal in all {
-            assert!(!refusal.reason.ends_with('.'), "{refusal:?}");
-            assert!(refusal.advice.ends_with('.'), "{refusal:?}");
+        let all = RULES.iter().map(|rule| rule.disallowed).chain([TRANSACTION_MODE, COMMIT_OPTION]);
+        for disallowed in all {
+            assert!(!disallowed.reason.ends_with('.'), "{disallowed:?}");
+            assert!(disallowed.advice.ends_with('.'), "{disallowed:?}");
         }
     }
 }
