@@ -3,6 +3,7 @@
 //! The way of data is one direction: `transport → provider → engine → database → sql`; see
 //! `ARCHITECTURE.md`.
 
+pub mod chain;
 pub mod database;
 pub mod diagnostic;
 pub mod engine;

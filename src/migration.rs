@@ -4,6 +4,8 @@
 //! directories, nor SQL text beyond what a statement carries, nor Terraform.
 
 pub mod fact;
+mod number;
+mod position;
 pub mod table;
 mod values;
 
@@ -11,6 +13,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+pub use number::StatementNumber;
+pub use position::Position;
 pub use values::{Values, ValuesDigest};
 
 /// What names a migration inside its set, as its directory format writes it, for example `0001`.
@@ -57,7 +61,7 @@ impl fmt::Display for Checksum {
 /// A place in a file, as the practitioner wrote the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// Path or map key as source_text in the configuration, never made absolute.
+    /// Path or map key as written in the configuration, never made absolute.
     pub file: String,
     /// Line of the first character, counted from 1.
     pub line: usize,
@@ -78,7 +82,7 @@ pub enum Class {
     AsyncIndex,
     /// `ALTER TABLE ASYNC … VALIDATE CONSTRAINT`: returns a job to wait for.
     Validate,
-    /// Rows read or source_text: may share a transaction with other DML.
+    /// Rows read or written: may share a transaction with other DML.
     Dml,
     /// Rows changed in batches, each a transaction, until none is changed: `-- dsql:batch`.
     Batch,
@@ -87,6 +91,10 @@ pub enum Class {
 }
 
 impl Class {
+    /// All classes.
+    pub const ALL: [Self; 6] =
+        [Self::Ddl, Self::AsyncIndex, Self::Validate, Self::Dml, Self::Batch, Self::Grant];
+
     /// The word that plans and the ledger use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -117,8 +125,10 @@ pub struct Statement {
     pub source_text: Option<SourceText>,
     /// How it must be run.
     pub class: Class,
-    /// Where its first token stands.
+    /// The line of its first token.
     pub origin: Origin,
+    /// The column of its first token, in characters from 1.
+    pub column: usize,
     /// How many `BEGIN` and `COMMIT` stand before it in the file: neighbouring DML shares a
     /// transaction only where this is equal, because authors cut with `COMMIT` what would exceed
     /// DSQL's 3,000 rows.
@@ -135,6 +145,18 @@ pub struct SourceText {
 }
 
 impl Migration {
+    /// Its statements with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (StatementNumber, &Statement)> {
+        let statements = self.statements.iter().enumerate();
+        statements.map(|(index, statement)| (StatementNumber::of_index(index), statement))
+    }
+
+    /// The statement with this number, if the migration has as many.
+    #[must_use]
+    pub fn statement(&self, number: StatementNumber) -> Option<&Statement> {
+        self.statements.get(number.index())
+    }
+
     /// Whether it runs again when it has changed.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
@@ -200,7 +222,7 @@ pub struct Migration {
     pub values: Values,
     /// The rest of the file name, in words.
     pub description: String,
-    /// Path or map key as source_text in the configuration.
+    /// Path or map key as written in the configuration.
     pub file: String,
     /// Checksum of the whole text.
     pub checksum: Checksum,
@@ -236,6 +258,7 @@ mod tests {
             source_text: None,
             class: Class::Ddl,
             origin: Origin { file: "a.sql".to_owned(), line: 1 },
+            column: 1,
             boundary: 0,
         };
         assert_eq!(statement.shown(), "CREATE ROLE app");

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{cluster, rows, target};
 use dsql_local::{Cluster, Credentials, LogInFault, Options};
 use terraform_provider_dsql::database::{
-    CertificateProblem, ConnectError, Error, Naming, Refused, Secret, Session, Target,
+    CertificateProblem, ConnectError, Error, LoginRefusal, Naming, Secret, Session, Target,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -87,9 +87,9 @@ async fn refused(target: &Target) -> ConnectError {
 }
 
 /// What the server's refusal is told as.
-async fn login_refused(target: &Target) -> Refused {
+async fn login_refused(target: &Target) -> LoginRefusal {
     match refused(target).await {
-        ConnectError::Login { refused, .. } => refused,
+        ConnectError::Login { refusal, .. } => refusal,
         error => panic!("{error}"),
     }
 }
@@ -163,7 +163,7 @@ async fn a_cluster_behind_another_host_is_named_by_its_identifier() {
 
     let token = Some(Secret::new(cluster.token("admin")));
     let wrong = Target { token, ..behind.clone() };
-    assert_eq!(login_refused(&wrong).await, Refused::Denied);
+    assert_eq!(login_refused(&wrong).await, LoginRefusal::Denied);
     let nowhere = Target { region: None, ..behind };
     assert!(matches!(refused(&nowhere).await, ConnectError::NoRegion { .. }));
 }
@@ -177,7 +177,7 @@ async fn a_cluster_that_wakes_up_or_is_crowded_for_a_moment_is_waited_for() {
     assert_eq!(cluster.waiting_log_in_faults(), 0);
 
     cluster.fail_log_in(LogInFault::TooManyConnections);
-    assert_eq!(login_refused(&target(&cluster)).await, Refused::TooManyConnections);
+    assert_eq!(login_refused(&target(&cluster)).await, LoginRefusal::TooManyConnections);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,21 +194,21 @@ async fn each_wrong_token_is_told_from_the_others() {
 
     let swapped = [with("app", cluster.token("admin")), with("admin", cluster.token("app"))];
     for target in swapped {
-        assert_eq!(login_refused(&target).await, Refused::WrongAction, "{target}");
+        assert_eq!(login_refused(&target).await, LoginRefusal::WrongAction, "{target}");
     }
     // There is the role, but nobody is mapped to it.
-    assert_eq!(login_refused(&with("app", cluster.token("app"))).await, Refused::Denied);
+    assert_eq!(login_refused(&with("app", cluster.token("app"))).await, LoginRefusal::Denied);
     rows(&mut admin, "AWS IAM GRANT app TO 'arn:aws:iam::123456789012:role/local'").await;
     Session::open(&with("app", cluster.token("app"))).await.unwrap();
 
     let stranger = Credentials::new("stranger", "secret");
     let life = std::time::Duration::from_secs(900);
     let token = stranger.token("localhost", "us-east-1", "admin", life);
-    assert_eq!(login_refused(&with("admin", token)).await, Refused::Denied);
+    assert_eq!(login_refused(&with("admin", token)).await, LoginRefusal::Denied);
 
     let token = cluster.token("admin");
     cluster.skew_clock(3600).await.unwrap();
-    assert_eq!(login_refused(&with("admin", token)).await, Refused::Expired);
+    assert_eq!(login_refused(&with("admin", token)).await, LoginRefusal::Expired);
 }
 
 #[tokio::test(flavor = "multi_thread")]

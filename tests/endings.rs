@@ -13,7 +13,7 @@ use dsql_local::{Cluster, Fault, Job, Matcher, Options, Outcome};
 use terraform_provider_dsql::database::Outcome::Unknown;
 use terraform_provider_dsql::database::{Lease, Session};
 use terraform_provider_dsql::engine::{Budget, StatementFailure};
-use terraform_provider_dsql::migration::Migration;
+use terraform_provider_dsql::migration::{Migration, StatementNumber};
 use tokio_util::sync::CancellationToken;
 
 /// One migration, so one string.
@@ -81,9 +81,10 @@ async fn interrupt_at(number: usize) {
         tokio::join!(run_within(&mut session, &files, lease(), &budget), interrupt);
     let error = stopped(result);
     assert!(matches!(error.failure, StatementFailure::BudgetEnded(_)), "{number}: {error:?}");
-    assert_eq!(error.number, number + 1, "what is on its way is finished: {error:?}");
-    for (place, text) in texts.iter().enumerate() {
-        let expected = usize::from(place + 1 < error.number);
+    let reached = error.number.expect("a statement").get();
+    assert_eq!(reached, number + 1, "a statement in flight is finished: {error:?}");
+    for (index, text) in texts.iter().enumerate() {
+        let expected = usize::from(index + 1 < reached);
         assert_eq!(effects(&cluster, text), expected, "interrupted at {number}: {text}");
     }
     let doubts = "SELECT count(*) FROM dsql_migrations.statement WHERE state = 'intended'";
@@ -124,7 +125,7 @@ async fn a_statement_that_hangs_beyond_the_grace_is_left_alone_and_asked_after()
             tokio::join!(run_within(&mut session, &files, lease(), &budget), interrupt);
         let error = stopped(result);
         assert!(matches!(error.failure, StatementFailure::BudgetEnded(_)), "{late:?}: {error:?}");
-        assert!(error.number <= 3, "{late:?}: {error:?}");
+        assert!(error.number <= StatementNumber::new(3), "{late:?}: {error:?}");
 
         // The statement may still take effect: the next run finds it, or meets it.
         run(&mut session, &files).await.1.unwrap_or_else(|error| panic!("{late:?}: {error:?}"));
@@ -324,7 +325,7 @@ async fn interrupt_rows(matcher: Matcher, fault: Fault) -> InterruptedRows {
     let error = stopped(result);
     assert!(matches!(error.failure, StatementFailure::BudgetEnded(_)), "{error:?}");
     cluster.clear_faults();
-    InterruptedRows { number: error.number, cluster, session, files }
+    InterruptedRows { number: error.number.expect("a statement").get(), cluster, session, files }
 }
 
 impl InterruptedRows {

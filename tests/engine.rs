@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, session};
 use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
-use terraform_provider_dsql::database::lease::LEASE_LENGTH;
 use terraform_provider_dsql::database::{
-    Claim, FailurePoint, Group, Lease, LedgerSchema, Secret, Session, Watched,
+    Claim, Condition, FailurePoint, LEASE_LENGTH, Lease, LedgerSchema, Secret, Session,
+    Transaction, Watched,
 };
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Policy, SetOnCluster, StatementFailure, apply, drift, plan,
 };
-use terraform_provider_dsql::migration::Migration;
 use terraform_provider_dsql::migration::fact::{Fact, FactSubject, QualifiedName};
+use terraform_provider_dsql::migration::{Migration, StatementNumber};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_refused_statement_leaves_what_stands_before_it_and_the_next_run_goes_
             panic!("{broken}: {result:?}")
         };
         assert!(matches!(source.failure, StatementFailure::Rejected(_)), "{broken}: {source:?}");
-        assert_eq!(source.number, 3, "{broken}");
+        assert_eq!(source.number, StatementNumber::new(3), "{broken}");
         assert_eq!(lines(&mut session, "SELECT a FROM t").await, ["1"], "{broken}");
         let round_trips = session.round_trips();
         lines(&mut session, "SELECT 1").await;
@@ -179,7 +179,7 @@ async fn a_lease_keeps_others_out_until_it_ends_and_a_new_owner_shuts_the_old_on
     // What is left of an old connection has the old name.
     let zombie = mine.clone();
     assert!(session.fence_former_connection(&ledger, "s", &mut mine).await.unwrap());
-    let renewal = [Group::Rows { statements: Vec::new(), writes: Vec::new() }];
+    let renewal = [Transaction::renew_lease()];
     let fenced = session.run_transactions(&ledger, "s", &zombie, &renewal).await.unwrap_err();
     assert_eq!(fenced.at, FailurePoint::LeaseLost);
     session.run_transactions(&ledger, "s", &mine, &renewal).await.unwrap();
@@ -374,7 +374,7 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
     tables.truncate(1);
     let facts = [Fact::Identity(FactSubject::Schema("old".into()))];
     let error = planner.read_tables(&mut tables, &facts).await.expect_err("it may not read");
-    assert_eq!(error.code(), Some("42501"));
+    assert_eq!(error.server().unwrap().condition(), Condition::PermissionDenied);
     rows(&mut admin, "GRANT SELECT ON old.history TO planner").await;
     // The grant makes the next statement of every other session fail once, which is repeated.
     let round_trips = planner.round_trips();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dsql_local::{Cluster, Options};
-use terraform_provider_dsql::database::{Identity, Naming, Secret, Session, Target};
+use terraform_provider_dsql::database::{Secret, Session, Target};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -63,14 +63,10 @@ async fn run(cluster: &Cluster, folder: &Path, root: &Path) -> Result<()> {
 
 async fn open(cluster: &Cluster) -> Result<Session> {
     let target = Target {
-        endpoint: cluster.endpoint().to_owned(),
-        naming: Naming::Endpoint,
         port: cluster.port(),
-        user: "admin".to_owned(),
-        region: None,
-        identity: Identity::default(),
         token: Some(Secret::new(cluster.token("admin"))),
         ca_file: Some(cluster.ca_file().display().to_string()),
+        ..Target::new(cluster.endpoint())
     };
     Ok(Session::open(&target).await?)
 }

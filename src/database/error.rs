@@ -1,36 +1,43 @@
-//! What can go wrong between a statement and its answer.
+//! What can go wrong between a request to the database and its response.
+
+mod connect;
 
 use std::fmt;
 
-use super::connect::ConnectError;
+use tokio_postgres::error::SqlState;
 
-/// What a failed statement left behind.
+pub use self::connect::{CertificateProblem, ConnectError, LoginRefusal, TokenFacts};
+use super::retry::{RetryReason, Retryable};
+
+/// What a failed request left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server refused it: nothing of it is applied, and asking again changes nothing.
+    /// Nothing of it is applied, and the same request would fail again.
     NotApplied,
-    /// It lost against a concurrent change (`40001`): nothing is applied, and it may be repeated.
+    /// It lost against a concurrent change (`40001`): nothing of it is applied, and it may be
+    /// repeated.
     Conflict,
-    /// Nobody told us whether it is applied: the reply was lost, or the server said `XX000`.
+    /// The statement may have been applied: the reply was lost, could not be understood, or was an
+    /// error of class `XX`, `57P` or `08`.
     Unknown,
 }
 
-/// A request to the database that did not succeed.
+/// A request to the database that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No session could be opened.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The server answered with an error.
+    /// The server responded with an error.
     #[error("{0}")]
     Server(Box<ServerError>),
-    /// The connection ended before the answer came.
+    /// The connection ended before the response arrived.
     #[error("the connection was lost before the answer came ({reason})")]
     ReplyLost {
-        /// The client library's words.
+        /// Message of the client library.
         reason: String,
     },
-    /// The server answered something that this provider does not understand.
+    /// The response has a form that this provider does not understand.
     #[error("unexpected answer of the database: {0}")]
     Answer(String),
 }
@@ -41,51 +48,109 @@ impl Error {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Connect(_) => Outcome::NotApplied,
-            Self::Server(error) if error.code == "40001" => Outcome::Conflict,
-            // AWS: a commit that is answered with "server unavailable" may have happened.
-            Self::Server(error) if error.code.starts_with("XX") => Outcome::Unknown,
-            // Class 57 (operator intervention) and 08 (connection) end sessions, also during COMMIT.
-            Self::Server(error)
-                if error.code.starts_with("57P") || error.code.starts_with("08") =>
-            {
-                Outcome::Unknown
+            Self::Server(error) if error.code == SqlState::T_R_SERIALIZATION_FAILURE => {
+                Outcome::Conflict
             }
+            Self::Server(error) if error.may_be_applied() => Outcome::Unknown,
             Self::Server(_) => Outcome::NotApplied,
             Self::ReplyLost { .. } | Self::Answer(_) => Outcome::Unknown,
         }
     }
 
-    /// The server's SQLSTATE, if the server answered.
+    /// The error of the server, if the server responded.
     #[must_use]
-    pub fn code(&self) -> Option<&str> {
+    pub fn server(&self) -> Option<&ServerError> {
         match self {
-            Self::Server(error) => Some(&error.code),
-            Self::Connect(ConnectError::Login { error, .. }) => Some(&error.code),
+            Self::Server(error) | Self::Connect(ConnectError::Login { error, .. }) => Some(error),
             Self::Connect(_) | Self::ReplyLost { .. } | Self::Answer(_) => None,
         }
     }
+
+    /// Moves the position of a server's error from the message to one of its statements, which begins
+    /// after `offset` characters. A position outside the statement is dropped.
+    pub(super) fn move_position(&mut self, offset: usize, statement: &str) {
+        if let Self::Server(error) = self {
+            let length = statement.chars().count();
+            let moved = error.position.and_then(|position| position.checked_sub(offset));
+            error.position = moved.filter(|position| (1..=length).contains(position));
+        }
+    }
+
+    /// Whether the server responded with this SQLSTATE.
+    pub(super) fn is(&self, code: &SqlState) -> bool {
+        self.server().is_some_and(|error| error.code == *code)
+    }
+}
+
+impl Retryable for Error {
+    fn retry_reason(&self) -> Option<RetryReason> {
+        match self.outcome() {
+            Outcome::Conflict => Some(RetryReason::Conflict),
+            Outcome::Unknown => Some(RetryReason::UnknownOutcome),
+            Outcome::NotApplied => None,
+        }
+    }
+}
+
+/// What a caller may want to know of a server's error without its SQLSTATE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// The role lacks a privilege.
+    PermissionDenied,
+    /// The statement exceeds a limit of the server, for example 3,000 rows per transaction.
+    LimitExceeded,
+    /// Any other error.
+    Other,
 }
 
 /// An error as the server reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
-    /// SQLSTATE.
-    pub code: String,
+    pub(super) code: SqlState,
     /// Primary message.
     pub message: String,
     /// Detail field.
     pub detail: Option<String>,
     /// Hint field.
     pub hint: Option<String>,
-    /// Character offset into the statement, counted from 1.
+    /// Where in the failed statement the error is: offset in characters, from 1.
     pub position: Option<usize>,
-    /// How many statements of the same string were answered before this one failed.
-    pub after: usize,
+}
+
+impl ServerError {
+    /// An error with only a SQLSTATE and a primary message.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: SqlState::from_code(code),
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+        }
+    }
+
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        match &self.code {
+            code if *code == SqlState::INSUFFICIENT_PRIVILEGE => Condition::PermissionDenied,
+            code if *code == SqlState::PROGRAM_LIMIT_EXCEEDED => Condition::LimitExceeded,
+            _ => Condition::Other,
+        }
+    }
+
+    /// Whether the error does not prove that the request was rolled back. AWS: a commit to which
+    /// the server responds with "server unavailable" (`XX000`) may have happened. Classes 57P
+    /// (operator intervention) and 08 (connection) end sessions, also during a commit.
+    fn may_be_applied(&self) -> bool {
+        ["XX", "57P", "08"].iter().any(|class| self.code.code().starts_with(class))
+    }
 }
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+        write!(f, "{} (SQLSTATE {})", self.message, self.code.code())
     }
 }
 
@@ -93,7 +158,7 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
     fn from(error: &tokio_postgres::error::DbError) -> Self {
         use tokio_postgres::error::ErrorPosition;
         Self {
-            code: error.code().code().to_owned(),
+            code: error.code().clone(),
             message: error.message().to_owned(),
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
@@ -101,7 +166,6 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
                 Some(ErrorPosition::Original(position)) => usize::try_from(*position).ok(),
                 Some(ErrorPosition::Internal { .. }) | None => None,
             },
-            after: 0,
         }
     }
 }
@@ -120,22 +184,29 @@ mod tests {
     use super::*;
 
     fn server(code: &str) -> Error {
-        Error::Server(Box::new(ServerError {
-            code: code.into(),
-            message: String::new(),
-            detail: None,
-            hint: None,
-            position: None,
-            after: 0,
-        }))
+        Error::Server(Box::new(ServerError::new(code, "")))
     }
 
     #[test]
-    fn only_a_refusal_proves_that_nothing_happened() {
+    fn only_a_rejection_proves_that_nothing_was_applied() {
         assert_eq!(server("42P07").outcome(), Outcome::NotApplied);
         assert_eq!(server("40001").outcome(), Outcome::Conflict);
-        assert_eq!(server("XX000").outcome(), Outcome::Unknown);
-        assert_eq!(server("57P01").outcome(), Outcome::Unknown);
+        for code in ["XX000", "57P01", "08006"] {
+            assert_eq!(server(code).outcome(), Outcome::Unknown, "{code}");
+        }
         assert_eq!(Error::ReplyLost { reason: String::new() }.outcome(), Outcome::Unknown);
+    }
+
+    #[test]
+    fn a_position_outside_of_the_statement_is_dropped() {
+        let moved = |position: usize| {
+            let mut error = ServerError::new("42601", "syntax error");
+            error.position = Some(position);
+            let mut error = Error::Server(Box::new(error));
+            error.move_position(7, "SELEKT ü");
+            error.server().and_then(|error| error.position)
+        };
+        assert_eq!((moved(8), moved(15)), (Some(1), Some(8)));
+        assert_eq!((moved(3), moved(7), moved(16)), (None, None, None));
     }
 }

@@ -1,7 +1,7 @@
 //! DSQL's asynchronous jobs: index builds and constraint validations.
 
+use super::catalog::relation;
 use super::error::Error;
-use super::facts::relation;
 use super::session::{Row, Rows, Session, literal, literal_or_null};
 use crate::migration::fact::QualifiedName;
 

@@ -1,114 +1,146 @@
-//! Many transactions in one message, so that they cost one wait.
+//! Several transactions in one message, so that they take one round trip.
 //!
-//! DSQL takes a simple-query string of complete `BEGIN … COMMIT` groups: one group was recorded on
-//! a real cluster (Dreamescaper/dsql-emulator, `test/conformance/golden/multi_statement.json`);
-//! several in one string are PostgreSQL's protocol and not recorded. So a server that refuses such
-//! a string is sent one transaction in each message from then on. The server drops what follows
-//! the first error, which makes a string safe: a record never runs without what it records.
+//! DSQL accepts a simple-query message of complete `BEGIN … COMMIT` groups. One group was recorded
+//! on a real cluster (Dreamescaper/dsql-emulator, `test/conformance/golden/multi_statement.json`);
+//! several groups in one message are PostgreSQL's protocol, but not recorded. If a server rejects
+//! such a message, it receives one transaction per message from then on. The server discards
+//! everything after the first error, so a record never commits without the change that it records.
+
+use tokio_postgres::error::SqlState;
 
 use super::error::Error;
 use super::session::{Answers, Rows, Session};
 
-/// DSQL takes messages of up to 10 MiB, and closes the connection on a longer one.
+/// DSQL accepts messages of up to 10 MiB, and closes the connection on a longer one.
 const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
-/// One transaction.
+/// How many rows of the ledger one transaction may write. The limit of DSQL is 3,000 rows, and
+/// 10 MiB.
+pub const LEDGER_ROWS_PER_TRANSACTION: usize = 500;
+
+/// One transaction as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WireTransaction {
     /// Its statements, without semicolons.
     pub(super) statements: Vec<String>,
-    /// Whether it is a statement that may not stand inside `BEGIN … COMMIT`.
+    /// Whether it is a single statement that DSQL rejects inside `BEGIN … COMMIT`.
     pub(super) bare: bool,
 }
 
-/// A script that did not come to its end.
+/// The first failure among the transactions that were sent.
 #[derive(Debug)]
 pub(super) struct MessageError {
-    /// The answers of the transactions that were committed, each with those of its statements.
+    /// The results of the committed transactions, each with one entry per statement.
     pub(super) committed: Vec<Vec<Rows>>,
-    /// Which statement of the next one failed; its number of statements means the commit.
+    /// Index of the failed statement in the next transaction; the number of its statements stands
+    /// for the commit.
     pub(super) statement: usize,
-    /// The error.
-    pub(super) error: Error,
+    /// The error. Its position counts from the beginning of the failed statement.
+    pub(super) source: Error,
 }
+
+const BEGIN: &str = "BEGIN;\n";
+const COMMIT: &str = "COMMIT;\n";
+/// Ends a statement. The line break ends a comment at the end of the statement.
+const END: &str = "\n;\n";
 
 impl WireTransaction {
     fn sql(&self) -> String {
-        // The new line ends a comment that a statement may end with.
         let statements: String =
-            self.statements.iter().map(|statement| format!("{statement}\n;\n")).collect();
-        if self.bare { statements } else { format!("BEGIN;\n{statements}COMMIT;\n") }
+            self.statements.iter().flat_map(|statement| [statement.as_str(), END]).collect();
+        if self.bare { statements } else { format!("{BEGIN}{statements}{COMMIT}") }
     }
 
-    /// How many answers the server gives to it.
-    fn answers(&self) -> usize {
+    /// How many results the server returns for it.
+    fn result_count(&self) -> usize {
         self.statements.len() + if self.bare { 0 } else { 2 }
     }
 
-    /// The answers of its statements from those of the whole.
-    fn own(&self, mut answers: Vec<Rows>) -> Vec<Rows> {
+    /// The results of its statements, without those of `BEGIN` and `COMMIT`.
+    fn own_results(&self, mut results: Vec<Rows>) -> Vec<Rows> {
         if !self.bare {
-            answers.pop();
-            answers.remove(0);
+            results.pop();
+            results.remove(0);
         }
-        answers
+        results
+    }
+
+    /// Where in the transaction's text a statement begins: offset in characters, from 0.
+    fn offset_of(&self, statement: usize) -> usize {
+        let before = self.statements.iter().take(statement);
+        let begin = if self.bare { 0 } else { BEGIN.len() };
+        begin + before.map(|text| text.chars().count() + END.len()).sum::<usize>()
     }
 }
 
 impl Session {
-    /// Runs transactions in order, in as few messages as the server takes. Nothing is repeated: a
-    /// conflict is the caller's to handle, who knows what the catalog has to be asked first.
+    /// Sends transactions in order, in as few messages as the server accepts. Nothing is repeated:
+    /// only the caller knows what the catalog must be asked after a conflict.
     pub(super) async fn send_transactions(
         &mut self,
-        script: &[WireTransaction],
+        transactions: &[WireTransaction],
     ) -> Result<Vec<Vec<Rows>>, MessageError> {
-        let mut committed = Vec::with_capacity(script.len());
-        // Where the server refused a string of several transactions.
-        let mut refused_at = None;
-        while committed.len() < script.len() {
-            if let Err(error) = self.renew().await {
-                return Err(MessageError { committed, statement: 0, error });
+        let mut committed = Vec::with_capacity(transactions.len());
+        // Where the server rejected a message of several transactions.
+        let mut rejected_at = None;
+        while committed.len() < transactions.len() {
+            if let Err(source) = self.renew().await {
+                return Err(MessageError { committed, statement: 0, source });
             }
-            let rest = &script[committed.len()..];
-            let one_by_one = self.one_by_one || refused_at.is_some();
+            let rest = &transactions[committed.len()..];
+            let one_by_one = self.one_by_one || rejected_at.is_some();
             let message = if one_by_one { &rest[..1] } else { head(rest) };
             let sql: String = message.iter().map(WireTransaction::sql).collect();
-            let Answers { rows: answers, error, .. } = self.collect(&sql).await;
+            let Answers { rows, error, .. } = self.collect(&sql).await;
 
             let before = committed.len();
-            let mut answers = answers.into_iter();
-            let mut left = answers.len();
-            for transaction in message {
-                if left < transaction.answers() {
-                    break;
-                }
-                left -= transaction.answers();
-                let own = answers.by_ref().take(transaction.answers()).collect();
-                committed.push(transaction.own(own));
-            }
-            let Some(error) = error else {
-                if refused_at == Some(before) {
-                    // What was refused in a string is fine alone.
+            let left = take_committed(message, rows, &mut committed);
+            let Some(mut error) = error else {
+                if rejected_at == Some(before) {
+                    // The transaction that was rejected in a message of several is valid alone.
                     self.one_by_one = true;
                 }
                 continue;
             };
             self.leave_transaction(&error).await;
-            if message.len() > 1 && matches!(error.code(), Some("0A000" | "42601")) {
-                // A string is parsed as a whole, so a syntax error anywhere stops all of it; and
-                // a server that knows no such strings says that it does not support something.
-                // Alone, each transaction shows what is its own fault.
-                let is_unsupported = error.code() == Some("0A000");
-                refused_at = Some(if is_unsupported { committed.len() } else { usize::MAX });
+            let is_unsupported = error.is(&SqlState::FEATURE_NOT_SUPPORTED);
+            if message.len() > 1 && (is_unsupported || error.is(&SqlState::SYNTAX_ERROR)) {
+                // The server parses a message as a whole, so a syntax error anywhere rejects all of
+                // it; and a server that does not support such messages reports an unsupported
+                // feature. Sent alone, each transaction shows its own error.
+                rejected_at = Some(if is_unsupported { committed.len() } else { usize::MAX });
                 continue;
             }
-            let failed = &script[committed.len()];
+            let (done, failed) = (committed.len() - before, &transactions[committed.len()]);
             let answered = if failed.bare { left } else { left.saturating_sub(1) };
             let statement = answered.min(failed.statements.len());
-            return Err(MessageError { committed, statement, error });
+            let preceding = message[..done].iter().map(|it| it.sql().chars().count());
+            let offset = preceding.sum::<usize>() + failed.offset_of(statement);
+            error.move_position(offset, failed.statements.get(statement).map_or("", |it| it));
+            return Err(MessageError { committed, statement, source: error });
         }
         Ok(committed)
     }
+}
+
+/// Moves the results of the transactions that were committed to `committed`, and returns how many
+/// results of the next one are left.
+fn take_committed(
+    message: &[WireTransaction],
+    results: Vec<Rows>,
+    committed: &mut Vec<Vec<Rows>>,
+) -> usize {
+    let mut left = results.len();
+    let mut results = results.into_iter();
+    for transaction in message {
+        let count = transaction.result_count();
+        if left < count {
+            break;
+        }
+        left -= count;
+        committed.push(transaction.own_results(results.by_ref().take(count).collect()));
+    }
+    left
 }
 
 /// As many transactions as fit into one message.
@@ -133,25 +165,29 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_that_may_not_stand_in_a_transaction_goes_alone() {
-        let script = [
+    fn a_bare_statement_has_a_message_of_its_own() {
+        let all = [
             transaction(&["A", "B"], false),
             transaction(&["C"], false),
             transaction(&["ANALYZE t"], true),
             transaction(&["D"], false),
         ];
-        assert_eq!(head(&script), &script[..2]);
-        assert_eq!(head(&script[2..]), &script[2..3]);
-        assert_eq!(script[0].sql(), "BEGIN;\nA\n;\nB\n;\nCOMMIT;\n");
-        assert_eq!(script[2].sql(), "ANALYZE t\n;\n");
+        assert_eq!(head(&all), &all[..2]);
+        assert_eq!(head(&all[2..]), &all[2..3]);
+        assert_eq!(all[0].sql(), "BEGIN;\nA\n;\nB\n;\nCOMMIT;\n");
+        assert_eq!(all[2].sql(), "ANALYZE t\n;\n");
     }
 
     #[test]
     fn a_message_stays_under_the_limit_of_the_server() {
         let long = transaction(&["x".repeat(3 << 20).as_str()], false);
-        let script = [long.clone(), long];
-        assert_eq!(head(&script).len(), 1);
+        let all = [long.clone(), long];
+        assert_eq!(head(&all).len(), 1);
         let too_long = [transaction(&["x".repeat(8 << 20).as_str()], false)];
-        assert_eq!(head(&too_long).len(), 1, "what is too long alone is the server's to refuse");
+        assert_eq!(
+            head(&too_long).len(),
+            1,
+            "the server rejects a transaction that is too long by itself"
+        );
     }
 }

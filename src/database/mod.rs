@@ -1,39 +1,42 @@
-//! The only place that knows tokio-postgres and the AWS SDK.
+//! Everything that is sent to a cluster or to AWS.
 //!
-//! It connects to a cluster, sends SQL, keeps the ledger tables, reads the catalog and asks for
-//! jobs. It knows migrations as data, but not in which order they run or why, and nothing of
-//! Terraform.
+//! It opens sessions, sends SQL, maintains the ledger, and reads the catalog and the jobs. It knows
+//! migrations as data, but not in which order they run, nor why; it does not know Terraform. No
+//! other part names tokio-postgres or the AWS SDK.
 
-mod array;
-mod authorities;
-pub mod catalog;
-pub mod connect;
-mod control_plane;
-pub mod error;
-pub mod facts;
-mod https;
-mod identity;
-pub mod jobs;
-pub mod lease;
-pub mod ledger;
+mod aws;
+mod catalog;
+mod connect;
+mod error;
+mod history_tables;
+mod jobs;
+mod ledger;
+mod ledger_schema;
 mod message;
+mod observe;
 pub mod retry;
-pub mod session;
-mod tables;
-pub mod target;
-mod token;
+mod secret;
+mod session;
+mod target;
+mod tls;
 
-pub use catalog::{Objects, Snapshot, Watched, schema_of, unquoted};
-pub use connect::{CertificateProblem, ConnectError, Refused};
-pub use error::{Error, Outcome, ServerError};
-pub use identity::{Identity, Role, RoleSession, WebIdentity, WebToken};
-pub use jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
-pub use lease::{Claim, Holder, Lease};
-pub use ledger::{
-    Batch, Batches, FailurePoint, Group, LedgerSchema, MigrationRecord, MigrationState,
-    Observation, Stamp, StatementRecord, StatementState, TransactionError, Write,
+pub use self::aws::token::new_token;
+pub use self::catalog::{Objects, Snapshot, Watched, schema_of, unquoted};
+pub use self::error::{
+    CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,
+    TokenFacts,
 };
-pub use retry::pause_before;
-pub use session::{Hide, Session};
-pub use target::{Naming, Secret, Target, endpoint_of, region_of};
-pub use token::{TokenFacts, new_token};
+pub use self::jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
+pub use self::ledger::{
+    Batch, Batches, Claim, FailurePoint, Holder, LEASE_LENGTH, Lease, MigrationRecord,
+    MigrationState, RecordedClass, Stamp, StatementRecord, StatementState, Transaction,
+    TransactionError, Write,
+};
+pub use self::ledger_schema::LedgerSchema;
+pub use self::message::LEDGER_ROWS_PER_TRANSACTION;
+pub use self::observe::Observation;
+pub use self::secret::Secret;
+pub use self::session::{Hide, Rows, Session};
+pub use self::target::{
+    Identity, Naming, Role, RoleSession, Target, WebIdentity, WebToken, endpoint_of, region_of,
+};

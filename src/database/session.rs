@@ -1,4 +1,4 @@
-//! One connection to one cluster, and the SQL strings sent over it.
+//! One connection to one cluster, and the messages sent over it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,39 +8,40 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_stream::StreamExt;
 
 use super::connect::connect;
-use super::error::{Error, Outcome};
-use super::retry::{ATTEMPTS, pause_before};
+use super::error::Error;
+use super::retry::{Attempts, CONFLICT, READ, RetryPolicy};
 use super::target::Target;
 
-/// DSQL closes a connection after 60 minutes, at any time; AWS's connectors renew after 55.
+/// DSQL closes a connection after 60 minutes, also during a request. AWS's connectors renew after
+/// 55.
 const RENEW_AFTER: Duration = Duration::from_secs(55 * 60);
 
-/// How long a question to the ledger or the catalog may take. DSQL ends no statement by itself, and
-/// a network that drops packets says nothing.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Limit for the response to a single transaction. DSQL does not cancel a statement by itself, and
+/// a network that drops packets reports nothing.
+const RESPONSE_LIMIT: Duration = Duration::from_secs(120);
 
-/// Takes out of the server's words what nobody shall read.
+/// Removes secrets from a text of the server.
 pub type Hide = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
-/// A row of an answer, all values as text.
-pub type Row = Vec<Option<String>>;
+/// A row of a result, all values as text.
+pub(super) type Row = Vec<Option<String>>;
 
-/// The rows of one statement's answer.
+/// The rows of one statement's result.
 pub type Rows = Vec<Row>;
 
-/// What came back for one string.
+/// The response to one message.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// The rows of each statement that was answered.
+    /// The rows of each statement that was completed.
     pub(super) rows: Vec<Rows>,
-    /// How many rows the last of them has changed or found.
+    /// How many rows the last of them changed or returned.
     pub(super) changed: u64,
-    /// The error that ended the string.
+    /// The error that ended the message.
     pub(super) error: Option<Error>,
 }
 
 impl Answers {
-    /// The answers if all came.
+    /// The results, if the message was completed.
     pub(super) fn whole(self) -> Result<Vec<Rows>, Error> {
         match self.error {
             Some(error) => Err(error),
@@ -60,15 +61,15 @@ pub struct Session {
     target: Target,
     client: Client,
     opened: Instant,
-    /// Whether the connection has ended, or is in a state that nobody knows.
-    spent: bool,
-    /// The age at which the connection is given up for a new one.
+    /// Whether the connection has ended or is in an unknown state.
+    is_spent: bool,
+    /// The age at which the connection is replaced by a new one.
     renew_after: Duration,
-    /// How long the answer to a question may take.
-    patience: Duration,
-    /// Whether the server refuses strings of several transactions.
+    /// Limit for the response to a single transaction.
+    response_limit: Duration,
+    /// Whether the server rejects messages of several transactions.
     pub(super) one_by_one: bool,
-    /// How often an answer was waited for, logins not counted.
+    /// Messages sent so far, logins not counted.
     round_trips: usize,
     hide: Option<Hide>,
 }
@@ -77,24 +78,24 @@ impl Session {
     /// Opens a session.
     ///
     /// # Errors
-    /// [`Error::Connect`] says which of name, TCP, TLS and login failed.
+    /// [`Error::Connect`], with the step that failed.
     pub async fn open(target: &Target) -> Result<Self, Error> {
         let client = connect(target).await?;
         Ok(Self {
             target: target.clone(),
             client,
             opened: Instant::now(),
-            spent: false,
+            is_spent: false,
             renew_after: RENEW_AFTER,
-            patience: PATIENCE,
+            response_limit: RESPONSE_LIMIT,
             one_by_one: false,
             round_trips: 0,
             hide: None,
         })
     }
 
-    /// From here on, no error of this session has the server's words as they were: it quotes what a
-    /// statement held, and errors go into the ledger, the log and to Terraform.
+    /// Filters the server's texts in all errors of this session from now on. The server quotes
+    /// values of a statement, and errors go to the ledger, to the log and to Terraform.
     pub fn hide_in_errors(&mut self, hide: Option<Hide>) {
         self.hide = hide;
     }
@@ -111,36 +112,37 @@ impl Session {
     /// Whether the session can still be used for a while.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        !self.spent && !self.client.is_closed() && self.opened.elapsed() < self.renew_after
+        !self.is_spent && !self.client.is_closed() && self.opened.elapsed() < self.renew_after
     }
 
-    /// How often an answer of the server was waited for: the measure of how fast a run can be.
+    /// How many round trips the session has made, logins not counted.
     #[must_use]
     pub fn round_trips(&self) -> usize {
         self.round_trips
     }
 
-    /// For a server that ends connections earlier than DSQL does.
+    /// Sets the age at which a connection is replaced, for a server that ends connections earlier
+    /// than DSQL does.
     #[must_use]
     pub fn renewed_after(self, age: Duration) -> Self {
         Self { renew_after: age, ..self }
     }
 
-    /// With another patience for the answers to questions; 120 seconds if this is not called.
+    /// Sets the limit for the response to a single transaction, by default 120 seconds.
     #[must_use]
-    pub fn answered_within(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn answered_within(self, limit: Duration) -> Self {
+        Self { response_limit: limit, ..self }
     }
 
-    /// Where it is connected to.
+    /// The target that the session is connected to.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Gives the connection up: the next use opens another.
-    pub fn abandon(&mut self) {
-        self.spent = true;
+    /// Discards the connection. The next request opens another.
+    pub fn discard_connection(&mut self) {
+        self.is_spent = true;
     }
 
     /// Opens a new connection if this one has ended or is too old.
@@ -148,29 +150,31 @@ impl Session {
         if !self.is_fresh() {
             self.client = connect(&self.target).await?;
             self.opened = Instant::now();
-            self.spent = false;
+            self.is_spent = false;
         }
         Ok(())
     }
 
-    /// Ends a transaction that an error has left open, so that the next string starts anew.
+    /// Rolls back a transaction that an error has left open, so that the next message starts a new
+    /// one.
     pub(super) async fn leave_transaction(&mut self, error: &Error) {
         let answered = matches!(error, Error::Server(_)) && !self.client.is_closed();
         if !answered || self.collect("ROLLBACK").await.error.is_some() {
-            self.spent = true;
+            self.is_spent = true;
         }
     }
 
-    /// Sends one string of statements as it is: one wait, one implicit transaction (unless the
-    /// string says otherwise), nothing repeated.
+    /// Sends one message as it is, in one round trip and without repeating it. It is one implicit
+    /// transaction unless it contains `BEGIN`.
     ///
     /// # Errors
-    /// The first error of the string; the server drops what follows it.
+    /// The first error of the message; the server discards what follows it.
     pub async fn send(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
         self.collect(sql).await.whole()
     }
 
-    /// Sends one string; gives the answers that came, and the error that ended them.
+    /// Sends one message, and returns the results that arrived together with the error that ended
+    /// them.
     pub(super) async fn collect(&mut self, sql: &str) -> Answers {
         self.round_trips += 1;
         let mut answers = Answers::default();
@@ -191,87 +195,69 @@ impl Session {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let mut error = self.hidden(error.into());
-                    if let Error::Server(server) = &mut error {
-                        server.after = answers.rows.len();
-                    }
-                    return Answers { error: Some(error), ..answers };
+                    return Answers { error: Some(self.hidden(error.into())), ..answers };
                 }
             }
         }
         answers
     }
 
-    /// Sends one transaction that only reads, again also after a lost answer and after `XX000`:
-    /// what an earlier run has left on its way may change the catalog under it.
+    /// Sends one transaction that only reads, under the policy [`READ`].
     ///
     /// # Errors
-    /// As [`Session::transact`]; an unknown outcome only after a few attempts.
+    /// The error of the last attempt.
     pub(super) async fn read(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
         self.read_so_far(sql).await.whole()
     }
 
-    /// As [`Session::read`], with what was answered before the error that ended it.
+    /// As [`Session::read`], with the results that arrived before the error.
     pub(super) async fn read_so_far(&mut self, sql: &str) -> Answers {
-        const READS: u32 = 4;
-
-        let mut attempt = 1;
-        loop {
-            let answers = self.answers(sql).await;
-            match &answers.error {
-                Some(error) if error.outcome() == Outcome::Unknown && attempt < READS => {
-                    tracing::debug!(attempt, %error, "reading again");
-                    tokio::time::sleep(pause_before(attempt)).await;
-                    attempt += 1;
-                }
-                _ => return answers,
-            }
-        }
+        self.collect_under(&READ, sql).await
     }
 
-    /// Sends one transaction, and again while it loses against concurrent changes. A session that
-    /// has ended before anything was sent is opened anew; it is never in a transaction here.
+    /// Sends one transaction, under the policy [`CONFLICT`]. If the session has ended before
+    /// anything is sent, it is opened again; it is never inside a transaction at that point.
     ///
-    /// The string must be a single transaction: repeating it must not repeat a part that has been
+    /// The message must be a single transaction: repeating it must not repeat a part that has been
     /// committed.
     ///
     /// # Errors
-    /// As [`Session::send`]; a conflict only after all attempts.
+    /// The error of the last attempt.
     pub async fn transact(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
-        self.answers(sql).await.whole()
+        self.collect_under(&CONFLICT, sql).await.whole()
     }
 
-    async fn answers(&mut self, sql: &str) -> Answers {
-        let mut attempt = 1;
+    async fn collect_under(&mut self, policy: &'static RetryPolicy, sql: &str) -> Answers {
+        let mut attempts = Attempts::new(policy);
         loop {
-            if let Err(error) = self.renew().await {
-                return error.into();
-            }
-            let patience = self.patience;
-            let answered = tokio::time::timeout(patience, self.collect(sql)).await;
-            let answers = answered.unwrap_or_else(|_| {
-                self.spent = true;
-                let reason = format!("nothing was heard for {} s", patience.as_secs_f64());
-                Error::ReplyLost { reason }.into()
-            });
+            let answers = self.collect_in_time(sql).await;
             match &answers.error {
-                Some(error) if error.outcome() == Outcome::Conflict && attempt < ATTEMPTS => {
-                    tracing::debug!(attempt, %error, "conflict, trying again");
-                    tokio::time::sleep(pause_before(attempt)).await;
-                    attempt += 1;
-                }
+                Some(error) if attempts.should_retry(error).await => {}
                 _ => return answers,
             }
         }
     }
+
+    /// Sends one message on a fresh connection, and waits for the response up to the limit.
+    async fn collect_in_time(&mut self, sql: &str) -> Answers {
+        if let Err(error) = self.renew().await {
+            return error.into();
+        }
+        let limit = self.response_limit;
+        tokio::time::timeout(limit, self.collect(sql)).await.unwrap_or_else(|_| {
+            self.is_spent = true;
+            let reason = format!("no response within {} s", limit.as_secs_f64());
+            Error::ReplyLost { reason }.into()
+        })
+    }
 }
 
-/// A text as SQL literal.
+/// Quotes a text as an SQL literal.
 pub(super) fn literal(text: &str) -> String {
     postgres_protocol::escape::escape_literal(text)
 }
 
-/// A text as SQL literal, or `NULL`.
+/// Quotes a text as an SQL literal, or returns `NULL`.
 pub(super) fn literal_or_null(text: Option<&str>) -> String {
     text.map_or_else(|| "NULL".to_owned(), literal)
 }

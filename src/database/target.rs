@@ -1,8 +1,10 @@
 //! Where to connect, and as whom.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
-use super::identity::Identity;
+use super::secret::Secret;
 
 /// A cluster, a role on it and the way to log in. Equal targets share one connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,6 +42,25 @@ pub enum Naming {
 }
 
 impl Target {
+    /// The default port of PostgreSQL and of DSQL.
+    const PORT: u16 = 5432;
+
+    /// A cluster by its endpoint: port 5432, role `admin`, a token that is created from AWS
+    /// credentials, and the default roots.
+    #[must_use]
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            naming: Naming::default(),
+            port: Self::PORT,
+            user: "admin".to_owned(),
+            region: None,
+            identity: Identity::default(),
+            token: None,
+            ca_file: None,
+        }
+    }
+
     /// The Region to sign for: as configured, or as the endpoint says.
     #[must_use]
     pub fn signing_region(&self) -> Option<&str> {
@@ -86,28 +107,61 @@ pub fn endpoint_of(identifier: &str, region: &str) -> String {
     format!("{identifier}.dsql.{region}.{end}")
 }
 
-/// Text that must never be printed.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text, for the one place that sends it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
+/// Whose credentials sign, and where AWS is asked for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Profile of the shared AWS configuration.
+    pub profile: Option<String>,
+    /// A role assumed with the token of an OIDC issuer, instead of the SDK's chain.
+    pub web_identity: Option<WebIdentity>,
+    /// A role assumed with the credentials found so far.
+    pub role: Option<Role>,
+    /// Address of another STS, for example of a VPC endpoint or an emulator.
+    pub sts_endpoint: Option<String>,
+    /// Address of another control plane of DSQL.
+    pub dsql_endpoint: Option<String>,
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
+/// What both ways to assume a role have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct RoleSession {
+    /// ARN of the role.
+    pub role_arn: String,
+    /// Name of the session, as AWS's trail shows it; `terraform-provider-dsql` when absent.
+    pub name: Option<String>,
+    /// How long its credentials last.
+    pub duration: Option<Duration>,
+    /// JSON of a policy that narrows what the session may do.
+    pub policy: Option<String>,
+}
+
+/// `AssumeRole`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Role {
+    /// The role and its session.
+    pub session: RoleSession,
+    /// What the owner of the role asks of a third party.
+    pub external_id: Option<String>,
+    /// Session tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// `AssumeRoleWithWebIdentity`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WebIdentity {
+    /// The role and its session.
+    pub session: RoleSession,
+    /// The issuer's token.
+    pub token: WebToken,
+}
+
+/// A token of an OIDC issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum WebToken {
+    /// In a file, which is read for each connect, because issuers rotate it.
+    File(String),
+    /// Itself.
+    Text(Secret),
 }
 
 #[cfg(test)]
@@ -142,14 +196,8 @@ mod tests {
     #[test]
     fn a_cluster_behind_another_host_keeps_its_own_name_for_certificate_and_token() {
         let target = Target {
-            endpoint: "vpce-0a-b1.dsql-x1y2.us-east-1.vpce.amazonaws.com".into(),
             naming: Naming::Behind("abc".into()),
-            port: 5432,
-            user: "admin".into(),
-            region: None,
-            identity: Identity::default(),
-            token: None,
-            ca_file: None,
+            ..Target::new("vpce-0a-b1.dsql-x1y2.us-east-1.vpce.amazonaws.com")
         };
         assert_eq!(target.host().as_deref(), Some("abc.dsql.us-east-1.on.aws"));
         let tunnel = Target { endpoint: "localhost".into(), ..target };
@@ -157,10 +205,5 @@ mod tests {
         let tunnel = Target { region: Some("cn-north-1".into()), ..tunnel };
         let host = tunnel.host();
         assert_eq!(host.as_deref(), Some("abc.dsql.cn-north-1.on.amazonwebservices.com.cn"));
-    }
-
-    #[test]
-    fn a_secret_does_not_show_in_debug_output() {
-        assert!(!format!("{:?}", Secret::new("hunter2")).contains("hunter2"));
     }
 }

@@ -1,83 +1,37 @@
-//! Carries a plan out: claims the set, runs what is pending, records the schema, lets go.
+//! Carries out a plan: claims the migration set, runs what is pending, records the schema, and
+//! releases the set.
 
 use super::adoption;
 use super::budget::{Budget, BudgetEnd};
 use super::cluster::Cluster;
 use super::drift;
+use super::error::{ApplyError, Report};
+use super::executor::Executor;
 use super::plan::Plan;
-use super::run::{Halt, Run};
-use super::step::StatementError;
-use crate::database::lease::LEASE_PATIENCE;
-use crate::database::{Claim, Error, Group, Holder, Observation, Outcome, Snapshot, Write};
-use crate::migration::Version;
-
-/// What a run did, also one that failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// The migrations that this run brought to their end, in order.
-    pub applied: Vec<Version>,
-    /// What the database says after the run; absent if it could not be asked.
-    pub observation: Option<Observation>,
-}
-
-/// Why a run did not come to its end. What it applied before stays applied and recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The ledger could not be created, read or written between migrations.
-    #[error("{doing}")]
-    Ledger {
-        /// What was attempted.
-        doing: &'static str,
-        /// The database's error.
-        source: Error,
-    },
-    /// A statement did not come to its end.
-    #[error("migration {version} stopped")]
-    Statement {
-        /// The migration.
-        version: Version,
-        /// The statement and what happened.
-        source: Box<StatementError>,
-    },
-    /// Another run has applied a migration that this run was about to begin.
-    #[error("migration {version} was applied by another run meanwhile")]
-    AppliedByOther {
-        /// The migration.
-        version: Version,
-    },
-    /// Another run holds the lease, and did not let go in time.
-    #[error("{} holds the lease of this set until {}", .0.who, .0.until)]
-    LeaseHeld(Holder),
-    /// Another run has taken the lease of this run, which was silent for too long.
-    #[error("another run has taken the lease of this set over")]
-    LeaseLost,
-    /// Another run has applied something else than this run has planned.
-    #[error("another run has applied other migrations to this set since the plan was made")]
-    LedgerChanged,
-    /// The run had to end before its first statement.
-    #[error("{0}")]
-    NotStarted(super::budget::BudgetEnd),
-}
+use crate::database::retry::{Attempts, LEASE, RECOVERY, RetryReason};
+use crate::database::{
+    Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, Observation, Snapshot, Stamp, Transaction,
+    Write,
+};
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
 ///
-/// `seen` is the observation from which the plan was made. What differs from the recorded schema
-/// in the `accepted` schemas is recorded as it is, because a practitioner has accepted it. The
-/// report says what was applied, also beside an error.
+/// The plan was made from `observed`. Drift in the `accepted` schemas is recorded, because the user
+/// has accepted it. The report lists what was applied, even if the run fails.
 pub async fn apply(
     cluster: &mut impl Cluster,
     plan: &Plan<'_>,
-    seen: &Observation,
+    observed: &Observation,
     accepted: &[String],
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
     let mut report = Report::default();
     let has_work = plan.pending().next().is_some() || adoption::to_adopt(plan).next().is_some();
-    if !has_work && is_recorded(seen) && accepted.is_empty() {
-        report.observation = Some(seen.clone());
+    if !has_work && is_recorded(observed) && accepted.is_empty() {
+        report.observation = Some(observed.clone());
         return (report, Ok(()));
     }
-    let claimed = match claim(cluster, seen, accepted, budget).await {
+    let claimed = match claim(cluster, observed, accepted, budget).await {
         Ok(claimed) => claimed,
         Err(error) => {
             report.observation = cluster.observe().await.ok();
@@ -85,130 +39,93 @@ pub async fn apply(
         }
     };
 
-    // What is to be adopted is not in the ledger yet.
+    // Migrations that are to be adopted are not in the ledger yet.
     let now = claimed.now.as_ref().map(|now| adoption::with_adopted(plan, &now.migrations));
-    let mut run = Run::new(cluster, budget);
+    let mut executor = Executor::new(cluster, budget);
     let result = match &now {
-        None => carry_out(&mut run, plan).await,
+        None => execute(&mut executor, plan).await,
         Some(now) => match super::plan::renew(plan, now) {
-            Some(plan) => carry_out(&mut run, &plan).await,
+            Some(plan) => execute(&mut executor, &plan).await,
             None => Err(ApplyError::LedgerChanged),
         },
     };
-    report.applied = std::mem::take(&mut run.applied);
-    // A job that still runs changes the schema when it ends; the next run has to know that it is
-    // not somebody else's change.
-    let settled = !run.has_jobs();
+    report.applied = std::mem::take(&mut executor.applied);
+    // A job that is still running changes the schema when it ends. The next run must attribute that
+    // change to this run.
+    let settled = !executor.has_jobs();
 
-    // Also after a failure: what this run has changed must not look like somebody else's change.
-    // But without the lease it is another run that records.
+    // Also after a failure, because the changes of this run must not look like drift. Without the
+    // lease, the run that holds it records them.
     let recorded = if matches!(result, Err(ApplyError::LeaseLost)) {
-        run.cluster.observe().await.map_err(unreadable).map(|observation| {
+        executor.cluster.observe().await.map_err(unreadable).map(|observation| {
             report.observation = Some(observation);
         })
     } else {
-        record(&mut run, &claimed.before, settled, &mut report).await
+        record_schema(&mut executor, &claimed.before, settled, &mut report).await
     };
     (report, result.and(recorded))
 }
 
-/// Takes over first: what is pending comes after it in the order of the set.
-async fn carry_out<'a, C: Cluster>(
-    run: &mut Run<'_, 'a, C>,
+/// Adopts first, because pending migrations follow the adopted ones in the order of the set.
+async fn execute<'a, C: Cluster>(
+    executor: &mut Executor<'_, 'a, C>,
     plan: &Plan<'a>,
 ) -> Result<(), ApplyError> {
-    // DSQL's limit is 3,000 rows in a transaction, and 10 MiB.
-    const MIGRATIONS: usize = 500;
-
     let migrations: Vec<_> = adoption::to_adopt(plan).collect();
-    let groups: Vec<Group<'a>> = migrations
+    let transactions: Vec<Transaction<'a>> = migrations
         .chunk_by(|(_, one), (_, other)| one == other)
-        .flat_map(|same| same.chunks(MIGRATIONS))
+        .flat_map(|same| same.chunks(LEDGER_ROWS_PER_TRANSACTION))
         .map(|chunk| {
             let (migrations, from) = (chunk.iter().map(|(m, _)| *m).collect(), chunk[0].1);
-            let writes = vec![Write::Adopt { migrations, from }];
-            Group::Rows { statements: Vec::new(), writes }
+            Transaction::Ledger(vec![Write::Adopt { migrations, from }])
         })
         .collect();
-    run.write(&groups).await.map_err(|halt| match halt {
-        Halt::LeaseLost => ApplyError::LeaseLost,
-        Halt::Failed(source) => {
-            ApplyError::Ledger { doing: "what was applied before could not be recorded", source }
-        }
-    })?;
-    run.run(plan).await
+    let adopted = executor.write(&transactions).await;
+    adopted.map_err(|error| error.while_doing("the adopted migrations could not be recorded"))?;
+    executor.execute(plan).await
 }
 
-/// Whether a run without pending migrations has nothing to write at all.
-fn is_recorded(seen: &Observation) -> bool {
-    let recorded = drift::record_run(&seen.recorded, &seen.live, &seen.live);
-    seen.ledger_exists && !seen.unrecorded && *recorded == seen.recorded
+/// Whether the recorded schema is up to date, so that a run without pending migrations writes
+/// nothing.
+fn is_recorded(observed: &Observation) -> bool {
+    let recorded = drift::record_run(&observed.recorded, &observed.live, &observed.live);
+    observed.ledger_exists && !observed.unrecorded && *recorded == observed.recorded
 }
 
-/// The set belongs to this run.
+/// The migration set after this run has claimed it.
 struct Claimed {
-    /// The schema before this run, or before an earlier one that died without recording its own
+    /// The schema before this run, or before an earlier run that died without recording its
     /// changes.
     before: Snapshot,
-    /// What the database says now, if the ledger has changed since the plan was made: another run
-    /// was at work, or what was left of a dead one.
+    /// A new observation, if the ledger has changed since the plan was made: by another run, or by
+    /// what was still in flight of a dead one.
     now: Option<Observation>,
 }
 
 async fn claim(
     cluster: &mut impl Cluster,
-    seen: &Observation,
+    observed: &Observation,
     accepted: &[String],
     budget: &Budget,
 ) -> Result<Claimed, ApplyError> {
     budget.check().map_err(ApplyError::NotStarted)?;
-    if !seen.ledger_exists {
+    if !observed.ledger_exists {
         cluster.create_ledger().await.map_err(|source| ApplyError::Ledger {
             doing: "the ledger could not be created",
             source,
         })?;
     }
-    let mut drift = drift::note(&seen.recorded, &seen.live, accepted);
-    let begun = tokio::time::Instant::now();
-    let mut lost = 0;
-    let stamp = loop {
-        match cluster.claim(&drift).await {
-            Ok(Claim::Granted { drift: noted, stamp: found }) => {
-                drift = noted;
-                break found;
-            }
-            Ok(Claim::Held(holder)) => {
-                if begun.elapsed() >= LEASE_PATIENCE {
-                    return Err(ApplyError::LeaseHeld(holder));
-                }
-                tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
-                let pause = holder
-                    .remaining
-                    .clamp(std::time::Duration::from_millis(50), std::time::Duration::from_secs(1));
-                budget.pause(pause).await.map_err(|stop| match stop {
-                    BudgetEnd::Cancelled => ApplyError::NotStarted(stop),
-                    // Who it is says more than that it took too long.
-                    BudgetEnd::TimedOut(_) => ApplyError::LeaseHeld(holder),
-                })?;
-            }
-            // A claim may be repeated: it is the same owner's.
-            Err(error) if error.outcome() == Outcome::Unknown && lost < 3 => {
-                lost += 1;
-            }
-            Err(source) => {
-                return Err(ApplyError::Ledger { doing: "the lease could not be taken", source });
-            }
-        }
-    };
-    let now = if stamp == seen.stamp {
+    let note = drift::note(&observed.recorded, &observed.live, accepted);
+    let (note, stamp) = take_lease(cluster, &note, budget).await?;
+    let now = if stamp == observed.stamp {
         None
     } else {
-        Some(look(cluster).await.map_err(|source| ApplyError::Ledger {
+        Some(cluster.observe().await.map_err(|source| ApplyError::Ledger {
             doing: "the ledger could not be read",
             source,
         })?)
     };
-    let before = drift::from_note(&seen.recorded, &drift, accepted).map_err(|source| {
+    let before = drift::from_note(&observed.recorded, &note, accepted).map_err(|source| {
         ApplyError::Ledger {
             doing: "the note on the schema before the run could not be read",
             source,
@@ -217,29 +134,60 @@ async fn claim(
     Ok(Claimed { before, now })
 }
 
+/// Claims the lease, and waits if another run holds it. Returns the note on the schema before the
+/// run, and the stamp of the ledger rows.
+async fn take_lease(
+    cluster: &mut impl Cluster,
+    note: &str,
+    budget: &Budget,
+) -> Result<(String, Stamp), ApplyError> {
+    let mut held = Attempts::new(&LEASE);
+    let mut lost = Attempts::new(&RECOVERY);
+    loop {
+        match cluster.claim(note).await {
+            Ok(Claim::Granted { drift, stamp }) => return Ok((drift, stamp)),
+            Ok(Claim::Held(holder)) => {
+                let remaining = holder.remaining;
+                let Some(pause) = held.pause_at_least(RetryReason::NotReady, remaining) else {
+                    return Err(ApplyError::LeaseHeld(holder));
+                };
+                tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
+                wait_for(holder, budget.pause(pause).await)?;
+            }
+            // A claim may be repeated, because it is made by the same owner.
+            Err(source) => {
+                if !lost.should_retry(&source).await {
+                    let doing = "the lease could not be claimed";
+                    return Err(ApplyError::Ledger { doing, source });
+                }
+            }
+        }
+    }
+}
+
+fn wait_for(holder: Holder, waited: Result<(), BudgetEnd>) -> Result<(), ApplyError> {
+    waited.map_err(|end| match end {
+        BudgetEnd::Cancelled => ApplyError::NotStarted(end),
+        // The holder explains more than the time limit does.
+        BudgetEnd::TimedOut(_) => ApplyError::LeaseHeld(holder),
+    })
+}
+
 fn unreadable(source: Error) -> ApplyError {
     ApplyError::Ledger { doing: "the schema could not be read after the run", source }
 }
 
-/// Looks once more if the connection has ended: it may have with the failure that is reported.
-async fn look(cluster: &mut impl Cluster) -> Result<Observation, Error> {
-    match cluster.observe().await {
-        Err(error) if error.outcome() == Outcome::Unknown => cluster.observe().await,
-        other => other,
-    }
-}
-
-/// Records what the run has changed, and lets the set go.
-async fn record<C: Cluster>(
-    run: &mut Run<'_, '_, C>,
+/// Records the schema changes of the run, and releases the set.
+async fn record_schema<C: Cluster>(
+    executor: &mut Executor<'_, '_, C>,
     before: &Snapshot,
     settled: bool,
     report: &mut Report,
 ) -> Result<(), ApplyError> {
-    // A relation is about a kilobyte: what is sent at once stays small.
+    // A relation takes about a kilobyte, so a transaction stays small.
     const RELATIONS: usize = 250;
 
-    let mut observation = look(run.cluster).await.map_err(unreadable)?;
+    let mut observation = executor.cluster.observe().await.map_err(unreadable)?;
     let recorded = drift::record_run(&observation.recorded, before, &observation.live);
     let mut writes: Vec<Write<'_>> = drift::changed_relations(&observation.recorded, &recorded)
         .into_iter()
@@ -248,21 +196,14 @@ async fn record<C: Cluster>(
     writes.push(Write::Release { settled });
     let mut written = Ok(());
     for chunk in writes.chunks(RELATIONS) {
-        let group = Group::Rows { statements: Vec::new(), writes: chunk.to_vec() };
-        written = run.write(&[group]).await;
+        written = executor.write(&[Transaction::Ledger(chunk.to_vec())]).await;
         if written.is_err() {
             break;
         }
     }
     observation.recorded = recorded.into_owned();
     report.observation = Some(observation);
-    written.map_err(|halt| match halt {
-        Halt::LeaseLost => ApplyError::LeaseLost,
-        Halt::Failed(source) => ApplyError::Ledger {
-            doing: "the schema that the run left could not be recorded",
-            source,
-        },
-    })
+    written.map_err(|error| error.while_doing("the schema after the run could not be recorded"))
 }
 
 #[cfg(test)]

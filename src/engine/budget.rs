@@ -1,4 +1,4 @@
-//! How long a run may take, and whether somebody wants it to end.
+//! How long a run may take, and whether it was cancelled.
 
 use std::fmt;
 use std::pin::pin;
@@ -7,28 +7,28 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Why a run must end before its work is done.
+/// Why a run has to end before it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetEnd {
-    /// The practitioner interrupted it.
+    /// Terraform asked the provider to stop.
     Cancelled,
-    /// Its time is used up.
+    /// It exceeded this time limit.
     TimedOut(Duration),
 }
 
 impl fmt::Display for BudgetEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cancelled => f.write_str("the run was interrupted"),
+            Self::Cancelled => f.write_str("the run was cancelled"),
             Self::TimedOut(limit) => {
-                write!(f, "the run used up its time of {} s", limit.as_secs_f64())
+                write!(f, "the run exceeded its time limit of {} s", limit.as_secs_f64())
             }
         }
     }
 }
 
-/// The limits of one run: asked between strings of transactions and while waiting. What is on its
-/// way when they end is brought to the end of a statement, see [`super::cluster`].
+/// The limits of one run. They are checked between messages and while the run waits. A message in
+/// flight is ended at a statement boundary, see [`super::cluster`].
 #[derive(Debug, Clone)]
 pub struct Budget {
     cancelled: CancellationToken,
@@ -37,26 +37,27 @@ pub struct Budget {
     grace: Duration,
 }
 
-/// How long a statement that is on its way may still take when the time of its run is over.
+/// How long a request in flight may still take after the budget has ended.
 const GRACE: Duration = Duration::from_secs(30);
 
 impl Budget {
-    /// A budget that starts now.
+    /// Creates a budget that starts now.
     #[must_use]
     pub fn new(limit: Duration, cancelled: CancellationToken) -> Self {
         Self { cancelled, limit, deadline: Instant::now() + limit, grace: GRACE }
     }
 
-    /// With another grace for what is on its way when it ends; 30 seconds if this is not called.
+    /// Sets how long a request in flight may still take after the budget has ended, by default 30
+    /// seconds.
     #[must_use]
     pub fn grace_period(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 
-    /// Waits for something, but not longer than the grace after the budget has ended.
+    /// Waits for work that must not be dropped, up to the grace period after the budget has ended.
     ///
     /// # Errors
-    /// The grace, if it was not enough.
+    /// The grace period, if it has passed.
     pub async fn with_grace<T>(&self, work: impl Future<Output = T>) -> Result<T, Duration> {
         let mut work = pin!(work);
         tokio::select! {
@@ -67,10 +68,10 @@ impl Budget {
         tokio::time::timeout(self.grace, work).await.map_err(|_| self.grace)
     }
 
-    /// Waits for something that may be left at any time, but not beyond the budget.
+    /// Waits for work that may be dropped at any point, until the budget ends.
     ///
     /// # Errors
-    /// The reason why the run must end; the work is dropped.
+    /// Why the budget has ended. The work is dropped.
     pub async fn within_budget<T>(&self, work: impl Future<Output = T>) -> Result<T, BudgetEnd> {
         tokio::select! {
             biased;
@@ -79,10 +80,10 @@ impl Budget {
         }
     }
 
-    /// Whether the run may begin something new.
+    /// Whether the run may start something new.
     ///
     /// # Errors
-    /// The reason why not.
+    /// Why the budget has ended.
     pub fn check(&self) -> Result<(), BudgetEnd> {
         if self.cancelled.is_cancelled() {
             Err(BudgetEnd::Cancelled)
@@ -93,20 +94,20 @@ impl Budget {
         }
     }
 
-    /// Waits until the run must end.
+    /// Waits until the budget ends.
     pub async fn ended(&self) {
-        // Both ends are the same to who waits.
+        // The caller does not need to know which of the two happened.
         let _ended =
             self.cancelled.run_until_cancelled(tokio::time::sleep_until(self.deadline)).await;
     }
 
-    /// Waits, but not beyond the budget.
+    /// Waits for a duration, or until the budget ends.
     ///
     /// # Errors
-    /// The reason why the run must end.
+    /// Why the budget has ended.
     pub async fn pause(&self, duration: Duration) -> Result<(), BudgetEnd> {
         let until = (Instant::now() + duration).min(self.deadline);
-        // Both ends lead to the same question.
+        // The check below distinguishes the two.
         let _ended = self.cancelled.run_until_cancelled(tokio::time::sleep_until(until)).await;
         self.check()
     }
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_may_be_left_ends_with_the_budget_and_says_why() {
+    async fn work_that_may_be_dropped_ends_with_the_budget_and_reports_why() {
         let limit = Duration::from_secs(60);
         let cancelled = CancellationToken::new();
         let budget = Budget::new(limit, cancelled.clone());

@@ -1,10 +1,10 @@
-//! All that a run asks of the outside.
+//! Everything that a run needs from a cluster.
 //!
-//! What was sent is waited for, because abandoning it loses its outcome. When the time of a run is
-//! over, a string of transactions on its way is shut out at its next statement: a second connection
-//! renames the owner of the lease, the next write to the ledger fails, and the server drops the
-//! rest. A statement that does not end by itself soon after that is left alone, and the catalog is
-//! asked what became of it.
+//! A run waits for the response to what it has sent, because dropping a request loses its outcome.
+//! When the budget of a run ends, a message in flight is fenced off: a second connection changes the
+//! owner of the lease, the next write to the ledger fails, and the server discards the rest of the
+//! message. If the current statement does not end within the grace period, the connection is
+//! discarded, and the catalog decides whether the statement was applied.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,69 +12,71 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::heartbeat::Heartbeat;
 use crate::database::{
-    Batch, Claim, Error, FailurePoint, Group, Job, JobId, JobQuestion, Lease, LedgerSchema,
-    Observation, Session, Target, TransactionError, Watched,
+    Batch, Claim, Error, FailurePoint, Job, JobId, JobQuestion, Lease, LedgerSchema, Observation,
+    Session, Target, Transaction, TransactionError, Watched,
 };
 use crate::migration::fact::{Fact, Facts};
 
-/// One set of migrations on one cluster. The engine works against this, so that its tests can
-/// fail any call.
+/// One migration set on one cluster. The engine is written against this trait, so that its tests can
+/// make any call fail.
 pub trait Cluster: Send {
-    /// Reads the ledger, the recorded and the live schema, without any write.
+    /// Reads the ledger, the recorded schema and the live schema. Writes nothing.
     fn observe(&mut self) -> impl Future<Output = Result<Observation, Error>> + Send;
 
-    /// Creates the ledger tables if they do not exist.
+    /// Creates the tables of the ledger that do not exist.
     fn create_ledger(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Claims the set for this run; `drift` is kept for the case that the run dies.
+    /// Claims the set for this run. `drift` is stored in case the run dies.
     fn claim(&mut self, drift: &str) -> impl Future<Output = Result<Claim, Error>> + Send;
 
-    /// Shuts out whatever an old connection of this run still does; false if the lease is another
-    /// run's.
+    /// Fences off the former connection of this run, so that it cannot write to the ledger any more.
+    /// Returns false if another run holds the lease.
     fn fence_former_connection(&mut self) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Asks the catalog.
+    /// Reads facts from the catalog.
     fn facts(&mut self, facts: &[Fact]) -> impl Future<Output = Result<Facts, Error>> + Send;
 
-    /// Runs transactions in order, each with the lease checked where it writes to the ledger. If
-    /// the budget ends meanwhile, nothing new is begun: the place is then [`FailurePoint::BudgetEnded`].
-    fn run(
+    /// Runs transactions in order. Those that write to the ledger check the lease first. If the
+    /// budget ends meanwhile, no further transaction starts, and the failure point is
+    /// [`FailurePoint::BudgetEnded`].
+    fn run_transactions(
         &mut self,
-        groups: &[Group<'_>],
+        transactions: &[Transaction<'_>],
         budget: &Budget,
     ) -> impl Future<Output = Result<Vec<Option<JobId>>, TransactionError>> + Send;
 
-    /// Runs one batch of a statement, with its record; gives the number of rows that it changed.
+    /// Executes one batch of a statement together with its record, and returns the number of rows
+    /// that it changed.
     fn batch(
         &mut self,
         batch: &Batch<'_>,
         budget: &Budget,
     ) -> impl Future<Output = Result<u64, TransactionError>> + Send;
 
-    /// Looks jobs up.
+    /// Looks up jobs.
     fn jobs(
         &mut self,
         questions: &[JobQuestion],
     ) -> impl Future<Output = Result<Vec<Job>, Error>> + Send;
 
-    /// A few keys that keep a unique index from being built.
+    /// Reads a few keys that prevent a unique index from being built.
     fn duplicates(
         &mut self,
         index: &str,
     ) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
 }
 
-/// A set on a real cluster.
+/// A migration set on a real cluster.
 pub struct SetOnCluster<'a> {
     /// The connection.
     pub session: &'a mut Session,
-    /// Where the ledger is.
+    /// The schema that holds the ledger.
     pub ledger: &'a LedgerSchema,
-    /// The set's name.
+    /// Name of the migration set.
     pub set: &'a str,
     /// The schemas whose objects are described.
     pub watched: &'a Watched,
-    /// This run's claim to the set.
+    /// The lease of this run.
     pub lease: Lease,
 }
 
@@ -99,63 +101,52 @@ impl Cluster for SetOnCluster<'_> {
         self.session.facts(facts).await
     }
 
-    async fn run(
+    async fn run_transactions(
         &mut self,
-        groups: &[Group<'_>],
+        transactions: &[Transaction<'_>],
         budget: &Budget,
     ) -> Result<Vec<Option<JobId>>, TransactionError> {
-        let target = self.session.target().clone();
+        let heartbeat = Heartbeat::new(self.session.target(), self.ledger, self.set, &self.lease);
+        // The end of a single transaction is the next statement boundary anyway.
+        let is_divisible = transactions.iter().filter(|it| it.is_work()).count() > 1;
         let mut renamed = self.lease.clone();
-        let heartbeat = Heartbeat::new(&target, self.ledger, self.set, &self.lease);
-        // The end of the only one is the next boundary anyway.
-        let is_divisible = groups.iter().filter(|group| group.is_work()).count() > 1;
-        let whole = async {
-            let running = self.session.run_transactions(self.ledger, self.set, &self.lease, groups);
-            let mut running = pin!(running);
-            tokio::select! {
-                biased;
-                result = &mut running => return (result, None),
-                () = budget.ended(), if is_divisible => {}
-            }
-            // Hardly ever needed, and as large as a login.
-            let shutting = Box::pin(shut_out(&target, self.ledger, self.set, &mut renamed));
-            let (result, shut) = tokio::join!(running, shutting);
-            (result, Some(shut))
-        };
-        let (result, shut) = match heartbeat.beside(Box::pin(budget.with_grace(whole))).await {
-            Ok(ended) => ended,
+        let sent = self.send(transactions, is_divisible.then_some(budget), &mut renamed);
+        let (result, fence) = match heartbeat.during(Box::pin(budget.with_grace(sent))).await {
+            Ok(sent) => sent,
             Err(grace) => {
                 self.lease = renamed;
-                return Err(self.abandon(grace));
+                return Err(self.discard_connection(grace));
             }
         };
-        match shut {
-            None => return result,
-            Some(Ok(false)) => return result,
-            Some(Ok(true)) => self.lease = renamed,
-            Some(Err(error)) => {
-                // It may have happened all the same; from here on only the last name counts.
+        let is_fenced = match fence {
+            Fence::NotNeeded => false,
+            Fence::Answered(is_ours) => {
+                if is_ours {
+                    self.lease = renamed;
+                }
+                is_ours
+            }
+            Fence::Failed(error) => {
+                // It may have taken effect all the same, so only the new name counts from now on.
                 tracing::debug!(%error, "the lease could not be renamed by a second connection");
                 self.lease = renamed;
-                if let Ok(false) = self.fence_former_connection().await {
-                    return result;
-                }
+                !matches!(self.fence_former_connection().await, Ok(false))
             }
-        }
-        result.map_err(|interrupted| match interrupted.at {
-            FailurePoint::LeaseLost => {
-                TransactionError { at: FailurePoint::BudgetEnded, ..interrupted }
+        };
+        result.map_err(|error| match error.at {
+            FailurePoint::LeaseLost if is_fenced => {
+                TransactionError { at: FailurePoint::BudgetEnded, ..error }
             }
-            _ => interrupted,
+            _ => error,
         })
     }
 
     async fn batch(&mut self, batch: &Batch<'_>, budget: &Budget) -> Result<u64, TransactionError> {
         let heartbeat = Heartbeat::new(self.session.target(), self.ledger, self.set, &self.lease);
         let running = self.session.run_batch(self.ledger, self.set, &self.lease, batch);
-        match heartbeat.beside(Box::pin(budget.with_grace(running))).await {
+        match heartbeat.during(Box::pin(budget.with_grace(running))).await {
             Ok(result) => result,
-            Err(grace) => Err(self.abandon(grace)),
+            Err(grace) => Err(self.discard_connection(grace)),
         }
     }
 
@@ -168,23 +159,56 @@ impl Cluster for SetOnCluster<'_> {
     }
 }
 
-/// Renames the owner of a lease by another connection than the one that is busy.
-async fn shut_out(
+/// How the attempt to fence off a message in flight ended.
+enum Fence {
+    /// The message was completed before the budget ended.
+    NotNeeded,
+    /// The server responded: whether this run still holds the lease.
+    Answered(bool),
+    Failed(Error),
+}
+
+impl SetOnCluster<'_> {
+    /// Sends transactions. If `budget` ends before the response arrives, renames the lease over a
+    /// second connection, so that the server discards the rest.
+    async fn send(
+        &mut self,
+        transactions: &[Transaction<'_>],
+        budget: Option<&Budget>,
+        renamed: &mut Lease,
+    ) -> (Result<Vec<Option<JobId>>, TransactionError>, Fence) {
+        let target = self.session.target().clone();
+        let running =
+            self.session.run_transactions(self.ledger, self.set, &self.lease, transactions);
+        let Some(budget) = budget else { return (running.await, Fence::NotNeeded) };
+        let mut running = pin!(running);
+        tokio::select! {
+            biased;
+            result = &mut running => return (result, Fence::NotNeeded),
+            () = budget.ended() => {}
+        }
+        // Rarely needed, and as large as a login.
+        let fencing = Box::pin(fence(&target, self.ledger, self.set, renamed));
+        let (result, fenced) = tokio::join!(running, fencing);
+        (result, fenced.map_or_else(Fence::Failed, Fence::Answered))
+    }
+
+    /// Discards a connection whose response does not arrive.
+    fn discard_connection(&mut self, grace: Duration) -> TransactionError {
+        self.session.discard_connection();
+        let seconds = grace.as_secs_f64();
+        let reason = format!("no response within {seconds} s after the run should have ended");
+        let source = Error::ReplyLost { reason };
+        TransactionError { committed: Vec::new(), at: FailurePoint::Commit, source }
+    }
+}
+
+/// Renames the owner of a lease over a second connection.
+async fn fence(
     target: &Target,
     ledger: &LedgerSchema,
     set: &str,
     lease: &mut Lease,
 ) -> Result<bool, Error> {
     Session::open(target).await?.fence_former_connection(ledger, set, lease).await
-}
-
-impl SetOnCluster<'_> {
-    /// Gives a connection up whose answer does not come.
-    fn abandon(&mut self, grace: Duration) -> TransactionError {
-        self.session.abandon();
-        let seconds = grace.as_secs_f64();
-        let reason = format!("it had not come {seconds} s after the run should have ended");
-        let error = Error::ReplyLost { reason };
-        TransactionError { committed: Vec::new(), at: FailurePoint::Commit, source: error }
-    }
 }

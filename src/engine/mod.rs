@@ -6,24 +6,20 @@
 //! the schema as it is.
 
 pub mod adoption;
-pub mod apply;
-mod batch;
-pub mod budget;
-pub mod cluster;
-mod doubt;
+mod apply;
+mod budget;
+mod cluster;
 pub mod drift;
+mod error;
+mod executor;
 mod heartbeat;
-mod jobs;
-pub mod plan;
-mod run;
-mod script;
-mod skip;
-pub mod step;
-pub mod verdict;
+mod plan;
+mod record;
+mod verdict;
 
-pub use apply::{ApplyError, Report, apply};
+pub use apply::apply;
 pub use budget::{Budget, BudgetEnd};
 pub use cluster::{Cluster, SetOnCluster};
+pub use error::{ApplyError, Report, StatementError, StatementFailure};
 pub use plan::{ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, plan};
-pub use step::{StatementError, StatementFailure};
 pub use verdict::{Verdict, verdict};

@@ -9,7 +9,9 @@ mod repeatable;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::database::{MigrationRecord, MigrationState};
-use crate::migration::{Checksum, Class, Migration, MigrationKind, Statement, Version};
+use crate::migration::{
+    Checksum, Class, Migration, MigrationKind, Statement, StatementNumber, Version,
+};
 
 /// The migrations of a set in their order, each with what the ledger says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +120,7 @@ pub enum PlanError {
         /// Version of the migration.
         version: Version,
         /// FailurePoint of the statement, counted from 1.
-        number: usize,
+        number: StatementNumber,
         /// One line of the statement that was applied.
         applied: String,
     },
@@ -272,7 +274,7 @@ pub fn plan<'a>(
 /// The same plan after the ledger has moved on: what another run has applied meanwhile is done.
 /// Nothing if that run has applied something else than this plan shows.
 #[must_use]
-pub fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<'a>> {
+pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<'a>> {
     let entry = |entry: &PlannedMigration<'a>| {
         let migration = entry.migration;
         let record = ledger.iter().find(|record| {
@@ -310,7 +312,7 @@ pub fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<
 /// After a failure the rest of a file may be mended, but not the part that is applied.
 fn changed_part(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
     begun.statements.iter().find_map(|record| {
-        let statement = migration.statements.get(record.number - 1);
+        let statement = migration.statement(record.number);
         let fits = |statement: &Statement| {
             if record.is_binding() {
                 statement.checksum() == record.checksum

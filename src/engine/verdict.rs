@@ -62,7 +62,7 @@ pub fn verdict(effect: &Effect, before: &Facts, now: &Facts) -> Verdict {
 
 /// The index that is there now and was not before: the one to which the server gave a name.
 #[must_use]
-pub fn new_index(fact: &Fact, before: &Facts, now: &Facts) -> Option<String> {
+pub(super) fn new_index(fact: &Fact, before: &Facts, now: &Facts) -> Option<String> {
     if !matches!(fact, Fact::Indexes(_)) {
         return None;
     }

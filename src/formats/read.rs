@@ -4,7 +4,7 @@ use super::{FormatError, detect};
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
 };
-use crate::sql::{self, StatementKind};
+use crate::sql::{self, Piece, StatementKind};
 
 /// What a format has found out about a file.
 pub(super) struct Named<'a> {
@@ -133,12 +133,12 @@ fn add_statements(
         match sql::classify(piece.text) {
             StatementKind::Run(class) => {
                 let class = if batches.contains(&index) { Class::Batch } else { class };
-                let text = piece.text.to_owned();
                 statements.push(Statement {
-                    text,
+                    text: piece.text.to_owned(),
                     source_text: None,
                     class,
                     origin,
+                    column: column_of(text, &piece),
                     boundary: *boundary,
                 });
             }
@@ -149,6 +149,14 @@ fn add_statements(
         }
     }
     Ok(())
+}
+
+/// The column of a statement's first token in its line, in characters from 1. A byte order mark
+/// does not count.
+fn column_of(text: &str, piece: &Piece<'_>) -> usize {
+    let line = &text[..piece.start];
+    let line = line.rsplit_once('\n').map_or(line, |(_, line)| line);
+    line.trim_start_matches('\u{feff}').chars().count() + 1
 }
 
 /// The lines of a text without their ends, with their numbers, offsets and the offset behind

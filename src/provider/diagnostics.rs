@@ -29,7 +29,7 @@ pub(super) use plan::{
 };
 
 use super::contract::FunctionError;
-use crate::database::{ConnectError, Error, ServerError};
+use crate::database::{Condition, ConnectError, Error, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::formats::FormatError;
 use crate::sql::{Disallowed, SplitError};
@@ -93,7 +93,8 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
     let (summary, advice) = match error {
         Error::Connect(error) => (connect::summary(error), connect::advice(error)),
         Error::Server(server)
-            if server.code == "42501" && server.message.contains("for database") =>
+            if server.condition() == Condition::PermissionDenied
+                && server.message.contains("for database") =>
         {
             (
                 "Permission denied by the database",
@@ -103,7 +104,7 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
                     .to_owned(),
             )
         }
-        Error::Server(server) if server.code == "42501" => (
+        Error::Server(server) if server.condition() == Condition::PermissionDenied => (
             "Permission denied by the database",
             "Let the role read the ledger schema and the catalog, or connect as another user."
                 .to_owned(),

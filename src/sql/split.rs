@@ -14,6 +14,8 @@ pub struct Piece<'a> {
     pub text: &'a str,
     /// Line of its first token, counted from 1.
     pub line: usize,
+    /// Offset of its first byte in the text that was split.
+    pub start: usize,
     /// The comments and blanks between the semicolon before and its first token.
     pub before: &'a str,
 }
@@ -53,6 +55,7 @@ impl<'a> Pieces<'a> {
         Piece {
             text: &self.text[first.start..end],
             line: first.line,
+            start: first.start,
             before: &self.text[self.begin..first.start],
         }
     }

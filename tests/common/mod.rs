@@ -5,10 +5,8 @@
 use std::time::Duration;
 
 use dsql_local::{Cluster, Options};
-use terraform_provider_dsql::database::lease::LEASE_LENGTH;
-use terraform_provider_dsql::database::session::Rows;
 use terraform_provider_dsql::database::{
-    Identity, Lease, LedgerSchema, MigrationRecord, Naming, Observation, Secret, Session, Target,
+    LEASE_LENGTH, Lease, LedgerSchema, MigrationRecord, Observation, Rows, Secret, Session, Target,
     Watched,
 };
 use terraform_provider_dsql::engine::adoption::together;
@@ -28,14 +26,10 @@ pub(crate) async fn cluster() -> Cluster {
 
 pub(crate) fn target(cluster: &Cluster) -> Target {
     Target {
-        endpoint: cluster.endpoint().to_owned(),
-        naming: Naming::Endpoint,
         port: cluster.port(),
-        user: "admin".to_owned(),
-        region: None,
-        identity: Identity::default(),
         token: Some(Secret::new(cluster.token("admin"))),
         ca_file: Some(cluster.ca_file().display().to_string()),
+        ..Target::new(cluster.endpoint())
     }
 }
 

@@ -4,8 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use dsql_local::{Cluster, Fault, Matcher};
-use terraform_provider_dsql::database::Lease;
-use terraform_provider_dsql::database::lease::LEASE_LENGTH;
+use terraform_provider_dsql::database::{LEASE_LENGTH, Lease};
 use terraform_provider_dsql::engine::{ApplyError, StatementFailure};
 
 use crate::common::session;

@@ -126,6 +126,6 @@ pub(crate) fn kill_and_wait() {
 /// Kept beside the statement that uses it.
 #[test]
 fn the_lease_is_as_long_as_is_taken_back() {
-    let length = terraform_provider_dsql::database::lease::LEASE_LENGTH;
+    let length = terraform_provider_dsql::database::LEASE_LENGTH;
     assert_eq!(length, Duration::from_secs(30));
 }

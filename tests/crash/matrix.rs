@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use dsql_local::{Cluster, Fault, Matcher, Options};
-use terraform_provider_dsql::database::lease::LEASE_LENGTH;
-use terraform_provider_dsql::database::{Lease, Session};
+use terraform_provider_dsql::database::{LEASE_LENGTH, Lease, Session};
 
 use crate::cases::{Case, Set, has_drift, state};
 use crate::common::session;

@@ -4,8 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use dsql_local::{Cluster, Fault, LogInFault, Matcher};
-use terraform_provider_dsql::database::lease::LEASE_LENGTH;
-use terraform_provider_dsql::database::{Lease, Session};
+use terraform_provider_dsql::database::{LEASE_LENGTH, Lease, Session};
 use terraform_provider_dsql::engine::{ApplyError, Budget, StatementFailure};
 use tokio_util::sync::CancellationToken;
 

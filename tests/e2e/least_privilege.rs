@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dsql_local::{Credentials, Options};
 use serde_json::Value;
-use terraform_provider_dsql::database::{Identity, Naming, Secret, Session, Target};
+use terraform_provider_dsql::database::{Secret, Session, Target};
 
 use crate::aws_emulator::{self as aws, Aws, Setup, apply, plan};
 use crate::world::{World, on_each_terraform_with};
@@ -53,14 +53,11 @@ fn run_as(world: &World, role: &str, statements: &[String]) {
     let cluster = world.cluster();
     let life = std::time::Duration::from_secs(900);
     let target = Target {
-        endpoint: cluster.endpoint().to_owned(),
-        naming: Naming::Endpoint,
         port: cluster.port(),
         user: role.to_owned(),
-        region: None,
-        identity: Identity::default(),
         token: Some(Secret::new(session_of(role).token("localhost", "us-east-1", role, life))),
         ca_file: Some(cluster.ca_file().display().to_string()),
+        ..Target::new(cluster.endpoint())
     };
     world.block_on(async {
         let mut session = Session::open(&target).await.unwrap();

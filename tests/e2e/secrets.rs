@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use dsql_local::Options;
-use terraform_provider_dsql::database::{Identity, Naming, Secret, Session, Target};
+use terraform_provider_dsql::database::{Secret, Session, Target};
 
 use crate::aws_emulator as aws;
 use crate::world::{Run, World, on_each_terraform, on_each_terraform_with};
@@ -205,14 +205,11 @@ resource "terraform_data" "other" {
         let cluster = world.cluster();
         assert_eq!(to, format!("{} {} app", cluster.endpoint(), cluster.port()));
         let target = Target {
-            endpoint: cluster.endpoint().to_owned(),
-            naming: Naming::Endpoint,
             port: cluster.port(),
             user: "app".to_owned(),
-            region: None,
-            identity: Identity::default(),
             token: Some(Secret::new(token)),
             ca_file: Some(cluster.ca_file().display().to_string()),
+            ..Target::new(cluster.endpoint())
         };
         world.block_on(Session::open(&target)).unwrap();
     });

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use dsql_local::{Cluster, Options};
 use serde_json::Value;
 use tempfile::TempDir;
-use terraform_provider_dsql::database::{Identity, Naming, Secret, Session, Target};
+use terraform_provider_dsql::database::{Secret, Session, Target};
 use tokio::runtime::Runtime;
 
 use crate::terraform::{self, Terraform};
@@ -242,14 +242,10 @@ impl World {
     /// As [`World::sql`], on another cluster.
     pub(crate) fn sql_on(&self, cluster: &Cluster, sql: &str) -> Rows {
         let target = Target {
-            endpoint: cluster.endpoint().to_owned(),
-            naming: Naming::Endpoint,
             port: cluster.port(),
-            user: "admin".to_owned(),
-            region: None,
-            identity: Identity::default(),
             token: Some(Secret::new(cluster.token("admin"))),
             ca_file: Some(cluster.ca_file().display().to_string()),
+            ..Target::new(cluster.endpoint())
         };
         self.runtime.block_on(async {
             let mut session = Session::open(&target).await.unwrap();

@@ -11,15 +11,15 @@
 //! nobody is known to have called there, is not needed. `pg_get_functiondef` is the exception:
 //! nothing else writes down a function whole.
 
-use super::super::ledger::LedgerSchema;
-use super::Watched;
+use super::snapshot::Watched;
+use crate::database::ledger_schema::LedgerSchema;
 
 /// One statement with the columns `relation, object, definition, owner`. An owner is there only
 /// beside rights; the definition then is an array of `aclitem` as text.
 ///
 /// Names in definitions are complete only if no schema of a user is in the search path: run it
 /// after [`PLAIN_NAMES`].
-pub(in super::super) fn describe_sql(watched: &Watched, ledger: &LedgerSchema) -> String {
+pub(crate) fn describe_sql(watched: &Watched, ledger: &LedgerSchema) -> String {
     let condition = watched.condition("nspname", ledger);
     format!("{}\n{PARTS}", SETS.replace("{condition}", &condition))
 }
@@ -27,7 +27,7 @@ pub(in super::super) fn describe_sql(watched: &Watched, ledger: &LedgerSchema) -
 /// Makes every definition name its schemas, for every role: what a view, a default or a domain
 /// prints otherwise depends on the schemas that the role may use. Ends with the transaction. DSQL
 /// lists `search_path` among the settings of `SET LOCAL` (user guide, "Accessing Aurora DSQL").
-pub(in super::super) const PLAIN_NAMES: &str = "SET LOCAL search_path = pg_catalog";
+pub(crate) const PLAIN_NAMES: &str = "SET LOCAL search_path = pg_catalog";
 
 /// The described objects, and how each is called.
 const SETS: &str = "\

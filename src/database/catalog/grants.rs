@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::array::elements;
+use super::array::elements;
 
 /// Each letter and its word, in the order in which a grant lists them.
 const WORDS: &[(char, &str)] = &[

@@ -1,42 +1,38 @@
 //! One batch of a statement that is repeated until it changes no row, together with its progress.
 //!
-//! The number of changed rows is known only from the server's answer, and has to be in the row that
-//! commits with them: so a batch is two messages, the second of which records and commits.
+//! The number of changed rows is known only from the server's response, and must be in the ledger
+//! row that commits with the changes. A batch is therefore two messages; the second one records the
+//! progress and commits.
 
-use super::write::{FailurePoint, TransactionError};
-use super::{Batches, LedgerSchema, StatementRecord, StatementState};
-use crate::database::lease::{FENCE_ERROR, Lease};
+use tokio_postgres::error::SqlState;
+
+use super::lease::{FENCE_ERROR, Lease};
+use super::record::{Batches, StatementRecord, StatementState};
+use super::transaction::{FailurePoint, TransactionError};
+use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{Answers, Session, literal};
 use crate::migration::{Statement, Version};
 
-/// A batch to run.
+/// A batch to execute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch<'a> {
-    /// The statement's migration.
+    /// Version of the statement's migration.
     pub version: &'a Version,
     /// The statement.
     pub statement: &'a Statement,
-    /// Its row in the ledger, but for its state.
+    /// Its row in the ledger; the state is replaced by the progress.
     pub record: StatementRecord,
-    /// What the batches before it have done.
+    /// The progress of the batches before this one.
     pub before: Batches,
 }
 
-impl Batches {
-    /// With one more batch; the one that changes nothing does not count.
-    #[must_use]
-    pub fn and(self, rows: u64) -> Self {
-        Self { count: self.count + u64::from(rows > 0), rows: self.rows + rows }
-    }
-}
-
 impl Session {
-    /// Runs one batch and records it in the same transaction: as done if it has changed no row.
-    /// Nothing is repeated. Gives the number of rows that it has changed.
+    /// Executes one batch, records it in the same transaction (as done if it changed no row), and
+    /// returns the number of changed rows. Nothing is repeated.
     ///
     /// # Errors
-    /// The first error; then nothing of the batch is applied, unless the outcome of the error is
-    /// unknown and its place the commit.
+    /// The first error. The batch was rolled back, unless the error is at the commit and its outcome
+    /// is unknown.
     pub async fn run_batch(
         &mut self,
         ledger: &LedgerSchema,
@@ -44,26 +40,27 @@ impl Session {
         lease: &Lease,
         batch: &Batch<'_>,
     ) -> Result<u64, TransactionError> {
-        let interrupted = |at, error| TransactionError { committed: Vec::new(), at, source: error };
+        let failed = |at, source| TransactionError { committed: Vec::new(), at, source };
         if let Err(error) = self.renew().await {
-            return Err(interrupted(FailurePoint::Ledger, error));
+            return Err(failed(FailurePoint::Ledger, error));
         }
         let statement = &batch.statement.text;
         let fence = lease.fence_sql(ledger, set);
-        // The new line ends a comment that a statement may end with.
-        let sql = format!("BEGIN;\n{fence};\n{statement}\n;\n");
+        let before = format!("BEGIN;\n{fence};\n");
+        // The line break ends a comment at the end of the statement.
+        let sql = format!("{before}{statement}\n;\n");
         let Answers { rows: answers, changed, error } = self.collect(&sql).await;
-        if let Some(error) = error {
+        if let Some(mut error) = error {
             self.leave_transaction(&error).await;
             let at = match answers.len() {
-                // What stands before the statement, or a string that was not even parsed.
-                0 if error.code() == Some("42601") => FailurePoint::Statement(0),
-                0 => FailurePoint::Ledger,
-                1 if error.code() == Some(FENCE_ERROR) => FailurePoint::LeaseLost,
-                1 => FailurePoint::Ledger,
+                // A message with a syntax error is rejected before its first statement runs.
+                0 if error.is(&SqlState::SYNTAX_ERROR) => FailurePoint::Statement(0),
+                1 if error.is(&FENCE_ERROR) => FailurePoint::LeaseLost,
+                0 | 1 => FailurePoint::Ledger,
                 _ => FailurePoint::Statement(0),
             };
-            return Err(interrupted(at, error));
+            error.move_position(before.chars().count(), statement);
+            return Err(failed(at, error));
         }
         let progress = progress_sql(ledger, set, batch, changed);
         let Answers { rows: answers, error, .. } =
@@ -72,15 +69,17 @@ impl Session {
             None => Ok(changed),
             Some(error) => {
                 self.leave_transaction(&error).await;
-                let at =
-                    if answers.is_empty() { FailurePoint::Ledger } else { FailurePoint::Commit };
-                Err(interrupted(at, error))
+                let at = match answers.is_empty() {
+                    true => FailurePoint::of_write(&error),
+                    false => FailurePoint::Commit,
+                };
+                Err(failed(at, error))
             }
         }
     }
 }
 
-/// Fails if the row says that the statement is anything but on its way.
+/// The write fails with a division by zero if the row has any state but `batching`.
 fn progress_sql(ledger: &LedgerSchema, set: &str, batch: &Batch<'_>, rows: u64) -> String {
     let Batches { count, rows: total } = batch.before.and(rows);
     let state =
@@ -101,7 +100,7 @@ fn progress_sql(ledger: &LedgerSchema, set: &str, batch: &Batch<'_>, rows: u64) 
         literal(&batch.version.0),
         record.number,
         literal(&record.checksum.0),
-        literal(&record.class),
+        literal(record.class.as_str()),
         literal(&record.summary),
     )
 }

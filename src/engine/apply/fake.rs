@@ -1,19 +1,20 @@
-//! A cluster in memory that loses its connection, or answers with an error, at any point: before
-//! and after each transaction, and each question.
+//! A cluster in memory whose connection can fail, or return an error, at any point: before and after
+//! each transaction and each read.
 
 use std::collections::BTreeMap;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::database::retry::{Attempts, READ};
 use crate::database::{
-    Batch, Claim, Error, FailurePoint, Group, Holder, Job, JobId, JobQuestion, JobState,
+    Batch, Claim, Condition, Error, FailurePoint, Holder, Job, JobId, JobQuestion, JobState,
     MigrationRecord, MigrationState, Observation, ServerError, Snapshot, Stamp, StatementRecord,
-    StatementState, TransactionError, Write,
+    StatementState, Transaction, TransactionError, Write,
 };
 use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
 use crate::migration::fact::{Fact, Facts};
-use crate::migration::{Statement, Version};
+use crate::migration::{Statement, StatementNumber, Version};
 use crate::sql::{self, Becomes, JobTarget};
 
 /// What goes wrong at the point with this number, counted from 0.
@@ -76,14 +77,7 @@ pub(super) struct FakeCluster {
 }
 
 pub(super) fn server_error(code: &str) -> Error {
-    Error::Server(Box::new(ServerError {
-        code: code.into(),
-        message: "no".into(),
-        detail: None,
-        hint: None,
-        position: None,
-        after: 0,
-    }))
+    Error::Server(Box::new(ServerError::new(code, "no")))
 }
 
 /// How many rows a batch changes at most.
@@ -106,6 +100,17 @@ impl FakeCluster {
 
     pub(super) fn record(&self, version: &str) -> &MigrationRecord {
         &self.migrations[&Version(version.into())]
+    }
+
+    /// Passes one point of a read, and repeats it as a session does.
+    async fn read<T>(&mut self, mut work: impl FnMut(&mut Self) -> T) -> Result<T, Error> {
+        let mut attempts = Attempts::new(&READ);
+        loop {
+            match self.point(|this| Ok(work(this))) {
+                Err(error) if attempts.should_retry(&error).await => {}
+                result => return result,
+            }
+        }
     }
 
     /// Passes one point. A fault happens once: afterwards the network works again.
@@ -138,43 +143,43 @@ impl FakeCluster {
         }
     }
 
-    fn statement(&mut self, version: &Version, number: usize) -> Option<&mut StatementRecord> {
+    fn statement(
+        &mut self,
+        version: &Version,
+        number: StatementNumber,
+    ) -> Option<&mut StatementRecord> {
         let record = self.migrations.get_mut(version)?;
         record.statements.iter_mut().find(|statement| statement.number == number)
     }
 
-    fn insert(&mut self, version: &Version, record: StatementRecord) -> Result<(), Error> {
+    fn insert(
+        &mut self,
+        version: &Version,
+        record: StatementRecord,
+    ) -> Result<(), (FailurePoint, Error)> {
         if self.statement(version, record.number).is_some() {
-            return Err(server_error("23505"));
+            return Err((FailurePoint::RowExists, server_error("23505")));
         }
         self.migrations.get_mut(version).expect("begun").statements.push(record);
         Ok(())
     }
 
-    fn group(&mut self, group: &Group<'_>) -> Result<Option<JobId>, (FailurePoint, Error)> {
-        match group {
-            Group::Rows { statements, writes } => {
-                if std::mem::take(&mut self.lease_taken) {
-                    return Err((FailurePoint::LeaseLost, server_error("22012")));
-                }
-                // All or nothing: a refused write takes the rest back.
-                let saved = self.migrations.clone();
-                for write in writes {
-                    if let Err(error) = self.write(write) {
-                        self.migrations = saved;
-                        return Err((FailurePoint::Ledger, error));
-                    }
-                }
-                if !statements.is_empty() {
-                    self.transactions.push(statements.len());
-                }
+    fn transaction(
+        &mut self,
+        transaction: &Transaction<'_>,
+    ) -> Result<Option<JobId>, (FailurePoint, Error)> {
+        match transaction {
+            Transaction::Ledger(writes) => self.write_all(writes),
+            Transaction::Dml { statements, writes } => {
+                self.write_all(writes)?;
+                self.transactions.push(statements.len());
                 self.executed.extend(statements.iter().map(|statement| statement.text.clone()));
                 Ok(None)
             }
-            Group::Schema(statement) => {
+            Transaction::Ddl(statement) => {
                 self.schema_change(statement).map_err(|error| (FailurePoint::Statement(0), error))
             }
-            Group::DropIndex(index) => {
+            Transaction::DropIndex(index) => {
                 self.indexes.remove(index);
                 self.catalog.retain(|fact, _| !fact.ends_with(index.as_str()));
                 Ok(None)
@@ -182,7 +187,22 @@ impl FakeCluster {
         }
     }
 
-    fn write(&mut self, write: &Write<'_>) -> Result<(), Error> {
+    /// All or nothing: a rejected write rolls the others back.
+    fn write_all(&mut self, writes: &[Write<'_>]) -> Result<Option<JobId>, (FailurePoint, Error)> {
+        if std::mem::take(&mut self.lease_taken) {
+            return Err((FailurePoint::LeaseLost, server_error("22012")));
+        }
+        let saved = self.migrations.clone();
+        for write in writes {
+            if let Err((at, error)) = self.write(write) {
+                self.migrations = saved;
+                return Err((at, error));
+            }
+        }
+        Ok(None)
+    }
+
+    fn write(&mut self, write: &Write<'_>) -> Result<(), (FailurePoint, Error)> {
         match write {
             Write::Begin(migration) | Write::BeginAgain { migration, .. } => {
                 let new = MigrationRecord {
@@ -206,7 +226,7 @@ impl FakeCluster {
                     _ => record.state != MigrationState::Applied,
                 };
                 if !fits {
-                    return Err(server_error("22012"));
+                    return Err((FailurePoint::RowChanged, server_error("22012")));
                 }
                 record.state = MigrationState::Running;
                 record.checksum = migration.checksum.clone();
@@ -334,17 +354,16 @@ impl FakeCluster {
 impl Cluster for FakeCluster {
     async fn observe(&mut self) -> Result<Observation, Error> {
         self.round_trips += 1;
-        self.point(|this| {
-            Ok(Observation {
-                ledger_exists: this.ledger_exists,
-                migrations: this.migrations.values().cloned().collect(),
-                recorded: this.recorded.clone(),
-                live: this.live.clone(),
-                unrecorded: this.drift.is_some(),
-                holder: None,
-                stamp: this.stamp(),
-            })
-        })
+        let observed = self.read(|this| Observation {
+            ledger_exists: this.ledger_exists,
+            migrations: this.migrations.values().cloned().collect(),
+            recorded: this.recorded.clone(),
+            live: this.live.clone(),
+            unrecorded: this.drift.is_some(),
+            holder: None,
+            stamp: this.stamp(),
+        });
+        observed.await
     }
 
     async fn create_ledger(&mut self) -> Result<(), Error> {
@@ -375,19 +394,19 @@ impl Cluster for FakeCluster {
     }
 
     async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
-        self.point(|this| Ok(this.look_up(facts)))
+        self.read(|this| this.look_up(facts)).await
     }
 
-    async fn run(
+    async fn run_transactions(
         &mut self,
-        groups: &[Group<'_>],
+        transactions: &[Transaction<'_>],
         budget: &Budget,
     ) -> Result<Vec<Option<JobId>>, TransactionError> {
         self.round_trips += 1;
         let mut committed = Vec::new();
-        let is_divisible = groups.iter().filter(|group| group.is_work()).count() > 1;
-        for group in groups {
-            let is_fenced = matches!(group, Group::Rows { .. });
+        let is_divisible = transactions.iter().filter(|it| it.is_work()).count() > 1;
+        for transaction in transactions {
+            let is_fenced = matches!(transaction, Transaction::Ledger(_) | Transaction::Dml { .. });
             if is_divisible && is_fenced && budget.check().is_err() {
                 let error = server_error("22012");
                 return Err(TransactionError {
@@ -398,7 +417,7 @@ impl Cluster for FakeCluster {
             }
             let mut at = FailurePoint::Commit;
             let result = self.point(|this| {
-                this.group(group).map_err(|(point, error)| {
+                this.transaction(transaction).map_err(|(point, error)| {
                     at = point;
                     error
                 })
@@ -409,7 +428,7 @@ impl Cluster for FakeCluster {
                     committed.push(job);
                 }
                 Err(error) => {
-                    if matches!(group, Group::Schema(_)) {
+                    if matches!(transaction, Transaction::Ddl(_)) {
                         at = FailurePoint::Statement(0);
                     }
                     // With the connection the answers of the whole message are lost.
@@ -439,19 +458,22 @@ impl Cluster for FakeCluster {
                     *found = record;
                 }
                 Some(_) => {
-                    at = FailurePoint::Ledger;
+                    at = FailurePoint::RowChanged;
                     return Err(server_error("22012"));
                 }
-                None => this.insert(batch.version, record)?,
+                None => this.insert(batch.version, record).map_err(|(point, error)| {
+                    at = point;
+                    error
+                })?,
             }
             this.backlog -= rows;
             this.batches += u64::from(rows > 0);
             Ok(rows)
         });
         self.stop_if_due();
-        if let Err(error) = &result
-            && error.code() == Some("42501")
-        {
+        if result.as_ref().is_err_and(|error| {
+            error.server().is_some_and(|error| error.condition() == Condition::PermissionDenied)
+        }) {
             at = FailurePoint::Statement(0);
         }
         result.map_err(|error| TransactionError { committed: Vec::new(), at, source: error })
@@ -459,11 +481,10 @@ impl Cluster for FakeCluster {
 
     async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {
         self.round_trips += 1;
-        let questions = questions.to_vec();
-        self.point(|this| {
+        let jobs = self.read(|this| {
             let running = this.polls.checked_sub(1).inspect(|left| this.polls = *left).is_some();
             let failing = this.failing_jobs;
-            let answer = |question: JobQuestion| {
+            let answer = |question: &JobQuestion| {
                 let JobQuestion::Index { index: Some(index), .. } = question else {
                     return Job {
                         state: JobState::Completed,
@@ -472,7 +493,7 @@ impl Cluster for FakeCluster {
                         index: None,
                     };
                 };
-                let is_there = this.indexes.contains_key(&index);
+                let is_there = this.indexes.contains_key(index);
                 let state = match (running, failing || !is_there) {
                     (true, _) => JobState::Running,
                     (false, true) => JobState::Failed,
@@ -485,11 +506,12 @@ impl Cluster for FakeCluster {
                     state,
                     id: is_there.then(|| JobId(format!("job of {index}"))),
                     details: Some("found duplicate key(s)".into()),
-                    index: is_there.then_some(index),
+                    index: is_there.then(|| index.clone()),
                 }
             };
-            Ok(questions.into_iter().map(answer).collect())
-        })
+            questions.iter().map(answer).collect()
+        });
+        jobs.await
     }
 
     async fn duplicates(&mut self, _: &str) -> Result<Vec<String>, Error> {

@@ -11,7 +11,7 @@ use super::*;
 use crate::database::{MigrationRecord, MigrationState, StatementState};
 use crate::engine::{BudgetEnd, Cluster, Policy, StatementFailure, plan};
 use crate::formats;
-use crate::migration::Migration;
+use crate::migration::{Migration, Version};
 
 const FILES: &[(&str, &str)] = &[
     ("0001_t.sql", "CREATE TABLE t (id int); INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)"),
@@ -243,7 +243,7 @@ async fn a_refused_statement_leaves_a_record_of_why_and_is_tried_again() {
     assert_eq!(record.state, MigrationState::Failed);
     assert_eq!(
         record.error.as_deref(),
-        Some("0001_t.sql:1: statement 1: the database refused it: no (SQLSTATE 42501)")
+        Some("0001_t.sql:1: statement 1: the database rejected it: no (SQLSTATE 42501)")
     );
     assert_eq!(record.statements, []);
 }
@@ -544,7 +544,7 @@ fn assert_all_batches(cluster: &FakeCluster, why: &str) {
     assert_eq!((cluster.backlog, cluster.batches), (0, 3), "{why}");
     assert_eq!(cluster.record("1").state, MigrationState::Applied, "{why}");
     assert_eq!(cluster.record("1").statements[1].state, StatementState::Done, "{why}");
-    assert_eq!(cluster.record("1").statements[1].class, "batch", "{why}");
+    assert_eq!(cluster.record("1").statements[1].class.as_str(), "batch", "{why}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -593,7 +593,7 @@ async fn an_interrupt_stops_between_two_batches_and_says_how_far_they_came() {
     assert_eq!((cluster.batches, cluster.backlog), (2, 500));
     assert_eq!(
         cluster.record("1").error.as_deref(),
-        Some("1_m.sql:3: statement 2, after 2 batches with 2000 rows: the run was interrupted")
+        Some("1_m.sql:3: statement 2, after 2 batches with 2000 rows: the run was cancelled")
     );
     cluster.stop_after = None;
     run_files(&mut cluster, &batches(), &budget()).await.1.unwrap();

@@ -26,9 +26,9 @@ fn record(migration: &Migration, state: MigrationState, done: usize) -> Migratio
         adopted_from: None,
         statements: statements
             .map(|(index, statement)| StatementRecord {
-                number: index + 1,
+                number: StatementNumber::of_index(index),
                 checksum: Checksum::of(&statement.text),
-                class: statement.class.as_str().into(),
+                class: statement.class.into(),
                 summary: statement.text.clone(),
                 state: StatementState::Done,
                 before: None,
@@ -125,7 +125,10 @@ fn the_rest_of_a_failed_file_may_be_mended_but_not_its_applied_part() {
     ]);
     let errors = plan(&spoiled, &ledger, &Policy::default()).unwrap_err();
     assert!(
-        matches!(&errors[..], [PlanError::StatementDiverged { line: 3, number: 1, .. }]),
+        matches!(
+            &errors[..],
+            [PlanError::StatementDiverged { line: 3, number: StatementNumber::FIRST, .. }]
+        ),
         "{errors:?}"
     );
 }

@@ -1,10 +1,10 @@
 //! The words of a run that did not come to its end.
 
 use super::{batches, database_error, push_server_parts, sentence, server_error};
-use crate::database::{Batches, LedgerSchema, Outcome};
+use crate::database::{Batches, Condition, LedgerSchema, Outcome};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
-use crate::migration::Version;
+use crate::migration::{Position, StatementNumber, Version};
 
 /// The rows of the ledger that a message may speak of.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +54,10 @@ pub(in crate::provider) fn apply_error(
         ApplyError::NotStarted(_) => Diagnostic::error("Migration stopped")
             .detail(format!("{what}\n\nNothing was run. Apply again.")),
         ApplyError::Statement { version, source } => {
-            let StatementError { origin, number, summary, batches, failure } = source.as_ref();
-            let mut detail = format!("{origin}: statement {number} of migration {version}\n\n");
+            let StatementError { number, summary, batches, failure, .. } = source.as_ref();
+            let statement =
+                number.map(|number| format!("statement {number} of ")).unwrap_or_default();
+            let mut detail = format!("{}: {statement}migration {version}\n\n", at(source));
             detail.push_str(&format!("  {summary}\n\n"));
             detail.push_str(&failure_words(failure));
             if let Some(batches) = batches {
@@ -150,7 +152,7 @@ fn resume_words(
     batches: Option<Batches>,
     rows: Rows<'_>,
     version: &Version,
-    number: usize,
+    number: Option<StatementNumber>,
 ) -> String {
     let what = if batches.is_some() { "the batch that failed" } else { "this statement" };
     match failure {
@@ -161,7 +163,9 @@ fn resume_words(
         }
         StatementFailure::Rejected(error) => {
             let advice = match server_error(error) {
-                Some(server) if server.code == "54000" => batches::limit_advice(server, batches),
+                Some(server) if server.condition() == Condition::LimitExceeded => {
+                    batches::limit_advice(server, batches)
+                }
                 _ => "Mend the statement and apply again; the run goes on with it.".to_owned(),
             };
             format!(
@@ -209,11 +213,20 @@ fn resume_words(
     }
 }
 
+/// File, line and, if the server reported a position, column of the error.
+fn at(error: &StatementError) -> String {
+    match error.position {
+        Some(Position { line, column }) => format!("{}:{line}:{column}", error.origin.file),
+        None => error.origin.to_string(),
+    }
+}
+
 /// Names one row of the ledger's table of statements, and can name no other.
-fn row_condition(rows: Rows<'_>, version: &Version, number: usize) -> String {
+fn row_condition(rows: Rows<'_>, version: &Version, number: Option<StatementNumber>) -> String {
     let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let number = number.map(|number| format!(" AND number = {number}")).unwrap_or_default();
     format!(
-        "set_name = {} AND version = {} AND number = {number} AND state = 'intended'",
+        "set_name = {} AND version = {}{number} AND state = 'intended'",
         literal(rows.set),
         literal(&version.0),
     )
@@ -229,7 +242,8 @@ mod tests {
         let ledger = LedgerSchema::new("dsql_migrations");
         let source = StatementError {
             origin: Origin { file: "migrations/0002_i.sql".into(), line: 7 },
-            number: 3,
+            position: None,
+            number: StatementNumber::new(3),
             summary: "CREATE TABLE t (id int)".into(),
             batches: None,
             failure,
@@ -295,14 +309,7 @@ mod tests {
 
     #[test]
     fn a_statement_over_a_limit_is_told_the_limit_and_the_way_out() {
-        let server = ServerError {
-            code: "54000".into(),
-            message: "transaction row limit exceeded".into(),
-            detail: None,
-            hint: None,
-            position: None,
-            after: 0,
-        };
+        let server = ServerError::new("54000", "transaction row limit exceeded");
         let diagnostic = stopped(StatementFailure::Rejected(Error::Server(Box::new(server))));
         for part in ["transaction row limit exceeded (SQLSTATE 54000)", "3,000 rows", "COMMIT"] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);

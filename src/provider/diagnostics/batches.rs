@@ -83,14 +83,7 @@ mod tests {
     #[test]
     fn each_limit_is_named_and_a_limit_of_other_things_is_left_to_its_message() {
         let advice = |message: &str, batches| {
-            let error = ServerError {
-                code: "54000".into(),
-                message: message.into(),
-                detail: None,
-                hint: None,
-                position: None,
-                after: 0,
-            };
+            let error = ServerError::new("54000", message);
             limit_advice(&error, batches)
         };
         for (message, limit) in [

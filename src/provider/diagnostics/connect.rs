@@ -1,6 +1,6 @@
 //! The words of a connection that could not be opened: for each cause its own title and remedy.
 
-use crate::database::{CertificateProblem, ConnectError, Refused, ServerError, TokenFacts};
+use crate::database::{CertificateProblem, ConnectError, LoginRefusal, TokenFacts};
 
 /// A title.
 pub(super) fn summary(error: &ConnectError) -> &'static str {
@@ -24,15 +24,17 @@ pub(super) fn summary(error: &ConnectError) -> &'static str {
             Some(CertificateProblem::Other) | None => "TLS with the cluster failed",
         },
         ConnectError::TlsSetup { .. } => "TLS with the cluster failed",
-        ConnectError::Login { refused, .. } => match refused {
-            Refused::Expired => "Token has expired",
-            Refused::WrongAction => "Token does not match the database role",
-            Refused::Asleep => "Cluster did not wake up in time",
-            Refused::RateExceeded => "Login rate limit exceeded",
-            Refused::TooManyConnections => "Too many connections to the cluster",
-            Refused::NoLogin => "Role is not permitted to log in",
-            Refused::NoServerName => "Endpoint is not a host name",
-            Refused::Denied | Refused::Other => "Login refused by the cluster",
+        ConnectError::Login { refusal, .. } => match refusal {
+            LoginRefusal::Expired => "Token has expired",
+            LoginRefusal::WrongAction => "Token does not match the database role",
+            LoginRefusal::Asleep => "Cluster did not wake up in time",
+            LoginRefusal::RateExceeded => "Login rate limit exceeded",
+            LoginRefusal::TooManyConnections => "Too many connections to the cluster",
+            LoginRefusal::NoLogin => "Role is not permitted to log in",
+            LoginRefusal::NoServerName => "Endpoint is not a host name",
+            LoginRefusal::UnknownDatabase | LoginRefusal::Denied | LoginRefusal::Other => {
+                "Login refused by the cluster"
+            }
         },
         ConnectError::BrokenOff { .. } => "Connection closed during login",
         ConnectError::NoRegion { .. } => "Cannot determine the cluster Region",
@@ -71,8 +73,8 @@ pub(super) fn advice(error: &ConnectError) -> String {
         ConnectError::CaFile { .. } => "It must be a readable PEM file with CERTIFICATE blocks.",
         ConnectError::Tls { certificate, .. } => return certificate_advice(*certificate),
         ConnectError::TlsSetup { .. } => "This is a bug in the provider; please report it.",
-        ConnectError::Login { error, user, refused, token, endpoint } => {
-            return login_advice(*refused, error, user, endpoint, token.as_deref());
+        ConnectError::Login { user, refusal, token, endpoint, .. } => {
+            return login_advice(*refusal, user, endpoint, token.as_deref());
         }
         ConnectError::BrokenOff { .. } => {
             "The other side ended the connection during the login. Check that it is a DSQL \
@@ -241,48 +243,47 @@ fn action_of(user: &str) -> &'static str {
 }
 
 fn login_advice(
-    refused: Refused,
-    error: &ServerError,
+    refusal: LoginRefusal,
     user: &str,
     endpoint: &str,
     token: Option<&TokenFacts>,
 ) -> String {
     let action = action_of(user);
-    match refused {
-        Refused::Expired => "Leave token unset, so that a new one is made for each connection, or \
+    match refusal {
+        LoginRefusal::Expired => "Leave token unset, so that a new one is made for each connection, or \
                              set a fresh one. If the provider made it, check the clock of this \
                              machine."
             .to_owned(),
-        Refused::WrongAction if action == "DbConnectAdmin" => {
+        LoginRefusal::WrongAction if action == "DbConnectAdmin" => {
             "The token was made for an ordinary role (DbConnect), but user is admin, which takes a \
              token for DbConnectAdmin. Set user to the role that the token is for, or token to one \
              that was made with generate-db-connect-admin-auth-token."
                 .to_owned()
         }
-        Refused::WrongAction => format!(
+        LoginRefusal::WrongAction => format!(
             "The token was made for admin (DbConnectAdmin), but user is {user}, which takes a token \
              for DbConnect. Set user = \"admin\", or token to one that was made with \
              generate-db-connect-auth-token."
         ),
-        Refused::Asleep => {
+        LoginRefusal::Asleep => {
             "It was idle for long. It was waited for; try again in a minute.".to_owned()
         }
-        Refused::RateExceeded => "A cluster takes 100 logins a second. It was waited for; try again \
+        LoginRefusal::RateExceeded => "A cluster takes 100 logins a second. It was waited for; try again \
                                   when less is going on."
             .to_owned(),
-        Refused::TooManyConnections => "A cluster takes 10,000 connections. End some, or ask AWS \
+        LoginRefusal::TooManyConnections => "A cluster takes 10,000 connections. End some, or ask AWS \
                                         for a higher quota; this provider uses one for each cluster."
             .to_owned(),
-        Refused::NoLogin => format!("As admin: ALTER ROLE {user} WITH LOGIN."),
-        Refused::NoServerName => format!(
+        LoginRefusal::NoLogin => format!("As admin: ALTER ROLE {user} WITH LOGIN."),
+        LoginRefusal::NoServerName => format!(
             "DSQL finds the cluster by the host name in the TLS handshake, and {endpoint} is an \
              address. Use the host name."
         ),
-        Refused::Denied => denied_advice(user, action, token),
-        Refused::Other if error.code == "3D000" => {
+        LoginRefusal::Denied => denied_advice(user, action, token),
+        LoginRefusal::UnknownDatabase => {
             "DSQL has one database, postgres. Check that it is a DSQL endpoint.".to_owned()
         }
-        Refused::Other => format!(
+        LoginRefusal::Other => format!(
             "Check that it is a DSQL endpoint, that the role {user} exists with LOGIN, and that the \
              identity has the permission dsql:{action} on this cluster."
         ),
@@ -318,16 +319,12 @@ fn denied_advice(user: &str, action: &str, token: Option<&TokenFacts>) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::ServerError;
 
     fn login(user: &str, message: &str, hint: Option<&str>) -> ConnectError {
-        let error = Box::new(ServerError {
-            code: "28000".into(),
-            message: message.into(),
-            detail: None,
-            hint: hint.map(str::to_owned),
-            position: None,
-            after: 0,
-        });
+        let mut error = ServerError::new("28000", message);
+        error.hint = hint.map(str::to_owned);
+        let error = Box::new(error);
         let token = TokenFacts {
             host: "other.dsql.us-east-1.on.aws".into(),
             action: "DbConnect".into(),
@@ -336,7 +333,7 @@ mod tests {
         ConnectError::Login {
             endpoint: "abc.dsql.us-east-1.on.aws".into(),
             user: user.into(),
-            refused: Refused::of(&error),
+            refusal: LoginRefusal::of(&error),
             token: Some(Box::new(token)),
             error,
         }

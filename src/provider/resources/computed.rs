@@ -67,7 +67,7 @@ pub(super) fn says_applied(
 /// A migration as the ledger has it, or will have it once it is adopted.
 pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     let new = record.is_to_adopt();
-    let shown = |statement: &StatementRecord| line(&statement.class, &statement.summary);
+    let shown = |statement: &StatementRecord| line(statement.class.as_str(), &statement.summary);
     let statements = record.statements.iter().map(shown);
     let skipped = record.statements.iter().filter(|row| row.state == StatementState::Skipped);
     let skipped = match record.kind {
@@ -91,10 +91,10 @@ pub(super) fn pending(
     migration: &Migration,
     begun: Option<&MigrationRecord>,
 ) -> Vec<(&'static str, Value)> {
-    let lines = migration.statements.iter().enumerate().map(|(index, statement)| {
+    let lines = migration.numbered().map(|(number, statement)| {
         let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
-        match records.iter().find(|record| record.number == index + 1) {
-            Some(record) if record.is_binding() => line(&record.class, &record.summary),
+        match records.iter().find(|record| record.number == number) {
+            Some(record) if record.is_binding() => line(record.class.as_str(), &record.summary),
             _ => planned_line(statement),
         }
     });

@@ -12,7 +12,7 @@ use super::super::settings::{LedgerLocation, Settings};
 use super::super::timeouts;
 use super::adoption::Asked;
 use super::drift::Watch;
-use crate::database::lease::LEASE_LENGTH;
+use crate::database::LEASE_LENGTH;
 use crate::database::{Error, Hide, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::together;

@@ -5,7 +5,7 @@ use super::{Lint, Prepared, Rules};
 use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
-use crate::migration::{Class, Migration, Statement};
+use crate::migration::{Class, Migration, Statement, StatementNumber};
 use crate::sql::{self, FindingSeverity, Hazard};
 use crate::value::AttributePath;
 
@@ -69,7 +69,9 @@ impl Rules {
                 // What an earlier run has done of a migration does not run again either.
                 let done = begun.is_some_and(|begun| {
                     let mut records = begun.statements.iter();
-                    records.any(|record| record.number == index + 1 && record.is_binding())
+                    records.any(|record| {
+                        record.number == StatementNumber::of_index(index) && record.is_binding()
+                    })
                 });
                 if done {
                     continue;

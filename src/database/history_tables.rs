@@ -1,0 +1,143 @@
+//! Tables that are not the provider's own: found by name wherever they lie, and read as text.
+//!
+//! Ledgers of other tools are read this way. Knows none of them, and writes nothing.
+
+use std::collections::BTreeSet;
+
+use super::catalog::{facts_sql, parse_facts};
+use super::error::Error;
+use super::ledger_schema::LedgerSchema;
+use super::session::{Session, literal};
+use crate::migration::fact::{Fact, Facts, QualifiedName};
+use crate::migration::table::Table;
+
+/// How many facts go into one statement: a message of DSQL may have 10 MiB, and a fact has less
+/// than 1 KiB.
+const FACTS: usize = 2_000;
+
+impl Session {
+    /// Finds tables of these names, with their columns and without rows. A name without a schema
+    /// is looked for in all schemas but the system's and the ledger's. One wait, no write.
+    ///
+    /// What a set of this ledger was taken over from is left out, unless the set is `set`: it
+    /// tells of the other set's migrations. Without `ledger` nothing was taken over yet.
+    ///
+    /// # Errors
+    /// As [`Session::transact`].
+    pub async fn find_tables(
+        &mut self,
+        names: &[QualifiedName],
+        ledger: &LedgerSchema,
+        set: Option<&str>,
+    ) -> Result<Vec<Table>, Error> {
+        let mut sql = find_sql(names, ledger);
+        if let Some(set) = set {
+            sql.push_str(&format!(
+                "; SELECT DISTINCT adopted_from FROM {ledger}.migration
+                    WHERE adopted_from IS NOT NULL AND set_name <> {}",
+                literal(set)
+            ));
+        }
+        let mut results = self.transact(&sql).await?.into_iter();
+        let rows = results.next().unwrap_or_default();
+        let taken: BTreeSet<String> =
+            results.next().unwrap_or_default().into_iter().flatten().flatten().collect();
+        let mut tables: Vec<Table> = Vec::new();
+        for row in rows {
+            let [Some(schema), Some(name), Some(column)] = &row[..] else {
+                return Err(Error::Answer("the query for tables has other columns".into()));
+            };
+            let name = QualifiedName { schema: Some(schema.clone()), name: name.clone() };
+            match tables.last_mut().filter(|table| table.name == name) {
+                Some(table) => table.columns.push(column.clone()),
+                None => {
+                    tables.push(Table { name, columns: vec![column.clone()], rows: Vec::new() });
+                }
+            }
+        }
+        tables.retain(|table| !taken.contains(&table.name.to_string()));
+        Ok(tables)
+    }
+
+    /// Reads the rows of tables, in no order, and asks for facts: one wait as long as there are
+    /// not thousands of facts, no write.
+    ///
+    /// # Errors
+    /// As [`Session::transact`].
+    pub async fn read_tables(
+        &mut self,
+        tables: &mut [Table],
+        facts: &[Fact],
+    ) -> Result<Facts, Error> {
+        let mut found = Facts::new();
+        let mut chunks = facts.chunks(FACTS);
+        let mut statements: Vec<String> = tables.iter().map(read_sql).collect();
+        let first = chunks.next().unwrap_or_default();
+        statements.push(format!("SELECT {}", facts_sql(first)));
+        let mut results = self.transact(&statements.join("; ")).await?;
+        let answer = results.pop().unwrap_or_default();
+        found.extend(parse_answer(&answer)?);
+        for (table, rows) in tables.iter_mut().zip(results) {
+            table.rows = rows;
+        }
+        for chunk in chunks {
+            found.extend(self.facts(chunk).await?);
+        }
+        Ok(found)
+    }
+}
+
+fn parse_answer(rows: &[Vec<Option<String>>]) -> Result<Facts, Error> {
+    match rows.first().and_then(|row| row.first()) {
+        Some(Some(text)) => parse_facts(text),
+        _ => Err(Error::Answer("the catalog gave no facts".into())),
+    }
+}
+
+fn find_sql(names: &[QualifiedName], ledger: &LedgerSchema) -> String {
+    let of_name = |name: &QualifiedName| match &name.schema {
+        Some(schema) => {
+            format!("(n.nspname = {} AND c.relname = {})", literal(schema), literal(&name.name))
+        }
+        None => format!("c.relname = {}", literal(&name.name)),
+    };
+    let names: Vec<String> = names.iter().map(of_name).collect();
+    format!(
+        "SELECT n.nspname, c.relname, a.attname
+           FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+          WHERE c.relkind = 'r' AND ({})
+            AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'sys', {})
+          ORDER BY 1, 2, a.attnum",
+        names.join(" OR "),
+        literal(ledger.name()),
+    )
+}
+
+fn read_sql(table: &Table) -> String {
+    let identifier = postgres_protocol::escape::escape_identifier;
+    let columns: Vec<String> = table.columns.iter().map(|column| identifier(column)).collect();
+    let schema = table.name.schema.as_deref().unwrap_or("public");
+    format!(
+        "SELECT {} FROM {}.{}",
+        columns.join(", "),
+        identifier(schema),
+        identifier(&table.name.name)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_named_and_cannot_leave_their_quotes() {
+        let table = Table {
+            name: QualifiedName { schema: Some("drizzle".into()), name: "a\"b".into() },
+            columns: vec!["hash".into(), "x\", y".into()],
+            rows: Vec::new(),
+        };
+        assert_eq!(read_sql(&table), r#"SELECT "hash", "x"", y" FROM "drizzle"."a""b""#);
+    }
+}

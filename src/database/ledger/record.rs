@@ -1,0 +1,194 @@
+//! Migrations and statements as the ledger records them.
+
+use std::fmt;
+
+use crate::database::error::Error;
+use crate::database::jobs::JobId;
+use crate::migration::fact::Facts;
+use crate::migration::{Checksum, Class, MigrationKind, StatementNumber, ValuesDigest, Version};
+
+/// How far a migration has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationState {
+    /// Begun, and neither applied nor failed: a run is in progress, or was interrupted.
+    Running,
+    /// All statements are done.
+    Applied,
+    /// A statement failed; those before it are done.
+    Failed,
+}
+
+impl MigrationState {
+    /// The word in the ledger and in the Terraform state.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        [Self::Running, Self::Applied, Self::Failed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| Error::Answer(format!("unknown migration state {text:?} in the ledger")))
+    }
+}
+
+/// How far a statement has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatementState {
+    /// Written before the statement was sent. A later run that reads it does not know the outcome.
+    Intended,
+    /// The statement returned a job that is not known to have ended.
+    Submitted(JobId),
+    /// It runs in batches, and some of them are committed.
+    Batching(Batches),
+    /// Done; an asynchronous statement is also verified.
+    Done,
+    /// Not sent, because the catalog showed its whole effect. Only in repeatable migrations.
+    Skipped,
+}
+
+impl StatementState {
+    /// The word in the ledger, and the ID of the job.
+    pub(super) fn parts(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Intended => ("intended", None),
+            Self::Submitted(job) => ("submitted", Some(&job.0)),
+            Self::Batching(_) => ("batching", None),
+            Self::Done => ("done", None),
+            Self::Skipped => ("skipped", None),
+        }
+    }
+}
+
+/// How far a statement that runs in batches has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Batches {
+    /// Number of committed batches that changed rows.
+    pub count: u64,
+    /// Number of rows that they changed.
+    pub rows: u64,
+}
+
+impl Batches {
+    /// Adds a batch that changed so many rows. A batch that changed none is not counted.
+    #[must_use]
+    pub fn and(self, rows: u64) -> Self {
+        Self { count: self.count + u64::from(rows > 0), rows: self.rows + rows }
+    }
+}
+
+/// A migration as the ledger records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationRecord {
+    /// Identifier within the set.
+    pub version: Version,
+    /// Its kind when it was last begun.
+    pub kind: MigrationKind,
+    /// How many times it was begun.
+    pub run: u32,
+    /// Digest of the values that its variables had.
+    pub values: Option<ValuesDigest>,
+    /// Words from the file name.
+    pub description: String,
+    /// Checksum of the text that was applied.
+    pub checksum: Checksum,
+    /// How far it has come.
+    pub state: MigrationState,
+    /// When it was finished: RFC 3339 in UTC, by the server's clock.
+    pub finished_at: Option<String>,
+    /// Database role that applied it.
+    pub applied_by: String,
+    /// Time from start to end, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Why the last run failed.
+    pub error: Option<String>,
+    /// Why it counts as applied although the provider has not run it: the name of a history table,
+    /// or `baseline_version`.
+    pub adopted_from: Option<String>,
+    /// Its statements as far as they were begun, ordered by number.
+    pub statements: Vec<StatementRecord>,
+}
+
+impl MigrationRecord {
+    /// Whether it is adopted and not yet written: such a record has no time.
+    #[must_use]
+    pub fn is_to_adopt(&self) -> bool {
+        self.adopted_from.is_some() && self.finished_at.is_none()
+    }
+
+    /// Whether the ledger has any effect of it in the database on record.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.state == MigrationState::Applied || !self.statements.is_empty()
+    }
+}
+
+/// A statement as the ledger records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementRecord {
+    /// Its number in the migration.
+    pub number: StatementNumber,
+    /// Checksum of the statement's text.
+    pub checksum: Checksum,
+    /// Its class.
+    pub class: RecordedClass,
+    /// One line of its text.
+    pub summary: String,
+    /// How far it has come.
+    pub state: StatementState,
+    /// The facts of the catalog from before it was sent, as long as they may be needed.
+    pub before: Option<Facts>,
+}
+
+impl StatementRecord {
+    /// Whether the text of the statement must not change any more. The text of a statement that runs
+    /// in batches may change until it is done: the new text handles the remaining rows.
+    #[must_use]
+    pub fn is_binding(&self) -> bool {
+        !matches!(self.state, StatementState::Batching(_))
+    }
+}
+
+/// The class of a recorded statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordedClass {
+    /// A class that this version of the provider knows.
+    Known(Class),
+    /// A class that a newer version of the provider has written.
+    Other(String),
+}
+
+impl RecordedClass {
+    /// Reads the word of a class.
+    #[must_use]
+    pub fn parse(word: String) -> Self {
+        let known = Class::ALL.into_iter().find(|class| class.as_str() == word);
+        known.map_or(Self::Other(word), Self::Known)
+    }
+
+    /// The word in the ledger.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(class) => class.as_str(),
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<Class> for RecordedClass {
+    fn from(class: Class) -> Self {
+        Self::Known(class)
+    }
+}
+
+impl fmt::Display for RecordedClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

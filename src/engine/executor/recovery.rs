@@ -1,0 +1,247 @@
+//! Recovery after an unknown outcome: reads the ledger again, and asks the catalog where the ledger
+//! does not decide.
+
+use std::collections::BTreeSet;
+
+use super::progress::{Building, OpenIndex, StatementProgress};
+use super::{Executor, StatementFailure};
+use crate::database::retry::{Attempts, RECOVERY, RetryReason};
+use crate::database::{Error, MigrationRecord, MigrationState, StatementState};
+use crate::engine::cluster::Cluster;
+use crate::engine::error::ApplyError;
+use crate::engine::verdict::{Verdict, new_index, verdict};
+use crate::migration::fact::{Fact, Facts};
+use crate::migration::{Class, Statement, StatementNumber};
+use crate::sql::{self, JobTarget};
+
+impl<C: Cluster> Executor<'_, '_, C> {
+    /// After a lost reply: fences off the former connection, and reads what happened. `recoveries`
+    /// counts how often the run has recovered without making progress.
+    pub(super) async fn recover(
+        &mut self,
+        index: OpenIndex,
+        number: Option<StatementNumber>,
+        lost: Error,
+        recoveries: &mut Attempts,
+    ) -> Result<(), ApplyError> {
+        tracing::warn!(error = %lost, "a reply was lost; reading what the database contains");
+        if let Some(pause) = recoveries.pause_after(RetryReason::UnknownOutcome) {
+            // If the budget ends, the next check ends the run.
+            let _ended = self.budget.pause(pause).await;
+            match self.fence_former_connection(&mut Attempts::new(&RECOVERY)).await {
+                Ok(true) => return self.reload().await,
+                Ok(false) => return Err(ApplyError::LeaseLost),
+                Err(error) => tracing::warn!(%error, "the database could not be reached"),
+            }
+        }
+        Err(self.stop(index, number, StatementFailure::OutcomeUnknown(lost)).await)
+    }
+
+    /// Fences off the former connection of this run. Returns false if another run holds the lease.
+    ///
+    /// Any error is repeated: the outcome that this recovers from stays unknown.
+    pub(super) async fn fence_former_connection(
+        &mut self,
+        attempts: &mut Attempts,
+    ) -> Result<bool, Error> {
+        loop {
+            let error = match self.cluster.fence_former_connection().await {
+                Ok(is_ours) => return Ok(is_ours),
+                Err(error) => error,
+            };
+            let Some(pause) = attempts.pause_after(RetryReason::UnknownOutcome) else {
+                return Err(error);
+            };
+            tracing::debug!(%error, "the former connection could not be fenced off");
+            // A cancelled run fences its connection as well, but does not wait.
+            let _ended = self.budget.pause(pause).await;
+        }
+    }
+
+    /// Reads the ledger and the catalog again, for all open migrations.
+    pub(super) async fn reload(&mut self) -> Result<(), ApplyError> {
+        let observed = self.cluster.observe().await.map_err(|source| ApplyError::Ledger {
+            doing: "the ledger could not be read after a reply was lost",
+            source,
+        })?;
+        for index in self.open.indexes() {
+            let progress = &mut self.open[index];
+            let version = &progress.migration.version;
+            let record = observed.migrations.iter().find(|record| record.version == *version);
+            // A repeatable migration that has not begun again has the rows of its last run.
+            match record.filter(|record| progress.after.is_none_or(|after| record.run > after)) {
+                Some(record) => {
+                    // This run has begun it, whether or not the reply arrived.
+                    progress.begun = record.state != MigrationState::Failed;
+                    self.restore(index, record).await?;
+                }
+                None => {
+                    progress.begun = false;
+                    progress.states.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Restores the progress of a migration from its ledger rows, and asks the catalog where they do
+    /// not decide. What this run knows from a response takes precedence over a row that could not be
+    /// written.
+    pub(super) async fn restore(
+        &mut self,
+        index: OpenIndex,
+        record: &MigrationRecord,
+    ) -> Result<(), ApplyError> {
+        let progress = &mut self.open[index];
+        progress.ended = record.state == MigrationState::Applied;
+        let mut known = std::mem::take(&mut progress.states);
+        for row in &record.statements {
+            let own = known.remove(&row.number);
+            let state = match (&row.state, own) {
+                (StatementState::Done | StatementState::Skipped, _) => StatementProgress::Done,
+                (_, Some(own @ (StatementProgress::Applied | StatementProgress::Building(_)))) => {
+                    own
+                }
+                (StatementState::Batching(batches), _) => StatementProgress::Batching(*batches),
+                (StatementState::Submitted(job), _) => StatementProgress::Building(Building {
+                    job: Some(job.clone()),
+                    index: None,
+                    recorded: true,
+                    found: true,
+                }),
+                (StatementState::Intended, _) => {
+                    StatementProgress::Intended { before: row.before.clone() }
+                }
+            };
+            progress.states.insert(row.number, state);
+        }
+        self.name_indexes(index, record).await?;
+        self.resolve_outcomes(index).await
+    }
+
+    /// Finds the indexes whose names the server has chosen. Once `sys.jobs` has deleted the job, its
+    /// ID does not lead to the index any more, and the index would be built a second time.
+    async fn name_indexes(
+        &mut self,
+        index: OpenIndex,
+        record: &MigrationRecord,
+    ) -> Result<(), ApplyError> {
+        let migration = self.open[index].migration;
+        let is_list = |fact: &Fact| matches!(fact, Fact::Indexes(_));
+        let unnamed: Vec<(StatementNumber, &Facts, Fact)> = record
+            .statements
+            .iter()
+            .filter(|row| matches!(row.state, StatementState::Submitted(_)))
+            .filter_map(|row| {
+                let effect = sql::effect(&migration.statement(row.number)?.text);
+                let list = effect.facts().into_iter().find(is_list)?;
+                Some((row.number, row.before.as_ref()?, list))
+            })
+            .collect();
+        let Some(&(first, ..)) = unnamed.first() else { return Ok(()) };
+        let facts: Vec<Fact> = unnamed.iter().map(|(.., fact)| fact.clone()).collect();
+        let now = self.facts(index, first, &facts).await?;
+        for (number, before, fact) in unnamed {
+            if let Some(StatementProgress::Building(building)) =
+                self.open[index].states.get_mut(&number)
+                && building.index.is_none()
+            {
+                building.index = new_index(&fact, before, &now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides from the catalog which statements with an `intended` row were applied.
+    async fn resolve_outcomes(&mut self, index: OpenIndex) -> Result<(), ApplyError> {
+        let progress = &self.open[index];
+        let migration = progress.migration;
+        let unresolved: Vec<(StatementNumber, &Statement, Option<Facts>)> = progress
+            .states
+            .iter()
+            .filter_map(|(number, state)| match state {
+                StatementProgress::Intended { before } => {
+                    Some((*number, migration.statement(*number)?, before.clone()))
+                }
+                StatementProgress::Applied
+                | StatementProgress::Building(_)
+                | StatementProgress::Batching(_)
+                | StatementProgress::Done => None,
+            })
+            .collect();
+        let Some(&(first, ..)) = unresolved.first() else { return Ok(()) };
+        let facts: BTreeSet<Fact> = unresolved
+            .iter()
+            .flat_map(|(_, statement, _)| sql::effect(&statement.text).facts())
+            .collect();
+        let facts: Vec<Fact> = facts.into_iter().collect();
+
+        let now = self.facts(index, first, &facts).await?;
+        for (number, statement, before) in unresolved {
+            let state = match outcome_of(statement, before.as_ref(), &now) {
+                // Its author has declared that it may run again.
+                Err(StatementFailure::Undetermined { .. }) if migration.is_repeatable() => None,
+                Ok(state) => state,
+                Err(failure) => return Err(self.stop(index, Some(number), failure).await),
+            };
+            let progress = &mut self.open[index];
+            // If the server rejects its repetition, the catalog decides.
+            progress.uncertain.insert(number);
+            if let Some(state) = state {
+                progress.states.insert(number, state);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads facts from the catalog. If that fails, the run ends at the statement `number`.
+    pub(super) async fn facts(
+        &mut self,
+        index: OpenIndex,
+        number: StatementNumber,
+        facts: &[Fact],
+    ) -> Result<Facts, ApplyError> {
+        match self.cluster.facts(facts).await {
+            Ok(now) => Ok(now),
+            Err(error) => {
+                let failure = StatementFailure::OutcomeUnknown(error);
+                Err(self.stop(index, Some(number), failure).await)
+            }
+        }
+    }
+}
+
+/// The progress of a statement whose row says `intended`, as the catalog shows it; `None` if it has
+/// to be sent.
+fn outcome_of(
+    statement: &Statement,
+    before: Option<&Facts>,
+    now: &Facts,
+) -> Result<Option<StatementProgress>, StatementFailure> {
+    let effect = sql::effect(&statement.text);
+    let Some(before) = before else {
+        // The row was written by hand, or the statement may be repeated.
+        return if effect.repeatable {
+            Ok(None)
+        } else {
+            Err(StatementFailure::Undetermined { findings: Vec::new() })
+        };
+    };
+    match verdict(&effect, before, now) {
+        Verdict::NotApplied => Ok(None),
+        Verdict::CannotTell { findings } => Err(StatementFailure::Undetermined { findings }),
+        Verdict::Applied if statement.class == Class::AsyncIndex => {
+            let index = effect.facts().iter().find_map(|fact| new_index(fact, before, now));
+            let has_name = matches!(
+                sql::job_target(&statement.text),
+                Some(JobTarget::Index { index: Some(_), .. })
+            );
+            if index.is_none() && !has_name {
+                return Err(StatementFailure::Undetermined { findings: Vec::new() });
+            }
+            let building = Building { job: None, index, recorded: false, found: true };
+            Ok(Some(StatementProgress::Building(building)))
+        }
+        Verdict::Applied => Ok(Some(StatementProgress::Applied)),
+    }
+}
