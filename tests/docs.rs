@@ -222,12 +222,12 @@ fn anchors(page: &str) -> BTreeSet<String> {
 
 /// What stands in the first column of the tables of errors is what the provider can say.
 #[test]
-fn every_error_and_warning_has_a_line_with_its_cause_and_cure() {
+fn every_error_and_warning_has_a_line_with_its_cause_and_resolution() {
     let guide = read("docs/guides/errors.md");
     let listed: BTreeSet<&str> = guide
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split_once(" |").map(|(title, _)| title))
-        .filter(|title| *title != "title")
+        .filter(|title| *title != "Title")
         .collect();
     let titles = titles();
     let titles: BTreeSet<&str> = titles.iter().map(String::as_str).collect();
