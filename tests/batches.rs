@@ -1,6 +1,7 @@
 //! Statements that run in batches, on a local cluster: what they leave and cost, and what becomes
 //! of them if a run is broken or interrupted between any two messages.
 
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a run that cannot go on has failed the test")]
 
 mod common;

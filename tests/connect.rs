@@ -1,5 +1,6 @@
 //! Opening a session on a local cluster: TLS, names, tokens, and what a refusal is told as.
 
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;

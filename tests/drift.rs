@@ -1,6 +1,8 @@
 //! Drift on a local cluster: each kind of object changed behind the back of migrations, and the SQL
 //! that the plan suggests, run as a migration. Afterwards nothing may be left to tell.
 
+#![cfg(unix)]
+
 mod common;
 
 use common::{cluster, lines, migrations, observe, rows, run, session};

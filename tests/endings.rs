@@ -1,5 +1,6 @@
 //! Runs whose time, connection or token ends on the way: where they stop, and how they go on.
 
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a run that cannot go on has failed the test")]
 
 mod common;

@@ -1,5 +1,7 @@
 //! The engine on a local cluster: what a run leaves, what it costs, and who may run.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::time::Duration;

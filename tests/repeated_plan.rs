@@ -2,6 +2,8 @@
 //! beside it: what Terraform 1.16 and later do. The provider runs in this process, so that the
 //! requests can be those of a version that is not at hand.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::collections::HashMap;

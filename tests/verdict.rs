@@ -1,5 +1,7 @@
 //! The catalog of a real PostgreSQL tells whether a statement was applied, for every kind of them.
 
+#![cfg(unix)]
+
 mod common;
 
 use common::{cluster, rows, session};

@@ -1,6 +1,8 @@
 //! A run is broken at its statements, in every way; one more run brings the database to the same
 //! end, nothing has taken effect twice, and the ledger says so.
 
+#![cfg(unix)]
+
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;

@@ -4,6 +4,7 @@
 //! of its own. It asserts on exit codes, on words of the output (whose line breaks are undone),
 //! and on what the cluster has received.
 
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a scenario that cannot go on has failed")]
 
 mod terraform;
