@@ -1,7 +1,10 @@
 terraform {
+  required_version = ">= 1.6"
+
   required_providers {
     dsql = {
-      source = "dsql-migrate/dsql"
+      source  = "dsql-migrate/dsql"
+      version = "~> 0.1"
     }
   }
 }
@@ -14,5 +17,6 @@ resource "dsql_migration_set" "app" {
 }
 
 output "latest_version" {
-  value = dsql_migration_set.app.latest_version
+  description = "Version of the last applied migration"
+  value       = dsql_migration_set.app.latest_version
 }

@@ -1,24 +1,29 @@
-# Tables, and beside them the roles that may use them. The roles run again whenever their file, an ARN or the
-# list of migrations changes, and only then.
+# Tables, and the roles that may use them. The migration of the roles runs again only when its file,
+# an ARN or the list of migrations changes.
 
 terraform {
+  required_version = ">= 1.6"
+
   required_providers {
     dsql = {
-      source = "dsql-migrate/dsql"
+      source  = "dsql-migrate/dsql"
+      version = "~> 0.1"
     }
   }
 }
 
 provider "dsql" {}
 
-# In a configuration of your own these are aws_iam_role.app.arn and aws_iam_role.reader.arn. They need not be
-# known when the plan is made.
+# In your own configuration, pass aws_iam_role.app.arn and aws_iam_role.reader.arn. They may be
+# unknown during the plan.
 variable "app_role_arn" {
-  type = string
+  description = "ARN of the IAM role that the application uses"
+  type        = string
 }
 
 variable "reader_role_arn" {
-  type = string
+  description = "ARN of the IAM role that reads reports"
+  type        = string
 }
 
 resource "dsql_migration_set" "shop" {
@@ -30,10 +35,11 @@ resource "dsql_migration_set" "shop" {
     reader_role_arn = var.reader_role_arn
   }
 
-  # Grants are what this directory is for.
+  # The purpose of this directory is to grant privileges.
   lint_ignore = ["grant"]
 }
 
 output "last_run" {
-  value = dsql_migration_set.shop.last_run
+  description = "Versions that the last apply ran"
+  value       = dsql_migration_set.shop.last_run
 }

@@ -1,13 +1,16 @@
 terraform {
   required_version = ">= 1.6"
+
   required_providers {
     dsql = {
-      source = "dsql-migrate/dsql"
+      source  = "dsql-migrate/dsql"
+      version = "~> 0.1"
     }
   }
 }
 
-# Cluster and keys come from the environment: dsql-local in tests, Aurora DSQL otherwise.
+# The environment names the cluster and the AWS credentials: dsql-local in tests, Aurora DSQL
+# otherwise.
 provider "dsql" {}
 
 resource "dsql_migration_set" "orders" {
@@ -16,9 +19,11 @@ resource "dsql_migration_set" "orders" {
 }
 
 output "latest_version" {
-  value = dsql_migration_set.orders.latest_version
+  description = "Version of the last applied migration"
+  value       = dsql_migration_set.orders.latest_version
 }
 
 output "drift" {
-  value = dsql_migration_set.orders.drift
+  description = "Schema changes that no migration made"
+  value       = dsql_migration_set.orders.drift
 }

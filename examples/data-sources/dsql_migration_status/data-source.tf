@@ -5,11 +5,11 @@ resource "dsql_migration_set" "app" {
 data "dsql_migration_status" "app" {
   dir = "${path.module}/migrations"
 
-  # Read after the migrations, not before.
+  # Read the status after the migrations have run.
   depends_on = [dsql_migration_set.app]
 }
 
-# Each plan and apply warns if something is left to do.
+# Every plan and apply warns while migrations are pending.
 check "migrations" {
   assert {
     condition     = data.dsql_migration_status.app.up_to_date
@@ -18,5 +18,6 @@ check "migrations" {
 }
 
 output "latest_version" {
-  value = data.dsql_migration_status.app.latest_version
+  description = "Version of the last applied migration"
+  value       = data.dsql_migration_status.app.latest_version
 }

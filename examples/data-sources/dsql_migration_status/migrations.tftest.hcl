@@ -1,4 +1,5 @@
-# `terraform test` applies all migrations to the cluster of the environment, for example dsql-local.
+# `terraform test` applies all migrations to the cluster that the environment names, for example
+# dsql-local.
 run "all_migrations_are_applied" {
   assert {
     condition     = data.dsql_migration_status.app.up_to_date
@@ -7,6 +8,6 @@ run "all_migrations_are_applied" {
 
   assert {
     condition     = length(dsql_migration_set.app.drift) == 0
-    error_message = "An index or a constraint is not valid."
+    error_message = "The schema differs from what the migrations created."
   }
 }

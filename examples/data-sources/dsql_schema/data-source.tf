@@ -2,7 +2,7 @@ data "dsql_schema" "app" {
   schemas = ["public"]
 }
 
-# A module can insist on what it needs.
+# A module can check that the objects it needs exist.
 check "users_have_an_email" {
   assert {
     condition     = contains(keys(data.dsql_schema.app.objects), "column public.users.email")
@@ -11,5 +11,6 @@ check "users_have_an_email" {
 }
 
 output "tables" {
-  value = data.dsql_schema.app.tables
+  description = "Tables of the application"
+  value       = data.dsql_schema.app.tables
 }

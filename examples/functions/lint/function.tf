@@ -1,4 +1,5 @@
-# Fails a `terraform test` or warns in a plan where DSQL would refuse a file, without a cluster.
+# Fails a `terraform test`, and warns in a plan, if DSQL would reject the file. Does not need a
+# cluster.
 locals {
   findings = provider::dsql::lint(file("${path.module}/migrations/0001_create_users.sql"))
 }

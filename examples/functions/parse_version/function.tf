@@ -1,4 +1,4 @@
-# One resource for each file of a directory, by version.
+# One resource for each file of the directory, by version.
 locals {
   files = {
     for file in fileset("${path.module}/grants", "*.sql") :

@@ -1,4 +1,4 @@
-# Warns in the plan where a file holds more than one schema change.
+# Warns in the plan if the file contains more than one schema change.
 locals {
   statements = provider::dsql::split(file("${path.module}/migrations/0001_create_users.sql"))
 }
@@ -6,6 +6,6 @@ locals {
 check "one_schema_change" {
   assert {
     condition     = length([for s in local.statements : s if s.class != "dml"]) <= 1
-    error_message = "Keep each schema change in a file of its own."
+    error_message = "Move each schema change to its own file."
   }
 }

@@ -22,7 +22,9 @@ resource "dsql_migration_set" "this" {
 
   cluster = {
     endpoint = each.value.endpoint
+    port     = each.value.port
     region   = each.value.region
     user     = each.value.user
+    ca_file  = each.value.ca_file
   }
 }

@@ -1,9 +1,9 @@
 output "latest_version" {
-  description = "The last applied version by cluster. Depend on this output, and what you make is made after the migrations."
+  description = "Version of the last applied migration, by cluster. Resources that depend on this output are created after the migrations."
   value       = { for cluster, set in dsql_migration_set.this : cluster => set.latest_version }
 }
 
 output "drift" {
-  description = "What was changed outside of migrations, in words, by cluster."
+  description = "Schema changes that no migration made, by cluster."
   value       = { for cluster, set in dsql_migration_set.this : cluster => set.drift }
 }

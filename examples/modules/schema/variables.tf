@@ -1,44 +1,46 @@
 variable "clusters" {
-  description = "The clusters to keep at the same schema, by a name that stays: what is not set is taken from the provider block."
+  description = "Clusters that have the same schema, by a stable name. The provider block supplies attributes that are not set."
   nullable    = false
 
   type = map(object({
     endpoint  = optional(string)
+    port      = optional(number)
     region    = optional(string)
     user      = optional(string)
+    ca_file   = optional(string)
     variables = optional(map(string))
   }))
 }
 
 variable "dir" {
-  description = "Directory with the migrations. Begin it with path.module or path.root, so that it is found from everywhere."
+  description = "Directory with the migrations. Start it with path.module or path.root, so that it does not depend on the working directory."
   type        = string
   nullable    = false
 }
 
 variable "name" {
-  description = "Name of the set in the ledger. Another name is another set."
+  description = "Name of the migration set in the ledger. A different name is a different migration set, which runs all migrations."
   type        = string
   nullable    = false
   default     = "default"
 }
 
 variable "format" {
-  description = "Format of the directory: \"auto\", or one of those in the documentation of dsql_migration_set."
+  description = "Format of the directory: \"auto\", or a format that the documentation of dsql_migration_set lists."
   type        = string
   nullable    = false
   default     = "auto"
 }
 
 variable "schemas" {
-  description = "Database schemas in which a change that no migration made is drift."
+  description = "Database schemas in which the provider detects drift."
   type        = set(string)
   nullable    = false
   default     = ["public"]
 }
 
 variable "on_drift" {
-  description = "What a plan does about drift: \"plan\" shows an update, \"error\" fails, \"ignore\" only reports."
+  description = "How a plan treats drift: \"plan\" shows an update, \"error\" fails, and \"ignore\" only reports it."
   type        = string
   nullable    = false
   default     = "plan"

@@ -1,12 +1,12 @@
-# One file. Its name tells the version: 0001.
+# One file. Its name contains the version, 0001.
 resource "dsql_migration" "create_users" {
   path = "${path.module}/sql/0001_create_users.sql"
 }
 
-# SQL in the configuration. A set or another migration that needs it says so with depends_on.
+# SQL in the configuration. Resources that need this migration refer to it in depends_on.
 resource "dsql_migration" "reporting_role" {
   version     = "0002"
-  description = "role for reports"
+  description = "create reporting role"
 
   sql = <<-SQL
     CREATE ROLE reporting WITH LOGIN;

@@ -1,2 +1,2 @@
-# The id is the name of the set in the ledger.
+# The ID is the name of the migration set in the ledger.
 terraform import dsql_migration_set.app default

@@ -1,9 +1,10 @@
-# All migrations of a directory: files such as 0001_create_users.sql, or a directory of drizzle-kit.
+# All migrations of a directory, for example files such as 0001_create_users.sql, or a directory that
+# drizzle-kit wrote.
 resource "dsql_migration_set" "app" {
   dir = "${path.module}/migrations"
 }
 
-# A second set on another cluster, with longer limits.
+# A second migration set, on another cluster and with longer time limits.
 resource "dsql_migration_set" "reports" {
   name = "reports"
   dir  = "${path.module}/reports"
@@ -21,5 +22,6 @@ resource "dsql_migration_set" "reports" {
 
 # A scheduled plan can report this value.
 output "drift" {
-  value = dsql_migration_set.app.drift
+  description = "Schema changes that no migration made"
+  value       = dsql_migration_set.app.drift
 }

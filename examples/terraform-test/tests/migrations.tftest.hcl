@@ -1,11 +1,11 @@
-# Runs against an empty dsql-local: dsql-local/README.md says how to start one.
+# Requires an empty dsql-local. dsql-local/README.md describes how to start one.
 
 run "plan_names_the_migrations" {
   command = plan
 
   assert {
     condition     = keys(dsql_migration_set.orders.migrations) == tolist(["0001", "0002"])
-    error_message = "The directory holds other migrations than this test knows."
+    error_message = "The directory contains migrations that this test does not expect."
   }
 }
 
@@ -26,6 +26,6 @@ run "nothing_is_left_to_do" {
 
   assert {
     condition     = length(output.drift) == 0
-    error_message = "The schema is not what the migrations have made of it."
+    error_message = "The schema differs from what the migrations created."
   }
 }

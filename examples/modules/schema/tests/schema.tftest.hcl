@@ -1,4 +1,4 @@
-# Runs against an empty dsql-local: see the README of the module.
+# Requires an empty dsql-local: see the README of the module.
 
 variables {
   clusters = {
@@ -15,7 +15,7 @@ run "a_plan_names_the_migrations_and_runs_nothing" {
       dsql_migration_set.this["local"].migrations["0002"].statements ==
       tolist(["dml: INSERT INTO accounts (email) VALUES ('admin@$${domain}')"])
     )
-    error_message = "The plan does not show the statement as it stands in the file."
+    error_message = "The plan does not show the statement as the file contains it."
   }
 }
 
@@ -27,7 +27,7 @@ run "an_apply_brings_the_cluster_to_the_last_version" {
 
   assert {
     condition     = length(output.drift["local"]) == 0
-    error_message = "There is drift right after an apply."
+    error_message = "The provider reports drift directly after an apply."
   }
 }
 

@@ -1,0 +1,3 @@
+resource "dsql_migration_set" "app" {
+  dir = "${path.module}/migrations"
+}

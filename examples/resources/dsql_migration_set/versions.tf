@@ -1,0 +1,10 @@
+terraform {
+  required_version = ">= 1.6"
+
+  required_providers {
+    dsql = {
+      source  = "dsql-migrate/dsql"
+      version = "~> 0.1"
+    }
+  }
+}
