@@ -19,7 +19,7 @@ use crate::state::journal::{LoggedStatement, Outcome};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Request {
+enum ControlRequest {
     /// A fault for a statement.
     Inject {
         #[serde(default)]
@@ -122,13 +122,13 @@ async fn answer(tcp: TcpStream, control: Arc<Control>) -> io::Result<()> {
     Ok(())
 }
 
-async fn carry_out(request: Request, control: &Control) -> Result<Value, String> {
+async fn carry_out(request: ControlRequest, control: &Control) -> Result<Value, String> {
     let done = match request {
-        Request::Inject { r#match, fault } => {
+        ControlRequest::Inject { r#match, fault } => {
             let rule = control.faults().add(matcher(r#match)?, fault.into());
             return Ok(json!({ "rule": rule.0 }));
         }
-        Request::FailLogIn(name) => {
+        ControlRequest::FailLogIn(name) => {
             control.faults().add_for_log_in(match name {
                 LogInName::Asleep => LogInFault::Asleep,
                 LogInName::TooManyConnections => LogInFault::TooManyConnections,
@@ -138,25 +138,25 @@ async fn carry_out(request: Request, control: &Control) -> Result<Value, String>
             });
             Ok(())
         }
-        Request::ClearFaults => {
+        ControlRequest::ClearFaults => {
             control.faults().clear();
             Ok(())
         }
-        Request::ReleaseHeld => {
+        ControlRequest::ReleaseHeld => {
             control.faults().release(Release::GoOn);
             Ok(())
         }
-        Request::CloseHeld => {
+        ControlRequest::CloseHeld => {
             control.faults().release(Release::Close);
             Ok(())
         }
-        Request::HoldJobs => control.hold_jobs().await,
-        Request::ReleaseJobs => control.release_jobs().await,
-        Request::PurgeJobs => control.purge_jobs().await,
-        Request::FailJob { object, details } => control.fail_job(&object, &details).await,
-        Request::Analyze { table } => control.submit_analyze(&table).await,
-        Request::SkewClock { seconds } => control.skew_clock(seconds).await,
-        Request::State => return state(control).await.map_err(|error| words(&error)),
+        ControlRequest::HoldJobs => control.hold_jobs().await,
+        ControlRequest::ReleaseJobs => control.release_jobs().await,
+        ControlRequest::PurgeJobs => control.purge_jobs().await,
+        ControlRequest::FailJob { object, details } => control.fail_job(&object, &details).await,
+        ControlRequest::Analyze { table } => control.submit_analyze(&table).await,
+        ControlRequest::SkewClock { seconds } => control.skew_clock(seconds).await,
+        ControlRequest::State => return state(control).await.map_err(|error| words(&error)),
     };
     done.map(|()| Value::Null).map_err(|error| words(&error))
 }

@@ -295,8 +295,8 @@ impl Faults {
         let mut rule = met.rule;
         rule.matcher.nth = 1;
         let mut state = self.state();
-        let place = state.waiting.partition_point(|other| other.id < rule.id);
-        state.waiting.insert(place, rule);
+        let index = state.waiting.partition_point(|other| other.id < rule.id);
+        state.waiting.insert(index, rule);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -7,17 +7,17 @@ use std::sync::{Mutex, PoisonError};
 use squawk_syntax::ast::AstNode;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
-use super::lex::{Kind, Lexed};
+use super::lex::{Lexed, TokenKind};
 use super::shadow;
 use super::table::{ADD_COLUMN_WITH_CONSTRAINT, REFUSALS};
-use super::{Action, Kind as Role, Shadow, quoted};
+use super::{Action, Shadow, TransactionRole, quoted};
 use crate::wire::settings;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Classified {
     pub(super) action: Action,
     pub(super) is_ddl: bool,
-    pub(super) kind: Role,
+    pub(super) role: TransactionRole,
     pub(super) shadow: Option<Shadow>,
     pub(super) relations: Vec<String>,
 }
@@ -64,14 +64,18 @@ fn classify_anew(statement: &Lexed<'_>) -> Classified {
         return Classified { is_ddl, ..Classified::default() };
     };
     let action = by_tree(statement, &tree);
-    let kind = match tree.kind() {
-        _ if matches!(action, Action::Refuse { .. }) => Role::Session,
-        SyntaxKind::BEGIN => Role::Begin,
-        SyntaxKind::COMMIT_TRANSACTION => Role::Commit,
-        SyntaxKind::ROLLBACK_TRANSACTION => Role::Rollback,
-        SyntaxKind::SHOW | SyntaxKind::DEALLOCATE | SyntaxKind::SET_CONSTRAINTS => Role::Session,
-        _ if statement.is_word(0, "SET") || statement.is_word(0, "RESET") => Role::Session,
-        _ => Role::Other,
+    let role = match tree.kind() {
+        _ if matches!(action, Action::Refuse { .. }) => TransactionRole::Session,
+        SyntaxKind::BEGIN => TransactionRole::Begin,
+        SyntaxKind::COMMIT_TRANSACTION => TransactionRole::Commit,
+        SyntaxKind::ROLLBACK_TRANSACTION => TransactionRole::Rollback,
+        SyntaxKind::SHOW | SyntaxKind::DEALLOCATE | SyntaxKind::SET_CONSTRAINTS => {
+            TransactionRole::Session
+        }
+        _ if statement.is_word(0, "SET") || statement.is_word(0, "RESET") => {
+            TransactionRole::Session
+        }
+        _ => TransactionRole::Other,
     };
     let forwarded = action == Action::Forward && !is_ddl;
     let shadow = if forwarded { shadow::of(&tree) } else { None };
@@ -80,7 +84,7 @@ fn classify_anew(statement: &Lexed<'_>) -> Classified {
         .filter(|node| forwarded && node.kind() == SyntaxKind::RELATION_NAME_REF)
         .map(|node| node.text().to_string())
         .collect();
-    Classified { action, is_ddl, kind, shadow, relations }
+    Classified { action, is_ddl, role, shadow, relations }
 }
 
 fn refuse(code: &'static str, text: impl Into<String>) -> Action {
@@ -149,9 +153,9 @@ fn iam(statement: &Lexed<'_>) -> Option<Action> {
     };
     let well_formed = statement.tokens.len() == 6
         && (statement.is_word(2, "GRANT") || statement.is_word(2, "REVOKE"))
-        && matches!(statement.tokens[3].kind, Kind::Word | Kind::QuotedIdentifier)
+        && matches!(statement.tokens[3].kind, TokenKind::Word | TokenKind::QuotedIdentifier)
         && statement.is_word(4, word)
-        && statement.tokens[5].kind == Kind::String;
+        && statement.tokens[5].kind == TokenKind::String;
     if !well_formed {
         return Some(refuse(SYNTAX_ERROR, "syntax error at or near \"AWS\""));
     }

@@ -12,17 +12,17 @@ pub(super) struct Lexed<'a> {
     /// Where it stands in the message.
     pub(super) start: usize,
     /// Ranges are within `text`.
-    pub(super) tokens: Vec<Token>,
+    pub(super) tokens: Vec<SqlToken>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
+pub(super) struct SqlToken {
+    pub(super) kind: TokenKind,
     pub(super) range: Range<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// A keyword or a bare identifier.
     Word,
     QuotedIdentifier,
@@ -32,14 +32,14 @@ pub(super) enum Kind {
 }
 
 impl Lexed<'_> {
-    pub(super) fn token_text(&self, token: &Token) -> &str {
+    pub(super) fn token_text(&self, token: &SqlToken) -> &str {
         &self.text[token.range.clone()]
     }
 
     /// Whether the `index`th token is this keyword.
     pub(super) fn is_word(&self, index: usize, keyword: &str) -> bool {
         self.tokens.get(index).is_some_and(|token| {
-            token.kind == Kind::Word && self.token_text(token).eq_ignore_ascii_case(keyword)
+            token.kind == TokenKind::Word && self.token_text(token).eq_ignore_ascii_case(keyword)
         })
     }
 
@@ -75,7 +75,7 @@ pub(super) fn split(message: &str) -> Vec<Lexed<'_>> {
     statements
 }
 
-fn statement(message: &str, mut tokens: Vec<Token>) -> Option<Lexed<'_>> {
+fn statement(message: &str, mut tokens: Vec<SqlToken>) -> Option<Lexed<'_>> {
     let (start, end) = (tokens.first()?.range.start, tokens.last()?.range.end);
     for token in &mut tokens {
         token.range = token.range.start - start..token.range.end - start;
@@ -96,11 +96,11 @@ impl Nesting {
         self.parentheses == 0 && self.blocks == 0
     }
 
-    fn see(&mut self, token: &Token, text: &str) {
-        let is = |keyword| token.kind == Kind::Word && text.eq_ignore_ascii_case(keyword);
+    fn see(&mut self, token: &SqlToken, text: &str) {
+        let is = |keyword| token.kind == TokenKind::Word && text.eq_ignore_ascii_case(keyword);
         match text {
-            "(" if token.kind == Kind::Other => self.parentheses += 1,
-            ")" if token.kind == Kind::Other => {
+            "(" if token.kind == TokenKind::Other => self.parentheses += 1,
+            ")" if token.kind == TokenKind::Other => {
                 self.parentheses = self.parentheses.saturating_sub(1);
             }
             _ if is("atomic") && self.after_begin => self.blocks += 1,
@@ -112,7 +112,7 @@ impl Nesting {
     }
 }
 
-fn tokenize(text: &str) -> Vec<Token> {
+fn tokenize(text: &str) -> Vec<SqlToken> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
@@ -122,7 +122,7 @@ fn tokenize(text: &str) -> Vec<Token> {
             continue;
         }
         let (kind, length) = token(rest, first);
-        tokens.push(Token { kind, range: at..at + length });
+        tokens.push(SqlToken { kind, range: at..at + length });
         at += length;
     }
     tokens
@@ -156,30 +156,32 @@ fn blank(rest: &str, first: char) -> Option<usize> {
     })
 }
 
-fn token(rest: &str, first: char) -> (Kind, usize) {
+fn token(rest: &str, first: char) -> (TokenKind, usize) {
     match first {
-        '\'' => (Kind::String, quoted(rest, '\'', false)),
-        '"' => (Kind::QuotedIdentifier, quoted(rest, '"', false)),
+        '\'' => (TokenKind::String, quoted(rest, '\'', false)),
+        '"' => (TokenKind::QuotedIdentifier, quoted(rest, '"', false)),
         '$' => match dollar_quoted(rest) {
-            Some(length) => (Kind::String, length),
-            None => (Kind::Other, word_length(rest)),
+            Some(length) => (TokenKind::String, length),
+            None => (TokenKind::Other, word_length(rest)),
         },
-        c if is_word_start(c) => prefixed(rest).unwrap_or((Kind::Word, word_length(rest))),
-        c if c.is_ascii_digit() => (Kind::Other, word_length(rest)),
-        c => (Kind::Other, c.len_utf8()),
+        c if is_word_start(c) => prefixed(rest).unwrap_or((TokenKind::Word, word_length(rest))),
+        c if c.is_ascii_digit() => (TokenKind::Other, word_length(rest)),
+        c => (TokenKind::Other, c.len_utf8()),
     }
 }
 
 /// `E'..'` with its backslashes, `B'..'`, `X'..'`, `N'..'`, `U&'..'`, `U&".."`.
-fn prefixed(rest: &str) -> Option<(Kind, usize)> {
+fn prefixed(rest: &str) -> Option<(TokenKind, usize)> {
     match rest.as_bytes() {
-        [b'e' | b'E', b'\'', ..] => Some((Kind::String, 1 + quoted(&rest[1..], '\'', true))),
+        [b'e' | b'E', b'\'', ..] => Some((TokenKind::String, 1 + quoted(&rest[1..], '\'', true))),
         [b'b' | b'B' | b'x' | b'X' | b'n' | b'N', b'\'', ..] => {
-            Some((Kind::String, 1 + quoted(&rest[1..], '\'', false)))
+            Some((TokenKind::String, 1 + quoted(&rest[1..], '\'', false)))
         }
-        [b'u' | b'U', b'&', b'\'', ..] => Some((Kind::String, 2 + quoted(&rest[2..], '\'', false))),
+        [b'u' | b'U', b'&', b'\'', ..] => {
+            Some((TokenKind::String, 2 + quoted(&rest[2..], '\'', false)))
+        }
         [b'u' | b'U', b'&', b'"', ..] => {
-            Some((Kind::QuotedIdentifier, 2 + quoted(&rest[2..], '"', false)))
+            Some((TokenKind::QuotedIdentifier, 2 + quoted(&rest[2..], '"', false)))
         }
         _ => None,
     }

@@ -23,7 +23,7 @@ pub(crate) struct Statement {
     pub(crate) characters_before: usize,
     pub(crate) action: Action,
     pub(crate) is_ddl: bool,
-    pub(crate) kind: Kind,
+    pub(crate) role: TransactionRole,
     /// Its form that meets no lock, if it writes or locks rows.
     pub(crate) shadow: Option<Shadow>,
     /// The relations it names.
@@ -32,7 +32,7 @@ pub(crate) struct Statement {
 
 /// What a statement is to its transaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TransactionRole {
     Begin,
     Commit,
     Rollback,
@@ -82,7 +82,7 @@ pub(crate) fn translate(message: &str) -> Vec<Statement> {
                 characters_before: message[..lexed.start].chars().count(),
                 action: classified.action,
                 is_ddl: classified.is_ddl,
-                kind: classified.kind,
+                role: classified.role,
                 shadow: classified.shadow,
                 relations: classified.relations,
             }

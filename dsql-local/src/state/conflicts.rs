@@ -26,7 +26,7 @@ pub(crate) struct Conflicts {
     /// How many changes to the catalog jobs have made; held while they may make another.
     job_changes: tokio::sync::Mutex<u64>,
     /// By the process id of their PostgreSQL backend.
-    sessions: Mutex<HashMap<i32, Arc<Session>>>,
+    sessions: Mutex<HashMap<i32, Arc<SharedSession>>>,
 }
 
 impl Conflicts {
@@ -48,8 +48,8 @@ impl Conflicts {
         *self.jobs().await
     }
 
-    pub(crate) fn join(&self, process: i32) -> Arc<Session> {
-        let session = Arc::new(Session::default());
+    pub(crate) fn join(&self, process: i32) -> Arc<SharedSession> {
+        let session = Arc::new(SharedSession::default());
         self.sessions().insert(process, Arc::clone(&session));
         session
     }
@@ -58,7 +58,7 @@ impl Conflicts {
         self.sessions().remove(&process);
     }
 
-    pub(crate) fn session(&self, process: i32) -> Option<Arc<Session>> {
+    pub(crate) fn session(&self, process: i32) -> Option<Arc<SharedSession>> {
         self.sessions().get(&process).cloned()
     }
 
@@ -66,28 +66,28 @@ impl Conflicts {
         self.sessions().len()
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<i32, Arc<Session>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<i32, Arc<SharedSession>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What others see of a session.
 #[derive(Debug, Default)]
-pub(crate) struct Session {
-    transaction: Mutex<Option<Arc<Transaction>>>,
-    asked: Mutex<Vec<Request>>,
+pub(crate) struct SharedSession {
+    transaction: Mutex<Option<Arc<SharedTransaction>>>,
+    asked: Mutex<Vec<AbortRequest>>,
     called: Notify,
 }
 
 /// A transaction is to give way.
 #[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) transaction: Arc<Transaction>,
+pub(crate) struct AbortRequest {
+    pub(crate) transaction: Arc<SharedTransaction>,
     pub(crate) conflict: Conflict,
     done: oneshot::Sender<()>,
 }
 
-impl Request {
+impl AbortRequest {
     /// It has, or is over anyway.
     pub(crate) fn fulfilled(self) {
         // Who asked may have stopped waiting.
@@ -95,14 +95,14 @@ impl Request {
     }
 }
 
-impl Session {
+impl SharedSession {
     /// The transaction block that it is in.
-    pub(crate) fn transaction(&self) -> Option<Arc<Transaction>> {
+    pub(crate) fn transaction(&self) -> Option<Arc<SharedTransaction>> {
         self.transaction.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn begin(&self) -> Arc<Transaction> {
-        let transaction = Arc::new(Transaction::default());
+    pub(crate) fn begin(&self) -> Arc<SharedTransaction> {
+        let transaction = Arc::new(SharedTransaction::default());
         *self.transaction.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(Arc::clone(&transaction));
         transaction
@@ -115,11 +115,11 @@ impl Session {
     /// Asks its transaction to give way; the receiver hears when it has.
     pub(crate) fn ask(
         &self,
-        transaction: Arc<Transaction>,
+        transaction: Arc<SharedTransaction>,
         conflict: Conflict,
     ) -> oneshot::Receiver<()> {
         let (done, waiting) = oneshot::channel();
-        self.requests().push(Request { transaction, conflict, done });
+        self.requests().push(AbortRequest { transaction, conflict, done });
         self.called.notify_one();
         waiting
     }
@@ -129,24 +129,24 @@ impl Session {
         self.called.notified().await;
     }
 
-    pub(crate) fn take_requests(&self) -> Vec<Request> {
+    pub(crate) fn take_requests(&self) -> Vec<AbortRequest> {
         std::mem::take(&mut *self.requests())
     }
 
-    fn requests(&self) -> MutexGuard<'_, Vec<Request>> {
+    fn requests(&self) -> MutexGuard<'_, Vec<AbortRequest>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What others see of a transaction.
 #[derive(Debug, Default)]
-pub(crate) struct Transaction {
+pub(crate) struct SharedTransaction {
     /// 0 while it is open, 1 when it was committed, 2 when it was rolled back.
     state: AtomicU8,
     changes_schema: AtomicBool,
 }
 
-impl Transaction {
+impl SharedTransaction {
     pub(crate) fn was_committed(&self) -> bool {
         self.state.load(Ordering::SeqCst) == 1
     }
@@ -179,7 +179,7 @@ mod tests {
         let requests = session.take_requests();
         assert_eq!(requests.len(), 1);
         assert_eq!(requests[0].conflict, Conflict::Data);
-        requests.into_iter().for_each(Request::fulfilled);
+        requests.into_iter().for_each(AbortRequest::fulfilled);
 
         assert!(waiting.await.is_ok());
         assert!(session.take_requests().is_empty());
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_outcome_of_a_transaction_stays_known() {
-        let session = Session::default();
+        let session = SharedSession::default();
         let (first, second) = (session.begin(), session.begin());
         first.end(true);
         second.end(false);

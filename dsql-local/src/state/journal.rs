@@ -89,13 +89,13 @@ impl Journal {
 }
 
 /// The statements of a session's transaction, whose outcome is open. A session that ends rolls its transaction back.
-pub(crate) struct Transaction<'a> {
+pub(crate) struct JournalTransaction<'a> {
     journal: &'a Journal,
     number: Option<usize>,
     entries: Vec<EntryId>,
 }
 
-impl<'a> Transaction<'a> {
+impl<'a> JournalTransaction<'a> {
     pub(crate) fn new(journal: &'a Journal) -> Self {
         Self { journal, number: None, entries: Vec::new() }
     }
@@ -147,7 +147,7 @@ impl<'a> Transaction<'a> {
     }
 }
 
-impl Drop for Transaction<'_> {
+impl Drop for JournalTransaction<'_> {
     fn drop(&mut self) {
         self.end(Outcome::RolledBack);
     }
@@ -163,7 +163,7 @@ mod tests {
         let entries =
             ["insert 1", "begin", "insert 2", "insert 3"].map(|sql| journal.received(1, sql));
         let outcomes = || journal.since(0).iter().map(|it| it.outcome).collect::<Vec<_>>();
-        let mut transaction = Transaction::new(&journal);
+        let mut transaction = JournalTransaction::new(&journal);
 
         transaction.completed(entries[0], "INSERT 0 1");
         transaction.ready(false);
@@ -184,7 +184,7 @@ mod tests {
         let journal = Journal::default();
         let entry = journal.received(1, "begin");
 
-        let mut transaction = Transaction::new(&journal);
+        let mut transaction = JournalTransaction::new(&journal);
         transaction.completed(entry, "BEGIN");
         drop(transaction);
 

@@ -14,7 +14,7 @@ use crate::rules::Statement;
 pub(crate) struct Injection {
     pub(crate) met: Met,
     pub(crate) sent: Sent,
-    pub(crate) answer: Answer,
+    pub(crate) answer: ClientResponse,
 }
 
 /// What PostgreSQL is sent. But for delays and what is held, nothing follows it in the message.
@@ -31,7 +31,7 @@ pub(crate) enum Sent {
 
 /// What the client gets.
 #[derive(Debug, Clone)]
-pub(crate) enum Answer {
+pub(crate) enum ClientResponse {
     Real,
     Late(Duration),
     /// The real one, or none: whoever holds it decides.
@@ -45,7 +45,7 @@ pub(crate) enum Answer {
 
 /// Where a statement stands.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct StatementPosition {
     /// The session is in a transaction block.
     pub(crate) in_block: bool,
     /// Nothing follows in the message.
@@ -53,32 +53,33 @@ pub(crate) struct Place {
 }
 
 impl Injection {
-    pub(crate) fn new(met: Met, statement: &Statement, place: Place) -> Self {
+    pub(crate) fn new(met: Met, statement: &Statement, position: StatementPosition) -> Self {
         let commits = command_of(&statement.sql) == "COMMIT";
-        let ends = is_end(&statement.sql) || (!place.in_block && place.is_last);
-        let error = |code: &str, message: &str| Answer::Error(ErrorResponse::error(code, message));
+        let ends = is_end(&statement.sql) || (!position.in_block && position.is_last);
+        let error =
+            |code: &str, message: &str| ClientResponse::Error(ErrorResponse::error(code, message));
         let in_its_place = if commits { Sent::Rollback } else { Sent::Failure };
         let then_cut = if ends { Sent::Itself } else { Sent::ItselfThenFailure };
         let unavailable = error("XX000", "server unavailable");
         let (sent, answer) = match met.fault() {
-            Fault::CloseBefore => (Sent::Failure, Answer::HangUp),
-            Fault::CloseAfter => (then_cut, Answer::HangUp),
-            Fault::CloseInFlight => (then_cut, Answer::HangUpAtOnce),
+            Fault::CloseBefore => (Sent::Failure, ClientResponse::HangUp),
+            Fault::CloseAfter => (then_cut, ClientResponse::HangUp),
+            Fault::CloseInFlight => (then_cut, ClientResponse::HangUpAtOnce),
             Fault::DataConflict => (in_its_place, error("40001", DATA_CONFLICT)),
             Fault::SchemaConflict => (in_its_place, error("40001", SCHEMA_CONFLICT)),
             Fault::UnavailableAfter if ends => (Sent::Itself, unavailable),
             Fault::UnavailableBefore | Fault::UnavailableAfter => (in_its_place, unavailable),
             Fault::Error { code, message } => (in_its_place, error(code, message)),
-            Fault::DelayBefore(_) => (Sent::Itself, Answer::Real),
-            Fault::DelayAnswer(by) => (Sent::Itself, Answer::Late(*by)),
-            Fault::HoldBefore => (Sent::Itself, Answer::Real),
-            Fault::HoldAnswer => (then_cut, Answer::Held),
+            Fault::DelayBefore(_) => (Sent::Itself, ClientResponse::Real),
+            Fault::DelayAnswer(by) => (Sent::Itself, ClientResponse::Late(*by)),
+            Fault::HoldBefore => (Sent::Itself, ClientResponse::Real),
+            Fault::HoldAnswer => (then_cut, ClientResponse::Held),
         };
         Self { met, sent, answer }
     }
 
     pub(crate) fn hangs_up(&self) -> bool {
-        matches!(self.answer, Answer::HangUp | Answer::HangUpAtOnce)
+        matches!(self.answer, ClientResponse::HangUp | ClientResponse::HangUpAtOnce)
     }
 
     /// Whether the statement waits for a release before it is sent.
@@ -89,7 +90,7 @@ impl Injection {
     /// The client has gone, and the statement never arrived.
     pub(crate) fn close_before(&mut self) {
         self.sent = Sent::Failure;
-        self.answer = Answer::HangUp;
+        self.answer = ClientResponse::HangUp;
     }
 
     /// How long the message waits before it is sent.

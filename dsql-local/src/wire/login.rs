@@ -17,7 +17,7 @@ use crate::faults::LogInFault;
 use crate::pg::SUPERUSER;
 use crate::state::shared::Shared;
 
-pub(crate) type Client = BufReader<BufWriter<TlsStream<TcpStream>>>;
+pub(crate) type ClientStream = BufReader<BufWriter<TlsStream<TcpStream>>>;
 pub(crate) type Backend = BufReader<BufWriter<UnixStream>>;
 
 const PROTOCOL_3: u32 = 3 << 16;
@@ -41,19 +41,19 @@ fn too_many_connections() -> ErrorResponse {
 }
 
 /// Both ends of a session that has logged in.
-pub(crate) struct Session {
-    pub(crate) client: Client,
+pub(crate) struct LoggedIn {
+    pub(crate) client: ClientStream,
     pub(crate) backend: Backend,
     pub(crate) user: String,
 }
 
 /// `None` when the client was refused, or left.
-pub(crate) async fn log_in(tcp: TcpStream, shared: &Shared) -> io::Result<Option<Session>> {
+pub(crate) async fn log_in(tcp: TcpStream, shared: &Shared) -> io::Result<Option<LoggedIn>> {
     let Some(mut client) = start_tls(tcp, Arc::clone(&shared.tls)).await? else {
         return Ok(None);
     };
     match greet(&mut client, shared).await? {
-        Greeting::Accepted { backend, user } => Ok(Some(Session { client, backend, user })),
+        Greeting::Accepted { backend, user } => Ok(Some(LoggedIn { client, backend, user })),
         Greeting::Refused(error) => {
             error.frame().write(&mut client).await?;
             client.flush().await?;
@@ -67,7 +67,7 @@ pub(crate) async fn log_in(tcp: TcpStream, shared: &Shared) -> io::Result<Option
 async fn start_tls(
     mut tcp: TcpStream,
     config: Arc<rustls::ServerConfig>,
-) -> io::Result<Option<Client>> {
+) -> io::Result<Option<ClientStream>> {
     tcp.set_nodelay(true)?;
     let mut first = [0];
     if tcp.peek(&mut first).await? == 0 {
@@ -113,7 +113,7 @@ struct Startup {
     settings: Vec<(String, String)>,
 }
 
-async fn greet(client: &mut Client, shared: &Shared) -> io::Result<Greeting> {
+async fn greet(client: &mut ClientStream, shared: &Shared) -> io::Result<Greeting> {
     let server_name = client.get_ref().get_ref().get_ref().1.server_name().map(str::to_owned);
     let packet = read_body(client).await?;
     if Reader(&packet).u32() == Some(CANCEL) {
@@ -194,7 +194,7 @@ async fn admit(
 
 /// Passes on what PostgreSQL says until it waits for the first statement.
 async fn relay_greeting(
-    client: &mut Client,
+    client: &mut ClientStream,
     mut backend: Backend,
     user: String,
 ) -> io::Result<Greeting> {

@@ -18,23 +18,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::client::Client;
+use self::client::ClientEnd;
 use self::extended::Group;
 use self::postgres::{FAILED, IDLE, Postgres};
 use self::transaction::Block;
 use super::error_response::ErrorResponse;
 use super::frame::{Frame, put_string};
 use super::injection::Injection;
-use super::login::{Session, report_as_dsql};
-use crate::rules::{Action, Kind, Statement};
+use super::login::{LoggedIn, report_as_dsql};
+use crate::rules::{Action, Statement, TransactionRole};
 use crate::state::conflicts::{self, Conflict};
-use crate::state::journal::{EntryId, Transaction};
+use crate::state::journal::{EntryId, JournalTransaction};
 use crate::state::shared::Shared;
 
 /// Serves a client until it leaves, or until its connection has lived as long as DSQL lets one live (AWS
 /// documentation, "Cluster quotas and database limits": 60 minutes; no words are documented).
-pub(crate) async fn run(session: Session, number: usize, shared: &Shared) -> io::Result<()> {
-    let Session { client, backend, user } = session;
+pub(crate) async fn run(session: LoggedIn, number: usize, shared: &Shared) -> io::Result<()> {
+    let LoggedIn { client, backend, user } = session;
     let mut postgres = Postgres::new(backend);
     let process = match postgres.query("SELECT pg_backend_pid()").await? {
         Ok(rows) => rows.into_iter().flatten().flatten().find_map(|pid| pid.parse().ok()),
@@ -45,7 +45,7 @@ pub(crate) async fn run(session: Session, number: usize, shared: &Shared) -> io:
         number,
         user,
         shared,
-        client: Client::new(client),
+        client: ClientEnd::new(client),
         postgres,
         process,
         seat: Seat { shared, process, session: shared.conflicts.join(process) },
@@ -55,7 +55,7 @@ pub(crate) async fn run(session: Session, number: usize, shared: &Shared) -> io:
         cancelled: None,
         blockers: Vec::new(),
         copied: Vec::new(),
-        journal: Transaction::new(&shared.journal),
+        journal: JournalTransaction::new(&shared.journal),
     };
     let (began, lifetime) = (shared.clock.moment(), shared.limits.connection_lifetime);
     let ended = tokio::select! {
@@ -76,7 +76,7 @@ struct Relay<'a> {
     number: usize,
     user: String,
     shared: &'a Shared,
-    client: Client,
+    client: ClientEnd,
     postgres: Postgres,
     /// PostgreSQL's process for this session.
     process: i32,
@@ -89,17 +89,17 @@ struct Relay<'a> {
     /// The statement under way was cancelled by the relay itself, for this conflict.
     cancelled: Option<Conflict>,
     /// The transactions it had waited for.
-    blockers: Vec<Arc<conflicts::Transaction>>,
+    blockers: Vec<Arc<conflicts::SharedTransaction>>,
     /// The data of a COPY under way, if it may have to be asked of its shadow.
     copied: Vec<Frame>,
-    journal: Transaction<'a>,
+    journal: JournalTransaction<'a>,
 }
 
 /// The session's place among the others, given up when it ends.
 struct Seat<'a> {
     shared: &'a Shared,
     process: i32,
-    session: Arc<conflicts::Session>,
+    session: Arc<conflicts::SharedSession>,
 }
 
 impl Drop for Seat<'_> {
@@ -129,7 +129,7 @@ enum Flow {
 }
 
 /// What PostgreSQL has answered to a statement.
-enum Answer {
+enum BackendResponse {
     /// `CommandComplete`, `EmptyQueryResponse` or `PortalSuspended`.
     Completed(Frame),
     Failed(ErrorResponse),
@@ -184,7 +184,7 @@ impl Relay<'_> {
 
     /// Reads the answer to a statement and passes it on, but for its end. In the simple protocol `ReadyForQuery`
     /// follows, and is read too.
-    async fn answer(&mut self, statement: &Statement, simple: bool) -> io::Result<Answer> {
+    async fn answer(&mut self, statement: &Statement, simple: bool) -> io::Result<BackendResponse> {
         // Rows that lock come one by one, and the next one may be a conflict: then they all come from the shadow.
         let mut held = statement.shadow.is_some().then(Vec::new);
         let mut ended = None;
@@ -199,10 +199,10 @@ impl Relay<'_> {
             }
             let mut frame = self.postgres.read().await?;
             match frame.kind {
-                b'C' | b'I' | b's' => ended = Some(Answer::Completed(frame)),
+                b'C' | b'I' | b's' => ended = Some(BackendResponse::Completed(frame)),
                 b'E' => {
                     let error = ErrorResponse::parse(&frame.body).unwrap_or_default();
-                    ended = Some(Answer::Failed(error));
+                    ended = Some(BackendResponse::Failed(error));
                 }
                 // Of a shadow in the extended protocol: the client has had those of its own statement.
                 b'Z' | b'1' | b'2' | b'3' => {}
@@ -222,7 +222,7 @@ impl Relay<'_> {
             }
             let is_over = if simple { self.answer_is_over() } else { ended.is_some() };
             if is_over && let Some(ended) = ended.take() {
-                if matches!(ended, Answer::Completed(_)) {
+                if matches!(ended, BackendResponse::Completed(_)) {
                     for frame in held.into_iter().flatten() {
                         self.client.write(&frame).await;
                     }
@@ -389,5 +389,5 @@ fn dsql_tag<'a>(statement: &Statement, tag: &'a str) -> &'a str {
 
 /// What a session does to itself, or a refusal: nothing that the schema could be in conflict with.
 fn is_checked(statement: &Statement) -> bool {
-    statement.kind == Kind::Other && !statement.sql.is_empty()
+    statement.role == TransactionRole::Other && !statement.sql.is_empty()
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256};
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// What is signed with which key.
-pub(crate) struct Request<'a> {
+pub(crate) struct SignedRequest<'a> {
     pub(crate) host: &'a str,
     /// The parameters of the query, decoded, without the signature.
     pub(crate) parameters: Vec<(String, String)>,
@@ -20,7 +20,7 @@ pub(crate) struct Request<'a> {
     pub(crate) scope: &'a str,
 }
 
-impl Request<'_> {
+impl SignedRequest<'_> {
     /// The query in its canonical form: encoded, and sorted by the encoded names.
     pub(crate) fn query(&self) -> String {
         let mut pairs: Vec<_> =
@@ -118,7 +118,7 @@ mod tests {
                 ("X-Amz-Expires", "450"),
                 ("X-Amz-SignedHeaders", "host"),
             ];
-            let request = Request {
+            let request = SignedRequest {
                 host: "peccy.dsql.us-east-1.on.aws",
                 parameters: parameters
                     .iter()

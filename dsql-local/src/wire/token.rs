@@ -1,7 +1,7 @@
 //! DSQL's authentication token: a pre-signed request, sent as the password.
 
 use super::error_response::ErrorResponse;
-use super::signature::{Request, decode};
+use super::signature::{SignedRequest, decode};
 use super::timestamp;
 use crate::credentials::Credentials;
 
@@ -21,7 +21,7 @@ pub(crate) struct Expected<'a> {
     pub(crate) now: u64,
 }
 
-struct Token {
+struct AuthToken {
     host: String,
     /// All of the query but the signature.
     parameters: Vec<(String, String)>,
@@ -63,7 +63,7 @@ pub(crate) fn sign(
     ];
     let session_token = credentials.session_token.clone();
     parameters.extend(session_token.map(|token| ("X-Amz-Security-Token".to_owned(), token)));
-    let request = Request { host, parameters, date: &date, scope: &scope };
+    let request = SignedRequest { host, parameters, date: &date, scope: &scope };
     let signature = request.sign(&credentials.secret_access_key);
     format!("{host}/?{}&X-Amz-Signature={signature}", request.query())
 }
@@ -80,10 +80,10 @@ pub(crate) fn check<'a>(
     password: &str,
     expected: &Expected<'a>,
 ) -> Result<&'a Credentials, ErrorResponse> {
-    Token::parse(password).ok_or_else(access_denied)?.check(expected)
+    AuthToken::parse(password).ok_or_else(access_denied)?.check(expected)
 }
 
-impl Token {
+impl AuthToken {
     fn parse(text: &str) -> Option<Self> {
         let (host, query) = text.split_once("/?")?;
         let mut parameters = query
@@ -134,7 +134,7 @@ impl Token {
             .find(|known| known.access_key_id == self.access_key_id)
             .filter(|known| known.session_token == self.session_token)
             .ok_or_else(access_denied)?;
-        let request = Request {
+        let request = SignedRequest {
             host: &self.host,
             parameters: self.parameters,
             date: &self.date,

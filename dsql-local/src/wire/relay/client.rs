@@ -9,18 +9,18 @@ use super::super::login;
 
 /// What is written to a client that has gone, or that a fault keeps in the dark, goes nowhere: PostgreSQL finishes what
 /// it was sent all the same.
-pub(super) struct Client {
+pub(super) struct ClientEnd {
     ends: Option<Ends>,
     muted: bool,
 }
 
 struct Ends {
-    input: BufReader<ReadHalf<login::Client>>,
-    output: WriteHalf<login::Client>,
+    input: BufReader<ReadHalf<login::ClientStream>>,
+    output: WriteHalf<login::ClientStream>,
 }
 
-impl Client {
-    pub(super) fn new(client: login::Client) -> Self {
+impl ClientEnd {
+    pub(super) fn new(client: login::ClientStream) -> Self {
         let (input, output) = tokio::io::split(client);
         Self { ends: Some(Ends { input: BufReader::new(input), output }), muted: false }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::postgres::{bound, query};
 use super::{Relay, conflict_error};
 use crate::rules::{Statement, quoted};
-use crate::state::conflicts::{Conflict, Request, Transaction};
+use crate::state::conflicts::{AbortRequest, Conflict, SharedTransaction};
 use crate::wire::error_response::ErrorResponse;
 use crate::wire::frame::Frame;
 
@@ -25,7 +25,7 @@ pub(super) struct Pending {
     /// As PostgreSQL is to be sent it again.
     frames: Vec<Frame>,
     /// Those it had to wait for. If one of them commits, it was first.
-    blockers: Vec<Arc<Transaction>>,
+    blockers: Vec<Arc<SharedTransaction>>,
     /// Rows and command tag, as the client has them.
     answer: Vec<Frame>,
 }
@@ -86,12 +86,13 @@ impl Relay<'_> {
     /// Takes back what the block has done, for those who have asked for it.
     pub(super) async fn give_way(&mut self) -> io::Result<()> {
         for request in self.seat.session.take_requests() {
-            let is_asked =
-                |transaction: &Arc<Transaction>| Arc::ptr_eq(transaction, &request.transaction);
+            let is_asked = |transaction: &Arc<SharedTransaction>| {
+                Arc::ptr_eq(transaction, &request.transaction)
+            };
             if self.block.as_ref().is_some_and(|block| is_asked(&block.shared)) {
                 self.take_back(request.conflict).await?;
             }
-            Request::fulfilled(request);
+            AbortRequest::fulfilled(request);
         }
         Ok(())
     }

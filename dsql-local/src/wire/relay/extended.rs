@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::conflict::Bound;
 use super::postgres::parse;
-use super::{Answer, Flow, Relay, Running};
+use super::{BackendResponse, Flow, Relay, Running};
 use crate::rules::{self, Action, Statement};
 use crate::state::journal::EntryId;
 use crate::wire::error_response::ErrorResponse;
@@ -198,11 +198,11 @@ impl Relay<'_> {
         let is_guarded = self.guard(statement).await?;
         self.postgres.send(&[frame, Frame::new(b'H', [])]).await?;
         match self.answer(statement, false).await? {
-            Answer::Completed(frame) => {
+            BackendResponse::Completed(frame) => {
                 self.after(statement, &frame).await?;
                 Ok(Ok(frame))
             }
-            Answer::Failed(error) => {
+            BackendResponse::Failed(error) => {
                 self.postgres.sync().await?;
                 if is_guarded && self.is_overtaken(statement, &error) {
                     let bound = Bound {

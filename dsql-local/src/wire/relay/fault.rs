@@ -8,7 +8,7 @@ use crate::faults::{Met, Received, Release};
 use crate::rules::Statement;
 use crate::wire::error_response::ErrorResponse;
 use crate::wire::frame::{Frame, Reader};
-use crate::wire::injection::{Answer, Injection, Place, Sent};
+use crate::wire::injection::{ClientResponse, Injection, Sent, StatementPosition};
 
 impl Relay<'_> {
     /// Shows a statement to the fault rules. An aborted transaction block is not at their mercy: nothing is run there.
@@ -23,16 +23,19 @@ impl Relay<'_> {
         let received = Received { session: self.number, user: &self.user, sql: &statement.sql };
         let Some(met) = self.shared.faults.meet(&received) else { return Ok(None) };
         let in_block = self.block.as_ref().is_some_and(|block| !block.is_implicit);
-        let mut injection = Injection::new(met, statement, Place { in_block, is_last });
+        let mut injection = Injection::new(met, statement, StatementPosition { in_block, is_last });
         if injection.is_held() && self.hold(&injection.met).await? == Release::Close {
             injection.close_before();
             self.client.mute();
             return Ok(Some(injection));
         }
         match injection.answer {
-            Answer::HangUp => self.client.mute(),
-            Answer::HangUpAtOnce => self.client.hang_up(),
-            Answer::Real | Answer::Late(_) | Answer::Held | Answer::Error(_) => {}
+            ClientResponse::HangUp => self.client.mute(),
+            ClientResponse::HangUpAtOnce => self.client.hang_up(),
+            ClientResponse::Real
+            | ClientResponse::Late(_)
+            | ClientResponse::Held
+            | ClientResponse::Error(_) => {}
         }
         let delay = injection.delay();
         if delay.is_some() || injection.hangs_up() {
@@ -67,7 +70,7 @@ impl Relay<'_> {
         let Some(injection) = &running.injection else {
             return Ok(None);
         };
-        let Answer::Error(error) = &injection.answer else {
+        let ClientResponse::Error(error) = &injection.answer else {
             let is_seen = injection.sent != Sent::Failure;
             return Ok((!is_seen).then_some(Flow::HangUp));
         };
@@ -103,19 +106,21 @@ impl Relay<'_> {
                 let hangs_up = injection.as_ref().is_some_and(Injection::hangs_up);
                 if let Some(Injection { met, answer, .. }) = injection {
                     match answer {
-                        Answer::Late(delay) => {
+                        ClientResponse::Late(delay) => {
                             self.shared.faults.report(&met);
                             tokio::time::sleep(delay).await;
                         }
                         // The statement has an error of its own.
-                        Answer::Error(_) => self.shared.faults.put_back(met),
-                        Answer::Held => {
+                        ClientResponse::Error(_) => self.shared.faults.put_back(met),
+                        ClientResponse::Held => {
                             if self.hold(&met).await? == Release::Close {
                                 self.client.mute();
                                 return Ok(Flow::HangUp);
                             }
                         }
-                        Answer::Real | Answer::HangUp | Answer::HangUpAtOnce => {}
+                        ClientResponse::Real
+                        | ClientResponse::HangUp
+                        | ClientResponse::HangUpAtOnce => {}
                     }
                 }
                 self.fail(Some(entry), &error).await;
@@ -143,14 +148,14 @@ impl Relay<'_> {
             return Ok(Flow::GoesOn);
         };
         match answer {
-            Answer::Real => self.complete(statement, frame).await,
-            Answer::Late(delay) => {
+            ClientResponse::Real => self.complete(statement, frame).await,
+            ClientResponse::Late(delay) => {
                 self.client.flush().await;
                 tokio::time::sleep(delay).await;
                 self.shared.faults.report(&met);
                 self.complete(statement, frame).await;
             }
-            Answer::Held => {
+            ClientResponse::Held => {
                 if self.hold(&met).await? == Release::Close {
                     self.client.mute();
                     if sent == Sent::Itself {
@@ -160,14 +165,14 @@ impl Relay<'_> {
                 }
                 self.complete(statement, frame).await;
             }
-            Answer::Error(error) => {
+            ClientResponse::Error(error) => {
                 self.end_with_statement().await?;
                 self.shared.faults.report(&met);
                 self.shared.journal.failed(entry, error.code());
                 self.client.write(&error.frame()).await;
                 return Ok(Flow::Failed);
             }
-            Answer::HangUp | Answer::HangUpAtOnce => {
+            ClientResponse::HangUp | ClientResponse::HangUpAtOnce => {
                 if sent == Sent::Itself {
                     self.end_with_statement().await?;
                 }

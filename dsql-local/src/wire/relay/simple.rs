@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::postgres::{IDLE, parse, query};
-use super::{Answer, Flow, Relay, Running, is_checked};
-use crate::rules::{self, Kind, Statement};
+use super::{BackendResponse, Flow, Relay, Running, is_checked};
+use crate::rules::{self, Statement, TransactionRole};
 use crate::wire::error_response::ErrorResponse;
 use crate::wire::frame::{Frame, Reader};
 
@@ -16,7 +16,9 @@ impl Relay<'_> {
         let statements = rules::translate(sql);
         if statements.is_empty() {
             self.postgres.send(std::slice::from_ref(frame)).await?;
-            if let Answer::Completed(frame) = self.answer(&Statement::default(), true).await? {
+            if let BackendResponse::Completed(frame) =
+                self.answer(&Statement::default(), true).await?
+            {
                 self.client.write(&frame).await;
             }
             self.ready_for_query().await;
@@ -80,7 +82,7 @@ impl Relay<'_> {
         is_last: bool,
     ) -> io::Result<Flow> {
         let is_idle = self.postgres.status == IDLE;
-        if is_idle && !is_last && statement.kind != Kind::Begin {
+        if is_idle && !is_last && statement.role != TransactionRole::Begin {
             self.begin_implicitly().await?;
         }
         let injection = self.meet(&statement, is_last).await?;
@@ -103,14 +105,16 @@ impl Relay<'_> {
         let is_guarded = self.guard(statement).await?;
         self.postgres.send(&[query(&statement.for_postgres())]).await?;
         match self.answer(statement, true).await? {
-            Answer::Completed(frame) => {
+            BackendResponse::Completed(frame) => {
                 self.after(statement, &frame).await?;
                 Ok(Ok(frame))
             }
-            Answer::Failed(error) if is_guarded && self.is_overtaken(statement, &error) => {
+            BackendResponse::Failed(error)
+                if is_guarded && self.is_overtaken(statement, &error) =>
+            {
                 self.shadow_simply(statement).await
             }
-            Answer::Failed(error) => Ok(Err(self.after_error(statement, error))),
+            BackendResponse::Failed(error) => Ok(Err(self.after_error(statement, error))),
         }
     }
 
@@ -127,7 +131,7 @@ impl Relay<'_> {
         {
             return Ok(Some(error));
         }
-        if statement.kind == Kind::Commit
+        if statement.role == TransactionRole::Commit
             && let Some(error) = self.before_commit().await?
         {
             return Ok(Some(error));

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::conflict::Pending;
 use super::{Relay, conflict_error};
-use crate::rules::{Kind, Statement};
+use crate::rules::{Statement, TransactionRole};
 use crate::state::clock::Moment;
-use crate::state::conflicts::{Conflict, Transaction};
+use crate::state::conflicts::{Conflict, SharedTransaction};
 use crate::wire::error_response::ErrorResponse;
 
 /// What DSQL lets a transaction live (recorded: sramuschkat/nina-pm.svenesis.org). Its words name no other limit,
@@ -19,7 +19,7 @@ const LIFETIME: Duration = Duration::from_secs(300);
 pub(super) struct Block {
     /// The relay's own, around a message of several statements.
     pub(super) is_implicit: bool,
-    pub(super) shared: Arc<Transaction>,
+    pub(super) shared: Arc<SharedTransaction>,
     began: Moment,
     /// That of its snapshot; none before its first statement.
     schema_version: Option<u64>,
@@ -79,7 +79,7 @@ impl Relay<'_> {
         match tag {
             "COMMIT" => self.ended(true),
             "ROLLBACK" => self.ended(false),
-            _ if statement.kind == Kind::Begin => self.begun(false).await?,
+            _ if statement.role == TransactionRole::Begin => self.begun(false).await?,
             _ if !statement.is_ddl => {}
             _ if self.group.is_open && self.block.is_none() => self.group.has_ddl = true,
             _ => match &mut self.block {
