@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::wire::token;
+use crate::wire::signature::{ALGORITHM, LONGEST_LIFE, SignedRequest, action_of};
+use crate::wire::timestamp;
 
 /// A pair of keys that signs tokens for a cluster, and whom it belongs to.
 ///
@@ -66,7 +67,22 @@ impl Credentials {
     ///
     /// A life of more than a week is cut to one, the longest that AWS grants.
     pub fn token(&self, host: &str, region: &str, user: &str, life: Duration) -> String {
-        token::sign(host, user, region, life.as_secs(), self)
+        let date = timestamp::format(timestamp::now());
+        let scope = format!("{}/{region}/dsql/aws4_request", &date[..8]);
+        let life = life.as_secs().min(LONGEST_LIFE);
+        let mut parameters = vec![
+            ("Action".to_owned(), action_of(user).to_owned()),
+            ("X-Amz-Algorithm".to_owned(), ALGORITHM.to_owned()),
+            ("X-Amz-Credential".to_owned(), format!("{}/{scope}", self.access_key_id)),
+            ("X-Amz-Date".to_owned(), date.clone()),
+            ("X-Amz-Expires".to_owned(), life.to_string()),
+            ("X-Amz-SignedHeaders".to_owned(), "host".to_owned()),
+        ];
+        let session_token = self.session_token.clone();
+        parameters.extend(session_token.map(|token| ("X-Amz-Security-Token".to_owned(), token)));
+        let request = SignedRequest { host, parameters, date: &date, scope: &scope };
+        let signature = request.sign(&self.secret_access_key);
+        format!("{host}/?{}&X-Amz-Signature={signature}", request.query())
     }
 }
 

@@ -13,7 +13,11 @@ mod template;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use server::{SUPERUSER, Server};
+pub(crate) use server::Server;
+
+/// The bootstrap superuser. No client can log in as it, and the rules of `bootstrap.sql` do not
+/// apply to it.
+pub(crate) const SUPERUSER: &str = "dsql_internal";
 
 /// Why there is no PostgreSQL to put the emulator on.
 #[derive(Debug, thiserror::Error)]

@@ -15,9 +15,6 @@ use super::account::Account;
 use super::find::Installation;
 use super::template::{self, Template};
 
-/// The bootstrap superuser; no client can log in as it, and the rules of `bootstrap.sql` leave it alone.
-pub(crate) const SUPERUSER: &str = "dsql_internal";
-
 const WATCHDOG: &str = include_str!("watchdog.sh");
 
 /// A path of a Unix socket has at most 107 bytes on Linux and 103 on macOS; ours ends with `/socket/.s.PGSQL.5432`.

@@ -7,11 +7,10 @@ use std::process::Stdio;
 
 use sha2::{Digest, Sha256};
 
-use super::PostgresError;
 use super::account::Account;
 use super::cache::Cache;
 use super::find::Installation;
-use super::server::SUPERUSER;
+use super::{PostgresError, SUPERUSER};
 
 const BOOTSTRAP: &str =
     concat!(include_str!("../sql/bootstrap.sql"), include_str!("../sql/catalog.sql"));

@@ -9,6 +9,17 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256};
 /// SHA-256 of nothing: the body.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/// The name of the algorithm in a signed request.
+pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// The longest lifetime that AWS grants to a pre-signed request, in seconds: a week.
+pub(crate) const LONGEST_LIFE: u64 = 604_800;
+
+/// The action that a token of this user must be signed for.
+pub(crate) fn action_of(user: &str) -> &'static str {
+    if user == "admin" { "DbConnectAdmin" } else { "DbConnect" }
+}
+
 /// What is signed with which key.
 pub(crate) struct SignedRequest<'a> {
     pub(crate) host: &'a str,
@@ -34,7 +45,7 @@ impl SignedRequest<'_> {
         let (host, query) = (self.host, self.query());
         let canonical = format!("GET\n/\n{query}\nhost:{host}\n\nhost\n{EMPTY}");
         let hash = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
-        format!("AWS4-HMAC-SHA256\n{}\n{}\n{hash}", self.date, self.scope)
+        format!("{ALGORITHM}\n{}\n{}\n{hash}", self.date, self.scope)
     }
 
     pub(crate) fn sign(&self, secret: &str) -> String {

@@ -1,12 +1,10 @@
 //! DSQL's authentication token: a pre-signed request, sent as the password.
 
 use super::error_response::ErrorResponse;
-use super::signature::{SignedRequest, decode};
+use super::signature::{ALGORITHM, LONGEST_LIFE, SignedRequest, action_of, decode};
 use super::timestamp;
 use crate::credentials::Credentials;
 
-/// The longest life that AWS grants to a pre-signed request.
-const LONGEST_LIFE: u64 = 604_800;
 /// How far the signer's clock may run ahead.
 const CLOCK_SKEW: u64 = 300;
 
@@ -36,39 +34,6 @@ struct AuthToken {
     life: u64,
     signature: String,
 }
-
-/// The action that a user's token has to be for.
-fn action_of(user: &str) -> &'static str {
-    if user == "admin" { "DbConnectAdmin" } else { "DbConnect" }
-}
-
-/// A token that [`check`] accepts for `life` seconds.
-pub(crate) fn sign(
-    host: &str,
-    user: &str,
-    region: &str,
-    life: u64,
-    credentials: &Credentials,
-) -> String {
-    let date = timestamp::format(timestamp::now());
-    let scope = format!("{}/{region}/dsql/aws4_request", &date[..8]);
-    let key = &credentials.access_key_id;
-    let mut parameters = vec![
-        ("Action".to_owned(), action_of(user).to_owned()),
-        ("X-Amz-Algorithm".to_owned(), ALGORITHM.to_owned()),
-        ("X-Amz-Credential".to_owned(), format!("{key}/{scope}")),
-        ("X-Amz-Date".to_owned(), date.clone()),
-        ("X-Amz-Expires".to_owned(), life.min(LONGEST_LIFE).to_string()),
-        ("X-Amz-SignedHeaders".to_owned(), "host".to_owned()),
-    ];
-    let session_token = credentials.session_token.clone();
-    parameters.extend(session_token.map(|token| ("X-Amz-Security-Token".to_owned(), token)));
-    let request = SignedRequest { host, parameters, date: &date, scope: &scope };
-    let signature = request.sign(&credentials.secret_access_key);
-    format!("{host}/?{}&X-Amz-Signature={signature}", request.query())
-}
-
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 pub(crate) fn access_denied() -> ErrorResponse {
     // The SQLSTATE is not recorded anywhere; PostgreSQL's for a failed log-in.
