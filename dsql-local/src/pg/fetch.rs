@@ -148,8 +148,11 @@ fn only_file(dir: &Path) -> Result<PathBuf, PostgresError> {
 
 fn verify(archive: &Path, sha512: &str) -> Result<(), PostgresError> {
     let bytes = fs::read(archive).map_err(PostgresError::file("read", archive))?;
-    let hash: String = Sha512::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if hash == sha512 { Ok(()) } else { Err(PostgresError::Tampered { file: archive.to_owned() }) }
+    if hex::encode(Sha512::digest(&bytes)) == sha512 {
+        Ok(())
+    } else {
+        Err(PostgresError::Tampered { file: archive.to_owned() })
+    }
 }
 
 /// npm's archives hold no symbolic links; the package lists them for a script that we do not run.
@@ -249,7 +252,7 @@ mod tests {
         } else {
             let name = path.trim_start_matches('/');
             let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, archive);
-            let sha1: String = sha1.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha1 = hex::encode(sha1);
             let dist = json!({ "tarball": format!("{home}/archive.tgz"), "shasum": sha1 });
             let package = json!({ "name": name, "version": NPM_VERSION, "dist": dist });
             json!({ "name": name, "versions": { NPM_VERSION: package } }).to_string().into_bytes()
@@ -268,8 +271,7 @@ mod tests {
     #[test]
     fn npm_is_asked_for_the_package_and_what_it_holds_is_made_ready() {
         let archive = archive();
-        let sha512: String =
-            Sha512::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha512 = hex::encode(Sha512::digest(&archive));
         let platform = Platform { npm_sha512: sha512.leak(), ..PLATFORMS[0] };
         let (registry, dir) = (registry(archive), tempfile::tempdir().expect("a directory"));
         let cache = tempfile::tempdir().expect("a directory");

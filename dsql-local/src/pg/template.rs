@@ -72,7 +72,7 @@ pub(super) fn prepare(
     for part in [BOOTSTRAP, SETTINGS, NAME_FILE, &format!("{account:?}")] {
         hash.update(part);
     }
-    let hash: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(&hash.finalize()[..6]);
     let name = format!("template-{}-{hash}", installation.version());
     let path = cache.entry(&name, |dir| {
         make(installation, account, dir)?;

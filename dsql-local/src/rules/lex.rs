@@ -27,7 +27,7 @@ pub(super) enum TokenKind {
     Word,
     QuotedIdentifier,
     String,
-    /// A number, a parameter, or one character of an operator or of punctuation.
+    /// A number, a parameter, an operator or punctuation.
     Other,
 }
 
@@ -112,114 +112,31 @@ impl Nesting {
     }
 }
 
-fn tokenize(text: &str) -> Vec<SqlToken> {
-    let mut tokens = Vec::new();
+/// The tokens of `text` without white space and comments.
+fn tokenize(text: &str) -> impl Iterator<Item = SqlToken> + '_ {
     let mut at = 0;
-    while let Some(first) = text[at..].chars().next() {
-        let rest = &text[at..];
-        if let Some(length) = blank(rest, first) {
-            at += length;
-            continue;
-        }
-        let (kind, length) = token(rest, first);
-        tokens.push(SqlToken { kind, range: at..at + length });
-        at += length;
-    }
-    tokens
-}
-
-/// White space and comments.
-fn blank(rest: &str, first: char) -> Option<usize> {
-    if first.is_ascii_whitespace() || first == '\u{b}' {
-        return Some(1);
-    }
-    if rest.starts_with("--") {
-        return Some(rest.find(['\n', '\r']).unwrap_or(rest.len()));
-    }
-    rest.starts_with("/*").then(|| {
-        // Comments nest.
-        let (mut depth, mut at) = (0, 0);
-        while at < rest.len() {
-            let here = &rest.as_bytes()[at..];
-            let (step, change) = match here {
-                [b'/', b'*', ..] => (2, 1),
-                [b'*', b'/', ..] => (2, -1),
-                _ => (1, 0),
-            };
-            at += step;
-            depth += change;
-            if depth == 0 {
-                return at;
-            }
-        }
-        rest.len()
+    squawk_lexer::tokenize(text).filter_map(move |token| {
+        let range = at..at + usize::try_from(token.len).unwrap_or(usize::MAX - at);
+        at = range.end;
+        Some(SqlToken { kind: kind_of(token.kind, &text[range.clone()])?, range })
     })
 }
 
-fn token(rest: &str, first: char) -> (TokenKind, usize) {
-    match first {
-        '\'' => (TokenKind::String, quoted(rest, '\'', false)),
-        '"' => (TokenKind::QuotedIdentifier, quoted(rest, '"', false)),
-        '$' => match dollar_quoted(rest) {
-            Some(length) => (TokenKind::String, length),
-            None => (TokenKind::Other, word_length(rest)),
-        },
-        c if is_word_start(c) => prefixed(rest).unwrap_or((TokenKind::Word, word_length(rest))),
-        c if c.is_ascii_digit() => (TokenKind::Other, word_length(rest)),
-        c => (TokenKind::Other, c.len_utf8()),
+/// The kind of a token, or `None` for white space and comments.
+fn kind_of(kind: squawk_lexer::TokenKind, text: &str) -> Option<TokenKind> {
+    use squawk_lexer::{LiteralKind, TokenKind as Kind};
+    match kind {
+        // White space to squawk, but a syntax error to PostgreSQL.
+        Kind::Whitespace if text == squawk_lexer::BOM => Some(TokenKind::Other),
+        Kind::Whitespace | Kind::LineComment | Kind::BlockComment { .. } => None,
+        Kind::Ident => Some(TokenKind::Word),
+        Kind::QuotedIdent { .. } => Some(TokenKind::QuotedIdentifier),
+        Kind::Literal { kind: LiteralKind::Int { .. } | LiteralKind::Numeric { .. } } => {
+            Some(TokenKind::Other)
+        }
+        Kind::Literal { .. } => Some(TokenKind::String),
+        _ => Some(TokenKind::Other),
     }
-}
-
-/// `E'..'` with its backslashes, `B'..'`, `X'..'`, `N'..'`, `U&'..'`, `U&".."`.
-fn prefixed(rest: &str) -> Option<(TokenKind, usize)> {
-    match rest.as_bytes() {
-        [b'e' | b'E', b'\'', ..] => Some((TokenKind::String, 1 + quoted(&rest[1..], '\'', true))),
-        [b'b' | b'B' | b'x' | b'X' | b'n' | b'N', b'\'', ..] => {
-            Some((TokenKind::String, 1 + quoted(&rest[1..], '\'', false)))
-        }
-        [b'u' | b'U', b'&', b'\'', ..] => {
-            Some((TokenKind::String, 2 + quoted(&rest[2..], '\'', false)))
-        }
-        [b'u' | b'U', b'&', b'"', ..] => {
-            Some((TokenKind::QuotedIdentifier, 2 + quoted(&rest[2..], '"', false)))
-        }
-        _ => None,
-    }
-}
-
-/// The length of what begins with `quote`; a doubled quote does not end it, and neither does an escaped one.
-fn quoted(rest: &str, quote: char, escapes: bool) -> usize {
-    let mut characters = rest.char_indices().skip(1).peekable();
-    while let Some((at, character)) = characters.next() {
-        if escapes && character == '\\' {
-            characters.next();
-        } else if character == quote && characters.next_if(|(_, next)| *next == quote).is_none() {
-            return at + 1;
-        }
-    }
-    rest.len()
-}
-
-fn dollar_quoted(rest: &str) -> Option<usize> {
-    let tag_end = 1 + rest[1..].find('$')?;
-    let tag = &rest[1..tag_end];
-    let is_tag = tag
-        .chars()
-        .enumerate()
-        .all(|(index, c)| is_word_start(c) || (index > 0 && c.is_ascii_digit()));
-    is_tag.then_some(())?;
-    let delimiter = &rest[..=tag_end];
-    let body = &rest[delimiter.len()..];
-    Some(body.find(delimiter).map_or(rest.len(), |end| end + 2 * delimiter.len()))
-}
-
-fn is_word_start(character: char) -> bool {
-    character.is_ascii_alphabetic() || character == '_' || !character.is_ascii()
-}
-
-fn word_length(rest: &str) -> usize {
-    let goes_on = |c: char| is_word_start(c) || c.is_ascii_digit() || c == '$';
-    rest.find(|c| !goes_on(c)).unwrap_or(rest.len()).max(1)
 }
 
 #[cfg(test)]
@@ -254,6 +171,11 @@ mod tests {
         for text in ["select 'a;", "select $$;", "select \";", "select E'\\", "é ; /*"] {
             assert!(!texts(text).is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_stays_in_the_statement_for_postgresql_to_reject() {
+        assert_eq!(texts("\u{feff}select 1; select 2"), ["\u{feff}select 1", "select 2"]);
     }
 
     #[test]

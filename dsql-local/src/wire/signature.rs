@@ -44,19 +44,18 @@ impl SignedRequest<'_> {
     fn text(&self) -> String {
         let (host, query) = (self.host, self.query());
         let canonical = format!("GET\n/\n{query}\nhost:{host}\n\nhost\n{EMPTY}");
-        let hash = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
+        let hash = hex::encode(digest(&SHA256, canonical.as_bytes()));
         format!("{ALGORITHM}\n{}\n{}\n{hash}", self.date, self.scope)
     }
 
     pub(crate) fn sign(&self, secret: &str) -> String {
-        hex(hmac::sign(&self.key(secret), self.text().as_bytes()).as_ref())
+        hex::encode(hmac::sign(&self.key(secret), self.text().as_bytes()))
     }
 
     /// Compares in constant time, not because anything is at stake, but because that is how it is done.
     pub(crate) fn is_signed(&self, secret: &str, signature: &str) -> bool {
-        unhex(signature).is_some_and(|tag| {
-            hmac::verify(&self.key(secret), self.text().as_bytes(), &tag).is_ok()
-        })
+        hex::decode(signature)
+            .is_ok_and(|tag| hmac::verify(&self.key(secret), self.text().as_bytes(), &tag).is_ok())
     }
 
     /// The secret, bound to the day, the region and the service.
@@ -88,25 +87,13 @@ pub(crate) fn decode(text: &str) -> Option<String> {
         rest = after;
         if *first == b'%' {
             let (digits, after) = rest.split_at_checked(2)?;
-            bytes.extend(unhex(std::str::from_utf8(digits).ok()?)?);
+            bytes.extend(hex::decode(digits).ok()?);
             rest = after;
         } else {
             bytes.push(*first);
         }
     }
     String::from_utf8(bytes).ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit =
-        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let digits = text.as_bytes().iter().map(digit).collect::<Option<Vec<u8>>>()?;
-    let pairs = digits.chunks_exact(2);
-    pairs.remainder().is_empty().then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 #[cfg(test)]

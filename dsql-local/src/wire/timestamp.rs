@@ -1,65 +1,39 @@
-//! The timestamps of signed requests, `20240827T000000Z`, to and from seconds since 1970.
+//! The timestamps of signed requests, such as `20240827T000000Z`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const DAY: u64 = 86_400;
+use time::UtcDateTime;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 
+/// The basic format of ISO 8601, to the second.
+const BASIC: EncodedConfig = Config::DEFAULT
+    .set_use_separators(false)
+    .set_time_precision(TimePrecision::Second { decimal_digits: None })
+    .encode();
+
+/// The last second of the year 9999, after which a year has no four digits.
+const LAST: i64 = 253_402_300_799;
+
+/// The time of this machine, in seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Writes seconds since 1970; times after the year 9999 as its last second.
 pub(crate) fn format(seconds: u64) -> String {
-    let (mut year, mut days) = (1970, seconds / DAY);
-    while days >= days_of_year(year) {
-        days -= days_of_year(year);
-        year += 1;
-    }
-    let mut month = 1;
-    while days >= days_of_month(year, month) {
-        days -= days_of_month(year, month);
-        month += 1;
-    }
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}{month:02}{:02}T{hour:02}{minute:02}{second:02}Z", days + 1)
+    let seconds = i64::try_from(seconds).unwrap_or(LAST).min(LAST);
+    UtcDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|time| time.format(&Iso8601::<BASIC>).ok())
+        .unwrap_or_default()
 }
 
+/// Reads seconds since 1970. Accepts only what [`format`] writes, not the other forms of ISO 8601.
 pub(crate) fn parse(text: &str) -> Option<u64> {
-    let text = text.strip_suffix('Z').filter(|rest| rest.is_ascii() && rest.len() == 15)?;
-    let (date, time) = text.split_once('T').filter(|(date, _)| date.len() == 8)?;
-    let number = |text: &str| {
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?
-    };
-    let (year, month, day) = (number(&date[..4])?, number(&date[4..6])?, number(&date[6..])?);
-    let (hour, minute, second) = (number(&time[..2])?, number(&time[2..4])?, number(&time[4..])?);
-    let valid = year >= 1970
-        && (1..=12).contains(&month)
-        && (1..=days_of_month(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60;
-    valid.then_some(())?;
-    let days = (1970..year).map(days_of_year).sum::<u64>()
-        + (1..month).map(|month| days_of_month(year, month)).sum::<u64>()
-        + day
-        - 1;
-    Some(days * DAY + hour * 3600 + minute * 60 + second)
-}
-
-fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400)
-}
-
-fn days_of_year(year: u64) -> u64 {
-    if is_leap(year) { 366 } else { 365 }
-}
-
-fn days_of_month(year: u64, month: u64) -> u64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
+    let time = UtcDateTime::parse(text, &Iso8601::PARSING).ok()?;
+    let seconds = u64::try_from(time.unix_timestamp()).ok()?;
+    (format(seconds) == text).then_some(seconds)
 }
 
 #[cfg(test)]
@@ -73,6 +47,7 @@ mod tests {
             (1_724_716_800, "20240827T000000Z"),
             (951_782_399, "20000228T235959Z"),
             (1_709_164_800, "20240229T000000Z"),
+            (253_402_300_799, "99991231T235959Z"),
         ] {
             assert_eq!(format(seconds), text);
             assert_eq!(parse(text), Some(seconds));
@@ -81,9 +56,17 @@ mod tests {
 
     #[test]
     fn what_is_no_timestamp_is_refused() {
-        for text in
-            ["", "20240827T000000", "20241327T000000Z", "20230229T000000Z", "2024082éT00000Z"]
-        {
+        for text in [
+            "",
+            "20240827T000000",
+            "20241327T000000Z",
+            "20230229T000000Z",
+            "2024082éT00000Z",
+            "2024-08-27T00:00:00Z",
+            "20240827T000000+00",
+            "20240827T000000.0Z",
+            "19691231T235959Z",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
