@@ -82,16 +82,16 @@ async fn main() -> ExitCode {
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut text = format!("dsql-local: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                text.push_str(&format!(": {cause}"));
-                source = cause.source();
-            }
-            writeln!(io::stderr(), "{text}").ok();
+            writeln!(io::stderr(), "dsql-local: {}", chain(error.as_ref())).ok();
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error followed by its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use squawk_syntax::ast::AstNode;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
+use tokio_postgres::error::SqlState;
 
 use super::lex::{Lexed, TokenKind};
 use super::shadow;
@@ -21,9 +22,6 @@ pub(super) struct Classified {
     pub(super) shadow: Option<Shadow>,
     pub(super) relations: Vec<String>,
 }
-
-const UNSUPPORTED: &str = "0A000";
-const SYNTAX_ERROR: &str = "42601";
 
 /// The smallest cache of a sequence, if it is not 1.
 const SMALLEST_CACHE: u64 = 65_536;
@@ -87,8 +85,13 @@ fn classify_anew(statement: &Lexed<'_>) -> Classified {
     Classified { action, is_ddl, role, shadow, relations }
 }
 
-fn refuse(code: &'static str, text: impl Into<String>) -> Action {
+fn refuse(code: SqlState, text: impl Into<String>) -> Action {
     Action::Refuse { code, text: text.into() }
+}
+
+/// Nearly all refusals are for a feature that DSQL does not support.
+fn refuse_unsupported(text: impl Into<String>) -> Action {
+    refuse(SqlState::FEATURE_NOT_SUPPORTED, text)
 }
 
 fn rewrite(sql: impl Into<String>, tag: &'static str) -> Action {
@@ -121,7 +124,7 @@ fn asynchronous(statement: &Lexed<'_>) -> Option<Action> {
     }
     statement.starts_with(&["ALTER", "TABLE", "ASYNC"]).then(|| {
         validation(&statement.without(&[2]))
-            .unwrap_or_else(|| refuse(SYNTAX_ERROR, "syntax error at or near \"ASYNC\""))
+            .unwrap_or_else(|| refuse(SqlState::SYNTAX_ERROR, "syntax error at or near \"ASYNC\""))
     })
 }
 
@@ -157,7 +160,7 @@ fn iam(statement: &Lexed<'_>) -> Option<Action> {
         && statement.is_word(4, word)
         && statement.tokens[5].kind == TokenKind::String;
     if !well_formed {
-        return Some(refuse(SYNTAX_ERROR, "syntax error at or near \"AWS\""));
+        return Some(refuse(SqlState::SYNTAX_ERROR, "syntax error at or near \"AWS\""));
     }
     let role = quoted(statement.token_text(&statement.tokens[3]));
     let arn = statement.token_text(&statement.tokens[5]);
@@ -181,7 +184,7 @@ fn refused_anywhere(node: &SyntaxNode) -> Option<Action> {
         // Its own kind first: to walk to its ancestors for each refusal would take longer than all the rest.
         let mut refusals = REFUSALS.iter().filter(|refusal| refusal.path.last() == Some(&kind));
         let refusal = refusals.find(|refusal| stands_at(node, refusal.path))?;
-        Some(refuse(refusal.code, refusal.text))
+        Some(refuse_unsupported(refusal.text))
     };
     node.children()
         .find_map(|child| refused_anywhere(&child))
@@ -206,22 +209,22 @@ fn refused(node: &SyntaxNode) -> Option<Action> {
         }
         SyntaxKind::ALTER_STATISTICS => statistics_target(node),
         SyntaxKind::CREATE_INDEX if has_word(node, "concurrently") => {
-            Some(refuse(UNSUPPORTED, "CONCURRENTLY not supported for CREATE INDEX"))
+            Some(refuse_unsupported("CONCURRENTLY not supported for CREATE INDEX"))
         }
         SyntaxKind::DROP_INDEX if has_word(node, "concurrently") => {
             let text = "DROP INDEX CONCURRENTLY must be first action in transaction";
-            Some(refuse(UNSUPPORTED, text))
+            Some(refuse_unsupported(text))
         }
         SyntaxKind::LANGUAGE_FUNC_OPTION => {
             let text = node.text().to_string();
             let language = identifier(text.split_whitespace().last()?.trim_matches('\''));
             let text = format!("CREATE FUNCTION with language {language} not supported");
-            (language != "sql").then(|| refuse(UNSUPPORTED, text))
+            (language != "sql").then(|| refuse_unsupported(text))
         }
         SyntaxKind::SCHEMA_REF if node.parent()?.kind() == SyntaxKind::PRIVILEGE_SCHEMA => {
             let is_system =
                 matches!(identifier(&node.text().to_string()).as_str(), "public" | "sys");
-            is_system.then(|| refuse(UNSUPPORTED, "feature not supported on system entity"))
+            is_system.then(|| refuse_unsupported("feature not supported on system entity"))
         }
         SyntaxKind::CALL_EXPR => called(node),
         _ => None,
@@ -246,7 +249,7 @@ fn added_constraint(node: &SyntaxNode) -> Option<Action> {
         }
         _ => "unsupported ALTER TABLE ADD CONSTRAINT statement",
     };
-    Some(refuse(UNSUPPORTED, text))
+    Some(refuse_unsupported(text))
 }
 
 /// The types that PostgreSQL makes up from a sequence, and the type of an identity column.
@@ -257,7 +260,7 @@ fn column_type(column: &SyntaxNode) -> Option<Action> {
         name.as_str(),
         "serial" | "bigserial" | "smallserial" | "serial2" | "serial4" | "serial8"
     ) {
-        return Some(refuse("42704", format!("type \"{name}\" does not exist")));
+        return Some(refuse(SqlState::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist")));
     }
     find(column, SyntaxKind::GENERATED_IDENTITY)?;
     let shown = match name.as_str() {
@@ -267,7 +270,7 @@ fn column_type(column: &SyntaxNode) -> Option<Action> {
         other => other,
     };
     let text = format!("datatype {shown} not supported, identity column type must be bigint");
-    Some(refuse(UNSUPPORTED, text))
+    Some(refuse_unsupported(text))
 }
 
 fn identity(node: &SyntaxNode, what: &str) -> Option<Action> {
@@ -280,7 +283,7 @@ fn identity(node: &SyntaxNode, what: &str) -> Option<Action> {
         "{what} is not supported without an explicit cache size. please define CACHE greater than or equal to \
          {SMALLEST_CACHE} or equal to 1"
     );
-    Some(refuse(UNSUPPORTED, text))
+    Some(refuse_unsupported(text))
 }
 
 /// A sequence is one of `bigint`. Derived from the text for identity columns; only the refusal is recorded.
@@ -288,7 +291,7 @@ fn sequence_type(sequence: &SyntaxNode) -> Option<Action> {
     let option = find(sequence, SyntaxKind::OPTION_AS_TYPE)?.text().to_string();
     let name = identifier(option.split_whitespace().last()?);
     let text = format!("datatype {name} not supported, sequence type must be bigint");
-    (!matches!(name.as_str(), "bigint" | "int8")).then(|| refuse(UNSUPPORTED, text))
+    (!matches!(name.as_str(), "bigint" | "int8")).then(|| refuse_unsupported(text))
 }
 
 /// At most 100 (recorded: awslabs/agent-plugins, skill dsql).
@@ -296,25 +299,25 @@ fn statistics_target(node: &SyntaxNode) -> Option<Action> {
     let text = find(node, SyntaxKind::SET_STATISTICS)?.text().to_string();
     let target = text.split_whitespace().last()?.parse::<i64>().ok()?;
     let text = format!("statistics target {target} exceeds maximum allowed value of 100");
-    (target > 100).then(|| refuse("22023", text))
+    (target > 100).then(|| refuse(SqlState::INVALID_PARAMETER_VALUE, text))
 }
 
 fn called(call: &SyntaxNode) -> Option<Action> {
     let path = call.first_child()?.text().to_string();
     let name = identifier(path.rsplit('.').next()?.trim());
     if name.starts_with("pg_") && name.contains("advisory_") {
-        return Some(refuse(UNSUPPORTED, format!("function {name} not supported")));
+        return Some(refuse_unsupported(format!("function {name} not supported")));
     }
     // Types in the shape of functions; others of PostgreSQL's types may stand in expressions.
     if matches!(name.as_str(), "line" | "circle") {
-        return Some(refuse(UNSUPPORTED, format!("datatype {name} not supported")));
+        return Some(refuse_unsupported(format!("datatype {name} not supported")));
     }
     if name != "set_config" {
         return None;
     }
     let setting = find(call, SyntaxKind::ARG)?.text().to_string();
     let setting = setting.trim().trim_matches('\'');
-    (!settings::is_settable(setting)).then(|| refuse(UNSUPPORTED, settings::not_supported(setting)))
+    (!settings::is_settable(setting)).then(|| refuse_unsupported(settings::not_supported(setting)))
 }
 
 /// A column is refused for its constraint only if its type is one that DSQL stores, which PostgreSQL has to tell.
@@ -356,7 +359,7 @@ fn session_setting(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
             let parameter = find(tree, SyntaxKind::CONFIG_PARAMETER_REF)?.text().to_string();
             let name = identifier(&parameter);
             if !settings::is_settable(&name) {
-                return Some(refuse(UNSUPPORTED, settings::not_supported(&name)));
+                return Some(refuse_unsupported(settings::not_supported(&name)));
             }
             let known = !settings::is_unknown_to_postgres(&name);
             let tag = if tree.kind() == SyntaxKind::SET { "SET" } else { "RESET" };
@@ -364,7 +367,7 @@ fn session_setting(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
             (!known).then(|| rewrite(sql(), tag))
         }
         SyntaxKind::SET_ROLE if find(tree, SyntaxKind::LOCAL_SCOPE).is_none() => {
-            Some(refuse(UNSUPPORTED, settings::not_supported("role")))
+            Some(refuse_unsupported(settings::not_supported("role")))
         }
         SyntaxKind::SHOW => {
             let name =

@@ -10,6 +10,8 @@ mod table;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use tokio_postgres::error::SqlState;
+
 pub(crate) use shadow::Shadow;
 
 /// One statement of a message, and what becomes of it.
@@ -49,7 +51,7 @@ pub(crate) enum Action {
     /// PostgreSQL gets other words, and the client gets this command tag.
     Rewrite { sql: String, tag: &'static str },
     /// PostgreSQL gets a statement that fails with this SQLSTATE and text.
-    Refuse { code: &'static str, text: String },
+    Refuse { code: SqlState, text: String },
 }
 
 impl Statement {
@@ -63,9 +65,7 @@ impl Statement {
         match &self.action {
             Action::Forward => Cow::Borrowed(&self.sql),
             Action::Rewrite { sql, .. } => Cow::Borrowed(sql),
-            Action::Refuse { code, text } => {
-                Cow::Owned(format!("SELECT dsql_internal.refuse('{code}', {})", quoted(text)))
-            }
+            Action::Refuse { code, text } => Cow::Owned(refuse_sql(code, text)),
         }
     }
 }
@@ -88,6 +88,11 @@ pub(crate) fn translate(message: &str) -> Vec<Statement> {
             }
         })
         .collect()
+}
+
+/// A statement that fails in PostgreSQL with this SQLSTATE and text.
+pub(crate) fn refuse_sql(code: &SqlState, text: &str) -> String {
+    format!("SELECT dsql_internal.refuse('{}', {})", code.code(), quoted(text))
 }
 
 /// A string literal.

@@ -8,7 +8,6 @@ use squawk_syntax::SyntaxKind::{self, *};
 pub(super) struct Refusal {
     /// The refused node, after its parent, after that one's parent, as far as it matters.
     pub(super) path: &'static [SyntaxKind],
-    pub(super) code: &'static str,
     pub(super) text: &'static str,
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers, and counted by a test"))]
     source: Source,
@@ -20,14 +19,12 @@ enum Source {
     Derived,
 }
 
-const UNSUPPORTED: &str = "0A000";
-
 const fn recorded(path: &'static [SyntaxKind], text: &'static str) -> Refusal {
-    Refusal { path, code: UNSUPPORTED, text, source: Source::Recorded }
+    Refusal { path, text, source: Source::Recorded }
 }
 
 const fn derived(path: &'static [SyntaxKind], text: &'static str) -> Refusal {
-    Refusal { path, code: UNSUPPORTED, text, source: Source::Derived }
+    Refusal { path, text, source: Source::Derived }
 }
 
 pub(super) const ADD_COLUMN_WITH_CONSTRAINT: &str =

@@ -1,5 +1,7 @@
 //! `ErrorResponse`: built for what the relay refuses itself, and rewritten where PostgreSQL's answer is not DSQL's.
 
+use tokio_postgres::error::SqlState;
+
 use super::frame::{Frame, Reader, put_string};
 
 pub(crate) const DATA_CONFLICT: &str = "change conflicts with another transaction (OC000)";
@@ -10,15 +12,16 @@ pub(crate) const SCHEMA_CONFLICT: &str = "schema has been updated by another tra
 pub(crate) struct ErrorResponse(Vec<(u8, String)>);
 
 impl ErrorResponse {
-    pub(crate) fn fatal(code: &str, message: &str) -> Self {
+    pub(crate) fn fatal(code: &SqlState, message: &str) -> Self {
         Self::of("FATAL", code, message)
     }
 
-    pub(crate) fn error(code: &str, message: &str) -> Self {
+    pub(crate) fn error(code: &SqlState, message: &str) -> Self {
         Self::of("ERROR", code, message)
     }
 
-    fn of(severity: &str, code: &str, message: &str) -> Self {
+    fn of(severity: &str, code: &SqlState, message: &str) -> Self {
+        let code = code.code();
         let fields = [(b'S', severity), (b'V', severity), (b'C', code), (b'M', message)];
         Self(fields.map(|(name, value)| (name, value.to_owned())).into())
     }
@@ -63,6 +66,20 @@ impl ErrorResponse {
         self.field(b'C').unwrap_or_default()
     }
 
+    pub(crate) fn has_code(&self, code: &SqlState) -> bool {
+        self.code() == code.code()
+    }
+
+    /// Whether PostgreSQL gave up because of another transaction: a lost update or a lock.
+    pub(crate) fn is_lock_conflict(&self) -> bool {
+        let codes = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::LOCK_NOT_AVAILABLE,
+        ];
+        codes.iter().any(|code| self.has_code(code))
+    }
+
     pub(crate) fn message(&self) -> &str {
         self.field(b'M').unwrap_or_default()
     }
@@ -75,11 +92,11 @@ impl ErrorResponse {
     ///
     /// A conflict of a DDL statement is one over the schema.
     pub(crate) fn conflicts_as_dsql(&mut self, of_ddl: bool) {
-        let raced_on_catalog =
-            self.code() == "XX000" && self.message().starts_with("tuple concurrently");
-        if raced_on_catalog || matches!(self.code(), "40001" | "40P01" | "55P03") {
+        let raced_on_catalog = self.has_code(&SqlState::INTERNAL_ERROR)
+            && self.message().starts_with("tuple concurrently");
+        if raced_on_catalog || self.is_lock_conflict() {
             let message = if of_ddl || raced_on_catalog { SCHEMA_CONFLICT } else { DATA_CONFLICT };
-            *self = Self::error("40001", message);
+            *self = Self::error(&SqlState::T_R_SERIALIZATION_FAILURE, message);
         }
     }
 
@@ -89,22 +106,23 @@ impl ErrorResponse {
         let no_operators = self
             .message()
             .strip_prefix("data type ")
-            .filter(|_| self.code() == "42704")
+            .filter(|_| self.has_code(&SqlState::UNDEFINED_OBJECT))
             .and_then(|rest| rest.split_once(" has no default operator class"))
             .map(|(name, _)| format!("datatype {name} is not supported in a key"));
-        let too_large = self.code() == "54000"
+        let too_large = self.has_code(&SqlState::PROGRAM_LIMIT_EXCEEDED)
             && (self.message().starts_with("index row ") && self.message().contains(" exceeds "));
-        let temporary = self.code() == "53400" && self.message().contains("temp_file_limit");
+        let temporary = self.has_code(&SqlState::CONFIGURATION_LIMIT_EXCEEDED)
+            && self.message().contains("temp_file_limit");
         let out_of_space = "query requires more than allowed temp space of 131072 KB to execute";
         let (code, message) = match no_operators {
-            Some(message) => ("0A000", message),
-            None if temporary => ("54000", out_of_space.to_owned()),
-            None if too_large => ("54000", "key size too large".to_owned()),
+            Some(message) => (SqlState::FEATURE_NOT_SUPPORTED, message),
+            None if temporary => (SqlState::PROGRAM_LIMIT_EXCEEDED, out_of_space.to_owned()),
+            None if too_large => {
+                (SqlState::PROGRAM_LIMIT_EXCEEDED, "key size too large".to_owned())
+            }
             None => return,
         };
-        self.0 = [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', code), (b'M', message.as_str())]
-            .map(|(name, value)| (name, value.to_owned()))
-            .into();
+        *self = Self::error(&code, &message);
     }
 
     /// The position is one in a text that the client has not written.
@@ -146,7 +164,10 @@ mod tests {
 
     #[test]
     fn a_lock_timeout_is_a_data_conflict_and_one_of_ddl_a_schema_conflict() {
-        let timeout = ErrorResponse::fatal("55P03", "canceling statement due to lock timeout");
+        let timeout = ErrorResponse::fatal(
+            &SqlState::LOCK_NOT_AVAILABLE,
+            "canceling statement due to lock timeout",
+        );
         for (of_ddl, message) in [(false, DATA_CONFLICT), (true, SCHEMA_CONFLICT)] {
             let mut error = timeout.clone();
             error.conflicts_as_dsql(of_ddl);
@@ -157,7 +178,8 @@ mod tests {
 
     #[test]
     fn an_error_survives_the_wire() {
-        let error = ErrorResponse::fatal("28000", "no").with_hint("try again".to_owned());
+        let error = ErrorResponse::fatal(&SqlState::PROTOCOL_VIOLATION, "no")
+            .with_hint("try again".to_owned());
 
         let read = ErrorResponse::parse(&error.frame().body).expect("well formed");
 

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use super::error_response::{DATA_CONFLICT, ErrorResponse, SCHEMA_CONFLICT};
 use crate::faults::{Fault, Met, command_of};
 use crate::rules::Statement;
@@ -56,20 +58,24 @@ impl Injection {
     pub(crate) fn new(met: Met, statement: &Statement, position: StatementPosition) -> Self {
         let commits = command_of(&statement.sql) == "COMMIT";
         let ends = is_end(&statement.sql) || (!position.in_block && position.is_last);
-        let error =
-            |code: &str, message: &str| ClientResponse::Error(ErrorResponse::error(code, message));
+        let error = |code: &SqlState, message: &str| {
+            ClientResponse::Error(ErrorResponse::error(code, message))
+        };
+        let conflict = |message| error(&SqlState::T_R_SERIALIZATION_FAILURE, message);
         let in_its_place = if commits { Sent::Rollback } else { Sent::Failure };
         let then_cut = if ends { Sent::Itself } else { Sent::ItselfThenFailure };
-        let unavailable = error("XX000", "server unavailable");
+        let unavailable = error(&SqlState::INTERNAL_ERROR, "server unavailable");
         let (sent, answer) = match met.fault() {
             Fault::CloseBefore => (Sent::Failure, ClientResponse::HangUp),
             Fault::CloseAfter => (then_cut, ClientResponse::HangUp),
             Fault::CloseInFlight => (then_cut, ClientResponse::HangUpAtOnce),
-            Fault::DataConflict => (in_its_place, error("40001", DATA_CONFLICT)),
-            Fault::SchemaConflict => (in_its_place, error("40001", SCHEMA_CONFLICT)),
+            Fault::DataConflict => (in_its_place, conflict(DATA_CONFLICT)),
+            Fault::SchemaConflict => (in_its_place, conflict(SCHEMA_CONFLICT)),
             Fault::UnavailableAfter if ends => (Sent::Itself, unavailable),
             Fault::UnavailableBefore | Fault::UnavailableAfter => (in_its_place, unavailable),
-            Fault::Error { code, message } => (in_its_place, error(code, message)),
+            Fault::Error { code, message } => {
+                (in_its_place, error(&SqlState::from_code(code), message))
+            }
             Fault::DelayBefore(_) => (Sent::Itself, ClientResponse::Real),
             Fault::DelayAnswer(by) => (Sent::Itself, ClientResponse::Late(*by)),
             Fault::HoldBefore => (Sent::Itself, ClientResponse::Real),

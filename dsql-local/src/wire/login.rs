@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::error::SqlState;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -35,9 +36,23 @@ const SERVER_VERSION: &str = "16.15";
 const ASLEEP: &str = "unable to accept connection, waking up cluster, please retry later";
 const RATE_EXCEEDED: &str = "Unable to accept connection, rate exceeded.";
 
+/// What a client gets from a login fault.
+fn faulty_greeting(fault: LogInFault) -> Greeting {
+    Greeting::Refused(match fault {
+        LogInFault::Close => return Greeting::Left,
+        // The SQLSTATE is not recorded anywhere. This is PostgreSQL's for a server that is starting.
+        LogInFault::Asleep => ErrorResponse::fatal(&SqlState::CANNOT_CONNECT_NOW, ASLEEP),
+        LogInFault::TooManyConnections => too_many_connections(),
+        LogInFault::RateExceeded => {
+            ErrorResponse::fatal(&SqlState::CONFIGURATION_LIMIT_EXCEEDED, RATE_EXCEEDED)
+        }
+        LogInFault::AccessDenied => token::access_denied(),
+    })
+}
+
 fn too_many_connections() -> ErrorResponse {
     let text = "Unable to accept connection, too many open connections.";
-    ErrorResponse::fatal("53300", text)
+    ErrorResponse::fatal(&SqlState::TOO_MANY_CONNECTIONS, text)
 }
 
 /// Both ends of a session that has logged in.
@@ -84,7 +99,8 @@ async fn start_tls(
                 Some(CANCEL) | None => return Ok(None),
                 Some(_) => {
                     let text = "unable to accept connection, SSL is required";
-                    ErrorResponse::fatal("28000", text).frame().write(&mut tcp).await?;
+                    let code = &SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
+                    ErrorResponse::fatal(code, text).frame().write(&mut tcp).await?;
                     return Ok(None);
                 }
             }
@@ -121,27 +137,16 @@ async fn greet(client: &mut ClientStream, shared: &Shared) -> io::Result<Greetin
     }
     let Some(host) = server_name else {
         let text = "unable to accept connection, sni was not received";
-        return Ok(Greeting::Refused(ErrorResponse::fatal("28000", text)));
+        let code = &SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
+        return Ok(Greeting::Refused(ErrorResponse::fatal(code, text)));
     };
     let Some(startup) = Startup::parse(&packet) else {
         let text = "invalid startup packet";
-        return Ok(Greeting::Refused(ErrorResponse::fatal("08P01", text)));
+        return Ok(Greeting::Refused(ErrorResponse::fatal(&SqlState::PROTOCOL_VIOLATION, text)));
     };
 
-    match shared.faults.of_log_in() {
-        Some(LogInFault::Close) => return Ok(Greeting::Left),
-        // Its SQLSTATE is not recorded anywhere; PostgreSQL's for a server that starts.
-        Some(LogInFault::Asleep) => {
-            return Ok(Greeting::Refused(ErrorResponse::fatal("57P03", ASLEEP)));
-        }
-        Some(LogInFault::TooManyConnections) => {
-            return Ok(Greeting::Refused(too_many_connections()));
-        }
-        Some(LogInFault::RateExceeded) => {
-            return Ok(Greeting::Refused(ErrorResponse::fatal("53400", RATE_EXCEEDED)));
-        }
-        Some(LogInFault::AccessDenied) => return Ok(Greeting::Refused(token::access_denied())),
-        None => {}
+    if let Some(fault) = shared.faults.of_log_in() {
+        return Ok(faulty_greeting(fault));
     }
 
     Frame::new(b'R', 3u32.to_be_bytes()).write(client).await?;
@@ -206,11 +211,13 @@ async fn relay_greeting(
             b'E' => {
                 let refusal = ErrorResponse::parse(&frame.body)
                     // No such role, or one that may not log in.
-                    .filter(|error| error.code() != "28000")
+                    .filter(|error| !error.has_code(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION))
                     .unwrap_or_else(token::access_denied);
-                return Ok(Greeting::Refused(match refusal.code() {
-                    "53300" => too_many_connections(),
-                    _ => refusal,
+                let is_full = refusal.has_code(&SqlState::TOO_MANY_CONNECTIONS);
+                return Ok(Greeting::Refused(if is_full {
+                    too_many_connections()
+                } else {
+                    refusal
                 }));
             }
             b'S' => report_as_dsql(&mut frame),
@@ -270,11 +277,14 @@ impl Startup {
         let database = self.database.as_ref().unwrap_or(&self.user);
         if database != "postgres" {
             let text = format!("database \"{database}\" does not exist");
-            return Err(ErrorResponse::fatal("3D000", &text));
+            return Err(ErrorResponse::fatal(&SqlState::INVALID_CATALOG_NAME, &text));
         }
         match self.settings.iter().find(|(name, _)| !settings::is_settable(name)) {
             None => Ok(()),
-            Some((name, _)) => Err(ErrorResponse::fatal("0A000", &settings::not_supported(name))),
+            Some((name, _)) => Err(ErrorResponse::fatal(
+                &SqlState::FEATURE_NOT_SUPPORTED,
+                &settings::not_supported(name),
+            )),
         }
     }
 

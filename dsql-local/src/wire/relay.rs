@@ -18,6 +18,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use self::client::ClientEnd;
 use self::extended::Group;
 use self::postgres::{FAILED, IDLE, Postgres};
@@ -279,7 +281,9 @@ impl Relay<'_> {
             return;
         };
         // Of a block that the relay has begun, the client is not to hear.
-        if notice.code() == "25001" && self.block.as_ref().is_some_and(|block| block.is_implicit) {
+        if notice.has_code(&SqlState::ACTIVE_SQL_TRANSACTION)
+            && self.block.as_ref().is_some_and(|block| block.is_implicit)
+        {
             return;
         }
         notice.without_internals(0);
@@ -313,7 +317,7 @@ impl Relay<'_> {
     /// PostgreSQL's error in DSQL's words. A position counts from the beginning of the statement, which is not where the
     /// client's message begins.
     fn in_dsql_words(&self, statement: &Statement, mut error: ErrorResponse) -> ErrorResponse {
-        if error.code() == "57014"
+        if error.has_code(&SqlState::QUERY_CANCELED)
             && let Some(conflict) = self.cancelled
         {
             return conflict_error(conflict);
@@ -376,7 +380,7 @@ fn conflict_error(conflict: Conflict) -> ErrorResponse {
         Conflict::Data => super::error_response::DATA_CONFLICT,
         Conflict::Schema => super::error_response::SCHEMA_CONFLICT,
     };
-    ErrorResponse::error("40001", message)
+    ErrorResponse::error(&SqlState::T_R_SERIALIZATION_FAILURE, message)
 }
 
 /// DSQL's command tag for PostgreSQL's.

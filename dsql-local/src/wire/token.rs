@@ -1,5 +1,7 @@
 //! DSQL's authentication token: a pre-signed request, sent as the password.
 
+use tokio_postgres::error::SqlState;
+
 use super::error_response::ErrorResponse;
 use super::signature::{ALGORITHM, LONGEST_LIFE, SignedRequest, action_of, decode};
 use super::timestamp;
@@ -37,7 +39,10 @@ struct AuthToken {
 
 pub(crate) fn access_denied() -> ErrorResponse {
     // The SQLSTATE is not recorded anywhere; PostgreSQL's for a failed log-in.
-    ErrorResponse::fatal("28000", "unable to accept connection, access denied")
+    ErrorResponse::fatal(
+        &SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        "unable to accept connection, access denied",
+    )
 }
 
 /// Whose token it is.
@@ -123,7 +128,8 @@ impl AuthToken {
                 "Wrong user to action mapping. user: {}, action: {}",
                 expected.user, self.action
             );
-            return Err(ErrorResponse::fatal("28000", &text));
+            let code = &SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
+            return Err(ErrorResponse::fatal(code, &text));
         }
         Ok(signer)
     }

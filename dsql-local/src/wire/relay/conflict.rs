@@ -10,9 +10,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use super::postgres::{bound, query};
 use super::{Relay, conflict_error};
-use crate::rules::{Statement, quoted};
+use crate::rules::{Statement, quoted, refuse_sql};
 use crate::state::conflicts::{AbortRequest, Conflict, SharedTransaction};
 use crate::wire::error_response::ErrorResponse;
 use crate::wire::frame::Frame;
@@ -101,7 +103,8 @@ impl Relay<'_> {
         let had_failed = self.has_failed();
         self.own("ROLLBACK TO SAVEPOINT dsql_block").await?.ok();
         if had_failed {
-            self.own("SELECT dsql_internal.refuse('25P02', 'it had failed before')").await?.ok();
+            let sql = refuse_sql(&SqlState::IN_FAILED_SQL_TRANSACTION, "it had failed before");
+            self.own(&sql).await?.ok();
         }
         if let Some(block) = &mut self.block {
             block.pending.clear();
@@ -114,8 +117,9 @@ impl Relay<'_> {
 
     /// Whether the statement is to be answered by its shadow.
     pub(super) fn is_overtaken(&self, statement: &Statement, error: &ErrorResponse) -> bool {
-        let cancelled = error.code() == "57014" && self.cancelled == Some(Conflict::Data);
-        let overtaken = matches!(error.code(), "40001" | "40P01" | "55P03");
+        let cancelled =
+            error.has_code(&SqlState::QUERY_CANCELED) && self.cancelled == Some(Conflict::Data);
+        let overtaken = error.is_lock_conflict();
         self.block.is_some() && statement.shadow.is_some() && (cancelled || overtaken)
     }
 

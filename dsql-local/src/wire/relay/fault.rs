@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
+use tokio_postgres::error::SqlState;
+
 use super::{Flow, Relay, Running};
 use crate::faults::{Met, Received, Release};
-use crate::rules::Statement;
+use crate::rules::{Statement, refuse_sql};
 use crate::wire::error_response::ErrorResponse;
 use crate::wire::frame::{Frame, Reader};
 use crate::wire::injection::{ClientResponse, Injection, Sent, StatementPosition};
@@ -77,7 +79,7 @@ impl Relay<'_> {
         match injection.sent {
             Sent::Itself | Sent::ItselfThenFailure => return Ok(None),
             Sent::Failure => {
-                self.own("SELECT dsql_internal.refuse('57014', 'fault')").await?.ok();
+                self.own(&refuse_sql(&SqlState::QUERY_CANCELED, "fault")).await?.ok();
                 self.fail(Some(running.entry), error).await;
             }
             Sent::Rollback => {

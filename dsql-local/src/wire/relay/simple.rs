@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use tokio_postgres::error::SqlState;
+
 use super::postgres::{IDLE, parse, query};
 use super::{BackendResponse, Flow, Relay, Running, is_checked};
 use crate::rules::{self, Statement, TransactionRole};
@@ -72,7 +74,9 @@ impl Relay<'_> {
         let answered = self.postgres.rows_up_to_ready().await?;
         // A prepared statement is one statement: that is what it says to several that it can read.
         let several = "cannot insert multiple commands into a prepared statement";
-        Ok(answered.err().filter(|error| error.message() != several && error.code() == "42601"))
+        Ok(answered
+            .err()
+            .filter(|error| error.message() != several && error.has_code(&SqlState::SYNTAX_ERROR)))
     }
 
     async fn run_simply(

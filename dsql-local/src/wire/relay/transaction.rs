@@ -4,9 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use super::conflict::Pending;
 use super::{Relay, conflict_error};
-use crate::rules::{Statement, TransactionRole};
+use crate::rules::{Statement, TransactionRole, quoted, refuse_sql};
 use crate::state::clock::Moment;
 use crate::state::conflicts::{Conflict, SharedTransaction};
 use crate::wire::error_response::ErrorResponse;
@@ -105,7 +107,11 @@ impl Relay<'_> {
         };
         let version = self.shared.conflicts.schema_version();
         let has_snapshot = self.block.as_ref().is_some_and(|block| block.schema_version.is_some());
-        if !has_snapshot || refusal.as_ref().is_some_and(|error| error.code() == "40001") {
+        if !has_snapshot
+            || refusal
+                .as_ref()
+                .is_some_and(|error| error.has_code(&SqlState::T_R_SERIALIZATION_FAILURE))
+        {
             // Told once, it is known. In a block it is told at COMMIT.
             self.schema_version = Some(version);
         }
@@ -120,9 +126,8 @@ impl Relay<'_> {
                 Ok(None)
             }
             Some(error) => {
-                self.own("SELECT dsql_internal.refuse('25P02', 'refused by the relay')")
-                    .await?
-                    .ok();
+                let code = SqlState::IN_FAILED_SQL_TRANSACTION;
+                self.own(&refuse_sql(&code, "refused by the relay")).await?.ok();
                 Ok(Some(error))
             }
         }
@@ -142,15 +147,14 @@ impl Relay<'_> {
             return Ok(None);
         }
         for relation in &statement.relations {
-            let name = relation.replace('\'', "''");
-            let sql = format!("SELECT dsql_internal.is_hidden('{name}')");
+            let sql = format!("SELECT dsql_internal.is_hidden({})", quoted(relation));
             let rows = self.own(&sql).await?;
             let is_hidden = rows.is_ok_and(|rows| {
                 rows.first().is_some_and(|row| row.first() == Some(&Some("t".to_owned())))
             });
             if is_hidden {
                 let text = format!("relation \"{relation}\" does not exist");
-                return Ok(Some(ErrorResponse::error("42P01", &text)));
+                return Ok(Some(ErrorResponse::error(&SqlState::UNDEFINED_TABLE, &text)));
             }
         }
         Ok(None)
@@ -165,7 +169,8 @@ impl Relay<'_> {
         let age = self.shared.clock.since(block.began).as_secs_f64() * LIFETIME.as_secs_f64()
             / limit.max(1e-9);
         let limit = LIFETIME.as_secs();
-        ErrorResponse::error("54000", &format!("transaction age limit of {limit}s exceeded"))
+        let text = format!("transaction age limit of {limit}s exceeded");
+        ErrorResponse::error(&SqlState::PROGRAM_LIMIT_EXCEEDED, &text)
             .with_detail(format!("Current transaction age {age:.0}s exceeds {limit}s"))
     }
 
