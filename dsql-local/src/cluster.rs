@@ -247,12 +247,12 @@ impl Cluster {
 
     /// Makes a fault happen to the next log-in that has none yet.
     pub fn fail_log_in(&self, fault: LogInFault) {
-        self.control.faults().add_for_log_in(fault);
+        self.control.faults().add_login_fault(fault);
     }
 
     /// How many faults wait for a log-in.
     pub fn waiting_log_in_faults(&self) -> usize {
-        self.control.faults().waiting_for_log_ins()
+        self.control.faults().waiting_login_faults()
     }
 
     /// The faults that have happened to statements, in order.
@@ -263,7 +263,7 @@ impl Cluster {
     /// Lets the statements go on that [`Fault::HoldBefore`] and [`Fault::HoldAnswer`] hold now. A statement is held once
     /// it is among the [fired faults](Cluster::fired_faults).
     pub fn release_held(&self) {
-        self.control.faults().release(Release::GoOn);
+        self.control.faults().release(Release::Resume);
     }
 
     /// Ends the connections whose statements are held now: those that were not run never are.

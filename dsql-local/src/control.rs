@@ -26,7 +26,7 @@ enum ControlRequest {
         r#match: Match,
         fault: FaultName,
     },
-    FailLogIn(LogInName),
+    FailLogIn(LoginFaultName),
     ClearFaults,
     ReleaseHeld,
     CloseHeld,
@@ -77,7 +77,7 @@ enum FaultName {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum LogInName {
+enum LoginFaultName {
     Asleep,
     TooManyConnections,
     RateExceeded,
@@ -110,7 +110,7 @@ async fn answer(tcp: TcpStream, control: Arc<Control>) -> io::Result<()> {
             continue;
         }
         let answer = match serde_json::from_str(&line) {
-            Ok(request) => carry_out(request, &control).await,
+            Ok(request) => execute(request, &control).await,
             Err(error) => Err(error.to_string()),
         };
         let answer = match answer {
@@ -122,19 +122,19 @@ async fn answer(tcp: TcpStream, control: Arc<Control>) -> io::Result<()> {
     Ok(())
 }
 
-async fn carry_out(request: ControlRequest, control: &Control) -> Result<Value, String> {
+async fn execute(request: ControlRequest, control: &Control) -> Result<Value, String> {
     let done = match request {
         ControlRequest::Inject { r#match, fault } => {
             let rule = control.faults().add(matcher(r#match)?, fault.into());
             return Ok(json!({ "rule": rule.0 }));
         }
         ControlRequest::FailLogIn(name) => {
-            control.faults().add_for_log_in(match name {
-                LogInName::Asleep => LogInFault::Asleep,
-                LogInName::TooManyConnections => LogInFault::TooManyConnections,
-                LogInName::RateExceeded => LogInFault::RateExceeded,
-                LogInName::AccessDenied => LogInFault::AccessDenied,
-                LogInName::Close => LogInFault::Close,
+            control.faults().add_login_fault(match name {
+                LoginFaultName::Asleep => LogInFault::Asleep,
+                LoginFaultName::TooManyConnections => LogInFault::TooManyConnections,
+                LoginFaultName::RateExceeded => LogInFault::RateExceeded,
+                LoginFaultName::AccessDenied => LogInFault::AccessDenied,
+                LoginFaultName::Close => LogInFault::Close,
             });
             Ok(())
         }
@@ -143,7 +143,7 @@ async fn carry_out(request: ControlRequest, control: &Control) -> Result<Value, 
             Ok(())
         }
         ControlRequest::ReleaseHeld => {
-            control.faults().release(Release::GoOn);
+            control.faults().release(Release::Resume);
             Ok(())
         }
         ControlRequest::CloseHeld => {
@@ -156,12 +156,14 @@ async fn carry_out(request: ControlRequest, control: &Control) -> Result<Value, 
         ControlRequest::FailJob { object, details } => control.fail_job(&object, &details).await,
         ControlRequest::Analyze { table } => control.submit_analyze(&table).await,
         ControlRequest::SkewClock { seconds } => control.skew_clock(seconds).await,
-        ControlRequest::State => return state(control).await.map_err(|error| words(&error)),
+        ControlRequest::State => {
+            return state(control).await.map_err(|error| error_message(&error));
+        }
     };
-    done.map(|()| Value::Null).map_err(|error| words(&error))
+    done.map(|()| Value::Null).map_err(|error| error_message(&error))
 }
 
-fn words(error: &tokio_postgres::Error) -> String {
+fn error_message(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(error) => error.message().to_owned(),
         None => error.to_string(),
@@ -228,7 +230,7 @@ async fn state(control: &Control) -> Result<Value, tokio_postgres::Error> {
         "statements": control.statements_since(0).iter().map(statement).collect::<Vec<_>>(),
         "fired": control.faults().fired().iter().map(fired).collect::<Vec<_>>(),
         "waiting": waiting,
-        "waiting_for_log_ins": control.faults().waiting_for_log_ins(),
+        "waiting_for_log_ins": control.faults().waiting_login_faults(),
         "jobs": jobs,
         "failed_jobs": failed_jobs,
     }))

@@ -146,7 +146,7 @@ impl Matcher {
         self
     }
 
-    fn fits(&self, statement: &Received<'_>) -> bool {
+    fn fits(&self, statement: &ReceivedStatement<'_>) -> bool {
         let text = match &self.pattern {
             None => true,
             Some(Pattern::Substring(text)) => statement.sql.contains(text.as_str()),
@@ -178,7 +178,7 @@ pub struct FiredFault {
 
 /// A statement that may meet a rule.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Received<'a> {
+pub(crate) struct ReceivedStatement<'a> {
     pub(crate) session: usize,
     pub(crate) user: &'a str,
     pub(crate) sql: &'a str,
@@ -186,7 +186,7 @@ pub(crate) struct Received<'a> {
 
 /// A rule that has met its statement. It is reported once it has happened, or put back if it could not.
 #[derive(Debug)]
-pub(crate) struct Met {
+pub(crate) struct MatchedRule {
     rule: Rule,
     session: usize,
     sql: String,
@@ -203,7 +203,7 @@ struct Rule {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Release {
     #[default]
-    GoOn,
+    Resume,
     Close,
 }
 
@@ -219,7 +219,7 @@ struct State {
     made: u64,
     waiting: Vec<Rule>,
     fired: Vec<FiredFault>,
-    log_ins: VecDeque<LogInFault>,
+    login_faults: VecDeque<LogInFault>,
 }
 
 impl Faults {
@@ -234,20 +234,20 @@ impl Faults {
     pub(crate) fn clear(&self) {
         let mut state = self.state();
         state.waiting.clear();
-        state.log_ins.clear();
+        state.login_faults.clear();
     }
 
-    pub(crate) fn add_for_log_in(&self, fault: LogInFault) {
-        self.state().log_ins.push_back(fault);
+    pub(crate) fn add_login_fault(&self, fault: LogInFault) {
+        self.state().login_faults.push_back(fault);
     }
 
-    pub(crate) fn waiting_for_log_ins(&self) -> usize {
-        self.state().log_ins.len()
+    pub(crate) fn waiting_login_faults(&self) -> usize {
+        self.state().login_faults.len()
     }
 
     /// The fault of the next log-in, used up.
-    pub(crate) fn of_log_in(&self) -> Option<LogInFault> {
-        self.state().log_ins.pop_front()
+    pub(crate) fn take_login_fault(&self) -> Option<LogInFault> {
+        self.state().login_faults.pop_front()
     }
 
     pub(crate) fn waiting(&self) -> Vec<RuleId> {
@@ -259,12 +259,12 @@ impl Faults {
     }
 
     /// Shows a statement to the rules.
-    pub(crate) fn meet(&self, statement: &Received<'_>) -> Option<Met> {
+    pub(crate) fn match_rule(&self, statement: &ReceivedStatement<'_>) -> Option<MatchedRule> {
         let mut state = self.state();
         let index = state.waiting.iter().position(|rule| rule.matcher.fits(statement))?;
         let left = &mut state.waiting[index].matcher.nth;
         *left -= 1;
-        (*left == 0).then(|| Met {
+        (*left == 0).then(|| MatchedRule {
             rule: state.waiting.remove(index),
             session: statement.session,
             sql: statement.sql.to_owned(),
@@ -281,18 +281,18 @@ impl Faults {
         self.releases.subscribe()
     }
 
-    pub(crate) fn report(&self, met: &Met) {
+    pub(crate) fn report(&self, matched: &MatchedRule) {
         self.state().fired.push(FiredFault {
-            rule: met.rule.id,
-            fault: met.rule.fault.clone(),
-            session: met.session,
-            sql: met.sql.clone(),
+            rule: matched.rule.id,
+            fault: matched.rule.fault.clone(),
+            session: matched.session,
+            sql: matched.sql.clone(),
         });
     }
 
     /// The statement was skipped, because one before it has failed.
-    pub(crate) fn put_back(&self, met: Met) {
-        let mut rule = met.rule;
+    pub(crate) fn put_back(&self, matched: MatchedRule) {
+        let mut rule = matched.rule;
         rule.matcher.nth = 1;
         let mut state = self.state();
         let index = state.waiting.partition_point(|other| other.id < rule.id);
@@ -304,7 +304,7 @@ impl Faults {
     }
 }
 
-impl Met {
+impl MatchedRule {
     pub(crate) fn fault(&self) -> &Fault {
         &self.rule.fault
     }
@@ -336,10 +336,10 @@ pub(crate) fn command_of(sql: &str) -> String {
 mod tests {
     use super::*;
 
-    fn met(faults: &Faults, sql: &str) -> Option<u64> {
-        let met = faults.meet(&Received { session: 1, user: "admin", sql })?;
-        let id = met.rule.id.0;
-        faults.report(&met);
+    fn matched(faults: &Faults, sql: &str) -> Option<u64> {
+        let matched = faults.match_rule(&ReceivedStatement { session: 1, user: "admin", sql })?;
+        let id = matched.rule.id.0;
+        faults.report(&matched);
         Some(id)
     }
 
@@ -349,7 +349,7 @@ mod tests {
         faults.add(Matcher::command("commit").nth(2), Fault::CloseBefore);
         faults.add(Matcher::command("commit"), Fault::CloseAfter);
 
-        let commits = ["COMMIT", "end", "COMMIT", "COMMIT"].map(|sql| met(&faults, sql));
+        let commits = ["COMMIT", "end", "COMMIT", "COMMIT"].map(|sql| matched(&faults, sql));
 
         assert_eq!(commits, [None, Some(1), Some(2), None]);
         assert_eq!(faults.fired().len(), 2);
@@ -361,10 +361,10 @@ mod tests {
         let faults = Faults::default();
         faults.add(Matcher::any(), Fault::DataConflict);
         faults.add(Matcher::any(), Fault::SchemaConflict);
-        let statement = Received { session: 1, user: "admin", sql: "SELECT 1" };
+        let statement = ReceivedStatement { session: 1, user: "admin", sql: "SELECT 1" };
 
-        let met = faults.meet(&statement).expect("the first rule");
-        faults.put_back(met);
+        let matched = faults.match_rule(&statement).expect("the first rule");
+        faults.put_back(matched);
 
         assert_eq!(faults.waiting(), [RuleId(1), RuleId(2)]);
         assert!(faults.fired().is_empty());
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn every_criterion_has_to_hold() {
-        let statement = |session, user, sql| Received { session, user, sql };
+        let statement = |session, user, sql| ReceivedStatement { session, user, sql };
         let matcher = Matcher::regex("(?i)^create .*index")
             .expect("a pattern")
             .and_command("create index")

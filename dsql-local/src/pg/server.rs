@@ -18,13 +18,13 @@ use super::template::{self, Template};
 const WATCHDOG: &str = include_str!("watchdog.sh");
 
 /// A path of a Unix socket has at most 107 bytes on Linux and 103 on macOS; ours ends with `/socket/.s.PGSQL.5432`.
-const LONGEST_DIR: usize = 80;
+const MAX_DIR_LENGTH: usize = 80;
 
 /// Linux's file system in memory for everybody.
 const MEMORY: &str = "/dev/shm";
 
 /// In bytes. A cluster begins with 15 MB.
-const MUCH_ROOM: u64 = 1 << 30;
+const ENOUGH_MEMORY: u64 = 1 << 30;
 
 /// How long the PostgreSQL of an emulator that was killed just now may take to let go of its data.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ impl Server {
         kept: Option<&Path>,
         account: &Account,
     ) -> Result<Self, PostgresError> {
-        let kept = kept.map(|dir| Kept::open(dir, template, account)).transpose()?;
+        let kept = kept.map(|dir| KeptData::open(dir, template, account)).transpose()?;
         let (kept, lock) = kept.map_or((None, Stdio::null()), |it| (Some(it.dir), it.lock.into()));
         let parent = temporary_dir(account);
         let dir = TempDir::with_prefix_in("dsql-local-", &parent)
@@ -119,12 +119,12 @@ impl Drop for Server {
 }
 
 /// A directory of data that outlives the server.
-struct Kept {
+struct KeptData {
     dir: PathBuf,
     lock: File,
 }
 
-impl Kept {
+impl KeptData {
     fn open(dir: &Path, template: &Template, account: &Account) -> Result<Self, PostgresError> {
         fs::create_dir_all(dir).map_err(PostgresError::file("create", dir))?;
         // PostgreSQL runs in another directory.
@@ -146,7 +146,7 @@ impl Kept {
             }
         }
         let data = dir.join("data");
-        if data.exists() && !template::is_of(&data, template) {
+        if data.exists() && !template::was_copied_from(&data, template) {
             return Err(PostgresError::OtherVersion { dir });
         }
         Ok(Self { dir, lock })
@@ -161,10 +161,10 @@ fn temporary_dir(account: &Account) -> PathBuf {
     // Open to PostgreSQL's account, and short enough for a socket.
     let is_usable = *account == Account::Own
         && wanted.is_absolute()
-        && wanted.as_os_str().len() + "/dsql-local-123456".len() <= LONGEST_DIR;
+        && wanted.as_os_str().len() + "/dsql-local-123456".len() <= MAX_DIR_LENGTH;
     if is_usable && wanted != usual {
         wanted
-    } else if has_room(memory, MUCH_ROOM) {
+    } else if has_room(memory, ENOUGH_MEMORY) {
         memory.to_owned()
     } else {
         usual.to_owned()

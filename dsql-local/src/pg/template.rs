@@ -58,7 +58,7 @@ impl Template {
 }
 
 /// Whether a data directory was copied from this template.
-pub(super) fn is_of(data: &Path, template: &Template) -> bool {
+pub(super) fn was_copied_from(data: &Path, template: &Template) -> bool {
     fs::read_to_string(data.join(NAME_FILE)).is_ok_and(|name| name == template.name)
 }
 

@@ -28,22 +28,22 @@ const SMALLEST_CACHE: u64 = 65_536;
 
 /// Clients say the same thing again and again, and to parse it takes longer than all the rest: what was classified is
 /// kept, some of it.
-static KNOWN: Mutex<Option<HashMap<String, Classified>>> = Mutex::new(None);
+static CACHE: Mutex<Option<HashMap<String, Classified>>> = Mutex::new(None);
 
 /// How many statements are kept before all are forgotten, and how long they may be.
-const MOST_KNOWN: usize = 1000;
-const LONGEST_KNOWN: usize = 32 << 10;
+const CACHE_ENTRIES: usize = 1000;
+const CACHE_STATEMENT_BYTES: usize = 32 << 10;
 
 pub(super) fn classify(statement: &Lexed<'_>) -> Classified {
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = || CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(classified) = known().as_ref().and_then(|known| known.get(statement.text)) {
         return classified.clone();
     }
-    let classified = classify_anew(statement);
-    if statement.text.len() <= LONGEST_KNOWN {
+    let classified = classify_uncached(statement);
+    if statement.text.len() <= CACHE_STATEMENT_BYTES {
         let mut known = known();
         let known = known.get_or_insert_default();
-        if known.len() >= MOST_KNOWN {
+        if known.len() >= CACHE_ENTRIES {
             known.clear();
         }
         known.insert(statement.text.to_owned(), classified.clone());
@@ -51,7 +51,7 @@ pub(super) fn classify(statement: &Lexed<'_>) -> Classified {
     classified
 }
 
-fn classify_anew(statement: &Lexed<'_>) -> Classified {
+fn classify_uncached(statement: &Lexed<'_>) -> Classified {
     // Not AWS IAM GRANT: whether that is a change of the schema for other sessions is not recorded.
     let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"];
     let is_ddl = starters.iter().any(|word| statement.is_word(0, word));
@@ -183,7 +183,7 @@ fn refused_anywhere(node: &SyntaxNode) -> Option<Action> {
     let listed = || {
         // Its own kind first: to walk to its ancestors for each refusal would take longer than all the rest.
         let mut refusals = REFUSALS.iter().filter(|refusal| refusal.path.last() == Some(&kind));
-        let refusal = refusals.find(|refusal| stands_at(node, refusal.path))?;
+        let refusal = refusals.find(|refusal| matches_path(node, refusal.path))?;
         Some(refuse_unsupported(refusal.text))
     };
     node.children()
@@ -192,7 +192,7 @@ fn refused_anywhere(node: &SyntaxNode) -> Option<Action> {
         .or_else(|| refused(node))
 }
 
-fn stands_at(node: &SyntaxNode, path: &[SyntaxKind]) -> bool {
+fn matches_path(node: &SyntaxNode, path: &[SyntaxKind]) -> bool {
     let mut upward = node.ancestors();
     path.iter().rev().all(|kind| upward.next().is_some_and(|ancestor| ancestor.kind() == *kind))
 }

@@ -75,8 +75,8 @@ impl Conflicts {
 #[derive(Debug, Default)]
 pub(crate) struct SharedSession {
     transaction: Mutex<Option<Arc<SharedTransaction>>>,
-    asked: Mutex<Vec<AbortRequest>>,
-    called: Notify,
+    requests: Mutex<Vec<AbortRequest>>,
+    abort_requested: Notify,
 }
 
 /// A transaction is to give way.
@@ -89,7 +89,7 @@ pub(crate) struct AbortRequest {
 
 impl AbortRequest {
     /// It has, or is over anyway.
-    pub(crate) fn fulfilled(self) {
+    pub(crate) fn complete(self) {
         // Who asked may have stopped waiting.
         self.done.send(()).ok();
     }
@@ -113,20 +113,20 @@ impl SharedSession {
     }
 
     /// Asks its transaction to give way; the receiver hears when it has.
-    pub(crate) fn ask(
+    pub(crate) fn request_abort(
         &self,
         transaction: Arc<SharedTransaction>,
         conflict: Conflict,
     ) -> oneshot::Receiver<()> {
         let (done, waiting) = oneshot::channel();
         self.requests().push(AbortRequest { transaction, conflict, done });
-        self.called.notify_one();
+        self.abort_requested.notify_one();
         waiting
     }
 
     /// Waits until it is asked for something.
-    pub(crate) async fn called(&self) {
-        self.called.notified().await;
+    pub(crate) async fn abort_requested(&self) {
+        self.abort_requested.notified().await;
     }
 
     pub(crate) fn take_requests(&self) -> Vec<AbortRequest> {
@@ -134,7 +134,7 @@ impl SharedSession {
     }
 
     fn requests(&self) -> MutexGuard<'_, Vec<AbortRequest>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,12 +174,13 @@ mod tests {
         let session = conflicts.join(7);
         let transaction = session.begin();
 
-        let waiting = conflicts.session(7).expect("it has joined").ask(transaction, Conflict::Data);
-        session.called().await;
+        let waiting =
+            conflicts.session(7).expect("it has joined").request_abort(transaction, Conflict::Data);
+        session.abort_requested().await;
         let requests = session.take_requests();
         assert_eq!(requests.len(), 1);
         assert_eq!(requests[0].conflict, Conflict::Data);
-        requests.into_iter().for_each(AbortRequest::fulfilled);
+        requests.into_iter().for_each(AbortRequest::complete);
 
         assert!(waiting.await.is_ok());
         assert!(session.take_requests().is_empty());

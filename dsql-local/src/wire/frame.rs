@@ -7,7 +7,7 @@ use tokio::io::{
 };
 
 /// DSQL closes the connection on a longer message.
-const LONGEST: usize = 10 * 1024 * 1024;
+const MAX_MESSAGE_LENGTH: usize = 10 * 1024 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -40,7 +40,7 @@ impl Frame {
 /// A length and as many bytes: a frame without its type, which is also the shape of a client's first packet.
 pub(crate) async fn read_body(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let length = usize::try_from(from.read_u32().await?).map_err(io::Error::other)?;
-    let length = length.checked_sub(4).filter(|length| *length <= LONGEST);
+    let length = length.checked_sub(4).filter(|length| *length <= MAX_MESSAGE_LENGTH);
     let Some(length) = length else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "invalid message length"));
     };

@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 use super::error_response::{DATA_CONFLICT, ErrorResponse, SCHEMA_CONFLICT};
-use crate::faults::{Fault, Met, command_of};
+use crate::faults::{Fault, MatchedRule, command_of};
 use crate::rules::Statement;
 
-/// A fault that has met its statement.
+/// A fault that has rule its statement.
 #[derive(Debug)]
 pub(crate) struct Injection {
-    pub(crate) met: Met,
+    pub(crate) rule: MatchedRule,
     pub(crate) sent: Sent,
     pub(crate) answer: ClientResponse,
 }
@@ -55,33 +55,37 @@ pub(crate) struct StatementPosition {
 }
 
 impl Injection {
-    pub(crate) fn new(met: Met, statement: &Statement, position: StatementPosition) -> Self {
+    pub(crate) fn new(
+        rule: MatchedRule,
+        statement: &Statement,
+        position: StatementPosition,
+    ) -> Self {
         let commits = command_of(&statement.sql) == "COMMIT";
         let ends = is_end(&statement.sql) || (!position.in_block && position.is_last);
         let error = |code: &SqlState, message: &str| {
             ClientResponse::Error(ErrorResponse::error(code, message))
         };
         let conflict = |message| error(&SqlState::T_R_SERIALIZATION_FAILURE, message);
-        let in_its_place = if commits { Sent::Rollback } else { Sent::Failure };
-        let then_cut = if ends { Sent::Itself } else { Sent::ItselfThenFailure };
+        let replacement = if commits { Sent::Rollback } else { Sent::Failure };
+        let left_open = if ends { Sent::Itself } else { Sent::ItselfThenFailure };
         let unavailable = error(&SqlState::INTERNAL_ERROR, "server unavailable");
-        let (sent, answer) = match met.fault() {
+        let (sent, answer) = match rule.fault() {
             Fault::CloseBefore => (Sent::Failure, ClientResponse::HangUp),
-            Fault::CloseAfter => (then_cut, ClientResponse::HangUp),
-            Fault::CloseInFlight => (then_cut, ClientResponse::HangUpAtOnce),
-            Fault::DataConflict => (in_its_place, conflict(DATA_CONFLICT)),
-            Fault::SchemaConflict => (in_its_place, conflict(SCHEMA_CONFLICT)),
+            Fault::CloseAfter => (left_open, ClientResponse::HangUp),
+            Fault::CloseInFlight => (left_open, ClientResponse::HangUpAtOnce),
+            Fault::DataConflict => (replacement, conflict(DATA_CONFLICT)),
+            Fault::SchemaConflict => (replacement, conflict(SCHEMA_CONFLICT)),
             Fault::UnavailableAfter if ends => (Sent::Itself, unavailable),
-            Fault::UnavailableBefore | Fault::UnavailableAfter => (in_its_place, unavailable),
+            Fault::UnavailableBefore | Fault::UnavailableAfter => (replacement, unavailable),
             Fault::Error { code, message } => {
-                (in_its_place, error(&SqlState::from_code(code), message))
+                (replacement, error(&SqlState::from_code(code), message))
             }
             Fault::DelayBefore(_) => (Sent::Itself, ClientResponse::Real),
             Fault::DelayAnswer(by) => (Sent::Itself, ClientResponse::Late(*by)),
             Fault::HoldBefore => (Sent::Itself, ClientResponse::Real),
-            Fault::HoldAnswer => (then_cut, ClientResponse::Held),
+            Fault::HoldAnswer => (left_open, ClientResponse::Held),
         };
-        Self { met, sent, answer }
+        Self { rule, sent, answer }
     }
 
     pub(crate) fn hangs_up(&self) -> bool {
@@ -90,7 +94,7 @@ impl Injection {
 
     /// Whether the statement waits for a release before it is sent.
     pub(crate) fn is_held(&self) -> bool {
-        matches!(self.met.fault(), Fault::HoldBefore)
+        matches!(self.rule.fault(), Fault::HoldBefore)
     }
 
     /// The client has gone, and the statement never arrived.
@@ -101,7 +105,7 @@ impl Injection {
 
     /// How long the message waits before it is sent.
     pub(crate) fn delay(&self) -> Option<Duration> {
-        match self.met.fault() {
+        match self.rule.fault() {
             Fault::DelayBefore(delay) => Some(*delay),
             _ => None,
         }

@@ -145,7 +145,7 @@ async fn greet(client: &mut ClientStream, shared: &Shared) -> io::Result<Greetin
         return Ok(Greeting::Refused(ErrorResponse::fatal(&SqlState::PROTOCOL_VIOLATION, text)));
     };
 
-    if let Some(fault) = shared.faults.of_log_in() {
+    if let Some(fault) = shared.faults.take_login_fault() {
         return Ok(faulty_greeting(fault));
     }
 

@@ -50,7 +50,7 @@ pub(crate) async fn run(session: LoggedIn, number: usize, shared: &Shared) -> io
         client: ClientEnd::new(client),
         postgres,
         process,
-        seat: Seat { shared, process, session: shared.conflicts.join(process) },
+        registration: Registration { shared, process, session: shared.conflicts.join(process) },
         schema_version: None,
         block: None,
         group: Group::default(),
@@ -82,7 +82,7 @@ struct Relay<'a> {
     postgres: Postgres,
     /// PostgreSQL's process for this session.
     process: i32,
-    seat: Seat<'a>,
+    registration: Registration<'a>,
     /// The version of the schema that the session knows; none before its first statement.
     schema_version: Option<u64>,
     /// The transaction block, the client's or that of a message of several statements.
@@ -98,13 +98,13 @@ struct Relay<'a> {
 }
 
 /// The session's place among the others, given up when it ends.
-struct Seat<'a> {
+struct Registration<'a> {
     shared: &'a Shared,
     process: i32,
     session: Arc<conflicts::SharedSession>,
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Registration<'_> {
     fn drop(&mut self) {
         if let Some(transaction) = self.session.transaction() {
             transaction.end(false);
@@ -123,7 +123,7 @@ struct Running {
 /// How a message or a statement in it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
-    GoesOn,
+    Continue,
     /// With an error: what follows in the message is skipped.
     Failed,
     /// The connection ends.
@@ -139,17 +139,17 @@ enum BackendResponse {
 
 /// How long a statement runs before the relay asks whether it waits for a lock. The wait doubles from question to
 /// question, so that a statement that only takes long costs little.
-const FIRST_LOOK: Duration = Duration::from_millis(5);
-const LONGEST_LOOK: Duration = Duration::from_millis(200);
+const FIRST_LOCK_CHECK: Duration = Duration::from_millis(5);
+const LONGEST_LOCK_CHECK: Duration = Duration::from_millis(200);
 
 impl Relay<'_> {
     async fn converse(&mut self) -> io::Result<()> {
         loop {
             self.client.flush_if_waiting().await;
-            let session = Arc::clone(&self.seat.session);
+            let session = Arc::clone(&self.registration.session);
             tokio::select! {
-                () = self.client.speaks() => {}
-                () = session.called() => {
+                () = self.client.readable() => {}
+                () = session.abort_requested() => {
                     self.give_way().await?;
                     continue;
                 }
@@ -163,7 +163,7 @@ impl Relay<'_> {
                 b'P' | b'B' | b'D' | b'E' | b'C' | b'H' | b'S' => self.extended(frame).await?,
                 b'F' => self.function_call(frame).await?,
                 // What is left of a COPY that has failed.
-                _ => Flow::GoesOn,
+                _ => Flow::Continue,
             };
             if flow == Flow::HangUp {
                 return Ok(());
@@ -179,25 +179,29 @@ impl Relay<'_> {
             let ready = frame.kind == b'Z';
             self.client.write(&frame).await;
             if ready {
-                return Ok(Flow::GoesOn);
+                return Ok(Flow::Continue);
             }
         }
     }
 
     /// Reads the answer to a statement and passes it on, but for its end. In the simple protocol `ReadyForQuery`
     /// follows, and is read too.
-    async fn answer(&mut self, statement: &Statement, simple: bool) -> io::Result<BackendResponse> {
+    async fn read_response(
+        &mut self,
+        statement: &Statement,
+        simple: bool,
+    ) -> io::Result<BackendResponse> {
         // Rows that lock come one by one, and the next one may be a conflict: then they all come from the shadow.
         let mut held = statement.shadow.is_some().then(Vec::new);
         let mut ended = None;
-        let mut patience = FIRST_LOOK;
+        let mut patience = FIRST_LOCK_CHECK;
         self.cancelled = None;
         self.blockers.clear();
         loop {
-            while !self.postgres.answers_within(patience).await? {
+            while !self.postgres.has_response_within(patience).await? {
                 self.client.flush().await;
-                self.look_at_locks(statement).await;
-                patience = (patience * 2).min(LONGEST_LOOK);
+                self.resolve_lock_wait(statement).await;
+                patience = (patience * 2).min(LONGEST_LOCK_CHECK);
             }
             let mut frame = self.postgres.read().await?;
             match frame.kind {
@@ -222,7 +226,7 @@ impl Relay<'_> {
                     None => self.client.write(&frame).await,
                 },
             }
-            let is_over = if simple { self.answer_is_over() } else { ended.is_some() };
+            let is_over = if simple { self.response_is_complete() } else { ended.is_some() };
             if is_over && let Some(ended) = ended.take() {
                 if matches!(ended, BackendResponse::Completed(_)) {
                     for frame in held.into_iter().flatten() {
@@ -234,7 +238,7 @@ impl Relay<'_> {
         }
     }
 
-    fn answer_is_over(&mut self) -> bool {
+    fn response_is_complete(&mut self) -> bool {
         std::mem::take(&mut self.postgres.is_ready)
     }
 
@@ -245,16 +249,16 @@ impl Relay<'_> {
         let mut is_refused = false;
         loop {
             self.client.flush().await;
-            if !is_refused && !self.postgres.has_answered() {
+            if !is_refused && !self.postgres.has_response() {
                 tokio::select! {
                     biased;
-                    answered = self.postgres.answers_within(Duration::MAX) => {
+                    answered = self.postgres.has_response_within(Duration::MAX) => {
                         answered?;
                     }
-                    () = self.client.speaks() => {}
+                    () = self.client.readable() => {}
                 }
             }
-            is_refused |= self.postgres.has_answered();
+            is_refused |= self.postgres.has_response();
             if is_refused && !is_kept {
                 return Ok(());
             }
@@ -296,8 +300,8 @@ impl Relay<'_> {
             frame.body.clear();
             put_string(&mut frame.body, dsql_tag(statement, ""));
         }
-        for aside in self.postgres.take_asides() {
-            self.client.write(&aside).await;
+        for change in self.postgres.take_parameter_changes() {
+            self.client.write(&change).await;
         }
         self.client.write(&frame).await;
     }
@@ -308,15 +312,15 @@ impl Relay<'_> {
         if let Some(entry) = entry {
             self.shared.journal.failed(entry, error.code());
         }
-        for aside in self.postgres.take_asides() {
-            self.client.write(&aside).await;
+        for change in self.postgres.take_parameter_changes() {
+            self.client.write(&change).await;
         }
         self.client.write(&error.frame()).await;
     }
 
     /// PostgreSQL's error in DSQL's words. A position counts from the beginning of the statement, which is not where the
     /// client's message begins.
-    fn in_dsql_words(&self, statement: &Statement, mut error: ErrorResponse) -> ErrorResponse {
+    fn as_dsql_error(&self, statement: &Statement, mut error: ErrorResponse) -> ErrorResponse {
         if error.has_code(&SqlState::QUERY_CANCELED)
             && let Some(conflict) = self.cancelled
         {
@@ -334,7 +338,10 @@ impl Relay<'_> {
     }
 
     /// A statement of the relay's own, wherever in the protocol the session is.
-    async fn own(&mut self, sql: &str) -> io::Result<Result<postgres::Rows, ErrorResponse>> {
+    async fn run_internal(
+        &mut self,
+        sql: &str,
+    ) -> io::Result<Result<postgres::Rows, ErrorResponse>> {
         if !self.group.is_open {
             return self.postgres.query(sql).await;
         }
@@ -346,9 +353,9 @@ impl Relay<'_> {
     }
 
     /// A statement of the relay's own that cannot fail, before whatever PostgreSQL is sent next.
-    async fn own_first(&mut self, sql: &str) -> io::Result<()> {
+    async fn queue_internal(&mut self, sql: &str) -> io::Result<()> {
         if self.group.is_open {
-            self.own(sql).await?.ok();
+            self.run_internal(sql).await?.ok();
         } else {
             // With the next message, so that it costs no turn of its own: there are two for each transaction, and one for
             // most statements.
@@ -360,8 +367,8 @@ impl Relay<'_> {
     async fn ready_for_query(&mut self) {
         let status = self.postgres.status;
         self.journal.ready(status != IDLE);
-        for aside in self.postgres.take_asides() {
-            self.client.write(&aside).await;
+        for change in self.postgres.take_parameter_changes() {
+            self.client.write(&change).await;
         }
         self.client.write(&Frame::new(b'Z', [status])).await;
     }

@@ -26,7 +26,7 @@ impl ClientEnd {
     }
 
     /// Waits until there is something to read, or the client has gone. Nothing is lost if it is given up.
-    pub(super) async fn speaks(&mut self) {
+    pub(super) async fn readable(&mut self) {
         if let Some(ends) = &mut self.ends {
             // An error shows when it is read.
             ends.input.fill_buf().await.ok();

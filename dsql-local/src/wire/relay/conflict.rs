@@ -43,7 +43,7 @@ pub(super) struct Bound<'a> {
 
 impl Relay<'_> {
     /// If the statement under way waits for locks, makes an end of it.
-    pub(super) async fn look_at_locks(&mut self, statement: &Statement) {
+    pub(super) async fn resolve_lock_wait(&mut self, statement: &Statement) {
         if self.cancelled.is_some() {
             return;
         }
@@ -71,7 +71,9 @@ impl Relay<'_> {
             let conflict = if statement.is_ddl { Conflict::Schema } else { Conflict::Data };
             for (session, transaction) in blockers {
                 // If it has not, it is asked again at the next look.
-                tokio::time::timeout(PATIENCE, session.ask(transaction, conflict)).await.ok();
+                tokio::time::timeout(PATIENCE, session.request_abort(transaction, conflict))
+                    .await
+                    .ok();
             }
         }
     }
@@ -87,24 +89,24 @@ impl Relay<'_> {
 
     /// Takes back what the block has done, for those who have asked for it.
     pub(super) async fn give_way(&mut self) -> io::Result<()> {
-        for request in self.seat.session.take_requests() {
+        for request in self.registration.session.take_requests() {
             let is_asked = |transaction: &Arc<SharedTransaction>| {
                 Arc::ptr_eq(transaction, &request.transaction)
             };
             if self.block.as_ref().is_some_and(|block| is_asked(&block.shared)) {
                 self.take_back(request.conflict).await?;
             }
-            AbortRequest::fulfilled(request);
+            AbortRequest::complete(request);
         }
         Ok(())
     }
 
     async fn take_back(&mut self, conflict: Conflict) -> io::Result<()> {
         let had_failed = self.has_failed();
-        self.own("ROLLBACK TO SAVEPOINT dsql_block").await?.ok();
+        self.run_internal("ROLLBACK TO SAVEPOINT dsql_block").await?.ok();
         if had_failed {
             let sql = refuse_sql(&SqlState::IN_FAILED_SQL_TRANSACTION, "it had failed before");
-            self.own(&sql).await?.ok();
+            self.run_internal(&sql).await?.ok();
         }
         if let Some(block) = &mut self.block {
             block.pending.clear();
@@ -138,7 +140,7 @@ impl Relay<'_> {
     }
 
     /// The answer of the statement's shadow, in the simple protocol.
-    pub(super) async fn shadow_simply(
+    pub(super) async fn shadow_simple(
         &mut self,
         statement: &Statement,
     ) -> io::Result<Result<Frame, ErrorResponse>> {
@@ -146,7 +148,7 @@ impl Relay<'_> {
         let asked = vec![query(&shadow.sql)];
         // No formats, no parameters, no result formats.
         let again = bound(&statement.for_postgres(), &[0, 0], &[0; 6]);
-        self.ask_shadow(statement, asked, again).await
+        self.run_shadow(statement, asked, again).await
     }
 
     /// The answer of the statement's shadow, in the extended protocol.
@@ -157,25 +159,25 @@ impl Relay<'_> {
     ) -> io::Result<Result<Frame, ErrorResponse>> {
         let shadow = statement.shadow.clone().unwrap_or_default();
         if shadow.takes_data {
-            return self.shadow_simply(statement).await;
+            return self.shadow_simple(statement).await;
         }
         let asked = bound(&shadow.sql, sent.parameter_types, sent.values);
         let again = bound(sent.sql, sent.parameter_types, sent.values);
-        self.ask_shadow(statement, asked, again).await
+        self.run_shadow(statement, asked, again).await
     }
 
     /// Passes on the rows of the shadow, and gives its end. `again` is the statement itself, for COMMIT.
-    async fn ask_shadow(
+    async fn run_shadow(
         &mut self,
         statement: &Statement,
         mut asked: Vec<Frame>,
         again: Vec<Frame>,
     ) -> io::Result<Result<Frame, ErrorResponse>> {
-        self.own("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
+        self.run_internal("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
         for table in statement.shadow.iter().flat_map(|shadow| &shadow.written) {
             let sql = format!("SELECT dsql_internal.copy_table({})", quoted(table));
             // A table that cannot be copied: the conflict comes at the statement.
-            if self.own(&sql).await?.is_err() {
+            if self.run_internal(&sql).await?.is_err() {
                 return Ok(Err(conflict_error(Conflict::Data)));
             }
         }
@@ -188,7 +190,7 @@ impl Relay<'_> {
             Ok(answer) => answer,
             Err(error) => return Ok(Err(self.after_error(statement, error))),
         };
-        self.own("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
+        self.run_internal("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
         for frame in answer.iter().filter(|frame| frame.kind != b'C') {
             self.client.write(frame).await;
         }
@@ -207,17 +209,17 @@ impl Relay<'_> {
             }
             self.cancelled = None;
             self.postgres.send(&frames).await?;
-            let mut patience = super::FIRST_LOOK;
-            while !self.postgres.answers_within(patience).await? {
-                self.look_at_locks(&Statement::default()).await;
-                patience = (patience * 2).min(super::LONGEST_LOOK);
+            let mut patience = super::FIRST_LOCK_CHECK;
+            while !self.postgres.has_response_within(patience).await? {
+                self.resolve_lock_wait(&Statement::default()).await;
+                patience = (patience * 2).min(super::LONGEST_LOCK_CHECK);
             }
             match self.postgres.frames_up_to_ready().await? {
                 Ok(answered) if answered == answer => {}
                 // The client holds values that would not be those that are stored, as of a sequence.
                 Ok(_) => return Ok(Some(conflict_error(Conflict::Data))),
                 Err(error) => {
-                    return Ok(Some(self.in_dsql_words(&Statement::default(), error)));
+                    return Ok(Some(self.as_dsql_error(&Statement::default(), error)));
                 }
             }
         }

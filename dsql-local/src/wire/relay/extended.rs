@@ -49,7 +49,7 @@ impl Relay<'_> {
             return self.sync_group().await;
         }
         if self.group.is_skipping {
-            return Ok(Flow::GoesOn);
+            return Ok(Flow::Continue);
         }
         self.group.is_open = true;
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, "malformed message");
@@ -76,7 +76,7 @@ impl Relay<'_> {
             }
             b'H' => {
                 self.client.flush().await;
-                Flow::GoesOn
+                Flow::Continue
             }
             _ => self.pass_on(frame, &Statement::default()).await?,
         };
@@ -93,7 +93,7 @@ impl Relay<'_> {
         match committed {
             // The implicit transaction of the group could not commit.
             Err(error) => {
-                let error = self.in_dsql_words(&Statement::default(), error);
+                let error = self.as_dsql_error(&Statement::default(), error);
                 self.fail(None, &error).await;
             }
             Ok(_) if has_ddl && !had_failed => {
@@ -103,7 +103,7 @@ impl Relay<'_> {
         }
         self.ready_for_query().await;
         self.client.flush_if_waiting().await;
-        Ok(Flow::GoesOn)
+        Ok(Flow::Continue)
     }
 
     async fn prepare(
@@ -121,8 +121,8 @@ impl Relay<'_> {
         // DSQL refuses at Parse.
         if matches!(statement.action, Action::Refuse { .. }) {
             let entry = self.received(&statement);
-            if let Err(error) = self.own(&statement.for_postgres()).await? {
-                let error = self.in_dsql_words(&statement, error);
+            if let Err(error) = self.run_internal(&statement.for_postgres()).await? {
+                let error = self.as_dsql_error(&statement, error);
                 self.fail(Some(entry), &error).await;
             }
             return Ok(Flow::Failed);
@@ -140,13 +140,13 @@ impl Relay<'_> {
     async fn pass_on(&mut self, frame: Frame, statement: &Statement) -> io::Result<Flow> {
         let describes_statement = frame.kind == b'D' && frame.body.first() == Some(&b'S');
         self.postgres.send(&[frame, Frame::new(b'H', [])]).await?;
-        let mut patience = super::FIRST_LOOK;
+        let mut patience = super::FIRST_LOCK_CHECK;
         self.cancelled = None;
         let mut answers = if describes_statement { 2 } else { 1 };
         while answers > 0 {
-            while !self.postgres.answers_within(patience).await? {
-                self.look_at_locks(statement).await;
-                patience = (patience * 2).min(super::LONGEST_LOOK);
+            while !self.postgres.has_response_within(patience).await? {
+                self.resolve_lock_wait(statement).await;
+                patience = (patience * 2).min(super::LONGEST_LOCK_CHECK);
             }
             let frame = self.postgres.read().await?;
             match frame.kind {
@@ -166,7 +166,7 @@ impl Relay<'_> {
                 }
             }
         }
-        Ok(Flow::GoesOn)
+        Ok(Flow::Continue)
     }
 
     async fn run_portal(&mut self, name: &str, frame: Frame) -> io::Result<Flow> {
@@ -177,16 +177,16 @@ impl Relay<'_> {
             portal.entry = Some(entry);
         }
         let is_first = portal.entry.is_none();
-        let injection = if is_first { self.meet(&statement, true).await? } else { None };
+        let injection = if is_first { self.match_fault(&statement, true).await? } else { None };
         let running = Running { statement, entry, injection };
-        if let Some(flow) = self.instead(&running).await? {
+        if let Some(flow) = self.replace_with_fault(&running).await? {
             return Ok(flow);
         }
-        let ended = self.ask_portal(&Arc::clone(&running.statement), &portal, frame).await?;
+        let ended = self.execute_portal(&Arc::clone(&running.statement), &portal, frame).await?;
         self.conclude(running, ended).await
     }
 
-    async fn ask_portal(
+    async fn execute_portal(
         &mut self,
         statement: &Statement,
         portal: &Portal,
@@ -197,7 +197,7 @@ impl Relay<'_> {
         }
         let is_guarded = self.guard(statement).await?;
         self.postgres.send(&[frame, Frame::new(b'H', [])]).await?;
-        match self.answer(statement, false).await? {
+        match self.read_response(statement, false).await? {
             BackendResponse::Completed(frame) => {
                 self.after(statement, &frame).await?;
                 Ok(Ok(frame))

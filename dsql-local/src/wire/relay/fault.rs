@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_postgres::error::SqlState;
 
 use super::{Flow, Relay, Running};
-use crate::faults::{Met, Received, Release};
+use crate::faults::{MatchedRule, ReceivedStatement, Release};
 use crate::rules::{Statement, refuse_sql};
 use crate::wire::error_response::ErrorResponse;
 use crate::wire::frame::{Frame, Reader};
@@ -14,7 +14,7 @@ use crate::wire::injection::{ClientResponse, Injection, Sent, StatementPosition}
 
 impl Relay<'_> {
     /// Shows a statement to the fault rules. An aborted transaction block is not at their mercy: nothing is run there.
-    pub(super) async fn meet(
+    pub(super) async fn match_fault(
         &mut self,
         statement: &Statement,
         is_last: bool,
@@ -22,11 +22,13 @@ impl Relay<'_> {
         if self.has_failed() || statement.sql.is_empty() {
             return Ok(None);
         }
-        let received = Received { session: self.number, user: &self.user, sql: &statement.sql };
-        let Some(met) = self.shared.faults.meet(&received) else { return Ok(None) };
+        let received =
+            ReceivedStatement { session: self.number, user: &self.user, sql: &statement.sql };
+        let Some(rule) = self.shared.faults.match_rule(&received) else { return Ok(None) };
         let in_block = self.block.as_ref().is_some_and(|block| !block.is_implicit);
-        let mut injection = Injection::new(met, statement, StatementPosition { in_block, is_last });
-        if injection.is_held() && self.hold(&injection.met).await? == Release::Close {
+        let mut injection =
+            Injection::new(rule, statement, StatementPosition { in_block, is_last });
+        if injection.is_held() && self.hold(&injection.rule).await? == Release::Close {
             injection.close_before();
             self.client.mute();
             return Ok(Some(injection));
@@ -41,7 +43,7 @@ impl Relay<'_> {
         }
         let delay = injection.delay();
         if delay.is_some() || injection.hangs_up() {
-            self.shared.faults.report(&injection.met);
+            self.shared.faults.report(&injection.rule);
         }
         if let Some(delay) = delay {
             self.client.flush().await;
@@ -51,24 +53,27 @@ impl Relay<'_> {
     }
 
     /// Waits for a release. The session gives way to others meanwhile, as it does between two messages.
-    async fn hold(&mut self, met: &Met) -> io::Result<Release> {
+    async fn hold(&mut self, rule: &MatchedRule) -> io::Result<Release> {
         let mut releases = self.shared.faults.releases();
         self.client.flush().await;
-        self.shared.faults.report(met);
-        let session = Arc::clone(&self.seat.session);
+        self.shared.faults.report(rule);
+        let session = Arc::clone(&self.registration.session);
         loop {
             tokio::select! {
                 // The sender is as old as the cluster, and dropped with it.
                 changed = releases.changed() => {
                     return Ok(changed.map_or(Release::Close, |()| *releases.borrow()));
                 }
-                () = session.called() => self.give_way().await?,
+                () = session.abort_requested() => self.give_way().await?,
             }
         }
     }
 
     /// A fault in the place of the statement; `None` if the statement is to be run.
-    pub(super) async fn instead(&mut self, running: &Running) -> io::Result<Option<Flow>> {
+    pub(super) async fn replace_with_fault(
+        &mut self,
+        running: &Running,
+    ) -> io::Result<Option<Flow>> {
         let Some(injection) = &running.injection else {
             return Ok(None);
         };
@@ -79,18 +84,18 @@ impl Relay<'_> {
         match injection.sent {
             Sent::Itself | Sent::ItselfThenFailure => return Ok(None),
             Sent::Failure => {
-                self.own(&refuse_sql(&SqlState::QUERY_CANCELED, "fault")).await?.ok();
+                self.run_internal(&refuse_sql(&SqlState::QUERY_CANCELED, "fault")).await?.ok();
                 self.fail(Some(running.entry), error).await;
             }
             Sent::Rollback => {
-                self.own("ROLLBACK").await?.ok();
+                self.run_internal("ROLLBACK").await?.ok();
                 self.ended(false);
                 self.journal.completed(running.entry, "ROLLBACK");
                 self.shared.journal.failed(running.entry, error.code());
                 self.client.write(&error.frame()).await;
             }
         }
-        self.shared.faults.report(&injection.met);
+        self.shared.faults.report(&injection.rule);
         Ok(Some(Flow::Failed))
     }
 
@@ -106,16 +111,16 @@ impl Relay<'_> {
             Ok(frame) => self.conclude_success(&statement, entry, injection, frame).await,
             Err(error) => {
                 let hangs_up = injection.as_ref().is_some_and(Injection::hangs_up);
-                if let Some(Injection { met, answer, .. }) = injection {
+                if let Some(Injection { rule, answer, .. }) = injection {
                     match answer {
                         ClientResponse::Late(delay) => {
-                            self.shared.faults.report(&met);
+                            self.shared.faults.report(&rule);
                             tokio::time::sleep(delay).await;
                         }
                         // The statement has an error of its own.
-                        ClientResponse::Error(_) => self.shared.faults.put_back(met),
+                        ClientResponse::Error(_) => self.shared.faults.put_back(rule),
                         ClientResponse::Held => {
-                            if self.hold(&met).await? == Release::Close {
+                            if self.hold(&rule).await? == Release::Close {
                                 self.client.mute();
                                 return Ok(Flow::HangUp);
                             }
@@ -140,25 +145,25 @@ impl Relay<'_> {
     ) -> io::Result<Flow> {
         if frame.kind != b'C' {
             self.complete(statement, frame).await;
-            return Ok(Flow::GoesOn);
+            return Ok(Flow::Continue);
         }
         let tag = Reader(&frame.body).string().unwrap_or_default().to_owned();
         self.journal.completed(entry, &tag);
         self.shared.journal.completed(entry, super::dsql_tag(statement, &tag));
-        let Some(Injection { met, sent, answer }) = injection else {
+        let Some(Injection { rule, sent, answer }) = injection else {
             self.complete(statement, frame).await;
-            return Ok(Flow::GoesOn);
+            return Ok(Flow::Continue);
         };
         match answer {
             ClientResponse::Real => self.complete(statement, frame).await,
             ClientResponse::Late(delay) => {
                 self.client.flush().await;
                 tokio::time::sleep(delay).await;
-                self.shared.faults.report(&met);
+                self.shared.faults.report(&rule);
                 self.complete(statement, frame).await;
             }
             ClientResponse::Held => {
-                if self.hold(&met).await? == Release::Close {
+                if self.hold(&rule).await? == Release::Close {
                     self.client.mute();
                     if sent == Sent::Itself {
                         self.end_with_statement().await?;
@@ -169,7 +174,7 @@ impl Relay<'_> {
             }
             ClientResponse::Error(error) => {
                 self.end_with_statement().await?;
-                self.shared.faults.report(&met);
+                self.shared.faults.report(&rule);
                 self.shared.journal.failed(entry, error.code());
                 self.client.write(&error.frame()).await;
                 return Ok(Flow::Failed);
@@ -181,7 +186,7 @@ impl Relay<'_> {
                 return Ok(Flow::HangUp);
             }
         }
-        Ok(Flow::GoesOn)
+        Ok(Flow::Continue)
     }
 
     /// Commits what the statement was the end of.

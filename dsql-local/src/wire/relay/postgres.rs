@@ -16,7 +16,7 @@ pub(super) const IDLE: u8 = b'I';
 pub(super) const FAILED: u8 = b'E';
 
 /// The name of own prepared statements and portals; a client cannot have it, for it holds a control character.
-pub(super) const OWN: &str = "\u{1}dsql";
+pub(super) const INTERNAL_NAME: &str = "\u{1}dsql";
 
 /// Rows as text.
 pub(super) type Rows = Vec<Vec<Option<String>>>;
@@ -31,7 +31,7 @@ pub(super) struct Postgres {
     /// Own statements that go with the next message.
     queue: Vec<Frame>,
     /// Parameters that own statements have changed, as by taking a `SET LOCAL` back: the client has to hear of them.
-    asides: Vec<Frame>,
+    parameter_changes: Vec<Frame>,
 }
 
 impl Postgres {
@@ -43,7 +43,7 @@ impl Postgres {
             status: IDLE,
             is_ready: false,
             queue: Vec::new(),
-            asides: Vec::new(),
+            parameter_changes: Vec::new(),
         }
     }
 
@@ -76,8 +76,8 @@ impl Postgres {
     }
 
     /// Whether there is something to read before `patience` is over.
-    pub(super) async fn answers_within(&mut self, patience: Duration) -> io::Result<bool> {
-        if self.has_answered() {
+    pub(super) async fn has_response_within(&mut self, patience: Duration) -> io::Result<bool> {
+        if self.has_response() {
             return Ok(true);
         }
         match tokio::time::timeout(patience, self.input.fill_buf()).await {
@@ -86,12 +86,12 @@ impl Postgres {
         }
     }
 
-    pub(super) fn has_answered(&self) -> bool {
+    pub(super) fn has_response(&self) -> bool {
         !self.input.buffer().is_empty()
     }
 
-    pub(super) fn take_asides(&mut self) -> Vec<Frame> {
-        std::mem::take(&mut self.asides)
+    pub(super) fn take_parameter_changes(&mut self) -> Vec<Frame> {
+        std::mem::take(&mut self.parameter_changes)
     }
 
     /// Own statements, between messages of the simple protocol. Nothing prepared without a name survives it.
@@ -105,13 +105,13 @@ impl Postgres {
     pub(super) async fn execute(&mut self, sql: &str) -> io::Result<Result<Rows, ErrorResponse>> {
         self.send(&[
             // What has failed is still there.
-            Frame::new(b'C', named(b'P', OWN)),
-            Frame::new(b'C', named(b'S', OWN)),
-            parse(OWN, sql, &[0, 0]),
-            bind(OWN, OWN, &[0; 6]),
-            execute(OWN),
-            Frame::new(b'C', named(b'P', OWN)),
-            Frame::new(b'C', named(b'S', OWN)),
+            Frame::new(b'C', named(b'P', INTERNAL_NAME)),
+            Frame::new(b'C', named(b'S', INTERNAL_NAME)),
+            parse(INTERNAL_NAME, sql, &[0, 0]),
+            bind(INTERNAL_NAME, INTERNAL_NAME, &[0; 6]),
+            execute(INTERNAL_NAME),
+            Frame::new(b'C', named(b'P', INTERNAL_NAME)),
+            Frame::new(b'C', named(b'S', INTERNAL_NAME)),
             Frame::new(b'H', []),
         ])
         .await?;
@@ -121,7 +121,7 @@ impl Postgres {
             match frame.kind {
                 b'D' => rows.push(row(&frame.body)),
                 b'E' => return Ok(Err(ErrorResponse::parse(&frame.body).unwrap_or_default())),
-                b'S' => self.asides.push(frame),
+                b'S' => self.parameter_changes.push(frame),
                 b'3' => closed += 1,
                 _ => {}
             }
@@ -154,7 +154,7 @@ impl Postgres {
             match frame.kind {
                 b'T' | b'D' | b'C' => frames.push(frame),
                 b'E' => error = Some(ErrorResponse::parse(&frame.body).unwrap_or_default()),
-                b'S' => self.asides.push(frame),
+                b'S' => self.parameter_changes.push(frame),
                 b'Z' => return Ok(error.map_or(Ok(frames), Err)),
                 _ => {}
             }
@@ -206,13 +206,13 @@ pub(super) fn execute(portal: &str) -> Frame {
 /// Under the relay's own name: what a client has prepared and bound without a name is still there afterwards.
 pub(super) fn bound(sql: &str, parameter_types: &[u8], values: &[u8]) -> Vec<Frame> {
     vec![
-        Frame::new(b'C', named(b'P', OWN)),
-        Frame::new(b'C', named(b'S', OWN)),
-        parse(OWN, sql, parameter_types),
-        bind(OWN, OWN, values),
-        execute(OWN),
-        Frame::new(b'C', named(b'P', OWN)),
-        Frame::new(b'C', named(b'S', OWN)),
+        Frame::new(b'C', named(b'P', INTERNAL_NAME)),
+        Frame::new(b'C', named(b'S', INTERNAL_NAME)),
+        parse(INTERNAL_NAME, sql, parameter_types),
+        bind(INTERNAL_NAME, INTERNAL_NAME, values),
+        execute(INTERNAL_NAME),
+        Frame::new(b'C', named(b'P', INTERNAL_NAME)),
+        Frame::new(b'C', named(b'S', INTERNAL_NAME)),
         Frame::new(b'S', []),
     ]
 }

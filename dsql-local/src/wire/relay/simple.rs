@@ -19,15 +19,15 @@ impl Relay<'_> {
         if statements.is_empty() {
             self.postgres.send(std::slice::from_ref(frame)).await?;
             if let BackendResponse::Completed(frame) =
-                self.answer(&Statement::default(), true).await?
+                self.read_response(&Statement::default(), true).await?
             {
                 self.client.write(&frame).await;
             }
             self.ready_for_query().await;
-            return Ok(Flow::GoesOn);
+            return Ok(Flow::Continue);
         }
         let syntax_error = self.syntax_error(sql, &statements).await?;
-        let mut flow = Flow::GoesOn;
+        let mut flow = Flow::Continue;
         // All of them were received, whatever becomes of the first ones.
         let entries: Vec<_> = statements.iter().map(|statement| self.received(statement)).collect();
         if let Some(error) = syntax_error {
@@ -35,15 +35,15 @@ impl Relay<'_> {
             flow = Flow::Failed;
         }
         let mut left = statements.into_iter().map(Arc::new).zip(entries).peekable();
-        while let (Flow::GoesOn, Some((statement, entry))) = (flow, left.next()) {
-            flow = self.run_simply(statement, entry, left.peek().is_none()).await?;
+        while let (Flow::Continue, Some((statement, entry))) = (flow, left.next()) {
+            flow = self.run_simple_statement(statement, entry, left.peek().is_none()).await?;
         }
         if flow == Flow::HangUp {
             return Ok(flow);
         }
         if self.block.as_ref().is_some_and(|block| block.is_implicit) {
             if flow == Flow::Failed {
-                self.own("ROLLBACK").await?.ok();
+                self.run_internal("ROLLBACK").await?.ok();
                 self.ended(false);
             } else if let Some(error) = self.commit_implicitly().await? {
                 self.fail(None, &error).await;
@@ -79,7 +79,7 @@ impl Relay<'_> {
             .filter(|error| error.message() != several && error.has_code(&SqlState::SYNTAX_ERROR)))
     }
 
-    async fn run_simply(
+    async fn run_simple_statement(
         &mut self,
         statement: Arc<Statement>,
         entry: crate::state::journal::EntryId,
@@ -89,17 +89,17 @@ impl Relay<'_> {
         if is_idle && !is_last && statement.role != TransactionRole::Begin {
             self.begin_implicitly().await?;
         }
-        let injection = self.meet(&statement, is_last).await?;
+        let injection = self.match_fault(&statement, is_last).await?;
         let running = Running { statement, entry, injection };
-        if let Some(flow) = self.instead(&running).await? {
+        if let Some(flow) = self.replace_with_fault(&running).await? {
             return Ok(flow);
         }
-        let ended = self.ask_simply(&Arc::clone(&running.statement)).await?;
+        let ended = self.execute_simple(&Arc::clone(&running.statement)).await?;
         self.conclude(running, ended).await
     }
 
     /// Runs a statement by DSQL's rules; its rows are passed on, and its end is not yet.
-    async fn ask_simply(
+    async fn execute_simple(
         &mut self,
         statement: &Statement,
     ) -> io::Result<Result<Frame, ErrorResponse>> {
@@ -108,7 +108,7 @@ impl Relay<'_> {
         }
         let is_guarded = self.guard(statement).await?;
         self.postgres.send(&[query(&statement.for_postgres())]).await?;
-        match self.answer(statement, true).await? {
+        match self.read_response(statement, true).await? {
             BackendResponse::Completed(frame) => {
                 self.after(statement, &frame).await?;
                 Ok(Ok(frame))
@@ -116,7 +116,7 @@ impl Relay<'_> {
             BackendResponse::Failed(error)
                 if is_guarded && self.is_overtaken(statement, &error) =>
             {
-                self.shadow_simply(statement).await
+                self.shadow_simple(statement).await
             }
             BackendResponse::Failed(error) => Ok(Err(self.after_error(statement, error))),
         }
@@ -155,10 +155,10 @@ impl Relay<'_> {
     pub(super) async fn guard(&mut self, statement: &Statement) -> io::Result<bool> {
         let is_guarded = self.block.is_some() && statement.shadow.is_some() && !self.has_failed();
         if is_guarded {
-            self.own_first("SAVEPOINT dsql_statement").await?;
+            self.queue_internal("SAVEPOINT dsql_statement").await?;
             // While it waits it takes no data, and the relay could not look.
             if statement.takes_data() {
-                self.own_first("SET LOCAL lock_timeout = '50ms'").await?;
+                self.queue_internal("SET LOCAL lock_timeout = '50ms'").await?;
             }
         }
         Ok(is_guarded)
@@ -169,7 +169,7 @@ impl Relay<'_> {
             let tag = Reader(&frame.body).string().unwrap_or_default();
             self.completed(statement, tag).await?;
             if self.block.is_some() && statement.takes_data() {
-                self.own("SET LOCAL lock_timeout = DEFAULT").await?.ok();
+                self.run_internal("SET LOCAL lock_timeout = DEFAULT").await?.ok();
             }
         }
         Ok(())
@@ -184,6 +184,6 @@ impl Relay<'_> {
         if self.postgres.status == IDLE {
             self.ended(false);
         }
-        self.in_dsql_words(statement, error)
+        self.as_dsql_error(statement, error)
     }
 }

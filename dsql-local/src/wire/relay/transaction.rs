@@ -38,7 +38,7 @@ impl Relay<'_> {
     /// Puts a block around what follows in the message.
     pub(super) async fn begin_implicitly(&mut self) -> io::Result<()> {
         // It cannot fail outside of a block.
-        self.own("BEGIN").await?.ok();
+        self.run_internal("BEGIN").await?.ok();
         self.begun(true).await
     }
 
@@ -49,11 +49,11 @@ impl Relay<'_> {
             return Ok(());
         }
         // A mark for the row triggers: outside of a block a statement is its own COMMIT. Neither takes a snapshot yet.
-        self.own_first("SET LOCAL dsql_internal.block = '1'").await?;
-        self.own_first("SAVEPOINT dsql_block").await?;
+        self.queue_internal("SET LOCAL dsql_internal.block = '1'").await?;
+        self.queue_internal("SAVEPOINT dsql_block").await?;
         self.block = Some(Block {
             is_implicit,
-            shared: self.seat.session.begin(),
+            shared: self.registration.session.begin(),
             began: self.shared.clock.moment(),
             schema_version: None,
             job_changes: 0,
@@ -70,7 +70,7 @@ impl Relay<'_> {
             return;
         };
         block.shared.end(committed);
-        self.seat.session.end();
+        self.registration.session.end();
         if committed && block.has_ddl {
             self.schema_version = Some(self.shared.conflicts.schema_changed());
         }
@@ -98,11 +98,13 @@ impl Relay<'_> {
         statement: &Statement,
     ) -> io::Result<Option<ErrorResponse>> {
         let refusal = match self.block.as_ref() {
-            Some(block) if self.has_aged(block) => Some(self.too_old(block)),
+            Some(block) if self.has_aged(block) => Some(self.age_error(block)),
             Some(block) if block.doomed == Some(Conflict::Schema) => {
                 Some(conflict_error(Conflict::Schema))
             }
-            Some(block) if block.schema_version.is_some() => self.hidden(statement).await?,
+            Some(block) if block.schema_version.is_some() => {
+                self.hidden_relation(statement).await?
+            }
             _ => self.is_stale().then(|| conflict_error(Conflict::Schema)),
         };
         let version = self.shared.conflicts.schema_version();
@@ -127,7 +129,7 @@ impl Relay<'_> {
             }
             Some(error) => {
                 let code = SqlState::IN_FAILED_SQL_TRANSACTION;
-                self.own(&refuse_sql(&code, "refused by the relay")).await?.ok();
+                self.run_internal(&refuse_sql(&code, "refused by the relay")).await?.ok();
                 Ok(Some(error))
             }
         }
@@ -141,14 +143,17 @@ impl Relay<'_> {
 
     /// A relation of the statement is younger than the snapshot of the block: PostgreSQL finds it, DSQL does not
     /// (recorded: a Korean guide to DSQL, September 2026).
-    async fn hidden(&mut self, statement: &Statement) -> io::Result<Option<ErrorResponse>> {
+    async fn hidden_relation(
+        &mut self,
+        statement: &Statement,
+    ) -> io::Result<Option<ErrorResponse>> {
         let version = self.block.as_ref().and_then(|block| block.schema_version);
         if version == Some(self.shared.conflicts.schema_version()) {
             return Ok(None);
         }
         for relation in &statement.relations {
             let sql = format!("SELECT dsql_internal.is_hidden({})", quoted(relation));
-            let rows = self.own(&sql).await?;
+            let rows = self.run_internal(&sql).await?;
             let is_hidden = rows.is_ok_and(|rows| {
                 rows.first().is_some_and(|row| row.first() == Some(&Some("t".to_owned())))
             });
@@ -164,7 +169,7 @@ impl Relay<'_> {
         self.shared.clock.since(block.began) >= self.shared.limits.transaction_lifetime
     }
 
-    fn too_old(&self, block: &Block) -> ErrorResponse {
+    fn age_error(&self, block: &Block) -> ErrorResponse {
         let limit = self.shared.limits.transaction_lifetime.as_secs_f64();
         let age = self.shared.clock.since(block.began).as_secs_f64() * LIFETIME.as_secs_f64()
             / limit.max(1e-9);
@@ -176,20 +181,20 @@ impl Relay<'_> {
 
     /// Why the block cannot commit; it is rolled back then. The last moment to run what was only answered so far.
     pub(super) async fn before_commit(&mut self) -> io::Result<Option<ErrorResponse>> {
-        let Some(error) = self.obstacle().await? else {
+        let Some(error) = self.commit_refusal().await? else {
             return Ok(None);
         };
-        self.own("ROLLBACK").await?.ok();
+        self.run_internal("ROLLBACK").await?.ok();
         self.ended(false);
         Ok(Some(error))
     }
 
-    async fn obstacle(&mut self) -> io::Result<Option<ErrorResponse>> {
+    async fn commit_refusal(&mut self) -> io::Result<Option<ErrorResponse>> {
         let Some(block) = self.block.as_ref() else {
             return Ok(None);
         };
         if self.has_aged(block) {
-            return Ok(Some(self.too_old(block)));
+            return Ok(Some(self.age_error(block)));
         }
         let version = self.shared.conflicts.schema_version();
         let is_stale = block.schema_version.is_some_and(|known| known < version);
@@ -206,7 +211,7 @@ impl Relay<'_> {
         if let Some(error) = self.replay().await? {
             return Ok(Some(error));
         }
-        Ok(match self.own("SELECT dsql_internal.before_commit()").await? {
+        Ok(match self.run_internal("SELECT dsql_internal.before_commit()").await? {
             Ok(_) => None,
             Err(mut error) => {
                 error.without_internals(0);
@@ -220,7 +225,7 @@ impl Relay<'_> {
         if let Some(error) = self.before_commit().await? {
             return Ok(Some(error));
         }
-        let done = self.own("COMMIT").await?;
+        let done = self.run_internal("COMMIT").await?;
         self.ended(done.is_ok());
         Ok(done.err().map(|mut error| {
             error.conflicts_as_dsql(false);
