@@ -1,4 +1,4 @@
-//! A running cluster: PostgreSQL, the relay before it, and the clock of its jobs.
+//! A running cluster: PostgreSQL, the relay in front of it, and the clock of its jobs.
 
 use std::fmt;
 use std::fs;
@@ -27,7 +27,8 @@ use crate::state::shared::{Limits, Shared};
 use crate::wire::session;
 use crate::wire::tls::{Tls, TlsError};
 
-/// The name that the certificate is for, and that clients have to connect to: an address sends no SNI.
+/// The host name that the certificate is issued for and that clients must connect to, because TLS
+/// sends no SNI for an IP address.
 const ENDPOINT: &str = "localhost";
 
 /// How long PostgreSQL may take to start on a busy machine.
@@ -37,26 +38,30 @@ const STARTUP_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// The port on the loopback interface; a free one if it is not given.
+    /// Port on the loopback interface; by default a free one.
     pub port: Option<u16>,
-    /// The port for [faults and questions](Cluster::inject) from other programs, 0 for a free one; none if it is not
-    /// given. Whoever reaches it rules the cluster.
+    /// Port through which other programs [inject faults](Cluster::inject) and query the state, 0
+    /// for a free one; by default none. Anyone who can connect to this port controls the cluster.
     pub control_port: Option<u16>,
-    /// The region that tokens have to be for; `us-east-1` if it is not set.
+    /// AWS region that tokens must be signed for, by default `us-east-1`.
     pub region: String,
-    /// The keys that sign tokens; [`Credentials::default`] if it is not set. The first ones sign [`Cluster::token`].
+    /// Key pairs that may sign tokens, by default [`Credentials::default`]. The first one signs
+    /// [`Cluster::token`].
     pub credentials: Vec<Credentials>,
-    /// How long an asynchronous job takes.
+    /// How long an asynchronous job takes, by default 100 milliseconds.
     pub job_delay: Duration,
-    /// How long a transaction may live; stands for DSQL's 300 seconds.
+    /// How long a transaction may last, by default DSQL's 300 seconds.
     pub transaction_lifetime: Duration,
-    /// How long a connection may live before the cluster closes it; stands for DSQL's 60 minutes.
+    /// How long a connection may last before the cluster closes it, by default DSQL's 60 minutes.
     pub connection_lifetime: Duration,
-    /// The directory to keep the data in, made if need be; thrown away with the cluster if it is not given.
+    /// Directory in which to keep the data, created if it does not exist. By default the data is
+    /// deleted with the cluster.
     pub data_dir: Option<PathBuf>,
-    /// A directory with the programs of PostgreSQL 15 to 17; looked for, and fetched if need be, if it is not given.
+    /// Directory with the programs of PostgreSQL 15 to 17. By default they are searched for, and
+    /// fetched if none are found.
     pub pg_bin: Option<PathBuf>,
-    /// Where a fetched PostgreSQL and initialised data directories are kept; the user's cache if it is not given.
+    /// Directory for a fetched PostgreSQL and for initialized data directories, by default the
+    /// user's cache directory.
     pub cache_dir: Option<PathBuf>,
 }
 
@@ -81,51 +86,53 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no PostgreSQL, or it did not start.
+    /// No PostgreSQL is available, or it did not start.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
-    /// The port is in use, or may not be used.
+    /// The port is in use or not permitted.
     #[error("cannot listen on port {port}")]
     Port {
-        /// The port, or 0 for a free one.
+        /// The requested port, 0 for any free one.
         port: u16,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// PostgreSQL has not done what a test has asked of it.
+    /// PostgreSQL rejected a statement that carries out a method of [`Cluster`].
     #[error("the cluster's PostgreSQL has refused")]
     Refused(#[from] tokio_postgres::Error),
-    /// There is no certificate to offer.
+    /// No certificate could be created.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The certificate of the cluster's authority could not be written.
     #[error("cannot write {}", path.display())]
     CaFile {
-        /// Where.
+        /// The file that [`Cluster::ca_file`] would return.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// A local cluster that answers as Aurora DSQL does.
+/// A local cluster that behaves like Aurora DSQL.
 ///
-/// It ends when it is dropped, and also when the process is killed: PostgreSQL stops and its data is removed, but for
-/// [a directory of your own](Options::data_dir).
+/// The cluster ends when this value is dropped, and also when the process is killed: PostgreSQL
+/// stops and its data is removed, except in [a directory that you choose](Options::data_dir).
 pub struct Cluster {
     control: Control,
     port: u16,
     control_port: Option<u16>,
     ca_file: PathBuf,
     tasks: Vec<JoinHandle<()>>,
-    /// Last, so that the sessions are told to end before PostgreSQL is.
+    /// The last field, so that the sessions end before PostgreSQL does.
     server: Server,
 }
 
 impl Cluster {
-    /// Starts a cluster, a fresh and empty one unless its data was kept. The first one ever on a machine may fetch PostgreSQL, and initialises it.
+    /// Starts a cluster, which is empty unless its data was kept.
+    ///
+    /// The first start on a machine initializes PostgreSQL and may have to fetch it.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        // First, because it is what a user gets wrong.
+        // Ports first, because they are the most likely mistake.
         let (port, listener) = listen(options.port.unwrap_or(0)).await?;
         let control_listener = match options.control_port {
             Some(port) => Some(listen(port).await?),
@@ -180,172 +187,182 @@ impl Cluster {
         Ok(Self { control, port, control_port, ca_file, tasks, server })
     }
 
-    /// The host to connect to, `localhost`.
+    /// Host name to connect to, always `localhost`.
     pub fn endpoint(&self) -> &str {
         ENDPOINT
     }
 
-    /// The port to connect to.
+    /// Port to connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The port for control from other programs, if it was asked for.
+    /// Port for control by other programs, if [`Options::control_port`] requested one.
     pub fn control_port(&self) -> Option<u16> {
         self.control_port
     }
 
-    /// The certificate of the cluster's own authority, a PEM file that is new with every start and removed with the data.
+    /// Certificate of the cluster's own authority as a PEM file. It is new at every start and
+    /// removed with the data.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// The name that DSQL would give to the cluster, `<26 characters>.dsql.<region>.on.aws`.
+    /// Host name that DSQL would give to the cluster, `<26 characters>.dsql.<region>.on.aws`.
     ///
-    /// No name server knows it. A client that is told the address, `127.0.0.1`, beside the name may use it in place of
-    /// [`Cluster::endpoint`]: the certificate is for both.
+    /// The name is not in DNS. A client that can be given the address `127.0.0.1` in addition to
+    /// the name may use it instead of [`Cluster::endpoint`]: the certificate covers both.
     pub fn hostname(&self) -> &str {
         self.control.hostname()
     }
 
-    /// A token that this cluster accepts as the password of `user` for fifteen minutes, for its
-    /// [endpoint](Self::endpoint). Any tool that signs with the cluster's [credentials](Options::credentials) makes
-    /// one as well.
+    /// Returns a token that this cluster accepts as the password of `user` at its
+    /// [endpoint](Self::endpoint) for 15 minutes. Any tool that signs with the cluster's
+    /// [credentials](Options::credentials) can create one too.
     ///
-    /// A role other than `admin` needs an `AWS IAM GRANT` to the [ARN](Credentials::arn) of the credentials.
+    /// A role other than `admin` needs an `AWS IAM GRANT` to the [ARN](Credentials::arn) of the
+    /// credentials.
     pub fn token(&self, user: &str) -> String {
         self.control.token(ENDPOINT, user)
     }
 
-    /// The same for [`Cluster::hostname`].
+    /// Returns a token like [`Cluster::token`], but for [`Cluster::hostname`].
     pub fn hostname_token(&self, user: &str) -> String {
         self.control.token(self.hostname(), user)
     }
 
-    /// Every statement received so far, in order.
+    /// All statements received so far, in order.
     pub fn statements(&self) -> Vec<LoggedStatement> {
         self.statements_since(0)
     }
 
-    /// How many statements were received so far.
+    /// Number of statements received so far.
     pub fn received(&self) -> usize {
         self.control.received()
     }
 
-    /// The statements received after the first so many.
+    /// All statements received so far except the first `first`.
     pub fn statements_since(&self, first: usize) -> Vec<LoggedStatement> {
         self.control.statements_since(first)
     }
 
-    /// Makes a fault happen to the statement that the matcher waits for.
+    /// Injects a fault into a statement that the matcher selects.
     ///
-    /// Rules are used up in order: a statement is shown to the first one that fits it. A connection that is to end does
-    /// so even if a statement before it in the same message fails; any other fault then waits on.
+    /// Each rule fires once, and a statement is offered to the first rule that matches it. A fault
+    /// that closes the connection happens even if an earlier statement in the same message fails;
+    /// any other fault then remains pending.
     pub fn inject(&self, matcher: Matcher, fault: Fault) -> RuleId {
         self.control.faults().add(matcher, fault)
     }
 
-    /// Makes a fault happen to the next log-in that has none yet.
+    /// Injects a fault into the next login that has none yet.
     pub fn fail_log_in(&self, fault: LogInFault) {
         self.control.faults().add_login_fault(fault);
     }
 
-    /// How many faults wait for a log-in.
+    /// Number of faults that are pending for logins.
     pub fn waiting_log_in_faults(&self) -> usize {
         self.control.faults().waiting_login_faults()
     }
 
-    /// The faults that have happened to statements, in order.
+    /// Faults that have happened to statements, in order.
     pub fn fired_faults(&self) -> Vec<FiredFault> {
         self.control.faults().fired()
     }
 
-    /// Lets the statements go on that [`Fault::HoldBefore`] and [`Fault::HoldAnswer`] hold now. A statement is held once
-    /// it is among the [fired faults](Cluster::fired_faults).
+    /// Resumes the statements that [`Fault::HoldBefore`] and [`Fault::HoldAnswer`] hold at this
+    /// moment. A statement is held once it appears among the [fired faults](Cluster::fired_faults).
     pub fn release_held(&self) {
         self.control.faults().release(Release::Resume);
     }
 
-    /// Ends the connections whose statements are held now: those that were not run never are.
+    /// Closes the connections whose statements are held at this moment. Statements that have not
+    /// run yet never run.
     pub fn close_held(&self) {
         self.control.faults().release(Release::Close);
     }
 
-    /// The rules for statements that have not fired yet, in order.
+    /// Rules for statements that have not fired yet, in order.
     pub fn waiting_faults(&self) -> Vec<RuleId> {
         self.control.faults().waiting()
     }
 
-    /// Drops the faults that have not happened yet, but for those of jobs.
+    /// Removes all pending faults, except those for jobs.
     pub fn clear_faults(&self) {
         self.control.faults().clear();
     }
 
-    /// Lets every job stand where it is, also those to come, until [`Cluster::release_jobs`].
+    /// Pauses all jobs, including future ones, until [`Cluster::release_jobs`].
     pub async fn hold_jobs(&self) -> Result<(), Error> {
         Ok(self.control.hold_jobs().await?)
     }
 
-    /// Lets held jobs go on.
+    /// Resumes paused jobs.
     pub async fn release_jobs(&self) -> Result<(), Error> {
         Ok(self.control.release_jobs().await?)
     }
 
-    /// Makes the next job for an index, or the next validation on a table, end as `failed`.
+    /// Makes the next job for an index, or the next validation of a table, end as `failed`.
     ///
-    /// `object` is its name as `schema.name`; the object need not exist yet.
+    /// `object` is the name in the form `schema.name`. The object does not have to exist yet.
     pub async fn fail_job(&self, object: &str, details: &str) -> Result<(), Error> {
         Ok(self.control.fail_job(object, details).await?)
     }
 
-    /// The jobs that have failed because of [`Cluster::fail_job`], in the order of those calls.
+    /// Jobs that failed because of [`Cluster::fail_job`], in the order of those calls.
     pub async fn fired_job_faults(&self) -> Result<Vec<FiredJobFault>, Error> {
         Ok(self.control.fired_job_faults().await?)
     }
 
-    /// Forgets the jobs that have ended, as DSQL does when they are thirty minutes old and another is submitted.
+    /// Deletes the jobs that have ended, as DSQL does when they are 30 minutes old and another job
+    /// is submitted.
     pub async fn purge_jobs(&self) -> Result<(), Error> {
         Ok(self.control.purge_jobs().await?)
     }
 
-    /// Submits an `ANALYZE` of a table, given as `schema.name`, as DSQL does now and then on its own.
+    /// Submits an `ANALYZE` of a table, given as `schema.name`, as DSQL does by itself from time to
+    /// time.
     pub async fn submit_analyze(&self, table: &str) -> Result<(), Error> {
         Ok(self.control.submit_analyze(table).await?)
     }
 
-    /// All jobs in the order of their submission, also those whose id nobody was told.
+    /// All jobs in the order of submission, including those whose ID no client received.
     pub async fn jobs(&self) -> Result<Vec<Job>, Error> {
         Ok(self.control.jobs().await?)
     }
 
-    /// Sets how far the cluster's clock is ahead of this machine's, in seconds; negative is behind.
+    /// Sets how far the cluster's clock is ahead of the machine's clock, in seconds; a negative
+    /// number sets it back.
     ///
-    /// Tokens are checked by it, jobs run and are forgotten, transactions (300 seconds) and connections (60 minutes) age,
-    /// those that are open included; and `now()`, `transaction_timestamp()`, `statement_timestamp()` and
-    /// `clock_timestamp()` tell it. The keywords `CURRENT_TIMESTAMP`, `CURRENT_DATE` and so on, which PostgreSQL looks up
-    /// nowhere, `timeofday()`, `age(t)` and `'now'` keep to the machine's clock.
+    /// The clock affects the expiry of tokens, the progress and deletion of jobs, the age of open
+    /// transactions (300 seconds) and connections (60 minutes), and the results of `now()`,
+    /// `transaction_timestamp()`, `statement_timestamp()` and `clock_timestamp()`. It does not
+    /// affect `timeofday()`, `age(t)`, `'now'`, or keywords such as `CURRENT_TIMESTAMP` and
+    /// `CURRENT_DATE`, which PostgreSQL does not look up in its catalog.
     pub async fn skew_clock(&self, seconds: i64) -> Result<(), Error> {
         Ok(self.control.skew_clock(seconds).await?)
     }
 
-    /// How many sessions have logged in so far.
+    /// Number of sessions that have logged in so far.
     pub fn sessions(&self) -> usize {
         self.control.sessions()
     }
 
-    /// How many sessions there are now: also those whose client has gone, as long as they are at work.
+    /// Number of open sessions, including those whose client has disconnected while a statement is
+    /// still running.
     pub fn open_sessions(&self) -> usize {
         self.control.open_sessions()
     }
 
-    /// Returns when PostgreSQL has ended on its own; what remains of the cluster then is of no use.
+    /// Returns when PostgreSQL has ended unexpectedly. The cluster is then no longer usable.
     pub async fn ended(&self) {
         self.control.ended().await;
     }
 
-    /// Ends all sessions and PostgreSQL, and removes the data; dropping does the same, but blocks the thread for it.
+    /// Ends all sessions and PostgreSQL, and removes the data. Dropping the cluster does the same,
+    /// but blocks the thread.
     pub async fn stop(self) {
-        // A panic in there leaves nothing to be done about it here.
+        // There is nothing left to do about a panic in there.
         tokio::task::spawn_blocking(move || drop(self)).await.ok();
     }
 }
@@ -365,7 +382,7 @@ impl Drop for Cluster {
     }
 }
 
-/// 26 characters, another one for each directory.
+/// Derives 26 characters that differ for each directory.
 fn identifier(dir: &Path) -> String {
     let hash = Sha256::digest(dir.as_os_str().as_encoded_bytes());
     let letter =
@@ -381,7 +398,7 @@ async fn listen(port: u16) -> Result<(u16, TcpListener), Error> {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Dropped with this task, and its sessions with it.
+    // Dropped with this task, which ends its sessions.
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
@@ -390,7 +407,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                     sessions.spawn(session::serve(tcp, Arc::clone(&shared)));
                 }
             }
-            // A session that ended with an error has lost its client, who knows already.
+            // A session that ended with an error has lost its client, which knows already.
             Some(_) = sessions.join_next() => {}
         }
     }

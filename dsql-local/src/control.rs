@@ -1,7 +1,8 @@
-//! The control port: what a test in another language does to a cluster, as lines of JSON over loopback.
+//! The control port: what tests in other languages do to a cluster, as lines of JSON over loopback.
 //!
-//! One request a line, one answer a line: `{"ok": ..}` or `{"error": ".."}`. `README.md` lists the requests. Whoever
-//! reaches the port rules the cluster, so it is there only if it is asked for.
+//! Each line is a request, and each response is a line: `{"ok": ..}` or `{"error": ".."}`.
+//! `README.md` lists the requests. Anyone who can connect to this port controls the cluster, so it
+//! is open only on request.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::state::journal::{LoggedStatement, Outcome};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum ControlRequest {
-    /// A fault for a statement.
+    /// Injects a fault into a statement.
     Inject {
         #[serde(default)]
         r#match: Match,
@@ -43,7 +44,7 @@ enum ControlRequest {
     SkewClock {
         seconds: i64,
     },
-    /// All that a test may want to look at.
+    /// Returns everything that a test may want to inspect.
     State,
 }
 
@@ -87,7 +88,7 @@ enum LoginFaultName {
 
 pub(crate) async fn serve(listener: TcpListener, control: Control) {
     let control = Arc::new(control);
-    // Dropped with this task, and its connections with it.
+    // Dropped with this task, which ends its connections.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -96,7 +97,7 @@ pub(crate) async fn serve(listener: TcpListener, control: Control) {
                     connections.spawn(answer(tcp, Arc::clone(&control)));
                 }
             }
-            // A connection that ended with an error has lost its client, who knows already.
+            // A connection that ended with an error has lost its client, which knows already.
             Some(_) = connections.join_next() => {}
         }
     }

@@ -1,25 +1,26 @@
-//! The keys that a cluster knows, as IAM would.
+//! The key pairs that a cluster accepts, in place of IAM.
 
 use std::time::Duration;
 
 use crate::wire::signature::{ALGORITHM, LONGEST_LIFE, SignedRequest, action_of};
 use crate::wire::timestamp;
 
-/// A pair of keys that signs tokens for a cluster, and whom it belongs to.
+/// A key pair that signs tokens for a cluster, and the IAM identity that owns it.
 ///
-/// Nothing here is secret: such a key opens no more than a local emulator.
+/// Nothing here is secret, because such a key gives access to a local emulator only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credentials {
-    /// As in `AWS_ACCESS_KEY_ID`.
+    /// Value of `AWS_ACCESS_KEY_ID`.
     pub access_key_id: String,
-    /// As in `AWS_SECRET_ACCESS_KEY`.
+    /// Value of `AWS_SECRET_ACCESS_KEY`.
     pub secret_access_key: String,
-    /// As in `AWS_SESSION_TOKEN`, if the keys are those of a session.
+    /// Value of `AWS_SESSION_TOKEN`, if the keys are temporary.
     pub session_token: Option<String>,
-    /// The IAM role or user, as `AWS IAM GRANT` names it.
+    /// ARN of the IAM role or user, as in `AWS IAM GRANT`.
     pub arn: String,
-    /// How long after the start of the cluster they end, by the cluster's clock; never if it is not given.
+    /// How long after the start of the cluster the keys expire, by the cluster's clock; `None` for
+    /// never.
     pub lifetime: Option<Duration>,
 }
 
@@ -31,7 +32,7 @@ impl Credentials {
     /// The IAM role of [`Credentials::default`].
     pub const ARN: &str = "arn:aws:iam::123456789012:role/local";
 
-    /// Keys of the IAM role of [`Credentials::default`].
+    /// Creates keys that belong to the IAM role of [`Credentials::default`].
     pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
         Self {
             access_key_id: access_key_id.into(),
@@ -42,30 +43,32 @@ impl Credentials {
         }
     }
 
-    /// The same keys, those of a session.
+    /// Makes the keys temporary ones with this session token.
     #[must_use]
     pub fn with_session_token(mut self, session_token: impl Into<String>) -> Self {
         self.session_token = Some(session_token.into());
         self
     }
 
-    /// The same keys, which end so long after the start of the cluster: none of their tokens logs in from then on.
+    /// Makes the keys expire this long after the start of the cluster. From then on, none of their
+    /// tokens can be used to log in.
     #[must_use]
     pub fn for_the_first(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
         self
     }
 
-    /// The same keys, of another IAM role or user.
+    /// Assigns the keys to another IAM role or user.
     #[must_use]
     pub fn of(mut self, arn: impl Into<String>) -> Self {
         self.arn = arn.into();
         self
     }
 
-    /// A token, signed now: the password of `user` at a cluster that knows these keys.
+    /// Signs a token with the current time: the password of `user` at a cluster that accepts these
+    /// keys.
     ///
-    /// A life of more than a week is cut to one, the longest that AWS grants.
+    /// A lifetime of more than a week is reduced to a week, the maximum that AWS grants.
     pub fn token(&self, host: &str, region: &str, user: &str, life: Duration) -> String {
         let date = timestamp::format(timestamp::now());
         let scope = format!("{}/{region}/dsql/aws4_request", &date[..8]);

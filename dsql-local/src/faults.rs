@@ -1,8 +1,9 @@
-//! Faults on demand: rules that wait for a statement and then break the connection, the answer or the time it takes.
+//! Faults on demand: rules that wait for a statement and then break the connection, the response or
+//! its timing.
 //!
-//! A statement is shown to the first rule that fits it, which counts it; the rule fires at its nth one and is used up.
-//! So two rules for `COMMIT` are for the first and the second one. Nothing here knows how a fault is brought about; see
-//! `wire/injection.rs`.
+//! A statement is offered to the first rule that matches it, which counts it. The rule fires at the
+//! nth such statement and is then removed, so two rules for `COMMIT` apply to the first and the
+//! second one. How a fault is produced is in `wire/injection.rs`.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,69 +12,74 @@ use std::time::Duration;
 use regex_lite::Regex;
 use tokio::sync::watch;
 
-/// What happens to the statement that a rule has waited for.
+/// What happens to the statement that a rule has selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection ends, and the cluster has not seen the statement. What its message held before it has run.
+    /// The connection closes before the cluster receives the statement. Earlier statements in the
+    /// same message have run.
     CloseBefore,
-    /// The connection ends after the statement has taken effect, without an answer: if it commits, it has committed,
-    /// and the client cannot know.
+    /// The connection closes after the statement has taken effect, without a response. If the
+    /// statement commits, it has committed, and the client cannot know.
     CloseAfter,
-    /// The connection ends while the statement is on its way: it takes effect, but maybe after the client is back.
+    /// The connection closes while the statement is in flight. It takes effect, but possibly only
+    /// after the client has reconnected.
     CloseInFlight,
-    /// `40001`, `change conflicts with another transaction (OC000)`, in place of the statement.
+    /// The statement is replaced by `40001`, `change conflicts with another transaction (OC000)`.
     DataConflict,
-    /// `40001`, `schema has been updated by another transaction (OC001)`, in place of the statement.
+    /// The statement is replaced by `40001`, `schema has been updated by another transaction
+    /// (OC001)`.
     SchemaConflict,
-    /// `XX000`, `server unavailable`, in place of the statement.
+    /// The statement is replaced by `XX000`, `server unavailable`.
     UnavailableBefore,
-    /// `XX000`, `server unavailable`, as the answer to a statement that has committed all the same. In the middle of
-    /// a transaction there is no commit to hide, and it is [`Fault::UnavailableBefore`].
+    /// The statement commits, but the response is `XX000`, `server unavailable`. In the middle of a
+    /// transaction there is no commit to hide, so this is the same as [`Fault::UnavailableBefore`].
     UnavailableAfter,
-    /// Any other error, in place of the statement.
+    /// The statement is replaced by this error.
     Error {
-        /// The SQLSTATE.
+        /// SQLSTATE, five characters.
         code: String,
-        /// The primary message.
+        /// Primary message.
         message: String,
     },
-    /// The statement's message reaches the cluster later.
+    /// The message that contains the statement reaches the cluster late.
     DelayBefore(Duration),
-    /// The statement takes effect at once, and its answer is late.
+    /// The statement takes effect immediately, and its response is late.
     DelayAnswer(Duration),
-    /// The statement waits until [`Cluster::release_held`](crate::Cluster::release_held), and is run then, with what
-    /// follows it in its message, even if its client has gone. After [`Cluster::close_held`](crate::Cluster::close_held)
-    /// it is not run, and the connection ends.
+    /// The statement waits until [`Cluster::release_held`](crate::Cluster::release_held). Then it
+    /// runs together with what follows it in its message, even if its client has disconnected.
+    /// After [`Cluster::close_held`](crate::Cluster::close_held) it does not run, and the
+    /// connection closes.
     HoldBefore,
-    /// The statement takes effect at once, and its answer waits until
-    /// [`Cluster::release_held`](crate::Cluster::release_held). After [`Cluster::close_held`](crate::Cluster::close_held)
-    /// there is no answer, and the connection ends.
+    /// The statement takes effect immediately, and its response waits until
+    /// [`Cluster::release_held`](crate::Cluster::release_held). After
+    /// [`Cluster::close_held`](crate::Cluster::close_held) there is no response, and the connection
+    /// closes.
     HoldAnswer,
 }
 
-/// What happens to a log-in.
+/// What happens to a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogInFault {
-    /// `unable to accept connection, waking up cluster, please retry later`: the cluster was inactive.
+    /// `unable to accept connection, waking up cluster, please retry later`: the cluster was idle.
     Asleep,
     /// `53300`, `Unable to accept connection, too many open connections.`
     TooManyConnections,
     /// `53400`, `Unable to accept connection, rate exceeded.`
     RateExceeded,
-    /// `unable to accept connection, access denied`: what a token that has expired gets, among others.
+    /// `unable to accept connection, access denied`: the error for an expired token, among others.
     AccessDenied,
-    /// The connection ends without a word.
+    /// The connection closes without an error.
     Close,
 }
 
-/// Which statements a rule counts: all that fit every criterion given.
+/// Selects the statements that a rule counts: those that meet every given criterion.
 #[derive(Debug, Clone)]
 pub struct Matcher {
     pattern: Option<Pattern>,
     command: Option<String>,
     user: Option<String>,
     session: Option<usize>,
-    /// How many more have to come, this one included.
+    /// How many matching statements are left until the rule fires, including that one.
     nth: usize,
 }
 
@@ -83,63 +89,63 @@ enum Pattern {
     Regex(Regex),
 }
 
-/// A text that is no regular expression.
+/// The error for a text that is not a valid regular expression.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{pattern:?} is no regular expression")]
 pub struct InvalidRegex {
-    /// The text.
+    /// The text, as it was passed to [`Matcher::regex`].
     pub pattern: String,
     source: regex_lite::Error,
 }
 
 impl Matcher {
-    /// Any statement.
+    /// Matches any statement.
     pub fn any() -> Self {
         Self { pattern: None, command: None, user: None, session: None, nth: 1 }
     }
 
-    /// Statements whose text holds this one, in the same case.
+    /// Matches statements that contain this text, with regard to case.
     pub fn containing(text: impl Into<String>) -> Self {
         Self { pattern: Some(Pattern::Substring(text.into())), ..Self::any() }
     }
 
-    /// Statements that the expression finds something in.
+    /// Matches statements that contain a match of the regular expression.
     pub fn regex(pattern: &str) -> Result<Self, InvalidRegex> {
         let regex = Regex::new(pattern)
             .map_err(|source| InvalidRegex { pattern: pattern.to_owned(), source })?;
         Ok(Self { pattern: Some(Pattern::Regex(regex)), ..Self::any() })
     }
 
-    /// Statements of this command, as in `COMMIT`, `INSERT` or `CREATE INDEX`.
+    /// Matches statements of this command, for example `COMMIT`, `INSERT` or `CREATE INDEX`.
     ///
-    /// It is read off the text: `END` is `COMMIT`, `CREATE UNIQUE INDEX ASYNC` is `CREATE INDEX`, and what begins with
-    /// a `WITH` is `WITH`.
+    /// The command is derived from the text: `END` counts as `COMMIT`, `CREATE UNIQUE INDEX ASYNC`
+    /// as `CREATE INDEX`, and a statement that begins with `WITH` as `WITH`.
     pub fn command(tag: &str) -> Self {
         Self { command: Some(tag.to_ascii_uppercase()), ..Self::any() }
     }
 
-    /// Only those of this command too; see [`Matcher::command`].
+    /// Restricts the matcher to this command; see [`Matcher::command`].
     #[must_use]
     pub fn and_command(mut self, tag: &str) -> Self {
         self.command = Some(tag.to_ascii_uppercase());
         self
     }
 
-    /// Only those of sessions of this role.
+    /// Restricts the matcher to sessions of this role.
     #[must_use]
     pub fn by_user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self
     }
 
-    /// Only those of this session; the first to log in is 1.
+    /// Restricts the matcher to this session. The first session to log in has the number 1.
     #[must_use]
     pub fn in_session(mut self, session: usize) -> Self {
         self.session = Some(session);
         self
     }
 
-    /// The nth of them instead of the first. 0 is taken for 1.
+    /// Selects the nth matching statement instead of the first. 0 counts as 1.
     #[must_use]
     pub fn nth(mut self, nth: usize) -> Self {
         self.nth = nth.max(1);
@@ -158,25 +164,25 @@ impl Matcher {
     }
 }
 
-/// A rule's number, from 1 in the order of their making.
+/// Number of a rule, from 1 in the order of creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub u64);
 
-/// A fault that has happened, or that a statement is held by.
+/// A fault that has happened, or that holds a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FiredFault {
-    /// The rule that it came from, and that is used up.
+    /// The rule that caused the fault. It does not fire again.
     pub rule: RuleId,
     /// What happened.
     pub fault: Fault,
-    /// The number of the session it happened to.
+    /// Number of the session, from 1 in the order of login.
     pub session: usize,
-    /// The statement it happened to.
+    /// Text of the statement.
     pub sql: String,
 }
 
-/// A statement that may meet a rule.
+/// A statement that a rule may match.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReceivedStatement<'a> {
     pub(crate) session: usize,
@@ -184,7 +190,8 @@ pub(crate) struct ReceivedStatement<'a> {
     pub(crate) sql: &'a str,
 }
 
-/// A rule that has met its statement. It is reported once it has happened, or put back if it could not.
+/// A rule that has matched its statement. It is reported when the fault happens, or put back if the
+/// fault cannot happen.
 #[derive(Debug)]
 pub(crate) struct MatchedRule {
     rule: Rule,
@@ -199,7 +206,7 @@ struct Rule {
     fault: Fault,
 }
 
-/// What becomes of statements that are held.
+/// What happens to the statements that are held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Release {
     #[default]
@@ -207,7 +214,7 @@ pub(crate) enum Release {
     Close,
 }
 
-/// The rules that wait, and what has come of the others.
+/// The pending rules, and the faults that have happened.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     state: Mutex<State>,
@@ -245,7 +252,7 @@ impl Faults {
         self.state().login_faults.len()
     }
 
-    /// The fault of the next log-in, used up.
+    /// Removes the fault of the next login.
     pub(crate) fn take_login_fault(&self) -> Option<LogInFault> {
         self.state().login_faults.pop_front()
     }
@@ -258,7 +265,7 @@ impl Faults {
         self.state().fired.clone()
     }
 
-    /// Shows a statement to the rules.
+    /// Offers a statement to the rules.
     pub(crate) fn match_rule(&self, statement: &ReceivedStatement<'_>) -> Option<MatchedRule> {
         let mut state = self.state();
         let index = state.waiting.iter().position(|rule| rule.matcher.fits(statement))?;
@@ -271,12 +278,12 @@ impl Faults {
         })
     }
 
-    /// Lets go of all statements that are held.
+    /// Releases all statements that are held.
     pub(crate) fn release(&self, release: Release) {
         self.releases.send_replace(release);
     }
 
-    /// Hears of the releases from here on.
+    /// Receives the releases from now on.
     pub(crate) fn releases(&self) -> watch::Receiver<Release> {
         self.releases.subscribe()
     }
@@ -290,7 +297,7 @@ impl Faults {
         });
     }
 
-    /// The statement was skipped, because one before it has failed.
+    /// Restores a rule whose statement was skipped because an earlier one failed.
     pub(crate) fn put_back(&self, matched: MatchedRule) {
         let mut rule = matched.rule;
         rule.matcher.nth = 1;

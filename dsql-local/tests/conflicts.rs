@@ -1,4 +1,5 @@
-//! DSQL never waits for another transaction: who commits first wins, and the other one hears of it at its COMMIT.
+//! DSQL never waits for another transaction: who commits first wins, and the other one hears of it
+//! at its COMMIT.
 
 mod common;
 

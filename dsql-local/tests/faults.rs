@@ -1,4 +1,5 @@
-//! Faults happen when they are told to, to the statement they are told to, and leave what such a fault leaves.
+//! Faults happen when they are told to, to the statement they are told to, and leave what such a
+//! fault leaves.
 
 mod common;
 

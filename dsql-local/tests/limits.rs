@@ -1,5 +1,5 @@
-//! The most objects of a database. A test does not make a thousand tables one by one: all but the last come from behind
-//! the relay, where a statement may make many.
+//! The most objects of a database. A test does not make a thousand tables one by one: all but the
+//! last come from behind the relay, where a statement may make many.
 
 mod common;
 

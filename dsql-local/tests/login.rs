@@ -183,8 +183,9 @@ async fn a_token_is_good_for_its_life_and_not_much_before() {
     assert!(hint.starts_with("Signature expired: 20"), "{hint}");
 }
 
-/// Signed by botocore 1.44.5: `generate_db_connect_admin_auth_token("localhost", "eu-west-1", 900)` with the clock at
-/// 2024-08-27 and the keys of the test. Python's `hmac` and `hashlib` come to the same signature.
+/// Signed by botocore 1.44.5: `generate_db_connect_admin_auth_token("localhost", "eu-west-1", 900)`
+/// with the clock at 2024-08-27 and the keys of the test. Python's `hmac` and `hashlib` come to the
+/// same signature.
 const SIGNED_BY_BOTOCORE: &str = "localhost/?Action=DbConnectAdmin&X-Amz-Algorithm=AWS4-HMAC-SHA256&\
     X-Amz-Credential=AKIDEXAMPLE%2F20240827%2Feu-west-1%2Fdsql%2Faws4_request&X-Amz-Date=20240827T000000Z&\
     X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Security-Token=FwoGZXIvYXdzEA%2F%2Fa%2Bb%3D%3D&\

@@ -1,4 +1,5 @@
-//! The account that PostgreSQL's programs run as: our own, or `nobody` when we are root, which they refuse.
+//! The account that PostgreSQL's programs run as: the current one, or `nobody` instead of root,
+//! because they refuse to run as root.
 
 use std::fs;
 use std::io;
@@ -12,7 +13,7 @@ use super::PostgresError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Account {
     Own,
-    /// We are root, and step down to these ids.
+    /// The process runs as root, and these IDs are used instead.
     Nobody {
         uid: u32,
         gid: u32,
@@ -22,7 +23,8 @@ pub(super) enum Account {
 impl Account {
     pub(super) fn current() -> Result<Self, PostgresError> {
         let temp = std::env::temp_dir();
-        // A new file belongs to the effective user: the one way to learn its id without `unsafe` or a crate for it.
+        // A new file belongs to the effective user. This is the only way to get its ID without
+        // `unsafe` or another crate.
         let owner = tempfile::tempfile_in(&temp)
             .and_then(|file| file.metadata())
             .map_err(PostgresError::file("write into", &temp))?
@@ -38,8 +40,9 @@ impl Account {
         })
     }
 
-    /// A command that runs as this account, and that no setting of the environment reaches but for `PATH`. The system's
-    /// directories come after it, so that the watchdog always finds `cp` and `rm`.
+    /// Creates a command that runs as this account with `PATH` as the only variable of the
+    /// environment. The system's directories follow it, so that the watchdog always finds `cp` and
+    /// `rm`.
     pub(super) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").current_dir("/");
@@ -52,7 +55,7 @@ impl Account {
         command
     }
 
-    /// Hands a file or directory of ours over to this account.
+    /// Changes the owner of a file or directory to this account.
     pub(super) fn own(self, path: &Path) -> io::Result<()> {
         match self {
             Self::Own => Ok(()),
@@ -67,7 +70,7 @@ fn nobody(passwd: &str) -> Option<Account> {
     Some(Account::Nobody { uid: ids.next()??, gid: ids.next()?? })
 }
 
-/// macOS writes the ids of `nobody` as -2.
+/// Reads a user ID. macOS writes the IDs of `nobody` as -2.
 fn parse_id(text: &str) -> Option<u32> {
     text.parse().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))
 }

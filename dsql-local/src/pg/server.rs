@@ -1,4 +1,5 @@
-//! One running PostgreSQL with a data directory of its own, gone when the emulator is, however that ends.
+//! A running PostgreSQL with its own data directory, which is removed when the emulator ends in any
+//! way.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::os::unix::fs::PermissionsExt;
@@ -17,30 +18,31 @@ use super::template::{self, Template};
 
 const WATCHDOG: &str = include_str!("watchdog.sh");
 
-/// A path of a Unix socket has at most 107 bytes on Linux and 103 on macOS; ours ends with `/socket/.s.PGSQL.5432`.
+/// Maximum length of the directory's path. The path of a Unix socket has at most 107 bytes on Linux
+/// and 103 on macOS, and this one ends with `/socket/.s.PGSQL.5432`.
 const MAX_DIR_LENGTH: usize = 80;
 
-/// Linux's file system in memory for everybody.
+/// A file system in memory that every user of a Linux machine can write to.
 const MEMORY: &str = "/dev/shm";
 
-/// In bytes. A cluster begins with 15 MB.
+/// How much free memory is enough, in bytes. A new cluster takes 15 MB.
 const ENOUGH_MEMORY: u64 = 1 << 30;
 
-/// How long the PostgreSQL of an emulator that was killed just now may take to let go of its data.
+/// How long the PostgreSQL of a killed emulator may take to release its data.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Server {
     dir: PathBuf,
-    /// The directory of the data that is kept.
+    /// The directory in which the data is kept.
     kept: Option<PathBuf>,
     watchdog: Child,
-    /// Closing it is the sign to stop.
+    /// Closing it is the signal to stop.
     lifeline: Option<ChildStdin>,
 }
 
 impl Server {
-    /// Returns once the processes run; the server answers a little later.
+    /// Starts the processes. The server accepts connections a little later.
     pub(super) fn start(
         installation: &Installation,
         template: &Template,
@@ -52,7 +54,8 @@ impl Server {
         let parent = temporary_dir(account);
         let dir = TempDir::with_prefix_in("dsql-local-", &parent)
             .map_err(PostgresError::file("create a directory in", &parent))?;
-        // Other users may read the CA's certificate; data and socket are closed to them one level below.
+        // Other users may read the CA certificate. The data and the socket are one level below,
+        // where others have no access.
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755))
             .and_then(|()| account.own(dir.path()))
             .map_err(PostgresError::file("open up", dir.path()))?;
@@ -66,16 +69,17 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(lock)
             .stderr(Stdio::null())
-            // Ctrl-C in a terminal reaches the whole group; the watchdog has to outlive us.
+            // Ctrl-C in a terminal reaches the whole process group, and the watchdog has to outlive
+            // this process.
             .process_group(0)
             .spawn()
             .map_err(PostgresError::file("run", Path::new("/bin/sh")))?;
         let lifeline = watchdog.stdin.take();
-        // From here on the watchdog removes it.
+        // From here on the watchdog removes the directory.
         Ok(Self { dir: dir.keep(), kept, watchdog, lifeline })
     }
 
-    /// The directory of the data, if that is kept, or else the one that is removed with the server.
+    /// The directory in which the data is kept, or else the one that is removed with the server.
     pub(crate) fn home(&self) -> &Path {
         self.kept.as_ref().unwrap_or(&self.dir)
     }
@@ -89,13 +93,13 @@ impl Server {
         self.socket_dir().join(".s.PGSQL.5432")
     }
 
-    /// Whether PostgreSQL seems to have ended: one that starts takes the lock on its data first, and has something to
-    /// say after that.
+    /// Whether PostgreSQL appears to have ended. A server that starts locks its data first and logs
+    /// something only after that.
     pub(crate) fn seems_ended(&self) -> bool {
         !self.home().join("data/postmaster.pid").exists() && !self.log().is_empty()
     }
 
-    /// The error to give when the server has not answered in time.
+    /// The error for a server that did not accept connections in time.
     pub(crate) fn not_started(&self) -> PostgresError {
         PostgresError::NotStarted { log: self.log().trim().to_owned() }
     }
@@ -104,10 +108,11 @@ impl Server {
         fs::read_to_string(self.dir.join("postgres.log")).unwrap_or_default()
     }
 
-    /// Stops PostgreSQL and removes its directory; nothing is left when this returns.
+    /// Stops PostgreSQL and removes its directory. Nothing is left when this returns.
     pub(crate) fn stop(&mut self) {
         self.lifeline = None;
-        // It has been waited for already, or cannot be; neither leaves anything to do here.
+        // The process has ended already or cannot be waited for; in both cases nothing is left to
+        // do.
         self.watchdog.wait().ok();
     }
 }
@@ -118,7 +123,7 @@ impl Drop for Server {
     }
 }
 
-/// A directory of data that outlives the server.
+/// A data directory that outlives the server.
 struct KeptData {
     dir: PathBuf,
     lock: File,
@@ -127,7 +132,7 @@ struct KeptData {
 impl KeptData {
     fn open(dir: &Path, template: &Template, account: &Account) -> Result<Self, PostgresError> {
         fs::create_dir_all(dir).map_err(PostgresError::file("create", dir))?;
-        // PostgreSQL runs in another directory.
+        // PostgreSQL runs in another working directory.
         let dir = fs::canonicalize(dir).map_err(PostgresError::file("find", dir))?;
         account.own(&dir).map_err(PostgresError::file("hand over", &dir))?;
         let path = dir.join("lock");
@@ -153,12 +158,13 @@ impl KeptData {
     }
 }
 
-/// Where the user wants temporary files, if that is not where they are anyway; or else memory, because a `CREATE TABLE`
-/// makes four files, which take a disk longer than PostgreSQL.
+/// Returns the directory that the user configured for temporary files, unless it is the usual one;
+/// otherwise a file system in memory, because a `CREATE TABLE` creates four files, which takes a
+/// disk longer than PostgreSQL needs for the statement.
 fn temporary_dir(account: &Account) -> PathBuf {
     let usual = Path::new("/tmp");
     let (wanted, memory) = (std::env::temp_dir(), Path::new(MEMORY));
-    // Open to PostgreSQL's account, and short enough for a socket.
+    // Accessible to PostgreSQL's account, and short enough for a socket.
     let is_usable = *account == Account::Own
         && wanted.is_absolute()
         && wanted.as_os_str().len() + "/dsql-local-123456".len() <= MAX_DIR_LENGTH;
@@ -171,7 +177,8 @@ fn temporary_dir(account: &Account) -> PathBuf {
     }
 }
 
-/// Whether it is a directory that we may write to, with room for many clusters: containers often have 64 MB.
+/// Whether the path is a writable directory with this much free space. Containers often have only
+/// 64 MB of memory there.
 fn has_room(dir: &Path, bytes: u64) -> bool {
     let access = Access::WRITE_OK | Access::EXEC_OK;
     rustix::fs::access(dir, access).is_ok()

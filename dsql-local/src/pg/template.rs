@@ -1,4 +1,4 @@
-//! A data directory with DSQL's rules in it, made once and copied for each cluster.
+//! A data directory that contains DSQL's rules, created once and copied for each cluster.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ use super::{PostgresError, SUPERUSER};
 const BOOTSTRAP: &str =
     concat!(include_str!("../sql/bootstrap.sql"), include_str!("../sql/catalog.sql"));
 
-/// Settings of a server that nobody will ever restart: quick, small, and silent.
+/// Settings of a server that is never restarted: fast, small and silent.
 const SETTINGS: &str = "
 listen_addresses = ''
 max_connections = 300
@@ -41,14 +41,14 @@ deadlock_timeout = 100ms
 temp_file_limit = 128MB
 ";
 
-/// An initialised data directory, not to be written to.
+/// An initialized data directory, which must not be written to.
 #[derive(Debug)]
 pub(super) struct Template {
     path: PathBuf,
     name: String,
 }
 
-/// The file in a data directory that tells which template it was copied from.
+/// The file in a data directory that names the template from which it was copied.
 const NAME_FILE: &str = "dsql-local-template";
 
 impl Template {
@@ -62,7 +62,7 @@ pub(super) fn was_copied_from(data: &Path, template: &Template) -> bool {
     fs::read_to_string(data.join(NAME_FILE)).is_ok_and(|name| name == template.name)
 }
 
-/// The template, made now if this is the first use.
+/// Returns the template, creating it at first use.
 pub(super) fn prepare(
     cache: &Cache,
     installation: &Installation,
@@ -78,7 +78,7 @@ pub(super) fn prepare(
         make(installation, account, dir)?;
         let file = dir.join(NAME_FILE);
         fs::write(&file, &name).map_err(PostgresError::file("write", &file))?;
-        // Copied by the account that runs PostgreSQL.
+        // The account that runs PostgreSQL copies it.
         account.own(&file).map_err(PostgresError::file("hand over", &file))
     })?;
     Ok(Template { path, name })
@@ -124,7 +124,7 @@ fn load_bootstrap(
         .spawn()
         .map_err(failed_to_run())?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A server that has given up tells why on its standard error, read below.
+        // A server that has ended reports the reason on its standard error, which is read below.
         stdin.write_all(BOOTSTRAP.as_bytes()).ok();
     }
     let output = child.wait_with_output().map_err(failed_to_run())?;

@@ -1,5 +1,5 @@
-//! One statement's fate: the table of refusals, the refusals that need more than a place in the tree, and the
-//! statements that PostgreSQL does not know or does not count.
+//! The decision on one statement: the table of refusals, the refusals that depend on more than a
+//! node's position in the tree, and the statements that PostgreSQL does not know or does not count.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,14 +23,14 @@ pub(super) struct Classified {
     pub(super) relations: Vec<String>,
 }
 
-/// The smallest cache of a sequence, if it is not 1.
+/// The smallest cache size of a sequence, apart from 1.
 const SMALLEST_CACHE: u64 = 65_536;
 
-/// Clients say the same thing again and again, and to parse it takes longer than all the rest: what was classified is
-/// kept, some of it.
+/// Clients repeat their statements, and parsing one takes longer than everything else here, so the
+/// results of some of them are cached.
 static CACHE: Mutex<Option<HashMap<String, Classified>>> = Mutex::new(None);
 
-/// How many statements are kept before all are forgotten, and how long they may be.
+/// How many statements are cached before the cache is emptied, and how many bytes each may have.
 const CACHE_ENTRIES: usize = 1000;
 const CACHE_STATEMENT_BYTES: usize = 32 << 10;
 
@@ -52,7 +52,8 @@ pub(super) fn classify(statement: &Lexed<'_>) -> Classified {
 }
 
 fn classify_uncached(statement: &Lexed<'_>) -> Classified {
-    // Not AWS IAM GRANT: whether that is a change of the schema for other sessions is not recorded.
+    // AWS IAM GRANT is not in this list: whether it is a schema change for other sessions is not
+    // recorded.
     let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"];
     let is_ddl = starters.iter().any(|word| statement.is_word(0, word));
     if let Some(action) = asynchronous(statement).or_else(|| iam(statement)) {
@@ -89,7 +90,7 @@ fn refuse(code: SqlState, text: impl Into<String>) -> Action {
     Action::Refuse { code, text: text.into() }
 }
 
-/// Nearly all refusals are for a feature that DSQL does not support.
+/// Refuses with the SQLSTATE that nearly all refusals have.
 fn refuse_unsupported(text: impl Into<String>) -> Action {
     refuse(SqlState::FEATURE_NOT_SUPPORTED, text)
 }
@@ -98,13 +99,13 @@ fn rewrite(sql: impl Into<String>, tag: &'static str) -> Action {
     Action::Rewrite { sql: sql.into(), tag }
 }
 
-/// The tree of the statement, or `None` if it is not SQL: PostgreSQL explains best what is wrong with it.
+/// The tree of the statement, or `None` for a syntax error, which PostgreSQL explains best.
 fn parse(sql: &str) -> Option<SyntaxNode> {
     let parse = SourceFile::parse(sql);
     parse.errors().is_empty().then(|| parse.tree().syntax().first_child()).flatten()
 }
 
-/// The two statements with `ASYNC`, a reserved word of DSQL that PostgreSQL has not.
+/// Rewrites the two statements with `ASYNC`, a keyword of DSQL that PostgreSQL does not have.
 fn asynchronous(statement: &Lexed<'_>) -> Option<Action> {
     let index = ["CREATE", "INDEX", "ASYNC"];
     let unique_index = ["CREATE", "UNIQUE", "INDEX", "ASYNC"];
@@ -128,7 +129,7 @@ fn asynchronous(statement: &Lexed<'_>) -> Option<Action> {
     })
 }
 
-/// `ALTER TABLE ASYNC t VALIDATE CONSTRAINT c`, already without `ASYNC`.
+/// Rewrites `ALTER TABLE ASYNC t VALIDATE CONSTRAINT c`; `ASYNC` has been removed already.
 fn validation(sql: &str) -> Option<Action> {
     let tree = parse(sql)?;
     let mut actions = tree.children().skip_while(|node| node.kind() != RELATION).skip(1);
@@ -146,7 +147,7 @@ fn validation(sql: &str) -> Option<Action> {
 
 const RELATION: SyntaxKind = SyntaxKind::TABLE_RELATION_NAME;
 
-/// `AWS IAM GRANT r TO 'arn'` and `AWS IAM REVOKE r FROM 'arn'`.
+/// Rewrites `AWS IAM GRANT r TO 'arn'` and `AWS IAM REVOKE r FROM 'arn'`.
 fn iam(statement: &Lexed<'_>) -> Option<Action> {
     statement.starts_with(&["AWS", "IAM"]).then_some(())?;
     let (procedure, tag, word) = if statement.is_word(2, "GRANT") {
@@ -177,11 +178,13 @@ fn by_tree(statement: &Lexed<'_>, tree: &SyntaxNode) -> Action {
         .unwrap_or_default()
 }
 
-/// The first refusal in the order of the text, inner nodes before outer ones: they say more.
+/// The first refusal in the order of the text, inner nodes before outer ones, because inner ones
+/// are more specific.
 fn refused_anywhere(node: &SyntaxNode) -> Option<Action> {
     let kind = node.kind();
     let listed = || {
-        // Its own kind first: to walk to its ancestors for each refusal would take longer than all the rest.
+        // Its own kind first: checking the ancestors for each refusal would take longer than
+        // everything else.
         let mut refusals = REFUSALS.iter().filter(|refusal| refusal.path.last() == Some(&kind));
         let refusal = refusals.find(|refusal| matches_path(node, refusal.path))?;
         Some(refuse_unsupported(refusal.text))
@@ -197,7 +200,7 @@ fn matches_path(node: &SyntaxNode, path: &[SyntaxKind]) -> bool {
     path.iter().rev().all(|kind| upward.next().is_some_and(|ancestor| ancestor.kind() == *kind))
 }
 
-/// The refusals that depend on more than where the node stands.
+/// The refusals that depend on more than the node's position.
 fn refused(node: &SyntaxNode) -> Option<Action> {
     match node.kind() {
         SyntaxKind::ADD_CONSTRAINT => added_constraint(node),
@@ -231,7 +234,7 @@ fn refused(node: &SyntaxNode) -> Option<Action> {
     }
 }
 
-/// DSQL adds a constraint only as one that the rows are not checked against.
+/// DSQL adds a constraint only without checking the existing rows.
 fn added_constraint(node: &SyntaxNode) -> Option<Action> {
     let constraint = node.children().next()?;
     let not_valid = find(&constraint, SyntaxKind::NOT_VALID).is_some();
@@ -252,7 +255,7 @@ fn added_constraint(node: &SyntaxNode) -> Option<Action> {
     Some(refuse_unsupported(text))
 }
 
-/// The types that PostgreSQL makes up from a sequence, and the type of an identity column.
+/// The types that PostgreSQL derives from a sequence, and the type of an identity column.
 fn column_type(column: &SyntaxNode) -> Option<Action> {
     let path = column.children().find(|node| node.kind() == SyntaxKind::PATH_TYPE)?;
     let name = identifier(&path.text().to_string());
@@ -286,7 +289,8 @@ fn identity(node: &SyntaxNode, what: &str) -> Option<Action> {
     Some(refuse_unsupported(text))
 }
 
-/// A sequence is one of `bigint`. Derived from the text for identity columns; only the refusal is recorded.
+/// A sequence must be of type `bigint`. The text is derived from the one for identity columns; only
+/// the refusal is recorded.
 fn sequence_type(sequence: &SyntaxNode) -> Option<Action> {
     let option = find(sequence, SyntaxKind::OPTION_AS_TYPE)?.text().to_string();
     let name = identifier(option.split_whitespace().last()?);
@@ -294,7 +298,7 @@ fn sequence_type(sequence: &SyntaxNode) -> Option<Action> {
     (!matches!(name.as_str(), "bigint" | "int8")).then(|| refuse_unsupported(text))
 }
 
-/// At most 100 (recorded: awslabs/agent-plugins, skill dsql).
+/// The maximum is 100 (recorded: awslabs/agent-plugins, skill dsql).
 fn statistics_target(node: &SyntaxNode) -> Option<Action> {
     let text = find(node, SyntaxKind::SET_STATISTICS)?.text().to_string();
     let target = text.split_whitespace().last()?.parse::<i64>().ok()?;
@@ -308,7 +312,7 @@ fn called(call: &SyntaxNode) -> Option<Action> {
     if name.starts_with("pg_") && name.contains("advisory_") {
         return Some(refuse_unsupported(format!("function {name} not supported")));
     }
-    // Types in the shape of functions; others of PostgreSQL's types may stand in expressions.
+    // Types in the form of functions. PostgreSQL's other types may occur in expressions.
     if matches!(name.as_str(), "line" | "circle") {
         return Some(refuse_unsupported(format!("datatype {name} not supported")));
     }
@@ -320,7 +324,8 @@ fn called(call: &SyntaxNode) -> Option<Action> {
     (!settings::is_settable(setting)).then(|| refuse_unsupported(settings::not_supported(setting)))
 }
 
-/// A column is refused for its constraint only if its type is one that DSQL stores, which PostgreSQL has to tell.
+/// A column is refused for its constraint only if DSQL can store its type, which only PostgreSQL
+/// can decide.
 fn after_the_type(refusal: Action, tree: &SyntaxNode) -> Action {
     if !matches!(&refusal, Action::Refuse { text, .. } if text == ADD_COLUMN_WITH_CONSTRAINT) {
         return refusal;
@@ -335,13 +340,13 @@ fn after_the_type(refusal: Action, tree: &SyntaxNode) -> Action {
     )
 }
 
-/// Without `ASYNC` it depends on a setting of the session.
+/// Rewrites `CREATE INDEX` without `ASYNC`, which depends on a setting of the session.
 fn plain_index(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
     let sql = || format!("CALL dsql_internal.create_index({})", quoted(statement.text));
     (tree.kind() == SyntaxKind::CREATE_INDEX).then(|| rewrite(sql(), "CREATE INDEX"))
 }
 
-/// `ENABLE TRIGGER ALL`, which `pg_dump` writes: taken, and without effect.
+/// Rewrites `ENABLE TRIGGER ALL` and the like, which `pg_dump` writes: accepted, without effect.
 fn switched_triggers(tree: &SyntaxNode) -> Option<Action> {
     let action = find(tree, SyntaxKind::ENABLE_TRIGGER)
         .or_else(|| find(tree, SyntaxKind::DISABLE_TRIGGER))?;
@@ -352,7 +357,7 @@ fn switched_triggers(tree: &SyntaxNode) -> Option<Action> {
     Some(rewrite(sql, "ALTER TABLE"))
 }
 
-/// `SET`, `RESET` and `SHOW`.
+/// Refuses or rewrites `SET`, `RESET` and `SHOW`.
 fn session_setting(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
     match tree.kind() {
         SyntaxKind::SET | SyntaxKind::RESET => {
@@ -384,7 +389,8 @@ fn session_setting(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
     }
 }
 
-/// Statements on roles: DDL, but on objects that all databases share, which event triggers do not see.
+/// Rewrites statements on roles: they are DDL, but roles belong to all databases, and event
+/// triggers do not fire for them.
 fn shared_ddl(statement: &Lexed<'_>, tree: &SyntaxNode) -> Option<Action> {
     let on_objects = || find(tree, SyntaxKind::ON_PRIVILEGE_OBJECTS_CLAUSE).is_some();
     let tag = match tree.kind() {
@@ -405,14 +411,14 @@ fn find(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
     node.descendants().find(|descendant| descendant.kind() == kind)
 }
 
-/// Whether the keyword stands in the node itself, not in one below it.
+/// Whether the node itself contains the keyword, not a node below it.
 fn has_word(node: &SyntaxNode, keyword: &str) -> bool {
     node.children_with_tokens().any(|element| {
         element.as_token().is_some_and(|token| token.text().eq_ignore_ascii_case(keyword))
     })
 }
 
-/// An identifier as PostgreSQL keeps it: unquoted, or in lower case.
+/// An identifier as PostgreSQL stores it: without quotation marks, or in lower case.
 fn identifier(text: &str) -> String {
     let text = text.trim();
     match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {

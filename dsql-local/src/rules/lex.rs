@@ -1,17 +1,18 @@
-//! Tokens of SQL with their positions, and the statements of a message.
+//! The statements of a message, with their tokens and positions.
 //!
-//! Only as much as it takes to find where statements end and which words they begin with. What is no SQL at all passes
-//! as one statement, for PostgreSQL to refuse.
+//! The tokens are squawk's. This file reads only as much as it takes to find where statements end
+//! and which keywords they begin with. Text that is not SQL becomes one statement, for PostgreSQL
+//! to reject.
 
 use std::ops::Range;
 
-/// One statement: from its first token to its last, without the semicolon.
+/// One statement, from its first token to its last, without the semicolon.
 #[derive(Debug)]
 pub(super) struct Lexed<'a> {
     pub(super) text: &'a str,
-    /// Where it stands in the message.
+    /// Offset in the message, in bytes.
     pub(super) start: usize,
-    /// Ranges are within `text`.
+    /// Without white space and comments. Ranges are relative to `text`.
     pub(super) tokens: Vec<SqlToken>,
 }
 
@@ -23,7 +24,7 @@ pub(super) struct SqlToken {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
-    /// A keyword or a bare identifier.
+    /// A keyword or an unquoted identifier.
     Word,
     QuotedIdentifier,
     String,
@@ -36,7 +37,7 @@ impl Lexed<'_> {
         &self.text[token.range.clone()]
     }
 
-    /// Whether the `index`th token is this keyword.
+    /// Whether the token at `index` is this keyword.
     pub(super) fn is_word(&self, index: usize, keyword: &str) -> bool {
         self.tokens.get(index).is_some_and(|token| {
             token.kind == TokenKind::Word && self.token_text(token).eq_ignore_ascii_case(keyword)
@@ -47,7 +48,7 @@ impl Lexed<'_> {
         keywords.iter().enumerate().all(|(index, keyword)| self.is_word(index, keyword))
     }
 
-    /// The text with these tokens overwritten by as many spaces, so that positions stay.
+    /// Replaces these tokens by spaces, so that the positions of all others stay the same.
     pub(super) fn without(&self, tokens: &[usize]) -> String {
         let mut text = self.text.to_owned();
         for token in tokens.iter().filter_map(|index| self.tokens.get(*index)) {
@@ -83,7 +84,8 @@ fn statement(message: &str, mut tokens: Vec<SqlToken>) -> Option<Lexed<'_>> {
     Some(Lexed { text: &message[start..end], start, tokens })
 }
 
-/// Semicolons inside parentheses (CREATE RULE) and inside `BEGIN ATOMIC .. END` end no statement.
+/// Keeps track of semicolons that do not end a statement: those inside parentheses (`CREATE RULE`)
+/// and inside `BEGIN ATOMIC .. END`.
 #[derive(Default)]
 struct Nesting {
     parentheses: usize,
@@ -112,7 +114,7 @@ impl Nesting {
     }
 }
 
-/// The tokens of `text` without white space and comments.
+/// The tokens of `text`, without white space and comments.
 fn tokenize(text: &str) -> impl Iterator<Item = SqlToken> + '_ {
     let mut at = 0;
     squawk_lexer::tokenize(text).filter_map(move |token| {
@@ -126,7 +128,7 @@ fn tokenize(text: &str) -> impl Iterator<Item = SqlToken> + '_ {
 fn kind_of(kind: squawk_lexer::TokenKind, text: &str) -> Option<TokenKind> {
     use squawk_lexer::{LiteralKind, TokenKind as Kind};
     match kind {
-        // White space to squawk, but a syntax error to PostgreSQL.
+        // White space for squawk, but a syntax error for PostgreSQL.
         Kind::Whitespace if text == squawk_lexer::BOM => Some(TokenKind::Other),
         Kind::Whitespace | Kind::LineComment | Kind::BlockComment { .. } => None,
         Kind::Ident => Some(TokenKind::Word),

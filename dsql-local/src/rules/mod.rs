@@ -1,6 +1,8 @@
-//! What becomes of a statement: it passes, it is rewritten, or it is refused in DSQL's words.
+//! What happens to a statement: PostgreSQL runs it as it is, the relay rewrites it, or it fails
+//! with DSQL's error.
 //!
-//! Pure functions of the text. What depends on the transaction or on the catalog is in `sql/bootstrap.sql`.
+//! Everything here depends on the text alone. Rules that depend on the transaction or the catalog
+//! are in `sql/bootstrap.sql`. `README.md` in this folder describes how to add a rule.
 
 mod classify;
 mod lex;
@@ -14,31 +16,31 @@ use tokio_postgres::error::SqlState;
 
 pub(crate) use shadow::Shadow;
 
-/// One statement of a message, and what becomes of it.
+/// One statement of a message, and the decision on it.
 #[derive(Debug, Default)]
 pub(crate) struct Statement {
-    /// The client's text.
+    /// Text as the client sent it.
     pub(crate) sql: String,
-    /// Where it stands in the message, in bytes.
+    /// Position in the message, in bytes.
     pub(crate) range: Range<usize>,
-    /// How many characters stand before it in the message: PostgreSQL counts positions in them.
+    /// Number of characters before it in the message. PostgreSQL counts positions in characters.
     pub(crate) characters_before: usize,
     pub(crate) action: Action,
     pub(crate) is_ddl: bool,
     pub(crate) role: TransactionRole,
-    /// Its form that meets no lock, if it writes or locks rows.
+    /// The form that waits for no lock, if the statement writes or locks rows.
     pub(crate) shadow: Option<Shadow>,
-    /// The relations it names.
+    /// Names of the relations that it refers to, as written.
     pub(crate) relations: Vec<String>,
 }
 
-/// What a statement is to its transaction.
+/// What a statement does to its transaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum TransactionRole {
     Begin,
     Commit,
     Rollback,
-    /// It neither reads nor writes anything but the session, or is refused whatever the session is.
+    /// It reads and writes only the state of the session, or is refused in every session.
     Session,
     #[default]
     Other,
@@ -48,19 +50,19 @@ pub(crate) enum TransactionRole {
 pub(crate) enum Action {
     #[default]
     Forward,
-    /// PostgreSQL gets other words, and the client gets this command tag.
+    /// PostgreSQL runs `sql` instead, and the client receives the command tag `tag`.
     Rewrite { sql: String, tag: &'static str },
-    /// PostgreSQL gets a statement that fails with this SQLSTATE and text.
+    /// PostgreSQL runs a statement that fails with this SQLSTATE and text.
     Refuse { code: SqlState, text: String },
 }
 
 impl Statement {
-    /// It is a `COPY .. FROM STDIN`.
+    /// Whether it is a `COPY .. FROM STDIN`.
     pub(crate) fn takes_data(&self) -> bool {
         self.shadow.as_ref().is_some_and(|shadow| shadow.takes_data)
     }
 
-    /// The text for PostgreSQL.
+    /// The text that PostgreSQL runs.
     pub(crate) fn for_postgres(&self) -> Cow<'_, str> {
         match &self.action {
             Action::Forward => Cow::Borrowed(&self.sql),
@@ -95,7 +97,7 @@ pub(crate) fn refuse_sql(code: &SqlState, text: &str) -> String {
     format!("SELECT dsql_internal.refuse('{}', {})", code.code(), quoted(text))
 }
 
-/// A string literal.
+/// Quotes a text as a string literal.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,18 +1,21 @@
-//! What a writing statement would have answered, asked without taking a lock that another transaction could hold.
+//! The result that a writing statement would have, obtained without a lock that another transaction
+//! could hold.
 //!
-//! DSQL never waits: of two transactions that write a row, both statements answer and one COMMIT fails. PostgreSQL makes
-//! the second statement wait. The relay takes it back then, and asks its shadow: the same statement on private copies of
-//! the tables it writes, filled from the snapshot of its transaction. A query that only locks needs no copies.
+//! DSQL never waits. When two transactions write a row, both statements return and one COMMIT
+//! fails. PostgreSQL makes the second statement wait, so the relay rolls it back and runs its
+//! shadow instead: the same statement on private copies of the tables that it writes, filled from
+//! the snapshot of its transaction. A query that only locks rows needs no copies.
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-/// The form of a statement that meets no lock of others. Parameters keep their numbers.
+/// The form of a statement that waits for no lock. Parameters keep their numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shadow {
     pub(crate) sql: String,
-    /// The tables that it writes, as the client calls them; `sql` writes tables of the same names in `pg_temp`.
+    /// Tables that it writes, as the client names them. `sql` writes tables of the same names in
+    /// `pg_temp`.
     pub(crate) written: Vec<String>,
-    /// It is a `COPY .. FROM STDIN`.
+    /// Whether it is a `COPY .. FROM STDIN`.
     pub(crate) takes_data: bool,
 }
 

@@ -1,12 +1,14 @@
-//! What DSQL refuses whatever the transaction and the catalog are, as data.
+//! The statements that DSQL refuses in every transaction and with every catalog, as data.
 //!
-//! A refusal is found by where its node stands in squawk's tree. How we know its text is in the function that makes it:
-//! `recorded` from a cluster, or `derived` from the shape of the recorded ones.
+//! A refusal applies to a node at a certain position in squawk's syntax tree. The source of its
+//! text is the function that creates the row: `recorded` on a cluster, or `derived` from the form
+//! of the recorded texts. All have the SQLSTATE 0A000.
 
 use squawk_syntax::SyntaxKind::{self, *};
 
 pub(super) struct Refusal {
-    /// The refused node, after its parent, after that one's parent, as far as it matters.
+    /// The refused node last, preceded by its parent, that node's parent, and so on as far as they
+    /// matter.
     pub(super) path: &'static [SyntaxKind],
     pub(super) text: &'static str,
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers, and counted by a test"))]
@@ -249,7 +251,7 @@ pub(super) static REFUSALS: &[Refusal] = &[
     derived(&[ALTER_ROUTINE, FUNC_OPTION_LIST], "unsupported ALTER FUNCTION statement"),
     derived(&[ALTER_DOMAIN, ADD_CONSTRAINT], "unsupported ALTER DOMAIN ADD CONSTRAINT statement"),
     derived(&[ALTER_DOMAIN, SET_NOT_NULL], "unsupported ALTER DOMAIN SET NOT NULL statement"),
-    // Roles and rights.
+    // Roles and privileges.
     recorded(
         &[ON_PRIVILEGE_OBJECTS_CLAUSE, PRIVILEGE_DATABASE],
         "unsupported object type in GRANT",

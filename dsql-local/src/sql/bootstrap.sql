@@ -1,23 +1,25 @@
--- DSQL's rules, kept inside PostgreSQL, so that transactions, rollbacks and error states are PostgreSQL's own.
+-- DSQL's rules, inside PostgreSQL, so that transactions, rollbacks and error states are
+-- PostgreSQL's own.
 --
--- Read by `postgres --single -j`: an empty line after a semicolon ends a chunk, so none may stand inside a function.
--- Everything lives in dsql_internal and sys. The superuser has the name dsql_internal too; the rules leave it alone.
+-- Read by `postgres --single -j`: an empty line after a semicolon ends a chunk, so no function may
+-- contain one. Everything is in the schemas dsql_internal and sys. The superuser is called
+-- dsql_internal too; the rules do not apply to it.
 
 CREATE SCHEMA dsql_internal;
 CREATE SCHEMA sys;
 GRANT USAGE ON SCHEMA dsql_internal, sys TO PUBLIC;
 
--- The role that AWS makes: not a superuser, owns public, may create schemas and roles.
+-- The role that AWS creates: it is not a superuser, owns public, and may create schemas and roles.
 CREATE ROLE admin LOGIN CREATEROLE;
 
--- The emulator's own connection comes back to what it finds locked.
+-- The emulator's own connection does not wait for locks but tries again later.
 ALTER ROLE dsql_internal SET lock_timeout = '50ms';
 ALTER SCHEMA public OWNER TO admin;
 GRANT CREATE ON DATABASE postgres TO admin;
 
--- Refusals ------------------------------------------------------------------------------------------------------
+-- Refusals ----------------------------------------------------------------------------------------
 
--- The relay puts a call of this in the place of a statement that DSQL refuses.
+-- The relay runs this instead of a statement that DSQL refuses.
 CREATE FUNCTION dsql_internal.refuse(code text, message text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '%', message USING ERRCODE = code;
@@ -28,7 +30,8 @@ BEGIN
   RAISE EXCEPTION '%', message USING ERRCODE = code, DETAIL = detail;
 END $$;
 
--- Counters of the running transaction: custom settings that end with it, rollbacks to savepoints included.
+-- Counters of the current transaction: custom settings, which are reset at its end and by a
+-- rollback to a savepoint.
 CREATE FUNCTION dsql_internal.counter(name text) RETURNS int LANGUAGE sql STABLE AS $$
   SELECT coalesce(nullif(current_setting('dsql_internal.' || name, true), ''), '0')::int
 $$;
@@ -37,7 +40,8 @@ CREATE FUNCTION dsql_internal.set_counter(name text, value int) RETURNS void LAN
   SELECT set_config('dsql_internal.' || name, value::text, true)
 $$;
 
--- Whether a relation was made after the snapshot of the transaction: PostgreSQL's names know it, its rows do not.
+-- Whether a relation is newer than the snapshot of the transaction: PostgreSQL finds its name, but
+-- not its rows.
 CREATE FUNCTION dsql_internal.is_hidden(name text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   relation oid := to_regclass(name);
@@ -45,7 +49,7 @@ BEGIN
   RETURN relation IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = relation);
 END $$;
 
--- One DDL statement in a transaction, and no DML beside it ---------------------------------------------------------
+-- One DDL statement in a transaction, and no DML with it -------------------------------------------
 
 CREATE FUNCTION dsql_internal.count_ddl() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -66,18 +70,20 @@ BEGIN
   PERFORM dsql_internal.count_ddl();
 END $$;
 
--- Event triggers do not see roles, which belong to no database. The relay rewrites such statements to this call.
+-- Event triggers do not fire for roles, which belong to no database. The relay rewrites such
+-- statements to this call.
 CREATE PROCEDURE dsql_internal.shared_ddl(statement text) LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM dsql_internal.count_ddl();
   EXECUTE statement;
 END $$;
 
--- 3,000 rows in a transaction, counted at the statement ---------------------------------------------------------------
+-- 3,000 rows in a transaction, counted at the statement -------------------------------------------
 
--- 10 MiB in a transaction, counted as the rows are and refused at COMMIT, which the relay precedes with this call
--- (recorded: awslabs/agent-plugins, skill dsql). Besides the rows PostgreSQL's header of 24 bytes and 80 more for each
--- count, which fits the two figures that are known of it. What index entries add nobody has published.
+-- 10 MiB in a transaction, counted like the rows and refused at COMMIT; the relay calls this
+-- function first (recorded: awslabs/agent-plugins, skill dsql). In addition to the row, each change
+-- counts PostgreSQL's header of 24 bytes and 80 more, which matches the two figures that are known.
+-- What index entries add is not published.
 CREATE FUNCTION dsql_internal.before_commit() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   bytes int := dsql_internal.counter('bytes');
@@ -88,7 +94,7 @@ BEGIN
   END IF;
 END $$;
 
--- What a statement has changed, added to what its transaction had changed before.
+-- Adds the changes of a statement to those of its transaction.
 CREATE FUNCTION dsql_internal.count_changes(changed bigint, bytes bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF session_user = 'dsql_internal' THEN
@@ -102,18 +108,18 @@ BEGIN
   IF changed > 3000 THEN
     PERFORM dsql_internal.refuse('54000', 'transaction row limit exceeded');
   END IF;
-  -- Enough is enough: the sum has to stay an int.
+  -- Limited, because the sum has to stay an int.
   bytes := least(bytes + dsql_internal.counter('bytes'), 2000000000);
   PERFORM dsql_internal.set_counter('rows', changed::int), dsql_internal.set_counter('bytes', bytes::int),
           dsql_internal.set_counter('dml', 1);
-  -- A statement by itself is its own COMMIT.
+  -- A statement outside of a block is its own COMMIT.
   IF dsql_internal.counter('block') = 0 THEN
     PERFORM dsql_internal.before_commit();
   END IF;
 END $$;
 
--- PostgreSQL compiles it for each table anew and goes through all plans at each change of the schema: so it has few, and
--- those of rows that are not long are elsewhere.
+-- PostgreSQL compiles this function again for each table and processes all of its plans at each
+-- schema change. It therefore has few, and those for short rows are in another function.
 CREATE FUNCTION dsql_internal.count_rows() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   changed bigint;
@@ -125,8 +131,8 @@ BEGIN
   SELECT count(*), coalesce(sum(size), 0), coalesce(max(size), 0) INTO changed, bytes, longest
     FROM (SELECT pg_column_size(changed_rows.*) AS size FROM changed_rows) AS sizes;
   IF longest > 1900 AND TG_OP <> 'DELETE' AND session_user <> 'dsql_internal' THEN
-    -- A row that may hold a value of more than 1 MiB: which one is it? Not a function of its own, for `changed_rows` is in
-    -- sight here only.
+    -- Find the column of a row that may contain a value of more than 1 MiB. This is not a function
+    -- of its own, because `changed_rows` is visible only here.
     IF longest > 1048576 THEN
       FOR field IN SELECT attname, format_type(atttypid, NULL) AS type FROM pg_catalog.pg_attribute
                    WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attlen = -1 ORDER BY attnum LOOP
@@ -137,7 +143,8 @@ BEGIN
         END IF;
       END LOOP;
     END IF;
-    -- A key has about 1,981 bytes for its columns and those of the primary key, less 7 for each column after the first.
+    -- A key can have about 1,981 bytes for its columns and those of the primary key, minus 7 for
+    -- each column after the first.
     FOR field IN
       SELECT string_agg(format(CASE WHEN a.attlen > 0 THEN '%3$s' WHEN a.atttypid = 'numeric'::regtype THEN 'coalesce(pg_column_size(%1$I), 0)'
                                     ELSE 'coalesce(octet_length(%1$I%2$s), 0)' END,
@@ -161,7 +168,8 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- A trigger with a transition table takes one event, hence three. Marked internal: tools do not list them.
+-- A trigger with a transition table is for one event, so there are three. They are marked as
+-- internal, so that tools do not list them.
 CREATE FUNCTION dsql_internal.watch_rows(relation regclass) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
   event text;
@@ -177,9 +185,10 @@ BEGIN
   PERFORM dsql_internal.set_counter('own_ddl', 0);
 END $$;
 
--- A private copy of a table, from the snapshot of the transaction, in which a statement finds out what it would have
--- answered (see rules/shadow.rs). The relay takes it back with the savepoint of the statement. Identity columns go on
--- counting where the table's own do.
+-- Creates a private copy of a table from the snapshot of the transaction, on which a statement
+-- computes the response that it would have returned (see rules/shadow.rs). The relay removes it by
+-- rolling back the savepoint of the statement. Identity columns take their values from the
+-- sequences of the original.
 CREATE FUNCTION dsql_internal.copy_table(name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '1s' AS $$
 DECLARE
   original regclass := name;
@@ -201,7 +210,7 @@ END $$;
 
 CREATE FUNCTION dsql_internal.next_value(sequence text) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS $$ SELECT nextval(sequence) $$;
 
--- Column types that DSQL stores; domains over them count as their base.
+-- Column types that DSQL can store. A domain counts as its base type.
 CREATE FUNCTION dsql_internal.is_storable(type oid) RETURNS boolean LANGUAGE sql STABLE AS $$
   WITH RECURSIVE base(type) AS (
     SELECT $1
@@ -215,7 +224,7 @@ CREATE FUNCTION dsql_internal.is_storable(type oid) RETURNS boolean LANGUAGE sql
     'bytea'::regtype, 'json'::regtype, 'jsonb'::regtype)) FROM base
 $$;
 
--- Types that DSQL stores and does not put into a key.
+-- Types that DSQL can store, but not in a key.
 CREATE FUNCTION dsql_internal.refuse_key(index oid) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   type text;
@@ -230,7 +239,8 @@ BEGIN
   END IF;
 END $$;
 
--- A primary key lives as long as its table. When one is dropped its row in pg_constraint is gone already.
+-- A primary key exists as long as its table. When it is dropped, its row in pg_constraint no longer
+-- exists.
 CREATE TABLE dsql_internal.primary_keys (key oid PRIMARY KEY);
 
 CREATE FUNCTION dsql_internal.remember_primary_key(relation oid) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
@@ -255,9 +265,10 @@ BEGIN
                                         ELSE format('cannot drop primary key column %s', gone) END);
 END $$;
 
--- Limits of objects (AWS documentation, "Cluster quotas and database limits"; where a cluster was seen to answer
--- otherwise, as it did: awslabs/agent-plugins, skill dsql) ---------------------------------------------------------
+-- Limits of objects -------------------------------------------------------------------------------
 
+-- From the AWS documentation, "Cluster quotas and database limits". Where a cluster was observed to
+-- behave differently, from that observation (recorded: awslabs/agent-plugins, skill dsql).
 CREATE FUNCTION dsql_internal.refuse_many_indexes(index oid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF (SELECT indnkeyatts FROM dsql_internal.pg_index WHERE indexrelid = index) > 8 THEN
@@ -267,7 +278,7 @@ BEGIN
       WHERE indrelid = (SELECT indrelid FROM dsql_internal.pg_index WHERE indexrelid = index)) > 24 THEN
     PERFORM dsql_internal.refuse('54000', 'more than 24 indexes per table are not allowed');
   END IF;
-  -- The declared sizes of the columns; text and numeric without a size declare none.
+  -- The declared sizes of the columns; text and numeric without a size have none.
   IF (SELECT sum(CASE WHEN atttypid IN ('varchar'::regtype, 'bpchar'::regtype) THEN atttypmod - 4
                       WHEN attlen > 0 THEN attlen ELSE 0 END)
       FROM pg_catalog.pg_attribute a JOIN dsql_internal.pg_index i ON i.indexrelid = a.attrelid
@@ -296,7 +307,7 @@ BEGIN
       WHEN EXISTS (SELECT FROM dsql_internal.pg_index WHERE indrelid = relation AND indisprimary)
       THEN 'cannot use more than 256 columns in an index' ELSE 'tables can have at most 255 columns' END);
   END IF;
-  -- The indexes of inline constraints are commands of nobody.
+  -- No command creates the indexes of inline constraints, so they are checked here.
   FOR index IN SELECT indexrelid FROM dsql_internal.pg_index WHERE indrelid = relation ORDER BY 1 LOOP
     PERFORM dsql_internal.refuse_key(index), dsql_internal.refuse_many_indexes(index);
   END LOOP;
@@ -310,7 +321,7 @@ $$;
 
 CREATE FUNCTION dsql_internal.refuse_many(kind text, object oid) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  -- The user's: what is in sys, in dsql_internal and in PostgreSQL's own schemas was there before the user.
+  -- The user's schemas: sys, dsql_internal and PostgreSQL's own existed before.
   own oid[] := ARRAY(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'sys', 'dsql_internal'));
   objects bigint;
 BEGIN
@@ -331,7 +342,8 @@ BEGIN
       PERFORM dsql_internal.refuse('54000', 'creating more than 1000 tables not allowed');
     ELSIF kind = 'view' AND objects > 5000 THEN
       PERFORM dsql_internal.refuse('54000', 'creating more than 5000 views not allowed');
-    -- DSQL's limit is 512 KiB of something inside: 131 to 524 KiB of text were seen to be too much, as the query is.
+    -- DSQL's limit is 512 KiB of an internal form: between 131 and 524 KiB of text were observed to
+    -- be too long, depending on the query.
     ELSIF kind = 'view' AND length(pg_catalog.pg_get_viewdef(object)) > 524288 THEN
       PERFORM dsql_internal.refuse('54000', 'view definition too large');
     ELSIF kind = 'sequence' AND objects > 5000 THEN
@@ -375,16 +387,16 @@ CREATE EVENT TRIGGER dsql_after_ddl ON ddl_command_end
   EXECUTE FUNCTION dsql_internal.after_ddl();
 CREATE EVENT TRIGGER dsql_on_drop ON sql_drop WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION dsql_internal.on_drop();
 
--- Asynchronous jobs --------------------------------------------------------------------------------------------------
+-- Asynchronous jobs -------------------------------------------------------------------------------
 
--- What a test sets: how far the cluster's clock is off, and whether jobs stand still. One row.
+-- What a test sets: how far the cluster's clock is ahead, and whether jobs are paused. One row.
 CREATE TABLE dsql_internal.control (
   skew interval NOT NULL DEFAULT '0',
   jobs_held boolean NOT NULL DEFAULT false
 );
 INSERT INTO dsql_internal.control DEFAULT VALUES;
 
--- The cluster's clock, by which jobs run and are forgotten: that of catalog.sql.
+-- The cluster's clock, by which jobs run and expire, as defined in catalog.sql.
 CREATE FUNCTION dsql_internal.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT clock_timestamp() $$;
 
 CREATE TABLE dsql_internal.jobs (
@@ -393,18 +405,18 @@ CREATE TABLE dsql_internal.jobs (
   details text,
   job_type text NOT NULL,
   object_id oid NOT NULL,
-  -- NULL for the clean-up after a dropped object.
+  -- NULL for the cleanup after a dropped object.
   object_name text,
   start_time timestamptz NOT NULL DEFAULT dsql_internal.now(),
   update_time timestamptz,
-  -- What the job works for; the object may be another, or gone, when the job comes to its turn.
+  -- What the job was submitted for. The object may have been replaced or dropped when the job runs.
   table_name text,
   constraint_name text,
-  -- Known at submission: a build that is going to fail.
+  -- Known at submission: why a build will fail.
   failure text
 );
 
--- Jobs that are to fail: each row the next one of an object, and then the job it has failed.
+-- Jobs that will fail: each row applies to the next job of an object, and then names that job.
 CREATE TABLE dsql_internal.job_faults (
   rule bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   object_name text NOT NULL,
@@ -419,7 +431,7 @@ CREATE VIEW sys.jobs AS
   FROM dsql_internal.jobs j;
 GRANT SELECT ON sys.jobs TO PUBLIC;
 
--- 26 characters: 16 random bytes as base32, of which the last character carries three bits only.
+-- 26 characters: 16 random bytes in base32, where the last character carries only three bits.
 CREATE FUNCTION dsql_internal.job_id() RETURNS text LANGUAGE sql AS $$
   SELECT string_agg(substr('abcdefghijklmnopqrstuvwxyz234567', 1 + floor(random() * 32)::int, 1), '')
          || substr('aeimquy4', 1 + floor(random() * 8)::int, 1)
@@ -435,7 +447,7 @@ CREATE FUNCTION dsql_internal.submit(type text, object oid, relation oid, constr
 RETURNS text LANGUAGE sql SECURITY DEFINER AS $$
   DELETE FROM dsql_internal.jobs
     WHERE status IN ('completed', 'failed') AND update_time < dsql_internal.now() - interval '30 minutes';
-  -- Wakes the emulator's own connection when the transaction commits.
+  -- Notifies the emulator's own connection when the transaction commits.
   NOTIFY dsql_internal_jobs;
   INSERT INTO dsql_internal.jobs (job_id, job_type, object_id, object_name, table_name, constraint_name, failure)
     VALUES (dsql_internal.job_id(), type, object, dsql_internal.qualified_name(object),
@@ -449,10 +461,11 @@ CREATE FUNCTION dsql_internal.mark_building(index oid, is_duplicate boolean) RET
     WHERE indexrelid = index
 $$;
 
--- CREATE INDEX ASYNC, which the relay rewrites to this. The definition runs in the client's own transaction and with
--- the client's rights, so that mistakes are found at submission and ROLLBACK takes both index and job away.
--- `without_unique` is the definition to fall back on when the rows hold a duplicate: DSQL accepts the statement all the
--- same, and leaves an invalid unique index behind.
+-- The relay rewrites CREATE INDEX ASYNC to this. The definition runs in the client's own
+-- transaction and with the client's privileges, so that mistakes are found at submission and
+-- ROLLBACK removes both the index and the job. `without_unique` is the definition to use if the
+-- rows contain a duplicate: DSQL accepts the statement nevertheless and leaves an invalid unique
+-- index behind.
 CREATE FUNCTION dsql_internal.create_index_async(definition text, without_unique text)
 RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
@@ -467,13 +480,13 @@ BEGIN
     EXECUTE without_unique;
   END;
   index := dsql_internal.counter('created_index');
-  -- IF NOT EXISTS met a taken name: no row, no job.
+  -- The name in IF NOT EXISTS is taken: no row, no job.
   IF index = 0 THEN
     RETURN;
   END IF;
   IF (SELECT count(*) FROM pg_catalog.pg_index
       WHERE indrelid = (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = index)) > 24 THEN
-    -- Those that are not valid count, and so do primary key and unique constraints.
+    -- Invalid indexes count too, and so do primary keys and unique constraints.
     PERFORM dsql_internal.refuse('54000', 'more than 24 indexes per table are not allowed');
   END IF;
   PERFORM dsql_internal.mark_building(index, failure IS NOT NULL);
@@ -481,8 +494,9 @@ BEGIN
     (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = index), NULL, failure);
 END $$;
 
--- CREATE INDEX without ASYNC, which works on an empty table after `SET disable_sync_create_index = off` (AWS
--- documentation, "Accessing Aurora DSQL"). What DSQL says about a table with rows is not recorded.
+-- CREATE INDEX without ASYNC, which works on an empty table after `SET disable_sync_create_index =
+-- off` (AWS documentation, "Accessing Aurora DSQL"). The error of DSQL for a table with rows is not
+-- recorded.
 CREATE PROCEDURE dsql_internal.create_index(definition text) LANGUAGE plpgsql AS $$
 DECLARE
   relation regclass;
@@ -503,14 +517,14 @@ BEGIN
   END IF;
 END $$;
 
--- ALTER TABLE .. ENABLE and DISABLE TRIGGER, which DSQL takes and which change nothing: there are no triggers, and those
--- that count rows are none of the user's.
+-- ALTER TABLE .. ENABLE and DISABLE TRIGGER, which DSQL accepts without effect: there are no
+-- triggers, and those that count rows are not the user's.
 CREATE PROCEDURE dsql_internal.switch_triggers(relation regclass) LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM dsql_internal.count_ddl();
 END $$;
 
--- ADD COLUMN with a constraint: of a wrong type and a constraint DSQL reports the type (recorded:
+-- ADD COLUMN with a constraint: if the type is also unsupported, DSQL reports the type (recorded:
 -- Dreamescaper/dsql-emulator, backlog.json).
 CREATE PROCEDURE dsql_internal.refuse_column(type text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -522,7 +536,7 @@ BEGIN
   PERFORM dsql_internal.refuse('0A000', 'ALTER TABLE ADD COLUMN with constraint not supported');
 END $$;
 
--- ALTER TABLE ASYNC .. VALIDATE CONSTRAINT. The validation itself is run by run_jobs().
+-- ALTER TABLE ASYNC .. VALIDATE CONSTRAINT. run_jobs() runs the validation itself.
 CREATE FUNCTION dsql_internal.validate_async(relation regclass, name text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM dsql_internal.count_ddl();
@@ -535,7 +549,7 @@ BEGIN
   RETURN NEXT dsql_internal.submit('VALIDATE_CONSTRAINT', relation, relation, name, NULL);
 END $$;
 
--- DROP TABLE and DROP INDEX leave a clean-up job, whose id nobody is told.
+-- DROP TABLE and DROP INDEX submit a cleanup job, whose ID no client receives.
 CREATE FUNCTION dsql_internal.on_drop_of_storage() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
   IF session_user <> 'dsql_internal' THEN
@@ -547,7 +561,8 @@ END $$;
 CREATE EVENT TRIGGER dsql_on_drop_of_storage ON sql_drop WHEN TAG IN ('DROP TABLE', 'DROP INDEX')
   EXECUTE FUNCTION dsql_internal.on_drop_of_storage();
 
--- Ends one job: what `sys.jobs` is going to tell about it, or NULL for success.
+-- Ends one job and returns its status and details for `sys.jobs`; the details are NULL after a
+-- success.
 CREATE FUNCTION dsql_internal.finish(job dsql_internal.jobs, OUT status text, OUT details text) LANGUAGE plpgsql AS $$
 DECLARE
   fault dsql_internal.job_faults;
@@ -563,7 +578,7 @@ BEGIN
     status := 'failed';
     details := fault.details;
   ELSIF NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = job.object_id) THEN
-    -- An object dropped meanwhile cancels its job, and DSQL calls that completed.
+    -- Dropping an object cancels its job, and DSQL calls that completed.
     details := CASE job.job_type
       WHEN 'ANALYZE' THEN 'Skipped job for nonexistent table.'
       ELSE format('relation "%s" does not exist',
@@ -586,8 +601,8 @@ BEGIN
   END IF;
 END $$;
 
--- Moves every job as far as the clock allows and returns how many are still on their way, but for held ones, and how
--- many have made an index or a constraint valid.
+-- Advances every job as far as the clock allows. Returns how many jobs have not ended, without
+-- paused ones, and how many have made an index or a constraint valid.
 CREATE FUNCTION dsql_internal.run_jobs(delay interval, OUT pending bigint, OUT changes bigint) LANGUAGE plpgsql AS $$
 DECLARE
   job dsql_internal.jobs;
@@ -610,13 +625,14 @@ BEGIN
         changes := changes + 1;
       END IF;
     EXCEPTION WHEN lock_not_available OR serialization_failure THEN
-      -- Somebody holds the table; the job has its turn again at the next tick.
+      -- Another session holds the table. The job runs at the next tick.
     END;
   END LOOP;
   pending := (SELECT count(*) FROM dsql_internal.jobs WHERE status IN ('submitted', 'processing'));
 END $$;
 
--- COMMIT gives each look a new snapshot, and makes PostgreSQL refuse the call inside a transaction block, as DSQL does.
+-- COMMIT gives each check a new snapshot, and makes PostgreSQL reject the call inside a transaction
+-- block, as DSQL does.
 CREATE PROCEDURE sys.wait_for_job(job_id text, INOUT succeeded boolean DEFAULT NULL) LANGUAGE plpgsql AS $$
 DECLARE
   current text;
@@ -633,7 +649,7 @@ BEGIN
   succeeded := coalesce(current = 'completed', false);
 END $$;
 
--- AWS IAM GRANT ------------------------------------------------------------------------------------------------------
+-- AWS IAM GRANT -----------------------------------------------------------------------------------
 
 CREATE SEQUENCE dsql_internal.iam_oids START 26000;
 CREATE TABLE dsql_internal.iam_grants (
@@ -676,7 +692,8 @@ BEGIN
   DELETE FROM dsql_internal.iam_grants g WHERE g.arn = iam_revoke.arn AND g.role = role_name::regrole;
 END $$;
 
--- The databases that only CREATE DATABASE needs, which DSQL does not have: a third of the size, so a faster copy.
+-- The databases that only CREATE DATABASE needs, which DSQL does not have. They are a third of the
+-- size, so copies are faster without them.
 UPDATE pg_catalog.pg_database SET datistemplate = false;
 
 DROP DATABASE template0;

@@ -1,12 +1,14 @@
--- The catalog as DSQL shows it. Read after bootstrap.sql, in the same way: an empty line after a semicolon ends a chunk.
+-- The catalog as DSQL shows it. Read after bootstrap.sql in the same way: an empty line after a
+-- semicolon ends a chunk.
 --
--- PostgreSQL finds its catalogs and functions by oid and only clients look for names, so a catalog or a function can
--- move into dsql_internal and leave its name to one that answers as DSQL does. Whatever a client asks, with or without
--- `pg_catalog.` before it, it gets DSQL's answer; the rules of bootstrap.sql find the originals in dsql_internal.
+-- PostgreSQL finds its catalogs and functions by OID, and only clients look for names. So a catalog
+-- or a function can move into dsql_internal, and a new one with its name can return what DSQL
+-- returns. Clients get DSQL's version with or without `pg_catalog.` before the name; the rules of
+-- bootstrap.sql use the originals in dsql_internal.
 
 SET allow_system_table_mods = on;
 
--- Versions (recorded: Dreamescaper/dsql-emulator, environment.json) ------------------------------------------------
+-- Versions (recorded: Dreamescaper/dsql-emulator, environment.json) -------------------------------
 
 UPDATE pg_proc SET pronamespace = 'dsql_internal'::regnamespace
   WHERE oid IN ('pg_catalog.version()'::regprocedure, 'pg_catalog.current_setting(text)'::regprocedure,
@@ -20,7 +22,8 @@ CREATE FUNCTION pg_catalog.current_setting(setting text) RETURNS text LANGUAGE s
          ELSE dsql_internal.current_setting(setting) END
 $$;
 
--- The clock, which a test may set. `CURRENT_TIMESTAMP` and its like are no functions, and stay as they are.
+-- The clock, which a test can set. `CURRENT_TIMESTAMP` and similar keywords are not functions and
+-- stay as they are.
 CREATE FUNCTION dsql_internal.skew() RETURNS interval LANGUAGE sql STABLE SECURITY DEFINER AS $$
   SELECT skew FROM dsql_internal.control
 $$;
@@ -47,8 +50,8 @@ $$;
 
 CREATE FUNCTION sys.dsql_major_version() RETURNS int LANGUAGE sql STABLE AS $$ SELECT 1 $$;
 
--- Job ids are uuids written as base32 without padding (RFC 4648, lower case): 26 characters, 5 bits each, of which the
--- last two bits are zero.
+-- Job IDs are UUIDs in base32 without padding (RFC 4648, lower case): 26 characters of 5 bits each,
+-- where the last two bits are zero.
 CREATE FUNCTION sys.uuid_to_base32_str(id uuid) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
   SELECT string_agg(substr('abcdefghijklmnopqrstuvwxyz234567',
                            1 + (substring(('x' || replace(id::text, '-', ''))::bit(128) || B'00' FROM n * 5 + 1 FOR 5))::bit(5)::int, 1),
@@ -70,10 +73,12 @@ BEGIN
           FROM generate_series(0, 15) AS n)::uuid;
 END $$;
 
--- Indexes: the method is `btree_index`, and a primary key stores the whole row (recorded: winebarrel/pistachio,
--- awslabs/dsql-migration-toolkit) ---------------------------------------------------------------------------------
+-- Indexes -----------------------------------------------------------------------------------------
 
--- Numbers of the columns that a primary key stores besides its own.
+-- The method is `btree_index`, and a primary key stores the whole row (recorded:
+-- winebarrel/pistachio, awslabs/dsql-migration-toolkit).
+
+-- Numbers of the columns that a primary key stores in addition to its own.
 CREATE FUNCTION dsql_internal.included(relation oid, key int2[]) RETURNS int2[] LANGUAGE sql STABLE AS $$
   SELECT coalesce(array_agg(a.attnum ORDER BY a.attnum), '{}') FROM pg_catalog.pg_attribute a
   WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnum = ANY (key)
@@ -82,7 +87,7 @@ $$;
 UPDATE pg_class SET relnamespace = 'dsql_internal'::regnamespace WHERE oid = 'pg_catalog.pg_index'::regclass;
 UPDATE pg_type SET typnamespace = 'dsql_internal'::regnamespace WHERE typname IN ('pg_index', '_pg_index') AND typnamespace = 11;
 
--- A view of one table can be written through, as the jobs do.
+-- A view of one table is updatable, which the jobs rely on.
 CREATE VIEW pg_catalog.pg_index AS
   SELECT indexrelid, indrelid,
          CASE WHEN indisprimary THEN (indnatts + cardinality(dsql_internal.included(indrelid, indkey::int2[])))::int2
@@ -110,13 +115,13 @@ CREATE FUNCTION pg_catalog.pg_get_indexdef(oid) RETURNS text LANGUAGE sql STABLE
   SELECT dsql_internal.index_as_dsql($1, dsql_internal.pg_get_indexdef($1))
 $$;
 
--- With a column's number it is the definition of that column alone.
+-- With the number of a column, this is the definition of that column only.
 CREATE FUNCTION pg_catalog.pg_get_indexdef(oid, int, bool) RETURNS text LANGUAGE sql STABLE STRICT AS $$
   SELECT CASE $2 WHEN 0 THEN dsql_internal.index_as_dsql($1, dsql_internal.pg_get_indexdef($1, $2, $3))
          ELSE dsql_internal.pg_get_indexdef($1, $2, $3) END
 $$;
 
--- DEFERRABLE cannot follow: DSQL has it for foreign keys only.
+-- DEFERRABLE cannot follow: DSQL supports it for foreign keys only.
 CREATE FUNCTION dsql_internal.constraint_as_dsql("constraint" oid, definition text) RETURNS text LANGUAGE sql STABLE STRICT AS $$
   SELECT definition || coalesce((SELECT dsql_internal.include_clause(c.conindid) FROM pg_catalog.pg_constraint c
                                  WHERE c.oid = "constraint" AND c.contype = 'p'), '')
@@ -137,9 +142,10 @@ CREATE OR REPLACE VIEW pg_catalog.pg_indexes AS
   LEFT JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = i.reltablespace
   WHERE t.relkind IN ('r', 'm', 'p') AND i.relkind IN ('i', 'I');
 
--- What DSQL does not have --------------------------------------------------------------------------------------------
+-- What DSQL does not have -------------------------------------------------------------------------
 
--- Only the text search configuration `simple` exists (recorded: Dreamescaper/dsql-emulator, queries.json).
+-- Only the text search configuration `simple` exists (recorded: Dreamescaper/dsql-emulator,
+-- queries.json).
 DO $$
 DECLARE
   configuration text;
@@ -155,7 +161,7 @@ CREATE OR REPLACE VIEW pg_catalog.pg_available_extensions AS
   LEFT JOIN pg_catalog.pg_extension x ON x.extname = e.name
   WHERE false;
 
--- What only the emulator has -----------------------------------------------------------------------------------------
+-- What only the emulator has ----------------------------------------------------------------------
 
 UPDATE pg_class SET relnamespace = 'dsql_internal'::regnamespace WHERE oid = 'pg_catalog.pg_namespace'::regclass;
 UPDATE pg_type SET typnamespace = 'dsql_internal'::regnamespace WHERE typname IN ('pg_namespace', '_pg_namespace') AND typnamespace = 11;
@@ -164,7 +170,8 @@ CREATE VIEW pg_catalog.pg_namespace AS
   SELECT oid, nspname, nspowner, nspacl FROM dsql_internal.pg_namespace WHERE nspname <> 'dsql_internal';
 GRANT SELECT ON pg_catalog.pg_namespace TO PUBLIC;
 
--- Comments are kept by the oid of the catalog, and asked for by its name: the catalog's own, not that of a view.
+-- Comments are stored by the OID of the catalog and requested by its name: the catalog's own OID,
+-- not that of a view.
 CREATE OR REPLACE FUNCTION pg_catalog.obj_description(oid, name) RETURNS text LANGUAGE sql STABLE STRICT AS $$
   SELECT description FROM pg_catalog.pg_description
   WHERE objoid = $1 AND objsubid = 0

@@ -1,17 +1,18 @@
-//! The cluster's clock, which a test may set: what tokens, jobs, ages and the functions of SQL go by.
+//! The cluster's clock, which a test can set. It determines the age of tokens, jobs, transactions
+//! and connections, and the time in SQL.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// PostgreSQL has a copy of the skew in `dsql_internal.control`.
+/// The clock itself. PostgreSQL has a copy of the skew in `dsql_internal.control`.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// In seconds.
+    /// How far the clock is ahead of the machine's, in seconds.
     skew: watch::Sender<i64>,
 }
 
-/// A time by the cluster's clock, to count from.
+/// A point in time by the cluster's clock, from which to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     real: Instant,
@@ -25,7 +26,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// Seconds since 1970.
+    /// The current time in seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         real.saturating_add_signed(self.skew())
@@ -39,7 +40,7 @@ impl Clock {
         Moment { real: Instant::now(), skew: self.skew() }
     }
 
-    /// How long ago it was; nothing if the clock was set back since.
+    /// The time since the moment, or zero if the clock has been set back to before it.
     pub(crate) fn since(&self, moment: Moment) -> Duration {
         let moved = self.skew().saturating_sub(moment.skew);
         let by = Duration::from_secs(moved.unsigned_abs());
@@ -47,13 +48,14 @@ impl Clock {
         if moved < 0 { real.saturating_sub(by) } else { real.saturating_add(by) }
     }
 
-    /// Returns when the moment is so long ago, be it because time has passed or because the clock was set.
+    /// Returns when the moment is `lifetime` ago, because time has passed or because the clock was
+    /// set.
     pub(crate) async fn passes(&self, moment: Moment, lifetime: Duration) {
         let mut skew = self.skew.subscribe();
         while let left = lifetime.saturating_sub(self.since(moment))
             && !left.is_zero()
         {
-            // Set or not, it is looked at again.
+            // Either way, the condition is checked again.
             tokio::time::timeout(left, skew.changed()).await.ok();
         }
     }

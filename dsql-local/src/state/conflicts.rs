@@ -1,8 +1,9 @@
-//! Who is in conflict with whom: the sessions with their open transactions, and the version of the schema.
+//! Conflicts between sessions: the open transactions, and the version of the schema.
 //!
-//! DSQL has no locks. PostgreSQL has, so a statement that meets one asks the holder's session to give way: it takes back
-//! all that its transaction has done, which frees the locks, and the transaction is doomed: it goes on, and its COMMIT
-//! fails. Thus the first to commit wins, as on DSQL.
+//! DSQL has no locks, but PostgreSQL does. A statement that waits for a lock requests that the
+//! session that holds it gives way. That session rolls back everything in its transaction, which
+//! releases the locks, and the transaction is doomed: it can continue, but its COMMIT fails. As on
+//! DSQL, the first transaction to commit wins.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -13,19 +14,19 @@ use tokio::sync::{Notify, oneshot};
 /// The two conflicts of DSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Conflict {
-    /// OC000: a row.
+    /// OC000: another transaction changed a row.
     Data,
-    /// OC001: the schema.
+    /// OC001: another transaction changed the schema.
     Schema,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Conflicts {
-    /// How many changes of the schema have been committed.
+    /// Number of schema changes that have been committed.
     schema_version: AtomicU64,
-    /// How many changes to the catalog jobs have made; held while they may make another.
+    /// Number of catalog changes that jobs have made. Locked while jobs may make another.
     job_changes: tokio::sync::Mutex<u64>,
-    /// By the process id of their PostgreSQL backend.
+    /// By the process ID of their PostgreSQL backend.
     sessions: Mutex<HashMap<i32, Arc<SharedSession>>>,
 }
 
@@ -34,12 +35,12 @@ impl Conflicts {
         self.schema_version.load(Ordering::SeqCst)
     }
 
-    /// A change of the schema has been committed; gives the new version.
+    /// Counts a committed schema change and returns the new version.
     pub(crate) fn schema_changed(&self) -> u64 {
         self.schema_version.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Jobs may change the catalog now, and count it.
+    /// Locks the number of catalog changes, for jobs to increase it.
     pub(crate) async fn jobs(&self) -> tokio::sync::MutexGuard<'_, u64> {
         self.job_changes.lock().await
     }
@@ -71,7 +72,7 @@ impl Conflicts {
     }
 }
 
-/// What others see of a session.
+/// What other sessions see of a session.
 #[derive(Debug, Default)]
 pub(crate) struct SharedSession {
     transaction: Mutex<Option<Arc<SharedTransaction>>>,
@@ -79,7 +80,7 @@ pub(crate) struct SharedSession {
     abort_requested: Notify,
 }
 
-/// A transaction is to give way.
+/// A request that a transaction gives way.
 #[derive(Debug)]
 pub(crate) struct AbortRequest {
     pub(crate) transaction: Arc<SharedTransaction>,
@@ -88,15 +89,15 @@ pub(crate) struct AbortRequest {
 }
 
 impl AbortRequest {
-    /// It has, or is over anyway.
+    /// Reports that the transaction has given way, or has ended anyway.
     pub(crate) fn complete(self) {
-        // Who asked may have stopped waiting.
+        // The sender of the request may have stopped waiting.
         self.done.send(()).ok();
     }
 }
 
 impl SharedSession {
-    /// The transaction block that it is in.
+    /// The transaction block that the session is in.
     pub(crate) fn transaction(&self) -> Option<Arc<SharedTransaction>> {
         self.transaction.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -112,7 +113,7 @@ impl SharedSession {
         *self.transaction.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Asks its transaction to give way; the receiver hears when it has.
+    /// Requests that a transaction gives way. The receiver resolves when it has.
     pub(crate) fn request_abort(
         &self,
         transaction: Arc<SharedTransaction>,
@@ -124,7 +125,7 @@ impl SharedSession {
         waiting
     }
 
-    /// Waits until it is asked for something.
+    /// Waits for a request.
     pub(crate) async fn abort_requested(&self) {
         self.abort_requested.notified().await;
     }
@@ -138,10 +139,10 @@ impl SharedSession {
     }
 }
 
-/// What others see of a transaction.
+/// What other sessions see of a transaction.
 #[derive(Debug, Default)]
 pub(crate) struct SharedTransaction {
-    /// 0 while it is open, 1 when it was committed, 2 when it was rolled back.
+    /// 0 while it is open, 1 if it was committed, 2 if it was rolled back.
     state: AtomicU8,
     changes_schema: AtomicBool,
 }

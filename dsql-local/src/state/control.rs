@@ -1,4 +1,5 @@
-//! What a test does to a running cluster and asks of it: by `Cluster`'s methods, and through the control port.
+//! What a test does to a running cluster and reads from it, through the methods of `Cluster` and
+//! through the control port.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,29 +16,29 @@ use crate::faults::Faults;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Job {
-    /// Its id, 26 characters.
+    /// ID of the job, 26 characters.
     pub id: String,
     /// `INDEX_BUILD`, `VALIDATE_CONSTRAINT`, `DROP` or `ANALYZE`.
     pub job_type: String,
     /// `submitted`, `processing`, `completed` or `failed`.
     pub status: String,
-    /// What has gone wrong, if anything has.
+    /// Reason for a failure, or why a completed job had nothing to do.
     pub details: Option<String>,
-    /// The index or table as `schema.name`; none once it is gone.
+    /// Index or table as `schema.name`, `None` after it was dropped.
     pub object_name: Option<String>,
 }
 
-/// A job that has failed because it was told to.
+/// A job that failed because of [`Cluster::fail_job`](crate::Cluster::fail_job).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FiredJobFault {
-    /// The id of the job.
+    /// ID of the job, 26 characters.
     pub job_id: String,
-    /// The object it was for, as `schema.name`.
+    /// Index or table of the job, as `schema.name`.
     pub object_name: String,
 }
 
-/// The life of a token if nothing else is asked for, as in the AWS SDKs.
+/// Default lifetime of a token, as in the AWS SDKs.
 const LIFE: Duration = Duration::from_secs(900);
 
 #[derive(Clone)]
@@ -56,7 +57,7 @@ impl Control {
 
     pub(crate) fn token(&self, host: &str, user: &str) -> String {
         let Shared { region, credentials, .. } = &*self.shared;
-        // Without any keys there is nobody to let in.
+        // Without any keys, no token can be valid.
         let signer = credentials.first();
         signer.map_or(String::new(), |signer| signer.token(host, region, user, LIFE))
     }

@@ -1,4 +1,5 @@
-//! The emulator's own connection to its PostgreSQL: jobs, IAM mappings, and what a test sets.
+//! The emulator's own connection to its PostgreSQL, for jobs, IAM mappings, and the settings of
+//! tests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,22 +9,24 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
 use crate::pg::{SUPERUSER, Server};
 
-/// How often the server is asked whether it is up.
+/// Time between two attempts to connect to a server that starts.
 const STARTUP_POLL: Duration = Duration::from_millis(5);
 
-/// How long a server has to seem ended: its loader may have something to say before it starts.
+/// How long a server must appear to have ended before that is certain, because the loader of the
+/// program may log something before the server starts.
 const ENDED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Database {
     client: Client,
-    /// A transaction that has submitted a job has committed.
+    /// Notified when a transaction that submitted a job has committed.
     jobs_submitted: Arc<Notify>,
-    /// Closed with the connection.
+    /// Closed together with the connection.
     connected: watch::Receiver<()>,
 }
 
 impl Database {
-    /// Connects as soon as PostgreSQL takes connections; `None` if it does not in time, or has ended.
+    /// Connects as soon as PostgreSQL accepts connections. Returns `None` if that takes longer than
+    /// `patience`, or if the server has ended.
     pub(crate) async fn connect(server: &Server, patience: Duration) -> Option<Self> {
         let mut config = Config::new();
         config.host_path(server.socket_dir()).user(SUPERUSER).dbname("postgres");
@@ -44,7 +47,7 @@ impl Database {
         let jobs_submitted = Arc::new(Notify::new());
         let submitted = Arc::clone(&jobs_submitted);
         let (connection_ends, connected) = watch::channel(());
-        // Ends with the client, which this keeps.
+        // Ends with the client, which `Self` keeps.
         tokio::spawn(async move {
             let _until_the_end = connection_ends;
             while let Some(Ok(message)) =
@@ -56,7 +59,7 @@ impl Database {
             }
         });
         client.batch_execute("LISTEN dsql_internal_jobs").await.ok()?;
-        // A cluster that is started again goes on with its jobs, by a clock that is right.
+        // A cluster that is started again resumes its jobs, with the clock reset.
         client
             .batch_execute("UPDATE dsql_internal.control SET skew = '0', jobs_held = false")
             .await
@@ -68,7 +71,7 @@ impl Database {
     /// Returns when PostgreSQL has ended.
     pub(crate) async fn ended(&self) {
         let mut connected = self.connected.clone();
-        // Nothing is ever sent; the sender goes with the connection.
+        // Nothing is ever sent, and the sender is dropped with the connection.
         while connected.changed().await.is_ok() {}
     }
 
@@ -76,7 +79,7 @@ impl Database {
         &self.client
     }
 
-    /// Whether `AWS IAM GRANT` has given the role to this ARN.
+    /// Whether `AWS IAM GRANT` has mapped the role to this ARN.
     pub(crate) async fn is_mapped(&self, arn: &str, role: &str) -> bool {
         let sql = "SELECT FROM sys.iam_pg_role_mappings WHERE arn = $1 AND pg_role_name = $2";
         self.client.query_opt(sql, &[&arn, &role]).await.is_ok_and(|row| row.is_some())

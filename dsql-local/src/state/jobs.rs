@@ -1,4 +1,4 @@
-//! The clock of the asynchronous jobs: it moves them on while there are any.
+//! The progress of the asynchronous jobs, as long as there are any.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use super::shared::Shared;
 
 /// Runs until the connection ends.
 ///
-/// A job that has made an index or a constraint valid has changed the catalog under the transactions that are under way.
+/// A job that makes an index or a constraint valid changes the catalog under the transactions that
+/// are in progress.
 pub(crate) async fn run(shared: &Shared, delay: Duration) {
     let Shared { database, conflicts, .. } = shared;
     let sql = format!(
@@ -23,7 +24,7 @@ pub(crate) async fn run(shared: &Shared, delay: Duration) {
     };
     while !client.is_closed() {
         database.jobs_submitted().notified().await;
-        // An error is a conflict with a client, which the next tick does not meet.
+        // An error is a conflict with a client, which does not occur again at the next tick.
         while pending().await != Some(0) && !client.is_closed() {
             tokio::time::sleep(tick).await;
         }

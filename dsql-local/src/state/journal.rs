@@ -1,4 +1,4 @@
-//! The statements that the cluster has received, in order, and what came of them.
+//! The statements that the cluster has received, in order, and their outcomes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,42 +7,47 @@ use crate::faults::command_of;
 
 /// A statement as a session sent it.
 ///
-/// One that has neither a tag nor an SQLSTATE was not answered: it runs still, came after a failed one in the same
-/// message, or its session ended.
+/// A statement that has neither a tag nor an SQLSTATE received no response: it is still running,
+/// followed a failed statement in the same message, or its session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoggedStatement {
-    /// The session's number, from 1 in the order of log-in.
+    /// Number of the session, from 1 in the order of login.
     pub session: usize,
-    /// The client's text, without a closing semicolon.
+    /// Text as the client sent it, without a final semicolon.
     pub sql: String,
-    /// The command tag that PostgreSQL has answered with, as in `INSERT 0 1`. A fault may have kept it from the client.
+    /// Command tag that PostgreSQL returned, such as `INSERT 0 1`. A fault may have kept it from
+    /// the client.
     pub tag: Option<String>,
-    /// The SQLSTATE it failed with; if there is a tag too, the failure is a fault that hides a success.
+    /// SQLSTATE of the error. If there is a tag too, a fault hid the success.
     pub sqlstate: Option<String>,
-    /// The number of its transaction, from 1 in the order of their first answers; none before there is an answer.
+    /// Number of the transaction, from 1 in the order of their first responses. `None` before there
+    /// is a response.
     pub transaction: Option<usize>,
-    /// What came of it in the end; `None` while its transaction is open, and for what PostgreSQL has not run.
+    /// What happened to the effect. `None` while the transaction is open, and for a statement that
+    /// PostgreSQL has not run.
     pub outcome: Option<Outcome>,
 }
 
 impl LoggedStatement {
-    /// The command that it begins with, as [`Matcher::command`](crate::Matcher::command) reads it.
+    /// The command that the statement begins with, as in
+    /// [`Matcher::command`](crate::Matcher::command).
     pub fn command(&self) -> String {
         command_of(&self.sql)
     }
 }
 
-/// What became of a statement's effect.
+/// What happened to the effect of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It stays, whether the client knows or not.
+    /// The effect is permanent, whether or not the client knows.
     Committed,
-    /// It is gone: the statement or one beside it failed, or its transaction was rolled back.
+    /// The effect is undone: the statement or another one in its transaction failed, or the
+    /// transaction was rolled back.
     RolledBack,
 }
 
-/// The place of a statement in the journal.
+/// Index of a statement in the journal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EntryId(usize);
 
@@ -78,7 +83,7 @@ impl Journal {
         self.statements().len()
     }
 
-    /// All but the first ones.
+    /// All statements except the first ones.
     pub(crate) fn since(&self, first: usize) -> Vec<LoggedStatement> {
         self.statements().get(first..).unwrap_or_default().to_vec()
     }
@@ -88,7 +93,8 @@ impl Journal {
     }
 }
 
-/// The statements of a session's transaction, whose outcome is open. A session that ends rolls its transaction back.
+/// The statements of a session's open transaction. When the session ends, the transaction is rolled
+/// back.
 pub(crate) struct JournalTransaction<'a> {
     journal: &'a Journal,
     number: Option<usize>,
@@ -100,7 +106,7 @@ impl<'a> JournalTransaction<'a> {
         Self { journal, number: None, entries: Vec::new() }
     }
 
-    /// PostgreSQL has answered the statement with this tag of its own.
+    /// Records that PostgreSQL completed the statement with this tag of its own.
     pub(crate) fn completed(&mut self, entry: EntryId, tag: &str) {
         self.add(entry);
         match tag {
@@ -110,7 +116,7 @@ impl<'a> JournalTransaction<'a> {
         }
     }
 
-    /// PostgreSQL has answered the statement with an error, which aborts a transaction.
+    /// Records that PostgreSQL returned an error, which aborts the transaction.
     pub(crate) fn failed(&mut self, entry: Option<EntryId>) {
         if let Some(entry) = entry {
             self.add(entry);
@@ -118,7 +124,8 @@ impl<'a> JournalTransaction<'a> {
         self.end_but_keep_number(Outcome::RolledBack);
     }
 
-    /// PostgreSQL is ready for the next message: an implicit transaction has ended, a block goes on.
+    /// Records that PostgreSQL is ready for the next message: an implicit transaction has ended,
+    /// and a block continues.
     pub(crate) fn ready(&mut self, in_block: bool) {
         if !in_block {
             self.end(Outcome::Committed);
@@ -138,7 +145,7 @@ impl<'a> JournalTransaction<'a> {
         self.number = None;
     }
 
-    /// An aborted block takes statements still, and fails them.
+    /// An aborted block still accepts statements, which fail.
     fn end_but_keep_number(&mut self, outcome: Outcome) {
         let mut statements = self.journal.statements();
         for entry in self.entries.drain(..) {

@@ -1,6 +1,7 @@
-//! What a cluster remembers across sessions.
+//! What a cluster keeps across sessions.
 //!
-//! Knows nothing of the wire, and of PostgreSQL only the functions of `bootstrap.sql` that move the jobs.
+//! This part does not know about the wire protocol. Of PostgreSQL it knows only the functions of
+//! `bootstrap.sql` that run the jobs.
 
 pub(crate) mod clock;
 pub(crate) mod conflicts;

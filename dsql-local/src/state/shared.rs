@@ -14,15 +14,15 @@ use crate::faults::Faults;
 
 pub(crate) struct Shared {
     pub(crate) tls: Arc<rustls::ServerConfig>,
-    /// The name that DSQL would give to the cluster: `<identifier>.dsql.<region>.on.aws`.
+    /// Host name that DSQL would give to the cluster: `<identifier>.dsql.<region>.on.aws`.
     pub(crate) hostname: String,
     pub(crate) region: String,
     pub(crate) credentials: Vec<Credentials>,
-    /// PostgreSQL's socket.
+    /// Path of PostgreSQL's socket.
     pub(crate) socket: PathBuf,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
-    /// How many sessions have logged in.
+    /// Number of sessions that have logged in.
     pub(crate) sessions: AtomicUsize,
     pub(crate) conflicts: Conflicts,
     pub(crate) limits: Limits,
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
 }
 
-/// How long things may last.
+/// How long transactions and connections may last.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) transaction_lifetime: Duration,

@@ -1,4 +1,5 @@
-//! `ErrorResponse`: built for what the relay refuses itself, and rewritten where PostgreSQL's answer is not DSQL's.
+//! `ErrorResponse`: created for the relay's own refusals, and rewritten where PostgreSQL's error
+//! differs from DSQL's.
 
 use tokio_postgres::error::SqlState;
 
@@ -7,7 +8,7 @@ use super::frame::{Frame, Reader, put_string};
 pub(crate) const DATA_CONFLICT: &str = "change conflicts with another transaction (OC000)";
 pub(crate) const SCHEMA_CONFLICT: &str = "schema has been updated by another transaction (OC001)";
 
-/// The fields of an error, in the order of the wire.
+/// The fields of an error, in the order of the wire protocol.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ErrorResponse(Vec<(u8, String)>);
 
@@ -51,7 +52,7 @@ impl ErrorResponse {
         self.framed_as(b'E')
     }
 
-    /// The same fields, as an error or as a notice.
+    /// Encodes the fields as an error (`E`) or as a notice (`N`).
     pub(crate) fn framed_as(&self, kind: u8) -> Frame {
         let mut body = Vec::new();
         for (name, value) in &self.0 {
@@ -88,9 +89,10 @@ impl ErrorResponse {
         self.0.iter().find(|field| field.0 == name).map(|field| field.1.as_str())
     }
 
-    /// Locks and lost updates are DSQL's conflicts: PostgreSQL waits and then gives up, DSQL only ever conflicts.
+    /// Turns lock errors and lost updates into DSQL's conflicts, because PostgreSQL waits and then
+    /// gives up where DSQL reports a conflict.
     ///
-    /// A conflict of a DDL statement is one over the schema.
+    /// A conflict of a DDL statement is a schema conflict.
     pub(crate) fn conflicts_as_dsql(&mut self, of_ddl: bool) {
         let raced_on_catalog = self.has_code(&SqlState::INTERNAL_ERROR)
             && self.message().starts_with("tuple concurrently");
@@ -100,8 +102,8 @@ impl ErrorResponse {
         }
     }
 
-    /// What DSQL says of keys and of the memory of a query, where PostgreSQL fails before the rules of `bootstrap.sql` are
-    /// asked.
+    /// Uses DSQL's texts for keys and for the memory of a query, where PostgreSQL fails before the
+    /// rules of `bootstrap.sql` apply.
     pub(crate) fn limits_as_dsql(&mut self) {
         let no_operators = self
             .message()
@@ -125,12 +127,12 @@ impl ErrorResponse {
         *self = Self::error(&code, &message);
     }
 
-    /// The position is one in a text that the client has not written.
+    /// Removes a position that refers to a text which the client has not written.
     pub(crate) fn forget_position(&mut self) {
         self.0.retain(|(name, _)| *name != b'P');
     }
 
-    /// The position counts from a place that is so many characters further on in what the client has written.
+    /// Moves a position in the statement to the position in the client's message, in characters.
     pub(crate) fn move_position(&mut self, by: usize) {
         for (name, value) in &mut self.0 {
             if *name == b'P'
@@ -141,15 +143,16 @@ impl ErrorResponse {
         }
     }
 
-    /// Hides that a function of the emulator raised the error, or ran the statement that did.
+    /// Hides that a function of the emulator raised the error or ran the statement that failed.
     ///
-    /// `statement` is where the client's statement begins in what it sent, in characters.
+    /// `statement` is the number of characters before the client's statement in its message.
     pub(crate) fn without_internals(&mut self, statement: usize) {
         let ours = |field: &(u8, String)| field.0 == b'W' && field.1.contains("dsql_internal.");
         if !self.0.iter().any(ours) {
             return;
         }
-        // A position in the inner statement is one in the client's: the rewriting keeps its length.
+        // A position in the inner statement is the same in the client's statement, because
+        // rewriting keeps the length.
         let inner = self.field(b'p').and_then(|position| position.parse::<usize>().ok());
         self.0.retain(|(name, _)| matches!(name, b'S' | b'V' | b'C' | b'M' | b'D' | b'H'));
         if let Some(position) = inner {

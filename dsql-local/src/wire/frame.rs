@@ -1,4 +1,4 @@
-//! Frames of PostgreSQL's protocol, version 3: a type, a length, a body.
+//! Frames of version 3 of PostgreSQL's protocol: a type, a length and a body.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use tokio::io::{
     AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt,
 };
 
-/// DSQL closes the connection on a longer message.
+/// Maximum length of a message in bytes. DSQL closes the connection when a client exceeds it.
 const MAX_MESSAGE_LENGTH: usize = 10 * 1024 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Frame {
         Self { kind, body: body.into() }
     }
 
-    /// The next frame, or `None` at the end of the stream.
+    /// Reads the next frame, or `None` at the end of the stream.
     pub(crate) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Self>> {
         if from.fill_buf().await?.is_empty() {
             return Ok(None);
@@ -37,7 +37,8 @@ impl Frame {
     }
 }
 
-/// A length and as many bytes: a frame without its type, which is also the shape of a client's first packet.
+/// Reads a length and as many bytes. That is a frame without its type, and also the form of a
+/// client's first packet.
 pub(crate) async fn read_body(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let length = usize::try_from(from.read_u32().await?).map_err(io::Error::other)?;
     let length = length.checked_sub(4).filter(|length| *length <= MAX_MESSAGE_LENGTH);
@@ -49,7 +50,7 @@ pub(crate) async fn read_body(from: &mut (impl AsyncRead + Unpin)) -> io::Result
     Ok(body)
 }
 
-/// Takes strings and numbers off the front of a body.
+/// Reads strings and numbers from the front of a body.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -63,7 +64,7 @@ impl<'a> Reader<'a> {
         self.bytes(4)?.try_into().ok().map(u32::from_be_bytes)
     }
 
-    /// A string up to its zero byte.
+    /// Reads a string that ends with a zero byte.
     pub(crate) fn string(&mut self) -> Option<&'a str> {
         let end = self.0.iter().position(|byte| *byte == 0)?;
         let text = std::str::from_utf8(self.bytes(end)?).ok()?;
@@ -72,7 +73,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Appends a string with its zero byte.
+/// Appends a string and a zero byte.
 pub(crate) fn put_string(body: &mut Vec<u8>, text: &str) {
     body.extend_from_slice(text.as_bytes());
     body.push(0);

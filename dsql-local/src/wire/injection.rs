@@ -1,6 +1,7 @@
-//! How a fault is brought about: what PostgreSQL is sent in place of the statement, and what becomes of the answer.
+//! How a fault is produced: what PostgreSQL receives instead of the statement, and what happens to
+//! the response.
 //!
-//! PostgreSQL itself ends, aborts and commits transactions, so that a fault leaves what the same fault would leave on
+//! PostgreSQL itself ends, aborts and commits transactions, so a fault leaves the same state as on
 //! a real cluster.
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::error_response::{DATA_CONFLICT, ErrorResponse, SCHEMA_CONFLICT};
 use crate::faults::{Fault, MatchedRule, command_of};
 use crate::rules::Statement;
 
-/// A fault that has rule its statement.
+/// A fault that applies to a statement.
 #[derive(Debug)]
 pub(crate) struct Injection {
     pub(crate) rule: MatchedRule,
@@ -19,38 +20,39 @@ pub(crate) struct Injection {
     pub(crate) answer: ClientResponse,
 }
 
-/// What PostgreSQL is sent. But for delays and what is held, nothing follows it in the message.
+/// What PostgreSQL receives. Nothing follows it in the message, except after a delay or a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
     Itself,
     /// A statement that fails, which aborts the transaction.
     Failure,
-    /// The end of the transaction that the client wants to commit.
+    /// The rollback of a transaction that the client wants to commit.
     Rollback,
-    /// The statement in the middle of a transaction, which is then left open for the end of the connection to roll back.
+    /// A statement in the middle of a transaction, which is rolled back at the end of the
+    /// connection.
     ItselfThenFailure,
 }
 
-/// What the client gets.
+/// What the client receives.
 #[derive(Debug, Clone)]
 pub(crate) enum ClientResponse {
     Real,
     Late(Duration),
-    /// The real one, or none: whoever holds it decides.
+    /// The real response, or none, as whoever releases it decides.
     Held,
     Error(ErrorResponse),
-    /// Nothing: the connection ends when PostgreSQL has done all that it was sent.
+    /// Nothing: the connection closes when PostgreSQL has finished everything that it received.
     HangUp,
-    /// Nothing: the connection ends at once.
+    /// Nothing: the connection closes immediately.
     HangUpAtOnce,
 }
 
-/// Where a statement stands.
+/// The position of a statement in its transaction and its message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StatementPosition {
-    /// The session is in a transaction block.
+    /// Whether the session is in a transaction block.
     pub(crate) in_block: bool,
-    /// Nothing follows in the message.
+    /// Whether no other statement follows in the message.
     pub(crate) is_last: bool,
 }
 
@@ -97,7 +99,7 @@ impl Injection {
         matches!(self.rule.fault(), Fault::HoldBefore)
     }
 
-    /// The client has gone, and the statement never arrived.
+    /// Closes the connection as if the statement had never arrived.
     pub(crate) fn close_before(&mut self) {
         self.sent = Sent::Failure;
         self.answer = ClientResponse::HangUp;

@@ -1,4 +1,5 @@
-//! From a bare connection to a logged-in session: TLS, startup packet, token, and PostgreSQL's own greeting.
+//! From a new connection to a logged-in session: TLS, startup packet, token, and the first messages
+//! from PostgreSQL.
 
 use std::io;
 use std::sync::Arc;
@@ -26,13 +27,13 @@ const CANCEL: u32 = 80_877_102;
 const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 
-/// The first byte of a TLS handshake.
+/// First byte of a TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// What DSQL says it is.
+/// Version that DSQL reports.
 const SERVER_VERSION: &str = "16.15";
 
-/// AWS documentation, "Quotas"; the first is recorded from a cluster.
+/// From the AWS documentation, "Quotas"; the first text is also recorded on a cluster.
 const ASLEEP: &str = "unable to accept connection, waking up cluster, please retry later";
 const RATE_EXCEEDED: &str = "Unable to accept connection, rate exceeded.";
 
@@ -40,7 +41,8 @@ const RATE_EXCEEDED: &str = "Unable to accept connection, rate exceeded.";
 fn faulty_greeting(fault: LogInFault) -> Greeting {
     Greeting::Refused(match fault {
         LogInFault::Close => return Greeting::Left,
-        // The SQLSTATE is not recorded anywhere. This is PostgreSQL's for a server that is starting.
+        // The SQLSTATE is not recorded anywhere. This is PostgreSQL's for a server that is
+        // starting.
         LogInFault::Asleep => ErrorResponse::fatal(&SqlState::CANNOT_CONNECT_NOW, ASLEEP),
         LogInFault::TooManyConnections => too_many_connections(),
         LogInFault::RateExceeded => {
@@ -62,7 +64,7 @@ pub(crate) struct LoggedIn {
     pub(crate) user: String,
 }
 
-/// `None` when the client was refused, or left.
+/// Returns `None` if the client was rejected or has disconnected.
 pub(crate) async fn log_in(tcp: TcpStream, shared: &Shared) -> io::Result<Option<LoggedIn>> {
     let Some(mut client) = start_tls(tcp, Arc::clone(&shared.tls)).await? else {
         return Ok(None);
@@ -95,7 +97,7 @@ async fn start_tls(
             match Reader(&packet).u32() {
                 Some(SSL) => break,
                 Some(GSS) => tcp.write_all(b"N").await?,
-                // Cancelling did not work on DSQL either; the client expects no answer.
+                // Cancel requests had no effect on DSQL either. The client expects no response.
                 Some(CANCEL) | None => return Ok(None),
                 Some(_) => {
                     let text = "unable to accept connection, SSL is required";
@@ -123,7 +125,8 @@ enum Greeting {
 struct Startup {
     user: String,
     database: Option<String>,
-    /// The way of `PrivateLink` to name the cluster, for a client that connects by the name of the VPC endpoint.
+    /// Identifier of the cluster, which a client sends if it connects through `PrivateLink` by the
+    /// name of the VPC endpoint.
     cluster_id: Option<String>,
     /// The settings in the packet itself and in its `options`.
     settings: Vec<(String, String)>,
@@ -165,7 +168,7 @@ async fn greet(client: &mut ClientStream, shared: &Shared) -> io::Result<Greetin
     relay_greeting(client, backend, startup.user).await
 }
 
-/// Whether this user may log in with this token.
+/// Decides whether this user may log in with this token.
 async fn admit(
     password: &str,
     server_name: &str,
@@ -197,7 +200,7 @@ async fn admit(
     Ok(())
 }
 
-/// Passes on what PostgreSQL says until it waits for the first statement.
+/// Forwards the messages of PostgreSQL until it is ready for the first statement.
 async fn relay_greeting(
     client: &mut ClientStream,
     mut backend: Backend,
@@ -210,7 +213,7 @@ async fn relay_greeting(
         match frame.kind {
             b'E' => {
                 let refusal = ErrorResponse::parse(&frame.body)
-                    // No such role, or one that may not log in.
+                    // The role does not exist or may not log in.
                     .filter(|error| !error.has_code(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION))
                     .unwrap_or_else(token::access_denied);
                 let is_full = refusal.has_code(&SqlState::TOO_MANY_CONNECTIONS);
@@ -231,7 +234,7 @@ async fn relay_greeting(
     }
 }
 
-/// Puts DSQL's version into a `ParameterStatus`.
+/// Replaces the server version in a `ParameterStatus` by DSQL's.
 pub(crate) fn report_as_dsql(frame: &mut Frame) {
     let name = "server_version";
     if Reader(&frame.body).string() == Some(name) {
@@ -253,14 +256,14 @@ impl Startup {
                 "user" => reader.string()?.clone_into(&mut startup.user),
                 "database" => startup.database = Some(reader.string()?.to_owned()),
                 "options" => startup.settings.extend(settings::of_options(reader.string()?)),
-                // Protocol extensions, which a server may leave out.
+                // Protocol extensions, which a server may ignore.
                 name if name.starts_with("_pq_.") => {
                     reader.string()?;
                 }
                 name => startup.settings.push((name.to_owned(), reader.string()?.to_owned())),
             }
         }
-        // A dash within `options` is read as an underscore.
+        // A hyphen within `options` is read as an underscore.
         let names_cluster = |(name, _): &mut (String, String)| {
             matches!(name.as_str(), "amzn_cluster_id" | "amzn-cluster-id")
         };
@@ -273,7 +276,7 @@ impl Startup {
         if self.user == SUPERUSER {
             return Err(token::access_denied());
         }
-        // As in PostgreSQL, the database has the user's name if it is not given.
+        // As in PostgreSQL, the default database has the name of the user.
         let database = self.database.as_ref().unwrap_or(&self.user);
         if database != "postgres" {
             let text = format!("database \"{database}\" does not exist");
@@ -288,7 +291,7 @@ impl Startup {
         }
     }
 
-    /// The packet for PostgreSQL.
+    /// The startup packet for PostgreSQL.
     fn packet(&self) -> Vec<u8> {
         let mut body = PROTOCOL_3.to_be_bytes().to_vec();
         let own = [("user", self.user.as_str()), ("database", "postgres")];

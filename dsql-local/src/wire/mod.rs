@@ -1,6 +1,6 @@
-//! The relay between a client and PostgreSQL: frames, TLS, log-in, and what is changed on the way.
+//! The relay between a client and PostgreSQL: frames, TLS, login, and changes to messages.
 //!
-//! Knows nothing of SQL; `rules` says what becomes of a statement.
+//! This part does not know SQL. `rules` decides what happens to a statement.
 
 pub(crate) mod error_response;
 pub(crate) mod frame;

@@ -1,10 +1,11 @@
-//! The relay of a logged-in session: one message of the client after the other, and for each statement what DSQL's rules
-//! make of it.
+//! The relay of a logged-in session. It reads one message of the client after the other and applies
+//! DSQL's rules to each statement.
 //!
-//! PostgreSQL gets one statement at a time and has answered it before the next one, so that the relay can look at its
-//! transaction in between: savepoints of its own, a transaction that has to give way to another, a COMMIT that fails.
-//! The client sees none of that. A message of several statements is one transaction for PostgreSQL, and the relay puts a
-//! block around it to keep it so.
+//! PostgreSQL receives one statement at a time and has responded before the next one. In between,
+//! the relay can act on the transaction: set savepoints of its own, roll back so that another
+//! transaction can continue, or fail a COMMIT. The client sees none of that. PostgreSQL runs a
+//! message of several statements as one transaction, and the relay puts a block around it to keep
+//! it that way.
 
 mod client;
 mod conflict;
@@ -33,8 +34,9 @@ use crate::state::conflicts::{self, Conflict};
 use crate::state::journal::{EntryId, JournalTransaction};
 use crate::state::shared::Shared;
 
-/// Serves a client until it leaves, or until its connection has lived as long as DSQL lets one live (AWS
-/// documentation, "Cluster quotas and database limits": 60 minutes; no words are documented).
+/// Serves a client until it disconnects, or until its connection has reached its maximum lifetime
+/// (AWS documentation, "Cluster quotas and database limits": 60 minutes; no error text is
+/// documented).
 pub(crate) async fn run(session: LoggedIn, number: usize, shared: &Shared) -> io::Result<()> {
     let LoggedIn { client, backend, user } = session;
     let mut postgres = Postgres::new(backend);
@@ -63,13 +65,15 @@ pub(crate) async fn run(session: LoggedIn, number: usize, shared: &Shared) -> io
     let ended = tokio::select! {
         ended = relay.converse() => ended,
         () = shared.clock.passes(began, lifetime) => {
-            // PostgreSQL would finish the statement under way before it noticed that the connection is gone.
+            // PostgreSQL would finish the current statement before it noticed that the connection
+            // is gone.
             let terminate = "SELECT pg_terminate_backend($1)";
             shared.database.client().query(terminate, &[&process]).await.ok();
             return Ok(());
         }
     };
-    // Before the client's end is dropped: it is not to see the connection end while its transaction lives on.
+    // Before the client's end is dropped: the client must not see the connection end while its
+    // transaction is still open.
     relay.postgres.leave().await.ok();
     ended
 }
@@ -80,24 +84,24 @@ struct Relay<'a> {
     shared: &'a Shared,
     client: ClientEnd,
     postgres: Postgres,
-    /// PostgreSQL's process for this session.
+    /// Process ID of the session's PostgreSQL backend.
     process: i32,
     registration: Registration<'a>,
-    /// The version of the schema that the session knows; none before its first statement.
+    /// Schema version that the session knows; `None` before its first statement.
     schema_version: Option<u64>,
-    /// The transaction block, the client's or that of a message of several statements.
+    /// The transaction block: the client's, or the relay's around a message of several statements.
     block: Option<Block>,
     group: Group,
-    /// The statement under way was cancelled by the relay itself, for this conflict.
+    /// The conflict because of which the relay itself cancelled the current statement.
     cancelled: Option<Conflict>,
-    /// The transactions it had waited for.
+    /// The transactions that this statement waited for.
     blockers: Vec<Arc<conflicts::SharedTransaction>>,
-    /// The data of a COPY under way, if it may have to be asked of its shadow.
+    /// The data of the current COPY, in case its shadow has to run.
     copied: Vec<Frame>,
     journal: JournalTransaction<'a>,
 }
 
-/// The session's place among the others, given up when it ends.
+/// The session's entry among all sessions, which is removed when it ends.
 struct Registration<'a> {
     shared: &'a Shared,
     process: i32,
@@ -113,32 +117,32 @@ impl Drop for Registration<'_> {
     }
 }
 
-/// A statement that is being run.
+/// A statement that is running.
 struct Running {
     statement: Arc<Statement>,
     entry: EntryId,
     injection: Option<Injection>,
 }
 
-/// How a message or a statement in it has ended.
+/// How a message, or a statement in it, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Continue,
-    /// With an error: what follows in the message is skipped.
+    /// With an error: the rest of the message is skipped.
     Failed,
-    /// The connection ends.
+    /// The connection closes.
     HangUp,
 }
 
-/// What PostgreSQL has answered to a statement.
+/// PostgreSQL's response to a statement.
 enum BackendResponse {
     /// `CommandComplete`, `EmptyQueryResponse` or `PortalSuspended`.
     Completed(Frame),
     Failed(ErrorResponse),
 }
 
-/// How long a statement runs before the relay asks whether it waits for a lock. The wait doubles from question to
-/// question, so that a statement that only takes long costs little.
+/// How long a statement runs before the relay checks whether it waits for a lock. The interval
+/// doubles from check to check, so that a long statement causes few checks.
 const FIRST_LOCK_CHECK: Duration = Duration::from_millis(5);
 const LONGEST_LOCK_CHECK: Duration = Duration::from_millis(200);
 
@@ -162,7 +166,7 @@ impl Relay<'_> {
                 b'Q' => self.query(&frame).await?,
                 b'P' | b'B' | b'D' | b'E' | b'C' | b'H' | b'S' => self.extended(frame).await?,
                 b'F' => self.function_call(frame).await?,
-                // What is left of a COPY that has failed.
+                // The rest of a COPY that has failed.
                 _ => Flow::Continue,
             };
             if flow == Flow::HangUp {
@@ -184,14 +188,15 @@ impl Relay<'_> {
         }
     }
 
-    /// Reads the answer to a statement and passes it on, but for its end. In the simple protocol `ReadyForQuery`
-    /// follows, and is read too.
+    /// Reads the response to a statement and forwards it, except for its end. In the simple
+    /// protocol, this includes the `ReadyForQuery` that follows.
     async fn read_response(
         &mut self,
         statement: &Statement,
         simple: bool,
     ) -> io::Result<BackendResponse> {
-        // Rows that lock come one by one, and the next one may be a conflict: then they all come from the shadow.
+        // Rows with locks arrive one by one, and the next one may be a conflict. In that case the
+        // shadow returns all of them.
         let mut held = statement.shadow.is_some().then(Vec::new);
         let mut ended = None;
         let mut patience = FIRST_LOCK_CHECK;
@@ -210,7 +215,8 @@ impl Relay<'_> {
                     let error = ErrorResponse::parse(&frame.body).unwrap_or_default();
                     ended = Some(BackendResponse::Failed(error));
                 }
-                // Of a shadow in the extended protocol: the client has had those of its own statement.
+                // From a shadow in the extended protocol. The client has received those of its own
+                // statement.
                 b'Z' | b'1' | b'2' | b'3' => {}
                 b'G' => {
                     self.client.write(&frame).await;
@@ -242,8 +248,8 @@ impl Relay<'_> {
         std::mem::take(&mut self.postgres.is_ready)
     }
 
-    /// Passes the client's data to PostgreSQL until either side ends it. What may have to be asked of a shadow is kept,
-    /// and taken to its end even if PostgreSQL has refused it.
+    /// Forwards the client's data to PostgreSQL until either side ends it. Data that a shadow may
+    /// need is kept, and read to the end even if PostgreSQL has rejected it.
     async fn copy_in(&mut self, is_kept: bool) -> io::Result<()> {
         self.copied.clear();
         let mut is_refused = false;
@@ -270,7 +276,7 @@ impl Relay<'_> {
             }
             let ends = matches!(frame.kind, b'c' | b'f');
             if !is_refused {
-                // A Flush that was sent before the data was taken for a part of it, and is forgotten.
+                // PostgreSQL counts a Flush sent before the data as part of it, and ignores it.
                 let sent = &[frame, Frame::new(b'H', [])][..if ends { 2 } else { 1 }];
                 self.postgres.send(sent).await?;
             }
@@ -284,7 +290,7 @@ impl Relay<'_> {
         let Some(mut notice) = ErrorResponse::parse(&frame.body) else {
             return;
         };
-        // Of a block that the relay has begun, the client is not to hear.
+        // The client must not see a warning about a block that the relay began.
         if notice.has_code(&SqlState::ACTIVE_SQL_TRANSACTION)
             && self.block.as_ref().is_some_and(|block| block.is_implicit)
         {
@@ -294,7 +300,7 @@ impl Relay<'_> {
         self.client.write(&notice.framed_as(b'N')).await;
     }
 
-    /// Passes on the end of a statement's answer, with DSQL's command tag.
+    /// Forwards the end of a response, with DSQL's command tag.
     async fn complete(&mut self, statement: &Statement, mut frame: Frame) {
         if let (b'C', Action::Rewrite { .. }) = (frame.kind, &statement.action) {
             frame.body.clear();
@@ -306,7 +312,7 @@ impl Relay<'_> {
         self.client.write(&frame).await;
     }
 
-    /// Notes an error and passes it on.
+    /// Records an error and forwards it.
     async fn fail(&mut self, entry: Option<EntryId>, error: &ErrorResponse) {
         self.journal.failed(entry);
         if let Some(entry) = entry {
@@ -318,8 +324,8 @@ impl Relay<'_> {
         self.client.write(&error.frame()).await;
     }
 
-    /// PostgreSQL's error in DSQL's words. A position counts from the beginning of the statement, which is not where the
-    /// client's message begins.
+    /// Converts PostgreSQL's error to DSQL's. PostgreSQL counts a position from the beginning of
+    /// the statement, the client from the beginning of its message.
     fn as_dsql_error(&self, statement: &Statement, mut error: ErrorResponse) -> ErrorResponse {
         if error.has_code(&SqlState::QUERY_CANCELED)
             && let Some(conflict) = self.cancelled
@@ -337,7 +343,7 @@ impl Relay<'_> {
         error
     }
 
-    /// A statement of the relay's own, wherever in the protocol the session is.
+    /// Runs a statement of the relay's own, in either protocol.
     async fn run_internal(
         &mut self,
         sql: &str,
@@ -352,13 +358,14 @@ impl Relay<'_> {
         Ok(done)
     }
 
-    /// A statement of the relay's own that cannot fail, before whatever PostgreSQL is sent next.
+    /// Runs a statement of the relay's own that cannot fail, before anything else that PostgreSQL
+    /// receives.
     async fn queue_internal(&mut self, sql: &str) -> io::Result<()> {
         if self.group.is_open {
             self.run_internal(sql).await?.ok();
         } else {
-            // With the next message, so that it costs no turn of its own: there are two for each transaction, and one for
-            // most statements.
+            // Sent with the next message to save a round trip: there are two such statements in
+            // each transaction, and one for most statements.
             self.postgres.queue(sql);
         }
         Ok(())
@@ -390,7 +397,7 @@ fn conflict_error(conflict: Conflict) -> ErrorResponse {
     ErrorResponse::error(&SqlState::T_R_SERIALIZATION_FAILURE, message)
 }
 
-/// DSQL's command tag for PostgreSQL's.
+/// The command tag that DSQL returns for PostgreSQL's.
 fn dsql_tag<'a>(statement: &Statement, tag: &'a str) -> &'a str {
     match statement.action {
         Action::Rewrite { tag, .. } => tag,
@@ -398,7 +405,8 @@ fn dsql_tag<'a>(statement: &Statement, tag: &'a str) -> &'a str {
     }
 }
 
-/// What a session does to itself, or a refusal: nothing that the schema could be in conflict with.
+/// Whether the statement can conflict with a schema change. A statement that only affects the
+/// session, or that is refused, cannot.
 fn is_checked(statement: &Statement) -> bool {
     statement.role == TransactionRole::Other && !statement.sql.is_empty()
 }

@@ -1,4 +1,4 @@
-//! One client from its connection to its end.
+//! The life of one client connection.
 
 use std::io;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
-//! The session parameters that DSQL lets a client set; the rest is refused at log-in and in `SET`.
+//! The session parameters that a client of DSQL can set. All others are refused at login and in
+//! `SET`.
 
-/// AWS documentation, "Accessing Aurora DSQL". `role` is settable with `SET LOCAL` only and not listed.
+/// AWS documentation, "Accessing Aurora DSQL". `role` is not listed, because it can be set with
+/// `SET LOCAL` only.
 static SETTABLE: &[&str] = &[
     "application_name",
     "client_encoding",
@@ -21,7 +23,7 @@ static SETTABLE: &[&str] = &[
     "timezone",
 ];
 
-/// Of those, the ones that PostgreSQL has not heard of. With a dot in its name it accepts any.
+/// Those that PostgreSQL does not know. It accepts any name that contains a dot.
 static DSQL_ONLY: &[&str] = &["disable_sync_create_index"];
 
 pub(crate) fn is_settable(name: &str) -> bool {
@@ -36,9 +38,9 @@ pub(crate) fn not_supported(name: &str) -> String {
     format!("setting configuration parameter \"{name}\" not supported")
 }
 
-/// Takes the startup parameter `options` apart: `-c name=value`, `-cname=value`, `--name=value`.
+/// Parses the startup parameter `options`: `-c name=value`, `-cname=value`, `--name=value`.
 ///
-/// A backslash keeps the next character from ending a word, as in libpq.
+/// A backslash escapes white space, as in libpq.
 pub(crate) fn of_options(options: &str) -> Vec<(String, String)> {
     let mut words = vec![String::new()];
     let mut characters = options.chars();
@@ -61,7 +63,7 @@ pub(crate) fn of_options(options: &str) -> Vec<(String, String)> {
             word
         };
         let (name, value) = setting.split_once('=').unwrap_or((&setting, ""));
-        // As in PostgreSQL's command line, where a setting's underscore may be a dash.
+        // As on PostgreSQL's command line, where the underscores of a setting may be hyphens.
         settings.push((name.replace('-', "_"), value.to_owned()));
     }
     settings

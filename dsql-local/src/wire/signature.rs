@@ -1,18 +1,19 @@
-//! AWS Signature Version 4 of a pre-signed `GET https://<host>/?..` without a body, as a token of DSQL is.
+//! AWS Signature Version 4 of a pre-signed `GET https://<host>/?..` without a body, which is the
+//! form of DSQL's tokens.
 //!
-//! Written after the AWS documentation, "Create a signed AWS API request", and not with the AWS SDK, which the provider
-//! makes its tokens with: two opinions of one signature.
+//! Written from the AWS documentation, "Create a signed AWS API request", and not with the AWS SDK,
+//! which the provider uses for its tokens: an error in one of the two cannot hide in the other.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 
-/// SHA-256 of nothing: the body.
+/// SHA-256 of the empty body.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// The name of the algorithm in a signed request.
+/// Name of the algorithm in a signed request.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// The longest lifetime that AWS grants to a pre-signed request, in seconds: a week.
+/// Maximum lifetime that AWS grants to a pre-signed request, in seconds: a week.
 pub(crate) const LONGEST_LIFE: u64 = 604_800;
 
 /// The action that a token of this user must be signed for.
@@ -20,19 +21,19 @@ pub(crate) fn action_of(user: &str) -> &'static str {
     if user == "admin" { "DbConnectAdmin" } else { "DbConnect" }
 }
 
-/// What is signed with which key.
+/// The parts of a request that a signature covers.
 pub(crate) struct SignedRequest<'a> {
     pub(crate) host: &'a str,
-    /// The parameters of the query, decoded, without the signature.
+    /// Parameters of the query, decoded, without the signature.
     pub(crate) parameters: Vec<(String, String)>,
-    /// `20240827T000000Z`
+    /// For example `20240827T000000Z`.
     pub(crate) date: &'a str,
-    /// `20240827/us-east-1/dsql/aws4_request`
+    /// For example `20240827/us-east-1/dsql/aws4_request`.
     pub(crate) scope: &'a str,
 }
 
 impl SignedRequest<'_> {
-    /// The query in its canonical form: encoded, and sorted by the encoded names.
+    /// The query in its canonical form: encoded, and sorted by encoded name.
     pub(crate) fn query(&self) -> String {
         let mut pairs: Vec<_> =
             self.parameters.iter().map(|(name, value)| (encode(name), encode(value))).collect();
@@ -52,13 +53,13 @@ impl SignedRequest<'_> {
         hex::encode(hmac::sign(&self.key(secret), self.text().as_bytes()))
     }
 
-    /// Compares in constant time, not because anything is at stake, but because that is how it is done.
+    /// Compares in constant time, as is customary, although nothing is at stake here.
     pub(crate) fn is_signed(&self, secret: &str, signature: &str) -> bool {
         hex::decode(signature)
             .is_ok_and(|tag| hmac::verify(&self.key(secret), self.text().as_bytes(), &tag).is_ok())
     }
 
-    /// The secret, bound to the day, the region and the service.
+    /// Derives the signing key from the secret, the day, the region and the service.
     fn key(&self, secret: &str) -> hmac::Key {
         let first = hmac::Key::new(HMAC_SHA256, format!("AWS4{secret}").as_bytes());
         self.scope.split('/').fold(first, |key, part| {
@@ -79,7 +80,7 @@ fn encode(text: &str) -> String {
     encoded
 }
 
-/// `None` if what follows a `%` is no number, or the bytes are no text.
+/// Returns `None` if a `%` is not followed by a hexadecimal number, or if the bytes are not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -100,7 +101,7 @@ pub(crate) fn decode(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The vector of the Rust SDK's own test, `aws-sdk-dsql:src/auth_token.rs`.
+    /// The test vector is the Rust SDK's own, `aws-sdk-dsql:src/auth_token.rs`.
     #[test]
     fn a_request_is_signed_as_the_aws_sdk_signs_it() {
         for (action, signature) in [

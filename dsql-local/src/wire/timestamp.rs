@@ -20,7 +20,7 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Writes seconds since 1970; times after the year 9999 as its last second.
+/// Formats seconds since 1970. Times after the year 9999 become its last second.
 pub(crate) fn format(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(LAST).min(LAST);
     UtcDateTime::from_unix_timestamp(seconds)
@@ -29,7 +29,8 @@ pub(crate) fn format(seconds: u64) -> String {
         .unwrap_or_default()
 }
 
-/// Reads seconds since 1970. Accepts only what [`format`] writes, not the other forms of ISO 8601.
+/// Parses to seconds since 1970. Accepts only what [`format`] writes, not the other forms of ISO
+/// 8601.
 pub(crate) fn parse(text: &str) -> Option<u64> {
     let time = UtcDateTime::parse(text, &Iso8601::PARSING).ok()?;
     let seconds = u64::try_from(time.unix_timestamp()).ok()?;

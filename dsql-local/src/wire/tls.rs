@@ -1,4 +1,5 @@
-//! A certificate authority of the cluster's own, and the server's side of TLS with a certificate from it.
+//! A certificate authority for each cluster, and the server's side of TLS with a certificate from
+//! it.
 
 use std::sync::Arc;
 
@@ -7,17 +8,17 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// The protocol name of PostgreSQL, which a client has to offer that begins with TLS at once.
+/// Protocol name of PostgreSQL, which a client must offer if it starts TLS directly.
 pub(crate) const ALPN: &[u8] = b"postgresql";
 
-/// Why there is no certificate.
+/// Why no certificate could be created.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make the cluster's certificate")]
 pub struct TlsError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// What a cluster needs for TLS.
 pub(crate) struct Tls {
-    /// The authority's certificate, for clients.
+    /// Certificate of the authority, for clients.
     pub(crate) ca_pem: String,
     pub(crate) server: Arc<ServerConfig>,
 }

@@ -7,12 +7,13 @@ use super::signature::{ALGORITHM, LONGEST_LIFE, SignedRequest, action_of, decode
 use super::timestamp;
 use crate::credentials::Credentials;
 
-/// How far the signer's clock may run ahead.
+/// How far the signer's clock may be ahead, in seconds.
 const CLOCK_SKEW: u64 = 300;
 
-/// What a token has to fit.
+/// What a token must match.
 pub(crate) struct Expected<'a> {
-    /// The name in the client's TLS handshake, or the cluster's own if a start-up option names the cluster.
+    /// The name in the client's TLS handshake, or the cluster's own if a startup option names the
+    /// cluster.
     pub(crate) host: &'a str,
     pub(crate) user: &'a str,
     pub(crate) region: &'a str,
@@ -23,12 +24,12 @@ pub(crate) struct Expected<'a> {
 
 struct AuthToken {
     host: String,
-    /// All of the query but the signature.
+    /// The query except for the signature.
     parameters: Vec<(String, String)>,
     action: String,
     access_key_id: String,
     region: String,
-    /// The credential without the key.
+    /// The credential without the access key.
     scope: String,
     session_token: Option<String>,
     date: String,
@@ -38,14 +39,14 @@ struct AuthToken {
 }
 
 pub(crate) fn access_denied() -> ErrorResponse {
-    // The SQLSTATE is not recorded anywhere; PostgreSQL's for a failed log-in.
+    // The SQLSTATE is not recorded anywhere. This is PostgreSQL's for a failed login.
     ErrorResponse::fatal(
         &SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
         "unable to accept connection, access denied",
     )
 }
 
-/// Whose token it is.
+/// Returns the keys that have signed the token.
 pub(crate) fn check<'a>(
     password: &str,
     expected: &Expected<'a>,
@@ -63,7 +64,7 @@ impl AuthToken {
                 Some((decode(name)?, decode(value).filter(|value| !value.is_empty())?))
             })
             .collect::<Option<Vec<_>>>()?;
-        // Given twice, it is not clear what was signed.
+        // If a parameter occurs twice, it is unclear which value was signed.
         let mut names: Vec<_> = parameters.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         names.is_sorted_by(|a, b| a < b).then_some(())?;
@@ -77,7 +78,7 @@ impl AuthToken {
         parameter("X-Amz-SignedHeaders").filter(|name| name == "host")?;
         let date = parameter("X-Amz-Date")?;
         let signed_at = timestamp::parse(&date)?;
-        // <access key>/<day>/<region>/dsql/aws4_request
+        // Form: <access key>/<day>/<region>/dsql/aws4_request
         let credential = parameter("X-Amz-Credential")?;
         let (access_key_id, scope) = credential.split_once('/')?;
         let (_, rest) = scope.split_once('/').filter(|(day, _)| *day == &date[..8])?;

@@ -1,8 +1,9 @@
 //! Every fact about Aurora DSQL that somebody recorded on a real cluster, asked of the emulator.
 //!
-//! `facts.txt` is the table; its head explains the notation. A fact is asked through the simple and through the extended
-//! protocol. The test fails when the emulator answers something else and the table gives no reason for it, and also when
-//! a difference with a reason is gone: the reason then has to go too.
+//! `facts.txt` is the table; its head explains the notation. A fact is asked through the simple and
+//! through the extended protocol. The test fails when the emulator answers something else and the
+//! table gives no reason for it, and also when a difference with a reason is gone: the reason then
+//! has to go too.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -107,7 +108,8 @@ impl Report {
     }
 }
 
-/// Whether the file has that test, so that a fact does not point at one that was renamed or removed.
+/// Whether the file has that test, so that a fact does not point at one that was renamed or
+/// removed.
 fn has_test(file: &str, test: &str) -> bool {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
     std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("async fn {test}()")))

@@ -27,7 +27,8 @@ pub(crate) async fn ask(cluster: &Cluster, caretaker: &mut Session, fact: &Fact)
     } else {
         &[Protocol::Simple, Protocol::Extended]
     };
-    // Refusals change nothing, so both protocols may ask for them in one go. It saves half of the time.
+    // Refusals change nothing, so both protocols may ask for them in one go. It saves half of the
+    // time.
     let are_refusals = steps.iter().all(|step| step.error.is_some());
     let rounds = if are_refusals { vec![protocols] } else { protocols.chunks(1).collect() };
     for protocols in rounds {
@@ -64,7 +65,8 @@ async fn round(
                 // Logging in takes the longer part of the time of a fact.
                 take(caretaker, step, *protocol, &mut job).await
             } else {
-                // A session begins with its first statement, hence without a memory of what was before.
+                // A session begins with its first statement, hence without a memory of what was
+                // before.
                 let session = match sessions.entry(step.session) {
                     Entry::Occupied(session) => session.into_mut(),
                     Entry::Vacant(vacant) => vacant.insert(Session::log_in(cluster).await),
@@ -196,8 +198,9 @@ const LEFT_OVER: &str = "
       WHERE rolname !~ '^pg_' AND rolname NOT IN ('admin', 'dsql_internal')";
 
 async fn reset(session: &mut Session) {
-    // A view or a default goes with what it depends on, and its own statement then fails; a role goes when its rights
-    // have gone with their objects. What is left over by a third look is a mistake.
+    // A view or a default goes with what it depends on, and its own statement then fails; a role
+    // goes when its rights have gone with their objects. What is left over by a third look is a
+    // mistake.
     for _ in 0..3 {
         let left = insist(session, LEFT_OVER).await;
         let statements = left.results.last().map_or(&[][..], |result| &result.rows);
@@ -211,7 +214,8 @@ async fn reset(session: &mut Session) {
     panic!("left over: {:?}", insist(session, LEFT_OVER).await);
 }
 
-/// The sessions of a fact change the schema, which is a conflict for this one, and a second time settles it.
+/// The sessions of a fact change the schema, which is a conflict for this one, and a second time
+/// settles it.
 async fn insist(session: &mut Session, sql: &str) -> Answer {
     loop {
         let answer = session.ask(sql, Protocol::Simple).await;

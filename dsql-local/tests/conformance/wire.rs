@@ -1,4 +1,5 @@
-//! A client that hides nothing: command tags, column names, values as text, every field of an error.
+//! A client that hides nothing: command tags, column names, values as text, every field of an
+//! error.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,7 +74,8 @@ impl Session {
         match protocol {
             Protocol::Simple => self.send(b'Q', &sql).await,
             Protocol::Extended => {
-                // Unnamed statement and portal; no parameter types, formats or parameters; all rows.
+                // Unnamed statement and portal; no parameter types, formats or parameters; all
+                // rows.
                 self.send(b'P', &[&[0], sql.as_slice(), &[0, 0]].concat()).await;
                 self.send(b'B', &[0; 8]).await;
                 self.send(b'D', b"P\0").await;

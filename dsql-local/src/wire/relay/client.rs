@@ -7,8 +7,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
 use super::super::frame::Frame;
 use super::super::login;
 
-/// What is written to a client that has gone, or that a fault keeps in the dark, goes nowhere: PostgreSQL finishes what
-/// it was sent all the same.
+/// A connection that discards what is written after the client has disconnected, or after a fault
+/// has muted it. PostgreSQL still finishes everything that it received.
 pub(super) struct ClientEnd {
     ends: Option<Ends>,
     muted: bool,
@@ -25,15 +25,17 @@ impl ClientEnd {
         Self { ends: Some(Ends { input: BufReader::new(input), output }), muted: false }
     }
 
-    /// Waits until there is something to read, or the client has gone. Nothing is lost if it is given up.
+    /// Waits until there is something to read, or the client has disconnected. It is safe to
+    /// cancel.
     pub(super) async fn readable(&mut self) {
         if let Some(ends) = &mut self.ends {
-            // An error shows when it is read.
+            // An error is reported by the next read.
             ends.input.fill_buf().await.ok();
         }
     }
 
-    /// The next message, or `None` if it has gone. It is not answered before it has all that was written so far.
+    /// Reads the next message, or `None` if the client has disconnected. Does not flush what was
+    /// written before.
     pub(super) async fn read(&mut self) -> io::Result<Option<Frame>> {
         match &mut self.ends {
             Some(ends) => Frame::read(&mut ends.input).await,
@@ -52,7 +54,7 @@ impl ClientEnd {
         }
     }
 
-    /// Before waiting for the client: it may wait for the relay.
+    /// Call this before waiting for the client, because it may be waiting for the relay.
     pub(super) async fn flush(&mut self) {
         if let Some(ends) = &mut self.ends
             && ends.output.flush().await.is_err()

@@ -1,10 +1,12 @@
-//! Locks of PostgreSQL, which DSQL has not: who waits, who gives way, and what is answered meanwhile.
+//! Locks, which PostgreSQL has and DSQL does not: which session waits, which one gives way, and
+//! which response a client receives meanwhile.
 //!
-//! A statement by itself commits at once, so it wins against any open transaction, which gives way. A statement in a
-//! block that finds a row locked is taken back and answered by its shadow; when the block commits first, it is run after
-//! all, and the other one gives way; when the other commits first, the block's COMMIT fails. So it does when the
-//! statement, run after all, answers something else than its shadow has. A change of the schema makes all others give
-//! way at once.
+//! A statement outside of a block commits immediately, so it wins against every open transaction,
+//! which gives way. A statement in a block that finds a row locked is rolled back, and its shadow
+//! produces the response. If the block commits first, the statement runs at that time and the other
+//! transaction gives way. If the other transaction commits first, COMMIT of the block fails. COMMIT
+//! also fails if the statement then returns something else than its shadow. A schema change makes
+//! all other transactions give way immediately.
 
 use std::io;
 use std::sync::Arc;
@@ -19,30 +21,32 @@ use crate::state::conflicts::{AbortRequest, Conflict, SharedTransaction};
 use crate::wire::error_response::ErrorResponse;
 use crate::wire::frame::Frame;
 
-/// How long another session may take to give way. One that is in the middle of a statement does so after it.
+/// How long to wait for another session to give way. A session that runs a statement gives way
+/// after it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A statement that was answered by its shadow.
+/// A statement whose response came from its shadow.
 pub(super) struct Pending {
-    /// As PostgreSQL is to be sent it again.
+    /// The messages that run it at COMMIT.
     frames: Vec<Frame>,
-    /// Those it had to wait for. If one of them commits, it was first.
+    /// The transactions that it waited for. If one of them has committed, it was first.
     blockers: Vec<Arc<SharedTransaction>>,
-    /// Rows and command tag, as the client has them.
+    /// Rows and command tag that the client has received.
     answer: Vec<Frame>,
 }
 
-/// A statement with what the client has bound to it.
+/// A statement with the values that the client has bound to it.
 pub(super) struct Bound<'a> {
     pub(super) sql: &'a str,
-    /// As declared in `Parse`.
+    /// As in `Parse`.
     pub(super) parameter_types: &'a [u8],
     /// What follows the names in `Bind`.
     pub(super) values: &'a [u8],
 }
 
 impl Relay<'_> {
-    /// If the statement under way waits for locks, makes an end of it.
+    /// Resolves the wait if the current statement waits for a lock: cancels the statement, or makes
+    /// the sessions that hold the locks give way.
     pub(super) async fn resolve_lock_wait(&mut self, statement: &Statement) {
         if self.cancelled.is_some() {
             return;
@@ -57,7 +61,7 @@ impl Relay<'_> {
             .filter_map(|row| self.shared.conflicts.session(row.get(0)))
             .filter_map(|session| Some((Arc::clone(&session), session.transaction()?)))
             .collect();
-        // The emulator's own work, or a statement by itself: over soon.
+        // The emulator's own work, or a statement outside of a block, either of which ends soon.
         if blockers.is_empty() {
             return;
         }
@@ -70,7 +74,7 @@ impl Relay<'_> {
         } else {
             let conflict = if statement.is_ddl { Conflict::Schema } else { Conflict::Data };
             for (session, transaction) in blockers {
-                // If it has not, it is asked again at the next look.
+                // If the session has not given way by then, the next check requests it again.
                 tokio::time::timeout(PATIENCE, session.request_abort(transaction, conflict))
                     .await
                     .ok();
@@ -78,8 +82,9 @@ impl Relay<'_> {
         }
     }
 
-    /// PostgreSQL heeds it while it waits, and forgets it if the statement has just ended: the answer here comes after
-    /// the signal was sent, and before the relay sends anything else.
+    /// PostgreSQL obeys the signal while the statement waits, and ignores it if the statement has
+    /// just ended: the response to this query arrives after the signal was sent, and before the
+    /// relay sends anything else.
     async fn cancel(&mut self, conflict: Conflict) {
         let database = self.shared.database.client();
         if database.query("SELECT pg_cancel_backend($1)", &[&self.process]).await.is_ok() {
@@ -87,7 +92,7 @@ impl Relay<'_> {
         }
     }
 
-    /// Takes back what the block has done, for those who have asked for it.
+    /// Rolls back what the block has done, for the sessions that requested it.
     pub(super) async fn give_way(&mut self) -> io::Result<()> {
         for request in self.registration.session.take_requests() {
             let is_asked = |transaction: &Arc<SharedTransaction>| {
@@ -117,7 +122,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Whether the statement is to be answered by its shadow.
+    /// Whether the shadow must produce the response to the statement.
     pub(super) fn is_overtaken(&self, statement: &Statement, error: &ErrorResponse) -> bool {
         let cancelled =
             error.has_code(&SqlState::QUERY_CANCELED) && self.cancelled == Some(Conflict::Data);
@@ -125,8 +130,9 @@ impl Relay<'_> {
         self.block.is_some() && statement.shadow.is_some() && (cancelled || overtaken)
     }
 
-    /// Notes that the statement, which PostgreSQL has taken back, has to be run at COMMIT, or dooms the block: a row that
-    /// somebody else has changed and committed is lost. So is a COPY: its data was taken only once.
+    /// Schedules the statement, which PostgreSQL has rolled back, for COMMIT, or dooms the block:
+    /// it cannot commit if another transaction has changed the row and committed, or if the
+    /// statement is a COPY, whose data arrives only once.
     fn postpone(&mut self, statement: &Statement, frames: Vec<Frame>, answer: Vec<Frame>) {
         let blockers = std::mem::take(&mut self.blockers);
         let Some(block) = &mut self.block else {
@@ -139,7 +145,7 @@ impl Relay<'_> {
         }
     }
 
-    /// The answer of the statement's shadow, in the simple protocol.
+    /// Runs the statement's shadow in the simple protocol.
     pub(super) async fn shadow_simple(
         &mut self,
         statement: &Statement,
@@ -151,7 +157,7 @@ impl Relay<'_> {
         self.run_shadow(statement, asked, again).await
     }
 
-    /// The answer of the statement's shadow, in the extended protocol.
+    /// Runs the statement's shadow in the extended protocol.
     pub(super) async fn shadow_extended(
         &mut self,
         statement: &Statement,
@@ -166,7 +172,8 @@ impl Relay<'_> {
         self.run_shadow(statement, asked, again).await
     }
 
-    /// Passes on the rows of the shadow, and gives its end. `again` is the statement itself, for COMMIT.
+    /// Forwards the rows of the shadow and returns the end of its response. `again` runs the
+    /// statement itself at COMMIT.
     async fn run_shadow(
         &mut self,
         statement: &Statement,
@@ -176,7 +183,7 @@ impl Relay<'_> {
         self.run_internal("ROLLBACK TO SAVEPOINT dsql_statement").await?.ok();
         for table in statement.shadow.iter().flat_map(|shadow| &shadow.written) {
             let sql = format!("SELECT dsql_internal.copy_table({})", quoted(table));
-            // A table that cannot be copied: the conflict comes at the statement.
+            // A table that cannot be copied: the conflict is reported at the statement instead.
             if self.run_internal(&sql).await?.is_err() {
                 return Ok(Err(conflict_error(Conflict::Data)));
             }
@@ -200,7 +207,8 @@ impl Relay<'_> {
         Ok(Ok(end))
     }
 
-    /// Runs what was only answered so far; the first conflict, or error.
+    /// Runs the statements that only their shadows have run so far. Returns the first conflict or
+    /// error.
     pub(super) async fn replay(&mut self) -> io::Result<Option<ErrorResponse>> {
         let pending = self.block.as_mut().map(|block| std::mem::take(&mut block.pending));
         for Pending { frames, blockers, answer } in pending.unwrap_or_default() {
@@ -216,7 +224,8 @@ impl Relay<'_> {
             }
             match self.postgres.frames_up_to_ready().await? {
                 Ok(answered) if answered == answer => {}
-                // The client holds values that would not be those that are stored, as of a sequence.
+                // The client has received values that differ from the stored ones, for example from
+                // a sequence.
                 Ok(_) => return Ok(Some(conflict_error(Conflict::Data))),
                 Err(error) => {
                     return Ok(Some(self.as_dsql_error(&Statement::default(), error)));

@@ -1,7 +1,8 @@
 //! The extended protocol: statements and portals, in groups that end with `Sync`.
 //!
-//! Each message is passed on with a `Flush` and its answer awaited. After an error PostgreSQL skips messages up to a
-//! `Sync`; the relay gives it one at once and skips the client's messages itself, so that it can use the connection.
+//! Each message is forwarded with a `Flush`, and its response is awaited. After an error,
+//! PostgreSQL skips messages up to a `Sync`. The relay sends one immediately and skips the client's
+//! messages itself, so that it can use the connection.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,9 +20,9 @@ use crate::wire::frame::{Frame, Reader};
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) is_open: bool,
-    /// After an error: what comes up to `Sync` is skipped.
+    /// Whether messages are skipped up to `Sync`, after an error.
     is_skipping: bool,
-    /// Its implicit transaction has changed the schema.
+    /// Whether its implicit transaction has changed the schema.
     pub(super) has_ddl: bool,
     statements: HashMap<String, Arc<Prepared>>,
     portals: HashMap<String, Portal>,
@@ -39,7 +40,7 @@ struct Portal {
     prepared: Arc<Prepared>,
     /// What follows the names in `Bind`.
     values: Arc<[u8]>,
-    /// Since its first `Execute`: a portal that is fetched from in parts is one statement.
+    /// Set by its first `Execute`. A portal that is fetched in parts is one statement.
     entry: Option<EntryId>,
 }
 
@@ -63,7 +64,7 @@ impl Relay<'_> {
             b'B' => {
                 let portal = reader.string().ok_or_else(malformed)?.to_owned();
                 let name = reader.string().ok_or_else(malformed)?;
-                // An unknown name is PostgreSQL's to refuse.
+                // PostgreSQL reports unknown names.
                 let prepared = self.group.statements.get(name).cloned().unwrap_or_default();
                 let values = Arc::from(reader.0);
                 let statement = Arc::clone(&prepared.statement);
@@ -115,10 +116,10 @@ impl Relay<'_> {
         let mut statements = rules::translate(sql);
         let statement = match (statements.pop(), statements.is_empty()) {
             (Some(only), true) => Arc::new(only),
-            // None, or several, which PostgreSQL refuses in one Parse.
+            // No statement, or several, which PostgreSQL rejects in one Parse.
             _ => Arc::new(Statement { sql: sql.to_owned(), ..Statement::default() }),
         };
-        // DSQL refuses at Parse.
+        // DSQL refuses statements at Parse.
         if matches!(statement.action, Action::Refuse { .. }) {
             let entry = self.received(&statement);
             if let Err(error) = self.run_internal(&statement.for_postgres()).await? {
@@ -136,7 +137,8 @@ impl Relay<'_> {
         self.pass_on(frame, &statement).await
     }
 
-    /// Passes a message on and its answer back, which is one message, or two after a `Describe`.
+    /// Forwards a message and its response, which is one message, or two for the `Describe` of a
+    /// statement.
     async fn pass_on(&mut self, frame: Frame, statement: &Statement) -> io::Result<Flow> {
         let describes_statement = frame.kind == b'D' && frame.body.first() == Some(&b'S');
         self.postgres.send(&[frame, Frame::new(b'H', [])]).await?;

@@ -1,4 +1,4 @@
-//! Faults that a test has asked for, at the statement they were asked for.
+//! Faults that a test has requested, applied to the statements that they were requested for.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::wire::frame::{Frame, Reader};
 use crate::wire::injection::{ClientResponse, Injection, Sent, StatementPosition};
 
 impl Relay<'_> {
-    /// Shows a statement to the fault rules. An aborted transaction block is not at their mercy: nothing is run there.
+    /// Offers a statement to the fault rules. In an aborted transaction block no statement runs, so
+    /// no rule applies.
     pub(super) async fn match_fault(
         &mut self,
         statement: &Statement,
@@ -52,7 +53,8 @@ impl Relay<'_> {
         Ok(Some(injection))
     }
 
-    /// Waits for a release. The session gives way to others meanwhile, as it does between two messages.
+    /// Waits for a release. Meanwhile the session gives way to others, as it does between two
+    /// messages.
     async fn hold(&mut self, rule: &MatchedRule) -> io::Result<Release> {
         let mut releases = self.shared.faults.releases();
         self.client.flush().await;
@@ -60,7 +62,7 @@ impl Relay<'_> {
         let session = Arc::clone(&self.registration.session);
         loop {
             tokio::select! {
-                // The sender is as old as the cluster, and dropped with it.
+                // The sender lives as long as the cluster and is dropped with it.
                 changed = releases.changed() => {
                     return Ok(changed.map_or(Release::Close, |()| *releases.borrow()));
                 }
@@ -69,7 +71,7 @@ impl Relay<'_> {
         }
     }
 
-    /// A fault in the place of the statement; `None` if the statement is to be run.
+    /// Injects a fault that replaces the statement. Returns `None` if the statement has to run.
     pub(super) async fn replace_with_fault(
         &mut self,
         running: &Running,
@@ -99,8 +101,7 @@ impl Relay<'_> {
         Ok(Some(Flow::Failed))
     }
 
-    /// Passes on the end of a statement, or what a fault makes of it. `commit` ends the transaction that ends with the
-    /// statement.
+    /// Forwards the end of a statement, or what a fault makes of it.
     pub(super) async fn conclude(
         &mut self,
         running: Running,
@@ -117,7 +118,7 @@ impl Relay<'_> {
                             self.shared.faults.report(&rule);
                             tokio::time::sleep(delay).await;
                         }
-                        // The statement has an error of its own.
+                        // The statement failed with an error of its own.
                         ClientResponse::Error(_) => self.shared.faults.put_back(rule),
                         ClientResponse::Held => {
                             if self.hold(&rule).await? == Release::Close {
@@ -189,10 +190,10 @@ impl Relay<'_> {
         Ok(Flow::Continue)
     }
 
-    /// Commits what the statement was the end of.
+    /// Commits the transaction that ends with the statement.
     async fn end_with_statement(&mut self) -> io::Result<()> {
         if self.block.as_ref().is_some_and(|block| block.is_implicit) {
-            // Whether it could commit, nobody gets to know here.
+            // The client does not learn whether the commit succeeded.
             self.commit_implicitly().await?;
         }
         if self.group.is_open && self.block.is_none() {

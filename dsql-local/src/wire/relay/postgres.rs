@@ -1,6 +1,7 @@
-//! The relay's end of the connection to PostgreSQL, and the statements of its own that it runs there.
+//! The relay's end of the connection to PostgreSQL, and the internal statements that the relay runs
+//! there.
 //!
-//! A statement of its own leaves no trace for the client: its answers end here.
+//! The client sees nothing of an internal statement: its response is read here.
 
 use std::io;
 use std::time::Duration;
@@ -11,26 +12,28 @@ use super::super::error_response::ErrorResponse;
 use super::super::frame::{Frame, Reader, put_string};
 use super::super::login::Backend;
 
-/// Outside of a transaction block, in one, and in one that has failed.
+/// Transaction status outside of a block, and in a block that has failed.
 pub(super) const IDLE: u8 = b'I';
 pub(super) const FAILED: u8 = b'E';
 
-/// The name of own prepared statements and portals; a client cannot have it, for it holds a control character.
+/// Name of internal prepared statements and portals. A client cannot use it, because it contains a
+/// control character.
 pub(super) const INTERNAL_NAME: &str = "\u{1}dsql";
 
-/// Rows as text.
+/// Values as text.
 pub(super) type Rows = Vec<Vec<Option<String>>>;
 
 pub(super) struct Postgres {
     input: BufReader<ReadHalf<Backend>>,
     output: WriteHalf<Backend>,
-    /// The last `ReadyForQuery`.
+    /// The last status in a `ReadyForQuery`.
     pub(super) status: u8,
-    /// It was read, and nobody has asked since.
+    /// Whether that `ReadyForQuery` has been read but not yet taken into account.
     pub(super) is_ready: bool,
-    /// Own statements that go with the next message.
+    /// Internal statements that are sent together with the next message.
     queue: Vec<Frame>,
-    /// Parameters that own statements have changed, as by taking a `SET LOCAL` back: the client has to hear of them.
+    /// Parameters that internal statements have changed, for example by rolling back a `SET LOCAL`.
+    /// The client has to receive these messages.
     parameter_changes: Vec<Frame>,
 }
 
@@ -47,7 +50,8 @@ impl Postgres {
         }
     }
 
-    /// Sends messages, after what is in the queue; the answers to that are read here, and so must not take long.
+    /// Sends messages after the queued ones. The responses to the queued ones are read here, so
+    /// they must not take long.
     pub(super) async fn send(&mut self, frames: &[Frame]) -> io::Result<()> {
         let queue = std::mem::take(&mut self.queue);
         for frame in queue.iter().chain(frames) {
@@ -61,7 +65,8 @@ impl Postgres {
         Ok(())
     }
 
-    /// An own statement, between messages of the simple protocol, whose answer is of no interest.
+    /// Queues an internal statement whose response does not matter, between messages of the simple
+    /// protocol.
     pub(super) fn queue(&mut self, sql: &str) {
         self.queue.push(query(sql));
     }
@@ -75,7 +80,7 @@ impl Postgres {
         Ok(frame)
     }
 
-    /// Whether there is something to read before `patience` is over.
+    /// Whether there is something to read before `patience` has passed.
     pub(super) async fn has_response_within(&mut self, patience: Duration) -> io::Result<bool> {
         if self.has_response() {
             return Ok(true);
@@ -94,17 +99,18 @@ impl Postgres {
         std::mem::take(&mut self.parameter_changes)
     }
 
-    /// Own statements, between messages of the simple protocol. Nothing prepared without a name survives it.
+    /// Runs internal statements between messages of the simple protocol. They invalidate the
+    /// unnamed prepared statement.
     pub(super) async fn query(&mut self, sql: &str) -> io::Result<Result<Rows, ErrorResponse>> {
         self.send(&[query(sql)]).await?;
         self.rows_up_to_ready().await
     }
 
-    /// An own statement inside a group of the extended protocol, which it does not end, and whose statements and
-    /// portals it leaves alone. After an error PostgreSQL waits for a `Sync`.
+    /// Runs an internal statement within a group of the extended protocol, without ending the group
+    /// or affecting its statements and portals. After an error, PostgreSQL waits for a `Sync`.
     pub(super) async fn execute(&mut self, sql: &str) -> io::Result<Result<Rows, ErrorResponse>> {
         self.send(&[
-            // What has failed is still there.
+            // An earlier statement that failed has left them behind.
             Frame::new(b'C', named(b'P', INTERNAL_NAME)),
             Frame::new(b'C', named(b'S', INTERNAL_NAME)),
             parse(INTERNAL_NAME, sql, &[0, 0]),
@@ -132,11 +138,11 @@ impl Postgres {
     /// Ends a group of the extended protocol.
     pub(super) async fn sync(&mut self) -> io::Result<()> {
         self.send(&[Frame::new(b'S', [])]).await?;
-        // An error of the end itself is the client's business only at its own Sync.
+        // The client receives an error of the end itself only at its own Sync.
         self.rows_up_to_ready().await.map(drop)
     }
 
-    /// What is answered up to `ReadyForQuery`: the rows, or the error.
+    /// Reads up to `ReadyForQuery`, and returns the rows or the error.
     pub(super) async fn rows_up_to_ready(&mut self) -> io::Result<Result<Rows, ErrorResponse>> {
         let rows = |frames: Vec<Frame>| {
             frames.iter().filter(|frame| frame.kind == b'D').map(|frame| row(&frame.body)).collect()
@@ -144,7 +150,8 @@ impl Postgres {
         Ok(self.frames_up_to_ready().await?.map(rows))
     }
 
-    /// The same with the descriptions of the rows and the command tags.
+    /// Reads up to `ReadyForQuery`, and returns rows, row descriptions and command tags, or the
+    /// error.
     pub(super) async fn frames_up_to_ready(
         &mut self,
     ) -> io::Result<Result<Vec<Frame>, ErrorResponse>> {
@@ -161,7 +168,8 @@ impl Postgres {
         }
     }
 
-    /// Leaves, and waits until PostgreSQL has ended the session: an open transaction is rolled back by then.
+    /// Disconnects and waits until PostgreSQL has ended the session, which rolls back an open
+    /// transaction.
     pub(super) async fn leave(&mut self) -> io::Result<()> {
         self.send(&[Frame::new(b'X', [])]).await?;
         while Frame::read(&mut self.input).await?.is_some() {}
@@ -184,7 +192,7 @@ pub(super) fn parse(name: &str, sql: &str, parameter_types: &[u8]) -> Frame {
     Frame::new(b'P', body)
 }
 
-/// `rest` is what follows the names: formats, parameters, result formats.
+/// A `Bind`. `rest` is what follows the names: formats, parameters, result formats.
 pub(super) fn bind(portal: &str, statement: &str, rest: &[u8]) -> Frame {
     let mut body = Vec::new();
     put_string(&mut body, portal);
@@ -193,7 +201,7 @@ pub(super) fn bind(portal: &str, statement: &str, rest: &[u8]) -> Frame {
     Frame::new(b'B', body)
 }
 
-/// All rows of a portal.
+/// An `Execute` that fetches all rows of a portal.
 pub(super) fn execute(portal: &str) -> Frame {
     let mut body = Vec::new();
     put_string(&mut body, portal);
@@ -201,9 +209,9 @@ pub(super) fn execute(portal: &str) -> Frame {
     Frame::new(b'E', body)
 }
 
-/// A statement with values of its own, from its preparation to its end and to `ReadyForQuery`.
+/// The messages that run a statement with values, from its preparation to `Sync`.
 ///
-/// Under the relay's own name: what a client has prepared and bound without a name is still there afterwards.
+/// They use the internal name, so that the client's unnamed prepared statement and portal remain.
 pub(super) fn bound(sql: &str, parameter_types: &[u8], values: &[u8]) -> Vec<Frame> {
     vec![
         Frame::new(b'C', named(b'P', INTERNAL_NAME)),

@@ -1,4 +1,4 @@
-//! The simple protocol: a message of statements.
+//! The simple protocol: messages of one or more statements.
 
 use std::io;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Relay<'_> {
         }
         let syntax_error = self.syntax_error(sql, &statements).await?;
         let mut flow = Flow::Continue;
-        // All of them were received, whatever becomes of the first ones.
+        // All of them were received, even if the first ones fail.
         let entries: Vec<_> = statements.iter().map(|statement| self.received(statement)).collect();
         if let Some(error) = syntax_error {
             self.fail(entries.first().copied(), &error).await;
@@ -53,8 +53,10 @@ impl Relay<'_> {
         Ok(flow)
     }
 
-    /// PostgreSQL reads a message to its end before it runs the first statement. Outside of a block, because asking
-    /// fails, and would fail the block.
+    /// Returns the syntax error of a message. PostgreSQL parses a message completely before it runs
+    /// the first statement.
+    ///
+    /// The check is possible only outside of a block, because it fails and would abort the block.
     async fn syntax_error(
         &mut self,
         sql: &str,
@@ -72,7 +74,8 @@ impl Relay<'_> {
         text.push_str(&sql[copied..]);
         self.postgres.send(&[parse("", &text, &[0, 0]), Frame::new(b'S', [])]).await?;
         let answered = self.postgres.rows_up_to_ready().await?;
-        // A prepared statement is one statement: that is what it says to several that it can read.
+        // A prepared statement is a single statement, so this is the error for several statements
+        // with correct syntax.
         let several = "cannot insert multiple commands into a prepared statement";
         Ok(answered
             .err()
@@ -98,7 +101,8 @@ impl Relay<'_> {
         self.conclude(running, ended).await
     }
 
-    /// Runs a statement by DSQL's rules; its rows are passed on, and its end is not yet.
+    /// Runs a statement by DSQL's rules. Its rows are forwarded, but not yet the end of its
+    /// response.
     async fn execute_simple(
         &mut self,
         statement: &Statement,
@@ -122,7 +126,7 @@ impl Relay<'_> {
         }
     }
 
-    /// What DSQL looks at before a statement: the error, if it does not run it.
+    /// Checks what DSQL checks before a statement, and returns the error if DSQL would not run it.
     pub(super) async fn before(
         &mut self,
         statement: &Statement,
@@ -148,15 +152,16 @@ impl Relay<'_> {
         Ok(None)
     }
 
-    /// A savepoint before a statement that may have to be taken back.
+    /// Sets a savepoint before a statement that may have to be rolled back.
     ///
-    /// It is never released. Who waits for a row of a released savepoint waits for the whole transaction, even when the
-    /// block has gone back to a savepoint before it; and a block that gives way frees its rows in no other way.
+    /// It is never released. A session that waits for a row of a released savepoint waits for the
+    /// whole transaction, even if the block has rolled back to an earlier savepoint, and rolling
+    /// back is how a block that gives way releases its rows.
     pub(super) async fn guard(&mut self, statement: &Statement) -> io::Result<bool> {
         let is_guarded = self.block.is_some() && statement.shadow.is_some() && !self.has_failed();
         if is_guarded {
             self.queue_internal("SAVEPOINT dsql_statement").await?;
-            // While it waits it takes no data, and the relay could not look.
+            // While it waits it reads no data, and the relay could not check for locks.
             if statement.takes_data() {
                 self.queue_internal("SET LOCAL lock_timeout = '50ms'").await?;
             }
@@ -175,7 +180,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// DSQL's words. A COMMIT that fails has ended its block.
+    /// Converts the error to DSQL's. A COMMIT that fails has ended its block.
     pub(super) fn after_error(
         &mut self,
         statement: &Statement,

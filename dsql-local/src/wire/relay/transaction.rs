@@ -13,42 +13,44 @@ use crate::state::clock::Moment;
 use crate::state::conflicts::{Conflict, SharedTransaction};
 use crate::wire::error_response::ErrorResponse;
 
-/// What DSQL lets a transaction live (recorded: sramuschkat/nina-pm.svenesis.org). Its words name no other limit,
-/// whatever the clock of the emulator.
+/// DSQL's maximum age of a transaction (recorded: sramuschkat/nina-pm.svenesis.org). The error text
+/// always names this limit, even if the emulator is configured with another one.
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// A transaction block. PostgreSQL has a savepoint `dsql_block` at its beginning, to which it can give way.
+/// A transaction block. It begins with a savepoint `dsql_block`, to which PostgreSQL rolls back
+/// when the block gives way.
 pub(super) struct Block {
-    /// The relay's own, around a message of several statements.
+    /// Whether the relay began the block, around a message of several statements.
     pub(super) is_implicit: bool,
     pub(super) shared: Arc<SharedTransaction>,
     began: Moment,
-    /// That of its snapshot; none before its first statement.
+    /// Schema version of its snapshot; `None` before its first statement.
     schema_version: Option<u64>,
-    /// How many changes jobs had made to the catalog by then.
+    /// Number of catalog changes by jobs at that time.
     job_changes: u64,
     has_ddl: bool,
-    /// It has given way, or was overtaken: its COMMIT fails.
+    /// The conflict with which COMMIT will fail, because the block has given way or lost an update.
     pub(super) doomed: Option<Conflict>,
-    /// Statements that have been answered, and are to be run when it commits.
+    /// Statements whose response came from a shadow, to run at COMMIT.
     pub(super) pending: Vec<Pending>,
 }
 
 impl Relay<'_> {
-    /// Puts a block around what follows in the message.
+    /// Begins a block around the rest of the message.
     pub(super) async fn begin_implicitly(&mut self) -> io::Result<()> {
-        // It cannot fail outside of a block.
+        // This cannot fail outside of a block.
         self.run_internal("BEGIN").await?.ok();
         self.begun(true).await
     }
 
-    /// PostgreSQL has begun a block.
+    /// Records that PostgreSQL has begun a block.
     async fn begun(&mut self, is_implicit: bool) -> io::Result<()> {
         if let Some(block) = &mut self.block {
             block.is_implicit &= is_implicit;
             return Ok(());
         }
-        // A mark for the row triggers: outside of a block a statement is its own COMMIT. Neither takes a snapshot yet.
+        // Tells the row triggers that a COMMIT follows; a statement outside of a block is its own
+        // COMMIT. Neither statement takes a snapshot.
         self.queue_internal("SET LOCAL dsql_internal.block = '1'").await?;
         self.queue_internal("SAVEPOINT dsql_block").await?;
         self.block = Some(Block {
@@ -64,7 +66,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// The block is over.
+    /// Records that the block has ended.
     pub(super) fn ended(&mut self, committed: bool) {
         let Some(block) = self.block.take() else {
             return;
@@ -76,7 +78,7 @@ impl Relay<'_> {
         }
     }
 
-    /// A statement was completed, with this tag of PostgreSQL's.
+    /// Records that a statement completed with this tag of PostgreSQL's.
     pub(super) async fn completed(&mut self, statement: &Statement, tag: &str) -> io::Result<()> {
         match tag {
             "COMMIT" => self.ended(true),
@@ -92,7 +94,8 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Why DSQL would not run the statement now. PostgreSQL's transaction has failed then, as DSQL's has.
+    /// Why DSQL would not run the statement now. PostgreSQL's transaction is then aborted, as
+    /// DSQL's is.
     pub(super) async fn refusal(
         &mut self,
         statement: &Statement,
@@ -114,7 +117,7 @@ impl Relay<'_> {
                 .as_ref()
                 .is_some_and(|error| error.has_code(&SqlState::T_R_SERIALIZATION_FAILURE))
         {
-            // Told once, it is known. In a block it is told at COMMIT.
+            // A session that has reported a change knows it. A block reports it again at COMMIT.
             self.schema_version = Some(version);
         }
         match refusal {
@@ -135,14 +138,14 @@ impl Relay<'_> {
         }
     }
 
-    /// The schema has been changed since the session last looked.
+    /// Whether the schema has changed since the session last checked.
     fn is_stale(&self) -> bool {
         let version = self.shared.conflicts.schema_version();
         self.schema_version.is_some_and(|known| known < version)
     }
 
-    /// A relation of the statement is younger than the snapshot of the block: PostgreSQL finds it, DSQL does not
-    /// (recorded: a Korean guide to DSQL, September 2026).
+    /// The error for a relation that is newer than the snapshot of the block. PostgreSQL finds it,
+    /// DSQL does not (recorded: a Korean guide to DSQL, September 2026).
     async fn hidden_relation(
         &mut self,
         statement: &Statement,
@@ -179,7 +182,8 @@ impl Relay<'_> {
             .with_detail(format!("Current transaction age {age:.0}s exceeds {limit}s"))
     }
 
-    /// Why the block cannot commit; it is rolled back then. The last moment to run what was only answered so far.
+    /// Returns why the block cannot commit, and rolls it back in that case. Runs the statements
+    /// that only their shadows have run so far.
     pub(super) async fn before_commit(&mut self) -> io::Result<Option<ErrorResponse>> {
         let Some(error) = self.commit_refusal().await? else {
             return Ok(None);
@@ -198,13 +202,13 @@ impl Relay<'_> {
         }
         let version = self.shared.conflicts.schema_version();
         let is_stale = block.schema_version.is_some_and(|known| known < version);
-        // The end of a job is news for a transaction that is under way, not for a session that is idle (AWS
-        // documentation, "Asynchronous indexes").
+        // The end of a job is a conflict for a transaction in progress, not for an idle session
+        // (AWS documentation, "Asynchronous indexes").
         let job_changes = self.shared.conflicts.job_changes().await;
         let is_stale =
             is_stale || block.schema_version.is_some() && block.job_changes < job_changes;
         if let Some(conflict) = block.doomed.or(is_stale.then_some(Conflict::Schema)) {
-            // Told once, it is known.
+            // A session that has reported a change knows it.
             self.schema_version = self.schema_version.map(|_| version);
             return Ok(Some(conflict_error(conflict)));
         }
@@ -220,7 +224,7 @@ impl Relay<'_> {
         })
     }
 
-    /// Commits the block that the relay has put around a message.
+    /// Commits the block that the relay began around a message.
     pub(super) async fn commit_implicitly(&mut self) -> io::Result<Option<ErrorResponse>> {
         if let Some(error) = self.before_commit().await? {
             return Ok(Some(error));
