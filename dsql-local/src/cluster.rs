@@ -98,7 +98,7 @@ pub enum Error {
         source: io::Error,
     },
     /// PostgreSQL rejected a statement that carries out a method of [`Cluster`].
-    #[error("the cluster's PostgreSQL has refused")]
+    #[error("PostgreSQL rejected a statement of the cluster")]
     Refused(#[from] tokio_postgres::Error),
     /// No certificate could be created.
     #[error(transparent)]

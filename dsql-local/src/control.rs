@@ -176,7 +176,7 @@ fn matcher(wanted: Match) -> Result<Matcher, String> {
         (None, None) => Matcher::any(),
         (Some(regex), None) => Matcher::regex(&regex).map_err(|error| error.to_string())?,
         (None, Some(text)) => Matcher::containing(text),
-        (Some(_), Some(_)) => return Err("`regex` and `containing` exclude each other".to_owned()),
+        (Some(_), Some(_)) => return Err("`regex` and `containing` cannot be combined".to_owned()),
     };
     if let Some(command) = wanted.command {
         matcher = matcher.and_command(&command);
@@ -215,7 +215,8 @@ async fn state(control: &Control) -> Result<Value, tokio_postgres::Error> {
         .await?
         .into_iter()
         .map(|job| {
-            json!({ "job_id": job.id, "job_type": job.job_type, "status": job.status, "details": job.details,
+            json!({ "job_id": job.id, "job_type": job.job_type, "status": job.status,
+                    "details": job.details,
                     "object_name": job.object_name })
         })
         .collect();

@@ -91,7 +91,7 @@ enum Pattern {
 
 /// The error for a text that is not a valid regular expression.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{pattern:?} is no regular expression")]
+#[error("{pattern:?} is not a valid regular expression")]
 pub struct InvalidRegex {
     /// The text, as it was passed to [`Matcher::regex`].
     pub pattern: String,
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_is_put_back_waits_in_its_old_place() {
+    fn a_rule_that_is_put_back_keeps_its_position() {
         let faults = Faults::default();
         faults.add(Matcher::any(), Fault::DataConflict);
         faults.add(Matcher::any(), Fault::SchemaConflict);
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn every_criterion_has_to_hold() {
+    fn every_criterion_must_match() {
         let statement = |session, user, sql| ReceivedStatement { session, user, sql };
         let matcher = Matcher::regex("(?i)^create .*index")
             .expect("a pattern")
@@ -396,9 +396,9 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_pattern_is_named() {
-        let error = Matcher::regex("(").expect_err("it is not closed");
+    fn an_invalid_pattern_is_named() {
+        let error = Matcher::regex("(").expect_err("the group is not closed");
 
-        assert_eq!(error.to_string(), "\"(\" is no regular expression");
+        assert_eq!(error.to_string(), "\"(\" is not a valid regular expression");
     }
 }

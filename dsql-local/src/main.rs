@@ -12,16 +12,22 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = "\
 Examples:
-  dsql-local --port 5433                  a cluster that is gone when it ends
-  dsql-local --port 5433 --data ./dsql    a cluster that keeps its data
-  PGPASSWORD=$(dsql-local token) psql 'host=localhost port=5433 user=admin dbname=postgres sslmode=require'
+  dsql-local --port 5433                  run a cluster whose data is deleted at the end
+  dsql-local --port 5433 --data ./dsql    run a cluster that keeps its data
+  PGPASSWORD=$(dsql-local token) psql \\
+    'host=localhost port=5433 user=admin dbname=postgres sslmode=require'
 
-It ends with Ctrl-C or SIGTERM. Several may run side by side, each on a port of its own.";
+Stop it with Ctrl-C or SIGTERM. Several can run at the same time, each on its own port.";
 
 /// A local emulator of Aurora DSQL: PostgreSQL 16 with DSQL's rules, TLS and tokens, on the
 /// loopback interface.
 #[derive(Debug, Parser)]
-#[command(name = "dsql-local", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "dsql-local",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -126,13 +132,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     announced?;
 
-    let ended = tokio::select! {
+    let result = tokio::select! {
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
-        () = cluster.ended() => Err("PostgreSQL has ended, and the cluster with it".into()),
+        () = cluster.ended() => Err("PostgreSQL has ended unexpectedly".into()),
     };
     cluster.stop().await;
-    ended
+    result
 }
 
 fn announce_as_json(cluster: &Cluster) -> io::Result<()> {
@@ -169,15 +175,16 @@ fn announce(cluster: &Cluster, region: &str) -> io::Result<()> {
          user      admin\n\
          CA file   {ca_file}\n\
          \n\
-         For Terraform and whatever else makes its tokens of AWS keys:\n\
+         For Terraform and other programs that create tokens from AWS keys:\n\
          \n\
          export DSQL_ENDPOINT={endpoint} DSQL_PORT={port} DSQL_CA_FILE='{ca_file}'\n\
          export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={region}\n\
          \n\
-         For psql, with a token that is good for a log-in within 15 minutes; `dsql-local token` makes others:\n\
+         For psql, with a token that expires in 15 minutes (`dsql-local token` prints new ones):\n\
          \n\
          export PGPASSWORD='{token}'\n\
-         psql 'host={endpoint} port={port} user=admin dbname=postgres sslmode=verify-full sslrootcert={ca_file}'"
+         psql 'host={endpoint} port={port} user=admin dbname=postgres sslmode=verify-full \
+         sslrootcert={ca_file}'"
     )?;
     stdout.flush()
 }

@@ -1,4 +1,4 @@
-//! DSQL never waits for another transaction: who commits first wins, and the other one hears of it
+//! DSQL never waits for another transaction: the first one to commit wins, and the other one fails
 //! at its COMMIT.
 
 mod common;
@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 const OC000: (&str, &str) = ("40001", "change conflicts with another transaction (OC000)");
 const OC001: (&str, &str) = ("40001", "schema has been updated by another transaction (OC001)");
 
-/// Two sessions that know the schema, and a table with the rows 1 to 3.
+/// Opens two sessions that know the current schema, and creates a table with the rows 1 to 3.
 async fn two_sessions(cluster: &Cluster) -> (Client, Client) {
     let (first, second) = (admin(cluster).await, admin(cluster).await);
     run(&first, "CREATE TABLE t (id int PRIMARY KEY, n int)").await;
@@ -23,7 +23,7 @@ async fn two_sessions(cluster: &Cluster) -> (Client, Client) {
 }
 
 #[tokio::test]
-async fn a_statement_by_itself_wins_over_an_open_transaction() {
+async fn a_statement_outside_of_a_block_wins_over_an_open_transaction() {
     let cluster = cluster().await;
     let (first, second) = two_sessions(&cluster).await;
 
@@ -42,7 +42,7 @@ async fn a_statement_by_itself_wins_over_an_open_transaction() {
 }
 
 #[tokio::test]
-async fn a_doomed_transaction_keeps_its_snapshot_and_may_go_on() {
+async fn a_doomed_transaction_keeps_its_snapshot_and_can_continue() {
     let cluster = cluster().await;
     let (first, second) = two_sessions(&cluster).await;
 
@@ -56,13 +56,13 @@ async fn a_doomed_transaction_keeps_its_snapshot_and_may_go_on() {
 }
 
 #[tokio::test]
-async fn the_first_to_commit_wins_whoever_wrote_first() {
+async fn the_first_to_commit_wins_regardless_of_who_wrote_first() {
     let cluster = cluster().await;
     let (first, second) = two_sessions(&cluster).await;
     for (sql, winner) in [("n = n + 10", &first), ("n = n + 100", &second)] {
         run(&first, &format!("BEGIN; UPDATE t SET {sql}")).await;
         run(&second, &format!("BEGIN; UPDATE t SET {sql}")).await;
-        // Both have reported three rows; the loser's are gone.
+        // Both have reported three rows. Those of the loser are lost.
         let loser = if std::ptr::eq(winner, &first) { &second } else { &first };
         run(winner, "COMMIT").await;
         assert_eq!(failure(loser, "COMMIT").await, OC000);
@@ -120,7 +120,7 @@ async fn a_row_that_was_changed_since_the_snapshot_is_lost_at_commit() {
 }
 
 #[tokio::test]
-async fn a_statement_with_returning_answers_and_conflicts_at_commit() {
+async fn a_statement_with_returning_returns_rows_and_conflicts_at_commit() {
     let cluster = cluster().await;
     let (first, second) = two_sessions(&cluster).await;
     let statements = [
@@ -134,11 +134,11 @@ async fn a_statement_with_returning_answers_and_conflicts_at_commit() {
     ];
 
     for (statement, answer) in statements {
-        // A row that another transaction holds.
+        // A row that another transaction has locked.
         run(&first, "BEGIN; UPDATE t SET n = 7 WHERE id = 1").await;
         run(&second, "BEGIN").await;
         assert_eq!(value(&second, statement).await, answer);
-        // In binary too, as tokio-postgres asks.
+        // In the binary format too, which tokio-postgres requests.
         let changed = second.query_one(statement, &[]).await.expect("no wait").get::<_, i32>(0);
         assert_eq!(changed.to_string(), answer, "{statement}");
         run(&first, "COMMIT").await;
@@ -169,7 +169,7 @@ async fn a_statement_with_returning_may_be_the_first_to_commit() {
 }
 
 #[tokio::test]
-async fn a_value_that_was_returned_is_the_one_that_is_stored_or_the_commit_fails() {
+async fn a_returned_value_is_stored_or_the_commit_fails() {
     let cluster = cluster().await;
     let (first, second) = two_sessions(&cluster).await;
     run(
@@ -204,7 +204,7 @@ async fn constraints_are_checked_at_the_statement_even_if_it_meets_a_lock() {
 async fn a_copy_conflicts_at_commit() {
     let cluster = cluster().await;
     let (first, second) = two_sessions(&cluster).await;
-    // More than the sockets hold.
+    // More than the socket buffers can hold.
     let rows = (4..1000).map(|id| format!("{id}\t{}\n", "0".repeat(1000))).collect::<String>();
 
     run(&first, "BEGIN; INSERT INTO t VALUES (700, 1)").await;
@@ -220,7 +220,7 @@ async fn a_copy_conflicts_at_commit() {
 }
 
 #[tokio::test]
-async fn a_message_of_several_statements_is_one_transaction_in_a_conflict_too() {
+async fn a_message_of_several_statements_conflicts_as_one_transaction() {
     let cluster = cluster().await;
     let (first, second) = two_sessions(&cluster).await;
 
@@ -242,7 +242,7 @@ async fn ddl_waits_neither_for_readers_nor_for_writers() {
     run(&third, "BEGIN; UPDATE t SET n = 30").await;
     run(&second, "ALTER TABLE t ADD COLUMN x int").await;
 
-    // The one hears of it at its next statement, the other at COMMIT.
+    // The first session gets the conflict at its next statement, the second one at COMMIT.
     assert_eq!(failure(&first, "SELECT * FROM t").await, OC001);
     assert_eq!(failure(&third, "COMMIT").await, OC001);
     run(&first, "ROLLBACK").await;
@@ -258,7 +258,8 @@ async fn of_two_schema_changes_the_first_to_commit_wins() {
     run(&second, "ALTER TABLE t ADD COLUMN y int").await;
 
     assert_eq!(failure(&first, "COMMIT").await, OC001);
-    let columns = "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0";
+    let columns = "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute
+                   WHERE attrelid = 't'::regclass AND attnum > 0";
     assert_eq!(value(&first, columns).await, "id,n,y");
 }
 
@@ -270,7 +271,7 @@ async fn a_reader_of_a_table_that_is_being_changed_conflicts() {
     run(&first, "BEGIN; ALTER TABLE t ADD COLUMN x int").await;
     assert_eq!(failure(&second, "SELECT * FROM t").await, OC001);
     run(&first, "COMMIT").await;
-    // Once more for the change itself, which is committed only now.
+    // A second time for the change itself, which is committed only now.
     assert_eq!(failure(&second, "SELECT * FROM t").await, OC001);
     run(&second, "SELECT * FROM t").await;
 }
@@ -290,12 +291,12 @@ async fn a_stale_session_conflicts_once_and_a_fresh_one_never() {
     let error = second.query_one(&prepared, &[&1]).await.expect_err("the schema has changed");
     assert_eq!(Failure::from(error), OC001);
     second.query_one(&prepared, &[&1]).await.expect("once for both changes");
-    // What a transaction has not been told, for it was rolled back, the next one is told.
+    // A transaction that was rolled back has not reported the change, so the next one reports it.
     run(&second, "BEGIN; SELECT 1").await;
     run(&first, "CREATE TABLE w (a int)").await;
     run(&second, "SELECT 1; ROLLBACK").await;
     assert_eq!(failure(&second, "SELECT 1").await, OC001);
-    // A change that was rolled back, or refused, is none.
+    // A change that was rolled back or refused does not count.
     run(&first, "BEGIN; CREATE TABLE v (a int); ROLLBACK").await;
     failure(&first, "CREATE TABLE u (a int)").await;
     run(&second, "SELECT 1").await;

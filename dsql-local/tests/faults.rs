@@ -1,5 +1,5 @@
-//! Faults happen when they are told to, to the statement they are told to, and leave what such a
-//! fault leaves.
+//! Faults happen on demand, to the selected statement, and have the same effect as on a real
+//! cluster.
 
 mod common;
 
@@ -22,13 +22,13 @@ async fn with_table(cluster: &Cluster) -> Client {
     client
 }
 
-/// Sends a message whose answer never comes.
+/// Sends a message whose response never arrives.
 async fn cut_off(client: &Client, sql: &str) {
     assert_eq!(failure(client, sql).await.code, "", "{sql}");
-    eventually("the connection has ended", async || client.is_closed()).await;
+    eventually("the connection has closed", async || client.is_closed()).await;
 }
 
-/// The numbers in `t`, as a session that begins now sees them.
+/// The numbers in `t`, as seen by a new session.
 async fn numbers(cluster: &Cluster) -> Vec<String> {
     let rows = rows(&admin(cluster).await, "SELECT a FROM t ORDER BY a").await;
     rows.into_iter().flatten().flatten().collect()
@@ -46,7 +46,7 @@ fn outcome(cluster: &Cluster, sql: &str) -> Option<Outcome> {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_before_the_commit_has_written_nothing() {
+async fn a_connection_that_closes_before_the_commit_has_written_nothing() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     let rule = cluster.inject(Matcher::command("COMMIT"), Fault::CloseBefore);
@@ -66,7 +66,7 @@ async fn a_connection_that_ends_before_the_commit_has_written_nothing() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_after_the_commit_has_written_all_up_to_it() {
+async fn a_connection_that_closes_after_the_commit_has_written_everything_before_it() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     cluster.inject(Matcher::command("COMMIT"), Fault::CloseAfter);
@@ -83,7 +83,7 @@ async fn a_connection_that_ends_after_the_commit_has_written_all_up_to_it() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_in_flight_leaves_the_statement_to_run() {
+async fn a_statement_in_flight_still_runs_after_its_connection_closes() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     cluster.inject(Matcher::containing("VALUES (1)"), Fault::CloseInFlight);
@@ -98,11 +98,11 @@ async fn a_connection_that_ends_in_flight_leaves_the_statement_to_run() {
         let commits = statements.iter().filter(|statement| statement.sql == "COMMIT");
         commits.filter(|it| it.outcome == Some(Outcome::Committed)).count() == 1
     };
-    eventually("the journal knows", committed).await;
+    eventually("the journal has the outcome", committed).await;
 }
 
 #[tokio::test]
-async fn the_connection_may_end_around_a_statement_of_its_own() {
+async fn a_connection_can_close_around_a_statement_outside_of_a_block() {
     let cluster = cluster().await;
     for (fault, stays) in [(Fault::CloseBefore, false), (Fault::CloseAfter, true)] {
         cluster.inject(Matcher::command("create table"), fault);
@@ -117,12 +117,12 @@ async fn the_connection_may_end_around_a_statement_of_its_own() {
     cut_off(&admin(&cluster).await, "CREATE INDEX ASYNC i ON t (a)").await;
     let client = admin(&cluster).await;
     let completed = "SELECT count(*) FROM sys.jobs WHERE status = 'completed'";
-    eventually("its job runs", async || value(&client, completed).await == "1").await;
+    eventually("its job completes", async || value(&client, completed).await == "1").await;
     assert_eq!(cluster.fired_faults().len(), 3);
 }
 
 #[tokio::test]
-async fn what_is_cut_inside_a_transaction_is_rolled_back_whole() {
+async fn a_transaction_that_is_cut_off_is_rolled_back_completely() {
     for fault in [Fault::CloseBefore, Fault::CloseAfter, Fault::CloseInFlight] {
         for message in [
             "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); INSERT INTO t VALUES (3)",
@@ -148,7 +148,7 @@ async fn what_is_cut_inside_a_transaction_is_rolled_back_whole() {
 }
 
 #[tokio::test]
-async fn a_transaction_over_several_messages_is_cut_the_same() {
+async fn a_transaction_over_several_messages_is_cut_off_in_the_same_way() {
     for (fault, left) in [(Fault::CloseBefore, false), (Fault::CloseAfter, true)] {
         let cluster = cluster().await;
         let client = with_table(&cluster).await;
@@ -163,7 +163,7 @@ async fn a_transaction_over_several_messages_is_cut_the_same() {
 }
 
 #[tokio::test]
-async fn the_extended_protocol_is_cut_the_same() {
+async fn the_extended_protocol_is_cut_off_in_the_same_way() {
     for (fault, left) in [
         (Fault::CloseBefore, false),
         (Fault::CloseAfter, true),
@@ -176,21 +176,21 @@ async fn the_extended_protocol_is_cut_the_same() {
         let closes = !matches!(fault, Fault::UnavailableBefore | Fault::UnavailableAfter);
         let code = if closes { "" } else { "XX000" };
 
-        // A statement that commits itself, and a COMMIT.
+        // A statement that commits by itself, and a COMMIT.
         cluster.inject(Matcher::command("INSERT"), fault.clone());
         let insert = client.prepare("INSERT INTO t VALUES ($1)").await.expect("prepared");
-        let error = client.execute(&insert, &[&1]).await.expect_err("a fault");
+        let error = client.execute(&insert, &[&1]).await.expect_err("the fault");
         assert_eq!(Failure::from(error).code, code, "{fault:?}");
 
         let client = if closes { admin(&cluster).await } else { client };
         run(&client, "BEGIN").await;
         client.execute("INSERT INTO t VALUES ($1)", &[&2]).await.expect("no rule is left");
         cluster.inject(Matcher::command("COMMIT"), fault.clone());
-        let error = client.execute("COMMIT", &[]).await.expect_err("a fault");
+        let error = client.execute("COMMIT", &[]).await.expect_err("the fault");
         assert_eq!(Failure::from(error).code, code, "{fault:?}");
 
         let expected: &[&str] = if left { &["1", "2"] } else { &[] };
-        eventually("it is over", async || numbers(&cluster).await == expected).await;
+        eventually("the statements have ended", async || numbers(&cluster).await == expected).await;
         if !closes {
             run(&client, "INSERT INTO t VALUES (3)").await;
         }
@@ -209,14 +209,14 @@ async fn a_statement_in_a_block_of_the_extended_protocol_is_rolled_back_with_it(
         let error = client.execute("INSERT INTO t VALUES ($1)", &[&2]).await.expect_err("cut off");
 
         assert_eq!(Failure::from(error).code, "");
-        eventually("the connection has ended", async || client.is_closed()).await;
+        eventually("the connection has closed", async || client.is_closed()).await;
         assert!(numbers(&cluster).await.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_commit_may_conflict() {
-    for (fault, words) in [
+    for (fault, expected) in [
         (Fault::DataConflict, OC000),
         (Fault::SchemaConflict, OC001),
         (Fault::UnavailableBefore, UNAVAILABLE),
@@ -227,11 +227,11 @@ async fn a_commit_may_conflict() {
         cluster.inject(Matcher::command("COMMIT"), fault);
 
         let message = "BEGIN; INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2)";
-        assert_eq!(failure(&client, message).await, words);
+        assert_eq!(failure(&client, message).await, expected);
         run(&client, "BEGIN; INSERT INTO t VALUES (3)").await;
-        assert_eq!(failure(&client, "COMMIT").await, words);
+        assert_eq!(failure(&client, "COMMIT").await, expected);
 
-        // The block is over.
+        // The block has ended.
         run(&client, "INSERT INTO t VALUES (4)").await;
         assert_eq!(numbers(&cluster).await, ["4"]);
         assert_eq!(outcome(&cluster, "INSERT INTO t VALUES (1)"), Some(Outcome::RolledBack));
@@ -276,7 +276,7 @@ async fn an_unavailable_server_may_have_committed() {
     assert_eq!(insert.sqlstate.as_deref(), Some("XX000"));
     assert_eq!(insert.outcome, Some(Outcome::Committed));
 
-    // In the middle of a transaction there is nothing that could have committed.
+    // In the middle of a transaction nothing could have committed.
     cluster.inject(Matcher::command("INSERT"), Fault::UnavailableAfter);
     run(&client, "BEGIN").await;
     assert_eq!(failure(&client, "INSERT INTO t VALUES (3)").await, UNAVAILABLE);
@@ -284,7 +284,7 @@ async fn an_unavailable_server_may_have_committed() {
 }
 
 #[tokio::test]
-async fn a_fault_whose_statement_is_not_reached_waits_on() {
+async fn a_fault_whose_statement_is_not_reached_stays_pending() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     let rule = cluster.inject(Matcher::command("COMMIT"), Fault::DataConflict);
@@ -293,7 +293,7 @@ async fn a_fault_whose_statement_is_not_reached_waits_on() {
     assert_eq!(failure(&client, message).await.code, "23505");
     assert_eq!(cluster.waiting_faults(), [rule]);
     assert!(cluster.fired_faults().is_empty());
-    // A COMMIT of an aborted block only rolls it back.
+    // A COMMIT in an aborted block only rolls it back.
     run(&client, "COMMIT").await;
     assert_eq!(failure(&client, "BEGIN; SELECT 1 / 0; COMMIT").await.code, "22012");
     client.execute("COMMIT", &[]).await.expect("it rolls back");
@@ -316,7 +316,7 @@ async fn rules_that_are_cleared_do_not_fire() {
 }
 
 #[tokio::test]
-async fn a_rule_may_wait_for_one_session() {
+async fn a_rule_can_select_one_session() {
     let cluster = cluster().await;
     let (first, second) = (admin(&cluster).await, admin(&cluster).await);
     cluster.inject(Matcher::any().in_session(2).by_user("admin"), Fault::SchemaConflict);
@@ -326,7 +326,7 @@ async fn a_rule_may_wait_for_one_session() {
 }
 
 #[tokio::test]
-async fn a_message_and_an_answer_may_be_late() {
+async fn a_message_and_a_response_can_be_delayed() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     let delay = Duration::from_millis(300);
@@ -344,8 +344,10 @@ async fn a_message_and_an_answer_may_be_late() {
         began.elapsed()
     };
     let seen = async {
-        eventually("it has run", async || value(&watch, "SELECT count(*) FROM t").await == "2")
-            .await;
+        eventually("the statement has run", async || {
+            value(&watch, "SELECT count(*) FROM t").await == "2"
+        })
+        .await;
         began.elapsed()
     };
     let (late, seen) = tokio::join!(late, seen);
@@ -354,7 +356,7 @@ async fn a_message_and_an_answer_may_be_late() {
 }
 
 #[tokio::test]
-async fn the_journal_knows_what_became_of_a_client_that_left() {
+async fn the_journal_records_the_outcome_after_a_client_disconnects() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     let insert = "INSERT INTO t SELECT 1 FROM pg_sleep(0.2)";
@@ -364,12 +366,12 @@ async fn the_journal_knows_what_became_of_a_client_that_left() {
     run(&gone, "BEGIN").await;
     run(&gone, open).await;
     drop(gone);
-    // Left in the middle of it, as a killed process leaves.
+    // The client disconnects in the middle of the statement, like a killed process.
     let sent = tokio::time::timeout(Duration::from_millis(50), client.simple_query(insert)).await;
     assert!(sent.is_err());
     drop(client);
 
-    eventually("both are settled", async || {
+    eventually("both have an outcome", async || {
         outcome(&cluster, insert) == Some(Outcome::Committed)
             && outcome(&cluster, open) == Some(Outcome::RolledBack)
     })
@@ -378,7 +380,7 @@ async fn the_journal_knows_what_became_of_a_client_that_left() {
 }
 
 #[tokio::test]
-async fn a_log_in_fails_when_it_is_told_to() {
+async fn a_login_fails_on_demand() {
     let cluster = cluster().await;
     let config = common::config(&cluster, "admin");
     cluster.fail_log_in(LogInFault::Asleep);
@@ -389,7 +391,7 @@ async fn a_log_in_fails_when_it_is_told_to() {
 
     let mut failures = Vec::new();
     while cluster.waiting_log_in_faults() > 0 {
-        failures.push(common::log_in(&cluster, &config).await.expect_err("a fault"));
+        failures.push(common::log_in(&cluster, &config).await.expect_err("the fault"));
     }
 
     let asleep = "unable to accept connection, waking up cluster, please retry later";
@@ -402,9 +404,9 @@ async fn a_log_in_fails_when_it_is_told_to() {
     assert_eq!(value(&admin(&cluster).await, "SELECT 1").await, "1");
 }
 
-/// Sends requests to the control port, a line each, and gives the answers.
+/// Sends requests to the control port, one per line, and returns the responses.
 async fn ask(cluster: &Cluster, requests: &[Value]) -> Vec<Value> {
-    let port = cluster.control_port().expect("there is one");
+    let port = cluster.control_port().expect("a control port");
     let mut tcp = TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
     let (reading, mut writing) = tcp.split();
     let mut lines = BufReader::new(reading).lines();
@@ -425,12 +427,13 @@ async fn the_control_port_does_what_the_methods_do() {
     let client = with_table(&cluster).await;
 
     let faults = [
-        json!({ "inject": { "match": { "command": "INSERT", "nth": 2, "user": "admin" }, "fault": "data_conflict" } }),
+        json!({ "inject": { "match": { "command": "INSERT", "nth": 2, "user": "admin" },
+                            "fault": "data_conflict" } }),
         json!({ "inject": { "match": { "regex": "(?i)^select", "session": 1 },
                             "fault": { "error": { "code": "53300", "message": "too many" } } } }),
         json!({ "inject": { "match": { "containing": "COMMIT" }, "fault": "close_after" } }),
         json!({ "inject": { "fault": { "delay_before_ms": 1 } } }),
-        json!({ "fail_job": { "object": "public.i", "details": "out of luck" } }),
+        json!({ "fail_job": { "object": "public.i", "details": "no disk space" } }),
         json!({ "skew_clock": { "seconds": 60 } }),
         json!("hold_jobs"),
     ];
@@ -452,18 +455,19 @@ async fn the_control_port_does_what_the_methods_do() {
     let state = state().await;
     assert_eq!(state["sessions"], 1);
     assert_eq!(state["waiting"], json!([]));
-    assert_eq!(state["jobs"][0]["details"], "out of luck");
+    assert_eq!(state["jobs"][0]["details"], "no disk space");
     let fired: Vec<_> =
         state["fired"].as_array().expect("an array").iter().map(|fired| &fired["rule"]).collect();
     assert_eq!(fired, [1, 2, 4, 3]);
     let statements = state["statements"].as_array().expect("an array");
     let commit = json!({ "session": 1, "sql": "COMMIT", "tag": "COMMIT", "sqlstate": null,
-                         "transaction": statements.last().expect("one")["transaction"], "outcome": "committed" });
+                         "transaction": statements.last().expect("a statement")["transaction"],
+                         "outcome": "committed" });
     assert_eq!(statements.last(), Some(&commit));
 }
 
 #[tokio::test]
-async fn a_request_that_is_none_is_answered_with_what_is_wrong_with_it() {
+async fn an_invalid_request_is_answered_with_the_reason() {
     let mut options = Options::default();
     options.control_port = Some(0);
     let cluster = Cluster::start(options).await.expect("a cluster starts");
@@ -477,12 +481,12 @@ async fn a_request_that_is_none_is_answered_with_what_is_wrong_with_it() {
     ];
     let answers = ask(&cluster, &requests).await;
 
-    let words: Vec<_> =
+    let errors: Vec<_> =
         answers.iter().map(|answer| answer["error"].as_str().unwrap_or("")).collect();
-    assert!(words[0].contains("unknown variant `explode`"), "{words:?}");
-    assert!(words[1].contains("unknown field `matcher`"), "{words:?}");
-    assert_eq!(words[2], "\"(\" is no regular expression");
-    assert_eq!(words[3], "relation \"public.nothing\" does not exist");
+    assert!(errors[0].contains("unknown variant `explode`"), "{errors:?}");
+    assert!(errors[1].contains("unknown field `matcher`"), "{errors:?}");
+    assert_eq!(errors[2], "\"(\" is not a valid regular expression");
+    assert_eq!(errors[3], "relation \"public.nothing\" does not exist");
     assert_eq!(answers[4], json!({ "ok": null }));
 }
 
@@ -509,7 +513,7 @@ async fn held(cluster: &Cluster, before: usize) {
 }
 
 #[tokio::test]
-async fn a_statement_that_is_held_goes_on_when_it_is_released() {
+async fn a_held_statement_resumes_when_it_is_released() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     for (nth, fault) in [Fault::HoldBefore, Fault::HoldAnswer].into_iter().enumerate() {
@@ -527,25 +531,25 @@ async fn a_statement_that_is_held_goes_on_when_it_is_released() {
 }
 
 #[tokio::test]
-async fn a_statement_that_is_held_is_run_though_its_client_has_gone() {
+async fn a_held_statement_runs_although_its_client_has_disconnected() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     cluster.inject(Matcher::command("INSERT"), Fault::HoldBefore);
     {
         let sent = client.simple_query("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)");
         tokio::select! {
-            _ = sent => panic!("it is held"),
+            _ = sent => panic!("the statement must be held"),
             () = held(&cluster, 0) => {}
         }
     }
     drop(client);
     assert!(numbers(&cluster).await.is_empty());
     cluster.release_held();
-    eventually("both are there", async || numbers(&cluster).await == ["1", "2"]).await;
+    eventually("both have run", async || numbers(&cluster).await == ["1", "2"]).await;
 }
 
 #[tokio::test]
-async fn a_connection_whose_statement_is_held_can_be_ended() {
+async fn a_connection_with_a_held_statement_can_be_closed() {
     let cluster = cluster().await;
     for (nth, fault) in [Fault::HoldBefore, Fault::HoldAnswer].into_iter().enumerate() {
         let client = admin(&cluster).await;
@@ -558,11 +562,15 @@ async fn a_connection_whose_statement_is_held_can_be_ended() {
         };
         tokio::join!(cut_off(&client, &sql), meanwhile);
     }
-    assert_eq!(numbers(&cluster).await, ["1"], "what was held before its end has no effect");
+    assert_eq!(
+        numbers(&cluster).await,
+        ["1"],
+        "a statement that was held before it ran has no effect"
+    );
 }
 
 #[tokio::test]
-async fn who_is_held_gives_way_to_others() {
+async fn a_held_session_gives_way_to_others() {
     let cluster = cluster().await;
     let client = with_table(&cluster).await;
     run(&client, "INSERT INTO t VALUES (1)").await;

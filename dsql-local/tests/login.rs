@@ -19,10 +19,10 @@ use tokio_rustls::TlsConnector;
 const DENIED: (&str, &str) = ("28000", "unable to accept connection, access denied");
 
 async fn refused(cluster: &Cluster, config: &tokio_postgres::Config) -> Failure {
-    log_in(cluster, config).await.expect_err("the log-in is refused")
+    log_in(cluster, config).await.expect_err("the login is refused")
 }
 
-/// The message of the error in what a server sent.
+/// The message of an error that a server sent.
 fn message(answer: &[u8]) -> String {
     // After its type and length.
     let text = String::from_utf8_lossy(answer.get(5..).unwrap_or_default());
@@ -53,7 +53,7 @@ async fn admin_logs_in_with_a_token_over_tls() {
 }
 
 #[tokio::test]
-async fn tls_may_begin_without_being_asked_for() {
+async fn tls_can_start_without_a_request() {
     let cluster = cluster().await;
     let mut config = config(&cluster, "admin");
     config.ssl_negotiation(SslNegotiation::Direct);
@@ -83,23 +83,23 @@ async fn direct_tls_without_the_protocol_name_is_not_served() {
 }
 
 #[tokio::test]
-async fn plain_text_is_refused() {
+async fn a_connection_without_tls_is_refused() {
     let cluster = cluster().await;
     let mut config = config(&cluster, "admin");
     config.ssl_mode(SslMode::Disable);
 
-    let error = config.connect(NoTls).await.err().expect("the log-in is refused");
+    let error = config.connect(NoTls).await.err().expect("the login is refused");
 
     assert_eq!(Failure::from(error).code, "28000");
 }
 
 #[tokio::test]
-async fn a_client_that_names_no_server_is_refused() {
+async fn a_client_without_sni_is_refused() {
     let cluster = cluster().await;
     let mut tcp = TcpStream::connect(("127.0.0.1", cluster.port())).await.expect("connected");
     tcp.write_all(&packet(80_877_103, &[])).await.expect("asked for TLS");
     assert_eq!(tcp.read_u8().await.expect("an answer"), b'S');
-    // An address is not sent as the server's name.
+    // TLS does not send an IP address as the server name.
     let name = ServerName::try_from("127.0.0.1").expect("an address");
     let connector = TlsConnector::from(Arc::new(tls_config(&cluster)));
     let mut tls = connector.connect(name, tcp).await.expect("a handshake");
@@ -112,7 +112,7 @@ async fn a_client_that_names_no_server_is_refused() {
 }
 
 #[tokio::test]
-async fn the_action_of_a_token_has_to_fit_the_user() {
+async fn the_action_of_a_token_must_match_the_user() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     make_role(&client, "r").await;
@@ -133,7 +133,7 @@ async fn the_action_of_a_token_has_to_fit_the_user() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_for_this_host_is_denied() {
+async fn anything_but_a_token_for_this_host_is_denied() {
     let cluster = cluster().await;
     let token = cluster.token("admin");
     let last = token.chars().last().expect("a signature");
@@ -164,11 +164,11 @@ async fn what_is_no_token_for_this_host_is_denied() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_its_life_and_not_much_before() {
+async fn a_token_is_valid_for_its_lifetime_and_not_much_earlier() {
     let cluster = cluster().await;
     let config = config(&cluster, "admin");
 
-    // Seconds that the cluster's clock is ahead of the one that has signed.
+    // How far the cluster's clock is ahead of the signer's, in seconds.
     for skew in [-290, 890] {
         cluster.skew_clock(skew).await.expect("set");
         log_in(&cluster, &config).await.expect("logged in");
@@ -184,7 +184,7 @@ async fn a_token_is_good_for_its_life_and_not_much_before() {
 }
 
 /// Signed by botocore 1.44.5: `generate_db_connect_admin_auth_token("localhost", "eu-west-1", 900)`
-/// with the clock at 2024-08-27 and the keys of the test. Python's `hmac` and `hashlib` come to the
+/// with the clock at 2024-08-27 and the keys of the test. Python's `hmac` and `hashlib` produce the
 /// same signature.
 const SIGNED_BY_BOTOCORE: &str = "localhost/?Action=DbConnectAdmin&X-Amz-Algorithm=AWS4-HMAC-SHA256&\
     X-Amz-Credential=AKIDEXAMPLE%2F20240827%2Feu-west-1%2Fdsql%2Faws4_request&X-Amz-Date=20240827T000000Z&\
@@ -216,7 +216,7 @@ async fn a_token_of_an_aws_sdk_is_accepted() {
 }
 
 #[tokio::test]
-async fn credentials_that_have_ended_open_no_session() {
+async fn expired_credentials_cannot_log_in() {
     let keys = Credentials::new("ASIASHORT", "secret").for_the_first(Duration::from_secs(600));
     let mut options = Options::default();
     options.credentials = vec![Credentials::default(), keys.clone()];
@@ -228,14 +228,14 @@ async fn credentials_that_have_ended_open_no_session() {
 
     cluster.skew_clock(600).await.expect("set");
 
-    // The token itself is good for 300 seconds more.
+    // The token itself is valid for another 300 seconds.
     assert_eq!(refused(&cluster, &config).await, DENIED);
     config.password(Credentials::default().token("localhost", "us-east-1", "admin", life));
     log_in(&cluster, &config).await.expect("logged in");
 }
 
 #[tokio::test]
-async fn a_role_is_for_those_it_was_granted_to() {
+async fn a_role_needs_a_grant_to_the_signer() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE ROLE r WITH LOGIN").await;
@@ -257,7 +257,7 @@ async fn a_role_is_for_those_it_was_granted_to() {
 
     run(&client, &format!("AWS IAM REVOKE r FROM '{}'", Credentials::ARN)).await;
     assert_eq!(refused(&cluster, &config(&cluster, "r")).await, DENIED);
-    // A token is for the log-in only.
+    // A token is needed only to log in.
     assert_eq!(value(&session, "SELECT 1").await, "1");
 }
 
@@ -273,7 +273,7 @@ async fn unknown_roles_and_roles_without_login_are_denied() {
 }
 
 #[tokio::test]
-async fn a_cluster_answers_to_the_name_that_dsql_would_give_it() {
+async fn a_cluster_accepts_the_host_name_that_dsql_would_give_it() {
     let cluster = cluster().await;
     let name = cluster.hostname();
     let (identifier, rest) = name.split_once('.').expect("a name with dots");
@@ -312,7 +312,7 @@ async fn there_is_one_database() {
 }
 
 #[tokio::test]
-async fn settings_at_log_in_are_taken_from_the_list_and_refused_otherwise() {
+async fn settings_at_login_are_refused_unless_listed() {
     let cluster = cluster().await;
     let mut listed = config(&cluster, "admin");
     listed.application_name("test").options("-c search_path=a,public");

@@ -1,4 +1,4 @@
-//! Both query protocols, strings of statements, pipelines, tags, positions, and the journal.
+//! Both query protocols, multi-statement messages, pipelines, tags, positions, and the journal.
 
 mod common;
 
@@ -10,7 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_postgres::SimpleQueryMessage;
 
 #[tokio::test]
-async fn a_string_of_complete_transactions_runs_as_in_postgresql() {
+async fn a_message_of_complete_transactions_runs_as_in_postgresql() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
 
@@ -28,12 +28,13 @@ async fn a_string_of_complete_transactions_runs_as_in_postgresql() {
     assert_eq!(job_ids.count(), 1);
     let tags: Vec<_> =
         cluster.statements().into_iter().filter_map(|statement| statement.tag).collect();
-    let expected = "BEGIN,CREATE TABLE,COMMIT,BEGIN,INSERT 0 1,COMMIT,BEGIN,CREATE INDEX,COMMIT,BEGIN,CREATE ROLE,COMMIT";
+    let expected = "BEGIN,CREATE TABLE,COMMIT,BEGIN,INSERT 0 1,COMMIT,\
+                    BEGIN,CREATE INDEX,COMMIT,BEGIN,CREATE ROLE,COMMIT";
     assert_eq!(tags.join(","), expected);
 }
 
 #[tokio::test]
-async fn a_string_of_bare_statements_is_one_transaction() {
+async fn a_message_of_bare_statements_is_one_transaction() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
 
@@ -72,7 +73,7 @@ async fn the_rules_hold_in_the_extended_protocol() {
     let refused = client.query(with_parameter, &[&1]).await.expect_err("refused");
     assert_eq!(Failure::from(refused), ("0A000", "unsupported statement type: MERGE"));
 
-    // The refusals have left the session in order.
+    // The refusals have left the session intact.
     assert_eq!(client.execute("INSERT INTO t VALUES ($1)", &[&7]).await.expect("a row"), 1);
     client.execute("CREATE ROLE r", &[]).await.expect("a role");
 }
@@ -90,7 +91,7 @@ async fn a_refusal_in_the_extended_protocol_aborts_the_transaction() {
 }
 
 #[tokio::test]
-async fn pipelined_statements_get_their_own_answers() {
+async fn pipelined_statements_receive_their_own_responses() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
@@ -137,7 +138,7 @@ async fn an_error_points_into_the_text_that_the_client_sent() {
 }
 
 #[tokio::test]
-async fn an_internal_function_does_not_show_in_a_refusal() {
+async fn a_refusal_does_not_reveal_an_internal_function() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
 
@@ -179,15 +180,15 @@ async fn a_statement_cannot_be_cancelled() {
     let token = client.cancel_token();
     let tls = tokio_postgres_rustls::MakeRustlsConnect::new(common::tls_config(&cluster));
 
-    let (slept, asked) =
+    let (slept, cancelled) =
         tokio::join!(client.simple_query("SELECT pg_sleep(0.3)"), token.cancel_query(tls));
 
-    asked.expect("it was asked");
-    slept.expect("it went on");
+    cancelled.expect("the request was sent");
+    slept.expect("the statement completes");
 }
 
 #[tokio::test]
-async fn the_journal_holds_every_statement_with_its_session_and_outcome() {
+async fn the_journal_contains_every_statement_with_its_session_and_outcome() {
     let cluster = cluster().await;
     let (first, second) = (admin(&cluster).await, admin(&cluster).await);
 

@@ -1,4 +1,4 @@
-//! What DSQL refuses, in its words; and what it takes.
+//! What DSQL refuses, with its error texts, and what it accepts.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::{admin, cluster, failure, run};
 
 const UNSUPPORTED: &str = "0A000";
 
-/// Statement and text; the SQLSTATE is 0A000.
+/// Statement and error text; the SQLSTATE is 0A000.
 static REFUSED: &[(&str, &str)] = &[
     ("TRUNCATE t", "unsupported statement: Truncate"),
     ("VACUUM t", "unsupported VACUUM statement"),
@@ -158,7 +158,7 @@ static REFUSED: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn refused_statements_get_the_words_of_dsql() {
+async fn refused_statements_fail_with_the_text_of_dsql() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (id int PRIMARY KEY, n int, doc jsonb)").await;
@@ -183,7 +183,7 @@ async fn a_serial_type_does_not_exist() {
 }
 
 #[tokio::test]
-async fn what_dsql_takes_is_taken() {
+async fn statements_that_dsql_accepts_are_accepted() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
 
@@ -247,7 +247,7 @@ async fn what_dsql_takes_is_taken() {
 }
 
 #[tokio::test]
-async fn a_role_is_granted_to_what_looks_like_an_arn_and_may_log_in() {
+async fn a_grant_needs_an_arn_and_a_role_that_can_log_in() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE ROLE r").await;

@@ -1,4 +1,4 @@
-//! One DDL statement, no DML beside it, 3,000 rows; and what an error does to the transaction.
+//! One DDL statement and no DML with it, 3,000 rows, and the effect of an error on the transaction.
 
 mod common;
 
@@ -60,7 +60,7 @@ async fn ddl_and_dml_do_not_mix_in_either_order() {
 }
 
 #[tokio::test]
-async fn a_new_transaction_begins_to_count_anew() {
+async fn a_new_transaction_starts_counting_from_zero() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
 
@@ -86,7 +86,7 @@ async fn a_transaction_changes_three_thousand_rows_and_not_one_more() {
 
     run(&client, "INSERT INTO t SELECT generate_series(1, 1600)").await;
     run(&client, "INSERT INTO child SELECT generate_series(1, 1600)").await;
-    // Each alone is allowed; 1,600 and as many again by the foreign key are not.
+    // Each alone is allowed, but not 1,600 rows and as many again through the foreign key.
     assert_eq!(failure(&client, "DELETE FROM t").await, TOO_MANY_ROWS);
 
     run(&client, "BEGIN").await;
@@ -98,13 +98,13 @@ async fn a_transaction_changes_three_thousand_rows_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn a_commit_after_an_error_answers_rollback() {
+async fn a_commit_after_an_error_returns_rollback() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
 
     run(&client, "BEGIN").await;
     assert_eq!(failure(&client, "TRUNCATE nothing").await.code, "0A000");
-    // The aborted transaction goes before any refusal.
+    // The aborted transaction takes precedence over any refusal.
     assert_eq!(failure(&client, "VACUUM").await.code, "25P02");
     run(&client, "COMMIT").await;
 
@@ -127,7 +127,7 @@ async fn the_isolation_level_is_repeatable_read() {
 }
 
 #[tokio::test]
-async fn what_counts_the_rows_is_not_seen_by_tools() {
+async fn tools_do_not_see_the_triggers_that_count_rows() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (a int)").await;
@@ -141,7 +141,7 @@ async fn what_counts_the_rows_is_not_seen_by_tools() {
 }
 
 #[tokio::test]
-async fn ten_mebibytes_are_too_much_at_commit() {
+async fn a_transaction_over_ten_mebibytes_fails_at_commit() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;
     run(&client, "CREATE TABLE t (v text)").await;
@@ -157,14 +157,14 @@ async fn ten_mebibytes_are_too_much_at_commit() {
     assert_eq!(common::Failure::from(error), (code, message));
     assert_eq!(detail.as_deref(), Some("Current transaction size 11mb > 10mb"));
 
-    // A statement by itself is its own COMMIT.
+    // A statement outside of a block is its own COMMIT.
     let all = "INSERT INTO t SELECT repeat('x', 600000) FROM generate_series(1, 18)";
     assert_eq!(failure(&client, all).await, (code, message));
     assert_eq!(value(&client, "SELECT count(*) FROM t").await, "0");
 }
 
 #[tokio::test]
-async fn a_transaction_grows_too_old() {
+async fn a_transaction_exceeds_its_maximum_age() {
     let mut options = dsql_local::Options::default();
     options.transaction_lifetime = std::time::Duration::from_secs(1);
     let cluster = dsql_local::Cluster::start(options).await.expect("a cluster starts");
@@ -172,7 +172,7 @@ async fn a_transaction_grows_too_old() {
 
     for last in ["SELECT 1", "COMMIT"] {
         run(&client, "BEGIN").await;
-        // As on DSQL, the statement that takes too long returns; the next one fails.
+        // As on DSQL, the statement that takes too long returns, and the next one fails.
         run(&client, "SELECT pg_sleep(1.01)").await;
         let error = client.simple_query(last).await.expect_err("300 seconds are over");
         let detail = error.as_db_error().and_then(|error| error.detail()).map(str::to_owned);
@@ -200,7 +200,7 @@ async fn a_connection_is_closed_after_its_lifetime() {
 }
 
 #[tokio::test]
-async fn transactions_connections_and_sql_go_by_the_clock_of_the_cluster() {
+async fn transactions_connections_and_sql_use_the_clock_of_the_cluster() {
     let cluster =
         dsql_local::Cluster::start(dsql_local::Options::default()).await.expect("a cluster starts");
     let (client, other) = (admin(&cluster).await, admin(&cluster).await);

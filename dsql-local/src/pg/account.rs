@@ -27,7 +27,7 @@ impl Account {
         // `unsafe` or another crate.
         let owner = tempfile::tempfile_in(&temp)
             .and_then(|file| file.metadata())
-            .map_err(PostgresError::file("write into", &temp))?
+            .map_err(PostgresError::file("write to", &temp))?
             .uid();
         if owner != 0 {
             return Ok(Self::Own);
@@ -35,8 +35,8 @@ impl Account {
         let passwd = Path::new("/etc/passwd");
         let text = fs::read_to_string(passwd).map_err(PostgresError::file("read", passwd))?;
         nobody(&text).ok_or_else(|| PostgresError::Failed {
-            program: "stepping down from root".to_owned(),
-            output: "there is no account `nobody`".to_owned(),
+            program: "switching from root to another account".to_owned(),
+            output: "the account `nobody` does not exist".to_owned(),
         })
     }
 

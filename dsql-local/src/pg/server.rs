@@ -58,7 +58,7 @@ impl Server {
         // where others have no access.
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755))
             .and_then(|()| account.own(dir.path()))
-            .map_err(PostgresError::file("open up", dir.path()))?;
+            .map_err(PostgresError::file("change the permissions of", dir.path()))?;
         let mut watchdog = account
             .command("/bin/sh")
             .args(["-c", WATCHDOG, "dsql-local"])
@@ -133,8 +133,8 @@ impl KeptData {
     fn open(dir: &Path, template: &Template, account: &Account) -> Result<Self, PostgresError> {
         fs::create_dir_all(dir).map_err(PostgresError::file("create", dir))?;
         // PostgreSQL runs in another working directory.
-        let dir = fs::canonicalize(dir).map_err(PostgresError::file("find", dir))?;
-        account.own(&dir).map_err(PostgresError::file("hand over", &dir))?;
+        let dir = fs::canonicalize(dir).map_err(PostgresError::file("resolve", dir))?;
+        account.own(&dir).map_err(PostgresError::file("change the owner of", &dir))?;
         let path = dir.join("lock");
         let lock = File::create(&path).map_err(PostgresError::file("create", &path))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_asked_for_where_one_can_write() {
+    fn free_space_counts_only_in_a_writable_directory() {
         let dir = TempDir::new().expect("a directory");
         assert!(has_room(dir.path(), 1));
         assert!(!has_room(dir.path(), u64::MAX));

@@ -21,7 +21,7 @@ listen_addresses = ''
 max_connections = 300
 shared_buffers = 16MB
 huge_pages = off
-# A killed server leaves no shared memory behind that way.
+# So that a killed server leaves no shared memory behind.
 dynamic_shared_memory_type = mmap
 max_worker_processes = 0
 max_wal_senders = 0
@@ -34,10 +34,10 @@ jit = off
 log_min_messages = fatal
 timezone = 'UTC'
 default_transaction_isolation = 'repeatable read'
-# DSQL never waits for a lock. The relay sees to it that nobody does; this is for what it cannot see.
+# DSQL never waits for a lock. The relay ends such waits; this is for those that it does not notice.
 lock_timeout = 3s
 deadlock_timeout = 100ms
-# DSQL's 128 MiB for a query.
+# DSQL's limit for a query is 128 MiB.
 temp_file_limit = 128MB
 ";
 
@@ -79,13 +79,13 @@ pub(super) fn prepare(
         let file = dir.join(NAME_FILE);
         fs::write(&file, &name).map_err(PostgresError::file("write", &file))?;
         // The account that runs PostgreSQL copies it.
-        account.own(&file).map_err(PostgresError::file("hand over", &file))
+        account.own(&file).map_err(PostgresError::file("change the owner of", &file))
     })?;
     Ok(Template { path, name })
 }
 
 fn make(installation: &Installation, account: &Account, dir: &Path) -> Result<(), PostgresError> {
-    account.own(dir).map_err(PostgresError::file("hand over", dir))?;
+    account.own(dir).map_err(PostgresError::file("change the owner of", dir))?;
     let initdb = installation.program("initdb");
     let output = account
         .command(&initdb)

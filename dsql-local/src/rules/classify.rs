@@ -283,8 +283,8 @@ fn identity(node: &SyntaxNode, what: &str) -> Option<Action> {
         return None;
     }
     let text = format!(
-        "{what} is not supported without an explicit cache size. please define CACHE greater than or equal to \
-         {SMALLEST_CACHE} or equal to 1"
+        "{what} is not supported without an explicit cache size. please define CACHE greater than \
+         or equal to {SMALLEST_CACHE} or equal to 1"
     );
     Some(refuse_unsupported(text))
 }

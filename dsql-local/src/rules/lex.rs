@@ -163,13 +163,14 @@ mod tests {
 
     #[test]
     fn a_function_body_in_standard_sql_is_one_statement() {
-        let function = "create function f() returns int begin atomic select case when true then 1 end; select 2; end";
+        let function = "create function f() returns int begin atomic \
+                        select case when true then 1 end; select 2; end";
 
         assert_eq!(texts(&format!("{function}; begin; end;")), [function, "begin", "end"]);
     }
 
     #[test]
-    fn text_that_is_not_closed_is_one_statement() {
+    fn text_with_an_open_quotation_is_one_statement() {
         for text in ["select 'a;", "select $$;", "select \";", "select E'\\", "é ; /*"] {
             assert!(!texts(text).is_empty(), "{text}");
         }

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_a_copy() {
+    fn a_shadow_writes_to_copies() {
         for (sql, expected, written) in [
             ("INSERT INTO t VALUES ($1)", "INSERT INTO pg_temp.t VALUES ($1)", &["t"][..]),
             (
@@ -89,7 +89,8 @@ mod tests {
             ),
             (
                 "WITH gone AS (DELETE FROM t RETURNING a) INSERT INTO s.u SELECT a FROM gone",
-                "WITH gone AS (DELETE FROM pg_temp.t RETURNING a) INSERT INTO pg_temp.u SELECT a FROM gone",
+                "WITH gone AS (DELETE FROM pg_temp.t RETURNING a) \
+                 INSERT INTO pg_temp.u SELECT a FROM gone",
                 &["s.u", "t"],
             ),
             (
@@ -112,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn a_locking_query_is_asked_without_its_locks() {
+    fn the_shadow_of_a_locking_query_has_no_locks() {
         let sql = "SELECT a.n FROM t a WHERE a.n = $1 FOR UPDATE OF a FOR KEY SHARE";
 
         assert_eq!(shadow(sql), of("SELECT a.n FROM t a WHERE a.n = $1  ", &[], false));
     }
 
     #[test]
-    fn what_locks_no_rows_has_no_shadow() {
+    fn a_statement_that_locks_no_rows_has_no_shadow() {
         for sql in ["SELECT 1", "CREATE TABLE t (a int)", "COMMIT", "COPY t TO STDOUT"] {
             assert_eq!(shadow(sql), None, "{sql}");
         }

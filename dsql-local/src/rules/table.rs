@@ -11,7 +11,10 @@ pub(super) struct Refusal {
     /// matter.
     pub(super) path: &'static [SyntaxKind],
     pub(super) text: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for readers, and counted by a test"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "documents the source, and a test counts it")
+    )]
     source: Source,
 }
 
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn most_texts_are_recorded_ones() {
+    fn most_texts_are_recorded() {
         let count = |source| REFUSALS.iter().filter(|refusal| refusal.source == source).count();
         assert!(count(Source::Recorded) >= 60, "{}", count(Source::Recorded));
         assert!(count(Source::Derived) > 0);

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_is_off_by_its_skew() {
+    fn the_clock_differs_by_its_skew() {
         let clock = Clock::default();
         let real = clock.now();
 
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_counted_from_a_moment_goes_with_the_clock() {
+    async fn the_time_since_a_moment_follows_the_clock() {
         let (hour, clock) = (Duration::from_secs(3600), Clock::default());
         let moment = clock.moment();
         let (passes, sets) = (clock.passes(moment, hour), async { clock.set_skew(3600) });

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_asks_hears_when_the_transaction_has_given_way() {
+    async fn a_request_resolves_when_the_transaction_has_given_way() {
         let conflicts = Conflicts::default();
         let session = conflicts.join(7);
         let transaction = session.begin();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_outcome_of_a_transaction_stays_known() {
+    fn the_outcome_of_a_transaction_remains_known() {
         let session = SharedSession::default();
         let (first, second) = (session.begin(), session.begin());
         first.end(true);

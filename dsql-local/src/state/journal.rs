@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcomes_come_when_the_transaction_ends() {
+    fn outcomes_are_known_when_the_transaction_ends() {
         let journal = Journal::default();
         let entries =
             ["insert 1", "begin", "insert 2", "insert 3"].map(|sql| journal.received(1, sql));

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_survives_the_wire() {
+    fn an_error_is_parsed_as_it_was_encoded() {
         let error = ErrorResponse::fatal(&SqlState::PROTOCOL_VIOLATION, "no")
             .with_hint("try again".to_owned());
 

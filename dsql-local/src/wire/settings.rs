@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_taken_apart_as_libpq_writes_them() {
+    fn options_are_parsed_as_libpq_writes_them() {
         let options =
             r"-c search_path=a,public -cdatestyle=ISO --time-zone=UTC -c application_name=a\ b";
         let expected = [

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded_and_what_is_not_is_refused() {
+    fn encoded_text_is_decoded_and_malformed_text_is_refused() {
         let text = "a b/é+~=%";
 
         assert_eq!(encode(text), "a%20b%2F%C3%A9%2B~%3D%25");

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timestamp_is_read_back_as_written() {
+    fn a_timestamp_is_parsed_as_it_was_formatted() {
         for (seconds, text) in [
             (0, "19700101T000000Z"),
             (1_724_716_800, "20240827T000000Z"),
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timestamp_is_refused() {
+    fn other_text_is_not_a_timestamp() {
         for text in [
             "",
             "20240827T000000",

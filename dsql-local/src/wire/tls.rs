@@ -13,7 +13,7 @@ pub(crate) const ALPN: &[u8] = b"postgresql";
 
 /// Why no certificate could be created.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make the cluster's certificate")]
+#[error("cannot create the certificate of the cluster")]
 pub struct TlsError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// What a cluster needs for TLS.

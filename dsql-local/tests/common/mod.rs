@@ -1,4 +1,4 @@
-//! A cluster and clients for a test.
+//! A cluster and clients for the tests.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::path::Path;
@@ -52,18 +52,18 @@ pub(crate) async fn log_in(cluster: &Cluster, config: &Config) -> Result<Client,
     Ok(client)
 }
 
-/// A session of `admin`.
+/// Opens a session of `admin`.
 pub(crate) async fn admin(cluster: &Cluster) -> Client {
     log_in(cluster, &config(cluster, "admin")).await.expect("admin logs in")
 }
 
-/// Makes a role that the keys of the cluster may log in as.
+/// Creates a role that the keys of the cluster may log in as.
 pub(crate) async fn make_role(admin: &Client, role: &str) {
     run(admin, &format!("CREATE ROLE {role} WITH LOGIN")).await;
     run(admin, &format!("AWS IAM GRANT {role} TO '{}'", Credentials::ARN)).await;
 }
 
-/// What a test asks of an error.
+/// The parts of an error that tests compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) code: String,
@@ -88,10 +88,10 @@ impl PartialEq<(&str, &str)> for Failure {
     }
 }
 
-/// Runs a message of the simple protocol that has to fail.
+/// Runs a message of the simple protocol that must fail.
 pub(crate) async fn failure(client: &Client, sql: &str) -> Failure {
     match client.simple_query(sql).await {
-        Ok(_) => panic!("this was to fail: {sql}"),
+        Ok(_) => panic!("this statement must fail: {sql}"),
         Err(error) => error.into(),
     }
 }
@@ -102,7 +102,7 @@ pub(crate) async fn run(client: &Client, sql: &str) {
     }
 }
 
-/// The rows of a message of the simple protocol, as text.
+/// Runs a message of the simple protocol and returns its rows as text.
 pub(crate) async fn rows(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
     let messages = client.simple_query(sql).await.unwrap_or_else(|error| {
         panic!("{sql}: {:?}", Failure::from(error));
@@ -116,14 +116,14 @@ pub(crate) async fn rows(client: &Client, sql: &str) -> Vec<Vec<Option<String>>>
     messages.into_iter().filter_map(row).collect()
 }
 
-/// The one value of a message of the simple protocol.
+/// Runs a message of the simple protocol that returns a single value.
 pub(crate) async fn value(client: &Client, sql: &str) -> String {
     let rows = rows(client, sql).await;
     assert_eq!(rows.len(), 1, "{sql}");
     rows[0][0].clone().expect("a value")
 }
 
-/// Polls until the condition holds.
+/// Polls until the condition holds, for at most 20 seconds.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds().await {

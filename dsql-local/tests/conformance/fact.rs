@@ -1,37 +1,39 @@
-//! Reads the table of facts.
+//! Parses the table of facts.
 
 /// One fact about DSQL.
 pub(crate) struct Fact {
     pub(crate) name: String,
-    /// `R` recorded on a cluster, `D` documented, `T` told by others, `I` inferred.
+    /// `R` recorded on a cluster, `D` documented, `T` stated by the authors of a library, `I`
+    /// inferred.
     pub(crate) mark: char,
     pub(crate) source: String,
-    /// Statements that have to succeed before.
+    /// Statements that must succeed before the steps.
     pub(crate) setup: Vec<String>,
     pub(crate) proof: Proof,
-    /// Only the simple protocol can say it: several statements in one message.
+    /// Whether the fact needs several statements in one message, which only the simple protocol
+    /// allows.
     pub(crate) simple_only: bool,
-    /// Why the emulator answers something else.
+    /// Why the emulator responds differently.
     pub(crate) differs: Option<String>,
 }
 
 pub(crate) enum Proof {
     Steps(Vec<Step>),
-    /// It needs a cluster of its own, and has a test of its own.
+    /// The fact needs a cluster of its own, and so it has a test of its own.
     Test {
         file: String,
         test: String,
     },
-    /// Nobody recorded what DSQL does.
+    /// What is not recorded about DSQL.
     Unknown(String),
 }
 
-/// One message of one session, and its answer.
+/// One message of one session, and the expected response.
 pub(crate) struct Step {
     pub(crate) session: char,
     pub(crate) times: usize,
     pub(crate) sql: String,
-    /// Asked again until it gives this value.
+    /// The value until which the message is repeated.
     pub(crate) until: Option<String>,
     pub(crate) results: Vec<Result>,
     pub(crate) error: Option<Error>,
@@ -40,7 +42,7 @@ pub(crate) struct Step {
 pub(crate) struct Result {
     pub(crate) tag: String,
     pub(crate) columns: Option<Vec<String>>,
-    /// Not compared if there are none.
+    /// Not compared if empty.
     pub(crate) rows: Vec<Vec<String>>,
 }
 
@@ -78,7 +80,7 @@ pub(crate) fn parse(text: &str) -> std::result::Result<Vec<Fact>, String> {
     }
 }
 
-/// `name] R source`
+/// Parses `name] R source`.
 fn begin(head: &str) -> Option<Fact> {
     let (name, rest) = head.split_once("] ")?;
     let (mark, source) = rest.split_once(' ')?;
@@ -108,8 +110,8 @@ impl Fact {
             self.proof = Proof::Unknown(what.to_owned());
             return Some(());
         }
-        if let Some(place) = line.strip_prefix("test: ") {
-            let (file, test) = place.split_once("::")?;
+        if let Some(path) = line.strip_prefix("test: ") {
+            let (file, test) = path.split_once("::")?;
             self.proof = Proof::Test { file: file.to_owned(), test: test.to_owned() };
             return Some(());
         }
@@ -129,7 +131,7 @@ impl Fact {
 }
 
 impl Step {
-    /// `A: sql`, `A*64: sql`, `A~ sql => value`
+    /// Parses `A: sql`, `A*64: sql`, `A~ sql => value`.
     fn begin(line: &str) -> Option<Self> {
         let session = line.chars().next().filter(char::is_ascii_uppercase)?;
         let rest = &line[1..];

@@ -1,9 +1,9 @@
-//! Every fact about Aurora DSQL that somebody recorded on a real cluster, asked of the emulator.
+//! Compares the emulator with every fact that was recorded on a real cluster of Aurora DSQL.
 //!
-//! `facts.txt` is the table; its head explains the notation. A fact is asked through the simple and
-//! through the extended protocol. The test fails when the emulator answers something else and the
-//! table gives no reason for it, and also when a difference with a reason is gone: the reason then
-//! has to go too.
+//! `facts.txt` is the table, and its head explains the notation. Each fact is checked in the simple
+//! and in the extended protocol. The test fails when the emulator responds differently and the
+//! table gives no reason. It also fails when a difference with a reason no longer exists, because
+//! the reason must then be removed.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -21,15 +21,15 @@ use wire::Session;
 
 const FACTS: &str = include_str!("facts.txt");
 
-/// How many of the facts that can be asked have to be answered as DSQL does, in percent.
+/// Minimum share of the facts for which the emulator must respond as DSQL does, in percent.
 const AIM: usize = 95;
 
-/// Facts are independent of each other; one cluster is asked one after the other.
+/// Facts are independent of each other, and each cluster checks its share one after the other.
 const CLUSTERS: usize = 4;
 
-#[expect(clippy::print_stdout, reason = "the summary is for who runs the test with --nocapture")]
+#[expect(clippy::print_stdout, reason = "the summary is for readers of --nocapture")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_emulator_answers_as_aurora_dsql_did() {
+async fn the_emulator_responds_as_aurora_dsql_did() {
     let facts = Arc::new(fact::parse(FACTS).unwrap_or_else(|error| panic!("facts.txt: {error}")));
     let mut tasks = JoinSet::new();
     for first in 0..CLUSTERS {
@@ -77,8 +77,9 @@ impl Report {
                     same += 1;
                     elsewhere += 1;
                     if !has_test(file, test) {
-                        complaints
-                            .push_str(&format!("{name}: there is no test {test} in {file}\n"));
+                        complaints.push_str(&format!(
+                            "{name}: the test {test} does not exist in {file}\n"
+                        ));
                     }
                 }
                 (Proof::Steps(_), Outcome::Same, None) => same += 1,
@@ -87,7 +88,7 @@ impl Report {
                     known.push_str(&format!("  differs   {name}: {reason}\n"));
                 }
                 (Proof::Steps(_), Outcome::Same, Some(_)) => {
-                    let text = "answered as by DSQL now: take `differs` out of facts.txt";
+                    let text = "now the same as DSQL: remove `differs` from facts.txt";
                     complaints.push_str(&format!("{name}: {text}\n"));
                 }
                 (Proof::Steps(_), Outcome::Differs(difference), None) => {
@@ -100,16 +101,16 @@ impl Report {
         let recorded = facts.iter().filter(|fact| fact.mark == 'R').count();
         let percent = same * 100 / asked.max(1);
         let summary = format!(
-            "{} facts ({recorded} recorded on a cluster): {same} same ({elsewhere} of them in tests of their own), \
-             {differing} differing, {unknown} unknown; {percent} % of {asked}\n{known}{open}",
+            "{} facts ({recorded} recorded on a cluster): {same} same ({elsewhere} of them in \
+             tests of their own), {differing} differing, {unknown} unknown; {percent} % of {asked}\n\
+             {known}{open}",
             facts.len()
         );
         Self { complaints, summary, percent }
     }
 }
 
-/// Whether the file has that test, so that a fact does not point at one that was renamed or
-/// removed.
+/// Whether the file contains the test. A fact must not refer to a test that was renamed or removed.
 fn has_test(file: &str, test: &str) -> bool {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
     std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("async fn {test}()")))

@@ -1,4 +1,4 @@
-//! Asks one fact of a cluster and leaves the cluster as it was.
+//! Checks one fact on a cluster and restores the cluster afterwards.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,10 +14,10 @@ pub(crate) enum Outcome {
     Differs(String),
 }
 
-/// How long a value that comes with time may take to come.
+/// How long to wait for a value that appears after a while.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks in each protocol, with `caretaker` for what comes before and after.
+/// Checks a fact in each protocol. `caretaker` prepares and restores the cluster.
 pub(crate) async fn ask(cluster: &Cluster, caretaker: &mut Session, fact: &Fact) -> Outcome {
     let Proof::Steps(steps) = &fact.proof else {
         return Outcome::Same;
@@ -27,8 +27,8 @@ pub(crate) async fn ask(cluster: &Cluster, caretaker: &mut Session, fact: &Fact)
     } else {
         &[Protocol::Simple, Protocol::Extended]
     };
-    // Refusals change nothing, so both protocols may ask for them in one go. It saves half of the
-    // time.
+    // Refusals change nothing, so one round can check them in both protocols. This saves half of
+    // the time.
     let are_refusals = steps.iter().all(|step| step.error.is_some());
     let rounds = if are_refusals { vec![protocols] } else { protocols.chunks(1).collect() };
     for protocols in rounds {
@@ -49,7 +49,7 @@ async fn round(
     protocols: &[Protocol],
 ) -> Result<(), String> {
     for sql in &fact.setup {
-        if let Some(error) = insist(caretaker, sql).await.error {
+        if let Some(error) = run_retrying(caretaker, sql).await.error {
             return Err(format!("setup {sql}: {error:?}"));
         }
     }
@@ -62,11 +62,10 @@ async fn round(
         let mut job = String::new();
         for step in steps {
             let asked = if leaves_nothing_behind {
-                // Logging in takes the longer part of the time of a fact.
+                // Logging in would take most of the time of a fact.
                 take(caretaker, step, *protocol, &mut job).await
             } else {
-                // A session begins with its first statement, hence without a memory of what was
-                // before.
+                // A session logs in at its first statement, so that it knows no earlier schema.
                 let session = match sessions.entry(step.session) {
                     Entry::Occupied(session) => session.into_mut(),
                     Entry::Vacant(vacant) => vacant.insert(Session::log_in(cluster).await),
@@ -117,14 +116,14 @@ async fn until(
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(format!("{sql}\n    never gave {value}, but {answer:?}"));
+            return Err(format!("{sql}\n    never returned {value}, but {answer:?}"));
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 fn compare(step: &Step, answer: &Answer) -> Result<(), String> {
-    let differs = || Err(format!("answered {answer:?}"));
+    let differs = || Err(format!("returned {answer:?}"));
     match (&step.error, &answer.error) {
         (None, None) => {}
         (Some(expected), Some(fields)) => {
@@ -137,7 +136,7 @@ fn compare(step: &Step, answer: &Answer) -> Result<(), String> {
         }
         _ => return differs(),
     }
-    // A statement without an expectation only has to succeed, or to fail as expected.
+    // A statement without an expected result only has to succeed, or to fail as expected.
     if step.results.is_empty() {
         return Ok(());
     }
@@ -159,7 +158,7 @@ fn rows_fit(expected: &fact::Result, rows: &[Vec<String>]) -> bool {
         && expected.rows.iter().zip(rows).all(|(expected, row)| fit(expected, row))
 }
 
-/// `*` in the expectation stands for any text.
+/// Compares a text with a pattern in which `*` matches any text.
 fn fits(glob: &str, text: &str) -> bool {
     let mut parts = glob.split('*');
     let first = parts.next().unwrap_or_default();
@@ -179,7 +178,8 @@ fn fits(glob: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// What `admin` may drop, as statements, dependent objects first or by CASCADE.
+/// Returns the statements that drop everything that `admin` owns, dependent objects first or with
+/// CASCADE.
 const LEFT_OVER: &str = "
     SELECT 'DROP SCHEMA ' || quote_ident(nspname) || ' CASCADE' FROM pg_namespace
       WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public', 'sys', 'dsql_internal')
@@ -198,25 +198,25 @@ const LEFT_OVER: &str = "
       WHERE rolname !~ '^pg_' AND rolname NOT IN ('admin', 'dsql_internal')";
 
 async fn reset(session: &mut Session) {
-    // A view or a default goes with what it depends on, and its own statement then fails; a role
-    // goes when its rights have gone with their objects. What is left over by a third look is a
-    // mistake.
+    // A view or a default is dropped with the object that it depends on, and its own statement then
+    // fails. A role can be dropped when its privileges are gone with their objects. Anything that
+    // remains after three rounds is a mistake.
     for _ in 0..3 {
-        let left = insist(session, LEFT_OVER).await;
+        let left = run_retrying(session, LEFT_OVER).await;
         let statements = left.results.last().map_or(&[][..], |result| &result.rows);
         if left.error.is_none() && statements.is_empty() {
             return;
         }
         for statement in statements {
-            insist(session, &statement[0]).await;
+            run_retrying(session, &statement[0]).await;
         }
     }
-    panic!("left over: {:?}", insist(session, LEFT_OVER).await);
+    panic!("left over: {:?}", run_retrying(session, LEFT_OVER).await);
 }
 
-/// The sessions of a fact change the schema, which is a conflict for this one, and a second time
-/// settles it.
-async fn insist(session: &mut Session, sql: &str) -> Answer {
+/// Repeats a statement on a conflict. The sessions of a fact change the schema, which is a conflict
+/// for this session the first time.
+async fn run_retrying(session: &mut Session, sql: &str) -> Answer {
     loop {
         let answer = session.ask(sql, Protocol::Simple).await;
         let code = answer.error.as_ref().and_then(|fields| fields.get(&'C'));

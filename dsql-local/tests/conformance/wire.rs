@@ -1,5 +1,5 @@
-//! A client that hides nothing: command tags, column names, values as text, every field of an
-//! error.
+//! A client that returns everything: command tags, column names, values as text, and all fields of
+//! an error.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) enum Protocol {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) results: Vec<Result>,
-    /// The fields of the `ErrorResponse`, by their letters.
+    /// The fields of the `ErrorResponse` by their type bytes.
     pub(crate) error: Option<HashMap<char, String>>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// `admin` logs in.
+    /// Logs in as `admin`.
     pub(crate) async fn log_in(cluster: &Cluster) -> Self {
         let address = (cluster.endpoint(), cluster.port());
         let mut tcp = TcpStream::connect(address).await.expect("the cluster listens");
@@ -114,7 +114,7 @@ impl Session {
     }
 
     async fn read(&mut self) -> (u8, Vec<u8>) {
-        let kind = self.stream.read_u8().await.expect("the session goes on");
+        let kind = self.stream.read_u8().await.expect("the session continues");
         let length = self.stream.read_u32().await.expect("a length") as usize;
         let mut body = vec![0; length - 4];
         self.stream.read_exact(&mut body).await.expect("a body");
