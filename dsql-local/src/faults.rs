@@ -32,7 +32,7 @@ pub enum Fault {
     /// The statement is replaced by `XX000`, `server unavailable`.
     UnavailableBefore,
     /// The statement commits, but the response is `XX000`, `server unavailable`. In the middle of a
-    /// transaction there is no commit to hide, so this is the same as [`Fault::UnavailableBefore`].
+    /// transaction nothing commits, so this is the same as [`Fault::UnavailableBefore`].
     UnavailableAfter,
     /// The statement is replaced by this error.
     Error {
@@ -52,8 +52,8 @@ pub enum Fault {
     HoldBefore,
     /// The statement takes effect immediately, and its response waits until
     /// [`Cluster::release_held`](crate::Cluster::release_held). After
-    /// [`Cluster::close_held`](crate::Cluster::close_held) there is no response, and the connection
-    /// closes.
+    /// [`Cluster::close_held`](crate::Cluster::close_held) the connection closes without a
+    /// response.
     HoldAnswer,
 }
 

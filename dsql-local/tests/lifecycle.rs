@@ -252,7 +252,7 @@ async fn a_directory_without_postgresql_is_an_error_that_names_it() {
     let mut options = Options::default();
     options.pg_bin = Some(dir.path().to_owned());
 
-    let error = Cluster::start(options).await.expect_err("there is no PostgreSQL");
+    let error = Cluster::start(options).await.expect_err("PostgreSQL is missing");
 
     assert!(
         matches!(&error, Error::Postgres(PostgresError::Unusable { bin, .. }) if bin == dir.path()),

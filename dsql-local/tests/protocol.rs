@@ -126,7 +126,7 @@ async fn an_error_points_into_the_text_that_the_client_sent() {
         "SELECT 'é'; CREATE INDEX ASYNC i ON t (nothing)",
         "/* é */ CREATE UNIQUE INDEX ASYNC i ON t (lower(nothing))",
     ] {
-        let error = client.simple_query(sql).await.expect_err("there is no such column");
+        let error = client.simple_query(sql).await.expect_err("the column does not exist");
         let error = error.as_db_error().expect("an error of the server");
         assert_eq!(error.code().code(), "42703", "{sql}");
         assert!(error.where_().is_none_or(|context| !context.contains("dsql_internal")), "{sql}");

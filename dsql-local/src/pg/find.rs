@@ -72,7 +72,7 @@ pub(super) fn find(asked: Option<&Path>, cache: &Cache) -> Result<Installation, 
     }
     match fetch::fetch(cache) {
         Ok(bin) => Installation::at(&bin),
-        // A modified archive needs the attention of a person, so there is no fallback.
+        // A modified archive needs the attention of a person, so nothing else is tried.
         Err(error @ PostgresError::Tampered { .. }) => Err(error),
         Err(missing @ PostgresError::Missing { .. }) => installed.into_iter().next().ok_or(missing),
         Err(error) => installed

@@ -279,6 +279,15 @@ mod tests {
     }
 
     #[test]
+    fn every_recorded_text_has_a_fact() {
+        let facts = include_str!("../../tests/conformance/facts.txt");
+        for refusal in REFUSALS.iter().filter(|refusal| refusal.source == Source::Recorded) {
+            let error = format!("! 0A000 {}\n", refusal.text);
+            assert!(facts.contains(&error), "{error}");
+        }
+    }
+
+    #[test]
     fn most_texts_are_recorded() {
         let count = |source| REFUSALS.iter().filter(|refusal| refusal.source == source).count();
         assert!(count(Source::Recorded) >= 60, "{}", count(Source::Recorded));

@@ -38,7 +38,7 @@ pub(crate) enum Sent {
 pub(crate) enum ClientResponse {
     Real,
     Late(Duration),
-    /// The real response, or none, as whoever releases it decides.
+    /// The real response after a release, or nothing.
     Held,
     Error(ErrorResponse),
     /// Nothing: the connection closes when PostgreSQL has finished everything that it received.
