@@ -187,28 +187,29 @@ impl Cluster {
         Ok(Self { control, port, control_port, ca_file, tasks, server })
     }
 
-    /// Host name to connect to, always `localhost`.
+    /// Returns the host name to connect to, always `localhost`.
     pub fn endpoint(&self) -> &str {
         ENDPOINT
     }
 
-    /// Port to connect to.
+    /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Port for control by other programs, if [`Options::control_port`] requested one.
+    /// Returns the port for control by other programs, if [`Options::control_port`] requested one.
     pub fn control_port(&self) -> Option<u16> {
         self.control_port
     }
 
-    /// Certificate of the cluster's own authority as a PEM file. It is new at every start and
-    /// removed with the data.
+    /// Returns the path of the certificate of the cluster's own authority, a PEM file. It is new at
+    /// every start and removed with the data.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// Host name that DSQL would give to the cluster, `<26 characters>.dsql.<region>.on.aws`.
+    /// Returns the host name that DSQL would give to the cluster, `<26
+    /// characters>.dsql.<region>.on.aws`.
     ///
     /// The name is not in DNS. A client that can be given the address `127.0.0.1` in addition to
     /// the name may use it instead of [`Cluster::endpoint`]: the certificate covers both.
@@ -231,17 +232,17 @@ impl Cluster {
         self.control.token(self.hostname(), user)
     }
 
-    /// All statements received so far, in order.
+    /// Returns all statements received so far, in order.
     pub fn statements(&self) -> Vec<LoggedStatement> {
         self.statements_since(0)
     }
 
-    /// Number of statements received so far.
+    /// Returns the number of statements received so far.
     pub fn received(&self) -> usize {
         self.control.received()
     }
 
-    /// All statements received so far except the first `first`.
+    /// Returns all statements received so far except the first `first`.
     pub fn statements_since(&self, first: usize) -> Vec<LoggedStatement> {
         self.control.statements_since(first)
     }
@@ -260,12 +261,12 @@ impl Cluster {
         self.control.faults().add_login_fault(fault);
     }
 
-    /// Number of faults that are pending for logins.
+    /// Returns the number of faults that are pending for logins.
     pub fn waiting_log_in_faults(&self) -> usize {
         self.control.faults().waiting_login_faults()
     }
 
-    /// Faults that have happened to statements, in order.
+    /// Returns the faults that have happened to statements, in order.
     pub fn fired_faults(&self) -> Vec<FiredFault> {
         self.control.faults().fired()
     }
@@ -282,7 +283,7 @@ impl Cluster {
         self.control.faults().release(Release::Close);
     }
 
-    /// Rules for statements that have not fired yet, in order.
+    /// Returns the rules for statements that have not fired yet, in order.
     pub fn waiting_faults(&self) -> Vec<RuleId> {
         self.control.faults().waiting()
     }
@@ -309,7 +310,7 @@ impl Cluster {
         Ok(self.control.fail_job(object, details).await?)
     }
 
-    /// Jobs that failed because of [`Cluster::fail_job`], in the order of those calls.
+    /// Returns the jobs that failed because of [`Cluster::fail_job`], in the order of those calls.
     pub async fn fired_job_faults(&self) -> Result<Vec<FiredJobFault>, Error> {
         Ok(self.control.fired_job_faults().await?)
     }
@@ -326,7 +327,7 @@ impl Cluster {
         Ok(self.control.submit_analyze(table).await?)
     }
 
-    /// All jobs in the order of submission, including those whose ID no client received.
+    /// Returns all jobs in the order of submission, including those whose ID no client received.
     pub async fn jobs(&self) -> Result<Vec<Job>, Error> {
         Ok(self.control.jobs().await?)
     }
@@ -343,13 +344,13 @@ impl Cluster {
         Ok(self.control.skew_clock(seconds).await?)
     }
 
-    /// Number of sessions that have logged in so far.
+    /// Returns the number of sessions that have logged in so far.
     pub fn sessions(&self) -> usize {
         self.control.sessions()
     }
 
-    /// Number of open sessions, including those whose client has disconnected while a statement is
-    /// still running.
+    /// Returns the number of open sessions, including those whose client has disconnected while a
+    /// statement is still running.
     pub fn open_sessions(&self) -> usize {
         self.control.open_sessions()
     }
@@ -407,7 +408,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                     sessions.spawn(session::serve(tcp, Arc::clone(&shared)));
                 }
             }
-            // A session that ended with an error has lost its client, which knows already.
+            // A session that ended with an error has lost its client already.
             Some(_) = sessions.join_next() => {}
         }
     }

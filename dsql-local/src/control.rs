@@ -97,7 +97,7 @@ pub(crate) async fn serve(listener: TcpListener, control: Control) {
                     connections.spawn(answer(tcp, Arc::clone(&control)));
                 }
             }
-            // A connection that ended with an error has lost its client, which knows already.
+            // A connection that ended with an error has lost its client already.
             Some(_) = connections.join_next() => {}
         }
     }

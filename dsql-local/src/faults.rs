@@ -317,7 +317,7 @@ impl MatchedRule {
     }
 }
 
-/// The command that a statement's text begins with; see [`Matcher::command`].
+/// Returns the command that a statement's text begins with; see [`Matcher::command`].
 pub(crate) fn command_of(sql: &str) -> String {
     let mut words = sql
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

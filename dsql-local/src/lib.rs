@@ -1,5 +1,5 @@
-//! A local Aurora DSQL for tests and trials: a relay in front of a real PostgreSQL 16 that refuses
-//! and answers as DSQL does, with its words and SQLSTATEs.
+//! A local emulator of Aurora DSQL for tests and trials: a relay in front of a real PostgreSQL 16
+//! that refuses statements and responds as DSQL does, with its error texts and SQLSTATEs.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), dsql_local::Error> {
@@ -7,18 +7,18 @@
 //! let (host, port, ca_file) = (cluster.endpoint(), cluster.port(), cluster.ca_file());
 //! let password = cluster.token("admin");
 //! # let _ = (host, port, ca_file, password);
-//! // .. connect with TLS, to the database `postgres` ..
+//! // Connect with TLS to the database `postgres`.
 //! cluster.stop().await;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! PostgreSQL is found on the machine or fetched once by `npm` or `pip`. Transactions, errors,
-//! catalogs and both query protocols are PostgreSQL's own; DSQL's rules are triggers and functions
-//! inside it, and the relay rewrites the few statements that PostgreSQL does not know.
+//! PostgreSQL is found on the machine, or fetched once with `npm` or `pip`. Transactions, errors,
+//! catalogs and both query protocols are PostgreSQL's own. DSQL's rules are triggers and functions
+//! inside it, and the relay rewrites the few statements that PostgreSQL does not have.
 //!
-//! It shares no code with the provider that it tests: two opinions of DSQL, so that both are not
-//! wrong together.
+//! The emulator shares no code with the provider that it tests, so that an error in one of the two
+//! cannot hide in the other.
 
 mod cluster;
 mod control;

@@ -11,7 +11,7 @@ use dsql_local::{Cluster, Error, Options, PostgresError};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// The cluster's own directory, and the process ID of its PostgreSQL.
+/// Returns the cluster's own directory, and the process ID of its PostgreSQL.
 fn traces(ca_file: &Path) -> (PathBuf, u32) {
     let dir = ca_file.parent().expect("a directory").to_owned();
     let pid_file = std::fs::read_to_string(dir.join("data/postmaster.pid")).expect("a pid file");
@@ -196,7 +196,8 @@ async fn processes_that_start_on_an_empty_cache_share_one_template() {
     drop(clusters);
 }
 
-/// Only its owner can access a temporary directory, and for root PostgreSQL runs as another user.
+/// Makes a temporary directory accessible to others, because for root PostgreSQL runs as another
+/// user.
 fn open_to_all(dir: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).expect("opened");

@@ -22,7 +22,7 @@ async fn refused(cluster: &Cluster, config: &tokio_postgres::Config) -> Failure 
     log_in(cluster, config).await.expect_err("the login is refused")
 }
 
-/// The message of an error that a server sent.
+/// Returns the message of an error that a server sent.
 fn message(answer: &[u8]) -> String {
     // After its type and length.
     let text = String::from_utf8_lossy(answer.get(5..).unwrap_or_default());

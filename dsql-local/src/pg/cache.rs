@@ -59,8 +59,8 @@ impl Cache {
     }
 }
 
-/// The default cache directory. For root it is a system directory, because `nobody` cannot read
-/// root's home directory.
+/// Returns the default cache directory. For root it is a system directory, because `nobody` cannot
+/// read root's home directory.
 fn default_dir(account: &Account) -> PathBuf {
     let user = || {
         let absolute = |dir: &PathBuf| dir.is_absolute();

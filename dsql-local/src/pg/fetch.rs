@@ -266,7 +266,8 @@ mod tests {
         stream.write_all(&[head.as_bytes(), &body].concat())
     }
 
-    /// The real npm, which these tests require, with a registry and a cache of its own.
+    /// Creates a command for the real npm, which these tests require, with a registry and a cache
+    /// of its own.
     fn client(registry: &str, cache: &Path) -> Command {
         let mut npm = Command::new("npm");
         npm.env("npm_config_registry", registry).env("npm_config_cache", cache);

@@ -1,7 +1,7 @@
 //! The PostgreSQL below the emulator: found or fetched, initialized once, and copied and started
 //! for each cluster.
 //!
-//! This part does not know about clients, TLS or statements. What DSQL forbids is in
+//! This part contains nothing about clients, TLS or statements. What DSQL forbids is in
 //! `sql/bootstrap.sql`, which is only loaded here. All functions block and are called from a
 //! blocking thread.
 

@@ -79,7 +79,8 @@ impl Server {
         Ok(Self { dir: dir.keep(), kept, watchdog, lifeline })
     }
 
-    /// The directory in which the data is kept, or else the one that is removed with the server.
+    /// Returns the directory in which the data is kept, or else the one that is removed with the
+    /// server.
     pub(crate) fn home(&self) -> &Path {
         self.kept.as_ref().unwrap_or(&self.dir)
     }
@@ -88,18 +89,18 @@ impl Server {
         self.dir.join("socket")
     }
 
-    /// The socket itself.
+    /// Returns the path of the socket itself.
     pub(crate) fn socket(&self) -> PathBuf {
         self.socket_dir().join(".s.PGSQL.5432")
     }
 
-    /// Whether PostgreSQL appears to have ended. A server that starts locks its data first and logs
-    /// something only after that.
+    /// Returns whether PostgreSQL appears to have ended. A server that starts locks its data first
+    /// and logs something only after that.
     pub(crate) fn seems_ended(&self) -> bool {
         !self.home().join("data/postmaster.pid").exists() && !self.log().is_empty()
     }
 
-    /// The error for a server that did not accept connections in time.
+    /// Returns the error for a server that did not accept connections in time.
     pub(crate) fn not_started(&self) -> PostgresError {
         PostgresError::NotStarted { log: self.log().trim().to_owned() }
     }
@@ -177,8 +178,8 @@ fn temporary_dir(account: &Account) -> PathBuf {
     }
 }
 
-/// Whether the path is a writable directory with this much free space. Containers often have only
-/// 64 MB of memory there.
+/// Returns whether the path is a writable directory with this much free space. Containers often
+/// have only 64 MB of memory there.
 fn has_room(dir: &Path, bytes: u64) -> bool {
     let access = Access::WRITE_OK | Access::EXEC_OK;
     rustix::fs::access(dir, access).is_ok()

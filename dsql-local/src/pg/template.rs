@@ -57,7 +57,7 @@ impl Template {
     }
 }
 
-/// Whether a data directory was copied from this template.
+/// Returns whether a data directory was copied from this template.
 pub(super) fn was_copied_from(data: &Path, template: &Template) -> bool {
     fs::read_to_string(data.join(NAME_FILE)).is_ok_and(|name| name == template.name)
 }

@@ -99,7 +99,7 @@ fn rewrite(sql: impl Into<String>, tag: &'static str) -> Action {
     Action::Rewrite { sql: sql.into(), tag }
 }
 
-/// The tree of the statement, or `None` for a syntax error, which PostgreSQL explains best.
+/// Parses the statement. Returns `None` for a syntax error, which PostgreSQL explains best.
 fn parse(sql: &str) -> Option<SyntaxNode> {
     let parse = SourceFile::parse(sql);
     parse.errors().is_empty().then(|| parse.tree().syntax().first_child()).flatten()
@@ -178,8 +178,8 @@ fn by_tree(statement: &Lexed<'_>, tree: &SyntaxNode) -> Action {
         .unwrap_or_default()
 }
 
-/// The first refusal in the order of the text, inner nodes before outer ones, because inner ones
-/// are more specific.
+/// Finds the first refusal in the order of the text, inner nodes before outer ones, because inner
+/// ones are more specific.
 fn refused_anywhere(node: &SyntaxNode) -> Option<Action> {
     let kind = node.kind();
     let listed = || {
@@ -200,7 +200,7 @@ fn matches_path(node: &SyntaxNode, path: &[SyntaxKind]) -> bool {
     path.iter().rev().all(|kind| upward.next().is_some_and(|ancestor| ancestor.kind() == *kind))
 }
 
-/// The refusals that depend on more than the node's position.
+/// Applies the refusals that depend on more than the node's position.
 fn refused(node: &SyntaxNode) -> Option<Action> {
     match node.kind() {
         SyntaxKind::ADD_CONSTRAINT => added_constraint(node),
@@ -234,7 +234,8 @@ fn refused(node: &SyntaxNode) -> Option<Action> {
     }
 }
 
-/// DSQL adds a constraint only without checking the existing rows.
+/// Refuses constraints that DSQL does not add to an existing table. It adds one only without
+/// checking the existing rows.
 fn added_constraint(node: &SyntaxNode) -> Option<Action> {
     let constraint = node.children().next()?;
     let not_valid = find(&constraint, SyntaxKind::NOT_VALID).is_some();
@@ -255,7 +256,8 @@ fn added_constraint(node: &SyntaxNode) -> Option<Action> {
     Some(refuse_unsupported(text))
 }
 
-/// The types that PostgreSQL derives from a sequence, and the type of an identity column.
+/// Refuses the types that PostgreSQL derives from a sequence, and identity columns of another type
+/// than `bigint`.
 fn column_type(column: &SyntaxNode) -> Option<Action> {
     let path = column.children().find(|node| node.kind() == SyntaxKind::PATH_TYPE)?;
     let name = identifier(&path.text().to_string());
@@ -289,8 +291,8 @@ fn identity(node: &SyntaxNode, what: &str) -> Option<Action> {
     Some(refuse_unsupported(text))
 }
 
-/// A sequence must be of type `bigint`. The text is derived from the one for identity columns; only
-/// the refusal is recorded.
+/// Refuses sequences of another type than `bigint`. The text is derived from the one for identity
+/// columns; only the refusal is recorded.
 fn sequence_type(sequence: &SyntaxNode) -> Option<Action> {
     let option = find(sequence, SyntaxKind::OPTION_AS_TYPE)?.text().to_string();
     let name = identifier(option.split_whitespace().last()?);
@@ -298,7 +300,7 @@ fn sequence_type(sequence: &SyntaxNode) -> Option<Action> {
     (!matches!(name.as_str(), "bigint" | "int8")).then(|| refuse_unsupported(text))
 }
 
-/// The maximum is 100 (recorded: awslabs/agent-plugins, skill dsql).
+/// Refuses a statistics target above 100 (recorded: awslabs/agent-plugins, skill dsql).
 fn statistics_target(node: &SyntaxNode) -> Option<Action> {
     let text = find(node, SyntaxKind::SET_STATISTICS)?.text().to_string();
     let target = text.split_whitespace().last()?.parse::<i64>().ok()?;
@@ -324,8 +326,8 @@ fn called(call: &SyntaxNode) -> Option<Action> {
     (!settings::is_settable(setting)).then(|| refuse_unsupported(settings::not_supported(setting)))
 }
 
-/// A column is refused for its constraint only if DSQL can store its type, which only PostgreSQL
-/// can decide.
+/// Refuses a column for its constraint only if DSQL can store its type, which only PostgreSQL can
+/// decide.
 fn after_the_type(refusal: Action, tree: &SyntaxNode) -> Action {
     if !matches!(&refusal, Action::Refuse { text, .. } if text == ADD_COLUMN_WITH_CONSTRAINT) {
         return refusal;
@@ -411,14 +413,15 @@ fn find(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
     node.descendants().find(|descendant| descendant.kind() == kind)
 }
 
-/// Whether the node itself contains the keyword, not a node below it.
+/// Returns whether the node itself contains the keyword, not a node below it.
 fn has_word(node: &SyntaxNode, keyword: &str) -> bool {
     node.children_with_tokens().any(|element| {
         element.as_token().is_some_and(|token| token.text().eq_ignore_ascii_case(keyword))
     })
 }
 
-/// An identifier as PostgreSQL stores it: without quotation marks, or in lower case.
+/// Converts an identifier to the form in which PostgreSQL stores it: without quotation marks, or in
+/// lower case.
 fn identifier(text: &str) -> String {
     let text = text.trim();
     match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {

@@ -37,7 +37,7 @@ impl Lexed<'_> {
         &self.text[token.range.clone()]
     }
 
-    /// Whether the token at `index` is this keyword.
+    /// Returns whether the token at `index` is this keyword.
     pub(super) fn is_word(&self, index: usize, keyword: &str) -> bool {
         self.tokens.get(index).is_some_and(|token| {
             token.kind == TokenKind::Word && self.token_text(token).eq_ignore_ascii_case(keyword)
@@ -114,7 +114,7 @@ impl Nesting {
     }
 }
 
-/// The tokens of `text`, without white space and comments.
+/// Returns the tokens of `text`, without white space and comments.
 fn tokenize(text: &str) -> impl Iterator<Item = SqlToken> + '_ {
     let mut at = 0;
     squawk_lexer::tokenize(text).filter_map(move |token| {
@@ -124,7 +124,7 @@ fn tokenize(text: &str) -> impl Iterator<Item = SqlToken> + '_ {
     })
 }
 
-/// The kind of a token, or `None` for white space and comments.
+/// Returns the kind of a token, or `None` for white space and comments.
 fn kind_of(kind: squawk_lexer::TokenKind, text: &str) -> Option<TokenKind> {
     use squawk_lexer::{LiteralKind, TokenKind as Kind};
     match kind {

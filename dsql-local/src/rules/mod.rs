@@ -57,12 +57,12 @@ pub(crate) enum Action {
 }
 
 impl Statement {
-    /// Whether it is a `COPY .. FROM STDIN`.
+    /// Returns whether the statement is a `COPY .. FROM STDIN`.
     pub(crate) fn takes_data(&self) -> bool {
         self.shadow.as_ref().is_some_and(|shadow| shadow.takes_data)
     }
 
-    /// The text that PostgreSQL runs.
+    /// Returns the text that PostgreSQL runs.
     pub(crate) fn for_postgres(&self) -> Cow<'_, str> {
         match &self.action {
             Action::Forward => Cow::Borrowed(&self.sql),
@@ -92,7 +92,7 @@ pub(crate) fn translate(message: &str) -> Vec<Statement> {
         .collect()
 }
 
-/// A statement that fails in PostgreSQL with this SQLSTATE and text.
+/// Returns a statement that fails in PostgreSQL with this SQLSTATE and text.
 pub(crate) fn refuse_sql(code: &SqlState, text: &str) -> String {
     format!("SELECT dsql_internal.refuse('{}', {})", code.code(), quoted(text))
 }

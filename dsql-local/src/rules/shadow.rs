@@ -44,7 +44,7 @@ pub(super) fn of(tree: &SyntaxNode) -> Option<Shadow> {
     Some(Shadow { sql, written, takes_data })
 }
 
-/// The name of the table that the node writes.
+/// Finds the name of the table that the node writes.
 fn target(node: &SyntaxNode) -> Option<SyntaxNode> {
     let child = |node: &SyntaxNode, kind| node.children().find(|child| child.kind() == kind);
     match node.kind() {

@@ -26,7 +26,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// The current time in seconds since 1970.
+    /// Returns the current time in seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         real.saturating_add_signed(self.skew())
@@ -40,7 +40,7 @@ impl Clock {
         Moment { real: Instant::now(), skew: self.skew() }
     }
 
-    /// The time since the moment, or zero if the clock has been set back to before it.
+    /// Returns the time since the moment, or zero if the clock has been set back to before it.
     pub(crate) fn since(&self, moment: Moment) -> Duration {
         let moved = self.skew().saturating_sub(moment.skew);
         let by = Duration::from_secs(moved.unsigned_abs());

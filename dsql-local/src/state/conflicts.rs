@@ -1,9 +1,9 @@
 //! Conflicts between sessions: the open transactions, and the version of the schema.
 //!
-//! DSQL has no locks, but PostgreSQL does. A statement that waits for a lock requests that the
-//! session that holds it gives way. That session rolls back everything in its transaction, which
-//! releases the locks, and the transaction is doomed: it can continue, but its COMMIT fails. As on
-//! DSQL, the first transaction to commit wins.
+//! DSQL has no locks, but PostgreSQL does. When a statement waits for a lock, the relay requests
+//! the session that holds it to give way. That session rolls back everything in its transaction,
+//! which releases the locks, and the transaction is doomed: it can continue, but its COMMIT fails.
+//! As on DSQL, the first transaction to commit wins.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -80,7 +80,7 @@ pub(crate) struct SharedSession {
     abort_requested: Notify,
 }
 
-/// A request that a transaction gives way.
+/// A request for a transaction to give way.
 #[derive(Debug)]
 pub(crate) struct AbortRequest {
     pub(crate) transaction: Arc<SharedTransaction>,
@@ -97,7 +97,7 @@ impl AbortRequest {
 }
 
 impl SharedSession {
-    /// The transaction block that the session is in.
+    /// Returns the transaction block that the session is in.
     pub(crate) fn transaction(&self) -> Option<Arc<SharedTransaction>> {
         self.transaction.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -113,7 +113,7 @@ impl SharedSession {
         *self.transaction.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Requests that a transaction gives way. The receiver resolves when it has.
+    /// Requests a transaction to give way. The receiver resolves when it has.
     pub(crate) fn request_abort(
         &self,
         transaction: Arc<SharedTransaction>,

@@ -79,7 +79,7 @@ impl Database {
         &self.client
     }
 
-    /// Whether `AWS IAM GRANT` has mapped the role to this ARN.
+    /// Returns whether `AWS IAM GRANT` has mapped the role to this ARN.
     pub(crate) async fn is_mapped(&self, arn: &str, role: &str) -> bool {
         let sql = "SELECT FROM sys.iam_pg_role_mappings WHERE arn = $1 AND pg_role_name = $2";
         self.client.query_opt(sql, &[&arn, &role]).await.is_ok_and(|row| row.is_some())

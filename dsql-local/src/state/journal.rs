@@ -30,7 +30,7 @@ pub struct LoggedStatement {
 }
 
 impl LoggedStatement {
-    /// The command that the statement begins with, as in
+    /// Returns the command that the statement begins with, as in
     /// [`Matcher::command`](crate::Matcher::command).
     pub fn command(&self) -> String {
         command_of(&self.sql)
@@ -83,7 +83,7 @@ impl Journal {
         self.statements().len()
     }
 
-    /// All statements except the first ones.
+    /// Returns all statements except the first ones.
     pub(crate) fn since(&self, first: usize) -> Vec<LoggedStatement> {
         self.statements().get(first..).unwrap_or_default().to_vec()
     }
@@ -145,7 +145,7 @@ impl<'a> JournalTransaction<'a> {
         self.number = None;
     }
 
-    /// An aborted block still accepts statements, which fail.
+    /// Ends the transaction in an aborted block, which still accepts statements and fails them.
     fn end_but_keep_number(&mut self, outcome: Outcome) {
         let mut statements = self.journal.statements();
         for entry in self.entries.drain(..) {

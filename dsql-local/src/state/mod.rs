@@ -1,6 +1,6 @@
 //! What a cluster keeps across sessions.
 //!
-//! This part does not know about the wire protocol. Of PostgreSQL it knows only the functions of
+//! This part contains nothing about the wire protocol. Of PostgreSQL it uses only the functions of
 //! `bootstrap.sql` that run the jobs.
 
 pub(crate) mod clock;

@@ -71,7 +71,7 @@ impl ErrorResponse {
         self.code() == code.code()
     }
 
-    /// Whether PostgreSQL gave up because of another transaction: a lost update or a lock.
+    /// Returns whether PostgreSQL gave up because of another transaction: a lost update or a lock.
     pub(crate) fn is_lock_conflict(&self) -> bool {
         let codes = [
             SqlState::T_R_SERIALIZATION_FAILURE,

@@ -94,7 +94,7 @@ impl Injection {
         matches!(self.answer, ClientResponse::HangUp | ClientResponse::HangUpAtOnce)
     }
 
-    /// Whether the statement waits for a release before it is sent.
+    /// Returns whether the statement waits for a release before it is sent.
     pub(crate) fn is_held(&self) -> bool {
         matches!(self.rule.fault(), Fault::HoldBefore)
     }
@@ -105,7 +105,7 @@ impl Injection {
         self.answer = ClientResponse::HangUp;
     }
 
-    /// How long the message waits before it is sent.
+    /// Returns how long the message waits before it is sent.
     pub(crate) fn delay(&self) -> Option<Duration> {
         match self.rule.fault() {
             Fault::DelayBefore(delay) => Some(*delay),

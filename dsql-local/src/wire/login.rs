@@ -37,7 +37,7 @@ const SERVER_VERSION: &str = "16.15";
 const ASLEEP: &str = "unable to accept connection, waking up cluster, please retry later";
 const RATE_EXCEEDED: &str = "Unable to accept connection, rate exceeded.";
 
-/// What a client gets from a login fault.
+/// Returns what a client receives from a login fault.
 fn faulty_greeting(fault: LogInFault) -> Greeting {
     Greeting::Refused(match fault {
         LogInFault::Close => return Greeting::Left,
@@ -291,7 +291,7 @@ impl Startup {
         }
     }
 
-    /// The startup packet for PostgreSQL.
+    /// Encodes the startup packet for PostgreSQL.
     fn packet(&self) -> Vec<u8> {
         let mut body = PROTOCOL_3.to_be_bytes().to_vec();
         let own = [("user", self.user.as_str()), ("database", "postgres")];

@@ -1,6 +1,6 @@
 //! The relay between a client and PostgreSQL: frames, TLS, login, and changes to messages.
 //!
-//! This part does not know SQL. `rules` decides what happens to a statement.
+//! This part contains nothing about SQL. `rules` decides what happens to a statement.
 
 pub(crate) mod error_response;
 pub(crate) mod frame;

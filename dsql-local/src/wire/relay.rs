@@ -397,7 +397,7 @@ fn conflict_error(conflict: Conflict) -> ErrorResponse {
     ErrorResponse::error(&SqlState::T_R_SERIALIZATION_FAILURE, message)
 }
 
-/// The command tag that DSQL returns for PostgreSQL's.
+/// Returns the command tag that DSQL returns for PostgreSQL's.
 fn dsql_tag<'a>(statement: &Statement, tag: &'a str) -> &'a str {
     match statement.action {
         Action::Rewrite { tag, .. } => tag,
@@ -405,8 +405,8 @@ fn dsql_tag<'a>(statement: &Statement, tag: &'a str) -> &'a str {
     }
 }
 
-/// Whether the statement can conflict with a schema change. A statement that only affects the
-/// session, or that is refused, cannot.
+/// Returns whether the statement can conflict with a schema change. A statement that only affects
+/// the session, or that is refused, cannot.
 fn is_checked(statement: &Statement) -> bool {
     statement.role == TransactionRole::Other && !statement.sql.is_empty()
 }

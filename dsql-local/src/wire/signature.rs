@@ -16,7 +16,7 @@ pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// Maximum lifetime that AWS grants to a pre-signed request, in seconds: a week.
 pub(crate) const LONGEST_LIFE: u64 = 604_800;
 
-/// The action that a token of this user must be signed for.
+/// Returns the action that a token of this user must be signed for.
 pub(crate) fn action_of(user: &str) -> &'static str {
     if user == "admin" { "DbConnectAdmin" } else { "DbConnect" }
 }
@@ -33,7 +33,7 @@ pub(crate) struct SignedRequest<'a> {
 }
 
 impl SignedRequest<'_> {
-    /// The query in its canonical form: encoded, and sorted by encoded name.
+    /// Returns the query in its canonical form: encoded, and sorted by encoded name.
     pub(crate) fn query(&self) -> String {
         let mut pairs: Vec<_> =
             self.parameters.iter().map(|(name, value)| (encode(name), encode(value))).collect();

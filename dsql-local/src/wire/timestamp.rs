@@ -15,7 +15,7 @@ const BASIC: EncodedConfig = Config::DEFAULT
 /// The last second of the year 9999, after which a year has no four digits.
 const LAST: i64 = 253_402_300_799;
 
-/// The time of this machine, in seconds since 1970.
+/// Returns the time of this machine, in seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

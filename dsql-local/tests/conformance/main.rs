@@ -110,7 +110,8 @@ impl Report {
     }
 }
 
-/// Whether the file contains the test. A fact must not refer to a test that was renamed or removed.
+/// Returns whether the file contains the test. A fact must not refer to a test that was renamed or
+/// removed.
 fn has_test(file: &str, test: &str) -> bool {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
     std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("async fn {test}()")))

@@ -54,7 +54,8 @@ impl ClientEnd {
         }
     }
 
-    /// Call this before waiting for the client, because it may be waiting for the relay.
+    /// Sends what has been written. Call this before waiting for the client, which may be waiting
+    /// for the relay.
     pub(super) async fn flush(&mut self) {
         if let Some(ends) = &mut self.ends
             && ends.output.flush().await.is_err()

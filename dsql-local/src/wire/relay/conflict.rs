@@ -82,6 +82,8 @@ impl Relay<'_> {
         }
     }
 
+    /// Cancels the current statement.
+    ///
     /// PostgreSQL obeys the signal while the statement waits, and ignores it if the statement has
     /// just ended: the response to this query arrives after the signal was sent, and before the
     /// relay sends anything else.
@@ -122,7 +124,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Whether the shadow must produce the response to the statement.
+    /// Returns whether the shadow must produce the response to the statement.
     pub(super) fn is_overtaken(&self, statement: &Statement, error: &ErrorResponse) -> bool {
         let cancelled =
             error.has_code(&SqlState::QUERY_CANCELED) && self.cancelled == Some(Conflict::Data);

@@ -80,7 +80,7 @@ impl Postgres {
         Ok(frame)
     }
 
-    /// Whether there is something to read before `patience` has passed.
+    /// Returns whether there is something to read before `patience` has passed.
     pub(super) async fn has_response_within(&mut self, patience: Duration) -> io::Result<bool> {
         if self.has_response() {
             return Ok(true);
@@ -177,7 +177,7 @@ impl Postgres {
     }
 }
 
-/// A message of the simple protocol.
+/// Encodes a message of the simple protocol.
 pub(super) fn query(sql: &str) -> Frame {
     let mut body = Vec::with_capacity(sql.len() + 1);
     put_string(&mut body, sql);
@@ -192,7 +192,7 @@ pub(super) fn parse(name: &str, sql: &str, parameter_types: &[u8]) -> Frame {
     Frame::new(b'P', body)
 }
 
-/// A `Bind`. `rest` is what follows the names: formats, parameters, result formats.
+/// Encodes a `Bind`. `rest` is what follows the names: formats, parameters, result formats.
 pub(super) fn bind(portal: &str, statement: &str, rest: &[u8]) -> Frame {
     let mut body = Vec::new();
     put_string(&mut body, portal);
@@ -201,7 +201,7 @@ pub(super) fn bind(portal: &str, statement: &str, rest: &[u8]) -> Frame {
     Frame::new(b'B', body)
 }
 
-/// An `Execute` that fetches all rows of a portal.
+/// Encodes an `Execute` that fetches all rows of a portal.
 pub(super) fn execute(portal: &str) -> Frame {
     let mut body = Vec::new();
     put_string(&mut body, portal);
@@ -209,7 +209,7 @@ pub(super) fn execute(portal: &str) -> Frame {
     Frame::new(b'E', body)
 }
 
-/// The messages that run a statement with values, from its preparation to `Sync`.
+/// Encodes the messages that run a statement with values, from its preparation to `Sync`.
 ///
 /// They use the internal name, so that the client's unnamed prepared statement and portal remain.
 pub(super) fn bound(sql: &str, parameter_types: &[u8], values: &[u8]) -> Vec<Frame> {
@@ -225,7 +225,7 @@ pub(super) fn bound(sql: &str, parameter_types: &[u8], values: &[u8]) -> Vec<Fra
     ]
 }
 
-/// The body of a `Describe` or a `Close`.
+/// Encodes the body of a `Describe` or a `Close`.
 pub(super) fn named(kind: u8, name: &str) -> Vec<u8> {
     let mut body = vec![kind];
     put_string(&mut body, name);

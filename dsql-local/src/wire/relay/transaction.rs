@@ -49,8 +49,8 @@ impl Relay<'_> {
             block.is_implicit &= is_implicit;
             return Ok(());
         }
-        // Tells the row triggers that a COMMIT follows; a statement outside of a block is its own
-        // COMMIT. Neither statement takes a snapshot.
+        // The row triggers read this setting, because a statement outside of a block is its own
+        // COMMIT. Neither of the two statements takes a snapshot.
         self.queue_internal("SET LOCAL dsql_internal.block = '1'").await?;
         self.queue_internal("SAVEPOINT dsql_block").await?;
         self.block = Some(Block {
@@ -94,8 +94,8 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Why DSQL would not run the statement now. PostgreSQL's transaction is then aborted, as
-    /// DSQL's is.
+    /// Returns why DSQL would not run the statement now. PostgreSQL's transaction is then aborted,
+    /// as DSQL's is.
     pub(super) async fn refusal(
         &mut self,
         statement: &Statement,
@@ -117,7 +117,7 @@ impl Relay<'_> {
                 .as_ref()
                 .is_some_and(|error| error.has_code(&SqlState::T_R_SERIALIZATION_FAILURE))
         {
-            // A session that has reported a change knows it. A block reports it again at COMMIT.
+            // A conflict is reported once. A block reports it again at COMMIT.
             self.schema_version = Some(version);
         }
         match refusal {
@@ -138,14 +138,14 @@ impl Relay<'_> {
         }
     }
 
-    /// Whether the schema has changed since the session last checked.
+    /// Returns whether the schema has changed since the session last checked.
     fn is_stale(&self) -> bool {
         let version = self.shared.conflicts.schema_version();
         self.schema_version.is_some_and(|known| known < version)
     }
 
-    /// The error for a relation that is newer than the snapshot of the block. PostgreSQL finds it,
-    /// DSQL does not (recorded: a Korean guide to DSQL, September 2026).
+    /// Returns the error for a relation that is newer than the snapshot of the block. PostgreSQL
+    /// finds it, DSQL does not (recorded: a Korean guide to DSQL, September 2026).
     async fn hidden_relation(
         &mut self,
         statement: &Statement,
@@ -208,7 +208,7 @@ impl Relay<'_> {
         let is_stale =
             is_stale || block.schema_version.is_some() && block.job_changes < job_changes;
         if let Some(conflict) = block.doomed.or(is_stale.then_some(Conflict::Schema)) {
-            // A session that has reported a change knows it.
+            // A conflict is reported once.
             self.schema_version = self.schema_version.map(|_| version);
             return Ok(Some(conflict_error(conflict)));
         }
