@@ -8,8 +8,8 @@ mod directives;
 mod sum;
 
 use super::FormatError;
-use super::entries::{Entries, Entry};
-use super::listing::{Listing, Source, stem};
+use super::entries::{AcceptedFile, Entries};
+use super::listing::{Listing, SourceFile, stem};
 use super::read::{self, Forward, Named, Transactions};
 use crate::migration::{Migration, MigrationKind};
 
@@ -29,11 +29,11 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
 }
 
 /// The key is the whole name: Atlas sorts bytewise.
-fn entry(source: Source) -> Entry<String> {
+fn entry(source: SourceFile) -> AcceptedFile<String> {
     let stem = stem(&source.name);
     let (version, description) = stem.split_once('_').unwrap_or((stem, ""));
     let (version, description) = (version.to_owned(), read::words(description));
-    Entry { key: source.name.clone(), version, description, source }
+    AcceptedFile { key: source.name.clone(), version, description, source }
 }
 
 /// Atlas' ledger has one row for a version, and so has ours.

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::FormatError;
-use super::entries::{Entries, Entry};
-use super::listing::{Listing, Source, stem};
+use super::entries::{AcceptedFile, Entries};
+use super::listing::{Listing, SourceFile, stem};
 use super::number::leading_digits;
 use super::read::{self, Forward, Named, Transactions};
 use crate::migration::Migration;
@@ -32,18 +32,18 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
 }
 
 /// The key is the whole name: `10_b.sql` comes before `9_a.sql`.
-fn entry(source: Source) -> Result<Entry<String>, FormatError> {
+fn entry(source: SourceFile) -> Result<AcceptedFile<String>, FormatError> {
     let (digits, rest) = leading_digits(stem(&source.name));
     if digits.is_empty() {
         let expected = "<digits>_<name>.sql";
         return Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected });
     }
     let (version, description) = (digits.to_owned(), read::words(rest));
-    Ok(Entry { key: source.name.clone(), version, description, source })
+    Ok(AcceptedFile { key: source.name.clone(), version, description, source })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum DbmateSection {
     None,
     Up,
     Down,
@@ -58,28 +58,28 @@ fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatEr
     };
     let mut parts = Vec::new();
     let mut transactions = Transactions::Shared;
-    let mut block = Block::None;
+    let mut block = DbmateSection::None;
     // Line and offset where the block that is being read begins.
     let mut part = (1, 0);
     for line in read::lines(text) {
         let (next, options) = match directive(line.text) {
-            Some(("up", options)) => (Block::Up, options),
-            Some((_, options)) => (Block::Down, options),
+            Some(("up", options)) => (DbmateSection::Up, options),
+            Some((_, options)) => (DbmateSection::Down, options),
             None => {
                 let words = line.text.trim_start();
-                if block == Block::None && !words.is_empty() && !words.starts_with("--") {
+                if block == DbmateSection::None && !words.is_empty() && !words.starts_with("--") {
                     return Err(misused(line.number, "text before `-- migrate:up`"));
                 }
                 continue;
             }
         };
-        if block == Block::None && next == Block::Down {
+        if block == DbmateSection::None && next == DbmateSection::Down {
             return Err(misused(line.number, "`-- migrate:down` before `-- migrate:up`"));
         }
-        if block == Block::Up {
+        if block == DbmateSection::Up {
             parts.push((part.0, &text[part.1..line.start]));
         }
-        if next == Block::Up {
+        if next == DbmateSection::Up {
             for option in options.split_whitespace() {
                 match option {
                     "transaction:true" => {}
@@ -96,9 +96,9 @@ fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatEr
         block = next;
     }
     match block {
-        Block::None => return Err(misused(1, "no `-- migrate:up`")),
-        Block::Up => parts.push((part.0, &text[part.1..])),
-        Block::Down => {}
+        DbmateSection::None => return Err(misused(1, "no `-- migrate:up`")),
+        DbmateSection::Up => parts.push((part.0, &text[part.1..])),
+        DbmateSection::Down => {}
     }
     Ok(Forward::of(parts).or_nothing().with(transactions))
 }

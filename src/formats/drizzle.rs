@@ -11,7 +11,7 @@ use serde_json::Value;
 pub(super) mod folders;
 
 use super::FormatError;
-use super::listing::{Listing, Source, read_text};
+use super::listing::{Listing, SourceFile, flat, read_text};
 use super::read::{self, Forward, Named};
 use crate::migration::{Migration, Origin};
 
@@ -22,7 +22,7 @@ const BREAKPOINT: &str = "--> statement-breakpoint";
 
 /// One entry of the journal.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
+struct JournalEntry {
     /// Name of the file without `.sql`.
     tag: String,
     chunks: Chunks,
@@ -56,7 +56,7 @@ pub(super) fn times<'a>(
         Err(FormatError::MissingJournal { .. }) => Vec::new(),
         Err(error) => return Err(error),
     };
-    let entries: BTreeMap<&str, &Entry> =
+    let entries: BTreeMap<&str, &JournalEntry> =
         entries.iter().map(|entry| (entry.tag.as_str(), entry)).collect();
     Ok(versions
         .map(|version| match entries.get(version) {
@@ -79,7 +79,7 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
     if !listing.holds(JOURNAL) && listing.nested.iter().any(is_folder) {
         folders::migrations(listing)
     } else {
-        super::flat(listing, of_journal)
+        flat(listing, of_journal)
     }
 }
 
@@ -88,7 +88,7 @@ fn of_journal(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let entries = read_journal(&journal).map_err(|error| vec![error])?;
     let paths: Vec<String> =
         entries.iter().map(|entry| listing.path(&format!("{}.sql", entry.tag))).collect();
-    let mut sources: BTreeMap<String, Source> =
+    let mut sources: BTreeMap<String, SourceFile> =
         listing.sql.into_iter().map(|source| (source.file.clone(), source)).collect();
 
     let mut migrations = Vec::new();
@@ -113,7 +113,7 @@ fn of_journal(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     if errors.is_empty() { Ok(migrations) } else { Err(errors) }
 }
 
-fn migration(entry: &Entry, source: Source) -> Result<Migration, FormatError> {
+fn migration(entry: &JournalEntry, source: SourceFile) -> Result<Migration, FormatError> {
     let text = source.text?;
     let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
     let named = Named { file: &source.file, version: &entry.tag, description: &description };
@@ -127,7 +127,7 @@ fn forward(text: &str, chunks: Chunks) -> Forward<'_> {
     }
 }
 
-fn read_journal(file: &str) -> Result<Vec<Entry>, FormatError> {
+fn read_journal(file: &str) -> Result<Vec<JournalEntry>, FormatError> {
     let text = read_text(file).map_err(|error| match error {
         FormatError::MissingFile { file } => FormatError::MissingJournal { file },
         other => other,
@@ -135,7 +135,7 @@ fn read_journal(file: &str) -> Result<Vec<Entry>, FormatError> {
     parse_journal(file, &text)
 }
 
-fn parse_journal(file: &str, text: &str) -> Result<Vec<Entry>, FormatError> {
+fn parse_journal(file: &str, text: &str) -> Result<Vec<JournalEntry>, FormatError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let journal: Value = serde_json::from_str(text).map_err(|source| {
         let origin = Origin { file: file.to_owned(), line: source.line() };
@@ -158,7 +158,7 @@ fn parse_journal(file: &str, text: &str) -> Result<Vec<Entry>, FormatError> {
     let mut entries = Vec::new();
     let mut tags = BTreeSet::new();
     for (number, value) in values.iter().enumerate() {
-        let entry = Entry::parse(value)
+        let entry = JournalEntry::parse(value)
             .map_err(|problem| shape(format!("`entries[{number}].{problem}")))?;
         if !tags.insert(entry.tag.clone()) {
             return Err(FormatError::DuplicateTag { file: file.to_owned(), tag: entry.tag });
@@ -168,7 +168,7 @@ fn parse_journal(file: &str, text: &str) -> Result<Vec<Entry>, FormatError> {
     Ok(entries)
 }
 
-impl Entry {
+impl JournalEntry {
     fn parse(value: &Value) -> Result<Self, &'static str> {
         let tag = value["tag"].as_str().ok_or("tag` is not a string")?;
         if tag.is_empty() || tag.contains(['/', '\\']) {

@@ -1,22 +1,22 @@
 //! From the files that a format has accepted to migrations in order.
 
 use super::FormatError;
-use super::listing::Source;
+use super::listing::SourceFile;
 use super::read::Named;
 use crate::migration::Migration;
 
 /// A file that counts, before its text is looked at.
-pub(super) struct Entry<K> {
+pub(super) struct AcceptedFile<K> {
     /// Its place in the order; equal keys are the same version to the tool.
     pub(super) key: K,
     pub(super) version: String,
     pub(super) description: String,
-    pub(super) source: Source,
+    pub(super) source: SourceFile,
 }
 
 /// What a format makes of a list of files: those that count, and an error for each other one.
 pub(super) struct Entries<K> {
-    pub(super) accepted: Vec<Entry<K>>,
+    pub(super) accepted: Vec<AcceptedFile<K>>,
     pub(super) errors: Vec<FormatError>,
 }
 
@@ -26,7 +26,7 @@ impl<K: Ord> Entries<K> {
     }
 
     /// Takes what a format says of one file; `None` is a file that does not go forward.
-    pub(super) fn push(&mut self, judged: Result<Option<Entry<K>>, FormatError>) {
+    pub(super) fn push(&mut self, judged: Result<Option<AcceptedFile<K>>, FormatError>) {
         match judged {
             Ok(entry) => self.accepted.extend(entry),
             Err(error) => self.errors.push(error),
@@ -49,7 +49,7 @@ impl<K: Ord> Entries<K> {
             }
         }
         let mut migrations = Vec::new();
-        for Entry { version, description, source, .. } in accepted {
+        for AcceptedFile { version, description, source, .. } in accepted {
             let named = Named { file: &source.file, version: &version, description: &description };
             match source.text.and_then(|text| read(&named, &text)) {
                 Ok(migration) => migrations.push(migration),

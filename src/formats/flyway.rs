@@ -9,9 +9,9 @@ mod config;
 
 use std::collections::BTreeSet;
 
-use super::entries::{Entries, Entry};
+use super::entries::{AcceptedFile, Entries};
 use super::listing::{Listing, base, is_sql, stem};
-use super::number::Number;
+use super::number::VersionNumber;
 use super::read::{self, Forward, Named};
 use super::{FormatError, Placeholders, repeatable};
 use crate::migration::{Migration, MigrationKind};
@@ -23,7 +23,7 @@ const TOOL: &str = "Flyway";
 
 /// What the first letter of a name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum ScriptKind {
     Versioned,
     Undo,
     /// Behind the last version that it stands for.
@@ -33,10 +33,10 @@ pub(super) enum Kind {
 
 /// What the name of a file says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    pub(super) kind: Kind,
+pub(super) struct ScriptName {
+    pub(super) kind: ScriptKind,
     /// Empty for a repeatable script. `1` and `1.0` are the same, so zeros at the end are gone.
-    pub(super) parts: Vec<Number>,
+    pub(super) parts: Vec<VersionNumber>,
     /// With points between its parts, as Flyway's ledger has it.
     version: String,
     description: String,
@@ -56,23 +56,23 @@ pub(super) fn migrations(
     }
     let (mut undos, mut repeatables) = (Vec::new(), Vec::new());
     for source in sources {
-        let Some(name) = Name::parse(stem(base(&source.name))) else {
+        let Some(name) = ScriptName::parse(stem(base(&source.name))) else {
             let expected = "V<version>__<description>.sql";
             entries.push(Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected }));
             continue;
         };
-        let Name { kind, parts, version, description } = name;
+        let ScriptName { kind, parts, version, description } = name;
         match kind {
-            Kind::Undo => undos.push((parts, source.file)),
-            Kind::Repeatable => repeatables.push(source),
-            Kind::Versioned | Kind::Baseline => {
+            ScriptKind::Undo => undos.push((parts, source.file)),
+            ScriptKind::Repeatable => repeatables.push(source),
+            ScriptKind::Versioned | ScriptKind::Baseline => {
                 let key = (parts, kind);
-                entries.push(Ok(Some(Entry { key, version, description, source })));
+                entries.push(Ok(Some(AcceptedFile { key, version, description, source })));
             }
         }
     }
-    let accepted = entries.accepted.iter().filter(|entry| entry.key.1 == Kind::Versioned);
-    let versions: BTreeSet<&Vec<Number>> = accepted.map(|entry| &entry.key.0).collect();
+    let accepted = entries.accepted.iter().filter(|entry| entry.key.1 == ScriptKind::Versioned);
+    let versions: BTreeSet<&Vec<VersionNumber>> = accepted.map(|entry| &entry.key.0).collect();
     let orphans = undos.into_iter().filter(|(key, _)| !versions.contains(key));
     let orphans: Vec<_> = orphans.map(|(_, file)| FormatError::OrphanDown { file }).collect();
     entries.errors.extend(orphans);
@@ -121,33 +121,35 @@ fn check_placeholders(named: &Named<'_>, text: &str) -> Result<(), FormatError> 
     Ok(())
 }
 
-impl Name {
+impl ScriptName {
     /// Reads a name without its suffix.
     pub(super) fn parse(stem: &str) -> Option<Self> {
         let (prefix, description) = stem.split_once("__")?;
         let mut characters = prefix.chars();
         let kind = match characters.next()? {
-            'V' => Kind::Versioned,
-            'U' => Kind::Undo,
-            'B' => Kind::Baseline,
-            'R' => Kind::Repeatable,
+            'V' => ScriptKind::Versioned,
+            'U' => ScriptKind::Undo,
+            'B' => ScriptKind::Baseline,
+            'R' => ScriptKind::Repeatable,
             _ => return None,
         };
         // Flyway reads `_` as `.` here.
         let version = characters.as_str().replace('_', ".");
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         let fits = match kind {
-            Kind::Repeatable => version.is_empty(),
-            Kind::Versioned | Kind::Undo | Kind::Baseline => version.split('.').all(is_number),
+            ScriptKind::Repeatable => version.is_empty(),
+            ScriptKind::Versioned | ScriptKind::Undo | ScriptKind::Baseline => {
+                version.split('.').all(is_number)
+            }
         };
         if !fits {
             return None;
         }
         let mut parts: Vec<_> = match kind {
-            Kind::Repeatable => Vec::new(),
-            _ => version.split('.').map(Number::of).collect(),
+            ScriptKind::Repeatable => Vec::new(),
+            _ => version.split('.').map(VersionNumber::of).collect(),
         };
-        while parts.len() > 1 && parts.last().is_some_and(Number::is_zero) {
+        while parts.len() > 1 && parts.last().is_some_and(VersionNumber::is_zero) {
             parts.pop();
         }
         Some(Self { kind, parts, version, description: read::words(description) })
@@ -159,7 +161,7 @@ fn is_program(path: &str) -> bool {
     let name = base(path);
     let is_config = name.ends_with(".conf");
     match name.rsplit_once('.') {
-        Some((stem, _)) => !is_sql(name) && !is_config && Name::parse(stem).is_some(),
+        Some((stem, _)) => !is_sql(name) && !is_config && ScriptName::parse(stem).is_some(),
         None => false,
     }
 }

@@ -2,7 +2,7 @@
 //! `migration.sql`.
 
 use super::FormatError;
-use super::listing::{Listing, Source, base, is_sql};
+use super::listing::{Listing, SourceFile, base, is_sql};
 
 /// The file of a migration.
 pub(super) const FILE: &str = "migration.sql";
@@ -12,7 +12,7 @@ pub(super) const FILE: &str = "migration.sql";
 pub(super) fn sources(
     listing: &mut Listing,
     tool: &'static str,
-) -> (Vec<(String, Source)>, Vec<FormatError>) {
+) -> (Vec<(String, SourceFile)>, Vec<FormatError>) {
     let mut found = Vec::new();
     let mut errors = Vec::new();
     // A dot hides a directory: `.git`, `.idea`.

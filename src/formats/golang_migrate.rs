@@ -5,10 +5,10 @@
 
 use super::FormatError;
 use super::listing::Listing;
-use super::pairs::{self, Rules};
+use super::pairs::{self, PairFormat};
 use crate::migration::Migration;
 
-const RULES: Rules = Rules {
+const FORMAT: PairFormat = PairFormat {
     tool: "golang-migrate",
     expected: "<digits>_<title>.up.sql",
     // `source.Migration.Version` is a Go `uint`.
@@ -19,7 +19,7 @@ const RULES: Rules = Rules {
 
 /// Makes a migration of each `.up.sql` file.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
-    pairs::migrations(listing, &RULES)
+    pairs::migrations(listing, &FORMAT)
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@
 //! does, which differs only where goose would cut a literal or leave two statements together.
 
 use super::FormatError;
-use super::entries::{Entries, Entry};
-use super::listing::{Listing, Source, stem};
-use super::number::{GREATEST_SIGNED, Number, leading_digits};
-use super::read::{self, Forward, Line, Named, Transactions};
+use super::entries::{AcceptedFile, Entries};
+use super::listing::{Listing, SourceFile, stem};
+use super::number::{GREATEST_SIGNED, VersionNumber, leading_digits};
+use super::read::{self, Forward, Named, SourceLine, Transactions};
 use crate::migration::Migration;
 
 const TOOL: &str = "goose";
@@ -27,9 +27,9 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
     entries.migrations(|named, text| read::migration(named, text, &forward(named, text)?))
 }
 
-fn entry(source: Source) -> Result<Entry<Number>, FormatError> {
+fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {
     let (digits, rest) = leading_digits(stem(&source.name));
-    let key = Number::of(digits);
+    let key = VersionNumber::of(digits);
     // Version 0 is the row that goose writes into an empty ledger.
     let (true, Some(name)) = (!key.is_zero(), rest.strip_prefix('_')) else {
         let expected = "<digits>_<name>.sql";
@@ -39,7 +39,7 @@ fn entry(source: Source) -> Result<Entry<Number>, FormatError> {
         return Err(FormatError::VersionTooGreat { file: source.file, tool: TOOL });
     }
     let (version, description) = (digits.to_owned(), read::words(name));
-    Ok(Entry { key, version, description, source })
+    Ok(AcceptedFile { key, version, description, source })
 }
 
 fn is_go(name: &str) -> bool {
@@ -75,7 +75,7 @@ static ANNOTATIONS: &[(&str, Annotation)] = &[
 
 /// Where in the file a line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum GooseSection {
     BeforeUp,
     Up,
     /// Between `StatementBegin`, on this line, and `StatementEnd`.
@@ -94,19 +94,19 @@ fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatEr
     };
     let mut parts = Vec::new();
     let mut transactions = Transactions::Shared;
-    let mut state = State::BeforeUp;
-    // Line and offset where the part that is being read begins.
+    let mut state = GooseSection::BeforeUp;
+    // SourceLine and offset where the part that is being read begins.
     let mut part = (1, 0);
     for line in read::lines(text) {
         let annotation = annotation(&line).map_err(|problem| misused(line.number, problem))?;
-        if matches!(state, State::Up | State::Block { .. })
+        if matches!(state, GooseSection::Up | GooseSection::Block { .. })
             && let Some(Annotation::Down | Annotation::StatementBegin | Annotation::StatementEnd) =
                 annotation
         {
             parts.push((part.0, &text[part.1..line.start]));
         }
         state = match (state, annotation) {
-            (State::BeforeUp, None) => {
+            (GooseSection::BeforeUp, None) => {
                 let is_comment = line.text.starts_with("--") || line.text.trim().is_empty();
                 if !is_comment {
                     return Err(misused(line.number, "text before `-- +goose Up`"));
@@ -118,13 +118,15 @@ fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatEr
                 transactions = Transactions::OneEach;
                 state
             }
-            (State::BeforeUp, Some(Annotation::Up)) => State::Up,
-            (State::Up, Some(Annotation::Down)) => State::Down,
-            (State::Up, Some(Annotation::StatementBegin)) => State::Block { begin: line.number },
-            (State::Block { .. }, Some(Annotation::StatementEnd)) => State::Up,
+            (GooseSection::BeforeUp, Some(Annotation::Up)) => GooseSection::Up,
+            (GooseSection::Up, Some(Annotation::Down)) => GooseSection::Down,
+            (GooseSection::Up, Some(Annotation::StatementBegin)) => {
+                GooseSection::Block { begin: line.number }
+            }
+            (GooseSection::Block { .. }, Some(Annotation::StatementEnd)) => GooseSection::Up,
             // Whatever undoes the migration is not read, but a second `Up` would be lost there.
             (
-                State::Down,
+                GooseSection::Down,
                 Some(Annotation::StatementBegin | Annotation::StatementEnd | Annotation::EnvsubOn),
             ) => state,
             (_, Some(Annotation::EnvsubOn)) => {
@@ -133,17 +135,17 @@ fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatEr
             (_, Some(Annotation::Up)) => {
                 return Err(misused(line.number, "a second `-- +goose Up`"));
             }
-            (State::Down, Some(Annotation::Down)) => {
+            (GooseSection::Down, Some(Annotation::Down)) => {
                 return Err(misused(line.number, "a second `-- +goose Down`"));
             }
-            (State::Block { .. }, Some(_)) => {
+            (GooseSection::Block { .. }, Some(_)) => {
                 return Err(misused(line.number, "an annotation before `-- +goose StatementEnd`"));
             }
-            (State::Up, Some(Annotation::StatementEnd)) => {
+            (GooseSection::Up, Some(Annotation::StatementEnd)) => {
                 let problem = "`-- +goose StatementEnd` without `-- +goose StatementBegin`";
                 return Err(misused(line.number, problem));
             }
-            (State::BeforeUp, Some(_)) => {
+            (GooseSection::BeforeUp, Some(_)) => {
                 return Err(misused(line.number, "an annotation before `-- +goose Up`"));
             }
         };
@@ -154,19 +156,19 @@ fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatEr
         }
     }
     match state {
-        State::BeforeUp => return Err(misused(1, "no `-- +goose Up`")),
-        State::Block { begin } => {
+        GooseSection::BeforeUp => return Err(misused(1, "no `-- +goose Up`")),
+        GooseSection::Block { begin } => {
             let problem = "`-- +goose StatementBegin` without `-- +goose StatementEnd`";
             return Err(misused(begin, problem));
         }
-        State::Up => parts.push((part.0, &text[part.1..])),
-        State::Down => {}
+        GooseSection::Up => parts.push((part.0, &text[part.1..])),
+        GooseSection::Down => {}
     }
     Ok(Forward::of(parts).or_nothing().with(transactions))
 }
 
 /// The annotation of a line, or why it is none although it looks like one.
-fn annotation(line: &Line<'_>) -> Result<Option<Annotation>, &'static str> {
+fn annotation(line: &SourceLine<'_>) -> Result<Option<Annotation>, &'static str> {
     let words = line.text.trim().trim_start_matches('-').trim_start().to_ascii_lowercase();
     let Some(words) = words.strip_prefix("+goose") else { return Ok(None) };
     if !line.text.trim_start().starts_with("--") {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::FormatError;
-use crate::migration::Origin;
+use crate::migration::{Migration, Origin};
 
 /// How deep subdirectories are searched for SQL files; also what ends a loop of symbolic links.
 const DEPTH: usize = 4;
@@ -25,7 +25,7 @@ pub(super) struct Listing {
     /// Directories that lie too deep to be searched.
     pub(super) unsearched: Vec<String>,
     /// Those of `files` that are SQL, read.
-    pub(super) sql: Vec<Source>,
+    pub(super) sql: Vec<SourceFile>,
     /// Name and text of files directly inside that are read apart from the format, which may have
     /// sealed them all the same.
     pub(super) taken: Vec<(String, String)>,
@@ -33,7 +33,7 @@ pub(super) struct Listing {
 
 /// An SQL file, or an entry of a map.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct SourceFile {
     /// Its name inside the directory.
     pub(super) name: String,
     /// As the practitioner would write it.
@@ -57,13 +57,13 @@ impl Listing {
     }
 
     /// A file directly inside or in a subdirectory, read now.
-    pub(super) fn source(&self, path: &str) -> Source {
+    pub(super) fn source(&self, path: &str) -> SourceFile {
         read_source(&self.dir, path)
     }
 
     /// The SQL files here and in all subdirectories, those in subdirectories read now, and an
     /// error for each subdirectory that lies too deep.
-    pub(super) fn all_sql(&mut self) -> (Vec<Source>, Vec<FormatError>) {
+    pub(super) fn all_sql(&mut self) -> (Vec<SourceFile>, Vec<FormatError>) {
         let mut all = std::mem::take(&mut self.sql);
         all.extend(self.nested.iter().filter(|path| is_sql(path)).map(|path| self.source(path)));
         let deep = self.unsearched.iter();
@@ -85,6 +85,12 @@ impl Listing {
 /// Whether a file is SQL by its name.
 pub(super) fn is_sql(name: &str) -> bool {
     Path::new(name).extension().is_some_and(is_sql_extension)
+}
+
+/// Whether a file reverts a migration, judged by its name.
+pub(super) fn is_down_file(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with(".down.sql") || name == "down.sql"
 }
 
 /// The name of an SQL file without its suffix.
@@ -112,19 +118,19 @@ pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
     let mut unsearched = Vec::new();
     for entry in entries(dir)? {
         match entry {
-            Entry::File(name) => files.push(name),
-            Entry::Directory(name) => folders.push(name),
+            DirectoryEntry::File(name) => files.push(name),
+            DirectoryEntry::Directory(name) => folders.push(name),
         }
     }
     let mut subdirectories: Vec<_> = folders.iter().map(|name| (name.clone(), 1)).collect();
     while let Some((subdirectory, depth)) = subdirectories.pop() {
         for entry in entries(&join(dir, &subdirectory))? {
             match entry {
-                Entry::File(name) => nested.push(join(&subdirectory, &name)),
-                Entry::Directory(name) if depth < DEPTH => {
+                DirectoryEntry::File(name) => nested.push(join(&subdirectory, &name)),
+                DirectoryEntry::Directory(name) if depth < DEPTH => {
                     subdirectories.push((join(&subdirectory, &name), depth + 1));
                 }
-                Entry::Directory(name) => unsearched.push(join(&subdirectory, &name)),
+                DirectoryEntry::Directory(name) => unsearched.push(join(&subdirectory, &name)),
             }
         }
     }
@@ -137,10 +143,23 @@ pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
     Ok(Listing { dir, files, folders, nested, unsearched, sql, taken })
 }
 
-fn read_source(dir: &str, name: &str) -> Source {
+/// Reads a directory in a format that has no SQL in subdirectories, where it would never run.
+pub(super) fn flat(
+    listing: Listing,
+    read: impl Fn(Listing) -> Result<Vec<Migration>, Vec<FormatError>>,
+) -> Result<Vec<Migration>, Vec<FormatError>> {
+    let nested = listing.nested_errors();
+    match read(listing) {
+        Ok(_) if !nested.is_empty() => Err(nested),
+        Ok(migrations) => Ok(migrations),
+        Err(errors) => Err(errors.into_iter().chain(nested).collect()),
+    }
+}
+
+fn read_source(dir: &str, name: &str) -> SourceFile {
     let file = join(dir, name);
     let text = read_text(&file);
-    Source { name: name.to_owned(), file, text }
+    SourceFile { name: name.to_owned(), file, text }
 }
 
 /// Reads a file whole. A byte order mark stays.
@@ -157,12 +176,12 @@ pub(super) fn read_text(path: &str) -> Result<String, FormatError> {
     })
 }
 
-enum Entry {
+enum DirectoryEntry {
     File(String),
     Directory(String),
 }
 
-fn entries(dir: &str) -> Result<Vec<Entry>, FormatError> {
+fn entries(dir: &str) -> Result<Vec<DirectoryEntry>, FormatError> {
     let failed = |source: io::Error| {
         let dir = dir.to_owned();
         match source.kind() {
@@ -181,8 +200,8 @@ fn entries(dir: &str) -> Result<Vec<Entry>, FormatError> {
         let is_directory =
             !looks_like_sql && fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
         match name.to_str() {
-            Some(name) if is_directory => entries.push(Entry::Directory(name.to_owned())),
-            Some(name) => entries.push(Entry::File(name.to_owned())),
+            Some(name) if is_directory => entries.push(DirectoryEntry::Directory(name.to_owned())),
+            Some(name) => entries.push(DirectoryEntry::File(name.to_owned())),
             None if looks_like_sql => {
                 let file = join(dir, &name.to_string_lossy());
                 return Err(FormatError::NameNotUtf8 { file });

@@ -17,6 +17,7 @@ mod folders;
 mod golang_migrate;
 mod goose;
 mod listing;
+mod marks;
 mod number;
 mod pairs;
 mod plain;
@@ -26,7 +27,7 @@ mod refinery;
 mod repeatable;
 mod sqlx;
 
-use self::listing::{Listing, Source};
+use self::listing::{Listing, SourceFile, flat};
 use crate::migration::{Migration, Version};
 
 pub use error::{FormatError, UnknownFormat};
@@ -218,19 +219,6 @@ impl Format {
     }
 }
 
-/// Reads a directory in a format that has no SQL in subdirectories: there it would never run.
-fn flat(
-    listing: Listing,
-    read: impl Fn(Listing) -> Result<Vec<Migration>, Vec<FormatError>>,
-) -> Result<Vec<Migration>, Vec<FormatError>> {
-    let nested = listing.nested_errors();
-    match read(listing) {
-        Ok(_) if !nested.is_empty() => Err(nested),
-        Ok(migrations) => Ok(migrations),
-        Err(errors) => Err(errors.into_iter().chain(nested).collect()),
-    }
-}
-
 /// A directory that was read whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
@@ -300,7 +288,7 @@ pub fn read_files_with<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
     options: &Options,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
-    let sources = files.into_iter().map(|(name, text)| Source {
+    let sources = files.into_iter().map(|(name, text)| SourceFile {
         name: name.to_owned(),
         file: name.to_owned(),
         text: Ok(text.to_owned()),

@@ -7,9 +7,9 @@ pub(super) const GREATEST_SIGNED: u64 = i64::MAX.unsigned_abs();
 
 /// A whole number as a file name writes it. Leading zeros do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Number(String);
+pub(super) struct VersionNumber(String);
 
-impl Number {
+impl VersionNumber {
     /// Of ASCII digits.
     pub(super) fn of(digits: &str) -> Self {
         debug_assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits}");
@@ -26,13 +26,13 @@ impl Number {
     }
 }
 
-impl Ord for Number {
+impl Ord for VersionNumber {
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
     }
 }
 
-impl PartialOrd for Number {
+impl PartialOrd for VersionNumber {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn numbers_are_compared_by_value_whatever_their_length() {
-        let number = Number::of;
+        let number = VersionNumber::of;
 
         assert!(number("9") < number("10"));
         assert!(number("00000000000000000000000000000001") < number("2"));

@@ -3,16 +3,16 @@
 //! The whole file goes forward. Every SQL file must be a migration: one that is skipped in silence
 //! is missed only when a table is missing.
 
-use super::entries::{Entries, Entry};
-use super::listing::{Source, stem};
-use super::number::{Number, leading_digits};
+use super::FormatError;
+use super::entries::{AcceptedFile, Entries};
+use super::listing::{SourceFile, is_down_file, stem};
+use super::number::{VersionNumber, leading_digits};
 use super::read::{self, Forward, Named};
-use super::{FormatError, detect};
 use crate::migration::{Migration, Version};
 
 /// What the name of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Name {
+struct PlainName {
     /// As written, with leading zeros.
     digits: String,
     description: String,
@@ -20,7 +20,7 @@ struct Name {
 
 /// Makes a migration of each file, in the order of their numbers.
 pub(super) fn migrations(
-    sources: impl IntoIterator<Item = Source>,
+    sources: impl IntoIterator<Item = SourceFile>,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     for source in sources {
@@ -36,7 +36,7 @@ pub(super) fn single(
     version: Option<&str>,
     description: Option<&str>,
 ) -> Result<Migration, FormatError> {
-    let name = Name::parse(file);
+    let name = PlainName::parse(file);
     let version = match (version, &name) {
         (Some(version), _) => version,
         (None, Some(name)) => &name.digits,
@@ -49,24 +49,24 @@ pub(super) fn single(
 
 /// What the name of a file, or the end of a path, tells.
 pub(super) fn parse_name(file: &str) -> Result<(Version, String), FormatError> {
-    match Name::parse(file) {
-        Some(Name { digits, description }) => Ok((Version(digits), description)),
+    match PlainName::parse(file) {
+        Some(PlainName { digits, description }) => Ok((Version(digits), description)),
         None => Err(FormatError::VersionNotANumber { file: file.to_owned() }),
     }
 }
 
-fn entry(source: Source) -> Result<Entry<Number>, FormatError> {
+fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {
     let file = || source.file.clone();
-    if detect::is_down_file(&source.name) {
+    if is_down_file(&source.name) {
         return Err(FormatError::DownFile { file: file() });
     }
-    let Some(Name { digits, description }) = Name::parse(&source.name) else {
+    let Some(PlainName { digits, description }) = PlainName::parse(&source.name) else {
         return Err(FormatError::VersionNotANumber { file: file() });
     };
-    Ok(Entry { key: Number::of(&digits), version: digits, description, source })
+    Ok(AcceptedFile { key: VersionNumber::of(&digits), version: digits, description, source })
 }
 
-impl Name {
+impl PlainName {
     /// Reads a name or the end of a path; the suffix may be absent.
     fn parse(file: &str) -> Option<Self> {
         let name = file.rsplit(['/', '\\']).next()?;

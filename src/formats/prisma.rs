@@ -4,7 +4,7 @@
 //! habit only (`0_init`).
 
 use super::FormatError;
-use super::entries::{Entries, Entry};
+use super::entries::{AcceptedFile, Entries};
 use super::folders;
 use super::listing::{Listing, read_text};
 use super::number::leading_digits;
@@ -24,7 +24,12 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
     entries.errors.extend(errors);
     for (folder, source) in sources {
         let description = read::words(leading_digits(&folder).1);
-        entries.push(Ok(Some(Entry { key: folder.clone(), version: folder, description, source })));
+        entries.push(Ok(Some(AcceptedFile {
+            key: folder.clone(),
+            version: folder,
+            description,
+            source,
+        })));
     }
     entries
         .migrations(|named, text| read::migration(named, text, &Forward::whole(text).or_nothing()))

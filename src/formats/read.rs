@@ -1,6 +1,7 @@
 //! From the text of a file to a migration: what is the same in all formats.
 
-use super::{FormatError, detect};
+use super::FormatError;
+use super::marks;
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
 };
@@ -91,7 +92,7 @@ pub(super) fn migration(
     let mut statements = Vec::new();
     let mut boundary = 0;
     for (line, part) in &forward.parts {
-        detect::check_down_sections(named.file, *line, part)?;
+        marks::check_down_sections(named.file, *line, part)?;
         add_statements(&mut statements, &mut boundary, named, *line, part)?;
     }
     let is_blank = text.trim_start_matches('\u{feff}').trim().is_empty();
@@ -161,18 +162,18 @@ fn column_of(text: &str, piece: &Piece<'_>) -> usize {
 
 /// The lines of a text without their ends, with their numbers, offsets and the offset behind
 /// each. A byte order mark is no part of the first.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
     let mut end = 0;
     text.split_inclusive('\n').enumerate().map(move |(before, line)| {
         let start = end;
         end += line.len();
         let text = line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}');
-        Line { number: before + 1, start, end, text }
+        SourceLine { number: before + 1, start, end, text }
     })
 }
 
 /// One line of a file.
-pub(super) struct Line<'a> {
+pub(super) struct SourceLine<'a> {
     /// Counted from 1.
     pub(super) number: usize,
     /// Offset of its first byte.

@@ -4,9 +4,9 @@
 //! `U` is no undo here, as it is for Flyway: refinery lets such a file run out of order.
 
 use super::FormatError;
-use super::entries::{Entries, Entry};
-use super::listing::{Listing, Source, base, stem};
-use super::number::{GREATEST_SIGNED, Number, leading_digits};
+use super::entries::{AcceptedFile, Entries};
+use super::listing::{Listing, SourceFile, base, stem};
+use super::number::{GREATEST_SIGNED, VersionNumber, leading_digits};
 use super::read::{self, Forward};
 use crate::migration::Migration;
 
@@ -28,18 +28,18 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
         .migrations(|named, text| read::migration(named, text, &Forward::whole(text).or_nothing()))
 }
 
-fn entry(source: Source) -> Result<Entry<Number>, FormatError> {
+fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {
     let Some((digits, name)) = parse(stem(base(&source.name))) else {
         let expected = "V<digits>__<name>.sql";
         return Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected });
     };
-    let key = Number::of(digits);
+    let key = VersionNumber::of(digits);
     // An `i32`, or an `i64` with the feature `int8-versions`.
     if key.exceeds(GREATEST_SIGNED) {
         return Err(FormatError::VersionTooGreat { file: source.file, tool: TOOL });
     }
     let (version, description) = (digits.to_owned(), read::words(name));
-    Ok(Entry { key, version, description, source })
+    Ok(AcceptedFile { key, version, description, source })
 }
 
 fn parse(stem: &str) -> Option<(&str, &str)> {

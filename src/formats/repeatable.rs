@@ -5,8 +5,8 @@
 //! `R__<name>`, which no format takes for a version.
 
 use super::FormatError;
-use super::entries::{Entries, Entry};
-use super::listing::{Listing, Source, base, stem};
+use super::entries::{AcceptedFile, Entries};
+use super::listing::{Listing, SourceFile, base, stem};
 use super::read::{self, Forward, Named};
 use crate::migration::{Migration, MigrationKind};
 
@@ -23,7 +23,7 @@ impl Patterns {
     }
 
     /// An error for each pattern that names no file: a file that was meant would be missed.
-    pub(super) fn unused(&self, dir: &str, taken: &[Source]) -> Vec<FormatError> {
+    pub(super) fn unused(&self, dir: &str, taken: &[SourceFile]) -> Vec<FormatError> {
         let unused = |pattern: &&String| !taken.iter().any(|source| fits(pattern, &source.name));
         let error = |pattern: &String| {
             let (dir, pattern) = (dir.to_owned(), pattern.clone());
@@ -33,10 +33,10 @@ impl Patterns {
     }
 
     /// Takes the files out of a listing.
-    pub(super) fn take(&self, listing: &mut Listing) -> Vec<Source> {
+    pub(super) fn take(&self, listing: &mut Listing) -> Vec<SourceFile> {
         let fit = |path: &String| super::listing::is_sql(path) && self.fit(path);
         let nested: Vec<String> = listing.nested.extract_if(.., |path| fit(path)).collect();
-        let mut taken: Vec<Source> = nested.iter().map(|path| listing.source(path)).collect();
+        let mut taken: Vec<SourceFile> = nested.iter().map(|path| listing.source(path)).collect();
         listing.files.retain(|name| !fit(name));
         // A directory that held nothing else is none of the format's.
         listing.folders.retain(|folder| {
@@ -55,7 +55,7 @@ impl Patterns {
     }
 
     /// Takes the entries of a map out of it.
-    pub(super) fn part(&self, sources: Vec<Source>) -> (Vec<Source>, Vec<Source>) {
+    pub(super) fn part(&self, sources: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<SourceFile>) {
         sources.into_iter().partition(|source| self.fit(&source.name))
     }
 }
@@ -77,14 +77,14 @@ pub(super) fn name(path: &str) -> (String, String) {
 
 /// Makes a migration of each file, in the order of their descriptions.
 pub(super) fn migrations(
-    sources: Vec<Source>,
+    sources: Vec<SourceFile>,
     read: impl Fn(&Named<'_>, &str) -> Result<Migration, FormatError>,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     for source in sources {
         let (version, description) = name(&source.name);
         let key = (description.clone(), version.clone());
-        entries.push(Ok(Some(Entry { key, version, description, source })));
+        entries.push(Ok(Some(AcceptedFile { key, version, description, source })));
     }
     let mut migrations = entries.migrations(read)?;
     for migration in &mut migrations {

@@ -4,10 +4,10 @@
 use super::FormatError;
 use super::listing::Listing;
 use super::number::GREATEST_SIGNED;
-use super::pairs::{self, Rules};
+use super::pairs::{self, PairFormat};
 use crate::migration::Migration;
 
-const RULES: Rules = Rules {
+const FORMAT: PairFormat = PairFormat {
     tool: "sqlx",
     expected: "<digits>_<description>.sql",
     // `Migration::version` is an `i64`.
@@ -19,7 +19,7 @@ const RULES: Rules = Rules {
 
 /// Makes a migration of each simple and each `.up.sql` file.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
-    pairs::migrations(listing, &RULES)
+    pairs::migrations(listing, &FORMAT)
 }
 
 #[cfg(test)]

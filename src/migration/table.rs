@@ -23,19 +23,19 @@ impl Table {
     }
 
     /// The rows, to be asked for columns by name.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        self.rows.iter().map(|values| Row { columns: &self.columns, values })
+    pub fn rows(&self) -> impl Iterator<Item = TableRow<'_>> {
+        self.rows.iter().map(|values| TableRow { columns: &self.columns, values })
     }
 }
 
 /// One row of a [`Table`].
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
+pub struct TableRow<'a> {
     columns: &'a [String],
     values: &'a [Option<String>],
 }
 
-impl<'a> Row<'a> {
+impl<'a> TableRow<'a> {
     /// The value of a column; `None` where it is null or the table has no such column.
     #[must_use]
     pub fn text(&self, column: &str) -> Option<&'a str> {

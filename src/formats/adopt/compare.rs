@@ -4,16 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use super::files::{Files, Key};
+use super::files::{Key, SetFiles};
 use super::{AdoptError, Question};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Migration, MigrationKind, Version};
 
 /// What a ledger says.
-pub(super) struct Said {
+pub(super) struct HistoryContents {
     /// A key for each file of the directory, in its order.
     pub(super) keys: Vec<Option<Key>>,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<HistoryRow>,
     /// All files up to this one are applied, also without a row.
     pub(super) up_to: Option<Key>,
     /// Whether the tool never runs a file that comes before the last applied one.
@@ -21,38 +21,38 @@ pub(super) struct Said {
 }
 
 /// A migration that the ledger names.
-pub(super) struct Row {
+pub(super) struct HistoryRow {
     /// The file that it means.
     pub(super) file: Option<usize>,
     pub(super) key: Key,
     /// As the tool names the migration.
     pub(super) shown: String,
-    pub(super) standing: Standing,
+    pub(super) state: HistoryState,
 }
 
 /// What the ledger says of it.
-pub(super) enum Standing {
+pub(super) enum HistoryState {
     /// Applied, as far as a checksum tells with the text of the file.
-    Applied(Text),
+    Applied(ChecksumMatch),
     /// Begun and not ended, in words that follow the row.
     Unfinished(String),
 }
 
 /// What the tool's checksum says of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(super) enum ChecksumMatch {
     /// It is what was run, or there is nothing to compare.
     Same,
     Other,
 }
 
-impl From<bool> for Text {
+impl From<bool> for ChecksumMatch {
     fn from(same: bool) -> Self {
         if same { Self::Same } else { Self::Other }
     }
 }
 
-impl Said {
+impl HistoryContents {
     /// Rows that are to be found by their keys.
     pub(super) fn new(keys: Vec<Option<Key>>) -> Self {
         Self { keys, rows: Vec::new(), up_to: None, skips: false }
@@ -64,9 +64,9 @@ impl Said {
     }
 
     /// Adds a row, with the file of its key.
-    pub(super) fn add(&mut self, key: Key, shown: String, standing: Standing) {
+    pub(super) fn add(&mut self, key: Key, shown: String, state: HistoryState) {
         let file = self.find(&key);
-        self.rows.push(Row { file, key, shown, standing });
+        self.rows.push(HistoryRow { file, key, shown, state });
     }
 }
 
@@ -76,7 +76,7 @@ pub struct Comparison {
     /// Versions that are applied according to the ledger, and of which the provider's own ledger
     /// knows nothing.
     pub applied: BTreeSet<Version>,
-    /// Files that the tool has passed over and will never run, as written in the configuration.
+    /// SetFiles that the tool has passed over and will never run, as written in the configuration.
     pub skipped: Vec<String>,
     /// Rows without file that the baseline stands for.
     pub covered: Vec<String>,
@@ -84,18 +84,19 @@ pub struct Comparison {
 
 pub(super) fn compare(
     table: &QualifiedName,
-    said: &Said,
-    files: &Files<'_>,
+    contents: &HistoryContents,
+    files: &SetFiles<'_>,
     question: &Question<'_>,
 ) -> Result<Comparison, Vec<AdoptError>> {
     let Question { known, accepted, removed, baseline, .. } = *question;
     let index = |version: &Version| files.migrations.iter().position(|m| m.version == *version);
     let baseline = baseline.and_then(index);
     let covers_file = |file: usize| baseline.is_some_and(|baseline| file <= baseline);
-    let baseline_key = baseline.and_then(|file| said.keys[file].as_ref());
+    let baseline_key = baseline.and_then(|file| contents.keys[file].as_ref());
     // A baseline that begins the directory stands for the rows before its own.
     let is_baseline = |file: usize| files.migrations[file].kind == MigrationKind::Baseline;
-    let own = said.rows.iter().find(|row| row.file.is_some_and(is_baseline)).map(|row| &row.key);
+    let own =
+        contents.rows.iter().find(|row| row.file.is_some_and(is_baseline)).map(|row| &row.key);
     let is_removed = |key: &Key| {
         let mut removed = removed.iter().map(|version| &version.0);
         removed
@@ -108,29 +109,29 @@ pub(super) fn compare(
 
     let mut comparison = Comparison::default();
     let mut errors = Vec::new();
-    let last = said.rows.iter().map(|row| &row.key).max();
-    for row in &said.rows {
+    let last = contents.rows.iter().map(|row| &row.key).max();
+    for row in &contents.rows {
         let migration = row.file.map(|file| &files.migrations[file]);
-        match (&row.standing, migration) {
+        match (&row.state, migration) {
             (_, Some(migration)) if !is_open(migration) => {}
-            (Standing::Unfinished(_), Some(_)) if row.file.is_some_and(covers_file) => {}
-            (Standing::Unfinished(problem), _) => errors.push(AdoptError::Unfinished {
+            (HistoryState::Unfinished(_), Some(_)) if row.file.is_some_and(covers_file) => {}
+            (HistoryState::Unfinished(problem), _) => errors.push(AdoptError::Unfinished {
                 table: table.clone(),
                 row: row.shown.clone(),
                 problem: problem.clone(),
             }),
-            (Standing::Applied(_), None) if covers_key(&row.key) => {
+            (HistoryState::Applied(_), None) if covers_key(&row.key) => {
                 comparison.covered.push(row.shown.clone());
             }
-            (Standing::Applied(_), None) => {
+            (HistoryState::Applied(_), None) => {
                 let (table, row) = (table.clone(), row.shown.clone());
                 errors.push(AdoptError::NoFile { table, row });
             }
-            (Standing::Applied(text), Some(migration)) => {
+            (HistoryState::Applied(text), Some(migration)) => {
                 // A baseline is another text than the migration whose version it has.
                 let may_differ = migration.kind == MigrationKind::Baseline
                     || accepted.contains(&migration.version);
-                if *text == Text::Other && !may_differ {
+                if *text == ChecksumMatch::Other && !may_differ {
                     errors.push(AdoptError::Changed {
                         table: table.clone(),
                         file: migration.file.clone(),
@@ -142,11 +143,11 @@ pub(super) fn compare(
             }
         }
     }
-    for (migration, key) in files.migrations.iter().zip(&said.keys) {
+    for (migration, key) in files.migrations.iter().zip(&contents.keys) {
         let Some(key) = key.as_ref().filter(|_| is_open(migration)) else { continue };
-        if said.up_to.as_ref().is_some_and(|up_to| key <= up_to) {
+        if contents.up_to.as_ref().is_some_and(|up_to| key <= up_to) {
             comparison.applied.insert(migration.version.clone());
-        } else if said.skips
+        } else if contents.skips
             && last.is_some_and(|last| key < last)
             && !comparison.applied.contains(&migration.version)
         {

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::AdoptError;
-use super::compare::{Said, Standing, Text};
-use super::files::{Files, Key};
+use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
+use super::files::{Key, SetFiles};
 use crate::migration::table::Table;
 
 /// A row for each time that a migration went up or, in older versions, down: the last one counts.
-pub(super) fn goose(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+pub(super) fn goose(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
     let mut last = BTreeMap::new();
     for row in table.rows() {
         // Version 0 is the row that goose writes into an empty ledger.
@@ -21,19 +24,26 @@ pub(super) fn goose(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptE
             *found = (id, row);
         }
     }
-    let mut said = Said::new(files.numbers());
+    let mut contents = HistoryContents::new(files.numbers());
     for (version, (_, row)) in last {
         if row.is_true("is_applied") {
             let key = number(table, version)?;
-            said.add(key, format!("version {version}"), Standing::Applied(Text::Same));
+            contents.add(
+                key,
+                format!("version {version}"),
+                HistoryState::Applied(ChecksumMatch::Same),
+            );
         }
     }
-    Ok(said)
+    Ok(contents)
 }
 
 /// One row: everything up to its version is applied.
-pub(super) fn golang_migrate(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
-    let mut said = Said::new(files.numbers());
+pub(super) fn golang_migrate(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
+    let mut contents = HistoryContents::new(files.numbers());
     let mut rows = table.rows();
     let (Some(row), None) = (rows.next(), rows.next()) else {
         let problem = format!("it should have one row and has {}", table.rows.len());
@@ -41,14 +51,14 @@ pub(super) fn golang_migrate(table: &Table, files: &Files<'_>) -> Result<Said, V
     };
     let version = row.text("version").unwrap_or_default();
     let key = number(table, version)?;
-    let standing = if row.is_true("dirty") {
-        Standing::Unfinished("is dirty: it was begun and failed somewhere inside".to_owned())
+    let state = if row.is_true("dirty") {
+        HistoryState::Unfinished("is dirty: it was begun and failed somewhere inside".to_owned())
     } else {
-        Standing::Applied(Text::Same)
+        HistoryState::Applied(ChecksumMatch::Same)
     };
-    said.add(key.clone(), format!("version {version}"), standing);
-    said.up_to = Some(key);
-    Ok(said)
+    contents.add(key.clone(), format!("version {version}"), state);
+    contents.up_to = Some(key);
+    Ok(contents)
 }
 
 /// A version that has to be a number.

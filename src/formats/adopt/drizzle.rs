@@ -9,16 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::drizzle::{self, Timed};
 use super::AdoptError;
 use super::checksum::is_sha256;
-use super::compare::{Row, Said, Standing, Text};
-use super::files::{Files, Key};
+use super::compare::{ChecksumMatch, HistoryContents, HistoryRow, HistoryState};
+use super::files::{Key, SetFiles};
 use crate::migration::table::Table;
 
 /// A row for each file: `hash` and `created_at`, from 1.0 on also `name`.
-pub(super) fn of_files(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+pub(super) fn of_files(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
     let (texts, timed) = (files.texts()?, times(files)?);
-    let mut said = Said::new(keys(&timed));
+    let mut contents = HistoryContents::new(keys(&timed));
     // With names Drizzle looks for each file, and passes over none.
-    said.skips = !table.has(&["name"]);
+    contents.skips = !table.has(&["name"]);
     for row in table.rows() {
         let hash = row.text("hash").unwrap_or_default();
         let has_hash = |file: usize| is_sha256(hash, &texts[file]);
@@ -32,7 +35,7 @@ pub(super) fn of_files(table: &Table, files: &Files<'_>) -> Result<Said, Vec<Ado
             .or_else(|| at_time.first().copied())
             .or_else(|| (0..texts.len()).find(|file| has_hash(*file)));
         let key = file
-            .and_then(|file| said.keys[file].clone())
+            .and_then(|file| contents.keys[file].clone())
             .unwrap_or(Key::Time(time.unwrap_or_default()));
         let shown = match (file, row.text("name")) {
             (Some(file), _) => format!("migration {}", files.migrations[file].version),
@@ -43,15 +46,23 @@ pub(super) fn of_files(table: &Table, files: &Files<'_>) -> Result<Said, Vec<Ado
             }
         };
         let same = hash.is_empty() || file.is_none_or(has_hash);
-        said.rows.push(Row { file, key, shown, standing: Standing::Applied(same.into()) });
+        contents.rows.push(HistoryRow {
+            file,
+            key,
+            shown,
+            state: HistoryState::Applied(same.into()),
+        });
     }
-    Ok(said)
+    Ok(contents)
 }
 
 /// A row for each chunk of a file, as AWS's adapter for DSQL writes them.
-pub(super) fn of_statements(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+pub(super) fn of_statements(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
     let (texts, timed) = (files.texts()?, times(files)?);
-    let mut said = Said::new(keys(&timed));
+    let mut contents = HistoryContents::new(keys(&timed));
     let mut done: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for row in table.rows() {
         let text = |column| row.text(column).unwrap_or_default();
@@ -71,20 +82,28 @@ pub(super) fn of_statements(table: &Table, files: &Files<'_>) -> Result<Said, Ve
             Some(file) => format!("migration {}", files.migrations[file].version),
             None => format!("the migration with migration_folder_millis = {millis}"),
         };
-        let standing = match file {
+        let state = match file {
             Some(file) if has_hash(file) && chunks.len() < timed[file].count(&texts[file]) => {
                 let all = timed[file].count(&texts[file]);
-                Standing::Unfinished(format!("has {} of {all} statements applied", chunks.len()))
+                HistoryState::Unfinished(format!(
+                    "has {} of {all} statements applied",
+                    chunks.len()
+                ))
             }
-            Some(file) => Standing::Applied(has_hash(file).into()),
-            None => Standing::Applied(Text::Same),
+            Some(file) => HistoryState::Applied(has_hash(file).into()),
+            None => HistoryState::Applied(ChecksumMatch::Same),
         };
-        said.rows.push(Row { file, key: Key::Time(time.unwrap_or_default()), shown, standing });
+        contents.rows.push(HistoryRow {
+            file,
+            key: Key::Time(time.unwrap_or_default()),
+            shown,
+            state,
+        });
     }
-    Ok(said)
+    Ok(contents)
 }
 
-fn times(files: &Files<'_>) -> Result<Vec<Timed>, Vec<AdoptError>> {
+fn times(files: &SetFiles<'_>) -> Result<Vec<Timed>, Vec<AdoptError>> {
     let versions = files.migrations.iter().map(|migration| migration.version.0.as_str());
     drizzle::times(files.dir.unwrap_or_default(), versions)
         .map_err(|error| vec![AdoptError::File(error)])

@@ -50,7 +50,7 @@ pub enum AdoptError {
     File(#[source] FormatError),
     /// A file has changed since it was read a moment ago.
     #[error("{file} has just been changed")]
-    InMotion {
+    ChangedDuringRead {
         /// File as written in the configuration.
         file: String,
     },

@@ -1,7 +1,7 @@
 //! The files of a directory as the other tool knows them.
 
 use super::super::listing::{base, read_text, stem};
-use super::super::number::{Number, leading_digits};
+use super::super::number::{VersionNumber, leading_digits};
 use super::AdoptError;
 use crate::migration::{Checksum, Migration, Version};
 
@@ -9,7 +9,7 @@ use crate::migration::{Checksum, Migration, Version};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     /// A number, or a version of several.
-    Number(Vec<Number>),
+    Number(Vec<VersionNumber>),
     /// A name, bytewise.
     Name(String),
     /// Milliseconds since 1970.
@@ -23,8 +23,8 @@ impl Key {
         if !text.split('.').all(is_number) {
             return None;
         }
-        let mut parts: Vec<Number> = text.split('.').map(Number::of).collect();
-        while parts.len() > 1 && parts.last().is_some_and(Number::is_zero) {
+        let mut parts: Vec<VersionNumber> = text.split('.').map(VersionNumber::of).collect();
+        while parts.len() > 1 && parts.last().is_some_and(VersionNumber::is_zero) {
             parts.pop();
         }
         Some(Self::Number(parts))
@@ -32,14 +32,14 @@ impl Key {
 }
 
 /// The migrations of a set, and where their texts are.
-pub(super) struct Files<'a> {
+pub(super) struct SetFiles<'a> {
     pub(super) dir: Option<&'a str>,
     pub(super) migrations: &'a [Migration],
     /// Versions of files that stand for others.
     pub(super) baselines: &'a [&'a Version],
 }
 
-impl Files<'_> {
+impl SetFiles<'_> {
     /// A key for each file; one that the tool could not have has none.
     pub(super) fn keys(&self, key: impl Fn(&Migration) -> Option<Key>) -> Vec<Option<Key>> {
         self.migrations.iter().map(key).collect()
@@ -62,7 +62,7 @@ impl Files<'_> {
             if Checksum::of(&text) == migration.checksum {
                 Ok(text)
             } else {
-                Err(AdoptError::InMotion { file: migration.file.clone() })
+                Err(AdoptError::ChangedDuringRead { file: migration.file.clone() })
             }
         };
         self.migrations.iter().map(|migration| text(migration).map_err(|e| vec![e])).collect()

@@ -7,22 +7,25 @@ use std::collections::BTreeMap;
 
 use super::AdoptError;
 use super::checksum::is_crc32;
-use super::compare::{Said, Standing, Text};
+use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::counted::number;
-use super::files::{Files, Key};
-use crate::migration::table::{Row, Table};
+use super::files::{Key, SetFiles};
+use crate::migration::table::{Table, TableRow};
 
-pub(super) fn read(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+pub(super) fn read(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
     let texts = files.texts()?;
-    let mut said = Said::new(files.numbers());
-    let mut last: BTreeMap<Key, (i64, Row<'_>)> = BTreeMap::new();
+    let mut contents = HistoryContents::new(files.numbers());
+    let mut last: BTreeMap<Key, (i64, TableRow<'_>)> = BTreeMap::new();
     for row in table.rows() {
         // Without a version it is a repeatable script, which runs again, or the row `SCHEMA`.
         let Some(version) = row.text("version") else { continue };
         let key = number(table, version)?;
         let rank = row.text("installed_rank").and_then(|rank| rank.parse().ok()).unwrap_or(0);
         if row.text("type").is_some_and(|kind| kind.contains("BASELINE")) {
-            said.up_to = said.up_to.take().max(Some(key));
+            contents.up_to = contents.up_to.take().max(Some(key));
             continue;
         }
         let found = last.entry(key).or_insert((rank, row));
@@ -36,21 +39,21 @@ pub(super) fn read(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptEr
         if kind == "SCHEMA" || is_taken_back && row.is_true("success") {
             continue;
         }
-        let standing = if row.is_true("success") {
-            let file = said.find(&key);
+        let state = if row.is_true("success") {
+            let file = contents.find(&key);
             let same = row
                 .text("checksum")
                 .is_none_or(|recorded| file.is_none_or(|file| is_crc32(recorded, &texts[file])));
-            Standing::Applied(Text::from(same))
+            HistoryState::Applied(ChecksumMatch::from(same))
         } else {
-            Standing::Unfinished("failed (success = false)".to_owned())
+            HistoryState::Unfinished("failed (success = false)".to_owned())
         };
         let version = row.text("version").unwrap_or_default();
         let shown = match row.text("script").filter(|script| !script.is_empty()) {
             Some(script) => format!("version {version} ({script})"),
             None => format!("version {version}"),
         };
-        said.add(key, shown, standing);
+        contents.add(key, shown, state);
     }
-    Ok(said)
+    Ok(contents)
 }

@@ -5,33 +5,39 @@ use std::collections::BTreeMap;
 use super::super::atlas;
 use super::AdoptError;
 use super::checksum::{is_sha256, is_sha384, is_siphash};
-use super::compare::{Said, Standing, Text};
+use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::counted::number;
-use super::files::{Files, Key, file_name, name_behind_number};
-use crate::migration::table::{Row, Table};
+use super::files::{Key, SetFiles, file_name, name_behind_number};
+use crate::migration::table::{Table, TableRow};
 
-pub(super) fn sqlx(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+pub(super) fn sqlx(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
     let texts = files.texts()?;
-    let mut said = Said::new(files.numbers());
+    let mut contents = HistoryContents::new(files.numbers());
     for row in table.rows() {
         let version = row.text("version").unwrap_or_default();
         let key = number(table, version)?;
-        let standing = if row.is_true("success") {
+        let state = if row.is_true("success") {
             let same = |file: usize| {
                 row.text("checksum").is_some_and(|recorded| is_sha384(recorded, &texts[file]))
             };
-            Standing::Applied(said.find(&key).is_none_or(same).into())
+            HistoryState::Applied(contents.find(&key).is_none_or(same).into())
         } else {
-            Standing::Unfinished("is dirty (success = false)".to_owned())
+            HistoryState::Unfinished("is dirty (success = false)".to_owned())
         };
-        said.add(key, shown(version, row.text("description")), standing);
+        contents.add(key, shown(version, row.text("description")), state);
     }
-    Ok(said)
+    Ok(contents)
 }
 
-pub(super) fn refinery(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+pub(super) fn refinery(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
     let texts = files.texts()?;
-    let mut said = Said::new(files.numbers());
+    let mut contents = HistoryContents::new(files.numbers());
     for row in table.rows() {
         let version = row.text("version").unwrap_or_default();
         let key = number(table, version)?;
@@ -40,46 +46,52 @@ pub(super) fn refinery(table: &Table, files: &Files<'_>) -> Result<Said, Vec<Ado
             row.text("checksum")
                 .is_some_and(|recorded| is_siphash(recorded, name, version, &texts[file]))
         };
-        let standing = Standing::Applied(said.find(&key).is_none_or(same).into());
-        said.add(key, shown(version, row.text("name")), standing);
+        let state = HistoryState::Applied(contents.find(&key).is_none_or(same).into());
+        contents.add(key, shown(version, row.text("name")), state);
     }
-    Ok(said)
+    Ok(contents)
 }
 
 /// Several rows for one migration are several attempts: one that succeeded counts.
-pub(super) fn prisma(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+pub(super) fn prisma(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
     let texts = files.texts()?;
-    let mut said = Said::new(files.names());
-    let mut attempts: BTreeMap<&str, Vec<Row<'_>>> = BTreeMap::new();
+    let mut contents = HistoryContents::new(files.names());
+    let mut attempts: BTreeMap<&str, Vec<TableRow<'_>>> = BTreeMap::new();
     for row in table.rows() {
         attempts.entry(row.text("migration_name").unwrap_or_default()).or_default().push(row);
     }
     for (name, rows) in attempts {
-        let is_open = |row: &&Row<'_>| row.text("rolled_back_at").is_none();
-        let finished = |row: &&Row<'_>| row.text("finished_at").is_some();
+        let is_open = |row: &&TableRow<'_>| row.text("rolled_back_at").is_none();
+        let finished = |row: &&TableRow<'_>| row.text("finished_at").is_some();
         let key = Key::Name(name.to_owned());
-        let standing = if let Some(row) = rows.iter().filter(is_open).find(finished) {
+        let state = if let Some(row) = rows.iter().filter(is_open).find(finished) {
             let same = |file: usize| {
                 row.text("checksum").is_none_or(|recorded| is_sha256(recorded, &texts[file]))
             };
-            Standing::Applied(said.find(&key).is_none_or(same).into())
+            HistoryState::Applied(contents.find(&key).is_none_or(same).into())
         } else if rows.iter().any(|row| is_open(&row)) {
-            Standing::Unfinished("was begun and neither finished nor rolled back".to_owned())
+            HistoryState::Unfinished("was begun and neither finished nor rolled back".to_owned())
         } else {
             continue;
         };
-        said.add(key, format!("migration {name}"), standing);
+        contents.add(key, format!("migration {name}"), state);
     }
-    Ok(said)
+    Ok(contents)
 }
 
 /// The hash of a file stands for all files up to it, so that the first difference says all.
-pub(super) fn atlas(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptError>> {
+pub(super) fn atlas(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
     // The sum was compared with the files when they were read.
     let dir = files.dir.unwrap_or_default();
     let hashes = atlas::hashes(dir).map_err(|error| vec![AdoptError::File(error)])?;
-    let mut said = Said::new(files.names());
-    let mut rows: Vec<Row<'_>> = table.rows().collect();
+    let mut contents = HistoryContents::new(files.names());
+    let mut rows: Vec<TableRow<'_>> = table.rows().collect();
     rows.sort_by_key(|row| row.text("version"));
     let mut differs = false;
     for row in rows {
@@ -93,12 +105,12 @@ pub(super) fn atlas(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptE
         let key = Key::Name(version.to_owned());
         // A row that was set by hand, or a checkpoint with which the history began.
         if count("type") & 1 == 1 || files.baselines.iter().any(|name| name.0 == version) {
-            said.up_to = said.up_to.take().max(Some(key));
+            contents.up_to = contents.up_to.take().max(Some(key));
             continue;
         }
         let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
-        let standing = if applied < total || has_failed {
-            Standing::Unfinished(format!("has {applied} of {total} statements applied"))
+        let state = if applied < total || has_failed {
+            HistoryState::Unfinished(format!("has {applied} of {total} statements applied"))
         } else {
             let same = |file: usize| {
                 let found = hashes.get(file_name(&files.migrations[file]));
@@ -106,14 +118,14 @@ pub(super) fn atlas(table: &Table, files: &Files<'_>) -> Result<Said, Vec<AdoptE
                 let recorded = recorded.strip_prefix("h1:").unwrap_or(recorded);
                 recorded.is_empty() || found.is_none_or(|found| found == recorded)
             };
-            let is_same = said.find(&key).is_none_or(same);
-            let text = Text::from(is_same || differs);
+            let is_same = contents.find(&key).is_none_or(same);
+            let text = ChecksumMatch::from(is_same || differs);
             differs |= !is_same;
-            Standing::Applied(text)
+            HistoryState::Applied(text)
         };
-        said.add(key, format!("version {version}"), standing);
+        contents.add(key, format!("version {version}"), state);
     }
-    Ok(said)
+    Ok(contents)
 }
 
 fn shown(version: &str, description: Option<&str>) -> String {

@@ -23,11 +23,11 @@ use crate::migration::{Migration, Version};
 pub use compare::Comparison;
 pub use error::AdoptError;
 
-use self::files::Files;
+use self::files::SetFiles;
 
 /// A kind of ledger that can be read.
 #[derive(Debug)]
-struct Known {
+struct HistoryTableSpec {
     /// Whose it is; `plain` for the kind that people write themselves.
     format: Format,
     /// What it is called by default, in whatever schema.
@@ -40,12 +40,12 @@ struct Known {
     alone: bool,
     /// The formats of directories that it can tell of.
     fits: &'static [Format],
-    read: fn(&Table, &Files<'_>) -> Result<compare::Said, Vec<AdoptError>>,
+    read: fn(&Table, &SetFiles<'_>) -> Result<compare::HistoryContents, Vec<AdoptError>>,
 }
 
 /// In the order in which a table is compared with them.
-static KNOWN: &[Known] = &[
-    Known {
+static HISTORY_TABLES: &[HistoryTableSpec] = &[
+    HistoryTableSpec {
         format: Format::Drizzle,
         name: "__drizzle_migrations",
         needs: &["migration_folder_millis", "statement_index", "migration_hash"],
@@ -54,7 +54,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Drizzle],
         read: drizzle::of_statements,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Drizzle,
         name: "__drizzle_migrations",
         needs: &["hash", "created_at"],
@@ -63,7 +63,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Drizzle],
         read: drizzle::of_files,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Flyway,
         name: "flyway_schema_history",
         needs: &["installed_rank", "version", "type", "success"],
@@ -72,7 +72,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Flyway],
         read: flyway::read,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Atlas,
         name: "atlas_schema_revisions",
         needs: &["version", "type", "applied", "total"],
@@ -81,7 +81,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Atlas],
         read: hashed::atlas,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Sqlx,
         name: "_sqlx_migrations",
         needs: &["version", "success", "checksum"],
@@ -90,7 +90,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Sqlx],
         read: hashed::sqlx,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Goose,
         name: "goose_db_version",
         needs: &["version_id", "is_applied"],
@@ -99,7 +99,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Goose],
         read: counted::goose,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::GolangMigrate,
         name: "schema_migrations",
         needs: &["version", "dirty"],
@@ -108,7 +108,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::GolangMigrate],
         read: counted::golang_migrate,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Plain,
         name: "schema_migrations",
         needs: &["version", "name", "applied_at"],
@@ -117,7 +117,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Plain],
         read: named::home_made,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Prisma,
         name: "_prisma_migrations",
         needs: &["migration_name", "finished_at", "rolled_back_at"],
@@ -126,7 +126,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Prisma],
         read: hashed::prisma,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Refinery,
         name: "refinery_schema_history",
         needs: &["version", "name", "checksum"],
@@ -135,7 +135,7 @@ static KNOWN: &[Known] = &[
         fits: &[Format::Refinery],
         read: hashed::refinery,
     },
-    Known {
+    HistoryTableSpec {
         format: Format::Dbmate,
         name: "schema_migrations",
         needs: &["version"],
@@ -148,24 +148,24 @@ static KNOWN: &[Known] = &[
 
 /// A ledger of another tool, told by its name and its columns.
 #[derive(Debug, Clone, Copy)]
-pub struct Ledger(&'static Known);
+pub struct Ledger(&'static HistoryTableSpec);
 
 /// What the ledgers are called by default, without their schemas.
 #[must_use]
 pub fn ledger_names() -> BTreeSet<&'static str> {
-    KNOWN.iter().map(|known| known.name).collect()
+    HISTORY_TABLES.iter().map(|known| known.name).collect()
 }
 
 impl Ledger {
     /// Tells whose ledger a table is. `renamed` is a table whose name says nothing.
     #[must_use]
     pub fn of(table: &Table, renamed: bool) -> Option<Self> {
-        let fits = |known: &&Known| {
+        let fits = |known: &&HistoryTableSpec| {
             (renamed || table.name.name == known.name)
                 && table.has(known.needs)
                 && (!known.alone || table.columns.len() == known.needs.len())
         };
-        KNOWN.iter().find(fits).map(Self)
+        HISTORY_TABLES.iter().find(fits).map(Self)
     }
 
     /// The format of the tool's own directories.
@@ -203,13 +203,13 @@ impl Ledger {
         table: &Table,
         question: &Question<'_>,
     ) -> Result<Comparison, Vec<AdoptError>> {
-        let files = Files {
+        let files = SetFiles {
             dir: question.dir,
             migrations: question.migrations,
             baselines: question.baselines,
         };
-        let said = (self.0.read)(table, &files)?;
-        compare::compare(&table.name, &said, &files, question)
+        let contents = (self.0.read)(table, &files)?;
+        compare::compare(&table.name, &contents, &files, question)
     }
 }
 

@@ -2,7 +2,7 @@
 //! `migration.sql`, in the order of their names. Snapshots are ignored.
 
 use super::super::FormatError;
-use super::super::entries::{Entries, Entry};
+use super::super::entries::{AcceptedFile, Entries};
 use super::super::folders;
 use super::super::listing::Listing;
 use super::super::number::leading_digits;
@@ -19,7 +19,7 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
         entries.push(match name(&folder) {
             Some(name) => {
                 let description = read::words(name);
-                Ok(Some(Entry { key: folder.clone(), version: folder, description, source }))
+                Ok(Some(AcceptedFile { key: folder.clone(), version: folder, description, source }))
             }
             // Drizzle reads the first 14 characters as a time, whatever they are.
             None => {

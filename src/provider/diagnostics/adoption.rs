@@ -107,7 +107,7 @@ pub(in super::super) fn adopt_error(error: &AdoptError, ledger: Ledger) -> Diagn
                  version that is applied."
             ),
         ),
-        AdoptError::File(_) | AdoptError::InMotion { .. } => {
+        AdoptError::File(_) | AdoptError::ChangedDuringRead { .. } => {
             ("Cannot read the migration file", "Plan again.".to_owned())
         }
     };
