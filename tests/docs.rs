@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use terraform_provider_dsql::formats::FORMATS;
+use terraform_provider_dsql::formats::{AUTO, AUTO_SUMMARY, FORMATS};
 use terraform_provider_dsql::provider::contract::{Provider as _, Signature};
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::schema::{Attribute, AttributeType, Nesting, Schema};
@@ -149,17 +149,18 @@ fn hazards_and_rewrites_are_listed_with_their_reasons() {
 fn the_formats_are_listed_and_each_tool_has_a_guide() {
     let file = "docs/resources/migration_set.md";
     let mut table = String::from("| `format` | tool | what the directory holds |\n|---|---|---|\n");
-    for info in FORMATS {
-        let tool = match info.tool {
+    writeln!(table, "| `{AUTO}` |  | {AUTO_SUMMARY} |").unwrap();
+    for spec in FORMATS {
+        let tool = match spec.tool {
             "" => String::new(),
-            tool => format!("[{tool}](../guides/coming-from-{}.md)", info.name),
+            tool => format!("[{tool}](../guides/coming-from-{}.md)", spec.name),
         };
-        writeln!(table, "| `{}` | {tool} | {} |", info.name, info.summary).unwrap();
-        if !info.tool.is_empty() {
-            let guide = read(&format!("docs/guides/coming-from-{}.md", info.name));
-            let title = format!("# Coming from {}\n", info.tool);
-            let argument = format!("format = \"{}\"\n", info.name);
-            assert!(guide.contains(&title) && guide.contains(&argument), "{}", info.name);
+        writeln!(table, "| `{}` | {tool} | {} |", spec.name, spec.summary).unwrap();
+        if !spec.tool.is_empty() {
+            let guide = read(&format!("docs/guides/coming-from-{}.md", spec.name));
+            let title = format!("# Coming from {}\n", spec.tool);
+            let argument = format!("format = \"{}\"\n", spec.name);
+            assert!(guide.contains(&title) && guide.contains(&argument), "{}", spec.name);
         }
     }
     let found = read(file);

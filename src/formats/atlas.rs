@@ -1,14 +1,14 @@
-//! Atlas: the files that `atlas.sum` seals, in the order of their names.
+//! Atlas: the files listed in `atlas.sum`, in the order of their names.
 //!
-//! The version is what stands before the first `_`. The sum is checked before anything is read: a
-//! file that was edited, added or removed without `atlas migrate hash` is an error. A checkpoint is
-//! a baseline: the ledger decides whether it runs or the files before it do.
+//! The version is the part of the name before the first `_`. The sum is checked before anything is
+//! read: a file that was edited, added or removed without `atlas migrate hash` is an error. A
+//! checkpoint is a baseline: the ledger decides whether it runs or the files before it.
 
 mod directives;
 mod sum;
 
-use super::FormatError;
 use super::entries::{AcceptedFile, Entries};
+use super::error::{FormatError, NameProblem};
 use super::listing::{Listing, SourceFile, stem};
 use super::read::{self, Forward, Named, Transactions};
 use crate::migration::{Migration, MigrationKind};
@@ -17,18 +17,18 @@ use self::directives::Directive;
 
 pub(super) use self::sum::hashes;
 
-/// Makes a migration of each SQL file.
+/// Reads each SQL file as a migration.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     entries.errors.extend(sum::verify(&listing).err());
     for source in listing.sql {
-        entries.push(Ok(Some(entry(source))));
+        entries.push(Ok(entry(source)));
     }
     check_versions(&mut entries);
     entries.migrations(migration)
 }
 
-/// The key is the whole name: Atlas sorts bytewise.
+/// The key is the whole name, because Atlas sorts by bytes.
 fn entry(source: SourceFile) -> AcceptedFile<String> {
     let stem = stem(&source.name);
     let (version, description) = stem.split_once('_').unwrap_or((stem, ""));
@@ -36,13 +36,15 @@ fn entry(source: SourceFile) -> AcceptedFile<String> {
     AcceptedFile { key: source.name.clone(), version, description, source }
 }
 
-/// Atlas' ledger has one row for a version, and so has ours.
+/// Rejects two files with one version: the history table of Atlas has one row for each version, and
+/// so has the ledger.
 fn check_versions(entries: &mut Entries<String>) {
     let mut versions = std::collections::BTreeMap::new();
     for entry in &entries.accepted {
         let second = entry.source.file.clone();
         if let Some(first) = versions.insert(entry.version.clone(), second.clone()) {
-            entries.errors.push(FormatError::DuplicateVersion { first, second });
+            let problem = NameProblem::DuplicateVersion { first };
+            entries.errors.push(FormatError::file(second, problem));
         }
     }
 }

@@ -1,106 +1,113 @@
-//! dbmate: files that begin with digits, in the order of their names; the blocks behind
-//! `-- migrate:up` go forward.
+//! dbmate: files that begin with digits, in the order of their names. The sections below
+//! `-- migrate:up` run.
 //!
-//! The version is the digits as text: `01` and `1` are two versions to dbmate.
+//! The version is the digits as text: to dbmate, `01` and `1` are two versions.
 
 use std::collections::BTreeMap;
 
-use super::FormatError;
 use super::entries::{AcceptedFile, Entries};
+use super::error::{FormatError, NameProblem, ToolProblem};
 use super::listing::{Listing, SourceFile, stem};
 use super::number::leading_digits;
-use super::read::{self, Forward, Named, Transactions};
+use super::read::{self, SourceLine, Transactions};
+use super::sections::{self, Section, Sections};
 use crate::migration::Migration;
 
 const TOOL: &str = "dbmate";
 
-/// Makes a migration of each SQL file.
+/// Reads each SQL file as a migration.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     let mut seen = BTreeMap::new();
     for source in listing.sql {
-        let judged = entry(source);
-        if let Ok(entry) = &judged {
-            let second = entry.source.file.clone();
-            if let Some(first) = seen.insert(entry.version.clone(), second.clone()) {
-                entries.errors.push(FormatError::DuplicateVersion { first, second });
+        let file = entry(source);
+        if let Ok(accepted) = &file {
+            let second = accepted.source.file.clone();
+            if let Some(first) = seen.insert(accepted.version.clone(), second.clone()) {
+                let problem = NameProblem::DuplicateVersion { first };
+                entries.errors.push(FormatError::file(second, problem));
             }
         }
-        entries.push(judged.map(Some));
+        entries.push(file);
     }
-    entries.migrations(|named, text| read::migration(named, text, &forward(named, text)?))
+    entries.migrations(|named, text| {
+        let forward = sections::forward::<DbmateSection>(named, text)?;
+        read::migration(named, text, &forward)
+    })
 }
 
-/// The key is the whole name: `10_b.sql` comes before `9_a.sql`.
+/// The key is the whole name: `10_b.sql` precedes `9_a.sql`.
 fn entry(source: SourceFile) -> Result<AcceptedFile<String>, FormatError> {
     let (digits, rest) = leading_digits(stem(&source.name));
     if digits.is_empty() {
-        let expected = "<digits>_<name>.sql";
-        return Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected });
+        let problem = NameProblem::Mismatch { tool: TOOL, expected: "<digits>_<name>.sql" };
+        return Err(FormatError::file(source.file, problem));
     }
     let (version, description) = (digits.to_owned(), read::words(rest));
     Ok(AcceptedFile { key: source.name.clone(), version, description, source })
 }
 
+/// The section that a line is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DbmateSection {
-    None,
+    BeforeUp,
     Up,
     Down,
 }
 
-/// The blocks that go forward. Lines count wherever they stand, also in a literal.
-fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatError> {
-    let misused = |line: usize, problem: &'static str| FormatError::Annotation {
-        origin: named.at(line),
-        tool: TOOL,
-        problem,
-    };
-    let mut parts = Vec::new();
-    let mut transactions = Transactions::Shared;
-    let mut block = DbmateSection::None;
-    // Line and offset where the block that is being read begins.
-    let mut part = (1, 0);
-    for line in read::lines(text) {
-        let (next, options) = match directive(line.text) {
-            Some(("up", options)) => (DbmateSection::Up, options),
-            Some((_, options)) => (DbmateSection::Down, options),
-            None => {
-                let words = line.text.trim_start();
-                if block == DbmateSection::None && !words.is_empty() && !words.starts_with("--") {
-                    return Err(misused(line.number, "text before `-- migrate:up`"));
-                }
-                continue;
+impl Section for DbmateSection {
+    const TOOL: &'static str = TOOL;
+    const FIRST: Self = Self::BeforeUp;
+
+    fn next(self, line: &SourceLine<'_>, sections: &mut Sections<'_>) -> Result<Self, ToolProblem> {
+        match directive(line.text) {
+            None if self == Self::BeforeUp && !is_comment(line) => {
+                Err(misplaced("text before `-- migrate:up`"))
             }
-        };
-        if block == DbmateSection::None && next == DbmateSection::Down {
-            return Err(misused(line.number, "`-- migrate:down` before `-- migrate:up`"));
-        }
-        if block == DbmateSection::Up {
-            parts.push((part.0, &text[part.1..line.start]));
-        }
-        if next == DbmateSection::Up {
-            for option in options.split_whitespace() {
-                match option {
-                    "transaction:true" => {}
-                    "transaction:false" => transactions = Transactions::OneEach,
-                    _ if option.starts_with("env:") => {
-                        let origin = named.at(line.number);
-                        return Err(FormatError::Environment { origin, tool: TOOL });
-                    }
-                    _ => return Err(misused(line.number, "an unknown option of `-- migrate:up`")),
-                }
+            None => Ok(self),
+            Some(("up", options)) => {
+                sections.end_above(line);
+                read_options(options, sections)?;
+                sections.begin_below(line);
+                Ok(Self::Up)
+            }
+            Some(_) if self == Self::BeforeUp => {
+                Err(misplaced("`-- migrate:down` before `-- migrate:up`"))
+            }
+            Some(_) => {
+                sections.end_above(line);
+                Ok(Self::Down)
             }
         }
-        part = (line.number + 1, line.end);
-        block = next;
     }
-    match block {
-        DbmateSection::None => return Err(misused(1, "no `-- migrate:up`")),
-        DbmateSection::Up => parts.push((part.0, &text[part.1..])),
-        DbmateSection::Down => {}
+
+    fn end(self) -> Result<(), (usize, &'static str)> {
+        if self == Self::BeforeUp { Err((1, "no `-- migrate:up`")) } else { Ok(()) }
     }
-    Ok(Forward::of(parts).or_nothing().with(transactions))
+}
+
+fn misplaced(problem: &'static str) -> ToolProblem {
+    ToolProblem::Annotation { tool: TOOL, problem }
+}
+
+fn is_comment(line: &SourceLine<'_>) -> bool {
+    let words = line.text.trim_start();
+    words.is_empty() || words.starts_with("--")
+}
+
+/// Applies the options of a line such as `-- migrate:up transaction:false`.
+fn read_options(options: &str, sections: &mut Sections<'_>) -> Result<(), ToolProblem> {
+    for option in options.split_whitespace() {
+        match option {
+            "transaction:true" => {}
+            "transaction:false" => sections.transactions = Transactions::OneEach,
+            _ if option.starts_with("env:") => {
+                return Err(ToolProblem::Environment { tool: TOOL });
+            }
+            _ => return Err(misplaced("an unknown option of `-- migrate:up`")),
+        }
+    }
+    Ok(())
 }
 
 /// The direction and the options of a line such as `-- migrate:up transaction:false`.

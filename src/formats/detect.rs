@@ -6,9 +6,10 @@
 
 mod names;
 
+use super::Format;
+use super::error::{DetectionProblem, FormatError};
 use super::listing::Listing;
 use super::marks::{self, Evidence, Tool};
-use super::{Format, FormatError};
 
 /// Files that only one tool writes.
 static MARKER_FILES: &[(&str, Format)] = &[
@@ -49,18 +50,19 @@ fn is_atlas(evidence: &Evidence) -> bool {
 
 fn ambiguous(listing: &Listing, first: &Evidence, second: &Evidence) -> FormatError {
     let (first, second) = (first.tool.name(), second.tool.name());
-    FormatError::AmbiguousFormat { dir: listing.dir.clone(), first, second }
+    FormatError::directory(&listing.dir, DetectionProblem::Ambiguous { first, second })
 }
 
 fn decided(listing: &Listing, evidence: &Evidence) -> Result<Format, FormatError> {
-    let (dir, sign) = (listing.dir.clone(), evidence.found.clone());
-    match evidence.tool {
-        Tool::Format(format) => Ok(format),
-        Tool::Unsupported(tool) => Err(FormatError::UnsupportedFormat { dir, tool, sign }),
+    let Evidence { tool, found } = evidence.clone();
+    let problem = match tool {
+        Tool::Format(format) => return Ok(format),
+        Tool::Unsupported(tool) => DetectionProblem::Unsupported { tool, evidence: found },
         Tool::Either(first, second) => {
-            Err(FormatError::UndecidedFormat { dir, first, second, sign })
+            DetectionProblem::Undecided { first, second, evidence: found }
         }
-    }
+    };
+    Err(FormatError::directory(&listing.dir, problem))
 }
 
 fn marker_files(listing: &Listing) -> Vec<Evidence> {

@@ -1,8 +1,8 @@
-//! Drizzle: files in the order of `meta/_journal.json`, or, from 1.0 on, a directory for each
-//! migration ([`folders`]).
+//! Drizzle: files in the order of `meta/_journal.json` or, since 1.0, a directory for each migration
+//! ([`folders`]).
 //!
-//! The journal is the list of migrations; a file it does not name would be skipped by Drizzle
-//! without a word, and is an error here. Snapshots are ignored.
+//! The journal is the list of migrations. Drizzle silently skips a file that the journal does not
+//! list; here that is an error. Snapshots are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,15 @@ use serde_json::Value;
 
 pub(super) mod folders;
 
-use super::FormatError;
+use super::error::{AccessProblem, FormatError, FormatErrorKind, JournalProblem};
 use super::listing::{Listing, SourceFile, flat, read_text};
 use super::read::{self, Forward, Named};
 use crate::migration::{Migration, Origin};
 
 const JOURNAL: &str = "meta/_journal.json";
 
-/// What drizzle-kit writes between statements. Drizzle cuts the text there wherever it stands.
+/// The separator that drizzle-kit writes between statements. Drizzle splits the text at each
+/// occurrence, even in a literal.
 const BREAKPOINT: &str = "--> statement-breakpoint";
 
 /// One entry of the journal.
@@ -26,25 +27,25 @@ struct JournalEntry {
     /// Name of the file without `.sql`.
     tag: String,
     chunks: Chunks,
-    /// What Drizzle's ledger knows it by.
+    /// The time that identifies the migration in Drizzle's history table.
     when: Option<i64>,
 }
 
-/// A migration as Drizzle's ledger knows it.
+/// A migration as Drizzle's history table identifies it.
 pub(super) struct Timed {
-    /// Milliseconds since 1970; a journal that was written by hand may lack it.
+    /// Milliseconds since 1970. A journal that was written by hand may lack it.
     pub(super) when: Option<i64>,
     chunks: Chunks,
 }
 
 impl Timed {
-    /// How many parts of a file Drizzle sends, empty ones too.
+    /// The number of parts of a file that Drizzle sends, including empty ones.
     pub(super) fn count(&self, text: &str) -> usize {
         forward(text, self.chunks).parts.len()
     }
 }
 
-/// The times of these migrations: from the journal or, where there is none, from the names of the
+/// The times of these migrations, from the journal or, without a journal, from the names of the
 /// directories.
 pub(super) fn times<'a>(
     dir: &str,
@@ -53,7 +54,9 @@ pub(super) fn times<'a>(
     let journal = super::listing::join(dir, JOURNAL);
     let entries = match read_journal(&journal) {
         Ok(entries) => entries,
-        Err(FormatError::MissingJournal { .. }) => Vec::new(),
+        Err(FormatError { kind: FormatErrorKind::Journal(JournalProblem::Missing), .. }) => {
+            Vec::new()
+        }
         Err(error) => return Err(error),
     };
     let entries: BTreeMap<&str, &JournalEntry> =
@@ -66,14 +69,14 @@ pub(super) fn times<'a>(
         .collect())
 }
 
-/// How a file falls into the parts that Drizzle sends.
+/// How Drizzle divides a file into the parts that it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Chunks {
     AtBreakpoints,
     Whole,
 }
 
-/// Makes a migration of each entry of the journal or, where there is none, of each directory.
+/// Reads each entry of the journal or, without a journal, each directory as a migration.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let is_folder = |path: &String| path.ends_with(super::folders::FILE);
     if !listing.holds(JOURNAL) && listing.nested.iter().any(is_folder) {
@@ -96,20 +99,18 @@ fn of_journal(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     for (entry, path) in entries.iter().zip(paths) {
         let result = match sources.remove(&path) {
             Some(source) => migration(entry, source),
-            None => Err(FormatError::MissingTagFile {
-                journal: journal.clone(),
-                tag: entry.tag.clone(),
-                file: path,
-            }),
+            None => Err(FormatError::file(
+                &journal,
+                JournalProblem::MissingTagFile { tag: entry.tag.clone(), file: path },
+            )),
         };
         match result {
             Ok(migration) => migrations.push(migration),
             Err(error) => errors.push(error),
         }
     }
-    let unlisted = sources.into_keys();
-    errors
-        .extend(unlisted.map(|file| FormatError::UnlistedFile { journal: journal.clone(), file }));
+    let unlisted = || JournalProblem::UnlistedFile { journal: journal.clone() };
+    errors.extend(sources.into_keys().map(|file| FormatError::file(file, unlisted())));
     if errors.is_empty() { Ok(migrations) } else { Err(errors) }
 }
 
@@ -128,9 +129,11 @@ fn forward(text: &str, chunks: Chunks) -> Forward<'_> {
 }
 
 fn read_journal(file: &str) -> Result<Vec<JournalEntry>, FormatError> {
-    let text = read_text(file).map_err(|error| match error {
-        FormatError::MissingFile { file } => FormatError::MissingJournal { file },
-        other => other,
+    let text = read_text(file).map_err(|error| match error.kind {
+        FormatErrorKind::Access(AccessProblem::NotFound) => {
+            FormatError::file(file, JournalProblem::Missing)
+        }
+        _ => error,
     })?;
     parse_journal(file, &text)
 }
@@ -139,17 +142,17 @@ fn parse_journal(file: &str, text: &str) -> Result<Vec<JournalEntry>, FormatErro
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let journal: Value = serde_json::from_str(text).map_err(|source| {
         let origin = Origin { file: file.to_owned(), line: source.line() };
-        FormatError::MalformedJournal { origin, source }
+        FormatError::line(origin, JournalProblem::Malformed { source })
     })?;
-    let shape = |problem: String| FormatError::JournalShape { file: file.to_owned(), problem };
+    let shape = |problem: String| FormatError::file(file, JournalProblem::Shape { problem });
 
-    // Drizzle's own reader never looks at the dialect, so a journal written by hand may lack it.
+    // Drizzle itself does not read the dialect, so a journal that was written by hand may lack it.
     match &journal["dialect"] {
         Value::Null => {}
         Value::String(dialect) if dialect == "postgresql" => {}
         other => {
             let dialect = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-            return Err(FormatError::JournalDialect { file: file.to_owned(), dialect });
+            return Err(FormatError::file(file, JournalProblem::Dialect { dialect }));
         }
     }
     let Value::Array(values) = &journal["entries"] else {
@@ -161,7 +164,7 @@ fn parse_journal(file: &str, text: &str) -> Result<Vec<JournalEntry>, FormatErro
         let entry = JournalEntry::parse(value)
             .map_err(|problem| shape(format!("`entries[{number}].{problem}")))?;
         if !tags.insert(entry.tag.clone()) {
-            return Err(FormatError::DuplicateTag { file: file.to_owned(), tag: entry.tag });
+            return Err(FormatError::file(file, JournalProblem::DuplicateTag { tag: entry.tag }));
         }
         entries.push(entry);
     }

@@ -1,20 +1,20 @@
-//! From the files that a format has accepted to migrations in order.
+//! Turns the files that a format accepts into migrations in order.
 
-use super::FormatError;
+use super::error::{FormatError, NameProblem};
 use super::listing::SourceFile;
 use super::read::Named;
 use crate::migration::Migration;
 
-/// A file that counts, before its text is looked at.
+/// A file that is a migration by its name; its text has not been examined yet.
 pub(super) struct AcceptedFile<K> {
-    /// Its place in the order; equal keys are the same version to the tool.
+    /// Orders the files; equal keys are the same version to the tool.
     pub(super) key: K,
     pub(super) version: String,
     pub(super) description: String,
     pub(super) source: SourceFile,
 }
 
-/// What a format makes of a list of files: those that count, and an error for each other one.
+/// The files that a format accepts, and an error for each file that it rejects.
 pub(super) struct Entries<K> {
     pub(super) accepted: Vec<AcceptedFile<K>>,
     pub(super) errors: Vec<FormatError>,
@@ -25,15 +25,15 @@ impl<K: Ord> Entries<K> {
         Self { accepted: Vec::new(), errors: Vec::new() }
     }
 
-    /// Takes what a format says of one file; `None` is a file that does not go forward.
-    pub(super) fn push(&mut self, judged: Result<Option<AcceptedFile<K>>, FormatError>) {
-        match judged {
-            Ok(entry) => self.accepted.extend(entry),
+    /// Adds one file, or the error that rejects it.
+    pub(super) fn push(&mut self, file: Result<AcceptedFile<K>, FormatError>) {
+        match file {
+            Ok(file) => self.accepted.push(file),
             Err(error) => self.errors.push(error),
         }
     }
 
-    /// Sorts by key, refuses equal ones, and reads every text with `read`.
+    /// Sorts the files by key, rejects equal keys, and reads each text with `read`.
     pub(super) fn migrations(
         self,
         read: impl Fn(&Named<'_>, &str) -> Result<Migration, FormatError>,
@@ -44,8 +44,8 @@ impl<K: Ord> Entries<K> {
             if let [a, b] = pair
                 && a.key == b.key
             {
-                let (first, second) = (a.source.file.clone(), b.source.file.clone());
-                errors.push(FormatError::DuplicateVersion { first, second });
+                let problem = NameProblem::DuplicateVersion { first: a.source.file.clone() };
+                errors.push(FormatError::file(&b.source.file, problem));
             }
         }
         let mut migrations = Vec::new();

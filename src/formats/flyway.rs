@@ -1,19 +1,20 @@
-//! Flyway: `V<version>__<description>.sql`, in subdirectories too, in the order of versions whose
+//! Flyway: `V<version>__<description>.sql`, also in subdirectories, in the order of versions whose
 //! parts are numbers.
 //!
-//! Undo scripts (`U`) go backward and are passed over. A baseline script (`B`) stands for the
-//! versions up to its own; the ledger decides which of them run. Repeatable scripts (`R`) come
-//! last. Names with other prefixes and suffixes, which Flyway lets one configure, are errors.
+//! Undo scripts (`U`) are skipped. A baseline script (`B`) replaces the versions up to its own; the
+//! ledger decides which of them run. Repeatable scripts (`R`) run last. Names with other prefixes
+//! and suffixes, which Flyway can be configured to accept, are errors.
 
 mod config;
 
 use std::collections::BTreeSet;
 
 use super::entries::{AcceptedFile, Entries};
+use super::error::{FormatError, NameProblem, ToolProblem};
 use super::listing::{Listing, base, is_sql, stem};
 use super::number::VersionNumber;
 use super::read::{self, Forward, Named};
-use super::{FormatError, Placeholders, repeatable};
+use super::{Placeholders, repeatable};
 use crate::migration::{Migration, MigrationKind};
 use crate::sql;
 
@@ -21,28 +22,28 @@ use self::config::Config;
 
 const TOOL: &str = "Flyway";
 
-/// What the first letter of a name says.
+/// The first letter of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ScriptKind {
     Versioned,
     Undo,
-    /// Behind the last version that it stands for.
+    /// Sorts after the last version that it replaces.
     Baseline,
     Repeatable,
 }
 
-/// What the name of a file says.
+/// The parts of a file name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ScriptName {
     pub(super) kind: ScriptKind,
-    /// Empty for a repeatable script. `1` and `1.0` are the same, so zeros at the end are gone.
+    /// Empty for a repeatable script. `1` and `1.0` are equal, so trailing zeros are removed.
     pub(super) parts: Vec<VersionNumber>,
-    /// With points between its parts, as Flyway's ledger has it.
+    /// The parts separated by points, as in Flyway's history table.
     version: String,
     description: String,
 }
 
-/// Makes a migration of each file that goes forward.
+/// Reads each file that applies a migration.
 pub(super) fn migrations(
     mut listing: Listing,
     placeholders: Placeholders,
@@ -51,14 +52,15 @@ pub(super) fn migrations(
     let mut entries = Entries::new();
     entries.errors = errors;
     for name in listing.all_files().filter(|name| is_program(name)) {
-        let (file, what) = (listing.path(name), "a Java migration or a script");
-        entries.push(Err(FormatError::Program { file, tool: TOOL, what }));
+        let problem = NameProblem::Program { tool: TOOL, what: "a Java migration or a script" };
+        entries.push(Err(FormatError::file(listing.path(name), problem)));
     }
     let (mut undos, mut repeatables) = (Vec::new(), Vec::new());
     for source in sources {
         let Some(name) = ScriptName::parse(stem(base(&source.name))) else {
             let expected = "V<version>__<description>.sql";
-            entries.push(Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected }));
+            let problem = NameProblem::Mismatch { tool: TOOL, expected };
+            entries.push(Err(FormatError::file(source.file, problem)));
             continue;
         };
         let ScriptName { kind, parts, version, description } = name;
@@ -67,14 +69,15 @@ pub(super) fn migrations(
             ScriptKind::Repeatable => repeatables.push(source),
             ScriptKind::Versioned | ScriptKind::Baseline => {
                 let key = (parts, kind);
-                entries.push(Ok(Some(AcceptedFile { key, version, description, source })));
+                entries.push(Ok(AcceptedFile { key, version, description, source }));
             }
         }
     }
     let accepted = entries.accepted.iter().filter(|entry| entry.key.1 == ScriptKind::Versioned);
     let versions: BTreeSet<&Vec<VersionNumber>> = accepted.map(|entry| &entry.key.0).collect();
     let orphans = undos.into_iter().filter(|(key, _)| !versions.contains(key));
-    let orphans: Vec<_> = orphans.map(|(_, file)| FormatError::OrphanDown { file }).collect();
+    let orphans: Vec<_> =
+        orphans.map(|(_, file)| FormatError::file(file, NameProblem::OrphanDown)).collect();
     entries.errors.extend(orphans);
     let configs: BTreeSet<String> = listing
         .all_files()
@@ -82,7 +85,7 @@ pub(super) fn migrations(
         .map(|file| listing.path(file))
         .collect();
     let read = |named: &Named<'_>, text: &str| {
-        // `<script>.sql.conf` beside a script.
+        // `<script>.sql.conf` next to a script.
         let file = format!("{}.conf", named.file);
         let config = if configs.contains(&file) { Config::read(&file)? } else { Config::default() };
         migration(named, text, &config, placeholders)
@@ -107,22 +110,23 @@ fn migration(
     Ok(migration)
 }
 
-/// Flyway replaces `${name}` wherever it stands, in literals too, unless it is told not to; the
-/// text as it stands is not what Flyway would run.
+/// Rejects `${name}`, which Flyway replaces everywhere, even in literals, unless it is configured
+/// not to: the text of the file is not what Flyway would run.
 fn check_placeholders(named: &Named<'_>, text: &str) -> Result<(), FormatError> {
     for piece in sql::pieces(text, 1).map_while(Result::ok) {
         if let Some(at) = piece.text.find("${") {
             let rest = &piece.text[at..];
             let placeholder = rest.split_inclusive('}').next().unwrap_or(rest).to_owned();
             let origin = named.at(piece.line + piece.text[..at].matches('\n').count());
-            return Err(FormatError::Placeholder { origin, placeholder, tool: TOOL });
+            let problem = ToolProblem::Placeholder { placeholder, tool: TOOL };
+            return Err(FormatError::line(origin, problem));
         }
     }
     Ok(())
 }
 
 impl ScriptName {
-    /// Reads a name without its suffix.
+    /// Parses a name without its suffix.
     pub(super) fn parse(stem: &str) -> Option<Self> {
         let (prefix, description) = stem.split_once("__")?;
         let mut characters = prefix.chars();
@@ -133,7 +137,7 @@ impl ScriptName {
             'R' => ScriptKind::Repeatable,
             _ => return None,
         };
-        // Flyway reads `_` as `.` here.
+        // Flyway accepts `_` in place of `.`.
         let version = characters.as_str().replace('_', ".");
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         let fits = match kind {
@@ -156,7 +160,8 @@ impl ScriptName {
     }
 }
 
-/// What Flyway would compile or run by another program: `V2__a.java`, `V2__a.class`, `V2__a.py`.
+/// Whether Flyway would compile the file or run it with another program: `V2__a.java`,
+/// `V2__a.class`, `V2__a.py`.
 fn is_program(path: &str) -> bool {
     let name = base(path);
     let is_config = name.ends_with(".conf");

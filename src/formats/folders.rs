@@ -1,40 +1,42 @@
-//! What Prisma and Drizzle v1 have in common: a directory for each migration, with the SQL in
+//! Directories of Prisma and Drizzle v1: a directory for each migration, with the SQL in
 //! `migration.sql`.
 
-use super::FormatError;
+use super::error::{FormatError, LayoutProblem, NameProblem};
 use super::listing::{Listing, SourceFile, base, is_sql};
 
-/// The file of a migration.
+/// The file that contains the SQL of a migration.
 pub(super) const FILE: &str = "migration.sql";
 
-/// Name and SQL of each directory, sorted by name bytewise, and an error for each file that would
-/// never run.
+/// The name and the SQL of each directory, sorted by the bytes of the name, and an error for each
+/// file that would never run.
 pub(super) fn sources(
     listing: &mut Listing,
     tool: &'static str,
 ) -> (Vec<(String, SourceFile)>, Vec<FormatError>) {
     let mut found = Vec::new();
     let mut errors = Vec::new();
-    // A dot hides a directory: `.git`, `.idea`.
+    // A leading dot hides a directory, such as `.git` and `.idea`.
     for folder in listing.folders.iter().filter(|folder| !folder.starts_with('.')) {
         let path = format!("{folder}/{FILE}");
         if listing.holds(&path) {
             found.push((folder.clone(), listing.source(&path)));
         } else {
-            let (dir, file) = (listing.path(folder), FILE);
-            errors.push(FormatError::MissingMigrationFile { dir, file, tool });
+            let problem = LayoutProblem::MissingMigrationFile { file: FILE, tool };
+            errors.push(FormatError::directory(listing.path(folder), problem));
         }
     }
     for source in std::mem::take(&mut listing.sql) {
-        let expected = "<name>/migration.sql";
-        errors.push(FormatError::ForeignName { file: source.file, tool, expected });
+        let problem = NameProblem::Mismatch { tool, expected: "<name>/migration.sql" };
+        errors.push(FormatError::file(source.file, problem));
     }
-    let beside = listing.nested.iter().filter(|path| is_sql(path) && !is_expected(path));
-    errors.extend(beside.map(|path| FormatError::NestedFile { file: listing.path(path) }));
+    let others = listing.nested.iter().filter(|path| is_sql(path) && !is_expected(path));
+    errors.extend(
+        others.map(|path| FormatError::file(listing.path(path), LayoutProblem::NestedFile)),
+    );
     (found, errors)
 }
 
-/// `down.sql` is what the tools for DSQL put beside Prisma's file to undo it.
+/// Whether a file may be there: tools for DSQL write `down.sql` next to Prisma's file to revert it.
 fn is_expected(path: &str) -> bool {
     let is_first_level = path.matches('/').count() == 1;
     is_first_level && matches!(base(path), FILE | "down.sql") || path.starts_with('.')

@@ -1,7 +1,7 @@
 //! golang-migrate: `<version>_<title>.up.sql`, in the order of unsigned 64-bit numbers.
 //!
-//! The tool passes over a name that does not fit; here that is an error, because such a file is
-//! missed only when a table is missing.
+//! The tool skips a file whose name does not match. Here that is an error, because nobody would
+//! notice the skipped file until a table is missing.
 
 use super::FormatError;
 use super::listing::Listing;
@@ -17,7 +17,7 @@ const FORMAT: PairFormat = PairFormat {
     no_transaction: None,
 };
 
-/// Makes a migration of each `.up.sql` file.
+/// Reads each `.up.sql` file as a migration.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     pairs::migrations(listing, &FORMAT)
 }

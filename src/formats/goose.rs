@@ -1,42 +1,46 @@
-//! goose: `<digits>_<name>.sql`, in the order of numbers; what stands behind `-- +goose Up` and
-//! before `-- +goose Down` goes forward.
+//! goose: `<digits>_<name>.sql`, in the order of their numbers. The section between `-- +goose Up`
+//! and `-- +goose Down` runs.
 //!
-//! goose reads line by line and knows no literals, so an annotation counts wherever its line
-//! stands. Inside a section goose cuts where a line ends with a semicolon; here the SQL splitter
-//! does, which differs only where goose would cut a literal or leave two statements together.
+//! goose ends a statement where a line ends with a semicolon. Here the SQL splitter decides, which
+//! differs only where goose would cut a literal or leave two statements together.
 
-use super::FormatError;
 use super::entries::{AcceptedFile, Entries};
+use super::error::{FormatError, NameProblem, ToolProblem};
 use super::listing::{Listing, SourceFile, stem};
 use super::number::{GREATEST_SIGNED, VersionNumber, leading_digits};
-use super::read::{self, Forward, Named, SourceLine, Transactions};
+use super::read::{self, SourceLine, Transactions};
+use super::sections::{self, Section, Sections};
 use crate::migration::Migration;
 
 const TOOL: &str = "goose";
 
-/// Makes a migration of each SQL file.
+/// Reads each SQL file as a migration.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     for name in listing.files.iter().filter(|name| is_go(name)) {
-        let file = listing.path(name);
-        entries.push(Err(FormatError::Program { file, tool: TOOL, what: "a Go migration" }));
+        let problem = NameProblem::Program { tool: TOOL, what: "a Go migration" };
+        entries.push(Err(FormatError::file(listing.path(name), problem)));
     }
     for source in listing.sql {
-        entries.push(entry(source).map(Some));
+        entries.push(entry(source));
     }
-    entries.migrations(|named, text| read::migration(named, text, &forward(named, text)?))
+    entries.migrations(|named, text| {
+        let forward = sections::forward::<GooseSection>(named, text)?;
+        read::migration(named, text, &forward)
+    })
 }
 
 fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {
     let (digits, rest) = leading_digits(stem(&source.name));
     let key = VersionNumber::of(digits);
-    // Version 0 is the row that goose writes into an empty ledger.
+    // Version 0 is the row that goose writes when it creates its history table.
     let (true, Some(name)) = (!key.is_zero(), rest.strip_prefix('_')) else {
-        let expected = "<digits>_<name>.sql";
-        return Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected });
+        let problem = NameProblem::Mismatch { tool: TOOL, expected: "<digits>_<name>.sql" };
+        return Err(FormatError::file(source.file, problem));
     };
     if key.exceeds(GREATEST_SIGNED) {
-        return Err(FormatError::VersionTooGreat { file: source.file, tool: TOOL });
+        let problem = NameProblem::VersionTooGreat { tool: TOOL };
+        return Err(FormatError::file(source.file, problem));
     }
     let (version, description) = (digits.to_owned(), read::words(name));
     Ok(AcceptedFile { key, version, description, source })
@@ -50,7 +54,7 @@ fn is_go(name: &str) -> bool {
         && !rest.ends_with("_test.go")
 }
 
-/// A line that tells goose something.
+/// A comment that goose interprets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Annotation {
     Up,
@@ -73,7 +77,7 @@ static ANNOTATIONS: &[(&str, Annotation)] = &[
     ("envsub off", Annotation::EnvsubOff),
 ];
 
-/// Where in the file a line stands.
+/// The section that a line is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GooseSection {
     BeforeUp,
@@ -85,100 +89,88 @@ enum GooseSection {
     Down,
 }
 
-/// The sections that go forward.
-fn forward<'a>(named: &Named<'_>, text: &'a str) -> Result<Forward<'a>, FormatError> {
-    let misused = |line: usize, problem: &'static str| FormatError::Annotation {
-        origin: named.at(line),
-        tool: TOOL,
-        problem,
-    };
-    let mut parts = Vec::new();
-    let mut transactions = Transactions::Shared;
-    let mut state = GooseSection::BeforeUp;
-    // SourceLine and offset where the part that is being read begins.
-    let mut part = (1, 0);
-    for line in read::lines(text) {
-        let annotation = annotation(&line).map_err(|problem| misused(line.number, problem))?;
-        if matches!(state, GooseSection::Up | GooseSection::Block { .. })
-            && let Some(Annotation::Down | Annotation::StatementBegin | Annotation::StatementEnd) =
-                annotation
-        {
-            parts.push((part.0, &text[part.1..line.start]));
-        }
-        state = match (state, annotation) {
-            (GooseSection::BeforeUp, None) => {
-                let is_comment = line.text.starts_with("--") || line.text.trim().is_empty();
-                if !is_comment {
-                    return Err(misused(line.number, "text before `-- +goose Up`"));
-                }
-                state
+impl Section for GooseSection {
+    const TOOL: &'static str = TOOL;
+    const FIRST: Self = Self::BeforeUp;
+
+    fn next(self, line: &SourceLine<'_>, sections: &mut Sections<'_>) -> Result<Self, ToolProblem> {
+        match (self, annotation(line)?) {
+            (Self::BeforeUp, None) if !is_comment(line) => {
+                Err(misplaced("text before `-- +goose Up`"))
             }
-            (_, None | Some(Annotation::EnvsubOff)) => state,
+            (_, None | Some(Annotation::EnvsubOff)) => Ok(self),
             (_, Some(Annotation::NoTransaction)) => {
-                transactions = Transactions::OneEach;
-                state
+                sections.transactions = Transactions::OneEach;
+                Ok(self)
             }
-            (GooseSection::BeforeUp, Some(Annotation::Up)) => GooseSection::Up,
-            (GooseSection::Up, Some(Annotation::Down)) => GooseSection::Down,
-            (GooseSection::Up, Some(Annotation::StatementBegin)) => {
-                GooseSection::Block { begin: line.number }
+            (Self::BeforeUp, Some(Annotation::Up)) => {
+                sections.begin_below(line);
+                Ok(Self::Up)
             }
-            (GooseSection::Block { .. }, Some(Annotation::StatementEnd)) => GooseSection::Up,
-            // Whatever undoes the migration is not read, but a second `Up` would be lost there.
+            (Self::Up, Some(Annotation::Down)) => {
+                sections.end_above(line);
+                Ok(Self::Down)
+            }
+            (Self::Up, Some(Annotation::StatementBegin)) => {
+                sections.end_above(line);
+                sections.begin_below(line);
+                Ok(Self::Block { begin: line.number })
+            }
+            (Self::Block { .. }, Some(Annotation::StatementEnd)) => {
+                sections.end_above(line);
+                sections.begin_below(line);
+                Ok(Self::Up)
+            }
             (
-                GooseSection::Down,
+                Self::Down,
                 Some(Annotation::StatementBegin | Annotation::StatementEnd | Annotation::EnvsubOn),
-            ) => state,
-            (_, Some(Annotation::EnvsubOn)) => {
-                return Err(FormatError::Environment { origin: named.at(line.number), tool: TOOL });
+            ) => Ok(self),
+            (_, Some(Annotation::EnvsubOn)) => Err(ToolProblem::Environment { tool: TOOL }),
+            // An error below `Down` as well: the statements below it would be lost.
+            (_, Some(Annotation::Up)) => Err(misplaced("a second `-- +goose Up`")),
+            (Self::Down, Some(Annotation::Down)) => Err(misplaced("a second `-- +goose Down`")),
+            (Self::Block { .. }, Some(_)) => {
+                Err(misplaced("an annotation before `-- +goose StatementEnd`"))
             }
-            (_, Some(Annotation::Up)) => {
-                return Err(misused(line.number, "a second `-- +goose Up`"));
+            (Self::Up, Some(Annotation::StatementEnd)) => {
+                Err(misplaced("`-- +goose StatementEnd` without `-- +goose StatementBegin`"))
             }
-            (GooseSection::Down, Some(Annotation::Down)) => {
-                return Err(misused(line.number, "a second `-- +goose Down`"));
-            }
-            (GooseSection::Block { .. }, Some(_)) => {
-                return Err(misused(line.number, "an annotation before `-- +goose StatementEnd`"));
-            }
-            (GooseSection::Up, Some(Annotation::StatementEnd)) => {
-                let problem = "`-- +goose StatementEnd` without `-- +goose StatementBegin`";
-                return Err(misused(line.number, problem));
-            }
-            (GooseSection::BeforeUp, Some(_)) => {
-                return Err(misused(line.number, "an annotation before `-- +goose Up`"));
-            }
-        };
-        if let Some(Annotation::Up | Annotation::StatementBegin | Annotation::StatementEnd) =
-            annotation
-        {
-            part = (line.number + 1, line.end);
+            (Self::BeforeUp, Some(_)) => Err(misplaced("an annotation before `-- +goose Up`")),
         }
     }
-    match state {
-        GooseSection::BeforeUp => return Err(misused(1, "no `-- +goose Up`")),
-        GooseSection::Block { begin } => {
-            let problem = "`-- +goose StatementBegin` without `-- +goose StatementEnd`";
-            return Err(misused(begin, problem));
+
+    fn end(self) -> Result<(), (usize, &'static str)> {
+        match self {
+            Self::Up | Self::Down => Ok(()),
+            Self::BeforeUp => Err((1, "no `-- +goose Up`")),
+            Self::Block { begin } => {
+                Err((begin, "`-- +goose StatementBegin` without `-- +goose StatementEnd`"))
+            }
         }
-        GooseSection::Up => parts.push((part.0, &text[part.1..])),
-        GooseSection::Down => {}
     }
-    Ok(Forward::of(parts).or_nothing().with(transactions))
 }
 
-/// The annotation of a line, or why it is none although it looks like one.
-fn annotation(line: &SourceLine<'_>) -> Result<Option<Annotation>, &'static str> {
+fn misplaced(problem: &'static str) -> ToolProblem {
+    ToolProblem::Annotation { tool: TOOL, problem }
+}
+
+fn is_comment(line: &SourceLine<'_>) -> bool {
+    line.text.starts_with("--") || line.text.trim().is_empty()
+}
+
+/// The annotation of a line, or an error if the line resembles an annotation but is not valid.
+fn annotation(line: &SourceLine<'_>) -> Result<Option<Annotation>, ToolProblem> {
     let words = line.text.trim().trim_start_matches('-').trim_start().to_ascii_lowercase();
     let Some(words) = words.strip_prefix("+goose") else { return Ok(None) };
     if !line.text.trim_start().starts_with("--") {
         return Ok(None);
     }
     if !line.text.starts_with("--") {
-        return Err("blanks before an annotation");
+        return Err(misplaced("blanks before an annotation"));
     }
     let known = ANNOTATIONS.iter().find(|(spelling, _)| *spelling == words.trim());
-    known.map(|(_, annotation)| Some(*annotation)).ok_or("an annotation that goose does not know")
+    let unknown = || misplaced("an annotation that goose does not know");
+    known.map(|(_, annotation)| Some(*annotation)).ok_or_else(unknown)
 }
 
 #[cfg(test)]

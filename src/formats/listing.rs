@@ -1,33 +1,34 @@
-//! The file system: what a directory holds, and the text of a file. Nowhere else is it touched.
+//! Lists directories and reads files. No other file of this module accesses the file system.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::FormatError;
+use super::error::{AccessProblem, FormatError, LayoutProblem};
 use crate::migration::{Migration, Origin};
 
-/// How deep subdirectories are searched for SQL files; also what ends a loop of symbolic links.
+/// The depth to which subdirectories are searched for SQL files. It also ends a loop of symbolic
+/// links.
 const DEPTH: usize = 4;
 
-/// What a directory holds, sorted by name.
+/// The contents of a directory, sorted by name.
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// The directory as the practitioner wrote it.
+    /// The directory as the user wrote it.
     pub(super) dir: String,
     /// Names of the files directly inside.
     pub(super) files: Vec<String>,
     /// Names of the directories directly inside.
     pub(super) folders: Vec<String>,
-    /// Paths of the files in subdirectories, from the directory on, with forward slashes.
+    /// Paths of the files in subdirectories, relative to the directory, with forward slashes.
     pub(super) nested: Vec<String>,
-    /// Directories that lie too deep to be searched.
+    /// Directories that are nested too deeply to be searched.
     pub(super) unsearched: Vec<String>,
-    /// Those of `files` that are SQL, read.
+    /// The SQL files among `files`, with their texts.
     pub(super) sql: Vec<SourceFile>,
-    /// Name and text of files directly inside that are read apart from the format, which may have
-    /// sealed them all the same.
+    /// Names and texts of the repeatable files directly inside. The format does not read them, but a
+    /// sum such as `atlas.sum` includes them.
     pub(super) taken: Vec<(String, String)>,
 }
 
@@ -36,41 +37,42 @@ pub(super) struct Listing {
 pub(super) struct SourceFile {
     /// Its name inside the directory.
     pub(super) name: String,
-    /// As the practitioner would write it.
+    /// Its path as the user would write it.
     pub(super) file: String,
-    /// What is in it, or why that is not known.
+    /// Its text, or why it cannot be read.
     pub(super) text: Result<String, FormatError>,
 }
 
 impl Listing {
-    /// The path of a file, as a practitioner who wrote the directory would write it.
+    /// The path of a file, in the style in which the user wrote the directory.
     pub(super) fn path(&self, name: &str) -> String {
         join(&self.dir, name)
     }
 
-    /// Whether there is such a file, directly inside or in a subdirectory.
+    /// Whether a file exists, directly inside or in a subdirectory.
     pub(super) fn holds(&self, path: &str) -> bool {
-        // Both are sorted, and there may be ten thousand.
+        // Both lists are sorted and may have ten thousand elements.
         [&self.files, &self.nested]
             .into_iter()
             .any(|held| held.binary_search_by(|name| name.as_str().cmp(path)).is_ok())
     }
 
-    /// A file directly inside or in a subdirectory, read now.
+    /// Reads a file directly inside or in a subdirectory.
     pub(super) fn source(&self, path: &str) -> SourceFile {
         read_source(&self.dir, path)
     }
 
-    /// The SQL files here and in all subdirectories, those in subdirectories read now, and an
-    /// error for each subdirectory that lies too deep.
+    /// The SQL files of the directory and its subdirectories, and an error for each subdirectory that
+    /// is nested too deeply. Reads the files in subdirectories.
     pub(super) fn all_sql(&mut self) -> (Vec<SourceFile>, Vec<FormatError>) {
         let mut all = std::mem::take(&mut self.sql);
         all.extend(self.nested.iter().filter(|path| is_sql(path)).map(|path| self.source(path)));
-        let deep = self.unsearched.iter();
-        (all, deep.map(|path| FormatError::TooDeep { dir: self.path(path) }).collect())
+        let too_deep =
+            |path: &String| FormatError::directory(self.path(path), LayoutProblem::TooDeep);
+        (all, self.unsearched.iter().map(too_deep).collect())
     }
 
-    /// The names of all files here and in subdirectories, from the directory on.
+    /// The paths of all files, relative to the directory.
     pub(super) fn all_files(&self) -> impl Iterator<Item = &str> {
         self.files.iter().chain(&self.nested).map(String::as_str)
     }
@@ -78,11 +80,12 @@ impl Listing {
     /// An error for each SQL file in a subdirectory, for formats that have no such files.
     pub(super) fn nested_errors(&self) -> Vec<FormatError> {
         let nested = self.nested.iter().filter(|path| is_sql(path));
-        nested.map(|path| FormatError::NestedFile { file: self.path(path) }).collect()
+        let error = |path: &String| FormatError::file(self.path(path), LayoutProblem::NestedFile);
+        nested.map(error).collect()
     }
 }
 
-/// Whether a file is SQL by its name.
+/// Whether a file is SQL, judged by its name.
 pub(super) fn is_sql(name: &str) -> bool {
     Path::new(name).extension().is_some_and(is_sql_extension)
 }
@@ -101,7 +104,7 @@ pub(super) fn stem(name: &str) -> &str {
     }
 }
 
-/// The part of a path behind its last slash.
+/// The part of a path after its last slash.
 pub(super) fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
@@ -110,7 +113,7 @@ fn is_sql_extension(extension: &OsStr) -> bool {
     extension.eq_ignore_ascii_case("sql")
 }
 
-/// Lists a directory and its subdirectories, and reads its SQL files, each once.
+/// Lists a directory and its subdirectories, and reads the SQL files directly inside.
 pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
     let mut files = Vec::new();
     let mut nested = Vec::new();
@@ -162,17 +165,16 @@ fn read_source(dir: &str, name: &str) -> SourceFile {
     SourceFile { name: name.to_owned(), file, text }
 }
 
-/// Reads a file whole. A byte order mark stays.
+/// Reads a whole file. A byte order mark is kept.
 pub(super) fn read_text(path: &str) -> Result<String, FormatError> {
-    let file = || path.to_owned();
     let bytes = fs::read(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => FormatError::MissingFile { file: file() },
-        _ => FormatError::UnreadableFile { file: file(), source },
+        io::ErrorKind::NotFound => FormatError::file(path, AccessProblem::NotFound),
+        _ => FormatError::file(path, AccessProblem::Unreadable { source }),
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
-        FormatError::NotUtf8 { origin: Origin { file: file(), line } }
+        FormatError::line(Origin { file: path.to_owned(), line }, AccessProblem::NotUtf8)
     })
 }
 
@@ -182,21 +184,18 @@ enum DirectoryEntry {
 }
 
 fn entries(dir: &str) -> Result<Vec<DirectoryEntry>, FormatError> {
-    let failed = |source: io::Error| {
-        let dir = dir.to_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound => FormatError::MissingDirectory { dir },
-            io::ErrorKind::NotADirectory => FormatError::NotADirectory { dir },
-            _ => FormatError::UnreadableDirectory { dir, source },
-        }
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => FormatError::directory(dir, AccessProblem::NotFound),
+        io::ErrorKind::NotADirectory => FormatError::file(dir, AccessProblem::NotADirectory),
+        _ => FormatError::directory(dir, AccessProblem::Unreadable { source }),
     };
     let mut entries = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         let looks_like_sql = Path::new(&name).extension().is_some_and(is_sql_extension);
-        // Follows symbolic links; a broken one counts as a file, and so does a directory with a
-        // migration's name: reading it tells the rest, and nothing is passed over in silence.
+        // Follows symbolic links. A broken link counts as a file, and so does a directory whose name
+        // is that of a migration: reading it reports the error, so nothing is skipped silently.
         let is_directory =
             !looks_like_sql && fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
         match name.to_str() {
@@ -204,7 +203,7 @@ fn entries(dir: &str) -> Result<Vec<DirectoryEntry>, FormatError> {
             Some(name) => entries.push(DirectoryEntry::File(name.to_owned())),
             None if looks_like_sql => {
                 let file = join(dir, &name.to_string_lossy());
-                return Err(FormatError::NameNotUtf8 { file });
+                return Err(FormatError::file(file, AccessProblem::NameNotUtf8));
             }
             None => {}
         }

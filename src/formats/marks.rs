@@ -1,7 +1,8 @@
 //! Comments by which tools mark the sections of a file, such as `-- +goose Up`.
 
+use super::Format;
+use super::error::{FormatError, SqlProblem};
 use super::listing::Listing;
-use super::{Format, FormatError};
 use crate::migration::Origin;
 use crate::sql::line_comments;
 
@@ -50,10 +51,10 @@ pub(super) fn check_down_sections(
 ) -> Result<(), FormatError> {
     match marks(text).find(|(mark, _)| mark.direction == Direction::Down) {
         None => Ok(()),
-        Some((mark, line)) => Err(FormatError::DownSection {
-            origin: Origin { file: file.to_owned(), line: first_line + line - 1 },
-            tool: mark.tool.name(),
-        }),
+        Some((mark, line)) => Err(FormatError::line(
+            Origin { file: file.to_owned(), line: first_line + line - 1 },
+            SqlProblem::DownSection { tool: mark.tool.name() },
+        )),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Migration directories of this and other tools, read into [`Migration`]s.
+//! Migration directories of this provider and other tools, read into [`Migration`]s.
 //!
-//! A format decides which files count, in what order, and how they are called; the SQL inside is
-//! split and judged the same way for all. Everything is read and checked before anything is
-//! returned, so that no run begins with a directory whose last file is broken. Knows neither
-//! databases nor Terraform.
+//! A format decides which files are migrations, in which order they run, and what their versions
+//! are; the SQL in them is split and classified in the same way for all formats. Everything is read
+//! and checked before anything is returned, so that no run starts with a directory whose last file
+//! is invalid. Knows neither databases nor Terraform. To add a format, see `README.md`.
 
 pub mod adopt;
 mod atlas;
@@ -11,7 +11,7 @@ mod dbmate;
 mod detect;
 mod drizzle;
 mod entries;
-mod error;
+pub mod error;
 mod flyway;
 mod folders;
 mod golang_migrate;
@@ -25,27 +25,29 @@ mod prisma;
 mod read;
 mod refinery;
 mod repeatable;
+mod sections;
 mod sqlx;
 
+use self::error::{ErrorOrigin, LayoutProblem};
 use self::listing::{Listing, SourceFile, flat};
 use crate::migration::{Migration, Version};
 
 pub use error::{FormatError, UnknownFormat};
 pub use repeatable::Patterns;
 
-/// How a directory is read, besides its format.
+/// How to read a directory, in addition to its format.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// The files that are repeatable.
     pub repeatable: Patterns,
-    /// What becomes of another tool's placeholders.
+    /// How to treat the placeholders of another tool.
     pub placeholders: Placeholders,
 }
 
-/// What `${name}` is where a tool would replace it.
+/// The meaning of `${name}` in files of a tool that would replace it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Placeholders {
-    /// An error: the text as it stands is not what the tool would run.
+    /// An error, because the text of the file is not what the tool would run.
     #[default]
     Refused,
     /// A variable of this provider.
@@ -68,182 +70,176 @@ pub enum Format {
     Refinery,
 }
 
-/// A format as documentation and configuration speak of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FormatInfo {
-    /// The word in the configuration.
+/// Everything that distinguishes one format from the others.
+#[derive(Debug, Clone, Copy)]
+pub struct FormatSpec {
+    /// The format.
+    pub format: Format,
+    /// Its name in the configuration.
     pub name: &'static str,
-    /// The format it means; `None` for `auto`, which looks at the directory.
-    pub format: Option<Format>,
-    /// Whose format it is, as its makers write the name; empty for `auto` and `plain`.
+    /// Its tool, spelled as the tool's authors do; empty for `plain`.
     pub tool: &'static str,
-    /// What its directories look like, in one clause of Markdown.
+    /// What its directories contain, in one clause of Markdown.
     pub summary: &'static str,
+    read: fn(Listing, Placeholders) -> Result<Vec<Migration>, Vec<FormatError>>,
 }
 
-const fn info(
-    name: &'static str,
-    format: Format,
-    tool: &'static str,
-    summary: &'static str,
-) -> FormatInfo {
-    FormatInfo { name, format: Some(format), tool, summary }
-}
-
-/// All that the `format` argument may say.
-pub static FORMATS: &[FormatInfo] = &[
-    FormatInfo {
-        name: "auto",
-        format: None,
+/// The formats, in the order of [`Format`].
+pub const FORMATS: &[FormatSpec] = &[
+    FormatSpec {
+        format: Format::Plain,
+        name: "plain",
         tool: "",
-        summary: "recognised by what the directory holds",
+        summary: "files `<digits>_<name>.sql` or `<digits>.sql`, in the order of their numbers",
+        read: |listing, _| flat(listing, |listing| plain::migrations(listing.sql)),
     },
-    info(
-        "plain",
-        Format::Plain,
-        "",
-        "files `<digits>_<name>.sql` or `<digits>.sql`, in the order of their numbers",
-    ),
-    info(
-        "drizzle",
-        Format::Drizzle,
-        "Drizzle",
-        "files in the order of `meta/_journal.json`, or directories `<14 digits>_<name>` with a \
-         `migration.sql`",
-    ),
-    info(
-        "flyway",
-        Format::Flyway,
-        "Flyway",
-        "files `V<version>__<description>.sql`, also in subdirectories, in the order of versions",
-    ),
-    info(
-        "atlas",
-        Format::Atlas,
-        "Atlas",
-        "files `<version>_<name>.sql` in the order of their names, sealed by `atlas.sum`",
-    ),
-    info(
-        "sqlx",
-        Format::Sqlx,
-        "sqlx",
-        "files `<digits>_<name>.sql` or `<digits>_<name>.up.sql`, in the order of their numbers",
-    ),
-    info(
-        "goose",
-        Format::Goose,
-        "goose",
-        "files `<digits>_<name>.sql`, what follows `-- +goose Up`, in the order of their numbers",
-    ),
-    info(
-        "dbmate",
-        Format::Dbmate,
-        "dbmate",
-        "files `<digits>_<name>.sql`, what follows `-- migrate:up`, in the order of their names",
-    ),
-    info(
-        "golang-migrate",
-        Format::GolangMigrate,
-        "golang-migrate",
-        "files `<digits>_<name>.up.sql`, in the order of their numbers",
-    ),
-    info(
-        "prisma",
-        Format::Prisma,
-        "Prisma",
-        "directories with a `migration.sql`, in the order of their names",
-    ),
-    info(
-        "refinery",
-        Format::Refinery,
-        "refinery",
-        "files `V<digits>__<name>.sql` or `U<digits>__<name>.sql`, also in subdirectories, in the \
-         order of their numbers",
-    ),
+    FormatSpec {
+        format: Format::Drizzle,
+        name: "drizzle",
+        tool: "Drizzle",
+        summary: "files in the order of `meta/_journal.json`, or directories `<14 digits>_<name>` \
+                  with a `migration.sql`",
+        read: |listing, _| drizzle::migrations(listing),
+    },
+    FormatSpec {
+        format: Format::Flyway,
+        name: "flyway",
+        tool: "Flyway",
+        summary: "files `V<version>__<description>.sql`, also in subdirectories, in the order of \
+                  their versions",
+        read: flyway::migrations,
+    },
+    FormatSpec {
+        format: Format::Atlas,
+        name: "atlas",
+        tool: "Atlas",
+        summary: "files `<version>_<name>.sql` in the order of their names, listed in `atlas.sum`",
+        read: |listing, _| flat(listing, atlas::migrations),
+    },
+    FormatSpec {
+        format: Format::Sqlx,
+        name: "sqlx",
+        tool: "sqlx",
+        summary: "files `<digits>_<name>.sql` or `<digits>_<name>.up.sql`, in the order of their \
+                  numbers",
+        read: |listing, _| flat(listing, sqlx::migrations),
+    },
+    FormatSpec {
+        format: Format::Goose,
+        name: "goose",
+        tool: "goose",
+        summary: "files `<digits>_<name>.sql` with `-- +goose Up`, in the order of their numbers",
+        read: |listing, _| flat(listing, goose::migrations),
+    },
+    FormatSpec {
+        format: Format::Dbmate,
+        name: "dbmate",
+        tool: "dbmate",
+        summary: "files `<digits>_<name>.sql` with `-- migrate:up`, in the order of their names",
+        read: |listing, _| flat(listing, dbmate::migrations),
+    },
+    FormatSpec {
+        format: Format::GolangMigrate,
+        name: "golang-migrate",
+        tool: "golang-migrate",
+        summary: "files `<digits>_<name>.up.sql`, in the order of their numbers",
+        read: |listing, _| flat(listing, golang_migrate::migrations),
+    },
+    FormatSpec {
+        format: Format::Prisma,
+        name: "prisma",
+        tool: "Prisma",
+        summary: "directories with a `migration.sql`, in the order of their names",
+        read: |listing, _| prisma::migrations(listing),
+    },
+    FormatSpec {
+        format: Format::Refinery,
+        name: "refinery",
+        tool: "refinery",
+        summary: "files `V<digits>__<name>.sql` or `U<digits>__<name>.sql`, also in \
+                  subdirectories, in the order of their numbers",
+        read: |listing, _| refinery::migrations(listing),
+    },
 ];
 
+// `Format::spec` relies on the order.
+const _: () = {
+    let mut index = 0;
+    while index < FORMATS.len() {
+        assert!(FORMATS[index].format as usize == index, "FORMATS has the order of Format");
+        index += 1;
+    }
+};
+
+/// The value of the `format` argument that detects the format of the directory.
+pub const AUTO: &str = "auto";
+
+/// How [`AUTO`] chooses a format, in one clause of Markdown.
+pub const AUTO_SUMMARY: &str = "detected from the contents of the directory";
+
+/// All values that the `format` argument accepts.
+pub fn format_names() -> impl Iterator<Item = &'static str> {
+    std::iter::once(AUTO).chain(FORMATS.iter().map(|spec| spec.name))
+}
+
 impl Format {
-    /// Reads the word of the configuration; `None` is `auto`.
+    /// Parses the `format` argument; `None` is [`AUTO`].
     ///
     /// # Errors
     ///
-    /// If [`FORMATS`] does not list the word.
+    /// If the value is not one of [`format_names`].
     pub fn parse(name: &str) -> Result<Option<Self>, UnknownFormat> {
-        match FORMATS.iter().find(|info| info.name == name) {
-            Some(info) => Ok(info.format),
+        if name == AUTO {
+            return Ok(None);
+        }
+        match FORMATS.iter().find(|spec| spec.name == name) {
+            Some(spec) => Ok(Some(spec.format)),
             None => Err(UnknownFormat { name: name.to_owned() }),
         }
     }
 
-    /// The word of the configuration.
+    /// Its name in the configuration.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Drizzle => "drizzle",
-            Self::Flyway => "flyway",
-            Self::Atlas => "atlas",
-            Self::Sqlx => "sqlx",
-            Self::Goose => "goose",
-            Self::Dbmate => "dbmate",
-            Self::GolangMigrate => "golang-migrate",
-            Self::Prisma => "prisma",
-            Self::Refinery => "refinery",
-        }
+        self.spec().name
     }
 
-    /// Whose format it is; the name of the format where nobody's.
+    /// Its tool, or the name of the format if it belongs to none.
     fn tool(self) -> &'static str {
-        let info = FORMATS.iter().find(|info| info.format == Some(self));
-        info.map(|info| info.tool).filter(|tool| !tool.is_empty()).unwrap_or_else(|| self.name())
+        let spec = self.spec();
+        if spec.tool.is_empty() { spec.name } else { spec.tool }
     }
 
-    /// Reads a directory by the rules of the format.
-    fn read(
-        self,
-        listing: Listing,
-        placeholders: Placeholders,
-    ) -> Result<Vec<Migration>, Vec<FormatError>> {
-        match self {
-            Self::Plain => flat(listing, |listing| plain::migrations(listing.sql)),
-            Self::Drizzle => drizzle::migrations(listing),
-            Self::Flyway => flyway::migrations(listing, placeholders),
-            Self::Atlas => flat(listing, atlas::migrations),
-            Self::Sqlx => flat(listing, sqlx::migrations),
-            Self::Goose => flat(listing, goose::migrations),
-            Self::Dbmate => flat(listing, dbmate::migrations),
-            Self::GolangMigrate => flat(listing, golang_migrate::migrations),
-            Self::Prisma => prisma::migrations(listing),
-            Self::Refinery => refinery::migrations(listing),
-        }
+    fn spec(self) -> &'static FormatSpec {
+        &FORMATS[self as usize]
     }
 }
 
-/// A directory that was read whole.
+/// A directory whose files have all been read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
-    /// The format it was read in.
+    /// The format in which it was read.
     pub format: Format,
-    /// Its migrations in the order in which they run; at least one.
+    /// Its migrations in the order in which they run, at least one.
     pub migrations: Vec<Migration>,
 }
 
-/// Reads a directory, in the format given or in the one that it shows.
+/// Reads a directory in the given format, or in the format that it is detected to have.
 ///
-/// `dir` is used exactly as written, also in origins: `dir/0001_x.sql:12`.
+/// `dir` is used exactly as written, also in origins such as `dir/0001_x.sql:12`.
 ///
 /// # Errors
 ///
-/// Every file that is broken, each with its first error, in order; never an empty list.
+/// The first error of each invalid file, in order; never an empty list.
 pub fn read_dir(dir: &str, format: Option<Format>) -> Result<Directory, Vec<FormatError>> {
     read_dir_with(dir, format, &Options::default())
 }
 
-/// As [`read_dir`], by other rules.
+/// Reads a directory as [`read_dir`] does, with options.
 ///
 /// # Errors
 ///
-/// As [`read_dir`], and each pattern that names no file.
+/// As for [`read_dir`], and an error for each pattern that matches no file.
 pub fn read_dir_with(
     dir: &str,
     format: Option<Format>,
@@ -251,39 +247,41 @@ pub fn read_dir_with(
 ) -> Result<Directory, Vec<FormatError>> {
     let mut listing = listing::list(dir).map_err(|error| vec![error])?;
     let taken = options.repeatable.take(&mut listing);
-    let unused = options.repeatable.unused(dir, &taken);
-    if !unused.is_empty() {
-        return Err(unused);
+    let origin = ErrorOrigin::Directory(dir.to_owned());
+    let unmatched = options.repeatable.unmatched(&origin, &taken);
+    if !unmatched.is_empty() {
+        return Err(unmatched);
     }
     let format = match format {
         Some(format) => format,
         None => detect::format(&listing).map_err(|error| vec![error])?,
     };
     let repeatables = repeatable::migrations(taken, repeatable::whole);
-    let migrations = repeatable::add(format.read(listing, options.placeholders), repeatables)?;
+    let migrations = (format.spec().read)(listing, options.placeholders);
+    let migrations = repeatable::add(migrations, repeatables)?;
     if migrations.is_empty() {
-        return Err(vec![FormatError::EmptyDirectory { dir: dir.to_owned() }]);
+        return Err(vec![FormatError::directory(dir, LayoutProblem::EmptyDirectory)]);
     }
     Ok(Directory { format, migrations })
 }
 
-/// Reads a map from name to SQL by the rules of [`Format::Plain`]; the suffix `.sql` may be absent,
-/// and a name may be a path. An empty map is an empty set.
+/// Reads a map from names to SQL as [`Format::Plain`]. The suffix `.sql` is optional, and a name may
+/// be a path. An empty map is an empty migration set.
 ///
 /// # Errors
 ///
-/// Every entry that is broken, each with its first error; never an empty list.
+/// The first error of each invalid entry; never an empty list.
 pub fn read_files<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
     read_files_with(files, &Options::default())
 }
 
-/// As [`read_files`], with names that are repeatable.
+/// Reads a map as [`read_files`] does, with options.
 ///
 /// # Errors
 ///
-/// As [`read_files`], and each pattern that fits no name.
+/// As for [`read_files`], and an error for each pattern that matches no name.
 pub fn read_files_with<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
     options: &Options,
@@ -293,21 +291,22 @@ pub fn read_files_with<'a>(
         file: name.to_owned(),
         text: Ok(text.to_owned()),
     });
-    let (taken, rest) = options.repeatable.part(sources.collect());
-    let unused = options.repeatable.unused("files", &taken);
-    if !unused.is_empty() {
-        return Err(unused);
+    let (taken, rest) = options.repeatable.partition(sources.collect());
+    let origin = ErrorOrigin::File("files".to_owned());
+    let unmatched = options.repeatable.unmatched(&origin, &taken);
+    if !unmatched.is_empty() {
+        return Err(unmatched);
     }
     let repeatables = repeatable::migrations(taken, repeatable::whole);
     repeatable::add(plain::migrations(rest), repeatables)
 }
 
-/// Reads one file. `path` is used exactly as written; version and description default to what the
-/// name of the file says.
+/// Reads one file. `path` is used exactly as written. Version and description default to those in
+/// the name of the file.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong with the file.
+/// The first error of the file.
 pub fn read_file(
     path: &str,
     version: Option<&str>,
@@ -316,8 +315,8 @@ pub fn read_file(
     single(path, &listing::read_text(path)?, version, description)
 }
 
-/// Version and description that the name of a file, or the end of a path, tells by the rules of
-/// [`Format::Plain`].
+/// Parses version and description from the name of a file, or the end of a path, as
+/// [`Format::Plain`] does.
 ///
 /// # Errors
 ///
@@ -326,18 +325,18 @@ pub fn parse_name(file: &str) -> Result<(Version, String), FormatError> {
     plain::parse_name(file)
 }
 
-/// The name under which the ledger knows a repeatable migration, and its description, from the path
-/// of its file.
+/// The name under which the ledger stores a repeatable migration, and its description, from the
+/// path of its file.
 #[must_use]
 pub fn repeatable_name(path: &str) -> (String, String) {
     repeatable::name(path)
 }
 
-/// Makes one migration from a text; `file` is what messages call it.
+/// Reads a text as one migration; messages refer to it as `file`.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong with the text, or with the name if it has to tell the version.
+/// The first error of the text, or of the name if the version comes from it.
 pub fn single(
     file: &str,
     text: &str,

@@ -1,16 +1,16 @@
-//! Versions that are numbers, compared as numbers of any size.
+//! Numeric versions of any length, compared by value.
 
 use std::cmp::Ordering;
 
-/// The greatest number of a tool that keeps versions in an `i64`.
+/// The greatest version of a tool that stores versions in an `i64`.
 pub(super) const GREATEST_SIGNED: u64 = i64::MAX.unsigned_abs();
 
-/// A whole number as a file name writes it. Leading zeros do not count.
+/// A version that is a whole number. Leading zeros do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct VersionNumber(String);
 
 impl VersionNumber {
-    /// Of ASCII digits.
+    /// Parses a text that consists of ASCII digits.
     pub(super) fn of(digits: &str) -> Self {
         debug_assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits}");
         Self(digits.trim_start_matches('0').to_owned())
@@ -20,7 +20,7 @@ impl VersionNumber {
         self.0.is_empty()
     }
 
-    /// Whether it is greater than the greatest number that a tool can hold.
+    /// Whether it is greater than the greatest version that a tool can store.
     pub(super) fn exceeds(&self, greatest: u64) -> bool {
         *self > Self::of(&greatest.to_string())
     }
@@ -38,7 +38,7 @@ impl PartialOrd for VersionNumber {
     }
 }
 
-/// Cuts the ASCII digits from the beginning of a name.
+/// Splits a name after its leading ASCII digits.
 pub(super) fn leading_digits(name: &str) -> (&str, &str) {
     name.split_at(name.bytes().take_while(u8::is_ascii_digit).count())
 }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_compared_by_value_whatever_their_length() {
+    fn numbers_of_any_length_are_compared_by_value() {
         let number = VersionNumber::of;
 
         assert!(number("9") < number("10"));

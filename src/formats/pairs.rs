@@ -1,35 +1,36 @@
-//! What golang-migrate and sqlx have in common: a number, a name, and a file for each direction.
+//! Directories of golang-migrate and sqlx: a number, a name, and a file for each direction.
 
 use std::collections::BTreeSet;
 
-use super::FormatError;
 use super::entries::{AcceptedFile, Entries};
-use super::listing::{Listing, SourceFile, is_sql, stem};
+use super::error::{FormatError, NameProblem};
+use super::listing::{Listing, is_sql, stem};
 use super::marks::Direction;
 use super::number::{VersionNumber, leading_digits};
 use super::read::{self, Forward, Transactions};
 use crate::migration::Migration;
 
-/// Where the two differ.
+/// The differences between the two tools.
 pub(super) struct PairFormat {
     pub(super) tool: &'static str,
-    /// What a name looks like.
+    /// The form of a name, for error messages.
     pub(super) expected: &'static str,
+    /// The greatest version that the tool can store.
     pub(super) greatest: u64,
-    /// Whether a file may go forward without `.up`.
+    /// Whether a file without `.up` is a migration.
     pub(super) simple_files: bool,
-    /// What a text begins with whose statements share no transaction.
+    /// The beginning of a file whose statements do not share a transaction.
     pub(super) no_transaction: Option<&'static str>,
 }
 
-/// What the name of a file says.
+/// The parts of a file name.
 struct PairName<'a> {
     digits: &'a str,
     title: &'a str,
     direction: Direction,
 }
 
-/// Makes a migration of each file that goes forward.
+/// Reads each file that applies a migration.
 pub(super) fn migrations(
     listing: Listing,
     format: &PairFormat,
@@ -37,30 +38,31 @@ pub(super) fn migrations(
     let mut entries = Entries::new();
     let mut downs = Vec::new();
     for name in listing.files.iter().filter(|name| is_template(name)) {
-        let (file, what) = (listing.path(name), "a template");
-        entries.push(Err(FormatError::Program { file, tool: format.tool, what }));
+        let problem = NameProblem::Program { tool: format.tool, what: "a template" };
+        entries.push(Err(FormatError::file(listing.path(name), problem)));
     }
     for source in listing.sql {
         let Some(name) = PairName::parse(&source.name, format) else {
-            let SourceFile { file, .. } = source;
             let (tool, expected) = (format.tool, format.expected);
-            entries.push(Err(FormatError::ForeignName { file, tool, expected }));
+            let problem = NameProblem::Mismatch { tool, expected };
+            entries.push(Err(FormatError::file(source.file, problem)));
             continue;
         };
         let key = VersionNumber::of(name.digits);
         if key.exceeds(format.greatest) {
-            let SourceFile { file, .. } = source;
-            entries.push(Err(FormatError::VersionTooGreat { file, tool: format.tool }));
+            let problem = NameProblem::VersionTooGreat { tool: format.tool };
+            entries.push(Err(FormatError::file(source.file, problem)));
         } else if name.direction == Direction::Down {
             downs.push((key, source.file));
         } else {
             let (version, description) = (name.digits.to_owned(), read::words(name.title));
-            entries.push(Ok(Some(AcceptedFile { key, version, description, source })));
+            entries.push(Ok(AcceptedFile { key, version, description, source }));
         }
     }
     let ups: BTreeSet<&VersionNumber> = entries.accepted.iter().map(|up| &up.key).collect();
     let orphans = downs.into_iter().filter(|(key, _)| !ups.contains(key));
-    let orphans: Vec<_> = orphans.map(|(_, file)| FormatError::OrphanDown { file }).collect();
+    let orphans: Vec<_> =
+        orphans.map(|(_, file)| FormatError::file(file, NameProblem::OrphanDown)).collect();
     entries.errors.extend(orphans);
     entries.migrations(|named, text| {
         let marked = format.no_transaction.is_some_and(|mark| text.starts_with(mark));
@@ -84,7 +86,8 @@ impl<'a> PairName<'a> {
     }
 }
 
-/// golang-migrate takes any extension behind `.up`, also `.sql.tmpl`.
+/// Whether a file is a template: golang-migrate accepts any extension after `.up`, such as
+/// `.sql.tmpl`.
 fn is_template(name: &str) -> bool {
     let (digits, rest) = leading_digits(name);
     !digits.is_empty() && rest.starts_with('_') && rest.contains(".up.") && !is_sql(rest)

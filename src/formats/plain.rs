@@ -1,35 +1,35 @@
 //! Numbered files: `<digits>_<name>.sql` or `<digits>.sql`, in the order of their numbers.
 //!
-//! The whole file goes forward. Every SQL file must be a migration: one that is skipped in silence
-//! is missed only when a table is missing.
+//! The whole file runs. Every SQL file must be a migration: nobody would notice a skipped file until
+//! a table is missing.
 
-use super::FormatError;
 use super::entries::{AcceptedFile, Entries};
+use super::error::{FormatError, NameProblem};
 use super::listing::{SourceFile, is_down_file, stem};
 use super::number::{VersionNumber, leading_digits};
 use super::read::{self, Forward, Named};
 use crate::migration::{Migration, Version};
 
-/// What the name of a file says.
+/// The parts of a file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PlainName {
-    /// As written, with leading zeros.
+    /// The version as written, with leading zeros.
     digits: String,
     description: String,
 }
 
-/// Makes a migration of each file, in the order of their numbers.
+/// Reads each file as a migration, in the order of their numbers.
 pub(super) fn migrations(
     sources: impl IntoIterator<Item = SourceFile>,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     for source in sources {
-        entries.push(entry(source).map(Some));
+        entries.push(entry(source));
     }
     entries.migrations(|named, text| read::migration(named, text, &Forward::whole(text)))
 }
 
-/// Makes a migration of one text. What is not given, the name of the file must tell.
+/// Reads one text as a migration. What is not given comes from the name of the file.
 pub(super) fn single(
     file: &str,
     text: &str,
@@ -40,34 +40,37 @@ pub(super) fn single(
     let version = match (version, &name) {
         (Some(version), _) => version,
         (None, Some(name)) => &name.digits,
-        (None, None) => return Err(FormatError::VersionNotANumber { file: file.to_owned() }),
+        (None, None) => return Err(no_version(file)),
     };
     let from_name = name.as_ref().map(|name| name.description.as_str());
     let description = description.or(from_name).unwrap_or_default();
     read::migration(&Named { file, version, description }, text, &Forward::whole(text))
 }
 
-/// What the name of a file, or the end of a path, tells.
+/// The version and the description in the name of a file or the end of a path.
 pub(super) fn parse_name(file: &str) -> Result<(Version, String), FormatError> {
     match PlainName::parse(file) {
         Some(PlainName { digits, description }) => Ok((Version(digits), description)),
-        None => Err(FormatError::VersionNotANumber { file: file.to_owned() }),
+        None => Err(no_version(file)),
     }
 }
 
 fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {
-    let file = || source.file.clone();
     if is_down_file(&source.name) {
-        return Err(FormatError::DownFile { file: file() });
+        return Err(FormatError::file(source.file, NameProblem::DownFile));
     }
     let Some(PlainName { digits, description }) = PlainName::parse(&source.name) else {
-        return Err(FormatError::VersionNotANumber { file: file() });
+        return Err(no_version(&source.file));
     };
     Ok(AcceptedFile { key: VersionNumber::of(&digits), version: digits, description, source })
 }
 
+fn no_version(file: &str) -> FormatError {
+    FormatError::file(file, NameProblem::VersionNotANumber)
+}
+
 impl PlainName {
-    /// Reads a name or the end of a path; the suffix may be absent.
+    /// Parses a name or the end of a path; the suffix is optional.
     fn parse(file: &str) -> Option<Self> {
         let name = file.rsplit(['/', '\\']).next()?;
         let (digits, rest) = leading_digits(stem(name));

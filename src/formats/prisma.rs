@@ -1,10 +1,10 @@
 //! Prisma: a directory for each migration with a `migration.sql`, in the order of their names.
 //!
-//! The name of the directory is the version, as in Prisma's ledger; it begins with digits by
-//! habit only (`0_init`).
+//! The name of the directory is the version, as in Prisma's history table. It begins with digits
+//! only by convention (`0_init`).
 
-use super::FormatError;
 use super::entries::{AcceptedFile, Entries};
+use super::error::{FormatError, ToolProblem};
 use super::folders;
 use super::listing::{Listing, read_text};
 use super::number::leading_digits;
@@ -14,7 +14,7 @@ use crate::migration::{Migration, Origin};
 const TOOL: &str = "Prisma";
 const LOCK: &str = "migration_lock.toml";
 
-/// Makes a migration of each directory.
+/// Reads each directory as a migration.
 pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let (sources, errors) = folders::sources(&mut listing, TOOL);
     let mut entries = Entries::new();
@@ -24,19 +24,19 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
     entries.errors.extend(errors);
     for (folder, source) in sources {
         let description = read::words(leading_digits(&folder).1);
-        entries.push(Ok(Some(AcceptedFile {
+        entries.push(Ok(AcceptedFile {
             key: folder.clone(),
             version: folder,
             description,
             source,
-        })));
+        }));
     }
     entries
         .migrations(|named, text| read::migration(named, text, &Forward::whole(text).or_nothing()))
 }
 
-/// SQL of another database would not run. Prisma writes the file itself: one line
-/// `provider = "postgresql"`.
+/// Rejects a directory for another database, whose SQL would not run. Prisma writes the file
+/// itself, with one line `provider = "postgresql"`.
 fn check_lock(file: &str) -> Result<(), FormatError> {
     let text = read_text(file)?;
     for line in read::lines(&text) {
@@ -45,7 +45,8 @@ fn check_lock(file: &str) -> Result<(), FormatError> {
         let provider = value.trim().trim_matches(['"', '\'']);
         if provider != "postgresql" {
             let origin = Origin { file: file.to_owned(), line: line.number };
-            return Err(FormatError::LockProvider { origin, provider: provider.to_owned() });
+            let problem = ToolProblem::LockProvider { provider: provider.to_owned() };
+            return Err(FormatError::line(origin, problem));
         }
     }
     Ok(())

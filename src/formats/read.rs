@@ -1,67 +1,67 @@
-//! From the text of a file to a migration: what is the same in all formats.
+//! Turns the text of a file into a migration, in the same way for all formats.
 
-use super::FormatError;
+use super::error::{FormatError, SqlProblem};
 use super::marks;
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
 };
 use crate::sql::{self, Piece, StatementKind};
 
-/// What a format has found out about a file.
+/// The name of a file, as its format understands it.
 pub(super) struct Named<'a> {
-    /// As the practitioner wrote it.
+    /// The file as the user wrote it.
     pub(super) file: &'a str,
     pub(super) version: &'a str,
     pub(super) description: &'a str,
 }
 
 impl Named<'_> {
-    /// A place in the file.
+    /// A line of the file.
     pub(super) fn at(&self, line: usize) -> Origin {
         Origin { file: self.file.to_owned(), line }
     }
 }
 
-/// What of a text goes forward.
+/// The parts of a text that run.
 pub(super) struct Forward<'a> {
-    /// Parts that are split one by one, each with the line where it begins.
+    /// Parts that are split into statements separately, each with the line at which it begins.
     pub(super) parts: Vec<(usize, &'a str)>,
     pub(super) transactions: Transactions,
     pub(super) emptiness: Emptiness,
 }
 
-/// What a text without statements is.
+/// How to treat a text without statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Emptiness {
-    /// An error: it cannot be told from a file that was emptied by mistake.
-    Refused,
-    /// A migration that does nothing, unless the file is blank: tools apply and record such files,
-    /// and where they keep a checksum a statement cannot be added later.
+    /// An error, because the file may have been emptied by mistake.
+    Rejected,
+    /// A migration that does nothing, unless the file is blank. Tools apply and record such files,
+    /// and if they store a checksum, a statement cannot be added later.
     Recorded,
 }
 
 /// Which row changes may share a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transactions {
-    /// Neighbours, as far as no `BEGIN` and `COMMIT` part them.
+    /// Adjacent ones that no `BEGIN` or `COMMIT` separates.
     Shared,
-    /// None: the author has switched the tool's transaction off, for example because the
-    /// statements together change more rows than one transaction of DSQL may.
+    /// None. The author has turned the tool's transaction off, for example because together the
+    /// statements change more rows than DSQL allows in one transaction.
     OneEach,
 }
 
 impl<'a> Forward<'a> {
-    /// Everything, in the usual transactions.
+    /// The whole text, with shared transactions and at least one statement.
     pub(super) fn whole(text: &'a str) -> Self {
         Self::of(vec![(1, text)])
     }
 
-    /// These parts, in the usual transactions, at least one statement.
+    /// Parts of a text, with shared transactions and at least one statement.
     pub(super) fn of(parts: Vec<(usize, &'a str)>) -> Self {
-        Self { parts, transactions: Transactions::Shared, emptiness: Emptiness::Refused }
+        Self { parts, transactions: Transactions::Shared, emptiness: Emptiness::Rejected }
     }
 
-    /// What stands between delimiters, wherever these stand, in the usual transactions.
+    /// The parts between delimiters, even in literals, with shared transactions.
     pub(super) fn cut_at(text: &'a str, delimiter: &str) -> Self {
         let mut line = 1;
         let parts = text.split(delimiter).map(|part| {
@@ -77,13 +77,13 @@ impl<'a> Forward<'a> {
         Self { transactions, ..self }
     }
 
-    /// The same parts, which may hold nothing but comments.
+    /// The same parts, which need not contain a statement.
     pub(super) fn or_nothing(self) -> Self {
         Self { emptiness: Emptiness::Recorded, ..self }
     }
 }
 
-/// Makes a migration of a text.
+/// Reads a text as a migration.
 pub(super) fn migration(
     named: &Named<'_>,
     text: &str,
@@ -96,8 +96,8 @@ pub(super) fn migration(
         add_statements(&mut statements, &mut boundary, named, *line, part)?;
     }
     let is_blank = text.trim_start_matches('\u{feff}').trim().is_empty();
-    if statements.is_empty() && (is_blank || forward.emptiness == Emptiness::Refused) {
-        return Err(FormatError::NoStatement { file: named.file.to_owned() });
+    if statements.is_empty() && (is_blank || forward.emptiness == Emptiness::Rejected) {
+        return Err(FormatError::file(named.file, SqlProblem::NoStatement));
     }
     if forward.transactions == Transactions::OneEach {
         for (number, statement) in statements.iter_mut().enumerate() {
@@ -115,7 +115,8 @@ pub(super) fn migration(
     })
 }
 
-/// Stops at the first error: after a refused `COPY … FROM STDIN`, what follows is not even SQL.
+/// Adds the statements of one part. Stops at the first error, because the text after a rejected
+/// `COPY … FROM STDIN` is not SQL.
 fn add_statements(
     statements: &mut Vec<Statement>,
     boundary: &mut usize,
@@ -123,13 +124,14 @@ fn add_statements(
     first_line: usize,
     text: &str,
 ) -> Result<(), FormatError> {
-    let batches = sql::batches(text, first_line).map_err(|misplaced| FormatError::Directive {
-        origin: named.at(misplaced.line),
-        disallowed: misplaced.disallowed,
+    let batches = sql::batches(text, first_line).map_err(|misplaced| {
+        let problem = SqlProblem::Directive { disallowed: misplaced.disallowed };
+        FormatError::line(named.at(misplaced.line), problem)
     })?;
     for (index, piece) in sql::pieces(text, first_line).enumerate() {
-        let piece = piece
-            .map_err(|source| FormatError::Split { origin: named.at(source.line()), source })?;
+        let piece = piece.map_err(|source| {
+            FormatError::line(named.at(source.line()), SqlProblem::Split { source })
+        })?;
         let origin = named.at(piece.line);
         match sql::classify(piece.text) {
             StatementKind::Run(class) => {
@@ -145,7 +147,7 @@ fn add_statements(
             }
             StatementKind::TransactionBegin | StatementKind::TransactionEnd => *boundary += 1,
             StatementKind::Disallowed(disallowed) => {
-                return Err(FormatError::Disallowed { origin, disallowed });
+                return Err(FormatError::line(origin, SqlProblem::Disallowed { disallowed }));
             }
         }
     }
@@ -160,8 +162,8 @@ fn column_of(text: &str, piece: &Piece<'_>) -> usize {
     line.trim_start_matches('\u{feff}').chars().count() + 1
 }
 
-/// The lines of a text without their ends, with their numbers, offsets and the offset behind
-/// each. A byte order mark is no part of the first.
+/// The lines of a text without their line endings. The first line does not include a byte order
+/// mark.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
     let mut end = 0;
     text.split_inclusive('\n').enumerate().map(move |(before, line)| {
@@ -174,16 +176,16 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
 
 /// One line of a file.
 pub(super) struct SourceLine<'a> {
-    /// Counted from 1.
+    /// The line number, from 1.
     pub(super) number: usize,
     /// Offset of its first byte.
     pub(super) start: usize,
-    /// Offset behind its end.
+    /// Offset of the next line.
     pub(super) end: usize,
     pub(super) text: &'a str,
 }
 
-/// A name in words.
+/// Turns the name of a file into a description, with blanks for underscores.
 pub(super) fn words(name: &str) -> String {
     name.replace('_', " ").trim().to_owned()
 }

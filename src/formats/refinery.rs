@@ -1,10 +1,10 @@
-//! refinery: `V<version>__<name>.sql` and `U<version>__<name>.sql`, in subdirectories too, in the
-//! order of numbers.
+//! refinery: `V<version>__<name>.sql` and `U<version>__<name>.sql`, also in subdirectories, in the
+//! order of their numbers.
 //!
-//! `U` is no undo here, as it is for Flyway: refinery lets such a file run out of order.
+//! Unlike Flyway, `U` does not mean undo: refinery allows such a file to run out of order.
 
-use super::FormatError;
 use super::entries::{AcceptedFile, Entries};
+use super::error::{FormatError, NameProblem};
 use super::listing::{Listing, SourceFile, base, stem};
 use super::number::{GREATEST_SIGNED, VersionNumber, leading_digits};
 use super::read::{self, Forward};
@@ -12,17 +12,17 @@ use crate::migration::Migration;
 
 const TOOL: &str = "refinery";
 
-/// Makes a migration of each SQL file.
+/// Reads each SQL file as a migration.
 pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let (sources, errors) = listing.all_sql();
     let mut entries = Entries::new();
     entries.errors = errors;
     for name in listing.all_files().filter(|name| is_rust(name)) {
-        let file = listing.path(name);
-        entries.push(Err(FormatError::Program { file, tool: TOOL, what: "a Rust migration" }));
+        let problem = NameProblem::Program { tool: TOOL, what: "a Rust migration" };
+        entries.push(Err(FormatError::file(listing.path(name), problem)));
     }
     for source in sources {
-        entries.push(entry(source).map(Some));
+        entries.push(entry(source));
     }
     entries
         .migrations(|named, text| read::migration(named, text, &Forward::whole(text).or_nothing()))
@@ -30,13 +30,14 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
 
 fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {
     let Some((digits, name)) = parse(stem(base(&source.name))) else {
-        let expected = "V<digits>__<name>.sql";
-        return Err(FormatError::ForeignName { file: source.file, tool: TOOL, expected });
+        let problem = NameProblem::Mismatch { tool: TOOL, expected: "V<digits>__<name>.sql" };
+        return Err(FormatError::file(source.file, problem));
     };
     let key = VersionNumber::of(digits);
-    // An `i32`, or an `i64` with the feature `int8-versions`.
+    // refinery stores an `i32`, or an `i64` with its feature `int8-versions`.
     if key.exceeds(GREATEST_SIGNED) {
-        return Err(FormatError::VersionTooGreat { file: source.file, tool: TOOL });
+        let problem = NameProblem::VersionTooGreat { tool: TOOL };
+        return Err(FormatError::file(source.file, problem));
     }
     let (version, description) = (digits.to_owned(), read::words(name));
     Ok(AcceptedFile { key, version, description, source })
@@ -49,7 +50,7 @@ fn parse(stem: &str) -> Option<(&str, &str)> {
     (!digits.is_empty() && is_word).then_some((digits, name))
 }
 
-/// Whether a file is a migration in Rust by its name.
+/// Whether the name of a file is that of a migration in Rust.
 pub(super) fn is_rust(path: &str) -> bool {
     base(path).strip_suffix(".rs").is_some_and(|stem| parse(stem).is_some())
 }

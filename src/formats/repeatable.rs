@@ -1,51 +1,53 @@
-//! Repeatable migrations: files that have a name and no version, and run after all others.
+//! Repeatable migrations: files that have a name but no version and run after all others.
 //!
-//! Flyway's are `R__<description>.sql`. In other formats the configuration names them with patterns,
-//! and they are taken out of the directory before its format looks at it. The ledger knows both as
-//! `R__<name>`, which no format takes for a version.
+//! In Flyway they are called `R__<description>.sql`. In other formats the configuration selects
+//! them by patterns, and they are removed from the listing before the format reads it. The ledger
+//! stores both as `R__<name>`, which is not a version in any format.
 
-use super::FormatError;
 use super::entries::{AcceptedFile, Entries};
+use super::error::{ErrorOrigin, FormatError, LayoutProblem, NameProblem};
 use super::listing::{Listing, SourceFile, base, stem};
 use super::read::{self, Forward, Named};
 use crate::migration::{Migration, MigrationKind};
 
 const PREFIX: &str = "R__";
 
-/// Which files are repeatable: paths from the directory on, in which `*` stands for any part of a
-/// name.
+/// Patterns that select the repeatable files: paths relative to the directory, in which `*` matches
+/// any part of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Patterns(pub Vec<String>);
 
 impl Patterns {
-    fn fit(&self, path: &str) -> bool {
-        self.0.iter().any(|pattern| fits(pattern, path))
+    fn selects(&self, path: &str) -> bool {
+        self.0.iter().any(|pattern| matches(pattern, path))
     }
 
-    /// An error for each pattern that names no file: a file that was meant would be missed.
-    pub(super) fn unused(&self, dir: &str, taken: &[SourceFile]) -> Vec<FormatError> {
-        let unused = |pattern: &&String| !taken.iter().any(|source| fits(pattern, &source.name));
+    /// An error for each pattern that matches no file, because the file that it was meant for would
+    /// not run. `origin` is the directory, or the argument with the files.
+    pub(super) fn unmatched(&self, origin: &ErrorOrigin, taken: &[SourceFile]) -> Vec<FormatError> {
+        let unmatched =
+            |pattern: &&String| !taken.iter().any(|source| matches(pattern, &source.name));
         let error = |pattern: &String| {
-            let (dir, pattern) = (dir.to_owned(), pattern.clone());
-            FormatError::NoRepeatable { dir, pattern }
+            let kind = LayoutProblem::UnmatchedPattern { pattern: pattern.clone() }.into();
+            FormatError { origin: origin.clone(), kind }
         };
-        self.0.iter().filter(unused).map(error).collect()
+        self.0.iter().filter(unmatched).map(error).collect()
     }
 
-    /// Takes the files out of a listing.
+    /// Removes the repeatable files from a listing and returns them.
     pub(super) fn take(&self, listing: &mut Listing) -> Vec<SourceFile> {
-        let fit = |path: &String| super::listing::is_sql(path) && self.fit(path);
-        let nested: Vec<String> = listing.nested.extract_if(.., |path| fit(path)).collect();
+        let selected = |path: &String| super::listing::is_sql(path) && self.selects(path);
+        let nested: Vec<String> = listing.nested.extract_if(.., |path| selected(path)).collect();
         let mut taken: Vec<SourceFile> = nested.iter().map(|path| listing.source(path)).collect();
-        listing.files.retain(|name| !fit(name));
-        // A directory that held nothing else is none of the format's.
+        listing.files.retain(|name| !selected(name));
+        // A directory that contained nothing else does not concern the format.
         listing.folders.retain(|folder| {
             let inside = |path: &&String| {
                 path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
             };
             !nested.iter().any(|path| inside(&path)) || listing.nested.iter().any(|p| inside(&p))
         });
-        for source in listing.sql.extract_if(.., |source| fit(&source.name)) {
+        for source in listing.sql.extract_if(.., |source| selected(&source.name)) {
             listing
                 .taken
                 .extend(source.text.as_ref().ok().map(|t| (source.name.clone(), t.clone())));
@@ -54,18 +56,18 @@ impl Patterns {
         taken
     }
 
-    /// Takes the entries of a map out of it.
-    pub(super) fn part(&self, sources: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<SourceFile>) {
-        sources.into_iter().partition(|source| self.fit(&source.name))
+    /// Separates the repeatable entries of a map from the others.
+    pub(super) fn partition(&self, sources: Vec<SourceFile>) -> (Vec<SourceFile>, Vec<SourceFile>) {
+        sources.into_iter().partition(|source| self.selects(&source.name))
     }
 }
 
-/// Whether a path is what a pattern says.
-fn fits(pattern: &str, path: &str) -> bool {
+/// Whether a pattern matches a path.
+fn matches(pattern: &str, path: &str) -> bool {
     let Some((before, after)) = pattern.split_once('*') else { return pattern == path };
     let Some(rest) = path.strip_prefix(before) else { return false };
     let ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-    ends.take_while(|at| !rest[..*at].contains('/')).any(|at| fits(after, &rest[at..]))
+    ends.take_while(|at| !rest[..*at].contains('/')).any(|at| matches(after, &rest[at..]))
 }
 
 /// The name of a repeatable migration in the ledger, and its description.
@@ -75,7 +77,7 @@ pub(super) fn name(path: &str) -> (String, String) {
     (format!("{PREFIX}{name}"), read::words(name))
 }
 
-/// Makes a migration of each file, in the order of their descriptions.
+/// Reads each file as a migration, in the order of their descriptions.
 pub(super) fn migrations(
     sources: Vec<SourceFile>,
     read: impl Fn(&Named<'_>, &str) -> Result<Migration, FormatError>,
@@ -84,7 +86,7 @@ pub(super) fn migrations(
     for source in sources {
         let (version, description) = name(&source.name);
         let key = (description.clone(), version.clone());
-        entries.push(Ok(Some(AcceptedFile { key, version, description, source })));
+        entries.push(Ok(AcceptedFile { key, version, description, source }));
     }
     let mut migrations = entries.migrations(read)?;
     for migration in &mut migrations {
@@ -93,12 +95,12 @@ pub(super) fn migrations(
     Ok(migrations)
 }
 
-/// All of a file.
+/// Reads the whole of a file as a migration.
 pub(super) fn whole(named: &Named<'_>, text: &str) -> Result<Migration, FormatError> {
     read::migration(named, text, &Forward::whole(text))
 }
 
-/// Adds repeatable migrations to the others of a directory.
+/// Appends the repeatable migrations of a directory to the others.
 pub(super) fn add(
     others: Result<Vec<Migration>, Vec<FormatError>>,
     repeatables: Result<Vec<Migration>, Vec<FormatError>>,
@@ -115,9 +117,10 @@ pub(super) fn add(
         Some((first.file.clone(), repeatable.file.clone()))
     });
     if let Some((first, second)) = same {
-        return Err(vec![FormatError::DuplicateVersion { first, second }]);
+        let problem = NameProblem::DuplicateVersion { first };
+        return Err(vec![FormatError::file(second, problem)]);
     }
-    // Flyway's own stand among the others already.
+    // Flyway's own repeatable migrations are already among the others.
     migrations.extend(repeatables);
     let (mut all, mut last): (Vec<_>, Vec<_>) =
         migrations.into_iter().partition(|migration| !migration.is_repeatable());
@@ -131,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_a_part_of_one_name() {
+    fn a_star_matches_a_part_of_one_name() {
         for (pattern, path) in [
             ("roles.sql", "roles.sql"),
             ("repeatable/*.sql", "repeatable/roles.sql"),
@@ -139,7 +142,7 @@ mod tests {
             ("*/*", "a/b.sql"),
             ("a*ü*.sql", "a-ü.sql"),
         ] {
-            assert!(fits(pattern, path), "{pattern} {path}");
+            assert!(matches(pattern, path), "{pattern} {path}");
         }
         for (pattern, path) in [
             ("roles.sql", "roles.sql2"),
@@ -148,7 +151,7 @@ mod tests {
             ("", "a"),
             ("*_grants.sql", "grants.sql"),
         ] {
-            assert!(!fits(pattern, path), "{pattern} {path}");
+            assert!(!matches(pattern, path), "{pattern} {path}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! sqlx: `<version>_<description>.sql`, or the same with `.up.sql` and `.down.sql`, in the order of
+//! sqlx: `<version>_<description>.sql`, or pairs with `.up.sql` and `.down.sql`, in the order of
 //! signed 64-bit numbers.
 
 use super::FormatError;
@@ -13,11 +13,11 @@ const FORMAT: PairFormat = PairFormat {
     // `Migration::version` is an `i64`.
     greatest: GREATEST_SIGNED,
     simple_files: true,
-    // It counts only as the very first characters of the file.
+    // Valid only as the very first characters of the file.
     no_transaction: Some("-- no-transaction"),
 };
 
-/// Makes a migration of each simple and each `.up.sql` file.
+/// Reads each file without a direction and each `.up.sql` file as a migration.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     pairs::migrations(listing, &FORMAT)
 }

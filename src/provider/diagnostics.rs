@@ -9,6 +9,7 @@ mod batches;
 mod connect;
 mod drift;
 mod findings;
+mod formats;
 mod plan;
 mod verify;
 
@@ -22,6 +23,7 @@ pub(super) use drift::{drift_error, drift_warning};
 pub(super) use findings::{
     Found, another_kind, hazards, lint_errors, lint_warnings, linted_without_values, render_error,
 };
+pub(super) use formats::{format_error, name_error};
 pub(super) use plan::{
     changed_since_refresh, held_back, needs_the_cluster, not_looked, not_refreshed, out_of_date,
     plan_error, planned_from_files, planned_without, rewritten_ledger, skipped, still_unknown,
@@ -31,46 +33,7 @@ pub(super) use plan::{
 use super::contract::FunctionError;
 use crate::database::{Condition, ConnectError, Error, ServerError};
 use crate::diagnostic::{Diagnostic, chain};
-use crate::formats::FormatError;
 use crate::sql::{Disallowed, SplitError};
-use crate::value::AttributePath;
-
-/// A directory or file that cannot be read as migrations.
-pub(super) fn format_error(error: &FormatError, path: AttributePath) -> Diagnostic {
-    let summary = match error {
-        FormatError::MissingDirectory { .. } => "Migration directory does not exist",
-        FormatError::NotADirectory { .. } | FormatError::UnreadableDirectory { .. } => {
-            "Cannot read the migration directory"
-        }
-        FormatError::EmptyDirectory { .. } => "No migrations found in the directory",
-        FormatError::MissingFile { .. } => "Migration file does not exist",
-        FormatError::UnreadableFile { .. } | FormatError::NotUtf8 { .. } => {
-            "Cannot read the migration file"
-        }
-        FormatError::Split { .. } => "Migration contains incomplete SQL",
-        FormatError::Disallowed { .. } => "Statement is not allowed in a migration",
-        FormatError::Directive { .. } => "Invalid dsql: directive",
-        FormatError::DuplicateVersion { .. } => "Duplicate migration version",
-        FormatError::VersionNotANumber { .. } => "Migration version is not a number",
-        FormatError::UnsupportedFormat { .. } => "Unsupported migration directory format",
-        FormatError::AmbiguousFormat { .. } | FormatError::UndecidedFormat { .. } => {
-            "Ambiguous migration directory format"
-        }
-        FormatError::ForeignName { .. } => "File name does not match the directory format",
-        FormatError::Program { .. } => "Migration is not SQL",
-        FormatError::Environment { .. } | FormatError::Placeholder { .. } => {
-            "Migration is a template"
-        }
-        FormatError::NoRepeatable { .. } => "Repeatable pattern matches no file",
-        FormatError::MissingSum { .. } | FormatError::SumMismatch { .. } => {
-            "Missing or outdated atlas.sum"
-        }
-        _ => "Invalid migration directory",
-    };
-    Diagnostic::error(summary)
-        .detail(format!("{}\n\n{}", sentence(&chain(error)), error.advice()))
-        .at(path)
-}
 
 /// A text in a function's argument that is not whole.
 pub(super) fn text_error(error: &SplitError) -> FunctionError {
@@ -81,11 +44,6 @@ pub(super) fn text_error(error: &SplitError) -> FunctionError {
 pub(super) fn refused(line: usize, disallowed: &Disallowed) -> FunctionError {
     let Disallowed { statement, reason, advice } = disallowed;
     FunctionError::new(format!("Line {line} holds {statement}: {reason}. {advice}"))
-}
-
-/// A file name in a function's argument that tells nothing.
-pub(super) fn name_error(error: &FormatError) -> FunctionError {
-    FunctionError::new(sentence(&error.to_string()))
 }
 
 /// A cluster that cannot be reached, or a request to it that failed outside of migrations.

@@ -94,7 +94,7 @@ fn a_directory_that_must_not_run_is_refused_with_its_place() {
         world.write("pairs/1_a.down.sql", "SELECT 1");
         refused("pairs")
             .says("Ambiguous migration directory format")
-            .says("may be a directory of golang-migrate or of sqlx")
+            .says("may be for golang-migrate or for sqlx")
             .says("Set `format`");
 
         world.write("sums/1_a.sql", "SELECT 1");

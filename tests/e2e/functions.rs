@@ -72,7 +72,7 @@ fn an_argument_at_fault_is_named_with_its_line() {
             .says("Line 2 holds ROLLBACK");
         refused("provider::dsql::parse_version(\"seed.sql\")")
             .says("Invalid value for \"file\" parameter:")
-            .says("The name of `seed.sql` does not tell a version");
+            .says("`seed.sql` has no version in its name");
     });
 }
 

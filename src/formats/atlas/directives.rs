@@ -1,22 +1,22 @@
-//! What comments at the top of a file tell Atlas.
+//! The comments at the top of a file that Atlas reads as directives.
 
-use super::super::read;
+use crate::formats::read;
 
 /// A comment such as `-- atlas:txmode none`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Directive {
-    /// The file holds the whole schema up to there.
+    /// The file contains the whole schema up to its version.
     Checkpoint,
     /// `txmode none`.
     NoTransaction,
-    /// What ends a statement instead of a semicolon.
+    /// The text that ends a statement in addition to a semicolon.
     Delimiter(String),
-    /// One that changes nothing here, for example `nolint`.
+    /// A directive that does not affect how the file runs, for example `nolint`.
     Other,
 }
 
-/// The directives of a file. They stand in the comments before the first empty
-/// line; a comment that touches the first statement belongs to the statement.
+/// The directives of a file. They are in the comments before the first empty line; a comment
+/// directly above the first statement belongs to the statement.
 pub(super) fn at_top(text: &str) -> Vec<Directive> {
     let mut found = Vec::new();
     for line in read::lines(text) {
@@ -31,7 +31,7 @@ pub(super) fn at_top(text: &str) -> Vec<Directive> {
     Vec::new()
 }
 
-/// Whether the first line of a file keeps it out of `atlas.sum`.
+/// Whether the first line of a file excludes it from `atlas.sum`.
 pub(super) fn is_unsealed(text: &str) -> bool {
     let first = read::lines(text).next();
     first.is_some_and(|line| split(line.text).is_some_and(|parts| parts == ("sum", "ignore")))
@@ -52,7 +52,7 @@ fn split(line: &str) -> Option<(&str, &str)> {
     Some((name, argument.trim()))
 }
 
-/// Atlas reads the delimiter as the inside of a string of Go.
+/// Replaces escapes: Atlas reads the delimiter as the inside of a Go string literal.
 fn unescaped(text: &str) -> String {
     let mut plain = String::new();
     let mut characters = text.chars();

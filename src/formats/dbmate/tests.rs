@@ -42,16 +42,16 @@ fn blocks_in_the_wrong_place_are_refused_with_their_line() {
         ("-- migrate:up transaction:no\n", 1, "an unknown option of `-- migrate:up`"),
     ];
     for (text, line, problem) in table {
-        assert_eq!(error(text), format!("dir/1_a.sql:{line} is not as dbmate reads it: {problem}"));
+        assert_eq!(error(text), format!("dir/1_a.sql:{line} is not valid for dbmate: {problem}"));
     }
     assert_eq!(
         error("\n-- migrate:up env:ROLE\nSELECT 1;"),
-        "dir/1_a.sql:2 takes values from the environment, as dbmate would replace them"
+        "dir/1_a.sql:2 reads values from the environment, which dbmate would substitute"
     );
     // To dbmate this is a comment inside the block, and it would run what follows.
     assert_eq!(
         error("-- migrate:up\nSELECT 1;\n -- migrate:down\nDROP TABLE a;"),
-        "dir/1_a.sql:3 begins a part that undoes the migration, as marked for dbmate"
+        "dir/1_a.sql:3 begins a section that reverts the migration, as marked for dbmate"
     );
 }
 
@@ -66,9 +66,9 @@ fn files_are_ordered_by_name_and_nothing_is_skipped() {
     assert_eq!(
         errors(&dir, None),
         [
-            "`dir/1_a.sql` and `dir/1_b.sql` have the same version",
-            "the name of `dir/schema.sql` is not one of dbmate's migrations: \
-             it is not `<digits>_<name>.sql`",
+            "`dir/1_b.sql` has the same version as `dir/1_a.sql`",
+            "`dir/schema.sql` has a name that dbmate does not accept: \
+             expected `<digits>_<name>.sql`",
         ]
     );
 }

@@ -30,7 +30,7 @@ fn a_journal_is_drizzle() {
 fn snapshots_without_their_journal_are_not_plain() {
     assert_eq!(
         detected(&[("0000_a.sql", SQL), ("meta/0000_snapshot.json", "{}")]),
-        "journal `dir/meta/_journal.json` does not exist"
+        "`dir/meta/_journal.json` does not exist"
     );
 }
 
@@ -88,7 +88,7 @@ fn a_directory_of_a_tool_that_cannot_be_read_is_refused_and_the_tool_named() {
         assert_eq!(
             detected(files),
             format!(
-                "`dir` is a directory of {tool}, a format that is not supported: it holds {sign}"
+                "directory `dir` is for {tool}, whose format is not supported: it contains {sign}"
             )
         );
     }
@@ -110,7 +110,7 @@ fn what_two_tools_would_read_differently_is_not_guessed() {
     for (files, first, second, sign) in table {
         assert_eq!(
             detected(files),
-            format!("`dir` may be a directory of {first} or of {second}: it holds `{sign}`")
+            format!("directory `dir` may be for {first} or for {second}: it contains `{sign}`")
         );
     }
 }
@@ -126,7 +126,7 @@ fn names_and_marks_of_two_tools_are_an_error_that_names_both() {
         (&[("V1__a.sql", SQL), ("atlas.sum", "")], "Atlas and Flyway"),
     ];
     for (files, tools) in table {
-        assert_eq!(detected(files), format!("`dir` is a directory of both {tools}"));
+        assert_eq!(detected(files), format!("directory `dir` contains files of both {tools}"));
     }
 }
 
@@ -134,7 +134,7 @@ fn names_and_marks_of_two_tools_are_an_error_that_names_both() {
 fn marks_of_two_tools_are_an_error_that_names_both() {
     assert_eq!(
         detected(&[("meta/_journal.json", "{}"), ("atlas.sum", "")]),
-        "`dir` is a directory of both Drizzle and Atlas"
+        "directory `dir` contains files of both Drizzle and Atlas"
     );
 }
 

@@ -87,9 +87,9 @@ fn files_and_journal_must_agree() {
     assert_eq!(
         errors(&dir, None),
         [
-            "journal `dir/meta/_journal.json` lists `0001_later_name`, \
+            "`dir/meta/_journal.json` lists `0001_later_name`, \
              but `dir/0001_later_name.sql` does not exist",
-            "journal `dir/meta/_journal.json` does not list `dir/0002_merged_by_hand.sql`, \
+            "`dir/0002_merged_by_hand.sql` is not listed in `dir/meta/_journal.json`, \
              so it would never run",
         ]
     );
@@ -99,7 +99,7 @@ fn files_and_journal_must_agree() {
 fn a_tag_listed_twice_is_an_error() {
     assert_eq!(
         of_journal(&journal(r#"{"tag":"0000_a"},{"tag":"0001_b"},{"tag":"0000_a"}"#)),
-        ["journal `dir/meta/_journal.json` lists `0000_a` twice"]
+        ["`dir/meta/_journal.json` lists `0000_a` twice"]
     );
 }
 
@@ -125,8 +125,7 @@ fn a_journal_of_another_shape_is_an_error_that_names_the_field() {
         ),
     ];
     for (text, problem) in table {
-        let expected =
-            format!("journal `dir/meta/_journal.json` is not as Drizzle writes it: {problem}");
+        let expected = format!("`dir/meta/_journal.json` is not a Drizzle journal: {problem}");
         assert_eq!(of_journal(text), [expected]);
     }
 }
@@ -135,23 +134,20 @@ fn a_journal_of_another_shape_is_an_error_that_names_the_field() {
 fn a_journal_of_another_dialect_is_an_error() {
     assert_eq!(
         of_journal(r#"{"dialect":"mysql","entries":[]}"#),
-        ["journal `dir/meta/_journal.json` is for the dialect `mysql`, not for `postgresql`"]
+        ["`dir/meta/_journal.json` is for the dialect `mysql`, not `postgresql`"]
     );
 }
 
 #[test]
 fn a_journal_without_entries_is_an_empty_directory() {
-    assert_eq!(of_journal(&journal("")), ["directory `dir` holds no migration"]);
+    assert_eq!(of_journal(&journal("")), ["directory `dir` contains no migrations"]);
 }
 
 #[test]
 fn a_missing_journal_is_an_error_where_drizzle_is_asked_for() {
     let dir = tree(&[("0000_a.sql", "SELECT 1")]);
 
-    assert_eq!(
-        errors(&dir, Some(Format::Drizzle)),
-        ["journal `dir/meta/_journal.json` does not exist"]
-    );
+    assert_eq!(errors(&dir, Some(Format::Drizzle)), ["`dir/meta/_journal.json` does not exist"]);
 }
 
 #[test]
@@ -176,8 +172,8 @@ fn all_broken_files_of_a_journal_are_reported() {
     assert_eq!(
         errors(&dir, Some(Format::Drizzle)),
         [
-            "`dir/0001_later_name.sql` holds no statement",
-            "dir/0000_pretty_reptil.sql:1 begins a part that undoes the migration, \
+            "`dir/0001_later_name.sql` contains no statements",
+            "dir/0000_pretty_reptil.sql:1 begins a section that reverts the migration, \
              as marked for dbmate",
         ]
     );

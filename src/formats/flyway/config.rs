@@ -1,12 +1,12 @@
-//! The file `<script>.sql.conf` beside a script of Flyway.
+//! The file `<script>.sql.conf` next to a Flyway script.
 
-use super::super::FormatError;
-use super::super::listing::read_text;
-use super::super::read::{self, Transactions};
 use super::TOOL;
+use crate::formats::error::{FormatError, ToolProblem};
+use crate::formats::listing::read_text;
+use crate::formats::read::{self, Transactions};
 use crate::migration::Origin;
 
-/// What it says, as far as it matters here.
+/// The settings that affect how a script runs.
 pub(super) struct Config {
     pub(super) transactions: Transactions,
     pub(super) replaces_placeholders: bool,
@@ -19,8 +19,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file. A setting that would change what runs, and that nobody here knows, is an
-    /// error.
+    /// Reads the file. Any other setting is an error, because it could change what runs.
     pub(super) fn read(file: &str) -> Result<Self, FormatError> {
         let text = read_text(file)?;
         let mut config = Self::default();
@@ -38,8 +37,8 @@ impl Config {
                 ("encoding", "UTF-8") | ("shouldExecute", "true") => {}
                 _ => {
                     let origin = Origin { file: file.to_owned(), line: line.number };
-                    let problem = "a setting that is not supported";
-                    return Err(FormatError::Annotation { origin, tool: TOOL, problem });
+                    let problem = ToolProblem::UnsupportedSetting { tool: TOOL };
+                    return Err(FormatError::line(origin, problem));
                 }
             }
         }

@@ -39,10 +39,7 @@ fn versions_are_ordered_part_by_part_as_numbers() {
 fn zeros_at_either_end_make_no_other_version() {
     let dir = tree(&[("V1__a.sql", SQL), ("V01.0__b.sql", SQL)]);
 
-    assert_eq!(
-        errors(&dir, None),
-        ["`dir/V01.0__b.sql` and `dir/V1__a.sql` have the same version"]
-    );
+    assert_eq!(errors(&dir, None), ["`dir/V1__a.sql` has the same version as `dir/V01.0__b.sql`"]);
 }
 
 #[test]
@@ -59,19 +56,19 @@ fn nothing_that_the_tool_would_run_or_stop_at_is_skipped() {
 
     let foreign = |file: &str| {
         format!(
-            "the name of `dir/{file}` is not one of Flyway's migrations: \
-             it is not `V<version>__<description>.sql`"
+            "`dir/{file}` has a name that Flyway does not accept: \
+             expected `V<version>__<description>.sql`"
         )
     };
     assert_eq!(
         errors(&dir, Some(Format::Flyway)),
         [
-            "`dir/V2__b.java` is a Java migration or a script, which only Flyway itself can run"
+            "`dir/V2__b.java` is a Java migration or a script, which only Flyway can run"
                 .to_owned(),
             foreign("V1.x__e.sql"),
             foreign("V4_d.sql"),
             foreign("beforeMigrate.sql"),
-            "`dir/U3__c.sql` undoes a migration that is not there".to_owned(),
+            "`dir/U3__c.sql` reverts a migration that does not exist".to_owned(),
         ]
     );
 }
@@ -114,7 +111,7 @@ fn repeatable_scripts_come_last_in_the_order_of_their_descriptions() {
     ]);
     assert_eq!(
         errors(&dir, None),
-        ["dir/R__grants.sql:1 holds the placeholder `${user}`, which Flyway would replace"]
+        ["dir/R__grants.sql:1 contains the placeholder `${user}`, which Flyway would replace"]
     );
 
     let options = Options { placeholders: Placeholders::Variables, ..Options::default() };
@@ -134,7 +131,7 @@ fn a_placeholder_is_refused_wherever_it_stands_but_in_comments_around_statements
 
     assert_eq!(
         errors(&dir, None),
-        ["dir/V1__a.sql:4 holds the placeholder `${name}`, which Flyway would replace"]
+        ["dir/V1__a.sql:4 contains the placeholder `${name}`, which Flyway would replace"]
     );
 }
 
@@ -155,6 +152,6 @@ fn a_script_may_switch_placeholders_and_its_transaction_off() {
     let dir = tree(&[("V1__a.sql", SQL), ("V1__a.sql.conf", "\nshouldExecute=${dev}\n")]);
     assert_eq!(
         errors(&dir, None),
-        ["dir/V1__a.sql.conf:2 is not as Flyway reads it: a setting that is not supported"]
+        ["dir/V1__a.sql.conf:2 contains a setting of Flyway that this provider does not support"]
     );
 }

@@ -33,14 +33,14 @@ fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
     assert_eq!(
         errors(&dir, Some(Format::GolangMigrate)),
         [
-            "`dir/4_e.up.sql.tmpl` is a template, which only golang-migrate itself can run",
-            "the version of `dir/18446744073709551616_f.up.sql` is greater than any that \
-             golang-migrate can hold",
-            "the name of `dir/2_c.sql` is not one of golang-migrate's migrations: \
-             it is not `<digits>_<title>.up.sql`",
-            "`dir/3_d.down.sql` undoes a migration that is not there",
-            "`dir/01_b.up.sql` and `dir/1_a.up.sql` have the same version",
-            "`dir/old/5_g.up.sql` lies in a subdirectory, where it would never run",
+            "`dir/4_e.up.sql.tmpl` is a template, which only golang-migrate can run",
+            "`dir/18446744073709551616_f.up.sql` has a version greater than the largest that \
+             golang-migrate supports",
+            "`dir/2_c.sql` has a name that golang-migrate does not accept: \
+             expected `<digits>_<title>.up.sql`",
+            "`dir/3_d.down.sql` reverts a migration that does not exist",
+            "`dir/1_a.up.sql` has the same version as `dir/01_b.up.sql`",
+            "`dir/old/5_g.up.sql` is in a subdirectory, where it would never run",
         ]
     );
 }
@@ -51,6 +51,6 @@ fn what_undoes_a_migration_inside_an_up_file_is_refused() {
 
     assert_eq!(
         errors(&dir, Some(Format::GolangMigrate)),
-        ["dir/1_a.up.sql:2 begins a part that undoes the migration, as marked for dbmate"]
+        ["dir/1_a.up.sql:2 begins a section that reverts the migration, as marked for dbmate"]
     );
 }

@@ -88,7 +88,7 @@ fn annotations_in_the_wrong_place_are_refused_with_their_line() {
         ("-- +goose Up\nSELECT 1;\n  -- +goose Down\n", 3, "blanks before an annotation"),
     ];
     for (text, line, problem) in table {
-        assert_eq!(error(text), format!("dir/1_a.sql:{line} is not as goose reads it: {problem}"));
+        assert_eq!(error(text), format!("dir/1_a.sql:{line} is not valid for goose: {problem}"));
     }
 }
 
@@ -96,7 +96,7 @@ fn annotations_in_the_wrong_place_are_refused_with_their_line() {
 fn values_from_the_environment_are_refused_where_they_would_count() {
     assert_eq!(
         error("-- +goose Up\n-- +goose ENVSUB ON\nSELECT '${HOME}';\n-- +goose ENVSUB OFF\n"),
-        "dir/1_a.sql:2 takes values from the environment, as goose would replace them"
+        "dir/1_a.sql:2 reads values from the environment, which goose would substitute"
     );
     let below = "-- +goose Up\nSELECT '${HOME}';\n-- +goose Down\n-- +goose ENVSUB ON\n";
     assert_eq!(statements(below), pairs(&[(2, "SELECT '${HOME}'")]));
@@ -120,12 +120,12 @@ fn files_are_ordered_by_number_and_nothing_is_skipped() {
     assert_eq!(
         errors(&dir, None),
         [
-            "`dir/00002_b.go` is a Go migration, which only goose itself can run",
-            "the name of `dir/00000_zero.sql` is not one of goose's migrations: \
-             it is not `<digits>_<name>.sql`",
-            "the name of `dir/seed.sql` is not one of goose's migrations: \
-             it is not `<digits>_<name>.sql`",
-            "`dir/00001_a.sql` and `dir/1_c.sql` have the same version",
+            "`dir/00002_b.go` is a Go migration, which only goose can run",
+            "`dir/00000_zero.sql` has a name that goose does not accept: \
+             expected `<digits>_<name>.sql`",
+            "`dir/seed.sql` has a name that goose does not accept: \
+             expected `<digits>_<name>.sql`",
+            "`dir/1_c.sql` has the same version as `dir/00001_a.sql`",
         ]
     );
 }

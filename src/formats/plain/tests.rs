@@ -1,8 +1,9 @@
 //! Tests of the module above.
 
 use super::*;
+use crate::formats::Format;
+use crate::formats::error::{FormatErrorKind, SqlProblem};
 use crate::formats::tests::{errors, names, tree};
-use crate::formats::{Format, FormatError};
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
@@ -39,7 +40,7 @@ fn files_are_ordered_by_number_not_by_name() {
 fn the_same_number_written_differently_is_the_same_version() {
     let dir = tree(&[("0001_a.sql", "SELECT 1"), ("1.sql", "SELECT 1"), ("2.sql", "SELECT 1")]);
 
-    assert_eq!(errors(&dir, None), ["`dir/0001_a.sql` and `dir/1.sql` have the same version"]);
+    assert_eq!(errors(&dir, None), ["`dir/1.sql` has the same version as `dir/0001_a.sql`"]);
 }
 
 #[test]
@@ -55,9 +56,8 @@ fn a_name_without_a_number_is_an_error_and_not_skipped() {
     {
         let dir = tree(&[("0001_a.sql", "SELECT 1"), (name, "SELECT 1")]);
 
-        let expected = format!(
-            "the name of `dir/{name}` does not tell a version: it is not `<digits>_<name>.sql`"
-        );
+        let expected =
+            format!("`dir/{name}` has no version in its name: expected `<digits>_<name>.sql`");
         assert_eq!(errors(&dir, None), [expected]);
     }
 }
@@ -66,19 +66,19 @@ fn a_name_without_a_number_is_an_error_and_not_skipped() {
 fn a_down_file_is_refused_even_where_the_format_is_given() {
     let dir = tree(&[("1_a.up.sql", "SELECT 1"), ("1_a.DOWN.sql", "DROP TABLE a")]);
 
-    assert_eq!(errors(&dir, Some(Format::Plain)), ["`dir/1_a.DOWN.sql` undoes a migration"]);
+    assert_eq!(errors(&dir, Some(Format::Plain)), ["`dir/1_a.DOWN.sql` is a down migration"]);
 }
 
 #[test]
 fn a_down_section_is_refused_even_where_the_format_is_given() {
     let text = "CREATE TABLE a ();\n\n--  +goose Down\nDROP TABLE a;";
     let dir = tree(&[("1_a.sql", text)]);
-    let expected = "dir/1_a.sql:3 begins a part that undoes the migration, as marked for goose";
+    let expected = "dir/1_a.sql:3 begins a section that reverts the migration, as marked for goose";
 
     assert_eq!(errors(&dir, Some(Format::Plain)), [expected]);
     let error = single("dir/1_a.sql", text, None, None).expect_err("it has a down section");
     assert_eq!(error.to_string(), expected);
-    assert!(matches!(error, FormatError::DownSection { tool: "goose", .. }));
+    assert!(matches!(error.kind, FormatErrorKind::Sql(SqlProblem::DownSection { tool: "goose" })));
 }
 
 #[test]

@@ -38,11 +38,12 @@ fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
     assert_eq!(
         errors(&dir, None),
         [
-            "`dir/1_empty` holds no `migration.sql`, which each directory of Prisma must have",
-            "the name of `dir/seed.sql` is not one of Prisma's migrations: \
-             it is not `<name>/migration.sql`",
-            "`dir/0_init/more.sql` lies in a subdirectory, where it would never run",
-            "`dir/0_init/old/migration.sql` lies in a subdirectory, where it would never run",
+            "directory `dir/1_empty` does not contain `migration.sql`, \
+             which Prisma requires in each directory",
+            "`dir/seed.sql` has a name that Prisma does not accept: \
+             expected `<name>/migration.sql`",
+            "`dir/0_init/more.sql` is in a subdirectory, where it would never run",
+            "`dir/0_init/old/migration.sql` is in a subdirectory, where it would never run",
         ]
     );
 }
@@ -54,7 +55,7 @@ fn sql_of_another_database_is_refused() {
 
     assert_eq!(
         errors(&dir, None),
-        ["dir/migration_lock.toml:3 is for the provider `mysql`, not for `postgresql`"]
+        ["dir/migration_lock.toml:3 sets the provider `mysql`, not `postgresql`"]
     );
 }
 
@@ -62,5 +63,5 @@ fn sql_of_another_database_is_refused() {
 fn an_empty_directory_is_told_even_if_nothing_else_is_wrong() {
     let dir = tree(&[LOCK]);
 
-    assert_eq!(errors(&dir, Some(Format::Prisma)), ["directory `dir` holds no migration"]);
+    assert_eq!(errors(&dir, Some(Format::Prisma)), ["directory `dir` contains no migrations"]);
 }

@@ -34,22 +34,23 @@ fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
 
     let foreign = |file: &str| {
         format!(
-            "the name of `dir/{file}` is not one of refinery's migrations: \
-             it is not `V<digits>__<name>.sql`"
+            "`dir/{file}` has a name that refinery does not accept: \
+             expected `V<digits>__<name>.sql`"
         )
     };
     assert_eq!(
         errors(&dir, Some(Format::Refinery)),
         [
-            "`dir/a/b/c/d/e` lies too deep to be searched for migrations".to_owned(),
-            "`dir/V3__c.rs` is a Rust migration, which only refinery itself can run".to_owned(),
+            "directory `dir/a/b/c/d/e` is nested too deeply to be searched for migrations"
+                .to_owned(),
+            "`dir/V3__c.rs` is a Rust migration, which only refinery can run".to_owned(),
             foreign("V2.5__b.sql"),
             foreign("V4_d.sql"),
             foreign("V5__e-f.sql"),
-            "the version of `dir/x/V9223372036854775808__h.sql` is greater than any that refinery \
-             can hold"
+            "`dir/x/V9223372036854775808__h.sql` has a version greater than the largest that \
+             refinery supports"
                 .to_owned(),
-            "`dir/U1__a.sql` and `dir/V1__a.sql` have the same version".to_owned(),
+            "`dir/V1__a.sql` has the same version as `dir/U1__a.sql`".to_owned(),
         ]
     );
 }

@@ -47,13 +47,14 @@ fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
     assert_eq!(
         errors(&dir, Some(Format::Sqlx)),
         [
-            "the name of `dir/5.sql` is not one of sqlx's migrations: \
-             it is not `<digits>_<description>.sql`",
-            "the version of `dir/9223372036854775808_c.sql` is greater than any that sqlx can hold",
-            "the name of `dir/notes.sql` is not one of sqlx's migrations: \
-             it is not `<digits>_<description>.sql`",
-            "`dir/2_b.down.sql` undoes a migration that is not there",
-            "`dir/1_a.sql` and `dir/1_a.up.sql` have the same version",
+            "`dir/5.sql` has a name that sqlx does not accept: \
+             expected `<digits>_<description>.sql`",
+            "`dir/9223372036854775808_c.sql` has a version greater than the largest that \
+             sqlx supports",
+            "`dir/notes.sql` has a name that sqlx does not accept: \
+             expected `<digits>_<description>.sql`",
+            "`dir/2_b.down.sql` reverts a migration that does not exist",
+            "`dir/1_a.up.sql` has the same version as `dir/1_a.sql`",
         ]
     );
 }

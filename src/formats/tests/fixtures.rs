@@ -26,12 +26,12 @@ fn fixtures(format: Format) -> &'static [&'static str] {
 
 /// Those that two tools would read, and who has to be asked.
 const UNDECIDED: &[(&str, &str)] = &[
-    ("golang_migrate", "may be a directory of golang-migrate or of sqlx"),
-    ("refinery", "may be a directory of Flyway or of refinery"),
+    ("golang_migrate", "may be for golang-migrate or for sqlx"),
+    ("refinery", "may be for Flyway or for refinery"),
 ];
 
 fn formats() -> impl Iterator<Item = Format> {
-    FORMATS.iter().filter_map(|info| info.format)
+    FORMATS.iter().map(|spec| spec.format)
 }
 
 fn folder(fixture: &str) -> String {

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
 use crate::formats::adopt::{AdoptError, Ledger};
-use crate::formats::{FORMATS, Format};
+use crate::formats::{Format, format_names};
 use crate::migration::Version;
 use crate::migration::fact::QualifiedName;
 
@@ -20,7 +20,7 @@ pub(in super::super) const BASELINE: &str = "baseline_version";
 const NOTHING_WRITTEN: &str = "Nothing is taken over, and nothing is run.";
 
 pub(in super::super) fn unknown_adopt(word: &str) -> Diagnostic {
-    let words: Vec<String> = FORMATS.iter().map(|info| format!("\"{}\"", info.name)).collect();
+    let words: Vec<String> = format_names().map(|name| format!("\"{name}\"")).collect();
     Diagnostic::error("Invalid adopt")
         .detail(format!("It is \"{word}\", and must be one of \"none\", {}.", words.join(", ")))
         .at("adopt")

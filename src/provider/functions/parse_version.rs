@@ -57,7 +57,7 @@ mod tests {
         let error = parse("db/seed.sql").expect_err("it has no version");
         assert_eq!(
             error.text,
-            "The name of `db/seed.sql` does not tell a version: it is not `<digits>_<name>.sql`."
+            "`db/seed.sql` has no version in its name: expected `<digits>_<name>.sql`."
         );
         assert_eq!(error.argument, Some(0));
     }

@@ -86,11 +86,8 @@ pub(super) struct Asked<'a> {
 
 /// The arguments.
 pub(super) fn attributes() -> Vec<Attribute> {
-    let words: Vec<String> = formats::FORMATS
-        .iter()
-        .filter_map(|info| info.format)
-        .map(|format| format!("`{}`", format.name()))
-        .collect();
+    let words: Vec<String> =
+        formats::FORMATS.iter().map(|spec| format!("`{}`", spec.name)).collect();
     vec![
         Attribute::string("adopt").optional().description(format!(
             "Whose ledger is taken over for migrations that the provider does not know yet. \

@@ -101,7 +101,9 @@ pub(in super::super) fn decode(
 
 /// The formats with their words, from the table that also decides what is accepted.
 pub(super) fn format_description() -> String {
-    let lines = formats::FORMATS.iter().map(|info| format!("`{}` ({})", info.name, info.summary));
+    let auto = std::iter::once((formats::AUTO, formats::AUTO_SUMMARY));
+    let all = auto.chain(formats::FORMATS.iter().map(|spec| (spec.name, spec.summary)));
+    let lines = all.map(|(name, summary)| format!("`{name}` ({summary})"));
     format!("Format of `dir`. Default: `auto`. One of {}.", lines.collect::<Vec<_>>().join("; "))
 }
 

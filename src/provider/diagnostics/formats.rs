@@ -1,0 +1,334 @@
+//! Messages for directories and files that cannot be read as migrations.
+
+use super::sentence;
+use crate::diagnostic::{Diagnostic, chain};
+use crate::formats::FormatError;
+use crate::formats::error::{
+    AccessProblem, DetectionProblem, ErrorOrigin, FormatErrorKind, JournalProblem, LayoutProblem,
+    NameProblem, SqlProblem, ToolProblem,
+};
+use crate::provider::contract::FunctionError;
+use crate::sql::SplitError;
+use crate::value::AttributePath;
+
+/// The diagnostic for a directory or file that cannot be read as migrations.
+pub(in crate::provider) fn format_error(error: &FormatError, path: AttributePath) -> Diagnostic {
+    let detail = format!("{}\n\n{}", sentence(&chain(error)), advice(&error.kind));
+    Diagnostic::error(title(error)).detail(detail).at(path)
+}
+
+/// The error for a file name in a function's argument that contains no version.
+pub(in crate::provider) fn name_error(error: &FormatError) -> FunctionError {
+    FunctionError::new(sentence(&error.to_string()))
+}
+
+fn title(error: &FormatError) -> &'static str {
+    match &error.kind {
+        FormatErrorKind::Access(problem) => access_title(problem, &error.origin),
+        FormatErrorKind::Layout(problem) => match problem {
+            LayoutProblem::EmptyDirectory => "No migrations found in the directory",
+            LayoutProblem::UnmatchedPattern { .. } => "Repeatable pattern matches no file",
+            LayoutProblem::NestedFile
+            | LayoutProblem::TooDeep
+            | LayoutProblem::MissingMigrationFile { .. } => "Invalid migration directory",
+        },
+        FormatErrorKind::Name(problem) => match problem {
+            NameProblem::VersionNotANumber => "Migration version is not a number",
+            NameProblem::DuplicateVersion { .. } => "Duplicate migration version",
+            NameProblem::Mismatch { .. } => "File name does not match the directory format",
+            NameProblem::Program { .. } => "Migration is not SQL",
+            NameProblem::VersionTooGreat { .. }
+            | NameProblem::DownFile
+            | NameProblem::OrphanDown => "Invalid migration directory",
+        },
+        FormatErrorKind::Sql(problem) => match problem {
+            SqlProblem::Split { .. } => "Migration contains incomplete SQL",
+            SqlProblem::Disallowed { .. } => "Statement is not allowed in a migration",
+            SqlProblem::Directive { .. } => "Invalid dsql: directive",
+            SqlProblem::NoStatement | SqlProblem::DownSection { .. } => {
+                "Invalid migration directory"
+            }
+        },
+        FormatErrorKind::Tool(problem) => match problem {
+            ToolProblem::Environment { .. } | ToolProblem::Placeholder { .. } => {
+                "Migration is a template"
+            }
+            ToolProblem::MissingSum | ToolProblem::SumMismatch { .. } => {
+                "Missing or outdated atlas.sum"
+            }
+            ToolProblem::Annotation { .. }
+            | ToolProblem::UnsupportedSetting { .. }
+            | ToolProblem::LockProvider { .. } => "Invalid migration directory",
+        },
+        FormatErrorKind::Journal(_) => "Invalid migration directory",
+        FormatErrorKind::Detection(problem) => match problem {
+            DetectionProblem::Unsupported { .. } => "Unsupported migration directory format",
+            DetectionProblem::Undecided { .. } | DetectionProblem::Ambiguous { .. } => {
+                "Ambiguous migration directory format"
+            }
+        },
+    }
+}
+
+fn access_title(problem: &AccessProblem, origin: &ErrorOrigin) -> &'static str {
+    match (problem, origin) {
+        (AccessProblem::NotFound, ErrorOrigin::Directory(_)) => {
+            "Migration directory does not exist"
+        }
+        (AccessProblem::NotFound, _) => "Migration file does not exist",
+        (AccessProblem::NotADirectory, _)
+        | (AccessProblem::Unreadable { .. }, ErrorOrigin::Directory(_)) => {
+            "Cannot read the migration directory"
+        }
+        (AccessProblem::Unreadable { .. } | AccessProblem::NotUtf8, _) => {
+            "Cannot read the migration file"
+        }
+        (AccessProblem::NameNotUtf8, _) => "Invalid migration directory",
+    }
+}
+
+/// What to do now, in full sentences.
+fn advice(kind: &FormatErrorKind) -> &'static str {
+    match kind {
+        FormatErrorKind::Access(problem) => access_advice(problem),
+        FormatErrorKind::Layout(problem) => layout_advice(problem),
+        FormatErrorKind::Name(problem) => name_advice(problem),
+        FormatErrorKind::Sql(problem) => sql_advice(problem),
+        FormatErrorKind::Tool(problem) => tool_advice(problem),
+        FormatErrorKind::Journal(problem) => journal_advice(problem),
+        FormatErrorKind::Detection(problem) => detection_advice(problem),
+    }
+}
+
+fn access_advice(problem: &AccessProblem) -> &'static str {
+    match problem {
+        AccessProblem::NotFound
+        | AccessProblem::NotADirectory
+        | AccessProblem::Unreadable { .. } => {
+            "Check the path. A relative path starts at the directory in which Terraform runs, so \
+             write `${path.module}/…` for a path in the module."
+        }
+        AccessProblem::NameNotUtf8 => "Rename the file.",
+        AccessProblem::NotUtf8 => "Save the file as UTF-8.",
+    }
+}
+
+fn layout_advice(problem: &LayoutProblem) -> &'static str {
+    match problem {
+        LayoutProblem::EmptyDirectory => "Add a migration, for example `0001_create_users.sql`.",
+        LayoutProblem::NestedFile => {
+            "If the file is a migration, move it into the directory itself; otherwise, move it \
+             elsewhere. To run it again whenever it changes, add it to `repeatable`, for example \
+             `repeatable = [\"repeatable/*.sql\"]`."
+        }
+        LayoutProblem::TooDeep => "Move its files up, or out of the directory.",
+        LayoutProblem::MissingMigrationFile { .. } => {
+            "Restore the file, or remove the directory if it is not needed."
+        }
+        LayoutProblem::UnmatchedPattern { .. } => {
+            "Write the path of the file relative to the directory, for example \
+             `repeatable/*.sql`, or remove the pattern. `*` matches any part of one name, but not \
+             `/`."
+        }
+    }
+}
+
+fn name_advice(problem: &NameProblem) -> &'static str {
+    match problem {
+        NameProblem::VersionNotANumber => {
+            "Name the file `<digits>_<name>.sql`, for example `0001_create_users.sql`, or move it \
+             to another directory."
+        }
+        NameProblem::DuplicateVersion { .. } => {
+            "Give a higher number to the file that has not been applied yet."
+        }
+        NameProblem::VersionTooGreat { .. } => "Give the file a smaller number.",
+        NameProblem::Mismatch { .. } => {
+            "Rename the file if it is a migration, or move it to another directory. The tool would \
+             skip it, and nobody would notice until a table is missing."
+        }
+        NameProblem::DownFile => FORWARD_ONLY,
+        NameProblem::OrphanDown => {
+            "Restore the file that applies the migration, or remove this one. Migrations only go \
+             forward here, so nothing else uses it."
+        }
+        NameProblem::Program { .. } => {
+            "The provider runs SQL only. Rewrite the migration in SQL under the same version, or \
+             move the file to another directory if it does not affect this database."
+        }
+    }
+}
+
+const FORWARD_ONLY: &str = "Migrations only go forward. Remove the SQL that reverts them, and write \
+                            a new migration to revert a change.";
+
+fn sql_advice(problem: &SqlProblem) -> &'static str {
+    match problem {
+        SqlProblem::Split { source: SplitError::MetaCommand { .. } } => {
+            "Use SQL only. The provider sends the file to the cluster without psql."
+        }
+        SqlProblem::Split { .. } => "Fix the SQL. Until then, nothing in the directory runs.",
+        SqlProblem::Disallowed { disallowed } | SqlProblem::Directive { disallowed } => {
+            disallowed.advice
+        }
+        SqlProblem::NoStatement => {
+            "Add a statement to the file, or remove the file. The provider cannot distinguish a \
+             migration that does nothing from a file that was emptied by mistake."
+        }
+        SqlProblem::DownSection { .. } => FORWARD_ONLY,
+    }
+}
+
+fn tool_advice(problem: &ToolProblem) -> &'static str {
+    match problem {
+        ToolProblem::Annotation { .. } => {
+            "Write the comment as the documentation of the tool describes. Until then, nothing in \
+             the directory runs."
+        }
+        ToolProblem::UnsupportedSetting { .. } => {
+            "Remove the setting if the migration can run without it. Otherwise, move the migration \
+             to a file of its own."
+        }
+        ToolProblem::Environment { .. } => {
+            "Write the values into the SQL. A plan must be the same on every machine, so the \
+             provider does not read the environment."
+        }
+        ToolProblem::Placeholder { .. } => {
+            "Set `variables`, or write the value into the SQL. If the text is not a placeholder, \
+             turn placeholders off for this script: set `placeholderReplacement=false` in a file \
+             with the name of the script followed by `.conf`."
+        }
+        ToolProblem::LockProvider { .. } => {
+            "Aurora DSQL is compatible with PostgreSQL. Set `provider = \"postgresql\"` in the \
+             datasource of the Prisma schema, and create the migrations again."
+        }
+        ToolProblem::MissingSum => {
+            "Create it with `atlas migrate hash` and commit it. For a directory without a sum, set \
+             `format = \"plain\"`."
+        }
+        ToolProblem::SumMismatch { .. } => {
+            "Review what has changed since the sum was written. If the change is intended, run \
+             `atlas migrate hash`. A change of an applied file is still rejected."
+        }
+    }
+}
+
+fn journal_advice(problem: &JournalProblem) -> &'static str {
+    match problem {
+        JournalProblem::Missing => {
+            "Commit the `meta` directory that drizzle-kit writes next to the SQL files."
+        }
+        JournalProblem::Malformed { .. } | JournalProblem::Shape { .. } => {
+            "Restore the journal from version control, or generate it again with drizzle-kit. The \
+             usual cause is an unresolved merge conflict."
+        }
+        JournalProblem::Dialect { .. } => {
+            "Aurora DSQL is compatible with PostgreSQL. Set `dialect: \"postgresql\"` in the \
+             drizzle-kit configuration, and generate the migrations again."
+        }
+        JournalProblem::DuplicateTag { .. } => "Remove one of the two entries.",
+        JournalProblem::MissingTagFile { .. } => "Restore the file, or remove its entry.",
+        JournalProblem::UnlistedFile { .. } => {
+            "Add it with drizzle-kit (`drizzle-kit generate --custom` creates a file together with \
+             its entry), or remove the file."
+        }
+    }
+}
+
+fn detection_advice(problem: &DetectionProblem) -> &'static str {
+    match problem {
+        DetectionProblem::Unsupported { .. } => {
+            "Keep the forward SQL in numbered files. If the directory contains nothing else, set \
+             `format = \"plain\"`."
+        }
+        DetectionProblem::Undecided { .. } => "Set `format` to the tool that the files are for.",
+        DetectionProblem::Ambiguous { .. } => {
+            "Set `format`, or remove the files of the other tool from the directory."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::Origin;
+    use crate::sql::Disallowed;
+
+    /// Every problem; those with a group of their own in [`advice`] at least once.
+    fn kinds() -> Vec<FormatErrorKind> {
+        let (tool, first, second) = ("goose", "Drizzle", "Prisma");
+        let (text, file) = (String::new, "migration.sql");
+        let io = || std::io::Error::other("no");
+        let disallowed =
+            || Disallowed { statement: "SET", reason: "it is lost", advice: "Remove it." };
+        let json = || serde_json::from_str::<()>("{").expect_err("it is not complete");
+        let split = SplitError::NulByte { line: 1 };
+        let psql = SplitError::MetaCommand { line: 1, command: "\\set".to_owned() };
+        vec![
+            AccessProblem::NotFound.into(),
+            AccessProblem::NotADirectory.into(),
+            AccessProblem::Unreadable { source: io() }.into(),
+            AccessProblem::NameNotUtf8.into(),
+            AccessProblem::NotUtf8.into(),
+            LayoutProblem::EmptyDirectory.into(),
+            LayoutProblem::NestedFile.into(),
+            LayoutProblem::TooDeep.into(),
+            LayoutProblem::MissingMigrationFile { file, tool }.into(),
+            LayoutProblem::UnmatchedPattern { pattern: text() }.into(),
+            NameProblem::VersionNotANumber.into(),
+            NameProblem::DuplicateVersion { first: text() }.into(),
+            NameProblem::VersionTooGreat { tool }.into(),
+            NameProblem::Mismatch { tool, expected: file }.into(),
+            NameProblem::DownFile.into(),
+            NameProblem::OrphanDown.into(),
+            NameProblem::Program { tool, what: "a Go migration" }.into(),
+            SqlProblem::Split { source: split }.into(),
+            SqlProblem::Split { source: psql }.into(),
+            SqlProblem::Disallowed { disallowed: disallowed() }.into(),
+            SqlProblem::Directive { disallowed: disallowed() }.into(),
+            SqlProblem::NoStatement.into(),
+            SqlProblem::DownSection { tool }.into(),
+            ToolProblem::Annotation { tool, problem: "a second `-- +goose Up`" }.into(),
+            ToolProblem::UnsupportedSetting { tool }.into(),
+            ToolProblem::Environment { tool }.into(),
+            ToolProblem::Placeholder { placeholder: text(), tool }.into(),
+            ToolProblem::LockProvider { provider: text() }.into(),
+            ToolProblem::MissingSum.into(),
+            ToolProblem::SumMismatch { problem: text() }.into(),
+            JournalProblem::Missing.into(),
+            JournalProblem::Malformed { source: json() }.into(),
+            JournalProblem::Shape { problem: text() }.into(),
+            JournalProblem::Dialect { dialect: text() }.into(),
+            JournalProblem::DuplicateTag { tag: text() }.into(),
+            JournalProblem::MissingTagFile { tag: text(), file: text() }.into(),
+            JournalProblem::UnlistedFile { journal: text() }.into(),
+            DetectionProblem::Unsupported { tool, evidence: text() }.into(),
+            DetectionProblem::Undecided { first, second, evidence: text() }.into(),
+            DetectionProblem::Ambiguous { first, second }.into(),
+        ]
+    }
+
+    #[test]
+    fn every_problem_has_a_short_title_and_advice_in_full_sentences() {
+        for kind in kinds() {
+            let origin = ErrorOrigin::Line(Origin { file: "dir/1_a.sql".to_owned(), line: 3 });
+            let error = FormatError { origin, kind };
+            let advice = advice(&error.kind);
+            assert!(advice.starts_with(char::is_uppercase) && advice.ends_with('.'), "{advice}");
+            assert!(title(&error).split(' ').count() <= 8, "{}", title(&error));
+            let text = error.to_string();
+            assert!(text.starts_with("dir/1_a.sql:3 ") && !text.ends_with('.'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_directory_and_a_missing_file_have_different_titles() {
+        let missing = |origin| FormatError { origin, kind: AccessProblem::NotFound.into() };
+        let dir = missing(ErrorOrigin::Directory("dir".to_owned()));
+        let file = missing(ErrorOrigin::File("dir/1_a.sql".to_owned()));
+        assert_eq!(title(&dir), "Migration directory does not exist");
+        assert_eq!(title(&file), "Migration file does not exist");
+        let shown = format!("{:?}", format_error(&dir, AttributePath::root()));
+        assert!(shown.contains("Directory `dir` does not exist.\\n\\nCheck the path."), "{shown}");
+    }
+}
