@@ -30,13 +30,13 @@ const fn old(
     applied: usize,
     pending: &'static str,
 ) -> Old {
-    Old { fixture, format, table, applied, pending, ledger: "ledger.sql" }
+    Old { fixture, format, table, applied, pending, ledger: "history.sql" }
 }
 
 const DRIZZLE: Old =
     old("drizzle", "drizzle", "drizzle.__drizzle_migrations", 1, "0001_first_rows");
 /// AWS's adapter: a row for each statement.
-const DRIZZLE_OF_AWS: Old = Old { ledger: "ledger_aws.sql", ..DRIZZLE };
+const DRIZZLE_OF_AWS: Old = Old { ledger: "history_aws.sql", ..DRIZZLE };
 const FLYWAY: Old = old("flyway", "flyway", "flyway_schema_history", 3, "10");
 const HOME_MADE: Old = old("plain", "plain", "schema_migrations", 2, "10");
 
@@ -205,7 +205,7 @@ fn a_ledger_in_doubt_is_refused_with_the_way_out() {
         world.write(applied, text.replace("\"email\" text", "\"email\" varchar"));
         refused("")
             .says("File does not match the recorded checksum")
-            .says("drizzle/0000_quiet_otter.sql is not the text that drizzle.__drizzle_migrations says was applied")
+            .says("drizzle/0000_quiet_otter.sql does not match the checksum in drizzle.__drizzle_migrations")
             .says("accept_checksums = { \"0000_quiet_otter\" = \"sha256:");
         // A checkout with other line ends is the same text.
         world.write(applied, text.replace('\n', "\r\n"));

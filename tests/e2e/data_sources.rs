@@ -214,7 +214,7 @@ fn the_status_names_ledgers_of_other_tools() {
         world.apply().ends_with(0);
         assert_eq!(output(world, "ledgers"), serde_json::json!({}));
         world.each(&[
-            include_str!("../../src/formats/fixtures/sqlx/ledger.sql").lines().next().unwrap(),
+            include_str!("../../src/formats/fixtures/sqlx/history.sql").lines().next().unwrap(),
             // The name alone makes no ledger.
             "CREATE TABLE flyway_schema_history (id int PRIMARY KEY)",
         ]);

@@ -1,6 +1,7 @@
-//! Three lists from rows and files: what is in both, rows without file, files without row.
+//! Compares the rows of a history table with the files of a migration set.
 //!
-//! The same for all tools; what a row is called, and which file it means, each tool says itself.
+//! The comparison is the same for all tools. Each tool defines how it names a row and which file
+//! the row is for.
 
 use std::collections::BTreeSet;
 
@@ -9,129 +10,151 @@ use super::{AdoptError, Question};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Migration, MigrationKind, Version};
 
-/// What a ledger says.
+/// The migrations that a history table lists.
 pub(super) struct HistoryContents {
-    /// A key for each file of the directory, in its order.
+    /// A key for each file of the directory, in the order of the files.
     pub(super) keys: Vec<Option<Key>>,
     pub(super) rows: Vec<HistoryRow>,
-    /// All files up to this one are applied, also without a row.
+    /// All files up to this key are applied, even without a row.
     pub(super) up_to: Option<Key>,
-    /// Whether the tool never runs a file that comes before the last applied one.
+    /// Whether the tool never runs a file that precedes the last applied one.
     pub(super) skips: bool,
 }
 
-/// A migration that the ledger names.
+/// A migration that a history table lists.
 pub(super) struct HistoryRow {
-    /// The file that it means.
+    /// Index of its file.
     pub(super) file: Option<usize>,
     pub(super) key: Key,
-    /// As the tool names the migration.
+    /// The migration as the tool names it.
     pub(super) shown: String,
     pub(super) state: HistoryState,
 }
 
-/// What the ledger says of it.
+/// The state that a history table records for a migration.
 pub(super) enum HistoryState {
-    /// Applied, as far as a checksum tells with the text of the file.
     Applied(ChecksumMatch),
-    /// Begun and not ended, in words that follow the row.
+    /// Started and not finished; the text follows the name of the migration in an error.
     Unfinished(String),
 }
 
-/// What the tool's checksum says of the file.
+/// Whether the tool's checksum is that of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChecksumMatch {
-    /// It is what was run, or there is nothing to compare.
+    /// It is, or the tool stores no checksum.
     Same,
-    Other,
+    Different,
 }
 
 impl From<bool> for ChecksumMatch {
     fn from(same: bool) -> Self {
-        if same { Self::Same } else { Self::Other }
+        if same { Self::Same } else { Self::Different }
     }
 }
 
 impl HistoryContents {
-    /// Rows that are to be found by their keys.
+    /// An empty history; `keys` are those of the files.
     pub(super) fn new(keys: Vec<Option<Key>>) -> Self {
         Self { keys, rows: Vec::new(), up_to: None, skips: false }
     }
 
-    /// The file with this key.
+    /// The index of the file with this key.
     pub(super) fn find(&self, key: &Key) -> Option<usize> {
         self.keys.iter().position(|file| file.as_ref() == Some(key))
     }
 
-    /// Adds a row, with the file of its key.
+    /// Adds a row for the file with this key.
     pub(super) fn add(&mut self, key: Key, shown: String, state: HistoryState) {
         let file = self.find(&key);
         self.rows.push(HistoryRow { file, key, shown, state });
     }
 }
 
-/// What of a directory a ledger knows.
+/// The migrations of a directory that a history table lists.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Versions that are applied according to the ledger, and of which the provider's own ledger
-    /// knows nothing.
+    /// Versions that are applied according to the history table and that the ledger does not list.
     pub applied: BTreeSet<Version>,
-    /// SetFiles that the tool has passed over and will never run, as written in the configuration.
+    /// Files that the tool has skipped and will never run, as written in the configuration.
     pub skipped: Vec<String>,
-    /// Rows without file that the baseline stands for.
-    pub covered: Vec<String>,
 }
 
+/// The files and rows that a baseline or `removed_versions` covers.
+struct Coverage<'a> {
+    /// Index of the file of `baseline_version`.
+    baseline: Option<usize>,
+    /// The keys up to which rows need no file.
+    keys: Vec<&'a Key>,
+    removed: &'a BTreeSet<Version>,
+}
+
+impl<'a> Coverage<'a> {
+    fn new(
+        contents: &'a HistoryContents,
+        files: &SetFiles<'_>,
+        question: &'a Question<'_>,
+    ) -> Self {
+        let index = |version: &Version| files.migrations.iter().position(|m| m.version == *version);
+        let baseline = question.baseline.and_then(index);
+        let baseline_key = baseline.and_then(|file| contents.keys[file].as_ref());
+        // A baseline at the beginning of the directory replaces the rows before its own.
+        let is_baseline = |file: usize| files.migrations[file].kind == MigrationKind::Baseline;
+        let own = contents.rows.iter().find(|row| row.file.is_some_and(is_baseline));
+        let keys = baseline_key.into_iter().chain(own.map(|row| &row.key)).collect();
+        Self { baseline, keys, removed: question.removed }
+    }
+
+    /// Whether a file counts as applied even if it is unfinished.
+    fn file(&self, file: usize) -> bool {
+        self.baseline.is_some_and(|baseline| file <= baseline)
+    }
+
+    /// Whether a row with this key needs no file.
+    fn row(&self, key: &Key) -> bool {
+        let mut removed = self.removed.iter().map(|version| &version.0);
+        self.keys.iter().any(|last| key <= last)
+            || removed.any(|text| {
+                Key::number(text).as_ref() == Some(key) || *key == Key::Name(text.clone())
+            })
+    }
+}
+
+/// Finds the versions that are applied.
+///
+/// # Errors
+///
+/// Every row that does not agree with the files.
 pub(super) fn compare(
     table: &QualifiedName,
     contents: &HistoryContents,
     files: &SetFiles<'_>,
     question: &Question<'_>,
 ) -> Result<Comparison, Vec<AdoptError>> {
-    let Question { known, accepted, removed, baseline, .. } = *question;
-    let index = |version: &Version| files.migrations.iter().position(|m| m.version == *version);
-    let baseline = baseline.and_then(index);
-    let covers_file = |file: usize| baseline.is_some_and(|baseline| file <= baseline);
-    let baseline_key = baseline.and_then(|file| contents.keys[file].as_ref());
-    // A baseline that begins the directory stands for the rows before its own.
-    let is_baseline = |file: usize| files.migrations[file].kind == MigrationKind::Baseline;
-    let own =
-        contents.rows.iter().find(|row| row.file.is_some_and(is_baseline)).map(|row| &row.key);
-    let is_removed = |key: &Key| {
-        let mut removed = removed.iter().map(|version| &version.0);
-        removed
-            .any(|text| Key::number(text).as_ref() == Some(key) || *key == Key::Name(text.clone()))
-    };
-    let covers_key = |key: &Key| {
-        [baseline_key, own].into_iter().flatten().any(|last| key <= last) || is_removed(key)
-    };
-    let is_open = |migration: &Migration| !known.contains(&migration.version);
-
+    let coverage = Coverage::new(contents, files, question);
+    let is_open = |migration: &Migration| !question.known.contains(&migration.version);
     let mut comparison = Comparison::default();
     let mut errors = Vec::new();
-    let last = contents.rows.iter().map(|row| &row.key).max();
     for row in &contents.rows {
         let migration = row.file.map(|file| &files.migrations[file]);
         match (&row.state, migration) {
             (_, Some(migration)) if !is_open(migration) => {}
-            (HistoryState::Unfinished(_), Some(_)) if row.file.is_some_and(covers_file) => {}
+            (HistoryState::Unfinished(_), Some(_))
+                if row.file.is_some_and(|file| coverage.file(file)) => {}
             (HistoryState::Unfinished(problem), _) => errors.push(AdoptError::Unfinished {
                 table: table.clone(),
                 row: row.shown.clone(),
                 problem: problem.clone(),
             }),
-            (HistoryState::Applied(_), None) if covers_key(&row.key) => {
-                comparison.covered.push(row.shown.clone());
-            }
+            (HistoryState::Applied(_), None) if coverage.row(&row.key) => {}
             (HistoryState::Applied(_), None) => {
                 let (table, row) = (table.clone(), row.shown.clone());
                 errors.push(AdoptError::NoFile { table, row });
             }
-            (HistoryState::Applied(text), Some(migration)) => {
-                // A baseline is another text than the migration whose version it has.
+            (HistoryState::Applied(checksum), Some(migration)) => {
+                // The text of a baseline differs from that of the migration with its version.
                 let may_differ = migration.kind == MigrationKind::Baseline
-                    || accepted.contains(&migration.version);
-                if *text == ChecksumMatch::Other && !may_differ {
+                    || question.accepted.contains(&migration.version);
+                if *checksum == ChecksumMatch::Different && !may_differ {
                     errors.push(AdoptError::Changed {
                         table: table.clone(),
                         file: migration.file.clone(),
@@ -143,8 +166,20 @@ pub(super) fn compare(
             }
         }
     }
-    for (migration, key) in files.migrations.iter().zip(&contents.keys) {
-        let Some(key) = key.as_ref().filter(|_| is_open(migration)) else { continue };
+    let open = files.migrations.iter().zip(&contents.keys).filter(|(file, _)| is_open(file));
+    add_files_without_rows(&mut comparison, contents, open);
+    if errors.is_empty() { Ok(comparison) } else { Err(errors) }
+}
+
+/// Adds the files that are applied without a row, and those that the tool has skipped.
+fn add_files_without_rows<'a>(
+    comparison: &mut Comparison,
+    contents: &HistoryContents,
+    open: impl Iterator<Item = (&'a Migration, &'a Option<Key>)>,
+) {
+    let last = contents.rows.iter().map(|row| &row.key).max();
+    for (migration, key) in open {
+        let Some(key) = key else { continue };
         if contents.up_to.as_ref().is_some_and(|up_to| key <= up_to) {
             comparison.applied.insert(migration.version.clone());
         } else if contents.skips
@@ -154,5 +189,4 @@ pub(super) fn compare(
             comparison.skipped.push(migration.file.clone());
         }
     }
-    if errors.is_empty() { Ok(comparison) } else { Err(errors) }
 }

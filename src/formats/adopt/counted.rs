@@ -1,4 +1,4 @@
-//! goose and golang-migrate: numbers, and no checksums.
+//! History tables with numeric versions and no checksums: goose and golang-migrate.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,15 @@ use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
 use crate::migration::table::Table;
 
-/// A row for each time that a migration went up or, in older versions, down: the last one counts.
+/// Reads the history table of goose: a row for each time that a migration was applied or, by older
+/// versions, reverted. The last row counts.
 pub(super) fn goose(
     table: &Table,
     files: &SetFiles<'_>,
 ) -> Result<HistoryContents, Vec<AdoptError>> {
     let mut last = BTreeMap::new();
     for row in table.rows() {
-        // Version 0 is the row that goose writes into an empty ledger.
+        // Version 0 is the row that goose writes when it creates the table.
         let Some(version) = row.text("version_id").filter(|version| *version != "0") else {
             continue;
         };
@@ -38,7 +39,7 @@ pub(super) fn goose(
     Ok(contents)
 }
 
-/// One row: everything up to its version is applied.
+/// Reads the history table of golang-migrate: one row, and everything up to its version is applied.
 pub(super) fn golang_migrate(
     table: &Table,
     files: &SetFiles<'_>,
@@ -46,13 +47,13 @@ pub(super) fn golang_migrate(
     let mut contents = HistoryContents::new(files.numbers());
     let mut rows = table.rows();
     let (Some(row), None) = (rows.next(), rows.next()) else {
-        let problem = format!("it should have one row and has {}", table.rows.len());
+        let problem = format!("expected one row, found {}", table.rows.len());
         return Err(vec![AdoptError::Contradiction { table: table.name.clone(), problem }]);
     };
     let version = row.text("version").unwrap_or_default();
     let key = number(table, version)?;
     let state = if row.is_true("dirty") {
-        HistoryState::Unfinished("is dirty: it was begun and failed somewhere inside".to_owned())
+        HistoryState::Unfinished("is dirty: it was started and failed partway".to_owned())
     } else {
         HistoryState::Applied(ChecksumMatch::Same)
     };
@@ -61,10 +62,10 @@ pub(super) fn golang_migrate(
     Ok(contents)
 }
 
-/// A version that has to be a number.
+/// Parses a version that must be a number.
 pub(super) fn number(table: &Table, version: &str) -> Result<Key, Vec<AdoptError>> {
     Key::number(version).ok_or_else(|| {
-        let problem = format!("the version {version:?} is no number");
+        let problem = format!("version {version:?} is not a number");
         vec![AdoptError::Contradiction { table: table.name.clone(), problem }]
     })
 }

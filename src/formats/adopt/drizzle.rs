@@ -1,26 +1,27 @@
-//! `drizzle.__drizzle_migrations`, in the shape of Drizzle itself and in that of AWS's adapter.
+//! `drizzle.__drizzle_migrations`, as Drizzle writes it and as AWS's adapter for DSQL does.
 //!
-//! Drizzle records the time `when` of the journal (of a folder: the time in its name) and a hash
-//! that it never reads. It runs what is newer than the newest row, so a file that was merged late
-//! is passed over for ever.
+//! Drizzle records the time `when` of the journal (for a directory, the time in its name) and a
+//! hash that it never reads. It runs the files that are newer than the newest row, so it never runs
+//! a file that was merged out of order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::drizzle::{self, Timed};
 use super::AdoptError;
 use super::checksum::is_sha256;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryRow, HistoryState};
 use super::files::{Key, SetFiles};
+use crate::formats::drizzle::{self, Timed};
 use crate::migration::table::Table;
 
-/// A row for each file: `hash` and `created_at`, from 1.0 on also `name`.
+/// Reads the table of Drizzle: a row for each file with `hash` and `created_at`, since 1.0 also
+/// `name`.
 pub(super) fn of_files(
     table: &Table,
     files: &SetFiles<'_>,
 ) -> Result<HistoryContents, Vec<AdoptError>> {
     let (texts, timed) = (files.texts()?, times(files)?);
     let mut contents = HistoryContents::new(keys(&timed));
-    // With names Drizzle looks for each file, and passes over none.
+    // With names, Drizzle looks up each file and skips none.
     contents.skips = !table.has(&["name"]);
     for row in table.rows() {
         let hash = row.text("hash").unwrap_or_default();
@@ -56,7 +57,7 @@ pub(super) fn of_files(
     Ok(contents)
 }
 
-/// A row for each chunk of a file, as AWS's adapter for DSQL writes them.
+/// Reads the table of AWS's adapter for DSQL: a row for each chunk of a file.
 pub(super) fn of_statements(
     table: &Table,
     files: &SetFiles<'_>,
@@ -113,13 +114,13 @@ fn keys(timed: &[Timed]) -> Vec<Option<Key>> {
     timed.iter().map(|timed| timed.when.map(Key::Time)).collect()
 }
 
-/// The files with this time: journals that were written by hand may have several.
+/// The files with this time. A journal that was written by hand may have several.
 fn candidates(timed: &[Timed], time: Option<i64>) -> Vec<usize> {
     let is_then = |timed: &Timed| time.is_some() && timed.when == time;
     (0..timed.len()).filter(|file| is_then(&timed[*file])).collect()
 }
 
-/// A `bigint`, or what a table made by hand has in its place.
+/// Parses a `bigint`, or the number that a table created by hand has in its place.
 fn milliseconds(text: &str) -> Option<i64> {
     text.split('.').next()?.parse().ok()
 }

@@ -1,57 +1,57 @@
-//! Why the ledger of another tool cannot be taken over.
+//! Why migrations cannot be adopted from the history table of another tool.
 
-use super::super::FormatError;
+use crate::formats::FormatError;
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
 
-/// One reason; nothing has been written.
+/// One reason. Nothing has been written.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
-    /// The tool began a migration and did not end it.
-    #[error("{table} says that {row} {problem}")]
+    /// The tool started a migration and did not finish it.
+    #[error("{table} records that {row} {problem}")]
     Unfinished {
-        /// The ledger.
+        /// The history table.
         table: QualifiedName,
-        /// The row, as the tool names the migration.
+        /// The migration as the tool names it.
         row: String,
-        /// What it says, in words that follow the row.
+        /// What is recorded, in words that follow the name of the migration.
         problem: String,
     },
-    /// The ledger has a migration that the directory does not have.
-    #[error("no file for {row}, which {table} says is applied")]
+    /// The history table lists a migration that the directory does not contain.
+    #[error("no file for {row}, which {table} records as applied")]
     NoFile {
-        /// The ledger.
+        /// The history table.
         table: QualifiedName,
-        /// The row, as the tool names the migration.
+        /// The migration as the tool names it.
         row: String,
     },
-    /// The file is not the one that the tool has run, by the tool's own checksum.
-    #[error("{file} is not the text that {table} says was applied")]
+    /// The file differs from the one that the tool ran, according to the tool's own checksum.
+    #[error("{file} does not match the checksum in {table}")]
     Changed {
-        /// The ledger.
+        /// The history table.
         table: QualifiedName,
-        /// File as written in the configuration.
+        /// The file as written in the configuration.
         file: String,
         /// Its version.
         version: Version,
         /// The checksum that the provider would record.
         found: Checksum,
     },
-    /// Rows that cannot be understood, or that contradict each other.
+    /// Rows that have no meaning, or that contradict each other.
     #[error("{table}: {problem}")]
     Contradiction {
-        /// The ledger.
+        /// The history table.
         table: QualifiedName,
         /// What is wrong.
         problem: String,
     },
-    /// A file could not be read again.
-    #[error("a file could not be read again for its checksum")]
+    /// A file could be read before, but not again.
+    #[error("cannot read a file again to compare its checksum")]
     File(#[source] FormatError),
-    /// A file has changed since it was read a moment ago.
-    #[error("{file} has just been changed")]
+    /// A file has changed since it was read as a migration.
+    #[error("{file} changed while it was being read")]
     ChangedDuringRead {
-        /// File as written in the configuration.
+        /// The file as written in the configuration.
         file: String,
     },
 }

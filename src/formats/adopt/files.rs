@@ -1,23 +1,23 @@
-//! The files of a directory as the other tool knows them.
+//! The files of a migration set as another tool identifies them.
 
-use super::super::listing::{base, read_text, stem};
-use super::super::number::{VersionNumber, leading_digits};
 use super::AdoptError;
+use crate::formats::listing::{base, read_text, stem};
+use crate::formats::number::{VersionNumber, leading_digits};
 use crate::migration::{Checksum, Migration, Version};
 
-/// What a tool orders its migrations by; keys of one ledger are of one kind.
+/// The value by which a tool orders its migrations. All keys of one history table are of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
-    /// A number, or a version of several.
+    /// A number, or a version with several parts.
     Number(Vec<VersionNumber>),
-    /// A name, bytewise.
+    /// A name, ordered by its bytes.
     Name(String),
     /// Milliseconds since 1970.
     Time(i64),
 }
 
 impl Key {
-    /// A whole number, or numbers with points between them; zeros at the end do not count.
+    /// Parses a whole number, or numbers separated by points; trailing zeros do not count.
     pub(super) fn number(text: &str) -> Option<Self> {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         if !text.split('.').all(is_number) {
@@ -31,31 +31,31 @@ impl Key {
     }
 }
 
-/// The migrations of a set, and where their texts are.
+/// The migrations of a set, and the location of their files.
 pub(super) struct SetFiles<'a> {
     pub(super) dir: Option<&'a str>,
     pub(super) migrations: &'a [Migration],
-    /// Versions of files that stand for others.
+    /// Versions of the baselines that are not among the migrations.
     pub(super) baselines: &'a [&'a Version],
 }
 
 impl SetFiles<'_> {
-    /// A key for each file; one that the tool could not have has none.
+    /// A key for each file; `None` for a file that the tool cannot know.
     pub(super) fn keys(&self, key: impl Fn(&Migration) -> Option<Key>) -> Vec<Option<Key>> {
         self.migrations.iter().map(key).collect()
     }
 
-    /// The numbers that the versions are.
+    /// The versions as numbers.
     pub(super) fn numbers(&self) -> Vec<Option<Key>> {
         self.keys(|migration| Key::number(&migration.version.0))
     }
 
-    /// The versions as they are.
+    /// The versions as names.
     pub(super) fn names(&self) -> Vec<Option<Key>> {
         self.keys(|migration| Some(Key::Name(migration.version.0.clone())))
     }
 
-    /// The text of each file, byte for byte.
+    /// Reads the text of each file again, byte for byte.
     pub(super) fn texts(&self) -> Result<Vec<String>, Vec<AdoptError>> {
         let text = |migration: &Migration| {
             let text = read_text(&migration.file).map_err(AdoptError::File)?;
@@ -74,8 +74,8 @@ pub(super) fn file_name(migration: &Migration) -> &str {
     base(&migration.file)
 }
 
-/// What stands behind `V<digits>__` in the name of a file.
-pub(super) fn name_behind_number(migration: &Migration) -> &str {
+/// The part of a file name after `V<digits>__`.
+pub(super) fn name_after_number(migration: &Migration) -> &str {
     let stem = stem(file_name(migration));
     let rest = leading_digits(stem.trim_start_matches(['U', 'V'])).1;
     rest.strip_prefix("__").unwrap_or(rest)

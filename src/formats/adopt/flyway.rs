@@ -1,7 +1,7 @@
-//! `flyway_schema_history`: a row for each script that was run, and rows that mark something.
+//! `flyway_schema_history`: a row for each script that was run, and rows for other events.
 //!
-//! A row with a higher rank takes back what it undoes, and repeats what a retry ran twice, so the
-//! last row of a version counts.
+//! A row with a higher rank may revert an earlier one or repeat it after a retry, so the last row of
+//! a version counts.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use super::counted::number;
 use super::files::{Key, SetFiles};
 use crate::migration::table::{Table, TableRow};
 
+/// Reads the history table of Flyway.
 pub(super) fn read(
     table: &Table,
     files: &SetFiles<'_>,
@@ -20,7 +21,7 @@ pub(super) fn read(
     let mut contents = HistoryContents::new(files.numbers());
     let mut last: BTreeMap<Key, (i64, TableRow<'_>)> = BTreeMap::new();
     for row in table.rows() {
-        // Without a version it is a repeatable script, which runs again, or the row `SCHEMA`.
+        // A row without a version is a repeatable script, which runs again, or the row `SCHEMA`.
         let Some(version) = row.text("version") else { continue };
         let key = number(table, version)?;
         let rank = row.text("installed_rank").and_then(|rank| rank.parse().ok()).unwrap_or(0);
@@ -35,8 +36,8 @@ pub(super) fn read(
     }
     for (key, (_, row)) in last {
         let kind = row.text("type").unwrap_or_default();
-        let is_taken_back = kind == "DELETE" || kind.starts_with("UNDO");
-        if kind == "SCHEMA" || is_taken_back && row.is_true("success") {
+        let is_reverted = kind == "DELETE" || kind.starts_with("UNDO");
+        if kind == "SCHEMA" || is_reverted && row.is_true("success") {
             continue;
         }
         let state = if row.is_true("success") {

@@ -1,15 +1,16 @@
-//! sqlx, refinery, Prisma and Atlas: a row for each migration, with a checksum of its file.
+//! History tables with a checksum for each migration: sqlx, refinery, Prisma and Atlas.
 
 use std::collections::BTreeMap;
 
-use super::super::atlas;
 use super::AdoptError;
 use super::checksum::{is_sha256, is_sha384, is_siphash};
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::counted::number;
-use super::files::{Key, SetFiles, file_name, name_behind_number};
+use super::files::{Key, SetFiles, file_name, name_after_number};
+use crate::formats::atlas;
 use crate::migration::table::{Table, TableRow};
 
+/// Reads the history table of sqlx.
 pub(super) fn sqlx(
     table: &Table,
     files: &SetFiles<'_>,
@@ -32,6 +33,7 @@ pub(super) fn sqlx(
     Ok(contents)
 }
 
+/// Reads the history table of refinery.
 pub(super) fn refinery(
     table: &Table,
     files: &SetFiles<'_>,
@@ -42,7 +44,7 @@ pub(super) fn refinery(
         let version = row.text("version").unwrap_or_default();
         let key = number(table, version)?;
         let same = |file: usize| {
-            let name = name_behind_number(&files.migrations[file]);
+            let name = name_after_number(&files.migrations[file]);
             row.text("checksum")
                 .is_some_and(|recorded| is_siphash(recorded, name, version, &texts[file]))
         };
@@ -52,7 +54,8 @@ pub(super) fn refinery(
     Ok(contents)
 }
 
-/// Several rows for one migration are several attempts: one that succeeded counts.
+/// Reads the history table of Prisma. Several rows for one migration are several attempts, of which
+/// a successful one counts.
 pub(super) fn prisma(
     table: &Table,
     files: &SetFiles<'_>,
@@ -73,7 +76,7 @@ pub(super) fn prisma(
             };
             HistoryState::Applied(contents.find(&key).is_none_or(same).into())
         } else if rows.iter().any(|row| is_open(&row)) {
-            HistoryState::Unfinished("was begun and neither finished nor rolled back".to_owned())
+            HistoryState::Unfinished("was started and neither finished nor rolled back".to_owned())
         } else {
             continue;
         };
@@ -82,12 +85,13 @@ pub(super) fn prisma(
     Ok(contents)
 }
 
-/// The hash of a file stands for all files up to it, so that the first difference says all.
+/// Reads the history table of Atlas. The hash of a file includes all files before it, so only the
+/// first difference is reported.
 pub(super) fn atlas(
     table: &Table,
     files: &SetFiles<'_>,
 ) -> Result<HistoryContents, Vec<AdoptError>> {
-    // The sum was compared with the files when they were read.
+    // The sum has been compared with the files already.
     let dir = files.dir.unwrap_or_default();
     let hashes = atlas::hashes(dir).map_err(|error| vec![AdoptError::File(error)])?;
     let mut contents = HistoryContents::new(files.names());
@@ -95,7 +99,7 @@ pub(super) fn atlas(
     rows.sort_by_key(|row| row.text("version"));
     let mut differs = false;
     for row in rows {
-        // A row such as `.atlas_cloud_identifier` keeps house.
+        // Rows such as `.atlas_cloud_identifier` are not migrations.
         let version = row.text("version").unwrap_or_default();
         if version.starts_with('.') {
             continue;
@@ -103,7 +107,7 @@ pub(super) fn atlas(
         let count = |column| row.text(column).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         let (applied, total) = (count("applied"), count("total"));
         let key = Key::Name(version.to_owned());
-        // A row that was set by hand, or a checkpoint with which the history began.
+        // The version was set by hand, or the history began with a checkpoint.
         if count("type") & 1 == 1 || files.baselines.iter().any(|name| name.0 == version) {
             contents.up_to = contents.up_to.take().max(Some(key));
             continue;
@@ -119,9 +123,9 @@ pub(super) fn atlas(
                 recorded.is_empty() || found.is_none_or(|found| found == recorded)
             };
             let is_same = contents.find(&key).is_none_or(same);
-            let text = ChecksumMatch::from(is_same || differs);
+            let checksum = ChecksumMatch::from(is_same || differs);
             differs |= !is_same;
-            HistoryState::Applied(text)
+            HistoryState::Applied(checksum)
         };
         contents.add(key, format!("version {version}"), state);
     }

@@ -1,8 +1,8 @@
-//! The ledgers of other tools: which table is whose, and what it says of the files of a directory.
+//! Adopts migrations from the history tables of other tools: recognizes a table, and compares its
+//! rows with the files of a directory.
 //!
-//! Pure but for the texts of the files, which are read once more where a tool has kept checksums:
-//! as a rule nobody needs them. What the database holds is compared by the engine; here the rows
-//! and the files are.
+//! Pure, except that it reads the files again for a tool that stores checksums, because their texts
+//! are not kept. The engine compares the result with the catalog.
 
 mod checksum;
 mod compare;
@@ -25,179 +25,180 @@ pub use error::AdoptError;
 
 use self::files::SetFiles;
 
-/// A kind of ledger that can be read.
+/// A kind of history table that can be read.
 #[derive(Debug)]
 struct HistoryTableSpec {
-    /// Whose it is; `plain` for the kind that people write themselves.
+    /// The format of its tool; `plain` for the table of a home-grown runner.
     format: Format,
-    /// What it is called by default, in whatever schema.
+    /// Its default name, in any schema.
     name: &'static str,
-    /// The columns that it is told by.
-    needs: &'static [&'static str],
-    /// Columns that are read where they are there.
-    wants: &'static [&'static str],
-    /// Whether other columns mean another kind: a bare `version` is in half of all ledgers.
-    alone: bool,
-    /// The formats of directories that it can tell of.
-    fits: &'static [Format],
+    /// The columns that identify it.
+    required: &'static [&'static str],
+    /// Columns that are read if they exist.
+    optional: &'static [&'static str],
+    /// Whether it has no other columns: a column `version` alone occurs in many history tables.
+    exact: bool,
+    /// The formats of the directories that it can describe.
+    formats: &'static [Format],
     read: fn(&Table, &SetFiles<'_>) -> Result<compare::HistoryContents, Vec<AdoptError>>,
 }
 
-/// In the order in which a table is compared with them.
+/// The kinds, in the order in which a table is compared with them.
 static HISTORY_TABLES: &[HistoryTableSpec] = &[
     HistoryTableSpec {
         format: Format::Drizzle,
         name: "__drizzle_migrations",
-        needs: &["migration_folder_millis", "statement_index", "migration_hash"],
-        wants: &[],
-        alone: false,
-        fits: &[Format::Drizzle],
+        required: &["migration_folder_millis", "statement_index", "migration_hash"],
+        optional: &[],
+        exact: false,
+        formats: &[Format::Drizzle],
         read: drizzle::of_statements,
     },
     HistoryTableSpec {
         format: Format::Drizzle,
         name: "__drizzle_migrations",
-        needs: &["hash", "created_at"],
-        wants: &["name"],
-        alone: false,
-        fits: &[Format::Drizzle],
+        required: &["hash", "created_at"],
+        optional: &["name"],
+        exact: false,
+        formats: &[Format::Drizzle],
         read: drizzle::of_files,
     },
     HistoryTableSpec {
         format: Format::Flyway,
         name: "flyway_schema_history",
-        needs: &["installed_rank", "version", "type", "success"],
-        wants: &["checksum", "script"],
-        alone: false,
-        fits: &[Format::Flyway],
+        required: &["installed_rank", "version", "type", "success"],
+        optional: &["checksum", "script"],
+        exact: false,
+        formats: &[Format::Flyway],
         read: flyway::read,
     },
     HistoryTableSpec {
         format: Format::Atlas,
         name: "atlas_schema_revisions",
-        needs: &["version", "type", "applied", "total"],
-        wants: &["hash", "error"],
-        alone: false,
-        fits: &[Format::Atlas],
+        required: &["version", "type", "applied", "total"],
+        optional: &["hash", "error"],
+        exact: false,
+        formats: &[Format::Atlas],
         read: hashed::atlas,
     },
     HistoryTableSpec {
         format: Format::Sqlx,
         name: "_sqlx_migrations",
-        needs: &["version", "success", "checksum"],
-        wants: &["description"],
-        alone: false,
-        fits: &[Format::Sqlx],
+        required: &["version", "success", "checksum"],
+        optional: &["description"],
+        exact: false,
+        formats: &[Format::Sqlx],
         read: hashed::sqlx,
     },
     HistoryTableSpec {
         format: Format::Goose,
         name: "goose_db_version",
-        needs: &["version_id", "is_applied"],
-        wants: &["id"],
-        alone: false,
-        fits: &[Format::Goose],
+        required: &["version_id", "is_applied"],
+        optional: &["id"],
+        exact: false,
+        formats: &[Format::Goose],
         read: counted::goose,
     },
     HistoryTableSpec {
         format: Format::GolangMigrate,
         name: "schema_migrations",
-        needs: &["version", "dirty"],
-        wants: &[],
-        alone: false,
-        fits: &[Format::GolangMigrate],
+        required: &["version", "dirty"],
+        optional: &[],
+        exact: false,
+        formats: &[Format::GolangMigrate],
         read: counted::golang_migrate,
     },
     HistoryTableSpec {
         format: Format::Plain,
         name: "schema_migrations",
-        needs: &["version", "name", "applied_at"],
-        wants: &[],
-        alone: false,
-        fits: &[Format::Plain],
-        read: named::home_made,
+        required: &["version", "name", "applied_at"],
+        optional: &[],
+        exact: false,
+        formats: &[Format::Plain],
+        read: named::home_grown,
     },
     HistoryTableSpec {
         format: Format::Prisma,
         name: "_prisma_migrations",
-        needs: &["migration_name", "finished_at", "rolled_back_at"],
-        wants: &["checksum"],
-        alone: false,
-        fits: &[Format::Prisma],
+        required: &["migration_name", "finished_at", "rolled_back_at"],
+        optional: &["checksum"],
+        exact: false,
+        formats: &[Format::Prisma],
         read: hashed::prisma,
     },
     HistoryTableSpec {
         format: Format::Refinery,
         name: "refinery_schema_history",
-        needs: &["version", "name", "checksum"],
-        wants: &[],
-        alone: false,
-        fits: &[Format::Refinery],
+        required: &["version", "name", "checksum"],
+        optional: &[],
+        exact: false,
+        formats: &[Format::Refinery],
         read: hashed::refinery,
     },
     HistoryTableSpec {
         format: Format::Dbmate,
         name: "schema_migrations",
-        needs: &["version"],
-        wants: &[],
-        alone: true,
-        fits: &[Format::Dbmate, Format::Plain],
+        required: &["version"],
+        optional: &[],
+        exact: true,
+        formats: &[Format::Dbmate, Format::Plain],
         read: named::dbmate,
     },
 ];
 
-/// A ledger of another tool, told by its name and its columns.
+/// A history table of another tool, recognized by its name and its columns.
 #[derive(Debug, Clone, Copy)]
-pub struct Ledger(&'static HistoryTableSpec);
+pub struct HistoryTable(&'static HistoryTableSpec);
 
-/// What the ledgers are called by default, without their schemas.
+/// The default names of history tables, without their schemas.
 #[must_use]
-pub fn ledger_names() -> BTreeSet<&'static str> {
-    HISTORY_TABLES.iter().map(|known| known.name).collect()
+pub fn history_table_names() -> BTreeSet<&'static str> {
+    HISTORY_TABLES.iter().map(|spec| spec.name).collect()
 }
 
-impl Ledger {
-    /// Tells whose ledger a table is. `renamed` is a table whose name says nothing.
+impl HistoryTable {
+    /// Recognizes a table. `renamed` means that its name is not the default name.
     #[must_use]
     pub fn of(table: &Table, renamed: bool) -> Option<Self> {
-        let fits = |known: &&HistoryTableSpec| {
-            (renamed || table.name.name == known.name)
-                && table.has(known.needs)
-                && (!known.alone || table.columns.len() == known.needs.len())
+        let is_like = |spec: &&HistoryTableSpec| {
+            (renamed || table.name.name == spec.name)
+                && table.has(spec.required)
+                && (!spec.exact || table.columns.len() == spec.required.len())
         };
-        HISTORY_TABLES.iter().find(fits).map(Self)
+        HISTORY_TABLES.iter().find(is_like).map(Self)
     }
 
-    /// The format of the tool's own directories.
+    /// The format of its tool's directories.
     #[must_use]
     pub fn format(self) -> Format {
         self.0.format
     }
 
-    /// Whose it is, in words.
+    /// The name of its tool, for messages.
     #[must_use]
     pub fn tool(self) -> &'static str {
         if self.0.format == Format::Plain { "a runner of your own" } else { self.0.format.tool() }
     }
 
-    /// Whether it can tell of the files of such a directory.
+    /// Whether it can describe the files of a directory with this format.
     #[must_use]
     pub fn fits(self, directory: Format) -> bool {
-        self.0.fits.contains(&directory)
+        self.0.formats.contains(&directory)
     }
 
-    /// Leaves only the columns that are read.
+    /// Removes the columns that are not read.
     pub fn choose_columns(self, table: &mut Table) {
         table.columns.retain(|column| {
             let column = column.as_str();
-            self.0.needs.contains(&column) || self.0.wants.contains(&column)
+            self.0.required.contains(&column) || self.0.optional.contains(&column)
         });
     }
 
     /// Compares the rows with the files.
     ///
     /// # Errors
-    /// Everything that keeps the ledger from being taken over.
+    ///
+    /// Everything that prevents the migrations from being adopted.
     pub fn compare(
         self,
         table: &Table,
@@ -213,23 +214,23 @@ impl Ledger {
     }
 }
 
-/// What a ledger is compared with.
+/// The migration set that a history table is compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The directory as written; `None` for a map of files.
     pub dir: Option<&'a str>,
-    /// The migrations of the set that run once, in order; a baseline only where it is the first.
+    /// The migrations of the set that run once, in order. A baseline is among them only if it is the
+    /// first.
     pub migrations: &'a [Migration],
-    /// Versions of baselines that are not among them, because the files are there that they stand
-    /// for.
+    /// Versions of the baselines that are not among them, because the files that they replace exist.
     pub baselines: &'a [&'a Version],
-    /// Those about which nothing is asked: the provider's own ledger knows them.
+    /// Versions that the ledger lists, which are not compared.
     pub known: &'a BTreeSet<&'a Version>,
-    /// Those whose text may differ from what the tool has run.
+    /// Versions whose text may differ from what the tool has run.
     pub accepted: &'a BTreeSet<&'a Version>,
-    /// Those whose files were removed on purpose.
+    /// Versions whose files were removed on purpose.
     pub removed: &'a BTreeSet<Version>,
-    /// Up to here everything counts as applied, whatever the ledger says.
+    /// Everything up to this version counts as applied, whatever the history table contains.
     pub baseline: Option<&'a Version>,
 }
 

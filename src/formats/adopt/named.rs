@@ -1,11 +1,11 @@
-//! dbmate, and the ledger that people write themselves: versions as text, and no checksums.
+//! History tables with versions as text and no checksums: dbmate, and home-grown runners.
 
 use super::AdoptError;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
 use crate::migration::table::Table;
 
-/// `version` is the digits at the beginning of the name, as text.
+/// Reads the history table of dbmate, whose `version` is the leading digits of the file name.
 pub(super) fn dbmate(
     table: &Table,
     files: &SetFiles<'_>,
@@ -19,9 +19,9 @@ pub(super) fn dbmate(
     Ok(contents)
 }
 
-/// `version`, `name` and `applied_at`. The version is the digits at the beginning of the file's
-/// name, with or without zeros before them.
-pub(super) fn home_made(
+/// Reads a table with `version`, `name` and `applied_at`. The version is the leading digits of the
+/// file name, with or without leading zeros.
+pub(super) fn home_grown(
     table: &Table,
     files: &SetFiles<'_>,
 ) -> Result<HistoryContents, Vec<AdoptError>> {

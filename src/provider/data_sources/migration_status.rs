@@ -22,7 +22,7 @@ use crate::database::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::formats::Placeholders;
-use crate::formats::adopt::{Ledger, ledger_names};
+use crate::formats::adopt::{HistoryTable, history_table_names};
 use crate::migration::fact::QualifiedName;
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{Input, Object, Type, Value};
@@ -227,13 +227,13 @@ fn files(config: &Object<'_>) -> Result<Option<Files>, Vec<Diagnostic>> {
 
 /// Tables that look like ledgers of other tools, whatever was taken over from them.
 async fn other_ledgers(session: &mut Session, location: &LedgerLocation) -> Result<Value, Error> {
-    let names: Vec<QualifiedName> = ledger_names()
+    let names: Vec<QualifiedName> = history_table_names()
         .into_iter()
         .map(|name| QualifiedName { schema: None, name: name.to_owned() })
         .collect();
     let tables = session.find_tables(&names, &location.ledger, None).await?;
     let ledgers = tables.iter().filter_map(|table| {
-        let ledger = Ledger::of(table, false)?;
+        let ledger = HistoryTable::of(table, false)?;
         Some((table.name.to_string(), ledger.format().name()))
     });
     Ok(Value::map(ledgers))

@@ -6,7 +6,7 @@ use super::sentence;
 use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
-use crate::formats::adopt::{AdoptError, Ledger};
+use crate::formats::adopt::{AdoptError, HistoryTable};
 use crate::formats::{Format, format_names};
 use crate::migration::Version;
 use crate::migration::fact::QualifiedName;
@@ -57,7 +57,7 @@ pub(in super::super) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
 }
 
 pub(in super::super) fn ledger_of_another(
-    ledger: Ledger,
+    ledger: HistoryTable,
     table: &QualifiedName,
     format: Format,
 ) -> Diagnostic {
@@ -73,7 +73,7 @@ pub(in super::super) fn ledger_of_another(
 }
 
 /// A ledger that says something which keeps it from being taken over.
-pub(in super::super) fn adopt_error(error: &AdoptError, ledger: Ledger) -> Diagnostic {
+pub(in super::super) fn adopt_error(error: &AdoptError, ledger: HistoryTable) -> Diagnostic {
     let tool = ledger.tool();
     let what = sentence(&chain(error));
     let (summary, advice) = match error {

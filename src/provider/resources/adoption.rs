@@ -14,7 +14,7 @@ use crate::database::{MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Policy;
 use crate::engine::adoption::{self, Expect};
-use crate::formats::adopt::{AdoptError, Comparison, Ledger, Question, ledger_names};
+use crate::formats::adopt::{AdoptError, Comparison, HistoryTable, Question, history_table_names};
 use crate::formats::{self, Format};
 use crate::migration::fact::QualifiedName;
 use crate::migration::table::Table;
@@ -289,7 +289,7 @@ impl Asked<'_> {
     fn names(&self) -> Vec<QualifiedName> {
         match &self.wish.table {
             Some(name) => vec![name.clone()],
-            None => ledger_names()
+            None => history_table_names()
                 .into_iter()
                 .map(|name| QualifiedName { schema: None, name: name.to_owned() })
                 .collect(),
@@ -297,11 +297,11 @@ impl Asked<'_> {
     }
 
     /// Leaves only ledgers that are asked for, each with the columns that are read.
-    fn recognise(&self, tables: &mut Vec<Table>) -> Result<Vec<Ledger>, Vec<Diagnostic>> {
+    fn recognise(&self, tables: &mut Vec<Table>) -> Result<Vec<HistoryTable>, Vec<Diagnostic>> {
         let renamed = self.wish.table.is_some();
         let mut ledgers = Vec::new();
         let mut unknown = Vec::new();
-        tables.retain_mut(|table| match Ledger::of(table, renamed) {
+        tables.retain_mut(|table| match HistoryTable::of(table, renamed) {
             Some(ledger) => {
                 let is_asked = match self.wish.from {
                     From::Tool(format) => ledger.format() == format,
@@ -327,7 +327,7 @@ impl Asked<'_> {
 
     fn compare(
         &self,
-        ledger: Ledger,
+        ledger: HistoryTable,
         table: &Table,
         known: &BTreeSet<&Version>,
         baseline: Option<&Version>,
