@@ -1,7 +1,7 @@
-//! The shared words: a migration, its version, its checksum, its statements.
+//! The shared types: a migration, its version, its checksum and its statements.
 //!
-//! Formats make these from files, the engine runs them, the provider shows them. Knows neither
-//! directories, nor SQL text beyond what a statement carries, nor Terraform.
+//! `formats` reads them from files, the engine runs them, and the provider shows them. Knows neither
+//! directories, nor the SQL in a statement, nor Terraform.
 
 pub mod fact;
 mod number;
@@ -17,9 +17,10 @@ pub use number::StatementNumber;
 pub use position::Position;
 pub use values::{Values, ValuesDigest};
 
-/// What names a migration inside its set, as its directory format writes it, for example `0001`.
+/// The identifier of a migration within its migration set, for example `0001`.
 ///
-/// Opaque text: the order of migrations is the order of the directory, not of the versions.
+/// Opaque text in the notation of the directory format. The order of migrations is that of the
+/// directory, not of the versions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(pub String);
 
@@ -29,14 +30,14 @@ impl fmt::Display for Version {
     }
 }
 
-/// The SHA-256 of a text without byte order mark and with LF line ends, printed as
-/// `sha256:<64 hex digits>`.
+/// The SHA-256 of a text without a byte order mark and with LF line endings, printed as
+/// `sha256:<64 hexadecimal digits>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Checksum(pub String);
 
 impl Checksum {
-    /// The checksum of a text. A byte order mark and the kind of line ends do not count, because
-    /// editors and git change both without being asked; a carriage return elsewhere does.
+    /// Computes the checksum of a text. A byte order mark and the kind of line endings do not count,
+    /// because editors and git change both on their own. A carriage return elsewhere counts.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -47,8 +48,7 @@ impl Checksum {
             }
             hash.update(line);
         }
-        let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("sha256:{hex}"))
+        Self(format!("sha256:{}", hex::encode(hash.finalize())))
     }
 }
 
@@ -58,12 +58,12 @@ impl fmt::Display for Checksum {
     }
 }
 
-/// A place in a file, as the practitioner wrote the file's name.
+/// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// Path or map key as written in the configuration, never made absolute.
     pub file: String,
-    /// Line of the first character, counted from 1.
+    /// Line number, from 1.
     pub line: usize,
 }
 
@@ -73,20 +73,20 @@ impl fmt::Display for Origin {
     }
 }
 
-/// How a statement must be run on DSQL.
+/// How a statement must run on DSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Schema change: alone in its transaction.
+    /// A schema change, which must be alone in its transaction.
     Ddl,
-    /// `CREATE INDEX ASYNC`: a schema change that returns a job to wait for.
+    /// `CREATE INDEX ASYNC`, a schema change that returns a job to wait for.
     AsyncIndex,
-    /// `ALTER TABLE ASYNC … VALIDATE CONSTRAINT`: returns a job to wait for.
+    /// `ALTER TABLE ASYNC … VALIDATE CONSTRAINT`, which returns a job to wait for.
     Validate,
-    /// Rows read or written: may share a transaction with other DML.
+    /// DML, which may share a transaction with other DML.
     Dml,
-    /// Rows changed in batches, each a transaction, until none is changed: `-- dsql:batch`.
+    /// DML marked `-- dsql:batch`, which runs in one transaction after another until no row changes.
     Batch,
-    /// `GRANT`, `REVOKE` and `AWS IAM GRANT`: counts as a schema change.
+    /// `GRANT`, `REVOKE` and `AWS IAM GRANT`, which count as schema changes.
     Grant,
 }
 
@@ -95,7 +95,7 @@ impl Class {
     pub const ALL: [Self; 6] =
         [Self::Ddl, Self::AsyncIndex, Self::Validate, Self::Dml, Self::Batch, Self::Grant];
 
-    /// The word that plans and the ledger use.
+    /// Its name in plans and in the ledger.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -118,29 +118,29 @@ impl fmt::Display for Class {
 /// One statement of a migration, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The SQL that is sent, without the final semicolon and without comments around it. It may
-    /// hold the value of a sensitive variable: show [`Statement::shown`], never this.
+    /// The SQL that is sent, without the final semicolon and surrounding comments. It may contain the
+    /// value of a sensitive variable: never show it, but [`Statement::shown`].
     pub text: String,
-    /// What the author wrote, where that is not `text`.
+    /// The text that the author wrote, if it differs from `text`.
     pub source_text: Option<SourceText>,
-    /// How it must be run.
+    /// How it must run.
     pub class: Class,
     /// The line of its first token.
     pub origin: Origin,
     /// The column of its first token, in characters from 1.
     pub column: usize,
-    /// How many `BEGIN` and `COMMIT` stand before it in the file: neighbouring DML shares a
-    /// transaction only where this is equal, because authors cut with `COMMIT` what would exceed
-    /// DSQL's 3,000 rows.
+    /// The number of `BEGIN` and `COMMIT` that precede it in the file. Adjacent DML shares a
+    /// transaction only if this number is equal, because authors separate with `COMMIT` what would
+    /// exceed DSQL's limit of 3,000 rows.
     pub boundary: usize,
 }
 
-/// A statement before variables were put in and before it was rewritten.
+/// A statement before variables were substituted and before it was rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceText {
-    /// As it stands in the file.
+    /// The text in the file.
     pub source: String,
-    /// As it runs, with the names of variables where their values go.
+    /// The text that runs, with the names of variables in place of their values.
     pub shown: String,
 }
 
@@ -157,7 +157,7 @@ impl Migration {
         self.statements.get(number.index())
     }
 
-    /// Whether it runs again when it has changed.
+    /// Whether it runs again when it changes.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         self.kind == MigrationKind::Repeatable
@@ -165,16 +165,16 @@ impl Migration {
 }
 
 impl Statement {
-    /// What of it may be shown and recorded: no value of a variable is in it.
+    /// The text to show and record, which contains no value of a variable.
     #[must_use]
     pub fn shown(&self) -> &str {
         self.source_text.as_ref().map_or(&self.text, |source_text| &source_text.shown)
     }
 
-    /// The checksum of what stands in the file, by which a resumed run knows it again.
+    /// The checksum of the text in the file, by which a resumed run recognizes the statement.
     ///
-    /// Not of what is sent: the checksum of a short secret gives the secret away, and a setting
-    /// that is changed between two runs would make a statement another one.
+    /// The text that is sent is not used: the checksum of a short secret would reveal it, and a
+    /// setting that changes between two runs would change the checksum.
     #[must_use]
     pub fn checksum(&self) -> Checksum {
         Checksum::of(
@@ -183,24 +183,24 @@ impl Statement {
     }
 }
 
-/// When a migration runs.
+/// When and how often a migration runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MigrationKind {
-    /// Once, in its place.
+    /// Once, in order.
     #[default]
     Versioned,
-    /// Once, in place of all that stand before it, where none of them has run.
+    /// Once, instead of all migrations before it, if none of them has run.
     Baseline,
-    /// After all others, whenever its text or the values of its variables are others than in its
+    /// After all others, whenever its text or the values of its variables differ from those of its
     /// last run.
     Repeatable,
 }
 
 impl MigrationKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Versioned, Self::Baseline, Self::Repeatable];
 
-    /// The word in the ledger.
+    /// Its name in the ledger.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -214,20 +214,20 @@ impl MigrationKind {
 /// One forward migration: a file, or an entry of `files`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
-    /// Its name inside the set; a baseline may share it with the last one that it stands for.
+    /// Its identifier. A baseline may share it with the last migration that it replaces.
     pub version: Version,
-    /// When it runs.
+    /// When and how often it runs.
     pub kind: MigrationKind,
-    /// Of a repeatable one: the values that its statements hold.
+    /// The values of the variables in the statements of a repeatable migration.
     pub values: Values,
-    /// The rest of the file name, in words.
+    /// The part of the file name after the version, with blanks for underscores.
     pub description: String,
     /// Path or map key as written in the configuration.
     pub file: String,
-    /// Checksum of the whole text.
+    /// Checksum of the whole file.
     pub checksum: Checksum,
-    /// Grouping words such as `BEGIN` and `COMMIT` are gone. None where a file of another tool
-    /// holds only comments.
+    /// The statements without `BEGIN` and `COMMIT`. Empty if a file of another tool contains only
+    /// comments.
     pub statements: Vec<Statement>,
 }
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_order_mark_and_line_ends_do_not_change_a_checksum() {
+    fn byte_order_mark_and_line_endings_do_not_change_a_checksum() {
         let checksum = Checksum::of("SELECT 'ß';\nSELECT 2;\n");
 
         assert_eq!(Checksum::of("SELECT 'ß';\r\nSELECT 2;\r\n"), checksum);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_is_known_again_by_its_source_and_shows_no_value() {
+    fn a_statement_is_recognized_by_its_source_and_shows_no_value() {
         let mut statement = Statement {
             text: "CREATE ROLE app".to_owned(),
             source_text: None,

@@ -1,22 +1,23 @@
-//! What can be asked of a catalog about the objects that a statement names.
+//! Facts that a catalog can report about the objects that a statement names.
 //!
-//! `sql` reads from a statement which facts it changes, `database` asks the catalog for them, the
-//! engine judges from the answers whether a statement was applied. Knows no SQL.
+//! `sql` finds the facts that a statement changes, `database` reads them from the catalog, and the
+//! engine decides from them whether a statement was applied. Knows no SQL.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The name of an object as a statement writes it, without quotes and folded as the server does.
+/// The name of an object as a statement refers to it, without quotes and with case folded as the
+/// server does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QualifiedName {
-    /// Its schema, where the statement says it; otherwise the search path decides.
+    /// Its schema, if the statement specifies it; otherwise, the search path decides.
     pub schema: Option<String>,
     /// The name itself.
     pub name: String,
 }
 
 impl QualifiedName {
-    /// The same schema, another name: where an index or a renamed object lives.
+    /// Another name in the same schema, for example of an index or a renamed object.
     #[must_use]
     pub fn beside(&self, name: String) -> Self {
         Self { schema: self.schema.clone(), name }
@@ -37,7 +38,7 @@ impl fmt::Display for QualifiedName {
 pub enum FactSubject {
     /// A schema.
     Schema(String),
-    /// A table, view, sequence or index: they share their names.
+    /// A table, view, sequence or index, which share one namespace.
     Relation(QualifiedName),
     /// A column of a table.
     Column(QualifiedName, String),
@@ -45,7 +46,7 @@ pub enum FactSubject {
     Constraint(QualifiedName, String),
     /// A domain.
     Domain(QualifiedName),
-    /// All functions of one name.
+    /// All functions with one name.
     Routine(QualifiedName),
     /// A role.
     Role(String),
@@ -65,27 +66,27 @@ impl fmt::Display for FactSubject {
     }
 }
 
-/// One question to the catalog, answered with a text, or with nothing.
+/// A fact whose value is a text, or missing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fact {
-    /// Whether the object is there, answered with what identifies it: an object that was dropped
-    /// and made again is another one, a renamed one is the same.
+    /// The identity of the object, if it exists. It changes if the object is dropped and created
+    /// again, but not if it is renamed.
     Identity(FactSubject),
-    /// How it is defined, as far as an `ALTER` can change it.
+    /// The parts of the definition that an `ALTER` can change.
     Definition(FactSubject),
-    /// Who owns it.
+    /// The owner.
     Owner(FactSubject),
-    /// Who may do what with it; of a table also with its columns.
+    /// The privileges on the object and, for a table, on its columns.
     Privileges(FactSubject),
-    /// Its comment.
+    /// The comment.
     Comment(FactSubject),
-    /// The columns of a table, in their order.
+    /// The columns of a table, in order.
     Columns(QualifiedName),
-    /// The table, the uniqueness and the key columns of an index, if they are plain columns.
+    /// The table, the uniqueness and the key of an index whose key consists of columns.
     Key(QualifiedName),
-    /// Whether an index is complete, so that queries use it.
+    /// Whether an index is valid, so that queries use it.
     Valid(QualifiedName),
-    /// All constraints of a table: the server invents a name where a statement gives none.
+    /// All constraints of a table, because the server chooses a name if a statement specifies none.
     Constraints(QualifiedName),
     /// All indexes of a table, for the same reason.
     Indexes(QualifiedName),
@@ -121,7 +122,7 @@ impl fmt::Display for Fact {
     }
 }
 
-/// The catalog's answers: fact, as it displays, to text. What is not there has no entry.
+/// The values of facts, by the text of the fact. A fact without a value has no entry.
 pub type Facts = BTreeMap<String, String>;
 
 fn quoted(name: &str) -> String {
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_of_different_objects_never_read_the_same() {
+    fn facts_of_different_objects_have_different_texts() {
         let dotted = QualifiedName { schema: None, name: "a.b".into() };
         let qualified = QualifiedName { schema: Some("a".into()), name: "b".into() };
         assert_eq!(Fact::Columns(dotted).to_string(), "columns of \"a.b\"");

@@ -1,17 +1,17 @@
-//! A table of the database as text: what the ledger of another tool is to those who pass it on.
+//! A table of the database as text, such as the history table of another tool.
 //!
-//! `database` finds and reads it, `formats` knows what it means. Knows no SQL.
+//! `database` finds and reads it, and `formats` interprets it. Knows no SQL.
 
 use super::fact::QualifiedName;
 
-/// A table with some of its columns and, once it was read, its rows.
+/// A table with some of its columns and, after it was read, its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// With its schema.
+    /// Its name, with its schema.
     pub name: QualifiedName,
     /// Names of its columns, in any order.
     pub columns: Vec<String>,
-    /// A value for each column, as the server prints it.
+    /// The values of each row in the order of `columns`, as the server prints them.
     pub rows: Vec<Vec<Option<String>>>,
 }
 
@@ -22,7 +22,7 @@ impl Table {
         columns.iter().all(|column| self.columns.iter().any(|name| name == column))
     }
 
-    /// The rows, to be asked for columns by name.
+    /// The rows, with access to their values by column name.
     pub fn rows(&self) -> impl Iterator<Item = TableRow<'_>> {
         self.rows.iter().map(|values| TableRow { columns: &self.columns, values })
     }
@@ -36,7 +36,7 @@ pub struct TableRow<'a> {
 }
 
 impl<'a> TableRow<'a> {
-    /// The value of a column; `None` where it is null or the table has no such column.
+    /// The value of a column; `None` if it is null or the table does not have the column.
     #[must_use]
     pub fn text(&self, column: &str) -> Option<&'a str> {
         let index = self.columns.iter().position(|name| name == column)?;

@@ -1,28 +1,30 @@
-//! The values of variables that a repeatable migration holds, and what of them may be kept.
+//! The values of variables in a repeatable migration, and the digest that is stored of them.
 //!
-//! A ledger has more readers than a configuration, and a value may be a short secret. So the ledger
-//! keeps a digest that tells equal values from others and takes long to make: whoever guesses has
-//! to make one for each guess, and for each row anew, because each has a salt of its own.
+//! More people can read a ledger than a configuration, and a value may be a short secret. Therefore
+//! the ledger stores a slow digest, which only shows whether the values have changed. Anyone who
+//! guesses a value must compute a digest for each guess and, because each row has its own salt, for
+//! each row.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use aws_lc_rs::{pbkdf2, rand};
 
-/// OWASP's figure for PBKDF2 with HMAC-SHA-256, 2023.
+/// OWASP's recommendation of 2023 for PBKDF2 with HMAC-SHA-256.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(600_000).unwrap();
 const ALGORITHM: &str = "pbkdf2-sha256-600000";
 
-/// Name to value of the variables that a migration uses.
+/// The variables that a migration uses, by name.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Values {
-    /// All are known; there may be none.
+    /// All values are known. The map may be empty.
     Known(BTreeMap<String, String>),
-    /// One will be known only at apply.
+    /// At least one value becomes known only during the apply.
     Unknown,
 }
 
-/// What the ledger keeps of [`Values`]: `pbkdf2-sha256-600000:<salt>:<digest>`, both in hex.
+/// The digest of [`Values`] in the ledger: `pbkdf2-sha256-600000:<salt>:<digest>`, both in
+/// hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValuesDigest(pub String);
 
@@ -33,7 +35,7 @@ impl Default for Values {
 }
 
 impl std::fmt::Debug for Values {
-    /// Names, for the values may be secrets.
+    /// Prints only the names, because the values may be secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Known(values) => f.debug_set().entries(values.keys()).finish(),
@@ -43,20 +45,20 @@ impl std::fmt::Debug for Values {
 }
 
 impl Values {
-    /// A digest with a new salt; nothing if there are no values, or not all are known. Takes about
-    /// a tenth of a second.
+    /// Computes a digest with a new salt, in about a tenth of a second; `None` if there are no values
+    /// or not all are known.
     #[must_use]
     pub fn digest(&self) -> Option<ValuesDigest> {
         let text = self.text()?;
         let mut salt = [0; 16];
-        // The operating system's; without it there is no TLS either.
+        // If the operating system's generator fails, TLS does not work either.
         rand::fill(&mut salt).ok()?;
         let digest = derive(&salt, &text);
-        Some(ValuesDigest(format!("{ALGORITHM}:{}:{}", hex(&salt), hex(&digest))))
+        Some(ValuesDigest(format!("{ALGORITHM}:{}:{}", hex::encode(salt), hex::encode(digest))))
     }
 
-    /// Whether a run had these values. Values that are not known fit nothing, and neither does a
-    /// digest that another version of this provider has made: what is repeatable may run once
+    /// Whether a digest was computed from these values. Unknown values never match, and neither does a
+    /// digest in the format of another version of this provider: a repeatable migration may run once
     /// too often.
     #[must_use]
     pub fn fit(&self, digest: Option<&ValuesDigest>) -> bool {
@@ -67,16 +69,16 @@ impl Values {
         let (Some(text), [ALGORITHM, salt, expected]) = (self.text(), parts.as_slice()) else {
             return false;
         };
-        bytes(salt).is_some_and(|salt| hex(&derive(&salt, &text)) == *expected)
+        hex::decode(salt).is_ok_and(|salt| hex::encode(derive(&salt, &text)) == *expected)
     }
 
-    /// Whether all are known.
+    /// Whether all values are known.
     #[must_use]
     pub fn are_known(&self) -> bool {
         matches!(self, Self::Known(_))
     }
 
-    /// Each length first, so that no two maps read the same.
+    /// The input of the digest. Lengths precede names and values, so that no two maps yield one text.
     fn text(&self) -> Option<String> {
         let Self::Known(values) = self else { return None };
         let part = |(name, value): (&String, &String)| {
@@ -92,15 +94,6 @@ fn derive(salt: &[u8], text: &str) -> [u8; 32] {
     digest
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let pairs = hex.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_fits_the_values_that_it_was_made_of_and_no_others() {
+    fn a_digest_matches_only_the_values_that_it_was_computed_from() {
         let digest = values(&[("a", "12"), ("b", "3")]).digest();
         assert!(values(&[("a", "12"), ("b", "3")]).fit(digest.as_ref()));
         for others in [
@@ -124,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_have_different_digests_that_do_not_show_them() {
+    fn equal_values_have_different_digests_that_do_not_reveal_them() {
         let secret = values(&[("pin", "4711")]);
         let (one, other) = (secret.digest().unwrap(), secret.digest().unwrap());
         assert_ne!(one, other);
@@ -133,13 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn without_values_there_is_no_digest_and_a_strange_one_fits_nothing() {
+    fn without_values_there_is_no_digest_and_a_malformed_one_matches_nothing() {
         assert_eq!(values(&[]).digest(), None);
         assert!(values(&[]).fit(None));
         assert!(!values(&[("a", "1")]).fit(None));
         assert!(!Values::Unknown.fit(None));
-        for strange in ["", "x:y:z", "pbkdf2-sha256-600000:zz:00", "pbkdf2-sha256-600000:é:00"] {
-            assert!(!values(&[("a", "1")]).fit(Some(&ValuesDigest(strange.into()))), "{strange}");
+        for malformed in ["", "x:y:z", "pbkdf2-sha256-600000:zz:00", "pbkdf2-sha256-600000:é:00"] {
+            assert!(
+                !values(&[("a", "1")]).fit(Some(&ValuesDigest(malformed.into()))),
+                "{malformed}"
+            );
         }
     }
 }
