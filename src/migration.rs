@@ -1,7 +1,7 @@
 //! The shared types: a migration, its version, its checksum and its statements.
 //!
-//! `formats` reads them from files, the engine runs them, and the provider shows them. Knows neither
-//! directories, nor the SQL in a statement, nor Terraform.
+//! `formats` reads them from files, the engine runs them, and the provider shows them. Knows
+//! neither directories, nor the SQL in a statement, nor Terraform.
 
 pub mod fact;
 mod number;
@@ -36,8 +36,8 @@ impl fmt::Display for Version {
 pub struct Checksum(pub String);
 
 impl Checksum {
-    /// Computes the checksum of a text. A byte order mark and the kind of line endings do not count,
-    /// because editors and git change both on their own. A carriage return elsewhere counts.
+    /// Computes the checksum of a text. A byte order mark and the kind of line endings do not
+    /// count, because editors and git change both on their own. A carriage return elsewhere counts.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -84,7 +84,8 @@ pub enum Class {
     Validate,
     /// DML, which may share a transaction with other DML.
     Dml,
-    /// DML marked `-- dsql:batch`, which runs in one transaction after another until no row changes.
+    /// DML marked `-- dsql:batch`, which runs in one transaction after another until no row
+    /// changes.
     Batch,
     /// `GRANT`, `REVOKE` and `AWS IAM GRANT`, which count as schema changes.
     Grant,
@@ -118,8 +119,8 @@ impl fmt::Display for Class {
 /// One statement of a migration, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The SQL that is sent, without the final semicolon and surrounding comments. It may contain the
-    /// value of a sensitive variable: never show it, but [`Statement::shown`].
+    /// The SQL that is sent, without the final semicolon and surrounding comments. It may contain
+    /// the value of a sensitive variable: never show it, but [`Statement::shown`].
     pub text: String,
     /// The text that the author wrote, if it differs from `text`.
     pub source_text: Option<SourceText>,

@@ -66,7 +66,7 @@ fn decided(listing: &Listing, evidence: &Evidence) -> Result<Format, FormatError
 }
 
 fn marker_files(listing: &Listing) -> Vec<Evidence> {
-    let found = MARKER_FILES.iter().filter(|(file, _)| listing.holds(file));
+    let found = MARKER_FILES.iter().filter(|(file, _)| listing.contains(file));
     let mut evidence: Vec<Evidence> = found
         .map(|(file, format)| Evidence { tool: Tool::Format(*format), found: quoted(file) })
         .collect();

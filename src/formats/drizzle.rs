@@ -1,5 +1,5 @@
-//! Drizzle: files in the order of `meta/_journal.json` or, since 1.0, a directory for each migration
-//! ([`folders`]).
+//! Drizzle: files in the order of `meta/_journal.json` or, since 1.0, a directory for each
+//! migration ([`folders`]).
 //!
 //! The journal is the list of migrations. Drizzle silently skips a file that the journal does not
 //! list; here that is an error. Snapshots are ignored.
@@ -79,7 +79,7 @@ enum Chunks {
 /// Reads each entry of the journal or, without a journal, each directory as a migration.
 pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let is_folder = |path: &String| path.ends_with(super::folders::FILE);
-    if !listing.holds(JOURNAL) && listing.nested.iter().any(is_folder) {
+    if !listing.contains(JOURNAL) && listing.nested.iter().any(is_folder) {
         folders::migrations(listing)
     } else {
         flat(listing, of_journal)

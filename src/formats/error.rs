@@ -65,7 +65,7 @@ impl Error for FormatError {
 ///
 /// Names begin as the user wrote them in the configuration and continue with forward slashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variants are what their names say")]
+#[expect(missing_docs, reason = "the names are enough")]
 pub enum ErrorOrigin {
     Directory(String),
     File(String),
@@ -106,7 +106,7 @@ pub enum FormatErrorKind {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum AccessProblem {
-    /// A directory or a file, as the origin tells. An empty path is a directory not found.
+    /// The directory or file of the origin. An empty path counts as a directory.
     #[error("does not exist")]
     NotFound,
     #[error("is not a directory")]
@@ -121,7 +121,7 @@ pub enum AccessProblem {
     NotUtf8,
 }
 
-/// Files that are missing, or that are where no format looks for them.
+/// Files that are missing, or that are in a place where they would never run.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum LayoutProblem {

@@ -18,7 +18,7 @@ pub(super) fn sources(
     // A leading dot hides a directory, such as `.git` and `.idea`.
     for folder in listing.folders.iter().filter(|folder| !folder.starts_with('.')) {
         let path = format!("{folder}/{FILE}");
-        if listing.holds(&path) {
+        if listing.contains(&path) {
             found.push((folder.clone(), listing.source(&path)));
         } else {
             let problem = LayoutProblem::MissingMigrationFile { file: FILE, tool };

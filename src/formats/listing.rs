@@ -27,8 +27,8 @@ pub(super) struct Listing {
     pub(super) unsearched: Vec<String>,
     /// The SQL files among `files`, with their texts.
     pub(super) sql: Vec<SourceFile>,
-    /// Names and texts of the repeatable files directly inside. The format does not read them, but a
-    /// sum such as `atlas.sum` includes them.
+    /// Names and texts of the repeatable files directly inside. The format does not read them, but
+    /// a sum such as `atlas.sum` includes them.
     pub(super) taken: Vec<(String, String)>,
 }
 
@@ -50,7 +50,7 @@ impl Listing {
     }
 
     /// Whether a file exists, directly inside or in a subdirectory.
-    pub(super) fn holds(&self, path: &str) -> bool {
+    pub(super) fn contains(&self, path: &str) -> bool {
         // Both lists are sorted and may have ten thousand elements.
         [&self.files, &self.nested]
             .into_iter()
@@ -62,8 +62,8 @@ impl Listing {
         read_source(&self.dir, path)
     }
 
-    /// The SQL files of the directory and its subdirectories, and an error for each subdirectory that
-    /// is nested too deeply. Reads the files in subdirectories.
+    /// The SQL files of the directory and its subdirectories, and an error for each subdirectory
+    /// that is nested too deeply. Reads the files in subdirectories.
     pub(super) fn all_sql(&mut self) -> (Vec<SourceFile>, Vec<FormatError>) {
         let mut all = std::mem::take(&mut self.sql);
         all.extend(self.nested.iter().filter(|path| is_sql(path)).map(|path| self.source(path)));
@@ -194,8 +194,9 @@ fn entries(dir: &str) -> Result<Vec<DirectoryEntry>, FormatError> {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         let looks_like_sql = Path::new(&name).extension().is_some_and(is_sql_extension);
-        // Follows symbolic links. A broken link counts as a file, and so does a directory whose name
-        // is that of a migration: reading it reports the error, so nothing is skipped silently.
+        // Follows symbolic links. A broken link counts as a file, and so does a directory whose
+        // name is that of a migration: reading it reports the error, so nothing is skipped
+        // silently.
         let is_directory =
             !looks_like_sql && fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
         match name.to_str() {

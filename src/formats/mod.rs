@@ -265,8 +265,8 @@ pub fn read_dir_with(
     Ok(Directory { format, migrations })
 }
 
-/// Reads a map from names to SQL as [`Format::Plain`]. The suffix `.sql` is optional, and a name may
-/// be a path. An empty map is an empty migration set.
+/// Reads a map from names to SQL as [`Format::Plain`]. The suffix `.sql` is optional, and a name
+/// may be a path. An empty map is an empty migration set.
 ///
 /// # Errors
 ///

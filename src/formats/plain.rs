@@ -1,7 +1,7 @@
 //! Numbered files: `<digits>_<name>.sql` or `<digits>.sql`, in the order of their numbers.
 //!
-//! The whole file runs. Every SQL file must be a migration: nobody would notice a skipped file until
-//! a table is missing.
+//! The whole file runs. Every SQL file must be a migration: nobody would notice a skipped file
+//! until a table is missing.
 
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};

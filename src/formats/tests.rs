@@ -10,9 +10,9 @@ use crate::migration::Class;
 
 mod fixtures;
 
-/// A directory with these files; a name may hold a path.
+/// Creates a directory with these files. A name may be a path.
 pub(super) fn tree(files: &[(&str, &str)]) -> TempDir {
-    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
     for (name, text) in files {
         write(&dir, name, text.as_bytes());
     }
@@ -21,7 +21,7 @@ pub(super) fn tree(files: &[(&str, &str)]) -> TempDir {
 
 pub(super) fn write(dir: &TempDir, name: &str, bytes: &[u8]) {
     let path = dir.path().join(name);
-    fs::create_dir_all(path.parent().expect("it lies in a directory")).expect("it can be made");
+    fs::create_dir_all(path.parent().expect("it is in a directory")).expect("it can be created");
     fs::write(path, bytes).expect("it can be written");
 }
 
@@ -29,9 +29,9 @@ pub(super) fn path(dir: &TempDir) -> &str {
     dir.path().to_str().expect("temporary directories have plain names")
 }
 
-/// The versions and descriptions of a directory, in order.
+/// The versions and descriptions of the migrations in a directory, in order.
 pub(super) fn names(dir: &TempDir, format: Option<Format>) -> Vec<(String, String)> {
-    let directory = read_dir(path(dir), format).expect("the directory is good");
+    let directory = read_dir(path(dir), format).expect("the directory is valid");
     directory
         .migrations
         .into_iter()
@@ -39,9 +39,9 @@ pub(super) fn names(dir: &TempDir, format: Option<Format>) -> Vec<(String, Strin
         .collect()
 }
 
-/// What is wrong with a directory, each error as it is shown, its path called `dir`.
+/// The errors of a directory, with `dir` in place of its path.
 pub(super) fn errors(dir: &TempDir, format: Option<Format>) -> Vec<String> {
-    let errors = read_dir(path(dir), format).expect_err("the directory is broken");
+    let errors = read_dir(path(dir), format).expect_err("the directory is not valid");
     assert!(!errors.is_empty());
     errors.iter().map(|error| show(error, path(dir))).collect()
 }
@@ -55,7 +55,7 @@ pub(super) fn show(error: &FormatError, dir: &str) -> String {
 }
 
 #[test]
-fn the_table_of_formats_and_the_formats_agree() {
+fn every_format_is_parsed_from_its_name() {
     for spec in FORMATS {
         assert_eq!(Format::parse(spec.name), Ok(Some(spec.format)));
         assert_eq!(spec.format.name(), spec.name);
@@ -64,7 +64,7 @@ fn the_table_of_formats_and_the_formats_agree() {
 }
 
 #[test]
-fn an_unknown_format_is_refused_with_those_that_are_known() {
+fn an_unknown_format_is_rejected_with_the_list_of_formats() {
     let error = Format::parse("liquibase").expect_err("it is unknown");
 
     assert_eq!(
@@ -75,12 +75,12 @@ fn an_unknown_format_is_refused_with_those_that_are_known() {
 }
 
 #[test]
-fn a_migration_knows_its_file_its_statements_and_their_lines() {
+fn a_migration_contains_its_file_its_statements_and_their_lines() {
     let text = "-- users\nBEGIN;\nCREATE TABLE users (id uuid);\nCOMMIT;\n\n\
                 CREATE INDEX ASYNC i\n  ON users (id);\nGRANT SELECT ON users TO app; SELECT 1";
     let dir = tree(&[("0001_create_users.sql", text)]);
 
-    let directory = read_dir(path(&dir), None).expect("the directory is good");
+    let directory = read_dir(path(&dir), None).expect("the directory is valid");
 
     let migration = &directory.migrations[0];
     let file = format!("{}/0001_create_users.sql", path(&dir));
@@ -103,21 +103,21 @@ fn a_migration_knows_its_file_its_statements_and_their_lines() {
 }
 
 #[test]
-fn a_directory_is_named_as_written() {
+fn the_name_of_a_directory_is_kept_as_written() {
     let dir = tree(&[("1.sql", "SELECT 1")]);
     let written = format!("{}/./", path(&dir));
 
-    let directory = read_dir(&written, None).expect("the directory is good");
+    let directory = read_dir(&written, None).expect("the directory is valid");
 
     assert_eq!(directory.migrations[0].file, format!("{}/./1.sql", path(&dir)));
 }
 
 #[test]
-fn line_ends_and_byte_order_mark_change_nothing_that_is_stored() {
+fn line_endings_and_byte_order_mark_do_not_change_what_is_stored() {
     let unix = tree(&[("1.sql", "SELECT 'ß';\n\nSELECT 2;\n")]);
     let windows = tree(&[("1.sql", "\u{feff}SELECT 'ß';\r\n\r\nSELECT 2;\r\n")]);
 
-    let read = |dir| read_dir(path(dir), None).expect("it is good").migrations.remove(0);
+    let read = |dir| read_dir(path(dir), None).expect("it is valid").migrations.remove(0);
 
     let (unix, windows) = (read(&unix), read(&windows));
     assert_eq!(unix.checksum, windows.checksum);
@@ -127,12 +127,12 @@ fn line_ends_and_byte_order_mark_change_nothing_that_is_stored() {
 }
 
 #[test]
-fn a_missing_directory_and_a_file_instead_of_one_are_told_apart() {
+fn a_missing_directory_and_a_file_in_its_place_are_different_errors() {
     let dir = tree(&[("1.sql", "SELECT 1")]);
     let (missing, file) = (format!("{}/none", path(&dir)), format!("{}/1.sql", path(&dir)));
 
     let show = |written: &str| {
-        let errors = read_dir(written, None).expect_err("it is no directory");
+        let errors = read_dir(written, None).expect_err("it is not a directory");
         show(&errors[0], path(&dir))
     };
 
@@ -149,7 +149,7 @@ fn a_directory_without_migrations_is_an_error() {
 }
 
 #[test]
-fn all_broken_files_are_reported_at_once() {
+fn all_invalid_files_are_reported_at_once() {
     let dir = tree(&[
         ("0001_good.sql", "SELECT 1"),
         ("0002_open.sql", "SELECT 1;\nSELECT 'it"),
@@ -181,20 +181,20 @@ fn all_broken_files_are_reported_at_once() {
 }
 
 #[test]
-fn a_refused_statement_is_reported_before_what_it_explains() {
+fn a_rejected_statement_is_reported_before_the_text_after_it() {
     let dir = tree(&[("1.sql", "COPY t FROM STDIN;\n1\tit's\n\\.\n")]);
 
     assert_eq!(
         errors(&dir, None),
         [
-            "dir/1.sql:1 contains COPY: Aurora DSQL reads no files, and the provider sends only SQL, no \
-          data after it"
+            "dir/1.sql:1 contains COPY: Aurora DSQL reads no files, and the provider sends only SQL, \
+             no data after it"
         ]
     );
 }
 
 #[test]
-fn a_good_directory_with_sql_in_a_subdirectory_is_broken() {
+fn a_valid_directory_with_sql_in_a_subdirectory_is_an_error() {
     let dir = tree(&[("1.sql", "SELECT 1"), ("a/b/2.SQL", "SELECT 1"), ("a/x.md", "")]);
 
     assert_eq!(
@@ -222,7 +222,7 @@ fn a_file_that_cannot_be_read_is_named() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_name_that_is_no_text_is_an_error_only_if_it_is_sql() {
+fn a_name_that_is_not_utf8_is_an_error_only_for_sql() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
@@ -238,7 +238,7 @@ fn a_name_that_is_no_text_is_an_error_only_if_it_is_sql() {
 }
 
 #[test]
-fn an_unreadable_directory_keeps_the_cause() {
+fn the_error_for_an_unreadable_directory_contains_the_cause() {
     let source = std::io::Error::other("no");
     let error = FormatError::directory("dir", error::AccessProblem::Unreadable { source });
 
@@ -246,13 +246,13 @@ fn an_unreadable_directory_keeps_the_cause() {
 }
 
 #[test]
-fn a_map_is_read_by_the_plain_rules() {
+fn a_map_is_read_as_plain_files() {
     let migrations = read_files([
         ("10_last", "SELECT 10"),
         ("db/0002_second_step.sql", "SELECT 2"),
         ("0001.sql", "SELECT 1"),
     ])
-    .expect("the map is good");
+    .expect("the map is valid");
 
     let read: Vec<_> = migrations
         .iter()
@@ -260,13 +260,13 @@ fn a_map_is_read_by_the_plain_rules() {
         .collect();
     assert_eq!(read, [("0001", ""), ("0002", "second step"), ("10", "last")]);
     assert_eq!(migrations[1].statements[0].origin.to_string(), "db/0002_second_step.sql:1");
-    assert_eq!(read_files([]).expect("an empty map is good"), []);
+    assert_eq!(read_files([]).expect("an empty map is valid"), []);
 }
 
 #[test]
-fn nothing_in_a_map_is_skipped() {
+fn no_entry_of_a_map_is_skipped() {
     let errors = read_files([("1.sql", "SELECT 1"), ("README.md", "Hi"), ("2.sql", "")])
-        .expect_err("the map is broken");
+        .expect_err("the map is not valid");
 
     let shown: Vec<_> = errors.iter().map(|error| show(error, "none")).collect();
     assert_eq!(
@@ -279,12 +279,12 @@ fn nothing_in_a_map_is_skipped() {
 }
 
 #[test]
-fn one_file_takes_from_its_name_what_is_not_given() {
+fn version_and_description_of_one_file_default_to_those_in_its_name() {
     let dir = tree(&[("0007_add_orders.sql", "SELECT 1"), ("views.sql", "SELECT 1")]);
     let numbered = format!("{}/0007_add_orders.sql", path(&dir));
     let named = format!("{}/views.sql", path(&dir));
     let read = |file: &str, version, description| {
-        let migration = read_file(file, version, description).expect("the file is good");
+        let migration = read_file(file, version, description).expect("the file is valid");
         (migration.version.0, migration.description)
     };
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
@@ -293,7 +293,7 @@ fn one_file_takes_from_its_name_what_is_not_given() {
     assert_eq!(read(&numbered, Some("v1"), Some("x")), pair("v1", "x"));
     assert_eq!(read(&named, Some("views"), None), pair("views", ""));
 
-    let error = read_file(&named, None, None).expect_err("its name tells no version");
+    let error = read_file(&named, None, None).expect_err("its name has no version");
     assert_eq!(
         show(&error, path(&dir)),
         "`dir/views.sql` has no version in its name: expected `<digits>_<name>.sql`"
@@ -306,7 +306,7 @@ fn one_file_takes_from_its_name_what_is_not_given() {
 fn ten_thousand_statements_keep_their_lines() {
     let text = "INSERT INTO t VALUES (1, 'a;b');\n".repeat(10_000);
 
-    let migration = single("1.sql", &text, None, None).expect("the text is good");
+    let migration = single("1.sql", &text, None, None).expect("the text is valid");
 
     assert_eq!(migration.statements.len(), 10_000);
     assert_eq!(migration.statements[9_999].origin.line, 10_000);
@@ -331,9 +331,9 @@ fn a_file_without_statements_is_a_migration_of_a_tool_unless_it_is_blank() {
         assert_eq!(read.migrations[0].statements, [], "{format:?}");
 
         let blank = errors(&tree(&[(name, "\u{feff} \r\n")]), Some(*format)).remove(0);
-        let is_told = blank == format!("`dir/{name}` contains no statements")
+        let is_reported = blank == format!("`dir/{name}` contains no statements")
             || blank.starts_with(&format!("dir/{name}:1 is not valid for"));
-        assert!(is_told, "{format:?}: {blank}");
+        assert!(is_reported, "{format:?}: {blank}");
     }
     assert_eq!(
         errors(&tree(&[("1_a.sql", comment)]), Some(Format::Plain)),
@@ -348,7 +348,7 @@ fn ten_thousand_files_are_read_in_the_order_of_their_numbers() {
         write(&dir, &format!("{number}_a.sql"), b"SELECT 1;");
     }
 
-    let read = read_dir(path(&dir), None).expect("the directory is good");
+    let read = read_dir(path(&dir), None).expect("the directory is valid");
 
     let expected: Vec<String> = (1..=10_000).map(|number| number.to_string()).collect();
     let found: Vec<&str> = read.migrations.iter().map(|m| m.version.0.as_str()).collect();
@@ -361,7 +361,7 @@ fn a_file_of_ten_megabytes_is_one_migration() {
     let row = format!("INSERT INTO t VALUES (1, '{text}', $$;$$); -- ;\r\n");
     let count = 10 * 1024 * 1024 / row.len();
 
-    let migration = single("1.sql", &row.repeat(count), None, None).expect("the text is good");
+    let migration = single("1.sql", &row.repeat(count), None, None).expect("the text is valid");
 
     assert_eq!(migration.statements.len(), count);
     assert_eq!(migration.statements[count - 1].origin.line, count);
@@ -373,7 +373,7 @@ fn repeatable(patterns: &[&str]) -> Options {
 }
 
 #[test]
-fn patterns_name_the_repeatable_files_of_every_format() {
+fn patterns_select_the_repeatable_files_of_every_format() {
     for files in [
         vec![("0001_a.sql", "SELECT 1")],
         vec![
@@ -387,7 +387,7 @@ fn patterns_name_the_repeatable_files_of_every_format() {
         let with = [files, vec![("repeatable/z.sql", "SELECT 2"), ("roles.sql", "SELECT 3")]];
         let dir = tree(&with.concat());
         let options = repeatable(&["repeatable/*.sql", "roles.sql"]);
-        let read = read_dir_with(path(&dir), None, &options).expect("the directory is good");
+        let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid");
         let last: Vec<_> = read.migrations.iter().rev().take(2).rev().collect();
         let named: Vec<_> =
             last.iter().map(|m| (m.version.0.as_str(), m.is_repeatable())).collect();
@@ -397,13 +397,13 @@ fn patterns_name_the_repeatable_files_of_every_format() {
 }
 
 #[test]
-fn a_directory_may_hold_nothing_but_repeatable_files() {
+fn a_directory_may_contain_only_repeatable_files() {
     let dir = tree(&[("roles.sql", "CREATE ROLE app")]);
-    let read = read_dir_with(path(&dir), None, &repeatable(&["*.sql"])).expect("it is good");
+    let read = read_dir_with(path(&dir), None, &repeatable(&["*.sql"])).expect("it is valid");
     assert_eq!(read.migrations.len(), 1);
 
     let files = [("roles.sql", "CREATE ROLE app"), ("1.sql", "SELECT 1")];
-    let read = read_files_with(files, &repeatable(&["roles.sql"])).expect("it is good");
+    let read = read_files_with(files, &repeatable(&["roles.sql"])).expect("it is valid");
     assert_eq!(read[1].version.0, "R__roles");
 }
 
@@ -411,7 +411,7 @@ fn a_directory_may_hold_nothing_but_repeatable_files() {
 fn a_pattern_without_a_file_and_two_files_with_one_name_are_errors() {
     let dir = tree(&[("a/roles.sql", "SELECT 1"), ("b/roles.sql", "SELECT 1")]);
     let errors = |patterns: &[&str]| {
-        let errors = read_dir_with(path(&dir), None, &repeatable(patterns)).expect_err("broken");
+        let errors = read_dir_with(path(&dir), None, &repeatable(patterns)).expect_err("not valid");
         let dir = path(&dir);
         errors.iter().map(|e| e.to_string().replace(dir, "dir")).collect::<Vec<_>>()
     };

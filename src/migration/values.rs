@@ -45,8 +45,8 @@ impl std::fmt::Debug for Values {
 }
 
 impl Values {
-    /// Computes a digest with a new salt, in about a tenth of a second; `None` if there are no values
-    /// or not all are known.
+    /// Computes a digest with a new salt, in about a tenth of a second; `None` if there are no
+    /// values or not all are known.
     #[must_use]
     pub fn digest(&self) -> Option<ValuesDigest> {
         let text = self.text()?;
@@ -57,9 +57,9 @@ impl Values {
         Some(ValuesDigest(format!("{ALGORITHM}:{}:{}", hex::encode(salt), hex::encode(digest))))
     }
 
-    /// Whether a digest was computed from these values. Unknown values never match, and neither does a
-    /// digest in the format of another version of this provider: a repeatable migration may run once
-    /// too often.
+    /// Whether a digest was computed from these values. Unknown values never match, and neither
+    /// does a digest in the format of another version of this provider: a repeatable migration may
+    /// run once too often.
     #[must_use]
     pub fn fit(&self, digest: Option<&ValuesDigest>) -> bool {
         let Some(digest) = digest else {
@@ -78,7 +78,8 @@ impl Values {
         matches!(self, Self::Known(_))
     }
 
-    /// The input of the digest. Lengths precede names and values, so that no two maps yield one text.
+    /// The input of the digest. Lengths precede names and values, so that no two maps yield one
+    /// text.
     fn text(&self) -> Option<String> {
         let Self::Known(values) = self else { return None };
         let part = |(name, value): (&String, &String)| {

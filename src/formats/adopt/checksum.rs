@@ -103,7 +103,8 @@ mod tests {
         assert!(!is_crc32("-873187034", "12345678"));
     }
 
-    /// The values come from our own implementation, which yields those that refinery's tests assert.
+    /// The values come from our own implementation, which yields those that refinery's tests
+    /// assert.
     #[test]
     fn siphash_matches_refinery_for_both_widths() {
         let text = "CREATE TABLE t (id int);\n";

@@ -1,7 +1,7 @@
 //! `flyway_schema_history`: a row for each script that was run, and rows for other events.
 //!
-//! A row with a higher rank may revert an earlier one or repeat it after a retry, so the last row of
-//! a version counts.
+//! A row with a higher rank may revert an earlier one or repeat it after a retry, so the last row
+//! of a version counts.
 
 use std::collections::BTreeMap;
 

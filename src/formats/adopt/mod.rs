@@ -219,10 +219,11 @@ impl HistoryTable {
 pub struct Question<'a> {
     /// The directory as written; `None` for a map of files.
     pub dir: Option<&'a str>,
-    /// The migrations of the set that run once, in order. A baseline is among them only if it is the
-    /// first.
+    /// The migrations of the set that run once, in order. A baseline is among them only if it is
+    /// the first.
     pub migrations: &'a [Migration],
-    /// Versions of the baselines that are not among them, because the files that they replace exist.
+    /// Versions of the baselines that are not among them, because the files that they replace
+    /// exist.
     pub baselines: &'a [&'a Version],
     /// Versions that the ledger lists, which are not compared.
     pub known: &'a BTreeSet<&'a Version>,
@@ -230,7 +231,7 @@ pub struct Question<'a> {
     pub accepted: &'a BTreeSet<&'a Version>,
     /// Versions whose files were removed on purpose.
     pub removed: &'a BTreeSet<Version>,
-    /// Everything up to this version counts as applied, whatever the history table contains.
+    /// Everything up to this version counts as applied, regardless of the history table.
     pub baseline: Option<&'a Version>,
 }
 

@@ -77,7 +77,7 @@ impl Case {
     }
 
     fn of(dir: &str, format: Format, table: Table) -> Self {
-        let migrations = formats::read_dir(dir, Some(format)).expect("it is good").migrations;
+        let migrations = formats::read_dir(dir, Some(format)).expect("it is valid").migrations;
         let (known, accepted, baselines) = (Vec::new(), Vec::new(), Vec::new());
         let (dir, removed) = (dir.to_owned(), BTreeSet::new());
         Self { dir, migrations, table, known, accepted, baselines, removed, baseline: None }
@@ -246,9 +246,8 @@ fn a_baseline_covers_unfinished_migrations_and_rows_without_a_file() {
     let first = refinery.migrations.remove(0);
     assert_eq!(
         refinery.refusals(),
-        [
-            "no file for version 1 (create_plants), which public.refinery_schema_history records as applied"
-        ]
+        ["no file for version 1 (create_plants), \
+             which public.refinery_schema_history records as applied"]
     );
     refinery.baseline = Some(version("2"));
     assert!(refinery.compare().is_ok(), "the baseline covers the row without a file");
@@ -263,7 +262,8 @@ fn drizzle_skips_files_older_than_its_newest_row() {
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("meta")).expect("a folder");
     let journal = r#"{"dialect": "postgresql", "entries": [
-        {"tag": "0000_a", "when": 1000}, {"tag": "0001_b", "when": 500}, {"tag": "0002_c", "when": 2000},
+        {"tag": "0000_a", "when": 1000}, {"tag": "0001_b", "when": 500},
+        {"tag": "0002_c", "when": 2000},
         {"tag": "0003_d", "when": 3000}, {"tag": "0004_e", "when": 3000}, {"tag": "0005_f"}
     ]}"#;
     fs::write(path("meta/_journal.json"), journal).expect("a journal");

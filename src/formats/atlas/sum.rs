@@ -27,7 +27,7 @@ type SumLine = (String, String);
 /// but the statements are the same.
 pub(super) fn verify(listing: &Listing) -> Result<(), FormatError> {
     let file = listing.path(FILE);
-    if !listing.holds(FILE) {
+    if !listing.contains(FILE) {
         return Err(FormatError::file(file, ToolProblem::MissingSum));
     }
     let sum = read_text(&file)?;

@@ -23,7 +23,7 @@ fn files_are_ordered_by_name_and_the_version_ends_at_the_first_underscore() {
 }
 
 #[test]
-fn two_files_with_one_version_are_refused() {
+fn two_files_with_one_version_are_rejected() {
     assert_eq!(
         errors(&sealed(&[("1_a.sql", "SELECT 1"), ("1_b.sql", "SELECT 1")]), None),
         ["`dir/1_b.sql` has the same version as `dir/1_a.sql`"]
@@ -31,7 +31,7 @@ fn two_files_with_one_version_are_refused() {
 }
 
 #[test]
-fn whatever_was_changed_since_the_sum_was_written_is_named() {
+fn every_change_since_the_sum_was_written_is_reported() {
     let changed = |change: &dyn Fn(&tempfile::TempDir)| {
         let dir = sealed(TWO);
         change(&dir);
@@ -72,12 +72,12 @@ fn whatever_was_changed_since_the_sum_was_written_is_named() {
 }
 
 #[test]
-fn a_missing_sum_is_an_error_where_atlas_is_asked_for() {
+fn a_missing_sum_is_an_error_if_the_format_is_atlas() {
     assert_eq!(errors(&tree(TWO), Some(Format::Atlas)), ["`dir/atlas.sum` does not exist"]);
 }
 
 #[test]
-fn a_checkout_with_other_line_ends_fits_the_same_sum() {
+fn a_checkout_with_other_line_endings_matches_the_same_sum() {
     let dir = sealed(TWO);
     for (name, text) in TWO {
         write(&dir, name, text.replace('\n', "\r\n").as_bytes());
@@ -89,7 +89,7 @@ fn a_checkout_with_other_line_ends_fits_the_same_sum() {
 }
 
 #[test]
-fn a_file_that_asks_for_it_has_no_line_but_its_name_counts() {
+fn an_ignored_file_has_no_line_in_the_sum_but_its_name_counts() {
     let dir =
         sealed(&[("1_a.sql", "-- atlas:sum ignore\n\nSELECT 1;\n"), ("2_b.sql", "SELECT 2;\n")]);
     write(&dir, "1_a.sql", b"-- atlas:sum ignore\n\nSELECT 'changed';\n");
@@ -105,7 +105,7 @@ fn a_file_that_asks_for_it_has_no_line_but_its_name_counts() {
 #[test]
 fn directives_count_only_in_the_comments_above_an_empty_line() {
     let boundaries = |text: &str| -> Vec<usize> {
-        let read = read_dir(path(&sealed(&[("1_a.sql", text)])), None).expect("it is good");
+        let read = read_dir(path(&sealed(&[("1_a.sql", text)])), None).expect("it is valid");
         read.migrations[0].statements.iter().map(|statement| statement.boundary).collect()
     };
 
@@ -118,10 +118,10 @@ fn directives_count_only_in_the_comments_above_an_empty_line() {
 }
 
 #[test]
-fn a_delimiter_takes_the_place_of_nothing_but_adds_an_end() {
+fn a_delimiter_ends_a_statement_in_addition_to_the_semicolon() {
     let text =
         "-- atlas:delimiter -- end\n\nCREATE FUNCTION f() AS 'a;b'\n-- end\nSELECT 1; SELECT 2";
-    let read = read_dir(path(&sealed(&[("1_a.sql", text)])), None).expect("it is good");
+    let read = read_dir(path(&sealed(&[("1_a.sql", text)])), None).expect("it is valid");
 
     let statements = read.migrations[0].statements.iter();
     let found: Vec<_> = statements.map(|s| (s.origin.line, s.text.as_str())).collect();
@@ -129,25 +129,25 @@ fn a_delimiter_takes_the_place_of_nothing_but_adds_an_end() {
 }
 
 #[test]
-fn a_checkpoint_is_a_baseline_in_its_place() {
+fn a_checkpoint_is_a_baseline() {
     let dir = sealed(&[
         ("1_a.sql", "SELECT 1"),
         ("2_b.sql", "-- atlas:checkpoint v1\n\nSELECT 1"),
         ("3_c.sql", "SELECT 1\n-- atlas:checkpoint\n"),
     ]);
 
-    let read = read_dir(path(&dir), None).expect("the directory is good");
+    let read = read_dir(path(&dir), None).expect("the directory is valid");
     let kinds: Vec<_> = read.migrations.iter().map(|migration| migration.kind.as_str()).collect();
     assert_eq!(kinds, ["versioned", "baseline", "versioned"]);
 }
 
 #[test]
-fn a_repeatable_file_is_still_one_that_the_sum_seals() {
+fn the_sum_includes_repeatable_files() {
     let dir = sealed(&[("1_a.sql", "SELECT 1"), ("roles.sql", "CREATE ROLE app")]);
     let repeatable = Patterns(vec!["roles.sql".to_owned()]);
     let options = Options { repeatable, ..Options::default() };
 
-    let read = read_dir_with(path(&dir), None, &options).expect("the directory is good");
+    let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid");
     let versions: Vec<_> = read.migrations.iter().map(|m| m.version.0.as_str()).collect();
     assert_eq!(versions, ["1", "R__roles"]);
 }

@@ -5,7 +5,7 @@ use crate::formats::{Format, read_dir};
 
 fn statements(text: &str) -> Vec<(usize, usize, String)> {
     let dir = tree(&[("1_a.sql", text)]);
-    let read = read_dir(path(&dir), Some(Format::Dbmate)).expect("the directory is good");
+    let read = read_dir(path(&dir), Some(Format::Dbmate)).expect("the directory is valid");
     let statements = read.migrations.into_iter().flat_map(|migration| migration.statements);
     statements
         .map(|statement| (statement.origin.line, statement.boundary, statement.text))
@@ -17,7 +17,7 @@ fn error(text: &str) -> String {
 }
 
 #[test]
-fn all_up_blocks_go_forward_and_no_down_block() {
+fn all_up_sections_run_and_no_down_section_does() {
     let text = "-- why\r\n--migrate:up\r\nSELECT 1;\r\nSELECT 2\r\n-- migrate:down\r\nDROP TABLE a;\
                 \r\n--  migrate:up transaction:true\r\nSELECT 3;\r\n";
 
@@ -34,7 +34,7 @@ fn without_a_transaction_each_statement_has_its_own() {
 }
 
 #[test]
-fn blocks_in_the_wrong_place_are_refused_with_their_line() {
+fn misplaced_sections_are_rejected_with_their_line() {
     let table = [
         ("\nSELECT 1;\n-- migrate:up\n", 2, "text before `-- migrate:up`"),
         ("-- nothing", 1, "no `-- migrate:up`"),
@@ -48,7 +48,7 @@ fn blocks_in_the_wrong_place_are_refused_with_their_line() {
         error("\n-- migrate:up env:ROLE\nSELECT 1;"),
         "dir/1_a.sql:2 reads values from the environment, which dbmate would substitute"
     );
-    // To dbmate this is a comment inside the block, and it would run what follows.
+    // To dbmate, this is a comment in the section, and it would run the statements below.
     assert_eq!(
         error("-- migrate:up\nSELECT 1;\n -- migrate:down\nDROP TABLE a;"),
         "dir/1_a.sql:3 begins a section that reverts the migration, as marked for dbmate"
@@ -56,7 +56,7 @@ fn blocks_in_the_wrong_place_are_refused_with_their_line() {
 }
 
 #[test]
-fn files_are_ordered_by_name_and_nothing_is_skipped() {
+fn files_are_ordered_by_name_and_none_is_skipped() {
     let sql = "-- migrate:up\nSELECT 1;\n-- migrate:down\n";
     let dir = tree(&[("9_a.sql", sql), ("10b_x.sql", sql), ("01.sql", sql)]);
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());

@@ -23,7 +23,7 @@ pub(super) fn of_folders(listing: &Listing) -> Vec<Evidence> {
     }
     let Some(first) = migrations().next() else { return Vec::new() };
     // Not every directory of Drizzle has a snapshot.
-    match migrations().find(|path| listing.holds(&format!("{}/snapshot.json", folder(path)))) {
+    match migrations().find(|path| listing.contains(&format!("{}/snapshot.json", folder(path)))) {
         Some(path) => evidence(Tool::Format(Format::Drizzle), path),
         None => evidence(Tool::Either("Drizzle", "Prisma"), first),
     }

@@ -15,7 +15,7 @@ fn detected(files: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn numbered_files_and_whatever_lies_beside_them_are_plain() {
+fn numbered_files_next_to_other_files_are_plain() {
     assert_eq!(detected(&[("0001_a.sql", SQL), ("README.md", ""), ("meta/x.txt", "")]), "plain");
 }
 
@@ -37,7 +37,7 @@ fn snapshots_without_their_journal_are_not_plain() {
 type Files = &'static [(&'static str, &'static str)];
 
 #[test]
-fn names_and_marks_tell_the_format() {
+fn names_and_marks_identify_the_format() {
     let table: &[(Files, &str)] = &[
         (&[("migration_lock.toml", ""), ("20260101120000_a/migration.sql", SQL)], "prisma"),
         (&[("0_init/migration.sql", SQL)], "prisma"),
@@ -64,7 +64,7 @@ fn names_and_marks_tell_the_format() {
 }
 
 #[test]
-fn a_directory_of_a_tool_that_cannot_be_read_is_refused_and_the_tool_named() {
+fn a_directory_of_an_unsupported_tool_is_rejected_with_the_name_of_the_tool() {
     let table: &[(Files, &str, &str)] = &[
         (&[("20260101T0000_a/ops.json", "")], "Prisma Next", "`20260101T0000_a/ops.json`"),
         (&[("1_a.sql", "-- +migrate Up")], "sql-migrate", "`+migrate` at dir/1_a.sql:1"),
@@ -95,7 +95,7 @@ fn a_directory_of_a_tool_that_cannot_be_read_is_refused_and_the_tool_named() {
 }
 
 #[test]
-fn what_two_tools_would_read_differently_is_not_guessed() {
+fn a_directory_that_two_tools_would_read_differently_is_rejected() {
     let table: &[(Files, &str, &str, &str)] = &[
         (&[("1_a.down.sql", SQL), ("1_a.up.sql", SQL)], "golang-migrate", "sqlx", "1_a.down.sql"),
         (&[("U1__a.sql", SQL)], "Flyway", "refinery", "U1__a.sql"),
@@ -116,12 +116,12 @@ fn what_two_tools_would_read_differently_is_not_guessed() {
 }
 
 #[test]
-fn names_and_marks_of_two_tools_are_an_error_that_names_both() {
+fn names_and_marks_of_two_tools_are_an_error_with_both_names() {
     let table: &[(Files, &str)] = &[
         (&[("V1__a.sql", SQL), ("1_a.up.sql", SQL)], "Flyway and golang-migrate"),
         (&[("1_a.sql", "-- +goose Up"), ("2_a.sql", "-- migrate:up")], "goose and dbmate"),
         (&[("1_a.sql", "-- +goose Up"), ("2_a.sql", "-- +migrate Up")], "goose and sql-migrate"),
-        // Atlas keeps a sum for directories of other tools, but does not tell whose they are.
+        // Atlas keeps a sum for directories of other tools, but does not name the tool.
         (&[("1_a.sql", "-- +goose Up"), ("atlas.sum", "")], "Atlas and goose"),
         (&[("V1__a.sql", SQL), ("atlas.sum", "")], "Atlas and Flyway"),
     ];
@@ -131,7 +131,7 @@ fn names_and_marks_of_two_tools_are_an_error_that_names_both() {
 }
 
 #[test]
-fn marks_of_two_tools_are_an_error_that_names_both() {
+fn marker_files_of_two_tools_are_an_error_with_both_names() {
     assert_eq!(
         detected(&[("meta/_journal.json", "{}"), ("atlas.sum", "")]),
         "directory `dir` contains files of both Drizzle and Atlas"
@@ -139,8 +139,8 @@ fn marks_of_two_tools_are_an_error_that_names_both() {
 }
 
 #[test]
-fn a_format_that_is_given_is_not_questioned() {
+fn a_given_format_is_not_checked() {
     let dir = tree(&[("1_a.sql", "-- +goose Up\nSELECT 1;"), ("atlas.sum", "")]);
 
-    read_dir(path(&dir), Some(Format::Plain)).expect("nothing in it goes down");
+    read_dir(path(&dir), Some(Format::Plain)).expect("it has no down section");
 }

@@ -21,7 +21,7 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<For
                 let description = read::words(name);
                 Ok(AcceptedFile { key: folder.clone(), version: folder, description, source })
             }
-            // Drizzle reads the first 14 characters as a time, whatever they are.
+            // Drizzle reads the first 14 characters as a time without checking them.
             None => {
                 let expected = "<14 digits>_<name>/migration.sql";
                 let problem = NameProblem::Mismatch { tool: "Drizzle", expected };

@@ -14,7 +14,7 @@ fn journal(entries: &str) -> String {
 fn statements(text: &str, breakpoints: bool) -> Vec<(usize, String)> {
     let entry = format!(r#"{{"tag":"0000_a","breakpoints":{breakpoints}}}"#);
     let dir = tree(&[("0000_a.sql", text), ("meta/_journal.json", &journal(&entry))]);
-    let directory = read_dir(path(&dir), None).expect("the directory is good");
+    let directory = read_dir(path(&dir), None).expect("the directory is valid");
     let statements = directory.migrations.into_iter().flat_map(|migration| migration.statements);
     statements.map(|statement| (statement.origin.line, statement.text)).collect()
 }
@@ -40,7 +40,7 @@ fn the_journal_decides_the_order_and_the_whole_tag_is_the_version() {
 }
 
 #[test]
-fn a_file_is_cut_at_breakpoints_and_then_at_semicolons() {
+fn a_file_is_split_at_breakpoints_and_then_at_semicolons() {
     let text = "CREATE TABLE a (\n\tb text\n);\n--> statement-breakpoint\nCREATE TABLE c ()\n\
                 --> statement-breakpoint\nSELECT 1; SELECT ';';--> statement-breakpoint\n\n\
                 SELECT 2--> statement-breakpoint";
@@ -104,7 +104,7 @@ fn a_tag_listed_twice_is_an_error() {
 }
 
 #[test]
-fn a_journal_that_is_no_json_is_an_error_with_its_line() {
+fn a_journal_that_is_not_json_is_an_error_with_its_line() {
     let errors = of_journal("{\"entries\": [\n<<<<<<< HEAD\n]}");
 
     assert_eq!(errors.len(), 1);
@@ -112,7 +112,7 @@ fn a_journal_that_is_no_json_is_an_error_with_its_line() {
 }
 
 #[test]
-fn a_journal_of_another_shape_is_an_error_that_names_the_field() {
+fn a_malformed_journal_is_an_error_with_the_name_of_the_field() {
     let table = [
         ("[]", "`entries` is not a list"),
         ("{}", "`entries` is not a list"),
@@ -144,7 +144,7 @@ fn a_journal_without_entries_is_an_empty_directory() {
 }
 
 #[test]
-fn a_missing_journal_is_an_error_where_drizzle_is_asked_for() {
+fn a_missing_journal_is_an_error_if_the_format_is_drizzle() {
     let dir = tree(&[("0000_a.sql", "SELECT 1")]);
 
     assert_eq!(errors(&dir, Some(Format::Drizzle)), ["`dir/meta/_journal.json` does not exist"]);
@@ -162,7 +162,7 @@ fn a_journal_may_have_a_byte_order_mark_and_must_be_utf8() {
 }
 
 #[test]
-fn all_broken_files_of_a_journal_are_reported() {
+fn all_invalid_files_of_a_journal_are_reported() {
     let dir = tree(&[
         ("0000_pretty_reptil.sql", "-- migrate:down\nDROP TABLE a"),
         ("0001_later_name.sql", " \n"),

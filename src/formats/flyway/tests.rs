@@ -36,14 +36,14 @@ fn versions_are_ordered_part_by_part_as_numbers() {
 }
 
 #[test]
-fn zeros_at_either_end_make_no_other_version() {
+fn leading_and_trailing_zeros_do_not_change_a_version() {
     let dir = tree(&[("V1__a.sql", SQL), ("V01.0__b.sql", SQL)]);
 
     assert_eq!(errors(&dir, None), ["`dir/V1__a.sql` has the same version as `dir/V01.0__b.sql`"]);
 }
 
 #[test]
-fn nothing_that_the_tool_would_run_or_stop_at_is_skipped() {
+fn no_file_that_the_tool_would_run_or_reject_is_skipped() {
     let dir = tree(&[
         ("U3__c.sql", "DROP TABLE c"),
         ("V1__a.sql", SQL),
@@ -74,7 +74,7 @@ fn nothing_that_the_tool_would_run_or_stop_at_is_skipped() {
 }
 
 #[test]
-fn a_baseline_stands_behind_the_last_version_that_it_stands_for() {
+fn a_baseline_follows_the_last_version_that_it_replaces() {
     let dir = tree(&[
         ("V11__c.sql", SQL),
         ("B10__base.sql", SQL),
@@ -83,7 +83,7 @@ fn a_baseline_stands_behind_the_last_version_that_it_stands_for() {
         ("B20__base.sql", SQL),
     ]);
 
-    let read = read_dir(path(&dir), None).expect("the directory is good");
+    let read = read_dir(path(&dir), None).expect("the directory is valid");
     let found: Vec<_> = read
         .migrations
         .iter()
@@ -115,7 +115,7 @@ fn repeatable_scripts_come_last_in_the_order_of_their_descriptions() {
     );
 
     let options = Options { placeholders: Placeholders::Variables, ..Options::default() };
-    let read = read_dir_with(path(&dir), None, &options).expect("the directory is good");
+    let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid");
     let found: Vec<_> =
         read.migrations.iter().map(|m| (m.version.0.as_str(), m.is_repeatable())).collect();
     assert_eq!(
@@ -125,7 +125,7 @@ fn repeatable_scripts_come_last_in_the_order_of_their_descriptions() {
 }
 
 #[test]
-fn a_placeholder_is_refused_wherever_it_stands_but_in_comments_around_statements() {
+fn a_placeholder_is_rejected_except_in_comments_around_statements() {
     let text = "-- ${comment}\nSELECT 1;\nSELECT 'a\n${name}' -- ${more}\n;";
     let dir = tree(&[("V1__a.sql", text)]);
 
@@ -136,7 +136,7 @@ fn a_placeholder_is_refused_wherever_it_stands_but_in_comments_around_statements
 }
 
 #[test]
-fn a_script_may_switch_placeholders_and_its_transaction_off() {
+fn a_script_can_turn_off_placeholders_and_its_transaction() {
     let dir = tree(&[
         ("V1__a.sql", "SELECT '${name}'; SELECT 2"),
         (
@@ -144,7 +144,7 @@ fn a_script_may_switch_placeholders_and_its_transaction_off() {
             "# why\r\n\r\nplaceholderReplacement = false\r\nexecuteInTransaction=false\r\n",
         ),
     ]);
-    let read = read_dir(path(&dir), None).expect("the directory is good");
+    let read = read_dir(path(&dir), None).expect("the directory is valid");
     let boundaries: Vec<_> =
         read.migrations[0].statements.iter().map(|statement| statement.boundary).collect();
     assert_eq!(boundaries, [0, 1]);

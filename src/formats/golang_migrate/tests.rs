@@ -6,7 +6,7 @@ use crate::formats::tests::{errors, names, tree};
 const SQL: &str = "SELECT 1";
 
 #[test]
-fn up_files_are_ordered_by_number_and_down_files_are_passed_over() {
+fn up_files_are_ordered_by_number_and_down_files_are_skipped() {
     let dir = tree(&[
         ("10_c.up.sql", SQL),
         ("10_c.down.sql", "DROP TABLE c"),
@@ -19,7 +19,7 @@ fn up_files_are_ordered_by_number_and_down_files_are_passed_over() {
 }
 
 #[test]
-fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+fn files_that_the_tool_would_skip_or_reject_are_errors() {
     let dir = tree(&[
         ("1_a.up.sql", SQL),
         ("01_b.up.sql", SQL),
@@ -46,7 +46,7 @@ fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
 }
 
 #[test]
-fn what_undoes_a_migration_inside_an_up_file_is_refused() {
+fn a_down_section_in_an_up_file_is_rejected() {
     let dir = tree(&[("1_a.up.sql", "SELECT 1;\n-- migrate:down\nDROP TABLE a")]);
 
     assert_eq!(

@@ -5,7 +5,7 @@ use crate::formats::{Format, read_dir};
 
 fn statements(text: &str) -> Vec<(usize, String)> {
     let dir = tree(&[("1_a.sql", text)]);
-    let read = read_dir(path(&dir), Some(Format::Goose)).expect("the directory is good");
+    let read = read_dir(path(&dir), Some(Format::Goose)).expect("the directory is valid");
     let statements = read.migrations.into_iter().flat_map(|migration| migration.statements);
     statements.map(|statement| (statement.origin.line, statement.text)).collect()
 }
@@ -19,7 +19,7 @@ fn pairs(expected: &[(usize, &str)]) -> Vec<(usize, String)> {
 }
 
 #[test]
-fn only_what_stands_between_up_and_down_goes_forward() {
+fn only_the_section_between_up_and_down_runs() {
     let text = "\u{feff}-- A comment.\r\n\r\n-- +goose Up\r\nSELECT 1; SELECT 2;\r\n\
                 -- +goose Down\r\nDROP TABLE a;\r\n-- +goose StatementBegin\r\n\
                 DROP TABLE b\r\n-- +goose StatementEnd\r\n";
@@ -36,7 +36,7 @@ fn annotations_are_found_in_any_case_and_with_any_blanks() {
 }
 
 #[test]
-fn a_block_ends_a_statement_and_semicolons_in_it_still_part_statements() {
+fn a_block_ends_a_statement_and_semicolons_in_it_separate_statements() {
     let text = "-- +goose Up\n-- +goose StatementBegin\nCREATE FUNCTION f() AS $$ a; b; $$\n\
                 -- +goose StatementEnd\n-- +goose StatementBegin\nSELECT ';'; SELECT 2;\n\
                 -- +goose StatementEnd\n";
@@ -48,7 +48,7 @@ fn a_block_ends_a_statement_and_semicolons_in_it_still_part_statements() {
 }
 
 #[test]
-fn goose_knows_no_literals_so_a_literal_cut_by_an_annotation_is_broken() {
+fn a_literal_that_contains_an_annotation_is_an_error_as_it_is_for_goose() {
     assert_eq!(
         error("-- +goose Up\nSELECT '\n-- +goose Down\n';"),
         "dir/1_a.sql:2 cannot be split into statements: string literal is not terminated"
@@ -56,7 +56,7 @@ fn goose_knows_no_literals_so_a_literal_cut_by_an_annotation_is_broken() {
 }
 
 #[test]
-fn annotations_in_the_wrong_place_are_refused_with_their_line() {
+fn misplaced_annotations_are_rejected_with_their_line() {
     let table = [
         ("SELECT 1;\n-- +goose Up\n", 1, "text before `-- +goose Up`"),
         ("SELECT 1;", 1, "text before `-- +goose Up`"),
@@ -93,7 +93,7 @@ fn annotations_in_the_wrong_place_are_refused_with_their_line() {
 }
 
 #[test]
-fn values_from_the_environment_are_refused_where_they_would_count() {
+fn values_from_the_environment_are_rejected_in_the_section_that_runs() {
     assert_eq!(
         error("-- +goose Up\n-- +goose ENVSUB ON\nSELECT '${HOME}';\n-- +goose ENVSUB OFF\n"),
         "dir/1_a.sql:2 reads values from the environment, which goose would substitute"
@@ -103,7 +103,7 @@ fn values_from_the_environment_are_refused_where_they_would_count() {
 }
 
 #[test]
-fn files_are_ordered_by_number_and_nothing_is_skipped() {
+fn files_are_ordered_by_number_and_none_is_skipped() {
     let sql = "-- +goose Up\nSELECT 1;\n";
     let dir = tree(&[("10_b.sql", sql), ("00009_a_x.sql", sql), ("embed.go", "package a")]);
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());

@@ -63,14 +63,14 @@ fn a_name_without_a_number_is_an_error_and_not_skipped() {
 }
 
 #[test]
-fn a_down_file_is_refused_even_where_the_format_is_given() {
+fn a_down_file_is_rejected_even_if_the_format_is_given() {
     let dir = tree(&[("1_a.up.sql", "SELECT 1"), ("1_a.DOWN.sql", "DROP TABLE a")]);
 
     assert_eq!(errors(&dir, Some(Format::Plain)), ["`dir/1_a.DOWN.sql` is a down migration"]);
 }
 
 #[test]
-fn a_down_section_is_refused_even_where_the_format_is_given() {
+fn a_down_section_is_rejected_even_if_the_format_is_given() {
     let text = "CREATE TABLE a ();\n\n--  +goose Down\nDROP TABLE a;";
     let dir = tree(&[("1_a.sql", text)]);
     let expected = "dir/1_a.sql:3 begins a section that reverts the migration, as marked for goose";

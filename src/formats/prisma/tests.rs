@@ -25,7 +25,7 @@ fn directories_are_ordered_by_name_and_their_names_are_the_versions() {
 }
 
 #[test]
-fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+fn files_that_the_tool_would_skip_or_reject_are_errors() {
     let dir = tree(&[
         LOCK,
         ("0_init/migration.sql", SQL),
@@ -49,7 +49,7 @@ fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
 }
 
 #[test]
-fn sql_of_another_database_is_refused() {
+fn sql_for_another_database_is_rejected() {
     let lock = "# Please do not edit\n\nprovider = \"mysql\"\n";
     let dir = tree(&[("migration_lock.toml", lock), ("0_init/migration.sql", SQL)]);
 
@@ -60,7 +60,7 @@ fn sql_of_another_database_is_refused() {
 }
 
 #[test]
-fn an_empty_directory_is_told_even_if_nothing_else_is_wrong() {
+fn an_empty_directory_is_an_error() {
     let dir = tree(&[LOCK]);
 
     assert_eq!(errors(&dir, Some(Format::Prisma)), ["directory `dir` contains no migrations"]);

@@ -6,7 +6,7 @@ use crate::formats::tests::{errors, names, tree};
 const SQL: &str = "SELECT 1";
 
 #[test]
-fn all_files_go_forward_in_the_order_of_their_numbers() {
+fn all_files_run_in_the_order_of_their_numbers() {
     let dir = tree(&[
         ("V10__c.sql", SQL),
         ("U9__b_x.sql", SQL),
@@ -20,7 +20,7 @@ fn all_files_go_forward_in_the_order_of_their_numbers() {
 }
 
 #[test]
-fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+fn files_that_the_tool_would_skip_or_reject_are_errors() {
     let dir = tree(&[
         ("U1__a.sql", SQL),
         ("V1__a.sql", SQL),

@@ -21,10 +21,10 @@ fn simple_and_reversible_files_are_ordered_by_number() {
 }
 
 #[test]
-fn the_transaction_is_switched_off_only_at_the_very_start() {
+fn only_the_first_characters_of_a_file_turn_off_the_transaction() {
     let boundaries = |text: &str| -> Vec<usize> {
         let dir = tree(&[("1_a.sql", text)]);
-        let read = read_dir(path(&dir), Some(Format::Sqlx)).expect("the directory is good");
+        let read = read_dir(path(&dir), Some(Format::Sqlx)).expect("the directory is valid");
         read.migrations[0].statements.iter().map(|statement| statement.boundary).collect()
     };
 
@@ -34,7 +34,7 @@ fn the_transaction_is_switched_off_only_at_the_very_start() {
 }
 
 #[test]
-fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+fn files_that_the_tool_would_skip_or_reject_are_errors() {
     let dir = tree(&[
         ("1_a.sql", SQL),
         ("1_a.up.sql", SQL),

@@ -1,14 +1,14 @@
-//! A directory of each format, as its tool would have it, and what is read from it.
+//! Directories as each tool would write them, and the migrations that are read from them.
 //!
-//! `fixtures/<name>/migrations` is the directory, `fixtures/<name>/expected` what [`show`] makes of
-//! it.
+//! `fixtures/<name>/migrations` is the directory, and `fixtures/<name>/expected` is the output of
+//! [`show`].
 
 use std::fmt::Write as _;
 
 use super::*;
 use crate::migration::MigrationKind;
 
-/// The fixtures of a format. A new format does not compile until it has one here.
+/// The fixtures of a format. The tests of a new format do not compile until it has one here.
 fn fixtures(format: Format) -> &'static [&'static str] {
     match format {
         Format::Plain => &["plain"],
@@ -24,7 +24,7 @@ fn fixtures(format: Format) -> &'static [&'static str] {
     }
 }
 
-/// Those that two tools would read, and who has to be asked.
+/// The fixtures that two tools would read, with a part of the error that names both.
 const UNDECIDED: &[(&str, &str)] = &[
     ("golang_migrate", "may be for golang-migrate or for sqlx"),
     ("refinery", "may be for Flyway or for refinery"),
@@ -42,12 +42,12 @@ fn directory(fixture: &str) -> String {
     format!("{}/migrations", folder(fixture))
 }
 
-/// All that is read, with paths from the directory on.
+/// Prints everything that is read, with paths relative to the directory.
 fn show(dir: &str, migrations: &[Migration]) -> String {
     let mut shown = String::new();
     for migration in migrations {
         let Migration { version, kind, description, file, checksum, statements, .. } = migration;
-        let file = file.strip_prefix(dir).expect("it lies in the directory");
+        let file = file.strip_prefix(dir).expect("it is in the directory");
         let kind = match kind {
             MigrationKind::Versioned => String::new(),
             other => format!(", {}", other.as_str()),
@@ -65,12 +65,25 @@ fn show(dir: &str, migrations: &[Migration]) -> String {
     shown
 }
 
+/// A format that is missing in [`FORMATS`] would not be tested, but its fixture exists.
+#[test]
+fn every_fixture_belongs_to_a_format_of_the_table() {
+    let entries = fs::read_dir(folder("")).expect("the fixtures can be listed");
+    let mut found: Vec<String> = entries
+        .map(|entry| entry.expect("it can be read").file_name().into_string().expect("UTF-8"))
+        .collect();
+    found.sort();
+    let mut expected: Vec<&str> = formats().flat_map(fixtures).copied().collect();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn a_directory_of_each_format_is_read_as_expected() {
     for format in formats() {
         for fixture in fixtures(format) {
             let dir = directory(fixture);
-            let read = read_dir(&dir, Some(format)).expect("the directory is good");
+            let read = read_dir(&dir, Some(format)).expect("the directory is valid");
 
             let expected = fs::read_to_string(format!("{}/expected", folder(fixture)));
             assert_eq!(show(&dir, &read.migrations), expected.unwrap_or_default(), "{fixture}");
@@ -80,7 +93,7 @@ fn a_directory_of_each_format_is_read_as_expected() {
 }
 
 #[test]
-fn each_directory_shows_its_own_format_unless_two_tools_would_read_it() {
+fn the_format_of_each_directory_is_detected_unless_two_tools_would_read_it() {
     for format in formats() {
         for fixture in fixtures(format) {
             let undecided = UNDECIDED.iter().find(|(name, _)| name == fixture);
@@ -97,7 +110,7 @@ fn each_directory_shows_its_own_format_unless_two_tools_would_read_it() {
 }
 
 #[test]
-fn no_format_runs_what_undoes_a_migration_of_another() {
+fn no_format_runs_sql_that_reverts_a_migration_of_another() {
     let mut read_alike = 0;
     for (format, other) in formats().flat_map(|format| formats().map(move |other| (format, other)))
     {
@@ -105,21 +118,21 @@ fn no_format_runs_what_undoes_a_migration_of_another() {
             let Ok(read) = read_dir(&directory(fixture), Some(other)) else { continue };
             read_alike += 1;
             for statement in read.migrations.iter().flat_map(|migration| &migration.statements) {
-                // In the fixtures only parts that undo something begin so.
+                // In the fixtures, only SQL that reverts a migration begins with these words.
                 let undoes = ["DROP", "DELETE"].iter().any(|word| statement.text.starts_with(word));
                 assert!(!undoes, "{fixture} as {other:?}: {statement:?}");
             }
         }
     }
-    // Each as itself, and some that differ only in their ledgers.
+    // Each in its own format, and some in the format of a tool whose directories look the same.
     assert!((11..40).contains(&read_alike), "{read_alike}");
 }
 
 #[test]
-fn every_statement_of_a_directory_stands_in_its_file() {
+fn every_statement_of_a_directory_is_in_its_file() {
     for format in formats() {
         for fixture in fixtures(format) {
-            let read = read_dir(&directory(fixture), Some(format)).expect("it is good");
+            let read = read_dir(&directory(fixture), Some(format)).expect("it is valid");
             for statement in read.migrations.iter().flat_map(|migration| &migration.statements) {
                 let text = fs::read_to_string(&statement.origin.file).expect("it can be read");
                 let from = text.lines().skip(statement.origin.line - 1);

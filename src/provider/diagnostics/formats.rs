@@ -159,8 +159,8 @@ fn name_advice(problem: &NameProblem) -> &'static str {
     }
 }
 
-const FORWARD_ONLY: &str = "Migrations only go forward. Remove the SQL that reverts them, and write \
-                            a new migration to revert a change.";
+const FORWARD_ONLY: &str = "Migrations only go forward. Remove the SQL that reverts them, and \
+                            write a new migration to revert a change.";
 
 fn sql_advice(problem: &SqlProblem) -> &'static str {
     match problem {

@@ -21,7 +21,7 @@ fn directories_are_ordered_by_name_and_their_names_are_the_versions() {
 }
 
 #[test]
-fn nothing_that_the_tool_would_pass_over_or_stop_at_is_skipped() {
+fn files_that_the_tool_would_skip_or_reject_are_errors() {
     let dir = tree(&[
         ("0_init/migration.sql", SQL),
         ("20260101120000_a/migration.sql", "SELECT '--> statement-breakpoint'"),
