@@ -1,11 +1,11 @@
-//! What kind of statement a text is, told from its words.
+//! The kind of a statement, read from its first words.
 //!
-//! Decides how a statement must be run, not whether the server will accept it. Whatever is not
-//! known to be anything else is a schema change: alone in its transaction, nothing can go wrong
-//! that would not go wrong anyway.
+//! Decides how a statement must be run, not whether the server will accept it. A statement that is
+//! not recognized counts as a schema change, which is the safe choice: it runs alone in its
+//! transaction.
 
 use super::disallowed::{self, Disallowed};
-use super::lex::{TokenKind, significant};
+use super::tokens::{TokenBuf, Tokens, tokens};
 use crate::migration::Class;
 
 /// What to do with a statement.
@@ -17,86 +17,93 @@ pub enum StatementKind {
     TransactionBegin,
     /// `COMMIT` or `END`: only groups.
     TransactionEnd,
-    /// It has no place in a migration.
+    /// It is not allowed in a migration.
     Disallowed(Disallowed),
 }
 
-/// How many tokens decide: enough for `BEGIN` with every mode that may be dropped.
+/// How many tokens are read: enough for `BEGIN` with every mode that may be dropped.
 const HEAD: usize = 16;
 
-/// Tells the kind of one statement.
+const ASYNC_INDEX: &[&[&str]] =
+    &[&["CREATE", "INDEX", "ASYNC"], &["CREATE", "UNIQUE", "INDEX", "ASYNC"]];
+
+const GRANT: &[&[&str]] = &[
+    &["GRANT"],
+    &["REVOKE"],
+    &["ALTER", "DEFAULT", "PRIVILEGES"],
+    &["AWS", "IAM", "GRANT"],
+    &["AWS", "IAM", "REVOKE"],
+];
+
+const DML: &[&[&str]] = &[
+    &["SELECT"],
+    &["INSERT"],
+    &["UPDATE"],
+    &["DELETE"],
+    &["WITH"],
+    &["VALUES"],
+    &["TABLE"],
+    &["MERGE"],
+    &["EXPLAIN"],
+];
+
+/// Returns the kind of one statement.
 #[must_use]
 pub fn classify(sql: &str) -> StatementKind {
-    let head: Vec<String> = significant(sql)
-        .skip_while(|token| token.is_symbol("("))
-        .take(HEAD)
-        .map(|token| match token.kind {
-            TokenKind::Word => token.text.to_ascii_uppercase(),
-            // A quoted identifier keeps its quotes, so that it never equals a keyword.
-            _ => token.text.to_owned(),
-        })
-        .collect();
-    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    let head: TokenBuf<'_> = tokens(sql).skip_while(|token| token.is("(")).take(HEAD).collect();
+    let head = head.all();
 
-    if let Some(disallowed) = disallowed::disallowed(&head) {
+    if let Some(disallowed) = disallowed::disallowed(head) {
         return StatementKind::Disallowed(disallowed);
     }
-    match head.as_slice() {
-        ["BEGIN", modes @ ..] | ["START", "TRANSACTION", modes @ ..] => begin(modes),
-        ["COMMIT" | "END", options @ ..] => end(options),
-        ["CREATE", "INDEX", "ASYNC", ..] | ["CREATE", "UNIQUE", "INDEX", "ASYNC", ..] => {
-            StatementKind::Run(Class::AsyncIndex)
-        }
-        ["ALTER", "TABLE", "ASYNC", ..] if validates_constraint(sql) => {
-            StatementKind::Run(Class::Validate)
-        }
-        ["GRANT" | "REVOKE", ..]
-        | ["ALTER", "DEFAULT", "PRIVILEGES", ..]
-        | ["AWS", "IAM", "GRANT" | "REVOKE", ..] => StatementKind::Run(Class::Grant),
-        [
-            "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "WITH" | "VALUES" | "TABLE" | "MERGE"
-            | "EXPLAIN",
-            ..,
-        ] => StatementKind::Run(Class::Dml),
-        _ => StatementKind::Run(Class::Ddl),
+    if let Some(modes) = head.after(&["BEGIN"]).or(head.after(&["START", "TRANSACTION"])) {
+        return begin(modes);
     }
+    if let Some(options) = head.after(&["COMMIT"]).or(head.after(&["END"])) {
+        return end(options);
+    }
+    StatementKind::Run(if head.begins_with_any(ASYNC_INDEX) {
+        Class::AsyncIndex
+    } else if head.begins(&["ALTER", "TABLE", "ASYNC"]) && validates_constraint(sql) {
+        Class::Validate
+    } else if head.begins_with_any(GRANT) {
+        Class::Grant
+    } else if head.begins_with_any(DML) {
+        Class::Dml
+    } else {
+        Class::Ddl
+    })
 }
 
 /// Drops only the modes in which the provider opens its transactions anyway.
-fn begin(modes: &[&str]) -> StatementKind {
+fn begin(modes: Tokens<'_>) -> StatementKind {
+    const DEFAULTS: &[&[&str]] =
+        &[&[","], &["READ", "WRITE"], &["ISOLATION", "LEVEL", "REPEATABLE", "READ"]];
     let mut rest = without_noise(modes);
-    loop {
-        rest = match rest {
-            [] => return StatementKind::TransactionBegin,
-            [",", rest @ ..]
-            | ["READ", "WRITE", rest @ ..]
-            | ["ISOLATION", "LEVEL", "REPEATABLE", "READ", rest @ ..] => rest,
-            _ => return StatementKind::Disallowed(disallowed::TRANSACTION_MODE),
+    while !rest.is_empty() {
+        match DEFAULTS.iter().find_map(|mode| rest.after(mode)) {
+            Some(behind) => rest = behind,
+            None => return StatementKind::Disallowed(disallowed::TRANSACTION_MODE),
         }
     }
+    StatementKind::TransactionBegin
 }
 
-fn end(options: &[&str]) -> StatementKind {
-    match without_noise(options) {
-        [] | ["AND", "NO", "CHAIN"] => StatementKind::TransactionEnd,
-        _ => StatementKind::Disallowed(disallowed::COMMIT_OPTION),
+fn end(options: Tokens<'_>) -> StatementKind {
+    let rest = without_noise(options);
+    if rest.after_optional(&["AND", "NO", "CHAIN"]).is_empty() {
+        StatementKind::TransactionEnd
+    } else {
+        StatementKind::Disallowed(disallowed::COMMIT_OPTION)
     }
 }
 
-fn without_noise<'a, 'b>(words: &'a [&'b str]) -> &'a [&'b str] {
-    match words {
-        ["WORK" | "TRANSACTION", rest @ ..] => rest,
-        _ => words,
-    }
+fn without_noise(tokens: Tokens<'_>) -> Tokens<'_> {
+    tokens.after(&["WORK"]).unwrap_or(tokens.after_optional(&["TRANSACTION"]))
 }
 
 fn validates_constraint(sql: &str) -> bool {
-    let mut validate = false;
-    significant(sql).any(|token| {
-        let found = validate && token.is_word("constraint");
-        validate = token.is_word("validate");
-        found
-    })
+    TokenBuf::of(sql).all().has(&["VALIDATE", "CONSTRAINT"])
 }
 
 #[cfg(test)]

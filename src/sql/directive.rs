@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use super::classify::{StatementKind, classify};
 use super::comments::line_comments;
 use super::disallowed::Disallowed;
-use super::lex::{count_lines, words};
+use super::lex::count_lines;
 use super::split::{Piece, pieces};
+use super::tokens::TokenBuf;
 
 /// A directive in the wrong place, or an unknown one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,29 +88,23 @@ fn directive(comment: &str) -> Option<Result<(), Disallowed>> {
 
 /// Whether a statement can be repeated until it changes no row.
 fn repeatable(sql: &str) -> Result<(), Disallowed> {
-    let words = words(sql);
-    let mut depth = 0_usize;
-    let mut outermost = Vec::new();
-    for word in &words {
-        match word.as_str() {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            word if depth == 0 => outermost.push(word),
-            _ => {}
-        }
-    }
-    let verbs = ["UPDATE", "DELETE", "INSERT", "SELECT", "VALUES", "TABLE"];
-    let verb = match outermost.first() {
-        Some(&"WITH") => outermost.iter().copied().find(|word| verbs.contains(word)),
-        first => first.copied(),
+    const VERBS: &[&str] = &["UPDATE", "DELETE", "INSERT", "SELECT", "VALUES", "TABLE"];
+    let statement = TokenBuf::of(sql);
+    let tokens = statement.all();
+    let mut outermost = tokens.outermost();
+    let first = outermost.next().ok_or(NOT_REPEATABLE)?;
+    let verb = if first.is("WITH") {
+        outermost.find(|token| token.is_any(VERBS)).ok_or(NOT_REPEATABLE)?
+    } else {
+        first
     };
-    let anywhere = |searched: &str| words.iter().any(|word| word == searched);
-    let ends = match verb {
-        Some("UPDATE" | "DELETE") => outermost.contains(&"WHERE"),
-        Some("INSERT") if !outermost.contains(&"VALUES") && anywhere("SELECT") => {
-            anywhere("WHERE") || anywhere("EXCEPT")
-        }
-        _ => return Err(NOT_REPEATABLE),
+    let has_outermost = |word: &str| tokens.outermost().any(|token| token.is(word));
+    let ends = if verb.is_any(&["UPDATE", "DELETE"]) {
+        has_outermost("WHERE")
+    } else if verb.is("INSERT") && !has_outermost("VALUES") && tokens.has(&["SELECT"]) {
+        tokens.has(&["WHERE"]) || tokens.has(&["EXCEPT"])
+    } else {
+        return Err(NOT_REPEATABLE);
     };
     if ends { Ok(()) } else { Err(ENDLESS) }
 }

@@ -3,6 +3,8 @@
 //! Only what would be wrong although the server accepts it, or what this provider does itself, or
 //! what needs a client that talks back. What DSQL does not support is the server's to refuse.
 
+use super::tokens::Tokens;
+
 /// Why a statement has no place in a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disallowed {
@@ -21,8 +23,8 @@ struct Rule {
 }
 
 /// The disallowed of a statement that begins with these upper-case words.
-pub(super) fn disallowed(head: &[&str]) -> Option<Disallowed> {
-    RULES.iter().find(|rule| head.starts_with(rule.words)).map(|rule| rule.disallowed)
+pub(super) fn disallowed(head: Tokens<'_>) -> Option<Disallowed> {
+    RULES.iter().find(|rule| head.begins(rule.words)).map(|rule| rule.disallowed)
 }
 
 /// `BEGIN` with a mode that is lost when the word is dropped.

@@ -14,6 +14,7 @@ use std::collections::HashSet;
 
 use self::cursor::Cursor;
 pub use self::whole::{Whole, whole};
+use super::tokens::{TokenBuf, tokens};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 
 /// What a statement does, all of it or nothing.
@@ -112,26 +113,28 @@ impl Effect {
 /// Reads the effect of one statement.
 #[must_use]
 pub fn effect(sql: &str) -> Effect {
-    read(&mut Cursor::new(sql)).unwrap_or_default()
+    let statement = TokenBuf::of(sql);
+    read(&mut Cursor::new(statement.all())).unwrap_or_default()
 }
 
 /// Reads what an asynchronous statement builds.
 #[must_use]
 pub fn job_target(sql: &str) -> Option<JobTarget> {
-    let mut cursor = Cursor::new(sql);
-    if cursor.eat("create") {
-        let unique = cursor.eat("unique");
-        if !cursor.eat("index") {
+    let statement = TokenBuf::of(sql);
+    let mut cursor = Cursor::new(statement.all());
+    if cursor.eat("CREATE") {
+        let unique = cursor.eat("UNIQUE");
+        if !cursor.eat("INDEX") {
             return None;
         }
         let (index, table) = create::index_and_table(&mut cursor)?;
         return Some(JobTarget::Index { index, table, unique });
     }
-    if !(cursor.eat("alter") && cursor.eat("table") && cursor.eat("async")) {
+    if !(cursor.eat("ALTER") && cursor.eat("TABLE") && cursor.eat("ASYNC")) {
         return None;
     }
     let table = alter::table_name(&mut cursor)?;
-    if !(cursor.eat("validate") && cursor.eat("constraint")) {
+    if !(cursor.eat("VALIDATE") && cursor.eat("CONSTRAINT")) {
         return None;
     }
     Some(JobTarget::Constraint { table, constraint: cursor.identifier()? })
@@ -140,30 +143,35 @@ pub fn job_target(sql: &str) -> Option<JobTarget> {
 /// Whether a statement names something as a word or a quoted identifier, anywhere.
 #[must_use]
 pub fn mentions(sql: &str, name: &str) -> bool {
-    Cursor::new(sql).any_identifier(name)
+    identifiers(sql).any(|found| found == name)
 }
 
 /// All that a statement [`mentions`], for those who ask for many names.
 #[must_use]
 pub fn mentioned(sql: &str) -> HashSet<String> {
-    Cursor::new(sql).identifiers().collect()
+    identifiers(sql).collect()
+}
+
+/// All identifiers of a statement, keywords among them.
+fn identifiers(sql: &str) -> impl Iterator<Item = String> {
+    tokens(sql).filter_map(|token| token.identifier())
 }
 
 /// `None` is an effect that is not known.
 fn read(cursor: &mut Cursor<'_>) -> Option<Effect> {
-    if cursor.eat("create") {
+    if cursor.eat("CREATE") {
         create::create(cursor)
-    } else if cursor.eat("drop") {
+    } else if cursor.eat("DROP") {
         create::drop(cursor)
-    } else if cursor.eat("alter") {
+    } else if cursor.eat("ALTER") {
         alter::alter(cursor)
-    } else if cursor.eat("comment") {
+    } else if cursor.eat("COMMENT") {
         alter::comment(cursor)
-    } else if cursor.eat("grant") || cursor.eat("revoke") {
+    } else if cursor.eat_any(&["GRANT", "REVOKE"]) {
         privileges::privileges(cursor)
-    } else if cursor.eat("aws") {
+    } else if cursor.eat("AWS") {
         privileges::aws_iam(cursor)
-    } else if cursor.eat("analyze") {
+    } else if cursor.eat("ANALYZE") {
         Some(Effect::default().repeatable(true))
     } else {
         None

@@ -25,8 +25,8 @@ mod scene;
 mod unbatched_write;
 mod unique_index;
 
-use self::scene::Scene;
-use super::lex::words;
+use self::scene::{Scene, StatementSequence};
+use super::tokens::TokenBuf;
 
 /// A kind of hazard.
 #[derive(Debug)]
@@ -67,14 +67,15 @@ pub static RULES: &[&Hazard] = &[
 /// [`RULES`].
 #[must_use]
 pub fn hazards<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<&'static Hazard>> {
-    // Twice, because the words of all are many times as large as their text.
-    let words = || statements.iter().map(|sql| words(sql.as_ref()));
-    let mut run = scene::Run::new(words());
-    words()
-        .map(|words| {
-            let scene = run.scene(&words);
+    // Reads each statement twice, because the tokens of all statements at once would take many
+    // times the memory of their text.
+    let read = || statements.iter().map(|sql| TokenBuf::of(sql.as_ref()));
+    let mut sequence = StatementSequence::new(read());
+    read()
+        .map(|statement| {
+            let scene = sequence.scene(statement.all());
             let found = RULES.iter().copied().filter(|rule| (rule.check)(&scene)).collect();
-            run.pass(&words);
+            sequence.advance(statement.all());
             found
         })
         .collect()

@@ -288,21 +288,6 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
-/// The tokens that the server's parser would see, up to the first error.
-pub(super) fn significant(sql: &str) -> impl Iterator<Item = Token<'_>> {
-    Lexer::new(sql, 1).map_while(Result::ok).filter(|token| !token.is_trivia())
-}
-
-/// The tokens that the server's parser would see: words in upper case, the rest as written, so
-/// that a quoted name never equals a keyword.
-pub(super) fn words(sql: &str) -> Vec<String> {
-    let word = |token: Token<'_>| match token.kind {
-        TokenKind::Word => token.text.to_ascii_uppercase(),
-        _ => token.text.to_owned(),
-    };
-    significant(sql).map(word).collect()
-}
-
 /// How many lines end in `text`.
 pub(super) fn count_lines(text: &str) -> usize {
     text.bytes().filter(|&byte| byte == b'\n').count()

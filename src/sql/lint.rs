@@ -13,6 +13,7 @@
 //! The other way round, what DSQL is known to refuse and dsql-lint lets pass is in `gaps.rs`.
 
 mod accepted;
+mod form;
 mod gaps;
 mod names;
 mod prepared;
@@ -20,7 +21,7 @@ mod prepared;
 use std::thread;
 
 use self::prepared::Prepared;
-use super::lex::words;
+use super::tokens::TokenBuf;
 
 /// What a linter has found in one statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +61,12 @@ const STACK: usize = 64 << 20;
 #[must_use]
 pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
     let mut all: Vec<Vec<Finding>> =
-        statements.iter().map(|sql| gaps::findings(&words(sql.as_ref()))).collect();
+        statements.iter().map(|sql| gaps::findings(TokenBuf::of(sql.as_ref()).all())).collect();
     for (index, findings) in from_dsql_lint(statements) {
-        let words = words(statements[index].as_ref());
+        let statement = TokenBuf::of(statements[index].as_ref());
         let known: Vec<_> = findings
             .into_iter()
-            .filter(|finding| !accepted::accepts(finding.rule, &words))
+            .filter(|finding| !accepted::accepts(finding.rule, statement.all()))
             // A known disallowed says more than that the linter could not read the statement.
             .filter(|finding| finding.rule != PARSE_ERROR || all[index].is_empty())
             .collect();

@@ -18,6 +18,7 @@ mod split;
 mod summary;
 #[cfg(test)]
 mod testing;
+mod tokens;
 
 pub use classify::{StatementKind, classify};
 pub use comments::{Comment, line_comments};

@@ -6,7 +6,7 @@
 //! and only those whose result is the same to everybody who looks at the database. [`REWRITES`] is
 //! the list, with a reason for each; what is not in it is the author's to decide.
 
-use super::lex::{TokenKind, significant};
+use super::tokens::{StatementToken, TokenBuf, Tokens};
 
 /// An edit that changes how a statement is written, not what it does.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Rewrite {
     pub what: &'static str,
     /// Why the result is the same.
     pub reason: &'static str,
-    edits: fn(&[Word<'_>]) -> Vec<Edit>,
+    edits: fn(Tokens<'_>) -> Vec<Edit>,
 }
 
 /// All edits.
@@ -77,30 +77,19 @@ pub static REWRITES: &[Rewrite] = &[
 /// The statement as DSQL spells it; `None` if it is written so already.
 #[must_use]
 pub fn rewrite(sql: &str) -> Option<String> {
-    let words = placed(sql);
-    let mut edits: Vec<Edit> = REWRITES.iter().flat_map(|rule| (rule.edits)(&words)).collect();
+    let statement = TokenBuf::of(sql);
+    let tokens = statement.all();
+    let mut edits: Vec<Edit> = REWRITES.iter().flat_map(|rule| (rule.edits)(tokens)).collect();
     if edits.is_empty() {
         return None;
     }
-    // From the end, so that places before stay right.
+    // From the end, so that the offsets of the remaining edits stay correct.
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.start));
     let mut text = sql.to_owned();
     for edit in edits {
         text.replace_range(edit.start..edit.end, edit.new);
     }
     Some(text)
-}
-
-/// A token with its place.
-struct Word<'a> {
-    /// In upper case if it is a word.
-    word: String,
-    start: usize,
-    end: usize,
-    /// How many parentheses it stands in; those of its own do not count.
-    depth: usize,
-    /// The blanks and comments before it.
-    gap: &'a str,
 }
 
 /// Replaces a part of the text.
@@ -110,99 +99,63 @@ struct Edit {
     new: &'static str,
 }
 
-impl Word<'_> {
-    fn is(&self, word: &str) -> bool {
-        self.word == word
-    }
-
-    fn insert_after(&self, new: &'static str) -> Edit {
-        Edit { start: self.end, end: self.end, new }
-    }
-
-    fn replace(&self, new: &'static str) -> Edit {
-        Edit { start: self.start, end: self.end, new }
-    }
+fn insert_after(token: &StatementToken<'_>, new: &'static str) -> Edit {
+    Edit { start: token.end(), end: token.end(), new }
 }
 
-fn placed(sql: &str) -> Vec<Word<'_>> {
-    let mut depth = 0_usize;
-    let mut before = 0;
-    significant(sql)
-        .map(|token| {
-            let closes = token.is_symbol(")");
-            depth -= usize::from(closes && depth > 0);
-            let word = match token.kind {
-                TokenKind::Word => token.text.to_ascii_uppercase(),
-                _ => token.text.to_owned(),
-            };
-            let gap = &sql[before..token.start];
-            before = token.end();
-            let placed = Word { word, start: token.start, end: token.end(), depth, gap };
-            depth += usize::from(token.is_symbol("("));
-            placed
-        })
-        .collect()
+fn replace(token: &StatementToken<'_>, new: &'static str) -> Edit {
+    Edit { start: token.start, end: token.end(), new }
 }
 
-/// Takes words out, with the blanks before them; a comment before them stays.
-fn remove(words: &[Word<'_>]) -> Option<Edit> {
-    let (first, last) = (words.first()?, words.last()?);
+/// Removes tokens with the white space before them. A comment before them stays.
+fn remove(tokens: Tokens<'_>) -> Option<Edit> {
+    let (first, last) = (tokens.first()?, tokens.last()?);
     let blank = first.gap.chars().all(char::is_whitespace);
     let start = if blank { first.start - first.gap.len() } else { first.start };
-    Some(Edit { start, end: last.end, new: "" })
+    Some(Edit { start, end: last.end(), new: "" })
 }
 
-fn begins(words: &[Word<'_>], with: &[&str]) -> bool {
-    words.len() >= with.len() && words.iter().zip(with).all(|(word, with)| word.is(with))
+/// The token `INDEX` of `CREATE INDEX`, and the tokens after it.
+fn create_index<'t>(tokens: Tokens<'t>) -> Option<(&'t StatementToken<'t>, Tokens<'t>)> {
+    let created = tokens.after(&["CREATE"])?.after_optional(&["UNIQUE"]);
+    Some((created.first()?, created.after(&["INDEX"])?))
 }
 
-/// The place of `INDEX` in `CREATE INDEX`.
-fn index(words: &[Word<'_>]) -> Option<usize> {
-    [["CREATE", "INDEX"].as_slice(), &["CREATE", "UNIQUE", "INDEX"]]
-        .into_iter()
-        .find(|head| begins(words, head))
-        .map(|head| head.len() - 1)
+fn index_async(tokens: Tokens<'_>) -> Vec<Edit> {
+    let Some((index, rest)) = create_index(tokens) else { return Vec::new() };
+    match rest.first() {
+        Some(next) if !next.is_any(&["ASYNC", "CONCURRENTLY"]) => {
+            vec![insert_after(index, " ASYNC")]
+        }
+        _ => Vec::new(),
+    }
 }
 
-fn index_async(words: &[Word<'_>]) -> Vec<Edit> {
-    let missing = |index: &usize| {
-        words.get(index + 1).is_some_and(|next| !next.is("ASYNC") && !next.is("CONCURRENTLY"))
-    };
-    index(words)
-        .filter(missing)
-        .map(|index| words[index].insert_after(" ASYNC"))
-        .into_iter()
-        .collect()
-}
-
-fn index_concurrently(words: &[Word<'_>]) -> Vec<Edit> {
-    let next = index(words).and_then(|index| words.get(index + 1));
+fn index_concurrently(tokens: Tokens<'_>) -> Vec<Edit> {
+    let next = create_index(tokens).and_then(|(_, rest)| rest.first());
     next.filter(|next| next.is("CONCURRENTLY"))
-        .map(|next| next.replace("ASYNC"))
+        .map(|next| replace(next, "ASYNC"))
         .into_iter()
         .collect()
 }
 
-fn index_using(words: &[Word<'_>]) -> Vec<Edit> {
-    if index(words).is_none() {
-        return Vec::new();
-    }
-    let keys = words.iter().position(|word| word.is("(")).unwrap_or(words.len());
-    let found = words[..keys].windows(2).find(|part| part[0].is("USING") && part[1].is("BTREE"));
-    found.and_then(remove).into_iter().collect()
+fn index_using(tokens: Tokens<'_>) -> Vec<Edit> {
+    let Some((_, rest)) = create_index(tokens) else { return Vec::new() };
+    let keys = rest.iter().position(|token| token.is("(")).unwrap_or(rest.len());
+    let (before_keys, _) = rest.split_at(keys);
+    let using = before_keys.suffixes().find(|suffix| suffix.begins(&["USING", "BTREE"]));
+    using.and_then(|using| remove(using.split_at(2).0)).into_iter().collect()
 }
 
-fn index_sort_direction(words: &[Word<'_>]) -> Vec<Edit> {
-    if index(words).is_none() {
-        return Vec::new();
-    }
+fn index_sort_direction(tokens: Tokens<'_>) -> Vec<Edit> {
+    let Some((_, rest)) = create_index(tokens) else { return Vec::new() };
     let mut edits = Vec::new();
     // The first parentheses are those of the keys.
-    for part in words.windows(2).skip_while(|part| !part[0].is("(")) {
-        let (word, next) = (&part[0], &part[1]);
-        let ends = next.is(",") || next.is(")") || next.is("NULLS");
-        if word.depth == 1 && word.is("ASC") && ends {
-            edits.extend(remove(&part[..1]));
+    let keys = rest.suffixes().skip_while(|suffix| !suffix.begins(&["("]));
+    for suffix in keys {
+        let [token, next, ..] = suffix.as_slice() else { break };
+        if token.depth == 1 && token.is("ASC") && next.is_any(&[",", ")", "NULLS"]) {
+            edits.extend(remove(suffix.split_at(1).0));
         }
         if next.depth == 0 {
             break;
@@ -211,72 +164,71 @@ fn index_sort_direction(words: &[Word<'_>]) -> Vec<Edit> {
     edits
 }
 
-fn validate_constraint_async(words: &[Word<'_>]) -> Vec<Edit> {
-    let validates = words.windows(2).any(|p| p[0].is("VALIDATE") && p[1].is("CONSTRAINT"));
-    let alone = words.iter().all(|word| !(word.depth == 0 && word.is(",")));
-    let plain = begins(words, &["ALTER", "TABLE"]) && !begins(words, &["ALTER", "TABLE", "ASYNC"]);
-    if validates && alone && plain { vec![words[1].insert_after(" ASYNC")] } else { Vec::new() }
+fn validate_constraint_async(tokens: Tokens<'_>) -> Vec<Edit> {
+    let [_, table, ..] = tokens.as_slice() else { return Vec::new() };
+    let is_plain = tokens.after(&["ALTER", "TABLE"]).is_some_and(|rest| !rest.begins(&["ASYNC"]));
+    let is_only_action = tokens.items().len() == 1;
+    if is_plain && is_only_action && tokens.has(&["VALIDATE", "CONSTRAINT"]) {
+        vec![insert_after(table, " ASYNC")]
+    } else {
+        Vec::new()
+    }
 }
 
-fn sequence_cache_missing(words: &[Word<'_>]) -> Vec<Edit> {
-    let cached = words.iter().any(|word| word.is("CACHE"));
-    match words.last() {
-        Some(last) if begins(words, &["CREATE", "SEQUENCE"]) && !cached => {
-            vec![last.insert_after(" CACHE 1")]
+fn sequence_cache_missing(tokens: Tokens<'_>) -> Vec<Edit> {
+    match tokens.last() {
+        Some(last) if tokens.begins(&["CREATE", "SEQUENCE"]) && !tokens.has(&["CACHE"]) => {
+            vec![insert_after(last, " CACHE 1")]
         }
         _ => Vec::new(),
     }
 }
 
-fn identity_cache_missing(words: &[Word<'_>]) -> Vec<Edit> {
-    if !begins(words, &["CREATE", "TABLE"]) && !begins(words, &["ALTER", "TABLE"]) {
+fn identity_cache_missing(tokens: Tokens<'_>) -> Vec<Edit> {
+    if !tokens.begins_with_any(&[&["CREATE", "TABLE"], &["ALTER", "TABLE"]]) {
         return Vec::new();
     }
-    let identity = |index: &usize| {
-        *index >= 2
-            && words[*index].is("IDENTITY")
-            && words[index - 1].is("AS")
-            && (words[index - 2].is("ALWAYS") || words[index - 2].is("DEFAULT"))
-    };
-    (0..words.len())
-        .filter(identity)
-        .filter_map(|index| {
-            let options = &words[index + 1..];
-            if !options.first().is_some_and(|next| next.is("(")) {
-                return Some(words[index].insert_after(" (CACHE 1)"));
-            }
-            let depth = words[index].depth;
-            let close = options.iter().position(|word| word.is(")") && word.depth == depth)?;
-            let cached = options[..close].iter().any(|word| word.is("CACHE"));
-            (!cached).then(|| {
-                options[close - 1].insert_after(if close == 1 { "CACHE 1" } else { " CACHE 1" })
-            })
-        })
-        .collect()
+    tokens.suffixes().filter_map(identity_cache).collect()
 }
 
-fn collation(words: &[Word<'_>]) -> Vec<Edit> {
-    // Among the columns. Deeper, it belongs to an expression, where DSQL accepts it.
+/// Adds `CACHE` to the identity column whose `AS IDENTITY` begins at the second token.
+fn identity_cache(tokens: Tokens<'_>) -> Option<Edit> {
+    let kind = tokens.first()?;
+    let options = tokens.skip(1).after(&["AS", "IDENTITY"])?;
+    if !kind.is_any(&["ALWAYS", "DEFAULT"]) {
+        return None;
+    }
+    let identity = tokens.split_at(3).0.last()?;
+    let Some(options) = options.after(&["("]) else {
+        return Some(insert_after(identity, " (CACHE 1)"));
+    };
+    let close = options.iter().position(|token| token.is(")") && token.depth == identity.depth)?;
+    let (options, _) = options.split_at(close);
+    if options.has(&["CACHE"]) {
+        return None;
+    }
+    Some(match options.last() {
+        Some(last) => insert_after(last, " CACHE 1"),
+        None => insert_after(tokens.split_at(4).0.last()?, "CACHE 1"),
+    })
+}
+
+fn collation(tokens: Tokens<'_>) -> Vec<Edit> {
+    // Only the collation of a column. Deeper, it is part of an expression, where DSQL accepts it.
     let depth = match () {
-        () if begins(words, &["CREATE", "TABLE"]) => 1,
-        () if begins(words, &["ALTER", "TABLE"]) => 0,
+        () if tokens.begins(&["CREATE", "TABLE"]) => 1,
+        () if tokens.begins(&["ALTER", "TABLE"]) => 0,
         () => return Vec::new(),
     };
-    let fixed = |word: &Word<'_>| word.is("\"C\"") || word.is("\"POSIX\"");
-    let mut edits = Vec::new();
-    for (index, word) in words.iter().enumerate() {
-        if word.depth != depth || !word.is("COLLATE") {
-            continue;
-        }
-        let rest = &words[index + 1..];
-        let length = match rest {
-            [name, ..] if fixed(name) => 2,
-            [schema, dot, name, ..] if schema.is("PG_CATALOG") && dot.is(".") && fixed(name) => 4,
-            _ => continue,
-        };
-        edits.extend(remove(&words[index..index + length]));
-    }
-    edits
+    let is_at_depth = |suffix: &Tokens<'_>| suffix.first().is_some_and(|t| t.depth == depth);
+    tokens.suffixes().filter(is_at_depth).filter_map(default_collation).collect()
+}
+
+/// Removes the collation that the tokens begin with, if it is the one that DSQL always uses.
+fn default_collation(tokens: Tokens<'_>) -> Option<Edit> {
+    let name = tokens.after(&["COLLATE"])?.after_optional(&["PG_CATALOG", "."]);
+    let rest = name.after(&["\"C\""]).or(name.after(&["\"POSIX\""]))?;
+    remove(tokens.split_at(tokens.len() - rest.len()).0)
 }
 
 #[cfg(test)]

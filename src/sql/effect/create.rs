@@ -5,40 +5,40 @@ use super::{Becomes, Effect};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
-    let replaces = cursor.eat_all(&["or", "replace"]);
+    let replaces = cursor.eat_all(&["OR", "REPLACE"]);
     let created = |object: FactSubject| {
         let effect = Effect::default().ask(Fact::Identity(object.clone()), Becomes::Present);
         // A replaced view or function keeps its identity, so its definition has to tell.
         let effect = effect.ask(Fact::Definition(object), Becomes::Anything);
         Some(effect.repeatable(replaces))
     };
-    if cursor.eat("table") {
+    if cursor.eat("TABLE") {
         table(cursor)
-    } else if cursor.eat_all(&["unique", "index"]) {
+    } else if cursor.eat_all(&["UNIQUE", "INDEX"]) {
         index(cursor, true)
-    } else if cursor.eat("index") {
+    } else if cursor.eat("INDEX") {
         index(cursor, false)
-    } else if cursor.eat("schema") {
-        let name = if if_not_exists(cursor) || !cursor.is_at("authorization") {
+    } else if cursor.eat("SCHEMA") {
+        let name = if if_not_exists(cursor) || !cursor.is_at("AUTHORIZATION") {
             cursor.identifier()?
         } else {
-            cursor.eat("authorization");
+            cursor.eat("AUTHORIZATION");
             cursor.identifier()?
         };
         Some(Effect::default().ask(Fact::Identity(FactSubject::Schema(name)), Becomes::Present))
-    } else if cursor.eat_all(&["recursive", "view"]) || cursor.eat("view") {
+    } else if cursor.eat_all(&["RECURSIVE", "VIEW"]) || cursor.eat("VIEW") {
         created(FactSubject::Relation(cursor.name()?))
-    } else if cursor.eat("sequence") {
+    } else if cursor.eat("SEQUENCE") {
         if_not_exists(cursor);
         created(FactSubject::Relation(cursor.name()?))
-    } else if cursor.eat("domain") {
+    } else if cursor.eat("DOMAIN") {
         created(FactSubject::Domain(cursor.name()?))
-    } else if cursor.eat("function") {
+    } else if cursor.eat("FUNCTION") {
         // Another function of the name may exist: the definitions of all of them have to tell.
         let routine = FactSubject::Routine(cursor.name()?);
         let effect = Effect::default().ask(Fact::Definition(routine), Becomes::Present);
         Some(effect.repeatable(replaces))
-    } else if cursor.eat("role") || cursor.eat("user") || cursor.eat("group") {
+    } else if cursor.eat_any(&["ROLE", "USER", "GROUP"]) {
         created(FactSubject::Role(cursor.identifier()?))
     } else {
         None
@@ -60,25 +60,25 @@ fn table(cursor: &mut Cursor<'_>) -> Option<Effect> {
 /// The columns between the parentheses; `None` where `LIKE` adds more.
 fn columns(cursor: &mut Cursor<'_>) -> Option<Vec<String>> {
     const CONSTRAINTS: &[&str] =
-        &["constraint", "check", "unique", "primary", "foreign", "exclude"];
+        &["CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE"];
     let mut columns = Vec::new();
-    if !cursor.eat_symbol("(") {
+    if !cursor.eat("(") {
         return None;
     }
     loop {
-        if cursor.is_at("like") {
+        if cursor.is_at("LIKE") {
             return None;
         }
         if CONSTRAINTS.iter().any(|word| cursor.is_at(word)) {
             cursor.skip_item();
-        } else if !cursor.eat_symbol(")") {
+        } else if !cursor.eat(")") {
             columns.push(cursor.identifier()?);
             cursor.skip_item();
         } else {
             return Some(columns);
         }
-        if !cursor.eat_symbol(",") {
-            return cursor.eat_symbol(")").then_some(columns);
+        if !cursor.eat(",") {
+            return cursor.eat(")").then_some(columns);
         }
     }
 }
@@ -106,54 +106,54 @@ fn index(cursor: &mut Cursor<'_>, unique: bool) -> Option<Effect> {
 pub(super) fn index_and_table(
     cursor: &mut Cursor<'_>,
 ) -> Option<(Option<QualifiedName>, QualifiedName)> {
-    cursor.eat("async");
-    cursor.eat("concurrently");
+    cursor.eat("ASYNC");
+    cursor.eat("CONCURRENTLY");
     if_not_exists(cursor);
-    let index = if cursor.is_at("on") { None } else { Some(cursor.identifier()?) };
-    if !cursor.eat("on") {
+    let index = if cursor.is_at("ON") { None } else { Some(cursor.identifier()?) };
+    if !cursor.eat("ON") {
         return None;
     }
-    cursor.eat("only");
+    cursor.eat("ONLY");
     let table = cursor.name()?;
     Some((index.map(|index| table.beside(index)), table))
 }
 
 /// `(a, b)` and nothing else that decides what the index holds.
 fn plain_key(cursor: &mut Cursor<'_>) -> Option<String> {
-    if !cursor.eat_symbol("(") {
+    if !cursor.eat("(") {
         return None;
     }
     let columns = cursor.list(|cursor| {
         let column = cursor.identifier()?;
-        if cursor.eat("nulls") {
+        if cursor.eat("NULLS") {
             cursor.identifier()?;
         }
         Some(column)
     })?;
-    if !cursor.eat_symbol(")") {
+    if !cursor.eat(")") {
         return None;
     }
-    if cursor.eat("include") {
+    if cursor.eat("INCLUDE") {
         cursor.skip_parentheses();
     }
-    if cursor.eat("nulls") {
-        cursor.eat("not");
-        cursor.eat("distinct");
+    if cursor.eat("NULLS") {
+        cursor.eat("NOT");
+        cursor.eat("DISTINCT");
     }
     cursor.is_at_end().then(|| columns.join(","))
 }
 
 pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let object: fn(&mut Cursor<'_>) -> Option<FactSubject> =
-        if ["table", "view", "sequence", "index"].iter().any(|kind| cursor.eat(kind)) {
+        if cursor.eat_any(&["TABLE", "VIEW", "SEQUENCE", "INDEX"]) {
             |cursor| cursor.name().map(FactSubject::Relation)
-        } else if cursor.eat("schema") {
+        } else if cursor.eat("SCHEMA") {
             |cursor| cursor.identifier().map(FactSubject::Schema)
-        } else if cursor.eat("domain") {
+        } else if cursor.eat("DOMAIN") {
             |cursor| cursor.name().map(FactSubject::Domain)
-        } else if cursor.eat("role") || cursor.eat("user") || cursor.eat("group") {
+        } else if cursor.eat_any(&["ROLE", "USER", "GROUP"]) {
             |cursor| cursor.identifier().map(FactSubject::Role)
-        } else if cursor.eat("function") || cursor.eat("routine") {
+        } else if cursor.eat_any(&["FUNCTION", "ROUTINE"]) {
             |cursor| {
                 let name = cursor.name()?;
                 cursor.skip_parentheses();
@@ -162,7 +162,7 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
         } else {
             return None;
         };
-    cursor.eat_all(&["if", "exists"]);
+    cursor.eat_all(&["IF", "EXISTS"]);
     let effect = Effect::default();
     Some(cursor.list(object)?.into_iter().fold(effect, |effect, object| match object {
         // Another function of the same name may stay.
@@ -172,5 +172,5 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
 }
 
 fn if_not_exists(cursor: &mut Cursor<'_>) -> bool {
-    cursor.eat_all(&["if", "not", "exists"])
+    cursor.eat_all(&["IF", "NOT", "EXISTS"])
 }

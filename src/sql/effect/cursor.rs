@@ -1,175 +1,126 @@
-//! A place among the tokens of one statement.
+//! A parser's position among the tokens of one statement.
 
-use super::super::lex::{Token, TokenKind, significant};
+use super::super::tokens::Tokens;
 use crate::migration::fact::QualifiedName;
 
-/// Reads words and names one after the other; what does not fit is not consumed.
-pub(super) struct Cursor<'a> {
-    tokens: Vec<Token<'a>>,
-    at: usize,
+/// Reads keywords and names from left to right. A method consumes only what it has recognized.
+pub(super) struct Cursor<'t> {
+    rest: Tokens<'t>,
 }
 
-impl<'a> Cursor<'a> {
-    pub(super) fn new(sql: &'a str) -> Self {
-        Self { tokens: significant(sql).collect(), at: 0 }
-    }
-
-    fn peek(&self) -> Option<&Token<'a>> {
-        self.tokens.get(self.at)
+impl<'t> Cursor<'t> {
+    pub(super) fn new(tokens: Tokens<'t>) -> Self {
+        Self { rest: tokens }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
-        self.at >= self.tokens.len()
+        self.rest.is_empty()
     }
 
     pub(super) fn is_at(&self, word: &str) -> bool {
-        self.peek().is_some_and(|token| token.is_word(word))
+        self.rest.begins(&[word])
     }
 
-    /// Consumes a keyword.
+    /// Consumes a keyword or a symbol.
     pub(super) fn eat(&mut self, word: &str) -> bool {
-        let found = self.is_at(word);
-        self.at += usize::from(found);
-        found
+        self.eat_all(&[word])
     }
 
     /// Consumes several keywords, or none of them.
     pub(super) fn eat_all(&mut self, words: &[&str]) -> bool {
-        let begin = self.at;
-        let found = words.iter().all(|word| self.eat(word));
-        if !found {
-            self.at = begin;
-        }
-        found
+        let after = self.rest.after(words);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
     }
 
-    pub(super) fn eat_symbol(&mut self, symbol: &str) -> bool {
-        let found = self.peek().is_some_and(|token| token.is_symbol(symbol));
-        self.at += usize::from(found);
-        found
+    /// Consumes one of these keywords.
+    pub(super) fn eat_any(&mut self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.eat(word))
     }
 
-    /// An identifier, folded as the server does. `U&"…"` is not read: its escapes depend on the
-    /// rest of the statement.
+    /// Reads an identifier.
     pub(super) fn identifier(&mut self) -> Option<String> {
-        let name = unquoted(self.peek()?)?;
-        self.at += 1;
+        let name = self.rest.first()?.identifier()?;
+        self.rest = self.rest.skip(1);
         Some(name)
     }
 
-    /// `name` or `schema.name`.
+    /// Reads `name` or `schema.name`.
     pub(super) fn name(&mut self) -> Option<QualifiedName> {
         let first = self.identifier()?;
-        if !self.eat_symbol(".") {
+        if !self.eat(".") {
             return Some(QualifiedName { schema: None, name: first });
         }
         let name = self.identifier()?;
-        // A third part would be a database; DSQL has one.
-        (!self.eat_symbol(".")).then_some(QualifiedName { schema: Some(first), name })
+        // A third part would make the first one a database, and DSQL has only one.
+        (!self.eat(".")).then_some(QualifiedName { schema: Some(first), name })
     }
 
-    /// `a, b, c`, each read in the same way.
+    /// Reads `a, b, c`, each item in the same way.
     pub(super) fn list<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let mut items = vec![read(self)?];
-        while self.eat_symbol(",") {
+        while self.eat(",") {
             items.push(read(self)?);
         }
         Some(items)
     }
 
-    /// Reads items separated by commas up to the end, each of which changes what the ones before
-    /// have left.
+    /// Reads items separated by commas up to the end. Each item changes the result of the items
+    /// before it.
     pub(super) fn list_fold<T>(
         &mut self,
         first: T,
         read: impl Fn(&mut Self, T) -> Option<T>,
     ) -> Option<T> {
         let mut result = read(self, first)?;
-        while self.eat_symbol(",") {
+        while self.eat(",") {
             result = read(self, result)?;
         }
         self.is_at_end().then_some(result)
     }
 
-    /// Skips `( … )` with what is nested in it, if it stands here.
+    /// Skips `( … )` with everything nested in it, if it is next.
     pub(super) fn skip_parentheses(&mut self) {
-        let mut depth = 0_usize;
-        while let Some(token) = self.peek() {
-            if token.is_symbol("(") {
-                depth += 1;
-            } else if token.is_symbol(")") {
-                depth = depth.saturating_sub(1);
-            }
-            if depth == 0 && !token.is_symbol(")") {
-                return;
-            }
-            self.at += 1;
-            if depth == 0 {
-                return;
-            }
-        }
+        let Some(open) = self.rest.first().filter(|token| token.is("(")) else { return };
+        let close = self.rest.iter().position(|token| token.is(")") && token.depth == open.depth);
+        self.rest = self.rest.skip(close.map_or(self.rest.len(), |close| close + 1));
     }
 
-    /// Skips to the next comma, or to the closing parenthesis, that is not nested.
+    /// Skips to the next comma or closing parenthesis that is not nested.
     pub(super) fn skip_item(&mut self) {
-        while let Some(token) = self.peek() {
-            if token.is_symbol(",") || token.is_symbol(")") {
-                return;
-            }
-            if token.is_symbol("(") {
-                self.skip_parentheses();
-            } else {
-                self.at += 1;
-            }
+        while !self.is_at_end() && !self.is_at(",") && !self.is_at(")") {
+            self.skip_group();
         }
     }
 
-    /// Goes on behind the next of these words outside of parentheses.
-    pub(super) fn skip_behind(&mut self, words: &[&str]) -> bool {
-        while let Some(token) = self.peek() {
-            if words.iter().any(|word| token.is_word(word)) {
-                self.at += 1;
+    /// Skips everything up to and including the next of these keywords outside parentheses.
+    pub(super) fn skip_past(&mut self, words: &[&str]) -> bool {
+        while !self.is_at_end() {
+            if self.eat_any(words) {
                 return true;
             }
-            if token.is_symbol("(") {
-                self.skip_parentheses();
-            } else {
-                self.at += 1;
-            }
+            self.skip_group();
         }
         false
     }
 
-    /// The text of a plain `'…'`, if it is all that is left.
-    pub(super) fn last_string(&mut self) -> Option<String> {
-        let [token] = self.tokens.get(self.at..)? else { return None };
-        let inner = token.text.strip_prefix('\'')?.strip_suffix('\'')?;
-        (token.kind == TokenKind::String).then(|| inner.replace("''", "'"))
-    }
-
-    /// Whether a keyword is still to come.
-    pub(super) fn mentions(&self, word: &str) -> bool {
-        self.tokens.iter().skip(self.at).any(|token| token.is_word(word))
-    }
-
-    pub(super) fn any_identifier(&self, name: &str) -> bool {
-        self.identifiers().any(|found| found == name)
-    }
-
-    /// All of them, keywords too, wherever the cursor is.
-    pub(super) fn identifiers(&self) -> impl Iterator<Item = String> {
-        self.tokens.iter().filter_map(unquoted)
-    }
-}
-
-/// The server folds ASCII letters of what is not quoted to lower case, and leaves all others.
-fn unquoted(token: &Token<'_>) -> Option<String> {
-    match token.kind {
-        TokenKind::Word => Some(token.text.to_ascii_lowercase()),
-        TokenKind::QuotedIdentifier => {
-            let inner = token.text.strip_prefix('"')?.strip_suffix('"')?;
-            Some(inner.replace("\"\"", "\""))
+    /// Skips one token, or a pair of parentheses with everything nested in it.
+    fn skip_group(&mut self) {
+        if self.is_at("(") {
+            self.skip_parentheses();
+        } else {
+            self.rest = self.rest.skip(1);
         }
-        _ => None,
+    }
+
+    /// Returns the value of a plain `'…'`, if it is the last token of the statement.
+    pub(super) fn last_string(&self) -> Option<String> {
+        let [token] = self.rest.as_slice() else { return None };
+        token.plain_string()
+    }
+
+    /// Whether a keyword is anywhere in the rest of the statement.
+    pub(super) fn mentions(&self, word: &str) -> bool {
+        self.rest.has(&[word])
     }
 }

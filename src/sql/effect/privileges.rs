@@ -6,13 +6,13 @@ use crate::migration::fact::{Fact, FactSubject};
 
 pub(super) fn privileges(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let effect = Effect::default().repeatable(true);
-    if !cursor.skip_behind(&["on"]) {
+    if !cursor.skip_past(&["ON"]) {
         // A role is granted.
         return Some(effect);
     }
-    if cursor.eat("all") {
+    if cursor.eat("ALL") {
         cursor.identifier()?;
-        if !cursor.eat_all(&["in", "schema"]) {
+        if !cursor.eat_all(&["IN", "SCHEMA"]) {
             return Some(effect);
         }
         let schemas = cursor.list(Cursor::identifier)?;
@@ -20,19 +20,19 @@ pub(super) fn privileges(cursor: &mut Cursor<'_>) -> Option<Effect> {
             effect.ask(Fact::PrivilegesIn(schema), Becomes::Anything)
         }));
     }
-    let objects = if cursor.eat("schema") {
+    let objects = if cursor.eat("SCHEMA") {
         cursor.list(|cursor| cursor.identifier().map(FactSubject::Schema))?
-    } else if cursor.eat("function") || cursor.eat("routine") {
+    } else if cursor.eat_any(&["FUNCTION", "ROUTINE"]) {
         cursor.list(|cursor| {
             let name = cursor.name()?;
             cursor.skip_parentheses();
             Some(FactSubject::Routine(name))
         })?
-    } else if cursor.eat("domain") || cursor.eat("type") {
+    } else if cursor.eat_any(&["DOMAIN", "TYPE"]) {
         cursor.list(|cursor| cursor.name().map(FactSubject::Domain))?
     } else {
-        if !cursor.eat("table") {
-            cursor.eat("sequence");
+        if !cursor.eat("TABLE") {
+            cursor.eat("SEQUENCE");
         }
         cursor.list(|cursor| cursor.name().map(FactSubject::Relation))?
     };
@@ -45,7 +45,7 @@ pub(super) fn privileges(cursor: &mut Cursor<'_>) -> Option<Effect> {
 
 /// `IAM GRANT role TO 'arn'`, `IAM REVOKE role FROM 'arn'`.
 pub(super) fn aws_iam(cursor: &mut Cursor<'_>) -> Option<Effect> {
-    if !cursor.eat("iam") || !(cursor.eat("grant") || cursor.eat("revoke")) {
+    if !cursor.eat("IAM") || !cursor.eat_any(&["GRANT", "REVOKE"]) {
         return None;
     }
     let role = cursor.identifier()?;

@@ -3,6 +3,7 @@
 //! Only for statements whose every part shows, so that one of them that was found done need not be
 //! sent. A table is not among them: the names of its columns are not all of it.
 
+use super::super::tokens::TokenBuf;
 use super::cursor::Cursor;
 use crate::migration::fact::{Fact, FactSubject, Facts};
 
@@ -45,19 +46,20 @@ impl Whole {
 /// Reads it from the words of a statement; nothing if the catalog does not show all of it.
 #[must_use]
 pub fn whole(sql: &str) -> Option<Whole> {
-    let mut cursor = Cursor::new(sql);
-    if cursor.eat("aws") {
+    let statement = TokenBuf::of(sql);
+    let mut cursor = Cursor::new(statement.all());
+    if cursor.eat("AWS") {
         identity(&mut cursor)
-    } else if !cursor.eat("create") {
+    } else if !cursor.eat("CREATE") {
         None
-    } else if cursor.eat("schema") {
-        cursor.eat_all(&["if", "not", "exists"]);
+    } else if cursor.eat("SCHEMA") {
+        cursor.eat_all(&["IF", "NOT", "EXISTS"]);
         let name = cursor.identifier()?;
         let schema = Fact::Identity(FactSubject::Schema(name));
         cursor.is_at_end().then(|| Whole(vec![(schema, Shows::Something)]))
-    } else if cursor.eat("role") || cursor.eat("group") {
+    } else if cursor.eat_any(&["ROLE", "GROUP"]) {
         role(&mut cursor, false)
-    } else if cursor.eat("user") {
+    } else if cursor.eat("USER") {
         role(&mut cursor, true)
     } else {
         None
@@ -68,13 +70,13 @@ pub fn whole(sql: &str) -> Option<Whole> {
 fn role(cursor: &mut Cursor<'_>, mut login: bool) -> Option<Whole> {
     let name = cursor.identifier()?;
     let (mut inherit, mut roles, mut databases) = (true, false, false);
-    cursor.eat("with");
+    cursor.eat("WITH");
     while !cursor.is_at_end() {
         let options = [
-            ("login", "nologin", &mut login),
-            ("inherit", "noinherit", &mut inherit),
-            ("createrole", "nocreaterole", &mut roles),
-            ("createdb", "nocreatedb", &mut databases),
+            ("LOGIN", "NOLOGIN", &mut login),
+            ("INHERIT", "NOINHERIT", &mut inherit),
+            ("CREATEROLE", "NOCREATEROLE", &mut roles),
+            ("CREATEDB", "NOCREATEDB", &mut databases),
         ];
         options.into_iter().find_map(|(yes, no, option)| {
             let is_yes = cursor.eat(yes);
@@ -89,15 +91,15 @@ fn role(cursor: &mut Cursor<'_>, mut login: bool) -> Option<Whole> {
 
 /// `IAM GRANT role TO 'arn'`, `IAM REVOKE role FROM 'arn'`.
 fn identity(cursor: &mut Cursor<'_>) -> Option<Whole> {
-    if !cursor.eat("iam") {
+    if !cursor.eat("IAM") {
         return None;
     }
-    let grants = cursor.eat("grant");
-    if !grants && !cursor.eat("revoke") {
+    let grants = cursor.eat("GRANT");
+    if !grants && !cursor.eat("REVOKE") {
         return None;
     }
     let role = cursor.identifier()?;
-    if !cursor.eat(if grants { "to" } else { "from" }) {
+    if !cursor.eat(if grants { "TO" } else { "FROM" }) {
         return None;
     }
     let arn = cursor.last_string()?;

@@ -1,5 +1,6 @@
 //! `DROP … CASCADE`.
 
+use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
 
@@ -12,13 +13,9 @@ pub(super) static RULE: Hazard = Hazard {
 };
 
 fn check(scene: &Scene<'_>) -> bool {
-    let cascades = |words: &[&str]| words.last() == Some(&"CASCADE");
-    let in_action = || {
-        scene.alter_table().is_some_and(|(_, actions)| {
-            actions.iter().any(|action| action.starts_with(&["DROP"]) && cascades(action))
-        })
-    };
-    scene.begins(&["DROP"]) && cascades(&scene.words) || in_action()
+    let cascades = |tokens: Tokens<'_>| tokens.begins(&["DROP"]) && tokens.ends(&["CASCADE"]);
+    let actions = || scene.alter_table().map(|(_, actions)| actions).unwrap_or_default();
+    cascades(scene.tokens) || actions().into_iter().any(cascades)
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ pub(super) static RULE: Hazard = Hazard {
 
 fn check(scene: &Scene<'_>) -> bool {
     scene.alter_table().is_some_and(|(table, actions)| {
-        let sets = actions.iter().any(|action| action.windows(2).any(|w| w == ["SET", "DEFAULT"]));
-        sets && scene.may_have_rows(table)
-            && actions.iter().any(|action| action.starts_with(&["ADD"]))
+        scene.may_have_rows(table)
+            && actions.iter().any(|action| action.has(&["SET", "DEFAULT"]))
+            && actions.iter().any(|action| action.begins(&["ADD"]))
     })
 }
 

@@ -1,5 +1,6 @@
 //! `ALTER TABLE … DROP COLUMN`.
 
+use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
 
@@ -12,10 +13,12 @@ pub(super) static RULE: Hazard = Hazard {
 
 fn check(scene: &Scene<'_>) -> bool {
     scene.alter_table().is_some_and(|(table, actions)| {
-        // COLUMN is a word that may be left out.
-        let drops =
-            |action: &&[&str]| matches!(action, ["DROP", next, ..] if *next != "CONSTRAINT");
-        scene.may_have_rows(table) && actions.iter().any(drops)
+        // The word COLUMN is optional.
+        let drops_column = |action: &Tokens<'_>| {
+            let dropped = action.after(&["DROP"]);
+            dropped.is_some_and(|rest| !rest.is_empty() && !rest.begins(&["CONSTRAINT"]))
+        };
+        scene.may_have_rows(table) && actions.iter().any(drops_column)
     })
 }
 

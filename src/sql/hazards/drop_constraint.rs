@@ -12,10 +12,10 @@ pub(super) static RULE: Hazard = Hazard {
 };
 
 fn check(scene: &Scene<'_>) -> bool {
-    let drops = |action: &&[&str]| action.starts_with(&["DROP", "CONSTRAINT"]);
-    scene
-        .alter_table()
-        .is_some_and(|(table, actions)| scene.may_have_rows(table) && actions.iter().any(drops))
+    scene.alter_table().is_some_and(|(table, actions)| {
+        scene.may_have_rows(table)
+            && actions.iter().any(|action| action.begins(&["DROP", "CONSTRAINT"]))
+    })
 }
 
 #[cfg(test)]

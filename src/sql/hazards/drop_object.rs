@@ -1,5 +1,6 @@
 //! `DROP` of what holds no rows: views, sequences, domains, functions, roles, statistics.
 
+use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
 
@@ -10,13 +11,12 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-const ALREADY_NAMED: &[&str] = &["TABLE", "SCHEMA", "INDEX"];
+/// Kinds of objects that have a rule of their own.
+const OTHER_RULES: &[&str] = &["TABLE", "SCHEMA", "INDEX"];
 
 fn check(scene: &Scene<'_>) -> bool {
-    match scene.words.as_slice() {
-        ["DROP", kind, ..] => !ALREADY_NAMED.contains(kind),
-        _ => false,
-    }
+    let kind = scene.tokens.after(&["DROP"]).and_then(Tokens::first);
+    kind.is_some_and(|kind| !kind.is_any(OTHER_RULES))
 }
 
 #[cfg(test)]

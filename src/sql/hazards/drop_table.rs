@@ -1,7 +1,7 @@
 //! `DROP TABLE`.
 
 use super::Hazard;
-use super::scene::{Scene, outermost, without};
+use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_table",
@@ -12,9 +12,9 @@ pub(super) static RULE: Hazard = Hazard {
 };
 
 fn check(scene: &Scene<'_>) -> bool {
-    scene.words.strip_prefix(&["DROP", "TABLE"]).is_some_and(|rest| {
-        let tables = outermost(without(rest, &["IF", "EXISTS"]), ",");
-        tables.iter().any(|table| scene.may_have_rows(table))
+    scene.tokens.after(&["DROP", "TABLE"]).is_some_and(|tables| {
+        let tables = tables.after_optional(&["IF", "EXISTS"]).items();
+        tables.into_iter().any(|table| scene.may_have_rows(table))
     })
 }
 

@@ -14,11 +14,11 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-const BEGINNINGS: &[&[&str]] =
+const FORMS: &[&[&str]] =
     &[&["GRANT"], &["REVOKE"], &["ALTER", "DEFAULT", "PRIVILEGES"], &["AWS", "IAM"]];
 
 fn check(scene: &Scene<'_>) -> bool {
-    BEGINNINGS.iter().any(|words| scene.begins(words))
+    scene.tokens.begins_with_any(FORMS)
 }
 
 #[cfg(test)]

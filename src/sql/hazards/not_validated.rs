@@ -1,5 +1,6 @@
 //! `ADD CONSTRAINT … NOT VALID` that nothing in the same run validates.
 
+use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
 
@@ -14,14 +15,11 @@ pub(super) static RULE: Hazard = Hazard {
 
 fn check(scene: &Scene<'_>) -> bool {
     scene.alter_table().is_some_and(|(table, actions)| {
-        let unchecked = |action: &&[&str]| {
-            let named = match action {
-                ["ADD", "CONSTRAINT", name, ..] => Some(name),
-                _ => None,
-            };
-            action.starts_with(&["ADD"])
-                && action.ends_with(&["NOT", "VALID"])
-                && !named.is_some_and(|name| scene.is_validated_later(name))
+        let unchecked = |action: &Tokens<'_>| {
+            let name = action.after(&["ADD", "CONSTRAINT"]).and_then(Tokens::first);
+            action.begins(&["ADD"])
+                && action.ends(&["NOT", "VALID"])
+                && !name.is_some_and(|name| scene.is_validated_later(name))
         };
         scene.may_have_rows(table) && actions.iter().any(unchecked)
     })

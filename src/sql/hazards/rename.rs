@@ -1,5 +1,6 @@
 //! `RENAME` and `SET SCHEMA` of a table, a column or a view.
 
+use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
 
@@ -14,20 +15,18 @@ const KINDS: &[&str] = &["TABLE", "VIEW", "SCHEMA", "SEQUENCE", "FUNCTION", "ROU
 
 fn check(scene: &Scene<'_>) -> bool {
     if let Some((table, actions)) = scene.alter_table() {
-        return scene.may_have_rows(table) && actions.iter().any(|action| moves(action));
+        return scene.may_have_rows(table) && actions.into_iter().any(moves);
     }
-    match scene.words.as_slice() {
-        ["ALTER", kind, rest @ ..] => {
-            KINDS.contains(kind) && (1..rest.len()).any(|index| moves(&rest[index..]))
-        }
-        _ => false,
-    }
+    let Some(rest) = scene.tokens.after(&["ALTER"]) else { return false };
+    let is_used_by_code = rest.first().is_some_and(|kind| kind.is_any(KINDS));
+    // The action follows the kind of the object and its name.
+    is_used_by_code && rest.skip(2).suffixes().any(moves)
 }
 
-fn moves(action: &[&str]) -> bool {
-    // No code names a constraint.
-    matches!(action, ["SET", "SCHEMA", ..])
-        || matches!(action, ["RENAME", what, ..] if *what != "CONSTRAINT")
+fn moves(action: Tokens<'_>) -> bool {
+    let renamed = action.after(&["RENAME"]).and_then(Tokens::first);
+    // No code refers to a constraint by its name.
+    renamed.is_some_and(|what| !what.is("CONSTRAINT")) || action.begins(&["SET", "SCHEMA"])
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 //! 3,000 modified rows are the limit of a transaction, rows of `INSERT … SELECT` among them (AWS
 //! user guide, "Cluster quotas and database limits"); the statement fails with `54000`.
 
+use super::super::tokens::Tokens;
 use super::Hazard;
-use super::scene::{Scene, without};
+use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "unbatched_write",
@@ -18,38 +19,34 @@ pub(super) static RULE: Hazard = Hazard {
 };
 
 fn check(scene: &Scene<'_>) -> bool {
-    let limited = |rest: &[&str]| rest.contains(&"WHERE");
-    match scene.words.as_slice() {
-        ["UPDATE", rest @ ..] | ["DELETE", "FROM", rest @ ..] => {
-            scene.may_have_rows(rest) && !limited(rest)
-        }
-        ["INSERT", "INTO", rest @ ..] => selects(rest),
-        // A common table expression before a write; one behind it that also writes.
-        ["WITH", rest @ ..] => {
-            let writes = ["UPDATE", "DELETE"].iter().any(|write| rest.contains(write));
-            writes && !limited(rest) || insert_of(rest).is_some_and(selects)
-        }
-        _ => false,
+    let is_limited = |rest: Tokens<'_>| rest.has(&["WHERE"]);
+    let tokens = scene.tokens;
+    if let Some(rest) = tokens.after(&["UPDATE"]).or(tokens.after(&["DELETE", "FROM"])) {
+        scene.may_have_rows(rest) && !is_limited(rest)
+    } else if let Some(rest) = tokens.after(&["INSERT", "INTO"]) {
+        inserts_query(rest)
+    } else if let Some(rest) = tokens.after(&["WITH"]) {
+        // The common table expressions may write, and so may the statement after them.
+        let writes = rest.has(&["UPDATE"]) || rest.has(&["DELETE"]);
+        let insert = rest.after_each(&["INSERT", "INTO"]).next();
+        writes && !is_limited(rest) || insert.is_some_and(inserts_query)
+    } else {
+        false
     }
 }
 
-/// Whether rows come from a table: `SELECT 1` is one row.
-fn selects(rest: &[&str]) -> bool {
-    let Some(select) = rest.iter().position(|word| *word == "SELECT" || *word == "TABLE") else {
+/// Whether the rows of an `INSERT` come from a table: `SELECT 1` is one row.
+fn inserts_query(rest: Tokens<'_>) -> bool {
+    let Some(start) = rest.iter().position(|token| token.is_any(&["SELECT", "TABLE"])) else {
         return false;
     };
-    // VALUES with a subquery in it is as many rows as it shows.
-    let before = &rest[..select];
-    !before.contains(&"VALUES") && (rest[select] == "TABLE" || reads(&rest[select..]))
+    let (before, query) = rest.split_at(start);
+    // VALUES inserts as many rows as it lists, also with subqueries in it.
+    !before.has(&["VALUES"]) && (query.begins(&["TABLE"]) || reads_rows(query))
 }
 
-fn reads(select: &[&str]) -> bool {
-    select.contains(&"FROM") && !select.windows(2).any(|part| part == ["LIMIT", "1"])
-}
-
-fn insert_of<'a, 'w>(words: &'a [&'w str]) -> Option<&'a [&'w str]> {
-    let insert = words.windows(2).position(|part| part == ["INSERT", "INTO"])?;
-    Some(without(&words[insert..], &["INSERT", "INTO"]))
+fn reads_rows(select: Tokens<'_>) -> bool {
+    select.has(&["FROM"]) && !select.has(&["LIMIT", "1"])
 }
 
 #[cfg(test)]

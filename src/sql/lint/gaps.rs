@@ -3,16 +3,14 @@
 //! Only what was seen on clusters, never an inference: a wrong entry would block a migration
 //! that works. Where dsql-lint finds it too one day, the test below says so.
 
+use super::form::{StatementForm, beginning};
 use super::{Finding, FindingSeverity};
+use crate::sql::tokens::Tokens;
 
 /// A statement that is refused.
 struct Gap {
     rule: &'static str,
-    /// What the statement begins with.
-    begins: &'static [&'static str],
-    /// Words that stand next to each other somewhere after that; none if all such statements are
-    /// refused.
-    has: &'static [&'static str],
+    form: StatementForm,
     /// With DSQL's answer where it is recorded.
     message: &'static str,
     suggestion: &'static str,
@@ -20,10 +18,10 @@ struct Gap {
     example: &'static str,
 }
 
-/// The gaps that a statement of these words falls into.
-pub(super) fn findings(words: &[String]) -> Vec<Finding> {
+/// The findings of one statement.
+pub(super) fn findings(statement: Tokens<'_>) -> Vec<Finding> {
     GAPS.iter()
-        .filter(|gap| gap.fits(words))
+        .filter(|gap| gap.form.matches(statement))
         .map(|gap| Finding {
             rule: gap.rule,
             severity: FindingSeverity::Rejected,
@@ -34,14 +32,6 @@ pub(super) fn findings(words: &[String]) -> Vec<Finding> {
         .collect()
 }
 
-impl Gap {
-    fn fits(&self, words: &[String]) -> bool {
-        words.len() >= self.begins.len()
-            && words.iter().zip(self.begins).all(|(word, begin)| word == begin)
-            && (self.has.is_empty() || words.windows(self.has.len()).any(|part| part == self.has))
-    }
-}
-
 const NO_STATISTICS: &str = "Remove the statement; DSQL keeps its own statistics.";
 const NO_PROCEDURE: &str = "Write the statements themselves into the migration.";
 
@@ -50,48 +40,42 @@ const NO_PROCEDURE: &str = "Write the statements themselves into the migration."
 static GAPS: &[Gap] = &[
     Gap {
         rule: "unsupported_merge",
-        begins: &["MERGE"],
-        has: &[],
+        form: beginning(&["MERGE"]),
         message: "DSQL answers: unsupported statement type: MERGE.",
         suggestion: "Use INSERT … ON CONFLICT DO UPDATE.",
         example: "MERGE INTO t USING u ON t.id = u.id WHEN MATCHED THEN DELETE",
     },
     Gap {
         rule: "unsupported_unlogged_table",
-        begins: &["CREATE", "UNLOGGED", "TABLE"],
-        has: &[],
+        form: beginning(&["CREATE", "UNLOGGED", "TABLE"]),
         message: "DSQL answers: UNLOGGED table not supported for CREATE TABLE.",
         suggestion: "Use CREATE TABLE.",
         example: "CREATE UNLOGGED TABLE t (id int)",
     },
     Gap {
         rule: "unsupported_drop_index_concurrently",
-        begins: &["DROP", "INDEX", "CONCURRENTLY"],
-        has: &[],
+        form: beginning(&["DROP", "INDEX", "CONCURRENTLY"]),
         message: "DSQL answers: DROP INDEX CONCURRENTLY must be first action in transaction.",
         suggestion: "Use DROP INDEX.",
         example: "DROP INDEX CONCURRENTLY i",
     },
     Gap {
         rule: "unsupported_set_statistics",
-        begins: &["ALTER", "TABLE"],
-        has: &["SET", "STATISTICS"],
+        form: beginning(&["ALTER", "TABLE"]).having(&["SET", "STATISTICS"]),
         message: "DSQL answers: unsupported ALTER TABLE ALTER COLUMN ... SET STATISTICS statement.",
         suggestion: NO_STATISTICS,
         example: "ALTER TABLE t ALTER COLUMN c SET STATISTICS 5",
     },
     Gap {
         rule: "unsupported_grant_on_database",
-        begins: &["GRANT"],
-        has: &["ON", "DATABASE"],
+        form: beginning(&["GRANT"]).having(&["ON", "DATABASE"]),
         message: "DSQL answers: unsupported object type in GRANT.",
         suggestion: "Remove the statement; whoever may log in may connect to the one database.",
         example: "GRANT CONNECT ON DATABASE postgres TO r",
     },
     Gap {
         rule: "grant_on_schema_public",
-        begins: &["GRANT"],
-        has: &["ON", "SCHEMA", "PUBLIC"],
+        form: beginning(&["GRANT"]).having(&["ON", "SCHEMA", "PUBLIC"]),
         message: "DSQL answers: feature not supported on system entity.",
         suggestion: "Remove the statement; every role may use the schema public.",
         example: "GRANT USAGE ON SCHEMA public TO r",
@@ -99,32 +83,28 @@ static GAPS: &[Gap] = &[
     // Recorded by yoshuacas/pgrest-lambda.
     Gap {
         rule: "unsupported_create_aggregate",
-        begins: &["CREATE", "AGGREGATE"],
-        has: &[],
+        form: beginning(&["CREATE", "AGGREGATE"]),
         message: "DSQL answers: unsupported statement: Define.",
         suggestion: "Use a built-in aggregate, or aggregate in the application.",
         example: "CREATE AGGREGATE a (int) (sfunc = f, stype = int)",
     },
     Gap {
         rule: "unsupported_alter_system",
-        begins: &["ALTER", "SYSTEM"],
-        has: &[],
+        form: beginning(&["ALTER", "SYSTEM"]),
         message: "DSQL answers: unsupported statement: AlterSystem.",
         suggestion: "Remove the statement.",
         example: "ALTER SYSTEM SET x = 1",
     },
     Gap {
         rule: "unsupported_create_tablespace",
-        begins: &["CREATE", "TABLESPACE"],
-        has: &[],
+        form: beginning(&["CREATE", "TABLESPACE"]),
         message: "DSQL answers: unsupported statement: CreateTableSpace.",
         suggestion: "Remove the statement; DSQL manages its storage.",
         example: "CREATE TABLESPACE x LOCATION 'y'",
     },
     Gap {
         rule: "unsupported_create_foreign_table",
-        begins: &["CREATE", "FOREIGN", "TABLE"],
-        has: &[],
+        form: beginning(&["CREATE", "FOREIGN", "TABLE"]),
         message: "DSQL answers: unsupported statement: CreateForeignTable.",
         suggestion: "Read the other database from the application.",
         example: "CREATE FOREIGN TABLE f (id int) SERVER s",
@@ -132,16 +112,14 @@ static GAPS: &[Gap] = &[
     // awslabs/agent-plugins, skill dsql, troubleshooting.md: observed on a cluster, without its text.
     Gap {
         rule: "unsupported_do",
-        begins: &["DO"],
-        has: &[],
+        form: beginning(&["DO"]),
         message: "DO is not supported in DSQL.",
         suggestion: NO_PROCEDURE,
         example: "DO $$ BEGIN END $$",
     },
     Gap {
         rule: "unsupported_locking_clause",
-        begins: &["SELECT"],
-        has: &["FOR", "SHARE"],
+        form: beginning(&["SELECT"]).having(&["FOR", "SHARE"]),
         message: "DSQL answers: locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported.",
         suggestion: "Use FOR UPDATE or FOR KEY SHARE.",
         example: "SELECT 1 FROM t FOR SHARE",
