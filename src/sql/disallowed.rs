@@ -16,15 +16,15 @@ pub struct Disallowed {
     pub advice: &'static str,
 }
 
-/// The words that a refused statement begins with.
-struct Rule {
+/// A row of the table: the words that such statements begin with.
+struct DisallowedForm {
     words: &'static [&'static str],
     disallowed: Disallowed,
 }
 
-/// The disallowed of a statement that begins with these upper-case words.
+/// Returns why a statement that begins with these tokens is not allowed. `None` if it is allowed.
 pub(super) fn disallowed(head: Tokens<'_>) -> Option<Disallowed> {
-    RULES.iter().find(|rule| head.begins(rule.words)).map(|rule| rule.disallowed)
+    DISALLOWED.iter().find(|form| head.begins(form.words)).map(|form| form.disallowed)
 }
 
 /// `BEGIN` with a mode that is lost when the word is dropped.
@@ -42,13 +42,13 @@ pub(super) const COMMIT_OPTION: Disallowed = Disallowed {
     advice: "Write COMMIT alone, or remove it together with its BEGIN.",
 };
 
-const fn rule(
+const fn form(
     words: &'static [&'static str],
     statement: &'static str,
     reason: &'static str,
     advice: &'static str,
-) -> Rule {
-    Rule { words, disallowed: Disallowed { statement, reason, advice } }
+) -> DisallowedForm {
+    DisallowedForm { words, disallowed: Disallowed { statement, reason, advice } }
 }
 
 const FORWARD: &str = "a migration only goes forward, so there is nothing to go back to";
@@ -62,51 +62,51 @@ const NO_SETTING: &str = "Remove the statement; write names with their schema, a
                           the statement that needs them.";
 const PLAIN: &str = "Write the statement itself, with its values.";
 
-static RULES: &[Rule] = &[
-    rule(&["ROLLBACK"], "ROLLBACK", FORWARD, REMOVE),
-    rule(&["ABORT"], "ABORT", FORWARD, REMOVE),
-    rule(&["SAVEPOINT"], "SAVEPOINT", NO_SAVEPOINTS, REMOVE),
-    rule(&["RELEASE"], "RELEASE", NO_SAVEPOINTS, REMOVE),
-    rule(
+static DISALLOWED: &[DisallowedForm] = &[
+    form(&["ROLLBACK"], "ROLLBACK", FORWARD, REMOVE),
+    form(&["ABORT"], "ABORT", FORWARD, REMOVE),
+    form(&["SAVEPOINT"], "SAVEPOINT", NO_SAVEPOINTS, REMOVE),
+    form(&["RELEASE"], "RELEASE", NO_SAVEPOINTS, REMOVE),
+    form(
         &["PREPARE", "TRANSACTION"],
         "PREPARE TRANSACTION",
         "Aurora DSQL has no two-phase commit",
         REMOVE,
     ),
-    rule(&["PREPARE"], "PREPARE", SESSION, PLAIN),
-    rule(&["EXECUTE"], "EXECUTE", SESSION, PLAIN),
-    rule(&["DEALLOCATE"], "DEALLOCATE", SESSION, REMOVE),
-    rule(
+    form(&["PREPARE"], "PREPARE", SESSION, PLAIN),
+    form(&["EXECUTE"], "EXECUTE", SESSION, PLAIN),
+    form(&["DEALLOCATE"], "DEALLOCATE", SESSION, REMOVE),
+    form(
         &["SET", "CONSTRAINTS"],
         "SET CONSTRAINTS",
         "it lasts until the end of a transaction, and the provider decides where transactions end",
         "Declare the constraint INITIALLY DEFERRED, or order the statements so that it holds.",
     ),
-    rule(&["SET"], "SET", SESSION, NO_SETTING),
-    rule(&["RESET"], "RESET", SESSION, NO_SETTING),
-    rule(&["SELECT", "SET_CONFIG", "("], "set_config", SESSION, NO_SETTING),
-    rule(&["SELECT", "PG_CATALOG", ".", "SET_CONFIG", "("], "set_config", SESSION, NO_SETTING),
-    rule(&["DISCARD"], "DISCARD", SESSION, REMOVE),
-    rule(&["DECLARE"], "DECLARE", SESSION, PLAIN),
-    rule(&["FETCH"], "FETCH", SESSION, REMOVE),
-    rule(&["MOVE"], "MOVE", SESSION, REMOVE),
-    rule(&["CLOSE"], "CLOSE", SESSION, REMOVE),
-    rule(
+    form(&["SET"], "SET", SESSION, NO_SETTING),
+    form(&["RESET"], "RESET", SESSION, NO_SETTING),
+    form(&["SELECT", "SET_CONFIG", "("], "set_config", SESSION, NO_SETTING),
+    form(&["SELECT", "PG_CATALOG", ".", "SET_CONFIG", "("], "set_config", SESSION, NO_SETTING),
+    form(&["DISCARD"], "DISCARD", SESSION, REMOVE),
+    form(&["DECLARE"], "DECLARE", SESSION, PLAIN),
+    form(&["FETCH"], "FETCH", SESSION, REMOVE),
+    form(&["MOVE"], "MOVE", SESSION, REMOVE),
+    form(&["CLOSE"], "CLOSE", SESSION, REMOVE),
+    form(
         &["LOCK"],
         "LOCK",
         "Aurora DSQL has no table locks, and the provider's lease keeps other runs out",
         REMOVE,
     ),
-    rule(
+    form(
         &["COPY"],
         "COPY",
         "Aurora DSQL reads no files, and the provider sends only SQL, no data after it",
         "Write the rows as INSERT statements, or load them with another tool.",
     ),
-    rule(&["LISTEN"], "LISTEN", NOTIFICATIONS, REMOVE),
-    rule(&["UNLISTEN"], "UNLISTEN", NOTIFICATIONS, REMOVE),
-    rule(&["NOTIFY"], "NOTIFY", NOTIFICATIONS, REMOVE),
-    rule(
+    form(&["LISTEN"], "LISTEN", NOTIFICATIONS, REMOVE),
+    form(&["UNLISTEN"], "UNLISTEN", NOTIFICATIONS, REMOVE),
+    form(&["NOTIFY"], "NOTIFY", NOTIFICATIONS, REMOVE),
+    form(
         &["CALL", "SYS", ".", "WAIT_FOR_JOB"],
         "CALL sys.wait_for_job",
         "the provider waits for the jobs of its statements itself",
@@ -119,18 +119,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_rule_that_fits_is_the_most_special_one() {
-        for (index, rule) in RULES.iter().enumerate() {
-            let hidden = RULES[..index].iter().any(|earlier| rule.words.starts_with(earlier.words));
+    fn a_more_specific_form_precedes_a_more_general_one() {
+        for (index, form) in DISALLOWED.iter().enumerate() {
+            let mut earlier = DISALLOWED[..index].iter();
+            let hidden = earlier.any(|earlier| form.words.starts_with(earlier.words));
 
-            assert!(!hidden, "a rule before it hides {}", rule.disallowed.statement);
+            assert!(!hidden, "an earlier form hides {}", form.disallowed.statement);
         }
     }
 
     #[test]
-    fn every_refusal_is_a_clause_and_a_sentence() {
-        let all = RULES.iter().map(|rule| rule.disallowed).chain([TRANSACTION_MODE, COMMIT_OPTION]);
-        for disallowed in all {
+    fn every_reason_is_a_clause_and_every_advice_a_sentence() {
+        let all = DISALLOWED.iter().map(|form| form.disallowed);
+        for disallowed in all.chain([TRANSACTION_MODE, COMMIT_OPTION]) {
             assert!(!disallowed.reason.ends_with('.'), "{disallowed:?}");
             assert!(disallowed.advice.ends_with('.'), "{disallowed:?}");
         }

@@ -15,12 +15,12 @@
 mod accepted;
 mod form;
 mod gaps;
+mod input;
 mod names;
-mod prepared;
 
 use std::thread;
 
-use self::prepared::Prepared;
+use self::input::LintInput;
 use super::tokens::TokenBuf;
 
 /// What a linter has found in one statement.
@@ -87,21 +87,20 @@ pub fn is_rule(name: &str) -> bool {
 /// If it panics, or if there is no memory for its thread, the rest of the statements stays
 /// without findings: a linter that fails must not stop a migration.
 fn from_dsql_lint<S: AsRef<str>>(statements: &[S]) -> Vec<(usize, Vec<Finding>)> {
-    let prepared: Vec<(usize, Prepared)> = statements
+    let inputs: Vec<(usize, LintInput)> = statements
         .iter()
         .enumerate()
-        .filter_map(|(index, sql)| Some((index, Prepared::of(sql.as_ref())?)))
+        .filter_map(|(index, sql)| Some((index, LintInput::of(sql.as_ref())?)))
         .collect();
     let worker = thread::Builder::new().name("dsql-lint".to_owned()).stack_size(STACK);
-    let spawned = worker.spawn(move || {
-        prepared.iter().map(|(index, prepared)| (*index, findings(prepared))).collect()
-    });
+    let spawned = worker
+        .spawn(move || inputs.iter().map(|(index, input)| (*index, findings(input))).collect());
     spawned.ok().and_then(|running| running.join().ok()).unwrap_or_default()
 }
 
-fn findings(prepared: &Prepared) -> Vec<Finding> {
+fn findings(input: &LintInput) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for diagnostic in dsql_lint::lint_sql(&prepared.text) {
+    for diagnostic in dsql_lint::lint_sql(&input.text) {
         let rule = names::name(diagnostic.rule);
         let unreadable = rule == PARSE_ERROR;
         let finding = Finding {
@@ -111,7 +110,7 @@ fn findings(prepared: &Prepared) -> Vec<Finding> {
             } else {
                 FindingSeverity::Rejected
             },
-            line: prepared.line(diagnostic.line),
+            line: input.line(diagnostic.line),
             message: without_place(&diagnostic.message).to_owned(),
             suggestion: if unreadable {
                 "If DSQL accepts it, nothing is to be done.".to_owned()

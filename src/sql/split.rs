@@ -74,7 +74,7 @@ impl<'a> Iterator for Pieces<'a> {
             return self.fail(error);
         }
         let mut span: Option<(Token<'a>, usize)> = None;
-        let mut nesting = Nesting::default();
+        let mut nesting = StatementNesting::default();
         while let Some(token) = self.lexer.next() {
             let token = match token {
                 Ok(token) if token.is_trivia() => continue,
@@ -109,7 +109,7 @@ impl<'a> Iterator for Pieces<'a> {
 /// statement there begins with `END`. So the `END` that closes a body is the one behind `ATOMIC` or
 /// a semicolon, and the `END` of a `CASE`, or a column called so, is any other.
 #[derive(Default)]
-struct Nesting {
+struct StatementNesting {
     parentheses: usize,
     parenthesis_line: usize,
     bodies: usize,
@@ -140,7 +140,7 @@ enum Previous {
     Other,
 }
 
-impl Nesting {
+impl StatementNesting {
     fn is_outermost(&self) -> bool {
         self.parentheses == 0 && self.bodies == 0
     }

@@ -9,7 +9,7 @@ const WIDTH: usize = 100;
 /// inside literals escaped, a cut marked by `…`.
 #[must_use]
 pub fn summary(sql: &str) -> String {
-    let mut line = Line::default();
+    let mut line = SummaryLine::default();
     for token in Lexer::new(sql, 1).map_while(Result::ok) {
         line.push(&token);
         if line.is_full() {
@@ -20,14 +20,14 @@ pub fn summary(sql: &str) -> String {
 }
 
 #[derive(Default)]
-struct Line {
+struct SummaryLine {
     text: String,
     characters: usize,
     /// White space is written only once a token follows it.
     gap: bool,
 }
 
-impl Line {
+impl SummaryLine {
     fn push(&mut self, token: &Token<'_>) {
         if token.is_trivia() {
             self.gap = self.characters > 0;

@@ -1,7 +1,7 @@
 //! A parser's position among the tokens of one statement.
 
-use super::super::tokens::Tokens;
 use crate::migration::fact::QualifiedName;
+use crate::sql::tokens::Tokens;
 
 /// Reads keywords and names from left to right. A method consumes only what it has recognized.
 pub(super) struct Cursor<'t> {

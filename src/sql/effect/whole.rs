@@ -3,9 +3,9 @@
 //! Only for statements whose every part shows, so that one of them that was found done need not be
 //! sent. A table is not among them: the names of its columns are not all of it.
 
-use super::super::tokens::TokenBuf;
 use super::cursor::Cursor;
 use crate::migration::fact::{Fact, FactSubject, Facts};
+use crate::sql::tokens::TokenBuf;
 
 /// The whole effect of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! `ALTER TABLE … DROP COLUMN`.
 
-use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
+use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_column",

@@ -1,8 +1,8 @@
 //! `DROP` of what holds no rows: views, sequences, domains, functions, roles, statistics.
 
-use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
+use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_object",

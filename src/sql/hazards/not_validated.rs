@@ -1,8 +1,8 @@
 //! `ADD CONSTRAINT … NOT VALID` that nothing in the same run validates.
 
-use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
+use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "not_validated",

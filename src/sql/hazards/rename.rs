@@ -1,8 +1,8 @@
 //! `RENAME` and `SET SCHEMA` of a table, a column or a view.
 
-use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
+use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "rename",

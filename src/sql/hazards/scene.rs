@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::tokens::{StatementToken, TokenBuf, Tokens};
+use crate::sql::tokens::{StatementToken, TokenBuf, Tokens};
 
 /// Statements that run one after the other.
 pub(super) struct StatementSequence {

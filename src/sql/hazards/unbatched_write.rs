@@ -3,9 +3,9 @@
 //! 3,000 modified rows are the limit of a transaction, rows of `INSERT … SELECT` among them (AWS
 //! user guide, "Cluster quotas and database limits"); the statement fails with `54000`.
 
-use super::super::tokens::Tokens;
 use super::Hazard;
 use super::scene::Scene;
+use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "unbatched_write",

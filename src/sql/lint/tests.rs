@@ -97,14 +97,14 @@ fn noise_and_the_corpus_of_the_splitter_neither_panic_nor_overflow() {
 #[test]
 fn deep_and_long_statements_neither_overflow_nor_take_quadratic_time() {
     // Each stays just under the limit. With the lines not broken this takes minutes.
-    let chain = format!("SELECT {}1", "1+".repeat(prepared::LARGEST / 2 - 10));
+    let chain = format!("SELECT {}1", "1+".repeat(input::LARGEST / 2 - 10));
     let nested = format!("SELECT {}1{}", "(".repeat(9_900), ")".repeat(9_900));
     let rows = format!("INSERT INTO t VALUES {}(1)", "(1,'a'),".repeat(3_300));
     let columns: Vec<String> = (0..4_900).map(|number| format!("c{number} int")).collect();
     let wide = format!("CREATE TABLE t ({})", columns.join(","));
     let cases = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(1_900), " END".repeat(1_900));
     for sql in [&chain, &nested, &rows, &wide, &cases] {
-        assert!(Prepared::of(sql).is_some());
+        assert!(LintInput::of(sql).is_some());
     }
 
     let found = lint(&[chain, nested, rows, wide, cases]);

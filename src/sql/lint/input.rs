@@ -16,18 +16,18 @@ const LONG: usize = 400;
 pub(super) const LARGEST: usize = 20_000;
 
 /// A statement for dsql-lint.
-pub(super) struct Prepared {
+pub(super) struct LintInput {
     pub(super) text: String,
     /// The lines of `text`, counted from 1, that begin with a break which the statement does not
     /// have. Sorted.
     broken: Vec<usize>,
 }
 
-impl Prepared {
+impl LintInput {
     /// `None` if dsql-lint cannot be asked: the statement is too large, or it would be cut at a
     /// semicolon inside the body of a function.
     pub(super) fn of(sql: &str) -> Option<Self> {
-        let mut prepared = Self { text: String::with_capacity(sql.len()), broken: Vec::new() };
+        let mut input = Self { text: String::with_capacity(sql.len()), broken: Vec::new() };
         let mut line = 1;
         let mut begin = 0;
         let mut before: Option<Token<'_>> = None;
@@ -35,12 +35,12 @@ impl Prepared {
             if number == LARGEST || token.is_symbol(";") {
                 return None;
             }
-            let text = &mut prepared.text;
+            let text = &mut input.text;
             if text.len() - begin > LONG && may_break(before.as_ref(), &token) {
                 text.push('\n');
                 line += 1;
                 begin = text.len();
-                prepared.broken.push(line);
+                input.broken.push(line);
             }
             if matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment) {
                 text.push(' ');
@@ -55,7 +55,7 @@ impl Prepared {
             }
             before = Some(token);
         }
-        Some(prepared)
+        Some(input)
     }
 
     /// How many lines below the first line of the statement a line of the text is.
@@ -89,36 +89,36 @@ mod tests {
 
     #[test]
     fn comments_are_gone_and_lines_stay() {
-        let prepared = Prepared::of("CREATE -- index\n/* a\nb */ TABLE t (\n  a int\n)").unwrap();
+        let input = LintInput::of("CREATE -- index\n/* a\nb */ TABLE t (\n  a int\n)").unwrap();
 
-        assert_eq!(prepared.text, "CREATE  \n \n TABLE t (\n  a int\n)");
-        assert_eq!(prepared.line(4), 3);
+        assert_eq!(input.text, "CREATE  \n \n TABLE t (\n  a int\n)");
+        assert_eq!(input.line(4), 3);
     }
 
     #[test]
     fn long_lines_are_broken_and_their_numbers_kept() {
         let sql = format!("SELECT\n{}\n'a'", "1, ".repeat(1000));
 
-        let prepared = Prepared::of(&sql).unwrap();
+        let input = LintInput::of(&sql).unwrap();
 
-        assert!(prepared.text.lines().all(|line| line.len() < 2 * LONG));
-        assert_eq!(prepared.text.replace('\n', " "), {
+        assert!(input.text.lines().all(|line| line.len() < 2 * LONG));
+        assert_eq!(input.text.replace('\n', " "), {
             let mut same = sql.replace('\n', " ");
-            for broken in &prepared.broken {
+            for broken in &input.broken {
                 let start: usize =
-                    prepared.text.split_inclusive('\n').take(broken - 1).map(str::len).sum();
+                    input.text.split_inclusive('\n').take(broken - 1).map(str::len).sum();
                 same.insert(start - 1, ' ');
             }
             same
         });
-        assert_eq!(prepared.line(prepared.text.lines().count()), 2);
+        assert_eq!(input.line(input.text.lines().count()), 2);
     }
 
     #[test]
     fn what_would_be_cut_or_is_too_large_is_left_out() {
         let body = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END";
-        assert!(Prepared::of(body).is_none());
-        assert!(Prepared::of("SELECT ';', $$;$$").is_some());
-        assert!(Prepared::of(&"1+".repeat(LARGEST)).is_none());
+        assert!(LintInput::of(body).is_none());
+        assert!(LintInput::of("SELECT ';', $$;$$").is_some());
+        assert!(LintInput::of(&"1+".repeat(LARGEST)).is_none());
     }
 }
