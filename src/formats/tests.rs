@@ -169,11 +169,11 @@ fn all_invalid_files_are_reported_at_once() {
             "`dir/01_again.sql` has the same version as `dir/0001_good.sql`",
             "dir/0002_open.sql:2 cannot be split into statements: \
              string literal is not terminated",
-            "dir/0003_refused.sql:3 contains SET: what it leaves in the session is lost when a run \
+            "dir/0003_refused.sql:3 contains SET: its effect on the session is lost when a run \
              resumes on another connection",
             "`dir/0004_empty.sql` contains no statements",
             "dir/0005_psql.sql:1 cannot be split into statements: \
-             `\\set` is a psql command, not SQL",
+             `\\set` is a psql meta-command, not SQL",
             "dir/0006_latin.sql:2 is not valid UTF-8",
             "`dir/old/0001_first.sql` is in a subdirectory, where it would never run",
         ]
@@ -187,8 +187,8 @@ fn a_rejected_statement_is_reported_before_the_text_after_it() {
     assert_eq!(
         errors(&dir, None),
         [
-            "dir/1.sql:1 contains COPY: Aurora DSQL reads no files, and the provider sends only SQL, \
-             no data after it"
+            "dir/1.sql:1 contains COPY: Aurora DSQL does not read files, and the provider sends \
+             only SQL, without data after it"
         ]
     );
 }

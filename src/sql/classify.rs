@@ -11,11 +11,12 @@ use crate::migration::Class;
 /// What to do with a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementKind {
-    /// Run it in this way.
+    /// Run it as this class requires.
     Run(Class),
-    /// `BEGIN` or `START TRANSACTION`: only groups; the provider opens transactions itself.
+    /// `BEGIN` or `START TRANSACTION`. It only groups statements, because the provider opens
+    /// transactions itself.
     TransactionBegin,
-    /// `COMMIT` or `END`: only groups.
+    /// `COMMIT` or `END`. It only groups statements.
     TransactionEnd,
     /// It is not allowed in a migration.
     Disallowed(Disallowed),
@@ -75,14 +76,14 @@ pub fn classify(sql: &str) -> StatementKind {
     })
 }
 
-/// Drops only the modes in which the provider opens its transactions anyway.
+/// Accepts only the modes in which the provider opens its transactions anyway.
 fn begin(modes: Tokens<'_>) -> StatementKind {
     const DEFAULTS: &[&[&str]] =
         &[&[","], &["READ", "WRITE"], &["ISOLATION", "LEVEL", "REPEATABLE", "READ"]];
     let mut rest = without_noise(modes);
     while !rest.is_empty() {
         match DEFAULTS.iter().find_map(|mode| rest.after(mode)) {
-            Some(behind) => rest = behind,
+            Some(after) => rest = after,
             None => return StatementKind::Disallowed(disallowed::TRANSACTION_MODE),
         }
     }

@@ -1,4 +1,4 @@
-//! The `--` comments of a text: where other tools, and this one, keep their marks.
+//! Finds the `--` comments of a text, in which migration tools keep their directives.
 
 use super::lex::{Lexer, TokenKind};
 
@@ -7,12 +7,12 @@ use super::lex::{Lexer, TokenKind};
 pub struct Comment<'a> {
     /// The whole comment, from its first dash to the end of the line.
     pub text: &'a str,
-    /// Its line, counted from 1.
+    /// Line number, counted from 1.
     pub line: usize,
 }
 
-/// All `--` comments of a text, not what looks like one inside a literal. Ends where the text
-/// cannot be read any further.
+/// Returns all `--` comments of a text, but not text inside a literal that looks like one. Ends at
+/// the first error of the lexer.
 pub fn line_comments(text: &str) -> impl Iterator<Item = Comment<'_>> {
     Lexer::new(text, 1)
         .map_while(Result::ok)

@@ -1,8 +1,10 @@
-//! What an author tells this provider in a comment. There is one such word: `-- dsql:batch`, on a
-//! line of its own before a statement that is to be repeated until it changes no row.
+//! Reads directives, that is, comments addressed to this provider. There is only one:
+//! `-- dsql:batch`, on a line of its own above a statement that is to be repeated until it changes
+//! no rows.
 //!
-//! A comment that looks like one and is none is an error: who writes it relies on it. Whether a
-//! statement comes to an end is not decided here, but one that certainly does not is refused.
+//! A comment that looks like a directive but is not a valid one is an error, because its author
+//! relies on it. Not every statement that never finishes is detected, but one that clearly repeats
+//! the same changes is rejected.
 
 use std::collections::BTreeSet;
 
@@ -13,20 +15,21 @@ use super::lex::count_lines;
 use super::split::{Piece, pieces};
 use super::tokens::TokenBuf;
 
-/// A directive in the wrong place, or an unknown one.
+/// A directive that is in the wrong place or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misplaced {
-    /// Line of the comment.
+    /// Line number of the comment.
     pub line: usize,
     /// What is wrong with it.
     pub disallowed: Disallowed,
 }
 
-/// The statements of a text that are to run in batches: their places, counted from 0 as
-/// [`pieces`] gives them. A text that cannot be split is read as far as it can.
+/// Returns the statements of a text that are to run in batches, as indices into the statements that
+/// [`pieces`] returns. Text that cannot be split is read up to the first error.
 ///
 /// # Errors
-/// The first comment that does not say what it could say there.
+///
+/// Fails with the first directive that is unknown or in the wrong place.
 pub fn batches(text: &str, first_line: usize) -> Result<BTreeSet<usize>, Misplaced> {
     let mut found = BTreeSet::new();
     if !text.contains("dsql:") {
@@ -57,7 +60,7 @@ pub fn batches(text: &str, first_line: usize) -> Result<BTreeSet<usize>, Misplac
     Ok(found)
 }
 
-/// The lines of the directives before a statement.
+/// Returns the lines of the directives before a statement.
 fn directives_before(piece: &Piece<'_>, follows_another: bool) -> Result<Vec<usize>, Misplaced> {
     let first_line = piece.line - count_lines(piece.before);
     let mut lines = Vec::new();
@@ -66,7 +69,7 @@ fn directives_before(piece: &Piece<'_>, follows_another: bool) -> Result<Vec<usi
         match directive(comment.text) {
             None => {}
             Some(Err(disallowed)) => return Err(Misplaced { line, disallowed }),
-            // On the last line of another statement it could be meant for that one.
+            // On the line where the previous statement ends, it could refer to that statement.
             Some(Ok(())) if follows_another && comment.line == 1 => {
                 return Err(Misplaced { line, disallowed: NO_STATEMENT });
             }
@@ -76,7 +79,7 @@ fn directives_before(piece: &Piece<'_>, follows_another: bool) -> Result<Vec<usi
     Ok(lines)
 }
 
-/// Whether a comment is the directive; nothing if it is prose.
+/// Whether a comment is the directive. `None` if it is prose.
 fn directive(comment: &str) -> Option<Result<(), Disallowed>> {
     let rest = comment.trim_start_matches('-').trim_start().strip_prefix("dsql:")?;
     let word = rest.trim();
@@ -86,7 +89,7 @@ fn directive(comment: &str) -> Option<Result<(), Disallowed>> {
     Some(if rest.trim_end() == "batch" { Ok(()) } else { Err(UNKNOWN) })
 }
 
-/// Whether a statement can be repeated until it changes no row.
+/// Whether a statement can be repeated until it changes no rows.
 fn repeatable(sql: &str) -> Result<(), Disallowed> {
     const VERBS: &[&str] = &["UPDATE", "DELETE", "INSERT", "SELECT", "VALUES", "TABLE"];
     let statement = TokenBuf::of(sql);
@@ -111,34 +114,34 @@ fn repeatable(sql: &str) -> Result<(), Disallowed> {
 
 const NOT_REPEATABLE: Disallowed = Disallowed {
     statement: "`-- dsql:batch` before a statement that cannot run in batches",
-    reason: "only UPDATE, DELETE and INSERT … SELECT can be repeated until they change no row",
-    advice: "Remove the comment, or move it to the line above the statement that it is meant for.",
+    reason: "only UPDATE, DELETE and INSERT … SELECT can be repeated until they change no rows",
+    advice: "Remove the comment, or move it to the line above the statement that it applies to.",
 };
 
 const ENDLESS: Disallowed = Disallowed {
     statement: "`-- dsql:batch` before a statement without WHERE",
-    reason: "the statement would change the same rows again and again",
-    advice: "Write a WHERE that no longer finds what is done, and a LIMIT: `UPDATE t SET c = 1 \
-             WHERE id IN (SELECT id FROM t WHERE c IS NULL LIMIT 1000)`.",
+    reason: "every repetition would change the same rows",
+    advice: "Add a WHERE clause that excludes the rows that are already changed, and a LIMIT: \
+             `UPDATE t SET c = 1 WHERE id IN (SELECT id FROM t WHERE c IS NULL LIMIT 1000)`.",
 };
 
 const IN_TRANSACTION: Disallowed = Disallowed {
     statement: "`-- dsql:batch` between BEGIN and COMMIT",
-    reason: "each batch is a transaction of its own",
+    reason: "each batch runs in its own transaction",
     advice: "Move the statement out of the transaction.",
 };
 
 const NO_STATEMENT: Disallowed = Disallowed {
-    statement: "`-- dsql:batch` in a place where it is before no statement",
-    reason: "it counts on a line of its own above a statement, after the semicolon of the one \
-             before",
+    statement: "`-- dsql:batch` in a position where it applies to no statement",
+    reason: "it must be on a line of its own above a statement, after the semicolon of the \
+             previous statement",
     advice: "Move the comment to the line above the UPDATE, DELETE or INSERT … SELECT.",
 };
 
 const UNKNOWN: Disallowed = Disallowed {
-    statement: "an unknown comment for this provider",
+    statement: "an unknown directive",
     reason: "`-- dsql:batch` is the only one",
-    advice: "Write `-- dsql:batch`, or a blank after `dsql:` if it is prose.",
+    advice: "Write `-- dsql:batch`. If the comment is prose, add a space after `dsql:`.",
 };
 
 #[cfg(test)]
@@ -147,13 +150,13 @@ mod tests {
 
     const BATCH: &str = "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t WHERE a = 0 LIMIT 9)";
 
-    fn refused(text: &str) -> (usize, Disallowed) {
+    fn misplaced(text: &str) -> (usize, Disallowed) {
         let misplaced = batches(text, 1).expect_err(text);
         (misplaced.line, misplaced.disallowed)
     }
 
     #[test]
-    fn the_statement_below_the_comment_is_meant() {
+    fn the_directive_applies_to_the_statement_below_it() {
         let text = format!("CREATE TABLE u (a int);\n-- why\n--dsql:batch\n\n{BATCH};\n{BATCH}");
         assert_eq!(batches(&text, 1), Ok([1].into()));
         assert_eq!(batches(&text.replace('\n', "\r\n"), 1), Ok([1].into()));
@@ -161,11 +164,15 @@ mod tests {
         assert_eq!(batches(&both, 1), Ok([0, 1].into()));
         assert_eq!(batches("SELECT '\n-- dsql:nothing\n'", 1), Ok([].into()));
         assert_eq!(batches("-- dsql: it has no triggers\nSELECT 1", 1), Ok([].into()));
-        assert_eq!(batches("-- dsql:batch\nSELECT 'open", 1), Ok([].into()), "another's error");
+        assert_eq!(
+            batches("-- dsql:batch\nSELECT 'open", 1),
+            Ok([].into()),
+            "the splitter reports the error"
+        );
     }
 
     #[test]
-    fn what_changes_rows_and_leaves_out_what_is_done_may_be_repeated() {
+    fn a_statement_that_excludes_rows_already_changed_may_be_repeated() {
         for sql in [
             "UPDATE t SET a = 1 WHERE a IS NULL",
             "DELETE FROM t WHERE id IN (SELECT id FROM t WHERE old LIMIT 1000)",
@@ -179,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_repeated_or_never_ends_is_refused_with_its_line() {
+    fn a_statement_that_cannot_be_repeated_or_never_finishes_is_rejected_with_its_line() {
         for sql in [
             "CREATE TABLE t (a int)",
             "SELECT * FROM t WHERE a = 1",
@@ -192,17 +199,17 @@ mod tests {
         ] {
             let text = format!("SELECT 1;\n\n-- dsql:batch\n{sql};");
             let disallowed = if sql == "BEGIN" { IN_TRANSACTION } else { NOT_REPEATABLE };
-            assert_eq!(refused(&text), (3, disallowed), "{sql}");
+            assert_eq!(misplaced(&text), (3, disallowed), "{sql}");
         }
         for sql in
             ["UPDATE t SET a = (SELECT 1 WHERE true)", "DELETE FROM t", "INSERT INTO t SELECT 1"]
         {
-            assert_eq!(refused(&format!("-- dsql:batch\n{sql}")), (1, ENDLESS), "{sql}");
+            assert_eq!(misplaced(&format!("-- dsql:batch\n{sql}")), (1, ENDLESS), "{sql}");
         }
     }
 
     #[test]
-    fn a_comment_that_looks_like_one_is_never_passed_over() {
+    fn a_comment_that_looks_like_a_directive_is_never_ignored() {
         for (text, line, disallowed) in [
             (format!("{BATCH};\n-- dsql:batch\n"), 2, NO_STATEMENT),
             (format!("SELECT 1; -- dsql:batch\n{BATCH};"), 1, NO_STATEMENT),
@@ -213,7 +220,7 @@ mod tests {
             (format!("-- dsql:batch 500\n{BATCH};"), 1, UNKNOWN),
             (format!("BEGIN;\n-- dsql:batch\n{BATCH};\nCOMMIT;"), 2, IN_TRANSACTION),
         ] {
-            assert_eq!(refused(&text), (line, disallowed), "{text}");
+            assert_eq!(misplaced(&text), (line, disallowed), "{text}");
         }
         assert_eq!(batches(&format!("BEGIN; COMMIT;\n-- dsql:batch\n{BATCH}"), 7), Ok([2].into()));
     }

@@ -1,18 +1,19 @@
-//! Statements that a migration must not hold, and why.
+//! Lists the statements that are not allowed in a migration, and why.
 //!
-//! Only what would be wrong although the server accepts it, or what this provider does itself, or
-//! what needs a client that talks back. What DSQL does not support is the server's to refuse.
+//! The list has statements whose effect is lost or harmful although the server accepts them,
+//! statements whose work the provider does itself, and statements that need an interactive client.
+//! Statements that DSQL does not support are left to the server, which rejects them.
 
 use super::tokens::Tokens;
 
-/// Why a statement has no place in a migration.
+/// Why a statement is not allowed in a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disallowed {
-    /// What was found, for example `SET`.
+    /// What the migration contains, for example `SET`.
     pub statement: &'static str,
-    /// Why not: a clause that can follow a colon.
+    /// The reason, as a clause that can follow a colon.
     pub reason: &'static str,
-    /// What to do instead, in a sentence.
+    /// What to do instead, in sentences.
     pub advice: &'static str,
 }
 
@@ -27,18 +28,18 @@ pub(super) fn disallowed(head: Tokens<'_>) -> Option<Disallowed> {
     DISALLOWED.iter().find(|form| head.begins(form.words)).map(|form| form.disallowed)
 }
 
-/// `BEGIN` with a mode that is lost when the word is dropped.
+/// `BEGIN` with a mode that would be lost, because the provider does not send `BEGIN` as written.
 pub(super) const TRANSACTION_MODE: Disallowed = Disallowed {
     statement: "BEGIN with a transaction mode",
-    reason: "the provider opens the transactions itself, always REPEATABLE READ and READ WRITE",
+    reason: "the provider opens transactions itself, always as REPEATABLE READ and READ WRITE",
     advice: "Write BEGIN alone, or remove it together with its COMMIT.",
 };
 
-/// `COMMIT AND CHAIN`, `COMMIT PREPARED` and what else does not just end a transaction.
+/// `COMMIT AND CHAIN`, `COMMIT PREPARED` and other forms that do more than end a transaction.
 pub(super) const COMMIT_OPTION: Disallowed = Disallowed {
     statement: "COMMIT with an option",
-    reason: "the provider ends the transactions itself, and Aurora DSQL knows neither chained nor \
-             prepared ones",
+    reason: "the provider ends transactions itself, and Aurora DSQL supports neither chained nor \
+             prepared transactions",
     advice: "Write COMMIT alone, or remove it together with its BEGIN.",
 };
 
@@ -51,16 +52,16 @@ const fn form(
     DisallowedForm { words, disallowed: Disallowed { statement, reason, advice } }
 }
 
-const FORWARD: &str = "a migration only goes forward, so there is nothing to go back to";
-const NO_SAVEPOINTS: &str = "Aurora DSQL has no savepoints";
-const SESSION: &str = "what it leaves in the session is lost when a run resumes on another \
-                       connection";
-const NOTIFICATIONS: &str = "Aurora DSQL has no notifications, and a migration has no listener";
+const FORWARD: &str = "a migration is forward-only, so there is nothing to roll back";
+const NO_SAVEPOINTS: &str = "Aurora DSQL does not support savepoints";
+const SESSION: &str = "its effect on the session is lost when a run resumes on another connection";
+const NOTIFICATIONS: &str =
+    "Aurora DSQL does not support notifications, and a migration cannot wait for one";
 
 const REMOVE: &str = "Remove the statement.";
-const NO_SETTING: &str = "Remove the statement; write names with their schema, and settings into \
-                          the statement that needs them.";
-const PLAIN: &str = "Write the statement itself, with its values.";
+const NO_SETTING: &str = "Remove the statement. Qualify names with their schema, and specify \
+                          settings in the statement that needs them.";
+const PLAIN: &str = "Write the statement itself, with its values in place of parameters.";
 
 static DISALLOWED: &[DisallowedForm] = &[
     form(&["ROLLBACK"], "ROLLBACK", FORWARD, REMOVE),
@@ -70,7 +71,7 @@ static DISALLOWED: &[DisallowedForm] = &[
     form(
         &["PREPARE", "TRANSACTION"],
         "PREPARE TRANSACTION",
-        "Aurora DSQL has no two-phase commit",
+        "Aurora DSQL does not support two-phase commit",
         REMOVE,
     ),
     form(&["PREPARE"], "PREPARE", SESSION, PLAIN),
@@ -79,7 +80,7 @@ static DISALLOWED: &[DisallowedForm] = &[
     form(
         &["SET", "CONSTRAINTS"],
         "SET CONSTRAINTS",
-        "it lasts until the end of a transaction, and the provider decides where transactions end",
+        "it applies until the end of a transaction, and the provider decides where transactions end",
         "Declare the constraint INITIALLY DEFERRED, or order the statements so that it holds.",
     ),
     form(&["SET"], "SET", SESSION, NO_SETTING),
@@ -94,13 +95,13 @@ static DISALLOWED: &[DisallowedForm] = &[
     form(
         &["LOCK"],
         "LOCK",
-        "Aurora DSQL has no table locks, and the provider's lease keeps other runs out",
+        "Aurora DSQL does not support table locks, and the provider's lease excludes other runs",
         REMOVE,
     ),
     form(
         &["COPY"],
         "COPY",
-        "Aurora DSQL reads no files, and the provider sends only SQL, no data after it",
+        "Aurora DSQL does not read files, and the provider sends only SQL, without data after it",
         "Write the rows as INSERT statements, or load them with another tool.",
     ),
     form(&["LISTEN"], "LISTEN", NOTIFICATIONS, REMOVE),
@@ -110,7 +111,7 @@ static DISALLOWED: &[DisallowedForm] = &[
         &["CALL", "SYS", ".", "WAIT_FOR_JOB"],
         "CALL sys.wait_for_job",
         "the provider waits for the jobs of its statements itself",
-        "Remove the statement; a job started by hand is not part of a migration.",
+        "Remove the statement. A job that was started manually is not part of a migration.",
     ),
 ];
 

@@ -1,8 +1,8 @@
-//! What a schema change changes in the catalog, read from its words.
+//! Reads from a schema change what it changes in the catalog.
 //!
-//! Decides nothing: it says which facts a statement touches and what each is after it. Whatever
-//! this file does not recognise has an unknown effect, which makes a run stop and ask rather than
-//! guess. Nothing here judges whether a statement is valid.
+//! Makes no decisions: it returns which facts a statement changes and what each fact is afterward.
+//! A statement that is not recognized has an unknown effect, and a run then stops instead of
+//! guessing. Does not check whether a statement is valid.
 
 mod alter;
 mod create;
@@ -17,36 +17,36 @@ pub use self::whole::{Whole, whole};
 use super::tokens::{TokenBuf, tokens};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 
-/// What a statement does, all of it or nothing.
+/// What a statement changes. Either all of it takes effect or none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effect {
-    /// The facts that it touches.
+    /// The facts that it changes.
     pub asks: Vec<Ask>,
-    /// Whether a repetition changes nothing, whatever happened between: `GRANT`, `COMMENT`.
+    /// Whether it can be repeated safely, whatever has happened in between: `GRANT`, `COMMENT`.
     pub repeatable: bool,
 }
 
-/// One fact, and what it is after the statement.
+/// A fact to read from the catalog, and what it is after the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     /// The fact.
     pub fact: Fact,
-    /// What it becomes.
+    /// What it is after the statement.
     pub becomes: Becomes,
 }
 
 /// What a fact is after a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Becomes {
-    /// There, whatever it says.
+    /// Present, with any value.
     Present,
-    /// Not there.
+    /// Absent.
     Absent,
-    /// Something that cannot be told from the text, perhaps the same as before.
+    /// A value that the text does not determine, possibly the same as before.
     Anything,
-    /// This text.
+    /// Exactly this text.
     Exactly(String),
-    /// What another fact was before: a renamed object.
+    /// The value that another fact had before: a renamed object.
     MovedFrom(Fact),
 }
 
@@ -55,11 +55,11 @@ pub enum Becomes {
 pub enum JobTarget {
     /// An index.
     Index {
-        /// Its name; the server invents one where the statement gives none.
+        /// Its name. `None` if the server chooses one.
         index: Option<QualifiedName>,
         /// Its table.
         table: QualifiedName,
-        /// Whether other statements can rely on its uniqueness.
+        /// Whether it is unique, so that other statements may rely on it.
         unique: bool,
     },
     /// The validity of a constraint.
@@ -72,13 +72,13 @@ pub enum JobTarget {
 }
 
 impl Effect {
-    /// Whether neither the facts nor a repetition can tell or settle anything.
+    /// Whether neither the catalog nor a repetition can resolve an unknown outcome.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.asks.is_empty() && !self.repeatable
     }
 
-    /// All facts to ask for, before and after.
+    /// All facts to read from the catalog, before and after the statement.
     #[must_use]
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts: Vec<Fact> = Vec::new();
@@ -103,7 +103,7 @@ impl Effect {
         self
     }
 
-    /// An object that goes from one name to another.
+    /// Adds the move of an object from one name to another.
     fn moved(self, from: FactSubject, to: FactSubject) -> Self {
         let from = Fact::Identity(from);
         self.ask(Fact::Identity(to), Becomes::MovedFrom(from.clone())).ask(from, Becomes::Absent)
@@ -140,13 +140,13 @@ pub fn job_target(sql: &str) -> Option<JobTarget> {
     Some(JobTarget::Constraint { table, constraint: cursor.identifier()? })
 }
 
-/// Whether a statement names something as a word or a quoted identifier, anywhere.
+/// Whether a statement contains a name anywhere, as a word or as a quoted identifier.
 #[must_use]
 pub fn mentions(sql: &str, name: &str) -> bool {
     identifiers(sql).any(|found| found == name)
 }
 
-/// All that a statement [`mentions`], for those who ask for many names.
+/// Returns all names that a statement [`mentions`], for callers that look for many.
 #[must_use]
 pub fn mentioned(sql: &str) -> HashSet<String> {
     identifiers(sql).collect()
@@ -157,7 +157,7 @@ fn identifiers(sql: &str) -> impl Iterator<Item = String> {
     tokens(sql).filter_map(|token| token.identifier())
 }
 
-/// `None` is an effect that is not known.
+/// Reads an effect. `None` if it is unknown.
 fn read(cursor: &mut Cursor<'_>) -> Option<Effect> {
     if cursor.eat("CREATE") {
         create::create(cursor)

@@ -1,8 +1,9 @@
-//! Why a text cannot be split into statements.
+//! The error for a text that cannot be split into statements.
 
-/// A text that ends inside something, or that holds what is not SQL.
+/// Why a text cannot be split: it ends inside a token or a group, or contains text that is not SQL.
 ///
-/// `line` is where the open thing begins, not where the text ends: that is the place to mend.
+/// `line` is where the open token or group begins, not where the text ends, because that is where
+/// the author has to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// `'…`, `E'…`, `U&'…`, `B'…`, `X'…` or `N'…` without its closing quote.
@@ -31,7 +32,8 @@ pub enum SplitError {
         /// Line of the outermost `/*`.
         line: usize,
     },
-    /// `(` without `)`. A semicolon between them ends no statement, so the rest would be swallowed.
+    /// `(` without `)`. A semicolon inside ends no statement, so the rest of the text would become
+    /// part of this one.
     #[error("parenthesis is not closed")]
     UnclosedParenthesis {
         /// Line of the outermost open parenthesis.
@@ -43,15 +45,15 @@ pub enum SplitError {
         /// Line of the outermost `ATOMIC`.
         line: usize,
     },
-    /// A backslash outside of literals: an order to psql, not SQL.
-    #[error("`{command}` is a psql command, not SQL")]
+    /// A backslash outside a literal: a psql meta-command, not SQL.
+    #[error("`{command}` is a psql meta-command, not SQL")]
     MetaCommand {
         /// Line of the backslash.
         line: usize,
         /// The backslash and the word after it.
         command: String,
     },
-    /// The wire protocol cannot carry a NUL byte in SQL.
+    /// A NUL byte, which the wire protocol cannot carry in SQL.
     #[error("NUL byte in the SQL text")]
     NulByte {
         /// Line of the first one.
@@ -60,7 +62,7 @@ pub enum SplitError {
 }
 
 impl SplitError {
-    /// The line to look at, counted from 1.
+    /// Line number at which the error is to be fixed, counted from 1.
     #[must_use]
     pub fn line(&self) -> usize {
         match self {

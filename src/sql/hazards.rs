@@ -1,11 +1,12 @@
-//! What a reviewer should know before DSQL runs a statement that it accepts.
+//! Hazards: what a reviewer should know before DSQL runs a statement that it accepts.
 //!
-//! Each rule is a file: what it looks for, what may happen, what to do about it, and its tests.
-//! [`RULES`] is the list. A rule looks at one statement, and knows which tables the same run has
-//! created before it: a table without rows cannot lose any.
+//! Each rule has a file with what it looks for, what may happen, what to do about it, and its
+//! tests. [`RULES`] lists them, and `hazards/README.md` describes how to add one. A rule checks one
+//! statement and knows which tables the same run has created before it, because a table without
+//! rows cannot lose any.
 //!
-//! Told from tokens. A rule that is not sure stays silent, because a warning that is often wrong
-//! is not read when it is right.
+//! Rules work on tokens. A rule that is not certain reports nothing, because a warning that is
+//! often wrong is ignored when it is right.
 
 mod async_build;
 mod cascade;
@@ -31,7 +32,7 @@ use super::tokens::TokenBuf;
 /// A kind of hazard.
 #[derive(Debug)]
 pub struct Hazard {
-    /// In snake case: what `lint_ignore` names.
+    /// In snake case, as `lint_ignore` names it.
     pub name: &'static str,
     /// What may happen, in sentences.
     pub message: &'static str,
@@ -40,10 +41,10 @@ pub struct Hazard {
     check: fn(&Scene<'_>) -> bool,
 }
 
-/// The name of the rule about writes that may change too many rows for one transaction.
+/// Name of the rule about writes that may change too many rows for one transaction.
 pub const UNBATCHED_WRITE: &str = unbatched_write::RULE.name;
 
-/// All rules, in the order in which they are shown: what loses data first.
+/// All rules in the order in which they are shown: rules about loss of data come first.
 pub static RULES: &[&Hazard] = &[
     &drop_schema::RULE,
     &drop_table::RULE,
@@ -63,8 +64,8 @@ pub static RULES: &[&Hazard] = &[
     &async_build::RULE,
 ];
 
-/// The hazards of statements that run one after the other; a list for each, in the order of
-/// [`RULES`].
+/// Returns the hazards of statements that run one after the other: a list for each statement, in
+/// the order of [`RULES`].
 #[must_use]
 pub fn hazards<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<&'static Hazard>> {
     // Reads each statement twice, because the tokens of all statements at once would take many
@@ -81,7 +82,7 @@ pub fn hazards<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<&'static Hazard>> {
         .collect()
 }
 
-/// The names of the hazards of the last of these statements.
+/// Returns the names of the hazards of the last statement.
 #[cfg(test)]
 fn names(statements: &[&str]) -> Vec<&'static str> {
     let mut all = hazards(statements);
@@ -94,7 +95,7 @@ mod tests {
     use crate::sql::testing::{Random, noise};
 
     #[test]
-    fn every_rule_is_named_once_and_speaks_in_sentences() {
+    fn every_rule_has_its_own_name_and_texts_in_sentences() {
         for (index, rule) in RULES.iter().enumerate() {
             assert!(RULES[..index].iter().all(|other| other.name != rule.name), "{rule:?}");
             assert!(rule.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{rule:?}");
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_endangers_nothing_is_not_mentioned() {
+    fn a_safe_statement_has_no_hazards() {
         for sql in [
             "CREATE TABLE t (id uuid PRIMARY KEY, name text UNIQUE)",
             "ALTER TABLE t ADD COLUMN c int",

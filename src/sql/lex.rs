@@ -1,13 +1,14 @@
-//! The server's lexical rules: text in, tokens out.
+//! Splits text into tokens by the lexical rules of the server.
 //!
-//! Follows `src/backend/parser/scan.l` of Postgres 16 as far as it decides where a token ends,
-//! with `standard_conforming_strings` on, which DSQL lets nobody change. Every byte of the text
-//! belongs to exactly one token, except a byte order mark at the start. Does not know keywords,
-//! and leaves numbers and operators that the server would refuse to the server.
+//! Follows `src/backend/parser/scan.l` of PostgreSQL 16 where it decides where a token ends, with
+//! `standard_conforming_strings` on, which DSQL does not allow to be changed. Every byte of the
+//! text belongs to exactly one token, except a byte order mark at the start. Does not know
+//! keywords, and accepts numbers and operators that the server rejects. ADR 0030 explains why the
+//! provider has its own lexer.
 
 use super::SplitError;
 
-/// What a token is; its text says the rest.
+/// The lexical category of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
     /// Keyword or unquoted identifier.
@@ -16,20 +17,20 @@ pub(super) enum TokenKind {
     QuotedIdentifier,
     /// A string constant in any notation, with its prefix.
     String,
-    /// A number, also a malformed one.
+    /// A number, valid or malformed.
     Number,
     /// `$1`.
     Parameter,
     /// One ASCII character of punctuation or of an operator.
     Symbol,
     Space,
-    /// `--` up to the end of its line, which is not part of it.
+    /// `--` and the rest of its line, without the line break.
     LineComment,
-    /// `/* … */` with everything nested in it.
+    /// `/* … */` with nested comments.
     BlockComment,
 }
 
-/// A token and its place.
+/// A token and its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a> {
     pub(super) kind: TokenKind,
@@ -41,12 +42,12 @@ pub(super) struct Token<'a> {
 }
 
 impl Token<'_> {
-    /// Offset behind its last byte.
+    /// Offset of the byte after its last one.
     pub(super) fn end(&self) -> usize {
         self.start + self.text.len()
     }
 
-    /// Whether the server's parser never sees it.
+    /// Whether it is white space or a comment, which the server's parser ignores.
     pub(super) fn is_trivia(&self) -> bool {
         matches!(self.kind, TokenKind::Space | TokenKind::LineComment | TokenKind::BlockComment)
     }
@@ -60,18 +61,18 @@ impl Token<'_> {
     }
 }
 
-/// The tokens of a text, one after the other. Ends after its first error.
+/// Iterator over the tokens of a text. Ends after its first error.
 pub(super) struct Lexer<'a> {
     text: &'a str,
     position: usize,
     line: usize,
-    /// How often a byte was looked at: the proof that the work is linear.
+    /// How many times a byte was read. Tests use it to prove that the work is linear.
     #[cfg(test)]
     pub(super) reads: std::cell::Cell<usize>,
 }
 
 impl<'a> Lexer<'a> {
-    /// Begins at the start of `text`, whose first line is line `first_line` of its file.
+    /// Starts at the beginning of `text`, whose first line is line `first_line` of its file.
     pub(super) fn new(text: &'a str, first_line: usize) -> Self {
         let position = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         Self {
@@ -83,7 +84,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Kind and end of the token that starts at `start` with `first`.
+    /// Returns the kind and the end of the token that starts at `start` with the byte `first`.
     fn end_of_token(&self, start: usize, first: u8) -> Result<(TokenKind, usize), SplitError> {
         let line = self.line;
         let string = |end: Option<usize>| match end {
@@ -128,7 +129,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `$1`, `$tag$…$tag$`, or a dollar sign that means nothing.
+    /// Reads `$1`, `$tag$…$tag$`, or a dollar sign that is neither.
     fn end_of_dollar(&self, start: usize) -> Result<(TokenKind, usize), SplitError> {
         if self.byte(start + 1).is_some_and(|byte| byte.is_ascii_digit()) {
             let end = self.end_of_run(start + 1, |byte| byte.is_ascii_digit());
@@ -147,7 +148,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A carriage return alone ends a line comment too: the server would run what follows it.
+    /// A carriage return alone ends a line comment too, because the server runs what follows it.
     fn end_of_line(&self, from: usize) -> usize {
         self.end_of_run(from, |byte| byte != b'\n' && byte != b'\r')
     }
@@ -171,7 +172,7 @@ impl<'a> Lexer<'a> {
         Some(at)
     }
 
-    /// A quote inside is written twice; a backslash is a backslash.
+    /// A quote inside is written twice. A backslash escapes nothing.
     fn end_of_quoted(&self, from: usize, quote: u8) -> Option<usize> {
         let mut at = from;
         loop {
@@ -185,7 +186,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `E'…'` with all parts that continue it: in them, too, a backslash escapes a quote.
+    /// Reads `E'…'` and all parts that continue it. A backslash escapes a quote in each of them.
     fn end_of_escape_string(&self, from: usize) -> Option<usize> {
         let mut at = from;
         loop {
@@ -201,7 +202,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A constant goes on after white space and `--` comments if a line ends among them.
+    /// A string constant continues after white space and `--` comments that contain a line break.
     fn start_of_continuation(&self, from: usize) -> Option<usize> {
         let mut at = from;
         let mut line_ended = false;
@@ -218,7 +219,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A tag is an identifier without dollar signs, or nothing.
+    /// A tag is an identifier without dollar signs, or empty.
     fn end_of_tag(&self, from: usize) -> usize {
         if self.byte(from).is_some_and(is_identifier_start) {
             self.end_of_run(from + 1, |byte| is_identifier_part(byte) && byte != b'$')
@@ -227,7 +228,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The dollar sign that ends a wrong tag may begin the right one.
+    /// The dollar sign that ends a different tag may begin the closing one.
     fn end_of_dollar_quoted(&self, from: usize, tag: &str) -> Option<usize> {
         let mut at = from;
         loop {
@@ -241,7 +242,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The sign of an exponent belongs to the number, any other sign does not.
+    /// The sign of an exponent is part of the number. Any other sign is not.
     fn end_of_number(&self, from: usize) -> usize {
         let part = |byte| is_identifier_part(byte) && byte != b'$' || byte == b'.';
         let end = self.end_of_run(from, part);
@@ -259,7 +260,7 @@ impl<'a> Lexer<'a> {
         at
     }
 
-    /// The only place that looks at the text.
+    /// Reads one byte. All access to the text goes through here, so that reads can be counted.
     fn byte(&self, at: usize) -> Option<u8> {
         #[cfg(test)]
         self.reads.set(self.reads.get() + 1);
@@ -288,7 +289,7 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
-/// How many lines end in `text`.
+/// Counts the line breaks in `text`.
 pub(super) fn count_lines(text: &str) -> usize {
     text.bytes().filter(|&byte| byte == b'\n').count()
 }
@@ -297,7 +298,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
-/// All of non-ASCII counts as letters, also what looks like white space.
+/// All non-ASCII characters count as letters, even those that look like white space.
 fn is_identifier_start(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii()
 }

@@ -1,16 +1,18 @@
-//! What DSQL would refuse: the adapter over the crate dsql-lint, AWS's own linter.
+//! Finds statements that DSQL rejects: the adapter for dsql-lint, the linter from AWS.
 //!
-//! Advice, not judgement. The server decides, and it learns new statements faster than any linter:
-//! DSQL widened its SQL six times between July and September 2026 (release notes in its user
-//! guide). So each finding passes three filters before it may stop a plan:
+//! To warn about a statement that DSQL accepts, add a hazard; `hazards/README.md` describes how.
 //!
-//! - what dsql-lint cannot *read* is no evidence of anything, because its parser is not the
-//!   server's (see [`FindingSeverity::Unparsed`]);
-//! - what it refuses although DSQL accepts it is dropped, see `accepted.rs`;
-//! - what it says of transactions does not concern a migration, because the provider opens the
-//!   transactions itself. Statements go in one by one, so it never sees one.
+//! Findings are advice. The server decides, and it learns new statements faster than any linter:
+//! DSQL extended its SQL six times between July and September 2026 (release notes in its user
+//! guide). So each finding passes three filters before it can fail a plan:
 //!
-//! The other way round, what DSQL is known to refuse and dsql-lint lets pass is in `gaps.rs`.
+//! - A statement that dsql-lint cannot *parse* may still be valid, because its parser is not that
+//!   of the server (see [`FindingSeverity::Unparsed`]).
+//! - A statement that it rejects although DSQL accepts it is not reported, see `accepted.rs`.
+//! - Its rules about transactions do not apply, because the provider opens transactions itself.
+//!   dsql-lint receives statements one by one, so it never sees a transaction.
+//!
+//! Conversely, `gaps.rs` lists statements that DSQL is known to reject and dsql-lint accepts.
 
 mod accepted;
 mod form;
@@ -23,14 +25,14 @@ use std::thread;
 use self::input::LintInput;
 use super::tokens::TokenBuf;
 
-/// What a linter has found in one statement.
+/// A problem in one statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule, in snake case: what `lint_ignore` names.
+    /// The rule in snake case, as `lint_ignore` names it.
     pub rule: &'static str,
-    /// How much it counts.
+    /// How certain it is.
     pub severity: FindingSeverity,
-    /// How many lines below the first line of its statement.
+    /// Number of lines below the first line of the statement.
     pub line: usize,
     /// What is wrong, in sentences.
     pub message: String,
@@ -38,26 +40,26 @@ pub struct Finding {
     pub suggestion: String,
 }
 
-/// How much a finding counts.
+/// How certain a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingSeverity {
-    /// DSQL is known to refuse the statement.
+    /// DSQL is known to reject the statement.
     Rejected,
-    /// The linter cannot read the statement; DSQL may well accept it.
+    /// The linter cannot parse the statement, but DSQL may accept it.
     Unparsed,
 }
 
-/// The rule of what the linter cannot read.
+/// The rule that reports statements that dsql-lint cannot parse.
 const PARSE_ERROR: &str = "parse_error";
 
-/// The statements are linted on a thread with this stack. dsql-lint walks and drops its syntax
-/// tree recursively, and an overflow is not a panic: it would end the process.
+/// Stack size of the thread that lints. dsql-lint walks and drops its syntax tree recursively, and
+/// a stack overflow is not a panic: it aborts the process.
 const STACK: usize = 64 << 20;
 
-/// Lints statements one by one; a list of findings for each, in the order of their lines.
+/// Lints statements one by one. Returns a list of findings for each, in the order of their lines.
 ///
-/// A statement that is too large for dsql-lint has no findings from it: such a statement is an
-/// `INSERT` of many rows, in which there is nothing for it to find.
+/// A statement that is too large for dsql-lint has no findings from it. Such a statement is an
+/// `INSERT` of many rows, about which it has no rules.
 #[must_use]
 pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
     let mut all: Vec<Vec<Finding>> =
@@ -67,7 +69,7 @@ pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
         let known: Vec<_> = findings
             .into_iter()
             .filter(|finding| !accepted::accepts(finding.rule, statement.all()))
-            // A known disallowed says more than that the linter could not read the statement.
+            // A gap is more specific than a statement that cannot be parsed.
             .filter(|finding| finding.rule != PARSE_ERROR || all[index].is_empty())
             .collect();
         all[index].extend(known);
@@ -76,16 +78,16 @@ pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
     all
 }
 
-/// Whether a name is that of a rule.
+/// Whether there is a rule with this name.
 #[must_use]
 pub fn is_rule(name: &str) -> bool {
     names::NAMES.contains(&name) || gaps::NAMES.contains(&name)
 }
 
-/// The findings of dsql-lint by the place of their statement.
+/// Returns the findings of dsql-lint, each list with the index of its statement.
 ///
-/// If it panics, or if there is no memory for its thread, the rest of the statements stays
-/// without findings: a linter that fails must not stop a migration.
+/// If dsql-lint panics, or if its thread cannot be started, there are no findings: a linter that
+/// fails must not stop a migration.
 fn from_dsql_lint<S: AsRef<str>>(statements: &[S]) -> Vec<(usize, Vec<Finding>)> {
     let inputs: Vec<(usize, LintInput)> = statements
         .iter()
@@ -102,18 +104,14 @@ fn findings(input: &LintInput) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for diagnostic in dsql_lint::lint_sql(&input.text) {
         let rule = names::name(diagnostic.rule);
-        let unreadable = rule == PARSE_ERROR;
+        let unparsed = rule == PARSE_ERROR;
         let finding = Finding {
             rule,
-            severity: if unreadable {
-                FindingSeverity::Unparsed
-            } else {
-                FindingSeverity::Rejected
-            },
+            severity: if unparsed { FindingSeverity::Unparsed } else { FindingSeverity::Rejected },
             line: input.line(diagnostic.line),
-            message: without_place(&diagnostic.message).to_owned(),
-            suggestion: if unreadable {
-                "If DSQL accepts it, nothing is to be done.".to_owned()
+            message: without_position(&diagnostic.message).to_owned(),
+            suggestion: if unparsed {
+                "If DSQL accepts the statement, no change is needed.".to_owned()
             } else {
                 diagnostic.suggestion
             },
@@ -125,9 +123,9 @@ fn findings(input: &LintInput) -> Vec<Finding> {
     findings
 }
 
-/// The message of dsql-lint's parser ends with a place in the statement, which is not the place in
-/// the file.
-fn without_place(message: &str) -> &str {
+/// Removes the position at the end of a message of dsql-lint's parser. It is a position in the
+/// statement, not in the file.
+fn without_position(message: &str) -> &str {
     message.rsplit_once(" at Line: ").map_or(message, |(message, _)| message)
 }
 

@@ -1,7 +1,7 @@
-//! SQL text: where statements end, what kind each one is, and how to show it in one line.
+//! Reads SQL text: where statements end, what kind each one is, and how to show it in one line.
 //!
-//! Works on tokens, never on a syntax tree: the server is the only judge of what is valid SQL.
-//! Knows neither files, nor databases, nor Terraform.
+//! Works on tokens and builds no syntax tree, because only the server decides what is valid SQL.
+//! Does not know files, databases or Terraform.
 
 mod classify;
 mod comments;

@@ -1,56 +1,57 @@
-//! Variables: `${name}` in a statement becomes a value, `$${` stays a literal `${`.
+//! Substitutes variables: `${name}` in a statement becomes a value, and `$${` a literal `${`.
 //!
-//! A value is an operand, never a statement. It may be a part of a name, of a literal, or whole
-//! tokens between others; it may not end what it stands in. So the text can be split, classified
-//! and shown before any value is known, and a value with a quote in it is an error here instead of
-//! other SQL at the server. Comments are left as they are.
+//! A value is an operand, never a statement. It may be part of a name, part of a literal, or whole
+//! tokens between other tokens, but it must not end the literal, name or statement that contains
+//! it. So text can be split, classified and shown before any value is known, and a value with a
+//! quote in it is an error here instead of different SQL on the server. Comments are not changed.
 //!
-//! Errors name the variable and its line, never the value: it may be a secret.
+//! Errors contain the name of the variable and its line, never the value, which may be a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lex::{Lexer, Token, TokenKind, count_lines};
 use super::split;
 
-/// Values by name; `None` is a value that is not known yet.
+/// Values by variable name. `None` is a value that is not known yet.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Variables(pub BTreeMap<String, Option<String>>);
 
-/// Names alone: a value may be a secret.
+/// Shows the names only, because a value may be a secret.
 impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.keys()).finish()
     }
 }
 
-/// A statement with its variables put in.
+/// A statement after substitution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// The SQL. Where a value is not known yet, the name of the variable stands for it.
+    /// The SQL. The name of a variable takes the place of a value that is not known yet.
     pub text: String,
     /// Whether all values were known.
     pub complete: bool,
-    /// The variables that it holds.
+    /// Names of the variables that were substituted.
     pub used: BTreeSet<String>,
 }
 
-/// Why variables cannot be put in. `line` counts from the first line of the text, which is 0.
+/// Why variables cannot be substituted. `line` is counted from the first line of the text, which
+/// is 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum RenderError {
-    /// No variable of this name is set.
-    #[error("there is no variable `{name}`")]
+    /// No variable with this name is set.
+    #[error("variable `{name}` is not defined")]
     Unknown { name: String, line: usize },
     /// `${` that is not followed by a name and `}`.
-    #[error("`${{` is not followed by the name of a variable and `}}`")]
+    #[error("`${{` is not followed by a variable name and `}}`")]
     Malformed { line: usize },
-    /// The value ends the literal, the name or the statement that it stands in.
-    #[error("the value of `{name}` does not stay where it is put")]
+    /// The value ends the literal, name or statement that contains it.
+    #[error("the value of `{name}` ends the literal, name or statement that contains it")]
     BreaksOut { name: String, line: usize },
 }
 
 impl RenderError {
-    /// How many lines below the first line of the text.
+    /// Number of lines below the first line of the text.
     #[must_use]
     pub fn line(&self) -> usize {
         match self {
@@ -61,15 +62,15 @@ impl RenderError {
     }
 }
 
-/// Values shorter than this are not looked for by [`Variables::hide`]: `1` or `dev` stand in texts
-/// that have nothing to do with them.
+/// [`Variables::hide`] ignores shorter values: `1` or `dev` also occur in unrelated text.
 const SHORTEST_HIDDEN: usize = 4;
 
 impl Variables {
-    /// Puts the variables into one statement.
+    /// Substitutes the variables in one statement.
     ///
     /// # Errors
-    /// The first place that does not work.
+    ///
+    /// Fails with the first variable that cannot be substituted.
     pub fn render(&self, sql: &str) -> Result<Rendered, RenderError> {
         let (text, used) = (String::new(), BTreeSet::new());
         let mut rendering = Rendering { variables: self, text, complete: true, used };
@@ -104,8 +105,8 @@ impl Variables {
         }
     }
 
-    /// A text of somebody else, such as the server's answer, with the names of variables where
-    /// their values stand. Values of fewer than four characters are not looked for.
+    /// Replaces values by the names of their variables in text from elsewhere, such as a message of
+    /// the server. Values of fewer than four characters are not replaced.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
         let mut values: Vec<(&str, &String)> = self
@@ -114,7 +115,7 @@ impl Variables {
             .filter_map(|(name, value)| Some((value.as_deref()?, name)))
             .filter(|(value, _)| value.chars().count() >= SHORTEST_HIDDEN)
             .collect();
-        // A value that holds another one first.
+        // A value that contains another value comes first.
         values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
         let mut rest = text;
         let mut hidden = String::new();
@@ -137,7 +138,7 @@ struct Part {
     line: usize,
 }
 
-/// A variable where it is used.
+/// A use of a variable.
 struct Used {
     name: String,
     line: usize,
@@ -157,7 +158,7 @@ struct Rendering<'a> {
 }
 
 impl Rendering<'_> {
-    /// A stretch without literals and comments; its first variable.
+    /// Substitutes in text without literals and comments. Returns the first variable in it.
     fn code(&mut self, part: &str, line: usize) -> Result<Option<Used>, RenderError> {
         self.put(part, line, |name, line, value| {
             let whole = is_inside_a_statement(value);
@@ -165,9 +166,9 @@ impl Rendering<'_> {
         })
     }
 
-    /// One literal or quoted name, which must stay one.
+    /// Substitutes in one literal or quoted name, which must remain one token.
     fn literal(&mut self, token: &Token<'_>) -> Result<(), RenderError> {
-        // `$${` at the start of a dollar-quoted literal is its delimiter and a brace.
+        // At the start of a dollar-quoted literal, `$${` is the delimiter followed by a brace.
         let delimiter = match token.text.strip_prefix('$') {
             Some(rest) => rest.find('$').map_or(0, |end| end + 2),
             None => 0,
@@ -187,7 +188,7 @@ impl Rendering<'_> {
         }
     }
 
-    /// Copies a text, with values for variables.
+    /// Copies text, replaces variables by their values, and returns the first variable in it.
     fn put(
         &mut self,
         mut part: &str,
@@ -226,21 +227,22 @@ impl Rendering<'_> {
     }
 }
 
-/// The name that a text begins with, and what follows its `}`.
+/// Splits text after `${` into the name of the variable and the text after `}`.
 fn name(text: &str) -> Option<(&str, &str)> {
     let (name, after) = text.split_once('}')?;
     is_variable_name(name).then_some((name, after))
 }
 
-/// Whether a variable may have this name: letters, digits and underscores, no digit first.
+/// Whether a variable may have this name: letters, digits and underscores, not beginning with a
+/// digit.
 #[must_use]
 pub fn is_variable_name(name: &str) -> bool {
     let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     starts && name.chars().all(|part| part.is_ascii_alphanumeric() || part == '_')
 }
 
-/// Whether a value between other tokens leaves all that surrounds it as it is: whole tokens, no
-/// comment, no semicolon, as many closing parentheses as opening ones.
+/// Whether a value between other tokens leaves the text around it unchanged: whole tokens, no
+/// comments, no semicolons, and balanced parentheses.
 fn is_inside_a_statement(value: &str) -> bool {
     let mut depth = 0_usize;
     for token in Lexer::new(value, 0) {
@@ -259,8 +261,8 @@ fn is_inside_a_statement(value: &str) -> bool {
     depth == 0
 }
 
-/// Whether the text is still one statement, with as many comments as its template: two halves of a
-/// mark, one of them a value, make a new one.
+/// Whether the text is still one statement with as many comments as its template. A value can
+/// complete the `--` or `/*` of a new comment.
 fn is_one_statement_like(text: &str, template: &str) -> bool {
     let comments = |sql: &str| {
         let tokens = Lexer::new(sql, 0).map_while(Result::ok);

@@ -1,80 +1,81 @@
-//! `rewrite = "safe"`: what DSQL spells in another way, spelt in its way.
+//! Implements `rewrite = "safe"`: replaces syntax that DSQL spells differently.
 //!
-//! dsql-lint tells what is wrong and could print a mended statement, but it prints the whole
-//! statement from its syntax tree: comments are lost, types and names come out in other words, and
-//! whatever its printer does not know is gone. So the edits here are made in the author's own text,
-//! and only those whose result is the same to everybody who looks at the database. [`REWRITES`] is
-//! the list, with a reason for each; what is not in it is the author's to decide.
+//! dsql-lint reports such syntax and can print a fixed statement, but it prints the whole statement
+//! from its syntax tree: comments are lost, types and names are spelled differently, and anything
+//! that its printer does not know is missing. So the edits here change the author's own text, and
+//! only where the resulting schema is the same. [`REWRITES`] lists them, with a reason for each.
+//! Any other change is left to the author.
 
 use super::tokens::{StatementToken, TokenBuf, Tokens};
 
 /// An edit that changes how a statement is written, not what it does.
 #[derive(Debug)]
 pub struct Rewrite {
-    /// The rule of the linter that it satisfies.
+    /// The rule of the linter that the result satisfies.
     pub rule: &'static str,
-    /// What it does, in words.
+    /// What it changes, in a sentence.
     pub what: &'static str,
-    /// Why the result is the same.
+    /// Why the result is the same, in sentences.
     pub reason: &'static str,
     edits: fn(Tokens<'_>) -> Vec<Edit>,
 }
 
-/// All edits.
+/// All rewrites.
 pub static REWRITES: &[Rewrite] = &[
     Rewrite {
         rule: "index_async",
         what: "`CREATE INDEX` becomes `CREATE INDEX ASYNC`.",
-        reason: "The provider waits for the job of the build and checks that the index is valid, \
-                 so the index is ready when the statement counts as done, as without `ASYNC`.",
+        reason: "The provider waits for the build job and checks that the index is valid, so the \
+                 index is ready when the statement counts as done, as without `ASYNC`.",
         edits: index_async,
     },
     Rewrite {
         rule: "index_concurrently",
         what: "`CREATE INDEX CONCURRENTLY` becomes `CREATE INDEX ASYNC`.",
-        reason: "Both build without keeping writers out, and the provider waits for the end.",
+        reason: "Neither form blocks writes during the build, and the provider waits until the \
+                 build is finished.",
         edits: index_concurrently,
     },
     Rewrite {
         rule: "index_using",
-        what: "`USING btree` goes.",
-        reason: "It is the only method and the default. Other methods stay, and are refused: they \
-                 would serve other queries.",
+        what: "`USING btree` is removed.",
+        reason: "It is the default and the only method. Other methods are kept, because they serve \
+                 other queries, and DSQL rejects them.",
         edits: index_using,
     },
     Rewrite {
         rule: "index_sort_direction",
-        what: "`ASC` behind a key of an index goes.",
-        reason: "It is the default. `DESC` stays, and is refused: the order would be another one.",
+        what: "`ASC` after an index key is removed.",
+        reason: "It is the default. `DESC` is kept, because its order differs, and DSQL rejects it.",
         edits: index_sort_direction,
     },
     Rewrite {
         rule: "validate_constraint_async",
         what: "`ALTER TABLE … VALIDATE CONSTRAINT` becomes `ALTER TABLE ASYNC …`.",
-        reason: "The provider waits for the job of the validation, and a failed one fails the run.",
+        reason: "The provider waits for the validation job, and the apply fails if the job fails.",
         edits: validate_constraint_async,
     },
     Rewrite {
         rule: "sequence_cache_missing",
-        what: "`CREATE SEQUENCE` without `CACHE` gets `CACHE 1`.",
-        reason: "It is PostgreSQL's default; DSQL wants it written.",
+        what: "`CACHE 1` is added to `CREATE SEQUENCE` without `CACHE`.",
+        reason: "It is the default of PostgreSQL. DSQL requires that it is specified.",
         edits: sequence_cache_missing,
     },
     Rewrite {
         rule: "identity_cache_missing",
-        what: "`AS IDENTITY` without `CACHE` gets `CACHE 1`.",
-        reason: "It is PostgreSQL's default; DSQL wants it written.",
+        what: "`CACHE 1` is added to `AS IDENTITY` without `CACHE`.",
+        reason: "It is the default of PostgreSQL. DSQL requires that it is specified.",
         edits: identity_cache_missing,
     },
     Rewrite {
         rule: "collation",
-        what: "`COLLATE \"C\"` and `COLLATE \"POSIX\"` behind a column go.",
-        reason: "DSQL orders all text so. Other collations stay, and are refused.",
+        what: "`COLLATE \"C\"` and `COLLATE \"POSIX\"` after a column are removed.",
+        reason: "DSQL sorts all text this way. Other collations are kept, and DSQL rejects them.",
         edits: collation,
     },
 ];
 
-/// The statement as DSQL spells it; `None` if it is written so already.
+/// Returns the statement as DSQL spells it. `None` if nothing is to be changed.
 #[must_use]
 pub fn rewrite(sql: &str) -> Option<String> {
     let statement = TokenBuf::of(sql);
@@ -238,7 +239,7 @@ mod tests {
     use crate::sql::testing::{Random, noise};
     use crate::sql::{StatementKind, classify, lint};
 
-    /// What is written, and what runs.
+    /// Statements as they are written and as they run.
     const TABLE: &[(&str, &str)] = &[
         ("create index i on t (a)", "create index ASYNC i on t (a)"),
         (
@@ -276,17 +277,17 @@ mod tests {
     ];
 
     #[test]
-    fn statements_are_spelt_as_dsql_wants_them_and_keep_the_rest() {
+    fn statements_are_rewritten_to_the_syntax_of_dsql_and_keep_the_rest() {
         for (written, runs) in TABLE {
             assert_eq!(rewrite(written).as_deref(), Some(*runs));
-            assert_eq!(rewrite(runs), None, "a second time changes nothing: {runs}");
+            assert_eq!(rewrite(runs), None, "a second rewrite changes nothing: {runs}");
             let plain = runs.replace("${schema}", "s");
             assert_eq!(lint(&[plain]), [[]], "{runs}");
         }
     }
 
     #[test]
-    fn every_rewrite_satisfies_the_rule_that_it_is_for() {
+    fn every_rewrite_satisfies_its_rule() {
         for rewrite in REWRITES {
             let satisfies = TABLE.iter().any(|(written, _)| {
                 lint(&[written])[0].iter().any(|finding| finding.rule == rewrite.rule)
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_become_something_else_is_left_alone() {
+    fn statements_whose_meaning_would_change_are_not_rewritten() {
         for sql in [
             "CREATE TABLE t (id serial PRIMARY KEY)",
             "CREATE INDEX ASYNC i ON t (a DESC)",
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_was_rewritten_is_run_as_one_that_builds_in_the_background() {
+    fn a_rewritten_statement_has_the_class_of_its_new_syntax() {
         let sql = rewrite("CREATE INDEX i ON t (a)").unwrap();
         assert_eq!(classify(&sql), StatementKind::Run(Class::AsyncIndex));
         let sql = rewrite("ALTER TABLE t VALIDATE CONSTRAINT c").unwrap();

@@ -1,8 +1,8 @@
-//! Where one statement ends and the next begins.
+//! Splits text into statements.
 //!
-//! A semicolon ends a statement unless it stands in a literal or a comment (the lexer's business),
-//! between parentheses, or in the `BEGIN ATOMIC … END` body of a function. Does not know what the
-//! statements do, nor whether they are valid.
+//! A semicolon ends a statement unless it is inside a literal or a comment (which the lexer
+//! decides), between parentheses, or in the `BEGIN ATOMIC … END` body of a function. Does not know
+//! what the statements do or whether they are valid.
 
 use super::SplitError;
 use super::lex::{Lexer, Token, count_lines};
@@ -10,28 +10,30 @@ use super::lex::{Lexer, Token, count_lines};
 /// One statement of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// From its first to its last token: no semicolon, no comments around it, those inside kept.
+    /// From its first to its last token, with the comments inside it, but without the semicolon and
+    /// the comments around it.
     pub text: &'a str,
-    /// Line of its first token, counted from 1.
+    /// Line number of its first token, counted from 1.
     pub line: usize,
     /// Offset of its first byte in the text that was split.
     pub start: usize,
-    /// The comments and blanks between the semicolon before and its first token.
+    /// Comments and white space between the previous semicolon and its first token.
     pub before: &'a str,
 }
 
-/// Splits a whole text into its statements. What holds only comments is no statement.
+/// Splits a whole text into its statements. Comments alone are not a statement.
 ///
 /// # Errors
 ///
-/// If the text ends inside something or holds what is not SQL; see [`SplitError`].
+/// Fails if the text ends inside a token or a group, or contains text that is not SQL; see
+/// [`SplitError`].
 pub fn split(text: &str) -> Result<Vec<Piece<'_>>, SplitError> {
     pieces(text, 1).collect()
 }
 
 /// Splits a text statement by statement; its first line is line `first_line` of its file.
 ///
-/// Lazy, so that a caller can stop at a statement which explains why the rest is not SQL.
+/// Lazy, so that a caller can stop at a statement that explains why the rest is not SQL.
 #[must_use]
 pub fn pieces(text: &str, first_line: usize) -> Pieces<'_> {
     let nul = text
@@ -40,13 +42,13 @@ pub fn pieces(text: &str, first_line: usize) -> Pieces<'_> {
     Pieces { text, lexer: Lexer::new(text, first_line), begin: 0, error: nul }
 }
 
-/// Iterator over the statements of a text; ends after its first error. Made by [`pieces`].
+/// Iterator over the statements of a text, created by [`pieces`]. Ends after its first error.
 pub struct Pieces<'a> {
     text: &'a str,
     lexer: Lexer<'a>,
-    /// Where the text of the next statement begins, comments included.
+    /// Offset at which the comments before the next statement begin.
     begin: usize,
-    /// Known before the first statement.
+    /// An error that is known before the first statement is read.
     error: Option<SplitError>,
 }
 
@@ -103,11 +105,11 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// How deep inside a statement the next token stands.
+/// The parentheses and function bodies that are open before the next token.
 ///
-/// The server's grammar puts a semicolon behind each statement of a function body, and no
-/// statement there begins with `END`. So the `END` that closes a body is the one behind `ATOMIC` or
-/// a semicolon, and the `END` of a `CASE`, or a column called so, is any other.
+/// In the server's grammar a semicolon follows each statement of a function body, and no statement
+/// there begins with `END`. So the `END` that closes a body follows `ATOMIC` or a semicolon, and
+/// any other `END` belongs to a `CASE` or is a name.
 #[derive(Default)]
 struct StatementNesting {
     parentheses: usize,
@@ -118,7 +120,7 @@ struct StatementNesting {
     previous: Previous,
 }
 
-/// How far the statement has come in `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}`.
+/// How much of `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}` the statement begins with.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Head {
     #[default]
@@ -130,7 +132,7 @@ enum Head {
     Other,
 }
 
-/// The token before, as far as it matters.
+/// The previous token, if it matters.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Previous {
     Begin,
@@ -152,7 +154,7 @@ impl StatementNesting {
             }
             self.parentheses += 1;
         } else if token.is_symbol(")") {
-            // One too many is the server's to refuse.
+            // The server rejects a surplus parenthesis.
             self.parentheses = self.parentheses.saturating_sub(1);
         }
         self.head = self.head.followed_by(token);
@@ -183,7 +185,7 @@ impl StatementNesting {
         self.head == Head::Routine && self.previous == Previous::Begin && self.parentheses == 0
     }
 
-    /// What is still open at the end of the text.
+    /// The error for what is still open at the end of the text.
     fn open(&self) -> Option<SplitError> {
         if self.parentheses > 0 {
             Some(SplitError::UnclosedParenthesis { line: self.parenthesis_line })

@@ -1,12 +1,12 @@
-//! A statement in one line, for plans and messages.
+//! Shows a statement in one line, for plans and messages.
 
 use super::lex::{Lexer, Token};
 
-/// The longest summary, in characters.
+/// Length of the longest summary, in characters.
 const WIDTH: usize = 100;
 
-/// One line of at most 100 characters: comments gone, white space collapsed, control characters
-/// inside literals escaped, a cut marked by `…`.
+/// Returns one line of at most 100 characters. It has no comments, white space is collapsed,
+/// control characters inside literals are escaped, and `…` marks where a long statement is cut.
 #[must_use]
 pub fn summary(sql: &str) -> String {
     let mut line = SummaryLine::default();
@@ -23,7 +23,7 @@ pub fn summary(sql: &str) -> String {
 struct SummaryLine {
     text: String,
     characters: usize,
-    /// White space is written only once a token follows it.
+    /// Whether white space is due. It is written only when a token follows.
     gap: bool,
 }
 
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_keeps_its_spaces_and_shows_its_line_breaks() {
+    fn a_literal_keeps_its_spaces_and_its_line_breaks_are_escaped() {
         let sql = "INSERT INTO t VALUES ('a  b\r\n-- c', $$\td$$)";
 
         assert_eq!(summary(sql), r"INSERT INTO t VALUES ('a  b\r\n-- c', $$\td$$)");

@@ -1,6 +1,6 @@
-//! What the tests of this folder share.
+//! Random input for the tests of this folder.
 
-/// Random numbers that are the same in every run (xorshift64*).
+/// Generator of random numbers that are the same in every run (xorshift64*).
 pub(super) struct Random(u64);
 
 impl Random {
@@ -21,7 +21,7 @@ impl Random {
     }
 }
 
-/// Snippets that mean something to a lexer, to be glued together at random.
+/// Snippets that are significant to a lexer, to be joined at random.
 pub(super) const SNIPPETS: &[&str] = &[
     "'",
     "''",
@@ -75,7 +75,7 @@ pub(super) const SNIPPETS: &[&str] = &[
     ",",
 ];
 
-/// A text of so many random snippets.
+/// Joins this many random snippets.
 pub(super) fn noise(random: &mut Random, snippets: usize) -> String {
     (0..snippets).map(|_| *random.pick(SNIPPETS)).collect()
 }

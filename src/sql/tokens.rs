@@ -246,7 +246,7 @@ mod tests {
 
         assert_eq!(rest.after_optional(&["IF", "EXISTS"]).first().unwrap().text, "t");
         assert_eq!(texts(rest.after_optional(&["ONLY"])), texts(rest));
-        let added: Vec<_> = rest.after_each(&["ADD"]).map(|rest| rest.len()).collect();
+        let added: Vec<_> = rest.after_each(&["ADD"]).map(Tokens::len).collect();
         assert_eq!(added, [6, 2]);
         assert!(rest.has(&["INT", ","]) && !rest.has(&["INT", "int"]));
         assert!(rest.after(&["IF", "NOT"]).is_none());

@@ -114,8 +114,8 @@ fn a_comment_in_the_wrong_place_fails_the_plan_with_its_line() {
         for (text, line, words) in [
             ("SELECT 1;\n-- dsql:batch\nCREATE TABLE t (a int);\n", 2, "cannot run in batches"),
             ("-- dsql:batch\nUPDATE people SET greeted = true;\n", 1, "without WHERE"),
-            ("SELECT 1;\n\n-- dsql:batch\n", 3, "before no statement"),
-            ("-- dsql:batches\nSELECT 1;\n", 1, "an unknown comment for this provider"),
+            ("SELECT 1;\n\n-- dsql:batch\n", 3, "applies to no statement"),
+            ("-- dsql:batches\nSELECT 1;\n", 1, "an unknown directive"),
         ] {
             backfill(world, text);
             let place = format!("migrations/0002_backfill.sql:{line} holds");

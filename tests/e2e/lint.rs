@@ -116,16 +116,16 @@ fn hazards_are_said_once_where_they_are_pending_and_never_again() {
             .plan()
             .ends_with(2)
             .says("Warning: 6 hazards in set default")
-            .says("drop_column: The values of the column are gone for good")
+            .says("drop_column: Permanently deletes the values of the column")
             .says("migrations/0002_change.sql:3: ALTER TABLE users DROP COLUMN old")
-            .says("unbatched_write: A transaction of DSQL may change 3,000 rows.")
+            .says("unbatched_write: A DSQL transaction can modify at most 3,000 rows.")
             .says("migrations/0002_change.sql:4: UPDATE users SET email = lower(email)")
             .says("unique_index:")
             .says("async_build:")
             .says("drop_index:")
-            .says("grant: It changes who may do what.");
+            .says("grant: Changes privileges.");
         world.configure(&set("lint_ignore = [\"grant\", \"async_build\"]"));
-        world.plan().ends_with(2).says("4 hazards").does_not_say("grant: It changes");
+        world.plan().ends_with(2).says("4 hazards").does_not_say("grant: Changes");
 
         world.apply().ends_with(0);
         world.plan().ends_with(0).says("No changes.").does_not_say("hazard");
@@ -208,7 +208,7 @@ fn a_variable_that_is_wrong_is_an_error_with_file_and_line() {
             .plan()
             .ends_with(1)
             .says("Undefined variable in a migration")
-            .says("migrations/0001_a.sql:4: There is no variable `tabel`.")
+            .says("migrations/0001_a.sql:4: Variable `tabel` is not defined.")
             .says("set are: table");
 
         world.write("migrations/0001_a.sql", "DELETE FROM ${table} WHERE false;");
@@ -217,7 +217,7 @@ fn a_variable_that_is_wrong_is_an_error_with_file_and_line() {
             .plan()
             .ends_with(1)
             .says("Variable value changes the statement")
-            .says("migrations/0001_a.sql:1: The value of `table` does not stay where it is put.");
+            .says("migrations/0001_a.sql:1: The value of `table` ends the literal");
 
         world.configure(&set("variables = { \"a-b\" = \"t\" }"));
         world.plan().ends_with(1).says("Invalid variable name");

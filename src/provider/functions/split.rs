@@ -122,8 +122,8 @@ mod tests {
         let error = split("SELECT 1;\n\nROLLBACK;").expect_err("it is refused");
         assert_eq!(
             error.text,
-            "Line 3 holds ROLLBACK: a migration only goes forward, so there is nothing to go back \
-             to. Remove the statement."
+            "Line 3 holds ROLLBACK: a migration is forward-only, so there is nothing to roll back. \
+             Remove the statement."
         );
         assert_eq!(error.argument, Some(0));
     }

@@ -1,8 +1,8 @@
-//! Tests of the module above.
+//! Tests of the parent module.
 
 use super::*;
 
-fn refused(sql: &str) -> &'static str {
+fn disallowed(sql: &str) -> &'static str {
     match classify(sql) {
         StatementKind::Disallowed(disallowed) => disallowed.statement,
         other => panic!("{sql} is {other:?}"),
@@ -52,14 +52,14 @@ fn every_statement_has_its_class() {
 }
 
 #[test]
-fn comments_and_blanks_between_the_words_do_not_disturb() {
+fn comments_and_white_space_between_the_words_are_ignored() {
     let sql = "/* a */ CREATE -- UNIQUE\n\tUNIQUE/**/INDEX\r\n/* b /* c */ */ASYNC i ON t (a)";
 
     assert_eq!(classify(sql), StatementKind::Run(Class::AsyncIndex));
 }
 
 #[test]
-fn words_in_literals_and_comments_do_not_count() {
+fn words_in_literals_and_comments_are_ignored() {
     let literal = "ALTER TABLE ASYNC t ALTER c SET DEFAULT 'VALIDATE CONSTRAINT'";
     let comment = "ALTER TABLE ASYNC t /* VALIDATE CONSTRAINT */ DROP COLUMN c";
     let quoted = "ALTER TABLE ASYNC t RENAME validate TO \"constraint\"";
@@ -70,7 +70,7 @@ fn words_in_literals_and_comments_do_not_count() {
 }
 
 #[test]
-fn grouping_words_are_told_from_statements() {
+fn transaction_statements_only_group() {
     for sql in [
         "BEGIN",
         "begin work",
@@ -86,16 +86,16 @@ fn grouping_words_are_told_from_statements() {
 }
 
 #[test]
-fn a_transaction_that_would_change_its_meaning_is_refused() {
-    assert_eq!(refused("BEGIN READ ONLY"), "BEGIN with a transaction mode");
-    assert_eq!(refused("BEGIN ISOLATION LEVEL SERIALIZABLE"), "BEGIN with a transaction mode");
-    assert_eq!(refused("START TRANSACTION DEFERRABLE"), "BEGIN with a transaction mode");
-    assert_eq!(refused("COMMIT AND CHAIN"), "COMMIT with an option");
-    assert_eq!(refused("COMMIT PREPARED 'x'"), "COMMIT with an option");
+fn a_transaction_whose_meaning_would_change_is_not_allowed() {
+    assert_eq!(disallowed("BEGIN READ ONLY"), "BEGIN with a transaction mode");
+    assert_eq!(disallowed("BEGIN ISOLATION LEVEL SERIALIZABLE"), "BEGIN with a transaction mode");
+    assert_eq!(disallowed("START TRANSACTION DEFERRABLE"), "BEGIN with a transaction mode");
+    assert_eq!(disallowed("COMMIT AND CHAIN"), "COMMIT with an option");
+    assert_eq!(disallowed("COMMIT PREPARED 'x'"), "COMMIT with an option");
 }
 
 #[test]
-fn what_a_migration_must_not_hold_is_refused() {
+fn every_disallowed_statement_is_recognized() {
     let table = [
         ("ROLLBACK", "ROLLBACK"),
         ("rollback to a", "ROLLBACK"),
@@ -123,7 +123,7 @@ fn what_a_migration_must_not_hold_is_refused() {
         ("CALL sys . wait_for_job('x')", "CALL sys.wait_for_job"),
     ];
     for (sql, statement) in table {
-        assert_eq!(refused(sql), statement, "{sql}");
+        assert_eq!(disallowed(sql), statement, "{sql}");
     }
     assert_eq!(classify("CALL other('x')"), StatementKind::Run(Class::Ddl));
     assert_eq!(classify("UPDATE t SET a = 1"), StatementKind::Run(Class::Dml));

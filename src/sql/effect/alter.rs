@@ -1,4 +1,4 @@
-//! `ALTER` and `COMMENT`.
+//! The effects of `ALTER` and `COMMENT`.
 
 use super::cursor::Cursor;
 use super::{Becomes, Effect};
@@ -33,7 +33,7 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Effect> {
     object_action(cursor, object)
 }
 
-/// `[IF EXISTS] [ONLY] name [*]`.
+/// Reads `[IF EXISTS] [ONLY] name [*]`.
 pub(super) fn table_name(cursor: &mut Cursor<'_>) -> Option<QualifiedName> {
     cursor.eat_all(&["IF", "EXISTS"]);
     cursor.eat("ONLY");
@@ -213,7 +213,8 @@ pub(super) fn comment(cursor: &mut Cursor<'_>) -> Option<Effect> {
     } else if cursor.eat("DOMAIN") {
         FactSubject::Domain(cursor.name()?)
     } else {
-        // Functions and roles: repeated without a look, because a comment is the same afterwards.
+        // Functions and roles: repeated without reading the catalog, because the comment is the
+        // same afterward.
         return Some(Effect::default().repeatable(true));
     };
     if !cursor.eat("IS") {
@@ -227,7 +228,7 @@ pub(super) fn comment(cursor: &mut Cursor<'_>) -> Option<Effect> {
     Some(Effect::default().ask(Fact::Comment(object), becomes).repeatable(true))
 }
 
-/// `table.column` or `schema.table.column`.
+/// Reads `table.column` or `schema.table.column`.
 fn column_name(cursor: &mut Cursor<'_>) -> Option<FactSubject> {
     let mut parts = vec![cursor.identifier()?];
     while cursor.eat(".") {

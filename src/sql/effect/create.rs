@@ -1,4 +1,4 @@
-//! `CREATE` and `DROP`.
+//! The effects of `CREATE` and `DROP`.
 
 use super::cursor::Cursor;
 use super::{Becomes, Effect};
@@ -8,7 +8,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let replaces = cursor.eat_all(&["OR", "REPLACE"]);
     let created = |object: FactSubject| {
         let effect = Effect::default().ask(Fact::Identity(object.clone()), Becomes::Present);
-        // A replaced view or function keeps its identity, so its definition has to tell.
+        // A replaced view or function keeps its identity, so only its definition can differ.
         let effect = effect.ask(Fact::Definition(object), Becomes::Anything);
         Some(effect.repeatable(replaces))
     };
@@ -34,7 +34,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
     } else if cursor.eat("DOMAIN") {
         created(FactSubject::Domain(cursor.name()?))
     } else if cursor.eat("FUNCTION") {
-        // Another function of the name may exist: the definitions of all of them have to tell.
+        // Other functions with the same name may exist, so the fact is the definitions of all.
         let routine = FactSubject::Routine(cursor.name()?);
         let effect = Effect::default().ask(Fact::Definition(routine), Becomes::Present);
         Some(effect.repeatable(replaces))
@@ -57,7 +57,7 @@ fn table(cursor: &mut Cursor<'_>) -> Option<Effect> {
     Some(effect.ask(Fact::Columns(name), columns))
 }
 
-/// The columns between the parentheses; `None` where `LIKE` adds more.
+/// Reads the columns between the parentheses. `None` if `LIKE` adds more.
 fn columns(cursor: &mut Cursor<'_>) -> Option<Vec<String>> {
     const CONSTRAINTS: &[&str] =
         &["CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE"];
@@ -102,7 +102,7 @@ fn index(cursor: &mut Cursor<'_>, unique: bool) -> Option<Effect> {
     Some(effect)
 }
 
-/// `[ASYNC] [[IF NOT EXISTS] name] ON [ONLY] table`. An index lives in its table's schema.
+/// Reads `[ASYNC] [[IF NOT EXISTS] name] ON [ONLY] table`. An index is in the schema of its table.
 pub(super) fn index_and_table(
     cursor: &mut Cursor<'_>,
 ) -> Option<(Option<QualifiedName>, QualifiedName)> {
@@ -118,7 +118,7 @@ pub(super) fn index_and_table(
     Some((index.map(|index| table.beside(index)), table))
 }
 
-/// `(a, b)` and nothing else that decides what the index holds.
+/// Reads `(a, b)`. `None` if anything else determines what the index contains.
 fn plain_key(cursor: &mut Cursor<'_>) -> Option<String> {
     if !cursor.eat("(") {
         return None;
@@ -165,7 +165,7 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
     cursor.eat_all(&["IF", "EXISTS"]);
     let effect = Effect::default();
     Some(cursor.list(object)?.into_iter().fold(effect, |effect, object| match object {
-        // Another function of the same name may stay.
+        // Other functions with the same name may remain.
         FactSubject::Routine(_) => effect.ask(Fact::Definition(object), Becomes::Anything),
         _ => effect.ask(Fact::Identity(object), Becomes::Absent),
     }))

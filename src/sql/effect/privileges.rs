@@ -1,4 +1,6 @@
-//! `GRANT`, `REVOKE` and `AWS IAM`. All of them may be repeated; facts only spare the repetition.
+//! The effects of `GRANT`, `REVOKE` and `AWS IAM`.
+//!
+//! All of them can be repeated safely. Facts only avoid the repetition.
 
 use super::cursor::Cursor;
 use super::{Becomes, Effect};
@@ -7,7 +9,7 @@ use crate::migration::fact::{Fact, FactSubject};
 pub(super) fn privileges(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let effect = Effect::default().repeatable(true);
     if !cursor.skip_past(&["ON"]) {
-        // A role is granted.
+        // It grants a role.
         return Some(effect);
     }
     if cursor.eat("ALL") {
@@ -43,7 +45,7 @@ pub(super) fn privileges(cursor: &mut Cursor<'_>) -> Option<Effect> {
     )
 }
 
-/// `IAM GRANT role TO 'arn'`, `IAM REVOKE role FROM 'arn'`.
+/// Reads `IAM GRANT role TO 'arn'` or `IAM REVOKE role FROM 'arn'`.
 pub(super) fn aws_iam(cursor: &mut Cursor<'_>) -> Option<Effect> {
     if !cursor.eat("IAM") || !cursor.eat_any(&["GRANT", "REVOKE"]) {
         return None;

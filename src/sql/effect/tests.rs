@@ -1,8 +1,8 @@
-//! Tests of the module above.
+//! Tests of the parent module.
 
 use super::*;
 
-/// An effect as a line: what each fact becomes, and whether it may be repeated.
+/// Shows an effect in one line: what each fact becomes, and whether it can be repeated.
 fn read(sql: &str) -> String {
     let effect = effect(sql);
     let mut parts: Vec<String> = effect
@@ -113,7 +113,7 @@ fn the_effect_of_each_statement_is_read() {
 }
 
 #[test]
-fn what_is_not_recognised_has_an_unknown_effect() {
+fn a_statement_that_is_not_recognized_has_an_unknown_effect() {
     for sql in [
         "CREATE STATISTICS s ON a, b FROM t",
         "ALTER SEQUENCE q RESTART",
@@ -130,7 +130,7 @@ fn what_is_not_recognised_has_an_unknown_effect() {
 }
 
 #[test]
-fn what_a_job_builds_is_read() {
+fn the_target_of_a_job_is_read() {
     let name = |name: &str| QualifiedName { schema: None, name: name.into() };
     assert_eq!(
         job_target("CREATE UNIQUE INDEX ASYNC i ON t (a)"),

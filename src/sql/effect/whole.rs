@@ -1,13 +1,14 @@
-//! What a catalog shows once a statement has done all that it does.
+//! Reads what the catalog shows after a statement has taken full effect.
 //!
-//! Only for statements whose every part shows, so that one of them that was found done need not be
-//! sent. A table is not among them: the names of its columns are not all of it.
+//! Only for statements whose every part is visible in the catalog, so that a statement that is
+//! found in effect need not be sent. `CREATE TABLE` is not one of them, because the facts about a
+//! table contain only the names of its columns.
 
 use super::cursor::Cursor;
 use crate::migration::fact::{Fact, FactSubject, Facts};
 use crate::sql::tokens::TokenBuf;
 
-/// The whole effect of a statement.
+/// The complete effect of a statement: each fact with the value that it must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole(Vec<(Fact, Shows)>);
 
@@ -15,19 +16,19 @@ pub struct Whole(Vec<(Fact, Shows)>);
 enum Shows {
     Something,
     Exactly(String),
-    /// A list, separated by spaces, that has this entry.
+    /// A list, separated by spaces, that contains this entry.
     With(String),
-    /// A list, or nothing, that does not have it.
+    /// A list that does not contain this entry, or no value.
     Without(String),
 }
 
 impl Whole {
-    /// All facts to ask for.
+    /// All facts to read from the catalog.
     pub fn facts(&self) -> impl Iterator<Item = &Fact> {
         self.0.iter().map(|(fact, _)| fact)
     }
 
-    /// Whether the catalog has it.
+    /// Whether the catalog shows the complete effect.
     #[must_use]
     pub fn is_held(&self, now: &Facts) -> bool {
         self.0.iter().all(|(fact, shows)| {
@@ -43,7 +44,7 @@ impl Whole {
     }
 }
 
-/// Reads it from the words of a statement; nothing if the catalog does not show all of it.
+/// Reads the complete effect of a statement. `None` if the catalog does not show all of it.
 #[must_use]
 pub fn whole(sql: &str) -> Option<Whole> {
     let statement = TokenBuf::of(sql);
@@ -66,7 +67,7 @@ pub fn whole(sql: &str) -> Option<Whole> {
     }
 }
 
-/// As the definition of a role reads: what it may do, each `t` or `f`.
+/// Reads the options of a role into the form of its definition: `t` or `f` for each.
 fn role(cursor: &mut Cursor<'_>, mut login: bool) -> Option<Whole> {
     let name = cursor.identifier()?;
     let (mut inherit, mut roles, mut databases) = (true, false, false);
@@ -89,7 +90,7 @@ fn role(cursor: &mut Cursor<'_>, mut login: bool) -> Option<Whole> {
     Some(Whole(vec![(Fact::Identity(role), Shows::Something), definition]))
 }
 
-/// `IAM GRANT role TO 'arn'`, `IAM REVOKE role FROM 'arn'`.
+/// Reads `IAM GRANT role TO 'arn'` or `IAM REVOKE role FROM 'arn'`.
 fn identity(cursor: &mut Cursor<'_>) -> Option<Whole> {
     if !cursor.eat("IAM") {
         return None;
@@ -104,7 +105,8 @@ fn identity(cursor: &mut Cursor<'_>) -> Option<Whole> {
     }
     let arn = cursor.last_string()?;
     let shows = if grants { Shows::With(arn) } else { Shows::Without(arn) };
-    // Of a role that is made anew the catalog says nothing yet.
+    // The role itself is checked as well, because the catalog lists no identities for a role that
+    // does not exist yet.
     let identity = Fact::Identity(FactSubject::Role(role.clone()));
     Some(Whole(vec![(identity, Shows::Something), (Fact::Identities(role), shows)]))
 }
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_must_have_exactly_what_the_statement_gives_it() {
+    fn a_role_must_have_exactly_the_options_of_the_statement() {
         let login = &[("definition of role app", "t t f f")];
         let plain = &[("definition of role app", "f t f f")];
         for sql in ["CREATE ROLE app WITH LOGIN", "create user \"app\"", "CREATE ROLE app LOGIN"] {
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_must_be_among_those_of_the_role() {
+    fn an_identity_must_be_in_the_list_of_the_role() {
         let fact = "AWS identities of role app";
         let grant = "AWS IAM GRANT app TO 'arn:aws:iam::1:role/a'";
         assert_eq!(
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_show_whole_is_not_judged() {
+    fn a_statement_that_the_catalog_does_not_show_completely_is_not_read() {
         for sql in [
             "CREATE TABLE t (id int)",
             "CREATE SCHEMA s AUTHORIZATION joe",

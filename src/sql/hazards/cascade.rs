@@ -6,9 +6,9 @@ use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "cascade",
-    message: "CASCADE also drops what depends on it, views and foreign keys of other tables among \
-              them, and the statement does not say what that is.",
-    help: "Drop the dependents by name first, and leave CASCADE out.",
+    message: "CASCADE also drops dependent objects, such as views and foreign keys of other \
+              tables, without naming them.",
+    help: "Drop the dependent objects by name first, and omit CASCADE.",
     check,
 };
 
@@ -23,7 +23,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn a_cascade_is_named_beside_the_drop() {
+    fn a_cascade_is_reported_in_addition_to_the_drop() {
         assert_eq!(names(&["DROP VIEW v CASCADE"]), ["cascade", "drop_object"]);
         let alter = "ALTER TABLE t DROP COLUMN a CASCADE, ADD COLUMN b int";
         assert_eq!(names(&[alter]), ["drop_column", "cascade"]);

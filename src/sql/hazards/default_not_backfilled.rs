@@ -1,16 +1,18 @@
 //! `ALTER COLUMN … SET DEFAULT` on a table that may have rows.
 //!
-//! DSQL knows no `ADD COLUMN … DEFAULT` (recorded answer: `ALTER TABLE ADD COLUMN with constraint
-//! not supported`), so authors who port such a line expect the old rows to get the value.
+//! DSQL does not support `ADD COLUMN … DEFAULT` (recorded error: `ALTER TABLE ADD COLUMN with
+//! constraint not supported`), so authors who port such a statement expect existing rows to get the
+//! value.
 
 use super::Hazard;
 use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "default_not_backfilled",
-    message: "Only rows that are inserted from now on get the default. Rows that are there keep \
+    message: "The default applies only to rows that are inserted from now on. Existing rows keep \
               their value, which is NULL in a new column.",
-    help: "Fill them with UPDATE … WHERE column IS NULL, at most 3,000 rows at a time.",
+    help: "Fill the existing rows with UPDATE … WHERE column IS NULL, at most 3,000 rows at a \
+           time.",
     check,
 };
 
@@ -27,7 +29,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn a_new_column_with_a_default_is_named() {
+    fn a_new_column_with_a_default_is_reported() {
         let sql = "ALTER TABLE t ADD COLUMN c int, ALTER COLUMN c SET DEFAULT 5";
         assert_eq!(names(&[sql]), ["default_not_backfilled"]);
         assert_eq!(names(&["CREATE TABLE t (a int)", sql]), [""; 0]);

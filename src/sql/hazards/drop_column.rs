@@ -6,8 +6,8 @@ use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_column",
-    message: "The values of the column are gone for good, and so are its indexes and constraints.",
-    help: "Make sure that no deployed code reads or writes it.",
+    message: "Permanently deletes the values of the column, and drops its indexes and constraints.",
+    help: "Make sure that no deployed code reads or writes the column.",
     check,
 };
 
@@ -27,7 +27,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn a_dropped_column_is_named_also_among_other_actions() {
+    fn a_dropped_column_is_reported_even_among_other_actions() {
         for sql in [
             "ALTER TABLE t DROP COLUMN a",
             "ALTER TABLE IF EXISTS ONLY s.t DROP a",
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_is_dropped_is_not_a_column() {
+    fn a_dropped_default_or_constraint_is_not_a_column() {
         for sql in [
             "ALTER TABLE t ALTER COLUMN a DROP DEFAULT",
             "ALTER TABLE t ALTER a DROP NOT NULL",

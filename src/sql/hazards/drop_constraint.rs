@@ -5,9 +5,10 @@ use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_constraint",
-    message: "From now on rows are accepted that the constraint has kept out; adding it again \
-              fails as long as there are such rows. With a unique constraint its index goes too.",
-    help: "Make sure that nothing relies on it.",
+    message: "The table then accepts rows that violate the constraint, and the constraint cannot \
+              be added again while it contains such rows. Dropping a unique constraint also drops \
+              its index.",
+    help: "Make sure that nothing relies on the constraint.",
     check,
 };
 
@@ -23,7 +24,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn a_dropped_constraint_is_named() {
+    fn a_dropped_constraint_is_reported() {
         assert_eq!(names(&["ALTER TABLE t DROP CONSTRAINT IF EXISTS c"]), ["drop_constraint"]);
         assert_eq!(names(&["ALTER TABLE t RENAME COLUMN a TO b"]), ["rename"]);
     }

@@ -5,10 +5,10 @@ use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_index",
-    message: "Queries that used the index read the whole table from now on, and building it again \
-              takes as long as the table is large. A unique index also stops keeping duplicates \
-              out.",
-    help: "Make sure that no query needs it; EXPLAIN tells which index a query uses.",
+    message: "Queries that used the index then scan the whole table, and rebuilding the index \
+              takes longer the larger the table is. Without a unique index, DSQL no longer rejects \
+              duplicates.",
+    help: "Make sure that no query needs the index. EXPLAIN shows which index a query uses.",
     check: |scene: &Scene<'_>| scene.begins(&["DROP", "INDEX"]),
 };
 
@@ -17,7 +17,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn a_dropped_index_is_named() {
+    fn a_dropped_index_is_reported() {
         assert_eq!(names(&["DROP INDEX IF EXISTS i"]), ["drop_index"]);
         assert_eq!(names(&["DROP VIEW i"]), ["drop_object"]);
     }

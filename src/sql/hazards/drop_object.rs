@@ -1,4 +1,4 @@
-//! `DROP` of what holds no rows: views, sequences, domains, functions, roles, statistics.
+//! `DROP` of objects without rows: views, sequences, domains, functions, roles, statistics.
 
 use super::Hazard;
 use super::scene::Scene;
@@ -6,8 +6,9 @@ use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_object",
-    message: "The object is gone; a sequence loses its position, a role its grants.",
-    help: "Make sure that no deployed code uses it.",
+    message: "Permanently deletes the object. A sequence loses its position, and a role loses its \
+              privileges.",
+    help: "Make sure that no deployed code uses the object.",
     check,
 };
 
@@ -24,7 +25,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn every_other_drop_is_named_once() {
+    fn every_other_drop_is_reported_once() {
         for kind in ["VIEW v", "SEQUENCE s", "DOMAIN d", "FUNCTION f(int)", "ROLE r"] {
             assert_eq!(names(&[&format!("DROP {kind}")]), ["drop_object"], "{kind}");
         }

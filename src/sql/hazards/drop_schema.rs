@@ -5,9 +5,9 @@ use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_schema",
-    message: "The schema is gone for good, with CASCADE also everything in it.",
-    help: "Leave CASCADE out if the schema should be empty: DSQL then refuses to drop what is \
-           still there.",
+    message: "Permanently deletes the schema and, with CASCADE, everything in it.",
+    help: "Omit CASCADE if the schema should be empty. DSQL then rejects the statement if the \
+           schema still contains objects.",
     check: |scene: &Scene<'_>| scene.begins(&["DROP", "SCHEMA"]),
 };
 
@@ -16,7 +16,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn a_schema_is_named_and_its_cascade_too() {
+    fn a_dropped_schema_and_its_cascade_are_reported() {
         assert_eq!(names(&["DROP SCHEMA s"]), ["drop_schema"]);
         assert_eq!(names(&["DROP SCHEMA s CASCADE"]), ["drop_schema", "cascade"]);
     }

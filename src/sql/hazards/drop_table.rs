@@ -5,9 +5,9 @@ use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_table",
-    message: "The table and all its rows are gone for good; the provider has no way back.",
-    help: "Make sure that no deployed code reads it, and that the rows are kept elsewhere if they \
-           are still needed.",
+    message: "Permanently deletes the table and all its rows. The provider cannot restore them.",
+    help: "Make sure that no deployed code uses the table, and keep a copy of its rows if they are \
+           still needed.",
     check,
 };
 
@@ -23,14 +23,14 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn a_table_that_may_have_rows_is_named() {
+    fn a_table_that_may_have_rows_is_reported() {
         for sql in ["DROP TABLE t", "drop table if exists public.t", "DROP TABLE a, t"] {
             assert_eq!(names(&["CREATE TABLE a (id int)", sql]), ["drop_table"], "{sql}");
         }
     }
 
     #[test]
-    fn a_table_of_the_same_run_is_not() {
+    fn a_table_that_the_same_run_creates_is_not_reported() {
         let create = "CREATE TABLE public.\"t\" (id int)";
         assert_eq!(names(&[create, "DROP TABLE T"]), [""; 0]);
         let perhaps = "CREATE TABLE IF NOT EXISTS t (id int)";

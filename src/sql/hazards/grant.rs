@@ -1,6 +1,6 @@
-//! Changes of rights.
+//! Changes of privileges.
 //!
-//! One `GRANT` or `REVOKE` anywhere is enough for OC001 in every other session of the cluster
+//! A single `GRANT` or `REVOKE` causes OC001 in every other session of the cluster
 //! (awslabs/agent-plugins, skill dsql, observed 2026-10-01).
 
 use super::Hazard;
@@ -8,9 +8,9 @@ use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "grant",
-    message: "It changes who may do what. To DSQL it is a schema change, so transactions of \
-              others may fail once with a schema conflict (OC001).",
-    help: "Read it as you would read a change of IAM policies.",
+    message: "Changes privileges. For DSQL this is a schema change, so concurrent transactions may \
+              fail once with a schema conflict (OC001).",
+    help: "Review it as you would review a change to an IAM policy.",
     check,
 };
 
@@ -26,7 +26,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn every_way_to_change_rights_is_named() {
+    fn every_statement_that_changes_privileges_is_reported() {
         for sql in [
             "GRANT SELECT ON t TO r",
             "revoke all on t from r",

@@ -1,17 +1,17 @@
 //! `IF NOT EXISTS`.
 //!
-//! For an index DSQL then answers without a job whatever the index of that name looks like, an
-//! INVALID one included (`migrator.ts` of the Drizzle adapter in awslabs/aurora-dsql-orms).
+//! For an index with an existing name, DSQL then responds without starting a job, even if that
+//! index is INVALID (`migrator.ts` of the Drizzle adapter in awslabs/aurora-dsql-orms).
 
 use super::Hazard;
 use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "if_not_exists",
-    message: "If something of that name is there, the statement does nothing and succeeds, \
-              whatever is there looks like: other columns, another type, an INVALID index.",
-    help: "Leave IF NOT EXISTS out: the provider runs each migration once, so there is nothing to \
-           guard against.",
+    message: "If an object with this name already exists, the statement succeeds without doing \
+              anything, even if the object differs: other columns, another type, an INVALID index.",
+    help: "Omit IF NOT EXISTS. It is not needed, because the provider runs each migration only \
+           once.",
     check: |scene: &Scene<'_>| {
         let creates = scene.begins(&["CREATE"]) && !scene.begins(&["CREATE", "SCHEMA"]);
         (creates || scene.begins(&["ALTER", "TABLE"])) && scene.has(&["IF", "NOT", "EXISTS"])
@@ -23,7 +23,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn what_may_do_nothing_is_named() {
+    fn a_statement_that_may_do_nothing_is_reported() {
         for sql in [
             "CREATE TABLE IF NOT EXISTS t (a int)",
             "CREATE SEQUENCE IF NOT EXISTS s CACHE 1",
@@ -31,7 +31,7 @@ mod tests {
         ] {
             assert_eq!(names(&[sql]), ["if_not_exists"], "{sql}");
         }
-        // A schema has no shape that could differ.
+        // Two schemas with the same name cannot differ.
         assert_eq!(names(&["CREATE SCHEMA IF NOT EXISTS s"]), [""; 0]);
     }
 }

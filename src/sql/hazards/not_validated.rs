@@ -1,4 +1,4 @@
-//! `ADD CONSTRAINT … NOT VALID` that nothing in the same run validates.
+//! `ADD CONSTRAINT … NOT VALID` that no statement of the same run validates.
 
 use super::Hazard;
 use super::scene::Scene;
@@ -6,10 +6,10 @@ use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "not_validated",
-    message: "Rows that are there already are never checked: NOT VALID holds for new writes only, \
-              and no pending statement validates the constraint.",
-    help: "Add ALTER TABLE ASYNC table VALIDATE CONSTRAINT name after it; the provider waits for \
-           its job.",
+    message: "Existing rows are never checked: NOT VALID applies the constraint to new writes \
+              only, and no pending statement validates it.",
+    help: "Add ALTER TABLE ASYNC table VALIDATE CONSTRAINT name after it. The provider waits for \
+           the validation job.",
     check,
 };
 
@@ -30,7 +30,7 @@ mod tests {
     use crate::sql::hazards::hazards;
 
     #[test]
-    fn a_constraint_that_is_validated_later_is_not_named() {
+    fn a_constraint_that_is_validated_later_is_not_reported() {
         let add = "ALTER TABLE t ADD CONSTRAINT \"c\" CHECK (a > 0) NOT VALID";
         let names = |statements: &[&str]| {
             hazards(statements)[0].iter().map(|hazard| hazard.name).collect::<Vec<_>>()

@@ -1,17 +1,17 @@
-//! Foreign keys that write to more rows than the statement names.
+//! Foreign keys that change rows which the statement does not name.
 //!
-//! Rows that a foreign key changes count to the 3,000 of the transaction (AWS user guide, "Cluster
-//! quotas and database limits"), and DSQL makes no index on the referencing side.
+//! Rows that a foreign key changes count toward the 3,000 rows of the transaction (AWS user guide,
+//! "Cluster quotas and database limits"), and DSQL creates no index on the referencing columns.
 
 use super::Hazard;
 use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "on_delete_cascade",
-    message: "Rows that the foreign key deletes or changes count to the 3,000 rows of a \
-              transaction: a row with more dependents cannot be deleted any more.",
-    help: "Delete dependents in the application, in batches, if there may be many; and have an \
-           index on the referencing columns, because DSQL makes none.",
+    message: "Rows that the foreign key deletes or updates count toward the limit of 3,000 rows \
+              per transaction, so a row with more dependent rows can no longer be deleted.",
+    help: "If there may be many dependent rows, delete them in the application, in batches. Create \
+           an index on the referencing columns, because DSQL does not create one.",
     check: |scene: &Scene<'_>| {
         let on = |event, action: &[&str]| {
             let mut words = vec!["ON", event];
@@ -31,7 +31,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn a_foreign_key_that_acts_is_named() {
+    fn a_foreign_key_with_an_action_is_reported() {
         for action in ["ON DELETE CASCADE", "ON UPDATE SET NULL", "ON DELETE SET DEFAULT (a)"] {
             let sql = format!("CREATE TABLE t (a int REFERENCES u {action})");
             assert_eq!(names(&[&sql]), ["on_delete_cascade"], "{sql}");

@@ -6,8 +6,8 @@ use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "rename",
-    message: "Code that uses the old name fails from the moment the statement has run.",
-    help: "Deploy code that works with both names first, or keep a view of the old name.",
+    message: "Code that uses the old name fails as soon as the statement has run.",
+    help: "First deploy code that works with both names, or keep a view with the old name.",
     check,
 };
 
@@ -34,7 +34,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn what_code_may_name_is_named() {
+    fn an_object_that_code_may_use_is_reported() {
         for sql in [
             "ALTER TABLE t RENAME TO u",
             "ALTER TABLE s.t RENAME COLUMN a TO b",

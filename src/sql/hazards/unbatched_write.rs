@@ -1,7 +1,7 @@
-//! Writes that may touch more than 3,000 rows.
+//! Writes that may change more than 3,000 rows.
 //!
-//! 3,000 modified rows are the limit of a transaction, rows of `INSERT … SELECT` among them (AWS
-//! user guide, "Cluster quotas and database limits"); the statement fails with `54000`.
+//! A transaction can modify 3,000 rows, including rows of `INSERT … SELECT` (AWS user guide,
+//! "Cluster quotas and database limits"). A statement that modifies more fails with `54000`.
 
 use super::Hazard;
 use super::scene::Scene;
@@ -9,12 +9,12 @@ use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "unbatched_write",
-    message: "A transaction of DSQL may change 3,000 rows. If there are more, the statement fails \
-              and changes none; neighbouring INSERT, UPDATE and DELETE statements share a \
-              transaction, so their rows count together.",
-    help: "Write `-- dsql:batch` on the line above the statement, and a LIMIT into it: it is then \
-           repeated until it changes no row. Or cut the work into statements of at most 3,000 \
-           rows, with COMMIT between them.",
+    message: "A DSQL transaction can modify at most 3,000 rows. A statement that modifies more \
+              fails and changes nothing. Adjacent INSERT, UPDATE and DELETE statements share a \
+              transaction, so their rows are counted together.",
+    help: "Write `-- dsql:batch` on the line above the statement, and add a LIMIT to it. The \
+           provider then repeats the statement until it changes no rows. Alternatively, split the \
+           work into statements of at most 3,000 rows, with COMMIT between them.",
     check,
 };
 
@@ -54,7 +54,7 @@ mod tests {
     use crate::sql::hazards::names;
 
     #[test]
-    fn writes_without_a_limit_are_named() {
+    fn writes_without_a_limit_are_reported() {
         for sql in [
             "UPDATE t SET a = 1",
             "UPDATE ONLY s.t SET a = 1",
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_of_few_rows_are_not() {
+    fn writes_of_few_rows_are_not_reported() {
         for sql in [
             "UPDATE t SET a = 1 WHERE id BETWEEN 1 AND 3000",
             "INSERT INTO t VALUES (1, (SELECT max(a) FROM u))",

@@ -1,17 +1,18 @@
 //! A unique index on a table that may have rows.
 //!
-//! A build over duplicates fails with `found duplicate key(s) while validating index uniqueness`,
-//! and leaves an INVALID index (AWS user guide, "Asynchronous indexes"). Whether the index keeps
-//! duplicates out while it is built is told in both ways, so nothing may rely on it.
+//! If there are duplicates, the build fails with `found duplicate key(s) while validating index
+//! uniqueness` and leaves an INVALID index (AWS user guide, "Asynchronous indexes"). Sources
+//! disagree on whether the index rejects duplicates during the build, so nothing may rely on it.
 
 use super::Hazard;
 use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "unique_index",
-    message: "The table may have rows already. If two of them have the same key, the build fails \
-              and the migration stops here; the provider drops the INVALID index that is left.",
-    help: "Look for duplicates first: SELECT key, count(*) FROM table GROUP BY key HAVING \
+    message: "The table may already contain rows. If two of them have the same key, the index \
+              build fails and the migration stops at this statement. The provider then drops the \
+              INVALID index.",
+    help: "Check for duplicates first: SELECT key, count(*) FROM table GROUP BY key HAVING \
            count(*) > 1.",
     check: |scene: &Scene<'_>| {
         scene.index().is_some_and(|(unique, table)| unique && scene.may_have_rows(table))
@@ -25,7 +26,7 @@ mod tests {
     const INDEX: &str = "CREATE UNIQUE INDEX ASYNC IF NOT EXISTS i ON app.t (a)";
 
     #[test]
-    fn only_a_unique_index_on_rows_is_named() {
+    fn only_a_unique_index_on_a_table_that_may_have_rows_is_reported() {
         assert!(names(&[INDEX]).contains(&"unique_index"));
         assert!(!names(&["CREATE INDEX ASYNC i ON t (a)"]).contains(&"unique_index"));
         let created = names(&["CREATE TABLE app.t (a int)", INDEX]);

@@ -1,4 +1,4 @@
-//! Tests of the module above.
+//! Tests of the parent module.
 
 use super::TokenKind::{
     BlockComment, LineComment, Number, Parameter, QuotedIdentifier, String, Symbol, Word,
@@ -7,7 +7,7 @@ use super::*;
 use crate::sql::testing::{Random, noise};
 
 fn tokens(text: &str) -> Vec<(TokenKind, &str)> {
-    let tokens = Lexer::new(text, 1).map(|token| token.expect("the text is whole"));
+    let tokens = Lexer::new(text, 1).map(|token| token.expect("the text is complete"));
     tokens
         .filter(|token| token.kind != TokenKind::Space)
         .map(|token| (token.kind, token.text))
@@ -34,7 +34,7 @@ fn a_backslash_escapes_only_in_escape_strings() {
 }
 
 #[test]
-fn an_escape_string_stays_one_where_the_next_line_continues_it() {
+fn a_continued_escape_string_is_one_token() {
     let text = "E'a' -- why\n \t'it\\'s; ' x";
 
     assert_eq!(tokens(text), [(String, "E'a' -- why\n \t'it\\'s; '"), (Word, "x")]);
@@ -42,7 +42,7 @@ fn an_escape_string_stays_one_where_the_next_line_continues_it() {
 }
 
 #[test]
-fn a_prefix_counts_only_directly_before_the_quote_and_at_the_start_of_a_word() {
+fn a_prefix_is_one_only_directly_before_the_quote_and_at_the_start_of_a_word() {
     assert_eq!(tokens(r"E '\'"), [(Word, "E"), (String, r"'\'")]);
     assert_eq!(tokens(r"typE'\'"), [(Word, "typE"), (String, r"'\'")]);
     assert_eq!(tokens("b'01' X'1F'"), [(String, "b'01'"), (String, "X'1F'")]);
@@ -61,7 +61,7 @@ fn dollar_quotes_end_at_their_own_tag() {
 }
 
 #[test]
-fn a_dollar_sign_inside_an_identifier_begins_no_string() {
+fn a_dollar_sign_inside_an_identifier_does_not_begin_a_string() {
     assert_eq!(tokens("a$b$c"), [(Word, "a$b$c")]);
     assert_eq!(tokens("ä$$"), [(Word, "ä$$")]);
 }
@@ -73,7 +73,7 @@ fn a_dollar_sign_after_a_number_begins_a_string() {
 }
 
 #[test]
-fn a_tag_that_is_no_identifier_begins_no_string() {
+fn a_tag_that_is_not_an_identifier_does_not_begin_a_string() {
     assert_eq!(tokens("$1a"), [(Parameter, "$1"), (Word, "a")]);
     assert_eq!(tokens("$a b$"), [(Symbol, "$"), (Word, "a"), (Word, "b$")]);
     assert_eq!(tokens("$-$"), [(Symbol, "$"), (Symbol, "-"), (Symbol, "$")]);
@@ -99,7 +99,7 @@ fn operators_end_where_a_comment_begins() {
 }
 
 #[test]
-fn a_number_takes_the_sign_of_its_exponent_only() {
+fn only_the_sign_of_an_exponent_is_part_of_a_number() {
     assert_eq!(tokens("1e-5"), [(Number, "1e-5")]);
     assert_eq!(tokens("1--5"), [(Number, "1"), (LineComment, "--5")]);
     assert_eq!(tokens("1e--5"), [(Number, "1e"), (LineComment, "--5")]);
@@ -112,7 +112,7 @@ fn a_carriage_return_alone_ends_a_comment() {
 }
 
 #[test]
-fn what_looks_like_a_blank_but_is_not_ascii_belongs_to_the_word() {
+fn non_ascii_white_space_is_part_of_a_word() {
     assert_eq!(tokens("a\u{a0}b"), [(Word, "a\u{a0}b")]);
     assert_eq!(tokens("\u{feff}a\u{feff}b"), [(Word, "a\u{feff}b")]);
 }
@@ -122,7 +122,7 @@ fn lines_are_counted_by_line_feeds() {
     let text = "a\r\nb /*\n*/ 'x\ny' c\rd";
 
     let lines: Vec<_> = Lexer::new(text, 7)
-        .map(|token| token.expect("the text is whole"))
+        .map(|token| token.expect("the text is complete"))
         .filter(|token| !token.is_trivia())
         .map(|token| (token.text, token.line))
         .collect();
@@ -131,7 +131,7 @@ fn lines_are_counted_by_line_feeds() {
 }
 
 #[test]
-fn whatever_is_not_closed_is_an_error_at_its_beginning() {
+fn an_unterminated_token_is_an_error_at_its_beginning() {
     let string = SplitError::UnterminatedString { line: 2 };
     for text in ["\n'a\n", "\nE'a\\'", "\nE'\\", "\nx'1", "\nU&'a''", "\nE'a'\n'b"] {
         assert_eq!(error(text), string, "{text:?}");
@@ -149,7 +149,7 @@ fn nothing_follows_an_error() {
 }
 
 #[test]
-fn every_byte_belongs_to_one_token_and_is_looked_at_a_few_times_at_most() {
+fn every_byte_belongs_to_one_token_and_is_read_at_most_a_few_times() {
     let mut random = Random::new(1);
     for round in 0..20_000 {
         let text = noise(&mut random, round % 60);
@@ -167,7 +167,7 @@ fn every_byte_belongs_to_one_token_and_is_looked_at_a_few_times_at_most() {
 }
 
 #[test]
-fn the_work_is_linear_in_the_hardest_texts() {
+fn the_work_is_linear_even_for_difficult_texts() {
     let size = 100_000;
     let hard = [
         "$a".repeat(size),

@@ -1,22 +1,22 @@
-//! What dsql-lint 0.2.22 refuses or cannot read, and DSQL accepts.
+//! Statements that dsql-lint 0.2.22 rejects or cannot parse although DSQL accepts them.
 //!
-//! Each entry with its source. An entry goes when dsql-lint has caught up; the test below then
-//! fails, because it asks dsql-lint itself.
+//! Each entry has its source. When a later version of dsql-lint accepts a statement, the test below
+//! fails, because it runs dsql-lint. Remove the entry then.
 
 use super::form::{StatementForm, beginning};
 use crate::sql::tokens::Tokens;
 
-/// A finding that is wrong.
+/// A form of statements about which a finding of dsql-lint is wrong.
 struct Accepted {
-    /// The rule of dsql-lint.
+    /// The rule that reports the finding.
     rule: &'static str,
     form: StatementForm,
-    /// A statement that shows it.
+    /// A statement of the form.
     #[cfg_attr(not(test), expect(dead_code, reason = "the test lints it"))]
     example: &'static str,
 }
 
-/// Whether a finding of this rule about this statement is wrong.
+/// Whether a finding of this rule about a statement is wrong.
 pub(super) fn accepts(rule: &str, statement: Tokens<'_>) -> bool {
     ACCEPTED.iter().any(|accepted| accepted.rule == rule && accepted.form.matches(statement))
 }
@@ -55,7 +55,7 @@ static ACCEPTED: &[Accepted] = &[
         "ALTER TABLE t ALTER COLUMN id RESTART WITH 5",
     ),
     // AWS user guide, "Supported subsets of SQL"; on a cluster: pistachio. Adding a constraint and
-    // SET NOT NULL are refused, see gaps.rs.
+    // SET NOT NULL are rejected.
     unparsed(
         beginning(&["ALTER", "DOMAIN"]).lacking(&["ADD", "VALIDATE"]),
         "ALTER DOMAIN d RENAME TO e",
@@ -88,7 +88,7 @@ mod tests {
     use crate::sql::tokens::TokenBuf;
 
     #[test]
-    fn dsql_lint_still_refuses_every_example_and_we_do_not() {
+    fn every_example_is_still_rejected_by_dsql_lint_and_accepted_here() {
         for accepted in ACCEPTED {
             let theirs: Vec<_> = dsql_lint::lint_sql(accepted.example)
                 .iter()
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_the_same_statements_can_do_is_still_reported() {
+    fn other_problems_of_the_same_statements_are_still_reported() {
         for (sql, rule) in [
             ("ALTER INDEX i SET TABLESPACE x", "parse_error"),
             ("GRANT SELEKT ON t TO r", "parse_error"),

@@ -1,5 +1,6 @@
--- Statements that DSQL accepts: AWS user guide (CREATE TABLE, ALTER TABLE, CREATE INDEX syntax support),
--- Dreamescaper/dsql-emulator's recorded answers, and awslabs/aurora-dsql-tools' grammar. One a line.
+-- Statements that DSQL accepts, one per line. Sources: AWS user guide (CREATE TABLE, ALTER TABLE,
+-- CREATE INDEX syntax support), recorded responses of Dreamescaper/dsql-emulator, and the grammar
+-- of awslabs/aurora-dsql-tools.
 ALTER INDEX i RENAME TO j;
 CREATE INDEX ASYNC ON t (a NULLS FIRST) INCLUDE (b) NULLS NOT DISTINCT WHERE a > 0;
 CREATE UNIQUE INDEX ASYNC IF NOT EXISTS u ON t ((lower(a)));

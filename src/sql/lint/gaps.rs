@@ -1,24 +1,25 @@
-//! What DSQL is known to refuse, and dsql-lint 0.2.22 lets pass or cannot read.
+//! Statements that DSQL is known to reject and dsql-lint 0.2.22 accepts or cannot parse.
 //!
-//! Only what was seen on clusters, never an inference: a wrong entry would block a migration
-//! that works. Where dsql-lint finds it too one day, the test below says so.
+//! Only statements that a cluster was observed to reject: a wrong entry would block a migration
+//! that works. When a later version of dsql-lint finds such a statement, the test below fails.
+//! Remove the entry then.
 
 use super::form::{StatementForm, beginning};
 use super::{Finding, FindingSeverity};
 use crate::sql::tokens::Tokens;
 
-/// A statement that is refused.
+/// A form of statements that DSQL rejects.
 struct Gap {
     rule: &'static str,
     form: StatementForm,
-    /// With DSQL's answer where it is recorded.
+    /// Includes the error message of DSQL if it is recorded.
     message: &'static str,
     suggestion: &'static str,
     #[cfg_attr(not(test), expect(dead_code, reason = "the test lints it"))]
     example: &'static str,
 }
 
-/// The findings of one statement.
+/// Returns the findings about one statement.
 pub(super) fn findings(statement: Tokens<'_>) -> Vec<Finding> {
     GAPS.iter()
         .filter(|gap| gap.form.matches(statement))
@@ -32,84 +33,85 @@ pub(super) fn findings(statement: Tokens<'_>) -> Vec<Finding> {
         .collect()
 }
 
-const NO_STATISTICS: &str = "Remove the statement; DSQL keeps its own statistics.";
+const NO_STATISTICS: &str = "Remove the statement. DSQL maintains its own statistics.";
 const NO_PROCEDURE: &str = "Write the statements themselves into the migration.";
 
-/// Answers recorded by Dreamescaper/dsql-emulator (`test/conformance/golden`, 2026-09-15 to 18)
-/// and winebarrel/pistachio (2026-10-10), where not said otherwise.
+/// Error messages recorded by Dreamescaper/dsql-emulator (`test/conformance/golden`, 2026-09-15 to
+/// 18) and winebarrel/pistachio (2026-10-10), unless noted otherwise.
 static GAPS: &[Gap] = &[
     Gap {
         rule: "unsupported_merge",
         form: beginning(&["MERGE"]),
-        message: "DSQL answers: unsupported statement type: MERGE.",
+        message: "DSQL reports: unsupported statement type: MERGE.",
         suggestion: "Use INSERT … ON CONFLICT DO UPDATE.",
         example: "MERGE INTO t USING u ON t.id = u.id WHEN MATCHED THEN DELETE",
     },
     Gap {
         rule: "unsupported_unlogged_table",
         form: beginning(&["CREATE", "UNLOGGED", "TABLE"]),
-        message: "DSQL answers: UNLOGGED table not supported for CREATE TABLE.",
+        message: "DSQL reports: UNLOGGED table not supported for CREATE TABLE.",
         suggestion: "Use CREATE TABLE.",
         example: "CREATE UNLOGGED TABLE t (id int)",
     },
     Gap {
         rule: "unsupported_drop_index_concurrently",
         form: beginning(&["DROP", "INDEX", "CONCURRENTLY"]),
-        message: "DSQL answers: DROP INDEX CONCURRENTLY must be first action in transaction.",
+        message: "DSQL reports: DROP INDEX CONCURRENTLY must be first action in transaction.",
         suggestion: "Use DROP INDEX.",
         example: "DROP INDEX CONCURRENTLY i",
     },
     Gap {
         rule: "unsupported_set_statistics",
         form: beginning(&["ALTER", "TABLE"]).having(&["SET", "STATISTICS"]),
-        message: "DSQL answers: unsupported ALTER TABLE ALTER COLUMN ... SET STATISTICS statement.",
+        message: "DSQL reports: unsupported ALTER TABLE ALTER COLUMN ... SET STATISTICS statement.",
         suggestion: NO_STATISTICS,
         example: "ALTER TABLE t ALTER COLUMN c SET STATISTICS 5",
     },
     Gap {
         rule: "unsupported_grant_on_database",
         form: beginning(&["GRANT"]).having(&["ON", "DATABASE"]),
-        message: "DSQL answers: unsupported object type in GRANT.",
-        suggestion: "Remove the statement; whoever may log in may connect to the one database.",
+        message: "DSQL reports: unsupported object type in GRANT.",
+        suggestion: "Remove the statement. Every role with LOGIN can connect to the only database.",
         example: "GRANT CONNECT ON DATABASE postgres TO r",
     },
     Gap {
         rule: "grant_on_schema_public",
         form: beginning(&["GRANT"]).having(&["ON", "SCHEMA", "PUBLIC"]),
-        message: "DSQL answers: feature not supported on system entity.",
-        suggestion: "Remove the statement; every role may use the schema public.",
+        message: "DSQL reports: feature not supported on system entity.",
+        suggestion: "Remove the statement. Every role may use the schema public.",
         example: "GRANT USAGE ON SCHEMA public TO r",
     },
     // Recorded by yoshuacas/pgrest-lambda.
     Gap {
         rule: "unsupported_create_aggregate",
         form: beginning(&["CREATE", "AGGREGATE"]),
-        message: "DSQL answers: unsupported statement: Define.",
+        message: "DSQL reports: unsupported statement: Define.",
         suggestion: "Use a built-in aggregate, or aggregate in the application.",
         example: "CREATE AGGREGATE a (int) (sfunc = f, stype = int)",
     },
     Gap {
         rule: "unsupported_alter_system",
         form: beginning(&["ALTER", "SYSTEM"]),
-        message: "DSQL answers: unsupported statement: AlterSystem.",
+        message: "DSQL reports: unsupported statement: AlterSystem.",
         suggestion: "Remove the statement.",
         example: "ALTER SYSTEM SET x = 1",
     },
     Gap {
         rule: "unsupported_create_tablespace",
         form: beginning(&["CREATE", "TABLESPACE"]),
-        message: "DSQL answers: unsupported statement: CreateTableSpace.",
-        suggestion: "Remove the statement; DSQL manages its storage.",
+        message: "DSQL reports: unsupported statement: CreateTableSpace.",
+        suggestion: "Remove the statement. DSQL manages its storage.",
         example: "CREATE TABLESPACE x LOCATION 'y'",
     },
     Gap {
         rule: "unsupported_create_foreign_table",
         form: beginning(&["CREATE", "FOREIGN", "TABLE"]),
-        message: "DSQL answers: unsupported statement: CreateForeignTable.",
+        message: "DSQL reports: unsupported statement: CreateForeignTable.",
         suggestion: "Read the other database from the application.",
         example: "CREATE FOREIGN TABLE f (id int) SERVER s",
     },
-    // awslabs/agent-plugins, skill dsql, troubleshooting.md: observed on a cluster, without its text.
+    // awslabs/agent-plugins, skill dsql, troubleshooting.md: observed on a cluster, without
+    // the error message.
     Gap {
         rule: "unsupported_do",
         form: beginning(&["DO"]),
@@ -120,7 +122,7 @@ static GAPS: &[Gap] = &[
     Gap {
         rule: "unsupported_locking_clause",
         form: beginning(&["SELECT"]).having(&["FOR", "SHARE"]),
-        message: "DSQL answers: locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported.",
+        message: "DSQL reports: locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported.",
         suggestion: "Use FOR UPDATE or FOR KEY SHARE.",
         example: "SELECT 1 FROM t FOR SHARE",
     },
@@ -148,7 +150,7 @@ mod tests {
     use crate::sql::lint::{PARSE_ERROR, lint, names};
 
     #[test]
-    fn every_gap_is_found_once_and_dsql_lint_does_not_find_it() {
+    fn every_gap_is_found_once_and_not_by_dsql_lint() {
         let mut rules: Vec<_> = GAPS.iter().map(|gap| gap.rule).collect();
         rules.sort_unstable();
         assert_eq!(rules, NAMES);
@@ -156,7 +158,7 @@ mod tests {
             let theirs = dsql_lint::lint_sql(gap.example);
             assert!(
                 theirs.iter().all(|finding| names::name(finding.rule) == PARSE_ERROR),
-                "dsql-lint has caught up: {}",
+                "dsql-lint finds it now: {}",
                 gap.example
             );
             let ours: Vec<_> = lint(&[gap.example])[0].iter().map(|found| found.rule).collect();

@@ -1,31 +1,30 @@
-//! A statement in a form that dsql-lint reads in linear time.
+//! Converts a statement to a form that dsql-lint reads in linear time.
 //!
-//! dsql-lint looks for the place of each token by counting characters from the start of its line,
-//! so a line of 100,000 tokens takes ten thousand million steps. Long lines are therefore broken
-//! where a break means nothing. Comments become blanks, because its line numbers come from a
-//! search for words, which may stand in a comment too.
+//! dsql-lint determines the position of each token by counting characters from the start of its
+//! line, so a line of 100,000 tokens takes ten billion steps. Long lines are therefore broken where
+//! a break has no meaning. Comments become spaces, because dsql-lint determines line numbers by a
+//! search for words, which may occur in a comment too.
 
 use crate::sql::lex::{Lexer, Token, TokenKind};
 
-/// Lines are broken behind this many bytes. Far above what people write, so that in nearly all
-/// statements nothing is broken.
+/// Lines longer than this many bytes are broken. Few people write such lines, so most statements
+/// stay unbroken.
 const LONG: usize = 400;
 
-/// The largest statement that is linted, in tokens: with it dsql-lint's recursion stays far within
-/// [`super::STACK`], also for an expression that is nested once for each operator.
+/// Size of the largest statement that is linted, in tokens. Up to this size, the recursion of
+/// dsql-lint stays far within [`super::STACK`], even if each operator nests the expression deeper.
 pub(super) const LARGEST: usize = 20_000;
 
-/// A statement for dsql-lint.
+/// A statement as dsql-lint receives it.
 pub(super) struct LintInput {
     pub(super) text: String,
-    /// The lines of `text`, counted from 1, that begin with a break which the statement does not
-    /// have. Sorted.
+    /// Sorted numbers, counted from 1, of the lines of `text` that begin after an added break.
     broken: Vec<usize>,
 }
 
 impl LintInput {
-    /// `None` if dsql-lint cannot be asked: the statement is too large, or it would be cut at a
-    /// semicolon inside the body of a function.
+    /// Returns `None` if dsql-lint cannot lint the statement: because it is too large, or because
+    /// dsql-lint would split it at a semicolon in the body of a function.
     pub(super) fn of(sql: &str) -> Option<Self> {
         let mut input = Self { text: String::with_capacity(sql.len()), broken: Vec::new() };
         let mut line = 1;
@@ -50,7 +49,7 @@ impl LintInput {
             }
             if let Some(end) = token.text.rfind('\n') {
                 line += token.text.matches('\n').count();
-                // Exact for what is kept, and for a comment the break is the last byte.
+                // Exact for text that is kept. For a comment, the break is the last byte.
                 begin = text.len() - if token.is_trivia() { 0 } else { token.text.len() - end - 1 };
             }
             before = Some(token);
@@ -58,16 +57,16 @@ impl LintInput {
         Some(input)
     }
 
-    /// How many lines below the first line of the statement a line of the text is.
+    /// Converts a line number of the text to the number of lines below the first line of the
+    /// statement.
     pub(super) fn line(&self, of_text: usize) -> usize {
         let added = self.broken.partition_point(|broken| *broken <= of_text);
         of_text.saturating_sub(1 + added)
     }
 }
 
-/// Whether a line break between two tokens changes nothing.
-///
-/// Not between the characters of an operator, and not between two literals, which would become one.
+/// Whether a line break between two tokens has no meaning. It has one between the characters of an
+/// operator, and between two literals, which it would join.
 fn may_break(before: Option<&Token<'_>>, next: &Token<'_>) -> bool {
     let Some(before) = before else { return false };
     if next.kind == TokenKind::String || next.is_trivia() {
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_are_gone_and_lines_stay() {
+    fn comments_are_removed_and_lines_kept() {
         let input = LintInput::of("CREATE -- index\n/* a\nb */ TABLE t (\n  a int\n)").unwrap();
 
         assert_eq!(input.text, "CREATE  \n \n TABLE t (\n  a int\n)");
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_cut_or_is_too_large_is_left_out() {
+    fn a_statement_that_is_too_large_or_would_be_split_is_not_linted() {
         let body = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END";
         assert!(LintInput::of(body).is_none());
         assert!(LintInput::of("SELECT ';', $$;$$").is_some());

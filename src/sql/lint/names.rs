@@ -1,13 +1,14 @@
-//! The names of dsql-lint's rules: its variants in snake case, as its own JSON output writes them.
+//! The names of dsql-lint's rules: its variants in snake case, as in its JSON output.
 //!
-//! The match has no `_` on purpose: a new version of dsql-lint with a new rule does not compile
-//! until somebody has read the rule and asked whether DSQL still refuses what it refuses.
+//! The match deliberately has no `_` arm, so that the provider does not compile with a new version
+//! of dsql-lint that has a new rule. Before adding the rule, check that DSQL rejects the statements
+//! that it reports.
 
 use dsql_lint::LintRule;
 
 macro_rules! names {
     ($($variant:ident => $name:literal,)*) => {
-        /// The name of a rule.
+        /// Returns the name of a rule.
         pub(super) fn name(rule: LintRule) -> &'static str {
             match rule {
                 $(LintRule::$variant => $name,)*
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_its_variant_in_snake_case() {
+    fn every_name_is_the_variant_in_snake_case() {
         for rule in VARIANTS {
             let mut snake = String::new();
             for (index, character) in format!("{rule:?}").char_indices() {

@@ -1,4 +1,4 @@
-//! Tests of the module above.
+//! Tests of the parent module.
 
 use super::*;
 use crate::sql::split;
@@ -8,18 +8,18 @@ fn rules(sql: &str) -> Vec<&'static str> {
     lint(&[sql])[0].iter().map(|finding| finding.rule).collect()
 }
 
-/// Statements that DSQL accepts, by its user guide and by recorded answers.
+/// Statements that DSQL accepts, according to its user guide and to recorded responses.
 const ACCEPTED: &str = include_str!("accepted.sql");
 
 #[test]
-fn nothing_that_dsql_accepts_is_reported() {
+fn no_statement_that_dsql_accepts_is_reported() {
     for piece in split(ACCEPTED).unwrap() {
         assert_eq!(lint(&[piece.text]), [[]], "line {}: {}", piece.line, piece.text);
     }
 }
 
 #[test]
-fn what_dsql_refuses_is_found_with_its_rule_and_a_way_out() {
+fn a_statement_that_dsql_rejects_is_reported_with_its_rule_and_a_suggestion() {
     for (sql, expected) in [
         ("CREATE INDEX i ON t (a)", "index_async"),
         ("CREATE INDEX CONCURRENTLY i ON t (a)", "index_concurrently"),
@@ -55,7 +55,7 @@ fn a_finding_knows_its_line_in_the_statement() {
 }
 
 #[test]
-fn what_the_linter_cannot_read_counts_less_than_what_is_refused() {
+fn a_statement_that_the_linter_cannot_parse_is_not_reported_as_rejected() {
     let found = &lint(&["CREATE TABLE t (a int NOT)"])[0];
 
     assert_eq!(found[0].rule, "parse_error");
@@ -72,7 +72,7 @@ fn each_statement_has_its_own_findings() {
 }
 
 #[test]
-fn transactions_are_the_providers_business() {
+fn transactions_are_not_linted() {
     assert_eq!(rules("BEGIN"), [""; 0]);
     assert_eq!(rules("COMMIT"), [""; 0]);
 }
@@ -96,7 +96,7 @@ fn noise_and_the_corpus_of_the_splitter_neither_panic_nor_overflow() {
 
 #[test]
 fn deep_and_long_statements_neither_overflow_nor_take_quadratic_time() {
-    // Each stays just under the limit. With the lines not broken this takes minutes.
+    // Each is just under the limit. Without broken lines this takes minutes.
     let chain = format!("SELECT {}1", "1+".repeat(input::LARGEST / 2 - 10));
     let nested = format!("SELECT {}1{}", "(".repeat(9_900), ")".repeat(9_900));
     let rows = format!("INSERT INTO t VALUES {}(1)", "(1,'a'),".repeat(3_300));

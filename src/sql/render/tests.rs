@@ -1,4 +1,4 @@
-//! Tests of the module above.
+//! Tests of the parent module.
 
 use super::*;
 use crate::sql::testing::{Random, noise};
@@ -39,7 +39,7 @@ fn error(sql: &str) -> RenderError {
 }
 
 #[test]
-fn values_take_the_place_of_names() {
+fn variables_are_replaced_by_their_values() {
     for (template, expected) in [
         ("SELECT * FROM ${schema}.t", "SELECT * FROM app.t"),
         ("SELECT * FROM app_${env}.t_${env}_${_1}", "SELECT * FROM app_dev.t_dev_one"),
@@ -53,7 +53,7 @@ fn values_take_the_place_of_names() {
         ("SELECT $f$ x = ${env} $f$", "SELECT $f$ x = dev $f$"),
         ("SELECT 1${empty}", "SELECT 1"),
         ("SELECT $1, '$', '{env}', '$ {env}'", "SELECT $1, '$', '{env}', '$ {env}'"),
-        // A value is not looked into.
+        // A variable inside a value is not substituted.
         ("SELECT '${nested}'", "SELECT '${env}'"),
     ] {
         assert_eq!(rendered(template), expected);
@@ -63,18 +63,18 @@ fn values_take_the_place_of_names() {
 #[test]
 fn a_doubled_dollar_sign_is_a_literal_one() {
     assert_eq!(rendered("SELECT '$${env}', '$${a b', '$$'"), "SELECT '${env}', '${a b', '$$'");
-    // The delimiter of a literal stays one.
+    // The delimiter of a literal is not changed.
     assert_eq!(rendered("SELECT $${\"a\": 1}$$"), "SELECT $${\"a\": 1}$$");
 }
 
 #[test]
-fn comments_are_left_as_they_are() {
+fn comments_are_not_changed() {
     let sql = "SELECT /* ${nobody} */ 1 -- ${ and '${env}'";
     assert_eq!(rendered(sql), sql);
 }
 
 #[test]
-fn an_unknown_name_is_told_with_its_line() {
+fn an_undefined_variable_is_reported_with_its_line() {
     assert_eq!(
         error("SELECT\n  '${env}',\n '\n${shcema}'"),
         RenderError::Unknown { name: "shcema".to_owned(), line: 3 }
@@ -83,14 +83,14 @@ fn an_unknown_name_is_told_with_its_line() {
 }
 
 #[test]
-fn what_is_no_name_is_refused() {
+fn an_invalid_name_is_an_error() {
     for sql in ["SELECT '${a b}'", "SELECT '${}'", "SELECT '${1}'", "SELECT '${env'", "SELECT ${"] {
         assert_eq!(error(sql), RenderError::Malformed { line: 0 }, "{sql}");
     }
 }
 
 #[test]
-fn a_value_does_not_get_out_of_what_it_stands_in() {
+fn a_value_cannot_end_the_literal_name_or_statement_that_contains_it() {
     for (sql, name) in [
         ("SELECT '${quote}'", "quote"),
         ("SELECT * FROM ${quote}", "quote"),
@@ -110,7 +110,7 @@ fn a_value_does_not_get_out_of_what_it_stands_in() {
 }
 
 #[test]
-fn no_error_holds_a_value() {
+fn no_error_contains_a_value() {
     for sql in ["SELECT '${quote}'", "DELETE FROM ${two}", "INSERT INTO t (${close})"] {
         let words = error(sql).to_string();
         assert!(!words.contains("Brien") && !words.contains("DROP") && !words.contains("VALUES"));
@@ -118,7 +118,7 @@ fn no_error_holds_a_value() {
 }
 
 #[test]
-fn a_value_that_is_not_known_yet_is_stood_in_for() {
+fn the_name_takes_the_place_of_a_value_that_is_not_known_yet() {
     let rendered = variables().render("SELECT ${later} FROM ${schema}.t").unwrap();
     assert_eq!((rendered.text.as_str(), rendered.complete), ("SELECT later FROM app.t", false));
     assert_eq!(rendered.used.into_iter().collect::<Vec<_>>(), ["later", "schema"]);
@@ -126,19 +126,19 @@ fn a_value_that_is_not_known_yet_is_stood_in_for() {
 }
 
 #[test]
-fn values_are_hidden_in_texts_of_others() {
+fn values_are_hidden_in_text_from_elsewhere() {
     let hidden = variables().hide("role \"arn:aws:iam::123456789012:role/app\" of dev is O'Brien");
     assert_eq!(hidden, "role \"${arn}\" of dev is ${quote}");
 }
 
 #[test]
-fn a_text_without_variables_stays_what_it_is() {
+fn text_without_variables_is_not_changed() {
     let mut random = Random::new(5);
     for _ in 0..1000 {
         let sql = noise(&mut random, 12);
         let nothing = Variables::default();
         assert!(!sql.contains("${"));
-        // What the lexer cannot read is cut there; the splitter has refused it before.
+        // Text that the lexer cannot read would be cut off, but the splitter rejects it before.
         if split(&sql).is_ok() {
             assert_eq!(nothing.render(&sql).unwrap().text, sql.trim_start_matches('\u{feff}'));
         }

@@ -1,10 +1,10 @@
-//! Tests of the module above.
+//! Tests of the parent module.
 
 use super::*;
 use crate::sql::testing::{Random, noise};
 use crate::sql::{classify, summary};
 
-/// Files of `corpus/`: input and expected output.
+/// Files of `corpus/`: SQL and the expected statements.
 const CORPUS: &[(&str, &str)] = &[
     (include_str!("corpus/bodies.sql"), include_str!("corpus/bodies.expected")),
     (include_str!("corpus/comments.sql"), include_str!("corpus/comments.expected")),
@@ -16,7 +16,7 @@ const CORPUS: &[(&str, &str)] = &[
     (include_str!("corpus/unicode.sql"), include_str!("corpus/unicode.expected")),
 ];
 
-/// Statements that are hard to split, none with a comment at its end.
+/// Statements that are difficult to split. None ends with a comment.
 const STATEMENTS: &[&str] = &[
     "SELECT 1",
     "SELECT ';', E'\\';', $$;$$, $a$;$$;$a$ -- ;\n, \";\"",
@@ -32,11 +32,11 @@ const STATEMENTS: &[&str] = &[
 ];
 
 fn texts(sql: &str) -> Vec<&str> {
-    split(sql).expect("the text is whole").iter().map(|piece| piece.text).collect()
+    split(sql).expect("the text is complete").iter().map(|piece| piece.text).collect()
 }
 
 fn lines(sql: &str) -> Vec<usize> {
-    split(sql).expect("the text is whole").iter().map(|piece| piece.line).collect()
+    split(sql).expect("the text is complete").iter().map(|piece| piece.line).collect()
 }
 
 fn error(sql: &str) -> SplitError {
@@ -46,7 +46,7 @@ fn error(sql: &str) -> SplitError {
 #[test]
 fn the_corpus_is_split_as_expected() {
     for (sql, expected) in CORPUS {
-        let pieces = split(sql).expect("the corpus is whole");
+        let pieces = split(sql).expect("the corpus is complete");
 
         let shown: String = pieces
             .iter()
@@ -57,7 +57,7 @@ fn the_corpus_is_split_as_expected() {
 }
 
 #[test]
-fn line_ends_of_windows_change_nothing_but_the_texts() {
+fn line_endings_of_windows_change_only_the_texts() {
     for (sql, _) in CORPUS {
         let windows = sql.replace('\n', "\r\n");
 
@@ -68,13 +68,13 @@ fn line_ends_of_windows_change_nothing_but_the_texts() {
 }
 
 #[test]
-fn a_byte_order_mark_belongs_to_no_statement() {
+fn a_byte_order_mark_is_not_part_of_a_statement() {
     assert_eq!(texts("\u{feff}SELECT 1;\n"), ["SELECT 1"]);
     assert_eq!(texts("\u{feff}"), [""; 0]);
 }
 
 #[test]
-fn a_text_without_statements_is_empty() {
+fn text_without_statements_has_no_pieces() {
     for sql in ["", " \n", "-- a", ";;\n;", "/* a */;-- b\n;"] {
         assert_eq!(texts(sql), [""; 0], "{sql:?}");
     }
@@ -87,8 +87,9 @@ fn the_last_statement_needs_no_semicolon() {
 }
 
 #[test]
-fn the_comments_before_a_statement_go_with_it() {
-    let pieces = split("-- a\nSELECT 1; -- b\n-- dsql:batch\nUPDATE t").expect("the text is whole");
+fn a_piece_contains_the_comments_before_its_statement() {
+    let pieces =
+        split("-- a\nSELECT 1; -- b\n-- dsql:batch\nUPDATE t").expect("the text is complete");
 
     let before: Vec<_> = pieces.iter().map(|piece| piece.before).collect();
     assert_eq!(before, ["-- a\n", " -- b\n-- dsql:batch\n"]);
@@ -97,14 +98,14 @@ fn the_comments_before_a_statement_go_with_it() {
 #[test]
 fn lines_are_counted_from_the_first_line_given() {
     let lines: Vec<_> = pieces("\nSELECT 1;\n\nSELECT 2", 40)
-        .map(|piece| piece.expect("the text is whole").line)
+        .map(|piece| piece.expect("the text is complete").line)
         .collect();
 
     assert_eq!(lines, [41, 43]);
 }
 
 #[test]
-fn every_error_says_what_is_wrong_and_where_it_begins() {
+fn every_error_reports_what_is_wrong_and_where_it_begins() {
     let table = [
         ("SELECT 1;\n'a;\n", 2, "string literal is not terminated"),
         ("\n\"a;\n", 2, "quoted identifier is not terminated"),
@@ -116,8 +117,8 @@ fn every_error_says_what_is_wrong_and_where_it_begins() {
             2,
             "function body is not closed by `END` after a semicolon",
         ),
-        ("SELECT 1;\n\\d users\n", 2, "`\\d` is a psql command, not SQL"),
-        ("SELECT 1 \\gexec\n", 1, "`\\gexec` is a psql command, not SQL"),
+        ("SELECT 1;\n\\d users\n", 2, "`\\d` is a psql meta-command, not SQL"),
+        ("SELECT 1 \\gexec\n", 1, "`\\gexec` is a psql meta-command, not SQL"),
         ("SELECT 1;\n'\0';", 2, "NUL byte in the SQL text"),
     ];
     for (sql, line, message) in table {
@@ -128,22 +129,22 @@ fn every_error_says_what_is_wrong_and_where_it_begins() {
 }
 
 #[test]
-fn statements_before_an_error_are_given_out_first() {
+fn statements_before_an_error_are_returned_first() {
     let mut pieces = pieces("COPY t FROM STDIN;\n1\tit's\n\\.\n", 1);
 
-    let first = pieces.next().expect("there is a statement").expect("it is whole");
+    let first = pieces.next().expect("there is a statement").expect("it is complete");
     assert_eq!(first.text, "COPY t FROM STDIN");
     assert_eq!(pieces.next(), Some(Err(SplitError::UnterminatedString { line: 2 })));
     assert_eq!(pieces.next(), None);
 }
 
 #[test]
-fn one_closing_parenthesis_too_many_is_left_to_the_server() {
+fn a_surplus_closing_parenthesis_is_left_to_the_server() {
     assert_eq!(texts("SELECT 1); SELECT (2)"), ["SELECT 1)", "SELECT (2)"]);
 }
 
 #[test]
-fn any_statements_joined_by_semicolons_come_out_again() {
+fn statements_joined_by_semicolons_are_split_into_the_same_statements() {
     let mut random = Random::new(2);
     let joints = [";", " ;\n", "; -- it's;\r\n", "/* ; */;", ";;\n"];
     for round in 0..2_000 {
@@ -156,11 +157,11 @@ fn any_statements_joined_by_semicolons_come_out_again() {
 }
 
 #[test]
-fn a_piece_split_again_is_itself_and_no_byte_is_lost() {
+fn splitting_a_piece_again_returns_the_piece_and_no_byte_is_lost() {
     let mut random = Random::new(3);
     let mut whole = 0;
     for round in 0..50_000 {
-        // A mark inside the text is a letter, and would be a mark again at the start of a piece.
+        // A byte order mark inside the text is a letter, but a mark at the start of a piece.
         let sql = noise(&mut random, round % 40).replace('\u{feff}', "");
         let Ok(pieces) = split(&sql) else { continue };
         whole += 1;
@@ -174,7 +175,7 @@ fn a_piece_split_again_is_itself_and_no_byte_is_lost() {
         }
         assert_eq!(texts(&sql[end..]), [""; 0], "{sql:?}");
     }
-    assert!(whole > 5_000, "only {whole} texts were whole");
+    assert!(whole > 5_000, "only {whole} texts were complete");
 }
 
 fn offset(whole: &str, part: &str) -> usize {
@@ -193,7 +194,7 @@ fn random_bytes_never_panic() {
 }
 
 #[test]
-fn random_noise_is_classified_and_summed_up_in_one_short_line() {
+fn random_noise_is_classified_and_summarized_in_one_short_line() {
     let mut random = Random::new(5);
     for round in 0..20_000 {
         let text = noise(&mut random, round % 80);
@@ -205,9 +206,9 @@ fn random_noise_is_classified_and_summed_up_in_one_short_line() {
 }
 
 #[test]
-fn ten_megabytes_are_split_by_looking_at_each_byte_a_few_times() {
+fn ten_megabytes_are_split_by_reading_each_byte_a_few_times() {
     let corpus: String = CORPUS.iter().map(|(sql, _)| format!("{sql}\n;\n")).collect();
-    let once = split(&corpus).expect("the corpus is whole").len();
+    let once = split(&corpus).expect("the corpus is complete").len();
     let times = 10 * 1024 * 1024 / corpus.len() + 1;
     let sql = corpus.repeat(times);
 
@@ -215,7 +216,7 @@ fn ten_megabytes_are_split_by_looking_at_each_byte_a_few_times() {
     let found = pieces.by_ref().inspect(|piece| assert!(piece.is_ok())).count();
 
     assert_eq!(found, once * times);
-    // A count, not a time: splitting looks at the text through the lexer only.
+    // Counts reads instead of measuring time. The splitter reads the text only through the lexer.
     let reads = pieces.lexer.reads.get();
     assert!(reads <= 6 * sql.len(), "{reads} reads of {} bytes", sql.len());
 }
