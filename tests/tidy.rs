@@ -84,7 +84,7 @@ const PARTS: &[Part] = &[
             "sql",
             "value",
         ],
-        crates: &["async_trait", "tokio", "tokio_util", "tracing"],
+        crates: &["async_trait", "fastrand", "tokio", "tokio_util", "tracing"],
         in_tests: &["insta", "tempfile"],
         reason: "provider is a thin adapter: it knows neither gRPC nor how SQL is sent",
     },

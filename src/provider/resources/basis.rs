@@ -6,7 +6,6 @@
 //! refresh; see ADR 0009.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, RandomState};
 
 use super::super::contract::PlanRequest;
 use super::super::diagnostics;
@@ -22,8 +21,7 @@ pub(super) struct Process(String);
 
 impl Process {
     pub(super) fn new() -> Self {
-        // The standard library's only source of randomness.
-        Self(format!("{:016x}", RandomState::new().hash_one(0)))
+        Self(format!("{:016x}", fastrand::u64(..)))
     }
 }
 
