@@ -1,9 +1,9 @@
-//! Kinds of arguments that several resources have.
+//! Decodes and checks the kinds of arguments that several blocks have.
 
 use crate::diagnostic::Diagnostic;
-use crate::value::{Input, Object};
+use crate::value::{AttributePath, Input, Object};
 
-/// An argument that is one of a few words; the first is the default.
+/// Reads an argument that is one of a few words; the first is the default.
 pub(super) fn word<T: Copy>(
     config: &Object<'_>,
     name: &'static str,
@@ -16,13 +16,11 @@ pub(super) fn word<T: Copy>(
     };
     chosen.map(|(_, value)| Input::Known(*value)).ok_or_else(|| {
         let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        Diagnostic::error(format!("Invalid {name}"))
-            .detail(format!("It must be one of {}.", words.join(", ")))
-            .at(name)
+        invalid(name.into(), &format!("It must be one of {}.", words.join(", ")))
     })
 }
 
-/// The texts of a list or set; none if it is null.
+/// Reads the texts of a list or set; none if it is null.
 pub(super) fn texts(config: &Object<'_>, name: &str) -> Input<Vec<String>> {
     let elements = match config.value(name).elements() {
         Input::Null => return Input::Known(Vec::new()),
@@ -38,4 +36,19 @@ pub(super) fn texts(config: &Object<'_>, name: &str) -> Input<Vec<String>> {
         }
     }
     Input::Known(texts)
+}
+
+/// Reads a text that may be left out, but not be blank.
+pub(super) fn not_empty(block: &Object<'_>, name: &str) -> Result<Input<String>, Diagnostic> {
+    match block.string(name) {
+        Input::Known(text) if text.trim().is_empty() => {
+            Err(invalid(block.path(name), "It must not be empty. Leave it out to use the default."))
+        }
+        text => Ok(text.map(str::to_owned)),
+    }
+}
+
+/// An argument whose value cannot be used.
+pub(super) fn invalid(path: AttributePath, detail: &str) -> Diagnostic {
+    Diagnostic::error(format!("Invalid {path}")).detail(detail).at(path)
 }

@@ -25,9 +25,9 @@ pub(super) use findings::{
 };
 pub(super) use formats::{format_error, name_error};
 pub(super) use plan::{
-    changed_since_refresh, held_back, needs_the_cluster, not_looked, not_refreshed, out_of_date,
-    plan_error, planned_from_files, planned_without, rewritten_ledger, skipped, still_unknown,
-    what_stays,
+    changed_since_refresh, held_back, interrupted, needs_the_cluster, no_answer, not_looked,
+    not_refreshed, out_of_date, plan_error, planned_from_files, planned_without, rewritten_ledger,
+    skipped, still_unknown, unreadable_ledger, what_stays,
 };
 
 use super::contract::FunctionError;

@@ -5,6 +5,7 @@
 
 pub mod contract;
 
+mod arguments;
 mod clusters;
 mod data_sources;
 mod diagnostics;

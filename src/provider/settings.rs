@@ -18,6 +18,14 @@ const DEFAULT_PORT: u16 = 5432;
 const DEFAULT_USER: &str = "admin";
 const DEFAULT_LEDGER_SCHEMA: &str = "dsql_migrations";
 
+/// Whether Terraform stores a block in the state. Only one that it does not store, the `provider`
+/// block, may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    Yes,
+    No,
+}
+
 /// One block of settings as written; each may be absent or unknown.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {

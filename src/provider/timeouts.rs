@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::arguments::invalid;
 use crate::diagnostic::Diagnostic;
 use crate::schema::{Attribute, Nesting};
 use crate::value::{Input, Object, Value};
@@ -51,13 +52,11 @@ impl Timeouts {
             None => Ok(default),
             Some(timeouts) => match timeouts.string(name) {
                 Input::Known(text) => parse(text).ok_or_else(|| {
-                    let path = timeouts.path(name);
-                    Diagnostic::error(format!("Invalid {path}"))
-                        .detail(format!(
-                            "{text:?} is not a duration. Write numbers with the units h, m, s or \
-                             ms, for example \"90s\" or \"1h30m\"; it must be longer than zero."
-                        ))
-                        .at(path)
+                    let problem = format!(
+                        "{text:?} is not a duration. Write numbers with the units h, m, s or ms, \
+                         for example \"90s\" or \"1h30m\"; it must be longer than zero."
+                    );
+                    invalid(timeouts.path(name), &problem)
                 }),
                 Input::Null | Input::Unknown => Ok(default),
             },

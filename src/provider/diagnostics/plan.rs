@@ -1,10 +1,32 @@
 //! The words of plans and refreshes: what files and ledger say, and a cluster that gave no answer.
 
-use super::sentence;
+use std::time::Duration;
+
+use super::{database_error, sentence};
+use crate::database::{Error, Target};
 use crate::diagnostic::Diagnostic;
 use crate::engine::PlanError;
 use crate::migration::{Migration, Version};
 use crate::value::AttributePath;
+
+/// A ledger that could not be read.
+pub(in crate::provider) fn unreadable_ledger(target: &Target, error: &Error) -> Diagnostic {
+    database_error(&format!("reading the ledger of {target}"), error)
+}
+
+/// A cluster that did not answer within the limit of a plan or a refresh.
+pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagnostic {
+    Diagnostic::error("Cluster did not answer in time").detail(format!(
+        "Reading the ledger of {target} took longer than {} s, the limit of timeouts.read.",
+        limit.as_secs_f64(),
+    ))
+}
+
+/// An interrupt while a plan or a refresh waited for the cluster.
+pub(in crate::provider) fn interrupted(target: &Target) -> Diagnostic {
+    Diagnostic::error("Reading was interrupted")
+        .detail(format!("Nothing was heard of {target} yet, and nothing was run."))
+}
 
 /// A comparison with the ledger that a practitioner must settle.
 pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {

@@ -168,7 +168,7 @@ impl Asked<'_> {
         };
         tokio::time::timeout(limit, found)
             .await
-            .unwrap_or_else(|_| Err(vec![super::run::no_answer(self.location, limit)]))
+            .unwrap_or_else(|_| Err(vec![diagnostics::no_answer(&self.location.target, limit)]))
     }
 
     /// As [`Asked::look`], where a session is at hand.

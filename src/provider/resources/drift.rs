@@ -9,8 +9,8 @@ use crate::migration::{Checksum, Version};
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type, Value};
 
+use super::super::arguments::{invalid, word};
 use super::super::diagnostics;
-use super::arguments::word;
 
 /// What a configuration says about drift.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Watch {
                 .iter()
                 .map(|name| match name.string() {
                     Input::Known("") | Input::Null => {
-                        Err(invalid("drift_schemas", "A name in it is empty."))
+                        Err(invalid("drift_schemas".into(), "A name in it is empty."))
                     }
                     Input::Known(name) => Ok(Some(name.to_owned())),
                     Input::Unknown => Ok(None),
@@ -104,7 +104,7 @@ impl Watch {
             Input::Known(text) if is_digest(text) => Some(Some(text.to_owned())),
             Input::Known(_) => {
                 return Err(invalid(
-                    "accept_drift",
+                    "accept_drift".into(),
                     "It must be a schema_fingerprint: sha256: and 64 hexadecimal digits. The \
                      warning about the drift shows it.",
                 ));
@@ -179,7 +179,7 @@ pub(super) fn accepted_checksums(
                     "The entry {version:?} must be a checksum: sha256: and 64 hexadecimal digits. \
                      The error about the changed file shows it."
                 );
-                return Err(invalid("accept_checksums", &words));
+                return Err(invalid("accept_checksums".into(), &words));
             }
         }
     }
@@ -190,8 +190,4 @@ fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hex| {
         hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
-}
-
-fn invalid(attribute: &str, words: &str) -> Diagnostic {
-    Diagnostic::error(format!("Invalid {attribute}")).detail(words).at(attribute)
 }

@@ -1,7 +1,6 @@
 //! The resource types, one file each, and what they share.
 
 mod adoption;
-mod arguments;
 mod basis;
 mod computed;
 mod drift;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use super::super::arguments::{texts, word};
 use super::super::diagnostics;
-use super::arguments::{texts, word};
 use super::drift::accepted_checksums;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{ExecOrder, Plan, Policy, Reason};

@@ -9,8 +9,8 @@ mod judge;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::super::arguments::{texts, word};
 use super::super::diagnostics;
-use super::arguments::{texts, word};
 use crate::database::Hide;
 use crate::diagnostic::Diagnostic;
 use crate::migration::fact::Fact;

@@ -13,7 +13,7 @@ use super::super::timeouts;
 use super::adoption::Asked;
 use super::drift::Watch;
 use crate::database::LEASE_LENGTH;
-use crate::database::{Error, Hide, Lease, MigrationRecord, Observation, Watched};
+use crate::database::{Hide, Lease, MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::together;
 use crate::engine::{self, ApplyError, Budget, BudgetEnd, Cluster, Policy, SetOnCluster};
@@ -65,24 +65,12 @@ pub(in super::super) async fn look(
         session.observe(&location.ledger, set, watched).await
     };
     match Budget::new(limit, clusters.stopped()).within_budget(Box::pin(observe)).await {
-        Ok(observation) => observation.map_err(|error| reading(location, &error)),
-        Err(BudgetEnd::TimedOut(_)) => Err(no_answer(location, limit)),
-        Err(BudgetEnd::Cancelled) => Err(Diagnostic::error("Reading was interrupted")
-            .detail(format!("Nothing was heard of {} yet, and nothing was run.", location.target))),
+        Ok(observation) => {
+            observation.map_err(|error| diagnostics::unreadable_ledger(&location.target, &error))
+        }
+        Err(BudgetEnd::TimedOut(_)) => Err(diagnostics::no_answer(&location.target, limit)),
+        Err(BudgetEnd::Cancelled) => Err(diagnostics::interrupted(&location.target)),
     }
-}
-
-/// A look at the cluster that took too long.
-pub(super) fn no_answer(location: &LedgerLocation, limit: Duration) -> Diagnostic {
-    Diagnostic::error("Cluster did not answer in time").detail(format!(
-        "Reading the ledger of {} took longer than {} s, the limit of timeouts.read.",
-        location.target,
-        limit.as_secs_f64(),
-    ))
-}
-
-fn reading(location: &LedgerLocation, error: &Error) -> Diagnostic {
-    diagnostics::database_error(&format!("reading the ledger of {}", location.target), error)
 }
 
 /// A set to bring up to date.
@@ -150,7 +138,7 @@ impl Run<'_> {
                 session.hide_in_errors(hide);
                 session
             }
-            Ok(Err(error)) => return Ended::before_anything(vec![reading(self.location, &error)]),
+            Ok(Err(error)) => return Ended::before_anything(vec![diagnostics::unreadable_ledger(&self.location.target, &error)]),
             Err(stop) => {
                 let stopped = ApplyError::NotStarted(stop);
                 return Ended::before_anything(vec![diagnostics::apply_error(&stopped, 0, rows)]);
@@ -167,7 +155,7 @@ impl Run<'_> {
         };
         let seen = match cluster.observe().await {
             Ok(seen) => seen,
-            Err(error) => return Ended::before_anything(vec![reading(self.location, &error)]),
+            Err(error) => return Ended::before_anything(vec![diagnostics::unreadable_ledger(&self.location.target, &error)]),
         };
         let adopted = match &self.adoption {
             Some(asked) => match asked.find(cluster.session, &seen).await {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::arguments::texts;
 use super::super::diagnostics;
-use super::arguments::texts;
 use crate::diagnostic::Diagnostic;
 use crate::formats::{self, Format, Patterns, Placeholders};
 use crate::migration::Migration;

@@ -1,6 +1,6 @@
 //! The keys as Terraform knows them.
 
-use super::roles::{self, Stored};
+use super::{Stored, roles};
 use crate::schema::{Attribute, Nesting};
 
 /// The attributes of the `provider` block.

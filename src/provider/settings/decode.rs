@@ -1,10 +1,11 @@
-//! Reads the keys of one block, each checked by itself.
+//! Reads and checks the keys of one block.
 
-use super::Settings;
-use super::roles::{self, Stored};
+use super::super::arguments::{invalid, not_empty};
+use super::roles;
+use super::{Settings, Stored};
 use crate::database::Secret;
 use crate::diagnostic::Diagnostic;
-use crate::value::{AttributePath, Input, Object};
+use crate::value::{Input, Object};
 
 impl Settings {
     /// Reads the `provider` block.
@@ -13,7 +14,7 @@ impl Settings {
         Ok(Self { token, ..Self::decode_as(block, Stored::No)? })
     }
 
-    /// Reads a `cluster`.
+    /// Reads the `cluster` argument of a resource or data source.
     pub(in super::super) fn decode_cluster(block: &Object<'_>) -> Result<Self, Diagnostic> {
         Self::decode_as(block, Stored::Yes)
     }
@@ -45,16 +46,7 @@ impl Settings {
     }
 }
 
-pub(super) fn not_empty(block: &Object<'_>, name: &str) -> Result<Input<String>, Diagnostic> {
-    match block.string(name) {
-        Input::Known(text) if text.trim().is_empty() => {
-            Err(invalid(block.path(name), "It must not be empty. Leave it out to use the default."))
-        }
-        text => Ok(text.map(str::to_owned)),
-    }
-}
-
-/// It goes into a host name and into a startup option, so nothing else may be in it.
+/// Reads `cluster_identifier`, which becomes a part of a host name and of a startup option.
 fn identifier(block: &Object<'_>) -> Result<Input<String>, Diagnostic> {
     let identifier = not_empty(block, "cluster_identifier")?;
     let is_valid =
@@ -85,8 +77,4 @@ fn port(block: &Object<'_>) -> Result<Input<u16>, Diagnostic> {
             })
     });
     number.transpose()
-}
-
-pub(super) fn invalid(path: AttributePath, detail: &str) -> Diagnostic {
-    Diagnostic::error(format!("Invalid {path}")).detail(detail).at(path)
 }

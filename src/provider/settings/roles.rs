@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::super::arguments::{invalid, not_empty};
 use super::super::timeouts;
-use super::decode::{invalid, not_empty};
+use super::Stored;
 use crate::database::{Role, RoleSession, Secret, WebIdentity, WebToken};
 use crate::diagnostic::Diagnostic;
 use crate::schema::{Attribute, Nesting};
@@ -14,13 +15,6 @@ use crate::value::{Input, Object, Type};
 /// What STS takes; a role may set a lower limit.
 const SHORTEST: Duration = Duration::from_secs(15 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
-
-/// Whether an argument may hold a secret: the `provider` block is not stored, a resource is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stored {
-    Yes,
-    No,
-}
 
 /// The attributes about credentials.
 pub(super) fn attributes(stored: Stored) -> Vec<Attribute> {

@@ -1,6 +1,5 @@
 //! Where a setting comes from, and which are refused.
 
-use super::roles::Stored;
 use super::*;
 use crate::value::{AttributePath, Object, Value};
 
