@@ -7,10 +7,25 @@ use std::collections::BTreeMap;
 
 use super::{AttributePath, Number, Value};
 
-/// A setting that a practitioner may have left out, or that is not known yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An argument that may be null, or unknown until apply.
+///
+/// Inputs combine without a test for each: [`zip`](Self::zip) pairs two, and a function that
+/// returns `Result<_, Undecided>` collects any number with [`decided`](Self::decided) and `?`.
+///
+/// ```
+/// # use terraform_provider_dsql::value::{Input, Undecided};
+/// fn address(host: Input<&str>, port: Input<u16>) -> Result<(String, u16), Undecided> {
+///     let host = host.decided()?.unwrap_or("localhost").to_owned();
+///     Ok((host, port.decided()?.unwrap_or(5432)))
+/// }
+/// let address = |host| Input::from(address(host, Input::Null));
+/// assert_eq!(address(Input::Null), Input::Known(("localhost".to_owned(), 5432)));
+/// assert_eq!(address(Input::Unknown), Input::Unknown);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Input<T> {
     /// Not set.
+    #[default]
     Null,
     /// Known only at apply.
     Unknown,
@@ -51,13 +66,46 @@ impl<T> Input<T> {
         }
     }
 
-    /// Takes `fallback` for null; what is unknown stays so.
+    /// Replaces null with `fallback`. An unknown value stays unknown.
     #[must_use]
     pub fn or(self, fallback: T) -> Self {
+        self.or_else(|| Self::Known(fallback))
+    }
+
+    /// Replaces null with another input, such as the same argument of a wider block. An unknown
+    /// value stays unknown, because it may turn out to be set.
+    #[must_use]
+    pub fn or_else(self, other: impl FnOnce() -> Self) -> Self {
         match self {
-            Self::Null => Self::Known(fallback),
+            Self::Null => other(),
             Self::Unknown | Self::Known(_) => self,
         }
+    }
+
+    /// Pairs two inputs. The pair is unknown if either is unknown, and else null if either is null.
+    pub fn zip<U>(self, other: Input<U>) -> Input<(T, U)> {
+        match (self, other) {
+            (Self::Unknown, _) | (_, Input::Unknown) => Input::Unknown,
+            (Self::Null, _) | (_, Input::Null) => Input::Null,
+            (Self::Known(left), Input::Known(right)) => Input::Known((left, right)),
+        }
+    }
+
+    /// Separates unknown from the two decided cases, null (`None`) and set (`Some`).
+    ///
+    /// # Errors
+    /// [`Undecided`] if the value is unknown.
+    pub fn decided(self) -> Result<Option<T>, Undecided> {
+        match self {
+            Self::Null => Ok(None),
+            Self::Unknown => Err(Undecided),
+            Self::Known(value) => Ok(Some(value)),
+        }
+    }
+
+    /// Turns null into a known `None`, for arguments that may stay unset.
+    pub fn optional(self) -> Input<Option<T>> {
+        self.decided().into()
     }
 
     /// Borrows what is known.
@@ -92,6 +140,24 @@ impl<T: Into<Self>> From<Input<T>> for Value {
             Input::Unknown => Self::Unknown,
             Input::Known(value) => value.into(),
         }
+    }
+}
+
+/// The error of [`Input::decided`]: the value is unknown until apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undecided;
+
+impl<T> From<Option<T>> for Input<T> {
+    /// Converts `None` to null.
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Self::Known)
+    }
+}
+
+impl<T> From<Result<T, Undecided>> for Input<T> {
+    /// Converts what was computed from other inputs, at least one of which may be unknown.
+    fn from(value: Result<T, Undecided>) -> Self {
+        value.map_or(Self::Unknown, Self::Known)
     }
 }
 
@@ -307,6 +373,43 @@ mod tests {
         assert_eq!(Input::Null.or(1), Input::Known(1));
         assert_eq!(Input::Unknown.or(1), Input::Unknown);
         assert_eq!(Input::Known(2).or(1), Input::Known(2));
+    }
+
+    #[test]
+    fn another_input_replaces_null_only() {
+        for other in [Input::Null, Input::Unknown, Input::Known(1)] {
+            assert_eq!(Input::Null.or_else(|| other), other);
+            assert_eq!(Input::Unknown.or_else(|| other), Input::Unknown);
+            assert_eq!(Input::Known(2).or_else(|| other), Input::Known(2));
+        }
+    }
+
+    #[test]
+    fn a_pair_is_known_only_if_both_inputs_are() {
+        let known = Input::Known(1);
+        assert_eq!(known.zip(Input::Known("x")), Input::Known((1, "x")));
+        assert_eq!(known.zip(Input::<&str>::Null), Input::Null);
+        assert_eq!(Input::<u8>::Null.zip(known), Input::Null);
+        assert_eq!(known.zip(Input::<&str>::Unknown), Input::Unknown);
+        assert_eq!(Input::<u8>::Null.zip(Input::<u8>::Unknown), Input::Unknown);
+        assert_eq!(Input::<u8>::Unknown.zip(Input::<u8>::Null), Input::Unknown);
+    }
+
+    #[test]
+    fn null_is_decided_and_unknown_is_not() {
+        assert_eq!(Input::Known(1).decided(), Ok(Some(1)));
+        assert_eq!(Input::<u8>::Null.decided(), Ok(None));
+        assert_eq!(Input::<u8>::Unknown.decided(), Err(Undecided));
+        assert_eq!(Input::<u8>::default(), Input::Null);
+        assert_eq!(Input::from(Some(1)), Input::Known(1));
+        assert_eq!(Input::<u8>::from(None), Input::Null);
+    }
+
+    #[test]
+    fn an_optional_input_is_known_to_be_absent() {
+        assert_eq!(Input::Known(1).optional(), Input::Known(Some(1)));
+        assert_eq!(Input::<u8>::Null.optional(), Input::Known(None));
+        assert_eq!(Input::<u8>::Unknown.optional(), Input::Unknown);
     }
 
     #[test]

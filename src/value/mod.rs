@@ -12,7 +12,7 @@ mod types;
 
 use std::collections::BTreeMap;
 
-pub use input::{Input, NotAWholeNumber, Object};
+pub use input::{Input, NotAWholeNumber, Object, Undecided};
 pub use json::decode_json;
 pub use msgpack::{decode, encode};
 pub use number::{Number, ParseNumberError};
