@@ -1,5 +1,5 @@
-//! Where a cluster is and who logs in: the same keys in the `provider` block, in a resource's
-//! `cluster`, and in the environment.
+//! Where a cluster is and who logs in: the same settings in the `provider` block, in the `cluster`
+//! of a resource, and in the environment.
 
 mod attributes;
 mod decode;
@@ -12,7 +12,7 @@ use crate::database::{
     Identity, LedgerSchema, Naming, Role, Secret, Target, WebIdentity, endpoint_of, region_of,
 };
 use crate::diagnostic::Diagnostic;
-use crate::value::Input;
+use crate::value::{Input, Undecided};
 
 const DEFAULT_PORT: u16 = 5432;
 const DEFAULT_USER: &str = "admin";
@@ -26,8 +26,8 @@ enum Stored {
     No,
 }
 
-/// One block of settings as written; each may be absent or unknown.
-#[derive(Debug, Clone)]
+/// The settings of one block as written. Each may be null or unknown.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     endpoint: Input<String>,
     cluster_identifier: Input<String>,
@@ -44,27 +44,7 @@ pub(super) struct Settings {
     ledger_schema: Input<String>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            endpoint: Input::Null,
-            cluster_identifier: Input::Null,
-            port: Input::Null,
-            region: Input::Null,
-            user: Input::Null,
-            profile: Input::Null,
-            role: Input::Null,
-            web_identity: Input::Null,
-            sts_endpoint: Input::Null,
-            dsql_endpoint: Input::Null,
-            token: Input::Null,
-            ca_file: Input::Null,
-            ledger_schema: Input::Null,
-        }
-    }
-}
-
-/// A cluster with a role, and where its ledger is.
+/// A cluster, the role that logs in, and the schema of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LedgerLocation {
     pub(super) target: Target,
@@ -72,15 +52,16 @@ pub(super) struct LedgerLocation {
 }
 
 impl LedgerLocation {
-    /// The ledger in words: `<endpoint>:<port>/<schema>`.
+    /// The attribute `ledger`: `<endpoint>:<port>/<schema>`.
     pub(super) fn ledger_name(&self) -> String {
         format!("{}:{}/{}", self.target.endpoint, self.target.port, self.ledger.name())
     }
 }
 
 impl Settings {
-    /// Fills what is absent here from the next wider settings. What names a cluster goes together,
-    /// and so do the two sources of credentials: a part of a wider one would be of another.
+    /// Fills what is null here from the next wider block. The two names of a cluster are taken
+    /// together, and so are the two sources of credentials: one of them from a wider block would
+    /// belong to another cluster or to other credentials.
     pub(super) fn or(self, wider: &Self) -> Self {
         let (endpoint, cluster_identifier) = first_pair(
             (self.endpoint, self.cluster_identifier),
@@ -91,17 +72,17 @@ impl Settings {
         Self {
             endpoint,
             cluster_identifier,
-            port: first(self.port, &wider.port),
-            region: first(self.region, &wider.region),
-            user: first(self.user, &wider.user),
+            port: self.port.or_else(|| wider.port),
+            region: self.region.or_else(|| wider.region.clone()),
+            user: self.user.or_else(|| wider.user.clone()),
             profile,
-            role: first(self.role, &wider.role),
+            role: self.role.or_else(|| wider.role.clone()),
             web_identity,
-            sts_endpoint: first(self.sts_endpoint, &wider.sts_endpoint),
-            dsql_endpoint: first(self.dsql_endpoint, &wider.dsql_endpoint),
-            token: first(self.token, &wider.token),
-            ca_file: first(self.ca_file, &wider.ca_file),
-            ledger_schema: first(self.ledger_schema, &wider.ledger_schema),
+            sts_endpoint: self.sts_endpoint.or_else(|| wider.sts_endpoint.clone()),
+            dsql_endpoint: self.dsql_endpoint.or_else(|| wider.dsql_endpoint.clone()),
+            token: self.token.or_else(|| wider.token.clone()),
+            ca_file: self.ca_file.or_else(|| wider.ca_file.clone()),
+            ledger_schema: self.ledger_schema.or_else(|| wider.ledger_schema.clone()),
         }
     }
 
@@ -111,71 +92,40 @@ impl Settings {
         self,
         environment: &Environment,
     ) -> Result<Input<LedgerLocation>, Diagnostic> {
-        let environment_port = environment.port.as_ref().map(|text| {
-            text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-                Diagnostic::error("Invalid environment variable DSQL_PORT")
-                    .detail(format!("It must be a TCP port from 1 to 65535, but it is {text:?}."))
-            })
-        });
-        let (endpoint, cluster_identifier) = first_pair(
-            (self.endpoint, self.cluster_identifier),
-            (
-                &environment.endpoint.clone().into_input(),
-                &environment.cluster_identifier.clone().into_input(),
-            ),
-        );
-        let port = first(self.port, &environment_port.transpose()?.into_input());
-        let user = first(self.user, &environment.user.clone().into_input());
-        let token = first(self.token, &environment.token.clone().map(Secret::new).into_input());
-        let ca_file = first(self.ca_file, &environment.ca_file.clone().into_input());
-        let ledger = first(self.ledger_schema, &environment.ledger_schema.clone().into_input());
+        let settings = self.or(&environment.settings()?);
+        Input::from(settings.decide(environment.region.as_deref())).transpose()
+    }
 
-        let unknown = endpoint.is_unknown()
-            || cluster_identifier.is_unknown()
-            || port.is_unknown()
-            || self.region.is_unknown()
-            || user.is_unknown()
-            || self.profile.is_unknown()
-            || self.role.is_unknown()
-            || self.web_identity.is_unknown()
-            || self.sts_endpoint.is_unknown()
-            || self.dsql_endpoint.is_unknown()
-            || token.is_unknown()
-            || ca_file.is_unknown()
-            || ledger.is_unknown();
-        if unknown {
-            return Ok(Input::Unknown);
-        }
-        let (endpoint, naming, region) = located(
-            endpoint.known(),
-            cluster_identifier.known(),
-            self.region.known(),
-            environment.region.as_deref(),
-        )?;
-        let target = Target {
-            endpoint,
-            naming,
-            port: port.known().unwrap_or(DEFAULT_PORT),
-            user: user.known().unwrap_or_else(|| DEFAULT_USER.to_owned()),
-            region,
-            identity: Identity {
-                profile: self.profile.known(),
-                web_identity: self.web_identity.known(),
-                role: self.role.known(),
-                sts_endpoint: self.sts_endpoint.known(),
-                dsql_endpoint: self.dsql_endpoint.known(),
-            },
-            token: token.known(),
-            ca_file: ca_file.known(),
+    fn decide(
+        self,
+        environment_region: Option<&str>,
+    ) -> Result<Result<LedgerLocation, Diagnostic>, Undecided> {
+        let endpoint = self.endpoint.decided()?;
+        let identifier = self.cluster_identifier.decided()?;
+        let region = self.region.decided()?;
+        let port = self.port.decided()?.unwrap_or(DEFAULT_PORT);
+        let user = self.user.decided()?.unwrap_or_else(|| DEFAULT_USER.to_owned());
+        let identity = Identity {
+            profile: self.profile.decided()?,
+            web_identity: self.web_identity.decided()?,
+            role: self.role.decided()?,
+            sts_endpoint: self.sts_endpoint.decided()?,
+            dsql_endpoint: self.dsql_endpoint.decided()?,
         };
-        let ledger = ledger.known().unwrap_or_else(|| DEFAULT_LEDGER_SCHEMA.to_owned());
-        Ok(Input::Known(LedgerLocation { target, ledger: LedgerSchema::new(&ledger) }))
+        let (token, ca_file) = (self.token.decided()?, self.ca_file.decided()?);
+        let ledger = self.ledger_schema.decided()?;
+        let ledger = LedgerSchema::new(ledger.as_deref().unwrap_or(DEFAULT_LEDGER_SCHEMA));
+        let name = name_cluster(endpoint, identifier, region, environment_region);
+        Ok(name.map(|(endpoint, naming, region)| {
+            let target = Target { endpoint, naming, port, user, region, identity, token, ca_file };
+            LedgerLocation { target, ledger }
+        }))
     }
 }
 
-/// Endpoint, naming and Region. What the endpoint itself says counts more than the environment,
-/// which is often that of another Region: the state of Terraform, the account's default.
-fn located(
+/// Decides on endpoint, naming and Region. The Region in the endpoint takes precedence over the
+/// environment, which often names another one: that of Terraform's state, or the account's default.
+fn name_cluster(
     endpoint: Option<String>,
     identifier: Option<String>,
     region: Option<String>,
@@ -213,21 +163,7 @@ fn located(
     }
 }
 
-trait IntoInput<T> {
-    fn into_input(self) -> Input<T>;
-}
-
-impl<T> IntoInput<T> for Option<T> {
-    fn into_input(self) -> Input<T> {
-        self.map_or(Input::Null, Input::Known)
-    }
-}
-
-fn first<T: Clone>(narrow: Input<T>, wide: &Input<T>) -> Input<T> {
-    if narrow.is_null() { wide.clone() } else { narrow }
-}
-
-/// Both from the narrow place if it has one of them.
+/// Takes both from the narrow block if it sets one of them.
 fn first_pair<A: Clone, B: Clone>(
     narrow: (Input<A>, Input<B>),
     wide: (&Input<A>, &Input<B>),

@@ -1,4 +1,4 @@
-//! The keys as Terraform knows them.
+//! The schema of the settings.
 
 use super::{Stored, roles};
 use crate::schema::{Attribute, Nesting};

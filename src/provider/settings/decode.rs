@@ -64,17 +64,13 @@ fn identifier(block: &Object<'_>) -> Result<Input<String>, Diagnostic> {
 }
 
 fn port(block: &Object<'_>) -> Result<Input<u16>, Diagnostic> {
-    let number = block.number("port").map(|number| {
-        number
-            .to_u64()
-            .and_then(|port| u16::try_from(port).ok())
-            .filter(|port| *port > 0)
-            .ok_or_else(|| {
-                invalid(
-                    block.path("port"),
-                    &format!("A TCP port is a whole number from 1 to 65535, but this is {number}."),
-                )
-            })
+    let port = block.number("port").map(|number| {
+        let port = number.to_u64().and_then(|port| u16::try_from(port).ok());
+        port.filter(|port| *port > 0).ok_or_else(|| {
+            let problem =
+                format!("A TCP port is a whole number from 1 to 65535, but this is {number}.");
+            invalid(block.path("port"), &problem)
+        })
     });
-    number.transpose()
+    port.transpose()
 }

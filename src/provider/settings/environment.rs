@@ -1,22 +1,27 @@
-//! What the process environment says of a connection.
+//! The environment variables that configure a connection.
 
-/// The process environment, as far as it configures a connection. Read once, in `main`.
+use super::Settings;
+use crate::database::Secret;
+use crate::diagnostic::Diagnostic;
+
+/// The environment variables that configure a connection. `main` reads them once.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    pub(super) endpoint: Option<String>,
-    pub(super) cluster_identifier: Option<String>,
-    pub(super) port: Option<String>,
+    endpoint: Option<String>,
+    cluster_identifier: Option<String>,
+    port: Option<String>,
+    /// The Region for an endpoint that names none.
     pub(super) region: Option<String>,
-    pub(super) user: Option<String>,
-    pub(super) token: Option<String>,
-    pub(super) ca_file: Option<String>,
-    pub(super) ledger_schema: Option<String>,
+    user: Option<String>,
+    token: Option<String>,
+    ca_file: Option<String>,
+    ledger_schema: Option<String>,
     host: Option<String>,
 }
 
 impl Environment {
-    /// Takes the variables that matter; `AWS_PROFILE`, `AWS_ENDPOINT_URL_…` and AWS's credentials
-    /// are read by the AWS SDK itself. An empty variable counts as not set.
+    /// Reads the variables with `var`. An empty one counts as not set. The AWS SDK itself reads
+    /// `AWS_PROFILE`, `AWS_ENDPOINT_URL_…` and credentials.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Self {
         let var = |name| var(name).filter(|value| !value.is_empty());
         Self {
@@ -32,7 +37,28 @@ impl Environment {
         }
     }
 
-    /// This process in words, for people who find its lease.
+    /// The widest block of settings. It has no Region, because the Region in an endpoint takes
+    /// precedence over the environment.
+    pub(super) fn settings(&self) -> Result<Settings, Diagnostic> {
+        let port = self.port.as_ref().map(|text| {
+            text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
+                Diagnostic::error("Invalid environment variable DSQL_PORT")
+                    .detail(format!("It must be a TCP port from 1 to 65535, but it is {text:?}."))
+            })
+        });
+        Ok(Settings {
+            endpoint: self.endpoint.clone().into(),
+            cluster_identifier: self.cluster_identifier.clone().into(),
+            port: port.transpose()?.into(),
+            user: self.user.clone().into(),
+            token: self.token.clone().map(Secret::new).into(),
+            ca_file: self.ca_file.clone().into(),
+            ledger_schema: self.ledger_schema.clone().into(),
+            ..Settings::default()
+        })
+    }
+
+    /// Describes this process for people who find its lease.
     pub(in super::super) fn process(&self) -> String {
         let process = format!("terraform-provider-dsql, process {}", std::process::id());
         match &self.host {

@@ -1,5 +1,5 @@
-//! `assume_role`, `assume_role_with_web_identity` and `endpoints`: whose credentials sign, and who
-//! is asked for them.
+//! `assume_role`, `assume_role_with_web_identity` and `endpoints`: the credentials that sign the
+//! token, and where AWS provides them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::schema::{Attribute, Nesting};
 use crate::value::{Input, Object, Type};
 
-/// What STS takes; a role may set a lower limit.
+/// The limits of STS for a session. A role may set a lower maximum.
 const SHORTEST: Duration = Duration::from_secs(15 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -86,19 +86,18 @@ pub(super) fn decode_role(block: &Object<'_>) -> Result<Input<Role>, Diagnostic>
         Input::Known(role) => role,
     };
     let session = decode_session(&role)?;
-    let external_id = optional(not_empty(&role, "external_id")?);
-    let tags = match role.map("tags") {
-        Input::Null => Some(BTreeMap::new()),
-        Input::Unknown => None,
-        Input::Known(tags) => tags
-            .iter()
-            .map(|(key, value)| Some((key.clone(), value.string().known()?.to_owned())))
-            .collect(),
-    };
-    let (Some(session), Some(external_id), Some(tags)) = (session, external_id, tags) else {
-        return Ok(Input::Unknown);
-    };
-    Ok(Input::Known(Role { session, external_id, tags }))
+    let external_id = not_empty(&role, "external_id")?;
+    let tags = role.map("tags").optional().and_then(|tags| {
+        let tags = tags.into_iter().flatten();
+        tags.map(|(key, value)| Some((key.clone(), value.string().known()?.to_owned())))
+            .collect::<Option<BTreeMap<_, _>>>()
+            .map_or(Input::Unknown, Input::Known)
+    });
+    Ok(session.zip(external_id.optional()).zip(tags).map(|((session, external_id), tags)| Role {
+        session,
+        external_id,
+        tags,
+    }))
 }
 
 /// Reads `assume_role_with_web_identity`.
@@ -136,11 +135,11 @@ pub(super) fn decode_web_identity(
             ));
         }
     };
-    Ok(session.map_or(Input::Unknown, |session| Input::Known(WebIdentity { session, token })))
+    Ok(session.map(|session| WebIdentity { session, token }))
 }
 
-/// What both kinds have; `None` while something is unknown.
-fn decode_session(role: &Object<'_>) -> Result<Option<RoleSession>, Diagnostic> {
+/// Reads what both kinds of roles have.
+fn decode_session(role: &Object<'_>) -> Result<Input<RoleSession>, Diagnostic> {
     let role_arn = match role.string("role_arn") {
         Input::Known(arn) if arn.starts_with("arn:") && arn.contains(":role/") => {
             Input::Known(arn.to_owned())
@@ -153,36 +152,20 @@ fn decode_session(role: &Object<'_>) -> Result<Option<RoleSession>, Diagnostic> 
             ));
         }
     };
-    let name = optional(not_empty(role, "session_name")?);
-    let policy = optional(not_empty(role, "policy")?);
-    let duration = match not_empty(role, "duration")? {
-        Input::Null => Some(None),
-        Input::Unknown => None,
-        Input::Known(text) => {
-            let duration = timeouts::parse(&text).filter(|it| (SHORTEST..=LONGEST).contains(it));
-            let problem = format!("{text:?} is not a duration from 15m to 12h.");
-            Some(Some(duration.ok_or_else(|| invalid(role.path("duration"), &problem))?))
-        }
-    };
-    Ok(match (role_arn, name, policy, duration) {
-        (Input::Known(role_arn), Some(name), Some(policy), Some(duration)) => {
-            Some(RoleSession { role_arn, name, duration, policy })
-        }
-        _ => None,
-    })
+    let name = not_empty(role, "session_name")?.optional();
+    let policy = not_empty(role, "policy")?.optional();
+    let duration = not_empty(role, "duration")?.map(|text| {
+        let duration = timeouts::parse(&text).filter(|it| (SHORTEST..=LONGEST).contains(it));
+        let problem = format!("{text:?} is not a duration from 15m to 12h.");
+        duration.ok_or_else(|| invalid(role.path("duration"), &problem))
+    });
+    let duration = duration.transpose()?.optional();
+    Ok(role_arn.zip(name).zip(policy.zip(duration)).map(
+        |((role_arn, name), (policy, duration))| RoleSession { role_arn, name, duration, policy },
+    ))
 }
 
-/// `None` while it is unknown.
-#[expect(clippy::option_option, reason = "unknown, absent and set are three things")]
-fn optional<T>(input: Input<T>) -> Option<Option<T>> {
-    match input {
-        Input::Unknown => None,
-        Input::Null => Some(None),
-        Input::Known(value) => Some(Some(value)),
-    }
-}
-
-/// One URL of `endpoints`.
+/// Reads one URL of `endpoints`.
 pub(super) fn decode_endpoint(
     block: &Object<'_>,
     service: &str,
