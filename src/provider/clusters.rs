@@ -11,6 +11,9 @@ use crate::database::{Error, Session, Target};
 use crate::diagnostic::Diagnostic;
 use crate::value::Input;
 
+/// A session that no other resource uses until this is dropped.
+pub(super) type SessionGuard = OwnedMappedMutexGuard<Option<Session>, Session>;
+
 type Slot = Arc<tokio::sync::Mutex<Option<Session>>>;
 
 /// What all resources share.
@@ -63,10 +66,7 @@ impl Clusters {
 
     /// The session of a cluster, opened if there is none that can be used. Waits while another
     /// resource works on the same cluster.
-    pub(super) async fn session(
-        &self,
-        target: &Target,
-    ) -> Result<OwnedMappedMutexGuard<Option<Session>, Session>, Error> {
+    pub(super) async fn session(&self, target: &Target) -> Result<SessionGuard, Error> {
         let slot = Arc::clone(lock(&self.sessions).entry(target.clone()).or_default());
         let mut slot = slot.lock_owned().await;
         if !slot.as_ref().is_some_and(Session::is_fresh) {

@@ -15,13 +15,14 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_error, ledger_of_another, not_a_ledger, not_in_catalog, several_ledgers,
-    skipped_by_tool, taken_over, unknown_adopt, unknown_baseline,
+    BASELINE, adopt_error, adopted, ledger_of_another, not_a_ledger, not_in_catalog,
+    several_ledgers, skipped_by_tool, unknown_adopt, unknown_baseline,
 };
-pub(super) use apply::{Rows, apply_error};
+pub(super) use apply::{LedgerRows, apply_error};
 pub(super) use drift::{drift_error, drift_warning};
 pub(super) use findings::{
-    Found, another_kind, hazards, lint_errors, lint_warnings, linted_without_values, render_error,
+    StatementFinding, another_kind, hazards, lint_errors, lint_warnings, linted_without_values,
+    render_error,
 };
 pub(super) use formats::{format_error, name_error};
 pub(super) use plan::{

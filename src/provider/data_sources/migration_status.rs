@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::compare::{Files, of_files};
+use self::compare::{ComparedFiles, of_files};
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
 use super::super::diagnostics;
 use super::super::resources::migration_set::{DEFAULT_NAME, latest};
-use super::super::resources::rules::Rules;
-use super::super::resources::source::{self, Source};
-use super::super::resources::{policy, run};
+use super::super::resources::observe::observe;
+use super::super::resources::rules::StatementRules;
+use super::super::resources::source::{self, SetSource, Source as _};
+use super::super::resources::{location, policy};
 use super::super::settings::{LedgerLocation, cluster_attribute};
 use super::super::timeouts;
 use crate::database::{
@@ -28,12 +29,12 @@ use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{Input, Object, Type, Value};
 
 /// The data source type.
-pub(in super::super) struct MigrationStatus {
+pub(crate) struct MigrationStatus {
     clusters: Arc<Clusters>,
 }
 
 impl MigrationStatus {
-    pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
+    pub(crate) fn new(clusters: Arc<Clusters>) -> Self {
         Self { clusters }
     }
 }
@@ -155,8 +156,8 @@ impl DataSource for MigrationStatus {
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let source = has_source(&config).then(|| source(&config).err()).flatten();
-        let variables = Rules::with_variables(&config).err();
-        source.into_iter().chain(variables).chain(run::check_cluster(&config).err()).collect()
+        let variables = StatementRules::with_variables(&config).err();
+        source.into_iter().chain(variables).chain(location::check_cluster(&config).err()).collect()
     }
 
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
@@ -166,7 +167,7 @@ impl DataSource for MigrationStatus {
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let nothing = Watched::Schemas(Vec::new());
         let limit = timeouts::DEFAULT_READ;
-        let seen = run::look(&self.clusters, &location, name, &nothing, limit)
+        let seen = observe(&self.clusters, &location, name, &nothing, limit)
             .await
             .map_err(|error| vec![error])?;
         let rest = async {
@@ -200,7 +201,7 @@ fn lease(holder: &Holder) -> Value {
 }
 
 /// Nothing runs from here, so placeholders of other tools are read as they stand.
-fn source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+fn source(config: &Object<'_>) -> Result<Input<SetSource>, Diagnostic> {
     source::decode(config, Placeholders::Variables)
 }
 
@@ -208,13 +209,13 @@ fn has_source(config: &Object<'_>) -> bool {
     !config.value("dir").is_null() || !config.value("files").is_null()
 }
 
-/// Files as they would run, as far as values of variables are known.
-fn files(config: &Object<'_>) -> Result<Option<Files>, Vec<Diagnostic>> {
+/// ComparedFiles as they would run, as far as values of variables are known.
+fn files(config: &Object<'_>) -> Result<Option<ComparedFiles>, Vec<Diagnostic>> {
     if !has_source(config) {
         return Ok(None);
     }
     let source = source(config).map_err(|error| vec![error])?;
-    let rules = Rules::with_variables(config).map_err(|error| vec![error])?;
+    let rules = StatementRules::with_variables(config).map_err(|error| vec![error])?;
     let (Input::Known(source), Input::Known(rules)) = (source, rules) else { return Ok(None) };
     let prepared = rules.prepare(source.read()?.0);
     let errors = prepared.errors_of_repeatable();
@@ -222,7 +223,7 @@ fn files(config: &Object<'_>) -> Result<Option<Files>, Vec<Diagnostic>> {
         return Err(errors);
     }
     let has_values = !config.value("variables").is_null();
-    Ok(Some(Files { migrations: prepared.migrations, has_values }))
+    Ok(Some(ComparedFiles { migrations: prepared.migrations, has_values }))
 }
 
 /// Tables that look like ledgers of other tools, whatever was taken over from them.

@@ -4,7 +4,7 @@ pub(super) mod migration_status;
 pub(super) mod schema;
 
 use super::clusters::Clusters;
-use super::resources::run;
+use super::resources::location;
 use super::settings::LedgerLocation;
 use crate::diagnostic::Diagnostic;
 use crate::value::{Input, Object};
@@ -12,7 +12,7 @@ use crate::value::{Input, Object};
 /// Where a data source looks. Terraform reads it while planning if its own arguments are known,
 /// also if those of the provider are not.
 fn locate(clusters: &Clusters, config: &Object<'_>) -> Result<LedgerLocation, Diagnostic> {
-    match run::locate(clusters, config)? {
+    match location::locate(clusters, config)? {
         Input::Known(location) => Ok(location),
         Input::Null | Input::Unknown => Err(Diagnostic::error("Cluster endpoint is not known yet").detail(
             "A data source is read while planning, and cannot wait for a cluster that is made in \

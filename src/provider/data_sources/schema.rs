@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
-use super::super::resources::run;
+use super::super::resources::location;
+use super::super::resources::observe::observe;
 use super::super::settings::cluster_attribute;
 use super::super::timeouts;
 use crate::database::{Snapshot, Watched};
@@ -16,12 +17,12 @@ use crate::schema::{Attribute, Schema};
 use crate::value::{Input, Object, Type, Value};
 
 /// The data source type.
-pub(in super::super) struct SchemaDataSource {
+pub(crate) struct SchemaDataSource {
     clusters: Arc<Clusters>,
 }
 
 impl SchemaDataSource {
-    pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
+    pub(crate) fn new(clusters: Arc<Clusters>) -> Self {
         Self { clusters }
     }
 }
@@ -59,7 +60,7 @@ impl DataSource for SchemaDataSource {
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
-        run::check_cluster(&config).err().into_iter().collect()
+        location::check_cluster(&config).err().into_iter().collect()
     }
 
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
@@ -73,7 +74,7 @@ impl DataSource for SchemaDataSource {
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let watched = Watched::Schemas(schemas);
         // The name of a set does not matter for the live schema.
-        let seen = run::look(&self.clusters, &location, "", &watched, timeouts::DEFAULT_READ)
+        let seen = observe(&self.clusters, &location, "", &watched, timeouts::DEFAULT_READ)
             .await
             .map_err(|error| vec![error])?;
 

@@ -15,18 +15,18 @@ use crate::migration::fact::QualifiedName;
 const SHOWN: usize = 20;
 
 /// What a migration is adopted from that a practitioner calls applied; also the argument.
-pub(in super::super) const BASELINE: &str = "baseline_version";
+pub(in crate::provider) const BASELINE: &str = "baseline_version";
 
 const NOTHING_WRITTEN: &str = "Nothing is taken over, and nothing is run.";
 
-pub(in super::super) fn unknown_adopt(word: &str) -> Diagnostic {
+pub(in crate::provider) fn unknown_adopt(word: &str) -> Diagnostic {
     let words: Vec<String> = format_names().map(|name| format!("\"{name}\"")).collect();
     Diagnostic::error("Invalid adopt")
         .detail(format!("It is \"{word}\", and must be one of \"none\", {}.", words.join(", ")))
         .at("adopt")
 }
 
-pub(in super::super) fn unknown_baseline(version: &Version) -> Diagnostic {
+pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
     Diagnostic::error("Baseline version not found")
         .detail(format!(
             "There is no migration {version}, neither among the files nor in the ledger. Write \
@@ -36,7 +36,7 @@ pub(in super::super) fn unknown_baseline(version: &Version) -> Diagnostic {
         .at(BASELINE)
 }
 
-pub(in super::super) fn several_ledgers(tables: &[QualifiedName]) -> Diagnostic {
+pub(in crate::provider) fn several_ledgers(tables: &[QualifiedName]) -> Diagnostic {
     let tables = list(tables.iter().map(ToString::to_string));
     Diagnostic::error("More than one history table found")
         .detail(format!(
@@ -47,7 +47,7 @@ pub(in super::super) fn several_ledgers(tables: &[QualifiedName]) -> Diagnostic 
         .at("adopt")
 }
 
-pub(in super::super) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
+pub(in crate::provider) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
     Diagnostic::error("Table is not a supported history table")
         .detail(format!(
             "{table} does not have the columns of any ledger that this provider knows. \
@@ -56,7 +56,7 @@ pub(in super::super) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
         .at("adopt_table")
 }
 
-pub(in super::super) fn ledger_of_another(
+pub(in crate::provider) fn ledger_of_another(
     ledger: HistoryTable,
     table: &QualifiedName,
     format: Format,
@@ -73,7 +73,7 @@ pub(in super::super) fn ledger_of_another(
 }
 
 /// A ledger that says something which keeps it from being taken over.
-pub(in super::super) fn adopt_error(error: &AdoptError, ledger: HistoryTable) -> Diagnostic {
+pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable) -> Diagnostic {
     let tool = ledger.tool();
     let what = sentence(&chain(error));
     let (summary, advice) = match error {
@@ -115,7 +115,7 @@ pub(in super::super) fn adopt_error(error: &AdoptError, ledger: HistoryTable) ->
 }
 
 /// Migrations that count as applied, and whose effects the catalog does not show.
-pub(in super::super) fn not_in_catalog(missing: &[Missing], from: &BTreeSet<&str>) -> Diagnostic {
+pub(in crate::provider) fn not_in_catalog(missing: &[Missing], from: &BTreeSet<&str>) -> Diagnostic {
     let lines = list(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
     let from: Vec<&str> = from.iter().copied().collect();
     Diagnostic::error("Adopted migration is missing from the database")
@@ -130,7 +130,7 @@ pub(in super::super) fn not_in_catalog(missing: &[Missing], from: &BTreeSet<&str
 }
 
 /// Files that the other tool will never run.
-pub(in super::super) fn skipped_by_tool(tool: &str, files: &[String]) -> Option<Diagnostic> {
+pub(in crate::provider) fn skipped_by_tool(tool: &str, files: &[String]) -> Option<Diagnostic> {
     if files.is_empty() {
         return None;
     }
@@ -146,7 +146,7 @@ pub(in super::super) fn skipped_by_tool(tool: &str, files: &[String]) -> Option<
 }
 
 /// What a plan takes over, and what it runs.
-pub(in super::super) fn taken_over(plan: &Plan<'_>) -> Option<Diagnostic> {
+pub(in crate::provider) fn adopted(plan: &Plan<'_>) -> Option<Diagnostic> {
     let mut words = String::new();
     let adopted: Vec<_> = to_adopt(plan).collect();
     if adopted.is_empty() {

@@ -8,7 +8,7 @@ use crate::migration::{Position, StatementNumber, Version};
 
 /// The rows of the ledger that a message may speak of.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::provider) struct Rows<'a> {
+pub(in crate::provider) struct LedgerRows<'a> {
     /// Where the ledger is.
     pub(in crate::provider) ledger: &'a LedgerSchema,
     /// The set's name.
@@ -19,7 +19,7 @@ pub(in crate::provider) struct Rows<'a> {
 pub(in crate::provider) fn apply_error(
     error: &ApplyError,
     applied: usize,
-    rows: Rows<'_>,
+    rows: LedgerRows<'_>,
 ) -> Diagnostic {
     let before = match applied {
         0 => "No migration was completed by this run.".to_owned(),
@@ -150,7 +150,7 @@ fn failure_words(failure: &StatementFailure) -> String {
 fn resume_words(
     failure: &StatementFailure,
     batches: Option<Batches>,
-    rows: Rows<'_>,
+    rows: LedgerRows<'_>,
     version: &Version,
     number: Option<StatementNumber>,
 ) -> String {
@@ -222,7 +222,11 @@ fn at(error: &StatementError) -> String {
 }
 
 /// Names one row of the ledger's table of statements, and can name no other.
-fn row_condition(rows: Rows<'_>, version: &Version, number: Option<StatementNumber>) -> String {
+fn row_condition(
+    rows: LedgerRows<'_>,
+    version: &Version,
+    number: Option<StatementNumber>,
+) -> String {
     let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let number = number.map(|number| format!(" AND number = {number}")).unwrap_or_default();
     format!(
@@ -250,7 +254,7 @@ mod tests {
         };
         let error =
             ApplyError::Statement { version: Version("0002".into()), source: Box::new(source) };
-        apply_error(&error, 1, Rows { ledger: &ledger, set: "joe's" })
+        apply_error(&error, 1, LedgerRows { ledger: &ledger, set: "joe's" })
     }
 
     #[test]
@@ -299,7 +303,7 @@ mod tests {
             until: "2026-11-23T14:00:00Z".into(),
             remaining: std::time::Duration::from_secs(20),
         };
-        let rows = Rows { ledger: &ledger, set: "default" };
+        let rows = LedgerRows { ledger: &ledger, set: "default" };
         let diagnostic = apply_error(&ApplyError::LeaseHeld(holder), 0, rows);
         assert_eq!(diagnostic.summary, "Another apply is in progress");
         for part in ["process 7 on build3", "2026-11-23T14:00:00Z", "Nothing was run."] {

@@ -17,13 +17,16 @@ use crate::value::AttributePath;
 const SHOWN: usize = 20;
 
 /// A finding and its statement.
-pub(in crate::provider) struct Found<'a> {
+pub(in crate::provider) struct StatementFinding<'a> {
     pub(in crate::provider) statement: &'a Statement,
     pub(in crate::provider) finding: Finding,
 }
 
 /// Statements that DSQL is known to refuse, where that ends a plan.
-pub(in crate::provider) fn lint_errors(found: &[Found<'_>], path: AttributePath) -> Diagnostic {
+pub(in crate::provider) fn lint_errors(
+    found: &[StatementFinding<'_>],
+    path: AttributePath,
+) -> Diagnostic {
     let mended = found.iter().any(|found| {
         let rewrites = sql::REWRITES.iter().any(|rewrite| rewrite.rule == found.finding.rule);
         rewrites && sql::rewrite(found.statement.shown()).is_some()
@@ -46,7 +49,7 @@ pub(in crate::provider) fn lint_errors(found: &[Found<'_>], path: AttributePath)
 /// The same, and statements that the linter cannot read, where that ends nothing. `what` names the
 /// migrations.
 pub(in crate::provider) fn lint_warnings(
-    found: &[Found<'_>],
+    found: &[StatementFinding<'_>],
     what: &str,
     path: AttributePath,
 ) -> Diagnostic {
@@ -82,9 +85,9 @@ pub(in crate::provider) fn linted_without_values(
     Diagnostic::warning("Statements were linted without variable values").detail(text).at(path)
 }
 
-fn report(found: &[Found<'_>]) -> String {
+fn report(found: &[StatementFinding<'_>]) -> String {
     let mut text = String::new();
-    for Found { statement, finding } in found.iter().take(SHOWN) {
+    for StatementFinding { statement, finding } in found.iter().take(SHOWN) {
         let Origin { file, line } = &statement.origin;
         // Lines that begin with a blank are not broken by Terraform.
         text.push_str(&format!(

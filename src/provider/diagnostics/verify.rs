@@ -7,7 +7,7 @@ use crate::engine::drift::{Change, ChangeKind};
 const SHOWN: usize = 20;
 
 /// What an endpoint shows otherwise than the one that was applied through.
-pub(in super::super) fn difference(change: &Change) -> String {
+pub(in crate::provider) fn difference(change: &Change) -> String {
     let object = &change.object;
     match &change.kind {
         ChangeKind::Added(_) => format!("{object} is there, and not on the other"),
@@ -20,7 +20,7 @@ pub(in super::super) fn difference(change: &Change) -> String {
 }
 
 /// An endpoint that differs from the one that was applied through.
-pub(in super::super) fn not_the_same(endpoint: &str, other: &str, wrong: &[String]) -> Diagnostic {
+pub(in crate::provider) fn not_the_same(endpoint: &str, other: &str, wrong: &[String]) -> Diagnostic {
     let mut listed: Vec<&str> = wrong.iter().map(String::as_str).take(SHOWN).collect();
     let more = format!("and {} more", wrong.len().saturating_sub(SHOWN));
     if wrong.len() > SHOWN {

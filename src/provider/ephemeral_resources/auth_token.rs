@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::super::clusters::Clusters;
 use super::super::contract::EphemeralResource;
 use super::super::diagnostics;
-use super::super::resources::run;
+use super::super::resources::location;
 use super::super::settings::cluster_attribute;
 use super::super::timeouts;
 use crate::database::{Error, new_token};
@@ -64,13 +64,13 @@ impl EphemeralResource for AuthToken {
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let life = life(&config).err();
-        life.into_iter().chain(run::check_cluster(&config).err()).collect()
+        life.into_iter().chain(location::check_cluster(&config).err()).collect()
     }
 
     async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
         let Some(object) = Object::new(config) else { return Ok(Value::Null) };
         let life = life(&object).map_err(|error| vec![error])?;
-        let location = run::locate(&self.clusters, &object).map_err(|error| vec![error])?;
+        let location = location::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let mut opened = config.clone();
         // While planning, a cluster that is made in the same run is not known yet.
         let Input::Known(location) = location else {

@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::contract::PlanRequest;
-use super::super::diagnostics;
-use super::super::settings::LedgerLocation;
 use crate::database::MigrationRecord;
 use crate::diagnostic::Diagnostic;
 use crate::migration::{Checksum, Migration};
+use crate::provider::contract::PlanRequest;
+use crate::provider::diagnostics;
+use crate::provider::settings::LedgerLocation;
 use crate::value::{Input, Type, Value, decode, encode};
 
 /// Tells this process from others: a plan in another process than its refresh is a repeated one.

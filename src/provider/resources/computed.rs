@@ -1,7 +1,7 @@
 //! What a resource shows of migrations: of those in the ledger and of those that will run.
 
 use crate::database::{MigrationRecord, MigrationState, StatementRecord, StatementState};
-use crate::engine::{PlannedMigration, Status};
+use crate::engine::{Plan, PlannedMigration, Status};
 use crate::migration::{Checksum, Migration, MigrationKind, Statement};
 use crate::schema::Attribute;
 use crate::sql;
@@ -34,6 +34,30 @@ pub(super) fn attributes() -> Vec<Attribute> {
              and `REVOKE`. Null for all others.",
         ),
     ]
+}
+
+/// Sets attributes of a planned or new state.
+pub(super) fn set_all<N: Into<String>>(object: &mut Value, attributes: Vec<(N, Value)>) {
+    for (name, value) in attributes {
+        object.set(name, value);
+    }
+}
+
+/// Sets an attribute that the plan left unknown.
+pub(super) fn set_if_unknown(object: &mut Value, name: &str, value: Value) {
+    if object.get(name).is_some_and(Value::is_unknown) {
+        object.set(name, value);
+    }
+}
+
+/// The versions that an apply of this plan sets out to run; unknown while values are unknown that
+/// decide it.
+pub(super) fn versions_to_run(plan: &Plan<'_>) -> Value {
+    if plan.pending().all(|entry| entry.migration.values.are_known()) {
+        Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()))
+    } else {
+        Value::Unknown
+    }
 }
 
 /// The status of a migration that no run of the provider has applied.

@@ -6,11 +6,10 @@ use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
 use crate::engine::drift::{self, Change};
 use crate::migration::{Checksum, Version};
+use crate::provider::arguments::{invalid, word};
+use crate::provider::diagnostics;
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type, Value};
-
-use super::super::arguments::{invalid, word};
-use super::super::diagnostics;
 
 /// What a configuration says about drift.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +32,7 @@ enum OnDrift {
 }
 
 /// What was found in the watched schemas.
-pub(super) struct Found {
+pub(super) struct DriftReport {
     /// What is drift, apart from what is accepted.
     pub(super) changes: Vec<Change>,
     /// Whether the recorded schema must be replaced, because the configuration accepts the live
@@ -82,63 +81,47 @@ pub(super) fn computed() -> Vec<Attribute> {
 impl Watch {
     /// Reads the arguments; unknown if a part of them is unknown.
     pub(super) fn decode(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
-        let schemas = match config.list("drift_schemas") {
-            Input::Null => Some(vec!["public".to_owned()]),
-            Input::Unknown => None,
-            Input::Known(names) => names
-                .iter()
-                .map(|name| match name.string() {
-                    Input::Known("") | Input::Null => {
-                        Err(invalid("drift_schemas".into(), "A name in it is empty."))
-                    }
-                    Input::Known(name) => Ok(Some(name.to_owned())),
-                    Input::Unknown => Ok(None),
-                })
-                .collect::<Result<Option<Vec<_>>, _>>()?,
-        };
+        let schemas = decode_schemas(config)?;
         let words =
             [("plan", OnDrift::Plan), ("error", OnDrift::Error), ("ignore", OnDrift::Ignore)];
-        let on_drift = word(config, "on_drift", &words)?.known();
-        let accepted = match config.string("accept_drift") {
-            Input::Null => Some(None),
-            Input::Known(text) if is_digest(text) => Some(Some(text.to_owned())),
-            Input::Known(_) => {
-                return Err(invalid(
+        let on_drift = word(config, "on_drift", &words)?;
+        let accepted = config.string("accept_drift").map(|text| {
+            is_digest(text).then(|| text.to_owned()).ok_or_else(|| {
+                invalid(
                     "accept_drift".into(),
                     "It must be a schema_fingerprint: sha256: and 64 hexadecimal digits. The \
                      warning about the drift shows it.",
-                ));
-            }
-            Input::Unknown => None,
-        };
-        Ok(match (schemas, on_drift, accepted) {
-            (Some(schemas), Some(on_drift), Some(accepted)) => {
-                Input::Known(Self { schemas, on_drift, accepted })
-            }
-            _ => Input::Unknown,
-        })
+                )
+            })
+        });
+        let accepted = accepted.transpose()?.optional();
+        Ok(schemas.zip(on_drift).zip(accepted).map(|((schemas, on_drift), accepted)| Self {
+            schemas,
+            on_drift,
+            accepted,
+        }))
     }
 
     /// Compares the recorded with the live schemas.
-    pub(super) fn find(&self, seen: &Observation) -> Found {
+    pub(super) fn find(&self, seen: &Observation) -> DriftReport {
         let changes = drift::changes(&seen.recorded, &seen.live, &self.schemas);
         let fingerprint = drift::fingerprint(seen.live.objects_within(&self.schemas));
         if self.accepted.as_ref() != Some(&fingerprint) {
-            return Found { changes, to_accept: false, fingerprint };
+            return DriftReport { changes, to_accept: false, fingerprint };
         }
         // What the snapshot says already needs no new one, though it may not be valid.
         let recorded = seen.recorded.objects_within(&self.schemas);
         let to_accept = seen.ledger_exists && !recorded.eq(seen.live.objects_within(&self.schemas));
-        Found { changes: Vec::new(), to_accept, fingerprint }
+        DriftReport { changes: Vec::new(), to_accept, fingerprint }
     }
 
     /// Whether drift makes a plan an update.
-    pub(super) fn plans(&self, found: &Found) -> bool {
+    pub(super) fn plans(&self, found: &DriftReport) -> bool {
         found.to_accept || self.on_drift == OnDrift::Plan && !found.changes.is_empty()
     }
 
     /// What a plan says about the drift that it found.
-    pub(super) fn say(&self, found: &Found) -> Option<Diagnostic> {
+    pub(super) fn warnings(&self, found: &DriftReport) -> Option<Diagnostic> {
         match self.on_drift {
             _ if found.changes.is_empty() => None,
             OnDrift::Ignore => None,
@@ -148,7 +131,7 @@ impl Watch {
     }
 }
 
-impl Found {
+impl DriftReport {
     /// The computed attributes.
     pub(super) fn shown(&self) -> Vec<(&'static str, Value)> {
         vec![
@@ -156,6 +139,25 @@ impl Found {
             ("schema_fingerprint", self.fingerprint.as_str().into()),
         ]
     }
+}
+
+fn decode_schemas(config: &Object<'_>) -> Result<Input<Vec<String>>, Diagnostic> {
+    let names = match config.list("drift_schemas") {
+        Input::Null => return Ok(Input::Known(vec!["public".to_owned()])),
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Known(names) => names,
+    };
+    let mut schemas = Vec::new();
+    for name in names {
+        match name.string() {
+            Input::Known("") | Input::Null => {
+                return Err(invalid("drift_schemas".into(), "A name in it is empty."));
+            }
+            Input::Known(name) => schemas.push(name.to_owned()),
+            Input::Unknown => return Ok(Input::Unknown),
+        }
+    }
+    Ok(Input::Known(schemas))
 }
 
 /// The edited files that may stay: version to checksum. Unknown if a part of it is unknown.

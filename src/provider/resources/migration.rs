@@ -2,200 +2,146 @@
 
 mod model;
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::model::{Model, decode_source};
-use super::super::clusters::Clusters;
-use super::super::contract::{
+use self::model::{MigrationModel, decode_source};
+use super::SINGLE_MIGRATIONS;
+use super::computed::{self, set_all, set_if_unknown};
+use super::import;
+use super::location::check_cluster;
+use super::operation::{LoadedModel, Model as _, SetOperation};
+use super::rules::{self, StatementRules};
+use super::source::Source;
+use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
+use crate::database::{MigrationRecord, Observation};
+use crate::diagnostic::Diagnostic;
+use crate::engine::Plan;
+use crate::migration::Migration;
+use crate::provider::clusters::Clusters;
+use crate::provider::contract::{
     ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
     ReadResponse, Resource,
 };
-use super::super::diagnostics;
-use super::super::settings::{LedgerLocation, cluster_attribute};
-use super::super::timeouts::{self, Timeouts};
-use super::basis::{Basis, Process};
-use super::rules::{self, Rules};
-use super::run::{self, Look, Planned, Run, set_all};
-use super::{SINGLE_MIGRATIONS, computed};
-use crate::database::{MigrationRecord, Observation, Watched};
-use crate::diagnostic::Diagnostic;
-use crate::engine::{Plan, Policy};
-use crate::migration::Migration;
+use crate::provider::diagnostics;
+use crate::provider::settings::{LedgerLocation, cluster_attribute};
+use crate::provider::timeouts::{self, Timeouts};
 use crate::schema::{Attribute, Schema};
-use crate::value::{AttributePath, Input, Object, Type, Value};
+use crate::value::{Input, Object, Type, Value};
 
 /// The resource type.
-pub(in super::super) struct MigrationResource {
-    clusters: Arc<Clusters>,
-    process: Process,
-}
+pub(crate) struct MigrationResource(ResourceContext);
 
 impl MigrationResource {
-    pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
-        Self { clusters, process: Process::new() }
+    pub(crate) fn new(clusters: Arc<Clusters>) -> Self {
+        Self(ResourceContext::new(clusters))
+    }
+}
+
+impl ResourceKind for MigrationResource {
+    type Model = MigrationModel;
+
+    const IS_SHARED: bool = true;
+    const FORGOTTEN: &'static str = "that the migration is applied";
+    const REQUIRES_REPLACE: &'static [&'static str] = &[];
+
+    fn refresh_query<'a>(state: &Object<'a>) -> Result<Option<RefreshQuery<'a>>, Diagnostic> {
+        if state.string("version").known().is_none() {
+            return Ok(None);
+        }
+        let limit = Timeouts::decode(state)?.read;
+        Ok(Some(RefreshQuery { set: SINGLE_MIGRATIONS, watch: None, limit }))
     }
 
-    /// What the plan after a refresh will be made from, as far as the state tells.
-    fn basis(
-        &self,
-        state: &Object<'_>,
+    fn source_of(state: &Object<'_>) -> Option<Box<dyn Source>> {
+        Some(Box::new(decode_source(state).ok()?.known()?))
+    }
+
+    fn recorded<'a>(state: &Object<'a>) -> Cow<'a, Value> {
+        let attributes = state.attributes().map(|(name, value)| (name, value.clone()));
+        let version = state.string("version").known().unwrap_or_default();
+        Cow::Owned(Value::map([(version, Value::object(attributes))]))
+    }
+
+    fn refreshed(
+        state: &Value,
+        _query: &RefreshQuery<'_>,
         location: &LedgerLocation,
-        seen: &Observation,
-    ) -> Option<Basis> {
-        let Ok(Input::Known(source)) = decode_source(state) else { return None };
-        let migration = source.read().ok()?;
-        let record = record_of(seen, &migration.version.0);
-        Some(Basis::new(&self.process, source.file(), location, &[migration], record))
-    }
-
-    async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
-        let unchanged = || Ok(run::Refreshed::unchanged(request));
-        let Some(object) = Object::new(&request.current_state) else { return unchanged() };
-        let Input::Known(version) = object.string("version") else { return unchanged() };
-        let limit = Timeouts::decode(&object)?.read;
-        let Input::Known(location) = run::locate(&self.clusters, &object)? else {
-            return unchanged();
-        };
-
-        let seen =
-            run::look(&self.clusters, &location, SINGLE_MIGRATIONS, &nothing(), limit).await?;
-        let before = Value::map([(version, request.current_state.clone())]);
-        let warnings = computed::rewritten(&before, &seen.migrations);
-        let warnings = diagnostics::rewritten_ledger(&warnings).into_iter().collect();
-        let basis = self.basis(&object, &location, &seen);
-        let state = record_of(&seen, version).map_or(Value::Null, |record| {
-            let mut state = request.current_state.clone();
+        observation: &Observation,
+    ) -> Value {
+        let version = Object::new(state).and_then(|state| state.string("version").known());
+        let record = version.and_then(|version| record_of(observation, version));
+        record.map_or(Value::Null, |record| {
+            let mut state = state.clone();
             set_all(&mut state, shown(record));
             state.set("ledger", location.ledger_name());
             state
-        });
-        let private = basis.as_ref().map(Basis::encode).unwrap_or_default();
-        Ok(run::Refreshed { state, private, warnings })
+        })
     }
 
-    async fn planned(
-        &self,
-        request: &PlanRequest,
-        config: &Object<'_>,
-    ) -> Result<Planned, Vec<Diagnostic>> {
-        let model = Model::decode(config)?;
-        let mut planned = request.proposed_new_state.clone();
-        let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
-            set_all(&mut planned, unknown(config));
-            let warning = diagnostics::planned_without(&run::unknown_arguments(config));
-            return Ok(Planned::without_a_look(planned, vec![warning]));
-        };
-        let prepared = rules.prepare(vec![source.read()?]);
-        let [migration] = prepared.migrations.as_slice() else {
-            return Err(vec![diagnostics::still_unknown()]);
-        };
-        let what = format!("pending migration {}", migration.version);
-        let location = run::locate(&self.clusters, config).map_err(|error| vec![error])?;
-        let Input::Known(location) = location else {
-            set_all(&mut planned, named(migration));
-            set_all(&mut planned, computed::pending(migration, None));
-            set_all(&mut planned, vec![("ledger", Value::Unknown), ("last_run", Value::Unknown)]);
-            let mut diagnostics = vec![diagnostics::planned_from_files()];
-            diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
-            return Ok(Planned::without_a_look(planned, diagnostics));
-        };
+    fn set_arguments(_planned: &mut Value, _model: &MigrationModel, _config: &Object<'_>) {}
 
-        let limit = model.timeouts.read;
-        let nothing_new = nothing_new(&request.prior_state, config, migration);
-        let look = run::look(&self.clusters, &location, SINGLE_MIGRATIONS, &nothing(), limit).await;
-        let seen = match Look::of(look, &request.prior_state, nothing_new)? {
-            Look::Seen(seen) => seen,
-            Look::Missed(warning) => {
-                planned.set("status", Value::Unknown);
-                run::forget_other_ledger(&mut planned, &location);
-                return Ok(Planned::without_a_look(planned, vec![warning]));
-            }
-        };
-        let policy = Policy::default();
-        let run = run_of(&location, &prepared.migrations, &policy, limit, source.path());
-        let records = run.records(&seen);
-        let basis = Basis::new(&self.process, source.file(), &location, run.migrations, &records);
-        let as_refreshed = |before: &Basis| {
-            let prior = run::prior_at(&self.clusters, request, &location)?;
-            if prior.string("version") == Input::Known(migration.version.0.as_str()) {
-                self.basis(&prior, &location, &seen)
-            } else {
-                // The refresh saw another migration: only the place can be compared.
-                Some(before.at(&location))
-            }
-        };
-        let changed = basis.changed_since(request, as_refreshed).map_err(|error| vec![error])?;
-        let mut diagnostics: Vec<Diagnostic> = changed.into_iter().collect();
-        // A file that was edited meanwhile may also be an applied one.
-        let plan = match run.plan(&records) {
-            Ok(plan) => plan,
-            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
-        };
-        diagnostics.extend(rules.judge(&prepared, &plan, &what, &source.path()));
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(diagnostics);
-        }
-        for entry in &plan.entries {
-            set_all(&mut planned, named(migration));
-            set_all(&mut planned, computed::planned(entry).unwrap_or_default());
-        }
-        planned.set("ledger", location.ledger_name());
-        // The description is only words: the configuration's wins over the ledger's.
-        planned.set("description", migration.description.as_str());
-        // Known, so that a saved plan cannot do something else than it showed.
-        if plan.pending().next().is_some() || request.prior_state.is_null() {
-            planned.set("last_run", run::versions_to_run(&plan));
-        }
-        Ok(Planned { state: planned, private: basis.encode(), diagnostics })
+    fn set_unknown(planned: &mut Value, config: &Object<'_>) {
+        set_all(planned, unknown(config));
     }
 
-    async fn applied(
-        &self,
-        request: &ApplyRequest,
-        config: &Object<'_>,
-    ) -> Result<ApplyResponse, Vec<Diagnostic>> {
-        let model = Model::decode(config)?;
-        let (Input::Known(source), Input::Known(rules)) = (&model.source, &model.rules) else {
-            return Err(vec![diagnostics::still_unknown()]);
-        };
-        let prepared = rules.prepare(vec![source.read()?]);
-        let [migration] = prepared.migrations.as_slice() else {
-            return Err(vec![diagnostics::still_unknown()]);
-        };
-        let location = run::locate_known(&self.clusters, config)?;
-        let limit = model.timeouts.write(&request.prior_state);
-        let policy = Policy::default();
-        let run = run_of(&location, &prepared.migrations, &policy, limit, source.path());
-        let mut last_run = Value::Null;
-        let mut ended = run
-            .carry_out(&self.clusters, rules.hider(), |plan| {
-                last_run = run::versions_to_run(plan);
-                as_planned(&request.planned_state, plan).map_err(|changed| vec![changed])?;
-                rules.still_right(&prepared, plan, &source.path())
-            })
-            .await;
-        ended.diagnostics = rules.hide_all(ended.diagnostics);
+    fn set_loaded(_planned: &mut Value, _model: &LoadedModel<'_>) {}
 
+    fn set_from_files(planned: &mut Value, model: &LoadedModel<'_>) {
+        for migration in model.migrations() {
+            set_all(planned, named(migration));
+            set_all(planned, computed::pending(migration, None));
+        }
+        set_all(planned, vec![("ledger", Value::Unknown), ("last_run", Value::Unknown)]);
+    }
+
+    fn set_unreachable(planned: &mut Value) {
+        planned.set("status", Value::Unknown);
+    }
+
+    fn nothing_new(state: &Value, config: &Object<'_>, model: &LoadedModel<'_>) -> bool {
+        let same_values = state.get("variables") == Some(config.value("variables"));
+        model.migrations().iter().all(|migration| {
+            state.get("version") == Some(&migration.version.0.as_str().into())
+                && computed::says_applied(state, migration, same_values, None)
+        })
+    }
+
+    fn is_same(state: &Object<'_>, operation: &SetOperation<'_>) -> bool {
+        let mut versions = operation.migrations().iter().map(|m| m.version.0.as_str());
+        versions.all(|version| state.string("version") == Input::Known(version))
+    }
+
+    fn set_planned(planned: &mut Value, observed: &ObservedPlan<'_>) -> Vec<Diagnostic> {
+        for entry in &observed.plan.entries {
+            set_all(planned, named(entry.migration));
+            set_all(planned, computed::planned(entry).unwrap_or_default());
+            // The description of the configuration takes precedence over the one in the ledger.
+            planned.set("description", entry.migration.description.as_str());
+        }
+        planned.set("ledger", observed.operation.location.ledger_name());
+        Vec::new()
+    }
+
+    fn as_planned(planned: &mut Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
+        as_planned(planned, plan)
+    }
+
+    async fn finish(run: FinishedRun<'_>) -> Result<ApplyResponse, Vec<Diagnostic>> {
+        let FinishedRun { operation, planned: mut state, result, .. } = run;
+        let [migration] = operation.migrations() else { return Err(result.diagnostics) };
         // A failed update keeps the state of the version before, which is still applied.
-        let record =
-            ended.observation.as_ref().and_then(|seen| record_of(seen, &migration.version.0));
-        match record {
-            Some(record) if ended.diagnostics.is_empty() => {
-                let mut state = request.planned_state.clone();
-                set_all(&mut state, shown(record));
-                state.set("ledger", location.ledger_name());
-                state.set("description", migration.description.as_str());
-                if state.get("last_run").is_some_and(Value::is_unknown) {
-                    state.set("last_run", last_run);
-                }
-                // What the plan was made from is of no use to the next one.
-                Ok(ApplyResponse { new_state: state, private: Vec::new(), diagnostics: Vec::new() })
-            }
-            _ => Err(ended.diagnostics),
-        }
+        let observation = result.observation.as_ref().filter(|_| !result.is_failed());
+        let record = observation.and_then(|observed| record_of(observed, &migration.version.0));
+        let Some(record) = record else { return Err(result.diagnostics) };
+        set_all(&mut state, shown(record));
+        state.set("ledger", operation.location.ledger_name());
+        state.set("description", migration.description.as_str());
+        set_if_unknown(&mut state, "last_run", run.last_run);
+        // The basis of this plan is of no use to the next one.
+        Ok(ApplyResponse { new_state: state, private: Vec::new(), diagnostics: Vec::new() })
     }
 }
 
@@ -248,40 +194,28 @@ impl Resource for MigrationResource {
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
-        let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
-        diagnostics.extend(run::check_cluster(&config).err());
-        diagnostics.extend(Rules::check(&config));
+        let mut diagnostics = MigrationModel::decode(&config).err().unwrap_or_default();
+        diagnostics.extend(check_cluster(&config).err());
+        diagnostics.extend(StatementRules::check(&config));
         diagnostics
     }
 
     async fn read(&self, request: ReadRequest) -> ReadResponse {
-        let refreshed = self.refreshed(&request).await;
-        run::read_response(request, refreshed)
+        steps::refresh::read::<Self>(&self.0, request).await
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
-        let planned = match Object::new(&request.config) {
-            None => Planned::to_forget("that the migration is applied"),
-            Some(config) => self.planned(&request, &config).await.unwrap_or_else(|diagnostics| {
-                Planned::without_a_look(request.proposed_new_state.clone(), diagnostics)
-            }),
-        };
-        planned.response(Vec::new())
+        steps::plan::plan::<Self>(&self.0, request).await
     }
 
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
-        match Object::new(&request.config).filter(|_| !request.planned_state.is_null()) {
-            Some(config) => Box::pin(self.applied(&request, &config))
-                .await
-                .unwrap_or_else(|diagnostics| run::refused(&request, diagnostics)),
-            None => run::forgotten(request),
-        }
+        steps::apply::apply::<Self>(&self.0, request).await
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        run::import(&self.clusters, SINGLE_MIGRATIONS, |location, seen| {
-            let record = record_of(seen, id)?;
-            let mut state = run::empty(&self.schema());
+        import::import(&self.0.clusters, SINGLE_MIGRATIONS, |location, observation| {
+            let record = record_of(observation, id)?;
+            let mut state = import::empty(&self.schema());
             set_all(&mut state, shown(record));
             state.set("ledger", location.ledger_name());
             Some(state)
@@ -290,40 +224,8 @@ impl Resource for MigrationResource {
     }
 }
 
-/// One migration shows no drift; the sets do.
-fn nothing() -> Watched {
-    Watched::Schemas(Vec::new())
-}
-
-fn run_of<'a>(
-    location: &'a LedgerLocation,
-    migrations: &'a [Migration],
-    policy: &'a Policy,
-    limit: Duration,
-    source: AttributePath,
-) -> Run<'a> {
-    Run {
-        location,
-        set: SINGLE_MIGRATIONS,
-        migrations,
-        among_others: true,
-        policy,
-        adoption: None,
-        watch: None,
-        limit,
-        source,
-    }
-}
-
-/// Whether the state says that exactly this migration is applied.
-fn nothing_new(state: &Value, config: &Object<'_>, migration: &Migration) -> bool {
-    let same_values = state.get("variables") == Some(config.value("variables"));
-    state.get("version") == Some(&migration.version.0.as_str().into())
-        && computed::says_applied(state, migration, same_values, None)
-}
-
-fn record_of<'a>(seen: &'a Observation, version: &str) -> Option<&'a MigrationRecord> {
-    seen.migrations.iter().find(|record| record.version.0 == version)
+fn record_of<'a>(observation: &'a Observation, version: &str) -> Option<&'a MigrationRecord> {
+    observation.migrations.iter().find(|record| record.version.0 == version)
 }
 
 /// The computed attributes as the ledger has them.

@@ -4,237 +4,175 @@ mod expected;
 mod model;
 mod shown;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use self::expected::{as_planned, nothing_new};
-use self::model::{Known, Model, decode_source};
-use self::shown::{after, after_a_look, from_files, shown, unknown};
-use super::super::clusters::Clusters;
-use super::super::contract::{
+use self::model::{MigrationSetModel, decode_source};
+use self::shown::{after, from_files, known_after_apply, shown, unknown};
+use super::adoption::config as adoption_config;
+use super::computed::{self, set_all, set_if_unknown};
+use super::drift::{self, Watch};
+use super::import;
+use super::location::check_cluster;
+use super::operation::{LoadedModel, Model as _, SetOperation};
+use super::rules::{self, StatementRules};
+use super::source::Source;
+use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
+use super::{policy, source, verify};
+use crate::database::Observation;
+use crate::diagnostic::Diagnostic;
+use crate::engine::Plan;
+use crate::engine::adoption::to_adopt;
+use crate::provider::clusters::Clusters;
+use crate::provider::contract::{
     ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
     ReadResponse, Resource,
 };
-use super::super::diagnostics;
-use super::super::settings::{LedgerLocation, cluster_attribute};
-use super::super::timeouts::{self, Timeouts};
-use super::adoption::{self, Adoptable};
-use super::basis::{Basis, Process};
-use super::drift::{self, Watch};
-use super::rules::{self, Rules};
-use super::run::{self, Look, Planned, set_all};
-use super::{computed, policy, source, verify};
-use crate::database::{Observation, Watched};
-use crate::diagnostic::Diagnostic;
-use crate::engine::Plan;
-use crate::engine::adoption::{to_adopt, together};
+use crate::provider::settings::{LedgerLocation, cluster_attribute};
+use crate::provider::timeouts::{self, Timeouts};
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{Input, Object, Type, Value};
 
-pub(in super::super) use self::shown::latest;
+pub(crate) use self::shown::latest;
 
-pub(in super::super) const DEFAULT_NAME: &str = "default";
+/// The set of a configuration without `name`.
+pub(crate) const DEFAULT_NAME: &str = "default";
 
 /// The resource type.
-pub(in super::super) struct MigrationSetResource {
-    clusters: Arc<Clusters>,
-    process: Process,
-}
+pub(crate) struct MigrationSetResource(ResourceContext);
 
 impl MigrationSetResource {
-    pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
-        Self { clusters, process: Process::new() }
+    pub(crate) fn new(clusters: Arc<Clusters>) -> Self {
+        Self(ResourceContext::new(clusters))
+    }
+}
+
+impl ResourceKind for MigrationSetResource {
+    type Model = MigrationSetModel;
+
+    const IS_SHARED: bool = false;
+    const FORGOTTEN: &'static str = "which migrations are applied";
+    const REQUIRES_REPLACE: &'static [&'static str] = &["name"];
+
+    fn refresh_query<'a>(state: &Object<'a>) -> Result<Option<RefreshQuery<'a>>, Diagnostic> {
+        let set = state.string("name").known().unwrap_or(DEFAULT_NAME);
+        let limit = Timeouts::decode(state)?.read;
+        let Input::Known(watch) = Watch::decode(state)? else { return Ok(None) };
+        Ok(Some(RefreshQuery { set, watch: Some(watch), limit }))
     }
 
-    /// What the plan after a refresh will be made from, as far as the state tells.
-    fn basis(
-        &self,
-        state: &Object<'_>,
+    fn source_of(state: &Object<'_>) -> Option<Box<dyn Source>> {
+        Some(Box::new(decode_source(state).ok()?.known()?))
+    }
+
+    fn recorded<'a>(state: &Object<'a>) -> Cow<'a, Value> {
+        Cow::Borrowed(state.value("migrations"))
+    }
+
+    fn refreshed(
+        state: &Value,
+        query: &RefreshQuery<'_>,
         location: &LedgerLocation,
-        seen: &Observation,
-    ) -> Option<Basis> {
-        let Ok(Input::Known(source)) = decode_source(state) else { return None };
-        let (migrations, _) = source.read().ok()?;
-        Some(Basis::new(&self.process, source.dir(), location, &migrations, &seen.migrations))
+        observation: &Observation,
+    ) -> Value {
+        let mut state = state.clone();
+        set_all(&mut state, shown(location, observation));
+        if let Some(watch) = &query.watch {
+            set_all(&mut state, watch.find(observation).shown());
+        }
+        state
     }
 
-    async fn refreshed(&self, request: &ReadRequest) -> Result<run::Refreshed, Diagnostic> {
-        let unchanged = || Ok(run::Refreshed::unchanged(request));
-        let Some(object) = Object::new(&request.current_state) else { return unchanged() };
-        let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
-        let limit = Timeouts::decode(&object)?.read;
-        let Input::Known(watch) = Watch::decode(&object)? else { return unchanged() };
-        let Input::Known(location) = run::locate(&self.clusters, &object)? else {
-            return unchanged();
-        };
-
-        let watched = Watched::Schemas(watch.schemas.clone());
-        let seen = run::look(&self.clusters, &location, name, &watched, limit).await?;
-        let rewritten = computed::rewritten(object.value("migrations"), &seen.migrations);
-        let basis = self.basis(&object, &location, &seen);
-        let mut state = request.current_state.clone();
-        set_all(&mut state, shown(&location, &seen));
-        set_all(&mut state, watch.find(&seen).shown());
-        Ok(run::Refreshed {
-            state,
-            private: basis.as_ref().map(Basis::encode).unwrap_or_default(),
-            warnings: diagnostics::rewritten_ledger(&rewritten).into_iter().collect(),
-        })
-    }
-
-    async fn planned(
-        &self,
-        request: &PlanRequest,
-        config: &Object<'_>,
-    ) -> Result<Planned, Vec<Diagnostic>> {
-        let model = Model::decode(config)?;
-        let mut planned = request.proposed_new_state.clone();
+    fn set_arguments(planned: &mut Value, model: &MigrationSetModel, config: &Object<'_>) {
         planned.set("name", Value::from(model.name.clone()));
         planned.set("id", Value::from(model.name.clone()));
         planned.set("verified_endpoints", verify::planned(config, &Value::Null, true));
-
-        let Some(known) = model.known() else {
-            set_all(&mut planned, unknown());
-            let warning = diagnostics::planned_without(&run::unknown_arguments(config));
-            return Ok(Planned::without_a_look(planned, vec![warning]));
-        };
-        let Known { source, name, rules, watch, policy, .. } = known;
-        let (migrations, format) = source.read()?;
-        planned.set("detected_format", format.map(|format| format.name().to_owned()));
-        let prepared = rules.prepare(migrations);
-        let migrations = &prepared.migrations;
-        let what = what(name);
-        let location = run::locate(&self.clusters, config).map_err(|error| vec![error])?;
-        let Input::Known(location) = location else {
-            set_all(&mut planned, from_files(migrations, policy));
-            let mut diagnostics = vec![diagnostics::planned_from_files()];
-            diagnostics.extend(rules.judge_unknown(&prepared, &what, &source.path()));
-            return Ok(Planned::without_a_look(planned, diagnostics));
-        };
-
-        let limit = model.timeouts.read;
-        let watched = Watched::Schemas(watch.schemas.clone());
-        let nothing_new = nothing_new(&request.prior_state, config, migrations, policy);
-        let look = run::look(&self.clusters, &location, name, &watched, limit).await;
-        let seen = match Look::of(look, &request.prior_state, nothing_new)? {
-            Look::Seen(seen) => seen,
-            Look::Missed(warning) => {
-                set_all(&mut planned, after_a_look());
-                run::forget_other_ledger(&mut planned, &location);
-                return Ok(Planned::without_a_look(planned, vec![warning]));
-            }
-        };
-        let mut diagnostics = Vec::new();
-        let adoptable = Adoptable::of(migrations);
-        let asked = known.asked(&location, &adoptable, format);
-        let run = known.run(asked, migrations, limit);
-        let adopted = match asked.look(&self.clusters, &seen, limit).await {
-            Ok(found) => found,
-            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
-        };
-        diagnostics.extend(adopted.warnings);
-        let records = together(&run.records(&seen), &adopted.records);
-        let basis = Basis::new(&self.process, source.dir(), &location, migrations, &records);
-        let as_refreshed = |_: &Basis| {
-            let prior = run::prior_at(&self.clusters, request, &location)?;
-            let is_same_set = prior.string("name").or(DEFAULT_NAME) == Input::Known(name);
-            is_same_set.then(|| self.basis(&prior, &location, &seen)).flatten()
-        };
-        let changed = basis.changed_since(request, as_refreshed).map_err(|error| vec![error])?;
-        diagnostics.extend(changed);
-        // A file that was edited meanwhile may also be an applied one.
-        let plan = match run.plan(&records) {
-            Ok(plan) => plan,
-            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
-        };
-        diagnostics.extend(diagnostics::taken_over(&plan));
-        diagnostics.extend(rules.judge(&prepared, &plan, &what, &source.path()));
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(diagnostics);
-        }
-
-        let found = watch.find(&seen);
-        set_all(&mut planned, shown(&location, &seen));
-        set_all(&mut planned, found.shown());
-        let changes = plan.pending().next().is_some() || to_adopt(&plan).next().is_some();
-        if changes {
-            set_all(&mut planned, after(&plan, &records));
-        }
-        planned.set("verified_endpoints", verify::planned(config, &request.prior_state, changes));
-        diagnostics.extend(policy::say(&plan, policy));
-        // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
-        // repeated plan that says otherwise.
-        if plan.pending().next().is_some() || request.prior_state.is_null() {
-            planned.set("last_run", run::versions_to_run(&plan));
-        }
-        // Drift stays visible until it is gone: an apply looks again, it does not accept by itself.
-        if planned != request.prior_state || watch.plans(&found) {
-            set_all(&mut planned, after_a_look());
-            planned.set("verified_endpoints", verify::planned(config, &request.prior_state, true));
-        }
-        diagnostics.extend(watch.say(&found));
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(diagnostics);
-        }
-        Ok(Planned { state: planned, private: basis.encode(), diagnostics })
     }
 
-    async fn applied(
-        &self,
-        prior: &Value,
-        mut planned: Value,
-        config: &Object<'_>,
-    ) -> Result<ApplyResponse, Vec<Diagnostic>> {
-        let model = Model::decode(config)?;
-        let Some(known) = model.known() else {
-            return Err(vec![diagnostics::still_unknown()]);
-        };
-        let Known { source, name, rules, watch, .. } = known;
-        let (migrations, format) = source.read()?;
-        let prepared = rules.prepare(migrations);
-        let location = run::locate_known(&self.clusters, config)?;
-        let adoptable = Adoptable::of(&prepared.migrations);
-        let asked = known.asked(&location, &adoptable, format);
-        let run = known.run(asked, &prepared.migrations, model.timeouts.write(prior));
-        let expected = planned.set("migrations", Value::Unknown).unwrap_or(Value::Unknown);
-        let mut pending = Value::List(Vec::new());
-        let still_as_planned = |plan: &Plan<'_>| {
-            pending = run::versions_to_run(plan);
-            as_planned(&expected, plan).map_err(|changed| vec![changed])?;
-            // It would be the largest part of what the run holds.
-            drop(expected);
-            rules.still_right(&prepared, plan, &source.path())
-        };
-        let mut ended = run.carry_out(&self.clusters, rules.hider(), still_as_planned).await;
-        ended.diagnostics = rules.hide_all(ended.diagnostics);
+    fn set_unknown(planned: &mut Value, _config: &Object<'_>) {
+        set_all(planned, unknown());
+    }
 
+    fn set_loaded(planned: &mut Value, model: &LoadedModel<'_>) {
+        planned.set("detected_format", model.format.map(|format| format.name().to_owned()));
+    }
+
+    fn set_from_files(planned: &mut Value, model: &LoadedModel<'_>) {
+        set_all(planned, from_files(model.migrations(), model.known.policy));
+    }
+
+    fn set_unreachable(planned: &mut Value) {
+        set_all(planned, known_after_apply());
+    }
+
+    fn nothing_new(state: &Value, config: &Object<'_>, model: &LoadedModel<'_>) -> bool {
+        nothing_new(state, config, model.migrations(), model.known.policy)
+    }
+
+    fn is_same(state: &Object<'_>, operation: &SetOperation<'_>) -> bool {
+        state.string("name").or(DEFAULT_NAME) == Input::Known(operation.set())
+    }
+
+    fn set_planned(planned: &mut Value, observed: &ObservedPlan<'_>) -> Vec<Diagnostic> {
+        let ObservedPlan { request, config, operation, observation, records, plan } = observed;
+        let prior = &request.prior_state;
+        set_all(planned, shown(&operation.location, observation));
+        let changes = plan.pending().next().is_some() || to_adopt(plan).next().is_some();
+        if changes {
+            set_all(planned, after(plan, records));
+        }
+        let verified = verify::planned(config, prior, changes);
+        planned.set("verified_endpoints", verified);
+        let known = &operation.model.known;
+        let mut diagnostics = policy::warnings(plan, known.policy);
+        let Some(watch) = known.watch else { return diagnostics };
+        let report = watch.find(observation);
+        set_all(planned, report.shown());
+        // Drift stays visible until it is gone: an apply reads the schemas again and accepts
+        // nothing by itself.
+        if *planned != *prior || watch.plans(&report) {
+            set_all(planned, known_after_apply());
+            planned.set("verified_endpoints", verify::planned(config, prior, true));
+        }
+        diagnostics.extend(watch.warnings(&report));
+        diagnostics
+    }
+
+    fn as_planned(planned: &mut Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
+        // Removed before the run begins: it would be the largest value that the run holds.
+        let expected = planned.set("migrations", Value::Unknown).unwrap_or(Value::Unknown);
+        as_planned(&expected, plan)
+    }
+
+    async fn finish(run: FinishedRun<'_>) -> Result<ApplyResponse, Vec<Diagnostic>> {
+        let FinishedRun { operation, prior, planned: mut state, mut result, .. } = run;
+        let (location, known) = (&operation.location, operation.model.known);
         let mut verified = Value::List(Vec::new());
-        if let Some(seen) = ended.observation.as_ref().filter(|_| ended.diagnostics.is_empty()) {
-            let schemas = &watch.schemas;
-            let limit = model.timeouts.read;
-            let applied = verify::Applied { location: &location, set: name, schemas, seen, limit };
-            let (right, wrong) = applied.verify(&self.clusters, config).await;
+        if let Some(observation) = result.observation.as_ref().filter(|_| !result.is_failed()) {
+            let schemas = known.watch.map_or(&[][..], |watch| &watch.schemas);
+            let (set, limit) = (known.set, run.read_limit);
+            let applied = verify::Applied { location, set, schemas, observation, limit };
+            let (right, wrong) = applied.verify(&run.context.clusters, run.config).await;
             verified = right;
-            ended.diagnostics.extend(wrong);
+            result.diagnostics.extend(wrong);
         }
 
         // A failed create stores nothing: a stored object would be tainted and replaced.
-        let failed_create = prior.is_null() && !ended.diagnostics.is_empty();
-        let Some(seen) = ended.observation.filter(|_| !failed_create) else {
-            return Err(ended.diagnostics);
+        let is_failed_create = prior.is_null() && result.is_failed();
+        let Some(observation) = result.observation.filter(|_| !is_failed_create) else {
+            return Err(result.diagnostics);
         };
-        let mut state = planned;
-        set_all(&mut state, shown(&location, &seen));
-        set_all(&mut state, watch.find(&seen).shown());
-        if state.get("last_run").is_some_and(Value::is_unknown) {
-            state.set("last_run", pending);
+        set_all(&mut state, shown(location, &observation));
+        if let Some(watch) = known.watch {
+            set_all(&mut state, watch.find(&observation).shown());
         }
-        if state.get("verified_endpoints").is_some_and(Value::is_unknown) {
-            state.set("verified_endpoints", verified);
-        }
-        // What the plan was made from is of no use to the next one.
-        Ok(ApplyResponse { new_state: state, private: Vec::new(), diagnostics: ended.diagnostics })
+        set_if_unknown(&mut state, "last_run", run.last_run);
+        set_if_unknown(&mut state, "verified_endpoints", verified);
+        // The basis of this plan is of no use to the next one.
+        Ok(ApplyResponse { new_state: state, private: Vec::new(), diagnostics: result.diagnostics })
     }
 }
 
@@ -245,14 +183,6 @@ impl Resource for MigrationSetResource {
     }
 
     fn schema(&self) -> Schema {
-        let mut migration = vec![
-            Attribute::string("description").computed().description("Words from the file name."),
-            Attribute::string("adopted_from").computed().description(
-                "What says that it was applied before the provider came: the ledger of another \
-                 tool, or `baseline_version`.",
-            ),
-        ];
-        migration.extend(computed::attributes());
         let mut attributes = vec![
             Attribute::string("dir").optional().description(
                 "Directory with the migrations. The path is kept as written; a relative one begins \
@@ -285,7 +215,7 @@ impl Resource for MigrationSetResource {
             Attribute::string("ledger")
                 .computed()
                 .description("Where the set is recorded: `<endpoint>:<port>/<ledger_schema>`."),
-            Attribute::nested("migrations", Nesting::Map, migration).computed().description(
+            Attribute::nested("migrations", Nesting::Map, migration_attributes()).computed().description(
                 "All migrations of the set by version: those in the ledger, and in a plan those \
                  that the apply will run.",
             ),
@@ -299,7 +229,7 @@ impl Resource for MigrationSetResource {
         attributes.extend(drift::computed());
         attributes.extend(verify::attributes());
         attributes.extend(rules::attributes());
-        attributes.extend(adoption::attributes());
+        attributes.extend(adoption_config::attributes());
         Schema::new(attributes).description(
             "Applies the forward SQL migrations of a directory to an Aurora DSQL cluster, each \
              exactly once and in order, and shows pending migrations and drift in the plan. \
@@ -309,53 +239,48 @@ impl Resource for MigrationSetResource {
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
-        let mut diagnostics = Model::decode(&config).err().unwrap_or_default();
-        diagnostics.extend(run::check_cluster(&config).err());
-        diagnostics.extend(Rules::check(&config));
+        let mut diagnostics = MigrationSetModel::decode(&config).err().unwrap_or_default();
+        diagnostics.extend(check_cluster(&config).err());
+        diagnostics.extend(StatementRules::check(&config));
         diagnostics.extend(verify::check(&config));
         diagnostics
     }
 
     async fn read(&self, request: ReadRequest) -> ReadResponse {
-        let refreshed = self.refreshed(&request).await;
-        run::read_response(request, refreshed)
+        steps::refresh::read::<Self>(&self.0, request).await
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
-        let planned = match Object::new(&request.config) {
-            None => Planned::to_forget("which migrations are applied"),
-            Some(config) => self.planned(&request, &config).await.unwrap_or_else(|diagnostics| {
-                Planned::without_a_look(request.proposed_new_state.clone(), diagnostics)
-            }),
-        };
-        planned.response(vec!["name".into()])
+        steps::plan::plan::<Self>(&self.0, request).await
     }
 
-    async fn apply(&self, mut request: ApplyRequest) -> ApplyResponse {
-        let planned = std::mem::replace(&mut request.planned_state, Value::Null);
-        match Object::new(&request.config).filter(|_| !planned.is_null()) {
-            Some(config) => Box::pin(self.applied(&request.prior_state, planned, &config))
-                .await
-                .unwrap_or_else(|diagnostics| run::refused(&request, diagnostics)),
-            None => run::forgotten(request),
-        }
+    async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
+        steps::apply::apply::<Self>(&self.0, request).await
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        run::import(&self.clusters, id, |location, seen| {
-            if seen.migrations.is_empty() {
+        import::import(&self.0.clusters, id, |location, observation| {
+            if observation.migrations.is_empty() {
                 return None;
             }
-            let mut state = run::empty(&self.schema());
+            let mut state = import::empty(&self.schema());
             set_all(&mut state, vec![("id", id.into()), ("name", id.into())]);
-            set_all(&mut state, shown(location, seen));
+            set_all(&mut state, shown(location, observation));
             Some(state)
         })
         .await
     }
 }
 
-/// The migrations of a set, as messages call them.
-fn what(set: &str) -> String {
-    format!("set {set}")
+/// The attributes of one migration.
+fn migration_attributes() -> Vec<Attribute> {
+    let mut attributes = vec![
+        Attribute::string("description").computed().description("Words from the file name."),
+        Attribute::string("adopted_from").computed().description(
+            "What says that it was applied before the provider came: the ledger of another \
+             tool, or `baseline_version`.",
+        ),
+    ];
+    attributes.extend(computed::attributes());
+    attributes
 }

@@ -1,15 +1,21 @@
 //! The resource types, one file each, and what they share.
 
 mod adoption;
+mod apply;
 mod basis;
 mod computed;
 mod drift;
+mod import;
+pub(super) mod location;
 pub(super) mod migration;
 pub(super) mod migration_set;
+pub(super) mod observe;
+mod operation;
+mod plan_result;
 pub(super) mod policy;
 pub(super) mod rules;
-pub(super) mod run;
 pub(super) mod source;
+mod steps;
 mod verify;
 
 /// The set that holds every `dsql_migration` in the ledger.

@@ -1,19 +1,16 @@
-//! The arguments that say which migrations run, in what order and how far, and what a plan says of
-//! those that do not run.
+//! Which migrations run, in what order and how far, and the warnings about those that do not run.
 
-use std::collections::BTreeSet;
-
-use super::super::arguments::{texts, word};
-use super::super::diagnostics;
 use super::drift::accepted_checksums;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{ExecOrder, Plan, Policy, Reason};
 use crate::migration::Version;
+use crate::provider::arguments::{texts, word};
+use crate::provider::diagnostics;
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type};
 
-/// What `repeatable` means, for both the resource and the data source.
-pub(in super::super) const REPEATABLE: &str = "Files that run again whenever their text or the \
+/// Describes `repeatable`, for the resource and the data source.
+pub(crate) const REPEATABLE: &str = "Files that run again whenever their text or the \
     values of their variables have changed, after all others, in the order of their names: paths \
     from `dir` on, or names in `files`, in which `*` stands for a part of one name \
     (`repeatable/*.sql`). The ledger knows `repeatable/roles.sql` as `R__roles`. Flyway's `R__` \
@@ -51,22 +48,17 @@ pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnosti
         (Ok(order), Ok(accepted)) => (order, accepted),
         (order, accepted) => return Err(order.err().into_iter().chain(accepted.err()).collect()),
     };
-    let target = match config.string("target_version") {
-        Input::Null => Input::Known(None),
-        other => other.map(|version| Some(Version(version.to_owned()))),
-    };
+    let target = config.string("target_version").map(|version| Version(version.to_owned()));
     let removed = texts(config, "removed_versions");
-    Ok(match (order, accepted, target, removed) {
-        (Input::Known(order), Input::Known(accepted), Input::Known(target), Input::Known(list)) => {
-            let removed: BTreeSet<Version> = list.into_iter().map(Version).collect();
-            Input::Known(Policy { accepted, order, target, removed })
-        }
-        _ => Input::Unknown,
-    })
+    let removed = removed.map(|versions| versions.into_iter().map(Version).collect());
+    Ok(order
+        .zip(accepted)
+        .zip(target.optional().zip(removed))
+        .map(|((order, accepted), (target, removed))| Policy { accepted, order, target, removed }))
 }
 
-/// What a plan says of migrations that do not run.
-pub(super) fn say(plan: &Plan<'_>, policy: &Policy) -> Vec<Diagnostic> {
+/// The warnings about migrations that do not run.
+pub(super) fn warnings(plan: &Plan<'_>, policy: &Policy) -> Vec<Diagnostic> {
     let late: Vec<_> = plan.excluded(Reason::OutOfOrder).collect();
     let held_back: Vec<_> = plan.excluded(Reason::BeyondTarget).collect();
     let late = (!late.is_empty()).then(|| diagnostics::skipped(&late));

@@ -9,21 +9,21 @@ mod judge;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::arguments::{texts, word};
-use super::super::diagnostics;
 use crate::database::Hide;
 use crate::diagnostic::Diagnostic;
 use crate::migration::fact::Fact;
 use crate::migration::{Migration, SourceText, Statement, Values, Version};
+use crate::provider::arguments::{texts, word};
+use crate::provider::diagnostics;
 use crate::schema::Attribute;
 use crate::sql::{self, StatementKind, Variables};
 use crate::value::{Input, Object, Type, Value};
 
 /// What a configuration says.
-pub(in super::super) struct Rules {
+pub(crate) struct StatementRules {
     lint: Lint,
     ignored: BTreeSet<String>,
-    rewrite: Rewrite,
+    rewrite: RewriteMode,
     /// `None` if `${name}` means nothing.
     variables: Option<Variables>,
 }
@@ -36,14 +36,14 @@ enum Lint {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rewrite {
+enum RewriteMode {
     Safe,
     Off,
 }
 
 /// Migrations as they will run.
-pub(in super::super) struct Prepared {
-    pub(in super::super) migrations: Vec<Migration>,
+pub(crate) struct PreparedMigrations {
+    pub(crate) migrations: Vec<Migration>,
     /// What is wrong with the variables of a migration. Counts only while it is pending.
     errors: BTreeMap<Version, Vec<Diagnostic>>,
     /// Statements into which variables cannot be put: migration and place.
@@ -52,9 +52,9 @@ pub(in super::super) struct Prepared {
     incomplete: BTreeSet<(Version, usize)>,
 }
 
-impl Prepared {
+impl PreparedMigrations {
     /// What keeps the values of repeatable migrations from being compared.
-    pub(in super::super) fn errors_of_repeatable(&self) -> Vec<Diagnostic> {
+    pub(crate) fn errors_of_repeatable(&self) -> Vec<Diagnostic> {
         let repeatable = self.migrations.iter().filter(|migration| migration.is_repeatable());
         repeatable
             .filter_map(|migration| self.errors.get(&migration.version))
@@ -72,9 +72,9 @@ pub(super) fn attributes() -> Vec<Attribute> {
              (default) ends the plan, `warn` shows them, `off` looks for neither them nor hazards. \
              Advice only: DSQL itself decides at apply.",
         ),
-        Attribute::set_of("lint_ignore", Type::String)
-            .optional()
-            .description("Rules of the linter, and kinds of hazards, that are not mentioned."),
+        Attribute::set_of("lint_ignore", Type::String).optional().description(
+            "StatementRules of the linter, and kinds of hazards, that are not mentioned.",
+        ),
         Attribute::string("rewrite").optional().description(
             "`off` (default), or `safe`: statements that DSQL only spells in another way are \
              rewritten, for example `CREATE INDEX` to `CREATE INDEX ASYNC`. The plan shows what \
@@ -89,7 +89,7 @@ pub(super) fn attributes() -> Vec<Attribute> {
     ]
 }
 
-impl Rules {
+impl StatementRules {
     /// Reads the arguments; unknown if it cannot be said what a plan would show.
     pub(super) fn decode(config: &Object<'_>) -> Result<Input<Self>, Vec<Diagnostic>> {
         let lint = word(
@@ -97,7 +97,8 @@ impl Rules {
             "lint",
             &[("error", Lint::Error), ("warn", Lint::Warn), ("off", Lint::Off)],
         );
-        let rewrite = word(config, "rewrite", &[("off", Rewrite::Off), ("safe", Rewrite::Safe)]);
+        let rewrite =
+            word(config, "rewrite", &[("off", RewriteMode::Off), ("safe", RewriteMode::Safe)]);
         let variables = decode_variables(config);
         let (lint, rewrite, variables) = match (lint, rewrite, variables) {
             (Ok(lint), Ok(rewrite), Ok(variables)) => (lint, rewrite, variables),
@@ -107,29 +108,16 @@ impl Rules {
             }
         };
         let ignored = decode_ignored(config);
-        let (Input::Known(lint), Input::Known(rewrite), Input::Known(ignored)) =
-            (lint, rewrite, ignored)
-        else {
-            return Ok(Input::Unknown);
-        };
-        Ok(match variables {
-            Input::Unknown => Input::Unknown,
-            Input::Null => Input::Known(Self { lint, ignored, rewrite, variables: None }),
-            Input::Known(variables) => {
-                Input::Known(Self { lint, ignored, rewrite, variables: Some(variables) })
-            }
-        })
+        Ok(lint.zip(ignored).zip(rewrite.zip(variables.optional())).map(
+            |((lint, ignored), (rewrite, variables))| Self { lint, ignored, rewrite, variables },
+        ))
     }
 
     /// Reads `variables` alone, where nothing runs from here and nothing is judged.
-    pub(in super::super) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
-        let (lint, rewrite, ignored) = (Lint::Off, Rewrite::Off, BTreeSet::new());
+    pub(crate) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
+        let (lint, rewrite, ignored) = (Lint::Off, RewriteMode::Off, BTreeSet::new());
         let of = |variables| Self { lint, ignored, rewrite, variables };
-        Ok(match decode_variables(config)? {
-            Input::Unknown => Input::Unknown,
-            Input::Null => Input::Known(of(None)),
-            Input::Known(variables) => Input::Known(of(Some(variables))),
-        })
+        Ok(decode_variables(config)?.optional().map(of))
     }
 
     /// Warns of names that mean nothing: no error, because a newer linter may lose a rule.
@@ -153,9 +141,9 @@ impl Rules {
     }
 
     /// Rewrites statements and puts variables in.
-    pub(in super::super) fn prepare(&self, migrations: Vec<Migration>) -> Prepared {
+    pub(crate) fn prepare(&self, migrations: Vec<Migration>) -> PreparedMigrations {
         let (errors, unrendered, incomplete) = Default::default();
-        let mut prepared = Prepared { migrations, errors, unrendered, incomplete };
+        let mut prepared = PreparedMigrations { migrations, errors, unrendered, incomplete };
         let versions: String = prepared
             .migrations
             .iter()
@@ -206,7 +194,7 @@ impl Rules {
         used: &mut BTreeSet<String>,
     ) -> Result<Completeness, Box<Diagnostic>> {
         let source = statement.text.clone();
-        if self.rewrite == Rewrite::Safe
+        if self.rewrite == RewriteMode::Safe
             && let Some(rewritten) = sql::rewrite(&source)
         {
             // The class may be another one now: a build in the background is waited for.

@@ -1,88 +1,94 @@
-//! `dir`, `files`, `format` and `repeatable`: where the SQL of a set is.
+//! Where the SQL of a resource is, and of a set: `dir`, `files`, `format` and `repeatable`.
 
 use std::collections::BTreeMap;
 
-use super::super::arguments::texts;
-use super::super::diagnostics;
 use crate::diagnostic::Diagnostic;
 use crate::formats::{self, Format, Patterns, Placeholders};
 use crate::migration::Migration;
+use crate::provider::arguments::texts;
+use crate::provider::diagnostics;
 use crate::value::{AttributePath, Input, Object, Value};
 
-/// Where the SQL is.
-pub(in super::super) struct Source {
-    text: Text,
+/// Where a resource has its SQL.
+pub(crate) trait Source: Send + Sync {
+    /// The argument that names the files or holds the SQL.
+    fn argument(&self) -> AttributePath;
+
+    /// The directory or file as written. `None` if the configuration holds the SQL itself:
+    /// Terraform compares that.
+    fn path(&self) -> Option<&str>;
+
+    /// Reads and checks every file; a directory also has a format.
+    fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>>;
+}
+
+/// Where a set has its SQL.
+pub(crate) struct SetSource {
+    input: SetInput,
     options: formats::Options,
 }
 
-enum Text {
+enum SetInput {
     Dir { path: String, format: Option<Format> },
     Files(BTreeMap<String, String>),
 }
 
-impl Source {
-    /// The argument that names the files.
-    pub(super) fn path(&self) -> AttributePath {
-        match &self.text {
-            Text::Dir { .. } => "dir".into(),
-            Text::Files(_) => "files".into(),
+impl Source for SetSource {
+    fn argument(&self) -> AttributePath {
+        match &self.input {
+            SetInput::Dir { .. } => "dir".into(),
+            SetInput::Files(_) => "files".into(),
         }
     }
 
-    /// What tells where the files are. The texts of `files` are part of the configuration, which
-    /// Terraform compares itself.
-    pub(super) fn dir(&self) -> Option<&str> {
-        match &self.text {
-            Text::Dir { path, .. } => Some(path),
-            Text::Files(_) => None,
+    fn path(&self) -> Option<&str> {
+        match &self.input {
+            SetInput::Dir { path, .. } => Some(path),
+            SetInput::Files(_) => None,
         }
     }
 
-    /// Reads and checks every file; a directory also tells its format.
-    pub(in super::super) fn read(
-        &self,
-    ) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
-        let read = match &self.text {
-            Text::Dir { path, format } => formats::read_dir_with(path, *format, &self.options)
+    fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+        let read = match &self.input {
+            SetInput::Dir { path, format } => formats::read_dir_with(path, *format, &self.options)
                 .map(|directory| (directory.migrations, Some(directory.format))),
-            Text::Files(files) => {
+            SetInput::Files(files) => {
                 let files = files.iter().map(|(name, sql)| (name.as_str(), sql.as_str()));
                 formats::read_files_with(files, &self.options).map(|migrations| (migrations, None))
             }
         };
         read.map_err(|errors| {
-            errors.iter().map(|e| diagnostics::format_error(e, self.path())).collect()
+            errors.iter().map(|e| diagnostics::format_error(e, self.argument())).collect()
         })
     }
 }
 
 /// Reads `dir`, `files`, `format` and `repeatable`.
-pub(in super::super) fn decode(
+pub(crate) fn decode(
     config: &Object<'_>,
     placeholders: Placeholders,
-) -> Result<Input<Source>, Diagnostic> {
-    let format = match config.string("format") {
-        Input::Null => Input::Known(None),
-        Input::Unknown => Input::Unknown,
-        Input::Known(name) => Input::Known(Format::parse(name).map_err(|error| {
+) -> Result<Input<SetSource>, Diagnostic> {
+    let format = config.string("format").map(|name| {
+        Format::parse(name).map_err(|error| {
             Diagnostic::error("Unknown format").detail(format!("{error}.")).at("format")
-        })?),
-    };
-    let text = match (config.string("dir"), config.map("files")) {
+        })
+    });
+    let format = format.transpose()?.or(None);
+    let input = match (config.string("dir"), config.map("files")) {
         (Input::Null, Input::Null) => {
             return Err(Diagnostic::error("No migration source configured").detail(
                 "Set dir to a directory with migrations, or files to a map from name to SQL.",
             ));
         }
         (dir, Input::Null) => {
-            dir.and_then(|dir| format.map(|format| Text::Dir { path: dir.to_owned(), format }))
+            dir.zip(format).map(|(dir, format)| SetInput::Dir { path: dir.to_owned(), format })
         }
         (Input::Null, files) => files.and_then(|files| {
             let files = files.iter().map(|(name, sql)| Some((name.clone(), known(sql)?)));
             // One unknown text makes the whole set unknown: its statements cannot be planned.
             files
                 .collect::<Option<_>>()
-                .map_or(Input::Unknown, |files| Input::Known(Text::Files(files)))
+                .map_or(Input::Unknown, |files| Input::Known(SetInput::Files(files)))
         }),
         (_, _) => {
             return Err(Diagnostic::error("Conflicting migration sources")
@@ -91,15 +97,13 @@ pub(in super::super) fn decode(
         }
     };
     let repeatable = texts(config, "repeatable").map(Patterns);
-    Ok(text.and_then(|text| {
-        repeatable.map(|repeatable| {
-            let options = formats::Options { repeatable, placeholders };
-            Source { text, options }
-        })
+    Ok(input.zip(repeatable).map(|(input, repeatable)| {
+        let options = formats::Options { repeatable, placeholders };
+        SetSource { input, options }
     }))
 }
 
-/// The formats with their words, from the table that also decides what is accepted.
+/// Describes the formats from the table that also decides which words are accepted.
 pub(super) fn format_description() -> String {
     let auto = std::iter::once((formats::AUTO, formats::AUTO_SUMMARY));
     let all = auto.chain(formats::FORMATS.iter().map(|spec| (spec.name, spec.summary)));
@@ -110,7 +114,7 @@ pub(super) fn format_description() -> String {
 fn known(text: &Value) -> Option<String> {
     match text.string() {
         Input::Known(text) => Some(text.to_owned()),
-        // A null text is an empty one; the reader refuses it by its name.
+        // A null text counts as empty, which the reader rejects by the name of the file.
         Input::Null => Some(String::new()),
         Input::Unknown => None,
     }

@@ -1,20 +1,20 @@
-//! `verify_endpoints`: other endpoints of the same data, looked at after an apply.
+//! `verify_endpoints`: other endpoints of the same data, which are read after an apply.
 //!
 //! The clusters of a peered multi-Region pair have one database, so a set is applied once, through
-//! one of them. That the others show it is not taken on trust.
+//! one of them. The others are not trusted to show it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::super::clusters::Clusters;
-use super::super::diagnostics;
-use super::super::settings::LedgerLocation;
-use super::run;
+use super::observe::observe;
 use crate::database::{
     MigrationRecord, MigrationState, Naming, Observation, Target, Watched, region_of,
 };
 use crate::diagnostic::Diagnostic;
 use crate::engine::drift;
+use crate::provider::clusters::Clusters;
+use crate::provider::diagnostics;
+use crate::provider::settings::LedgerLocation;
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type, Value};
 
@@ -78,7 +78,7 @@ pub(super) fn check(config: &Object<'_>) -> Option<Diagnostic> {
     decode(config).err()
 }
 
-/// What a plan shows: what it was, if the apply has nothing to look at.
+/// The planned attribute: the prior value if the apply has nothing to verify.
 pub(super) fn planned(config: &Object<'_>, prior: &Value, changes: bool) -> Value {
     let wanted = match config.list(ARGUMENT) {
         Input::Null => return Value::Null,
@@ -96,18 +96,18 @@ fn names(endpoints: &[Value]) -> BTreeSet<Option<&str>> {
     endpoints.iter().map(|endpoint| endpoint.string().known()).collect()
 }
 
-/// What was applied, and where.
+/// What was applied, and on which cluster.
 pub(super) struct Applied<'a> {
     pub(super) location: &'a LedgerLocation,
     pub(super) set: &'a str,
     pub(super) schemas: &'a [String],
-    pub(super) seen: &'a Observation,
-    /// How long a look may take.
+    pub(super) observation: &'a Observation,
+    /// How long reading one endpoint may take.
     pub(super) limit: Duration,
 }
 
 impl Applied<'_> {
-    /// Looks at each endpoint; gives those that are right, and what is wrong with the others.
+    /// Reads each endpoint, and returns those that are right and what is wrong with the others.
     pub(super) async fn verify(
         &self,
         clusters: &Clusters,
@@ -139,9 +139,9 @@ impl Applied<'_> {
         };
         let location = LedgerLocation { target, ledger: self.location.ledger.clone() };
         let watched = Watched::Schemas(self.schemas.to_vec());
-        let there = run::look(clusters, &location, self.set, &watched, self.limit).await?;
-        let mut wrong = missing(&self.seen.migrations, &there.migrations);
-        let changes = drift::changes(&self.seen.live, &there.live, self.schemas);
+        let there = observe(clusters, &location, self.set, &watched, self.limit).await?;
+        let mut wrong = missing(&self.observation.migrations, &there.migrations);
+        let changes = drift::changes(&self.observation.live, &there.live, self.schemas);
         wrong.extend(changes.iter().map(diagnostics::difference));
         if wrong.is_empty() {
             return Ok(());

@@ -4,7 +4,7 @@ use super::{Stored, roles};
 use crate::schema::{Attribute, Nesting};
 
 /// The attributes of the `provider` block.
-pub(in super::super) fn provider_attributes() -> Vec<Attribute> {
+pub(crate) fn provider_attributes() -> Vec<Attribute> {
     let mut attributes = cluster_attributes(Stored::No);
     // Not part of `cluster`: a resource's arguments are stored in the state, a token must not be.
     attributes.push(Attribute::string("token").optional().sensitive().description(
@@ -15,7 +15,7 @@ pub(in super::super) fn provider_attributes() -> Vec<Attribute> {
 }
 
 /// The `cluster` argument of a resource.
-pub(in super::super) fn cluster_attribute() -> Attribute {
+pub(crate) fn cluster_attribute() -> Attribute {
     let attributes = cluster_attributes(Stored::Yes);
     Attribute::nested("cluster", Nesting::Single, attributes).optional().description(
         "The cluster of this resource. What is not set here is taken from the `provider` block. \

@@ -9,13 +9,13 @@ use crate::value::{Input, Object};
 
 impl Settings {
     /// Reads the `provider` block.
-    pub(in super::super) fn decode(block: &Object<'_>) -> Result<Self, Diagnostic> {
+    pub(crate) fn decode(block: &Object<'_>) -> Result<Self, Diagnostic> {
         let token = block.string("token").map(Secret::new);
         Ok(Self { token, ..Self::decode_as(block, Stored::No)? })
     }
 
     /// Reads the `cluster` argument of a resource or data source.
-    pub(in super::super) fn decode_cluster(block: &Object<'_>) -> Result<Self, Diagnostic> {
+    pub(crate) fn decode_cluster(block: &Object<'_>) -> Result<Self, Diagnostic> {
         Self::decode_as(block, Stored::Yes)
     }
 

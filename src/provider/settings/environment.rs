@@ -59,7 +59,7 @@ impl Environment {
     }
 
     /// Describes this process for people who find its lease.
-    pub(in super::super) fn process(&self) -> String {
+    pub(crate) fn process(&self) -> String {
         let process = format!("terraform-provider-dsql, process {}", std::process::id());
         match &self.host {
             Some(host) => format!("{process} on {host}"),

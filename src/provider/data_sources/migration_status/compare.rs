@@ -1,4 +1,4 @@
-//! Files beside the ledger: what is pending, changed and missing.
+//! Compares files with the ledger: what is pending, changed and missing.
 
 use crate::database::{MigrationRecord, MigrationState};
 use crate::engine::{self, ExecOrder, PlanError, Policy};
@@ -6,7 +6,7 @@ use crate::migration::{Migration, Version};
 use crate::value::Value;
 
 /// The files that are compared.
-pub(super) struct Files {
+pub(super) struct ComparedFiles {
     pub(super) migrations: Vec<Migration>,
     /// Whether the values of variables are there.
     pub(super) has_values: bool,
@@ -14,11 +14,11 @@ pub(super) struct Files {
 
 /// Compares files with the ledger; all is null without files.
 pub(super) fn of_files(
-    files: Option<&Files>,
+    files: Option<&ComparedFiles>,
     records: &[MigrationRecord],
 ) -> [(&'static str, Value); 4] {
     let names = ["pending", "changed", "missing", "up_to_date"];
-    let Some(Files { migrations: files, has_values }) = files else {
+    let Some(ComparedFiles { migrations: files, has_values }) = files else {
         return names.map(|name| (name, Value::Null));
     };
     let of = |version: &Version| records.iter().find(|record| record.version == *version);

@@ -1,77 +1,83 @@
-//! What the configuration of a single migration says.
+//! The configuration of a single migration.
 
-use super::super::super::diagnostics;
-use super::super::super::timeouts::Timeouts;
-use super::super::rules::Rules;
+use super::super::SINGLE_MIGRATIONS;
+use super::super::operation::{KnownModel, Model};
+use super::super::rules::StatementRules;
+use super::super::source::Source;
 use crate::diagnostic::Diagnostic;
-use crate::formats;
+use crate::engine::Policy;
+use crate::formats::{self, Format};
 use crate::migration::{Migration, MigrationKind};
+use crate::provider::diagnostics;
+use crate::provider::timeouts::Timeouts;
 use crate::value::{AttributePath, Input, Object};
 
-/// What a configuration says, as far as it is known.
-pub(super) struct Model {
-    pub(super) source: Input<Source>,
-    pub(super) rules: Input<Rules>,
-    pub(super) timeouts: Timeouts,
+/// The configuration of a single migration, as far as it is known.
+pub(crate) struct MigrationModel {
+    source: Input<MigrationSource>,
+    rules: Input<StatementRules>,
+    policy: Policy,
+    timeouts: Timeouts,
 }
 
-/// One text and what it is called.
-pub(super) struct Source {
-    text: Text,
+/// The SQL of a migration, its version and its description.
+pub(super) struct MigrationSource {
+    input: MigrationInput,
     version: Option<String>,
     description: Option<String>,
     kind: MigrationKind,
 }
 
-enum Text {
+enum MigrationInput {
     Path(String),
     Sql(String),
 }
 
-impl Source {
-    /// The argument that holds the text or names its file.
-    pub(super) fn path(&self) -> AttributePath {
-        match &self.text {
-            Text::Path(_) => "path".into(),
-            Text::Sql(_) => "sql".into(),
+impl Source for MigrationSource {
+    fn argument(&self) -> AttributePath {
+        match &self.input {
+            MigrationInput::Path(_) => "path".into(),
+            MigrationInput::Sql(_) => "sql".into(),
         }
     }
 
-    /// The file, unless the text stands in the configuration, which Terraform compares itself.
-    pub(super) fn file(&self) -> Option<&str> {
-        match &self.text {
-            Text::Path(path) => Some(path),
-            Text::Sql(_) => None,
+    fn path(&self) -> Option<&str> {
+        match &self.input {
+            MigrationInput::Path(path) => Some(path),
+            MigrationInput::Sql(_) => None,
         }
     }
 
-    /// Reads and checks it.
-    pub(super) fn read(&self) -> Result<Migration, Vec<Diagnostic>> {
-        let name = match (&self.text, self.kind) {
-            (Text::Path(path), MigrationKind::Repeatable) => Some(formats::repeatable_name(path)),
+    fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+        let name = match (&self.input, self.kind) {
+            (MigrationInput::Path(path), MigrationKind::Repeatable) => {
+                Some(formats::repeatable_name(path))
+            }
             _ => None,
         };
         let version = self.version.as_deref().or(name.as_ref().map(|(name, _)| name.as_str()));
         let words = name.as_ref().map(|(_, description)| description.as_str());
         let description = self.description.as_deref().or(words);
-        let migration = match &self.text {
-            Text::Path(path) => formats::read_file(path, version, description),
-            Text::Sql(sql) => formats::single("sql", sql, version, description),
+        let migration = match &self.input {
+            MigrationInput::Path(path) => formats::read_file(path, version, description),
+            MigrationInput::Sql(sql) => formats::single("sql", sql, version, description),
         };
         let kind = self.kind;
         migration
-            .map(|migration| Migration { kind, ..migration })
-            .map_err(|error| vec![diagnostics::format_error(&error, self.path())])
+            .map(|migration| (vec![Migration { kind, ..migration }], None))
+            .map_err(|error| vec![diagnostics::format_error(&error, self.argument())])
     }
 }
 
-impl Model {
-    pub(super) fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
+impl Model for MigrationModel {
+    fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
         let source = decode_source(config);
-        let rules = Rules::decode(config);
+        let rules = StatementRules::decode(config);
         let timeouts = Timeouts::decode(config);
         match (source, rules, timeouts) {
-            (Ok(source), Ok(rules), Ok(timeouts)) => Ok(Self { source, rules, timeouts }),
+            (Ok(source), Ok(rules), Ok(timeouts)) => {
+                Ok(Self { source, rules, policy: Policy::default(), timeouts })
+            }
             (source, rules, timeouts) => {
                 let mut diagnostics: Vec<Diagnostic> = source.err().into_iter().collect();
                 diagnostics.extend(rules.err().unwrap_or_default());
@@ -80,18 +86,34 @@ impl Model {
             }
         }
     }
+
+    fn known(&self) -> Option<KnownModel<'_>> {
+        Some(KnownModel {
+            source: self.source.as_ref().known()?,
+            set: SINGLE_MIGRATIONS,
+            is_shared: true,
+            rules: self.rules.as_ref().known()?,
+            policy: &self.policy,
+            adoption: None,
+            watch: None,
+        })
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
 }
 
 /// Reads `path`, `sql` and what they are called.
-pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<MigrationSource>, Diagnostic> {
     let version = config.string("version");
     let description = config.string("description");
-    let text = match (config.string("path"), config.string("sql")) {
+    let input = match (config.string("path"), config.string("sql")) {
         (Input::Null, Input::Null) => {
             return Err(Diagnostic::error("No SQL configured for the migration")
                 .detail("Set path to a file, or sql to the SQL itself."));
         }
-        (path, Input::Null) => path.map(|path| Text::Path(path.to_owned())),
+        (path, Input::Null) => path.map(|path| MigrationInput::Path(path.to_owned())),
         (Input::Null, sql) => {
             if version.is_null() {
                 return Err(Diagnostic::error("Migration version is required").detail(
@@ -99,7 +121,7 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagno
                      for example \"0001\", or \"grants\" for a repeatable one.",
                 ));
             }
-            sql.map(|sql| Text::Sql(sql.to_owned()))
+            sql.map(|sql| MigrationInput::Sql(sql.to_owned()))
         }
         (_, _) => {
             return Err(Diagnostic::error("Conflicting SQL sources")
@@ -112,18 +134,15 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagno
             .detail("It must have from 1 to 200 bytes.")
             .at("version"));
     }
-    let kind = match config.bool("repeatable") {
-        Input::Unknown => return Ok(Input::Unknown),
-        Input::Known(true) => MigrationKind::Repeatable,
-        Input::Known(false) | Input::Null => MigrationKind::Versioned,
-    };
-    if version.is_unknown() || description.is_unknown() {
-        return Ok(Input::Unknown);
-    }
-    Ok(text.map(|text| Source {
-        text,
-        version: version.known().map(str::to_owned),
-        description: description.known().map(str::to_owned),
+    let kind = config.bool("repeatable").or(false).map(|repeatable| match repeatable {
+        true => MigrationKind::Repeatable,
+        false => MigrationKind::Versioned,
+    });
+    let named = version.optional().zip(description.optional());
+    Ok(input.zip(kind).zip(named).map(|((input, kind), (version, description))| MigrationSource {
+        input,
+        version: version.map(str::to_owned),
+        description: description.map(str::to_owned),
         kind,
     }))
 }

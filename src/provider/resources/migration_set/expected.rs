@@ -1,10 +1,10 @@
 //! What a plan expects of its apply, and a state of the next plan.
 
-use super::super::super::diagnostics;
 use super::super::computed;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Plan, Policy, Status};
 use crate::migration::Migration;
+use crate::provider::diagnostics;
 use crate::value::{Input, Object, Value};
 
 /// Whether the state says that exactly these migrations are applied.

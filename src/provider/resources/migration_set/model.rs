@@ -1,133 +1,83 @@
-//! What the configuration of a set says.
+//! The configuration of a set.
 
-use std::time::Duration;
-
-use super::super::super::settings::LedgerLocation;
-use super::super::super::timeouts::Timeouts;
-use super::super::adoption::{Adoptable, Asked, TakeOver};
+use super::super::adoption::config::AdoptionConfig;
 use super::super::drift::Watch;
-use super::super::rules::Rules;
-use super::super::run::Run;
-use super::super::source::{self, Source};
+use super::super::operation::{KnownModel, Model};
+use super::super::rules::StatementRules;
+use super::super::source::{self, SetSource};
 use super::super::{SINGLE_MIGRATIONS, policy};
 use super::DEFAULT_NAME;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Policy;
-use crate::formats::{Format, Placeholders};
-use crate::migration::Migration;
+use crate::formats::Placeholders;
+use crate::provider::timeouts::Timeouts;
 use crate::value::{Input, Object, Value};
 
-/// What a configuration says, as far as it is known.
-pub(super) struct Model {
-    pub(super) source: Input<Source>,
+/// The configuration of a set, as far as it is known.
+pub(crate) struct MigrationSetModel {
+    source: Input<SetSource>,
     pub(super) name: Input<String>,
-    pub(super) rules: Input<Rules>,
-    pub(super) watch: Input<Watch>,
-    pub(super) policy: Input<Policy>,
-    pub(super) take_over: Input<TakeOver>,
-    pub(super) timeouts: Timeouts,
+    rules: Input<StatementRules>,
+    watch: Input<Watch>,
+    policy: Input<Policy>,
+    adoption: Input<AdoptionConfig>,
+    timeouts: Timeouts,
 }
 
-/// A model of which everything is known.
-#[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
-    pub(super) source: &'a Source,
-    pub(super) name: &'a str,
-    pub(super) rules: &'a Rules,
-    pub(super) watch: &'a Watch,
-    pub(super) policy: &'a Policy,
-    pub(super) take_over: &'a TakeOver,
-}
-
-impl<'a> Known<'a> {
-    /// What a plan and its apply ask about migrations from before the provider.
-    pub(super) fn asked(
-        &self,
-        location: &'a LedgerLocation,
-        of: &'a Adoptable<'a>,
-        format: Option<Format>,
-    ) -> Asked<'a> {
-        let Self { source, name, policy, take_over, .. } = *self;
-        Asked { wish: take_over, location, set: name, dir: source.dir(), format, of, policy }
-    }
-
-    /// What a plan compares and its apply carries out.
-    pub(super) fn run(
-        &self,
-        asked: Asked<'a>,
-        migrations: &'a [Migration],
-        limit: Duration,
-    ) -> Run<'a> {
-        Run {
-            location: asked.location,
-            set: self.name,
-            migrations,
-            among_others: false,
-            policy: self.policy,
-            adoption: Some(asked),
-            watch: Some(self.watch),
-            limit,
-            source: self.source.path(),
-        }
-    }
-}
-
-impl Model {
-    pub(super) fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
+impl Model for MigrationSetModel {
+    fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
         let mut diagnostics = Vec::new();
-        let source = or_unknown(decode_source(config), &mut diagnostics);
-        let name = or_unknown(decode_name(config), &mut diagnostics);
-        let rules = Rules::decode(config).unwrap_or_else(|wrong| {
-            diagnostics.extend(wrong);
-            Input::Unknown
-        });
-        let watch = or_unknown(Watch::decode(config), &mut diagnostics);
-        let policy = policy::decode(config).unwrap_or_else(|wrong| {
-            diagnostics.extend(wrong);
-            Input::Unknown
-        });
-        let take_over = or_unknown(TakeOver::decode(config), &mut diagnostics);
+        let source = or_unknown(decode_source(config).map_err(single), &mut diagnostics);
+        let name = or_unknown(decode_name(config).map_err(single), &mut diagnostics);
+        let rules = or_unknown(StatementRules::decode(config), &mut diagnostics);
+        let watch = or_unknown(Watch::decode(config).map_err(single), &mut diagnostics);
+        let policy = or_unknown(policy::decode(config), &mut diagnostics);
+        let adoption = or_unknown(AdoptionConfig::decode(config).map_err(single), &mut diagnostics);
         match Timeouts::decode(config) {
             Ok(timeouts) if diagnostics.is_empty() => {
-                Ok(Self { source, name, rules, watch, policy, take_over, timeouts })
+                Ok(Self { source, name, rules, watch, policy, adoption, timeouts })
             }
-            Ok(_) => Err(diagnostics),
-            Err(diagnostic) => {
-                diagnostics.push(diagnostic);
+            timeouts => {
+                diagnostics.extend(timeouts.err());
                 Err(diagnostics)
             }
         }
     }
 
-    /// `None` while something is unknown.
-    pub(super) fn known(&self) -> Option<Known<'_>> {
-        let Input::Known(take_over) = &self.take_over else { return None };
-        match (&self.source, &self.name, &self.rules, &self.watch, &self.policy) {
-            (
-                Input::Known(source),
-                Input::Known(name),
-                Input::Known(rules),
-                Input::Known(watch),
-                Input::Known(policy),
-            ) => Some(Known { source, name, rules, watch, policy, take_over }),
-            _ => None,
-        }
+    fn known(&self) -> Option<KnownModel<'_>> {
+        Some(KnownModel {
+            source: self.source.as_ref().known()?,
+            set: self.name.as_ref().known()?,
+            is_shared: false,
+            rules: self.rules.as_ref().known()?,
+            policy: self.policy.as_ref().known()?,
+            adoption: Some(self.adoption.as_ref().known()?),
+            watch: Some(self.watch.as_ref().known()?),
+        })
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
     }
 }
 
-/// Collects what is wrong, so that all of it is said at once.
+/// Collects errors, so that all of them are reported at once.
 fn or_unknown<T>(
-    decoded: Result<Input<T>, Diagnostic>,
+    decoded: Result<Input<T>, Vec<Diagnostic>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Input<T> {
-    decoded.unwrap_or_else(|diagnostic| {
-        diagnostics.push(diagnostic);
+    decoded.unwrap_or_else(|errors| {
+        diagnostics.extend(errors);
         Input::Unknown
     })
 }
 
+fn single(diagnostic: Diagnostic) -> Vec<Diagnostic> {
+    vec![diagnostic]
+}
+
 /// Reads `dir`, `files`, `format` and `repeatable`.
-pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<Source>, Diagnostic> {
+pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<SetSource>, Diagnostic> {
     // Without this argument nothing would replace what another tool replaces.
     let placeholders = match config.value("variables") {
         Value::Null => Placeholders::Refused,

@@ -1,10 +1,10 @@
-//! What a set shows of its migrations: as the ledger has them, and as an apply will leave them.
+//! The computed attributes of a set: as the ledger has them, and as an apply will leave them.
 
-use super::super::super::settings::LedgerLocation;
 use super::super::computed;
 use crate::database::{MigrationRecord, MigrationState, Observation};
 use crate::engine::{ExecOrder, Plan, PlannedMigration, Policy, Status};
 use crate::migration::{Migration, MigrationKind, Version};
+use crate::provider::settings::LedgerLocation;
 use crate::value::Value;
 
 /// A migration as the database has it.
@@ -18,17 +18,21 @@ fn row(record: &MigrationRecord) -> Value {
 }
 
 /// The computed attributes as the database has them.
-pub(super) fn shown(location: &LedgerLocation, seen: &Observation) -> Vec<(&'static str, Value)> {
-    let migrations = seen.migrations.iter().map(|record| (record.version.0.clone(), row(record)));
+pub(super) fn shown(
+    location: &LedgerLocation,
+    observation: &Observation,
+) -> Vec<(&'static str, Value)> {
+    let migrations =
+        observation.migrations.iter().map(|record| (record.version.0.clone(), row(record)));
     vec![
         ("migrations", Value::map(migrations)),
-        ("latest_version", latest(&seen.migrations).into()),
+        ("latest_version", latest(&observation.migrations).into()),
         ("ledger", location.ledger_name().into()),
     ]
 }
 
 /// The version that was begun last, of those that are applied and not repeatable.
-pub(in super::super::super) fn latest(records: &[MigrationRecord]) -> Option<String> {
+pub(crate) fn latest(records: &[MigrationRecord]) -> Option<String> {
     let counts = |record: &&MigrationRecord| {
         record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable
     };
@@ -75,8 +79,8 @@ fn is_repeatable(entry: &PlannedMigration<'_>) -> bool {
     entry.migration.is_repeatable()
 }
 
-/// What only a look at the database after the run can tell.
-pub(super) fn after_a_look() -> Vec<(&'static str, Value)> {
+/// The attributes that only an observation after the run can provide.
+pub(super) fn known_after_apply() -> Vec<(&'static str, Value)> {
     vec![("drift", Value::Unknown), ("schema_fingerprint", Value::Unknown)]
 }
 
@@ -105,7 +109,7 @@ pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'st
         ("last_run", Value::Unknown),
         ("ledger", Value::Unknown),
     ];
-    attributes.extend(after_a_look());
+    attributes.extend(known_after_apply());
     attributes
 }
 
@@ -116,6 +120,6 @@ pub(super) fn unknown() -> Vec<(&'static str, Value)> {
             .map(|name| (name, Value::Unknown))
             .into_iter()
             .collect();
-    attributes.extend(after_a_look());
+    attributes.extend(known_after_apply());
     attributes
 }

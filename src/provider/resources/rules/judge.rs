@@ -1,19 +1,19 @@
 //! What the linter and the hazards say of the migrations that will run.
 
-use super::super::super::diagnostics::{self, Found};
-use super::{Lint, Prepared, Rules};
+use super::{Lint, PreparedMigrations, StatementRules};
 use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
 use crate::migration::{Class, Migration, Statement, StatementNumber};
+use crate::provider::diagnostics::{self, StatementFinding};
 use crate::sql::{self, FindingSeverity, Hazard};
 use crate::value::AttributePath;
 
-impl Rules {
+impl StatementRules {
     /// What is to be said of the migrations that a plan would run. `what` names them.
-    pub(in super::super) fn judge(
+    pub(crate) fn judge(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedMigrations,
         plan: &Plan<'_>,
         what: &str,
         path: &AttributePath,
@@ -25,9 +25,9 @@ impl Rules {
     /// The same where it is not known what is applied. Then nothing is an error: it could be an
     /// applied file that a newer linter does not like. The apply judges again before it runs
     /// anything.
-    pub(in super::super) fn judge_unknown(
+    pub(crate) fn judge_unknown(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedMigrations,
         what: &str,
         path: &AttributePath,
     ) -> Vec<Diagnostic> {
@@ -41,9 +41,9 @@ impl Rules {
 
     /// Whether a run may begin. What was not known at plan, such as the values of variables, is
     /// known now; warnings were shown then.
-    pub(in super::super) fn still_right(
+    pub(crate) fn still_right(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedMigrations,
         plan: &Plan<'_>,
         path: &AttributePath,
     ) -> Result<(), Vec<Diagnostic>> {
@@ -54,7 +54,7 @@ impl Rules {
 
     fn judge_pending<'a>(
         &self,
-        prepared: &'a Prepared,
+        prepared: &'a PreparedMigrations,
         pending: impl Iterator<Item = (&'a Migration, Option<&'a MigrationRecord>)>,
         what: &str,
         path: &AttributePath,
@@ -109,9 +109,10 @@ impl Rules {
                 self.lint == Lint::Error && found.finding.severity == FindingSeverity::Rejected;
             if ends { &mut refused } else { &mut doubted }.push(found);
         }
-        let readable = |found: &Found<'_>| found.finding.severity != FindingSeverity::Unparsed;
+        let readable =
+            |found: &StatementFinding<'_>| found.finding.severity != FindingSeverity::Unparsed;
         doubted.extend(self.findings(incomplete).filter(readable));
-        let some = |found: &Vec<Found<'_>>| !found.is_empty();
+        let some = |found: &Vec<StatementFinding<'_>>| !found.is_empty();
         let refused =
             Some(refused).filter(some).map(|found| diagnostics::lint_errors(&found, path.clone()));
         let doubted = Some(doubted)
@@ -122,7 +123,10 @@ impl Rules {
         refused.into_iter().chain(doubted).chain(open)
     }
 
-    fn findings<'a>(&'a self, statements: &[&'a Statement]) -> impl Iterator<Item = Found<'a>> {
+    fn findings<'a>(
+        &'a self,
+        statements: &[&'a Statement],
+    ) -> impl Iterator<Item = StatementFinding<'a>> {
         let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
         let found = statements.iter().copied().zip(sql::lint(&texts));
         found.flat_map(move |(statement, findings)| {
@@ -130,7 +134,7 @@ impl Rules {
             named.map(move |mut finding| {
                 finding.message = self.hide(&finding.message);
                 finding.suggestion = self.hide(&finding.suggestion);
-                Found { statement, finding }
+                StatementFinding { statement, finding }
             })
         })
     }

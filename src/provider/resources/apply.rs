@@ -1,0 +1,100 @@
+//! Runs a set in two calls, between which the caller makes and checks the plan.
+//!
+//! A plan borrows from the rows of the ledger, so both are the caller's: nothing here borrows from
+//! itself.
+
+use super::adoption::AdoptionRequest;
+use super::operation::SetOperation;
+use crate::database::{LEASE_LENGTH, Lease, MigrationRecord, Observation, Watched};
+use crate::diagnostic::Diagnostic;
+use crate::engine::{self, ApplyError, Budget, Plan, SetOnCluster};
+use crate::provider::clusters::{Clusters, SessionGuard};
+use crate::provider::diagnostics::{self, LedgerRows};
+
+/// Whatever schema a migration changes must be recorded, or it looks like drift to a set that
+/// watches that schema.
+const WATCHED: &Watched = &Watched::All;
+
+/// The session of a run, the lease that it will claim, and the time that it has left.
+pub(super) struct RunSession {
+    session: SessionGuard,
+    lease: Lease,
+    budget: Budget,
+}
+
+/// What the database holds before a run.
+pub(super) struct BeforeRun {
+    pub(super) observation: Observation,
+    /// The rows of the ledger with what is adopted.
+    pub(super) records: Vec<MigrationRecord>,
+}
+
+/// What the database holds after a run, if it could be read, and why the run failed.
+pub(super) struct ApplyResult {
+    pub(super) observation: Option<Observation>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl ApplyResult {
+    pub(super) fn is_failed(&self) -> bool {
+        !self.diagnostics.is_empty()
+    }
+}
+
+/// Opens the session and reads everything that a plan is made from.
+pub(super) async fn prepare(
+    clusters: &Clusters,
+    operation: &SetOperation<'_>,
+) -> Result<(RunSession, BeforeRun), Vec<Diagnostic>> {
+    let SetOperation { location, model, limit } = operation;
+    let unreadable = |error| vec![diagnostics::unreadable_ledger(&location.target, &error)];
+    let budget = Budget::new(*limit, clusters.stopped());
+    // A cluster may be minutes from taking connections, or in use by another resource.
+    let opened = budget.within_budget(Box::pin(clusters.session(&location.target))).await;
+    let opened = opened.map_err(|end| {
+        vec![diagnostics::apply_error(&ApplyError::NotStarted(end), 0, rows(operation))]
+    });
+    let mut session = opened?.map_err(unreadable)?;
+    // Values of variables stay out of the server's messages, which the ledger records.
+    session.hide_in_errors(model.known.rules.hider());
+    let lease = Lease::new(&clusters.process(), LEASE_LENGTH);
+
+    let observation = session.observe(&location.ledger, operation.set(), WATCHED).await;
+    let observation = observation.map_err(unreadable)?;
+    let adopted = match AdoptionRequest::of(operation) {
+        Some(adoption) => adoption.find(&mut session, &observation).await?.records,
+        None => Vec::new(),
+    };
+    let records = operation.records(&observation, &adopted);
+    Ok((RunSession { session, lease, budget }, BeforeRun { observation, records }))
+}
+
+/// Runs what is pending. `before` is the observation from which the plan was made.
+pub(super) async fn apply(
+    run: RunSession,
+    operation: &SetOperation<'_>,
+    plan: &Plan<'_>,
+    before: &Observation,
+) -> ApplyResult {
+    let RunSession { mut session, lease, budget } = run;
+    let mut cluster = SetOnCluster {
+        session: &mut session,
+        ledger: &operation.location.ledger,
+        set: operation.set(),
+        watched: WATCHED,
+        lease,
+    };
+    let accepting = operation.model.known.watch.filter(|watch| watch.find(before).to_accept);
+    let accepted = accepting.map_or(&[][..], |watch| &watch.schemas);
+    // The future of a run is large, and the futures around it are moved.
+    let run = engine::apply(&mut cluster, plan, before, accepted, &budget);
+    let (report, result) = Box::pin(run).await;
+    let error = result
+        .err()
+        .map(|error| diagnostics::apply_error(&error, report.applied.len(), rows(operation)));
+    ApplyResult { observation: report.observation, diagnostics: error.into_iter().collect() }
+}
+
+fn rows<'a>(operation: &'a SetOperation<'_>) -> LedgerRows<'a> {
+    LedgerRows { ledger: &operation.location.ledger, set: operation.set() }
+}

@@ -1,0 +1,48 @@
+//! Imports what the ledger of the provider's own cluster holds.
+
+use crate::database::{Observation, Watched};
+use crate::diagnostic::Diagnostic;
+use crate::provider::clusters::Clusters;
+use crate::provider::contract::ImportResponse;
+use crate::provider::settings::{LedgerLocation, Settings};
+use crate::provider::timeouts;
+use crate::schema::Schema;
+use crate::value::{Input, Value};
+
+use super::observe::observe;
+
+/// Reads a set; `state_of` makes the state, or `None` if the ledger does not hold the object.
+pub(super) async fn import(
+    clusters: &Clusters,
+    set: &str,
+    state_of: impl FnOnce(&LedgerLocation, &Observation) -> Option<Value>,
+) -> ImportResponse {
+    let imported = async {
+        let Input::Known(location) = clusters.locate(Settings::default())? else {
+            return Err(Diagnostic::error("Cluster endpoint is not known yet")
+                .detail("An import needs a provider block whose values are all known."));
+        };
+        let limit = timeouts::DEFAULT_READ;
+        let observation = observe(clusters, &location, set, &Watched::All, limit).await?;
+        state_of(&location, &observation).ok_or_else(|| {
+            Diagnostic::error("Nothing to import").detail(format!(
+                "The ledger of {} does not know it. Check the name, and that the provider block \
+                 names the right endpoint and ledger_schema: an import does not see the argument \
+                 cluster of the resource.",
+                location.target
+            ))
+        })
+    };
+    match imported.await {
+        Ok(state) => ImportResponse { state, private: Vec::new(), diagnostics: Vec::new() },
+        Err(error) => {
+            ImportResponse { state: Value::Null, private: Vec::new(), diagnostics: vec![error] }
+        }
+    }
+}
+
+/// An object of a schema with every attribute null.
+pub(super) fn empty(schema: &Schema) -> Value {
+    let attributes = schema.block.attributes.iter();
+    Value::object(attributes.map(|attribute| (attribute.name.as_str(), Value::Null)))
+}

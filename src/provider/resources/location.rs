@@ -1,0 +1,49 @@
+//! Where a resource or a data source finds its cluster and its ledger.
+
+use crate::diagnostic::Diagnostic;
+use crate::provider::clusters::Clusters;
+use crate::provider::contract::PlanRequest;
+use crate::provider::diagnostics;
+use crate::provider::settings::{LedgerLocation, Settings};
+use crate::value::{Input, Object};
+
+/// Resolves the `cluster` argument together with the `provider` block and the environment.
+pub(crate) fn locate(
+    clusters: &Clusters,
+    resource: &Object<'_>,
+) -> Result<Input<LedgerLocation>, Diagnostic> {
+    let settings = match resource.object("cluster") {
+        Input::Null => Settings::default(),
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Known(cluster) => Settings::decode_cluster(&cluster)?,
+    };
+    clusters.locate(settings)
+}
+
+/// Resolves it at apply, where Terraform promises that everything is known.
+pub(super) fn locate_known(
+    clusters: &Clusters,
+    resource: &Object<'_>,
+) -> Result<LedgerLocation, Vec<Diagnostic>> {
+    match locate(clusters, resource) {
+        Ok(Input::Known(location)) => Ok(location),
+        Ok(_) => Err(vec![diagnostics::still_unknown()]),
+        Err(diagnostic) => Err(vec![diagnostic]),
+    }
+}
+
+/// Checks the `cluster` argument of a configuration that is only validated.
+pub(crate) fn check_cluster(resource: &Object<'_>) -> Result<(), Diagnostic> {
+    resource.object("cluster").map(|c| Settings::decode_cluster(&c)).transpose().map(drop)
+}
+
+/// The prior state of a plan, if it belongs to the ledger that the plan has read.
+pub(super) fn prior_at<'a>(
+    clusters: &Clusters,
+    request: &'a PlanRequest,
+    location: &LedgerLocation,
+) -> Option<Object<'a>> {
+    let prior = Object::new(&request.prior_state)?;
+    let prior_location = locate(clusters, &prior).ok()?.known()?;
+    (prior_location == *location).then_some(prior)
+}

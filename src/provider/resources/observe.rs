@@ -1,0 +1,58 @@
+//! Reads a set from its cluster without writing anything.
+
+use std::time::Duration;
+
+use crate::database::{Observation, Watched};
+use crate::diagnostic::Diagnostic;
+use crate::engine::{Budget, BudgetEnd};
+use crate::provider::clusters::Clusters;
+use crate::provider::diagnostics;
+use crate::provider::settings::LedgerLocation;
+use crate::value::Value;
+
+/// Reads the ledger and the schemas. An interrupt ends it at once, also while the cluster is being
+/// created.
+pub(crate) async fn observe(
+    clusters: &Clusters,
+    location: &LedgerLocation,
+    set: &str,
+    watched: &Watched,
+    limit: Duration,
+) -> Result<Observation, Diagnostic> {
+    let observe = async {
+        let mut session = clusters.session(&location.target).await?;
+        session.observe(&location.ledger, set, watched).await
+    };
+    match Budget::new(limit, clusters.stopped()).within_budget(Box::pin(observe)).await {
+        Ok(observed) => {
+            observed.map_err(|error| diagnostics::unreadable_ledger(&location.target, &error))
+        }
+        Err(BudgetEnd::TimedOut(_)) => Err(diagnostics::no_answer(&location.target, limit)),
+        Err(BudgetEnd::Cancelled) => Err(diagnostics::interrupted(&location.target)),
+    }
+}
+
+/// What a plan learned from the cluster.
+pub(super) enum ClusterRead {
+    Observed(Observation),
+    /// The cluster did not answer, and the plan continues with this warning.
+    Unreachable(Diagnostic),
+}
+
+impl ClusterRead {
+    /// Decides whether a plan can continue without an observation. Terraform makes an ordinary plan
+    /// before it plans a destroy, and does not report which of the two it makes: as long as nothing
+    /// is pending, a cluster that is gone must not stop it. See ADR 0007.
+    pub(super) fn of(
+        observed: Result<Observation, Diagnostic>,
+        prior: &Value,
+        nothing_new: bool,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        match observed {
+            Ok(observation) => Ok(Self::Observed(observation)),
+            Err(error) if nothing_new => Ok(Self::Unreachable(diagnostics::not_looked(&error))),
+            Err(error) if prior.is_null() => Err(vec![error]),
+            Err(error) => Err(vec![diagnostics::needs_the_cluster(error)]),
+        }
+    }
+}

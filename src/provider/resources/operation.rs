@@ -1,0 +1,152 @@
+//! A migration set, or one migration of a set, from its configuration to its plan.
+
+use std::time::Duration;
+
+use super::adoption::config::AdoptionConfig;
+use super::drift::Watch;
+use super::rules::{PreparedMigrations, StatementRules};
+use super::source::Source;
+use crate::database::{MigrationRecord, Observation, Watched};
+use crate::diagnostic::Diagnostic;
+use crate::engine::adoption::together;
+use crate::engine::{self, Plan, Policy};
+use crate::formats::Format;
+use crate::migration::Migration;
+use crate::provider::diagnostics;
+use crate::provider::settings::LedgerLocation;
+use crate::provider::timeouts::Timeouts;
+use crate::value::Object;
+
+/// The configuration of a resource, as far as it is known.
+pub(super) trait Model: Sized + Send + Sync {
+    /// Decodes a configuration, or reports everything that is wrong with it.
+    fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>>;
+
+    /// `None` while anything but the cluster is unknown.
+    fn known(&self) -> Option<KnownModel<'_>>;
+
+    /// The limits of plans and applies.
+    fn timeouts(&self) -> Timeouts;
+}
+
+/// A configuration in which everything but the cluster is known.
+#[derive(Clone, Copy)]
+pub(super) struct KnownModel<'a> {
+    pub(super) source: &'a dyn Source,
+    pub(super) set: &'a str,
+    /// Whether the set also holds the migrations of other resources.
+    pub(super) is_shared: bool,
+    pub(super) rules: &'a StatementRules,
+    pub(super) policy: &'a Policy,
+    /// What may have been applied before the provider; `None` if the resource adopts nothing.
+    pub(super) adoption: Option<&'a AdoptionConfig>,
+    /// What counts as drift; `None` if the resource shows no drift.
+    pub(super) watch: Option<&'a Watch>,
+}
+
+impl<'a> KnownModel<'a> {
+    /// Reads, rewrites and renders the migrations.
+    pub(super) fn load(self) -> Result<LoadedModel<'a>, Vec<Diagnostic>> {
+        let (migrations, format) = self.source.read()?;
+        Ok(LoadedModel { known: self, prepared: self.rules.prepare(migrations), format })
+    }
+}
+
+/// A configuration with its migrations.
+pub(super) struct LoadedModel<'a> {
+    pub(super) known: KnownModel<'a>,
+    pub(super) prepared: PreparedMigrations,
+    /// The format of a directory; `None` for SQL from elsewhere.
+    pub(super) format: Option<Format>,
+}
+
+impl LoadedModel<'_> {
+    pub(super) fn migrations(&self) -> &[Migration] {
+        &self.prepared.migrations
+    }
+
+    /// What messages call the migrations.
+    pub(super) fn what(&self) -> String {
+        match self.migrations() {
+            [migration] if self.known.is_shared => {
+                format!("pending migration {}", migration.version)
+            }
+            _ => format!("set {}", self.known.set),
+        }
+    }
+
+    /// Lints the migrations that a plan would run.
+    pub(super) fn judge(&self, plan: &Plan<'_>) -> Vec<Diagnostic> {
+        let KnownModel { rules, source, .. } = self.known;
+        rules.judge(&self.prepared, plan, &self.what(), &source.argument())
+    }
+
+    /// Lints all migrations, where it is not known which of them are applied.
+    pub(super) fn judge_unknown(&self) -> Vec<Diagnostic> {
+        let KnownModel { rules, source, .. } = self.known;
+        rules.judge_unknown(&self.prepared, &self.what(), &source.argument())
+    }
+
+    /// Checks again that a run may begin, now that all values are known.
+    pub(super) fn check_still_right(&self, plan: &Plan<'_>) -> Result<(), Vec<Diagnostic>> {
+        let KnownModel { rules, source, .. } = self.known;
+        rules.still_right(&self.prepared, plan, &source.argument())
+    }
+}
+
+/// A plan or an apply of a set, or of one migration of a set.
+pub(super) struct SetOperation<'a> {
+    pub(super) location: LedgerLocation,
+    pub(super) model: LoadedModel<'a>,
+    /// How long reading the cluster may take in a plan, or the whole run in an apply.
+    pub(super) limit: Duration,
+}
+
+impl SetOperation<'_> {
+    pub(super) fn set(&self) -> &str {
+        self.model.known.set
+    }
+
+    pub(super) fn migrations(&self) -> &[Migration] {
+        self.model.migrations()
+    }
+
+    /// The schemas that a plan compares.
+    pub(super) fn watched(&self) -> Watched {
+        let schemas = self.model.known.watch.map(|watch| watch.schemas.clone());
+        Watched::Schemas(schemas.unwrap_or_default())
+    }
+
+    /// The rows of the ledger that belong to this resource, with what it adopts.
+    pub(super) fn records(
+        &self,
+        observation: &Observation,
+        adopted: &[MigrationRecord],
+    ) -> Vec<MigrationRecord> {
+        let mine = self.model.known.is_shared.then_some(self.migrations());
+        let records: Vec<_> = records_of(observation, mine).cloned().collect();
+        if adopted.is_empty() { records } else { together(&records, adopted) }
+    }
+
+    /// Compares the migrations with the ledger.
+    pub(super) fn plan<'p>(
+        &'p self,
+        records: &'p [MigrationRecord],
+    ) -> Result<Plan<'p>, Vec<Diagnostic>> {
+        let KnownModel { source, policy, .. } = self.model.known;
+        engine::plan(self.migrations(), records, policy).map_err(|errors| {
+            errors.iter().map(|e| diagnostics::plan_error(e, source.argument())).collect()
+        })
+    }
+}
+
+/// The rows of the ledger: all of the set, or those of `mine`.
+pub(super) fn records_of<'a>(
+    observation: &'a Observation,
+    mine: Option<&'a [Migration]>,
+) -> impl Iterator<Item = &'a MigrationRecord> {
+    let is_mine = move |record: &&MigrationRecord| {
+        mine.is_none_or(|mine| mine.iter().any(|m| m.version == record.version))
+    };
+    observation.migrations.iter().filter(is_mine)
+}

@@ -1,0 +1,33 @@
+//! What a plan returns.
+
+use crate::diagnostic::Diagnostic;
+use crate::provider::contract::PlanResponse;
+use crate::provider::diagnostics;
+use crate::value::Value;
+
+/// A planned state and what accompanies it.
+pub(super) struct PlanResult {
+    pub(super) state: Value,
+    /// The bytes of a [`super::basis::Basis`]; empty if the cluster was not read.
+    pub(super) private: Vec<u8>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl PlanResult {
+    /// A plan that was made without the cluster.
+    pub(super) fn offline(state: Value, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { state, private: Vec::new(), diagnostics }
+    }
+
+    /// The plan of a destroy, after which Terraform no longer knows `what`.
+    pub(super) fn destroy(what: &str) -> Self {
+        Self::offline(Value::Null, vec![diagnostics::what_stays(what)])
+    }
+
+    /// The response, with the attributes whose change needs a new object.
+    pub(super) fn response(self, requires_replace: &[&str]) -> PlanResponse {
+        let Self { state: planned_state, private: planned_private, diagnostics } = self;
+        let requires_replace = requires_replace.iter().map(|name| (*name).into()).collect();
+        PlanResponse { planned_state, requires_replace, planned_private, diagnostics }
+    }
+}

@@ -1,0 +1,143 @@
+//! A refresh, a plan and an apply take the same steps for every resource. This file declares what
+//! differs; each step list has a file in the folder.
+
+pub(super) mod apply;
+pub(super) mod plan;
+pub(super) mod refresh;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::apply::ApplyResult;
+use super::basis::{Basis, Process};
+use super::drift::Watch;
+use super::operation::{LoadedModel, Model, SetOperation, records_of};
+use super::source::Source;
+use crate::database::{MigrationRecord, Observation};
+use crate::diagnostic::Diagnostic;
+use crate::engine::Plan;
+use crate::provider::clusters::Clusters;
+use crate::provider::contract::{ApplyResponse, PlanRequest};
+use crate::provider::settings::LedgerLocation;
+use crate::value::{Object, Value};
+
+/// What all operations of a resource type share.
+pub(super) struct ResourceContext {
+    pub(super) clusters: Arc<Clusters>,
+    pub(super) process: Process,
+}
+
+/// What is particular to a resource type.
+pub(super) trait ResourceKind {
+    type Model: Model;
+
+    /// Whether its set also holds the migrations of other resources.
+    const IS_SHARED: bool;
+    /// What Terraform no longer knows after a destroy.
+    const FORGOTTEN: &'static str;
+    /// The attributes whose change needs a new object.
+    const REQUIRES_REPLACE: &'static [&'static str];
+
+    /// What a refresh reads; `None` if the state does not tell.
+    fn refresh_query<'a>(state: &Object<'a>) -> Result<Option<RefreshQuery<'a>>, Diagnostic>;
+
+    /// Where the migrations are according to a state; `None` if they cannot be read.
+    fn source_of(state: &Object<'_>) -> Option<Box<dyn Source>>;
+
+    /// The migrations in a state, by version.
+    fn recorded<'a>(state: &Object<'a>) -> Cow<'a, Value>;
+
+    /// The state as the cluster has it; null if the ledger does not hold the object any more.
+    fn refreshed(
+        state: &Value,
+        query: &RefreshQuery<'_>,
+        location: &LedgerLocation,
+        observation: &Observation,
+    ) -> Value;
+
+    /// Sets what is known before any file is read.
+    fn set_arguments(planned: &mut Value, model: &Self::Model, config: &Object<'_>);
+
+    /// Sets the computed attributes while something in the configuration is unknown.
+    fn set_unknown(planned: &mut Value, config: &Object<'_>);
+
+    /// Sets what is known once the files are read.
+    fn set_loaded(planned: &mut Value, model: &LoadedModel<'_>);
+
+    /// Sets the computed attributes while the cluster is unknown.
+    fn set_from_files(planned: &mut Value, model: &LoadedModel<'_>);
+
+    /// Sets the computed attributes where the cluster does not answer and nothing is pending.
+    fn set_unreachable(planned: &mut Value);
+
+    /// Whether a state says that exactly these migrations are applied.
+    fn nothing_new(state: &Value, config: &Object<'_>, model: &LoadedModel<'_>) -> bool;
+
+    /// Whether a state describes the object that is planned, and not one that it replaces.
+    fn is_same(state: &Object<'_>, operation: &SetOperation<'_>) -> bool;
+
+    /// Sets the computed attributes as the apply will leave them, and returns warnings, or errors
+    /// that end the plan.
+    fn set_planned(planned: &mut Value, plan: &ObservedPlan<'_>) -> Vec<Diagnostic>;
+
+    /// Refuses to run anything but what was planned: a saved plan may be old. May remove from the
+    /// planned state what [`ResourceKind::finish`] sets again.
+    fn as_planned(planned: &mut Value, plan: &Plan<'_>) -> Result<(), Diagnostic>;
+
+    /// Makes the response to an apply, or returns what to report next to the prior state.
+    fn finish(
+        run: FinishedRun<'_>,
+    ) -> impl Future<Output = Result<ApplyResponse, Vec<Diagnostic>>> + Send;
+}
+
+/// What a refresh reads, according to the state.
+pub(super) struct RefreshQuery<'a> {
+    pub(super) set: &'a str,
+    /// What counts as drift; `None` if the resource shows no drift.
+    pub(super) watch: Option<Watch>,
+    pub(super) limit: Duration,
+}
+
+/// A plan, and what it was made from.
+pub(super) struct ObservedPlan<'a> {
+    pub(super) request: &'a PlanRequest,
+    pub(super) config: &'a Object<'a>,
+    pub(super) operation: &'a SetOperation<'a>,
+    pub(super) observation: &'a Observation,
+    pub(super) records: &'a [MigrationRecord],
+    pub(super) plan: &'a Plan<'a>,
+}
+
+/// A run, whether it failed or not.
+pub(super) struct FinishedRun<'a> {
+    pub(super) context: &'a ResourceContext,
+    pub(super) config: &'a Object<'a>,
+    pub(super) prior: &'a Value,
+    /// The planned state without what [`ResourceKind::as_planned`] has removed.
+    pub(super) planned: Value,
+    pub(super) operation: &'a SetOperation<'a>,
+    pub(super) read_limit: Duration,
+    /// The versions that the run set out to apply.
+    pub(super) last_run: Value,
+    pub(super) result: ApplyResult,
+}
+
+impl ResourceContext {
+    pub(super) fn new(clusters: Arc<Clusters>) -> Self {
+        Self { clusters, process: Process::new() }
+    }
+
+    /// The basis of the plan that follows a refresh, as far as the state tells.
+    fn basis_of_state<K: ResourceKind>(
+        &self,
+        state: &Object<'_>,
+        location: &LedgerLocation,
+        observation: &Observation,
+    ) -> Option<Basis> {
+        let source = K::source_of(state)?;
+        let (migrations, _) = source.read().ok()?;
+        let records = records_of(observation, K::IS_SHARED.then_some(&migrations));
+        Some(Basis::new(&self.process, source.path(), location, &migrations, records))
+    }
+}

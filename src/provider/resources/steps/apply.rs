@@ -1,0 +1,72 @@
+//! The steps of an apply.
+
+use super::super::apply::{apply as run, prepare};
+use super::super::computed;
+use super::super::location::locate_known;
+use super::super::operation::{Model as _, SetOperation};
+use super::{FinishedRun, ResourceContext, ResourceKind};
+use crate::diagnostic::Diagnostic;
+use crate::provider::contract::{ApplyRequest, ApplyResponse};
+use crate::provider::diagnostics;
+use crate::value::{Object, Value};
+
+/// Applies a planned create, update or destroy.
+pub(crate) async fn apply<K: ResourceKind>(
+    context: &ResourceContext,
+    mut request: ApplyRequest,
+) -> ApplyResponse {
+    let applied = match std::mem::replace(&mut request.planned_state, Value::Null) {
+        Value::Null => return destroy(request),
+        planned => Box::pin(create_or_update::<K>(context, &request, planned)).await,
+    };
+    applied.unwrap_or_else(|diagnostics| {
+        // The state stays as it was, and a failed create stores nothing: the ledger is the truth.
+        ApplyResponse { new_state: request.prior_state, private: Vec::new(), diagnostics }
+    })
+}
+
+/// Does nothing to the database; Terraform forgets the object.
+fn destroy(request: ApplyRequest) -> ApplyResponse {
+    ApplyResponse {
+        new_state: Value::Null,
+        private: request.planned_private,
+        diagnostics: Vec::new(),
+    }
+}
+
+async fn create_or_update<K: ResourceKind>(
+    context: &ResourceContext,
+    request: &ApplyRequest,
+    mut planned: Value,
+) -> Result<ApplyResponse, Vec<Diagnostic>> {
+    let still_unknown = || vec![diagnostics::still_unknown()];
+    let config = &Object::new(&request.config).ok_or_else(still_unknown)?;
+    let model = K::Model::decode(config)?;
+    let limits = model.timeouts();
+    let model = model.known().ok_or_else(still_unknown)?.load()?;
+    let location = locate_known(&context.clusters, config)?;
+    let limit = limits.write(&request.prior_state);
+    let operation = SetOperation { location, model, limit };
+
+    let rules = operation.model.known.rules;
+    let hidden = |diagnostics| rules.hide_all(diagnostics);
+    let (session, before) = prepare(&context.clusters, &operation).await.map_err(hidden)?;
+    let plan = operation.plan(&before.records).map_err(hidden)?;
+    let last_run = computed::versions_to_run(&plan);
+    K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
+    operation.model.check_still_right(&plan).map_err(hidden)?;
+    let mut result = run(session, &operation, &plan, &before.observation).await;
+    result.diagnostics = hidden(result.diagnostics);
+
+    K::finish(FinishedRun {
+        context,
+        config,
+        prior: &request.prior_state,
+        planned,
+        operation: &operation,
+        read_limit: limits.read,
+        last_run,
+        result,
+    })
+    .await
+}

@@ -1,0 +1,151 @@
+//! The steps of a plan.
+
+use super::super::adoption::{Adoption, AdoptionRequest};
+use super::super::basis::Basis;
+use super::super::computed;
+use super::super::location::{locate, prior_at};
+use super::super::observe::{ClusterRead, observe};
+use super::super::operation::{LoadedModel, Model as _, SetOperation};
+use super::super::plan_result::PlanResult;
+use super::{ObservedPlan, ResourceContext, ResourceKind};
+use crate::database::Observation;
+use crate::diagnostic::Diagnostic;
+use crate::provider::contract::{PlanRequest, PlanResponse};
+use crate::provider::diagnostics;
+use crate::provider::settings::LedgerLocation;
+use crate::value::{Input, Object, Value};
+
+/// Plans a create, an update or a destroy.
+pub(crate) async fn plan<K: ResourceKind>(
+    context: &ResourceContext,
+    request: PlanRequest,
+) -> PlanResponse {
+    let result = match Object::new(&request.config) {
+        None => PlanResult::destroy(K::FORGOTTEN),
+        Some(config) => {
+            let planning = Planning { context, request: &request, config: &config };
+            // On the heap: the layout of the nested futures is too deep for the compiler.
+            let planned = Box::pin(planning.create_or_update::<K>()).await;
+            planned.unwrap_or_else(|diagnostics| {
+                PlanResult::offline(request.proposed_new_state.clone(), diagnostics)
+            })
+        }
+    };
+    result.response(K::REQUIRES_REPLACE)
+}
+
+/// A request for the plan of a create or an update.
+struct Planning<'a> {
+    context: &'a ResourceContext,
+    request: &'a PlanRequest,
+    config: &'a Object<'a>,
+}
+
+impl Planning<'_> {
+    async fn create_or_update<K: ResourceKind>(&self) -> Result<PlanResult, Vec<Diagnostic>> {
+        let Self { context: ResourceContext { clusters, .. }, request, config } = self;
+        let model = K::Model::decode(config)?;
+        let mut state = request.proposed_new_state.clone();
+        K::set_arguments(&mut state, &model, config);
+        let Some(known) = model.known() else {
+            K::set_unknown(&mut state, config);
+            let warning = diagnostics::planned_without(&unknown_arguments(config));
+            return Ok(PlanResult::offline(state, vec![warning]));
+        };
+        let limit = model.timeouts().read;
+        let model = known.load()?;
+        K::set_loaded(&mut state, &model);
+        let Input::Known(location) = locate(clusters, config).map_err(|error| vec![error])? else {
+            K::set_from_files(&mut state, &model);
+            return Ok(PlanResult::offline(state, judge_unknown(&model)));
+        };
+
+        let nothing_new = K::nothing_new(&request.prior_state, config, &model);
+        let operation = SetOperation { location, model, limit };
+        let (location, set) = (&operation.location, operation.set());
+        let observed = observe(clusters, location, set, &operation.watched(), limit).await;
+        match ClusterRead::of(observed, &request.prior_state, nothing_new)? {
+            ClusterRead::Observed(observation) => {
+                self.observed::<K>(&operation, &observation, state).await
+            }
+            ClusterRead::Unreachable(warning) => {
+                K::set_unreachable(&mut state);
+                forget_other_ledger(&mut state, location);
+                Ok(PlanResult::offline(state, vec![warning]))
+            }
+        }
+    }
+
+    /// Continues with what the cluster holds.
+    async fn observed<K: ResourceKind>(
+        &self,
+        operation: &SetOperation<'_>,
+        observation: &Observation,
+        mut state: Value,
+    ) -> Result<PlanResult, Vec<Diagnostic>> {
+        let Self { context, request, config } = self;
+        let Adoption { records: adopted, warnings: mut diagnostics } =
+            match AdoptionRequest::of(operation) {
+                Some(adoption) => adoption.find_on(&context.clusters, observation).await?,
+                None => Adoption::default(),
+            };
+        let records = operation.records(observation, &adopted);
+        let (known, location) = (&operation.model.known, &operation.location);
+        let path = known.source.path();
+        let basis = Basis::new(&context.process, path, location, operation.migrations(), &records);
+        let as_refreshed = |before: &Basis| {
+            let prior = prior_at(&context.clusters, request, location)?;
+            if K::is_same(&prior, operation) {
+                return context.basis_of_state::<K>(&prior, location, observation);
+            }
+            // The refresh read another migration of the set: only the location can be compared.
+            K::IS_SHARED.then(|| before.at(location))
+        };
+        diagnostics
+            .extend(basis.changed_since(request, as_refreshed).map_err(|error| vec![error])?);
+        // A file that has changed since may also be that of an applied migration.
+        let plan = match operation.plan(&records) {
+            Ok(plan) => plan,
+            Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
+        };
+        diagnostics.extend(diagnostics::adopted(&plan));
+        diagnostics.extend(operation.model.judge(&plan));
+        let mut diagnostics = without_errors(diagnostics)?;
+
+        // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
+        // repeated plan that returns another value.
+        if plan.pending().next().is_some() || request.prior_state.is_null() {
+            state.set("last_run", computed::versions_to_run(&plan));
+        }
+        let records = &records;
+        let plan = ObservedPlan { request, config, operation, observation, records, plan: &plan };
+        diagnostics.extend(K::set_planned(&mut state, &plan));
+        Ok(PlanResult { state, private: basis.encode(), diagnostics: without_errors(diagnostics)? })
+    }
+}
+
+/// The arguments that are unknown, wholly or in part.
+fn unknown_arguments<'a>(config: &Object<'a>) -> Vec<&'a str> {
+    let unknown = config.attributes().filter(|(_, value)| !value.is_wholly_known());
+    unknown.map(|(name, _)| name).collect()
+}
+
+/// What is reported of migrations while the cluster is unknown.
+fn judge_unknown(model: &LoadedModel<'_>) -> Vec<Diagnostic> {
+    let mut diagnostics = vec![diagnostics::planned_from_files()];
+    diagnostics.extend(model.judge_unknown());
+    diagnostics
+}
+
+/// Makes the planned `ledger` unknown if the configuration names another location than the state:
+/// the cluster there did not answer.
+fn forget_other_ledger(planned: &mut Value, location: &LedgerLocation) {
+    if planned.get("ledger") != Some(&location.ledger_name().into()) {
+        planned.set("ledger", Value::Unknown);
+    }
+}
+
+/// The diagnostics as an error if one of them is an error.
+fn without_errors(diagnostics: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    if diagnostics.iter().any(Diagnostic::is_error) { Err(diagnostics) } else { Ok(diagnostics) }
+}

@@ -1,0 +1,62 @@
+//! The steps of a refresh.
+
+use super::super::basis::Basis;
+use super::super::computed;
+use super::super::location::locate;
+use super::super::observe::observe;
+use super::{ResourceContext, ResourceKind};
+use crate::database::Watched;
+use crate::diagnostic::Diagnostic;
+use crate::provider::contract::{ReadRequest, ReadResponse};
+use crate::provider::diagnostics;
+use crate::value::{Input, Object, Value};
+
+/// A refreshed state and what accompanies it.
+struct Refreshed {
+    state: Value,
+    /// What the following plan will find next to the state.
+    private: Vec<u8>,
+    warnings: Vec<Diagnostic>,
+}
+
+/// Refreshes the state. Where the cluster cannot be read, the state stays as it was, with a
+/// warning.
+pub(crate) async fn read<K: ResourceKind>(
+    context: &ResourceContext,
+    request: ReadRequest,
+) -> ReadResponse {
+    match refreshed::<K>(context, &request).await {
+        Ok(Some(Refreshed { state: new_state, private, warnings })) => {
+            ReadResponse { new_state, private, diagnostics: warnings }
+        }
+        Ok(None) => kept(request, Vec::new()),
+        Err(error) => kept(request, vec![diagnostics::not_refreshed(&error)]),
+    }
+}
+
+/// The state as it was. What an earlier refresh stored next to it says nothing about the next plan.
+fn kept(request: ReadRequest, diagnostics: Vec<Diagnostic>) -> ReadResponse {
+    ReadResponse { new_state: request.current_state, private: Vec::new(), diagnostics }
+}
+
+/// `None` if the state does not name anything to read.
+async fn refreshed<K: ResourceKind>(
+    context: &ResourceContext,
+    request: &ReadRequest,
+) -> Result<Option<Refreshed>, Diagnostic> {
+    let Some(current) = Object::new(&request.current_state) else { return Ok(None) };
+    let Some(query) = K::refresh_query(&current)? else { return Ok(None) };
+    let Input::Known(location) = locate(&context.clusters, &current)? else { return Ok(None) };
+
+    let schemas = query.watch.as_ref().map(|watch| watch.schemas.clone());
+    let watched = Watched::Schemas(schemas.unwrap_or_default());
+    let observation =
+        observe(&context.clusters, &location, query.set, &watched, query.limit).await?;
+    let rewritten = computed::rewritten(&K::recorded(&current), &observation.migrations);
+    let basis = context.basis_of_state::<K>(&current, &location, &observation);
+    Ok(Some(Refreshed {
+        state: K::refreshed(&request.current_state, &query, &location, &observation),
+        private: basis.as_ref().map(Basis::encode).unwrap_or_default(),
+        warnings: diagnostics::rewritten_ledger(&rewritten).into_iter().collect(),
+    }))
+}
