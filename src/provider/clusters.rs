@@ -16,12 +16,12 @@ pub(super) type SessionGuard = OwnedMappedMutexGuard<Option<Session>, Session>;
 
 type Slot = Arc<tokio::sync::Mutex<Option<Session>>>;
 
-/// What all resources share.
+/// The configured clusters, which all resources share.
 pub(super) struct Clusters {
     environment: Environment,
     configured: Mutex<Configured>,
-    // One session a cluster: many resources of one process queue here, because on DSQL each
-    // schema change would make all their other sessions lose once.
+    // One session for each cluster: the resources of one process queue for it, because on DSQL
+    // each schema change would cause one conflict in every other session.
     sessions: Mutex<HashMap<Target, Slot>>,
 }
 
@@ -36,36 +36,36 @@ impl Clusters {
         Self { environment, configured: Mutex::default(), sessions: Mutex::default() }
     }
 
-    /// Takes the `provider` block over. A process in reattach mode serves many runs, so an
-    /// earlier run's stop ends here.
+    /// Receives the `provider` block. A process in reattach mode serves many Terraform commands, so
+    /// the stop of an earlier one ends here.
     pub(super) fn configure(&self, settings: Settings) {
         *lock(&self.configured) = Configured { settings, stopped: CancellationToken::new() };
     }
 
-    /// Asks all runs to end before they send anything more.
+    /// Cancels all runs before they send anything more.
     pub(super) fn stop(&self) {
         lock(&self.configured).stopped.cancel();
     }
 
-    /// Fires when Terraform wants all runs to end.
+    /// The token that Terraform cancels to stop all runs.
     pub(super) fn stopped(&self) -> CancellationToken {
         lock(&self.configured).stopped.clone()
     }
 
-    /// Who this process is, for people who find its lease.
+    /// Describes this process for people who find its lease.
     pub(super) fn process(&self) -> String {
         self.environment.process()
     }
 
-    /// Where a resource with these settings in `cluster` connects to; unknown if a part of it is
-    /// unknown.
+    /// Resolves the settings of a `cluster` argument; unknown if anything is unknown that the
+    /// connection needs.
     pub(super) fn locate(&self, cluster: Settings) -> Result<Input<LedgerLocation>, Diagnostic> {
         let wider = lock(&self.configured).settings.clone();
         cluster.or(&wider).resolve(&self.environment)
     }
 
-    /// The session of a cluster, opened if there is none that can be used. Waits while another
-    /// resource works on the same cluster.
+    /// Returns the session of a cluster, and opens one if there is none that can be used. Waits
+    /// while another resource uses it.
     pub(super) async fn session(&self, target: &Target) -> Result<SessionGuard, Error> {
         let slot = Arc::clone(lock(&self.sessions).entry(target.clone()).or_default());
         let mut slot = slot.lock_owned().await;
@@ -74,7 +74,7 @@ impl Clusters {
         }
         match OwnedMutexGuard::try_map(slot, Option::as_mut) {
             Ok(mut session) => {
-                // What the resource before had to hide is of no use to the next one.
+                // The secrets of the resource before are not those of the next one.
                 session.hide_in_errors(None);
                 Ok(session)
             }
@@ -84,6 +84,6 @@ impl Clusters {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What is behind these locks is replaced as a whole, so a panic cannot leave it half done.
+    // These values are replaced as a whole, so a panic cannot leave them half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

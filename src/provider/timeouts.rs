@@ -8,7 +8,7 @@ use crate::schema::{Attribute, Nesting};
 use crate::value::{Input, Object, Value};
 
 const DEFAULT_WRITE: Duration = Duration::from_secs(60 * 60);
-/// The limit of a look at the database.
+/// The limit of a refresh or a plan.
 pub(super) const DEFAULT_READ: Duration = Duration::from_secs(5 * 60);
 
 /// How long each kind of run may take.
@@ -45,7 +45,7 @@ impl Timeouts {
         if prior.is_null() { self.create } else { self.update }
     }
 
-    /// Reads the argument of a resource. What is absent or not known yet has its default.
+    /// Reads the argument of a resource. What is null or unknown has its default.
     pub(super) fn decode(resource: &Object<'_>) -> Result<Self, Diagnostic> {
         let timeouts = resource.object("timeouts").known();
         let read = |name: &str, default| match &timeouts {
@@ -69,7 +69,7 @@ impl Timeouts {
     }
 }
 
-/// A duration as Go prints it (`1h30m`, `1.5h`, `250ms`), which is what Terraform's users write.
+/// Parses a duration in Go's notation (`1h30m`, `1.5h`, `250ms`), which Terraform's users write.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
@@ -89,7 +89,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         total = total.checked_add(Duration::try_from_secs_f64(part).ok()?)?;
         rest = tail;
     }
-    // A year is longer than any run, and far from what overflows a point in time.
+    // A year is longer than any run, and cannot overflow an `Instant`.
     (total > Duration::ZERO && total <= Duration::from_secs(365 * 24 * 3600)).then_some(total)
 }
 

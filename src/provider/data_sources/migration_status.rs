@@ -1,4 +1,4 @@
-//! `dsql_migration_status`: what the ledger says of a set, beside the files if they are named.
+//! `dsql_migration_status`: the ledger of a set, compared with the files if they are named.
 
 mod compare;
 
@@ -46,46 +46,7 @@ impl DataSource for MigrationStatus {
     }
 
     fn schema(&self) -> Schema {
-        let versions = |name: &str, text: &str| {
-            Attribute::list_of(name, Type::String).computed().description(text)
-        };
-        let with_files = "Null without `dir` and `files`.";
-        let job = vec![
-            Attribute::string("id").computed().description("Name of the job."),
-            Attribute::string("type")
-                .computed()
-                .description("`INDEX_BUILD` or `VALIDATE_CONSTRAINT`."),
-            Attribute::string("status")
-                .computed()
-                .description("`submitted`, `processing`, `completed` or `failed`."),
-            Attribute::string("object")
-                .computed()
-                .description("The index or table that it works on; null once that is gone."),
-            Attribute::string("details").computed().description("DSQL's words about a failure."),
-        ];
-        let unfinished = vec![
-            Attribute::string("status")
-                .computed()
-                .description("`failed`, or `running`: a run works on it, or was cut off."),
-            Attribute::string("error").computed().description("Why its last run failed."),
-            Attribute::number("statements_done")
-                .computed()
-                .description("How many of its statements are done."),
-            Attribute::number("batches").computed().description(
-                "Of the statement that runs in batches (`-- dsql:batch`): how many are committed. \
-                 Null if none is at work or was cut off.",
-            ),
-            Attribute::number("changed_rows")
-                .computed()
-                .description("How many rows these batches have changed."),
-        ];
-        let lease = vec![
-            Attribute::string("holder").computed().description("Its database role and process."),
-            Attribute::string("until")
-                .computed()
-                .description("When its lease ends unless the run renews it: RFC 3339, UTC."),
-        ];
-        Schema::new(vec![
+        let mut attributes = vec![
             Attribute::string("name")
                 .optional()
                 .description("Name of the set in the ledger. Default: `default`."),
@@ -115,39 +76,29 @@ impl DataSource for MigrationStatus {
                 "Version of the migration that was begun last, of those that are applied and not \
                  repeatable.",
             ),
-            versions(
-                "pending",
-                &format!(
-                    "Versions that have a file and are not applied, and repeatable ones whose \
-                     text or values have changed. {with_files}"
+        ];
+        attributes.extend(comparison_attributes());
+        attributes.extend([
+            Attribute::nested("unfinished", Nesting::Map, unfinished_attributes())
+                .computed()
+                .description(
+                    "Migrations that were begun and are not applied, by version: how far each has \
+                     come.",
                 ),
-            ),
-            versions(
-                "changed",
-                &format!("Versions whose file is not the one that was applied. {with_files}"),
-            ),
-            versions("missing", &format!("Applied versions that have no file. {with_files}")),
-            Attribute::bool("up_to_date").computed().description(
-                "Whether all files are applied as they are, and nothing else. Null without `dir` \
-                 and `files`.",
-            ),
-            Attribute::nested("unfinished", Nesting::Map, unfinished).computed().description(
-                "Migrations that were begun and are not applied, by version: how far each has come.",
-            ),
             Attribute::map_of("other_ledgers", Type::String).computed().description(
                 "Tables that are ledgers of other tools: name of the table to the word for it in \
                  `adopt`. They stay after their migrations were taken over.",
             ),
-            Attribute::nested("lease", Nesting::Single, lease).computed().description(
+            Attribute::nested("lease", Nesting::Single, lease_attributes()).computed().description(
                 "The run that works on the set now; null if none does. A run that was killed shows \
                  here until its lease ends.",
             ),
-            Attribute::nested("jobs", Nesting::List, job).computed().description(
+            Attribute::nested("jobs", Nesting::List, job_attributes()).computed().description(
                 "Index builds and validations of the cluster, of all sets. Finished ones disappear \
                  after about 30 minutes.",
             ),
-        ])
-        .description(
+        ]);
+        Schema::new(attributes).description(
             "Reads what the ledger of an Aurora DSQL cluster says of a set of migrations, for \
              checks, tests and outputs. It writes nothing.",
         )
@@ -167,7 +118,7 @@ impl DataSource for MigrationStatus {
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let nothing = Watched::Schemas(Vec::new());
         let limit = timeouts::DEFAULT_READ;
-        let seen = observe(&self.clusters, &location, name, &nothing, limit)
+        let observation = observe(&self.clusters, &location, name, &nothing, limit)
             .await
             .map_err(|error| vec![error])?;
         let rest = async {
@@ -180,17 +131,90 @@ impl DataSource for MigrationStatus {
         })?;
 
         let mut state = config.clone();
-        for (name, value) in of_ledger(&seen.migrations) {
+        for (name, value) in of_ledger(&observation.migrations) {
             state.set(name, value);
         }
-        for (name, value) in of_files(files.as_ref(), &seen.migrations) {
+        for (name, value) in of_files(files.as_ref(), &observation.migrations) {
             state.set(name, value);
         }
-        state.set("lease", seen.holder.as_ref().map_or(Value::Null, lease));
+        state.set("lease", observation.holder.as_ref().map_or(Value::Null, lease));
         state.set("jobs", Value::list(jobs.iter().map(job)));
         state.set("other_ledgers", ledgers);
         Ok(state)
     }
+}
+
+/// The attributes of the comparison with files.
+fn comparison_attributes() -> Vec<Attribute> {
+    let with_files = "Null without `dir` and `files`.";
+    vec![
+        versions(
+            "pending",
+            &format!(
+                "Versions that have a file and are not applied, and repeatable ones whose \
+                 text or values have changed. {with_files}"
+            ),
+        ),
+        versions(
+            "changed",
+            &format!("Versions whose file is not the one that was applied. {with_files}"),
+        ),
+        versions("missing", &format!("Applied versions that have no file. {with_files}")),
+        Attribute::bool("up_to_date").computed().description(
+            "Whether all files are applied as they are, and nothing else. Null without `dir` \
+             and `files`.",
+        ),
+    ]
+}
+
+/// A list of versions that the data source fills in.
+fn versions(name: &str, text: &str) -> Attribute {
+    Attribute::list_of(name, Type::String).computed().description(text)
+}
+
+/// The attributes of a migration that was begun and is not applied.
+fn unfinished_attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::string("status")
+            .computed()
+            .description("`failed`, or `running`: a run works on it, or was cut off."),
+        Attribute::string("error").computed().description("Why its last run failed."),
+        Attribute::number("statements_done")
+            .computed()
+            .description("How many of its statements are done."),
+        Attribute::number("batches").computed().description(
+            "Of the statement that runs in batches (`-- dsql:batch`): how many are committed. \
+             Null if none is at work or was cut off.",
+        ),
+        Attribute::number("changed_rows")
+            .computed()
+            .description("How many rows these batches have changed."),
+    ]
+}
+
+/// The attributes of the run that holds the lease.
+fn lease_attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::string("holder").computed().description("Its database role and process."),
+        Attribute::string("until")
+            .computed()
+            .description("When its lease ends unless the run renews it: RFC 3339, UTC."),
+    ]
+}
+
+/// The attributes of a job.
+fn job_attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::string("id").computed().description("Name of the job."),
+        Attribute::string("type").computed().description("`INDEX_BUILD` or `VALIDATE_CONSTRAINT`."),
+        Attribute::string("status")
+            .computed()
+            .description("`submitted`, `processing`, `completed` or `failed`."),
+        Attribute::string("object")
+            .computed()
+            .description("The index or table that it works on; null once that is gone."),
+        Attribute::string("details").computed().description("DSQL's words about a failure."),
+    ]
 }
 
 fn lease(holder: &Holder) -> Value {
@@ -200,7 +224,7 @@ fn lease(holder: &Holder) -> Value {
     ])
 }
 
-/// Nothing runs from here, so placeholders of other tools are read as they stand.
+/// Reads the arguments of a set. Placeholders of other tools are kept, because nothing runs.
 fn source(config: &Object<'_>) -> Result<Input<SetSource>, Diagnostic> {
     source::decode(config, Placeholders::Variables)
 }
@@ -209,7 +233,7 @@ fn has_source(config: &Object<'_>) -> bool {
     !config.value("dir").is_null() || !config.value("files").is_null()
 }
 
-/// ComparedFiles as they would run, as far as values of variables are known.
+/// Reads the files as they would run, as far as the values of variables are known.
 fn files(config: &Object<'_>) -> Result<Option<ComparedFiles>, Vec<Diagnostic>> {
     if !has_source(config) {
         return Ok(None);
@@ -226,7 +250,7 @@ fn files(config: &Object<'_>) -> Result<Option<ComparedFiles>, Vec<Diagnostic>> 
     Ok(Some(ComparedFiles { migrations: prepared.migrations, has_values }))
 }
 
-/// Tables that look like ledgers of other tools, whatever was taken over from them.
+/// The history tables of other tools, whether anything was adopted from them or not.
 async fn other_ledgers(session: &mut Session, location: &LedgerLocation) -> Result<Value, Error> {
     let names: Vec<QualifiedName> = history_table_names()
         .into_iter()

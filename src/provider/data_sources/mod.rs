@@ -9,8 +9,8 @@ use super::settings::LedgerLocation;
 use crate::diagnostic::Diagnostic;
 use crate::value::{Input, Object};
 
-/// Where a data source looks. Terraform reads it while planning if its own arguments are known,
-/// also if those of the provider are not.
+/// Resolves the cluster of a data source. Terraform reads it during the plan if its own arguments
+/// are known, even if those of the provider are not.
 fn locate(clusters: &Clusters, config: &Object<'_>) -> Result<LedgerLocation, Diagnostic> {
     match location::locate(clusters, config)? {
         Input::Known(location) => Ok(location),

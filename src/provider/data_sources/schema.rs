@@ -74,15 +74,15 @@ impl DataSource for SchemaDataSource {
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let watched = Watched::Schemas(schemas);
         // The name of a set does not matter for the live schema.
-        let seen = observe(&self.clusters, &location, "", &watched, timeouts::DEFAULT_READ)
+        let observation = observe(&self.clusters, &location, "", &watched, timeouts::DEFAULT_READ)
             .await
             .map_err(|error| vec![error])?;
 
         let mut state = config.clone();
-        state.set("objects", Value::map(seen.live.objects()));
-        state.set("tables", Value::list(named(&seen.live, "table ")));
-        state.set("views", Value::list(named(&seen.live, "view ")));
-        state.set("fingerprint", drift::fingerprint(seen.live.objects()));
+        state.set("objects", Value::map(observation.live.objects()));
+        state.set("tables", Value::list(named(&observation.live, "table ")));
+        state.set("views", Value::list(named(&observation.live, "view ")));
+        state.set("fingerprint", drift::fingerprint(observation.live.objects()));
         Ok(state)
     }
 }

@@ -115,7 +115,10 @@ pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable)
 }
 
 /// Migrations that count as applied, and whose effects the catalog does not show.
-pub(in crate::provider) fn not_in_catalog(missing: &[Missing], from: &BTreeSet<&str>) -> Diagnostic {
+pub(in crate::provider) fn not_in_catalog(
+    missing: &[Missing],
+    from: &BTreeSet<&str>,
+) -> Diagnostic {
     let lines = list(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
     let from: Vec<&str> = from.iter().copied().collect();
     Diagnostic::error("Adopted migration is missing from the database")

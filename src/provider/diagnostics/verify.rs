@@ -20,7 +20,11 @@ pub(in crate::provider) fn difference(change: &Change) -> String {
 }
 
 /// An endpoint that differs from the one that was applied through.
-pub(in crate::provider) fn not_the_same(endpoint: &str, other: &str, wrong: &[String]) -> Diagnostic {
+pub(in crate::provider) fn not_the_same(
+    endpoint: &str,
+    other: &str,
+    wrong: &[String],
+) -> Diagnostic {
     let mut listed: Vec<&str> = wrong.iter().map(String::as_str).take(SHOWN).collect();
     let more = format!("and {} more", wrong.len().saturating_sub(SHOWN));
     if wrong.len() > SHOWN {

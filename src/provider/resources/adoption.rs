@@ -127,7 +127,7 @@ impl<'a> AdoptionRequest<'a> {
         Ok(Adoption { records: self.migrations().iter().filter_map(record).collect(), warnings })
     }
 
-    /// The history tables that come into question.
+    /// Reads which history tables the cluster has.
     async fn history_tables(
         &self,
         session: &mut Session,

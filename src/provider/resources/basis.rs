@@ -1,8 +1,8 @@
-//! What a plan is made from: files and ledger. It travels beside the plan, so that a plan that is
-//! asked for again can name what has changed since.
+//! The basis of a plan: the files and the ledger that it was made from. Terraform keeps it with the
+//! plan, so that a repeated plan can name what has changed since.
 //!
-//! Terraform repeats a plan at apply, also a saved one, and insists on the same answer. From 1.16
-//! on it brings the bytes of the first plan along. Older ones bring only the bytes of the last
+//! Terraform repeats each plan at apply, also a saved one, and requires the same result. From 1.16
+//! on it sends the bytes of the first plan along. Older versions send only the bytes of the last
 //! refresh; see ADR 0009.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::provider::diagnostics;
 use crate::provider::settings::LedgerLocation;
 use crate::value::{Input, Type, Value, decode, encode};
 
-/// Tells this process from others: a plan in another process than its refresh is a repeated one.
+/// Identifies this process: a plan in another process than its refresh is a repeated one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process(String);
 
@@ -25,19 +25,19 @@ impl Process {
     }
 }
 
-/// The files and the ledger as they were.
+/// The files and the ledger at the time of a plan or a refresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Basis {
-    /// The process that looked.
+    /// The process that read them.
     process: Process,
-    /// Where the files are, as the configuration says it; empty if their texts stand in it, which
-    /// Terraform compares itself.
+    /// The directory or file as written; empty if the configuration holds the SQL itself, which
+    /// Terraform compares.
     source: String,
-    /// Where the ledger is.
+    /// The attribute `ledger`.
     ledger: String,
     /// Version to file and checksum.
     files: BTreeMap<String, String>,
-    /// Version to what its row says.
+    /// Version to the state of its row and a digest of the rest.
     rows: BTreeMap<String, String>,
 }
 
@@ -73,7 +73,7 @@ impl Basis {
         }
     }
 
-    /// Reads the bytes of [`Basis::encode`]; `None` for any others.
+    /// Decodes the bytes of [`Basis::encode`]; `None` for any others.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let value = decode(bytes, &ty()).ok()?;
         let text = |name| Some(value.get(name)?.string().known()?.to_owned());
@@ -93,7 +93,7 @@ impl Basis {
         })
     }
 
-    /// Bytes for Terraform to keep.
+    /// Encodes it for Terraform to keep.
     pub(super) fn encode(&self) -> Vec<u8> {
         let value = Value::object([
             ("process", self.process.0.as_str().into()),
@@ -106,12 +106,12 @@ impl Basis {
         encode(&value, &ty()).unwrap_or_default()
     }
 
-    /// What a repeated plan says if its files or its ledger are not those of the first one. Only
-    /// Terraform 1.16 and later tells for certain that a plan is repeated; before, only what a
-    /// refresh of the state would find now can be compared with what the last one found.
+    /// Compares a repeated plan with the first one. Only Terraform 1.16 and later reports that a
+    /// plan is repeated. For older versions, the basis that a refresh of the state would have now
+    /// is compared with that of the last refresh, and a difference is only a warning.
     ///
     /// # Errors
-    /// The plan is a repeated one, and out of date.
+    /// The plan is repeated, and out of date.
     pub(super) fn changed_since(
         &self,
         request: &PlanRequest,
@@ -132,18 +132,18 @@ impl Basis {
         Ok((!differences.is_empty()).then(|| diagnostics::changed_since_refresh(&differences)))
     }
 
-    /// The same files and rows in the ledger of another place.
+    /// The same files and rows in the ledger at another location.
     pub(super) fn at(&self, location: &LedgerLocation) -> Self {
         Self { ledger: location.ledger_name(), ..self.clone() }
     }
 
-    /// What has changed since, one clause each.
+    /// Lists what has changed since, one clause each.
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if self.ledger != now.ledger {
             found.push(format!("the ledger was at {} and is at {} now", self.ledger, now.ledger));
         }
-        // Of another directory than before nothing was known.
+        // The files of another directory were not known before.
         let files =
             if self.source == now.source { changed(&self.files, &now.files) } else { Vec::new() };
         let parts = |text: Option<&'_ str>| {
@@ -179,10 +179,10 @@ impl Basis {
     }
 }
 
-/// The state of a migration that is to be taken over from another tool.
+/// The state of a row that is to be adopted.
 const TO_ADOPT: &str = "adopt";
 
-/// Enough of a checksum to see a difference: this is stored in the state for every migration.
+/// Shortens a checksum, because it is stored in the state for every migration.
 fn beginning(checksum: &Checksum) -> &str {
     let hex = checksum.0.trim_start_matches("sha256:");
     hex.get(..16).unwrap_or(hex)

@@ -1,4 +1,4 @@
-//! What a resource shows of migrations: of those in the ledger and of those that will run.
+//! The computed attributes of migrations: of those in the ledger, and of those that will run.
 
 use crate::database::{MigrationRecord, MigrationState, StatementRecord, StatementState};
 use crate::engine::{Plan, PlannedMigration, Status};
@@ -63,18 +63,18 @@ pub(super) fn versions_to_run(plan: &Plan<'_>) -> Value {
 /// The status of a migration that no run of the provider has applied.
 pub(super) const ADOPTED: &str = "adopted";
 
-/// The word for how far a migration has come.
+/// The attribute `status` of a recorded migration.
 pub(super) fn status(record: &MigrationRecord) -> &'static str {
     if record.adopted_from.is_some() { ADOPTED } else { record.state.as_str() }
 }
 
-/// Whether a status says that nothing is left to do.
+/// Whether nothing is left to do for a migration with this status.
 pub(super) fn is_applied(status: &str) -> bool {
     [ADOPTED, MigrationState::Applied.as_str()].contains(&status)
 }
 
-/// Whether a row of the state says that this migration is applied, with these values of its
-/// variables, or with a checksum that is `accepted`.
+/// Whether a state records this migration as applied, with the same values of its variables. An
+/// `accepted` checksum counts as the applied one.
 pub(super) fn says_applied(
     row: &Value,
     migration: &Migration,
@@ -88,7 +88,7 @@ pub(super) fn says_applied(
             || accepted == Some(&migration.checksum))
 }
 
-/// A migration as the ledger has it, or will have it once it is adopted.
+/// The attributes of a migration in the ledger, or of one that will be adopted.
 pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     let new = record.is_to_adopt();
     let shown = |statement: &StatementRecord| line(statement.class.as_str(), &statement.summary);
@@ -109,8 +109,8 @@ pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A migration as an apply will leave it, as far as that is known before. What an earlier run has
-/// begun is not run in another way: it stays as its record says, even if `rewrite` has changed.
+/// The attributes that an apply will leave, as far as they are known before. A statement that an
+/// earlier run has begun stays as recorded, even if `rewrite` has changed since.
 pub(super) fn pending(
     migration: &Migration,
     begun: Option<&MigrationRecord>,
@@ -133,13 +133,13 @@ pub(super) fn pending(
     ]
 }
 
-/// A repeatable migration that runs again, or perhaps does not: that depends on values of variables
-/// that are not known yet.
+/// The attributes of a repeatable migration that runs again, or that may run again, depending on
+/// values of variables that are not known yet.
 pub(super) fn again(migration: &Migration, last: &MigrationRecord) -> Vec<(&'static str, Value)> {
     let mut planned = pending(migration, None);
     let recorded = recorded(last);
     if !migration.values.are_known() && last.checksum == migration.checksum {
-        // What runs is spelt otherwise than in the last run, for example by `rewrite`.
+        // The statements differ from those of the last run, for example by `rewrite`.
         for (planned, recorded) in planned.iter_mut().zip(recorded) {
             if planned.0 == "statements" && planned.1 != recorded.1 {
                 planned.1 = Value::Unknown;
@@ -149,7 +149,7 @@ pub(super) fn again(migration: &Migration, last: &MigrationRecord) -> Vec<(&'sta
     planned
 }
 
-/// One migration of a plan, as far as it is known before the apply; nothing if it stays out.
+/// The attributes of one migration of a plan; `None` if it is excluded.
 pub(super) fn planned(entry: &PlannedMigration<'_>) -> Option<Vec<(&'static str, Value)>> {
     Some(match &entry.status {
         Status::Applied(record) => recorded(record),
@@ -159,7 +159,7 @@ pub(super) fn planned(entry: &PlannedMigration<'_>) -> Option<Vec<(&'static str,
     })
 }
 
-/// What happened to the rows of the ledger that the state says are applied, besides what runs do.
+/// Lists changes to applied rows of the ledger that no run makes.
 pub(super) fn rewritten(state: &Value, records: &[MigrationRecord]) -> Vec<String> {
     let Input::Known(known) = state.entries() else { return Vec::new() };
     known

@@ -1,4 +1,4 @@
-//! The arguments about drift, and how drift is shown.
+//! The arguments and computed attributes about drift.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::provider::diagnostics;
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type, Value};
 
-/// What a configuration says about drift.
+/// What counts as drift, and what a plan does about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Watch {
     /// The schemas whose objects are compared.
@@ -23,17 +23,17 @@ pub(super) struct Watch {
 /// What a plan does about drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OnDrift {
-    /// Shows it, and is not empty.
+    /// Shows an update and a warning.
     Plan,
     /// Fails.
     Error,
-    /// Nothing.
+    /// Only fills the attribute `drift`.
     Ignore,
 }
 
-/// What was found in the watched schemas.
+/// A comparison of the recorded with the live schemas.
 pub(super) struct DriftReport {
-    /// What is drift, apart from what is accepted.
+    /// The drift, without what is accepted.
     pub(super) changes: Vec<Change>,
     /// Whether the recorded schema must be replaced, because the configuration accepts the live
     /// one.
@@ -42,7 +42,7 @@ pub(super) struct DriftReport {
     pub(super) fingerprint: String,
 }
 
-/// The arguments.
+/// The schema of the arguments.
 pub(super) fn arguments() -> Vec<Attribute> {
     vec![
         Attribute::set_of("drift_schemas", Type::String).optional().description(
@@ -64,7 +64,7 @@ pub(super) fn arguments() -> Vec<Attribute> {
     ]
 }
 
-/// What the provider fills in.
+/// The schema of the computed attributes.
 pub(super) fn computed() -> Vec<Attribute> {
     vec![
         Attribute::list_of("drift", Type::String).computed().description(
@@ -79,7 +79,7 @@ pub(super) fn computed() -> Vec<Attribute> {
 }
 
 impl Watch {
-    /// Reads the arguments; unknown if a part of them is unknown.
+    /// Reads the arguments; unknown if one of them is unknown.
     pub(super) fn decode(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
         let schemas = decode_schemas(config)?;
         let words =
@@ -103,36 +103,36 @@ impl Watch {
     }
 
     /// Compares the recorded with the live schemas.
-    pub(super) fn find(&self, seen: &Observation) -> DriftReport {
-        let changes = drift::changes(&seen.recorded, &seen.live, &self.schemas);
-        let fingerprint = drift::fingerprint(seen.live.objects_within(&self.schemas));
+    pub(super) fn find(&self, observation: &Observation) -> DriftReport {
+        let changes = drift::changes(&observation.recorded, &observation.live, &self.schemas);
+        let fingerprint = drift::fingerprint(observation.live.objects_within(&self.schemas));
         if self.accepted.as_ref() != Some(&fingerprint) {
             return DriftReport { changes, to_accept: false, fingerprint };
         }
-        // What the snapshot says already needs no new one, though it may not be valid.
-        let recorded = seen.recorded.objects_within(&self.schemas);
-        let to_accept = seen.ledger_exists && !recorded.eq(seen.live.objects_within(&self.schemas));
+        // A snapshot that is recorded already is not recorded again, even if it is not valid.
+        let recorded = observation.recorded.objects_within(&self.schemas);
+        let to_accept = observation.ledger_exists && !recorded.eq(observation.live.objects_within(&self.schemas));
         DriftReport { changes: Vec::new(), to_accept, fingerprint }
     }
 
     /// Whether drift makes a plan an update.
-    pub(super) fn plans(&self, found: &DriftReport) -> bool {
-        found.to_accept || self.on_drift == OnDrift::Plan && !found.changes.is_empty()
+    pub(super) fn plans(&self, report: &DriftReport) -> bool {
+        report.to_accept || self.on_drift == OnDrift::Plan && !report.changes.is_empty()
     }
 
-    /// What a plan says about the drift that it found.
-    pub(super) fn warnings(&self, found: &DriftReport) -> Option<Diagnostic> {
+    /// The warning or the error of a plan that finds drift.
+    pub(super) fn warnings(&self, report: &DriftReport) -> Option<Diagnostic> {
         match self.on_drift {
-            _ if found.changes.is_empty() => None,
+            _ if report.changes.is_empty() => None,
             OnDrift::Ignore => None,
-            OnDrift::Plan => Some(diagnostics::drift_warning(&found.changes, &found.fingerprint)),
-            OnDrift::Error => Some(diagnostics::drift_error(&found.changes, &found.fingerprint)),
+            OnDrift::Plan => Some(diagnostics::drift_warning(&report.changes, &report.fingerprint)),
+            OnDrift::Error => Some(diagnostics::drift_error(&report.changes, &report.fingerprint)),
         }
     }
 }
 
 impl DriftReport {
-    /// The computed attributes.
+    /// The values of the computed attributes.
     pub(super) fn shown(&self) -> Vec<(&'static str, Value)> {
         vec![
             ("drift", Value::list(self.changes.iter().map(ToString::to_string))),
@@ -160,7 +160,7 @@ fn decode_schemas(config: &Object<'_>) -> Result<Input<Vec<String>>, Diagnostic>
     Ok(Input::Known(schemas))
 }
 
-/// The edited files that may stay: version to checksum. Unknown if a part of it is unknown.
+/// Reads `accept_checksums`: version to the checksum of a file that was edited.
 pub(super) fn accepted_checksums(
     config: &Object<'_>,
 ) -> Result<Input<BTreeMap<Version, Checksum>>, Diagnostic> {

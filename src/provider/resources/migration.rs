@@ -240,7 +240,7 @@ fn shown(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     attributes
 }
 
-/// What the migration is called.
+/// The attributes that name a migration.
 fn named(migration: &Migration) -> Vec<(&'static str, Value)> {
     let version: Value = migration.version.0.as_str().into();
     vec![
@@ -250,7 +250,7 @@ fn named(migration: &Migration) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The computed attributes while the text or its name is not known.
+/// The computed attributes while the text or its version is unknown.
 fn unknown(config: &Object<'_>) -> Vec<(String, Value)> {
     let or_unknown = |name| match config.value(name) {
         Value::Null => Value::Unknown,
@@ -268,7 +268,7 @@ fn unknown(config: &Object<'_>) -> Vec<(String, Value)> {
     attributes
 }
 
-/// Refuses to run anything else than what was planned: a saved plan may be old.
+/// Refuses to run anything but what was planned: a saved plan may be old.
 fn as_planned(planned: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
     let expected = planned.get("checksum").and_then(|checksum| checksum.string().known());
     for entry in &plan.entries {

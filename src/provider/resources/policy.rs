@@ -16,7 +16,7 @@ pub(crate) const REPEATABLE: &str = "Files that run again whenever their text or
     (`repeatable/*.sql`). The ledger knows `repeatable/roles.sql` as `R__roles`. Flyway's `R__` \
     scripts need no mention.";
 
-/// The arguments.
+/// The schema of the arguments.
 pub(super) fn arguments() -> Vec<Attribute> {
     vec![
         Attribute::string("exec_order").optional().description(
@@ -35,7 +35,7 @@ pub(super) fn arguments() -> Vec<Attribute> {
     ]
 }
 
-/// Reads the arguments, and `accept_checksums`; unknown if a part of them is unknown.
+/// Reads the arguments and `accept_checksums`; unknown if one of them is unknown.
 pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnostic>> {
     let words = [
         ("linear", ExecOrder::Linear),

@@ -1,8 +1,8 @@
 //! `lint`, `lint_ignore`, `rewrite` and `variables`: what both resources do with the text of their
 //! migrations before it runs.
 //!
-//! Everything is read and prepared, but only what is pending is judged: a file that is applied
-//! never runs again, so neither a newer linter nor a variable that is gone may stop a plan for it.
+//! All files are read and prepared, but only pending migrations are linted: an applied file never
+//! runs again, so neither a newer linter nor a removed variable may stop a plan because of it.
 
 mod judge;
 
@@ -19,12 +19,12 @@ use crate::schema::Attribute;
 use crate::sql::{self, StatementKind, Variables};
 use crate::value::{Input, Object, Type, Value};
 
-/// What a configuration says.
+/// The configuration of linting, rewriting and variables.
 pub(crate) struct StatementRules {
     lint: Lint,
     ignored: BTreeSet<String>,
     rewrite: RewriteMode,
-    /// `None` if `${name}` means nothing.
+    /// `None` if `${name}` has no meaning.
     variables: Option<Variables>,
 }
 
@@ -44,16 +44,16 @@ enum RewriteMode {
 /// Migrations as they will run.
 pub(crate) struct PreparedMigrations {
     pub(crate) migrations: Vec<Migration>,
-    /// What is wrong with the variables of a migration. Counts only while it is pending.
+    /// What is wrong with the variables of a migration. It matters only while that is pending.
     errors: BTreeMap<Version, Vec<Diagnostic>>,
-    /// Statements into which variables cannot be put: migration and place.
+    /// Statements whose variables cannot be rendered: version and index.
     unrendered: BTreeSet<(Version, usize)>,
-    /// Statements in which the names of variables stand for values that are not known yet.
+    /// Statements that hold names of variables, because the values are not known yet.
     incomplete: BTreeSet<(Version, usize)>,
 }
 
 impl PreparedMigrations {
-    /// What keeps the values of repeatable migrations from being compared.
+    /// The errors because of which the values of repeatable migrations cannot be compared.
     pub(crate) fn errors_of_repeatable(&self) -> Vec<Diagnostic> {
         let repeatable = self.migrations.iter().filter(|migration| migration.is_repeatable());
         repeatable
@@ -64,7 +64,7 @@ impl PreparedMigrations {
     }
 }
 
-/// The arguments.
+/// The schema of the arguments.
 pub(super) fn attributes() -> Vec<Attribute> {
     vec![
         Attribute::string("lint").optional().description(
@@ -90,7 +90,7 @@ pub(super) fn attributes() -> Vec<Attribute> {
 }
 
 impl StatementRules {
-    /// Reads the arguments; unknown if it cannot be said what a plan would show.
+    /// Reads the arguments; unknown if one of them is unknown. Single values may be unknown.
     pub(super) fn decode(config: &Object<'_>) -> Result<Input<Self>, Vec<Diagnostic>> {
         let lint = word(
             config,
@@ -113,14 +113,14 @@ impl StatementRules {
         ))
     }
 
-    /// Reads `variables` alone, where nothing runs from here and nothing is judged.
+    /// Reads `variables` alone, for a reader that neither runs nor lints anything.
     pub(crate) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
         let (lint, rewrite, ignored) = (Lint::Off, RewriteMode::Off, BTreeSet::new());
         let of = |variables| Self { lint, ignored, rewrite, variables };
         Ok(decode_variables(config)?.optional().map(of))
     }
 
-    /// Warns of names that mean nothing: no error, because a newer linter may lose a rule.
+    /// Warns about unknown names. They are not an error, because a newer linter may drop a rule.
     pub(super) fn check(config: &Object<'_>) -> Vec<Diagnostic> {
         let Input::Known(names) = decode_ignored(config) else { return Vec::new() };
         let known =
@@ -140,7 +140,7 @@ impl StatementRules {
         ]
     }
 
-    /// Rewrites statements and puts variables in.
+    /// Rewrites statements and renders variables.
     pub(crate) fn prepare(&self, migrations: Vec<Migration>) -> PreparedMigrations {
         let (errors, unrendered, incomplete) = Default::default();
         let mut prepared = PreparedMigrations { migrations, errors, unrendered, incomplete };
@@ -167,7 +167,7 @@ impl StatementRules {
             }
             if migration.is_repeatable() {
                 migration.values = self.values(used);
-                // What is there when it runs is a value, too: the next table needs the grant.
+                // The other migrations count as a value, too: a new table needs the grant.
                 if let Values::Known(values) = &mut migration.values
                     && migration.statements.iter().any(names_all)
                 {
@@ -197,7 +197,7 @@ impl StatementRules {
         if self.rewrite == RewriteMode::Safe
             && let Some(rewritten) = sql::rewrite(&source)
         {
-            // The class may be another one now: a build in the background is waited for.
+            // The class may change: `CREATE INDEX ASYNC` has a job to wait for.
             if let StatementKind::Run(class) = sql::classify(&rewritten) {
                 statement.class = class;
                 statement.text = rewritten;
@@ -224,18 +224,18 @@ impl StatementRules {
         Ok(complete)
     }
 
-    /// A text of the linter or the server without the values of variables, which may be secrets.
+    /// Hides values of variables, which may be secrets, in a text of the linter or the server.
     pub(super) fn hide(&self, text: &str) -> String {
         self.variables.as_ref().map_or_else(|| text.to_owned(), |variables| variables.hide(text))
     }
 
-    /// The same for a session that runs the migrations; nothing if there is nothing to hide.
+    /// A function that does the same, for the session of a run; `None` if there are no variables.
     pub(super) fn hider(&self) -> Option<Hide> {
         let variables = self.variables.clone()?;
         Some(Arc::new(move |text| variables.hide(text)))
     }
 
-    /// The same for messages.
+    /// Hides values of variables in the details of messages.
     pub(super) fn hide_all(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         diagnostics
             .into_iter()
@@ -247,10 +247,10 @@ impl StatementRules {
     }
 }
 
-/// Stands beside the values of variables, and cannot be the name of one.
+/// A key next to the names of variables that cannot be one of them.
 const VERSIONS: &str = "(versions)";
 
-/// Whether a statement is about all relations of a schema.
+/// Whether a statement concerns all relations of a schema.
 fn names_all(statement: &Statement) -> bool {
     let asks = sql::effect(&statement.text).asks;
     asks.iter().any(|ask| matches!(ask.fact, Fact::PrivilegesIn(_)))
@@ -283,7 +283,7 @@ fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Diagnostic>
                 .at("variables"));
         }
         match value {
-            // As if it were not set: whoever uses it gets an error with file and line.
+            // As if it were not set: a statement that uses it gets an error with file and line.
             Value::Null => {}
             value => drop(values.insert(name.clone(), value.string().known().map(str::to_owned))),
         }

@@ -1,4 +1,5 @@
-//! Where the SQL of a resource is, and of a set: `dir`, `files`, `format` and `repeatable`.
+//! Where a resource has its SQL, and the arguments of a set about it: `dir`, `files`, `format` and
+//! `repeatable`.
 
 use std::collections::BTreeMap;
 

@@ -21,7 +21,7 @@ use crate::value::{Input, Object, Type, Value};
 const ARGUMENT: &str = "verify_endpoints";
 const COMPUTED: &str = "verified_endpoints";
 
-/// The argument, and what the provider fills in.
+/// The schema of the argument and of the computed attribute.
 pub(super) fn attributes() -> Vec<Attribute> {
     vec![
         Attribute::set_of(ARGUMENT, Type::String).optional().description(
@@ -45,7 +45,7 @@ struct Endpoint {
     port: Option<u16>,
 }
 
-/// Reads the argument; unknown if a part of it is unknown.
+/// Reads the argument; unknown if an entry is unknown.
 fn decode(config: &Object<'_>) -> Result<Input<Vec<Endpoint>>, Diagnostic> {
     let written = match config.list(ARGUMENT) {
         Input::Null => return Ok(Input::Null),
@@ -150,7 +150,7 @@ impl Applied<'_> {
     }
 }
 
-/// Migrations that one ledger counts as applied and the other does not.
+/// Lists the migrations that one ledger records as applied and the other does not.
 fn missing(here: &[MigrationRecord], there: &[MigrationRecord]) -> Vec<String> {
     let is_there = |record: &&MigrationRecord| {
         there.iter().any(|other| {

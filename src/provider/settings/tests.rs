@@ -1,4 +1,4 @@
-//! Where a setting comes from, and which are refused.
+//! Which block a setting comes from, and which settings are rejected.
 
 use super::*;
 use crate::value::{AttributePath, Object, Value};

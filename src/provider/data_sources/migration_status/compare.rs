@@ -8,11 +8,11 @@ use crate::value::Value;
 /// The files that are compared.
 pub(super) struct ComparedFiles {
     pub(super) migrations: Vec<Migration>,
-    /// Whether the values of variables are there.
+    /// Whether the configuration has values of variables.
     pub(super) has_values: bool,
 }
 
-/// Compares files with the ledger; all is null without files.
+/// The attributes of the comparison; null without files.
 pub(super) fn of_files(
     files: Option<&ComparedFiles>,
     records: &[MigrationRecord],
@@ -33,7 +33,7 @@ pub(super) fn of_files(
         .map(|file| file.version.0.clone())
         .collect();
 
-    // What is not asked here counts as allowed, so that all that is pending is named.
+    // Everything counts as allowed, so that all pending migrations are named.
     let accepted = files.iter().map(|file| (file.version.clone(), file.checksum.clone()));
     let mut policy =
         Policy { accepted: accepted.collect(), order: ExecOrder::NonLinear, ..Policy::default() };
@@ -48,7 +48,7 @@ pub(super) fn of_files(
     policy.removed = missing.iter().cloned().collect();
     let missing: Vec<String> = missing.into_iter().map(|version| version.0).collect();
     let plan = engine::plan(files, records, &policy);
-    // Without the values of its variables only the text of a repeatable one can be compared.
+    // Without the values of its variables, only the text of a repeatable one can be compared.
     let is_open = |file: &Migration| {
         repeats(file) && !has_values && file.statements.iter().any(|it| it.text.contains("${"))
     };
@@ -61,7 +61,7 @@ pub(super) fn of_files(
     };
     let pending: Vec<String> =
         files.iter().filter(is_pending).map(|file| file.version.0.clone()).collect();
-    // A migration that failed or runs is pending, or has no file and is of no account.
+    // A migration that failed or is running is pending, or it has no file and does not count.
     let up_to_date = pending.is_empty() && changed.is_empty() && missing.is_empty();
     let values = [pending.into(), changed.into(), missing.into(), up_to_date.into()];
     let mut values = values.into_iter();

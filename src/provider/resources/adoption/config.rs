@@ -29,7 +29,7 @@ pub(super) enum AdoptionSource {
     Nothing,
 }
 
-/// The arguments.
+/// The schema of the arguments.
 pub(crate) fn attributes() -> Vec<Attribute> {
     let words: Vec<String> =
         formats::FORMATS.iter().map(|spec| format!("`{}`", spec.name)).collect();

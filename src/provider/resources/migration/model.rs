@@ -104,7 +104,7 @@ impl Model for MigrationModel {
     }
 }
 
-/// Reads `path`, `sql` and what they are called.
+/// Reads `path`, `sql`, `version`, `description` and `repeatable`.
 pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<MigrationSource>, Diagnostic> {
     let version = config.string("version");
     let description = config.string("description");

@@ -1,13 +1,13 @@
-//! What a plan expects of its apply, and a state of the next plan.
+//! Compares the migrations with the state before a plan, and with the planned state at apply.
 
 use super::super::computed;
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Plan, Policy, Status};
+use crate::engine::{Plan, PlannedMigration, Policy, Status};
 use crate::migration::Migration;
 use crate::provider::diagnostics;
 use crate::value::{Input, Object, Value};
 
-/// Whether the state says that exactly these migrations are applied.
+/// Whether the state records exactly these migrations as applied.
 pub(super) fn nothing_new(
     state: &Value,
     config: &Object<'_>,
@@ -27,54 +27,14 @@ pub(super) fn nothing_new(
         })
 }
 
-/// Refuses to run anything else than what was planned: a saved plan may be old.
+/// Refuses to run anything but what was planned: a saved plan may be old.
 pub(super) fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
     let Input::Known(expected) = expected.entries() else { return Ok(()) };
-    let mut differences = Vec::new();
-    for entry in &plan.entries {
-        let version = &entry.migration.version;
-        let planned = expected.get(&version.0);
-        let text = |name| planned.and_then(|planned| planned.get(name)?.string().known());
-        let is_repeatable = entry.migration.is_repeatable();
-        match (planned, &entry.status) {
-            (_, Status::Excluded(_)) => {}
-            (None, _) => differences.push(format!("migration {version} was added")),
-            (Some(_), Status::Pending { .. } | Status::Rerun { .. })
-                if text("checksum") != Some(entry.migration.checksum.0.as_str()) =>
-            {
-                differences.push(format!("{} was changed", entry.migration.file));
-            }
-            (Some(_), Status::Applied(record))
-                if text("status").is_some_and(|status| computed::status(record) != status) =>
-            {
-                let from = record.adopted_from.as_deref().unwrap_or("another run");
-                differences.push(format!("migration {version} is applied according to {from}"));
-            }
-            (Some(_), Status::Applied(record)) if record.is_to_adopt() => {}
-            (Some(_), Status::Pending { .. }) if text("status") == Some(computed::ADOPTED) => {
-                differences.push(format!("migration {version} does not count as applied any more"));
-            }
-            // A repeatable one may turn out to have the values of its last run.
-            (Some(planned), Status::Applied(_))
-                if !is_repeatable
-                    && planned.get("applied_at").is_some_and(Value::is_unknown)
-                    && planned.get("description").is_some_and(|d| !d.is_unknown()) =>
-            {
-                differences.push(format!("migration {version} was applied by another run"));
-            }
-            (Some(planned), Status::Pending { .. })
-                if planned.get("applied_at").is_some_and(|at| !at.is_unknown()) =>
-            {
-                differences.push(format!("migration {version} is not in the ledger any more"));
-            }
-            (Some(planned), Status::Rerun { .. })
-                if planned.get("applied_at").is_some_and(|at| !at.is_unknown()) =>
-            {
-                differences.push(format!("the variables of {version} have other values"));
-            }
-            (Some(_), _) => {}
-        }
-    }
+    let mut differences: Vec<String> = plan
+        .entries
+        .iter()
+        .filter_map(|entry| difference(entry, expected.get(&entry.migration.version.0)))
+        .collect();
     for record in &plan.retired {
         if !expected.contains_key(&record.version.0) {
             differences.push(format!("the ledger has {}, which has no file", record.version));
@@ -91,4 +51,51 @@ pub(super) fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagno
         return Ok(());
     }
     Err(diagnostics::out_of_date(&differences))
+}
+
+/// How a migration differs from what was planned for it.
+fn difference(entry: &PlannedMigration<'_>, planned: Option<&Value>) -> Option<String> {
+    let version = &entry.migration.version;
+    if let Status::Excluded(_) = entry.status {
+        return None;
+    }
+    let Some(planned) = planned else { return Some(format!("migration {version} was added")) };
+    let text = |name| planned.get(name)?.string().known();
+    let is_known = |name| planned.get(name).is_some_and(|value| !value.is_unknown());
+    let is_unknown = |name| planned.get(name).is_some_and(Value::is_unknown);
+    match &entry.status {
+        Status::Pending { .. } | Status::Rerun { .. }
+            if text("checksum") != Some(entry.migration.checksum.0.as_str()) =>
+        {
+            Some(format!("{} was changed", entry.migration.file))
+        }
+        Status::Applied(record)
+            if text("status").is_some_and(|status| computed::status(record) != status) =>
+        {
+            let from = record.adopted_from.as_deref().unwrap_or("another run");
+            Some(format!("migration {version} is applied according to {from}"))
+        }
+        Status::Applied(record) if record.is_to_adopt() => None,
+        Status::Pending { .. } if text("status") == Some(computed::ADOPTED) => {
+            Some(format!("migration {version} does not count as applied any more"))
+        }
+        // A repeatable one may turn out to have the values of its last run.
+        Status::Applied(_)
+            if !entry.migration.is_repeatable()
+                && is_unknown("applied_at")
+                && is_known("description") =>
+        {
+            Some(format!("migration {version} was applied by another run"))
+        }
+        Status::Pending { .. } if is_known("applied_at") => {
+            Some(format!("migration {version} is not in the ledger any more"))
+        }
+        Status::Rerun { .. } if is_known("applied_at") => {
+            Some(format!("the variables of {version} have other values"))
+        }
+        Status::Applied(_)
+        | Status::Pending { .. }
+        | Status::Rerun { .. }
+        | Status::Excluded(_) => None,
+    }
 }

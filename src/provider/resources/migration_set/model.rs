@@ -61,7 +61,7 @@ impl Model for MigrationSetModel {
     }
 }
 
-/// Collects errors, so that all of them are reported at once.
+/// Collects the errors, so that all of them are reported at once.
 fn or_unknown<T>(
     decoded: Result<Input<T>, Vec<Diagnostic>>,
     diagnostics: &mut Vec<Diagnostic>,
@@ -78,7 +78,7 @@ fn single(diagnostic: Diagnostic) -> Vec<Diagnostic> {
 
 /// Reads `dir`, `files`, `format` and `repeatable`.
 pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<SetSource>, Diagnostic> {
-    // Without this argument nothing would replace what another tool replaces.
+    // Without `variables` nothing would replace the placeholders of another tool.
     let placeholders = match config.value("variables") {
         Value::Null => Placeholders::Refused,
         _ => Placeholders::Variables,

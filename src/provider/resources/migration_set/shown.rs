@@ -7,7 +7,7 @@ use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::settings::LedgerLocation;
 use crate::value::Value;
 
-/// A migration as the database has it.
+/// The attributes of a migration in the ledger.
 fn row(record: &MigrationRecord) -> Value {
     let mut attributes = vec![
         ("description", record.description.as_str().into()),
@@ -17,7 +17,7 @@ fn row(record: &MigrationRecord) -> Value {
     Value::object(attributes)
 }
 
-/// The computed attributes as the database has them.
+/// The computed attributes as the ledger has them.
 pub(super) fn shown(
     location: &LedgerLocation,
     observation: &Observation,
@@ -58,7 +58,7 @@ pub(super) fn after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<(&'stati
     ]
 }
 
-/// As [`latest`] after the run: what is begun in it comes behind all that was begun before.
+/// The value of [`latest`] after the run, whose migrations begin after all that are begun now.
 fn latest_after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Option<String> {
     let pending = |version: &Version| {
         plan.pending().find(|entry| entry.migration.version == *version && !is_repeatable(entry))
@@ -84,9 +84,9 @@ pub(super) fn known_after_apply() -> Vec<(&'static str, Value)> {
     vec![("drift", Value::Unknown), ("schema_fingerprint", Value::Unknown)]
 }
 
-/// The computed attributes while the cluster is not known: the texts are certain, all else is not.
+/// The computed attributes while the cluster is unknown: only the texts are certain.
 pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, Value)> {
-    // Where there may be a history, nobody knows which of them run.
+    // The history of the cluster may decide which of them run.
     let is_open = migrations.iter().any(|migration| migration.kind == MigrationKind::Baseline)
         || policy.order == ExecOrder::LinearSkip
         || policy.target.is_some()
@@ -94,7 +94,7 @@ pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'st
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
         attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
-            // The ledger may have another text, if that is accepted.
+            // With an accepted checksum the ledger may hold another text.
             let certain = matches!(name, "status" | "skipped")
                 || matches!(name, "checksum" | "statements")
                     && !policy.accepted.contains_key(&migration.version);
@@ -113,7 +113,7 @@ pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'st
     attributes
 }
 
-/// The computed attributes while nothing is known.
+/// The computed attributes while an argument is unknown.
 pub(super) fn unknown() -> Vec<(&'static str, Value)> {
     let mut attributes: Vec<_> =
         ["migrations", "latest_version", "detected_format", "last_run", "ledger"]

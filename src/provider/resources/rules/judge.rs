@@ -1,4 +1,4 @@
-//! What the linter and the hazards say of the migrations that will run.
+//! Lints the migrations that will run, and searches them for hazards.
 
 use super::{Lint, PreparedMigrations, StatementRules};
 use crate::database::MigrationRecord;
@@ -10,7 +10,7 @@ use crate::sql::{self, FindingSeverity, Hazard};
 use crate::value::AttributePath;
 
 impl StatementRules {
-    /// What is to be said of the migrations that a plan would run. `what` names them.
+    /// Lints the migrations that a plan would run. `what` names them in titles.
     pub(crate) fn judge(
         &self,
         prepared: &PreparedMigrations,
@@ -22,9 +22,9 @@ impl StatementRules {
         self.judge_pending(prepared, pending, what, path)
     }
 
-    /// The same where it is not known what is applied. Then nothing is an error: it could be an
-    /// applied file that a newer linter does not like. The apply judges again before it runs
-    /// anything.
+    /// Lints all migrations, where it is not known which of them are applied. Then nothing is an
+    /// error: a newer linter may reject a file that is applied. The apply lints again before it
+    /// runs anything.
     pub(crate) fn judge_unknown(
         &self,
         prepared: &PreparedMigrations,
@@ -39,8 +39,8 @@ impl StatementRules {
         diagnostics
     }
 
-    /// Whether a run may begin. What was not known at plan, such as the values of variables, is
-    /// known now; warnings were shown then.
+    /// Checks again whether a run may begin, now that all values of variables are known. The plan
+    /// has shown the warnings.
     pub(crate) fn still_right(
         &self,
         prepared: &PreparedMigrations,
@@ -66,7 +66,7 @@ impl StatementRules {
             diagnostics
                 .extend(prepared.errors.get(&migration.version).cloned().unwrap_or_default());
             for (index, statement) in migration.statements.iter().enumerate() {
-                // What an earlier run has done of a migration does not run again either.
+                // A statement that an earlier run has done does not run again either.
                 let done = begun.is_some_and(|begun| {
                     let mut records = begun.statements.iter();
                     records.any(|record| {
@@ -92,9 +92,9 @@ impl StatementRules {
         diagnostics
     }
 
-    /// Lints statements. In those that are `incomplete` the names of variables stand for values: what
-    /// is found there may be otherwise with the values, so it ends no plan, and what cannot be read
-    /// there means nothing.
+    /// Lints statements. The `incomplete` ones hold names of variables in place of values. With the
+    /// values they may be valid, so a finding there does not end the plan, and one that the linter
+    /// cannot parse does not count.
     fn lint(
         &self,
         whole: &[&Statement],
@@ -102,25 +102,25 @@ impl StatementRules {
         what: &str,
         path: &AttributePath,
     ) -> impl Iterator<Item = Diagnostic> {
-        let mut refused = Vec::new();
-        let mut doubted = Vec::new();
+        let mut errors = Vec::new();
+        let mut warnings = Vec::new();
         for found in self.findings(whole) {
             let ends =
                 self.lint == Lint::Error && found.finding.severity == FindingSeverity::Rejected;
-            if ends { &mut refused } else { &mut doubted }.push(found);
+            if ends { &mut errors } else { &mut warnings }.push(found);
         }
         let readable =
             |found: &StatementFinding<'_>| found.finding.severity != FindingSeverity::Unparsed;
-        doubted.extend(self.findings(incomplete).filter(readable));
+        warnings.extend(self.findings(incomplete).filter(readable));
         let some = |found: &Vec<StatementFinding<'_>>| !found.is_empty();
-        let refused =
-            Some(refused).filter(some).map(|found| diagnostics::lint_errors(&found, path.clone()));
-        let doubted = Some(doubted)
+        let errors =
+            Some(errors).filter(some).map(|found| diagnostics::lint_errors(&found, path.clone()));
+        let warnings = Some(warnings)
             .filter(some)
             .map(|found| diagnostics::lint_warnings(&found, what, path.clone()));
         let open = Some(incomplete).filter(|open| !open.is_empty());
         let open = open.map(|open| diagnostics::linted_without_values(open, path.clone()));
-        refused.into_iter().chain(doubted).chain(open)
+        errors.into_iter().chain(warnings).chain(open)
     }
 
     fn findings<'a>(
@@ -148,7 +148,7 @@ impl StatementRules {
         let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
         let mut found = Vec::new();
         for (statement, hazards) in statements.iter().copied().zip(sql::hazards(&texts)) {
-            // It is in batches that such a statement runs.
+            // Such a statement does run in batches.
             let batched = |hazard: &Hazard| {
                 statement.class == Class::Batch && hazard.name == sql::UNBATCHED_WRITE
             };
