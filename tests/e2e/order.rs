@@ -100,7 +100,7 @@ fn a_plan_stops_at_the_target_and_names_what_waits() {
             .does_not_say("CREATE TABLE c");
         world.apply().ends_with(0);
         assert_eq!(world.tables(), "a b");
-        world.plan().ends_with(0).says("No changes.").says("holds migrations back");
+        world.plan().ends_with(0).says("No changes.").says("holds back migrations");
 
         to("\"0001\"");
         world
