@@ -11,6 +11,7 @@ mod drift;
 mod findings;
 mod formats;
 mod plan;
+mod subject;
 mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
@@ -30,6 +31,8 @@ pub(super) use plan::{
     not_refreshed, out_of_date, plan_error, planned_from_files, planned_without, rewritten_ledger,
     skipped, still_unknown, unreadable_ledger, what_stays,
 };
+
+pub(super) use subject::Subject;
 
 use super::contract::FunctionError;
 use crate::database::{Condition, ConnectError, Error, ServerError};

@@ -52,6 +52,22 @@ pub(super) struct LedgerLocation {
 }
 
 impl LedgerLocation {
+    /// Names the cluster in titles: by its identifier, or by host and port if that is not known.
+    pub(super) fn cluster_name(&self) -> String {
+        let Target { endpoint, naming, port, .. } = &self.target;
+        let first_label = endpoint.split('.').next().unwrap_or_default();
+        match naming {
+            Naming::Identifier(identifier) | Naming::Behind(identifier) => identifier.clone(),
+            // An endpoint with a Region is a name of the cluster, or of a VPC endpoint.
+            Naming::Endpoint
+                if region_of(endpoint).is_some() && !first_label.starts_with("vpce-") =>
+            {
+                first_label.to_owned()
+            }
+            Naming::Endpoint => format!("{endpoint}:{port}"),
+        }
+    }
+
     /// The attribute `ledger`: `<endpoint>:<port>/<schema>`.
     pub(super) fn ledger_name(&self) -> String {
         format!("{}:{}/{}", self.target.endpoint, self.target.port, self.ledger.name())

@@ -239,7 +239,7 @@ fn a_file_that_drizzle_has_skipped_is_named_and_does_not_count_as_applied() {
             .write("drizzle/meta/_journal.json", journal.replace("1766348999000", "1766348000000"));
         world
             .plan()
-            .says("Migrations were skipped by Drizzle")
+            .says("Migrations were skipped by Drizzle in set drizzle on localhost:")
             .says("drizzle/0001_first_rows.sql")
             .says("They do not count as applied here.")
             .says("These will run: drizzle/0001_first_rows.sql");
@@ -347,7 +347,7 @@ fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_appl
         world
             .plan()
             .ends_with(2)
-            .says("Planned from migration files only")
+            .says("Planned from migration files only for set plain")
             .does_not_say("taken over");
         world
             .apply()
@@ -357,7 +357,10 @@ fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_appl
         assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 0, "nothing was run");
 
         // The endpoint is known by now, so the next plan shows it.
-        world.plan().ends_with(2).says("Warning: Existing migrations are adopted");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: Existing migrations are adopted in set plain on localhost:");
         world.apply().ends_with(0).says("1 added");
         assert_taken_over(world, &HOME_MADE, "public.schema_migrations");
         world.plan().ends_with(0).says("No changes.");

@@ -144,7 +144,7 @@ fn every_kind_of_object_is_compared_and_each_change_says_how_to_take_it_back() {
         world
             .plan()
             .ends_with(2)
-            .says("Schema was changed outside of migrations")
+            .says("Schema was changed outside of migrations in set default on localhost:")
             .says("DROP DOMAIN public.extra;")
             .says("CREATE DOMAIN public.size AS integer CONSTRAINT size_check CHECK ((VALUE > 0));")
             .says("CREATE UNIQUE INDEX ASYNC users_nick ON public.users (nick, lower(nick)) WHERE (age > 20);")
@@ -373,7 +373,7 @@ fn a_row_that_the_ledger_lost_is_told_and_would_be_applied_again() {
         world
             .plan()
             .ends_with(0)
-            .says("Ledger was changed since the last apply")
+            .says("Ledger was changed since the last apply for set default on localhost:")
             .says("the time of migration 1 was")
             .says("is 2001-02-03T00:00:00Z now");
 

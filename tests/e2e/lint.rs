@@ -77,7 +77,7 @@ fn lint_can_warn_or_be_off_and_rules_can_be_ignored() {
         world
             .plan()
             .ends_with(2)
-            .says("Warning: Possibly unsupported SQL in set default")
+            .says("Warning: Possibly unsupported SQL in set default on localhost:")
             .says("migrations/0001_t.sql:2: truncate TRUNCATE t");
         // The server decides.
         world.apply().ends_with(1).says("Migration failed").says("unsupported statement: Truncate");
@@ -115,7 +115,7 @@ fn hazards_are_said_once_where_they_are_pending_and_never_again() {
         world
             .plan()
             .ends_with(2)
-            .says("Warning: 6 hazards in set default")
+            .says("Warning: 6 hazards in set default on localhost:")
             .says("drop_column: Permanently deletes the values of the column")
             .says("migrations/0002_change.sql:3: ALTER TABLE users DROP COLUMN old")
             .says("unbatched_write: A DSQL transaction can modify at most 3,000 rows.")
@@ -278,10 +278,10 @@ fn a_statement_whose_value_is_not_known_yet_is_linted_with_its_name_and_again_at
         world
             .plan()
             .ends_with(2)
-            .says("Warning: Possibly unsupported SQL in set default")
+            .says("Warning: Possibly unsupported SQL in set default on localhost:")
             .says("migrations/0002_b.sql:2: index_async")
             .does_not_say("parse_error")
-            .says("Warning: Statements were linted without variable values")
+            .says("Warning: Statements were linted without variable values in set default on localhost:")
             .says("migrations/0002_b.sql:1: CREATE TABLE b")
             .says("migrations/0002_b.sql:2: CREATE INDEX ${name}_b ON a (b)");
         world.apply().ends_with(1).says("Error: SQL not supported by Aurora DSQL");
@@ -290,9 +290,9 @@ fn a_statement_whose_value_is_not_known_yet_is_linted_with_its_name_and_again_at
         world.write("migrations/0002_b.sql", "CREATE INDEX ${name}_b ON a (b);\n");
         with("  rewrite = \"safe\"");
         world.run(&["state", "rm", "terraform_data.made"]).ends_with(0);
-        world.plan().ends_with(2).does_not_say("may refuse").says("linted without their values");
+        world.plan().ends_with(2).does_not_say("may refuse").says("linted without variable values");
         world.apply().ends_with(0);
-        world.plan().ends_with(0).does_not_say("linted without their values");
+        world.plan().ends_with(0).does_not_say("linted without variable values");
     });
 }
 
@@ -308,7 +308,8 @@ fn a_plan_whose_arguments_are_not_known_yet_says_which_and_that_nothing_was_lint
         world
             .plan()
             .ends_with(2)
-            .says("Warning: Planned with unknown arguments")
+            .says("Warning: Planned with unknown arguments for set default on localhost:")
+            .says("Warning: Planned with unknown arguments for migration 1 on localhost:")
             .says("Known only at apply, wholly or in part: dir.");
         world.apply().ends_with(0);
         world.plan().ends_with(0).says("No changes.");
@@ -365,7 +366,7 @@ fn a_single_migration_knows_the_same_arguments() {
             .plan()
             .ends_with(2)
             .says("async-index: CREATE INDEX ASYNC i ON ${t} (id)")
-            .says("Warning: 1 hazard in pending migration 7")
+            .says("Warning: 1 hazard in migration 7 on localhost:")
             .says("async_build:");
         world.apply().ends_with(0);
         world

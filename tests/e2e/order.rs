@@ -50,7 +50,7 @@ fn a_late_file_is_skipped_with_a_warning_in_each_plan_and_never_runs() {
         world
             .plan()
             .ends_with(2)
-            .says("Out-of-order migrations are skipped")
+            .says("Out-of-order migrations are skipped in set default on localhost:")
             .says("0002 (migrations/0002_b.sql)")
             .does_not_say("CREATE TABLE b");
         world.apply().ends_with(0).says("Out-of-order migrations are skipped");
@@ -93,7 +93,7 @@ fn a_plan_stops_at_the_target_and_names_what_waits() {
         world
             .plan()
             .ends_with(2)
-            .says("target_version holds back migrations")
+            .says("target_version holds back migrations in set default on localhost:")
             .says("The plan stops at version 0002.")
             .says("0003 (migrations/0003_c.sql)")
             .says("R__roles (migrations/roles.sql)")

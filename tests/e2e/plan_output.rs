@@ -44,7 +44,8 @@ fn normalised(line: &str) -> String {
     words.push_str(rest);
     for host in ["localhost:", "gone.invalid:"] {
         let Some(start) = words.find(host).map(|at| at + host.len()) else { continue };
-        let digits = words[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
+        let digits =
+            words[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(words.len() - start);
         if digits > 0 {
             words.replace_range(start..start + digits, "<port>");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::sentence;
+use super::{Subject, sentence};
 use crate::diagnostic::{Diagnostic, chain};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
@@ -133,12 +133,16 @@ pub(in crate::provider) fn not_in_catalog(
 }
 
 /// Files that the other tool will never run.
-pub(in crate::provider) fn skipped_by_tool(tool: &str, files: &[String]) -> Option<Diagnostic> {
+pub(in crate::provider) fn skipped_by_tool(
+    tool: &str,
+    files: &[String],
+    subject: &Subject,
+) -> Option<Diagnostic> {
     if files.is_empty() {
         return None;
     }
     Some(
-        Diagnostic::warning(format!("Migrations were skipped by {tool}"))
+        Diagnostic::warning(format!("Migrations were skipped by {tool} in {subject}"))
             .detail(format!(
                 "{tool} has no row for these files and never runs what is older than its newest \
                  row, so they were never applied:\n{}\n\nThey do not count as applied here.",
@@ -149,7 +153,7 @@ pub(in crate::provider) fn skipped_by_tool(tool: &str, files: &[String]) -> Opti
 }
 
 /// What a plan takes over, and what it runs.
-pub(in crate::provider) fn adopted(plan: &Plan<'_>) -> Option<Diagnostic> {
+pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option<Diagnostic> {
     let mut words = String::new();
     let adopted: Vec<_> = to_adopt(plan).collect();
     if adopted.is_empty() {
@@ -176,7 +180,8 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>) -> Option<Diagnostic> {
              then. Nothing was run: plan again.",
         );
     }
-    Some(Diagnostic::warning("Existing migrations are adopted").detail(words).at("adopt"))
+    let warning = Diagnostic::warning(format!("Existing migrations are adopted in {subject}"));
+    Some(warning.detail(words).at("adopt"))
 }
 
 /// Terraform keeps indented lines whole.

@@ -1,21 +1,31 @@
 //! The words of drift.
 
+use super::Subject;
 use super::plan::DESTROY;
 use crate::diagnostic::Diagnostic;
 use crate::engine::drift::{Change, Remedy};
 
 /// Drift that makes a plan an update.
-pub(in crate::provider) fn drift_warning(changes: &[Change], fingerprint: &str) -> Diagnostic {
-    Diagnostic::warning(DRIFT).detail(drift_words(changes, fingerprint))
+pub(in crate::provider) fn drift_warning(
+    changes: &[Change],
+    fingerprint: &str,
+    subject: &Subject,
+) -> Diagnostic {
+    Diagnostic::warning(format!("Schema was changed outside of migrations in {subject}"))
+        .detail(drift_words(changes, fingerprint))
 }
 
 /// Drift that makes a plan fail.
-pub(in crate::provider) fn drift_error(changes: &[Change], fingerprint: &str) -> Diagnostic {
+pub(in crate::provider) fn drift_error(
+    changes: &[Change],
+    fingerprint: &str,
+    subject: &Subject,
+) -> Diagnostic {
     let words = drift_words(changes, fingerprint);
-    Diagnostic::error(DRIFT).detail(format!("{words} {DESTROY}")).at("on_drift")
+    Diagnostic::error(format!("Schema was changed outside of migrations in {subject}"))
+        .detail(format!("{words} {DESTROY}"))
+        .at("on_drift")
 }
-
-const DRIFT: &str = "Schema was changed outside of migrations";
 
 /// A warning with hundreds of changes is read by nobody; the attribute `drift` has all of them.
 const SHOWN_CHANGES: usize = 20;

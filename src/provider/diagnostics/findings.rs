@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::sentence;
+use super::{Subject, sentence};
 use crate::diagnostic::Diagnostic;
 use crate::migration::{Origin, Statement};
 use crate::sql::{self, Finding, Hazard, RenderError};
@@ -46,14 +46,13 @@ pub(in crate::provider) fn lint_errors(
         .at(path)
 }
 
-/// The same, and statements that the linter cannot read, where that ends nothing. `what` names the
-/// migrations.
+/// The same, and statements that the linter cannot read, where that ends nothing.
 pub(in crate::provider) fn lint_warnings(
     found: &[StatementFinding<'_>],
-    what: &str,
+    subject: &Subject,
     path: AttributePath,
 ) -> Diagnostic {
-    Diagnostic::warning(format!("Possibly unsupported SQL in {what}"))
+    Diagnostic::warning(format!("Possibly unsupported SQL in {subject}"))
         .detail(format!(
             "{}The plan goes on; DSQL itself decides at apply. A rule that is wrong here can be \
              named in lint_ignore.",
@@ -65,11 +64,12 @@ pub(in crate::provider) fn lint_warnings(
 /// Statements in which a linter has seen names of variables instead of their values.
 pub(in crate::provider) fn linted_without_values(
     statements: &[&Statement],
+    subject: &Subject,
     path: AttributePath,
 ) -> Diagnostic {
     let mut text =
         "Values of variables are known only at apply, so the linter has read the names of \
-                    the variables in their position:\n\n"
+                    the variables in their place:\n\n"
             .to_owned();
     for statement in statements.iter().take(SHOWN) {
         let line = sql::summary(statement.shown());
@@ -82,7 +82,9 @@ pub(in crate::provider) fn linted_without_values(
         "\nWhat it finds there is a warning. The apply lints them with the values, before it runs \
          anything.",
     );
-    Diagnostic::warning("Statements were linted without variable values").detail(text).at(path)
+    Diagnostic::warning(format!("Statements were linted without variable values in {subject}"))
+        .detail(text)
+        .at(path)
 }
 
 fn report(found: &[StatementFinding<'_>]) -> String {
@@ -105,10 +107,10 @@ fn report(found: &[StatementFinding<'_>]) -> String {
     text
 }
 
-/// What pending statements may do that a reviewer should know of. `what` names the migrations.
+/// What pending statements may do that a reviewer should know of.
 pub(in crate::provider) fn hazards(
     found: &[(&Statement, &'static Hazard)],
-    what: &str,
+    subject: &Subject,
     path: AttributePath,
 ) -> Diagnostic {
     let mut by_rule: BTreeMap<&str, Vec<&Statement>> = BTreeMap::new();
@@ -136,7 +138,7 @@ pub(in crate::provider) fn hazards(
         1 => "1 hazard".to_owned(),
         n => format!("{n} hazards"),
     };
-    Diagnostic::warning(format!("{count} in {what}")).detail(text).at(path)
+    Diagnostic::warning(format!("{count} in {subject}")).detail(text).at(path)
 }
 
 /// Variables that cannot be put into a statement. `known` are the names that are set.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{database_error, sentence};
+use super::{Subject, database_error, sentence};
 use crate::database::{Error, Target};
 use crate::diagnostic::Diagnostic;
 use crate::engine::PlanError;
@@ -87,8 +87,8 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
 }
 
 /// Late migrations that never run.
-pub(in crate::provider) fn skipped(late: &[&Migration]) -> Diagnostic {
-    Diagnostic::warning("Out-of-order migrations are skipped")
+pub(in crate::provider) fn skipped(late: &[&Migration], subject: &Subject) -> Diagnostic {
+    Diagnostic::warning(format!("Out-of-order migrations are skipped in {subject}"))
         .detail(format!(
             "These are not applied, stand before one that is, and never run, because exec_order is \
              linear-skip:\n\n  {}\n\nRename a file to a version after the last applied one if it \
@@ -103,6 +103,7 @@ pub(in crate::provider) fn held_back(
     target: &Version,
     beyond: Option<&Version>,
     waiting: &[&Migration],
+    subject: &Subject,
 ) -> Diagnostic {
     let mut words = match beyond {
         Some(beyond) => format!(
@@ -114,7 +115,9 @@ pub(in crate::provider) fn held_back(
     if !waiting.is_empty() {
         words.push_str(&format!(" These wait for a later target:\n\n  {}", files(waiting)));
     }
-    Diagnostic::warning("target_version holds back migrations").detail(words).at("target_version")
+    Diagnostic::warning(format!("target_version holds back migrations in {subject}"))
+        .detail(words)
+        .at("target_version")
 }
 
 fn files(migrations: &[&Migration]) -> String {
@@ -124,11 +127,16 @@ fn files(migrations: &[&Migration]) -> String {
 }
 
 /// Rows of the ledger that are not as the state knows them.
-pub(in crate::provider) fn rewritten_ledger(changes: &[String]) -> Option<Diagnostic> {
+pub(in crate::provider) fn rewritten_ledger(
+    changes: &[String],
+    subject: &Subject,
+) -> Option<Diagnostic> {
     if changes.is_empty() {
         return None;
     }
-    Some(Diagnostic::warning("Ledger was changed since the last apply").detail(format!(
+    let warning =
+        Diagnostic::warning(format!("Ledger was changed since the last apply for {subject}"));
+    Some(warning.detail(format!(
         "The state says otherwise, but the ledger counts:\n\n  {}\n\nA migration without a row, or \
          one that is not applied according to its row, would be run again. If the ledger was lost, \
          restore it before the next apply.",
@@ -137,8 +145,8 @@ pub(in crate::provider) fn rewritten_ledger(changes: &[String]) -> Option<Diagno
 }
 
 /// The warning of a refresh that could not look: the state stays as it is.
-pub(in crate::provider) fn not_refreshed(error: &Diagnostic) -> Diagnostic {
-    Diagnostic::warning("State was not refreshed").detail(format!(
+pub(in crate::provider) fn not_refreshed(error: &Diagnostic, subject: &Subject) -> Diagnostic {
+    Diagnostic::warning(format!("State was not refreshed for {subject}")).detail(format!(
         "{}. {}\n\nThe state stays as it was; what has changed in the database does not show.",
         error.summary, error.detail
     ))
@@ -146,8 +154,10 @@ pub(in crate::provider) fn not_refreshed(error: &Diagnostic) -> Diagnostic {
 
 /// The warning of a plan that could not look, and needs not, because the files are as the state
 /// says.
-pub(in crate::provider) fn not_looked(error: &Diagnostic) -> Diagnostic {
-    Diagnostic::warning("Planned without access to the cluster").detail(format!(
+pub(in crate::provider) fn not_looked(error: &Diagnostic, subject: &Subject) -> Diagnostic {
+    let warning =
+        Diagnostic::warning(format!("Planned without access to the cluster for {subject}"));
+    warning.detail(format!(
         "{}. {}\n\nNo migration is pending according to the state, so the plan goes on. Whether \
          the database is still as the state says will be known only after an apply that reaches \
          the cluster. A destroy needs no cluster.",
@@ -166,24 +176,24 @@ pub(in crate::provider) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
 }
 
 /// The warning of a destroy.
-pub(in crate::provider) fn what_stays(what: &str) -> Diagnostic {
-    Diagnostic::warning("Migrations remain in the database").detail(format!(
+pub(in crate::provider) fn what_stays(what: &str, subject: &Subject) -> Diagnostic {
+    Diagnostic::warning(format!("Migrations remain in the database for {subject}")).detail(format!(
         "Destroying this resource makes Terraform forget {what}. The database is not touched: \
          tables, data and the ledger stay as they are."
     ))
 }
 
 /// The warning of a plan that could not ask the cluster.
-pub(in crate::provider) fn planned_from_files() -> Diagnostic {
-    Diagnostic::warning("Planned from migration files only").detail(
+pub(in crate::provider) fn planned_from_files(subject: &Subject) -> Diagnostic {
+    Diagnostic::warning(format!("Planned from migration files only for {subject}")).detail(
         "The cluster is not known yet, so this plan does not know what is applied there. The \
          apply compares the files with the cluster's ledger before it runs anything.",
     )
 }
 
 /// The warning of a plan that could not even read its files.
-pub(in crate::provider) fn planned_without(unknown: &[&str]) -> Diagnostic {
-    Diagnostic::warning("Planned with unknown arguments").detail(format!(
+pub(in crate::provider) fn planned_without(unknown: &[&str], subject: &Subject) -> Diagnostic {
+    Diagnostic::warning(format!("Planned with unknown arguments for {subject}")).detail(format!(
         "Known only at apply, wholly or in part: {}. So this plan shows neither statements nor \
          drift, and nothing was linted. The apply reads, lints and compares everything before it \
          runs anything. To review the statements first, make what these values come from with \
@@ -202,8 +212,11 @@ pub(in crate::provider) fn out_of_date(differences: &[String]) -> Diagnostic {
 
 /// The warning of a plan that finds something else than the refresh before it, which another
 /// process made.
-pub(in crate::provider) fn changed_since_refresh(differences: &[String]) -> Diagnostic {
-    Diagnostic::warning("Changed since the plan was made").detail(format!(
+pub(in crate::provider) fn changed_since_refresh(
+    differences: &[String],
+    subject: &Subject,
+) -> Diagnostic {
+    Diagnostic::warning(format!("Changed since the plan was made for {subject}")).detail(format!(
         "Since the last refresh:\n\n  {}\n\nIf Terraform calls a saved plan inconsistent, this is \
          why: the plan is out of date, and nothing of this resource was run. Plan again. If it is \
          a plan with -refresh=false, it counts what is there now.",

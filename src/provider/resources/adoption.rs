@@ -114,7 +114,8 @@ impl<'a> AdoptionRequest<'a> {
             let is_applied = |m: &&Migration| comparison.applied.contains(&m.version);
             let adopted = self.migrations().iter().filter(is_applied);
             applied.extend(adopted.map(|m| (&m.version, table.name.to_string())));
-            warnings.extend(diagnostics::skipped_by_tool(ledger.tool(), &comparison.skipped));
+            let (skipped, subject) = (&comparison.skipped, self.operation.subject());
+            warnings.extend(diagnostics::skipped_by_tool(ledger.tool(), skipped, &subject));
         }
         for migration in self.up_to(baseline).iter().filter(|m| !known.contains(&m.version)) {
             applied.entry(&migration.version).or_insert_with(|| BASELINE.to_owned());

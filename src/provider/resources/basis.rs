@@ -11,7 +11,7 @@ use crate::database::MigrationRecord;
 use crate::diagnostic::Diagnostic;
 use crate::migration::{Checksum, Migration};
 use crate::provider::contract::PlanRequest;
-use crate::provider::diagnostics;
+use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::LedgerLocation;
 use crate::value::{Input, Type, Value, decode, encode};
 
@@ -116,6 +116,7 @@ impl Basis {
         &self,
         request: &PlanRequest,
         as_refreshed: impl FnOnce(&Self) -> Option<Self>,
+        subject: &Subject,
     ) -> Result<Option<Diagnostic>, Diagnostic> {
         if let Some(first) = Self::decode(&request.planned_private) {
             let differences = first.differences(self);
@@ -129,7 +130,8 @@ impl Basis {
         let now = before.as_ref().and_then(as_refreshed);
         let differences = before.zip(now).map(|(before, now)| before.differences(&now));
         let differences = differences.unwrap_or_default();
-        Ok((!differences.is_empty()).then(|| diagnostics::changed_since_refresh(&differences)))
+        let warning = || diagnostics::changed_since_refresh(&differences, subject);
+        Ok((!differences.is_empty()).then(warning))
     }
 
     /// The same files and rows in the ledger at another location.
@@ -289,7 +291,7 @@ mod tests {
     }
 
     fn compared(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
-        now.changed_since(request, |_| Some(now.clone()))
+        now.changed_since(request, |_| Some(now.clone()), &Subject::set(Some("app")))
     }
 
     #[test]

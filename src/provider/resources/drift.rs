@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::drift::{self, Change};
 use crate::migration::{Checksum, Version};
 use crate::provider::arguments::{invalid, word};
-use crate::provider::diagnostics;
+use crate::provider::diagnostics::{self, Subject};
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type, Value};
 
@@ -111,7 +111,8 @@ impl Watch {
         }
         // A snapshot that is recorded already is not recorded again, even if it is not valid.
         let recorded = observation.recorded.objects_within(&self.schemas);
-        let to_accept = observation.ledger_exists && !recorded.eq(observation.live.objects_within(&self.schemas));
+        let to_accept = observation.ledger_exists
+            && !recorded.eq(observation.live.objects_within(&self.schemas));
         DriftReport { changes: Vec::new(), to_accept, fingerprint }
     }
 
@@ -121,12 +122,13 @@ impl Watch {
     }
 
     /// The warning or the error of a plan that finds drift.
-    pub(super) fn warnings(&self, report: &DriftReport) -> Option<Diagnostic> {
+    pub(super) fn warnings(&self, report: &DriftReport, subject: &Subject) -> Option<Diagnostic> {
+        let DriftReport { changes, fingerprint, .. } = report;
         match self.on_drift {
             _ if report.changes.is_empty() => None,
             OnDrift::Ignore => None,
-            OnDrift::Plan => Some(diagnostics::drift_warning(&report.changes, &report.fingerprint)),
-            OnDrift::Error => Some(diagnostics::drift_error(&report.changes, &report.fingerprint)),
+            OnDrift::Plan => Some(diagnostics::drift_warning(changes, fingerprint, subject)),
+            OnDrift::Error => Some(diagnostics::drift_error(changes, fingerprint, subject)),
         }
     }
 }

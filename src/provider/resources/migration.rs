@@ -25,7 +25,7 @@ use crate::provider::contract::{
     ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
     ReadResponse, Resource,
 };
-use crate::provider::diagnostics;
+use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::{LedgerLocation, cluster_attribute};
 use crate::provider::timeouts::{self, Timeouts};
 use crate::schema::{Attribute, Schema};
@@ -46,6 +46,10 @@ impl ResourceKind for MigrationResource {
     const IS_SHARED: bool = true;
     const FORGOTTEN: &'static str = "that the migration is applied";
     const REQUIRES_REPLACE: &'static [&'static str] = &[];
+
+    fn subject(object: &Object<'_>) -> Subject {
+        Subject::migration(object.string("version").known())
+    }
 
     fn refresh_query<'a>(state: &Object<'a>) -> Result<Option<RefreshQuery<'a>>, Diagnostic> {
         if state.string("version").known().is_none() {

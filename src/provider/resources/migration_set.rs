@@ -31,6 +31,7 @@ use crate::provider::contract::{
     ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
     ReadResponse, Resource,
 };
+use crate::provider::diagnostics::Subject;
 use crate::provider::settings::{LedgerLocation, cluster_attribute};
 use crate::provider::timeouts::{self, Timeouts};
 use crate::schema::{Attribute, Nesting, Schema};
@@ -56,6 +57,10 @@ impl ResourceKind for MigrationSetResource {
     const IS_SHARED: bool = false;
     const FORGOTTEN: &'static str = "which migrations are applied";
     const REQUIRES_REPLACE: &'static [&'static str] = &["name"];
+
+    fn subject(object: &Object<'_>) -> Subject {
+        Subject::set(object.string("name").or(DEFAULT_NAME).known())
+    }
 
     fn refresh_query<'a>(state: &Object<'a>) -> Result<Option<RefreshQuery<'a>>, Diagnostic> {
         let set = state.string("name").known().unwrap_or(DEFAULT_NAME);
@@ -127,7 +132,8 @@ impl ResourceKind for MigrationSetResource {
         let verified = verify::planned(config, prior, changes);
         planned.set("verified_endpoints", verified);
         let known = &operation.model.known;
-        let mut diagnostics = policy::warnings(plan, known.policy);
+        let subject = operation.subject();
+        let mut diagnostics = policy::warnings(plan, known.policy, &subject);
         let Some(watch) = known.watch else { return diagnostics };
         let report = watch.find(observation);
         set_all(planned, report.shown());
@@ -137,7 +143,7 @@ impl ResourceKind for MigrationSetResource {
             set_all(planned, known_after_apply());
             planned.set("verified_endpoints", verify::planned(config, prior, true));
         }
-        diagnostics.extend(watch.warnings(&report));
+        diagnostics.extend(watch.warnings(&report, &subject));
         diagnostics
     }
 

@@ -6,7 +6,7 @@ use crate::database::{Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Budget, BudgetEnd};
 use crate::provider::clusters::Clusters;
-use crate::provider::diagnostics;
+use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::LedgerLocation;
 use crate::value::Value;
 
@@ -47,10 +47,13 @@ impl ClusterRead {
         observed: Result<Observation, Diagnostic>,
         prior: &Value,
         nothing_new: bool,
+        subject: &Subject,
     ) -> Result<Self, Vec<Diagnostic>> {
         match observed {
             Ok(observation) => Ok(Self::Observed(observation)),
-            Err(error) if nothing_new => Ok(Self::Unreachable(diagnostics::not_looked(&error))),
+            Err(error) if nothing_new => {
+                Ok(Self::Unreachable(diagnostics::not_looked(&error, subject)))
+            }
             Err(error) if prior.is_null() => Err(vec![error]),
             Err(error) => Err(vec![diagnostics::needs_the_cluster(error)]),
         }

@@ -12,7 +12,7 @@ use crate::engine::adoption::together;
 use crate::engine::{self, Plan, Policy};
 use crate::formats::Format;
 use crate::migration::Migration;
-use crate::provider::diagnostics;
+use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::LedgerLocation;
 use crate::provider::timeouts::Timeouts;
 use crate::value::Object;
@@ -65,32 +65,18 @@ impl LoadedModel<'_> {
         &self.prepared.migrations
     }
 
-    /// What messages call the migrations.
-    pub(super) fn what(&self) -> String {
+    /// What titles name while the cluster is unknown.
+    pub(super) fn subject(&self) -> Subject {
         match self.migrations() {
-            [migration] if self.known.is_shared => {
-                format!("pending migration {}", migration.version)
-            }
-            _ => format!("set {}", self.known.set),
+            [migration] if self.known.is_shared => Subject::migration(Some(&migration.version.0)),
+            _ => Subject::set(Some(self.known.set)),
         }
-    }
-
-    /// Lints the migrations that a plan would run.
-    pub(super) fn judge(&self, plan: &Plan<'_>) -> Vec<Diagnostic> {
-        let KnownModel { rules, source, .. } = self.known;
-        rules.judge(&self.prepared, plan, &self.what(), &source.argument())
     }
 
     /// Lints all migrations, where it is not known which of them are applied.
     pub(super) fn judge_unknown(&self) -> Vec<Diagnostic> {
         let KnownModel { rules, source, .. } = self.known;
-        rules.judge_unknown(&self.prepared, &self.what(), &source.argument())
-    }
-
-    /// Checks again that a run may begin, now that all values are known.
-    pub(super) fn check_still_right(&self, plan: &Plan<'_>) -> Result<(), Vec<Diagnostic>> {
-        let KnownModel { rules, source, .. } = self.known;
-        rules.still_right(&self.prepared, plan, &source.argument())
+        rules.judge_unknown(&self.prepared, &self.subject(), &source.argument())
     }
 }
 
@@ -109,6 +95,11 @@ impl SetOperation<'_> {
 
     pub(super) fn migrations(&self) -> &[Migration] {
         self.model.migrations()
+    }
+
+    /// What titles name.
+    pub(super) fn subject(&self) -> Subject {
+        self.model.subject().on(Some(self.location.cluster_name()))
     }
 
     /// The schemas that a plan compares.
@@ -137,6 +128,18 @@ impl SetOperation<'_> {
         engine::plan(self.migrations(), records, policy).map_err(|errors| {
             errors.iter().map(|e| diagnostics::plan_error(e, source.argument())).collect()
         })
+    }
+
+    /// Lints the migrations that a plan would run.
+    pub(super) fn judge(&self, plan: &Plan<'_>) -> Vec<Diagnostic> {
+        let LoadedModel { known: KnownModel { rules, source, .. }, prepared, .. } = &self.model;
+        rules.judge(prepared, plan, &self.subject(), &source.argument())
+    }
+
+    /// Checks again that a run may begin, now that all values are known.
+    pub(super) fn check_still_right(&self, plan: &Plan<'_>) -> Result<(), Vec<Diagnostic>> {
+        let LoadedModel { known: KnownModel { rules, source, .. }, prepared, .. } = &self.model;
+        rules.still_right(prepared, plan, &self.subject(), &source.argument())
     }
 }
 

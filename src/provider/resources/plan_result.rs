@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::PlanResponse;
-use crate::provider::diagnostics;
+use crate::provider::diagnostics::{self, Subject};
 use crate::value::Value;
 
 /// A planned state and what accompanies it.
@@ -20,8 +20,8 @@ impl PlanResult {
     }
 
     /// The plan of a destroy, after which Terraform no longer knows `what`.
-    pub(super) fn destroy(what: &str) -> Self {
-        Self::offline(Value::Null, vec![diagnostics::what_stays(what)])
+    pub(super) fn destroy(what: &str, subject: &Subject) -> Self {
+        Self::offline(Value::Null, vec![diagnostics::what_stays(what, subject)])
     }
 
     /// The response, with the attributes whose change needs a new object.

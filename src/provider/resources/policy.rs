@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::{ExecOrder, Plan, Policy, Reason};
 use crate::migration::Version;
 use crate::provider::arguments::{texts, word};
-use crate::provider::diagnostics;
+use crate::provider::diagnostics::{self, Subject};
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type};
 
@@ -58,14 +58,14 @@ pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnosti
 }
 
 /// The warnings about migrations that do not run.
-pub(super) fn warnings(plan: &Plan<'_>, policy: &Policy) -> Vec<Diagnostic> {
+pub(super) fn warnings(plan: &Plan<'_>, policy: &Policy, subject: &Subject) -> Vec<Diagnostic> {
     let late: Vec<_> = plan.excluded(Reason::OutOfOrder).collect();
     let held_back: Vec<_> = plan.excluded(Reason::BeyondTarget).collect();
-    let late = (!late.is_empty()).then(|| diagnostics::skipped(&late));
+    let late = (!late.is_empty()).then(|| diagnostics::skipped(&late, subject));
     let held_back = policy
         .target
         .as_ref()
         .filter(|_| !held_back.is_empty() || plan.beyond_target.is_some())
-        .map(|target| diagnostics::held_back(target, plan.beyond_target, &held_back));
+        .map(|target| diagnostics::held_back(target, plan.beyond_target, &held_back, subject));
     late.into_iter().chain(held_back).collect()
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::apply::ApplyResult;
 use super::basis::{Basis, Process};
 use super::drift::Watch;
+use super::location::locate;
 use super::operation::{LoadedModel, Model, SetOperation, records_of};
 use super::source::Source;
 use crate::database::{MigrationRecord, Observation};
@@ -19,8 +20,9 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::{ApplyResponse, PlanRequest};
+use crate::provider::diagnostics::Subject;
 use crate::provider::settings::LedgerLocation;
-use crate::value::{Object, Value};
+use crate::value::{Input, Object, Value};
 
 /// What all operations of a resource type share.
 pub(super) struct ResourceContext {
@@ -38,6 +40,9 @@ pub(super) trait ResourceKind {
     const FORGOTTEN: &'static str;
     /// The attributes whose change needs a new object.
     const REQUIRES_REPLACE: &'static [&'static str];
+
+    /// What titles name, according to a state or a configuration.
+    fn subject(object: &Object<'_>) -> Subject;
 
     /// What a refresh reads; `None` if the state does not tell.
     fn refresh_query<'a>(state: &Object<'a>) -> Result<Option<RefreshQuery<'a>>, Diagnostic>;
@@ -126,6 +131,12 @@ pub(super) struct FinishedRun<'a> {
 impl ResourceContext {
     pub(super) fn new(clusters: Arc<Clusters>) -> Self {
         Self { clusters, process: Process::new() }
+    }
+
+    /// What titles name, as far as a state or a configuration tells.
+    fn subject_of<K: ResourceKind>(&self, object: &Object<'_>) -> Subject {
+        let location = locate(&self.clusters, object).ok().and_then(Input::known);
+        K::subject(object).on(location.map(|location| location.cluster_name()))
     }
 
     /// The basis of the plan that follows a refresh, as far as the state tells.

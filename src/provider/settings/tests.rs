@@ -112,6 +112,19 @@ fn an_identifier_without_a_region_is_an_error() {
     assert!(error.detail.contains("AWS_REGION"), "{error:?}");
 }
 
+#[test]
+fn a_title_names_a_cluster_by_its_identifier_or_else_by_host_and_port() {
+    let name = |attributes: &[(&str, Value)]| locate(attributes, &[]).cluster_name();
+    let region = ("region", "us-east-1".into());
+    assert_eq!(name(&[("endpoint", "abc.dsql.us-east-1.on.aws".into())]), "abc");
+    assert_eq!(name(&[("cluster_identifier", "abc".into()), region.clone()]), "abc");
+    let vpce = "vpce-1.dsql-x.us-east-1.vpce.amazonaws.com";
+    assert_eq!(name(&[("endpoint", vpce.into())]), format!("{vpce}:5432"));
+    let tunnel = [("endpoint", "localhost".into()), ("cluster_identifier", "abc".into()), region];
+    assert_eq!(name(&tunnel), "abc");
+    assert_eq!(name(&[("endpoint", "localhost".into()), ("port", 1_u64.into())]), "localhost:1");
+}
+
 /// An object with these attributes and null for the rest.
 fn nested(name: &str, attributes: &[(&str, Value)]) -> Value {
     let all = roles::attributes(Stored::No);

@@ -5,21 +5,21 @@ use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
 use crate::migration::{Class, Migration, Statement, StatementNumber};
-use crate::provider::diagnostics::{self, StatementFinding};
+use crate::provider::diagnostics::{self, StatementFinding, Subject};
 use crate::sql::{self, FindingSeverity, Hazard};
 use crate::value::AttributePath;
 
 impl StatementRules {
-    /// Lints the migrations that a plan would run. `what` names them in titles.
+    /// Lints the migrations that a plan would run.
     pub(crate) fn judge(
         &self,
         prepared: &PreparedMigrations,
         plan: &Plan<'_>,
-        what: &str,
+        subject: &Subject,
         path: &AttributePath,
     ) -> Vec<Diagnostic> {
         let pending = plan.pending().map(|entry| (entry.migration, entry.begun()));
-        self.judge_pending(prepared, pending, what, path)
+        self.judge_pending(prepared, pending, subject, path)
     }
 
     /// Lints all migrations, where it is not known which of them are applied. Then nothing is an
@@ -28,11 +28,11 @@ impl StatementRules {
     pub(crate) fn judge_unknown(
         &self,
         prepared: &PreparedMigrations,
-        what: &str,
+        subject: &Subject,
         path: &AttributePath,
     ) -> Vec<Diagnostic> {
         let all = prepared.migrations.iter().map(|migration| (migration, None));
-        let mut diagnostics = self.judge_pending(prepared, all, what, path);
+        let mut diagnostics = self.judge_pending(prepared, all, subject, path);
         for diagnostic in &mut diagnostics {
             diagnostic.severity = Severity::Warning;
         }
@@ -45,9 +45,10 @@ impl StatementRules {
         &self,
         prepared: &PreparedMigrations,
         plan: &Plan<'_>,
+        subject: &Subject,
         path: &AttributePath,
     ) -> Result<(), Vec<Diagnostic>> {
-        let mut judged = self.judge(prepared, plan, "", path);
+        let mut judged = self.judge(prepared, plan, subject, path);
         judged.retain(Diagnostic::is_error);
         if judged.is_empty() { Ok(()) } else { Err(judged) }
     }
@@ -56,7 +57,7 @@ impl StatementRules {
         &self,
         prepared: &'a PreparedMigrations,
         pending: impl Iterator<Item = (&'a Migration, Option<&'a MigrationRecord>)>,
-        what: &str,
+        subject: &Subject,
         path: &AttributePath,
     ) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
@@ -86,8 +87,8 @@ impl StatementRules {
             }
         }
         if self.lint != Lint::Off {
-            diagnostics.extend(self.lint(&whole, &incomplete, what, path));
-            diagnostics.extend(self.hazards(&statements, what, path));
+            diagnostics.extend(self.lint(&whole, &incomplete, subject, path));
+            diagnostics.extend(self.hazards(&statements, subject, path));
         }
         diagnostics
     }
@@ -99,7 +100,7 @@ impl StatementRules {
         &self,
         whole: &[&Statement],
         incomplete: &[&Statement],
-        what: &str,
+        subject: &Subject,
         path: &AttributePath,
     ) -> impl Iterator<Item = Diagnostic> {
         let mut errors = Vec::new();
@@ -117,9 +118,9 @@ impl StatementRules {
             Some(errors).filter(some).map(|found| diagnostics::lint_errors(&found, path.clone()));
         let warnings = Some(warnings)
             .filter(some)
-            .map(|found| diagnostics::lint_warnings(&found, what, path.clone()));
+            .map(|found| diagnostics::lint_warnings(&found, subject, path.clone()));
         let open = Some(incomplete).filter(|open| !open.is_empty());
-        let open = open.map(|open| diagnostics::linted_without_values(open, path.clone()));
+        let open = open.map(|open| diagnostics::linted_without_values(open, subject, path.clone()));
         errors.into_iter().chain(warnings).chain(open)
     }
 
@@ -142,7 +143,7 @@ impl StatementRules {
     fn hazards(
         &self,
         statements: &[&Statement],
-        what: &str,
+        subject: &Subject,
         path: &AttributePath,
     ) -> Option<Diagnostic> {
         let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
@@ -157,6 +158,6 @@ impl StatementRules {
                 .filter(|hazard| !self.ignored.contains(hazard.name) && !batched(hazard));
             found.extend(named.map(|hazard| (statement, hazard)));
         }
-        (!found.is_empty()).then(|| diagnostics::hazards(&found, what, path.clone()))
+        (!found.is_empty()).then(|| diagnostics::hazards(&found, subject, path.clone()))
     }
 }

@@ -54,7 +54,7 @@ async fn create_or_update<K: ResourceKind>(
     let plan = operation.plan(&before.records).map_err(hidden)?;
     let last_run = computed::versions_to_run(&plan);
     K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
-    operation.model.check_still_right(&plan).map_err(hidden)?;
+    operation.check_still_right(&plan).map_err(hidden)?;
     let mut result = run(session, &operation, &plan, &before.observation).await;
     result.diagnostics = hidden(result.diagnostics);
 

@@ -20,9 +20,11 @@ pub(crate) async fn plan<K: ResourceKind>(
     context: &ResourceContext,
     request: PlanRequest,
 ) -> PlanResponse {
-    let result = match Object::new(&request.config) {
-        None => PlanResult::destroy(K::FORGOTTEN),
-        Some(config) => {
+    let result = match (Object::new(&request.config), Object::new(&request.prior_state)) {
+        // Without a configuration it is a destroy.
+        (None, None) => PlanResult::offline(Value::Null, Vec::new()),
+        (None, Some(prior)) => PlanResult::destroy(K::FORGOTTEN, &context.subject_of::<K>(&prior)),
+        (Some(config), _) => {
             let planning = Planning { context, request: &request, config: &config };
             // On the heap: the layout of the nested futures is too deep for the compiler.
             let planned = Box::pin(planning.create_or_update::<K>()).await;
@@ -49,7 +51,8 @@ impl Planning<'_> {
         K::set_arguments(&mut state, &model, config);
         let Some(known) = model.known() else {
             K::set_unknown(&mut state, config);
-            let warning = diagnostics::planned_without(&unknown_arguments(config));
+            let subject = self.context.subject_of::<K>(config);
+            let warning = diagnostics::planned_without(&unknown_arguments(config), &subject);
             return Ok(PlanResult::offline(state, vec![warning]));
         };
         let limit = model.timeouts().read;
@@ -64,7 +67,8 @@ impl Planning<'_> {
         let operation = SetOperation { location, model, limit };
         let (location, set) = (&operation.location, operation.set());
         let observed = observe(clusters, location, set, &operation.watched(), limit).await;
-        match ClusterRead::of(observed, &request.prior_state, nothing_new)? {
+        let subject = operation.subject();
+        match ClusterRead::of(observed, &request.prior_state, nothing_new, &subject)? {
             ClusterRead::Observed(observation) => {
                 self.observed::<K>(&operation, &observation, state).await
             }
@@ -101,15 +105,16 @@ impl Planning<'_> {
             // The refresh read another migration of the set: only the location can be compared.
             K::IS_SHARED.then(|| before.at(location))
         };
-        diagnostics
-            .extend(basis.changed_since(request, as_refreshed).map_err(|error| vec![error])?);
+        let subject = operation.subject();
+        let changed = basis.changed_since(request, as_refreshed, &subject);
+        diagnostics.extend(changed.map_err(|error| vec![error])?);
         // A file that has changed since may also be that of an applied migration.
         let plan = match operation.plan(&records) {
             Ok(plan) => plan,
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
-        diagnostics.extend(diagnostics::adopted(&plan));
-        diagnostics.extend(operation.model.judge(&plan));
+        diagnostics.extend(diagnostics::adopted(&plan, &subject));
+        diagnostics.extend(operation.judge(&plan));
         let mut diagnostics = without_errors(diagnostics)?;
 
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
@@ -132,7 +137,7 @@ fn unknown_arguments<'a>(config: &Object<'a>) -> Vec<&'a str> {
 
 /// What is reported of migrations while the cluster is unknown.
 fn judge_unknown(model: &LoadedModel<'_>) -> Vec<Diagnostic> {
-    let mut diagnostics = vec![diagnostics::planned_from_files()];
+    let mut diagnostics = vec![diagnostics::planned_from_files(&model.subject())];
     diagnostics.extend(model.judge_unknown());
     diagnostics
 }

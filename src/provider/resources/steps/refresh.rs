@@ -25,12 +25,21 @@ pub(crate) async fn read<K: ResourceKind>(
     context: &ResourceContext,
     request: ReadRequest,
 ) -> ReadResponse {
-    match refreshed::<K>(context, &request).await {
+    let refreshed = match Object::new(&request.current_state) {
+        None => Ok(None),
+        Some(current) => {
+            let refreshed = refreshed::<K>(context, &request.current_state, &current).await;
+            refreshed.map_err(|error| {
+                diagnostics::not_refreshed(&error, &context.subject_of::<K>(&current))
+            })
+        }
+    };
+    match refreshed {
         Ok(Some(Refreshed { state: new_state, private, warnings })) => {
             ReadResponse { new_state, private, diagnostics: warnings }
         }
         Ok(None) => kept(request, Vec::new()),
-        Err(error) => kept(request, vec![diagnostics::not_refreshed(&error)]),
+        Err(warning) => kept(request, vec![warning]),
     }
 }
 
@@ -42,21 +51,22 @@ fn kept(request: ReadRequest, diagnostics: Vec<Diagnostic>) -> ReadResponse {
 /// `None` if the state does not name anything to read.
 async fn refreshed<K: ResourceKind>(
     context: &ResourceContext,
-    request: &ReadRequest,
+    state: &Value,
+    current: &Object<'_>,
 ) -> Result<Option<Refreshed>, Diagnostic> {
-    let Some(current) = Object::new(&request.current_state) else { return Ok(None) };
-    let Some(query) = K::refresh_query(&current)? else { return Ok(None) };
-    let Input::Known(location) = locate(&context.clusters, &current)? else { return Ok(None) };
+    let Some(query) = K::refresh_query(current)? else { return Ok(None) };
+    let Input::Known(location) = locate(&context.clusters, current)? else { return Ok(None) };
 
     let schemas = query.watch.as_ref().map(|watch| watch.schemas.clone());
     let watched = Watched::Schemas(schemas.unwrap_or_default());
     let observation =
         observe(&context.clusters, &location, query.set, &watched, query.limit).await?;
-    let rewritten = computed::rewritten(&K::recorded(&current), &observation.migrations);
-    let basis = context.basis_of_state::<K>(&current, &location, &observation);
+    let subject = K::subject(current).on(Some(location.cluster_name()));
+    let rewritten = computed::rewritten(&K::recorded(current), &observation.migrations);
+    let basis = context.basis_of_state::<K>(current, &location, &observation);
     Ok(Some(Refreshed {
-        state: K::refreshed(&request.current_state, &query, &location, &observation),
+        state: K::refreshed(state, &query, &location, &observation),
         private: basis.as_ref().map(Basis::encode).unwrap_or_default(),
-        warnings: diagnostics::rewritten_ledger(&rewritten).into_iter().collect(),
+        warnings: diagnostics::rewritten_ledger(&rewritten, &subject).into_iter().collect(),
     }))
 }
