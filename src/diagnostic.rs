@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use crate::value::{AttributePath, NotAWholeNumber};
+use crate::value::AttributePath;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +60,6 @@ impl Diagnostic {
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
-    }
-}
-
-impl From<NotAWholeNumber> for Diagnostic {
-    fn from(error: NotAWholeNumber) -> Self {
-        Self::error("Invalid number").detail(format!("{error}.")).at(error.path)
     }
 }
 

@@ -399,7 +399,6 @@ fn line(attribute: &Attribute, above: &str) -> String {
         AttributeType::Nested { nesting, .. } => match nesting {
             Nesting::Single => "Attributes".to_owned(),
             Nesting::List => "Attributes List".to_owned(),
-            Nesting::Set => "Attributes Set".to_owned(),
             Nesting::Map => "Attributes Map".to_owned(),
         },
     };

@@ -1,9 +1,9 @@
-//! One attribute, built in the order in which one would say it.
+//! Attributes of a schema, and a builder for them.
 
 use super::object_type;
 use crate::value::Type;
 
-/// An argument, or something that the provider fills in, or both.
+/// An argument, a value that the provider computes, or both.
 ///
 /// ```
 /// # use terraform_provider_dsql::schema::Attribute;
@@ -12,150 +12,137 @@ use crate::value::Type;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
-    /// Its name.
+    /// Name, unique in its block or object.
     pub name: String,
-    /// What it holds.
+    /// Type of its value.
     pub kind: AttributeType,
-    /// The configuration must set it.
+    /// Whether the configuration must set it.
     pub required: bool,
-    /// The configuration may set it.
+    /// Whether the configuration may set it.
     pub optional: bool,
-    /// The provider may fill it in.
+    /// Whether the provider computes it.
     pub computed: bool,
-    /// Terraform does not print it.
+    /// Whether Terraform hides the value in its output.
     pub sensitive: bool,
-    /// It should no longer be used, and what to use instead.
-    pub deprecated: Option<String>,
-    /// What it is for, in Markdown.
+    /// Description in Markdown, which editors show as well.
     pub description: String,
 }
 
-/// What an attribute holds.
+/// The type of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttributeType {
     /// A value of a type.
     Plain(Type),
-    /// Objects with a schema of their own.
+    /// One or more objects with attributes of their own.
     Nested {
-        /// How many, and how they are told apart.
+        /// How many objects, and how they are addressed.
         nesting: Nesting,
-        /// What each has.
+        /// Attributes of each object.
         attributes: Vec<Attribute>,
     },
 }
 
-/// How many objects a nested attribute holds.
+/// How many objects a nested attribute contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nesting {
-    /// One.
+    /// One object.
     Single,
-    /// Many, by position.
+    /// Many objects, addressed by index.
     List,
-    /// Many, by what they are.
-    Set,
-    /// Many, by name.
+    /// Many objects, addressed by key.
     Map,
 }
 
 impl Attribute {
-    /// An attribute of any type. It needs [`required`](Self::required),
-    /// [`optional`](Self::optional) or [`computed`](Self::computed) to be valid.
-    pub fn of(name: impl Into<String>, ty: Type) -> Self {
-        Self::new(name.into(), AttributeType::Plain(ty))
-    }
-
-    /// A string.
+    /// Creates a string attribute. Like all others, it must be made [`required`](Self::required),
+    /// [`optional`](Self::optional) or [`computed`](Self::computed).
     pub fn string(name: impl Into<String>) -> Self {
-        Self::of(name, Type::String)
+        Self::plain(name, Type::String)
     }
 
-    /// A number.
+    /// Creates a number attribute.
     pub fn number(name: impl Into<String>) -> Self {
-        Self::of(name, Type::Number)
+        Self::plain(name, Type::Number)
     }
 
-    /// A bool.
+    /// Creates a bool attribute.
     pub fn bool(name: impl Into<String>) -> Self {
-        Self::of(name, Type::Bool)
+        Self::plain(name, Type::Bool)
     }
 
-    /// A list.
+    /// Creates a list attribute.
     pub fn list_of(name: impl Into<String>, element: Type) -> Self {
-        Self::of(name, Type::list(element))
+        Self::plain(name, Type::list(element))
     }
 
-    /// A set.
+    /// Creates a set attribute.
     pub fn set_of(name: impl Into<String>, element: Type) -> Self {
-        Self::of(name, Type::set(element))
+        Self::plain(name, Type::set(element))
     }
 
-    /// A map.
+    /// Creates a map attribute.
     pub fn map_of(name: impl Into<String>, element: Type) -> Self {
-        Self::of(name, Type::map(element))
+        Self::plain(name, Type::map(element))
     }
 
-    /// Objects whose attributes are described one by one.
+    /// Creates an attribute of objects whose attributes have descriptions of their own.
     pub fn nested(name: impl Into<String>, nesting: Nesting, attributes: Vec<Self>) -> Self {
-        Self::new(name.into(), AttributeType::Nested { nesting, attributes })
+        Self::new(name, AttributeType::Nested { nesting, attributes })
     }
 
-    fn new(name: String, kind: AttributeType) -> Self {
+    fn plain(name: impl Into<String>, ty: Type) -> Self {
+        Self::new(name, AttributeType::Plain(ty))
+    }
+
+    fn new(name: impl Into<String>, kind: AttributeType) -> Self {
         Self {
-            name,
+            name: name.into(),
             kind,
             required: false,
             optional: false,
             computed: false,
             sensitive: false,
-            deprecated: None,
             description: String::new(),
         }
     }
 
-    /// The configuration must set it.
+    /// Requires the configuration to set it.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// The configuration may set it.
+    /// Allows the configuration to set it.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// The provider fills it in; with [`optional`](Self::optional), where the configuration does
-    /// not.
+    /// Lets the provider compute it. With [`optional`](Self::optional), the provider computes it
+    /// only if the configuration does not set it.
     #[must_use]
     pub fn computed(mut self) -> Self {
         self.computed = true;
         self
     }
 
-    /// Terraform must not print it. It is in the state all the same.
+    /// Hides the value in Terraform's output. The state still contains it.
     #[must_use]
     pub fn sensitive(mut self) -> Self {
         self.sensitive = true;
         self
     }
 
-    /// It should no longer be used; says what to use instead.
-    #[must_use]
-    pub fn deprecated(mut self, instead: impl Into<String>) -> Self {
-        self.deprecated = Some(instead.into());
-        self
-    }
-
-    /// What it is for, in Markdown.
+    /// Sets the description, in Markdown.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
     }
 
-    /// The type of its value.
+    /// Returns the type of its value.
     #[must_use]
     pub fn implied_type(&self) -> Type {
         match &self.kind {
@@ -165,7 +152,6 @@ impl Attribute {
                 match nesting {
                     Nesting::Single => object,
                     Nesting::List => Type::list(object),
-                    Nesting::Set => Type::set(object),
                     Nesting::Map => Type::map(object),
                 }
             }

@@ -1,44 +1,49 @@
-//! The rules for schemas that the core enforces, for the tests of everything that has one.
+//! The rules for schemas that Terraform enforces, as a check that tests run over every schema.
 //!
-//! A schema that breaks a rule of the core ends every command of every practitioner, so it must
-//! not leave the tests.
+//! Terraform ends every command if a schema breaks one of its rules, so such a schema must not get
+//! past the tests.
 
 use std::collections::BTreeSet;
 
-use super::{Attribute, AttributeType, Nesting, Schema};
-use crate::value::Type;
+use super::{Attribute, AttributeType, Schema};
 
-/// Whose schema it is: some names are taken at the root.
+/// The kind of block that a schema describes, which decides the reserved names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// The `provider` block.
     Provider,
-    /// A resource or a data source.
+    /// A resource, a data source or an ephemeral resource.
     Resource,
 }
 
 impl Owner {
+    /// Names that Terraform uses itself at the root of the block.
+    ///
+    /// `connection` is the name of a block, so an attribute of that name works in HCL. In a
+    /// `.tf.json` file, however, the two look alike: Terraform reads the attribute as its own block
+    /// and drops it without an error. Therefore the name is reserved here as well.
     fn reserved(self) -> &'static [&'static str] {
         match self {
             Self::Provider => &["alias", "version"],
-            // `connection` is left out although Terraform has a block of that name: written as an
-            // attribute it works. In a `.tf.json` file the two look alike, and the core takes the
-            // attribute for its own block and drops it without a word.
-            Self::Resource => {
-                &["count", "depends_on", "for_each", "lifecycle", "provider", "provisioner"]
-            }
+            Self::Resource => &[
+                "connection",
+                "count",
+                "depends_on",
+                "for_each",
+                "lifecycle",
+                "provider",
+                "provisioner",
+            ],
         }
     }
 }
 
 impl Schema {
-    /// All that is wrong with the schema, one sentence each.
+    /// Lists all problems of the schema, one sentence each.
     ///
-    /// Tests call it as `assert_eq!(schema.check(Owner::Resource), [] as [&str; 0])`. Besides the
-    /// core's rules it keeps two of our own: names follow the convention, and everything is
-    /// described.
+    /// Two rules are the provider's own: a schema has attributes, and everything has a description.
     #[must_use]
-    pub fn check(&self, owner: Owner) -> Vec<String> {
+    pub(crate) fn check(&self, owner: Owner) -> Vec<String> {
         let mut found = Vec::new();
         if self.version < 0 {
             found.push(format!("the version is {}, which is negative", self.version));
@@ -46,35 +51,37 @@ impl Schema {
         if self.block.description.is_empty() {
             found.push("the schema has no description".to_owned());
         }
+        if self.block.attributes.is_empty() {
+            found.push("the schema has no attributes".to_owned());
+        }
         for attribute in &self.block.attributes {
             if owner.reserved().contains(&attribute.name.as_str()) {
                 found.push(format!("{} is reserved by Terraform", attribute.name));
             }
         }
-        check_attributes(&self.block.attributes, "", false, &mut found);
+        check_attributes(&self.block.attributes, "", &mut found);
         found
     }
 }
 
-fn check_attributes(attributes: &[Attribute], prefix: &str, in_set: bool, found: &mut Vec<String>) {
+fn check_attributes(attributes: &[Attribute], prefix: &str, found: &mut Vec<String>) {
     let mut names = BTreeSet::new();
     for attribute in attributes {
         let path = format!("{prefix}{}", attribute.name);
         if !names.insert(&attribute.name) {
-            found.push(format!("{path} is there twice"));
+            found.push(format!("{path} is defined twice"));
         }
-        check_attribute(attribute, &path, in_set, found);
-        if let AttributeType::Nested { nesting, attributes } = &attribute.kind {
-            let in_set = in_set || *nesting == Nesting::Set;
-            check_attributes(attributes, &format!("{path}."), in_set, found);
+        check_attribute(attribute, &path, found);
+        if let AttributeType::Nested { attributes, .. } = &attribute.kind {
+            check_attributes(attributes, &format!("{path}."), found);
         }
     }
 }
 
-fn check_attribute(attribute: &Attribute, path: &str, in_set: bool, found: &mut Vec<String>) {
+fn check_attribute(attribute: &Attribute, path: &str, found: &mut Vec<String>) {
     let Attribute { required, optional, computed, .. } = *attribute;
     if !is_conventional(&attribute.name) {
-        found.push(format!("{path} is not a lower-case name with underscores"));
+        found.push(format!("{path} is not a lowercase name with underscores"));
     }
     if !required && !optional && !computed {
         found.push(format!("{path} is neither required nor optional nor computed"));
@@ -88,11 +95,6 @@ fn check_attribute(attribute: &Attribute, path: &str, in_set: bool, found: &mut 
     if attribute.description.is_empty() {
         found.push(format!("{path} has no description"));
     }
-    if let AttributeType::Plain(ty) = &attribute.kind
-        && holds_dynamic(ty, in_set)
-    {
-        found.push(format!("{path} is dynamic inside of a set"));
-    }
 }
 
 fn is_conventional(name: &str) -> bool {
@@ -101,22 +103,9 @@ fn is_conventional(name: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// Is there a dynamic type in a set?
-fn holds_dynamic(ty: &Type, in_set: bool) -> bool {
-    match ty {
-        Type::Dynamic => in_set,
-        Type::String | Type::Number | Type::Bool => false,
-        Type::List(element) | Type::Map(element) => holds_dynamic(element, in_set),
-        Type::Set(element) => holds_dynamic(element, true),
-        Type::Tuple(elements) => elements.iter().any(|element| holds_dynamic(element, in_set)),
-        Type::Object(attributes) => {
-            attributes.values().any(|attribute| holds_dynamic(attribute, in_set))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Nesting;
     use super::*;
 
     fn valid(name: &str) -> Attribute {
@@ -128,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_schema_has_no_findings() {
+    fn a_valid_schema_has_no_problems() {
         let nested = Attribute::nested("inner", Nesting::Single, vec![valid("a").computed()]);
         let attributes = vec![valid("b"), nested.required().description("Inside.")];
         assert_eq!(check(attributes), [] as [&str; 0]);
@@ -152,28 +141,26 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_hold_inside_of_nested_attributes() {
-        let inner = vec![valid("a"), valid("a"), Attribute::of("any", Type::Dynamic).optional()];
-        let outer = Attribute::nested("outer", Nesting::Set, inner).optional();
+    fn the_rules_apply_to_nested_attributes() {
+        let inner = vec![valid("a"), valid("a"), Attribute::string("b").optional()];
+        let outer = Attribute::nested("outer", Nesting::List, inner).optional();
         assert_eq!(
             check(vec![outer.description("Outside.")]),
-            [
-                "outer.a is there twice",
-                "outer.any has no description",
-                "outer.any is dynamic inside of a set",
-            ]
+            ["outer.a is defined twice", "outer.b has no description"]
         );
     }
 
     #[test]
-    fn names_are_conventional_and_not_taken() {
-        let attributes = vec![valid("camelCase"), valid("1st"), valid("count")];
+    fn names_are_conventional_and_not_reserved() {
+        let attributes =
+            vec![valid("camelCase"), valid("1st"), valid("count"), valid("connection")];
         assert_eq!(
             check(attributes),
             [
                 "count is reserved by Terraform",
-                "camelCase is not a lower-case name with underscores",
-                "1st is not a lower-case name with underscores",
+                "connection is reserved by Terraform",
+                "camelCase is not a lowercase name with underscores",
+                "1st is not a lowercase name with underscores",
             ]
         );
         let schema = Schema::new(vec![valid("alias")]).description("A provider.").version(-1);
@@ -181,12 +168,9 @@ mod tests {
             schema.check(Owner::Provider),
             ["the version is -1, which is negative", "alias is reserved by Terraform"]
         );
-    }
-
-    #[test]
-    fn a_plain_set_may_not_hold_dynamic_values() {
-        let attribute = Attribute::set_of("any", Type::list(Type::Dynamic)).optional();
-        let found = check(vec![attribute.description("Anything.")]);
-        assert_eq!(found, ["any is dynamic inside of a set"]);
+        assert_eq!(
+            Schema::new(Vec::new()).check(Owner::Provider),
+            ["the schema has no description", "the schema has no attributes"]
+        );
     }
 }

@@ -1,38 +1,40 @@
-//! Schemas: what a practitioner may write, and what the provider fills in.
+//! Schemas: what a configuration may contain, and what the provider computes.
 //!
-//! A leaf: it describes attributes, and knows neither RPCs nor what the attributes are for.
-//! Nested attributes take the place of nested blocks, which cannot be computed or null.
+//! A leaf: it describes attributes, but knows neither RPCs nor the purpose of an attribute. Nested
+//! attributes replace nested blocks, which cannot be computed or null.
 
 mod attribute;
+#[cfg(test)]
 mod check;
 
 use std::collections::BTreeMap;
 
 pub use attribute::{Attribute, AttributeType, Nesting};
-pub use check::Owner;
+#[cfg(test)]
+pub(crate) use check::Owner;
 
 use crate::value::Type;
 
-/// The schema of a resource or of the `provider` block.
+/// The schema of a resource, a data source, an ephemeral resource or the `provider` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
-    /// Raised when a stored state of the version before no longer fits.
+    /// Version of the schema, raised when a stored state of the former version no longer fits.
     pub version: i64,
-    /// What it consists of.
+    /// Body of the schema.
     pub block: Block,
 }
 
 /// The body of a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// Its attributes, in any order.
+    /// Attributes in any order.
     pub attributes: Vec<Attribute>,
-    /// What it is, in Markdown.
+    /// Description in Markdown.
     pub description: String,
 }
 
 impl Schema {
-    /// A schema of version 0.
+    /// Creates a schema of version 0.
     #[must_use]
     pub fn new(attributes: Vec<Attribute>) -> Self {
         Self { version: 0, block: Block { attributes, description: String::new() } }
@@ -52,7 +54,7 @@ impl Schema {
         self
     }
 
-    /// The type of an object of this schema.
+    /// Returns the type of an object of this schema.
     #[must_use]
     pub fn implied_type(&self) -> Type {
         object_type(&self.block.attributes)
@@ -79,7 +81,6 @@ mod tests {
             Attribute::map_of("tags", Type::String).optional(),
             Attribute::nested("one", Nesting::Single, port()).optional(),
             Attribute::nested("many", Nesting::List, port()).optional(),
-            Attribute::nested("each", Nesting::Set, port()).optional(),
             Attribute::nested("named", Nesting::Map, port()).computed(),
         ]);
         let port = || Type::object([("port", Type::Number)]);
@@ -88,7 +89,6 @@ mod tests {
             ("tags", Type::map(Type::String)),
             ("one", port()),
             ("many", Type::list(port())),
-            ("each", Type::set(port())),
             ("named", Type::map(port())),
         ]);
         assert_eq!(schema.implied_type(), expected);

@@ -130,9 +130,7 @@ fn attribute(attribute: &Attribute) -> wire::schema::Attribute {
         optional: attribute.optional,
         computed: attribute.computed,
         sensitive: attribute.sensitive,
-        deprecated: attribute.deprecated.is_some(),
-        deprecation_message: attribute.deprecated.clone().unwrap_or_default(),
-        write_only: false,
+        ..Default::default()
     }
 }
 
@@ -141,7 +139,6 @@ fn nested(nesting: Nesting, inner: &[Attribute]) -> wire::schema::Object {
     let nesting = match nesting {
         Nesting::Single => NestingMode::Single,
         Nesting::List => NestingMode::List,
-        Nesting::Set => NestingMode::Set,
         Nesting::Map => NestingMode::Map,
     };
     wire::schema::Object {
@@ -160,7 +157,7 @@ mod tests {
         let inner = vec![Attribute::number("port").optional()];
         let native = Schema::new(vec![
             Attribute::nested("cluster", Nesting::Single, inner).optional(),
-            Attribute::string("a").required().deprecated("Use `b`.").sensitive(),
+            Attribute::string("a").required().sensitive(),
         ])
         .version(3)
         .description("A *thing*.");
@@ -170,8 +167,7 @@ mod tests {
         assert_eq!(block.description_kind(), wire::StringKind::Markdown);
         let [a, cluster] = block.attributes.as_slice() else { panic!("{block:?}") };
         assert_eq!((a.name.as_str(), a.r#type.as_slice()), ("a", &br#""string""#[..]));
-        assert!(a.nested_type.is_none() && a.required && a.sensitive && a.deprecated);
-        assert_eq!(a.deprecation_message, "Use `b`.");
+        assert!(a.nested_type.is_none() && a.required && a.sensitive);
         assert!(cluster.r#type.is_empty());
         let nested = cluster.nested_type.as_ref().expect("nested");
         assert_eq!(nested.nesting(), wire::schema::object::NestingMode::Single);

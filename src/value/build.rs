@@ -1,23 +1,23 @@
-//! Conversions that make building planned states pleasant.
+//! Builds values, such as planned states.
 
 use std::collections::BTreeMap;
 
 use super::{Number, Value};
 
 impl Value {
-    /// An object: `Value::object([("id", "x".into()), ("size", 3_u64.into())])`.
+    /// Builds an object: `Value::object([("id", "x".into()), ("size", 3_u64.into())])`.
     ///
     /// Attributes that are left out are encoded as null.
     pub fn object<N: Into<String>>(attributes: impl IntoIterator<Item = (N, Self)>) -> Self {
         Self::Map(attributes.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// A map of values that convert.
+    /// Builds a map of anything that converts to a value.
     pub fn map<K: Into<String>, V: Into<Self>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
         Self::Map(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 
-    /// A list, a set or a tuple of values that convert.
+    /// Builds a list or a set of anything that converts to a value.
     pub fn list<V: Into<Self>>(elements: impl IntoIterator<Item = V>) -> Self {
         Self::List(elements.into_iter().map(Into::into).collect())
     }
@@ -60,7 +60,7 @@ impl From<Number> for Value {
 }
 
 impl<T: Into<Self>> From<Option<T>> for Value {
-    /// `None` is null.
+    /// Converts `None` to null.
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }

@@ -1,7 +1,7 @@
-//! Taking a decoded object apart.
+//! Reads the arguments of a decoded object.
 //!
-//! Values were decoded against the schema, so the kinds here are right by construction. A wrong
-//! kind or name is our own mistake: it fails in debug builds and reads as null in a release.
+//! Values were decoded with the schema, so their kinds are right by construction. A wrong kind or
+//! name is a bug in the provider: it panics in debug builds and reads as null in release builds.
 
 use std::collections::BTreeMap;
 
@@ -24,17 +24,17 @@ use super::{AttributePath, Number, Value};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Input<T> {
-    /// Not set.
+    /// The argument is not set.
     #[default]
     Null,
-    /// Known only at apply.
+    /// The value is unknown until apply.
     Unknown,
-    /// Set.
+    /// The argument is set.
     Known(T),
 }
 
 impl<T> Input<T> {
-    /// The value, if it is set and known.
+    /// Returns the value if it is set and known.
     pub fn known(self) -> Option<T> {
         match self {
             Self::Known(value) => Some(value),
@@ -42,22 +42,22 @@ impl<T> Input<T> {
         }
     }
 
-    /// Is it not set?
+    /// Reports whether the argument is not set.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// Is it not known yet?
+    /// Reports whether the value is unknown.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
     }
 
-    /// Converts what is known.
+    /// Converts a known value.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Input<U> {
         self.and_then(|value| Input::Known(convert(value)))
     }
 
-    /// Converts what is known to something that may again be null or unknown.
+    /// Converts a known value to an input that may be null or unknown.
     pub fn and_then<U>(self, convert: impl FnOnce(T) -> Input<U>) -> Input<U> {
         match self {
             Self::Null => Input::Null,
@@ -108,7 +108,7 @@ impl<T> Input<T> {
         self.decided().into()
     }
 
-    /// Borrows what is known.
+    /// Borrows a known value.
     pub fn as_ref(&self) -> Input<&T> {
         match self {
             Self::Null => Input::Null,
@@ -119,10 +119,10 @@ impl<T> Input<T> {
 }
 
 impl<T, E> Input<Result<T, E>> {
-    /// Turns a known error inside out.
+    /// Moves a known error to the outside.
     ///
     /// # Errors
-    /// The error that was known.
+    /// The known error.
     pub fn transpose(self) -> Result<Input<T>, E> {
         match self {
             Self::Null => Ok(Input::Null),
@@ -133,7 +133,7 @@ impl<T, E> Input<Result<T, E>> {
 }
 
 impl<T: Into<Self>> From<Input<T>> for Value {
-    /// The way back into a planned state.
+    /// Converts an input back, for a planned state.
     fn from(input: Input<T>) -> Self {
         match input {
             Input::Null => Self::Null,
@@ -159,16 +159,6 @@ impl<T> From<Result<T, Undecided>> for Input<T> {
     fn from(value: Result<T, Undecided>) -> Self {
         value.map_or(Self::Unknown, Self::Known)
     }
-}
-
-/// A number is a fraction, negative or too large.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path} must be a whole number that is not negative, but it is {number}")]
-pub struct NotAWholeNumber {
-    /// The attribute.
-    pub path: AttributePath,
-    /// What it is set to.
-    pub number: Number,
 }
 
 impl Value {
@@ -199,7 +189,7 @@ impl Value {
         })
     }
 
-    /// Reads the elements of a list, a set or a tuple.
+    /// Reads the elements of a list or a set.
     #[must_use]
     pub fn elements(&self) -> Input<&[Self]> {
         self.read("a list", |value| match value {
@@ -230,7 +220,7 @@ impl Value {
     }
 }
 
-/// An object that is neither null nor unknown, and where it is.
+/// An object that is neither null nor unknown, with its path.
 #[derive(Debug, Clone)]
 pub struct Object<'a> {
     attributes: &'a BTreeMap<String, Value>,
@@ -238,76 +228,63 @@ pub struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The root object; `None` if the value is null or unknown.
+    /// Reads the root object. Returns `None` if the value is null or unknown.
     #[must_use]
     pub fn new(value: &'a Value) -> Option<Self> {
         let attributes = value.entries().known()?;
         Some(Self { attributes, path: AttributePath::root() })
     }
 
-    /// All attributes in the order of their names.
+    /// Iterates over all attributes in the order of their names.
     pub fn attributes(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.attributes.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// An attribute as it is.
+    /// Returns an attribute as it is.
     #[must_use]
     pub fn value(&self, name: &str) -> &'a Value {
         let value = self.attributes.get(name);
-        debug_assert!(value.is_some(), "there is no attribute {name:?} at {}", self.path);
+        debug_assert!(value.is_some(), "no attribute {name:?} at {}", self.path);
         value.unwrap_or(&Value::Null)
     }
 
-    /// A string attribute.
+    /// Reads a string attribute.
     #[must_use]
     pub fn string(&self, name: &str) -> Input<&'a str> {
         self.value(name).string()
     }
 
-    /// A bool attribute.
+    /// Reads a bool attribute.
     #[must_use]
     pub fn bool(&self, name: &str) -> Input<bool> {
         self.value(name).bool()
     }
 
-    /// A number attribute.
+    /// Reads a number attribute.
     #[must_use]
     pub fn number(&self, name: &str) -> Input<&'a Number> {
         self.value(name).number()
     }
 
-    /// A number attribute that counts something.
-    ///
-    /// # Errors
-    /// [`NotAWholeNumber`] for what the schema's type cannot exclude: `-1`, `0.5`, `1e30`.
-    pub fn number_u64(&self, name: &str) -> Result<Input<u64>, NotAWholeNumber> {
-        let number = self.number(name).map(|number| {
-            number
-                .to_u64()
-                .ok_or_else(|| NotAWholeNumber { path: self.path(name), number: number.clone() })
-        });
-        number.transpose()
-    }
-
-    /// The elements of a list or set attribute.
+    /// Reads the elements of a list or set attribute.
     #[must_use]
     pub fn list(&self, name: &str) -> Input<&'a [Value]> {
         self.value(name).elements()
     }
 
-    /// The entries of a map attribute.
+    /// Reads the entries of a map attribute.
     #[must_use]
     pub fn map(&self, name: &str) -> Input<&'a BTreeMap<String, Value>> {
         self.value(name).entries()
     }
 
-    /// A nested object.
+    /// Reads a nested object.
     #[must_use]
     pub fn object(&self, name: &str) -> Input<Self> {
         self.map(name).map(|attributes| Self { attributes, path: self.path(name) })
     }
 
-    /// Where an attribute is, for diagnostics.
+    /// Returns the path of an attribute, for diagnostics.
     #[must_use]
     pub fn path(&self, name: &str) -> AttributePath {
         self.path.clone().attribute(name)
@@ -325,7 +302,7 @@ mod tests {
             ("token", Value::Null),
             ("verbose", true.into()),
             ("variables", Value::map([("schema", "public")])),
-            ("cluster", Value::object([("port", 5432_i64.into()), ("retries", (-1_i64).into())])),
+            ("cluster", Value::object([("port", 5432_i64.into())])),
         ])
     }
 
@@ -342,28 +319,16 @@ mod tests {
     }
 
     #[test]
-    fn a_nested_object_knows_where_it_is() {
+    fn a_nested_object_knows_its_path() {
         let config = config();
         let root = Object::new(&config).expect("an object");
         let cluster = root.object("cluster").known().expect("a cluster");
-        assert_eq!(cluster.number_u64("port"), Ok(Input::Known(5432)));
+        assert_eq!(cluster.number("port"), Input::Known(&5432_i64.into()));
         assert_eq!(cluster.path("port").to_string(), "cluster.port");
     }
 
     #[test]
-    fn a_number_that_counts_nothing_is_refused_by_name() {
-        let config = config();
-        let root = Object::new(&config).expect("an object");
-        let cluster = root.object("cluster").known().expect("a cluster");
-        let error = cluster.number_u64("retries").expect_err("negative");
-        assert_eq!(
-            error.to_string(),
-            "cluster.retries must be a whole number that is not negative, but it is -1"
-        );
-    }
-
-    #[test]
-    fn null_and_unknown_are_no_objects() {
+    fn null_and_unknown_are_not_objects() {
         assert!(Object::new(&Value::Null).is_none());
         assert!(Object::new(&Value::Unknown).is_none());
     }
@@ -413,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_goes_back_into_a_value() {
+    fn an_input_converts_back_to_a_value() {
         assert_eq!(Value::from(Input::Known("x")), Value::from("x"));
         assert_eq!(Value::from(Input::<&str>::Unknown), Value::Unknown);
         assert_eq!(Value::from(Input::<&str>::Null), Value::Null);

@@ -1,31 +1,35 @@
-//! Numbers without loss.
+//! Numbers that return to Terraform as they arrived.
 //!
-//! Terraform's numbers have 512 bits of precision. One that goes through `f64` comes back
-//! different beyond 2^53, which is a difference in every plan for ever.
+//! Terraform's numbers have 512 bits of precision. The provider computes with integers only, so it
+//! keeps any other number as the token that Terraform sent: converting it would change it, and a
+//! changed number is a difference in every plan.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Digits written out before the scientific form takes over, so that `1e999999999` stays small.
-const MAX_PLAIN_DIGITS: i64 = 1024;
+/// A number: an integer, or the token of any other number.
+///
+/// Two numbers are equal if both are the same integer or the same token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Number(Token);
 
-/// A number, kept exactly. Two numbers are equal if their values are: `1.50` is `1.5`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Number(Repr);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Repr {
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
     Integer(i64),
-    /// `digits` times ten to the power of `exponent`. Never an integer that fits `i64`; `digits`
-    /// have neither leading nor trailing zeros. So there is one form for each value.
-    Decimal {
-        negative: bool,
-        digits: String,
-        exponent: i64,
-    },
+    /// The bits of a float that is finite and not an integer of 64 bits.
+    Float(u64),
+    /// Decimal text that is not an integer of 64 bits.
+    Text(String),
 }
 
-/// A text or a float is not a number.
+/// The form in which a number is encoded.
+pub(super) enum Encoding<'a> {
+    Integer(i64),
+    Float(f64),
+    Text(&'a str),
+}
+
+/// The error for a text or a float that is not a number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{found:?} is not a decimal number")]
 pub struct ParseNumberError {
@@ -33,57 +37,48 @@ pub struct ParseNumberError {
 }
 
 impl Number {
-    /// The number as an `i64`, if it is one.
-    #[must_use]
-    pub fn to_i64(&self) -> Option<i64> {
-        match self.0 {
-            Repr::Integer(integer) => Some(integer),
-            Repr::Decimal { .. } => None,
-        }
-    }
-
-    /// The number as a `u64`, if it is one.
+    /// Returns the number if it is an integer that fits a `u64`.
     #[must_use]
     pub fn to_u64(&self) -> Option<u64> {
         match &self.0 {
-            Repr::Integer(integer) => u64::try_from(*integer).ok(),
-            Repr::Decimal { negative: false, exponent: 0.., .. } => self.to_string().parse().ok(),
-            Repr::Decimal { .. } => None,
+            Token::Integer(integer) => u64::try_from(*integer).ok(),
+            Token::Float(_) => None,
+            Token::Text(text) => text.parse().ok(),
         }
     }
 
-    /// The number as a fraction that `f64` holds exactly; `None` for integers and for all others.
-    pub(super) fn to_exact_fraction(&self) -> Option<f64> {
-        let Repr::Decimal { digits, exponent, .. } = &self.0 else { return None };
-        // d / 10^k = (d / 5^k) / 2^k: exact if the first division is and its result fits 53 bits.
-        let places = u32::try_from(exponent.checked_neg()?).ok().filter(|places| *places > 0)?;
-        let divisor = 5_u128.checked_pow(places)?;
-        let digits: u128 = digits.parse().ok()?;
-        let exact = digits.is_multiple_of(divisor) && digits / divisor < 1 << 53;
-        if exact { self.to_string().parse().ok() } else { None }
+    pub(super) fn encoding(&self) -> Encoding<'_> {
+        match &self.0 {
+            Token::Integer(integer) => Encoding::Integer(*integer),
+            Token::Float(bits) => Encoding::Float(f64::from_bits(*bits)),
+            Token::Text(text) => Encoding::Text(text),
+        }
     }
 
-    /// Reads a float by its shortest decimal text, which is how the core compares numbers.
+    /// Converts a float. A whole float that fits an `i64` becomes an integer.
     ///
     /// # Errors
     /// [`ParseNumberError`] for infinities and NaN.
-    pub fn from_f64(float: f64) -> Result<Self, ParseNumberError> {
-        float.to_string().parse()
+    pub(super) fn from_f64(float: f64) -> Result<Self, ParseNumberError> {
+        let text = float.to_string();
+        match text.parse() {
+            Ok(integer) => Ok(Self(Token::Integer(integer))),
+            Err(_) if float.is_finite() => Ok(Self(Token::Float(float.to_bits()))),
+            Err(_) => Err(ParseNumberError { found: text }),
+        }
     }
 }
 
 impl From<i64> for Number {
     fn from(integer: i64) -> Self {
-        Self(Repr::Integer(integer))
+        Self(Token::Integer(integer))
     }
 }
 
 impl From<u64> for Number {
     fn from(integer: u64) -> Self {
-        match i64::try_from(integer) {
-            Ok(integer) => Self::from(integer),
-            Err(_) => Self::from_parts(false, &integer.to_string(), 0),
-        }
+        let large = |_| Token::Text(integer.to_string());
+        Self(i64::try_from(integer).map_or_else(large, Token::Integer))
     }
 }
 
@@ -91,69 +86,23 @@ impl FromStr for Number {
     type Err = ParseNumberError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || ParseNumberError { found: text.to_owned() };
-        let (negative, rest) = match text.as_bytes().first() {
-            Some(b'-') => (true, &text[1..]),
-            Some(b'+') => (false, &text[1..]),
-            _ => (false, text),
-        };
-        let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => {
-                (mantissa, exponent.parse::<i32>().map_err(|_| invalid())?)
-            }
-            None => (rest, 0),
-        };
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits = format!("{whole}{fraction}");
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(invalid());
+        if let Ok(integer) = text.parse() {
+            return Ok(Self(Token::Integer(integer)));
         }
-        let places = i64::try_from(fraction.len()).map_err(|_| invalid())?;
-        Ok(Self::from_parts(negative, &digits, i64::from(exponent) - places))
-    }
-}
-
-impl Number {
-    fn from_parts(negative: bool, digits: &str, exponent: i64) -> Self {
-        let significant = digits.trim_start_matches('0');
-        let trimmed = significant.trim_end_matches('0');
-        if trimmed.is_empty() {
-            return Self(Repr::Integer(0));
-        }
-        let zeros = i64::try_from(significant.len() - trimmed.len()).unwrap_or(i64::MAX);
-        let exponent = exponent.saturating_add(zeros);
-        // i64 has at most 19 digits.
-        if let Ok(zeros @ 0..19) = usize::try_from(exponent) {
-            let sign = if negative { "-" } else { "" };
-            if let Ok(integer) = format!("{sign}{trimmed}{}", "0".repeat(zeros)).parse() {
-                return Self(Repr::Integer(integer));
-            }
-        }
-        Self(Repr::Decimal { negative, digits: trimmed.to_owned(), exponent })
+        // The float checks the syntax only; its value is not used. It would accept "inf" and "NaN".
+        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))
+            && text.parse::<f64>().is_ok();
+        let token = is_decimal.then(|| Token::Text(text.to_owned()));
+        token.map(Self).ok_or_else(|| ParseNumberError { found: text.to_owned() })
     }
 }
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (negative, digits, exponent) = match &self.0 {
-            Repr::Integer(integer) => return integer.fmt(f),
-            Repr::Decimal { negative, digits, exponent } => (negative, digits, *exponent),
-        };
-        if *negative {
-            f.write_str("-")?;
-        }
-        let Some(shift) = usize::try_from(exponent.unsigned_abs())
-            .ok()
-            .filter(|_| exponent.abs() <= MAX_PLAIN_DIGITS)
-        else {
-            return write!(f, "{digits}e{exponent}");
-        };
-        if exponent >= 0 {
-            return write!(f, "{digits}{}", "0".repeat(shift));
-        }
-        match digits.len().checked_sub(shift) {
-            None | Some(0) => write!(f, "0.{}{digits}", "0".repeat(shift - digits.len())),
-            Some(point) => write!(f, "{}.{}", &digits[..point], &digits[point..]),
+        match &self.0 {
+            Token::Integer(integer) => integer.fmt(f),
+            Token::Float(bits) => f64::from_bits(*bits).fmt(f),
+            Token::Text(text) => f.write_str(text),
         }
     }
 }
@@ -167,24 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_equal_if_their_values_are() {
-        assert_eq!(number("1.50"), number("15e-1"));
-        assert_eq!(number("3.0"), Number::from(3_i64));
-        assert_eq!(number("-0.0"), Number::from(0_i64));
-        assert_eq!(number("1e2"), Number::from(100_i64));
-        assert_eq!(number("18446744073709551615"), Number::from(u64::MAX));
-        assert_ne!(number("9007199254740993"), number("9007199254740992"));
-        assert_ne!(number("0.1"), number("-0.1"));
-    }
-
-    #[test]
-    fn a_number_prints_exactly() {
+    fn a_number_prints_as_it_was_written() {
         for text in [
             "0",
             "-7",
             "0.1",
             "-12.034",
-            "0.0005",
+            "1e400",
+            "12e999999999",
             "9223372036854775807",
             "-9223372036854775808",
             "9223372036854775808",
@@ -192,36 +131,35 @@ mod tests {
         ] {
             assert_eq!(number(text).to_string(), text);
         }
-        assert_eq!(number("1e400").to_string(), format!("1{}", "0".repeat(400)));
+        assert_eq!(Number::from_f64(-0.125).map(|number| number.to_string()), Ok("-0.125".into()));
     }
 
     #[test]
-    fn a_huge_exponent_needs_no_memory() {
-        assert_eq!(number("12e999999999").to_string(), "12e999999999");
-        assert_eq!(number("1e-999999999").to_string(), "1e-999999999");
+    fn numbers_differ_beyond_the_precision_of_a_float() {
+        assert_ne!(number("9007199254740993"), number("9007199254740992"));
+        assert_ne!(number("0.1"), number("-0.1"));
+        assert_ne!(number("9223372036854775808"), number("9223372036854775809"));
+    }
+
+    #[test]
+    fn an_integer_is_the_same_in_every_form() {
+        assert_eq!(number("5432"), Number::from(5432_i64));
+        assert_eq!(Number::from_f64(5432.0), Ok(Number::from(5432_u64)));
+        assert_eq!(number("18446744073709551615"), Number::from(u64::MAX));
     }
 
     #[test]
     fn integers_are_read_only_where_they_fit() {
-        assert_eq!(number("9223372036854775808").to_i64(), None);
+        assert_eq!(number("5432").to_u64(), Some(5432));
         assert_eq!(number("9223372036854775808").to_u64(), Some(1 << 63));
         assert_eq!(number("18446744073709551616").to_u64(), None);
         assert_eq!(number("-1").to_u64(), None);
         assert_eq!(number("1.5").to_u64(), None);
+        assert_eq!(Number::from_f64(1.5).expect("a number").to_u64(), None);
     }
 
     #[test]
-    fn a_fraction_is_exact_only_if_two_divides_it() {
-        assert_eq!(number("2.5").to_exact_fraction(), Some(2.5));
-        assert_eq!(number("-0.125").to_exact_fraction(), Some(-0.125));
-        assert_eq!(number("0.1").to_exact_fraction(), None);
-        assert_eq!(number("9007199254740993.5").to_exact_fraction(), None);
-        assert_eq!(number("3").to_exact_fraction(), None);
-        assert_eq!(number("1e-400").to_exact_fraction(), None);
-    }
-
-    #[test]
-    fn what_is_not_a_number_is_refused() {
+    fn other_text_is_rejected() {
         for text in ["", "-", ".", "1.2.3", "0x10", "1e", "inf", "NaN", " 1", "1_000", "--1"] {
             assert!(text.parse::<Number>().is_err(), "{text:?}");
         }

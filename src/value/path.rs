@@ -1,19 +1,19 @@
-//! Where in an object a value is.
+//! The path of a value in an object.
 
 use std::fmt;
 
-/// One step down into a value.
+/// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Into an attribute of an object.
+    /// Enters an attribute of an object.
     Attribute(String),
-    /// Into an element of a map.
+    /// Enters an element of a map.
     Key(String),
-    /// Into an element of a list or a tuple. Elements of sets have no path; stop at the set.
+    /// Enters an element of a list. Elements of sets have no path: stop at the set.
     Index(i64),
 }
 
-/// The way from the root of a resource (or of the `provider` block) to a value.
+/// The path from the root of a resource or of the `provider` block to a value.
 ///
 /// `AttributePath::root().attribute("cluster").attribute("port")` prints as `cluster.port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -22,31 +22,31 @@ pub struct AttributePath {
 }
 
 impl AttributePath {
-    /// The whole object.
+    /// Returns the path of the whole object.
     #[must_use]
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// Goes on into an attribute.
+    /// Appends an attribute.
     #[must_use]
     pub fn attribute(self, name: impl Into<String>) -> Self {
         self.step(Step::Attribute(name.into()))
     }
 
-    /// Goes on into an element of a map.
+    /// Appends an element of a map.
     #[must_use]
     pub fn key(self, key: impl Into<String>) -> Self {
         self.step(Step::Key(key.into()))
     }
 
-    /// Goes on into an element of a list or a tuple.
+    /// Appends an element of a list.
     #[must_use]
     pub fn index(self, index: i64) -> Self {
         self.step(Step::Index(index))
     }
 
-    /// All steps, from the root.
+    /// Returns all steps, from the root.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -57,7 +57,7 @@ impl AttributePath {
         self
     }
 
-    /// Steps into a value while walking it; paired with [`AttributePath::leave`].
+    /// Enters a value while a codec walks it. Paired with [`AttributePath::leave`].
     pub(super) fn enter(&mut self, step: Step) {
         self.steps.push(step);
     }
@@ -68,7 +68,7 @@ impl AttributePath {
 }
 
 impl From<&str> for AttributePath {
-    /// The path of an attribute at the root.
+    /// Returns the path of an attribute at the root.
     fn from(name: &str) -> Self {
         Self::root().attribute(name)
     }
