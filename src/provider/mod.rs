@@ -1,7 +1,7 @@
-//! The provider: thin adapters between what Terraform asks and what the engine does.
+//! The provider: thin adapters between Terraform's requests and the engine.
 //!
-//! A resource decodes its configuration into a model, makes one call to the engine, and encodes
-//! the answer. SQL, gRPC and the words of errors are elsewhere; words are in `diagnostics.rs`.
+//! A resource decodes its configuration into a model, calls the engine once, and encodes the
+//! result. It contains neither SQL nor gRPC. Errors become text in `diagnostics.rs`.
 
 pub mod contract;
 
@@ -46,11 +46,10 @@ pub struct DsqlProvider {
 }
 
 impl DsqlProvider {
-    /// A provider that is not configured yet.
+    /// Creates a provider that is not configured yet.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         let clusters = Arc::new(Clusters::new(environment));
-        // The tables of everything that this provider offers.
         let resources: Vec<Box<dyn Resource>> = vec![
             Box::new(MigrationResource::new(Arc::clone(&clusters))),
             Box::new(MigrationSetResource::new(Arc::clone(&clusters))),
@@ -75,8 +74,8 @@ impl DsqlProvider {
 impl Provider for DsqlProvider {
     fn schema(&self) -> Schema {
         Schema::new(settings::provider_attributes()).description(
-            "Forward-only SQL migrations for Amazon Aurora DSQL: shown in `terraform plan`, \
-             applied exactly once, with drift detection.",
+            "Manages forward-only SQL migrations for Amazon Aurora DSQL: `terraform plan` shows \
+             them, `terraform apply` runs each exactly once, and drift is detected.",
         )
     }
 
@@ -101,7 +100,7 @@ impl Provider for DsqlProvider {
     }
 
     async fn configure(&self, terraform_version: &str, config: Value) -> Vec<Diagnostic> {
-        tracing::debug!(terraform_version, "configure");
+        tracing::debug!(terraform_version, "configuring the provider");
         let settings = Object::new(&config).map(|config| Settings::decode(&config));
         match settings.unwrap_or_else(|| Ok(Settings::default())) {
             Ok(settings) => {
@@ -120,23 +119,27 @@ impl Provider for DsqlProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Owner;
 
-    /// Terraform takes these names in a `resource` block for itself; in JSON syntax it drops an
-    /// attribute of the same name without a word.
-    const META_ARGUMENTS: &[&str] =
-        &["connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioner"];
+    /// Every schema of the provider, with the name of its type.
+    fn schemas() -> Vec<(&'static str, Owner, Schema)> {
+        let provider = DsqlProvider::new(Environment::default());
+        let resources = provider.resources().iter();
+        let resources = resources.map(|it| (it.type_name(), Owner::Resource, it.schema()));
+        let data_sources = provider.data_sources().iter();
+        let data_sources = data_sources.map(|it| (it.type_name(), Owner::Resource, it.schema()));
+        let ephemeral = provider.ephemeral_resources().iter();
+        let ephemeral = ephemeral.map(|it| (it.type_name(), Owner::Resource, it.schema()));
+        let block = ("provider", Owner::Provider, provider.schema());
+        std::iter::once(block).chain(resources).chain(data_sources).chain(ephemeral).collect()
+    }
 
     #[test]
-    fn no_argument_of_a_resource_has_a_name_that_terraform_takes_for_itself() {
-        let provider = DsqlProvider::new(Environment::default());
-        let resources = provider.resources().iter().map(|resource| resource.schema());
-        let sources = provider.data_sources().iter().map(|source| source.schema());
-        let ephemeral = provider.ephemeral_resources().iter().map(|resource| resource.schema());
-        for schema in resources.chain(sources).chain(ephemeral) {
-            assert!(!schema.block.attributes.is_empty());
-            for attribute in &schema.block.attributes {
-                assert!(!META_ARGUMENTS.contains(&attribute.name.as_str()), "{}", attribute.name);
-            }
+    fn every_schema_follows_the_rules_of_terraform() {
+        let schemas = schemas();
+        assert_eq!(schemas.len(), 6, "the provider block and every type");
+        for (name, owner, schema) in schemas {
+            assert_eq!(schema.check(owner), [] as [&str; 0], "{name}");
         }
     }
 }
