@@ -1,7 +1,7 @@
 //! Terraform provider for Amazon Aurora DSQL schema migrations.
 //!
-//! The way of data is one direction: `transport → provider → engine → database → sql`; see
-//! `ARCHITECTURE.md`.
+//! Requests flow in one direction: `transport → provider → engine → database`. `ARCHITECTURE.md`
+//! describes the parts and which of them may name which.
 
 pub mod chain;
 pub mod database;

@@ -1,10 +1,10 @@
-//! Reads arguments and environment once, builds the provider and serves it.
+//! Reads the arguments and the environment, builds the provider, and serves it to Terraform.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use terraform_provider_dsql::diagnostic::chain;
+use terraform_provider_dsql::chain::chain;
 use terraform_provider_dsql::provider::contract::Provider;
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::transport::{self, HandshakeEnvironment, ServeError, log};
@@ -12,7 +12,7 @@ use terraform_provider_dsql::transport::{self, HandshakeEnvironment, ServeError,
 const HELP: &str = "\
 Terraform provider for Amazon Aurora DSQL schema migrations.
 
-Terraform starts this program by itself; to use it, name it in a configuration:
+Terraform starts this program. To use it, require the provider in a configuration:
 
     terraform {
       required_providers {
@@ -23,10 +23,10 @@ Terraform starts this program by itself; to use it, name it in a configuration:
 Usage: terraform-provider-dsql [OPTION]
 
 Options:
-  --debug    Run in the foreground and print TF_REATTACH_PROVIDERS, so that Terraform
-             attaches to this process; end it with Ctrl-C
-  --version  Print the version
-  --help     Print this text
+  --debug    Run in the foreground and print TF_REATTACH_PROVIDERS, which makes Terraform
+             attach to this process. Press Ctrl-C to stop it.
+  --version  Print the version.
+  --help     Print this help.
 ";
 
 #[tokio::main]
