@@ -1,4 +1,4 @@
-//! The socket that the host connects to.
+//! The socket to which the host connects.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -9,31 +9,31 @@ use tokio::net::TcpListener;
 use super::handshake::{HandshakeEnvironment, Network};
 use super::io::Stream;
 
-/// The socket could not be made.
+/// The error of a socket that cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// No unix socket in the directory.
-    #[error("cannot listen on the unix socket {}", path.display())]
+    /// The Unix socket cannot be created.
+    #[error("cannot listen on the Unix socket {}", path.display())]
     Unix {
-        /// The socket.
+        /// Path of the socket.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The socket cannot be handed to the group that the host asks for.
-    #[error("cannot give the unix socket to the group {group:?}")]
+    /// The socket cannot be assigned to the group that the host names.
+    #[error("cannot assign the Unix socket to the group {group:?}")]
     Group {
-        /// Name or number.
+        /// Name or number of the group.
         group: String,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// No port, or none of the wanted ones.
+    /// No port is free, or none in the range that the host allows.
     #[error("cannot listen on a port of 127.0.0.1")]
     Tcp(#[source] io::Error),
 }
 
-/// A listening socket. A unix socket is removed when this is dropped.
+/// A listening socket. Dropping it removes a Unix socket.
 #[derive(Debug)]
 pub(super) enum Listener {
     #[cfg(unix)]
@@ -42,7 +42,7 @@ pub(super) enum Listener {
 }
 
 impl Listener {
-    /// Listens as the environment says.
+    /// Listens on the kind of socket that the environment selects.
     pub(super) async fn bind(environment: &HandshakeEnvironment) -> Result<Self, BindError> {
         match environment.network {
             #[cfg(unix)]
@@ -59,7 +59,7 @@ impl Listener {
         }
     }
 
-    /// Where the host finds it.
+    /// Returns the address at which the host finds the socket.
     pub(super) fn address(&self) -> io::Result<(Network, String)> {
         match self {
             #[cfg(unix)]
@@ -68,7 +68,7 @@ impl Listener {
         }
     }
 
-    /// Takes the next connection.
+    /// Accepts the next connection.
     pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
         match self {
             #[cfg(unix)]
@@ -95,10 +95,9 @@ async fn bind_tcp(ports: Option<RangeInclusive<u16>>) -> Result<Listener, BindEr
 
 #[cfg(unix)]
 mod unix {
-    //! Unix sockets: their name, who may use them, and their end.
+    //! Unix sockets: names, permissions and removal.
 
     use std::fs::{self, Permissions};
-    use std::hash::{BuildHasher as _, RandomState};
     use std::io;
     use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -108,10 +107,10 @@ mod unix {
 
     use super::BindError;
 
-    /// Longest path that every system takes: macOS has the shortest.
+    /// Longest path that every operating system accepts. macOS has the lowest limit.
     const MAX_PATH: usize = 103;
 
-    /// Names of sockets are tried until one is free; two are free by any chance.
+    /// Random names to try. The first is practically always free.
     const ATTEMPTS: usize = 10;
 
     #[derive(Debug)]
@@ -121,13 +120,12 @@ mod unix {
     }
 
     impl Socket {
-        /// Listens in `dir`; `None` if the path would be too long for a socket.
+        /// Listens in `dir`. Returns `None` if the path would be too long for a socket.
         pub(crate) fn bind(dir: &Path, group: Option<&str>) -> Result<Option<Self>, BindError> {
             let mut attempts = ATTEMPTS;
             loop {
                 attempts -= 1;
-                let random = RandomState::new().hash_one(attempts);
-                let path = dir.join(format!("terraform-dsql-{random:016x}.sock"));
+                let path = dir.join(format!("terraform-dsql-{:016x}.sock", fastrand::u64(..)));
                 if path.as_os_str().as_bytes().len() > MAX_PATH {
                     return Ok(None);
                 }
@@ -143,7 +141,7 @@ mod unix {
             }
         }
 
-        /// Only the same user connects, or the group that the host names.
+        /// Allows connections from the same user, and from the group that the host names.
         fn restrict(&self, group: Option<&str>) -> Result<(), BindError> {
             let mode = if group.is_some() { 0o660 } else { 0o600 };
             if let Some(group) = group {
@@ -166,12 +164,12 @@ mod unix {
 
     impl Drop for Socket {
         fn drop(&mut self) {
-            // It may be gone already; nothing is lost then.
-            let _gone = fs::remove_file(&self.path);
+            // Another process may have removed it already.
+            let _removed = fs::remove_file(&self.path);
         }
     }
 
-    /// A number as it is, a name from the group file. Groups of a directory service are not found.
+    /// Resolves a number, or a name in the group file. Groups of a directory service are not found.
     fn group_id(group: &str) -> io::Result<u32> {
         if let Ok(id) = group.parse() {
             return Ok(id);
@@ -191,7 +189,7 @@ mod unix {
         use super::*;
 
         #[tokio::test]
-        async fn only_the_owner_reaches_a_socket_which_goes_with_its_listener() {
+        async fn a_socket_admits_only_its_owner_and_is_removed_with_its_listener() {
             let dir = tempfile::tempdir().expect("a directory");
             let socket = Socket::bind(dir.path(), None).expect("bound").expect("short enough");
             let path = socket.path().to_owned();
@@ -202,7 +200,7 @@ mod unix {
         }
 
         #[tokio::test]
-        async fn a_group_gets_the_socket_by_number() {
+        async fn a_socket_is_assigned_to_a_group_by_number() {
             let dir = tempfile::tempdir().expect("a directory");
             let own = fs::metadata(dir.path()).expect("a directory").gid();
             let socket = Socket::bind(dir.path(), Some(&own.to_string()));
@@ -212,13 +210,13 @@ mod unix {
         }
 
         #[test]
-        fn a_group_that_does_not_exist_is_an_error() {
+        fn an_unknown_group_is_an_error() {
             assert!(group_id("no such group").is_err());
             assert_eq!(group_id("7").expect("a number"), 7);
         }
 
         #[tokio::test]
-        async fn a_path_too_long_for_a_socket_is_noticed() {
+        async fn a_path_that_is_too_long_for_a_socket_is_detected() {
             let dir = PathBuf::from(format!("/tmp/{}", "x".repeat(MAX_PATH)));
             assert!(Socket::bind(&dir, None).expect("no error").is_none());
         }
@@ -230,7 +228,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_port_of_the_range_is_taken() {
+    async fn a_free_port_in_the_range_is_used() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = taken.local_addr().expect("an address").port();
         let environment = HandshakeEnvironment {

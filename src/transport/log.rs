@@ -1,15 +1,19 @@
-//! Logs on standard error, in the form that Terraform takes apart and shows again.
+//! Writes logs to standard error in go-hclog's JSON form, which Terraform parses.
 //!
-//! One JSON object a line, with the level, message and time under names that start with `@`. Any
-//! other line would be shown as plain text; one that starts with `panic: ` is a crash report.
+//! Each line is a JSON object whose level, message and time have names that start with `@`.
+//! Terraform shows any other line as plain text, and one that starts with `panic: ` as a crash.
 
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::fmt;
 use std::io::{self, Write as _};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::num::NonZero;
+use std::time::SystemTime;
 
 use serde_json::{Map, Value as Json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -18,14 +22,14 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry, Scope};
 
-/// Targets of this crate begin with it.
+/// First segment of the targets of this crate.
 const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
 
-/// The most that other crates may say: at lower levels they print requests with their secrets.
+/// Most verbose level of other crates. At lower levels they print requests with secrets.
 const OTHERS: LevelFilter = LevelFilter::INFO;
 
-/// The level that the practitioner wants, from the variable for this provider, for all providers
-/// or for everything, in this order. As in Terraform, `JSON` and what is no level mean everything.
+/// Reads the level from the variable for this provider, for all providers, or for all of Terraform,
+/// in this order. As in Terraform, `JSON` and unknown words select every level.
 pub fn level(var: impl Fn(&str) -> Option<String>) -> LevelFilter {
     let names = ["TF_LOG_PROVIDER_DSQL", "TF_LOG_PROVIDER", "TF_LOG"];
     let wanted = names.into_iter().filter_map(var).find(|value| !value.is_empty());
@@ -39,17 +43,17 @@ pub fn level(var: impl Fn(&str) -> Option<String>) -> LevelFilter {
     }
 }
 
-/// Logs what is at `level` or above for the rest of the process. With `OFF` nothing is built.
+/// Logs events at `level` or above for the rest of the process. `OFF` installs nothing.
 pub fn install(level: LevelFilter) {
     if level == LevelFilter::OFF {
         return;
     }
     let layer = Hclog { level, now: SystemTime::now, write: write_to_stderr };
-    // Only the first call of a process has an effect.
+    // Only the first call in a process has an effect.
     let _installed = tracing::subscriber::set_global_default(Registry::default().with(layer));
 }
 
-/// Makes panics readable for Terraform, which shows them when the command fails.
+/// Writes panics in the form that Terraform shows when a command fails.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic_message(panic.payload());
@@ -60,7 +64,7 @@ pub fn install_panic_hook() {
     }));
 }
 
-/// The text of a panic.
+/// Returns the message of a panic.
 pub(super) fn panic_message(payload: &(dyn Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&str>() {
         text
@@ -72,18 +76,18 @@ pub(super) fn panic_message(payload: &(dyn Any + Send)) -> &str {
 }
 
 fn write_to_stderr(line: &[u8]) {
-    // There is nowhere else to say that it failed.
+    // There is nowhere else to report the failure.
     let _failed = io::stderr().lock().write_all(line);
 }
 
-/// Writes events as go-hclog does in its JSON form.
+/// A layer that writes events in go-hclog's JSON form.
 struct Hclog<W> {
     level: LevelFilter,
     now: fn() -> SystemTime,
     write: W,
 }
 
-/// The fields of a span, kept for the events in it.
+/// The fields of a span, which each of its events repeats.
 struct SpanFields(Map<String, Json>);
 
 impl<S, W> Layer<S> for Hclog<W>
@@ -132,7 +136,7 @@ where
         let message = fields.0.remove("message");
         line.extend(fields.0);
 
-        // The host takes these for strings, and panics if they are not.
+        // The host panics if any of these is not a string.
         let metadata = event.metadata();
         line.insert("@level".to_owned(), level_name(*metadata.level()).into());
         line.insert("@message".to_owned(), message.unwrap_or_else(|| "".into()));
@@ -152,7 +156,7 @@ fn level_name(level: Level) -> &'static str {
     }
 }
 
-/// Gathers fields under names that cannot be taken for the ones with `@`.
+/// Collects fields, with names that cannot collide with the reserved ones that start with `@`.
 #[derive(Default)]
 struct Fields(Map<String, Json>);
 
@@ -184,34 +188,21 @@ impl Visit for Fields {
     }
 }
 
-/// UTC with microseconds: `2006-01-02T15:04:05.000000Z`.
-fn timestamp(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let seconds = since.as_secs();
-    let (year, month, day) = date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let micros = since.subsec_micros();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
-}
+/// RFC 3339 in UTC with microseconds, as go-hclog writes it: `2006-01-02T15:04:05.000000Z`.
+const TIMESTAMP: EncodedConfig = {
+    let precision = TimePrecision::Second { decimal_digits: NonZero::new(6) };
+    Config::DEFAULT.set_time_precision(precision).encode()
+};
 
-/// The Gregorian date of a day since 1970-01-01.
-///
-/// Counted in years that begin in March, so that the leap day is the last of its year, and in eras
-/// of 400 years, which all have 146,097 days.
-fn date(days: u64) -> (u64, u64, u64) {
-    let since_march_0000 = days + 719_468;
-    let (era, day) = (since_march_0000 / 146_097, since_march_0000 % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day_of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + u64::from(month <= 2), month, day)
+fn timestamp(time: SystemTime) -> String {
+    // Formatting fails only for years outside 0 to 9999.
+    OffsetDateTime::from(time).format(&Iso8601::<TIMESTAMP>).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 
@@ -219,7 +210,7 @@ mod tests {
         UNIX_EPOCH + Duration::new(1_795_425_696, 123_456_789)
     }
 
-    /// What is written while `work` runs.
+    /// Returns the lines that are written while `work` runs.
     fn logged(level: LevelFilter, work: impl FnOnce()) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&lines);
@@ -234,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_a_line_of_hclog() {
+    fn an_event_is_a_line_in_the_form_of_hclog() {
         let lines = logged(LevelFilter::DEBUG, || {
             let span = tracing::info_span!("rpc", tf_rpc = "PlanResourceChange", tf_req_id = 7);
             let _entered = span.entered();
@@ -254,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_recorded_later_is_in_the_line() {
+    fn a_line_contains_a_field_that_was_recorded_later() {
         let lines = logged(LevelFilter::INFO, || {
             let span = tracing::info_span!("run", rows = tracing::field::Empty);
             span.record("rows", 3);
@@ -264,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_below_the_wanted_one_is_not_written() {
+    fn an_event_below_the_level_is_not_written() {
         let lines = logged(LevelFilter::WARN, || {
             tracing::info!("quiet");
             tracing::error!("loud");
@@ -273,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn other_crates_say_nothing_in_detail() {
+    fn other_crates_log_no_details() {
         let lines = logged(LevelFilter::TRACE, || {
             tracing::debug!(target: "aws_smithy_runtime::client", "Authorization: …");
             tracing::info!(target: "aws_smithy_runtime::client", "hello");
@@ -284,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_of_the_provider_comes_first() {
+    fn the_variable_for_this_provider_has_precedence() {
         let with = |vars: &'static [(&str, &str)]| {
             level(move |name| {
                 vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
@@ -299,19 +290,16 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_right_around_leap_days() {
-        let days = |year: u64| {
-            (year - 1970) * 365 + (year - 1969) / 4 - (year - 1901) / 100 + (year - 1601) / 400
-        };
-        assert_eq!(date(0), (1970, 1, 1));
-        assert_eq!(date(days(2000) + 59), (2000, 2, 29));
-        assert_eq!(date(days(2024) + 60), (2024, 3, 1));
-        assert_eq!(date(days(2026) - 1), (2025, 12, 31));
-        assert_eq!(date(days(2100) + 59), (2100, 3, 1));
+    fn a_timestamp_has_microseconds_in_utc() {
+        let at = |seconds, nanos| timestamp(UNIX_EPOCH + Duration::new(seconds, nanos));
+        assert_eq!(at(0, 0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(at(951_782_400, 1_999), "2000-02-29T00:00:00.000001Z");
+        assert_eq!(at(4_107_542_399, 999_999_999), "2100-02-28T23:59:59.999999Z");
+        assert_eq!(at(4_107_542_400, 0), "2100-03-01T00:00:00.000000Z");
     }
 
     #[test]
-    fn a_panic_has_a_text() {
+    fn a_panic_has_a_message() {
         assert_eq!(panic_message(&"plain"), "plain");
         assert_eq!(panic_message(&String::from("made")), "made");
         assert_eq!(panic_message(&7), "no message");
