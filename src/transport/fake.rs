@@ -16,17 +16,15 @@ use crate::provider::contract::{
 use crate::schema::{Attribute, Schema};
 use crate::value::{AttributePath, Type, Value};
 
-/// One resource type, `fake_thing`, whose `name` says how it behaves:
+/// A provider with a resource type `fake_thing`, whose `name` selects its behavior:
 ///
 /// * `panic` panics in every call;
-/// * `misshapen` answers with an attribute that the schema has not;
-/// * `slow` does not end its apply until it is stopped.
+/// * `misshapen` returns an attribute that the schema does not have;
+/// * `slow` applies until it is stopped.
 ///
-/// And one function, `repeat(text, times)`, which refuses 0, panics at 13, and answers with a
-/// number where it promises a text at 99.
-///
-/// And one ephemeral resource type, `fake_pass(name)`, whose `word` is made of the name; `nobody`
-/// gets none, and `panic` panics.
+/// It has a function `repeat(text, times)`, which rejects 0, panics at 13, and returns a number
+/// instead of a string at 99. Its ephemeral resource type `fake_pass` derives `word` from `name`,
+/// but fails for `nobody` and panics for `panic`.
 pub(super) struct FakeProvider {
     resources: Vec<Box<dyn Resource>>,
     functions: Vec<Box<dyn Function>>,
@@ -45,7 +43,7 @@ impl FakeProvider {
         Self {
             resources: vec![Box::new(thing)],
             functions: vec![Box::new(Repeat)],
-            data_sources: vec![Box::new(Look)],
+            data_sources: vec![Box::new(Echo)],
             ephemeral_resources: vec![Box::new(Pass)],
             configured: Mutex::default(),
             stops: AtomicUsize::new(0),
@@ -58,7 +56,7 @@ impl FakeProvider {
 #[async_trait]
 impl Provider for FakeProvider {
     fn schema(&self) -> Schema {
-        let endpoint = Attribute::string("endpoint").optional().description("Where.");
+        let endpoint = Attribute::string("endpoint").optional().description("Endpoint.");
         Schema::new(vec![endpoint]).description("A provider.")
     }
 
@@ -106,14 +104,14 @@ impl Function for Repeat {
 
     fn signature(&self) -> Signature {
         Signature {
-            summary: "A text again and again",
-            description: "Repeats.",
+            summary: "A repeated text",
+            description: "Repeats a text.",
             parameters: vec![
-                Parameter { name: "text", ty: Type::String, description: "What." },
-                Parameter { name: "times", ty: Type::Number, description: "How often." },
+                Parameter { name: "text", ty: Type::String, description: "Text." },
+                Parameter { name: "times", ty: Type::Number, description: "Count." },
             ],
             returns: Type::String,
-            answer: "The text.",
+            returns_description: "Repeated text.",
         }
     }
 
@@ -134,7 +132,7 @@ struct Thing {
     stopped: Arc<Notify>,
 }
 
-/// Does what the name of an object asks for, where it is the same in all calls.
+/// Panics if the name of an object is `panic`, and reports whether it is `misshapen`.
 fn behave(object: &Value) -> bool {
     let name = object.get("name").cloned().unwrap_or(Value::Null);
     assert!(name != "panic".into(), "asked to");
@@ -156,9 +154,9 @@ impl Resource for Thing {
 
     fn schema(&self) -> Schema {
         let attributes = vec![
-            Attribute::string("name").required().description("How it behaves."),
-            Attribute::string("id").computed().description("Made up."),
-            Attribute::number("size").optional().description("Replaces."),
+            Attribute::string("name").required().description("Behavior."),
+            Attribute::string("id").computed().description("Identifier."),
+            Attribute::number("size").optional().description("Size."),
         ];
         Schema::new(attributes).version(2).description("A thing.")
     }
@@ -220,19 +218,19 @@ impl Resource for Thing {
     }
 }
 
-/// The data source `fake_look`, which answers with its `name`, or with an error if that is `fail`.
-struct Look;
+/// The data source `fake_echo`, which returns its `name`, or an error if the name is `fail`.
+struct Echo;
 
 #[async_trait]
-impl DataSource for Look {
+impl DataSource for Echo {
     fn type_name(&self) -> &'static str {
-        "fake_look"
+        "fake_echo"
     }
 
     fn schema(&self) -> Schema {
-        let name = Attribute::string("name").optional().description("What to do.");
-        let seen = Attribute::string("seen").computed().description("What was seen.");
-        Schema::new(vec![name, seen]).description("A look.")
+        let name = Attribute::string("name").optional().description("Name.");
+        let echo = Attribute::string("echo").computed().description("Copy of the name.");
+        Schema::new(vec![name, echo]).description("A data source.")
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
@@ -245,9 +243,9 @@ impl DataSource for Look {
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
         let name = config.get("name").cloned().unwrap_or(Value::Null);
         if name == "fail".into() {
-            return Err(vec![Diagnostic::error("Nothing to see")]);
+            return Err(vec![Diagnostic::error("Not found")]);
         }
-        Ok(Value::object([("name", name.clone()), ("seen", name)]))
+        Ok(Value::object([("name", name.clone()), ("echo", name)]))
     }
 }
 
@@ -276,8 +274,8 @@ impl EphemeralResource for Pass {
     async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
         let name = config.get("name").and_then(|name| name.string().known()).unwrap_or_default();
         match name {
-            "nobody" => Err(vec![Diagnostic::error("Nobody passes")]),
-            "panic" => panic!("at the disco"),
+            "nobody" => Err(vec![Diagnostic::error("No word")]),
+            "panic" => panic!("requested"),
             name => {
                 let mut opened = config.clone();
                 opened.set("word", format!("word of {name}"));

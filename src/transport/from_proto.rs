@@ -1,10 +1,12 @@
-//! Messages of the wire become native types.
+//! Converts protocol messages to native types.
 
 use super::wire::tfplugin6 as wire;
-use crate::diagnostic::{Diagnostic, chain};
+use crate::chain::chain;
+use crate::diagnostic::Diagnostic;
 use crate::value::{CodecError, Type, Value, decode, decode_json};
 
-/// A value of type `ty`. The core sends `MessagePack`, and may send JSON; no bytes are null.
+/// Decodes a value of type `ty`. Terraform sends `MessagePack` and may send JSON. A message without
+/// bytes is null.
 pub(super) fn value(message: Option<&wire::DynamicValue>, ty: &Type) -> Result<Value, Diagnostic> {
     let Some(message) = message else { return Ok(Value::Null) };
     let decoded = if !message.msgpack.is_empty() {
@@ -16,14 +18,14 @@ pub(super) fn value(message: Option<&wire::DynamicValue>, ty: &Type) -> Result<V
     };
     decoded.map_err(|error| {
         Diagnostic::error("Provider cannot decode a value from Terraform").detail(format!(
-            "{}.\n\nThe value does not fit the schema of the provider. Either Terraform used the \
-             schema of another version of it, or this is a bug in the provider.",
+            "{}.\n\nThe value does not match the schema of the provider. Either Terraform used the \
+             schema of another provider version, or this is a bug in the provider.",
             chain(&error)
         ))
     })
 }
 
-/// A stored state, as the core keeps it on disk.
+/// Decodes a state in the form in which Terraform stores it.
 pub(super) fn stored_state(
     state: Option<&wire::RawState>,
     ty: &Type,
@@ -35,10 +37,12 @@ pub(super) fn stored_state(
     }
 }
 
-/// Why a stored state cannot be read.
+/// The error of a stored state that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StoredStateError {
-    #[error("the state has the format of Terraform 0.11, which this provider never wrote")]
+    #[error(
+        "the state has the format of Terraform 0.11, which no version of this provider has written"
+    )]
     Flatmap,
     #[error("Terraform sent no state")]
     Missing,

@@ -1,73 +1,56 @@
-//! Protocol 6: the list of RPCs. Each is decode, call, encode, in the file of what it is about.
+//! Implements the RPCs of provider protocol 6. The files of `service/` decode the request, call the
+//! provider, and encode the response.
 //!
-//! Every call runs in a task of its own. A panic in it becomes a diagnostic, and a call whose host
-//! has gone away runs on to its end. RPCs that are not here answer UNIMPLEMENTED.
+//! Each call runs in a task of its own. A panic in it becomes a diagnostic, and a call continues
+//! even if the host disconnects. RPCs that are missing here return UNIMPLEMENTED.
 
 mod data_sources;
 mod ephemeral;
 mod functions;
+mod named;
 mod resources;
 mod schemas;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
+use self::named::Types;
 use super::lifetime::Lifetime;
 use super::wire::tfplugin6::{self as wire, provider_server};
 use super::{from_proto, to_proto};
 use crate::diagnostic::Diagnostic;
-use crate::provider::contract::Provider;
+use crate::provider::contract::{DataSource, EphemeralResource, Provider, Resource};
 use crate::value::Type;
 
-/// Serves a provider.
+/// The gRPC service of a provider.
 pub(super) struct Service {
     provider: Arc<dyn Provider>,
     config_type: Arc<Type>,
-    resources: HashMap<&'static str, ResourceType>,
-    data_sources: HashMap<&'static str, DataSourceType>,
+    resources: Types<dyn Resource>,
+    data_sources: Types<dyn DataSource>,
+    ephemeral_resources: Types<dyn EphemeralResource>,
     lifetime: Lifetime,
     calls: AtomicU64,
 }
 
-/// What the schema of a resource says, worked out once.
-#[derive(Clone)]
-struct ResourceType {
-    position: usize,
-    version: i64,
-    ty: Arc<Type>,
-}
-
-/// What the schema of a data source says, worked out once.
-#[derive(Clone)]
-struct DataSourceType {
-    position: usize,
-    ty: Arc<Type>,
-}
-
 impl Service {
-    /// Asks for all schemas, because the host may not: it has them from another process.
+    /// Reads all schemas, because the host may skip `GetProviderSchema` if it knows them already.
     pub(super) fn new(provider: Arc<dyn Provider>, lifetime: Lifetime) -> Self {
-        let config_type = Arc::new(provider.schema().implied_type());
-        let resources = provider.resources().iter().enumerate().map(|(position, resource)| {
-            let schema = resource.schema();
-            let ty = Arc::new(schema.implied_type());
-            (resource.type_name(), ResourceType { position, version: schema.version, ty })
-        });
-        let resources = resources.collect();
-        let data_sources = provider.data_sources().iter().enumerate().map(|(position, source)| {
-            let ty = Arc::new(source.schema().implied_type());
-            (source.type_name(), DataSourceType { position, ty })
-        });
-        let data_sources = data_sources.collect();
-        let calls = AtomicU64::new(0);
-        Self { provider, config_type, resources, data_sources, lifetime, calls }
+        Self {
+            config_type: Arc::new(provider.schema().implied_type()),
+            resources: Types::resources(&provider),
+            data_sources: Types::data_sources(&provider),
+            ephemeral_resources: Types::ephemeral_resources(&provider),
+            provider,
+            lifetime,
+            calls: AtomicU64::new(0),
+        }
     }
 
-    /// Runs a call. Nothing that goes wrong in it is a gRPC error.
+    /// Runs a call. No failure of it becomes a gRPC error.
     async fn run<T: Send + 'static>(
         &self,
         rpc: &'static str,
@@ -91,8 +74,8 @@ impl Service {
                 Err(failure) => failure.to_string(),
             };
             Err(Diagnostic::error("The provider crashed").detail(format!(
-                "{rpc} ended with a panic: {message}.\n\nThis is a bug in the provider; please \
-                 report it with the stack trace that Terraform shows."
+                "{rpc} panicked: {message}.\n\nThis is a bug in the provider. Please report it \
+                 with the stack trace that Terraform shows."
             )))
         })
     }
@@ -216,7 +199,8 @@ impl provider_server::Provider for Service {
         Ok(Response::new(ephemeral::open(self, request.into_inner()).await))
     }
 
-    /// What is ephemeral here asks for no renewal, for it cannot change what it has handed out.
+    /// Returns immediately: an ephemeral resource never requests renewal, because the provider
+    /// cannot change a token that is in use.
     async fn renew_ephemeral_resource(
         &self,
         _: Request<wire::renew_ephemeral_resource::Request>,
@@ -224,7 +208,7 @@ impl provider_server::Provider for Service {
         Ok(Response::new(Default::default()))
     }
 
-    /// Nothing is held that could be given back.
+    /// Returns immediately: an open ephemeral resource holds nothing that could be released.
     async fn close_ephemeral_resource(
         &self,
         _: Request<wire::close_ephemeral_resource::Request>,

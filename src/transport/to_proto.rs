@@ -1,19 +1,20 @@
-//! Native types become messages of the wire.
+//! Converts native types to protocol messages.
 
 use super::wire::tfplugin6 as wire;
-use crate::diagnostic::{Diagnostic, Severity, chain};
+use crate::chain::chain;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::provider::contract::{FunctionError, Parameter, Signature};
 use crate::schema::{Attribute, AttributeType, Nesting, Schema};
 use crate::value::{AttributePath, Step, Type, Value, encode};
 
-/// A value of type `ty`.
+/// Encodes a value of type `ty`.
 ///
-/// A value that does not fit is a bug of the provider, told as a diagnostic.
+/// A value of another type is a bug in the provider, which becomes a diagnostic.
 pub(super) fn value(value: &Value, ty: &Type) -> Result<wire::DynamicValue, Diagnostic> {
     match encode(value, ty) {
         Ok(msgpack) => Ok(wire::DynamicValue { msgpack, json: Vec::new() }),
         Err(error) => Err(Diagnostic::error("Provider returned a value of the wrong type").detail(
-            format!("{}.\n\nThis is a bug in the provider; please report it.", chain(&error)),
+            format!("{}.\n\nThis is a bug in the provider. Please report it.", chain(&error)),
         )),
     }
 }
@@ -36,9 +37,9 @@ pub(super) fn diagnostic(diagnostic: Diagnostic) -> wire::Diagnostic {
     }
 }
 
-/// The part of a path that Terraform can show. It finds the line of an argument and of its
-/// elements, but for a path into a nested attribute (`cluster.port`) it shows only the head of
-/// the block (seen with 1.11.4 and 1.15.5): then the line of `cluster` tells more.
+/// Returns the part of a path that Terraform can show. It finds the line of an argument and of its
+/// elements, but for a path into a nested attribute (`cluster.port`) it shows only the first line
+/// of the block (observed with 1.11.4 and 1.15.5). The line of `cluster` is more useful.
 fn shown_path(path: &AttributePath) -> wire::AttributePath {
     let mut shown = attribute_path(path);
     let is_name = |step: &wire::attribute_path::Step| {
@@ -86,8 +87,8 @@ pub(super) fn function(signature: &Signature) -> wire::Function {
     }
 }
 
-/// Without `allow_…`, Terraform refuses null itself, and for an unknown argument takes the answer
-/// as unknown without a call.
+/// Without `allow_…`, Terraform rejects null itself, and treats the result of a call with an unknown
+/// argument as unknown without calling the function.
 fn parameter(parameter: &Parameter) -> wire::function::Parameter {
     wire::function::Parameter {
         name: parameter.name.to_owned(),
@@ -99,14 +100,14 @@ fn parameter(parameter: &Parameter) -> wire::function::Parameter {
     }
 }
 
-/// Terraform puts a full stop behind the text (seen with 1.11.4 and 1.15.5), so ours goes.
+/// Removes the final full stop, because Terraform appends one (observed with 1.11.4 and 1.15.5).
 pub(super) fn function_error(error: FunctionError) -> wire::FunctionError {
     let argument = error.argument.and_then(|position| i64::try_from(position).ok());
     let text = error.text.strip_suffix('.').map(str::to_owned).unwrap_or(error.text);
     wire::FunctionError { text, function_argument: argument }
 }
 
-/// Sorted by name: the schema that made a plan is compared with the one that applies it.
+/// Sorts attributes by name, so that the schema is the same in every process.
 fn attributes(all: &[Attribute]) -> Vec<wire::schema::Attribute> {
     let mut all: Vec<_> = all.iter().map(attribute).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,4 +1,4 @@
-//! Functions: named in two answers, and called with as many arguments as they have parameters.
+//! Lists and calls provider functions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::{Service, failed, from_proto, to_proto, wire};
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{FunctionError, Provider};
 
-/// The signature of each, by its name.
+/// Returns the signature of each function, by name.
 pub(super) fn signatures(provider: &dyn Provider) -> HashMap<String, wire::Function> {
     let functions = provider.functions().iter();
     functions
@@ -67,8 +67,8 @@ fn call_function(
         let argument = from_proto::value(Some(sent), &parameter.ty);
         arguments.push(argument.map_err(|error| function_error(&error).of_argument(position))?);
     }
-    let answer = function.call(&arguments)?;
-    to_proto::value(&answer, &signature.returns).map_err(|error| function_error(&error))
+    let result = function.call(&arguments)?;
+    to_proto::value(&result, &signature.returns).map_err(|error| function_error(&error))
 }
 
 fn function_error(diagnostic: &Diagnostic) -> FunctionError {

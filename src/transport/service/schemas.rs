@@ -1,4 +1,4 @@
-//! What there is, by name and with schemas.
+//! Lists the types and functions of the provider, and their schemas.
 
 use std::sync::Arc;
 

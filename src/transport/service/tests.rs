@@ -1,4 +1,4 @@
-//! Calls through the generated client, with all of gRPC but the connection.
+//! Tests of the RPCs through the generated client, without a connection.
 
 use std::sync::atomic::Ordering;
 
@@ -39,7 +39,7 @@ fn unwired(message: Option<wire::DynamicValue>) -> Value {
     decode(&message.expect("a value").msgpack, &thing_type()).expect("decoded")
 }
 
-/// The only diagnostic, which must be an error.
+/// Returns summary and detail of the only diagnostic, which must be an error.
 fn error(diagnostics: &[wire::Diagnostic]) -> (&str, &str) {
     let [diagnostic] = diagnostics else { panic!("{diagnostics:?}") };
     assert_eq!(diagnostic.severity(), wire::diagnostic::Severity::Error);
@@ -58,22 +58,22 @@ fn apply_request(prior: &Value, planned: &Value) -> wire::apply_resource_change:
 }
 
 #[tokio::test]
-async fn the_schema_comes_with_the_capabilities() {
+async fn the_schema_includes_the_capabilities() {
     let response = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
-    let schemas = response.expect("an answer").into_inner();
+    let schemas = response.expect("a response").into_inner();
     assert_eq!(schemas.provider.expect("a schema").block.expect("a block").attributes.len(), 1);
     assert_eq!(schemas.resource_schemas[THING].version, 2);
     assert_eq!(schemas.server_capabilities, Some(capabilities()));
     assert!(capabilities().plan_destroy && capabilities().get_provider_schema_optional);
 
     let response = client().get_metadata(wire::get_metadata::Request {}).await;
-    let metadata = response.expect("an answer").into_inner();
+    let metadata = response.expect("a response").into_inner();
     assert_eq!(metadata.resources[0].type_name, THING);
     assert_eq!(metadata.server_capabilities, Some(capabilities()));
 }
 
 #[tokio::test]
-async fn the_provider_is_configured_each_time() {
+async fn the_provider_is_configured_by_each_call() {
     let provider = Arc::new(FakeProvider::new());
     let mut client = client_of(&provider);
     let ty = provider.schema().implied_type();
@@ -84,7 +84,7 @@ async fn the_provider_is_configured_each_time() {
             config: Some(wire::DynamicValue { msgpack: config.expect("encoded"), json: vec![] }),
             ..Default::default()
         };
-        let response = client.configure_provider(request).await.expect("an answer").into_inner();
+        let response = client.configure_provider(request).await.expect("a response").into_inner();
         assert_eq!(response.diagnostics, []);
     }
     let configured = provider.configured.lock().expect("a lock").clone();
@@ -94,10 +94,10 @@ async fn the_provider_is_configured_each_time() {
 }
 
 #[tokio::test]
-async fn a_config_in_json_is_understood() {
+async fn a_configuration_in_json_is_decoded() {
     let config = wire::DynamicValue { msgpack: vec![], json: br#"{"endpoint":null}"#.to_vec() };
     let request = wire::validate_provider_config::Request { config: Some(config) };
-    let response = client().validate_provider_config(request).await.expect("an answer");
+    let response = client().validate_provider_config(request).await.expect("a response");
     assert_eq!(response.into_inner().diagnostics, []);
 }
 
@@ -108,7 +108,7 @@ async fn an_unknown_value_reaches_the_provider() {
         json: vec![],
     };
     let request = wire::validate_provider_config::Request { config: Some(config) };
-    let response = client().validate_provider_config(request).await.expect("an answer");
+    let response = client().validate_provider_config(request).await.expect("a response");
     assert_eq!(response.into_inner().diagnostics[0].summary, "Unknown endpoint");
 }
 
@@ -121,7 +121,7 @@ async fn a_diagnostic_points_at_its_attribute() {
         config: wired(&config),
         ..Default::default()
     };
-    let response = client().validate_resource_config(request).await.expect("an answer");
+    let response = client().validate_resource_config(request).await.expect("a response");
     let diagnostics = response.into_inner().diagnostics;
     assert_eq!(error(&diagnostics).0, "Too large");
     assert_eq!(diagnostics[0].attribute, Some(to_proto::attribute_path(&"size".into())));
@@ -139,7 +139,7 @@ async fn a_create_is_planned_and_applied() {
         prior_private: b"prior-".to_vec(),
         ..Default::default()
     };
-    let plan = client.plan_resource_change(request).await.expect("an answer").into_inner();
+    let plan = client.plan_resource_change(request).await.expect("a response").into_inner();
     assert_eq!(plan.diagnostics, []);
     assert_eq!(plan.planned_private, b"prior-planned");
     assert_eq!(plan.requires_replace, [to_proto::attribute_path(&"size".into())]);
@@ -147,7 +147,7 @@ async fn a_create_is_planned_and_applied() {
     assert_eq!(planned, thing(Value::Unknown, "a"));
 
     let request = apply_request(&Value::Null, &planned);
-    let applied = client.apply_resource_change(request).await.expect("an answer").into_inner();
+    let applied = client.apply_resource_change(request).await.expect("a response").into_inner();
     assert_eq!(unwired(applied.new_state), thing("made", "a"));
     assert_eq!(applied.private, b"kept");
     assert_eq!(applied.diagnostics[0].severity(), wire::diagnostic::Severity::Warning);
@@ -163,36 +163,36 @@ async fn a_destroy_is_planned_and_applied() {
         config: wired(&Value::Null),
         ..Default::default()
     };
-    let plan = client.plan_resource_change(request).await.expect("an answer").into_inner();
+    let plan = client.plan_resource_change(request).await.expect("a response").into_inner();
     assert_eq!(unwired(plan.planned_state), Value::Null);
 
     let request = apply_request(&thing("made", "a"), &Value::Null);
-    let applied = client.apply_resource_change(request).await.expect("an answer").into_inner();
+    let applied = client.apply_resource_change(request).await.expect("a response").into_inner();
     assert_eq!(unwired(applied.new_state), Value::Null);
 }
 
 #[tokio::test]
-async fn a_read_repeats_the_private_bytes() {
+async fn a_read_returns_the_private_bytes() {
     let request = wire::read_resource::Request {
         type_name: THING.into(),
         current_state: wired(&thing("made", "a")),
         private: b"kept".to_vec(),
         ..Default::default()
     };
-    let read = client().read_resource(request).await.expect("an answer").into_inner();
+    let read = client().read_resource(request).await.expect("a response").into_inner();
     assert_eq!(unwired(read.new_state), thing("made", "a"));
     assert_eq!(read.private, b"kept");
 }
 
 #[tokio::test]
-async fn a_stored_state_is_read_whatever_its_numbers() {
+async fn a_stored_state_with_large_numbers_is_read() {
     let json = br#"{"name":"a","size":9007199254740993}"#.to_vec();
     let request = wire::upgrade_resource_state::Request {
         type_name: THING.into(),
         version: 1,
         raw_state: Some(wire::RawState { json, ..Default::default() }),
     };
-    let upgraded = client().upgrade_resource_state(request).await.expect("an answer").into_inner();
+    let upgraded = client().upgrade_resource_state(request).await.expect("a response").into_inner();
     assert_eq!(upgraded.diagnostics, []);
     let mut expected = thing(Value::Null, "a");
     expected.set("size", 9_007_199_254_740_993_u64);
@@ -200,7 +200,7 @@ async fn a_stored_state_is_read_whatever_its_numbers() {
 }
 
 #[tokio::test]
-async fn a_stored_state_that_does_not_fit_is_explained() {
+async fn a_stored_state_that_does_not_match_is_an_error() {
     let mut client = client();
     let flatmap = [("id".to_owned(), "made".to_owned())].into();
     let cases = [
@@ -217,7 +217,7 @@ async fn a_stored_state_that_does_not_fit_is_explained() {
             version: 1,
             raw_state,
         };
-        let response = client.upgrade_resource_state(request).await.expect("an answer");
+        let response = client.upgrade_resource_state(request).await.expect("a response");
         let diagnostics = response.into_inner().diagnostics;
         let (summary, detail) = error(&diagnostics);
         assert_eq!(summary, "Stored state does not match the provider version");
@@ -226,7 +226,7 @@ async fn a_stored_state_that_does_not_fit_is_explained() {
 }
 
 #[tokio::test]
-async fn an_import_returns_one_whole_object_or_an_error() {
+async fn an_import_returns_one_complete_object_or_an_error() {
     let mut client = client();
     let mut import = async |id: &str| {
         let request = wire::import_resource_state::Request {
@@ -234,7 +234,7 @@ async fn an_import_returns_one_whole_object_or_an_error() {
             id: id.into(),
             ..Default::default()
         };
-        client.import_resource_state(request).await.expect("an answer").into_inner()
+        client.import_resource_state(request).await.expect("a response").into_inner()
     };
     let imported = import("made").await.imported_resources;
     let [imported] = <[_; 1]>::try_from(imported).expect("one");
@@ -259,7 +259,7 @@ async fn a_panic_in_apply_keeps_state_and_private_bytes() {
     let applied = response.expect("no gRPC error").into_inner();
     let (summary, detail) = error(&applied.diagnostics);
     assert_eq!(summary, "The provider crashed");
-    assert!(detail.starts_with("ApplyResourceChange ended with a panic: asked to."), "{detail}");
+    assert!(detail.starts_with("ApplyResourceChange panicked: asked to."), "{detail}");
     assert_eq!(unwired(applied.new_state), prior);
     assert_eq!(applied.private, b"kept");
 
@@ -283,7 +283,7 @@ async fn a_panic_in_read_keeps_the_state() {
 }
 
 #[tokio::test]
-async fn a_misshapen_state_is_told_and_loses_nothing() {
+async fn a_misshapen_state_is_reported_and_the_prior_state_kept() {
     let prior = thing("made", "a");
     let request = apply_request(&prior, &thing("made", "misshapen"));
     let response = client().apply_resource_change(request).await;
@@ -295,7 +295,7 @@ async fn a_misshapen_state_is_told_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_value_are_an_error_that_loses_nothing() {
+async fn invalid_bytes_are_an_error_and_the_prior_state_is_kept() {
     let mut request = apply_request(&thing("made", "a"), &thing("made", "b"));
     request.config = Some(wire::DynamicValue { msgpack: vec![0xa3, b'x'], json: vec![] });
     let response = client().apply_resource_change(request).await;
@@ -305,7 +305,7 @@ async fn bytes_that_are_no_value_are_an_error_that_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_unknown_type_is_a_diagnostic_that_loses_nothing() {
+async fn an_unknown_type_is_a_diagnostic_and_the_prior_state_is_kept() {
     let mut request = apply_request(&thing("made", "a"), &Value::Null);
     request.type_name = "fake_other".into();
     let response = client().apply_resource_change(request).await;
@@ -320,31 +320,31 @@ async fn an_unknown_type_is_a_diagnostic_that_loses_nothing() {
 async fn a_stop_reaches_the_provider() {
     let provider = Arc::new(FakeProvider::new());
     let response = client_of(&provider).stop_provider(wire::stop_provider::Request {}).await;
-    assert_eq!(response.expect("an answer").into_inner().error, "");
+    assert_eq!(response.expect("a response").into_inner().error, "");
     assert_eq!(provider.stops.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn what_the_provider_has_not_is_unimplemented() {
+async fn a_missing_rpc_is_unimplemented() {
     let request = wire::list_resource::Request::default();
     let status = client().list_resource(request).await.expect_err("unimplemented");
     assert_eq!(status.code(), tonic::Code::Unimplemented);
 }
 
 #[tokio::test]
-async fn functions_are_listed_wherever_a_host_looks_for_them() {
+async fn functions_are_listed_in_all_three_responses() {
     let schemas = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
-    let in_schema = schemas.expect("an answer").into_inner().functions;
+    let in_schema = schemas.expect("a response").into_inner().functions;
     let listed = client().get_functions(wire::get_functions::Request {}).await;
-    let listed = listed.expect("an answer").into_inner();
+    let listed = listed.expect("a response").into_inner();
     let metadata = client().get_metadata(wire::get_metadata::Request {}).await;
-    let names = metadata.expect("an answer").into_inner().functions;
+    let names = metadata.expect("a response").into_inner().functions;
 
     assert_eq!(names.iter().map(|function| &function.name).collect::<Vec<_>>(), ["repeat"]);
     assert!(listed.diagnostics.is_empty());
     assert_eq!(in_schema, listed.functions);
     let repeat = &in_schema["repeat"];
-    assert_eq!(repeat.summary, "A text again and again");
+    assert_eq!(repeat.summary, "A repeated text");
     assert_eq!(repeat.r#return.as_ref().expect("a type").r#type, br#""string""#);
     let [text, times] = repeat.parameters.as_slice() else { panic!("{repeat:?}") };
     assert_eq!((text.name.as_str(), text.r#type.as_slice()), ("text", &br#""string""#[..]));
@@ -360,7 +360,7 @@ async fn repeat(arguments: &[(Value, Type)]) -> wire::call_function::Response {
     });
     let request =
         wire::call_function::Request { name: "repeat".to_owned(), arguments: arguments.collect() };
-    client().call_function(request).await.expect("an answer").into_inner()
+    client().call_function(request).await.expect("a response").into_inner()
 }
 
 async fn repeat_ab(times: u64) -> wire::call_function::Response {
@@ -368,7 +368,7 @@ async fn repeat_ab(times: u64) -> wire::call_function::Response {
 }
 
 #[tokio::test]
-async fn a_function_answers_or_points_at_its_argument() {
+async fn a_function_returns_a_result_or_an_error_of_an_argument() {
     let called = repeat_ab(3).await;
     let result = called.result.expect("a result");
     assert_eq!(decode(&result.msgpack, &Type::String), Ok("ababab".into()));
@@ -381,7 +381,7 @@ async fn a_function_answers_or_points_at_its_argument() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_with_a_function_is_a_function_error() {
+async fn every_failure_of_a_function_is_a_function_error() {
     let text = |called: wire::call_function::Response| {
         assert!(called.result.is_none());
         let error = called.error.expect("an error");
@@ -389,7 +389,7 @@ async fn whatever_goes_wrong_with_a_function_is_a_function_error() {
     };
 
     let (crash, argument) = text(repeat_ab(13).await);
-    assert!(crash.contains("ended with a panic: asked to"), "{crash}");
+    assert!(crash.contains("CallFunction panicked: asked to"), "{crash}");
     assert_eq!(argument, None);
     let (misshapen, _) = text(repeat_ab(99).await);
     assert!(misshapen.contains("a value of the wrong type"), "{misshapen}");
@@ -401,58 +401,58 @@ async fn whatever_goes_wrong_with_a_function_is_a_function_error() {
     assert_eq!(short, "2 arguments are required, found 1");
 
     let request = wire::call_function::Request { name: "none".to_owned(), arguments: Vec::new() };
-    let called = client().call_function(request).await.expect("an answer").into_inner();
+    let called = client().call_function(request).await.expect("a response").into_inner();
     let (unknown, _) = text(called);
     assert_eq!(unknown, "This version of the provider has no function \"none\"");
 }
 
-fn look_type() -> Type {
-    Type::object([("name", Type::String), ("seen", Type::String)])
+fn echo_type() -> Type {
+    Type::object([("name", Type::String), ("echo", Type::String)])
 }
 
-fn look(name: impl Into<Value>) -> Option<wire::DynamicValue> {
-    let config = Value::object([("name", name.into()), ("seen", Value::Null)]);
-    let msgpack = encode(&config, &look_type()).expect("encoded");
+fn echo(name: impl Into<Value>) -> Option<wire::DynamicValue> {
+    let config = Value::object([("name", name.into()), ("echo", Value::Null)]);
+    let msgpack = encode(&config, &echo_type()).expect("encoded");
     Some(wire::DynamicValue { msgpack, json: Vec::new() })
 }
 
-async fn read_look(type_name: &str, name: &str) -> wire::read_data_source::Response {
+async fn read_echo(type_name: &str, name: &str) -> wire::read_data_source::Response {
     let request = wire::read_data_source::Request {
         type_name: type_name.into(),
-        config: look(name),
+        config: echo(name),
         ..Default::default()
     };
-    client().read_data_source(request).await.expect("an answer").into_inner()
+    client().read_data_source(request).await.expect("a response").into_inner()
 }
 
 #[tokio::test]
 async fn a_data_source_is_listed_validated_and_read() {
     let response = client().get_metadata(wire::get_metadata::Request {}).await;
-    let metadata = response.expect("an answer").into_inner();
-    assert_eq!(metadata.data_sources[0].type_name, "fake_look");
+    let metadata = response.expect("a response").into_inner();
+    assert_eq!(metadata.data_sources[0].type_name, "fake_echo");
     let response = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
-    let schemas = response.expect("an answer").into_inner();
-    assert!(schemas.data_source_schemas.contains_key("fake_look"));
+    let schemas = response.expect("a response").into_inner();
+    assert!(schemas.data_source_schemas.contains_key("fake_echo"));
 
     let request = wire::validate_data_resource_config::Request {
-        type_name: "fake_look".into(),
-        config: look(Value::Null),
+        type_name: "fake_echo".into(),
+        config: echo(Value::Null),
     };
-    let response = client().validate_data_resource_config(request).await.expect("an answer");
+    let response = client().validate_data_resource_config(request).await.expect("a response");
     assert_eq!(error(&response.into_inner().diagnostics).0, "No name");
 
-    let read = read_look("fake_look", "stars").await;
+    let read = read_echo("fake_echo", "stars").await;
     assert!(read.diagnostics.is_empty());
-    let state = decode(&read.state.expect("a state").msgpack, &look_type()).expect("decoded");
-    assert_eq!(state.get("seen"), Some(&"stars".into()));
+    let state = decode(&read.state.expect("a state").msgpack, &echo_type()).expect("decoded");
+    assert_eq!(state.get("echo"), Some(&"stars".into()));
 }
 
 #[tokio::test]
-async fn a_data_source_that_fails_or_is_not_known_answers_with_an_error_and_no_state() {
-    let read = read_look("fake_look", "fail").await;
-    assert_eq!(error(&read.diagnostics).0, "Nothing to see");
+async fn a_data_source_that_fails_or_is_unknown_returns_an_error_and_no_state() {
+    let read = read_echo("fake_echo", "fail").await;
+    assert_eq!(error(&read.diagnostics).0, "Not found");
     assert_eq!(read.state, None);
-    let read = read_look("fake_other", "stars").await;
+    let read = read_echo("fake_other", "stars").await;
     assert_eq!(error(&read.diagnostics).0, "Unknown data source type");
 }
 
@@ -472,23 +472,23 @@ async fn open(type_name: &str, name: &str) -> wire::open_ephemeral_resource::Res
         config: pass(name),
         ..Default::default()
     };
-    client().open_ephemeral_resource(request).await.expect("an answer").into_inner()
+    client().open_ephemeral_resource(request).await.expect("a response").into_inner()
 }
 
 #[tokio::test]
 async fn an_ephemeral_resource_is_listed_validated_opened_renewed_and_closed() {
     let response = client().get_metadata(wire::get_metadata::Request {}).await;
-    let metadata = response.expect("an answer").into_inner();
+    let metadata = response.expect("a response").into_inner();
     assert_eq!(metadata.ephemeral_resources[0].type_name, "fake_pass");
     let response = client().get_provider_schema(wire::get_provider_schema::Request {}).await;
-    let schemas = response.expect("an answer").into_inner();
+    let schemas = response.expect("a response").into_inner();
     assert!(schemas.ephemeral_resource_schemas.contains_key("fake_pass"));
 
     let request = wire::validate_ephemeral_resource_config::Request {
         type_name: "fake_pass".into(),
         config: pass(""),
     };
-    let response = client().validate_ephemeral_resource_config(request).await.expect("an answer");
+    let response = client().validate_ephemeral_resource_config(request).await.expect("a response");
     assert_eq!(error(&response.into_inner().diagnostics).0, "No name");
 
     let opened = open("fake_pass", "ada").await;
@@ -499,18 +499,18 @@ async fn an_ephemeral_resource_is_listed_validated_opened_renewed_and_closed() {
 
     let request =
         wire::renew_ephemeral_resource::Request { type_name: "fake_pass".into(), private: None };
-    let renewed = client().renew_ephemeral_resource(request).await.expect("an answer");
+    let renewed = client().renew_ephemeral_resource(request).await.expect("a response");
     assert!(renewed.into_inner().diagnostics.is_empty());
     let request =
         wire::close_ephemeral_resource::Request { type_name: "fake_pass".into(), private: None };
-    let closed = client().close_ephemeral_resource(request).await.expect("an answer");
+    let closed = client().close_ephemeral_resource(request).await.expect("a response");
     assert!(closed.into_inner().diagnostics.is_empty());
 }
 
 #[tokio::test]
-async fn an_ephemeral_resource_that_fails_panics_or_is_not_known_has_no_result() {
+async fn an_ephemeral_resource_that_fails_panics_or_is_unknown_has_no_result() {
     for (type_name, name, summary) in [
-        ("fake_pass", "nobody", "Nobody passes"),
+        ("fake_pass", "nobody", "No word"),
         ("fake_pass", "panic", "The provider crashed"),
         ("fake_other", "ada", "Unknown ephemeral resource type"),
     ] {

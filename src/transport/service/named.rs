@@ -1,0 +1,104 @@
+//! Finds the resource, data source or ephemeral resource type that a request names.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::provider::contract::{DataSource, EphemeralResource, Provider, Resource};
+use crate::schema::Schema;
+use crate::value::Type;
+
+/// A type that a request names, with what its schema implies.
+pub(super) struct Named<T: ?Sized> {
+    provider: Arc<dyn Provider>,
+    list: fn(&dyn Provider) -> &[Box<T>],
+    index: usize,
+    /// Version of its schema.
+    pub(super) version: i64,
+    ty: Arc<Type>,
+}
+
+pub(super) type NamedResource = Named<dyn Resource>;
+pub(super) type NamedDataSource = Named<dyn DataSource>;
+pub(super) type NamedEphemeralResource = Named<dyn EphemeralResource>;
+
+impl<T: ?Sized> Clone for Named<T> {
+    fn clone(&self) -> Self {
+        let (provider, ty) = (Arc::clone(&self.provider), Arc::clone(&self.ty));
+        Self { provider, list: self.list, index: self.index, version: self.version, ty }
+    }
+}
+
+impl<T: ?Sized> Named<T> {
+    /// Returns the implementation of the type.
+    pub(super) fn get(&self) -> &T {
+        &*(self.list)(&*self.provider)[self.index]
+    }
+
+    /// Returns the type of its objects.
+    pub(super) fn ty(&self) -> &Type {
+        &self.ty
+    }
+}
+
+/// All types of one kind, by name.
+pub(super) struct Types<T: ?Sized>(HashMap<&'static str, Named<T>>);
+
+impl<T: ?Sized> Types<T> {
+    /// Reads the schema of each type in a list of the provider.
+    fn new(
+        provider: &Arc<dyn Provider>,
+        list: fn(&dyn Provider) -> &[Box<T>],
+        describe: fn(&T) -> (&'static str, Schema),
+    ) -> Self {
+        let all = list(&**provider).iter().enumerate();
+        let named = all.map(|(index, implementation)| {
+            let (name, schema) = describe(implementation);
+            let (provider, ty) = (Arc::clone(provider), Arc::new(schema.implied_type()));
+            (name, Named { provider, list, index, version: schema.version, ty })
+        });
+        Self(named.collect())
+    }
+}
+
+impl Types<dyn Resource> {
+    pub(super) fn resources(provider: &Arc<dyn Provider>) -> Self {
+        Self::new(provider, |it| it.resources(), |it| (it.type_name(), it.schema()))
+    }
+
+    pub(super) fn find(&self, type_name: &str) -> Result<NamedResource, Diagnostic> {
+        self.0.get(type_name).cloned().ok_or_else(|| {
+            Diagnostic::error("Unknown resource type").detail(missing("resource type", type_name))
+        })
+    }
+}
+
+impl Types<dyn DataSource> {
+    pub(super) fn data_sources(provider: &Arc<dyn Provider>) -> Self {
+        Self::new(provider, |it| it.data_sources(), |it| (it.type_name(), it.schema()))
+    }
+
+    pub(super) fn find(&self, type_name: &str) -> Result<NamedDataSource, Diagnostic> {
+        self.0.get(type_name).cloned().ok_or_else(|| {
+            Diagnostic::error("Unknown data source type")
+                .detail(missing("data source type", type_name))
+        })
+    }
+}
+
+impl Types<dyn EphemeralResource> {
+    pub(super) fn ephemeral_resources(provider: &Arc<dyn Provider>) -> Self {
+        Self::new(provider, |it| it.ephemeral_resources(), |it| (it.type_name(), it.schema()))
+    }
+
+    pub(super) fn find(&self, type_name: &str) -> Result<NamedEphemeralResource, Diagnostic> {
+        self.0.get(type_name).cloned().ok_or_else(|| {
+            Diagnostic::error("Unknown ephemeral resource type")
+                .detail(missing("ephemeral resource type", type_name))
+        })
+    }
+}
+
+fn missing(kind: &str, type_name: &str) -> String {
+    format!("This version of the provider has no {kind} {type_name:?}.")
+}
