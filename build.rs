@@ -1,4 +1,4 @@
-//! Compiles `proto/` with protox, so that no protoc has to be installed.
+//! Compiles `proto/` with protox, so that protoc need not be installed.
 
 use std::error::Error;
 
@@ -9,10 +9,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(FILES, ["proto"])?;
     tonic_prost_build::configure()
-        // The tests talk to the services through the clients, in the same process.
+        // The tests call the services through these clients, in the same process.
         .build_client(true)
         .build_transport(false)
-        // RPCs that the provider does not serve answer UNIMPLEMENTED.
+        // RPCs that the provider does not implement return UNIMPLEMENTED.
         .generate_default_stubs(true)
         .compile_fds(descriptors)?;
     Ok(())

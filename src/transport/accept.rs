@@ -1,4 +1,4 @@
-//! From the socket to connections that the server can serve.
+//! Accepts connections and completes their TLS handshakes.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use super::lifetime::Lifetime;
 use super::listener::Listener;
 use super::tls::ServerTls;
 
-/// Time for the host to finish its part of the TLS handshake.
+/// Time limit for a TLS handshake.
 const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Pause after a failed `accept`, for example for want of file descriptors.
+/// Pause after a failed `accept`, such as one without a free file descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections as they are ready.
+/// Connections that are ready for requests.
 pub(super) type Incoming = ReceiverStream<Result<Connection, Infallible>>;
 
-/// Accepts until the returned set is dropped. Each TLS handshake is a task of its own, so that a
-/// stranger who connects and says nothing holds nobody up.
+/// Accepts connections until the returned set is dropped. Each TLS handshake runs in a task of its
+/// own, so that an idle client cannot block others.
 pub(super) fn accept(
     listener: Listener,
     tls: Option<&ServerTls>,
@@ -67,15 +67,15 @@ async fn admit(
         Some(acceptor) => match timeout(TLS_HANDSHAKE, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => Connection::new(stream, lifetime.connection()),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "a connection is refused");
+                tracing::warn!(%error, "rejected a connection");
                 return;
             }
             Err(_elapsed) => {
-                tracing::warn!("a connection is refused: no TLS handshake in time");
+                tracing::warn!("rejected a connection: the TLS handshake timed out");
                 return;
             }
         },
     };
-    // Without a receiver the server has ended, and the connection with it.
-    let _ended = sender.send(Ok(connection)).await;
+    // If the receiver is gone, the server has stopped and the connection is closed.
+    let _stopped = sender.send(Ok(connection)).await;
 }

@@ -1,4 +1,4 @@
-//! go-plugin's own services: shutdown, standard output, broker and health.
+//! Implements go-plugin's own services: shutdown, standard output, broker and health.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,10 +16,10 @@ use super::wire::grpc_health::health_check_response::ServingStatus;
 use super::wire::grpc_health::health_server::Health;
 use super::wire::grpc_health::{HealthCheckRequest, HealthCheckResponse};
 
-/// The name under which go-plugin asks for health.
+/// The service name of go-plugin's health checks.
 const HEALTH_NAME: &str = "plugin";
 
-/// Serves all of them.
+/// Implementation of all four services.
 #[derive(Debug, Clone)]
 pub(super) struct Controller {
     lifetime: Lifetime,
@@ -41,8 +41,8 @@ impl GrpcController for Controller {
 
 #[tonic::async_trait]
 impl GrpcStdio for Controller {
-    /// Sends nothing: Terraform logs whatever comes as unexpected. A stream that ended would be
-    /// reported as well.
+    /// Sends nothing and stays open: Terraform logs any output, and the end of the stream, as
+    /// unexpected.
     async fn stream_stdio(&self, _: Request<()>) -> Result<Response<BoxStream<StdioData>>, Status> {
         Ok(Response::new(Box::pin(Open::new(None, self.lifetime.ended()))))
     }
@@ -50,7 +50,7 @@ impl GrpcStdio for Controller {
 
 #[tonic::async_trait]
 impl GrpcBroker for Controller {
-    /// Reads and ignores.
+    /// Reads and ignores all messages.
     async fn start_stream(
         &self,
         request: Request<Streaming<ConnInfo>>,
@@ -94,7 +94,7 @@ fn health(request: &HealthCheckRequest) -> Result<HealthCheckResponse, Status> {
     }
 }
 
-/// A stream that stays open without saying anything more, until its end comes.
+/// A stream that sends at most one message and stays open until a future completes.
 pub(super) struct Open<T> {
     first: Option<T>,
     end: Pin<Box<dyn Future<Output = ()> + Send>>,

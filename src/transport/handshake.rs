@@ -1,6 +1,6 @@
-//! What the host says in the environment, and the one line that answers it.
+//! The go-plugin handshake: environment variables of the host, and the line that answers them.
 //!
-//! Knows neither sockets nor certificates, only how they are announced.
+//! It knows neither sockets nor certificates, only how they are announced.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -8,19 +8,19 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// Tells a plugin started by a host from one started by hand. Not a secret.
+/// The value that the host sets for Terraform providers. It is not a secret.
 const MAGIC_COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
-/// Version of go-plugin's handshake itself.
+/// Version of go-plugin's handshake protocol.
 const CORE_PROTOCOL: u32 = 1;
 
-/// Major version of the provider protocol that we serve.
+/// Major version of the provider protocol.
 pub(super) const PROTOCOL: u32 = 6;
 
-/// How the host reaches the plugin.
+/// The kind of socket that the plugin listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
-    /// A unix socket.
+    /// A Unix socket.
     Unix,
     /// A port on the loopback address.
     Tcp,
@@ -36,54 +36,56 @@ impl Network {
 }
 
 impl Default for Network {
-    /// What go-plugin itself does: TCP on Windows only.
+    /// Returns go-plugin's own default: TCP on Windows only.
     fn default() -> Self {
         if cfg!(windows) { Self::Tcp } else { Self::Unix }
     }
 }
 
-/// The host's side of the handshake. Read once, in `main`, so that tests can make their own.
+/// The host's side of the handshake. `main` reads it, so that tests can construct their own.
 #[derive(Debug, Clone, Default)]
 pub struct HandshakeEnvironment {
     /// `TF_PLUGIN_MAGIC_COOKIE`.
     pub magic_cookie: Option<String>,
-    /// `PLUGIN_PROTOCOL_VERSIONS`: major versions that the host speaks, separated by commas.
+    /// `PLUGIN_PROTOCOL_VERSIONS`: major versions that the host supports, separated by commas.
     pub protocol_versions: Option<String>,
     /// `PLUGIN_CLIENT_CERT`: the host's certificate in PEM. With it, TLS is mandatory.
     pub client_certificate: Option<String>,
-    /// `PLUGIN_MIN_PORT` and `PLUGIN_MAX_PORT`, for TCP; any free port without them.
+    /// `PLUGIN_MIN_PORT` and `PLUGIN_MAX_PORT` for TCP. Default: any free port.
     pub ports: Option<RangeInclusive<u16>>,
-    /// `PLUGIN_UNIX_SOCKET_DIR`; the directory for temporary files without it.
+    /// `PLUGIN_UNIX_SOCKET_DIR`. Default: the directory for temporary files.
     pub socket_dir: Option<PathBuf>,
     /// `PLUGIN_UNIX_SOCKET_GROUP`: name or number of a group that may connect.
     pub socket_group: Option<String>,
-    /// Is `PLUGIN_MULTIPLEX_GRPC` set, so that the host expects a seventh field?
+    /// Whether `PLUGIN_MULTIPLEX_GRPC` is set, so that the host expects a seventh field.
     pub multiplex: bool,
-    /// Not from the environment: the platform decides, or a test.
+    /// Kind of socket. It depends on the platform, not on a variable.
     pub network: Network,
 }
 
-/// Why the plugin cannot work with what started it.
+/// The error of a handshake that cannot succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
-    /// Most likely a person started it.
+    /// The program was not started by Terraform, but probably in a shell.
     #[error(
-        "This program is a Terraform provider: Terraform starts it, and it does nothing on its \
-         own.\nName the provider under required_providers in a configuration and run terraform \
-         init there, or start it with --debug to attach Terraform to it by hand."
+        "This program is a Terraform provider. It must be started by Terraform.\nAdd the provider \
+         to required_providers in a configuration and run terraform init, or start the program \
+         with --debug to attach Terraform to it."
     )]
     NotStartedByHost,
-    /// The host is too old.
-    #[error("this provider speaks protocol version {PROTOCOL}, Terraform offers only {offered}")]
+    /// The host does not support the protocol version.
+    #[error(
+        "this provider requires protocol version {PROTOCOL}, but Terraform supports only {offered}"
+    )]
     NoCommonProtocol {
-        /// What the host offers.
+        /// Versions that the host supports.
         offered: String,
     },
 }
 
 impl HandshakeEnvironment {
-    /// Reads the variables through `var`, which is [`std::env::var`] in `main`. Empty variables are
-    /// as good as absent.
+    /// Reads the variables through `var`, which is [`std::env::var`] in `main`. Empty variables count
+    /// as unset.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Self {
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
         let port = |name: &str| var(name)?.parse::<u16>().ok();
@@ -101,7 +103,7 @@ impl HandshakeEnvironment {
         }
     }
 
-    /// Is there a host that we can work with?
+    /// Checks that a compatible host started the program.
     pub(super) fn check(&self) -> Result<(), HandshakeError> {
         if self.magic_cookie.as_deref() != Some(MAGIC_COOKIE) {
             return Err(HandshakeError::NotStartedByHost);
@@ -113,14 +115,14 @@ impl HandshakeEnvironment {
         Ok(())
     }
 
-    /// The line that tells the host where and as whom to find us, with its line feed.
+    /// Returns the line that announces the address and the certificate, with its line feed.
     pub(super) fn line(
         &self,
         network: Network,
         address: &str,
         certificate: Option<&[u8]>,
     ) -> String {
-        // The host decodes without padding and fails on it, for two of three lengths.
+        // The host decodes Base64 without padding and fails if there is any.
         let certificate = certificate.map(|der| STANDARD_NO_PAD.encode(der)).unwrap_or_default();
         let network = network.name();
         let mut line = format!("{CORE_PROTOCOL}|{PROTOCOL}|{network}|{address}|grpc|{certificate}");
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn terraform_is_recognised() {
+    fn terraform_is_recognized() {
         let environment = from(&[
             ("TF_PLUGIN_MAGIC_COOKIE", MAGIC_COOKIE),
             ("PLUGIN_PROTOCOL_VERSIONS", "6,5"),
@@ -158,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_told_what_this_is() {
+    fn a_start_without_a_host_is_an_error() {
         for vars in [&[][..], &[("TF_PLUGIN_MAGIC_COOKIE", "other")]] {
             assert_eq!(from(vars).check(), Err(HandshakeError::NotStartedByHost));
         }
     }
 
     #[test]
-    fn a_host_without_protocol_6_is_refused() {
+    fn a_host_without_protocol_6_is_rejected() {
         let check = |versions| {
             from(&[
                 ("TF_PLUGIN_MAGIC_COOKIE", MAGIC_COOKIE),
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_asks_for_multiplexing_gets_a_seventh_field() {
+    fn a_host_that_supports_multiplexing_gets_a_seventh_field() {
         let line = from(&[("PLUGIN_MULTIPLEX_GRPC", "true")]).line(Network::Unix, "/a", None);
         assert_eq!(line, "1|6|unix|/a|grpc||false\n");
     }

@@ -1,4 +1,4 @@
-//! One type of stream for every connection, whatever it runs over.
+//! One stream type for all connections: Unix or TCP, with or without TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -9,12 +9,12 @@ use tonic::transport::server::Connected;
 
 use super::lifetime::Running;
 
-/// A byte stream: unix or TCP, with or without TLS.
+/// A byte stream of any kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
-/// A connection of the host, counted as long as it lives.
+/// A connection of the host, counted in [`Lifetime`](super::lifetime::Lifetime) while it is open.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
     _running: Running,

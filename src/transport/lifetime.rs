@@ -1,6 +1,6 @@
-//! How long the process lives: who is connected, what runs, and who wants it to end.
+//! Counts connections and running calls, and records requests to stop.
 //!
-//! Counts, and waits for counts; what to do at the end is decided in `serve.rs`.
+//! `serve.rs` decides what happens when the process stops.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Time for the host to connect after the handshake. It gives up on us after a minute, too.
+/// Time for the host to connect after the handshake. The host gives up after a minute as well.
 const FIRST_CONNECTION: Duration = Duration::from_secs(60);
 
-/// Time for a host that lost its connection to come back.
+/// Time for a host that lost its connection to reconnect.
 const RECONNECTION: Duration = Duration::from_secs(2);
 
-/// Shared by everything that serves the host.
+/// State that all connections and calls share.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lifetime {
     shutdown: Flag,
@@ -24,17 +24,17 @@ pub(super) struct Lifetime {
 }
 
 impl Lifetime {
-    /// The host wants the process to end.
+    /// Records that the host requested a shutdown.
     pub(super) fn request_shutdown(&self) {
         self.shutdown.raise();
     }
 
-    /// Waits until the host wants the process to end.
+    /// Waits until the host requests a shutdown.
     pub(super) async fn shutdown_requested(&self) {
         self.shutdown.raised().await;
     }
 
-    /// The process ends: nothing new begins, and streams without an end of their own end.
+    /// Stops the server: it accepts no new requests, and open streams end.
     pub(super) fn end(&self) {
         self.ending.raise();
     }
@@ -45,33 +45,33 @@ impl Lifetime {
         async move { ending.raised().await }
     }
 
-    /// Counts a connection until the answer is dropped.
+    /// Counts a connection until the returned guard is dropped.
     pub(super) fn connection(&self) -> Running {
         self.connections.increment()
     }
 
-    /// Counts a call until the answer is dropped.
+    /// Counts a call until the returned guard is dropped.
     pub(super) fn call(&self) -> Running {
         self.calls.increment()
     }
 
-    /// Does any call run?
+    /// Reports whether a call is running.
     pub(super) fn is_calling(&self) -> bool {
         *self.calls.0.borrow() > 0
     }
 
-    /// Waits until no call runs.
+    /// Waits until no call is running.
     pub(super) async fn no_calls(&self) {
         self.calls.until(|count| count == 0).await;
     }
 
-    /// Waits until nobody is connected.
+    /// Waits until no connection is open.
     pub(super) async fn no_connections(&self) {
         self.connections.until(|count| count == 0).await;
     }
 
-    /// Waits until the host is gone: it never came, or it lost its connection and does not return.
-    /// A host that is killed asks for no shutdown.
+    /// Waits until the host is gone: it never connected, or it lost its connection and did not
+    /// reconnect. A host that is killed does not request a shutdown.
     pub(super) async fn abandoned(&self) {
         let connected = || self.connections.until(|count| count > 0);
         if timeout(FIRST_CONNECTION, connected()).await.is_err() {
@@ -95,7 +95,7 @@ impl Flag {
     }
 
     async fn raised(&self) {
-        // The sender is in `self`, so the wait cannot fail.
+        // `self` holds the sender, so waiting cannot fail.
         let mut seen = self.0.subscribe();
         let _raised = seen.wait_for(|raised| *raised).await.map(|raised| *raised);
     }
@@ -116,7 +116,7 @@ impl Counter {
     }
 }
 
-/// Something that is counted while it runs.
+/// A guard that counts a connection or a call until it is dropped.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Running(Counter);
@@ -134,14 +134,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_host_that_never_connects_is_gone_after_a_minute() {
+    async fn a_host_that_never_connects_is_considered_gone_after_a_minute() {
         let started = Instant::now();
         Lifetime::default().abandoned().await;
         assert_eq!(started.elapsed(), FIRST_CONNECTION);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_host_that_loses_its_connection_may_come_back() {
+    async fn a_host_that_loses_its_connection_may_reconnect() {
         let lifetime = Lifetime::default();
         let first = lifetime.connection();
         let abandoned = tokio::spawn({
@@ -157,12 +157,12 @@ mod tests {
 
         drop(second);
         let dropped = Instant::now();
-        abandoned.await.expect("ends");
+        abandoned.await.expect("no panic");
         assert_eq!(dropped.elapsed(), RECONNECTION);
     }
 
     #[tokio::test]
-    async fn the_end_waits_for_running_calls() {
+    async fn running_calls_are_waited_for() {
         let lifetime = Lifetime::default();
         lifetime.no_calls().await;
         let call = lifetime.call();

@@ -1,12 +1,12 @@
-//! The only place that knows tonic, prost and go-plugin.
+//! Turns the process into a Terraform plugin. No other part knows tonic, prost or go-plugin.
 //!
-//! It turns a process into a Terraform plugin: the handshake on standard output, mutual TLS, the
-//! service of protocol 6 and go-plugin's own services beside it, logs on standard error, and an end
-//! that is neither too early nor too late. What the provider does it learns through
-//! [`crate::provider::contract`]; it knows nothing of SQL, migrations or AWS.
+//! It writes the handshake to standard output and logs to standard error, serves provider protocol
+//! 6 and go-plugin's own services over mutual TLS, and stops the process at the right time. It
+//! calls the provider through [`crate::provider::contract`], and knows nothing of SQL, migrations
+//! or AWS.
 //!
-//! A call goes through `service.rs`, which decodes it with `from_proto.rs`, asks the provider, and
-//! encodes the answer with `to_proto.rs`. No type of the wire leaves this folder.
+//! `service.rs` decodes each request with `from_proto.rs`, calls the provider, and encodes the
+//! response with `to_proto.rs`. Generated types stay inside this folder.
 
 mod accept;
 mod controller;
@@ -28,6 +28,6 @@ mod fake;
 
 pub use handshake::{HandshakeEnvironment, HandshakeError, Network};
 pub use listener::BindError;
-pub use reattach::{PROVIDER_ADDRESS, serve_for_debugging};
+pub use reattach::serve_for_debugging;
 pub use serve::{ServeError, serve};
 pub use tls::TlsError;

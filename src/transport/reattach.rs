@@ -1,4 +1,4 @@
-//! Debugging: the provider runs by hand, and Terraform attaches to it.
+//! Debug mode: the provider runs in a shell, and Terraform attaches to it.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use super::listener::Listener;
 use super::serve::{End, ServeError, print, run};
 use crate::provider::contract::Provider;
 
-/// The source address under which configurations name the provider.
-pub const PROVIDER_ADDRESS: &str = "registry.terraform.io/dsql-migrate/dsql";
+/// The source address of the provider in configurations.
+const PROVIDER_ADDRESS: &str = "registry.terraform.io/dsql-migrate/dsql";
 
-/// Serves `provider` in plain text until Ctrl-C, and prints the variable that makes Terraform
-/// attach to it. One process serves many runs of Terraform.
+/// Serves `provider` without TLS until Ctrl-C, and prints the variable that makes Terraform attach
+/// to it. One process serves many Terraform commands.
 ///
 /// # Errors
-/// [`ServeError`] if there is no socket, or the server fails.
+/// [`ServeError`] if the socket cannot be created or the server fails.
 pub async fn serve_for_debugging(
     provider: Arc<dyn Provider>,
     environment: HandshakeEnvironment,
@@ -26,29 +26,29 @@ pub async fn serve_for_debugging(
     let (network, address) = listener.address().map_err(ServeError::Announce)?;
     let assignment = assignment(network, &address, std::process::id());
     print(&format!(
-        "Provider started. Attach Terraform to it with this variable, and end it with Ctrl-C:\n\n\
-         \t{assignment}\n"
+        "Provider started. To attach Terraform to it, set this variable. Press Ctrl-C to stop the \
+         provider.\n\n\t{assignment}\n"
     ))
     .map_err(ServeError::Announce)?;
 
     let interrupted = async {
         match tokio::signal::ctrl_c().await {
             Ok(()) => End::Terminated,
-            // Nobody can interrupt us; run on.
+            // Without a handler for Ctrl-C, serve until the process is killed.
             Err(_) => std::future::pending().await,
         }
     };
     run(provider, listener, None, Lifetime::default(), interrupted).await
 }
 
-/// The variable as one types it into a shell.
+/// Returns the assignment of the variable, quoted for a shell.
 fn assignment(network: Network, address: &str, pid: u32) -> String {
     let config = json!({
         PROVIDER_ADDRESS: {
             "Protocol": "grpc",
             "ProtocolVersion": PROTOCOL,
             "Pid": pid,
-            // Terraform must leave the process alone.
+            // Terraform must not stop the process.
             "Test": true,
             "Addr": { "Network": network.name(), "String": address },
         }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_variable_names_address_process_and_socket() {
+    fn the_variable_contains_address_process_and_socket() {
         let text = assignment(Network::Unix, "/tmp/it's.sock", 7);
         let json = text
             .strip_prefix("TF_REATTACH_PROVIDERS='")

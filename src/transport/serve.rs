@@ -1,4 +1,4 @@
-//! Serves a provider from the handshake to the end of the process.
+//! Serves a provider from the handshake until the process stops.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -23,47 +23,47 @@ use super::wire::grpc_health::health_server::HealthServer;
 use super::wire::tfplugin6::provider_server::ProviderServer;
 use crate::provider::contract::Provider;
 
-/// What Go providers allow; tonic's own 4 MiB are too few for private state and large files.
+/// The limit of Go providers. tonic's default of 4 MiB is too small for large migration sets.
 const MAX_MESSAGE: usize = 256 << 20;
 
-/// The host kills the process two seconds after it asked for the end.
+/// Time for running calls after a shutdown request. The host kills the process after two seconds.
 const CALLS_AFTER_SHUTDOWN: Duration = Duration::from_millis(1500);
 
-/// Time for the host to close its connection after the last answer.
+/// Time for the host to close its connection after the last response.
 const CONNECTIONS_AFTER_SHUTDOWN: Duration = Duration::from_millis(50);
 
-/// The same, where the host does not know of the end yet.
+/// The same after a signal, about which the host does not know.
 const CONNECTIONS_AFTER_SIGNAL: Duration = Duration::from_secs(1);
 
-/// Why the provider cannot be served.
+/// The error of a provider that cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Nobody is there who speaks our protocol.
+    /// The handshake cannot succeed.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    /// No socket.
+    /// The socket cannot be created.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// No TLS.
+    /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The host cannot be told where we are.
+    /// The address cannot be announced to the host.
     #[error("cannot announce the provider on standard output")]
     Announce(#[source] io::Error),
-    /// Signals cannot be handled.
+    /// Signal handlers cannot be installed.
     #[error("cannot handle signals")]
     Signals(#[source] io::Error),
-    /// The server ended on its own.
+    /// The server failed.
     #[error("the gRPC server failed")]
     Server(#[source] tonic::transport::Error),
 }
 
-/// Serves `provider` to the host that started this process, until the host asks for the end or is
-/// gone. Writes one line to standard output, and nothing else.
+/// Serves `provider` to the host that started this process, until the host requests a shutdown or
+/// disconnects. Writes exactly one line to standard output.
 ///
 /// # Errors
-/// [`ServeError`]; [`HandshakeError::NotStartedByHost`] in it is meant for the person who started
-/// the program by hand. The process should end with code 1 for all of them.
+/// [`ServeError`]. [`HandshakeError::NotStartedByHost`] explains how to use the program to a person
+/// who started it. In all cases, the process should exit with status 1.
 pub async fn serve(
     provider: Arc<dyn Provider>,
     environment: HandshakeEnvironment,
@@ -71,7 +71,7 @@ pub async fn serve(
     serve_and_announce(provider, environment, print).await
 }
 
-/// As [`serve`], with another place for the line.
+/// Serves as [`serve`] does, but passes the handshake line to `announce`.
 pub(super) async fn serve_and_announce(
     provider: Arc<dyn Provider>,
     environment: HandshakeEnvironment,
@@ -100,18 +100,18 @@ pub(super) async fn serve_and_announce(
     run(provider, listener, tls.as_ref(), lifetime, end).await
 }
 
-/// Why the process ends.
+/// Why the process stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// The host asked for it, and waits two seconds.
+    /// The host requested a shutdown, and waits two seconds.
     Shutdown,
-    /// The host is gone.
+    /// The host has disconnected.
     Abandoned,
-    /// A signal. The host has perhaps got it as well, and waits for its calls.
+    /// The process received a signal. The host may have received it too, and waits for its calls.
     Terminated,
 }
 
-/// Serves until `end`, and then until the calls that run have ended, too.
+/// Serves until `end` completes and the running calls have returned.
 pub(super) async fn run(
     provider: Arc<dyn Provider>,
     listener: Listener,
@@ -124,7 +124,7 @@ pub(super) async fn run(
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     let controller = Controller::new(lifetime.clone());
-    // Dropping the tasks closes the socket and removes it.
+    // Dropping the tasks closes and removes the socket.
     let (incoming, _tasks) = accept(listener, tls, lifetime.clone());
     let server = Server::builder()
         .add_service(service)
@@ -139,7 +139,7 @@ pub(super) async fn run(
         ended = &mut server => return ended.map_err(ServeError::Server),
         end = end => end,
     };
-    tracing::debug!(?end, "the provider ends");
+    tracing::debug!(?end, "stopping the provider");
     if lifetime.is_calling() {
         provider.stop();
     }
@@ -151,7 +151,7 @@ pub(super) async fn run(
                 let _elapsed = timeout(CALLS_AFTER_SHUTDOWN, lifetime.no_calls()).await;
                 CONNECTIONS_AFTER_SHUTDOWN
             }
-            // Nobody else says when the calls have to be done: they end by themselves.
+            // No deadline applies: the calls stop because the provider was stopped.
             End::Abandoned | End::Terminated => {
                 lifetime.no_calls().await;
                 CONNECTIONS_AFTER_SIGNAL
@@ -159,7 +159,7 @@ pub(super) async fn run(
         };
         let _elapsed = timeout(connections, lifetime.no_connections()).await;
     };
-    // The server must run on meanwhile, to send the last answers.
+    // The server must keep running to send the last responses.
     let serving = async {
         let _ended = server.await;
         pending::<Infallible>().await
@@ -178,18 +178,18 @@ pub(super) fn print(line: &str) -> io::Result<()> {
 }
 
 mod signals {
-    //! Ctrl-C reaches every process of the terminal. A provider that died of it would lose what it
-    //! is making; the host says by RPC when to stop.
+    //! Signal handlers. Ctrl-C reaches every process of a terminal, but the provider must finish its
+    //! calls, so it ignores the interrupt. The host requests the stop with an RPC.
 
     use std::io;
 
     use tokio::signal;
 
-    /// From now on an interrupt is ignored; waits for a request to terminate.
+    /// Ignores interrupts from now on, and returns a future that waits for SIGTERM.
     #[cfg(unix)]
     pub(super) fn terminated() -> io::Result<impl Future<Output = ()>> {
         use signal::unix::{SignalKind, signal};
-        // Once there is a listener, the default action is gone for good.
+        // The default action is not restored when the listener is dropped.
         drop(signal(SignalKind::interrupt())?);
         let mut terminate = signal(SignalKind::terminate())?;
         Ok(async move {
@@ -202,7 +202,7 @@ mod signals {
     #[cfg(not(unix))]
     pub(super) fn terminated() -> io::Result<impl Future<Output = ()>> {
         Ok(async {
-            // An interrupt is ignored as long as somebody listens.
+            // An interrupt is ignored while a listener exists.
             while signal::ctrl_c().await.is_ok() {}
             std::future::pending::<()>().await;
         })

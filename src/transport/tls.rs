@@ -1,10 +1,11 @@
-//! Mutual TLS with certificates that live as long as the process.
+//! Mutual TLS with certificates that exist as long as the process.
 //!
-//! The host makes a certificate and hands it over in the environment; we make one and hand it over
-//! in the handshake. Each side trusts exactly the other's.
+//! The host passes its certificate in the environment, and the provider announces its own in the
+//! handshake. Each side trusts exactly the certificate of the other.
 //!
-//! Terraform's certificate is a CA certificate with a P-521 key. The usual verifiers refuse a CA as
-//! a client, and ring does not know the curve: hence our own verifier, and aws-lc-rs.
+//! Terraform's certificate is a CA certificate with a P-521 key. Standard verifiers reject a CA
+//! certificate of a client, and ring does not support the curve. Therefore this file has its own
+//! verifier, and uses aws-lc-rs.
 
 use std::sync::Arc;
 
@@ -21,33 +22,33 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
 };
 
-/// The host dials this name.
+/// The server name that the host expects.
 const SERVER_NAME: &str = "localhost";
 
-/// TLS could not be set up.
+/// The error of TLS that cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// `PLUGIN_CLIENT_CERT` is not what it should be.
+    /// `PLUGIN_CLIENT_CERT` is not a certificate in PEM.
     #[error("the certificate in PLUGIN_CLIENT_CERT is not PEM: {0}")]
     ClientCertificate(String),
-    /// No certificate of our own.
-    #[error("cannot make a server certificate")]
+    /// The provider's own certificate cannot be created.
+    #[error("cannot create a server certificate")]
     ServerCertificate(#[from] rcgen::Error),
-    /// The pieces do not fit.
+    /// The certificate, the key and the TLS library do not match.
     #[error("cannot set up TLS")]
     Configuration(#[from] rustls::Error),
 }
 
-/// Our side of TLS.
+/// The provider's side of TLS.
 pub(super) struct ServerTls {
-    /// The certificate to announce.
+    /// Certificate to announce in the handshake.
     pub(super) certificate: CertificateDer<'static>,
-    /// For the acceptor.
+    /// Configuration of the acceptor.
     pub(super) config: Arc<ServerConfig>,
 }
 
 impl ServerTls {
-    /// Makes a certificate, and admits only the client that has `client_certificate` (PEM).
+    /// Creates a certificate, and admits only the client that owns `client_certificate` (PEM).
     pub(super) fn new(client_certificate: &str) -> Result<Self, TlsError> {
         let client = CertificateDer::from_pem_slice(client_certificate.as_bytes())
             .map_err(|error| TlsError::ClientCertificate(error.to_string()))?;
@@ -65,16 +66,16 @@ impl ServerTls {
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![certificate.clone()], key.into())?;
-        // Newer hosts refuse a server that does not negotiate it.
+        // Newer hosts reject a server that does not negotiate HTTP/2.
         config.alpn_protocols = vec![b"h2".to_vec()];
-        // The host connects once; there is nothing to resume.
+        // The host connects once, so no session is resumed.
         config.send_tls13_tickets = 0;
         Ok(Self { certificate, config: Arc::new(config) })
     }
 }
 
-/// Admits one client: the one whose certificate is, byte for byte, the expected one, and who has
-/// its key.
+/// A verifier that admits one client: its certificate is the expected one, byte for byte, and it
+/// owns the key.
 #[derive(Debug)]
 struct OneClient {
     expected: CertificateDer<'static>,
@@ -138,7 +139,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A host: a certificate as Terraform makes it, and its key.
+    /// A host, with a certificate as Terraform creates it, and its key.
     pub(in crate::transport) struct Host {
         pub(in crate::transport) pem: String,
         der: CertificateDer<'static>,
@@ -166,13 +167,13 @@ pub(super) mod tests {
             }
         }
 
-        /// Dials as this host, trusting exactly `server`.
+        /// Returns a connector for this host that trusts exactly `server`.
         pub(in crate::transport) fn connector(
             &self,
             server: &CertificateDer<'static>,
         ) -> TlsConnector {
             let key = aws_lc_rs::sign::any_ecdsa_type(&self.key.clone_key().into()).expect("a key");
-            // Unlike a client made from certificate and key, this one may be a thief.
+            // This constructor does not check that certificate and key belong together.
             let identity = CertifiedKey::new(vec![self.der.clone()], key);
             let identity = Arc::new(SingleCertAndKey::from(identity));
             finish(client(server).with_client_cert_resolver(identity))
@@ -195,7 +196,7 @@ pub(super) mod tests {
         TlsConnector::from(Arc::new(config))
     }
 
-    /// Connects and exchanges a byte; the ALPN protocol, or the server's refusal.
+    /// Connects and exchanges a byte. Returns the ALPN protocol or the server's error.
     async fn connect(tls: &ServerTls, connector: TlsConnector) -> Result<Vec<u8>, String> {
         let (near, far) = tokio::io::duplex(1 << 16);
         let acceptor = TlsAcceptor::from(tls.config.clone());
@@ -224,7 +225,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn another_certificate_is_refused() {
+    async fn another_certificate_is_rejected() {
         let (host, stranger) = (Host::new(), Host::new());
         let tls = ServerTls::new(&host.pem).expect("TLS");
         let error = connect(&tls, stranger.connector(&tls.certificate)).await;
@@ -232,7 +233,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn the_certificate_without_its_key_is_refused() {
+    async fn the_certificate_without_its_key_is_rejected() {
         let (host, stranger) = (Host::new(), Host::new());
         let thief = Host { pem: String::new(), der: host.der.clone(), key: stranger.key };
         let tls = ServerTls::new(&host.pem).expect("TLS");
@@ -241,7 +242,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn no_certificate_is_refused() {
+    async fn a_client_without_a_certificate_is_rejected() {
         let tls = ServerTls::new(&Host::new().pem).expect("TLS");
         let connector = finish(client(&tls.certificate).with_no_client_auth());
         let error = connect(&tls, connector).await;
@@ -249,7 +250,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_broken_client_certificate_is_an_error() {
+    fn an_invalid_client_certificate_is_an_error() {
         let result = ServerTls::new("not PEM");
         assert!(matches!(result, Err(TlsError::ClientCertificate(_))));
     }

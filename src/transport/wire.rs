@@ -1,4 +1,4 @@
-//! The messages and services that `build.rs` generates from `proto/`.
+//! Messages and services that `build.rs` generates from `proto/`.
 
 #![allow(
     dead_code,
@@ -7,8 +7,8 @@
     clippy::all,
     clippy::allow_attributes_without_reason,
     clippy::pedantic,
-    reason = "generated; it has the whole protocol, of which the provider serves a part, and the \
-              clients, which only tests use"
+    reason = "generated: the code covers the whole protocol, which the provider implements in \
+              part, and clients, which only tests use"
 )]
 
 pub(super) mod tfplugin6 {

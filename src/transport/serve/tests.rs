@@ -1,4 +1,4 @@
-//! Whole life cycles, over real unix sockets.
+//! Tests of whole life cycles, over real Unix sockets.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -25,7 +25,7 @@ use crate::transport::wire::grpc_health::health_client::HealthClient;
 use crate::transport::wire::tfplugin6 as wire;
 use crate::transport::wire::tfplugin6::provider_client::ProviderClient;
 
-/// A provider that serves in this process, as a host sees it.
+/// A provider that is served in this process, from the point of view of a host.
 struct Plugin {
     provider: Arc<FakeProvider>,
     fields: Vec<String>,
@@ -50,7 +50,7 @@ impl Plugin {
         let provider = Arc::new(FakeProvider::new());
         let (sender, line) = oneshot::channel();
         let announce = |line: &str| {
-            sender.send(line.to_owned()).expect("the test waits");
+            sender.send(line.to_owned()).expect("the test receives the line");
             Ok(())
         };
         let ended = tokio::spawn(serve_and_announce(provider.clone(), environment, announce));
@@ -63,7 +63,7 @@ impl Plugin {
         PathBuf::from(&self.fields[3])
     }
 
-    async fn dial(&self) -> Channel {
+    async fn connect(&self) -> Channel {
         let endpoint = Endpoint::try_from(format!("unix:{}", self.socket().display()));
         endpoint.expect("an address").connect().await.expect("connected")
     }
@@ -77,10 +77,10 @@ fn client(channel: &Channel) -> ProviderClient<Channel> {
 
 async fn shut_down(channel: &Channel) {
     let mut controller = GrpcControllerClient::new(channel.clone());
-    controller.shutdown(Empty {}).await.expect("an answer");
+    controller.shutdown(Empty {}).await.expect("a response");
 }
 
-/// An apply of the fake that ends only when it is stopped.
+/// An apply of the fake provider that returns only after a stop.
 fn slow_apply() -> wire::apply_resource_change::Request {
     let msgpack = [&[0x83, 0xa2][..], b"id", &[0xc0, 0xa4], b"name", &[0xa4], b"slow", &[0xa4]];
     let msgpack = [&msgpack.concat()[..], b"size", &[0xc0]].concat();
@@ -92,15 +92,15 @@ fn slow_apply() -> wire::apply_resource_change::Request {
 }
 
 #[tokio::test]
-async fn the_process_ends_soon_after_shutdown_and_removes_its_socket() {
+async fn the_process_stops_soon_after_shutdown_and_removes_its_socket() {
     let plugin = Plugin::start(None).await;
     assert_eq!(plugin.fields[..3], ["1", "6", "unix"]);
     assert_eq!(plugin.fields[4..], ["grpc", ""]);
-    let channel = plugin.dial().await;
+    let channel = plugin.connect().await;
     let schema = client(&channel).get_provider_schema(wire::get_provider_schema::Request {}).await;
-    assert!(schema.expect("an answer").into_inner().provider.is_some());
+    assert!(schema.expect("a response").into_inner().provider.is_some());
 
-    // As go-plugin does: both streams are open while it asks for the end.
+    // go-plugin keeps both streams open when it requests the shutdown.
     let mut stdio = GrpcStdioClient::new(channel.clone());
     let mut stdio = stdio.stream_stdio(()).await.expect("a stream").into_inner();
     let mut broker = GrpcBrokerClient::new(channel.clone());
@@ -119,25 +119,25 @@ async fn the_process_ends_soon_after_shutdown_and_removes_its_socket() {
 }
 
 #[tokio::test]
-async fn a_call_that_runs_at_shutdown_is_stopped_and_waited_for() {
+async fn a_running_call_is_stopped_and_waited_for_at_shutdown() {
     let plugin = Plugin::start(None).await;
-    let channel = plugin.dial().await;
+    let channel = plugin.connect().await;
     let mut caller = client(&channel);
     let call = tokio::spawn(async move { caller.apply_resource_change(slow_apply()).await });
     while plugin.provider.applying.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }
     shut_down(&channel).await;
-    let applied = call.await.expect("no panic").expect("an answer").into_inner();
+    let applied = call.await.expect("no panic").expect("a response").into_inner();
     assert_eq!(applied.diagnostics[0].summary, "Stopped");
     plugin.ended.await.expect("no panic").expect("no error");
     assert_eq!(plugin.provider.stops.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn a_message_of_many_megabytes_passes_both_ways() {
+async fn large_messages_pass_in_both_directions() {
     let plugin = Plugin::start(None).await;
-    let channel = plugin.dial().await;
+    let channel = plugin.connect().await;
     let private = vec![7; 20 << 20];
     let request = wire::read_resource::Request {
         type_name: "fake_thing".into(),
@@ -145,18 +145,18 @@ async fn a_message_of_many_megabytes_passes_both_ways() {
         private: private.clone(),
         ..Default::default()
     };
-    let read = client(&channel).read_resource(request).await.expect("an answer").into_inner();
+    let read = client(&channel).read_resource(request).await.expect("a response").into_inner();
     assert!(read.private == private);
     shut_down(&channel).await;
     plugin.ended.await.expect("no panic").expect("no error");
 }
 
 #[tokio::test]
-async fn health_is_told_under_the_name_of_go_plugin() {
+async fn health_is_reported_for_the_service_name_of_go_plugin() {
     let plugin = Plugin::start(None).await;
-    let mut health = HealthClient::new(plugin.dial().await);
+    let mut health = HealthClient::new(plugin.connect().await);
     let request = |service: &str| HealthCheckRequest { service: service.to_owned() };
-    let answer = health.check(request("plugin")).await.expect("an answer").into_inner();
+    let answer = health.check(request("plugin")).await.expect("a response").into_inner();
     assert_eq!(answer.status(), ServingStatus::Serving);
     let status = health.check(request("other")).await.expect_err("an error");
     assert_eq!(status.code(), tonic::Code::NotFound);
@@ -167,7 +167,7 @@ async fn health_is_told_under_the_name_of_go_plugin() {
 }
 
 #[tokio::test]
-async fn with_tls_only_the_host_gets_an_answer() {
+async fn with_tls_only_the_host_gets_a_response() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
 
@@ -176,7 +176,7 @@ async fn with_tls_only_the_host_gets_an_answer() {
     let certificate = STANDARD_NO_PAD.decode(&plugin.fields[5]).expect("base64");
     let certificate = CertificateDer::from(certificate);
 
-    /// The preface of HTTP/2 with an empty SETTINGS frame, which the server answers with its own.
+    /// The HTTP/2 preface with an empty SETTINGS frame, to which the server replies with its own.
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let answer = async |host: &Host| {
         let stream = UnixStream::connect(plugin.socket()).await.expect("connected");
@@ -187,8 +187,8 @@ async fn with_tls_only_the_host_gets_an_answer() {
         stream.read_exact(&mut frame).await?;
         io::Result::Ok(frame[3])
     };
-    assert_eq!(answer(&host).await.expect("an answer"), 4, "a SETTINGS frame");
-    answer(&Host::new()).await.expect_err("refused");
+    assert_eq!(answer(&host).await.expect("a response"), 4, "a SETTINGS frame");
+    answer(&Host::new()).await.expect_err("rejected");
 
     let mut plain = UnixStream::connect(plugin.socket()).await.expect("connected");
     plain.write_all(PREFACE).await.expect("written");
@@ -199,11 +199,11 @@ async fn with_tls_only_the_host_gets_an_answer() {
 }
 
 #[tokio::test]
-async fn without_a_host_nothing_is_served() {
+async fn nothing_is_served_without_a_host() {
     let provider = Arc::new(FakeProvider::new());
     let served = serve_and_announce(provider, HandshakeEnvironment::default(), |line| {
         panic!("announced {line}")
     });
-    let error = served.await.expect_err("refused");
+    let error = served.await.expect_err("rejected");
     assert!(matches!(error, ServeError::Handshake(HandshakeError::NotStartedByHost)));
 }
