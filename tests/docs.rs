@@ -117,7 +117,7 @@ fn rendered_signature(name: &str, signature: &Signature) -> String {
         let (name, kind) = (parameter.name, type_name(&parameter.ty));
         writeln!(text, "{}. `{name}` ({kind}) {}", position + 1, parameter.description).unwrap();
     }
-    write!(text, "\n## Return Type\n\n{returns}: {}\n", signature.answer).unwrap();
+    write!(text, "\n## Return Type\n\n{returns}: {}\n", signature.returns_description).unwrap();
     text
 }
 
@@ -405,9 +405,6 @@ fn line(attribute: &Attribute, above: &str) -> String {
     if attribute.sensitive {
         kind.push_str(", Sensitive");
     }
-    if attribute.deprecated.is_some() {
-        kind.push_str(", Deprecated");
-    }
     let mut line = format!("- `{}` ({kind}) {}", attribute.name, attribute.description);
     if matches!(attribute.kind, AttributeType::Nested { .. }) {
         let id = join(above, &attribute.name).replace('.', "--");
@@ -425,7 +422,6 @@ fn type_name(ty: &Type) -> String {
         Type::Set(element) => format!("Set of {}", type_name(element)),
         Type::Map(element) => format!("Map of {}", type_name(element)),
         Type::Object(_) => "Object".to_owned(),
-        other => format!("{other:?}"),
     }
 }
 

@@ -1,7 +1,7 @@
-//! What Terraform may ask of this provider, in native types.
+//! The interface between `transport` and the provider: the requests and responses of the plugin
+//! protocol in native types, under the protocol's names.
 //!
-//! The transport decodes an RPC into these requests and encodes the responses. Nothing here knows
-//! tonic, prost or `MessagePack`; nothing here knows SQL.
+//! It knows neither tonic, prost and `MessagePack` nor SQL.
 
 use async_trait::async_trait;
 
@@ -9,242 +9,247 @@ use crate::diagnostic::Diagnostic;
 use crate::schema::Schema;
 use crate::value::{AttributePath, Type, Value};
 
-/// The provider as Terraform sees it. Calls for different resources run concurrently.
+/// A provider. Terraform calls it concurrently for different resources.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
-    /// The schema of the `provider` block.
+    /// Returns the schema of the `provider` block.
     fn schema(&self) -> Schema;
 
-    /// All resource types, in a fixed order.
+    /// Returns all resource types in a fixed order.
     fn resources(&self) -> &[Box<dyn Resource>];
 
-    /// All functions, in a fixed order.
+    /// Returns all functions in a fixed order.
     fn functions(&self) -> &[Box<dyn Function>];
 
-    /// All data source types, in a fixed order.
+    /// Returns all data source types in a fixed order.
     fn data_sources(&self) -> &[Box<dyn DataSource>];
 
-    /// All ephemeral resource types, in a fixed order.
+    /// Returns all ephemeral resource types in a fixed order.
     fn ephemeral_resources(&self) -> &[Box<dyn EphemeralResource>];
 
-    /// Checks the `provider` block. Values may be unknown; nothing is configured yet.
+    /// Validates the `provider` block before the provider is configured. Values may be unknown.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
-    /// Takes the `provider` block over. One process can be configured again and again (reattach
-    /// mode), so this replaces what an earlier call set, also a stop.
+    /// Configures the provider. In debug mode, one process is configured many times, so the call
+    /// replaces the former configuration and revokes an earlier stop.
     async fn configure(&self, terraform_version: &str, config: Value) -> Vec<Diagnostic>;
 
-    /// Asks all running calls to end soon. Must return at once.
+    /// Requests that all running calls stop soon, and returns immediately.
     fn stop(&self);
 }
 
-/// One resource type.
+/// A resource type.
 ///
-/// All values have the type that [`Resource::schema`] implies, and responses must have it too:
-/// an object with a missing attribute in an apply response loses the resource.
+/// All values in requests have the type that [`Resource::schema`] implies. Values in responses must
+/// have it too: Terraform loses track of a resource if an apply returns a malformed object.
 #[async_trait]
 pub trait Resource: Send + Sync + 'static {
-    /// Full type name, for example `dsql_migration_set`.
+    /// Returns the full type name, such as `dsql_migration_set`.
     fn type_name(&self) -> &'static str;
 
-    /// Its schema. Must be deterministic.
+    /// Returns the schema, which must be deterministic.
     fn schema(&self) -> Schema;
 
-    /// Checks a configuration without any connection. Values may be unknown.
+    /// Validates a configuration without a connection. Values may be unknown.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
-    /// Refreshes the state. A null state in the response means that the object is gone.
+    /// Refreshes the state. A null state in the response means that the object no longer exists.
     async fn read(&self, request: ReadRequest) -> ReadResponse;
 
-    /// Plans a create, an update, or a destroy (`config` and `proposed` are null then).
+    /// Plans a create, an update or a destroy. For a destroy, `config` and `proposed_new_state` are
+    /// null.
     async fn plan(&self, request: PlanRequest) -> PlanResponse;
 
-    /// Carries the planned change out. `planned` is null for a destroy.
+    /// Applies the planned change. For a destroy, `planned_state` is null.
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse;
 
-    /// Finds the object that a practitioner named in `terraform import`.
+    /// Imports the object with the ID that `terraform import` or an `import` block names.
     async fn import(&self, id: &str) -> ImportResponse;
 }
 
-/// One provider function. It must be pure, and it may run in a process that is not configured.
+/// A provider function. It must be pure, because Terraform calls it without configuring the
+/// provider.
 pub trait Function: Send + Sync + 'static {
-    /// Its name, without the provider's.
+    /// Returns the name without the namespace of the provider.
     fn name(&self) -> &'static str;
 
-    /// What it takes and gives. Must be deterministic.
+    /// Returns the signature, which must be deterministic.
     fn signature(&self) -> Signature;
 
-    /// Answers a call. The arguments have the types of the signature; none is null or unknown.
+    /// Calls the function. The arguments have the types of the signature, and none is null or
+    /// unknown.
     ///
     /// # Errors
-    ///
-    /// What a practitioner must mend, and in which argument.
+    /// [`FunctionError`] if an argument is invalid.
     fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError>;
 }
 
-/// What a function takes and gives.
+/// The signature of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// What it is, as a title.
+    /// Title for lists of functions.
     pub summary: &'static str,
-    /// What it does, in Markdown.
+    /// Description in Markdown.
     pub description: &'static str,
-    /// Its arguments in order; all are required.
+    /// Parameters in order. All are required.
     pub parameters: Vec<Parameter>,
-    /// The type of its answer.
+    /// Type of the result.
     pub returns: Type,
-    /// What the answer holds, in Markdown. Only documentation: the protocol has no place for it.
-    pub answer: &'static str,
+    /// Description of the result in Markdown, for the documentation only. The protocol has no field
+    /// for it.
+    pub returns_description: &'static str,
 }
 
-/// An argument of a function.
+/// A parameter of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its name; unique among those of the function.
+    /// Name, unique within the function.
     pub name: &'static str,
-    /// Its type.
+    /// Type of the argument.
     pub ty: Type,
-    /// What it is for, in Markdown.
+    /// Description in Markdown.
     pub description: &'static str,
 }
 
-/// Why a function has no answer.
+/// The error of a function call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionError {
     /// What happened and what to do, in full sentences.
     pub text: String,
-    /// Position of the argument at fault, from 0.
+    /// Index of the invalid argument, from 0.
     pub argument: Option<usize>,
 }
 
 impl FunctionError {
-    /// An error that no argument is at fault of.
+    /// Creates an error that is not tied to an argument.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), argument: None }
     }
 
-    /// Names the argument at fault.
+    /// Ties the error to an argument.
     #[must_use]
     pub fn of_argument(self, position: usize) -> Self {
         Self { argument: Some(position), ..self }
     }
 }
 
-/// One data source type.
+/// A data source type.
 #[async_trait]
 pub trait DataSource: Send + Sync + 'static {
-    /// Full type name, for example `dsql_schema`.
+    /// Returns the full type name, such as `dsql_schema`.
     fn type_name(&self) -> &'static str;
 
-    /// Its schema. Must be deterministic.
+    /// Returns the schema, which must be deterministic.
     fn schema(&self) -> Schema;
 
-    /// Checks a configuration without any connection. Values may be unknown.
+    /// Validates a configuration without a connection. Values may be unknown.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
-    /// Looks. The configuration is wholly known, and so must be the answer: an object of the type
-    /// that the schema implies.
+    /// Reads the data source. The configuration is wholly known, and so must be the returned object,
+    /// which has the type that the schema implies.
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
-/// One ephemeral resource type: what it makes is stored nowhere. It is made in each phase that
-/// needs it, also while planning, and Terraform forgets it at the end of the phase.
+/// An ephemeral resource type. Terraform opens it in each phase that needs it, including the plan,
+/// and stores its result nowhere.
 #[async_trait]
 pub trait EphemeralResource: Send + Sync + 'static {
-    /// Full type name, for example `dsql_auth_token`.
+    /// Returns the full type name, such as `dsql_auth_token`.
     fn type_name(&self) -> &'static str;
 
-    /// Its schema. Must be deterministic.
+    /// Returns the schema, which must be deterministic.
     fn schema(&self) -> Schema;
 
-    /// Checks a configuration without any connection. Values may be unknown.
+    /// Validates a configuration without a connection. Values may be unknown.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
-    /// Makes it. The configuration is wholly known; the answer is an object of the type that the
-    /// schema implies, repeats the configuration, and may be unknown in what it adds.
+    /// Opens the ephemeral resource. The configuration is wholly known. The result has the type that
+    /// the schema implies and repeats the configuration; computed attributes may be unknown.
     async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
-/// Terraform asks what a stored object looks like now.
+/// The request to refresh a resource.
 #[derive(Debug, Clone)]
 pub struct ReadRequest {
-    /// The state as stored; never unknown.
+    /// State as stored. It contains nothing unknown.
     pub current_state: Value,
-    /// Our own bytes stored beside the state. They are erased unless the response repeats them.
+    /// Private data of the provider, stored with the state. It is lost unless the response repeats
+    /// it.
     pub private: Vec<u8>,
 }
 
-/// The refreshed object.
+/// The response to [`ReadRequest`].
 #[derive(Debug, Clone)]
 pub struct ReadResponse {
-    /// The new state, or null when the object is gone.
+    /// Refreshed state, or null if the object no longer exists.
     pub new_state: Value,
-    /// Replaces the stored bytes.
+    /// Private data to store with the state.
     pub private: Vec<u8>,
-    /// Warnings and errors.
+    /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Terraform asks what an apply would do.
+/// The request to plan a change.
 #[derive(Debug, Clone)]
 pub struct PlanRequest {
-    /// The configuration as written; unset attributes are null. Null for a destroy.
+    /// Configuration as written, in which unset attributes are null. Null for a destroy.
     pub config: Value,
-    /// The refreshed state; null for a create.
+    /// Prior state: the refreshed state. Null for a create.
     pub prior_state: Value,
-    /// Core's merge of prior state and configuration. Null for a destroy.
+    /// Proposed new state: Terraform's merge of prior state and configuration. Null for a destroy.
     pub proposed_new_state: Value,
-    /// The bytes stored with the prior state.
+    /// Prior private data, stored with the prior state.
     pub prior_private: Vec<u8>,
-    /// The bytes of the first plan, if this repeats one at apply. Empty before Terraform 1.16.
+    /// Planned private data of the first plan, if this call repeats it during an apply. Empty before
+    /// Terraform 1.16.
     pub planned_private: Vec<u8>,
 }
 
-/// What an apply would do.
+/// The response to [`PlanRequest`].
 #[derive(Debug, Clone)]
 pub struct PlanResponse {
-    /// The planned state; null for a destroy.
+    /// Planned state. Null for a destroy.
     pub planned_state: Value,
-    /// Attributes whose change needs a new object.
+    /// Attributes whose changes require the object to be replaced.
     pub requires_replace: Vec<AttributePath>,
-    /// Bytes that Terraform passes on to the apply.
+    /// Planned private data, which Terraform passes to the apply.
     pub planned_private: Vec<u8>,
-    /// Warnings and errors.
+    /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Terraform asks to carry a plan out.
+/// The request to apply a planned change.
 #[derive(Debug, Clone)]
 pub struct ApplyRequest {
-    /// The configuration, wholly known now. Null for a destroy.
+    /// Configuration, which is wholly known. Null for a destroy.
     pub config: Value,
-    /// The state before; null for a create.
+    /// Prior state. Null for a create.
     pub prior_state: Value,
-    /// The planned state; null for a destroy.
+    /// Planned state. Null for a destroy.
     pub planned_state: Value,
-    /// The bytes that the plan returned.
+    /// Planned private data, as the plan returned it.
     pub planned_private: Vec<u8>,
 }
 
-/// How the apply ended.
+/// The response to [`ApplyRequest`].
 #[derive(Debug, Clone)]
 pub struct ApplyResponse {
-    /// The best known new state, also beside errors. Null after a destroy, and after a failed
-    /// create that must not be stored.
+    /// State after the change, as far as it is known, even with errors. Null after a destroy, and
+    /// after a failed create that must not be stored.
     pub new_state: Value,
-    /// Stored beside the state.
+    /// Private data to store with the state.
     pub private: Vec<u8>,
-    /// Warnings and errors.
+    /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The outcome of an import.
+/// The response to an import.
 #[derive(Debug, Clone)]
 pub struct ImportResponse {
-    /// As much of the state as a following read needs; null with errors.
+    /// State with the attributes that the following read needs. Null with errors.
     pub state: Value,
-    /// Stored beside the state.
+    /// Private data to store with the state.
     pub private: Vec<u8>,
-    /// Warnings and errors.
+    /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -23,11 +23,6 @@ use self::clusters::Clusters;
 use self::contract::{DataSource, EphemeralResource, Function, Provider, Resource};
 use self::data_sources::migration_status::MigrationStatus;
 use self::data_sources::schema::SchemaDataSource;
-use self::ephemeral_resources::auth_token::AuthToken;
-use self::functions::checksum::ChecksumFunction;
-use self::functions::lint::LintFunction;
-use self::functions::parse_version::ParseVersionFunction;
-use self::functions::split::SplitFunction;
 use self::resources::migration::MigrationResource;
 use self::resources::migration_set::MigrationSetResource;
 pub use self::settings::Environment;
@@ -54,19 +49,17 @@ impl DsqlProvider {
             Box::new(MigrationResource::new(Arc::clone(&clusters))),
             Box::new(MigrationSetResource::new(Arc::clone(&clusters))),
         ];
-        let functions: Vec<Box<dyn Function>> = vec![
-            Box::new(ChecksumFunction),
-            Box::new(LintFunction),
-            Box::new(ParseVersionFunction),
-            Box::new(SplitFunction),
-        ];
         let data_sources: Vec<Box<dyn DataSource>> = vec![
             Box::new(MigrationStatus::new(Arc::clone(&clusters))),
             Box::new(SchemaDataSource::new(Arc::clone(&clusters))),
         ];
-        let ephemeral_resources: Vec<Box<dyn EphemeralResource>> =
-            vec![Box::new(AuthToken::new(Arc::clone(&clusters)))];
-        Self { clusters, resources, data_sources, functions, ephemeral_resources }
+        Self {
+            resources,
+            data_sources,
+            functions: functions::all(),
+            ephemeral_resources: ephemeral_resources::all(&clusters),
+            clusters,
+        }
     }
 }
 
@@ -74,8 +67,8 @@ impl DsqlProvider {
 impl Provider for DsqlProvider {
     fn schema(&self) -> Schema {
         Schema::new(settings::provider_attributes()).description(
-            "Manages forward-only SQL migrations for Amazon Aurora DSQL: `terraform plan` shows \
-             them, `terraform apply` runs each exactly once, and drift is detected.",
+            "Manages forward-only SQL migrations for Amazon Aurora DSQL: shows them in `terraform \
+             plan`, applies each exactly once, and detects drift.",
         )
     }
 

@@ -1,35 +1,35 @@
-//! `dsql_auth_token`: a token for somebody else's client, made locally and stored nowhere.
+//! The ephemeral resource `dsql_auth_token`: a token for other clients, signed locally.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::clusters::Clusters;
-use super::super::contract::EphemeralResource;
-use super::super::diagnostics;
-use super::super::resources::location;
-use super::super::settings::cluster_attribute;
-use super::super::timeouts;
 use crate::database::{Error, new_token};
 use crate::diagnostic::Diagnostic;
+use crate::provider::clusters::Clusters;
+use crate::provider::contract::EphemeralResource;
+use crate::provider::diagnostics;
+use crate::provider::resources::location;
+use crate::provider::settings::cluster_attribute;
+use crate::provider::timeouts;
 use crate::schema::{Attribute, Schema};
 use crate::value::{Input, Object, Value};
 
-/// What AWS grants to a pre-signed request.
+/// Longest lifetime that AWS accepts for a presigned request.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const DEFAULT: Duration = Duration::from_secs(15 * 60);
 
-/// What [`EphemeralResource::open`] fills in.
+/// Attributes that [`EphemeralResource::open`] computes.
 const COMPUTED: &[&str] = &["token", "endpoint", "port", "user"];
 
-/// The ephemeral resource type.
-pub(in super::super) struct AuthToken {
+/// The ephemeral resource type `dsql_auth_token`.
+pub(super) struct AuthToken {
     clusters: Arc<Clusters>,
 }
 
 impl AuthToken {
-    pub(in super::super) fn new(clusters: Arc<Clusters>) -> Self {
+    pub(super) fn new(clusters: Arc<Clusters>) -> Self {
         Self { clusters }
     }
 }
@@ -44,20 +44,24 @@ impl EphemeralResource for AuthToken {
         Schema::new(vec![
             cluster_attribute(),
             Attribute::string("expires_in").optional().description(
-                "How long the token can be used to log in, from `1s` to `168h`, and no longer than \
-                 the credentials that sign it. A session that it has opened goes on. Default: `15m`.",
+                "Time for which the token is accepted at login, from `1s` to `168h`. The token \
+                 also expires with the credentials that sign it. Sessions that are open continue. \
+                 Default: `15m`.",
             ),
             Attribute::string("token")
                 .computed()
                 .sensitive()
-                .description("The token: the password of `user`."),
-            Attribute::string("endpoint").computed().description("Host name to connect to."),
-            Attribute::number("port").computed().description("TCP port."),
-            Attribute::string("user").computed().description("Database role that it is for."),
+                .description("Authentication token, which is the password of `user`."),
+            Attribute::string("endpoint").computed().description("Host name of the cluster."),
+            Attribute::number("port").computed().description("TCP port of the cluster."),
+            Attribute::string("user")
+                .computed()
+                .description("Database role for which the token is valid."),
         ])
         .description(
-            "Makes a token for the login to an Aurora DSQL cluster, for other providers and \
-             provisioners. It is in neither plan nor state. Needs Terraform 1.10.",
+            "Generates an authentication token for an Aurora DSQL cluster, for use by other \
+             providers and provisioners. Terraform stores it neither in the plan nor in the state. \
+             Requires Terraform 1.10 or later.",
         )
     }
 
@@ -72,7 +76,7 @@ impl EphemeralResource for AuthToken {
         let life = life(&object).map_err(|error| vec![error])?;
         let location = location::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let mut opened = config.clone();
-        // While planning, a cluster that is made in the same run is not known yet.
+        // During a plan, the cluster may be unknown, because the same apply creates it.
         let Input::Known(location) = location else {
             for name in COMPUTED {
                 opened.set(*name, Value::Unknown);
@@ -81,7 +85,7 @@ impl EphemeralResource for AuthToken {
         };
         let target = location.target;
         let token = new_token(&target, life).await.map_err(|error| {
-            let doing = format!("making a token for {target}");
+            let doing = format!("generating a token for {target}");
             vec![diagnostics::database_error(&doing, &Error::Connect(error))]
         })?;
         opened.set("token", token.reveal());
@@ -92,7 +96,7 @@ impl EphemeralResource for AuthToken {
     }
 }
 
-/// How long the token shall live. Not known yet counts as the default: then nothing is opened.
+/// Reads `expires_in`. An unknown value gives the default, because it occurs in validation only.
 fn life(config: &Object<'_>) -> Result<Duration, Diagnostic> {
     let Input::Known(text) = config.string("expires_in") else { return Ok(DEFAULT) };
     timeouts::parse(text)

@@ -1,12 +1,12 @@
-//! `checksum`: what the ledger keeps of a migration's text.
+//! The function `checksum`: the checksum of a migration, as the ledger records it.
 
-use super::super::contract::{Function, FunctionError, Parameter, Signature};
 use super::text;
 use crate::migration::Checksum;
+use crate::provider::contract::{Function, FunctionError, Parameter, Signature};
 use crate::value::{Type, Value};
 
-/// The function.
-pub(in super::super) struct ChecksumFunction;
+/// The function `checksum`.
+pub(super) struct ChecksumFunction;
 
 impl Function for ChecksumFunction {
     fn name(&self) -> &'static str {
@@ -15,17 +15,17 @@ impl Function for ChecksumFunction {
 
     fn signature(&self) -> Signature {
         Signature {
-            summary: "Checksum of a migration, as the ledger and the plan have it",
-            description: "SHA-256 of a text, as `checksum` of `dsql_migration` and of the \
-                          migrations of a set: without a byte order mark and with LF line ends, so \
-                          that a checkout with other line ends has the same one.",
+            summary: "Checksum of a migration",
+            description: "Computes the SHA-256 checksum that the ledger and the attribute \
+                          `checksum` contain. A byte order mark and the kind of line ending do not \
+                          affect it, so every checkout of a file has the same checksum.",
             parameters: vec![Parameter {
                 name: "sql",
                 ty: Type::String,
-                description: "The whole text of the file, for example `file(\"0001_a.sql\")`.",
+                description: "SQL of the migration, such as `file(\"0001_a.sql\")`.",
             }],
             returns: Type::String,
-            answer: "`sha256:` and 64 hexadecimal digits.",
+            returns_description: "Checksum, as `sha256:` followed by 64 hexadecimal digits.",
         }
     }
 
@@ -39,8 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_ends_and_byte_order_mark_do_not_count() {
-        let checksum = |sql: &str| ChecksumFunction.call(&[sql.into()]).expect("it is a text");
+    fn line_endings_and_byte_order_mark_do_not_matter() {
+        let checksum = |sql: &str| ChecksumFunction.call(&[sql.into()]).expect("a string");
 
         assert_eq!(
             checksum("SELECT 1;\n"),

@@ -1,13 +1,13 @@
-//! `lint`: what DSQL would refuse in a text, and what a reviewer should know of it.
+//! The function `lint`: statements that DSQL would reject, and hazards.
 
-use super::super::contract::{Function, FunctionError, Parameter, Signature};
-use super::super::diagnostics;
 use super::text;
+use crate::provider::contract::{Function, FunctionError, Parameter, Signature};
+use crate::provider::diagnostics;
 use crate::sql::{self, FindingSeverity, StatementKind};
 use crate::value::{Type, Value};
 
-/// The function.
-pub(in super::super) struct LintFunction;
+/// The function `lint`.
+pub(super) struct LintFunction;
 
 impl Function for LintFunction {
     fn name(&self) -> &'static str {
@@ -16,20 +16,21 @@ impl Function for LintFunction {
 
     fn signature(&self) -> Signature {
         Signature {
-            summary: "What Aurora DSQL would refuse in an SQL text",
-            description: "Splits a text as `split` does and looks at each statement as a plan \
-                          does, with `rewrite` off and without variables. Tables count as tables \
-                          with rows, except those that the text itself creates before.",
+            summary: "Lint findings and hazards in SQL",
+            description: "Checks each statement of a migration as a plan does, with `rewrite` off \
+                          and without variables. A table that the SQL does not create itself is \
+                          assumed to contain rows.",
             parameters: vec![Parameter {
                 name: "sql",
                 ty: Type::String,
-                description: "The text, for example `file(\"0001_a.sql\")`.",
+                description: "SQL to check, such as `file(\"0001_a.sql\")`.",
             }],
             returns: Type::list(finding()),
-            answer: "The findings in the order of the statements: `line`, counted from 1; `rule`, \
-                     as `lint_ignore` names it; `kind`: `refused` (DSQL is known to refuse it), \
-                     `unreadable` (the linter cannot read it) or `hazard` (valid, but worth a \
-                     look); `message`, `suggestion`, and `summary`, the statement in one line.",
+            returns_description: "Findings in the order of the statements. Each has a `line`, counted from 1; a \
+                     `rule`, which `lint_ignore` accepts; a `kind`, which is `refused` (DSQL is \
+                     known to reject the statement), `unreadable` (the linter cannot parse it) or \
+                     `hazard` (it is valid, but risky); a `message`; a `suggestion`; and a \
+                     `summary`, the statement in one line.",
         }
     }
 
@@ -103,7 +104,7 @@ mod tests {
     use crate::value::Number;
 
     #[test]
-    fn findings_and_hazards_come_with_line_rule_and_kind() {
+    fn findings_and_hazards_have_line_rule_and_kind() {
         let sql = "CREATE TABLE t (\n  id serial);\nDROP TABLE u;\nCRATE TABLE v;\nSELECT 1";
 
         let Ok(Value::List(found)) = LintFunction.call(&[sql.into()]) else { panic!("no list") };
@@ -118,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_an_error_of_the_argument() {
-        let error = LintFunction.call(&["SELECT 'it".into()]).expect_err("it is broken");
+    fn invalid_sql_is_an_error_of_the_argument() {
+        let error = LintFunction.call(&["SELECT 'it".into()]).expect_err("invalid SQL");
         assert_eq!(error.argument, Some(0));
         assert_eq!(LintFunction.call(&["".into()]), Ok(Value::List(Vec::new())));
     }

@@ -1,26 +1,35 @@
-//! Provider functions, a file each: what module authors can ask about SQL and files without a
-//! cluster.
+//! Provider functions, one file each. They analyze SQL and file names without a cluster.
 //!
-//! Pure: the same arguments give the same answer on every machine. They look at texts that they
-//! are given, and read no file themselves.
+//! They are pure: the same arguments give the same result on every machine, and no function reads a
+//! file.
 
-pub(super) mod checksum;
-pub(super) mod lint;
-pub(super) mod parse_version;
-pub(super) mod split;
+mod checksum;
+mod lint;
+mod parse_version;
+mod split;
 
-use super::contract::FunctionError;
+use super::contract::{Function, FunctionError};
 use crate::value::{Input, Value};
 
-/// The text of the argument at `position`. Terraform does not call with unknown or null ones.
+/// Returns all functions.
+pub(super) fn all() -> Vec<Box<dyn Function>> {
+    vec![
+        Box::new(checksum::ChecksumFunction),
+        Box::new(lint::LintFunction),
+        Box::new(parse_version::ParseVersionFunction),
+        Box::new(split::SplitFunction),
+    ]
+}
+
+/// Returns the string argument at `position`. Terraform passes neither null nor unknown values.
 fn text(arguments: &[Value], position: usize) -> Result<&str, FunctionError> {
     match arguments.get(position).map(Value::string) {
         Some(Input::Known(text)) => Ok(text),
-        _ => Err(FunctionError::new("A text is required.").of_argument(position)),
+        _ => Err(FunctionError::new("A string is required.").of_argument(position)),
     }
 }
 
-/// The number of a line as Terraform sees it.
+/// Converts a line number to a Terraform value.
 fn line_number(line: usize) -> Value {
     u64::try_from(line).unwrap_or(u64::MAX).into()
 }

@@ -1,13 +1,13 @@
-//! `parse_version`: what the name of a file says.
+//! The function `parse_version`: version and description in a file name.
 
-use super::super::contract::{Function, FunctionError, Parameter, Signature};
-use super::super::diagnostics;
 use super::text;
 use crate::formats;
+use crate::provider::contract::{Function, FunctionError, Parameter, Signature};
+use crate::provider::diagnostics;
 use crate::value::{Type, Value};
 
-/// The function.
-pub(in super::super) struct ParseVersionFunction;
+/// The function `parse_version`.
+pub(super) struct ParseVersionFunction;
 
 impl Function for ParseVersionFunction {
     fn name(&self) -> &'static str {
@@ -16,18 +16,17 @@ impl Function for ParseVersionFunction {
 
     fn signature(&self) -> Signature {
         Signature {
-            summary: "Version and description that a file name tells",
-            description: "Reads the name of a file such as `0001_create_users.sql`, as \
-                          `dsql_migration` and the format `plain` do. What stands before the last \
-                          slash does not count, and `.sql` may be absent. A name that tells no \
-                          version is an error.",
+            summary: "Version and description in a file name",
+            description: "Parses a file name such as `0001_users.sql`, as the format \
+                          `plain` does. Folders are ignored, and the extension may be missing. A \
+                          name without a version is an error.",
             parameters: vec![Parameter {
                 name: "file",
                 ty: Type::String,
-                description: "Name or path of the file. It is not read.",
+                description: "Name or path of the file. The file is not read.",
             }],
             returns: Type::object([("description", Type::String), ("version", Type::String)]),
-            answer: "`version`, the digits as written, and `description`, the rest in words.",
+            returns_description: "The `version`, with its digits as written, and the `description`, the rest of the name in words.",
         }
     }
 
@@ -47,14 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_tells_its_version_or_an_error_of_the_argument() {
+    fn a_path_has_a_version_or_is_an_error_of_the_argument() {
         let parse = |file: &str| ParseVersionFunction.call(&[file.into()]);
 
         assert_eq!(
             parse("db/migrations/0001_create_users.sql"),
             Ok(Value::object([("description", "create users".into()), ("version", "0001".into())]))
         );
-        let error = parse("db/seed.sql").expect_err("it has no version");
+        let error = parse("db/seed.sql").expect_err("no version");
         assert_eq!(
             error.text,
             "`db/seed.sql` has no version in its name: expected `<digits>_<name>.sql`."

@@ -1,14 +1,14 @@
-//! `split`: the statements of a text.
+//! The function `split`: the statements of a migration.
 
-use super::super::contract::{Function, FunctionError, Parameter, Signature};
-use super::super::diagnostics;
 use super::text;
 use crate::migration::Class;
+use crate::provider::contract::{Function, FunctionError, Parameter, Signature};
+use crate::provider::diagnostics;
 use crate::sql::{self, StatementKind};
 use crate::value::{Type, Value};
 
-/// The function.
-pub(in super::super) struct SplitFunction;
+/// The function `split`.
+pub(super) struct SplitFunction;
 
 impl Function for SplitFunction {
     fn name(&self) -> &'static str {
@@ -17,21 +17,20 @@ impl Function for SplitFunction {
 
     fn signature(&self) -> Signature {
         Signature {
-            summary: "Statements of an SQL text",
-            description: "Splits a text into its statements, as an apply would run them: at \
-                          semicolons that stand in no literal, comment, parenthesis or function \
-                          body. `BEGIN` and `COMMIT` only group and are left out. A text that is \
-                          not complete, and a statement that has no index in a migration, are \
-                          errors that name the line.",
+            summary: "Statements of a migration",
+            description: "Splits SQL into the statements that an apply would run. Semicolons in \
+                          literals, comments, parentheses and function bodies do not end a \
+                          statement, and `BEGIN` and `COMMIT` are left out. Incomplete SQL and \
+                          statements that are not allowed in a migration are errors.",
             parameters: vec![Parameter {
                 name: "sql",
                 ty: Type::String,
-                description: "The text, for example `file(\"0001_a.sql\")`.",
+                description: "SQL to split, such as `file(\"0001_a.sql\")`.",
             }],
             returns: Type::list(statement()),
-            answer: "The statements in order: `sql` without the semicolon, `class` (`ddl`, \
-                     `async-index`, `validate`, `dml`, `batch` or `grant`), `line`, counted from 1, \
-                     and `summary`, the statement in one line.",
+            returns_description: "Statements in order. Each has its `sql` without the semicolon; a `class`, \
+                     which is `ddl`, `async-index`, `validate`, `dml`, `batch` or `grant`; a \
+                     `line`, counted from 1; and a `summary`, the statement in one line.",
         }
     }
 
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_come_with_class_line_and_summary() {
+    fn statements_have_class_line_and_summary() {
         let found = split("BEGIN;\nCREATE TABLE a\n  (id int); -- ;\nCOMMIT; SELECT ';'");
 
         let statement = |class: &str, line: u64, sql: &str, summary: &str| {
@@ -103,23 +102,23 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_that_runs_in_batches_says_so() {
+    fn a_statement_that_runs_in_batches_has_its_own_class() {
         let update = "UPDATE t SET a = 1 WHERE a = 0";
         let found = split(&format!("-- dsql:batch\n{update};\n{update}")).expect("statements");
         let Value::List(found) = found else { panic!("{found:?}") };
         assert_eq!(found[0].get("class"), Some(&"batch".into()));
         assert_eq!(found[1].get("class"), Some(&"dml".into()));
-        let error = split("-- dsql:batch\nSELECT 1").expect_err("nothing to repeat");
+        let error = split("-- dsql:batch\nSELECT 1").expect_err("not allowed");
         assert!(error.text.starts_with("Line 1 holds `-- dsql:batch`"), "{}", error.text);
     }
 
     #[test]
-    fn what_is_broken_or_refused_is_an_error_of_the_argument_with_its_line() {
-        let error = split("SELECT 1;\nSELECT 'it").expect_err("it is broken");
+    fn invalid_and_disallowed_sql_is_an_error_of_the_argument_with_its_line() {
+        let error = split("SELECT 1;\nSELECT 'it").expect_err("invalid SQL");
         assert_eq!(error.text, "Line 2: string literal is not terminated.");
         assert_eq!(error.argument, Some(0));
 
-        let error = split("SELECT 1;\n\nROLLBACK;").expect_err("it is refused");
+        let error = split("SELECT 1;\n\nROLLBACK;").expect_err("not allowed");
         assert_eq!(
             error.text,
             "Line 3 holds ROLLBACK: a migration is forward-only, so there is nothing to roll back. \
