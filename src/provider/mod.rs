@@ -111,8 +111,10 @@ impl Provider for DsqlProvider {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::schema::Owner;
+    use crate::schema::{Owner, editor};
 
     /// Every schema of the provider, with the name of its type.
     fn schemas() -> Vec<(&'static str, Owner, Schema)> {
@@ -134,5 +136,28 @@ mod tests {
         for (name, owner, schema) in schemas {
             assert_eq!(schema.check(owner), [] as [&str; 0], "{name}");
         }
+    }
+
+    #[test]
+    fn every_description_survives_editors() {
+        let mut found = BTreeSet::new();
+        let mut check = |name: &str, text: &str| {
+            for problem in editor::problems(text) {
+                found.insert(format!("{name} has {problem}: {text}"));
+            }
+        };
+        for (name, _, schema) in schemas() {
+            for (path, text) in schema.descriptions() {
+                check(&format!("{name}: {path}"), text);
+            }
+        }
+        for function in functions::all() {
+            let (name, signature) = (function.name(), function.signature());
+            check(name, signature.description);
+            for parameter in signature.parameters {
+                check(&format!("{name}({})", parameter.name), parameter.description);
+            }
+        }
+        assert!(found.is_empty(), "{} problems: {found:#?}", found.len());
     }
 }

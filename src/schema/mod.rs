@@ -6,6 +6,8 @@
 mod attribute;
 #[cfg(test)]
 mod check;
+#[cfg(test)]
+pub(crate) mod editor;
 
 use std::collections::BTreeMap;
 
