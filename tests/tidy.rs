@@ -1,1078 +1,262 @@
-//! Keeps the one-way rule of `ARCHITECTURE.md`, and a few cheap house rules.
+//! Checks the rules that neither the compiler nor clippy can check, with the tables in `tests/tidy/`.
 //!
-//! Reads the sources as text, finds every path in them (`use` lines and paths in the code alike),
-//! and compares it with [`PARTS`], the table of what each part of `src/` may name. A comment alone
-//! does not hold such a rule; a compiler error does, but only between crates.
-//!
-//! Needs nothing but the standard library, so that it can be run alone:
-//! `rustc --edition 2024 --test tests/tidy.rs`.
+//! A failed test lists every breach of its rule by file and line, with what to write instead. To
+//! list the breaches of one rule: `cargo test --test tidy words`.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+#![allow(clippy::unwrap_used, reason = "a source that cannot be read fails the tests")]
 
-// ---------------------------------------------------------------------------------------------
-// The table
-// ---------------------------------------------------------------------------------------------
+#[path = "tidy/sources.rs"]
+mod sources;
 
-/// One part of `src/`: a folder, a file, or a file in a folder with a narrower rule.
-struct Part {
-    /// Module path; the row with the longest fitting path counts.
-    name: &'static str,
-    /// The other parts that it may name. An entry with `::` allows only that module of a part.
-    parts: &'static [&'static str],
-    /// The crates that it may name, besides [`EVERYWHERE`].
-    crates: &'static [&'static str],
-    /// What only its tests may name.
-    in_tests: &'static [&'static str],
-    /// What it is for and what it does not know: the reason in a message.
-    reason: &'static str,
-}
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
-/// Crates without any knowledge of the outside.
-const EVERYWHERE: &[&str] = &["std", "core", "alloc", "thiserror"];
+use sources::{FILES, found_in, is_within, join, sources_in, top, words};
 
-/// The one-way rule. A new arrow between two parts is a change of the architecture: it belongs
-/// here and into `ARCHITECTURE.md`, with a reason in the commit.
-const PARTS: &[Part] = &[
-    Part {
-        name: "main",
-        parts: &["diagnostic", "provider", "transport"],
-        crates: &["tokio"],
-        in_tests: &[],
-        reason: "main reads arguments and environment, builds the provider and serves it",
-    },
-    Part {
-        name: "lib",
-        parts: &[],
-        crates: &[],
-        in_tests: &[],
-        reason: "lib is the list of modules",
-    },
-    Part {
-        name: "transport",
-        parts: &["diagnostic", "provider::contract", "schema", "value"],
-        crates: &[
-            "aws_lc_rs",
-            "base64",
-            "prost",
-            "prost_types",
-            "rcgen",
-            "rustls",
-            "serde_json",
-            "tokio",
-            "tokio_rustls",
-            "tokio_stream",
-            "tonic",
-            "tonic_prost",
-            "tracing",
-            "tracing_subscriber",
-        ],
-        in_tests: &["async_trait", "tempfile"],
-        reason: "transport knows Terraform's wire, and of the provider only its contract",
-    },
-    Part {
-        name: "provider",
-        parts: &[
-            "database",
-            "diagnostic",
-            "engine",
-            "formats",
-            "migration",
-            "schema",
-            "sql",
-            "value",
-        ],
-        crates: &["async_trait", "fastrand", "tokio", "tokio_util", "tracing"],
-        in_tests: &["insta", "tempfile"],
-        reason: "provider is a thin adapter: it knows neither gRPC nor how SQL is sent",
-    },
-    Part {
-        name: "provider::contract",
-        parts: &["diagnostic", "schema", "value"],
-        crates: &["async_trait"],
-        in_tests: &[],
-        reason: "the contract is all that transport knows of us, so it knows nothing of migrations",
-    },
-    Part {
-        name: "engine",
-        parts: &["database", "migration", "sql"],
-        crates: &["sha2", "tokio", "tokio_util", "tracing"],
-        in_tests: &["formats", "insta"],
-        reason: "engine plans and runs migrations; it knows nothing of Terraform and of files",
-    },
-    Part {
-        name: "engine::plan",
-        parts: &["database", "migration"],
-        crates: &[],
-        in_tests: &["formats"],
-        reason: "planning is a pure function: no clock, no runtime, no log",
-    },
-    Part {
-        name: "database",
-        parts: &["migration"],
-        crates: &[
-            "aws_config",
-            "aws_sdk_dsql",
-            "aws_sdk_sts",
-            "aws_smithy_http_client",
-            "fastrand",
-            "postgres_protocol",
-            "rustls",
-            "rustls_native_certs",
-            "serde_json",
-            "socket2",
-            "tokio",
-            "tokio_postgres",
-            "tokio_rustls",
-            "tokio_stream",
-            "tracing",
-        ],
-        in_tests: &["tempfile"],
-        reason: "database sends SQL and keeps the ledger; it knows neither order nor reason of a run",
-    },
-    Part {
-        name: "formats",
-        parts: &["migration", "sql"],
-        crates: &["base64", "serde_json", "sha2"],
-        in_tests: &["insta", "tempfile"],
-        reason: "formats reads directories; it knows neither databases nor Terraform",
-    },
-    Part {
-        name: "formats::adopt",
-        parts: &["formats", "migration"],
-        crates: &["crc32fast", "sha2", "siphasher"],
-        in_tests: &["tempfile"],
-        reason: "formats::adopt knows what the ledgers of other tools say, and asks no database",
-    },
-    Part {
-        name: "sql",
-        parts: &["migration"],
-        crates: &[],
-        in_tests: &["insta"],
-        reason: "sql works on text; it knows neither files nor databases nor Terraform",
-    },
-    Part {
-        name: "sql::lint",
-        parts: &["sql"],
-        crates: &["dsql_lint"],
-        in_tests: &[],
-        reason: "sql::lint is the adapter over dsql-lint; nothing else depends on its types",
-    },
-    Part {
-        name: "migration",
-        parts: &[],
-        crates: &["aws_lc_rs", "sha2"],
-        in_tests: &[],
-        reason: "migration holds the shared words; it is a leaf",
-    },
-    Part {
-        name: "schema",
-        parts: &["value"],
-        crates: &[],
-        in_tests: &["insta"],
-        reason: "schema describes attributes; it knows neither RPCs nor what they are for",
-    },
-    Part {
-        name: "value",
-        parts: &[],
-        crates: &["rmpv", "serde_json"],
-        in_tests: &["insta"],
-        reason: "value is a leaf: Terraform's values and their encodings",
-    },
-    Part {
-        name: "diagnostic",
-        parts: &["value"],
-        crates: &[],
-        in_tests: &[],
-        reason: "diagnostic is a leaf, but for the path of an attribute",
-    },
-];
+static PARTS: LazyLock<Vec<[&str; 4]>> = LazyLock::new(|| rows(include_str!("tidy/parts.txt")));
+static NAMES: LazyLock<Vec<[&str; 4]>> = LazyLock::new(|| rows(include_str!("tidy/names.txt")));
+static WORDS: LazyLock<Vec<[&str; 2]>> = LazyLock::new(|| rows(include_str!("tidy/words.txt")));
 
-/// The files that may read the process environment. Everything else is handed what it needs, so
-/// that tests can hand in something else.
-const READS_ENVIRONMENT: &[&str] = &[
-    "src/main.rs",
-    // The emulator looks for PostgreSQL and for its cache.
-    "dsql-local/src/pg/account.rs",
-    "dsql-local/src/pg/cache.rs",
-    "dsql-local/src/pg/find.rs",
-];
-
-const PROVIDER_CRATE: &str = "terraform_provider_dsql";
-const EMULATOR_CRATE: &str = "dsql_local";
-
-// ---------------------------------------------------------------------------------------------
-// The rules on the tree
-// ---------------------------------------------------------------------------------------------
+const CODE: [&str; 2] = ["src/", "dsql-local/src/"];
 
 #[test]
-fn every_part_names_only_what_the_table_allows() {
-    let sources = sources("src");
-    let crates = dependencies(&read("Cargo.toml"));
-    report(&one_way_breaches(&sources, &crates, PARTS));
-}
-
-#[test]
-fn every_part_has_a_row_and_every_row_a_part() {
-    let sources = sources("src");
-    let mut breaches = Vec::new();
-    for source in &sources {
-        if row(PARTS, &source.module).is_none() {
-            breaches.push(format!(
-                "{} belongs to no row of PARTS in tests/tidy.rs. Add a row that says what it may \
-                 name, and describe the part in ARCHITECTURE.md.",
-                source.file
-            ));
-        }
-    }
-    for part in PARTS {
-        if !sources.iter().any(|source| is_within(&source.module, part.name)) {
-            breaches.push(format!(
-                "PARTS in tests/tidy.rs has a row for {}, but src/ has no such part. Remove the \
-                 row.",
-                part.name
-            ));
-        }
-    }
-    report(&breaches);
-}
-
-#[test]
-fn every_arrow_of_the_table_is_used() {
-    let sources = sources("src");
-    let mut breaches = Vec::new();
-    for part in PARTS {
-        let named: BTreeSet<String> = sources
-            .iter()
-            .filter(|source| row(PARTS, &source.module).is_some_and(|row| row.name == part.name))
-            .flat_map(|source| paths(&source.text, &source.module))
-            .filter_map(|path| path.in_crate())
-            .map(|segments| segments.join("::"))
-            .collect();
-        for arrow in part.parts {
-            if !named.iter().any(|path| is_path_within(path, arrow)) {
-                breaches.push(format!(
-                    "PARTS in tests/tidy.rs lets {} name {arrow}, but it does not. Remove the \
-                     arrow there and in ARCHITECTURE.md.",
-                    part.name
-                ));
-            }
-        }
-    }
-    report(&breaches);
-}
-
-#[test]
-fn the_arrows_form_no_circle() {
-    let mut circles = Vec::new();
-    for part in PARTS.iter().filter(|part| !part.name.contains("::")) {
-        let mut reached = BTreeSet::new();
-        let mut waiting: Vec<&str> = arrows(part.name);
-        while let Some(next) = waiting.pop() {
-            if reached.insert(next) {
-                waiting.extend(arrows(next));
-            }
-        }
-        if reached.contains(part.name) {
-            circles.push(format!(
-                "In PARTS of tests/tidy.rs the arrows from {0} lead back to {0}. Remove one.",
-                part.name
-            ));
-        }
-    }
-    report(&circles);
-
-    /// A narrower row counts for its whole part, except as a target: `transport` may name the
-    /// contract of the provider, not the provider.
-    fn arrows(part: &str) -> Vec<&'static str> {
-        let rows = PARTS.iter().filter(|row| row.name == part || is_path_within(row.name, part));
-        rows.flat_map(|row| row.parts)
-            .map(|target| target.split("::").next().unwrap_or(""))
-            // A narrower row may name the rest of its own part: that is no arrow.
-            .filter(|target| *target != part)
-            .collect()
-    }
-}
-
-#[test]
-fn the_emulator_and_the_provider_do_not_know_each_other() {
-    let mut breaches = Vec::new();
-    for (root, other) in [("src", EMULATOR_CRATE), ("dsql-local/src", PROVIDER_CRATE)] {
-        for source in sources(root).iter().filter(|source| source.file != "src/main.rs") {
-            breaches.extend(names_of(source, other).map(|line| {
-                format!(
-                    "{}:{line} names {other}. Emulator and provider share no code, so that both \
-                     cannot be wrong together. Write the few lines a second time.",
-                    source.file
-                )
-            }));
-        }
-    }
-    let manifests =
-        [("Cargo.toml", "dsql-local"), ("dsql-local/Cargo.toml", "terraform-provider-dsql")];
-    for (manifest, other) in manifests {
-        if section(&read(manifest), "[dependencies]").iter().any(|name| name == other) {
-            breaches.push(format!("{manifest} depends on {other}. Remove the dependency."));
-        }
-    }
-    report(&breaches);
-}
-
-#[test]
-fn the_environment_is_read_in_few_places() {
-    let mut breaches = Vec::new();
-    for source in all_sources() {
-        if READS_ENVIRONMENT.contains(&source.file.as_str()) {
+fn parts_name_what_the_table_allows_and_nothing_else() {
+    let (_, manifest) = include_str!("../Cargo.toml").split_once("\n[dependencies]\n").unwrap();
+    let crates = manifest.lines().filter_map(|line| line.split([' ', '.']).next());
+    // An error type is no knowledge of the outside.
+    let crates = crates.filter(|name| *name != "thiserror").map(|name| name.replace('-', "_"));
+    let crates: BTreeSet<String> = crates.collect();
+    let (mut breaches, mut used) = (Vec::new(), BTreeSet::new());
+    for found in found_in("src/").filter(|found| found.text.contains("::")) {
+        let Some([part, allowed, in_tests, reason]) = part_of(&found.module) else {
+            breaches.push(format!("{} belongs to no part: add a row", found.at));
             continue;
+        };
+        let in_crate = found.path.strip_prefix("crate::");
+        let path = in_crate.unwrap_or(&found.path);
+        let entry = words(allowed).find(|name| is_within(path, name));
+        used.extend(entry.map(|name| (*part, name)));
+        let is_known = in_crate.map_or(crates.contains(top(path)), |path| part_of(path).is_some());
+        let is_allowed = entry.is_some()
+            || is_within(path, part)
+            || found.in_test && words(in_tests).any(|name| is_within(path, name));
+        // What a glob of the root, or another name for it, brings in is not seen here.
+        if is_known && !is_allowed || ["crate", "*"].contains(&path) {
+            breaches.push(format!("{} {part} may not name {path}: {reason}", found.at));
         }
-        breaches.extend(paths(&source.text, &source.module).iter().filter(|path| path.reads_environment()).map(
-            |path| {
-                format!(
-                    "{}:{} reads the environment ({}). Take the value as an argument, and read it \
-                     in src/main.rs; or add the file to READS_ENVIRONMENT in tests/tidy.rs.",
-                    source.file,
-                    path.line,
-                    path.text()
-                )
-            },
-        ));
     }
-    report(&breaches);
+    for [part, allowed, ..] in PARTS.iter() {
+        let unused = words(allowed).filter(|name| !used.contains(&(*part, *name)));
+        breaches.extend(unused.map(|name| format!("{part} does not name {name}: remove it")));
+    }
+    report(breaches, "Pass it in, move the code, or allow it in parts.txt and ARCHITECTURE.md.");
+}
+
+#[test]
+fn neither_parts_nor_files_form_a_circle() {
+    let mut table = Graph::new();
+    for [part, allowed, ..] in PARTS.iter() {
+        let targets = words(allowed).map(top).filter(|target| *target != top(part));
+        let edges = targets.map(|target| (target, format!("tests/tidy/parts.txt: {part}")));
+        table.entry(top(part)).or_default().extend(edges);
+    }
+    let graphs = [table, file_graph("src/"), file_graph("dsql-local/src/")];
+    let breaches = graphs.iter().flat_map(circles);
+    report(breaches, "Move what both ends of a line need to a file that names neither.");
+}
+
+/// What each node names, and where.
+type Graph = BTreeMap<&'static str, BTreeMap<&'static str, String>>;
+
+/// The edges that lie on a circle, because their targets lead back to their sources.
+fn circles(graph: &Graph) -> Vec<String> {
+    let reached = |from| {
+        let (mut reached, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(node) = open.pop() {
+            let next = graph.get(node).into_iter().flat_map(BTreeMap::keys);
+            open.extend(next.filter(|to| reached.insert(**to)));
+        }
+        reached
+    };
+    let reach: BTreeMap<_, _> = graph.keys().map(|from| (*from, reached(from))).collect();
+    let mut lines = Vec::new();
+    for (from, edges) in graph {
+        let closing =
+            edges.iter().filter(|(to, _)| reach.get(*to).is_some_and(|it| it.contains(from)));
+        lines.extend(closing.map(|(to, at)| format!("{at} names {to}, which leads back")));
+    }
+    lines
+}
+
+/// The files in which the paths of each file end, with re-exports followed. A module that contains
+/// the file does not count: it holds what its children share.
+fn file_graph(dir: &'static str) -> Graph {
+    let files: BTreeMap<&str, _> = sources_in(dir).map(|it| (&*it.module, it.file)).collect();
+    let imports: BTreeMap<&str, _> = found_in(dir).map(|it| (&*it.import, &it.path)).collect();
+    let mut graph = Graph::new();
+    for found in found_in(dir).filter(|found| found.text.contains("::")) {
+        let in_crate = is_within(&found.path, "crate");
+        let parent = if in_crate { "" } else { &*found.module };
+        let (mut path, mut target) = (join(parent, &found.path), None);
+        // Through imports of imports; a longer chain would be an import of itself.
+        for _ in 0..8 {
+            let ends = path.match_indices("::").map(|(end, _)| end).chain([path.len()]);
+            let item = ends.map(|end| path.split_at(end)).find(|(head, _)| {
+                let file = files.get_key_value(*head);
+                target = file.or(target);
+                file.is_none()
+            });
+            let Some((head, tail)) = item else { break };
+            let Some(import) = imports.get(head) else { break };
+            path = format!("{import}{tail}");
+        }
+        if let Some((_, file)) = target.filter(|(module, _)| !is_within(&found.module, module)) {
+            graph.entry(found.file).or_default().entry(*file).or_insert_with(|| found.at.clone());
+        }
+    }
+    graph
+}
+
+#[test]
+fn names_are_used_only_where_they_may_be() {
+    let mut breaches = Vec::new();
+    for [names, dirs, except, instead] in NAMES.iter() {
+        let names: Vec<&str> = words(names).collect();
+        for found in words(dirs).flat_map(found_in) {
+            let is_in =
+                |name: &&str| format!("::{}::", found.text).contains(&format!("::{name}::"));
+            let name = names.iter().find(|name| found.text.contains(**name) && is_in(name));
+            let excepts = |it| found.file.starts_with(it) || it == "tests" && found.in_test;
+            let breach = name.filter(|_| !words(except).any(excepts));
+            breaches.extend(breach.map(|name| format!("{} {name}: write {instead}", found.at)));
+        }
+    }
+    report(breaches, "The names are those of tests/tidy/names.txt.");
+}
+
+#[test]
+fn no_string_literal_is_an_sqlstate() {
+    let is_sqlstate = |text: &&str| {
+        let is_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        text.len() == 5 && text.bytes().all(is_code) && text.contains(|c: char| c.is_numeric())
+    };
+    let mut breaches = Vec::new();
+    for source in sources_in("src/") {
+        for (number, line) in (1..).zip(source.code.lines()) {
+            let literals = line.split('"').skip(1).step_by(2).filter(is_sqlstate);
+            breaches.extend(literals.map(|it| format!("{}:{number}: \"{it}\"", source.file)));
+        }
+    }
+    report(breaches, "Write the constant of SqlState, and only in src/database.");
+}
+
+#[test]
+fn no_two_types_have_the_same_name() {
+    let mut breaches = Vec::new();
+    for dir in CODE {
+        let mut types = BTreeMap::<_, Vec<String>>::new();
+        for found in found_in(dir).filter(|it| it.text.starts_with("type:") && !it.in_test) {
+            types.entry(&found.text).or_default().push(format!("{} {}", found.at, found.text));
+        }
+        breaches.extend(types.into_values().filter(|found| found.len() > 1).flatten());
+    }
+    report(breaches, "Give each type a name of its own, which says what it is.");
 }
 
 #[test]
 fn every_file_begins_with_what_it_is_for() {
-    let breaches: Vec<String> = all_sources()
-        .iter()
-        .filter(|source| !begins_with_doc(&source.text))
-        .map(|source| {
-            format!(
-                "{} does not begin with a //! comment. Say in a sentence what the file is for, \
-                 and what it does not know.",
-                source.file
-            )
-        })
-        .collect();
-    report(&breaches);
+    let sources = CODE.into_iter().flat_map(sources_in);
+    let breaches = sources.filter(|it| !it.text.starts_with("//!")).map(|it| it.file.to_owned());
+    report(breaches, "Begin with `//!` and a sentence that says what the file is for.");
 }
 
 #[test]
-fn nothing_prints_to_standard_output_by_macro() {
+fn functions_and_files_are_short() {
     let mut breaches = Vec::new();
-    for source in all_sources() {
-        breaches.extend(printing_macros(&source.text).map(|line| {
-            format!(
-                "{}:{line} prints to standard output. That belongs to the handshake: a stray line \
-                 there breaks every command. Log with tracing, or write to io::stdout() where the \
-                 output is what the program is for.",
-                source.file
-            )
-        }));
+    for dir in CODE {
+        let functions = found_in(dir).filter(|it| it.text.starts_with("fn:") && !it.in_test);
+        let long = |limit| functions.clone().filter(move |found| found.lines > limit);
+        let limit = if long(60).count() * 100 > functions.clone().count() { 60 } else { 80 };
+        let long = long(limit).map(|it| format!("{} {} has {} lines", it.at, it.text, it.lines));
+        breaches.extend(long);
     }
-    report(&breaches);
+    let lines = sources_in("src/").map(|source| source.code.lines().count());
+    let mut lines: Vec<usize> = lines.filter(|lines| *lines > 0).collect();
+    lines.sort_unstable();
+    let median = lines[lines.len() / 2];
+    breaches.extend((median >= 110).then(|| format!("src/: the median file has {median} lines")));
+    report(breaches, "At most 80 lines, with 1 % over 60; and half of the files below 110.");
 }
 
-fn report(breaches: &[String]) {
-    assert!(breaches.is_empty(), "\n\n{}\n", breaches.join("\n\n"));
-}
-
-// ---------------------------------------------------------------------------------------------
-// Comparing paths with the table
-// ---------------------------------------------------------------------------------------------
-
-/// A source file.
-struct Source {
-    /// Path from the root of the repository, with forward slashes.
-    file: String,
-    /// Its module, for example `["provider", "settings"]`; `["main"]` for the program.
-    module: Vec<String>,
-    text: String,
-}
-
-fn one_way_breaches(sources: &[Source], crates: &BTreeSet<String>, parts: &[Part]) -> Vec<String> {
-    let test_modules: Vec<Vec<String>> =
-        sources.iter().flat_map(|source| test_modules(&source.text, &source.module)).collect();
+#[test]
+fn comments_and_prose_end_at_column_100() {
     let mut breaches = Vec::new();
-    for source in sources {
-        let Some(part) = row(parts, &source.module) else { continue };
-        let is_test = test_modules.iter().any(|module| source.module.starts_with(module));
-        for mut path in paths(&source.text, &source.module) {
-            path.in_test |= is_test;
-            if let Some(what) = forbidden(part, &path, crates) {
-                breaches.push(format!(
-                    "{}:{} names {} (written as `{}`), and {} may not: {}. Hand what is needed in \
-                     from above, or move the code to where the name is allowed. If the arrow is \
-                     meant, add it to PARTS in tests/tidy.rs and to ARCHITECTURE.md.",
-                    source.file,
-                    path.line,
-                    what,
-                    path.text(),
-                    part.name,
-                    part.reason
-                ));
+    for (file, text) in FILES.iter() {
+        // Front matter and code are not prose; neither are tables, links and generated lists.
+        let mut in_block = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            let text = line.trim_start();
+            in_block ^= line == "---" || text.starts_with("```");
+            let is_list = text.starts_with("- `") && text.contains("` (");
+            let is_text = !(in_block || is_list || text.starts_with(['|', '[']));
+            let is_prose =
+                file.ends_with(".md") && is_text || file.ends_with(".rs") && text.starts_with("//");
+            let columns = line.chars().count();
+            if is_prose && columns > 100 && words(text).count() > 2 {
+                breaches.push(format!("{file}:{number}: {columns} columns"));
             }
         }
     }
-    breaches
-}
-
-/// What the path names that the part must not name.
-fn forbidden(part: &Part, path: &FoundPath, crates: &BTreeSet<String>) -> Option<String> {
-    let in_tests = |name: &str| path.in_test && part.in_tests.contains(&name);
-    if let Some(segments) = path.in_crate() {
-        let wanted = segments.join("::");
-        // Whatever comes in by a glob of the root, or by another name for it, is not seen here.
-        if segments.is_empty() || segments[0] == "*" {
-            let whole = path.is_use && part.name != "lib";
-            return whole.then(|| "the whole crate at once".to_owned());
-        }
-        let allowed = is_path_within(&wanted, part.name)
-            || part.parts.iter().any(|entry| is_path_within(&wanted, entry))
-            || in_tests(&segments[0])
-            // An item of the crate's root that is no module of ours.
-            || !PARTS.iter().any(|row| row.name == segments[0]);
-        return (!allowed).then(|| format!("crate::{wanted}"));
-    }
-    let name = path.segments.first()?;
-    let is_crate = crates.contains(name);
-    let allowed = EVERYWHERE.contains(&name.as_str())
-        || part.crates.contains(&name.as_str())
-        || in_tests(name);
-    (is_crate && !allowed).then(|| format!("the crate {name}"))
-}
-
-/// The row for a module: the longest that fits.
-fn row<'a>(parts: &'a [Part], module: &[String]) -> Option<&'a Part> {
-    parts.iter().filter(|part| is_within(module, part.name)).max_by_key(|part| part.name.len())
-}
-
-fn is_within(module: &[String], part: &str) -> bool {
-    is_path_within(&module.join("::"), part)
-}
-
-fn is_path_within(path: &str, of: &str) -> bool {
-    path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-}
-
-// ---------------------------------------------------------------------------------------------
-// Finding paths in a text
-// ---------------------------------------------------------------------------------------------
-
-/// A path in a source text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FoundPath {
-    line: usize,
-    /// As written; one of a group is written out.
-    segments: Vec<String>,
-    /// The module it stands in, inline modules included.
-    module: Vec<String>,
-    is_use: bool,
-    in_test: bool,
-}
-
-impl FoundPath {
-    fn text(&self) -> String {
-        self.segments.join("::")
-    }
-
-    /// The path from the root of our own crate, if it leads there for certain.
-    fn in_crate(&self) -> Option<Vec<String>> {
-        let mut place = match self.segments.first()?.as_str() {
-            "crate" | PROVIDER_CRATE => Vec::new(),
-            "self" | "super" => self.module.clone(),
-            _ => return None,
-        };
-        let mut rest = &self.segments[..];
-        if !["self", "super"].contains(&rest[0].as_str()) {
-            rest = &rest[1..];
-        }
-        for segment in rest {
-            match segment.as_str() {
-                "self" => {}
-                "super" => drop(place.pop()),
-                _ => place.push(segment.clone()),
-            }
-        }
-        Some(place)
-    }
-
-    fn reads_environment(&self) -> bool {
-        const READERS: [&str; 7] =
-            ["var", "var_os", "vars", "vars_os", "set_var", "remove_var", "*"];
-        match &self.segments[..] {
-            [.., module, function] => module == "env" && READERS.contains(&function.as_str()),
-            _ => false,
-        }
-    }
-}
-
-/// All paths of a text with at least two segments, and all that a `use` names.
-fn paths(text: &str, module: &[String]) -> Vec<FoundPath> {
-    let tokens = tokens(text);
-    let mut found = Vec::new();
-    walk(&tokens, module, &mut |place| {
-        let Place { at, module, in_test } = place;
-        let previous = at.checked_sub(1).map(|before| tokens[before].text.as_str());
-        let push = |segments: Vec<String>, line, is_use, found: &mut Vec<FoundPath>| {
-            found.push(FoundPath { line, segments, module: module.to_vec(), is_use, in_test });
-        };
-        // `use<'a>` in a type is no import.
-        if tokens[at].text == "use" && tokens.get(at + 1).is_some_and(|next| next.text != "<") {
-            let mut tree = UseTree { tokens: &tokens, at: at + 1, found: Vec::new() };
-            tree.read(&[]);
-            for (segments, line) in tree.found {
-                push(segments, line, true, &mut found);
-            }
-            return tree.at;
-        }
-        if previous == Some("crate") && at > 1 && tokens[at - 2].text == "extern" {
-            push(vec![tokens[at].text.clone()], tokens[at].line, true, &mut found);
-            return at + 1;
-        }
-        // Inside of `a::<B>::c` the last part is not the beginning of a path; after `::` without
-        // anything before it, it is.
-        let continues = previous == Some("::")
-            && at > 1
-            && (tokens[at - 2].is_word() || tokens[at - 2].text == ">");
-        if !tokens[at].is_word() || continues || previous == Some(".") {
-            return at + 1;
-        }
-        let mut segments = vec![tokens[at].text.clone()];
-        let mut next = at + 1;
-        while next + 1 < tokens.len() && tokens[next].text == "::" && tokens[next + 1].is_word() {
-            segments.push(tokens[next + 1].text.clone());
-            next += 2;
-        }
-        if segments.len() > 1 {
-            push(segments, tokens[at].line, false, &mut found);
-        }
-        next
-    });
-    found
-}
-
-/// The modules in files of their own that are compiled for tests only.
-fn test_modules(text: &str, module: &[String]) -> Vec<Vec<String>> {
-    let tokens = tokens(text);
-    let mut found = Vec::new();
-    walk(&tokens, module, &mut |Place { at, module, in_test }| {
-        let is = |offset: usize, text: &str| {
-            tokens.get(at + offset).is_some_and(|token| token.text == text)
-        };
-        if in_test && is(0, "mod") && is(2, ";") {
-            let mut path = module.to_vec();
-            path.push(tokens[at + 1].text.clone());
-            found.push(path);
-        }
-        at + 1
-    });
-    found
-}
-
-/// Where [`walk`] is.
-struct Place<'a> {
-    at: usize,
-    module: &'a [String],
-    in_test: bool,
-}
-
-/// Visits the tokens in order with the inline module that each stands in, and whether the item it
-/// belongs to is for tests only. `visit` returns the token to go on with.
-fn walk(tokens: &[Token], module: &[String], visit: &mut impl FnMut(Place<'_>) -> usize) {
-    let mut module = module.to_vec();
-    let mut depth = 0_usize;
-    // Depth at which an inline module ends.
-    let mut modules: Vec<usize> = Vec::new();
-    // Depth at which an item for tests ends: with `;` or with the end of its braces.
-    let mut test: Option<usize> = None;
-    let mut at = 0;
-    while at < tokens.len() {
-        let is = |offset: usize, text: &str| {
-            tokens.get(at + offset).is_some_and(|token| token.text == text)
-        };
-        if is(0, "#") && is(1, "[") && is(2, "cfg") && is(3, "(") && is(4, "test") && is(5, ")") {
-            test = test.or(Some(depth));
-            at += 7;
-            continue;
-        }
-        if is(0, "mod") && is(2, "{") {
-            module.push(tokens[at + 1].text.clone());
-            modules.push(depth);
-        }
-        let next = visit(Place { at, module: &module, in_test: test.is_some() });
-        for token in &tokens[at..next] {
-            match token.text.as_str() {
-                "{" | "(" | "[" => depth += 1,
-                "}" | ")" | "]" => {
-                    depth = depth.saturating_sub(1);
-                    if token.text == "}" {
-                        if modules.last() == Some(&depth) {
-                            modules.pop();
-                            module.pop();
-                        }
-                        test = test.filter(|begin| *begin != depth);
-                    }
-                }
-                ";" => test = test.filter(|begin| *begin != depth),
-                _ => {}
-            }
-        }
-        at = next;
-    }
-}
-
-/// Reads what follows `use`.
-struct UseTree<'a> {
-    tokens: &'a [Token],
-    at: usize,
-    found: Vec<(Vec<String>, usize)>,
-}
-
-impl UseTree<'_> {
-    fn read(&mut self, prefix: &[String]) {
-        let mut path = prefix.to_vec();
-        let mut line = None;
-        while let Some(token) = self.tokens.get(self.at) {
-            match token.text.as_str() {
-                "::" => self.at += 1,
-                "{" => {
-                    self.at += 1;
-                    while self.tokens.get(self.at).is_some_and(|token| token.text != "}") {
-                        if self.tokens[self.at].text == "," {
-                            self.at += 1;
-                        } else {
-                            self.read(&path);
-                        }
-                    }
-                    self.at += 1;
-                    return;
-                }
-                "as" => self.at += 2,
-                "," | "}" | ";" => break,
-                text => {
-                    line = line.or(Some(token.line));
-                    path.push(text.to_owned());
-                    self.at += 1;
-                }
-            }
-        }
-        if let Some(line) = line {
-            self.found.push((path, line));
-        }
-    }
-}
-
-/// A word or a sign of a source text. Comments, literals and lifetimes are left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Token {
-    text: String,
-    line: usize,
-}
-
-impl Token {
-    fn is_word(&self) -> bool {
-        self.text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-    }
-}
-
-fn tokens(text: &str) -> Vec<Token> {
-    let mut reader = Reader { rest: text, line: 1 };
-    let mut tokens = Vec::new();
-    while let Some(first) = reader.rest.chars().next() {
-        let line = reader.line;
-        if first.is_whitespace() {
-            reader.skip(first.len_utf8());
-        } else if reader.rest.starts_with("//") {
-            reader.skip(reader.rest.find('\n').unwrap_or(reader.rest.len()));
-        } else if reader.rest.starts_with("/*") {
-            reader.skip_block_comment();
-        } else if let Some(length) = literal_length(reader.rest) {
-            reader.skip(length);
-        } else if first.is_alphabetic() || first == '_' {
-            let raw = reader.rest.strip_prefix("r#").map_or(0, |_| 2);
-            let word = &reader.rest[raw..];
-            let end = word.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(word.len());
-            tokens.push(Token { text: word[..end].to_owned(), line });
-            reader.skip(raw + end);
-        } else {
-            let length = if reader.rest.starts_with("::") { 2 } else { first.len_utf8() };
-            // A number is a sign here: nobody asks for it.
-            tokens.push(Token { text: reader.rest[..length].to_owned(), line });
-            reader.skip(length);
-        }
-    }
-    tokens
-}
-
-struct Reader<'a> {
-    rest: &'a str,
-    line: usize,
-}
-
-impl Reader<'_> {
-    fn skip(&mut self, length: usize) {
-        self.line += self.rest[..length].matches('\n').count();
-        self.rest = &self.rest[length..];
-    }
-
-    fn skip_block_comment(&mut self) {
-        let mut depth = 0_usize;
-        loop {
-            if self.rest.starts_with("/*") {
-                depth += 1;
-                self.skip(2);
-            } else if self.rest.starts_with("*/") {
-                depth -= 1;
-                self.skip(2);
-            } else if let Some(next) = self.rest.chars().next() {
-                self.skip(next.len_utf8());
-            } else {
-                return;
-            }
-            if depth == 0 {
-                return;
-            }
-        }
-    }
-}
-
-/// The length of the string, character or lifetime that a text begins with.
-fn literal_length(text: &str) -> Option<usize> {
-    let prefix = ["br", "cr", "b", "c", "r", ""].iter().find(|prefix| {
-        text.strip_prefix(**prefix).is_some_and(|rest| {
-            let hashes = rest.trim_start_matches('#');
-            let raw = prefix.ends_with('r') && hashes.starts_with('"');
-            raw || rest.starts_with('"') || (matches!(**prefix, "b" | "") && rest.starts_with('\''))
-        })
-    })?;
-    let rest = &text[prefix.len()..];
-    if prefix.ends_with('r') {
-        let hashes = rest.len() - rest.trim_start_matches('#').len();
-        let end = format!("\"{}", "#".repeat(hashes));
-        let body = &rest[hashes + 1..];
-        let length = body.find(&end).map_or(body.len(), |at| at + end.len());
-        return Some(prefix.len() + hashes + 1 + length);
-    }
-    let quote = rest.chars().next()?;
-    if quote == '\'' {
-        let mut characters = rest.chars().skip(1);
-        let first = characters.next()?;
-        if first != '\\' && characters.next() != Some('\'') {
-            // A lifetime.
-            let end = rest[1..].find(|c: char| !c.is_alphanumeric() && c != '_');
-            return Some(1 + end.unwrap_or(rest.len() - 1));
-        }
-    }
-    let mut escaped = false;
-    for (at, character) in rest.char_indices().skip(1) {
-        if escaped {
-            escaped = false;
-        } else if character == '\\' {
-            escaped = true;
-        } else if character == quote {
-            return Some(prefix.len() + at + 1);
-        }
-    }
-    Some(text.len())
-}
-
-fn printing_macros(text: &str) -> impl Iterator<Item = usize> {
-    let tokens = tokens(text);
-    let lines: Vec<usize> = tokens
-        .windows(2)
-        .filter(|pair| ["print", "println"].contains(&pair[0].text.as_str()) && pair[1].text == "!")
-        .map(|pair| pair[0].line)
-        .collect();
-    lines.into_iter()
-}
-
-fn names_of(source: &Source, name: &str) -> impl Iterator<Item = usize> {
-    let tokens = tokens(&source.text).into_iter();
-    tokens.filter(move |token| token.text == name).map(|token| token.line)
-}
-
-fn begins_with_doc(text: &str) -> bool {
-    text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| line.starts_with("//!"))
-}
-
-// ---------------------------------------------------------------------------------------------
-// Files
-// ---------------------------------------------------------------------------------------------
-
-fn root() -> &'static Path {
-    Path::new(option_env!("CARGO_MANIFEST_DIR").unwrap_or("."))
-}
-
-fn read(file: &str) -> String {
-    fs::read_to_string(root().join(file))
-        .unwrap_or_else(|error| panic!("{file} cannot be read: {error}"))
-}
-
-fn all_sources() -> Vec<Source> {
-    ["src", "dsql-local/src"].into_iter().flat_map(sources).collect()
-}
-
-fn sources(dir: &str) -> Vec<Source> {
-    let mut files = Vec::new();
-    collect(&root().join(dir), &mut files);
-    files.sort();
-    assert!(!files.is_empty(), "there is no .rs file in {dir}");
-    files
-        .into_iter()
-        .map(|path| {
-            let inner = slashes(path.strip_prefix(root().join(dir)).expect("it lies in dir"));
-            let file = format!("{dir}/{inner}");
-            Source { text: read(&file), module: module_of(&inner), file }
-        })
-        .collect()
-}
-
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
-    let entries = fs::read_dir(dir)
-        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", dir.display()));
-    for entry in entries {
-        let path = entry.expect("a directory entry").path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-}
-
-fn slashes(path: &Path) -> String {
-    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
-}
-
-/// The module of a file: `provider/mod.rs` is `provider`, `lib.rs` and `main.rs` keep their names.
-fn module_of(inner: &str) -> Vec<String> {
-    let stem = inner.strip_suffix(".rs").unwrap_or(inner);
-    let stem = stem.strip_suffix("/mod").unwrap_or(stem);
-    stem.split('/').map(str::to_owned).collect()
-}
-
-/// The crates that a manifest makes nameable.
-fn dependencies(manifest: &str) -> BTreeSet<String> {
-    ["[dependencies]", "[dev-dependencies]"]
-        .into_iter()
-        .flat_map(|name| section(manifest, name))
-        .chain(EVERYWHERE.iter().map(|name| (*name).to_owned()))
-        .map(|name| name.replace('-', "_"))
-        .collect()
-}
-
-/// The keys of a section of a manifest.
-fn section(manifest: &str, name: &str) -> Vec<String> {
-    manifest
-        .lines()
-        .skip_while(|line| line.trim() != name)
-        .skip(1)
-        .take_while(|line| !line.starts_with('['))
-        .filter_map(|line| line.split(['=', '.']).next())
-        .map(|key| key.trim().to_owned())
-        .filter(|key| !key.is_empty() && !key.starts_with('#'))
-        .collect()
-}
-
-// ---------------------------------------------------------------------------------------------
-// The test is tested
-// ---------------------------------------------------------------------------------------------
-
-/// The breaches of a text in a file of `src/`, as `line: what`.
-fn breaches_in(file: &str, text: &str) -> Vec<String> {
-    let crates = ["tonic", "tokio", "tokio_postgres", "serde_json", "tempfile", "std"];
-    let crates = crates.into_iter().map(str::to_owned).collect();
-    let source = Source { file: file.to_owned(), module: module_of(file), text: text.to_owned() };
-    let mut short = Vec::new();
-    for breach in one_way_breaches(&[source], &crates, PARTS) {
-        let rest = breach.strip_prefix(&format!("{file}:")).expect("it begins with the file");
-        let (line, rest) = rest.split_once(" names ").expect("it has a line");
-        let (what, _) = rest.split_once(" (written").expect("it says how it is written");
-        let mut text = String::new();
-        write!(text, "{line}: {what}").expect("a String takes it");
-        short.push(text);
-    }
-    short
+    report(breaches, "Wrap comments and prose at 100 columns.");
 }
 
 #[test]
-fn a_forbidden_use_is_found() {
-    assert_eq!(
-        breaches_in("engine/step.rs", "//! x\n\nuse crate::provider::Thing;\nuse std::fmt;\n"),
-        ["3: crate::provider::Thing"]
-    );
-    assert_eq!(breaches_in("engine/step.rs", "use tonic::Status;"), ["1: the crate tonic"]);
-    assert_eq!(breaches_in("sql/lex.rs", "pub use tokio as rt;"), ["1: the crate tokio"]);
-}
-
-#[test]
-fn a_forbidden_use_is_found_inside_of_groups() {
-    let text = "use crate::{\n    database::Error,\n    provider::{self, contract::Resource},\n    \
-                sql,\n};";
-    assert_eq!(
-        breaches_in("engine/step.rs", text),
-        ["3: crate::provider", "3: crate::provider::contract::Resource"]
-    );
-    assert_eq!(
-        breaches_in("sql/lex.rs", "use {std::fmt, tokio_postgres::{Client, Row}};"),
-        ["1: the crate tokio_postgres", "1: the crate tokio_postgres"]
-    );
-}
-
-#[test]
-fn a_forbidden_path_is_found_in_expressions_types_and_attributes() {
-    let text = "fn f(x: Vec<crate::provider::A>) -> bool {\n    \
-                let y = ::tonic::Status::ok(\"\");\n    \
-                <crate::schema::Schema as Default>::default();\n    \
-                Vec::<tokio_postgres::Row>::new().tokio::<u8>()\n}\n\
-                #[derive(serde_json::Magic)]\nstruct S;\n\
-                fn g() { serde_json::json!({}); }";
-    assert_eq!(
-        breaches_in("engine/step.rs", text),
-        [
-            "1: crate::provider::A",
-            "2: the crate tonic",
-            "3: crate::schema::Schema",
-            "4: the crate tokio_postgres",
-            "6: the crate serde_json",
-            "8: the crate serde_json",
-        ]
-    );
-}
-
-#[test]
-fn super_is_followed_to_where_it_leads() {
-    assert_eq!(
-        breaches_in("engine/plan/deep.rs", "use super::super::super::provider::A;"),
-        ["1: crate::provider::A"]
-    );
-    assert!(breaches_in("engine/apply.rs", "use super::super::database::Error;").is_empty());
-    // Inside of an inline module it leads one less far.
-    let inline = "mod inner {\n    use super::super::super::provider::A;\n}\n";
-    assert_eq!(breaches_in("engine/step.rs", inline), ["2: crate::provider::A"]);
-    assert!(
-        breaches_in("engine/step.rs", "mod inner {\n    use super::super::Budget;\n}").is_empty()
-    );
-    assert_eq!(
-        breaches_in("engine/step.rs", "mod inner { fn f() {} }\nuse super::super::provider::A;"),
-        ["2: crate::provider::A"]
-    );
-}
-
-#[test]
-fn the_whole_crate_cannot_be_brought_in_at_once() {
-    assert_eq!(breaches_in("engine/step.rs", "use crate::*;"), ["1: the whole crate at once"]);
-    assert_eq!(breaches_in("sql/mod.rs", "use super::*;"), ["1: the whole crate at once"]);
-    assert_eq!(breaches_in("sql/mod.rs", "use crate as all;"), ["1: the whole crate at once"]);
-    assert!(breaches_in("sql/lex.rs", "use super::*; pub(crate) fn f() {}").is_empty());
-}
-
-#[test]
-fn what_stands_in_comments_and_literals_is_not_named() {
-    let text = r####"
-        //! crate::provider::A
-        /* use tonic::x; /* crate::provider */ crate::provider::A */
-        const A: &str = "tonic::Status \" crate::provider::A";
-        const B: &str = r#"tonic::Status" crate::provider::A"#;
-        const C: (&[u8], char, u8) = (b"tonic::A", '"', b'\'');
-        fn f<'a>(x: &'a str) -> &'a str { x }
-    "####;
-    assert!(breaches_in("engine/step.rs", text).is_empty());
-    let after = format!("{text}use tonic::A;");
-    assert_eq!(breaches_in("engine/step.rs", &after), ["8: the crate tonic"]);
-}
-
-#[test]
-fn tests_may_name_more_but_only_in_what_is_compiled_for_tests() {
-    assert!(
-        breaches_in("engine/x.rs", "#[cfg(test)]\nmod tests { use crate::formats; }").is_empty()
-    );
-    assert!(breaches_in("engine/x.rs", "#[cfg(test)]\nuse crate::formats;").is_empty());
-    assert_eq!(
-        breaches_in("engine/x.rs", "#[cfg(test)]\nmod tests;\nuse crate::formats;"),
-        ["3: crate::formats"]
-    );
-    assert_eq!(
-        breaches_in("engine/x.rs", "#[cfg(test)]\nmod tests { use crate::provider; }"),
-        ["2: crate::provider"]
-    );
-    let source = |file: &str, text: &str| Source {
-        file: file.to_owned(),
-        module: module_of(file),
-        text: text.to_owned(),
+fn words_are_plain() {
+    let is_letter = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let plain = |line: &str| {
+        let line = line.replace("\\n", " ").to_lowercase();
+        let line = line.trim().trim_start_matches(['/', '!', '#', '>']).trim_end_matches('\\');
+        if line.is_empty() { ".".to_owned() } else { line.trim().to_owned() }
     };
-    let tests = || source("engine/apply/fake.rs", "use crate::formats;");
-    let crates = BTreeSet::new();
-    let marked = source("engine/apply.rs", "#[cfg(test)]\nmod fake;");
-    assert!(one_way_breaches(&[marked, tests()], &crates, PARTS).is_empty());
-    let unmarked = source("engine/apply.rs", "mod fake;");
-    assert_eq!(one_way_breaches(&[unmarked, tests()], &crates, PARTS).len(), 1);
+    let mut breaches = Vec::new();
+    for (file, text) in FILES.iter() {
+        // What an ADR decided stays in the words of its time; its title does not.
+        let end = if file.starts_with("docs/adr/") { 1 } else { usize::MAX };
+        let lines = text.lines().take(end).map(plain).collect::<Vec<_>>().join("\n");
+        let mut prose = lines.replace('\n', " ");
+        for [phrase, instead] in WORDS.iter() {
+            if instead.is_empty() {
+                prose = prose.replace(phrase, &"-".repeat(phrase.len()));
+            }
+            for (at, _) in prose.match_indices(phrase) {
+                let [before, after] = [&prose[..at], &prose[at + phrase.len()..]];
+                if !(before.ends_with(is_letter) || after.starts_with(is_letter)) {
+                    let line = lines[..at].matches('\n').count() + 1;
+                    breaches.push(format!("{file}:{line}: \"{phrase}\": write {instead}"));
+                }
+            }
+        }
+    }
+    report(breaches, "Write as the documentation of AWS and HashiCorp does.");
 }
 
-#[test]
-fn a_narrower_row_counts_more_than_that_of_its_folder() {
-    assert!(breaches_in("provider/settings.rs", "use crate::database::Target;").is_empty());
-    assert_eq!(
-        breaches_in("provider/contract.rs", "use crate::database::Target;"),
-        ["1: crate::database::Target"]
-    );
-    assert!(breaches_in("transport/x.rs", "use crate::provider::contract::Provider;").is_empty());
-    assert_eq!(
-        breaches_in("transport/x.rs", "use crate::provider::DsqlProvider;"),
-        ["1: crate::provider::DsqlProvider"]
-    );
+fn report(breaches: impl IntoIterator<Item = String>, advice: &str) {
+    let mut breaches: Vec<String> = breaches.into_iter().collect();
+    breaches.dedup();
+    let count = breaches.len();
+    assert!(count == 0, "\n\n{}\n\n{count} breaches. {advice}\n", breaches.join("\n"));
 }
 
-#[test]
-fn the_program_names_the_library_by_its_crate() {
-    let text =
-        "use terraform_provider_dsql::transport;\nuse terraform_provider_dsql::engine::plan;";
-    assert_eq!(breaches_in("main.rs", text), ["2: crate::engine::plan"]);
+/// A table of `tests/tidy/`: rows of fields, which indented lines continue.
+fn rows<const N: usize>(table: &'static str) -> Vec<[&'static str; N]> {
+    let rows = table.replace("\n   ", "").leak().lines();
+    let rows = rows.filter(|row| !row.is_empty() && !row.starts_with('#'));
+    let fields = |row: &'static str| row.split('|').map(str::trim).collect::<Vec<_>>();
+    rows.map(|row| fields(row).try_into().expect(row)).collect()
 }
 
-#[test]
-fn a_message_says_where_what_why_and_what_to_do() {
-    let source = Source {
-        file: "src/engine/step.rs".into(),
-        module: module_of("engine/step.rs"),
-        text: "use crate::provider::A;".into(),
-    };
-    assert_eq!(
-        one_way_breaches(&[source], &BTreeSet::new(), PARTS),
-        ["src/engine/step.rs:1 names crate::provider::A (written as `crate::provider::A`), and \
-          engine may not: engine plans and runs migrations; it knows nothing of Terraform and of \
-          files. Hand what is needed in from above, or move the code to where the name is allowed. \
-          If the arrow is meant, add it to PARTS in tests/tidy.rs and to ARCHITECTURE.md."]
-    );
-}
-
-#[test]
-fn reading_the_environment_is_found_in_all_spellings() {
-    let reads = |text: &str| paths(text, &[]).iter().any(FoundPath::reads_environment);
-    assert!(reads("fn f() { std::env::var(\"A\"); }"));
-    assert!(reads("use std::env; fn f() { env::var_os(\"A\"); }"));
-    assert!(reads("use std::{env::{self, var}, fmt};"));
-    assert!(reads("fn f() -> impl Fn() { let read = std::env::vars; }"));
-    assert!(!reads("use std::env; fn f() { env::temp_dir(); env!(\"A\"); }"));
-}
-
-#[test]
-fn printing_and_missing_docs_are_found() {
-    let text = "//! Doc.\nfn f() {\n    println!(\"a\");\n    eprintln!(\"println!\");\n}\n";
-    assert_eq!(printing_macros(text).collect::<Vec<_>>(), [3]);
-    assert!(begins_with_doc(text));
-    assert!(begins_with_doc("\n//! Doc."));
-    assert!(!begins_with_doc("// No doc.\n//! Too late."));
-    assert!(!begins_with_doc(""));
-}
-
-#[test]
-fn the_crates_of_a_manifest_are_read() {
-    let manifest = "[package]\nname = \"x\"\n[dependencies]\n# Why.\naws-config = \"1\"\n\
-                    tokio.workspace = true\n\n[dev-dependencies]\ntempfile = \"3\"\n[profile]\n";
-    let names = dependencies(manifest);
-    assert!(["aws_config", "tokio", "tempfile", "std"].iter().all(|name| names.contains(*name)));
-    assert!(!names.contains("name") && !names.iter().any(|name| name.starts_with('#')));
+/// The row of a module: the longest name that fits.
+fn part_of(module: &str) -> Option<&'static [&'static str; 4]> {
+    let module = module.trim_start_matches("crate::");
+    PARTS.iter().filter(|[name, ..]| is_within(module, name)).max_by_key(|[name, ..]| name.len())
 }
