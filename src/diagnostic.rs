@@ -2,7 +2,6 @@
 //!
 //! A leaf: it defines the parts of a message, not when a message is due.
 
-pub use crate::chain::chain;
 use crate::value::AttributePath;
 
 /// Whether an operation failed.

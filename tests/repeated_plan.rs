@@ -142,9 +142,9 @@ async fn a_repeated_first_plan_names_another_run_that_was_first_and_another_clus
 
         let again = configured.plan(&process(&other), &Value::Null, &first.planned_private).await;
         let words = refusal(&again);
-        let places = [cluster.port(), other.port()].map(|port| format!(":{port}/dsql_migrations"));
+        let ledgers = [cluster.port(), other.port()].map(|port| format!(":{port}/dsql_migrations"));
         assert!(words.contains("the ledger was at"), "{words}");
-        assert!(places.iter().all(|place| words.contains(place)), "{words}");
+        assert!(ledgers.iter().all(|ledger| words.contains(ledger)), "{words}");
 
         configured.apply(&process(&cluster), &Value::Null, &first).await;
         let again = configured.plan(&process(&cluster), &Value::Null, &first.planned_private).await;

@@ -10,7 +10,7 @@ mod sum;
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};
 use super::listing::{Listing, SourceFile, stem};
-use super::read::{self, Forward, Named, Transactions};
+use super::read::{self, Forward, NamedFile, Transactions};
 use crate::migration::{Migration, MigrationKind};
 
 use self::directives::Directive;
@@ -49,7 +49,7 @@ fn check_versions(entries: &mut Entries<String>) {
     }
 }
 
-fn migration(named: &Named<'_>, text: &str) -> Result<Migration, FormatError> {
+fn migration(named: &NamedFile<'_>, text: &str) -> Result<Migration, FormatError> {
     let mut transactions = Transactions::Shared;
     let mut kind = MigrationKind::Versioned;
     let mut delimiter = None;

@@ -12,7 +12,7 @@ pub(super) mod folders;
 
 use super::error::{AccessProblem, FormatError, FormatErrorKind, JournalProblem};
 use super::listing::{Listing, SourceFile, flat, read_text};
-use super::read::{self, Forward, Named};
+use super::read::{self, Forward, NamedFile};
 use crate::migration::{Migration, Origin};
 
 const JOURNAL: &str = "meta/_journal.json";
@@ -117,7 +117,7 @@ fn of_journal(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
 fn migration(entry: &JournalEntry, source: SourceFile) -> Result<Migration, FormatError> {
     let text = source.text?;
     let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
-    let named = Named { file: &source.file, version: &entry.tag, description: &description };
+    let named = NamedFile { file: &source.file, version: &entry.tag, description: &description };
     read::migration(&named, &text, &forward(&text, entry.chunks).or_nothing())
 }
 

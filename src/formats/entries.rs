@@ -2,7 +2,7 @@
 
 use super::error::{FormatError, NameProblem};
 use super::listing::SourceFile;
-use super::read::Named;
+use super::read::NamedFile;
 use crate::migration::Migration;
 
 /// A file that is a migration by its name; its text has not been examined yet.
@@ -36,7 +36,7 @@ impl<K: Ord> Entries<K> {
     /// Sorts the files by key, rejects equal keys, and reads each text with `read`.
     pub(super) fn migrations(
         self,
-        read: impl Fn(&Named<'_>, &str) -> Result<Migration, FormatError>,
+        read: impl Fn(&NamedFile<'_>, &str) -> Result<Migration, FormatError>,
     ) -> Result<Vec<Migration>, Vec<FormatError>> {
         let Self { mut accepted, mut errors } = self;
         accepted.sort_by(|a, b| a.key.cmp(&b.key));
@@ -50,7 +50,8 @@ impl<K: Ord> Entries<K> {
         }
         let mut migrations = Vec::new();
         for AcceptedFile { version, description, source, .. } in accepted {
-            let named = Named { file: &source.file, version: &version, description: &description };
+            let named =
+                NamedFile { file: &source.file, version: &version, description: &description };
             match source.text.and_then(|text| read(&named, &text)) {
                 Ok(migration) => migrations.push(migration),
                 Err(error) => errors.push(error),

@@ -13,7 +13,7 @@ use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem, ToolProblem};
 use super::listing::{Listing, base, is_sql, stem};
 use super::number::VersionNumber;
-use super::read::{self, Forward, Named};
+use super::read::{self, Forward, NamedFile};
 use super::{Placeholders, repeatable};
 use crate::migration::{Migration, MigrationKind};
 use crate::sql;
@@ -84,7 +84,7 @@ pub(super) fn migrations(
         .filter(|file| file.ends_with(".conf"))
         .map(|file| listing.path(file))
         .collect();
-    let read = |named: &Named<'_>, text: &str| {
+    let read = |named: &NamedFile<'_>, text: &str| {
         // `<script>.sql.conf` next to a script.
         let file = format!("{}.conf", named.file);
         let config = if configs.contains(&file) { Config::read(&file)? } else { Config::default() };
@@ -94,7 +94,7 @@ pub(super) fn migrations(
 }
 
 fn migration(
-    named: &Named<'_>,
+    named: &NamedFile<'_>,
     text: &str,
     config: &Config,
     placeholders: Placeholders,
@@ -112,7 +112,7 @@ fn migration(
 
 /// Rejects `${name}`, which Flyway replaces everywhere, even in literals, unless it is configured
 /// not to: the text of the file is not what Flyway would run.
-fn check_placeholders(named: &Named<'_>, text: &str) -> Result<(), FormatError> {
+fn check_placeholders(named: &NamedFile<'_>, text: &str) -> Result<(), FormatError> {
     for piece in sql::pieces(text, 1).map_while(Result::ok) {
         if let Some(at) = piece.text.find("${") {
             let rest = &piece.text[at..];

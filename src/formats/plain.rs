@@ -7,7 +7,7 @@ use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};
 use super::listing::{SourceFile, is_down_file, stem};
 use super::number::{VersionNumber, leading_digits};
-use super::read::{self, Forward, Named};
+use super::read::{self, Forward, NamedFile};
 use crate::migration::{Migration, Version};
 
 /// The parts of a file name.
@@ -44,7 +44,7 @@ pub(super) fn single(
     };
     let from_name = name.as_ref().map(|name| name.description.as_str());
     let description = description.or(from_name).unwrap_or_default();
-    read::migration(&Named { file, version, description }, text, &Forward::whole(text))
+    read::migration(&NamedFile { file, version, description }, text, &Forward::whole(text))
 }
 
 /// The version and the description in the name of a file or the end of a path.

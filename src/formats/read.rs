@@ -8,14 +8,14 @@ use crate::migration::{
 use crate::sql::{self, Piece, StatementKind};
 
 /// The name of a file, as its format understands it.
-pub(super) struct Named<'a> {
+pub(super) struct NamedFile<'a> {
     /// The file as the user wrote it.
     pub(super) file: &'a str,
     pub(super) version: &'a str,
     pub(super) description: &'a str,
 }
 
-impl Named<'_> {
+impl NamedFile<'_> {
     /// A line of the file.
     pub(super) fn at(&self, line: usize) -> Origin {
         Origin { file: self.file.to_owned(), line }
@@ -85,7 +85,7 @@ impl<'a> Forward<'a> {
 
 /// Reads a text as a migration.
 pub(super) fn migration(
-    named: &Named<'_>,
+    named: &NamedFile<'_>,
     text: &str,
     forward: &Forward<'_>,
 ) -> Result<Migration, FormatError> {
@@ -120,7 +120,7 @@ pub(super) fn migration(
 fn add_statements(
     statements: &mut Vec<Statement>,
     boundary: &mut usize,
-    named: &Named<'_>,
+    named: &NamedFile<'_>,
     first_line: usize,
     text: &str,
 ) -> Result<(), FormatError> {

@@ -7,7 +7,7 @@
 use super::entries::{AcceptedFile, Entries};
 use super::error::{ErrorOrigin, FormatError, LayoutProblem, NameProblem};
 use super::listing::{Listing, SourceFile, base, stem};
-use super::read::{self, Forward, Named};
+use super::read::{self, Forward, NamedFile};
 use crate::migration::{Migration, MigrationKind};
 
 const PREFIX: &str = "R__";
@@ -80,7 +80,7 @@ pub(super) fn name(path: &str) -> (String, String) {
 /// Reads each file as a migration, in the order of their descriptions.
 pub(super) fn migrations(
     sources: Vec<SourceFile>,
-    read: impl Fn(&Named<'_>, &str) -> Result<Migration, FormatError>,
+    read: impl Fn(&NamedFile<'_>, &str) -> Result<Migration, FormatError>,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     for source in sources {
@@ -96,7 +96,7 @@ pub(super) fn migrations(
 }
 
 /// Reads the whole of a file as a migration.
-pub(super) fn whole(named: &Named<'_>, text: &str) -> Result<Migration, FormatError> {
+pub(super) fn whole(named: &NamedFile<'_>, text: &str) -> Result<Migration, FormatError> {
     read::migration(named, text, &Forward::whole(text))
 }
 

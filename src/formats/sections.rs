@@ -5,7 +5,7 @@
 //! which section a line begins.
 
 use super::error::{FormatError, ToolProblem};
-use super::read::{self, Forward, Named, SourceLine, Transactions};
+use super::read::{self, Forward, NamedFile, SourceLine, Transactions};
 
 /// The section of a tool's file that a line is in.
 pub(super) trait Section: Copy {
@@ -50,7 +50,7 @@ impl Sections<'_> {
 
 /// The parts of a file that run.
 pub(super) fn forward<'a, S: Section>(
-    named: &Named<'_>,
+    named: &NamedFile<'_>,
     text: &'a str,
 ) -> Result<Forward<'a>, FormatError> {
     let mut sections =

@@ -186,10 +186,8 @@ fn a_rejected_statement_is_reported_before_the_text_after_it() {
 
     assert_eq!(
         errors(&dir, None),
-        [
-            "dir/1.sql:1 contains COPY: Aurora DSQL does not read files, and the provider sends \
-             only SQL, without data after it"
-        ]
+        ["dir/1.sql:1 contains COPY: Aurora DSQL does not read files, and the provider sends \
+             only SQL, without data after it"]
     );
 }
 

@@ -35,8 +35,9 @@ pub(super) use plan::{
 pub(super) use subject::Subject;
 
 use super::contract::FunctionError;
+use crate::chain::chain;
 use crate::database::{Condition, ConnectError, Error, ServerError};
-use crate::diagnostic::{Diagnostic, chain};
+use crate::diagnostic::Diagnostic;
 use crate::sql::{Disallowed, SplitError};
 
 /// A text in a function's argument that is not whole.

@@ -28,8 +28,8 @@ pub(crate) fn kill_at_every(stride: usize) {
                     if nth % stride == 0 {
                         points += 1;
                         let killed = Box::pin(kill_at(&cluster, &case, spot, moment)).await;
-                        let place = format!("{moment:?} {} {}", spot.command, spot.nth);
-                        killed.unwrap_or_else(|error| panic!("{place}: {error}"));
+                        let point = format!("{moment:?} {} {}", spot.command, spot.nth);
+                        killed.unwrap_or_else(|error| panic!("{point}: {error}"));
                     }
                 }
             }

@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use serde_json::{Value, json};
 
 use crate::terraform::{python_environment, source};
-use crate::world::{Run, World};
+use crate::world::{CommandOutput, World};
 
 /// What the emulator is made of. The server needs Flask, and moto's STS its extra.
 const PACKAGES: &[&str] = &["moto[sts]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"];
@@ -184,19 +184,23 @@ pub(crate) fn command(world: &World, arguments: &[&str], environment: &[(&str, &
 }
 
 /// Runs a [`command`].
-pub(crate) fn run(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
-    Run::of(arguments, &command(world, arguments, environment).output().unwrap())
+pub(crate) fn run(
+    world: &World,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> CommandOutput {
+    CommandOutput::of(arguments, &command(world, arguments, environment).output().unwrap())
 }
 
 /// The arguments of [`apply`].
 pub(crate) const APPLY: [&str; 4] = ["apply", "-auto-approve", "-no-color", "-input=false"];
 
 /// `terraform apply` with [`run`].
-pub(crate) fn apply(world: &World, environment: &[(&str, &str)]) -> Run {
+pub(crate) fn apply(world: &World, environment: &[(&str, &str)]) -> CommandOutput {
     run(world, &APPLY, environment)
 }
 
 /// `terraform plan` with [`run`].
-pub(crate) fn plan(world: &World, environment: &[(&str, &str)]) -> Run {
+pub(crate) fn plan(world: &World, environment: &[(&str, &str)]) -> CommandOutput {
     run(world, &["plan", "-detailed-exitcode", "-no-color", "-input=false"], environment)
 }

@@ -4,16 +4,16 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::world::{Run, World, on_each_terraform};
+use crate::world::{CommandOutput, World, on_each_terraform};
 
 /// Plans one set, and expects an error of ours at the first line of its arguments that leaves the
 /// database alone.
-fn refused(world: &World, arguments: &str, at: &str) -> Run {
+fn refused(world: &World, arguments: &str, at: &str) -> CommandOutput {
     refused_by_anybody(world, arguments, at).says("with dsql_migration_set.app,")
 }
 
 /// As [`refused`], by Terraform itself or by us: Terraform checks types.
-fn refused_by_anybody(world: &World, arguments: &str, at: &str) -> Run {
+fn refused_by_anybody(world: &World, arguments: &str, at: &str) -> CommandOutput {
     world.configure(&format!("resource \"dsql_migration_set\" \"app\" {{\n  {arguments}\n}}\n"));
     let run = world
         .plan()
@@ -128,7 +128,7 @@ fn arguments_of_the_wrong_type_and_contradictions_are_refused_before_any_connect
 }
 
 /// A provider with settings of its own, and one migration.
-fn with_settings(world: &World, settings: &str) -> Run {
+fn with_settings(world: &World, settings: &str) -> CommandOutput {
     world.configure_with_provider(&format!(
         "provider \"dsql\" {{\n{settings}\n}}\n\nresource \"dsql_migration\" \"one\" {{\n  version = \"1\"\n  \
          sql = \"CREATE TABLE one (id int PRIMARY KEY)\"\n}}\n"

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dsql_local::{Fault, Matcher};
 
-use crate::world::{Run, World, on_each_terraform};
+use crate::world::{CommandOutput, World, on_each_terraform};
 
 const APPLY: [&str; 4] = ["apply", "-auto-approve", "-no-color", "-input=false"];
 
@@ -66,7 +66,7 @@ fn a_statement_over_the_limit_names_the_way_out_which_survives_an_interrupt() {
         let pid = apply.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         let output = apply.wait_with_output().unwrap();
-        Run::of(&APPLY, &output)
+        CommandOutput::of(&APPLY, &output)
             .ends_with(1)
             .says("Migration stopped")
             .says("migrations/0002_backfill.sql:2: statement 1 of migration 0002")
@@ -118,8 +118,8 @@ fn a_comment_in_the_wrong_place_fails_the_plan_with_its_line() {
             ("-- dsql:batches\nSELECT 1;\n", 1, "an unknown directive"),
         ] {
             backfill(world, text);
-            let place = format!("migrations/0002_backfill.sql:{line} holds");
-            world.plan().ends_with(1).says(&place).says(words);
+            let location = format!("migrations/0002_backfill.sql:{line} holds");
+            world.plan().ends_with(1).says(&location).says(words);
         }
     });
 }

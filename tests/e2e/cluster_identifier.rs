@@ -7,7 +7,7 @@ use dsql_local::Options;
 use serde_json::json;
 
 use crate::aws_emulator::{self as aws, APPLY, Aws, Setup, apply, plan};
-use crate::world::{Run, World, on_each_terraform_with};
+use crate::world::{CommandOutput, World, on_each_terraform_with};
 
 fn configure(world: &World, settings: &str) {
     world.configure_with_provider(&format!(
@@ -94,7 +94,7 @@ fn look_ups(aws: &Aws) -> usize {
 
 /// Interrupts a command once AWS was asked for the cluster, and insists that it ends long before the
 /// four minutes of the wait are over.
-fn interrupted(world: &World, aws: &Aws, arguments: &[&str]) -> Run {
+fn interrupted(world: &World, aws: &Aws, arguments: &[&str]) -> CommandOutput {
     let before = look_ups(aws);
     let mut running = World::spawn(aws::command(world, arguments, &environment(aws)));
     world.wait_for(&mut running, |_| look_ups(aws) > before);
@@ -104,7 +104,7 @@ fn interrupted(world: &World, aws: &Aws, arguments: &[&str]) -> Run {
     let output = running.wait_with_output().unwrap();
     let took = interrupted.elapsed();
     assert!(took < Duration::from_secs(120), "{took:?}");
-    Run::of(arguments, &output).ends_with(1)
+    CommandOutput::of(arguments, &output).ends_with(1)
 }
 
 #[test]

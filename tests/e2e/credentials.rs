@@ -8,7 +8,7 @@ use dsql_local::{Credentials, Fault, Matcher, Options};
 use serde_json::json;
 
 use crate::aws_emulator::{self as aws, ACCOUNT, APPLY, AUTHORITY, Aws, Setup, apply, plan};
-use crate::world::{Run, World, on_each_terraform_with};
+use crate::world::{CommandOutput, World, on_each_terraform_with};
 
 /// The keys of a role's session, as the emulator makes them.
 fn session_of(role: &str) -> Credentials {
@@ -217,7 +217,7 @@ fn credentials_that_end_during_an_apply_are_replaced_by_those_that_are_valid_the
         world.block_on(world.cluster().skew_clock(601)).unwrap();
         world.cluster().close_held();
         let output = running.wait_with_output().unwrap();
-        Run::of(&APPLY, &output).ends_with(0).says("1 added");
+        CommandOutput::of(&APPLY, &output).ends_with(0).says("1 added");
         assert_eq!(world.tables(), "one");
 
         hand_out("early");

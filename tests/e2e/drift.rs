@@ -112,8 +112,8 @@ const ONE_OF_EACH: &[&str] = &[
 
 fn one_of_each() -> String {
     let mut files = String::new();
-    for (place, sql) in ONE_OF_EACH.iter().enumerate() {
-        files.push_str(&format!("    \"{place:04}_x.sql\" = {sql:?}\n"));
+    for (index, sql) in ONE_OF_EACH.iter().enumerate() {
+        files.push_str(&format!("    \"{index:04}_x.sql\" = {sql:?}\n"));
     }
     format!("resource \"dsql_migration_set\" \"app\" {{\n  files = {{\n{files}  }}\n}}\n")
 }

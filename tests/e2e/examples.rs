@@ -50,9 +50,9 @@ fn every_configuration_in_the_documents_is_formatted_and_valid() {
         world.write("migrations/0001_create_users.sql", "CREATE TABLE users (id int PRIMARY KEY);");
         let mut formatted = 0;
         let mut validated = 0;
-        for (place, text) in configurations() {
+        for (location, text) in configurations() {
             world.write("main.tf", &text);
-            eprintln!("{place}");
+            eprintln!("{location}");
             world.run(&["fmt", "-check", "-diff", "main.tf"]).ends_with(0);
             formatted += 1;
             // Other providers cannot be installed here, and a part of a configuration may speak of

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dsql_local::Options;
 
-use crate::world::{Run, World, on_each_terraform, on_each_terraform_with};
+use crate::world::{CommandOutput, World, on_each_terraform, on_each_terraform_with};
 
 const SET: &str = "resource \"dsql_migration_set\" \"app\" {\n  dir = \"migrations\"\n}\n";
 
@@ -132,7 +132,7 @@ fn an_interrupted_apply_stops_between_statements_and_the_next_goes_on() {
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         let output = apply.wait_with_output().unwrap();
 
-        Run::of(&arguments, &output)
+        CommandOutput::of(&arguments, &output)
             .ends_with(1)
             .says("Migration stopped")
             .says("The run was interrupted");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dsql_local::Options;
 
-use crate::world::{Run, World, on_each_terraform, on_each_terraform_with};
+use crate::world::{CommandOutput, World, on_each_terraform, on_each_terraform_with};
 
 const SET: &str = "resource \"dsql_migration_set\" \"app\" {\n  dir = \"migrations\"\n}\n";
 
@@ -16,7 +16,7 @@ const SET: &str = "resource \"dsql_migration_set\" \"app\" {\n  dir = \"migratio
 const BEGINNINGS: &[&str] = &["Terraform used", "No changes.", "Error: "];
 
 /// The output from where the plan begins, with everything that differs from run to run named.
-fn golden(run: &Run) -> String {
+fn golden(run: &CommandOutput) -> String {
     let mut text = String::new();
     let mut in_plan = false;
     for line in run.text().lines() {

@@ -2,7 +2,7 @@
 
 use dsql_local::Cluster;
 
-use crate::world::{Run, World, on_each_terraform};
+use crate::world::{CommandOutput, World, on_each_terraform};
 
 const SET: &str = "resource \"dsql_migration_set\" \"app\" {\n  dir = \"migrations\"\n}\n";
 
@@ -10,19 +10,19 @@ fn save(world: &World) {
     world.run(&["plan", "-out=saved", "-no-color", "-input=false"]).ends_with(0);
 }
 
-fn apply_saved(world: &World) -> Run {
+fn apply_saved(world: &World) -> CommandOutput {
     world.run(&["apply", "-no-color", "-input=false", "saved"])
 }
 
 /// As [`apply_saved`], with an environment that leads to another cluster.
-fn apply_saved_on(world: &World, other: &Cluster) -> Run {
+fn apply_saved_on(world: &World, other: &Cluster) -> CommandOutput {
     let arguments = ["apply", "-no-color", "-input=false", "saved"];
     let mut command = world.command(&arguments);
     command
         .env("DSQL_PORT", other.port().to_string())
         .env("DSQL_CA_FILE", other.ca_file())
         .env("DSQL_TOKEN", other.token("admin"));
-    Run::of(&arguments, &command.output().unwrap())
+    CommandOutput::of(&arguments, &command.output().unwrap())
 }
 
 /// A set with one applied and one pending migration.

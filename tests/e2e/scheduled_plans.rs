@@ -1,6 +1,6 @@
 //! A plan that runs every night and only looks: what it may do, and what it costs.
 
-use crate::world::{Run, World, on_each_terraform};
+use crate::world::{CommandOutput, World, on_each_terraform};
 
 /// The role of the documentation, "A role that only plans" in `docs/index.md`.
 const READER: &[&str] = &[
@@ -11,11 +11,11 @@ const READER: &[&str] = &[
 ];
 
 /// A scheduled plan, as the role.
-fn plan_as_reader(world: &World) -> Run {
+fn plan_as_reader(world: &World) -> CommandOutput {
     let arguments = ["plan", "-detailed-exitcode", "-lock=false", "-no-color", "-input=false"];
     let mut command = world.command(&arguments);
     command.env("DSQL_USER", "planner").env("DSQL_TOKEN", world.cluster().token("planner"));
-    Run::of(&arguments, &command.output().unwrap())
+    CommandOutput::of(&arguments, &command.output().unwrap())
 }
 
 #[test]

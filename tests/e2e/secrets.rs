@@ -8,10 +8,14 @@ use dsql_local::Options;
 use terraform_provider_dsql::database::{Secret, Session, Target};
 
 use crate::aws_emulator as aws;
-use crate::world::{Run, World, on_each_terraform, on_each_terraform_with};
+use crate::world::{CommandOutput, World, on_each_terraform, on_each_terraform_with};
 
 /// Runs Terraform with all the logs that there are, and gives its output with them.
-fn with_all_logs(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> (Run, String) {
+fn with_all_logs(
+    world: &World,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (CommandOutput, String) {
     let mut command = world.command(arguments);
     command.env("TF_LOG", "TRACE").envs(environment.iter().copied());
     let output = command.output().unwrap();
@@ -21,7 +25,7 @@ fn with_all_logs(world: &World, arguments: &[&str], environment: &[(&str, &str)]
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(log.contains("provider.terraform-provider-dsql"), "there is no log:\n{log}");
-    (Run::of(arguments, &output), log)
+    (CommandOutput::of(arguments, &output), log)
 }
 
 /// The files of a saved plan, one after the other.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::{Run, World, on_each_terraform};
+use crate::world::{CommandOutput, World, on_each_terraform};
 
 const APPLY: [&str; 4] = ["apply", "-auto-approve", "-no-color", "-input=false"];
 
@@ -38,7 +38,7 @@ fn one_works_and_the_other_waits_until_it_has_ended() {
         world.wait_for(&mut two, |world| claims(world) >= 3);
         world.hold_jobs(false);
         for run in [one, two] {
-            Run::of(&APPLY, &run.wait_with_output().unwrap()).ends_with(0);
+            CommandOutput::of(&APPLY, &run.wait_with_output().unwrap()).ends_with(0);
         }
         for statement in ["CREATE TABLE a", "CREATE INDEX ASYNC a_n", "INSERT INTO a VALUES"] {
             assert_eq!(world.times_run(statement), 1, "{statement}");
@@ -55,13 +55,13 @@ fn one_that_cannot_wait_any_longer_names_who_works_and_until_when() {
         let mut one = world.start(&APPLY);
         world.wait_for(&mut one, |world| world.times_run("CREATE INDEX ASYNC a_n") == 1);
         let two = world.start_in("other", &APPLY).wait_with_output().unwrap();
-        Run::of(&APPLY, &two)
+        CommandOutput::of(&APPLY, &two)
             .ends_with(1)
             .says("Another apply is in progress")
             .says("holder: admin, terraform-provider-dsql")
             .says("(the server's clock)")
             .says("Nothing was run.");
         world.hold_jobs(false);
-        Run::of(&APPLY, &one.wait_with_output().unwrap()).ends_with(0);
+        CommandOutput::of(&APPLY, &one.wait_with_output().unwrap()).ends_with(0);
     });
 }

@@ -143,8 +143,8 @@ impl World {
     }
 
     /// Runs `terraform`.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
-        Run::of(arguments, &self.command(arguments).output().unwrap())
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::of(arguments, &self.command(arguments).output().unwrap())
     }
 
     /// Starts `terraform` and leaves it running.
@@ -186,17 +186,17 @@ impl World {
     }
 
     /// `terraform plan -detailed-exitcode`.
-    pub(crate) fn plan(&self) -> Run {
+    pub(crate) fn plan(&self) -> CommandOutput {
         self.run(&["plan", "-detailed-exitcode", "-no-color", "-input=false"])
     }
 
     /// `terraform apply`, approved.
-    pub(crate) fn apply(&self) -> Run {
+    pub(crate) fn apply(&self) -> CommandOutput {
         self.run(&["apply", "-auto-approve", "-no-color", "-input=false"])
     }
 
     /// `terraform destroy`, approved.
-    pub(crate) fn destroy(&self) -> Run {
+    pub(crate) fn destroy(&self) -> CommandOutput {
         self.run(&["destroy", "-auto-approve", "-no-color", "-input=false"])
     }
 
@@ -299,7 +299,7 @@ impl World {
 
 /// How a command ended.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct CommandOutput {
     what: String,
     code: Option<i32>,
     /// Both outputs as they were.
@@ -308,7 +308,7 @@ pub(crate) struct Run {
     flat: String,
 }
 
-impl Run {
+impl CommandOutput {
     /// The end of a command.
     pub(crate) fn of(arguments: &[&str], output: &Output) -> Self {
         let text = format!(

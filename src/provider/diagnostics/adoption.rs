@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Subject, sentence};
-use crate::diagnostic::{Diagnostic, chain};
+use crate::chain::chain;
+use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
 use crate::formats::adopt::{AdoptError, HistoryTable};

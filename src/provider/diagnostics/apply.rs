@@ -1,8 +1,9 @@
 //! The words of a run that did not come to its end.
 
 use super::{batches, database_error, push_server_parts, sentence, server_error};
+use crate::chain::chain;
 use crate::database::{Batches, Condition, LedgerSchema, Outcome};
-use crate::diagnostic::{Diagnostic, chain};
+use crate::diagnostic::Diagnostic;
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::{Position, StatementNumber, Version};
 

@@ -1,7 +1,8 @@
 //! Messages for directories and files that cannot be read as migrations.
 
 use super::sentence;
-use crate::diagnostic::{Diagnostic, chain};
+use crate::chain::chain;
+use crate::diagnostic::Diagnostic;
 use crate::formats::FormatError;
 use crate::formats::error::{
     AccessProblem, DetectionProblem, ErrorOrigin, FormatErrorKind, JournalProblem, LayoutProblem,
