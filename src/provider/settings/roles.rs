@@ -52,7 +52,7 @@ pub(super) fn attributes(stored: Stored) -> Vec<Attribute> {
         Attribute::nested("assume_role_with_web_identity", Nesting::Single, web)
             .optional()
             .description(
-                "A role to assume with the token of an OIDC issuer, such as a CI system, in location \
+                "A role to assume with the token of an OIDC issuer, such as a CI system, in place \
                  of other credentials. `assume_role` comes after it. Without this argument, \
                  `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE` do the same.",
             ),
