@@ -145,8 +145,8 @@ pub trait DataSource: Send + Sync + 'static {
     /// Validates a configuration without a connection. Values may be unknown.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
-    /// Reads the data source. The configuration is wholly known, and so must be the returned object,
-    /// which has the type that the schema implies.
+    /// Reads the data source. The configuration is wholly known, and so must be the returned
+    /// object, which has the type that the schema implies.
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
@@ -163,8 +163,8 @@ pub trait EphemeralResource: Send + Sync + 'static {
     /// Validates a configuration without a connection. Values may be unknown.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
-    /// Opens the ephemeral resource. The configuration is wholly known. The result has the type that
-    /// the schema implies and repeats the configuration; computed attributes may be unknown.
+    /// Opens the ephemeral resource. The configuration is wholly known. The result has the type
+    /// that the schema implies and repeats the configuration; computed attributes may be unknown.
     async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
@@ -200,8 +200,8 @@ pub struct PlanRequest {
     pub proposed_new_state: Value,
     /// Prior private data, stored with the prior state.
     pub prior_private: Vec<u8>,
-    /// Planned private data of the first plan, if this call repeats it during an apply. Empty before
-    /// Terraform 1.16.
+    /// Planned private data of the first plan, if this call repeats it during an apply. Empty
+    /// before Terraform 1.16.
     pub planned_private: Vec<u8>,
 }
 

@@ -7,7 +7,7 @@ use crate::value::Type;
 ///
 /// ```
 /// # use terraform_provider_dsql::schema::Attribute;
-/// let endpoint = Attribute::string("endpoint").optional().description("Host name of the cluster.");
+/// let endpoint = Attribute::string("endpoint").optional().description("Host name.");
 /// # assert!(endpoint.optional);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

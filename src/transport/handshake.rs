@@ -84,8 +84,8 @@ pub enum HandshakeError {
 }
 
 impl HandshakeEnvironment {
-    /// Reads the variables through `var`, which is [`std::env::var`] in `main`. Empty variables count
-    /// as unset.
+    /// Reads the variables through `var`, which is [`std::env::var`] in `main`. Empty variables
+    /// count as unset.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Self {
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
         let port = |name: &str| var(name)?.parse::<u16>().ok();

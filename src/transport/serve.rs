@@ -178,8 +178,8 @@ pub(super) fn print(line: &str) -> io::Result<()> {
 }
 
 mod signals {
-    //! Signal handlers. Ctrl-C reaches every process of a terminal, but the provider must finish its
-    //! calls, so it ignores the interrupt. The host requests the stop with an RPC.
+    //! Signal handlers. Ctrl-C reaches every process of a terminal, but the provider must finish
+    //! its calls, so it ignores the interrupt. The host requests the stop with an RPC.
 
     use std::io;
 

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
-use self::named::Types;
+use self::named::TypesByName;
 use super::lifetime::Lifetime;
 use super::wire::tfplugin6::{self as wire, provider_server};
 use super::{from_proto, to_proto};
@@ -29,9 +29,9 @@ use crate::value::Type;
 pub(super) struct Service {
     provider: Arc<dyn Provider>,
     config_type: Arc<Type>,
-    resources: Types<dyn Resource>,
-    data_sources: Types<dyn DataSource>,
-    ephemeral_resources: Types<dyn EphemeralResource>,
+    resources: TypesByName<dyn Resource>,
+    data_sources: TypesByName<dyn DataSource>,
+    ephemeral_resources: TypesByName<dyn EphemeralResource>,
     lifetime: Lifetime,
     calls: AtomicU64,
 }
@@ -41,9 +41,9 @@ impl Service {
     pub(super) fn new(provider: Arc<dyn Provider>, lifetime: Lifetime) -> Self {
         Self {
             config_type: Arc::new(provider.schema().implied_type()),
-            resources: Types::resources(&provider),
-            data_sources: Types::data_sources(&provider),
-            ephemeral_resources: Types::ephemeral_resources(&provider),
+            resources: TypesByName::resources(&provider),
+            data_sources: TypesByName::data_sources(&provider),
+            ephemeral_resources: TypesByName::ephemeral_resources(&provider),
             provider,
             lifetime,
             calls: AtomicU64::new(0),

@@ -87,8 +87,8 @@ pub(super) fn function(signature: &Signature) -> wire::Function {
     }
 }
 
-/// Without `allow_…`, Terraform rejects null itself, and treats the result of a call with an unknown
-/// argument as unknown without calling the function.
+/// Without `allow_…`, Terraform rejects null itself, and treats the result of a call with an
+/// unknown argument as unknown without calling the function.
 fn parameter(parameter: &Parameter) -> wire::function::Parameter {
     wire::function::Parameter {
         name: parameter.name.to_owned(),

@@ -155,7 +155,7 @@ impl<T> From<Option<T>> for Input<T> {
 }
 
 impl<T> From<Result<T, Undecided>> for Input<T> {
-    /// Converts what was computed from other inputs, at least one of which may be unknown.
+    /// Converts a value that was computed from other inputs, which may be unknown.
     fn from(value: Result<T, Undecided>) -> Self {
         value.map_or(Self::Unknown, Self::Known)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rmpv::{Integer, Utf8String, Value as MessagePack};
 
-use super::number::Encoding;
+use super::number::NumberEncoding;
 use super::{AttributePath, CodecError, Number, Problem, Step, Type, Value, wanted};
 
 /// Extension type of an unknown value without refinements.
@@ -213,8 +213,8 @@ fn encode_elements(
 
 fn encode_number(number: &Number) -> MessagePack {
     match number.encoding() {
-        Encoding::Integer(integer) => MessagePack::Integer(Integer::from(integer)),
-        Encoding::Float(float) => MessagePack::F64(float),
-        Encoding::Text(text) => text.into(),
+        NumberEncoding::Integer(integer) => MessagePack::Integer(Integer::from(integer)),
+        NumberEncoding::Float(float) => MessagePack::F64(float),
+        NumberEncoding::Text(text) => text.into(),
     }
 }

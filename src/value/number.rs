@@ -11,10 +11,10 @@ use std::str::FromStr;
 ///
 /// Two numbers are equal if both are the same integer or the same token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Number(Repr);
+pub struct Number(NumberToken);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Repr {
+enum NumberToken {
     Integer(i64),
     /// The bits of a float that is finite and not an integer of 64 bits.
     Float(u64),
@@ -23,7 +23,7 @@ enum Repr {
 }
 
 /// The form in which a number is encoded.
-pub(super) enum Encoding<'a> {
+pub(super) enum NumberEncoding<'a> {
     Integer(i64),
     Float(f64),
     Text(&'a str),
@@ -41,17 +41,17 @@ impl Number {
     #[must_use]
     pub fn to_u64(&self) -> Option<u64> {
         match &self.0 {
-            Repr::Integer(integer) => u64::try_from(*integer).ok(),
-            Repr::Float(_) => None,
-            Repr::Text(text) => text.parse().ok(),
+            NumberToken::Integer(integer) => u64::try_from(*integer).ok(),
+            NumberToken::Float(_) => None,
+            NumberToken::Text(text) => text.parse().ok(),
         }
     }
 
-    pub(super) fn encoding(&self) -> Encoding<'_> {
+    pub(super) fn encoding(&self) -> NumberEncoding<'_> {
         match &self.0 {
-            Repr::Integer(integer) => Encoding::Integer(*integer),
-            Repr::Float(bits) => Encoding::Float(f64::from_bits(*bits)),
-            Repr::Text(text) => Encoding::Text(text),
+            NumberToken::Integer(integer) => NumberEncoding::Integer(*integer),
+            NumberToken::Float(bits) => NumberEncoding::Float(f64::from_bits(*bits)),
+            NumberToken::Text(text) => NumberEncoding::Text(text),
         }
     }
 
@@ -62,8 +62,8 @@ impl Number {
     pub(super) fn from_f64(float: f64) -> Result<Self, ParseNumberError> {
         let text = float.to_string();
         match text.parse() {
-            Ok(integer) => Ok(Self(Repr::Integer(integer))),
-            Err(_) if float.is_finite() => Ok(Self(Repr::Float(float.to_bits()))),
+            Ok(integer) => Ok(Self(NumberToken::Integer(integer))),
+            Err(_) if float.is_finite() => Ok(Self(NumberToken::Float(float.to_bits()))),
             Err(_) => Err(ParseNumberError { found: text }),
         }
     }
@@ -71,14 +71,14 @@ impl Number {
 
 impl From<i64> for Number {
     fn from(integer: i64) -> Self {
-        Self(Repr::Integer(integer))
+        Self(NumberToken::Integer(integer))
     }
 }
 
 impl From<u64> for Number {
     fn from(integer: u64) -> Self {
-        let large = |_| Repr::Text(integer.to_string());
-        Self(i64::try_from(integer).map_or_else(large, Repr::Integer))
+        let large = |_| NumberToken::Text(integer.to_string());
+        Self(i64::try_from(integer).map_or_else(large, NumberToken::Integer))
     }
 }
 
@@ -87,12 +87,12 @@ impl FromStr for Number {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Ok(integer) = text.parse() {
-            return Ok(Self(Repr::Integer(integer)));
+            return Ok(Self(NumberToken::Integer(integer)));
         }
         // The float checks the syntax only; its value is not used. It would accept "inf" and "NaN".
         let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))
             && text.parse::<f64>().is_ok();
-        let token = is_decimal.then(|| Repr::Text(text.to_owned()));
+        let token = is_decimal.then(|| NumberToken::Text(text.to_owned()));
         token.map(Self).ok_or_else(|| ParseNumberError { found: text.to_owned() })
     }
 }
@@ -100,9 +100,9 @@ impl FromStr for Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Repr::Integer(integer) => integer.fmt(f),
-            Repr::Float(bits) => f64::from_bits(*bits).fmt(f),
-            Repr::Text(text) => f.write_str(text),
+            NumberToken::Integer(integer) => integer.fmt(f),
+            NumberToken::Float(bits) => f64::from_bits(*bits).fmt(f),
+            NumberToken::Text(text) => f.write_str(text),
         }
     }
 }

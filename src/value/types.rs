@@ -47,7 +47,8 @@ impl Type {
         Self::Object(attributes.into_iter().map(|(name, ty)| (name.into(), ty)).collect())
     }
 
-    /// Returns the JSON type constraint, such as `["list","string"]`, with attributes sorted by name.
+    /// Returns the JSON type constraint, such as `["list","string"]`, in which attributes are
+    /// sorted by name.
     #[must_use]
     pub fn to_json(&self) -> String {
         self.json().to_string()

@@ -26,11 +26,12 @@ impl Function for LintFunction {
                 description: "SQL to check, such as `file(\"0001_a.sql\")`.",
             }],
             returns: Type::list(finding()),
-            returns_description: "Findings in the order of the statements. Each has a `line`, counted from 1; a \
-                     `rule`, which `lint_ignore` accepts; a `kind`, which is `refused` (DSQL is \
-                     known to reject the statement), `unreadable` (the linter cannot parse it) or \
-                     `hazard` (it is valid, but risky); a `message`; a `suggestion`; and a \
-                     `summary`, the statement in one line.",
+            returns_description: "\
+                Findings in the order of the statements. Each has a `line`, counted from 1; a \
+                `rule`, which `lint_ignore` accepts; a `kind`, which is `refused` (DSQL is known \
+                to reject the statement), `unreadable` (the linter cannot parse it) or `hazard` \
+                (it is valid, but risky); a `message`; a `suggestion`; and a `summary`, the \
+                statement in one line.",
         }
     }
 

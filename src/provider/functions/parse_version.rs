@@ -26,7 +26,9 @@ impl Function for ParseVersionFunction {
                 description: "Name or path of the file. The file is not read.",
             }],
             returns: Type::object([("description", Type::String), ("version", Type::String)]),
-            returns_description: "The `version`, with its digits as written, and the `description`, the rest of the name in words.",
+            returns_description: "\
+                The `version`, with its digits as written, and the `description`, the rest of \
+                the name in words.",
         }
     }
 

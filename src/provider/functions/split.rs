@@ -28,9 +28,10 @@ impl Function for SplitFunction {
                 description: "SQL to split, such as `file(\"0001_a.sql\")`.",
             }],
             returns: Type::list(statement()),
-            returns_description: "Statements in order. Each has its `sql` without the semicolon; a `class`, \
-                     which is `ddl`, `async-index`, `validate`, `dml`, `batch` or `grant`; a \
-                     `line`, counted from 1; and a `summary`, the statement in one line.",
+            returns_description: "\
+                Statements in order. Each has its `sql` without the semicolon; a `class`, which \
+                is `ddl`, `async-index`, `validate`, `dml`, `batch` or `grant`; a `line`, \
+                counted from 1; and a `summary`, the statement in one line.",
         }
     }
 

@@ -9,7 +9,7 @@ use crate::schema::Schema;
 use crate::value::Type;
 
 /// A type that a request names, with what its schema implies.
-pub(super) struct Named<T: ?Sized> {
+pub(super) struct NamedType<T: ?Sized> {
     provider: Arc<dyn Provider>,
     list: fn(&dyn Provider) -> &[Box<T>],
     index: usize,
@@ -18,21 +18,21 @@ pub(super) struct Named<T: ?Sized> {
     ty: Arc<Type>,
 }
 
-pub(super) type NamedResource = Named<dyn Resource>;
-pub(super) type NamedDataSource = Named<dyn DataSource>;
-pub(super) type NamedEphemeralResource = Named<dyn EphemeralResource>;
+pub(super) type NamedResource = NamedType<dyn Resource>;
+pub(super) type NamedDataSource = NamedType<dyn DataSource>;
+pub(super) type NamedEphemeralResource = NamedType<dyn EphemeralResource>;
 
-impl<T: ?Sized> Clone for Named<T> {
+impl<T: ?Sized> Clone for NamedType<T> {
     fn clone(&self) -> Self {
         let (provider, ty) = (Arc::clone(&self.provider), Arc::clone(&self.ty));
         Self { provider, list: self.list, index: self.index, version: self.version, ty }
     }
 }
 
-impl<T: ?Sized> Named<T> {
+impl<T: ?Sized> NamedType<T> {
     /// Returns the implementation of the type.
     pub(super) fn get(&self) -> &T {
-        &*(self.list)(&*self.provider)[self.index]
+        &(self.list)(&*self.provider)[self.index]
     }
 
     /// Returns the type of its objects.
@@ -42,9 +42,9 @@ impl<T: ?Sized> Named<T> {
 }
 
 /// All types of one kind, by name.
-pub(super) struct Types<T: ?Sized>(HashMap<&'static str, Named<T>>);
+pub(super) struct TypesByName<T: ?Sized>(HashMap<&'static str, NamedType<T>>);
 
-impl<T: ?Sized> Types<T> {
+impl<T: ?Sized> TypesByName<T> {
     /// Reads the schema of each type in a list of the provider.
     fn new(
         provider: &Arc<dyn Provider>,
@@ -55,13 +55,13 @@ impl<T: ?Sized> Types<T> {
         let named = all.map(|(index, implementation)| {
             let (name, schema) = describe(implementation);
             let (provider, ty) = (Arc::clone(provider), Arc::new(schema.implied_type()));
-            (name, Named { provider, list, index, version: schema.version, ty })
+            (name, NamedType { provider, list, index, version: schema.version, ty })
         });
         Self(named.collect())
     }
 }
 
-impl Types<dyn Resource> {
+impl TypesByName<dyn Resource> {
     pub(super) fn resources(provider: &Arc<dyn Provider>) -> Self {
         Self::new(provider, |it| it.resources(), |it| (it.type_name(), it.schema()))
     }
@@ -73,7 +73,7 @@ impl Types<dyn Resource> {
     }
 }
 
-impl Types<dyn DataSource> {
+impl TypesByName<dyn DataSource> {
     pub(super) fn data_sources(provider: &Arc<dyn Provider>) -> Self {
         Self::new(provider, |it| it.data_sources(), |it| (it.type_name(), it.schema()))
     }
@@ -86,7 +86,7 @@ impl Types<dyn DataSource> {
     }
 }
 
-impl Types<dyn EphemeralResource> {
+impl TypesByName<dyn EphemeralResource> {
     pub(super) fn ephemeral_resources(provider: &Arc<dyn Provider>) -> Self {
         Self::new(provider, |it| it.ephemeral_resources(), |it| (it.type_name(), it.schema()))
     }
