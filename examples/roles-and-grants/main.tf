@@ -2,7 +2,7 @@
 # an ARN or the list of migrations changes.
 
 terraform {
-  required_version = ">= 1.6"
+  required_version = ">= 1.11"
 
   required_providers {
     dsql = {
