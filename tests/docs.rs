@@ -33,6 +33,7 @@ fn every_page_holds_its_schema_and_its_examples_word_for_word() {
             schema: resource.schema(),
             examples: vec![
                 ("terraform", format!("{folder}/resource.tf")),
+                ("terraform", format!("{folder}/import-by-string-id.tf")),
                 ("shell", format!("{folder}/import.sh")),
             ],
         });
@@ -318,15 +319,31 @@ impl Page {
         let mut text = replaced(found, "description: |-\n  ", "\n", description, &self.file);
         // The first paragraph after the title says the same.
         text = replaced_after(&text, "\n# ", "\n\n", "\n", description, &self.file);
-        for (language, example) in &self.examples {
-            let opening = format!("```{language}\n");
-            text = replaced(&text, &opening, "```\n", &read(example), &self.file);
-        }
+        text = self.with_examples(&text);
         let schema = rendered(&self.schema);
         let start = find(&text, "## Schema\n", &self.file);
         let end = text[start + 3..].find("\n## ").map_or(text.len(), |end| start + 3 + end + 1);
         let gap = if end < text.len() { "\n" } else { "" };
         format!("{}{schema}{gap}{}", &text[..start], &text[end..])
+    }
+
+    /// The page with the text of each example in its block. Each block follows the one before, or
+    /// the heading that precedes the import.
+    fn with_examples(&self, found: &str) -> String {
+        let (mut done, mut rest) = (String::new(), found.to_owned());
+        for (language, example) in &self.examples {
+            if example.contains("import") && !done.contains("\n## Import\n") {
+                let heading = find(&rest, "\n## Import\n", &self.file);
+                done.push_str(&rest[..heading]);
+                rest = rest.split_off(heading);
+            }
+            let opening = format!("```{language}\n");
+            rest = replaced(&rest, &opening, "```\n", &read(example), &self.file);
+            let start = find(&rest, &opening, &self.file) + opening.len() + read(example).len();
+            done.push_str(&rest[..start]);
+            rest = rest.split_off(start);
+        }
+        done + &rest
     }
 }
 
