@@ -1,7 +1,7 @@
-//! Every error from below becomes words here, and only here.
+//! Turns the errors of all lower layers into messages for users. No other module does this.
 //!
-//! A summary is a title; the detail says what happened, what is applied and what is not, and what
-//! to do now.
+//! The summary of a diagnostic is its title. The detail reports what happened, what is applied and
+//! what is not, and what to do now.
 
 mod adoption;
 mod apply;
@@ -40,18 +40,19 @@ use crate::database::{Condition, ConnectError, Error, ServerError};
 use crate::diagnostic::Diagnostic;
 use crate::sql::{Disallowed, SplitError};
 
-/// A text in a function's argument that is not whole.
+/// Returns the error for a function argument that is not complete SQL.
 pub(super) fn text_error(error: &SplitError) -> FunctionError {
     FunctionError::new(format!("Line {}: {error}.", error.line()))
 }
 
-/// A statement in a function's argument that has no place in a migration.
+/// Returns the error for a statement in a function argument that a migration must not contain.
 pub(super) fn refused(line: usize, disallowed: &Disallowed) -> FunctionError {
     let Disallowed { statement, reason, advice } = disallowed;
-    FunctionError::new(format!("Line {line} holds {statement}: {reason}. {advice}"))
+    FunctionError::new(format!("Line {line} contains {statement}: {reason}. {advice}"))
 }
 
-/// A cluster that cannot be reached, or a request to it that failed outside of migrations.
+/// Returns the error for a cluster that cannot be reached, or for a failed request that belongs to
+/// no migration. `doing` completes the sentence "While …".
 pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
     let (summary, advice) = match error {
         Error::Connect(error) => (connect::summary(error), connect::advice(error)),
@@ -61,27 +62,30 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
         {
             (
                 "Permission denied by the database",
-                "Only admin may create schemas. As admin, create the one of the ledger and grant \
-                 USAGE and CREATE on it to this role (guide \"Least privilege\"), or make the first \
-                 apply as admin."
+                "Only admin can create schemas. As admin, create the schema of the ledger and \
+                 grant USAGE and CREATE on it to this role (see the guide \"Least privilege\"), or \
+                 run the first apply as admin."
                     .to_owned(),
             )
         }
         Error::Server(server) if server.condition() == Condition::PermissionDenied => (
             "Permission denied by the database",
-            "Let the role read the ledger schema and the catalog, or connect as another user."
+            "Grant this role the privilege to read the schema of the ledger, or connect as \
+             another user."
                 .to_owned(),
         ),
         Error::Server(_) => (
             "Database error",
-            "If the message does not tell what to do, run again with TF_LOG_PROVIDER=DEBUG.".into(),
+            "If the message does not explain the problem, run the command again with \
+             TF_LOG_PROVIDER=DEBUG."
+                .into(),
         ),
         Error::ReplyLost { .. } => {
-            ("Connection to the database was lost", "Apply again; nothing is done twice.".into())
+            ("Connection to the database was lost", "Apply again. Nothing is applied twice.".into())
         }
         Error::Answer(_) => (
             "Unexpected response from the database",
-            "The ledger may have been changed by hand, or by a newer version of this provider."
+            "The ledger may have been changed by hand or by a newer version of this provider."
                 .into(),
         ),
     };
@@ -109,11 +113,11 @@ fn push_server_parts(text: &mut String, server: &ServerError) {
     }
 }
 
-/// A clause as the error types write it, made a sentence.
+/// Turns a clause, as the error types write it, into a sentence.
 fn sentence(clause: &str) -> String {
     let mut characters = clause.chars();
     let Some(first) = characters.next() else { return String::new() };
-    // A path or a quoted name at the beginning stays as it is.
+    // A path or a quoted name at the beginning keeps its case.
     let word = clause.split_whitespace().next().unwrap_or_default();
     let is_plain = word.chars().all(|c| c.is_ascii_lowercase());
     let first = if is_plain { first.to_ascii_uppercase() } else { first };

@@ -1,4 +1,4 @@
-//! The words about ledgers of other tools, and about what is taken over from them.
+//! Messages about the history tables of other tools and about adopted migrations.
 
 use std::collections::BTreeSet;
 
@@ -12,27 +12,30 @@ use crate::formats::{Format, format_names};
 use crate::migration::Version;
 use crate::migration::fact::QualifiedName;
 
-/// A warning with thousands of lines is read by nobody; the attribute `migrations` has all.
+/// Limits long lists. The attribute `migrations` contains all migrations.
 const SHOWN: usize = 20;
 
-/// What a migration is adopted from that a practitioner calls applied; also the argument.
+/// The source of a migration that the user declares as applied, which is also the argument.
 pub(in crate::provider) const BASELINE: &str = "baseline_version";
 
-const NOTHING_WRITTEN: &str = "Nothing is taken over, and nothing is run.";
+const NOTHING_WRITTEN: &str = "Nothing is adopted, and nothing is run.";
 
 pub(in crate::provider) fn unknown_adopt(word: &str) -> Diagnostic {
     let words: Vec<String> = format_names().map(|name| format!("\"{name}\"")).collect();
     Diagnostic::error("Invalid adopt")
-        .detail(format!("It is \"{word}\", and must be one of \"none\", {}.", words.join(", ")))
+        .detail(format!(
+            "The value is \"{word}\". It must be one of \"none\", {}.",
+            words.join(", ")
+        ))
         .at("adopt")
 }
 
 pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
     Diagnostic::error("Baseline version not found")
         .detail(format!(
-            "There is no migration {version}, neither among the files nor in the ledger. Write \
-             the version of the last migration that is applied, as the attribute migrations has \
-             it."
+            "Neither the files nor the ledger contain a migration {version}. Set \
+             baseline_version to the version of the last applied migration, as it appears in the \
+             attribute migrations."
         ))
         .at(BASELINE)
 }
@@ -41,9 +44,10 @@ pub(in crate::provider) fn several_ledgers(tables: &[QualifiedName]) -> Diagnost
     let tables = list(tables.iter().map(ToString::to_string));
     Diagnostic::error("More than one history table found")
         .detail(format!(
-            "This cluster holds more than one ledger of another tool, and they may contradict \
-             each other:\n{tables}\n\n{NOTHING_WRITTEN} Say which one tells of this set: with \
-             adopt (the name of the tool) or adopt_table, or adopt = \"none\" if none does."
+            "This cluster contains several history tables of other tools, which may contradict \
+             each other:\n{tables}\n\n{NOTHING_WRITTEN} Specify the one that belongs to this \
+             migration set: set adopt to the name of the tool, or adopt_table to the name of the \
+             table. If none does, set adopt = \"none\"."
         ))
         .at("adopt")
 }
@@ -51,8 +55,9 @@ pub(in crate::provider) fn several_ledgers(tables: &[QualifiedName]) -> Diagnost
 pub(in crate::provider) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
     Diagnostic::error("Table is not a supported history table")
         .detail(format!(
-            "{table} does not have the columns of any ledger that this provider knows. \
-             {NOTHING_WRITTEN} Set baseline_version to the last version that is applied instead."
+            "{table} does not have the columns of any supported history table. \
+             {NOTHING_WRITTEN} Remove adopt_table, and set baseline_version to the last applied \
+             version."
         ))
         .at("adopt_table")
 }
@@ -65,15 +70,16 @@ pub(in crate::provider) fn ledger_of_another(
     let (tool, own, read) = (ledger.tool(), ledger.format().name(), format.name());
     Diagnostic::error("History table does not match the directory")
         .detail(format!(
-            "{table} is the ledger of {tool}, and the files are read as {read}, so it does not \
-             tell which of them are applied. {NOTHING_WRITTEN}\n\nIf the files are those of \
-             {tool}, set format = \"{own}\". If the ledger tells of other files, set adopt = \
-             \"none\"; then all migrations that the provider has not run are pending."
+            "{table} is the history table of {tool}, but the files are read in the format \
+             {read}, so the table does not show which of them are applied. {NOTHING_WRITTEN}\n\nIf \
+             the files belong to {tool}, set format = \"{own}\". If the table belongs to other \
+             files, set adopt = \"none\". All migrations that the provider has not run are then \
+             pending."
         ))
         .at("adopt")
 }
 
-/// A ledger that says something which keeps it from being taken over.
+/// Returns the error for a history table whose migrations cannot be adopted.
 pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable) -> Diagnostic {
     let tool = ledger.tool();
     let what = sentence(&chain(error));
@@ -81,31 +87,31 @@ pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable)
         AdoptError::Unfinished { .. } => (
             "Migration is unfinished in the history table",
             format!(
-                "It may be applied in part, and nobody knows how far. Bring it to its end, or take \
-                 it back, with {tool}. If you have done so by hand, set baseline_version to its \
-                 version: it counts as applied then, if what it makes is in the database."
+                "It may be partly applied. Finish or revert it with {tool}. If you have finished \
+                 it by hand, set baseline_version to its version: it then counts as applied, if \
+                 its objects are in the database."
             ),
         ),
         AdoptError::NoFile { .. } => (
             "History table lists a missing file",
-            "Restore the file. If a later migration stands for it (a squashed directory), set \
-             baseline_version to the version of that one. If the ledger tells of other files, set \
-             adopt = \"none\"."
+            "Restore the file. If a later migration replaces it, as in a squashed directory, set \
+             baseline_version to the version of that migration. If the table belongs to other \
+             files, set adopt = \"none\"."
                 .to_owned(),
         ),
         AdoptError::Changed { version, found, .. } => (
             "File does not match the recorded checksum",
             format!(
-                "The checksum that {tool} has recorded is of another text. Restore the file. If \
-                 the edit changes nothing in the database (a comment, the layout), accept it \
-                 with\n\n  accept_checksums = {{ \"{version}\" = \"{found}\" }}"
+                "The file was edited after {tool} had applied it. Restore the file. If the edit \
+                 changes nothing in the database (for example, a comment), accept it with\n\n  \
+                 accept_checksums = {{ \"{version}\" = \"{found}\" }}"
             ),
         ),
         AdoptError::Contradiction { .. } => (
             "History table is inconsistent",
             format!(
-                "Mend it with {tool}, or set adopt = \"none\" and baseline_version to the last \
-                 version that is applied."
+                "Repair the table with {tool}, or set adopt = \"none\" and baseline_version to \
+                 the last applied version."
             ),
         ),
         AdoptError::File(_) | AdoptError::ChangedDuringRead { .. } => {
@@ -115,7 +121,7 @@ pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable)
     Diagnostic::error(summary).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
 }
 
-/// Migrations that count as applied, and whose effects the catalog does not show.
+/// Returns the error for migrations that count as applied but whose objects are missing.
 pub(in crate::provider) fn not_in_catalog(
     missing: &[Missing],
     from: &BTreeSet<&str>,
@@ -124,16 +130,16 @@ pub(in crate::provider) fn not_in_catalog(
     let from: Vec<&str> = from.iter().copied().collect();
     Diagnostic::error("Adopted migration is missing from the database")
         .detail(format!(
-            "According to {}, the migrations are applied that should have left this:\n{lines}\n\n\
-             {NOTHING_WRITTEN} Make what is missing as the file says, or, for an index that is not \
-             valid, build it again. If the migrations were never applied to this database, leave \
-             baseline_version out or set adopt = \"none\".",
+            "According to {}, these migrations are applied, but the database does not match \
+             them:\n{lines}\n\n{NOTHING_WRITTEN} Create the missing objects as the files define \
+             them, and rebuild an index that is not valid. If the migrations were never applied to \
+             this database, remove baseline_version or set adopt = \"none\".",
             from.join(" and ")
         ))
         .at("adopt")
 }
 
-/// Files that the other tool will never run.
+/// Returns a warning about files that the other tool skipped.
 pub(in crate::provider) fn skipped_by_tool(
     tool: &str,
     files: &[String],
@@ -145,15 +151,16 @@ pub(in crate::provider) fn skipped_by_tool(
     Some(
         Diagnostic::warning(format!("Migrations were skipped by {tool} in {subject}"))
             .detail(format!(
-                "{tool} has no row for these files and never runs what is older than its newest \
-                 row, so they were never applied:\n{}\n\nThey do not count as applied here.",
+                "The history table of {tool} has no rows for these files. {tool} never runs a \
+                 file that is older than its newest row, so they were never \
+                 applied:\n{}\n\nThey do not count as applied.",
                 list(files.iter().cloned())
             ))
             .at("adopt"),
     )
 }
 
-/// What a plan takes over, and what it runs.
+/// Returns a warning that lists what a plan adopts and what it runs.
 pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option<Diagnostic> {
     let mut words = String::new();
     let adopted: Vec<_> = to_adopt(plan).collect();
@@ -163,29 +170,30 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
     for same in adopted.chunk_by(|(_, one), (_, other)| one == other) {
         let files = list(same.iter().map(|(migration, _)| migration.file.clone()));
         words.push_str(&format!(
-            "According to {} these are applied. They will be recorded and not run:\n{files}\n\n",
+            "According to {}, these migrations are applied. They will be recorded and not \
+             run:\n{files}\n\n",
             same[0].1
         ));
     }
     let pending = plan.pending().map(|entry| entry.migration.file.clone());
     let pending = list(pending);
     words.push_str(&if pending.is_empty() {
-        "Nothing is left to run.".to_owned()
+        "No migration remains to run.".to_owned()
     } else {
-        format!("These will run:\n{pending}")
+        format!("These migrations will run:\n{pending}")
     });
     if adopted.iter().any(|(_, from)| *from != BASELINE) {
         words.push_str(
-            "\n\nThe other ledger is only read, now and at apply. If Terraform calls an apply \
-             inconsistent, that ledger has changed since its plan, or the cluster was not known \
-             then. Nothing was run: plan again.",
+            "\n\nThe provider only reads the history table, in the plan and in the apply. If \
+             Terraform reports an inconsistent final plan, the table has changed since the plan, \
+             or the cluster was not known then. In this case nothing was run. Plan again.",
         );
     }
     let warning = Diagnostic::warning(format!("Existing migrations are adopted in {subject}"));
     Some(warning.detail(words).at("adopt"))
 }
 
-/// Terraform keeps indented lines whole.
+/// Formats an indented list, because Terraform does not wrap indented lines.
 fn list(lines: impl Iterator<Item = String>) -> String {
     let lines: Vec<String> = lines.collect();
     let mut text: String = lines.iter().take(SHOWN).map(|line| format!("\n  {line}")).collect();

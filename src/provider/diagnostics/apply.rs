@@ -1,4 +1,4 @@
-//! The words of a run that did not come to its end.
+//! Messages about an apply that did not finish.
 
 use super::{batches, database_error, push_server_parts, sentence, server_error};
 use crate::chain::chain;
@@ -7,30 +7,31 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::{Position, StatementNumber, Version};
 
-/// The rows of the ledger that a message may speak of.
+/// The ledger rows that a message refers to.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::provider) struct LedgerRows<'a> {
-    /// Where the ledger is.
+    /// The schema of the ledger.
     pub(in crate::provider) ledger: &'a LedgerSchema,
-    /// The set's name.
+    /// The name of the migration set.
     pub(in crate::provider) set: &'a str,
 }
 
-/// A run that did not come to its end.
+/// Returns the error for an apply that did not finish. `applied` counts the migrations that it
+/// completed.
 pub(in crate::provider) fn apply_error(
     error: &ApplyError,
     applied: usize,
     rows: LedgerRows<'_>,
 ) -> Diagnostic {
     let before = match applied {
-        0 => "No migration was completed by this run.".to_owned(),
-        1 => "1 migration was completed by this run and stays applied.".to_owned(),
-        n => format!("{n} migrations were completed by this run and stay applied."),
+        0 => "No migration was completed by this apply.".to_owned(),
+        1 => "1 migration was completed by this apply and remains applied.".to_owned(),
+        n => format!("{n} migrations were completed by this apply and remain applied."),
     };
     let what = sentence(&error.to_string());
     match error {
         ApplyError::Ledger { doing, source } => {
-            let mut diagnostic = database_error("writing the ledger", source);
+            let mut diagnostic = database_error("writing to the ledger", source);
             diagnostic.detail = format!("{}\n\n{}\n\n{before}", sentence(doing), diagnostic.detail);
             diagnostic
         }
@@ -40,17 +41,19 @@ pub(in crate::provider) fn apply_error(
         }
         ApplyError::LeaseHeld(holder) => {
             Diagnostic::error("Another apply is in progress").detail(format!(
-                "{what} It is renewed as long as that run works, and ends by itself if that run \
-                 has died.\n\n  set:     {}\n  holder:  {}\n  until:   {} (the server's \
-                 clock)\n\nNothing was run. Apply again when the other run has ended.",
+                "{what} The other apply renews its lease while it is in progress. If it has died, \
+                 the lease expires.\n\n\
+                 \x20 migration set:  {}\n\
+                 \x20 holder:         {}\n\
+                 \x20 expires:        {} (by the clock of the cluster)\n\n\
+                 Nothing was run. Apply again when the other apply has ended.",
                 rows.set, holder.who, holder.until,
             ))
         }
         ApplyError::LeaseLost => Diagnostic::error("Lease was lost").detail(format!(
-            "{what} This run was silent for longer than its lease, for example because a statement \
-             took very long or the network was down.\n\n{before} Nothing is applied twice: each \
-             statement's row in the ledger tells the other run how far this one came. Plan again \
-             when the other run has ended."
+            "{what} This apply did not renew its lease in time, for example because the network \
+             was down.\n\n{before} Nothing is applied twice: the ledger shows the other apply \
+             which statements are applied. Plan again when the other apply has ended."
         )),
         ApplyError::NotStarted(_) => Diagnostic::error("Migration stopped")
             .detail(format!("{what}\n\nNothing was run. Apply again.")),
@@ -104,12 +107,13 @@ fn failure_words(failure: &StatementFailure) -> String {
             let mut words = sentence(&failure.to_string());
             if findings.is_empty() {
                 words.push_str(
-                    " What this statement changes does not show in the catalog in a way that this \
-                     provider could compare.",
+                    " The catalog does not show the effect of this statement in a form that the \
+                     provider can compare.",
                 );
             } else {
                 words.push_str(
-                    " The catalog has changed since, but not to what the statement asks:",
+                    " The catalog has changed since the statement was sent, but not to what the \
+                     statement defines:",
                 );
             }
             for finding in findings {
@@ -120,24 +124,27 @@ fn failure_words(failure: &StatementFailure) -> String {
         StatementFailure::JobFailed { job, details, dropped, duplicates } => {
             let mut words = sentence(&failure.to_string());
             if let Some(job) = job {
-                words.push_str(&format!(" Its id is {}.", job.0));
+                words.push_str(&format!(" The ID of the job is {}.", job.0));
             }
             if let Some(details) = details {
-                words.push_str(&format!(" DSQL says: {}", sentence(details)));
+                words.push_str(&format!(" DSQL reports: {}", sentence(details)));
             }
             if !duplicates.is_empty() {
-                words.push_str("\n\nThese keys stand in more than one row (the first few):\n");
+                words.push_str("\n\nDuplicate keys (at most five are shown):\n");
                 for key in duplicates {
                     words.push_str(&format!("\n  {key}"));
                 }
                 words.push_str("\n\n");
+            } else {
+                words.push(' ');
             }
             match dropped {
                 Some(index) => words.push_str(&format!(
-                    " The INVALID index {index} that it left has been dropped."
+                    "The provider has dropped the INVALID index {index} that the job left."
                 )),
                 None => words.push_str(
-                    " If it left an INVALID index, the next apply drops it and builds it again.",
+                    "If the job left an INVALID index, the next apply drops it and builds it \
+                     again.",
                 ),
             }
             words
@@ -155,11 +162,10 @@ fn resume_words(
     version: &Version,
     number: Option<StatementNumber>,
 ) -> String {
-    let what = if batches.is_some() { "the batch that failed" } else { "this statement" };
     match failure {
         StatementFailure::Rejected(error) if error.outcome() == Outcome::Conflict => {
-            "Others changed the database at the same time, again and again. Apply again; the run \
-             goes on with this statement."
+            "Other sessions changed the database at the same time, and every attempt failed with a \
+             conflict. Apply again. The apply resumes with this statement."
                 .to_owned()
         }
         StatementFailure::Rejected(error) => {
@@ -167,54 +173,60 @@ fn resume_words(
                 Some(server) if server.condition() == Condition::LimitExceeded => {
                     batches::limit_advice(server, batches)
                 }
-                _ => "Mend the statement and apply again; the run goes on with it.".to_owned(),
+                _ => "Fix the statement and apply again. The apply resumes with this statement."
+                    .to_owned(),
             };
-            format!(
-                "Nothing of {what} is applied, and what stands before it in the file stays \
-                 applied. {advice}"
-            )
+            let extent = if batches.is_some() {
+                "The failed batch was rolled back. Batches and transactions committed before it \
+                 remain applied."
+            } else {
+                "The transaction that contains this statement was rolled back. Transactions \
+                 committed before it remain applied."
+            };
+            format!("{extent} {advice}")
         }
         StatementFailure::OutcomeUnknown(_) => {
-            "Apply again as soon as the cluster can be reached: the run finds out from the ledger \
-             and the catalog whether the statement was applied, and goes on from there."
+            "Apply again when the cluster can be reached. The apply reads from the ledger and the \
+             catalog whether the statement was applied, and resumes from there."
                 .to_owned()
         }
         StatementFailure::Undetermined { .. } => {
             let row = row_condition(rows, version, number);
             let table = format!("{}.statement", rows.ledger);
             format!(
-                "Look into the database whether the statement is applied, and write the answer \
-                 into its row of the ledger. If all of it is applied:\n\n  UPDATE {table} SET \
-                 state = 'done'\n   WHERE {row};\n\nIf nothing of it is applied (take back what \
-                 is in its way first):\n\n  DELETE FROM {table}\n   WHERE {row};\n\nThen apply \
-                 again; the run goes on from there."
+                "Check whether the statement took effect, then record the result in its ledger \
+                 row. If all of it took effect:\n\n  UPDATE {table} SET state = 'done'\n   WHERE \
+                 {row};\n\nIf none of it took effect (first revert what would make it \
+                 fail):\n\n  DELETE FROM {table}\n   WHERE {row};\n\nThen apply again. The apply \
+                 resumes from there."
             )
         }
         StatementFailure::ClaimedByOther => {
-            "Wait until the other run has ended, then plan again.".to_owned()
+            "Wait until the other apply has ended, then plan again.".to_owned()
         }
         StatementFailure::JobFailed { .. } => {
-            "Remove the cause (for a unique index: the duplicate rows) and apply again; the run \
-             goes on with this statement."
+            "Remove the cause (for a unique index, the duplicate rows) and apply again. The apply \
+             resumes with this statement."
                 .to_owned()
         }
         StatementFailure::JobLookupFailed(_) => {
-            "The job goes on in the database. Apply again; the run goes on waiting for it."
+            "The job continues in the database. Apply again. The apply then waits for the job."
                 .to_owned()
         }
         StatementFailure::LedgerWriteFailed(_) => {
-            "Apply again; the run finds out how far this statement came, and goes on with it."
+            "Apply again. The apply reads from the ledger and the catalog how far this statement \
+             came, and resumes from there."
                 .to_owned()
         }
         StatementFailure::BudgetEnded(_) => {
-            "What stands before this statement stays applied. Apply again; the run goes on from \
-             there."
+            "Transactions committed before this statement remain applied. Apply again. The apply \
+             resumes from there."
                 .to_owned()
         }
     }
 }
 
-/// File, line and, if the server reported a position, column of the error.
+/// Returns file, line, and, if the server reported a position, column of the error.
 fn at(error: &StatementError) -> String {
     match error.position {
         Some(Position { line, column }) => format!("{}:{line}:{column}", error.origin.file),
@@ -222,7 +234,7 @@ fn at(error: &StatementError) -> String {
     }
 }
 
-/// Names one row of the ledger's table of statements, and can name no other.
+/// Returns a condition that matches one row of the ledger's statement table.
 fn row_condition(
     rows: LedgerRows<'_>,
     version: &Version,
@@ -267,9 +279,9 @@ mod tests {
             "migrations/0002_i.sql:7: statement 3 of migration 0002",
             "  CREATE TABLE t (id int)",
             "  relation t is another one than before",
-            "1 migration was completed by this run and stays applied.",
-            "  UPDATE \"dsql_migrations\".statement SET state = 'done'\n   WHERE set_name = 'joe''s' \
-             AND version = '0002' AND number = 3 AND state = 'intended';",
+            "1 migration was completed by this apply and remains applied.",
+            "  UPDATE \"dsql_migrations\".statement SET state = 'done'\n   WHERE set_name = \
+             'joe''s' AND version = '0002' AND number = 3 AND state = 'intended';",
             "  DELETE FROM \"dsql_migrations\".statement\n   WHERE set_name = 'joe''s' AND version \
              = '0002' AND number = 3 AND state = 'intended';",
         ] {
@@ -287,9 +299,9 @@ mod tests {
         });
         for part in [
             "4mnye5meqjdrvnkw7sbs5ojc5e",
-            "DSQL says: Found duplicate key(s) while validating index uniqueness.",
+            "DSQL reports: Found duplicate key(s) while validating index uniqueness.",
             "\n  a = 1 (2 rows)\n",
-            "The INVALID index t_a that it left has been dropped.",
+            "The provider has dropped the INVALID index t_a that the job left.",
             "apply again",
         ] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);

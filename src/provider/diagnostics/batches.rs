@@ -1,62 +1,63 @@
-//! The words of statements that change many rows: DSQL's limits, and how far batches have come.
+//! Messages about statements that change many rows: DSQL's limits and the progress of batches.
 
 use crate::database::{Batches, ServerError};
 
-/// What an author writes to make a batch small.
+/// An example of a statement that changes few rows at a time.
 const SMALL: &str =
     "UPDATE t SET c = 1\n   WHERE id IN (SELECT id FROM t WHERE c IS NULL LIMIT 1000)";
 
-/// What a statement may do that the database refused for a limit (`54000`). The message only
-/// chooses the advice.
+/// Returns the advice for a statement that exceeds a limit (`54000`). Only the choice of the advice
+/// depends on the text of the message.
 pub(super) fn limit_advice(error: &ServerError, batches: Option<Batches>) -> String {
     let says = |words: &str| error.message.contains(words);
     let limit = if says("transaction row limit") {
-        "A transaction of Aurora DSQL may change 3,000 rows, the rows of this provider's own record \
-         among them, and this one would change more."
+        "A transaction of Aurora DSQL can change at most 3,000 rows, including the rows of the \
+         provider's own record, and this one would change more."
     } else if says("transaction size limit") {
-        "A transaction of Aurora DSQL may change 10 MiB, counted with all indexes, and this one \
-         would change more."
+        "A transaction of Aurora DSQL can change at most 10 MiB, including all indexes, and this \
+         one would change more."
     } else if says("transaction age limit") {
-        "A transaction of Aurora DSQL may take 300 seconds, and this one took longer."
+        "A transaction of Aurora DSQL can take at most 300 seconds, and this one took longer."
     } else {
-        return "It exceeds a limit of Aurora DSQL, which the message names. Mend the statement \
-                and apply again; the run goes on with it."
+        return "The statement exceeds a limit of Aurora DSQL, which the message names. Fix the \
+                statement and apply again. The apply resumes with this statement."
             .to_owned();
     };
     if batches.is_some() {
         format!(
-            "{limit} Each batch is a transaction of its own, so the statement itself has to say \
-             how many rows it changes at once. Write a smaller LIMIT into it, for \
-             example\n\n  {SMALL}\n\nand apply again; the run goes on with the rows that are left."
+            "{limit} Each batch is a transaction of its own, so the statement must limit the rows \
+             that it changes at once. Use a smaller LIMIT, for example\n\n  {SMALL}\n\nand apply \
+             again. The apply resumes with the remaining rows."
         )
     } else {
         format!(
-            "{limit} Row changes that stand next to each other share a transaction, unless a \
-             COMMIT stands between them. The way out: let the statement change a part of the rows, \
-             and repeat it until none is left, with a comment above it:\n\n  -- dsql:batch\n  \
-             {SMALL};\n\nThen apply again; the run goes on with it. See the guide \"Large data \
-             changes\"."
+            "{limit} Adjacent row changes share a transaction, unless a COMMIT separates them. \
+             Write the statement so that it changes some of the rows, and let the provider repeat \
+             it until no row remains, with a comment above it:\n\n  -- dsql:batch\n  \
+             {SMALL};\n\nThen apply again. The apply resumes with this statement. See the guide \
+             \"Large data changes\"."
         )
     }
 }
 
-/// What the batches before an error have done.
+/// Returns the number of batches and rows that were committed before an error.
 pub(super) fn progress(batches: Batches) -> String {
     let Batches { count, rows } = batches;
     let rows = thousands(rows);
     match count {
-        0 => "No batch of this statement is committed.".to_owned(),
-        1 => format!("1 batch of this statement is committed and stays: {rows} rows."),
+        0 => "No batch of this statement was committed.".to_owned(),
+        1 => format!("1 batch of this statement was committed and remains applied: {rows} rows."),
         n => {
             let n = thousands(n);
-            format!("{n} batches of this statement are committed and stay: {rows} rows.")
+            format!("{n} batches of this statement were committed and remain applied: {rows} rows.")
         }
     }
 }
 
-/// What may be wrong with a statement that was stopped while it still changed rows.
-pub(super) const MAY_BE_ENDLESS: &str = "It still changed rows. If these are more rows than it should change, it finds what it has \
-     changed again: then make its WHERE leave out what is done, before the next apply.";
+/// A hint about a statement that was stopped while it still changed rows.
+pub(super) const MAY_BE_ENDLESS: &str = "The statement was still changing rows. If it has \
+     changed more rows than expected, it selects finished rows again: make its WHERE clause \
+     exclude them before the next apply.";
 
 fn thousands(number: u64) -> String {
     let digits = number.to_string();

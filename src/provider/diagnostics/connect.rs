@@ -1,8 +1,8 @@
-//! The words of a connection that could not be opened: for each cause its own title and remedy.
+//! Messages about connections that could not be opened: each cause has its own title and advice.
 
 use crate::database::{CertificateProblem, ConnectError, LoginRefusal, TokenFacts};
 
-/// A title.
+/// Returns the title.
 pub(super) fn summary(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::ControlPlane { code, .. } => match control_plane_problem(code.as_deref()) {
@@ -44,16 +44,17 @@ pub(super) fn summary(error: &ConnectError) -> &'static str {
     }
 }
 
-/// What to do.
+/// Returns what to do now.
 pub(super) fn advice(error: &ConnectError) -> String {
     match error {
         ConnectError::ControlPlane { code: None, reason, .. }
         | ConnectError::AssumeRole { code: None, reason, .. }
             if reason.contains("invalid peer certificate") =>
         {
-            "What answered in the place of AWS has a certificate that is not trusted here. Amazon's \
-             authorities are built in, and those of the system are trusted as well. If a proxy \
-             stands between, add its authority to the system's, or name a file with it as ca_file."
+            "The server that answered in place of AWS presented an untrusted certificate. \
+             Amazon's certificate authorities are built in, and those of the system are trusted \
+             as well. If there is a proxy in between, add its authority to those of the system, \
+             or set ca_file to a file that contains it."
         }
         ConnectError::ControlPlane { identifier, region, code, .. } => {
             return control_plane_advice(identifier, region, code.as_deref());
@@ -62,23 +63,26 @@ pub(super) fn advice(error: &ConnectError) -> String {
             return not_active_advice(status, waited.is_some());
         }
         ConnectError::Resolve { .. } => {
-            "Check the endpoint, and that the cluster has not been deleted. Behind PrivateLink, \
-             private DNS has to be on, or cluster_identifier has to be set beside the endpoint of \
+            "Check the endpoint, and check that the cluster has not been deleted. With \
+             PrivateLink, enable private DNS, or set cluster_identifier in addition to the name of \
              the VPC endpoint."
         }
         ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => {
-            "Check endpoint and port, and that this machine may connect to it: routes, security \
-             groups and firewalls have to let TCP 5432 out."
+            "Check the endpoint and the port, and check that this machine can connect to them: \
+             routes, security groups, and firewalls must allow outgoing TCP connections to port \
+             5432."
         }
-        ConnectError::CaFile { .. } => "It must be a readable PEM file with CERTIFICATE blocks.",
+        ConnectError::CaFile { .. } => {
+            "It must be a readable PEM file that contains CERTIFICATE blocks."
+        }
         ConnectError::Tls { certificate, .. } => return certificate_advice(*certificate),
-        ConnectError::TlsSetup { .. } => "This is a bug in the provider; please report it.",
+        ConnectError::TlsSetup { .. } => "This is a bug in the provider. Please report it.",
         ConnectError::Login { user, refusal, token, endpoint, .. } => {
             return login_advice(*refusal, user, endpoint, token.as_deref());
         }
         ConnectError::BrokenOff { .. } => {
-            "The other side ended the connection during the login. Check that it is a DSQL \
-             endpoint, and try again."
+            "The server closed the connection during the login. Check that the endpoint belongs \
+             to a DSQL cluster, and try again."
         }
         ConnectError::NoRegion { .. } => {
             "Set region, or use an endpoint of the form <id>.dsql.<region>.on.aws."
@@ -88,21 +92,22 @@ pub(super) fn advice(error: &ConnectError) -> String {
              login has not expired (aws sso login)."
         }
         ConnectError::Credentials { profile: None, .. } => {
-            "Give this process AWS credentials in one of the usual ways (environment variables, a \
-             profile, SSO, a web identity, the role of a container or instance), or set token."
+            "Provide AWS credentials in one of the usual ways (environment variables, a profile, \
+             IAM Identity Center, a web identity token, or the role of a container or instance), \
+             or set token."
         }
         ConnectError::AssumeRole { role_arn, action, code, .. } => {
             return assume_role_advice(role_arn, action, code.as_deref());
         }
         ConnectError::WebIdentityFile { .. } => {
-            "The CI system or the cluster that runs this process has to write it, and the process \
-             must be allowed to read it."
+            "The platform that runs this process, such as a CI system, must create the file, and \
+             the process must be allowed to read it."
         }
     }
     .to_owned()
 }
 
-/// What an error of an AWS API comes down to.
+/// The causes of an AWS API error that messages distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aws {
     NotFound,
@@ -113,7 +118,7 @@ enum Aws {
     Other,
 }
 
-/// `None` if there was no answer.
+/// Classifies an error code. `None` means that AWS did not respond.
 fn control_plane_problem(code: Option<&str>) -> Aws {
     match code {
         None => Aws::NoAnswer,
@@ -127,33 +132,34 @@ fn control_plane_problem(code: Option<&str>) -> Aws {
     }
 }
 
-const RENEW: &str = "The credentials that the request was signed with are too old. Log in again, \
-                     or use a source that renews them (a profile with SSO, a role).";
+const RENEW: &str = "The credentials that signed the request have expired. Log in again, or use a \
+                     source that renews them, such as a profile with SSO or a role.";
 
 fn control_plane_advice(identifier: &str, region: &str, code: Option<&str>) -> String {
     match control_plane_problem(code) {
         Aws::NotFound => format!(
-            "There is no cluster {identifier} in {region} in the account of these credentials. \
-             Check cluster_identifier, region and the credentials, or whether it was deleted."
+            "The account of these credentials has no cluster {identifier} in {region}. Check \
+             cluster_identifier, region, and the credentials, and check that the cluster has not \
+             been deleted."
         ),
         Aws::Denied => format!(
-            "To name a cluster by its identifier takes the permission dsql:GetCluster on it. \
-             Allow it, or name the cluster by its endpoint: \
+            "To look up a cluster by its identifier, the identity needs the permission \
+             dsql:GetCluster on it. Grant the permission, or specify the cluster by its endpoint: \
              endpoint = \"{}\".",
             crate::database::endpoint_of(identifier, region)
         ),
         Aws::Throttled => {
-            "Try again, with a lower -parallelism if there are many clusters, or name \
-                           them by their endpoints."
+            "Try again, with a lower -parallelism if there are many clusters, or specify the \
+             clusters by their endpoints."
                 .to_owned()
         }
         Aws::Expired => RENEW.to_owned(),
         Aws::NoAnswer => format!(
-            "Check that this machine can reach the API of Aurora DSQL in {region}, or name the \
-             cluster by its endpoint, which does not need it."
+            "Check that this machine can reach the API of Aurora DSQL in {region}, or specify the \
+             cluster by its endpoint, which does not need the API."
         ),
-        Aws::Other => "If the message does not tell what to do, name the cluster by its endpoint, \
-                       which does not need this request."
+        Aws::Other => "If the message does not explain the problem, specify the cluster by its \
+                       endpoint, which does not need this request."
             .to_owned(),
     }
 }
@@ -161,24 +167,26 @@ fn control_plane_advice(identifier: &str, region: &str, code: Option<&str>) -> S
 fn not_active_advice(status: &str, waited: bool) -> String {
     match status {
         "CREATING" => {
-            "It is still being created. Apply again in a few minutes; what has been applied is not \
-             applied twice."
+            "The cluster is still being created. Apply again in a few minutes. Nothing is applied \
+             twice."
         }
         "PENDING_SETUP" => {
-            "A cluster of a multi-Region pair waits for its peer: link the two clusters \
+            "A cluster of a multi-Region pair waits for its peer. Link the two clusters \
              (aws_dsql_cluster_peering), then apply again."
         }
         "PENDING_DELETE" => {
-            "A cluster of a multi-Region pair is deleted when its peer is deleted too. Name another \
-             cluster, or remove this resource."
+            "A cluster of a multi-Region pair is deleted when its peer is deleted as well. \
+             Specify another cluster, or remove this resource."
         }
-        "DELETING" | "DELETED" => "It is being deleted. Name another cluster, or remove this resource.",
+        "DELETING" | "DELETED" => {
+            "The cluster is being deleted. Specify another cluster, or remove this resource."
+        }
         "FAILED" => {
-            "Its creation has failed. Look at the cluster in the console, delete it and create \
-             another one."
+            "The creation of the cluster failed. Check the cluster in the AWS console, delete it, \
+             and create another one."
         }
-        _ if waited => "Apply again when it is active.",
-        _ => "Look at the cluster in the console.",
+        _ if waited => "Apply again when the cluster is active.",
+        _ => "Check the cluster in the AWS console.",
     }
     .to_owned()
 }
@@ -186,18 +194,19 @@ fn not_active_advice(status: &str, waited: bool) -> String {
 fn certificate_advice(problem: Option<CertificateProblem>) -> String {
     match problem {
         Some(CertificateProblem::Untrusted) => {
-            "The certificate is not signed by an authority that is trusted here. Amazon's \
-             authorities are built in, so something between this machine and the cluster answers \
-             in its place; for an emulator or a proxy set ca_file to the PEM file of its authority."
+            "The certificate is not signed by a trusted authority. Amazon's authorities are built \
+             in, so another server answers in place of the cluster. For an emulator or a proxy, \
+             set ca_file to the PEM file of its certificate authority."
         }
         Some(CertificateProblem::OtherName) => {
-            "Use the cluster's own host name as endpoint. If it is reached by another name (a VPC \
-             endpoint without private DNS, a tunnel), set cluster_identifier and region as well: \
-             then the certificate is expected to be the cluster's."
+            "Use the cluster's own host name as endpoint. If you connect through another name (a \
+             VPC endpoint without private DNS, a tunnel), also set cluster_identifier and region, \
+             so that the provider expects the certificate of the cluster."
         }
         Some(CertificateProblem::Time) => "Check the clock of this machine.",
         Some(CertificateProblem::Other) | None => {
-            "Check that the endpoint is the cluster's own host name, and that no proxy is between."
+            "Check that the endpoint is the cluster's own host name, and that there is no proxy in \
+             between."
         }
     }
     .to_owned()
@@ -206,34 +215,34 @@ fn certificate_advice(problem: Option<CertificateProblem>) -> String {
 fn assume_role_advice(role_arn: &str, action: &str, code: Option<&str>) -> String {
     match code {
         Some("AccessDenied" | "AccessDeniedException") => format!(
-            "Two policies must allow it: the trust policy of {role_arn} has to name the identity \
-             that asks (with its conditions: external id, audience, subject), and that identity \
-             needs the permission {action} on it, if it is in another account or is not named \
-             itself."
+            "Two policies must allow it. The trust policy of {role_arn} must allow the calling \
+             identity, including its conditions (external ID, audience, subject). The identity \
+             also needs the permission {action} on the role, if it is in another account or if \
+             the trust policy does not name it directly."
         ),
         Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired") => RENEW.to_owned(),
         Some("InvalidIdentityToken" | "IDPRejectedClaim" | "IDPCommunicationError") => {
-            "The account has to know the issuer of the token as an OIDC identity provider, with \
-             the audience that the token is for; and the token must not have expired."
+            "The account must have an OIDC identity provider for the issuer and the audience of \
+             the token, and the token must not have expired."
                 .to_owned()
         }
         Some("InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException") => {
-            "AWS does not know the credentials that the request was signed with. Check them, and \
+            "AWS does not recognize the credentials that signed the request. Check them, and check \
              the clock of this machine."
                 .to_owned()
         }
         Some("ValidationError") => {
-            "An argument of the role is not acceptable to STS: check role_arn, session_name, \
-             duration (at most the role's own limit, and 1h for a role assumed by a role), tags \
-             and policy."
+            "STS rejected an argument of the role. Check role_arn, session_name, duration (at \
+             most the limit of the role, and 1h for a role that another role assumes), tags, and \
+             policy."
                 .to_owned()
         }
         Some("Throttling" | "ThrottlingException") => {
             "Try again, with a lower -parallelism if there are many clusters.".to_owned()
         }
-        Some(_) => "Check the role and what may assume it.".to_owned(),
-        None => "Check that this machine can reach STS in the Region of the cluster; \
-                 AWS_ENDPOINT_URL_STS or endpoints.sts name another one."
+        Some(_) => "Check the role and its trust policy.".to_owned(),
+        None => "Check that this machine can reach STS in the Region of the cluster. To use \
+                 another endpoint, set endpoints.sts or AWS_ENDPOINT_URL_STS."
             .to_owned(),
     }
 }
@@ -250,67 +259,74 @@ fn login_advice(
 ) -> String {
     let action = action_of(user);
     match refusal {
-        LoginRefusal::Expired => "Leave token unset, so that a new one is made for each connection, or \
-                             set a fresh one. If the provider made it, check the clock of this \
-                             machine."
-            .to_owned(),
+        LoginRefusal::Expired => {
+            "Remove token, so that the provider generates a new one for each connection, or set a \
+             new one. If the provider generated the token, check the clock of this machine."
+                .to_owned()
+        }
         LoginRefusal::WrongAction if action == "DbConnectAdmin" => {
-            "The token was made for an ordinary role (DbConnect), but user is admin, which takes a \
-             token for DbConnectAdmin. Set user to the role that the token is for, or token to one \
-             that was made with generate-db-connect-admin-auth-token."
+            "The token was generated for a role other than admin (DbConnect), but user is admin, \
+             which requires a token for DbConnectAdmin. Set user to the role of the token, or set \
+             a token from generate-db-connect-admin-auth-token."
                 .to_owned()
         }
         LoginRefusal::WrongAction => format!(
-            "The token was made for admin (DbConnectAdmin), but user is {user}, which takes a token \
-             for DbConnect. Set user = \"admin\", or token to one that was made with \
+            "The token was generated for admin (DbConnectAdmin), but user is {user}, which \
+             requires a token for DbConnect. Set user = \"admin\", or set a token from \
              generate-db-connect-auth-token."
         ),
         LoginRefusal::Asleep => {
-            "It was idle for long. It was waited for; try again in a minute.".to_owned()
+            "The cluster was idle for a long time and is still waking up. Try again in a minute."
+                .to_owned()
         }
-        LoginRefusal::RateExceeded => "A cluster takes 100 logins a second. It was waited for; try again \
-                                  when less is going on."
-            .to_owned(),
-        LoginRefusal::TooManyConnections => "A cluster takes 10,000 connections. End some, or ask AWS \
-                                        for a higher quota; this provider uses one for each cluster."
-            .to_owned(),
-        LoginRefusal::NoLogin => format!("As admin: ALTER ROLE {user} WITH LOGIN."),
+        LoginRefusal::RateExceeded => {
+            "A cluster accepts 100 logins per second. The provider repeated the login for a \
+             minute. Try again when the load is lower."
+                .to_owned()
+        }
+        LoginRefusal::TooManyConnections => {
+            "A cluster accepts 10,000 connections. Close some, or request a higher quota from \
+             AWS. The provider uses one connection for each cluster."
+                .to_owned()
+        }
+        LoginRefusal::NoLogin => format!("As admin, run: ALTER ROLE {user} WITH LOGIN;"),
         LoginRefusal::NoServerName => format!(
-            "DSQL finds the cluster by the host name in the TLS handshake, and {endpoint} is an \
-             address. Use the host name."
+            "DSQL identifies the cluster by the host name in the TLS handshake, but {endpoint} is \
+             an IP address. Use the host name."
         ),
         LoginRefusal::Denied => denied_advice(user, action, token),
         LoginRefusal::UnknownDatabase => {
-            "DSQL has one database, postgres. Check that it is a DSQL endpoint.".to_owned()
+            "DSQL has one database, postgres. Check that the endpoint belongs to a DSQL cluster."
+                .to_owned()
         }
         LoginRefusal::Other => format!(
-            "Check that it is a DSQL endpoint, that the role {user} exists with LOGIN, and that the \
-             identity has the permission dsql:{action} on this cluster."
+            "Check that the endpoint belongs to a DSQL cluster, that the role {user} exists with \
+             LOGIN, and that the identity has the permission dsql:{action} on this cluster."
         ),
     }
 }
 
-/// DSQL does not say what does not fit, so all that can be is named.
+/// Lists every possible cause, because DSQL does not report which one applies.
 fn denied_advice(user: &str, action: &str, token: Option<&TokenFacts>) -> String {
     let mut words = String::new();
     if let Some(TokenFacts { host, action: made_for, region }) = token {
         words.push_str(&format!(
-            "The token was made for:\n\n  host:    {host}\n  action:  {made_for}\n  region:  \
-             {region}\n\n"
+            "The token was generated for:\n\n  host:    {host}\n  action:  {made_for}\n  region:  \
+             {region}\n\nCheck these values. "
         ));
     } else {
-        words.push_str("The configured token does not have the form of one for Aurora DSQL.\n\n");
+        words.push_str("The configured token does not have the form of an Aurora DSQL token. ");
     }
     words.push_str(&format!(
-        "Check that these are right, and that the identity has the permission dsql:{action} on this \
-         cluster"
+        "Check that the identity has the permission dsql:{action} on this cluster"
     ));
     if user == "admin" {
         words.push('.');
     } else {
         words.push_str(&format!(
-            ". Check that the role {user} exists with LOGIN and is mapped to the identity; as admin:\n\n  \
-             CREATE ROLE {user} WITH LOGIN;\n  AWS IAM GRANT {user} TO '<ARN of the IAM role>';"
+            ", and that the role {user} exists with LOGIN and is mapped to the identity. To create \
+             it, run as admin:\n\n  CREATE ROLE {user} WITH LOGIN;\n  AWS IAM GRANT {user} TO \
+             '<ARN of the IAM role>';"
         ));
     }
     words
@@ -417,6 +433,6 @@ mod tests {
         };
         let reason = "…: invalid peer certificate: UnknownIssuer".to_owned();
         let in_between = ConnectError::ControlPlane { identifier, region, code, reason };
-        assert!(advice(&in_between).contains("is not trusted here"));
+        assert!(advice(&in_between).contains("untrusted certificate"));
     }
 }

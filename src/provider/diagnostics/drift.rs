@@ -1,11 +1,11 @@
-//! The words of drift.
+//! Messages about drift.
 
 use super::Subject;
 use super::plan::DESTROY;
 use crate::diagnostic::Diagnostic;
 use crate::engine::drift::{Change, Remedy};
 
-/// Drift that makes a plan an update.
+/// Returns the warning about drift that turns a plan into an update.
 pub(in crate::provider) fn drift_warning(
     changes: &[Change],
     fingerprint: &str,
@@ -15,7 +15,7 @@ pub(in crate::provider) fn drift_warning(
         .detail(drift_words(changes, fingerprint))
 }
 
-/// Drift that makes a plan fail.
+/// Returns the error about drift that fails a plan.
 pub(in crate::provider) fn drift_error(
     changes: &[Change],
     fingerprint: &str,
@@ -27,14 +27,13 @@ pub(in crate::provider) fn drift_error(
         .at("on_drift")
 }
 
-/// A warning with hundreds of changes is read by nobody; the attribute `drift` has all of them.
+/// Limits the list. The attribute `drift` contains all changes.
 const SHOWN_CHANGES: usize = 20;
 
-/// Each change, and under it the SQL that takes it back. Terraform keeps indented lines whole.
+/// Lists each change with the SQL that reverts it. Terraform does not wrap indented lines.
 fn drift_words(changes: &[Change], fingerprint: &str) -> String {
-    let mut words = "Each line is followed by what a new migration would need to take the change \
-                     back:\n"
-        .to_owned();
+    let mut words =
+        "Each change is followed by the SQL that reverts it in a new migration:\n".to_owned();
     for change in changes.iter().take(SHOWN_CHANGES) {
         words.push_str(&format!("\n  {change}\n"));
         let (statements, note) = match change.remedy() {
@@ -51,11 +50,11 @@ fn drift_words(changes: &[Change], fingerprint: &str) -> String {
         }
     }
     if let Some(more) = changes.len().checked_sub(SHOWN_CHANGES).filter(|more| *more > 0) {
-        words.push_str(&format!("\n  and {more} more, which the attribute drift names\n"));
+        words.push_str(&format!("\n  and {more} more, which the attribute drift lists\n"));
     }
     words.push_str(&format!(
-        "\nTake the changes back, or accept the schema as it is with\n\n  accept_drift = \
-         \"{fingerprint}\"\n\nAn apply does neither by itself."
+        "\nRevert the changes, or accept the schema as it is with\n\n  accept_drift = \
+         \"{fingerprint}\"\n\nAn apply alone does neither."
     ));
     words
 }

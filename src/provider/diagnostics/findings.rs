@@ -1,7 +1,7 @@
-//! The words of lint findings, hazards and variables.
+//! Messages about lint findings, hazards, and variables.
 //!
-//! One diagnostic for all findings of a resource, not one for each: Terraform shows of several
-//! warnings with the same summary only the first.
+//! All findings of a resource are one diagnostic: of several warnings with the same summary,
+//! Terraform shows only the first.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,8 +12,7 @@ use crate::migration::{Origin, Statement};
 use crate::sql::{self, Finding, Hazard, RenderError};
 use crate::value::AttributePath;
 
-/// More findings than this are counted, not shown: nobody reads on, and mending the first ones
-/// often mends the rest.
+/// Further findings are counted, not shown: fixing the first ones often fixes the others.
 const SHOWN: usize = 20;
 
 /// A finding and its statement.
@@ -22,31 +21,31 @@ pub(in crate::provider) struct StatementFinding<'a> {
     pub(in crate::provider) finding: Finding,
 }
 
-/// Statements that DSQL is known to refuse, where that ends a plan.
+/// Returns the error about statements that DSQL is known to reject.
 pub(in crate::provider) fn lint_errors(
     found: &[StatementFinding<'_>],
     path: AttributePath,
 ) -> Diagnostic {
-    let mended = found.iter().any(|found| {
+    let is_fixable = found.iter().any(|found| {
         let rewrites = sql::REWRITES.iter().any(|rewrite| rewrite.rule == found.finding.rule);
         rewrites && sql::rewrite(found.statement.shown()).is_some()
     });
-    let mend = if mended {
-        "Mend the statements, or set rewrite = \"safe\", which mends those that DSQL only spells \
-         in another way."
+    let advice = if is_fixable {
+        "Fix the statements, or set rewrite = \"safe\", which rewrites those that DSQL only \
+         spells differently."
     } else {
-        "Mend the statements."
+        "Fix the statements."
     };
     Diagnostic::error("SQL not supported by Aurora DSQL")
         .detail(format!(
-            "{}Nothing was run. {mend} If DSQL accepts by now what the linter refuses, name the \
-             rule in lint_ignore, or set lint = \"warn\".",
+            "{}Nothing was run. {advice} If DSQL accepts what the linter reports, list the rule in \
+             lint_ignore, or set lint = \"warn\".",
             report(found)
         ))
         .at(path)
 }
 
-/// The same, and statements that the linter cannot read, where that ends nothing.
+/// Returns the warning about statements that DSQL may reject or that the linter cannot parse.
 pub(in crate::provider) fn lint_warnings(
     found: &[StatementFinding<'_>],
     subject: &Subject,
@@ -54,22 +53,23 @@ pub(in crate::provider) fn lint_warnings(
 ) -> Diagnostic {
     Diagnostic::warning(format!("Possibly unsupported SQL in {subject}"))
         .detail(format!(
-            "{}The plan goes on; DSQL itself decides at apply. A rule that is wrong here can be \
-             named in lint_ignore.",
+            "{}The plan continues, and DSQL decides at apply. If a rule is wrong in your case, \
+             list it in lint_ignore.",
             report(found)
         ))
         .at(path)
 }
 
-/// Statements in which a linter has seen names of variables instead of their values.
+/// Returns the warning about statements that were linted with the names of variables in place of
+/// their values.
 pub(in crate::provider) fn linted_without_values(
     statements: &[&Statement],
     subject: &Subject,
     path: AttributePath,
 ) -> Diagnostic {
     let mut text =
-        "Values of variables are known only at apply, so the linter has read the names of \
-                    the variables in their place:\n\n"
+        "Values of variables are known only at apply, so these statements were linted with the \
+         names of the variables:\n\n"
             .to_owned();
     for statement in statements.iter().take(SHOWN) {
         let line = sql::summary(statement.shown());
@@ -79,8 +79,8 @@ pub(in crate::provider) fn linted_without_values(
         writeln!(text, "  … and {more} more").unwrap_or_default();
     }
     text.push_str(
-        "\nWhat it finds there is a warning. The apply lints them with the values, before it runs \
-         anything.",
+        "\nFindings in these statements are warnings. The apply lints them with the values before \
+         it runs anything.",
     );
     Diagnostic::warning(format!("Statements were linted without variable values in {subject}"))
         .detail(text)
@@ -91,7 +91,7 @@ fn report(found: &[StatementFinding<'_>]) -> String {
     let mut text = String::new();
     for StatementFinding { statement, finding } in found.iter().take(SHOWN) {
         let Origin { file, line } = &statement.origin;
-        // Lines that begin with a blank are not broken by Terraform.
+        // Terraform does not wrap lines that begin with a space.
         text.push_str(&format!(
             "{file}:{}: {}\n  {}\n{}\n{}\n\n",
             line + finding.line,
@@ -107,7 +107,7 @@ fn report(found: &[StatementFinding<'_>]) -> String {
     text
 }
 
-/// What pending statements may do that a reviewer should know of.
+/// Returns the warning about the hazards of pending statements.
 pub(in crate::provider) fn hazards(
     found: &[(&Statement, &'static Hazard)],
     subject: &Subject,
@@ -131,8 +131,8 @@ pub(in crate::provider) fn hazards(
         text.push('\n');
     }
     text.push_str(
-        "These statements are valid; this is for the review. A kind that needs no mention can be \
-         named in lint_ignore.",
+        "These statements are valid, but a reviewer should know about them. To stop reporting a \
+         hazard, list it in lint_ignore.",
     );
     let count = match found.len() {
         1 => "1 hazard".to_owned(),
@@ -141,7 +141,7 @@ pub(in crate::provider) fn hazards(
     Diagnostic::warning(format!("{count} in {subject}")).detail(text).at(path)
 }
 
-/// Variables that cannot be put into a statement. `known` are the names that are set.
+/// Returns the error for variables that cannot be substituted. `known` are the names that are set.
 pub(in crate::provider) fn render_error(
     error: &RenderError,
     statement: &Statement,
@@ -153,16 +153,18 @@ pub(in crate::provider) fn render_error(
     let (summary, advice) = match error {
         RenderError::Unknown { .. } => (
             "Undefined variable in a migration",
-            format!("Set it in variables (set are: {known}), or write $${{ for a literal ${{."),
+            format!(
+                "Set it in variables (currently set: {known}), or write $${{ for a literal ${{."
+            ),
         ),
         RenderError::Malformed { .. } => {
             ("Malformed variable reference", "Write $${ for a literal ${.".to_owned())
         }
         RenderError::BreaksOut { .. } => (
             "Variable value changes the statement",
-            "A value may be a part of a name or of a literal, or whole words between others, but \
-             not end what it stands in. In a literal write a quote twice: replace(value, \"'\", \
-             \"''\")."
+            "A value can be part of a name or literal, or one or more whole words. It cannot end \
+             the name or literal that contains it. In a literal, double each quotation mark: \
+             replace(value, \"'\", \"''\")."
                 .to_owned(),
         ),
     };
@@ -171,12 +173,13 @@ pub(in crate::provider) fn render_error(
         .at("variables")
 }
 
-/// A value that makes a statement another kind of statement.
+/// Returns the error for a value that changes the class of a statement.
 pub(in crate::provider) fn another_kind(statement: &Statement) -> Diagnostic {
     Diagnostic::error("Variable value changes the statement")
         .detail(format!(
-            "{}: with the values put in, this is not a statement of the class {} any more, as the \
-             plan shows it.\n\nWrite the words that a statement begins with into the file.",
+            "{}: with the values of the variables, this statement no longer belongs to the class \
+             {} that the plan shows.\n\nWrite the keywords with which the statement begins in the \
+             file, not in a variable.",
             statement.origin, statement.class
         ))
         .at("variables")

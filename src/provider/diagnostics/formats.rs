@@ -12,13 +12,13 @@ use crate::provider::contract::FunctionError;
 use crate::sql::SplitError;
 use crate::value::AttributePath;
 
-/// The diagnostic for a directory or file that cannot be read as migrations.
+/// Returns the error for a directory or file that cannot be read as migrations.
 pub(in crate::provider) fn format_error(error: &FormatError, path: AttributePath) -> Diagnostic {
     let detail = format!("{}\n\n{}", sentence(&chain(error)), advice(&error.kind));
     Diagnostic::error(title(error)).detail(detail).at(path)
 }
 
-/// The error for a file name in a function's argument that contains no version.
+/// Returns the error for a file name in a function's argument that contains no version.
 pub(in crate::provider) fn name_error(error: &FormatError) -> FunctionError {
     FunctionError::new(sentence(&error.to_string()))
 }
@@ -88,7 +88,7 @@ fn access_title(problem: &AccessProblem, origin: &ErrorOrigin) -> &'static str {
     }
 }
 
-/// What to do now, in full sentences.
+/// Returns what to do now, in full sentences.
 fn advice(kind: &FormatErrorKind) -> &'static str {
     match kind {
         FormatErrorKind::Access(problem) => access_advice(problem),

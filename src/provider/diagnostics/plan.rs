@@ -1,4 +1,4 @@
-//! The words of plans and refreshes: what files and ledger say, and a cluster that gave no answer.
+//! Messages of plans and refreshes: about files, the ledger, and a cluster that did not respond.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::engine::PlanError;
 use crate::migration::{Migration, Version};
 use crate::value::AttributePath;
 
-/// A ledger that could not be read.
+/// Returns the error for a ledger that could not be read.
 pub(in crate::provider) fn unreadable_ledger(target: &Target, error: &Error) -> Diagnostic {
     database_error(&format!("reading the ledger of {target}"), error)
 }
 
-/// A cluster that did not answer within the limit of a plan or a refresh.
+/// Returns the error for a cluster that did not respond within the limit of a plan or a refresh.
 pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagnostic {
     Diagnostic::error("Cluster did not answer in time").detail(format!(
         "Reading the ledger of {target} took longer than {} s, the limit of timeouts.read.",
@@ -22,63 +22,63 @@ pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagno
     ))
 }
 
-/// An interrupt while a plan or a refresh waited for the cluster.
+/// Returns the error for an interrupt while a plan or a refresh waited for the cluster.
 pub(in crate::provider) fn interrupted(target: &Target) -> Diagnostic {
     Diagnostic::error("Reading was interrupted")
         .detail(format!("Nothing was heard of {target} yet, and nothing was run."))
 }
 
-/// A comparison with the ledger that a practitioner must settle.
+/// Returns the error for a difference between files and ledger that the user must resolve.
 pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
     let what = sentence(&error.to_string());
     match error {
         PlanError::Diverged { version, applied, found, .. } => {
             Diagnostic::error("Applied migration was changed").detail(format!(
-                "{what} An applied migration is never run again, so the change would not reach \
+                "{what} An applied migration does not run again, so the change would not reach \
                  the database.\n\n  version:  {version}\n  applied:  {applied}\n  now:      \
-                 {found}\n\nRestore the file, and put what is new into a new migration. If the \
-                 edit changes nothing in the database (a comment, the layout), accept it with\n\n  \
+                 {found}\n\nRestore the file, and write the change in a new migration. If the edit \
+                 changes nothing in the database (for example, a comment), accept it with\n\n  \
                  accept_checksums = {{ \"{version}\" = \"{found}\" }}"
             ))
         }
         PlanError::StatementDiverged { file, line, number, applied, .. } => {
             Diagnostic::error("Applied statement was changed").detail(format!(
-                "{what} A failed run has applied the first statements of this file; only those \
-                 after them can still be changed.\n\n  location:    {file}:{line}, statement \
-                 {number}\n  applied:  {applied}\n\nRestore the statement, and mend only what \
-                 failed."
+                "{what} An apply that failed has applied the first statements of this file. Only \
+                 the statements after them can be changed.\n\n  location:  {file}:{line}, \
+                 statement {number}\n  applied:   {applied}\n\nRestore that statement. Edit only \
+                 the statements after it."
             ))
         }
         PlanError::FileMissing { version, description, whole } => {
-            let extent = if *whole { "is applied" } else { "is applied in part" };
+            let extent = if *whole { "is applied" } else { "is partly applied" };
             Diagnostic::error("Applied migration file is missing").detail(format!(
-                "Migration {version} ({description}) {extent} in this database, but it has no \
-                 file here.\n\nRestore the file. If it was removed on purpose, for example because \
-                 a baseline stands for it, say so with\n\n  removed_versions = \
-                 [\"{version}\"]\n\nIf the cluster belongs to another set of migrations, give \
-                 this set another name."
+                "Migration {version} ({description}) {extent} in this database, but its file is \
+                 missing.\n\nRestore the file. If it was removed on purpose, for example because \
+                 a baseline replaces it, set\n\n  removed_versions = [\"{version}\"]\n\nIf the \
+                 ledger belongs to another directory of migrations, give this migration set \
+                 another name."
             ))
         }
         PlanError::OutOfOrder { file, version, applied } => {
             Diagnostic::error("Migration is out of order").detail(format!(
-                "{what} Elsewhere the two would run in the other order, so the result could \
-                 differ.\n\nRename {file} so that its version comes after {applied} (it is \
-                 {version} now). Or say what is to become of late migrations: exec_order = \
-                 \"non-linear\" runs it, \"linear-skip\" never does."
+                "{what} On a new cluster the two would run in the opposite order, so the result \
+                 could differ.\n\nRename {file} so that its version follows {applied} (it is \
+                 {version} now). Or set exec_order: \"non-linear\" runs out-of-order migrations, \
+                 and \"linear-skip\" never runs them."
             ))
         }
         PlanError::TargetMissing { .. } => {
             return Diagnostic::error("Target version not found")
                 .detail(format!(
-                    "{what} Write the version as it stands in migrations, for example \"0002\", \
-                     or remove target_version to run all."
+                    "{what} Write the version as it appears in the attribute migrations, for \
+                     example \"0002\", or remove target_version to run all migrations."
                 ))
                 .at("target_version");
         }
         PlanError::NotRemoved { version, .. } => {
             return Diagnostic::error("Removed version still has a file")
                 .detail(format!(
-                    "{what}\n\nRemove the file, or take \"{version}\" out of removed_versions."
+                    "{what}\n\nRemove the file, or remove \"{version}\" from removed_versions."
                 ))
                 .at("removed_versions");
         }
@@ -86,19 +86,19 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
     .at(path)
 }
 
-/// Late migrations that never run.
+/// Returns the warning about out-of-order migrations that never run.
 pub(in crate::provider) fn skipped(late: &[&Migration], subject: &Subject) -> Diagnostic {
     Diagnostic::warning(format!("Out-of-order migrations are skipped in {subject}"))
         .detail(format!(
-            "These are not applied, stand before one that is, and never run, because exec_order is \
-             linear-skip:\n\n  {}\n\nRename a file to a version after the last applied one if it \
-             is to run.",
+            "These migrations are pending but precede an applied one. They never run, because \
+             exec_order is linear-skip:\n\n  {}\n\nTo run a migration, rename its file to a \
+             version that follows the last applied one.",
             files(late)
         ))
         .at("exec_order")
 }
 
-/// Migrations that a target keeps from running.
+/// Returns the warning about migrations that `target_version` holds back.
 pub(in crate::provider) fn held_back(
     target: &Version,
     beyond: Option<&Version>,
@@ -107,13 +107,16 @@ pub(in crate::provider) fn held_back(
 ) -> Diagnostic {
     let mut words = match beyond {
         Some(beyond) => format!(
-            "The target {target} stands before {beyond}, which is applied already. Migrations only \
-             go forward: nothing is taken back, and nothing runs."
+            "The target {target} precedes {beyond}, which is already applied. Migrations only move \
+             forward: nothing is reverted, and nothing runs."
         ),
         None => format!("The plan stops at version {target}."),
     };
     if !waiting.is_empty() {
-        words.push_str(&format!(" These wait for a later target:\n\n  {}", files(waiting)));
+        words.push_str(&format!(
+            " These migrations wait for a later target:\n\n  {}",
+            files(waiting)
+        ));
     }
     Diagnostic::warning(format!("target_version holds back migrations in {subject}"))
         .detail(words)
@@ -126,7 +129,7 @@ fn files(migrations: &[&Migration]) -> String {
     lines.join("\n  ")
 }
 
-/// Rows of the ledger that are not as the state knows them.
+/// Returns the warning about ledger rows that differ from the state.
 pub(in crate::provider) fn rewritten_ledger(
     changes: &[String],
     subject: &Subject,
@@ -137,72 +140,73 @@ pub(in crate::provider) fn rewritten_ledger(
     let warning =
         Diagnostic::warning(format!("Ledger was changed since the last apply for {subject}"));
     Some(warning.detail(format!(
-        "The state says otherwise, but the ledger counts:\n\n  {}\n\nA migration without a row, or \
-         one that is not applied according to its row, would be run again. If the ledger was lost, \
-         restore it before the next apply.",
+        "The ledger differs from the Terraform state, and the ledger takes precedence:\n\n  \
+         {}\n\nA migration runs again if it has no row, or if its row does not mark it as applied. \
+         If the ledger was lost, restore it before the next apply.",
         changes.join("\n  ")
     )))
 }
 
-/// The warning of a refresh that could not look: the state stays as it is.
+/// Returns the warning of a refresh that could not read the cluster and keeps the state.
 pub(in crate::provider) fn not_refreshed(error: &Diagnostic, subject: &Subject) -> Diagnostic {
     Diagnostic::warning(format!("State was not refreshed for {subject}")).detail(format!(
-        "{}. {}\n\nThe state stays as it was; what has changed in the database does not show.",
+        "{}. {}\n\nThe state is unchanged and does not show what has changed in the database.",
         error.summary, error.detail
     ))
 }
 
-/// The warning of a plan that could not look, and needs not, because the files are as the state
-/// says.
+/// Returns the warning of a plan that could not read the cluster, and does not need it, because the
+/// files match the state.
 pub(in crate::provider) fn not_looked(error: &Diagnostic, subject: &Subject) -> Diagnostic {
     let warning =
         Diagnostic::warning(format!("Planned without access to the cluster for {subject}"));
     warning.detail(format!(
-        "{}. {}\n\nNo migration is pending according to the state, so the plan goes on. Whether \
-         the database is still as the state says will be known only after an apply that reaches \
-         the cluster. A destroy needs no cluster.",
+        "{}. {}\n\nAccording to the state, no migration is pending, so the plan continues. Only a \
+         plan or an apply that reaches the cluster can show whether the database still matches the \
+         state. A destroy does not need the cluster.",
         error.summary, error.detail
     ))
 }
 
-/// Before a destroy Terraform makes an ordinary plan, which nothing tells from another one.
-pub(super) const DESTROY: &str = "To destroy all the same, leave out the plan that a destroy begins with: terraform destroy \
-     -refresh=false";
+/// A destroy begins with an ordinary plan, which the provider cannot distinguish from other plans.
+pub(super) const DESTROY: &str = "To destroy the resource anyway, skip the plan with which a \
+     destroy begins: terraform destroy -refresh=false";
 
-/// The error of a plan that could not look although something is to be run.
+/// Returns the error of a plan that could not read the cluster although a migration may be pending.
 pub(in crate::provider) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
     let detail = format!("{}\n\nThis plan needs the cluster. {DESTROY}", error.detail);
     error.detail(detail)
 }
 
-/// The warning of a destroy.
+/// Returns the warning of a destroy. `what` completes the sentence "Terraform forgets …".
 pub(in crate::provider) fn what_stays(what: &str, subject: &Subject) -> Diagnostic {
     Diagnostic::warning(format!("Migrations remain in the database for {subject}")).detail(format!(
-        "Destroying this resource makes Terraform forget {what}. The database is not touched: \
-         tables, data and the ledger stay as they are."
+        "If you destroy this resource, Terraform forgets {what}. The database is not touched: \
+         tables, data, and the ledger remain."
     ))
 }
 
-/// The warning of a plan that could not ask the cluster.
+/// Returns the warning of a plan for a cluster that is not known yet.
 pub(in crate::provider) fn planned_from_files(subject: &Subject) -> Diagnostic {
     Diagnostic::warning(format!("Planned from migration files only for {subject}")).detail(
-        "The cluster is not known yet, so this plan does not know what is applied there. The \
-         apply compares the files with the cluster's ledger before it runs anything.",
+        "The cluster is not known yet, so this plan cannot tell which migrations are applied \
+         there. The apply compares the files with the ledger of the cluster before it runs \
+         anything.",
     )
 }
 
-/// The warning of a plan that could not even read its files.
+/// Returns the warning of a plan whose arguments are not all known.
 pub(in crate::provider) fn planned_without(unknown: &[&str], subject: &Subject) -> Diagnostic {
     Diagnostic::warning(format!("Planned with unknown arguments for {subject}")).detail(format!(
-        "Known only at apply, wholly or in part: {}. So this plan shows neither statements nor \
-         drift, and nothing was linted. The apply reads, lints and compares everything before it \
-         runs anything. To review the statements first, make what these values come from with \
-         terraform apply -target, then plan again.",
+        "Some values are known only at apply, in: {}. This plan therefore shows neither \
+         statements nor drift, and nothing was linted. The apply reads, lints, and compares \
+         everything before it runs anything. To review the statements first, create the resources \
+         that these values come from with terraform apply -target, then plan again.",
         unknown.join(", ")
     ))
 }
 
-/// An apply that would do something else than its plan said.
+/// Returns the error of an apply that would differ from its plan.
 pub(in crate::provider) fn out_of_date(differences: &[String]) -> Diagnostic {
     Diagnostic::error("Plan is out of date").detail(format!(
         "Since the plan was made:\n\n  {}\n\nNothing was run. Plan again.",
@@ -210,22 +214,22 @@ pub(in crate::provider) fn out_of_date(differences: &[String]) -> Diagnostic {
     ))
 }
 
-/// The warning of a plan that finds something else than the refresh before it, which another
-/// process made.
+/// Returns the warning of a plan that differs from the refresh before it, which another process
+/// made.
 pub(in crate::provider) fn changed_since_refresh(
     differences: &[String],
     subject: &Subject,
 ) -> Diagnostic {
     Diagnostic::warning(format!("Changed since the plan was made for {subject}")).detail(format!(
-        "Since the last refresh:\n\n  {}\n\nIf Terraform calls a saved plan inconsistent, this is \
-         why: the plan is out of date, and nothing of this resource was run. Plan again. If it is \
-         a plan with -refresh=false, it counts what is there now.",
+        "Since the last refresh:\n\n  {}\n\nIf Terraform reports an inconsistent final plan, this \
+         is the reason: the saved plan is out of date, and nothing of this resource was run. Plan \
+         again. A plan with -refresh=false already takes these changes into account.",
         differences.join("\n  ")
     ))
 }
 
-/// Terraform promises that everything is known at apply.
+/// Returns the error for a value that Terraform must provide at apply, but did not.
 pub(in crate::provider) fn still_unknown() -> Diagnostic {
     Diagnostic::error("Configuration is still unknown at apply")
-        .detail("A value that this resource needs is still unknown, which must not happen.")
+        .detail("A value that this resource needs is still unknown. Please report this problem.")
 }

@@ -1,11 +1,11 @@
-//! What a warning is about: a set or a migration, and its cluster.
+//! The subject of a warning: a migration set or a migration, and its cluster.
 //!
-//! Command lines and HCP Terraform fold warnings with equal titles and show only one of them, so a
+//! The command line and HCP Terraform show only one of several warnings with the same title, so a
 //! title names both.
 
 use std::fmt;
 
-/// A set or a migration on a cluster, for a title. What is unknown is left out.
+/// A migration set or a migration on a cluster, as a title names it. Unknown parts are left out.
 #[derive(Debug, Clone)]
 pub(in crate::provider) struct Subject {
     kind: &'static str,
@@ -14,17 +14,17 @@ pub(in crate::provider) struct Subject {
 }
 
 impl Subject {
-    /// A set by its name.
+    /// Returns the subject for a migration set.
     pub(in crate::provider) fn set(name: Option<&str>) -> Self {
         Self { kind: "set", name: name.map(str::to_owned), cluster: None }
     }
 
-    /// A single migration by its version.
+    /// Returns the subject for a single migration.
     pub(in crate::provider) fn migration(version: Option<&str>) -> Self {
         Self { kind: "migration", name: version.map(str::to_owned), cluster: None }
     }
 
-    /// Adds the cluster: its identifier, or host and port.
+    /// Adds the cluster, by its identifier or by host and port.
     pub(in crate::provider) fn on(self, cluster: Option<String>) -> Self {
         Self { cluster, ..self }
     }

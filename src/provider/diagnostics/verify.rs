@@ -1,25 +1,25 @@
-//! The words about endpoints that do not show what was applied.
+//! Messages about endpoints that do not show the applied migrations.
 
 use crate::diagnostic::Diagnostic;
 use crate::engine::drift::{Change, ChangeKind};
 
-/// A longer list is read by nobody.
+/// Limits long lists.
 const SHOWN: usize = 20;
 
-/// What an endpoint shows otherwise than the one that was applied through.
+/// Describes one difference between an endpoint and the one that the apply used.
 pub(in crate::provider) fn difference(change: &Change) -> String {
     let object = &change.object;
     match &change.kind {
-        ChangeKind::Added(_) => format!("{object} is there, and not on the other"),
+        ChangeKind::Added(_) => format!("{object} exists only on this endpoint"),
         ChangeKind::Removed { .. } => format!("{object} is missing"),
         ChangeKind::Changed { from, to } => {
-            format!("{object} is {to:?}, and not {from:?} as on the other")
+            format!("{object} is {to:?}, but {from:?} on the other endpoint")
         }
         ChangeKind::NotValid(_) => format!("{object} is not valid"),
     }
 }
 
-/// An endpoint that differs from the one that was applied through.
+/// Returns the error for an endpoint that differs from the one that the apply used.
 pub(in crate::provider) fn not_the_same(
     endpoint: &str,
     other: &str,
@@ -31,9 +31,9 @@ pub(in crate::provider) fn not_the_same(
         listed.push(&more);
     }
     Diagnostic::error("Endpoint does not show the applied migrations").detail(format!(
-        "The migrations are applied through {other}, but {endpoint} differs:\n\n  {}\n\nIf the \
-         two clusters are peered, apply again: it runs nothing twice, and looks again. If they are \
-         not, each needs a resource of its own.",
+        "The migrations were applied through {other}, but {endpoint} differs:\n\n  {}\n\nIf the \
+         two clusters are peered, apply again: the apply runs nothing twice and verifies the \
+         endpoints again. If they are not peered, give each cluster its own resource.",
         listed.join("\n  ")
     ))
 }
