@@ -121,16 +121,20 @@ fn the_only_ledger_of_another_tool_is_taken_over_and_the_rest_is_run() {
                 .plan()
                 .ends_with(2)
                 .says("Existing migrations are adopted")
-                .says(&format!("According to {table} these are applied."))
+                .says(&format!("According to {table}, these migrations are applied."))
                 .says("They will be recorded and not run:")
-                .says("These will run:")
+                .says("These migrations will run:")
                 .says("+ status = \"adopted\"")
                 .says(&format!("+ last_run = [ + \"{}\", ]", old.pending));
             world.assert_untouched_since(seen);
 
             world.apply().ends_with(0).says("1 added");
             assert_taken_over(world, &old, table);
-            world.plan().ends_with(0).says("No changes.").does_not_say("taken over");
+            world
+                .plan()
+                .ends_with(0)
+                .says("No changes.")
+                .does_not_say("Existing migrations are adopted");
             assert_eq!(content(world, table), before, "{}", old.fixture);
         });
     }
@@ -191,7 +195,8 @@ fn a_ledger_in_doubt_is_refused_with_the_way_out() {
         world.configure(&set("drizzle", "  adopt = \"drizzle\"\n"));
         world.plan().ends_with(2).says("Existing migrations are adopted");
         refused("  adopt = \"goose\"\n").says("History table does not match the directory").says(
-            "public.goose_db_version is the ledger of goose, and the files are read as drizzle",
+            "public.goose_db_version is the history table of goose, but the files are read in the \
+             format drizzle",
         );
         refused("  adopt_table = \"public.drizzle_users\"\n")
             .says("Table is not a supported history table")
@@ -241,8 +246,8 @@ fn a_file_that_drizzle_has_skipped_is_named_and_does_not_count_as_applied() {
             .plan()
             .says("Migrations were skipped by Drizzle in set drizzle on localhost:")
             .says("drizzle/0001_first_rows.sql")
-            .says("They do not count as applied here.")
-            .says("These will run: drizzle/0001_first_rows.sql");
+            .says("They do not count as applied.")
+            .says("These migrations will run: drizzle/0001_first_rows.sql");
     });
 }
 
@@ -258,7 +263,7 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
         world
             .plan()
             .ends_with(1)
-            .says("According to baseline_version, the migrations are applied")
+            .says("According to baseline_version, these migrations are applied")
             .says("app/1_a.sql:1: relation a is not there")
             .does_not_say("relation b");
         world.assert_untouched();
@@ -267,10 +272,10 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
         world
             .plan()
             .ends_with(2)
-            .says("According to baseline_version these are applied.")
+            .says("According to baseline_version, these migrations are applied.")
             .says("app/2_b.sql")
-            .says("These will run: app/3_c.sql")
-            .does_not_say("The other ledger");
+            .says("These migrations will run: app/3_c.sql")
+            .does_not_say("only reads the history table");
         world.apply().ends_with(0);
         assert_eq!(world.tables(), "a c");
         world.plan().ends_with(0).says("No changes.");
@@ -278,7 +283,7 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
         world.write("app/4_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
         world.configure(&set("app", "  baseline_version = \"4\"\n"));
         let seen = world.cluster().statements().len();
-        world.plan().ends_with(2).does_not_say("taken over");
+        world.plan().ends_with(2).does_not_say("Existing migrations are adopted");
         world.apply().ends_with(0);
         assert_eq!(world.tables(), "a c d");
         let statements = world.cluster().statements();
@@ -305,9 +310,9 @@ fn a_saved_plan_is_refused_if_the_old_ledger_has_changed() {
         world
             .run(&["apply", "-no-color", "-input=false", "saved"])
             .ends_with(1)
-            .says("Nothing is left to run.")
-            .says("that ledger has changed since its plan")
-            .says("Nothing was run: plan again.");
+            .says("No migration remains to run.")
+            .says("the table has changed since the plan")
+            .says("In this case nothing was run. Plan again.");
         assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 1, "the ledger's was not made");
         world.apply().ends_with(0).says("1 added");
         let state = world.state("dsql_migration_set.drizzle");
@@ -326,7 +331,7 @@ fn without_adoption_everything_is_pending_and_nobody_looks() {
         world
             .plan()
             .ends_with(2)
-            .does_not_say("taken over")
+            .does_not_say("Existing migrations are adopted")
             .says("+ last_run = [ + \"0000_quiet_otter\", + \"0001_first_rows\", ]");
         let statements = world.cluster().statements();
         assert!(!statements[seen..].iter().any(|s| s.sql.contains("drizzle_migrations")));
@@ -348,12 +353,12 @@ fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_appl
             .plan()
             .ends_with(2)
             .says("Planned from migration files only for set plain")
-            .does_not_say("taken over");
+            .does_not_say("Existing migrations are adopted");
         world
             .apply()
             .ends_with(1)
             .says("inconsistent final plan")
-            .says("or the cluster was not known then. Nothing was run: plan again.");
+            .says("or the cluster was not known then. In this case nothing was run. Plan again.");
         assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 0, "nothing was run");
 
         // The endpoint is known by now, so the next plan shows it.

@@ -70,7 +70,7 @@ fn a_statement_over_the_limit_names_the_way_out_which_survives_an_interrupt() {
             .ends_with(1)
             .says("Migration stopped")
             .says("migrations/0002_backfill.sql:2: statement 1 of migration 0002")
-            .says("2 batches of this statement are committed and stay: 2,000 rows.");
+            .says("2 batches of this statement were committed and remain applied: 2,000 rows.");
         assert_eq!(left(world), "1500");
         assert_eq!(progress(world), "batching batch 2 2000");
 

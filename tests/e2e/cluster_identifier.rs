@@ -144,13 +144,13 @@ fn what_is_wrong_with_it_is_said_in_words() {
     let Some(python) = aws::python() else { return };
     on_each_terraform_with(&Options::default(), |world| {
         for (status, summary, remedy) in [
-            ("FAILED", "Cluster does not accept connections", "Its creation has failed"),
+            ("FAILED", "Cluster does not accept connections", "The creation of the cluster failed"),
             (
                 "PENDING_DELETE",
                 "Cluster does not accept connections",
-                "when its peer is deleted too",
+                "when its peer is deleted as well",
             ),
-            ("DELETING", "Cluster does not accept connections", "It is being deleted"),
+            ("DELETING", "Cluster does not accept connections", "The cluster is being deleted"),
         ] {
             let emulator = Aws::start(world, python, &Setup { status, ..Setup::default() });
             configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));

@@ -30,7 +30,7 @@ fn a_failed_create_names_the_statement_stores_nothing_and_is_resumed() {
             .says("INSERT INTO c VALUES (1)")
             .says("relation \"c\" does not exist")
             .says("42P01")
-            .says("1 migration was completed by this run and stays applied");
+            .says("1 migration was completed by this apply and remains applied");
         assert!(world.state("dsql_migration_set.app").is_null());
         assert_eq!(world.tables(), "a b");
 

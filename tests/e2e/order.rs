@@ -33,7 +33,7 @@ fn a_late_file_is_an_error_that_names_the_ways_out() {
             .ends_with(1)
             .says("Migration is out of order")
             .says("0002_b.sql comes before 0003, which is already applied")
-            .says("exec_order = \"non-linear\" runs it");
+            .says("\"non-linear\" runs out-of-order migrations");
         set(world, "exec_order = \"backwards\"");
         world
             .plan()
@@ -106,7 +106,7 @@ fn a_plan_stops_at_the_target_and_names_what_waits() {
         world
             .plan()
             .ends_with(2)
-            .says("The target 0001 stands before 0002, which is applied already.")
+            .says("The target 0001 precedes 0002, which is already applied.")
             .says("nothing runs");
         world.apply().ends_with(0);
         assert_eq!(world.tables(), "a b");
@@ -119,7 +119,7 @@ fn a_plan_stops_at_the_target_and_names_what_waits() {
             .says("No migration has the version 0009.");
 
         to("null");
-        world.apply().ends_with(0).does_not_say("holds migrations back");
+        world.apply().ends_with(0).does_not_say("holds back migrations");
         assert_eq!(world.tables(), "a b c");
         assert_eq!(world.times_run("CREATE ROLE"), 1);
     });

@@ -2,7 +2,7 @@
 
 use crate::world::{CommandOutput, World, on_each_terraform};
 
-/// The role of the documentation, "A role that only plans" in `docs/index.md`.
+/// The role of the documentation, "A scheduled plan" in `docs/index.md`.
 const READER: &[&str] = &[
     "CREATE ROLE planner WITH LOGIN",
     "AWS IAM GRANT planner TO 'arn:aws:iam::123456789012:role/local'",

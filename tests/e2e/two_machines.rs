@@ -59,7 +59,7 @@ fn one_that_cannot_wait_any_longer_names_who_works_and_until_when() {
             .ends_with(1)
             .says("Another apply is in progress")
             .says("holder: admin, terraform-provider-dsql")
-            .says("(the server's clock)")
+            .says("(by the clock of the cluster)")
             .says("Nothing was run.");
         world.hold_jobs(false);
         CommandOutput::of(&APPLY, &one.wait_with_output().unwrap()).ends_with(0);
