@@ -165,8 +165,8 @@ fn name_cluster(
         (None, Some(identifier)) => {
             let region = region.or_else(from_environment).ok_or_else(|| {
                 Diagnostic::error("Cannot determine the cluster Region").detail(format!(
-                    "The cluster {identifier} is named without its Region. Set region or the \
-                     environment variable AWS_REGION, or name the cluster by its endpoint.",
+                    "The Region of the cluster {identifier} is not configured. Set region or the \
+                     environment variable AWS_REGION, or specify the cluster by its endpoint.",
                 ))
             })?;
             Ok((endpoint_of(&identifier, &region), Naming::Identifier(identifier), Some(region)))

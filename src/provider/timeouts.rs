@@ -23,7 +23,7 @@ pub(super) struct Timeouts {
 pub(super) fn attribute() -> Attribute {
     let duration = |name: &str, what: &str, default: &str| {
         Attribute::string(name).optional().description(format!(
-            "How long {what} may take, for example `\"90s\"` or `\"1h30m\"`. Default: `{default}`."
+            "Time limit for {what}, for example `\"90s\"` or `\"1h30m\"`. Default: `{default}`."
         ))
     };
     Attribute::nested(
@@ -36,7 +36,11 @@ pub(super) fn attribute() -> Attribute {
         ],
     )
     .optional()
-    .description("Limits for whole runs. A run that uses its time up ends after the statement it is at, or while it waits for an index, and the next apply goes on from there.")
+    .description(
+        "Time limits for whole operations. An apply that exceeds its limit stops after the \
+         current statement, or while it waits for an index build, and the next apply resumes from \
+         there.",
+    )
 }
 
 impl Timeouts {
@@ -53,8 +57,9 @@ impl Timeouts {
             Some(timeouts) => match timeouts.string(name) {
                 Input::Known(text) => parse(text).ok_or_else(|| {
                     let problem = format!(
-                        "{text:?} is not a duration. Write numbers with the units h, m, s or ms, \
-                         for example \"90s\" or \"1h30m\"; it must be longer than zero."
+                        "{text:?} is not a valid duration. Write numbers with the units h, m, s, \
+                         or ms, for example \"90s\" or \"1h30m\". The duration must be longer \
+                         than zero."
                     );
                     invalid(timeouts.path(name), &problem)
                 }),

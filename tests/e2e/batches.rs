@@ -53,7 +53,7 @@ fn a_statement_over_the_limit_names_the_way_out_which_survives_an_interrupt() {
             .ends_with(1)
             .says("transaction row limit exceeded")
             .says("migrations/0002_backfill.sql:1: statement 1 of migration 0002")
-            .says("may change 3,000 rows")
+            .says("can change at most 3,000 rows")
             .says("-- dsql:batch");
         assert_eq!(left(world), "3500");
 

@@ -384,7 +384,7 @@ fn a_row_that_the_ledger_lost_is_told_and_would_be_applied_again() {
             .ends_with(2)
             .says("Ledger was changed since the last apply")
             .says("migration 2, applied at")
-            .says("has no row any more")
+            .says("no longer has a row")
             .says("dml: INSERT INTO a VALUES (1)");
         world.sql("DELETE FROM a");
         world.apply().ends_with(0);

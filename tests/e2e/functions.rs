@@ -69,7 +69,7 @@ fn an_argument_at_fault_is_named_with_its_line() {
             .says("Line 2: string literal is not terminated.");
         refused("provider::dsql::split(\"SELECT 1;\\nROLLBACK;\")")
             .says("Invalid value for \"sql\" parameter:")
-            .says("Line 2 holds ROLLBACK");
+            .says("Line 2 contains ROLLBACK");
         refused("provider::dsql::parse_version(\"seed.sql\")")
             .says("Invalid value for \"file\" parameter:")
             .says("`seed.sql` has no version in its name");

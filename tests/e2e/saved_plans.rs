@@ -66,7 +66,7 @@ fn a_saved_plan_whose_pending_file_was_edited_added_or_removed_is_refused_by_nam
         world.remove("migrations/0003_c.sql");
         save(world);
         world.remove("migrations/0002_b.sql");
-        apply_saved(world).ends_with(1).says("migrations/0002_b.sql is gone");
+        apply_saved(world).ends_with(1).says("migrations/0002_b.sql was removed");
 
         // An applied file is named by the ordinary error, too.
         world.write("migrations/0002_b.sql", "CREATE TABLE b (id int PRIMARY KEY);");
@@ -98,7 +98,7 @@ fn a_saved_plan_is_refused_if_another_run_was_first_or_the_ledger_was_cut() {
         apply_saved(world)
             .ends_with(1)
             .says("Changed since the plan was made")
-            .says("migration 0002 was applied by another run")
+            .says("another apply ran migration 0002")
             .says(".last_run");
         assert_eq!(world.times_run("CREATE TABLE b"), 1);
         world.apply().ends_with(0);
@@ -107,7 +107,7 @@ fn a_saved_plan_is_refused_if_another_run_was_first_or_the_ledger_was_cut() {
         save(world);
         world.sql("DELETE FROM dsql_migrations.statement WHERE version = '0002'");
         world.sql("DELETE FROM dsql_migrations.migration WHERE version = '0002'");
-        apply_saved(world).ends_with(1).says("migration 0002 is not in the ledger any more");
+        apply_saved(world).ends_with(1).says("migration 0002 is no longer in the ledger");
         assert_eq!(world.tables(), "a b");
     });
 }
@@ -261,7 +261,7 @@ fn a_saved_plan_of_a_single_migration_is_refused_if_another_run_was_first_or_its
         world.sql("DELETE FROM dsql_migrations.statement WHERE version = 'R__roles'");
         world.sql("DELETE FROM dsql_migrations.migration WHERE version = 'R__roles'");
         // Nothing that was planned has become wrong, so the plan is carried out, with a word.
-        apply_saved(world).says("migration R__roles is not in the ledger any more");
+        apply_saved(world).says("migration R__roles is no longer in the ledger");
     });
 }
 

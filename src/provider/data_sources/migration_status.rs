@@ -49,32 +49,37 @@ impl DataSource for MigrationStatus {
         let mut attributes = vec![
             Attribute::string("name")
                 .optional()
-                .description("Name of the set in the ledger. Default: `default`."),
+                .description("Name of the migration set in the ledger. Default: `default`."),
             Attribute::string("dir")
                 .optional()
-                .description("Directory with the migrations, to compare the ledger with."),
+                .description("Directory with the migrations, to compare with the ledger."),
             Attribute::map_of("files", Type::String)
                 .optional()
-                .description("Migrations as a map from name to SQL, instead of `dir`."),
+                .description("Migrations as a map from file name to SQL, instead of `dir`."),
             Attribute::set_of("repeatable", Type::String)
                 .optional()
                 .description(policy::REPEATABLE),
-            Attribute::string("format")
-                .optional()
-                .description("Format of `dir`, as for `dsql_migration_set`."),
+            Attribute::string("format").optional().description(
+                "Format of `dir`, with the same values as in the migration set. Default: \
+                     `auto`.",
+            ),
             Attribute::map_of("variables", Type::String).optional().description(
-                "Values of variables, as for `dsql_migration_set`. Without them a repeatable \
-                 migration that has variables counts as pending only when its text has changed.",
+                "Values of variables, as in the migration set. Without them, a repeatable \
+                 migration that has variables counts as pending only if its text has changed.",
             ),
             cluster_attribute(),
-            versions("applied", "Versions that are applied, in the order of the set."),
-            Attribute::map_of("failed", Type::String)
-                .computed()
-                .description("Versions whose last run failed: version to error."),
-            versions("running", "Versions that a run works on, or at which one was cut off."),
+            versions("applied", "Applied versions, in the order in which they began."),
+            Attribute::map_of("failed", Type::String).computed().description(
+                "Error messages of failed migrations, as a map from version to message.",
+            ),
+            versions(
+                "running",
+                "Versions that an apply is running, or in which an apply was \
+                                 interrupted.",
+            ),
             Attribute::string("latest_version").computed().description(
-                "Version of the migration that was begun last, of those that are applied and not \
-                 repeatable.",
+                "Version of the applied migration that began last, which is not always the \
+                 highest version. Repeatable migrations do not count.",
             ),
         ];
         attributes.extend(comparison_attributes());
@@ -82,25 +87,25 @@ impl DataSource for MigrationStatus {
             Attribute::nested("unfinished", Nesting::Map, unfinished_attributes())
                 .computed()
                 .description(
-                    "Migrations that were begun and are not applied, by version: how far each has \
-                     come.",
+                    "Migrations that were begun but are not applied, by version, with their \
+                     progress.",
                 ),
             Attribute::map_of("other_ledgers", Type::String).computed().description(
-                "Tables that are ledgers of other tools: name of the table to the word for it in \
-                 `adopt`. They stay after their migrations were taken over.",
+                "History tables of other tools in the cluster, as a map from table name to the \
+                 value for `adopt`. They remain after an adoption.",
             ),
             Attribute::nested("lease", Nesting::Single, lease_attributes()).computed().description(
-                "The run that works on the set now; null if none does. A run that was killed shows \
-                 here until its lease ends.",
+                "Apply of the migration set that is in progress. Null if there is none. An apply \
+                 that was killed appears until its lease expires.",
             ),
             Attribute::nested("jobs", Nesting::List, job_attributes()).computed().description(
-                "Index builds and validations of the cluster, of all sets. Finished ones disappear \
-                 after about 30 minutes.",
+                "Index builds and constraint validations of the cluster, for all migration sets. \
+                 Completed jobs disappear after about 30 minutes.",
             ),
         ]);
         Schema::new(attributes).description(
-            "Reads what the ledger of an Aurora DSQL cluster says of a set of migrations, for \
-             checks, tests and outputs. It writes nothing.",
+            "Reads the status of a migration set from the ledger of an Aurora DSQL cluster, for \
+             checks, tests, and outputs. It writes nothing.",
         )
     }
 
@@ -151,18 +156,18 @@ fn comparison_attributes() -> Vec<Attribute> {
         versions(
             "pending",
             &format!(
-                "Versions that have a file and are not applied, and repeatable ones whose \
+                "Versions that have a file and are not applied, and repeatable migrations whose \
                  text or values have changed. {with_files}"
             ),
         ),
         versions(
             "changed",
-            &format!("Versions whose file is not the one that was applied. {with_files}"),
+            &format!("Versions whose file differs from the one that was applied. {with_files}"),
         ),
         versions("missing", &format!("Applied versions that have no file. {with_files}")),
         Attribute::bool("up_to_date").computed().description(
-            "Whether all files are applied as they are, and nothing else. Null without `dir` \
-             and `files`.",
+            "Whether all files are applied unchanged, and nothing else is applied. Null without \
+             `dir` and `files`.",
         ),
     ]
 }
@@ -175,45 +180,51 @@ fn versions(name: &str, text: &str) -> Attribute {
 /// The attributes of a migration that was begun and is not applied.
 fn unfinished_attributes() -> Vec<Attribute> {
     vec![
-        Attribute::string("status")
-            .computed()
-            .description("`failed`, or `running`: a run works on it, or was cut off."),
-        Attribute::string("error").computed().description("Why its last run failed."),
+        Attribute::string("status").computed().description(
+            "Status of the migration: `failed`, or `running` if an apply is in progress or \
+                 was interrupted.",
+        ),
+        Attribute::string("error").computed().description("Reason why the last run failed."),
         Attribute::number("statements_done")
             .computed()
-            .description("How many of its statements are done."),
+            .description("Number of statements that are done."),
         Attribute::number("batches").computed().description(
-            "Of the statement that runs in batches (`-- dsql:batch`): how many are committed. \
-             Null if none is at work or was cut off.",
+            "Number of committed batches of a statement that runs in batches. Null if no such \
+             statement is in progress or was interrupted.",
         ),
         Attribute::number("changed_rows")
             .computed()
-            .description("How many rows these batches have changed."),
+            .description("Number of rows that these batches have changed."),
     ]
 }
 
 /// The attributes of the run that holds the lease.
 fn lease_attributes() -> Vec<Attribute> {
     vec![
-        Attribute::string("holder").computed().description("Its database role and process."),
-        Attribute::string("until")
+        Attribute::string("holder")
             .computed()
-            .description("When its lease ends unless the run renews it: RFC 3339, UTC."),
+            .description("Database role and process of the apply."),
+        Attribute::string("until").computed().description(
+            "Time at which the lease expires unless the apply renews it, in RFC 3339 format \
+                 and UTC.",
+        ),
     ]
 }
 
 /// The attributes of a job.
 fn job_attributes() -> Vec<Attribute> {
     vec![
-        Attribute::string("id").computed().description("Name of the job."),
-        Attribute::string("type").computed().description("`INDEX_BUILD` or `VALIDATE_CONSTRAINT`."),
+        Attribute::string("id").computed().description("ID of the job."),
+        Attribute::string("type")
+            .computed()
+            .description("Type of the job, for example `INDEX_BUILD`."),
         Attribute::string("status")
             .computed()
-            .description("`submitted`, `processing`, `completed` or `failed`."),
+            .description("Status of the job: `submitted`, `processing`, `completed`, or `failed`."),
         Attribute::string("object")
             .computed()
-            .description("The index or table that it works on; null once that is gone."),
-        Attribute::string("details").computed().description("DSQL's words about a failure."),
+            .description("Index or table of the job. Null if it no longer exists."),
+        Attribute::string("details").computed().description("Message of DSQL about a failure."),
     ]
 }
 

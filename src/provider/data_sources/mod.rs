@@ -14,13 +14,11 @@ use crate::value::{Input, Object};
 fn locate(clusters: &Clusters, config: &Object<'_>) -> Result<LedgerLocation, Diagnostic> {
     match location::locate(clusters, config)? {
         Input::Known(location) => Ok(location),
-        Input::Null | Input::Unknown => {
-            let error = Diagnostic::error("Cluster endpoint is not known yet");
-            Err(error.detail(
-                "A data source is read while planning, and cannot wait for a cluster that is made in \
-                 the same run. Give it depends_on with the resource that the cluster comes from, so \
-                 that it is read after that.",
-            ))
-        }
+        Input::Null | Input::Unknown => Err(Diagnostic::error("Cluster endpoint is not known yet")
+            .detail(
+                "Terraform reads a data source during the plan, when a cluster that the same apply \
+             creates is not known yet. Add depends_on with the resource that creates the cluster, \
+             so that Terraform reads the data source after it.",
+            )),
     }
 }

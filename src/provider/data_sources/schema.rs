@@ -40,21 +40,23 @@ impl DataSource for SchemaDataSource {
         Schema::new(vec![
             Attribute::set_of("schemas", Type::String)
                 .optional()
-                .description("Names of the database schemas. Default: `[\"public\"]`."),
+                .description("Names of the database schemas to read. Default: `[\"public\"]`."),
             cluster_attribute(),
             Attribute::map_of("objects", Type::String).computed().description(
-                "All objects: kind and name (`column public.users.email`) to definition \
-                 (`text NOT NULL`). Column order, storage and statistics are left out.",
+                "All objects, as a map from kind and name (`column public.users.email`) to \
+                 definition (`text NOT NULL`). Column order, storage, and statistics are not \
+                 included.",
             ),
             names("tables", "Names of the tables, for example `public.users`."),
             names("views", "Names of the views."),
             Attribute::string("fingerprint").computed().description(
-                "SHA-256 of all objects. Equal schemas have equal ones, also on other clusters.",
+                "SHA-256 fingerprint of all objects. Schemas with the same objects have the same \
+                 fingerprint, on every cluster.",
             ),
         ])
         .description(
-            "Reads the live objects of database schemas of an Aurora DSQL cluster, described so \
-             that equal schemas have equal descriptions. It writes nothing.",
+            "Reads the objects of database schemas of an Aurora DSQL cluster, in a form that can \
+             be compared between clusters. It writes nothing.",
         )
     }
 

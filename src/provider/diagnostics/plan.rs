@@ -17,7 +17,8 @@ pub(in crate::provider) fn unreadable_ledger(target: &Target, error: &Error) -> 
 /// Returns the error for a cluster that did not respond within the limit of a plan or a refresh.
 pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagnostic {
     Diagnostic::error("Cluster did not answer in time").detail(format!(
-        "Reading the ledger of {target} took longer than {} s, the limit of timeouts.read.",
+        "Reading the ledger of {target} took longer than {} s, which is the limit in \
+         timeouts.read.",
         limit.as_secs_f64(),
     ))
 }
@@ -25,7 +26,7 @@ pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagno
 /// Returns the error for an interrupt while a plan or a refresh waited for the cluster.
 pub(in crate::provider) fn interrupted(target: &Target) -> Diagnostic {
     Diagnostic::error("Reading was interrupted")
-        .detail(format!("Nothing was heard of {target} yet, and nothing was run."))
+        .detail(format!("{target} had not responded yet, and nothing was run."))
 }
 
 /// Returns the error for a difference between files and ledger that the user must resolve.

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(found[0].get("class"), Some(&"batch".into()));
         assert_eq!(found[1].get("class"), Some(&"dml".into()));
         let error = split("-- dsql:batch\nSELECT 1").expect_err("not allowed");
-        assert!(error.text.starts_with("Line 1 holds `-- dsql:batch`"), "{}", error.text);
+        assert!(error.text.starts_with("Line 1 contains `-- dsql:batch`"), "{}", error.text);
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         let error = split("SELECT 1;\n\nROLLBACK;").expect_err("not allowed");
         assert_eq!(
             error.text,
-            "Line 3 holds ROLLBACK: a migration is forward-only, so there is nothing to roll back. \
+            "Line 3 contains ROLLBACK: a migration is forward-only, so there is nothing to roll back. \
              Remove the statement."
         );
         assert_eq!(error.argument, Some(0));

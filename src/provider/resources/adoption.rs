@@ -279,7 +279,7 @@ impl<'a> AdoptionRequest<'a> {
 
     fn failed(&self, error: &Error) -> Vec<Diagnostic> {
         let target = &self.operation.location.target;
-        let doing = format!("looking for the ledger of another tool on {target}");
+        let doing = format!("searching for history tables on {target}");
         vec![diagnostics::database_error(&doing, error)]
     }
 }

@@ -143,7 +143,7 @@ impl Basis {
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if self.ledger != now.ledger {
-            found.push(format!("the ledger was at {} and is at {} now", self.ledger, now.ledger));
+            found.push(format!("the ledger was at {} and is now at {}", self.ledger, now.ledger));
         }
         // The files of another directory were not known before.
         let files =
@@ -158,23 +158,23 @@ impl Basis {
                     format!("{file} was changed (sha256:{old}… became sha256:{new}…)")
                 }
                 (None, Some((_, file))) => format!("{file} was added"),
-                (Some((_, file)), None) => format!("{file} is gone"),
+                (Some((_, file)), None) => format!("{file} was removed"),
                 (None, None) => format!("the file of {version} was changed"),
             });
         }
         for (version, before, after) in changed(&self.rows, &now.rows) {
             found.push(match (before, after) {
                 (_, Some(row)) if row.starts_with(TO_ADOPT) => {
-                    format!("migration {version} is applied according to another ledger")
+                    format!("migration {version} is applied according to a history table")
                 }
                 (Some(row), None) if row.starts_with(TO_ADOPT) => {
-                    format!("migration {version} does not count as applied any more")
+                    format!("migration {version} no longer counts as applied")
                 }
                 (None, Some(row)) if row.starts_with("applied") => {
-                    format!("migration {version} was applied by another run")
+                    format!("another apply ran migration {version}")
                 }
-                (Some(_), None) => format!("migration {version} is not in the ledger any more"),
-                _ => format!("another run has worked on migration {version}"),
+                (Some(_), None) => format!("migration {version} is no longer in the ledger"),
+                _ => format!("another apply changed migration {version}"),
             });
         }
         found
@@ -257,15 +257,15 @@ mod tests {
         assert_eq!(
             before.differences(&now),
             [
-                "the ledger was at a:5432/dsql_migrations and is at b:5432/dsql_migrations now",
+                "the ledger was at a:5432/dsql_migrations and is now at b:5432/dsql_migrations",
                 "2_b.sql was changed (sha256:x… became sha256:y…)",
-                "3_c.sql is gone",
+                "3_c.sql was removed",
                 "5_e.sql was added",
-                "migration 2 was applied by another run",
-                "another run has worked on migration 3",
-                "migration 4 is not in the ledger any more",
-                "migration 5 is applied according to another ledger",
-                "migration 6 does not count as applied any more",
+                "another apply ran migration 2",
+                "another apply changed migration 3",
+                "migration 4 is no longer in the ledger",
+                "migration 5 is applied according to a history table",
+                "migration 6 no longer counts as applied",
             ]
         );
         assert_eq!(before.differences(&before), [] as [&str; 0]);

@@ -10,28 +10,31 @@ use crate::value::{Input, Type, Value};
 /// The attributes that describe one migration, all computed.
 pub(super) fn attributes() -> Vec<Attribute> {
     vec![
-        Attribute::string("checksum")
-            .computed()
-            .description("SHA-256 of the text, with LF line ends and without byte order mark."),
+        Attribute::string("checksum").computed().description(
+            "SHA-256 checksum of the text, with LF line endings and without a byte order \
+                 mark.",
+        ),
         Attribute::list_of("statements", Type::String).computed().description(
-            "One line for each statement: its class (`ddl`, `async-index`, `validate`, `dml`, \
-             `batch`, `grant`) and its beginning.",
+            "Statements of the migration, one line each: the class (`ddl`, `async-index`, \
+             `validate`, `dml`, `batch`, or `grant`) and the beginning.",
         ),
         Attribute::string("status").computed().description(
-            "`applied`, `adopted` (applied before the provider came), `failed` or `running` (a \
-                 run works on it, or was cut off).",
+            "Status: `applied`, `adopted` (not run by the provider), `failed`, or `running` (an \
+             apply is in progress or was interrupted).",
         ),
         Attribute::string("applied_at").computed().description(
-            "When it was finished, or taken over: RFC 3339, UTC, by the cluster's clock.",
+            "Time at which the migration was applied or adopted, by the clock of the cluster, in \
+             RFC 3339 format and UTC.",
         ),
         Attribute::string("applied_by")
             .computed()
-            .description("The database role that ran it, or took it over."),
-        Attribute::number("duration_ms").computed().description("From start to end."),
+            .description("Database role that applied or adopted the migration."),
+        Attribute::number("duration_ms")
+            .computed()
+            .description("Duration of the last run, in milliseconds."),
         Attribute::list_of("skipped", Type::String).computed().description(
-            "Of a repeatable migration: the statements that its last run did not send, because \
-             all that they do was there already: `CREATE ROLE`, `CREATE SCHEMA`, `AWS IAM GRANT` \
-             and `REVOKE`. Null for all others.",
+            "Statements of a repeatable migration that its last run did not send, because their \
+             whole effect already existed. Null for all other migrations.",
         ),
     ]
 }
@@ -171,14 +174,14 @@ pub(super) fn rewritten(state: &Value, records: &[MigrationRecord]) -> Vec<Strin
             }
             let Some(now) = records.iter().find(|record| record.version.0 == *version) else {
                 let at = text("applied_at").unwrap_or("an unknown time");
-                return Some(format!("migration {version}, applied at {at}, has no row any more"));
+                return Some(format!("migration {version}, applied at {at}, no longer has a row"));
             };
             if now.state != MigrationState::Applied {
                 let word = now.state.as_str();
-                return Some(format!("migration {version} was applied and is {word} now"));
+                return Some(format!("migration {version} was applied and is now {word}"));
             }
             let change = |name, before: &str, now: &str| {
-                format!("{name} of migration {version} was {before} and is {now} now")
+                format!("{name} of migration {version} was {before} and is now {now}")
             };
             let (checksum, at) = (text("checksum")?, text("applied_at")?);
             if now.checksum.0 != checksum {

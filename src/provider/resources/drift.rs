@@ -46,20 +46,22 @@ pub(super) struct DriftReport {
 pub(super) fn arguments() -> Vec<Attribute> {
     vec![
         Attribute::set_of("drift_schemas", Type::String).optional().description(
-            "Database schemas whose objects are compared with what migrations left. Default: \
-             `[\"public\"]`; `[]` compares nothing.",
+            "Database schemas in which the provider detects drift. Default: `[\"public\"]`. An \
+             empty set turns the detection off.",
         ),
         Attribute::string("on_drift").optional().description(
-            "What a plan does about changes that no migration made: `plan` (default) shows an \
-             update and a warning, `error` fails, `ignore` only fills `drift`.",
+            "How to treat drift, that is, schema changes that no migration made. `plan` (default) \
+             shows an update and a warning, `error` fails the plan, and `ignore` only populates \
+             the attribute `drift`.",
         ),
         Attribute::string("accept_drift").optional().description(
-            "A `schema_fingerprint`: if the schemas still have it, the next apply records them as \
-             they are, and what differs is no drift any more.",
+            "Fingerprint of the schemas to accept, as shown in the drift warning. If the schemas \
+             still have this fingerprint, the next apply records them as they are, and the \
+             difference is no longer drift.",
         ),
         Attribute::map_of("accept_checksums", Type::String).optional().description(
-            "Edited files that may stay as they are: version to the checksum that the file has \
-             now. The file is not run again.",
+            "Edited files to accept, as a map from version to the current checksum of the file. \
+             The file does not run again.",
         ),
     ]
 }
@@ -68,12 +70,13 @@ pub(super) fn arguments() -> Vec<Attribute> {
 pub(super) fn computed() -> Vec<Attribute> {
     vec![
         Attribute::list_of("drift", Type::String).computed().description(
-            "Changes in `drift_schemas` that no migration made, and indexes and constraints that \
-             are not valid there, in words. While there are any, every plan shows an update, and \
-             `terraform plan -detailed-exitcode` ends with 2, unless `on_drift` says otherwise.",
+            "Schema changes that no migration made, and indexes and constraints that are not \
+             valid. While the list is not empty, every plan shows an update, unless `on_drift` \
+             changes this.",
         ),
         Attribute::string("schema_fingerprint").computed().description(
-            "SHA-256 of the schemas in `drift_schemas`. Equal schemas have equal ones.",
+            "SHA-256 fingerprint of the objects in `drift_schemas`. Schemas with the same objects \
+             have the same fingerprint.",
         ),
     ]
 }
@@ -89,8 +92,8 @@ impl Watch {
             is_digest(text).then(|| text.to_owned()).ok_or_else(|| {
                 invalid(
                     "accept_drift".into(),
-                    "It must be a schema_fingerprint: sha256: and 64 hexadecimal digits. The \
-                     warning about the drift shows it.",
+                    "It must be a schema_fingerprint, that is, sha256: and 64 hexadecimal digits. \
+                     The drift warning contains it.",
                 )
             })
         });
@@ -153,7 +156,7 @@ fn decode_schemas(config: &Object<'_>) -> Result<Input<Vec<String>>, Diagnostic>
     for name in names {
         match name.string() {
             Input::Known("") | Input::Null => {
-                return Err(invalid("drift_schemas".into(), "A name in it is empty."));
+                return Err(invalid("drift_schemas".into(), "It contains an empty name."));
             }
             Input::Known(name) => schemas.push(name.to_owned()),
             Input::Unknown => return Ok(Input::Unknown),
@@ -180,8 +183,8 @@ pub(super) fn accepted_checksums(
             Input::Unknown => return Ok(Input::Unknown),
             Input::Known(_) | Input::Null => {
                 let words = format!(
-                    "The entry {version:?} must be a checksum: sha256: and 64 hexadecimal digits. \
-                     The error about the changed file shows it."
+                    "The entry {version:?} must be a checksum, that is, sha256: and 64 \
+                     hexadecimal digits. The error about the changed file contains it."
                 );
                 return Err(invalid("accept_checksums".into(), &words));
             }

@@ -20,15 +20,15 @@ pub(super) async fn import(
     let imported = async {
         let Input::Known(location) = clusters.locate(Settings::default())? else {
             return Err(Diagnostic::error("Cluster endpoint is not known yet")
-                .detail("An import needs a provider block whose values are all known."));
+                .detail("An import requires a provider block whose values are all known."));
         };
         let limit = timeouts::DEFAULT_READ;
         let observation = observe(clusters, &location, set, &Watched::All, limit).await?;
         state_of(&location, &observation).ok_or_else(|| {
             Diagnostic::error("Nothing to import").detail(format!(
-                "The ledger of {} does not know it. Check the name, and that the provider block \
-                 names the right endpoint and ledger_schema: an import does not see the argument \
-                 cluster of the resource.",
+                "The ledger of {} does not contain this ID. Check the ID, and check endpoint and \
+                 ledger_schema in the provider block: an import does not use the argument cluster \
+                 of the resource.",
                 location.target
             ))
         })

@@ -158,41 +158,43 @@ impl Resource for MigrationResource {
     fn schema(&self) -> Schema {
         let mut attributes = vec![
             Attribute::string("path").optional().description(
-                "File with the SQL. The path is kept as written; a relative one begins where \
-                 Terraform runs. Exactly one of `path` and `sql` must be set.",
+                "File with the SQL. A relative path starts at the directory in which Terraform \
+                 runs. The state stores the path as written. Set exactly one of `path` and `sql`.",
             ),
-            Attribute::string("sql").optional().description("The SQL itself."),
+            Attribute::string("sql")
+                .optional()
+                .description("SQL of the migration, instead of a file. Requires `version`."),
             Attribute::string("version").optional().computed().description(
-                "What names the migration in the ledger. Default: the digits that the file's name \
-                 begins with; of a repeatable one `R__` and the name of the file. A new version \
-                 with a new text moves forward; the text of an applied version must not change \
-                 unless it is repeatable.",
+                "Version of the migration in the ledger. Default: the digits at the beginning of \
+                 the file name, or, for a repeatable migration, `R__` and the file name. The text \
+                 of an applied version must not change, unless the migration is repeatable.",
             ),
             Attribute::bool("repeatable").optional().description(
-                "Whether it runs again when its text or the values of its variables have changed: \
-                 roles, grants, views. Default: false.",
+                "Whether the migration runs again when its text or the values of its variables \
+                 change, as for roles, grants, and views. Default: `false`.",
             ),
             Attribute::string("description")
                 .optional()
                 .computed()
-                .description("Words for the ledger. Default: from the file's name."),
+                .description("Description in the ledger. Default: the words of the file name."),
             cluster_attribute(),
             timeouts::attribute(),
-            Attribute::string("id").computed().description("The version."),
+            Attribute::string("id").computed().description("Version of the migration."),
             Attribute::list_of("last_run", Type::String).computed().description(
-                "The version, if the last apply set out to run it, and in a plan if the apply will; \
-                 empty if it was applied already. In a plan unknown if it is repeatable and has \
-                 variables that are known only at apply.",
+                "Version of the migration if the last apply ran it, and in a plan if the apply \
+                 will run it. Otherwise empty. Unknown in a plan if the migration is repeatable \
+                 and has variables that are known only at apply.",
             ),
             Attribute::string("ledger").computed().description(
-                "Where the migration is recorded: `<endpoint>:<port>/<ledger_schema>`.",
+                "Endpoint, port, and schema of the ledger, for example \
+                 `localhost:5432/dsql_migrations`.",
             ),
         ];
         attributes.extend(rules::attributes());
         attributes.extend(computed::attributes());
         Schema::new(attributes).description(
-            "Applies one forward SQL migration to an Aurora DSQL cluster, exactly once. \
-             Destroying it does not touch the database.",
+            "Applies one forward-only SQL migration to an Aurora DSQL cluster, exactly once. \
+             Destroying the resource does not touch the database.",
         )
     }
 
@@ -287,7 +289,7 @@ fn as_planned(planned: &Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
         && !to_run.is_empty()
         && plan.pending().next().is_none()
     {
-        return Err(diagnostics::out_of_date(&["it was applied by another run".to_owned()]));
+        return Err(diagnostics::out_of_date(&["another apply ran it".to_owned()]));
     }
     Ok(())
 }

@@ -191,43 +191,47 @@ impl Resource for MigrationSetResource {
     fn schema(&self) -> Schema {
         let mut attributes = vec![
             Attribute::string("dir").optional().description(
-                "Directory with the migrations. The path is kept as written; a relative one begins \
-                 where Terraform runs, so write `${path.module}/…` in a module. Exactly one of \
-                 `dir` and `files` must be set.",
+                "Directory with the migrations. In a module, write `${path.module}/migrations`: a \
+                 relative path starts at the directory in which Terraform runs. The state stores \
+                 the path as written. Set exactly one of `dir` and `files`.",
             ),
             Attribute::map_of("files", Type::String).optional().description(
-                "Migrations as a map from name (`0001_create_users.sql`) to SQL, in the order of \
-                 their numbers.",
+                "Migrations as a map from file name, such as `0001_users.sql`, to SQL. They run \
+                 in the order of their numbers. Set exactly one of `dir` and `files`.",
             ),
             Attribute::set_of("repeatable", Type::String)
                 .optional()
                 .description(policy::REPEATABLE),
             Attribute::string("format").optional().description(source::format_description()),
-            Attribute::string("detected_format").computed().description(
-                "The format in which `dir` was read; what `auto` has chosen. Null with `files`.",
-            ),
+            Attribute::string("detected_format")
+                .computed()
+                .description("Format in which the provider read `dir`. Null with `files`."),
             Attribute::string("name").optional().computed().description(
-                "Name of the set in the ledger, so that several sets can share a cluster. \
-                 Default: `default`. Another name is another set: it replaces the resource.",
+                "Name of the migration set in the ledger, so that several sets can share a \
+                 cluster. Default: `default`. A different name is a different migration set: \
+                 Terraform replaces the resource, and all migrations run again.",
             ),
             cluster_attribute(),
             timeouts::attribute(),
-            Attribute::string("id").computed().description("The name of the set."),
+            Attribute::string("id").computed().description("Name of the migration set."),
             Attribute::list_of("last_run", Type::String).computed().description(
-                "Versions that the last apply set out to run, and in a plan those that the apply \
-                 will run; in a plan unknown if a repeatable migration has variables that are \
-                 known only at apply.",
+                "Versions that the last apply ran, and in a plan those that the apply will run. \
+                 Unknown in a plan if a repeatable migration has variables that are known only at \
+                 apply.",
             ),
-            Attribute::string("ledger")
+            Attribute::string("ledger").computed().description(
+                "Endpoint, port, and schema of the ledger, for example \
+                     `localhost:5432/dsql_migrations`.",
+            ),
+            Attribute::nested("migrations", Nesting::Map, migration_attributes())
                 .computed()
-                .description("Where the set is recorded: `<endpoint>:<port>/<ledger_schema>`."),
-            Attribute::nested("migrations", Nesting::Map, migration_attributes()).computed().description(
-                "All migrations of the set by version: those in the ledger, and in a plan those \
-                 that the apply will run.",
-            ),
+                .description(
+                    "All migrations by version: those in the ledger, and in a plan those that the \
+                 apply will run.",
+                ),
             Attribute::string("latest_version").computed().description(
-                "Version of the migration that was begun last, of those that are applied and not \
-                 repeatable.",
+                "Version of the applied migration that began last, which is not always the \
+                 highest version. Repeatable migrations do not count.",
             ),
         ];
         attributes.extend(policy::arguments());
@@ -237,9 +241,9 @@ impl Resource for MigrationSetResource {
         attributes.extend(rules::attributes());
         attributes.extend(adoption_config::attributes());
         Schema::new(attributes).description(
-            "Applies the forward SQL migrations of a directory to an Aurora DSQL cluster, each \
-             exactly once and in order, and shows pending migrations and drift in the plan. \
-             Destroying it does not touch the database.",
+            "Applies a directory of forward-only SQL migrations to an Aurora DSQL cluster, each \
+             exactly once and in order. The plan shows pending migrations and drift. Destroying \
+             the resource does not touch the database.",
         )
     }
 
@@ -281,10 +285,10 @@ impl Resource for MigrationSetResource {
 /// The attributes of one migration.
 fn migration_attributes() -> Vec<Attribute> {
     let mut attributes = vec![
-        Attribute::string("description").computed().description("Words from the file name."),
+        Attribute::string("description").computed().description("Description from the file name."),
         Attribute::string("adopted_from").computed().description(
-            "What says that it was applied before the provider came: the ledger of another \
-             tool, or `baseline_version`.",
+            "Source that marks the migration as already applied: a history table, or \
+             `baseline_version`. Null if the provider ran it.",
         ),
     ];
     attributes.extend(computed::attributes());

@@ -10,27 +10,26 @@ use crate::schema::Attribute;
 use crate::value::{Input, Object, Type};
 
 /// Describes `repeatable`, for the resource and the data source.
-pub(crate) const REPEATABLE: &str = "Files that run again whenever their text or the \
-    values of their variables have changed, after all others, in the order of their names: paths \
-    from `dir` on, or names in `files`, in which `*` stands for a part of one name \
-    (`repeatable/*.sql`). The ledger knows `repeatable/roles.sql` as `R__roles`. Flyway's `R__` \
-    scripts need no mention.";
+pub(crate) const REPEATABLE: &str = "Files that run again whenever their text or the values of \
+                                     their variables change, after all other migrations. Each \
+                                     entry is a path relative to `dir`, or a name in `files`. An \
+                                     asterisk matches any part of one name, but not `/`.";
 
 /// The schema of the arguments.
 pub(super) fn arguments() -> Vec<Attribute> {
     vec![
         Attribute::string("exec_order").optional().description(
-            "What becomes of a late migration, one that is not applied and stands before one that \
-             is: `linear` (default), an error; `linear-skip`, it never runs, and each plan warns \
-             of it; `non-linear`, it runs.",
+            "How to treat out-of-order migrations, that is, pending migrations that precede an \
+             applied one. `linear` (default) fails the plan, `linear-skip` never runs them and \
+             warns in each plan, and `non-linear` runs them.",
         ),
         Attribute::string("target_version").optional().description(
-            "Last version that runs. Later ones and the repeatable ones wait; a warning names \
-             them. What is applied beyond it stays applied.",
+            "Last version to run. Later migrations and repeatable migrations wait, and each plan \
+             warns about them. Later migrations that are already applied remain applied.",
         ),
         Attribute::set_of("removed_versions", Type::String).optional().description(
-            "Applied versions whose files were removed on purpose. Their rows stay in the ledger. \
-             A cluster that does not have them yet will never get them.",
+            "Applied versions whose files were removed on purpose. Their rows remain in the \
+             ledger. A cluster that lacks these versions never gets them.",
         ),
     ]
 }

@@ -68,23 +68,22 @@ impl PreparedMigrations {
 pub(super) fn attributes() -> Vec<Attribute> {
     vec![
         Attribute::string("lint").optional().description(
-            "What becomes of pending statements that Aurora DSQL is known to refuse: `error` \
-             (default) ends the plan, `warn` shows them, `off` looks for neither them nor hazards. \
-             Advice only: DSQL itself decides at apply.",
+            "How to treat pending statements that Aurora DSQL is known to reject. `error` \
+             (default) fails the plan, `warn` reports them, and `off` disables linting and hazard \
+             checks. DSQL decides at apply.",
         ),
-        Attribute::set_of("lint_ignore", Type::String).optional().description(
-            "StatementRules of the linter, and kinds of hazards, that are not mentioned.",
-        ),
+        Attribute::set_of("lint_ignore", Type::String)
+            .optional()
+            .description("Names of linter rules and hazards that are not reported."),
         Attribute::string("rewrite").optional().description(
-            "`off` (default), or `safe`: statements that DSQL only spells in another way are \
-             rewritten, for example `CREATE INDEX` to `CREATE INDEX ASYNC`. The plan shows what \
-             will run; the checksum stays that of the file.",
+            "Whether to rewrite statements that DSQL only spells differently, such as `CREATE \
+             INDEX` without `ASYNC`: `off` (default) or `safe`. The plan shows the rewritten \
+             statements. Checksums remain those of the files.",
         ),
         Attribute::map_of("variables", Type::String).optional().description(
-            "Values for `${name}` in the SQL; write `$${` for a literal `${`. Without this \
-             argument `${` means nothing. Names are shown and checksummed, values are not, so \
-             they may differ between environments. Terraform keeps this argument in the state, as \
-             it keeps every other.",
+            "Values for `${name}` in the SQL. Write `$${` for a literal `${`. Without this \
+             argument, `${` has no special meaning. Checksums and the ledger contain the names, \
+             not the values, but Terraform stores this argument in its state.",
         ),
     ]
 }
@@ -132,8 +131,8 @@ impl StatementRules {
         vec![
             Diagnostic::warning("Unknown rule in lint_ignore")
                 .detail(format!(
-                    "There is no rule and no kind of hazard of this name: {}. The message that it \
-                     is meant for shows the name.",
+                    "No linter rule or hazard has this name: {}. The message to ignore contains \
+                     the name of its rule.",
                     unknown.join(", ")
                 ))
                 .at("lint_ignore"),
@@ -277,8 +276,8 @@ fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Diagnostic>
         if !sql::is_variable_name(name) {
             return Err(Diagnostic::error("Invalid variable name")
                 .detail(format!(
-                    "\"{name}\" cannot be used as ${{name}}: it must consist of letters, digits \
-                     and underscores, and must not begin with a digit."
+                    "\"{name}\" cannot be used as ${{name}}. A name must consist of letters, \
+                     digits, and underscores, and must not begin with a digit."
                 ))
                 .at("variables"));
         }

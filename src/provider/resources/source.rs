@@ -78,7 +78,7 @@ pub(crate) fn decode(
     let input = match (config.string("dir"), config.map("files")) {
         (Input::Null, Input::Null) => {
             return Err(Diagnostic::error("No migration source configured").detail(
-                "Set dir to a directory with migrations, or files to a map from name to SQL.",
+                "Set dir to a directory with migrations, or files to a map from file names to SQL.",
             ));
         }
         (dir, Input::Null) => {
@@ -104,12 +104,12 @@ pub(crate) fn decode(
     }))
 }
 
-/// Describes the formats from the table that also decides which words are accepted.
+/// Describes `format`, with the values that it accepts. The page of the resource explains them.
 pub(super) fn format_description() -> String {
-    let auto = std::iter::once((formats::AUTO, formats::AUTO_SUMMARY));
-    let all = auto.chain(formats::FORMATS.iter().map(|spec| (spec.name, spec.summary)));
-    let lines = all.map(|(name, summary)| format!("`{name}` ({summary})"));
-    format!("Format of `dir`. Default: `auto`. One of {}.", lines.collect::<Vec<_>>().join("; "))
+    let names = formats::FORMATS.iter().map(|spec| format!("`{}`", spec.name));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let auto = formats::AUTO;
+    format!("Format of `dir`. Default: `{auto}`, which detects the format. Other values: {names}.")
 }
 
 fn known(text: &Value) -> Option<String> {

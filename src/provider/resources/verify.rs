@@ -25,15 +25,13 @@ const COMPUTED: &str = "verified_endpoints";
 pub(super) fn attributes() -> Vec<Attribute> {
     vec![
         Attribute::set_of(ARGUMENT, Type::String).optional().description(
-            "Endpoints of the clusters that share their data with this one, such as the peer in \
-             another Region: `<id>.dsql.<region>.on.aws`, with `:<port>` if it is not the port of \
-             the cluster. After an apply each must show the same migrations, and in \
-             `drift_schemas` the same objects, all of them valid. Same user and credentials; the \
-             Region is that of each endpoint.",
+            "Endpoints of peered clusters to verify after each apply, as host names with an \
+             optional port. Each must show the same migrations, and the same valid objects in the \
+             schemas that are checked for drift. The provider uses the same user and credentials.",
         ),
         Attribute::set_of(COMPUTED, Type::String).computed().description(
-            "The endpoints of `verify_endpoints` that were found to be right. As long as one is \
-             missing, every plan shows an update, whose apply looks again.",
+            "Endpoints that matched when they were last verified. While one of `verify_endpoints` \
+             is missing, every plan shows an update, and the apply verifies the endpoints again.",
         ),
     ]
 }
@@ -65,7 +63,7 @@ fn decode(config: &Object<'_>) -> Result<Input<Vec<Endpoint>>, Diagnostic> {
         };
         if host.is_empty() || port == Some(0) {
             return Err(Diagnostic::error("Invalid verify_endpoints")
-                .detail(format!("{text:?} is neither a host name nor a host name and a port."))
+                .detail(format!("{text:?} is neither a host name nor a host name with a port."))
                 .at(ARGUMENT));
         }
         endpoints.push(Endpoint { written: text.to_owned(), host: host.to_owned(), port });

@@ -40,8 +40,7 @@ impl Settings {
         }
         Err(invalid(
             block.path("profile"),
-            "Credentials come either from a profile or from assume_role_with_web_identity, not \
-             from both.",
+            "Set either profile or assume_role_with_web_identity, not both.",
         ))
     }
 }
@@ -55,8 +54,8 @@ fn identifier(block: &Object<'_>) -> Result<Input<String>, Diagnostic> {
         && !is_valid(text)
     {
         let problem = format!(
-            "An identifier has 26 lower-case letters and digits, but this is {text:?}. A host name \
-             goes into endpoint."
+            "An identifier consists of 26 lowercase letters and digits, but the value is \
+             {text:?}. For a host name, use endpoint."
         );
         return Err(invalid(block.path("cluster_identifier"), &problem));
     }
@@ -68,7 +67,7 @@ fn port(block: &Object<'_>) -> Result<Input<u16>, Diagnostic> {
         let port = number.to_u64().and_then(|port| u16::try_from(port).ok());
         port.filter(|port| *port > 0).ok_or_else(|| {
             let problem =
-                format!("A TCP port is a whole number from 1 to 65535, but this is {number}.");
+                format!("A TCP port is a whole number from 1 to 65535, but the value is {number}.");
             invalid(block.path("port"), &problem)
         })
     });

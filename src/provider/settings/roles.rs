@@ -22,42 +22,39 @@ pub(super) fn attributes(stored: Stored) -> Vec<Attribute> {
     role.extend([
         Attribute::string("external_id")
             .optional()
-            .description("What the owner of the role asks of a third party."),
+            .description("External ID that the trust policy of the role requires."),
         Attribute::map_of("tags", Type::String).optional().description("Session tags."),
     ]);
     let mut web = session_attributes();
     web.push(Attribute::string("web_identity_token_file").optional().description(
-        "File with the token of the OIDC issuer. It is read for each connection, so it may be \
-         rotated.",
+        "File with the token of the OIDC issuer. The provider reads it for each connection, so \
+         the token can be rotated.",
     ));
     if stored == Stored::No {
         web.push(Attribute::string("web_identity_token").optional().sensitive().description(
-            "The token itself, instead of a file. May be ephemeral. Not part of `cluster`, \
-             because arguments of resources are stored in the state.",
+            "Token of the OIDC issuer, instead of a file. The value can be ephemeral. `cluster` \
+             does not have this argument, because Terraform stores the arguments of resources in \
+             its state.",
         ));
     }
     let endpoints = vec![
-        Attribute::string("dsql").optional().description(
-            "URL of the control plane of Aurora DSQL. Environment variable: \
-             `AWS_ENDPOINT_URL_DSQL`.",
-        ),
-        Attribute::string("sts")
-            .optional()
-            .description("URL of STS. Environment variable: `AWS_ENDPOINT_URL_STS`."),
+        Attribute::string("dsql").optional().description("URL of the Aurora DSQL API."),
+        Attribute::string("sts").optional().description("URL of AWS STS."),
     ];
     vec![
         Attribute::nested("assume_role", Nesting::Single, role).optional().description(
-            "A role to assume with the credentials that are found; for each connection anew.",
+            "IAM role to assume with the credentials that the AWS SDK finds. The provider assumes \
+             the role for each new connection.",
         ),
         Attribute::nested("assume_role_with_web_identity", Nesting::Single, web)
             .optional()
             .description(
-                "A role to assume with the token of an OIDC issuer, such as a CI system, in place \
-                 of other credentials. `assume_role` comes after it. Without this argument, \
-                 `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE` do the same.",
+                "IAM role to assume with the token of an OIDC issuer, such as a CI system, \
+                 instead of other credentials. If `assume_role` is set as well, the provider \
+                 assumes that role next.",
             ),
         Attribute::nested("endpoints", Nesting::Single, endpoints).optional().description(
-            "Where AWS is asked instead of its public endpoints: a VPC endpoint, or an emulator.",
+            "Custom endpoints for AWS services, such as VPC endpoints or an emulator.",
         ),
     ]
 }
@@ -66,15 +63,15 @@ fn session_attributes() -> Vec<Attribute> {
     vec![
         Attribute::string("role_arn").required().description("ARN of the role."),
         Attribute::string("session_name").optional().description(
-            "Name of the session, which CloudTrail shows. Default: `terraform-provider-dsql`.",
+            "Name of the session, which appears in CloudTrail. Default: `terraform-provider-dsql`.",
         ),
         Attribute::string("duration").optional().description(
-            "How long the session may last, from `15m` to `12h` and the role's own limit. \
+            "Duration of the session, from `15m` to `12h`, and at most the limit of the role. \
              Default: `1h`.",
         ),
         Attribute::string("policy")
             .optional()
-            .description("JSON of an IAM policy that narrows what the session may do."),
+            .description("IAM policy in JSON that further restricts the session."),
     ]
 }
 
@@ -124,8 +121,8 @@ pub(super) fn decode_web_identity(
         (Input::Null, Input::Null) => {
             return Err(invalid(
                 block.path(name),
-                "It needs the token of the issuer: set web_identity_token_file, or in the \
-                 provider block web_identity_token.",
+                "The token of the issuer is missing. Set web_identity_token_file, or set \
+                 web_identity_token in the provider block.",
             ));
         }
         (Input::Known(_), Input::Known(_)) => {
@@ -180,7 +177,7 @@ pub(super) fn decode_endpoint(
         && !url.starts_with("https://")
         && !url.starts_with("http://")
     {
-        let problem = format!("It must be a URL, but it is {url:?}.");
+        let problem = format!("It must be a URL, but the value is {url:?}.");
         return Err(invalid(endpoints.path(service), &problem));
     }
     Ok(url)

@@ -35,21 +35,18 @@ pub(crate) fn attributes() -> Vec<Attribute> {
         formats::FORMATS.iter().map(|spec| format!("`{}`", spec.name)).collect();
     vec![
         Attribute::string("adopt").optional().description(format!(
-            "Whose ledger is taken over for migrations that the provider does not know yet. \
-             `auto` (default): the only one that the cluster holds, as long as no migration of the \
-             set was run by the provider; a doubt ends the plan. One of {}: that of this tool, \
-             `plain` for a table `schema_migrations` with `version`, `name` and `applied_at`. \
-             `none`: no ledger is looked for.",
+            "Tool from whose history table migrations are adopted. `auto` (default) uses the only \
+             history table in the cluster, and `none` uses none. Other values: {}.",
             words.join(", ")
         )),
         Attribute::string("adopt_table").optional().description(
-            "Name of the ledger to take over, with its schema if that matters (`app.history`), \
-             where the tool was told to use another one. Its columns tell whose it is.",
+            "Name of the history table, with an optional schema, if it is not the default of its \
+             tool. The columns of the table determine the tool.",
         ),
         Attribute::string(BASELINE).optional().description(
-            "Migrations up to this version count as applied without being run, as long as no \
-             migration of the set was run by the provider. What they make must be in the \
-             database.",
+            "Last version that counts as applied without being run. The objects of these \
+             migrations must exist in the database. After the provider has run a migration \
+             itself, this argument has no effect.",
         ),
     ]
 }
@@ -81,7 +78,9 @@ fn parse_name(text: &str) -> Result<QualifiedName, Diagnostic> {
     };
     if name.is_empty() || name.contains('.') || schema.as_deref() == Some("") {
         return Err(Diagnostic::error("Invalid adopt_table")
-            .detail("It must be the name of a table, or schema and table with a point between.")
+            .detail(
+                "It must be the name of a table, or a schema and a table separated by a period.",
+            )
             .at("adopt_table"));
     }
     Ok(QualifiedName { schema, name: name.to_owned() })

@@ -117,8 +117,8 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<MigrationSource
         (Input::Null, sql) => {
             if version.is_null() {
                 return Err(Diagnostic::error("Migration version is required").detail(
-                    "With sql there is no file name that could tell the version: set version, \
-                     for example \"0001\", or \"grants\" for a repeatable one.",
+                    "With sql, there is no file name from which to take the version. Set version, \
+                     for example to \"0001\", or to \"grants\" for a repeatable migration.",
                 ));
             }
             sql.map(|sql| MigrationInput::Sql(sql.to_owned()))
@@ -131,7 +131,7 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<MigrationSource
     };
     if version.known().is_some_and(|version| version.is_empty() || version.len() > 200) {
         return Err(Diagnostic::error("Invalid version")
-            .detail("It must have from 1 to 200 bytes.")
+            .detail("It must be 1 to 200 bytes long.")
             .at("version"));
     }
     let kind = config.bool("repeatable").or(false).map(|repeatable| match repeatable {

@@ -37,14 +37,14 @@ pub(super) fn as_planned(expected: &Value, plan: &Plan<'_>) -> Result<(), Diagno
         .collect();
     for record in &plan.retired {
         if !expected.contains_key(&record.version.0) {
-            differences.push(format!("the ledger has {}, which has no file", record.version));
+            differences.push(format!("the ledger contains {}, which has no file", record.version));
         }
     }
     for version in expected.keys() {
         let mut runs = plan.entries.iter().filter(|e| !matches!(e.status, Status::Excluded(_)));
         let is_retired = plan.retired.iter().any(|record| record.version.0 == *version);
         if !is_retired && !runs.any(|entry| entry.migration.version.0 == *version) {
-            differences.push(format!("migration {version} has no file any more"));
+            differences.push(format!("migration {version} no longer has a file"));
         }
     }
     if differences.is_empty() {
@@ -72,12 +72,14 @@ fn difference(entry: &PlannedMigration<'_>, planned: Option<&Value>) -> Option<S
         Status::Applied(record)
             if text("status").is_some_and(|status| computed::status(record) != status) =>
         {
-            let from = record.adopted_from.as_deref().unwrap_or("another run");
-            Some(format!("migration {version} is applied according to {from}"))
+            Some(match &record.adopted_from {
+                Some(from) => format!("migration {version} is applied according to {from}"),
+                None => format!("another apply ran migration {version}"),
+            })
         }
         Status::Applied(record) if record.is_to_adopt() => None,
         Status::Pending { .. } if text("status") == Some(computed::ADOPTED) => {
-            Some(format!("migration {version} does not count as applied any more"))
+            Some(format!("migration {version} no longer counts as applied"))
         }
         // A repeatable one may turn out to have the values of its last run.
         Status::Applied(_)
@@ -85,13 +87,13 @@ fn difference(entry: &PlannedMigration<'_>, planned: Option<&Value>) -> Option<S
                 && is_unknown("applied_at")
                 && is_known("description") =>
         {
-            Some(format!("migration {version} was applied by another run"))
+            Some(format!("another apply ran migration {version}"))
         }
         Status::Pending { .. } if is_known("applied_at") => {
-            Some(format!("migration {version} is not in the ledger any more"))
+            Some(format!("migration {version} is no longer in the ledger"))
         }
         Status::Rerun { .. } if is_known("applied_at") => {
-            Some(format!("the variables of {version} have other values"))
+            Some(format!("the values of the variables of {version} have changed"))
         }
         Status::Applied(_)
         | Status::Pending { .. }

@@ -90,7 +90,7 @@ fn decode_name(config: &Object<'_>) -> Result<Input<String>, Diagnostic> {
     let name = config.string("name").or(DEFAULT_NAME);
     let problem = match name {
         Input::Known("") => "It must not be empty.",
-        Input::Known(SINGLE_MIGRATIONS) => "The ledger uses this name for dsql_migration.",
+        Input::Known(SINGLE_MIGRATIONS) => "The ledger reserves this name for dsql_migration.",
         Input::Known(name) if name.len() > 200 => "It must not be longer than 200 bytes.",
         _ => return Ok(name.map(str::to_owned)),
     };
