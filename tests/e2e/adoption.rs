@@ -1,5 +1,5 @@
-//! A database that another tool has migrated: what it has applied is taken over, what it has not
-//! is run, and its ledger stays as it was.
+//! A database that another tool has migrated: its applied migrations are adopted, the others are
+//! run, and its history table remains unchanged.
 //!
 //! Directories and ledgers are those of `src/formats/fixtures`.
 
@@ -167,7 +167,7 @@ fn a_ledger_of_each_tool_is_taken_over_from_the_table_that_is_named() {
     });
 }
 
-/// A set whose directory is that of a fixture, on a cluster where its tool was at work.
+/// A migration set whose directory is a fixture, on a cluster that its tool has migrated.
 fn of_drizzle(world: &World) {
     leave(world, &DRIZZLE, "drizzle.__drizzle_migrations");
     world.jobs_ended();
@@ -184,7 +184,7 @@ fn a_ledger_in_doubt_is_refused_with_the_way_out() {
         };
 
         world.sql("CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean)");
-        // Without rows it is no doubt.
+        // A history table without rows contradicts nothing.
         world.plan().ends_with(2).says("Existing migrations are adopted");
         world.sql("INSERT INTO goose_db_version VALUES (1, 0, true)");
         refused("")
@@ -292,7 +292,7 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
         world.configure(&set("app", ""));
         world.plan().does_not_say("must be replaced").says("baseline_version");
 
-        // An import finds what was taken over as well.
+        // An import also finds the adopted migrations.
         world.run(&["state", "rm", "dsql_migration_set.app"]).ends_with(0);
         world.run(&["import", "-no-color", "dsql_migration_set.app", "app"]).ends_with(0);
         assert_eq!(world.state("dsql_migration_set.app")["migrations"]["1"]["status"], "adopted");
@@ -335,7 +335,7 @@ fn without_adoption_everything_is_pending_and_nobody_looks() {
             .says("+ last_run = [ + \"0000_quiet_otter\", + \"0001_first_rows\", ]");
         let statements = world.cluster().statements();
         assert!(!statements[seen..].iter().any(|s| s.sql.contains("drizzle_migrations")));
-        // What fails there leaves nothing behind that keeps the ledger from being taken over.
+        // A failure there leaves nothing that would prevent the adoption.
         world.apply().ends_with(1).says("already exists");
         world.configure(&set("drizzle", ""));
         world.apply().ends_with(0).says("1 added");

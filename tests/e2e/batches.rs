@@ -74,7 +74,7 @@ fn a_statement_over_the_limit_names_the_way_out_which_survives_an_interrupt() {
         assert_eq!(left(world), "1500");
         assert_eq!(progress(world), "batching batch 2 2000");
 
-        // Also one that is mended in between goes on.
+        // The batches resume although the statement was fixed in the meantime.
         backfill(world, &format!("-- dsql:batch\n{};\n", BACKFILL.replace("1000", "500")));
         world.apply().ends_with(0);
         world.plan().ends_with(0);

@@ -264,7 +264,7 @@ fn aws_is_trusted_by_the_systems_authorities_and_by_those_of_the_ca_file() {
             .says("Amazon's authorities are built in");
         world.assert_untouched();
         by(&[("SSL_CERT_FILE", &none), ("DSQL_CA_FILE", &both)]).ends_with(0).says("1 added");
-        // The file is in place of the system's for the cluster, and beside them for AWS.
+        // The file replaces the system's authorities for the cluster, and is added to them for AWS.
         by(&[("SSL_CERT_FILE", &authority)]).ends_with(0).says("No changes");
     });
 }

@@ -27,7 +27,7 @@ fn a_change_behind_terraforms_back_shows_until_it_is_taken_back() {
         world.plan().ends_with(2).says("column public.users.nickname was added: text");
 
         world.sql("ALTER TABLE users DROP COLUMN nickname");
-        // The state still tells of it; this apply writes the state, nothing else.
+        // The state still contains it. This apply writes only the state.
         world.apply().ends_with(0);
         world.plan().ends_with(0).says("No changes.");
     });

@@ -1,4 +1,4 @@
-//! Runs that do not come to their end, and the next apply.
+//! Applies that do not finish, and the next apply.
 
 use std::process::Command;
 use std::time::Duration;

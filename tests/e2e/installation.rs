@@ -130,7 +130,7 @@ fn terraform_attaches_to_a_provider_that_runs_by_hand() {
         let (name, value) = line.trim().split_once('=').unwrap();
         world.configure(ONE);
 
-        // The process outlives each run, so it is configured anew for each.
+        // The process outlives each command, so Terraform configures it again for each.
         for (arguments, code) in [
             (&["plan", "-detailed-exitcode", "-no-color"][..], 2),
             (&["apply", "-auto-approve", "-no-color"], 0),

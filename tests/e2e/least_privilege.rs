@@ -137,7 +137,7 @@ fn an_apply_and_a_plan_need_no_more_than_the_page_says() {
         configure(world, &emulator.identifier, "migrator");
         apply(world, &environment).ends_with(0);
 
-        // What is in neither role's rights is refused by who checks it.
+        // What neither role is allowed to do is rejected by the service that checks it.
         world.write("migrations/0003_public.sql", "CREATE TABLE public.no (id int PRIMARY KEY);");
         apply(world, &environment).ends_with(1).says("ermission denied for schema public");
     });

@@ -5,7 +5,7 @@
 //! and on what the cluster has received.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a scenario that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a scenario that cannot continue has failed")]
 
 mod terraform;
 mod world;

@@ -161,7 +161,8 @@ fn an_error_of_a_repeatable_migration_is_final_and_the_next_apply_goes_on() {
         );
         assert_eq!(world.times_run("GRANT UPDATE"), 1);
 
-        // The same text goes on behind what is done of it, another one begins at its beginning.
+        // The same text resumes after its completed statements. Another text starts from the
+        // beginning.
         world.each(&[
             "REVOKE ALL ON users FROM app",
             "AWS IAM REVOKE app FROM 'arn:aws:iam::123456789012:role/app'",

@@ -158,7 +158,7 @@ fn a_plan_without_a_refresh_counts_what_is_there_now() {
     on_each_terraform(|world| {
         half_applied(world);
         world.apply().ends_with(0);
-        // Stores what the refresh saw beside the state.
+        // Stores what the refresh observed together with the state.
         world
             .run(&["apply", "-refresh-only", "-auto-approve", "-no-color", "-input=false"])
             .ends_with(0);
@@ -241,7 +241,7 @@ fn a_saved_plan_of_a_single_migration_is_refused_if_another_run_was_first_or_its
         world.run(&elsewhere).ends_with(0);
         apply_saved(world).ends_with(1).says(".last_run: ");
         assert_eq!(world.times_run("CREATE TABLE a"), 1);
-        // What is there is taken over.
+        // The new resource continues from what the ledger contains.
         world.apply().ends_with(0);
         assert_eq!(world.strings("dsql_migration.one", "last_run"), [] as [&str; 0]);
 

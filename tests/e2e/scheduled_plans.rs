@@ -39,7 +39,7 @@ fn a_role_that_may_only_read_the_ledger_sees_everything() {
 
         plan_as_reader(world).ends_with(2).says("Permission denied by the database");
         world.each(&READER[2..]);
-        // Rights in a schema change what a role sees by short names.
+        // Privileges in a schema change which objects a role sees by unqualified names.
         world.sql("GRANT USAGE ON SCHEMA planner TO planner");
         plan_as_reader(world)
             .ends_with(2)

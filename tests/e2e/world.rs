@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    /// Lets the jobs of the cluster stand, or go on.
+    /// Holds the jobs of the cluster, or releases them.
     pub(crate) fn hold_jobs(&self, hold: bool) {
         let cluster = &self.cluster;
         self.runtime.block_on(async {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::database::Hide;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::migration::fact::Fact;
 use crate::migration::{Migration, SourceText, Statement, Values, Version};
 use crate::provider::arguments::{texts, word};
@@ -53,7 +53,7 @@ pub(crate) struct PreparedMigrations {
 }
 
 impl PreparedMigrations {
-    /// The errors because of which the values of repeatable migrations cannot be compared.
+    /// The errors that prevent comparing the values of repeatable migrations.
     pub(crate) fn errors_of_repeatable(&self) -> Vec<Diagnostic> {
         let repeatable = self.migrations.iter().filter(|migration| migration.is_repeatable());
         repeatable
@@ -129,7 +129,7 @@ impl StatementRules {
             return Vec::new();
         }
         vec![
-            Diagnostic::warning("Unknown rule in lint_ignore")
+            Diagnostic::warning(Title::UnknownLintRule)
                 .detail(format!(
                     "No linter rule or hazard has this name: {}. The message to ignore contains \
                      the name of its rule.",
@@ -274,7 +274,7 @@ fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Diagnostic>
     let mut values = BTreeMap::new();
     for (name, value) in entries {
         if !sql::is_variable_name(name) {
-            return Err(Diagnostic::error("Invalid variable name")
+            return Err(Diagnostic::error(Title::InvalidVariableName)
                 .detail(format!(
                     "\"{name}\" cannot be used as ${{name}}. A name must consist of letters, \
                      digits, and underscores, and must not begin with a digit."
