@@ -2,6 +2,10 @@
 //!
 //! A leaf: it defines the parts of a message, not when a message is due.
 
+mod titles;
+
+pub use self::titles::TITLES;
+pub(crate) use self::titles::{Summary, Title};
 use crate::value::AttributePath;
 
 /// Whether an operation failed.
@@ -19,7 +23,7 @@ pub enum Severity {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// Title in sentence case, without a full stop.
+    /// Title in sentence case, without a full stop, from [`TITLES`].
     pub summary: String,
     /// What happened and what to do, in full sentences. It never contains a secret.
     pub detail: String,
@@ -29,17 +33,17 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// Creates an error with a title.
-    pub fn error(summary: impl Into<String>) -> Self {
-        Self::new(Severity::Error, summary.into())
+    pub(crate) fn error(title: impl Into<Summary>) -> Self {
+        Self::new(Severity::Error, title.into())
     }
 
     /// Creates a warning with a title.
-    pub fn warning(summary: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, summary.into())
+    pub(crate) fn warning(title: impl Into<Summary>) -> Self {
+        Self::new(Severity::Warning, title.into())
     }
 
-    fn new(severity: Severity, summary: String) -> Self {
-        Self { severity, summary, detail: String::new(), path: None }
+    fn new(severity: Severity, title: Summary) -> Self {
+        Self { severity, summary: title.into(), detail: String::new(), path: None }
     }
 
     /// Sets the detail.

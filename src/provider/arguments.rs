@@ -1,6 +1,6 @@
 //! Decodes and checks the kinds of arguments that several blocks have.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::value::{AttributePath, Input, Object};
 
 /// Reads an argument that is one of a few words; the first is the default.
@@ -50,5 +50,5 @@ pub(super) fn not_empty(block: &Object<'_>, name: &str) -> Result<Input<String>,
 
 /// An argument whose value cannot be used.
 pub(super) fn invalid(path: AttributePath, detail: &str) -> Diagnostic {
-    Diagnostic::error(format!("Invalid {path}")).detail(detail).at(path)
+    Diagnostic::error(Title::InvalidArgument.fill(&[&path])).detail(detail).at(path)
 }

@@ -37,7 +37,7 @@ pub(super) use subject::Subject;
 use super::contract::FunctionError;
 use crate::chain::chain;
 use crate::database::{Condition, ConnectError, Error, ServerError};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::sql::{Disallowed, SplitError};
 
 /// Returns the error for a function argument that is not complete SQL.
@@ -54,14 +54,14 @@ pub(super) fn refused(line: usize, disallowed: &Disallowed) -> FunctionError {
 /// Returns the error for a cluster that cannot be reached, or for a failed request that belongs to
 /// no migration. `doing` completes the sentence "While …".
 pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
-    let (summary, advice) = match error {
-        Error::Connect(error) => (connect::summary(error), connect::advice(error)),
+    let (title, advice) = match error {
+        Error::Connect(error) => (connect::title(error), connect::advice(error)),
         Error::Server(server)
             if server.condition() == Condition::PermissionDenied
                 && server.message.contains("for database") =>
         {
             (
-                "Permission denied by the database",
+                Title::PermissionDenied,
                 "Only admin can create schemas. As admin, create the schema of the ledger and \
                  grant USAGE and CREATE on it to this role (see the guide \"Least privilege\"), or \
                  run the first apply as admin."
@@ -69,22 +69,22 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
             )
         }
         Error::Server(server) if server.condition() == Condition::PermissionDenied => (
-            "Permission denied by the database",
+            Title::PermissionDenied,
             "Grant this role the privilege to read the schema of the ledger, or connect as \
              another user."
                 .to_owned(),
         ),
         Error::Server(_) => (
-            "Database error",
+            Title::DatabaseError,
             "If the message does not explain the problem, run the command again with \
              TF_LOG_PROVIDER=DEBUG."
                 .into(),
         ),
         Error::ReplyLost { .. } => {
-            ("Connection to the database was lost", "Apply again. Nothing is applied twice.".into())
+            (Title::ConnectionLost, "Apply again. Nothing is applied twice.".into())
         }
         Error::Answer(_) => (
-            "Unexpected response from the database",
+            Title::UnexpectedResponse,
             "The ledger may have been changed by hand or by a newer version of this provider."
                 .into(),
         ),
@@ -93,7 +93,7 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
     if let Some(server) = server_error(error) {
         push_server_parts(&mut detail, server);
     }
-    Diagnostic::error(summary).detail(format!("{detail}\n\n{advice}"))
+    Diagnostic::error(title).detail(format!("{detail}\n\n{advice}"))
 }
 
 fn server_error(error: &Error) -> Option<&ServerError> {

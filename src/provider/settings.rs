@@ -11,7 +11,7 @@ pub use self::environment::Environment;
 use crate::database::{
     Identity, LedgerSchema, Naming, Role, Secret, Target, WebIdentity, endpoint_of, region_of,
 };
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::value::{Input, Undecided};
 
 const DEFAULT_PORT: u16 = 5432;
@@ -164,14 +164,14 @@ fn name_cluster(
         }
         (None, Some(identifier)) => {
             let region = region.or_else(from_environment).ok_or_else(|| {
-                Diagnostic::error("Cannot determine the cluster Region").detail(format!(
+                Diagnostic::error(Title::UnknownRegion).detail(format!(
                     "The Region of the cluster {identifier} is not configured. Set region or the \
                      environment variable AWS_REGION, or specify the cluster by its endpoint.",
                 ))
             })?;
             Ok((endpoint_of(&identifier, &region), Naming::Identifier(identifier), Some(region)))
         }
-        (None, None) => Err(Diagnostic::error("No cluster to connect to").detail(
+        (None, None) => Err(Diagnostic::error(Title::NoCluster).detail(
             "Set endpoint or cluster_identifier in the provider block or in the cluster of the \
              resource, or set the environment variable DSQL_ENDPOINT. The endpoint is the host \
              name of the cluster, <id>.dsql.<region>.on.aws.",

@@ -2,7 +2,7 @@
 
 use super::wire::tfplugin6 as wire;
 use crate::chain::chain;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::value::{CodecError, Type, Value, decode, decode_json};
 
 /// Decodes a value of type `ty`. Terraform sends `MessagePack` and may send JSON. A message without
@@ -17,7 +17,7 @@ pub(super) fn value(message: Option<&wire::DynamicValue>, ty: &Type) -> Result<V
         Ok(Value::Null)
     };
     decoded.map_err(|error| {
-        Diagnostic::error("Provider cannot decode a value from Terraform").detail(format!(
+        Diagnostic::error(Title::UndecodableValue).detail(format!(
             "{}.\n\nThe value does not match the schema of the provider. Either Terraform used the \
              schema of another provider version, or this is a bug in the provider.",
             chain(&error)

@@ -21,7 +21,7 @@ use self::named::TypesByName;
 use super::lifetime::Lifetime;
 use super::wire::tfplugin6::{self as wire, provider_server};
 use super::{from_proto, to_proto};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::contract::{DataSource, EphemeralResource, Provider, Resource};
 use crate::value::Type;
 
@@ -73,7 +73,7 @@ impl Service {
                 Ok(payload) => super::log::panic_message(&*payload).to_owned(),
                 Err(failure) => failure.to_string(),
             };
-            Err(Diagnostic::error("The provider crashed").detail(format!(
+            Err(Diagnostic::error(Title::ProviderCrashed).detail(format!(
                 "{rpc} panicked: {message}.\n\nThis is a bug in the provider. Please report it \
                  with the stack trace that Terraform shows."
             )))

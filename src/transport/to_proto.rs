@@ -2,7 +2,7 @@
 
 use super::wire::tfplugin6 as wire;
 use crate::chain::chain;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, Title};
 use crate::provider::contract::{FunctionError, Parameter, Signature};
 use crate::schema::{Attribute, AttributeType, Nesting, Schema};
 use crate::value::{AttributePath, Step, Type, Value, encode};
@@ -13,9 +13,10 @@ use crate::value::{AttributePath, Step, Type, Value, encode};
 pub(super) fn value(value: &Value, ty: &Type) -> Result<wire::DynamicValue, Diagnostic> {
     match encode(value, ty) {
         Ok(msgpack) => Ok(wire::DynamicValue { msgpack, json: Vec::new() }),
-        Err(error) => Err(Diagnostic::error("Provider returned a value of the wrong type").detail(
-            format!("{}.\n\nThis is a bug in the provider. Please report it.", chain(&error)),
-        )),
+        Err(error) => Err(Diagnostic::error(Title::WrongTypeFromProvider).detail(format!(
+            "{}.\n\nThis is a bug in the provider. Please report it.",
+            chain(&error)
+        ))),
     }
 }
 

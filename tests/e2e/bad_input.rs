@@ -110,7 +110,8 @@ fn arguments_of_the_wrong_type_and_contradictions_are_refused_before_any_connect
         refused_by_anybody(world, "files = \"a\"", "files = \"a\"").says("map of string required");
         refused(world, "format = \"oracle\"\n  dir = \".\"", "format = \"oracle\"")
             .says("Unknown format");
-        refused(world, "files = {}\n  dir = \".\"", "files = {}").says("Conflicting migration sources");
+        refused(world, "files = {}\n  dir = \".\"", "files = {}")
+            .says("Conflicting migration sources");
         refused_by_anybody(world, "cluster = { port = \"many\" }\n  dir = \".\"", "cluster = {")
             .says("a number is required");
         refused(world, "cluster = { port = 70000 }\n  dir = \".\"", "cluster = { port = 70000 }")

@@ -6,7 +6,7 @@ pub(super) mod schema;
 use super::clusters::Clusters;
 use super::resources::location;
 use super::settings::LedgerLocation;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::value::{Input, Object};
 
 /// Resolves the cluster of a data source. Terraform reads it during the plan if its own arguments
@@ -14,7 +14,7 @@ use crate::value::{Input, Object};
 fn locate(clusters: &Clusters, config: &Object<'_>) -> Result<LedgerLocation, Diagnostic> {
     match location::locate(clusters, config)? {
         Input::Known(location) => Ok(location),
-        Input::Null | Input::Unknown => Err(Diagnostic::error("Cluster endpoint is not known yet")
+        Input::Null | Input::Unknown => Err(Diagnostic::error(Title::UnknownClusterEndpoint)
             .detail(
                 "Terraform reads a data source during the plan, when a cluster that the same apply \
              creates is not known yet. Add depends_on with the resource that creates the cluster, \

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Subject, sentence};
 use crate::chain::chain;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
 use crate::formats::adopt::{AdoptError, HistoryTable};
@@ -22,7 +22,7 @@ const NOTHING_WRITTEN: &str = "Nothing is adopted, and nothing is run.";
 
 pub(in crate::provider) fn unknown_adopt(word: &str) -> Diagnostic {
     let words: Vec<String> = format_names().map(|name| format!("\"{name}\"")).collect();
-    Diagnostic::error("Invalid adopt")
+    Diagnostic::error(Title::InvalidAdopt)
         .detail(format!(
             "The value is \"{word}\". It must be one of \"none\", {}.",
             words.join(", ")
@@ -31,7 +31,7 @@ pub(in crate::provider) fn unknown_adopt(word: &str) -> Diagnostic {
 }
 
 pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
-    Diagnostic::error("Baseline version not found")
+    Diagnostic::error(Title::BaselineNotFound)
         .detail(format!(
             "Neither the files nor the ledger contain a migration {version}. Set \
              baseline_version to the version of the last applied migration, as it appears in the \
@@ -42,7 +42,7 @@ pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
 
 pub(in crate::provider) fn several_ledgers(tables: &[QualifiedName]) -> Diagnostic {
     let tables = list(tables.iter().map(ToString::to_string));
-    Diagnostic::error("More than one history table found")
+    Diagnostic::error(Title::SeveralHistoryTables)
         .detail(format!(
             "This cluster contains several history tables of other tools, which may contradict \
              each other:\n{tables}\n\n{NOTHING_WRITTEN} Specify the one that belongs to this \
@@ -53,7 +53,7 @@ pub(in crate::provider) fn several_ledgers(tables: &[QualifiedName]) -> Diagnost
 }
 
 pub(in crate::provider) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
-    Diagnostic::error("Table is not a supported history table")
+    Diagnostic::error(Title::UnsupportedHistoryTable)
         .detail(format!(
             "{table} does not have the columns of any supported history table. \
              {NOTHING_WRITTEN} Remove adopt_table, and set baseline_version to the last applied \
@@ -68,7 +68,7 @@ pub(in crate::provider) fn ledger_of_another(
     format: Format,
 ) -> Diagnostic {
     let (tool, own, read) = (ledger.tool(), ledger.format().name(), format.name());
-    Diagnostic::error("History table does not match the directory")
+    Diagnostic::error(Title::HistoryTableMismatch)
         .detail(format!(
             "{table} is the history table of {tool}, but the files are read in the format \
              {read}, so the table does not show which of them are applied. {NOTHING_WRITTEN}\n\nIf \
@@ -83,9 +83,9 @@ pub(in crate::provider) fn ledger_of_another(
 pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable) -> Diagnostic {
     let tool = ledger.tool();
     let what = sentence(&chain(error));
-    let (summary, advice) = match error {
+    let (title, advice) = match error {
         AdoptError::Unfinished { .. } => (
-            "Migration is unfinished in the history table",
+            Title::UnfinishedInHistoryTable,
             format!(
                 "It may be partly applied. Finish or revert it with {tool}. If you have finished \
                  it by hand, set baseline_version to its version: it then counts as applied, if \
@@ -93,14 +93,14 @@ pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable)
             ),
         ),
         AdoptError::NoFile { .. } => (
-            "History table lists a missing file",
+            Title::HistoryTableFileMissing,
             "Restore the file. If a later migration replaces it, as in a squashed directory, set \
              baseline_version to the version of that migration. If the table belongs to other \
              files, set adopt = \"none\"."
                 .to_owned(),
         ),
         AdoptError::Changed { version, found, .. } => (
-            "File does not match the recorded checksum",
+            Title::ChecksumMismatch,
             format!(
                 "The file was edited after {tool} had applied it. Restore the file. If the edit \
                  changes nothing in the database (for example, a comment), accept it with\n\n  \
@@ -108,17 +108,17 @@ pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable)
             ),
         ),
         AdoptError::Contradiction { .. } => (
-            "History table is inconsistent",
+            Title::InconsistentHistoryTable,
             format!(
                 "Repair the table with {tool}, or set adopt = \"none\" and baseline_version to \
                  the last applied version."
             ),
         ),
         AdoptError::File(_) | AdoptError::ChangedDuringRead { .. } => {
-            ("Cannot read the migration file", "Plan again.".to_owned())
+            (Title::UnreadableMigrationFile, "Plan again.".to_owned())
         }
     };
-    Diagnostic::error(summary).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
+    Diagnostic::error(title).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
 }
 
 /// Returns the error for migrations that count as applied but whose objects are missing.
@@ -128,7 +128,7 @@ pub(in crate::provider) fn not_in_catalog(
 ) -> Diagnostic {
     let lines = list(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
     let from: Vec<&str> = from.iter().copied().collect();
-    Diagnostic::error("Adopted migration is missing from the database")
+    Diagnostic::error(Title::AdoptedMigrationMissing)
         .detail(format!(
             "According to {}, these migrations are applied, but the database does not match \
              them:\n{lines}\n\n{NOTHING_WRITTEN} Create the missing objects as the files define \
@@ -149,7 +149,7 @@ pub(in crate::provider) fn skipped_by_tool(
         return None;
     }
     Some(
-        Diagnostic::warning(format!("Migrations were skipped by {tool} in {subject}"))
+        Diagnostic::warning(Title::MigrationsSkippedByTool.fill(&[&tool, &subject]))
             .detail(format!(
                 "The history table of {tool} has no rows for these files. {tool} never runs a \
                  file that is older than its newest row, so they were never \
@@ -189,7 +189,7 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
              or the cluster was not known then. In this case nothing was run. Plan again.",
         );
     }
-    let warning = Diagnostic::warning(format!("Existing migrations are adopted in {subject}"));
+    let warning = Diagnostic::warning(Title::MigrationsAdopted.fill(&[&subject]));
     Some(warning.detail(words).at("adopt"))
 }
 

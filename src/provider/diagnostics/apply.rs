@@ -3,7 +3,7 @@
 use super::{batches, database_error, push_server_parts, sentence, server_error};
 use crate::chain::chain;
 use crate::database::{Batches, Condition, LedgerSchema, Outcome};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::{Position, StatementNumber, Version};
 
@@ -36,26 +36,24 @@ pub(in crate::provider) fn apply_error(
             diagnostic
         }
         ApplyError::AppliedByOther { .. } | ApplyError::LedgerChanged => {
-            Diagnostic::error("Ledger changed by another run")
+            Diagnostic::error(Title::LedgerChangedByOther)
                 .detail(format!("{what}\n\n{before} Plan again."))
         }
-        ApplyError::LeaseHeld(holder) => {
-            Diagnostic::error("Another apply is in progress").detail(format!(
-                "{what} The other apply renews its lease while it is in progress. If it has died, \
+        ApplyError::LeaseHeld(holder) => Diagnostic::error(Title::ApplyInProgress).detail(format!(
+            "{what} The other apply renews its lease while it is in progress. If it has died, \
                  the lease expires.\n\n\
                  \x20 migration set:  {}\n\
                  \x20 holder:         {}\n\
                  \x20 expires:        {} (by the clock of the cluster)\n\n\
                  Nothing was run. Apply again when the other apply has ended.",
-                rows.set, holder.who, holder.until,
-            ))
-        }
-        ApplyError::LeaseLost => Diagnostic::error("Lease was lost").detail(format!(
+            rows.set, holder.who, holder.until,
+        )),
+        ApplyError::LeaseLost => Diagnostic::error(Title::LeaseLost).detail(format!(
             "{what} This apply did not renew its lease in time, for example because the network \
              was down.\n\n{before} Nothing is applied twice: the ledger shows the other apply \
              which statements are applied. Plan again when the other apply has ended."
         )),
-        ApplyError::NotStarted(_) => Diagnostic::error("Migration stopped")
+        ApplyError::NotStarted(_) => Diagnostic::error(Title::MigrationStopped)
             .detail(format!("{what}\n\nNothing was run. Apply again.")),
         ApplyError::Statement { version, source } => {
             let StatementError { number, summary, batches, failure, .. } = source.as_ref();
@@ -72,22 +70,22 @@ pub(in crate::provider) fn apply_error(
             }
             let resume = resume_words(failure, *batches, rows, version, *number);
             detail.push_str(&format!("\n\n{before} {resume}"));
-            Diagnostic::error(failure_summary(failure)).detail(detail)
+            Diagnostic::error(failure_title(failure)).detail(detail)
         }
     }
 }
 
-fn failure_summary(failure: &StatementFailure) -> &'static str {
+fn failure_title(failure: &StatementFailure) -> Title {
     match failure {
-        StatementFailure::Rejected(_) => "Migration failed",
+        StatementFailure::Rejected(_) => Title::MigrationFailed,
         StatementFailure::OutcomeUnknown(_) | StatementFailure::Undetermined { .. } => {
-            "Statement outcome is unknown"
+            Title::OutcomeUnknown
         }
-        StatementFailure::ClaimedByOther => "Another apply is in progress",
-        StatementFailure::JobFailed { .. } => "Asynchronous job failed",
-        StatementFailure::JobLookupFailed(_) => "Cannot look up the asynchronous job",
-        StatementFailure::LedgerWriteFailed(_) => "Cannot write to the ledger",
-        StatementFailure::BudgetEnded(_) => "Migration stopped",
+        StatementFailure::ClaimedByOther => Title::ApplyInProgress,
+        StatementFailure::JobFailed { .. } => Title::JobFailed,
+        StatementFailure::JobLookupFailed(_) => Title::JobLookupFailed,
+        StatementFailure::LedgerWriteFailed(_) => Title::LedgerWriteFailed,
+        StatementFailure::BudgetEnded(_) => Title::MigrationStopped,
     }
 }
 

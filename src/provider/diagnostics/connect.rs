@@ -1,46 +1,47 @@
 //! Messages about connections that could not be opened: each cause has its own title and advice.
 
 use crate::database::{CertificateProblem, ConnectError, LoginRefusal, TokenFacts};
+use crate::diagnostic::Title;
 
 /// Returns the title.
-pub(super) fn summary(error: &ConnectError) -> &'static str {
+pub(super) fn title(error: &ConnectError) -> Title {
     match error {
         ConnectError::ControlPlane { code, .. } => match control_plane_problem(code.as_deref()) {
-            Aws::NotFound => "Cluster does not exist",
-            Aws::Denied => "Not authorized to look up the cluster",
-            Aws::Throttled => "AWS API request was throttled",
-            Aws::Expired => "AWS credentials have expired",
-            Aws::NoAnswer | Aws::Other => "Cannot look up the cluster",
+            Aws::NotFound => Title::ClusterNotFound,
+            Aws::Denied => Title::ClusterLookupDenied,
+            Aws::Throttled => Title::AwsRequestThrottled,
+            Aws::Expired => Title::AwsCredentialsExpired,
+            Aws::NoAnswer | Aws::Other => Title::ClusterLookupFailed,
         },
-        ConnectError::NotActive { waited: Some(_), .. } => "Cluster is not ready",
-        ConnectError::NotActive { waited: None, .. } => "Cluster does not accept connections",
-        ConnectError::Resolve { .. } => "Cannot resolve the cluster endpoint",
-        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => "Cannot connect to the cluster",
-        ConnectError::CaFile { .. } => "CA file cannot be used",
+        ConnectError::NotActive { waited: Some(_), .. } => Title::ClusterNotReady,
+        ConnectError::NotActive { waited: None, .. } => Title::ClusterUnavailable,
+        ConnectError::Resolve { .. } => Title::CannotResolveEndpoint,
+        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => Title::CannotConnect,
+        ConnectError::CaFile { .. } => Title::UnusableCaFile,
         ConnectError::Tls { certificate, .. } => match certificate {
-            Some(CertificateProblem::Untrusted) => "Cluster certificate is not trusted",
-            Some(CertificateProblem::OtherName) => "Certificate is for a different host name",
-            Some(CertificateProblem::Time) => "Certificate is expired or not yet valid",
-            Some(CertificateProblem::Other) | None => "TLS with the cluster failed",
+            Some(CertificateProblem::Untrusted) => Title::UntrustedCertificate,
+            Some(CertificateProblem::OtherName) => Title::CertificateNameMismatch,
+            Some(CertificateProblem::Time) => Title::CertificateNotValidNow,
+            Some(CertificateProblem::Other) | None => Title::TlsFailed,
         },
-        ConnectError::TlsSetup { .. } => "TLS with the cluster failed",
+        ConnectError::TlsSetup { .. } => Title::TlsFailed,
         ConnectError::Login { refusal, .. } => match refusal {
-            LoginRefusal::Expired => "Token has expired",
-            LoginRefusal::WrongAction => "Token does not match the database role",
-            LoginRefusal::Asleep => "Cluster did not wake up in time",
-            LoginRefusal::RateExceeded => "Login rate limit exceeded",
-            LoginRefusal::TooManyConnections => "Too many connections to the cluster",
-            LoginRefusal::NoLogin => "Role is not permitted to log in",
-            LoginRefusal::NoServerName => "Endpoint is not a host name",
+            LoginRefusal::Expired => Title::TokenExpired,
+            LoginRefusal::WrongAction => Title::TokenRoleMismatch,
+            LoginRefusal::Asleep => Title::ClusterDidNotWakeUp,
+            LoginRefusal::RateExceeded => Title::LoginRateExceeded,
+            LoginRefusal::TooManyConnections => Title::TooManyConnections,
+            LoginRefusal::NoLogin => Title::RoleCannotLogIn,
+            LoginRefusal::NoServerName => Title::EndpointNotHostName,
             LoginRefusal::UnknownDatabase | LoginRefusal::Denied | LoginRefusal::Other => {
-                "Login refused by the cluster"
+                Title::LoginRefused
             }
         },
-        ConnectError::BrokenOff { .. } => "Connection closed during login",
-        ConnectError::NoRegion { .. } => "Cannot determine the cluster Region",
-        ConnectError::Credentials { .. } => "No AWS credentials found",
-        ConnectError::AssumeRole { .. } => "Cannot assume the IAM role",
-        ConnectError::WebIdentityFile { .. } => "Cannot read the web identity token",
+        ConnectError::BrokenOff { .. } => Title::ConnectionClosedDuringLogin,
+        ConnectError::NoRegion { .. } => Title::UnknownRegion,
+        ConnectError::Credentials { .. } => Title::NoAwsCredentials,
+        ConnectError::AssumeRole { .. } => Title::CannotAssumeRole,
+        ConnectError::WebIdentityFile { .. } => Title::UnreadableWebIdentityToken,
     }
 }
 
@@ -359,7 +360,7 @@ mod tests {
     fn each_refused_login_has_its_own_title_and_remedy() {
         let denied = "unable to accept connection, access denied";
         let mapping = "Wrong user to action mapping. user: x, action: y";
-        for (error, title, remedy) in [
+        for (error, expected, remedy) in [
             (login("admin", denied, Some("Signature expired: x")), "Token has expired", "clock"),
             (login("admin", mapping, None), "Token does not match", "-admin-auth-token"),
             (login("app", mapping, None), "Token does not match", "user = \"admin\""),
@@ -385,7 +386,7 @@ mod tests {
                 "ALTER ROLE",
             ),
         ] {
-            assert!(summary(&error).starts_with(title), "{title}: {}", summary(&error));
+            assert!(title(&error).text().starts_with(expected), "{expected}: {:?}", title(&error));
             assert!(advice(&error).contains(remedy), "{remedy}: {}", advice(&error));
         }
         assert!(!advice(&login("admin", denied, None)).contains("AWS IAM GRANT"));
@@ -424,7 +425,7 @@ mod tests {
             None,
         ];
         let titles: std::collections::BTreeSet<_> =
-            codes.iter().map(|code| summary(&of(*code))).collect();
+            codes.iter().map(|code| title(&of(*code)).text()).collect();
         assert_eq!(titles.len(), codes.len());
         assert!(advice(&of(Some("AccessDeniedException"))).contains("dsql:GetCluster"));
         assert!(advice(&of(None)).contains("can reach the API"));

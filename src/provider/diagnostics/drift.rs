@@ -2,7 +2,7 @@
 
 use super::Subject;
 use super::plan::DESTROY;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::drift::{Change, Remedy};
 
 /// Returns the warning about drift that turns a plan into an update.
@@ -11,7 +11,7 @@ pub(in crate::provider) fn drift_warning(
     fingerprint: &str,
     subject: &Subject,
 ) -> Diagnostic {
-    Diagnostic::warning(format!("Schema was changed outside of migrations in {subject}"))
+    Diagnostic::warning(Title::SchemaChanged.fill(&[&subject]))
         .detail(drift_words(changes, fingerprint))
 }
 
@@ -22,7 +22,7 @@ pub(in crate::provider) fn drift_error(
     subject: &Subject,
 ) -> Diagnostic {
     let words = drift_words(changes, fingerprint);
-    Diagnostic::error(format!("Schema was changed outside of migrations in {subject}"))
+    Diagnostic::error(Title::SchemaChanged.fill(&[&subject]))
         .detail(format!("{words} {DESTROY}"))
         .at("on_drift")
 }

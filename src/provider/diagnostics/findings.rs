@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Subject, sentence};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::migration::{Origin, Statement};
 use crate::sql::{self, Finding, Hazard, RenderError};
 use crate::value::AttributePath;
@@ -36,7 +36,7 @@ pub(in crate::provider) fn lint_errors(
     } else {
         "Fix the statements."
     };
-    Diagnostic::error("SQL not supported by Aurora DSQL")
+    Diagnostic::error(Title::UnsupportedSql)
         .detail(format!(
             "{}Nothing was run. {advice} If DSQL accepts what the linter reports, list the rule in \
              lint_ignore, or set lint = \"warn\".",
@@ -51,7 +51,7 @@ pub(in crate::provider) fn lint_warnings(
     subject: &Subject,
     path: AttributePath,
 ) -> Diagnostic {
-    Diagnostic::warning(format!("Possibly unsupported SQL in {subject}"))
+    Diagnostic::warning(Title::PossiblyUnsupportedSql.fill(&[&subject]))
         .detail(format!(
             "{}The plan continues, and DSQL decides at apply. If a rule is wrong in your case, \
              list it in lint_ignore.",
@@ -82,9 +82,7 @@ pub(in crate::provider) fn linted_without_values(
         "\nFindings in these statements are warnings. The apply lints them with the values before \
          it runs anything.",
     );
-    Diagnostic::warning(format!("Statements were linted without variable values in {subject}"))
-        .detail(text)
-        .at(path)
+    Diagnostic::warning(Title::LintedWithoutValues.fill(&[&subject])).detail(text).at(path)
 }
 
 fn report(found: &[StatementFinding<'_>]) -> String {
@@ -138,7 +136,7 @@ pub(in crate::provider) fn hazards(
         1 => "1 hazard".to_owned(),
         n => format!("{n} hazards"),
     };
-    Diagnostic::warning(format!("{count} in {subject}")).detail(text).at(path)
+    Diagnostic::warning(Title::Hazards.fill(&[&count, &subject])).detail(text).at(path)
 }
 
 /// Returns the error for variables that cannot be substituted. `known` are the names that are set.
@@ -150,32 +148,32 @@ pub(in crate::provider) fn render_error(
     let Origin { file, line } = &statement.origin;
     let position = format!("{file}:{}", line + error.line());
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    let (summary, advice) = match error {
+    let (title, advice) = match error {
         RenderError::Unknown { .. } => (
-            "Undefined variable in a migration",
+            Title::UndefinedVariable,
             format!(
                 "Set it in variables (currently set: {known}), or write $${{ for a literal ${{."
             ),
         ),
         RenderError::Malformed { .. } => {
-            ("Malformed variable reference", "Write $${ for a literal ${.".to_owned())
+            (Title::MalformedVariable, "Write $${ for a literal ${.".to_owned())
         }
         RenderError::BreaksOut { .. } => (
-            "Variable value changes the statement",
+            Title::ValueChangesStatement,
             "A value can be part of a name or literal, or one or more whole words. It cannot end \
              the name or literal that contains it. In a literal, double each quotation mark: \
              replace(value, \"'\", \"''\")."
                 .to_owned(),
         ),
     };
-    Diagnostic::error(summary)
+    Diagnostic::error(title)
         .detail(format!("{position}: {}\n\n{advice}", sentence(&error.to_string())))
         .at("variables")
 }
 
 /// Returns the error for a value that changes the class of a statement.
 pub(in crate::provider) fn another_kind(statement: &Statement) -> Diagnostic {
-    Diagnostic::error("Variable value changes the statement")
+    Diagnostic::error(Title::ValueChangesStatement)
         .detail(format!(
             "{}: with the values of the variables, this statement no longer belongs to the class \
              {} that the plan shows.\n\nWrite the keywords with which the statement begins in the \

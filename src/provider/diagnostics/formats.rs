@@ -2,7 +2,7 @@
 
 use super::sentence;
 use crate::chain::chain;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::FormatError;
 use crate::formats::error::{
     AccessProblem, DetectionProblem, ErrorOrigin, FormatErrorKind, JournalProblem, LayoutProblem,
@@ -23,68 +23,64 @@ pub(in crate::provider) fn name_error(error: &FormatError) -> FunctionError {
     FunctionError::new(sentence(&error.to_string()))
 }
 
-fn title(error: &FormatError) -> &'static str {
+fn title(error: &FormatError) -> Title {
     match &error.kind {
         FormatErrorKind::Access(problem) => access_title(problem, &error.origin),
         FormatErrorKind::Layout(problem) => match problem {
-            LayoutProblem::EmptyDirectory => "No migrations found in the directory",
-            LayoutProblem::UnmatchedPattern { .. } => "Repeatable pattern matches no file",
+            LayoutProblem::EmptyDirectory => Title::NoMigrationsFound,
+            LayoutProblem::UnmatchedPattern { .. } => Title::UnmatchedRepeatablePattern,
             LayoutProblem::NestedFile
             | LayoutProblem::TooDeep
-            | LayoutProblem::MissingMigrationFile { .. } => "Invalid migration directory",
+            | LayoutProblem::MissingMigrationFile { .. } => Title::InvalidMigrationDirectory,
         },
         FormatErrorKind::Name(problem) => match problem {
-            NameProblem::VersionNotANumber => "Migration version is not a number",
-            NameProblem::DuplicateVersion { .. } => "Duplicate migration version",
-            NameProblem::Mismatch { .. } => "File name does not match the directory format",
-            NameProblem::Program { .. } => "Migration is not SQL",
+            NameProblem::VersionNotANumber => Title::VersionNotANumber,
+            NameProblem::DuplicateVersion { .. } => Title::DuplicateVersion,
+            NameProblem::Mismatch { .. } => Title::FileNameMismatch,
+            NameProblem::Program { .. } => Title::MigrationNotSql,
             NameProblem::VersionTooGreat { .. }
             | NameProblem::DownFile
-            | NameProblem::OrphanDown => "Invalid migration directory",
+            | NameProblem::OrphanDown => Title::InvalidMigrationDirectory,
         },
         FormatErrorKind::Sql(problem) => match problem {
-            SqlProblem::Split { .. } => "Migration contains incomplete SQL",
-            SqlProblem::Disallowed { .. } => "Statement is not allowed in a migration",
-            SqlProblem::Directive { .. } => "Invalid dsql: directive",
+            SqlProblem::Split { .. } => Title::IncompleteSql,
+            SqlProblem::Disallowed { .. } => Title::DisallowedStatement,
+            SqlProblem::Directive { .. } => Title::InvalidDirective,
             SqlProblem::NoStatement | SqlProblem::DownSection { .. } => {
-                "Invalid migration directory"
+                Title::InvalidMigrationDirectory
             }
         },
         FormatErrorKind::Tool(problem) => match problem {
             ToolProblem::Environment { .. } | ToolProblem::Placeholder { .. } => {
-                "Migration is a template"
+                Title::MigrationIsTemplate
             }
-            ToolProblem::MissingSum | ToolProblem::SumMismatch { .. } => {
-                "Missing or outdated atlas.sum"
-            }
+            ToolProblem::MissingSum | ToolProblem::SumMismatch { .. } => Title::OutdatedAtlasSum,
             ToolProblem::Annotation { .. }
             | ToolProblem::UnsupportedSetting { .. }
-            | ToolProblem::LockProvider { .. } => "Invalid migration directory",
+            | ToolProblem::LockProvider { .. } => Title::InvalidMigrationDirectory,
         },
-        FormatErrorKind::Journal(_) => "Invalid migration directory",
+        FormatErrorKind::Journal(_) => Title::InvalidMigrationDirectory,
         FormatErrorKind::Detection(problem) => match problem {
-            DetectionProblem::Unsupported { .. } => "Unsupported migration directory format",
+            DetectionProblem::Unsupported { .. } => Title::UnsupportedFormat,
             DetectionProblem::Undecided { .. } | DetectionProblem::Ambiguous { .. } => {
-                "Ambiguous migration directory format"
+                Title::AmbiguousFormat
             }
         },
     }
 }
 
-fn access_title(problem: &AccessProblem, origin: &ErrorOrigin) -> &'static str {
+fn access_title(problem: &AccessProblem, origin: &ErrorOrigin) -> Title {
     match (problem, origin) {
-        (AccessProblem::NotFound, ErrorOrigin::Directory(_)) => {
-            "Migration directory does not exist"
-        }
-        (AccessProblem::NotFound, _) => "Migration file does not exist",
+        (AccessProblem::NotFound, ErrorOrigin::Directory(_)) => Title::MigrationDirectoryNotFound,
+        (AccessProblem::NotFound, _) => Title::MigrationFileNotFound,
         (AccessProblem::NotADirectory, _)
         | (AccessProblem::Unreadable { .. }, ErrorOrigin::Directory(_)) => {
-            "Cannot read the migration directory"
+            Title::UnreadableMigrationDirectory
         }
         (AccessProblem::Unreadable { .. } | AccessProblem::NotUtf8, _) => {
-            "Cannot read the migration file"
+            Title::UnreadableMigrationFile
         }
-        (AccessProblem::NameNotUtf8, _) => "Invalid migration directory",
+        (AccessProblem::NameNotUtf8, _) => Title::InvalidMigrationDirectory,
     }
 }
 
@@ -316,7 +312,7 @@ mod tests {
             let error = FormatError { origin, kind };
             let advice = advice(&error.kind);
             assert!(advice.starts_with(char::is_uppercase) && advice.ends_with('.'), "{advice}");
-            assert!(title(&error).split(' ').count() <= 8, "{}", title(&error));
+            assert!(title(&error).text().split(' ').count() <= 8, "{}", title(&error));
             let text = error.to_string();
             assert!(text.starts_with("dir/1_a.sql:3 ") && !text.ends_with('.'), "{text}");
         }
@@ -327,8 +323,8 @@ mod tests {
         let missing = |origin| FormatError { origin, kind: AccessProblem::NotFound.into() };
         let dir = missing(ErrorOrigin::Directory("dir".to_owned()));
         let file = missing(ErrorOrigin::File("dir/1_a.sql".to_owned()));
-        assert_eq!(title(&dir), "Migration directory does not exist");
-        assert_eq!(title(&file), "Migration file does not exist");
+        assert_eq!(title(&dir), Title::MigrationDirectoryNotFound);
+        assert_eq!(title(&file), Title::MigrationFileNotFound);
         let shown = format!("{:?}", format_error(&dir, AttributePath::root()));
         assert!(shown.contains("Directory `dir` does not exist.\\n\\nCheck the path."), "{shown}");
     }

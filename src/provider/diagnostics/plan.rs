@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Subject, database_error, sentence};
 use crate::database::{Error, Target};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::PlanError;
 use crate::migration::{Migration, Version};
 use crate::value::AttributePath;
@@ -16,7 +16,7 @@ pub(in crate::provider) fn unreadable_ledger(target: &Target, error: &Error) -> 
 
 /// Returns the error for a cluster that did not respond within the limit of a plan or a refresh.
 pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagnostic {
-    Diagnostic::error("Cluster did not answer in time").detail(format!(
+    Diagnostic::error(Title::ClusterReadTimedOut).detail(format!(
         "Reading the ledger of {target} took longer than {} s, which is the limit in \
          timeouts.read.",
         limit.as_secs_f64(),
@@ -25,7 +25,7 @@ pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagno
 
 /// Returns the error for an interrupt while a plan or a refresh waited for the cluster.
 pub(in crate::provider) fn interrupted(target: &Target) -> Diagnostic {
-    Diagnostic::error("Reading was interrupted")
+    Diagnostic::error(Title::ReadInterrupted)
         .detail(format!("{target} had not responded yet, and nothing was run."))
 }
 
@@ -34,7 +34,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
     let what = sentence(&error.to_string());
     match error {
         PlanError::Diverged { version, applied, found, .. } => {
-            Diagnostic::error("Applied migration was changed").detail(format!(
+            Diagnostic::error(Title::AppliedMigrationChanged).detail(format!(
                 "{what} An applied migration does not run again, so the change would not reach \
                  the database.\n\n  version:  {version}\n  applied:  {applied}\n  now:      \
                  {found}\n\nRestore the file, and write the change in a new migration. If the edit \
@@ -43,7 +43,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
             ))
         }
         PlanError::StatementDiverged { file, line, number, applied, .. } => {
-            Diagnostic::error("Applied statement was changed").detail(format!(
+            Diagnostic::error(Title::AppliedStatementChanged).detail(format!(
                 "{what} An apply that failed has applied the first statements of this file. Only \
                  the statements after them can be changed.\n\n  location:  {file}:{line}, \
                  statement {number}\n  applied:   {applied}\n\nRestore that statement. Edit only \
@@ -52,7 +52,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
         }
         PlanError::FileMissing { version, description, whole } => {
             let extent = if *whole { "is applied" } else { "is partly applied" };
-            Diagnostic::error("Applied migration file is missing").detail(format!(
+            Diagnostic::error(Title::AppliedFileMissing).detail(format!(
                 "Migration {version} ({description}) {extent} in this database, but its file is \
                  missing.\n\nRestore the file. If it was removed on purpose, for example because \
                  a baseline replaces it, set\n\n  removed_versions = [\"{version}\"]\n\nIf the \
@@ -61,7 +61,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
             ))
         }
         PlanError::OutOfOrder { file, version, applied } => {
-            Diagnostic::error("Migration is out of order").detail(format!(
+            Diagnostic::error(Title::MigrationOutOfOrder).detail(format!(
                 "{what} On a new cluster the two would run in the opposite order, so the result \
                  could differ.\n\nRename {file} so that its version follows {applied} (it is \
                  {version} now). Or set exec_order: \"non-linear\" runs out-of-order migrations, \
@@ -69,7 +69,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
             ))
         }
         PlanError::TargetMissing { .. } => {
-            return Diagnostic::error("Target version not found")
+            return Diagnostic::error(Title::TargetNotFound)
                 .detail(format!(
                     "{what} Write the version as it appears in the attribute migrations, for \
                      example \"0002\", or remove target_version to run all migrations."
@@ -77,7 +77,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
                 .at("target_version");
         }
         PlanError::NotRemoved { version, .. } => {
-            return Diagnostic::error("Removed version still has a file")
+            return Diagnostic::error(Title::RemovedVersionHasFile)
                 .detail(format!(
                     "{what}\n\nRemove the file, or remove \"{version}\" from removed_versions."
                 ))
@@ -89,7 +89,7 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
 
 /// Returns the warning about out-of-order migrations that never run.
 pub(in crate::provider) fn skipped(late: &[&Migration], subject: &Subject) -> Diagnostic {
-    Diagnostic::warning(format!("Out-of-order migrations are skipped in {subject}"))
+    Diagnostic::warning(Title::OutOfOrderSkipped.fill(&[&subject]))
         .detail(format!(
             "These migrations are pending but precede an applied one. They never run, because \
              exec_order is linear-skip:\n\n  {}\n\nTo run a migration, rename its file to a \
@@ -119,9 +119,7 @@ pub(in crate::provider) fn held_back(
             files(waiting)
         ));
     }
-    Diagnostic::warning(format!("target_version holds back migrations in {subject}"))
-        .detail(words)
-        .at("target_version")
+    Diagnostic::warning(Title::TargetHoldsBack.fill(&[&subject])).detail(words).at("target_version")
 }
 
 fn files(migrations: &[&Migration]) -> String {
@@ -138,8 +136,7 @@ pub(in crate::provider) fn rewritten_ledger(
     if changes.is_empty() {
         return None;
     }
-    let warning =
-        Diagnostic::warning(format!("Ledger was changed since the last apply for {subject}"));
+    let warning = Diagnostic::warning(Title::LedgerChanged.fill(&[&subject]));
     Some(warning.detail(format!(
         "The ledger differs from the Terraform state, and the ledger takes precedence:\n\n  \
          {}\n\nA migration runs again if it has no row, or if its row does not mark it as applied. \
@@ -150,7 +147,7 @@ pub(in crate::provider) fn rewritten_ledger(
 
 /// Returns the warning of a refresh that could not read the cluster and keeps the state.
 pub(in crate::provider) fn not_refreshed(error: &Diagnostic, subject: &Subject) -> Diagnostic {
-    Diagnostic::warning(format!("State was not refreshed for {subject}")).detail(format!(
+    Diagnostic::warning(Title::StateNotRefreshed.fill(&[&subject])).detail(format!(
         "{}. {}\n\nThe state is unchanged and does not show what has changed in the database.",
         error.summary, error.detail
     ))
@@ -159,8 +156,7 @@ pub(in crate::provider) fn not_refreshed(error: &Diagnostic, subject: &Subject) 
 /// Returns the warning of a plan that could not read the cluster, and does not need it, because the
 /// files match the state.
 pub(in crate::provider) fn not_looked(error: &Diagnostic, subject: &Subject) -> Diagnostic {
-    let warning =
-        Diagnostic::warning(format!("Planned without access to the cluster for {subject}"));
+    let warning = Diagnostic::warning(Title::PlannedWithoutCluster.fill(&[&subject]));
     warning.detail(format!(
         "{}. {}\n\nAccording to the state, no migration is pending, so the plan continues. Only a \
          plan or an apply that reaches the cluster can show whether the database still matches the \
@@ -181,7 +177,7 @@ pub(in crate::provider) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
 
 /// Returns the warning of a destroy. `what` completes the sentence "Terraform forgets …".
 pub(in crate::provider) fn what_stays(what: &str, subject: &Subject) -> Diagnostic {
-    Diagnostic::warning(format!("Migrations remain in the database for {subject}")).detail(format!(
+    Diagnostic::warning(Title::MigrationsRemain.fill(&[&subject])).detail(format!(
         "If you destroy this resource, Terraform forgets {what}. The database is not touched: \
          tables, data, and the ledger remain."
     ))
@@ -189,7 +185,7 @@ pub(in crate::provider) fn what_stays(what: &str, subject: &Subject) -> Diagnost
 
 /// Returns the warning of a plan for a cluster that is not known yet.
 pub(in crate::provider) fn planned_from_files(subject: &Subject) -> Diagnostic {
-    Diagnostic::warning(format!("Planned from migration files only for {subject}")).detail(
+    Diagnostic::warning(Title::PlannedFromFiles.fill(&[&subject])).detail(
         "The cluster is not known yet, so this plan cannot tell which migrations are applied \
          there. The apply compares the files with the ledger of the cluster before it runs \
          anything.",
@@ -198,7 +194,7 @@ pub(in crate::provider) fn planned_from_files(subject: &Subject) -> Diagnostic {
 
 /// Returns the warning of a plan whose arguments are not all known.
 pub(in crate::provider) fn planned_without(unknown: &[&str], subject: &Subject) -> Diagnostic {
-    Diagnostic::warning(format!("Planned with unknown arguments for {subject}")).detail(format!(
+    Diagnostic::warning(Title::PlannedWithUnknownArguments.fill(&[&subject])).detail(format!(
         "Some values are known only at apply, in: {}. This plan therefore shows neither \
          statements nor drift, and nothing was linted. The apply reads, lints, and compares \
          everything before it runs anything. To review the statements first, create the resources \
@@ -209,7 +205,7 @@ pub(in crate::provider) fn planned_without(unknown: &[&str], subject: &Subject) 
 
 /// Returns the error of an apply that would differ from its plan.
 pub(in crate::provider) fn out_of_date(differences: &[String]) -> Diagnostic {
-    Diagnostic::error("Plan is out of date").detail(format!(
+    Diagnostic::error(Title::PlanOutOfDate).detail(format!(
         "Since the plan was made:\n\n  {}\n\nNothing was run. Plan again.",
         differences.join("\n  ")
     ))
@@ -221,7 +217,7 @@ pub(in crate::provider) fn changed_since_refresh(
     differences: &[String],
     subject: &Subject,
 ) -> Diagnostic {
-    Diagnostic::warning(format!("Changed since the plan was made for {subject}")).detail(format!(
+    Diagnostic::warning(Title::ChangedSincePlan.fill(&[&subject])).detail(format!(
         "Since the last refresh:\n\n  {}\n\nIf Terraform reports an inconsistent final plan, this \
          is the reason: the saved plan is out of date, and nothing of this resource was run. Plan \
          again. A plan with -refresh=false already takes these changes into account.",
@@ -231,6 +227,6 @@ pub(in crate::provider) fn changed_since_refresh(
 
 /// Returns the error for a value that Terraform must provide at apply, but did not.
 pub(in crate::provider) fn still_unknown() -> Diagnostic {
-    Diagnostic::error("Configuration is still unknown at apply")
+    Diagnostic::error(Title::StillUnknownAtApply)
         .detail("A value that this resource needs is still unknown. Please report this problem.")
 }

@@ -1,6 +1,6 @@
 //! Messages about endpoints that do not show the applied migrations.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::drift::{Change, ChangeKind};
 
 /// Limits long lists.
@@ -30,7 +30,7 @@ pub(in crate::provider) fn not_the_same(
     if wrong.len() > SHOWN {
         listed.push(&more);
     }
-    Diagnostic::error("Endpoint does not show the applied migrations").detail(format!(
+    Diagnostic::error(Title::EndpointDiffers).detail(format!(
         "The migrations were applied through {other}, but {endpoint} differs:\n\n  {}\n\nIf the \
          two clusters are peered, apply again: the apply runs nothing twice and verifies the \
          endpoints again. If they are not peered, give each cluster its own resource.",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::database::{Error, new_token};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::EphemeralResource;
 use crate::provider::diagnostics;
@@ -102,7 +102,7 @@ fn life(config: &Object<'_>) -> Result<Duration, Diagnostic> {
     timeouts::parse(text)
         .filter(|life| (Duration::from_secs(1)..=LONGEST).contains(life))
         .ok_or_else(|| {
-            Diagnostic::error("Invalid expires_in")
+            Diagnostic::error(Title::InvalidExpiresIn)
                 .detail(format!("{text:?} is not a duration from 1s to 168h."))
                 .at("expires_in")
         })

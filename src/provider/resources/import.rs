@@ -1,7 +1,7 @@
 //! Imports what the ledger of the provider's own cluster holds.
 
 use crate::database::{Observation, Watched};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::ImportResponse;
 use crate::provider::settings::{LedgerLocation, Settings};
@@ -19,13 +19,13 @@ pub(super) async fn import(
 ) -> ImportResponse {
     let imported = async {
         let Input::Known(location) = clusters.locate(Settings::default())? else {
-            return Err(Diagnostic::error("Cluster endpoint is not known yet")
+            return Err(Diagnostic::error(Title::UnknownClusterEndpoint)
                 .detail("An import requires a provider block whose values are all known."));
         };
         let limit = timeouts::DEFAULT_READ;
         let observation = observe(clusters, &location, set, &Watched::All, limit).await?;
         state_of(&location, &observation).ok_or_else(|| {
-            Diagnostic::error("Nothing to import").detail(format!(
+            Diagnostic::error(Title::NothingToImport).detail(format!(
                 "The ledger of {} does not contain this ID. Check the ID, and check endpoint and \
                  ledger_schema in the provider block: an import does not use the argument cluster \
                  of the resource.",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::{self, Format, Patterns, Placeholders};
 use crate::migration::Migration;
 use crate::provider::arguments::texts;
@@ -71,13 +71,13 @@ pub(crate) fn decode(
 ) -> Result<Input<SetSource>, Diagnostic> {
     let format = config.string("format").map(|name| {
         Format::parse(name).map_err(|error| {
-            Diagnostic::error("Unknown format").detail(format!("{error}.")).at("format")
+            Diagnostic::error(Title::UnknownFormat).detail(format!("{error}.")).at("format")
         })
     });
     let format = format.transpose()?.or(None);
     let input = match (config.string("dir"), config.map("files")) {
         (Input::Null, Input::Null) => {
-            return Err(Diagnostic::error("No migration source configured").detail(
+            return Err(Diagnostic::error(Title::NoMigrationSource).detail(
                 "Set dir to a directory with migrations, or files to a map from file names to SQL.",
             ));
         }
@@ -92,7 +92,7 @@ pub(crate) fn decode(
                 .map_or(Input::Unknown, |files| Input::Known(SetInput::Files(files)))
         }),
         (_, _) => {
-            return Err(Diagnostic::error("Conflicting migration sources")
+            return Err(Diagnostic::error(Title::ConflictingMigrationSources)
                 .detail("Set either dir or files, not both.")
                 .at("files"));
         }

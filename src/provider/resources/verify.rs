@@ -10,7 +10,7 @@ use super::observe::observe;
 use crate::database::{
     MigrationRecord, MigrationState, Naming, Observation, Target, Watched, region_of,
 };
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::drift;
 use crate::provider::clusters::Clusters;
 use crate::provider::diagnostics;
@@ -62,7 +62,7 @@ fn decode(config: &Object<'_>) -> Result<Input<Vec<Endpoint>>, Diagnostic> {
             Some((host, port)) => (host, Some(port.parse::<u16>().unwrap_or_default())),
         };
         if host.is_empty() || port == Some(0) {
-            return Err(Diagnostic::error("Invalid verify_endpoints")
+            return Err(Diagnostic::error(Title::InvalidVerifyEndpoints)
                 .detail(format!("{text:?} is neither a host name nor a host name with a port."))
                 .at(ARGUMENT));
         }

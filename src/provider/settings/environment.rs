@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::database::Secret;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 
 /// The environment variables that configure a connection. `main` reads them once.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +42,7 @@ impl Environment {
     pub(super) fn settings(&self) -> Result<Settings, Diagnostic> {
         let port = self.port.as_ref().map(|text| {
             text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-                Diagnostic::error("Invalid environment variable DSQL_PORT")
+                Diagnostic::error(Title::InvalidPortVariable)
                     .detail(format!("It must be a TCP port from 1 to 65535, but it is {text:?}."))
             })
         });

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::contract::{DataSource, EphemeralResource, Provider, Resource};
 use crate::schema::Schema;
 use crate::value::Type;
@@ -68,7 +68,8 @@ impl TypesByName<dyn Resource> {
 
     pub(super) fn find(&self, type_name: &str) -> Result<NamedResource, Diagnostic> {
         self.0.get(type_name).cloned().ok_or_else(|| {
-            Diagnostic::error("Unknown resource type").detail(missing("resource type", type_name))
+            Diagnostic::error(Title::UnknownResourceType)
+                .detail(missing("resource type", type_name))
         })
     }
 }
@@ -80,7 +81,7 @@ impl TypesByName<dyn DataSource> {
 
     pub(super) fn find(&self, type_name: &str) -> Result<NamedDataSource, Diagnostic> {
         self.0.get(type_name).cloned().ok_or_else(|| {
-            Diagnostic::error("Unknown data source type")
+            Diagnostic::error(Title::UnknownDataSourceType)
                 .detail(missing("data source type", type_name))
         })
     }
@@ -93,7 +94,7 @@ impl TypesByName<dyn EphemeralResource> {
 
     pub(super) fn find(&self, type_name: &str) -> Result<NamedEphemeralResource, Diagnostic> {
         self.0.get(type_name).cloned().ok_or_else(|| {
-            Diagnostic::error("Unknown ephemeral resource type")
+            Diagnostic::error(Title::UnknownEphemeralResourceType)
                 .detail(missing("ephemeral resource type", type_name))
         })
     }

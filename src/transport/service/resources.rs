@@ -3,7 +3,7 @@
 
 use super::{Service, failed, from_proto, to_proto, wire};
 use crate::chain::chain;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::contract::{ApplyRequest, PlanRequest, ReadRequest};
 use crate::value::{Type, Value};
 
@@ -33,7 +33,7 @@ pub(super) async fn upgrade(
         let named = named?;
         let state = from_proto::stored_state(request.raw_state.as_ref(), named.ty());
         let state = state.map_err(|error| {
-            Diagnostic::error("Stored state does not match the provider version").detail(format!(
+            Diagnostic::error(Title::StateVersionMismatch).detail(format!(
                 "The state of a {} was stored with schema version {}. This version of the \
                  provider has schema version {} and cannot read it: {}.\n\nUse the version of \
                  the provider that wrote the state, or a newer one.",
@@ -164,7 +164,7 @@ pub(super) async fn import(
     let imported = service.run("ImportResourceState", Some(&type_name), async move {
         let named = named?;
         if request.id.is_empty() {
-            return Err(Diagnostic::error("Import ID is required").detail(
+            return Err(Diagnostic::error(Title::ImportIdRequired).detail(
                 "Import resources of this provider by ID. They have no resource identity.",
             ));
         }

@@ -1,6 +1,6 @@
 //! The arguments `adopt`, `adopt_table` and `baseline_version`.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::{self, Format};
 use crate::migration::Version;
 use crate::migration::fact::QualifiedName;
@@ -77,7 +77,7 @@ fn parse_name(text: &str) -> Result<QualifiedName, Diagnostic> {
         None => (None, text),
     };
     if name.is_empty() || name.contains('.') || schema.as_deref() == Some("") {
-        return Err(Diagnostic::error("Invalid adopt_table")
+        return Err(Diagnostic::error(Title::InvalidAdoptTable)
             .detail(
                 "It must be the name of a table, or a schema and a table separated by a period.",
             )

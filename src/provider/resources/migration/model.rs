@@ -4,7 +4,7 @@ use super::super::SINGLE_MIGRATIONS;
 use super::super::operation::{KnownModel, Model};
 use super::super::rules::StatementRules;
 use super::super::source::Source;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Policy;
 use crate::formats::{self, Format};
 use crate::migration::{Migration, MigrationKind};
@@ -110,13 +110,13 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<MigrationSource
     let description = config.string("description");
     let input = match (config.string("path"), config.string("sql")) {
         (Input::Null, Input::Null) => {
-            return Err(Diagnostic::error("No SQL configured for the migration")
+            return Err(Diagnostic::error(Title::NoSql)
                 .detail("Set path to a file, or sql to the SQL itself."));
         }
         (path, Input::Null) => path.map(|path| MigrationInput::Path(path.to_owned())),
         (Input::Null, sql) => {
             if version.is_null() {
-                return Err(Diagnostic::error("Migration version is required").detail(
+                return Err(Diagnostic::error(Title::VersionRequired).detail(
                     "With sql, there is no file name from which to take the version. Set version, \
                      for example to \"0001\", or to \"grants\" for a repeatable migration.",
                 ));
@@ -124,13 +124,13 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<MigrationSource
             sql.map(|sql| MigrationInput::Sql(sql.to_owned()))
         }
         (_, _) => {
-            return Err(Diagnostic::error("Conflicting SQL sources")
+            return Err(Diagnostic::error(Title::ConflictingSqlSources)
                 .detail("Set either path or sql, not both.")
                 .at("sql"));
         }
     };
     if version.known().is_some_and(|version| version.is_empty() || version.len() > 200) {
-        return Err(Diagnostic::error("Invalid version")
+        return Err(Diagnostic::error(Title::InvalidVersion)
             .detail("It must be 1 to 200 bytes long.")
             .at("version"));
     }

@@ -7,7 +7,7 @@ use super::super::rules::StatementRules;
 use super::super::source::{self, SetSource};
 use super::super::{SINGLE_MIGRATIONS, policy};
 use super::DEFAULT_NAME;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Policy;
 use crate::formats::Placeholders;
 use crate::provider::timeouts::Timeouts;
@@ -94,5 +94,5 @@ fn decode_name(config: &Object<'_>) -> Result<Input<String>, Diagnostic> {
         Input::Known(name) if name.len() > 200 => "It must not be longer than 200 bytes.",
         _ => return Ok(name.map(str::to_owned)),
     };
-    Err(Diagnostic::error("Invalid name").detail(problem).at("name"))
+    Err(Diagnostic::error(Title::InvalidName).detail(problem).at("name"))
 }

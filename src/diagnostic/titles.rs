@@ -1,0 +1,223 @@
+//! The table of all titles, which the guide "Errors" documents and `tests/docs.rs` compares.
+//!
+//! A diagnostic takes its title from this table only, so that none is undocumented. `…` stands for
+//! a part that varies, such as the name of a migration set.
+
+use std::fmt::Display;
+
+/// The character in a title that stands for a part that varies.
+const GAP: char = '…';
+
+macro_rules! titles {
+    ($($name:ident => $text:literal,)*) => {
+        /// A title from the table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Title {
+            $($name,)*
+        }
+
+        impl Title {
+            /// Returns the text, with `…` for the parts that vary.
+            pub(crate) const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+
+        /// All titles, with `…` for the parts that vary.
+        pub const TITLES: &[&str] = &[$($text,)*];
+    };
+}
+
+titles! {
+    // The cluster and the login
+    NoCluster => "No cluster to connect to",
+    UnknownClusterEndpoint => "Cluster endpoint is not known yet",
+    CannotResolveEndpoint => "Cannot resolve the cluster endpoint",
+    CannotConnect => "Cannot connect to the cluster",
+    ReadInterrupted => "Reading was interrupted",
+    ClusterReadTimedOut => "Cluster did not answer in time",
+    ClusterNotFound => "Cluster does not exist",
+    ClusterLookupDenied => "Not authorized to look up the cluster",
+    ClusterLookupFailed => "Cannot look up the cluster",
+    AwsRequestThrottled => "AWS API request was throttled",
+    AwsCredentialsExpired => "AWS credentials have expired",
+    ClusterNotReady => "Cluster is not ready",
+    ClusterUnavailable => "Cluster does not accept connections",
+    UnusableCaFile => "CA file cannot be used",
+    UntrustedCertificate => "Cluster certificate is not trusted",
+    CertificateNameMismatch => "Certificate is for a different host name",
+    CertificateNotValidNow => "Certificate is expired or not yet valid",
+    TlsFailed => "TLS with the cluster failed",
+    EndpointNotHostName => "Endpoint is not a host name",
+    ConnectionClosedDuringLogin => "Connection closed during login",
+    LoginRefused => "Login refused by the cluster",
+    TokenExpired => "Token has expired",
+    TokenRoleMismatch => "Token does not match the database role",
+    RoleCannotLogIn => "Role is not permitted to log in",
+    ClusterDidNotWakeUp => "Cluster did not wake up in time",
+    LoginRateExceeded => "Login rate limit exceeded",
+    TooManyConnections => "Too many connections to the cluster",
+    NoAwsCredentials => "No AWS credentials found",
+    CannotAssumeRole => "Cannot assume the IAM role",
+    UnreadableWebIdentityToken => "Cannot read the web identity token",
+    UnknownRegion => "Cannot determine the cluster Region",
+    PermissionDenied => "Permission denied by the database",
+    ConnectionLost => "Connection to the database was lost",
+    DatabaseError => "Database error",
+    UnexpectedResponse => "Unexpected response from the database",
+    // The directory and its files
+    MigrationDirectoryNotFound => "Migration directory does not exist",
+    UnreadableMigrationDirectory => "Cannot read the migration directory",
+    NoMigrationsFound => "No migrations found in the directory",
+    MigrationFileNotFound => "Migration file does not exist",
+    UnreadableMigrationFile => "Cannot read the migration file",
+    IncompleteSql => "Migration contains incomplete SQL",
+    MigrationNotSql => "Migration is not SQL",
+    MigrationIsTemplate => "Migration is a template",
+    InvalidDirective => "Invalid dsql: directive",
+    DisallowedStatement => "Statement is not allowed in a migration",
+    DuplicateVersion => "Duplicate migration version",
+    VersionNotANumber => "Migration version is not a number",
+    FileNameMismatch => "File name does not match the directory format",
+    AmbiguousFormat => "Ambiguous migration directory format",
+    UnsupportedFormat => "Unsupported migration directory format",
+    UnknownFormat => "Unknown format",
+    OutdatedAtlasSum => "Missing or outdated atlas.sum",
+    UnmatchedRepeatablePattern => "Repeatable pattern matches no file",
+    InvalidMigrationDirectory => "Invalid migration directory",
+    // Arguments
+    InvalidAdopt => "Invalid adopt",
+    InvalidAdoptTable => "Invalid adopt_table",
+    InvalidExpiresIn => "Invalid expires_in",
+    InvalidVerifyEndpoints => "Invalid verify_endpoints",
+    NoMigrationSource => "No migration source configured",
+    ConflictingMigrationSources => "Conflicting migration sources",
+    NoSql => "No SQL configured for the migration",
+    ConflictingSqlSources => "Conflicting SQL sources",
+    VersionRequired => "Migration version is required",
+    InvalidVersion => "Invalid version",
+    InvalidName => "Invalid name",
+    InvalidVariableName => "Invalid variable name",
+    UndefinedVariable => "Undefined variable in a migration",
+    MalformedVariable => "Malformed variable reference",
+    ValueChangesStatement => "Variable value changes the statement",
+    UnknownLintRule => "Unknown rule in lint_ignore",
+    InvalidArgument => "Invalid …",
+    InvalidPortVariable => "Invalid environment variable DSQL_PORT",
+    StillUnknownAtApply => "Configuration is still unknown at apply",
+    ImportIdRequired => "Import ID is required",
+    NothingToImport => "Nothing to import",
+    // The plan
+    AppliedMigrationChanged => "Applied migration was changed",
+    AppliedStatementChanged => "Applied statement was changed",
+    AppliedFileMissing => "Applied migration file is missing",
+    MigrationOutOfOrder => "Migration is out of order",
+    OutOfOrderSkipped => "Out-of-order migrations are skipped in …",
+    TargetNotFound => "Target version not found",
+    TargetHoldsBack => "target_version holds back migrations in …",
+    RemovedVersionHasFile => "Removed version still has a file",
+    UnsupportedSql => "SQL not supported by Aurora DSQL",
+    PossiblyUnsupportedSql => "Possibly unsupported SQL in …",
+    Hazards => "… in …",
+    SchemaChanged => "Schema was changed outside of migrations in …",
+    LedgerChanged => "Ledger was changed since the last apply for …",
+    StateNotRefreshed => "State was not refreshed for …",
+    PlannedFromFiles => "Planned from migration files only for …",
+    PlannedWithoutCluster => "Planned without access to the cluster for …",
+    PlanOutOfDate => "Plan is out of date",
+    PlannedWithUnknownArguments => "Planned with unknown arguments for …",
+    LintedWithoutValues => "Statements were linted without variable values in …",
+    ChangedSincePlan => "Changed since the plan was made for …",
+    // What was applied before
+    MigrationsAdopted => "Existing migrations are adopted in …",
+    MigrationsSkippedByTool => "Migrations were skipped by … in …",
+    SeveralHistoryTables => "More than one history table found",
+    HistoryTableMismatch => "History table does not match the directory",
+    UnsupportedHistoryTable => "Table is not a supported history table",
+    InconsistentHistoryTable => "History table is inconsistent",
+    HistoryTableFileMissing => "History table lists a missing file",
+    UnfinishedInHistoryTable => "Migration is unfinished in the history table",
+    ChecksumMismatch => "File does not match the recorded checksum",
+    AdoptedMigrationMissing => "Adopted migration is missing from the database",
+    BaselineNotFound => "Baseline version not found",
+    // The apply
+    EndpointDiffers => "Endpoint does not show the applied migrations",
+    MigrationFailed => "Migration failed",
+    MigrationStopped => "Migration stopped",
+    OutcomeUnknown => "Statement outcome is unknown",
+    JobFailed => "Asynchronous job failed",
+    JobLookupFailed => "Cannot look up the asynchronous job",
+    ApplyInProgress => "Another apply is in progress",
+    LedgerChangedByOther => "Ledger changed by another run",
+    LeaseLost => "Lease was lost",
+    LedgerWriteFailed => "Cannot write to the ledger",
+    MigrationsRemain => "Migrations remain in the database for …",
+    // The provider itself
+    UnknownEphemeralResourceType => "Unknown ephemeral resource type",
+    ProviderCrashed => "The provider crashed",
+    WrongTypeFromProvider => "Provider returned a value of the wrong type",
+    UndecodableValue => "Provider cannot decode a value from Terraform",
+    StateVersionMismatch => "Stored state does not match the provider version",
+    UnknownResourceType => "Unknown resource type",
+    UnknownDataSourceType => "Unknown data source type",
+}
+
+impl Title {
+    /// Replaces each `…` with a part, in order.
+    pub(crate) fn fill(self, parts: &[&dyn Display]) -> Summary {
+        debug_assert_eq!(self.text().matches(GAP).count(), parts.len(), "{self:?}");
+        let mut pieces = self.text().split(GAP);
+        let mut summary = pieces.next().unwrap_or_default().to_owned();
+        for (part, piece) in parts.iter().zip(pieces) {
+            summary.push_str(&part.to_string());
+            summary.push_str(piece);
+        }
+        Summary(summary)
+    }
+}
+
+/// A title whose parts are filled in, as Terraform shows it.
+pub(crate) struct Summary(String);
+
+impl From<Title> for Summary {
+    fn from(title: Title) -> Self {
+        title.fill(&[])
+    }
+}
+
+/// Tests of other modules need diagnostics, but not their titles.
+#[cfg(test)]
+impl From<&str> for Summary {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<Summary> for String {
+    fn from(summary: Summary) -> Self {
+        summary.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Terraform prints titles in bold, in one line.
+    #[test]
+    fn a_title_is_short_and_has_no_full_stop() {
+        for title in TITLES {
+            let words = title.split(' ').filter(|word| !word.contains(GAP)).count();
+            assert!(words <= 8 && !title.ends_with('.'), "{title}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_title_are_filled_in_order() {
+        let filled = Title::Hazards.fill(&[&"2 hazards", &"set app on abc"]);
+        assert_eq!(String::from(filled), "2 hazards in set app on abc");
+        assert_eq!(String::from(Summary::from(Title::LeaseLost)), "Lease was lost");
+    }
+}
