@@ -312,7 +312,8 @@ mod tests {
             let error = FormatError { origin, kind };
             let advice = advice(&error.kind);
             assert!(advice.starts_with(char::is_uppercase) && advice.ends_with('.'), "{advice}");
-            assert!(title(&error).text().split(' ').count() <= 8, "{}", title(&error));
+            let title = title(&error).text();
+            assert!(title.split(' ').count() <= 8, "{title}");
             let text = error.to_string();
             assert!(text.starts_with("dir/1_a.sql:3 ") && !text.ends_with('.'), "{text}");
         }
