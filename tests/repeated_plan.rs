@@ -1,6 +1,6 @@
-//! A plan that Terraform asks for again when it carries a plan out, with the bytes of the first one
-//! beside it: what Terraform 1.16 and later do. The provider runs in this process, so that the
-//! requests can be those of a version that is not at hand.
+//! A plan that Terraform repeats during the apply and sends together with the private bytes of the
+//! first one, as Terraform 1.16 and later do. The provider runs in this process, so that the
+//! requests can be those of a version that is not installed.
 
 #![cfg(unix)]
 

@@ -44,7 +44,7 @@ pub(crate) struct Programs {
 /// What a run has cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
-    /// From the start of the program to its end.
+    /// Time from the start of the program until it exits.
     pub(crate) wall: Duration,
     /// The part of it after all statements were answered; only the provider waits for the index
     /// builds, and records the schema.
@@ -58,8 +58,8 @@ pub(crate) struct Run {
 
 /// Runs a contender and checks what it leaves.
 ///
-/// On DSQL the end of an index build makes the transaction under way lose once, and neither sqlx nor
-/// psql would try again. So all builds are held until the contender has sent everything.
+/// On DSQL the end of an index build causes a conflict in the current transaction, and neither sqlx
+/// nor psql repeats it. So all builds are held until the contender has sent everything.
 pub(crate) async fn run(
     contender: Contender,
     programs: &Programs,
@@ -145,7 +145,7 @@ pub(crate) async fn run(
     Ok(Run { wall, builds, usage, traffic, statements })
 }
 
-/// Lets the builds go on when the provider asks for them the first time: it has sent everything
+/// Lets the builds continue when the provider asks for them the first time: it has sent everything
 /// then. Says when that was.
 async fn release_at_first_look(cluster: &Cluster) -> Result<Instant, Failure> {
     cluster.inject(Matcher::containing("INDEX_BUILD"), Fault::HoldBefore);

@@ -1,5 +1,5 @@
-//! Measures the provider beside sqlx and psql: the same migrations, on the same emulator, with and
-//! without a delay of the network. What is measured and how is in `README.md`.
+//! Compares the provider with sqlx and psql: the same migrations, on the same emulator, with and
+//! without a network delay. `README.md` describes what is measured and how.
 
 mod contenders;
 mod measure;
@@ -117,8 +117,8 @@ fn programs(provider: Option<PathBuf>) -> Result<Programs, Failure> {
     Ok(Programs { provider, sqlx: build(here, "sqlx")?, psql: psql() })
 }
 
-/// What `cargo run` has set for this program. Build scripts look at it, as ring's does: what was built
-/// before would be built again.
+/// The variables that `cargo run` has set for this program. Build scripts such as ring's read them,
+/// so they would cause everything to be built again.
 const OF_THIS_PROGRAM: [&str; 6] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_PKG_NAME",

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// The word on the command line that makes this binary start a program and measure it.
 pub(crate) const MEASURE: &str = "measure";
 
-/// What a program has used up to its end.
+/// The resources that a program has used when it exits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     /// CPU time, user and system.

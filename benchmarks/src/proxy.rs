@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Traffic {
     /// Connections that were opened.
     pub(crate) connections: u64,
-    /// Waits up to the end of the log-in: TLS, and PostgreSQL's own.
+    /// Waits up to the end of the login: TLS, and PostgreSQL's own.
     pub(crate) login_waits: u64,
     /// Waits after it.
     pub(crate) waits: u64,

@@ -42,8 +42,8 @@ pub(super) enum Direction {
     Down,
 }
 
-/// Rejects a text in which a tool's mark begins a section that reverts the migration. Such a section
-/// must never run, regardless of the format.
+/// Rejects a text in which a tool's mark begins a section that reverts the migration. Such a
+/// section must never run, regardless of the format.
 pub(super) fn check_down_sections(
     file: &str,
     first_line: usize,

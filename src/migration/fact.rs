@@ -19,7 +19,7 @@ pub struct QualifiedName {
 impl QualifiedName {
     /// Another name in the same schema, for example of an index or a renamed object.
     #[must_use]
-    pub fn beside(&self, name: String) -> Self {
+    pub fn sibling(&self, name: String) -> Self {
         Self { schema: self.schema.clone(), name }
     }
 }

@@ -1,7 +1,7 @@
 //! One statement as the server's parser sees it: its tokens, without white space and comments.
 //!
 //! Code that asks what a statement is or does reads it through [`Tokens`]. Code that needs
-//! comments, line numbers or text that cannot be read to its end uses the lexer instead.
+//! comments, line numbers or incomplete text uses the lexer instead.
 //!
 //! The tokens borrow from the text of the statement, because copies of all words take many times
 //! the memory of a large file. Build a [`TokenBuf`] for one statement and drop it before the next.

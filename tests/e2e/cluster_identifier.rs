@@ -92,7 +92,7 @@ fn look_ups(aws: &Aws) -> usize {
     aws.requests().iter().filter(|request| request["path"] == path).count()
 }
 
-/// Interrupts a command once AWS was asked for the cluster, and insists that it ends long before the
+/// Interrupts a command after it has looked up the cluster, and checks that it ends long before the
 /// four minutes of the wait are over.
 fn interrupted(world: &World, aws: &Aws, arguments: &[&str]) -> CommandOutput {
     let before = look_ups(aws);

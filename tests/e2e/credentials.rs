@@ -1,5 +1,5 @@
-//! Where credentials come from, and the roles assumed with them: real Terraform against STS of moto,
-//! and the tokens verified by the cluster.
+//! Sources of credentials, and the roles assumed with them: real Terraform against moto's STS, with
+//! tokens that the cluster verifies.
 
 use std::fs;
 use std::time::Duration;

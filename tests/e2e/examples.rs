@@ -1,5 +1,5 @@
-//! The examples that Terraform runs by itself, with keys in place of a token: the AWS SDK signs what the emulator
-//! verifies.
+//! The examples, run by Terraform as they are, with AWS keys instead of a token: the AWS SDK signs
+//! what the emulator verifies.
 
 use std::fs;
 use std::path::Path;

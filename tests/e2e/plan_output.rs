@@ -24,7 +24,7 @@ fn golden(run: &CommandOutput) -> String {
         // Before this stand the development override and the progress of the refresh.
         in_plan = in_plan || BEGINNINGS.iter().any(|words| line.starts_with(words));
         if in_plan {
-            text.push_str(&normalised(line));
+            text.push_str(&normalized(line));
             text.push('\n');
         }
     }
@@ -33,7 +33,7 @@ fn golden(run: &CommandOutput) -> String {
 
 /// Names checksums and ports instead of printing them. Times and durations are in no plan: they
 /// are unknown, or Terraform hides them as unchanged.
-fn normalised(line: &str) -> String {
+fn normalized(line: &str) -> String {
     let mut words = String::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once("sha256:") {

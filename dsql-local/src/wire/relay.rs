@@ -92,7 +92,7 @@ struct Relay<'a> {
     /// The transaction block: the client's, or the relay's around a message of several statements.
     block: Option<Block>,
     group: Group,
-    /// The conflict because of which the relay itself cancelled the current statement.
+    /// The conflict for which the relay itself cancelled the current statement.
     cancelled: Option<Conflict>,
     /// The transactions that this statement waited for.
     blockers: Vec<Arc<conflicts::SharedTransaction>>,

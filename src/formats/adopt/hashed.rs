@@ -54,8 +54,8 @@ pub(super) fn refinery(
     Ok(contents)
 }
 
-/// Reads the history table of Prisma. Several rows for one migration are several attempts, of which
-/// a successful one counts.
+/// Reads the history table of Prisma. Several rows for one migration are several attempts, and a
+/// successful one counts.
 pub(super) fn prisma(
     table: &Table,
     files: &SetFiles<'_>,

@@ -115,7 +115,7 @@ fn alter_part(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) ->
 
 fn rename(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Option<Effect> {
     if cursor.eat("TO") {
-        let renamed = table.beside(cursor.identifier()?);
+        let renamed = table.sibling(cursor.identifier()?);
         return Some(
             effect.moved(FactSubject::Relation(table.clone()), FactSubject::Relation(renamed)),
         );
@@ -142,7 +142,7 @@ fn object_action(cursor: &mut Cursor<'_>, object: FactSubject) -> Option<Effect>
         return match object {
             FactSubject::Schema(_) => Some(effect.moved(object, FactSubject::Schema(to))),
             FactSubject::Role(_) => Some(effect.moved(object, FactSubject::Role(to))),
-            _ => move_object(object, |name| name.beside(to)),
+            _ => move_object(object, |name| name.sibling(to)),
         };
     }
     if cursor.eat_all(&["OWNER", "TO"]) {

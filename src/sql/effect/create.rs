@@ -115,7 +115,7 @@ pub(super) fn index_and_table(
     }
     cursor.eat("ONLY");
     let table = cursor.name()?;
-    Some((index.map(|index| table.beside(index)), table))
+    Some((index.map(|index| table.sibling(index)), table))
 }
 
 /// Reads `(a, b)`. `None` if anything else determines what the index contains.
