@@ -19,16 +19,11 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (TABLE, "pub enum Format {", "}", "    {pascal},\n"),
     (
         TABLE,
-        "static FORMATS: ",
+        "pub const FORMATS: ",
         "];",
-        "    info(\"{kebab}\", Format::{pascal}, \"{kebab}\", \"{mark}: its files and their order\"),\n",
-    ),
-    (TABLE, "fn name(self)", "        }", "            Self::{pascal} => \"{kebab}\",\n"),
-    (
-        TABLE,
-        "    fn read(",
-        "        }",
-        "            Self::{pascal} => flat(listing, {snake}::migrations),\n",
+        "    FormatSpec {\n        format: Format::{pascal},\n        name: \"{kebab}\",\n        \
+         tool: \"{kebab}\",\n        summary: \"{mark}: its files and their order\",\n        \
+         read: |listing, _| flat(listing, {snake}::migrations),\n    },\n",
     ),
     (FIXTURES, "fn fixtures(", "    }", "        Format::{pascal} => &[\"{snake}\"],\n"),
 ];
@@ -78,10 +73,13 @@ mod tests {
             [
                 "mod ruby_on_rails;",
                 "    RubyOnRails,",
-                "    info(\"ruby-on-rails\", Format::RubyOnRails, \"ruby-on-rails\", \
-                 \"TODO(stub): its files and their order\"),",
-                "            Self::RubyOnRails => \"ruby-on-rails\",",
-                "            Self::RubyOnRails => flat(listing, ruby_on_rails::migrations),",
+                "    FormatSpec {",
+                "        format: Format::RubyOnRails,",
+                "        name: \"ruby-on-rails\",",
+                "        tool: \"ruby-on-rails\",",
+                "        summary: \"TODO(stub): its files and their order\",",
+                "        read: |listing, _| flat(listing, ruby_on_rails::migrations),",
+                "    },",
             ]
         );
         let fixture = "        Format::RubyOnRails => &[\"ruby_on_rails\"],";

@@ -1,4 +1,4 @@
-//! A stub that nobody has filled in fails the tests.
+//! A stub that was not filled in fails the tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,10 @@ fn no_text_of_a_stub_is_left() {
             let path = entry.expect("the entry can be read").path();
             if path.is_dir() {
                 folders.push(path);
+                continue;
+            }
+            // The READMEs for contributors explain the mark.
+            if path.ends_with("README.md") {
                 continue;
             }
             read += 1;
