@@ -209,5 +209,5 @@ mod signals {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
