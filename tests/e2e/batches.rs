@@ -118,7 +118,7 @@ fn a_comment_in_the_wrong_place_fails_the_plan_with_its_line() {
             ("-- dsql:batches\nSELECT 1;\n", 1, "an unknown directive"),
         ] {
             backfill(world, text);
-            let location = format!("migrations/0002_backfill.sql:{line} holds");
+            let location = format!("migrations/0002_backfill.sql:{line} contains");
             world.plan().ends_with(1).says(&location).says(words);
         }
     });

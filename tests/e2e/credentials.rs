@@ -261,7 +261,7 @@ fn aws_is_trusted_by_the_systems_authorities_and_by_those_of_the_ca_file() {
             .ends_with(1)
             .says("Cannot assume the IAM role")
             .says("invalid peer certificate: UnknownIssuer")
-            .says("Amazon's authorities are built in");
+            .says("Amazon's certificate authorities are built in");
         world.assert_untouched();
         by(&[("SSL_CERT_FILE", &none), ("DSQL_CA_FILE", &both)]).ends_with(0).says("1 added");
         // The file replaces the system's authorities for the cluster, and is added to them for AWS.
@@ -421,7 +421,7 @@ fn a_role_that_may_not_be_assumed_is_told_with_the_permission_that_is_missing() 
             .ends_with(1)
             .says("Cannot assume the IAM role")
             .says("could not be assumed: AccessDenied")
-            .says("needs the permission sts:AssumeRole on it")
+            .says("needs the permission sts:AssumeRole on the role")
             .does_not_say(&secret);
         let nowhere = [LOCAL, &[("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")]].concat();
         apply(world, &nowhere).ends_with(1).says("can reach STS");

@@ -375,7 +375,7 @@ fn a_row_that_the_ledger_lost_is_told_and_would_be_applied_again() {
             .ends_with(0)
             .says("Ledger was changed since the last apply for set default on localhost:")
             .says("the time of migration 1 was")
-            .says("is 2001-02-03T00:00:00Z now");
+            .says("is now 2001-02-03T00:00:00Z");
 
         world.sql("DELETE FROM dsql_migrations.statement WHERE version = '2'");
         world.sql("DELETE FROM dsql_migrations.migration WHERE version = '2'");

@@ -26,7 +26,7 @@ fn a_failed_create_names_the_statement_stores_nothing_and_is_resumed() {
             .apply()
             .ends_with(1)
             .says("Migration failed")
-            .says("migrations/0002_b.sql:4: statement 3 of migration 0002")
+            .says("migrations/0002_b.sql:4:13: statement 3 of migration 0002")
             .says("INSERT INTO c VALUES (1)")
             .says("relation \"c\" does not exist")
             .says("42P01")
@@ -135,7 +135,7 @@ fn an_interrupted_apply_stops_between_statements_and_the_next_goes_on() {
         CommandOutput::of(&arguments, &output)
             .ends_with(1)
             .says("Migration stopped")
-            .says("The run was interrupted");
+            .says("The run was cancelled");
         assert_applied_once(world);
     });
 }
@@ -148,7 +148,7 @@ fn an_apply_that_runs_out_of_time_says_so_and_the_next_goes_on() {
             .apply()
             .ends_with(1)
             .says("Migration stopped")
-            .says("The run used up its time of 1 s")
+            .says("The run exceeded its time limit of 1 s")
             .says("migrations/0001_a.sql:2");
         directory_with_a_build(world, "");
         assert_applied_once(world);

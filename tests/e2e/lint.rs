@@ -209,7 +209,7 @@ fn a_variable_that_is_wrong_is_an_error_with_file_and_line() {
             .ends_with(1)
             .says("Undefined variable in a migration")
             .says("migrations/0001_a.sql:4: Variable `tabel` is not defined.")
-            .says("set are: table");
+            .says("currently set: table");
 
         world.write("migrations/0001_a.sql", "DELETE FROM ${table} WHERE false;");
         world.configure(&set("variables = { table = \"t; DROP TABLE u\" }"));
