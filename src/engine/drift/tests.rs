@@ -193,3 +193,94 @@ fn accepting_takes_over_the_watched_schemas_and_no_other() {
     let before = from_note(&recorded, &note, &[]).unwrap();
     assert_eq!(*record_run(&recorded, &before, &live), snapshot(&[SCHEMA, USERS]));
 }
+
+/// A schema with every kind of object, and with kinds that only a newer version describes, as the
+/// ledger stores it.
+const STORED: &str = concat!(
+    r#"{"public":{"comment on schema public":"all of it","grant on schema public to PUBLIC":"USAGE","#,
+    r#""schema public":""},"#,
+    r#""public.\"Odd to name\"":{"column public.\"Odd to name\".\"order by\"":"text","#,
+    r#""comment on column public.\"Odd to name\".\"order by\"":"x","#,
+    r#""grant on table public.\"Odd to name\" to \"a to b\"":"SELECT","#,
+    r#""table public.\"Odd to name\"":""},"#,
+    r#""public.f(integer, text)":{"comment on function public.f(integer, text)":"doubles","#,
+    r#""function public.f(integer, text)":"CREATE OR REPLACE FUNCTION …\n","#,
+    r#""grant on function public.f(integer, text) to PUBLIC":"EXECUTE"},"#,
+    r#""public.mail":{"comment on domain public.mail":"an address","domain public.mail":"text","#,
+    r#""grant on domain public.mail to app":"USAGE WITH GRANT OPTION"},"#,
+    r#""public.queue":{"comment on sequence public.queue":"q","#,
+    r#""grant on sequence public.queue to app":"USAGE","sequence public.queue":"INCREMENT BY 1"},"#,
+    r#""public.users":{"column public.users.email":"text NOT NULL","#,
+    r#""column public.users.id":"uuid NOT NULL","#,
+    r#""comment on column public.users.email":"it's shown","#,
+    r#""comment on constraint public.users.adult":"the law","#,
+    r#""comment on index public.users_email":"for the list","#,
+    r#""comment on policy public.users.own":"mine","comment on table public.users":"people","#,
+    r#""constraint public.users.adult":"CHECK ((age > 17)) NOT VALID","#,
+    r#""grant on column public.users.email to app":"SELECT","#,
+    r#""grant on policy public.users.own to app":"USE","#,
+    r#""grant on table public.users to app":"SELECT, INSERT","#,
+    r#""index public.users_email":"UNIQUE (email) INVALID","#,
+    r#""policy public.users.own":"USING (true)","statistics":"none","table public.users":""},"#,
+    r#""public.v":{"comment on column public.v.id":"key","comment on view public.v":"seen","#,
+    r#""grant on view public.v to app":"SELECT","view public.v":"AS SELECT 1;"}}"#,
+);
+
+#[test]
+fn the_stored_text_of_every_kind_of_object_and_its_fingerprint_never_change() {
+    let stored = Snapshot::from_json(STORED).expect("JSON");
+    assert_eq!(stored.to_json(), STORED);
+    assert_eq!(
+        fingerprint(stored.objects()),
+        "sha256:1f733596ffc4c4337c8399a6f1c334b552aae62e6385b1f6f1a609f2a380031c"
+    );
+    let recorded = snapshot(&[("public.gone", &[("table public.gone", "")])]);
+    let note = note(&recorded, &stored, &[]);
+    let gone = STORED.replacen(r#""public.mail""#, r#""public.gone":{},"public.mail""#, 1);
+    assert_eq!(note, gone);
+    assert_eq!(from_note(&recorded, &note, &[]).expect("a note"), stored);
+}
+
+#[test]
+fn changes_of_every_kind_of_object_come_in_the_order_in_which_their_remedies_can_run() {
+    let stored = Snapshot::from_json(STORED).expect("JSON");
+    let mut live = stored.clone();
+    for objects in live.relations.values_mut() {
+        objects.retain(|_, definition| definition.is_empty());
+    }
+    let objects = [
+        "policy public.users.own",
+        "statistics",
+        "domain public.mail",
+        "sequence public.queue",
+        "column public.\"Odd to name\".\"order by\"",
+        "column public.users.email",
+        "column public.users.id",
+        "function public.f(integer, text)",
+        "constraint public.users.adult",
+        "index public.users_email",
+        "view public.v",
+        "comment on schema public",
+        "comment on column public.\"Odd to name\".\"order by\"",
+        "comment on function public.f(integer, text)",
+        "comment on domain public.mail",
+        "comment on sequence public.queue",
+        "comment on column public.users.email",
+        "comment on constraint public.users.adult",
+        "comment on index public.users_email",
+        "comment on policy public.users.own",
+        "comment on table public.users",
+        "comment on column public.v.id",
+        "comment on view public.v",
+        "grant on schema public to PUBLIC",
+        "grant on table public.\"Odd to name\" to \"a to b\"",
+        "grant on function public.f(integer, text) to PUBLIC",
+        "grant on domain public.mail to app",
+        "grant on sequence public.queue to app",
+        "grant on column public.users.email to app",
+        "grant on policy public.users.own to app",
+        "grant on table public.users to app",
+        "grant on view public.v to app",
+    ];
+    assert_eq!(words(&stored, &live), objects.map(|object| format!("{object} was dropped")));
+}
