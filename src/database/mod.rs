@@ -21,7 +21,9 @@ mod target;
 mod tls;
 
 pub use self::aws::token::new_token;
-pub use self::catalog::{Objects, Snapshot, Watched, schema_of, unquoted};
+pub use self::catalog::{
+    Aspect, CatalogObject, ObjectKind, Objects, Snapshot, Watched, schema_of, unquoted,
+};
 pub use self::error::{
     CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,
     TokenFacts,

@@ -1,4 +1,4 @@
-//! Differences between the schema as the last run left it and the schema as it is.
+//! Compares the schema as the last run left it with the schema as it is now.
 
 mod remedy;
 
@@ -9,40 +9,42 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 pub use self::remedy::Remedy;
-use crate::database::{Error, Objects, Snapshot, schema_of, unquoted};
+use crate::database::{
+    Aspect, CatalogObject, Error, ObjectKind, Objects, Snapshot, schema_of, unquoted,
+};
 
-/// One object that is not as migrations left it, or not valid.
+/// An object that differs from what migrations left, or that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The relation that it belongs to, for example `public.users`.
+    /// The relation that the object belongs to, for example `public.users`.
     pub relation: String,
-    /// Kind and name, for example `column public.users.email`.
-    pub object: String,
+    /// The object, for example `column public.users.email`.
+    pub object: CatalogObject,
     /// What happened to it.
     pub kind: ChangeKind,
-    /// Comments and rights that go with it when it is made anew: object and definition each.
-    pub attached: Vec<(String, String)>,
+    /// Comments and privileges that are lost if the object is recreated, each with its text.
+    pub attached: Vec<(CatalogObject, String)>,
 }
 
 /// What happened to an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It was not there; the definition may be empty.
+    /// It was added with this definition, which may be empty.
     Added(String),
-    /// It is gone.
+    /// It was dropped.
     Removed {
-        /// As the last run left it.
+        /// The definition that the last run left.
         from: String,
     },
-    /// It is defined differently.
+    /// Its definition was changed.
     Changed {
-        /// As the last run left it.
+        /// The definition that the last run left.
         from: String,
-        /// As it is.
+        /// The definition now.
         to: String,
     },
-    /// It is as the last run left it, but an index that is not used, or a constraint that old
-    /// rows need not satisfy.
+    /// It is unchanged, but it is an index that queries do not use, or a constraint that existing
+    /// rows may violate.
     NotValid(String),
 }
 
@@ -54,95 +56,96 @@ impl fmt::Display for Change {
                 write!(f, "{object} was added")
             }
             ChangeKind::Added(definition) => {
-                write!(f, "{object} was added: {}", in_one_line(definition))
+                write!(f, "{object} was added: {}", fold_whitespace(definition))
             }
             ChangeKind::Removed { .. } => write!(f, "{object} was dropped"),
             ChangeKind::Changed { from, to } => {
-                let (from, to) = (in_one_line(from), in_one_line(to));
+                let (from, to) = (fold_whitespace(from), fold_whitespace(to));
                 write!(f, "{object} was changed from \"{from}\" to \"{to}\"")
             }
-            ChangeKind::NotValid(_) if object.starts_with("index ") => {
-                write!(f, "{object} is INVALID: no query uses it, and nothing keeps it whole")
+            ChangeKind::NotValid(_) if object.is(&ObjectKind::Index) => {
+                write!(f, "{object} is INVALID: queries do not use it, and it may be incomplete")
             }
             ChangeKind::NotValid(_) => {
-                write!(f, "{object} is NOT VALID: old rows have not been checked against it")
+                write!(f, "{object} is NOT VALID: existing rows have not been checked against it")
             }
         }
     }
 }
 
-/// Views and functions are defined in several lines; a message has one for each object.
-fn in_one_line(definition: &str) -> String {
+/// Puts a definition on one line. Views and functions are defined in several lines, and a message
+/// has one line for each object.
+fn fold_whitespace(definition: &str) -> String {
     definition.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The kinds that stand for all that belongs to them.
-const WHOLES: &[&str] = &["table ", "view ", "sequence ", "schema ", "function ", "domain "];
-
-/// Kinds of objects, each before those that may need it.
-const BUILT_IN_ORDER: &[&str] = &[
-    "schema",
-    "domain",
-    "sequence",
-    "table",
-    "column",
-    "function",
-    "constraint",
-    "index",
-    "view",
-    "comment",
-    "grant",
-];
-
-/// All differences in the given schemas, and all that is not valid there, in the order in which
-/// their remedies can run: what is to be made again first, what is to be dropped last.
+/// Returns all differences in the given schemas and everything that is not valid there, in the order
+/// in which the remedies can run: first what must be created again, last what must be dropped.
 ///
-/// A database that was never recorded has no differences: nobody said how it should be. Of a
-/// relation that was dropped or added as a whole only the relation is named.
+/// A database that was never recorded has no differences, because nothing defines how it should be.
+/// If a whole relation was dropped or added, its parts are not listed.
 #[must_use]
 pub fn changes(recorded: &Snapshot, live: &Snapshot, schemas: &[String]) -> Vec<Change> {
     let nothing = Objects::new();
     let watched = |relation: &&String| schemas.contains(&unquoted(schema_of(relation)));
     let mut changes = Vec::new();
     for relation in relations(recorded, live).into_iter().filter(watched) {
-        let now = live.relations.get(relation);
-        // The first run takes over what it finds.
+        let (before, now) = (recorded.relations.get(relation), live.relations.get(relation));
+        let is_whole = before.is_none() || now.is_none();
+        let (before, now) = (before.unwrap_or(&nothing), now.unwrap_or(&nothing));
+        let mut found = Vec::new();
+        // The first run records what it finds.
         if !recorded.relations.is_empty() {
-            let before = recorded.relations.get(relation);
-            let as_a_whole = before.is_none() || now.is_none();
-            let (before, now) = (before.unwrap_or(&nothing), now.unwrap_or(&nothing));
-            let told = compare(relation, before, now).into_iter().filter(|change| {
-                !as_a_whole || WHOLES.iter().any(|kind| change.object.starts_with(kind))
-            });
-            changes.extend(told.map(|change| {
-                let attached = attached(&change, before, now);
-                Change { attached, ..change }
-            }));
+            found = compare(relation, before, now);
+            found.retain(|change| !is_whole || includes_parts(&change.object));
         }
-        for (object, definition) in now.unwrap_or(&nothing) {
-            let told = changes.iter().any(|change: &Change| change.object == *object);
-            if is_invalid(object, definition) && !told {
-                let kind = ChangeKind::NotValid(definition.clone());
-                let (relation, object) = (relation.clone(), object.clone());
-                let change = Change { relation, object, kind, attached: Vec::new() };
-                let now = now.unwrap_or(&nothing);
-                changes.push(Change { attached: attached(&change, now, now), ..change });
-            }
+        let not_valid = not_valid(relation, now, &found);
+        found.extend(not_valid);
+        for change in &mut found {
+            let before = match change.kind {
+                ChangeKind::NotValid(_) => now,
+                _ => before,
+            };
+            change.attached = attached(change, before, now);
         }
+        changes.append(&mut found);
     }
-    changes.sort_by_key(Change::turn);
+    changes.sort_by_key(Change::rank);
     changes
 }
 
+/// Whether an object stands for everything that belongs to it.
+fn includes_parts(object: &CatalogObject) -> bool {
+    use ObjectKind::{Column, Constraint, Domain, Function, Index, Other, Schema};
+    use ObjectKind::{Sequence, Table, View};
+    object.aspect == Aspect::Definition
+        && match object.kind {
+            Table | View | Sequence | Schema | Function | Domain => true,
+            Column | Constraint | Index | Other(_) => false,
+        }
+}
+
+/// Returns the objects of a relation that are not valid and are not among the changes.
+fn not_valid(relation: &str, now: &Objects, changes: &[Change]) -> Vec<Change> {
+    now.iter()
+        .filter(|(object, definition)| is_invalid(object, definition))
+        .filter(|(object, _)| changes.iter().all(|change| change.object != **object))
+        .map(|(object, definition)| Change {
+            relation: relation.to_owned(),
+            object: object.clone(),
+            kind: ChangeKind::NotValid(definition.clone()),
+            attached: Vec::new(),
+        })
+        .collect()
+}
+
 impl Change {
-    /// Where its remedy stands among others. Equal ones stay in the order of their names.
-    fn turn(&self) -> (bool, isize, bool) {
-        let kind = self.object.split(' ').next().unwrap_or_default();
-        let rank = BUILT_IN_ORDER.iter().position(|known| *known == kind).unwrap_or_default();
-        let rank = isize::try_from(rank).unwrap_or_default();
+    /// The position of its remedy among others. Equal ones stay in the order of their names.
+    fn rank(&self) -> (bool, isize, bool) {
+        let rank = creation_rank(&self.object);
         match &self.kind {
             ChangeKind::Added(_) => (true, -rank, false),
-            // A foreign key needs the key that it refers to.
+            // A foreign key needs the key that it references.
             ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => {
                 (false, rank, from.starts_with("FOREIGN KEY"))
             }
@@ -151,22 +154,41 @@ impl Change {
     }
 }
 
-/// As the catalog query writes it; see `database/catalog/describe.rs`.
-fn is_invalid(object: &str, definition: &str) -> bool {
-    object.starts_with("index ") && definition.ends_with(" INVALID")
-        || object.starts_with("constraint ") && definition.ends_with(" NOT VALID")
+/// The position of an object in the order in which objects are created: each kind precedes those
+/// that may need it.
+fn creation_rank(object: &CatalogObject) -> isize {
+    match (&object.aspect, &object.kind) {
+        (Aspect::Privileges { .. }, _) => 10,
+        (Aspect::Comment, _) => 9,
+        (Aspect::Definition, ObjectKind::View) => 8,
+        (Aspect::Definition, ObjectKind::Index) => 7,
+        (Aspect::Definition, ObjectKind::Constraint) => 6,
+        (Aspect::Definition, ObjectKind::Function) => 5,
+        (Aspect::Definition, ObjectKind::Column) => 4,
+        (Aspect::Definition, ObjectKind::Table) => 3,
+        (Aspect::Definition, ObjectKind::Sequence) => 2,
+        (Aspect::Definition, ObjectKind::Domain) => 1,
+        (Aspect::Definition, ObjectKind::Schema | ObjectKind::Other(_)) => 0,
+    }
+}
+
+/// Whether the definition, as the catalog query writes it, marks the object as not valid.
+fn is_invalid(object: &CatalogObject, definition: &str) -> bool {
+    object.is(&ObjectKind::Index) && definition.ends_with(" INVALID")
+        || object.is(&ObjectKind::Constraint) && definition.ends_with(" NOT VALID")
 }
 
 fn relations<'a>(one: &'a Snapshot, other: &'a Snapshot) -> BTreeSet<&'a String> {
     one.relations.keys().chain(other.relations.keys()).collect()
 }
 
+/// Compares the objects of one relation.
 fn compare(relation: &str, before: &Objects, now: &Objects) -> Vec<Change> {
-    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    names
+    let objects: BTreeSet<&CatalogObject> = before.keys().chain(now.keys()).collect();
+    objects
         .into_iter()
-        .filter_map(|name| {
-            let kind = match (before.get(name), now.get(name)) {
+        .filter_map(|object| {
+            let kind = match (before.get(object), now.get(object)) {
                 (None, Some(to)) => ChangeKind::Added(to.clone()),
                 (Some(from), None) => ChangeKind::Removed { from: from.clone() },
                 (Some(from), Some(to)) if from != to => {
@@ -174,41 +196,49 @@ fn compare(relation: &str, before: &Objects, now: &Objects) -> Vec<Change> {
                 }
                 _ => return None,
             };
-            let (relation, object) = (relation.to_owned(), name.clone());
+            let (relation, object) = (relation.to_owned(), object.clone());
             Some(Change { relation, object, kind, attached: Vec::new() })
         })
         .collect()
 }
 
-/// The comments and rights that are lost if an object is made anew, and that no change of their own
-/// tells: all of a relation that is gone, and those that an object still has.
-fn attached(change: &Change, before: &Objects, now: &Objects) -> Vec<(String, String)> {
-    let object = change.object.as_str();
-    // What is revoked on a table is revoked on its columns, too.
-    let grantee = object.strip_prefix("grant on table ").and_then(|it| it.rsplit_once(" to "));
-    let is_of = |name: &str| {
-        if let Some((_, to)) = grantee {
-            return name.starts_with("grant on column ") && name.ends_with(&format!(" to {to}"));
-        }
-        let of = name.strip_prefix("comment on ").or_else(|| name.strip_prefix("grant on "));
-        of.is_some_and(|of| match &change.kind {
-            ChangeKind::Added(_) => false,
-            ChangeKind::Removed { .. } => now.is_empty(),
-            ChangeKind::Changed { .. } | ChangeKind::NotValid(_) => {
-                let rest = of.strip_prefix(object);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" to "))
-                    || object.starts_with("view ") && of.starts_with("column ")
-            }
-        })
+/// Returns the comments and privileges that are lost if an object is recreated and that have no
+/// change of their own: all of a relation that was dropped, and those that an object still has.
+fn attached(change: &Change, before: &Objects, now: &Objects) -> Vec<(CatalogObject, String)> {
+    let stays = |other: &CatalogObject, definition: &String| {
+        now.get(other).is_none_or(|now| now == definition)
     };
-    let stays = |name: &str, definition: &str| now.get(name).is_none_or(|now| now == definition);
-    let lost = before.iter().filter(|(name, definition)| is_of(name) && stays(name, definition));
-    lost.map(|(name, definition)| (name.clone(), definition.clone())).collect()
+    before
+        .iter()
+        .filter(|(other, definition)| {
+            is_attached(change, other, now.is_empty()) && stays(other, definition)
+        })
+        .map(|(other, definition)| (other.clone(), definition.clone()))
+        .collect()
 }
 
-/// The recorded schema after a run: only what changed between `before` and `after` is taken over,
-/// object by object, so that a run never accepts what somebody else changed earlier. The first
-/// run takes everything over.
+/// Whether a comment or privileges are lost if a changed object is recreated. `is_gone` states
+/// whether its whole relation was dropped.
+fn is_attached(change: &Change, other: &CatalogObject, is_gone: bool) -> bool {
+    let object = &change.object;
+    if matches!(object.aspect, Aspect::Privileges { .. }) && object.kind == ObjectKind::Table {
+        // What is revoked on a table is revoked on its columns as well.
+        return other.aspect == object.aspect && other.kind == ObjectKind::Column;
+    }
+    other.aspect != Aspect::Definition
+        && match change.kind {
+            ChangeKind::Added(_) => false,
+            ChangeKind::Removed { .. } => is_gone,
+            ChangeKind::Changed { .. } | ChangeKind::NotValid(_) => {
+                object.is(&other.kind) && object.name == other.name
+                    || object.is(&ObjectKind::View) && other.kind == ObjectKind::Column
+            }
+        }
+}
+
+/// Returns the recorded schema after a run. It contains only what changed between `before` and
+/// `after`, object by object, so that a run never accepts an earlier change of someone else. The
+/// first run records everything.
 #[must_use]
 pub fn record_run<'a>(
     recorded: &Snapshot,
@@ -238,23 +268,23 @@ pub fn record_run<'a>(
     Cow::Owned(result)
 }
 
-/// The relations that differ between two snapshots, with their new objects.
+/// Returns the relations that differ between two snapshots, with their new objects.
 #[must_use]
 pub fn changed_relations<'a>(
     old: &'a Snapshot,
     new: &'a Snapshot,
 ) -> Vec<(&'a str, Option<&'a Objects>)> {
-    let relations: BTreeSet<&String> = old.relations.keys().chain(new.relations.keys()).collect();
-    relations
+    relations(old, new)
         .into_iter()
         .filter(|relation| old.relations.get(*relation) != new.relations.get(*relation))
         .map(|relation| (relation.as_str(), new.relations.get(relation)))
         .collect()
 }
 
-/// What differs from the recorded schema before a run, as a text for the ledger. If the run dies
-/// before it records, the next one can tell from it which changes were not the run's. What differs
-/// in the `accepted` schemas is left out: the run takes it over as if it were its own.
+/// Returns the differences from the recorded schema before a run, as JSON for the ledger. If the run
+/// dies before it records the schema, the next run knows from this note which changes it did not
+/// make. Differences in the `accepted` schemas are omitted, so that the run records them like its
+/// own changes.
 #[must_use]
 pub fn note(recorded: &Snapshot, live: &Snapshot, accepted: &[String]) -> String {
     let stays = |relation: &str| {
@@ -268,11 +298,11 @@ pub fn note(recorded: &Snapshot, live: &Snapshot, accepted: &[String]) -> String
     Snapshot { relations: drifted }.to_json()
 }
 
-/// The schema before a run, from the recorded one and the note. The note may be an earlier run's
-/// that knew of no acceptance, so what is `accepted` does not count in it.
+/// Returns the schema before a run, from the recorded schema and the note. The note may be from an
+/// earlier run without `accepted` schemas, so differences in these are ignored.
 ///
 /// # Errors
-/// If the note is not one.
+/// [`Error::Answer`] if the note cannot be parsed.
 pub fn from_note(recorded: &Snapshot, note: &str, accepted: &[String]) -> Result<Snapshot, Error> {
     let mut before = recorded.clone();
     for (relation, objects) in Snapshot::from_json(note)?.relations {
@@ -288,16 +318,16 @@ pub fn from_note(recorded: &Snapshot, note: &str, accepted: &[String]) -> Result
     Ok(before)
 }
 
-/// A digest of objects by name and definition, `sha256:<64 hex digits>`. Equal schemas have equal
-/// fingerprints.
+/// Returns a digest of objects and their definitions, `sha256:<64 hex digits>`. Equal schemas have
+/// equal fingerprints.
 #[must_use]
-pub fn fingerprint<'a>(objects: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let mut objects: Vec<(&str, &str)> = objects.collect();
+pub fn fingerprint<'a>(objects: impl Iterator<Item = (&'a CatalogObject, &'a str)>) -> String {
+    let mut objects: Vec<(&CatalogObject, &str)> = objects.collect();
     objects.sort_unstable();
     let mut hash = Sha256::new();
-    for (name, definition) in objects {
-        // Neither text can hold a NUL byte, so the parts cannot run into each other.
-        hash.update(name);
+    for (object, definition) in objects {
+        // No text contains a NUL byte, so the separator is unambiguous.
+        hash.update(object.to_string());
         hash.update([0]);
         hash.update(definition);
         hash.update([0]);

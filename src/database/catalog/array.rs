@@ -1,6 +1,6 @@
-//! Arrays as the server writes them: `{a,"b,c",NULL}`.
+//! Arrays in the text format of the server: `{a,"b,c",NULL}`.
 
-/// The elements of a flat array; `None` if the text is none.
+/// Parses a one-dimensional array. `None` if the text is not an array literal.
 pub(super) fn elements(array: &str) -> Option<Vec<Option<String>>> {
     let mut rest = array.strip_prefix('{')?.strip_suffix('}')?.chars();
     let mut elements = Vec::new();
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_are_read_with_quotes_escapes_and_nulls() {
+    fn elements_with_quotes_escapes_and_nulls_are_read() {
         let parsed = |text: &str| {
             let elements = elements(text)?.into_iter();
             Some(elements.map(|e| e.unwrap_or_else(|| "-".into())).collect::<Vec<_>>())

@@ -1,11 +1,11 @@
-//! Rights as the catalog writes them: an array of `grantee=letters/grantor`.
+//! Privileges as the catalog writes them: an array of `grantee=letters/grantor`.
 
 use std::collections::BTreeMap;
 
 use super::array::elements;
 
-/// Each letter and its word, in the order in which a grant lists them.
-const WORDS: &[(char, &str)] = &[
+/// The letters and their keywords, in the order in which a definition lists them.
+const KEYWORDS: &[(char, &str)] = &[
     ('r', "SELECT"),
     ('a', "INSERT"),
     ('w', "UPDATE"),
@@ -18,11 +18,12 @@ const WORDS: &[(char, &str)] = &[
     ('C', "CREATE"),
 ];
 
-/// Who but the owner may do what: grantee, quoted for SQL, to words. `None` if the text is not
-/// what PostgreSQL 16 writes.
+/// Returns the privileges of each grantee other than the owner. Grantees are quoted for SQL.
+/// `None` if the text is not in the format of PostgreSQL 16.
 ///
-/// The owner's rights are left out: they are written down only once somebody else got one, so a
-/// grant that is taken back would leave a difference. Who granted a right is left out as well.
+/// The owner's privileges are omitted, because the catalog contains them only after another role
+/// has received a privilege: a grant and its revocation would leave a difference. Grantors are
+/// omitted as well.
 pub(super) fn parse(array: &str, owner: &str) -> Option<BTreeMap<String, String>> {
     let mut letters_of = BTreeMap::<String, String>::new();
     for item in elements(array)?.into_iter().flatten() {
@@ -36,11 +37,11 @@ pub(super) fn parse(array: &str, owner: &str) -> Option<BTreeMap<String, String>
     letters_of
         .into_iter()
         .filter(|(_, letters)| !letters.is_empty())
-        .map(|(to, letters)| Some((to, words(&letters)?)))
+        .map(|(to, letters)| Some((to, keywords(&letters)?)))
         .collect()
 }
 
-/// The name before the equals sign, which has quotes if it is not a plain word, and what follows.
+/// Splits an item at the equals sign after the grantee, which is quoted unless it is a plain word.
 fn grantee(item: &str) -> Option<(String, &str)> {
     let Some(mut rest) = item.strip_prefix('"') else {
         let (name, rest) = item.split_once('=')?;
@@ -66,19 +67,20 @@ fn quoted(name: &str) -> String {
     if plain { name.to_owned() } else { postgres_protocol::escape::escape_identifier(name) }
 }
 
-/// `ar*` becomes `SELECT WITH GRANT OPTION, INSERT`. A star belongs to the letter before it.
-fn words(letters: &str) -> Option<String> {
-    let known = |letter| letter == '*' || WORDS.iter().any(|(known, _)| *known == letter);
+/// Converts letters to keywords: `ar*` becomes `SELECT WITH GRANT OPTION, INSERT`. A star belongs to
+/// the letter before it.
+fn keywords(letters: &str) -> Option<String> {
+    let known = |letter| letter == '*' || KEYWORDS.iter().any(|(known, _)| *known == letter);
     if !letters.chars().all(known) {
         return None;
     }
-    let words =
-        WORDS.iter().filter(|(letter, _)| letters.contains(*letter)).map(|(letter, word)| {
-            let option =
-                if letters.contains(&format!("{letter}*")) { " WITH GRANT OPTION" } else { "" };
-            format!("{word}{option}")
-        });
-    Some(words.collect::<Vec<_>>().join(", "))
+    let granted = KEYWORDS.iter().filter(|(letter, _)| letters.contains(*letter));
+    let keywords = granted.map(|(letter, keyword)| {
+        let option =
+            if letters.contains(&format!("{letter}*")) { " WITH GRANT OPTION" } else { "" };
+        format!("{keyword}{option}")
+    });
+    Some(keywords.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -86,15 +88,15 @@ mod tests {
     use super::*;
 
     fn parsed(array: &str) -> Vec<(String, String)> {
-        parse(array, "admin").expect("rights").into_iter().collect()
+        parse(array, "admin").expect("privileges").into_iter().collect()
     }
 
-    fn pair(to: &str, words: &str) -> (String, String) {
-        (to.to_owned(), words.to_owned())
+    fn pair(grantee: &str, privileges: &str) -> (String, String) {
+        (grantee.to_owned(), privileges.to_owned())
     }
 
     #[test]
-    fn rights_are_told_by_grantee_and_the_owners_are_left_out() {
+    fn privileges_are_listed_by_grantee_without_those_of_the_owner() {
         assert_eq!(parsed("{}"), []);
         assert_eq!(parsed("{admin=arwdDxt/admin}"), []);
         assert_eq!(
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_from_two_grantors_count_once() {
+    fn privileges_from_two_grantors_count_once() {
         assert_eq!(
             parsed("{app=r/admin,app=r/other,app=a/other}"),
             [pair("app", "SELECT, INSERT")]
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_rights_is_refused() {
+    fn any_other_text_is_rejected() {
         for text in ["", "app=r/admin", "{app}", "{app=r}", "{app=?/admin}", "{\"app=r/admin}"] {
             assert_eq!(parse(text, "admin"), None, "{text}");
         }

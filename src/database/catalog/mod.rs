@@ -1,11 +1,14 @@
-//! The catalog: the schema in a form that can be compared, and the answers to single questions.
+//! The catalog: whole schemas in a form that can be compared, and single facts.
 
 mod array;
 mod describe;
 mod facts;
 mod grants;
+mod object;
 mod snapshot;
 
 pub(super) use self::describe::{PLAIN_NAMES, describe_sql};
 pub(super) use self::facts::{facts_sql, parse_facts, relation};
+pub use self::object::{Aspect, CatalogObject, ObjectKind};
+pub(super) use self::snapshot::{objects_from_json, objects_to_json};
 pub use self::snapshot::{Objects, Snapshot, Watched, schema_of, unquoted};

@@ -7,7 +7,7 @@ use super::record::{
     Batches, MigrationRecord, MigrationState, RecordedClass, StatementRecord, StatementState,
 };
 use super::stamp::stamp_sql;
-use crate::database::catalog::{Objects, Snapshot, Watched, parse_facts};
+use crate::database::catalog::{Snapshot, Watched, objects_from_json, parse_facts};
 use crate::database::error::Error;
 use crate::database::jobs::JobId;
 use crate::database::ledger_schema::LedgerSchema;
@@ -149,7 +149,7 @@ pub(crate) fn parse_recorded(rows: Rows) -> Result<Snapshot, Error> {
         let Ok([Some(relation), Some(objects)]) = <[_; 2]>::try_from(row) else {
             return Err(Error::Answer("the ledger's schema table has other columns".into()));
         };
-        let objects: Objects = serde_json::from_str(&objects).map_err(|error| {
+        let objects = objects_from_json(&objects).map_err(|error| {
             Error::Answer(format!("the recorded schema of {relation}: {error}"))
         })?;
         snapshot.relations.insert(relation, objects);

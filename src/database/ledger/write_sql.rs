@@ -2,7 +2,7 @@
 
 use super::record::StatementRecord;
 use super::write::Write;
-use crate::database::catalog::{facts_sql, schema_of, unquoted};
+use crate::database::catalog::{facts_sql, objects_to_json, schema_of, unquoted};
 use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{literal, literal_or_null};
 use crate::migration::{Migration, Version};
@@ -55,7 +55,7 @@ pub(super) fn writes_sql(ledger: &LedgerSchema, set: &str, writes: &[Write<'_>])
             )),
             Write::Schema { relation, objects: Some(objects) } => {
                 let schema = literal(&unquoted(schema_of(relation)));
-                let objects = literal(&serde_json::json!(objects).to_string());
+                let objects = literal(&objects_to_json(objects));
                 described.push(format!("({}, {schema}, {objects}, now())", literal(relation)));
             }
             Write::Schema { relation, objects: None } => gone.push(literal(relation)),

@@ -61,8 +61,8 @@ pub(super) struct FakeCluster {
     pub(super) conflicts: usize,
     pub(super) ledger_exists: bool,
     pub(super) migrations: BTreeMap<Version, MigrationRecord>,
-    /// The catalog: facts as they are now.
-    pub(super) catalog: Facts,
+    /// The catalog: the texts of facts and their values.
+    pub(super) catalog: BTreeMap<String, String>,
     pub(super) identities: usize,
     /// Indexes, and whether each is valid.
     pub(super) indexes: BTreeMap<String, bool>,
@@ -326,7 +326,7 @@ impl FakeCluster {
         // A table is in the live schema, so that what a run records can be seen.
         if let Some(rest) = statement.text.strip_prefix("CREATE TABLE ") {
             let table = format!("public.{}", rest.split(' ').next().unwrap_or_default());
-            let objects = [(format!("table {table}"), String::new())].into();
+            let objects = [(format!("table {table}").as_str().into(), String::new())].into();
             self.live.relations.insert(table, objects);
         }
         Ok(match sql::job_target(&statement.text) {

@@ -381,8 +381,10 @@ async fn a_run_without_its_lease_stops_before_the_next_statement_and_records_not
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_died_before_it_recorded_leaves_no_drift_and_accepts_none() {
-    let table = |name: &str| (name.to_owned(), [(format!("table {name}"), String::new())].into());
-    let schema = ("public".to_owned(), [("schema public".to_owned(), String::new())].into());
+    let table = |name: &str| {
+        (name.to_owned(), [(format!("table {name}").as_str().into(), String::new())].into())
+    };
+    let schema = ("public".to_owned(), [("schema public".into(), String::new())].into());
     let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
     cluster.recorded.relations.extend([schema.clone()]);
     // Somebody's table, from before the run.
@@ -651,8 +653,10 @@ async fn an_interrupt_anywhere_stops_at_the_next_statement_and_the_next_run_goes
 
 #[tokio::test(start_paused = true)]
 async fn an_acceptance_counts_although_a_run_without_it_has_died() {
-    let table = |name: &str| (name.to_owned(), [(format!("table {name}"), String::new())].into());
-    let schema = ("public".to_owned(), [("schema public".to_owned(), String::new())].into());
+    let table = |name: &str| {
+        (name.to_owned(), [(format!("table {name}").as_str().into(), String::new())].into())
+    };
+    let schema = ("public".to_owned(), [("schema public".into(), String::new())].into());
     let files = formats::read_files([("1_a.sql", "CREATE TABLE a (id int)")]).unwrap();
     let mut cluster = FakeCluster { ledger_exists: true, kills: true, ..FakeCluster::default() };
     cluster.fault = Some(Fault::Before(3));

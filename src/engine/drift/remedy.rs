@@ -1,42 +1,42 @@
-//! What a new migration would have to say to take a change back, within what DSQL accepts.
+//! The SQL that reverts a change in a new migration, as far as DSQL supports it.
 //!
-//! Which statements those are: AWS's user guide, "Supported subsets of SQL" (`ALTER TABLE`,
-//! `CREATE INDEX`, `CREATE DOMAIN`), and for what it does not say the recorded answers that
-//! `dsql-local` gives.
+//! Sources for the supported statements: AWS's user guide, "Supported subsets of SQL" (`ALTER
+//! TABLE`, `CREATE INDEX`, `CREATE DOMAIN`); for what it does not describe, the recorded responses
+//! that `dsql-local` returns.
 
 mod definition;
 
 use self::definition::{Column, Domain, split_plain};
 use super::{Change, ChangeKind};
-use crate::database::{schema_of, unquoted};
+use crate::database::{Aspect, CatalogObject, ObjectKind, schema_of, unquoted};
 
-/// How a change can be taken back.
+/// How to revert a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
-    /// With these statements, one after the other.
+    /// With these statements, in this order.
     Sql(Vec<String>),
-    /// With these statements, but for what the words tell.
+    /// With these statements, except for what the sentence describes.
     Partly(Vec<String>, &'static str),
-    /// With more than DSQL's statements can say about the object alone.
+    /// Not with statements about this object alone. The sentence describes what to do instead.
     Words(&'static str),
 }
 
 impl Change {
-    /// What a new migration would have to say to bring the object back to what the last run left,
-    /// with the comments and rights that it had.
+    /// Returns what a new migration has to do to restore the object as the last run left it, with
+    /// its comments and privileges.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
-        let of_part = |(object, from): &(String, String)| {
+        let of_part = |(object, from): &(CatalogObject, String)| {
             let (relation, object) = (self.relation.clone(), object.clone());
             let kind = ChangeKind::Removed { from: from.clone() };
-            match (Self { relation, object, kind, attached: Vec::new() }).of_itself() {
+            match (Self { relation, object, kind, attached: Vec::new() }).own_remedy() {
                 Remedy::Sql(sql) | Remedy::Partly(sql, _) => sql,
                 Remedy::Words(_) => Vec::new(),
             }
         };
-        match self.of_itself() {
-            Remedy::Sql(mut sql) if self.is_made_anew(&sql) => {
-                sql.extend(self.rights_of_everybody());
+        match self.own_remedy() {
+            Remedy::Sql(mut sql) if self.is_recreated(&sql) => {
+                sql.extend(self.public_privileges());
                 sql.extend(self.attached.iter().filter(|it| !is_default(it)).flat_map(of_part));
                 Remedy::Sql(sql)
             }
@@ -44,76 +44,77 @@ impl Change {
         }
     }
 
-    fn is_made_anew(&self, sql: &[String]) -> bool {
-        let kinds = ["constraint ", "index ", "view "];
+    /// Whether the statements recreate the object, so that it loses its comments and privileges.
+    fn is_recreated(&self, sql: &[String]) -> bool {
+        let kinds = [ObjectKind::Constraint, ObjectKind::Index, ObjectKind::View];
         matches!(self.kind, ChangeKind::Removed { .. })
-            || sql.len() > 1 && kinds.iter().any(|kind| self.object.starts_with(kind))
+            || sql.len() > 1 && kinds.iter().any(|kind| self.object.is(kind))
             || sql.iter().any(|sql| sql.starts_with("REVOKE "))
     }
 
-    /// A new function may be executed, and a new domain used, by everybody, until that is revoked.
-    fn rights_of_everybody(&self) -> Option<String> {
-        let is_open = ["function ", "domain "].iter().any(|kind| self.object.starts_with(kind));
-        let on = format!("on {}", self.object);
-        let closed = is_open && !self.attached.iter().any(is_default);
-        closed.then(|| format!("REVOKE ALL {} FROM PUBLIC", as_sql(&on)))
+    /// Revokes the privileges that `PUBLIC` has on every new function and domain.
+    fn public_privileges(&self) -> Option<String> {
+        let kinds = [ObjectKind::Function, ObjectKind::Domain];
+        let is_granted = kinds.iter().any(|kind| self.object.is(kind));
+        let is_revoked = is_granted && !self.attached.iter().any(is_default);
+        is_revoked.then(|| format!("REVOKE ALL {} FROM PUBLIC", on(&self.object)))
     }
 
-    fn of_itself(&self) -> Remedy {
-        let (kind, name) = self.object.split_once(' ').unwrap_or((&self.object, ""));
-        match kind {
-            "column" => self.column(name),
-            "constraint" => self.constraint(name),
-            "index" => self.index(name),
-            "table" => match &self.kind {
-                ChangeKind::Added(_) => drop("TABLE", name),
-                _ => Remedy::Words(
-                    "its rows are gone with it: restore a backup, or write a migration that \
-                     creates it again as the earlier ones did",
-                ),
-            },
-            "view" => self.view(name),
-            "function" => match &self.kind {
-                ChangeKind::Added(_) => drop("FUNCTION", name),
-                ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => one(from.trim()),
-                ChangeKind::NotValid(_) => NOTHING,
-            },
-            "domain" => match &self.kind {
-                ChangeKind::Added(_) => drop("DOMAIN", name),
-                ChangeKind::Removed { from } => one(&format!("CREATE DOMAIN {name} AS {from}")),
-                ChangeKind::Changed { from, to } => {
-                    changed_domain(name, &Domain::parse(from), &Domain::parse(to))
-                }
-                ChangeKind::NotValid(_) => NOTHING,
-            },
-            "sequence" => match &self.kind {
-                ChangeKind::Added(_) => drop("SEQUENCE", name),
-                ChangeKind::Removed { from } => one(&format!("CREATE SEQUENCE {name} {from}")),
-                ChangeKind::Changed { from, .. } => {
-                    one(&format!("ALTER SEQUENCE {name} {}", without_start(from)))
-                }
-                ChangeKind::NotValid(_) => NOTHING,
-            },
-            "schema" => match &self.kind {
-                ChangeKind::Added(_) => drop("SCHEMA", name),
-                _ => one(&format!("CREATE SCHEMA {name}")),
-            },
-            "comment" => self.comment(name),
-            "grant" => self.grant(name),
-            _ => NOTHING,
+    /// The remedy without comments and privileges that are attached to the object.
+    fn own_remedy(&self) -> Remedy {
+        let name = self.object.name.as_str();
+        match &self.object.aspect {
+            Aspect::Definition => {}
+            Aspect::Comment => return self.comment(),
+            Aspect::Privileges { grantee } => return self.privileges(grantee),
+        }
+        match (&self.object.kind, &self.kind) {
+            (ObjectKind::Column, _) => self.column(name),
+            (ObjectKind::Constraint, _) => self.constraint(name),
+            (ObjectKind::Index, _) => self.index(name),
+            (ObjectKind::View, _) => self.view(name),
+            (ObjectKind::Other(_), _) => MANUAL,
+            (ObjectKind::Schema, ChangeKind::Added(_)) => drop("SCHEMA", name),
+            (ObjectKind::Schema, _) => one(&format!("CREATE SCHEMA {name}")),
+            (ObjectKind::Table, ChangeKind::Added(_)) => drop("TABLE", name),
+            (ObjectKind::Table, _) => Remedy::Words(
+                "the rows of the table are lost: restore a backup, or write a migration that \
+                 creates the table again as the earlier migrations did",
+            ),
+            (_, ChangeKind::NotValid(_)) => MANUAL,
+            (ObjectKind::Function, ChangeKind::Added(_)) => drop("FUNCTION", name),
+            (
+                ObjectKind::Function,
+                ChangeKind::Removed { from } | ChangeKind::Changed { from, .. },
+            ) => one(from.trim()),
+            (ObjectKind::Domain, ChangeKind::Added(_)) => drop("DOMAIN", name),
+            (ObjectKind::Domain, ChangeKind::Removed { from }) => {
+                one(&format!("CREATE DOMAIN {name} AS {from}"))
+            }
+            (ObjectKind::Domain, ChangeKind::Changed { from, to }) => {
+                changed_domain(name, &Domain::parse(from), &Domain::parse(to))
+            }
+            (ObjectKind::Sequence, ChangeKind::Added(_)) => drop("SEQUENCE", name),
+            (ObjectKind::Sequence, ChangeKind::Removed { from }) => {
+                one(&format!("CREATE SEQUENCE {name} {from}"))
+            }
+            (ObjectKind::Sequence, ChangeKind::Changed { from, .. }) => {
+                one(&format!("ALTER SEQUENCE {name} {}", without_start(from)))
+            }
         }
     }
 
     fn column(&self, name: &str) -> Remedy {
-        let Some((table, column)) = self.part(name) else { return NOTHING };
+        let Some((table, column)) = self.part(name) else { return MANUAL };
         match &self.kind {
             ChangeKind::Added(_) => one(&format!("ALTER TABLE {table} DROP COLUMN {column}")),
             ChangeKind::Removed { from } => {
                 let from = Column::parse(from);
                 if from.is_generated || from.not_null {
                     return Remedy::Words(
-                        "Aurora DSQL adds only nullable columns that are not generated: make a new \
-                         table, copy the rows, and rename it. The column's values are gone",
+                        "Aurora DSQL can only add columns that are nullable and not generated: \
+                         create a new table, copy the rows, and rename the table. The values of \
+                         the column are lost",
                     );
                 }
                 let default = from.default.map_or(String::new(), |default| {
@@ -124,12 +125,12 @@ impl Change {
             ChangeKind::Changed { from, to } => {
                 changed_column(table, column, &Column::parse(from), &Column::parse(to))
             }
-            ChangeKind::NotValid(_) => NOTHING,
+            ChangeKind::NotValid(_) => MANUAL,
         }
     }
 
     fn constraint(&self, name: &str) -> Remedy {
-        let Some((table, constraint)) = self.part(name) else { return NOTHING };
+        let Some((table, constraint)) = self.part(name) else { return MANUAL };
         let drop = format!("ALTER TABLE {table} DROP CONSTRAINT {constraint}");
         let validate = format!("ALTER TABLE ASYNC {table} VALIDATE CONSTRAINT {constraint}");
         let add = |from: &str| {
@@ -152,8 +153,8 @@ impl Change {
             ])
         };
         let key = Remedy::Words(
-            "Aurora DSQL does not change a primary key: make a new table, copy the rows, and \
-             rename it",
+            "Aurora DSQL cannot change a primary key: create a new table, copy the rows, and \
+             rename the table",
         );
         match &self.kind {
             ChangeKind::Added(to) if to.starts_with("PRIMARY KEY") => key,
@@ -175,7 +176,7 @@ impl Change {
     fn index(&self, name: &str) -> Remedy {
         let table = &self.relation;
         let drop = format!("DROP INDEX {name}");
-        // An index lives in the schema of its table, and its name is written without it.
+        // An index is in the schema of its table, and `CREATE INDEX` takes its name without schema.
         let short = name.strip_prefix(schema_of(name)).and_then(|rest| rest.strip_prefix('.'));
         let create = |definition: &str| {
             let definition = definition.strip_suffix(" INVALID").unwrap_or(definition);
@@ -213,68 +214,69 @@ impl Change {
             ChangeKind::Changed { from, .. } => {
                 Remedy::Sql(vec![format!("DROP VIEW {name}"), create(from)])
             }
-            ChangeKind::NotValid(_) => NOTHING,
+            ChangeKind::NotValid(_) => MANUAL,
         }
     }
 
-    fn comment(&self, name: &str) -> Remedy {
+    fn comment(&self) -> Remedy {
         let text = match &self.kind {
             ChangeKind::Added(_) => "NULL".to_owned(),
             ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => {
                 format!("'{}'", from.replace('\'', "''"))
             }
-            ChangeKind::NotValid(_) => return NOTHING,
+            ChangeKind::NotValid(_) => return MANUAL,
         };
-        let target = match name.strip_prefix("on constraint ") {
-            Some(constraint) => match self.part(constraint) {
+        let target = match self.object.kind {
+            ObjectKind::Constraint => match self.part(&self.object.name) {
                 Some((table, constraint)) => format!("ON CONSTRAINT {constraint} ON {table}"),
-                None => return NOTHING,
+                None => return MANUAL,
             },
-            None => as_sql(name),
+            _ => on(&self.object),
         };
         one(&format!("COMMENT {target} IS {text}"))
     }
 
-    fn grant(&self, name: &str) -> Remedy {
-        let Some((on, to)) = name.rsplit_once(" to ") else { return NOTHING };
-        let (on, columns) = match on.strip_prefix("on column ") {
-            Some(column) => match self.part(column) {
+    fn privileges(&self, grantee: &str) -> Remedy {
+        let name = &self.object.name;
+        let (on, columns) = match self.object.kind {
+            ObjectKind::Column => match self.part(name) {
                 Some((table, column)) => (format!("ON TABLE {table}"), format!(" ({column})")),
-                None => return NOTHING,
+                None => return MANUAL,
             },
-            // Tables and views are granted on alike, and GRANT knows only the one word.
-            None => (as_sql(&on.replacen("on view ", "on table ", 1)), String::new()),
+            // GRANT has the keyword TABLE for views as well.
+            ObjectKind::View => (format!("ON TABLE {name}"), String::new()),
+            _ => (on(&self.object), String::new()),
         };
-        // Only what differs: REVOKE of a right on a table also takes it from the columns.
+        // Only the difference: REVOKE of a privilege on a table also revokes it on the columns.
         let (from, now) = match &self.kind {
             ChangeKind::Added(now) => ("", now.as_str()),
             ChangeKind::Removed { from } => (from.as_str(), ""),
             ChangeKind::Changed { from, to } => (from.as_str(), to.as_str()),
-            ChangeKind::NotValid(_) => return NOTHING,
+            ChangeKind::NotValid(_) => return MANUAL,
         };
-        let (had, has) = (rights(from), rights(now));
+        let (had, has) = (split_privileges(from), split_privileges(now));
         let without = |all: &[&str], others: &[&str], with_option: bool| {
-            // Each right names the columns anew.
-            let rights: Vec<String> = all
+            // The columns are repeated for each privilege.
+            let privileges: Vec<String> = all
                 .iter()
-                .filter(|right| !others.contains(right) && right.ends_with(OPTION) == with_option)
-                .map(|right| format!("{}{columns}", right.trim_end_matches(OPTION)))
+                .filter(|it| !others.contains(it) && it.ends_with(OPTION) == with_option)
+                .map(|it| format!("{}{columns}", it.trim_end_matches(OPTION)))
                 .collect();
-            (!rights.is_empty()).then(|| rights.join(", "))
+            (!privileges.is_empty()).then(|| privileges.join(", "))
         };
         let mut sql = Vec::new();
         for with_option in [true, false] {
             let revoked = without(&has, &had, with_option);
-            sql.extend(revoked.map(|rights| format!("REVOKE {rights} {on} FROM {to}")));
+            sql.extend(revoked.map(|list| format!("REVOKE {list} {on} FROM {grantee}")));
         }
         for (with_option, option) in [(true, OPTION), (false, "")] {
             let granted = without(&had, &has, with_option);
-            sql.extend(granted.map(|rights| format!("GRANT {rights} {on} TO {to}{option}")));
+            sql.extend(granted.map(|list| format!("GRANT {list} {on} TO {grantee}{option}")));
         }
         Remedy::Sql(sql)
     }
 
-    /// Table and name of a part such as `public.users.email`.
+    /// Splits the name of a part, such as `public.users.email`, into the table and its own name.
     fn part<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
         let part = name.strip_prefix(&self.relation)?.strip_prefix('.')?;
         Some((&name[..self.relation.len()], part))
@@ -283,18 +285,18 @@ impl Change {
 
 const OPTION: &str = " WITH GRANT OPTION";
 
-/// `SELECT, INSERT`, taken apart.
-fn rights(list: &str) -> Vec<&str> {
-    list.split(", ").filter(|right| !right.is_empty()).collect()
+/// Splits a list such as `SELECT, INSERT`.
+fn split_privileges(list: &str) -> Vec<&str> {
+    list.split(", ").filter(|privilege| !privilege.is_empty()).collect()
 }
 
-/// The rights that a new function or domain has by itself.
-fn is_default((object, _): &(String, String)) -> bool {
-    let kinds = ["grant on function ", "grant on domain "];
-    object.ends_with(" to PUBLIC") && kinds.iter().any(|kind| object.starts_with(kind))
+/// Whether these are the privileges that a new function or domain has by default.
+fn is_default((object, _): &(CatalogObject, String)) -> bool {
+    matches!(&object.aspect, Aspect::Privileges { grantee } if grantee == "PUBLIC")
+        && matches!(object.kind, ObjectKind::Function | ObjectKind::Domain)
 }
 
-const NOTHING: Remedy = Remedy::Words("look at the object and restore it by hand");
+const MANUAL: Remedy = Remedy::Words("examine the object and restore it manually");
 
 fn one(sql: &str) -> Remedy {
     Remedy::Sql(vec![sql.to_owned()])
@@ -304,15 +306,12 @@ fn drop(kind: &str, name: &str) -> Remedy {
     one(&format!("DROP {kind} {name}"))
 }
 
-/// `on table x` as SQL writes it: `ON TABLE x`.
-fn as_sql(target: &str) -> String {
-    let mut words = target.splitn(3, ' ');
-    let mut next = || words.next().unwrap_or_default();
-    let (on, kind, name) = (next(), next(), next());
-    format!("{} {} {name}", on.to_uppercase(), kind.to_uppercase())
+/// The target of `COMMENT`, `GRANT` and `REVOKE`, for example `ON TABLE x`.
+fn on(object: &CatalogObject) -> String {
+    format!("ON {} {}", object.kind.as_str().to_uppercase(), object.name)
 }
 
-/// The options of a sequence that `ALTER SEQUENCE` was seen to take on DSQL: all but `START`.
+/// Returns the options that `ALTER SEQUENCE` was seen to accept on DSQL: all except `START`.
 fn without_start(options: &str) -> String {
     match options.split_once(" START WITH ") {
         Some((before, after)) => {
@@ -326,8 +325,8 @@ fn without_start(options: &str) -> String {
 fn changed_column(table: &str, column: &str, from: &Column<'_>, to: &Column<'_>) -> Remedy {
     if from.ty != to.ty || from.is_generated != to.is_generated || from.is_generated {
         return Remedy::Words(
-            "Aurora DSQL does not change a column's type or generation: make a new table, copy the \
-             rows, and rename it",
+            "Aurora DSQL cannot change the type or the generation of a column: create a new table, \
+             copy the rows, and rename the table",
         );
     }
     let mut sql = Vec::new();
@@ -351,8 +350,8 @@ fn changed_column(table: &str, column: &str, from: &Column<'_>, to: &Column<'_>)
             sql.push(format!("ALTER TABLE ASYNC {table} VALIDATE CONSTRAINT {name}"));
             return Remedy::Partly(
                 sql,
-                "Aurora DSQL has no SET NOT NULL: a constraint does the same, and the column is told \
-                 until the drift is accepted",
+                "Aurora DSQL does not support SET NOT NULL: a constraint has the same effect, and \
+                 the column is reported until the drift is accepted",
             );
         }
         _ => {}
@@ -365,8 +364,8 @@ fn changed_domain(name: &str, from: &Domain<'_>, to: &Domain<'_>) -> Remedy {
         || from.constraints.iter().any(|constraint| !to.constraints.contains(constraint));
     if from.ty != to.ty || is_stricter {
         return Remedy::Words(
-            "Aurora DSQL neither changes the type of a domain nor adds a constraint to it: make a \
-             new one, and move the columns over",
+            "Aurora DSQL cannot change the type of a domain or add a constraint to it: create a new \
+             domain, and move the columns to it",
         );
     }
     let alter = |what: &str| format!("ALTER DOMAIN {name} {what}");
@@ -383,7 +382,7 @@ fn changed_domain(name: &str, from: &Domain<'_>, to: &Domain<'_>) -> Remedy {
     let added = to.constraints.iter().filter(|constraint| !from.constraints.contains(constraint));
     for constraint in added {
         let name = split_plain(constraint, " CHECK ")[0];
-        // The form that DSQL was seen to take.
+        // The form that DSQL was seen to accept.
         sql.push(alter(&format!("DROP CONSTRAINT IF EXISTS {name}")));
     }
     Remedy::Sql(sql)

@@ -1,10 +1,10 @@
-//! Tests of the module above: what is told, and what a run records.
+//! Tests of the comparison, and of what a run records.
 
 use super::*;
 
 fn snapshot(relations: &[(&str, &[(&str, &str)])]) -> Snapshot {
     let objects = |list: &[(&str, &str)]| {
-        list.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        list.iter().map(|(object, text)| ((*object).into(), (*text).to_owned())).collect()
     };
     Snapshot {
         relations: relations.iter().map(|(r, list)| ((*r).to_owned(), objects(list))).collect(),
@@ -34,7 +34,7 @@ fn words(recorded: &Snapshot, live: &Snapshot) -> Vec<String> {
 }
 
 #[test]
-fn each_change_is_told_in_words() {
+fn each_change_is_described() {
     let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
     let live = snapshot(&[
         SCHEMA,
@@ -60,7 +60,7 @@ fn each_change_is_told_in_words() {
 }
 
 #[test]
-fn equal_schemas_and_schemas_that_nobody_recorded_show_nothing() {
+fn equal_schemas_and_schemas_that_were_never_recorded_have_no_changes() {
     let live = snapshot(&[SCHEMA, USERS]);
     assert!(found(&live, &live).is_empty());
     assert!(found(&Snapshot::default(), &live).is_empty());
@@ -73,7 +73,7 @@ fn a_table_in_a_schema_that_was_recorded_empty_is_drift() {
 }
 
 #[test]
-fn a_run_records_its_own_changes_and_never_accepts_an_earlier_drift_of_the_same_table() {
+fn a_run_records_its_own_changes_and_does_not_accept_earlier_drift_of_the_same_table() {
     let recorded = snapshot(&[SCHEMA, USERS]);
     let before = snapshot(&[SCHEMA, USERS_WITH_NICK]);
     let mut after = before.clone();
@@ -97,7 +97,7 @@ fn the_first_run_records_the_whole_schema() {
 }
 
 #[test]
-fn a_table_that_a_run_drops_is_forgotten() {
+fn a_table_that_a_run_drops_is_removed_from_the_record() {
     let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
     let after = snapshot(&[SCHEMA, USERS]);
     let new = record_run(&recorded, &recorded, &after);
@@ -106,7 +106,7 @@ fn a_table_that_a_run_drops_is_forgotten() {
 }
 
 #[test]
-fn a_note_brings_the_schema_before_a_dead_run_back() {
+fn a_note_restores_the_schema_before_a_dead_run() {
     let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
     for before in
         [recorded.clone(), snapshot(&[SCHEMA, USERS_WITH_NICK, NOTES]), snapshot(&[SCHEMA, USERS])]
@@ -118,12 +118,12 @@ fn a_note_brings_the_schema_before_a_dead_run_back() {
     }
     assert_eq!(note(&recorded, &recorded, &[]), "{}");
     let unrecorded = Snapshot::default();
-    assert_eq!(note(&unrecorded, &recorded, &[]), "{}", "there is nothing to differ from");
+    assert_eq!(note(&unrecorded, &recorded, &[]), "{}", "nothing is recorded to differ from");
     assert!(from_note(&recorded, "no json", &[]).is_err());
 }
 
 #[test]
-fn fingerprints_tell_schemas_apart() {
+fn different_schemas_have_different_fingerprints() {
     let fingerprint = |relations: &[_]| fingerprint(snapshot(relations).objects());
     let users = fingerprint(&[SCHEMA, USERS]);
     assert_eq!(users, fingerprint(&[USERS, SCHEMA]));
@@ -132,7 +132,7 @@ fn fingerprints_tell_schemas_apart() {
 }
 
 #[test]
-fn only_the_watched_schemas_count() {
+fn only_the_watched_schemas_are_compared() {
     let recorded = snapshot(&[SCHEMA]);
     let live = snapshot(&[SCHEMA, ("other", &[("schema other", "")]), USERS]);
     assert_eq!(words(&recorded, &live), ["table public.users was added"]);
@@ -142,7 +142,7 @@ fn only_the_watched_schemas_count() {
 }
 
 #[test]
-fn what_is_not_valid_is_told_even_if_a_run_left_it_so_or_nobody_recorded_it() {
+fn an_invalid_object_is_reported_even_if_a_run_left_it_or_it_was_never_recorded() {
     let live = snapshot(&[
         SCHEMA,
         (
@@ -155,15 +155,15 @@ fn what_is_not_valid_is_told_even_if_a_run_left_it_so_or_nobody_recorded_it() {
         ),
     ]);
     let expected = [
-        "constraint public.users.adult is NOT VALID: old rows have not been checked against it",
-        "index public.users_email is INVALID: no query uses it, and nothing keeps it whole",
+        "constraint public.users.adult is NOT VALID: existing rows have not been checked against it",
+        "index public.users_email is INVALID: queries do not use it, and it may be incomplete",
     ];
     assert_eq!(words(&live, &live), expected);
     assert_eq!(words(&Snapshot::default(), &live), expected);
 }
 
 #[test]
-fn an_index_that_became_invalid_is_told_once() {
+fn an_index_that_became_invalid_is_reported_once() {
     let with = |definition| {
         snapshot(&[SCHEMA, ("public.users", &[("index public.users_email", definition)])])
     };
@@ -174,7 +174,7 @@ fn an_index_that_became_invalid_is_told_once() {
 }
 
 #[test]
-fn a_run_does_not_accept_a_schema_that_somebody_made_after_the_first_run() {
+fn a_run_does_not_accept_a_schema_that_was_added_outside_of_migrations() {
     let recorded = snapshot(&[SCHEMA]);
     let before = snapshot(&[SCHEMA, ("other", &[("schema other", "")])]);
     let mut after = before.clone();
@@ -185,7 +185,7 @@ fn a_run_does_not_accept_a_schema_that_somebody_made_after_the_first_run() {
 }
 
 #[test]
-fn accepting_takes_over_the_watched_schemas_and_no_other() {
+fn only_the_accepted_schemas_are_recorded() {
     let recorded = snapshot(&[SCHEMA, NOTES]);
     let other: (&str, &[(&str, &str)]) = ("other", &[("schema other", "")]);
     let live = snapshot(&[SCHEMA, USERS, other]);

@@ -10,7 +10,7 @@ use super::super::resources::location;
 use super::super::resources::observe::observe;
 use super::super::settings::cluster_attribute;
 use super::super::timeouts;
-use crate::database::{Snapshot, Watched};
+use crate::database::{ObjectKind, Snapshot, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::drift;
 use crate::schema::{Attribute, Schema};
@@ -81,15 +81,18 @@ impl DataSource for SchemaDataSource {
             .map_err(|error| vec![error])?;
 
         let mut state = config.clone();
-        state.set("objects", Value::map(observation.live.objects()));
-        state.set("tables", Value::list(named(&observation.live, "table ")));
-        state.set("views", Value::list(named(&observation.live, "view ")));
-        state.set("fingerprint", drift::fingerprint(observation.live.objects()));
+        let live = &observation.live;
+        let objects = live.objects().map(|(object, text)| (object.to_string(), text));
+        state.set("objects", Value::map(objects));
+        state.set("tables", Value::list(named(live, &ObjectKind::Table)));
+        state.set("views", Value::list(named(live, &ObjectKind::View)));
+        state.set("fingerprint", drift::fingerprint(live.objects()));
         Ok(state)
     }
 }
 
 /// The names of all objects of a kind.
-fn named<'a>(live: &'a Snapshot, kind: &'a str) -> impl Iterator<Item = &'a str> {
-    live.objects().filter_map(move |(object, _)| object.strip_prefix(kind))
+fn named<'a>(live: &'a Snapshot, kind: &'a ObjectKind) -> impl Iterator<Item = &'a str> {
+    let objects = live.objects().filter(move |(object, _)| object.is(kind));
+    objects.map(|(object, _)| object.name.as_str())
 }

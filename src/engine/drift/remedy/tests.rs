@@ -1,4 +1,4 @@
-//! Tests of the module above: one for each kind of object.
+//! Tests of the remedies, for each kind of object.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn a_column_is_dropped_or_added_again_in_one_statement() {
 }
 
 #[test]
-fn a_changed_column_gets_only_what_dsql_can_change() {
+fn the_remedy_of_a_changed_column_is_limited_to_what_dsql_supports() {
     let nick = "column public.users.nick";
     assert_eq!(
         changed(nick, "text", "text DEFAULT 'x'::text"),
@@ -57,15 +57,15 @@ fn a_changed_column_gets_only_what_dsql_can_change() {
             "ALTER TABLE public.users ALTER COLUMN nick SET DEFAULT 'x'::text",
             "ALTER TABLE public.users ADD CONSTRAINT nick_not_null CHECK (nick IS NOT NULL) NOT VALID",
             "ALTER TABLE ASYNC public.users VALIDATE CONSTRAINT nick_not_null",
-            "-- Aurora DSQL has no SET NOT NULL: a constraint does the same, and the column is told \
-             until the drift is accepted",
+            "-- Aurora DSQL does not support SET NOT NULL: a constraint has the same effect, and \
+             the column is reported until the drift is accepted",
         ]
     );
-    assert!(changed(nick, "text", "integer")[0].starts_with("-- Aurora DSQL does not change"));
+    assert!(changed(nick, "text", "integer")[0].starts_with("-- Aurora DSQL cannot change"));
 }
 
 #[test]
-fn constraints_are_added_unvalidated_and_then_validated() {
+fn constraints_are_added_not_valid_and_then_validated() {
     let adult = "constraint public.users.adult";
     let validate = "ALTER TABLE ASYNC public.users VALIDATE CONSTRAINT adult";
     let add = "ALTER TABLE public.users ADD CONSTRAINT adult CHECK ((age > 17)) NOT VALID";
@@ -101,7 +101,7 @@ fn an_invalid_index_is_dropped_and_built_again() {
 }
 
 #[test]
-fn views_functions_domains_and_sequences_come_back_from_their_definitions() {
+fn views_functions_domains_and_sequences_are_restored_from_their_definitions() {
     assert_eq!(added("view public.users", "AS SELECT 1;"), ["DROP VIEW public.users"]);
     assert_eq!(
         removed("view public.users", "AS SELECT 1;"),
@@ -165,7 +165,7 @@ fn comments_and_grants_are_written_as_statements() {
 }
 
 #[test]
-fn a_right_on_a_column_names_the_column() {
+fn a_privilege_on_a_column_names_the_column() {
     let grant = "grant on column public.users.nick to app";
     assert_eq!(added(grant, "SELECT"), ["REVOKE SELECT (nick) ON TABLE public.users FROM app"]);
     assert_eq!(
@@ -175,7 +175,7 @@ fn a_right_on_a_column_names_the_column() {
 }
 
 #[test]
-fn rights_that_may_be_passed_on_are_granted_apart_from_others() {
+fn privileges_with_grant_option_are_granted_separately() {
     let grant = "grant on table public.users to app";
     assert_eq!(
         removed(grant, "SELECT WITH GRANT OPTION, INSERT"),
@@ -187,11 +187,11 @@ fn rights_that_may_be_passed_on_are_granted_apart_from_others() {
 }
 
 #[test]
-fn what_is_made_anew_gets_its_comments_and_rights_back() {
+fn a_recreated_object_gets_its_comments_and_privileges_back() {
     let of = |object: &str, kind| {
         let attached = vec![
-            ("comment on view public.v".to_owned(), "seen".to_owned()),
-            ("grant on view public.v to app".to_owned(), "SELECT".to_owned()),
+            ("comment on view public.v".into(), "seen".to_owned()),
+            ("grant on view public.v to app".into(), "SELECT".to_owned()),
         ];
         let change = Change { relation: "public.v".into(), object: object.into(), kind, attached };
         match change.remedy() {
@@ -215,7 +215,7 @@ fn what_is_made_anew_gets_its_comments_and_rights_back() {
 }
 
 #[test]
-fn of_a_changed_domain_only_what_dsql_can_change_is_taken_back() {
+fn the_remedy_of_a_changed_domain_is_limited_to_what_dsql_supports() {
     let domain = "domain public.users";
     let check =
         "text DEFAULT 'a CONSTRAINT b'::text CONSTRAINT c CHECK ((VALUE <> ' DEFAULT '::text))";
@@ -232,6 +232,6 @@ fn of_a_changed_domain_only_what_dsql_can_change_is_taken_back() {
         ]
     );
     for (from, to) in [("text", "integer"), ("text NOT NULL", "text"), (check, "text")] {
-        assert!(changed(domain, from, to)[0].starts_with("-- Aurora DSQL neither"), "{from}");
+        assert!(changed(domain, from, to)[0].starts_with("-- Aurora DSQL cannot change"), "{from}");
     }
 }
