@@ -380,9 +380,9 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
     rows(&mut admin, "GRANT SELECT ON old.history TO planner").await;
     // The grant makes the next statement of every other session fail once, which is repeated.
     let round_trips = planner.round_trips();
-    let facts = planner.read_tables(&mut tables, &facts).await.unwrap();
+    let found = planner.read_tables(&mut tables, &facts).await.unwrap();
     assert!(planner.round_trips() - round_trips <= 2);
-    assert!(facts.contains_key("schema old"));
+    assert!(found.get(&facts[0]).is_some());
     let mut read: Vec<_> = tables[0].rows().collect();
     read.sort_by_key(|row| row.text("Version"));
     assert_eq!(read[0].text("sum"), Some("\\x0aff"));

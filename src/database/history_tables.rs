@@ -1,26 +1,28 @@
-//! Tables that are not the provider's own: found by name wherever they lie, and read as text.
+//! Finds history tables of other tools by name, in any schema, and reads them as text.
 //!
-//! Ledgers of other tools are read this way. Knows none of them, and writes nothing.
+//! This file knows none of the tools, and writes nothing.
 
 use std::collections::BTreeSet;
 
-use super::catalog::{facts_sql, parse_facts};
+use super::catalog::{facts_of_rows, facts_sql};
 use super::error::Error;
 use super::ledger_schema::LedgerSchema;
 use super::session::{Session, literal};
 use crate::migration::fact::{Fact, Facts, QualifiedName};
 use crate::migration::table::Table;
 
-/// How many facts go into one statement: a message of DSQL may have 10 MiB, and a fact has less
-/// than 1 KiB.
+/// How many facts are read in one statement. DSQL accepts messages of up to 10 MiB, and a fact takes
+/// less than 1 KiB.
 const FACTS: usize = 2_000;
 
 impl Session {
-    /// Finds tables of these names, with their columns and without rows. A name without a schema
-    /// is looked for in all schemas but the system's and the ledger's. One wait, no write.
+    /// Finds tables with these names, and returns them with their columns and without rows;
+    /// read-only, one round trip. A name without a schema is searched for in all schemas except the
+    /// system's and the ledger's.
     ///
-    /// What a set of this ledger was taken over from is left out, unless the set is `set`: it
-    /// tells of the other set's migrations. Without `ledger` nothing was taken over yet.
+    /// A table from which a migration set other than `set` was adopted is omitted, because it lists
+    /// the migrations of that set. If `set` is `None`, the ledger does not exist, and no set was
+    /// adopted yet.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -40,12 +42,12 @@ impl Session {
         }
         let mut results = self.transact(&sql).await?.into_iter();
         let rows = results.next().unwrap_or_default();
-        let taken: BTreeSet<String> =
+        let adopted: BTreeSet<String> =
             results.next().unwrap_or_default().into_iter().flatten().flatten().collect();
         let mut tables: Vec<Table> = Vec::new();
         for row in rows {
             let [Some(schema), Some(name), Some(column)] = &row[..] else {
-                return Err(Error::Answer("the query for tables has other columns".into()));
+                return Err(Error::Answer("the query for tables returned other columns".into()));
             };
             let name = QualifiedName { schema: Some(schema.clone()), name: name.clone() };
             match tables.last_mut().filter(|table| table.name == name) {
@@ -55,12 +57,12 @@ impl Session {
                 }
             }
         }
-        tables.retain(|table| !taken.contains(&table.name.to_string()));
+        tables.retain(|table| !adopted.contains(&table.name.to_string()));
         Ok(tables)
     }
 
-    /// Reads the rows of tables, in no order, and asks for facts: one wait as long as there are
-    /// not thousands of facts, no write.
+    /// Reads the rows of tables, in no particular order, and facts of the catalog; read-only. It
+    /// takes one round trip for up to 2,000 facts, and one for each further 2,000.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -69,28 +71,19 @@ impl Session {
         tables: &mut [Table],
         facts: &[Fact],
     ) -> Result<Facts, Error> {
-        let mut found = Facts::new();
         let mut chunks = facts.chunks(FACTS);
         let mut statements: Vec<String> = tables.iter().map(read_sql).collect();
         let first = chunks.next().unwrap_or_default();
         statements.push(format!("SELECT {}", facts_sql(first)));
         let mut results = self.transact(&statements.join("; ")).await?;
-        let answer = results.pop().unwrap_or_default();
-        found.extend(parse_answer(&answer)?);
+        let mut found = facts_of_rows(&results.pop().unwrap_or_default())?;
         for (table, rows) in tables.iter_mut().zip(results) {
             table.rows = rows;
         }
         for chunk in chunks {
-            found.extend(self.facts(chunk).await?);
+            found.append(self.facts(chunk).await?);
         }
         Ok(found)
-    }
-}
-
-fn parse_answer(rows: &[Vec<Option<String>>]) -> Result<Facts, Error> {
-    match rows.first().and_then(|row| row.first()) {
-        Some(Some(text)) => parse_facts(text),
-        _ => Err(Error::Answer("the catalog gave no facts".into())),
     }
 }
 
@@ -132,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_named_and_cannot_leave_their_quotes() {
+    fn special_characters_in_names_of_columns_are_quoted() {
         let table = Table {
             name: QualifiedName { schema: Some("drizzle".into()), name: "a\"b".into() },
             columns: vec!["hash".into(), "x\", y".into()],

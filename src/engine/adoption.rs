@@ -1,10 +1,9 @@
-//! Migrations that were applied before the provider came: whether the catalog agrees, and what is
-//! to be recorded. Pure.
+//! Adopts migrations that were applied before the provider was used: checks them against the
+//! catalog, and makes their records. Pure.
 //!
-//! Who says that they were applied is not asked here: the ledger of another tool, or a
-//! practitioner. Only presence is looked for. What a later one of these migrations has dropped,
-//! renamed or moved is not held against an earlier one, and where a statement may have taken more
-//! away than it names, less is expected.
+//! A history table or the configuration states which migrations were applied. The check only looks
+//! for missing objects. An object that a later migration drops, renames or moves is not expected,
+//! and neither is one that a statement such as `DROP … CASCADE` may have dropped without naming it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,52 +15,53 @@ use crate::sql::{self, Ask, Becomes, JobTarget};
 
 use super::plan::{Plan, Status};
 
-/// Something that an adopted migration makes and that is not there.
+/// An object that an adopted migration creates and that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// The statement that makes it.
+    /// The statement that creates it.
     pub origin: Origin,
-    /// What is missing, in words.
+    /// What is missing, as a clause.
     pub what: String,
 }
 
-/// Whether a migration is to have left something.
+/// Whether the objects that a migration creates have to exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// It is to be adopted.
+    /// All of them, because the migration is to be adopted.
     All,
-    /// The provider has run it itself: it only may have taken something away.
+    /// None, because the provider has run the migration. It may have dropped objects of others.
     Nothing,
 }
 
-/// What one statement is expected to have left.
+/// An object that a statement is expected to have left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Expected {
     origin: Origin,
-    /// What to ask.
+    /// The fact that must have a value.
     fact: Fact,
-    /// A column that the answer lists; otherwise there only has to be an answer.
+    /// A column that the value must list.
     column: Option<String>,
-    /// The table that it goes away with.
+    /// The table with which the object is dropped.
     table: Option<QualifiedName>,
-    /// Words in the statement, by which a dropped column takes it along.
+    /// The text of the statement. If it contains the name of a dropped column, the object was
+    /// dropped with the column.
     statement: String,
 }
 
-/// Whether a set still takes over by itself: as long as no migration of it was run here. From then
-/// on the other tool is a thing of the past, and nobody has to look at its ledger.
+/// Whether the provider has not run any migration of a set. Only until then, the history table of
+/// the other tool is read.
 #[must_use]
 pub fn is_untouched(records: &[MigrationRecord]) -> bool {
     records.iter().all(|record| record.adopted_from.is_some() || !record.has_begun())
 }
 
-/// The versions that the ledger knows: what was begun is the provider's own to finish.
+/// The versions that are not adopted any more, because the provider has begun or recorded them.
 #[must_use]
 pub fn known(records: &[MigrationRecord]) -> BTreeSet<&Version> {
     records.iter().filter(|record| record.has_begun()).map(|record| &record.version).collect()
 }
 
-/// The record of a migration that is to be taken over.
+/// Makes the record of a migration that is to be adopted.
 #[must_use]
 pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
     MigrationRecord {
@@ -81,7 +81,8 @@ pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
     }
 }
 
-/// The ledger with what is to be taken over, where it has nothing better to say.
+/// Merges the records of the ledger with those to adopt. A migration that the ledger knows keeps its
+/// record.
 #[must_use]
 pub fn together(ledger: &[MigrationRecord], adopted: &[MigrationRecord]) -> Vec<MigrationRecord> {
     let known = known(ledger);
@@ -91,7 +92,8 @@ pub fn together(ledger: &[MigrationRecord], adopted: &[MigrationRecord]) -> Vec<
     old.chain(new).cloned().collect()
 }
 
-/// The migrations of a plan that are still to be recorded, with what says that they are applied.
+/// Returns the migrations of a plan that are still to be adopted, each with the source that lists it
+/// as applied.
 pub fn to_adopt<'a>(plan: &Plan<'a>) -> impl Iterator<Item = (&'a Migration, &'a str)> {
     plan.entries.iter().filter_map(|entry| match entry.status {
         Status::Applied(record) if record.is_to_adopt() => {
@@ -101,7 +103,7 @@ pub fn to_adopt<'a>(plan: &Plan<'a>) -> impl Iterator<Item = (&'a Migration, &'a
     })
 }
 
-/// The ledger as another run has left it, with what a plan is still to adopt.
+/// Merges the records that another run has left with those that a plan has still to adopt.
 #[must_use]
 pub fn with_adopted(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<MigrationRecord> {
     let adopted: Vec<_> =
@@ -109,59 +111,60 @@ pub fn with_adopted(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<Migratio
     together(ledger, &adopted)
 }
 
-/// What to ask the catalog for these migrations, whichever of them turn out to be applied.
+/// Returns the facts that are needed to check these migrations, whichever of them were applied.
 #[must_use]
 pub fn facts<'a>(migrations: impl IntoIterator<Item = &'a Migration>) -> Vec<Fact> {
     let mut facts = BTreeSet::new();
     for statement in migrations.into_iter().flat_map(|migration| &migration.statements) {
         let mut alone = Expectations::default();
-        alone.take(statement, Expect::All);
+        alone.add(statement, Expect::All);
         facts.extend(alone.0.into_iter().map(|expected| expected.fact));
     }
     facts.into_iter().collect()
 }
 
-/// What migrations make and the catalog does not have, in their order. All that are applied count,
-/// but only from those that are to be adopted something is expected.
+/// Returns the objects that migrations create and that the catalog does not contain, in the order of
+/// the statements. The applied migrations include those that the provider has run, because these
+/// may have dropped objects that an adopted migration creates.
 #[must_use]
 pub fn missing<'a>(
     applied: impl IntoIterator<Item = (&'a Migration, Expect)>,
     facts: &Facts,
 ) -> Vec<Missing> {
     let mut absent = expected(applied);
-    absent.retain(|expected| !expected.is_there(facts));
+    absent.retain(|expected| !expected.exists(facts));
     let relation = |name: &QualifiedName| Fact::Identity(FactSubject::Relation(name.clone()));
-    let is_gone = |owner: &Fact| absent.iter().any(|e| e.column.is_none() && e.fact == *owner);
+    let is_missing = |owner: &Fact| absent.iter().any(|e| e.column.is_none() && e.fact == *owner);
     absent
         .iter()
-        // Without its table a column is not worth a line, nor is the validity of an index that is
-        // not there at all.
+        // If a table is missing, its columns are not reported as well; if an index is missing, its
+        // validity is not.
         .filter(|expected| {
             let index = match &expected.fact {
                 Fact::Valid(index) => Some(relation(index)),
                 _ => None,
             };
             let table = expected.table.as_ref().map(relation);
-            !index.into_iter().chain(table).any(|owner| is_gone(&owner))
+            !index.into_iter().chain(table).any(|owner| is_missing(&owner))
         })
         .map(|expected| Missing { origin: expected.origin.clone(), what: expected.to_string() })
         .collect()
 }
 
-/// What migrations are expected to have left, in the order of the statements.
+/// The objects that migrations are expected to have left, in the order of the statements.
 fn expected<'a>(applied: impl IntoIterator<Item = (&'a Migration, Expect)>) -> Vec<Expected> {
     let mut expectations = Expectations::default();
     for (migration, expect) in applied {
         for statement in &migration.statements {
-            expectations.take(statement, expect);
+            expectations.add(statement, expect);
         }
     }
     expectations.0
 }
 
 impl Expected {
-    fn is_there(&self, facts: &Facts) -> bool {
-        let found = facts.get(&self.fact.to_string());
+    fn exists(&self, facts: &Facts) -> bool {
+        let found = facts.get(&self.fact);
         match &self.column {
             None => found.is_some(),
             Some(column) => {
@@ -170,7 +173,7 @@ impl Expected {
         }
     }
 
-    /// What it is about is, or is part of, this relation.
+    /// Whether it is this relation or a part of it.
     fn is_of(&self, relation: &QualifiedName) -> bool {
         self.table.as_ref().is_some_and(|table| same(table, relation))
             || self.relation().is_some_and(|name| same(name, relation))
@@ -186,7 +189,7 @@ impl Expected {
         }
     }
 
-    fn lies_in(&self, schema: &str) -> bool {
+    fn is_in(&self, schema: &str) -> bool {
         let name = match &self.fact {
             Fact::Identity(FactSubject::Schema(name)) => return name == schema,
             Fact::Identity(FactSubject::Domain(name))
@@ -198,7 +201,7 @@ impl Expected {
         name.is_some_and(|name| name.schema.as_deref().unwrap_or(PUBLIC) == schema)
     }
 
-    /// A table with its columns stays whatever else is dropped with `CASCADE`.
+    /// Whether it is a table or a column, which `CASCADE` never drops.
     fn is_table(&self) -> bool {
         self.column.is_some()
             || self.statement.get(..12).is_some_and(|s| s.eq_ignore_ascii_case("create table"))
@@ -209,13 +212,13 @@ impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.fact, &self.column) {
             (Fact::Columns(table), Some(column)) => {
-                write!(f, "{} is not there", FactSubject::Column(table.clone(), column.clone()))
+                write!(f, "{} does not exist", FactSubject::Column(table.clone(), column.clone()))
             }
             (Fact::Identity(object) | Fact::Definition(object), _) => {
-                write!(f, "{object} is not there")
+                write!(f, "{object} does not exist")
             }
             (Fact::Valid(index), _) => write!(f, "index {index} is not valid"),
-            (fact, _) => write!(f, "{fact}: not there"),
+            (fact, _) => write!(f, "{fact}: none"),
         }
     }
 }
@@ -224,18 +227,18 @@ impl fmt::Display for Expected {
 struct Expectations(Vec<Expected>);
 
 impl Expectations {
-    fn take(&mut self, statement: &Statement, expect: Expect) {
-        // With a name that is not known yet there is nothing to ask.
+    fn add(&mut self, statement: &Statement, expect: Expect) {
+        // An object whose name is not known yet cannot be checked.
         if statement.text.contains("${") {
             return;
         }
         let effect = sql::effect(&statement.text);
         for ask in &effect.asks {
-            self.forget(ask, statement);
+            self.remove(ask, statement);
         }
         let target = sql::job_target(&statement.text);
         if target.is_none() && sql::mentions(&statement.text, "index") {
-            self.forget_used_index(statement);
+            self.remove_used_index(statement);
         }
         if expect == Expect::Nothing {
             return;
@@ -291,8 +294,9 @@ impl Expectations {
         self.0.push(Expected { origin, fact, column, table, statement: text });
     }
 
-    /// `ADD CONSTRAINT … USING INDEX …` gives the index the name of the constraint.
-    fn forget_used_index(&mut self, statement: &Statement) {
+    /// Removes an index that a statement turns into a constraint: `ADD CONSTRAINT … USING INDEX …`
+    /// renames the index like the constraint.
+    fn remove_used_index(&mut self, statement: &Statement) {
         self.0.retain(|expected| {
             let is_index = !expected.is_table() && expected.table.is_some();
             let name = expected.relation().filter(|_| is_index);
@@ -300,8 +304,8 @@ impl Expectations {
         });
     }
 
-    /// Forgets what a statement takes away or makes anew.
-    fn forget(&mut self, ask: &Ask, statement: &Statement) {
+    /// Removes what a statement drops or recreates.
+    fn remove(&mut self, ask: &Ask, statement: &Statement) {
         if let Fact::Definition(FactSubject::Routine(_)) = &ask.fact {
             self.0.retain(|expected| expected.fact != ask.fact);
         }
@@ -313,17 +317,17 @@ impl Expectations {
             FactSubject::Relation(gone) => !expected.is_of(gone),
             FactSubject::Column(table, column) => {
                 let is_it = expected.column.as_ref() == Some(column);
-                // An index or a constraint that names the column goes with it.
-                let leans_on_it =
+                // An index or a constraint that names the column is dropped with it.
+                let depends_on_it =
                     expected.column.is_none() && sql::mentions(&expected.statement, column);
                 let is_part = expected.table.as_ref().is_some_and(|other| same(other, table));
-                !(is_part && (is_it || leans_on_it))
+                !(is_part && (is_it || depends_on_it))
             }
             FactSubject::Constraint(table, name) => {
                 let of_it = match &expected.fact {
                     Fact::Identity(FactSubject::Constraint(_, other))
                     | Fact::Validated(_, other) => other == name,
-                    // It has an index of its own name.
+                    // Its index has the same name.
                     Fact::Identity(FactSubject::Relation(index)) | Fact::Valid(index) => {
                         index.name == *name
                     }
@@ -331,7 +335,7 @@ impl Expectations {
                 };
                 !(of_it && expected.table.as_ref().is_some_and(|other| same(other, table)))
             }
-            FactSubject::Schema(schema) => !expected.lies_in(schema),
+            FactSubject::Schema(schema) => !expected.is_in(schema),
             FactSubject::Domain(_) | FactSubject::Role(_) | FactSubject::Routine(_) => {
                 expected.fact != ask.fact
             }
@@ -339,7 +343,7 @@ impl Expectations {
     }
 }
 
-/// Where a name without schema is looked for, unless a role says otherwise.
+/// The default schema of names without one.
 const PUBLIC: &str = "public";
 
 fn same(one: &QualifiedName, other: &QualifiedName) -> bool {

@@ -1,94 +1,94 @@
-//! Whether a statement was applied, judged from the catalog before and after. Pure.
+//! Decides from the catalog whether a statement was applied. Pure.
 //!
-//! The row of a statement in the ledger says what the catalog said of the objects that it names
-//! before it was sent. Three answers are possible:
+//! Before a statement is sent, its row in the ledger records the facts of the objects that it names.
+//! A comparison with the facts now has three possible results:
 //!
-//! - Nothing of it has changed: the statement was not applied, or it changed nothing. Sending it
-//!   (again) leads to the same end, so this counts as not applied.
-//! - It has become what the statement asks: applied.
-//! - It has become something else: somebody else was there too, and only a person can tell.
+//! - No fact has changed: the statement was not applied, or it had no effect. It counts as not
+//!   applied, because sending it again leads to the same result.
+//! - The facts have become what the statement requests: it was applied.
+//! - The facts have become something else: another session has changed the objects too, and only a
+//!   person can decide.
 //!
-//! The text of an error never decides: DSQL was seen to commit a schema change and to answer with
-//! a conflict, after which "already exists" says nothing about who made the object.
+//! The text of an error never decides. DSQL was seen to commit a schema change and to respond with a
+//! conflict; after that, "already exists" does not show who created the object.
 
 use crate::migration::fact::{Fact, Facts};
 use crate::sql::{Becomes, Effect};
 
-/// What the catalog says about a statement.
+/// Whether a statement was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It took effect.
+    /// It was applied.
     Applied,
-    /// It did not, or its repetition changes nothing.
+    /// It was not applied, or it can be repeated without a further effect.
     NotApplied,
-    /// The catalog cannot tell.
+    /// The catalog does not show it.
     CannotTell {
-        /// What is to be looked at, one line each; empty if no fact shows the statement's effect.
+        /// What has to be checked, one line each; empty if no fact shows the statement's effect.
         findings: Vec<String>,
     },
 }
 
-/// Judges a statement from the facts before it was first sent, and the facts now.
+/// Decides from the facts before a statement was first sent, and the facts now.
 #[must_use]
 pub fn verdict(effect: &Effect, before: &Facts, now: &Facts) -> Verdict {
     if effect.is_unknown() {
         return Verdict::CannotTell { findings: Vec::new() };
     }
     let facts = effect.facts();
-    let same = |fact: &Fact| look_up(before, fact) == look_up(now, fact);
-    if facts.iter().all(same) {
+    let is_same = |fact: &Fact| before.get(fact) == now.get(fact);
+    if facts.iter().all(is_same) {
         return Verdict::NotApplied;
     }
-    let fits = effect.asks.iter().all(|ask| {
-        let found = look_up(now, &ask.fact);
+    let is_applied = effect.asks.iter().all(|ask| {
+        let found = now.get(&ask.fact);
         match &ask.becomes {
             Becomes::Present => found.is_some(),
             Becomes::Absent => found.is_none(),
             Becomes::Anything => true,
-            Becomes::Exactly(text) => found == Some(text),
-            Becomes::MovedFrom(fact) => found.is_some() && found == look_up(before, fact),
+            Becomes::Exactly(text) => found == Some(text.as_str()),
+            Becomes::MovedFrom(fact) => found.is_some() && found == before.get(fact),
         }
     });
-    if fits {
+    if is_applied {
         Verdict::Applied
     } else if effect.repeatable {
         Verdict::NotApplied
     } else {
-        let changed = facts.iter().filter(|fact| !same(fact));
+        let changed = facts.iter().filter(|fact| !is_same(fact));
         let findings = changed.map(|fact| finding(fact, before, now)).collect();
         Verdict::CannotTell { findings }
     }
 }
 
-/// The index that is there now and was not before: the one to which the server gave a name.
+/// Returns the only index that exists now and did not exist before: the one whose name the server
+/// has chosen.
 #[must_use]
 pub(super) fn new_index(fact: &Fact, before: &Facts, now: &Facts) -> Option<String> {
     if !matches!(fact, Fact::Indexes(_)) {
         return None;
     }
-    let old: Vec<&str> =
-        look_up(before, fact).map(|list| list.lines().collect()).unwrap_or_default();
-    let mut new = look_up(now, fact)?.lines().filter(|index| !old.contains(index));
+    let old: Vec<&str> = before.get(fact).map(|list| list.lines().collect()).unwrap_or_default();
+    let mut new = now.get(fact)?.lines().filter(|index| !old.contains(index));
     let only = new.next()?.to_owned();
     new.next().is_none().then_some(only)
 }
 
-fn look_up<'a>(facts: &'a Facts, fact: &Fact) -> Option<&'a String> {
-    facts.get(&fact.to_string())
-}
-
+/// Describes how a fact has changed.
 fn finding(fact: &Fact, before: &Facts, now: &Facts) -> String {
-    match (fact, look_up(before, fact), look_up(now, fact)) {
-        (_, None, None) => format!("{fact}: not there"),
-        // What identifies an object says nothing to a reader.
-        (Fact::Identity(object), None, Some(_)) => format!("{object} is there and was not before"),
-        (Fact::Identity(object), Some(_), None) => format!("{object} was there and is gone"),
-        (Fact::Identity(object), Some(_), Some(_)) => {
-            format!("{object} is another one than before")
+    match (fact, before.get(fact), now.get(fact)) {
+        (_, None, None) => format!("{fact}: none"),
+        // An identity is a number that means nothing to a reader.
+        (Fact::Identity(object), None, Some(_)) => format!("{object} exists, and did not before"),
+        (Fact::Identity(object), Some(_), None) => {
+            format!("{object} does not exist, and did before")
         }
-        (_, None, Some(now)) => format!("{fact}: \"{now}\", and nothing before"),
-        (_, Some(before), None) => format!("{fact}: nothing, and \"{before}\" before"),
-        (_, Some(before), Some(now)) => format!("{fact}: \"{now}\", and \"{before}\" before"),
+        (Fact::Identity(object), Some(_), Some(_)) => {
+            format!("{object} is not the same object as before")
+        }
+        (_, None, Some(now)) => format!("{fact}: \"{now}\" (before: none)"),
+        (_, Some(before), None) => format!("{fact}: none (before: \"{before}\")"),
+        (_, Some(before), Some(now)) => format!("{fact}: \"{now}\" (before: \"{before}\")"),
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
         verdict(&effect(sql), &facts(before), &facts(now))
     }
 
-    fn doubt(findings: &[&str]) -> Verdict {
+    fn undetermined(findings: &[&str]) -> Verdict {
         Verdict::CannotTell { findings: findings.iter().map(ToString::to_string).collect() }
     }
 
@@ -119,30 +119,30 @@ mod tests {
         assert_eq!(
             judge("CREATE TABLE IF NOT EXISTS t (a int, b int)", there, there),
             Verdict::NotApplied,
-            "a table that was there before is left to the server and its notice"
+            "the server reports an existing table in a notice"
         );
     }
 
     #[test]
-    fn a_table_is_ours_if_it_is_new_and_has_our_columns() {
+    fn a_new_table_with_the_columns_of_the_statement_means_applied() {
         let ours = &[("relation t", "1"), ("columns of t", "a,b")];
         assert_eq!(judge(CREATE, &[], ours), Verdict::Applied);
         let other = &[("relation t", "1"), ("columns of t", "a")];
         assert_eq!(
             judge(CREATE, &[], other),
-            doubt(&[
-                "relation t is there and was not before",
-                "columns of t: \"a\", and nothing before"
+            undetermined(&[
+                "relation t exists, and did not before",
+                "columns of t: \"a\" (before: none)"
             ])
         );
     }
 
     #[test]
-    fn a_dropped_object_that_is_there_again_is_a_question() {
+    fn a_dropped_object_that_exists_again_is_undetermined() {
         assert_eq!(judge("DROP TABLE t", &[("relation t", "1")], &[]), Verdict::Applied);
         assert_eq!(
             judge("DROP TABLE t", &[("relation t", "1")], &[("relation t", "2")]),
-            doubt(&["relation t is another one than before"])
+            undetermined(&["relation t is not the same object as before"])
         );
     }
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_statement_touches_counts() {
+    fn only_the_facts_of_the_statement_count() {
         let sql = "ALTER TABLE t ADD COLUMN c int, DROP COLUMN d";
         let before = &[("column t.d", "2")];
         assert_eq!(judge(sql, before, &[("column t.c", "3")]), Verdict::Applied);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_that_changed_was_set_and_one_that_did_not_is_set_again() {
+    fn a_default_that_changed_means_applied_and_an_unchanged_one_means_not_applied() {
         let sql = "ALTER TABLE t ALTER COLUMN c SET DEFAULT 1";
         let (old, new) =
             ([("definition of column t.c", "int")], [("definition of column t.c", "int 1")]);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_repeated_is_never_a_question() {
+    fn a_statement_that_may_be_repeated_is_never_undetermined() {
         let sql = "COMMENT ON TABLE t IS 'x'";
         let fact = "comment on relation t";
         assert_eq!(judge(sql, &[], &[(fact, "x")]), Verdict::Applied);
@@ -191,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn an_effect_that_no_fact_shows_is_a_question() {
-        assert_eq!(judge("ALTER SEQUENCE q RESTART", &[], &[]), doubt(&[]));
+    fn an_effect_that_no_fact_shows_is_undetermined() {
+        assert_eq!(judge("ALTER SEQUENCE q RESTART", &[], &[]), undetermined(&[]));
     }
 
     #[test]
-    fn an_index_without_a_name_is_the_one_that_was_not_there() {
+    fn an_index_without_a_name_is_the_only_new_one() {
         let table = crate::migration::fact::QualifiedName { schema: None, name: "t".into() };
         let fact = Fact::Indexes(table);
         let before = facts(&[("indexes of t", "t_pkey")]);

@@ -12,7 +12,7 @@ use std::fmt;
 pub struct QualifiedName {
     /// Its schema, if the statement specifies it; otherwise, the search path decides.
     pub schema: Option<String>,
-    /// The name itself.
+    /// Name within the schema.
     pub name: String,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for QualifiedName {
     }
 }
 
-/// An object of the catalog.
+/// The object that a fact is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactSubject {
     /// A schema.
@@ -66,7 +66,8 @@ impl fmt::Display for FactSubject {
     }
 }
 
-/// A fact whose value is a text, or missing.
+/// A fact whose value is a text, or missing. The ledger stores its `Display` text, which must not
+/// change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fact {
     /// The identity of the object, if it exists. It changes if the object is dropped and created
@@ -88,9 +89,9 @@ pub enum Fact {
     Valid(QualifiedName),
     /// All constraints of a table, because the server chooses a name if a statement specifies none.
     Constraints(QualifiedName),
-    /// All indexes of a table, for the same reason.
+    /// All indexes of a table, for a statement that leaves the name to the server.
     Indexes(QualifiedName),
-    /// Whether a constraint is validated.
+    /// Present if a constraint is validated.
     Validated(QualifiedName, String),
     /// The privileges on all relations of a schema.
     PrivilegesIn(String),
@@ -122,8 +123,32 @@ impl fmt::Display for Fact {
     }
 }
 
-/// The values of facts, by the text of the fact. A fact without a value has no entry.
-pub type Facts = BTreeMap<String, String>;
+/// The values of facts. An absent value has no entry.
+///
+/// Facts are identified by their texts, because a newer version of the provider may have written
+/// facts to the ledger that this one does not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts(BTreeMap<String, String>);
+
+impl Facts {
+    /// Returns the value of a fact.
+    #[must_use]
+    pub fn get(&self, fact: &Fact) -> Option<&str> {
+        self.0.get(&fact.to_string()).map(String::as_str)
+    }
+
+    /// Adds the values of other facts.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+}
+
+impl FromIterator<(String, String)> for Facts {
+    /// Collects pairs of a fact's text and its value.
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
 
 fn quoted(name: &str) -> String {
     let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')

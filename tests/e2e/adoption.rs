@@ -226,10 +226,10 @@ fn a_ledger_in_doubt_is_refused_with_the_way_out() {
         world.sql("DROP INDEX drizzle_users_email");
         refused("")
             .says("Adopted migration is missing from the database")
-            .says("drizzle/0000_quiet_otter.sql:6: relation drizzle_users_email is not there");
+            .says("drizzle/0000_quiet_otter.sql:6: relation drizzle_users_email does not exist");
         world.sql("ALTER TABLE drizzle_users RENAME TO moved");
         refused("")
-            .says("drizzle/0000_quiet_otter.sql:1: relation drizzle_users is not there")
+            .says("drizzle/0000_quiet_otter.sql:1: relation drizzle_users does not exist")
             .does_not_say("column");
         assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 1, "the ledger's was not made");
     });
@@ -263,8 +263,8 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
         world
             .plan()
             .ends_with(1)
-            .says("According to baseline_version, these migrations are applied")
-            .says("app/1_a.sql:1: relation a is not there")
+            .says("According to baseline_version, the migrations are applied")
+            .says("app/1_a.sql:1: relation a does not exist")
             .does_not_say("relation b");
         world.assert_untouched();
 

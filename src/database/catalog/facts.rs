@@ -1,15 +1,15 @@
-//! Asks the catalog for facts. Each is one scalar subquery, so that any number of them is one query
-//! and can stand in the middle of another statement.
+//! Reads facts from the catalog. Each fact is a scalar subquery, so that any number of them fit into
+//! one query, and can be part of another statement.
 //!
-//! Names are resolved by the server, with the search path of the session, as in the statements.
+//! The server resolves names with the search path of the session, as it does in the statements.
 
 use super::array::elements;
 use crate::database::error::Error;
-use crate::database::session::{Session, literal};
+use crate::database::session::{Rows, Session, literal};
 use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
 
-/// A scalar SQL expression: an array as text, each fact followed by its value, or `NULL` where the
-/// catalog has none. Needs nothing of the server but subqueries.
+/// Returns a scalar SQL expression: an array as text, in which each fact is followed by its value,
+/// or by `NULL` if it has none. It requires nothing from the server except subqueries.
 pub(crate) fn facts_sql(facts: &[Fact]) -> String {
     let pairs: Vec<String> = facts
         .iter()
@@ -18,36 +18,39 @@ pub(crate) fn facts_sql(facts: &[Fact]) -> String {
     format!("ARRAY[{}]::text[]::text", pairs.join(", "))
 }
 
-/// The answers from the text that [`facts_sql`] gives.
+/// Parses the text that the expression of [`facts_sql`] returns.
 pub(crate) fn parse_facts(text: &str) -> Result<Facts, Error> {
-    let unreadable = || Error::Answer("the facts of the catalog cannot be read".into());
-    let elements = elements(text).ok_or_else(unreadable)?;
-    let mut facts = Facts::new();
-    for pair in elements.chunks(2) {
-        match pair {
-            [Some(fact), Some(value)] => drop(facts.insert(fact.clone(), value.clone())),
-            [Some(_), None] => {}
-            _ => return Err(unreadable()),
-        }
+    let invalid = || Error::Answer("the facts of the catalog cannot be parsed".into());
+    let elements = elements(text).ok_or_else(invalid)?;
+    let pair = |pair: &[Option<String>]| match pair {
+        [Some(fact), Some(value)] => Some(Ok((fact.clone(), value.clone()))),
+        [Some(_), None] => None,
+        _ => Some(Err(invalid())),
+    };
+    elements.chunks(2).filter_map(pair).collect()
+}
+
+/// Parses the result of a query for one expression of [`facts_sql`].
+pub(crate) fn facts_of_rows(rows: &Rows) -> Result<Facts, Error> {
+    match rows.first().and_then(|row| row.first()) {
+        Some(Some(text)) => parse_facts(text),
+        _ => Err(Error::Answer("the catalog returned no facts".into())),
     }
-    Ok(facts)
 }
 
 impl Session {
-    /// Asks for facts: one wait, no write.
+    /// Reads facts from the catalog; read-only, one round trip.
     ///
     /// # Errors
     /// As [`Session::transact`].
     pub async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
-        let results = self.read(&format!("SELECT {}", facts_sql(facts))).await?;
-        match results.first().and_then(|rows| rows.first()).and_then(|row| row.first()) {
-            Some(Some(text)) => parse_facts(text),
-            _ => Err(Error::Answer("the catalog gave no facts".into())),
-        }
+        let mut results = self.read(&format!("SELECT {}", facts_sql(facts))).await?;
+        facts_of_rows(&results.pop().unwrap_or_default())
     }
 }
 
-/// A query with one row and one column; no row, or `NULL`, where there is no such thing.
+/// Returns a query for the value of a fact: one row with one column. The result is `NULL` or has no
+/// row if the fact has no value.
 fn value_sql(fact: &Fact) -> String {
     match fact {
         Fact::Identity(object) => identity_sql(object),
@@ -73,7 +76,7 @@ fn value_sql(fact: &Fact) -> String {
         Fact::Privileges(object) => privileges_sql(object),
         Fact::Comment(object) => comment_sql(object),
         Fact::Columns(table) => format!(
-            // An empty list is a table without columns; without a table there is no row.
+            // A table without columns has an empty list; a missing table has no row.
             "SELECT coalesce((SELECT string_agg(a.attname, ',' ORDER BY a.attnum)
                 FROM pg_attribute a
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '')
@@ -264,7 +267,7 @@ fn comment_sql(object: &FactSubject) -> String {
     }
 }
 
-/// An expression: the relation of this name, or `NULL`.
+/// Returns an expression for the relation with this name. Its value is `NULL` if there is none.
 pub(crate) fn relation(name: &QualifiedName) -> String {
     format!("to_regclass({})", literal(&quoted(name)))
 }
@@ -285,7 +288,7 @@ fn routines(name: &QualifiedName) -> String {
     )
 }
 
-/// As `to_regclass` reads it.
+/// Quotes a name for `to_regclass`.
 fn quoted(name: &QualifiedName) -> String {
     let identifier = postgres_protocol::escape::escape_identifier;
     match &name.schema {
@@ -299,16 +302,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_leave_their_quotes() {
+    fn special_characters_in_names_are_quoted() {
         let name = QualifiedName { schema: None, name: "a\"'; DROP TABLE t".into() };
         assert_eq!(relation(&name), r#"to_regclass('"a""''; DROP TABLE t"')"#);
     }
 
     #[test]
     fn facts_without_a_value_are_left_out() {
-        let facts: Facts = [("a".to_owned(), "1, 2".to_owned())].into();
+        let facts = Facts::from_iter([("a".to_owned(), "1, 2".to_owned())]);
         assert_eq!(parse_facts(r#"{a,"1, 2",b,NULL}"#).unwrap(), facts);
         assert!(parse_facts("{a}").is_err() && parse_facts("{NULL,a}").is_err());
-        assert_eq!(parse_facts("{}").unwrap(), Facts::new());
+        assert_eq!(parse_facts("{}").unwrap(), Facts::default());
+    }
+
+    /// A fact of every kind and about every kind of object, each with the text that identifies it
+    /// in the ledger.
+    fn every_fact() -> Vec<(Fact, &'static str)> {
+        let name = |name: &str| QualifiedName { schema: None, name: name.into() };
+        let odd = QualifiedName { schema: Some("App".into()), name: "a \"b\".c".into() };
+        let table = FactSubject::Relation(name("t"));
+        vec![
+            (Fact::Identity(FactSubject::Schema("App".into())), r#"schema "App""#),
+            (Fact::Identity(FactSubject::Relation(odd)), r#"relation "App"."a ""b"".c""#),
+            (Fact::Identity(FactSubject::Column(name("t"), "C".into())), r#"column t."C""#),
+            (
+                Fact::Identity(FactSubject::Constraint(name("t"), "k".into())),
+                "constraint k of t",
+            ),
+            (Fact::Identity(FactSubject::Domain(name("d"))), "domain d"),
+            (Fact::Identity(FactSubject::Routine(name("f"))), "function f"),
+            (Fact::Identity(FactSubject::Role("app".into())), "role app"),
+            (Fact::Definition(table.clone()), "definition of relation t"),
+            (Fact::Owner(table.clone()), "owner of relation t"),
+            (Fact::Privileges(table.clone()), "privileges on relation t"),
+            (Fact::Comment(table), "comment on relation t"),
+            (Fact::Columns(name("t")), "columns of t"),
+            (Fact::Key(name("i")), "key of i"),
+            (Fact::Valid(name("i")), "validity of index i"),
+            (Fact::Constraints(name("t")), "constraints of t"),
+            (Fact::Indexes(name("t")), "indexes of t"),
+            (Fact::Validated(name("t"), "k".into()), "validity of constraint k of t"),
+            (Fact::PrivilegesIn("App".into()), r#"privileges on the relations of "App""#),
+            (Fact::Identities("app".into()), "AWS identities of role app"),
+        ]
+    }
+
+    #[test]
+    fn the_stored_text_of_every_fact_never_changes() {
+        let mut stored = String::from(r#"{"fact of a newer version","x""#);
+        for (index, (fact, text)) in every_fact().into_iter().enumerate() {
+            assert_eq!(fact.to_string(), text);
+            assert!(facts_sql(&[fact]).starts_with(&format!("ARRAY['{text}', (SELECT ")), "{text}");
+            let element = text.replace('"', "\\\"");
+            stored.push_str(&format!(",\"{element}\",\"{index}\""));
+        }
+        stored.push('}');
+        let facts = parse_facts(&stored).expect("an array");
+        for (index, (fact, _)) in every_fact().into_iter().enumerate() {
+            assert_eq!(facts.get(&fact), Some(index.to_string().as_str()), "{fact}");
+        }
     }
 }

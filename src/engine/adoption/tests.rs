@@ -1,4 +1,4 @@
-//! Tests of the module above.
+//! Tests of the check against the catalog, and of the records.
 
 use super::*;
 use crate::formats;
@@ -7,7 +7,7 @@ fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
     formats::read_files(files.iter().copied()).expect("complete SQL")
 }
 
-/// What is missing in a catalog that says this.
+/// What is missing in a catalog with these facts.
 fn missing_in(sql: &[&str], catalog: &[(&str, &str)]) -> Vec<String> {
     let files: Vec<(String, &str)> =
         sql.iter().enumerate().map(|(nth, sql)| (format!("{}_m.sql", nth + 1), *sql)).collect();
@@ -15,7 +15,7 @@ fn missing_in(sql: &[&str], catalog: &[(&str, &str)]) -> Vec<String> {
     let migrations = migrations(&files);
     let facts: Facts =
         catalog.iter().map(|(fact, text)| ((*fact).to_owned(), (*text).to_owned())).collect();
-    // What is judged has been asked for.
+    // Every expected fact is also read.
     let asked: Vec<String> = super::facts(&migrations).iter().map(ToString::to_string).collect();
     for expected in expected(migrations.iter().map(|migration| (migration, Expect::All))) {
         assert!(asked.contains(&expected.fact.to_string()), "{expected:?}");
@@ -30,21 +30,21 @@ const TABLE: &str = "CREATE TABLE t (a int PRIMARY KEY, b text)";
 const T: &[(&str, &str)] = &[("relation t", "1"), ("columns of t", "a,b")];
 
 #[test]
-fn a_table_must_be_there_with_its_columns() {
+fn a_table_must_exist_with_its_columns() {
     assert_eq!(missing_in(&[TABLE], T), [] as [&str; 0]);
-    assert_eq!(missing_in(&[TABLE], &[]), ["1_m.sql:1: relation t is not there"]);
+    assert_eq!(missing_in(&[TABLE], &[]), ["1_m.sql:1: relation t does not exist"]);
     assert_eq!(
         missing_in(&[TABLE], &[("relation t", "1"), ("columns of t", "a,c")]),
-        ["1_m.sql:1: column t.b is not there"]
+        ["1_m.sql:1: column t.b does not exist"]
     );
     assert_eq!(
         missing_in(&[TABLE, "ALTER TABLE t ADD COLUMN c int"], T),
-        ["2_m.sql:1: column t.c is not there"]
+        ["2_m.sql:1: column t.c does not exist"]
     );
 }
 
 #[test]
-fn what_a_later_migration_takes_away_is_not_missed() {
+fn an_object_that_a_later_migration_drops_is_not_expected() {
     for gone in [
         "DROP TABLE t",
         "DROP TABLE public.t",
@@ -63,25 +63,25 @@ fn what_a_later_migration_takes_away_is_not_missed() {
     let renamed = &[("relation t", "1"), ("columns of t", "a,c")];
     let rename = "ALTER TABLE t RENAME COLUMN b TO c";
     assert_eq!(missing_in(&[TABLE, rename], renamed), [] as [&str; 0]);
-    assert_eq!(missing_in(&[TABLE, rename], T), ["2_m.sql:1: column t.c is not there"]);
+    assert_eq!(missing_in(&[TABLE, rename], T), ["2_m.sql:1: column t.c does not exist"]);
     let view = "CREATE VIEW v AS SELECT a FROM t";
     let drop = "CREATE TABLE u (a int); DROP TABLE u CASCADE";
     assert_eq!(missing_in(&[TABLE, view, drop], T), [] as [&str; 0]);
 }
 
 #[test]
-fn what_is_made_again_is_expected_again() {
+fn an_object_that_is_created_again_is_expected() {
     assert_eq!(
         missing_in(&[TABLE, "DROP TABLE t", "CREATE TABLE t (c int)"], &[]),
-        ["3_m.sql:1: relation t is not there"]
+        ["3_m.sql:1: relation t does not exist"]
     );
 }
 
 #[test]
-fn an_index_must_be_valid_and_may_have_become_a_constraint() {
+fn an_index_must_be_valid_unless_it_became_a_constraint() {
     let index = "CREATE UNIQUE INDEX ASYNC i ON t (b)";
     let with = |more: &[(&'static str, &'static str)]| [T, more].concat();
-    assert_eq!(missing_in(&[TABLE, index], T), ["2_m.sql:1: relation i is not there"]);
+    assert_eq!(missing_in(&[TABLE, index], T), ["2_m.sql:1: relation i does not exist"]);
     assert_eq!(
         missing_in(&[TABLE, index], &with(&[("relation i", "2")])),
         ["2_m.sql:1: index i is not valid"]
@@ -91,11 +91,11 @@ fn an_index_must_be_valid_and_may_have_become_a_constraint() {
     let used = "ALTER TABLE t ADD CONSTRAINT k UNIQUE USING INDEX i";
     let constraint = with(&[("constraint k of t", "3")]);
     assert_eq!(missing_in(&[TABLE, index, used], &constraint), [] as [&str; 0]);
-    assert_eq!(missing_in(&[TABLE, index, used], T), ["3_m.sql:1: constraint k of t is not there"]);
+    assert_eq!(missing_in(&[TABLE, index, used], T), ["3_m.sql:1: constraint k of t does not exist"]);
 }
 
 #[test]
-fn rows_rights_and_what_has_no_name_yet_are_not_asked_for() {
+fn rows_privileges_and_objects_without_a_known_name_are_not_checked() {
     let nothing = "INSERT INTO t VALUES (1, 'x'); GRANT SELECT ON t TO app; \
                    CREATE INDEX ASYNC ON t (b); COMMENT ON TABLE t IS 'x'; \
                    CREATE TABLE ${name} (a int)";
@@ -103,21 +103,21 @@ fn rows_rights_and_what_has_no_name_yet_are_not_asked_for() {
 }
 
 #[test]
-fn what_the_provider_ran_itself_may_take_away_and_owes_nothing() {
+fn a_migration_that_the_provider_ran_may_drop_objects_and_is_not_checked() {
     let migrations =
         migrations(&[("1_t.sql", TABLE), ("2_u.sql", "CREATE TABLE u (a int); DROP TABLE t")]);
     let walk = migrations.iter().zip([Expect::All, Expect::Nothing]);
-    assert_eq!(missing(walk, &Facts::new()), []);
+    assert_eq!(missing(walk, &Facts::default()), []);
 }
 
 #[test]
-fn a_set_is_untouched_until_a_migration_of_it_was_run_here() {
+fn a_set_is_untouched_until_the_provider_runs_one_of_its_migrations() {
     let migrations = migrations(&[("1_t.sql", TABLE), ("2_u.sql", "SELECT 1")]);
     let old = adopted(&migrations[0], "public.history");
     let own = |state| MigrationRecord { state, adopted_from: None, ..old.clone() };
     assert!(is_untouched(&[]));
     assert!(is_untouched(std::slice::from_ref(&old)));
-    // Begun, and refused at its first statement: the database is as it was.
+    // Begun, and rejected at its first statement: the database is unchanged.
     assert!(is_untouched(&[old.clone(), own(MigrationState::Failed)]));
     assert!(!is_untouched(&[old.clone(), own(MigrationState::Applied)]));
     assert_eq!(known(&[own(MigrationState::Failed)]).len(), 0);

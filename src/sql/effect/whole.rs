@@ -32,11 +32,11 @@ impl Whole {
     #[must_use]
     pub fn is_held(&self, now: &Facts) -> bool {
         self.0.iter().all(|(fact, shows)| {
-            let found = now.get(&fact.to_string());
+            let found = now.get(fact);
             let lists = |entry: &str| found.is_some_and(|list| list.split(' ').any(|e| e == entry));
             match shows {
                 Shows::Something => found.is_some(),
-                Shows::Exactly(text) => found == Some(text),
+                Shows::Exactly(text) => found == Some(text.as_str()),
                 Shows::With(entry) => lists(entry),
                 Shows::Without(entry) => !lists(entry),
             }
@@ -116,9 +116,8 @@ mod tests {
     use super::*;
 
     fn held(sql: &str, facts: &[(&str, &str)]) -> Option<bool> {
-        let mut facts: Facts =
-            facts.iter().map(|(fact, value)| ((*fact).into(), (*value).into())).collect();
-        facts.entry("role app".into()).or_insert_with(|| "7".into());
+        let facts = [("role app", "7")].into_iter().chain(facts.iter().copied());
+        let facts: Facts = facts.map(|(fact, value)| (fact.into(), value.into())).collect();
         whole(sql).map(|whole| whole.is_held(&facts))
     }
 
