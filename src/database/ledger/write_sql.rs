@@ -1,110 +1,190 @@
-//! The text of the writes to the ledger.
+//! The SQL of the writes to the ledger.
+//!
+//! In all functions except the first, `set` is the name of the migration set as an SQL literal.
 
-use super::record::StatementRecord;
+use super::record::{StatementRecord, StatementState};
 use super::write::Write;
-use crate::database::catalog::{facts_sql, objects_to_json, schema_of, unquoted};
+use crate::database::catalog::{Objects, facts_sql, objects_to_json, schema_of, unquoted};
 use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{literal, literal_or_null};
-use crate::migration::{Migration, Version};
+use crate::migration::{Migration, StatementNumber, Version};
 
-/// Writes of one transaction, of which no two are for the same row. What can come by the hundred is
-/// one statement for all its rows.
+/// Returns the statements for the writes of one transaction, no two of which are for the same row.
+/// Writes that can be numerous share one statement for all their rows.
 pub(super) fn writes_sql(ledger: &LedgerSchema, set: &str, writes: &[Write<'_>]) -> Vec<String> {
-    let set = literal(set);
-    let mut sql = Vec::new();
-    let mut inserted = Vec::new();
-    let mut advanced = Vec::new();
-    let mut applied = Vec::new();
-    let (mut described, mut gone) = (Vec::new(), Vec::new());
+    let mut builder = Builder::new(ledger, set);
     for write in writes {
-        match write {
-            Write::Begin(migration) => {
-                sql.push(begin_sql(ledger, &set, migration, "found.state <> 'applied'"));
-            }
-            Write::BeginAgain { migration, after } => {
-                sql.push(begin_sql(ledger, &set, migration, &format!("found.run = {after}")));
-            }
-            Write::Forget { version } => sql.push(format!(
-                "DELETE FROM {ledger}.statement WHERE set_name = {set} AND version = {}",
-                literal(&version.0),
-            )),
-            Write::End { version, failure: None } => applied.push(literal(&version.0)),
-            Write::End { version, failure: Some(failure) } => {
-                let versions = [literal(&version.0)];
-                sql.push(end_sql(ledger, &set, &versions, "failed", Some(failure)));
-            }
-            Write::Adopt { migrations, from } => {
-                sql.push(adopt_sql(ledger, &set, migrations, from));
-            }
-            Write::Intend { version, record, facts } => {
-                inserted.push(statement_row(&set, version, record, &facts_sql(facts)));
-            }
-            Write::Record { version, record } => {
-                inserted.push(statement_row(&set, version, record, "NULL"));
-            }
-            Write::Advance { version, number, state } => {
-                let (word, job) = state.parts();
-                let (version, job) = (literal(&version.0), literal_or_null(job));
-                advanced.push(format!("({version}, {number}, '{word}', {job})"));
-            }
-            Write::Withdraw { version, number } => sql.push(format!(
-                "DELETE FROM {ledger}.statement
-                  WHERE set_name = {set} AND version = {} AND number = {number}
-                    AND state <> 'done'",
-                literal(&version.0),
-            )),
-            Write::Schema { relation, objects: Some(objects) } => {
-                let schema = literal(&unquoted(schema_of(relation)));
-                let objects = literal(&objects_to_json(objects));
-                described.push(format!("({}, {schema}, {objects}, now())", literal(relation)));
-            }
-            Write::Schema { relation, objects: None } => gone.push(literal(relation)),
-            // The owner stays, so that a repetition after a lost answer passes the fence.
-            Write::Release { settled } => sql.push(format!(
-                "UPDATE {ledger}.lease SET expires_at = now(){} WHERE set_name = {set}",
-                if *settled { ", drift = NULL" } else { "" },
-            )),
-        }
+        builder.add(write);
     }
-    if !inserted.is_empty() {
-        sql.push(format!(
-            "INSERT INTO {ledger}.statement
-               (set_name, version, number, checksum, class, summary, state, job_id,
-                catalog_before, changed_at)
-             VALUES {}",
-            inserted.join(", ")
-        ));
-    }
-    if !advanced.is_empty() {
-        sql.push(format!(
-            "UPDATE {ledger}.statement AS found
-                SET state = new.state, job_id = coalesce(new.job_id, found.job_id),
-                    changed_at = now()
-               FROM (VALUES {}) AS new (version, number, state, job_id)
-              WHERE found.set_name = {set} AND found.version = new.version
-                AND found.number = new.number AND found.state <> 'done'",
-            advanced.join(", ")
-        ));
-    }
-    if !applied.is_empty() {
-        sql.push(end_sql(ledger, &set, &applied, "applied", None));
-    }
-    if !described.is_empty() {
-        sql.push(format!(
-            "INSERT INTO {ledger}.schema_object (relation, schema_name, objects, changed_at)
-             VALUES {} ON CONFLICT (relation) DO UPDATE
-             SET objects = excluded.objects, changed_at = excluded.changed_at",
-            described.join(", ")
-        ));
-    }
-    if !gone.is_empty() {
-        let gone = gone.join(", ");
-        sql.push(format!("DELETE FROM {ledger}.schema_object WHERE relation IN ({gone})"));
-    }
-    sql
+    builder.finish()
 }
 
-/// `set` and `versions` are literals.
+struct Builder<'a> {
+    ledger: &'a LedgerSchema,
+    /// The name of the migration set, as a literal.
+    set: String,
+    /// Statements for a single write.
+    single: Vec<String>,
+    /// Rows to insert into `statement`.
+    inserted: Vec<String>,
+    /// New states of rows in `statement`.
+    advanced: Vec<String>,
+    /// The versions of migrations that are applied, as literals.
+    applied: Vec<String>,
+    /// Rows for `schema_object`.
+    described: Vec<String>,
+    /// Relations to delete from `schema_object`, as literals.
+    gone: Vec<String>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(ledger: &'a LedgerSchema, set: &str) -> Self {
+        Self {
+            ledger,
+            set: literal(set),
+            single: Vec::new(),
+            inserted: Vec::new(),
+            advanced: Vec::new(),
+            applied: Vec::new(),
+            described: Vec::new(),
+            gone: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, write: &Write<'_>) {
+        let (ledger, set) = (self.ledger, self.set.as_str());
+        match write {
+            Write::Begin(migration) => {
+                self.single.push(begin_sql(ledger, set, migration, "found.state <> 'applied'"));
+            }
+            Write::BeginAgain { migration, after } => {
+                let expected = format!("found.run = {after}");
+                self.single.push(begin_sql(ledger, set, migration, &expected));
+            }
+            Write::Forget { version } => self.single.push(forget_sql(ledger, set, version)),
+            Write::End { version, failure: None } => self.applied.push(literal(&version.0)),
+            Write::End { version, failure: Some(failure) } => {
+                let versions = [literal(&version.0)];
+                self.single.push(end_sql(ledger, set, &versions, "failed", Some(failure)));
+            }
+            Write::Adopt { migrations, from } => {
+                self.single.push(adopt_sql(ledger, set, migrations, from));
+            }
+            Write::Intend { version, record, facts } => {
+                self.inserted.push(statement_row(set, version, record, &facts_sql(facts)));
+            }
+            Write::Record { version, record } => {
+                self.inserted.push(statement_row(set, version, record, "NULL"));
+            }
+            Write::Advance { version, number, state } => {
+                self.advanced.push(advance_row(version, *number, state));
+            }
+            Write::Withdraw { version, number } => {
+                self.single.push(withdraw_sql(ledger, set, version, *number));
+            }
+            Write::Schema { relation, objects: Some(objects) } => {
+                self.described.push(schema_row(relation, objects));
+            }
+            Write::Schema { relation, objects: None } => self.gone.push(literal(relation)),
+            Write::Release { settled } => self.single.push(release_sql(ledger, set, *settled)),
+        }
+    }
+
+    /// Returns the statements for single writes, followed by those for several rows.
+    fn finish(self) -> Vec<String> {
+        let Self { ledger, set, single: mut sql, inserted, advanced, applied, described, gone } =
+            self;
+        if !inserted.is_empty() {
+            sql.push(insert_sql(ledger, &inserted));
+        }
+        if !advanced.is_empty() {
+            sql.push(advance_sql(ledger, &set, &advanced));
+        }
+        if !applied.is_empty() {
+            sql.push(end_sql(ledger, &set, &applied, "applied", None));
+        }
+        if !described.is_empty() {
+            sql.push(describe_sql(ledger, &described));
+        }
+        if !gone.is_empty() {
+            let gone = gone.join(", ");
+            sql.push(format!("DELETE FROM {ledger}.schema_object WHERE relation IN ({gone})"));
+        }
+        sql
+    }
+}
+
+fn forget_sql(ledger: &LedgerSchema, set: &str, version: &Version) -> String {
+    format!(
+        "DELETE FROM {ledger}.statement WHERE set_name = {set} AND version = {}",
+        literal(&version.0),
+    )
+}
+
+fn withdraw_sql(
+    ledger: &LedgerSchema,
+    set: &str,
+    version: &Version,
+    number: StatementNumber,
+) -> String {
+    format!(
+        "DELETE FROM {ledger}.statement
+          WHERE set_name = {set} AND version = {} AND number = {number} AND state <> 'done'",
+        literal(&version.0),
+    )
+}
+
+/// The owner of the lease stays, so that a repetition after a lost reply passes the fence.
+fn release_sql(ledger: &LedgerSchema, set: &str, settled: bool) -> String {
+    format!(
+        "UPDATE {ledger}.lease SET expires_at = now(){} WHERE set_name = {set}",
+        if settled { ", drift = NULL" } else { "" },
+    )
+}
+
+fn insert_sql(ledger: &LedgerSchema, rows: &[String]) -> String {
+    format!(
+        "INSERT INTO {ledger}.statement
+           (set_name, version, number, checksum, class, summary, state, job_id, catalog_before,
+            changed_at)
+         VALUES {}",
+        rows.join(", ")
+    )
+}
+
+fn advance_row(version: &Version, number: StatementNumber, state: &StatementState) -> String {
+    let (word, job) = state.parts();
+    let (version, job) = (literal(&version.0), literal_or_null(job));
+    format!("({version}, {number}, '{word}', {job})")
+}
+
+fn advance_sql(ledger: &LedgerSchema, set: &str, rows: &[String]) -> String {
+    format!(
+        "UPDATE {ledger}.statement AS found
+            SET state = new.state, job_id = coalesce(new.job_id, found.job_id), changed_at = now()
+           FROM (VALUES {}) AS new (version, number, state, job_id)
+          WHERE found.set_name = {set} AND found.version = new.version
+            AND found.number = new.number AND found.state <> 'done'",
+        rows.join(", ")
+    )
+}
+
+fn schema_row(relation: &str, objects: &Objects) -> String {
+    let schema = literal(&unquoted(schema_of(relation)));
+    let objects = literal(&objects_to_json(objects));
+    format!("({}, {schema}, {objects}, now())", literal(relation))
+}
+
+fn describe_sql(ledger: &LedgerSchema, rows: &[String]) -> String {
+    format!(
+        "INSERT INTO {ledger}.schema_object (relation, schema_name, objects, changed_at)
+         VALUES {} ON CONFLICT (relation) DO UPDATE
+         SET objects = excluded.objects, changed_at = excluded.changed_at",
+        rows.join(", ")
+    )
+}
+
+/// `versions` are literals.
 fn end_sql(
     ledger: &LedgerSchema,
     set: &str,
@@ -121,7 +201,7 @@ fn end_sql(
     )
 }
 
-/// The division fails if the row is not as `expected`: another run was faster.
+/// The division fails if the row is not as `expected`, because another run has changed it.
 fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: &str) -> String {
     let values = migration.values.digest();
     format!(
@@ -146,7 +226,6 @@ fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: 
     )
 }
 
-/// `set` is a literal.
 fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: &str) -> String {
     let row = |(nth, migration): (usize, &&Migration)| {
         format!(
@@ -181,7 +260,7 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: 
     )
 }
 
-/// `set` is a literal, `before` an expression.
+/// `before` is an SQL expression for the column `catalog_before`.
 fn statement_row(set: &str, version: &Version, record: &StatementRecord, before: &str) -> String {
     let (state, job) = record.state.parts();
     format!(
