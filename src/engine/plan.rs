@@ -1,7 +1,7 @@
-//! What is to be done: a pure function of the migrations and of the ledger.
+//! Plans which migrations run: a pure function of the migrations and the ledger.
 //!
-//! Versioned migrations run once and in their order; `plan/order.rs` says which of them stay behind.
-//! Repeatable ones run after them, whenever they have changed; see `plan/repeatable.rs`.
+//! Versioned migrations run once and in order; `plan/order.rs` decides which of them do not run.
+//! Repeatable migrations run after them whenever they have changed; see `plan/repeatable.rs`.
 
 mod order;
 mod repeatable;
@@ -13,14 +13,14 @@ use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Statement, StatementNumber, Version,
 };
 
-/// The migrations of a set in their order, each with what the ledger says about it.
+/// The migrations of a set in order, each with its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan<'a> {
     /// In the order in which they run.
     pub entries: Vec<PlannedMigration<'a>>,
-    /// Rows of the ledger that stay although no file belongs to them.
+    /// Rows of the ledger that remain although their files were removed.
     pub retired: Vec<&'a MigrationRecord>,
-    /// The last applied version, if the target stands before it.
+    /// The last applied version, if the target precedes it.
     pub beyond_target: Option<&'a Version>,
 }
 
@@ -29,47 +29,47 @@ pub struct Plan<'a> {
 pub struct PlannedMigration<'a> {
     /// As read from its file.
     pub migration: &'a Migration,
-    /// What is to be done with it.
+    /// Whether it runs.
     pub status: Status<'a>,
 }
 
-/// What is to be done with a migration.
+/// Whether a migration runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status<'a> {
-    /// Nothing.
+    /// It is applied and does not run.
     Applied(&'a MigrationRecord),
-    /// It runs, after what an earlier run has done of it.
+    /// It runs, except for the statements that an earlier run has applied.
     Pending {
-        /// The row of an unfinished earlier run.
+        /// The record of an earlier run that did not finish.
         begun: Option<&'a MigrationRecord>,
     },
-    /// It is repeatable and runs from its first statement on, whatever the ledger has of it.
+    /// It is repeatable, and all of its statements run again.
     Rerun {
-        /// The row of its last run.
+        /// The record of its last run.
         last: &'a MigrationRecord,
     },
-    /// It does not run, and is not applied.
+    /// It is not applied and does not run.
     Excluded(Reason),
 }
 
 /// Why a migration that is not applied does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// A baseline stands for it, or the baseline is of no use to a set that has a history.
+    /// A baseline replaces it, or it is a baseline and the set does not begin with it.
     Baseline,
-    /// It comes after the target.
+    /// It follows the target.
     BeyondTarget,
-    /// It stands before an applied one, and such ones are skipped.
+    /// It precedes an applied migration, and out-of-order migrations are skipped.
     OutOfOrder,
 }
 
 impl<'a> Plan<'a> {
-    /// The entries that an apply would run.
+    /// Returns the migrations that an apply runs.
     pub fn pending(&self) -> impl Iterator<Item = &PlannedMigration<'a>> {
         self.entries.iter().filter(|entry| entry.is_pending())
     }
 
-    /// The migrations that do not run for this reason.
+    /// Returns the migrations that do not run for this reason.
     pub fn excluded(&self, reason: Reason) -> impl Iterator<Item = &'a Migration> {
         let excluded =
             move |entry: &&PlannedMigration<'a>| entry.status == Status::Excluded(reason);
@@ -78,13 +78,13 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> PlannedMigration<'a> {
-    /// Whether an apply would run it.
+    /// Whether an apply runs it.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         matches!(self.status, Status::Pending { .. } | Status::Rerun { .. })
     }
 
-    /// The row of an earlier run whose statements do not run again.
+    /// The record of an earlier run whose statements do not run again.
     #[must_use]
     pub fn begun(&self) -> Option<&'a MigrationRecord> {
         match self.status {
@@ -95,91 +95,90 @@ impl<'a> PlannedMigration<'a> {
     }
 }
 
-/// Why there is no plan. Each names what a practitioner must decide; nothing has been run.
+/// Why there is no plan. Nothing has run, and the user must decide how to continue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The text of an applied migration has changed.
     #[error("{file} was changed after it was applied")]
     Diverged {
-        /// File as written in the configuration.
+        /// Path as written in the configuration.
         file: String,
         /// Its version.
         version: Version,
-        /// Checksum of the text that was applied.
+        /// Checksum of the applied text.
         applied: Checksum,
-        /// Checksum of the text now.
+        /// Checksum of the current text.
         found: Checksum,
     },
-    /// The text of a statement has changed that a failed run had already applied.
+    /// The text of a statement that a failed run had applied has changed.
     #[error("{file}: statement {number} was changed after it was applied")]
     StatementDiverged {
-        /// File as written in the configuration.
+        /// Path as written in the configuration.
         file: String,
-        /// Line of the statement now; of the file's last statement if it is gone.
+        /// Line of the statement, or of the file's last statement if it was removed.
         line: usize,
         /// Version of the migration.
         version: Version,
-        /// FailurePoint of the statement, counted from 1.
+        /// Number of the statement.
         number: StatementNumber,
-        /// One line of the statement that was applied.
+        /// One line of the applied statement.
         applied: String,
     },
-    /// The ledger knows a migration that the directory does not have.
+    /// A migration in the ledger has no file.
     #[error("no file for the applied migration {version}")]
     FileMissing {
         /// Its version.
         version: Version,
         /// Its description in the ledger.
         description: String,
-        /// Whether all of it or only a part is applied.
+        /// Whether all of it is applied, or only a part.
         whole: bool,
     },
-    /// A migration that is not applied stands before one that is.
+    /// A pending migration precedes an applied one.
     #[error("{file} comes before {applied}, which is already applied")]
     OutOfOrder {
-        /// File as written in the configuration.
+        /// Path as written in the configuration.
         file: String,
         /// Its version.
         version: Version,
         /// The last applied version.
         applied: Version,
     },
-    /// No file has the version at which the plan is to stop.
+    /// No migration has the version of the target.
     #[error("no migration has the version {version}")]
     TargetMissing {
         /// The target.
         version: Version,
     },
-    /// A version is called removed, and has a file.
-    #[error("{file} is there, but its version {version} is called removed")]
+    /// A version that is declared as removed has a file.
+    #[error("{file} exists, but its version {version} is declared as removed")]
     NotRemoved {
-        /// File as written in the configuration.
+        /// Path as written in the configuration.
         file: String,
         /// Its version.
         version: Version,
     },
 }
 
-/// What becomes of a migration that is not applied and stands before one that is.
+/// How to treat out-of-order migrations: pending migrations that precede an applied one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExecOrder {
-    /// It is an error.
+    /// They are errors.
     #[default]
     Linear,
-    /// It never runs.
+    /// They never run.
     LinearSkip,
-    /// It runs.
+    /// They run.
     NonLinear,
 }
 
-/// What a practitioner has allowed beyond the plain rule that every migration runs once, in the
-/// order of the directory.
+/// Exceptions to the rule that every migration runs once, in the order of the directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Edited files that may stay as they are: an applied migration may have the checksum that
-    /// stands beside its version. It is not run again.
+    /// Applied migrations whose files may have changed, each with the accepted checksum. They do
+    /// not run again.
     pub accepted: BTreeMap<Version, Checksum>,
-    /// What becomes of late migrations.
+    /// How to treat out-of-order migrations.
     pub order: ExecOrder,
     /// The last version that runs.
     pub target: Option<Version>,
@@ -187,10 +186,11 @@ pub struct Policy {
     pub removed: BTreeSet<Version>,
 }
 
-/// Compares the migrations with the ledger.
+/// Compares the migrations with the ledger. The rules are numbered in the order in which they
+/// apply.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the directory, not only the first.
+/// All violations of the rules, in the order of the directory.
 pub fn plan<'a>(
     migrations: &'a [Migration],
     ledger: &'a [MigrationRecord],
@@ -203,76 +203,149 @@ pub fn plan<'a>(
         record.filter(|record| order::belongs(migration, record))
     };
     let mut errors = Vec::new();
-    let (scope, wrong) = order::Scope::new(migrations, ledger, policy, record_of);
-    errors.extend(wrong);
+    // 1. The target must exist.
+    let (scope, target_missing) = order::Scope::new(migrations, ledger, policy, record_of);
+    errors.extend(target_missing);
     let mut entries = Vec::with_capacity(migrations.len());
     for (index, migration) in migrations.iter().enumerate() {
-        if policy.removed.contains(&migration.version) {
-            let (file, version) = (migration.file.clone(), migration.version.clone());
-            errors.push(PlanError::NotRemoved { file, version });
-        }
         let record = record_of(migration);
-        let status = if migration.is_repeatable() {
-            let status = repeatable::status(migration, record);
-            let waits = scope.holds_back && !matches!(status, Status::Applied(_));
-            if waits { Status::Excluded(Reason::BeyondTarget) } else { status }
-        } else if let Some(record) = record.filter(|r| r.state == MigrationState::Applied) {
-            if record.checksum != migration.checksum
-                && policy.accepted.get(&migration.version) != Some(&migration.checksum)
-            {
-                errors.push(PlanError::Diverged {
-                    file: migration.file.clone(),
-                    version: migration.version.clone(),
-                    applied: record.checksum.clone(),
-                    found: migration.checksum.clone(),
-                });
+        // 2. A version that is declared as removed must not have a file.
+        errors.extend(removed_with_file(migration, policy));
+        let status = match record {
+            // 3. A repeatable migration runs if it has changed, unless the target holds it back.
+            _ if migration.is_repeatable() => repeatable_status(&scope, migration, record),
+            // 4. An applied migration must not have changed, unless the change is accepted.
+            Some(record) if record.state == MigrationState::Applied => {
+                errors.extend(changed_file(migration, record, policy));
+                Status::Applied(record)
             }
-            Status::Applied(record)
-        } else {
-            match scope.judge(index, migration, record, policy.order) {
+            // 5. Any other migration runs, unless a baseline, the target or the order excludes it.
+            begun => match scope.judge(index, migration, begun, policy.order) {
                 Ok(None) => {
-                    errors.extend(record.and_then(|begun| changed_part(migration, begun)));
-                    Status::Pending { begun: record }
+                    // 6. The statements that a failed run has applied must not have changed.
+                    errors.extend(begun.and_then(|begun| changed_statement(migration, begun)));
+                    Status::Pending { begun }
                 }
                 Ok(Some(reason)) => Status::Excluded(reason),
-                Err(late) => {
-                    errors.push(late);
+                Err(error) => {
+                    errors.push(error);
                     Status::Excluded(Reason::OutOfOrder)
                 }
-            }
+            },
         };
         entries.push(PlannedMigration { migration, status });
     }
 
-    let known: BTreeSet<&Version> =
-        migrations.iter().filter(|m| record_of(m).is_some()).map(|m| &m.version).collect();
+    // 7. A migration that has begun must have a file, unless it may be retired.
+    let known = migrations.iter().filter(|it| record_of(it).is_some()).map(|it| &it.version);
     let replaced = order::replaced(migrations, ledger);
-    let mut retired = Vec::new();
-    for (index, record) in ledger.iter().enumerate() {
-        if known.contains(&record.version) {
-            continue;
+    let (retired, missing) = without_file(ledger, &known.collect(), replaced, policy);
+    errors.extend(missing);
+
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let beyond_target = scope.beyond_target.map(|index| &migrations[index].version);
+    Ok(Plan { entries, retired, beyond_target })
+}
+
+/// Rule 2.
+fn removed_with_file(migration: &Migration, policy: &Policy) -> Option<PlanError> {
+    policy.removed.contains(&migration.version).then(|| PlanError::NotRemoved {
+        file: migration.file.clone(),
+        version: migration.version.clone(),
+    })
+}
+
+/// Rule 3.
+fn repeatable_status<'a>(
+    scope: &order::Scope<'_>,
+    migration: &Migration,
+    record: Option<&'a MigrationRecord>,
+) -> Status<'a> {
+    match repeatable::status(migration, record) {
+        Status::Applied(record) => Status::Applied(record),
+        _ if scope.holds_back => Status::Excluded(Reason::BeyondTarget),
+        status => status,
+    }
+}
+
+/// Rule 4.
+fn changed_file(
+    migration: &Migration,
+    record: &MigrationRecord,
+    policy: &Policy,
+) -> Option<PlanError> {
+    let is_accepted = policy.accepted.get(&migration.version) == Some(&migration.checksum);
+    let has_changed = record.checksum != migration.checksum && !is_accepted;
+    has_changed.then(|| PlanError::Diverged {
+        file: migration.file.clone(),
+        version: migration.version.clone(),
+        applied: record.checksum.clone(),
+        found: migration.checksum.clone(),
+    })
+}
+
+/// Rule 6. After a failure, the author may edit the statements that were not applied.
+fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
+    begun.statements.iter().find_map(|record| {
+        let statement = migration.statement(record.number);
+        let is_unchanged = |statement: &Statement| {
+            if record.is_binding() {
+                statement.checksum() == record.checksum
+            } else {
+                statement.class == Class::Batch
+            }
+        };
+        if statement.is_some_and(is_unchanged) {
+            return None;
         }
-        // A migration of which nothing was done may go without a word.
-        let may_go = !record.has_begun()
-            || record.kind == MigrationKind::Repeatable
-            || policy.removed.contains(&record.version)
-            || replaced.is_some_and(|last| index <= last);
-        if may_go {
+        let shown = statement.or(migration.statements.last())?;
+        Some(PlanError::StatementDiverged {
+            file: migration.file.clone(),
+            line: shown.origin.line,
+            version: migration.version.clone(),
+            number: record.number,
+            applied: record.summary.clone(),
+        })
+    })
+}
+
+/// Rule 7. Returns the records whose files were removed, and the errors for files that may not be
+/// removed. `replaced` is the index of the last record that a baseline replaces.
+fn without_file<'a>(
+    ledger: &'a [MigrationRecord],
+    known: &BTreeSet<&Version>,
+    replaced: Option<usize>,
+    policy: &Policy,
+) -> (Vec<&'a MigrationRecord>, Vec<PlanError>) {
+    let (mut retired, mut missing) = (Vec::new(), Vec::new());
+    let removed = ledger.iter().enumerate().filter(|(_, it)| !known.contains(&it.version));
+    for (index, record) in removed {
+        if may_retire(record, policy) || replaced.is_some_and(|last| index <= last) {
             retired.push(record);
         } else {
-            errors.push(PlanError::FileMissing {
+            missing.push(PlanError::FileMissing {
                 version: record.version.clone(),
                 description: record.description.clone(),
                 whole: record.state == MigrationState::Applied,
             });
         }
     }
-    let beyond_target = scope.beyond_target.map(|index| &migrations[index].version);
-    if errors.is_empty() { Ok(Plan { entries, retired, beyond_target }) } else { Err(errors) }
+    (retired, missing)
 }
 
-/// The same plan after the ledger has moved on: what another run has applied meanwhile is done.
-/// Nothing if that run has applied something else than this plan shows.
+/// Whether the file of a migration may be removed without an error. The file of a migration that
+/// has run no statement may be.
+fn may_retire(record: &MigrationRecord, policy: &Policy) -> bool {
+    !record.has_begun()
+        || record.kind == MigrationKind::Repeatable
+        || policy.removed.contains(&record.version)
+}
+
+/// Updates a plan after another run has changed the ledger: migrations that the other run has
+/// applied do not run again. `None` if the other run has applied anything that differs from the
+/// plan.
 #[must_use]
 pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Option<Plan<'a>> {
     let entry = |entry: &PlannedMigration<'a>| {
@@ -297,7 +370,9 @@ pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Optio
                 Status::Applied(record)
             }
             begun => {
-                if was_applied || begun.and_then(|begun| changed_part(migration, begun)).is_some() {
+                if was_applied
+                    || begun.and_then(|begun| changed_statement(migration, begun)).is_some()
+                {
                     return None;
                 }
                 Status::Pending { begun }
@@ -307,31 +382,6 @@ pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Optio
     };
     let entries = plan.entries.iter().map(entry).collect::<Option<Vec<_>>>()?;
     Some(Plan { entries, retired: plan.retired.clone(), beyond_target: plan.beyond_target })
-}
-
-/// After a failure the rest of a file may be mended, but not the part that is applied.
-fn changed_part(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
-    begun.statements.iter().find_map(|record| {
-        let statement = migration.statement(record.number);
-        let fits = |statement: &Statement| {
-            if record.is_binding() {
-                statement.checksum() == record.checksum
-            } else {
-                statement.class == Class::Batch
-            }
-        };
-        if statement.is_some_and(fits) {
-            return None;
-        }
-        let shown = statement.or(migration.statements.last())?;
-        Some(PlanError::StatementDiverged {
-            file: migration.file.clone(),
-            line: shown.origin.line,
-            version: migration.version.clone(),
-            number: record.number,
-            applied: record.summary.clone(),
-        })
-    })
 }
 
 #[cfg(test)]

@@ -1,34 +1,35 @@
-//! Which versioned migrations run: where a history begins, where it stops, what comes too late.
+//! Decides which versioned migrations run, from the baseline, the target and the order.
 
 use super::{ExecOrder, PlanError, Policy, Reason};
 use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::{Migration, MigrationKind};
 
-/// Whether a row is that of a migration: a baseline may have the version of the last migration
-/// that it stands for.
+/// Whether a record belongs to a migration. Not every record with the same version does: a baseline
+/// may have the version of the last migration that it replaces.
 pub(super) fn belongs(migration: &Migration, record: &MigrationRecord) -> bool {
     let is_baseline = |kind| kind == MigrationKind::Baseline;
     is_baseline(migration.kind) == is_baseline(record.kind)
 }
 
-/// The part of a directory that a run is about. All places count from 0.
+/// The part of a directory that a run covers. All indexes count from 0.
 #[derive(Default)]
 pub(super) struct Scope<'a> {
     migrations: &'a [Migration],
-    /// The baseline with which the history begins.
+    /// The baseline with which the set begins.
     start: Option<usize>,
     /// The last migration that runs.
     target: Option<usize>,
-    /// The last one that is applied.
+    /// The last applied migration.
     last_applied: Option<usize>,
-    /// The same, if it comes after the target.
+    /// The last applied migration, if it follows the target.
     pub(super) beyond_target: Option<usize>,
-    /// Whether a migration waits for another target.
+    /// Whether the target holds back a pending migration.
     pub(super) holds_back: bool,
 }
 
 impl<'a> Scope<'a> {
-    /// A target that is not there comes beside a scope without one.
+    /// Finds the scope. If the target does not exist, returns an error together with a scope that
+    /// has no target.
     pub(super) fn new<'r>(
         migrations: &'a [Migration],
         ledger: &[MigrationRecord],
@@ -48,7 +49,8 @@ impl<'a> Scope<'a> {
 
         let target = policy.target.as_ref().map(|target| last(&|m| m.version == *target));
         let end = target.flatten().map_or(migrations.len(), |target| target + 1);
-        // Also rows without a file: files that a baseline stands for may be gone.
+        // Records without a file count as well, because files that a baseline replaces may have
+        // been removed.
         let has_history = ledger
             .iter()
             .any(|record| record.kind != MigrationKind::Repeatable && record.has_begun());
@@ -81,7 +83,7 @@ impl<'a> Scope<'a> {
         self.beyond_target.is_some() || self.target.is_some_and(|target| index > target)
     }
 
-    /// Why a migration that is not applied does not run; nothing if it does.
+    /// Decides whether a migration that is not applied runs: `None` if it does, or else why not.
     pub(super) fn judge(
         &self,
         index: usize,
@@ -89,7 +91,7 @@ impl<'a> Scope<'a> {
         begun: Option<&MigrationRecord>,
         order: ExecOrder,
     ) -> Result<Option<Reason>, PlanError> {
-        // One that was begun is not late: the next was begun while its jobs ran.
+        // A migration that has begun is not out of order: the next one began while its jobs ran.
         let is_begun = begun.is_some_and(|record| !record.statements.is_empty());
         let is_start = self.start == Some(index);
         if self.start.is_some_and(|start| index < start)
@@ -113,8 +115,8 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The last row, in the order of the ledger, for which a baseline of the directory provably stands:
-/// the database has the version that the baseline ends with, so it has all before it.
+/// Returns the index of the last record that a baseline of the directory replaces. The database has
+/// the version of the baseline, so it also has all migrations before it.
 pub(super) fn replaced(migrations: &[Migration], ledger: &[MigrationRecord]) -> Option<usize> {
     let baselines = || migrations.iter().filter(|m| m.kind == MigrationKind::Baseline);
     ledger.iter().rposition(|record| {

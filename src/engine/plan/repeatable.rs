@@ -1,11 +1,11 @@
-//! Whether a repeatable migration runs.
+//! Decides whether a repeatable migration runs.
 
 use super::Status;
 use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::Migration;
 
-/// A run with the same text and the same values is done, or is gone on with. Any other is no part
-/// of this one: all statements run.
+/// Compares a migration with its last run. A run with the same text and the same values counts, and
+/// is resumed if it did not finish. After any other run, all statements run again.
 pub(super) fn status<'a>(migration: &Migration, record: Option<&'a MigrationRecord>) -> Status<'a> {
     let Some(record) = record else { return Status::Pending { begun: None } };
     let is_same =

@@ -1,4 +1,4 @@
-//! Tests of the module above.
+//! Tests of the rules of a plan.
 
 use super::*;
 use crate::database::{StatementRecord, StatementState};
@@ -48,7 +48,7 @@ const THREE: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn what_the_ledger_does_not_know_is_pending_in_the_order_of_the_directory() {
+fn migrations_without_a_record_are_pending_in_the_order_of_the_directory() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0])];
     let plan = plan(&files, &ledger, &Policy::default()).unwrap();
@@ -57,7 +57,7 @@ fn what_the_ledger_does_not_know_is_pending_in_the_order_of_the_directory() {
 }
 
 #[test]
-fn a_changed_migration_is_refused_with_both_checksums() {
+fn a_changed_migration_is_an_error_with_both_checksums() {
     let files = migrations(THREE);
     let mut ledger = [applied(&files[0])];
     ledger[0].checksum = Checksum("sha256:other".into());
@@ -74,7 +74,7 @@ fn a_changed_migration_is_refused_with_both_checksums() {
 }
 
 #[test]
-fn a_migration_before_an_applied_one_is_late() {
+fn a_pending_migration_before_an_applied_one_is_out_of_order() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), applied(&files[2])];
     let errors = plan(&files, &ledger, &Policy::default()).unwrap_err();
@@ -83,7 +83,7 @@ fn a_migration_before_an_applied_one_is_late() {
 }
 
 #[test]
-fn a_migration_that_waits_for_its_jobs_while_the_next_is_applied_is_not_late() {
+fn a_migration_that_waits_for_its_jobs_while_the_next_is_applied_is_not_out_of_order() {
     let files = migrations(THREE);
     let ledger =
         [applied(&files[0]), record(&files[1], MigrationState::Failed, 1), applied(&files[2])];
@@ -94,7 +94,7 @@ fn a_migration_that_waits_for_its_jobs_while_the_next_is_applied_is_not_late() {
 }
 
 #[test]
-fn an_applied_migration_without_a_file_is_refused() {
+fn an_applied_migration_without_a_file_is_an_error() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), applied(&files[1])];
     let errors = plan(&files[..1], &ledger, &Policy::default()).unwrap_err();
@@ -102,28 +102,28 @@ fn an_applied_migration_without_a_file_is_refused() {
 }
 
 #[test]
-fn a_failed_migration_of_which_nothing_was_done_may_be_renamed() {
+fn a_failed_migration_that_ran_no_statement_may_be_renamed() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), record(&files[1], MigrationState::Failed, 0)];
     assert!(plan(&files[..1], &ledger, &Policy::default()).is_ok());
 }
 
 #[test]
-fn the_rest_of_a_failed_file_may_be_mended_but_not_its_applied_part() {
+fn only_the_statements_of_a_failed_file_that_were_not_applied_may_be_edited() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), record(&files[1], MigrationState::Failed, 1)];
 
-    let mended = migrations(&[
+    let fixed = migrations(&[
         THREE[0],
         ("0002_b.sql", "CREATE TABLE b (id int); INSERT INTO b VALUES (2)"),
     ]);
-    assert_eq!(plan(&mended, &ledger, &Policy::default()).unwrap().pending().count(), 1);
+    assert_eq!(plan(&fixed, &ledger, &Policy::default()).unwrap().pending().count(), 1);
 
-    let spoiled = migrations(&[
+    let changed = migrations(&[
         THREE[0],
         ("0002_b.sql", "\n\nCREATE TABLE b (id bigint); INSERT INTO b VALUES (1)"),
     ]);
-    let errors = plan(&spoiled, &ledger, &Policy::default()).unwrap_err();
+    let errors = plan(&changed, &ledger, &Policy::default()).unwrap_err();
     assert!(
         matches!(
             &errors[..],
@@ -134,7 +134,7 @@ fn the_rest_of_a_failed_file_may_be_mended_but_not_its_applied_part() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_named_at_once() {
+fn all_errors_are_reported_together() {
     let files = migrations(THREE);
     let mut ledger = [applied(&files[0]), applied(&files[1]), applied(&files[2])];
     ledger[0].checksum = Checksum("sha256:x".into());
@@ -143,7 +143,7 @@ fn everything_that_is_wrong_is_named_at_once() {
 }
 
 #[test]
-fn a_plan_goes_on_from_what_another_run_has_done_meanwhile_unless_that_was_something_else() {
+fn a_plan_continues_after_another_run_unless_that_applied_something_else() {
     let files = migrations(THREE);
     let old = plan(&files, &[], &Policy::default()).unwrap();
     let ledger = [applied(&files[0]), record(&files[1], MigrationState::Failed, 1)];
@@ -160,7 +160,7 @@ fn a_plan_goes_on_from_what_another_run_has_done_meanwhile_unless_that_was_somet
     other.checksum = Checksum::of("something else");
     assert_eq!(renew(&old, &[other]), None);
     let old = plan(&files, &ledger, &Policy::default()).unwrap();
-    assert_eq!(renew(&old, &[]), None, "what was applied is gone");
+    assert_eq!(renew(&old, &[]), None, "a migration is not applied any more");
 }
 
 fn kinds(mut migrations: Vec<Migration>, kinds: &[(usize, MigrationKind)]) -> Vec<Migration> {
@@ -170,8 +170,8 @@ fn kinds(mut migrations: Vec<Migration>, kinds: &[(usize, MigrationKind)]) -> Ve
     migrations
 }
 
-/// What a plan does with each migration, in words.
-fn standings(
+/// The status of each migration, as a word.
+fn statuses(
     files: &[Migration],
     ledger: &[MigrationRecord],
     policy: &Policy,
@@ -180,42 +180,42 @@ fn standings(
     let word = |entry: &PlannedMigration<'_>| match entry.status {
         Status::Applied(_) => "applied",
         Status::Pending { .. } => "runs",
-        Status::Rerun { .. } => "again",
-        Status::Excluded(Reason::Baseline) => "covered",
-        Status::Excluded(Reason::BeyondTarget) => "waits",
+        Status::Rerun { .. } => "rerun",
+        Status::Excluded(Reason::Baseline) => "baseline",
+        Status::Excluded(Reason::BeyondTarget) => "held back",
         Status::Excluded(Reason::OutOfOrder) => "skipped",
     };
     Ok(plan.entries.iter().map(word).collect())
 }
 
 #[test]
-fn a_late_migration_is_skipped_or_runs_in_its_place_if_that_is_allowed() {
+fn an_out_of_order_migration_is_skipped_or_runs_if_the_policy_allows_it() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), applied(&files[2])];
-    let order = |order| standings(&files, &ledger, &Policy { order, ..Policy::default() });
+    let order = |order| statuses(&files, &ledger, &Policy { order, ..Policy::default() });
     assert_eq!(order(ExecOrder::LinearSkip), Ok(vec!["applied", "skipped", "applied"]));
     assert_eq!(order(ExecOrder::NonLinear), Ok(vec!["applied", "runs", "applied"]));
 }
 
 #[test]
-fn a_target_holds_back_what_comes_after_it_and_what_is_repeatable() {
+fn a_target_holds_back_later_and_repeatable_migrations() {
     let files = kinds(migrations(THREE), &[(2, MigrationKind::Repeatable)]);
     let to = |version: &str| Policy { target: Some(Version(version.into())), ..Policy::default() };
-    assert_eq!(standings(&files, &[], &to("0001")), Ok(vec!["runs", "waits", "waits"]));
-    assert_eq!(standings(&files, &[], &to("0002")), Ok(vec!["runs", "runs", "runs"]));
+    assert_eq!(statuses(&files, &[], &to("0001")), Ok(vec!["runs", "held back", "held back"]));
+    assert_eq!(statuses(&files, &[], &to("0002")), Ok(vec!["runs", "runs", "runs"]));
 
     let ledger = [applied(&files[0]), applied(&files[1])];
-    let behind = to("0001");
-    let plan = plan(&files, &ledger, &behind).unwrap();
+    let earlier = to("0001");
+    let plan = plan(&files, &ledger, &earlier).unwrap();
     assert_eq!(plan.beyond_target, Some(&files[1].version));
-    assert_eq!(standings(&files, &ledger, &behind), Ok(vec!["applied", "applied", "waits"]));
+    assert_eq!(statuses(&files, &ledger, &earlier), Ok(vec!["applied", "applied", "held back"]));
 
-    let errors = standings(&files, &[], &to("0003")).unwrap_err();
+    let errors = statuses(&files, &[], &to("0003")).unwrap_err();
     assert_eq!(errors[0].to_string(), "no migration has the version 0003");
 }
 
 #[test]
-fn a_target_behind_what_is_applied_runs_no_late_migration_either() {
+fn a_target_before_an_applied_migration_also_holds_back_out_of_order_migrations() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), applied(&files[2])];
     let policy = Policy {
@@ -223,11 +223,11 @@ fn a_target_behind_what_is_applied_runs_no_late_migration_either() {
         target: Some(Version("0002".into())),
         ..Policy::default()
     };
-    assert_eq!(standings(&files, &ledger, &policy), Ok(vec!["applied", "waits", "applied"]));
+    assert_eq!(statuses(&files, &ledger, &policy), Ok(vec!["applied", "held back", "applied"]));
 }
 
 #[test]
-fn an_empty_ledger_begins_at_the_newest_baseline_and_any_other_passes_it_over() {
+fn only_an_empty_ledger_begins_at_the_newest_baseline() {
     let mut files = kinds(
         migrations(&[
             THREE[0],
@@ -237,43 +237,43 @@ fn an_empty_ledger_begins_at_the_newest_baseline_and_any_other_passes_it_over() 
         ]),
         &[(2, MigrationKind::Baseline)],
     );
-    // As Flyway has it: the baseline has the version of the last that it stands for.
+    // As in Flyway, the baseline has the version of the last migration that it replaces.
     files[2].version = Version("0002".into());
     let plain = Policy::default();
-    assert_eq!(standings(&files, &[], &plain), Ok(vec!["covered", "covered", "runs", "runs"]));
+    assert_eq!(statuses(&files, &[], &plain), Ok(vec!["baseline", "baseline", "runs", "runs"]));
 
     let from_baseline = [applied(&files[2])];
     assert_eq!(
-        standings(&files, &from_baseline, &plain),
-        Ok(vec!["covered", "covered", "applied", "runs"])
+        statuses(&files, &from_baseline, &plain),
+        Ok(vec!["baseline", "baseline", "applied", "runs"])
     );
     let from_first = [applied(&files[0])];
     assert_eq!(
-        standings(&files, &from_first, &plain),
-        Ok(vec!["applied", "runs", "covered", "runs"])
+        statuses(&files, &from_first, &plain),
+        Ok(vec!["applied", "runs", "baseline", "runs"])
     );
 
-    // The squashed files may go where the database has all of them, and nowhere else.
+    // The replaced files may be removed only if the database has all of their migrations.
     let squashed = &files[2..];
     let all = [applied(&files[0]), applied(&files[1])];
-    assert_eq!(standings(squashed, &all, &plain), Ok(vec!["covered", "runs"]));
-    let errors = standings(squashed, &from_first, &plain).unwrap_err();
+    assert_eq!(statuses(squashed, &all, &plain), Ok(vec!["baseline", "runs"]));
+    let errors = statuses(squashed, &from_first, &plain).unwrap_err();
     assert_eq!(errors[0].to_string(), "no file for the applied migration 0001");
 }
 
 #[test]
-fn a_removed_file_is_no_error_if_its_version_is_called_removed() {
+fn a_removed_file_is_not_an_error_if_its_version_is_declared_as_removed() {
     let files = migrations(THREE);
     let ledger = [applied(&files[0]), applied(&files[1])];
     let removed = Policy { removed: [Version("0001".into())].into(), ..Policy::default() };
-    assert_eq!(standings(&files[1..], &ledger, &removed), Ok(vec!["applied", "runs"]));
+    assert_eq!(statuses(&files[1..], &ledger, &removed), Ok(vec!["applied", "runs"]));
     let plan = plan(&files[1..], &ledger, &removed).unwrap();
-    assert_eq!(plan.retired, [&ledger[0]], "its row stays");
+    assert_eq!(plan.retired, [&ledger[0]], "its record remains");
 
-    let errors = standings(&files, &ledger, &removed).unwrap_err();
+    let errors = statuses(&files, &ledger, &removed).unwrap_err();
     assert_eq!(
         errors[0].to_string(),
-        "0001_a.sql is there, but its version 0001 is called removed"
+        "0001_a.sql exists, but its version 0001 is declared as removed"
     );
 }
 
@@ -285,29 +285,29 @@ fn a_repeatable_migration_runs_again_when_its_text_or_a_value_has_changed() {
     files[2].values = values("a");
     let ledger = [applied(&files[0]), applied(&files[1]), applied(&files[2])];
     let last = |files: &[Migration], ledger: &[MigrationRecord]| {
-        standings(files, ledger, &Policy::default()).unwrap()[2]
+        statuses(files, ledger, &Policy::default()).unwrap()[2]
     };
     assert_eq!(last(&files, &ledger), "applied");
     files[2].values = values("b");
-    assert_eq!(last(&files, &ledger), "again");
+    assert_eq!(last(&files, &ledger), "rerun");
     files[2].values = Values::Unknown;
-    assert_eq!(last(&files, &ledger), "again");
+    assert_eq!(last(&files, &ledger), "rerun");
     files[2].values = values("a");
     files[2].checksum = Checksum::of("other");
-    assert_eq!(last(&files, &ledger), "again");
+    assert_eq!(last(&files, &ledger), "rerun");
 
-    // What a failed run has done of another text counts for nothing, and that is no error.
+    // A failed run with another text does not count, and is not an error.
     let failed = record(&files[2], MigrationState::Failed, 1);
     assert_eq!(last(&files, std::slice::from_ref(&failed)), "runs");
     files[2].checksum = Checksum::of("a third");
-    assert_eq!(last(&files, &[failed]), "again");
+    assert_eq!(last(&files, &[failed]), "rerun");
 
-    // Without a file there is nothing to run again.
-    assert_eq!(standings(&files[..2], &ledger, &Policy::default()), Ok(vec!["applied"; 2]));
+    // Without a file, nothing runs again.
+    assert_eq!(statuses(&files[..2], &ledger, &Policy::default()), Ok(vec!["applied"; 2]));
 }
 
 #[test]
-fn another_run_may_have_repeated_it_meanwhile() {
+fn a_repeatable_migration_that_another_run_has_applied_does_not_run_again() {
     let files = kinds(migrations(THREE), &[(2, MigrationKind::Repeatable)]);
     let mut old = applied(&files[2]);
     old.checksum = Checksum::of("before");
