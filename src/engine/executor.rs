@@ -1,4 +1,4 @@
-//! Sends the pending migrations of a plan, and asks the catalog after an unknown outcome.
+//! Sends the pending migrations of a plan, and reads the catalog after an unknown outcome.
 
 mod batches;
 mod jobs;
@@ -66,13 +66,14 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         // A build that was started again has to be awaited again.
         while !self.open.is_empty() {
             self.await_jobs().await?;
-            self.end_together().await?;
+            self.end_awaited().await?;
             self.advance().await?;
         }
         Ok(())
     }
 
-    /// Runs migrations that share a message. A migration that needs the catalog first comes alone.
+    /// Runs migrations that share a message. A migration that needs facts of the catalog before it
+    /// runs does not share one.
     async fn run_migrations(
         &mut self,
         entries: &[&PlannedMigration<'a>],
@@ -116,8 +117,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         Ok(())
     }
 
-    /// Sends what can be sent. Returns whether a migration has to wait for a job before it and those
-    /// after it can continue.
+    /// Sends what can be sent. Returns whether a migration has to wait for a job before it and the
+    /// following ones can continue.
     ///
     /// Also records the results of jobs, before a later statement drops what they have built.
     async fn advance(&mut self) -> Result<bool, ApplyError> {
@@ -132,8 +133,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         self.applied.extend(ended.map(|progress| progress.migration.version.clone()));
     }
 
-    /// Ends the migrations that have only waited for their jobs.
-    async fn end_together(&mut self) -> Result<(), ApplyError> {
+    /// Ends the migrations that only waited for their jobs, together.
+    async fn end_awaited(&mut self) -> Result<(), ApplyError> {
         let mut ending: Vec<(OpenIndex, Vec<ProgressEvent>)> = Vec::new();
         let mut writes = Vec::new();
         for (index, progress) in self.open.iter().filter(|(_, it)| it.begun) {
@@ -185,38 +186,35 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         }
     }
 
-    /// What can be sent now, in order; whether the rest has to wait for a job; and the statement
-    /// after it, if that runs in batches.
-    #[expect(clippy::type_complexity, reason = "used by one caller, which takes it apart")]
-    fn plan_message(
-        &self,
-    ) -> (Vec<(OpenIndex, PlannedTransaction<'a>)>, bool, Option<(OpenIndex, StatementNumber)>)
-    {
+    /// Plans the next message from the progress of all open migrations.
+    fn plan_message(&self) -> PlannedMessage<'a> {
         let mut running: Vec<&JobTarget> =
             self.open.iter().flat_map(|(_, progress)| progress.running()).collect();
-        let mut planned = Vec::new();
+        let mut message = PlannedMessage::default();
         for (index, progress) in self.open.iter() {
             let steps = next_steps(progress, &mut running);
-            planned.extend(steps.transactions.into_iter().map(|it| (index, it)));
+            message.transactions.extend(steps.transactions.into_iter().map(|it| (index, it)));
+            message.blocked = steps.blocked;
+            message.batch = steps.batch.map(|number| (index, number));
             // The migrations after it have to wait as well.
-            if steps.blocked || steps.batch.is_some() {
-                return (planned, steps.blocked, steps.batch.map(|number| (index, number)));
+            if message.blocked || message.batch.is_some() {
+                break;
             }
         }
-        (planned, false, None)
+        message
     }
 
     async fn send(&mut self) -> Result<bool, ApplyError> {
         let mut retries = Retries::new();
         loop {
-            let (mut planned, blocked, batch) = self.plan_message();
-            if planned.is_empty() {
+            let PlannedMessage { mut transactions, blocked, batch } = self.plan_message();
+            if transactions.is_empty() {
                 let Some((index, number)) = batch else { return Ok(blocked) };
                 Box::pin(self.run_batches(index, number)).await?;
                 continue;
             }
-            self.keep_within_budget(&mut planned).await?;
-            let merged = merge(planned);
+            self.keep_within_budget(&mut transactions).await?;
+            let merged = merge(transactions);
             let transactions: Vec<Transaction<'a>> =
                 merged.iter().map(|it| it.transaction.clone()).collect();
             let (committed, failed) =
@@ -329,8 +327,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         Err(self.stop(index, number, failure).await)
     }
 
-    /// Whether a rejected schema change had been applied by an earlier attempt, whose outcome was
-    /// unknown. Then the server rejects it because of its own effect.
+    /// Whether a rejected schema change had been applied by an earlier attempt whose outcome was
+    /// unknown. In that case, the server rejects it because of its own effect.
     async fn was_applied_before(
         &mut self,
         index: OpenIndex,
@@ -359,11 +357,11 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
             && matches!(failure, StatementFailure::Rejected(_))
         {
             // It was certainly not applied, so its text may change, and the next run does not have
-            // to ask the catalog. If this write is lost, the next run asks.
+            // to read the catalog. If this write is lost, the next run reads it.
             writes.push(Write::Withdraw { version, number });
         }
         for (number, state) in &progress.states {
-            // What a message that was fenced off has done, and could not record.
+            // A message that was fenced off has applied it, and could not record it.
             let state = match state {
                 StatementProgress::Applied => StatementState::Done,
                 StatementProgress::Building(Building {
@@ -379,8 +377,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         };
         let error = StatementError::new(migration, number, Some(batches), failure);
         writes.push(Write::End { version, failure: Some(full_chain(&error)) });
-        // A migration of another run must not be marked, and a database that does not respond is
-        // not asked again.
+        // The migration of another run must not be marked, and no more requests are sent to a
+        // database that does not respond.
         let is_ours = !matches!(
             error.failure,
             StatementFailure::ClaimedByOther | StatementFailure::OutcomeUnknown(_)
@@ -439,6 +437,17 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
     }
 }
 
+/// What can be sent next.
+#[derive(Default)]
+struct PlannedMessage<'a> {
+    /// The transactions that can be sent now, in order.
+    transactions: Vec<(OpenIndex, PlannedTransaction<'a>)>,
+    /// Whether what follows them has to wait for a job.
+    blocked: bool,
+    /// The statement that follows them, if it runs in batches.
+    batch: Option<(OpenIndex, StatementNumber)>,
+}
+
 /// The failed attempts of one message, since the run last made progress.
 struct Retries {
     conflicts: Attempts,
@@ -455,8 +464,8 @@ impl Retries {
     }
 }
 
-/// How many migrations from the first on share a message. A migration that needs the catalog before
-/// it runs comes alone.
+/// Returns how many of the pending migrations share the next message. A migration that needs facts
+/// of the catalog before it runs does not share one.
 fn message_len(pending: &[&PlannedMigration<'_>]) -> usize {
     let mut bytes = 0;
     let fresh = pending.iter().take(MESSAGE_MIGRATIONS).take_while(|entry| {

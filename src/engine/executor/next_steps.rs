@@ -1,4 +1,4 @@
-//! What is left of a migration, as transactions in the order in which they run. Pure.
+//! Plans the rest of a migration as transactions in the order in which they run. Pure.
 //!
 //! DSQL commits a schema change alone, so the change and its row in the ledger cannot share a
 //! transaction: the row is written before and after it. Adjacent writes to the ledger share a
@@ -26,7 +26,7 @@ pub(super) struct NextSteps<'a> {
     pub(super) transactions: Vec<PlannedTransaction<'a>>,
     /// Whether the next statement has to wait for a job.
     pub(super) blocked: bool,
-    /// The statement after them, if it runs in batches. Only the responses tell how many.
+    /// The statement after them, if it runs in batches. Only the responses show how many it takes.
     pub(super) batch: Option<StatementNumber>,
 }
 
@@ -38,8 +38,8 @@ enum Pause {
     ForBatches(StatementNumber),
 }
 
-/// The rest of a migration. `running` is what the jobs of the whole run build; those of this
-/// migration are added to it.
+/// Plans the rest of a migration. `running` contains what the jobs of the whole run build; the jobs
+/// of this migration are added to it.
 pub(super) fn next_steps<'p, 'a>(
     progress: &'p MigrationProgress<'a>,
     running: &mut Vec<&'p JobTarget>,
@@ -72,9 +72,9 @@ pub(super) fn next_steps<'p, 'a>(
 
 /// Whether a statement needs what one of the jobs builds, or would disturb it.
 ///
-/// Builds and validations run at the same time. Row changes need nothing of an index but its
-/// uniqueness, and only where they say so. Another schema change waits if it names the index or
-/// its table, except where neither can matter.
+/// Builds and validations run at the same time. Row changes depend on an index only if it is unique
+/// and they have an `ON CONFLICT` clause. Another schema change waits if it names the index or its
+/// table, except where neither can matter.
 fn waits_for_one(statement: &Statement, running: &[&JobTarget]) -> bool {
     let is_row_change = match statement.class {
         Class::AsyncIndex | Class::Validate | Class::Grant => return false,
@@ -197,8 +197,8 @@ impl<'p, 'a> Builder<'p, 'a> {
         self.push(write, Some(ProgressEvent::Intended(number)));
     }
 
-    /// Ends the transaction of the writes so far. They never share one with row changes that they
-    /// do not record, because these may be rejected.
+    /// Ends the transaction of the writes so far. Writes never share a transaction with row changes
+    /// that they do not record, because these may be rejected.
     fn flush(&mut self, number: Option<StatementNumber>) {
         if !self.writes.is_empty() {
             self.end_writes(number);
@@ -221,8 +221,8 @@ impl<'p, 'a> Builder<'p, 'a> {
         });
     }
 
-    /// Whether a statement shares a transaction with an earlier row change: all adjacent row changes
-    /// up to the next other statement or `COMMIT` do.
+    /// Whether a statement shares a transaction with an earlier row change: all adjacent row
+    /// changes up to the next other statement or `COMMIT` do.
     fn shares(&self, first: &Statement, number: StatementNumber, statement: &Statement) -> bool {
         statement.class == Class::Dml
             && statement.boundary == first.boundary

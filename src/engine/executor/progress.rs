@@ -16,7 +16,7 @@ pub(super) enum StatementProgress {
         /// The facts of the catalog from before it was sent, if they were read back.
         before: Option<Facts>,
     },
-    /// It is applied; its row does not say so yet.
+    /// It is applied, and its row is not updated yet.
     Applied,
     /// Its job was started.
     Building(Building),
@@ -48,9 +48,9 @@ pub(super) struct MigrationProgress<'a> {
     pub(super) after: Option<u32>,
     /// Statements that are not sent, because the catalog shows their whole effect.
     pub(super) skipped: BTreeSet<StatementNumber>,
-    /// Whether its row says `running`.
+    /// Whether the state in its row is `running`.
     pub(super) begun: bool,
-    /// Whether its row says `applied`.
+    /// Whether the state in its row is `applied`.
     pub(super) ended: bool,
     pub(super) states: BTreeMap<StatementNumber, StatementProgress>,
     /// Statements whose outcome was unknown once. If the server rejects one of them, the catalog
@@ -58,8 +58,8 @@ pub(super) struct MigrationProgress<'a> {
     pub(super) uncertain: BTreeSet<StatementNumber>,
     /// Statements whose failed builds this run has dropped once.
     pub(super) rebuilt: BTreeSet<StatementNumber>,
-    /// What its asynchronous statements build, where their text says so. Parsed once, because each
-    /// later migration of the run needs it.
+    /// What its asynchronous statements build, as far as their texts name it. Parsed once, because
+    /// each later migration of the run needs it.
     pub(super) targets: BTreeMap<StatementNumber, JobTarget>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> MigrationProgress<'a> {
         }
     }
 
-    /// The statements whose jobs are not known to have ended.
+    /// Returns the statements whose jobs are not known to have ended.
     pub(super) fn building(&self) -> impl Iterator<Item = (StatementNumber, &Building)> {
         self.states.iter().filter_map(|(number, state)| match state {
             StatementProgress::Building(building) => Some((*number, building)),
@@ -103,12 +103,12 @@ impl<'a> MigrationProgress<'a> {
         })
     }
 
-    /// What its jobs build.
+    /// Returns what its jobs build.
     pub(super) fn running(&self) -> impl Iterator<Item = &JobTarget> {
         self.building().filter_map(|(number, _)| self.targets.get(&number))
     }
 
-    /// Whether the row of a statement says `intended`.
+    /// Whether the state in the row of a statement is `intended`.
     pub(super) fn is_intended(&self, number: StatementNumber) -> bool {
         matches!(self.states.get(&number), Some(StatementProgress::Intended { .. }))
     }

@@ -1,5 +1,5 @@
-//! Recovery after an unknown outcome: reads the ledger again, and asks the catalog where the ledger
-//! does not decide.
+//! Recovery after an unknown outcome: reads the ledger again, and the catalog where the ledger does
+//! not decide.
 
 use std::collections::BTreeSet;
 
@@ -84,9 +84,9 @@ impl<C: Cluster> Executor<'_, '_, C> {
         Ok(())
     }
 
-    /// Restores the progress of a migration from its ledger rows, and asks the catalog where they do
-    /// not decide. What this run knows from a response takes precedence over a row that could not be
-    /// written.
+    /// Restores the progress of a migration from its ledger rows, and from the catalog where they
+    /// do not decide. What this run knows from a response takes precedence over a row that could
+    /// not be written.
     pub(super) async fn restore(
         &mut self,
         index: OpenIndex,
@@ -119,8 +119,8 @@ impl<C: Cluster> Executor<'_, '_, C> {
         self.resolve_outcomes(index).await
     }
 
-    /// Finds the indexes whose names the server has chosen. Once `sys.jobs` has deleted the job, its
-    /// ID does not lead to the index any more, and the index would be built a second time.
+    /// Finds the indexes whose names the server has chosen. Once `sys.jobs` has deleted the job,
+    /// its ID does not lead to the index any more, and the index would be built a second time.
     async fn name_indexes(
         &mut self,
         index: OpenIndex,
@@ -185,7 +185,7 @@ impl<C: Cluster> Executor<'_, '_, C> {
                 Err(failure) => return Err(self.stop(index, Some(number), failure).await),
             };
             let progress = &mut self.open[index];
-            // If the server rejects its repetition, the catalog decides.
+            // If the server rejects its repetition, the catalog decides again.
             progress.uncertain.insert(number);
             if let Some(state) = state {
                 progress.states.insert(number, state);
@@ -211,7 +211,7 @@ impl<C: Cluster> Executor<'_, '_, C> {
     }
 }
 
-/// The progress of a statement whose row says `intended`, as the catalog shows it; `None` if it has
+/// Decides from the catalog how far a statement with an `intended` row has come; `None` if it has
 /// to be sent.
 fn outcome_of(
     statement: &Statement,

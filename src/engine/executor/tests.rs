@@ -1,4 +1,4 @@
-//! Tests of the planning of transactions.
+//! Tests of the planned and merged transactions.
 
 use super::*;
 use crate::formats;
@@ -45,7 +45,7 @@ fn describe_all(statements: &[&Statement], writes: &[Write<'_>]) -> String {
 }
 
 #[test]
-fn each_record_stands_behind_its_statement_and_rows_have_theirs_with_them() {
+fn schema_changes_are_recorded_after_them_and_row_changes_in_their_transaction() {
     let text = "CREATE TABLE t (a int); CREATE VIEW v AS SELECT 1; \
                 INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); DROP VIEW v";
     assert_eq!(
@@ -112,7 +112,7 @@ fn the_end_of_a_migration_shares_a_transaction_with_the_beginning_of_the_next() 
 }
 
 #[test]
-fn the_ends_of_many_migrations_take_more_than_one_transaction() {
+fn the_ends_of_many_migrations_are_split_into_transactions() {
     let version = Version("1".into());
     let number = StatementNumber::FIRST;
     let end = || PlannedTransaction {
@@ -132,7 +132,7 @@ fn the_ends_of_many_migrations_take_more_than_one_transaction() {
 }
 
 #[test]
-fn what_an_earlier_run_has_done_is_not_done_again() {
+fn statements_that_an_earlier_run_has_applied_are_not_sent_again() {
     let text = "CREATE TABLE t (a int); CREATE TABLE u (a int); INSERT INTO t VALUES (1)";
     let states = [(1, StatementProgress::Done), (2, StatementProgress::Applied)];
     assert_eq!(
@@ -176,5 +176,5 @@ fn a_statement_waits_for_a_job_only_if_it_depends_on_it() {
     let plain = "CREATE INDEX ASYNC i ON t (a); CREATE TABLE u (a int, b text DEFAULT 't')";
     assert_ne!(lines(plain, &[], &[]).last().unwrap(), "wait");
     let elsewhere = lines("DROP TABLE t", &[], &[sql::job_target(builds).unwrap()]);
-    assert_eq!(elsewhere, ["begin", "wait"], "also for a job of an earlier migration");
+    assert_eq!(elsewhere, ["begin", "wait"], "for a job of an earlier migration as well");
 }
