@@ -1,8 +1,8 @@
-//! Statements that run in batches, on a local cluster: what they leave and cost, and what becomes
-//! of them if a run is broken or interrupted between any two messages.
+//! Statements that run in batches on a local cluster: results, round trips, and runs that are
+//! interrupted between any two messages.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a run that cannot go on has failed the test")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod common;
 
@@ -24,7 +24,7 @@ const TABLES: (&str, &str) = (
      INSERT INTO t SELECT n, 0 FROM generate_series(2501, 3500) AS n;",
 );
 
-/// Each kind of statement, with neighbours.
+/// Each kind of batch statement, with row changes in between.
 const CHANGES: (&str, &str) = (
     "2_changes.sql",
     "INSERT INTO archive VALUES (-1);
@@ -65,17 +65,18 @@ async fn more_rows_than_a_transaction_may_change_are_changed_in_batches() {
     let round_trips = session.round_trips();
     run(&mut session, &files).await.1.unwrap();
     assert_done(&mut session, "a run").await;
-    // Look, claim; row changes with the beginning; three statements of four batches and an end,
-    // with row changes between the first two; the end; look, record. Two for each batch.
+    // Observe, claim; row changes with the beginning; three statements with four batches and an
+    // empty one, with row changes between the first two; the end; observe, record. A batch takes
+    // two.
     let batches = 3 * 5 * 2;
     assert_eq!(session.round_trips() - round_trips - 3, 2 + 1 + batches + 1 + 1 + 2);
     let round_trips = session.round_trips();
     run(&mut session, &files).await.1.unwrap();
-    assert_eq!(session.round_trips() - round_trips, 1, "nothing is left to do");
+    assert_eq!(session.round_trips() - round_trips, 1, "a run without work only observes");
 }
 
 #[tokio::test]
-async fn a_batch_of_too_many_rows_is_refused_and_may_be_made_smaller() {
+async fn a_batch_with_too_many_rows_is_rejected_and_may_be_made_smaller() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     let update = |condition: &str| {
@@ -84,11 +85,11 @@ async fn a_batch_of_too_many_rows_is_refused_and_may_be_made_smaller() {
     let too_many = update("WHERE n = 0");
     let error = stopped(run(&mut session, &migrations(&[TABLES, ("2_n.sql", &too_many)])).await.1);
     assert_eq!(error.batches, Some(Batches::default()));
-    let StatementFailure::Rejected(refusal) = error.failure else { panic!("{error:?}") };
-    assert_eq!(refusal.server().unwrap().condition(), Condition::LimitExceeded);
+    let StatementFailure::Rejected(rejection) = error.failure else { panic!("{error:?}") };
+    assert_eq!(rejection.server().unwrap().condition(), Condition::LimitExceeded);
     assert_eq!(lines(&mut session, "SELECT sum(n) FROM t").await, ["0"]);
 
-    // Now one that fails in the middle: the sum of a division by zero comes late.
+    // A statement whose second batch fails with a division by zero.
     let breaks = "-- dsql:batch\nUPDATE t SET n = 1 / (3001 - id) WHERE id IN
                   (SELECT id FROM t WHERE n = 0 ORDER BY id LIMIT 2000)";
     let breaks = breaks.replace("1 / (3001 - id)", "1 + 0 / (3001 - id)");
@@ -103,7 +104,7 @@ async fn a_batch_of_too_many_rows_is_refused_and_may_be_made_smaller() {
 }
 
 #[tokio::test]
-async fn a_statement_that_never_ends_is_stopped_by_the_budget_with_what_it_has_done() {
+async fn a_statement_that_never_ends_is_stopped_by_the_budget_and_keeps_its_progress() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     run(&mut session, &migrations(&[TABLES])).await.1.unwrap();
@@ -131,7 +132,7 @@ async fn a_statement_that_never_ends_is_stopped_by_the_budget_with_what_it_has_d
     assert_eq!(lines(&mut session, PROGRESS).await, [format!("1 batching batch {count} {rows}")]);
 }
 
-/// Back to where the first file alone is applied.
+/// Restores the state in which only the first file is applied.
 const RESET: &[&str] = &[
     "DELETE FROM t WHERE id <= 2000",
     "DELETE FROM t",
@@ -143,7 +144,7 @@ const RESET: &[&str] = &[
     "DELETE FROM dsql_migrations.migration WHERE version = '2'",
 ];
 
-/// Breaks a run at every `stride`th statement, and lets the next one finish.
+/// Interrupts a run at every `stride`th statement, and completes it with another run.
 async fn break_at(fault: Fault, kill: bool, first: usize, stride: usize) {
     let cluster: Cluster = cluster().await;
     let mut admin = session(&cluster).await;
@@ -191,7 +192,7 @@ async fn a_lost_connection_loses_no_batch_and_repeats_none() {
 }
 
 #[tokio::test]
-async fn a_conflict_repeats_the_batch_and_a_killed_run_is_gone_on_with() {
+async fn a_batch_is_repeated_after_a_conflict_and_a_killed_run_is_resumed() {
     Box::pin(break_at(Fault::DataConflict, false, 3, 11)).await;
     Box::pin(break_at(Fault::CloseInFlight, true, 4, 11)).await;
 }

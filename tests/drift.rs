@@ -1,5 +1,5 @@
-//! Drift on a local cluster: each kind of object changed behind the back of migrations, and the SQL
-//! that the plan suggests, run as a migration. Afterwards nothing may be left to tell.
+//! Drift on a local cluster: each kind of object is changed outside of migrations, and the SQL that
+//! the plan suggests runs as a migration. Afterward, no change may be reported.
 
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ use dsql_local::Cluster;
 use terraform_provider_dsql::database::{Session, Snapshot};
 use terraform_provider_dsql::engine::drift::{self, Change, Remedy};
 
-/// One of each kind of object that is compared.
+/// One object of each kind that is compared.
 const SCHEMA: &str = "\
 CREATE SCHEMA app;
 CREATE ROLE reader;
@@ -46,10 +46,10 @@ GRANT USAGE ON SCHEMA app TO reader WITH GRANT OPTION;
 GRANT CREATE ON SCHEMA app TO reader;
 ";
 
-/// A change, and what is told of it, an object and a word each.
+/// The statements that change the schema, and the beginnings of the lines that report it.
 type Case = (&'static [&'static str], &'static [&'static str]);
 
-/// What the suggested SQL takes back without a rest.
+/// Changes that the suggested SQL reverts completely.
 const CASES: &[Case] = &[
     // Schemas.
     (&["CREATE SCHEMA extra"], &["schema extra was added"]),
@@ -233,10 +233,10 @@ const CASES: &[Case] = &[
     ),
 ];
 
-/// How many random changes at once are taken back.
+/// The number of rounds with random combinations of changes.
 const ROUNDS: usize = 20;
 
-/// What DSQL has no statement for: the plan says so in words instead of SQL.
+/// Changes that DSQL has no statement to revert: the plan contains a sentence instead of SQL.
 const WORDS: &[Case] = &[
     (&["DROP TABLE app.\"Odd name\""], &["table app.\"Odd name\" was dropped"]),
     (&["ALTER TABLE app.users DROP COLUMN half"], &["column app.users.half was dropped"]),
@@ -258,7 +258,7 @@ impl Watched {
         let session = session(&cluster).await;
         let mut watched = Self { cluster, session, files: Vec::new() };
         watched.migrate(SCHEMA.to_owned()).await;
-        assert_eq!(watched.changes().await, [], "what migrations left is no drift");
+        assert_eq!(watched.changes().await, [], "what migrations left is not drift");
         watched
     }
 
@@ -270,19 +270,19 @@ impl Watched {
         result.unwrap_or_else(|error| panic!("{:?}: {error:?}", self.files.last()));
     }
 
-    /// What a plan would tell.
+    /// The changes that a plan reports.
     async fn changes(&mut self) -> Vec<Change> {
         let seen = observe(&mut self.session).await;
         let schemas = ["public", "app", "extra"].map(str::to_owned);
         drift::changes(&seen.recorded, &seen.live, &schemas)
     }
 
-    /// Changes the schema behind the back of migrations.
+    /// Changes the schema outside of migrations.
     async fn change(&mut self, statements: &[&str]) {
         for sql in statements {
             rows(&mut self.session, sql).await;
         }
-        // What was built in the background is whole before anybody looks.
+        // Builds in the background end before the schema is read.
         let jobs = "SELECT job_id FROM sys.jobs WHERE job_type <> 'DROP'";
         for job in lines(&mut self.session, jobs).await {
             rows(&mut self.session, &format!("CALL sys.wait_for_job('{job}')")).await;
@@ -290,43 +290,44 @@ impl Watched {
     }
 }
 
-/// The objects of a schema, a line each.
+/// The objects of a schema, one line each.
 fn objects(live: &Snapshot) -> Vec<String> {
     live.objects().map(|(object, definition)| format!("{object}: {definition}")).collect()
 }
 
-fn told(changes: &[Change]) -> Vec<String> {
+fn reported(changes: &[Change]) -> Vec<String> {
     changes.iter().map(ToString::to_string).collect()
 }
 
-/// Whether each expectation is the beginning of one line, and there is no other line.
+/// Asserts that each expectation is the beginning of one line, and that there is no other line.
 #[track_caller]
-fn assert_told(changes: &[Change], expected: &[&str]) {
-    let told = told(changes);
-    assert_eq!(told.len(), expected.len(), "{expected:?} in {told:#?}");
-    for words in expected {
-        assert!(told.iter().any(|line| line.starts_with(words)), "{words:?} in {told:#?}");
+fn assert_reported(changes: &[Change], expected: &[&str]) {
+    let lines = reported(changes);
+    assert_eq!(lines.len(), expected.len(), "{expected:?} in {lines:#?}");
+    for beginning in expected {
+        let is_reported = lines.iter().any(|line| line.starts_with(beginning));
+        assert!(is_reported, "{beginning:?} in {lines:#?}");
     }
 }
 
 #[tokio::test]
-async fn the_suggested_sql_takes_each_change_of_each_kind_of_object_back() {
+async fn the_suggested_sql_reverts_each_change_of_each_kind_of_object() {
     let mut watched = Watched::new().await;
     for (statements, expected) in CASES {
         let before = observe(&mut watched.session).await.live;
         watched.change(statements).await;
         let changes = watched.changes().await;
-        assert_told(&changes, expected);
+        assert_reported(&changes, expected);
         watched.migrate(suggested(&changes)).await;
         let left = watched.changes().await;
-        assert!(left.is_empty(), "{statements:?} has left {:#?}", told(&left));
+        assert!(left.is_empty(), "{statements:?} has left {:#?}", reported(&left));
         let after = observe(&mut watched.session).await.live;
         assert_eq!(objects(&after), objects(&before), "{statements:?} has left another schema");
     }
     assert_eq!(watched.cluster.sessions(), 1);
 }
 
-/// All that the plan suggests, in its order.
+/// All suggested statements, in the order of the plan.
 fn suggested(changes: &[Change]) -> String {
     let sql = changes.iter().flat_map(|change| match change.remedy() {
         Remedy::Sql(statements) => statements,
@@ -335,12 +336,12 @@ fn suggested(changes: &[Change]) -> String {
     sql.map(|statement| format!("{statement};\n")).collect()
 }
 
-/// Several changes at once may need each other's remedies in another order than their own.
+/// The remedies of several changes may depend on each other.
 #[tokio::test]
-async fn the_suggested_sql_takes_many_changes_at_once_back() {
+async fn the_suggested_sql_reverts_combinations_of_changes() {
     let mut watched = Watched::new().await;
     let before = observe(&mut watched.session).await.live;
-    // A multiplicative generator, so that each run tries the same.
+    // A linear congruential generator, so that each run tries the same combinations.
     let mut random = 20_261_123_u64;
     for round in 0..ROUNDS {
         let mut made = Vec::new();
@@ -348,7 +349,7 @@ async fn the_suggested_sql_takes_many_changes_at_once_back() {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let case = CASES[usize::try_from(random >> 33).unwrap() % CASES.len()].0;
             for sql in case {
-                // What an earlier change has made impossible is left out.
+                // A statement that an earlier change has made impossible is skipped.
                 if watched.session.transact(sql).await.is_ok() {
                     made.push(*sql);
                 }
@@ -359,46 +360,46 @@ async fn the_suggested_sql_takes_many_changes_at_once_back() {
         assert!(!changes.is_empty(), "round {round}: {made:#?}");
         watched.migrate(suggested(&changes)).await;
         let left = watched.changes().await;
-        assert!(left.is_empty(), "round {round}: {made:#?} has left {:#?}", told(&left));
+        assert!(left.is_empty(), "round {round}: {made:#?} has left {:#?}", reported(&left));
         let after = observe(&mut watched.session).await.live;
         assert_eq!(objects(&after), objects(&before), "round {round}: {made:#?}");
     }
 }
 
 #[tokio::test]
-async fn what_no_statement_takes_back_is_said_in_words() {
+async fn a_change_that_no_statement_reverts_has_a_sentence_instead() {
     for (statements, expected) in WORDS {
         let mut watched = Watched::new().await;
         watched.change(statements).await;
         let changes = watched.changes().await;
-        assert_told(&changes, expected);
+        assert_reported(&changes, expected);
         let Remedy::Words(words) = changes[0].remedy() else { panic!("{statements:?}") };
         assert!(words.len() > 40, "{words}");
     }
 }
 
 #[tokio::test]
-async fn a_column_that_may_be_null_gets_a_constraint_and_is_told_until_that_is_accepted() {
+async fn a_column_without_not_null_gets_a_constraint_and_is_reported_until_it_is_accepted() {
     let mut watched = Watched::new().await;
     watched.change(&["ALTER TABLE app.users ALTER COLUMN code DROP NOT NULL"]).await;
     let changes = watched.changes().await;
-    assert_told(&changes, &["column app.users.code was changed"]);
+    assert_reported(&changes, &["column app.users.code was changed"]);
     let Remedy::Partly(sql, _) = changes[0].remedy() else { panic!("{changes:?}") };
     watched.migrate(sql.join(";\n")).await;
-    assert_told(&watched.changes().await, &["column app.users.code was changed"]);
+    assert_reported(&watched.changes().await, &["column app.users.code was changed"]);
     let nothing = "INSERT INTO app.users (id, code) VALUES (1, NULL)";
     let error = watched.session.transact(nothing).await.expect_err("the constraint holds");
     assert!(error.to_string().contains("code_not_null"), "{error}");
 }
 
 #[tokio::test]
-async fn an_index_or_constraint_that_is_not_valid_is_told_and_mended() {
+async fn an_index_or_constraint_that_is_not_valid_is_reported_and_fixed() {
     let mut watched = Watched::new().await;
     watched.cluster.hold_jobs().await.expect("a cluster that runs");
     rows(&mut watched.session, "DROP INDEX app.users_age").await;
     let sql = "CREATE UNIQUE INDEX ASYNC users_age ON app.users (age, id) NULLS NOT DISTINCT";
     rows(&mut watched.session, sql).await;
-    assert_told(&watched.changes().await, &["index app.users_age was changed"]);
+    assert_reported(&watched.changes().await, &["index app.users_age was changed"]);
     watched.cluster.release_jobs().await.expect("a cluster that runs");
     watched.change(&[]).await;
     assert_eq!(watched.changes().await, []);
@@ -407,7 +408,7 @@ async fn an_index_or_constraint_that_is_not_valid_is_told_and_mended() {
     let add = "ALTER TABLE app.users ADD CONSTRAINT old CHECK (age < 200) NOT VALID;";
     watched.migrate(add.to_owned()).await;
     let changes = watched.changes().await;
-    assert_told(&changes, &["constraint app.users.old is NOT VALID"]);
+    assert_reported(&changes, &["constraint app.users.old is NOT VALID"]);
     let Remedy::Sql(sql) = changes[0].remedy() else { panic!("{changes:?}") };
     watched.migrate(sql.join(";\n")).await;
     assert_eq!(watched.changes().await, []);

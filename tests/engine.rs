@@ -1,4 +1,4 @@
-//! The engine on a local cluster: what a run leaves, what it costs, and who may run.
+//! The engine on a local cluster: the result of a run, its round trips, errors and the lease.
 
 #![cfg(unix)]
 
@@ -20,7 +20,7 @@ use terraform_provider_dsql::migration::{Migration, StatementNumber};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
-async fn a_run_brings_every_class_of_statement_to_its_end() {
+async fn a_run_applies_every_class_of_statement() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     let migrations = migrations(FILES);
@@ -43,21 +43,21 @@ async fn a_run_brings_every_class_of_statement_to_its_end() {
     assert!(lines(&mut session, unvalidated).await.is_empty());
     let seen = observe(&mut session).await;
     assert_eq!(drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]), []);
-    assert_eq!(cluster.sessions(), 1, "one connection is enough");
+    assert_eq!(cluster.sessions(), 1, "a run needs one connection");
 
     let round_trips = session.round_trips();
     let (report, result) = run(&mut session, &migrations).await;
     result.unwrap();
     assert_eq!(report.applied, []);
-    assert_eq!(session.round_trips() - round_trips, 1, "a run without work is one look");
+    assert_eq!(session.round_trips() - round_trips, 1, "a run without work only observes");
 }
 
 #[tokio::test]
-async fn twenty_five_migrations_cost_one_wait() {
+async fn twenty_five_migrations_take_one_round_trip() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     run(&mut session, &[]).await.1.unwrap();
-    // The look that finds no ledger, the tables, claim, look, record.
+    // Observe without a ledger, create its tables, claim, observe, record.
     assert_eq!(session.round_trips(), 5, "on a new cluster");
     let text = |n: usize| {
         format!(
@@ -73,11 +73,11 @@ async fn twenty_five_migrations_cost_one_wait() {
 
     let before = session.round_trips();
     let seen = cluster.statements().len();
-    // The end of a build changes the catalog, and a string under way would conflict with it.
+    // The end of a build changes the catalog, which would cause a conflict in a message in flight.
     cluster.hold_jobs().await.expect("a cluster that runs");
     let release = async {
-        let is_look = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
-        while !cluster.statements().iter().any(is_look) {
+        let is_lookup = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
+        while !cluster.statements().iter().any(is_lookup) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         cluster.release_jobs().await.expect("a cluster that runs");
@@ -85,13 +85,13 @@ async fn twenty_five_migrations_cost_one_wait() {
     let ((report, result), ()) = tokio::join!(Box::pin(run(&mut session, &migrations)), release);
     result.unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(report.applied.len(), 50);
-    // How many looks at all the jobs there are depends on the clock.
+    // The number of lookups of jobs depends on the clock.
     let logged = cluster.statements();
-    let looks = logged[seen..].iter().filter(|it| it.sql.contains("INDEX_BUILD")).count();
-    // Look, claim, the migrations, the ids of the jobs, the ends, look, record.
-    let round_trips = session.round_trips() - before - looks;
-    assert_eq!(round_trips, 1 + 1 + 2 + 1 + 1 + 1 + 1, "with {looks} looks at the jobs");
-    // Fifty tables that are done, each before its index; the ids of all jobs; the ends of all.
+    let lookups = logged[seen..].iter().filter(|it| it.sql.contains("INDEX_BUILD")).count();
+    // Observe, claim, the migrations, the IDs of the jobs, the ends, observe, record.
+    let round_trips = session.round_trips() - before - lookups;
+    assert_eq!(round_trips, 1 + 1 + 2 + 1 + 1 + 1 + 1, "with {lookups} lookups of jobs");
+    // One update for each of fifty tables, one for the IDs of all jobs, one for the ends of all.
     let updates = |table: &str| {
         let start = format!("UPDATE \"dsql_migrations\".{table} ");
         logged[seen..].iter().filter(|logged| logged.sql.starts_with(&start)).count()
@@ -100,7 +100,7 @@ async fn twenty_five_migrations_cost_one_wait() {
 }
 
 #[tokio::test]
-async fn a_refused_statement_leaves_what_stands_before_it_and_the_next_run_goes_on() {
+async fn earlier_transactions_stay_applied_after_a_rejected_statement_and_the_next_run_resumes() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     for broken in [
@@ -124,10 +124,10 @@ async fn a_refused_statement_leaves_what_stands_before_it_and_the_next_run_goes_
         assert_eq!(lines(&mut session, "SELECT a FROM t").await, ["1"], "{broken}");
         let round_trips = session.round_trips();
         lines(&mut session, "SELECT 1").await;
-        assert_eq!(session.round_trips() - round_trips, 1, "the session is in no transaction");
+        assert_eq!(session.round_trips() - round_trips, 1, "the session is not in a transaction");
 
-        let mended = text("CREATE TABLE u (a int)");
-        let result = run(&mut session, &migrations(&[("1_m.sql", mended.as_str())])).await.1;
+        let fixed = text("CREATE TABLE u (a int)");
+        let result = run(&mut session, &migrations(&[("1_m.sql", fixed.as_str())])).await.1;
         result.unwrap_or_else(|error| panic!("{broken}: {error:?}"));
         rows(&mut session, "DROP TABLE u").await;
         rows(&mut session, "DELETE FROM dsql_migrations.statement").await;
@@ -136,7 +136,7 @@ async fn a_refused_statement_leaves_what_stands_before_it_and_the_next_run_goes_
 }
 
 #[tokio::test]
-async fn two_runs_at_once_apply_everything_once() {
+async fn two_concurrent_runs_apply_everything_once() {
     let cluster = cluster().await;
     let (mut one, mut two) = (session(&cluster).await, session(&cluster).await);
     let files = migrations(FILES);
@@ -157,7 +157,7 @@ async fn two_runs_at_once_apply_everything_once() {
 }
 
 #[tokio::test]
-async fn a_lease_keeps_others_out_until_it_ends_and_a_new_owner_shuts_the_old_one_out() {
+async fn a_lease_excludes_other_runs_until_it_ends_and_a_new_owner_fences_off_the_former_one() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     run(&mut session, &[]).await.1.unwrap();
@@ -169,7 +169,7 @@ async fn a_lease_keeps_others_out_until_it_ends_and_a_new_owner_shuts_the_old_on
     let again = session.claim(&ledger, "s", &mine, "{\"x\": {}}").await.unwrap();
     assert!(
         matches!(&again, Claim::Granted { drift, .. } if drift == "{}"),
-        "the first note stays"
+        "the first note is kept"
     );
 
     let Claim::Held(holder) = session.claim(&ledger, "s", &other, "{}").await.unwrap() else {
@@ -178,15 +178,15 @@ async fn a_lease_keeps_others_out_until_it_ends_and_a_new_owner_shuts_the_old_on
     assert_eq!(holder.who, "admin, process 1 on build7");
     assert!(holder.until.ends_with('Z') && holder.remaining.as_secs() > 900, "{holder:?}");
 
-    // What is left of an old connection has the old name.
-    let zombie = mine.clone();
+    // A former connection has the former owner ID.
+    let former = mine.clone();
     assert!(session.fence_former_connection(&ledger, "s", &mut mine).await.unwrap());
     let renewal = [Transaction::renew_lease()];
-    let fenced = session.run_transactions(&ledger, "s", &zombie, &renewal).await.unwrap_err();
+    let fenced = session.run_transactions(&ledger, "s", &former, &renewal).await.unwrap_err();
     assert_eq!(fenced.at, FailurePoint::LeaseLost);
     session.run_transactions(&ledger, "s", &mine, &renewal).await.unwrap();
 
-    // A dead holder's lease ends by the server's clock.
+    // The lease of a dead holder ends by the server's clock.
     let dead = "UPDATE dsql_migrations.lease SET expires_at = now() - interval '1 second'";
     rows(&mut session, dead).await;
     let claim = session.claim(&ledger, "s", &other, "{}").await.unwrap();
@@ -195,14 +195,14 @@ async fn a_lease_keeps_others_out_until_it_ends_and_a_new_owner_shuts_the_old_on
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_strings_of_transactions_is_sent_one_at_a_time() {
+async fn a_server_that_rejects_multi_statement_messages_receives_one_transaction_at_a_time() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
-    let refused = Fault::Error {
+    let rejection = Fault::Error {
         code: "0A000".into(),
         message: "multiple ddl statements not supported in a transaction".into(),
     };
-    cluster.inject(Matcher::containing("CREATE TABLE orders"), refused);
+    cluster.inject(Matcher::containing("CREATE TABLE orders"), rejection);
     let (report, result) = run(&mut session, &migrations(FILES)).await;
     result.unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(report.applied.len(), 4);
@@ -212,7 +212,7 @@ async fn a_server_that_refuses_strings_of_transactions_is_sent_one_at_a_time() {
     let round_trips = session.round_trips();
     let files = [FILES, &[("0005_x.sql", "CREATE TABLE x (a int); CREATE TABLE y (a int)")]];
     run(&mut session, &migrations(&files.concat())).await.1.unwrap();
-    // Look, claim, five transactions, look, record.
+    // Observe, claim, five transactions, observe, record.
     assert_eq!(session.round_trips() - round_trips, 1 + 1 + 5 + 1 + 1);
 }
 
@@ -225,18 +225,18 @@ const UNIQUE: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn a_unique_index_that_cannot_be_built_names_the_duplicates_and_is_built_once_they_are_gone()
+async fn the_duplicates_of_a_failed_unique_index_are_named_and_it_is_built_after_they_are_removed()
 {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     let files = migrations(UNIQUE);
     let Err(ApplyError::Statement { source, .. }) = run(&mut session, &files).await.1 else {
-        panic!("there are duplicates")
+        panic!("the build fails")
     };
     let StatementFailure::JobFailed { details, dropped, duplicates, job } = source.failure else {
         panic!("{source:?}")
     };
-    assert!(details.unwrap().contains("duplicate"), "DSQL's words");
+    assert!(details.unwrap().contains("duplicate"), "the details from sys.jobs");
     assert_eq!(dropped.as_deref(), Some("t_ab"));
     assert_eq!(duplicates, ["a = 1, lower(b) = x (2 rows)"]);
     assert!(job.is_some());
@@ -248,8 +248,8 @@ async fn a_unique_index_that_cannot_be_built_names_the_duplicates_and_is_built_o
     assert_eq!(lines(&mut session, indexes).await, ["1"]);
 }
 
-/// A run whose budget ends while its job is held.
-async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Migration]) {
+/// Cancels a run while its job is held.
+async fn cancel_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Migration]) {
     cluster.hold_jobs().await.expect("a cluster that runs");
     let stop = CancellationToken::new();
     let budget = Budget::new(PATIENCE, stop.clone());
@@ -259,13 +259,13 @@ async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[M
         ledger: &ledger,
         set: "default",
         watched: &Watched::All,
-        lease: Lease::new("cut off", LEASE_LENGTH),
+        lease: Lease::new("cancelled", LEASE_LENGTH),
     };
-    let seen = set.observe().await.expect("an answer");
+    let seen = set.observe().await.expect("an observation");
     let plan = plan(files, &seen.migrations, &Policy::default()).expect("a plan");
     let is_waiting = async {
-        let is_look = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
-        while !cluster.statements().iter().any(is_look) {
+        let is_lookup = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
+        while !cluster.statements().iter().any(is_lookup) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         stop.cancel();
@@ -276,7 +276,8 @@ async fn cut_off_at_the_job(cluster: &Cluster, session: &mut Session, files: &[M
     assert!(matches!(source.failure, StatementFailure::BudgetEnded(_)), "{source:?}");
 }
 
-async fn ended_jobs(cluster: &Cluster) {
+/// Releases the jobs, and waits until they have ended.
+async fn end_jobs(cluster: &Cluster) {
     cluster.release_jobs().await.expect("a cluster that runs");
     let is_running =
         |job: &dsql_local::Job| job.status == "submitted" || job.status == "processing";
@@ -291,15 +292,15 @@ fn builds(cluster: &Cluster) -> usize {
 }
 
 #[tokio::test]
-async fn a_build_that_ended_while_nobody_looked_is_done_though_its_job_is_purged() {
+async fn a_build_that_ended_between_two_runs_is_done_even_if_its_job_is_purged() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     let files = migrations(&[
         ("1_t.sql", "CREATE TABLE t (a int)"),
         ("2_i.sql", "CREATE UNIQUE INDEX ASYNC t_a ON t (a)"),
     ]);
-    cut_off_at_the_job(&cluster, &mut session, &files).await;
-    ended_jobs(&cluster).await;
+    cancel_at_the_job(&cluster, &mut session, &files).await;
+    end_jobs(&cluster).await;
     cluster.purge_jobs().await.expect("a cluster that runs");
 
     run(&mut session, &files).await.1.unwrap();
@@ -313,7 +314,7 @@ async fn a_build_that_ended_while_nobody_looked_is_done_though_its_job_is_purged
 }
 
 #[tokio::test]
-async fn a_build_that_failed_while_nobody_looked_is_dropped_and_built_again() {
+async fn a_build_that_failed_between_two_runs_is_dropped_and_built_again() {
     for purged in [false, true] {
         let cluster = cluster().await;
         let mut session = session(&cluster).await;
@@ -322,8 +323,8 @@ async fn a_build_that_failed_while_nobody_looked_is_dropped_and_built_again() {
             ("2_i.sql", "CREATE UNIQUE INDEX ASYNC t_a ON t (a)"),
         ]);
         cluster.fail_job("public.t_a", "the storage is full").await.expect("a cluster that runs");
-        cut_off_at_the_job(&cluster, &mut session, &files).await;
-        ended_jobs(&cluster).await;
+        cancel_at_the_job(&cluster, &mut session, &files).await;
+        end_jobs(&cluster).await;
         if purged {
             cluster.purge_jobs().await.expect("a cluster that runs");
         }
@@ -336,7 +337,7 @@ async fn a_build_that_failed_while_nobody_looked_is_dropped_and_built_again() {
 }
 
 #[tokio::test]
-async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_only_read() {
+async fn a_role_that_may_only_read_finds_and_reads_history_tables_in_one_round_trip_each() {
     let cluster = cluster().await;
     let mut admin = session(&cluster).await;
     for sql in [
@@ -362,7 +363,7 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
     };
     let ledger = common::ledger();
     let nothing = planner.find_tables(&[name(None, "absent")], &ledger, None).await;
-    assert_eq!(nothing.expect("what is missing is no error"), []);
+    assert_eq!(nothing.expect("a missing table is not an error"), []);
     let names = [name(None, "history"), name(None, "absent")];
     let round_trips = planner.round_trips();
     let mut tables = planner.find_tables(&names, &ledger, None).await.unwrap();
@@ -375,10 +376,11 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
 
     tables.truncate(1);
     let facts = [Fact::Identity(FactSubject::Schema("old".into()))];
-    let error = planner.read_tables(&mut tables, &facts).await.expect_err("it may not read");
+    let error =
+        planner.read_tables(&mut tables, &facts).await.expect_err("the role lacks the privilege");
     assert_eq!(error.server().unwrap().condition(), Condition::PermissionDenied);
     rows(&mut admin, "GRANT SELECT ON old.history TO planner").await;
-    // The grant makes the next statement of every other session fail once, which is repeated.
+    // The grant causes one conflict in every other session, and the read is repeated.
     let round_trips = planner.round_trips();
     let found = planner.read_tables(&mut tables, &facts).await.unwrap();
     assert!(planner.round_trips() - round_trips <= 2);
@@ -389,7 +391,7 @@ async fn other_tables_are_found_and_read_with_a_wait_each_by_a_role_that_may_onl
     assert!(read[0].is_true("done") && !read[1].is_true("done"));
     assert_eq!((read[1].text("sum"), read[1].text("absent")), (None, None));
 
-    // What another set was taken over from tells of that set.
+    // A table from which another set was adopted lists the migrations of that set.
     admin.create_ledger(&ledger).await.unwrap();
     rows(
         &mut admin,

@@ -18,7 +18,7 @@ use terraform_provider_dsql::provider::contract::{
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::value::Value;
 
-/// A process of the provider, with the login of a cluster in its environment.
+/// A provider process whose environment contains the login to a cluster.
 fn process(cluster: &Cluster) -> DsqlProvider {
     let variables = HashMap::from([
         ("DSQL_ENDPOINT", cluster.endpoint().to_owned()),
@@ -38,7 +38,7 @@ fn resource<'a>(process: &'a DsqlProvider, name: &str) -> &'a dyn Resource {
 struct Configured {
     name: &'static str,
     argument: &'static str,
-    /// What the argument names.
+    /// The value of the argument.
     path: String,
 }
 
@@ -59,11 +59,11 @@ impl Configured {
         config
     }
 
-    /// The first plan, or a repeated one with the bytes of the first.
+    /// Makes the first plan, or repeats it with the `planned_private` of the first.
     async fn plan(&self, process: &DsqlProvider, prior: &Value, first: &[u8]) -> PlanResponse {
         let resource = resource(process, self.name);
         let config = self.config(resource);
-        // What is computed keeps its value unless the configuration has one.
+        // Computed attributes keep their prior values.
         let mut proposed_new_state = config.clone();
         for attribute in resource.schema().block.attributes {
             if let Some(value) = prior.get(&attribute.name)
@@ -82,7 +82,7 @@ impl Configured {
         resource.plan(request).await
     }
 
-    /// Carries a plan out; the new state.
+    /// Applies a plan, and returns the new state.
     async fn apply(&self, process: &DsqlProvider, prior: &Value, plan: &PlanResponse) -> Value {
         let resource = resource(process, self.name);
         let config = self.config(resource);
@@ -98,8 +98,8 @@ impl Configured {
     }
 }
 
-/// The words with which a plan was refused.
-fn refusal(plan: &PlanResponse) -> &str {
+/// Returns the detail of the error of a plan that is out of date.
+fn rejection(plan: &PlanResponse) -> &str {
     let [error] = plan.diagnostics.as_slice() else { panic!("{:#?}", plan.diagnostics) };
     assert_eq!(error.summary, "Plan is out of date");
     &error.detail
@@ -124,16 +124,16 @@ async fn a_repeated_first_plan_is_the_same_or_names_the_file_that_was_edited() {
 
         fs::write(&file, OTHER).expect("a file");
         let again = configured.plan(&applying, &Value::Null, &first.planned_private).await;
-        let words = refusal(&again);
+        let detail = rejection(&again);
         for part in ["1_a.sql was changed (sha256:", "… became sha256:", "Nothing was run."] {
-            assert!(words.contains(part), "{part:?} in {words}");
+            assert!(detail.contains(part), "{part:?} in {detail}");
         }
     }
     assert!(!cluster.statements().iter().any(|statement| statement.sql.contains("CREATE")));
 }
 
 #[tokio::test]
-async fn a_repeated_first_plan_names_another_run_that_was_first_and_another_cluster() {
+async fn a_repeated_first_plan_names_the_change_by_another_run_and_the_other_cluster() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("1_a.sql"), TABLE).expect("a file");
     for configured in Configured::all(folder.path()) {
@@ -141,15 +141,16 @@ async fn a_repeated_first_plan_names_another_run_that_was_first_and_another_clus
         let first = configured.plan(&process(&cluster), &Value::Null, &[]).await;
 
         let again = configured.plan(&process(&other), &Value::Null, &first.planned_private).await;
-        let words = refusal(&again);
-        let ledgers = [cluster.port(), other.port()].map(|port| format!(":{port}/dsql_migrations"));
-        assert!(words.contains("the ledger was at"), "{words}");
-        assert!(ledgers.iter().all(|ledger| words.contains(ledger)), "{words}");
+        let detail = rejection(&again);
+        let locations =
+            [cluster.port(), other.port()].map(|port| format!(":{port}/dsql_migrations"));
+        assert!(detail.contains("the ledger was at"), "{detail}");
+        assert!(locations.iter().all(|it| detail.contains(it)), "{detail}");
 
         configured.apply(&process(&cluster), &Value::Null, &first).await;
         let again = configured.plan(&process(&cluster), &Value::Null, &first.planned_private).await;
-        let words = refusal(&again);
-        assert!(words.contains("another apply ran migration 1"), "{words}");
+        let detail = rejection(&again);
+        assert!(detail.contains("another apply ran migration 1"), "{detail}");
     }
 }
 
@@ -165,10 +166,10 @@ async fn a_repeated_plan_of_a_single_migration_with_a_new_version_names_its_new_
     let next = folder.path().join("2_b.sql");
     single.path = next.display().to_string();
     fs::write(&next, "CREATE TABLE b (id int PRIMARY KEY)").expect("a file");
-    // A version that is not in the configuration comes from the name of the file.
+    // A version that is not configured is derived from the name of the file.
     let first = single.plan(&process(&cluster), &state, &[]).await;
     assert_eq!(first.planned_state.get("version"), Some(&"2".into()));
     fs::write(&next, "DROP TABLE a").expect("a file");
     let again = single.plan(&process(&cluster), &state, &first.planned_private).await;
-    assert!(refusal(&again).contains("2_b.sql was changed (sha256:"), "{}", refusal(&again));
+    assert!(rejection(&again).contains("2_b.sql was changed (sha256:"), "{}", rejection(&again));
 }

@@ -1,21 +1,21 @@
-//! The splitter and the classifier against random SQL.
+//! Tests the splitter and the classifier with random SQL.
 //!
-//! A generator writes statements out of literals, comments and bodies with random content, so that
-//! it knows where each one ends; the splitter must find the same ends. What it writes is then cut
-//! and garbled, and the splitter must still not panic and not lose or double a byte.
+//! A generator writes statements from literals, comments and bodies with random content, so it
+//! knows where each one ends, and the splitter must find the same ends. The texts are then also
+//! truncated and corrupted, and the splitter must not panic, and must not lose or duplicate a byte.
 //!
-//! `cargo test` runs a few thousand rounds that are the same every time. For a longer run, with
+//! `cargo test` runs a few thousand rounds with the same texts every time. For more rounds with
 //! other texts:
 //!
 //! ```sh
 //! SPLIT_ROUNDS=5000000 SPLIT_SEED=$RANDOM cargo test --release --test split
 //! ```
 //!
-//! A failure prints the text, and the seed and the round that made it.
+//! A failure prints the text, and the seed and the round that generated it.
 
 use terraform_provider_dsql::sql::{classify, line_comments, split, summary};
 
-/// Random numbers that are the same for the same seed (xorshift64*).
+/// A random number generator with a seed (xorshift64*).
 struct Random(u64);
 
 impl Random {
@@ -23,7 +23,7 @@ impl Random {
         let mixed =
             seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ round.wrapping_mul(0xd134_2543_de82_ef95);
         let mut random = Self(mixed | 1);
-        // The first numbers of near seeds are near each other.
+        // The first numbers of similar seeds are similar.
         for _ in 0..4 {
             random.below(2);
         }
@@ -43,7 +43,7 @@ impl Random {
     }
 }
 
-/// What may stand in a literal or a comment and must mean nothing there.
+/// Texts that have no meaning inside a literal or a comment.
 const CONTENT: &[&str] = &[
     ";",
     ";\n",
@@ -116,7 +116,7 @@ fn content(random: &mut Random) -> String {
     (0..random.below(8)).map(|_| random.pick(CONTENT)).collect()
 }
 
-/// A literal or quoted identifier with any content, written as the server reads it.
+/// A literal or quoted identifier with any content, in the syntax of the server.
 fn literal(random: &mut Random) -> String {
     let text = content(random);
     match random.below(7) {
@@ -131,7 +131,8 @@ fn literal(random: &mut Random) -> String {
         4 => format!("U&\"{}\"", text.replace('"', "\"\"")),
         5 => {
             let tag = random.pick(&["$$", "$q$", "$größe$", "$_1$"]);
-            // The tag ends at its first occurrence; a dollar sign at the end would be part of it.
+            // The literal ends at the first occurrence of the tag. A dollar sign at the end would
+            // be part of the tag.
             let text = text.replace(tag, "").replace('$', "€");
             format!("{tag}{text}{tag}")
         }
@@ -152,13 +153,13 @@ fn comment(random: &mut Random) -> String {
     }
 }
 
-/// A statement from its first to its last token, without a semicolon outside of literals,
-/// comments, parentheses and bodies.
+/// A statement from its first to its last token, without a semicolon outside literals, comments,
+/// parentheses and bodies.
 fn statement(random: &mut Random) -> String {
     let mut text = String::from(random.pick(&["SELECT", "UPDATE t SET", "CREATE TABLE", "GRANT"]));
     for _ in 0..random.below(8) {
         let part = match random.below(8) {
-            // The comma keeps `E'…'` from going on in a literal on the next line.
+            // The comma prevents `E'…'` from being continued by a literal on the next line.
             0..=2 => literal(random) + " ,",
             3 => comment(random),
             4 => format!("({}; {})", literal(random), random.pick(WORDS)),
@@ -166,7 +167,7 @@ fn statement(random: &mut Random) -> String {
         };
         text = format!("{text}{}{part}", random.pick(&[" ", "\n", "\r\n", "\t "]));
     }
-    // A comment at the end belongs to no statement.
+    // A comment at the end is not part of the statement.
     text.push_str("\nLAST");
     if random.below(5) == 0 {
         let body: String = (0..random.below(3))
@@ -177,7 +178,7 @@ fn statement(random: &mut Random) -> String {
     text
 }
 
-/// Runs a property on as many seeds as asked for.
+/// Checks a property in as many rounds as requested.
 fn for_each_round(rounds: u64, property: impl Fn(&mut Random) -> Result<(), String>) {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse().expect(name));
     let (seed, rounds) =
@@ -189,7 +190,7 @@ fn for_each_round(rounds: u64, property: impl Fn(&mut Random) -> Result<(), Stri
     }
 }
 
-/// Statements and what joins them to a text.
+/// Generates statements, and joins them to a text.
 fn joined(random: &mut Random) -> (Vec<String>, String) {
     let statements: Vec<String> = (0..1 + random.below(5)).map(|_| statement(random)).collect();
     let mut text = if random.below(4) == 0 { "\u{feff}".to_owned() } else { String::new() };
@@ -208,7 +209,7 @@ fn joined(random: &mut Random) -> (Vec<String>, String) {
 }
 
 #[test]
-fn statements_end_where_they_were_joined_and_nowhere_else() {
+fn statements_are_split_exactly_where_they_were_joined() {
     for_each_round(5_000, |random| {
         let (statements, text) = joined(random);
         let pieces = split(&text).map_err(|error| format!("{error}: {text:?}"))?;
@@ -229,7 +230,7 @@ fn statements_end_where_they_were_joined_and_nowhere_else() {
 }
 
 #[test]
-fn a_text_that_is_cut_off_keeps_the_statements_that_are_whole() {
+fn the_complete_statements_of_a_truncated_text_are_found() {
     for_each_round(5_000, |random| {
         let (statements, text) = joined(random);
         let mut end = random.below(text.len() + 1);
@@ -239,7 +240,7 @@ fn a_text_that_is_cut_off_keeps_the_statements_that_are_whole() {
         let cut = &text[..end];
         let Ok(pieces) = split(cut) else { return Ok(()) };
 
-        // All but the last piece end with a semicolon that was there before the cut.
+        // All pieces except the last one end with a semicolon of the original text.
         let whole = pieces.len().saturating_sub(1);
         for (piece, statement) in pieces[..whole].iter().zip(&statements) {
             if piece.text != statement {
@@ -254,7 +255,7 @@ fn a_text_that_is_cut_off_keeps_the_statements_that_are_whole() {
 }
 
 #[test]
-fn a_garbled_text_is_an_error_or_split_without_losing_a_byte() {
+fn a_corrupted_text_is_an_error_or_is_split_without_losing_a_byte() {
     for_each_round(5_000, |random| {
         let (_, text) = joined(random);
         let mut characters: Vec<char> = text.chars().collect();
@@ -269,7 +270,7 @@ fn a_garbled_text_is_an_error_or_split_without_losing_a_byte() {
                 return Ok(());
             }
         }
-        // A mark inside is a letter, and would be a mark again at the start of a piece.
+        // A byte order mark inside the text is a letter, but a mark again at the start of a piece.
         let text: String = characters.into_iter().filter(|c| *c != '\u{feff}').collect();
         drop((classify(&text), summary(&text), line_comments(&text).count()));
         let Ok(pieces) = split(&text) else { return Ok(()) };
@@ -283,7 +284,7 @@ fn a_garbled_text_is_an_error_or_split_without_losing_a_byte() {
             }
             let again = split(piece.text).map_err(|error| format!("{error}: {:?}", piece.text))?;
             if again.len() != 1 || again[0].text != piece.text {
-                return Err(format!("{:?} is split again", piece.text));
+                return Err(format!("{:?} can be split again", piece.text));
             }
             end = start + piece.text.len();
         }

@@ -1,4 +1,5 @@
-//! The catalog of a real PostgreSQL tells whether a statement was applied, for every kind of them.
+//! Decides from the catalog of a local cluster whether a statement was applied, for every kind of
+//! statement.
 
 #![cfg(unix)]
 
@@ -8,7 +9,7 @@ use common::{cluster, rows, session};
 use terraform_provider_dsql::engine::{Verdict, verdict};
 use terraform_provider_dsql::sql;
 
-/// What each statement of the list needs, and the statement. They run one after the other.
+/// The statements run in this order; each may need the earlier ones.
 const STATEMENTS: &[&str] = &[
     "CREATE TABLE t (id bigint PRIMARY KEY, a int, b text NOT NULL, CHECK (a > 0), \"C d\" int)",
     "CREATE TABLE u (id bigint PRIMARY KEY, t bigint REFERENCES t (id))",
@@ -72,7 +73,7 @@ const STATEMENTS: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn each_kind_of_statement_is_seen_before_and_after() {
+async fn each_kind_of_statement_is_judged_before_and_after_it_runs() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     for sql in STATEMENTS {
@@ -94,7 +95,7 @@ async fn each_kind_of_statement_is_seen_before_and_after() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_made_meanwhile_is_a_question() {
+async fn an_object_that_another_session_has_created_is_undetermined() {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     for (ours, theirs) in [

@@ -32,13 +32,13 @@ pub enum Error {
     #[error("{0}")]
     Server(Box<ServerError>),
     /// The connection ended before the response arrived.
-    #[error("the connection was lost before the answer came ({reason})")]
+    #[error("the connection was lost before the response arrived ({reason})")]
     ReplyLost {
         /// Message of the client library.
         reason: String,
     },
     /// The response has a form that this provider does not understand.
-    #[error("unexpected answer of the database: {0}")]
+    #[error("unexpected response from the database: {0}")]
     Answer(String),
 }
 
@@ -66,8 +66,9 @@ impl Error {
         }
     }
 
-    /// Moves the position of a server's error from the message to one of its statements, which begins
-    /// after `offset` characters. A position outside the statement is dropped.
+    /// Converts the position of a server's error in a message to a position in one of its
+    /// statements, which begins after `offset` characters. A position outside the statement is
+    /// removed.
     pub(super) fn move_position(&mut self, offset: usize, statement: &str) {
         if let Self::Server(error) = self {
             let length = statement.chars().count();
@@ -92,7 +93,7 @@ impl Retryable for Error {
     }
 }
 
-/// What a caller may want to know of a server's error without its SQLSTATE.
+/// The meaning of a server's error, for callers that do not interpret SQLSTATEs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// The role lacks a privilege.
@@ -103,7 +104,7 @@ pub enum Condition {
     Other,
 }
 
-/// An error as the server reported it.
+/// An error that the server reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
     pub(super) code: SqlState,
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_outside_of_the_statement_is_dropped() {
+    fn a_position_outside_the_statement_is_removed() {
         let moved = |position: usize| {
             let mut error = ServerError::new("42601", "syntax error");
             error.position = Some(position);

@@ -11,8 +11,8 @@ use super::session::{Session, literal};
 use crate::migration::fact::{Fact, Facts, QualifiedName};
 use crate::migration::table::Table;
 
-/// How many facts are read in one statement. DSQL accepts messages of up to 10 MiB, and a fact takes
-/// less than 1 KiB.
+/// How many facts are read in one statement. DSQL accepts messages of up to 10 MiB, and a fact
+/// takes less than 1 KiB.
 const FACTS: usize = 2_000;
 
 impl Session {

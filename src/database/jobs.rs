@@ -5,78 +5,79 @@ use super::error::Error;
 use super::session::{Row, Rows, Session, literal, literal_or_null};
 use crate::migration::fact::QualifiedName;
 
-/// The name of a job, 26 characters.
+/// The ID of a job, 26 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobId(pub String);
 
-/// A job to look up. Its row in `sys.jobs` may be gone: DSQL deletes finished ones after 30
-/// minutes. So what it builds is asked for as well.
+/// A job to look up. Its row in `sys.jobs` may no longer exist, because DSQL deletes the rows of
+/// ended jobs after 30 minutes, so the object that it builds is looked up as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobQuestion {
     /// An index build.
     Index {
-        /// Its id, unless it was lost with an answer.
+        /// Its ID, unless the reply with the ID was lost.
         job: Option<JobId>,
-        /// The index, quoted for SQL, unless the server gave it its name.
+        /// The index, quoted for SQL, unless the server has chosen its name.
         index: Option<String>,
     },
     /// A validation.
     Constraint {
-        /// Its id, unless it was lost with an answer.
+        /// Its ID, unless the reply with the ID was lost.
         job: Option<JobId>,
         /// The table.
         table: QualifiedName,
         /// The constraint.
         constraint: String,
     },
-    /// A job of a statement that does not say what it builds: only its id leads to its end.
+    /// A job whose statement does not name what it builds. It can be found only by its ID.
     Other(JobId),
 }
 
-/// How far a job has come.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
-    /// Submitted or being worked on.
+    /// It is submitted or being processed.
     Running,
-    /// What it builds is there and valid.
+    /// What it builds exists and is valid.
     Completed,
-    /// What it builds is not valid, and nobody works on it.
+    /// What it builds is not valid, and no job is building it.
     Failed,
 }
 
-/// A job as `sys.jobs` and the catalog show it.
+/// A job, as found in `sys.jobs` and the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// How far it has come.
+    /// Decided from the catalog and from `sys.jobs`.
     pub state: JobState,
-    /// Its id, if `sys.jobs` knows it.
+    /// Its ID, if `sys.jobs` lists it.
     pub id: Option<JobId>,
-    /// DSQL's words about a failure.
+    /// DSQL's description of a failure.
     pub details: Option<String>,
-    /// The index it builds, quoted for SQL, as long as it is there.
+    /// The index that it builds, quoted for SQL, if the index exists.
     pub index: Option<String>,
 }
 
-/// A row of `sys.jobs`, in DSQL's own words.
+/// A row of `sys.jobs`, with DSQL's own values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedJob {
-    /// Its name.
+    /// Column `job_id`.
     pub id: JobId,
-    /// What it does, for example `INDEX_BUILD`.
+    /// Column `job_type`, for example `INDEX_BUILD`.
     pub kind: String,
-    /// How far it has come, for example `processing`.
+    /// Column `status`, for example `processing`.
     pub status: String,
-    /// The object that it works on; absent once that is gone.
+    /// Column `object_name`; `None` if the object was dropped.
     pub object: Option<String>,
-    /// About a failure.
+    /// Column `details`, which describes a failure.
     pub details: Option<String>,
 }
 
 impl Session {
-    /// Looks jobs up, all in one wait, and those of one kind in one statement: a first run may wait
-    /// for a thousand. The catalog decides: what is valid is completed, whatever `sys.jobs` says or
-    /// has forgotten, and what is not valid is completed by no word of it; DSQL also says
-    /// `completed` when the table was dropped during the build.
+    /// Looks up jobs in one round trip, with one statement for each kind, because a first run may
+    /// wait for a thousand jobs. The catalog decides whether a job is completed: an index that is
+    /// valid is completed even if `sys.jobs` does not list the job any more, and an index that is
+    /// not valid is not completed whatever the status. DSQL also sets the status `completed` if the
+    /// table was dropped during the build.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -90,11 +91,13 @@ impl Session {
             }
         }
         let jobs: Option<Vec<Job>> = jobs.into_iter().collect();
-        jobs.ok_or_else(|| Error::Answer("sys.jobs gave another number of answers".into()))
+        jobs.ok_or_else(|| {
+            Error::Answer("the lookup of jobs returned another number of rows".into())
+        })
     }
 
-    /// All index builds and validations that `sys.jobs` lists, the oldest first. DSQL deletes
-    /// finished ones after 30 minutes (user guide, "Asynchronous indexes").
+    /// Lists all index builds and validations in `sys.jobs`, the oldest first. DSQL deletes the
+    /// rows of ended jobs after 30 minutes (user guide, "Asynchronous indexes").
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -108,13 +111,13 @@ impl Session {
                 Ok([Some(id), Some(kind), Some(status), object, details]) => {
                     Ok(ListedJob { id: JobId(id), kind, status, object, details })
                 }
-                _ => Err(Error::Answer("sys.jobs has other columns than expected".into())),
+                _ => Err(Error::Answer("sys.jobs returned other columns than expected".into())),
             })
             .collect()
     }
 
-    /// A few keys that an index would have to hold twice, each as a line, for a unique index that
-    /// could not be built. Nothing if there are none, or if the search itself is too much.
+    /// Returns up to five keys that are in more than one row, each as a line, for a unique index
+    /// that could not be built. Returns none if there are no duplicates.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -148,8 +151,8 @@ fn only_value(results: Vec<Rows>) -> Option<String> {
     results.into_iter().next()?.into_iter().next()?.into_iter().next()?
 }
 
-/// A statement for each kind of question. Columns: place of the question, valid, index, `job_id`,
-/// status, details; a row for each question.
+/// Returns a statement for each kind of question, with one result row for each question. The
+/// columns are the number of the question, valid, index, `job_id`, status, and details.
 fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
     let (mut indexes, mut constraints, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for (position, question) in questions.iter().enumerate() {
@@ -184,7 +187,7 @@ fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
         ));
     }
     if !constraints.is_empty() {
-        // A job for a validation names only the table, so without an id the youngest has to do.
+        // A validation job names only the table, so without an ID the latest job is used.
         sql.push(format!(
             "SELECT DISTINCT ON (asked.index) asked.index, k.convalidated, NULL, j.job_id, j.status,
                     j.details
@@ -215,10 +218,11 @@ fn id(job: Option<&JobId>) -> String {
 
 fn parse(row: Row) -> Result<(usize, Job), Error> {
     let Ok([Some(position), valid, index, id, status, details]) = <[_; 6]>::try_from(row) else {
-        return Err(Error::Answer("sys.jobs has other columns than expected".into()));
+        return Err(Error::Answer("sys.jobs returned other columns than expected".into()));
     };
-    let position =
-        position.parse().map_err(|_| Error::Answer(format!("a job at position {position:?}")))?;
+    let position = position
+        .parse()
+        .map_err(|_| Error::Answer(format!("a job with the number {position:?}")))?;
     let state = match (valid.as_deref(), status.as_deref()) {
         (Some("t"), _) => JobState::Completed,
         (_, Some("completed" | "failed") | None) => JobState::Failed,
@@ -238,13 +242,17 @@ mod tests {
     }
 
     #[test]
-    fn the_catalog_decides_what_is_completed() {
+    fn the_catalog_decides_whether_a_job_is_completed() {
         assert_eq!(state(Some("t"), Some("completed")), JobState::Completed);
-        assert_eq!(state(Some("t"), None), JobState::Completed, "the row was purged");
+        assert_eq!(
+            state(Some("t"), None),
+            JobState::Completed,
+            "sys.jobs does not list it any more"
+        );
         assert_eq!(state(Some("f"), Some("processing")), JobState::Running);
         assert_eq!(state(Some("f"), Some("completed")), JobState::Failed);
-        assert_eq!(state(Some("f"), None), JobState::Failed, "nobody works on it any more");
-        assert_eq!(state(None, Some("completed")), JobState::Failed, "the table is gone");
+        assert_eq!(state(Some("f"), None), JobState::Failed, "no job is building it");
+        assert_eq!(state(None, Some("completed")), JobState::Failed, "the table was dropped");
         assert_eq!(state(None, Some("submitted")), JobState::Running);
     }
 }

@@ -32,8 +32,8 @@ pub(super) struct WireTransaction {
 pub(super) struct MessageError {
     /// The results of the committed transactions, each with one entry per statement.
     pub(super) committed: Vec<Vec<Rows>>,
-    /// Index of the failed statement in the next transaction; the number of its statements stands
-    /// for the commit.
+    /// Index of the failed statement in the next transaction; the number of its statements means
+    /// the commit.
     pub(super) statement: usize,
     /// The error. Its position counts from the beginning of the failed statement.
     pub(super) source: Error,
@@ -74,8 +74,8 @@ impl WireTransaction {
 }
 
 impl Session {
-    /// Sends transactions in order, in as few messages as the server accepts. Nothing is repeated:
-    /// only the caller knows what the catalog must be asked after a conflict.
+    /// Sends transactions in order, in as few messages as the server accepts. Nothing is repeated,
+    /// because only the caller knows what to check in the catalog after a conflict.
     pub(super) async fn send_transactions(
         &mut self,
         transactions: &[WireTransaction],

@@ -1,4 +1,4 @@
-//! Everything that the cluster knows about a migration set, read in one round trip.
+//! Reads the ledger of a migration set and the live schema in one round trip.
 
 use tokio_postgres::error::SqlState;
 
@@ -8,28 +8,29 @@ use super::ledger::{Holder, MigrationRecord, Stamp, parse_lease, read};
 use super::ledger_schema::LedgerSchema;
 use super::session::{Answers, Session};
 
-/// What the database says about a set and about the watched schemas, seen in one snapshot.
+/// The ledger of a set and the watched schemas, read in one snapshot of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
     /// Whether the ledger tables exist.
     pub ledger_exists: bool,
     /// The set's migrations, in the order in which they were first begun. They may finish in
-    /// another one: a later migration does not wait for an index that it does not need.
+    /// another order, because a later migration does not wait for an index that it does not need.
     pub migrations: Vec<MigrationRecord>,
     /// The schema as the last run left it, for the watched schemas.
     pub recorded: Snapshot,
-    /// The schema as it is.
+    /// The schema now.
     pub live: Snapshot,
     /// Whether a run has ended without recording the schema that it left.
     pub unrecorded: bool,
-    /// The run that works on the set now.
+    /// The run that holds the lease of the set.
     pub holder: Option<Holder>,
-    /// Tells one state of the set's rows from another.
+    /// Identifies the state of the set's rows.
     pub stamp: Stamp,
 }
 
 impl Session {
-    /// Reads a set's ledger, the recorded schema and the live schema: one wait, no write.
+    /// Reads the ledger of a set, the recorded schema and the live schema; read-only, one round
+    /// trip.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -39,7 +40,7 @@ impl Session {
         set: &str,
         watched: &Watched,
     ) -> Result<Observation, Error> {
-        // The schema first: where there is no ledger, it is known all the same.
+        // The live schema comes first, so that it is read even if the ledger does not exist.
         let (describe, ledger) =
             (describe_sql(watched, ledger), read::read_sql(ledger, set, watched));
         let sql = format!("{PLAIN_NAMES}; {describe}; {ledger}");

@@ -143,8 +143,9 @@ impl Attempts {
         Self { policy, failed: 0, unknown_outcomes: 0, began: None }
     }
 
-    /// Counts a failure and waits for the pause that the policy demands. Returns whether to send the
-    /// request again: false if the error does not allow it, or if the policy's limit is reached.
+    /// Counts a failure and waits for the pause that the policy demands. Returns whether to send
+    /// the request again: false if the error does not allow it, or if the policy's limit is
+    /// reached.
     pub async fn should_retry(&mut self, error: &impl Retryable) -> bool {
         let pause = error.retry_reason().and_then(|reason| self.pause_after(reason));
         if let Some(pause) = pause {

@@ -1,4 +1,4 @@
-//! Where to connect, and as whom.
+//! The target of a connection: cluster, role and credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,33 +11,33 @@ use super::secret::Secret;
 pub struct Target {
     /// Host name to connect to.
     pub endpoint: String,
-    /// How the cluster behind it is named.
+    /// How the cluster is identified.
     pub naming: Naming,
     /// TCP port.
     pub port: u16,
-    /// Database role; `admin` uses another IAM action than all others.
+    /// Database role. `admin` needs another IAM action than all other roles.
     pub user: String,
-    /// AWS Region for the token; derived from the endpoint when absent.
+    /// AWS Region for the token; `None` to derive it from the endpoint.
     pub region: Option<String>,
-    /// Whose token it is.
+    /// The credentials that sign the token.
     pub identity: Identity,
-    /// A ready-made token, instead of one made from AWS credentials.
+    /// A token to use instead of one that is signed with AWS credentials.
     pub token: Option<Secret>,
-    /// PEM file with the certificate authorities to trust, instead of Amazon's and the system's.
+    /// PEM file with the certificate authorities to trust instead of Amazon's and the system's.
     pub ca_file: Option<String>,
 }
 
-/// How the cluster is named.
+/// How the cluster is identified.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Naming {
     /// By its endpoint.
     #[default]
     Endpoint,
-    /// By its identifier. The endpoint is the one that AWS documents for it; before the first
-    /// connect AWS is asked for the real one, and whether the cluster is active.
+    /// By its identifier. The endpoint is the one that AWS documents for it. Each connection first
+    /// looks up the actual endpoint and whether the cluster is active.
     Identifier(String),
-    /// By its identifier, behind an endpoint that is no name of it: a VPC endpoint without private
-    /// DNS, or a tunnel. TLS and token are for the cluster's own name all the same.
+    /// By its identifier, behind an endpoint that is not a host name of the cluster: a VPC endpoint
+    /// without private DNS, or a tunnel. Certificate and token are for the cluster's own host name.
     Behind(String),
 }
 
@@ -45,8 +45,8 @@ impl Target {
     /// The default port of PostgreSQL and of DSQL.
     const PORT: u16 = 5432;
 
-    /// A cluster by its endpoint: port 5432, role `admin`, a token that is created from AWS
-    /// credentials, and the default roots.
+    /// Creates a target for an endpoint, with port 5432, role `admin`, a token that is signed with
+    /// AWS credentials, and the default roots.
     #[must_use]
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
@@ -61,14 +61,14 @@ impl Target {
         }
     }
 
-    /// The Region to sign for: as configured, or as the endpoint says.
+    /// The Region to sign for: the configured one, or the one in the endpoint.
     #[must_use]
     pub fn signing_region(&self) -> Option<&str> {
         self.region.as_deref().or_else(|| region_of(&self.endpoint))
     }
 
-    /// The cluster's own name, which the certificate and the token are for. `None` if the Region
-    /// that it takes is not known.
+    /// The cluster's own host name, which the certificate and the token are for. `None` if it
+    /// depends on a Region that is not known.
     #[must_use]
     pub fn host(&self) -> Option<String> {
         match &self.naming {
@@ -84,9 +84,9 @@ impl fmt::Display for Target {
     }
 }
 
-/// The Region named in a DSQL endpoint `<id>.dsql.<region>.on.aws` (FIPS: `dsql-fips`, PrivateLink:
-/// `dsql-<suffix>`; China and other partitions: another end), or in the name of a VPC endpoint,
-/// `vpce-<id>.dsql-<suffix>.<region>.vpce.amazonaws.com`.
+/// Returns the Region in a DSQL endpoint, `<id>.dsql.<region>.on.aws` (FIPS: `dsql-fips`;
+/// PrivateLink: `dsql-<suffix>`; China and other partitions: another suffix), or in the name of a
+/// VPC endpoint, `vpce-<id>.dsql-<suffix>.<region>.vpce.amazonaws.com`.
 #[must_use]
 pub fn region_of(endpoint: &str) -> Option<&str> {
     let labels: Vec<&str> = endpoint.trim_end_matches('.').split('.').collect();
@@ -95,10 +95,10 @@ pub fn region_of(endpoint: &str) -> Option<&str> {
     (is_dsql && matches!(end, "on" | "vpce")).then_some(region)
 }
 
-/// The endpoint of a cluster as AWS documents it.
+/// Returns the endpoint that AWS documents for a cluster.
 #[must_use]
 pub fn endpoint_of(identifier: &str, region: &str) -> String {
-    // The partitions of AWS whose names do not end in `aws`; from the SDK's partition table.
+    // The partitions whose endpoints do not end in `aws`, from the SDK's partition table.
     let end = match region.split('-').next() {
         Some("cn") => "on.amazonwebservices.com.cn",
         Some("eusc") => "on.amazonwebservices.eu",
@@ -107,46 +107,46 @@ pub fn endpoint_of(identifier: &str, region: &str) -> String {
     format!("{identifier}.dsql.{region}.{end}")
 }
 
-/// Whose credentials sign, and where AWS is asked for them.
+/// The credentials that sign a token, and the AWS endpoints that provide them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Profile of the shared AWS configuration.
     pub profile: Option<String>,
-    /// A role assumed with the token of an OIDC issuer, instead of the SDK's chain.
+    /// A role to assume with the token of an OIDC issuer, instead of the SDK's credential chain.
     pub web_identity: Option<WebIdentity>,
-    /// A role assumed with the credentials found so far.
+    /// A role to assume with the credentials from the chain or the web identity.
     pub role: Option<Role>,
-    /// Address of another STS, for example of a VPC endpoint or an emulator.
+    /// URL of STS, for example of a VPC endpoint or an emulator.
     pub sts_endpoint: Option<String>,
-    /// Address of another control plane of DSQL.
+    /// URL of the control plane of DSQL.
     pub dsql_endpoint: Option<String>,
 }
 
-/// What both ways to assume a role have.
+/// The parameters of both ways to assume a role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct RoleSession {
     /// ARN of the role.
     pub role_arn: String,
-    /// Name of the session, as AWS's trail shows it; `terraform-provider-dsql` when absent.
+    /// Name of the session in AWS CloudTrail; `None` for `terraform-provider-dsql`.
     pub name: Option<String>,
-    /// How long its credentials last.
+    /// Lifetime of its credentials.
     pub duration: Option<Duration>,
-    /// JSON of a policy that narrows what the session may do.
+    /// JSON of a policy that restricts the session.
     pub policy: Option<String>,
 }
 
-/// `AssumeRole`.
+/// A role for `AssumeRole`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Role {
     /// The role and its session.
     pub session: RoleSession,
-    /// What the owner of the role asks of a third party.
+    /// The ID that the owner of the role requires from a third party.
     pub external_id: Option<String>,
     /// Session tags.
     pub tags: BTreeMap<String, String>,
 }
 
-/// `AssumeRoleWithWebIdentity`.
+/// A role for `AssumeRoleWithWebIdentity`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WebIdentity {
     /// The role and its session.
@@ -158,9 +158,9 @@ pub struct WebIdentity {
 /// A token of an OIDC issuer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WebToken {
-    /// In a file, which is read for each connect, because issuers rotate it.
+    /// Path of a file, which is read for each connection because issuers rotate the token.
     File(String),
-    /// Itself.
+    /// The token itself.
     Text(Secret),
 }
 
@@ -187,14 +187,14 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_made_from_an_identifier_names_its_region_again() {
+    fn an_endpoint_that_is_derived_from_an_identifier_contains_its_region() {
         for region in ["us-east-1", "us-gov-east-1", "cn-northwest-1", "eusc-de-east-1"] {
             assert_eq!(region_of(&endpoint_of("abc", region)), Some(region));
         }
     }
 
     #[test]
-    fn a_cluster_behind_another_host_keeps_its_own_name_for_certificate_and_token() {
+    fn certificate_and_token_of_a_cluster_behind_another_host_are_for_its_own_name() {
         let target = Target {
             naming: Naming::Behind("abc".into()),
             ..Target::new("vpce-0a-b1.dsql-x1y2.us-east-1.vpce.amazonaws.com")

@@ -81,10 +81,13 @@ pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
     }
 }
 
-/// Merges the records of the ledger with those to adopt. A migration that the ledger knows keeps its
-/// record.
+/// Merges the records of the ledger with those to adopt. A migration that the ledger knows keeps
+/// its record.
 #[must_use]
-pub fn together(ledger: &[MigrationRecord], adopted: &[MigrationRecord]) -> Vec<MigrationRecord> {
+pub fn merge_records(
+    ledger: &[MigrationRecord],
+    adopted: &[MigrationRecord],
+) -> Vec<MigrationRecord> {
     let known = known(ledger);
     let new = adopted.iter().filter(|record| !known.contains(&record.version));
     let is_new = |version: &Version| adopted.iter().any(|record| record.version == *version);
@@ -92,8 +95,8 @@ pub fn together(ledger: &[MigrationRecord], adopted: &[MigrationRecord]) -> Vec<
     old.chain(new).cloned().collect()
 }
 
-/// Returns the migrations of a plan that are still to be adopted, each with the source that lists it
-/// as applied.
+/// Returns the migrations of a plan that are still to be adopted, each with the source that lists
+/// it as applied.
 pub fn to_adopt<'a>(plan: &Plan<'a>) -> impl Iterator<Item = (&'a Migration, &'a str)> {
     plan.entries.iter().filter_map(|entry| match entry.status {
         Status::Applied(record) if record.is_to_adopt() => {
@@ -108,7 +111,7 @@ pub fn to_adopt<'a>(plan: &Plan<'a>) -> impl Iterator<Item = (&'a Migration, &'a
 pub fn with_adopted(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<MigrationRecord> {
     let adopted: Vec<_> =
         to_adopt(plan).map(|(migration, from)| adopted(migration, from)).collect();
-    together(ledger, &adopted)
+    merge_records(ledger, &adopted)
 }
 
 /// Returns the facts that are needed to check these migrations, whichever of them were applied.
@@ -123,8 +126,8 @@ pub fn facts<'a>(migrations: impl IntoIterator<Item = &'a Migration>) -> Vec<Fac
     facts.into_iter().collect()
 }
 
-/// Returns the objects that migrations create and that the catalog does not contain, in the order of
-/// the statements. The applied migrations include those that the provider has run, because these
+/// Returns the objects that migrations create and that the catalog does not contain, in the order
+/// of the statements. The applied migrations include those that the provider has run, because these
 /// may have dropped objects that an adopted migration creates.
 #[must_use]
 pub fn missing<'a>(

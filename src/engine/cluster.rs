@@ -1,9 +1,9 @@
 //! Everything that a run needs from a cluster.
 //!
 //! A run waits for the response to what it has sent, because dropping a request loses its outcome.
-//! When the budget of a run ends, a message in flight is fenced off: a second connection changes the
-//! owner of the lease, the next write to the ledger fails, and the server discards the rest of the
-//! message. If the current statement does not end within the grace period, the connection is
+//! When the budget of a run ends, a message in flight is fenced off: a second connection changes
+//! the owner of the lease, the next write to the ledger fails, and the server discards the rest of
+//! the message. If the current statement does not end within the grace period, the connection is
 //! discarded, and the catalog decides whether the statement was applied.
 
 use std::pin::pin;
@@ -17,8 +17,8 @@ use crate::database::{
 };
 use crate::migration::fact::{Fact, Facts};
 
-/// One migration set on one cluster. The engine is written against this trait, so that its tests can
-/// make any call fail.
+/// One migration set on one cluster. The engine is written against this trait, so that its tests
+/// can make any call fail.
 pub trait Cluster: Send {
     /// Reads the ledger, the recorded schema and the live schema. Writes nothing.
     fn observe(&mut self) -> impl Future<Output = Result<Observation, Error>> + Send;
@@ -29,8 +29,8 @@ pub trait Cluster: Send {
     /// Claims the set for this run. `drift` is stored in case the run dies.
     fn claim(&mut self, drift: &str) -> impl Future<Output = Result<Claim, Error>> + Send;
 
-    /// Fences off the former connection of this run, so that it cannot write to the ledger any more.
-    /// Returns false if another run holds the lease.
+    /// Fences off the former connection of this run, so that it cannot write to the ledger any
+    /// more. Returns false if another run holds the lease.
     fn fence_former_connection(&mut self) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Reads facts from the catalog.
@@ -127,7 +127,7 @@ impl Cluster for SetOnCluster<'_> {
                 is_ours
             }
             Fence::Failed(error) => {
-                // It may have taken effect all the same, so only the new name counts from now on.
+                // It may have taken effect nevertheless, so only the new name counts from now on.
                 tracing::debug!(%error, "the lease could not be renamed by a second connection");
                 self.lease = renamed;
                 !matches!(self.fence_former_connection().await, Ok(false))

@@ -79,8 +79,9 @@ fn fold_whitespace(definition: &str) -> String {
     definition.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Returns all differences in the given schemas and everything that is not valid there, in the order
-/// in which the remedies can run: first what must be created again, last what must be dropped.
+/// Returns all differences in the given schemas and everything that is not valid there, in the
+/// order in which the remedies can run: first what must be created again, last what must be
+/// dropped.
 ///
 /// A database that was never recorded has no differences, because nothing defines how it should be.
 /// If a whole relation was dropped or added, its parts are not listed.
@@ -114,7 +115,7 @@ pub fn changes(recorded: &Snapshot, live: &Snapshot, schemas: &[String]) -> Vec<
     changes
 }
 
-/// Whether an object stands for everything that belongs to it.
+/// Whether an object is reported for everything that belongs to it.
 fn includes_parts(object: &CatalogObject) -> bool {
     use ObjectKind::{Column, Constraint, Domain, Function, Index, Other, Schema};
     use ObjectKind::{Sequence, Table, View};
@@ -281,10 +282,10 @@ pub fn changed_relations<'a>(
         .collect()
 }
 
-/// Returns the differences from the recorded schema before a run, as JSON for the ledger. If the run
-/// dies before it records the schema, the next run knows from this note which changes it did not
-/// make. Differences in the `accepted` schemas are omitted, so that the run records them like its
-/// own changes.
+/// Returns the differences from the recorded schema before a run, as JSON for the ledger. If the
+/// run dies before it records the schema, the next run knows from this note which changes it did
+/// not make. Differences in the `accepted` schemas are omitted, so that the run records them like
+/// its own changes.
 #[must_use]
 pub fn note(recorded: &Snapshot, live: &Snapshot, accepted: &[String]) -> String {
     let stays = |relation: &str| {

@@ -40,13 +40,13 @@ pub enum ApplyError {
         version: Version,
     },
     /// Another run has applied other migrations than this run has planned.
-    #[error("another run has applied other migrations to this set since the plan was made")]
+    #[error("another run has applied other migrations since the plan was made")]
     LedgerChanged,
     /// Another run holds the lease, and did not release it in time.
-    #[error("{} holds the lease of this set until {}", .0.who, .0.until)]
+    #[error("{} holds the lease of this migration set until {}", .0.who, .0.until)]
     LeaseHeld(Holder),
     /// This run did not renew its lease in time, and another run has claimed it.
-    #[error("another run has claimed the lease of this set")]
+    #[error("another run has claimed the lease of this migration set")]
     LeaseLost,
     /// The run was cancelled or timed out before it changed anything.
     #[error("{0}")]
@@ -119,7 +119,7 @@ pub enum StatementFailure {
     /// The database rejected it, and its transaction was rolled back.
     #[error("the database rejected it")]
     Rejected(#[source] Error),
-    /// The reply was lost, and the database could not be asked again. The next run asks it.
+    /// The reply was lost, and the catalog could not be read. The next run reads it.
     #[error("the reply was lost, and the database could not be reached again")]
     OutcomeUnknown(#[source] Error),
     /// The outcome is unknown, and the catalog does not show whether it was applied.

@@ -1,9 +1,9 @@
-//! Planning and execution. Knows nothing of Terraform.
+//! Planning and execution, without any knowledge of Terraform.
 //!
-//! [`plan()`] is a pure function of the migrations and of what the database says about them;
-//! [`apply()`] carries a plan out, one recorded step after the other; [`adoption`] judges what
-//! was applied before the provider came; [`drift`] compares the schema as the last run left it with
-//! the schema as it is.
+//! [`plan()`] is a pure function of the migrations and their records in the ledger; [`apply()`]
+//! carries out a plan and records each step; [`adoption`] adopts migrations that were applied
+//! before the provider was used; [`drift`] compares the schema as the last run left it with the
+//! schema now.
 
 pub mod adoption;
 mod apply;

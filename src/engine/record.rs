@@ -1,10 +1,10 @@
-//! The row of a statement in the ledger.
+//! Makes the ledger row of a statement.
 
 use crate::database::{StatementRecord, StatementState};
 use crate::migration::{Statement, StatementNumber};
 use crate::sql;
 
-/// Makes the row of a statement. The write that stores it adds the facts of the catalog.
+/// Makes the row of a statement without facts of the catalog, which the write that inserts it adds.
 pub(super) fn record(
     statement: &Statement,
     number: StatementNumber,

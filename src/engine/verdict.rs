@@ -1,16 +1,14 @@
 //! Decides from the catalog whether a statement was applied. Pure.
 //!
-//! Before a statement is sent, its row in the ledger records the facts of the objects that it names.
-//! A comparison with the facts now has three possible results:
+//! Before a statement is sent, its row in the ledger records the facts of the objects that it
+//! names. A comparison with the facts now has three possible results:
 //!
 //! - No fact has changed: the statement was not applied, or it had no effect. It counts as not
-//!   applied, because sending it again leads to the same result.
 //! - The facts have become what the statement requests: it was applied.
 //! - The facts have become something else: another session has changed the objects too, and only a
-//!   person can decide.
 //!
-//! The text of an error never decides. DSQL was seen to commit a schema change and to respond with a
-//! conflict; after that, "already exists" does not show who created the object.
+//! The text of an error never decides. DSQL was seen to commit a schema change and to respond with
+//! a conflict; after that, "already exists" does not show who created the object.
 
 use crate::migration::fact::{Fact, Facts};
 use crate::sql::{Becomes, Effect};

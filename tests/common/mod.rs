@@ -1,6 +1,6 @@
-//! A local cluster and a session on it, for tests of the engine.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Starts a local cluster and runs migrations on it, for tests of the engine.
+#![allow(dead_code, reason = "each test binary uses only a part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use terraform_provider_dsql::database::{
     LEASE_LENGTH, Lease, LedgerSchema, MigrationRecord, Observation, Rows, Secret, Session, Target,
     Watched,
 };
-use terraform_provider_dsql::engine::adoption::together;
+use terraform_provider_dsql::engine::adoption::merge_records;
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, StatementError, apply, plan,
 };
@@ -17,7 +17,7 @@ use terraform_provider_dsql::formats;
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than any run of a test takes.
+/// The time limit of a run, longer than any run of a test takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) async fn cluster() -> Cluster {
@@ -37,7 +37,7 @@ pub(crate) async fn session(cluster: &Cluster) -> Session {
     Session::open(&target(cluster)).await.expect("admin logs in")
 }
 
-/// The rows of the last statement of a transaction that has to succeed.
+/// Runs a transaction that must succeed, and returns the rows of its last statement.
 pub(crate) async fn rows(session: &mut Session, sql: &str) -> Rows {
     match session.transact(sql).await {
         Ok(mut results) => results.pop().unwrap_or_default(),
@@ -45,7 +45,7 @@ pub(crate) async fn rows(session: &mut Session, sql: &str) -> Rows {
     }
 }
 
-/// The rows of a query, each as one line.
+/// Runs a query, and returns each row as one line.
 pub(crate) async fn lines(session: &mut Session, sql: &str) -> Vec<String> {
     let text = |value: Option<String>| value.unwrap_or_else(|| "NULL".into());
     rows(session, sql)
@@ -55,7 +55,7 @@ pub(crate) async fn lines(session: &mut Session, sql: &str) -> Vec<String> {
         .collect()
 }
 
-/// Every class of statement, and every way in which they stand beside each other.
+/// Migrations with every class of statement, and every sequence of two classes.
 pub(crate) const FILES: &[(&str, &str)] = &[
     (
         "0001_tables.sql",
@@ -106,10 +106,10 @@ pub(crate) fn ledger() -> LedgerSchema {
 }
 
 pub(crate) async fn observe(session: &mut Session) -> Observation {
-    session.observe(&ledger(), "default", &Watched::All).await.expect("an answer")
+    session.observe(&ledger(), "default", &Watched::All).await.expect("an observation")
 }
 
-/// Looks, plans and applies, as an adapter does.
+/// Observes, plans and applies, as a resource does.
 pub(crate) async fn run(
     session: &mut Session,
     migrations: &[Migration],
@@ -117,7 +117,7 @@ pub(crate) async fn run(
     run_as(session, migrations, lease()).await
 }
 
-/// The lease of a run that nobody disturbs.
+/// A lease for a run.
 pub(crate) fn lease() -> Lease {
     Lease::new("a test", LEASE_LENGTH)
 }
@@ -131,15 +131,15 @@ pub(crate) async fn run_as(
     run_within(session, migrations, lease, &budget).await
 }
 
-/// Where and why a run has stopped.
+/// Returns the error of a run that stopped at a statement.
 pub(crate) fn stopped(result: Result<(), ApplyError>) -> StatementError {
     match result {
         Err(ApplyError::Statement { source, .. }) => *source,
-        other => panic!("a statement should have stopped the run: {other:?}"),
+        other => panic!("the run should have stopped at a statement: {other:?}"),
     }
 }
 
-/// As [`run_as`], until its budget ends.
+/// As [`run_as`], with a budget.
 pub(crate) async fn run_within(
     session: &mut Session,
     migrations: &[Migration],
@@ -149,7 +149,7 @@ pub(crate) async fn run_within(
     run_adopting(session, migrations, &[], lease, budget).await
 }
 
-/// As [`run_within`], with what was applied before the provider came.
+/// As [`run_within`], with migrations to adopt.
 pub(crate) async fn run_adopting(
     session: &mut Session,
     migrations: &[Migration],
@@ -168,7 +168,7 @@ pub(crate) async fn run_adopting(
             return (Report::default(), Err(ApplyError::Ledger { doing, source }));
         }
     };
-    let records = together(&seen.migrations, adopted);
+    let records = merge_records(&seen.migrations, adopted);
     let plan = plan(migrations, &records, &Policy::default())
         .unwrap_or_else(|errors| panic!("{errors:?}"));
     Box::pin(apply(&mut cluster, &plan, &seen, &[], budget)).await

@@ -1,4 +1,5 @@
-//! A directory of migrations and the cluster that it meets, and what a database holds afterwards.
+//! A directory of migrations, the cluster on which it runs, and the state of the database
+//! afterward.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::common::{PATIENCE, ledger, lines, observe, rows, run_adopting};
 
-/// A directory, and the cluster that it meets.
+/// A directory, and the cluster on which it runs.
 #[derive(Default)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -21,11 +22,11 @@ pub(crate) struct Case {
     pub(crate) variables: &'static [(&'static str, &'static str)],
     /// The file that is repeatable.
     pub(crate) repeatable: Option<&'static str>,
-    /// What makes the things that were there before the provider came, a transaction each.
+    /// The transactions that create the objects that exist before the first run.
     pub(crate) setup: &'static [&'static str],
-    /// Versions that were applied then, and what says so.
+    /// The versions to adopt, each with the source that lists it as applied.
     pub(crate) adopted: &'static [(&'static str, &'static str)],
-    /// Whether its runs make the ledger too. The others meet one without rows.
+    /// Whether its runs create the ledger. Otherwise there is one without rows.
     pub(crate) makes_ledger: bool,
 }
 
@@ -35,7 +36,7 @@ impl Case {
         Self { name, texts: files.iter().map(owned).collect(), ..Self::default() }
     }
 
-    /// Reads the directory as an adapter does.
+    /// Reads the directory as a resource does.
     pub(crate) fn set(&self) -> Set {
         let repeatable = Patterns(self.repeatable.map(str::to_owned).into_iter().collect());
         let files = self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
@@ -47,7 +48,7 @@ impl Case {
             let variables = Variables(self.variables.iter().map(known).collect());
             for statement in migrations.iter_mut().flat_map(|migration| &mut migration.statements) {
                 let source = statement.text.clone();
-                statement.text = variables.render(&source).expect("names that are known").text;
+                statement.text = variables.render(&source).expect("known variables").text;
                 statement.source_text = Some(SourceText { shown: source.clone(), source });
             }
         }
@@ -59,7 +60,7 @@ impl Case {
         Set { adopted: migrations.iter().filter_map(adopted).collect(), migrations }
     }
 
-    /// Back to the cluster as the case meets it: faster than to start another.
+    /// Restores the cluster for the next run, which is faster than starting another one.
     pub(crate) async fn reset(&self, session: &mut Session) {
         let tables = "SELECT 'DROP TABLE ' || string_agg(quote_ident(relname), ', ') || ' CASCADE'
                         FROM pg_class
@@ -67,15 +68,15 @@ impl Case {
                       HAVING count(*) > 0";
         let schemas = "SELECT 'DROP SCHEMA app CASCADE' FROM pg_namespace WHERE nspname = 'app'";
         let roles = "SELECT 'DROP ROLE reader' FROM pg_roles WHERE rolname = 'reader'";
-        let there = format!("{tables} UNION ALL {schemas} UNION ALL {roles}");
-        for sql in lines(session, &there).await {
+        let existing = format!("{tables} UNION ALL {schemas} UNION ALL {roles}");
+        for sql in lines(session, &existing).await {
             rows(session, &sql).await;
         }
         if self.makes_ledger {
             rows(session, "DROP SCHEMA IF EXISTS dsql_migrations CASCADE").await;
         } else {
-            let made = "SELECT 1 FROM pg_class WHERE oid = to_regclass('dsql_migrations.lease')";
-            if lines(session, made).await.is_empty() {
+            let created = "SELECT 1 FROM pg_class WHERE oid = to_regclass('dsql_migrations.lease')";
+            if lines(session, created).await.is_empty() {
                 session.create_ledger(&ledger()).await.expect("a ledger");
             }
             let all = ["migration", "statement", "lease", "schema_object"];
@@ -95,7 +96,7 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    /// A run with as much time as it wants.
+    /// Runs the migrations with a budget that does not end.
     pub(crate) async fn run(&self, session: &mut Session, lease: Lease) -> Result<(), ApplyError> {
         let budget = Budget::new(PATIENCE, CancellationToken::new());
         self.run_within(session, lease, &budget).await
@@ -110,7 +111,8 @@ impl Set {
         run_adopting(session, &self.migrations, &self.adopted, lease, budget).await.1
     }
 
-    /// How often each statement has taken effect since the journal had so many entries.
+    /// Counts how many times each statement has taken effect after this number of entries in the
+    /// journal.
     pub(crate) fn effects(&self, cluster: &Cluster, since: usize) -> BTreeMap<&str, usize> {
         let texts = self.statements().map(|statement| statement.text.as_str());
         let mut effects: BTreeMap<&str, usize> = texts.map(|text| (text, 0)).collect();
@@ -124,7 +126,7 @@ impl Set {
         effects
     }
 
-    /// How often a statement that does not run in batches has to take effect.
+    /// How many times each statement must take effect, except for those that run in batches.
     pub(crate) fn wanted(&self) -> BTreeMap<&str, usize> {
         let is_adopted = |migration: &Migration| {
             self.adopted.iter().any(|record| record.version == migration.version)
@@ -147,8 +149,8 @@ impl Set {
         self.migrations.iter().flat_map(|migration| &migration.statements)
     }
 
-    /// Whether a statement may be sent twice, because the second time changes nothing: what it asks
-    /// for may not be there yet when the catalog is asked, or its author has said that it may.
+    /// Whether a statement may be sent twice: the catalog may not show its effect yet, and a
+    /// repetition has no effect, or its author has declared that it may be repeated.
     pub(crate) fn may_repeat(&self, sql: &str) -> bool {
         let repeatables = self.migrations.iter().filter(|migration| migration.is_repeatable());
         ["ANALYZE", "ALTER TABLE ASYNC"].iter().any(|word| sql.starts_with(word))
@@ -158,8 +160,8 @@ impl Set {
     }
 }
 
-/// Schema, comments, privileges, roles, validity, and the ledger with the schema that it has recorded.
-/// Asked in other words than the provider's own.
+/// Queries for schema, comments, privileges, roles, validity, and the ledger with the recorded
+/// schema. They differ from the queries of the provider.
 const STATE: &str = "
     SELECT n.nspname, c.relname, c.relkind, obj_description(c.oid, 'pg_class'), c.relacl,
            pg_get_viewdef(c.oid)
@@ -193,7 +195,7 @@ const STATE: &str = "
               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE n.nspname IN ('public', 'app') AND c.relkind = 'r') tables";
 
-/// What the database holds: the answers to [`STATE`], and all rows.
+/// The state of the database: the results of [`STATE`], and all rows.
 pub(crate) async fn state(session: &mut Session) -> Vec<String> {
     let in_a_line = |row: Vec<Option<String>>| {
         let cells = row.into_iter().map(|cell| cell.unwrap_or_else(|| "NULL".to_owned()));
@@ -209,7 +211,7 @@ pub(crate) async fn state(session: &mut Session) -> Vec<String> {
     state
 }
 
-/// Whether the recorded schema is the live one.
+/// Whether the live schema differs from the recorded one.
 pub(crate) async fn has_drift(session: &mut Session) -> bool {
     let seen = observe(session).await;
     !drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]).is_empty()

@@ -1,9 +1,9 @@
-//! The directories that are broken. Together they have every class of statement. Each is small, for
-//! a run goes through all of it at each of its points.
+//! The directories whose runs are interrupted. Together they have every class of statement. Each is
+//! small, because a run is repeated for each of its points.
 
 use crate::cases::Case;
 
-/// All of them.
+/// All cases.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case { makes_ledger: true, ..Case::new("rows", ROWS) },
@@ -11,7 +11,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("constraints", CONSTRAINTS),
         Case::new("columns", COLUMNS),
         Case::new("schemas", SCHEMAS),
-        Case::new("rights", RIGHTS),
+        Case::new("privileges", PRIVILEGES),
         Case::new("batches", BATCHES),
         Case {
             variables: &[("table", "users"), ("role", "reader"), ("mail", "a@example.com")],
@@ -36,7 +36,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Rows in one transaction, in two, and beside changes of their tables.
+/// Row changes in one transaction, in two, and between schema changes of their tables.
 const ROWS: &[(&str, &str)] = &[
     (
         "0001_users.sql",
@@ -57,7 +57,7 @@ const ROWS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Builds that wait for each other, for the rest of their files, and for the end of the run.
+/// Builds that other statements wait for, and builds that only the end of the run waits for.
 const INDEXES: &[(&str, &str)] = &[
     (
         "0001_indexes.sql",
@@ -122,9 +122,9 @@ const SCHEMAS: &[(&str, &str)] = &[
     ),
 ];
 
-const RIGHTS: &[(&str, &str)] = &[
+const PRIVILEGES: &[(&str, &str)] = &[
     (
-        "0001_rights.sql",
+        "0001_privileges.sql",
         "CREATE SCHEMA app;
          CREATE VIEW app.names AS SELECT 'a' AS email;
          CREATE ROLE reader;
@@ -141,7 +141,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Statements that run in batches, with row changes between them.
+/// Statements that run in batches, with row changes in between.
 const BATCHES: &[(&str, &str)] = &[(
     "0001_batches.sql",
     "CREATE TABLE t (id int PRIMARY KEY, n int);
@@ -154,7 +154,7 @@ const BATCHES: &[(&str, &str)] = &[(
        DELETE FROM t WHERE id IN (SELECT id FROM few);",
 )];
 
-/// Variables in all places, and a migration that runs again when it has changed.
+/// Variables in every position, and a repeatable migration.
 const VALUES: &[(&str, &str)] = &[
     (
         "0001_tables.sql",
@@ -172,7 +172,8 @@ const VALUES: &[(&str, &str)] = &[
     ),
 ];
 
-/// What another tool has begun. Its ledger knows the first file, and a practitioner the next two.
+/// A database of another tool. The history table lists the first file, and the baseline covers the
+/// next two.
 const ADOPTED: &[(&str, &str)] = &[
     ("0001_users.sql", "CREATE TABLE users (id bigint PRIMARY KEY, email text);"),
     ("0002_rows.sql", "INSERT INTO users VALUES (1, 'a@example.com');"),

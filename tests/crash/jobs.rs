@@ -1,4 +1,4 @@
-//! Every asynchronous job fails, is forgotten, or ends while nobody looks.
+//! Every asynchronous job fails, ends after its run has died, or is purged from `sys.jobs`.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use crate::directories::cases;
 use crate::matrix::{Undisturbed, runtime, sessions_left, start, undisturbed};
 use crate::ways::{held, holds};
 
-/// The jobs: the case, a part of the statement that starts it, and the object by which it is known.
+/// The jobs: the case, a part of the statement that starts the job, and the object that identifies
+/// it.
 const JOBS: [(&str, &str, &str); 5] = [
     ("indexes", "INDEX ASYNC users_email", "public.users_email"),
     ("indexes", "INDEX ASYNC ON users", "public.users_age_idx"),
@@ -21,16 +22,16 @@ const JOBS: [(&str, &str, &str); 5] = [
     ("adopted", "INDEX ASYNC orders_user", "public.orders_user"),
 ];
 
-/// What becomes of a job.
+/// How a job ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It fails, and its run sees that.
+    /// It fails while its run waits for it.
     Failed,
-    /// Its run dies; it fails then.
+    /// It fails after its run has died.
     FailedUnseen,
-    /// The same, and `sys.jobs` has forgotten it.
+    /// It fails after its run has died, and is purged from `sys.jobs`.
     FailedAndPurged,
-    /// Its run dies; it ends well, and `sys.jobs` has forgotten it.
+    /// It is completed after its run has died, and is purged from `sys.jobs`.
     DoneAndPurged,
 }
 
@@ -51,7 +52,8 @@ pub(crate) fn every_job_in_every_way() {
             for (_, statement, object) in jobs {
                 for fate in FATES {
                     points += 1;
-                    let done = Box::pin(suffer(&cluster, &case, statement, object, fate)).await;
+                    let done =
+                        Box::pin(run_with_fate(&cluster, &case, statement, object, fate)).await;
                     done.unwrap_or_else(|error| panic!("{fate:?} {object}: {error}"));
                 }
             }
@@ -61,7 +63,7 @@ pub(crate) fn every_job_in_every_way() {
     });
 }
 
-async fn suffer(
+async fn run_with_fate(
     cluster: &Cluster,
     case: &Undisturbed,
     statement: &str,
@@ -76,28 +78,28 @@ async fn suffer(
         cluster.fail_job(object, "the storage is full").await.expect("a cluster that runs");
     }
     if fate == Fate::Failed {
-        let lease = Lease::new("whose job fails", LEASE_LENGTH);
+        let lease = Lease::new("with a failing job", LEASE_LENGTH);
         match case.set.run(&mut first, lease).await {
             Err(ApplyError::Statement { source, .. })
                 if matches!(source.failure, StatementFailure::JobFailed { .. }) => {}
-            other => return Err(format!("the run with the job has ended with {other:?}")),
+            other => return Err(format!("the run with the failing job ended with {other:?}")),
         }
         drop(first);
     } else {
         let before = holds(cluster);
         cluster.inject(Matcher::containing(statement), Fault::HoldBefore);
         {
-            let lease = Lease::new("that dies", Duration::from_millis(50));
+            let lease = Lease::new("dies", Duration::from_millis(50));
             let mut run = pin!(case.set.run(&mut first, lease));
             let until_it_waits = async {
                 held(cluster, before).await;
                 cluster.hold_jobs().await.expect("a cluster that runs");
                 let submitted = cluster.received();
                 cluster.release_held();
-                looked(cluster, submitted).await;
+                lookup(cluster, submitted).await;
             };
             tokio::select! {
-                ended = &mut run => return Err(format!("it did not wait: {ended:?}")),
+                ended = &mut run => return Err(format!("the run did not wait: {ended:?}")),
                 () = until_it_waits => {}
             }
         }
@@ -112,16 +114,16 @@ async fn suffer(
     }
 
     let mut next = session(cluster).await;
-    case.one_more(&mut next).await?;
-    let is_built_again = |sql: &str| fate != Fate::DoneAndPurged && sql.contains(statement);
-    case.check(cluster, &mut next, since, is_built_again).await
+    case.run_again(&mut next).await?;
+    let is_rebuilt = |sql: &str| fate != Fate::DoneAndPurged && sql.contains(statement);
+    case.check(cluster, &mut next, since, is_rebuilt).await
 }
 
-/// Returns when a job was asked for since the journal had so many entries.
-async fn looked(cluster: &Cluster, since: usize) {
-    let is_look =
+/// Waits for a lookup of jobs after this number of entries in the journal.
+async fn lookup(cluster: &Cluster, since: usize) {
+    let is_lookup =
         |sql: &str| sql.contains("'INDEX_BUILD'") || sql.contains("'VALIDATE_CONSTRAINT'");
-    while !cluster.statements_since(since).iter().any(|logged| is_look(&logged.sql)) {
+    while !cluster.statements_since(since).iter().any(|logged| is_lookup(&logged.sql)) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

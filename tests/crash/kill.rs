@@ -1,4 +1,4 @@
-//! `kill -9` of the provider's process at the statements that take effect.
+//! Kills the provider with `kill -9` at the statements that take effect.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use crate::matrix::{Spot, Undisturbed, runtime, sessions_left, start, undisturbe
 use crate::provider;
 use crate::ways::{MOMENTS, Moment, held, holds};
 
-/// Takes back the time that a dead process has its lease for: the test need not wait for it.
+/// Ends the lease of a dead process, so that the test does not have to wait for its expiry.
 const LEASE_ENDS: &str =
     "UPDATE dsql_migrations.lease SET expires_at = expires_at - interval '30 s'";
 
-/// Kills the provider at every `stride`th point, and applies once more.
+/// Kills the provider at every `stride`th point, and applies again.
 pub(crate) fn kill_at_every(stride: usize) {
     runtime().block_on(async {
         let begun = Instant::now();
@@ -59,7 +59,7 @@ async fn kill_at(
     one_more(cluster, case, since).await
 }
 
-/// Empties the cluster; the length of its journal then.
+/// Resets the cluster, and returns the length of its journal.
 async fn begin(cluster: &Cluster, case: &Undisturbed) -> usize {
     sessions_left(cluster, 0).await;
     case.case.reset(&mut session(cluster).await).await;
@@ -78,11 +78,11 @@ async fn kill_provider(
     let mut provider = provider::start(cluster).await;
     tokio::select! {
         ended = provider::apply(&mut provider, &case.case) => {
-            return Err(format!("not reached: {ended:?}"));
+            return Err(format!("the statement was not reached: {ended:?}"));
         }
         () = held(cluster, before) => {}
     }
-    provider.process.kill().await.expect("it runs");
+    provider.process.kill().await.expect("the provider is running");
     match moment {
         Moment::Before | Moment::After => cluster.close_held(),
         Moment::InFlight => cluster.release_held(),
@@ -90,7 +90,7 @@ async fn kill_provider(
     Ok(())
 }
 
-/// One more apply by a new process, and what has to be true then.
+/// Applies again with a new process, and checks the result.
 async fn one_more(cluster: &Cluster, case: &Undisturbed, since: usize) -> Result<(), String> {
     let mut provider = provider::start(cluster).await;
     provider::apply(&mut provider, &case.case).await?;
@@ -99,16 +99,19 @@ async fn one_more(cluster: &Cluster, case: &Undisturbed, since: usize) -> Result
     case.check(cluster, &mut admin, since, |_| false).await
 }
 
-/// As [`kill_at_every`], once, and nobody touches the lease: it ends by the cluster's own clock.
+/// As [`kill_at_every`], for one point, without changing the lease, so that it expires by the
+/// cluster's clock.
 pub(crate) fn kill_and_wait() {
     runtime().block_on(async {
         let cluster = start().await;
         let case = cases().remove(0);
         let case = undisturbed(&cluster, case).await;
         let at = |spot: &&Spot| spot.command == "COMMIT" && spot.nth == 12;
-        let spot = case.spots.iter().find(at).expect("so many are there");
+        let spot = case.spots.iter().find(at).expect("the 12th COMMIT");
         let since = begin(&cluster, &case).await;
-        kill_provider(&cluster, &case, spot, Moment::After).await.expect("it is reached");
+        kill_provider(&cluster, &case, spot, Moment::After)
+            .await
+            .expect("the statement is reached");
         let claims = || {
             let journal = cluster.statements();
             let is_claim =
@@ -116,16 +119,16 @@ pub(crate) fn kill_and_wait() {
             journal.iter().filter(|logged| is_claim(&logged.sql)).count()
         };
         let before = claims();
-        one_more(&cluster, &case, since).await.expect("one more apply");
-        // It looks about once a second: held for the rest of thirty seconds, not for nothing.
+        one_more(&cluster, &case, since).await.expect("another apply");
+        // It claims about once a second, for the rest of the thirty seconds.
         assert!(claims() - before > 5, "{} claims", claims() - before);
         cluster.stop().await;
     });
 }
 
-/// Kept beside the statement that uses it.
+/// Keeps [`LEASE_ENDS`] consistent with the length of the lease.
 #[test]
-fn the_lease_is_as_long_as_is_taken_back() {
+fn the_length_of_the_lease_is_the_one_that_the_statement_subtracts() {
     let length = terraform_provider_dsql::database::LEASE_LENGTH;
     assert_eq!(length, Duration::from_secs(30));
 }

@@ -1,5 +1,6 @@
-//! A run is broken at its statements, in every way; one more run brings the database to the same
-//! end, nothing has taken effect twice, and the ledger says so.
+//! Runs are interrupted at every statement in every way. After another run, the database must have
+//! the same content as after an undisturbed run, no statement may have taken effect twice, and the
+//! ledger must match.
 
 #![cfg(unix)]
 
@@ -16,34 +17,34 @@ mod terraform;
 mod ways;
 
 #[test]
-fn a_run_that_is_broken_at_a_statement_ends_like_one_that_is_not() {
+fn a_run_that_is_interrupted_at_a_statement_has_the_same_result() {
     matrix::run_matrix(false);
 }
 
 #[test]
 #[ignore = "takes long; cargo test --test crash -- --ignored --nocapture"]
-fn a_run_that_is_broken_at_any_statement_in_any_way_ends_like_one_that_is_not() {
+fn a_run_that_is_interrupted_at_any_statement_in_any_way_has_the_same_result() {
     matrix::run_matrix(true);
 }
 
 #[test]
-fn a_provider_that_is_killed_leaves_what_the_next_one_finishes() {
+fn the_next_run_completes_the_run_of_a_killed_provider() {
     kill::kill_at_every(13);
 }
 
 #[test]
-fn a_killed_provider_keeps_others_out_no_longer_than_its_lease() {
+fn a_killed_provider_excludes_other_runs_no_longer_than_its_lease() {
     kill::kill_and_wait();
 }
 
 #[test]
 #[ignore = "takes long; cargo test --test crash -- --ignored --nocapture"]
-fn a_provider_that_is_killed_anywhere_leaves_what_the_next_one_finishes() {
+fn the_next_run_completes_the_run_of_a_provider_that_was_killed_anywhere() {
     kill::kill_at_every(1);
 }
 
 #[test]
-fn a_job_that_fails_or_is_forgotten_is_brought_to_its_end() {
+fn the_next_run_completes_a_job_that_failed_or_is_not_listed_any_more() {
     jobs::every_job_in_every_way();
 }
 

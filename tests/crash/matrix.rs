@@ -1,4 +1,4 @@
-//! Every statement in every way: which points there are, and what has to be true after each.
+//! Interrupts runs at every statement in every way, and checks the result at each point.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,10 +13,10 @@ use terraform_provider_dsql::database::{LEASE_LENGTH, Lease, Session};
 use crate::cases::{Case, Set, has_drift, state};
 use crate::common::session;
 use crate::directories::cases;
-use crate::ways::{Broken, MOMENTS, Way, ways};
+use crate::ways::{Interrupted, MOMENTS, Way, ways};
 
-/// A statement of a run: the nth of its command. Counted so, all but the looks at jobs have the
-/// same place in every run.
+/// A statement of a run: the nth with its command. Except for the lookups of jobs, this number is
+/// the same in every run.
 #[derive(Debug, Clone)]
 pub(crate) struct Spot {
     pub(crate) command: String,
@@ -29,25 +29,25 @@ impl Spot {
         Matcher::command(&self.command).nth(self.nth)
     }
 
-    /// Whether what it does stays from here on.
+    /// Whether it commits.
     pub(crate) fn commits(&self) -> bool {
         matches!(self.command.as_str(), "COMMIT" | "ANALYZE")
     }
 
-    /// Whether breaking it can leave something behind: what reads or only opens a transaction
-    /// leaves what the statement before it has left.
+    /// Whether an interruption at it can have a result of its own. A statement that reads, or only
+    /// begins a transaction, has the same result as the statement before it.
     fn writes(&self) -> bool {
         !matches!(self.command.as_str(), "BEGIN" | "SELECT" | "WITH" | "SET" | "ROLLBACK")
     }
 }
 
-/// A case without faults: the statements that a run sends, and its end.
+/// A run of a case without faults: its statements and its result.
 pub(crate) struct Undisturbed {
     pub(crate) case: Case,
     pub(crate) set: Set,
     pub(crate) spots: Vec<Spot>,
     pub(crate) end: Vec<String>,
-    /// How often each of its statements takes effect.
+    /// How many times each of its statements takes effect.
     effects: BTreeMap<String, usize>,
 }
 
@@ -57,8 +57,8 @@ pub(crate) async fn start() -> Cluster {
     Cluster::start(options).await.expect("a cluster starts")
 }
 
-/// Runs a case without faults; again if it has met a conflict by itself, which a busy machine
-/// brings about, because then it has sent more than others will.
+/// Runs a case without faults. Repeats the run if a conflict occurred, which happens on a busy
+/// machine, because such a run sends more statements than others.
 pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
     let mut session = session(cluster).await;
     let set = case.set();
@@ -73,7 +73,7 @@ pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
         if sent.iter().all(|logged| logged.command() != "ROLLBACK") {
             break (since, sent);
         }
-        assert!(tries < 10, "{}: no run is without a conflict", case.name);
+        assert!(tries < 10, "{}: every run had a conflict", case.name);
     };
     let mut counts = HashMap::<String, usize>::new();
     let spots = sent
@@ -85,8 +85,8 @@ pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
         })
         .collect();
     let end = state(&mut session).await;
-    // So there is none either where the same is recorded of the same schema.
-    assert!(!has_drift(&mut session).await, "{}: there is drift", case.name);
+    // If a later run has recorded the same schema, there is no drift either.
+    assert!(!has_drift(&mut session).await, "{}: drift", case.name);
     let effects = set.effects(cluster, since);
     for (sql, wanted) in set.wanted() {
         assert_eq!(effects.get(sql), Some(&wanted), "{}: {sql:?}", case.name);
@@ -96,11 +96,11 @@ pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
 }
 
 impl Undisturbed {
-    /// What has to be true after a broken run and one more. `may_repeat` names statements that may
-    /// have taken effect more often than by themselves.
+    /// Checks the result after an interrupted run and another one. `may_repeat` selects statements
+    /// that may have taken effect more than once.
     ///
     /// # Errors
-    /// What is not.
+    /// The differences from the undisturbed run.
     pub(crate) async fn check(
         &self,
         cluster: &Cluster,
@@ -108,7 +108,7 @@ impl Undisturbed {
         since: usize,
         may_repeat: impl Fn(&str) -> bool,
     ) -> Result<(), String> {
-        // What a dead process has left on its way is over.
+        // Statements of a dead process that are still in flight end first.
         sessions_left(cluster, 1).await;
         let end = state(session).await;
         if end != self.end {
@@ -116,7 +116,7 @@ impl Undisturbed {
             let more = end.iter().filter(|line| !self.end.contains(line));
             let lines = missing.map(|line| format!("- {line}\n"));
             let lines = lines.chain(more.map(|line| format!("+ {line}\n")));
-            return Err(format!("it ends otherwise:\n{}", lines.collect::<String>()));
+            return Err(format!("the result differs:\n{}", lines.collect::<String>()));
         }
         for (sql, count) in self.set.effects(cluster, since) {
             let wanted = self.effects[sql];
@@ -127,44 +127,45 @@ impl Undisturbed {
         Ok(())
     }
 
-    /// One more run, which has to come to its end.
+    /// Runs the case again, without faults.
     ///
     /// # Errors
-    /// Why it has not.
-    pub(crate) async fn one_more(&self, session: &mut Session) -> Result<(), String> {
+    /// The error of the run.
+    pub(crate) async fn run_again(&self, session: &mut Session) -> Result<(), String> {
         let result = self.set.run(session, Lease::new("next", LEASE_LENGTH)).await;
         result.map_err(|error| format!("the next run has failed: {error:?}"))
     }
 
-    /// Breaks a run, lets the next one finish, and checks. Gives back the session of the next one.
-    async fn break_at(
+    /// Interrupts a run, completes it with another one, and checks the result. Returns the session
+    /// of the second run.
+    async fn interrupt_at(
         &self,
         cluster: &Cluster,
         mut first: Session,
         spot: &Spot,
         way: &Way,
-    ) -> Result<(Broken, Session), String> {
+    ) -> Result<(Interrupted, Session), String> {
         sessions_left(cluster, 1).await;
         self.case.reset(&mut first).await;
         let since = cluster.received();
-        let broken = way.break_run(cluster, first, &self.set, spot.matcher()).await;
+        let interrupted = way.interrupt(cluster, first, &self.set, spot.matcher()).await;
 
         let mut next = session(cluster).await;
-        let checked = match self.one_more(&mut next).await {
+        let checked = match self.run_again(&mut next).await {
             Ok(()) => self.check(cluster, &mut next, since, |_| false).await,
             Err(error) => Err(error),
         };
-        checked.map_err(|error| format!("{error}\nafter {:?}", broken.result))?;
-        match &broken.result {
+        checked.map_err(|error| format!("{error}\nafter {:?}", interrupted.result))?;
+        match &interrupted.result {
             Some(result) if spot.writes() && !way.admits(result) => {
-                Err(format!("the broken run has ended with {result:?}"))
+                Err(format!("the interrupted run ended with {result:?}"))
             }
-            _ => Ok((broken, next)),
+            _ => Ok((interrupted, next)),
         }
     }
 }
 
-/// Returns when only so many sessions are open.
+/// Waits until this number of sessions is open.
 pub(crate) async fn sessions_left(cluster: &Cluster, count: usize) {
     while cluster.open_sessions() > count {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -187,12 +188,12 @@ impl fmt::Display for Point<'_> {
 #[derive(Default)]
 struct Tally {
     reached: AtomicUsize,
-    went_on: AtomicUsize,
+    completed: AtomicUsize,
     failures: Mutex<Vec<String>>,
 }
 
-/// Breaks the cases at their statements, in all ways wherever it can matter, and anywhere if `all` is
-/// set. Prints how many points that were.
+/// Interrupts the cases at their statements: in every way that can make a difference, or at every
+/// statement in every way if `all` is set. Prints the number of points.
 pub(crate) fn run_matrix(all: bool) {
     let begun = Instant::now();
     let runtime = runtime();
@@ -206,14 +207,14 @@ pub(crate) fn run_matrix(all: bool) {
         all
     });
     let mut points = points(&cases, all);
-    // A point that has failed, as it was printed.
+    // The text of a point, as a failed test prints it.
     let only = std::env::var("CRASH_ONLY").ok();
     if let Some(only) = &only {
         points.retain(|point| point.to_string().contains(only));
     }
     let tally = Tally::default();
     let next = AtomicUsize::new(0);
-    // A point waits now and then, so there are more than processors.
+    // More workers than processors, because they sometimes wait.
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get) + 2;
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -221,11 +222,11 @@ pub(crate) fn run_matrix(all: bool) {
         }
     });
 
-    let (reached, went_on) = (tally.reached.into_inner(), tally.went_on.into_inner());
+    let (reached, completed) = (tally.reached.into_inner(), tally.completed.into_inner());
     let failures = tally.failures.into_inner().unwrap_or_default();
     eprintln!(
-        "{} points at {} statements of {} cases, {reached} reached, {went_on} broken runs came to \
-         their end by themselves, {} failures, {} s",
+        "{} points at {} statements of {} cases, {reached} reached, {completed} interrupted runs \
+         were completed without another one, {} failures, {} s",
         points.len(),
         cases.iter().map(|case| case.spots.len()).sum::<usize>(),
         cases.len(),
@@ -233,28 +234,29 @@ pub(crate) fn run_matrix(all: bool) {
         begun.elapsed().as_secs()
     );
     assert!(failures.is_empty(), "{} points:\n{}", failures.len(), failures.join("\n\n"));
-    // The number of looks at jobs differs from run to run.
+    // The number of lookups of jobs differs from run to run.
     let enough = reached * 50 >= points.len() * 49;
     assert!(enough || only.is_some(), "{reached} of {} points", points.len());
 }
 
-/// The points of all cases: what commits and the statements of the files in all ways that differ
-/// there, every other statement in one way, in turns; and with `all` everything that writes in all
-/// ways. The others are the ledger's, inside of a transaction, and gone with it whatever happens to
-/// them; and where a transaction begins is where the one before it has ended.
+/// The points of all cases. Statements that commit and those of the files are interrupted in every
+/// way that makes a difference there, and all others in one way, in turns. With `all`, every
+/// statement that writes is interrupted in every way. The other statements are those of the ledger
+/// inside a transaction, which are rolled back in every case, and those that begin a transaction,
+/// which have the result of the previous commit.
 fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
     let ways = ways();
     let mut points = Vec::new();
     for case in cases {
         for spot in &case.spots {
             let is_full = spot.commits() || case.effects.contains_key(&spot.sql);
-            // Commands come in turns, so each turn begins one way further.
+            // Commands alternate, so each turn starts with the next way.
             let turn = spot.nth + spot.nth / ways.len();
             for (nth, way) in ways.iter().enumerate() {
                 let is_due = match way {
                     _ if all && spot.writes() => true,
                     _ if !is_full => nth == turn % ways.len() && (all || spot.command != "BEGIN"),
-                    // In the middle of a transaction there is nothing that may be left of it.
+                    // In the middle of a transaction, the moment makes no difference.
                     Way::Kill(moment) if !spot.commits() => *moment == MOMENTS[turn % 3],
                     Way::Fault(Fault::UnavailableAfter) => spot.commits(),
                     Way::Expire(Fault::CloseBefore) => turn.is_multiple_of(2),
@@ -271,12 +273,12 @@ fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
 }
 
 fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
-    /// The journal of a cluster only grows.
+    /// A cluster is replaced after this number of points, because its journal only grows.
     const POINTS_PER_CLUSTER: usize = 60;
 
     runtime().block_on(async {
         let mut cluster = start().await;
-        // What has brought one point to its end begins the next one: a login is a dear thing.
+        // The last session of a point is the first of the next one, because a login is expensive.
         let mut left: Option<Session> = None;
         for used in 1.. {
             let nth = next.fetch_add(1, Ordering::SeqCst);
@@ -293,14 +295,14 @@ fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
                 None => session(&cluster).await,
             };
             let Point { case, spot, way } = point;
-            match Box::pin(case.break_at(&cluster, first, spot, way)).await {
-                Ok((broken, next)) => {
+            match Box::pin(case.interrupt_at(&cluster, first, spot, way)).await {
+                Ok((interrupted, next)) => {
                     left = Some(next);
-                    let is_reached = usize::from(broken.reached);
+                    let is_reached = usize::from(interrupted.reached);
                     tally.reached.fetch_add(is_reached, Ordering::SeqCst);
-                    let is_whole = usize::from(matches!(broken.result, Some(Ok(()))));
-                    tally.went_on.fetch_add(is_reached * is_whole, Ordering::SeqCst);
-                    if !broken.reached {
+                    let is_whole = usize::from(matches!(interrupted.result, Some(Ok(()))));
+                    tally.completed.fetch_add(is_reached * is_whole, Ordering::SeqCst);
+                    if !interrupted.reached {
                         eprintln!("not reached: {point}");
                     }
                 }

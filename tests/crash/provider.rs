@@ -1,4 +1,4 @@
-//! The built provider as a process of its own, driven as Terraform drives it.
+//! Runs the built provider as a process, as Terraform does.
 
 use dsql_local::Cluster;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::cases::Case;
 use crate::terraform::Provider;
 
-/// Starts the binary for a cluster.
+/// Starts the provider with the login to a cluster.
 pub(crate) async fn start(cluster: &Cluster) -> Provider {
     let mut command = Command::new(env!("CARGO_BIN_EXE_terraform-provider-dsql"));
     command
@@ -22,7 +22,7 @@ pub(crate) async fn start(cluster: &Cluster) -> Provider {
 /// Applies a case.
 ///
 /// # Errors
-/// The provider's own words, or that it has died.
+/// The error of the provider, or of the communication with it.
 pub(crate) async fn apply(provider: &mut Provider, case: &Case) -> Result<(), String> {
     let files: Map<String, Value> =
         case.texts.iter().map(|(name, text)| (name.clone(), json!(text))).collect();

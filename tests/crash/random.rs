@@ -1,12 +1,12 @@
 //! Random directories of valid migrations, and random faults.
 //!
-//! The numbers come from a seed, so a run is the same everywhere. More rounds and other seeds:
+//! All choices depend on a seed, so a failure can be reproduced. For more rounds and other seeds:
 //!
 //! ```sh
 //! CRASH_ROUNDS=500 CRASH_SEED=$RANDOM cargo test --test crash random -- --nocapture
 //! ```
 //!
-//! A failure prints the directory, the faults, and the seed and round that made them.
+//! A failure prints the directory, the faults, and the seed and round that generated them.
 
 use dsql_local::{Cluster, Matcher};
 use fastrand::Rng;
@@ -17,7 +17,7 @@ use crate::matrix::{Undisturbed, runtime, sessions_left, start, undisturbed};
 use crate::ways::{Way, ways};
 
 pub(crate) fn rounds(rounds: u64) {
-    /// The journal of a cluster only grows.
+    /// A cluster is replaced after this number of rounds, because its journal only grows.
     const ROUNDS_PER_CLUSTER: u64 = 40;
 
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse().expect(name));
@@ -39,7 +39,7 @@ pub(crate) fn rounds(rounds: u64) {
             let plan = Faults::random(&mut random, case.spots.len());
             statements +=
                 case.set.migrations.iter().map(|file| file.statements.len()).sum::<usize>();
-            match Box::pin(suffer(&cluster, &case, &plan)).await {
+            match Box::pin(run_with_faults(&cluster, &case, &plan)).await {
                 Ok(fired) => faults += fired,
                 Err(error) => panic!(
                     "CRASH_SEED={seed}, round {round}: {error}\n{plan:?}\n{}",
@@ -55,7 +55,7 @@ pub(crate) fn rounds(rounds: u64) {
     });
 }
 
-/// Some that a run survives, and then one in any way.
+/// Some faults that a run survives, followed by one of any kind.
 #[derive(Debug)]
 struct Faults {
     first: Vec<(usize, Way)>,
@@ -75,8 +75,13 @@ impl Faults {
     }
 }
 
-/// Breaks a run, lets the next one finish, and checks; how many faults have happened.
-async fn suffer(cluster: &Cluster, case: &Undisturbed, faults: &Faults) -> Result<usize, String> {
+/// Interrupts a run, completes it with another one, and checks the result. Returns the number of
+/// faults.
+async fn run_with_faults(
+    cluster: &Cluster,
+    case: &Undisturbed,
+    faults: &Faults,
+) -> Result<usize, String> {
     sessions_left(cluster, 0).await;
     let mut first = session(cluster).await;
     case.case.reset(&mut first).await;
@@ -87,32 +92,32 @@ async fn suffer(cluster: &Cluster, case: &Undisturbed, faults: &Faults) -> Resul
     }
     let (nth, way) = &faults.last;
     let matcher = Matcher::any().nth(*nth);
-    let broken = way.break_run(cluster, first, &case.set, matcher).await;
+    let interrupted = way.interrupt(cluster, first, &case.set, matcher).await;
     let fired = cluster.fired_faults().len() - before;
     let mut next = session(cluster).await;
-    let checked = match case.one_more(&mut next).await {
+    let checked = match case.run_again(&mut next).await {
         Ok(()) => {
-            // A right that is there, or gone, already: the second time changes nothing either.
-            let of_rights = |sql: &str| sql.starts_with("GRANT") || sql.starts_with("REVOKE");
-            case.check(cluster, &mut next, since, of_rights).await
+            // Granting or revoking a privilege again has no effect.
+            let is_idempotent = |sql: &str| sql.starts_with("GRANT") || sql.starts_with("REVOKE");
+            case.check(cluster, &mut next, since, is_idempotent).await
         }
         Err(error) => Err(error),
     };
-    checked.map_err(|error| format!("{error}\nafter {:?}", broken.result))?;
+    checked.map_err(|error| format!("{error}\nafter {:?}", interrupted.result))?;
     Ok(fired)
 }
 
 const VARIABLES: &[(&str, &str)] = &[("number", "3000000000"), ("word", "people")];
 const REPEATABLE: &str = "R__random.sql";
 
-/// What a directory has made so far.
+/// A directory that is being generated, with the objects that exist after its statements so far.
 struct Directory<'r> {
     random: &'r mut Rng,
-    /// For names that nobody has.
-    made: usize,
+    /// The number of names so far, which makes each name unique.
+    names: usize,
     tables: Vec<Table>,
     views: Vec<String>,
-    /// In the schema `app`: how to drop each.
+    /// The statements that drop the objects in the schema `app`.
     others: Vec<String>,
     has_app: bool,
     has_reader: bool,
@@ -121,7 +126,7 @@ struct Directory<'r> {
 struct Table {
     name: String,
     columns: Vec<String>,
-    /// A table that a view reads cannot be dropped.
+    /// Whether a view reads it, so that it cannot be dropped.
     is_read: bool,
 }
 
@@ -129,7 +134,7 @@ impl<'r> Directory<'r> {
     fn random(random: &'r mut Rng) -> Self {
         Self {
             random,
-            made: 0,
+            names: 0,
             tables: Vec::new(),
             views: Vec::new(),
             others: Vec::new(),
@@ -159,7 +164,7 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// A migration that may run again, for one of the tables that are left.
+    /// A repeatable migration for one of the remaining tables.
     fn repeatable(&mut self) -> Option<String> {
         if self.tables.is_empty() || self.random.bool() {
             return None;
@@ -174,8 +179,8 @@ impl<'r> Directory<'r> {
     }
 
     fn name(&mut self, prefix: &str) -> String {
-        self.made += 1;
-        format!("{prefix}{}", self.made)
+        self.names += 1;
+        format!("{prefix}{}", self.names)
     }
 
     fn statement(&mut self) -> String {
@@ -195,10 +200,10 @@ impl<'r> Directory<'r> {
     }
 
     fn on_rows(&mut self, table: usize) -> String {
-        let id = 10 * self.made;
-        self.made += 1;
+        let id = 10 * self.names;
+        self.names += 1;
         let name = self.tables[table].name.clone();
-        // Of any two rows at a time.
+        // Two rows in each batch.
         let two = |what: &str, rest: &str| {
             format!(
                 "-- dsql:batch\n{what} WHERE id IN (SELECT id FROM {name} WHERE {rest} LIMIT 2)"
@@ -206,7 +211,7 @@ impl<'r> Directory<'r> {
         };
         match self.random.u8(..9) {
             0 => format!("UPDATE {name} SET id = id + {id}00000"),
-            1 => format!("DELETE FROM {name} WHERE id % 7 = {}", self.made % 7),
+            1 => format!("DELETE FROM {name} WHERE id % 7 = {}", self.names % 7),
             2 => {
                 let other = self.random.usize(..self.tables.len());
                 let other = &self.tables[other].name;
@@ -216,7 +221,7 @@ impl<'r> Directory<'r> {
             3 => format!("INSERT INTO {name} (id) VALUES ({id}); COMMIT"),
             4 => format!("INSERT INTO {name} (id, a) VALUES ({id} + ${{number}}, 5)"),
             5 => two(&format!("UPDATE {name} SET a = {id}"), &format!("a IS DISTINCT FROM {id}")),
-            6 => two(&format!("DELETE FROM {name}"), &format!("id % 5 = {}", self.made % 5)),
+            6 => two(&format!("DELETE FROM {name}"), &format!("id % 5 = {}", self.names % 5)),
             _ => format!("INSERT INTO {name} (id) VALUES ({id}), ({id} + 1)"),
         }
     }
@@ -287,7 +292,7 @@ impl<'r> Directory<'r> {
             _ if !self.others.is_empty() => {
                 self.others.remove(self.random.usize(..self.others.len()))
             }
-            _ => format!("ALTER TABLE {name} ALTER COLUMN id SET DEFAULT {}", self.made),
+            _ => format!("ALTER TABLE {name} ALTER COLUMN id SET DEFAULT {}", self.names),
         }
     }
 }

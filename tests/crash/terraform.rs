@@ -1,7 +1,8 @@
-//! Terraform's side of the wire: starts the provider, applies a migration set, ends the provider.
+//! Terraform's side of the protocol: starts the provider, applies a migration set, and shuts the
+//! provider down.
 //!
-//! These are the calls of the last process of a `terraform apply`, which plans again and applies.
-//! The benchmark makes them too, with this file.
+//! These are the calls to the last process of a `terraform apply`, which plans again and applies.
+//! The benchmark uses this file as well.
 
 use std::error::Error;
 use std::io;
@@ -34,7 +35,7 @@ use self::generated::tfplugin6::provider_client::ProviderClient;
     clippy::all,
     clippy::allow_attributes_without_reason,
     clippy::pedantic,
-    reason = "generated; the whole protocol, of which a part is used"
+    reason = "generated for the whole protocol; only a part is used"
 )]
 mod generated {
     pub(super) mod tfplugin6 {
@@ -46,31 +47,31 @@ mod generated {
     }
 }
 
-/// The provider's own words, or what went wrong on the way to it.
-pub(crate) type StatementFailure = Box<dyn Error + Send + Sync>;
+/// An error of the provider, or of the communication with it.
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 const COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
 /// Terraform's limit for one message.
 const MESSAGE_LIMIT: usize = 256 << 20;
 
-/// A provider that runs. It is killed when it is dropped.
+/// A running provider. It is killed when this value is dropped.
 pub(crate) struct Provider {
     pub(crate) process: Child,
     channel: Channel,
     /// The attributes of a migration set.
     resource: Vec<String>,
-    /// Wraps the client's bytes in TLS.
+    /// Encrypts the client's connection.
     tunnel: JoinHandle<io::Result<()>>,
     _sockets: TempDir,
 }
 
 impl Provider {
-    /// Starts the provider by `command`, and configures it by an empty block.
+    /// Starts the provider with `command`, and configures it with an empty block.
     ///
     /// # Errors
-    /// What it has answered instead.
-    pub(crate) async fn start(mut command: Command) -> Result<Self, StatementFailure> {
+    /// The provider could not be started or configured.
+    pub(crate) async fn start(mut command: Command) -> Result<Self, Failure> {
         let sockets = tempfile::tempdir()?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512)?;
         let mut params = CertificateParams::new(["localhost".to_owned()])?;
@@ -87,7 +88,7 @@ impl Provider {
             .kill_on_drop(true)
             .spawn()?;
         let mut line = String::new();
-        let output = process.stdout.as_mut().ok_or("there is no output")?;
+        let output = process.stdout.as_mut().ok_or("the provider has no output")?;
         BufReader::new(output).read_line(&mut line).await?;
         let fields: Vec<&str> = line.trim_end().split('|').collect();
         let [_, "6", "unix", socket, "grpc", server] = fields[..] else {
@@ -114,7 +115,7 @@ impl Provider {
             .max_encoding_message_size(MESSAGE_LIMIT)
     }
 
-    async fn configure(&mut self) -> Result<(), StatementFailure> {
+    async fn configure(&mut self) -> Result<(), Failure> {
         let mut client = self.client();
         let request = wire::get_provider_schema::Request {};
         let schema = client.get_provider_schema(request).await?.into_inner();
@@ -135,11 +136,8 @@ impl Provider {
     /// Plans and applies a migration set that does not exist yet, with these arguments.
     ///
     /// # Errors
-    /// The provider's own words, or that it does not answer.
-    pub(crate) async fn apply(
-        &mut self,
-        arguments: &[(&str, Value)],
-    ) -> Result<(), StatementFailure> {
+    /// The error of the provider, or of the communication with it.
+    pub(crate) async fn apply(&mut self, arguments: &[(&str, Value)]) -> Result<(), Failure> {
         let mut client = self.client();
         let config = object(&self.resource, arguments);
         let nothing = wire::DynamicValue { msgpack: vec![0xc0], json: Vec::new() };
@@ -165,11 +163,11 @@ impl Provider {
         no_error(&answer.diagnostics)
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Shuts the provider down, and waits until the process has ended.
     ///
     /// # Errors
-    /// That it has not ended well.
-    pub(crate) async fn shut_down(mut self) -> Result<(), StatementFailure> {
+    /// The process ended with an error.
+    pub(crate) async fn shut_down(mut self) -> Result<(), Failure> {
         GrpcControllerClient::new(self.channel.clone()).shutdown(plugin::Empty {}).await?;
         let status = self.process.wait().await?;
         if status.success() {
@@ -185,7 +183,7 @@ impl Drop for Provider {
     }
 }
 
-fn no_error(diagnostics: &[wire::Diagnostic]) -> Result<(), StatementFailure> {
+fn no_error(diagnostics: &[wire::Diagnostic]) -> Result<(), Failure> {
     let is_error = |it: &&wire::Diagnostic| it.severity() == wire::diagnostic::Severity::Error;
     match diagnostics.iter().find(is_error) {
         Some(error) => Err(format!("{}: {}", error.summary, error.detail).into()),
@@ -193,7 +191,7 @@ fn no_error(diagnostics: &[wire::Diagnostic]) -> Result<(), StatementFailure> {
     }
 }
 
-/// An object with these attributes, and null for all others.
+/// An object with these attributes; all others are null.
 fn object(names: &[String], set: &[(&str, Value)]) -> wire::DynamicValue {
     let mut object: Map<String, Value> =
         names.iter().map(|name| (name.clone(), Value::Null)).collect();
@@ -205,7 +203,7 @@ fn connector(
     certificate: CertificateDer<'static>,
     key: &KeyPair,
     server: CertificateDer<'static>,
-) -> Result<TlsConnector, StatementFailure> {
+) -> Result<TlsConnector, Failure> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(server)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -218,8 +216,8 @@ fn connector(
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Takes plain connections and hands them on in TLS: gRPC's client has a TLS of its own, which
-/// cannot use a certificate like Terraform's.
+/// Accepts unencrypted connections and forwards them over TLS, because the TLS implementation of
+/// the gRPC client cannot use a certificate like Terraform's.
 async fn tunnel(
     listener: &UnixListener,
     socket: &Path,
@@ -231,7 +229,7 @@ async fn tunnel(
         let name = "localhost".try_into().map_err(io::Error::other)?;
         let mut far = connector.connect(name, far).await?;
         tokio::spawn(async move {
-            // The provider ends it.
+            // The connection ends with the provider.
             copy_bidirectional(&mut near, &mut far).await.ok();
         });
     }

@@ -1,4 +1,4 @@
-//! The ways in which a run is broken at a statement.
+//! The ways in which a run is interrupted at a statement.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -14,30 +14,31 @@ use crate::common::PATIENCE;
 /// Where the statement is when the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// The server has not got it.
+    /// The server has not received it.
     Before,
-    /// The server has it and all that follows in its message, and runs it after the death.
+    /// The server has received it and the rest of its message, and runs it after the process has
+    /// died.
     InFlight,
-    /// It has taken effect, and nobody has heard of it.
+    /// It has taken effect, and the reply is lost.
     After,
 }
 
 pub(crate) const MOMENTS: [Moment; 3] = [Moment::Before, Moment::InFlight, Moment::After];
 
-/// A way to break a run.
+/// A way to interrupt a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// A fault that a run can survive.
+    /// A fault after which the run must continue.
     Fault(Fault),
     /// The process dies.
     Kill(Moment),
-    /// The practitioner interrupts it.
+    /// The user cancels it.
     Cancel,
-    /// The connection ends, and the token is not good for another one.
+    /// The connection ends, and the token does not allow another one.
     Expire(Fault),
 }
 
-/// All of them.
+/// All ways.
 pub(crate) fn ways() -> Vec<Way> {
     vec![
         Way::Kill(Moment::Before),
@@ -56,17 +57,17 @@ pub(crate) fn ways() -> Vec<Way> {
     ]
 }
 
-/// How a broken run came to its end.
+/// How an interrupted run ended.
 #[derive(Debug)]
-pub(crate) struct Broken {
-    /// Whether the statement was sent at all.
+pub(crate) struct Interrupted {
+    /// Whether the statement was sent.
     pub(crate) reached: bool,
-    /// What the run said; nothing if it was killed.
+    /// The result of the run; `None` if it was killed.
     pub(crate) result: Option<Result<(), ApplyError>>,
 }
 
 impl Way {
-    /// What the emulator does at the statement.
+    /// The fault that the emulator produces at the statement.
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Fault(fault) | Self::Expire(fault) => fault.clone(),
@@ -75,21 +76,21 @@ impl Way {
         }
     }
 
-    /// A run that cannot give its lease back holds it until it ends; so that the next one need not
-    /// wait for long, it is a short one.
+    /// The lease of the run. A run that cannot release its lease has a short one, so that the next
+    /// run does not have to wait for long.
     fn lease(&self) -> Lease {
         let is_kept = matches!(self, Self::Kill(_) | Self::Expire(_));
-        Lease::new("broken", if is_kept { Duration::from_millis(50) } else { LEASE_LENGTH })
+        Lease::new("interrupted", if is_kept { Duration::from_millis(50) } else { LEASE_LENGTH })
     }
 
-    /// Breaks a run at the statement that the matcher waits for.
-    pub(crate) async fn break_run(
+    /// Interrupts a run at the statement that the matcher selects.
+    pub(crate) async fn interrupt(
         &self,
         cluster: &Cluster,
         mut session: Session,
         set: &Set,
         matcher: Matcher,
-    ) -> Broken {
+    ) -> Interrupted {
         let before = cluster.fired_faults().len();
         let held_before = holds(cluster);
         cluster.inject(matcher, self.fault());
@@ -98,9 +99,9 @@ impl Way {
                 cluster.fail_log_in(LogInFault::AccessDenied);
             }
         }
-        let interrupted = CancellationToken::new();
+        let cancelled = CancellationToken::new();
         let result = {
-            let budget = Budget::new(PATIENCE, interrupted.clone());
+            let budget = Budget::new(PATIENCE, cancelled.clone());
             let mut run = pin!(set.run_within(&mut session, self.lease(), &budget));
             match self {
                 Self::Fault(_) | Self::Expire(_) => Some(run.await),
@@ -111,7 +112,7 @@ impl Way {
                 Self::Cancel => tokio::select! {
                     result = &mut run => Some(result),
                     () = held(cluster, held_before) => {
-                        interrupted.cancel();
+                        cancelled.cancel();
                         cluster.release_held();
                         Some(run.await)
                     }
@@ -126,10 +127,10 @@ impl Way {
         }
         let reached = cluster.fired_faults().len() > before;
         cluster.clear_faults();
-        Broken { reached, result }
+        Interrupted { reached, result }
     }
 
-    /// Whether a run that was broken so may end so.
+    /// Whether a run that was interrupted in this way may have this result.
     pub(crate) fn admits(&self, result: &Result<(), ApplyError>) -> bool {
         match (self, result) {
             (_, Ok(())) => true,
@@ -143,13 +144,13 @@ impl Way {
     }
 }
 
-/// How many statements have been held so far.
+/// The number of statements that have been held so far.
 pub(crate) fn holds(cluster: &Cluster) -> usize {
     let is_hold = |fault: &Fault| matches!(fault, Fault::HoldBefore | Fault::HoldAnswer);
     cluster.fired_faults().iter().filter(|fired| is_hold(&fired.fault)).count()
 }
 
-/// Returns when one more is held than before.
+/// Waits until another statement is held.
 pub(crate) async fn held(cluster: &Cluster, before: usize) {
     while holds(cluster) == before {
         tokio::time::sleep(Duration::from_millis(1)).await;

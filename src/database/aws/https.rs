@@ -15,7 +15,8 @@ use crate::database::tls::roots;
 pub(super) fn client(ca_file: Option<&str>) -> Result<SharedHttpClient, ConnectError> {
     let context = TlsContext::builder().with_trust_store(trusted(ca_file)?).build();
     let context = context.map_err(|error| ConnectError::TlsSetup { reason: error.to_string() })?;
-    // The same steps as in the SDK's default. `Builder::build_https` would ignore the proxy settings.
+    // The same steps as in the SDK's default. `Builder::build_https` would ignore the proxy
+    // settings.
     Ok(Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder()
             .tls_provider(Provider::rustls(CryptoMode::AwsLc))

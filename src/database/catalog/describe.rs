@@ -1,35 +1,36 @@
-//! The one query that describes schemas.
+//! The query that describes schemas.
 //!
-//! Definitions are written so that a dump and restore, or a rename back and forth, changes none of
-//! them. Object identifiers, column order, storage and statistics are left out, and so are DSQL's
-//! own spellings: `btree_index`, and the `INCLUDE` list of every primary key, which follows the
-//! columns of its table (seen in the answers that open-source tools recorded; AWS's guide shows
+//! A dump and restore, or two renames that cancel each other, do not change any definition. Object
+//! identifiers, column order, storage and statistics are omitted, and so are the details that are
+//! specific to DSQL: `btree_index`, and the `INCLUDE` list of every primary key, which follows from
+//! the columns of its table (seen in responses that open-source tools recorded; AWS's guide shows
 //! the same in "Systems tables and commands").
 //!
-//! Only catalogs and functions that such tools are known to have used on DSQL are read. Rights
-//! come as the text of `aclitem` and are taken apart in `grants.rs`, so that `aclexplode`, which
-//! nobody is known to have called there, is not needed. `pg_get_functiondef` is the exception:
-//! nothing else writes down a function whole.
+//! The query reads only catalogs and functions that such tools are known to have used on DSQL.
+//! Privileges are returned as the text of `aclitem`, which `grants.rs` parses, because no tool is
+//! known to have called `aclexplode` on DSQL. The exception is `pg_get_functiondef`, because no
+//! other function returns the whole definition of a function.
 
 use super::snapshot::Watched;
 use crate::database::ledger_schema::LedgerSchema;
 
-/// One statement with the columns `relation, object, definition, owner`. An owner is there only
-/// beside rights; the definition then is an array of `aclitem` as text.
+/// Returns a statement with the columns `relation, object, definition, owner`. The owner is null
+/// except for privileges, whose definition is an array of `aclitem` as text.
 ///
-/// Names in definitions are complete only if no schema of a user is in the search path: run it
-/// after [`PLAIN_NAMES`].
+/// The statement must follow [`PLAIN_NAMES`]: names in definitions are qualified only if the search
+/// path contains no user schema.
 pub(crate) fn describe_sql(watched: &Watched, ledger: &LedgerSchema) -> String {
     let condition = watched.condition("nspname", ledger);
     format!("{}\n{PARTS}", SETS.replace("{condition}", &condition))
 }
 
-/// Makes every definition name its schemas, for every role: what a view, a default or a domain
-/// prints otherwise depends on the schemas that the role may use. Ends with the transaction. DSQL
-/// lists `search_path` among the settings of `SET LOCAL` (user guide, "Accessing Aurora DSQL").
+/// Makes all names in definitions qualified, for every role. Otherwise the definitions of views,
+/// defaults and domains would depend on the schemas that the role may use. The setting ends with
+/// the transaction. DSQL lists `search_path` among the settings of `SET LOCAL` (user guide,
+/// "Accessing Aurora DSQL").
 pub(crate) const PLAIN_NAMES: &str = "SET LOCAL search_path = pg_catalog";
 
-/// The described objects, and how each is called.
+/// The described objects and their names.
 const SETS: &str = "\
 WITH ns AS (
   SELECT oid, nspowner, nspacl, quote_ident(nspname) AS schema FROM pg_namespace
@@ -89,7 +90,7 @@ WITH ns AS (
   SELECT oid, rolname FROM pg_roles
 )";
 
-/// A row for each object.
+/// One row for each object.
 const PARTS: &str = "\
 SELECT schema, 'schema ' || schema, '', NULL::text FROM ns
 UNION ALL
@@ -154,7 +155,7 @@ SELECT relation, 'domain ' || relation,
        format_type(dom.typbasetype, dom.typtypmod)
          || CASE WHEN dom.typnotnull THEN ' NOT NULL' ELSE '' END
          || coalesce(' DEFAULT ' || dom.typdefault, '')
-         -- Not objects of their own: DSQL cannot add one to a domain that exists.
+         -- Not separate objects, because DSQL cannot add a constraint to an existing domain.
          || coalesce((
               SELECT string_agg(' CONSTRAINT ' || quote_ident(k.conname) || ' '
                                 || pg_get_constraintdef(k.oid), '' ORDER BY k.conname)
@@ -193,7 +194,7 @@ UNION ALL
 SELECT schema, 'grant on schema ' || schema, nspacl::text, rolname
   FROM ns JOIN role ON role.oid = ns.nspowner WHERE nspacl IS NOT NULL
 UNION ALL
--- Without rights of its own a function may be executed, and a domain used, by everybody.
+-- If no privileges are stored, PUBLIC may execute a function and use a domain.
 SELECT relation, 'grant on function ' || relation, coalesce(proacl::text, '{=X/x}'), rolname
   FROM fn JOIN role ON role.oid = fn.proowner
 UNION ALL

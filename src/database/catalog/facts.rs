@@ -1,5 +1,5 @@
-//! Reads facts from the catalog. Each fact is a scalar subquery, so that any number of them fit into
-//! one query, and can be part of another statement.
+//! Reads facts from the catalog. Each fact is a scalar subquery, so that any number of them fit
+//! into one query, and can be part of another statement.
 //!
 //! The server resolves names with the search path of the session, as it does in the statements.
 
@@ -55,24 +55,7 @@ fn value_sql(fact: &Fact) -> String {
     match fact {
         Fact::Identity(object) => identity_sql(object),
         Fact::Definition(object) => definition_sql(object),
-        Fact::Owner(object) => match object {
-            FactSubject::Schema(name) => {
-                format!("SELECT nspowner FROM pg_namespace WHERE nspname = {}", literal(name))
-            }
-            FactSubject::Relation(name) => {
-                format!("SELECT relowner FROM pg_class WHERE oid = {}", relation(name))
-            }
-            FactSubject::Domain(name) => {
-                format!("SELECT typowner FROM pg_type WHERE oid = {}", domain(name))
-            }
-            FactSubject::Routine(name) => format!(
-                "SELECT string_agg(p.oid || ' ' || p.proowner, ', ' ORDER BY p.oid) {}",
-                routines(name)
-            ),
-            FactSubject::Column(..) | FactSubject::Constraint(..) | FactSubject::Role(_) => {
-                "SELECT NULL".into()
-            }
-        },
+        Fact::Owner(object) => owner_sql(object),
         Fact::Privileges(object) => privileges_sql(object),
         Fact::Comment(object) => comment_sql(object),
         Fact::Columns(table) => format!(
@@ -212,6 +195,27 @@ fn definition_sql(object: &FactSubject) -> String {
     }
 }
 
+fn owner_sql(object: &FactSubject) -> String {
+    match object {
+        FactSubject::Schema(name) => {
+            format!("SELECT nspowner FROM pg_namespace WHERE nspname = {}", literal(name))
+        }
+        FactSubject::Relation(name) => {
+            format!("SELECT relowner FROM pg_class WHERE oid = {}", relation(name))
+        }
+        FactSubject::Domain(name) => {
+            format!("SELECT typowner FROM pg_type WHERE oid = {}", domain(name))
+        }
+        FactSubject::Routine(name) => format!(
+            "SELECT string_agg(p.oid || ' ' || p.proowner, ', ' ORDER BY p.oid) {}",
+            routines(name)
+        ),
+        FactSubject::Column(..) | FactSubject::Constraint(..) | FactSubject::Role(_) => {
+            "SELECT NULL".into()
+        }
+    }
+}
+
 fn privileges_sql(object: &FactSubject) -> String {
     match object {
         FactSubject::Schema(name) => format!(
@@ -325,10 +329,7 @@ mod tests {
             (Fact::Identity(FactSubject::Schema("App".into())), r#"schema "App""#),
             (Fact::Identity(FactSubject::Relation(odd)), r#"relation "App"."a ""b"".c""#),
             (Fact::Identity(FactSubject::Column(name("t"), "C".into())), r#"column t."C""#),
-            (
-                Fact::Identity(FactSubject::Constraint(name("t"), "k".into())),
-                "constraint k of t",
-            ),
+            (Fact::Identity(FactSubject::Constraint(name("t"), "k".into())), "constraint k of t"),
             (Fact::Identity(FactSubject::Domain(name("d"))), "domain d"),
             (Fact::Identity(FactSubject::Routine(name("f"))), "function f"),
             (Fact::Identity(FactSubject::Role("app".into())), "role app"),

@@ -67,8 +67,8 @@ fn quoted(name: &str) -> String {
     if plain { name.to_owned() } else { postgres_protocol::escape::escape_identifier(name) }
 }
 
-/// Converts letters to keywords: `ar*` becomes `SELECT WITH GRANT OPTION, INSERT`. A star belongs to
-/// the letter before it.
+/// Converts letters to keywords: `ar*` becomes `SELECT WITH GRANT OPTION, INSERT`. A star belongs
+/// to the letter before it.
 fn keywords(letters: &str) -> Option<String> {
     let known = |letter| letter == '*' || KEYWORDS.iter().any(|(known, _)| *known == letter);
     if !letters.chars().all(known) {

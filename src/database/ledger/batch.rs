@@ -31,8 +31,8 @@ impl Session {
     /// returns the number of changed rows. Nothing is repeated.
     ///
     /// # Errors
-    /// The first error. The batch was rolled back, unless the error is at the commit and its outcome
-    /// is unknown.
+    /// The first error. The batch was rolled back, unless the error is at the commit and its
+    /// outcome is unknown.
     pub async fn run_batch(
         &mut self,
         ledger: &LedgerSchema,

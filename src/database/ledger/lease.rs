@@ -1,10 +1,11 @@
-//! Who works on a set: one row, held for a while, renewed with every write.
+//! The lease: one row per migration set, which a run holds until an expiry, and renews with every
+//! write to the ledger.
 //!
-//! DSQL has no advisory locks. The row holds a random owner and a time by the server's clock. Every
-//! write to the ledger renews the row in its own transaction and fails if the owner is another one:
-//! two runs write the same row, so of two that would both go on, one loses at its commit. A lease
-//! keeps runs from disturbing each other; that nothing is applied twice does not depend on it, but
-//! on the statements' rows and on the catalog.
+//! DSQL has no advisory locks. The row contains a random owner ID and an expiry by the server's
+//! clock. Every write to the ledger renews the row in its own transaction, and fails if the owner
+//! is a different one. Two concurrent runs write the same row, so one of them fails with a conflict
+//! at its commit. The lease only prevents runs from disturbing each other. That nothing is applied
+//! twice is ensured by the statements' rows and the catalog.
 
 use std::time::Duration;
 
@@ -15,15 +16,16 @@ use crate::database::error::Error;
 use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{Rows, Session, literal};
 
-/// How long a lease lives without a sign of its holder. A holder writes before and after each
-/// statement; while one takes long, a second connection gives signs of life ([`Session::write_heartbeat`]).
+/// How long a lease lasts without a write by its holder. A holder writes before and after each
+/// statement. During a long statement, a second connection writes heartbeats
+/// ([`Session::write_heartbeat`]).
 pub const LEASE_LENGTH: Duration = Duration::from_secs(30);
 
 /// A run's claim to a set.
 #[derive(Debug, Clone)]
 pub struct Lease {
-    /// All names of this run; the last counts. A run that has lost an answer takes a new name, so
-    /// that what is left of its old connection can write nothing any more.
+    /// All owner IDs of this run; the last one is in use. After a lost reply, the run takes a new
+    /// ID, so that its former connection cannot write to the ledger any more.
     owners: Vec<String>,
     holder: String,
     length: Duration,
@@ -32,37 +34,37 @@ pub struct Lease {
 /// Another run that holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// Its role and process, in words.
+    /// Its role and process, for people.
     pub who: String,
-    /// When its lease ends unless it is renewed, RFC 3339 in UTC, by the server's clock.
+    /// Expiry of its lease: RFC 3339 in UTC, by the server's clock.
     pub until: String,
-    /// The same as time from now.
+    /// Time until the expiry.
     pub remaining: Duration,
 }
 
-/// The answer to a claim.
+/// The result of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// The set is this run's. What differed from the recorded schema when a run that did not come
-    /// to its recording began, or else when this one did.
+    /// This run holds the lease.
     Granted {
-        /// As it was given, JSON.
+        /// The note on the schema before the run, as JSON: the one of an earlier run that did not
+        /// record the schema, or else the one of this run.
         drift: String,
-        /// The set's rows as this run has found them.
+        /// The stamp of the set's rows at the time of the claim.
         stamp: Stamp,
     },
-    /// Another run works on it.
+    /// Another run holds the lease.
     Held(Holder),
 }
 
 impl Lease {
-    /// A claim with a random owner. `process` tells people who it is.
+    /// Creates a lease with a random owner ID. `process` describes the run to people.
     #[must_use]
     pub fn new(process: &str, length: Duration) -> Self {
         Self { owners: vec![random_owner()], holder: process.to_owned(), length }
     }
 
-    /// How long it lives without a sign of its holder.
+    /// How long it lasts without a write by its holder.
     #[must_use]
     pub fn length(&self) -> Duration {
         self.length
@@ -72,8 +74,8 @@ impl Lease {
         self.owners.last().map_or("", String::as_str)
     }
 
-    /// A statement that renews the lease, and that fails with [`FENCE_ERROR`] if it is another
-    /// run's.
+    /// Returns the fence: a statement that renews the lease, and fails with [`FENCE_ERROR`] if
+    /// another run holds it.
     pub(super) fn fence_sql(&self, ledger: &LedgerSchema, set: &str) -> String {
         format!(
             "UPDATE {ledger}.lease SET expires_at = now()
@@ -86,11 +88,12 @@ impl Lease {
     }
 }
 
-/// The SQLSTATE of a guard that fails: division by zero, the only way to raise an error in plain
-/// SQL. It means a guard only where a guard stands.
+/// The SQLSTATE of a fence or guard that fails. A division by zero is the only way to raise an
+/// error in plain SQL. Only errors of a fence or guard may be interpreted this way.
 pub(super) const FENCE_ERROR: SqlState = SqlState::DIVISION_BY_ZERO;
 
-/// An expression: when the lease in the row `held` ends, by itself or by its owner's heartbeat.
+/// Returns an SQL expression for the end of the lease in the row `held`: its expiry, or that of its
+/// owner's heartbeat.
 fn end_sql(ledger: &LedgerSchema) -> String {
     format!(
         "greatest(held.expires_at, (SELECT beat.expires_at FROM {ledger}.heartbeat AS beat
@@ -98,7 +101,8 @@ fn end_sql(ledger: &LedgerSchema) -> String {
     )
 }
 
-/// Two expressions over the row `held`: when a lease ends, and how many seconds that is from now.
+/// Returns two SQL expressions over the row `held`: the end of the lease, and the seconds until
+/// then.
 fn until_sql(ledger: &LedgerSchema) -> String {
     let end = end_sql(ledger);
     format!(
@@ -107,13 +111,13 @@ fn until_sql(ledger: &LedgerSchema) -> String {
     )
 }
 
-/// The name is read by people only by accident, and by no attacker: it need not be secret.
+/// The owner ID identifies a run. It is not secret, so a non-cryptographic generator is sufficient.
 fn random_owner() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
 impl Session {
-    /// Claims a set. The same lease may be claimed again.
+    /// Claims the lease of a set. A run that holds it may claim it again.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -143,11 +147,11 @@ impl Session {
         );
         let results = self.transact(&sql).await?;
         parse_claim(&results)
-            .ok_or_else(|| Error::Answer("the ledger's lease table has other columns".into()))
+            .ok_or_else(|| Error::Answer("the ledger's lease table returned other columns".into()))
     }
 
-    /// Renames the owner of a lease after an answer was lost: whatever the old connection still
-    /// does cannot write to the ledger any more. False if the lease is another run's.
+    /// Changes the owner ID of the lease after a lost reply, so that the former connection cannot
+    /// write to the ledger any more. Returns false if another run holds the lease.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -171,9 +175,9 @@ impl Session {
         Ok(results.iter().any(|rows| rows.len() == 1))
     }
 
-    /// Gives a sign of life for a run whose own connection is busy. It has a row of its own:
-    /// whoever wrote to the row of the lease would make the transaction on its way lose at its
-    /// commit.
+    /// Writes a heartbeat while the run's own connection is busy. The heartbeat has its own row,
+    /// because a write to the lease row would make the transaction in flight fail with a conflict
+    /// at its commit.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -196,7 +200,7 @@ impl Session {
         self.transact(&sql).await.map(drop)
     }
 
-    /// Takes the signs of life of a run back, so that its lease ends when it says so itself.
+    /// Deletes the heartbeat row of a run, so that its lease ends at its own expiry.
     ///
     /// # Errors
     /// As [`Session::transact`].
@@ -215,7 +219,7 @@ impl Session {
     }
 }
 
-/// Asks for the lease of a set; `set` is a literal.
+/// Returns the query for the lease of a set. `set` is a literal.
 pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
     format!(
         "SELECT drift IS NOT NULL, holder, {} FROM {ledger}.lease AS held WHERE set_name = {set}",
@@ -223,15 +227,16 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
     )
 }
 
-/// Whether a run has ended without recording the schema, and who holds the lease now.
+/// Parses whether a run has ended without recording the schema, and who holds the lease now.
 pub(crate) fn parse_lease(rows: &Rows) -> Result<(bool, Option<Holder>), Error> {
     let Some(row) = rows.first() else { return Ok((false, None)) };
     let [Some(unrecorded), Some(who), Some(until), Some(remaining)] = &row[..] else {
-        return Err(Error::Answer("the ledger's lease table has other columns".into()));
+        return Err(Error::Answer("the ledger's lease table returned other columns".into()));
     };
-    let holder = holder(who, until, remaining)
-        .ok_or_else(|| Error::Answer("a time in the ledger's lease table is none".into()))?;
-    // A run that has ended leaves its row with a time that is over.
+    let holder = holder(who, until, remaining).ok_or_else(|| {
+        Error::Answer("the ledger's lease table contains an invalid expiry".into())
+    })?;
+    // A run that has ended leaves its row with an expiry in the past.
     Ok((unrecorded == "t", Some(holder).filter(|holder| !holder.remaining.is_zero())))
 }
 
@@ -261,14 +266,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_leases_have_the_same_owner() {
+    fn each_lease_has_a_different_owner() {
         let lease = || Lease::new("x", LEASE_LENGTH);
         assert_ne!(lease().owner(), lease().owner());
         assert_eq!(lease().owner().len(), 32);
     }
 
     #[test]
-    fn a_lease_that_is_over_has_no_holder_but_may_tell_of_a_run_that_died() {
+    fn an_expired_lease_has_no_holder_but_may_belong_to_a_run_that_died() {
         let row = |unrecorded: &str, remaining: &str| {
             let cells = [unrecorded, "admin, x", "2026-11-23T12:00:00Z", remaining];
             vec![cells.map(|cell| Some(cell.to_owned())).to_vec()]
@@ -282,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_waits_longer_than_the_lease_of_a_dead_run_lives() {
+    fn a_run_waits_longer_than_the_lease_of_a_dead_run_lasts() {
         assert!(crate::database::retry::LEASE.within() > LEASE_LENGTH);
     }
 }

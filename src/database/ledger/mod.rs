@@ -1,7 +1,7 @@
 //! The ledger: the applied migrations, statement by statement, and the recorded schema.
 //!
 //! Its tables have natural keys, because sequences on DSQL are not gapless counters. Every write
-//! names the row that it expects, so that a concurrent change makes it fail.
+//! names the state in which it expects its row, so that it fails after a concurrent change.
 
 mod batch;
 mod create;

@@ -29,7 +29,7 @@ pub(crate) fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> S
          {};
          SELECT {};
          SELECT relation, objects FROM {ledger}.schema_object
-          -- Every cluster has this schema: its row tells that the schema has been recorded at all.
+          -- Every cluster has this schema, so its row shows whether the schema was recorded at all.
           WHERE {watched} OR relation = 'public'",
         lease::read_sql(ledger, &set),
         stamp_sql(ledger, &set),
@@ -72,11 +72,13 @@ fn parse_migration(row: Row) -> Result<MigrationRecord, Error> {
         ],
     ) = <[_; 12]>::try_from(row)
     else {
-        return Err(Error::Answer("the ledger's migration table has other columns".into()));
+        return Err(Error::Answer("the ledger's migration table returned other columns".into()));
     };
     let kind = MigrationKind::ALL.into_iter().find(|known| known.as_str() == kind);
     let (Some(kind), Ok(run)) = (kind, run.parse()) else {
-        return Err(Error::Answer(format!("kind or run of migration {version} in the ledger")));
+        return Err(Error::Answer(format!(
+            "invalid kind or run of migration {version} in the ledger"
+        )));
     };
     Ok(MigrationRecord {
         version: Version(version),
@@ -111,7 +113,7 @@ fn parse_statement(row: Row) -> Result<(Version, StatementRecord), Error> {
         ],
     ) = <[_; 10]>::try_from(row)
     else {
-        return Err(Error::Answer("the ledger's statement table has other columns".into()));
+        return Err(Error::Answer("the ledger's statement table returned other columns".into()));
     };
     let count = |text: Option<String>| text?.parse().ok();
     let state = match (state.as_str(), job_id) {
@@ -127,11 +129,9 @@ fn parse_statement(row: Row) -> Result<(Version, StatementRecord), Error> {
             return Err(Error::Answer(format!("unknown statement state {state:?} in the ledger")));
         }
     };
-    let number = number
-        .parse()
-        .ok()
-        .and_then(StatementNumber::new)
-        .ok_or_else(|| Error::Answer(format!("statement number {number:?} in the ledger")))?;
+    let number = number.parse().ok().and_then(StatementNumber::new).ok_or_else(|| {
+        Error::Answer(format!("invalid statement number {number:?} in the ledger"))
+    })?;
     let record = StatementRecord {
         number,
         checksum: Checksum(checksum),
@@ -147,7 +147,7 @@ pub(crate) fn parse_recorded(rows: Rows) -> Result<Snapshot, Error> {
     let mut snapshot = Snapshot::default();
     for row in rows {
         let Ok([Some(relation), Some(objects)]) = <[_; 2]>::try_from(row) else {
-            return Err(Error::Answer("the ledger's schema table has other columns".into()));
+            return Err(Error::Answer("the ledger's schema table returned other columns".into()));
         };
         let objects = objects_from_json(&objects).map_err(|error| {
             Error::Answer(format!("the recorded schema of {relation}: {error}"))

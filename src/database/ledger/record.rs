@@ -146,8 +146,8 @@ pub struct StatementRecord {
 }
 
 impl StatementRecord {
-    /// Whether the text of the statement must not change any more. The text of a statement that runs
-    /// in batches may change until it is done: the new text handles the remaining rows.
+    /// Whether the text of the statement must not change any more. The text of a statement that
+    /// runs in batches may change until it is done: the new text handles the remaining rows.
     #[must_use]
     pub fn is_binding(&self) -> bool {
         !matches!(self.state, StatementState::Batching(_))

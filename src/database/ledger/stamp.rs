@@ -4,18 +4,19 @@ use crate::database::Rows;
 use crate::database::error::Error;
 use crate::database::ledger_schema::LedgerSchema;
 
-/// Equal as long as nobody has written to the rows of a set: cheaper than to read them again.
+/// Two stamps are equal if no one has written to the rows of the set in between. Comparing them is
+/// cheaper than reading the rows again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp(pub String);
 
 impl Default for Stamp {
-    /// Of a set without rows, as in a ledger that was just created.
+    /// The stamp of a set without rows, as in a ledger that was just created.
     fn default() -> Self {
         Self("0 0".to_owned())
     }
 }
 
-/// An expression; `set` is a literal.
+/// Returns an SQL expression for the stamp. `set` is a literal.
 pub(crate) fn stamp_sql(ledger: &LedgerSchema, set: &str) -> String {
     format!(
         "concat_ws(' ',
@@ -30,7 +31,7 @@ impl Stamp {
     pub(crate) fn from_rows(rows: &Rows) -> Result<Self, Error> {
         match rows.first().map(Vec::as_slice) {
             Some([Some(stamp)]) => Ok(Self(stamp.clone())),
-            _ => Err(Error::Answer("the ledger gave no stamp".into())),
+            _ => Err(Error::Answer("the ledger returned no stamp".into())),
         }
     }
 }

@@ -143,8 +143,8 @@ fn job(results: Vec<Rows>, transaction: &Transaction<'_>) -> Option<JobId> {
     results.into_iter().next()?.pop()?.pop()?.map(JobId)
 }
 
-/// `statement` is an index into the `count` statements that were sent; `count` stands for the
-/// commit.
+/// Maps an index into the `count` statements that were sent to the transaction. The index `count`
+/// means the commit.
 fn failure_point(
     transaction: &Transaction<'_>,
     statement: usize,

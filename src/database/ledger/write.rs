@@ -1,85 +1,86 @@
-//! The writes to the ledger.
+//! The kinds of writes to the ledger. `write_sql.rs` has their SQL.
 
 use super::record::{StatementRecord, StatementState};
 use crate::database::catalog::Objects;
 use crate::migration::fact::Fact;
 use crate::migration::{Migration, StatementNumber, Version};
 
-/// One write to the ledger. Each names the row that it expects.
+/// A write to the ledger. Each names the state in which it expects its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write<'a> {
-    /// A migration has begun, or has begun again. Fails if it is applied already.
+    /// Begins a migration, for the first time or again. Fails if it is already applied.
     Begin(&'a Migration),
-    /// A repeatable migration has begun from its first statement on. Fails if its last run is
-    /// another one.
+    /// Begins a repeatable migration with its first statement. Fails if its last run is not the
+    /// given one.
     BeginAgain {
         /// The migration.
         migration: &'a Migration,
-        /// Its last run.
+        /// Number of its last run.
         after: u32,
     },
-    /// No statement of a migration is begun: the rows are those of an earlier run.
+    /// Deletes the statement rows of an earlier run of a migration.
     Forget {
         /// The migration.
         version: &'a Version,
     },
-    /// A migration is applied, or why it is not.
+    /// Ends a migration: it is applied, or it has failed.
     End {
         /// The migration.
         version: &'a Version,
-        /// What went wrong, in words.
+        /// Why it has failed.
         failure: Option<String>,
     },
-    /// Migrations that were applied before the provider came: neighbours in the order of the set,
-    /// not more than a transaction takes. What is applied already is left alone.
+    /// Records migrations that were applied before the provider was used. They are adjacent in the
+    /// order of the set, and not more than one transaction can record. Migrations that are already
+    /// applied are not changed.
     Adopt {
         /// The migrations.
         migrations: Vec<&'a Migration>,
-        /// What says that they are applied.
+        /// The source that lists them as applied.
         from: &'a str,
     },
-    /// A statement is about to be sent; the row keeps what the catalog says before.
+    /// Inserts the row of a statement that is about to be sent, with the facts of the catalog.
     Intend {
         /// Its migration.
         version: &'a Version,
         /// The row.
         record: StatementRecord,
-        /// What to ask the catalog.
+        /// The facts to read.
         facts: Vec<Fact>,
     },
-    /// A statement of the same transaction is done.
+    /// Inserts the row of a statement in the same transaction, or of one that is not sent.
     Record {
         /// Its migration.
         version: &'a Version,
         /// The row.
         record: StatementRecord,
     },
-    /// A statement was answered or is done.
+    /// Updates the state of a statement.
     Advance {
         /// Its migration.
         version: &'a Version,
         /// Its number in the migration.
         number: StatementNumber,
-        /// How far it has come.
+        /// The new state.
         state: StatementState,
     },
-    /// A statement certainly was not applied.
+    /// Deletes the row of a statement that was certainly not applied.
     Withdraw {
         /// Its migration.
         version: &'a Version,
         /// Its number in the migration.
         number: StatementNumber,
     },
-    /// The schema of a relation as a run leaves it; nothing if it is gone.
+    /// Records the schema of a relation as a run leaves it.
     Schema {
         /// The relation.
         relation: &'a str,
-        /// Its objects.
+        /// Its objects; `None` if it was dropped.
         objects: Option<&'a Objects>,
     },
-    /// The run ends. `settled` says that all it has changed is recorded.
+    /// Releases the lease at the end of a run.
     Release {
-        /// Whether the next run has nothing to record for this one.
+        /// Whether all changes of the run are recorded, so that the next run records none for it.
         settled: bool,
     },
 }

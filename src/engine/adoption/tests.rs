@@ -91,7 +91,10 @@ fn an_index_must_be_valid_unless_it_became_a_constraint() {
     let used = "ALTER TABLE t ADD CONSTRAINT k UNIQUE USING INDEX i";
     let constraint = with(&[("constraint k of t", "3")]);
     assert_eq!(missing_in(&[TABLE, index, used], &constraint), [] as [&str; 0]);
-    assert_eq!(missing_in(&[TABLE, index, used], T), ["3_m.sql:1: constraint k of t does not exist"]);
+    assert_eq!(
+        missing_in(&[TABLE, index, used], T),
+        ["3_m.sql:1: constraint k of t does not exist"]
+    );
 }
 
 #[test]
@@ -124,7 +127,7 @@ fn a_set_is_untouched_until_the_provider_runs_one_of_its_migrations() {
 
     let new = adopted(&migrations[0], "baseline_version");
     let new = std::slice::from_ref(&new);
-    assert_eq!(together(&[own(MigrationState::Failed)], new), new);
+    assert_eq!(merge_records(&[own(MigrationState::Failed)], new), new);
     let applied = own(MigrationState::Applied);
-    assert_eq!(together(std::slice::from_ref(&applied), new), [applied]);
+    assert_eq!(merge_records(std::slice::from_ref(&applied), new), [applied]);
 }

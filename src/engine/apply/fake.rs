@@ -1,5 +1,5 @@
-//! A cluster in memory whose connection can fail, or return an error, at any point: before and after
-//! each transaction and each read.
+//! An in-memory cluster whose connection can fail, or return an error, at any point: before and
+//! after each transaction and each read.
 
 use std::collections::BTreeMap;
 
@@ -14,28 +14,28 @@ use crate::database::{
 use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
 use crate::migration::fact::{Fact, Facts};
-use crate::migration::{Statement, StatementNumber, Version};
+use crate::migration::{Migration, Statement, StatementNumber, Version};
 use crate::sql::{self, Becomes, JobTarget};
 
-/// What goes wrong at the point with this number, counted from 0.
+/// A fault at the point with this number, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The connection ends before the server has done it.
+    /// The connection ends before the server receives the request.
     Before(usize),
-    /// The server does it, and the answer is lost.
+    /// The request takes effect, and the reply is lost.
     After(usize),
-    /// The server refuses it.
-    Refused(usize),
-    /// It loses against a concurrent change.
+    /// The server rejects the request.
+    Rejected(usize),
+    /// The request fails with a conflict.
     Conflict(usize),
-    /// It answers with a conflict, and is committed all the same.
+    /// The request takes effect, and the reply is a conflict.
     ConflictAfter(usize),
 }
 
 #[derive(Default)]
 pub(super) struct FakeCluster {
     pub(super) fault: Option<Fault>,
-    /// Whether the process dies with the fault: nothing is answered any more.
+    /// Whether the process dies with the fault, so that no request succeeds any more.
     pub(super) kills: bool,
     pub(super) dead: bool,
     /// Points passed so far.
@@ -44,20 +44,20 @@ pub(super) struct FakeCluster {
     pub(super) round_trips: usize,
     /// Texts of the statements that took effect, in order.
     pub(super) executed: Vec<String>,
-    /// How many DML statements each transaction held.
+    /// The number of DML statements in each transaction.
     pub(super) transactions: Vec<usize>,
-    /// Rows that are left for statements that run in batches, and how many one of them changes.
+    /// Rows that statements that run in batches have not changed yet.
     pub(super) backlog: u64,
-    /// How often a batch has changed rows.
+    /// The number of batches that have changed rows.
     pub(super) batches: u64,
-    /// Ends the budget once so many statements have taken effect.
+    /// Ends the budget once this many statements have taken effect.
     pub(super) stop_after: Option<(usize, CancellationToken)>,
-    /// How often a job is found running before it ends.
+    /// How many more times a job is found running before it ends.
     pub(super) polls: usize,
     pub(super) failing_jobs: bool,
-    /// Statements that the server answers and that do nothing.
+    /// Statements that succeed without an effect.
     pub(super) ignored: Vec<String>,
-    /// Statements that lose against a concurrent change so often.
+    /// How many more schema changes fail with a conflict.
     pub(super) conflicts: usize,
     pub(super) ledger_exists: bool,
     pub(super) migrations: BTreeMap<Version, MigrationRecord>,
@@ -68,11 +68,11 @@ pub(super) struct FakeCluster {
     pub(super) indexes: BTreeMap<String, bool>,
     pub(super) recorded: Snapshot,
     pub(super) live: Snapshot,
-    /// The note of a run that has not recorded yet.
+    /// The note of a run that has not recorded the schema yet.
     pub(super) drift: Option<String>,
-    /// Another run that holds the lease, and how often it is still met.
+    /// How many more claims find the lease held by another run.
     pub(super) other: Option<usize>,
-    /// Whether another run takes the lease at the next fence.
+    /// Whether another run claims the lease before the next fence.
     pub(super) lease_taken: bool,
 }
 
@@ -80,7 +80,7 @@ pub(super) fn server_error(code: &str) -> Error {
     Error::Server(Box::new(ServerError::new(code, "no")))
 }
 
-/// How many rows a batch changes at most.
+/// The maximum number of rows that a batch changes.
 pub(super) const BATCH: u64 = 1000;
 
 fn lost() -> Error {
@@ -92,7 +92,7 @@ impl FakeCluster {
         Self { fault: Some(fault), ..Self::default() }
     }
 
-    /// A new process, on a network that works.
+    /// Starts a new process, without faults.
     pub(super) fn heal(&mut self) {
         self.fault = None;
         self.dead = false;
@@ -102,7 +102,7 @@ impl FakeCluster {
         &self.migrations[&Version(version.into())]
     }
 
-    /// Passes one point of a read, and repeats it as a session does.
+    /// Passes one point of a read, and repeats the read as a session does.
     async fn read<T>(&mut self, mut work: impl FnMut(&mut Self) -> T) -> Result<T, Error> {
         let mut attempts = Attempts::new(&READ);
         loop {
@@ -113,7 +113,7 @@ impl FakeCluster {
         }
     }
 
-    /// Passes one point. A fault happens once: afterwards the network works again.
+    /// Passes one point. A fault occurs once.
     fn point<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         if self.dead {
             return Err(lost());
@@ -122,12 +122,12 @@ impl FakeCluster {
         self.points += 1;
         let result = match self.fault {
             Some(Fault::Before(at)) if at == point => Err(lost()),
-            Some(Fault::Refused(at)) if at == point => return Err(server_error("42501")),
+            Some(Fault::Rejected(at)) if at == point => return Err(server_error("42501")),
             Some(Fault::Conflict(at)) if at == point => return Err(server_error("40001")),
             Some(Fault::ConflictAfter(at)) if at == point => {
                 return work(self).and(Err(server_error("40001")));
             }
-            // Whatever the server did is done, and nobody hears of it.
+            // The request has taken effect, and the reply is lost.
             Some(Fault::After(at)) if at == point => work(self).and(Err(lost())),
             _ => return work(self),
         };
@@ -187,7 +187,7 @@ impl FakeCluster {
         }
     }
 
-    /// All or nothing: a rejected write rolls the others back.
+    /// Applies all writes of a transaction or none: a rejected write rolls back the others.
     fn write_all(&mut self, writes: &[Write<'_>]) -> Result<Option<JobId>, (FailurePoint, Error)> {
         if std::mem::take(&mut self.lease_taken) {
             return Err((FailurePoint::LeaseLost, server_error("22012")));
@@ -202,38 +202,46 @@ impl FakeCluster {
         Ok(None)
     }
 
+    /// Begins a migration whose last run must be `after`, or that must not be applied.
+    fn begin(
+        &mut self,
+        migration: &Migration,
+        after: Option<u32>,
+    ) -> Result<(), (FailurePoint, Error)> {
+        let new = MigrationRecord {
+            version: migration.version.clone(),
+            kind: migration.kind,
+            run: 0,
+            values: None,
+            description: migration.description.clone(),
+            checksum: migration.checksum.clone(),
+            state: MigrationState::Running,
+            finished_at: None,
+            applied_by: "admin".into(),
+            duration_ms: None,
+            error: None,
+            adopted_from: None,
+            statements: Vec::new(),
+        };
+        let record = self.migrations.entry(migration.version.clone()).or_insert(new);
+        let is_expected = match after {
+            Some(after) => record.run == after,
+            None => record.state != MigrationState::Applied,
+        };
+        if !is_expected {
+            return Err((FailurePoint::RowChanged, server_error("22012")));
+        }
+        record.state = MigrationState::Running;
+        record.checksum = migration.checksum.clone();
+        record.values = migration.values.digest();
+        record.run += 1;
+        Ok(())
+    }
+
     fn write(&mut self, write: &Write<'_>) -> Result<(), (FailurePoint, Error)> {
         match write {
-            Write::Begin(migration) | Write::BeginAgain { migration, .. } => {
-                let new = MigrationRecord {
-                    version: migration.version.clone(),
-                    kind: migration.kind,
-                    run: 0,
-                    values: None,
-                    description: migration.description.clone(),
-                    checksum: migration.checksum.clone(),
-                    state: MigrationState::Running,
-                    finished_at: None,
-                    applied_by: "admin".into(),
-                    duration_ms: None,
-                    error: None,
-                    adopted_from: None,
-                    statements: Vec::new(),
-                };
-                let record = self.migrations.entry(migration.version.clone()).or_insert(new);
-                let fits = match write {
-                    Write::BeginAgain { after, .. } => record.run == *after,
-                    _ => record.state != MigrationState::Applied,
-                };
-                if !fits {
-                    return Err((FailurePoint::RowChanged, server_error("22012")));
-                }
-                record.state = MigrationState::Running;
-                record.checksum = migration.checksum.clone();
-                record.values = migration.values.digest();
-                record.run += 1;
-                Ok(())
-            }
+            Write::Begin(migration) => self.begin(migration, None),
+            Write::BeginAgain { migration, after } => self.begin(migration, Some(*after)),
             Write::Forget { version } => {
                 self.migrations.get_mut(version).expect("begun").statements.clear();
                 Ok(())
@@ -323,7 +331,7 @@ impl FakeCluster {
             }
         }
         self.executed.push(statement.text.clone());
-        // A table is in the live schema, so that what a run records can be seen.
+        // Tables are part of the live schema, so that tests can check what a run records.
         if let Some(rest) = statement.text.strip_prefix("CREATE TABLE ") {
             let table = format!("public.{}", rest.split(' ').next().unwrap_or_default());
             let objects = [(format!("table {table}").as_str().into(), String::new())].into();
@@ -431,7 +439,7 @@ impl Cluster for FakeCluster {
                     if matches!(transaction, Transaction::Ddl(_)) {
                         at = FailurePoint::Statement(0);
                     }
-                    // With the connection the answers of the whole message are lost.
+                    // If the connection is lost, the replies to the whole message are lost.
                     if matches!(error, Error::ReplyLost { .. }) {
                         committed.clear();
                     }

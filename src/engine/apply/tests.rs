@@ -1,4 +1,4 @@
-//! Tests of the module above.
+//! Tests of runs on the in-memory cluster, with a fault at every point.
 
 mod adoption;
 
@@ -43,13 +43,13 @@ fn budget() -> Budget {
     Budget::new(Duration::from_secs(600), CancellationToken::new())
 }
 
-/// A lost request, a lost answer, and a conflict before and after the effect, at the call with this
+/// A lost request, a lost reply, and a conflict before and after the effect, at the point with this
 /// number.
 fn faults(point: usize) -> [Fault; 4] {
     [Fault::Before(point), Fault::After(point), Fault::Conflict(point), Fault::ConflictAfter(point)]
 }
 
-/// Looks, plans and applies, as an adapter does.
+/// Observes, plans and applies, as a resource does.
 async fn run_files(
     cluster: &mut FakeCluster,
     migrations: &[Migration],
@@ -58,7 +58,7 @@ async fn run_files(
     let seen = match cluster.observe().await {
         Ok(seen) => seen,
         Err(source) => {
-            return (Report::default(), Err(ApplyError::Ledger { doing: "look", source }));
+            return (Report::default(), Err(ApplyError::Ledger { doing: "observe", source }));
         }
     };
     let plan = plan(migrations, &seen.migrations, &Policy::default()).unwrap();
@@ -100,14 +100,14 @@ async fn a_run_applies_everything_once_and_in_order() {
     let round_trips = cluster.round_trips;
     let (report, result) = run(&mut cluster, &budget()).await;
     result.unwrap();
-    assert_whole(&cluster, "a second run does nothing");
+    assert_whole(&cluster, "a second run changes nothing");
     assert_eq!(report.applied, []);
-    assert_eq!(cluster.round_trips - round_trips, 1, "a run without work only looks");
+    assert_eq!(cluster.round_trips - round_trips, 1, "a run without work only observes");
 }
 
-/// Directories of other tools have them: only comments, or an empty section.
+/// Directories of other tools contain such migrations: only comments, or an empty section.
 #[tokio::test(start_paused = true)]
-async fn a_migration_without_statements_is_recorded_whatever_is_lost_on_the_way() {
+async fn a_migration_without_statements_is_recorded_after_any_fault() {
     let mut migrations = migrations();
     migrations.truncate(1);
     migrations[0].statements.clear();
@@ -129,7 +129,7 @@ async fn a_migration_without_statements_is_recorded_whatever_is_lost_on_the_way(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_or_a_conflict_anywhere_is_mended_by_the_run_itself_or_by_the_next() {
+async fn a_run_or_the_next_one_recovers_from_a_lost_reply_or_conflict_anywhere() {
     let mut whole = FakeCluster::default();
     run(&mut whole, &budget()).await.1.unwrap();
     let mut gave_up = Vec::new();
@@ -147,25 +147,25 @@ async fn a_lost_answer_or_a_conflict_anywhere_is_mended_by_the_run_itself_or_by_
             assert_whole(&cluster, &format!("{fault:?}"));
         }
     }
-    // The run goes on after everything but the first look and the creation of the ledger, which
-    // come before it has anything to lose; and after a conflict on a look, which the session
-    // repeats by itself.
+    // The run continues after every fault except at the first observation and at the creation of
+    // the ledger, which precede every change; and after a conflict on an observation, which the
+    // session repeats.
     gave_up.retain(|fault| match fault {
         Fault::Before(point) | Fault::After(point) => *point > 1,
-        Fault::Conflict(_) | Fault::ConflictAfter(_) | Fault::Refused(_) => false,
+        Fault::Conflict(_) | Fault::ConflictAfter(_) | Fault::Rejected(_) => false,
     });
     assert_eq!(gave_up, []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_is_killed_anywhere_is_finished_by_the_next_and_nothing_runs_twice() {
+async fn the_next_run_completes_a_run_that_was_killed_anywhere_and_nothing_runs_twice() {
     let mut whole = FakeCluster::default();
     run(&mut whole, &budget()).await.1.unwrap();
 
     for point in 0..whole.points {
         for fault in [Fault::Before(point), Fault::After(point)] {
             let mut cluster = FakeCluster { kills: true, ..FakeCluster::with_fault(fault) };
-            run(&mut cluster, &budget()).await.1.expect_err("nothing answers any more");
+            run(&mut cluster, &budget()).await.1.expect_err("no request succeeds any more");
             cluster.heal();
             let result = run(&mut cluster, &budget()).await.1;
             result.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
@@ -175,26 +175,29 @@ async fn a_run_that_is_killed_anywhere_is_finished_by_the_next_and_nothing_runs_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_is_refused_anything_is_finished_by_the_next() {
+async fn the_next_run_completes_a_run_whose_request_was_rejected_anywhere() {
     let mut whole = FakeCluster::default();
     run(&mut whole, &budget()).await.1.unwrap();
     for point in 0..whole.points {
-        let mut cluster = FakeCluster::with_fault(Fault::Refused(point));
+        let mut cluster = FakeCluster::with_fault(Fault::Rejected(point));
         let (report, result) = run(&mut cluster, &budget()).await;
         result.expect_err("the fault is reached");
         let is_applied = |record: &&MigrationRecord| record.state == MigrationState::Applied;
         let applied = cluster.migrations.values().filter(is_applied);
         let applied: Vec<_> = applied.map(|record| record.version.clone()).collect();
-        assert_eq!(report.applied, applied, "{point}: those before it in its string count");
+        assert_eq!(
+            report.applied, applied,
+            "{point}: the migrations before it in the message are reported"
+        );
         cluster.heal();
         let result = run(&mut cluster, &budget()).await.1;
         result.unwrap_or_else(|error| panic!("{point}: {error:?}"));
-        assert_whole(&cluster, &format!("refused at {point}"));
+        assert_whole(&cluster, &format!("rejected at {point}"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_five_migrations_cost_one_wait() {
+async fn twenty_five_migrations_take_one_round_trip() {
     let text = |n: usize| format!("CREATE TABLE t{n} (a int); INSERT INTO t{n} VALUES (1)");
     let files = |count: usize| -> Vec<Migration> {
         let files: Vec<(String, String)> =
@@ -202,18 +205,18 @@ async fn twenty_five_migrations_cost_one_wait() {
         formats::read_files(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
             .unwrap()
     };
-    let mut waits = Vec::new();
+    let mut round_trips = Vec::new();
     for count in [1, 25, 100] {
         let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
         run_files(&mut cluster, &files(count), &budget()).await.1.unwrap();
-        waits.push(cluster.round_trips);
+        round_trips.push(cluster.round_trips);
     }
-    // Look, claim, the migrations, look, record.
-    assert_eq!(waits, [4 + 1, 4 + 1, 4 + 4]);
+    // Observe, claim, the migrations, observe, record.
+    assert_eq!(round_trips, [4 + 1, 4 + 1, 4 + 4]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn builds_that_nothing_depends_on_run_side_by_side() {
+async fn builds_that_nothing_depends_on_run_at_the_same_time() {
     let text = |n: usize| {
         format!(
             "CREATE TABLE t{n} (a int); CREATE INDEX ASYNC i{n} ON t{n} (a); \
@@ -228,14 +231,14 @@ async fn builds_that_nothing_depends_on_run_side_by_side() {
     result.unwrap();
     assert_eq!(report.applied.len(), 10);
     assert!(cluster.indexes.values().all(|valid| *valid));
-    // Look, claim, ten migrations, ids, five looks at running jobs and one more, ends, look, record.
+    // Observe, claim, ten migrations, IDs, six lookups of jobs, ends, observe, record.
     assert_eq!(cluster.round_trips, 1 + 1 + 1 + 1 + 6 + 1 + 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_statement_leaves_a_record_of_why_and_is_tried_again() {
-    // Points: look, create ledger, claim, begin and intend, then the first statement.
-    let mut cluster = FakeCluster::with_fault(Fault::Refused(4));
+async fn a_rejected_statement_is_recorded_with_its_error() {
+    // Points: observe, create the ledger, claim, begin and intend, then the first statement.
+    let mut cluster = FakeCluster::with_fault(Fault::Rejected(4));
     let (report, result) = run(&mut cluster, &budget()).await;
     assert!(matches!(failure(result), StatementFailure::Rejected(_)));
     assert_eq!(report.applied, []);
@@ -249,14 +252,14 @@ async fn a_refused_statement_leaves_a_record_of_why_and_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_schema_change_that_loses_a_conflict_is_repeated() {
+async fn a_schema_change_that_fails_with_a_conflict_is_repeated() {
     let mut cluster = FakeCluster { conflicts: 5, ..FakeCluster::default() };
     run(&mut cluster, &budget()).await.1.unwrap();
     assert_whole(&cluster, "conflicts");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflict_that_does_not_end_is_an_error_and_leaves_no_doubt() {
+async fn a_conflict_that_does_not_end_is_an_error_with_a_known_outcome() {
     let mut cluster = FakeCluster { conflicts: 1000, ..FakeCluster::default() };
     assert!(matches!(failure(run(&mut cluster, &budget()).await.1), StatementFailure::Rejected(_)));
     cluster.conflicts = 0;
@@ -265,8 +268,8 @@ async fn a_conflict_that_does_not_end_is_an_error_and_leaves_no_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_catalog_cannot_tell_stops_the_run_until_somebody_has_answered() {
-    // Killed after the statement; before the next run somebody makes another table of the name.
+async fn an_outcome_that_the_catalog_does_not_show_stops_the_run_until_it_is_recorded() {
+    // Killed before the statement; before the next run, someone creates a table with the same name.
     let mut cluster = FakeCluster { kills: true, ..FakeCluster::with_fault(Fault::Before(4)) };
     run(&mut cluster, &budget()).await.1.expect_err("killed");
     cluster.heal();
@@ -280,16 +283,16 @@ async fn what_the_catalog_cannot_tell_stops_the_run_until_somebody_has_answered(
         assert!(cluster.executed.is_empty());
     }
 
-    // The recorded answer "it is not applied": what is in its way goes, and its row.
+    // The outcome "not applied" is recorded: the table and the row are removed.
     cluster.catalog.clear();
     let version = Version("0001".into());
     cluster.migrations.get_mut(&version).unwrap().statements.clear();
     run(&mut cluster, &budget()).await.1.unwrap();
-    assert_whole(&cluster, "answered");
+    assert_whole(&cluster, "recorded");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_job_is_an_error_that_names_the_duplicates_and_its_invalid_index_goes() {
+async fn a_failed_job_is_an_error_that_names_the_duplicates_and_its_invalid_index_is_dropped() {
     let mut cluster = FakeCluster { polls: 2, failing_jobs: true, ..FakeCluster::default() };
     let failure = failure(run(&mut cluster, &budget()).await.1);
     let StatementFailure::JobFailed { dropped, duplicates, .. } = &failure else {
@@ -306,11 +309,11 @@ async fn a_failed_job_is_an_error_that_names_the_duplicates_and_its_invalid_inde
 
 #[tokio::test(start_paused = true)]
 async fn an_invalid_index_of_an_earlier_run_is_dropped_and_built_again() {
-    // Killed while the job runs: the points of the first migration, claim, and so on.
+    // The run ends while the job is running.
     let mut cluster = FakeCluster { polls: usize::MAX, ..FakeCluster::default() };
     let short = Budget::new(Duration::from_secs(10), CancellationToken::new());
     run(&mut cluster, &short).await.1.expect_err("out of time");
-    // Meanwhile the build fails, and DSQL forgets its job.
+    // Meanwhile the build fails, and DSQL deletes the row of its job.
     cluster.polls = 0;
     cluster.failing_jobs = true;
     let failure = failure(run(&mut cluster, &budget()).await.1);
@@ -327,7 +330,7 @@ async fn an_invalid_index_of_an_earlier_run_is_dropped_and_built_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_out_of_time_stops_while_its_job_runs_and_the_next_goes_on_waiting() {
+async fn a_run_that_times_out_stops_while_its_job_runs_and_the_next_one_resumes() {
     let mut cluster = FakeCluster { polls: usize::MAX, ..FakeCluster::default() };
     let short = Budget::new(Duration::from_secs(10), CancellationToken::new());
     let failure = failure(run(&mut cluster, &short).await.1);
@@ -335,7 +338,7 @@ async fn a_run_out_of_time_stops_while_its_job_runs_and_the_next_goes_on_waiting
         matches!(failure, StatementFailure::BudgetEnded(BudgetEnd::TimedOut(_))),
         "{failure:?}"
     );
-    assert!(cluster.drift.is_some(), "what the build still changes is not somebody else's");
+    assert!(cluster.drift.is_some(), "a later change by the build is attributed to this run");
 
     cluster.polls = 1;
     run(&mut cluster, &budget()).await.1.unwrap();
@@ -343,7 +346,7 @@ async fn a_run_out_of_time_stops_while_its_job_runs_and_the_next_goes_on_waiting
 }
 
 #[tokio::test]
-async fn an_interrupted_run_stops_before_its_first_statement() {
+async fn a_cancelled_run_stops_before_its_first_statement() {
     let cancelled = CancellationToken::new();
     cancelled.cancel();
     let mut cluster = FakeCluster::default();
@@ -354,10 +357,10 @@ async fn an_interrupted_run_stops_before_its_first_statement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_waits_for_another_and_says_who_it_is_if_that_takes_too_long() {
+async fn a_run_waits_for_another_one_and_names_it_if_that_takes_too_long() {
     let mut cluster = FakeCluster { other: Some(3), ..FakeCluster::default() };
     run(&mut cluster, &budget()).await.1.unwrap();
-    assert_whole(&cluster, "the other run let go");
+    assert_whole(&cluster, "the other run has released the lease");
 
     let mut cluster = FakeCluster { other: Some(usize::MAX), ..FakeCluster::default() };
     let result = run(&mut cluster, &budget()).await.1;
@@ -387,7 +390,7 @@ async fn a_run_that_died_before_it_recorded_leaves_no_drift_and_accepts_none() {
     let schema = ("public".to_owned(), [("schema public".into(), String::new())].into());
     let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
     cluster.recorded.relations.extend([schema.clone()]);
-    // Somebody's table, from before the run.
+    // A table that someone created before the run.
     cluster.live.relations.extend([schema, table("public.drift")]);
     let files = [("1_a.sql", "CREATE TABLE a (id int)"), ("2_b.sql", "CREATE TABLE b (id int)")];
     let files = formats::read_files(files).unwrap();
@@ -420,7 +423,7 @@ async fn a_run_that_died_before_it_recorded_leaves_no_drift_and_accepts_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neighbouring_dml_shares_a_transaction_unless_the_file_commits_between() {
+async fn adjacent_row_changes_share_a_transaction_unless_the_file_commits_in_between() {
     let text = "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT; \
                 INSERT INTO t VALUES (3);";
     let migrations = formats::read_files([("1_rows.sql", text)]).unwrap();
@@ -431,7 +434,7 @@ async fn neighbouring_dml_shares_a_transaction_unless_the_file_commits_between()
 
 #[tokio::test(start_paused = true)]
 async fn an_index_that_can_never_be_found_is_an_error_and_not_an_endless_loop() {
-    // The name is taken by something that is no index: no job, and nothing to wait for.
+    // An object that is not an index has the name: there is no job, and nothing to wait for.
     let text = "CREATE INDEX ASYNC IF NOT EXISTS i ON t (a)";
     let migrations = formats::read_files([("1_i.sql", text)]).unwrap();
     let mut cluster =
@@ -441,7 +444,7 @@ async fn an_index_that_can_never_be_found_is_an_error_and_not_an_endless_loop() 
     assert!(matches!(failure, StatementFailure::JobFailed { job: None, .. }), "{failure:?}");
 }
 
-/// A repeatable migration that was applied with another text, in a cluster that has its role.
+/// Reads a repeatable migration.
 fn repeatable(text: &str) -> Vec<Migration> {
     let mut files = formats::read_files([("1_roles.sql", text)]).unwrap();
     files[0].kind = crate::migration::MigrationKind::Repeatable;
@@ -451,12 +454,13 @@ fn repeatable(text: &str) -> Vec<Migration> {
 const ROLES: &str = "CREATE ROLE app WITH LOGIN; GRANT SELECT ON t TO app; \
                      COMMENT ON TABLE t IS 'x'; INSERT INTO log VALUES (1)";
 
+/// A cluster on which a repeatable migration was applied with another text.
 async fn with_an_earlier_run() -> FakeCluster {
     let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
     let before = repeatable("CREATE ROLE app WITH LOGIN; GRANT INSERT ON t TO app; SELECT 1");
     let (_, result) = run_files(&mut cluster, &before, &budget()).await;
     result.unwrap();
-    // As the catalog describes the role.
+    // The definition of the role in the catalog.
     cluster.catalog.insert("definition of role app".into(), "t t f f".into());
     cluster.executed.clear();
     cluster.points = 0;
@@ -464,7 +468,7 @@ async fn with_an_earlier_run() -> FakeCluster {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeatable_run_that_breaks_off_anywhere_ends_with_every_statement_done_in_it() {
+async fn every_statement_of_a_repeatable_migration_is_applied_after_a_fault_anywhere() {
     let files = repeatable(ROLES);
     let mut reached = 0;
     for kills in [false, true] {
@@ -481,7 +485,7 @@ async fn a_repeatable_run_that_breaks_off_anywhere_ends_with_every_statement_don
                 let why = format!("{fault:?}, kills: {kills}");
                 result.unwrap_or_else(|error| panic!("{why}: {error:?}"));
 
-                // Schema changes of a repeatable migration may be sent twice, row changes not.
+                // Schema changes of a repeatable migration may be sent twice, but not row changes.
                 let mut executed = cluster.executed.clone();
                 executed.dedup();
                 assert_eq!(
@@ -507,11 +511,11 @@ async fn a_repeatable_run_that_breaks_off_anywhere_ends_with_every_statement_don
             }
         }
     }
-    assert!(reached > 30, "only {reached} faults were met");
+    assert!(reached > 30, "only {reached} faults were reached");
 }
 
 #[tokio::test]
-async fn what_is_not_changed_is_not_run_again_and_an_error_of_a_repetition_is_final() {
+async fn an_unchanged_repeatable_migration_does_not_run_again_and_an_error_of_a_rerun_is_final() {
     let mut cluster = with_an_earlier_run().await;
     let (_, result) = run_files(&mut cluster, &repeatable(ROLES), &budget()).await;
     result.unwrap();
@@ -520,12 +524,12 @@ async fn what_is_not_changed_is_not_run_again_and_an_error_of_a_repetition_is_fi
     result.unwrap();
     assert_eq!((report.applied, cluster.executed.as_slice()), (vec![], &[] as &[String]));
 
-    // The role is not as this text wants it: that it exists is no success.
+    // The role exists, but its definition differs from this text.
     let other = repeatable("CREATE ROLE app WITH LOGIN CREATEDB; SELECT 2");
     let (_, result) = run_files(&mut cluster, &other, &budget()).await;
     assert!(matches!(failure(result), StatementFailure::Rejected(_)));
     assert_eq!(cluster.record("1").state, MigrationState::Failed);
-    assert_eq!(cluster.record("1").statements, [], "nothing of this run is done");
+    assert_eq!(cluster.record("1").statements, [], "this run has applied no statement");
 }
 
 const BATCHES: &str = "CREATE TABLE t (id int);
@@ -555,11 +559,11 @@ async fn a_statement_is_repeated_in_batches_until_it_changes_no_row() {
     run_files(&mut cluster, &batches(), &budget()).await.1.unwrap();
     assert_all_batches(&cluster, "a run");
     run_files(&mut cluster, &batches(), &budget()).await.1.unwrap();
-    assert_all_batches(&cluster, "a second run does nothing");
+    assert_all_batches(&cluster, "a second run changes nothing");
 }
 
 #[tokio::test(start_paused = true)]
-async fn batches_go_on_after_anything_that_happens_to_them_and_none_is_repeated() {
+async fn batches_resume_after_a_fault_anywhere_and_none_is_repeated() {
     let mut whole = backlog(2500);
     run_files(&mut whole, &batches(), &budget()).await.1.unwrap();
     for point in 0..whole.points {
@@ -567,7 +571,7 @@ async fn batches_go_on_after_anything_that_happens_to_them_and_none_is_repeated(
             (Fault::Before(point), false),
             (Fault::After(point), false),
             (Fault::Conflict(point), false),
-            (Fault::Refused(point), false),
+            (Fault::Rejected(point), false),
             (Fault::Before(point), true),
             (Fault::After(point), true),
         ] {
@@ -582,7 +586,7 @@ async fn batches_go_on_after_anything_that_happens_to_them_and_none_is_repeated(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupt_stops_between_two_batches_and_says_how_far_they_came() {
+async fn a_cancelled_run_stops_between_two_batches_and_reports_its_progress() {
     let stop = CancellationToken::new();
     let mut cluster = FakeCluster { stop_after: Some((3, stop.clone())), ..backlog(2500) };
     let budget_that_ends = Budget::new(Duration::from_secs(600), stop);
@@ -602,15 +606,15 @@ async fn an_interrupt_stops_between_two_batches_and_says_how_far_they_came() {
     assert_all_batches(&cluster, "the next run");
 }
 
-/// A backfill whose third batch violates a constraint has to be written in another way.
+/// A backfill whose third batch violates a constraint has to be edited.
 #[tokio::test(start_paused = true)]
-async fn a_statement_may_be_mended_between_its_batches_but_stays_one_that_runs_in_batches() {
+async fn a_statement_may_be_edited_between_its_batches_but_must_still_run_in_batches() {
     let mut whole = backlog(2500);
     run_files(&mut whole, &batches(), &budget()).await.1.unwrap();
     let stop = CancellationToken::new();
     let mut cluster = FakeCluster { stop_after: Some((2, stop.clone())), ..backlog(2500) };
     let budget_that_ends = Budget::new(Duration::from_secs(600), stop);
-    run_files(&mut cluster, &batches(), &budget_that_ends).await.1.expect_err("interrupted");
+    run_files(&mut cluster, &batches(), &budget_that_ends).await.1.expect_err("cancelled");
     cluster.stop_after = None;
 
     let plain = BATCHES.replace("-- dsql:batch\n", "");
@@ -619,16 +623,16 @@ async fn a_statement_may_be_mended_between_its_batches_but_stays_one_that_runs_i
     let errors = plan(&plain, &seen.migrations, &Policy::default()).unwrap_err();
     assert!(matches!(errors[0], crate::engine::PlanError::StatementDiverged { .. }), "{errors:?}");
 
-    let mended = BATCHES.replace("a = 1", "a = 2");
-    let mended = formats::read_files([("1_m.sql", mended.as_str())]).unwrap();
-    run_files(&mut cluster, &mended, &budget()).await.1.unwrap();
-    assert_all_batches(&cluster, "mended");
-    let checksum = mended[0].statements[1].checksum();
+    let edited = BATCHES.replace("a = 1", "a = 2");
+    let edited = formats::read_files([("1_m.sql", edited.as_str())]).unwrap();
+    run_files(&mut cluster, &edited, &budget()).await.1.unwrap();
+    assert_all_batches(&cluster, "edited");
+    let checksum = edited[0].statements[1].checksum();
     assert_eq!(cluster.record("1").statements[1].checksum, checksum);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupt_anywhere_stops_at_the_next_statement_and_the_next_run_goes_on() {
+async fn a_run_that_is_cancelled_anywhere_stops_at_the_next_statement_and_the_next_run_resumes() {
     for count in 1..STATEMENTS.len() {
         let stop = CancellationToken::new();
         let mut cluster =
@@ -639,12 +643,16 @@ async fn an_interrupt_anywhere_stops_at_the_next_statement_and_the_next_run_goes
             panic!("{count}: {result:?}")
         };
         assert!(matches!(source.failure, StatementFailure::BudgetEnded(_)), "{count}: {source:?}");
-        // Two neighbouring row changes are one transaction.
+        // Two adjacent row changes are one transaction.
         assert!(cluster.executed.len() - count <= 1, "{count}: {:?}", cluster.executed);
-        let doubtful =
+        let is_intended =
             |record: &crate::database::StatementRecord| record.state == StatementState::Intended;
         let records = cluster.migrations.values().flat_map(|record| &record.statements);
-        assert_eq!(records.filter(|record| doubtful(record)).count(), 0, "{count}: all is written");
+        assert_eq!(
+            records.filter(|record| is_intended(record)).count(),
+            0,
+            "{count}: every outcome is recorded"
+        );
         cluster.stop_after = None;
         run(&mut cluster, &budget()).await.1.unwrap();
         assert_whole(&cluster, &format!("stopped after {count}"));
@@ -652,7 +660,7 @@ async fn an_interrupt_anywhere_stops_at_the_next_statement_and_the_next_run_goes
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_acceptance_counts_although_a_run_without_it_has_died() {
+async fn drift_can_be_accepted_after_a_run_without_the_acceptance_has_died() {
     let table = |name: &str| {
         (name.to_owned(), [(format!("table {name}").as_str().into(), String::new())].into())
     };
@@ -670,5 +678,5 @@ async fn an_acceptance_counts_although_a_run_without_it_has_died() {
     let plan = plan(&files, &seen.migrations, &Policy::default()).unwrap();
     let accepted = ["public".to_owned()];
     apply(&mut cluster, &plan, &seen, &accepted, &budget()).await.1.unwrap();
-    assert_eq!(cluster.recorded, cluster.live, "the drift is recorded as it is");
+    assert_eq!(cluster.recorded, cluster.live, "the drift is recorded");
 }

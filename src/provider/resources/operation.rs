@@ -8,7 +8,7 @@ use super::rules::{PreparedMigrations, StatementRules};
 use super::source::Source;
 use crate::database::{MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::adoption::together;
+use crate::engine::adoption::merge_records;
 use crate::engine::{self, Plan, Policy};
 use crate::formats::Format;
 use crate::migration::Migration;
@@ -116,7 +116,7 @@ impl SetOperation<'_> {
     ) -> Vec<MigrationRecord> {
         let mine = self.model.known.is_shared.then_some(self.migrations());
         let records: Vec<_> = records_of(observation, mine).cloned().collect();
-        if adopted.is_empty() { records } else { together(&records, adopted) }
+        if adopted.is_empty() { records } else { merge_records(&records, adopted) }
     }
 
     /// Compares the migrations with the ledger.

@@ -1,12 +1,12 @@
-//! Runs that take over what was applied before.
+//! Tests of runs that adopt migrations.
 
 use super::*;
 use crate::database::MigrationRecord;
-use crate::engine::adoption::{adopted, known, together};
+use crate::engine::adoption::{adopted, known, merge_records};
 
 const FROM: &str = "public.history";
 
-/// More than one transaction takes, and one migration that is left to run.
+/// More migrations than one transaction can record, and one that has to run.
 fn files() -> Vec<Migration> {
     let files: Vec<(String, &str)> = (0..600)
         .map(|n| (format!("{n:04}_m.sql"), "SELECT 1"))
@@ -15,23 +15,25 @@ fn files() -> Vec<Migration> {
     formats::read_files(files.iter().map(|(name, text)| (name.as_str(), *text))).unwrap()
 }
 
-/// Looks, asks the old ledger about what the ledger does not know, plans and applies.
+/// Observes, adopts the migrations that the ledger does not know, plans and applies.
 async fn adopt(cluster: &mut FakeCluster, files: &[Migration]) -> Result<Report, ApplyError> {
-    let seen =
-        cluster.observe().await.map_err(|source| ApplyError::Ledger { doing: "look", source })?;
+    let seen = cluster
+        .observe()
+        .await
+        .map_err(|source| ApplyError::Ledger { doing: "observe", source })?;
     let open = known(&seen.migrations);
     let old: Vec<MigrationRecord> = files[..600]
         .iter()
         .filter(|migration| !open.contains(&migration.version))
         .map(|migration| adopted(migration, FROM))
         .collect();
-    let records = together(&seen.migrations, &old);
+    let records = merge_records(&seen.migrations, &old);
     let plan = plan(files, &records, &Policy::default()).unwrap();
     let (report, result) = apply(cluster, &plan, &seen, &[], &budget()).await;
     result.map(|()| report)
 }
 
-fn assert_taken_over(cluster: &FakeCluster, why: &str) {
+fn assert_adopted(cluster: &FakeCluster, why: &str) {
     assert_eq!(cluster.executed, ["CREATE TABLE t (id int)"], "{why}");
     assert_eq!(cluster.migrations.len(), 601, "{why}");
     for (version, record) in &cluster.migrations {
@@ -42,22 +44,22 @@ fn assert_taken_over(cluster: &FakeCluster, why: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_applied_before_is_recorded_first_and_the_rest_is_run() {
+async fn adopted_migrations_are_recorded_before_pending_ones_run() {
     let files = files();
     let mut cluster = FakeCluster::default();
     let report = adopt(&mut cluster, &files).await.unwrap();
-    assert_taken_over(&cluster, "a run");
-    assert_eq!(report.applied.len(), 1, "what is taken over was not run");
-    // Look, claim, adopt, run, look, record.
+    assert_adopted(&cluster, "a run");
+    assert_eq!(report.applied.len(), 1, "adopted migrations do not run");
+    // Observe, claim, adopt, run, observe, record.
     assert_eq!(cluster.round_trips, 6);
 
     let round_trips = cluster.round_trips;
     adopt(&mut cluster, &files).await.unwrap();
-    assert_eq!(cluster.round_trips - round_trips, 1, "a run without work only looks");
+    assert_eq!(cluster.round_trips - round_trips, 1, "a run without work only observes");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_adoption_that_is_cut_off_anywhere_ends_alike_in_the_next_run() {
+async fn the_next_run_completes_an_adoption_after_a_fault_anywhere() {
     let files = files();
     let mut whole = FakeCluster::default();
     adopt(&mut whole, &files).await.unwrap();
@@ -67,7 +69,7 @@ async fn an_adoption_that_is_cut_off_anywhere_ends_alike_in_the_next_run() {
             for fault in [
                 Fault::Before(point),
                 Fault::After(point),
-                Fault::Refused(point),
+                Fault::Rejected(point),
                 Fault::Conflict(point),
                 Fault::ConflictAfter(point),
             ] {
@@ -77,15 +79,15 @@ async fn an_adoption_that_is_cut_off_anywhere_ends_alike_in_the_next_run() {
                 cluster.heal();
                 let second = adopt(&mut cluster, &files).await;
                 second.unwrap_or_else(|error| panic!("{fault:?}: {error:?} after {first:?}"));
-                assert_taken_over(&cluster, &format!("{fault:?}, kills: {kills}"));
+                assert_adopted(&cluster, &format!("{fault:?}, kills: {kills}"));
             }
         }
     }
-    assert!(in_part > 0, "some runs have died between two transactions");
+    assert!(in_part > 0, "some runs died between two transactions");
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_run_that_took_over_meanwhile_is_no_error() {
+async fn a_run_accepts_what_another_run_has_adopted_in_the_meantime() {
     let files = files();
     let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
     let seen = cluster.observe().await.unwrap();
@@ -96,5 +98,5 @@ async fn another_run_that_took_over_meanwhile_is_no_error() {
     let (report, result) = apply(&mut cluster, &plan, &seen, &[], &budget()).await;
     result.unwrap();
     assert_eq!(report.applied, []);
-    assert_taken_over(&cluster, "two runs");
+    assert_adopted(&cluster, "two runs");
 }
