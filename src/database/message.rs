@@ -65,6 +65,12 @@ impl WireTransaction {
         results
     }
 
+    /// The statement that contains a character of the transaction's text, counted from 1, or that
+    /// ends before it. `None` if the character precedes all statements.
+    fn statement_at(&self, character: usize) -> Option<usize> {
+        (0..self.statements.len()).rev().find(|statement| self.offset_of(*statement) < character)
+    }
+
     /// Where in the transaction's text a statement begins: offset in characters, from 0.
     fn offset_of(&self, statement: usize) -> usize {
         let before = self.statements.iter().take(statement);
@@ -113,7 +119,14 @@ impl Session {
             }
             let (done, failed) = (committed.len() - before, &transactions[committed.len()]);
             let answered = if failed.bare { left } else { left.saturating_sub(1) };
-            let statement = answered.min(failed.statements.len());
+            let mut statement = answered.min(failed.statements.len());
+            if left == 0 && error.is(&SqlState::SYNTAX_ERROR) {
+                // The server has run nothing of the message, so only the position shows where the
+                // error is.
+                let position = error.server().and_then(|error| error.position);
+                let found = position.and_then(|position| failed.statement_at(position));
+                statement = found.unwrap_or(statement);
+            }
             let preceding = message[..done].iter().map(|it| it.sql().chars().count());
             let offset = preceding.sum::<usize>() + failed.offset_of(statement);
             error.move_position(offset, failed.statements.get(statement).map_or("", |it| it));
@@ -176,6 +189,21 @@ mod tests {
         assert_eq!(head(&all[2..]), &all[2..3]);
         assert_eq!(all[0].sql(), "BEGIN;\nA\n;\nB\n;\nCOMMIT;\n");
         assert_eq!(all[2].sql(), "ANALYZE t\n;\n");
+    }
+
+    #[test]
+    fn a_position_in_a_message_belongs_to_a_statement() {
+        let two = transaction(&["SELECT 'ü'", "SELEKT"], false);
+        let sql = two.sql();
+        let found = |text: &str| {
+            let before = sql.find(text).map(|at| sql[..at].chars().count());
+            two.statement_at(1 + before.expect("the text"))
+        };
+        assert_eq!((found("BEGIN"), found("SELECT"), found("ü")), (None, Some(0), Some(0)));
+        assert_eq!(
+            (found("\n;\nSELEKT"), found("SELEKT"), found("COMMIT")),
+            (Some(0), Some(1), Some(1))
+        );
     }
 
     #[test]
