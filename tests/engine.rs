@@ -16,7 +16,7 @@ use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Policy, SetOnCluster, StatementFailure, apply, drift, plan,
 };
 use terraform_provider_dsql::migration::fact::{Fact, FactSubject, QualifiedName};
-use terraform_provider_dsql::migration::{Migration, StatementNumber};
+use terraform_provider_dsql::migration::{Migration, Position, SourceText, StatementNumber};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -403,5 +403,85 @@ async fn a_role_that_may_only_read_finds_and_reads_history_tables_in_one_round_t
     for (set, count) in [("mine", 1), ("theirs", 2)] {
         let found = admin.find_tables(&names, &ledger, Some(set)).await.unwrap();
         assert_eq!(found.len(), count, "{set}");
+    }
+}
+
+/// Runs three migrations, of which the second has this text, up to its rejected statement. Returns
+/// the number and the line of the statement, and the reported line and column.
+async fn rejected_at(
+    name: &str,
+    text: &str,
+    edit: impl Fn(&mut Migration),
+) -> (usize, usize, Option<(usize, usize)>) {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let mut files = migrations(&[
+        ("1_a.sql", "CREATE TABLE a (x int); -- é\nINSERT INTO a VALUES (1), (2);"),
+        ("2_b.sql", text),
+        ("3_c.sql", "CREATE TABLE c (x int)"),
+    ]);
+    edit(&mut files[1]);
+    let error = common::stopped(run(&mut session, &files).await.1);
+    let StatementFailure::Rejected(_) = &error.failure else { panic!("{name}: {error:?}") };
+    assert_eq!(error.origin.file, "2_b.sql", "{name}");
+    let number = error.number.expect("a statement").get();
+    let position = error.position.map(|Position { line, column }| (line, column));
+    (number, error.origin.line, position)
+}
+
+/// Non-ASCII characters of two, three and four bytes, and one statement that succeeds.
+const BEFORE: &str = "-- größe 日本 🦀\nUPDATE a SET x = x + 1; /* ü日🦀 */ ";
+
+#[tokio::test]
+async fn a_rejected_statement_is_reported_with_its_line_and_column_in_the_file() {
+    for (name, text, number, line, position) in [
+        // Schema changes are transactions of their own.
+        ("ddl", "CREATE TABLE b (\n  y int, z nonsense);\nDROP TABLE a", 2, 2, (3, 12)),
+        ("ddl in one line", "CREATE TABLE b (é nonsense)", 2, 2, (2, 53)),
+        // Row changes share a transaction with those before them.
+        ("dml", "DELETE FROM a\n WHERE 'é' = 'é' AND nope = 1", 2, 2, (3, 22)),
+        ("dml that follows", "SELECT 'é';\n UPDATE a SET nope = 1;", 3, 3, (3, 15)),
+        // A batch is a message of its own.
+        ("batch", "\n-- dsql:batch\n DELETE FROM a WHERE 'é' = 'é'\n AND nope = 1", 2, 4, (5, 6)),
+        // A syntax error rejects the message as a whole.
+        ("syntax of dml", "SELECT 'é' FROM a\n WHERE WHERE", 2, 2, (3, 8)),
+        ("syntax of ddl", "CREATE TABLE b (x int) 'é' CREATE", 2, 2, (2, 58)),
+        (
+            "syntax in a batch",
+            "\n-- dsql:batch\nDELETE FROM a WHERE 'é' > 'e' AND\n AND",
+            2,
+            4,
+            (5, 2),
+        ),
+    ] {
+        let found = rejected_at(name, &format!("{BEFORE}{text}"), |_| {}).await;
+        assert_eq!(found, (number, line, Some(position)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_statement_is_reported_without_a_column_if_that_is_unknown() {
+    // The server sends no position, or one after the statement.
+    for (name, text) in [
+        ("division", "UPDATE a SET x = 1 / (x - x)"),
+        ("unsupported", "CREATE TABLE b (x text[])"),
+        ("end of the statement", "SELECT 'é' FROM a WHERE"),
+    ] {
+        let found = rejected_at(name, &format!("{BEFORE}{text}"), |_| {}).await;
+        assert_eq!(found, (2, 2, None), "{name}");
+    }
+    // A variable was substituted before the error, or after it.
+    for (name, text, position) in [
+        ("before", "DELETE FROM ${table} WHERE nope = 1", None),
+        ("after", "DELETE FROM a WHERE nope = '${table}'", Some((2, 55))),
+    ] {
+        let with_variable = |migration: &mut Migration| {
+            let statement = &mut migration.statements[1];
+            let source = statement.text.clone();
+            statement.text = source.replace("${table}", "a");
+            statement.source_text = Some(SourceText { shown: source.clone(), source });
+        };
+        let found = rejected_at(name, &format!("{BEFORE}{text}"), with_variable).await;
+        assert_eq!(found, (2, 2, position), "{name}");
     }
 }
