@@ -8,10 +8,11 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{cluster, rows, session, target};
-use dsql_local::{Cluster, Credentials, LogInFault, Options};
+use common::{cluster, ledger, rows, session, target};
+use dsql_local::{Cluster, Credentials, Fault, LogInFault, Matcher, Options};
 use terraform_provider_dsql::database::{
-    CertificateProblem, ConnectError, Error, LoginRefusal, Naming, Secret, Session, Target,
+    CertificateProblem, ConnectError, Error, LoginRefusal, Naming, Outcome, Secret, Session,
+    Target, Watched,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -229,4 +230,35 @@ async fn the_error_of_a_rejected_login_contains_the_scope_of_the_token_but_not_t
     assert_eq!((facts.host.as_str(), facts.region.as_str()), ("localhost", "us-east-1"));
     let signature = token.rsplit('=').next().unwrap();
     assert!(!format!("{error} {error:?}").contains(signature));
+}
+
+/// Observes with a fault at each send, and returns the number of sends and the last error.
+async fn observe_with(faults: &[Fault]) -> (usize, Error) {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    for fault in faults {
+        cluster.inject(Matcher::containing("WITH ns AS"), fault.clone());
+    }
+    let error = session.observe(&ledger(), "default", &Watched::All).await.unwrap_err();
+    let sends = session.round_trips();
+    assert_eq!(cluster.fired_faults().len(), sends, "a fault at each send");
+    (sends, error)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_sent_4_times_if_every_reply_is_lost() {
+    for lost in [Fault::CloseBefore, Fault::CloseAfter, Fault::UnavailableAfter] {
+        let (sends, error) = observe_with(&vec![lost.clone(); 20]).await;
+        assert_eq!(sends, 4, "{lost:?}");
+        assert_eq!(error.outcome(), Outcome::Unknown, "{lost:?}: {error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_sent_12_times_in_the_worst_mix_of_conflicts_and_lost_replies() {
+    let mut faults = vec![Fault::CloseAfter; 3];
+    faults.resize(30, Fault::SchemaConflict);
+    let (sends, error) = observe_with(&faults).await;
+    assert_eq!(sends, 12);
+    assert_eq!(error.outcome(), Outcome::Conflict, "{error:?}");
 }
