@@ -406,7 +406,7 @@ async fn a_role_that_may_only_read_finds_and_reads_history_tables_in_one_round_t
     }
 }
 
-/// Runs three migrations, of which the second has this text, up to its rejected statement. Returns
+/// Runs three migrations, the second with this text, up to its rejected statement. Returns
 /// the number and the line of the statement, and the reported line and column.
 async fn rejected_at(
     name: &str,

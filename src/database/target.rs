@@ -127,7 +127,7 @@ pub struct Identity {
 pub struct RoleSession {
     /// ARN of the role.
     pub role_arn: String,
-    /// Name of the session in AWS CloudTrail; `None` for `terraform-provider-dsql`.
+    /// Name of the session in AWS `CloudTrail`; `None` for `terraform-provider-dsql`.
     pub name: Option<String>,
     /// Lifetime of its credentials.
     pub duration: Option<Duration>,

@@ -12,14 +12,14 @@ use crate::migration::{Migration, StatementNumber, Version};
 /// Returns the statements for the writes of one transaction, no two of which are for the same row.
 /// Writes that can be numerous share one statement for all their rows.
 pub(super) fn writes_sql(ledger: &LedgerSchema, set: &str, writes: &[Write<'_>]) -> Vec<String> {
-    let mut builder = Builder::new(ledger, set);
+    let mut builder = WritesBuilder::new(ledger, set);
     for write in writes {
         builder.add(write);
     }
     builder.finish()
 }
 
-struct Builder<'a> {
+struct WritesBuilder<'a> {
     ledger: &'a LedgerSchema,
     /// The name of the migration set, as a literal.
     set: String,
@@ -37,7 +37,7 @@ struct Builder<'a> {
     gone: Vec<String>,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> WritesBuilder<'a> {
     fn new(ledger: &'a LedgerSchema, set: &str) -> Self {
         Self {
             ledger,

@@ -47,7 +47,7 @@ pub(super) fn next_steps<'p, 'a>(
     if progress.ended {
         return NextSteps { transactions: Vec::new(), blocked: false, batch: None };
     }
-    let mut builder = Builder {
+    let mut builder = StepBuilder {
         progress,
         transactions: Vec::new(),
         writes: Vec::new(),
@@ -103,7 +103,7 @@ fn waits_for_one(statement: &Statement, running: &[&JobTarget]) -> bool {
     })
 }
 
-struct Builder<'p, 'a> {
+struct StepBuilder<'p, 'a> {
     progress: &'p MigrationProgress<'a>,
     transactions: Vec<PlannedTransaction<'a>>,
     writes: Vec<Write<'a>>,
@@ -112,7 +112,7 @@ struct Builder<'p, 'a> {
     building: bool,
 }
 
-impl<'p, 'a> Builder<'p, 'a> {
+impl<'p, 'a> StepBuilder<'p, 'a> {
     fn push(&mut self, write: Write<'a>, event: Option<ProgressEvent>) {
         self.writes.push(write);
         self.events.extend(event);
