@@ -263,7 +263,7 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
         world
             .plan()
             .ends_with(1)
-            .says("According to baseline_version, the migrations are applied")
+            .says("According to baseline_version, these migrations are applied")
             .says("app/1_a.sql:1: relation a does not exist")
             .does_not_say("relation b");
         world.assert_untouched();
