@@ -28,7 +28,7 @@ impl fmt::Display for BudgetEnd {
 }
 
 /// The limits of one run. They are checked between messages and while the run waits. A message in
-/// flight is ended at a statement boundary, see [`super::cluster`].
+/// flight is ended at a statement boundary, see `engine/cluster.rs`.
 #[derive(Debug, Clone)]
 pub struct Budget {
     cancelled: CancellationToken,
