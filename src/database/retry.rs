@@ -158,24 +158,29 @@ impl Attempts {
     /// Counts a failure, and returns the pause before the next attempt; `None` if there is to be
     /// none. For a caller that can stop waiting earlier.
     pub fn pause_after(&mut self, reason: RetryReason) -> Option<Duration> {
-        self.pause_at_least(reason, Duration::ZERO)
+        let pause = self.policy.pause.before_retry(self.failed.saturating_add(1));
+        self.count(reason, pause)
     }
 
-    /// As [`Attempts::pause_after`], with a pause of at least `floor`, up to the longest of the
-    /// policy.
-    pub fn pause_at_least(&mut self, reason: RetryReason, floor: Duration) -> Option<Duration> {
+    /// As [`Attempts::pause_after`], for a failure that lasts for a known `remaining` time. The
+    /// pause is as long, between the first and the longest pause of the policy.
+    pub fn pause_until(&mut self, reason: RetryReason, remaining: Duration) -> Option<Duration> {
+        let Backoff { first, longest, .. } = self.policy.pause;
+        self.count(reason, remaining.clamp(first, longest))
+    }
+
+    fn count(&mut self, reason: RetryReason, pause: Duration) -> Option<Duration> {
         let began = *self.began.get_or_insert_with(Instant::now);
         self.failed = self.failed.saturating_add(1);
-        let RetryPolicy { reasons, attempts, unknown_outcomes, within, pause } = *self.policy;
+        let RetryPolicy { reasons, attempts, unknown_outcomes, within, .. } = *self.policy;
         if reason == RetryReason::UnknownOutcome {
             self.unknown_outcomes += 1;
             if self.unknown_outcomes >= unknown_outcomes {
                 return None;
             }
         }
-        let next = pause.before_retry(self.failed).max(floor.min(pause.longest));
-        let is_in_time = began.elapsed().saturating_add(next) <= within;
-        (reasons.contains(&reason) && self.failed < attempts && is_in_time).then_some(next)
+        let is_in_time = began.elapsed().saturating_add(pause) <= within;
+        (reasons.contains(&reason) && self.failed < attempts && is_in_time).then_some(pause)
     }
 
     /// Forgets the failures, because the run has made progress since.
@@ -271,12 +276,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_floor_lengthens_a_pause_up_to_the_longest_of_the_policy() {
+    async fn a_pause_for_a_known_time_is_as_long_within_the_bounds_of_the_policy() {
         let mut attempts = Attempts::new(&LEASE);
         let short = Duration::from_millis(700);
-        let pause = attempts.pause_at_least(RetryReason::NotReady, short);
+        let pause = attempts.pause_until(RetryReason::NotReady, short);
         assert_eq!(pause, Some(short));
-        let pause = attempts.pause_at_least(RetryReason::NotReady, Duration::from_secs(20));
+        let pause = attempts.pause_until(RetryReason::NotReady, Duration::from_secs(20));
         assert_eq!(pause, Some(LEASE.pause.longest));
+        let pause = attempts.pause_until(RetryReason::NotReady, Duration::ZERO);
+        assert_eq!(pause, Some(LEASE.pause.first), "however many attempts have failed");
     }
 }

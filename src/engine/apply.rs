@@ -148,7 +148,7 @@ async fn take_lease(
             Ok(Claim::Granted { drift, stamp }) => return Ok((drift, stamp)),
             Ok(Claim::Held(holder)) => {
                 let remaining = holder.remaining;
-                let Some(pause) = held.pause_at_least(RetryReason::NotReady, remaining) else {
+                let Some(pause) = held.pause_until(RetryReason::NotReady, remaining) else {
                     return Err(ApplyError::LeaseHeld(holder));
                 };
                 tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");

@@ -36,7 +36,7 @@ pub(super) use subject::Subject;
 
 use super::contract::FunctionError;
 use crate::chain::chain;
-use crate::database::{Condition, ConnectError, Error, ServerError};
+use crate::database::{Condition, Error, ServerError};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::sql::{Disallowed, SplitError};
 
@@ -90,19 +90,10 @@ pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
         ),
     };
     let mut detail = format!("While {doing}: {}", sentence(&chain(error)));
-    if let Some(server) = server_error(error) {
+    if let Some(server) = error.server() {
         push_server_parts(&mut detail, server);
     }
     Diagnostic::error(title).detail(format!("{detail}\n\n{advice}"))
-}
-
-fn server_error(error: &Error) -> Option<&ServerError> {
-    match error {
-        Error::Server(server) | Error::Connect(ConnectError::Login { error: server, .. }) => {
-            Some(server)
-        }
-        Error::Connect(_) | Error::ReplyLost { .. } | Error::Answer(_) => None,
-    }
 }
 
 fn push_server_parts(text: &mut String, server: &ServerError) {

@@ -1,6 +1,6 @@
 //! Messages about an apply that did not finish.
 
-use super::{batches, database_error, push_server_parts, sentence, server_error};
+use super::{batches, database_error, push_server_parts, sentence};
 use crate::chain::chain;
 use crate::database::{Batches, Condition, LedgerSchema, Outcome};
 use crate::diagnostic::{Diagnostic, Title};
@@ -96,7 +96,7 @@ fn failure_words(failure: &StatementFailure) -> String {
         | StatementFailure::JobLookupFailed(error)
         | StatementFailure::LedgerWriteFailed(error) => {
             let mut words = sentence(&chain(failure));
-            if let Some(server) = server_error(error) {
+            if let Some(server) = error.server() {
                 push_server_parts(&mut words, server);
             }
             words
@@ -167,7 +167,7 @@ fn resume_words(
                 .to_owned()
         }
         StatementFailure::Rejected(error) => {
-            let advice = match server_error(error) {
+            let advice = match error.server() {
                 Some(server) if server.condition() == Condition::LimitExceeded => {
                     batches::limit_advice(server, batches)
                 }
