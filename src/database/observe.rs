@@ -4,15 +4,17 @@ use tokio_postgres::error::SqlState;
 
 use super::catalog::{PLAIN_NAMES, Snapshot, Watched, describe_sql};
 use super::error::Error;
-use super::ledger::{Holder, MigrationRecord, Stamp, parse_lease, read};
+use super::ledger::{
+    Holder, LedgerState, MigrationRecord, Stamp, header_sql, parse_header, parse_lease, read,
+};
 use super::ledger_schema::LedgerSchema;
 use super::session::{Answers, Session};
 
 /// The ledger of a set and the watched schemas, read in one snapshot of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
-    /// Whether the ledger tables exist.
-    pub ledger_exists: bool,
+    /// Whether there is a ledger, and whether this provider may write to it.
+    pub ledger: LedgerState,
     /// The set's migrations, in the order in which they were first begun. They may finish in
     /// another order, because a later migration does not wait for an index that it does not need.
     pub migrations: Vec<MigrationRecord>,
@@ -40,20 +42,22 @@ impl Session {
         set: &str,
         watched: &Watched,
     ) -> Result<Observation, Error> {
-        // The live schema comes first, so that it is read even if the ledger does not exist.
-        let (describe, ledger) =
-            (describe_sql(watched, ledger), read::read_sql(ledger, set, watched));
-        let sql = format!("{PLAIN_NAMES}; {describe}; {ledger}");
+        // The header and the live schema come first, so that they are read even if the ledger does
+        // not exist.
+        let (header, describe) = (header_sql(ledger), describe_sql(watched, ledger));
+        let (rows, layout) = (read::read_sql(ledger, set, watched), ledger.layout());
+        let sql = format!("{PLAIN_NAMES}; {header}; {describe}; {rows}");
         let Answers { rows, error, .. } = self.read_so_far(&sql).await;
         let mut answers = rows.into_iter().skip(1);
         let mut next = || answers.next().ok_or_else(|| Error::Answer("a result is missing".into()));
         match error {
             None => {
+                let header = parse_header(&next()?).unwrap_or_default();
                 let live = Snapshot::from_rows(next()?)?;
                 let (migrations, statements) = (next()?, next()?);
                 let (unrecorded, holder) = parse_lease(&next()?)?;
                 Ok(Observation {
-                    ledger_exists: true,
+                    ledger: LedgerState::of(header, layout),
                     migrations: read::parse_migrations(migrations, statements)?,
                     live,
                     unrecorded,
@@ -62,12 +66,21 @@ impl Session {
                     recorded: read::parse_recorded(next()?)?,
                 })
             }
-            // No run has created the ledger yet.
             Some(error)
                 if error.is(&SqlState::UNDEFINED_TABLE)
                     || error.is(&SqlState::INVALID_SCHEMA_NAME) =>
             {
+                let header = parse_header(&next()?);
                 let live = Snapshot::from_rows(next()?)?;
+                // The header is written last, so a ledger with one has had all tables.
+                let was_complete = header.is_some_and(|header| header.id.is_some())
+                    || next().is_ok_and(|migrations| !migrations.is_empty());
+                if was_complete {
+                    return Err(Error::Answer(format!(
+                        "a table of the ledger is missing: {error}"
+                    )));
+                }
+                // No run has created the ledger yet.
                 Ok(Observation { live, ..Observation::default() })
             }
             Some(error) => Err(error),

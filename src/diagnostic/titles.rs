@@ -126,6 +126,7 @@ titles! {
     StateNotRefreshed => "State was not refreshed for …",
     PlannedFromFiles => "Planned from migration files only for …",
     PlannedWithoutCluster => "Planned without access to the cluster for …",
+    LedgerTooNew => "Ledger requires a later provider version",
     PlanOutOfDate => "Plan is out of date",
     PlannedWithUnknownArguments => "Planned with unknown arguments for …",
     LintedWithoutValues => "Statements were linted without variable values in …",
@@ -152,6 +153,7 @@ titles! {
     ApplyInProgress => "Another apply is in progress",
     LedgerChangedByOther => "Ledger changed by another run",
     LeaseLost => "Lease was lost",
+    LedgerUpgradeDenied => "Ledger cannot be upgraded by this role",
     LedgerWriteFailed => "Cannot write to the ledger",
     MigrationsRemain => "Migrations remain in the database for …",
     // The provider itself

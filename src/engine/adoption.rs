@@ -77,6 +77,7 @@ pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
         duration_ms: None,
         error: None,
         adopted_from: Some(from.to_owned()),
+        provider_version: None,
         statements: Vec::new(),
     }
 }

@@ -10,8 +10,8 @@ use super::executor::Executor;
 use super::plan::Plan;
 use crate::database::retry::{Attempts, LEASE, RECOVERY, RetryReason};
 use crate::database::{
-    Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, Observation, Snapshot, Stamp, Transaction,
-    Write,
+    Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState, Observation,
+    Snapshot, Stamp, Transaction, Write,
 };
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
@@ -89,7 +89,7 @@ async fn execute<'a, C: Cluster>(
 /// nothing.
 fn is_recorded(observed: &Observation) -> bool {
     let recorded = drift::record_run(&observed.recorded, &observed.live, &observed.live);
-    observed.ledger_exists && !observed.unrecorded && *recorded == observed.recorded
+    observed.ledger.exists() && !observed.unrecorded && *recorded == observed.recorded
 }
 
 /// The migration set after this run has claimed it.
@@ -109,12 +109,7 @@ async fn claim(
     budget: &Budget,
 ) -> Result<Claimed, ApplyError> {
     budget.check().map_err(ApplyError::NotStarted)?;
-    if !observed.ledger_exists {
-        cluster.create_ledger().await.map_err(|source| ApplyError::Ledger {
-            doing: "the ledger could not be created",
-            source,
-        })?;
-    }
+    set_up_ledger(cluster, &observed.ledger, budget).await?;
     let note = drift::note(&observed.recorded, &observed.live, accepted);
     let (note, stamp) = take_lease(cluster, &note, budget).await?;
     let now = if stamp == observed.stamp {
@@ -132,6 +127,41 @@ async fn claim(
         }
     })?;
     Ok(Claimed { before, now })
+}
+
+/// Creates or upgrades the ledger if it does not have the layout of this provider.
+async fn set_up_ledger(
+    cluster: &mut impl Cluster,
+    found: &LedgerState,
+    budget: &Budget,
+) -> Result<(), ApplyError> {
+    match found {
+        LedgerState::Current(_) => return Ok(()),
+        LedgerState::ReadOnly(header) => return Err(ApplyError::LedgerReadOnly(header.clone())),
+        LedgerState::Missing | LedgerState::Outdated(_) => {}
+    }
+    let mut held = Attempts::new(&LEASE);
+    loop {
+        match cluster.set_up_ledger(found.exists()).await {
+            Ok(LedgerSetup::Ready) => return Ok(()),
+            Ok(LedgerSetup::ReadOnly(header)) => return Err(ApplyError::LedgerReadOnly(header)),
+            Ok(LedgerSetup::Denied(denied)) => {
+                return Err(ApplyError::LedgerUpgradeDenied(denied));
+            }
+            Ok(LedgerSetup::Held(holder)) => {
+                let Some(pause) = held.pause_until(RetryReason::NotReady, holder.remaining) else {
+                    return Err(ApplyError::LedgerUpgradeHeld(holder));
+                };
+                tracing::info!(holder = %holder.who, until = %holder.until, "waiting to upgrade the ledger");
+                let waited = budget.pause(pause).await;
+                wait_for(holder, waited, ApplyError::LedgerUpgradeHeld)?;
+            }
+            Err(source) => {
+                let doing = "the ledger could not be created or upgraded";
+                return Err(ApplyError::Ledger { doing, source });
+            }
+        }
+    }
 }
 
 /// Claims the lease, and waits if another run holds it. Returns the note on the schema before the
@@ -152,7 +182,7 @@ async fn take_lease(
                     return Err(ApplyError::LeaseHeld(holder));
                 };
                 tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
-                wait_for(holder, budget.pause(pause).await)?;
+                wait_for(holder, budget.pause(pause).await, ApplyError::LeaseHeld)?;
             }
             // A claim may be repeated, because it is made by the same owner.
             Err(source) => {
@@ -165,11 +195,15 @@ async fn take_lease(
     }
 }
 
-fn wait_for(holder: Holder, waited: Result<(), BudgetEnd>) -> Result<(), ApplyError> {
+fn wait_for(
+    holder: Holder,
+    waited: Result<(), BudgetEnd>,
+    held: impl FnOnce(Holder) -> ApplyError,
+) -> Result<(), ApplyError> {
     waited.map_err(|end| match end {
         BudgetEnd::Cancelled => ApplyError::NotStarted(end),
         // The holder explains more than the time limit does.
-        BudgetEnd::TimedOut(_) => ApplyError::LeaseHeld(holder),
+        BudgetEnd::TimedOut(_) => held(holder),
     })
 }
 

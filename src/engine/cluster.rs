@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::heartbeat::Heartbeat;
 use crate::database::{
-    Batch, Claim, Error, FailurePoint, Job, JobId, JobQuestion, Lease, LedgerSchema, Observation,
-    Session, Target, Transaction, TransactionError, Watched,
+    Batch, Claim, Error, FailurePoint, Job, JobId, JobQuestion, Lease, LedgerSchema, LedgerSetup,
+    Observation, Session, Target, Transaction, TransactionError, Watched,
 };
 use crate::migration::fact::{Fact, Facts};
 
@@ -23,8 +23,11 @@ pub trait Cluster: Send {
     /// Reads the ledger, the recorded schema and the live schema. Writes nothing.
     fn observe(&mut self) -> impl Future<Output = Result<Observation, Error>> + Send;
 
-    /// Creates the tables of the ledger that do not exist.
-    fn create_ledger(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Creates the ledger, or upgrades it to the layout of this provider.
+    fn set_up_ledger(
+        &mut self,
+        exists: bool,
+    ) -> impl Future<Output = Result<LedgerSetup, Error>> + Send;
 
     /// Claims the set for this run. `drift` is stored in case the run dies.
     fn claim(&mut self, drift: &str) -> impl Future<Output = Result<Claim, Error>> + Send;
@@ -85,8 +88,8 @@ impl Cluster for SetOnCluster<'_> {
         self.session.observe(self.ledger, self.set, self.watched).await
     }
 
-    async fn create_ledger(&mut self) -> Result<(), Error> {
-        self.session.create_ledger(self.ledger).await
+    async fn set_up_ledger(&mut self, exists: bool) -> Result<LedgerSetup, Error> {
+        self.session.set_up_ledger(self.ledger, exists, &self.lease).await
     }
 
     async fn claim(&mut self, drift: &str) -> Result<Claim, Error> {

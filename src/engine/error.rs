@@ -1,7 +1,7 @@
 //! How a run can fail. The provider turns these types into messages.
 
 use super::budget::BudgetEnd;
-use crate::database::{Batches, Error, Holder, JobId, Observation};
+use crate::database::{Batches, Error, Holder, JobId, LedgerHeader, Observation, UpgradeDenied};
 use crate::migration::{Class, Migration, Origin, Position, StatementNumber, Version};
 use crate::sql;
 
@@ -25,6 +25,15 @@ pub enum ApplyError {
         /// The database's error.
         source: Error,
     },
+    /// The ledger has a layout to which this provider may not write.
+    #[error("the ledger has layout {}, to which this version of the provider may not write", .0.layout)]
+    LedgerReadOnly(LedgerHeader),
+    /// The ledger has an earlier layout, and the role may not alter its tables.
+    #[error(transparent)]
+    LedgerUpgradeDenied(Box<UpgradeDenied>),
+    /// The ledger has an earlier layout, and another run holds a lease.
+    #[error("the ledger must be upgraded, and {} holds a lease until {}", .0.who, .0.until)]
+    LedgerUpgradeHeld(Holder),
     /// A statement failed, or the run ended at it.
     #[error("migration {version} was not completed")]
     Statement {

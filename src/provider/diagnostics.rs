@@ -10,6 +10,7 @@ mod connect;
 mod drift;
 mod findings;
 mod formats;
+mod ledger;
 mod plan;
 mod subject;
 mod verify;
@@ -26,6 +27,7 @@ pub(super) use findings::{
     render_error,
 };
 pub(super) use formats::{format_error, name_error};
+pub(super) use ledger::{ledger_too_new, reads_newer_ledger};
 pub(super) use plan::{
     changed_since_refresh, held_back, interrupted, needs_the_cluster, no_answer, not_looked,
     not_refreshed, out_of_date, plan_error, planned_from_files, planned_without, rewritten_ledger,

@@ -2,12 +2,13 @@
 #![allow(dead_code, reason = "each test binary uses only a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use dsql_local::{Cluster, Options};
 use terraform_provider_dsql::database::{
-    LEASE_LENGTH, Lease, LedgerSchema, MigrationRecord, Observation, Rows, Secret, Session, Target,
-    Watched,
+    LAYOUT, LEASE_LENGTH, Layout, Lease, LedgerSchema, LedgerSetup, LedgerTable, MigrationRecord,
+    Observation, Rows, Secret, Session, Target, Watched,
 };
 use terraform_provider_dsql::engine::adoption::merge_records;
 use terraform_provider_dsql::engine::{
@@ -105,6 +106,32 @@ pub(crate) fn ledger() -> LedgerSchema {
     LedgerSchema::new("dsql_migrations")
 }
 
+/// The layout after the one that this provider writes, as an upgrade may find it: it adds a table
+/// and a column.
+pub(crate) fn next_layout() -> &'static Layout {
+    static NEXT: LazyLock<Layout> = LazyLock::new(|| {
+        let mut tables = LAYOUT.tables.to_vec();
+        let statement = tables.iter_mut().find(|table| table.name == "statement").unwrap();
+        statement.columns = [statement.columns, &[("note", "text")]].concat().leak();
+        let columns: &[_] = &[("id", "integer NOT NULL"), ("what", "text")];
+        let number = LAYOUT.number + 1;
+        tables.insert(1, LedgerTable { name: "history", columns, key: "id", since: number });
+        Layout { number, oldest_writer: LAYOUT.number, tables: tables.leak() }
+    });
+    &NEXT
+}
+
+/// The statements of the fixture of layout 1, each in a line.
+pub(crate) fn layout_1() -> Vec<&'static str> {
+    let lines = include_str!("../fixtures/layout-1/ledger.sql").lines();
+    lines.filter(|line| !line.starts_with("--")).map(|line| line.trim_end_matches(';')).collect()
+}
+
+pub(crate) async fn set_up_ledger(session: &mut Session) {
+    let setup = session.set_up_ledger(&ledger(), false, &lease()).await.expect("a ledger");
+    assert!(matches!(setup, LedgerSetup::Ready), "{setup:?}");
+}
+
 pub(crate) async fn observe(session: &mut Session) -> Observation {
     session.observe(&ledger(), "default", &Watched::All).await.expect("an observation")
 }
@@ -157,10 +184,20 @@ pub(crate) async fn run_adopting(
     lease: Lease,
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
-    let ledger = ledger();
+    run_on(&ledger(), session, migrations, adopted, lease, budget).await
+}
+
+/// As [`run_adopting`], on another ledger.
+pub(crate) async fn run_on(
+    ledger: &LedgerSchema,
+    session: &mut Session,
+    migrations: &[Migration],
+    adopted: &[MigrationRecord],
+    lease: Lease,
+    budget: &Budget,
+) -> (Report, Result<(), ApplyError>) {
     let watched = Watched::All;
-    let mut cluster =
-        SetOnCluster { session, ledger: &ledger, set: "default", watched: &watched, lease };
+    let mut cluster = SetOnCluster { session, ledger, set: "default", watched: &watched, lease };
     let seen = match cluster.observe().await {
         Ok(seen) => seen,
         Err(source) => {

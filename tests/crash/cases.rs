@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 
 use dsql_local::{Cluster, Outcome};
-use terraform_provider_dsql::database::{Lease, MigrationRecord, Session};
+use terraform_provider_dsql::database::{Lease, LedgerSchema, MigrationRecord, Session};
 use terraform_provider_dsql::engine::{ApplyError, Budget, adoption, drift};
 use terraform_provider_dsql::formats::{Options, Patterns, read_files_with};
 use terraform_provider_dsql::migration::{Class, Migration, SourceText, Statement};
 use terraform_provider_dsql::sql::Variables;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{PATIENCE, ledger, lines, observe, rows, run_adopting};
+use crate::common::{
+    PATIENCE, layout_1, ledger, lines, next_layout, observe, rows, run_on, set_up_ledger,
+};
 
 /// A directory, and the cluster on which it runs.
 #[derive(Default)]
@@ -28,6 +30,8 @@ pub(crate) struct Case {
     pub(crate) adopted: &'static [(&'static str, &'static str)],
     /// Whether its runs create the ledger. Otherwise there is one without rows.
     pub(crate) makes_ledger: bool,
+    /// Whether its runs upgrade a ledger of layout 1, to the layout after that of the provider.
+    pub(crate) upgrades_ledger: bool,
 }
 
 impl Case {
@@ -57,7 +61,10 @@ impl Case {
                 self.adopted.iter().find(|(version, _)| *version == migration.version.0)?;
             Some(adoption::adopted(migration, from))
         };
-        Set { adopted: migrations.iter().filter_map(adopted).collect(), migrations }
+        let adopted = migrations.iter().filter_map(adopted).collect();
+        let ledger =
+            if self.upgrades_ledger { ledger().with_layout(next_layout()) } else { ledger() };
+        Set { adopted, migrations, ledger }
     }
 
     /// Restores the cluster for the next run, which is faster than starting another one.
@@ -72,12 +79,16 @@ impl Case {
         for sql in lines(session, &existing).await {
             rows(session, &sql).await;
         }
-        if self.makes_ledger {
+        if self.makes_ledger || self.upgrades_ledger {
             rows(session, "DROP SCHEMA IF EXISTS dsql_migrations CASCADE").await;
+            let tables = layout_1().into_iter().filter(|sql| sql.contains(" dsql_migrations"));
+            for sql in tables.filter(|sql| self.upgrades_ledger && sql.starts_with("CREATE ")) {
+                rows(session, sql).await;
+            }
         } else {
             let created = "SELECT 1 FROM pg_class WHERE oid = to_regclass('dsql_migrations.lease')";
             if lines(session, created).await.is_empty() {
-                session.create_ledger(&ledger()).await.expect("a ledger");
+                set_up_ledger(session).await;
             }
             let all = ["migration", "statement", "lease", "schema_object"];
             let sql = all.map(|table| format!("DELETE FROM dsql_migrations.{table}"));
@@ -93,6 +104,7 @@ impl Case {
 pub(crate) struct Set {
     pub(crate) migrations: Vec<Migration>,
     pub(crate) adopted: Vec<MigrationRecord>,
+    pub(crate) ledger: LedgerSchema,
 }
 
 impl Set {
@@ -108,7 +120,8 @@ impl Set {
         lease: Lease,
         budget: &Budget,
     ) -> Result<(), ApplyError> {
-        run_adopting(session, &self.migrations, &self.adopted, lease, budget).await.1
+        let Self { migrations, adopted, ledger } = self;
+        run_on(ledger, session, migrations, adopted, lease, budget).await.1
     }
 
     /// Counts how many times each statement has taken effect after this number of entries in the
@@ -161,7 +174,7 @@ impl Set {
 }
 
 /// Queries for schema, comments, privileges, roles, validity, and the ledger with the recorded
-/// schema. They differ from the queries of the provider.
+/// schema, its tables and its header. They differ from the queries of the provider.
 const STATE: &str = "
     SELECT n.nspname, c.relname, c.relkind, obj_description(c.oid, 'pg_class'), c.relacl,
            pg_get_viewdef(c.oid)
@@ -190,6 +203,11 @@ const STATE: &str = "
       FROM dsql_migrations.statement ORDER BY 1, 2;
     SELECT set_name, expires_at <= now(), drift FROM dsql_migrations.lease ORDER BY 1;
     SELECT relation, objects FROM dsql_migrations.schema_object ORDER BY 1;
+    SELECT c.relname, c.relacl, regexp_replace(obj_description(c.oid, 'pg_class'), '[0-9a-f]{32}', 'an ID'),
+           (SELECT string_agg(attname || ' ' || attnotnull, ', ' ORDER BY attname) FROM pg_attribute
+             WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
+      FROM pg_class c
+     WHERE c.relnamespace = 'dsql_migrations'::regnamespace AND c.relkind = 'r' ORDER BY 1;
     SELECT format('SELECT %L || t::text FROM %s t', relation || ': ', relation)
       FROM (SELECT format('%I.%I', n.nspname, c.relname) AS relation
               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

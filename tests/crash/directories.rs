@@ -7,6 +7,11 @@ use crate::cases::Case;
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case { makes_ledger: true, ..Case::new("rows", ROWS) },
+        Case {
+            upgrades_ledger: true,
+            setup: &["GRANT SELECT ON dsql_migrations.migration TO PUBLIC"],
+            ..Case::new("upgrade", &[("0001_t.sql", "CREATE TABLE t (a int)")])
+        },
         Case::new("indexes", INDEXES),
         Case::new("constraints", CONSTRAINTS),
         Case::new("columns", COLUMNS),

@@ -35,3 +35,4 @@ mod saved_plans;
 mod scheduled_plans;
 mod secrets;
 mod two_machines;
+mod upgrade;

@@ -18,6 +18,8 @@ const KEYWORDS: &[(char, &str)] = &[
     ('C', "CREATE"),
 ];
 
+const GRANT_OPTION: &str = " WITH GRANT OPTION";
+
 /// Returns the privileges of each grantee other than the owner. Grantees are quoted for SQL.
 /// `None` if the text is not in the format of PostgreSQL 16.
 ///
@@ -39,6 +41,22 @@ pub(super) fn parse(array: &str, owner: &str) -> Option<BTreeMap<String, String>
         .filter(|(_, letters)| !letters.is_empty())
         .map(|(to, letters)| Some((to, keywords(&letters)?)))
         .collect()
+}
+
+/// Returns the statements that give a table the privileges in the array. Grantees keep their grant
+/// options. A text in another format gives none, as if the array were empty.
+pub(crate) fn grant_sql(array: &str, owner: &str, table: &str) -> Vec<String> {
+    let granted = parse(array, owner).unwrap_or_default();
+    let statements = granted.iter().flat_map(|(grantee, privileges)| {
+        privileges.split(", ").map(move |privilege| {
+            let (keyword, option) = match privilege.strip_suffix(GRANT_OPTION) {
+                Some(keyword) => (keyword, GRANT_OPTION),
+                None => (privilege, ""),
+            };
+            format!("GRANT {keyword} ON {table} TO {grantee}{option}")
+        })
+    });
+    statements.collect()
 }
 
 /// Splits an item at the equals sign after the grantee, which is quoted unless it is a plain word.
@@ -76,8 +94,7 @@ fn keywords(letters: &str) -> Option<String> {
     }
     let granted = KEYWORDS.iter().filter(|(letter, _)| letters.contains(*letter));
     let keywords = granted.map(|(letter, keyword)| {
-        let option =
-            if letters.contains(&format!("{letter}*")) { " WITH GRANT OPTION" } else { "" };
+        let option = if letters.contains(&format!("{letter}*")) { GRANT_OPTION } else { "" };
         format!("{keyword}{option}")
     });
     Some(keywords.collect::<Vec<_>>().join(", "))
@@ -102,6 +119,18 @@ mod tests {
         assert_eq!(
             parsed("{admin=arwdDxt/admin,app=ar*/admin,=r/admin}"),
             [pair("PUBLIC", "SELECT"), pair("app", "SELECT WITH GRANT OPTION, INSERT")]
+        );
+    }
+
+    #[test]
+    fn privileges_become_statements_for_another_table() {
+        assert_eq!(
+            grant_sql("{admin=arwdDxt/admin,\"my app\"=ar*/admin,=r/admin}", "admin", "l.new"),
+            [
+                "GRANT SELECT ON l.new TO \"my app\" WITH GRANT OPTION",
+                "GRANT INSERT ON l.new TO \"my app\"",
+                "GRANT SELECT ON l.new TO PUBLIC",
+            ]
         );
     }
 

@@ -9,6 +9,7 @@ mod snapshot;
 
 pub(super) use self::describe::{PLAIN_NAMES, describe_sql};
 pub(super) use self::facts::{facts_of_rows, facts_sql, parse_facts, relation};
+pub(super) use self::grants::grant_sql;
 pub use self::object::{Aspect, CatalogObject, ObjectKind};
 pub use self::snapshot::{Objects, Snapshot, Watched, schema_of, unquoted};
 pub(super) use self::snapshot::{objects_from_json, objects_to_json};

@@ -21,6 +21,10 @@ use crate::database::session::{Rows, Session, literal};
 /// ([`Session::write_heartbeat`]).
 pub const LEASE_LENGTH: Duration = Duration::from_secs(30);
 
+/// The set whose lease a run claims to create or upgrade the ledger. No migration set has this
+/// name.
+pub(super) const SETUP: &str = "";
+
 /// A run's claim to a set.
 #[derive(Debug, Clone)]
 pub struct Lease {
@@ -217,6 +221,46 @@ impl Session {
         );
         self.transact(&sql).await.map(drop)
     }
+}
+
+/// Returns the statement that claims the lease for a setup, unless another run holds any lease.
+pub(super) fn setup_claim_sql(ledger: &LedgerSchema, lease: &Lease) -> String {
+    let (set, end) = (literal(SETUP), end_sql(ledger));
+    format!(
+        "INSERT INTO {ledger}.lease AS held (set_name, owner, holder, expires_at)
+         SELECT {set}, {}, current_user || ', ' || {}, now() + {}
+          WHERE NOT EXISTS (SELECT FROM {ledger}.lease AS held
+                             WHERE set_name <> {set} AND {end} > now())
+         ON CONFLICT (set_name) DO UPDATE SET
+           owner = excluded.owner, holder = excluded.holder, expires_at = excluded.expires_at
+         WHERE {end} <= now() OR held.owner = excluded.owner",
+        literal(lease.owner()),
+        literal(&lease.holder),
+        interval(lease.length),
+    )
+}
+
+/// Returns the query for the run that holds a lease after [`setup_claim_sql`]: this one, if it has
+/// claimed it.
+pub(super) fn setup_holder_sql(ledger: &LedgerSchema, lease: &Lease) -> String {
+    let is_mine = format!("(set_name = {} AND owner = {})", literal(SETUP), literal(lease.owner()));
+    format!(
+        "SELECT {is_mine}, holder, {} FROM {ledger}.lease AS held WHERE {} > now()
+          ORDER BY {is_mine} DESC, {} DESC LIMIT 1",
+        until_sql(ledger),
+        end_sql(ledger),
+        end_sql(ledger),
+    )
+}
+
+/// Parses the result of [`setup_holder_sql`]: the other run that holds a lease; `None` for an
+/// invalid result.
+pub(super) fn parse_setup_holder(rows: &Rows) -> Option<Option<Holder>> {
+    let [Some(is_mine), Some(who), Some(until), Some(remaining)] = &rows.first()?[..] else {
+        return None;
+    };
+    let other = holder(who, until, remaining)?;
+    Some(Some(other).filter(|_| is_mine != "t"))
 }
 
 /// Returns the query for the lease of a set. `set` is a literal.

@@ -4,22 +4,28 @@
 //! names the state in which it expects its row, so that it fails after a concurrent change.
 
 mod batch;
-mod create;
+mod header;
+pub(super) mod layout;
 mod lease;
 pub(super) mod read;
 mod record;
+mod setup;
 mod stamp;
 mod transaction;
 mod write;
 mod write_sql;
 
+pub(super) use self::header::{header_sql, parse_header};
 pub(super) use self::lease::parse_lease;
 
 pub use self::batch::Batch;
+pub use self::header::{LedgerHeader, LedgerState};
+pub use self::layout::{LAYOUT, Layout, LedgerTable};
 pub use self::lease::{Claim, Holder, LEASE_LENGTH, Lease};
 pub use self::record::{
     Batches, MigrationRecord, MigrationState, RecordedClass, StatementRecord, StatementState,
 };
+pub use self::setup::{LedgerSetup, UpgradeDenied};
 pub use self::stamp::Stamp;
 pub use self::transaction::{FailurePoint, Transaction, TransactionError};
 pub use self::write::Write;

@@ -18,10 +18,16 @@ pub(crate) fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> S
     let set = literal(set);
     let watched = watched.condition("schema_name", ledger);
     format!(
+        // Inside `LATERAL`, a column that an earlier layout lacks is that of `absent`.
         "SELECT version, description, checksum, state,
                 to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-                applied_by, duration_ms, error, adopted_from, kind, run, values_digest
-           FROM {ledger}.migration WHERE set_name = {set}
+                applied_by, duration_ms, error, adopted_from, kind, run, values_digest,
+                row.provider_version
+           FROM (SELECT NULL::text AS provider_version) AS absent CROSS JOIN LATERAL (
+                  SELECT version, description, checksum, state, finished_at, applied_by,
+                         duration_ms, error, adopted_from, kind, run, values_digest, position,
+                         provider_version
+                    FROM {ledger}.migration WHERE set_name = {set}) AS row
           ORDER BY position, version;
          SELECT version, number, checksum, class, summary, state, job_id,
                 CASE WHEN state <> 'done' THEN catalog_before END, batches, changed_rows
@@ -69,8 +75,9 @@ fn parse_migration(row: Row) -> Result<MigrationRecord, Error> {
             Some(kind),
             Some(run),
             values,
+            provider_version,
         ],
-    ) = <[_; 12]>::try_from(row)
+    ) = <[_; 13]>::try_from(row)
     else {
         return Err(Error::Answer("the ledger's migration table returned other columns".into()));
     };
@@ -85,6 +92,7 @@ fn parse_migration(row: Row) -> Result<MigrationRecord, Error> {
         kind,
         run,
         values: values.map(ValuesDigest),
+        provider_version,
         description,
         checksum: Checksum(checksum),
         state: MigrationState::parse(&state)?,

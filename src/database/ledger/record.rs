@@ -93,6 +93,8 @@ pub struct MigrationRecord {
     pub run: u32,
     /// Digest of the values that its variables had.
     pub values: Option<ValuesDigest>,
+    /// Version of the provider that last began or adopted it; `None` before layout 2.
+    pub provider_version: Option<String>,
     /// Words from the file name.
     pub description: String,
     /// Checksum of the text that was applied.

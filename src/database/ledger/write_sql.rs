@@ -2,6 +2,7 @@
 //!
 //! In all functions except the first, `set` is the name of the migration set as an SQL literal.
 
+use super::header::PROVIDER_VERSION;
 use super::record::{StatementRecord, StatementState};
 use super::write::Write;
 use crate::database::catalog::{Objects, facts_sql, objects_to_json, schema_of, unquoted};
@@ -135,7 +136,7 @@ fn withdraw_sql(
 }
 
 /// The owner of the lease stays, so that a repetition after a lost reply passes the fence.
-fn release_sql(ledger: &LedgerSchema, set: &str, settled: bool) -> String {
+pub(super) fn release_sql(ledger: &LedgerSchema, set: &str, settled: bool) -> String {
     format!(
         "UPDATE {ledger}.lease SET expires_at = now(){} WHERE set_name = {set}",
         if settled { ", drift = NULL" } else { "" },
@@ -207,15 +208,16 @@ fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: 
     format!(
         "INSERT INTO {ledger}.migration AS found
            (set_name, version, position, description, checksum, statement_count, state,
-            started_at, applied_by, kind, run, values_digest)
+            started_at, applied_by, kind, run, values_digest, provider_version)
          VALUES ({set}, {}, (SELECT 1 + coalesce(max(position), 0) FROM {ledger}.migration
                               WHERE set_name = {set}),
-                 {}, {}, {}, 'running', now(), current_user, '{}', 1, {})
+                 {}, {}, {}, 'running', now(), current_user, '{}', 1, {}, {})
          ON CONFLICT (set_name, version) DO UPDATE SET
            description = excluded.description, checksum = excluded.checksum,
            statement_count = excluded.statement_count / CASE WHEN {expected} THEN 1 ELSE 0 END,
            state = 'running', error = NULL, kind = excluded.kind, run = found.run + 1,
            values_digest = excluded.values_digest,
+           provider_version = excluded.provider_version,
            started_at = excluded.started_at, applied_by = excluded.applied_by",
         literal(&migration.version.0),
         literal(&migration.description),
@@ -223,6 +225,7 @@ fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: 
         migration.statements.len(),
         migration.kind.as_str(),
         literal_or_null(values.as_ref().map(|digest| digest.0.as_str())),
+        literal(PROVIDER_VERSION),
     )
 }
 
@@ -242,9 +245,9 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: 
     format!(
         "INSERT INTO {ledger}.migration AS found
            (set_name, version, position, description, checksum, statement_count, state,
-            started_at, finished_at, applied_by, adopted_from, kind, run)
+            started_at, finished_at, applied_by, adopted_from, kind, run, provider_version)
          SELECT {set}, new.version, last.position + new.nth, new.description, new.checksum,
-                new.statement_count, 'applied', now(), now(), current_user, {}, new.kind, 0
+                new.statement_count, 'applied', now(), now(), current_user, {}, new.kind, 0, {}
            FROM (VALUES {}) AS new (nth, version, description, checksum, statement_count, kind),
                 (SELECT coalesce(max(position), 0) AS position FROM {ledger}.migration
                   WHERE set_name = {set}) AS last
@@ -253,9 +256,11 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: 
            statement_count = excluded.statement_count, state = 'applied', error = NULL,
            started_at = excluded.started_at, finished_at = excluded.finished_at,
            duration_ms = NULL, applied_by = excluded.applied_by,
-           adopted_from = excluded.adopted_from
+           adopted_from = excluded.adopted_from,
+           provider_version = excluded.provider_version
          WHERE found.state <> 'applied'",
         literal(from),
+        literal(PROVIDER_VERSION),
         rows.join(", "),
     )
 }

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use crate::database::retry::{Attempts, READ};
 use crate::database::{
     Batch, Claim, Condition, Error, FailurePoint, Holder, Job, JobId, JobQuestion, JobState,
-    MigrationRecord, MigrationState, Observation, ServerError, Snapshot, Stamp, StatementRecord,
-    StatementState, Transaction, TransactionError, Write,
+    LedgerHeader, LedgerSetup, LedgerState, MigrationRecord, MigrationState, Observation,
+    ServerError, Snapshot, Stamp, StatementRecord, StatementState, Transaction, TransactionError,
+    Write,
 };
 use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
@@ -221,6 +222,7 @@ impl FakeCluster {
             duration_ms: None,
             error: None,
             adopted_from: None,
+            provider_version: None,
             statements: Vec::new(),
         };
         let record = self.migrations.entry(migration.version.clone()).or_insert(new);
@@ -363,7 +365,11 @@ impl Cluster for FakeCluster {
     async fn observe(&mut self) -> Result<Observation, Error> {
         self.round_trips += 1;
         let observed = self.read(|this| Observation {
-            ledger_exists: this.ledger_exists,
+            ledger: if this.ledger_exists {
+                LedgerState::Current(LedgerHeader::default())
+            } else {
+                LedgerState::Missing
+            },
             migrations: this.migrations.values().cloned().collect(),
             recorded: this.recorded.clone(),
             live: this.live.clone(),
@@ -374,10 +380,10 @@ impl Cluster for FakeCluster {
         observed.await
     }
 
-    async fn create_ledger(&mut self) -> Result<(), Error> {
+    async fn set_up_ledger(&mut self, _exists: bool) -> Result<LedgerSetup, Error> {
         self.point(|this| {
             this.ledger_exists = true;
-            Ok(())
+            Ok(LedgerSetup::Ready)
         })
     }
 

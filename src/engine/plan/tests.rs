@@ -24,6 +24,7 @@ fn record(migration: &Migration, state: MigrationState, done: usize) -> Migratio
         duration_ms: None,
         error: None,
         adopted_from: None,
+        provider_version: None,
         statements: statements
             .map(|(index, statement)| StatementRecord {
                 number: StatementNumber::of_index(index),

@@ -18,8 +18,8 @@ use super::super::resources::{location, policy};
 use super::super::settings::{LedgerLocation, cluster_attribute};
 use super::super::timeouts;
 use crate::database::{
-    Batches, Error, Holder, ListedJob, MigrationRecord, MigrationState, Session, StatementState,
-    Watched,
+    Batches, Error, Holder, LedgerState, ListedJob, MigrationRecord, MigrationState, Session,
+    StatementState, Watched,
 };
 use crate::diagnostic::Diagnostic;
 use crate::formats::Placeholders;
@@ -94,6 +94,13 @@ impl DataSource for MigrationStatus {
                 "History tables of other tools in the cluster, as a map from table name to the \
                  value for `adopt`. They remain after an adoption.",
             ),
+            Attribute::nested("ledger", Nesting::Single, ledger_attributes())
+                .computed()
+                .description("The ledger of the cluster. Null if there is none."),
+            Attribute::map_of("provider_versions", Type::String).computed().description(
+                "Versions of the provider that last ran or adopted the migrations, as a map from \
+                 migration version to provider version.",
+            ),
             Attribute::nested("lease", Nesting::Single, lease_attributes()).computed().description(
                 "Apply of the migration set that is in progress. Null if there is none. An apply \
                  that was killed appears until its lease expires.",
@@ -142,6 +149,7 @@ impl DataSource for MigrationStatus {
         for (name, value) in of_files(files.as_ref(), &observation.migrations) {
             state.set(name, value);
         }
+        state.set("ledger", ledger(&observation.ledger));
         state.set("lease", observation.holder.as_ref().map_or(Value::Null, lease));
         state.set("jobs", Value::list(jobs.iter().map(job)));
         state.set("other_ledgers", ledgers);
@@ -198,6 +206,22 @@ fn unfinished_attributes() -> Vec<Attribute> {
     ]
 }
 
+/// The attributes of the ledger.
+fn ledger_attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::string("id").computed().description(
+            "Random identifier of the ledger. Null until the first apply of a provider that \
+             writes one.",
+        ),
+        Attribute::number("layout")
+            .computed()
+            .description("Number of the layout: which tables and columns the ledger has."),
+        Attribute::string("provider_version")
+            .computed()
+            .description("Version of the provider that created the ledger or upgraded it last."),
+    ]
+}
+
 /// The attributes of the run that holds the lease.
 fn lease_attributes() -> Vec<Attribute> {
     vec![
@@ -226,6 +250,19 @@ fn job_attributes() -> Vec<Attribute> {
             .description("Index or table of the job. Null if it no longer exists."),
         Attribute::string("details").computed().description("Message of DSQL about a failure."),
     ]
+}
+
+fn ledger(ledger: &LedgerState) -> Value {
+    match ledger {
+        LedgerState::Missing => Value::Null,
+        LedgerState::Outdated(header)
+        | LedgerState::Current(header)
+        | LedgerState::ReadOnly(header) => Value::object([
+            ("id", header.id.clone().into()),
+            ("layout", u64::from(header.layout).into()),
+            ("provider_version", header.provider_version.clone().into()),
+        ]),
+    }
 }
 
 fn lease(holder: &Holder) -> Value {
@@ -293,7 +330,7 @@ fn unfinished(record: &MigrationRecord) -> Value {
     ])
 }
 
-fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 5] {
+fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 6] {
     let with = |state| records.iter().filter(move |record| record.state == state);
     let version = |record: &MigrationRecord| record.version.0.clone();
     let failed = with(MigrationState::Failed)
@@ -303,6 +340,14 @@ fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 5] {
         ("failed", Value::map(failed)),
         ("running", Value::list(with(MigrationState::Running).map(version))),
         ("latest_version", latest(records).into()),
+        (
+            "provider_versions",
+            Value::map(
+                records
+                    .iter()
+                    .filter_map(|record| Some((version(record), record.provider_version.clone()?))),
+            ),
+        ),
         (
             "unfinished",
             Value::map(

@@ -1,8 +1,8 @@
 //! Messages about an apply that did not finish.
 
-use super::{batches, database_error, push_server_parts, sentence};
+use super::{batches, database_error, ledger, push_server_parts, sentence};
 use crate::chain::chain;
-use crate::database::{Batches, Condition, LedgerSchema, Outcome};
+use crate::database::{Batches, Condition, Holder, LedgerSchema, Outcome};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::{Position, StatementNumber, Version};
@@ -35,19 +35,18 @@ pub(in crate::provider) fn apply_error(
             diagnostic.detail = format!("{}\n\n{}\n\n{before}", sentence(doing), diagnostic.detail);
             diagnostic
         }
+        ApplyError::LedgerReadOnly(header) => ledger::ledger_too_new(header, rows.ledger),
+        ApplyError::LedgerUpgradeDenied(denied) => ledger::upgrade_denied(denied),
         ApplyError::AppliedByOther { .. } | ApplyError::LedgerChanged => {
             Diagnostic::error(Title::LedgerChangedByOther)
                 .detail(format!("{what}\n\n{before} Plan again."))
         }
-        ApplyError::LeaseHeld(holder) => Diagnostic::error(Title::ApplyInProgress).detail(format!(
-            "{what} The other apply renews its lease while it is in progress. If it has died, \
-                 the lease expires.\n\n\
-                 \x20 migration set:  {}\n\
-                 \x20 holder:         {}\n\
-                 \x20 expires:        {} (by the clock of the cluster)\n\n\
-                 Nothing was run. Apply again when the other apply has ended.",
-            rows.set, holder.who, holder.until,
-        )),
+        ApplyError::LeaseHeld(holder) => {
+            let set = format!("\x20 migration set:  {}\n", rows.set);
+            in_progress(&what, &set, holder)
+        }
+        // The other apply may be one of another migration set.
+        ApplyError::LedgerUpgradeHeld(holder) => in_progress(&what, "", holder),
         ApplyError::LeaseLost => Diagnostic::error(Title::LeaseLost).detail(format!(
             "{what} This apply did not renew its lease in time, for example because the network \
              was down.\n\n{before} Nothing is applied twice: the ledger shows the other apply \
@@ -73,6 +72,18 @@ pub(in crate::provider) fn apply_error(
             Diagnostic::error(failure_title(failure)).detail(detail)
         }
     }
+}
+
+fn in_progress(what: &str, set: &str, holder: &Holder) -> Diagnostic {
+    Diagnostic::error(Title::ApplyInProgress).detail(format!(
+        "{what} The other apply renews its lease while it is in progress. If it has died, the \
+         lease expires.\n\n\
+         {set}\
+         \x20 holder:         {}\n\
+         \x20 expires:        {} (by the clock of the cluster)\n\n\
+         Nothing was run. Apply again when the other apply has ended.",
+        holder.who, holder.until,
+    ))
 }
 
 fn failure_title(failure: &StatementFailure) -> Title {
@@ -250,7 +261,7 @@ fn row_condition(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::{Error, Holder, JobId, ServerError};
+    use crate::database::{Error, JobId, ServerError};
     use crate::migration::Origin;
 
     fn stopped(failure: StatementFailure) -> Diagnostic {

@@ -138,7 +138,7 @@ impl<'a> AdoptionRequest<'a> {
             return Ok((Vec::new(), Vec::new()));
         }
         let SetOperation { location, .. } = self.operation;
-        let set = observation.ledger_exists.then_some(self.operation.set());
+        let set = observation.ledger.exists().then_some(self.operation.set());
         let tables = session.find_tables(&self.names(), &location.ledger, set).await;
         let mut tables = tables.map_err(|error| self.failed(&error))?;
         let ledgers = self.recognize(&mut tables)?;

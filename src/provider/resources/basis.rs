@@ -15,6 +15,9 @@ use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::LedgerLocation;
 use crate::value::{Input, Type, Value, decode, encode};
 
+/// The version of the bytes. It grows when their meaning changes.
+const VERSION: u64 = 1;
+
 /// Identifies this process: a plan in another process than its refresh is a repeated one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process(String);
@@ -73,9 +76,15 @@ impl Basis {
         }
     }
 
-    /// Decodes the bytes of [`Basis::encode`]; `None` for any others.
+    /// Decodes the bytes of [`Basis::encode`]; `None` for any others, and for those of another
+    /// version.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let value = decode(bytes, &ty()).ok()?;
+        // The first bytes had no version, and the meaning of version 1.
+        let version = value.get("version").filter(|version| !version.is_null());
+        if version.is_some_and(|version| *version != VERSION.into()) {
+            return None;
+        }
         let text = |name| Some(value.get(name)?.string().known()?.to_owned());
         let map = |name| {
             let Input::Known(entries) = value.get(name)?.entries() else { return None };
@@ -96,6 +105,7 @@ impl Basis {
     /// Encodes it for Terraform to keep.
     pub(super) fn encode(&self) -> Vec<u8> {
         let value = Value::object([
+            ("version", VERSION.into()),
             ("process", self.process.0.as_str().into()),
             ("source", self.source.as_str().into()),
             ("ledger", self.ledger.as_str().into()),
@@ -208,6 +218,7 @@ fn changed<'a>(
 fn ty() -> Type {
     let texts = || Type::map(Type::String);
     Type::object([
+        ("version", Type::Number),
         ("process", Type::String),
         ("source", Type::String),
         ("ledger", Type::String),
@@ -239,6 +250,20 @@ mod tests {
         assert_eq!(Basis::decode(&basis.encode()), Some(basis));
         assert_eq!(Basis::decode(b""), None);
         assert_eq!(Basis::decode(b"other"), None);
+    }
+
+    #[test]
+    fn bytes_without_a_version_are_understood_and_those_of_a_later_version_are_ignored() {
+        let basis = basis("a", &[("1", "x 1 a.sql")], &[("1", "applied")]);
+        let mut value = decode(&basis.encode(), &ty()).unwrap();
+        value.set("version", VERSION + 1);
+        assert_eq!(Basis::decode(&encode(&value, &ty()).unwrap()), None);
+        let texts = || Type::map(Type::String);
+        let names = ["process", "source", "ledger", "files", "rows"];
+        let types = [Type::String, Type::String, Type::String, texts(), texts()];
+        let first = Value::object(names.map(|name| (name, value.get(name).unwrap().clone())));
+        let bytes = encode(&first, &Type::object(names.into_iter().zip(types))).unwrap();
+        assert_eq!(Basis::decode(&bytes), Some(basis));
     }
 
     #[test]

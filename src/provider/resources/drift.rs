@@ -114,7 +114,7 @@ impl Watch {
         }
         // A snapshot that is recorded already is not recorded again, even if it is not valid.
         let recorded = observation.recorded.objects_within(&self.schemas);
-        let to_accept = observation.ledger_exists
+        let to_accept = observation.ledger.exists()
             && !recorded.eq(observation.live.objects_within(&self.schemas));
         DriftReport { changes: Vec::new(), to_accept, fingerprint }
     }

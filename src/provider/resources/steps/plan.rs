@@ -8,7 +8,7 @@ use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::{ObservedPlan, ResourceContext, ResourceKind};
-use crate::database::Observation;
+use crate::database::{LedgerState, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
@@ -125,6 +125,13 @@ impl Planning<'_> {
         let records = &records;
         let plan = ObservedPlan { request, config, operation, observation, records, plan: &plan };
         diagnostics.extend(K::set_planned(&mut state, &plan));
+        if let LedgerState::ReadOnly(header) = &observation.ledger {
+            diagnostics.push(if state == request.prior_state {
+                diagnostics::reads_newer_ledger(header, &location.ledger)
+            } else {
+                diagnostics::ledger_too_new(header, &location.ledger)
+            });
+        }
         Ok(PlanResult { state, private: basis.encode(), diagnostics: without_errors(diagnostics)? })
     }
 }

@@ -1,0 +1,100 @@
+//! Messages about the layout of the ledger.
+
+use super::push_server_parts;
+use crate::chain::chain;
+use crate::database::{LAYOUT, LedgerHeader, LedgerSchema, UpgradeDenied};
+use crate::diagnostic::{Diagnostic, Title};
+
+/// Returns the error for a plan or an apply that would write to a ledger of a later layout.
+pub(in crate::provider) fn ledger_too_new(
+    header: &LedgerHeader,
+    ledger: &LedgerSchema,
+) -> Diagnostic {
+    let detail = format!(
+        "{} Nothing was run.\n\nUpgrade the provider: change its version in required_providers, \
+         and run terraform init -upgrade.",
+        too_new(header, ledger)
+    );
+    Diagnostic::error(Title::LedgerTooNew).detail(detail)
+}
+
+/// Returns the warning for a plan that only reads such a ledger.
+pub(in crate::provider) fn reads_newer_ledger(
+    header: &LedgerHeader,
+    ledger: &LedgerSchema,
+) -> Diagnostic {
+    let detail = format!(
+        "{} This plan has nothing to write. Upgrade the provider before the next migration: \
+         change its version in required_providers, and run terraform init -upgrade.",
+        too_new(header, ledger)
+    );
+    Diagnostic::warning(Title::LedgerTooNew).detail(detail)
+}
+
+fn too_new(header: &LedgerHeader, ledger: &LedgerSchema) -> String {
+    let LedgerHeader { layout, provider_version, .. } = header;
+    let needed = match provider_version {
+        Some(version) => format!("Version {version} of the provider has written it"),
+        None => "A later version of the provider has written it".to_owned(),
+    };
+    format!(
+        "The ledger in the schema {ledger} has layout {layout}. {needed}, and this version can \
+         read it but must not write to it, because it knows layouts up to {} only.",
+        LAYOUT.number
+    )
+}
+
+/// Returns the error for a ledger that the role of the provider may not upgrade.
+pub(super) fn upgrade_denied(denied: &UpgradeDenied) -> Diagnostic {
+    let UpgradeDenied { owner, statements, source } = denied;
+    let mut server = format!("{}.", chain(source));
+    if let Some(error) = source.server() {
+        push_server_parts(&mut server, error);
+    }
+    let statements: String = statements.iter().map(|sql| format!("\n  {sql};")).collect();
+    Diagnostic::error(Title::LedgerUpgradeDenied).detail(format!(
+        "This version of the provider adds to the tables of the ledger before it runs a \
+         migration. The role \"{owner}\" owns the tables, and the server denied the upgrade: \
+         {server}\n\nNothing was run. Apply once as \"{owner}\", or run these statements as \
+         \"{owner}\", each in a transaction of its own, and apply again:\n{statements}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{Error, ServerError};
+
+    #[test]
+    fn a_later_layout_names_the_version_of_the_provider_that_is_needed() {
+        let header = LedgerHeader::parse(Some(
+            "{\"layout\": 7, \"oldest_writer\": 6, \"provider_version\": \"2.1.0\", \"id\": \"a\"}",
+        ));
+        let ledger = LedgerSchema::new("dsql_migrations");
+        let error = ledger_too_new(&header, &ledger);
+        let warning = reads_newer_ledger(&header, &ledger);
+        assert!(error.is_error() && !warning.is_error());
+        for diagnostic in [error, warning] {
+            assert_eq!(diagnostic.summary, "Ledger requires a later provider version");
+            let start = "The ledger in the schema \"dsql_migrations\" has layout 7. Version 2.1.0 \
+                         of the provider has written it";
+            assert!(diagnostic.detail.starts_with(start), "{}", diagnostic.detail);
+        }
+    }
+
+    #[test]
+    fn a_denied_upgrade_names_the_owner_and_the_statements() {
+        let source = Error::Server(Box::new(ServerError::new("42501", "must be owner of table m")));
+        let statements =
+            ["ALTER TABLE m ADD COLUMN a text".to_owned(), "COMMENT ON TABLE m".into()];
+        let denied =
+            UpgradeDenied { owner: "migrator".into(), statements: statements.to_vec(), source };
+        let detail = upgrade_denied(&denied).detail;
+        assert!(detail.contains("The role \"migrator\" owns the tables"), "{detail}");
+        assert!(detail.contains("must be owner of table m"), "{detail}");
+        assert!(
+            detail.ends_with(":\n\n  ALTER TABLE m ADD COLUMN a text;\n  COMMENT ON TABLE m;"),
+            "{detail}"
+        );
+    }
+}

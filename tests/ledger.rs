@@ -1,0 +1,312 @@
+//! The layout of the ledger: what an earlier one holds, how it is upgraded, and what a later one
+//! allows.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{layout_1, lines, migrations, next_layout, rows, run, run_on, session};
+use dsql_local::Cluster;
+use terraform_provider_dsql::database::{
+    Error, LEASE_LENGTH, Lease, LedgerHeader, LedgerSchema, LedgerState, MigrationState,
+    Observation, Secret, Session, UpgradeDenied, Watched,
+};
+use terraform_provider_dsql::engine::{ApplyError, Budget};
+use terraform_provider_dsql::migration::Migration;
+use tokio_util::sync::CancellationToken;
+
+const HEADER: &str = "SELECT obj_description('dsql_migrations.migration'::regclass, 'pg_class')";
+
+/// What the layout after this one adds to layout 1.
+const NEXT: &str = "SELECT c.relname || '.' || a.attname
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+     WHERE c.relnamespace = 'dsql_migrations'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+       AND (c.relname = 'history' OR a.attname IN ('note', 'provider_version')) ORDER BY 1";
+
+const UPGRADED: [&str; 4] =
+    ["history.id", "history.what", "migration.provider_version", "statement.note"];
+
+fn next() -> LedgerSchema {
+    common::ledger().with_layout(next_layout())
+}
+
+/// A cluster with the fixture of layout 1, without its repeatable migration.
+async fn cluster_of_layout_1() -> (Cluster, Session) {
+    let cluster = common::cluster().await;
+    let mut session = session(&cluster).await;
+    for sql in layout_1().into_iter().filter(|sql| !sql.contains("'R__names'")) {
+        rows(&mut session, sql).await;
+    }
+    // The end of a build changes the catalog, which causes a conflict in the next message.
+    let valid = "SELECT bool_and(indisvalid) FROM pg_index WHERE indrelid = 'users'::regclass";
+    while lines(&mut session, valid).await != ["t"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (cluster, session)
+}
+
+/// A session of a role that may use the schema of the ledger.
+async fn session_as(cluster: &Cluster, admin: &mut Session, role: &str) -> Session {
+    for sql in [
+        format!("CREATE ROLE {role} WITH LOGIN"),
+        format!("AWS IAM GRANT {role} TO 'arn:aws:iam::123456789012:role/local'"),
+        format!("GRANT USAGE ON SCHEMA dsql_migrations TO {role}"),
+    ] {
+        rows(admin, &sql).await;
+    }
+    let mut target = common::target(cluster);
+    role.clone_into(&mut target.user);
+    target.token = Some(Secret::new(cluster.token(role)));
+    Session::open(&target).await.unwrap()
+}
+
+async fn observe(session: &mut Session, ledger: &LedgerSchema) -> Observation {
+    session.observe(ledger, "default", &Watched::All).await.unwrap()
+}
+
+/// Runs migrations on a ledger within a time, under a lease with the usual length.
+async fn run_within(
+    session: &mut Session,
+    ledger: &LedgerSchema,
+    files: &[Migration],
+    limit: Duration,
+) -> Result<(), ApplyError> {
+    let budget = Budget::new(limit, CancellationToken::new());
+    let lease = Lease::new("a test", LEASE_LENGTH);
+    run_on(ledger, session, files, &[], lease, &budget).await.1
+}
+
+/// The files of the fixture, with the last one corrected.
+fn files() -> Vec<Migration> {
+    migrations(&[
+        ("0001_users.sql", include_str!("fixtures/layout-1/m/0001_users.sql")),
+        ("0002_orders.sql", include_str!("fixtures/layout-1/m/0002_orders.sql")),
+        ("0003_orders_user.sql", include_str!("fixtures/layout-1/m/0003_orders_user.sql")),
+        (
+            "0004_tags.sql",
+            "CREATE TABLE tags (id bigint PRIMARY KEY);\nINSERT INTO tags VALUES (1);",
+        ),
+    ])
+}
+
+async fn header(session: &mut Session) -> LedgerHeader {
+    let comment = rows(session, HEADER).await[0][0].clone();
+    LedgerHeader::parse(comment.as_deref())
+}
+
+#[tokio::test]
+async fn a_ledger_of_layout_1_is_read_as_it_is_and_upgraded_by_an_apply() {
+    let (_cluster, mut session) = cluster_of_layout_1().await;
+    let round_trips = session.round_trips();
+    let before = observe(&mut session, &next()).await;
+    assert_eq!(session.round_trips() - round_trips, 1);
+    assert_eq!(before.ledger, LedgerState::Outdated(LedgerHeader::default()));
+    let states: Vec<_> = before.migrations.iter().map(|it| (&*it.version.0, it.state)).collect();
+    use MigrationState::{Applied, Failed};
+    let wanted = [("0001", Applied), ("0002", Applied), ("0003", Applied), ("0004", Failed)];
+    assert_eq!(states, wanted);
+    assert_eq!(
+        before.migrations[3].error.as_deref().map(|error| error.contains("22P02")),
+        Some(true)
+    );
+
+    run_within(&mut session, &next(), &files(), common::PATIENCE).await.unwrap();
+    assert_eq!(lines(&mut session, NEXT).await, UPGRADED);
+    let after = observe(&mut session, &next()).await;
+    let LedgerState::Current(upgraded) = after.ledger else { panic!("{:?}", after.ledger) };
+    assert_eq!((upgraded.layout, upgraded.oldest_writer), (3, 2));
+    assert_eq!(upgraded.id.as_deref().map(str::len), Some(32));
+    let version = |nth: usize| after.migrations[nth].provider_version.as_deref();
+    assert_eq!((version(0), version(3)), (None, Some(env!("CARGO_PKG_VERSION"))));
+    assert_eq!(after.migrations[..3], before.migrations[..3], "the rows stay as they were");
+
+    // The header stays, and an earlier version of the provider reads and writes the ledger.
+    let more = [files(), migrations(&[("0005_x.sql", "CREATE TABLE x (a int)")])].concat();
+    run_within(&mut session, &next(), &more, common::PATIENCE).await.unwrap();
+    let more = [more, migrations(&[("0006_y.sql", "CREATE TABLE y (a int)")])].concat();
+    run_within(&mut session, &common::ledger(), &more, common::PATIENCE).await.unwrap();
+    assert_eq!(header(&mut session).await, upgraded);
+    let after = observe(&mut session, &next()).await;
+    let earlier = observe(&mut session, &common::ledger()).await;
+    assert_eq!(earlier.ledger, LedgerState::Current(upgraded));
+    assert_eq!(earlier.migrations, after.migrations);
+}
+
+#[tokio::test]
+async fn an_upgraded_ledger_has_the_tables_and_columns_of_a_new_one() {
+    const SHAPE: &str = "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+               a.attnotnull
+          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+         WHERE c.relnamespace = 'dsql_migrations'::regnamespace AND c.relkind = 'r'
+           AND a.attnum > 0 ORDER BY 1, 2";
+    for ledger in [common::ledger(), next()] {
+        let (_cluster, mut upgraded) = cluster_of_layout_1().await;
+        run_within(&mut upgraded, &ledger, &files(), common::PATIENCE).await.unwrap();
+        let cluster = common::cluster().await;
+        let mut new = session(&cluster).await;
+        run_within(&mut new, &ledger, &[], common::PATIENCE).await.unwrap();
+        assert_eq!(lines(&mut upgraded, SHAPE).await, lines(&mut new, SHAPE).await);
+    }
+}
+
+#[tokio::test]
+async fn a_run_without_work_upgrades_nothing() {
+    let (cluster, mut session) = cluster_of_layout_1().await;
+    for table in ["migration", "statement"] {
+        let sql = format!("DELETE FROM dsql_migrations.{table} WHERE version = '0004'");
+        rows(&mut session, &sql).await;
+    }
+    let sent = cluster.statements().len();
+    run_within(&mut session, &next(), &files()[..3], common::PATIENCE).await.unwrap();
+    assert_eq!(written_since(&cluster, sent), [""; 0]);
+}
+
+/// The commands that the cluster has received since, except for those that read.
+fn written_since(cluster: &Cluster, sent: usize) -> Vec<String> {
+    let commands = cluster.statements().into_iter().skip(sent).map(|logged| logged.command());
+    commands.filter(|command| !["SELECT", "WITH", "SET"].contains(&command.as_str())).collect()
+}
+
+#[tokio::test]
+async fn a_new_ledger_has_the_layout_of_the_provider_and_an_identifier_of_its_own() {
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let cluster = common::cluster().await;
+        let mut session = session(&cluster).await;
+        run(&mut session, &[]).await.1.unwrap();
+        let header = header(&mut session).await;
+        let layout = common::ledger().layout();
+        assert_eq!((header.layout, header.oldest_writer), (layout.number, layout.oldest_writer));
+        assert_eq!(header.provider_version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+        ids.push(header.id.unwrap());
+        let alive = "SELECT count(*) FROM dsql_migrations.lease WHERE expires_at > now()";
+        assert_eq!(lines(&mut session, alive).await, ["0"]);
+    }
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn applies_that_upgrade_at_once_converge() {
+    let (cluster, mut admin) = cluster_of_layout_1().await;
+    let (mut one, mut two) = (session(&cluster).await, session(&cluster).await);
+    let files = files();
+    let ledger = next();
+    let (first, second) = tokio::join!(
+        run_within(&mut one, &ledger, &files, common::PATIENCE),
+        run_within(&mut two, &ledger, &files, common::PATIENCE)
+    );
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(lines(&mut admin, NEXT).await, UPGRADED);
+    assert_eq!(lines(&mut admin, "SELECT count(*) FROM tags").await, ["1"]);
+    let comments =
+        cluster.statements().into_iter().filter(|logged| logged.sql.starts_with("COMMENT"));
+    let headers: Vec<String> = comments.map(|logged| logged.sql).collect();
+    let id = header(&mut admin).await.id.unwrap();
+    assert!(headers.iter().all(|sql| sql.contains(&id)), "one identifier: {headers:#?}");
+}
+
+#[tokio::test]
+async fn a_role_that_may_only_read_plans_before_and_after_an_upgrade() {
+    let (cluster, mut admin) = cluster_of_layout_1().await;
+    let mut planner = session_as(&cluster, &mut admin, "planner").await;
+    for table in ["migration", "statement", "lease", "heartbeat", "schema_object"] {
+        rows(&mut admin, &format!("GRANT SELECT ON dsql_migrations.{table} TO planner")).await;
+    }
+    let before = observe(&mut planner, &next()).await;
+    assert_eq!(before.ledger, LedgerState::Outdated(LedgerHeader::default()));
+    let Err(ApplyError::Ledger { source, .. }) =
+        run_within(&mut planner, &next(), &files(), common::PATIENCE).await
+    else {
+        panic!("the role must not write")
+    };
+    assert!(source.to_string().contains("permission denied"), "{source}");
+
+    run_within(&mut admin, &next(), &files(), common::PATIENCE).await.unwrap();
+    let after = observe(&mut planner, &next()).await;
+    assert!(matches!(after.ledger, LedgerState::Current(_)), "{:?}", after.ledger);
+    assert_eq!(lines(&mut planner, "SELECT count(*) FROM dsql_migrations.history").await, ["0"]);
+}
+
+#[tokio::test]
+async fn a_role_that_does_not_own_the_tables_upgrades_nothing() {
+    let (cluster, mut admin) = cluster_of_layout_1().await;
+    let mut writer = session_as(&cluster, &mut admin, "writer").await;
+    rows(&mut admin, "GRANT CREATE ON SCHEMA dsql_migrations TO writer").await;
+    for table in ["migration", "statement", "lease", "heartbeat", "schema_object"] {
+        let all = "SELECT, INSERT, UPDATE, DELETE";
+        rows(&mut admin, &format!("GRANT {all} ON dsql_migrations.{table} TO writer")).await;
+    }
+    let result = run_within(&mut writer, &next(), &files(), common::PATIENCE).await;
+    let Err(ApplyError::LedgerUpgradeDenied(denied)) = result else { panic!("{result:?}") };
+    let UpgradeDenied { owner, statements, source } = *denied;
+    assert_eq!(owner, "admin");
+    assert!(source.to_string().contains("must be owner"), "{source}");
+    assert_eq!(lines(&mut admin, NEXT).await, [""; 0], "nothing is half done");
+    assert_eq!(header(&mut admin).await, LedgerHeader::default());
+
+    // The printed statements are the upgrade.
+    for sql in &statements {
+        rows(&mut admin, sql).await;
+    }
+    assert_eq!(lines(&mut admin, NEXT).await, UPGRADED);
+    assert!(matches!(observe(&mut writer, &next()).await.ledger, LedgerState::Current(_)));
+}
+
+#[tokio::test]
+async fn an_upgrade_waits_for_the_runs_of_other_sets() {
+    let (_cluster, mut session) = cluster_of_layout_1().await;
+    let hold = "UPDATE dsql_migrations.lease SET expires_at = now() + interval '1 hour'
+                 WHERE set_name = 'dsql_migration'";
+    rows(&mut session, hold).await;
+    let result = run_within(&mut session, &next(), &files(), Duration::from_millis(300)).await;
+    let Err(ApplyError::LedgerUpgradeHeld(holder)) = result else { panic!("{result:?}") };
+    assert!(holder.who.starts_with("admin, terraform-provider-dsql"), "{holder:?}");
+    assert_eq!(lines(&mut session, NEXT).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_later_layout_is_read_and_not_written() {
+    let cluster = common::cluster().await;
+    let mut session = session(&cluster).await;
+    let files = migrations(&[("1_t.sql", "CREATE TABLE t (a int)")]);
+    run(&mut session, &files).await.1.unwrap();
+    let later = "COMMENT ON TABLE dsql_migrations.migration IS
+        '{\"layout\": 90, \"oldest_writer\": 89, \"provider_version\": \"7.0.0\", \"id\": \"abc\"}'";
+    rows(&mut session, later).await;
+    rows(&mut session, "ALTER TABLE dsql_migrations.migration ADD COLUMN later text").await;
+    let sent = cluster.statements().len();
+    run(&mut session, &files).await.1.unwrap();
+    let more =
+        migrations(&[("1_t.sql", "CREATE TABLE t (a int)"), ("2_u.sql", "CREATE TABLE u (a int)")]);
+    let result = run(&mut session, &more).await.1;
+    let Err(ApplyError::LedgerReadOnly(header)) = result else { panic!("{result:?}") };
+    assert_eq!(header.provider_version.as_deref(), Some("7.0.0"));
+    assert_eq!(written_since(&cluster, sent), [""; 0]);
+
+    // A later layout to which this provider may write.
+    rows(&mut session, &later.replace("89", "2")).await;
+    let before = lines(&mut session, HEADER).await;
+    run(&mut session, &more).await.1.unwrap();
+    assert_eq!(lines(&mut session, HEADER).await, before);
+}
+
+#[tokio::test]
+async fn a_ledger_that_has_lost_a_table_is_not_a_missing_one() {
+    let cluster = common::cluster().await;
+    let mut session = session(&cluster).await;
+    let files = migrations(&[("1_t.sql", "CREATE TABLE t (a int)")]);
+    run(&mut session, &files).await.1.unwrap();
+    for table in ["schema_object", "heartbeat", "lease", "statement"] {
+        rows(&mut session, &format!("DROP TABLE dsql_migrations.{table}")).await;
+        let lost = session.observe(&common::ledger(), "default", &Watched::All).await.unwrap_err();
+        let Error::Answer(reason) = &lost else { panic!("{lost}") };
+        assert!(reason.contains(&format!("dsql_migrations.{table}")), "{reason}");
+    }
+    // Without a header the rows show it.
+    rows(&mut session, "COMMENT ON TABLE dsql_migrations.migration IS NULL").await;
+    assert!(session.observe(&common::ledger(), "default", &Watched::All).await.is_err());
+}
