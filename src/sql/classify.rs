@@ -1,4 +1,4 @@
-//! The kind of a statement, read from its first words.
+//! The kind of a statement, read from its first words and from what it calls.
 //!
 //! Decides how a statement must be run, not whether the server will accept it. A statement that is
 //! not recognized counts as a schema change, which is the safe choice: it runs alone in its
@@ -54,7 +54,7 @@ pub fn classify(sql: &str) -> StatementKind {
     let head: TokenBuf<'_> = tokens(sql).skip_while(|token| token.is("(")).take(HEAD).collect();
     let head = head.all();
 
-    if let Some(disallowed) = disallowed::disallowed(head) {
+    if let Some(disallowed) = disallowed::disallowed(sql, head) {
         return StatementKind::Disallowed(disallowed);
     }
     if let Some(modes) = head.after(&["BEGIN"]).or(head.after(&["START", "TRANSACTION"])) {

@@ -2,7 +2,10 @@
 //!
 //! The list has statements whose effect is lost or harmful although the server accepts them,
 //! statements whose work the provider does itself, and statements that need an interactive client.
-//! Statements that DSQL does not support are left to the server, which rejects them.
+//! This file knows them by their first words; `nested` finds what is inside a statement. Statements
+//! that DSQL does not support are left to the server, which rejects them.
+
+mod nested;
 
 use super::tokens::Tokens;
 
@@ -23,8 +26,13 @@ struct DisallowedForm {
     disallowed: Disallowed,
 }
 
-/// Returns why a statement that begins with these tokens is not allowed. `None` if it is allowed.
-pub(super) fn disallowed(head: Tokens<'_>) -> Option<Disallowed> {
+/// Returns why a statement, which begins with the tokens `head`, is not allowed. `None` if it is
+/// allowed.
+pub(super) fn disallowed(sql: &str, head: Tokens<'_>) -> Option<Disallowed> {
+    at_the_beginning(head).or_else(|| nested::nested(sql, head))
+}
+
+fn at_the_beginning(head: Tokens<'_>) -> Option<Disallowed> {
     DISALLOWED.iter().find(|form| head.begins(form.words)).map(|form| form.disallowed)
 }
 
@@ -85,9 +93,8 @@ static DISALLOWED: &[DisallowedForm] = &[
     ),
     form(&["SET"], "SET", SESSION, NO_SETTING),
     form(&["RESET"], "RESET", SESSION, NO_SETTING),
-    form(&["SELECT", "SET_CONFIG", "("], "set_config", SESSION, NO_SETTING),
-    form(&["SELECT", "PG_CATALOG", ".", "SET_CONFIG", "("], "set_config", SESSION, NO_SETTING),
     form(&["DISCARD"], "DISCARD", SESSION, REMOVE),
+    form(&["LOAD"], "LOAD", SESSION, REMOVE),
     form(&["DECLARE"], "DECLARE", SESSION, PLAIN),
     form(&["FETCH"], "FETCH", SESSION, REMOVE),
     form(&["MOVE"], "MOVE", SESSION, REMOVE),

@@ -54,6 +54,18 @@ impl StatementToken<'_> {
         }
     }
 
+    /// The text of a string constant in any notation. The escapes of `E'…'` and `U&'…'` are kept.
+    pub(super) fn string(&self) -> Option<String> {
+        if self.kind != TokenKind::String {
+            return None;
+        }
+        if let Some((tag, body)) = self.text.strip_prefix('$').and_then(|it| it.split_once('$')) {
+            return body.strip_suffix(&format!("${tag}$")).map(str::to_owned);
+        }
+        let (_, body) = self.text.split_once('\'')?;
+        Some(body.strip_suffix('\'')?.replace("''", "'"))
+    }
+
     /// The value of a string constant in the plain notation `'…'`.
     pub(super) fn plain_string(&self) -> Option<String> {
         let inner = self.text.strip_prefix('\'')?.strip_suffix('\'')?;
@@ -274,6 +286,13 @@ mod tests {
         assert_eq!(names, [name("größe"), name("A\"b"), None, None, None, None]);
         let strings: Vec<_> = tokens.iter().filter_map(StatementToken::plain_string).collect();
         assert_eq!(strings, ["it's"]);
+    }
+
+    #[test]
+    fn the_text_of_a_string_is_read_in_every_notation() {
+        let statement = TokenBuf::of("'it''s' E'a\\n''' $$a$$ $t$a $$ ' b$t$ U&'a' \"a\" a");
+        let strings = statement.all().iter().filter_map(StatementToken::string);
+        assert_eq!(strings.collect::<Vec<_>>(), ["it's", "a\\n'", "a", "a $$ ' b", "a"]);
     }
 
     #[test]
