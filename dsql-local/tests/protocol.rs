@@ -52,6 +52,53 @@ async fn a_message_of_bare_statements_is_one_transaction() {
 }
 
 #[tokio::test]
+async fn a_message_that_cannot_be_parsed_runs_nothing() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a text)").await;
+    let before = "INSERT INTO t VALUES ('é'); COMMIT; BEGIN; CREATE INDEX ASYNC i ON t (a); COMMIT; \
+                  AWS IAM GRANT r TO 'arn:aws:iam::123456789012:role/a'";
+
+    for (broken, code, at) in [
+        ("SELEKT 1", "42601", Some("SELEKT")),
+        ("SELECT E'\\u00'", "22025", Some("\\u00")),
+        ("SELECT E'\\xff'", "22021", None),
+        ("SELECT 1::float(0)", "22023", Some("0)")),
+        ("CREATE ASSERTION a CHECK (true)", "0A000", None),
+        ("CREATE INDEX ASYNC j ON t (a) (a)", "42601", Some("(a)")),
+        ("ALTER TABLE ASYNC t VALIDATE", "42601", None),
+        ("AWS IAM GRANT r", "42601", None),
+        ("AWS IAM GRANT r; SELEKT 1", "42601", None),
+    ] {
+        for begin in ["", "BEGIN", "BEGIN; SELECT nothing"] {
+            client.simple_query(begin).await.ok();
+            let sql = format!("BEGIN; {before}; {broken}; SELECT 1");
+            let error = client.simple_query(&sql).await.expect_err(broken);
+            let error = error.as_db_error().expect("an error of the server");
+            assert_eq!(error.code().code(), code, "{sql}");
+            let found = match error.position() {
+                Some(tokio_postgres::error::ErrorPosition::Original(at)) => {
+                    Some(sql.chars().skip(*at as usize - 1).collect::<String>())
+                }
+                _ => None,
+            };
+            assert_eq!(found.is_some(), at.is_some(), "{sql}: {found:?}");
+            assert!(found.is_none_or(|it| it.starts_with(at.expect("a place"))), "{sql}");
+            if !begin.is_empty() {
+                assert_eq!(failure(&client, "SELECT 1").await.code, "25P02", "{sql}");
+            }
+            run(&client, "ROLLBACK").await;
+            assert_eq!(value(&client, "SELECT count(*) FROM t").await, "0", "{sql}");
+        }
+    }
+
+    // A message that can be parsed runs in a block, too.
+    run(&client, "BEGIN; INSERT INTO t VALUES ('a')").await;
+    run(&client, "INSERT INTO t VALUES ('b'); INSERT INTO t VALUES ('c'); COMMIT; SELECT 1").await;
+    assert_eq!(value(&client, "SELECT count(*) FROM t").await, "3");
+}
+
+#[tokio::test]
 async fn the_rules_hold_in_the_extended_protocol() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;

@@ -17,6 +17,7 @@ use crate::wire::settings;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Classified {
     pub(super) action: Action,
+    pub(super) plain: Option<String>,
     pub(super) is_ddl: bool,
     pub(super) role: TransactionRole,
     pub(super) shadow: Option<Shadow>,
@@ -56,8 +57,8 @@ fn classify_uncached(statement: &Lexed<'_>) -> Classified {
     // recorded.
     let starters = ["CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT"];
     let is_ddl = starters.iter().any(|word| statement.is_word(0, word));
-    if let Some(action) = asynchronous(statement).or_else(|| iam(statement)) {
-        return Classified { action, is_ddl, ..Classified::default() };
+    if let Some((action, plain)) = asynchronous(statement).or_else(|| iam(statement)) {
+        return Classified { action, plain: Some(plain), is_ddl, ..Classified::default() };
     }
     let Some(tree) = parse(statement.text) else {
         return Classified { is_ddl, ..Classified::default() };
@@ -83,7 +84,7 @@ fn classify_uncached(statement: &Lexed<'_>) -> Classified {
         .filter(|node| forwarded && node.kind() == SyntaxKind::RELATION_NAME_REF)
         .map(|node| node.text().to_string())
         .collect();
-    Classified { action, is_ddl, role, shadow, relations }
+    Classified { action, plain: None, is_ddl, role, shadow, relations }
 }
 
 fn refuse(code: SqlState, text: impl Into<String>) -> Action {
@@ -105,15 +106,16 @@ fn parse(sql: &str) -> Option<SyntaxNode> {
     parse.errors().is_empty().then(|| parse.tree().syntax().first_child()).flatten()
 }
 
-/// Rewrites the two statements with `ASYNC`, a keyword of DSQL that PostgreSQL does not have.
-fn asynchronous(statement: &Lexed<'_>) -> Option<Action> {
+/// Rewrites the two statements with `ASYNC`, a keyword of DSQL that PostgreSQL does not have. Also
+/// returns the statement without it.
+fn asynchronous(statement: &Lexed<'_>) -> Option<(Action, String)> {
     let index = ["CREATE", "INDEX", "ASYNC"];
     let unique_index = ["CREATE", "UNIQUE", "INDEX", "ASYNC"];
     if statement.starts_with(&index) || statement.starts_with(&unique_index) {
         let tokens = if statement.is_word(1, "UNIQUE") { vec![3, 1] } else { vec![2] };
         let definition = statement.without(&tokens[..1]);
         if let Some(refusal) = parse(&definition).and_then(|tree| refused_anywhere(&tree)) {
-            return Some(refusal);
+            return Some((refusal, definition));
         }
         let without_unique = statement.without(&tokens);
         let sql = format!(
@@ -121,11 +123,13 @@ fn asynchronous(statement: &Lexed<'_>) -> Option<Action> {
             quoted(&definition),
             quoted(&without_unique)
         );
-        return Some(rewrite(sql, "CREATE INDEX"));
+        return Some((rewrite(sql, "CREATE INDEX"), definition));
     }
     statement.starts_with(&["ALTER", "TABLE", "ASYNC"]).then(|| {
-        validation(&statement.without(&[2]))
-            .unwrap_or_else(|| refuse(SqlState::SYNTAX_ERROR, "syntax error at or near \"ASYNC\""))
+        let plain = statement.without(&[2]);
+        let action = validation(&plain)
+            .unwrap_or_else(|| refuse(SqlState::SYNTAX_ERROR, "syntax error at or near \"ASYNC\""));
+        (action, plain)
     })
 }
 
@@ -147,9 +151,11 @@ fn validation(sql: &str) -> Option<Action> {
 
 const RELATION: SyntaxKind = SyntaxKind::TABLE_RELATION_NAME;
 
-/// Rewrites `AWS IAM GRANT r TO 'arn'` and `AWS IAM REVOKE r FROM 'arn'`.
-fn iam(statement: &Lexed<'_>) -> Option<Action> {
+/// Rewrites `AWS IAM GRANT r TO 'arn'` and `AWS IAM REVOKE r FROM 'arn'`. PostgreSQL has no such
+/// statement, so its parser gets none.
+fn iam(statement: &Lexed<'_>) -> Option<(Action, String)> {
     statement.starts_with(&["AWS", "IAM"]).then_some(())?;
+    let plain = " ".repeat(statement.text.chars().count());
     let (procedure, tag, word) = if statement.is_word(2, "GRANT") {
         ("iam_grant", "AWS IAM GRANT", "TO")
     } else {
@@ -161,11 +167,11 @@ fn iam(statement: &Lexed<'_>) -> Option<Action> {
         && statement.is_word(4, word)
         && statement.tokens[5].kind == TokenKind::String;
     if !well_formed {
-        return Some(refuse(SqlState::SYNTAX_ERROR, "syntax error at or near \"AWS\""));
+        return Some((refuse(SqlState::SYNTAX_ERROR, "syntax error at or near \"AWS\""), plain));
     }
     let role = quoted(statement.token_text(&statement.tokens[3]));
     let arn = statement.token_text(&statement.tokens[5]);
-    Some(rewrite(format!("CALL dsql_internal.{procedure}({role}, {arn})"), tag))
+    Some((rewrite(format!("CALL dsql_internal.{procedure}({role}, {arn})"), tag), plain))
 }
 
 fn by_tree(statement: &Lexed<'_>, tree: &SyntaxNode) -> Action {

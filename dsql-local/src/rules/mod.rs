@@ -26,6 +26,8 @@ pub(crate) struct Statement {
     /// Number of characters before it in the message. PostgreSQL counts positions in characters.
     pub(crate) characters_before: usize,
     pub(crate) action: Action,
+    /// The statement in PostgreSQL's grammar, if it has syntax of DSQL. As long as `sql`.
+    pub(crate) plain: Option<String>,
     pub(crate) is_ddl: bool,
     pub(crate) role: TransactionRole,
     /// The form that waits for no lock, if the statement writes or locks rows.
@@ -62,6 +64,24 @@ impl Statement {
         self.shadow.as_ref().is_some_and(|shadow| shadow.takes_data)
     }
 
+    /// Returns a text for PostgreSQL's parser, with as many characters as the statement. A refused
+    /// statement is left out, because its error is DSQL's.
+    pub(crate) fn for_parser(&self) -> Cow<'_, str> {
+        match (&self.action, &self.plain) {
+            (Action::Refuse { .. }, _) => Cow::Owned(" ".repeat(self.sql.chars().count())),
+            (_, Some(plain)) => Cow::Borrowed(plain),
+            (_, None) => Cow::Borrowed(&self.sql),
+        }
+    }
+
+    /// Returns the message of the syntax error, if the relay itself cannot parse the statement.
+    pub(crate) fn syntax_error(&self) -> Option<&str> {
+        match &self.action {
+            Action::Refuse { code, text } if *code == SqlState::SYNTAX_ERROR => Some(text),
+            _ => None,
+        }
+    }
+
     /// Returns the text that PostgreSQL runs.
     pub(crate) fn for_postgres(&self) -> Cow<'_, str> {
         match &self.action {
@@ -83,6 +103,7 @@ pub(crate) fn translate(message: &str) -> Vec<Statement> {
                 range: lexed.start..lexed.start + lexed.text.len(),
                 characters_before: message[..lexed.start].chars().count(),
                 action: classified.action,
+                plain: classified.plain,
                 is_ddl: classified.is_ddl,
                 role: classified.role,
                 shadow: classified.shadow,

@@ -12,8 +12,9 @@ use super::super::error_response::ErrorResponse;
 use super::super::frame::{Frame, Reader, put_string};
 use super::super::login::Backend;
 
-/// Transaction status outside of a block, and in a block that has failed.
+/// Transaction status outside of a block, in a block, and in a block that has failed.
 pub(super) const IDLE: u8 = b'I';
+pub(super) const IN_BLOCK: u8 = b'T';
 pub(super) const FAILED: u8 = b'E';
 
 /// Name of internal prepared statements and portals. A client cannot use it, because it contains a

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_postgres::error::SqlState;
 
-use super::postgres::{IDLE, parse, query};
+use super::postgres::{IDLE, IN_BLOCK, parse, query};
 use super::{BackendResponse, Flow, Relay, Running, is_checked};
 use crate::rules::{self, Statement, TransactionRole};
 use crate::wire::error_response::ErrorResponse;
@@ -26,11 +26,11 @@ impl Relay<'_> {
             self.ready_for_query().await;
             return Ok(Flow::Continue);
         }
-        let syntax_error = self.syntax_error(sql, &statements).await?;
+        let parse_error = self.parse_error(sql, &statements).await?;
         let mut flow = Flow::Continue;
         // All of them were received, even if the first ones fail.
         let entries: Vec<_> = statements.iter().map(|statement| self.received(statement)).collect();
-        if let Some(error) = syntax_error {
+        if let Some(error) = parse_error {
             self.fail(entries.first().copied(), &error).await;
             flow = Flow::Failed;
         }
@@ -53,33 +53,56 @@ impl Relay<'_> {
         Ok(flow)
     }
 
-    /// Returns the syntax error of a message. PostgreSQL parses a message completely before it runs
-    /// the first statement.
+    /// Returns the error of a message that cannot be parsed, which leaves a block aborted.
     ///
-    /// The check is possible only outside of a block, because it fails and would abort the block.
-    async fn syntax_error(
+    /// PostgreSQL parses a message completely before it runs the first statement. Such an error can
+    /// have any SQLSTATE.
+    async fn parse_error(
         &mut self,
         sql: &str,
         statements: &[Statement],
     ) -> io::Result<Option<ErrorResponse>> {
-        if statements.len() < 2 || self.postgres.status != IDLE {
+        if statements.len() < 2 {
             return Ok(None);
         }
+        // Those up to the first one that the relay itself cannot parse.
+        let refused = statements.iter().find_map(|it| Some((it.range.start, it.syntax_error()?)));
+        let end = refused.map_or(sql.len(), |(start, _)| start);
         let (mut text, mut copied) = (String::new(), 0);
-        for statement in statements {
+        for statement in statements.iter().take_while(|it| it.range.start < end) {
             text.push_str(&sql[copied..statement.range.start]);
-            text.push_str(&statement.for_postgres());
+            text.push_str(&statement.for_parser());
             copied = statement.range.end;
         }
-        text.push_str(&sql[copied..]);
-        self.postgres.send(&[parse("", &text, &[0, 0]), Frame::new(b'S', [])]).await?;
-        let answered = self.postgres.rows_up_to_ready().await?;
-        // A prepared statement is a single statement, so this is the error for several statements
-        // with correct syntax.
-        let several = "cannot insert multiple commands into a prepared statement";
-        Ok(answered
-            .err()
-            .filter(|error| error.message() != several && error.has_code(&SqlState::SYNTAX_ERROR)))
+        text.push_str(&sql[copied..end]);
+        let error = self.postgres_parse_error(&text).await?;
+        if let (None, Some((_, message))) = (&error, refused) {
+            let code = SqlState::SYNTAX_ERROR;
+            if self.postgres.status == IN_BLOCK {
+                self.run_internal(&rules::refuse_sql(&code, message)).await?.ok();
+            }
+            return Ok(Some(ErrorResponse::error(&code, message)));
+        }
+        Ok(error)
+    }
+
+    /// Returns the error of PostgreSQL's parser.
+    async fn postgres_parse_error(&mut self, sql: &str) -> io::Result<Option<ErrorResponse>> {
+        const SEVERAL: &str = "cannot insert multiple commands into a prepared statement";
+        let in_block = self.postgres.status == IN_BLOCK;
+        if in_block {
+            self.run_internal("SAVEPOINT dsql_parse").await?.ok();
+        }
+        // Several statements are never prepared, so PostgreSQL only parses them.
+        let several = format!("{sql}\n;SELECT;SELECT");
+        self.postgres.send(&[parse("", &several, &[0, 0]), Frame::new(b'S', [])]).await?;
+        let error = self.postgres.rows_up_to_ready().await?.err();
+        let error = error.filter(|error| error.message() != SEVERAL);
+        if in_block && error.is_none() {
+            self.run_internal("ROLLBACK TO dsql_parse").await?.ok();
+            self.run_internal("RELEASE dsql_parse").await?.ok();
+        }
+        Ok(error)
     }
 
     async fn run_simple_statement(
