@@ -406,6 +406,37 @@ async fn a_role_that_may_only_read_finds_and_reads_history_tables_in_one_round_t
     }
 }
 
+#[tokio::test]
+async fn a_message_that_ends_with_too_few_results_is_not_sent_again() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let mut files = migrations(&[
+        ("1_a.sql", "CREATE TABLE a (x int);\nINSERT INTO a VALUES (1);\nSELECT 1"),
+        ("2_b.sql", "UPDATE a SET x = x + 1;\n-- dsql:batch\nDELETE FROM a WHERE x = 0"),
+    ]);
+    // The server returns no result for a statement without tokens.
+    files[0].statements[2].text = "-- nothing".to_owned();
+
+    let (report, result) = run(&mut session, &files).await;
+
+    result.unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!(report.applied.len(), 2);
+    assert_eq!(lines(&mut session, "SELECT x FROM a").await, ["2"]);
+    let committed = cluster.statements();
+    let sent = |sql: &str| committed.iter().filter(|it| it.sql == sql).count();
+    assert_eq!((sent("INSERT INTO a VALUES (1)"), sent("UPDATE a SET x = x + 1")), (1, 1));
+
+    // Nothing is known of a batch, so its connection is given up before it can commit.
+    files[1].statements[1].text = "-- nothing".to_owned();
+    rows(&mut session, "DELETE FROM dsql_migrations.statement WHERE class = 'batch'").await;
+    rows(&mut session, "UPDATE dsql_migrations.migration SET state = 'failed' WHERE version = '2'")
+        .await;
+    let error = common::stopped(run(&mut session, &files).await.1);
+    assert!(matches!(error.failure, StatementFailure::OutcomeUnknown(_)), "{error:?}");
+    let batches = "SELECT count(*) FROM dsql_migrations.statement WHERE class = 'batch'";
+    assert_eq!(lines(&mut session, batches).await, ["0"]);
+}
+
 /// Runs three migrations, the second with this text, up to its rejected statement. Returns
 /// the number and the line of the statement, and the reported line and column.
 async fn rejected_at(
@@ -446,6 +477,11 @@ async fn a_rejected_statement_is_reported_with_its_line_and_column_in_the_file()
         // A syntax error rejects the message as a whole.
         ("syntax of dml", "SELECT 'é' FROM a\n WHERE WHERE", 2, 2, (3, 8)),
         ("syntax of ddl", "CREATE TABLE b (x int) 'é' CREATE", 2, 2, (2, 58)),
+        // So does any other error of the parser.
+        ("escape in dml", "SELECT 'é';\nSELECT E'é\\u00' FROM a", 3, 3, (3, 11)),
+        ("type in dml", "SELECT 1::float(0) FROM a", 2, 2, (2, 51)),
+        ("escape in ddl", "CREATE TABLE b (x text DEFAULT E'\\u00')", 2, 2, (2, 68)),
+        ("escape in a batch", "\n-- dsql:batch\nDELETE FROM a WHERE '' = E'\\u00'", 2, 4, (4, 28)),
         (
             "syntax in a batch",
             "\n-- dsql:batch\nDELETE FROM a WHERE 'é' > 'e' AND\n AND",
@@ -466,9 +502,17 @@ async fn a_rejected_statement_is_reported_without_a_column_if_that_is_unknown() 
         ("division", "UPDATE a SET x = 1 / (x - x)"),
         ("unsupported", "CREATE TABLE b (x text[])"),
         ("end of the statement", "SELECT 'é' FROM a WHERE"),
+        ("byte in dml", "SELECT E'\\xff' FROM a"),
+        ("byte in ddl", "CREATE TABLE b (x text DEFAULT E'\\xff')"),
     ] {
         let found = rejected_at(name, &format!("{BEFORE}{text}"), |_| {}).await;
         assert_eq!(found, (2, 2, None), "{name}");
+    }
+    for (before, after) in [(1, 0), (0, 3), (4, 1), (6, 6)] {
+        let one = "SELECT 'é' FROM a;\n";
+        let text = format!("{}SELECT E'\\xff';\n{}", one.repeat(before), one.repeat(after));
+        let found = rejected_at("byte among others", &text, |_| {}).await;
+        assert_eq!(found, (before + 1, before + 1, None), "{before}, {after}");
     }
     // A variable was substituted before the error, or after it.
     for (name, text, position) in [

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::catalog::{facts_of_rows, facts_sql};
 use super::error::Error;
 use super::ledger_schema::LedgerSchema;
-use super::session::{Session, literal};
+use super::session::{Session, all_answered, literal};
 use crate::migration::fact::{Fact, Facts, QualifiedName};
 use crate::migration::table::Table;
 
@@ -40,7 +40,9 @@ impl Session {
                 literal(set)
             ));
         }
-        let mut results = self.transact(&sql).await?.into_iter();
+        // A table that is not found would make its migrations run again.
+        let results = self.transact(&sql).await?;
+        let mut results = all_answered(results, 1 + usize::from(set.is_some()))?.into_iter();
         let rows = results.next().unwrap_or_default();
         let adopted: BTreeSet<String> =
             results.next().unwrap_or_default().into_iter().flatten().flatten().collect();
@@ -75,7 +77,8 @@ impl Session {
         let mut statements: Vec<String> = tables.iter().map(read_sql).collect();
         let first = chunks.next().unwrap_or_default();
         statements.push(format!("SELECT {}", facts_sql(first)));
-        let mut results = self.transact(&statements.join("; ")).await?;
+        let results = self.transact(&statements.join("; ")).await?;
+        let mut results = all_answered(results, statements.len())?;
         let mut found = facts_of_rows(&results.pop().unwrap_or_default())?;
         for (table, rows) in tables.iter_mut().zip(results) {
             table.rows = rows;

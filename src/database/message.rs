@@ -8,7 +8,7 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::error::Error;
+use super::error::{Error, Outcome};
 use super::session::{Answers, Rows, Session};
 
 /// DSQL accepts messages of up to 10 MiB, and closes the connection on a longer one.
@@ -97,11 +97,12 @@ impl Session {
             let one_by_one = self.one_by_one || rejected_at.is_some();
             let message = if one_by_one { &rest[..1] } else { head(rest) };
             let sql: String = message.iter().map(WireTransaction::sql).collect();
-            let Answers { rows, error, .. } = self.collect(&sql).await;
+            let count = message.iter().map(WireTransaction::result_count).sum();
+            let Answers { rows, error, .. } = self.collect_exactly(&sql, count).await;
 
-            let before = committed.len();
+            let (before, answered) = (committed.len(), rows.len());
             let left = take_committed(message, rows, &mut committed);
-            let Some(mut error) = error else {
+            let Some(error) = error else {
                 if rejected_at == Some(before) {
                     // The transaction that was rejected in a message of several is valid alone.
                     self.one_by_one = true;
@@ -109,31 +110,74 @@ impl Session {
                 continue;
             };
             self.leave_transaction(&error).await;
+            let done = committed.len() - before;
+            if done == message.len() {
+                // The connection has ended after the last result.
+                continue;
+            }
             let is_unsupported = error.is(&SqlState::FEATURE_NOT_SUPPORTED);
-            if message.len() > 1 && (is_unsupported || error.is(&SqlState::SYNTAX_ERROR)) {
-                // The server parses a message as a whole, so a syntax error anywhere rejects all of
-                // it; and a server that does not support such messages reports an unsupported
-                // feature. Sent alone, each transaction shows its own error.
+            let is_unparsed = answered == 0 && error.outcome() == Outcome::NotApplied;
+            if message.len() > 1 && (is_unsupported || is_unparsed) {
+                // The server parses a message as a whole, so an error anywhere rejects all of it
+                // before `BEGIN`; and a server that does not support such messages reports an
+                // unsupported feature. Sent alone, each transaction shows its own error.
                 rejected_at = Some(if is_unsupported { committed.len() } else { usize::MAX });
                 continue;
             }
-            let (done, failed) = (committed.len() - before, &transactions[committed.len()]);
-            let answered = if failed.bare { left } else { left.saturating_sub(1) };
-            let mut statement = answered.min(failed.statements.len());
-            if left == 0 && error.is(&SqlState::SYNTAX_ERROR) {
-                // The server has run nothing of the message, so only the position shows where the
-                // error is.
-                let position = error.server().and_then(|error| error.position);
-                let found = position.and_then(|position| failed.statement_at(position));
-                statement = found.unwrap_or(statement);
-            }
-            let preceding = message[..done].iter().map(|it| it.sql().chars().count());
-            let offset = preceding.sum::<usize>() + failed.offset_of(statement);
-            error.move_position(offset, failed.statements.get(statement).map_or("", |it| it));
-            return Err(MessageError { committed, statement, source: error });
+            let failed = &message[done];
+            let statement = match is_unparsed {
+                true => self.unparsed_statement(failed, &error).await,
+                false => {
+                    left.saturating_sub(usize::from(!failed.bare)).min(failed.statements.len())
+                }
+            };
+            let source = at_statement(error, &message[..done], failed, statement);
+            return Err(MessageError { committed, statement, source });
         }
         Ok(committed)
     }
+
+    /// Finds the statement that made the server reject a transaction before it ran anything.
+    async fn unparsed_statement(&mut self, failed: &WireTransaction, error: &Error) -> usize {
+        // Several statements begin with one of the ledger, which the server can parse.
+        let first = usize::from(failed.statements.len() > 1);
+        match error.server().and_then(|error| error.position) {
+            Some(position) => failed.statement_at(position).unwrap_or(first),
+            None if first == 0 => first,
+            None => self.search_unparsed(&failed.statements).await.unwrap_or(first),
+        }
+    }
+
+    /// Finds the first statement that the server cannot parse, for an error without a position.
+    /// None of them runs: each message begins with an error, after which the server discards the
+    /// rest.
+    async fn search_unparsed(&mut self, statements: &[String]) -> Option<usize> {
+        let (mut from, mut to) = (0, statements.len() + 1);
+        while to - from > 1 {
+            // The first search has all of them, because the error may be another one.
+            let end = if to > statements.len() { to - 1 } else { from + (to - from) / 2 };
+            let sql = format!("SELECT 1/0;\n{}", statements[from..end].join(END));
+            match self.collect(&sql).await.error? {
+                error if error.is(&SqlState::DIVISION_BY_ZERO) => from = end,
+                error if error.outcome() == Outcome::NotApplied => to = end,
+                _ => return None,
+            }
+        }
+        (from < statements.len()).then_some(from)
+    }
+}
+
+/// The error with its position in the failed statement, which follows the transactions `done`.
+fn at_statement(
+    mut error: Error,
+    done: &[WireTransaction],
+    failed: &WireTransaction,
+    statement: usize,
+) -> Error {
+    let preceding = done.iter().map(|transaction| transaction.sql().chars().count());
+    let offset = preceding.sum::<usize>() + failed.offset_of(statement);
+    error.move_position(offset, failed.statements.get(statement).map_or("", |it| it));
+    error
 }
 
 /// Moves the results of the transactions that were committed to `committed`, and returns how many

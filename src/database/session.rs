@@ -50,6 +50,15 @@ impl Answers {
     }
 }
 
+/// Checks that a message that ended without an error has a result for each of its `count`
+/// statements.
+pub(super) fn all_answered(results: Vec<Rows>, count: usize) -> Result<Vec<Rows>, Error> {
+    match results.len() {
+        found if found == count => Ok(results),
+        found => Err(Error::Answer(format!("{found} results for {count} statements"))),
+    }
+}
+
 impl From<Error> for Answers {
     fn from(error: Error) -> Self {
         Self { error: Some(error), ..Self::default() }
@@ -200,6 +209,21 @@ impl Session {
             }
         }
         answers
+    }
+
+    /// As [`Session::collect`], for a message of `count` statements.
+    ///
+    /// If it ends without an error but with another number of results, no result can be assigned to
+    /// a statement, and all of them may have run.
+    pub(super) async fn collect_exactly(&mut self, sql: &str, count: usize) -> Answers {
+        let answers = self.collect(sql).await;
+        if answers.error.is_some() {
+            return answers;
+        }
+        match all_answered(answers.rows, count) {
+            Ok(rows) => Answers { rows, ..answers },
+            Err(error) => error.into(),
+        }
     }
 
     /// Sends one transaction that only reads, under the policy [`READ`].

@@ -4,11 +4,10 @@
 //! row that commits with the changes. A batch is therefore two messages; the second one records the
 //! progress and commits.
 
-use tokio_postgres::error::SqlState;
-
 use super::lease::{FENCE_ERROR, Lease};
 use super::record::{Batches, StatementRecord, StatementState};
 use super::transaction::{FailurePoint, TransactionError};
+use crate::database::error::Outcome;
 use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{Answers, Session, literal};
 use crate::migration::{Statement, Version};
@@ -49,12 +48,12 @@ impl Session {
         let before = format!("BEGIN;\n{fence};\n");
         // The line break ends a comment at the end of the statement.
         let sql = format!("{before}{statement}\n;\n");
-        let Answers { rows: answers, changed, error } = self.collect(&sql).await;
+        let Answers { rows: answers, changed, error } = self.collect_exactly(&sql, 3).await;
         if let Some(mut error) = error {
             self.leave_transaction(&error).await;
             let at = match answers.len() {
-                // A message with a syntax error is rejected before its first statement runs.
-                0 if error.is(&SqlState::SYNTAX_ERROR) => FailurePoint::Statement(0),
+                // A message that cannot be parsed is rejected before its first statement runs.
+                0 if error.outcome() == Outcome::NotApplied => FailurePoint::Statement(0),
                 1 if error.is(&FENCE_ERROR) => FailurePoint::LeaseLost,
                 0 | 1 => FailurePoint::Ledger,
                 _ => FailurePoint::Statement(0),
@@ -64,7 +63,7 @@ impl Session {
         }
         let progress = progress_sql(ledger, set, batch, changed);
         let Answers { rows: answers, error, .. } =
-            self.collect(&format!("{progress};\nCOMMIT")).await;
+            self.collect_exactly(&format!("{progress};\nCOMMIT"), 2).await;
         match error {
             None => Ok(changed),
             Some(error) => {

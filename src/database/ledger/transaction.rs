@@ -162,9 +162,7 @@ fn failure_point(
     // The fence comes first.
     match statement.checked_sub(1) {
         None if error.is(&FENCE_ERROR) => FailurePoint::LeaseLost,
-        // The server found it before it ran the fence, and did not report where it is. Only the
-        // statements of the author can have one.
-        None if error.is(&SqlState::SYNTAX_ERROR) && row_changes > 0 => FailurePoint::Statement(0),
+
         Some(index) if index < row_changes => FailurePoint::Statement(index),
         // A rejected commit of writes alone is a rejected write.
         Some(_) if statement == count => match FailurePoint::of_write(error) {
