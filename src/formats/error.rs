@@ -113,6 +113,11 @@ pub enum AccessProblem {
     NotADirectory,
     #[error("cannot be read")]
     Unreadable { source: io::Error },
+    /// `kind` is for example "a named pipe".
+    #[error("is not a file: it is {kind}")]
+    NotAFile { kind: &'static str },
+    #[error("is a symbolic link to a directory above it")]
+    LinkLoop,
     /// The origin shows the name with replacement characters.
     #[error("has a name that is not valid UTF-8")]
     NameNotUtf8,

@@ -1,15 +1,14 @@
 //! Lists directories and reads files. No other file of this module accesses the file system.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{AccessProblem, FormatError, LayoutProblem};
 use crate::migration::{Migration, Origin};
 
-/// The depth to which subdirectories are searched for SQL files. It also ends a loop of symbolic
-/// links.
+/// The depth to which subdirectories are searched for SQL files.
 const DEPTH: usize = 4;
 
 /// The contents of a directory, sorted by name.
@@ -119,21 +118,32 @@ pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
     let mut nested = Vec::new();
     let mut folders = Vec::new();
     let mut unsearched = Vec::new();
+    let mut subdirectories = Vec::new();
     for entry in entries(dir)? {
         match entry {
             DirectoryEntry::File(name) => files.push(name),
-            DirectoryEntry::Directory(name) => folders.push(name),
+            DirectoryEntry::Directory { name, is_link } => {
+                let links = if is_link { followed(dir, &name, &[])? } else { Vec::new() };
+                subdirectories.push((name.clone(), 1, links));
+                folders.push(name);
+            }
         }
     }
-    let mut subdirectories: Vec<_> = folders.iter().map(|name| (name.clone(), 1)).collect();
-    while let Some((subdirectory, depth)) = subdirectories.pop() {
-        for entry in entries(&join(dir, &subdirectory))? {
+    while let Some((subdirectory, depth, links)) = subdirectories.pop() {
+        let path = join(dir, &subdirectory);
+        for entry in entries(&path)? {
             match entry {
                 DirectoryEntry::File(name) => nested.push(join(&subdirectory, &name)),
-                DirectoryEntry::Directory(name) if depth < DEPTH => {
-                    subdirectories.push((join(&subdirectory, &name), depth + 1));
+                DirectoryEntry::Directory { name, is_link } => {
+                    let links =
+                        if is_link { followed(&path, &name, &links)? } else { links.clone() };
+                    let name = join(&subdirectory, &name);
+                    if depth < DEPTH {
+                        subdirectories.push((name, depth + 1, links));
+                    } else {
+                        unsearched.push(name);
+                    }
                 }
-                DirectoryEntry::Directory(name) => unsearched.push(join(&subdirectory, &name)),
             }
         }
     }
@@ -144,6 +154,24 @@ pub(super) fn list(dir: &str) -> Result<Listing, FormatError> {
     let sql = files.iter().filter(|name| is_sql(name)).map(|name| read_source(dir, name)).collect();
     let (dir, taken) = (dir.to_owned(), Vec::new());
     Ok(Listing { dir, files, folders, nested, unsearched, sql, taken })
+}
+
+/// Follows a symbolic link to a directory. `links` are the directories that contain the links that
+/// were followed before; returns them with that of this link, or an error if the link leads back
+/// into one of them.
+fn followed(dir: &str, name: &str, links: &[PathBuf]) -> Result<Vec<PathBuf>, FormatError> {
+    let link = join(dir, name);
+    let canonical = |path: &str| {
+        fs::canonicalize(path)
+            .map_err(|source| FormatError::directory(path, AccessProblem::Unreadable { source }))
+    };
+    let target = canonical(&link)?;
+    let mut links = links.to_vec();
+    links.push(canonical(dir)?);
+    match links.iter().any(|link| link.starts_with(&target)) {
+        true => Err(FormatError::directory(link, AccessProblem::LinkLoop)),
+        false => Ok(links),
+    }
 }
 
 /// Reads a directory in a format that has no SQL in subdirectories, where it would never run.
@@ -166,11 +194,19 @@ fn read_source(dir: &str, name: &str) -> SourceFile {
 }
 
 /// Reads a whole file. A byte order mark is kept.
+///
+/// Anything else is not even opened: to open a named pipe is to wait for another program.
 pub(super) fn read_text(path: &str) -> Result<String, FormatError> {
-    let bytes = fs::read(path).map_err(|source| match source.kind() {
+    let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => FormatError::file(path, AccessProblem::NotFound),
         _ => FormatError::file(path, AccessProblem::Unreadable { source }),
-    })?;
+    };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        let kind = kind_of(metadata.file_type());
+        return Err(FormatError::file(path, AccessProblem::NotAFile { kind }));
+    }
+    let bytes = fs::read(path).map_err(failed)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
@@ -178,9 +214,27 @@ pub(super) fn read_text(path: &str) -> Result<String, FormatError> {
     })
 }
 
+/// What something that is not a file is, for messages.
+fn kind_of(file_type: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if file_type.is_fifo() {
+            return "a named pipe";
+        }
+        if file_type.is_socket() {
+            return "a socket";
+        }
+        if file_type.is_char_device() || file_type.is_block_device() {
+            return "a device";
+        }
+    }
+    if file_type.is_dir() { "a directory" } else { "of an unknown kind" }
+}
+
 enum DirectoryEntry {
     File(String),
-    Directory(String),
+    Directory { name: String, is_link: bool },
 }
 
 fn entries(dir: &str) -> Result<Vec<DirectoryEntry>, FormatError> {
@@ -197,10 +251,19 @@ fn entries(dir: &str) -> Result<Vec<DirectoryEntry>, FormatError> {
         // Follows symbolic links. A broken link counts as a file, and so does a directory whose
         // name is that of a migration: reading it reports the error, so nothing is skipped
         // silently.
-        let is_directory =
-            !looks_like_sql && fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
+        let is_directory = !looks_like_sql
+            && match fs::metadata(entry.path()) {
+                Ok(metadata) => metadata.is_dir(),
+                Err(source) if source.kind() == io::ErrorKind::NotFound => false,
+                Err(source) => {
+                    let path = join(dir, &name.to_string_lossy());
+                    return Err(FormatError::file(path, AccessProblem::Unreadable { source }));
+                }
+            };
+        let is_link = || entry.file_type().is_ok_and(|file_type| file_type.is_symlink());
         match name.to_str() {
-            Some(name) if is_directory => entries.push(DirectoryEntry::Directory(name.to_owned())),
+            Some(name) if is_directory => entries
+                .push(DirectoryEntry::Directory { name: name.to_owned(), is_link: is_link() }),
             Some(name) => entries.push(DirectoryEntry::File(name.to_owned())),
             None if looks_like_sql => {
                 let file = join(dir, &name.to_string_lossy());

@@ -210,12 +210,89 @@ fn a_file_that_cannot_be_read_is_named() {
     };
     link("0001_gone.sql", Path::new("nowhere"));
     link("0002_loop.sql", Path::new("0002_loop.sql"));
-    link("again", Path::new("."));
 
-    let errors = errors(&dir, None);
+    let found = errors(&dir, None);
 
-    assert_eq!(errors[0], "`dir/0001_gone.sql` does not exist");
-    assert!(errors[1].starts_with("`dir/0002_loop.sql` cannot be read: "), "{}", errors[1]);
+    assert_eq!(found[0], "`dir/0001_gone.sql` does not exist");
+    assert!(found[1].starts_with("`dir/0002_loop.sql` cannot be read: "), "{}", found[1]);
+
+    // Without the suffix it might be a directory with migrations.
+    link("loop", Path::new("loop"));
+    assert!(errors(&dir, None)[0].starts_with("`dir/loop` cannot be read: "));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_a_file_is_named_and_never_opened() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    let pipe = |dir: &TempDir, name: &str| {
+        let status = std::process::Command::new("mkfifo").arg(dir.path().join(name)).status();
+        assert!(status.expect("mkfifo runs").success());
+    };
+    let dir = tree(&[("0001_a.sql", "SELECT 1"), ("0002_directory.sql/readme.md", "")]);
+    let at = |name: &str| dir.path().join(name);
+    pipe(&dir, "pipe");
+    pipe(&dir, "0003_pipe.sql");
+    symlink("pipe", at("0004_link.sql")).expect("it can be linked");
+    let _socket = UnixListener::bind(at("0005_socket.sql")).expect("a socket");
+    symlink("/dev/zero", at("0006_device.sql")).expect("it can be linked");
+
+    let is = |name: &str, kind: &str| format!("`dir/{name}` is not a file: it is {kind}");
+    let expected = [
+        is("0002_directory.sql", "a directory"),
+        is("0003_pipe.sql", "a named pipe"),
+        is("0004_link.sql", "a named pipe"),
+        is("0005_socket.sql", "a socket"),
+        is("0006_device.sql", "a device"),
+    ];
+    assert_eq!(errors(&dir, Some(Format::Plain)), expected);
+    let single = |name: &str| read_file(at(name).to_str().expect("a path"), None, None);
+    assert_eq!(show(&single("0003_pipe.sql").expect_err("a pipe"), path(&dir)), expected[1]);
+
+    // Nor are the files that belong to a tool.
+    for (name, format) in [
+        ("atlas.sum", Format::Atlas),
+        ("migration_lock.toml", Format::Prisma),
+        ("V7__b.sql.conf", Format::Flyway),
+        ("meta/_journal.json", Format::Drizzle),
+    ] {
+        let dir = tree(&[("0001_a/migration.sql", "SELECT 1"), ("V7__b.sql", ""), ("meta/x", "")]);
+        pipe(&dir, name);
+        let message = format!("`dir/{name}` is not a file: it is a named pipe");
+        assert!(errors(&dir, Some(format)).contains(&message), "{:?}", errors(&dir, Some(format)));
+        drop(read_dir(path(&dir), None));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_directory_above_it_is_an_error() {
+    use std::os::unix::fs::symlink;
+
+    let link = |dir: &TempDir, from: &str, to: &str| {
+        symlink(to, dir.path().join(from)).expect("it can be linked");
+    };
+    for (from, to, named) in
+        [("again", ".", "again"), ("a/up", "..", "a/up"), ("a/b/top", "../../..", "a/b/top")]
+    {
+        let dir = tree(&[("1.sql", "SELECT 1"), ("a/b/c", "")]);
+        link(&dir, from, to);
+        let expected =
+            format!("directory `dir/{named}` is a symbolic link to a directory above it");
+        assert_eq!(errors(&dir, None), [expected]);
+    }
+    let dir = tree(&[("1.sql", "SELECT 1"), ("a/x", ""), ("b/x", "")]);
+    link(&dir, "a/b", "../b");
+    link(&dir, "b/a", "../a");
+    assert!(errors(&dir, None)[0].ends_with("is a symbolic link to a directory above it"));
+
+    // Two ways to one directory are not a loop.
+    let dir = tree(&[("1.sql", "SELECT 1"), ("a/x", "")]);
+    link(&dir, "b", "a");
+    link(&dir, "a/c", "../d");
+    fs::create_dir(dir.path().join("d")).expect("it can be created");
+    assert_eq!(names(&dir, None).len(), 1);
 }
 
 #[cfg(target_os = "linux")]

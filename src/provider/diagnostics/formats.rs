@@ -77,10 +77,15 @@ fn access_title(problem: &AccessProblem, origin: &ErrorOrigin) -> Title {
         | (AccessProblem::Unreadable { .. }, ErrorOrigin::Directory(_)) => {
             Title::UnreadableMigrationDirectory
         }
-        (AccessProblem::Unreadable { .. } | AccessProblem::NotUtf8, _) => {
-            Title::UnreadableMigrationFile
+        (
+            AccessProblem::Unreadable { .. }
+            | AccessProblem::NotUtf8
+            | AccessProblem::NotAFile { .. },
+            _,
+        ) => Title::UnreadableMigrationFile,
+        (AccessProblem::NameNotUtf8 | AccessProblem::LinkLoop, _) => {
+            Title::InvalidMigrationDirectory
         }
-        (AccessProblem::NameNotUtf8, _) => Title::InvalidMigrationDirectory,
     }
 }
 
@@ -105,6 +110,8 @@ fn access_advice(problem: &AccessProblem) -> &'static str {
             "Check the path. A relative path starts at the directory in which Terraform runs, so \
              write `${path.module}/…` for a path in the module."
         }
+        AccessProblem::NotAFile { .. } => "Replace it with a file, or move it elsewhere.",
+        AccessProblem::LinkLoop => "Remove the link.",
         AccessProblem::NameNotUtf8 => "Rename the file.",
         AccessProblem::NotUtf8 => "Save the file as UTF-8.",
     }
@@ -265,6 +272,8 @@ mod tests {
             AccessProblem::NotFound.into(),
             AccessProblem::NotADirectory.into(),
             AccessProblem::Unreadable { source: io() }.into(),
+            AccessProblem::NotAFile { kind: "a named pipe" }.into(),
+            AccessProblem::LinkLoop.into(),
             AccessProblem::NameNotUtf8.into(),
             AccessProblem::NotUtf8.into(),
             LayoutProblem::EmptyDirectory.into(),
