@@ -5,8 +5,9 @@
 
 mod common;
 
-use common::{cluster, rows, session};
-use terraform_provider_dsql::engine::{Verdict, verdict};
+use common::{cluster, migrations, rows, run, session};
+use terraform_provider_dsql::database::Session;
+use terraform_provider_dsql::engine::{Verdict, adoption, verdict};
 use terraform_provider_dsql::sql;
 
 /// The statements run in this order; each may need the earlier ones.
@@ -75,15 +76,74 @@ const STATEMENTS: &[&str] = &[
 #[tokio::test]
 async fn each_kind_of_statement_is_judged_before_and_after_it_runs() {
     let cluster = cluster().await;
+    judge_each(&mut session(&cluster).await, STATEMENTS).await;
+}
+
+/// The same kinds of objects, with names that the server truncates. Those for `{a}`, `{b}` and so
+/// on differ in the first 63 bytes.
+const LONG_NAMES: &[&str] = &[
+    "CREATE SCHEMA {a}",
+    "CREATE TABLE {a}.{a} (id bigint PRIMARY KEY, {a} int, {b} text)",
+    "ALTER TABLE {a}.{a} ADD COLUMN {c} int",
+    "ALTER TABLE {a}.{a} ADD CONSTRAINT {a} CHECK ({a} > 0) NOT VALID",
+    "ALTER TABLE {a}.{a} ADD CHECK ({a} > 1) NOT VALID",
+    "ALTER TABLE {a}.{a} RENAME CONSTRAINT {a} TO {b}",
+    "CREATE UNIQUE INDEX ASYNC {b} ON {a}.{a} ({a}, {b})",
+    "CREATE INDEX ASYNC ON {a}.{a} ({b})",
+    "ALTER TABLE {a}.{a} RENAME COLUMN {b} TO \"{d}\"",
+    "CREATE VIEW {a}.{c} AS SELECT {a} FROM {a}.{a}",
+    "CREATE SEQUENCE {a}.{e} CACHE 1",
+    "CREATE DOMAIN {a}.{f} AS text",
+    "CREATE FUNCTION {a}.{a}(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'",
+    "CREATE ROLE {a}",
+    "GRANT USAGE ON SCHEMA {a} TO {a}",
+    "COMMENT ON COLUMN {a}.{a}.{a} IS 'x'",
+    "ALTER TABLE {a}.{a} RENAME TO {g}",
+    "DROP TABLE {a}.{g} CASCADE",
+    "DROP SCHEMA {a} CASCADE",
+];
+
+#[tokio::test]
+async fn names_that_the_server_truncates_are_judged_like_others() {
+    let cluster = cluster().await;
+    let long = |sql: &&str| {
+        "abcdefg".chars().fold((*sql).to_owned(), |sql, c| {
+            // The limit is in the middle of a character.
+            sql.replace(&format!("{{{c}}}"), &format!("{c}_{}", "ü".repeat(40)))
+        })
+    };
+    let statements: Vec<String> = LONG_NAMES.iter().map(long).collect();
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    judge_each(&mut session(&cluster).await, &statements).await;
+}
+
+#[tokio::test]
+async fn an_adopted_migration_with_names_that_the_server_truncates_is_not_missing() {
+    let cluster = cluster().await;
     let mut session = session(&cluster).await;
-    for sql in STATEMENTS {
+    let long = "n".repeat(70);
+    let text = format!(
+        "CREATE TABLE {long} (id int PRIMARY KEY, c_{long} int);
+         CREATE INDEX ASYNC i_{long} ON {long} (c_{long});
+         ALTER TABLE {long} ADD CONSTRAINT k_{long} CHECK (c_{long} > 0) NOT VALID;"
+    );
+    let migrations = migrations(&[("0001_long.sql", &text)]);
+    run(&mut session, &migrations).await.1.expect("a run");
+    let facts = session.facts(&adoption::facts(&migrations)).await.unwrap();
+    let all = migrations.iter().map(|migration| (migration, adoption::Expect::All));
+    assert_eq!(adoption::missing(all, &facts), []);
+}
+
+/// Judges each statement with the facts before and after it runs.
+async fn judge_each(session: &mut Session, statements: &[&str]) {
+    for sql in statements {
         let effect = sql::effect(sql);
         let facts = effect.facts();
         assert!(!facts.is_empty(), "{sql} has no facts");
         let before = session.facts(&facts).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(verdict(&effect, &before, &before), Verdict::NotApplied, "{sql}");
 
-        rows(&mut session, sql).await;
+        rows(session, sql).await;
 
         let now = session.facts(&facts).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(

@@ -118,6 +118,7 @@ titles! {
     TargetNotFound => "Target version not found",
     TargetHoldsBack => "target_version holds back migrations in …",
     RemovedVersionHasFile => "Removed version still has a file",
+    NameCollision => "Long names become the same name",
     UnsupportedSql => "SQL not supported by Aurora DSQL",
     PossiblyUnsupportedSql => "Possibly unsupported SQL in …",
     Hazards => "… in …",

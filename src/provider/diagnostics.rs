@@ -23,8 +23,8 @@ pub(super) use adoption::{
 pub(super) use apply::{LedgerRows, apply_error};
 pub(super) use drift::{drift_error, drift_warning};
 pub(super) use findings::{
-    StatementFinding, another_kind, hazards, lint_errors, lint_warnings, linted_without_values,
-    render_error,
+    StatementFinding, another_kind, collisions, hazards, lint_errors, lint_warnings,
+    linted_without_values, render_error,
 };
 pub(super) use formats::{format_error, name_error};
 pub(super) use ledger::{ledger_too_new, reads_newer_ledger};

@@ -5,6 +5,7 @@
 //! guessing. Does not check whether a statement is valid.
 
 mod alter;
+mod collisions;
 mod create;
 mod cursor;
 mod privileges;
@@ -12,6 +13,7 @@ mod whole;
 
 use std::collections::HashSet;
 
+pub use self::collisions::{Collision, UsedName, collisions};
 use self::cursor::Cursor;
 pub use self::whole::{Whole, whole};
 use super::tokens::{TokenBuf, tokens};

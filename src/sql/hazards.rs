@@ -23,6 +23,7 @@ mod not_validated;
 mod on_delete_cascade;
 mod rename;
 mod scene;
+mod truncated_name;
 mod unbatched_write;
 mod unique_index;
 
@@ -55,6 +56,7 @@ pub static RULES: &[&Hazard] = &[
     &on_delete_cascade::RULE,
     &not_validated::RULE,
     &if_not_exists::RULE,
+    &truncated_name::RULE,
     &rename::RULE,
     &drop_constraint::RULE,
     &drop_index::RULE,

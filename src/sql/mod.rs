@@ -12,6 +12,7 @@ mod error;
 mod hazards;
 mod lex;
 mod lint;
+mod names;
 mod render;
 mod rewrite;
 mod split;
@@ -25,7 +26,8 @@ pub use comments::{Comment, line_comments};
 pub use directive::{Misplaced, batches};
 pub use disallowed::Disallowed;
 pub use effect::{
-    Ask, Becomes, Effect, JobTarget, Whole, effect, job_target, mentioned, mentions, whole,
+    Ask, Becomes, Collision, Effect, JobTarget, UsedName, Whole, collisions, effect, job_target,
+    mentioned, mentions, whole,
 };
 pub use error::SplitError;
 pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};

@@ -7,6 +7,7 @@
 //! the memory of a large file. Build a [`TokenBuf`] for one statement and drop it before the next.
 
 use super::lex::{Lexer, TokenKind};
+use super::names::truncated;
 
 /// A token of a statement and its position.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +42,15 @@ impl StatementToken<'_> {
         expected.iter().any(|expected| self.is(expected))
     }
 
-    /// The identifier that it stands for: the server folds the ASCII letters of an unquoted one to
-    /// lower case. `None` for `U&"…"`, whose escapes depend on the rest of the statement.
+    /// The name that it stands for, as the server stores it. `None` for `U&"…"`, whose escapes
+    /// depend on the rest of the statement.
     pub(super) fn identifier(&self) -> Option<String> {
+        self.written_identifier().map(truncated)
+    }
+
+    /// As [`Self::identifier`], before the server truncates it. The server folds the ASCII letters
+    /// of an unquoted identifier to lower case.
+    pub(super) fn written_identifier(&self) -> Option<String> {
         match self.kind {
             TokenKind::Word => Some(self.text.to_ascii_lowercase()),
             TokenKind::QuotedIdentifier => {

@@ -135,6 +135,35 @@ fn hazards_are_said_once_where_they_are_pending_and_never_again() {
 }
 
 #[test]
+fn two_names_that_the_server_truncates_to_one_end_the_plan_with_the_lines_of_both() {
+    let stem = "orders_by_customer_and_day_of_the_last_delivery_to_the_warehouse";
+    on_each_terraform(|world| {
+        // Not a finding of the linter: the second index would be missing.
+        world.configure(&set("lint = \"off\""));
+        world.write(
+            "migrations/0001_orders.sql",
+            format!(
+                "CREATE TABLE orders (id int PRIMARY KEY, a int, b int);\n\
+                 CREATE INDEX ASYNC IF NOT EXISTS {stem}_a ON orders (a);"
+            ),
+        );
+        let second = format!("\nCREATE INDEX ASYNC IF NOT EXISTS {stem}_b ON orders (b);");
+        world.write("migrations/0002_more.sql", &second);
+        world
+            .plan()
+            .ends_with(1)
+            .says("Error: Long names become the same name")
+            .says(&format!("migrations/0001_orders.sql:2: {stem}_a"))
+            .says(&format!("migrations/0002_more.sql:2: {stem}_b"))
+            .says(&format!("name in the database: {}", &stem[..63]));
+
+        world.remove("migrations/0002_more.sql");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0);
+    });
+}
+
+#[test]
 fn safe_rewrites_show_in_the_plan_and_can_be_turned_off_again() {
     on_each_terraform(|world| {
         world.write("migrations/0001_users.sql", PLAIN_INDEX);

@@ -169,6 +169,7 @@ UPDATE users SET email = lower(email);
 ALTER TABLE users ADD COLUMN state text, ALTER COLUMN state SET DEFAULT 'new';
 ALTER TABLE users ADD CONSTRAINT adult CHECK (age > 17) NOT VALID;
 ALTER TABLE posts ADD CONSTRAINT author FOREIGN KEY (author) REFERENCES users (id) ON DELETE CASCADE NOT VALID;
+ALTER TABLE users ADD COLUMN time_of_the_last_confirmed_change_of_the_electronic_mail_address timestamptz;
 ALTER TABLE users RENAME COLUMN nick TO handle;
 ALTER TABLE users DROP CONSTRAINT grown;
 ALTER TABLE users DROP COLUMN age;

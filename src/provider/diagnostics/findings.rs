@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::{Subject, sentence};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::migration::{Origin, Statement};
-use crate::sql::{self, Finding, Hazard, RenderError};
+use crate::sql::{self, Collision, Finding, Hazard, RenderError, UsedName};
 use crate::value::AttributePath;
 
 /// Further findings are counted, not shown: fixing the first ones often fixes the others.
@@ -43,6 +43,30 @@ pub(in crate::provider) fn lint_errors(
             report(found)
         ))
         .at(path)
+}
+
+/// Returns the error about statements that give two objects one name. The collisions refer to
+/// `statements`.
+pub(in crate::provider) fn collisions(
+    found: &[Collision],
+    statements: &[&Statement],
+    path: AttributePath,
+) -> Diagnostic {
+    let mut text = "The server truncates names to 63 bytes. Afterward, these names are the same, \
+                    so the second object cannot be created, or IF NOT EXISTS skips it:\n"
+        .to_owned();
+    for Collision { name, first, second } in found.iter().take(SHOWN) {
+        for UsedName { statement, written } in [first, second] {
+            let origin = &statements[*statement].origin;
+            text.push_str(&format!("\n  {origin}: {written}"));
+        }
+        text.push_str(&format!("\n  name in the database: {name}\n"));
+    }
+    if let Some(more @ 1..) = found.len().checked_sub(SHOWN) {
+        text.push_str(&format!("\n… and {more} more.\n"));
+    }
+    text.push_str("\nNothing was run. Shorten one of the two names.");
+    Diagnostic::error(Title::NameCollision).detail(text).at(path)
 }
 
 /// Returns the warning about statements that DSQL may reject or that the linter cannot parse.

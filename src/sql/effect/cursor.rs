@@ -6,11 +6,18 @@ use crate::sql::tokens::Tokens;
 /// Reads keywords and names from left to right. A method consumes only what it has recognized.
 pub(super) struct Cursor<'t> {
     rest: Tokens<'t>,
+    /// Whether names are returned as the author wrote them, not as the server stores them.
+    as_written: bool,
 }
 
 impl<'t> Cursor<'t> {
     pub(super) fn new(tokens: Tokens<'t>) -> Self {
-        Self { rest: tokens }
+        Self { rest: tokens, as_written: false }
+    }
+
+    /// Reads names without truncating them.
+    pub(super) fn as_written(tokens: Tokens<'t>) -> Self {
+        Self { rest: tokens, as_written: true }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -40,7 +47,8 @@ impl<'t> Cursor<'t> {
 
     /// Reads an identifier.
     pub(super) fn identifier(&mut self) -> Option<String> {
-        let name = self.rest.first()?.identifier()?;
+        let token = self.rest.first()?;
+        let name = if self.as_written { token.written_identifier() } else { token.identifier() }?;
         self.rest = self.rest.skip(1);
         Some(name)
     }
@@ -104,8 +112,29 @@ impl<'t> Cursor<'t> {
         false
     }
 
+    /// Reads `( … )` as text, in which one space separates the tokens.
+    pub(super) fn parenthesized(&mut self) -> Option<String> {
+        if !self.is_at("(") {
+            return None;
+        }
+        let before = self.rest;
+        self.skip_parentheses();
+        let (inside, _) = before.split_at(before.len() - self.rest.len());
+        let texts: Vec<&str> = inside.iter().map(|token| token.text).collect();
+        Some(texts.join(" "))
+    }
+
+    /// Reads the names in `(a, b)`. `None` if it contains anything else.
+    pub(super) fn column_list(&mut self) -> Option<Vec<String>> {
+        if !self.eat("(") {
+            return None;
+        }
+        let columns = self.list(Self::identifier)?;
+        self.eat(")").then_some(columns)
+    }
+
     /// Skips one token, or a pair of parentheses with everything nested in it.
-    fn skip_group(&mut self) {
+    pub(super) fn skip_group(&mut self) {
         if self.is_at("(") {
             self.skip_parentheses();
         } else {

@@ -86,11 +86,24 @@ impl StatementRules {
                 }
             }
         }
+        diagnostics.extend(self.collisions(&whole, path));
         if self.lint != Lint::Off {
             diagnostics.extend(self.lint(&whole, &incomplete, subject, path));
             diagnostics.extend(self.hazards(&statements, subject, path));
         }
         diagnostics
+    }
+
+    /// Finds statements that give two objects one name.
+    fn collisions(&self, statements: &[&Statement], path: &AttributePath) -> Option<Diagnostic> {
+        let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
+        let mut found = sql::collisions(&texts);
+        for collision in &mut found {
+            collision.name = self.hide(&collision.name);
+            collision.first.written = self.hide(&collision.first.written);
+            collision.second.written = self.hide(&collision.second.written);
+        }
+        (!found.is_empty()).then(|| diagnostics::collisions(&found, statements, path.clone()))
     }
 
     /// Lints statements. The `incomplete` ones hold names of variables in place of values. With the
