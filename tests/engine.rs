@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, session};
-use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
+use dsql_local::{Cluster, Fault, LogInFault, LoggedStatement, Matcher, Outcome};
 use terraform_provider_dsql::database::{
     Claim, Condition, FailurePoint, LEASE_LENGTH, Lease, LedgerSchema, Secret, Session,
     Transaction, Watched,
@@ -192,6 +192,48 @@ async fn a_lease_excludes_other_runs_until_it_ends_and_a_new_owner_fences_off_th
     let claim = session.claim(&ledger, "s", &other, "{}").await.unwrap();
     assert!(matches!(claim, Claim::Granted { .. }), "{claim:?}");
     assert!(!session.fence_former_connection(&ledger, "s", &mut mine).await.unwrap());
+}
+
+/// Runs a migration with these faults at the statements that contain `text`, and returns how many
+/// of them were sent.
+async fn sends_of(text: &str, faults: &[Fault]) -> (usize, ApplyError) {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    run(&mut session, &[]).await.1.unwrap();
+    cluster.inject(Matcher::containing("CREATE TABLE t "), Fault::CloseAfter);
+    for fault in faults {
+        cluster.inject(Matcher::containing(text), fault.clone());
+    }
+    let (_, result) = run(&mut session, &migrations(&[("1_t.sql", "CREATE TABLE t (a int)")])).await;
+    let fired = cluster.fired_faults();
+    (fired.iter().filter(|fired| fired.sql.contains(text)).count(), result.unwrap_err())
+}
+
+#[tokio::test]
+async fn a_claim_and_a_fence_are_sent_4_times_if_every_reply_is_lost_and_12_times_in_any_mix() {
+    let mut mix = vec![Fault::CloseAfter; 3];
+    mix.resize(60, Fault::DataConflict);
+    for text in ["lease AS held (", "lease SET owner"] {
+        for lost in [Fault::CloseBefore, Fault::CloseAfter, Fault::UnavailableAfter] {
+            let (sends, error) = sends_of(text, &vec![lost.clone(); 60]).await;
+            assert_eq!(sends, 4, "{text}: {lost:?}: {error:?}");
+        }
+        let (sends, error) = sends_of(text, &mix).await;
+        assert_eq!(sends, 12, "{text}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_continues_after_a_fence_whose_reply_was_lost_and_a_login_that_failed() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    cluster.inject(Matcher::containing("CREATE TABLE t "), Fault::CloseAfter);
+    cluster.inject(Matcher::containing("lease SET owner"), Fault::CloseAfter);
+    cluster.fail_log_in(LogInFault::Close);
+    let migrations = migrations(&[("1_t.sql", "CREATE TABLE t (a int); DROP TABLE t")]);
+    run(&mut session, &migrations).await.1.unwrap();
+    assert_eq!(cluster.fired_faults().len(), 2);
+    assert_eq!(cluster.waiting_log_in_faults(), 0);
 }
 
 #[tokio::test]

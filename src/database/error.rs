@@ -88,7 +88,13 @@ impl Retryable for Error {
         match self.outcome() {
             Outcome::Conflict => Some(RetryReason::Conflict),
             Outcome::Unknown => Some(RetryReason::UnknownOutcome),
-            Outcome::NotApplied => None,
+            Outcome::NotApplied => match self {
+                // What `connect` repeats is not repeated here as well.
+                Self::Connect(error) if error.retry_reason().is_none() => {
+                    Some(RetryReason::NotConnected)
+                }
+                _ => None,
+            },
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Which requests are repeated, how often, and after which pauses. Every loop that repeats a
-//! request takes its limits from the policies here.
+//! request takes its limits from the policies here, and no loop repeats what another one repeats.
+//!
+//! One request is sent outside of the policies: a fence that failed over a second connection is
+//! sent again over the connection of the run (`engine/cluster.rs`).
 
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ pub enum RetryReason {
     Conflict,
     /// It may have been applied. Only a request that may be applied twice is sent again.
     UnknownOutcome,
+    /// No session could be opened, so it was not sent.
+    NotConnected,
     /// The server, the cluster or the lease is not available yet.
     NotReady,
 }
@@ -29,7 +34,7 @@ pub struct RetryPolicy {
     reasons: &'static [RetryReason],
     /// How many times it is sent in all, the first time included.
     attempts: u32,
-    /// How many of these may end with an unknown outcome.
+    /// How many of these may end with an unknown outcome or without a session.
     unknown_outcomes: u32,
     /// How much time may pass from the first failure to the last attempt.
     within: Duration,
@@ -73,6 +78,13 @@ pub const READ: RetryPolicy = RetryPolicy {
     reasons: &[RetryReason::Conflict, RetryReason::UnknownOutcome],
     unknown_outcomes: 4,
     ..CONFLICT
+};
+
+/// A claim of the lease, or the fence against a former connection. The owner may repeat both. They
+/// are sent as often as a read, and a session that could not be opened counts as a lost reply.
+pub const CLAIM: RetryPolicy = RetryPolicy {
+    reasons: &[RetryReason::Conflict, RetryReason::UnknownOutcome, RetryReason::NotConnected],
+    ..READ
 };
 
 /// Recovery after an unknown outcome, as long as the run makes no progress in between: a message
@@ -173,7 +185,7 @@ impl Attempts {
         let began = *self.began.get_or_insert_with(Instant::now);
         self.failed = self.failed.saturating_add(1);
         let RetryPolicy { reasons, attempts, unknown_outcomes, within, .. } = *self.policy;
-        if reason == RetryReason::UnknownOutcome {
+        if matches!(reason, RetryReason::UnknownOutcome | RetryReason::NotConnected) {
             self.unknown_outcomes += 1;
             if self.unknown_outcomes >= unknown_outcomes {
                 return None;
@@ -222,6 +234,7 @@ mod tests {
 
     const CONFLICTED: Option<RetryReason> = Some(RetryReason::Conflict);
     const LOST: Option<RetryReason> = Some(RetryReason::UnknownOutcome);
+    const NOT_CONNECTED: Option<RetryReason> = Some(RetryReason::NotConnected);
     const NOT_READY: Option<RetryReason> = Some(RetryReason::NotReady);
 
     #[tokio::test(start_paused = true)]
@@ -235,6 +248,15 @@ mod tests {
             assert!(sends <= 12, "a lost reply at every attempt {lost_every}: {sends}");
         }
         assert_eq!(sends(&READ, &[None]).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_claim_is_repeated_if_no_session_could_be_opened() {
+        assert_eq!(sends(&CLAIM, &[NOT_CONNECTED]).await, 4);
+        assert_eq!(sends(&CLAIM, &[LOST, NOT_CONNECTED]).await, 4, "together");
+        for policy in [&READ, &CONFLICT, &CREATE_LEDGER, &RECOVERY] {
+            assert_eq!(sends(policy, &[NOT_CONNECTED]).await, 1, "{policy:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use super::drift;
 use super::error::{ApplyError, Report};
 use super::executor::Executor;
 use super::plan::Plan;
-use crate::database::retry::{Attempts, LEASE, RECOVERY, RetryReason};
+use crate::database::retry::{Attempts, LEASE, RetryReason};
 use crate::database::{
     Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState, Observation,
     Snapshot, Stamp, Transaction, Write,
@@ -172,24 +172,20 @@ async fn take_lease(
     budget: &Budget,
 ) -> Result<(String, Stamp), ApplyError> {
     let mut held = Attempts::new(&LEASE);
-    let mut lost = Attempts::new(&RECOVERY);
     loop {
-        match cluster.claim(note).await {
-            Ok(Claim::Granted { drift, stamp }) => return Ok((drift, stamp)),
-            Ok(Claim::Held(holder)) => {
+        let claim = cluster.claim(note).await.map_err(|source| ApplyError::Ledger {
+            doing: "the lease could not be claimed",
+            source,
+        })?;
+        match claim {
+            Claim::Granted { drift, stamp } => return Ok((drift, stamp)),
+            Claim::Held(holder) => {
                 let remaining = holder.remaining;
                 let Some(pause) = held.pause_until(RetryReason::NotReady, remaining) else {
                     return Err(ApplyError::LeaseHeld(holder));
                 };
                 tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
                 wait_for(holder, budget.pause(pause).await, ApplyError::LeaseHeld)?;
-            }
-            // A claim may be repeated, because it is made by the same owner.
-            Err(source) => {
-                if !lost.should_retry(&source).await {
-                    let doing = "the lease could not be claimed";
-                    return Err(ApplyError::Ledger { doing, source });
-                }
             }
         }
     }

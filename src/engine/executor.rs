@@ -422,7 +422,7 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
                 Outcome::Conflict => conflicts.should_retry(&source).await,
                 Outcome::Unknown => {
                     recoveries.should_retry(&source).await
-                        && match self.fence_former_connection(&mut recoveries).await {
+                        && match self.cluster.fence_former_connection().await {
                             Ok(true) => true,
                             Ok(false) => return Err(WriteError::LeaseLost),
                             Err(error) => return Err(WriteError::Failed(error)),

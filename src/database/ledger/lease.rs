@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use super::stamp::{Stamp, stamp_sql};
 use crate::database::error::Error;
 use crate::database::ledger_schema::LedgerSchema;
+use crate::database::retry::CLAIM;
 use crate::database::session::{Rows, Session, literal};
 
 /// How long a lease lasts without a write by its holder. A holder writes before and after each
@@ -124,7 +125,7 @@ impl Session {
     /// Claims the lease of a set. A run that holds it may claim it again.
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`CLAIM`].
     pub async fn claim(
         &mut self,
         ledger: &LedgerSchema,
@@ -149,7 +150,7 @@ impl Session {
             until_sql(ledger),
             stamp_sql(ledger, &set),
         );
-        let results = self.transact(&sql).await?;
+        let results = self.collect_under(&CLAIM, &sql).await.whole()?;
         parse_claim(&results)
             .ok_or_else(|| Error::Answer("the ledger's lease table returned other columns".into()))
     }
@@ -158,15 +159,16 @@ impl Session {
     /// write to the ledger any more. Returns false if another run holds the lease.
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`CLAIM`].
     pub async fn fence_former_connection(
         &mut self,
         ledger: &LedgerSchema,
         set: &str,
         lease: &mut Lease,
     ) -> Result<bool, Error> {
-        let mine: Vec<String> = lease.owners.iter().map(|owner| literal(owner)).collect();
         lease.owners.push(random_owner());
+        // With the new ID, because the fence is repeated if the reply is lost.
+        let mine: Vec<String> = lease.owners.iter().map(|owner| literal(owner)).collect();
         let sql = format!(
             "UPDATE {ledger}.lease SET owner = {}, expires_at = now() + {}
               WHERE set_name = {} AND owner IN ({}) RETURNING owner",
@@ -175,7 +177,7 @@ impl Session {
             literal(set),
             mine.join(", "),
         );
-        let results = self.transact(&sql).await?;
+        let results = self.collect_under(&CLAIM, &sql).await.whole()?;
         Ok(results.iter().any(|rows| rows.len() == 1))
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::database::retry::{Attempts, READ};
+use crate::database::retry::{Attempts, CLAIM, READ, RetryPolicy};
 use crate::database::{
     Batch, Claim, Condition, Error, FailurePoint, Holder, Job, JobId, JobQuestion, JobState,
     LedgerHeader, LedgerSetup, LedgerState, MigrationRecord, MigrationState, Observation,
@@ -103,9 +103,18 @@ impl FakeCluster {
         &self.migrations[&Version(version.into())]
     }
 
-    /// Passes one point of a read, and repeats the read as a session does.
-    async fn read<T>(&mut self, mut work: impl FnMut(&mut Self) -> T) -> Result<T, Error> {
-        let mut attempts = Attempts::new(&READ);
+    /// Passes one point of a read.
+    async fn read<T>(&mut self, work: impl FnMut(&mut Self) -> T) -> Result<T, Error> {
+        self.repeat(&READ, work).await
+    }
+
+    /// Passes one point of a request, and repeats the request as a session does.
+    async fn repeat<T>(
+        &mut self,
+        policy: &'static RetryPolicy,
+        mut work: impl FnMut(&mut Self) -> T,
+    ) -> Result<T, Error> {
+        let mut attempts = Attempts::new(policy);
         loop {
             match self.point(|this| Ok(work(this))) {
                 Err(error) if attempts.should_retry(&error).await => {}
@@ -389,22 +398,23 @@ impl Cluster for FakeCluster {
 
     async fn claim(&mut self, drift: &str) -> Result<Claim, Error> {
         self.round_trips += 1;
-        self.point(|this| {
+        let claim = self.repeat(&CLAIM, |this| {
             if let Some(left) = this.other {
                 this.other = left.checked_sub(1);
-                return Ok(Claim::Held(Holder {
+                return Claim::Held(Holder {
                     who: "admin, elsewhere".into(),
                     until: "2026-11-23T12:00:00Z".into(),
                     remaining: std::time::Duration::from_secs(10),
-                }));
+                });
             }
             let drift = this.drift.get_or_insert_with(|| drift.to_owned()).clone();
-            Ok(Claim::Granted { drift, stamp: this.stamp() })
-        })
+            Claim::Granted { drift, stamp: this.stamp() }
+        });
+        claim.await
     }
 
     async fn fence_former_connection(&mut self) -> Result<bool, Error> {
-        self.point(|_| Ok(true))
+        self.repeat(&CLAIM, |_| true).await
     }
 
     async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::progress::{Building, OpenIndex, StatementProgress};
 use super::{Executor, StatementFailure};
-use crate::database::retry::{Attempts, RECOVERY, RetryReason};
+use crate::database::retry::{Attempts, RetryReason};
 use crate::database::{Error, MigrationRecord, MigrationState, StatementState};
 use crate::engine::cluster::Cluster;
 use crate::engine::error::ApplyError;
@@ -28,34 +28,13 @@ impl<C: Cluster> Executor<'_, '_, C> {
         if let Some(pause) = recoveries.pause_after(RetryReason::UnknownOutcome) {
             // If the budget ends, the next check ends the run.
             let _ended = self.budget.pause(pause).await;
-            match self.fence_former_connection(&mut Attempts::new(&RECOVERY)).await {
+            match self.cluster.fence_former_connection().await {
                 Ok(true) => return self.reload().await,
                 Ok(false) => return Err(ApplyError::LeaseLost),
                 Err(error) => tracing::warn!(%error, "the database could not be reached"),
             }
         }
         Err(self.stop(index, number, StatementFailure::OutcomeUnknown(lost)).await)
-    }
-
-    /// Fences off the former connection of this run. Returns false if another run holds the lease.
-    ///
-    /// Any error is repeated: the outcome that this recovers from stays unknown.
-    pub(super) async fn fence_former_connection(
-        &mut self,
-        attempts: &mut Attempts,
-    ) -> Result<bool, Error> {
-        loop {
-            let error = match self.cluster.fence_former_connection().await {
-                Ok(is_ours) => return Ok(is_ours),
-                Err(error) => error,
-            };
-            let Some(pause) = attempts.pause_after(RetryReason::UnknownOutcome) else {
-                return Err(error);
-            };
-            tracing::debug!(%error, "the former connection could not be fenced off");
-            // A cancelled run fences its connection as well, but does not wait.
-            let _ended = self.budget.pause(pause).await;
-        }
     }
 
     /// Reads the ledger and the catalog again, for all open migrations.
