@@ -14,6 +14,7 @@ use terraform_provider_dsql::database::{
     CertificateProblem, ConnectError, Error, LoginRefusal, Naming, Outcome, Secret, Session,
     Target, Watched,
 };
+use terraform_provider_dsql::migration::fact::QualifiedName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -232,17 +233,28 @@ async fn the_error_of_a_rejected_login_contains_the_scope_of_the_token_but_not_t
     assert!(!format!("{error} {error:?}").contains(signature));
 }
 
-/// Observes with a fault at each send, and returns the number of sends and the last error.
-async fn observe_with(faults: &[Fault]) -> (usize, Error) {
+/// Reads with a fault at each statement that contains `text`, and returns the number of sends and
+/// the last error.
+async fn read_with<T: std::fmt::Debug>(
+    text: &str,
+    faults: &[Fault],
+    read: impl AsyncFnOnce(&mut Session) -> Result<T, Error>,
+) -> (usize, Error) {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
     for fault in faults {
-        cluster.inject(Matcher::containing("WITH ns AS"), fault.clone());
+        cluster.inject(Matcher::containing(text), fault.clone());
     }
-    let error = session.observe(&ledger(), "default", &Watched::All).await.unwrap_err();
+    let error = read(&mut session).await.unwrap_err();
     let sends = session.round_trips();
     assert_eq!(cluster.fired_faults().len(), sends, "a fault at each send");
     (sends, error)
+}
+
+async fn observe_with(faults: &[Fault]) -> (usize, Error) {
+    let read =
+        async |session: &mut Session| session.observe(&ledger(), "default", &Watched::All).await;
+    read_with("WITH ns AS", faults, read).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,6 +264,14 @@ async fn a_read_is_sent_4_times_if_every_reply_is_lost() {
         assert_eq!(sends, 4, "{lost:?}");
         assert_eq!(error.outcome(), Outcome::Unknown, "{lost:?}: {error:?}");
     }
+    let lost = vec![Fault::CloseAfter; 20];
+    let name = [QualifiedName { schema: None, name: "history".into() }];
+    let find = async |session: &mut Session| session.find_tables(&name, &ledger(), None).await;
+    let read = async |session: &mut Session| session.read_tables(&mut [], &[]).await;
+    let keys = async |session: &mut Session| session.duplicates("i").await;
+    assert_eq!(read_with("relkind = 'r'", &lost, find).await.0, 4, "find_tables");
+    assert_eq!(read_with("ARRAY[]", &lost, read).await.0, 4, "read_tables");
+    assert_eq!(read_with("indnkeyatts", &lost, keys).await.0, 4, "duplicates");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -204,7 +204,8 @@ async fn sends_of(text: &str, faults: &[Fault]) -> (usize, ApplyError) {
     for fault in faults {
         cluster.inject(Matcher::containing(text), fault.clone());
     }
-    let (_, result) = run(&mut session, &migrations(&[("1_t.sql", "CREATE TABLE t (a int)")])).await;
+    let (_, result) =
+        run(&mut session, &migrations(&[("1_t.sql", "CREATE TABLE t (a int)")])).await;
     let fired = cluster.fired_faults();
     (fired.iter().filter(|fired| fired.sql.contains(text)).count(), result.unwrap_err())
 }

@@ -25,7 +25,7 @@ impl Session {
     /// adopted yet.
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub async fn find_tables(
         &mut self,
         names: &[QualifiedName],
@@ -41,7 +41,7 @@ impl Session {
             ));
         }
         // A table that is not found would make its migrations run again.
-        let results = self.transact(&sql).await?;
+        let results = self.read(&sql).await?;
         let mut results = all_answered(results, 1 + usize::from(set.is_some()))?.into_iter();
         let rows = results.next().unwrap_or_default();
         let adopted: BTreeSet<String> =
@@ -67,7 +67,7 @@ impl Session {
     /// takes one round trip for up to 2,000 facts, and one for each further 2,000.
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub async fn read_tables(
         &mut self,
         tables: &mut [Table],
@@ -77,7 +77,7 @@ impl Session {
         let mut statements: Vec<String> = tables.iter().map(read_sql).collect();
         let first = chunks.next().unwrap_or_default();
         statements.push(format!("SELECT {}", facts_sql(first)));
-        let results = self.transact(&statements.join("; ")).await?;
+        let results = self.read(&statements.join("; ")).await?;
         let mut results = all_answered(results, statements.len())?;
         let mut found = facts_of_rows(&results.pop().unwrap_or_default())?;
         for (table, rows) in tables.iter_mut().zip(results) {

@@ -80,7 +80,7 @@ impl Session {
     /// table was dropped during the build.
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub async fn jobs(&mut self, questions: &[JobQuestion]) -> Result<Vec<Job>, Error> {
         let answers = self.read(&questions_sql(questions).join(";\n")).await?;
         let mut jobs = vec![None; questions.len()];
@@ -100,7 +100,7 @@ impl Session {
     /// rows of ended jobs after 30 minutes (user guide, "Asynchronous indexes").
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub async fn list_jobs(&mut self) -> Result<Vec<ListedJob>, Error> {
         let sql = "SELECT job_id, job_type, status, object_name, details FROM sys.jobs
                     WHERE job_type IN ('INDEX_BUILD', 'VALIDATE_CONSTRAINT')
@@ -120,7 +120,7 @@ impl Session {
     /// that could not be built. Returns none if there are no duplicates.
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub async fn duplicates(&mut self, index: &str) -> Result<Vec<String>, Error> {
         let search = format!(
             "SELECT format(
@@ -141,8 +141,8 @@ impl Session {
               GROUP BY i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct",
             literal(index)
         );
-        let Some(query) = only_value(self.transact(&search).await?) else { return Ok(Vec::new()) };
-        let found = self.transact(&query).await?;
+        let Some(query) = only_value(self.read(&search).await?) else { return Ok(Vec::new()) };
+        let found = self.read(&query).await?;
         Ok(found.into_iter().flatten().filter_map(|row| row.into_iter().next().flatten()).collect())
     }
 }

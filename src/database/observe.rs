@@ -35,7 +35,7 @@ impl Session {
     /// trip.
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub async fn observe(
         &mut self,
         ledger: &LedgerSchema,

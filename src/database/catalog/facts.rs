@@ -42,7 +42,7 @@ impl Session {
     /// Reads facts from the catalog; read-only, one round trip.
     ///
     /// # Errors
-    /// As [`Session::transact`].
+    /// The error of the last attempt, under the policy [`READ`](crate::database::retry::READ).
     pub async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
         let mut results = self.read(&format!("SELECT {}", facts_sql(facts))).await?;
         facts_of_rows(&results.pop().unwrap_or_default())
