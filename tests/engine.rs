@@ -13,7 +13,8 @@ use terraform_provider_dsql::database::{
     Transaction, Watched,
 };
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Policy, SetOnCluster, StatementFailure, apply, drift, plan,
+    ApplyError, Budget, Cluster as _, Policy, RolledBack, SetOnCluster, StatementFailure, apply,
+    drift, plan,
 };
 use terraform_provider_dsql::migration::fact::{Fact, FactSubject, QualifiedName};
 use terraform_provider_dsql::migration::{Migration, Position, SourceText, StatementNumber};
@@ -478,6 +479,32 @@ async fn a_message_that_ends_with_too_few_results_is_not_sent_again() {
     assert!(matches!(error.failure, StatementFailure::OutcomeUnknown(_)), "{error:?}");
     let batches = "SELECT count(*) FROM dsql_migrations.statement WHERE class = 'batch'";
     assert_eq!(lines(&mut session, batches).await, ["0"]);
+}
+
+#[tokio::test]
+async fn a_rejected_row_change_names_the_statements_that_share_its_transaction() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let numbers = |numbers: &[usize]| -> Vec<StatementNumber> {
+        numbers.iter().filter_map(|number| StatementNumber::new(*number)).collect()
+    };
+    let table = "CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1);";
+    for (text, number, applied, rolled_back) in [
+        ("INSERT INTO t VALUES (2); INSERT INTO t VALUES (1)", 4, &[1][..], &[2, 3, 4][..]),
+        ("COMMIT; INSERT INTO t VALUES (2); INSERT INTO t VALUES (1)", 4, &[1, 2], &[3, 4]),
+        ("DROP TABLE nowhere; INSERT INTO t VALUES (2)", 3, &[1, 2], &[3]),
+    ] {
+        let files = migrations(&[("1_m.sql", format!("{table} {text}").as_str())]);
+        let error = common::stopped(run(&mut session, &files).await.1);
+        assert_eq!(error.number, StatementNumber::new(number), "{text}");
+        assert_eq!(error.applied, numbers(applied), "{text}");
+        let statements = numbers(rolled_back);
+        let expected = RolledBack { statements, at_commit: false };
+        assert_eq!(error.rolled_back, Some(expected), "{text}");
+        rows(&mut session, "DROP TABLE t").await;
+        rows(&mut session, "DELETE FROM dsql_migrations.statement").await;
+        rows(&mut session, "DELETE FROM dsql_migrations.migration").await;
+    }
 }
 
 /// Runs three migrations, the second with this text, up to its rejected statement. Returns

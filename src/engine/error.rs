@@ -77,9 +77,22 @@ pub struct StatementError {
     pub summary: String,
     /// The batches that were committed before, if the statement runs in batches.
     pub batches: Option<Batches>,
+    /// The statements of the migration that are certainly applied.
+    pub applied: Vec<StatementNumber>,
+    /// The transaction that the server rejected; `None` for all other failures.
+    pub rolled_back: Option<RolledBack>,
     /// What happened.
     #[source]
     pub failure: StatementFailure,
+}
+
+/// A transaction that the server rejected, so that nothing of it is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledBack {
+    /// All its statements, in order.
+    pub statements: Vec<StatementNumber>,
+    /// Whether the server rejected its `COMMIT` and not one of the statements.
+    pub at_commit: bool,
 }
 
 impl StatementError {
@@ -90,11 +103,21 @@ impl StatementError {
         failure: StatementFailure,
     ) -> Self {
         let numbered = number.and_then(|number| Some((number, migration.statement(number)?)));
+        let (applied, rolled_back) = (Vec::new(), None);
         // A migration without statements can fail too: its row may not be written.
         let Some((number, statement)) = numbered else {
             let origin = Origin { file: migration.file.clone(), line: 1 };
             let summary = "(no statement)".to_owned();
-            return Self { origin, position: None, number: None, summary, batches: None, failure };
+            return Self {
+                origin,
+                position: None,
+                number: None,
+                summary,
+                batches: None,
+                applied,
+                rolled_back,
+                failure,
+            };
         };
         let character = match &failure {
             StatementFailure::Rejected(Error::Server(error)) => error.position,
@@ -106,6 +129,8 @@ impl StatementError {
             number: Some(number),
             summary: sql::summary(statement.shown()),
             batches: batches.filter(|_| statement.class == Class::Batch),
+            applied,
+            rolled_back,
             failure,
         }
     }

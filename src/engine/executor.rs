@@ -324,7 +324,13 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
                 StatementFailure::LedgerWriteFailed(error)
             }
         };
-        Err(self.stop(index, number, failure).await)
+        let rolled_back = matches!(failure, StatementFailure::Rejected(_))
+            .then(|| sent.rolled_back(at == FailurePoint::Commit));
+        let mut stopped = self.stop(index, number, failure).await;
+        if let ApplyError::Statement { source, .. } = &mut stopped {
+            source.rolled_back = rolled_back.flatten();
+        }
+        Err(stopped)
     }
 
     /// Whether a rejected schema change had been applied by an earlier attempt whose outcome was
@@ -375,7 +381,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
             Some(StatementProgress::Batching(batches)) => *batches,
             _ => Batches::default(),
         };
-        let error = StatementError::new(migration, number, Some(batches), failure);
+        let mut error = StatementError::new(migration, number, Some(batches), failure);
+        error.applied = progress.applied();
         writes.push(Write::End { version, failure: Some(full_chain(&error)) });
         // The migration of another run must not be marked, and no more requests are sent to a
         // database that does not respond.

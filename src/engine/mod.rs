@@ -20,6 +20,6 @@ mod verdict;
 pub use apply::apply;
 pub use budget::{Budget, BudgetEnd};
 pub use cluster::{Cluster, SetOnCluster};
-pub use error::{ApplyError, Report, StatementError, StatementFailure};
+pub use error::{ApplyError, Report, RolledBack, StatementError, StatementFailure};
 pub use plan::{ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, plan};
 pub use verdict::{Verdict, verdict};

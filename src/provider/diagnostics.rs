@@ -12,6 +12,7 @@ mod findings;
 mod formats;
 mod ledger;
 mod plan;
+mod resume;
 mod subject;
 mod verify;
 

@@ -38,8 +38,8 @@ pub(super) fn attribute() -> Attribute {
     .optional()
     .description(
         "Time limits for whole operations. An apply that exceeds its limit stops after the \
-         current statement, or while it waits for an index build, and the next apply resumes from \
-         there.",
+         current statement, or while it waits for an index build. The next apply resumes with the \
+         first statement that is not applied.",
     )
 }
 

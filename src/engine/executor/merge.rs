@@ -3,6 +3,7 @@
 use super::next_steps::PlannedTransaction;
 use super::progress::{OpenIndex, ProgressEvent};
 use crate::database::{LEDGER_ROWS_PER_TRANSACTION, Transaction, Write};
+use crate::engine::error::RolledBack;
 use crate::migration::StatementNumber;
 
 /// A transaction of a message, with the events that its commit means for each migration.
@@ -19,6 +20,18 @@ pub(super) struct MergedTransaction<'a> {
 impl MergedTransaction<'_> {
     pub(super) fn is_schema_change(&self) -> bool {
         matches!(self.transaction, Transaction::Ddl(_))
+    }
+
+    /// What a rejection of the transaction undoes; `None` if it has no statement of a migration.
+    pub(super) fn rolled_back(&self, at_commit: bool) -> Option<RolledBack> {
+        let first = self.number?;
+        let count = match &self.transaction {
+            Transaction::Dml { statements, .. } => statements.len(),
+            Transaction::Ddl(_) => 1,
+            Transaction::Ledger(_) | Transaction::DropIndex(_) => return None,
+        };
+        let statements = (0..count).map(|offset| first.plus(offset)).collect();
+        Some(RolledBack { statements, at_commit })
     }
 }
 

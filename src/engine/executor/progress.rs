@@ -108,6 +108,15 @@ impl<'a> MigrationProgress<'a> {
         self.building().filter_map(|(number, _)| self.targets.get(&number))
     }
 
+    /// Returns the statements that are certainly applied. The job of an asynchronous one has ended.
+    pub(super) fn applied(&self) -> Vec<StatementNumber> {
+        let is_applied = |state: &StatementProgress| {
+            matches!(state, StatementProgress::Applied | StatementProgress::Done)
+        };
+        let applied = self.states.iter().filter(|(_, state)| is_applied(state));
+        applied.map(|(number, _)| *number).collect()
+    }
+
     /// Whether the state in the row of a statement is `intended`.
     pub(super) fn is_intended(&self, number: StatementNumber) -> bool {
         matches!(self.states.get(&number), Some(StatementProgress::Intended { .. }))

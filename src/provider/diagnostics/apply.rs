@@ -1,11 +1,11 @@
 //! Messages about an apply that did not finish.
 
-use super::{batches, database_error, ledger, push_server_parts, sentence};
+use super::{batches, database_error, ledger, push_server_parts, resume, sentence};
 use crate::chain::chain;
-use crate::database::{Batches, Condition, Holder, LedgerSchema, Outcome};
+use crate::database::{Holder, LedgerSchema};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
-use crate::migration::{Position, StatementNumber, Version};
+use crate::migration::Position;
 
 /// The ledger rows that a message refers to.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ pub(in crate::provider) fn apply_error(
                     detail.push_str(&format!(" {}", batches::MAY_BE_ENDLESS));
                 }
             }
-            let resume = resume_words(failure, *batches, rows, version, *number);
+            let resume = resume::words(source, rows, version);
             detail.push_str(&format!("\n\n{before} {resume}"));
             Diagnostic::error(failure_title(failure)).detail(detail)
         }
@@ -164,77 +164,6 @@ fn failure_words(failure: &StatementFailure) -> String {
     }
 }
 
-fn resume_words(
-    failure: &StatementFailure,
-    batches: Option<Batches>,
-    rows: LedgerRows<'_>,
-    version: &Version,
-    number: Option<StatementNumber>,
-) -> String {
-    match failure {
-        StatementFailure::Rejected(error) if error.outcome() == Outcome::Conflict => {
-            "Other sessions changed the database at the same time, and every attempt failed with a \
-             conflict. Apply again. The apply resumes with this statement."
-                .to_owned()
-        }
-        StatementFailure::Rejected(error) => {
-            let advice = match error.server() {
-                Some(server) if server.condition() == Condition::LimitExceeded => {
-                    batches::limit_advice(server, batches)
-                }
-                _ => "Fix the statement and apply again. The apply resumes with this statement."
-                    .to_owned(),
-            };
-            let extent = if batches.is_some() {
-                "The failed batch was rolled back. Batches and transactions committed before it \
-                 remain applied."
-            } else {
-                "The transaction that contains this statement was rolled back. Transactions \
-                 committed before it remain applied."
-            };
-            format!("{extent} {advice}")
-        }
-        StatementFailure::OutcomeUnknown(_) => {
-            "Apply again when the cluster can be reached. The apply reads from the ledger and the \
-             catalog whether the statement was applied, and resumes from there."
-                .to_owned()
-        }
-        StatementFailure::Undetermined { .. } => {
-            let row = row_condition(rows, version, number);
-            let table = format!("{}.statement", rows.ledger);
-            format!(
-                "Check whether the statement took effect, then record the result in its ledger \
-                 row. If all of it took effect:\n\n  UPDATE {table} SET state = 'done'\n   WHERE \
-                 {row};\n\nIf none of it took effect (first revert what would make it \
-                 fail):\n\n  DELETE FROM {table}\n   WHERE {row};\n\nThen apply again. The apply \
-                 resumes from there."
-            )
-        }
-        StatementFailure::ClaimedByOther => {
-            "Wait until the other apply has ended, then plan again.".to_owned()
-        }
-        StatementFailure::JobFailed { .. } => {
-            "Remove the cause (for a unique index, the duplicate rows) and apply again. The apply \
-             resumes with this statement."
-                .to_owned()
-        }
-        StatementFailure::JobLookupFailed(_) => {
-            "The job continues in the database. Apply again. The apply then waits for the job."
-                .to_owned()
-        }
-        StatementFailure::LedgerWriteFailed(_) => {
-            "Apply again. The apply reads from the ledger and the catalog how far this statement \
-             came, and resumes from there."
-                .to_owned()
-        }
-        StatementFailure::BudgetEnded(_) => {
-            "Transactions committed before this statement remain applied. Apply again. The apply \
-             resumes from there."
-                .to_owned()
-        }
-    }
-}
-
 /// Returns file, line, and, if the server reported a position, column of the error.
 fn at(error: &StatementError) -> String {
     match error.position {
@@ -243,26 +172,11 @@ fn at(error: &StatementError) -> String {
     }
 }
 
-/// Returns a condition that matches one row of the ledger's statement table.
-fn row_condition(
-    rows: LedgerRows<'_>,
-    version: &Version,
-    number: Option<StatementNumber>,
-) -> String {
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let number = number.map(|number| format!(" AND number = {number}")).unwrap_or_default();
-    format!(
-        "set_name = {} AND version = {}{number} AND state = 'intended'",
-        literal(rows.set),
-        literal(&version.0),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::database::{Error, JobId, ServerError};
-    use crate::migration::Origin;
+    use crate::migration::{Origin, StatementNumber, Version};
 
     fn stopped(failure: StatementFailure) -> Diagnostic {
         let ledger = LedgerSchema::new("dsql_migrations");
@@ -272,6 +186,8 @@ mod tests {
             number: StatementNumber::new(3),
             summary: "CREATE TABLE t (id int)".into(),
             batches: None,
+            applied: Vec::new(),
+            rolled_back: None,
             failure,
         };
         let error =

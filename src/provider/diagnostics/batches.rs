@@ -7,8 +7,8 @@ const SMALL: &str =
     "UPDATE t SET c = 1\n   WHERE id IN (SELECT id FROM t WHERE c IS NULL LIMIT 1000)";
 
 /// Returns the advice for a statement that exceeds a limit (`54000`). Only the choice of the advice
-/// depends on the text of the message.
-pub(super) fn limit_advice(error: &ServerError, batches: Option<Batches>) -> String {
+/// depends on the text of the message. `resumed` is where the next apply resumes.
+pub(super) fn limit_advice(error: &ServerError, batches: Option<Batches>, resumed: &str) -> String {
     let says = |words: &str| error.message.contains(words);
     let limit = if says("transaction row limit") {
         "A transaction of Aurora DSQL can change at most 3,000 rows, including the rows of the \
@@ -19,9 +19,10 @@ pub(super) fn limit_advice(error: &ServerError, batches: Option<Batches>) -> Str
     } else if says("transaction age limit") {
         "A transaction of Aurora DSQL can take at most 300 seconds, and this one took longer."
     } else {
-        return "The statement exceeds a limit of Aurora DSQL, which the message names. Fix the \
-                statement and apply again. The apply resumes with this statement."
-            .to_owned();
+        return format!(
+            "The statement exceeds a limit of Aurora DSQL, which the message names. Fix the \
+             statement and apply again. The apply resumes with {resumed}."
+        );
     };
     if batches.is_some() {
         format!(
@@ -34,7 +35,7 @@ pub(super) fn limit_advice(error: &ServerError, batches: Option<Batches>) -> Str
             "{limit} Adjacent row changes share a transaction, unless a COMMIT separates them. \
              Write the statement so that it changes some of the rows, and let the provider repeat \
              it until no row remains, with a comment above it:\n\n  -- dsql:batch\n  \
-             {SMALL};\n\nThen apply again. The apply resumes with this statement. See the guide \
+             {SMALL};\n\nThen apply again. The apply resumes with {resumed}. See the guide \
              \"Large data changes\"."
         )
     }
@@ -85,7 +86,7 @@ mod tests {
     fn each_limit_is_named_and_a_limit_of_other_things_is_left_to_its_message() {
         let advice = |message: &str, batches| {
             let error = ServerError::new("54000", message);
-            limit_advice(&error, batches)
+            limit_advice(&error, batches, "statement 2")
         };
         for (message, limit) in [
             ("transaction row limit exceeded", "3,000 rows"),
