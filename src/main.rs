@@ -58,12 +58,24 @@ async fn serve(debug: bool) -> Result<(), ServeError> {
     log::install_panic_hook();
     log::install(log::level(var));
     let handshake = HandshakeEnvironment::from_vars(var);
-    let provider: Arc<dyn Provider> = Arc::new(DsqlProvider::new(Environment::from_vars(var)));
+    let provider: Arc<dyn Provider> =
+        Arc::new(DsqlProvider::new(Environment::new(var, host_name())));
     if debug {
         transport::serve_for_debugging(provider, handshake).await
     } else {
         transport::serve(provider, handshake).await
     }
+}
+
+/// The name of this machine, for people who find the lease of an apply. Shells rarely export it.
+#[cfg(unix)]
+fn host_name() -> Option<String> {
+    rustix::system::uname().nodename().to_str().ok().map(str::to_owned)
+}
+
+#[cfg(not(unix))]
+fn host_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
 }
 
 fn print(text: &str) -> ExitCode {

@@ -26,7 +26,7 @@ fn process(cluster: &Cluster) -> DsqlProvider {
         ("DSQL_CA_FILE", cluster.ca_file().display().to_string()),
         ("DSQL_TOKEN", cluster.token("admin")),
     ]);
-    DsqlProvider::new(Environment::from_vars(|name| variables.get(name).cloned()))
+    DsqlProvider::new(Environment::new(|name| variables.get(name).cloned(), None))
 }
 
 fn resource<'a>(process: &'a DsqlProvider, name: &str) -> &'a dyn Resource {

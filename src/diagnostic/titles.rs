@@ -105,7 +105,7 @@ titles! {
     ValueChangesStatement => "Variable value changes the statement",
     UnknownLintRule => "Unknown rule in lint_ignore",
     InvalidArgument => "Invalid …",
-    InvalidPortVariable => "Invalid environment variable DSQL_PORT",
+    InvalidEnvironmentVariable => "Invalid environment variable …",
     StillUnknownAtApply => "Configuration is still unknown at apply",
     ImportIdRequired => "Import ID is required",
     NothingToImport => "Nothing to import",

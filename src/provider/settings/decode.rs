@@ -21,7 +21,7 @@ impl Settings {
 
     fn decode_as(block: &Object<'_>, stored: Stored) -> Result<Self, Diagnostic> {
         let settings = Self {
-            endpoint: not_empty(block, "endpoint")?,
+            endpoint: endpoint(block)?,
             cluster_identifier: identifier(block)?,
             port: port(block)?,
             region: not_empty(block, "region")?,
@@ -43,6 +43,28 @@ impl Settings {
             "Set either profile or assume_role_with_web_identity, not both.",
         ))
     }
+}
+
+/// Reads `endpoint`, which is a host name without a scheme, a port, and a path.
+fn endpoint(block: &Object<'_>) -> Result<Input<String>, Diagnostic> {
+    let endpoint = not_empty(block, "endpoint")?;
+    if let Input::Known(text) = &endpoint
+        && let Some(problem) = endpoint_problem(text)
+    {
+        return Err(invalid(block.path("endpoint"), &problem));
+    }
+    Ok(endpoint)
+}
+
+/// Says why a text is not the host name of a cluster. `None` if it may be one.
+pub(super) fn endpoint_problem(text: &str) -> Option<String> {
+    let not_a_host = |c: char| c.is_whitespace() || ":/?#@[]".contains(c);
+    text.contains(not_a_host).then(|| {
+        format!(
+            "The value is {text:?}. Write only the host name, without https:// and without a port. \
+             To set the port, use port."
+        )
+    })
 }
 
 /// Reads `cluster_identifier`, which becomes a part of a host name and of a startup option.

@@ -1,6 +1,7 @@
 //! The environment variables that configure a connection.
 
 use super::Settings;
+use super::decode::endpoint_problem;
 use crate::database::Secret;
 use crate::diagnostic::{Diagnostic, Title};
 
@@ -21,8 +22,8 @@ pub struct Environment {
 
 impl Environment {
     /// Reads the variables with `var`. An empty one counts as not set. The AWS SDK itself reads
-    /// `AWS_PROFILE`, `AWS_ENDPOINT_URL_…` and credentials.
-    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Self {
+    /// `AWS_PROFILE`, `AWS_ENDPOINT_URL_…` and credentials. `host` is the name of this machine.
+    pub fn new(var: impl Fn(&str) -> Option<String>, host: Option<String>) -> Self {
         let var = |name| var(name).filter(|value| !value.is_empty());
         Self {
             endpoint: var("DSQL_ENDPOINT"),
@@ -33,17 +34,23 @@ impl Environment {
             token: var("DSQL_TOKEN"),
             ca_file: var("DSQL_CA_FILE"),
             ledger_schema: var("DSQL_LEDGER_SCHEMA"),
-            host: var("HOSTNAME").or_else(|| var("COMPUTERNAME")),
+            host,
         }
     }
 
     /// The widest block of settings. It has no Region, because the Region in an endpoint takes
     /// precedence over the environment.
     pub(super) fn settings(&self) -> Result<Settings, Diagnostic> {
+        let invalid = |name: &str, problem: String| {
+            Diagnostic::error(Title::InvalidEnvironmentVariable.fill(&[&name])).detail(problem)
+        };
+        if let Some(problem) = self.endpoint.as_deref().and_then(endpoint_problem) {
+            return Err(invalid("DSQL_ENDPOINT", problem));
+        }
         let port = self.port.as_ref().map(|text| {
             text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-                Diagnostic::error(Title::InvalidPortVariable)
-                    .detail(format!("It must be a TCP port from 1 to 65535, but it is {text:?}."))
+                let problem = format!("It must be a TCP port from 1 to 65535, but it is {text:?}.");
+                invalid("DSQL_PORT", problem)
             })
         });
         Ok(Settings {

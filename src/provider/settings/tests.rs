@@ -13,9 +13,10 @@ fn settings(attributes: &[(&str, Value)]) -> Result<Settings, Diagnostic> {
 }
 
 fn environment(vars: &'static [(&str, &str)]) -> Environment {
-    Environment::from_vars(|wanted| {
+    let var = |wanted: &str| {
         vars.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned())
-    })
+    };
+    Environment::new(var, None)
 }
 
 #[test]
@@ -52,6 +53,18 @@ fn a_port_outside_of_its_range_is_an_error_at_the_port() {
     let environment = environment(&[("DSQL_ENDPOINT", "host"), ("DSQL_PORT", "many")]);
     let error = Settings::default().resolve(&environment).unwrap_err();
     assert!(error.summary.contains("DSQL_PORT"), "{error:?}");
+}
+
+#[test]
+fn an_endpoint_that_is_not_a_bare_host_name_is_an_error_at_the_endpoint() {
+    for text in ["https://abc.dsql.us-east-1.on.aws", "abc.on.aws:5432", "abc.on.aws/", "a b"] {
+        let error = settings(&[("endpoint", text.into())]).unwrap_err();
+        assert_eq!(error.path, Some(AttributePath::from("endpoint")), "{text}");
+        assert!(error.detail.contains(text), "{error:?}");
+    }
+    let environment = environment(&[("DSQL_ENDPOINT", "https://abc.on.aws")]);
+    let error = Settings::default().resolve(&environment).unwrap_err();
+    assert_eq!(error.summary, "Invalid environment variable DSQL_ENDPOINT");
 }
 
 fn locate(attributes: &[(&str, Value)], vars: &'static [(&str, &str)]) -> LedgerLocation {
