@@ -44,13 +44,9 @@ pub(super) async fn connect(target: &Target) -> Result<tokio_postgres::Client, C
 
 async fn connect_once(target: &Target) -> Result<tokio_postgres::Client, ConnectError> {
     let attempt = tokio::time::timeout(CONNECT_LIMIT, Box::pin(connect_unbounded(target)));
-    attempt.await.unwrap_or_else(|_| {
-        Err(ConnectError::TimedOut {
-            endpoint: target.endpoint.clone(),
-            port: target.port,
-            limit: CONNECT_LIMIT,
-        })
-    })
+    attempt
+        .await
+        .unwrap_or_else(|_| Err(ConnectError::TimedOut { port: target.port, limit: CONNECT_LIMIT }))
 }
 
 /// Replaces the endpoint by the one that AWS reports, if the cluster is named by its identifier.
@@ -97,10 +93,7 @@ async fn connect_unbounded(target: &Target) -> Result<tokio_postgres::Client, Co
                     error,
                 }
             }
-            None => ConnectError::BrokenOff {
-                endpoint: target.endpoint.clone(),
-                reason: tls::innermost(&error),
-            },
+            None => ConnectError::BrokenOff { reason: tls::innermost(&error) },
         })?;
 
     // The task ends when the client is dropped or the server closes the connection. Requests in
@@ -125,22 +118,20 @@ async fn open(
     match tokio::time::timeout(DIRECT_LIMIT, direct).await {
         Ok(Ok(stream)) => return Ok(stream),
         // A certificate that was rejected once would be rejected again.
-        Ok(Err(failure)) if failure.certificate.is_some() => return Err(failure.into_error(target)),
+        Ok(Err(failure)) if failure.certificate.is_some() => return Err(failure.into()),
         Ok(Err(failure)) => tracing::debug!(?failure, "direct TLS failed, requesting TLS"),
         Err(_) => tracing::debug!("no response to direct TLS, requesting TLS"),
     }
     let tcp = open_tcp(target).await?;
     let asked = tls::secure(tcp, host, config, Negotiation::Requested).await;
-    asked.map_err(|failure| failure.into_error(target))
+    asked.map_err(ConnectError::from)
 }
 
 async fn open_tcp(target: &Target) -> Result<TcpStream, ConnectError> {
     let addresses: Vec<_> =
         match tokio::net::lookup_host((target.endpoint.as_str(), target.port)).await {
             Ok(addresses) => addresses.collect(),
-            Err(source) => {
-                return Err(ConnectError::Resolve { endpoint: target.endpoint.clone(), source });
-            }
+            Err(source) => return Err(ConnectError::Resolve { source }),
         };
 
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -154,5 +145,5 @@ async fn open_tcp(target: &Target) -> Result<TcpStream, ConnectError> {
             Err(error) => last = error,
         }
     }
-    Err(ConnectError::Tcp { endpoint: target.endpoint.clone(), port: target.port, source: last })
+    Err(ConnectError::Tcp { port: target.port, source: last })
 }

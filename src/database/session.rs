@@ -251,7 +251,11 @@ impl Session {
         self.collect_under(&CONFLICT, sql).await.whole()
     }
 
-    pub(super) async fn collect_under(&mut self, policy: &'static RetryPolicy, sql: &str) -> Answers {
+    pub(super) async fn collect_under(
+        &mut self,
+        policy: &'static RetryPolicy,
+        sql: &str,
+    ) -> Answers {
         let mut attempts = Attempts::new(policy);
         loop {
             let answers = self.collect_in_time(sql).await;

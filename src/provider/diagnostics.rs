@@ -7,6 +7,7 @@ mod adoption;
 mod apply;
 mod batches;
 mod connect;
+mod database;
 mod drift;
 mod findings;
 mod formats;
@@ -21,7 +22,8 @@ pub(super) use adoption::{
     BASELINE, adopt_error, adopted, ledger_of_another, not_a_ledger, not_in_catalog,
     several_ledgers, skipped_by_tool, unknown_adopt, unknown_baseline,
 };
-pub(super) use apply::{LedgerRows, apply_error};
+pub(super) use apply::{AppliedSet, apply_error};
+pub(super) use database::{Access, database_error};
 pub(super) use drift::{drift_error, drift_warning};
 pub(super) use findings::{
     StatementFinding, another_kind, collisions, hazards, lint_errors, lint_warnings,
@@ -38,9 +40,6 @@ pub(super) use plan::{
 pub(super) use subject::Subject;
 
 use super::contract::FunctionError;
-use crate::chain::chain;
-use crate::database::{Condition, Error, ServerError};
-use crate::diagnostic::{Diagnostic, Title};
 use crate::sql::{Disallowed, SplitError};
 
 /// Returns the error for a function argument that is not complete SQL.
@@ -52,59 +51,6 @@ pub(super) fn text_error(error: &SplitError) -> FunctionError {
 pub(super) fn refused(line: usize, disallowed: &Disallowed) -> FunctionError {
     let Disallowed { statement, reason, advice } = disallowed;
     FunctionError::new(format!("Line {line} contains {statement}: {reason}. {advice}"))
-}
-
-/// Returns the error for a cluster that cannot be reached, or for a failed request that belongs to
-/// no migration. `doing` completes the sentence "While …".
-pub(super) fn database_error(doing: &str, error: &Error) -> Diagnostic {
-    let (title, advice) = match error {
-        Error::Connect(error) => (connect::title(error), connect::advice(error)),
-        Error::Server(server)
-            if server.condition() == Condition::PermissionDenied
-                && server.message.contains("for database") =>
-        {
-            (
-                Title::PermissionDenied,
-                "Only admin can create schemas. As admin, create the schema of the ledger and \
-                 grant USAGE and CREATE on it to this role (see the guide \"Least privilege\"), or \
-                 run the first apply as admin."
-                    .to_owned(),
-            )
-        }
-        Error::Server(server) if server.condition() == Condition::PermissionDenied => (
-            Title::PermissionDenied,
-            "Grant this role the privilege to read the schema of the ledger, or connect as \
-             another user."
-                .to_owned(),
-        ),
-        Error::Server(_) => (
-            Title::DatabaseError,
-            "If the message does not explain the problem, run the command again with \
-             TF_LOG_PROVIDER=DEBUG."
-                .into(),
-        ),
-        Error::ReplyLost { .. } => {
-            (Title::ConnectionLost, "Apply again. Nothing is applied twice.".into())
-        }
-        Error::Answer(_) => (
-            Title::UnexpectedResponse,
-            "The ledger may have been changed by hand or by a newer version of this provider."
-                .into(),
-        ),
-    };
-    let mut detail = format!("While {doing}: {}", sentence(&chain(error)));
-    if let Some(server) = error.server() {
-        push_server_parts(&mut detail, server);
-    }
-    Diagnostic::error(title).detail(format!("{detail}\n\n{advice}"))
-}
-
-fn push_server_parts(text: &mut String, server: &ServerError) {
-    for (name, part) in [("DETAIL", &server.detail), ("HINT", &server.hint)] {
-        if let Some(part) = part {
-            text.push_str(&format!("\n{name}: {part}"));
-        }
-    }
 }
 
 /// Turns a clause, as the error types write it, into a sentence.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::array::elements;
+use crate::database::identifier::quoted_identifier;
 
 /// The letters and their keywords, in the order in which a definition lists them.
 const KEYWORDS: &[(char, &str)] = &[
@@ -32,7 +33,8 @@ pub(super) fn parse(array: &str, owner: &str) -> Option<BTreeMap<String, String>
         let (grantee, rest) = grantee(&item)?;
         let (letters, _grantor) = rest.split_once('/')?;
         if grantee != owner {
-            let to = if grantee.is_empty() { "PUBLIC".to_owned() } else { quoted(&grantee) };
+            let to =
+                if grantee.is_empty() { "PUBLIC".to_owned() } else { quoted_identifier(&grantee) };
             letters_of.entry(to).or_default().push_str(letters);
         }
     }
@@ -77,12 +79,6 @@ fn grantee(item: &str) -> Option<(String, &str)> {
             None => return Some((name, after.strip_prefix('=')?)),
         }
     }
-}
-
-fn quoted(name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !name.starts_with(|c: char| c.is_ascii_digit());
-    if plain { name.to_owned() } else { postgres_protocol::escape::escape_identifier(name) }
 }
 
 /// Converts letters to keywords: `ar*` becomes `SELECT WITH GRANT OPTION, INSERT`. A star belongs

@@ -11,7 +11,7 @@ use crate::database::secret::Secret;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// `GetCluster` of the control plane failed.
-    #[error("could not look up cluster {identifier} in {region}: {reason}")]
+    #[error("cannot look up the cluster {identifier} in {region}: {reason}")]
     ControlPlane {
         /// Cluster identifier, 26 characters.
         identifier: String,
@@ -33,35 +33,29 @@ pub enum ConnectError {
         waited: Option<Duration>,
     },
     /// The resolver returned no address for the endpoint.
-    #[error("the name {endpoint} could not be resolved")]
+    #[error("cannot resolve the host name of the cluster")]
     Resolve {
-        /// Host name, as configured or as AWS reported it.
-        endpoint: String,
         /// Error of the resolver.
         source: io::Error,
     },
     /// No address accepted a TCP connection.
-    #[error("no TCP connection to {endpoint}:{port}")]
+    #[error("cannot open a TCP connection")]
     Tcp {
-        /// Host name, as configured or as AWS reported it.
-        endpoint: String,
         /// TCP port.
         port: u16,
         /// Error of the address that was tried last.
         source: io::Error,
     },
     /// The connection and login did not finish in time.
-    #[error("no session with {endpoint}:{port} within {} seconds", limit.as_secs())]
+    #[error("the connection and the login took longer than {} seconds", limit.as_secs())]
     TimedOut {
-        /// Host name, as configured or as AWS reported it.
-        endpoint: String,
         /// TCP port.
         port: u16,
         /// Limit for name resolution, TCP, TLS and login together.
         limit: Duration,
     },
     /// The CA file cannot be used.
-    #[error("the CA file {path} cannot be used ({reason})")]
+    #[error("cannot use the CA file {path}: {reason}")]
     CaFile {
         /// Path as configured.
         path: String,
@@ -69,25 +63,21 @@ pub enum ConnectError {
         reason: String,
     },
     /// The TLS client could not be configured.
-    #[error("TLS cannot be set up ({reason})")]
+    #[error("cannot set up TLS: {reason}")]
     TlsSetup {
         /// Message of the TLS library.
         reason: String,
     },
     /// The TLS handshake failed.
-    #[error("TLS with {endpoint}:{port} failed ({reason})")]
+    #[error("the TLS handshake failed: {reason}")]
     Tls {
-        /// Host name, as configured or as AWS reported it.
-        endpoint: String,
-        /// TCP port.
-        port: u16,
         /// Message of the TLS library.
         reason: String,
         /// Problem of the server's certificate; `None` if the certificate was not the cause.
         certificate: Option<CertificateProblem>,
     },
     /// The server rejected the login.
-    #[error("{user} cannot log in to {endpoint}: {error}")]
+    #[error("role {user:?} cannot log in: {error}")]
     Login {
         /// Host name, as configured or as AWS reported it.
         endpoint: String,
@@ -101,10 +91,8 @@ pub enum ConnectError {
         error: Box<ServerError>,
     },
     /// The connection ended during the login.
-    #[error("the connection to {endpoint} was closed during login ({reason})")]
+    #[error("the server closed the connection during the login: {reason}")]
     BrokenOff {
-        /// Host name, as configured or as AWS reported it.
-        endpoint: String,
         /// Message of the client library.
         reason: String,
     },
@@ -115,7 +103,7 @@ pub enum ConnectError {
         endpoint: String,
     },
     /// AWS credentials were not found, or no token could be signed with them.
-    #[error("no token could be made from AWS credentials")]
+    #[error("cannot sign a token with AWS credentials")]
     Credentials {
         /// Profile of the shared AWS configuration, if one is configured.
         profile: Option<String>,
@@ -123,7 +111,7 @@ pub enum ConnectError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// STS did not return credentials for the role.
-    #[error("the role {role_arn} could not be assumed: {reason}")]
+    #[error("cannot assume the role {role_arn}: {reason}")]
     AssumeRole {
         /// ARN of the role.
         role_arn: String,
@@ -135,7 +123,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// The file with the token of an OIDC issuer cannot be read.
-    #[error("the web identity token in {path} cannot be read ({reason})")]
+    #[error("cannot read the web identity token in {path}: {reason}")]
     WebIdentityFile {
         /// Path as configured.
         path: String,
@@ -195,6 +183,9 @@ pub struct TokenFacts {
     pub action: String,
     /// AWS Region that the token is signed for.
     pub region: String,
+    /// ID of the access key that signed the token, which is not a secret. AWS shows to which
+    /// identity it belongs.
+    pub access_key: String,
 }
 
 impl TokenFacts {
@@ -207,10 +198,12 @@ impl TokenFacts {
             query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         };
         let credential = value("X-Amz-Credential")?.replace("%2F", "/").replace("%2f", "/");
+        let mut scope = credential.split('/');
         Some(Self {
             host: host.to_owned(),
             action: value("Action")?.to_owned(),
-            region: credential.split('/').nth(2)?.to_owned(),
+            access_key: scope.next()?.to_owned(),
+            region: scope.nth(1)?.to_owned(),
         })
     }
 }
@@ -226,11 +219,12 @@ mod tests {
                          X-Amz-Signature=f5f2";
 
     #[test]
-    fn a_token_shows_its_host_action_and_region_but_not_its_key() {
+    fn a_token_shows_what_it_was_made_for_but_not_its_signature() {
         let facts = TokenFacts::of(&Secret::new(TOKEN)).expect("a token");
         assert_eq!(facts.host, "peccy.dsql.us-east-1.on.aws");
         assert_eq!((facts.action.as_str(), facts.region.as_str()), ("DbConnect", "us-east-1"));
-        assert!(!format!("{facts:?}").contains("akid"));
+        assert_eq!(facts.access_key, "akid");
+        assert!(!format!("{facts:?}").contains("f5f2"));
     }
 
     #[test]

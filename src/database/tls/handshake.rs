@@ -17,7 +17,6 @@ use tokio_rustls::client::TlsStream;
 
 use super::roots;
 use crate::database::error::{CertificateProblem, ConnectError};
-use crate::database::target::Target;
 
 /// The ALPN protocol ID of PostgreSQL.
 const ALPN: &[u8] = b"postgresql";
@@ -65,14 +64,11 @@ impl TlsFailure {
         };
         Self { reason: innermost(error), certificate }
     }
+}
 
-    pub(crate) fn into_error(self, target: &Target) -> ConnectError {
-        ConnectError::Tls {
-            endpoint: target.endpoint.clone(),
-            port: target.port,
-            reason: self.reason,
-            certificate: self.certificate,
-        }
+impl From<TlsFailure> for ConnectError {
+    fn from(TlsFailure { reason, certificate }: TlsFailure) -> Self {
+        Self::Tls { reason, certificate }
     }
 }
 
@@ -136,10 +132,22 @@ fn find_rustls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Er
         .find_map(|error| error.downcast_ref::<rustls::Error>())
 }
 
-/// The text of the innermost cause of an error.
+/// The text of the innermost cause of an error. rustls ends some of its texts with the address of
+/// its documentation for developers, which is left out.
 pub(crate) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    std::iter::successors(Some(error), |error| inner(*error))
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
+    let innermost = std::iter::successors(Some(error), |error| inner(*error)).last();
+    let text = innermost.map(ToString::to_string).unwrap_or_default();
+    text.split_once(": https://").map_or_else(|| text.clone(), |(text, _)| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_cause_has_no_address_of_documentation() {
+        let text = "peer closed connection: https://docs.rs/rustls/latest/rustls/manual";
+        let wrapped = io::Error::other(io::Error::other(text));
+        assert_eq!(innermost(&wrapped), "peer closed connection");
+    }
 }

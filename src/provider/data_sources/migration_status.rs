@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use self::compare::{ComparedFiles, of_files};
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
-use super::super::diagnostics;
+use super::super::diagnostics::{self, Access};
 use super::super::resources::migration_set::{DEFAULT_NAME, latest};
 use super::super::resources::observe::observe;
 use super::super::resources::rules::StatementRules;
@@ -138,8 +138,8 @@ impl DataSource for MigrationStatus {
             Ok((session.list_jobs().await?, other_ledgers(&mut session, &location).await?))
         };
         let (jobs, ledgers) = rest.await.map_err(|error| {
-            let doing = format!("reading the jobs and tables of {}", location.target);
-            vec![diagnostics::database_error(&doing, &error)]
+            let what = format!("Cannot read the jobs and tables of {}.", location.target);
+            vec![diagnostics::database_error(&what, &error, Access::Other, &location)]
         })?;
 
         let mut state = config.clone();

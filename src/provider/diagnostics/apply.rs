@@ -1,19 +1,23 @@
 //! Messages about an apply that did not finish.
 
-use super::{batches, database_error, ledger, push_server_parts, resume, sentence};
+use super::database::push_server_parts;
+use super::{Access, batches, database_error, ledger, resume, sentence};
 use crate::chain::chain;
-use crate::database::{Holder, LedgerSchema};
+use crate::database::Holder;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::Position;
+use crate::provider::settings::LedgerLocation;
 
-/// The ledger rows that a message refers to.
+/// The migration set that an apply ran.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::provider) struct LedgerRows<'a> {
-    /// The schema of the ledger.
-    pub(in crate::provider) ledger: &'a LedgerSchema,
+pub(in crate::provider) struct AppliedSet<'a> {
+    /// The cluster and the schema of the ledger.
+    pub(in crate::provider) location: &'a LedgerLocation,
     /// The name of the migration set.
     pub(in crate::provider) set: &'a str,
+    /// Whether the resource is not in the Terraform state yet.
+    pub(in crate::provider) is_create: bool,
 }
 
 /// Returns the error for an apply that did not finish. `applied` counts the migrations that it
@@ -21,7 +25,7 @@ pub(in crate::provider) struct LedgerRows<'a> {
 pub(in crate::provider) fn apply_error(
     error: &ApplyError,
     applied: usize,
-    rows: LedgerRows<'_>,
+    set: AppliedSet<'_>,
 ) -> Diagnostic {
     let before = match applied {
         0 => "No migration was completed by this apply.".to_owned(),
@@ -31,19 +35,20 @@ pub(in crate::provider) fn apply_error(
     let what = sentence(&error.to_string());
     match error {
         ApplyError::Ledger { doing, source } => {
-            let mut diagnostic = database_error("writing to the ledger", source);
-            diagnostic.detail = format!("{}\n\n{}\n\n{before}", sentence(doing), diagnostic.detail);
-            diagnostic
+            let what = sentence(&format!("{doing} on {}", set.location.target));
+            let error = database_error(&what, source, Access::WriteLedger, set.location);
+            let detail = format!("{}\n\n{before}{}", error.detail, not_in_state(set));
+            error.detail(detail)
         }
-        ApplyError::LedgerReadOnly(header) => ledger::ledger_too_new(header, rows.ledger),
+        ApplyError::LedgerReadOnly(header) => ledger::ledger_too_new(header, &set.location.ledger),
         ApplyError::LedgerUpgradeDenied(denied) => ledger::upgrade_denied(denied),
         ApplyError::AppliedByOther { .. } | ApplyError::LedgerChanged => {
             Diagnostic::error(Title::LedgerChangedByOther)
                 .detail(format!("{what}\n\n{before} Plan again."))
         }
         ApplyError::LeaseHeld(holder) => {
-            let set = format!("\x20 migration set:  {}\n", rows.set);
-            in_progress(&what, &set, holder)
+            let name = format!("\x20 migration set:  {}\n", set.set);
+            in_progress(&what, &name, holder)
         }
         // The other apply may be one of another migration set.
         ApplyError::LedgerUpgradeHeld(holder) => in_progress(&what, "", holder),
@@ -67,8 +72,8 @@ pub(in crate::provider) fn apply_error(
                     detail.push_str(&format!(" {}", batches::MAY_BE_ENDLESS));
                 }
             }
-            let resume = resume::words(source, rows, version);
-            detail.push_str(&format!("\n\n{before} {resume}"));
+            let resume = resume::words(source, set, version);
+            detail.push_str(&format!("\n\n{before} {resume}{}", not_in_state(set)));
             Diagnostic::error(failure_title(failure)).detail(detail)
         }
     }
@@ -84,6 +89,16 @@ fn in_progress(what: &str, set: &str, holder: &Holder) -> Diagnostic {
          Nothing was run. Apply again when the other apply has ended.",
         holder.who, holder.until,
     ))
+}
+
+/// A failed create stores nothing, see ADR 0002.
+fn not_in_state(set: AppliedSet<'_>) -> &'static str {
+    if set.is_create {
+        "\n\nThis resource is not in the Terraform state yet, because its first apply failed. The \
+         ledger records what is applied."
+    } else {
+        ""
+    }
 }
 
 fn failure_title(failure: &StatementFailure) -> Title {
@@ -136,7 +151,7 @@ fn failure_words(failure: &StatementFailure) -> String {
                 words.push_str(&format!(" The ID of the job is {}.", job.0));
             }
             if let Some(details) = details {
-                words.push_str(&format!(" DSQL reports: {}", sentence(details)));
+                words.push_str(&format!(" DSQL reports: {details}."));
             }
             if !duplicates.is_empty() {
                 words.push_str("\n\nDuplicate keys (at most five are shown):\n");
@@ -175,11 +190,15 @@ fn at(error: &StatementError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::{Error, JobId, ServerError};
+    use crate::database::{Error, JobId, LedgerSchema, ServerError, Target};
     use crate::migration::{Origin, StatementNumber, Version};
 
-    fn stopped(failure: StatementFailure) -> Diagnostic {
+    fn location() -> LedgerLocation {
         let ledger = LedgerSchema::new("dsql_migrations");
+        LedgerLocation { target: Target::new("abc.on.aws"), ledger }
+    }
+
+    fn stopped(failure: StatementFailure) -> Diagnostic {
         let source = StatementError {
             origin: Origin { file: "migrations/0002_i.sql".into(), line: 7 },
             position: None,
@@ -192,7 +211,16 @@ mod tests {
         };
         let error =
             ApplyError::Statement { version: Version("0002".into()), source: Box::new(source) };
-        apply_error(&error, 1, LedgerRows { ledger: &ledger, set: "joe's" })
+        apply_error(&error, 1, AppliedSet { location: &location(), set: "joe's", is_create: true })
+    }
+
+    #[test]
+    fn a_failed_create_says_where_the_record_is() {
+        let diagnostic = stopped(StatementFailure::ClaimedByOther);
+        assert!(diagnostic.detail.contains("not in the Terraform state yet"), "{diagnostic:?}");
+        let error = ApplyError::NotStarted(crate::engine::BudgetEnd::Cancelled);
+        let set = AppliedSet { location: &location(), set: "default", is_create: true };
+        assert!(!apply_error(&error, 0, set).detail.contains("Terraform state"));
     }
 
     #[test]
@@ -224,7 +252,7 @@ mod tests {
         });
         for part in [
             "4mnye5meqjdrvnkw7sbs5ojc5e",
-            "DSQL reports: Found duplicate key(s) while validating index uniqueness.",
+            "DSQL reports: found duplicate key(s) while validating index uniqueness.",
             "\n  a = 1 (2 rows)\n",
             "The provider has dropped the INVALID index t_a that the job left.",
             "apply again",
@@ -235,14 +263,13 @@ mod tests {
 
     #[test]
     fn a_lease_that_is_held_names_the_holder_and_the_end() {
-        let ledger = LedgerSchema::new("dsql_migrations");
         let holder = Holder {
             who: "admin, terraform-provider-dsql, process 7 on build3".into(),
             until: "2026-11-23T14:00:00Z".into(),
             remaining: std::time::Duration::from_secs(20),
         };
-        let rows = LedgerRows { ledger: &ledger, set: "default" };
-        let diagnostic = apply_error(&ApplyError::LeaseHeld(holder), 0, rows);
+        let set = AppliedSet { location: &location(), set: "default", is_create: true };
+        let diagnostic = apply_error(&ApplyError::LeaseHeld(holder), 0, set);
         assert_eq!(diagnostic.summary, "Another apply is in progress");
         for part in ["process 7 on build3", "2026-11-23T14:00:00Z", "Nothing was run."] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);

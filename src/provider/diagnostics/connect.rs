@@ -1,6 +1,8 @@
 //! Messages about connections that could not be opened: each cause has its own title and advice.
 
-use crate::database::{CertificateProblem, ConnectError, LoginRefusal, TokenFacts};
+use crate::database::{
+    CertificateProblem, ConnectError, LoginRefusal, TokenFacts, quoted_identifier,
+};
 use crate::diagnostic::Title;
 
 /// Returns the title.
@@ -68,10 +70,12 @@ pub(super) fn advice(error: &ConnectError) -> String {
              PrivateLink, enable private DNS, or set cluster_identifier in addition to the name of \
              the VPC endpoint."
         }
-        ConnectError::Tcp { .. } | ConnectError::TimedOut { .. } => {
-            "Check the endpoint and the port, and check that this machine can connect to them: \
-             routes, security groups, and firewalls must allow outgoing TCP connections to port \
-             5432."
+        ConnectError::Tcp { port, .. } | ConnectError::TimedOut { port, .. } => {
+            return format!(
+                "Check the endpoint and the port, and check that this machine can connect to \
+                 them: routes, security groups, and firewalls must allow outgoing TCP connections \
+                 to port {port}."
+            );
         }
         ConnectError::CaFile { .. } => {
             "It must be a readable PEM file that contains CERTIFICATE blocks."
@@ -82,8 +86,7 @@ pub(super) fn advice(error: &ConnectError) -> String {
             return login_advice(*refusal, user, endpoint, token.as_deref());
         }
         ConnectError::BrokenOff { .. } => {
-            "The server closed the connection during the login. Check that the endpoint belongs \
-             to a DSQL cluster, and try again."
+            "Check that the endpoint belongs to a DSQL cluster, and try again."
         }
         ConnectError::NoRegion { .. } => {
             "Set region, or use an endpoint of the form <id>.dsql.<region>.on.aws."
@@ -290,7 +293,7 @@ fn login_advice(
              AWS. The provider uses one connection for each cluster."
                 .to_owned()
         }
-        LoginRefusal::NoLogin => format!("As admin, run: ALTER ROLE {user} WITH LOGIN;"),
+        LoginRefusal::NoLogin => no_login_advice(user),
         LoginRefusal::NoServerName => format!(
             "DSQL identifies the cluster by the host name in the TLS handshake, but {endpoint} is \
              an IP address. Use the host name."
@@ -307,16 +310,34 @@ fn login_advice(
     }
 }
 
+/// DSQL accepts LOGIN in `CREATE ROLE` and supports no `ALTER ROLE` that adds it (dsql-lint, live
+/// suite).
+fn no_login_advice(user: &str) -> String {
+    let role = quoted_identifier(user);
+    let new = quoted_identifier(&format!("{user}_login"));
+    format!(
+        "DSQL cannot add LOGIN to a role that exists. Create a role with LOGIN, let it inherit the \
+         privileges of {user:?}, and set user to the new role. As admin, run, for \
+         example:\n\n  CREATE ROLE {new} WITH LOGIN;\n  GRANT {role} TO {new};\n  AWS IAM GRANT \
+         {new} TO '<ARN of the IAM role>';"
+    )
+}
+
 /// Lists every possible cause, because DSQL does not report which one applies.
 fn denied_advice(user: &str, action: &str, token: Option<&TokenFacts>) -> String {
     let mut words = String::new();
-    if let Some(TokenFacts { host, action: made_for, region }) = token {
+    if let Some(TokenFacts { host, action: made_for, region, access_key }) = token {
         words.push_str(&format!(
-            "The token was generated for:\n\n  host:    {host}\n  action:  {made_for}\n  region:  \
-             {region}\n\nCheck these values. "
+            "The login used:\n\n  role:           {user}\n  token host:     {host}\n  token \
+             action:   {made_for}\n  token Region:   {region}\n  access key ID:  \
+             {access_key}\n\nCheck these values. The access key ID shows which IAM identity signed \
+             the token. "
         ));
     } else {
-        words.push_str("The configured token does not have the form of an Aurora DSQL token. ");
+        words.push_str(&format!(
+            "The role {user:?} logged in with the configured token, which does not have the form \
+             of an Aurora DSQL token. "
+        ));
     }
     words.push_str(&format!(
         "Check that the identity has the permission dsql:{action} on this cluster"
@@ -325,9 +346,10 @@ fn denied_advice(user: &str, action: &str, token: Option<&TokenFacts>) -> String
         words.push('.');
     } else {
         words.push_str(&format!(
-            ", and that the role {user} exists with LOGIN and is mapped to the identity. To create \
-             it, run as admin:\n\n  CREATE ROLE {user} WITH LOGIN;\n  AWS IAM GRANT {user} TO \
-             '<ARN of the IAM role>';"
+            ", and that the role {user:?} exists with LOGIN and is mapped to the identity. To \
+             create it, run as admin:\n\n  CREATE ROLE {role} WITH LOGIN;\n  AWS IAM GRANT {role} \
+             TO '<ARN of the IAM role>';",
+            role = quoted_identifier(user)
         ));
     }
     words
@@ -346,6 +368,7 @@ mod tests {
             host: "other.dsql.us-east-1.on.aws".into(),
             action: "DbConnect".into(),
             region: "us-east-1".into(),
+            access_key: "AKIAIOSFODNN7EXAMPLE".into(),
         };
         ConnectError::Login {
             endpoint: "abc.dsql.us-east-1.on.aws".into(),
@@ -368,6 +391,8 @@ mod tests {
             (login("app", denied, None), "Login refused", "dsql:DbConnect on"),
             (login("admin", denied, None), "Login refused", "dsql:DbConnectAdmin on"),
             (login("admin", denied, None), "Login refused", "other.dsql.us-east-1.on.aws"),
+            (login("app", denied, None), "Login refused", "role:           app\n"),
+            (login("app", denied, None), "Login refused", "AKIAIOSFODNN7EXAMPLE"),
             (
                 login("app", "Unable to accept connection, rate exceeded.", None),
                 "Login rate limit",
@@ -383,13 +408,24 @@ mod tests {
             (
                 login("app", "role app must have the LOGIN attribute", None),
                 "Role is not permitted",
-                "ALTER ROLE",
+                "CREATE ROLE app_login WITH LOGIN;\n  GRANT app TO app_login;",
             ),
         ] {
             assert!(title(&error).text().starts_with(expected), "{expected}: {:?}", title(&error));
             assert!(advice(&error).contains(remedy), "{remedy}: {}", advice(&error));
         }
         assert!(!advice(&login("admin", denied, None)).contains("AWS IAM GRANT"));
+    }
+
+    #[test]
+    fn the_port_to_open_is_the_configured_one() {
+        let limit = std::time::Duration::from_secs(30);
+        let source = std::io::ErrorKind::ConnectionRefused.into();
+        for error in
+            [ConnectError::Tcp { port: 6543, source }, ConnectError::TimedOut { port: 6543, limit }]
+        {
+            assert!(advice(&error).ends_with("to port 6543."), "{}", advice(&error));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Messages about the layout of the ledger.
 
-use super::push_server_parts;
+use super::database::push_server_parts;
 use crate::chain::chain;
 use crate::database::{LAYOUT, LedgerHeader, LedgerSchema, UpgradeDenied};
 use crate::diagnostic::{Diagnostic, Title};

@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use super::{Subject, database_error, sentence};
+use super::{Access, Subject, database_error, sentence};
 use crate::database::{Error, Target};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::PlanError;
 use crate::migration::{Migration, Version};
+use crate::provider::settings::LedgerLocation;
 use crate::value::AttributePath;
 
 /// Returns the error for a ledger that could not be read.
-pub(in crate::provider) fn unreadable_ledger(target: &Target, error: &Error) -> Diagnostic {
-    database_error(&format!("reading the ledger of {target}"), error)
+pub(in crate::provider) fn unreadable_ledger(
+    location: &LedgerLocation,
+    error: &Error,
+    access: Access,
+) -> Diagnostic {
+    let what = format!("Cannot read the ledger of {}.", location.target);
+    database_error(&what, error, access, location)
 }
 
 /// Returns the error for a cluster that did not respond within the limit of a plan or a refresh.
@@ -154,14 +160,15 @@ pub(in crate::provider) fn not_refreshed(error: &Diagnostic, subject: &Subject) 
 }
 
 /// Returns the warning of a plan that could not read the cluster, and does not need it, because the
-/// files match the state.
+/// files match the state. It omits the advice, which the warning of the refresh before it contains.
 pub(in crate::provider) fn not_looked(error: &Diagnostic, subject: &Subject) -> Diagnostic {
     let warning = Diagnostic::warning(Title::PlannedWithoutCluster.fill(&[&subject]));
+    let cause = error.detail.split("\n\n").next().unwrap_or_default();
     warning.detail(format!(
-        "{}. {}\n\nAccording to the state, no migration is pending, so the plan continues. Only a \
+        "{}. {cause}\n\nAccording to the state, no migration is pending, so the plan continues. Only a \
          plan or an apply that reaches the cluster can show whether the database still matches the \
          state. A destroy does not need the cluster.",
-        error.summary, error.detail
+        error.summary
     ))
 }
 

@@ -1,13 +1,14 @@
 //! What remains applied after an apply that did not finish, and where the next apply resumes.
 
-use super::apply::LedgerRows;
+use super::apply::AppliedSet;
 use super::batches;
+use super::database::{Access, missing_privilege};
 use crate::database::{Condition, Outcome};
 use crate::engine::{RolledBack, StatementError, StatementFailure};
 use crate::migration::{StatementNumber, Version};
 
 /// Returns what is applied, what is not, and what to do now.
-pub(super) fn words(error: &StatementError, rows: LedgerRows<'_>, version: &Version) -> String {
+pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Version) -> String {
     let mut words = applied(&error.applied, version);
     let number = error.number.map(|number| format!("statement {number}"));
     let this = number.as_deref().unwrap_or("this migration");
@@ -24,6 +25,11 @@ pub(super) fn words(error: &StatementError, rows: LedgerRows<'_>, version: &Vers
                 Some(server) if server.condition() == Condition::LimitExceeded => {
                     batches::limit_advice(server, error.batches, &resumed)
                 }
+                Some(server) if server.condition() == Condition::PermissionDenied => format!(
+                    "Grant the role {:?} the privilege that the message names, or connect as \
+                     another role. Then apply again. The apply resumes with {resumed}.",
+                    set.location.target.user
+                ),
                 _ if is_shared_commit(error) => format!(
                     "Fix these statements and apply again. The apply resumes with {resumed}."
                 ),
@@ -36,7 +42,7 @@ pub(super) fn words(error: &StatementError, rows: LedgerRows<'_>, version: &Vers
              was not.",
         ),
         StatementFailure::Undetermined { .. } => {
-            words.push_str(&record_the_outcome(rows, version, error.number));
+            words.push_str(&record_the_outcome(set, version, error.number));
         }
         StatementFailure::ClaimedByOther => {
             words.push_str("Wait until the other apply has ended, then plan again.");
@@ -48,10 +54,18 @@ pub(super) fn words(error: &StatementError, rows: LedgerRows<'_>, version: &Vers
         StatementFailure::JobLookupFailed(_) => words.push_str(
             "The job continues in the database. Apply again. The apply then waits for the job.",
         ),
-        StatementFailure::LedgerWriteFailed(_) => words.push_str(
+        StatementFailure::LedgerWriteFailed(source) => {
+            if let Some(server) = source.server()
+                && server.condition() == Condition::PermissionDenied
+            {
+                let missing = missing_privilege(server, Access::WriteLedger, set.location);
+                words.push_str(&format!("{missing}\n\n"));
+            }
+            words.push_str(
             "Apply again. The apply reads from the ledger and the catalog whether the statement \
              was applied, and resumes with the first statement that was not.",
-        ),
+            );
+        }
         StatementFailure::BudgetEnded(_) => {
             words.push_str(&format!("Apply again. The apply resumes with {this}."));
         }
@@ -89,12 +103,12 @@ fn is_shared_commit(error: &StatementError) -> bool {
 
 /// Returns the SQL that records what a person has found out about a statement.
 fn record_the_outcome(
-    rows: LedgerRows<'_>,
+    set: AppliedSet<'_>,
     version: &Version,
     number: Option<StatementNumber>,
 ) -> String {
-    let row = row_condition(rows, version, number);
-    let table = format!("{}.statement", rows.ledger);
+    let row = row_condition(set, version, number);
+    let table = format!("{}.statement", set.location.ledger);
     format!(
         "Check whether the statement took effect, then record the result in its ledger row. If all \
          of it took effect:\n\n  UPDATE {table} SET state = 'done'\n   WHERE {row};\n\nIf none of \
@@ -106,7 +120,7 @@ fn record_the_outcome(
 
 /// Returns a condition that matches one row of the ledger's statement table.
 fn row_condition(
-    rows: LedgerRows<'_>,
+    set: AppliedSet<'_>,
     version: &Version,
     number: Option<StatementNumber>,
 ) -> String {
@@ -114,7 +128,7 @@ fn row_condition(
     let number = number.map(|number| format!(" AND number = {number}")).unwrap_or_default();
     format!(
         "set_name = {} AND version = {}{number} AND state = 'intended'",
-        literal(rows.set),
+        literal(set.set),
         literal(&version.0),
     )
 }
@@ -142,8 +156,9 @@ pub(super) fn statements(numbers: &[StatementNumber]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::{Error, LedgerSchema, ServerError};
+    use crate::database::{Error, LedgerSchema, ServerError, Target};
     use crate::migration::Origin;
+    use crate::provider::settings::LedgerLocation;
 
     fn numbers(numbers: &[usize]) -> Vec<StatementNumber> {
         numbers.iter().filter_map(|number| StatementNumber::new(*number)).collect()
@@ -162,7 +177,9 @@ mod tests {
             failure: StatementFailure::Rejected(Error::Server(Box::new(server))),
         };
         let ledger = LedgerSchema::new("dsql_migrations");
-        words(&error, LedgerRows { ledger: &ledger, set: "app" }, &Version("0002".into()))
+        let location = LedgerLocation { target: Target::new("abc.on.aws"), ledger };
+        let set = AppliedSet { location: &location, set: "app", is_create: false };
+        words(&error, set, &Version("0002".into()))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::database::{Error, new_token};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::EphemeralResource;
-use crate::provider::diagnostics;
+use crate::provider::diagnostics::{self, Access};
 use crate::provider::resources::location;
 use crate::provider::settings::cluster_attribute;
 use crate::provider::timeouts;
@@ -83,11 +83,12 @@ impl EphemeralResource for AuthToken {
             }
             return Ok(opened);
         };
-        let target = location.target;
-        let token = new_token(&target, life).await.map_err(|error| {
-            let doing = format!("generating a token for {target}");
-            vec![diagnostics::database_error(&doing, &Error::Connect(error))]
+        let token = new_token(&location.target, life).await.map_err(|error| {
+            let what = format!("Cannot generate a token for {}.", location.target);
+            let error = Error::Connect(error);
+            vec![diagnostics::database_error(&what, &error, Access::Other, &location)]
         })?;
+        let target = location.target;
         opened.set("token", token.reveal());
         opened.set("endpoint", target.endpoint);
         opened.set("port", u64::from(target.port));

@@ -19,7 +19,7 @@ use crate::migration::fact::{Facts, QualifiedName};
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::clusters::Clusters;
-use crate::provider::diagnostics::{self, BASELINE};
+use crate::provider::diagnostics::{self, Access, BASELINE};
 
 /// The migrations that may have been applied before the provider. A repeatable one runs in any
 /// case; a baseline counts only where the files that it replaces are gone.
@@ -278,9 +278,9 @@ impl<'a> AdoptionRequest<'a> {
     }
 
     fn failed(&self, error: &Error) -> Vec<Diagnostic> {
-        let target = &self.operation.location.target;
-        let doing = format!("searching for history tables on {target}");
-        vec![diagnostics::database_error(&doing, error)]
+        let location = &self.operation.location;
+        let what = format!("Cannot search for history tables on {}.", location.target);
+        vec![diagnostics::database_error(&what, error, Access::Other, location)]
     }
 }
 

@@ -9,7 +9,7 @@ use crate::database::{LEASE_LENGTH, Lease, MigrationRecord, Observation, Watched
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, ApplyError, Budget, Plan, SetOnCluster};
 use crate::provider::clusters::{Clusters, SessionGuard};
-use crate::provider::diagnostics::{self, LedgerRows};
+use crate::provider::diagnostics::{self, Access, AppliedSet};
 
 /// Whatever schema a migration changes must be recorded, or it looks like drift to a set that
 /// watches that schema.
@@ -46,13 +46,14 @@ pub(super) async fn prepare(
     clusters: &Clusters,
     operation: &SetOperation<'_>,
 ) -> Result<(RunSession, BeforeRun), Vec<Diagnostic>> {
-    let SetOperation { location, model, limit } = operation;
-    let unreadable = |error| vec![diagnostics::unreadable_ledger(&location.target, &error)];
+    let SetOperation { location, model, limit, .. } = operation;
+    let unreadable =
+        |error| vec![diagnostics::unreadable_ledger(location, &error, Access::WriteLedger)];
     let budget = Budget::new(*limit, clusters.stopped());
     // A cluster may be minutes from taking connections, or in use by another resource.
     let opened = budget.within_budget(Box::pin(clusters.session(&location.target))).await;
     let opened = opened.map_err(|end| {
-        vec![diagnostics::apply_error(&ApplyError::NotStarted(end), 0, rows(operation))]
+        vec![diagnostics::apply_error(&ApplyError::NotStarted(end), 0, set(operation))]
     });
     let mut session = opened?.map_err(unreadable)?;
     // Values of variables stay out of the server's messages, which the ledger records.
@@ -91,10 +92,11 @@ pub(super) async fn apply(
     let (report, result) = Box::pin(run).await;
     let error = result
         .err()
-        .map(|error| diagnostics::apply_error(&error, report.applied.len(), rows(operation)));
+        .map(|error| diagnostics::apply_error(&error, report.applied.len(), set(operation)));
     ApplyResult { observation: report.observation, diagnostics: error.into_iter().collect() }
 }
 
-fn rows<'a>(operation: &'a SetOperation<'_>) -> LedgerRows<'a> {
-    LedgerRows { ledger: &operation.location.ledger, set: operation.set() }
+fn set<'a>(operation: &'a SetOperation<'_>) -> AppliedSet<'a> {
+    let SetOperation { location, is_create, .. } = operation;
+    AppliedSet { location, set: operation.set(), is_create: *is_create }
 }

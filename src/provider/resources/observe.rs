@@ -25,7 +25,8 @@ pub(crate) async fn observe(
     };
     match Budget::new(limit, clusters.stopped()).within_budget(Box::pin(observe)).await {
         Ok(observed) => {
-            observed.map_err(|error| diagnostics::unreadable_ledger(&location.target, &error))
+            let access = diagnostics::Access::ReadLedger;
+            observed.map_err(|error| diagnostics::unreadable_ledger(location, &error, access))
         }
         Err(BudgetEnd::TimedOut(_)) => Err(diagnostics::no_answer(&location.target, limit)),
         Err(BudgetEnd::Cancelled) => Err(diagnostics::interrupted(&location.target)),

@@ -86,6 +86,8 @@ pub(super) struct SetOperation<'a> {
     pub(super) model: LoadedModel<'a>,
     /// How long reading the cluster may take in a plan, or the whole run in an apply.
     pub(super) limit: Duration,
+    /// Whether there is no state yet.
+    pub(super) is_create: bool,
 }
 
 impl SetOperation<'_> {

@@ -46,7 +46,8 @@ async fn create_or_update<K: ResourceKind>(
     let model = model.known().ok_or_else(still_unknown)?.load()?;
     let location = locate_known(&context.clusters, config)?;
     let limit = limits.write(&request.prior_state);
-    let operation = SetOperation { location, model, limit };
+    let is_create = request.prior_state.is_null();
+    let operation = SetOperation { location, model, limit, is_create };
 
     let rules = operation.model.known.rules;
     let hidden = |diagnostics| rules.hide_all(diagnostics);

@@ -64,7 +64,8 @@ impl Planning<'_> {
         };
 
         let nothing_new = K::nothing_new(&request.prior_state, config, &model);
-        let operation = SetOperation { location, model, limit };
+        let operation =
+            SetOperation { location, model, limit, is_create: request.prior_state.is_null() };
         let (location, set) = (&operation.location, operation.set());
         let observed = observe(clusters, location, set, &operation.watched(), limit).await;
         let subject = operation.subject();
