@@ -9,12 +9,14 @@ mod common;
 use std::time::Duration;
 
 use common::{layout_1, lines, migrations, next_layout, rows, run, run_on, session};
-use dsql_local::Cluster;
+use dsql_local::{Cluster, Outcome};
 use terraform_provider_dsql::database::{
-    Error, LEASE_LENGTH, Lease, LedgerHeader, LedgerSchema, LedgerState, MigrationState,
+    Condition, Error, LEASE_LENGTH, Lease, LedgerHeader, LedgerSchema, LedgerState, MigrationState,
     Observation, Secret, Session, UpgradeDenied, Watched,
 };
-use terraform_provider_dsql::engine::{ApplyError, Budget};
+use terraform_provider_dsql::engine::{
+    ApplyError, Budget, PlanError, Policy, StatementFailure, plan,
+};
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
@@ -309,4 +311,172 @@ async fn a_ledger_that_has_lost_a_table_is_not_a_missing_one() {
     // Without a header the rows show it.
     rows(&mut session, "COMMENT ON TABLE dsql_migrations.migration IS NULL").await;
     assert!(session.observe(&common::ledger(), "default", &Watched::All).await.is_err());
+}
+
+/// The tables that have rows after a run, with their columns.
+fn tables_with_rows() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    let tables = common::ledger().layout().tables.iter();
+    let with_rows = tables.filter(|table| table.name != "heartbeat");
+    with_rows.map(|table| (table.name, table.columns.iter().map(|(name, _)| *name).collect()))
+}
+
+/// Every way to lose a part of a ledger, as a statement: a table without rows, a row that is gone,
+/// and a column of a row that has another value.
+async fn losses(session: &mut Session) -> Vec<String> {
+    let mut losses = Vec::new();
+    for (table, columns) in tables_with_rows() {
+        losses.push(format!("DELETE FROM dsql_migrations.{table}"));
+        let keys = match table {
+            "migration" => "format('set_name = %L AND version = %L', set_name, version)",
+            "statement" => {
+                "format('set_name = %L AND version = %L AND number = %s', set_name, version, number)"
+            }
+            "lease" => "format('set_name = %L', set_name)",
+            _ => "format('relation = %L', relation)",
+        };
+        let conditions = format!("SELECT {keys} FROM dsql_migrations.{table} ORDER BY 1");
+        for condition in lines(session, &conditions).await {
+            losses.push(format!("DELETE FROM dsql_migrations.{table} WHERE {condition}"));
+        }
+        // Rows of the same kind are changed once.
+        let kind = if table == "statement" { "class" } else { "1" };
+        let conditions = format!(
+            "SELECT DISTINCT ON ({kind}) {keys} FROM dsql_migrations.{table} ORDER BY {kind}"
+        );
+        for condition in lines(session, &conditions).await {
+            for column in &columns {
+                let value = match *column {
+                    "position"
+                    | "statement_count"
+                    | "recorded_statements"
+                    | "run"
+                    | "number"
+                    | "duration_ms"
+                    | "batches"
+                    | "changed_rows" => "77",
+                    "started_at" | "finished_at" | "changed_at" | "expires_at" => {
+                        "now() - interval '1 day'"
+                    }
+                    "objects" | "drift" => "'{}'",
+                    _ => "'other'",
+                };
+                losses.push(format!(
+                    "UPDATE dsql_migrations.{table} SET {column} = {value} WHERE {condition}"
+                ));
+            }
+        }
+    }
+    losses
+}
+
+/// The rows of the ledger as statements that insert them.
+async fn inserts(session: &mut Session) -> Vec<String> {
+    let mut inserts = Vec::new();
+    for (table, columns) in tables_with_rows() {
+        let (names, gaps) = (columns.join(", "), vec!["%L"; columns.len()].join(", "));
+        let insert = format!("INSERT INTO dsql_migrations.{table} ({names}) VALUES ({gaps})");
+        let query = format!("SELECT format({insert:?}, {names}) FROM dsql_migrations.{table}");
+        inserts.extend(lines(session, &query.replace('"', "'")).await);
+    }
+    inserts
+}
+
+#[tokio::test]
+async fn no_loss_of_a_part_of_a_ledger_makes_a_statement_run_twice() {
+    assert_no_repetition(&migrations(common::FILES), None).await;
+}
+
+#[tokio::test]
+async fn no_loss_of_a_part_of_a_ledger_makes_a_statement_of_a_failed_migration_run_twice() {
+    let text = |last: &str| {
+        format!(
+            "CREATE TABLE t (a int);
+             INSERT INTO t VALUES (1);
+             COMMIT;
+             CREATE INDEX ASYNC t_a ON t (a);
+             INSERT INTO t VALUES (2);
+             COMMIT;
+             {last};"
+        )
+    };
+    let (failing, corrected) =
+        (text("INSERT INTO t VALUES ('x')"), text("INSERT INTO t VALUES (3)"));
+    let files = migrations(&[("1_t.sql", corrected.as_str())]);
+    assert_no_repetition(&files, Some(&migrations(&[("1_t.sql", failing.as_str())]))).await;
+}
+
+/// Loses each part of the ledger that a run leaves, and runs the migrations again. The run fails if
+/// `failing` differs from the migrations.
+async fn assert_no_repetition(files: &[Migration], failing: Option<&[Migration]>) {
+    let cluster = common::cluster().await;
+    let mut session = session(&cluster).await;
+    let first = run(&mut session, failing.unwrap_or(files)).await.1;
+    assert_eq!(first.is_err(), failing.is_some());
+    let inserts = inserts(&mut session).await;
+    let texts = files.iter().flat_map(|file| &file.statements).map(|it| it.text.as_str());
+    let mut texts: Vec<&str> = texts.collect();
+    // The statement that failed runs.
+    if failing.is_some() {
+        texts.pop();
+    }
+    for loss in losses(&mut session).await {
+        rows(&mut session, &loss).await;
+        let sent = cluster.statements().len();
+        let outcome = plan_and_run(&mut session, files).await;
+        let logged = cluster.statements();
+        let repeated: Vec<&str> = logged[sent..]
+            .iter()
+            .filter(|logged| logged.outcome == Some(Outcome::Committed))
+            .filter_map(|logged| texts.iter().find(|text| **text == logged.sql).copied())
+            .collect();
+        assert_eq!(repeated, [""; 0], "{loss}: {outcome:?}");
+        if let Err(error) = outcome {
+            assert!(error.names_a_way_out(), "{loss}: {error:?}");
+        }
+        for (table, _) in tables_with_rows() {
+            rows(&mut session, &format!("DELETE FROM dsql_migrations.{table}")).await;
+        }
+        for insert in &inserts {
+            rows(&mut session, insert).await;
+        }
+    }
+}
+
+/// Why a ledger that has lost a part stops a plan or a run.
+#[derive(Debug)]
+enum Stopped {
+    Unreadable(Error),
+    Plan(Vec<PlanError>),
+    Apply(ApplyError),
+}
+
+impl Stopped {
+    /// Whether the message of the error says what to do: each of these does. A statement that
+    /// another run has claimed, and a write to the ledger that fails, would fail again and again.
+    fn names_a_way_out(&self) -> bool {
+        match self {
+            // It names the row, and what it may contain.
+            Self::Unreadable(Error::Answer(reason)) => reason.contains(" must be "),
+            Self::Unreadable(_) => false,
+            Self::Plan(errors) => !errors.is_empty(),
+            Self::Apply(ApplyError::Statement { source, .. }) => {
+                match &source.failure {
+                    StatementFailure::Undetermined { .. } => true,
+                    // The server refuses to create the object again.
+                    StatementFailure::Rejected(Error::Server(error)) => {
+                        error.condition() == Condition::AlreadyExists
+                    }
+                    _ => false,
+                }
+            }
+            Self::Apply(_) => false,
+        }
+    }
+}
+
+async fn plan_and_run(session: &mut Session, files: &[Migration]) -> Result<(), Stopped> {
+    let observed = session.observe(&common::ledger(), "default", &Watched::All).await;
+    let observed = observed.map_err(Stopped::Unreadable)?;
+    plan(files, &observed.migrations, &Policy::default()).map_err(Stopped::Plan)?;
+    run(session, files).await.1.map_err(Stopped::Apply)
 }

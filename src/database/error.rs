@@ -106,9 +106,20 @@ pub enum Condition {
     PermissionDenied,
     /// The statement exceeds a limit of the server, for example 3,000 rows per transaction.
     LimitExceeded,
+    /// An object with the name that the statement creates exists.
+    AlreadyExists,
     /// Any other error.
     Other,
 }
+
+/// The codes of a relation, column, schema, function or other object that exists.
+const ALREADY_EXISTS: &[SqlState] = &[
+    SqlState::DUPLICATE_TABLE,
+    SqlState::DUPLICATE_COLUMN,
+    SqlState::DUPLICATE_SCHEMA,
+    SqlState::DUPLICATE_FUNCTION,
+    SqlState::DUPLICATE_OBJECT,
+];
 
 /// An error that the server reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +153,7 @@ impl ServerError {
     pub fn condition(&self) -> Condition {
         match &self.code {
             code if *code == SqlState::INSUFFICIENT_PRIVILEGE => Condition::PermissionDenied,
+            code if ALREADY_EXISTS.contains(code) => Condition::AlreadyExists,
             code if *code == SqlState::PROGRAM_LIMIT_EXCEEDED => Condition::LimitExceeded,
             _ => Condition::Other,
         }

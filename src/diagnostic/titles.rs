@@ -127,6 +127,8 @@ titles! {
     StateNotRefreshed => "State was not refreshed for …",
     PlannedFromFiles => "Planned from migration files only for …",
     PlannedWithoutCluster => "Planned without access to the cluster for …",
+    LedgerRowsLost => "Ledger rows are written again for …",
+    LedgerRowsMissing => "Ledger rows are missing",
     LedgerTooNew => "Ledger requires a later provider version",
     PlanOutOfDate => "Plan is out of date",
     PlannedWithUnknownArguments => "Planned with unknown arguments for …",

@@ -78,6 +78,7 @@ pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
         error: None,
         adopted_from: Some(from.to_owned()),
         provider_version: None,
+        recorded: None,
         statements: Vec::new(),
     }
 }

@@ -124,6 +124,16 @@ pub enum PlanError {
         /// One line of the applied statement.
         applied: String,
     },
+    /// Statements that a failed run has applied have no row.
+    #[error("{file}: the ledger has lost rows of statements")]
+    StatementRowsMissing {
+        /// Path as written in the configuration.
+        file: String,
+        /// Version of the migration.
+        version: Version,
+        /// The statements, each with its number.
+        missing: Vec<(StatementNumber, Statement)>,
+    },
     /// A migration in the ledger has no file.
     #[error("no file for the applied migration {version}")]
     FileMissing {
@@ -222,8 +232,10 @@ pub fn plan<'a>(
             // 5. Any other migration runs, unless a baseline, the target or the order excludes it.
             begun => match scope.judge(index, migration, begun, policy.order) {
                 Ok(None) => {
-                    // 6. The statements that a failed run has applied must not have changed.
+                    // 6. The statements that a failed run has applied must not have changed, and
+                    //    must have their rows.
                     errors.extend(begun.and_then(|begun| changed_statement(migration, begun)));
+                    errors.extend(begun.and_then(|begun| missing_rows(migration, begun)));
                     Status::Pending { begun }
                 }
                 Ok(Some(reason)) => Status::Excluded(reason),
@@ -311,6 +323,28 @@ fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<P
     })
 }
 
+/// Rule 6. Statements run in order, so a statement with a row has predecessors with rows, except for
+/// asynchronous ones, whose rows are withdrawn if their jobs fail. The rows of a failed migration
+/// were counted as well.
+fn missing_rows(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
+    let is_lasting = |class: Class| !matches!(class, Class::AsyncIndex | Class::Validate);
+    let has_row = |number| begun.statements.iter().any(|record| record.number == number);
+    let last = begun.statements.iter().map(|record| record.number).max();
+    let counted = begun.recorded.filter(|_| begun.state == MigrationState::Failed).unwrap_or(0);
+    let mut lasting = 0;
+    let lost = migration.numbered().filter(|(number, statement)| {
+        lasting += usize::from(is_lasting(statement.class));
+        let is_expected = last.is_some_and(|last| *number < last) || lasting <= counted;
+        is_lasting(statement.class) && is_expected && !has_row(*number)
+    });
+    let missing: Vec<_> = lost.map(|(number, statement)| (number, statement.clone())).collect();
+    (!missing.is_empty()).then(|| PlanError::StatementRowsMissing {
+        file: migration.file.clone(),
+        version: migration.version.clone(),
+        missing,
+    })
+}
+
 /// Rule 7. Returns the records whose files were removed, and the errors for files that may not be
 /// removed. `replaced` is the index of the last record that a baseline replaces.
 fn without_file<'a>(
@@ -370,9 +404,10 @@ pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Optio
                 Status::Applied(record)
             }
             begun => {
-                if was_applied
-                    || begun.and_then(|begun| changed_statement(migration, begun)).is_some()
-                {
+                let has_changed = |begun| {
+                    changed_statement(migration, begun).or_else(|| missing_rows(migration, begun))
+                };
+                if was_applied || begun.and_then(has_changed).is_some() {
                     return None;
                 }
                 Status::Pending { begun }

@@ -30,7 +30,7 @@ pub(super) use findings::{
     linted_without_values, render_error,
 };
 pub(super) use formats::{format_error, name_error};
-pub(super) use ledger::{ledger_too_new, reads_newer_ledger};
+pub(super) use ledger::{ledger_too_new, lost_rows, reads_newer_ledger};
 pub(super) use plan::{
     changed_since_refresh, held_back, interrupted, needs_the_cluster, no_answer, not_looked,
     not_refreshed, out_of_date, plan_error, planned_from_files, planned_without, rewritten_ledger,

@@ -58,6 +58,7 @@ pub(super) const MIGRATION: LedgerTable = LedgerTable {
         ("values_digest", "text"),
         // Since layout 2.
         ("provider_version", "text"),
+        ("recorded_statements", "integer"),
     ],
     key: "set_name, version",
     since: 1,

@@ -22,11 +22,12 @@ pub(crate) fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> S
         "SELECT version, description, checksum, state,
                 to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
                 applied_by, duration_ms, error, adopted_from, kind, run, values_digest,
-                row.provider_version
-           FROM (SELECT NULL::text AS provider_version) AS absent CROSS JOIN LATERAL (
+                row.provider_version, row.recorded_statements
+           FROM (SELECT NULL::text AS provider_version, NULL::integer AS recorded_statements)
+                  AS absent CROSS JOIN LATERAL (
                   SELECT version, description, checksum, state, finished_at, applied_by,
                          duration_ms, error, adopted_from, kind, run, values_digest, position,
-                         provider_version
+                         provider_version, recorded_statements
                     FROM {ledger}.migration WHERE set_name = {set}) AS row
           ORDER BY position, version;
          SELECT version, number, checksum, class, summary, state, job_id,
@@ -57,6 +58,8 @@ pub(crate) fn parse_migrations(
         record.statements = statements_of.remove(&record.version).unwrap_or_default();
         records.push(record);
     }
+    let lost = statements_of.into_iter();
+    records.extend(lost.map(|(version, statements)| MigrationRecord::lost(version, statements)));
     Ok(records)
 }
 
@@ -76,26 +79,34 @@ fn parse_migration(row: Row) -> Result<MigrationRecord, Error> {
             Some(run),
             values,
             provider_version,
+            recorded,
         ],
-    ) = <[_; 13]>::try_from(row)
+    ) = <[_; 14]>::try_from(row)
     else {
         return Err(Error::Answer("the ledger's migration table returned other columns".into()));
     };
-    let kind = MigrationKind::ALL.into_iter().find(|known| known.as_str() == kind);
-    let (Some(kind), Ok(run)) = (kind, run.parse()) else {
-        return Err(Error::Answer(format!(
-            "invalid kind or run of migration {version} in the ledger"
-        )));
+    let invalid = |column, value: &str, allowed| {
+        let row = format!("migration {version}");
+        invalid_value(&row, column, value, allowed)
     };
+    let known = MigrationKind::ALL.into_iter().find(|known| known.as_str() == kind);
+    let kind = known.ok_or_else(|| {
+        invalid("kind", &kind, "versioned, baseline or repeatable, as in the directory")
+    })?;
+    let run = run.parse().map_err(|_| invalid("run", &run, "0 or a positive number"))?;
+    let state = MigrationState::parse(&state).ok_or_else(|| {
+        invalid("state", &state, "applied if all of its statements are applied, or else failed")
+    })?;
     Ok(MigrationRecord {
         version: Version(version),
         kind,
         run,
         values: values.map(ValuesDigest),
         provider_version,
+        recorded: recorded.and_then(|count| count.parse().ok()),
         description,
         checksum: Checksum(checksum),
-        state: MigrationState::parse(&state)?,
+        state,
         finished_at,
         applied_by,
         duration_ms: duration_ms.and_then(|text| text.parse().ok()),
@@ -133,12 +144,16 @@ fn parse_statement(row: Row) -> Result<(Version, StatementRecord), Error> {
         }),
         ("done", _) => StatementState::Done,
         ("skipped", _) => StatementState::Skipped,
-        _ => {
-            return Err(Error::Answer(format!("unknown statement state {state:?} in the ledger")));
+        (state, _) => {
+            let row = format!("statement {number} of migration {version}");
+            let allowed = "done if the statement is applied, or intended if that is unknown";
+            return Err(invalid_value(&row, "state", state, allowed));
         }
     };
-    let number = number.parse().ok().and_then(StatementNumber::new).ok_or_else(|| {
-        Error::Answer(format!("invalid statement number {number:?} in the ledger"))
+    let parsed = number.parse().ok().and_then(StatementNumber::new);
+    let number = parsed.ok_or_else(|| {
+        let row = format!("a statement of migration {version}");
+        invalid_value(&row, "number", &number, "that of the statement in its file, from 1")
     })?;
     let record = StatementRecord {
         number,
@@ -146,9 +161,17 @@ fn parse_statement(row: Row) -> Result<(Version, StatementRecord), Error> {
         class: RecordedClass::parse(class),
         summary,
         state,
-        before: before.as_deref().map(parse_facts).transpose()?,
+        // Without its facts, the outcome of a statement is a question for a person.
+        before: before.as_deref().and_then(|facts| parse_facts(facts).ok()),
     };
     Ok((Version(version), record))
+}
+
+/// The error for a value that no provider writes.
+fn invalid_value(row: &str, column: &str, value: &str, allowed: &str) -> Error {
+    Error::Answer(format!(
+        "the ledger's row of {row} has the value {value:?} in {column}, which must be {allowed}"
+    ))
 }
 
 pub(crate) fn parse_recorded(rows: Rows) -> Result<Snapshot, Error> {

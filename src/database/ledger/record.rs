@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::database::error::Error;
 use crate::database::jobs::JobId;
 use crate::migration::fact::Facts;
 use crate::migration::{Checksum, Class, MigrationKind, StatementNumber, ValuesDigest, Version};
@@ -29,11 +28,9 @@ impl MigrationState {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        [Self::Running, Self::Applied, Self::Failed]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| Error::Answer(format!("unknown migration state {text:?} in the ledger")))
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Running, Self::Applied, Self::Failed];
+        all.into_iter().find(|state| state.as_str() == text)
     }
 }
 
@@ -95,6 +92,9 @@ pub struct MigrationRecord {
     pub values: Option<ValuesDigest>,
     /// Version of the provider that last began or adopted it; `None` before layout 2.
     pub provider_version: Option<String>,
+    /// How many of its statements had rows that no run deletes when its last run ended: those that
+    /// are not asynchronous and are done, skipped or in batches. `None` if that is unknown.
+    pub recorded: Option<usize>,
     /// Words from the file name.
     pub description: String,
     /// Checksum of the text that was applied.
@@ -117,6 +117,34 @@ pub struct MigrationRecord {
 }
 
 impl MigrationRecord {
+    /// The record of a migration whose row is gone, although it has rows of statements. These are
+    /// as binding as those of a run that was interrupted.
+    pub(super) fn lost(version: Version, statements: Vec<StatementRecord>) -> Self {
+        Self {
+            version,
+            kind: MigrationKind::Versioned,
+            run: 0,
+            values: None,
+            provider_version: None,
+            recorded: None,
+            description: String::new(),
+            checksum: Checksum(String::new()),
+            state: MigrationState::Running,
+            finished_at: None,
+            applied_by: String::new(),
+            duration_ms: None,
+            error: None,
+            adopted_from: None,
+            statements,
+        }
+    }
+
+    /// Whether its row is gone: every row that a run has written counts its runs.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.run == 0 && self.adopted_from.is_none()
+    }
+
     /// Whether it is adopted and not yet written: such a record has no time.
     #[must_use]
     pub fn is_to_adopt(&self) -> bool {

@@ -194,8 +194,13 @@ fn end_sql(
     failure: Option<&str>,
 ) -> String {
     format!(
-        "UPDATE {ledger}.migration SET state = '{state}', error = {}, finished_at = now(),
-            duration_ms = (extract(epoch FROM now() - started_at) * 1000)::bigint
+        "UPDATE {ledger}.migration AS ended SET state = '{state}', error = {}, finished_at = now(),
+            duration_ms = (extract(epoch FROM now() - started_at) * 1000)::bigint,
+            recorded_statements = (
+              SELECT count(*) FROM {ledger}.statement AS row
+               WHERE row.set_name = ended.set_name AND row.version = ended.version
+                 AND row.state IN ('batching', 'done', 'skipped')
+                 AND row.class NOT IN ('async-index', 'validate'))
           WHERE set_name = {set} AND version IN ({})",
         literal_or_null(failure),
         versions.join(", ")
@@ -215,7 +220,7 @@ fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: 
          ON CONFLICT (set_name, version) DO UPDATE SET
            description = excluded.description, checksum = excluded.checksum,
            statement_count = excluded.statement_count / CASE WHEN {expected} THEN 1 ELSE 0 END,
-           state = 'running', error = NULL, kind = excluded.kind, run = found.run + 1,
+           state = 'running', error = NULL, recorded_statements = NULL, kind = excluded.kind, run = found.run + 1,
            values_digest = excluded.values_digest,
            provider_version = excluded.provider_version,
            started_at = excluded.started_at, applied_by = excluded.applied_by",

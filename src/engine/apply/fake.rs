@@ -232,6 +232,7 @@ impl FakeCluster {
             error: None,
             adopted_from: None,
             provider_version: None,
+            recorded: None,
             statements: Vec::new(),
         };
         let record = self.migrations.entry(migration.version.clone()).or_insert(new);

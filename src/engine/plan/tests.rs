@@ -25,6 +25,7 @@ fn record(migration: &Migration, state: MigrationState, done: usize) -> Migratio
         error: None,
         adopted_from: None,
         provider_version: None,
+        recorded: None,
         statements: statements
             .map(|(index, statement)| StatementRecord {
                 number: StatementNumber::of_index(index),

@@ -1,9 +1,13 @@
 //! Messages about the layout of the ledger.
 
 use super::database::push_server_parts;
+use super::{AppliedSet, Subject};
 use crate::chain::chain;
-use crate::database::{LAYOUT, LedgerHeader, LedgerSchema, UpgradeDenied};
+use crate::database::{LAYOUT, LedgerHeader, LedgerSchema, MigrationRecord, UpgradeDenied};
 use crate::diagnostic::{Diagnostic, Title};
+use crate::engine::Plan;
+use crate::migration::{Statement, StatementNumber, Version};
+use crate::sql;
 
 /// Returns the error for a plan or an apply that would write to a ledger of a later layout.
 pub(in crate::provider) fn ledger_too_new(
@@ -57,6 +61,52 @@ pub(super) fn upgrade_denied(denied: &UpgradeDenied) -> Diagnostic {
          migration. The role \"{owner}\" owns the tables, and the server denied the upgrade: \
          {server}\n\nNothing was run. Apply once as \"{owner}\", or run these statements as \
          \"{owner}\", each in a transaction of its own, and apply again:\n{statements}"
+    ))
+}
+
+/// Returns the warning for pending migrations whose rows are gone while those of their statements
+/// remain.
+pub(in crate::provider) fn lost_rows(plan: &Plan<'_>, subject: &Subject) -> Option<Diagnostic> {
+    let lost = plan.pending().filter(|entry| entry.begun().is_some_and(MigrationRecord::is_lost));
+    let files: Vec<&str> = lost.map(|entry| entry.migration.file.as_str()).collect();
+    let lines: String = files.iter().map(|file| format!("\n  {file}")).collect();
+    (!files.is_empty()).then(|| {
+        Diagnostic::warning(Title::LedgerRowsLost.fill(&[subject])).detail(format!(
+            "The ledger has lost its rows of these migrations, and still has rows of their \
+             statements:\n{lines}\n\nThe apply writes the rows again. It does not run the \
+             statements that are recorded."
+        ))
+    })
+}
+
+/// Returns the error for statements that an apply has run and whose ledger rows are gone.
+pub(super) fn rows_missing(
+    file: &str,
+    version: &Version,
+    missing: &[(StatementNumber, Statement)],
+    set: AppliedSet<'_>,
+) -> Diagnostic {
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let table = format!("{}.statement", set.location.ledger);
+    let insert = |(number, statement): &(StatementNumber, Statement)| {
+        format!(
+            "\n\n  -- {}, statement {number}\n  INSERT INTO {table}\n    (set_name, version, \
+             number, checksum, class, summary, state, changed_at)\n  VALUES ({}, {}, {number}, \
+             {},\n    {}, {}, 'done', now());",
+            statement.origin,
+            literal(set.set),
+            literal(&version.0),
+            literal(&statement.checksum().0),
+            literal(statement.class.as_str()),
+            literal(&sql::summary(statement.shown())),
+        )
+    };
+    let inserts: String = missing.iter().map(insert).collect();
+    Diagnostic::error(Title::LedgerRowsMissing).detail(format!(
+        "An earlier apply has run statements of {file}, and their rows in {table} are gone. If \
+         they ran again, they could be applied twice.\n\nCheck whether each of these statements \
+         took effect, and run those that did not by hand. Then record them, and apply \
+         again:{inserts}"
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Access, Subject, database_error, sentence};
+use super::{Access, AppliedSet, Subject, database_error, ledger, sentence};
 use crate::database::{Error, Target};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::PlanError;
@@ -36,7 +36,11 @@ pub(in crate::provider) fn interrupted(target: &Target) -> Diagnostic {
 }
 
 /// Returns the error for a difference between files and ledger that the user must resolve.
-pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) -> Diagnostic {
+pub(in crate::provider) fn plan_error(
+    error: &PlanError,
+    path: AttributePath,
+    set: AppliedSet<'_>,
+) -> Diagnostic {
     let what = sentence(&error.to_string());
     match error {
         PlanError::Diverged { version, applied, found, .. } => {
@@ -55,6 +59,9 @@ pub(in crate::provider) fn plan_error(error: &PlanError, path: AttributePath) ->
                  statement {number}\n  applied:   {applied}\n\nRestore that statement. Edit only \
                  the statements after it."
             ))
+        }
+        PlanError::StatementRowsMissing { file, version, missing } => {
+            ledger::rows_missing(file, version, missing, set)
         }
         PlanError::FileMissing { version, description, whole } => {
             let extent = if *whole { "is applied" } else { "is partly applied" };

@@ -9,7 +9,7 @@ use crate::database::{LEASE_LENGTH, Lease, MigrationRecord, Observation, Watched
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, ApplyError, Budget, Plan, SetOnCluster};
 use crate::provider::clusters::{Clusters, SessionGuard};
-use crate::provider::diagnostics::{self, Access, AppliedSet};
+use crate::provider::diagnostics::{self, Access};
 
 /// Whatever schema a migration changes must be recorded, or it looks like drift to a set that
 /// watches that schema.
@@ -53,7 +53,7 @@ pub(super) async fn prepare(
     // A cluster may be minutes from taking connections, or in use by another resource.
     let opened = budget.within_budget(Box::pin(clusters.session(&location.target))).await;
     let opened = opened.map_err(|end| {
-        vec![diagnostics::apply_error(&ApplyError::NotStarted(end), 0, set(operation))]
+        vec![diagnostics::apply_error(&ApplyError::NotStarted(end), 0, operation.applied_set())]
     });
     let mut session = opened?.map_err(unreadable)?;
     // Values of variables stay out of the server's messages, which the ledger records.
@@ -90,13 +90,8 @@ pub(super) async fn apply(
     // The future of a run is large, and the futures around it are moved.
     let run = engine::apply(&mut cluster, plan, before, accepted, &budget);
     let (report, result) = Box::pin(run).await;
-    let error = result
-        .err()
-        .map(|error| diagnostics::apply_error(&error, report.applied.len(), set(operation)));
+    let error = result.err().map(|error| {
+        diagnostics::apply_error(&error, report.applied.len(), operation.applied_set())
+    });
     ApplyResult { observation: report.observation, diagnostics: error.into_iter().collect() }
-}
-
-fn set<'a>(operation: &'a SetOperation<'_>) -> AppliedSet<'a> {
-    let SetOperation { location, is_create, .. } = operation;
-    AppliedSet { location, set: operation.set(), is_create: *is_create }
 }

@@ -12,7 +12,7 @@ use crate::engine::adoption::merge_records;
 use crate::engine::{self, Plan, Policy};
 use crate::formats::Format;
 use crate::migration::Migration;
-use crate::provider::diagnostics::{self, Subject};
+use crate::provider::diagnostics::{self, AppliedSet, Subject};
 use crate::provider::settings::LedgerLocation;
 use crate::provider::timeouts::Timeouts;
 use crate::value::Object;
@@ -121,6 +121,12 @@ impl SetOperation<'_> {
         if adopted.is_empty() { records } else { merge_records(&records, adopted) }
     }
 
+    /// What messages about the ledger of an apply refer to.
+    pub(super) fn applied_set(&self) -> AppliedSet<'_> {
+        let Self { location, is_create, .. } = self;
+        AppliedSet { location, set: self.set(), is_create: *is_create }
+    }
+
     /// Compares the migrations with the ledger.
     pub(super) fn plan<'p>(
         &'p self,
@@ -128,7 +134,9 @@ impl SetOperation<'_> {
     ) -> Result<Plan<'p>, Vec<Diagnostic>> {
         let KnownModel { source, policy, .. } = self.model.known;
         engine::plan(self.migrations(), records, policy).map_err(|errors| {
-            errors.iter().map(|e| diagnostics::plan_error(e, source.argument())).collect()
+            let error =
+                |error| diagnostics::plan_error(error, source.argument(), self.applied_set());
+            errors.iter().map(error).collect()
         })
     }
 

@@ -115,6 +115,7 @@ impl Planning<'_> {
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
         diagnostics.extend(diagnostics::adopted(&plan, &subject));
+        diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
         diagnostics.extend(operation.judge(&plan));
         let mut diagnostics = without_errors(diagnostics)?;
 
