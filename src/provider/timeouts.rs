@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn what_is_not_a_duration_is_rejected() {
         for text in ["", "10", "m", "-5m", "5 m", "0s", "5d", "1e9h", "9999999h", "..s"] {
             assert_eq!(parse(text), None, "{text:?}");
         }

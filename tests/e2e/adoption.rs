@@ -92,7 +92,7 @@ fn content(world: &World, table: &str) -> String {
     format!("{:?}", world.sql(&format!("SELECT t::text, t.xmin, t.ctid FROM {table} t ORDER BY 1")))
 }
 
-fn assert_taken_over(world: &World, old: &Old, table: &str) {
+fn assert_adopted(world: &World, old: &Old, table: &str) {
     let state = world.state(&format!("dsql_migration_set.{}", old.fixture));
     assert_eq!(state["latest_version"], old.pending, "{}", old.fixture);
     let migrations = state["migrations"].as_object().unwrap();
@@ -103,7 +103,7 @@ fn assert_taken_over(world: &World, old: &Old, table: &str) {
 }
 
 #[test]
-fn the_only_ledger_of_another_tool_is_taken_over_and_the_rest_is_run() {
+fn the_only_history_table_is_adopted_and_the_rest_is_run() {
     for (old, table) in [
         (DRIZZLE, "drizzle.__drizzle_migrations"),
         (DRIZZLE_OF_AWS, "drizzle.__drizzle_migrations"),
@@ -129,7 +129,7 @@ fn the_only_ledger_of_another_tool_is_taken_over_and_the_rest_is_run() {
             world.assert_untouched_since(seen);
 
             world.apply().ends_with(0).says("1 added");
-            assert_taken_over(world, &old, table);
+            assert_adopted(world, &old, table);
             world
                 .plan()
                 .ends_with(0)
@@ -141,7 +141,7 @@ fn the_only_ledger_of_another_tool_is_taken_over_and_the_rest_is_run() {
 }
 
 #[test]
-fn a_ledger_of_each_tool_is_taken_over_from_the_table_that_is_named() {
+fn the_history_table_of_each_tool_is_adopted_if_it_is_named() {
     on_each_terraform(|world| {
         let mut resources = String::new();
         let table = |old: &Old| format!("old.{}_history", old.fixture);
@@ -158,7 +158,7 @@ fn a_ledger_of_each_tool_is_taken_over_from_the_table_that_is_named() {
 
         world.apply().ends_with(0).says("11 added");
         for old in ALL {
-            assert_taken_over(world, old, &table(old));
+            assert_adopted(world, old, &table(old));
         }
         world.plan().ends_with(0).says("No changes.");
         let after: Vec<String> = ALL.iter().map(|old| content(world, &table(old))).collect();
@@ -175,7 +175,7 @@ fn of_drizzle(world: &World) {
 }
 
 #[test]
-fn a_ledger_in_doubt_is_refused_with_the_way_out() {
+fn an_unclear_history_table_is_rejected_with_the_remedy() {
     on_each_terraform(|world| {
         of_drizzle(world);
         let refused = |arguments: &str| {
@@ -300,7 +300,7 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
 }
 
 #[test]
-fn a_saved_plan_is_refused_if_the_old_ledger_has_changed() {
+fn a_saved_plan_is_rejected_if_the_history_table_has_changed() {
     on_each_terraform(|world| {
         of_drizzle(world);
         world.run(&["plan", "-out=saved", "-no-color", "-input=false"]).ends_with(0);
@@ -323,7 +323,7 @@ fn a_saved_plan_is_refused_if_the_old_ledger_has_changed() {
 }
 
 #[test]
-fn without_adoption_everything_is_pending_and_nobody_looks() {
+fn without_adoption_everything_is_pending_and_no_table_is_searched() {
     on_each_terraform(|world| {
         of_drizzle(world);
         world.configure(&set("drizzle", "  adopt = \"none\"\n"));
@@ -339,12 +339,12 @@ fn without_adoption_everything_is_pending_and_nobody_looks() {
         world.apply().ends_with(1).says("already exists");
         world.configure(&set("drizzle", ""));
         world.apply().ends_with(0).says("1 added");
-        assert_taken_over(world, &DRIZZLE, "drizzle.__drizzle_migrations");
+        assert_adopted(world, &DRIZZLE, "drizzle.__drizzle_migrations");
     });
 }
 
 #[test]
-fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_apply() {
+fn what_a_plan_from_files_alone_could_not_show_is_not_adopted_by_its_apply() {
     on_each_terraform(|world| {
         leave(world, &HOME_MADE, "schema_migrations");
         world.configure_with_new_cluster(&set("plain", ""));
@@ -367,7 +367,7 @@ fn what_a_plan_from_the_files_alone_could_not_show_is_not_taken_over_by_its_appl
             .ends_with(2)
             .says("Warning: Existing migrations are adopted in set plain on localhost:");
         world.apply().ends_with(0).says("1 added");
-        assert_taken_over(world, &HOME_MADE, "public.schema_migrations");
+        assert_adopted(world, &HOME_MADE, "public.schema_migrations");
         world.plan().ends_with(0).says("No changes.");
         assert_eq!(content(world, "schema_migrations"), before);
     });

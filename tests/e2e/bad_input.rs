@@ -1,5 +1,5 @@
-//! Input that is refused: each with a diagnostic that names the argument and, where a file is at
-//! fault, file and line. The database is left alone.
+//! Rejected input: each diagnostic names the argument, and the file and line if a file is the cause.
+//! The database is not touched.
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,19 +8,19 @@ use crate::world::{CommandOutput, World, on_each_terraform};
 
 /// Plans one set, and expects an error of ours at the first line of its arguments that leaves the
 /// database alone.
-fn refused(world: &World, arguments: &str, at: &str) -> CommandOutput {
-    refused_by_anybody(world, arguments, at).says("with dsql_migration_set.app,")
+fn rejected(world: &World, arguments: &str, at: &str) -> CommandOutput {
+    rejected_by_us_or_terraform(world, arguments, at).says("with dsql_migration_set.app,")
 }
 
-/// As [`refused`], by Terraform itself or by us: Terraform checks types.
-fn refused_by_anybody(world: &World, arguments: &str, at: &str) -> CommandOutput {
+/// As [`rejected`], by Terraform itself or by us: Terraform checks types.
+fn rejected_by_us_or_terraform(world: &World, arguments: &str, at: &str) -> CommandOutput {
     world.configure(&format!("resource \"dsql_migration_set\" \"app\" {{\n  {arguments}\n}}\n"));
     let run = world
         .plan()
         .ends_with(1)
         .says("on main.tf line 12, in resource \"dsql_migration_set\" \"app\":")
         .says(&format!("12: {at}"));
-    // Nor does an apply get any further than its plan.
+    // An apply ends at its plan, too.
     world.apply().ends_with(1);
     world.assert_untouched();
     assert!(world.state("dsql_migration_set.app").is_null());
@@ -28,33 +28,33 @@ fn refused_by_anybody(world: &World, arguments: &str, at: &str) -> CommandOutput
 }
 
 #[test]
-fn a_directory_that_is_missing_empty_or_a_file_is_refused() {
+fn a_directory_that_is_missing_empty_or_a_file_is_rejected() {
     on_each_terraform(|world| {
-        refused(world, "dir = \"nowhere\"", "dir = \"nowhere\"")
+        rejected(world, "dir = \"nowhere\"", "dir = \"nowhere\"")
             .says("Migration directory does not exist")
             .says("nowhere");
 
         fs::create_dir(world.path("empty")).unwrap();
-        refused(world, "dir = \"empty\"", "dir = \"empty\"")
+        rejected(world, "dir = \"empty\"", "dir = \"empty\"")
             .says("No migrations found in the directory")
             .says("empty");
 
-        refused(world, "dir = \"main.tf\"", "dir = \"main.tf\"")
+        rejected(world, "dir = \"main.tf\"", "dir = \"main.tf\"")
             .says("Cannot read the migration directory");
     });
 }
 
 #[test]
-fn a_file_that_is_unreadable_or_not_utf_8_is_refused_with_its_place() {
+fn a_file_that_is_unreadable_or_not_utf_8_is_rejected_with_its_place() {
     on_each_terraform(|world| {
         // A directory with a file's name cannot be read by anybody, not even by root.
         fs::create_dir_all(world.path("unreadable/0001_a.sql")).unwrap();
-        refused(world, "dir = \"unreadable\"", "dir = \"unreadable\"")
+        rejected(world, "dir = \"unreadable\"", "dir = \"unreadable\"")
             .says("Cannot read the migration file")
             .says("unreadable/0001_a.sql");
 
         world.write("latin/0001_a.sql", b"CREATE TABLE a (id int);\n-- caf\xe9\n");
-        refused(world, "dir = \"latin\"", "dir = \"latin\"")
+        rejected(world, "dir = \"latin\"", "dir = \"latin\"")
             .says("Cannot read the migration file")
             .says("latin/0001_a.sql:2")
             .says("UTF-8");
@@ -62,21 +62,21 @@ fn a_file_that_is_unreadable_or_not_utf_8_is_refused_with_its_place() {
 }
 
 #[test]
-fn sql_that_is_not_complete_is_refused_with_file_and_line_even_in_the_last_file() {
+fn sql_that_is_not_complete_is_rejected_with_file_and_line_even_in_the_last_file() {
     on_each_terraform(|world| {
         world.write("quote/0001_a.sql", "CREATE TABLE a (id int);\n");
         world.write("quote/0002_b.sql", "SELECT 1;\n\nINSERT INTO a VALUES ('x);\n");
-        refused(world, "dir = \"quote\"", "dir = \"quote\"")
+        rejected(world, "dir = \"quote\"", "dir = \"quote\"")
             .says("Migration contains incomplete SQL")
             .says("quote/0002_b.sql:3");
 
         world.write("dollar/0001_a.sql", "CREATE TABLE a (id int);\nSELECT $tag$ never ends;\n");
-        refused(world, "dir = \"dollar\"", "dir = \"dollar\"")
+        rejected(world, "dir = \"dollar\"", "dir = \"dollar\"")
             .says("Migration contains incomplete SQL")
             .says("dollar/0001_a.sql:2")
             .says("$tag$");
 
-        refused(
+        rejected(
             world,
             "files = { \"1_a.sql\" = \"SELECT /* never\\n ends\" }",
             "files = { \"1_a.sql\"",
@@ -87,38 +87,44 @@ fn sql_that_is_not_complete_is_refused_with_file_and_line_even_in_the_last_file(
 }
 
 #[test]
-fn versions_that_are_no_numbers_or_come_twice_are_refused_with_their_files() {
+fn versions_that_are_not_numbers_or_are_duplicated_are_rejected_with_their_files() {
     on_each_terraform(|world| {
         world.write("twice/0001_a.sql", "SELECT 1;");
         world.write("twice/1_b.sql", "SELECT 1;");
-        refused(world, "dir = \"twice\"", "dir = \"twice\"")
+        rejected(world, "dir = \"twice\"", "dir = \"twice\"")
             .says("Duplicate migration version")
             .says("0001_a.sql")
             .says("1_b.sql");
 
         world.write("words/first.sql", "SELECT 1;");
-        refused(world, "dir = \"words\"", "dir = \"words\"")
+        rejected(world, "dir = \"words\"", "dir = \"words\"")
             .says("Migration version is not a number")
             .says("words/first.sql");
     });
 }
 
 #[test]
-fn arguments_of_the_wrong_type_and_contradictions_are_refused_before_any_connection() {
+fn arguments_of_the_wrong_type_and_contradictions_are_rejected_before_any_connection() {
     on_each_terraform(|world| {
-        refused_by_anybody(world, "dir = [\"a\"]", "dir = [\"a\"]").says("string required");
-        refused_by_anybody(world, "files = \"a\"", "files = \"a\"").says("map of string required");
-        refused(world, "format = \"oracle\"\n  dir = \".\"", "format = \"oracle\"")
+        rejected_by_us_or_terraform(world, "dir = [\"a\"]", "dir = [\"a\"]")
+            .says("string required");
+        rejected_by_us_or_terraform(world, "files = \"a\"", "files = \"a\"")
+            .says("map of string required");
+        rejected(world, "format = \"oracle\"\n  dir = \".\"", "format = \"oracle\"")
             .says("Unknown format");
-        refused(world, "files = {}\n  dir = \".\"", "files = {}")
+        rejected(world, "files = {}\n  dir = \".\"", "files = {}")
             .says("Conflicting migration sources");
-        refused_by_anybody(world, "cluster = { port = \"many\" }\n  dir = \".\"", "cluster = {")
-            .says("a number is required");
-        refused(world, "cluster = { port = 70000 }\n  dir = \".\"", "cluster = { port = 70000 }")
+        rejected_by_us_or_terraform(
+            world,
+            "cluster = { port = \"many\" }\n  dir = \".\"",
+            "cluster = {",
+        )
+        .says("a number is required");
+        rejected(world, "cluster = { port = 70000 }\n  dir = \".\"", "cluster = { port = 70000 }")
             .says("Invalid cluster.port");
-        refused(world, "timeouts = { create = \"soon\" }\n  dir = \".\"", "timeouts = {")
+        rejected(world, "timeouts = { create = \"soon\" }\n  dir = \".\"", "timeouts = {")
             .says("Invalid timeouts.create");
-        refused(world, "name = \"\"\n  dir = \".\"", "name = \"\"").says("Invalid name");
+        rejected(world, "name = \"\"\n  dir = \".\"", "name = \"\"").says("Invalid name");
 
         world.configure("resource \"dsql_migration_set\" \"app\" {\n}\n");
         world.plan().ends_with(1).says("No migration source configured");
@@ -156,7 +162,7 @@ fn a_cluster_that_refuses_the_connection_says_where_and_why() {
 }
 
 #[test]
-fn a_certificate_of_another_authority_is_refused() {
+fn a_certificate_of_another_authority_is_rejected() {
     on_each_terraform(|world| {
         let other = world.another_cluster();
         with_settings(world, &format!("  ca_file = {:?}", other.ca_file()))

@@ -53,7 +53,7 @@ fn its_endpoint_is_looked_up_and_the_state_has_the_documented_one() {
 }
 
 #[test]
-fn a_cluster_behind_another_host_is_reached_without_a_look_up() {
+fn a_cluster_behind_another_host_is_reached_without_a_lookup() {
     on_each_terraform_with(&Options::default(), |world| {
         let id = world.cluster().hostname().split('.').next().unwrap().to_owned();
         configure(world, &format!("  endpoint = \"localhost\"\n  cluster_identifier = \"{id}\""));

@@ -374,7 +374,7 @@ fn a_web_identity_takes_the_place_of_other_credentials_and_a_role_comes_after_it
 }
 
 #[test]
-fn a_connection_that_is_renewed_within_an_apply_gets_credentials_anew() {
+fn a_connection_that_is_renewed_within_an_apply_gets_new_credentials() {
     let Some(python) = aws::python() else { return };
     on_each_terraform_with(&knowing(&["migrator"]), |world| {
         let emulator = Aws::start(world, python, &Setup::default());
@@ -397,7 +397,7 @@ fn a_connection_that_is_renewed_within_an_apply_gets_credentials_anew() {
 }
 
 #[test]
-fn a_role_that_may_not_be_assumed_is_told_with_the_permission_that_is_missing() {
+fn a_role_that_cannot_be_assumed_is_reported_with_the_missing_permission() {
     let Some(python) = aws::python() else { return };
     on_each_terraform_with(&Options::default(), |world| {
         let nothing = serde_json::json!({"Version": "2012-10-17", "Statement": {

@@ -206,7 +206,7 @@ fn the_status_compares_the_values_of_repeatable_migrations() {
 }
 
 #[test]
-fn the_status_names_ledgers_of_other_tools() {
+fn the_status_names_history_tables() {
     on_each_terraform(|world| {
         world.configure(
             "data \"dsql_migration_status\" \"app\" {}\n\noutput \"ledgers\" {\n  value = data.dsql_migration_status.app.other_ledgers\n}\n",

@@ -34,7 +34,7 @@ fn a_change_behind_terraforms_back_shows_until_it_is_taken_back() {
 }
 
 #[test]
-fn a_refresh_only_plan_tells_of_drift_too() {
+fn a_refresh_only_plan_reports_drift_too() {
     on_each_terraform(|world| {
         world.configure(USERS);
         world.apply().ends_with(0);
@@ -47,7 +47,7 @@ fn a_refresh_only_plan_tells_of_drift_too() {
 }
 
 #[test]
-fn what_another_set_does_is_no_drift() {
+fn what_another_set_does_is_not_drift() {
     on_each_terraform(|world| {
         world.configure(USERS);
         world.apply().ends_with(0);
@@ -179,7 +179,7 @@ fn every_kind_of_object_is_compared_and_each_change_says_how_to_take_it_back() {
 }
 
 #[test]
-fn what_comes_back_as_it_was_is_no_drift() {
+fn what_comes_back_as_it_was_is_not_drift() {
     on_each_terraform(|world| {
         world.configure(&one_of_each());
         world.apply().ends_with(0);
@@ -286,7 +286,7 @@ fn drift_is_accepted_only_by_its_fingerprint_and_only_by_an_apply() {
 }
 
 #[test]
-fn on_drift_makes_a_plan_fail_or_look_away() {
+fn on_drift_fails_a_plan_or_ignores_drift() {
     on_each_terraform(|world| {
         world.configure(USERS);
         world.apply().ends_with(0);
@@ -359,7 +359,7 @@ fn an_edited_file_may_stay_if_its_checksum_is_accepted() {
 }
 
 #[test]
-fn a_row_that_the_ledger_lost_is_told_and_would_be_applied_again() {
+fn a_row_that_the_ledger_lost_is_reported_and_would_be_applied_again() {
     on_each_terraform(|world| {
         world.configure(
             "resource \"dsql_migration_set\" \"app\" {\n  files = {\n    \"1_a.sql\" = \"CREATE TABLE a (id int PRIMARY KEY)\"\n    \

@@ -118,7 +118,7 @@ fn assert_applied_once(world: &World) {
 }
 
 #[test]
-fn an_interrupted_apply_stops_between_statements_and_the_next_goes_on() {
+fn an_interrupted_apply_stops_between_statements_and_the_next_one_resumes() {
     on_each_terraform_with(&slow_builds(), |world| {
         directory_with_a_build(world, "");
         let arguments = ["apply", "-auto-approve", "-no-color", "-input=false"];
@@ -141,7 +141,7 @@ fn an_interrupted_apply_stops_between_statements_and_the_next_goes_on() {
 }
 
 #[test]
-fn an_apply_that_runs_out_of_time_says_so_and_the_next_goes_on() {
+fn an_apply_that_times_out_reports_it_and_the_next_one_resumes() {
     on_each_terraform_with(&slow_builds(), |world| {
         directory_with_a_build(world, "  timeouts = { create = \"1s\" }\n");
         world

@@ -201,7 +201,7 @@ resource "dsql_migration" "text" {{
 }
 
 #[test]
-fn destroying_forgets_and_says_what_stays_and_a_new_resource_goes_on_from_there() {
+fn destroying_forgets_and_says_what_stays_and_a_new_resource_continues_from_there() {
     on_each_terraform(|world| {
         two_migrations(world);
         world.apply().ends_with(0);

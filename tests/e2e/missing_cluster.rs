@@ -115,7 +115,7 @@ fn a_destroy_with_pending_migrations_goes_without_a_refresh() {
 }
 
 #[test]
-fn a_destroy_with_pending_migrations_goes_on_if_the_cluster_of_the_same_configuration_is_gone() {
+fn a_destroy_with_pending_migrations_continues_if_the_cluster_of_the_same_configuration_is_gone() {
     on_each_terraform(|world| {
         let set = |more: &str| {
             format!(
@@ -147,7 +147,7 @@ fn a_resource_that_is_taken_out_of_the_configuration_needs_no_cluster() {
 }
 
 #[test]
-fn a_destroy_that_drift_ends_says_how_it_goes_on_and_a_postcondition_lets_it_pass() {
+fn a_destroy_that_drift_fails_names_the_remedy_and_a_postcondition_lets_it_pass() {
     on_each_terraform(|world| {
         let with = |arguments: &str| {
             world.configure(&format!(

@@ -1,4 +1,4 @@
-//! Late, held back and removed migrations, and baselines.
+//! Migrations that are out of order, held back or removed, and baselines.
 
 use crate::world::{World, on_each_terraform};
 
@@ -15,8 +15,8 @@ fn table(world: &World, file: &str, name: &str) {
     );
 }
 
-/// 0001 and 0003 are applied, 0002 comes late.
-fn with_a_late_file(world: &World) {
+/// 0001 and 0003 are applied, 0002 is out of order.
+fn with_an_out_of_order_file(world: &World) {
     set(world, "");
     table(world, "0001_a.sql", "a");
     table(world, "0003_c.sql", "c");
@@ -25,9 +25,9 @@ fn with_a_late_file(world: &World) {
 }
 
 #[test]
-fn a_late_file_is_an_error_that_names_the_ways_out() {
+fn an_out_of_order_file_is_an_error_that_names_the_remedies() {
     on_each_terraform(|world| {
-        with_a_late_file(world);
+        with_an_out_of_order_file(world);
         world
             .plan()
             .ends_with(1)
@@ -43,9 +43,9 @@ fn a_late_file_is_an_error_that_names_the_ways_out() {
 }
 
 #[test]
-fn a_late_file_is_skipped_with_a_warning_in_each_plan_and_never_runs() {
+fn an_out_of_order_file_is_skipped_with_a_warning_in_each_plan_and_never_runs() {
     on_each_terraform(|world| {
-        with_a_late_file(world);
+        with_an_out_of_order_file(world);
         set(world, "exec_order = \"linear-skip\"");
         world
             .plan()
@@ -63,9 +63,9 @@ fn a_late_file_is_skipped_with_a_warning_in_each_plan_and_never_runs() {
 }
 
 #[test]
-fn a_late_file_runs_in_its_place_if_the_order_is_non_linear() {
+fn an_out_of_order_file_runs_in_its_place_if_the_order_is_non_linear() {
     on_each_terraform(|world| {
-        with_a_late_file(world);
+        with_an_out_of_order_file(world);
         table(world, "0004_d.sql", "d");
         set(world, "exec_order = \"non-linear\"");
         world.plan().ends_with(2).says("+ \"0002\" = {").says("ddl: CREATE TABLE b");

@@ -267,7 +267,7 @@ fn without_resolver(text: &str) -> String {
 }
 
 #[test]
-fn a_plan_with_an_invalid_index_and_an_unvalidated_constraint_says_what_mends_them() {
+fn a_plan_with_an_invalid_index_and_an_unvalidated_constraint_names_the_fix() {
     let mut slow = Options::default();
     slow.job_delay = Duration::from_secs(3600);
     on_each_terraform_with(&slow, |world| {

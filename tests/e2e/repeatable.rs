@@ -139,7 +139,7 @@ fn the_ledger_keeps_no_value_and_nothing_that_is_quickly_tried() {
 }
 
 #[test]
-fn an_error_of_a_repeatable_migration_is_final_and_the_next_apply_goes_on() {
+fn an_error_of_a_repeatable_migration_is_final_and_the_next_apply_resumes() {
     on_each_terraform(|world| {
         with_roles(world);
         world.apply().ends_with(0);

@@ -47,7 +47,7 @@ fn a_saved_plan_runs_what_it_showed_and_then_nothing_is_left() {
 }
 
 #[test]
-fn a_saved_plan_whose_pending_file_was_edited_added_or_removed_is_refused_by_name() {
+fn a_saved_plan_whose_pending_file_was_edited_added_or_removed_is_rejected_by_name() {
     on_each_terraform(|world| {
         half_applied(world);
         save(world);
@@ -81,7 +81,7 @@ fn a_saved_plan_whose_pending_file_was_edited_added_or_removed_is_refused_by_nam
 }
 
 #[test]
-fn a_saved_plan_is_refused_if_another_run_was_first_or_the_ledger_was_cut() {
+fn a_saved_plan_is_rejected_if_another_run_was_first_or_the_ledger_was_cut() {
     on_each_terraform(|world| {
         half_applied(world);
         save(world);
@@ -196,7 +196,7 @@ fn a_saved_plan_of_a_single_migration_runs_what_it_showed() {
 }
 
 #[test]
-fn a_saved_plan_of_a_single_migration_is_refused_if_its_file_was_edited() {
+fn a_saved_plan_of_a_single_migration_is_rejected_if_its_file_was_edited() {
     on_each_terraform(|world| {
         // A first plan leaves nothing that a second one could know: the words are Terraform's.
         world.write("0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
@@ -231,7 +231,7 @@ fn a_saved_plan_of_a_single_migration_is_refused_if_its_file_was_edited() {
 }
 
 #[test]
-fn a_saved_plan_of_a_single_migration_is_refused_if_another_run_was_first_or_its_row_is_gone() {
+fn a_saved_plan_of_a_single_migration_is_rejected_if_another_run_was_first_or_its_row_is_gone() {
     on_each_terraform(|world| {
         let elsewhere =
             ["apply", "-auto-approve", "-state=elsewhere.tfstate", "-no-color", "-input=false"];

@@ -55,7 +55,8 @@ fn a_role_that_may_only_read_the_ledger_sees_everything() {
 }
 
 #[test]
-fn a_plan_is_one_connection_and_two_waits_and_writes_nothing_however_many_migrations_there_are() {
+fn a_plan_is_one_connection_and_two_round_trips_and_writes_nothing_however_many_migrations_there_are()
+ {
     on_each_terraform(|world| {
         world.configure("resource \"dsql_migration_set\" \"app\" {\n  dir = \"migrations\"\n}\n");
         world.write("migrations/0000_t.sql", "CREATE TABLE t (id int PRIMARY KEY);");
@@ -75,7 +76,7 @@ fn a_plan_is_one_connection_and_two_waits_and_writes_nothing_however_many_migrat
         plan_as_reader(world).ends_with(0).says("No changes.");
         assert_eq!(world.cluster().sessions() - sessions, 1);
         let statements = world.cluster().statements().split_off(before);
-        // Each string that is sent begins with this: one for the refresh, one for the plan.
+        // Each message begins with this: one for the refresh, one for the plan.
         let strings = statements.iter().filter(|s| s.sql.contains("SET LOCAL search_path")).count();
         assert_eq!(strings, 2);
         assert_eq!(statements.len(), 2 * 7);

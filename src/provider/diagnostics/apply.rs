@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_over_a_limit_is_told_the_limit_and_the_way_out() {
+    fn a_statement_over_a_limit_is_reported_with_the_limit_and_the_remedy() {
         let server = ServerError::new("54000", "transaction row limit exceeded");
         let diagnostic = stopped(StatementFailure::Rejected(Error::Server(Box::new(server))));
         for part in ["transaction row limit exceeded (SQLSTATE 54000)", "3,000 rows", "COMMIT"] {

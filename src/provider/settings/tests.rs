@@ -176,7 +176,7 @@ fn a_role_is_read_with_all_that_it_has() {
 }
 
 #[test]
-fn a_role_that_cannot_be_is_refused_with_its_path() {
+fn a_role_that_cannot_be_is_rejected_with_its_path() {
     let web = "assume_role_with_web_identity";
     for (block, attributes, path) in [
         ("assume_role", vec![("role_arn", "app".into())], "assume_role.role_arn"),
