@@ -272,9 +272,9 @@ impl Watched {
 
     /// The changes that a plan reports.
     async fn changes(&mut self) -> Vec<Change> {
-        let seen = observe(&mut self.session).await;
+        let observed = observe(&mut self.session).await;
         let schemas = ["public", "app", "extra"].map(str::to_owned);
-        drift::changes(&seen.recorded, &seen.live, &schemas)
+        drift::changes(&observed.recorded, &observed.live, &schemas)
     }
 
     /// Changes the schema outside of migrations.

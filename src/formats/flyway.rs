@@ -104,7 +104,7 @@ fn migration(
     if base(named.file).starts_with('B') {
         migration.kind = MigrationKind::Baseline;
     }
-    if config.replaces_placeholders && placeholders == Placeholders::Refused {
+    if config.replaces_placeholders && placeholders == Placeholders::Rejected {
         check_placeholders(named, text)?;
     }
     Ok(migration)

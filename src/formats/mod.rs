@@ -49,7 +49,7 @@ pub struct Options {
 pub enum Placeholders {
     /// An error, because the text of the file is not what the tool would run.
     #[default]
-    Refused,
+    Rejected,
     /// A variable of this provider.
     Variables,
 }

@@ -28,7 +28,7 @@ pub(super) struct Clusters {
 #[derive(Default)]
 struct Configured {
     settings: Settings,
-    stopped: CancellationToken,
+    cancelled: CancellationToken,
 }
 
 impl Clusters {
@@ -39,17 +39,17 @@ impl Clusters {
     /// Receives the `provider` block. A process in reattach mode serves many Terraform commands, so
     /// the stop of an earlier one ends here.
     pub(super) fn configure(&self, settings: Settings) {
-        *lock(&self.configured) = Configured { settings, stopped: CancellationToken::new() };
+        *lock(&self.configured) = Configured { settings, cancelled: CancellationToken::new() };
     }
 
     /// Cancels all runs before they send anything more.
     pub(super) fn stop(&self) {
-        lock(&self.configured).stopped.cancel();
+        lock(&self.configured).cancelled.cancel();
     }
 
     /// The token that Terraform cancels to stop all runs.
-    pub(super) fn stopped(&self) -> CancellationToken {
-        lock(&self.configured).stopped.clone()
+    pub(super) fn cancelled(&self) -> CancellationToken {
+        lock(&self.configured).cancelled.clone()
     }
 
     /// Describes this process for people who find its lease.

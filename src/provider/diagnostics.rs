@@ -19,8 +19,8 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_error, adopted, ledger_of_another, not_a_ledger, not_in_catalog,
-    several_ledgers, skipped_by_tool, unknown_adopt, unknown_baseline,
+    BASELINE, adopt_error, adopted, history_table_mismatch, not_in_catalog, several_history_tables,
+    skipped_by_tool, unknown_adopt, unknown_baseline, unsupported_history_table,
 };
 pub(super) use apply::{AppliedSet, apply_error};
 pub(super) use database::{Access, database_error};
@@ -32,9 +32,9 @@ pub(super) use findings::{
 pub(super) use formats::{format_error, name_error};
 pub(super) use ledger::{ledger_too_new, lost_rows, reads_newer_ledger};
 pub(super) use plan::{
-    changed_since_refresh, held_back, interrupted, needs_the_cluster, no_answer, not_looked,
-    not_refreshed, out_of_date, plan_error, planned_from_files, planned_without, rewritten_ledger,
-    skipped, still_unknown, unreadable_ledger, what_stays,
+    changed_since_refresh, held_back, interrupted, needs_the_cluster, no_answer, not_refreshed,
+    out_of_date, plan_error, planned_from_files, planned_without, planned_without_cluster,
+    rewritten_ledger, skipped, still_unknown, unreadable_ledger, what_stays,
 };
 
 pub(super) use subject::Subject;
@@ -48,7 +48,7 @@ pub(super) fn text_error(error: &SplitError) -> FunctionError {
 }
 
 /// Returns the error for a statement in a function argument that a migration must not contain.
-pub(super) fn refused(line: usize, disallowed: &Disallowed) -> FunctionError {
+pub(super) fn disallowed(line: usize, disallowed: &Disallowed) -> FunctionError {
     let Disallowed { statement, reason, advice } = disallowed;
     FunctionError::new(format!("Line {line} contains {statement}: {reason}. {advice}"))
 }

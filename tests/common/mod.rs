@@ -198,15 +198,15 @@ pub(crate) async fn run_on(
 ) -> (Report, Result<(), ApplyError>) {
     let watched = Watched::All;
     let mut cluster = SetOnCluster { session, ledger, set: "default", watched: &watched, lease };
-    let seen = match cluster.observe().await {
-        Ok(seen) => seen,
+    let observed = match cluster.observe().await {
+        Ok(observed) => observed,
         Err(source) => {
             let doing = "the ledger could not be read";
             return (Report::default(), Err(ApplyError::Ledger { doing, source }));
         }
     };
-    let records = merge_records(&seen.migrations, adopted);
+    let records = merge_records(&observed.migrations, adopted);
     let plan = plan(migrations, &records, &Policy::default())
         .unwrap_or_else(|errors| panic!("{errors:?}"));
-    Box::pin(apply(&mut cluster, &plan, &seen, &[], budget)).await
+    Box::pin(apply(&mut cluster, &plan, &observed, &[], budget)).await
 }

@@ -231,6 +231,6 @@ pub(crate) async fn state(session: &mut Session) -> Vec<String> {
 
 /// Whether the live schema differs from the recorded one.
 pub(crate) async fn has_drift(session: &mut Session) -> bool {
-    let seen = observe(session).await;
-    !drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]).is_empty()
+    let observed = observe(session).await;
+    !drift::changes(&observed.recorded, &observed.live, &["public".to_owned()]).is_empty()
 }

@@ -55,14 +55,14 @@ async fn run_files(
     migrations: &[Migration],
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
-    let seen = match cluster.observe().await {
-        Ok(seen) => seen,
+    let observed = match cluster.observe().await {
+        Ok(observed) => observed,
         Err(source) => {
             return (Report::default(), Err(ApplyError::Ledger { doing: "observe", source }));
         }
     };
-    let plan = plan(migrations, &seen.migrations, &Policy::default()).unwrap();
-    apply(cluster, &plan, &seen, &[], budget).await
+    let plan = plan(migrations, &observed.migrations, &Policy::default()).unwrap();
+    apply(cluster, &plan, &observed, &[], budget).await
 }
 
 async fn run(cluster: &mut FakeCluster, budget: &Budget) -> (Report, Result<(), ApplyError>) {
@@ -619,8 +619,8 @@ async fn a_statement_may_be_edited_between_its_batches_but_must_still_run_in_bat
 
     let plain = BATCHES.replace("-- dsql:batch\n", "");
     let plain = formats::read_files([("1_m.sql", plain.as_str())]).unwrap();
-    let seen = cluster.observe().await.unwrap();
-    let errors = plan(&plain, &seen.migrations, &Policy::default()).unwrap_err();
+    let observed = cluster.observe().await.unwrap();
+    let errors = plan(&plain, &observed.migrations, &Policy::default()).unwrap_err();
     assert!(matches!(errors[0], crate::engine::PlanError::StatementDiverged { .. }), "{errors:?}");
 
     let edited = BATCHES.replace("a = 1", "a = 2");
@@ -674,9 +674,9 @@ async fn drift_can_be_accepted_after_a_run_without_the_acceptance_has_died() {
     assert!(cluster.drift.as_ref().is_some_and(|note| note.contains("public.drift")));
     cluster.heal();
 
-    let seen = cluster.observe().await.unwrap();
-    let plan = plan(&files, &seen.migrations, &Policy::default()).unwrap();
+    let observed = cluster.observe().await.unwrap();
+    let plan = plan(&files, &observed.migrations, &Policy::default()).unwrap();
     let accepted = ["public".to_owned()];
-    apply(&mut cluster, &plan, &seen, &accepted, &budget()).await.1.unwrap();
+    apply(&mut cluster, &plan, &observed, &accepted, &budget()).await.1.unwrap();
     assert_eq!(cluster.recorded, cluster.live, "the drift is recorded");
 }

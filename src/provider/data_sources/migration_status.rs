@@ -135,9 +135,9 @@ impl DataSource for MigrationStatus {
             .map_err(|error| vec![error])?;
         let rest = async {
             let mut session = self.clusters.session(&location.target).await?;
-            Ok((session.list_jobs().await?, other_ledgers(&mut session, &location).await?))
+            Ok((session.list_jobs().await?, history_tables(&mut session, &location).await?))
         };
-        let (jobs, ledgers) = rest.await.map_err(|error| {
+        let (jobs, tables) = rest.await.map_err(|error| {
             let what = format!("Cannot read the jobs and tables of {}.", location.target);
             vec![diagnostics::database_error(&what, &error, Access::Other, &location)]
         })?;
@@ -152,7 +152,7 @@ impl DataSource for MigrationStatus {
         state.set("ledger", ledger(&observation.ledger));
         state.set("lease", observation.holder.as_ref().map_or(Value::Null, lease));
         state.set("jobs", Value::list(jobs.iter().map(job)));
-        state.set("other_ledgers", ledgers);
+        state.set("other_ledgers", tables);
         Ok(state)
     }
 }
@@ -299,17 +299,17 @@ fn files(config: &Object<'_>) -> Result<Option<ComparedFiles>, Vec<Diagnostic>> 
 }
 
 /// The history tables of other tools, whether anything was adopted from them or not.
-async fn other_ledgers(session: &mut Session, location: &LedgerLocation) -> Result<Value, Error> {
+async fn history_tables(session: &mut Session, location: &LedgerLocation) -> Result<Value, Error> {
     let names: Vec<QualifiedName> = history_table_names()
         .into_iter()
         .map(|name| QualifiedName { schema: None, name: name.to_owned() })
         .collect();
     let tables = session.find_tables(&names, &location.ledger, None).await?;
-    let ledgers = tables.iter().filter_map(|table| {
-        let ledger = HistoryTable::of(table, false)?;
-        Some((table.name.to_string(), ledger.format().name()))
+    let formats = tables.iter().filter_map(|table| {
+        let history = HistoryTable::of(table, false)?;
+        Some((table.name.to_string(), history.format().name()))
     });
-    Ok(Value::map(ledgers))
+    Ok(Value::map(formats))
 }
 
 fn unfinished(record: &MigrationRecord) -> Value {

@@ -40,7 +40,7 @@ pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
         .at(BASELINE)
 }
 
-pub(in crate::provider) fn several_ledgers(tables: &[QualifiedName]) -> Diagnostic {
+pub(in crate::provider) fn several_history_tables(tables: &[QualifiedName]) -> Diagnostic {
     let tables = list(tables.iter().map(ToString::to_string));
     Diagnostic::error(Title::SeveralHistoryTables)
         .detail(format!(
@@ -52,7 +52,7 @@ pub(in crate::provider) fn several_ledgers(tables: &[QualifiedName]) -> Diagnost
         .at("adopt")
 }
 
-pub(in crate::provider) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
+pub(in crate::provider) fn unsupported_history_table(table: &QualifiedName) -> Diagnostic {
     Diagnostic::error(Title::UnsupportedHistoryTable)
         .detail(format!(
             "{table} does not have the columns of any supported history table. \
@@ -62,12 +62,12 @@ pub(in crate::provider) fn not_a_ledger(table: &QualifiedName) -> Diagnostic {
         .at("adopt_table")
 }
 
-pub(in crate::provider) fn ledger_of_another(
-    ledger: HistoryTable,
+pub(in crate::provider) fn history_table_mismatch(
+    history: HistoryTable,
     table: &QualifiedName,
     format: Format,
 ) -> Diagnostic {
-    let (tool, own, read) = (ledger.tool(), ledger.format().name(), format.name());
+    let (tool, own, read) = (history.tool(), history.format().name(), format.name());
     Diagnostic::error(Title::HistoryTableMismatch)
         .detail(format!(
             "{table} is the history table of {tool}, but the files are read in the format \
@@ -80,8 +80,8 @@ pub(in crate::provider) fn ledger_of_another(
 }
 
 /// Returns the error for a history table whose migrations cannot be adopted.
-pub(in crate::provider) fn adopt_error(error: &AdoptError, ledger: HistoryTable) -> Diagnostic {
-    let tool = ledger.tool();
+pub(in crate::provider) fn adopt_error(error: &AdoptError, history: HistoryTable) -> Diagnostic {
+    let tool = history.tool();
     let what = sentence(&chain(error));
     let (title, advice) = match error {
         AdoptError::Unfinished { .. } => (

@@ -101,13 +101,13 @@ pub(in crate::provider) fn plan_error(
 }
 
 /// Returns the warning about out-of-order migrations that never run.
-pub(in crate::provider) fn skipped(late: &[&Migration], subject: &Subject) -> Diagnostic {
+pub(in crate::provider) fn skipped(out_of_order: &[&Migration], subject: &Subject) -> Diagnostic {
     Diagnostic::warning(Title::OutOfOrderSkipped.fill(&[&subject]))
         .detail(format!(
             "These migrations are pending but precede an applied one. They never run, because \
              exec_order is linear-skip:\n\n  {}\n\nTo run a migration, rename its file to a \
              version that follows the last applied one.",
-            files(late)
+            files(out_of_order)
         ))
         .at("exec_order")
 }
@@ -168,7 +168,10 @@ pub(in crate::provider) fn not_refreshed(error: &Diagnostic, subject: &Subject) 
 
 /// Returns the warning of a plan that could not read the cluster, and does not need it, because the
 /// files match the state. It omits the advice, which the warning of the refresh before it contains.
-pub(in crate::provider) fn not_looked(error: &Diagnostic, subject: &Subject) -> Diagnostic {
+pub(in crate::provider) fn planned_without_cluster(
+    error: &Diagnostic,
+    subject: &Subject,
+) -> Diagnostic {
     let warning = Diagnostic::warning(Title::PlannedWithoutCluster.fill(&[&subject]));
     let cause = error.detail.split("\n\n").next().unwrap_or_default();
     warning.detail(format!(

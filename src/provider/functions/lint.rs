@@ -42,7 +42,7 @@ impl Function for LintFunction {
             match sql::classify(piece.text) {
                 StatementKind::TransactionBegin | StatementKind::TransactionEnd => {}
                 StatementKind::Disallowed(disallowed) => {
-                    return Err(diagnostics::refused(piece.line, &disallowed).of_argument(0));
+                    return Err(diagnostics::disallowed(piece.line, &disallowed).of_argument(0));
                 }
                 StatementKind::Run(_) => pieces.push(piece),
             }

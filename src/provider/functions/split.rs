@@ -39,14 +39,14 @@ impl Function for SplitFunction {
         let mut statements = Vec::new();
         let text = text(arguments, 0)?;
         let batches = sql::batches(text, 1).map_err(|misplaced| {
-            diagnostics::refused(misplaced.line, &misplaced.disallowed).of_argument(0)
+            diagnostics::disallowed(misplaced.line, &misplaced.disallowed).of_argument(0)
         })?;
         for (index, piece) in sql::pieces(text, 1).enumerate() {
             let piece = piece.map_err(|error| diagnostics::text_error(&error).of_argument(0))?;
             match sql::classify(piece.text) {
                 StatementKind::TransactionBegin | StatementKind::TransactionEnd => {}
                 StatementKind::Disallowed(disallowed) => {
-                    return Err(diagnostics::refused(piece.line, &disallowed).of_argument(0));
+                    return Err(diagnostics::disallowed(piece.line, &disallowed).of_argument(0));
                 }
                 StatementKind::Run(class) => {
                     let class = if batches.contains(&index) { Class::Batch } else { class };

@@ -98,7 +98,7 @@ impl<'a> AdoptionRequest<'a> {
             return Ok(Adoption::default());
         }
         let known = adoption::known(&observation.migrations);
-        let (mut tables, ledgers) = self.history_tables(session, observation).await?;
+        let (mut tables, histories) = self.history_tables(session, observation).await?;
         let baseline = self.baseline(observation);
         if tables.is_empty() && baseline.is_none() {
             return Ok(Adoption::default());
@@ -109,13 +109,13 @@ impl<'a> AdoptionRequest<'a> {
 
         let mut applied: BTreeMap<&Version, String> = BTreeMap::new();
         let mut warnings = Vec::new();
-        if let Some((table, ledger)) = only_filled(tables, ledgers)? {
-            let comparison = self.compare(ledger, &table, &known, baseline)?;
+        if let Some((table, history)) = only_filled(tables, histories)? {
+            let comparison = self.compare(history, &table, &known, baseline)?;
             let is_applied = |m: &&Migration| comparison.applied.contains(&m.version);
             let adopted = self.migrations().iter().filter(is_applied);
             applied.extend(adopted.map(|m| (&m.version, table.name.to_string())));
             let (skipped, subject) = (&comparison.skipped, self.operation.subject());
-            warnings.extend(diagnostics::skipped_by_tool(ledger.tool(), skipped, &subject));
+            warnings.extend(diagnostics::skipped_by_tool(history.tool(), skipped, &subject));
         }
         for migration in self.up_to(baseline).iter().filter(|m| !known.contains(&m.version)) {
             applied.entry(&migration.version).or_insert_with(|| BASELINE.to_owned());
@@ -141,8 +141,8 @@ impl<'a> AdoptionRequest<'a> {
         let set = observation.ledger.exists().then_some(self.operation.set());
         let tables = session.find_tables(&self.names(), &location.ledger, set).await;
         let mut tables = tables.map_err(|error| self.failed(&error))?;
-        let ledgers = self.recognize(&mut tables)?;
-        Ok((tables, ledgers))
+        let histories = self.recognize(&mut tables)?;
+        Ok((tables, histories))
     }
 
     /// The migrations up to and including a version.
@@ -223,17 +223,17 @@ impl<'a> AdoptionRequest<'a> {
     /// Keeps the history tables that are requested, each with the columns that are read.
     fn recognize(&self, tables: &mut Vec<Table>) -> Result<Vec<HistoryTable>, Vec<Diagnostic>> {
         let renamed = self.config.table.is_some();
-        let mut ledgers = Vec::new();
+        let mut histories = Vec::new();
         let mut unknown = Vec::new();
         tables.retain_mut(|table| match HistoryTable::of(table, renamed) {
-            Some(ledger) => {
+            Some(history) => {
                 let is_requested = match self.config.source {
-                    AdoptionSource::Tool(format) => ledger.format() == format,
+                    AdoptionSource::Tool(format) => history.format() == format,
                     AdoptionSource::Any | AdoptionSource::Nothing => true,
                 };
                 if is_requested {
-                    ledger.choose_columns(table);
-                    ledgers.push(ledger);
+                    history.choose_columns(table);
+                    histories.push(history);
                 }
                 is_requested
             }
@@ -244,21 +244,21 @@ impl<'a> AdoptionRequest<'a> {
         });
         // Another table of the same name is not an error, unless it is the configured one.
         match unknown.first() {
-            Some(table) if renamed => Err(vec![diagnostics::not_a_ledger(table)]),
-            _ => Ok(ledgers),
+            Some(table) if renamed => Err(vec![diagnostics::unsupported_history_table(table)]),
+            _ => Ok(histories),
         }
     }
 
     fn compare(
         &self,
-        ledger: HistoryTable,
+        history: HistoryTable,
         table: &Table,
         known: &BTreeSet<&Version>,
         baseline: Option<&Version>,
     ) -> Result<Comparison, Vec<Diagnostic>> {
         let format = self.operation.model.format.unwrap_or(Format::Plain);
-        if !ledger.fits(format) {
-            return Err(vec![diagnostics::ledger_of_another(ledger, &table.name, format)]);
+        if !history.fits(format) {
+            return Err(vec![diagnostics::history_table_mismatch(history, &table.name, format)]);
         }
         let KnownModel { source, policy, .. } = self.operation.model.known;
         let is_accepted = |m: &&Migration| policy.accepted.get(&m.version) == Some(&m.checksum);
@@ -272,8 +272,8 @@ impl<'a> AdoptionRequest<'a> {
             removed: &policy.removed,
             baseline,
         };
-        ledger.compare(table, &question).map_err(|errors: Vec<AdoptError>| {
-            errors.iter().map(|error| diagnostics::adopt_error(error, ledger)).collect()
+        history.compare(table, &question).map_err(|errors: Vec<AdoptError>| {
+            errors.iter().map(|error| diagnostics::adopt_error(error, history)).collect()
         })
     }
 
@@ -287,13 +287,13 @@ impl<'a> AdoptionRequest<'a> {
 /// The only history table that has rows; one without rows says nothing.
 fn only_filled(
     tables: Vec<Table>,
-    ledgers: Vec<HistoryTable>,
+    histories: Vec<HistoryTable>,
 ) -> Result<Option<(Table, HistoryTable)>, Vec<Diagnostic>> {
     let mut filled: Vec<_> =
-        tables.into_iter().zip(ledgers).filter(|(table, _)| !table.rows.is_empty()).collect();
+        tables.into_iter().zip(histories).filter(|(table, _)| !table.rows.is_empty()).collect();
     if filled.len() > 1 {
         let names: Vec<QualifiedName> = filled.into_iter().map(|(table, _)| table.name).collect();
-        return Err(vec![diagnostics::several_ledgers(&names)]);
+        return Err(vec![diagnostics::several_history_tables(&names)]);
     }
     Ok(filled.pop())
 }

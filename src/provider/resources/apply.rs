@@ -49,7 +49,7 @@ pub(super) async fn prepare(
     let SetOperation { location, model, limit, .. } = operation;
     let unreadable =
         |error| vec![diagnostics::unreadable_ledger(location, &error, Access::WriteLedger)];
-    let budget = Budget::new(*limit, clusters.stopped());
+    let budget = Budget::new(*limit, clusters.cancelled());
     // A cluster may be minutes from taking connections, or in use by another resource.
     let opened = budget.within_budget(Box::pin(clusters.session(&location.target))).await;
     let opened = opened.map_err(|end| {

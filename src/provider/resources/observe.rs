@@ -23,7 +23,7 @@ pub(crate) async fn observe(
         let mut session = clusters.session(&location.target).await?;
         session.observe(&location.ledger, set, watched).await
     };
-    match Budget::new(limit, clusters.stopped()).within_budget(Box::pin(observe)).await {
+    match Budget::new(limit, clusters.cancelled()).within_budget(Box::pin(observe)).await {
         Ok(observed) => {
             let access = diagnostics::Access::ReadLedger;
             observed.map_err(|error| diagnostics::unreadable_ledger(location, &error, access))
@@ -53,7 +53,7 @@ impl ClusterRead {
         match observed {
             Ok(observation) => Ok(Self::Observed(observation)),
             Err(error) if nothing_new => {
-                Ok(Self::Unreachable(diagnostics::not_looked(&error, subject)))
+                Ok(Self::Unreachable(diagnostics::planned_without_cluster(&error, subject)))
             }
             Err(error) if prior.is_null() => Err(vec![error]),
             Err(error) => Err(vec![diagnostics::needs_the_cluster(error)]),

@@ -58,13 +58,13 @@ pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnosti
 
 /// The warnings about migrations that do not run.
 pub(super) fn warnings(plan: &Plan<'_>, policy: &Policy, subject: &Subject) -> Vec<Diagnostic> {
-    let late: Vec<_> = plan.excluded(Reason::OutOfOrder).collect();
+    let out_of_order: Vec<_> = plan.excluded(Reason::OutOfOrder).collect();
     let held_back: Vec<_> = plan.excluded(Reason::BeyondTarget).collect();
-    let late = (!late.is_empty()).then(|| diagnostics::skipped(&late, subject));
+    let skipped = (!out_of_order.is_empty()).then(|| diagnostics::skipped(&out_of_order, subject));
     let held_back = policy
         .target
         .as_ref()
         .filter(|_| !held_back.is_empty() || plan.beyond_target.is_some())
         .map(|target| diagnostics::held_back(target, plan.beyond_target, &held_back, subject));
-    late.into_iter().chain(held_back).collect()
+    skipped.into_iter().chain(held_back).collect()
 }

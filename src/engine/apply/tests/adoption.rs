@@ -17,19 +17,19 @@ fn files() -> Vec<Migration> {
 
 /// Observes, adopts the migrations that the ledger does not know, plans and applies.
 async fn adopt(cluster: &mut FakeCluster, files: &[Migration]) -> Result<Report, ApplyError> {
-    let seen = cluster
+    let observed = cluster
         .observe()
         .await
         .map_err(|source| ApplyError::Ledger { doing: "observe", source })?;
-    let open = known(&seen.migrations);
+    let open = known(&observed.migrations);
     let old: Vec<MigrationRecord> = files[..600]
         .iter()
         .filter(|migration| !open.contains(&migration.version))
         .map(|migration| adopted(migration, FROM))
         .collect();
-    let records = merge_records(&seen.migrations, &old);
+    let records = merge_records(&observed.migrations, &old);
     let plan = plan(files, &records, &Policy::default()).unwrap();
-    let (report, result) = apply(cluster, &plan, &seen, &[], &budget()).await;
+    let (report, result) = apply(cluster, &plan, &observed, &[], &budget()).await;
     result.map(|()| report)
 }
 
@@ -90,12 +90,12 @@ async fn the_next_run_completes_an_adoption_after_a_fault_anywhere() {
 async fn a_run_accepts_what_another_run_has_adopted_in_the_meantime() {
     let files = files();
     let mut cluster = FakeCluster { ledger_exists: true, ..FakeCluster::default() };
-    let seen = cluster.observe().await.unwrap();
+    let observed = cluster.observe().await.unwrap();
     let old: Vec<_> = files[..600].iter().map(|migration| adopted(migration, FROM)).collect();
     adopt(&mut cluster, &files).await.unwrap();
 
     let plan = plan(&files, &old, &Policy::default()).unwrap();
-    let (report, result) = apply(&mut cluster, &plan, &seen, &[], &budget()).await;
+    let (report, result) = apply(&mut cluster, &plan, &observed, &[], &budget()).await;
     result.unwrap();
     assert_eq!(report.applied, []);
     assert_adopted(&cluster, "two runs");

@@ -80,7 +80,7 @@ fn single(diagnostic: Diagnostic) -> Vec<Diagnostic> {
 pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<SetSource>, Diagnostic> {
     // Without `variables` nothing would replace the placeholders of another tool.
     let placeholders = match config.value("variables") {
-        Value::Null => Placeholders::Refused,
+        Value::Null => Placeholders::Rejected,
         _ => Placeholders::Variables,
     };
     source::decode(config, placeholders)
