@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{cluster, ledger, rows, session, target};
-use dsql_local::{Cluster, Credentials, Fault, LogInFault, Matcher, Options};
+use dsql_local::{Cluster, Credentials, Fault, LoginFault, Matcher, Options};
 use terraform_provider_dsql::database::{
     CertificateProblem, ConnectError, Error, LoginRefusal, Naming, Outcome, Secret, Session,
     Target, Watched,
@@ -174,12 +174,12 @@ async fn a_cluster_behind_another_host_is_identified_by_its_identifier() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_is_repeated_while_the_cluster_wakes_up_or_limits_the_rate() {
     let cluster = cluster().await;
-    cluster.fail_log_in(LogInFault::Asleep);
-    cluster.fail_log_in(LogInFault::RateExceeded);
+    cluster.fail_login(LoginFault::Asleep);
+    cluster.fail_login(LoginFault::RateExceeded);
     Session::open(&target(&cluster)).await.unwrap();
-    assert_eq!(cluster.waiting_log_in_faults(), 0);
+    assert_eq!(cluster.waiting_login_faults(), 0);
 
-    cluster.fail_log_in(LogInFault::TooManyConnections);
+    cluster.fail_login(LoginFault::TooManyConnections);
     assert_eq!(login_refusal(&target(&cluster)).await, LoginRefusal::TooManyConnections);
 }
 

@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, session};
-use dsql_local::{Cluster, Fault, LogInFault, LoggedStatement, Matcher, Outcome};
+use dsql_local::{Cluster, Fault, LoggedStatement, LoginFault, Matcher, Outcome};
 use terraform_provider_dsql::database::{
     Claim, Condition, FailurePoint, LEASE_LENGTH, Lease, LedgerSchema, Secret, Session,
     Transaction, Watched,
@@ -42,8 +42,8 @@ async fn a_run_applies_every_class_of_statement() {
     assert!(lines(&mut session, invalid).await.is_empty());
     let unvalidated = "SELECT conname FROM pg_constraint WHERE NOT convalidated";
     assert!(lines(&mut session, unvalidated).await.is_empty());
-    let seen = observe(&mut session).await;
-    assert_eq!(drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]), []);
+    let observed = observe(&mut session).await;
+    assert_eq!(drift::changes(&observed.recorded, &observed.live, &["public".to_owned()]), []);
     assert_eq!(cluster.sessions(), 1, "a run needs one connection");
 
     let round_trips = session.round_trips();
@@ -73,7 +73,7 @@ async fn twenty_five_migrations_take_one_round_trip() {
     let migrations = migrations(&files);
 
     let before = session.round_trips();
-    let seen = cluster.statements().len();
+    let earlier = cluster.statements().len();
     // The end of a build changes the catalog, which would cause a conflict in a message in flight.
     cluster.hold_jobs().await.expect("a cluster that runs");
     let release = async {
@@ -88,14 +88,14 @@ async fn twenty_five_migrations_take_one_round_trip() {
     assert_eq!(report.applied.len(), 50);
     // The number of lookups of jobs depends on the clock.
     let logged = cluster.statements();
-    let lookups = logged[seen..].iter().filter(|it| it.sql.contains("INDEX_BUILD")).count();
+    let lookups = logged[earlier..].iter().filter(|it| it.sql.contains("INDEX_BUILD")).count();
     // Observe, claim, the migrations, the IDs of the jobs, the ends, observe, record.
     let round_trips = session.round_trips() - before - lookups;
     assert_eq!(round_trips, 1 + 1 + 2 + 1 + 1 + 1 + 1, "with {lookups} lookups of jobs");
     // One update for each of fifty tables, one for the IDs of all jobs, one for the ends of all.
     let updates = |table: &str| {
         let start = format!("UPDATE \"dsql_migrations\".{table} ");
-        logged[seen..].iter().filter(|logged| logged.sql.starts_with(&start)).count()
+        logged[earlier..].iter().filter(|logged| logged.sql.starts_with(&start)).count()
     };
     assert_eq!((updates("statement"), updates("migration")), (50 + 1 + 1, 1));
 }
@@ -231,11 +231,11 @@ async fn a_run_continues_after_a_fence_whose_reply_was_lost_and_a_login_that_fai
     let mut session = session(&cluster).await;
     cluster.inject(Matcher::containing("CREATE TABLE t "), Fault::CloseAfter);
     cluster.inject(Matcher::containing("lease SET owner"), Fault::CloseAfter);
-    cluster.fail_log_in(LogInFault::Close);
+    cluster.fail_login(LoginFault::Close);
     let migrations = migrations(&[("1_t.sql", "CREATE TABLE t (a int); DROP TABLE t")]);
     run(&mut session, &migrations).await.1.unwrap();
     assert_eq!(cluster.fired_faults().len(), 2);
-    assert_eq!(cluster.waiting_log_in_faults(), 0);
+    assert_eq!(cluster.waiting_login_faults(), 0);
 }
 
 #[tokio::test]
@@ -305,8 +305,8 @@ async fn cancel_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Mi
         watched: &Watched::All,
         lease: Lease::new("cancelled", LEASE_LENGTH),
     };
-    let seen = set.observe().await.expect("an observation");
-    let plan = plan(files, &seen.migrations, &Policy::default()).expect("a plan");
+    let observed = set.observe().await.expect("an observation");
+    let plan = plan(files, &observed.migrations, &Policy::default()).expect("a plan");
     let is_waiting = async {
         let is_lookup = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
         while !cluster.statements().iter().any(is_lookup) {
@@ -315,7 +315,7 @@ async fn cancel_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Mi
         stop.cancel();
     };
     let ((_, result), ()) =
-        tokio::join!(Box::pin(apply(&mut set, &plan, &seen, &[], &budget)), is_waiting);
+        tokio::join!(Box::pin(apply(&mut set, &plan, &observed, &[], &budget)), is_waiting);
     let Err(ApplyError::Statement { source, .. }) = result else { panic!("{result:?}") };
     assert!(matches!(source.failure, StatementFailure::BudgetEnded(_)), "{source:?}");
 }
@@ -349,9 +349,9 @@ async fn a_build_that_ended_between_two_runs_is_done_even_if_its_job_is_purged()
 
     run(&mut session, &files).await.1.unwrap();
     assert_eq!(builds(&cluster), 1, "it is not built again");
-    let seen = observe(&mut session).await;
+    let observed = observe(&mut session).await;
     assert_eq!(
-        drift::changes(&seen.recorded, &seen.live, &["public".to_owned()]),
+        drift::changes(&observed.recorded, &observed.live, &["public".to_owned()]),
         [],
         "it became valid after the run"
     );

@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::control;
 use crate::credentials::Credentials;
-use crate::faults::{Fault, Faults, FiredFault, LogInFault, Matcher, Release, RuleId};
+use crate::faults::{Fault, Faults, FiredFault, LoginFault, Matcher, Release, RuleId};
 use crate::pg::{self, PostgresError, Server};
 use crate::state::clock::Clock;
 use crate::state::conflicts::Conflicts;
@@ -257,12 +257,12 @@ impl Cluster {
     }
 
     /// Injects a fault into the next login that has none yet.
-    pub fn fail_log_in(&self, fault: LogInFault) {
+    pub fn fail_login(&self, fault: LoginFault) {
         self.control.faults().add_login_fault(fault);
     }
 
     /// Returns the number of faults that are pending for logins.
-    pub fn waiting_log_in_faults(&self) -> usize {
+    pub fn waiting_login_faults(&self) -> usize {
         self.control.faults().waiting_login_faults()
     }
 

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::faults::{Fault, FiredFault, LogInFault, Matcher, Release, RuleId};
+use crate::faults::{Fault, FiredFault, LoginFault, Matcher, Release, RuleId};
 use crate::state::control::Control;
 use crate::state::journal::{LoggedStatement, Outcome};
 
@@ -27,7 +27,7 @@ enum ControlRequest {
         r#match: Match,
         fault: FaultName,
     },
-    FailLogIn(LoginFaultName),
+    FailLogin(LoginFaultName),
     ClearFaults,
     ReleaseHeld,
     CloseHeld,
@@ -129,13 +129,13 @@ async fn execute(request: ControlRequest, control: &Control) -> Result<Value, St
             let rule = control.faults().add(matcher(r#match)?, fault.into());
             return Ok(json!({ "rule": rule.0 }));
         }
-        ControlRequest::FailLogIn(name) => {
+        ControlRequest::FailLogin(name) => {
             control.faults().add_login_fault(match name {
-                LoginFaultName::Asleep => LogInFault::Asleep,
-                LoginFaultName::TooManyConnections => LogInFault::TooManyConnections,
-                LoginFaultName::RateExceeded => LogInFault::RateExceeded,
-                LoginFaultName::AccessDenied => LogInFault::AccessDenied,
-                LoginFaultName::Close => LogInFault::Close,
+                LoginFaultName::Asleep => LoginFault::Asleep,
+                LoginFaultName::TooManyConnections => LoginFault::TooManyConnections,
+                LoginFaultName::RateExceeded => LoginFault::RateExceeded,
+                LoginFaultName::AccessDenied => LoginFault::AccessDenied,
+                LoginFaultName::Close => LoginFault::Close,
             });
             Ok(())
         }
@@ -232,7 +232,7 @@ async fn state(control: &Control) -> Result<Value, tokio_postgres::Error> {
         "statements": control.statements_since(0).iter().map(statement).collect::<Vec<_>>(),
         "fired": control.faults().fired().iter().map(fired).collect::<Vec<_>>(),
         "waiting": waiting,
-        "waiting_for_log_ins": control.faults().waiting_login_faults(),
+        "waiting_for_logins": control.faults().waiting_login_faults(),
         "jobs": jobs,
         "failed_jobs": failed_jobs,
     }))

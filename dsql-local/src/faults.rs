@@ -59,7 +59,7 @@ pub enum Fault {
 
 /// What happens to a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogInFault {
+pub enum LoginFault {
     /// `unable to accept connection, waking up cluster, please retry later`: the cluster was idle.
     Asleep,
     /// `53300`, `Unable to accept connection, too many open connections.`
@@ -226,7 +226,7 @@ struct State {
     made: u64,
     waiting: Vec<Rule>,
     fired: Vec<FiredFault>,
-    login_faults: VecDeque<LogInFault>,
+    login_faults: VecDeque<LoginFault>,
 }
 
 impl Faults {
@@ -244,7 +244,7 @@ impl Faults {
         state.login_faults.clear();
     }
 
-    pub(crate) fn add_login_fault(&self, fault: LogInFault) {
+    pub(crate) fn add_login_fault(&self, fault: LoginFault) {
         self.state().login_faults.push_back(fault);
     }
 
@@ -253,7 +253,7 @@ impl Faults {
     }
 
     /// Removes the fault of the next login.
-    pub(crate) fn take_login_fault(&self) -> Option<LogInFault> {
+    pub(crate) fn take_login_fault(&self) -> Option<LoginFault> {
         self.state().login_faults.pop_front()
     }
 

@@ -31,7 +31,7 @@ mod wire;
 
 pub use cluster::{Cluster, Error, Options};
 pub use credentials::Credentials;
-pub use faults::{Fault, FiredFault, InvalidRegex, LogInFault, Matcher, RuleId};
+pub use faults::{Fault, FiredFault, InvalidRegex, LoginFault, Matcher, RuleId};
 pub use pg::PostgresError;
 pub use state::control::{FiredJobFault, Job};
 pub use state::journal::{LoggedStatement, Outcome};

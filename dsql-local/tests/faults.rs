@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Failure, admin, cluster, eventually, failure, rows, run, value};
-use dsql_local::{Cluster, Fault, LogInFault, LoggedStatement, Matcher, Options, Outcome};
+use dsql_local::{Cluster, Fault, LoggedStatement, LoginFault, Matcher, Options, Outcome};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -388,14 +388,14 @@ async fn the_journal_records_the_outcome_after_a_client_disconnects() {
 async fn a_login_fails_on_demand() {
     let cluster = cluster().await;
     let config = common::config(&cluster, "admin");
-    cluster.fail_log_in(LogInFault::Asleep);
-    cluster.fail_log_in(LogInFault::TooManyConnections);
-    cluster.fail_log_in(LogInFault::RateExceeded);
-    cluster.fail_log_in(LogInFault::AccessDenied);
-    cluster.fail_log_in(LogInFault::Close);
+    cluster.fail_login(LoginFault::Asleep);
+    cluster.fail_login(LoginFault::TooManyConnections);
+    cluster.fail_login(LoginFault::RateExceeded);
+    cluster.fail_login(LoginFault::AccessDenied);
+    cluster.fail_login(LoginFault::Close);
 
     let mut failures = Vec::new();
-    while cluster.waiting_log_in_faults() > 0 {
+    while cluster.waiting_login_faults() > 0 {
         failures.push(common::log_in(&cluster, &config).await.expect_err("the fault"));
     }
 

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use dsql_local::{Cluster, Fault, LogInFault, Matcher};
+use dsql_local::{Cluster, Fault, LoginFault, Matcher};
 use terraform_provider_dsql::database::{LEASE_LENGTH, Lease, Session};
 use terraform_provider_dsql::engine::{ApplyError, Budget, StatementFailure};
 use tokio_util::sync::CancellationToken;
@@ -96,7 +96,7 @@ impl Way {
         cluster.inject(matcher, self.fault());
         if matches!(self, Self::Expire(_)) {
             for _ in 0..100 {
-                cluster.fail_log_in(LogInFault::AccessDenied);
+                cluster.fail_login(LoginFault::AccessDenied);
             }
         }
         let cancelled = CancellationToken::new();

@@ -15,7 +15,7 @@ use super::frame::{Frame, Reader, put_string, read_body};
 use super::settings;
 use super::tls;
 use super::token::{self, Expected};
-use crate::faults::LogInFault;
+use crate::faults::LoginFault;
 use crate::pg::SUPERUSER;
 use crate::state::shared::Shared;
 
@@ -38,17 +38,17 @@ const ASLEEP: &str = "unable to accept connection, waking up cluster, please ret
 const RATE_EXCEEDED: &str = "Unable to accept connection, rate exceeded.";
 
 /// Returns what a client receives from a login fault.
-fn faulty_greeting(fault: LogInFault) -> Greeting {
+fn faulty_greeting(fault: LoginFault) -> Greeting {
     Greeting::Refused(match fault {
-        LogInFault::Close => return Greeting::Left,
+        LoginFault::Close => return Greeting::Left,
         // The SQLSTATE is not recorded anywhere. This is PostgreSQL's for a server that is
         // starting.
-        LogInFault::Asleep => ErrorResponse::fatal(&SqlState::CANNOT_CONNECT_NOW, ASLEEP),
-        LogInFault::TooManyConnections => too_many_connections(),
-        LogInFault::RateExceeded => {
+        LoginFault::Asleep => ErrorResponse::fatal(&SqlState::CANNOT_CONNECT_NOW, ASLEEP),
+        LoginFault::TooManyConnections => too_many_connections(),
+        LoginFault::RateExceeded => {
             ErrorResponse::fatal(&SqlState::CONFIGURATION_LIMIT_EXCEEDED, RATE_EXCEEDED)
         }
-        LogInFault::AccessDenied => token::access_denied(),
+        LoginFault::AccessDenied => token::access_denied(),
     })
 }
 
