@@ -4,8 +4,10 @@
 //! names. A comparison with the facts now has three possible results:
 //!
 //! - No fact has changed: the statement was not applied, or it had no effect. It counts as not
+//!   applied, because sending it again has the same result.
 //! - The facts have become what the statement requests: it was applied.
 //! - The facts have become something else: another session has changed the objects too, and only a
+//!   person can decide which of the two happened.
 //!
 //! The text of an error never decides. DSQL was seen to commit a schema change and to respond with
 //! a conflict; after that, "already exists" does not show who created the object.
