@@ -4,7 +4,8 @@
 //! one by one. Each has tables of its own, so all of them go into one cluster.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::world::{World, on_each_terraform};
 
@@ -16,6 +17,7 @@ const SETS: &[(&str, Option<&str>, &str, &str)] = &[
     ("drizzle_v1", None, "drizzle", "20260301080000_first_note"),
     ("flyway", None, "flyway", "10"),
     ("atlas", None, "atlas", "20260103120000"),
+    ("atlas_checkpoint", None, "atlas", "20260104000000"),
     ("sqlx", None, "sqlx", "20260102120000"),
     ("goose", None, "goose", "20260101120000"),
     ("dbmate", None, "dbmate", "20260102120000"),
@@ -24,11 +26,24 @@ const SETS: &[(&str, Option<&str>, &str, &str)] = &[
     ("refinery", Some("refinery"), "refinery", "3"),
 ];
 
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/formats/fixtures")
+}
+
+#[test]
+fn every_fixture_is_applied() {
+    let entries = fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut found: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+    found.sort();
+    let mut applied: Vec<&str> = SETS.iter().map(|(name, ..)| *name).collect();
+    applied.sort_unstable();
+    assert_eq!(found, applied);
+}
+
 fn configure(world: &World) {
     let mut resources = String::new();
     for (name, format, ..) in SETS {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/formats/fixtures").join(name);
-        world.copy(&from.join("migrations"), name);
+        world.copy(&fixtures().join(name).join("migrations"), name);
         let format = format.map(|format| format!("  format = \"{format}\"\n")).unwrap_or_default();
         writeln!(
             resources,
@@ -47,10 +62,10 @@ fn a_directory_of_each_tool_is_applied_once_and_then_nothing_is_left_to_do() {
         world
             .plan()
             .ends_with(2)
-            .says("Plan: 11 to add, 0 to change, 0 to destroy.")
+            .says(&format!("Plan: {} to add, 0 to change, 0 to destroy.", SETS.len()))
             .says("+ detected_format = \"goose\"");
         world.assert_untouched();
-        world.apply().ends_with(0).says("11 added, 0 changed, 0 destroyed");
+        world.apply().ends_with(0).says(&format!("{} added, 0 changed, 0 destroyed", SETS.len()));
         world.plan().ends_with(0).says("No changes.");
 
         for (name, _, format, latest) in SETS {
@@ -60,11 +75,11 @@ fn a_directory_of_each_tool_is_applied_once_and_then_nothing_is_left_to_do() {
         }
         assert_eq!(
             world.tables(),
-            "atlas_tasks dbmate_pets drizzle_users drizzle_v1_notes flyway_books \
-             golang_migrate_cars goose_tracks plain_accounts prisma_posts refinery_plants \
-             sqlx_orders"
+            "atlas_tasks checkpoint_authors checkpoint_books dbmate_pets drizzle_users \
+             drizzle_v1_notes flyway_books golang_migrate_cars goose_tracks plain_accounts \
+             prisma_posts refinery_plants sqlx_orders"
         );
-        // Nothing that undoes a migration has run.
+        // No SQL that reverts a migration has run.
         assert_eq!((world.times_run("DROP"), world.times_run("DELETE FROM public")), (0, 0));
         let rows = |table: &str| {
             world.sql(&format!("SELECT count(*)::text FROM {table}"))[0][0].clone().unwrap()
@@ -81,7 +96,7 @@ fn a_directory_of_each_tool_is_applied_once_and_then_nothing_is_left_to_do() {
 }
 
 #[test]
-fn a_directory_that_must_not_run_is_refused_with_its_place() {
+fn a_directory_that_must_not_run_is_rejected_with_its_place() {
     on_each_terraform(|world| {
         let refused = |dir: &str| {
             world.configure(&format!(

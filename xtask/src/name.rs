@@ -2,6 +2,12 @@
 
 use crate::Result;
 
+/// The words that cannot be the name of a module, the reserved ones included.
+const KEYWORDS: &str = "abstract as async await become box break const continue crate do dyn else \
+                        enum extern false final fn for gen if impl in let loop macro match mod move \
+                        mut override priv pub ref return self static struct super trait true try \
+                        type typeof unsafe unsized use virtual where while yield";
+
 /// A name of lowercase words, such as `golang-migrate` or `drop_table`.
 #[derive(Debug)]
 pub(crate) struct Name {
@@ -16,14 +22,16 @@ impl Name {
             word.starts_with(|c: char| c.is_ascii_lowercase())
                 && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
         };
-        if words.iter().all(is_word) {
-            Ok(Self { words })
-        } else {
-            Err(format!(
+        if !words.iter().all(is_word) {
+            return Err(format!(
                 "{text:?} is not a valid name: use lowercase words that are separated by - or _"
             )
-            .into())
+            .into());
         }
+        if KEYWORDS.split(' ').any(|keyword| keyword == text) {
+            return Err(format!("{text:?} is not a valid name: it is a keyword of Rust").into());
+        }
+        Ok(Self { words })
     }
 
     /// `golang_migrate`, for modules and files.
@@ -67,9 +75,10 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_a_rust_identifier_is_an_error() {
-        for text in ["", "-a", "a--b", "Drop", "1a", "a b", "../a", "ä"] {
+        for text in ["", "-a", "a--b", "Drop", "1a", "a b", "../a", "ä", "match", "self"] {
             let error = Name::parse(text).expect_err(text).to_string();
             assert!(error.contains("is not a valid name"), "{error}");
         }
+        assert!(Name::parse("match_all").is_ok());
     }
 }

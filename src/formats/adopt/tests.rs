@@ -132,13 +132,15 @@ fn version(text: &str) -> Version {
 
 #[test]
 fn the_history_table_of_each_tool_is_recognized_by_its_name_and_columns() {
+    let mut unmatched: Vec<&HistoryTableSpec> = HISTORY_TABLES.iter().collect();
     for (folder, history, format, _) in HISTORIES {
         let mut table = fixture(folder, history);
         if *folder == "plain" {
             table.columns.push("applied_at".into());
         }
-        let recognized = HistoryTable::of(&table, false).map(HistoryTable::format);
-        assert_eq!(recognized, Some(*format), "{folder}/{history}");
+        let recognized = HistoryTable::of(&table, false).expect("it is known");
+        assert_eq!(recognized.format(), *format, "{folder}/{history}");
+        unmatched.retain(|spec| !std::ptr::eq(*spec, recognized.0));
         table.name.name = "history".into();
         assert!(HistoryTable::of(&table, false).is_none(), "{folder}");
         assert_eq!(
@@ -147,6 +149,7 @@ fn the_history_table_of_each_tool_is_recognized_by_its_name_and_columns() {
             "{folder}"
         );
     }
+    assert!(unmatched.is_empty(), "without a dump in HISTORIES: {unmatched:#?}");
     let mut foreign = fixture("dbmate", "history");
     foreign.columns.push("inserted_at".into());
     assert!(HistoryTable::of(&foreign, false).is_none(), "an unknown runner");
