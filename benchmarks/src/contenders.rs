@@ -43,7 +43,7 @@ pub(crate) struct Programs {
 
 /// What a run has cost.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Run {
+pub(crate) struct ContenderRun {
     /// Time from the start of the program until it exits.
     pub(crate) wall: Duration,
     /// The part of it after all statements were answered; only the provider waits for the index
@@ -65,7 +65,7 @@ pub(crate) async fn run(
     programs: &Programs,
     migrations: &Migrations,
     delay: Duration,
-) -> Result<Run, Failure> {
+) -> Result<ContenderRun, Failure> {
     let mut options = Options::default();
     options.job_delay = Duration::ZERO;
     let cluster = Arc::new(Cluster::start(options).await?);
@@ -142,7 +142,7 @@ pub(crate) async fn run(
     if let Some(cluster) = Arc::into_inner(cluster) {
         cluster.stop().await;
     }
-    Ok(Run { wall, builds, usage, traffic, statements })
+    Ok(ContenderRun { wall, builds, usage, traffic, statements })
 }
 
 /// Lets the builds continue when the provider asks for them the first time: it has sent everything

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use self::contenders::{Contender, Programs, Run};
+use self::contenders::{Contender, ContenderRun, Programs};
 use self::measure::MEASURE;
 use self::migrations::Migrations;
 use self::terraform::Failure;
@@ -49,7 +49,7 @@ pub(crate) struct Measured {
     pub(crate) delay: Duration,
     pub(crate) count: usize,
     /// Each round in the order of [`Contender::ALL`].
-    pub(crate) rounds: Vec<[Run; 3]>,
+    pub(crate) rounds: Vec<[ContenderRun; 3]>,
 }
 
 fn main() -> ExitCode {
@@ -99,7 +99,7 @@ async fn rounds(extents: &[Extent], programs: &Programs) -> Result<Vec<Measured>
                     eprintln!("{delay:?} {count} {round}/{rounds} {name}: {:?}", run.wall);
                     runs.push(run);
                 }
-                measured.rounds.extend(<[Run; 3]>::try_from(runs));
+                measured.rounds.extend(<[ContenderRun; 3]>::try_from(runs));
             }
             all.push(measured);
         }

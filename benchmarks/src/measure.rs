@@ -1,7 +1,7 @@
-//! What a program costs, told by a small process that starts it and does nothing else.
+//! Measures a program in a small process that starts it and does nothing else.
 //!
-//! Linux counts the memory of the process that forks into the peak of its child. This one here
-//! holds the emulator; a fresh copy of the same binary is smaller than any of the contenders.
+//! Linux counts the memory of the process that forks into the peak of its child. This
+//! process holds the emulator; a new process of the same binary is smaller than any contender.
 
 use std::fs;
 use std::io;
@@ -32,7 +32,7 @@ pub(crate) fn measuring(usage: &Path) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Starts a program, waits for its end and writes down what it has used: this process's other life.
+/// Starts a program, waits until it exits, and writes the resources that it used.
 pub(crate) fn measure(arguments: &[String]) -> io::Result<ExitCode> {
     let [usage, program, arguments @ ..] = arguments else {
         return Err(io::Error::other("measure <file> <program> [<argument>…]"));
@@ -48,7 +48,7 @@ pub(crate) fn measure(arguments: &[String]) -> io::Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reads what was written down.
+/// Reads the resources that [`measure`] wrote.
 pub(crate) fn read(usage: &Path) -> io::Result<Usage> {
     let written: Value = serde_json::from_slice(&fs::read(usage)?)?;
     let number = |key: &str| written[key].as_u64().ok_or_else(|| io::Error::other("no usage"));

@@ -9,8 +9,8 @@ pub(crate) struct Migrations {
     pub(crate) count: usize,
     /// A directory with one file a migration.
     pub(crate) provider: PathBuf,
-    /// A directory with one file a statement: sqlx sends a file as one string, in which DSQL takes
-    /// one schema change.
+    /// A directory with one file a statement: sqlx sends a file as one message, in which DSQL
+    /// accepts one schema change.
     pub(crate) sqlx: PathBuf,
     /// One file.
     pub(crate) psql: PathBuf,
@@ -38,8 +38,8 @@ impl Migrations {
         Ok(Self { count, provider, sqlx, psql })
     }
 
-    /// What has to be there afterwards: each table with its rows, its columns and its valid index,
-    /// line by line as [`Migrations::questions`] asks for it.
+    /// The expected result: each table with its rows, its columns and its valid index, in the lines
+    /// that [`Migrations::questions`] returns.
     pub(crate) fn outcome(&self) -> String {
         let rows = (1..=self.count).flat_map(|table| {
             (1..=5).map(move |id| format!("t{table:04}|{id}|row {id}|{}\n", id * 10))

@@ -1,8 +1,8 @@
-//! A TCP proxy on loopback that holds every byte back for a while, and counts the waits.
+//! A TCP proxy on loopback that delays every byte and counts round trips.
 //!
-//! A wait is a turn from the client to the server and back: the client has sent something, and
-//! hears the answer. TLS passes through as it is. Threads and blocking sockets, because a timer of
-//! tokio rounds up to the next millisecond.
+//! A round trip: the client sends something and receives the response. TLS passes through
+//! unchanged. The proxy uses threads and blocking sockets, because a timer of tokio rounds up to
+//! the next millisecond.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -12,20 +12,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What has passed.
+/// What has passed through the proxy.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Traffic {
     /// Connections that were opened.
     pub(crate) connections: u64,
-    /// Waits up to the end of the login: TLS, and PostgreSQL's own.
-    pub(crate) login_waits: u64,
-    /// Waits after it.
-    pub(crate) waits: u64,
+    /// Round trips up to the end of the login: TLS, and PostgreSQL's own.
+    pub(crate) login_round_trips: u64,
+    /// Round trips after the login.
+    pub(crate) round_trips: u64,
     /// Bytes from the client.
     pub(crate) sent: u64,
     /// Bytes to the client.
     pub(crate) received: u64,
-    /// Whether the client was the last to speak, and was logged in by then.
+    /// Whether the client was the last to send, and had logged in.
     asked: Option<LoggedIn>,
 }
 
@@ -47,7 +47,7 @@ struct Shared {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Side {
     Client,
     Server,
 }
@@ -108,8 +108,8 @@ impl Shared {
         server.set_nodelay(true)?;
         self.traffic().connections += 1;
         for (from, input, output) in [
-            (From::Client, client.try_clone()?, server.try_clone()?),
-            (From::Server, server, client),
+            (Side::Client, client.try_clone()?, server.try_clone()?),
+            (Side::Server, server, client),
         ] {
             let shared = Arc::clone(self);
             thread::spawn(move || shared.relay(from, input, output));
@@ -117,8 +117,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Ends with either side. What is under way then is nobody's any more.
-    fn relay(&self, from: From, mut input: TcpStream, output: TcpStream) {
+    /// Ends when either side closes; bytes in flight are dropped.
+    fn relay(&self, from: Side, mut input: TcpStream, output: TcpStream) {
         let (late, queue) = mpsc::channel::<(Instant, Vec<u8>)>();
         let writer = thread::spawn(move || write(&queue, output));
         let mut buffer = vec![0; 256 << 10];
@@ -133,20 +133,20 @@ impl Shared {
         writer.join().ok();
     }
 
-    fn count(&self, from: From, length: u64) {
+    fn count(&self, from: Side, length: u64) {
         let mut traffic = self.traffic();
         match from {
-            From::Client => {
+            Side::Client => {
                 traffic.sent += length;
                 if traffic.asked.is_none() {
                     traffic.asked = Some((self.logged_in)());
                 }
             }
-            From::Server => {
+            Side::Server => {
                 traffic.received += length;
                 match traffic.asked.take() {
-                    Some(true) => traffic.waits += 1,
-                    Some(false) => traffic.login_waits += 1,
+                    Some(true) => traffic.round_trips += 1,
+                    Some(false) => traffic.login_round_trips += 1,
                     None => {}
                 }
             }

@@ -1,15 +1,15 @@
-//! The figures as Markdown, and what they say of the aims.
+//! Prints the figures as Markdown, and compares them with the targets.
 
 use std::fmt::Write as _;
 
-use crate::contenders::{Contender, Run};
+use crate::contenders::{Contender, ContenderRun};
 use crate::{MOST, Measured};
 
-/// The table, and a line for each aim that was measured.
+/// Returns the table, and a line for each target that was measured.
 pub(crate) fn table(all: &[Measured]) -> String {
     let mut text = String::from(
-        "| delay each way | migrations | | wall | provider ÷ it | waits after login | a migration \
-         | waits to log in | statements | sent | CPU | peak memory |\n\
+        "| delay each way | migrations | | wall | provider ÷ it | round trips after login \
+         | per migration | round trips to log in | statements | sent | CPU | peak memory |\n\
          |--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for measured in all {
@@ -17,11 +17,11 @@ pub(crate) fn table(all: &[Measured]) -> String {
             text += &line(measured, contender);
         }
     }
-    text + "\n" + &aims(all)
+    text + "\n" + &targets(all)
 }
 
 fn line(measured: &Measured, contender: Contender) -> String {
-    let median = |of: &dyn Fn(&Run) -> f64| measured.median(contender, of);
+    let median = |of: &dyn Fn(&ContenderRun) -> f64| measured.median(contender, of);
     let wall = median(&|run| run.wall.as_secs_f64() * 1e3);
     let builds = median(&|run| run.builds.as_secs_f64() * 1e3);
     let wall = match contender {
@@ -35,13 +35,14 @@ fn line(measured: &Measured, contender: Contender) -> String {
     let traffic = |of: &dyn Fn(&crate::proxy::Traffic) -> u64| {
         let seen = measured.runs(contender).all(|run| run.traffic.is_some());
         #[expect(clippy::cast_precision_loss, reason = "counts, far below 2^53")]
-        let of = |run: &Run| run.traffic.as_ref().map_or(0.0, |traffic| of(traffic) as f64);
+        let of =
+            |run: &ContenderRun| run.traffic.as_ref().map_or(0.0, |traffic| of(traffic) as f64);
         seen.then(|| measured.median(contender, &of))
     };
     let number = |value: Option<f64>, digits: usize| {
         value.map_or(String::new(), |value| format!("{value:.digits$}"))
     };
-    let waits = traffic(&|traffic| traffic.waits);
+    let round_trips = traffic(&|traffic| traffic.round_trips);
     let count = f64::from(u32::try_from(measured.count).unwrap_or(u32::MAX));
     let mut text = String::new();
     writeln!(
@@ -53,9 +54,9 @@ fn line(measured: &Measured, contender: Contender) -> String {
         },
         measured.count,
         contender.name(),
-        number(waits, 0),
-        number(waits.map(|waits| waits / count), 2),
-        number(traffic(&|traffic| traffic.login_waits), 0),
+        number(round_trips, 0),
+        number(round_trips.map(|round_trips| round_trips / count), 2),
+        number(traffic(&|traffic| traffic.login_round_trips), 0),
         median(&|run| f64::from(u32::try_from(run.statements).unwrap_or(u32::MAX))),
         traffic(&|traffic| traffic.sent)
             .map_or(String::new(), |sent| format!("{:.0} kB", sent / 1e3)),
@@ -68,58 +69,67 @@ fn line(measured: &Measured, contender: Contender) -> String {
 
 /// In MiB.
 #[expect(clippy::cast_precision_loss, reason = "bytes, far below 2^53")]
-fn peak(run: &Run) -> f64 {
+fn peak(run: &ContenderRun) -> f64 {
     run.usage.peak as f64 / f64::from(1 << 20)
 }
 
-fn aims(all: &[Measured]) -> String {
+fn targets(all: &[Measured]) -> String {
     let mut text = String::new();
     for measured in all {
         let delayed = !measured.delay.is_zero();
-        let mut aim = |what: &str, value: f64, limit: f64| {
+        let mut target = |what: &str, value: f64, limit: f64| {
             let verdict = if value <= limit { "met" } else { "missed" };
-            writeln!(text, "- {what}: {value:.2}, aim {limit}: {verdict}")
+            writeln!(text, "- {what}: {value:.2}, target {limit}: {verdict}")
                 .expect("a String takes it");
         };
         if delayed && measured.count == 100 {
-            aim("wall against sqlx, 100 migrations, 5 ms", measured.ratio(Contender::Sqlx), 0.15);
+            target(
+                "wall against sqlx, 100 migrations, 5 ms",
+                measured.ratio(Contender::Sqlx),
+                0.15,
+            );
         }
         if !delayed && measured.count == MOST {
-            aim(
+            target(
                 &format!("wall against psql, {MOST} migrations, no delay"),
                 measured.ratio(Contender::Psql),
                 1.15,
             );
             let peak = measured.median(Contender::Provider, &peak);
-            aim(&format!("peak MiB with {MOST} migrations"), peak, 16.0);
+            target(&format!("peak MiB with {MOST} migrations"), peak, 16.0);
         }
     }
-    // What a run costs whatever its size goes out.
-    let waits = |count: usize| {
+    // Subtracts the cost that does not depend on the number of migrations.
+    let round_trips = |count: usize| {
         let measured = all.iter().find(|it| it.count == count && !it.delay.is_zero())?;
-        let waits = |run: &Run| run.traffic.as_ref().map_or(0.0, |traffic| traffic.waits as f64);
-        Some(measured.median(Contender::Provider, &waits))
+        let round_trips = |run: &ContenderRun| {
+            run.traffic.as_ref().map_or(0.0, |traffic| traffic.round_trips as f64)
+        };
+        Some(measured.median(Contender::Provider, &round_trips))
     };
-    if let (Some(few), Some(many)) = (waits(10), waits(100)) {
+    if let (Some(few), Some(many)) = (round_trips(10), round_trips(100)) {
         let each = (many - few) / 90.0;
-        writeln!(text, "- waits of each migration from the 11th to the 100th: {each:.2}, aim 1")
-            .expect("a String takes it");
+        writeln!(
+            text,
+            "- round trips of each migration from the 11th to the 100th: {each:.2}, target 1"
+        )
+        .expect("a String takes it");
     }
     text
 }
 
 impl Measured {
-    fn runs(&self, contender: Contender) -> impl Iterator<Item = &Run> {
+    fn runs(&self, contender: Contender) -> impl Iterator<Item = &ContenderRun> {
         self.rounds.iter().map(move |round| &round[contender as usize])
     }
 
-    fn median(&self, contender: Contender, of: &dyn Fn(&Run) -> f64) -> f64 {
+    fn median(&self, contender: Contender, of: &dyn Fn(&ContenderRun) -> f64) -> f64 {
         median(self.runs(contender).map(of).collect())
     }
 
     /// The provider's wall time divided by another's, in the same round.
     fn ratio(&self, other: Contender) -> f64 {
-        let ratio = |round: &[Run; 3]| {
+        let ratio = |round: &[ContenderRun; 3]| {
             let wall = |contender: Contender| round[contender as usize].wall.as_secs_f64();
             wall(Contender::Provider) / wall(other)
         };

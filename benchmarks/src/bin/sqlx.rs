@@ -1,5 +1,5 @@
-//! The command line of sqlx as it is, from its library: so that cargo alone builds the peer, in the
-//! version that the lock file names.
+//! The unmodified command line of sqlx, built from its library, so that cargo alone builds it in
+//! the version that the lock file names.
 
 use std::process::ExitCode;
 
