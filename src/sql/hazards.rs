@@ -94,6 +94,7 @@ fn names(statements: &[&str]) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::lint;
     use crate::sql::testing::{Random, noise};
 
     #[test]
@@ -101,6 +102,7 @@ mod tests {
         for (index, rule) in RULES.iter().enumerate() {
             assert!(RULES[..index].iter().all(|other| other.name != rule.name), "{rule:?}");
             assert!(rule.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{rule:?}");
+            assert!(!lint::is_rule(rule.name), "lint_ignore would silence both: {rule:?}");
             for text in [rule.message, rule.help] {
                 assert!(text.ends_with('.') && text.starts_with(char::is_uppercase), "{rule:?}");
             }

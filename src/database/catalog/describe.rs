@@ -60,8 +60,8 @@ WITH ns AS (
 ), fn AS (
   SELECT p.oid, p.proowner, p.proacl,
          ns.schema || '.' || quote_ident(p.proname) || '(' || coalesce((
-             SELECT string_agg(format_type(argument.type, NULL), ', ' ORDER BY argument.place)
-               FROM unnest(p.proargtypes) WITH ORDINALITY AS argument(type, place)), '')
+             SELECT string_agg(format_type(argument.type, NULL), ', ' ORDER BY argument.position)
+               FROM unnest(p.proargtypes) WITH ORDINALITY AS argument(type, position)), '')
            || ')' AS relation
     FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
    WHERE p.prokind = 'f'
@@ -125,8 +125,8 @@ UNION ALL
 SELECT relation, name,
        CASE WHEN con.contype = 'p'
          THEN 'PRIMARY KEY (' || (
-           SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY key.place)
-             FROM unnest(con.conkey) WITH ORDINALITY AS key(attnum, place)
+           SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY key.position)
+             FROM unnest(con.conkey) WITH ORDINALITY AS key(attnum, position)
              JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = key.attnum
          ) || ')'
          ELSE pg_get_constraintdef(con.oid) END,

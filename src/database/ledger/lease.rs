@@ -101,8 +101,8 @@ pub(super) const FENCE_ERROR: SqlState = SqlState::DIVISION_BY_ZERO;
 /// owner's heartbeat.
 fn end_sql(ledger: &LedgerSchema) -> String {
     format!(
-        "greatest(held.expires_at, (SELECT beat.expires_at FROM {ledger}.heartbeat AS beat
-                    WHERE beat.set_name = held.set_name AND beat.owner = held.owner))"
+        "greatest(held.expires_at, (SELECT heartbeat.expires_at FROM {ledger}.heartbeat
+                    WHERE heartbeat.set_name = held.set_name AND heartbeat.owner = held.owner))"
     )
 }
 
