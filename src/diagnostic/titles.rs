@@ -36,7 +36,7 @@ titles! {
     UnknownClusterEndpoint => "Cluster endpoint is not known yet",
     CannotResolveEndpoint => "Cannot resolve the cluster endpoint",
     CannotConnect => "Cannot connect to the cluster",
-    ReadInterrupted => "Reading was interrupted",
+    ReadCancelled => "Read was cancelled",
     ClusterReadTimedOut => "Cluster did not answer in time",
     ClusterNotFound => "Cluster does not exist",
     ClusterLookupDenied => "Not authorized to look up the cluster",
@@ -149,7 +149,7 @@ titles! {
     // The apply
     EndpointDiffers => "Endpoint does not show the applied migrations",
     MigrationFailed => "Migration failed",
-    MigrationStopped => "Migration stopped",
+    ApplyEnded => "Apply was cancelled or timed out",
     OutcomeUnknown => "Statement outcome is unknown",
     JobFailed => "Asynchronous job failed",
     JobLookupFailed => "Cannot look up the asynchronous job",

@@ -44,7 +44,7 @@ fn progress(world: &World) -> String {
 }
 
 #[test]
-fn a_statement_over_the_limit_names_the_way_out_which_survives_an_interrupt() {
+fn a_statement_over_the_limit_names_the_remedy_which_survives_an_interrupt() {
     on_each_terraform(|world| {
         people(world);
         backfill(world, "UPDATE people SET greeted = true WHERE greeted IS NULL;\n");
@@ -68,7 +68,7 @@ fn a_statement_over_the_limit_names_the_way_out_which_survives_an_interrupt() {
         let output = apply.wait_with_output().unwrap();
         CommandOutput::of(&APPLY, &output)
             .ends_with(1)
-            .says("Migration stopped")
+            .says("Apply was cancelled or timed out")
             .says("migrations/0002_backfill.sql:2: statement 1 of migration 0002")
             .says("2 batches of this statement were committed and remain applied: 2,000 rows.");
         assert_eq!(left(world), "1500");

@@ -114,7 +114,7 @@ fn an_interrupt_ends_the_wait_for_a_cluster_that_is_being_created() {
         let emulator = Aws::start(world, python, &Setup { status: "CREATING", ..Setup::default() });
         configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
         let plan = ["plan", "-no-color", "-input=false"];
-        interrupted(world, &emulator, &plan).says("Reading was interrupted");
+        interrupted(world, &emulator, &plan).says("Read was cancelled");
 
         world.configure_with_provider(&format!(
             r#"
@@ -134,7 +134,7 @@ resource "dsql_migration" "one" {{
             emulator.identifier
         ));
         // Known only when the apply has begun: Terraform passes no interrupt on before.
-        interrupted(world, &emulator, &APPLY).says("Reading was interrupted");
+        interrupted(world, &emulator, &APPLY).says("Read was cancelled");
         world.assert_untouched();
     });
 }

@@ -134,7 +134,7 @@ fn an_interrupted_apply_stops_between_statements_and_the_next_one_resumes() {
 
         CommandOutput::of(&arguments, &output)
             .ends_with(1)
-            .says("Migration stopped")
+            .says("Apply was cancelled or timed out")
             .says("The run was cancelled");
         assert_applied_once(world);
     });
@@ -147,7 +147,7 @@ fn an_apply_that_times_out_reports_it_and_the_next_one_resumes() {
         world
             .apply()
             .ends_with(1)
-            .says("Migration stopped")
+            .says("Apply was cancelled or timed out")
             .says("The run exceeded its time limit of 1 s")
             .says("migrations/0001_a.sql:2");
         directory_with_a_build(world, "");

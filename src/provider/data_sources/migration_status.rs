@@ -74,8 +74,8 @@ impl DataSource for MigrationStatus {
             ),
             versions(
                 "running",
-                "Versions that an apply is running, or in which an apply was \
-                                 interrupted.",
+                "Versions that an apply is running, or that an apply did not \
+                                 finish.",
             ),
             Attribute::string("latest_version").computed().description(
                 "Version of the applied migration that began last, which is not always the \
@@ -190,7 +190,7 @@ fn unfinished_attributes() -> Vec<Attribute> {
     vec![
         Attribute::string("status").computed().description(
             "Status of the migration: `failed`, or `running` if an apply is in progress or \
-                 was interrupted.",
+                 did not finish.",
         ),
         Attribute::string("error").computed().description("Reason why the last run failed."),
         Attribute::number("statements_done")
@@ -198,7 +198,7 @@ fn unfinished_attributes() -> Vec<Attribute> {
             .description("Number of statements that are done."),
         Attribute::number("batches").computed().description(
             "Number of committed batches of a statement that runs in batches. Null if no such \
-             statement is in progress or was interrupted.",
+             statement is in progress or did not finish.",
         ),
         Attribute::number("changed_rows")
             .computed()

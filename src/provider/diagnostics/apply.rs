@@ -57,7 +57,7 @@ pub(in crate::provider) fn apply_error(
              was down.\n\n{before} Nothing is applied twice: the ledger shows the other apply \
              which statements are applied. Plan again when the other apply has ended."
         )),
-        ApplyError::NotStarted(_) => Diagnostic::error(Title::MigrationStopped)
+        ApplyError::NotStarted(_) => Diagnostic::error(Title::ApplyEnded)
             .detail(format!("{what}\n\nNothing was run. Apply again.")),
         ApplyError::Statement { version, source } => {
             let StatementError { number, summary, batches, failure, .. } = source.as_ref();
@@ -111,7 +111,7 @@ fn failure_title(failure: &StatementFailure) -> Title {
         StatementFailure::JobFailed { .. } => Title::JobFailed,
         StatementFailure::JobLookupFailed(_) => Title::JobLookupFailed,
         StatementFailure::LedgerWriteFailed(_) => Title::LedgerWriteFailed,
-        StatementFailure::BudgetEnded(_) => Title::MigrationStopped,
+        StatementFailure::BudgetEnded(_) => Title::ApplyEnded,
     }
 }
 

@@ -31,7 +31,7 @@ pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagno
 
 /// Returns the error for an interrupt while a plan or a refresh waited for the cluster.
 pub(in crate::provider) fn interrupted(target: &Target) -> Diagnostic {
-    Diagnostic::error(Title::ReadInterrupted)
+    Diagnostic::error(Title::ReadCancelled)
         .detail(format!("{target} had not responded yet, and nothing was run."))
 }
 

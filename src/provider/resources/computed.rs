@@ -20,7 +20,7 @@ pub(super) fn attributes() -> Vec<Attribute> {
         ),
         Attribute::string("status").computed().description(
             "Status: `applied`, `adopted` (not run by the provider), `failed`, or `running` (an \
-             apply is in progress or was interrupted).",
+             apply is in progress or did not finish).",
         ),
         Attribute::string("applied_at").computed().description(
             "Time at which the migration was applied or adopted, by the clock of the cluster, in \
