@@ -104,7 +104,7 @@ fn compare(pages: impl Iterator<Item = (String, String, String)>) {
     assert!(stale.is_empty(), "{stale:?} are out of date: UPDATE_DOCS=1 cargo test --test docs");
 }
 
-/// The sections about a function's arguments and answer.
+/// The sections about a function's arguments and result.
 fn rendered_signature(name: &str, signature: &Signature) -> String {
     let parameters = signature.parameters.iter();
     let listed: Vec<_> = parameters
@@ -146,7 +146,7 @@ fn hazards_and_rewrites_are_listed_with_their_reasons() {
     compare(std::iter::once((file.to_owned(), found, text)));
 }
 
-/// The table of formats has the word, whose it is, and the guide of each.
+/// The table lists each format with its tool and guide.
 #[test]
 fn the_formats_are_listed_and_each_tool_has_a_guide() {
     let file = "docs/resources/migration_set.md";
@@ -174,7 +174,7 @@ fn the_formats_are_listed_and_each_tool_has_a_guide() {
     }
 }
 
-/// A link to a file or a heading that is not there leads a reader nowhere.
+/// Every link leads to an existing file or heading.
 #[test]
 fn every_link_in_the_documents_leads_somewhere() {
     let mut pages: Vec<_> =
@@ -300,14 +300,14 @@ impl Page {
     }
 }
 
-/// Replaces what stands between an opening and the next closing.
+/// Replaces the text between an opening and the next closing.
 fn replaced(text: &str, opening: &str, closing: &str, new: &str, file: &str) -> String {
     let start = find(text, opening, file) + opening.len();
     let end = start + find(&text[start..], closing, file);
     format!("{}{new}{}", &text[..start], &text[end..])
 }
 
-/// As [`replaced`], behind the first place that begins with `anchor`.
+/// As [`replaced`], after the first occurrence of `anchor`.
 fn replaced_after(
     text: &str,
     anchor: &str,

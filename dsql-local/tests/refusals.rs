@@ -255,7 +255,7 @@ async fn a_grant_needs_an_arn_and_a_role_that_can_log_in() {
     let client = admin(&cluster).await;
     run(&client, "CREATE ROLE r").await;
 
-    let no_arn = failure(&client, "AWS IAM GRANT r TO 'somebody'").await;
+    let no_arn = failure(&client, "AWS IAM GRANT r TO 'someone'").await;
     assert_eq!(no_arn.message, "IAM role must look like an IAM ARN");
     let no_login = failure(&client, "AWS IAM GRANT r TO 'arn:aws:iam::123456789012:role/x'").await;
     assert_eq!(no_login.message, "role r must have the LOGIN attribute");

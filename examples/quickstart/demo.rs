@@ -52,7 +52,7 @@ async fn run(cluster: &Cluster, folder: &Path, root: &Path) -> Result<()> {
         println!("  {} (valid indexes: {})", cells[0], cells[1]);
     }
 
-    step("Somebody changes the schema behind Terraform's back.");
+    step("Someone changes the schema outside of Terraform.");
     session.transact("ALTER TABLE users ADD COLUMN nickname text").await?;
     step("terraform plan -detailed-exitcode: finds the drift and ends with 2.");
     let drift = terraform.expect(&["plan", "-detailed-exitcode"], 2)?;
@@ -101,7 +101,7 @@ impl Terraform {
         Ok(Self { folder: folder.to_owned(), variables })
     }
 
-    /// Runs a command, shows its output, and insists on its exit code.
+    /// Runs a command, shows its output, and checks its exit code.
     fn expect(&self, arguments: &[&str], code: i32) -> Result<String> {
         let output = Command::new("terraform")
             .args(arguments)

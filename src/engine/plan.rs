@@ -145,7 +145,7 @@ pub enum PlanError {
         whole: bool,
     },
     /// A pending migration precedes an applied one.
-    #[error("{file} comes before {applied}, which is already applied")]
+    #[error("{file} precedes {applied}, which is already applied")]
     OutOfOrder {
         /// Path as written in the configuration.
         file: String,

@@ -212,7 +212,7 @@ fn an_unclear_history_table_is_rejected_with_the_remedy() {
             .says("File does not match the recorded checksum")
             .says("drizzle/0000_quiet_otter.sql does not match the checksum in drizzle.__drizzle_migrations")
             .says("accept_checksums = { \"0000_quiet_otter\" = \"sha256:");
-        // A checkout with other line ends is the same text.
+        // A checkout with other line endings is the same text.
         world.write(applied, text.replace('\n', "\r\n"));
         world.configure(&set("drizzle", ""));
         world.plan().ends_with(2).says("Existing migrations are adopted");

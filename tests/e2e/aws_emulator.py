@@ -1,19 +1,20 @@
-"""STS, IAM and the control plane of Aurora DSQL by moto, and beside them the addresses from which
-containers, instances and users who have logged in to IAM Identity Center get credentials.
+"""Emulates STS, IAM and the control plane of Aurora DSQL with moto, and the endpoints from which
+containers, instances and users of IAM Identity Center get credentials.
 
 The first line of standard input is a JSON object:
 
   region      where the cluster is
-  endpoint    the host name that GetCluster tells; moto's own is no cluster
+  endpoint    the host name that GetCluster returns; moto's own is not a cluster
   status      ClusterStatus of the cluster
-  look_ups    how many look-ups find it so; then it is ACTIVE. null for all
-  throttled   whether look-ups are refused as too many
-  log         file that gets a line of JSON for each request
+  lookups     how many lookups return this status before it becomes ACTIVE; null for all
+  throttled   whether lookups are rejected because there are too many
+  log         file to which each request adds a line of JSON
   roles       name -> {"trust": policy or null, "policy": policy or null}
-  user        policy of an IAM user; if it is there, signatures and policies are checked
+  user        policy of an IAM user; with it, signatures and policies are checked
   tls         null, or for HTTPS {"certificate": file, "key": file, "authority": file}
 
-The answer is a line of JSON: url, identifier, and the user's keys. It ends with standard input.
+The response is a line of JSON: url, identifier, and the user's keys. The emulator stops when
+standard input ends.
 
 The keys of a role's session are made from its name, because the emulator of the cluster must know
 them: ASIA<NAME>, secret-of-<name>, session-of-<name>.
@@ -137,10 +138,10 @@ class Emulator:
         return self.moto(environ, start_response)
 
     def look_up(self):
-        if config["look_ups"] == 0:
+        if config["lookups"] == 0:
             made.status = "ACTIVE"
-        elif config["look_ups"]:
-            config["look_ups"] -= 1
+        elif config["lookups"]:
+            config["lookups"] -= 1
 
     def metadata(self, request):
         credentials = "/latest/meta-data/iam/security-credentials/"
@@ -219,7 +220,7 @@ made.status = config["status"]
 Cluster.advance = lambda self: None
 
 iam = client("iam")
-everybody = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}
+anyone = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}
 
 
 def policy(text):
@@ -228,7 +229,7 @@ def policy(text):
 
 
 for name, role in config["roles"].items():
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(role["trust"] or everybody))
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(role["trust"] or anyone))
     if role["policy"]:
         iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy(role["policy"]))
 answer = {"url": url, "identifier": cluster["identifier"]}

@@ -48,13 +48,13 @@ pub(crate) fn python() -> Option<&'static PathBuf> {
 pub(crate) struct Setup {
     /// `ClusterStatus` of the cluster.
     pub(crate) status: &'static str,
-    /// How many look-ups find it so, before it is active; `None` for all.
-    pub(crate) look_ups: Option<u32>,
-    /// Whether look-ups are refused because there are too many.
+    /// How many lookups return this status before it becomes `ACTIVE`; `None` for all.
+    pub(crate) lookups: Option<u32>,
+    /// Whether lookups are rejected because there are too many.
     pub(crate) throttled: bool,
     /// Names of the roles, and what each may do.
     pub(crate) roles: Vec<(&'static str, Value)>,
-    /// Who may assume the roles; null for everybody.
+    /// Who may assume the roles; null for anyone.
     pub(crate) trust: Value,
     /// What the IAM user may do; null if nothing is checked.
     pub(crate) user: Value,
@@ -69,7 +69,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             status: "ACTIVE",
-            look_ups: None,
+            lookups: None,
             throttled: false,
             roles: Vec::new(),
             trust: Value::Null,
@@ -97,7 +97,7 @@ impl Aws {
             "region": "us-east-1",
             "endpoint": world.cluster().endpoint(),
             "status": setup.status,
-            "look_ups": setup.look_ups,
+            "lookups": setup.lookups,
             "throttled": setup.throttled,
             "log": log,
             "roles": roles.collect::<serde_json::Map<_, _>>(),

@@ -1,5 +1,5 @@
-//! Rejected input: each diagnostic names the argument, and the file and line if a file is the cause.
-//! The database is not touched.
+//! Rejected input: each diagnostic names the argument, and the file and line if a file is the
+//! cause. The database is not touched.
 
 use std::fs;
 use std::net::TcpListener;
@@ -47,7 +47,7 @@ fn a_directory_that_is_missing_empty_or_a_file_is_rejected() {
 #[test]
 fn a_file_that_is_unreadable_or_not_utf_8_is_rejected_with_its_place() {
     on_each_terraform(|world| {
-        // A directory with a file's name cannot be read by anybody, not even by root.
+        // No one can read a directory with the name of a file, not even root.
         fs::create_dir_all(world.path("unreadable/0001_a.sql")).unwrap();
         rejected(world, "dir = \"unreadable\"", "dir = \"unreadable\"")
             .says("Cannot read the migration file")

@@ -37,7 +37,7 @@ fn its_endpoint_is_looked_up_and_the_state_has_the_documented_one() {
         assert_eq!(world.tables(), "one");
         let ledger = world.state("dsql_migration.one")["ledger"].as_str().unwrap().to_owned();
         assert!(ledger.starts_with(&format!("{id}.dsql.us-east-1.on.aws:")), "{ledger}");
-        assert!(look_ups(&emulator) > 0);
+        assert!(lookups(&emulator) > 0);
 
         // The argument does what the variable does.
         configure(
@@ -76,18 +76,18 @@ fn a_cluster_behind_another_host_is_reached_without_a_lookup() {
 fn one_that_is_being_created_is_waited_for() {
     let Some(python) = aws::python() else { return };
     on_each_terraform_with(&Options::default(), |world| {
-        let setup = Setup { status: "CREATING", look_ups: Some(2), ..Setup::default() };
+        let setup = Setup { status: "CREATING", lookups: Some(2), ..Setup::default() };
         let emulator = Aws::start(world, python, &setup);
         configure(world, &format!("  cluster_identifier = \"{}\"", emulator.identifier));
         apply(world, &environment(&emulator)).ends_with(0).says("1 added");
         assert_eq!(world.tables(), "one");
         // Without the wait there is one for each process, and there are two at most.
-        assert!(look_ups(&emulator) > 2);
+        assert!(lookups(&emulator) > 2);
     });
 }
 
 /// How often AWS was asked for the cluster.
-fn look_ups(aws: &Aws) -> usize {
+fn lookups(aws: &Aws) -> usize {
     let path = format!("/cluster/{}", aws.identifier);
     aws.requests().iter().filter(|request| request["path"] == path).count()
 }
@@ -95,9 +95,9 @@ fn look_ups(aws: &Aws) -> usize {
 /// Interrupts a command after it has looked up the cluster, and checks that it ends long before the
 /// four minutes of the wait are over.
 fn interrupted(world: &World, aws: &Aws, arguments: &[&str]) -> CommandOutput {
-    let before = look_ups(aws);
+    let before = lookups(aws);
     let mut running = World::spawn(aws::command(world, arguments, &environment(aws)));
-    world.wait_for(&mut running, |_| look_ups(aws) > before);
+    world.wait_for(&mut running, |_| lookups(aws) > before);
     let interrupted = Instant::now();
     let pid = running.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::world::{World, on_each_terraform};
 
-/// A file of the examples, as it stands in the documentation.
+/// Returns a file of the examples, as in the documentation.
 fn example(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data-sources");
     fs::read_to_string(folder.join(name)).unwrap()
@@ -64,10 +64,10 @@ output "status" {
 
         world.sql(
             "UPDATE dsql_migrations.lease
-                SET holder = 'somebody', expires_at = now() + interval '1 hour'",
+                SET holder = 'a colleague', expires_at = now() + interval '1 hour'",
         );
         world.apply().ends_with(0);
-        assert_eq!(output(world, "status")["lease"]["holder"], "somebody");
+        assert_eq!(output(world, "status")["lease"]["holder"], "a colleague");
     });
 }
 

@@ -55,8 +55,8 @@ fn every_configuration_in_the_documents_is_formatted_and_valid() {
             eprintln!("{location}");
             world.run(&["fmt", "-check", "-diff", "main.tf"]).ends_with(0);
             formatted += 1;
-            // Other providers cannot be installed here, and a part of a configuration may speak of
-            // what stands elsewhere.
+            // Other providers cannot be installed here, and a part of a configuration may name
+            // what another part declares.
             let declares = |rest: &str| {
                 let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next();
                 text.contains(&format!("\"dsql_migration_set\" \"{}\"", name.unwrap_or_default()))

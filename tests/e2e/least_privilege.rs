@@ -1,4 +1,4 @@
-//! The guide "Least privilege": its SQL and its policies, read from the page and run as they stand.
+//! The guide "Least privilege": its SQL and its policies, read from the page and run unchanged.
 
 use std::fs;
 use std::path::Path;
@@ -113,7 +113,7 @@ fn an_apply_and_a_plan_need_no_more_than_the_page_says() {
              ALTER TABLE app.users ADD CONSTRAINT users_email_key UNIQUE USING INDEX users_email;",
         );
 
-        // Before the administrator has been there, the right that is missing is named.
+        // Before the administrator has run the SQL, the error names the missing privilege.
         for statement in &sql("as admin")[..2] {
             world.sql(statement);
         }

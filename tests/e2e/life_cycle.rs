@@ -82,7 +82,7 @@ fn a_new_file_is_all_that_the_next_apply_runs() {
 }
 
 #[test]
-fn other_line_ends_a_byte_order_mark_and_another_directory_change_nothing() {
+fn other_line_endings_a_byte_order_mark_and_another_directory_change_nothing() {
     on_each_terraform(|world| {
         two_migrations(world);
         world.apply().ends_with(0);

@@ -125,7 +125,7 @@ fn a_destroy_with_pending_migrations_continues_if_the_cluster_of_the_same_config
         };
         world.configure_with_new_cluster(&set(""));
         world.apply().ends_with(0);
-        // As the refresh of a cluster that somebody has deleted: its endpoint is unknown again.
+        // As the refresh of a cluster that someone has deleted: its endpoint is unknown again.
         world.run(&["state", "rm", "terraform_data.cluster"]).ends_with(0);
         let more = "    \"2_b.sql\" = \"CREATE TABLE b (id int PRIMARY KEY)\"\n";
         world.configure_with_new_cluster(&set(more));

@@ -32,7 +32,7 @@ fn an_out_of_order_file_is_an_error_that_names_the_remedies() {
             .plan()
             .ends_with(1)
             .says("Migration is out of order")
-            .says("0002_b.sql comes before 0003, which is already applied")
+            .says("0002_b.sql precedes 0003, which is already applied")
             .says("\"non-linear\" runs out-of-order migrations");
         set(world, "exec_order = \"backwards\"");
         world

@@ -260,7 +260,7 @@ fn a_saved_plan_of_a_single_migration_is_rejected_if_another_run_was_first_or_it
         save(world);
         world.sql("DELETE FROM dsql_migrations.statement WHERE version = 'R__roles'");
         world.sql("DELETE FROM dsql_migrations.migration WHERE version = 'R__roles'");
-        // Nothing that was planned has become wrong, so the plan is carried out, with a word.
+        // Nothing that was planned has become wrong, so the plan is applied with a warning.
         apply_saved(world).says("migration R__roles is no longer in the ledger");
     });
 }

@@ -1,4 +1,4 @@
-//! A plan that runs every night and only looks: what it may do, and what it costs.
+//! A nightly plan that only reads: what it may do, and what it costs.
 
 use crate::world::{CommandOutput, World, on_each_terraform};
 

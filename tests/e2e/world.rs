@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::terraform::{self, Terraform};
 
-/// What stands above the resources of nearly every configuration.
+/// The header of nearly every configuration.
 const HEAD: &str = r#"terraform {
   required_providers {
     dsql = {
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    /// Runs SQL on the cluster, as somebody else would; the rows of the last statement.
+    /// Runs SQL on the cluster, outside of Terraform, and returns the rows of the last statement.
     pub(crate) fn sql(&self, sql: &str) -> Rows {
         self.sql_on(&self.cluster, sql)
     }
@@ -280,7 +280,7 @@ impl World {
             .count()
     }
 
-    /// Insists that nothing but reads has reached the cluster.
+    /// Asserts that the cluster has received only reads.
     pub(crate) fn assert_untouched(&self) {
         self.assert_untouched_since(0);
     }
@@ -326,14 +326,14 @@ impl CommandOutput {
         &self.text
     }
 
-    /// Insists on an exit code.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn ends_with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "terraform {}:\n{}", self.what, self.text);
         self
     }
 
-    /// Insists that the output says this, wherever its lines break.
+    /// Asserts that the output contains this, wherever its lines break.
     #[track_caller]
     pub(crate) fn says(self, words: &str) -> Self {
         assert!(
@@ -345,7 +345,7 @@ impl CommandOutput {
         self
     }
 
-    /// Insists that the output does not say this.
+    /// Asserts that the output does not contain this.
     #[track_caller]
     pub(crate) fn does_not_say(self, words: &str) -> Self {
         assert!(

@@ -1,4 +1,4 @@
-//! Checks one fact on a cluster and restores the cluster afterwards.
+//! Checks one fact on a cluster and then restores the cluster.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

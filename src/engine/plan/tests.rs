@@ -81,7 +81,7 @@ fn a_pending_migration_before_an_applied_one_is_out_of_order() {
     let ledger = [applied(&files[0]), applied(&files[2])];
     let errors = plan(&files, &ledger, &Policy::default()).unwrap_err();
     assert_eq!(errors.len(), 1);
-    assert_eq!(errors[0].to_string(), "0002_b.sql comes before 0003, which is already applied");
+    assert_eq!(errors[0].to_string(), "0002_b.sql precedes 0003, which is already applied");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) trait ResourceKind {
     /// What titles name, according to a state or a configuration.
     fn subject(object: &Object<'_>) -> Subject;
 
-    /// What a refresh reads; `None` if the state does not tell.
+    /// What a refresh reads; `None` if the state does not contain it.
     fn refresh_query<'a>(state: &Object<'a>) -> Result<Option<RefreshQuery<'a>>, Diagnostic>;
 
     /// Where the migrations are according to a state; `None` if they cannot be read.
@@ -133,13 +133,13 @@ impl ResourceContext {
         Self { clusters, process: Process::new() }
     }
 
-    /// What titles name, as far as a state or a configuration tells.
+    /// What titles name, as far as a state or a configuration contains it.
     fn subject_of<K: ResourceKind>(&self, object: &Object<'_>) -> Subject {
         let location = locate(&self.clusters, object).ok().and_then(Input::known);
         K::subject(object).on(location.map(|location| location.cluster_name()))
     }
 
-    /// The basis of the plan that follows a refresh, as far as the state tells.
+    /// The basis of the plan that follows a refresh, as far as the state contains it.
     fn basis_of_state<K: ResourceKind>(
         &self,
         state: &Object<'_>,
