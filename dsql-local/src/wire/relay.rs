@@ -324,6 +324,14 @@ impl Relay<'_> {
         self.client.write(&error.frame()).await;
     }
 
+    /// Converts the error to DSQL's. A COMMIT that fails has ended its block.
+    fn after_error(&mut self, statement: &Statement, error: ErrorResponse) -> ErrorResponse {
+        if self.postgres.status == IDLE {
+            self.ended(false);
+        }
+        self.as_dsql_error(statement, error)
+    }
+
     /// Converts PostgreSQL's error to DSQL's. PostgreSQL counts a position from the beginning of
     /// the statement, the client from the beginning of its message.
     fn as_dsql_error(&self, statement: &Statement, mut error: ErrorResponse) -> ErrorResponse {

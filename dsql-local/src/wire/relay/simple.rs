@@ -202,16 +202,4 @@ impl Relay<'_> {
         }
         Ok(())
     }
-
-    /// Converts the error to DSQL's. A COMMIT that fails has ended its block.
-    pub(super) fn after_error(
-        &mut self,
-        statement: &Statement,
-        error: ErrorResponse,
-    ) -> ErrorResponse {
-        if self.postgres.status == IDLE {
-            self.ended(false);
-        }
-        self.as_dsql_error(statement, error)
-    }
 }
