@@ -12,9 +12,11 @@
 //! - Its rules about transactions do not apply, because the provider opens transactions itself.
 //!   dsql-lint receives statements one by one, so it never sees a transaction.
 //!
-//! Conversely, `gaps.rs` lists statements that DSQL is known to reject and dsql-lint accepts.
+//! `advice.rs` replaces suggestions that do not apply to migrations of this provider. Conversely,
+//! `gaps.rs` lists statements that DSQL is known to reject and dsql-lint accepts.
 
 mod accepted;
+mod advice;
 mod form;
 mod gaps;
 mod input;
@@ -34,6 +36,8 @@ pub struct Finding {
     pub severity: FindingSeverity,
     /// Number of lines below the first line of the statement.
     pub line: usize,
+    /// The number of its character in the statement, from 1. `None` if only the line is known.
+    pub character: Option<usize>,
     /// What is wrong, in sentences.
     pub message: String,
     /// What to do instead, in sentences.
@@ -105,15 +109,22 @@ fn findings(input: &LintInput) -> Vec<Finding> {
     for diagnostic in dsql_lint::lint_sql(&input.text) {
         let rule = names::name(diagnostic.rule);
         let unparsed = rule == PARSE_ERROR;
+        let (message, position) = split_position(&diagnostic.message);
+        let character = position.and_then(|(line, column)| input.character(line, column));
+        let message = match message.rsplit_once("sql parser error: ") {
+            Some((_, problem)) => format!("The linter cannot parse the statement: {problem}"),
+            None => message.to_owned(),
+        };
         let finding = Finding {
             rule,
             severity: if unparsed { FindingSeverity::Unparsed } else { FindingSeverity::Rejected },
             line: input.line(diagnostic.line),
-            message: without_position(&diagnostic.message).to_owned(),
-            suggestion: if unparsed {
-                "If DSQL accepts the statement, no change is needed.".to_owned()
-            } else {
-                diagnostic.suggestion
+            character,
+            message,
+            suggestion: match advice::advice(rule) {
+                _ if unparsed => "If DSQL accepts the statement, no change is needed.".to_owned(),
+                Some(advice) => advice.to_owned(),
+                None => diagnostic.suggestion,
             },
         };
         if !findings.contains(&finding) {
@@ -123,10 +134,16 @@ fn findings(input: &LintInput) -> Vec<Finding> {
     findings
 }
 
-/// Removes the position at the end of a message of dsql-lint's parser. It is a position in the
-/// statement, not in the file.
-fn without_position(message: &str) -> &str {
-    message.rsplit_once(" at Line: ").map_or(message, |(message, _)| message)
+/// Splits the line and the column off the end of a message of dsql-lint's parser. They are those in
+/// the text that it received.
+fn split_position(message: &str) -> (&str, Option<(usize, usize)>) {
+    let Some((message, position)) = message.rsplit_once(" at Line: ") else {
+        return (message, None);
+    };
+    let numbers = position.split_once(", Column: ");
+    let parsed =
+        numbers.and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
+    (message, parsed)
 }
 
 #[cfg(test)]

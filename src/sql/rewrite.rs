@@ -1,4 +1,4 @@
-//! Implements `rewrite = "safe"`: replaces syntax that DSQL spells differently.
+//! Implements `rewrite = "safe"`: replaces syntax for which DSQL has an equivalent.
 //!
 //! dsql-lint reports such syntax and can print a fixed statement, but it prints the whole statement
 //! from its syntax tree: comments are lost, types and names are spelled differently, and anything

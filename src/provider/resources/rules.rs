@@ -76,9 +76,9 @@ pub(super) fn attributes() -> Vec<Attribute> {
             .optional()
             .description("Names of linter rules and hazards that are not reported."),
         Attribute::string("rewrite").optional().description(
-            "Whether to rewrite statements that DSQL only spells differently, such as `CREATE \
-             INDEX` without `ASYNC`: `off` (default) or `safe`. The plan shows the rewritten \
-             statements. Checksums remain those of the files.",
+            "Whether to rewrite statements for which DSQL has an equivalent syntax, such as \
+             `CREATE INDEX` without `ASYNC`: `off` (default) or `safe`. The plan shows the \
+             rewritten statements. Checksums remain those of the files.",
         ),
         Attribute::map_of("variables", Type::String).optional().description(
             "Values for `${name}` in the SQL. Write `$${` for a literal `${`. Without this \
@@ -131,8 +131,8 @@ impl StatementRules {
         vec![
             Diagnostic::warning(Title::UnknownLintRule)
                 .detail(format!(
-                    "No linter rule or hazard has this name: {}. The message to ignore contains \
-                     the name of its rule.",
+                    "No linter rule or hazard has this name: {}. Use the rule name that the \
+                     finding shows.",
                     unknown.join(", ")
                 ))
                 .at("lint_ignore"),

@@ -5,9 +5,8 @@ use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_index",
-    message: "Queries that used the index then scan the whole table, and rebuilding the index \
-              takes longer the larger the table is. Without a unique index, DSQL no longer rejects \
-              duplicates.",
+    message: "Queries that used the index then scan the whole table, and rebuilding the index on \
+              a large table takes long. Without a unique index, DSQL no longer rejects duplicates.",
     help: "Make sure that no query needs the index. EXPLAIN shows which index a query uses.",
     check: |scene: &Scene<'_>| scene.begins(&["DROP", "INDEX"]),
 };

@@ -12,9 +12,10 @@ pub(super) static RULE: Hazard = Hazard {
     message: "A DSQL transaction can modify at most 3,000 rows. A statement that modifies more \
               fails and changes nothing. Adjacent INSERT, UPDATE and DELETE statements share a \
               transaction, so their rows are counted together.",
-    help: "Write `-- dsql:batch` on the line above the statement, and add a LIMIT to it. The \
-           provider then repeats the statement until it changes no rows. Alternatively, split the \
-           work into statements of at most 3,000 rows, with COMMIT between them.",
+    help: "Write `-- dsql:batch` on the line above the statement, and select some of the rows in \
+           a subquery, for example WHERE id IN (SELECT id FROM t WHERE … LIMIT 1000). The provider \
+           then repeats the statement until it changes no rows. Alternatively, split the work into \
+           statements of at most 3,000 rows, with COMMIT between them.",
     check,
 };
 

@@ -20,14 +20,17 @@ pub(super) struct LintInput {
     pub(super) text: String,
     /// Sorted numbers, counted from 1, of the lines of `text` that begin after an added break.
     broken: Vec<usize>,
+    /// Where each token begins: in bytes in `text`, and in characters, from 1, in the statement.
+    starts: Vec<(usize, usize)>,
 }
 
 impl LintInput {
     /// Returns `None` if dsql-lint cannot lint the statement: because it is too large, or because
     /// dsql-lint would split it at a semicolon in the body of a function.
     pub(super) fn of(sql: &str) -> Option<Self> {
-        let mut input = Self { text: String::with_capacity(sql.len()), broken: Vec::new() };
-        let mut line = 1;
+        let text = String::with_capacity(sql.len());
+        let mut input = Self { text, broken: Vec::new(), starts: Vec::new() };
+        let (mut line, mut character) = (1, 1);
         let mut begin = 0;
         let mut before: Option<Token<'_>> = None;
         for (number, token) in Lexer::new(sql, 1).map_while(Result::ok).enumerate() {
@@ -41,6 +44,8 @@ impl LintInput {
                 begin = text.len();
                 input.broken.push(line);
             }
+            input.starts.push((text.len(), character));
+            character += token.text.chars().count();
             if matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment) {
                 text.push(' ');
                 text.extend(token.text.matches('\n'));
@@ -55,6 +60,16 @@ impl LintInput {
             before = Some(token);
         }
         Some(input)
+    }
+
+    /// Converts a line and a column of the text to the number of the character in the statement,
+    /// if a token begins there. All count from 1.
+    pub(super) fn character(&self, line: usize, column: usize) -> Option<usize> {
+        let lines = self.text.split_inclusive('\n').take(line.checked_sub(1)?);
+        let before: usize = lines.map(str::len).sum();
+        let (within, _) = self.text[before..].char_indices().nth(column.checked_sub(1)?)?;
+        let at = self.starts.binary_search_by_key(&(before + within), |(start, _)| *start).ok()?;
+        self.starts.get(at).map(|(_, start)| *start)
     }
 
     /// Converts a line number of the text to the number of lines below the first line of the
@@ -92,6 +107,20 @@ mod tests {
 
         assert_eq!(input.text, "CREATE  \n \n TABLE t (\n  a int\n)");
         assert_eq!(input.line(4), 3);
+    }
+
+    #[test]
+    fn a_position_leads_to_the_token_in_the_statement() {
+        let sql = format!("SELECT /* é */ 'ü', {}b", "1, ".repeat(200));
+        let input = LintInput::of(&sql).unwrap();
+        let character = |of: &str| sql.split_once(of).map(|(before, _)| 1 + before.chars().count());
+        assert_eq!(input.character(1, 8), character("/* é"));
+        assert_eq!(input.character(1, 10), character("'ü'"));
+        let (line, last) = (1..).zip(input.text.lines()).last().unwrap();
+        assert!(line > 1);
+        assert_eq!(input.character(line, last.chars().count()), character("b"));
+        assert_eq!(input.character(1, 11), None);
+        assert_eq!(input.character(9, 1), None);
     }
 
     #[test]

@@ -60,7 +60,9 @@ fn a_statement_that_the_linter_cannot_parse_is_not_reported_as_rejected() {
 
     assert_eq!(found[0].rule, "parse_error");
     assert_eq!(found[0].severity, FindingSeverity::Unparsed);
+    assert!(found[0].message.starts_with("The linter cannot parse the statement: "));
     assert!(!found[0].message.contains(" at Line"), "{}", found[0].message);
+    assert_eq!(found[0].character, Some(23));
 }
 
 #[test]
