@@ -67,9 +67,28 @@ pub struct Origin {
     pub line: usize,
 }
 
+/// Stands in place of a file name for SQL that the configuration itself contains.
+pub const SQL_ARGUMENT: &str = "the argument sql";
+
+impl Origin {
+    /// Names a line, and a column if it is known, of the same file.
+    #[must_use]
+    pub fn at(&self, line: usize, column: Option<usize>) -> String {
+        let Self { file, .. } = self;
+        match column {
+            Some(column) if file == SQL_ARGUMENT => {
+                format!("line {line}, column {column} of {file}")
+            }
+            None if file == SQL_ARGUMENT => format!("line {line} of {file}"),
+            Some(column) => format!("{file}:{line}:{column}"),
+            None => format!("{file}:{line}"),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        f.write_str(&self.at(self.line, None))
     }
 }
 

@@ -111,7 +111,7 @@ pub enum PlanError {
         found: Checksum,
     },
     /// The text of a statement that a failed run had applied has changed.
-    #[error("{file}: statement {number} was changed after it was applied")]
+    #[error("statement {number} of {file} was changed after it {}", if *batching { "had begun to run in batches" } else { "was applied" })]
     StatementDiverged {
         /// Path as written in the configuration.
         file: String,
@@ -123,6 +123,10 @@ pub enum PlanError {
         number: StatementNumber,
         /// One line of the applied statement.
         applied: String,
+        /// The statements that are applied, in order.
+        done: Vec<StatementNumber>,
+        /// Whether only some of its batches are applied. Its text may change, but not its class.
+        batching: bool,
     },
     /// Statements that a failed run has applied have no row.
     #[error("{file}: the ledger has lost rows of statements")]
@@ -319,6 +323,13 @@ fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<P
             version: migration.version.clone(),
             number: record.number,
             applied: record.summary.clone(),
+            done: begun
+                .statements
+                .iter()
+                .filter(|it| it.is_binding())
+                .map(|it| it.number)
+                .collect(),
+            batching: !record.is_binding(),
         })
     })
 }

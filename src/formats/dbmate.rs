@@ -62,7 +62,7 @@ impl Section for DbmateSection {
     fn next(self, line: &SourceLine<'_>, sections: &mut Sections<'_>) -> Result<Self, ToolProblem> {
         match directive(line.text) {
             None if self == Self::BeforeUp && !is_comment(line) => {
-                Err(misplaced("text before `-- migrate:up`"))
+                Err(misplaced("text before \"-- migrate:up\""))
             }
             None => Ok(self),
             Some(("up", options)) => {
@@ -72,7 +72,7 @@ impl Section for DbmateSection {
                 Ok(Self::Up)
             }
             Some(_) if self == Self::BeforeUp => {
-                Err(misplaced("`-- migrate:down` before `-- migrate:up`"))
+                Err(misplaced("\"-- migrate:down\" before \"-- migrate:up\""))
             }
             Some(_) => {
                 sections.end_above(line);
@@ -82,7 +82,7 @@ impl Section for DbmateSection {
     }
 
     fn end(self) -> Result<(), (usize, &'static str)> {
-        if self == Self::BeforeUp { Err((1, "no `-- migrate:up`")) } else { Ok(()) }
+        if self == Self::BeforeUp { Err((1, "no \"-- migrate:up\"")) } else { Ok(()) }
     }
 }
 
@@ -104,7 +104,7 @@ fn read_options(options: &str, sections: &mut Sections<'_>) -> Result<(), ToolPr
             _ if option.starts_with("env:") => {
                 return Err(ToolProblem::Environment { tool: TOOL });
             }
-            _ => return Err(misplaced("an unknown option of `-- migrate:up`")),
+            _ => return Err(misplaced("an unknown option of \"-- migrate:up\"")),
         }
     }
     Ok(())

@@ -68,13 +68,13 @@ fn decided(listing: &Listing, evidence: &Evidence) -> Result<Format, FormatError
 fn marker_files(listing: &Listing) -> Vec<Evidence> {
     let found = MARKER_FILES.iter().filter(|(file, _)| listing.contains(file));
     let mut evidence: Vec<Evidence> = found
-        .map(|(file, format)| Evidence { tool: Tool::Format(*format), found: quoted(file) })
+        .map(|(file, format)| Evidence { tool: Tool::Format(*format), found: (*file).to_owned() })
         .collect();
     if evidence.is_empty() {
         // Snapshots without a journal belong to Drizzle, whose reader reports what is missing.
         let snapshot = listing.nested.iter().find(|path| is_classic_snapshot(path));
         let drizzle =
-            |path: &String| Evidence { tool: Tool::Format(Format::Drizzle), found: quoted(path) };
+            |path: &String| Evidence { tool: Tool::Format(Format::Drizzle), found: path.clone() };
         evidence.extend(snapshot.map(drizzle));
     }
     evidence
@@ -82,10 +82,6 @@ fn marker_files(listing: &Listing) -> Vec<Evidence> {
 
 fn is_classic_snapshot(path: &str) -> bool {
     path.starts_with("meta/") && path.ends_with("_snapshot.json")
-}
-
-fn quoted(path: &str) -> String {
-    format!("`{path}`")
 }
 
 #[cfg(test)]

@@ -156,13 +156,13 @@ fn parse_journal(file: &str, text: &str) -> Result<Vec<JournalEntry>, FormatErro
         }
     }
     let Value::Array(values) = &journal["entries"] else {
-        return Err(shape("`entries` is not a list".to_owned()));
+        return Err(shape("entries is not a list".to_owned()));
     };
     let mut entries = Vec::new();
     let mut tags = BTreeSet::new();
     for (number, value) in values.iter().enumerate() {
         let entry = JournalEntry::parse(value)
-            .map_err(|problem| shape(format!("`entries[{number}].{problem}")))?;
+            .map_err(|problem| shape(format!("entries[{number}].{problem}")))?;
         if !tags.insert(entry.tag.clone()) {
             return Err(FormatError::file(file, JournalProblem::DuplicateTag { tag: entry.tag }));
         }
@@ -173,14 +173,14 @@ fn parse_journal(file: &str, text: &str) -> Result<Vec<JournalEntry>, FormatErro
 
 impl JournalEntry {
     fn parse(value: &Value) -> Result<Self, &'static str> {
-        let tag = value["tag"].as_str().ok_or("tag` is not a string")?;
+        let tag = value["tag"].as_str().ok_or("tag is not a string")?;
         if tag.is_empty() || tag.contains(['/', '\\']) {
-            return Err("tag` is not the name of a file");
+            return Err("tag is not the name of a file");
         }
         let chunks = match &value["breakpoints"] {
             Value::Null | Value::Bool(true) => Chunks::AtBreakpoints,
             Value::Bool(false) => Chunks::Whole,
-            _ => return Err("breakpoints` is neither true nor false"),
+            _ => return Err("breakpoints is neither true nor false"),
         };
         Ok(Self { tag: tag.to_owned(), chunks, when: value["when"].as_i64() })
     }

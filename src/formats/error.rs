@@ -13,14 +13,14 @@ use crate::sql::{Disallowed, SplitError};
 
 /// A value that the `format` argument does not accept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format `{name}`, expected one of {}", known())]
+#[error("unknown format {name:?}, expected one of {}", known())]
 pub struct UnknownFormat {
     /// The value.
     pub name: String,
 }
 
 fn known() -> String {
-    format_names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    format_names().collect::<Vec<_>>().join(", ")
 }
 
 /// Why a directory or a file is not a set of migrations that can run.
@@ -41,6 +41,11 @@ impl FormatError {
     /// An error that concerns a whole file, or its name.
     pub(super) fn file(file: impl Into<String>, kind: impl Into<FormatErrorKind>) -> Self {
         Self { origin: ErrorOrigin::File(file.into()), kind: kind.into() }
+    }
+
+    /// An error at one character of a file.
+    pub(super) fn column(origin: Origin, column: usize, kind: impl Into<FormatErrorKind>) -> Self {
+        Self { origin: ErrorOrigin::Column(origin, column), kind: kind.into() }
     }
 
     /// An error in one line of a file.
@@ -70,14 +75,16 @@ pub enum ErrorOrigin {
     Directory(String),
     File(String),
     Line(Origin),
+    Column(Origin, usize),
 }
 
 impl fmt::Display for ErrorOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Directory(dir) => write!(f, "directory `{dir}`"),
-            Self::File(file) => write!(f, "`{file}`"),
+            Self::Directory(dir) => write!(f, "directory {dir}"),
+            Self::File(file) => write!(f, "{file}"),
             Self::Line(origin) => origin.fmt(f),
+            Self::Column(origin, column) => f.write_str(&origin.at(origin.line, Some(*column))),
         }
     }
 }
@@ -136,10 +143,10 @@ pub enum LayoutProblem {
     NestedFile,
     #[error("is nested too deeply to be searched for migrations")]
     TooDeep,
-    #[error("does not contain `{file}`, which {tool} requires in each directory")]
+    #[error("does not contain {file}, which {tool} requires in each directory")]
     MissingMigrationFile { file: &'static str, tool: &'static str },
     /// The origin is the directory, or the argument `files`.
-    #[error("contains no SQL file that matches the pattern `{pattern}`")]
+    #[error("contains no SQL file that matches the pattern {pattern}")]
     UnmatchedPattern { pattern: String },
 }
 
@@ -147,15 +154,15 @@ pub enum LayoutProblem {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum NameProblem {
-    #[error("has no version in its name: expected `<digits>_<name>.sql`")]
+    #[error("has no version in its name: expected <digits>_<name>.sql")]
     VersionNotANumber,
     /// The versions are equal to the tool, not necessarily as written.
-    #[error("has the same version as `{first}`")]
+    #[error("has the same version as {first}")]
     DuplicateVersion { first: String },
     #[error("has a version greater than the largest that {tool} supports")]
     VersionTooGreat { tool: &'static str },
     /// The tool would skip the file or fail.
-    #[error("has a name that {tool} does not accept: expected `{expected}`")]
+    #[error("has a name that {tool} does not accept: expected {expected}")]
     Mismatch { tool: &'static str, expected: &'static str },
     #[error("is a down migration")]
     DownFile,
@@ -196,9 +203,9 @@ pub enum ToolProblem {
     UnsupportedSetting { tool: &'static str },
     #[error("reads values from the environment, which {tool} would substitute")]
     Environment { tool: &'static str },
-    #[error("contains the placeholder `{placeholder}`, which {tool} would replace")]
+    #[error("contains the placeholder {placeholder}, which {tool} would replace")]
     Placeholder { placeholder: String, tool: &'static str },
-    #[error("sets the provider `{provider}`, not `postgresql`")]
+    #[error("sets the provider {provider}, not postgresql")]
     LockProvider { provider: String },
     /// The origin is `atlas.sum`.
     #[error("does not exist")]
@@ -219,14 +226,14 @@ pub enum JournalProblem {
     /// Valid JSON, but not a journal; `problem` names the field.
     #[error("is not a Drizzle journal: {problem}")]
     Shape { problem: String },
-    #[error("is for the dialect `{dialect}`, not `postgresql`")]
+    #[error("is for the dialect {dialect}, not postgresql")]
     Dialect { dialect: String },
-    #[error("lists `{tag}` twice")]
+    #[error("lists {tag} twice")]
     DuplicateTag { tag: String },
-    #[error("lists `{tag}`, but `{file}` does not exist")]
+    #[error("lists {tag}, but {file} does not exist")]
     MissingTagFile { tag: String, file: String },
     /// The origin is the file.
-    #[error("is not listed in `{journal}`, so it would never run")]
+    #[error("is not listed in {journal}, so it would never run")]
     UnlistedFile { journal: String },
 }
 

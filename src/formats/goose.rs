@@ -96,7 +96,7 @@ impl Section for GooseSection {
     fn next(self, line: &SourceLine<'_>, sections: &mut Sections<'_>) -> Result<Self, ToolProblem> {
         match (self, annotation(line)?) {
             (Self::BeforeUp, None) if !is_comment(line) => {
-                Err(misplaced("text before `-- +goose Up`"))
+                Err(misplaced("text before \"-- +goose Up\""))
             }
             (_, None | Some(Annotation::EnvsubOff)) => Ok(self),
             (_, Some(Annotation::NoTransaction)) => {
@@ -127,24 +127,24 @@ impl Section for GooseSection {
             ) => Ok(self),
             (_, Some(Annotation::EnvsubOn)) => Err(ToolProblem::Environment { tool: TOOL }),
             // An error below `Down` as well: the statements below it would be lost.
-            (_, Some(Annotation::Up)) => Err(misplaced("a second `-- +goose Up`")),
-            (Self::Down, Some(Annotation::Down)) => Err(misplaced("a second `-- +goose Down`")),
+            (_, Some(Annotation::Up)) => Err(misplaced("a second \"-- +goose Up\"")),
+            (Self::Down, Some(Annotation::Down)) => Err(misplaced("a second \"-- +goose Down\"")),
             (Self::Block { .. }, Some(_)) => {
-                Err(misplaced("an annotation before `-- +goose StatementEnd`"))
+                Err(misplaced("an annotation before \"-- +goose StatementEnd\""))
             }
             (Self::Up, Some(Annotation::StatementEnd)) => {
-                Err(misplaced("`-- +goose StatementEnd` without `-- +goose StatementBegin`"))
+                Err(misplaced("\"-- +goose StatementEnd\" without \"-- +goose StatementBegin\""))
             }
-            (Self::BeforeUp, Some(_)) => Err(misplaced("an annotation before `-- +goose Up`")),
+            (Self::BeforeUp, Some(_)) => Err(misplaced("an annotation before \"-- +goose Up\"")),
         }
     }
 
     fn end(self) -> Result<(), (usize, &'static str)> {
         match self {
             Self::Up | Self::Down => Ok(()),
-            Self::BeforeUp => Err((1, "no `-- +goose Up`")),
+            Self::BeforeUp => Err((1, "no \"-- +goose Up\"")),
             Self::Block { begin } => {
-                Err((begin, "`-- +goose StatementBegin` without `-- +goose StatementEnd`"))
+                Err((begin, "\"-- +goose StatementBegin\" without \"-- +goose StatementEnd\""))
             }
         }
     }

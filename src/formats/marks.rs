@@ -65,7 +65,7 @@ pub(super) fn of_files(listing: &Listing) -> Vec<Evidence> {
     files
         .filter_map(|source| {
             let (mark, line) = first_mark(source.text.as_ref().ok()?)?;
-            let found = format!("`{}` at {}:{line}", mark.words, source.file);
+            let found = format!("{} at {}:{line}", mark.words, source.file);
             Some(Evidence { tool: mark.tool, found })
         })
         .collect()

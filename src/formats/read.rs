@@ -5,7 +5,7 @@ use super::marks;
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
 };
-use crate::sql::{self, Piece, StatementKind};
+use crate::sql::{self, StatementKind};
 
 /// The name of a file, as its format understands it.
 pub(super) struct NamedFile<'a> {
@@ -130,7 +130,8 @@ fn add_statements(
     })?;
     for (index, piece) in sql::pieces(text, first_line).enumerate() {
         let piece = piece.map_err(|source| {
-            FormatError::line(named.at(source.line()), SqlProblem::Split { source })
+            let column = column_at(text, source.start);
+            FormatError::column(named.at(source.line), column, SqlProblem::Split { source })
         })?;
         let origin = named.at(piece.line);
         match sql::classify(piece.text) {
@@ -141,7 +142,7 @@ fn add_statements(
                     source_text: None,
                     class,
                     origin,
-                    column: column_of(text, &piece),
+                    column: column_at(text, piece.start),
                     boundary: *boundary,
                 });
             }
@@ -154,10 +155,9 @@ fn add_statements(
     Ok(())
 }
 
-/// The column of a statement's first token in its line, in characters from 1. A byte order mark
-/// does not count.
-fn column_of(text: &str, piece: &Piece<'_>) -> usize {
-    let line = &text[..piece.start];
+/// The column of a byte in its line, in characters from 1. A byte order mark does not count.
+fn column_at(text: &str, start: usize) -> usize {
+    let line = &text[..start];
     let line = line.rsplit_once('\n').map_or(line, |(_, line)| line);
     line.trim_start_matches('\u{feff}').chars().count() + 1
 }

@@ -19,10 +19,11 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_error, adopted, history_table_mismatch, not_in_catalog, several_history_tables,
-    skipped_by_tool, unknown_adopt, unknown_baseline, unsupported_history_table,
+    BASELINE, adopt_errors, adopted, history_table_mismatch, not_in_catalog,
+    several_history_tables, skipped_by_tool, unknown_adopt, unknown_baseline,
+    unsupported_history_table,
 };
-pub(super) use apply::{AppliedSet, apply_error};
+pub(super) use apply::apply_error;
 pub(super) use database::{Access, database_error};
 pub(super) use drift::{drift_error, drift_warning};
 pub(super) use findings::{
@@ -33,9 +34,10 @@ pub(super) use formats::{format_error, name_error};
 pub(super) use ledger::{ledger_too_new, lost_rows, reads_newer_ledger};
 pub(super) use plan::{
     changed_since_refresh, held_back, interrupted, needs_the_cluster, no_answer, not_refreshed,
-    out_of_date, plan_error, planned_from_files, planned_without, planned_without_cluster,
-    rewritten_ledger, skipped, still_unknown, unreadable_ledger, what_stays,
+    out_of_date, plan_errors, planned_from_files, planned_without, planned_without_cluster,
+    rewritten_ledger, skipped, still_unknown, unreadable_ledger, what_stays, with_shared_version,
 };
+pub(super) use resume::AppliedSet;
 
 pub(super) use subject::Subject;
 
@@ -44,7 +46,7 @@ use crate::sql::{Disallowed, SplitError};
 
 /// Returns the error for a function argument that is not complete SQL.
 pub(super) fn text_error(error: &SplitError) -> FunctionError {
-    FunctionError::new(format!("Line {}: {error}.", error.line()))
+    FunctionError::new(format!("Line {}: {error}.", error.line))
 }
 
 /// Returns the error for a statement in a function argument that a migration must not contain.

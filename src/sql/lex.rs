@@ -6,7 +6,7 @@
 //! keywords, and accepts numbers and operators that the server rejects. ADR 0030 explains why the
 //! provider has its own lexer.
 
-use super::SplitError;
+use super::{SplitError, SplitProblem};
 
 /// The lexical category of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,20 +86,20 @@ impl<'a> Lexer<'a> {
 
     /// Returns the kind and the end of the token that starts at `start` with the byte `first`.
     fn end_of_token(&self, start: usize, first: u8) -> Result<(TokenKind, usize), SplitError> {
-        let line = self.line;
+        let fail = |problem| Err(self.error(start, problem));
         let string = |end: Option<usize>| match end {
             Some(end) => Ok((TokenKind::String, end)),
-            None => Err(SplitError::UnterminatedString { line }),
+            None => fail(SplitProblem::UnterminatedString),
         };
         let identifier = |end: Option<usize>| match end {
             Some(end) => Ok((TokenKind::QuotedIdentifier, end)),
-            None => Err(SplitError::UnterminatedIdentifier { line }),
+            None => fail(SplitProblem::UnterminatedIdentifier),
         };
         match (first, self.byte(start + 1)) {
             (b'-', Some(b'-')) => Ok((TokenKind::LineComment, self.end_of_line(start + 2))),
             (b'/', Some(b'*')) => match self.end_of_block_comment(start + 2) {
                 Some(end) => Ok((TokenKind::BlockComment, end)),
-                None => Err(SplitError::UnterminatedComment { line }),
+                None => fail(SplitProblem::UnterminatedComment),
             },
             (b'\'', _) => string(self.end_of_quoted(start + 1, b'\'')),
             (b'"', _) => identifier(self.end_of_quoted(start + 1, b'"')),
@@ -119,7 +119,7 @@ impl<'a> Lexer<'a> {
             }
             (b'\\', _) => {
                 let end = self.end_of_run(start + 1, |byte| !is_space(byte) && byte != b'\\');
-                Err(SplitError::MetaCommand { line, command: self.text[start..end].to_owned() })
+                fail(SplitProblem::MetaCommand { command: self.text[start..end].to_owned() })
             }
             _ if is_space(first) => Ok((TokenKind::Space, self.end_of_run(start + 1, is_space))),
             _ if is_identifier_start(first) => {
@@ -127,6 +127,11 @@ impl<'a> Lexer<'a> {
             }
             _ => Ok((TokenKind::Symbol, start + 1)),
         }
+    }
+
+    /// An error at a token that starts at `start`, in the current line.
+    fn error(&self, start: usize, problem: SplitProblem) -> SplitError {
+        SplitError { line: self.line, start, problem }
     }
 
     /// Reads `$1`, `$tag$…$tag$`, or a dollar sign that is neither.
@@ -143,7 +148,8 @@ impl<'a> Lexer<'a> {
         match self.end_of_dollar_quoted(tag_end + 1, tag) {
             Some(end) => Ok((TokenKind::String, end)),
             None => {
-                Err(SplitError::UnterminatedDollarQuote { line: self.line, tag: tag.to_owned() })
+                let problem = SplitProblem::UnterminatedDollarQuote { tag: tag.to_owned() };
+                Err(self.error(start, problem))
             }
         }
     }

@@ -29,7 +29,7 @@ pub use effect::{
     Ask, Becomes, Collision, Effect, JobTarget, UsedName, Whole, collisions, effect, job_target,
     mentioned, mentions, whole,
 };
-pub use error::SplitError;
+pub use error::{SplitError, SplitProblem};
 pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};
 pub use lint::{Finding, FindingSeverity, is_rule, lint};
 pub use render::{RenderError, Rendered, Variables, is_variable_name};

@@ -4,8 +4,8 @@
 //! decides), between parentheses, or in the `BEGIN ATOMIC … END` body of a function. Does not know
 //! what the statements do or whether they are valid.
 
-use super::SplitError;
 use super::lex::{Lexer, Token, count_lines};
+use super::{SplitError, SplitProblem};
 
 /// One statement of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,11 @@ pub fn split(text: &str) -> Result<Vec<Piece<'_>>, SplitError> {
 /// Lazy, so that a caller can stop at a statement that explains why the rest is not SQL.
 #[must_use]
 pub fn pieces(text: &str, first_line: usize) -> Pieces<'_> {
-    let nul = text
-        .find('\0')
-        .map(|at| SplitError::NulByte { line: first_line + count_lines(&text[..at]) });
+    let nul = text.find('\0').map(|start| SplitError {
+        line: first_line + count_lines(&text[..start]),
+        start,
+        problem: SplitProblem::NulByte,
+    });
     Pieces { text, lexer: Lexer::new(text, first_line), begin: 0, error: nul }
 }
 
@@ -113,9 +115,10 @@ impl<'a> Iterator for Pieces<'a> {
 #[derive(Default)]
 struct StatementNesting {
     parentheses: usize,
-    parenthesis_line: usize,
+    /// Line and offset of the outermost one.
+    parenthesis_at: (usize, usize),
     bodies: usize,
-    body_line: usize,
+    body_at: (usize, usize),
     head: Head,
     previous: Previous,
 }
@@ -150,7 +153,7 @@ impl StatementNesting {
     fn enter(&mut self, token: &Token<'_>) {
         if token.is_symbol("(") {
             if self.parentheses == 0 {
-                self.parenthesis_line = token.line;
+                self.parenthesis_at = (token.line, token.start);
             }
             self.parentheses += 1;
         } else if token.is_symbol(")") {
@@ -168,7 +171,7 @@ impl StatementNesting {
             Previous::Begin
         } else if token.is_word("atomic") && self.begins_body() {
             if self.bodies == 0 {
-                self.body_line = token.line;
+                self.body_at = (token.line, token.start);
             }
             self.bodies += 1;
             Previous::Atomic
@@ -187,13 +190,14 @@ impl StatementNesting {
 
     /// The error for what is still open at the end of the text.
     fn open(&self) -> Option<SplitError> {
-        if self.parentheses > 0 {
-            Some(SplitError::UnclosedParenthesis { line: self.parenthesis_line })
+        let ((line, start), problem) = if self.parentheses > 0 {
+            (self.parenthesis_at, SplitProblem::UnclosedParenthesis)
         } else if self.bodies > 0 {
-            Some(SplitError::UnterminatedBody { line: self.body_line })
+            (self.body_at, SplitProblem::UnterminatedBody)
         } else {
-            None
-        }
+            return None;
+        };
+        Some(SplitError { line, start, problem })
     }
 }
 

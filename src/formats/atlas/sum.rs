@@ -83,13 +83,13 @@ fn difference(sum: &str, expected: &[SumLine]) -> Option<(usize, String)> {
     for line in lines {
         last = line.number;
         let Some((name, hash)) = line.text.split_once(" h1:") else {
-            return Some((last, format!("`{}` is not a line of a sum", line.text)));
+            return Some((last, format!("{:?} is not a line of a sum", line.text)));
         };
         let problem = match rest.next() {
             Some((expected, value)) if name == expected && hash == value => continue,
-            Some((expected, _)) if name == expected => format!("`{name}` was changed"),
+            Some((expected, _)) if name == expected => format!("{name} was changed"),
             Some((expected, _)) if name > expected.as_str() => not_listed(expected),
-            _ => format!("`{name}` is listed, but it does not exist"),
+            _ => format!("{name} is listed, but it does not exist"),
         };
         return Some((last, problem));
     }
@@ -122,5 +122,5 @@ pub(super) fn write(listing: &Listing) -> String {
 }
 
 fn not_listed(name: &str) -> String {
-    format!("`{name}` is not listed")
+    format!("{name} is not listed")
 }

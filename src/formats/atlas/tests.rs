@@ -26,7 +26,7 @@ fn files_are_ordered_by_name_and_the_version_ends_at_the_first_underscore() {
 fn two_files_with_one_version_are_rejected() {
     assert_eq!(
         errors(&sealed(&[("1_a.sql", "SELECT 1"), ("1_b.sql", "SELECT 1")]), None),
-        ["`dir/1_b.sql` has the same version as `dir/1_a.sql`"]
+        ["dir/1_b.sql has the same version as dir/1_a.sql"]
     );
 }
 
@@ -43,19 +43,19 @@ fn every_change_since_the_sum_was_written_is_reported() {
 
     assert_eq!(
         changed(&|dir| write(dir, "2_b.sql", b"SELECT 3;\n")),
-        "dir/atlas.sum:3 does not match the files: `2_b.sql` was changed"
+        "dir/atlas.sum:3 does not match the files: 2_b.sql was changed"
     );
     assert_eq!(
         changed(&|dir| write(dir, "1_z.sql", b"SELECT 3;\n")),
-        "dir/atlas.sum:3 does not match the files: `1_z.sql` is not listed"
+        "dir/atlas.sum:3 does not match the files: 1_z.sql is not listed"
     );
     assert_eq!(
         changed(&|dir| write(dir, "3_c.sql", b"SELECT 3;\n")),
-        "dir/atlas.sum:3 does not match the files: `3_c.sql` is not listed"
+        "dir/atlas.sum:3 does not match the files: 3_c.sql is not listed"
     );
     assert_eq!(
         changed(&|dir| remove(dir, "1_a.sql")),
-        "dir/atlas.sum:2 does not match the files: `1_a.sql` is listed, but it does not exist"
+        "dir/atlas.sum:2 does not match the files: 1_a.sql is listed, but it does not exist"
     );
     assert_eq!(
         changed(&|dir| {
@@ -67,13 +67,13 @@ fn every_change_since_the_sum_was_written_is_reported() {
     );
     assert_eq!(
         changed(&|dir| write(dir, "atlas.sum", b"h1:AAAA\n<<<<<<< HEAD\n")),
-        "dir/atlas.sum:2 does not match the files: `<<<<<<< HEAD` is not a line of a sum"
+        "dir/atlas.sum:2 does not match the files: \"<<<<<<< HEAD\" is not a line of a sum"
     );
 }
 
 #[test]
 fn a_missing_sum_is_an_error_if_the_format_is_atlas() {
-    assert_eq!(errors(&tree(TWO), Some(Format::Atlas)), ["`dir/atlas.sum` does not exist"]);
+    assert_eq!(errors(&tree(TWO), Some(Format::Atlas)), ["dir/atlas.sum does not exist"]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn an_ignored_file_has_no_line_in_the_sum_but_its_name_counts() {
     std::fs::rename(dir.path().join("1_a.sql"), dir.path().join("1_z.sql")).expect("renamed");
     assert_eq!(
         errors(&dir, None),
-        ["dir/atlas.sum:2 does not match the files: `2_b.sql` was changed"]
+        ["dir/atlas.sum:2 does not match the files: 2_b.sql was changed"]
     );
 }
 

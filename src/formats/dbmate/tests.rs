@@ -36,10 +36,10 @@ fn without_a_transaction_each_statement_has_its_own() {
 #[test]
 fn misplaced_sections_are_rejected_with_their_line() {
     let table = [
-        ("\nSELECT 1;\n-- migrate:up\n", 2, "text before `-- migrate:up`"),
-        ("-- nothing", 1, "no `-- migrate:up`"),
-        ("-- migrate:down\n-- migrate:up\n", 1, "`-- migrate:down` before `-- migrate:up`"),
-        ("-- migrate:up transaction:no\n", 1, "an unknown option of `-- migrate:up`"),
+        ("\nSELECT 1;\n-- migrate:up\n", 2, "text before \"-- migrate:up\""),
+        ("-- nothing", 1, "no \"-- migrate:up\""),
+        ("-- migrate:down\n-- migrate:up\n", 1, "\"-- migrate:down\" before \"-- migrate:up\""),
+        ("-- migrate:up transaction:no\n", 1, "an unknown option of \"-- migrate:up\""),
     ];
     for (text, line, problem) in table {
         assert_eq!(error(text), format!("dir/1_a.sql:{line} is not valid for dbmate: {problem}"));
@@ -66,9 +66,9 @@ fn files_are_ordered_by_name_and_none_is_skipped() {
     assert_eq!(
         errors(&dir, None),
         [
-            "`dir/1_b.sql` has the same version as `dir/1_a.sql`",
-            "`dir/schema.sql` has a name that dbmate does not accept: \
-             expected `<digits>_<name>.sql`",
+            "dir/1_b.sql has the same version as dir/1_a.sql",
+            "dir/schema.sql has a name that dbmate does not accept: \
+             expected <digits>_<name>.sql",
         ]
     );
 }

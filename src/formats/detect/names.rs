@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evidence, Format, Listing, Tool, quoted};
+use super::{Evidence, Format, Listing, Tool};
 use crate::formats::flyway::{ScriptKind, ScriptName};
 use crate::formats::listing::{base, is_sql, stem};
 use crate::formats::number::leading_digits;
@@ -10,7 +10,7 @@ use crate::formats::{drizzle, folders, refinery};
 
 /// Drizzle v1 and Prisma have a directory for each migration.
 pub(super) fn of_folders(listing: &Listing) -> Vec<Evidence> {
-    let evidence = |tool, path: &str| vec![Evidence { tool, found: quoted(path) }];
+    let evidence = |tool, path: &str| vec![Evidence { tool, found: path.to_owned() }];
     let nested = || listing.nested.iter().map(String::as_str);
     // https://www.prisma.io/docs/orm/next/migrations/how-migrations-work
     if let Some(path) = nested().find(|path| base(path) == "ops.json") {
@@ -38,7 +38,7 @@ pub(super) fn of_files(listing: &Listing) -> Vec<Evidence> {
 /// alike, so it counts as Flyway's. `U1__a.sql` reverts a migration in Flyway and applies one in
 /// refinery.
 fn flyway_or_refinery(listing: &Listing) -> Option<Evidence> {
-    let evidence = |tool, path: &str| Some(Evidence { tool, found: quoted(path) });
+    let evidence = |tool, path: &str| Some(Evidence { tool, found: path.to_owned() });
     if let Some(path) = listing.all_files().find(|path| refinery::is_rust(path)) {
         return evidence(Tool::Format(Format::Refinery), path);
     }
@@ -71,7 +71,7 @@ fn golang_migrate_or_sqlx(listing: &Listing) -> Option<Evidence> {
         let stem = stem(name);
         is_sql(name) && (stem.ends_with(".up") || stem.ends_with(".down"))
     };
-    let found = quoted(listing.files.iter().find(|name| directed(name))?);
+    let found = listing.files.iter().find(|name| directed(name))?.clone();
     let simple = |name: &str| {
         let (digits, rest) = leading_digits(name);
         !digits.is_empty() && rest.starts_with('_') && is_sql(name) && !directed(name)

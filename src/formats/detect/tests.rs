@@ -30,7 +30,7 @@ fn a_journal_is_drizzle() {
 fn snapshots_without_their_journal_are_not_plain() {
     assert_eq!(
         detected(&[("0000_a.sql", SQL), ("meta/0000_snapshot.json", "{}")]),
-        "`dir/meta/_journal.json` does not exist"
+        "dir/meta/_journal.json does not exist"
     );
 }
 
@@ -66,29 +66,29 @@ fn names_and_marks_identify_the_format() {
 #[test]
 fn a_directory_of_an_unsupported_tool_is_rejected_with_the_name_of_the_tool() {
     let table: &[(Files, &str, &str)] = &[
-        (&[("20260101T0000_a/ops.json", "")], "Prisma Next", "`20260101T0000_a/ops.json`"),
-        (&[("1_a.sql", "-- +migrate Up")], "sql-migrate", "`+migrate` at dir/1_a.sql:1"),
+        (&[("20260101T0000_a/ops.json", "")], "Prisma Next", "20260101T0000_a/ops.json"),
+        (&[("1_a.sql", "-- +migrate Up")], "sql-migrate", "+migrate at dir/1_a.sql:1"),
         (
             &[("1_a.sql", "--liquibase formatted sql")],
             "Liquibase",
-            "`liquibase formatted sql` at dir/1_a.sql:1",
+            "liquibase formatted sql at dir/1_a.sql:1",
         ),
         (
             &[("1_a.sql", "SELECT 1;\n---- create above / drop below ----\nSELECT 2;")],
             "tern",
-            "`create above / drop below` at dir/1_a.sql:2",
+            "create above / drop below at dir/1_a.sql:2",
         ),
         (
             &[("1_a.sql", "-- Up Migration\nSELECT 1;")],
             "node-pg-migrate",
-            "`up migration` at dir/1_a.sql:1",
+            "up migration at dir/1_a.sql:1",
         ),
     ];
     for (files, tool, sign) in table {
         assert_eq!(
             detected(files),
             format!(
-                "directory `dir` is for {tool}, whose format is not supported: it contains {sign}"
+                "directory dir is for {tool}, whose format is not supported: it contains {sign}"
             )
         );
     }
@@ -110,7 +110,7 @@ fn a_directory_that_two_tools_would_read_differently_is_rejected() {
     for (files, first, second, sign) in table {
         assert_eq!(
             detected(files),
-            format!("directory `dir` may be for {first} or for {second}: it contains `{sign}`")
+            format!("directory dir may be for {first} or for {second}: it contains {sign}")
         );
     }
 }
@@ -126,7 +126,7 @@ fn names_and_marks_of_two_tools_are_an_error_with_both_names() {
         (&[("V1__a.sql", SQL), ("atlas.sum", "")], "Atlas and Flyway"),
     ];
     for (files, tools) in table {
-        assert_eq!(detected(files), format!("directory `dir` contains files of both {tools}"));
+        assert_eq!(detected(files), format!("directory dir contains files of both {tools}"));
     }
 }
 
@@ -134,7 +134,7 @@ fn names_and_marks_of_two_tools_are_an_error_with_both_names() {
 fn marker_files_of_two_tools_are_an_error_with_both_names() {
     assert_eq!(
         detected(&[("meta/_journal.json", "{}"), ("atlas.sum", "")]),
-        "directory `dir` contains files of both Drizzle and Atlas"
+        "directory dir contains files of both Drizzle and Atlas"
     );
 }
 

@@ -72,7 +72,7 @@ fn a_breakpoint_in_a_literal_is_an_error_as_it_is_for_drizzle() {
 
     assert_eq!(
         errors(&dir, None),
-        ["dir/0000_a.sql:2 cannot be split into statements: string literal is not terminated"]
+        ["dir/0000_a.sql:2:8 cannot be split into statements: string literal is not terminated"]
     );
 }
 
@@ -87,9 +87,9 @@ fn files_and_journal_must_agree() {
     assert_eq!(
         errors(&dir, None),
         [
-            "`dir/meta/_journal.json` lists `0001_later_name`, \
-             but `dir/0001_later_name.sql` does not exist",
-            "`dir/0002_merged_by_hand.sql` is not listed in `dir/meta/_journal.json`, \
+            "dir/meta/_journal.json lists 0001_later_name, \
+             but dir/0001_later_name.sql does not exist",
+            "dir/0002_merged_by_hand.sql is not listed in dir/meta/_journal.json, \
              so it would never run",
         ]
     );
@@ -99,7 +99,7 @@ fn files_and_journal_must_agree() {
 fn a_tag_listed_twice_is_an_error() {
     assert_eq!(
         of_journal(&journal(r#"{"tag":"0000_a"},{"tag":"0001_b"},{"tag":"0000_a"}"#)),
-        ["`dir/meta/_journal.json` lists `0000_a` twice"]
+        ["dir/meta/_journal.json lists 0000_a twice"]
     );
 }
 
@@ -114,18 +114,18 @@ fn a_journal_that_is_not_json_is_an_error_with_its_line() {
 #[test]
 fn a_malformed_journal_is_an_error_with_the_name_of_the_field() {
     let table = [
-        ("[]", "`entries` is not a list"),
-        ("{}", "`entries` is not a list"),
-        (r#"{"entries":[{"tag":"a"},{"idx":1}]}"#, "`entries[1].tag` is not a string"),
-        (r#"{"entries":[{"tag":"../a"}]}"#, "`entries[0].tag` is not the name of a file"),
-        (r#"{"entries":[{"tag":""}]}"#, "`entries[0].tag` is not the name of a file"),
+        ("[]", "entries is not a list"),
+        ("{}", "entries is not a list"),
+        (r#"{"entries":[{"tag":"a"},{"idx":1}]}"#, "entries[1].tag is not a string"),
+        (r#"{"entries":[{"tag":"../a"}]}"#, "entries[0].tag is not the name of a file"),
+        (r#"{"entries":[{"tag":""}]}"#, "entries[0].tag is not the name of a file"),
         (
             r#"{"entries":[{"tag":"a","breakpoints":1}]}"#,
-            "`entries[0].breakpoints` is neither true nor false",
+            "entries[0].breakpoints is neither true nor false",
         ),
     ];
     for (text, problem) in table {
-        let expected = format!("`dir/meta/_journal.json` is not a Drizzle journal: {problem}");
+        let expected = format!("dir/meta/_journal.json is not a Drizzle journal: {problem}");
         assert_eq!(of_journal(text), [expected]);
     }
 }
@@ -134,20 +134,20 @@ fn a_malformed_journal_is_an_error_with_the_name_of_the_field() {
 fn a_journal_of_another_dialect_is_an_error() {
     assert_eq!(
         of_journal(r#"{"dialect":"mysql","entries":[]}"#),
-        ["`dir/meta/_journal.json` is for the dialect `mysql`, not `postgresql`"]
+        ["dir/meta/_journal.json is for the dialect mysql, not postgresql"]
     );
 }
 
 #[test]
 fn a_journal_without_entries_is_an_empty_directory() {
-    assert_eq!(of_journal(&journal("")), ["directory `dir` contains no migrations"]);
+    assert_eq!(of_journal(&journal("")), ["directory dir contains no migrations"]);
 }
 
 #[test]
 fn a_missing_journal_is_an_error_if_the_format_is_drizzle() {
     let dir = tree(&[("0000_a.sql", "SELECT 1")]);
 
-    assert_eq!(errors(&dir, Some(Format::Drizzle)), ["`dir/meta/_journal.json` does not exist"]);
+    assert_eq!(errors(&dir, Some(Format::Drizzle)), ["dir/meta/_journal.json does not exist"]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn all_invalid_files_of_a_journal_are_reported() {
     assert_eq!(
         errors(&dir, Some(Format::Drizzle)),
         [
-            "`dir/0001_later_name.sql` contains no statements",
+            "dir/0001_later_name.sql contains no statements",
             "dir/0000_pretty_reptil.sql:1 begins a section that reverts the migration, \
              as marked for dbmate",
         ]

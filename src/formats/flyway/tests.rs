@@ -39,7 +39,7 @@ fn versions_are_ordered_part_by_part_as_numbers() {
 fn leading_and_trailing_zeros_do_not_change_a_version() {
     let dir = tree(&[("V1__a.sql", SQL), ("V01.0__b.sql", SQL)]);
 
-    assert_eq!(errors(&dir, None), ["`dir/V1__a.sql` has the same version as `dir/V01.0__b.sql`"]);
+    assert_eq!(errors(&dir, None), ["dir/V1__a.sql has the same version as dir/V01.0__b.sql"]);
 }
 
 #[test]
@@ -56,19 +56,18 @@ fn no_file_that_the_tool_would_run_or_reject_is_skipped() {
 
     let foreign = |file: &str| {
         format!(
-            "`dir/{file}` has a name that Flyway does not accept: \
-             expected `V<version>__<description>.sql`"
+            "dir/{file} has a name that Flyway does not accept: \
+             expected V<version>__<description>.sql"
         )
     };
     assert_eq!(
         errors(&dir, Some(Format::Flyway)),
         [
-            "`dir/V2__b.java` is a Java migration or a script, which only Flyway can run"
-                .to_owned(),
+            "dir/V2__b.java is a Java migration or a script, which only Flyway can run".to_owned(),
             foreign("V1.x__e.sql"),
             foreign("V4_d.sql"),
             foreign("beforeMigrate.sql"),
-            "`dir/U3__c.sql` reverts a migration that does not exist".to_owned(),
+            "dir/U3__c.sql reverts a migration that does not exist".to_owned(),
         ]
     );
 }
@@ -111,7 +110,7 @@ fn repeatable_scripts_come_last_in_the_order_of_their_descriptions() {
     ]);
     assert_eq!(
         errors(&dir, None),
-        ["dir/R__grants.sql:1 contains the placeholder `${user}`, which Flyway would replace"]
+        ["dir/R__grants.sql:1 contains the placeholder ${user}, which Flyway would replace"]
     );
 
     let options = Options { placeholders: Placeholders::Variables, ..Options::default() };
@@ -131,7 +130,7 @@ fn a_placeholder_is_rejected_except_in_comments_around_statements() {
 
     assert_eq!(
         errors(&dir, None),
-        ["dir/V1__a.sql:4 contains the placeholder `${name}`, which Flyway would replace"]
+        ["dir/V1__a.sql:4 contains the placeholder ${name}, which Flyway would replace"]
     );
 }
 

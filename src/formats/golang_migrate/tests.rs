@@ -33,14 +33,14 @@ fn files_that_the_tool_would_skip_or_reject_are_errors() {
     assert_eq!(
         errors(&dir, Some(Format::GolangMigrate)),
         [
-            "`dir/4_e.up.sql.tmpl` is a template, which only golang-migrate can run",
-            "`dir/18446744073709551616_f.up.sql` has a version greater than the largest that \
+            "dir/4_e.up.sql.tmpl is a template, which only golang-migrate can run",
+            "dir/18446744073709551616_f.up.sql has a version greater than the largest that \
              golang-migrate supports",
-            "`dir/2_c.sql` has a name that golang-migrate does not accept: \
-             expected `<digits>_<title>.up.sql`",
-            "`dir/3_d.down.sql` reverts a migration that does not exist",
-            "`dir/1_a.up.sql` has the same version as `dir/01_b.up.sql`",
-            "`dir/old/5_g.up.sql` is in a subdirectory, where it would never run",
+            "dir/2_c.sql has a name that golang-migrate does not accept: \
+             expected <digits>_<title>.up.sql",
+            "dir/3_d.down.sql reverts a migration that does not exist",
+            "dir/1_a.up.sql has the same version as dir/01_b.up.sql",
+            "dir/old/5_g.up.sql is in a subdirectory, where it would never run",
         ]
     );
 }

@@ -51,38 +51,38 @@ fn a_block_ends_a_statement_and_semicolons_in_it_separate_statements() {
 fn a_literal_that_contains_an_annotation_is_an_error_as_it_is_for_goose() {
     assert_eq!(
         error("-- +goose Up\nSELECT '\n-- +goose Down\n';"),
-        "dir/1_a.sql:2 cannot be split into statements: string literal is not terminated"
+        "dir/1_a.sql:2:8 cannot be split into statements: string literal is not terminated"
     );
 }
 
 #[test]
 fn misplaced_annotations_are_rejected_with_their_line() {
     let table = [
-        ("SELECT 1;\n-- +goose Up\n", 1, "text before `-- +goose Up`"),
-        ("SELECT 1;", 1, "text before `-- +goose Up`"),
-        ("-- nothing", 1, "no `-- +goose Up`"),
-        ("-- +goose Down\n-- +goose Up\nSELECT 1;", 1, "an annotation before `-- +goose Up`"),
-        ("-- +goose Up\nSELECT 1;\n-- +goose Up\n", 3, "a second `-- +goose Up`"),
+        ("SELECT 1;\n-- +goose Up\n", 1, "text before \"-- +goose Up\""),
+        ("SELECT 1;", 1, "text before \"-- +goose Up\""),
+        ("-- nothing", 1, "no \"-- +goose Up\""),
+        ("-- +goose Down\n-- +goose Up\nSELECT 1;", 1, "an annotation before \"-- +goose Up\""),
+        ("-- +goose Up\nSELECT 1;\n-- +goose Up\n", 3, "a second \"-- +goose Up\""),
         (
             "-- +goose Up\nSELECT 1;\n-- +goose Down\n-- +goose Up\nSELECT 2;",
             4,
-            "a second `-- +goose Up`",
+            "a second \"-- +goose Up\"",
         ),
-        ("-- +goose Up\n-- +goose Down\n-- +goose Down\n", 3, "a second `-- +goose Down`"),
+        ("-- +goose Up\n-- +goose Down\n-- +goose Down\n", 3, "a second \"-- +goose Down\""),
         (
             "-- +goose Up\n-- +goose StatementEnd\n",
             2,
-            "`-- +goose StatementEnd` without `-- +goose StatementBegin`",
+            "\"-- +goose StatementEnd\" without \"-- +goose StatementBegin\"",
         ),
         (
             "-- +goose Up\n\n-- +goose StatementBegin\nSELECT 1;\n",
             3,
-            "`-- +goose StatementBegin` without `-- +goose StatementEnd`",
+            "\"-- +goose StatementBegin\" without \"-- +goose StatementEnd\"",
         ),
         (
             "-- +goose Up\n-- +goose StatementBegin\n-- +goose Down\n",
             3,
-            "an annotation before `-- +goose StatementEnd`",
+            "an annotation before \"-- +goose StatementEnd\"",
         ),
         ("-- +goose Up\n-- +goose Upp\n", 2, "an annotation that goose does not know"),
         ("-- +goose Up\nSELECT 1;\n  -- +goose Down\n", 3, "blanks before an annotation"),
@@ -120,12 +120,12 @@ fn files_are_ordered_by_number_and_none_is_skipped() {
     assert_eq!(
         errors(&dir, None),
         [
-            "`dir/00002_b.go` is a Go migration, which only goose can run",
-            "`dir/00000_zero.sql` has a name that goose does not accept: \
-             expected `<digits>_<name>.sql`",
-            "`dir/seed.sql` has a name that goose does not accept: \
-             expected `<digits>_<name>.sql`",
-            "`dir/1_c.sql` has the same version as `dir/00001_a.sql`",
+            "dir/00002_b.go is a Go migration, which only goose can run",
+            "dir/00000_zero.sql has a name that goose does not accept: \
+             expected <digits>_<name>.sql",
+            "dir/seed.sql has a name that goose does not accept: \
+             expected <digits>_<name>.sql",
+            "dir/1_c.sql has the same version as dir/00001_a.sql",
         ]
     );
 }

@@ -40,7 +40,7 @@ fn files_are_ordered_by_number_not_by_name() {
 fn the_same_number_written_differently_is_the_same_version() {
     let dir = tree(&[("0001_a.sql", "SELECT 1"), ("1.sql", "SELECT 1"), ("2.sql", "SELECT 1")]);
 
-    assert_eq!(errors(&dir, None), ["`dir/1.sql` has the same version as `dir/0001_a.sql`"]);
+    assert_eq!(errors(&dir, None), ["dir/1.sql has the same version as dir/0001_a.sql"]);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_name_without_a_number_is_an_error_and_not_skipped() {
         let dir = tree(&[("0001_a.sql", "SELECT 1"), (name, "SELECT 1")]);
 
         let expected =
-            format!("`dir/{name}` has no version in its name: expected `<digits>_<name>.sql`");
+            format!("dir/{name} has no version in its name: expected <digits>_<name>.sql");
         assert_eq!(errors(&dir, None), [expected]);
     }
 }
@@ -66,7 +66,7 @@ fn a_name_without_a_number_is_an_error_and_not_skipped() {
 fn a_down_file_is_rejected_even_if_the_format_is_given() {
     let dir = tree(&[("1_a.up.sql", "SELECT 1"), ("1_a.DOWN.sql", "DROP TABLE a")]);
 
-    assert_eq!(errors(&dir, Some(Format::Plain)), ["`dir/1_a.DOWN.sql` is a down migration"]);
+    assert_eq!(errors(&dir, Some(Format::Plain)), ["dir/1_a.DOWN.sql is a down migration"]);
 }
 
 #[test]

@@ -38,12 +38,12 @@ fn files_that_the_tool_would_skip_or_reject_are_errors() {
     assert_eq!(
         errors(&dir, None),
         [
-            "directory `dir/1_empty` does not contain `migration.sql`, \
+            "directory dir/1_empty does not contain migration.sql, \
              which Prisma requires in each directory",
-            "`dir/seed.sql` has a name that Prisma does not accept: \
-             expected `<name>/migration.sql`",
-            "`dir/0_init/more.sql` is in a subdirectory, where it would never run",
-            "`dir/0_init/old/migration.sql` is in a subdirectory, where it would never run",
+            "dir/seed.sql has a name that Prisma does not accept: \
+             expected <name>/migration.sql",
+            "dir/0_init/more.sql is in a subdirectory, where it would never run",
+            "dir/0_init/old/migration.sql is in a subdirectory, where it would never run",
         ]
     );
 }
@@ -55,7 +55,7 @@ fn sql_for_another_database_is_rejected() {
 
     assert_eq!(
         errors(&dir, None),
-        ["dir/migration_lock.toml:3 sets the provider `mysql`, not `postgresql`"]
+        ["dir/migration_lock.toml:3 sets the provider mysql, not postgresql"]
     );
 }
 
@@ -63,5 +63,5 @@ fn sql_for_another_database_is_rejected() {
 fn an_empty_directory_is_an_error() {
     let dir = tree(&[LOCK]);
 
-    assert_eq!(errors(&dir, Some(Format::Prisma)), ["directory `dir` contains no migrations"]);
+    assert_eq!(errors(&dir, Some(Format::Prisma)), ["directory dir contains no migrations"]);
 }

@@ -34,23 +34,22 @@ fn files_that_the_tool_would_skip_or_reject_are_errors() {
 
     let foreign = |file: &str| {
         format!(
-            "`dir/{file}` has a name that refinery does not accept: \
-             expected `V<digits>__<name>.sql`"
+            "dir/{file} has a name that refinery does not accept: \
+             expected V<digits>__<name>.sql"
         )
     };
     assert_eq!(
         errors(&dir, Some(Format::Refinery)),
         [
-            "directory `dir/a/b/c/d/e` is nested too deeply to be searched for migrations"
-                .to_owned(),
-            "`dir/V3__c.rs` is a Rust migration, which only refinery can run".to_owned(),
+            "directory dir/a/b/c/d/e is nested too deeply to be searched for migrations".to_owned(),
+            "dir/V3__c.rs is a Rust migration, which only refinery can run".to_owned(),
             foreign("V2.5__b.sql"),
             foreign("V4_d.sql"),
             foreign("V5__e-f.sql"),
-            "`dir/x/V9223372036854775808__h.sql` has a version greater than the largest that \
+            "dir/x/V9223372036854775808__h.sql has a version greater than the largest that \
              refinery supports"
                 .to_owned(),
-            "`dir/V1__a.sql` has the same version as `dir/U1__a.sql`".to_owned(),
+            "dir/V1__a.sql has the same version as dir/U1__a.sql".to_owned(),
         ]
     );
 }

@@ -47,14 +47,14 @@ fn files_that_the_tool_would_skip_or_reject_are_errors() {
     assert_eq!(
         errors(&dir, Some(Format::Sqlx)),
         [
-            "`dir/5.sql` has a name that sqlx does not accept: \
-             expected `<digits>_<description>.sql`",
-            "`dir/9223372036854775808_c.sql` has a version greater than the largest that \
+            "dir/5.sql has a name that sqlx does not accept: \
+             expected <digits>_<description>.sql",
+            "dir/9223372036854775808_c.sql has a version greater than the largest that \
              sqlx supports",
-            "`dir/notes.sql` has a name that sqlx does not accept: \
-             expected `<digits>_<description>.sql`",
-            "`dir/2_b.down.sql` reverts a migration that does not exist",
-            "`dir/1_a.up.sql` has the same version as `dir/1_a.sql`",
+            "dir/notes.sql has a name that sqlx does not accept: \
+             expected <digits>_<description>.sql",
+            "dir/2_b.down.sql reverts a migration that does not exist",
+            "dir/1_a.up.sql has the same version as dir/1_a.sql",
         ]
     );
 }

@@ -1,7 +1,8 @@
 //! Messages about the history tables of other tools and about adopted migrations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::plan::accept_checksums;
 use super::{Subject, sentence};
 use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
@@ -9,8 +10,8 @@ use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
 use crate::formats::adopt::{AdoptError, HistoryTable};
 use crate::formats::{Format, format_names};
-use crate::migration::Version;
 use crate::migration::fact::QualifiedName;
+use crate::migration::{Checksum, Version};
 
 /// Limits long lists. The attribute `migrations` contains all migrations.
 const SHOWN: usize = 20;
@@ -79,8 +80,24 @@ pub(in crate::provider) fn history_table_mismatch(
         .at("adopt")
 }
 
-/// Returns the error for a history table whose migrations cannot be adopted.
-pub(in crate::provider) fn adopt_error(error: &AdoptError, history: HistoryTable) -> Diagnostic {
+/// Returns the errors for a history table whose migrations cannot be adopted. `accepted` are the
+/// entries of `accept_checksums`. The value to paste covers all errors.
+pub(in crate::provider) fn adopt_errors(
+    errors: &[AdoptError],
+    history: HistoryTable,
+    accepted: &BTreeMap<Version, Checksum>,
+) -> Vec<Diagnostic> {
+    let mut accepted = accepted.clone();
+    for error in errors {
+        if let AdoptError::Changed { version, found, .. } = error {
+            accepted.insert(version.clone(), found.clone());
+        }
+    }
+    let accepted = accept_checksums(&accepted);
+    errors.iter().map(|error| adopt_error(error, history, &accepted)).collect()
+}
+
+fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Diagnostic {
     let tool = history.tool();
     let what = sentence(&chain(error));
     let (title, advice) = match error {
@@ -99,12 +116,12 @@ pub(in crate::provider) fn adopt_error(error: &AdoptError, history: HistoryTable
              files, set adopt = \"none\"."
                 .to_owned(),
         ),
-        AdoptError::Changed { version, found, .. } => (
+        AdoptError::Changed { .. } => (
             Title::ChecksumMismatch,
             format!(
                 "The file was edited after {tool} had applied it. Restore the file. If the edit \
                  changes nothing in the database (for example, a comment), accept it with\n\n  \
-                 accept_checksums = {{ \"{version}\" = \"{found}\" }}"
+                 {accepted}"
             ),
         ),
         AdoptError::Contradiction { .. } => (

@@ -1,24 +1,13 @@
 //! Messages about an apply that did not finish.
 
 use super::database::push_server_parts;
+use super::resume::AppliedSet;
 use super::{Access, batches, database_error, ledger, resume, sentence};
 use crate::chain::chain;
 use crate::database::Holder;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::Position;
-use crate::provider::settings::LedgerLocation;
-
-/// The migration set that an apply ran.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::provider) struct AppliedSet<'a> {
-    /// The cluster and the schema of the ledger.
-    pub(in crate::provider) location: &'a LedgerLocation,
-    /// The name of the migration set.
-    pub(in crate::provider) set: &'a str,
-    /// Whether the resource is not in the Terraform state yet.
-    pub(in crate::provider) is_create: bool,
-}
 
 /// Returns the error for an apply that did not finish. `applied` counts the migrations that it
 /// completed.
@@ -182,7 +171,7 @@ fn failure_words(failure: &StatementFailure) -> String {
 /// Returns file, line, and, if the server reported a position, column of the error.
 fn at(error: &StatementError) -> String {
     match error.position {
-        Some(Position { line, column }) => format!("{}:{line}:{column}", error.origin.file),
+        Some(Position { line, column }) => error.origin.at(line, Some(column)),
         None => error.origin.to_string(),
     }
 }
@@ -192,6 +181,7 @@ mod tests {
     use super::*;
     use crate::database::{Error, JobId, LedgerSchema, ServerError, Target};
     use crate::migration::{Origin, StatementNumber, Version};
+    use crate::provider::settings::LedgerLocation;
 
     fn location() -> LedgerLocation {
         let ledger = LedgerSchema::new("dsql_migrations");

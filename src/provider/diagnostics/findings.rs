@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::{Subject, sentence};
 use crate::diagnostic::{Diagnostic, Title};
-use crate::migration::{Origin, Statement};
+use crate::migration::{Position, Statement};
 use crate::sql::{self, Collision, Finding, Hazard, RenderError, UsedName};
 use crate::value::AttributePath;
 
@@ -31,8 +31,8 @@ pub(in crate::provider) fn lint_errors(
         rewrites && sql::rewrite(found.statement.shown()).is_some()
     });
     let advice = if is_fixable {
-        "Fix the statements, or set rewrite = \"safe\", which rewrites those that DSQL only \
-         spells differently."
+        "Fix the statements, or set rewrite = \"safe\", which rewrites statements for which DSQL \
+         has an equivalent syntax."
     } else {
         "Fix the statements."
     };
@@ -112,11 +112,15 @@ pub(in crate::provider) fn linted_without_values(
 fn report(found: &[StatementFinding<'_>]) -> String {
     let mut text = String::new();
     for StatementFinding { statement, finding } in found.iter().take(SHOWN) {
-        let Origin { file, line } = &statement.origin;
+        let origin = &statement.origin;
+        let position = finding.character.and_then(|character| statement.position_of(character));
+        let location = match position {
+            Some(Position { line, column }) => origin.at(line, Some(column)),
+            None => origin.at(origin.line + finding.line, None),
+        };
         // Terraform does not wrap lines that begin with a space.
         text.push_str(&format!(
-            "{file}:{}: {}\n  {}\n{}\n{}\n\n",
-            line + finding.line,
+            "{location}: {}\n  {}\n{}\n{}\n\n",
             finding.rule,
             sql::summary(statement.shown()),
             sentence(finding.message.trim()),
@@ -169,8 +173,8 @@ pub(in crate::provider) fn render_error(
     statement: &Statement,
     known: &[&str],
 ) -> Diagnostic {
-    let Origin { file, line } = &statement.origin;
-    let position = format!("{file}:{}", line + error.line());
+    let origin = &statement.origin;
+    let position = origin.at(origin.line + error.line(), None);
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let (title, advice) = match error {
         RenderError::Unknown { .. } => (

@@ -9,7 +9,7 @@ use crate::formats::error::{
     NameProblem, SqlProblem, ToolProblem,
 };
 use crate::provider::contract::FunctionError;
-use crate::sql::SplitError;
+use crate::sql::{SplitError, SplitProblem};
 use crate::value::AttributePath;
 
 /// Returns the error for a directory or file that cannot be read as migrations.
@@ -43,6 +43,10 @@ fn title(error: &FormatError) -> Title {
             | NameProblem::OrphanDown => Title::InvalidMigrationDirectory,
         },
         FormatErrorKind::Sql(problem) => match problem {
+            SqlProblem::Split { source } if is_psql(source) => Title::MigrationNotSql,
+            SqlProblem::Split { source } if source.problem == SplitProblem::NulByte => {
+                Title::MigrationNotSql
+            }
             SqlProblem::Split { .. } => Title::IncompleteSql,
             SqlProblem::Disallowed { .. } => Title::DisallowedStatement,
             SqlProblem::Directive { .. } => Title::InvalidDirective,
@@ -67,6 +71,11 @@ fn title(error: &FormatError) -> Title {
             }
         },
     }
+}
+
+/// Whether a text contains a command of psql.
+fn is_psql(error: &SplitError) -> bool {
+    matches!(error.problem, SplitProblem::MetaCommand { .. })
 }
 
 fn access_title(problem: &AccessProblem, origin: &ErrorOrigin) -> Title {
@@ -108,7 +117,7 @@ fn access_advice(problem: &AccessProblem) -> &'static str {
         | AccessProblem::NotADirectory
         | AccessProblem::Unreadable { .. } => {
             "Check the path. A relative path starts at the directory in which Terraform runs, so \
-             write `${path.module}/…` for a path in the module."
+             write ${path.module}/… for a path in the module."
         }
         AccessProblem::NotAFile { .. } => "Replace it with a file, or move it elsewhere.",
         AccessProblem::LinkLoop => "Remove the link.",
@@ -119,11 +128,11 @@ fn access_advice(problem: &AccessProblem) -> &'static str {
 
 fn layout_advice(problem: &LayoutProblem) -> &'static str {
     match problem {
-        LayoutProblem::EmptyDirectory => "Add a migration, for example `0001_create_users.sql`.",
+        LayoutProblem::EmptyDirectory => "Add a migration, for example 0001_create_users.sql.",
         LayoutProblem::NestedFile => {
             "If the file is a migration, move it into the directory itself; otherwise, move it \
-             elsewhere. To run it again whenever it changes, add it to `repeatable`, for example \
-             `repeatable = [\"repeatable/*.sql\"]`."
+             elsewhere. To run it again whenever it changes, add it to repeatable, for example \
+             repeatable = [\"repeatable/*.sql\"]."
         }
         LayoutProblem::TooDeep => "Move its files up, or out of the directory.",
         LayoutProblem::MissingMigrationFile { .. } => {
@@ -131,8 +140,8 @@ fn layout_advice(problem: &LayoutProblem) -> &'static str {
         }
         LayoutProblem::UnmatchedPattern { .. } => {
             "Write the path of the file relative to the directory, for example \
-             `repeatable/*.sql`, or remove the pattern. `*` matches any part of one name, but not \
-             `/`."
+             repeatable/*.sql, or remove the pattern. * matches any part of one name, but not \
+             /."
         }
     }
 }
@@ -140,7 +149,7 @@ fn layout_advice(problem: &LayoutProblem) -> &'static str {
 fn name_advice(problem: &NameProblem) -> &'static str {
     match problem {
         NameProblem::VersionNotANumber => {
-            "Name the file `<digits>_<name>.sql`, for example `0001_create_users.sql`, or move it \
+            "Name the file <digits>_<name>.sql, for example 0001_create_users.sql, or move it \
              to another directory."
         }
         NameProblem::DuplicateVersion { .. } => {
@@ -148,8 +157,8 @@ fn name_advice(problem: &NameProblem) -> &'static str {
         }
         NameProblem::VersionTooGreat { .. } => "Give the file a smaller number.",
         NameProblem::Mismatch { .. } => {
-            "Rename the file if it is a migration, or move it to another directory. The tool would \
-             skip it, and nobody would notice until a table is missing."
+            "Rename the file if it is a migration, or move it to another directory. If the directory \
+             belongs to another tool, set format to that tool."
         }
         NameProblem::DownFile => FORWARD_ONLY,
         NameProblem::OrphanDown => {
@@ -168,7 +177,7 @@ const FORWARD_ONLY: &str = "Migrations only go forward. Remove the SQL that reve
 
 fn sql_advice(problem: &SqlProblem) -> &'static str {
     match problem {
-        SqlProblem::Split { source: SplitError::MetaCommand { .. } } => {
+        SqlProblem::Split { source } if is_psql(source) => {
             "Use SQL only. The provider sends the file to the cluster without psql."
         }
         SqlProblem::Split { .. } => "Fix the SQL. Until then, nothing in the directory runs.",
@@ -198,21 +207,21 @@ fn tool_advice(problem: &ToolProblem) -> &'static str {
              provider does not read the environment."
         }
         ToolProblem::Placeholder { .. } => {
-            "Set `variables`, or write the value into the SQL. If the text is not a placeholder, \
-             turn placeholders off for this script: set `placeholderReplacement=false` in a file \
-             with the name of the script followed by `.conf`."
+            "Set variables, or write the value into the SQL. If the text is not a placeholder, \
+             turn placeholders off for this script: set placeholderReplacement=false in a file \
+             with the name of the script followed by .conf."
         }
         ToolProblem::LockProvider { .. } => {
-            "Aurora DSQL is compatible with PostgreSQL. Set `provider = \"postgresql\"` in the \
+            "Aurora DSQL is compatible with PostgreSQL. Set provider = \"postgresql\" in the \
              datasource of the Prisma schema, and create the migrations again."
         }
         ToolProblem::MissingSum => {
-            "Create it with `atlas migrate hash` and commit it. For a directory without a sum, set \
-             `format = \"plain\"`."
+            "Create it with atlas migrate hash and commit it. For a directory without a sum, set \
+             format = \"plain\"."
         }
         ToolProblem::SumMismatch { .. } => {
             "Review what has changed since the sum was written. If the change is intended, run \
-             `atlas migrate hash`. A change of an applied file is still rejected."
+             atlas migrate hash. A change of an applied file is still rejected."
         }
     }
 }
@@ -220,20 +229,20 @@ fn tool_advice(problem: &ToolProblem) -> &'static str {
 fn journal_advice(problem: &JournalProblem) -> &'static str {
     match problem {
         JournalProblem::Missing => {
-            "Commit the `meta` directory that drizzle-kit writes next to the SQL files."
+            "Commit the meta directory that drizzle-kit writes next to the SQL files."
         }
         JournalProblem::Malformed { .. } | JournalProblem::Shape { .. } => {
             "Restore the journal from version control, or generate it again with drizzle-kit. The \
              usual cause is an unresolved merge conflict."
         }
         JournalProblem::Dialect { .. } => {
-            "Aurora DSQL is compatible with PostgreSQL. Set `dialect: \"postgresql\"` in the \
+            "Aurora DSQL is compatible with PostgreSQL. Set dialect: \"postgresql\" in the \
              drizzle-kit configuration, and generate the migrations again."
         }
         JournalProblem::DuplicateTag { .. } => "Remove one of the two entries.",
         JournalProblem::MissingTagFile { .. } => "Restore the file, or remove its entry.",
         JournalProblem::UnlistedFile { .. } => {
-            "Add it with drizzle-kit (`drizzle-kit generate --custom` creates a file together with \
+            "Add it with drizzle-kit (drizzle-kit generate --custom creates a file together with \
              its entry), or remove the file."
         }
     }
@@ -243,11 +252,11 @@ fn detection_advice(problem: &DetectionProblem) -> &'static str {
     match problem {
         DetectionProblem::Unsupported { .. } => {
             "Keep the forward SQL in numbered files. If the directory contains nothing else, set \
-             `format = \"plain\"`."
+             format = \"plain\"."
         }
-        DetectionProblem::Undecided { .. } => "Set `format` to the tool that the files are for.",
+        DetectionProblem::Undecided { .. } => "Set format to the tool that the files are for.",
         DetectionProblem::Ambiguous { .. } => {
-            "Set `format`, or remove the files of the other tool from the directory."
+            "Set format, or remove the files of the other tool from the directory."
         }
     }
 }
@@ -266,8 +275,10 @@ mod tests {
         let disallowed =
             || Disallowed { statement: "SET", reason: "it is lost", advice: "Remove it." };
         let json = || serde_json::from_str::<()>("{").expect_err("it is not complete");
-        let split = SplitError::NulByte { line: 1 };
-        let psql = SplitError::MetaCommand { line: 1, command: "\\set".to_owned() };
+        let split = |problem| SplitError { line: 1, start: 0, problem };
+        let psql = split(SplitProblem::MetaCommand { command: "\\set".to_owned() });
+        let incomplete = split(SplitProblem::UnclosedParenthesis);
+        let split = split(SplitProblem::NulByte);
         vec![
             AccessProblem::NotFound.into(),
             AccessProblem::NotADirectory.into(),
@@ -290,11 +301,12 @@ mod tests {
             NameProblem::Program { tool, what: "a Go migration" }.into(),
             SqlProblem::Split { source: split }.into(),
             SqlProblem::Split { source: psql }.into(),
+            SqlProblem::Split { source: incomplete }.into(),
             SqlProblem::Disallowed { disallowed: disallowed() }.into(),
             SqlProblem::Directive { disallowed: disallowed() }.into(),
             SqlProblem::NoStatement.into(),
             SqlProblem::DownSection { tool }.into(),
-            ToolProblem::Annotation { tool, problem: "a second `-- +goose Up`" }.into(),
+            ToolProblem::Annotation { tool, problem: "a second \"-- +goose Up\"" }.into(),
             ToolProblem::UnsupportedSetting { tool }.into(),
             ToolProblem::Environment { tool }.into(),
             ToolProblem::Placeholder { placeholder: text(), tool }.into(),
@@ -336,6 +348,6 @@ mod tests {
         assert_eq!(title(&dir), Title::MigrationDirectoryNotFound);
         assert_eq!(title(&file), Title::MigrationFileNotFound);
         let shown = format!("{:?}", format_error(&dir, AttributePath::root()));
-        assert!(shown.contains("Directory `dir` does not exist.\\n\\nCheck the path."), "{shown}");
+        assert!(shown.contains("Directory dir does not exist.\\n\\nCheck the path."), "{shown}");
     }
 }

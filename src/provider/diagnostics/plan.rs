@@ -1,12 +1,14 @@
 //! Messages of plans and refreshes: about files, the ledger, and a cluster that did not respond.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Access, AppliedSet, Subject, database_error, ledger, sentence};
+use super::resume::{AppliedSet, statements};
+use super::{Access, Subject, database_error, ledger, sentence};
 use crate::database::{Error, Target};
 use crate::diagnostic::{Diagnostic, Title};
-use crate::engine::PlanError;
-use crate::migration::{Migration, Version};
+use crate::engine::{PlanError, Policy};
+use crate::migration::{Checksum, Migration, Origin, Version};
 use crate::provider::settings::LedgerLocation;
 use crate::value::AttributePath;
 
@@ -35,9 +37,72 @@ pub(in crate::provider) fn interrupted(target: &Target) -> Diagnostic {
         .detail(format!("{target} had not responded yet, and nothing was run."))
 }
 
-/// Returns the error for a difference between files and ledger that the user must resolve.
-pub(in crate::provider) fn plan_error(
+/// Returns the errors for differences between files and ledger that the user must resolve. A value
+/// to paste covers all of them, and keeps the entries that the configuration has.
+pub(in crate::provider) fn plan_errors(
+    errors: &[PlanError],
+    policy: &Policy,
+    path: &AttributePath,
+    set: AppliedSet<'_>,
+) -> Vec<Diagnostic> {
+    let mut accepted = policy.accepted.clone();
+    let mut removed = policy.removed.clone();
+    for error in errors {
+        match error {
+            PlanError::Diverged { version, found, .. } => {
+                accepted.insert(version.clone(), found.clone());
+            }
+            PlanError::FileMissing { version, .. } => {
+                removed.insert(version.clone());
+            }
+            _ => {}
+        }
+    }
+    let values = ValuesToPaste { accepted: accept_checksums(&accepted), removed: list(&removed) };
+    errors.iter().map(|error| plan_error(error, &values, path.clone(), set)).collect()
+}
+
+/// Adds another possible cause to the errors of a `dsql_migration`: all of them share one migration
+/// set, so two resources with the same version mean the same ledger row.
+pub(in crate::provider) fn with_shared_version(errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let hint = "If another dsql_migration on this cluster has the same version, give one of them \
+                another version.";
+    let with_hint = |error: Diagnostic| {
+        let detail = format!("{}\n\n{hint}", error.detail);
+        error.detail(detail)
+    };
+    errors.into_iter().map(with_hint).collect()
+}
+
+/// Values of arguments that resolve all errors of a plan.
+struct ValuesToPaste {
+    accepted: String,
+    removed: String,
+}
+
+/// Writes `accept_checksums` as in a configuration.
+pub(super) fn accept_checksums(accepted: &BTreeMap<Version, Checksum>) -> String {
+    match accepted.len() {
+        1 => {
+            let entry = accepted.iter().map(|(version, sum)| format!("\"{version}\" = \"{sum}\""));
+            format!("accept_checksums = {{ {} }}", entry.collect::<String>())
+        }
+        _ => {
+            let line = |(version, sum)| format!("    \"{version}\" = \"{sum}\"\n");
+            let lines: String = accepted.iter().map(line).collect();
+            format!("accept_checksums = {{\n{lines}  }}")
+        }
+    }
+}
+
+fn list(versions: &BTreeSet<Version>) -> String {
+    let quoted: Vec<String> = versions.iter().map(|version| format!("\"{version}\"")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn plan_error(
     error: &PlanError,
+    values: &ValuesToPaste,
     path: AttributePath,
     set: AppliedSet<'_>,
 ) -> Diagnostic {
@@ -48,17 +113,31 @@ pub(in crate::provider) fn plan_error(
                 "{what} An applied migration does not run again, so the change would not reach \
                  the database.\n\n  version:  {version}\n  applied:  {applied}\n  now:      \
                  {found}\n\nRestore the file, and write the change in a new migration. If the edit \
-                 changes nothing in the database (for example, a comment), accept it with\n\n  \
-                 accept_checksums = {{ \"{version}\" = \"{found}\" }}"
+                 changes nothing in the database (for example, a comment), accept it with\n\n  {}",
+                values.accepted
             ))
         }
-        PlanError::StatementDiverged { file, line, number, applied, .. } => {
-            Diagnostic::error(Title::AppliedStatementChanged).detail(format!(
-                "{what} An apply that failed has applied the first statements of this file. Only \
-                 the statements after them can be changed.\n\n  location:  {file}:{line}, \
-                 statement {number}\n  applied:   {applied}\n\nRestore that statement. Edit only \
-                 the statements after it."
-            ))
+        PlanError::StatementDiverged { file, line, number, applied, done, batching, .. } => {
+            let origin = Origin { file: file.clone(), line: *line };
+            let mut detail =
+                format!("{what}\n\n  location:  {origin}\n  applied:   {applied}\n\n");
+            if let Some(last) = done.last() {
+                let verb = if done.len() == 1 { "is" } else { "are" };
+                let next = last.plus(1);
+                detail.push_str(&format!("{} {verb} applied. ", statements(done)));
+                if !batching {
+                    detail.push_str(&format!(
+                        "Restore statement {number}. Edit only statement {next} and later."
+                    ));
+                }
+            }
+            if *batching {
+                detail.push_str(&format!(
+                    "Statement {number} must still run in batches: write -- dsql:batch above it. \
+                     Its text may change."
+                ));
+            }
+            Diagnostic::error(Title::AppliedStatementChanged).detail(detail)
         }
         PlanError::StatementRowsMissing { file, version, missing } => {
             ledger::rows_missing(file, version, missing, set)
@@ -68,9 +147,9 @@ pub(in crate::provider) fn plan_error(
             Diagnostic::error(Title::AppliedFileMissing).detail(format!(
                 "Migration {version} ({description}) {extent} in this database, but its file is \
                  missing.\n\nRestore the file. If it was removed on purpose, for example because \
-                 a baseline replaces it, set\n\n  removed_versions = [\"{version}\"]\n\nIf the \
-                 ledger belongs to another directory of migrations, give this migration set \
-                 another name."
+                 a baseline replaces it, set\n\n  removed_versions = {}\n\nIf the ledger belongs to another directory of migrations, give this migration set \
+                 another name.",
+                values.removed
             ))
         }
         PlanError::OutOfOrder { file, version, applied } => {
@@ -246,4 +325,80 @@ pub(in crate::provider) fn changed_since_refresh(
 pub(in crate::provider) fn still_unknown() -> Diagnostic {
     Diagnostic::error(Title::StillUnknownAtApply)
         .detail("A value that this resource needs is still unknown. Please report this problem.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::LedgerSchema;
+    use crate::migration::StatementNumber;
+
+    fn version(text: &str) -> Version {
+        Version(text.to_owned())
+    }
+
+    fn errors_of(errors: &[PlanError], policy: &Policy) -> Vec<Diagnostic> {
+        let ledger = LedgerSchema::new("dsql_migrations");
+        let location = LedgerLocation { target: Target::new("abc.on.aws"), ledger };
+        let set = AppliedSet { location: &location, set: "app", is_create: false };
+        plan_errors(errors, policy, &"dir".into(), set)
+    }
+
+    #[test]
+    fn the_values_to_paste_cover_all_errors_and_what_is_configured() {
+        let checksum = |text: &str| Checksum(format!("sha256:{text}"));
+        let changed = |text: &str| PlanError::Diverged {
+            file: format!("{text}_a.sql"),
+            version: version(text),
+            applied: checksum("old"),
+            found: checksum(text),
+        };
+        let gone = |text: &str| PlanError::FileMissing {
+            version: version(text),
+            description: "a".into(),
+            whole: true,
+        };
+        let policy = Policy {
+            accepted: [(version("1"), checksum("1"))].into(),
+            removed: [version("4")].into(),
+            ..Policy::default()
+        };
+        let errors = [changed("2"), changed("3"), gone("5"), gone("6")];
+        let diagnostics = errors_of(&errors, &policy);
+        let accepted = "\n  accept_checksums = {\n    \"1\" = \"sha256:1\"\n    \"2\" = \
+                        \"sha256:2\"\n    \"3\" = \"sha256:3\"\n  }";
+        for changed in &diagnostics[..2] {
+            assert!(changed.detail.contains(accepted), "{}", changed.detail);
+        }
+        for gone in &diagnostics[2..] {
+            assert!(gone.detail.contains("\n  removed_versions = [\"4\", \"5\", \"6\"]\n"));
+        }
+    }
+
+    #[test]
+    fn a_changed_statement_says_which_statements_may_be_edited() {
+        let detail = |batching: bool| {
+            let number = StatementNumber::of_index(if batching { 3 } else { 0 });
+            let error = PlanError::StatementDiverged {
+                file: "1_a.sql".into(),
+                line: 2,
+                version: version("1"),
+                number,
+                applied: "SELECT 1".into(),
+                done: (0..3).map(StatementNumber::of_index).collect(),
+                batching,
+            };
+            errors_of(&[error], &Policy::default()).remove(0).detail
+        };
+        assert_eq!(
+            detail(false),
+            "Statement 1 of 1_a.sql was changed after it was applied.\n\n  location:  1_a.sql:2\n  \
+             applied:   SELECT 1\n\nStatements 1 to 3 are applied. Restore statement 1. Edit only \
+             statement 4 and later."
+        );
+        assert!(detail(true).ends_with(
+            "Statements 1 to 3 are applied. Statement 4 must still run in batches: write -- \
+             dsql:batch above it. Its text may change."
+        ));
+    }
 }

@@ -1,11 +1,22 @@
 //! What remains applied after an apply that did not finish, and where the next apply resumes.
 
-use super::apply::AppliedSet;
 use super::batches;
 use super::database::{Access, missing_privilege};
 use crate::database::{Condition, Outcome};
 use crate::engine::{RolledBack, StatementError, StatementFailure};
 use crate::migration::{StatementNumber, Version};
+use crate::provider::settings::LedgerLocation;
+
+/// The migration set that an apply ran.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::provider) struct AppliedSet<'a> {
+    /// The cluster and the schema of the ledger.
+    pub(in crate::provider) location: &'a LedgerLocation,
+    /// The name of the migration set.
+    pub(in crate::provider) set: &'a str,
+    /// Whether the resource is not in the Terraform state yet.
+    pub(in crate::provider) is_create: bool,
+}
 
 /// Returns what is applied, what is not, and what to do now.
 pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Version) -> String {
@@ -165,7 +176,6 @@ mod tests {
     use super::*;
     use crate::database::{Error, LedgerSchema, ServerError, Target};
     use crate::migration::Origin;
-    use crate::provider::settings::LedgerLocation;
 
     fn numbers(numbers: &[usize]) -> Vec<StatementNumber> {
         numbers.iter().filter_map(|number| StatementNumber::new(*number)).collect()

@@ -58,7 +58,7 @@ mod tests {
         let error = parse("db/seed.sql").expect_err("no version");
         assert_eq!(
             error.text,
-            "`db/seed.sql` has no version in its name: expected `<digits>_<name>.sql`."
+            "db/seed.sql has no version in its name: expected <digits>_<name>.sql."
         );
         assert_eq!(error.argument, Some(0));
     }

@@ -273,7 +273,7 @@ impl<'a> AdoptionRequest<'a> {
             baseline,
         };
         history.compare(table, &question).map_err(|errors: Vec<AdoptError>| {
-            errors.iter().map(|error| diagnostics::adopt_error(error, history)).collect()
+            diagnostics::adopt_errors(&errors, history, &policy.accepted)
         })
     }
 

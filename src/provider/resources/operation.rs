@@ -132,11 +132,11 @@ impl SetOperation<'_> {
         &'p self,
         records: &'p [MigrationRecord],
     ) -> Result<Plan<'p>, Vec<Diagnostic>> {
-        let KnownModel { source, policy, .. } = self.model.known;
+        let KnownModel { source, policy, is_shared, .. } = self.model.known;
         engine::plan(self.migrations(), records, policy).map_err(|errors| {
-            let error =
-                |error| diagnostics::plan_error(error, source.argument(), self.applied_set());
-            errors.iter().map(error).collect()
+            let set = self.applied_set();
+            let diagnostics = diagnostics::plan_errors(&errors, policy, &source.argument(), set);
+            if is_shared { diagnostics::with_shared_version(diagnostics) } else { diagnostics }
         })
     }
 

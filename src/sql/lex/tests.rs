@@ -132,15 +132,16 @@ fn lines_are_counted_by_line_feeds() {
 
 #[test]
 fn an_unterminated_token_is_an_error_at_its_beginning() {
-    let string = SplitError::UnterminatedString { line: 2 };
+    let at = |line, start, problem| SplitError { line, start, problem };
+    let string = at(2, 1, SplitProblem::UnterminatedString);
     for text in ["\n'a\n", "\nE'a\\'", "\nE'\\", "\nx'1", "\nU&'a''", "\nE'a'\n'b"] {
         assert_eq!(error(text), string, "{text:?}");
     }
-    assert_eq!(error("\n\"a\n"), SplitError::UnterminatedIdentifier { line: 2 });
-    assert_eq!(error("U&\"a"), SplitError::UnterminatedIdentifier { line: 1 });
-    assert_eq!(error("\n/* /* */\n"), SplitError::UnterminatedComment { line: 2 });
-    let tag = "$a$".to_owned();
-    assert_eq!(error("\n$a$\n$A$ $a"), SplitError::UnterminatedDollarQuote { line: 2, tag });
+    assert_eq!(error("\n\"a\n"), at(2, 1, SplitProblem::UnterminatedIdentifier));
+    assert_eq!(error("U&\"a"), at(1, 0, SplitProblem::UnterminatedIdentifier));
+    assert_eq!(error("\n/* /* */\n"), at(2, 1, SplitProblem::UnterminatedComment));
+    let tag = SplitProblem::UnterminatedDollarQuote { tag: "$a$".to_owned() };
+    assert_eq!(error("\n$a$\n$A$ $a"), at(2, 1, tag));
 }
 
 #[test]

@@ -115,26 +115,34 @@ fn every_error_reports_what_is_wrong_and_where_it_begins() {
         (
             "CREATE FUNCTION f() BEGIN\nATOMIC SELECT 1 END; a",
             2,
-            "function body is not closed by `END` after a semicolon",
+            "function body is not closed by END after a semicolon",
         ),
-        ("SELECT 1;\n\\d users\n", 2, "`\\d` is a psql meta-command, not SQL"),
-        ("SELECT 1 \\gexec\n", 1, "`\\gexec` is a psql meta-command, not SQL"),
+        ("SELECT 1;\n\\d users\n", 2, "\\d is a psql meta-command, not SQL"),
+        ("SELECT 1 \\gexec\n", 1, "\\gexec is a psql meta-command, not SQL"),
         ("SELECT 1;\n'\0';", 2, "NUL byte in the SQL text"),
     ];
     for (sql, line, message) in table {
         let error = error(sql);
 
-        assert_eq!((error.line(), error.to_string().as_str()), (line, message));
+        assert_eq!((error.line, error.to_string().as_str()), (line, message));
     }
 }
 
 #[test]
 fn statements_before_an_error_are_returned_first() {
-    let mut pieces = pieces("COPY t FROM STDIN;\n1\tit's\n\\.\n", 1);
+    let sql = "COPY t FROM STDIN;\n1\tit's\n\\.\n";
+    let mut pieces = pieces(sql, 1);
 
     let first = pieces.next().expect("there is a statement").expect("it is complete");
     assert_eq!(first.text, "COPY t FROM STDIN");
-    assert_eq!(pieces.next(), Some(Err(SplitError::UnterminatedString { line: 2 })));
+    assert_eq!(
+        pieces.next(),
+        Some(Err(SplitError {
+            line: 2,
+            start: sql.find('\'').unwrap_or_default(),
+            problem: SplitProblem::UnterminatedString
+        }))
+    );
     assert_eq!(pieces.next(), None);
 }
 

@@ -33,13 +33,13 @@ fn files_that_the_tool_would_skip_or_reject_are_errors() {
     assert_eq!(
         errors(&dir, Some(Format::Drizzle)),
         [
-            "directory `dir/20260201120000_b` does not contain `migration.sql`, \
+            "directory dir/20260201120000_b does not contain migration.sql, \
              which Drizzle requires in each directory",
-            "`dir/0003_c.sql` has a name that Drizzle does not accept: \
-             expected `<name>/migration.sql`",
-            "`dir/0_init/migration.sql` has a name that Drizzle does not accept: \
-             expected `<14 digits>_<name>/migration.sql`",
-            "dir/20260101120000_a/migration.sql:1 cannot be split into statements: \
+            "dir/0003_c.sql has a name that Drizzle does not accept: \
+             expected <name>/migration.sql",
+            "dir/0_init/migration.sql has a name that Drizzle does not accept: \
+             expected <14 digits>_<name>/migration.sql",
+            "dir/20260101120000_a/migration.sql:1:8 cannot be split into statements: \
              string literal is not terminated",
         ]
     );
@@ -55,6 +55,6 @@ fn both_layouts_at_once_are_an_error_as_they_are_for_drizzle() {
 
     assert_eq!(
         errors(&dir, None),
-        ["`dir/20260101120000_b/migration.sql` is in a subdirectory, where it would never run"]
+        ["dir/20260101120000_b/migration.sql is in a subdirectory, where it would never run"]
     );
 }

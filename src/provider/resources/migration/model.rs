@@ -7,7 +7,7 @@ use super::super::source::Source;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Policy;
 use crate::formats::{self, Format};
-use crate::migration::{Migration, MigrationKind};
+use crate::migration::{Migration, MigrationKind, SQL_ARGUMENT};
 use crate::provider::diagnostics;
 use crate::provider::timeouts::Timeouts;
 use crate::value::{AttributePath, Input, Object};
@@ -60,7 +60,7 @@ impl Source for MigrationSource {
         let description = self.description.as_deref().or(words);
         let migration = match &self.input {
             MigrationInput::Path(path) => formats::read_file(path, version, description),
-            MigrationInput::Sql(sql) => formats::single("sql", sql, version, description),
+            MigrationInput::Sql(sql) => formats::single(SQL_ARGUMENT, sql, version, description),
         };
         let kind = self.kind;
         migration
