@@ -8,6 +8,7 @@ use terraform_provider_dsql::chain::chain;
 use terraform_provider_dsql::provider::contract::Provider;
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::transport::{self, HandshakeEnvironment, ServeError, log};
+use tokio::runtime::Runtime;
 
 const HELP: &str = "\
 Terraform provider for Amazon Aurora DSQL schema migrations.
@@ -29,8 +30,21 @@ Options:
   --help     Print this help.
 ";
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{}", chain(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(run());
+    // A thread that reads a file may never end.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let serving = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => serve(false).await,

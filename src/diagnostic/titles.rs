@@ -73,6 +73,7 @@ titles! {
     NoMigrationsFound => "No migrations found in the directory",
     MigrationFileNotFound => "Migration file does not exist",
     UnreadableMigrationFile => "Cannot read the migration file",
+    FilesReadTimedOut => "Migration files were not read in time",
     IncompleteSql => "Migration contains incomplete SQL",
     MigrationNotSql => "Migration is not SQL",
     MigrationIsTemplate => "Migration is a template",

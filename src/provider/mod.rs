@@ -13,6 +13,7 @@ mod ephemeral_resources;
 mod functions;
 mod resources;
 mod settings;
+mod time_limit;
 mod timeouts;
 
 use std::sync::Arc;

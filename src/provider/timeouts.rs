@@ -44,9 +44,12 @@ pub(super) fn attribute() -> Attribute {
 }
 
 impl Timeouts {
-    /// The limit of an apply, which is a create if there was nothing before.
-    pub(super) fn write(&self, prior: &Value) -> Duration {
-        if prior.is_null() { self.create } else { self.update }
+    /// The limit of an apply, which is a create if there was nothing before, and its argument.
+    pub(super) fn write(&self, prior: &Value) -> (Duration, &'static str) {
+        match prior.is_null() {
+            true => (self.create, "timeouts.create"),
+            false => (self.update, "timeouts.update"),
+        }
     }
 
     /// Reads the argument of a resource. What is null or unknown has its default.

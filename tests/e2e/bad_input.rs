@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 
 use crate::world::{CommandOutput, World, on_each_terraform};
 
@@ -52,6 +53,14 @@ fn a_file_that_is_unreadable_or_not_utf_8_is_rejected_with_its_place() {
         rejected(world, "dir = \"unreadable\"", "dir = \"unreadable\"")
             .says("Cannot read the migration file")
             .says("unreadable/0001_a.sql");
+
+        // To open it would wait forever.
+        fs::create_dir_all(world.path("pipe")).unwrap();
+        let made = Command::new("mkfifo").arg(world.path("pipe/0001_a.sql")).status();
+        assert!(made.unwrap().success());
+        refused(world, "dir = \"pipe\"", "dir = \"pipe\"")
+            .says("Cannot read the migration file")
+            .says("`pipe/0001_a.sql` is not a file: it is a named pipe.");
 
         world.write("latin/0001_a.sql", b"CREATE TABLE a (id int);\n-- caf\xe9\n");
         rejected(world, "dir = \"latin\"", "dir = \"latin\"")

@@ -44,6 +44,11 @@ pub(crate) struct FileRoots {
 /// Reads a PEM file, and fails if any of its certificates cannot be used as a root.
 pub(crate) fn of_file(path: &str) -> Result<FileRoots, ConnectError> {
     let unusable = |reason: String| ConnectError::CaFile { path: path.to_owned(), reason };
+    let metadata = std::fs::metadata(path).map_err(|error| unusable(error.to_string()))?;
+    if !metadata.is_file() {
+        // Opening a named pipe would wait for another program.
+        return Err(unusable("it is not a file".into()));
+    }
     let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {

@@ -13,10 +13,10 @@ use super::super::diagnostics::{self, Access};
 use super::super::resources::migration_set::{DEFAULT_NAME, latest};
 use super::super::resources::observe::observe;
 use super::super::resources::rules::StatementRules;
-use super::super::resources::source::{self, SetSource, Source as _};
+use super::super::resources::source::{self, Source};
 use super::super::resources::{location, policy};
 use super::super::settings::{LedgerLocation, cluster_attribute};
-use super::super::timeouts;
+use super::super::time_limit::TimeLimit;
 use crate::database::{
     Batches, Error, Holder, LedgerState, ListedJob, MigrationRecord, MigrationState, Session,
     StatementState, Watched,
@@ -125,19 +125,20 @@ impl DataSource for MigrationStatus {
 
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
         let Some(object) = Object::new(config) else { return Ok(Value::Null) };
-        let files = files(&object)?;
+        let limit = TimeLimit::fixed(&self.clusters);
+        let files = files(&object, &limit).await?;
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let nothing = Watched::Schemas(Vec::new());
-        let limit = timeouts::DEFAULT_READ;
-        let observation = observe(&self.clusters, &location, name, &nothing, limit)
+        let observation = observe(&self.clusters, &location, name, &nothing, &limit)
             .await
             .map_err(|error| vec![error])?;
         let rest = async {
             let mut session = self.clusters.session(&location.target).await?;
             Ok((session.list_jobs().await?, history_tables(&mut session, &location).await?))
         };
-        let (jobs, tables) = rest.await.map_err(|error| {
+        let rest = limit.of_cluster(&location.target, rest).await.map_err(|error| vec![error])?;
+        let (jobs, tables) = rest.map_err(|error| {
             let what = format!("Cannot read the jobs and tables of {}.", location.target);
             vec![diagnostics::database_error(&what, &error, Access::Other, &location)]
         })?;
@@ -273,7 +274,7 @@ fn lease(holder: &Holder) -> Value {
 }
 
 /// Reads the arguments of a set. Placeholders of other tools are kept, because nothing runs.
-fn source(config: &Object<'_>) -> Result<Input<SetSource>, Diagnostic> {
+fn source(config: &Object<'_>) -> Result<Input<Arc<dyn Source>>, Diagnostic> {
     source::decode(config, Placeholders::Variables)
 }
 
@@ -282,14 +283,18 @@ fn has_source(config: &Object<'_>) -> bool {
 }
 
 /// Reads the files as they would run, as far as the values of variables are known.
-fn files(config: &Object<'_>) -> Result<Option<ComparedFiles>, Vec<Diagnostic>> {
+async fn files(
+    config: &Object<'_>,
+    limit: &TimeLimit,
+) -> Result<Option<ComparedFiles>, Vec<Diagnostic>> {
     if !has_source(config) {
         return Ok(None);
     }
     let source = source(config).map_err(|error| vec![error])?;
     let rules = StatementRules::with_variables(config).map_err(|error| vec![error])?;
     let (Input::Known(source), Input::Known(rules)) = (source, rules) else { return Ok(None) };
-    let prepared = rules.prepare(source.read()?.0);
+    let (migrations, _) = source::read(&source, limit).await?;
+    let prepared = rules.prepare(migrations);
     let errors = prepared.errors_of_repeatable();
     if !errors.is_empty() {
         return Err(errors);

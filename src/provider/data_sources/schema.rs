@@ -9,7 +9,7 @@ use super::super::contract::DataSource;
 use super::super::resources::location;
 use super::super::resources::observe::observe;
 use super::super::settings::cluster_attribute;
-use super::super::timeouts;
+use super::super::time_limit::TimeLimit;
 use crate::database::{ObjectKind, Snapshot, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::drift;
@@ -76,7 +76,8 @@ impl DataSource for SchemaDataSource {
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let watched = Watched::Schemas(schemas);
         // The name of a set does not matter for the live schema.
-        let observation = observe(&self.clusters, &location, "", &watched, timeouts::DEFAULT_READ)
+        let limit = TimeLimit::fixed(&self.clusters);
+        let observation = observe(&self.clusters, &location, "", &watched, &limit)
             .await
             .map_err(|error| vec![error])?;
 

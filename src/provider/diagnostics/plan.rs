@@ -23,12 +23,42 @@ pub(in crate::provider) fn unreadable_ledger(
 }
 
 /// Returns the error for a cluster that did not respond within the limit of a plan or a refresh.
-pub(in crate::provider) fn no_answer(target: &Target, limit: Duration) -> Diagnostic {
-    Diagnostic::error(Title::ClusterReadTimedOut).detail(format!(
-        "Reading the ledger of {target} took longer than {} s, which is the limit in \
-         timeouts.read.",
-        limit.as_secs_f64(),
+///
+/// `argument` is the argument that sets the limit, if there is one.
+pub(in crate::provider) fn no_answer(
+    target: &Target,
+    limit: Duration,
+    argument: Option<&str>,
+) -> Diagnostic {
+    Diagnostic::error(Title::ClusterReadTimedOut).detail(took_longer(
+        &format!("Reading the ledger of {target}"),
+        limit,
+        argument,
     ))
+}
+
+/// Returns the error for files that were not read within the limit of an operation.
+pub(in crate::provider) fn files_not_read(limit: Duration, argument: Option<&str>) -> Diagnostic {
+    let took_longer = took_longer("Reading the migration files", limit, argument);
+    Diagnostic::error(Title::FilesReadTimedOut).detail(format!(
+        "{took_longer} If they are on a network file system, check that it responds."
+    ))
+}
+
+/// Returns the error for an interrupt while files were read.
+pub(in crate::provider) fn files_interrupted() -> Diagnostic {
+    Diagnostic::error(Title::ReadCancelled)
+        .detail("The migration files had not been read yet, and nothing was run.")
+}
+
+fn took_longer(what: &str, limit: Duration, argument: Option<&str>) -> String {
+    let limit = limit.as_secs_f64();
+    match argument {
+        Some(argument) => {
+            format!("{what} took longer than {limit} s, which is the limit in {argument}.")
+        }
+        None => format!("{what} took longer than {limit} s."),
+    }
 }
 
 /// Returns the error for an interrupt while a plan or a refresh waited for the cluster.

@@ -208,7 +208,7 @@ mod tests {
              statement 2."
         );
         assert_eq!(
-            rejected("42P07", &[1, 2], &[3], false),
+            rejected("42703", &[1, 2], &[3], false),
             "Statements 1 and 2 of migration 0002 are applied. Statement 3 was rolled back. Fix \
              statement 3 and apply again. The apply resumes with statement 3."
         );

@@ -82,9 +82,7 @@ impl<'a> AdoptionRequest<'a> {
             let mut session = session.map_err(|error| self.failed(&error))?;
             self.find(&mut session, observation).await
         };
-        tokio::time::timeout(*limit, found)
-            .await
-            .unwrap_or_else(|_| Err(vec![diagnostics::no_answer(&location.target, *limit)]))
+        limit.of_cluster(&location.target, found).await.unwrap_or_else(|error| Err(vec![error]))
     }
 
     /// Finds what is to be adopted with a session that is open.

@@ -46,20 +46,27 @@ pub(super) async fn prepare(
     clusters: &Clusters,
     operation: &SetOperation<'_>,
 ) -> Result<(RunSession, BeforeRun), Vec<Diagnostic>> {
-    let SetOperation { location, model, limit, .. } = operation;
+    let budget = operation.limit.budget.clone();
+    let prepared = budget.within_budget(Box::pin(read(clusters, operation))).await;
+    let (session, before) = prepared.unwrap_or_else(|end| {
+        let error = ApplyError::NotStarted(end);
+        Err(vec![diagnostics::apply_error(&error, 0, operation.applied_set())])
+    })?;
+    let lease = Lease::new(&clusters.process(), LEASE_LENGTH);
+    Ok((RunSession { session, lease, budget }, before))
+}
+
+async fn read(
+    clusters: &Clusters,
+    operation: &SetOperation<'_>,
+) -> Result<(SessionGuard, BeforeRun), Vec<Diagnostic>> {
+    let SetOperation { location, model, .. } = operation;
     let unreadable =
         |error| vec![diagnostics::unreadable_ledger(location, &error, Access::WriteLedger)];
-    let budget = Budget::new(*limit, clusters.cancelled());
     // A cluster may be minutes from taking connections, or in use by another resource.
-    let opened = budget.within_budget(Box::pin(clusters.session(&location.target))).await;
-    let opened = opened.map_err(|end| {
-        vec![diagnostics::apply_error(&ApplyError::NotStarted(end), 0, operation.applied_set())]
-    });
-    let mut session = opened?.map_err(unreadable)?;
+    let mut session = clusters.session(&location.target).await.map_err(unreadable)?;
     // Values of variables stay out of the server's messages, which the ledger records.
     session.hide_in_errors(model.known.rules.hider());
-    let lease = Lease::new(&clusters.process(), LEASE_LENGTH);
-
     let observation = session.observe(&location.ledger, operation.set(), WATCHED).await;
     let observation = observation.map_err(unreadable)?;
     let adopted = match AdoptionRequest::of(operation) {
@@ -67,7 +74,7 @@ pub(super) async fn prepare(
         None => Vec::new(),
     };
     let records = operation.records(&observation, &adopted);
-    Ok((RunSession { session, lease, budget }, BeforeRun { observation, records }))
+    Ok((session, BeforeRun { observation, records }))
 }
 
 /// Runs what is pending. `before` is the observation from which the plan was made.

@@ -117,31 +117,28 @@ impl Basis {
     }
 
     /// Compares a repeated plan with the first one. Only Terraform 1.16 and later reports that a
-    /// plan is repeated. For older versions, the basis that a refresh of the state would have now
-    /// is compared with that of the last refresh, and a difference is only a warning.
+    /// plan is repeated. For older versions, returns the basis of the last refresh, if another
+    /// process made it. The caller compares it with that which a refresh would have now.
     ///
     /// # Errors
     /// The plan is repeated, and out of date.
-    pub(super) fn changed_since(
+    pub(super) fn refreshed_before(
         &self,
         request: &PlanRequest,
-        as_refreshed: impl FnOnce(&Self) -> Option<Self>,
-        subject: &Subject,
-    ) -> Result<Option<Diagnostic>, Diagnostic> {
-        if let Some(first) = Self::decode(&request.planned_private) {
-            let differences = first.differences(self);
-            return if differences.is_empty() {
-                Ok(None)
-            } else {
-                Err(diagnostics::out_of_date(&differences))
-            };
-        }
-        let before = Self::decode(&request.prior_private).filter(|it| it.process != self.process);
-        let now = before.as_ref().and_then(as_refreshed);
-        let differences = before.zip(now).map(|(before, now)| before.differences(&now));
-        let differences = differences.unwrap_or_default();
+    ) -> Result<Option<Self>, Diagnostic> {
+        let Some(first) = Self::decode(&request.planned_private) else {
+            let before = Self::decode(&request.prior_private);
+            return Ok(before.filter(|before| before.process != self.process));
+        };
+        let differences = first.differences(self);
+        if differences.is_empty() { Ok(None) } else { Err(diagnostics::out_of_date(&differences)) }
+    }
+
+    /// Warns about what has changed since a refresh.
+    pub(super) fn changed(&self, now: &Self, subject: &Subject) -> Option<Diagnostic> {
+        let differences = self.differences(now);
         let warning = || diagnostics::changed_since_refresh(&differences, subject);
-        Ok((!differences.is_empty()).then(warning))
+        (!differences.is_empty()).then(warning)
     }
 
     /// The same files and rows in the ledger at another location.
@@ -316,7 +313,8 @@ mod tests {
     }
 
     fn compared(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
-        now.changed_since(request, |_| Some(now.clone()), &Subject::set(Some("app")))
+        let before = now.refreshed_before(request)?;
+        Ok(before.and_then(|before| before.changed(now, &Subject::set(Some("app")))))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::ImportResponse;
 use crate::provider::settings::{LedgerLocation, Settings};
-use crate::provider::timeouts;
+use crate::provider::time_limit::TimeLimit;
 use crate::schema::Schema;
 use crate::value::{Input, Value};
 
@@ -22,8 +22,8 @@ pub(super) async fn import(
             return Err(Diagnostic::error(Title::UnknownClusterEndpoint)
                 .detail("An import requires a provider block whose values are all known."));
         };
-        let limit = timeouts::DEFAULT_READ;
-        let observation = observe(clusters, &location, set, &Watched::All, limit).await?;
+        let limit = TimeLimit::fixed(clusters);
+        let observation = observe(clusters, &location, set, &Watched::All, &limit).await?;
         state_of(&location, &observation).ok_or_else(|| {
             Diagnostic::error(Title::NothingToImport).detail(format!(
                 "The ledger of {} does not contain this ID. Check the ID, and check endpoint and \

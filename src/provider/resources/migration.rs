@@ -59,8 +59,8 @@ impl ResourceKind for MigrationResource {
         Ok(Some(RefreshQuery { set: SINGLE_MIGRATIONS, watch: None, limit }))
     }
 
-    fn source_of(state: &Object<'_>) -> Option<Box<dyn Source>> {
-        Some(Box::new(decode_source(state).ok()?.known()?))
+    fn source_of(state: &Object<'_>) -> Option<Arc<dyn Source>> {
+        decode_source(state).ok()?.known()
     }
 
     fn recorded<'a>(state: &Object<'a>) -> Cow<'a, Value> {

@@ -69,8 +69,8 @@ impl ResourceKind for MigrationSetResource {
         Ok(Some(RefreshQuery { set, watch: Some(watch), limit }))
     }
 
-    fn source_of(state: &Object<'_>) -> Option<Box<dyn Source>> {
-        Some(Box::new(decode_source(state).ok()?.known()?))
+    fn source_of(state: &Object<'_>) -> Option<Arc<dyn Source>> {
+        decode_source(state).ok()?.known()
     }
 
     fn recorded<'a>(state: &Object<'a>) -> Cow<'a, Value> {

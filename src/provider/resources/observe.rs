@@ -1,13 +1,11 @@
 //! Reads a set from its cluster without writing anything.
 
-use std::time::Duration;
-
 use crate::database::{Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Budget, BudgetEnd};
 use crate::provider::clusters::Clusters;
 use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::LedgerLocation;
+use crate::provider::time_limit::TimeLimit;
 use crate::value::Value;
 
 /// Reads the ledger and the schemas. An interrupt ends it at once, also while the cluster is being
@@ -17,20 +15,15 @@ pub(crate) async fn observe(
     location: &LedgerLocation,
     set: &str,
     watched: &Watched,
-    limit: Duration,
+    limit: &TimeLimit,
 ) -> Result<Observation, Diagnostic> {
     let observe = async {
         let mut session = clusters.session(&location.target).await?;
         session.observe(&location.ledger, set, watched).await
     };
-    match Budget::new(limit, clusters.cancelled()).within_budget(Box::pin(observe)).await {
-        Ok(observed) => {
-            let access = diagnostics::Access::ReadLedger;
-            observed.map_err(|error| diagnostics::unreadable_ledger(location, &error, access))
-        }
-        Err(BudgetEnd::TimedOut(_)) => Err(diagnostics::no_answer(&location.target, limit)),
-        Err(BudgetEnd::Cancelled) => Err(diagnostics::interrupted(&location.target)),
-    }
+    let observed = limit.of_cluster(&location.target, observe).await?;
+    let access = diagnostics::Access::ReadLedger;
+    observed.map_err(|error| diagnostics::unreadable_ledger(location, &error, access))
 }
 
 /// What a plan learned from the cluster.

@@ -1,11 +1,11 @@
 //! A migration set, or one migration of a set, from its configuration to its plan.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::adoption::config::AdoptionConfig;
 use super::drift::Watch;
 use super::rules::{PreparedMigrations, StatementRules};
-use super::source::Source;
+use super::source::{self, Source};
 use crate::database::{MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::merge_records;
@@ -14,6 +14,7 @@ use crate::formats::Format;
 use crate::migration::Migration;
 use crate::provider::diagnostics::{self, AppliedSet, Subject};
 use crate::provider::settings::LedgerLocation;
+use crate::provider::time_limit::TimeLimit;
 use crate::provider::timeouts::Timeouts;
 use crate::value::Object;
 
@@ -32,7 +33,7 @@ pub(super) trait Model: Sized + Send + Sync {
 /// A configuration in which everything but the cluster is known.
 #[derive(Clone, Copy)]
 pub(super) struct KnownModel<'a> {
-    pub(super) source: &'a dyn Source,
+    pub(super) source: &'a Arc<dyn Source>,
     pub(super) set: &'a str,
     /// Whether the set also holds the migrations of other resources.
     pub(super) is_shared: bool,
@@ -46,8 +47,8 @@ pub(super) struct KnownModel<'a> {
 
 impl<'a> KnownModel<'a> {
     /// Reads, rewrites and renders the migrations.
-    pub(super) fn load(self) -> Result<LoadedModel<'a>, Vec<Diagnostic>> {
-        let (migrations, format) = self.source.read()?;
+    pub(super) async fn load(self, limit: &TimeLimit) -> Result<LoadedModel<'a>, Vec<Diagnostic>> {
+        let (migrations, format) = source::read(self.source, limit).await?;
         Ok(LoadedModel { known: self, prepared: self.rules.prepare(migrations), format })
     }
 }
@@ -84,8 +85,7 @@ impl LoadedModel<'_> {
 pub(super) struct SetOperation<'a> {
     pub(super) location: LedgerLocation,
     pub(super) model: LoadedModel<'a>,
-    /// How long reading the cluster may take in a plan, or the whole run in an apply.
-    pub(super) limit: Duration,
+    pub(super) limit: TimeLimit,
     /// Whether there is no state yet.
     pub(super) is_create: bool,
 }

@@ -2,12 +2,14 @@
 //! `repeatable`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::{self, Format, Patterns, Placeholders};
 use crate::migration::Migration;
 use crate::provider::arguments::texts;
 use crate::provider::diagnostics;
+use crate::provider::time_limit::TimeLimit;
 use crate::value::{AttributePath, Input, Object, Value};
 
 /// Where a resource has its SQL.
@@ -23,8 +25,18 @@ pub(crate) trait Source: Send + Sync {
     fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>>;
 }
 
+/// As [`Source::read`], within a time limit.
+pub(crate) async fn read(
+    source: &Arc<dyn Source>,
+    limit: &TimeLimit,
+) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+    let reading = Arc::clone(source);
+    let read = limit.of_files(source.argument(), move || reading.read()).await;
+    read.unwrap_or_else(|error| Err(vec![error]))
+}
+
 /// Where a set has its SQL.
-pub(crate) struct SetSource {
+struct SetSource {
     input: SetInput,
     options: formats::Options,
 }
@@ -68,7 +80,7 @@ impl Source for SetSource {
 pub(crate) fn decode(
     config: &Object<'_>,
     placeholders: Placeholders,
-) -> Result<Input<SetSource>, Diagnostic> {
+) -> Result<Input<Arc<dyn Source>>, Diagnostic> {
     let format = config.string("format").map(|name| {
         Format::parse(name).map_err(|error| {
             Diagnostic::error(Title::UnknownFormat).detail(format!("{error}.")).at("format")
@@ -100,7 +112,7 @@ pub(crate) fn decode(
     let repeatable = texts(config, "repeatable").map(Patterns);
     Ok(input.zip(repeatable).map(|(input, repeatable)| {
         let options = formats::Options { repeatable, placeholders };
-        SetSource { input, options }
+        Arc::new(SetSource { input, options }) as Arc<dyn Source>
     }))
 }
 

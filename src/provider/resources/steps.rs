@@ -14,7 +14,7 @@ use super::basis::{Basis, Process};
 use super::drift::Watch;
 use super::location::locate;
 use super::operation::{LoadedModel, Model, SetOperation, records_of};
-use super::source::Source;
+use super::source::{self, Source};
 use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
@@ -22,6 +22,7 @@ use crate::provider::clusters::Clusters;
 use crate::provider::contract::{ApplyResponse, PlanRequest};
 use crate::provider::diagnostics::Subject;
 use crate::provider::settings::LedgerLocation;
+use crate::provider::time_limit::TimeLimit;
 use crate::value::{Input, Object, Value};
 
 /// What all operations of a resource type share.
@@ -48,7 +49,7 @@ pub(super) trait ResourceKind {
     fn refresh_query<'a>(state: &Object<'a>) -> Result<Option<RefreshQuery<'a>>, Diagnostic>;
 
     /// Where the migrations are according to a state; `None` if they cannot be read.
-    fn source_of(state: &Object<'_>) -> Option<Box<dyn Source>>;
+    fn source_of(state: &Object<'_>) -> Option<Arc<dyn Source>>;
 
     /// The migrations in a state, by version.
     fn recorded<'a>(state: &Object<'a>) -> Cow<'a, Value>;
@@ -140,14 +141,15 @@ impl ResourceContext {
     }
 
     /// The basis of the plan that follows a refresh, as far as the state contains it.
-    fn basis_of_state<K: ResourceKind>(
+    async fn basis_of_state<K: ResourceKind>(
         &self,
         state: &Object<'_>,
         location: &LedgerLocation,
         observation: &Observation,
+        limit: &TimeLimit,
     ) -> Option<Basis> {
         let source = K::source_of(state)?;
-        let (migrations, _) = source.read().ok()?;
+        let (migrations, _) = source::read(&source, limit).await.ok()?;
         let records = records_of(observation, K::IS_SHARED.then_some(&migrations));
         Some(Basis::new(&self.process, source.path(), location, &migrations, records))
     }

@@ -15,6 +15,7 @@ use crate::engine::drift;
 use crate::provider::clusters::Clusters;
 use crate::provider::diagnostics;
 use crate::provider::settings::LedgerLocation;
+use crate::provider::time_limit::TimeLimit;
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type, Value};
 
@@ -137,7 +138,8 @@ impl Applied<'_> {
         };
         let location = LedgerLocation { target, ledger: self.location.ledger.clone() };
         let watched = Watched::Schemas(self.schemas.to_vec());
-        let there = observe(clusters, &location, self.set, &watched, self.limit).await?;
+        let limit = TimeLimit::new(clusters, self.limit, "timeouts.read");
+        let there = observe(clusters, &location, self.set, &watched, &limit).await?;
         let mut wrong = missing(&self.observation.migrations, &there.migrations);
         let changes = drift::changes(&self.observation.live, &there.live, self.schemas);
         wrong.extend(changes.iter().map(diagnostics::difference));

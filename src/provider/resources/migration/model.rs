@@ -1,5 +1,7 @@
 //! The configuration of a single migration.
 
+use std::sync::Arc;
+
 use super::super::SINGLE_MIGRATIONS;
 use super::super::operation::{KnownModel, Model};
 use super::super::rules::StatementRules;
@@ -14,14 +16,14 @@ use crate::value::{AttributePath, Input, Object};
 
 /// The configuration of a single migration, as far as it is known.
 pub(crate) struct MigrationModel {
-    source: Input<MigrationSource>,
+    source: Input<Arc<dyn Source>>,
     rules: Input<StatementRules>,
     policy: Policy,
     timeouts: Timeouts,
 }
 
 /// The SQL of a migration, its version and its description.
-pub(super) struct MigrationSource {
+struct MigrationSource {
     input: MigrationInput,
     version: Option<String>,
     description: Option<String>,
@@ -105,7 +107,7 @@ impl Model for MigrationModel {
 }
 
 /// Reads `path`, `sql`, `version`, `description` and `repeatable`.
-pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<MigrationSource>, Diagnostic> {
+pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<Arc<dyn Source>>, Diagnostic> {
     let version = config.string("version");
     let description = config.string("description");
     let input = match (config.string("path"), config.string("sql")) {
@@ -139,10 +141,8 @@ pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<MigrationSource
         false => MigrationKind::Versioned,
     });
     let named = version.optional().zip(description.optional());
-    Ok(input.zip(kind).zip(named).map(|((input, kind), (version, description))| MigrationSource {
-        input,
-        version: version.map(str::to_owned),
-        description: description.map(str::to_owned),
-        kind,
+    Ok(input.zip(kind).zip(named).map(|((input, kind), (version, description))| {
+        let (version, description) = (version.map(str::to_owned), description.map(str::to_owned));
+        Arc::new(MigrationSource { input, version, description, kind }) as Arc<dyn Source>
     }))
 }

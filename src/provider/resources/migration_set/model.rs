@@ -1,10 +1,12 @@
 //! The configuration of a set.
 
+use std::sync::Arc;
+
 use super::super::adoption::config::AdoptionConfig;
 use super::super::drift::Watch;
 use super::super::operation::{KnownModel, Model};
 use super::super::rules::StatementRules;
-use super::super::source::{self, SetSource};
+use super::super::source::{self, Source};
 use super::super::{SINGLE_MIGRATIONS, policy};
 use super::DEFAULT_NAME;
 use crate::diagnostic::{Diagnostic, Title};
@@ -15,7 +17,7 @@ use crate::value::{Input, Object, Value};
 
 /// The configuration of a set, as far as it is known.
 pub(crate) struct MigrationSetModel {
-    source: Input<SetSource>,
+    source: Input<Arc<dyn Source>>,
     pub(super) name: Input<String>,
     rules: Input<StatementRules>,
     watch: Input<Watch>,
@@ -77,7 +79,7 @@ fn single(diagnostic: Diagnostic) -> Vec<Diagnostic> {
 }
 
 /// Reads `dir`, `files`, `format` and `repeatable`.
-pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<SetSource>, Diagnostic> {
+pub(super) fn decode_source(config: &Object<'_>) -> Result<Input<Arc<dyn Source>>, Diagnostic> {
     // Without `variables` nothing would replace the placeholders of another tool.
     let placeholders = match config.value("variables") {
         Value::Null => Placeholders::Rejected,

@@ -8,6 +8,7 @@ use super::{FinishedRun, ResourceContext, ResourceKind};
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{ApplyRequest, ApplyResponse};
 use crate::provider::diagnostics;
+use crate::provider::time_limit::TimeLimit;
 use crate::value::{Object, Value};
 
 /// Applies a planned create, update or destroy.
@@ -43,9 +44,10 @@ async fn create_or_update<K: ResourceKind>(
     let config = &Object::new(&request.config).ok_or_else(still_unknown)?;
     let model = K::Model::decode(config)?;
     let limits = model.timeouts();
-    let model = model.known().ok_or_else(still_unknown)?.load()?;
+    let (limit, argument) = limits.write(&request.prior_state);
+    let limit = TimeLimit::new(&context.clusters, limit, argument);
+    let model = model.known().ok_or_else(still_unknown)?.load(&limit).await?;
     let location = locate_known(&context.clusters, config)?;
-    let limit = limits.write(&request.prior_state);
     let is_create = request.prior_state.is_null();
     let operation = SetOperation { location, model, limit, is_create };
 

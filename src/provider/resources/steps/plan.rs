@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
 use crate::provider::settings::LedgerLocation;
+use crate::provider::time_limit::TimeLimit;
 use crate::value::{Input, Object, Value};
 
 /// Plans a create, an update or a destroy.
@@ -55,8 +56,8 @@ impl Planning<'_> {
             let warning = diagnostics::planned_without(&unknown_arguments(config), &subject);
             return Ok(PlanResult::offline(state, vec![warning]));
         };
-        let limit = model.timeouts().read;
-        let model = known.load()?;
+        let limit = TimeLimit::new(clusters, model.timeouts().read, "timeouts.read");
+        let model = known.load(&limit).await?;
         K::set_loaded(&mut state, &model);
         let Input::Known(location) = locate(clusters, config).map_err(|error| vec![error])? else {
             K::set_from_files(&mut state, &model);
@@ -67,7 +68,8 @@ impl Planning<'_> {
         let operation =
             SetOperation { location, model, limit, is_create: request.prior_state.is_null() };
         let (location, set) = (&operation.location, operation.set());
-        let observed = observe(clusters, location, set, &operation.watched(), limit).await;
+        let watched = operation.watched();
+        let observed = observe(clusters, location, set, &watched, &operation.limit).await;
         let subject = operation.subject();
         match ClusterRead::of(observed, &request.prior_state, nothing_new, &subject)? {
             ClusterRead::Observed(observation) => {
@@ -98,17 +100,11 @@ impl Planning<'_> {
         let (known, location) = (&operation.model.known, &operation.location);
         let path = known.source.path();
         let basis = Basis::new(&context.process, path, location, operation.migrations(), &records);
-        let as_refreshed = |before: &Basis| {
-            let prior = prior_at(&context.clusters, request, location)?;
-            if K::is_same(&prior, operation) {
-                return context.basis_of_state::<K>(&prior, location, observation);
-            }
-            // The refresh read another migration of the set: only the location can be compared.
-            K::IS_SHARED.then(|| before.at(location))
-        };
         let subject = operation.subject();
-        let changed = basis.changed_since(request, as_refreshed, &subject);
-        diagnostics.extend(changed.map_err(|error| vec![error])?);
+        if let Some(before) = basis.refreshed_before(request).map_err(|error| vec![error])? {
+            let now = self.as_refreshed::<K>(operation, observation, &before).await;
+            diagnostics.extend(now.and_then(|now| before.changed(&now, &subject)));
+        }
         // A file that has changed since may also be that of an applied migration.
         let plan = match operation.plan(&records) {
             Ok(plan) => plan,
@@ -135,6 +131,24 @@ impl Planning<'_> {
             });
         }
         Ok(PlanResult { state, private: basis.encode(), diagnostics: without_errors(diagnostics)? })
+    }
+}
+
+impl Planning<'_> {
+    /// The basis that a refresh of the state would have now. `before` is that of the last refresh.
+    async fn as_refreshed<K: ResourceKind>(
+        &self,
+        operation: &SetOperation<'_>,
+        observation: &Observation,
+        before: &Basis,
+    ) -> Option<Basis> {
+        let (context, location, limit) = (self.context, &operation.location, &operation.limit);
+        let prior = prior_at(&context.clusters, self.request, location)?;
+        if K::is_same(&prior, operation) {
+            return context.basis_of_state::<K>(&prior, location, observation, limit).await;
+        }
+        // The refresh read another migration of the set: only the location can be compared.
+        K::IS_SHARED.then(|| before.at(location))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::database::Watched;
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{ReadRequest, ReadResponse};
 use crate::provider::diagnostics;
+use crate::provider::time_limit::TimeLimit;
 use crate::value::{Input, Object, Value};
 
 /// A refreshed state and what accompanies it.
@@ -59,11 +60,11 @@ async fn refreshed<K: ResourceKind>(
 
     let schemas = query.watch.as_ref().map(|watch| watch.schemas.clone());
     let watched = Watched::Schemas(schemas.unwrap_or_default());
-    let observation =
-        observe(&context.clusters, &location, query.set, &watched, query.limit).await?;
+    let limit = TimeLimit::new(&context.clusters, query.limit, "timeouts.read");
+    let observation = observe(&context.clusters, &location, query.set, &watched, &limit).await?;
     let subject = K::subject(current).on(Some(location.cluster_name()));
     let rewritten = computed::rewritten(&K::recorded(current), &observation.migrations);
-    let basis = context.basis_of_state::<K>(current, &location, &observation);
+    let basis = context.basis_of_state::<K>(current, &location, &observation, &limit).await;
     Ok(Some(Refreshed {
         state: K::refreshed(state, &query, &location, &observation),
         private: basis.as_ref().map(Basis::encode).unwrap_or_default(),
