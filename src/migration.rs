@@ -3,6 +3,7 @@
 //! `formats` reads them from files, the engine runs them, and the provider shows them. Knows
 //! neither directories, nor the SQL in a statement, nor Terraform.
 
+pub mod expression;
 pub mod fact;
 mod number;
 mod position;

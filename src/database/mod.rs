@@ -23,7 +23,8 @@ mod tls;
 
 pub use self::aws::token::new_token;
 pub use self::catalog::{
-    Aspect, CatalogObject, ObjectKind, Objects, Snapshot, Watched, schema_of, unquoted,
+    Aspect, CatalogObject, DescribedObject, ObjectKind, Objects, Snapshot, Watched, schema_of,
+    unquoted,
 };
 pub use self::error::{
     CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,

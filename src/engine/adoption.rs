@@ -187,7 +187,6 @@ impl Expected {
     fn relation(&self) -> Option<&QualifiedName> {
         match &self.fact {
             Fact::Identity(FactSubject::Relation(name))
-            | Fact::Definition(FactSubject::Relation(name))
             | Fact::Columns(name)
             | Fact::Valid(name) => Some(name),
             _ => None,
@@ -197,10 +196,7 @@ impl Expected {
     fn is_in(&self, schema: &str) -> bool {
         let name = match &self.fact {
             Fact::Identity(FactSubject::Schema(name)) => return name == schema,
-            Fact::Identity(FactSubject::Domain(name))
-            | Fact::Definition(FactSubject::Domain(name) | FactSubject::Routine(name)) => {
-                Some(name)
-            }
+            Fact::Identity(FactSubject::Domain(name) | FactSubject::Routine(name)) => Some(name),
             _ => self.relation().or(self.table.as_ref()),
         };
         name.is_some_and(|name| name.schema.as_deref().unwrap_or(PUBLIC) == schema)
@@ -219,9 +215,7 @@ impl fmt::Display for Expected {
             (Fact::Columns(table), Some(column)) => {
                 write!(f, "{} does not exist", FactSubject::Column(table.clone(), column.clone()))
             }
-            (Fact::Identity(object) | Fact::Definition(object), _) => {
-                write!(f, "{object} does not exist")
-            }
+            (Fact::Identity(object), _) => write!(f, "{object} does not exist"),
             (Fact::Valid(index), _) => write!(f, "index {index} is not valid"),
             (fact, _) => write!(f, "{fact}: none"),
         }
@@ -248,8 +242,14 @@ impl Expectations {
         if expect == Expect::Nothing {
             return;
         }
+        // An index that becomes a constraint is checked as the constraint.
+        let is_constraint =
+            |ask: &Ask| matches!(ask.fact, Fact::Identity(FactSubject::Constraint(..)));
+        let adds_constraint = effect.asks.iter().any(is_constraint);
         for ask in effect.asks {
-            self.expect(ask, statement);
+            if !(adds_constraint && matches!(ask.becomes, Becomes::MovedFrom(_))) {
+                self.expect(ask, statement);
+            }
         }
         if let Some(JobTarget::Index { index: Some(index), table, .. }) = target {
             let relation = Fact::Identity(FactSubject::Relation(index.clone()));
@@ -260,11 +260,10 @@ impl Expectations {
         }
     }
 
+    /// Expects what a statement creates.
     fn expect(&mut self, ask: Ask, statement: &Statement) {
-        if matches!(ask.becomes, Becomes::Absent | Becomes::Anything) {
-            return;
-        }
         match (ask.fact, ask.becomes) {
+            (_, Becomes::Absent | Becomes::WithoutFunction(_)) => {}
             (Fact::Columns(table), Becomes::Exactly(columns)) => {
                 for column in columns.split(',').filter(|column| !column.is_empty()) {
                     let fact = Fact::Columns(table.clone());
@@ -281,7 +280,7 @@ impl Expectations {
             (Fact::Validated(table, name), _) => {
                 self.push(statement, Fact::Validated(table.clone(), name), None, Some(table));
             }
-            (fact @ (Fact::Identity(_) | Fact::Definition(_)), _) => {
+            (fact @ Fact::Identity(_), _) => {
                 self.push(statement, fact, None, None);
             }
             _ => {}
@@ -311,7 +310,12 @@ impl Expectations {
 
     /// Removes what a statement drops or recreates.
     fn remove(&mut self, ask: &Ask, statement: &Statement) {
-        if let Fact::Definition(FactSubject::Routine(_)) = &ask.fact {
+        // Of several functions with one name, it is not known which ones remain.
+        if let Becomes::MovedFrom(routine @ Fact::Identity(FactSubject::Routine(_))) = &ask.becomes
+        {
+            self.0.retain(|expected| expected.fact != *routine);
+        }
+        if let Fact::Identity(FactSubject::Routine(_)) = &ask.fact {
             self.0.retain(|expected| expected.fact != ask.fact);
         }
         let (Fact::Identity(object), Becomes::Absent) = (&ask.fact, &ask.becomes) else { return };

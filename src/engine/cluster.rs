@@ -12,9 +12,11 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::heartbeat::Heartbeat;
 use crate::database::{
-    Batch, Claim, Error, FailurePoint, Job, JobId, JobQuestion, Lease, LedgerSchema, LedgerSetup,
-    Observation, Session, Target, Transaction, TransactionError, Watched,
+    Batch, Claim, DescribedObject, Error, FailurePoint, Job, JobId, JobQuestion, Lease,
+    LedgerSchema, LedgerSetup, Observation, Session, Target, Transaction, TransactionError,
+    Watched,
 };
+use crate::migration::expression::Expression;
 use crate::migration::fact::{Fact, Facts};
 
 /// One migration set on one cluster. The engine is written against this trait, so that its tests
@@ -38,6 +40,19 @@ pub trait Cluster: Send {
 
     /// Reads facts from the catalog.
     fn facts(&mut self, facts: &[Fact]) -> impl Future<Output = Result<Facts, Error>> + Send;
+
+    /// Reads the definitions of objects from the catalog. See [`Session::describe`].
+    fn describe(
+        &mut self,
+        identities: &[String],
+    ) -> impl Future<Output = Result<Vec<DescribedObject>, Error>> + Send;
+
+    /// Lets the server print expressions; an item is `None` if it cannot. See
+    /// [`Session::explain`].
+    fn explain(
+        &mut self,
+        expressions: &[Expression],
+    ) -> impl Future<Output = Result<Vec<Option<String>>, Error>> + Send;
 
     /// Runs transactions in order. Those that write to the ledger check the lease first. If the
     /// budget ends meanwhile, no further transaction starts, and the failure point is
@@ -102,6 +117,14 @@ impl Cluster for SetOnCluster<'_> {
 
     async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
         self.session.facts(facts).await
+    }
+
+    async fn describe(&mut self, identities: &[String]) -> Result<Vec<DescribedObject>, Error> {
+        self.session.describe(identities).await
+    }
+
+    async fn explain(&mut self, expressions: &[Expression]) -> Result<Vec<Option<String>>, Error> {
+        self.session.explain(expressions).await
     }
 
     async fn run_transactions(

@@ -4,74 +4,279 @@
 //! names. A comparison with the facts now has three possible results:
 //!
 //! - No fact has changed: the statement was not applied, or it had no effect. It counts as not
-//!   applied, because sending it again has the same result.
-//! - The facts have become what the statement requests: it was applied.
+//!   applied, and is sent.
+//! - The facts have become what the statement requests: it was applied. An object that it creates
+//!   must have the definition of the statement; its name proves nothing.
 //! - The facts have become something else: another session has changed the objects too, and only a
-//!   person can decide which of the two happened.
+//!   person can decide.
 //!
 //! The text of an error never decides. DSQL was seen to commit a schema change and to respond with
 //! a conflict; after that, "already exists" does not show who created the object.
 
-use crate::migration::fact::{Fact, Facts};
-use crate::sql::{Becomes, Effect};
+use std::collections::BTreeSet;
+
+use super::comparison::{Catalog, Comparer, Likeness, Printer, own_name};
+use crate::database::{DescribedObject, ObjectKind};
+use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
+use crate::sql::{Ask, Becomes, Definition, Effect};
 
 /// Whether a statement was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It was applied.
-    Applied,
+    Applied {
+        /// The index that it created, quoted for SQL, if the server chose the name.
+        index: Option<String>,
+    },
     /// It was not applied, or it can be repeated without a further effect.
     NotApplied,
     /// The catalog does not show it.
     CannotTell {
-        /// What has to be checked, one line each; empty if no fact shows the statement's effect.
+        /// What has to be checked, one line or paragraph each; empty if no fact shows the
+        /// statement's effect.
         findings: Vec<String>,
     },
 }
 
-/// Decides from the facts before a statement was first sent, and the facts now.
+/// What the catalog showed before a statement was first sent, and what it shows now.
+pub(super) struct CatalogEvidence<'a> {
+    pub(super) before: &'a Facts,
+    /// The facts now, and the objects of [`identities`].
+    pub(super) catalog: Catalog<'a>,
+    pub(super) printer: &'a mut Printer,
+}
+
+/// What the catalog shows about one part of an effect.
+struct Shown {
+    /// Whether the catalog has changed in a way that may be the effect.
+    is_changed: bool,
+    /// In what the catalog differs from what the statement requests; empty if it does not.
+    findings: Vec<String>,
+}
+
+/// The identities of the objects whose definitions decide; none if the facts decide.
+pub(super) fn identities(effect: &Effect, before: &Facts, now: &Facts) -> Vec<String> {
+    if effect.facts().iter().all(|fact| before.get(fact) == now.get(fact)) {
+        return Vec::new();
+    }
+    let is_compared = |ask: &Ask| {
+        matches!(
+            ask.becomes,
+            Becomes::Defined(_)
+                | Becomes::Contains(_)
+                | Becomes::Altered(_)
+                | Becomes::WithoutFunction(_)
+        )
+    };
+    if !effect.asks.iter().any(is_compared) {
+        return Vec::new();
+    }
+    let facts = effect.asks.iter().map(|ask| ask.fact.clone()).chain(effect.context());
+    let values: BTreeSet<String> = facts
+        .filter(|fact| {
+            // The others are not identities, or those of columns and roles.
+            matches!(
+                fact,
+                Fact::Identity(
+                    FactSubject::Relation(_)
+                        | FactSubject::Constraint(..)
+                        | FactSubject::Domain(_)
+                        | FactSubject::Routine(_)
+                )
+            )
+        })
+        .filter_map(|fact| now.get(&fact))
+        .flat_map(|value| value.split(", "))
+        .map(str::to_owned)
+        .collect();
+    values.into_iter().collect()
+}
+
+/// Decides from the facts before a statement was first sent, and the catalog now. If the printer
+/// misses expressions afterward, the verdict is not final.
 #[must_use]
-pub fn verdict(effect: &Effect, before: &Facts, now: &Facts) -> Verdict {
+pub(super) fn verdict(effect: &Effect, mut evidence: CatalogEvidence<'_>) -> Verdict {
     if effect.is_unknown() {
         return Verdict::CannotTell { findings: Vec::new() };
     }
-    let facts = effect.facts();
-    let is_same = |fact: &Fact| before.get(fact) == now.get(fact);
-    if facts.iter().all(is_same) {
+    let mut index = None;
+    let shown: Vec<Shown> = effect.asks.iter().map(|ask| evidence.shown(ask, &mut index)).collect();
+    if !shown.iter().any(|shown| shown.is_changed) {
         return Verdict::NotApplied;
     }
-    let is_applied = effect.asks.iter().all(|ask| {
-        let found = now.get(&ask.fact);
-        match &ask.becomes {
-            Becomes::Present => found.is_some(),
-            Becomes::Absent => found.is_none(),
-            Becomes::Anything => true,
-            Becomes::Exactly(text) => found == Some(text.as_str()),
-            Becomes::MovedFrom(fact) => found.is_some() && found == before.get(fact),
-        }
-    });
-    if is_applied {
-        Verdict::Applied
+    let findings: Vec<String> = shown.into_iter().flat_map(|shown| shown.findings).collect();
+    if findings.is_empty() {
+        Verdict::Applied { index }
     } else if effect.repeatable {
         Verdict::NotApplied
     } else {
-        let changed = facts.iter().filter(|fact| !is_same(fact));
-        let findings = changed.map(|fact| finding(fact, before, now)).collect();
         Verdict::CannotTell { findings }
     }
 }
 
-/// Returns the only index that exists now and did not exist before: the one whose name the server
-/// has chosen.
-#[must_use]
-pub(super) fn new_index(fact: &Fact, before: &Facts, now: &Facts) -> Option<String> {
-    if !matches!(fact, Fact::Indexes(_)) {
-        return None;
+impl CatalogEvidence<'_> {
+    fn shown(&mut self, ask: &Ask, index: &mut Option<String>) -> Shown {
+        let Ask { fact, becomes } = ask;
+        match (becomes, fact) {
+            (Becomes::Defined(definition), Fact::Identity(object) | Fact::Definition(object)) => {
+                self.defined(definition, object, fact)
+            }
+            (Becomes::Contains(definition), Fact::IndexIds(table)) => {
+                let former = format!("indexes of {table}");
+                let found = self.contained(definition, fact, table, &ObjectKind::Index, &former);
+                *index = found.1;
+                found.0
+            }
+            (Becomes::Contains(definition), Fact::ConstraintIds(table)) => {
+                let former = format!("constraints of {table}");
+                self.contained(definition, fact, table, &ObjectKind::Constraint, &former).0
+            }
+            (Becomes::Altered(alterations), Fact::Definition(object)) => {
+                let is_changed = self.is_changed(fact);
+                let likeness = if is_changed {
+                    self.comparison().alterations(alterations, object)
+                } else {
+                    Likeness::default()
+                };
+                Shown { is_changed, findings: likeness.findings().collect() }
+            }
+            (Becomes::WithoutFunction(signature), _) => self.without_function(fact, signature),
+            (Becomes::MovedFrom(from), _) => {
+                let (found, before) = (self.catalog.now.get(fact), self.before.get(from));
+                let is_moved = match (found, before) {
+                    (Some(found), Some(before)) => {
+                        // Several functions may have one name.
+                        let mut before = before.split(", ");
+                        before.any(|moved| found.split(", ").any(|it| it == moved))
+                    }
+                    _ => false,
+                };
+                self.as_shown(fact, is_moved)
+            }
+            (Becomes::SameAs(other), _) => {
+                let found = self.catalog.now.get(fact);
+                self.as_shown(fact, found.is_some() && found == self.catalog.now.get(other))
+            }
+            _ => {
+                let is_shown = becomes.is_shown_by(self.catalog.now.get(fact));
+                self.as_shown(fact, is_shown == Some(true))
+            }
+        }
     }
-    let old: Vec<&str> = before.get(fact).map(|list| list.lines().collect()).unwrap_or_default();
-    let mut new = now.get(fact)?.lines().filter(|index| !old.contains(index));
-    let only = new.next()?.to_owned();
-    new.next().is_none().then_some(only)
+
+    fn is_changed(&self, fact: &Fact) -> bool {
+        self.before.get(fact) != self.catalog.now.get(fact)
+    }
+
+    /// The facts decide.
+    fn as_shown(&self, fact: &Fact, is_shown: bool) -> Shown {
+        let findings =
+            if is_shown { Vec::new() } else { vec![finding(fact, self.before, self.catalog.now)] };
+        Shown { is_changed: self.is_changed(fact), findings }
+    }
+
+    fn comparison(&mut self) -> Comparer<'_, '_> {
+        Comparer { catalog: self.catalog, printer: self.printer }
+    }
+
+    /// A created object, which must have the definition of the statement.
+    fn defined(&mut self, definition: &Definition, object: &FactSubject, fact: &Fact) -> Shown {
+        let mut is_changed = self.is_changed(fact);
+        let identity = self.catalog.now.get(&Fact::Identity(object.clone()));
+        let Some(identity) = identity.filter(|_| is_changed) else {
+            return self.as_shown(fact, !is_changed && identity.is_some());
+        };
+        if let (Definition::Function(function), Fact::Identity(_)) = (definition, fact) {
+            // Another function with the same name proves nothing.
+            let found = self.catalog.function_with(identity, &function.signature());
+            is_changed = found.is_some_and(|found| !self.was_before(fact, found));
+        }
+        let likeness = self.comparison().object(definition, object, identity);
+        Shown { is_changed, findings: likeness.findings().collect() }
+    }
+
+    /// A created index or constraint whose name the server has chosen: a new one that has the
+    /// definition of the statement. A new one with another definition is not the one of the
+    /// statement, and proves nothing. Also returns the name of the object.
+    fn contained(
+        &mut self,
+        definition: &Definition,
+        fact: &Fact,
+        table: &QualifiedName,
+        kind: &ObjectKind,
+        former: &str,
+    ) -> (Shown, Option<String>) {
+        let mut findings = Vec::new();
+        let parts = self.catalog.parts_of(table, kind);
+        let new = parts.into_iter().filter(|part| !self.was_listed(fact, former, part));
+        for part in new.collect::<Vec<_>>() {
+            let likeness = self.comparison().described(definition, part);
+            if likeness.is_same() {
+                let name = part.object.name.clone();
+                return (Shown { is_changed: true, findings: Vec::new() }, Some(name));
+            }
+            if !likeness.is_different() {
+                findings.extend(likeness.findings());
+            }
+        }
+        let is_changed = !findings.is_empty();
+        if findings.is_empty() {
+            findings.push(format!("{fact}: no new one has the definition of the statement"));
+        }
+        (Shown { is_changed, findings }, None)
+    }
+
+    /// Whether an index or a constraint existed before the statement. Rows of earlier versions of
+    /// the provider list names instead of identities.
+    fn was_listed(&self, fact: &Fact, former: &str, part: &DescribedObject) -> bool {
+        match (self.before.get(fact), self.before.former(former)) {
+            (Some(list), _) => list.split(' ').any(|it| Some(it) == part.identity.as_deref()),
+            (None, Some(list)) => {
+                // Indexes are lines, and the definition follows the name of a constraint.
+                let lines = list.split("; ").flat_map(str::lines);
+                let name = own_name(part);
+                lines.into_iter().any(|line| is_named(line, &name))
+            }
+            (None, None) => false,
+        }
+    }
+
+    /// Whether a function existed before the statement.
+    fn was_before(&self, fact: &Fact, function: &DescribedObject) -> bool {
+        let (Some(identity), Fact::Identity(object)) = (function.identity.as_deref(), fact) else {
+            return false;
+        };
+        match self.before.get(fact) {
+            Some(list) => list.split(", ").any(|it| it == identity),
+            // Rows of earlier versions of the provider have the definitions, after the identities.
+            None => self.before.get(&Fact::Definition(object.clone())).is_some_and(|list| {
+                list.split("; ").any(|it| it.split(' ').next() == Some(identity))
+            }),
+        }
+    }
+
+    /// A dropped function, next to which others may remain.
+    fn without_function(&mut self, fact: &Fact, signature: &[String]) -> Shown {
+        let identities = self.catalog.now.get(fact).unwrap_or_default();
+        match self.catalog.function_with(identities, signature) {
+            None => Shown { is_changed: self.is_changed(fact), findings: Vec::new() },
+            Some(found) => Shown {
+                is_changed: !self.was_before(fact, found),
+                findings: vec![format!("{} exists", found.object)],
+            },
+        }
+    }
+}
+
+/// Whether a line begins with this name, qualified or not.
+fn is_named(line: &str, name: &str) -> bool {
+    let quoted = QualifiedName { schema: None, name: name.to_owned() }.to_string();
+    let always_quoted = format!("\"{}\"", name.replace('"', "\"\""));
+    [quoted, always_quoted].iter().any(|name| {
+        let rest = line.strip_prefix(name.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            || line.ends_with(&format!(".{name}"))
+    })
 }
 
 /// Describes how a fact has changed.
@@ -93,116 +298,4 @@ fn finding(fact: &Fact, before: &Facts, now: &Facts) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sql::effect;
-
-    fn facts(list: &[(&str, &str)]) -> Facts {
-        list.iter().map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned())).collect()
-    }
-
-    fn judge(sql: &str, before: &[(&str, &str)], now: &[(&str, &str)]) -> Verdict {
-        verdict(&effect(sql), &facts(before), &facts(now))
-    }
-
-    fn undetermined(findings: &[&str]) -> Verdict {
-        Verdict::CannotTell { findings: findings.iter().map(ToString::to_string).collect() }
-    }
-
-    const CREATE: &str = "CREATE TABLE t (a int, b int)";
-
-    #[test]
-    fn an_unchanged_catalog_means_not_applied() {
-        assert_eq!(judge(CREATE, &[], &[]), Verdict::NotApplied);
-        let there = &[("relation t", "1"), ("columns of t", "x")];
-        assert_eq!(judge("DROP TABLE t", there, there), Verdict::NotApplied);
-        assert_eq!(
-            judge("CREATE TABLE IF NOT EXISTS t (a int, b int)", there, there),
-            Verdict::NotApplied,
-            "the server reports an existing table in a notice"
-        );
-    }
-
-    #[test]
-    fn a_new_table_with_the_columns_of_the_statement_means_applied() {
-        let ours = &[("relation t", "1"), ("columns of t", "a,b")];
-        assert_eq!(judge(CREATE, &[], ours), Verdict::Applied);
-        let other = &[("relation t", "1"), ("columns of t", "a")];
-        assert_eq!(
-            judge(CREATE, &[], other),
-            undetermined(&[
-                "relation t exists, and did not before",
-                "columns of t: \"a\" (before: none)"
-            ])
-        );
-    }
-
-    #[test]
-    fn a_dropped_object_that_exists_again_is_undetermined() {
-        assert_eq!(judge("DROP TABLE t", &[("relation t", "1")], &[]), Verdict::Applied);
-        assert_eq!(
-            judge("DROP TABLE t", &[("relation t", "1")], &[("relation t", "2")]),
-            undetermined(&["relation t is not the same object as before"])
-        );
-    }
-
-    #[test]
-    fn a_renamed_object_keeps_its_identity() {
-        let sql = "ALTER TABLE t RENAME TO u";
-        let before = &[("relation t", "1")];
-        assert_eq!(judge(sql, before, &[("relation u", "1")]), Verdict::Applied);
-        assert!(matches!(
-            judge(sql, before, &[("relation u", "7")]),
-            Verdict::CannotTell { findings } if findings.len() == 2
-        ));
-    }
-
-    #[test]
-    fn only_the_facts_of_the_statement_count() {
-        let sql = "ALTER TABLE t ADD COLUMN c int, DROP COLUMN d";
-        let before = &[("column t.d", "2")];
-        assert_eq!(judge(sql, before, &[("column t.c", "3")]), Verdict::Applied);
-        assert!(matches!(
-            judge(sql, before, &[("column t.c", "3"), ("column t.d", "2")]),
-            Verdict::CannotTell { .. }
-        ));
-        assert_eq!(
-            judge(sql, before, &[("column t.d", "2"), ("column t.x", "9")]),
-            Verdict::NotApplied
-        );
-    }
-
-    #[test]
-    fn a_default_that_changed_means_applied_and_an_unchanged_one_means_not_applied() {
-        let sql = "ALTER TABLE t ALTER COLUMN c SET DEFAULT 1";
-        let (old, new) =
-            ([("definition of column t.c", "int")], [("definition of column t.c", "int 1")]);
-        assert_eq!(judge(sql, &old, &new), Verdict::Applied);
-        assert_eq!(judge(sql, &new, &new), Verdict::NotApplied);
-    }
-
-    #[test]
-    fn a_statement_that_may_be_repeated_is_never_undetermined() {
-        let sql = "COMMENT ON TABLE t IS 'x'";
-        let fact = "comment on relation t";
-        assert_eq!(judge(sql, &[], &[(fact, "x")]), Verdict::Applied);
-        assert_eq!(judge(sql, &[], &[(fact, "y")]), Verdict::NotApplied);
-        assert_eq!(judge("GRANT a TO b", &[], &[]), Verdict::NotApplied);
-    }
-
-    #[test]
-    fn an_effect_that_no_fact_shows_is_undetermined() {
-        assert_eq!(judge("ALTER SEQUENCE q RESTART", &[], &[]), undetermined(&[]));
-    }
-
-    #[test]
-    fn an_index_without_a_name_is_the_only_new_one() {
-        let table = crate::migration::fact::QualifiedName { schema: None, name: "t".into() };
-        let fact = Fact::Indexes(table);
-        let before = facts(&[("indexes of t", "t_pkey")]);
-        let now = facts(&[("indexes of t", "t_pkey\nt_a_idx")]);
-        assert_eq!(new_index(&fact, &before, &now), Some("t_a_idx".into()));
-        let two = facts(&[("indexes of t", "t_pkey\nt_a_idx\nt_b_idx")]);
-        assert_eq!(new_index(&fact, &before, &two), None);
-    }
-}
+mod tests;

@@ -83,20 +83,41 @@ pub enum Fact {
     Comment(FactSubject),
     /// The columns of a table, in order.
     Columns(QualifiedName),
-    /// The table, the uniqueness and the key of an index whose key consists of columns.
-    Key(QualifiedName),
     /// Whether an index is valid, so that queries use it.
     Valid(QualifiedName),
-    /// All constraints of a table, because the server chooses a name if a statement specifies none.
-    Constraints(QualifiedName),
-    /// All indexes of a table, for a statement that leaves the name to the server.
-    Indexes(QualifiedName),
+    /// The identities of all constraints of a table, for a statement that leaves the name to the
+    /// server.
+    ConstraintIds(QualifiedName),
+    /// The identities of all indexes of a table, for a statement that leaves the name to the
+    /// server.
+    IndexIds(QualifiedName),
     /// Present if a constraint is validated.
     Validated(QualifiedName, String),
     /// The privileges on all relations of a schema.
     PrivilegesIn(String),
     /// The AWS identities that may log in as a role.
     Identities(String),
+    /// The identity of the role of the session.
+    CurrentRole,
+}
+
+impl Fact {
+    /// The fact about the relation with the same name in a schema, if it names none.
+    #[must_use]
+    pub fn within(self, schema: &str) -> Self {
+        let within = |name: QualifiedName| QualifiedName {
+            schema: name.schema.or_else(|| Some(schema.to_owned())),
+            ..name
+        };
+        match self {
+            Self::Identity(FactSubject::Relation(name)) => {
+                Self::Identity(FactSubject::Relation(within(name)))
+            }
+            Self::Columns(name) => Self::Columns(within(name)),
+            Self::IndexIds(name) => Self::IndexIds(within(name)),
+            fact => fact,
+        }
+    }
 }
 
 impl fmt::Display for Fact {
@@ -108,10 +129,9 @@ impl fmt::Display for Fact {
             Self::Privileges(object) => write!(f, "privileges on {object}"),
             Self::Comment(object) => write!(f, "comment on {object}"),
             Self::Columns(table) => write!(f, "columns of {table}"),
-            Self::Key(index) => write!(f, "key of {index}"),
             Self::Valid(index) => write!(f, "validity of index {index}"),
-            Self::Constraints(table) => write!(f, "constraints of {table}"),
-            Self::Indexes(table) => write!(f, "indexes of {table}"),
+            Self::ConstraintIds(table) => write!(f, "identities of the constraints of {table}"),
+            Self::IndexIds(table) => write!(f, "identities of the indexes of {table}"),
             Self::Validated(table, name) => {
                 write!(f, "validity of constraint {} of {table}", quoted(name))
             }
@@ -119,6 +139,7 @@ impl fmt::Display for Fact {
                 write!(f, "privileges on the relations of {}", quoted(schema))
             }
             Self::Identities(role) => write!(f, "AWS identities of role {}", quoted(role)),
+            Self::CurrentRole => f.write_str("current role"),
         }
     }
 }
@@ -135,6 +156,12 @@ impl Facts {
     #[must_use]
     pub fn get(&self, fact: &Fact) -> Option<&str> {
         self.0.get(&fact.to_string()).map(String::as_str)
+    }
+
+    /// Returns the value of a fact that only earlier versions of the provider have stored.
+    #[must_use]
+    pub fn former(&self, text: &str) -> Option<&str> {
+        self.0.get(text).map(String::as_str)
     }
 
     /// Adds the values of other facts.

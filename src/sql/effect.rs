@@ -7,15 +7,15 @@
 mod alter;
 mod collisions;
 mod create;
-mod cursor;
 mod privileges;
 mod whole;
 
 use std::collections::HashSet;
 
 pub use self::collisions::{Collision, UsedName, collisions};
-use self::cursor::Cursor;
 pub use self::whole::{Whole, whole};
+use super::cursor::Cursor;
+use super::definition::{Alteration, Definition};
 use super::tokens::{TokenBuf, tokens};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 
@@ -44,12 +44,36 @@ pub enum Becomes {
     Present,
     /// Absent.
     Absent,
-    /// A value that the text does not determine, possibly the same as before.
+    /// A value that the text does not determine, possibly the same as before. It proves nothing.
     Anything,
     /// Exactly this text.
     Exactly(String),
+    /// A list of words with this one.
+    With(String),
+    /// A list of words without this one, or absent.
+    Without(String),
     /// The value that another fact had before: a renamed object.
     MovedFrom(Fact),
+    /// The value that another fact has: an owner.
+    SameAs(Fact),
+    /// The identity of an object with this definition; of one of them, if the fact is a list.
+    Defined(Box<Definition>),
+    /// A list of identities that contains a new one, whose object has this definition: an object
+    /// whose name the server chooses.
+    Contains(Box<Definition>),
+    /// The definition of an object in which these parts have changed.
+    Altered(Vec<Alteration>),
+    /// A list of privileges that contains these of each role, or none of them.
+    Granted {
+        /// The letters of the privileges in the catalog.
+        letters: Vec<char>,
+        /// The names of the roles; empty for `PUBLIC`.
+        grantees: Vec<String>,
+        /// Whether the roles have the privileges.
+        granted: bool,
+    },
+    /// A list of the functions with one name, without the one that has arguments of these types.
+    WithoutFunction(Vec<String>),
 }
 
 /// What an asynchronous statement builds.
@@ -73,6 +97,39 @@ pub enum JobTarget {
     },
 }
 
+impl Becomes {
+    fn defined(definition: Option<Definition>) -> Self {
+        Self::Defined(Box::new(definition.unwrap_or(Definition::Unknown)))
+    }
+
+    /// Whether the value of the fact shows it; `None` if the value alone does not decide.
+    #[must_use]
+    pub fn is_shown_by(&self, found: Option<&str>) -> Option<bool> {
+        let lists = |word: &str| found.is_some_and(|list| list.split(' ').any(|it| it == word));
+        Some(match self {
+            Self::Present => found.is_some(),
+            Self::Absent => found.is_none(),
+            Self::Exactly(text) => found == Some(text.as_str()),
+            Self::With(word) => lists(word),
+            Self::Without(word) => !lists(word),
+            Self::Granted { letters, grantees, granted } => grantees.iter().all(|grantee| {
+                let of_grantee = format!("{grantee}=");
+                let mut items = found.unwrap_or_default().split(' ');
+                let item = items.find_map(|item| item.strip_prefix(of_grantee.as_str()));
+                let has = item.and_then(|item| item.split('/').next()).unwrap_or_default();
+                letters.iter().all(|letter| has.contains(*letter) == *granted)
+            }),
+            Self::Anything
+            | Self::MovedFrom(_)
+            | Self::SameAs(_)
+            | Self::Defined(_)
+            | Self::Contains(_)
+            | Self::Altered(_)
+            | Self::WithoutFunction(_) => return None,
+        })
+    }
+}
+
 impl Effect {
     /// Whether neither the catalog nor a repetition can resolve an unknown outcome.
     #[must_use]
@@ -86,8 +143,42 @@ impl Effect {
         let mut facts: Vec<Fact> = Vec::new();
         for ask in &self.asks {
             facts.push(ask.fact.clone());
-            if let Becomes::MovedFrom(fact) = &ask.becomes {
+            if let Becomes::MovedFrom(fact) | Becomes::SameAs(fact) = &ask.becomes {
                 facts.push(fact.clone());
+            }
+        }
+        facts.sort();
+        facts.dedup();
+        facts
+    }
+
+    /// The facts that identify what definitions refer to. Only a comparison of definitions needs
+    /// them.
+    #[must_use]
+    pub fn context(&self) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        let mut relation = |name: &QualifiedName| {
+            facts.push(Fact::Identity(FactSubject::Relation(name.clone())));
+        };
+        for ask in &self.asks {
+            if let Becomes::Defined(definition) | Becomes::Contains(definition) = &ask.becomes {
+                definition.relations().into_iter().for_each(&mut relation);
+            }
+            match &ask.fact {
+                Fact::Identity(
+                    FactSubject::Column(table, _) | FactSubject::Constraint(table, _),
+                )
+                | Fact::Definition(
+                    FactSubject::Column(table, _) | FactSubject::Constraint(table, _),
+                )
+                | Fact::IndexIds(table)
+                | Fact::ConstraintIds(table) => relation(table),
+                _ => {}
+            }
+        }
+        for ask in &self.asks {
+            if let Fact::Definition(object) = &ask.fact {
+                facts.push(Fact::Identity(object.clone()));
             }
         }
         facts.sort();
@@ -102,6 +193,27 @@ impl Effect {
 
     fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable |= repeatable;
+        self
+    }
+
+    /// Adds what an `ALTER` sets in an object; `None` if it cannot be compared. What the statement
+    /// sets in a column that it adds belongs to the definition of the column.
+    fn altered(mut self, object: FactSubject, altered: Option<Alteration>) -> Self {
+        let created = Fact::Identity(object.clone());
+        if let Some(ask) = self.asks.iter_mut().find(|ask| ask.fact == created) {
+            if let Becomes::Defined(definition) = &mut ask.becomes {
+                definition.alter(altered);
+            }
+            return self;
+        }
+        let fact = Fact::Definition(object);
+        let known = self.asks.iter_mut().find(|ask| ask.fact == fact);
+        match (known.map(|ask| &mut ask.becomes), altered) {
+            (Some(Becomes::Altered(all)), Some(altered)) => all.push(altered),
+            (Some(becomes), _) => *becomes = Becomes::Anything,
+            (None, Some(altered)) => return self.ask(fact, Becomes::Altered(vec![altered])),
+            (None, None) => return self.ask(fact, Becomes::Anything),
+        }
         self
     }
 
@@ -169,8 +281,10 @@ fn read(cursor: &mut Cursor<'_>) -> Option<Effect> {
         alter::alter(cursor)
     } else if cursor.eat("COMMENT") {
         alter::comment(cursor)
-    } else if cursor.eat_any(&["GRANT", "REVOKE"]) {
-        privileges::privileges(cursor)
+    } else if cursor.eat("GRANT") {
+        privileges::privileges(cursor, true)
+    } else if cursor.eat("REVOKE") {
+        privileges::privileges(cursor, false)
     } else if cursor.eat("AWS") {
         privileges::aws_iam(cursor)
     } else if cursor.eat("ANALYZE") {

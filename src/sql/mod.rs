@@ -5,6 +5,8 @@
 
 mod classify;
 mod comments;
+mod cursor;
+mod definition;
 mod directive;
 mod disallowed;
 mod effect;
@@ -23,6 +25,12 @@ mod tokens;
 
 pub use classify::{StatementKind, classify};
 pub use comments::{Comment, line_comments};
+pub use definition::{
+    Alteration, ArgumentDefinition, ColumnDefinition, ConstraintDefinition, ConstraintKind,
+    Definition, DomainDefinition, ForeignKey, FunctionDefinition, IdentityDefinition,
+    IndexDefinition, KeyDefinition, KeyPart, SequenceOptions, TableDefinition, ViewDefinition,
+    has_semicolon, is_same_signature, is_same_text, is_same_type, signature_of, without_length,
+};
 pub use directive::{Misplaced, batches};
 pub use disallowed::Disallowed;
 pub use effect::{

@@ -78,6 +78,27 @@ impl StatementToken<'_> {
         let inner = self.text.strip_prefix('\'')?.strip_suffix('\'')?;
         (self.kind == TokenKind::String).then(|| inner.replace("''", "'"))
     }
+
+    /// The value of a string constant in the notation `'…'` or `$tag$…$tag$`.
+    pub(super) fn string(&self) -> Option<String> {
+        if self.kind != TokenKind::String || !self.text.starts_with('$') {
+            return self.plain_string();
+        }
+        let tag = self.text[1..].find('$')? + 2;
+        self.text.get(tag..self.text.len().checked_sub(tag)?).map(str::to_owned)
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        self.kind == TokenKind::Number
+    }
+
+    /// Whether it means the same as another token, as far as the lexer knows.
+    pub(super) fn equals(&self, other: &StatementToken<'_>) -> bool {
+        match (self.identifier(), other.identifier()) {
+            (Some(name), Some(other)) => name == other,
+            _ => self.text == other.text,
+        }
+    }
 }
 
 /// Reads the tokens of a statement one by one, up to the first error of the lexer.
@@ -209,6 +230,19 @@ impl<'t> Tokens<'t> {
     /// The tokens outside parentheses, without the parentheses themselves.
     pub(super) fn outermost(self) -> impl Iterator<Item = &'t StatementToken<'t>> {
         self.0.iter().filter(|token| token.depth == 0 && !token.is_any(&["(", ")"]))
+    }
+
+    /// The text without comments.
+    pub(super) fn text(self) -> String {
+        let mut text = String::new();
+        for (index, token) in self.0.iter().enumerate() {
+            if index > 0 && !token.gap.is_empty() {
+                // A line break continues a string constant.
+                text.push(if token.gap.contains('\n') { '\n' } else { ' ' });
+            }
+            text.push_str(token.text);
+        }
+        text
     }
 
     fn equals(self, words: &[&str]) -> bool {

@@ -58,9 +58,9 @@ fn a_file_that_is_unreadable_or_not_utf_8_is_rejected_with_its_place() {
         fs::create_dir_all(world.path("pipe")).unwrap();
         let made = Command::new("mkfifo").arg(world.path("pipe/0001_a.sql")).status();
         assert!(made.unwrap().success());
-        refused(world, "dir = \"pipe\"", "dir = \"pipe\"")
+        rejected(world, "dir = \"pipe\"", "dir = \"pipe\"")
             .says("Cannot read the migration file")
-            .says("`pipe/0001_a.sql` is not a file: it is a named pipe.");
+            .says("pipe/0001_a.sql is not a file: it is a named pipe.");
 
         world.write("latin/0001_a.sql", b"CREATE TABLE a (id int);\n-- caf\xe9\n");
         rejected(world, "dir = \"latin\"", "dir = \"latin\"")

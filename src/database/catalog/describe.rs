@@ -14,14 +14,40 @@
 use super::snapshot::Watched;
 use crate::database::ledger_schema::LedgerSchema;
 
-/// Returns a statement with the columns `relation, object, definition, owner`. The owner is null
-/// except for privileges, whose definition is an array of `aclitem` as text.
+/// Returns a statement with the columns `relation, object, definition, owner, identity`. The owner
+/// is null except for privileges, whose definition is an array of `aclitem` as text. The identity
+/// is null for what has none of its own: columns, comments and privileges.
 ///
 /// The statement must follow [`PLAIN_NAMES`]: names in definitions are qualified only if the search
 /// path contains no user schema.
 pub(crate) fn describe_sql(watched: &Watched, ledger: &LedgerSchema) -> String {
     let condition = watched.condition("nspname", ledger);
-    format!("{}\n{PARTS}", SETS.replace("{condition}", &condition))
+    let all = || "true".to_owned();
+    sql(&condition, [all(), all(), all()])
+}
+
+/// As [`describe_sql`], for single objects by their identities. A table is described with all that
+/// belongs to it, an index or a constraint with its table, and a foreign key with the table that it
+/// refers to.
+pub(super) fn describe_objects_sql(identities: &[u32]) -> String {
+    // A list must not be empty, and no object has this identity.
+    let list: Vec<String> = [0].iter().chain(identities).map(ToString::to_string).collect();
+    let list = list.join(", ");
+    let relations = format!(
+        "(c.oid IN ({list})
+          OR c.oid IN (SELECT indrelid FROM pg_index WHERE indexrelid IN ({list}))
+          OR c.oid IN (SELECT conrelid FROM pg_constraint WHERE oid IN ({list}))
+          OR c.oid IN (SELECT confrelid FROM pg_constraint
+                        WHERE oid IN ({list}) OR conrelid IN ({list})))"
+    );
+    sql("true", [relations, format!("p.oid IN ({list})"), format!("t.oid IN ({list})")])
+}
+
+/// Fills the conditions on schemas, and on relations, functions and domains, into the query.
+fn sql(schemas: &str, [relations, functions, domains]: [String; 3]) -> String {
+    let sets = SETS.replace("{schemas}", schemas).replace("{relations}", &relations);
+    let sets = sets.replace("{functions}", &functions).replace("{domains}", &domains);
+    format!("{sets}\n{PARTS}")
 }
 
 /// Makes all names in definitions qualified, for every role. Otherwise the definitions of views,
@@ -34,14 +60,14 @@ pub(crate) const PLAIN_NAMES: &str = "SET LOCAL search_path = pg_catalog";
 const SETS: &str = "\
 WITH ns AS (
   SELECT oid, nspowner, nspacl, quote_ident(nspname) AS schema FROM pg_namespace
-   WHERE {condition}
+   WHERE {schemas}
 ), rel AS (
   SELECT c.oid, c.relkind, c.relowner, c.relacl, c.reloptions, ns.schema,
          ns.schema || '.' || quote_ident(c.relname) AS relation,
          CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'v' THEN 'view ' ELSE 'sequence ' END
            || ns.schema || '.' || quote_ident(c.relname) AS name
     FROM pg_class c JOIN ns ON ns.oid = c.relnamespace
-   WHERE c.relkind IN ('r', 'v', 'S')
+   WHERE c.relkind IN ('r', 'v', 'S') AND {relations}
      -- The sequence of an identity column is described with its column.
      AND NOT (c.relkind = 'S' AND EXISTS (
            SELECT FROM pg_depend d
@@ -64,20 +90,22 @@ WITH ns AS (
                FROM unnest(p.proargtypes) WITH ORDINALITY AS argument(type, position)), '')
            || ')' AS relation
     FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
-   WHERE p.prokind = 'f'
+   WHERE p.prokind = 'f' AND {functions}
 ), dom AS (
   SELECT t.oid, t.typbasetype, t.typtypmod, t.typnotnull, t.typdefault, t.typowner, t.typacl,
          ns.schema || '.' || quote_ident(t.typname) AS relation
     FROM pg_type t JOIN ns ON ns.oid = t.typnamespace
-   WHERE t.typtype = 'd'
+   WHERE t.typtype = 'd' AND {domains}
 ), con AS (
   SELECT k.oid, k.contype, k.conkey, k.conrelid, k.conname, rel.relation,
          'constraint ' || rel.relation || '.' || quote_ident(k.conname) AS name
     FROM rel JOIN pg_constraint k ON k.conrelid = rel.oid
 ), ix AS (
-  SELECT i.indexrelid, i.indrelid, i.indisunique, i.indnkeyatts, i.indnatts, i.indnullsnotdistinct,
-         i.indpred, i.indisvalid, rel.relation,
-         'index ' || rel.schema || '.' || quote_ident(c.relname) AS name
+  SELECT i.indexrelid, i.indisunique, i.indisvalid, rel.relation,
+         'index ' || rel.schema || '.' || quote_ident(c.relname) AS name,
+         substr(pg_get_indexdef(i.indexrelid), length(
+           'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX '
+             || quote_ident(c.relname) || ' ON ' || rel.relation || ' ') + 1) AS definition
     FROM rel
     JOIN pg_index i ON i.indrelid = rel.oid
     JOIN pg_class c ON c.oid = i.indexrelid
@@ -92,7 +120,7 @@ WITH ns AS (
 
 /// One row for each object.
 const PARTS: &str = "\
-SELECT schema, 'schema ' || schema, '', NULL::text FROM ns
+SELECT schema, 'schema ' || schema, '', NULL::text, ns.oid::text FROM ns
 UNION ALL
 SELECT relation, name,
        CASE relkind
@@ -100,7 +128,7 @@ SELECT relation, name,
                        || pg_get_viewdef(rel.oid)
          WHEN 'S' THEN (SELECT options FROM seq WHERE seqrelid = rel.oid)
          ELSE '' END,
-       NULL
+       NULL, rel.oid::text
   FROM rel
 UNION ALL
 SELECT relation, name,
@@ -117,7 +145,7 @@ SELECT relation, name,
               WHEN col.attgenerated = 's'
               THEN ' GENERATED ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid) || ') STORED'
               ELSE ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END,
-       NULL
+       NULL, NULL
   FROM col
   LEFT JOIN pg_attrdef d ON d.adrelid = col.attrelid AND d.adnum = col.attnum
  WHERE col.relkind = 'r'
@@ -130,26 +158,22 @@ SELECT relation, name,
              JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = key.attnum
          ) || ')'
          ELSE pg_get_constraintdef(con.oid) END,
-       NULL
+       NULL, con.oid::text
   FROM con
 UNION ALL
 SELECT relation, name,
-       CASE WHEN ix.indisunique THEN 'UNIQUE ' ELSE '' END || '(' || (
-         SELECT string_agg(pg_get_indexdef(ix.indexrelid, n, true), ', ' ORDER BY n)
-           FROM generate_series(1, ix.indnkeyatts) AS n
-       ) || ')'
-       || CASE WHEN ix.indnatts > ix.indnkeyatts THEN ' INCLUDE (' || (
-         SELECT string_agg(pg_get_indexdef(ix.indexrelid, n, true), ', ' ORDER BY n)
-           FROM generate_series(ix.indnkeyatts + 1, ix.indnatts) AS n
-       ) || ')' ELSE '' END
-       || CASE WHEN ix.indnullsnotdistinct THEN ' NULLS NOT DISTINCT' ELSE '' END
-       || CASE WHEN ix.indpred IS NULL THEN ''
-            ELSE ' WHERE ' || pg_get_expr(ix.indpred, ix.indrelid) END
+       CASE WHEN ix.indisunique THEN 'UNIQUE ' ELSE '' END
+       || CASE WHEN ix.definition LIKE 'USING btree\\_index (%'
+            THEN substr(ix.definition, length('USING btree_index ') + 1)
+            WHEN ix.definition LIKE 'USING btree (%'
+            THEN substr(ix.definition, length('USING btree ') + 1)
+            ELSE ix.definition END
        || CASE WHEN ix.indisvalid THEN '' ELSE ' INVALID' END,
-       NULL
+       NULL, ix.indexrelid::text
   FROM ix
 UNION ALL
-SELECT relation, 'function ' || relation, pg_get_functiondef(fn.oid), NULL FROM fn
+SELECT relation, 'function ' || relation, pg_get_functiondef(fn.oid), NULL, fn.oid::text
+  FROM fn
 UNION ALL
 SELECT relation, 'domain ' || relation,
        format_type(dom.typbasetype, dom.typtypmod)
@@ -160,43 +184,44 @@ SELECT relation, 'domain ' || relation,
               SELECT string_agg(' CONSTRAINT ' || quote_ident(k.conname) || ' '
                                 || pg_get_constraintdef(k.oid), '' ORDER BY k.conname)
                 FROM pg_constraint k WHERE k.contypid = dom.oid), ''),
-       NULL
+       NULL, dom.oid::text
   FROM dom
 UNION ALL
-SELECT relation, 'comment on ' || name, description, NULL
+SELECT relation, 'comment on ' || name, description, NULL, NULL
   FROM rel JOIN remark ON objoid = rel.oid AND classoid = 'pg_class'::regclass AND objsubid = 0
 UNION ALL
-SELECT relation, 'comment on ' || name, description, NULL
+SELECT relation, 'comment on ' || name, description, NULL, NULL
   FROM col JOIN remark
     ON objoid = col.attrelid AND classoid = 'pg_class'::regclass AND objsubid = col.attnum
 UNION ALL
-SELECT relation, 'comment on ' || name, description, NULL
+SELECT relation, 'comment on ' || name, description, NULL, NULL
   FROM ix JOIN remark ON objoid = ix.indexrelid AND classoid = 'pg_class'::regclass
 UNION ALL
-SELECT relation, 'comment on ' || name, description, NULL
+SELECT relation, 'comment on ' || name, description, NULL, NULL
   FROM con JOIN remark ON objoid = con.oid AND classoid = 'pg_constraint'::regclass
 UNION ALL
-SELECT relation, 'comment on function ' || relation, description, NULL
+SELECT relation, 'comment on function ' || relation, description, NULL, NULL
   FROM fn JOIN remark ON objoid = fn.oid AND classoid = 'pg_proc'::regclass
 UNION ALL
-SELECT relation, 'comment on domain ' || relation, description, NULL
+SELECT relation, 'comment on domain ' || relation, description, NULL, NULL
   FROM dom JOIN remark ON objoid = dom.oid AND classoid = 'pg_type'::regclass
 UNION ALL
-SELECT schema, 'comment on schema ' || schema, obj_description(ns.oid, 'pg_namespace'), NULL
+SELECT schema, 'comment on schema ' || schema, obj_description(ns.oid, 'pg_namespace'), NULL,
+       NULL
   FROM ns WHERE obj_description(ns.oid, 'pg_namespace') IS NOT NULL
 UNION ALL
-SELECT relation, 'grant on ' || name, relacl::text, rolname
+SELECT relation, 'grant on ' || name, relacl::text, rolname, NULL
   FROM rel JOIN role ON role.oid = rel.relowner WHERE relacl IS NOT NULL
 UNION ALL
-SELECT relation, 'grant on ' || name, attacl::text, rolname
+SELECT relation, 'grant on ' || name, attacl::text, rolname, NULL
   FROM col JOIN role ON role.oid = col.relowner WHERE attacl IS NOT NULL
 UNION ALL
-SELECT schema, 'grant on schema ' || schema, nspacl::text, rolname
+SELECT schema, 'grant on schema ' || schema, nspacl::text, rolname, NULL
   FROM ns JOIN role ON role.oid = ns.nspowner WHERE nspacl IS NOT NULL
 UNION ALL
 -- If no privileges are stored, PUBLIC may execute a function and use a domain.
-SELECT relation, 'grant on function ' || relation, coalesce(proacl::text, '{=X/x}'), rolname
+SELECT relation, 'grant on function ' || relation, coalesce(proacl::text, '{=X/x}'), rolname, NULL
   FROM fn JOIN role ON role.oid = fn.proowner
 UNION ALL
-SELECT relation, 'grant on domain ' || relation, coalesce(typacl::text, '{=U/x}'), rolname
+SELECT relation, 'grant on domain ' || relation, coalesce(typacl::text, '{=U/x}'), rolname, NULL
   FROM dom JOIN role ON role.oid = dom.typowner";

@@ -2,12 +2,15 @@
 
 mod array;
 mod describe;
+mod described;
+mod explain;
 mod facts;
 mod grants;
 mod object;
 mod snapshot;
 
 pub(super) use self::describe::{PLAIN_NAMES, describe_sql};
+pub use self::described::DescribedObject;
 pub(super) use self::facts::{facts_of_rows, facts_sql, parse_facts, relation};
 pub(super) use self::grants::grant_sql;
 pub use self::object::{Aspect, CatalogObject, ObjectKind};

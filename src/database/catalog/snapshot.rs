@@ -65,8 +65,8 @@ impl Snapshot {
     pub(crate) fn from_rows(rows: Rows) -> Result<Self, Error> {
         let mut snapshot = Self::default();
         for row in rows {
-            let Ok([Some(relation), Some(object), Some(definition), owner]) =
-                <[_; 4]>::try_from(row)
+            let Ok([Some(relation), Some(object), Some(definition), owner, _identity]) =
+                <[_; 5]>::try_from(row)
             else {
                 return Err(Error::Answer("the catalog query returned other columns".into()));
             };

@@ -7,16 +7,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::retry::{Attempts, CLAIM, READ, RetryPolicy};
 use crate::database::{
-    Batch, Claim, Condition, Error, FailurePoint, Holder, Job, JobId, JobQuestion, JobState,
-    LedgerHeader, LedgerSetup, LedgerState, MigrationRecord, MigrationState, Observation,
+    Batch, Claim, Condition, DescribedObject, Error, FailurePoint, Holder, Job, JobId, JobQuestion,
+    JobState, LedgerHeader, LedgerSetup, LedgerState, MigrationRecord, MigrationState, Observation,
     ServerError, Snapshot, Stamp, StatementRecord, StatementState, Transaction, TransactionError,
     Write,
 };
 use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
-use crate::migration::fact::{Fact, Facts};
+use crate::migration::expression::Expression;
+use crate::migration::fact::{Fact, FactSubject, Facts};
 use crate::migration::{Migration, Statement, StatementNumber, Version};
-use crate::sql::{self, Becomes, JobTarget};
+use crate::sql::{self, Becomes, Definition, JobTarget};
 
 /// A fault at the point with this number, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub(super) struct FakeCluster {
     /// The catalog: the texts of facts and their values.
     pub(super) catalog: BTreeMap<String, String>,
     pub(super) identities: usize,
+    /// The definitions of the objects in the catalog.
+    pub(super) objects: Vec<DescribedObject>,
     /// Indexes, and whether each is valid.
     pub(super) indexes: BTreeMap<String, bool>,
     pub(super) recorded: Snapshot,
@@ -326,15 +329,30 @@ impl FakeCluster {
             self.identities += 1;
             let fresh = format!("#{}", self.identities);
             match ask.becomes {
-                Becomes::Present if self.catalog.contains_key(&fact) => {
+                Becomes::Present | Becomes::Defined(_) if self.catalog.contains_key(&fact) => {
                     return Err(server_error("42P07"));
                 }
                 Becomes::Absent if !self.catalog.contains_key(&fact) => {
                     return Err(server_error("42P01"));
                 }
-                Becomes::Absent => drop(self.catalog.remove(&fact)),
+                Becomes::Absent | Becomes::Without(_) => drop(self.catalog.remove(&fact)),
                 Becomes::Present | Becomes::Anything => drop(self.catalog.insert(fact, fresh)),
-                Becomes::Exactly(text) => drop(self.catalog.insert(fact, text)),
+                Becomes::Exactly(text) | Becomes::With(text) => {
+                    self.catalog.insert(fact, text);
+                }
+                Becomes::Granted { letters, grantees, .. } => {
+                    let letters: String = letters.into_iter().collect();
+                    let items = grantees.iter().map(|grantee| format!("{grantee}={letters}/x"));
+                    self.catalog.insert(fact, items.collect::<Vec<_>>().join(" "));
+                }
+                Becomes::Defined(definition) => {
+                    self.define(&ask.fact, &definition, &fresh);
+                    self.catalog.insert(fact, fresh);
+                }
+                Becomes::SameAs(_)
+                | Becomes::Contains(_)
+                | Becomes::Altered(_)
+                | Becomes::WithoutFunction(_) => panic!("{}", statement.text),
                 Becomes::MovedFrom(from) => {
                     let identity = self.catalog.get(&from.to_string()).cloned();
                     let identity = identity.ok_or_else(|| server_error("42P01"))?;
@@ -356,6 +374,33 @@ impl FakeCluster {
             }
             _ => None,
         })
+    }
+
+    /// Describes an object that was created, in the words of its statement.
+    fn define(&mut self, fact: &Fact, definition: &Definition, identity: &str) {
+        let Fact::Identity(FactSubject::Relation(name)) = fact else { return };
+        let relation = format!("public.{name}");
+        let mut push = |kind: &str, relation: &str, name: &str, definition: &str| {
+            self.objects.push(DescribedObject {
+                object: format!("{kind} {name}").as_str().into(),
+                relation: relation.to_owned(),
+                definition: definition.to_owned(),
+                identity: (kind != "column").then(|| identity.to_owned()),
+            });
+        };
+        match definition {
+            Definition::Table(table) => {
+                push("table", &relation, &relation, "");
+                for column in &table.columns {
+                    let name = format!("{relation}.{}", column.name);
+                    push("column", &relation, &name, &column.text);
+                }
+            }
+            Definition::Index(index) => {
+                push("index", &format!("public.{}", index.table), &relation, &index.text);
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     fn stamp(&self) -> Stamp {
@@ -420,6 +465,23 @@ impl Cluster for FakeCluster {
 
     async fn facts(&mut self, facts: &[Fact]) -> Result<Facts, Error> {
         self.read(|this| this.look_up(facts)).await
+    }
+
+    async fn describe(&mut self, identities: &[String]) -> Result<Vec<DescribedObject>, Error> {
+        self.read(|this| {
+            let is_asked = |it: &&DescribedObject| {
+                it.identity.as_ref().is_some_and(|identity| identities.contains(identity))
+            };
+            let asked = this.objects.iter().filter(is_asked);
+            let relations: Vec<&str> = asked.map(|it| it.relation.as_str()).collect();
+            let described = this.objects.iter();
+            described.filter(|it| relations.contains(&it.relation.as_str())).cloned().collect()
+        })
+        .await
+    }
+
+    async fn explain(&mut self, expressions: &[Expression]) -> Result<Vec<Option<String>>, Error> {
+        self.read(|_| expressions.iter().map(|it| Some(it.text.clone())).collect()).await
     }
 
     async fn run_transactions(

@@ -1,15 +1,14 @@
 //! Recovery after an unknown outcome: reads the ledger again, and the catalog where the ledger does
 //! not decide.
 
-use std::collections::BTreeSet;
-
 use super::progress::{Building, OpenIndex, StatementProgress};
 use super::{Executor, StatementFailure};
 use crate::database::retry::{Attempts, RetryReason};
 use crate::database::{Error, MigrationRecord, MigrationState, StatementState};
 use crate::engine::cluster::Cluster;
 use crate::engine::error::ApplyError;
-use crate::engine::verdict::{Verdict, new_index, verdict};
+use crate::engine::judge::judge;
+use crate::engine::verdict::Verdict;
 use crate::migration::fact::{Fact, Facts};
 use crate::migration::{Class, Statement, StatementNumber};
 use crate::sql::{self, JobTarget};
@@ -106,26 +105,22 @@ impl<C: Cluster> Executor<'_, '_, C> {
         record: &MigrationRecord,
     ) -> Result<(), ApplyError> {
         let migration = self.open[index].migration;
-        let is_list = |fact: &Fact| matches!(fact, Fact::Indexes(_));
-        let unnamed: Vec<(StatementNumber, &Facts, Fact)> = record
-            .statements
-            .iter()
-            .filter(|row| matches!(row.state, StatementState::Submitted(_)))
-            .filter_map(|row| {
-                let effect = sql::effect(&migration.statement(row.number)?.text);
-                let list = effect.facts().into_iter().find(is_list)?;
-                Some((row.number, row.before.as_ref()?, list))
-            })
-            .collect();
-        let Some(&(first, ..)) = unnamed.first() else { return Ok(()) };
-        let facts: Vec<Fact> = unnamed.iter().map(|(.., fact)| fact.clone()).collect();
-        let now = self.facts(index, first, &facts).await?;
-        for (number, before, fact) in unnamed {
-            if let Some(StatementProgress::Building(building)) =
-                self.open[index].states.get_mut(&number)
+        for row in &record.statements {
+            let (StatementState::Submitted(_), Some(before), Some(statement)) =
+                (&row.state, &row.before, migration.statement(row.number))
+            else {
+                continue;
+            };
+            let target = sql::job_target(&statement.text);
+            if !matches!(target, Some(JobTarget::Index { index: None, .. })) {
+                continue;
+            }
+            let found = self.judge(index, row.number, statement, before).await?;
+            if let (Verdict::Applied { index: name }, Some(StatementProgress::Building(building))) =
+                (found, self.open[index].states.get_mut(&row.number))
                 && building.index.is_none()
             {
-                building.index = new_index(&fact, before, &now);
+                building.index = name;
             }
         }
         Ok(())
@@ -148,20 +143,26 @@ impl<C: Cluster> Executor<'_, '_, C> {
                 | StatementProgress::Done => None,
             })
             .collect();
-        let Some(&(first, ..)) = unresolved.first() else { return Ok(()) };
-        let facts: BTreeSet<Fact> = unresolved
-            .iter()
-            .flat_map(|(_, statement, _)| sql::effect(&statement.text).facts())
-            .collect();
-        let facts: Vec<Fact> = facts.into_iter().collect();
-
-        let now = self.facts(index, first, &facts).await?;
         for (number, statement, before) in unresolved {
-            let state = match outcome_of(statement, before.as_ref(), &now) {
+            let verdict = match &before {
+                Some(before) => self.judge(index, number, statement, before).await?,
+                // The row was written by hand, or the statement may be repeated.
+                None if sql::effect(&statement.text).repeatable => Verdict::NotApplied,
+                None => Verdict::CannotTell { findings: Vec::new() },
+            };
+            let state = match verdict {
+                Verdict::NotApplied => None,
+                Verdict::Applied { index } if statement.class == Class::AsyncIndex => {
+                    let building = Building { job: None, index, recorded: false, found: true };
+                    Some(StatementProgress::Building(building))
+                }
+                Verdict::Applied { .. } => Some(StatementProgress::Applied),
                 // Its author has declared that it may run again.
-                Err(StatementFailure::Undetermined { .. }) if migration.is_repeatable() => None,
-                Ok(state) => state,
-                Err(failure) => return Err(self.stop(index, Some(number), failure).await),
+                Verdict::CannotTell { .. } if migration.is_repeatable() => None,
+                Verdict::CannotTell { findings } => {
+                    let failure = StatementFailure::Undetermined { findings };
+                    return Err(self.stop(index, Some(number), failure).await);
+                }
             };
             let progress = &mut self.open[index];
             // If the server rejects its repetition, the catalog decides again.
@@ -171,6 +172,24 @@ impl<C: Cluster> Executor<'_, '_, C> {
             }
         }
         Ok(())
+    }
+
+    /// Decides from the catalog whether a statement was applied. If the catalog cannot be read, the
+    /// run ends at the statement.
+    async fn judge(
+        &mut self,
+        index: OpenIndex,
+        number: StatementNumber,
+        statement: &Statement,
+        before: &Facts,
+    ) -> Result<Verdict, ApplyError> {
+        match judge(self.cluster, &statement.text, before).await {
+            Ok(verdict) => Ok(verdict),
+            Err(error) => {
+                let failure = StatementFailure::OutcomeUnknown(error);
+                Err(self.stop(index, Some(number), failure).await)
+            }
+        }
     }
 
     /// Reads facts from the catalog. If that fails, the run ends at the statement `number`.
@@ -187,40 +206,5 @@ impl<C: Cluster> Executor<'_, '_, C> {
                 Err(self.stop(index, Some(number), failure).await)
             }
         }
-    }
-}
-
-/// Decides from the catalog how far a statement with an `intended` row has come; `None` if it has
-/// to be sent.
-fn outcome_of(
-    statement: &Statement,
-    before: Option<&Facts>,
-    now: &Facts,
-) -> Result<Option<StatementProgress>, StatementFailure> {
-    let effect = sql::effect(&statement.text);
-    let Some(before) = before else {
-        // The row was written by hand, or the statement may be repeated.
-        return if effect.repeatable {
-            Ok(None)
-        } else {
-            Err(StatementFailure::Undetermined { findings: Vec::new() })
-        };
-    };
-    match verdict(&effect, before, now) {
-        Verdict::NotApplied => Ok(None),
-        Verdict::CannotTell { findings } => Err(StatementFailure::Undetermined { findings }),
-        Verdict::Applied if statement.class == Class::AsyncIndex => {
-            let index = effect.facts().iter().find_map(|fact| new_index(fact, before, now));
-            let has_name = matches!(
-                sql::job_target(&statement.text),
-                Some(JobTarget::Index { index: Some(_), .. })
-            );
-            if index.is_none() && !has_name {
-                return Err(StatementFailure::Undetermined { findings: Vec::new() });
-            }
-            let building = Building { job: None, index, recorded: false, found: true };
-            Ok(Some(StatementProgress::Building(building)))
-        }
-        Verdict::Applied => Ok(Some(StatementProgress::Applied)),
     }
 }

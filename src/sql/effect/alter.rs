@@ -1,8 +1,14 @@
 //! The effects of `ALTER` and `COMMENT`.
 
-use super::cursor::Cursor;
-use super::{Becomes, Effect};
+use super::create::role_fact;
+use super::{Alteration, Becomes, Effect};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
+use crate::sql::cursor::Cursor;
+use crate::sql::definition::{
+    ColumnDefinition, ConstraintDefinition, ConstraintKind, Definition, IdentityDefinition,
+    Notation, SequenceOptions, read_options, type_name,
+};
+use crate::sql::tokens::Tokens;
 
 pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Effect> {
     if cursor.eat("TABLE") {
@@ -61,8 +67,7 @@ fn table_action(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) 
         let moved = QualifiedName { schema, name: table.name.clone() };
         effect.moved(FactSubject::Relation(table.clone()), FactSubject::Relation(moved))
     } else if cursor.eat_all(&["OWNER", "TO"]) {
-        let owner = Fact::Owner(FactSubject::Relation(table.clone()));
-        effect.ask(owner, Becomes::Anything).repeatable(true)
+        owner(cursor, FactSubject::Relation(table.clone()), effect)?
     } else {
         return None;
     };
@@ -71,18 +76,64 @@ fn table_action(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) 
 }
 
 fn add(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Option<Effect> {
-    if cursor.eat("CONSTRAINT") {
-        let added = FactSubject::Constraint(table.clone(), cursor.identifier()?);
-        return Some(effect.ask(Fact::Identity(added), Becomes::Present));
-    }
-    let unnamed = ["CHECK", "FOREIGN", "UNIQUE", "PRIMARY", "EXCLUDE"];
-    if unnamed.iter().any(|word| cursor.is_at(word)) {
-        return Some(effect.ask(Fact::Constraints(table.clone()), Becomes::Anything));
+    let constraints = ["CONSTRAINT", "CHECK", "FOREIGN", "UNIQUE", "PRIMARY", "EXCLUDE"];
+    if constraints.iter().any(|word| cursor.is_at(word)) {
+        return add_constraint(cursor, table, effect);
     }
     cursor.eat("COLUMN");
     cursor.eat_all(&["IF", "NOT", "EXISTS"]);
-    let added = FactSubject::Column(table.clone(), cursor.identifier()?);
-    Some(effect.ask(Fact::Identity(added), Becomes::Present))
+    let name = cursor.identifier()?;
+    let added = Fact::Identity(FactSubject::Column(table.clone(), name.clone()));
+    let column = ColumnDefinition::read(cursor, name, Notation::Written);
+    // DSQL rejects constraints in `ADD COLUMN`.
+    let column = column.filter(|(_, constraints)| constraints.is_empty());
+    Some(effect.ask(added, Becomes::defined(column.map(|(column, _)| Definition::Column(column)))))
+}
+
+fn add_constraint(
+    cursor: &mut Cursor<'_>,
+    table: &QualifiedName,
+    effect: Effect,
+) -> Option<Effect> {
+    let before = cursor.rest();
+    let constraint = ConstraintDefinition::read(cursor);
+    if constraint.is_none() {
+        cursor.skip_item();
+    }
+    // The constraint renames the index that it uses.
+    let index = match constraint.as_ref().map(|constraint| &constraint.kind) {
+        Some(ConstraintKind::UsingIndex(index)) => Some(index.clone()),
+        _ => None,
+    };
+    let name = match &constraint {
+        Some(constraint) => constraint.name.clone().or_else(|| index.clone()),
+        None => named(before),
+    };
+    let definition = Becomes::defined(constraint.map(Definition::Constraint));
+    let Some(name) = name else {
+        let Becomes::Defined(definition) = definition else { return None };
+        return Some(effect.ask(Fact::ConstraintIds(table.clone()), Becomes::Contains(definition)));
+    };
+    let added = Fact::Identity(FactSubject::Constraint(table.clone(), name.clone()));
+    let effect = effect.ask(added, definition);
+    Some(match index {
+        Some(index) => {
+            let (from, to) = (table.sibling(index), table.sibling(name));
+            let (from, to) = (FactSubject::Relation(from), FactSubject::Relation(to));
+            if from == to {
+                let same = Fact::Identity(from);
+                effect.ask(same.clone(), Becomes::MovedFrom(same))
+            } else {
+                effect.moved(from, to)
+            }
+        }
+        None => effect,
+    })
+}
+
+/// The name in `CONSTRAINT name …`.
+fn named(constraint: Tokens<'_>) -> Option<String> {
+    constraint.after(&["CONSTRAINT"])?.first()?.identifier()
 }
 
 fn drop(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Option<Effect> {
@@ -99,18 +150,67 @@ fn drop(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Optio
 
 /// Reads `ALTER CONSTRAINT` or `ALTER COLUMN` of a table.
 fn alter_part(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Option<Effect> {
-    let altered = if cursor.eat("CONSTRAINT") {
-        FactSubject::Constraint(table.clone(), cursor.identifier()?)
+    if cursor.eat("CONSTRAINT") {
+        let name = cursor.identifier()?;
+        let kind = ConstraintKind::Check(String::new());
+        let mut constraint = ConstraintDefinition::new(None, kind);
+        constraint.read_attributes(cursor);
+        let ConstraintDefinition { deferrable, initially_deferred, .. } = constraint;
+        let altered = Alteration::Deferrable { deferrable, initially_deferred };
+        let constraint = Fact::Definition(FactSubject::Constraint(table.clone(), name));
+        return Some(effect.ask(constraint, Becomes::Altered(vec![altered])));
+    }
+    cursor.eat("COLUMN");
+    let name = cursor.identifier()?;
+    // `RESTART` moves a counter that no fact shows.
+    if cursor.is_at("RESTART") || cursor.eat_all(&["SET", "RESTART"]) {
+        return None;
+    }
+    Some(effect.altered(FactSubject::Column(table.clone(), name), column_action(cursor)))
+}
+
+/// Reads the action of `ALTER COLUMN`. `None` if its result cannot be compared.
+fn column_action(cursor: &mut Cursor<'_>) -> Option<Alteration> {
+    if let Some(altered) = default_or_null(cursor) {
+        return Some(altered);
+    }
+    if cursor.eat_all(&["SET", "DATA", "TYPE"]) || cursor.eat("TYPE") {
+        return type_name(cursor).map(Alteration::Type);
+    }
+    if cursor.eat_all(&["DROP", "IDENTITY"]) {
+        return Some(Alteration::Identity(None));
+    }
+    if cursor.eat_all(&["DROP", "EXPRESSION"]) {
+        return Some(Alteration::NoExpression);
+    }
+    if cursor.eat_all(&["SET", "GENERATED"]) {
+        return Some(Alteration::Always(cursor.eat("ALWAYS")));
+    }
+    if cursor.is_at("ADD") {
+        cursor.eat("ADD");
+        let identity = IdentityDefinition::read(cursor)?;
+        return (!identity.options.has_unknown).then_some(Alteration::Identity(Some(identity)));
+    }
+    if cursor.eat("SET") {
+        let options = SequenceOptions::read_each(cursor);
+        return (!options.has_unknown).then_some(Alteration::Sequence(options));
+    }
+    None
+}
+
+/// Reads `SET DEFAULT`, `DROP DEFAULT`, `SET NOT NULL` or `DROP NOT NULL`.
+fn default_or_null(cursor: &mut Cursor<'_>) -> Option<Alteration> {
+    Some(if cursor.eat_all(&["SET", "DEFAULT"]) {
+        Alteration::Default(Some(cursor.expression(&[])))
+    } else if cursor.eat_all(&["DROP", "DEFAULT"]) {
+        Alteration::Default(None)
+    } else if cursor.eat_all(&["SET", "NOT", "NULL"]) {
+        Alteration::NotNull(true)
+    } else if cursor.eat_all(&["DROP", "NOT", "NULL"]) {
+        Alteration::NotNull(false)
     } else {
-        cursor.eat("COLUMN");
-        let column = FactSubject::Column(table.clone(), cursor.identifier()?);
-        // `RESTART` moves a counter that no fact shows.
-        if cursor.is_at("RESTART") || cursor.eat_all(&["SET", "RESTART"]) {
-            return None;
-        }
-        column
-    };
-    Some(effect.ask(Fact::Definition(altered), Becomes::Anything))
+        return None;
+    })
 }
 
 fn rename(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Option<Effect> {
@@ -146,7 +246,7 @@ fn object_action(cursor: &mut Cursor<'_>, object: FactSubject) -> Option<Effect>
         };
     }
     if cursor.eat_all(&["OWNER", "TO"]) {
-        return Some(effect.ask(Fact::Owner(object), Becomes::Anything).repeatable(true));
+        return owner(cursor, object, effect);
     }
     if cursor.eat_all(&["SET", "SCHEMA"]) {
         let schema = Some(cursor.identifier()?);
@@ -155,8 +255,14 @@ fn object_action(cursor: &mut Cursor<'_>, object: FactSubject) -> Option<Effect>
     match &object {
         // `RESTART` moves a counter that no fact shows.
         FactSubject::Relation(_) if cursor.mentions("RESTART") => None,
-        FactSubject::Relation(_) | FactSubject::Domain(_) => {
-            Some(effect.ask(Fact::Definition(object), Becomes::Anything))
+        FactSubject::Relation(_) => {
+            let all = relation_action(cursor);
+            let alter = |effect: Effect, altered| effect.altered(object.clone(), altered);
+            Some(all.into_iter().fold(effect, alter))
+        }
+        FactSubject::Domain(_) => {
+            let altered = default_or_null(cursor).or_else(|| domain_action(cursor));
+            Some(effect.altered(object, altered))
         }
         FactSubject::Role(_) => Some(effect.repeatable(cursor.eat("RESET"))),
         FactSubject::Schema(_)
@@ -164,6 +270,43 @@ fn object_action(cursor: &mut Cursor<'_>, object: FactSubject) -> Option<Effect>
         | FactSubject::Column(..)
         | FactSubject::Constraint(..) => None,
     }
+}
+
+/// Reads what `ALTER VIEW` or `ALTER SEQUENCE` sets. An item is `None` if its result cannot be
+/// compared.
+fn relation_action(cursor: &mut Cursor<'_>) -> Vec<Option<Alteration>> {
+    let sets = cursor.eat("SET");
+    if sets && cursor.is_at("(") {
+        let set = |(name, value)| Some(Alteration::Option(name, Some(value)));
+        return match read_options(cursor) {
+            Some(options) => options.into_iter().map(set).collect(),
+            None => vec![None],
+        };
+    }
+    if !sets && cursor.eat("RESET") {
+        let reset = |name| Some(Alteration::Option(name, None));
+        return match cursor.column_list() {
+            Some(names) => names.into_iter().map(reset).collect(),
+            None => vec![None],
+        };
+    }
+    let options = SequenceOptions::read(cursor);
+    let is_known = !sets && !options.has_unknown && cursor.is_at_end();
+    vec![is_known.then_some(Alteration::Sequence(options))]
+}
+
+fn domain_action(cursor: &mut Cursor<'_>) -> Option<Alteration> {
+    if !cursor.eat_all(&["DROP", "CONSTRAINT"]) {
+        return None;
+    }
+    cursor.eat_all(&["IF", "EXISTS"]);
+    cursor.identifier().map(Alteration::NoConstraint)
+}
+
+/// Reads the role in `OWNER TO role`.
+fn owner(cursor: &mut Cursor<'_>, object: FactSubject, effect: Effect) -> Option<Effect> {
+    let role = role_fact(Some(cursor.identifier()?));
+    Some(effect.ask(Fact::Owner(object), Becomes::SameAs(role)).repeatable(true))
 }
 
 /// The effect of giving another name to an object that is in a schema.
@@ -182,10 +325,9 @@ fn move_object(
             effect.moved(object, moved)
         }
         FactSubject::Routine(name) => {
-            let moved = FactSubject::Routine(new_name(name));
-            effect
-                .ask(Fact::Definition(moved), Becomes::Present)
-                .ask(Fact::Definition(object), Becomes::Anything)
+            // Other functions with the old name may remain.
+            let moved = Fact::Identity(FactSubject::Routine(new_name(name)));
+            effect.ask(moved, Becomes::MovedFrom(Fact::Identity(object)))
         }
         FactSubject::Schema(_)
         | FactSubject::Role(_)

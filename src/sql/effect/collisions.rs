@@ -6,9 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::cursor::Cursor;
 use super::{Becomes, create, effect, read};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
+use crate::sql::cursor::Cursor;
+use crate::sql::definition::{
+    ConstraintDefinition, ConstraintKind, IndexDefinition, KeyPart, TableDefinition,
+};
 use crate::sql::names::{generated, truncated};
 use crate::sql::tokens::{TokenBuf, tokens};
 
@@ -99,17 +102,16 @@ fn forget(known: &mut Known, sql: &str) {
         known.clear();
     }
     for ask in &effect.asks {
-        match (&ask.fact, &ask.becomes) {
-            (Fact::Identity(object), Becomes::Absent) => {
-                known.retain(|(namespace, name), (new, _)| {
-                    !is_freed(object, namespace, name, new.table.as_ref())
-                });
-            }
-            (Fact::Definition(FactSubject::Routine(routine)), Becomes::Anything) => {
-                known.retain(|(_, name), _| *name != routine.name);
-            }
-            _ => {}
-        }
+        let (
+            (Fact::Identity(object), Becomes::Absent | Becomes::WithoutFunction(_))
+            | (_, Becomes::MovedFrom(Fact::Identity(object))),
+        ) = ((&ask.fact, &ask.becomes),)
+        else {
+            continue;
+        };
+        known.retain(|(namespace, name), (new, _)| {
+            !is_freed(object, namespace, name, new.table.as_ref())
+        });
     }
 }
 
@@ -136,7 +138,8 @@ fn is_freed(
         }
         (FactSubject::Relation(gone), Namespace::Relations(_)) => is_named(gone) || is_of(gone),
         (FactSubject::Relation(gone), _) => is_of(gone),
-        (FactSubject::Domain(gone), Namespace::Domains(_)) => is_named(gone),
+        (FactSubject::Domain(gone), Namespace::Domains(_))
+        | (FactSubject::Routine(gone), Namespace::Functions(..)) => is_named(gone),
         // Indexes and constraints of the column are dropped with it.
         (FactSubject::Column(of, column), Namespace::Columns(_)) => is_of(of) && column == name,
         (FactSubject::Column(of, _) | FactSubject::Constraint(of, _), _) => is_of(of),
@@ -166,7 +169,10 @@ fn new_names(sql: &str) -> Vec<NewName> {
     }
     let asks = read(&mut cursor()).unwrap_or_default().asks;
     let named = asks.into_iter().filter_map(|ask| match (ask.fact, ask.becomes) {
-        (Fact::Identity(object), Becomes::Present | Becomes::MovedFrom(_)) => of_object(object),
+        (
+            Fact::Identity(object),
+            Becomes::Present | Becomes::MovedFrom(_) | Becomes::Defined(_),
+        ) => of_object(object),
         _ => None,
     });
     named.collect()
@@ -204,8 +210,13 @@ fn of_index(cursor: &mut Cursor<'_>) -> Option<NewName> {
     match index {
         Some(index) => Some(NewName::index(&table, index.name)),
         None => {
-            let columns = cursor.column_list()?;
-            Some(NewName::generated_index(&table, Some(&columns.join("_")), "idx"))
+            let keys = IndexDefinition::read(cursor, table.clone(), false)?.keys.into_iter();
+            let columns = keys.map(|key| match key.part {
+                KeyPart::Column(column) => Some(column),
+                KeyPart::Expression(_) => None,
+            });
+            let columns = columns.collect::<Option<Vec<_>>>()?.join("_");
+            Some(NewName::generated_index(&table, Some(&columns), "idx"))
         }
     }
 }
@@ -216,57 +227,23 @@ fn of_table(cursor: &mut Cursor<'_>) -> Option<Vec<NewName>> {
     let table = cursor.name()?;
     let schema = stored(&table).schema.unwrap_or_default();
     let mut names = vec![NewName::written(Namespace::Relations(schema), table.name.clone(), None)];
-    if !cursor.eat("(") {
+    let Some(TableDefinition { columns, constraints, .. }) = TableDefinition::read(cursor) else {
         return Some(names);
-    }
-    while !cursor.is_at_end() && !cursor.is_at(")") {
-        let starts = ["CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE", "LIKE"];
-        let column = if starts.iter().any(|word| cursor.is_at(word)) {
-            None
-        } else {
-            let column = cursor.identifier()?;
-            names.push(NewName::column(&table, column.clone()));
-            Some(column)
+    };
+    names.extend(columns.into_iter().map(|column| NewName::column(&table, column.name)));
+    for ConstraintDefinition { name, kind, .. } in constraints {
+        names.extend(name.clone().map(|name| NewName::constraint(&table, name)));
+        let (columns, label) = match &kind {
+            ConstraintKind::PrimaryKey(_) => (None, "pkey"),
+            ConstraintKind::Unique { columns, .. } => (Some(columns.join("_")), "key"),
+            _ => continue,
         };
-        of_constraints(cursor, &table, column.as_deref(), &mut names)?;
-        cursor.eat(",");
-    }
-    Some(names)
-}
-
-/// Reads the constraints of a column, or one constraint of a table, up to the next item.
-fn of_constraints(
-    cursor: &mut Cursor<'_>,
-    table: &QualifiedName,
-    column: Option<&str>,
-    names: &mut Vec<NewName>,
-) -> Option<()> {
-    while !cursor.is_at_end() && !cursor.is_at(",") && !cursor.is_at(")") {
-        let name = if cursor.eat("CONSTRAINT") { Some(cursor.identifier()?) } else { None };
-        names.extend(name.clone().map(|name| NewName::constraint(table, name)));
-        let label = if cursor.eat_all(&["PRIMARY", "KEY"]) {
-            Some("pkey")
-        } else if cursor.eat("UNIQUE") {
-            cursor.eat_all(&["NULLS", "NOT", "DISTINCT"]);
-            Some("key")
-        } else {
-            None
-        };
-        let Some(label) = label else {
-            cursor.skip_group();
-            continue;
-        };
-        let columns = match column {
-            Some(column) => column.to_owned(),
-            None => cursor.column_list()?.join("_"),
-        };
-        let columns = (label == "key").then_some(columns.as_str());
         names.push(match name {
-            Some(name) => NewName::index(table, name),
-            None => NewName::generated_index(table, columns, label),
+            Some(name) => NewName::index(&table, name),
+            None => NewName::generated_index(&table, columns.as_deref(), label),
         });
     }
-    Some(())
+    Some(names)
 }
 
 impl NewName {

@@ -1,16 +1,25 @@
 //! The effects of `CREATE` and `DROP`.
 
-use super::cursor::Cursor;
 use super::{Becomes, Effect};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
+use crate::sql::cursor::Cursor;
+use crate::sql::definition::{
+    Definition, DomainDefinition, FunctionDefinition, IndexDefinition, Notation, SequenceOptions,
+    TableDefinition, ViewDefinition, signature,
+};
 
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let replaces = cursor.eat_all(&["OR", "REPLACE"]);
-    let created = |object: FactSubject| {
-        let effect = Effect::default().ask(Fact::Identity(object.clone()), Becomes::Present);
-        // A replaced view or function keeps its identity, so only its definition can differ.
-        let effect = effect.ask(Fact::Definition(object), Becomes::Anything);
-        Some(effect.repeatable(replaces))
+    let defined = |object: FactSubject, definition: Option<Definition>| {
+        let (effect, becomes) = (Effect::default(), Becomes::defined(definition));
+        let identity = Fact::Identity(object.clone());
+        Some(if replaces {
+            // A replaced object keeps its identity.
+            let effect = effect.ask(identity, Becomes::Present);
+            effect.ask(Fact::Definition(object), becomes).repeatable(true)
+        } else {
+            effect.ask(identity, becomes)
+        })
     };
     if cursor.eat("TABLE") {
         table(cursor)
@@ -19,87 +28,134 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
     } else if cursor.eat("INDEX") {
         index(cursor, false)
     } else if cursor.eat("SCHEMA") {
-        let name = if if_not_exists(cursor) || !cursor.is_at("AUTHORIZATION") {
-            cursor.identifier()?
-        } else {
-            cursor.eat("AUTHORIZATION");
-            cursor.identifier()?
-        };
-        Some(Effect::default().ask(Fact::Identity(FactSubject::Schema(name)), Becomes::Present))
-    } else if cursor.eat_all(&["RECURSIVE", "VIEW"]) || cursor.eat("VIEW") {
-        created(FactSubject::Relation(cursor.name()?))
+        schema(cursor)
+    } else if cursor.eat_all(&["RECURSIVE", "VIEW"]) {
+        let name = cursor.name()?;
+        let view = ViewDefinition::read_recursive(cursor, &name);
+        defined(FactSubject::Relation(name), view.map(Definition::View))
+    } else if cursor.eat("VIEW") {
+        let name = cursor.name()?;
+        defined(FactSubject::Relation(name), ViewDefinition::read(cursor).map(Definition::View))
     } else if cursor.eat("SEQUENCE") {
         if_not_exists(cursor);
-        created(FactSubject::Relation(cursor.name()?))
+        let name = cursor.name()?;
+        let options = Some(SequenceOptions::read(cursor)).filter(|_| cursor.is_at_end());
+        defined(FactSubject::Relation(name), options.map(Definition::Sequence))
     } else if cursor.eat("DOMAIN") {
-        created(FactSubject::Domain(cursor.name()?))
+        let name = cursor.name()?;
+        let domain = DomainDefinition::read(cursor, Notation::Written);
+        defined(FactSubject::Domain(name), domain.map(Definition::Domain))
     } else if cursor.eat("FUNCTION") {
-        // Other functions with the same name may exist, so the fact is the definitions of all.
-        let routine = FactSubject::Routine(cursor.name()?);
-        let effect = Effect::default().ask(Fact::Definition(routine), Becomes::Present);
-        Some(effect.repeatable(replaces))
-    } else if cursor.eat_any(&["ROLE", "USER", "GROUP"]) {
-        created(FactSubject::Role(cursor.identifier()?))
+        // Other functions with the same name may exist, so the fact lists all of them.
+        let name = cursor.name()?;
+        let function = FunctionDefinition::read(cursor).map(Definition::Function);
+        defined(FactSubject::Routine(name), function)
+    } else if cursor.eat_any(&["ROLE", "GROUP"]) {
+        role(cursor, false)
+    } else if cursor.eat("USER") {
+        role(cursor, true)
     } else {
         None
     }
 }
 
+/// Reads `[IF NOT EXISTS] [name] [AUTHORIZATION owner]` and the objects that are created with the
+/// schema.
+fn schema(cursor: &mut Cursor<'_>) -> Option<Effect> {
+    if_not_exists(cursor);
+    let name = if cursor.is_at("AUTHORIZATION") { None } else { Some(cursor.identifier()?) };
+    let owner = if cursor.eat("AUTHORIZATION") { Some(cursor.identifier()?) } else { None };
+    let name = name.or_else(|| owner.clone())?;
+    let schema = FactSubject::Schema(name.clone());
+    let owned = Becomes::SameAs(role_fact(owner));
+    let mut effect = Effect::default()
+        .ask(Fact::Identity(schema.clone()), Becomes::Present)
+        .ask(Fact::Owner(schema), owned);
+    while !cursor.is_at_end() {
+        let mut element = cursor.element(&["CREATE", "GRANT"]);
+        if !element.eat("CREATE") {
+            continue;
+        }
+        // Only objects that do not refer to others are compared, because the search path of the
+        // statement is not that of the session.
+        for mut ask in create(&mut element)?.asks {
+            ask.fact = ask.fact.within(&name);
+            if let Becomes::Defined(definition) | Becomes::Contains(definition) = &mut ask.becomes
+                && !definition.relations().is_empty()
+            {
+                **definition = Definition::Unknown;
+            }
+            effect.asks.push(ask);
+        }
+    }
+    Some(effect)
+}
+
+/// The fact that identifies a role that a statement names. `None` is the role of the session.
+pub(super) fn role_fact(name: Option<String>) -> Fact {
+    const SESSION: [&str; 3] = ["current_user", "current_role", "session_user"];
+    match name.filter(|name| !SESSION.contains(&name.as_str())) {
+        Some(name) => Fact::Identity(FactSubject::Role(name)),
+        None => Fact::CurrentRole,
+    }
+}
+
+fn role(cursor: &mut Cursor<'_>, login: bool) -> Option<Effect> {
+    let role = FactSubject::Role(cursor.identifier()?);
+    let options = role_options(cursor, login).map_or(Becomes::Anything, Becomes::Exactly);
+    let effect = Effect::default().ask(Fact::Identity(role.clone()), Becomes::Present);
+    Some(effect.ask(Fact::Definition(role), options))
+}
+
+/// Reads the options of a role into the form of its definition: `t` or `f` for each.
+pub(super) fn role_options(cursor: &mut Cursor<'_>, mut login: bool) -> Option<String> {
+    let (mut inherit, mut roles, mut databases) = (true, false, false);
+    cursor.eat("WITH");
+    while !cursor.is_at_end() {
+        let options = [
+            ("LOGIN", "NOLOGIN", &mut login),
+            ("INHERIT", "NOINHERIT", &mut inherit),
+            ("CREATEROLE", "NOCREATEROLE", &mut roles),
+            ("CREATEDB", "NOCREATEDB", &mut databases),
+        ];
+        options.into_iter().find_map(|(yes, no, option)| {
+            let is_yes = cursor.eat(yes);
+            (is_yes || cursor.eat(no)).then(|| *option = is_yes)
+        })?;
+    }
+    let letters = [login, inherit, roles, databases].map(|option| if option { "t" } else { "f" });
+    Some(letters.join(" "))
+}
+
 fn table(cursor: &mut Cursor<'_>) -> Option<Effect> {
     if_not_exists(cursor);
     let name = cursor.name()?;
-    let effect = Effect::default()
-        .ask(Fact::Identity(FactSubject::Relation(name.clone())), Becomes::Present);
-    let columns = match columns(cursor) {
-        Some(columns) => Becomes::Exactly(columns.join(",")),
-        None => Becomes::Present,
+    let table = TableDefinition::read(cursor);
+    let columns = match &table {
+        Some(table) if table.like.is_empty() => {
+            let names: Vec<&str> = table.columns.iter().map(|it| it.name.as_str()).collect();
+            Becomes::Exactly(names.join(","))
+        }
+        _ => Becomes::Present,
     };
+    let created = Fact::Identity(FactSubject::Relation(name.clone()));
+    let effect = Effect::default().ask(created, Becomes::defined(table.map(Definition::Table)));
     Some(effect.ask(Fact::Columns(name), columns))
-}
-
-/// Reads the columns between the parentheses. `None` if `LIKE` adds more.
-fn columns(cursor: &mut Cursor<'_>) -> Option<Vec<String>> {
-    const CONSTRAINTS: &[&str] =
-        &["CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE"];
-    let mut columns = Vec::new();
-    if !cursor.eat("(") {
-        return None;
-    }
-    loop {
-        if cursor.is_at("LIKE") {
-            return None;
-        }
-        if CONSTRAINTS.iter().any(|word| cursor.is_at(word)) {
-            cursor.skip_item();
-        } else if !cursor.eat(")") {
-            columns.push(cursor.identifier()?);
-            cursor.skip_item();
-        } else {
-            return Some(columns);
-        }
-        if !cursor.eat(",") {
-            return cursor.eat(")").then_some(columns);
-        }
-    }
 }
 
 fn index(cursor: &mut Cursor<'_>, unique: bool) -> Option<Effect> {
     let (index, table) = index_and_table(cursor)?;
-    let indexes = Fact::Indexes(table.clone());
-    let Some(index) = index else {
-        return Some(Effect::default().ask(indexes, Becomes::Anything));
-    };
-    let key = match plain_key(cursor) {
-        Some(columns) => {
-            let unique = if unique { "unique " } else { "" };
-            Becomes::Exactly(format!("{unique}{} ({columns})", table.name))
+    let definition = IndexDefinition::read(cursor, table.clone(), unique).map(Definition::Index);
+    Some(match index {
+        Some(index) => {
+            let created = Fact::Identity(FactSubject::Relation(index));
+            Effect::default().ask(created, Becomes::defined(definition))
         }
-        None => Becomes::Anything,
-    };
-    let effect = Effect::default()
-        .ask(Fact::Identity(FactSubject::Relation(index.clone())), Becomes::Present)
-        .ask(Fact::Key(index), key);
-    Some(effect)
+        None => {
+            let definition = definition.unwrap_or(Definition::Unknown);
+            Effect::default().ask(Fact::IndexIds(table), Becomes::Contains(Box::new(definition)))
+        }
+    })
 }
 
 /// Reads `[ASYNC] [[IF NOT EXISTS] name] ON [ONLY] table`. An index is in the schema of its table.
@@ -118,32 +174,10 @@ pub(super) fn index_and_table(
     Some((index.map(|index| table.sibling(index)), table))
 }
 
-/// Reads `(a, b)`. `None` if anything else determines what the index contains.
-fn plain_key(cursor: &mut Cursor<'_>) -> Option<String> {
-    if !cursor.eat("(") {
-        return None;
-    }
-    let columns = cursor.list(|cursor| {
-        let column = cursor.identifier()?;
-        if cursor.eat("NULLS") {
-            cursor.identifier()?;
-        }
-        Some(column)
-    })?;
-    if !cursor.eat(")") {
-        return None;
-    }
-    if cursor.eat("INCLUDE") {
-        cursor.skip_parentheses();
-    }
-    if cursor.eat("NULLS") {
-        cursor.eat("NOT");
-        cursor.eat("DISTINCT");
-    }
-    cursor.is_at_end().then(|| columns.join(","))
-}
-
 pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
+    if cursor.eat_any(&["FUNCTION", "ROUTINE"]) {
+        return drop_functions(cursor);
+    }
     let object: fn(&mut Cursor<'_>) -> Option<FactSubject> =
         if cursor.eat_any(&["TABLE", "VIEW", "SEQUENCE", "INDEX"]) {
             |cursor| cursor.name().map(FactSubject::Relation)
@@ -153,22 +187,29 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
             |cursor| cursor.name().map(FactSubject::Domain)
         } else if cursor.eat_any(&["ROLE", "USER", "GROUP"]) {
             |cursor| cursor.identifier().map(FactSubject::Role)
-        } else if cursor.eat_any(&["FUNCTION", "ROUTINE"]) {
-            |cursor| {
-                let name = cursor.name()?;
-                cursor.skip_parentheses();
-                Some(FactSubject::Routine(name))
-            }
         } else {
             return None;
         };
     cursor.eat_all(&["IF", "EXISTS"]);
     let effect = Effect::default();
-    Some(cursor.list(object)?.into_iter().fold(effect, |effect, object| match object {
-        // Other functions with the same name may remain.
-        FactSubject::Routine(_) => effect.ask(Fact::Definition(object), Becomes::Anything),
-        _ => effect.ask(Fact::Identity(object), Becomes::Absent),
-    }))
+    let dropped = |effect: Effect, object| effect.ask(Fact::Identity(object), Becomes::Absent);
+    Some(cursor.list(object)?.into_iter().fold(effect, dropped))
+}
+
+/// Reads `[IF EXISTS] name [(arguments)], …`. Other functions with the same name may remain.
+fn drop_functions(cursor: &mut Cursor<'_>) -> Option<Effect> {
+    cursor.eat_all(&["IF", "EXISTS"]);
+    let dropped = cursor.list(|cursor| {
+        let name = cursor.name()?;
+        let becomes = if cursor.is_at("(") {
+            Becomes::WithoutFunction(signature(cursor)?)
+        } else {
+            Becomes::Absent
+        };
+        Some((Fact::Identity(FactSubject::Routine(name)), becomes))
+    })?;
+    let effect = Effect::default();
+    Some(dropped.into_iter().fold(effect, |effect, (fact, becomes)| effect.ask(fact, becomes)))
 }
 
 fn if_not_exists(cursor: &mut Cursor<'_>) -> bool {

@@ -4,43 +4,26 @@
 //! found in effect need not be sent. `CREATE TABLE` is not one of them, because the facts about a
 //! table contain only the names of its columns.
 
-use super::cursor::Cursor;
+use super::{Ask, Becomes, create, privileges};
 use crate::migration::fact::{Fact, FactSubject, Facts};
+use crate::sql::cursor::Cursor;
 use crate::sql::tokens::TokenBuf;
 
-/// The complete effect of a statement: each fact with the value that it must have.
+/// The complete effect of a statement: each fact with what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole(Vec<(Fact, Shows)>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Shows {
-    Something,
-    Exactly(String),
-    /// A list, separated by spaces, that contains this entry.
-    With(String),
-    /// A list that does not contain this entry, or no value.
-    Without(String),
-}
+pub struct Whole(Vec<Ask>);
 
 impl Whole {
     /// All facts to read from the catalog.
     pub fn facts(&self) -> impl Iterator<Item = &Fact> {
-        self.0.iter().map(|(fact, _)| fact)
+        self.0.iter().map(|ask| &ask.fact)
     }
 
     /// Whether the catalog shows the complete effect.
     #[must_use]
     pub fn is_held(&self, now: &Facts) -> bool {
-        self.0.iter().all(|(fact, shows)| {
-            let found = now.get(fact);
-            let lists = |entry: &str| found.is_some_and(|list| list.split(' ').any(|e| e == entry));
-            match shows {
-                Shows::Something => found.is_some(),
-                Shows::Exactly(text) => found == Some(text.as_str()),
-                Shows::With(entry) => lists(entry),
-                Shows::Without(entry) => !lists(entry),
-            }
-        })
+        let is_shown = |ask: &Ask| ask.becomes.is_shown_by(now.get(&ask.fact)) == Some(true);
+        self.0.iter().all(is_shown)
     }
 }
 
@@ -50,65 +33,28 @@ pub fn whole(sql: &str) -> Option<Whole> {
     let statement = TokenBuf::of(sql);
     let mut cursor = Cursor::new(statement.all());
     if cursor.eat("AWS") {
-        identity(&mut cursor)
+        let effect = privileges::aws_iam(&mut cursor)?;
+        // The role itself is checked as well, because the catalog lists no identities for a role
+        // that does not exist yet.
+        let roles = effect.asks.iter().filter_map(|ask| match &ask.fact {
+            Fact::Identities(role) => Some(FactSubject::Role(role.clone())),
+            _ => None,
+        });
+        let roles = roles.map(|role| Ask { fact: Fact::Identity(role), becomes: Becomes::Present });
+        Some(Whole(roles.chain(effect.asks.clone()).collect()))
     } else if !cursor.eat("CREATE") {
         None
     } else if cursor.eat("SCHEMA") {
         cursor.eat_all(&["IF", "NOT", "EXISTS"]);
-        let name = cursor.identifier()?;
-        let schema = Fact::Identity(FactSubject::Schema(name));
-        cursor.is_at_end().then(|| Whole(vec![(schema, Shows::Something)]))
-    } else if cursor.eat_any(&["ROLE", "GROUP"]) {
-        role(&mut cursor, false)
-    } else if cursor.eat("USER") {
-        role(&mut cursor, true)
+        let fact = Fact::Identity(FactSubject::Schema(cursor.identifier()?));
+        cursor.is_at_end().then(|| Whole(vec![Ask { fact, becomes: Becomes::Present }]))
+    } else if ["ROLE", "GROUP", "USER"].iter().any(|word| cursor.is_at(word)) {
+        let asks = create::create(&mut cursor)?.asks;
+        let is_known = asks.iter().all(|ask| ask.becomes != Becomes::Anything);
+        is_known.then_some(Whole(asks))
     } else {
         None
     }
-}
-
-/// Reads the options of a role into the form of its definition: `t` or `f` for each.
-fn role(cursor: &mut Cursor<'_>, mut login: bool) -> Option<Whole> {
-    let name = cursor.identifier()?;
-    let (mut inherit, mut roles, mut databases) = (true, false, false);
-    cursor.eat("WITH");
-    while !cursor.is_at_end() {
-        let options = [
-            ("LOGIN", "NOLOGIN", &mut login),
-            ("INHERIT", "NOINHERIT", &mut inherit),
-            ("CREATEROLE", "NOCREATEROLE", &mut roles),
-            ("CREATEDB", "NOCREATEDB", &mut databases),
-        ];
-        options.into_iter().find_map(|(yes, no, option)| {
-            let is_yes = cursor.eat(yes);
-            (is_yes || cursor.eat(no)).then(|| *option = is_yes)
-        })?;
-    }
-    let letters = [login, inherit, roles, databases].map(|option| if option { "t" } else { "f" });
-    let role = FactSubject::Role(name);
-    let definition = (Fact::Definition(role.clone()), Shows::Exactly(letters.join(" ")));
-    Some(Whole(vec![(Fact::Identity(role), Shows::Something), definition]))
-}
-
-/// Reads `IAM GRANT role TO 'arn'` or `IAM REVOKE role FROM 'arn'`.
-fn identity(cursor: &mut Cursor<'_>) -> Option<Whole> {
-    if !cursor.eat("IAM") {
-        return None;
-    }
-    let grants = cursor.eat("GRANT");
-    if !grants && !cursor.eat("REVOKE") {
-        return None;
-    }
-    let role = cursor.identifier()?;
-    if !cursor.eat(if grants { "TO" } else { "FROM" }) {
-        return None;
-    }
-    let arn = cursor.last_string()?;
-    let shows = if grants { Shows::With(arn) } else { Shows::Without(arn) };
-    // The role itself is checked as well, because the catalog lists no identities for a role that
-    // does not exist yet.
-    let identity = Fact::Identity(FactSubject::Role(role.clone()));
-    Some(Whole(vec![(identity, Shows::Something), (Fact::Identities(role), shows)]))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A parser's position among the tokens of one statement.
 
 use crate::migration::fact::QualifiedName;
-use crate::sql::tokens::Tokens;
+use crate::sql::tokens::{StatementToken, Tokens};
 
 /// Reads keywords and names from left to right. A method consumes only what it has recognized.
 pub(super) struct Cursor<'t> {
@@ -133,13 +133,98 @@ impl<'t> Cursor<'t> {
         self.eat(")").then_some(columns)
     }
 
-    /// Skips one token, or a pair of parentheses with everything nested in it.
+    /// Skips one token, or a pair of parentheses or brackets with everything nested in it.
     pub(super) fn skip_group(&mut self) {
         if self.is_at("(") {
             self.skip_parentheses();
+        } else if self.eat("[") {
+            while !self.is_at_end() && !self.eat("]") {
+                self.skip_group();
+            }
         } else {
             self.rest = self.rest.skip(1);
         }
+    }
+
+    /// Reads an expression up to one of these keywords, to a comma, or to a closing parenthesis
+    /// that is not nested. The first token is part of the expression in any case.
+    pub(super) fn expression(&mut self, ends: &[&str]) -> String {
+        let before = self.rest;
+        loop {
+            if self.eat("CASE") {
+                while !self.is_at_end() && !self.eat("END") {
+                    self.skip_group();
+                }
+            } else {
+                self.skip_group();
+            }
+            let is_end = self.is_at(",") || self.is_at(")");
+            if self.is_at_end() || is_end || ends.iter().any(|word| self.is_at(word)) {
+                return self.text_since(before);
+            }
+        }
+    }
+
+    /// Takes what is inside the next parentheses.
+    fn parentheses(&mut self) -> Option<Tokens<'t>> {
+        if !self.is_at("(") {
+            return None;
+        }
+        let before = self.rest;
+        self.skip_parentheses();
+        let (group, _) = before.split_at(before.len() - self.rest.len());
+        Some(group.skip(1).split_at(group.len().checked_sub(2)?).0)
+    }
+
+    /// Reads the text inside the next parentheses.
+    pub(super) fn inside_parentheses(&mut self) -> Option<String> {
+        self.parentheses().map(Tokens::text)
+    }
+
+    /// Reads the expression inside the next parentheses, or the column if it is only its name.
+    pub(super) fn column_or_expression(&mut self) -> Option<Result<String, String>> {
+        let inside = self.parentheses()?;
+        let column =
+            inside.first().filter(|_| inside.len() == 1).and_then(StatementToken::identifier);
+        Some(column.ok_or_else(|| inside.text()))
+    }
+
+    /// Reads an integer with an optional sign.
+    pub(super) fn integer(&mut self) -> Option<i64> {
+        let is_negative = self.eat("-");
+        let digits = self.rest.first().filter(|token| token.is_number())?.text;
+        self.rest = self.rest.skip(1);
+        let sign = if is_negative { "-" } else { "" };
+        format!("{sign}{digits}").parse().ok()
+    }
+
+    /// Reads a string constant.
+    pub(super) fn string(&mut self) -> Option<String> {
+        let string = self.rest.first()?.string()?;
+        self.rest = self.rest.skip(1);
+        Some(string)
+    }
+
+    /// Takes the tokens up to the next of these keywords outside parentheses, at least one.
+    pub(super) fn element(&mut self, starts: &[&str]) -> Self {
+        let before = self.rest;
+        loop {
+            self.skip_group();
+            if self.is_at_end() || starts.iter().any(|word| self.is_at(word)) {
+                let (element, _) = before.split_at(before.len() - self.rest.len());
+                return Self { rest: element, ..*self };
+            }
+        }
+    }
+
+    /// The tokens that are not read yet.
+    pub(super) fn rest(&self) -> Tokens<'t> {
+        self.rest
+    }
+
+    /// The text that was read since `before` was the rest.
+    pub(super) fn text_since(&self, before: Tokens<'t>) -> String {
+        before.split_at(before.len() - self.rest.len()).0.text()
     }
 
     /// Returns the value of a plain `'…'`, if it is the last token of the statement.
