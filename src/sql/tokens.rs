@@ -62,7 +62,7 @@ impl StatementToken<'_> {
     }
 
     /// The text of a string constant in any notation. The escapes of `E'…'` and `U&'…'` are kept.
-    pub(super) fn string(&self) -> Option<String> {
+    pub(super) fn raw_string(&self) -> Option<String> {
         if self.kind != TokenKind::String {
             return None;
         }

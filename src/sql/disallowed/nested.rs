@@ -137,7 +137,7 @@ fn statements(body: Tokens<'_>) -> impl Iterator<Item = Tokens<'_>> {
 /// Checks a statement of a block. `EXECUTE` runs the string that follows it.
 fn in_a_statement(tokens: Tokens<'_>) -> Option<Disallowed> {
     if let Some(executed) = tokens.after(&["EXECUTE"]) {
-        let text = executed.after_optional(&["FORMAT", "("]).first()?.string()?;
+        let text = executed.after_optional(&["FORMAT", "("]).first()?.raw_string()?;
         let text = TokenBuf::of(&text);
         return called(text.all()).or_else(|| in_a_statement(text.all()));
     }
