@@ -200,7 +200,7 @@ async fn a_lease_excludes_other_runs_until_it_ends_and_a_new_owner_fences_off_th
 async fn sends_of(text: &str, faults: &[Fault]) -> (usize, ApplyError) {
     let cluster = cluster().await;
     let mut session = session(&cluster).await;
-    run(&mut session, &[]).await.1.unwrap();
+    run(&mut session, &[]).await.1.expect("nothing fails");
     cluster.inject(Matcher::containing("CREATE TABLE t "), Fault::CloseAfter);
     for fault in faults {
         cluster.inject(Matcher::containing(text), fault.clone());
@@ -208,7 +208,7 @@ async fn sends_of(text: &str, faults: &[Fault]) -> (usize, ApplyError) {
     let (_, result) =
         run(&mut session, &migrations(&[("1_t.sql", "CREATE TABLE t (a int)")])).await;
     let fired = cluster.fired_faults();
-    (fired.iter().filter(|fired| fired.sql.contains(text)).count(), result.unwrap_err())
+    (fired.iter().filter(|fired| fired.sql.contains(text)).count(), result.expect_err("the faults"))
 }
 
 #[tokio::test]

@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn the_text_of_a_string_is_read_in_every_notation() {
         let statement = TokenBuf::of("'it''s' E'a\\n''' $$a$$ $t$a $$ ' b$t$ U&'a' \"a\" a");
-        let strings = statement.all().iter().filter_map(StatementToken::string);
+        let strings = statement.all().iter().filter_map(StatementToken::raw_string);
         assert_eq!(strings.collect::<Vec<_>>(), ["it's", "a\\n'", "a", "a $$ ' b", "a"]);
     }
 
