@@ -473,8 +473,9 @@ async fn a_message_that_ends_with_too_few_results_is_not_sent_again() {
     // Nothing is known of a batch, so its connection is given up before it can commit.
     files[1].statements[1].text = "-- nothing".to_owned();
     rows(&mut session, "DELETE FROM dsql_migrations.statement WHERE class = 'batch'").await;
-    rows(&mut session, "UPDATE dsql_migrations.migration SET state = 'failed' WHERE version = '2'")
-        .await;
+    let failed = "UPDATE dsql_migrations.migration
+                     SET state = 'failed', recorded_statements = NULL WHERE version = '2'";
+    rows(&mut session, failed).await;
     let error = common::stopped(run(&mut session, &files).await.1);
     assert!(matches!(error.failure, StatementFailure::OutcomeUnknown(_)), "{error:?}");
     let batches = "SELECT count(*) FROM dsql_migrations.statement WHERE class = 'batch'";

@@ -431,7 +431,7 @@ async fn assert_no_repetition(files: &[Migration], failing: Option<&[Migration]>
             .collect();
         assert_eq!(repeated, [""; 0], "{loss}: {outcome:?}");
         if let Err(error) = outcome {
-            assert!(error.names_a_way_out(), "{loss}: {error:?}");
+            assert!(error.names_a_remedy(), "{loss}: {error:?}");
         }
         for (table, _) in tables_with_rows() {
             rows(&mut session, &format!("DELETE FROM dsql_migrations.{table}")).await;
@@ -453,7 +453,7 @@ enum Stopped {
 impl Stopped {
     /// Whether the message of the error says what to do: each of these does. A statement that
     /// another run has claimed, and a write to the ledger that fails, would fail again and again.
-    fn names_a_way_out(&self) -> bool {
+    fn names_a_remedy(&self) -> bool {
         match self {
             // It names the row, and what it may contain.
             Self::Unreadable(Error::Answer(reason)) => reason.contains(" must be "),

@@ -179,7 +179,7 @@ const SETUP: &[&str] = &[
     "GRANT owner TO admin",
 ];
 
-/// Statements, each with statements of somebody else that create an object with the same name and
+/// Statements, each with statements of someone else that create an object with the same name and
 /// another definition.
 const FOREIGN: &[(&str, &[&str])] = &[
     (
@@ -321,7 +321,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
 ];
 
 #[tokio::test]
-async fn an_object_of_somebody_else_with_the_same_name_is_undetermined_and_both_are_shown() {
+async fn an_object_of_someone_else_with_the_same_name_is_undetermined_and_both_are_shown() {
     for (ours, others) in FOREIGN {
         for theirs in *others {
             // Both statements leave objects, so each pair has a cluster of its own.
@@ -349,7 +349,7 @@ async fn an_object_of_somebody_else_with_the_same_name_is_undetermined_and_both_
     }
 }
 
-/// Statements and the same object in other words, as somebody else may create it.
+/// Statements and the same object in other words, as someone else may create it.
 const SAME: &[(&str, &str)] = &[
     (
         "CREATE TABLE new (id bigint PRIMARY KEY, a int DEFAULT 1, b varchar(10) NOT NULL DEFAULT \
@@ -404,7 +404,7 @@ async fn an_object_with_the_definition_of_the_statement_is_its_result() {
 }
 
 #[tokio::test]
-async fn an_object_without_a_name_is_not_the_one_of_somebody_else() {
+async fn an_object_without_a_name_is_not_the_one_of_someone_else() {
     for (ours, theirs) in [
         ("CREATE UNIQUE INDEX ASYNC ON t (a)", "CREATE INDEX ASYNC ON t (b)"),
         ("CREATE UNIQUE INDEX ASYNC ON t (a)", "CREATE INDEX ASYNC ON t (a)"),

@@ -334,9 +334,9 @@ fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<P
     })
 }
 
-/// Rule 6. Statements run in order, so a statement with a row has predecessors with rows, except for
-/// asynchronous ones, whose rows are withdrawn if their jobs fail. The rows of a failed migration
-/// were counted as well.
+/// Rule 6. Statements run in order, so the predecessors of a statement with a row have rows, except
+/// for asynchronous ones, whose rows are withdrawn if their jobs fail. The rows of a failed
+/// migration were counted as well.
 fn missing_rows(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
     let is_lasting = |class: Class| !matches!(class, Class::AsyncIndex | Class::Validate);
     let has_row = |number| begun.statements.iter().any(|record| record.number == number);

@@ -274,7 +274,7 @@ fn an_index_without_a_name_is_a_new_one_with_the_definition() {
     assert_eq!(judge("3", &[old]), Verdict::NotApplied);
     assert_eq!(judge("3 4", &[old, ours]), applied);
     assert_eq!(judge("3 4 5", &[old, other, ours]), applied);
-    // The index of somebody else is not the one of the statement.
+    // The index of someone else is not the one of the statement.
     assert_eq!(judge("3 5", &[old, other]), Verdict::NotApplied);
     let partial = ("5", "public.t", "index public.x", "UNIQUE (a) WHERE (b > 1)");
     assert_eq!(judge("3 5", &[old, partial]), Verdict::NotApplied);
