@@ -54,7 +54,7 @@ async fn run(cluster: &Cluster, folder: &Path, root: &Path) -> Result<()> {
 
     step("Someone changes the schema outside of Terraform.");
     session.transact("ALTER TABLE users ADD COLUMN nickname text").await?;
-    step("terraform plan -detailed-exitcode: finds the drift and ends with 2.");
+    step("terraform plan -detailed-exitcode: finds the drift and exits with code 2.");
     let drift = terraform.expect(&["plan", "-detailed-exitcode"], 2)?;
     ensure(drift.contains("nickname"), "the plan does not name the change")
 }

@@ -6,7 +6,9 @@ mod decode;
 mod environment;
 mod roles;
 
-pub(super) use self::attributes::{cluster_attribute, provider_attributes};
+pub(super) use self::attributes::{
+    cluster_attribute, provider_attributes, token_cluster_attribute,
+};
 pub use self::environment::Environment;
 use crate::database::{
     Identity, LedgerSchema, Naming, Role, Secret, Target, WebIdentity, endpoint_of, region_of,

@@ -62,6 +62,19 @@ output "status" {
         assert_eq!(after["jobs"][0]["object"], "public.a_id");
         assert_eq!(after["lease"], serde_json::Value::Null, "the run has let go");
 
+        fs::remove_file(world.path("migrations/0003_c.sql")).unwrap();
+        let accepting = status.replace(
+            "dir = \"migrations\"\n",
+            "dir = \"migrations\"\n  removed_versions = [\"0002\"]\n  accept_checksums = {\n    \
+             \"0001\" = provider::dsql::checksum(file(\"migrations/0001_a.sql\"))\n  }\n",
+        );
+        world.configure(&accepting);
+        world.apply().ends_with(0);
+        let accepted = output(world, "status");
+        assert_eq!(accepted["changed"], serde_json::json!([]));
+        assert_eq!(accepted["missing"], serde_json::json!([]));
+        assert_eq!(accepted["up_to_date"], true);
+
         world.sql(
             "UPDATE dsql_migrations.lease
                 SET holder = 'a colleague', expires_at = now() + interval '1 hour'",

@@ -9,11 +9,15 @@ data "dsql_migration_status" "app" {
   depends_on = [dsql_migration_set.app]
 }
 
-# Every plan and apply warns while migrations are pending.
+# Every plan and apply warns while the files and the ledger differ.
 check "migrations" {
   assert {
     condition     = data.dsql_migration_status.app.up_to_date
-    error_message = "Pending: ${join(", ", data.dsql_migration_status.app.pending)}"
+    error_message = <<-EOT
+      Pending: ${join(", ", data.dsql_migration_status.app.pending)}
+      Changed: ${join(", ", data.dsql_migration_status.app.changed)}
+      Missing: ${join(", ", data.dsql_migration_status.app.missing)}
+    EOT
   }
 }
 

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     dsql = {
       source  = "dsql-migrate/dsql"
-      version = ">= 0.1.0"
+      version = "~> 0.1"
     }
   }
 }

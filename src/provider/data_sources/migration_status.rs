@@ -10,6 +10,7 @@ use self::compare::{ComparedFiles, of_files};
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
 use super::super::diagnostics::{self, Access};
+use super::super::resources::drift;
 use super::super::resources::migration_set::{DEFAULT_NAME, latest};
 use super::super::resources::observe::observe;
 use super::super::resources::rules::StatementRules;
@@ -24,7 +25,9 @@ use crate::database::{
 use crate::diagnostic::Diagnostic;
 use crate::formats::Placeholders;
 use crate::formats::adopt::{HistoryTable, history_table_names};
+use crate::migration::Version;
 use crate::migration::fact::QualifiedName;
+use crate::provider::arguments::texts;
 use crate::schema::{Attribute, Nesting, Schema};
 use crate::value::{Input, Object, Type, Value};
 
@@ -66,6 +69,13 @@ impl DataSource for MigrationStatus {
             Attribute::map_of("variables", Type::String).optional().description(
                 "Values of variables, as in the migration set. Without them, a repeatable \
                  migration that has variables counts as pending only if its text has changed.",
+            ),
+            Attribute::map_of("accept_checksums", Type::String).optional().description(
+                "Edited files to accept, as in the migration set. They do not count as changed.",
+            ),
+            Attribute::set_of("removed_versions", Type::String).optional().description(
+                "Versions whose files were removed on purpose, as in the migration set. They do \
+                 not count as missing.",
             ),
             cluster_attribute(),
             versions("applied", "Applied versions, in the order in which they began."),
@@ -120,7 +130,13 @@ impl DataSource for MigrationStatus {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let source = has_source(&config).then(|| source(&config).err()).flatten();
         let variables = StatementRules::with_variables(&config).err();
-        source.into_iter().chain(variables).chain(location::check_cluster(&config).err()).collect()
+        let accepted = drift::accepted_checksums(&config).err();
+        source
+            .into_iter()
+            .chain(variables)
+            .chain(accepted)
+            .chain(location::check_cluster(&config).err())
+            .collect()
     }
 
     async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>> {
@@ -300,7 +316,14 @@ async fn files(
         return Err(errors);
     }
     let has_values = !config.value("variables").is_null();
-    Ok(Some(ComparedFiles { migrations: prepared.migrations, has_values }))
+    let accepted = drift::accepted_checksums(config).map_err(|error| vec![error])?;
+    let removed = texts(config, "removed_versions");
+    let (Input::Known(accepted), Input::Known(removed)) = (accepted, removed) else {
+        return Ok(None);
+    };
+    let removed = removed.into_iter().map(Version).collect();
+    let migrations = prepared.migrations;
+    Ok(Some(ComparedFiles { migrations, has_values, accepted, removed }))
 }
 
 /// The history tables of other tools, whether anything was adopted from them or not.

@@ -11,7 +11,7 @@ use crate::provider::clusters::Clusters;
 use crate::provider::contract::EphemeralResource;
 use crate::provider::diagnostics::{self, Access};
 use crate::provider::resources::location;
-use crate::provider::settings::cluster_attribute;
+use crate::provider::settings::token_cluster_attribute;
 use crate::provider::timeouts;
 use crate::schema::{Attribute, Schema};
 use crate::value::{Input, Object, Value};
@@ -42,7 +42,7 @@ impl EphemeralResource for AuthToken {
 
     fn schema(&self) -> Schema {
         Schema::new(vec![
-            cluster_attribute(),
+            token_cluster_attribute(),
             Attribute::string("expires_in").optional().description(
                 "Time for which the token is accepted at login, from `1s` to `168h`. The token \
                  also expires with the credentials that sign it. Sessions that are open continue. \
@@ -60,8 +60,7 @@ impl EphemeralResource for AuthToken {
         ])
         .description(
             "Generates an authentication token for an Aurora DSQL cluster, for use by other \
-             providers and provisioners. Terraform stores it neither in the plan nor in the state. \
-             Requires Terraform 1.10 or later.",
+             providers and provisioners. Terraform stores it neither in the plan nor in the state.",
         )
     }
 

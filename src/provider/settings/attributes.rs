@@ -14,14 +14,26 @@ pub(crate) fn provider_attributes() -> Vec<Attribute> {
     attributes
 }
 
-/// The `cluster` argument of a resource.
+/// The `cluster` argument of a resource or data source.
 pub(crate) fn cluster_attribute() -> Attribute {
-    let attributes = cluster_attributes(Stored::Yes);
-    Attribute::nested("cluster", Nesting::Single, attributes).optional().description(
+    cluster(
         "Cluster to connect to. Arguments that are not set here are taken from the `provider` \
          block. There is no `token` here, because Terraform stores the arguments of resources in \
          its state.",
     )
+}
+
+/// The `cluster` argument of an ephemeral resource, which signs tokens and connects to no cluster.
+pub(crate) fn token_cluster_attribute() -> Attribute {
+    cluster(
+        "Cluster for which to generate the token. Arguments that are not set here are taken from \
+         the `provider` block.",
+    )
+}
+
+fn cluster(description: &str) -> Attribute {
+    let attributes = cluster_attributes(Stored::Yes);
+    Attribute::nested("cluster", Nesting::Single, attributes).optional().description(description)
 }
 
 fn cluster_attributes(stored: Stored) -> Vec<Attribute> {

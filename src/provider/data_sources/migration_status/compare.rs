@@ -1,8 +1,10 @@
 //! Compares files with the ledger: what is pending, changed and missing.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::database::{MigrationRecord, MigrationState};
 use crate::engine::{self, ExecOrder, PlanError, Policy};
-use crate::migration::{Migration, Version};
+use crate::migration::{Checksum, Migration, Version};
 use crate::value::Value;
 
 /// The files that are compared.
@@ -10,6 +12,10 @@ pub(super) struct ComparedFiles {
     pub(super) migrations: Vec<Migration>,
     /// Whether the configuration has values of variables.
     pub(super) has_values: bool,
+    /// Applied migrations whose files may have changed, each with the accepted checksum.
+    pub(super) accepted: BTreeMap<Version, Checksum>,
+    /// Applied versions whose files were removed on purpose.
+    pub(super) removed: BTreeSet<Version>,
 }
 
 /// The attributes of the comparison; null without files.
@@ -18,7 +24,7 @@ pub(super) fn of_files(
     records: &[MigrationRecord],
 ) -> [(&'static str, Value); 4] {
     let names = ["pending", "changed", "missing", "up_to_date"];
-    let Some(ComparedFiles { migrations: files, has_values }) = files else {
+    let Some(ComparedFiles { migrations: files, has_values, accepted, removed }) = files else {
         return names.map(|name| (name, Value::Null));
     };
     let of = |version: &Version| records.iter().find(|record| record.version == *version);
@@ -30,13 +36,14 @@ pub(super) fn of_files(
     let changed: Vec<String> = files
         .iter()
         .filter(|file| is_changed(file) && !repeats(file))
+        .filter(|file| accepted.get(&file.version) != Some(&file.checksum))
         .map(|file| file.version.0.clone())
         .collect();
 
     // Everything counts as allowed, so that all pending migrations are named.
-    let accepted = files.iter().map(|file| (file.version.clone(), file.checksum.clone()));
+    let all = files.iter().map(|file| (file.version.clone(), file.checksum.clone()));
     let mut policy =
-        Policy { accepted: accepted.collect(), order: ExecOrder::NonLinear, ..Policy::default() };
+        Policy { accepted: all.collect(), order: ExecOrder::NonLinear, ..Policy::default() };
     let errors = engine::plan(files, records, &policy).err().unwrap_or_default();
     let missing: Vec<Version> = errors
         .into_iter()
@@ -46,7 +53,8 @@ pub(super) fn of_files(
         })
         .collect();
     policy.removed = missing.iter().cloned().collect();
-    let missing: Vec<String> = missing.into_iter().map(|version| version.0).collect();
+    let missing = missing.into_iter().filter(|version| !removed.contains(version));
+    let missing: Vec<String> = missing.map(|version| version.0).collect();
     let plan = engine::plan(files, records, &policy);
     // Without the values of its variables, only the text of a repeatable one can be compared.
     let is_open = |file: &Migration| {
