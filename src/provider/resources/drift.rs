@@ -166,7 +166,7 @@ fn decode_schemas(config: &Object<'_>) -> Result<Input<Vec<String>>, Diagnostic>
 }
 
 /// Reads `accept_checksums`: version to the checksum of a file that was edited.
-pub(super) fn accepted_checksums(
+pub(crate) fn accepted_checksums(
     config: &Object<'_>,
 ) -> Result<Input<BTreeMap<Version, Checksum>>, Diagnostic> {
     let entries = match config.map("accept_checksums") {

@@ -4,7 +4,7 @@ mod adoption;
 mod apply;
 mod basis;
 mod computed;
-mod drift;
+pub(super) mod drift;
 mod import;
 pub(super) mod location;
 pub(super) mod migration;
