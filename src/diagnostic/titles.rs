@@ -100,6 +100,8 @@ titles! {
     VersionRequired => "Migration version is required",
     InvalidVersion => "Invalid version",
     InvalidName => "Invalid name",
+    NameUsedTwice => "Migration set name is used twice",
+    SetOfOtherFiles => "Migration set belongs to other files",
     InvalidVariableName => "Invalid variable name",
     UndefinedVariable => "Undefined variable in a migration",
     MalformedVariable => "Malformed variable reference",

@@ -128,6 +128,16 @@ pub enum PlanError {
         /// Whether only some of its batches are applied. Its text may change, but not its class.
         batching: bool,
     },
+    /// No applied migration of the set is among the files with its text.
+    #[error("the applied migrations of this set are not those of the files")]
+    OtherFiles {
+        /// Number of the applied migrations.
+        applied: usize,
+        /// The first of them, with its description.
+        first: (Version, String),
+        /// The last one.
+        last: (Version, String),
+    },
     /// Statements that a failed run has applied have no row.
     #[error("{file}: the ledger has lost rows of statements")]
     StatementRowsMissing {
@@ -259,10 +269,25 @@ pub fn plan<'a>(
     errors.extend(missing);
 
     if !errors.is_empty() {
-        return Err(errors);
+        return Err(other_files(migrations, ledger).map_or(errors, |error| vec![error]));
     }
     let beyond_target = scope.beyond_target.map(|index| &migrations[index].version);
     Ok(Plan { entries, retired, beyond_target })
+}
+
+/// The error that explains all others if the files are those of another set. A single migration
+/// that differs was probably edited.
+fn other_files(migrations: &[Migration], ledger: &[MigrationRecord]) -> Option<PlanError> {
+    let texts: BTreeSet<&str> = migrations.iter().map(|it| it.checksum.0.as_str()).collect();
+    let applied = || ledger.iter().filter(|it| it.state == MigrationState::Applied);
+    let of = |record: &MigrationRecord| (record.version.clone(), record.description.clone());
+    let has_none = applied().all(|record| !texts.contains(record.checksum.0.as_str()));
+    let is_other = applied().count() > 1 && has_none;
+    is_other.then_some(PlanError::OtherFiles {
+        applied: applied().count(),
+        first: of(applied().next()?),
+        last: of(applied().last()?),
+    })
 }
 
 /// Rule 2.

@@ -1,6 +1,6 @@
 //! The configured provider: where clusters are, and the open session of each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::settings::{Environment, LedgerLocation, Settings};
 use crate::database::{Error, Session, Target};
 use crate::diagnostic::Diagnostic;
+use crate::migration::{Checksum, Version};
 use crate::value::Input;
 
 /// A session that no other resource uses until this is dropped.
@@ -23,6 +24,16 @@ pub(super) struct Clusters {
     // One session for each cluster: the resources of one process queue for it, because on DSQL
     // each schema change would cause one conflict in every other session.
     sessions: Mutex<HashMap<Target, Slot>>,
+    planned: Mutex<HashMap<(LedgerLocation, String), PlannedFiles>>,
+}
+
+/// The files with which a migration set was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PlannedFiles {
+    /// The directory or the argument that holds them.
+    pub(super) source: String,
+    /// Their checksums by version.
+    pub(super) checksums: BTreeMap<Version, Checksum>,
 }
 
 #[derive(Default)]
@@ -33,13 +44,15 @@ struct Configured {
 
 impl Clusters {
     pub(super) fn new(environment: Environment) -> Self {
-        Self { environment, configured: Mutex::default(), sessions: Mutex::default() }
+        let (configured, sessions) = (Mutex::default(), Mutex::default());
+        Self { environment, configured, sessions, planned: Mutex::default() }
     }
 
     /// Receives the `provider` block. A process in reattach mode serves many Terraform commands, so
     /// the stop of an earlier one ends here.
     pub(super) fn configure(&self, settings: Settings) {
         *lock(&self.configured) = Configured { settings, cancelled: CancellationToken::new() };
+        lock(&self.planned).clear();
     }
 
     /// Cancels all runs before they send anything more.
@@ -62,6 +75,20 @@ impl Clusters {
     pub(super) fn locate(&self, cluster: Settings) -> Result<Input<LedgerLocation>, Diagnostic> {
         let wider = lock(&self.configured).settings.clone();
         cluster.or(&wider).resolve(&self.environment)
+    }
+
+    /// Notes that a migration set is planned. Returns the source of the other files with which this
+    /// Terraform command has planned the same set: two resources have the same name.
+    pub(super) fn plan_set(
+        &self,
+        location: &LedgerLocation,
+        set: &str,
+        files: PlannedFiles,
+    ) -> Option<String> {
+        let mut planned = lock(&self.planned);
+        let key = (location.clone(), set.to_owned());
+        let first = planned.entry(key).or_insert_with(|| files.clone());
+        (first.checksums != files.checksums).then(|| first.source.clone())
     }
 
     /// Returns the session of a cluster, and opens one if there is none that can be used. Waits

@@ -34,9 +34,9 @@ pub(super) use formats::{format_error, name_error};
 pub(super) use ledger::{ledger_too_new, lost_rows, reads_newer_ledger};
 pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
-    needs_the_cluster, no_answer, not_refreshed, out_of_date, plan_errors, planned_from_files,
-    planned_without, planned_without_cluster, rewritten_ledger, skipped, still_unknown,
-    unreadable_ledger, what_stays, with_shared_version,
+    name_used_twice, needs_the_cluster, no_answer, not_refreshed, out_of_date, plan_errors,
+    planned_from_files, planned_without, planned_without_cluster, rewritten_ledger, skipped,
+    still_unknown, unreadable_ledger, what_stays, with_shared_version,
 };
 pub(super) use resume::AppliedSet;
 

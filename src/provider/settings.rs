@@ -47,7 +47,7 @@ pub(super) struct Settings {
 }
 
 /// A cluster, the role that logs in, and the schema of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct LedgerLocation {
     pub(super) target: Target,
     pub(super) ledger: LedgerSchema,

@@ -218,3 +218,36 @@ fn an_empty_ledger_begins_at_the_newest_checkpoint_of_atlas() {
         assert_eq!(versions, ["20260103000000", "20260104000000"]);
     });
 }
+
+#[test]
+fn two_resources_with_one_name_and_different_files_are_found() {
+    on_each_terraform(|world| {
+        let set = |address: &str, dir: &str| {
+            format!("resource \"dsql_migration_set\" \"{address}\" {{\n  dir = \"{dir}\"\n}}\n")
+        };
+        for (dir, table) in [("one", "a"), ("two", "b")] {
+            world.write(&format!("{dir}/1_{table}.sql"), format!("CREATE TABLE {table} (id int);"));
+            world
+                .write(&format!("{dir}/2_{table}.sql"), format!("CREATE TABLE {table}2 (id int);"));
+        }
+        world.configure(&(set("one", "one") + &set("two", "two")));
+        world
+            .plan()
+            .ends_with(1)
+            .says("Migration set name is used twice")
+            .says("has the name \"default\" on the same cluster, and other files: it reads");
+        world.assert_untouched();
+
+        // From another configuration, only the ledger shows it.
+        world.configure(&set("one", "one"));
+        world.apply().ends_with(0);
+        world.configure(&set("one", "two"));
+        let other = world.plan().ends_with(1).says("Migration set belongs to other files");
+        other.says("2 applied migrations of the set \"default\", from 1 (a) to 2 (a)");
+        assert_eq!(world.tables(), "a a2");
+
+        // A recovery may leave two states with the same files.
+        world.configure(&(set("one", "one") + &set("again", "one")));
+        world.apply().ends_with(0).says("1 added");
+    });
+}

@@ -137,11 +137,11 @@ fn only_the_statements_of_a_failed_file_that_were_not_applied_may_be_edited() {
 
 #[test]
 fn all_errors_are_reported_together() {
-    let files = migrations(THREE);
-    let mut ledger = [applied(&files[0]), applied(&files[1]), applied(&files[2])];
-    ledger[0].checksum = Checksum("sha256:x".into());
-    ledger[1].checksum = Checksum("sha256:y".into());
-    assert_eq!(plan(&files[..2], &ledger, &Policy::default()).unwrap_err().len(), 3);
+    let files = migrations(&[&[("0000_z.sql", "SELECT 1")], THREE].concat());
+    let mut ledger: Vec<_> = files.iter().map(applied).collect();
+    ledger[1].checksum = Checksum("sha256:x".into());
+    ledger[2].checksum = Checksum("sha256:y".into());
+    assert_eq!(plan(&files[..3], &ledger, &Policy::default()).unwrap_err().len(), 3);
 }
 
 #[test]
@@ -319,4 +319,53 @@ fn a_repeatable_migration_that_another_run_has_applied_does_not_run_again() {
 
     let ledger = [applied(&files[0]), applied(&files[1]), applied(&files[2])];
     assert_eq!(renew(&plan, &ledger).unwrap().pending().count(), 0);
+}
+
+#[test]
+fn files_of_another_set_are_one_error_and_edited_or_renamed_files_are_not() {
+    let (ours, theirs) = (migrations(THREE), migrations(&[("0001_x.sql", "SELECT 1")]));
+    let ledger: Vec<_> = ours[..2].iter().map(applied).collect();
+    let errors = |files: &[Migration], ledger: &[MigrationRecord]| {
+        plan(files, ledger, &Policy::default()).unwrap_err()
+    };
+    let name = |version: &str, description: &str| (Version(version.into()), description.into());
+    let expected =
+        PlanError::OtherFiles { applied: 2, first: name("0001", "a"), last: name("0002", "b") };
+    assert_eq!(errors(&theirs, &ledger), [expected]);
+
+    // One file of the set has its text, under whatever name.
+    let mixed = migrations(&[("0007_a.sql", THREE[0].1), ("0002_b.sql", "SELECT 2")]);
+    assert!(errors(&mixed, &ledger).iter().all(|it| !matches!(it, PlanError::OtherFiles { .. })));
+    // A single migration that differs was edited.
+    let edited = errors(&theirs, &ledger[..1]);
+    assert!(matches!(edited[..], [PlanError::Diverged { .. }]), "{edited:?}");
+}
+
+#[test]
+fn rows_of_statements_that_have_run_must_be_there() {
+    let files = migrations(&[(
+        "1_a.sql",
+        "CREATE TABLE a (id int); CREATE INDEX ASYNC i ON a (id); INSERT INTO a VALUES (1); \
+         INSERT INTO a VALUES (2); INSERT INTO a VALUES (3)",
+    )]);
+    let missing = |state: MigrationState, rows: &[usize], recorded: Option<usize>| {
+        let mut record = MigrationRecord { recorded, ..record(&files[0], state, 5) };
+        record.statements.retain(|it| rows.contains(&it.number.index()));
+        match plan(&files, &[record], &Policy::default()) {
+            Ok(_) => Vec::new(),
+            Err(errors) => match &errors[..] {
+                [PlanError::StatementRowsMissing { missing, .. }] => {
+                    missing.iter().map(|(number, _)| number.index()).collect()
+                }
+                other => panic!("{other:?}"),
+            },
+        }
+    };
+    use MigrationState::{Failed, Running};
+    assert_eq!(missing(Running, &[0, 1, 2], None), [0; 0]);
+    assert_eq!(missing(Running, &[0, 3], None), [2], "the row of an index may be withdrawn");
+    assert_eq!(missing(Running, &[3], None), [0, 2]);
+    assert_eq!(missing(Failed, &[0], Some(3)), [2, 3], "the table and two inserts were recorded");
+    assert_eq!(missing(Failed, &[0, 2, 3], Some(3)), [0; 0]);
+    assert_eq!(missing(Failed, &[], None), [0; 0], "a ledger of layout 1");
 }

@@ -92,6 +92,17 @@ pub(in crate::provider) fn plan_errors(
     errors.iter().map(|error| plan_error(error, &values, path.clone(), set)).collect()
 }
 
+/// Returns the error for two resources that plan the same migration set with different files.
+pub(in crate::provider) fn name_used_twice(set: &str, source: &str, other: &str) -> Diagnostic {
+    Diagnostic::error(Title::NameUsedTwice)
+        .detail(format!(
+            "Another dsql_migration_set of this configuration has the name {set:?} on the same \
+             cluster, and other files: it reads {other}, and this one reads {source}. The ledger \
+             would mix their migrations. Give each of them a name."
+        ))
+        .at("name")
+}
+
 /// Adds another possible cause to the errors of a `dsql_migration`: all of them share one migration
 /// set, so two resources with the same version mean the same ledger row.
 pub(in crate::provider) fn with_shared_version(errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -168,6 +179,22 @@ fn plan_error(
                 ));
             }
             Diagnostic::error(Title::AppliedStatementChanged).detail(detail)
+        }
+        PlanError::OtherFiles { applied, first, last } => {
+            let name = |(version, description): &(Version, String)| match description.as_str() {
+                "" => version.to_string(),
+                description => format!("{version} ({description})"),
+            };
+            Diagnostic::error(Title::SetOfOtherFiles).detail(format!(
+                "The ledger has {applied} applied migrations of the set {:?}, from {} to {}. None \
+                 of them is among these files with the text that was applied.\n\nAnother directory \
+                 probably uses the same name on this cluster: set name in one of the two \
+                 resources. If the files are the right ones and all of them were edited or \
+                 renamed, restore them.",
+                set.set,
+                name(first),
+                name(last),
+            ))
         }
         PlanError::StatementRowsMissing { file, version, missing } => {
             ledger::rows_missing(file, version, missing, set)

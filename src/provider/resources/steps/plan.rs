@@ -10,6 +10,7 @@ use super::super::plan_result::PlanResult;
 use super::{ObservedPlan, ResourceContext, ResourceKind};
 use crate::database::{LedgerState, Observation};
 use crate::diagnostic::Diagnostic;
+use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
 use crate::provider::settings::LedgerLocation;
@@ -98,6 +99,9 @@ impl Planning<'_> {
             };
         let records = operation.records(observation, &adopted);
         let (known, location) = (&operation.model.known, &operation.location);
+        if !K::IS_SHARED {
+            diagnostics.extend(self.same_set_elsewhere(operation));
+        }
         let path = known.source.path();
         let basis = Basis::new(&context.process, path, location, operation.migrations(), &records);
         let subject = operation.subject();
@@ -149,6 +153,21 @@ impl Planning<'_> {
         }
         // The refresh read another migration of the set: only the location can be compared.
         K::IS_SHARED.then(|| before.at(location))
+    }
+}
+
+impl Planning<'_> {
+    /// The error for another resource of this command that plans the same set with other files.
+    fn same_set_elsewhere(&self, operation: &SetOperation<'_>) -> Option<Diagnostic> {
+        let source = &operation.model.known.source;
+        let migrations = operation.migrations().iter();
+        let files = PlannedFiles {
+            source: source.path().unwrap_or("the argument files").to_owned(),
+            checksums: migrations.map(|it| (it.version.clone(), it.checksum.clone())).collect(),
+        };
+        let (clusters, location) = (&self.context.clusters, &operation.location);
+        let other = clusters.plan_set(location, operation.set(), files.clone())?;
+        Some(diagnostics::name_used_twice(operation.set(), &files.source, &other))
     }
 }
 
