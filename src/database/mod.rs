@@ -18,6 +18,7 @@ mod observe;
 pub mod retry;
 mod secret;
 mod session;
+mod set_names;
 mod target;
 mod tls;
 

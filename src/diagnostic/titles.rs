@@ -124,8 +124,11 @@ titles! {
     NameCollision => "Long names become the same name",
     UnsupportedSql => "SQL not supported by Aurora DSQL",
     PossiblyUnsupportedSql => "Possibly unsupported SQL in …",
-    Hazards => "… in …",
+    OneHazard => "1 hazard in …",
+    Hazards => "… hazards in …",
     SchemaChanged => "Schema was changed outside of migrations in …",
+    SchemaNotFound => "Schema in drift_schemas does not exist for …",
+    NameChanged => "Migrations run again because name changes in …",
     LedgerChanged => "Ledger was changed since the last apply for …",
     StateNotRefreshed => "State was not refreshed for …",
     PlannedFromFiles => "Planned from migration files only for …",
@@ -161,6 +164,7 @@ titles! {
     LeaseLost => "Lease was lost",
     LedgerUpgradeDenied => "Ledger cannot be upgraded by this role",
     LedgerWriteFailed => "Cannot write to the ledger",
+    MigrationRemains => "… remains in the database",
     MigrationsRemain => "Migrations remain in the database for …",
     // The provider itself
     UnknownEphemeralResourceType => "Unknown ephemeral resource type",
@@ -224,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_title_are_filled_in_order() {
-        let filled = Title::Hazards.fill(&[&"2 hazards", &"set app on abc"]);
+        let filled = Title::Hazards.fill(&[&2, &"set app on abc"]);
         assert_eq!(String::from(filled), "2 hazards in set app on abc");
         assert_eq!(String::from(Summary::from(Title::LeaseLost)), "Lease was lost");
     }

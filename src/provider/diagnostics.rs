@@ -25,18 +25,18 @@ pub(super) use adoption::{
 };
 pub(super) use apply::apply_error;
 pub(super) use database::{Access, database_error};
-pub(super) use drift::{drift_error, drift_warning};
+pub(super) use drift::{drift_error, drift_warning, missing_schemas};
 pub(super) use findings::{
     StatementFinding, another_kind, collisions, hazards, lint_errors, lint_warnings,
     linted_without_values, render_error,
 };
-pub(super) use formats::{format_error, name_error};
+pub(super) use formats::{format_errors, name_error};
 pub(super) use ledger::{ledger_too_new, lost_rows, reads_newer_ledger};
 pub(super) use plan::{
-    changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
-    name_used_twice, needs_the_cluster, no_answer, not_refreshed, out_of_date, plan_errors,
-    planned_from_files, planned_without, planned_without_cluster, rewritten_ledger, skipped,
-    still_unknown, unreadable_ledger, what_stays, with_shared_version,
+    changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted, name_changed,
+    name_used_twice, needs_the_cluster, no_answer, not_refreshed, nothing_to_import, out_of_date,
+    plan_errors, planned_from_files, planned_without, planned_without_cluster, rewritten_ledger,
+    skipped, still_unknown, unreadable_ledger, what_stays, with_shared_version,
 };
 pub(super) use resume::AppliedSet;
 

@@ -77,7 +77,7 @@ fn sql_that_is_not_complete_is_rejected_with_file_and_line_even_in_the_last_file
         world.write("quote/0002_b.sql", "SELECT 1;\n\nINSERT INTO a VALUES ('x);\n");
         rejected(world, "dir = \"quote\"", "dir = \"quote\"")
             .says("Migration contains incomplete SQL")
-            .says("quote/0002_b.sql:3");
+            .says("quote/0002_b.sql:3:23");
 
         world.write("dollar/0001_a.sql", "CREATE TABLE a (id int);\nSELECT $tag$ never ends;\n");
         rejected(world, "dir = \"dollar\"", "dir = \"dollar\"")

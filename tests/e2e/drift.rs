@@ -315,6 +315,7 @@ fn on_drift_fails_a_plan_or_ignores_drift() {
 fn only_the_schemas_in_drift_schemas_are_compared() {
     on_each_terraform(|world| {
         world.configure(&users_with("drift_schemas = [\"public\", \"reports\"]"));
+        world.plan().says("Schema in drift_schemas does not exist").says("this name: reports.");
         world.apply().ends_with(0);
         world.each(&["CREATE SCHEMA reports", "CREATE TABLE reports.daily (id int PRIMARY KEY)"]);
         world

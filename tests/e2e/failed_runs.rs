@@ -30,7 +30,11 @@ fn a_failed_create_names_the_statement_stores_nothing_and_is_resumed() {
             .says("INSERT INTO c VALUES (1)")
             .says("relation \"c\" does not exist")
             .says("42P01")
-            .says("1 migration was completed by this apply and remains applied");
+            .says("1 migration was completed by this apply and remains applied")
+            .says("Statement 1 of migration 0002 is applied.")
+            .says("Statements 2 and 3 shared a transaction, which was rolled back.")
+            .says("The apply resumes with statement 2.")
+            .says("not in the Terraform state yet");
         assert!(world.state("dsql_migration_set.app").is_null());
         assert_eq!(world.tables(), "a b");
 
@@ -87,7 +91,8 @@ fn an_applied_statement_of_a_failed_file_must_not_change() {
             .plan()
             .ends_with(1)
             .says("Applied statement was changed")
-            .says("migrations/0002_b.sql:1, statement 1");
+            .says("Statement 1 of migrations/0002_b.sql was changed")
+            .says("Restore statement 1. Edit only statement");
     });
 }
 

@@ -127,13 +127,20 @@ fn an_apply_and_a_plan_need_no_more_than_the_page_says() {
 
         configure(world, &emulator.identifier, "planner");
         let denied = apply(world, &environment);
-        denied.ends_with(1).says("ermission denied");
+        denied
+            .ends_with(1)
+            .says("ermission denied")
+            .says("GRANT SELECT ON ALL TABLES IN SCHEMA dsql_migrations TO planner;");
         run_as(world, "migrator", &sql("as migrator, after the first apply"));
         plan(world, &environment).ends_with(0).says("No changes.");
 
         world.write("migrations/0002_more.sql", "CREATE TABLE app.more (id int PRIMARY KEY);");
         plan(world, &environment).ends_with(2).says("ddl: CREATE TABLE app.more");
-        apply(world, &environment).ends_with(1).says("ermission denied");
+        apply(world, &environment)
+            .ends_with(1)
+            .says("ermission denied")
+            .says("The role \"planner\" lacks a privilege to write the ledger.")
+            .says("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA dsql_migrations");
         configure(world, &emulator.identifier, "migrator");
         apply(world, &environment).ends_with(0);
 

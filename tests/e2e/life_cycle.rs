@@ -249,7 +249,13 @@ fn both_resources_can_be_imported_and_then_nothing_is_left_to_do() {
         world
             .run(&["import", "-no-color", "-input=false", "dsql_migration.other", "8"])
             .ends_with(1)
-            .says("Nothing to import");
+            .says("Nothing to import")
+            .says("does not contain the ID \"8\". It contains: 7.");
+        world.configure(&format!("{SET}\nresource \"dsql_migration_set\" \"other\" {{}}\n"));
+        world
+            .run(&["import", "-no-color", "-input=false", "dsql_migration_set.other", "apq"])
+            .ends_with(1)
+            .says("does not contain the ID \"apq\". It contains: default.");
     });
 }
 
@@ -263,7 +269,13 @@ fn another_name_is_another_set_and_replaces_the_resource() {
         world.configure(
             "resource \"dsql_migration_set\" \"app\" {\n  name = \"two\"\n  files = { \"1_b.sql\" = \"CREATE TABLE b (id int PRIMARY KEY)\" }\n}\n",
         );
-        world.plan().ends_with(2).says("must be replaced").says("forces replacement");
+        world
+            .plan()
+            .ends_with(2)
+            .says("must be replaced")
+            .says("forces replacement")
+            .says("Migrations run again because name changes in set two")
+            .says("changes from \"one\" to \"two\"");
         world.apply().ends_with(0);
         world.plan().ends_with(0);
         assert_eq!(world.tables(), "a b");

@@ -42,7 +42,7 @@ fn normalized(line: &str) -> String {
         rest = &after[end..];
     }
     words.push_str(rest);
-    for host in ["localhost:", "gone.invalid:"] {
+    for host in ["localhost:", "gone.invalid:", "connections to port "] {
         let Some(start) = words.find(host).map(|at| at + host.len()) else { continue };
         let digits =
             words[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(words.len() - start);

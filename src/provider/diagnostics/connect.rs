@@ -335,8 +335,8 @@ fn denied_advice(user: &str, action: &str, token: Option<&TokenFacts>) -> String
         ));
     } else {
         words.push_str(&format!(
-            "The role {user:?} logged in with the configured token, which does not have the form \
-             of an Aurora DSQL token. "
+            "The login of the role {user:?} used the configured token, which does not have the \
+             form of an Aurora DSQL token. "
         ));
     }
     words.push_str(&format!(

@@ -9,19 +9,24 @@ use crate::engine::drift::{Change, Remedy};
 pub(in crate::provider) fn drift_warning(
     changes: &[Change],
     fingerprint: &str,
+    accepted: Option<&str>,
     subject: &Subject,
 ) -> Diagnostic {
-    Diagnostic::warning(Title::SchemaChanged.fill(&[&subject]))
-        .detail(drift_words(changes, fingerprint))
+    Diagnostic::warning(Title::SchemaChanged.fill(&[&subject])).detail(drift_words(
+        changes,
+        fingerprint,
+        accepted,
+    ))
 }
 
 /// Returns the error about drift that fails a plan.
 pub(in crate::provider) fn drift_error(
     changes: &[Change],
     fingerprint: &str,
+    accepted: Option<&str>,
     subject: &Subject,
 ) -> Diagnostic {
-    let words = drift_words(changes, fingerprint);
+    let words = drift_words(changes, fingerprint, accepted);
     Diagnostic::error(Title::SchemaChanged.fill(&[&subject]))
         .detail(format!("{words} {DESTROY}"))
         .at("on_drift")
@@ -31,7 +36,7 @@ pub(in crate::provider) fn drift_error(
 const SHOWN_CHANGES: usize = 20;
 
 /// Lists each change with the SQL that reverts it. Terraform does not wrap indented lines.
-fn drift_words(changes: &[Change], fingerprint: &str) -> String {
+fn drift_words(changes: &[Change], fingerprint: &str, accepted: Option<&str>) -> String {
     let mut words =
         "Each change is followed by the SQL that reverts it in a new migration:\n".to_owned();
     for change in changes.iter().take(SHOWN_CHANGES) {
@@ -56,5 +61,37 @@ fn drift_words(changes: &[Change], fingerprint: &str) -> String {
         "\nRevert the changes, or accept the schema as it is with\n\n  accept_drift = \
          \"{fingerprint}\"\n\nAn apply alone does neither."
     ));
+    if accepted.is_some_and(|accepted| accepted != fingerprint) {
+        words.push_str(
+            " The value of accept_drift in the configuration is the fingerprint of other schemas, \
+             so it accepts nothing.",
+        );
+    }
     words
+}
+
+/// Returns the warning about schemas to compare that do not exist.
+pub(in crate::provider) fn missing_schemas(missing: &[&str], subject: &Subject) -> Diagnostic {
+    Diagnostic::warning(Title::SchemaNotFound.fill(&[&subject]))
+        .detail(format!(
+            "The cluster has no schema with this name: {}. The plan therefore detects no drift in \
+             it. Check the name. Case matters.",
+            missing.join(", ")
+        ))
+        .at("drift_schemas")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accepted_fingerprint_that_does_not_match_is_named() {
+        let detail = |accepted| {
+            let subject = Subject::set(Some("app"));
+            drift_warning(&[], "sha256:1", accepted, &subject).detail
+        };
+        assert!(detail(Some("sha256:2")).ends_with("so it accepts nothing."));
+        assert!(detail(None).ends_with("An apply alone does neither."));
+    }
 }

@@ -160,11 +160,11 @@ pub(in crate::provider) fn hazards(
         "These statements are valid, but a reviewer should know about them. To stop reporting a \
          hazard, list it in lint_ignore.",
     );
-    let count = match found.len() {
-        1 => "1 hazard".to_owned(),
-        n => format!("{n} hazards"),
+    let title = match found.len() {
+        1 => Title::OneHazard.fill(&[&subject]),
+        n => Title::Hazards.fill(&[&n, &subject]),
     };
-    Diagnostic::warning(Title::Hazards.fill(&[&count, &subject])).detail(text).at(path)
+    Diagnostic::warning(title).detail(text).at(path)
 }
 
 /// Returns the error for variables that cannot be substituted. `known` are the names that are set.

@@ -12,10 +12,61 @@ use crate::provider::contract::FunctionError;
 use crate::sql::{SplitError, SplitProblem};
 use crate::value::AttributePath;
 
-/// Returns the error for a directory or file that cannot be read as migrations.
-pub(in crate::provider) fn format_error(error: &FormatError, path: AttributePath) -> Diagnostic {
-    let detail = format!("{}\n\n{}", sentence(&chain(error)), advice(&error.kind));
-    Diagnostic::error(title(error)).detail(detail).at(path)
+/// Limits the list of files in one error.
+const SHOWN: usize = 20;
+
+/// Returns the errors for a directory or file that cannot be read as migrations. Files whose names
+/// have the same problem share one error, because a wrong format affects all of them.
+pub(in crate::provider) fn format_errors(
+    errors: &[FormatError],
+    path: &AttributePath,
+) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let mut reported: Vec<String> = Vec::new();
+    for error in errors {
+        let detail = match common_problem(&error.kind) {
+            None => sentence(&chain(error)),
+            Some(problem) if reported.contains(&problem) => continue,
+            Some(problem) => {
+                let is_same =
+                    |it: &&FormatError| common_problem(&it.kind).as_ref() == Some(&problem);
+                let same: Vec<&FormatError> = errors.iter().filter(is_same).collect();
+                let words = if same.len() == 1 {
+                    sentence(&chain(error))
+                } else {
+                    format!("These files {problem}:\n{}", listed(&same))
+                };
+                reported.push(problem);
+                words
+            }
+        };
+        let detail = format!("{detail}\n\n{}", advice(&error.kind));
+        diagnostics.push(Diagnostic::error(title(error)).detail(detail).at(path.clone()));
+    }
+    diagnostics
+}
+
+/// Describes a problem that many files of a directory may have.
+fn common_problem(kind: &FormatErrorKind) -> Option<String> {
+    match kind {
+        FormatErrorKind::Name(NameProblem::Mismatch { tool, expected }) => {
+            Some(format!("have names that {tool} does not accept (expected {expected})"))
+        }
+        FormatErrorKind::Name(NameProblem::VersionNotANumber) => {
+            Some("have no version in their names (expected <digits>_<name>.sql)".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Lists the origins of errors. Terraform does not wrap indented lines.
+fn listed(errors: &[&FormatError]) -> String {
+    let lines = errors.iter().take(SHOWN).map(|error| format!("\n  {}", error.origin));
+    let mut text: String = lines.collect();
+    if let Some(more @ 1..) = errors.len().checked_sub(SHOWN) {
+        text.push_str(&format!("\n  and {more} more"));
+    }
+    text
 }
 
 /// Returns the error for a file name in a function's argument that contains no version.
@@ -150,7 +201,8 @@ fn name_advice(problem: &NameProblem) -> &'static str {
     match problem {
         NameProblem::VersionNotANumber => {
             "Name the file <digits>_<name>.sql, for example 0001_create_users.sql, or move it \
-             to another directory."
+             to another directory. If the directory belongs to another tool, set format to that \
+             tool."
         }
         NameProblem::DuplicateVersion { .. } => {
             "Give a higher number to the file that has not been applied yet."
@@ -341,13 +393,33 @@ mod tests {
     }
 
     #[test]
+    fn files_with_the_same_wrong_kind_of_name_share_one_error() {
+        let problem = || NameProblem::Mismatch { tool: "goose", expected: "<digits>_<name>.sql" };
+        let error = |file: &str, kind: FormatErrorKind| FormatError {
+            origin: ErrorOrigin::File(file.to_owned()),
+            kind,
+        };
+        let errors = [
+            error("dir/V1__a.sql", problem().into()),
+            error("dir/2_b.sql", SqlProblem::NoStatement.into()),
+            error("dir/V3__c.sql", problem().into()),
+        ];
+        let diagnostics = format_errors(&errors, &AttributePath::root());
+        assert_eq!(diagnostics.len(), 2);
+        let detail = &diagnostics[0].detail;
+        let files = "These files have names that goose does not accept (expected \
+                     <digits>_<name>.sql):\n\n  dir/V1__a.sql\n  dir/V3__c.sql\n\n";
+        assert!(detail.starts_with(files) && detail.contains("set format"), "{detail}");
+    }
+
+    #[test]
     fn a_missing_directory_and_a_missing_file_have_different_titles() {
         let missing = |origin| FormatError { origin, kind: AccessProblem::NotFound.into() };
         let dir = missing(ErrorOrigin::Directory("dir".to_owned()));
         let file = missing(ErrorOrigin::File("dir/1_a.sql".to_owned()));
         assert_eq!(title(&dir), Title::MigrationDirectoryNotFound);
         assert_eq!(title(&file), Title::MigrationFileNotFound);
-        let shown = format!("{:?}", format_error(&dir, AttributePath::root()));
+        let shown = format!("{:?}", format_errors(&[dir], &AttributePath::root()));
         assert!(shown.contains("Directory dir does not exist.\\n\\nCheck the path."), "{shown}");
     }
 }

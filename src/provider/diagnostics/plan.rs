@@ -277,6 +277,27 @@ fn files(migrations: &[&Migration]) -> String {
     lines.join("\n  ")
 }
 
+/// Returns the warning about another name for a migration set, which is another set in the ledger.
+pub(in crate::provider) fn name_changed(
+    former: &str,
+    name: &str,
+    pending: usize,
+    subject: &Subject,
+) -> Diagnostic {
+    let run = match pending {
+        1 => "1 migration runs".to_owned(),
+        n => format!("{n} migrations run"),
+    };
+    Diagnostic::warning(Title::NameChanged.fill(&[&subject]))
+        .detail(format!(
+            "The name of the migration set changes from {former:?} to {name:?}. The ledger records \
+             migrations under the name of their set, so Terraform replaces the resource, and {run} \
+             under the new name, including those that are applied under the former one. To run \
+             nothing again, restore the name."
+        ))
+        .at("name")
+}
+
 /// Returns the warning about ledger rows that differ from the state.
 pub(in crate::provider) fn rewritten_ledger(
     changes: &[String],
@@ -328,10 +349,15 @@ pub(in crate::provider) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
     error.detail(detail)
 }
 
-/// Returns the warning of a destroy. `what` completes the sentence "Terraform forgets …".
+/// Returns the warning of a destroy, which Terraform shows before and after it. `what` completes
+/// the sentence "Terraform no longer tracks …".
 pub(in crate::provider) fn what_stays(what: &str, subject: &Subject) -> Diagnostic {
-    Diagnostic::warning(Title::MigrationsRemain.fill(&[&subject])).detail(format!(
-        "If you destroy this resource, Terraform forgets {what}. The database is not touched: \
+    let title = match subject.as_migration() {
+        Some(migration) => Title::MigrationRemains.fill(&[&migration]),
+        None => Title::MigrationsRemain.fill(&[&subject]),
+    };
+    Diagnostic::warning(title).detail(format!(
+        "After the destroy, Terraform no longer tracks {what}. The database is not touched: \
          tables, data, and the ledger remain."
     ))
 }
@@ -373,8 +399,23 @@ pub(in crate::provider) fn changed_since_refresh(
     Diagnostic::warning(Title::ChangedSincePlan.fill(&[&subject])).detail(format!(
         "Since the last refresh:\n\n  {}\n\nIf Terraform reports an inconsistent final plan, this \
          is the reason: the saved plan is out of date, and nothing of this resource was run. Plan \
-         again. A plan with -refresh=false already takes these changes into account.",
+         again. If you planned with -refresh=false, ignore this warning.",
         differences.join("\n  ")
+    ))
+}
+
+/// Returns the error for an import ID that the ledger does not contain. `known` are the IDs that it
+/// contains.
+pub(in crate::provider) fn nothing_to_import(
+    id: &str,
+    known: &[String],
+    target: &Target,
+) -> Diagnostic {
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Diagnostic::error(Title::NothingToImport).detail(format!(
+        "The ledger of {target} does not contain the ID {id:?}. It contains: {known}.\n\nCheck the \
+         ID, and check endpoint and ledger_schema in the provider block: an import does not use \
+         the argument cluster of the resource."
     ))
 }
 

@@ -13,6 +13,8 @@ pub(in crate::provider) struct Subject {
     cluster: Option<String>,
 }
 
+const MIGRATION: &str = "migration";
+
 impl Subject {
     /// Returns the subject for a migration set.
     pub(in crate::provider) fn set(name: Option<&str>) -> Self {
@@ -21,7 +23,16 @@ impl Subject {
 
     /// Returns the subject for a single migration.
     pub(in crate::provider) fn migration(version: Option<&str>) -> Self {
-        Self { kind: "migration", name: version.map(str::to_owned), cluster: None }
+        Self { kind: MIGRATION, name: version.map(str::to_owned), cluster: None }
+    }
+
+    /// Returns the subject for the beginning of a title, if it is a single migration.
+    pub(in crate::provider) fn as_migration(&self) -> Option<String> {
+        (self.kind == MIGRATION).then(|| {
+            let text = self.to_string();
+            let (first, rest) = text.split_at(1);
+            first.to_ascii_uppercase() + rest
+        })
     }
 
     /// Adds the cluster, by its identifier or by host and port.
@@ -53,6 +64,9 @@ mod tests {
         assert_eq!(Subject::set(Some("app")).on(cluster()).to_string(), "set app on abc");
         assert_eq!(Subject::set(Some("app")).to_string(), "set app");
         assert_eq!(Subject::migration(Some("0001")).to_string(), "migration 0001");
+        let first = Subject::migration(Some("0001")).on(cluster()).as_migration();
+        assert_eq!(first.as_deref(), Some("Migration 0001 on abc"));
+        assert_eq!(Subject::set(Some("app")).as_migration(), None);
         assert_eq!(Subject::migration(None).on(cluster()).to_string(), "a migration on abc");
     }
 }

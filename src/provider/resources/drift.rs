@@ -1,14 +1,16 @@
 //! The arguments and computed attributes about drift.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use crate::database::Observation;
+use crate::database::{Observation, quoted_identifier};
 use crate::diagnostic::Diagnostic;
+use crate::engine::Plan;
 use crate::engine::drift::{self, Change};
 use crate::migration::{Checksum, Version};
 use crate::provider::arguments::{invalid, word};
 use crate::provider::diagnostics::{self, Subject};
 use crate::schema::Attribute;
+use crate::sql;
 use crate::value::{Input, Object, Type, Value};
 
 /// What counts as drift, and what a plan does about it.
@@ -40,6 +42,8 @@ pub(super) struct DriftReport {
     pub(super) to_accept: bool,
     /// The fingerprint of the live schemas.
     pub(super) fingerprint: String,
+    /// Schemas of the configuration that do not exist.
+    pub(super) missing_schemas: Vec<String>,
 }
 
 /// The schema of the arguments.
@@ -109,14 +113,20 @@ impl Watch {
     pub(super) fn find(&self, observation: &Observation) -> DriftReport {
         let changes = drift::changes(&observation.recorded, &observation.live, &self.schemas);
         let fingerprint = drift::fingerprint(observation.live.objects_within(&self.schemas));
+        let exists = |schema: &String| {
+            let live = &observation.live.relations;
+            live.contains_key(&quoted_identifier(schema))
+        };
+        let missing_schemas: Vec<String> =
+            self.schemas.iter().filter(|schema| !exists(schema)).cloned().collect();
         if self.accepted.as_ref() != Some(&fingerprint) {
-            return DriftReport { changes, to_accept: false, fingerprint };
+            return DriftReport { changes, to_accept: false, fingerprint, missing_schemas };
         }
         // A snapshot that is recorded already is not recorded again, even if it is not valid.
         let recorded = observation.recorded.objects_within(&self.schemas);
         let to_accept = observation.ledger.exists()
             && !recorded.eq(observation.live.objects_within(&self.schemas));
-        DriftReport { changes: Vec::new(), to_accept, fingerprint }
+        DriftReport { changes: Vec::new(), to_accept, fingerprint, missing_schemas }
     }
 
     /// Whether drift makes a plan an update.
@@ -127,12 +137,32 @@ impl Watch {
     /// The warning or the error of a plan that finds drift.
     pub(super) fn warnings(&self, report: &DriftReport, subject: &Subject) -> Option<Diagnostic> {
         let DriftReport { changes, fingerprint, .. } = report;
+        // The report has no changes if the configuration accepts this fingerprint.
+        let accepted = self.accepted.as_deref();
         match self.on_drift {
-            _ if report.changes.is_empty() => None,
+            _ if changes.is_empty() => None,
             OnDrift::Ignore => None,
-            OnDrift::Plan => Some(diagnostics::drift_warning(changes, fingerprint, subject)),
-            OnDrift::Error => Some(diagnostics::drift_error(changes, fingerprint, subject)),
+            OnDrift::Plan => {
+                Some(diagnostics::drift_warning(changes, fingerprint, accepted, subject))
+            }
+            OnDrift::Error => {
+                Some(diagnostics::drift_error(changes, fingerprint, accepted, subject))
+            }
         }
+    }
+
+    /// The warning about schemas that do not exist and that no pending migration mentions.
+    pub(super) fn missing_schemas(
+        report: &DriftReport,
+        plan: &Plan<'_>,
+        subject: &Subject,
+    ) -> Option<Diagnostic> {
+        let pending = plan.pending().flat_map(|entry| &entry.migration.statements);
+        let mentioned: HashSet<String> =
+            pending.flat_map(|statement| sql::mentioned(&statement.text)).collect();
+        let missing = report.missing_schemas.iter().filter(|name| !mentioned.contains(*name));
+        let missing: Vec<&str> = missing.map(String::as_str).collect();
+        (!missing.is_empty()).then(|| diagnostics::missing_schemas(&missing, subject))
     }
 }
 

@@ -1,20 +1,23 @@
 //! Imports what the ledger of the provider's own cluster holds.
 
-use crate::database::{Observation, Watched};
+use crate::database::{Error, Observation, Watched};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::ImportResponse;
+use crate::provider::diagnostics::{self, Access};
 use crate::provider::settings::{LedgerLocation, Settings};
 use crate::provider::time_limit::TimeLimit;
 use crate::schema::Schema;
 use crate::value::{Input, Value};
 
+use super::SINGLE_MIGRATIONS;
 use super::observe::observe;
 
-/// Reads a set; `state_of` makes the state, or `None` if the ledger does not hold the object.
+/// Reads the set that has the object `id`; `state_of` makes the state, or `None` if the ledger does not hold the object.
 pub(super) async fn import(
     clusters: &Clusters,
     set: &str,
+    id: &str,
     state_of: impl FnOnce(&LedgerLocation, &Observation) -> Option<Value>,
 ) -> ImportResponse {
     let imported = async {
@@ -24,14 +27,18 @@ pub(super) async fn import(
         };
         let limit = TimeLimit::fixed(clusters);
         let observation = observe(clusters, &location, set, &Watched::All, &limit).await?;
-        state_of(&location, &observation).ok_or_else(|| {
-            Diagnostic::error(Title::NothingToImport).detail(format!(
-                "The ledger of {} does not contain this ID. Check the ID, and check endpoint and \
-                 ledger_schema in the provider block: an import does not use the argument cluster \
-                 of the resource.",
-                location.target
-            ))
-        })
+        if let Some(state) = state_of(&location, &observation) {
+            return Ok(state);
+        }
+        let versions = observation.migrations.iter().map(|record| record.version.0.clone());
+        let known: Vec<String> = match set {
+            _ if !observation.ledger.exists() => Vec::new(),
+            SINGLE_MIGRATIONS => versions.collect(),
+            _ => set_names(clusters, &location).await.map_err(|error| {
+                diagnostics::unreadable_ledger(&location, &error, Access::ReadLedger)
+            })?,
+        };
+        Err(diagnostics::nothing_to_import(id, &known, &location.target))
     };
     match imported.await {
         Ok(state) => ImportResponse { state, private: Vec::new(), diagnostics: Vec::new() },
@@ -39,6 +46,13 @@ pub(super) async fn import(
             ImportResponse { state: Value::Null, private: Vec::new(), diagnostics: vec![error] }
         }
     }
+}
+
+/// The names of the migration sets in the ledger. That of single migrations cannot be imported.
+async fn set_names(clusters: &Clusters, location: &LedgerLocation) -> Result<Vec<String>, Error> {
+    let mut session = clusters.session(&location.target).await?;
+    let names = session.set_names(&location.ledger).await?;
+    Ok(names.into_iter().filter(|name| name != SINGLE_MIGRATIONS).collect())
 }
 
 /// An object of a schema with every attribute null.

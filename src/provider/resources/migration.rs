@@ -219,7 +219,7 @@ impl Resource for MigrationResource {
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        import::import(&self.0.clusters, SINGLE_MIGRATIONS, |location, observation| {
+        import::import(&self.0.clusters, SINGLE_MIGRATIONS, id, |location, observation| {
             let record = record_of(observation, id)?;
             let mut state = import::empty(&self.schema());
             set_all(&mut state, shown(record));

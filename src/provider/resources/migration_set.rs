@@ -31,7 +31,7 @@ use crate::provider::contract::{
     ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
     ReadResponse, Resource,
 };
-use crate::provider::diagnostics::Subject;
+use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::{LedgerLocation, cluster_attribute};
 use crate::provider::timeouts::{self, Timeouts};
 use crate::schema::{Attribute, Nesting, Schema};
@@ -133,8 +133,13 @@ impl ResourceKind for MigrationSetResource {
         planned.set("verified_endpoints", verified);
         let known = &operation.model.known;
         let subject = operation.subject();
-        let mut diagnostics = policy::warnings(plan, known.policy, &subject);
-        let Some(watch) = known.watch else { return diagnostics };
+        let mut found = policy::warnings(plan, known.policy, &subject);
+        let former = prior.get("name").and_then(|name| name.string().known());
+        let pending = plan.pending().count();
+        if let Some(former) = former.filter(|former| *former != known.set && pending > 0) {
+            found.push(diagnostics::name_changed(former, known.set, pending, &subject));
+        }
+        let Some(watch) = known.watch else { return found };
         let report = watch.find(observation);
         set_all(planned, report.shown());
         // Drift stays visible until it is gone: an apply reads the schemas again and accepts
@@ -143,8 +148,9 @@ impl ResourceKind for MigrationSetResource {
             set_all(planned, known_after_apply());
             planned.set("verified_endpoints", verify::planned(config, prior, true));
         }
-        diagnostics.extend(watch.warnings(&report, &subject));
-        diagnostics
+        found.extend(watch.warnings(&report, &subject));
+        found.extend(Watch::missing_schemas(&report, plan, &subject));
+        found
     }
 
     fn as_planned(planned: &mut Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
@@ -269,7 +275,7 @@ impl Resource for MigrationSetResource {
     }
 
     async fn import(&self, id: &str) -> ImportResponse {
-        import::import(&self.0.clusters, id, |location, observation| {
+        import::import(&self.0.clusters, id, id, |location, observation| {
             if observation.migrations.is_empty() {
                 return None;
             }

@@ -70,9 +70,7 @@ impl Source for SetSource {
                 formats::read_files_with(files, &self.options).map(|migrations| (migrations, None))
             }
         };
-        read.map_err(|errors| {
-            errors.iter().map(|e| diagnostics::format_error(e, self.argument())).collect()
-        })
+        read.map_err(|errors| diagnostics::format_errors(&errors, &self.argument()))
     }
 }
 

@@ -67,7 +67,7 @@ impl Source for MigrationSource {
         let kind = self.kind;
         migration
             .map(|migration| (vec![Migration { kind, ..migration }], None))
-            .map_err(|error| vec![diagnostics::format_error(&error, self.argument())])
+            .map_err(|error| diagnostics::format_errors(&[error], &self.argument()))
     }
 }
 
