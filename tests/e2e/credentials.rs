@@ -420,7 +420,7 @@ fn a_role_that_cannot_be_assumed_is_reported_with_the_missing_permission() {
         apply(world, &environment)
             .ends_with(1)
             .says("Cannot assume the IAM role")
-            .says("could not be assumed: AccessDenied")
+            .says(&format!("Cannot assume the role {}: AccessDenied", arn("migrator")))
             .says("needs the permission sts:AssumeRole on the role")
             .does_not_say(&secret);
         let nowhere = [LOCAL, &[("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")]].concat();

@@ -110,14 +110,14 @@ fn a_directory_that_must_not_run_is_rejected_with_its_place() {
         refused("pairs")
             .says("Ambiguous migration directory format")
             .says("may be for golang-migrate or for sqlx")
-            .says("Set `format`");
+            .says("Set format");
 
         world.write("sums/1_a.sql", "SELECT 1");
         world.write("sums/atlas.sum", "h1:AAAA\n1_a.sql h1:AAAA\n");
         refused("sums")
             .says("Missing or outdated atlas.sum")
             .says("sums/atlas.sum:2")
-            .says("`1_a.sql` was changed");
+            .says("1_a.sql was changed");
 
         world.write("env/1_a.sql", "-- +goose Up\n-- +goose ENVSUB ON\nSELECT '${HOME}';\n");
         refused("env").says("Migration is a template").says("env/1_a.sql:2");

@@ -72,7 +72,7 @@ fn an_argument_at_fault_is_named_with_its_line() {
             .says("Line 2 contains ROLLBACK");
         refused("provider::dsql::parse_version(\"seed.sql\")")
             .says("Invalid value for \"file\" parameter:")
-            .says("`seed.sql` has no version in its name");
+            .says("seed.sql has no version in its name");
     });
 }
 

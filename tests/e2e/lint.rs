@@ -393,7 +393,10 @@ fn a_single_migration_knows_the_same_arguments() {
         };
         world.sql("CREATE TABLE t (id int PRIMARY KEY)");
         world.configure(&migration(""));
-        world.plan().ends_with(1).says("sql:1: index_async CREATE INDEX i ON ${t} (id)");
+        world
+            .plan()
+            .ends_with(1)
+            .says("line 1 of the argument sql: index_async CREATE INDEX i ON ${t} (id)");
         world.configure(&migration("rewrite = \"safe\""));
         world
             .plan()
