@@ -13,7 +13,8 @@ use crate::value::{Input, Value};
 use super::SINGLE_MIGRATIONS;
 use super::observe::observe;
 
-/// Reads the set that has the object `id`; `state_of` makes the state, or `None` if the ledger does not hold the object.
+/// Reads the set that has the object `id`; `state_of` makes the state, or `None` if the ledger does
+/// not hold the object.
 pub(super) async fn import(
     clusters: &Clusters,
     set: &str,
