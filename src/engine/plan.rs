@@ -286,7 +286,7 @@ fn other_files(migrations: &[Migration], ledger: &[MigrationRecord]) -> Option<P
     is_other.then_some(PlanError::OtherFiles {
         applied: applied().count(),
         first: of(applied().next()?),
-        last: of(applied().last()?),
+        last: of(applied().next_back()?),
     })
 }
 

@@ -83,7 +83,7 @@ impl Clusters {
         &self,
         location: &LedgerLocation,
         set: &str,
-        files: PlannedFiles,
+        files: &PlannedFiles,
     ) -> Option<String> {
         let mut planned = lock(&self.planned);
         let key = (location.clone(), set.to_owned());

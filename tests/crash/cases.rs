@@ -30,8 +30,10 @@ pub(crate) struct Case {
     pub(crate) adopted: &'static [(&'static str, &'static str)],
     /// Whether its runs create the ledger. Otherwise there is one without rows.
     pub(crate) makes_ledger: bool,
-    /// Whether its runs upgrade a ledger of layout 1, to the layout after that of the provider.
+    /// Whether its runs upgrade a ledger of layout 1.
     pub(crate) upgrades_ledger: bool,
+    /// Whether its runs write the layout after that of the provider.
+    pub(crate) next_layout: bool,
 }
 
 impl Case {
@@ -62,8 +64,7 @@ impl Case {
             Some(adoption::adopted(migration, from))
         };
         let adopted = migrations.iter().filter_map(adopted).collect();
-        let ledger =
-            if self.upgrades_ledger { ledger().with_layout(next_layout()) } else { ledger() };
+        let ledger = if self.next_layout { ledger().with_layout(next_layout()) } else { ledger() };
         Set { adopted, migrations, ledger }
     }
 
@@ -86,8 +87,11 @@ impl Case {
                 rows(session, sql).await;
             }
         } else {
-            let created = "SELECT 1 FROM pg_class WHERE oid = to_regclass('dsql_migrations.lease')";
+            // An upgrade of another case leaves a ledger of the next layout.
+            let created = "SELECT 1 FROM pg_class WHERE oid = to_regclass('dsql_migrations.lease')
+                              AND to_regclass('dsql_migrations.history') IS NULL";
             if lines(session, created).await.is_empty() {
+                rows(session, "DROP SCHEMA IF EXISTS dsql_migrations CASCADE").await;
                 set_up_ledger(session).await;
             }
             let all = ["migration", "statement", "lease", "schema_object"];

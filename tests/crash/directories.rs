@@ -9,6 +9,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case { makes_ledger: true, ..Case::new("rows", ROWS) },
         Case {
             upgrades_ledger: true,
+            next_layout: true,
             setup: &["GRANT SELECT ON dsql_migrations.migration TO PUBLIC"],
             ..Case::new("upgrade", &[("0001_t.sql", "CREATE TABLE t (a int)")])
         },

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use dsql_local::{Cluster, Fault};
 
+use crate::cases::Case;
 use crate::common::{rows, session};
 use crate::directories::cases;
 use crate::matrix::{Spot, Undisturbed, runtime, sessions_left, start, undisturbed};
@@ -21,6 +22,8 @@ pub(crate) fn kill_at_every(stride: usize) {
         let (mut points, mut nth) = (0, 0);
         for case in cases() {
             let cluster = start().await;
+            // The binary writes its own layout.
+            let case = Case { next_layout: false, ..case };
             let case = undisturbed(&cluster, case).await;
             for spot in case.spots.iter().filter(|spot| spot.commits()) {
                 for moment in MOMENTS {

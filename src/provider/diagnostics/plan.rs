@@ -8,7 +8,7 @@ use super::{Access, Subject, database_error, ledger, sentence};
 use crate::database::{Error, Target};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{PlanError, Policy};
-use crate::migration::{Checksum, Migration, Origin, Version};
+use crate::migration::{Checksum, Migration, Origin, StatementNumber, Version};
 use crate::provider::settings::LedgerLocation;
 use crate::value::AttributePath;
 
@@ -141,6 +141,50 @@ fn list(versions: &BTreeSet<Version>) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
+/// Names the statements that are applied, and what may be edited.
+fn restore_statement(number: StatementNumber, done: &[StatementNumber], batching: bool) -> String {
+    let mut advice = String::new();
+    if let Some(last) = done.last() {
+        let verb = if done.len() == 1 { "is" } else { "are" };
+        let next = last.plus(1);
+        advice.push_str(&format!("{} {verb} applied. ", statements(done)));
+        if !batching {
+            advice.push_str(&format!(
+                "Restore statement {number}. Edit only statement {next} and later."
+            ));
+        }
+    }
+    if batching {
+        advice.push_str(&format!(
+            "Statement {number} must still run in batches: write -- dsql:batch above it. Its text \
+             may change."
+        ));
+    }
+    advice
+}
+
+/// Returns the error for files that are not those of the set.
+fn other_files(
+    applied: usize,
+    first: &(Version, String),
+    last: &(Version, String),
+    set: AppliedSet<'_>,
+) -> Diagnostic {
+    let name = |(version, description): &(Version, String)| match description.as_str() {
+        "" => version.to_string(),
+        description => format!("{version} ({description})"),
+    };
+    Diagnostic::error(Title::SetOfOtherFiles).detail(format!(
+        "The ledger has {applied} applied migrations of the set {:?}, from {} to {}. None of them \
+         is among these files with the text that was applied.\n\nAnother directory probably uses \
+         the same name on this cluster: set name in one of the two resources. If the files are \
+         the right ones and all of them were edited or renamed, restore them.",
+        set.set,
+        name(first),
+        name(last),
+    ))
+}
+
 fn plan_error(
     error: &PlanError,
     values: &ValuesToPaste,
@@ -160,41 +204,12 @@ fn plan_error(
         }
         PlanError::StatementDiverged { file, line, number, applied, done, batching, .. } => {
             let origin = Origin { file: file.clone(), line: *line };
-            let mut detail =
-                format!("{what}\n\n  location:  {origin}\n  applied:   {applied}\n\n");
-            if let Some(last) = done.last() {
-                let verb = if done.len() == 1 { "is" } else { "are" };
-                let next = last.plus(1);
-                detail.push_str(&format!("{} {verb} applied. ", statements(done)));
-                if !batching {
-                    detail.push_str(&format!(
-                        "Restore statement {number}. Edit only statement {next} and later."
-                    ));
-                }
-            }
-            if *batching {
-                detail.push_str(&format!(
-                    "Statement {number} must still run in batches: write -- dsql:batch above it. \
-                     Its text may change."
-                ));
-            }
-            Diagnostic::error(Title::AppliedStatementChanged).detail(detail)
+            let begin = format!("{what}\n\n  location:  {origin}\n  applied:   {applied}\n\n");
+            let advice = restore_statement(*number, done, *batching);
+            Diagnostic::error(Title::AppliedStatementChanged).detail(begin + &advice)
         }
         PlanError::OtherFiles { applied, first, last } => {
-            let name = |(version, description): &(Version, String)| match description.as_str() {
-                "" => version.to_string(),
-                description => format!("{version} ({description})"),
-            };
-            Diagnostic::error(Title::SetOfOtherFiles).detail(format!(
-                "The ledger has {applied} applied migrations of the set {:?}, from {} to {}. None \
-                 of them is among these files with the text that was applied.\n\nAnother directory \
-                 probably uses the same name on this cluster: set name in one of the two \
-                 resources. If the files are the right ones and all of them were edited or \
-                 renamed, restore them.",
-                set.set,
-                name(first),
-                name(last),
-            ))
+            other_files(*applied, first, last, set)
         }
         PlanError::StatementRowsMissing { file, version, missing } => {
             ledger::rows_missing(file, version, missing, set)
@@ -429,7 +444,6 @@ pub(in crate::provider) fn still_unknown() -> Diagnostic {
 mod tests {
     use super::*;
     use crate::database::LedgerSchema;
-    use crate::migration::StatementNumber;
 
     fn version(text: &str) -> Version {
         Version(text.to_owned())

@@ -23,8 +23,8 @@ pub(super) fn attributes() -> Vec<Attribute> {
              apply is in progress or did not finish).",
         ),
         Attribute::string("applied_at").computed().description(
-            "Time at which the migration was applied or adopted, or at which its last run failed, \
-             by the clock of the cluster, in RFC 3339 format and UTC.",
+            "Time at which the migration was applied or adopted, or failed last. By the clock of \
+             the cluster, in RFC 3339 format and UTC.",
         ),
         Attribute::string("applied_by")
             .computed()

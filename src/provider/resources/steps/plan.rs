@@ -166,7 +166,7 @@ impl Planning<'_> {
             checksums: migrations.map(|it| (it.version.clone(), it.checksum.clone())).collect(),
         };
         let (clusters, location) = (&self.context.clusters, &operation.location);
-        let other = clusters.plan_set(location, operation.set(), files.clone())?;
+        let other = clusters.plan_set(location, operation.set(), &files)?;
         Some(diagnostics::name_used_twice(operation.set(), &files.source, &other))
     }
 }
