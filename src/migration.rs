@@ -7,6 +7,7 @@ pub mod expression;
 pub mod fact;
 mod number;
 mod position;
+mod quoting;
 pub mod table;
 mod values;
 
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 pub use number::StatementNumber;
 pub use position::Position;
+pub use quoting::{quoted_identifier, quoted_literal};
 pub use values::{Values, ValuesDigest};
 
 /// The identifier of a migration within its migration set, for example `0001`.

@@ -9,7 +9,6 @@ mod catalog;
 mod connect;
 mod error;
 mod history_tables;
-mod identifier;
 mod jobs;
 mod ledger;
 mod ledger_schema;
@@ -31,7 +30,6 @@ pub use self::error::{
     CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,
     TokenFacts,
 };
-pub use self::identifier::quoted_identifier;
 pub use self::jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use self::ledger::{
     Batch, Batches, Claim, FailurePoint, Holder, LAYOUT, LEASE_LENGTH, Layout, Lease, LedgerHeader,

@@ -15,7 +15,8 @@ pub(super) use self::printer::Printer;
 use self::printer::Side;
 use crate::database::{DescribedObject, ObjectKind};
 use crate::migration::expression::ExpressionScope;
-use crate::migration::fact::{Fact, FactSubject, QualifiedName};
+use crate::migration::fact::{Fact, FactSubject};
+use crate::migration::quoted_identifier;
 use crate::sql::{
     self, Alteration, ConstraintDefinition, Definition, DomainDefinition, IndexDefinition,
     KeyDefinition, KeyPart, SequenceOptions, ViewDefinition,
@@ -309,9 +310,9 @@ impl<'a> Comparer<'a, '_> {
         let described = ViewDefinition::described(&found.definition)?;
         let mut part = PartLikeness::new(&object, &view.text, &found.definition);
         part.note_equal(&view.options, &described.options);
-        let quoted = |name: &String| QualifiedName { schema: None, name: name.clone() }.to_string();
         let columns = view.columns.as_ref().map(|columns| {
-            format!("({})", columns.iter().map(quoted).collect::<Vec<_>>().join(", "))
+            let columns: Vec<String> = columns.iter().map(|name| quoted_identifier(name)).collect();
+            format!("({})", columns.join(", "))
         });
         let written = Side { scope: ExpressionScope::Query { columns }, text: &view.query };
         let printed =

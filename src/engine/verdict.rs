@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use super::comparison::{Catalog, Comparer, Likeness, Printer, own_name};
 use crate::database::{DescribedObject, ObjectKind};
 use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
+use crate::migration::quoted_identifier;
 use crate::sql::{Ask, Becomes, Definition, Effect};
 
 /// Whether a statement was applied.
@@ -270,9 +271,8 @@ impl CatalogEvidence<'_> {
 
 /// Whether a line begins with this name, qualified or not.
 fn is_named(line: &str, name: &str) -> bool {
-    let quoted = QualifiedName { schema: None, name: name.to_owned() }.to_string();
     let always_quoted = format!("\"{}\"", name.replace('"', "\"\""));
-    [quoted, always_quoted].iter().any(|name| {
+    [quoted_identifier(name), always_quoted].iter().any(|name| {
         let rest = line.strip_prefix(name.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
             || line.ends_with(&format!(".{name}"))

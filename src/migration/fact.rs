@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::quoting::quoted_identifier;
+
 /// The name of an object as a statement refers to it, without quotes and with case folded as the
 /// server does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +29,10 @@ impl QualifiedName {
 impl fmt::Display for QualifiedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.schema {
-            Some(schema) => write!(f, "{}.{}", quoted(schema), quoted(&self.name)),
-            None => f.write_str(&quoted(&self.name)),
+            Some(schema) => {
+                write!(f, "{}.{}", quoted_identifier(schema), quoted_identifier(&self.name))
+            }
+            None => f.write_str(&quoted_identifier(&self.name)),
         }
     }
 }
@@ -55,13 +59,15 @@ pub enum FactSubject {
 impl fmt::Display for FactSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Schema(name) => write!(f, "schema {}", quoted(name)),
+            Self::Schema(name) => write!(f, "schema {}", quoted_identifier(name)),
             Self::Relation(name) => write!(f, "relation {name}"),
-            Self::Column(table, name) => write!(f, "column {table}.{}", quoted(name)),
-            Self::Constraint(table, name) => write!(f, "constraint {} of {table}", quoted(name)),
+            Self::Column(table, name) => write!(f, "column {table}.{}", quoted_identifier(name)),
+            Self::Constraint(table, name) => {
+                write!(f, "constraint {} of {table}", quoted_identifier(name))
+            }
             Self::Domain(name) => write!(f, "domain {name}"),
             Self::Routine(name) => write!(f, "function {name}"),
-            Self::Role(name) => write!(f, "role {}", quoted(name)),
+            Self::Role(name) => write!(f, "role {}", quoted_identifier(name)),
         }
     }
 }
@@ -133,12 +139,14 @@ impl fmt::Display for Fact {
             Self::ConstraintIds(table) => write!(f, "identities of the constraints of {table}"),
             Self::IndexIds(table) => write!(f, "identities of the indexes of {table}"),
             Self::Validated(table, name) => {
-                write!(f, "validity of constraint {} of {table}", quoted(name))
+                write!(f, "validity of constraint {} of {table}", quoted_identifier(name))
             }
             Self::PrivilegesIn(schema) => {
-                write!(f, "privileges on the relations of {}", quoted(schema))
+                write!(f, "privileges on the relations of {}", quoted_identifier(schema))
             }
-            Self::Identities(role) => write!(f, "AWS identities of role {}", quoted(role)),
+            Self::Identities(role) => {
+                write!(f, "AWS identities of role {}", quoted_identifier(role))
+            }
             Self::CurrentRole => f.write_str("current role"),
         }
     }
@@ -175,12 +183,6 @@ impl FromIterator<(String, String)> for Facts {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
         Self(pairs.into_iter().collect())
     }
-}
-
-fn quoted(name: &str) -> String {
-    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::array::elements;
-use crate::database::identifier::quoted_identifier;
+use crate::migration::quoted_identifier;
 
 /// The letters and their keywords, in the order in which a definition lists them.
 const KEYWORDS: &[(char, &str)] = &[

@@ -9,6 +9,7 @@ mod definition;
 use self::definition::{Column, Domain, split_plain};
 use super::{Change, ChangeKind};
 use crate::database::{Aspect, CatalogObject, ObjectKind, schema_of, unquoted};
+use crate::migration::quoted_literal;
 
 /// How to revert a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,9 +222,7 @@ impl Change {
     fn comment(&self) -> Remedy {
         let text = match &self.kind {
             ChangeKind::Added(_) => "NULL".to_owned(),
-            ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => {
-                format!("'{}'", from.replace('\'', "''"))
-            }
+            ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => quoted_literal(from),
             ChangeKind::NotValid(_) => return MANUAL,
         };
         let target = match self.object.kind {

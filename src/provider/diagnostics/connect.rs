@@ -1,9 +1,8 @@
 //! Messages about connections that could not be opened: each cause has its own title and advice.
 
-use crate::database::{
-    CertificateProblem, ConnectError, LoginRefusal, TokenFacts, quoted_identifier,
-};
+use crate::database::{CertificateProblem, ConnectError, LoginRefusal, TokenFacts};
 use crate::diagnostic::Title;
+use crate::migration::quoted_identifier;
 
 /// Returns the title.
 pub(super) fn title(error: &ConnectError) -> Title {

@@ -2,8 +2,9 @@
 
 use super::{connect, sentence};
 use crate::chain::chain;
-use crate::database::{Condition, Error, ServerError, quoted_identifier};
+use crate::database::{Condition, Error, ServerError};
 use crate::diagnostic::{Diagnostic, Title};
+use crate::migration::quoted_identifier;
 use crate::provider::settings::LedgerLocation;
 
 /// What a request needs privileges for.

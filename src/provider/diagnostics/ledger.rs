@@ -6,7 +6,7 @@ use crate::chain::chain;
 use crate::database::{LAYOUT, LedgerHeader, LedgerSchema, MigrationRecord, UpgradeDenied};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
-use crate::migration::{Statement, StatementNumber, Version};
+use crate::migration::{Statement, StatementNumber, Version, quoted_literal};
 use crate::sql;
 
 /// Returns the error for a plan or an apply that would write to a ledger of a later layout.
@@ -86,7 +86,6 @@ pub(super) fn rows_missing(
     missing: &[(StatementNumber, Statement)],
     set: AppliedSet<'_>,
 ) -> Diagnostic {
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let table = format!("{}.statement", set.location.ledger);
     let insert = |(number, statement): &(StatementNumber, Statement)| {
         format!(
@@ -94,11 +93,11 @@ pub(super) fn rows_missing(
              number, checksum, class, summary, state, changed_at)\n  VALUES ({}, {}, {number}, \
              {},\n    {}, {}, 'done', now());",
             statement.origin,
-            literal(set.set),
-            literal(&version.0),
-            literal(&statement.checksum().0),
-            literal(statement.class.as_str()),
-            literal(&sql::summary(statement.shown())),
+            quoted_literal(set.set),
+            quoted_literal(&version.0),
+            quoted_literal(&statement.checksum().0),
+            quoted_literal(statement.class.as_str()),
+            quoted_literal(&sql::summary(statement.shown())),
         )
     };
     let inserts: String = missing.iter().map(insert).collect();

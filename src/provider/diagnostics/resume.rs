@@ -4,7 +4,7 @@ use super::batches;
 use super::database::{Access, missing_privilege};
 use crate::database::{Condition, Outcome};
 use crate::engine::{RolledBack, StatementError, StatementFailure};
-use crate::migration::{StatementNumber, Version};
+use crate::migration::{StatementNumber, Version, quoted_literal};
 use crate::provider::settings::LedgerLocation;
 
 /// The migration set that an apply ran.
@@ -142,12 +142,11 @@ fn row_condition(
     version: &Version,
     number: Option<StatementNumber>,
 ) -> String {
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let number = number.map(|number| format!(" AND number = {number}")).unwrap_or_default();
     format!(
         "set_name = {} AND version = {}{number} AND state = 'intended'",
-        literal(set.set),
-        literal(&version.0),
+        quoted_literal(set.set),
+        quoted_literal(&version.0),
     )
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::database::{Observation, quoted_identifier};
+use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
 use crate::engine::drift::{self, Change};
-use crate::migration::{Checksum, Version};
+use crate::migration::{Checksum, Version, quoted_identifier};
 use crate::provider::arguments::{invalid, word};
 use crate::provider::diagnostics::{self, Subject};
 use crate::schema::Attribute;

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::migration::fact::QualifiedName;
+use crate::migration::quoted_identifier;
 use crate::sql::cursor::Cursor;
 use crate::sql::tokens::{StatementToken, TokenBuf, Tokens};
 
@@ -70,9 +71,8 @@ impl ViewDefinition {
     ) -> Option<Self> {
         let view = Self::read(cursor)?;
         let columns = view.columns?;
-        let quoted = |name: &String| QualifiedName { schema: None, name: name.clone() }.to_string();
-        let list = columns.iter().map(quoted).collect::<Vec<_>>().join(", ");
-        let own = quoted(&name.name);
+        let columns: Vec<String> = columns.iter().map(|name| quoted_identifier(name)).collect();
+        let (list, own) = (columns.join(", "), quoted_identifier(&name.name));
         let query =
             format!("WITH RECURSIVE {own} ({list}) AS ({}) SELECT {list} FROM {own}", view.query);
         Some(Self { columns: None, query, ..view })
