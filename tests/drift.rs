@@ -130,6 +130,14 @@ const CASES: &[Case] = &[
         &["DROP INDEX app.users_age", "CREATE INDEX ASYNC users_age ON app.users (age)"],
         &["index app.users_age was changed"],
     ),
+    (
+        &[
+            "DROP INDEX app.users_age",
+            "CREATE UNIQUE INDEX ASYNC users_age ON app.users (age NULLS FIRST, id) NULLS NOT \
+             DISTINCT",
+        ],
+        &["index app.users_age was changed"],
+    ),
     // Views.
     (&["CREATE VIEW app.extra AS SELECT 1 AS one"], &["view app.extra was added"]),
     (&["DROP VIEW app.grown"], &["view app.grown was dropped"]),

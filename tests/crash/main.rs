@@ -8,6 +8,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod directories;
+mod foreign;
 mod jobs;
 mod kill;
 mod matrix;
@@ -51,4 +52,15 @@ fn the_next_run_completes_a_job_that_failed_or_is_not_listed_any_more() {
 #[test]
 fn random_directories_survive_random_faults() {
     random::rounds(20);
+}
+
+#[test]
+fn an_object_of_someone_else_is_never_recorded_as_the_result_of_an_interrupted_statement() {
+    foreign::place_foreign_objects(false);
+}
+
+#[test]
+#[ignore = "takes long; cargo test --test crash -- --ignored --nocapture"]
+fn an_object_of_someone_else_is_never_recorded_wherever_the_run_was_interrupted() {
+    foreign::place_foreign_objects(true);
 }
