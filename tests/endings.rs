@@ -379,3 +379,110 @@ async fn row_changes_in_flight_stay_if_they_commit_before_the_cancellation() {
         rows.resume(what).await;
     }
 }
+
+/// Migrations that wait for index builds, and one that fails. The migrations with numbers below 3
+/// start their builds before the third one begins.
+const BUILDS: &[(&str, &str)] = &[
+    (
+        "1_done.sql",
+        "CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int);
+         CREATE INDEX ASYNC done_i ON t (a);",
+    ),
+    ("2_failed.sql", "CREATE INDEX ASYNC failed_i ON t (b);"),
+    ("3_late.sql", "CREATE TABLE u (id int); CREATE INDEX ASYNC late_i ON t (c);"),
+    ("4_rejected.sql", "INSERT INTO t VALUES (1); INSERT INTO t VALUES (1);"),
+];
+
+const STATES: &str = "SELECT version, state, coalesce(error, '-') FROM dsql_migrations.migration
+                       ORDER BY version";
+
+#[tokio::test]
+async fn a_failed_run_settles_the_jobs_that_have_ended_and_leaves_the_others_to_the_next_run() {
+    let cluster = cluster().await;
+    let mut first = session(&cluster).await;
+    cluster.fail_job("public.failed_i", "the storage is full").await.unwrap();
+    cluster.inject(itself("CREATE TABLE u"), Fault::HoldBefore);
+    let files = migrations(BUILDS);
+    let held = async {
+        // Two jobs end while the run is held, and the third one does not.
+        let is_ended = |job: &Job| matches!(job.status.as_str(), "completed" | "failed");
+        loop {
+            let jobs = cluster.jobs().await.unwrap();
+            if jobs.len() == 2 && jobs.iter().all(is_ended) && !cluster.fired_faults().is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cluster.hold_jobs().await.unwrap();
+        cluster.release_held();
+    };
+    let ((report, result), ()) = tokio::join!(Box::pin(run(&mut first, &files)), held);
+
+    let error = stopped(result);
+    assert!(matches!(error.failure, StatementFailure::Rejected(_)), "{error:?}");
+    assert_eq!(report.applied, [files[0].version.clone()]);
+    let unfinished: Vec<_> =
+        report.unfinished.into_iter().map(|error| stopped(Err(error))).collect();
+    let [failed, late] = unfinished.as_slice() else { panic!("{unfinished:?}") };
+    let StatementFailure::JobFailed { dropped, details, .. } = &failed.failure else {
+        panic!("{failed:?}")
+    };
+    assert_eq!(dropped.as_deref(), Some("failed_i"));
+    assert_eq!(details.as_deref(), Some("the storage is full"));
+    assert!(matches!(late.failure, StatementFailure::StillRunning(_)), "{late:?}");
+    let states = lines(&mut first, STATES).await;
+    assert_eq!(states[0], "1 applied -");
+    assert_eq!(states[1], "2 failed 2_failed.sql:1: statement 1: its asynchronous job failed");
+    assert_eq!(
+        states[2],
+        "3 failed 3_late.sql:1: statement 2: its index build was still running when the run ended; \
+         apply again"
+    );
+    assert!(states[3].starts_with("4 failed 4_rejected.sql:1: statement 2"), "{states:?}");
+    let submitted = "SELECT version, number FROM dsql_migrations.statement
+                      WHERE state = 'submitted' AND job_id IS NOT NULL";
+    assert_eq!(lines(&mut first, submitted).await, ["3 2"]);
+
+    cluster.release_jobs().await.unwrap();
+    let mut fixed = BUILDS.to_vec();
+    fixed[3].1 = "INSERT INTO t VALUES (1)";
+    let fixed = migrations(&fixed);
+    let (report, result) = run(&mut first, &fixed).await;
+    result.unwrap();
+    assert_eq!(report.applied.len(), 3);
+    let indexes = "SELECT relname, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid
+                    WHERE relname LIKE '%\\_i' ORDER BY 1";
+    assert_eq!(lines(&mut first, indexes).await, ["done_i t", "failed_i t", "late_i t"]);
+    assert_eq!(effects(&cluster, "CREATE INDEX ASYNC late_i ON t (c)"), 1);
+    assert_eq!(effects(&cluster, "CREATE INDEX ASYNC failed_i ON t (b)"), 2);
+}
+
+#[tokio::test]
+async fn migrations_that_wait_for_jobs_are_failed_when_their_run_is_cancelled() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    cluster.hold_jobs().await.unwrap();
+    let files = migrations(&BUILDS[..3]);
+    let stop = CancellationToken::new();
+    let budget = Budget::new(PATIENCE, stop.clone());
+    let cancel = async {
+        while cluster.jobs().await.unwrap().len() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+    };
+    let running = run_within(&mut session, &files, lease(), &budget);
+    let ((report, result), ()) = tokio::join!(Box::pin(running), cancel);
+    let error = stopped(result);
+    assert!(matches!(error.failure, StatementFailure::BudgetEnded(_)), "{error:?}");
+    assert_eq!(report.applied, []);
+    let states = lines(&mut session, STATES).await;
+    assert!(states.iter().all(|state| state.contains(" failed ")), "{states:?}");
+    let waiting = states.iter().filter(|state| state.contains("still running"));
+    assert_eq!(waiting.count(), 2, "{states:?}");
+
+    cluster.release_jobs().await.unwrap();
+    run(&mut session, &files).await.1.unwrap();
+    let states = lines(&mut session, STATES).await;
+    assert_eq!(states, ["1 applied -", "2 applied -", "3 applied -"]);
+}

@@ -50,6 +50,7 @@ pub async fn apply(
         },
     };
     report.applied = std::mem::take(&mut executor.applied);
+    report.unfinished = std::mem::take(&mut executor.unfinished);
     // A job that is still running changes the schema when it ends. The next run must attribute that
     // change to this run.
     let settled = !executor.has_jobs();

@@ -6,10 +6,12 @@ use crate::migration::{Class, Migration, Origin, Position, StatementNumber, Vers
 use crate::sql;
 
 /// What a run did. A run that fails returns it together with its error.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// The migrations that this run completed, in order.
     pub applied: Vec<Version>,
+    /// The other statements whose jobs have failed or were still running when a failed run ended.
+    pub unfinished: Vec<ApplyError>,
     /// What the database contains after the run; `None` if it could not be read.
     pub observation: Option<Observation>,
 }
@@ -177,6 +179,12 @@ pub enum StatementFailure {
         /// Keys that are in more than one row, each as a line.
         duplicates: Vec<String>,
     },
+    /// Its job was still running when the run ended because of another failure.
+    #[error("its {} was still running when the run ended; apply again", job_name(*.0))]
+    StillRunning(Class),
+    /// The run ended before it because of another failure.
+    #[error("the run ended before it because of another failure; apply again")]
+    NotReached,
     /// Its job could not be looked up.
     #[error("its asynchronous job could not be looked up")]
     JobLookupFailed(#[source] Error),
@@ -186,6 +194,14 @@ pub enum StatementFailure {
     /// The run was cancelled or timed out before the statement, or while its job was running.
     #[error("{0}")]
     BudgetEnded(BudgetEnd),
+}
+
+fn job_name(class: Class) -> &'static str {
+    match class {
+        Class::AsyncIndex => "index build",
+        Class::Validate => "validation",
+        Class::Ddl | Class::Dml | Class::Batch | Class::Grant => "job",
+    }
 }
 
 /// Why a write to the ledger failed.

@@ -1,6 +1,7 @@
 //! Sends the pending migrations of a plan, and reads the catalog after an unknown outcome.
 
 mod batches;
+mod ending;
 mod jobs;
 mod merge;
 mod next_steps;
@@ -8,10 +9,11 @@ mod progress;
 mod recovery;
 mod skip;
 
+use self::ending::unrecorded;
 use self::merge::{MergedTransaction, merge};
 use self::next_steps::{PlannedTransaction, next_steps};
 use self::progress::{
-    Building, MigrationProgress, OpenIndex, OpenMigrations, ProgressEvent, StatementProgress,
+    MigrationProgress, OpenIndex, OpenMigrations, ProgressEvent, StatementProgress,
 };
 use super::budget::Budget;
 use super::cluster::Cluster;
@@ -20,8 +22,8 @@ use super::plan::{Plan, PlannedMigration, Status};
 use crate::chain::full_chain;
 use crate::database::retry::{Attempts, CONFLICT, RECOVERY, RetryReason};
 use crate::database::{
-    Batches, Error, FailurePoint, LEDGER_ROWS_PER_TRANSACTION, Outcome, StatementState,
-    Transaction, TransactionError, Write,
+    Batches, Error, FailurePoint, LEDGER_ROWS_PER_TRANSACTION, Outcome, Transaction,
+    TransactionError, Write,
 };
 use crate::migration::{Migration, Statement, StatementNumber, Version};
 use crate::sql::JobTarget;
@@ -42,11 +44,14 @@ pub(super) struct Executor<'c, 'a, C> {
     open: OpenMigrations<'a>,
     /// The migrations that this run has completed.
     pub(super) applied: Vec<Version>,
+    /// What a failed run leaves, except for the failure that ended it.
+    pub(super) unfinished: Vec<ApplyError>,
 }
 
 impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
     pub(super) fn new(cluster: &'c mut C, budget: &'c Budget) -> Self {
-        Self { cluster, budget, open: OpenMigrations::default(), applied: Vec::new() }
+        let (open, applied, unfinished) = Default::default();
+        Self { cluster, budget, open, applied, unfinished }
     }
 
     /// Whether a job of this run may still change the schema.
@@ -54,8 +59,17 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         self.open.iter().any(|(_, progress)| progress.building().next().is_some())
     }
 
-    /// Completes all pending migrations.
+    /// Completes all pending migrations. If that fails, the migrations that wait for jobs are
+    /// settled.
     pub(super) async fn execute(&mut self, plan: &Plan<'a>) -> Result<(), ApplyError> {
+        let result = self.execute_all(plan).await;
+        if let Err(error) = &result {
+            Box::pin(self.settle_after(error)).await;
+        }
+        result
+    }
+
+    async fn execute_all(&mut self, plan: &Plan<'a>) -> Result<(), ApplyError> {
         let pending: Vec<&PlannedMigration<'a>> = plan.pending().collect();
         let mut rest = pending.as_slice();
         while !rest.is_empty() {
@@ -366,17 +380,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
             // to read the catalog. If this write is lost, the next run reads it.
             writes.push(Write::Withdraw { version, number });
         }
-        for (number, state) in &progress.states {
-            // A message that was fenced off has applied it, and could not record it.
-            let state = match state {
-                StatementProgress::Applied => StatementState::Done,
-                StatementProgress::Building(Building {
-                    job: Some(job), recorded: false, ..
-                }) => StatementState::Submitted(job.clone()),
-                _ => continue,
-            };
-            writes.push(Write::Advance { version, number: *number, state });
-        }
+        // A message that was fenced off has applied statements, and could not record them.
+        writes.extend(unrecorded(progress));
         let batches = match number.and_then(|number| progress.states.get(&number)) {
             Some(StatementProgress::Batching(batches)) => *batches,
             _ => Batches::default(),

@@ -23,7 +23,7 @@ pub(super) use adoption::{
     several_history_tables, skipped_by_tool, unknown_adopt, unknown_baseline,
     unsupported_history_table,
 };
-pub(super) use apply::apply_error;
+pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};
 pub(super) use drift::{drift_error, drift_warning, missing_schemas};
 pub(super) use findings::{

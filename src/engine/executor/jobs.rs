@@ -98,7 +98,7 @@ impl<C: Cluster> Executor<'_, '_, C> {
         Ok(())
     }
 
-    async fn look_up(
+    pub(super) async fn look_up(
         &mut self,
         waiting: &[(StatementRef, JobQuestion)],
     ) -> Result<Vec<Job>, Error> {
@@ -107,7 +107,7 @@ impl<C: Cluster> Executor<'_, '_, C> {
         self.cluster.jobs(&questions).await
     }
 
-    fn questions(&self) -> Vec<(StatementRef, JobQuestion)> {
+    pub(super) fn questions(&self) -> Vec<(StatementRef, JobQuestion)> {
         let mut questions = Vec::new();
         for (migration, progress) in self.open.iter() {
             for (number, building) in progress.building() {
@@ -129,30 +129,41 @@ impl<C: Cluster> Executor<'_, '_, C> {
             progress.states.get(&at.number),
             Some(StatementProgress::Building(Building { found: true, .. }))
         ) && progress.rebuilt.insert(at.number);
-        // The index is needed to find the duplicate keys, so they are read before it is dropped.
-        let duplicates =
-            if is_found { Vec::new() } else { self.duplicates(at, job.index.as_deref()).await };
-        let dropped = match self.drop_build(at, job.index.as_deref()).await {
-            Ok(()) => {
-                self.open[at.migration].states.remove(&at.number);
-                job.index
-            }
-            Err(WriteError::LeaseLost) => return Err(ApplyError::LeaseLost),
+        if !is_found {
+            return match self.failure(at, job).await {
+                Ok(failure) => Err(self.stop_at(at, failure).await),
+                Err(LeaseLost) => Err(ApplyError::LeaseLost),
+            };
+        }
+        match self.drop_build(at, job.index.as_deref()).await {
+            Ok(()) => Ok(()),
+            Err(WriteError::LeaseLost) => Err(ApplyError::LeaseLost),
             // The row stays, so the next run finds the failed job and drops the index.
-            Err(WriteError::Failed(error)) if is_found => {
-                return Err(self.stop_at(at, StatementFailure::LedgerWriteFailed(error)).await);
+            Err(WriteError::Failed(error)) => {
+                Err(self.stop_at(at, StatementFailure::LedgerWriteFailed(error)).await)
             }
+        }
+    }
+
+    /// Drops what a failed build has left, and returns why it has failed.
+    pub(super) async fn failure(
+        &mut self,
+        at: StatementRef,
+        job: Job,
+    ) -> Result<StatementFailure, LeaseLost> {
+        // The index is needed to find the duplicate keys, so they are read before it is dropped.
+        let duplicates = self.duplicates(at, job.index.as_deref()).await;
+        let dropped = match self.drop_build(at, job.index.as_deref()).await {
+            Ok(()) => job.index,
+            Err(WriteError::LeaseLost) => return Err(LeaseLost),
+            // The row stays, so the next run finds the failed job and drops the index.
             Err(WriteError::Failed(error)) => {
                 tracing::warn!(%error, "the INVALID index could not be dropped");
                 None
             }
         };
-        if is_found {
-            return Ok(());
-        }
         let (job, details) = (job.id, job.details);
-        let failure = StatementFailure::JobFailed { job, details, dropped, duplicates };
-        Err(self.stop_at(at, failure).await)
+        Ok(StatementFailure::JobFailed { job, details, dropped, duplicates })
     }
 
     /// A few keys that violate a unique index; none if the index is not unique, or if the search
@@ -182,9 +193,14 @@ impl<C: Cluster> Executor<'_, '_, C> {
                 self.write(&[Transaction::renew_lease(), drop, withdraw]).await
             }
             None => self.write(&[withdraw]).await,
-        }
+        }?;
+        self.open[at.migration].states.remove(&at.number);
+        Ok(())
     }
 }
+
+/// Another run holds the lease.
+pub(super) struct LeaseLost;
 
 /// What to look up for a job; `None` if neither its ID nor what it builds is known.
 fn question(

@@ -1,6 +1,7 @@
 //! Tests of the planned and merged transactions.
 
 use super::*;
+use crate::database::StatementState;
 use crate::formats;
 use crate::sql;
 

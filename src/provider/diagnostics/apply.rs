@@ -9,8 +9,39 @@ use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::Position;
 
-/// Returns the error for an apply that did not finish. `applied` counts the migrations that it
-/// completed.
+/// Returns the errors for an apply that did not finish: the one that ended it, and one for each
+/// other statement whose job has failed. `applied` counts the migrations that it completed.
+pub(in crate::provider) fn apply_errors(
+    error: &ApplyError,
+    unfinished: &[ApplyError],
+    applied: usize,
+    set: AppliedSet<'_>,
+) -> Vec<Diagnostic> {
+    let running = |other: &ApplyError| match other {
+        ApplyError::Statement { source, .. } => match source.failure {
+            StatementFailure::StillRunning(_) => {
+                Some(format!("\n  {}: {}", source.origin, source.summary))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    let still_running: Vec<String> = unfinished.iter().filter_map(running).collect();
+    let failed = unfinished.iter().filter(|other| running(other).is_none());
+    let mut errors: Vec<Diagnostic> =
+        [error].into_iter().chain(failed).map(|error| apply_error(error, applied, set)).collect();
+    if let (Some(first), false) = (errors.first_mut(), still_running.is_empty()) {
+        first.detail.push_str(&format!(
+            "\n\nThe jobs of these statements are still running. This apply did not wait for \
+             them, and the next apply does:\n{}",
+            still_running.concat()
+        ));
+    }
+    errors
+}
+
+/// Returns the error for one reason why an apply did not finish. `applied` counts the migrations
+/// that it completed.
 pub(in crate::provider) fn apply_error(
     error: &ApplyError,
     applied: usize,
@@ -100,7 +131,9 @@ fn failure_title(failure: &StatementFailure) -> Title {
         StatementFailure::JobFailed { .. } => Title::JobFailed,
         StatementFailure::JobLookupFailed(_) => Title::JobLookupFailed,
         StatementFailure::LedgerWriteFailed(_) => Title::LedgerWriteFailed,
-        StatementFailure::BudgetEnded(_) => Title::ApplyEnded,
+        StatementFailure::BudgetEnded(_)
+        | StatementFailure::StillRunning(_)
+        | StatementFailure::NotReached => Title::ApplyEnded,
     }
 }
 
@@ -162,9 +195,10 @@ fn failure_words(failure: &StatementFailure) -> String {
             }
             words
         }
-        StatementFailure::ClaimedByOther | StatementFailure::BudgetEnded(_) => {
-            sentence(&failure.to_string())
-        }
+        StatementFailure::ClaimedByOther
+        | StatementFailure::BudgetEnded(_)
+        | StatementFailure::StillRunning(_)
+        | StatementFailure::NotReached => sentence(&failure.to_string()),
     }
 }
 
@@ -180,7 +214,7 @@ fn at(error: &StatementError) -> String {
 mod tests {
     use super::*;
     use crate::database::{Error, JobId, LedgerSchema, ServerError, Target};
-    use crate::migration::{Origin, StatementNumber, Version};
+    use crate::migration::{Class, Origin, StatementNumber, Version};
     use crate::provider::settings::LedgerLocation;
 
     fn location() -> LedgerLocation {
@@ -249,6 +283,42 @@ mod tests {
         ] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
         }
+    }
+
+    #[test]
+    fn every_failed_job_is_an_error_and_running_jobs_are_listed_in_the_first_one() {
+        let failed = |line, failure| ApplyError::Statement {
+            version: Version(format!("000{line}")),
+            source: Box::new(StatementError {
+                origin: Origin { file: "0001_i.sql".into(), line },
+                position: None,
+                number: StatementNumber::new(1),
+                summary: format!("CREATE INDEX ASYNC i{line} ON t (a)"),
+                batches: None,
+                applied: Vec::new(),
+                rolled_back: None,
+                failure,
+            }),
+        };
+        let job_failed = || StatementFailure::JobFailed {
+            job: None,
+            details: None,
+            dropped: None,
+            duplicates: Vec::new(),
+        };
+        let unfinished = [
+            failed(2, StatementFailure::StillRunning(Class::AsyncIndex)),
+            failed(3, job_failed()),
+            failed(4, StatementFailure::StillRunning(Class::Validate)),
+        ];
+        let set = AppliedSet { location: &location(), set: "default", is_create: false };
+        let errors = apply_errors(&failed(1, job_failed()), &unfinished, 2, set);
+        let [first, second] = errors.as_slice() else { panic!("{errors:?}") };
+        assert!(second.detail.contains("0001_i.sql:3"), "{}", second.detail);
+        let listed = "\n\n  0001_i.sql:2: CREATE INDEX ASYNC i2 ON t (a)\n  0001_i.sql:4: CREATE";
+        assert!(first.detail.contains(listed), "{}", first.detail);
+        assert!(first.detail.contains("2 migrations were completed"), "{}", first.detail);
+        assert!(!second.detail.contains("still running"), "{}", second.detail);
     }
 
     #[test]

@@ -84,7 +84,9 @@ pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Versi
              was applied, and resumes with the first statement that was not.",
             );
         }
-        StatementFailure::BudgetEnded(_) => {
+        StatementFailure::BudgetEnded(_)
+        | StatementFailure::StillRunning(_)
+        | StatementFailure::NotReached => {
             words.push_str(&format!("Apply again. The apply resumes with {this}."));
         }
     }

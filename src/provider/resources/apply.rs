@@ -97,8 +97,9 @@ pub(super) async fn apply(
     // The future of a run is large, and the futures around it are moved.
     let run = engine::apply(&mut cluster, plan, before, accepted, &budget);
     let (report, result) = Box::pin(run).await;
-    let error = result.err().map(|error| {
-        diagnostics::apply_error(&error, report.applied.len(), operation.applied_set())
+    let engine::Report { applied, unfinished, observation } = report;
+    let errors = result.err().map(|error| {
+        diagnostics::apply_errors(&error, &unfinished, applied.len(), operation.applied_set())
     });
-    ApplyResult { observation: report.observation, diagnostics: error.into_iter().collect() }
+    ApplyResult { observation, diagnostics: errors.unwrap_or_default() }
 }

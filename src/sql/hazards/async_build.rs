@@ -10,8 +10,9 @@ use super::scene::Scene;
 pub(super) static RULE: Hazard = Hazard {
     name: "async_build",
     message: "A background job reads the whole table, which takes from half a minute to many \
-              minutes, and the apply waits for it. When the job finishes, concurrent transactions \
-              may fail once with a schema conflict (OC001).",
+              minutes, and the apply waits for it at its end. Later migrations run meanwhile, and \
+              stay applied if the job fails. When the job finishes, concurrent transactions may \
+              fail once with a schema conflict (OC001).",
     help: "Set timeouts that are long enough, and make sure that applications retry a transaction \
            after SQLSTATE 40001.",
     check,

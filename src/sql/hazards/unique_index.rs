@@ -10,8 +10,8 @@ use super::scene::Scene;
 pub(super) static RULE: Hazard = Hazard {
     name: "unique_index",
     message: "The table may already contain rows. If two of them have the same key, the index \
-              build fails and the migration stops at this statement. The provider then drops the \
-              INVALID index.",
+              build fails and the apply reports this statement. Later migrations that ran during \
+              the build stay applied. The provider then drops the INVALID index.",
     help: "Check for duplicates first: SELECT key, count(*) FROM table GROUP BY key HAVING \
            count(*) > 1.",
     check: |scene: &Scene<'_>| {
