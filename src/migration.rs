@@ -174,6 +174,13 @@ impl Migration {
         statements.map(|(index, statement)| (StatementNumber::of_index(index), statement))
     }
 
+    /// The statements whose effect is known.
+    #[must_use]
+    pub fn known_statements(&self) -> &[Statement] {
+        let count = self.unknown_from.unwrap_or(self.statements.len());
+        self.statements.get(..count).unwrap_or(&self.statements)
+    }
+
     /// The statement with this number, if the migration has as many.
     #[must_use]
     pub fn statement(&self, number: StatementNumber) -> Option<&Statement> {
@@ -252,6 +259,9 @@ pub struct Migration {
     /// The statements without `BEGIN` and `COMMIT`. Empty if a file of another tool contains only
     /// comments.
     pub statements: Vec<Statement>,
+    /// The index from which on the effect of the statements is not known, if the text has a problem
+    /// there. The provider does not run such a migration, but another tool may have.
+    pub unknown_from: Option<usize>,
 }
 
 #[cfg(test)]

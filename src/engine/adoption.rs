@@ -120,7 +120,7 @@ pub fn with_adopted(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<Migratio
 #[must_use]
 pub fn facts<'a>(migrations: impl IntoIterator<Item = &'a Migration>) -> Vec<Fact> {
     let mut facts = BTreeSet::new();
-    for statement in migrations.into_iter().flat_map(|migration| &migration.statements) {
+    for statement in migrations.into_iter().flat_map(Migration::known_statements) {
         let mut alone = Expectations::default();
         alone.add(statement, Expect::All);
         facts.extend(alone.0.into_iter().map(|expected| expected.fact));
@@ -160,8 +160,12 @@ pub fn missing<'a>(
 fn expected<'a>(applied: impl IntoIterator<Item = (&'a Migration, Expect)>) -> Vec<Expected> {
     let mut expectations = Expectations::default();
     for (migration, expect) in applied {
-        for statement in &migration.statements {
+        for statement in migration.known_statements() {
             expectations.add(statement, expect);
+        }
+        if migration.unknown_from.is_some() {
+            // The rest may have dropped, renamed or moved anything.
+            expectations.0.clear();
         }
     }
     expectations.0

@@ -10,15 +10,15 @@ mod sum;
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};
 use super::listing::{Listing, SourceFile, stem};
-use super::read::{self, Forward, NamedFile, Transactions};
-use crate::migration::{Migration, MigrationKind};
+use super::read::{self, Forward, NamedFile, ReadMigration, Transactions};
+use crate::migration::MigrationKind;
 
 use self::directives::Directive;
 
 pub(super) use self::sum::hashes;
 
 /// Reads each SQL file as a migration.
-pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     entries.errors.extend(sum::verify(&listing).err());
     for source in listing.sql {
@@ -49,7 +49,7 @@ fn check_versions(entries: &mut Entries<String>) {
     }
 }
 
-fn migration(named: &NamedFile<'_>, text: &str) -> Result<Migration, FormatError> {
+fn migration(named: &NamedFile<'_>, text: &str) -> ReadMigration {
     let mut transactions = Transactions::Shared;
     let mut kind = MigrationKind::Versioned;
     let mut delimiter = None;
@@ -65,8 +65,9 @@ fn migration(named: &NamedFile<'_>, text: &str) -> Result<Migration, FormatError
         None => Forward::whole(text),
         Some(delimiter) => Forward::cut_at(text, &delimiter),
     };
-    let read = read::migration(named, text, &forward.or_nothing().with(transactions))?;
-    Ok(Migration { kind, ..read })
+    let mut read = read::migration(named, text, &forward.or_nothing().with(transactions));
+    read.migration.kind = kind;
+    read
 }
 
 #[cfg(test)]

@@ -9,14 +9,13 @@ use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem, ToolProblem};
 use super::listing::{Listing, SourceFile, stem};
 use super::number::leading_digits;
-use super::read::{self, SourceLine, Transactions};
+use super::read::{self, ReadMigration, SourceLine, Transactions};
 use super::sections::{self, Section, Sections};
-use crate::migration::Migration;
 
 const TOOL: &str = "dbmate";
 
 /// Reads each SQL file as a migration.
-pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     let mut seen = BTreeMap::new();
     for source in listing.sql {
@@ -30,9 +29,9 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
         }
         entries.push(file);
     }
-    entries.migrations(|named, text| {
-        let forward = sections::forward::<DbmateSection>(named, text)?;
-        read::migration(named, text, &forward)
+    entries.migrations(|named, text| match sections::forward::<DbmateSection>(named, text) {
+        Ok(forward) => read::migration(named, text, &forward),
+        Err(problem) => read::unknown(named, text, problem),
     })
 }
 

@@ -12,8 +12,8 @@ pub(super) mod folders;
 
 use super::error::{AccessProblem, FormatError, FormatErrorKind, JournalProblem};
 use super::listing::{Listing, SourceFile, flat, read_text};
-use super::read::{self, Forward, NamedFile};
-use crate::migration::{Migration, Origin};
+use super::read::{self, Forward, NamedFile, ReadMigration};
+use crate::migration::Origin;
 
 const JOURNAL: &str = "meta/_journal.json";
 
@@ -77,7 +77,7 @@ enum Chunks {
 }
 
 /// Reads each entry of the journal or, without a journal, each directory as a migration.
-pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let is_folder = |path: &String| path.ends_with(super::folders::FILE);
     if !listing.contains(JOURNAL) && listing.nested.iter().any(is_folder) {
         folders::migrations(listing)
@@ -86,7 +86,7 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
     }
 }
 
-fn of_journal(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+fn of_journal(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let journal = listing.path(JOURNAL);
     let entries = read_journal(&journal).map_err(|error| vec![error])?;
     let paths: Vec<String> =
@@ -94,31 +94,26 @@ fn of_journal(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
     let mut sources: BTreeMap<String, SourceFile> =
         listing.sql.into_iter().map(|source| (source.file.clone(), source)).collect();
 
-    let mut migrations = Vec::new();
-    let mut errors = Vec::new();
+    let mut read = Vec::new();
     for (entry, path) in entries.iter().zip(paths) {
-        let result = match sources.remove(&path) {
+        read.push(match sources.remove(&path) {
             Some(source) => migration(entry, source),
             None => Err(FormatError::file(
                 &journal,
                 JournalProblem::MissingTagFile { tag: entry.tag.clone(), file: path },
             )),
-        };
-        match result {
-            Ok(migration) => migrations.push(migration),
-            Err(error) => errors.push(error),
-        }
+        });
     }
     let unlisted = || JournalProblem::UnlistedFile { journal: journal.clone() };
-    errors.extend(sources.into_keys().map(|file| FormatError::file(file, unlisted())));
-    if errors.is_empty() { Ok(migrations) } else { Err(errors) }
+    read.extend(sources.into_keys().map(|file| Err(FormatError::file(file, unlisted()))));
+    read::all_or_errors(Vec::new(), read)
 }
 
-fn migration(entry: &JournalEntry, source: SourceFile) -> Result<Migration, FormatError> {
+fn migration(entry: &JournalEntry, source: SourceFile) -> Result<ReadMigration, FormatError> {
     let text = source.text?;
     let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
     let named = NamedFile { file: &source.file, version: &entry.tag, description: &description };
-    read::migration(&named, &text, &forward(&text, entry.chunks).or_nothing())
+    Ok(read::migration(&named, &text, &forward(&text, entry.chunks).or_nothing()))
 }
 
 fn forward(text: &str, chunks: Chunks) -> Forward<'_> {

@@ -2,8 +2,7 @@
 
 use super::error::{FormatError, NameProblem};
 use super::listing::SourceFile;
-use super::read::NamedFile;
-use crate::migration::Migration;
+use super::read::{self, NamedFile, ReadMigration};
 
 /// A file that is a migration by its name; its text has not been examined yet.
 pub(super) struct AcceptedFile<K> {
@@ -36,8 +35,8 @@ impl<K: Ord> Entries<K> {
     /// Sorts the files by key, rejects equal keys, and reads each text with `read`.
     pub(super) fn migrations(
         self,
-        read: impl Fn(&NamedFile<'_>, &str) -> Result<Migration, FormatError>,
-    ) -> Result<Vec<Migration>, Vec<FormatError>> {
+        read: impl Fn(&NamedFile<'_>, &str) -> ReadMigration,
+    ) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
         let Self { mut accepted, mut errors } = self;
         accepted.sort_by(|a, b| a.key.cmp(&b.key));
         for pair in accepted.windows(2) {
@@ -48,15 +47,12 @@ impl<K: Ord> Entries<K> {
                 errors.push(FormatError::file(&b.source.file, problem));
             }
         }
-        let mut migrations = Vec::new();
-        for AcceptedFile { version, description, source, .. } in accepted {
+        let migrations = accepted.into_iter().map(|accepted| {
+            let AcceptedFile { version, description, source, .. } = accepted;
             let named =
                 NamedFile { file: &source.file, version: &version, description: &description };
-            match source.text.and_then(|text| read(&named, &text)) {
-                Ok(migration) => migrations.push(migration),
-                Err(error) => errors.push(error),
-            }
-        }
-        if errors.is_empty() { Ok(migrations) } else { Err(errors) }
+            source.text.map(|text| read(&named, &text))
+        });
+        read::all_or_errors(errors, migrations.collect())
     }
 }

@@ -13,9 +13,9 @@ use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem, ToolProblem};
 use super::listing::{Listing, base, is_sql, stem};
 use super::number::VersionNumber;
-use super::read::{self, Forward, NamedFile};
+use super::read::{self, Forward, NamedFile, ReadMigration};
 use super::{Placeholders, repeatable};
-use crate::migration::{Migration, MigrationKind};
+use crate::migration::MigrationKind;
 use crate::sql;
 
 use self::config::Config;
@@ -47,7 +47,7 @@ pub(super) struct ScriptName {
 pub(super) fn migrations(
     mut listing: Listing,
     placeholders: Placeholders,
-) -> Result<Vec<Migration>, Vec<FormatError>> {
+) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let (sources, errors) = listing.all_sql();
     let mut entries = Entries::new();
     entries.errors = errors;
@@ -87,8 +87,8 @@ pub(super) fn migrations(
     let read = |named: &NamedFile<'_>, text: &str| {
         // `<script>.sql.conf` next to a script.
         let file = format!("{}.conf", named.file);
-        let config = if configs.contains(&file) { Config::read(&file)? } else { Config::default() };
-        migration(named, text, &config, placeholders)
+        let config = configs.contains(&file).then(|| Config::read(&file));
+        migration(named, text, config.unwrap_or_else(|| Ok(Config::default())), placeholders)
     };
     repeatable::add(entries.migrations(read), repeatable::migrations(repeatables, read))
 }
@@ -96,18 +96,26 @@ pub(super) fn migrations(
 fn migration(
     named: &NamedFile<'_>,
     text: &str,
-    config: &Config,
+    config: Result<Config, FormatError>,
     placeholders: Placeholders,
-) -> Result<Migration, FormatError> {
-    let forward = Forward::whole(text).or_nothing().with(config.transactions);
-    let mut migration = read::migration(named, text, &forward)?;
+) -> ReadMigration {
+    let checked = config.and_then(|config| {
+        if config.replaces_placeholders && placeholders == Placeholders::Rejected {
+            check_placeholders(named, text)?;
+        }
+        Ok(config)
+    });
+    let mut read = match checked {
+        Ok(config) => {
+            let forward = Forward::whole(text).or_nothing().with(config.transactions);
+            read::migration(named, text, &forward)
+        }
+        Err(problem) => read::unknown(named, text, problem),
+    };
     if base(named.file).starts_with('B') {
-        migration.kind = MigrationKind::Baseline;
+        read.migration.kind = MigrationKind::Baseline;
     }
-    if config.replaces_placeholders && placeholders == Placeholders::Rejected {
-        check_placeholders(named, text)?;
-    }
-    Ok(migration)
+    read
 }
 
 /// Rejects `${name}`, which Flyway replaces everywhere, even in literals, unless it is configured

@@ -6,7 +6,7 @@
 use super::FormatError;
 use super::listing::Listing;
 use super::pairs::{self, PairFormat};
-use crate::migration::Migration;
+use super::read::ReadMigration;
 
 const FORMAT: PairFormat = PairFormat {
     tool: "golang-migrate",
@@ -18,7 +18,7 @@ const FORMAT: PairFormat = PairFormat {
 };
 
 /// Reads each `.up.sql` file as a migration.
-pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     pairs::migrations(listing, &FORMAT)
 }
 

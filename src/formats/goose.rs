@@ -8,14 +8,13 @@ use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem, ToolProblem};
 use super::listing::{Listing, SourceFile, stem};
 use super::number::{GREATEST_SIGNED, VersionNumber, leading_digits};
-use super::read::{self, SourceLine, Transactions};
+use super::read::{self, ReadMigration, SourceLine, Transactions};
 use super::sections::{self, Section, Sections};
-use crate::migration::Migration;
 
 const TOOL: &str = "goose";
 
 /// Reads each SQL file as a migration.
-pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     for name in listing.files.iter().filter(|name| is_go(name)) {
         let problem = NameProblem::Program { tool: TOOL, what: "a Go migration" };
@@ -24,9 +23,9 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<Migration>, Vec<FormatE
     for source in listing.sql {
         entries.push(entry(source));
     }
-    entries.migrations(|named, text| {
-        let forward = sections::forward::<GooseSection>(named, text)?;
-        read::migration(named, text, &forward)
+    entries.migrations(|named, text| match sections::forward::<GooseSection>(named, text) {
+        Ok(forward) => read::migration(named, text, &forward),
+        Err(problem) => read::unknown(named, text, problem),
     })
 }
 

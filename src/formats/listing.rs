@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{AccessProblem, FormatError, LayoutProblem};
-use crate::migration::{Migration, Origin};
+use crate::migration::Origin;
 
 /// The depth to which subdirectories are searched for SQL files.
 const DEPTH: usize = 4;
@@ -175,10 +175,10 @@ fn followed(dir: &str, name: &str, links: &[PathBuf]) -> Result<Vec<PathBuf>, Fo
 }
 
 /// Reads a directory in a format that has no SQL in subdirectories, where it would never run.
-pub(super) fn flat(
+pub(super) fn flat<T>(
     listing: Listing,
-    read: impl Fn(Listing) -> Result<Vec<Migration>, Vec<FormatError>>,
-) -> Result<Vec<Migration>, Vec<FormatError>> {
+    read: impl Fn(Listing) -> Result<Vec<T>, Vec<FormatError>>,
+) -> Result<Vec<T>, Vec<FormatError>> {
     let nested = listing.nested_errors();
     match read(listing) {
         Ok(_) if !nested.is_empty() => Err(nested),

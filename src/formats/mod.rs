@@ -30,6 +30,7 @@ mod sqlx;
 
 use self::error::{ErrorOrigin, LayoutProblem};
 use self::listing::{Listing, SourceFile, flat};
+use self::read::ReadMigration;
 use crate::migration::{Migration, Version};
 
 pub use error::{FormatError, UnknownFormat};
@@ -81,7 +82,7 @@ pub struct FormatSpec {
     pub tool: &'static str,
     /// What its directories contain, in one clause of Markdown.
     pub summary: &'static str,
-    read: fn(Listing, Placeholders) -> Result<Vec<Migration>, Vec<FormatError>>,
+    read: fn(Listing, Placeholders) -> Result<Vec<ReadMigration>, Vec<FormatError>>,
 }
 
 /// The formats, in the order of [`Format`].
@@ -224,6 +225,50 @@ pub struct Directory {
     pub migrations: Vec<Migration>,
 }
 
+/// What was read, and what is wrong with the texts of its migrations. A problem matters only if the
+/// migration is to run: another tool may have applied it, or a version of this provider.
+#[derive(Debug)]
+pub struct WithProblems<T> {
+    /// What was read.
+    pub found: T,
+    /// The problems, in order; at most one of each file.
+    pub problems: Vec<FileProblem>,
+}
+
+/// What is wrong with the text of a migration.
+#[derive(Debug)]
+pub struct FileProblem {
+    /// The file of the migration.
+    pub file: String,
+    /// The problem.
+    pub error: FormatError,
+}
+
+impl<T> WithProblems<T> {
+    fn of(migrations: Vec<ReadMigration>, read: impl FnOnce(Vec<Migration>) -> T) -> Self {
+        let mut problems = Vec::new();
+        let migrations = migrations.into_iter().map(|ReadMigration { migration, problem }| {
+            let file = &migration.file;
+            problems.extend(problem.map(|error| FileProblem { file: file.clone(), error }));
+            migration
+        });
+        let found = read(migrations.collect());
+        Self { found, problems }
+    }
+
+    /// What was read, if it can run as a whole.
+    ///
+    /// # Errors
+    ///
+    /// The problems.
+    pub fn strict(self) -> Result<T, Vec<FormatError>> {
+        if self.problems.is_empty() {
+            return Ok(self.found);
+        }
+        Err(self.problems.into_iter().map(|problem| problem.error).collect())
+    }
+}
+
 /// Reads a directory in the given format, or in the format that it is detected to have.
 ///
 /// `dir` is used exactly as written, also in origins such as `dir/0001_x.sql:12`.
@@ -232,19 +277,20 @@ pub struct Directory {
 ///
 /// The first error of each invalid file, in order; never an empty list.
 pub fn read_dir(dir: &str, format: Option<Format>) -> Result<Directory, Vec<FormatError>> {
-    read_dir_with(dir, format, &Options::default())
+    read_dir_with(dir, format, &Options::default())?.strict()
 }
 
 /// Reads a directory as [`read_dir`] does, with options.
 ///
 /// # Errors
 ///
-/// As for [`read_dir`], and an error for each pattern that matches no file.
+/// Everything that is wrong with the directory and the names of its files, and an error for each
+/// pattern that matches no file.
 pub fn read_dir_with(
     dir: &str,
     format: Option<Format>,
     options: &Options,
-) -> Result<Directory, Vec<FormatError>> {
+) -> Result<WithProblems<Directory>, Vec<FormatError>> {
     let mut listing = listing::list(dir).map_err(|error| vec![error])?;
     let taken = options.repeatable.take(&mut listing);
     let origin = ErrorOrigin::Directory(dir.to_owned());
@@ -262,7 +308,7 @@ pub fn read_dir_with(
     if migrations.is_empty() {
         return Err(vec![FormatError::directory(dir, LayoutProblem::EmptyDirectory)]);
     }
-    Ok(Directory { format, migrations })
+    Ok(WithProblems::of(migrations, |migrations| Directory { format, migrations }))
 }
 
 /// Reads a map from names to SQL as [`Format::Plain`]. The suffix `.sql` is optional, and a name
@@ -274,18 +320,18 @@ pub fn read_dir_with(
 pub fn read_files<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
-    read_files_with(files, &Options::default())
+    read_files_with(files, &Options::default())?.strict()
 }
 
 /// Reads a map as [`read_files`] does, with options.
 ///
 /// # Errors
 ///
-/// As for [`read_files`], and an error for each pattern that matches no name.
+/// Everything that is wrong with the names, and an error for each pattern that matches no name.
 pub fn read_files_with<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
     options: &Options,
-) -> Result<Vec<Migration>, Vec<FormatError>> {
+) -> Result<WithProblems<Vec<Migration>>, Vec<FormatError>> {
     let sources = files.into_iter().map(|(name, text)| SourceFile {
         name: name.to_owned(),
         file: name.to_owned(),
@@ -298,7 +344,8 @@ pub fn read_files_with<'a>(
         return Err(unmatched);
     }
     let repeatables = repeatable::migrations(taken, repeatable::whole);
-    repeatable::add(plain::migrations(rest), repeatables)
+    let read = repeatable::add(plain::migrations(rest), repeatables)?;
+    Ok(WithProblems::of(read, |migrations| migrations))
 }
 
 /// Reads one file. `path` is used exactly as written. Version and description default to those in
@@ -306,12 +353,12 @@ pub fn read_files_with<'a>(
 ///
 /// # Errors
 ///
-/// The first error of the file.
+/// The file cannot be read, or its name has no version.
 pub fn read_file(
     path: &str,
     version: Option<&str>,
     description: Option<&str>,
-) -> Result<Migration, FormatError> {
+) -> Result<WithProblems<Vec<Migration>>, FormatError> {
     single(path, &listing::read_text(path)?, version, description)
 }
 
@@ -336,14 +383,15 @@ pub fn repeatable_name(path: &str) -> (String, String) {
 ///
 /// # Errors
 ///
-/// The first error of the text, or of the name if the version comes from it.
+/// The version is to come from the name, which has none.
 pub fn single(
     file: &str,
     text: &str,
     version: Option<&str>,
     description: Option<&str>,
-) -> Result<Migration, FormatError> {
-    plain::single(file, text, version, description)
+) -> Result<WithProblems<Vec<Migration>>, FormatError> {
+    let read = plain::single(file, text, version, description)?;
+    Ok(WithProblems::of(vec![read], |migrations| migrations))
 }
 
 #[cfg(test)]

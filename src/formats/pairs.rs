@@ -7,8 +7,7 @@ use super::error::{FormatError, NameProblem};
 use super::listing::{Listing, is_sql, stem};
 use super::marks::Direction;
 use super::number::{VersionNumber, leading_digits};
-use super::read::{self, Forward, Transactions};
-use crate::migration::Migration;
+use super::read::{self, Forward, ReadMigration, Transactions};
 
 /// The differences between the two tools.
 pub(super) struct PairFormat {
@@ -34,7 +33,7 @@ struct PairName<'a> {
 pub(super) fn migrations(
     listing: Listing,
     format: &PairFormat,
-) -> Result<Vec<Migration>, Vec<FormatError>> {
+) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     let mut downs = Vec::new();
     for name in listing.files.iter().filter(|name| is_template(name)) {

@@ -7,8 +7,8 @@ use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};
 use super::listing::{SourceFile, is_down_file, stem};
 use super::number::{VersionNumber, leading_digits};
-use super::read::{self, Forward, NamedFile};
-use crate::migration::{Migration, Version};
+use super::read::{self, Forward, NamedFile, ReadMigration};
+use crate::migration::Version;
 
 /// The parts of a file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ struct PlainName {
 /// Reads each file as a migration, in the order of their numbers.
 pub(super) fn migrations(
     sources: impl IntoIterator<Item = SourceFile>,
-) -> Result<Vec<Migration>, Vec<FormatError>> {
+) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     for source in sources {
         entries.push(entry(source));
@@ -35,7 +35,7 @@ pub(super) fn single(
     text: &str,
     version: Option<&str>,
     description: Option<&str>,
-) -> Result<Migration, FormatError> {
+) -> Result<ReadMigration, FormatError> {
     let name = PlainName::parse(file);
     let version = match (version, &name) {
         (Some(version), _) => version,
@@ -44,7 +44,7 @@ pub(super) fn single(
     };
     let from_name = name.as_ref().map(|name| name.description.as_str());
     let description = description.or(from_name).unwrap_or_default();
-    read::migration(&NamedFile { file, version, description }, text, &Forward::whole(text))
+    Ok(read::migration(&NamedFile { file, version, description }, text, &Forward::whole(text)))
 }
 
 /// The version and the description in the name of a file or the end of a path.

@@ -8,14 +8,14 @@ use super::error::{FormatError, ToolProblem};
 use super::folders;
 use super::listing::{Listing, read_text};
 use super::number::leading_digits;
-use super::read::{self, Forward};
-use crate::migration::{Migration, Origin};
+use super::read::{self, Forward, ReadMigration};
+use crate::migration::Origin;
 
 const TOOL: &str = "Prisma";
 const LOCK: &str = "migration_lock.toml";
 
 /// Reads each directory as a migration.
-pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let (sources, errors) = folders::sources(&mut listing, TOOL);
     let mut entries = Entries::new();
     if listing.files.iter().any(|file| file == LOCK) {

@@ -1,4 +1,9 @@
 //! Turns the text of a file into a migration, in the same way for all formats.
+//!
+//! A problem with the text is not an error yet: it matters only if the migration is to run, which
+//! the ledger decides.
+
+use std::collections::BTreeSet;
 
 use super::error::{FormatError, SqlProblem};
 use super::marks;
@@ -6,6 +11,26 @@ use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
 };
 use crate::sql::{self, StatementKind};
+
+/// A migration, and the first problem with its text.
+#[derive(Debug)]
+pub(super) struct ReadMigration {
+    pub(super) migration: Migration,
+    pub(super) problem: Option<FormatError>,
+}
+
+/// Returns the migrations of a directory, or everything that is wrong with it. `errors` are those
+/// of the names.
+pub(super) fn all_or_errors(
+    mut errors: Vec<FormatError>,
+    read: Vec<Result<ReadMigration, FormatError>>,
+) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
+    if errors.is_empty() && read.iter().all(Result::is_ok) {
+        return read.into_iter().map(|read| read.map_err(|error| vec![error])).collect();
+    }
+    errors.extend(read.into_iter().filter_map(|read| read.map_or_else(Some, |read| read.problem)));
+    Err(errors)
+}
 
 /// The name of a file, as its format understands it.
 pub(super) struct NamedFile<'a> {
@@ -84,27 +109,23 @@ impl<'a> Forward<'a> {
 }
 
 /// Reads a text as a migration.
-pub(super) fn migration(
-    named: &NamedFile<'_>,
-    text: &str,
-    forward: &Forward<'_>,
-) -> Result<Migration, FormatError> {
-    let mut statements = Vec::new();
-    let mut boundary = 0;
+pub(super) fn migration(named: &NamedFile<'_>, text: &str, forward: &Forward<'_>) -> ReadMigration {
+    let mut reading = Reading::default();
     for (line, part) in &forward.parts {
-        marks::check_down_sections(named.file, *line, part)?;
-        add_statements(&mut statements, &mut boundary, named, *line, part)?;
+        reading.add(named, *line, part);
     }
+    let Reading { mut statements, unknown_from, mut problem, .. } = reading;
     let is_blank = text.trim_start_matches('\u{feff}').trim().is_empty();
-    if statements.is_empty() && (is_blank || forward.emptiness == Emptiness::Rejected) {
-        return Err(FormatError::file(named.file, SqlProblem::NoStatement));
+    let must_have_statements = is_blank || forward.emptiness == Emptiness::Rejected;
+    if statements.is_empty() && must_have_statements {
+        problem = problem.or(Some(FormatError::file(named.file, SqlProblem::NoStatement)));
     }
     if forward.transactions == Transactions::OneEach {
         for (number, statement) in statements.iter_mut().enumerate() {
             statement.boundary = number;
         }
     }
-    Ok(Migration {
+    let migration = Migration {
         version: Version(named.version.to_owned()),
         kind: MigrationKind::Versioned,
         values: Values::default(),
@@ -112,47 +133,79 @@ pub(super) fn migration(
         file: named.file.to_owned(),
         checksum: Checksum::of(text),
         statements,
-    })
+        unknown_from,
+    };
+    ReadMigration { migration, problem }
 }
 
-/// Adds the statements of one part. Stops at the first error, because the text after a rejected
-/// `COPY … FROM STDIN` is not SQL.
-fn add_statements(
-    statements: &mut Vec<Statement>,
-    boundary: &mut usize,
-    named: &NamedFile<'_>,
-    first_line: usize,
-    text: &str,
-) -> Result<(), FormatError> {
-    let batches = sql::batches(text, first_line).map_err(|misplaced| {
-        let problem = SqlProblem::Directive { disallowed: misplaced.disallowed };
-        FormatError::line(named.at(misplaced.line), problem)
-    })?;
-    for (index, piece) in sql::pieces(text, first_line).enumerate() {
-        let piece = piece.map_err(|source| {
-            let column = column_at(text, source.start);
-            FormatError::column(named.at(source.line), column, SqlProblem::Split { source })
-        })?;
-        let origin = named.at(piece.line);
-        match sql::classify(piece.text) {
-            StatementKind::Run(class) => {
-                let class = if batches.contains(&index) { Class::Batch } else { class };
-                statements.push(Statement {
-                    text: piece.text.to_owned(),
-                    source_text: None,
-                    class,
-                    origin,
-                    column: column_at(text, piece.start),
-                    boundary: *boundary,
-                });
-            }
-            StatementKind::TransactionBegin | StatementKind::TransactionEnd => *boundary += 1,
-            StatementKind::Disallowed(disallowed) => {
-                return Err(FormatError::line(origin, SqlProblem::Disallowed { disallowed }));
-            }
+/// Returns a migration whose statements cannot be read.
+pub(super) fn unknown(named: &NamedFile<'_>, text: &str, problem: FormatError) -> ReadMigration {
+    let mut read = migration(named, text, &Forward::of(Vec::new()).or_nothing());
+    read.migration.unknown_from = Some(0);
+    ReadMigration { problem: Some(problem), ..read }
+}
+
+/// The statements of a text, as far as it has been read.
+#[derive(Default)]
+struct Reading {
+    statements: Vec<Statement>,
+    /// The number of `BEGIN` and `COMMIT` so far.
+    boundary: usize,
+    unknown_from: Option<usize>,
+    problem: Option<FormatError>,
+}
+
+impl Reading {
+    /// Adds the statements of one part.
+    fn add(&mut self, named: &NamedFile<'_>, first_line: usize, text: &str) {
+        if let Err(problem) = marks::check_down_sections(named.file, first_line, text) {
+            return self.stop(problem);
+        }
+        let batches = sql::batches(text, first_line).unwrap_or_else(|misplaced| {
+            let problem = SqlProblem::Directive { disallowed: misplaced.disallowed };
+            self.problem.get_or_insert(FormatError::line(named.at(misplaced.line), problem));
+            BTreeSet::new()
+        });
+        for (index, piece) in sql::pieces(text, first_line).enumerate() {
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(source) => {
+                    let line = named.at(source.line);
+                    let column = column_at(text, source.start);
+                    let problem = SqlProblem::Split { source };
+                    return self.stop(FormatError::column(line, column, problem));
+                }
+            };
+            let class = match sql::classify(piece.text) {
+                StatementKind::Run(_) if batches.contains(&index) => Class::Batch,
+                StatementKind::Run(class) => class,
+                StatementKind::TransactionBegin | StatementKind::TransactionEnd => {
+                    self.boundary += 1;
+                    continue;
+                }
+                StatementKind::Disallowed(disallowed) => {
+                    // What follows may not be SQL, as after `COPY … FROM STDIN`.
+                    let problem = SqlProblem::Disallowed { disallowed };
+                    self.stop(FormatError::line(named.at(piece.line), problem));
+                    Class::Ddl
+                }
+            };
+            self.statements.push(Statement {
+                text: piece.text.to_owned(),
+                source_text: None,
+                class,
+                origin: named.at(piece.line),
+                column: column_at(text, piece.start),
+                boundary: self.boundary,
+            });
         }
     }
-    Ok(())
+
+    /// Records a problem, after which the effect of the statements is not known.
+    fn stop(&mut self, problem: FormatError) {
+        self.unknown_from.get_or_insert(self.statements.len());
+        self.problem.get_or_insert(problem);
+    }
 }
 
 /// The column of a byte in its line, in characters from 1. A byte order mark does not count.

@@ -7,13 +7,12 @@ use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};
 use super::listing::{Listing, SourceFile, base, stem};
 use super::number::{GREATEST_SIGNED, VersionNumber, leading_digits};
-use super::read::{self, Forward};
-use crate::migration::Migration;
+use super::read::{self, Forward, ReadMigration};
 
 const TOOL: &str = "refinery";
 
 /// Reads each SQL file as a migration.
-pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let (sources, errors) = listing.all_sql();
     let mut entries = Entries::new();
     entries.errors = errors;

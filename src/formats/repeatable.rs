@@ -7,8 +7,8 @@
 use super::entries::{AcceptedFile, Entries};
 use super::error::{ErrorOrigin, FormatError, LayoutProblem, NameProblem};
 use super::listing::{Listing, SourceFile, base, stem};
-use super::read::{self, Forward, NamedFile};
-use crate::migration::{Migration, MigrationKind};
+use super::read::{self, Forward, NamedFile, ReadMigration};
+use crate::migration::MigrationKind;
 
 const PREFIX: &str = "R__";
 
@@ -80,8 +80,8 @@ pub(super) fn name(path: &str) -> (String, String) {
 /// Reads each file as a migration, in the order of their descriptions.
 pub(super) fn migrations(
     sources: Vec<SourceFile>,
-    read: impl Fn(&NamedFile<'_>, &str) -> Result<Migration, FormatError>,
-) -> Result<Vec<Migration>, Vec<FormatError>> {
+    read: impl Fn(&NamedFile<'_>, &str) -> ReadMigration,
+) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let mut entries = Entries::new();
     for source in sources {
         let (version, description) = name(&source.name);
@@ -89,22 +89,22 @@ pub(super) fn migrations(
         entries.push(Ok(AcceptedFile { key, version, description, source }));
     }
     let mut migrations = entries.migrations(read)?;
-    for migration in &mut migrations {
-        migration.kind = MigrationKind::Repeatable;
+    for read in &mut migrations {
+        read.migration.kind = MigrationKind::Repeatable;
     }
     Ok(migrations)
 }
 
 /// Reads the whole of a file as a migration.
-pub(super) fn whole(named: &NamedFile<'_>, text: &str) -> Result<Migration, FormatError> {
+pub(super) fn whole(named: &NamedFile<'_>, text: &str) -> ReadMigration {
     read::migration(named, text, &Forward::whole(text))
 }
 
 /// Appends the repeatable migrations of a directory to the others.
 pub(super) fn add(
-    others: Result<Vec<Migration>, Vec<FormatError>>,
-    repeatables: Result<Vec<Migration>, Vec<FormatError>>,
-) -> Result<Vec<Migration>, Vec<FormatError>> {
+    others: Result<Vec<ReadMigration>, Vec<FormatError>>,
+    repeatables: Result<Vec<ReadMigration>, Vec<FormatError>>,
+) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let (mut migrations, repeatables) = match (others, repeatables) {
         (Ok(migrations), Ok(repeatables)) => (migrations, repeatables),
         (others, repeatables) => {
@@ -112,8 +112,9 @@ pub(super) fn add(
             return Err(errors.flatten().collect());
         }
     };
-    let same = repeatables.iter().find_map(|repeatable| {
-        let first = migrations.iter().find(|other| other.version == repeatable.version)?;
+    let same = repeatables.iter().map(|read| &read.migration).find_map(|repeatable| {
+        let mut others = migrations.iter().map(|read| &read.migration);
+        let first = others.find(|other| other.version == repeatable.version)?;
         Some((first.file.clone(), repeatable.file.clone()))
     });
     if let Some((first, second)) = same {
@@ -123,8 +124,13 @@ pub(super) fn add(
     // Flyway's own repeatable migrations are already among the others.
     migrations.extend(repeatables);
     let (mut all, mut last): (Vec<_>, Vec<_>) =
-        migrations.into_iter().partition(|migration| !migration.is_repeatable());
-    last.sort_by(|a, b| (&a.description, &a.version.0).cmp(&(&b.description, &b.version.0)));
+        migrations.into_iter().partition(|read| !read.migration.is_repeatable());
+    last.sort_by(|a, b| {
+        let key = |read: &ReadMigration| {
+            (read.migration.description.clone(), read.migration.version.clone())
+        };
+        key(a).cmp(&key(b))
+    });
     all.extend(last);
     Ok(all)
 }

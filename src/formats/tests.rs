@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::migration::Class;
+use crate::migration::{Class, MigrationKind};
 
 mod fixtures;
 
@@ -353,12 +353,67 @@ fn no_entry_of_a_map_is_skipped() {
 }
 
 #[test]
+fn a_problem_with_a_text_is_returned_next_to_what_was_read() {
+    let one = "CREATE TABLE a (id int)";
+    for (text, statements, unknown_from, problem) in [
+        (format!("{one};\nSET x = 1;\n{one}"), 3, Some(1), "1.sql:2 contains SET: "),
+        (format!("{one};\n\\d\n{one}"), 1, Some(1), "1.sql:2 cannot be split into statements"),
+        (format!("{one};\nSELECT 'it"), 1, Some(1), "1.sql:2 cannot be split into statements"),
+        ("COPY a FROM STDIN;\nit's\n".to_owned(), 1, Some(0), "1.sql:1 contains COPY: "),
+        (format!("-- dsql:batch\n{one}"), 1, None, "1.sql:1 contains `-- dsql:batch` before"),
+        (format!("{one};\n-- migrate:down\n"), 0, Some(0), "1.sql:2 begins a section"),
+        ("-- nothing".to_owned(), 0, None, "`1.sql` contains no statements"),
+    ] {
+        let files = [("0.sql", one), ("1.sql", text.as_str()), ("2.sql", one)];
+        let read = read_files_with(files, &Options::default()).expect("valid names");
+        let [problem_found] = &read.problems[..] else { panic!("{text}: {:?}", read.problems) };
+        assert_eq!(problem_found.file, "1.sql");
+        let message = problem_found.error.to_string();
+        assert!(message.starts_with(problem), "{text}: {message}");
+        let found = &read.found[1];
+        assert_eq!(
+            (found.statements.len(), found.unknown_from),
+            (statements, unknown_from),
+            "{text}"
+        );
+        assert_eq!(found.checksum, crate::migration::Checksum::of(&text));
+        assert_eq!(read.strict().expect_err("it cannot run").len(), 1);
+    }
+
+    // A format that cannot read a file at all still knows its version and its checksum.
+    for (format, name, text) in [
+        (Format::Goose, "1_a.sql", "-- +goose Up\n-- +goose ENVSUB ON\nSELECT 1"),
+        (Format::Goose, "1_a.sql", "SELECT 1"),
+        (Format::Dbmate, "1_a.sql", "-- migrate:up env:X\nSELECT 1"),
+        (Format::Flyway, "B1__a.sql", "SELECT '${x}'"),
+    ] {
+        let dir = tree(&[(name, text)]);
+        let read =
+            read_dir_with(path(&dir), Some(format), &Options::default()).expect("valid names");
+        assert_eq!((read.problems.len(), read.found.migrations.len()), (1, 1), "{text}");
+        let found = &read.found.migrations[0];
+        assert_eq!((found.version.0.as_str(), found.unknown_from), ("1", Some(0)), "{text}");
+        assert_eq!(found.kind == MigrationKind::Baseline, format == Format::Flyway);
+    }
+    let dir = tree(&[("V1__a.sql", "SELECT 1"), ("V1__a.sql.conf", "target=1")]);
+    let read = read_dir_with(path(&dir), Some(Format::Flyway), &Options::default());
+    assert_eq!(read.expect("valid names").problems.len(), 1);
+}
+
+/// The only migration, without a problem.
+fn one(read: Result<WithProblems<Vec<Migration>>, FormatError>) -> Migration {
+    let mut found = read.expect("it can be read").strict().expect("the text is valid");
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+#[test]
 fn version_and_description_of_one_file_default_to_those_in_its_name() {
     let dir = tree(&[("0007_add_orders.sql", "SELECT 1"), ("views.sql", "SELECT 1")]);
     let numbered = format!("{}/0007_add_orders.sql", path(&dir));
     let named = format!("{}/views.sql", path(&dir));
     let read = |file: &str, version, description| {
-        let migration = read_file(file, version, description).expect("the file is valid");
+        let migration = one(read_file(file, version, description));
         (migration.version.0, migration.description)
     };
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
@@ -380,7 +435,7 @@ fn version_and_description_of_one_file_default_to_those_in_its_name() {
 fn ten_thousand_statements_keep_their_lines() {
     let text = "INSERT INTO t VALUES (1, 'a;b');\n".repeat(10_000);
 
-    let migration = single("1.sql", &text, None, None).expect("the text is valid");
+    let migration = one(single("1.sql", &text, None, None));
 
     assert_eq!(migration.statements.len(), 10_000);
     assert_eq!(migration.statements[9_999].origin.line, 10_000);
@@ -435,7 +490,7 @@ fn a_file_of_ten_megabytes_is_one_migration() {
     let row = format!("INSERT INTO t VALUES (1, '{text}', $$;$$); -- ;\r\n");
     let count = 10 * 1024 * 1024 / row.len();
 
-    let migration = single("1.sql", &row.repeat(count), None, None).expect("the text is valid");
+    let migration = one(single("1.sql", &row.repeat(count), None, None));
 
     assert_eq!(migration.statements.len(), count);
     assert_eq!(migration.statements[count - 1].origin.line, count);
@@ -461,7 +516,7 @@ fn patterns_select_the_repeatable_files_of_every_format() {
         let with = [files, vec![("repeatable/z.sql", "SELECT 2"), ("roles.sql", "SELECT 3")]];
         let dir = tree(&with.concat());
         let options = repeatable(&["repeatable/*.sql", "roles.sql"]);
-        let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid");
+        let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid").found;
         let last: Vec<_> = read.migrations.iter().rev().take(2).rev().collect();
         let named: Vec<_> =
             last.iter().map(|m| (m.version.0.as_str(), m.is_repeatable())).collect();
@@ -474,11 +529,11 @@ fn patterns_select_the_repeatable_files_of_every_format() {
 fn a_directory_may_contain_only_repeatable_files() {
     let dir = tree(&[("roles.sql", "CREATE ROLE app")]);
     let read = read_dir_with(path(&dir), None, &repeatable(&["*.sql"])).expect("it is valid");
-    assert_eq!(read.migrations.len(), 1);
+    assert_eq!(read.found.migrations.len(), 1);
 
     let files = [("roles.sql", "CREATE ROLE app"), ("1.sql", "SELECT 1")];
     let read = read_files_with(files, &repeatable(&["roles.sql"])).expect("it is valid");
-    assert_eq!(read[1].version.0, "R__roles");
+    assert_eq!(read.found[1].version.0, "R__roles");
 }
 
 #[test]

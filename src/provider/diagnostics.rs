@@ -30,7 +30,7 @@ pub(super) use findings::{
     StatementFinding, another_kind, collisions, hazards, lint_errors, lint_warnings,
     linted_without_values, render_error,
 };
-pub(super) use formats::{format_errors, name_error};
+pub(super) use formats::{format_error, format_errors, name_error};
 pub(super) use ledger::{ledger_too_new, lost_rows, reads_newer_ledger};
 pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted, name_changed,

@@ -47,7 +47,8 @@ impl Case {
         let repeatable = Patterns(self.repeatable.map(str::to_owned).into_iter().collect());
         let files = self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let options = Options { repeatable, ..Options::default() };
-        let mut migrations = read_files_with(files, &options).expect("complete SQL");
+        let read = read_files_with(files, &options).expect("valid names");
+        let mut migrations = read.strict().expect("complete SQL");
         if !self.variables.is_empty() {
             let known =
                 |(name, value): &(&str, &str)| ((*name).to_owned(), Some((*value).to_owned()));

@@ -300,6 +300,66 @@ fn a_baseline_counts_as_applied_if_the_database_shows_it() {
 }
 
 #[test]
+fn a_file_that_does_not_run_is_not_rejected_whatever_it_contains() {
+    on_each_terraform(|world| {
+        const DUMP: &str = "\\restrict x\nSET search_path = app;\nCREATE TABLE b (id serial);\n";
+        world.write("app/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("app/2_dump.sql", DUMP);
+        world.write(
+            "app/3_open.sql",
+            "DROP TABLE a;\nSELECT set_config('search_path', 'app', true);\nSELECT 'open",
+        );
+        world.write("app/4_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
+        world.configure(&set("app", "  baseline_version = \"2\"\n"));
+        // Nothing is known yet: the third file would run.
+        world
+            .plan()
+            .ends_with(1)
+            .says("Statement is not allowed in a migration")
+            .says("app/3_open.sql:2 contains set_config")
+            .does_not_say("2_dump.sql:");
+        world.assert_untouched();
+
+        world.configure(&set("app", "  baseline_version = \"3\"\n"));
+        world
+            .plan()
+            .ends_with(2)
+            .says("Existing migrations are adopted")
+            .says("could not be read completely")
+            .says("These migrations will run: app/4_d.sql")
+            .does_not_say("not allowed in a migration")
+            .does_not_say("incomplete SQL")
+            .does_not_say("serial");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "d");
+        world.plan().ends_with(0).says("No changes.");
+
+        // The checksum of such a file counts all the same.
+        world.write("app/2_dump.sql", format!("{DUMP}-- edited"));
+        world.plan().ends_with(1).says("Applied migration was changed").says("2_dump.sql");
+        world.write("app/2_dump.sql", DUMP);
+
+        // Neither does a file that is held back.
+        world.write("app/5_e.sql", "ROLLBACK;");
+        world.plan().ends_with(1).says("app/5_e.sql:1 contains ROLLBACK");
+        world.apply().ends_with(1).says("app/5_e.sql:1 contains ROLLBACK");
+        world.configure(&set("app", "  baseline_version = \"3\"\n  target_version = \"4\"\n"));
+        world.plan().does_not_say("ROLLBACK");
+    });
+}
+
+#[test]
+fn a_plan_without_the_cluster_warns_of_a_file_that_may_have_to_run() {
+    on_each_terraform(|world| {
+        world.write("app/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);\nRESET ALL;");
+        world.configure_with_new_cluster(&set("app", ""));
+        world.plan().ends_with(2).says("Warning: Statement is not allowed in a migration");
+        world.apply().ends_with(1).says("Error: Statement is not allowed in a migration");
+        world.assert_untouched();
+    });
+}
+
+#[test]
 fn a_saved_plan_is_rejected_if_the_history_table_has_changed() {
     on_each_terraform(|world| {
         of_drizzle(world);

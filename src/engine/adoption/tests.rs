@@ -44,6 +44,30 @@ fn a_table_must_exist_with_its_columns() {
 }
 
 #[test]
+fn nothing_is_expected_of_statements_whose_effect_is_not_known() {
+    let mut migrations = migrations(&[
+        ("1_a.sql", "CREATE TABLE a (id int)"),
+        ("2_b.sql", "CREATE TABLE b (id int); CREATE TABLE c (id int)"),
+        ("3_d.sql", "CREATE TABLE d (id int)"),
+    ]);
+    let missing = |migrations: &[Migration], expect| {
+        let applied = migrations.iter().map(|migration| (migration, expect));
+        super::missing(applied, &Facts::default()).into_iter().map(|it| it.what).collect::<Vec<_>>()
+    };
+    assert_eq!(missing(&migrations, Expect::All).len(), 4);
+    // They may have dropped what came before, but not what came after.
+    for unknown_from in [0, 1, 2] {
+        migrations[1].unknown_from = Some(unknown_from);
+        assert_eq!(missing(&migrations, Expect::All), ["relation d does not exist"]);
+        let facts = super::facts(&migrations);
+        let asks_for = |name: &str| facts.iter().any(|fact| fact.to_string() == name);
+        assert!(asks_for("relation a") && asks_for("relation d"));
+        assert_eq!(asks_for("relation c"), unknown_from == 2);
+    }
+    assert_eq!(missing(&migrations, Expect::Nothing), [] as [&str; 0]);
+}
+
+#[test]
 fn an_object_that_a_later_migration_drops_is_not_expected() {
     for gone in [
         "DROP TABLE t",

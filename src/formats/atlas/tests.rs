@@ -147,7 +147,7 @@ fn the_sum_includes_repeatable_files() {
     let repeatable = Patterns(vec!["roles.sql".to_owned()]);
     let options = Options { repeatable, ..Options::default() };
 
-    let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid");
+    let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid").found;
     let versions: Vec<_> = read.migrations.iter().map(|m| m.version.0.as_str()).collect();
     assert_eq!(versions, ["1", "R__roles"]);
 }

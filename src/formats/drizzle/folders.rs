@@ -7,11 +7,10 @@ use crate::formats::error::{FormatError, NameProblem};
 use crate::formats::folders;
 use crate::formats::listing::Listing;
 use crate::formats::number::leading_digits;
-use crate::formats::read;
-use crate::migration::Migration;
+use crate::formats::read::{self, ReadMigration};
 
 /// Reads each directory as a migration.
-pub(super) fn migrations(mut listing: Listing) -> Result<Vec<Migration>, Vec<FormatError>> {
+pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let (sources, errors) = folders::sources(&mut listing, "Drizzle");
     let mut entries = Entries::new();
     entries.errors = errors;

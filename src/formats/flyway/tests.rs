@@ -114,7 +114,7 @@ fn repeatable_scripts_come_last_in_the_order_of_their_descriptions() {
     );
 
     let options = Options { placeholders: Placeholders::Variables, ..Options::default() };
-    let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid");
+    let read = read_dir_with(path(&dir), None, &options).expect("the directory is valid").found;
     let found: Vec<_> =
         read.migrations.iter().map(|m| (m.version.0.as_str(), m.is_repeatable())).collect();
     assert_eq!(

@@ -309,8 +309,7 @@ async fn files(
     let source = source(config).map_err(|error| vec![error])?;
     let rules = StatementRules::with_variables(config).map_err(|error| vec![error])?;
     let (Input::Known(source), Input::Known(rules)) = (source, rules) else { return Ok(None) };
-    let (migrations, _) = source::read(&source, limit).await?;
-    let prepared = rules.prepare(migrations);
+    let prepared = rules.prepare(source::read(&source, limit).await?.migrations);
     let errors = prepared.errors_of_repeatable();
     if !errors.is_empty() {
         return Err(errors);

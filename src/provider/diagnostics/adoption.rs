@@ -192,6 +192,14 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
             same[0].1
         ));
     }
+    let unknown = adopted.iter().filter(|(migration, _)| migration.unknown_from.is_some());
+    let unknown = list(unknown.map(|(migration, _)| migration.file.clone()));
+    if !unknown.is_empty() {
+        words.push_str(&format!(
+            "The SQL of these files could not be read completely, so the database was not compared \
+             with them and with the files before them:\n{unknown}\n\n"
+        ));
+    }
     let pending = plan.pending().map(|entry| entry.migration.file.clone());
     let pending = list(pending);
     words.push_str(&if pending.is_empty() {

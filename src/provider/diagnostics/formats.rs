@@ -40,10 +40,19 @@ pub(in crate::provider) fn format_errors(
                 words
             }
         };
-        let detail = format!("{detail}\n\n{}", advice(&error.kind));
-        diagnostics.push(Diagnostic::error(title(error)).detail(detail).at(path.clone()));
+        diagnostics.push(with_advice(error, &detail, path));
     }
     diagnostics
+}
+
+/// Returns the error for one directory or file.
+pub(in crate::provider) fn format_error(error: &FormatError, path: &AttributePath) -> Diagnostic {
+    with_advice(error, &sentence(&chain(error)), path)
+}
+
+fn with_advice(error: &FormatError, detail: &str, path: &AttributePath) -> Diagnostic {
+    let detail = format!("{detail}\n\n{}", advice(&error.kind));
+    Diagnostic::error(title(error)).detail(detail).at(path.clone())
 }
 
 /// Describes a problem that many files of a directory may have.

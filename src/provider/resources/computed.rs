@@ -76,6 +76,11 @@ pub(super) fn is_applied(status: &str) -> bool {
     [ADOPTED, MigrationState::Applied.as_str()].contains(&status)
 }
 
+/// Whether a row of a state records its migration as applied.
+pub(super) fn is_recorded_as_applied(row: &Value) -> bool {
+    row.get("status").and_then(|status| status.string().known()).is_some_and(is_applied)
+}
+
 /// Whether a state records this migration as applied, with the same values of its variables. An
 /// `accepted` checksum counts as the applied one.
 pub(super) fn says_applied(

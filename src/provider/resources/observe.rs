@@ -42,14 +42,14 @@ impl ClusterRead {
         prior: &Value,
         nothing_new: bool,
         subject: &Subject,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    ) -> Result<Self, Diagnostic> {
         match observed {
             Ok(observation) => Ok(Self::Observed(observation)),
             Err(error) if nothing_new => {
                 Ok(Self::Unreachable(diagnostics::planned_without_cluster(&error, subject)))
             }
-            Err(error) if prior.is_null() => Err(vec![error]),
-            Err(error) => Err(vec![diagnostics::needs_the_cluster(error)]),
+            Err(error) if prior.is_null() => Err(error),
+            Err(error) => Err(diagnostics::needs_the_cluster(error)),
         }
     }
 }

@@ -6,12 +6,12 @@ use super::adoption::config::AdoptionConfig;
 use super::drift::Watch;
 use super::rules::{PreparedMigrations, StatementRules};
 use super::source::{self, Source};
-use crate::database::{MigrationRecord, Observation, Watched};
+use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::merge_records;
 use crate::engine::{self, Plan, Policy};
 use crate::formats::Format;
-use crate::migration::Migration;
+use crate::migration::{Migration, Version};
 use crate::provider::diagnostics::{self, AppliedSet, Subject};
 use crate::provider::settings::LedgerLocation;
 use crate::provider::time_limit::TimeLimit;
@@ -48,8 +48,10 @@ pub(super) struct KnownModel<'a> {
 impl<'a> KnownModel<'a> {
     /// Reads, rewrites and renders the migrations.
     pub(super) async fn load(self, limit: &TimeLimit) -> Result<LoadedModel<'a>, Vec<Diagnostic>> {
-        let (migrations, format) = source::read(self.source, limit).await?;
-        Ok(LoadedModel { known: self, prepared: self.rules.prepare(migrations), format })
+        let files = source::read(self.source, limit).await?;
+        let mut prepared = self.rules.prepare(files.migrations);
+        prepared.problems = files.problems;
+        Ok(LoadedModel { known: self, prepared, format: files.format })
     }
 }
 
@@ -78,6 +80,15 @@ impl LoadedModel<'_> {
     pub(super) fn judge_unknown(&self) -> Vec<Diagnostic> {
         let KnownModel { rules, source, .. } = self.known;
         rules.judge_unknown(&self.prepared, &self.subject(), &source.argument())
+    }
+
+    /// What is wrong with the texts of these migrations.
+    pub(super) fn problems(
+        &self,
+        of: impl Fn(&Version) -> bool,
+    ) -> impl Iterator<Item = Diagnostic> {
+        let those = self.migrations().iter().filter(move |migration| of(&migration.version));
+        those.filter_map(|migration| self.prepared.problems.get(&migration.file)).cloned()
     }
 }
 
@@ -135,8 +146,14 @@ impl SetOperation<'_> {
         let KnownModel { source, policy, is_shared, .. } = self.model.known;
         engine::plan(self.migrations(), records, policy).map_err(|errors| {
             let set = self.applied_set();
-            let diagnostics = diagnostics::plan_errors(&errors, policy, &source.argument(), set);
-            if is_shared { diagnostics::with_shared_version(diagnostics) } else { diagnostics }
+            let errors = diagnostics::plan_errors(&errors, policy, &source.argument(), set);
+            let errors = if is_shared { diagnostics::with_shared_version(errors) } else { errors };
+            // A problem may be the cause of an error: the statements after it are not known.
+            let is_begun = |version: &Version| {
+                let is_it = |it: &&MigrationRecord| it.version == *version;
+                records.iter().find(is_it).is_some_and(|it| it.state != MigrationState::Applied)
+            };
+            errors.into_iter().chain(self.model.problems(is_begun)).collect()
         })
     }
 

@@ -44,7 +44,10 @@ enum RewriteMode {
 /// Migrations as they will run.
 pub(crate) struct PreparedMigrations {
     pub(crate) migrations: Vec<Migration>,
-    /// What is wrong with the variables of a migration. It matters only while that is pending.
+    /// What is wrong with the text of a migration, by its file. It matters only while the migration
+    /// is pending.
+    pub(super) problems: BTreeMap<String, Diagnostic>,
+    /// The same for the variables in it.
     errors: BTreeMap<Version, Vec<Diagnostic>>,
     /// Statements whose variables cannot be rendered: version and index.
     unrendered: BTreeSet<(Version, usize)>,
@@ -141,8 +144,9 @@ impl StatementRules {
 
     /// Rewrites statements and renders variables.
     pub(crate) fn prepare(&self, migrations: Vec<Migration>) -> PreparedMigrations {
-        let (errors, unrendered, incomplete) = Default::default();
-        let mut prepared = PreparedMigrations { migrations, errors, unrendered, incomplete };
+        let (problems, errors, unrendered, incomplete) = Default::default();
+        let mut prepared =
+            PreparedMigrations { migrations, problems, errors, unrendered, incomplete };
         let versions: String = prepared
             .migrations
             .iter()

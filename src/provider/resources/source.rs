@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Title};
-use crate::formats::{self, Format, Patterns, Placeholders};
+use crate::formats::{self, FileProblem, Format, Patterns, Placeholders, WithProblems};
 use crate::migration::Migration;
 use crate::provider::arguments::texts;
 use crate::provider::diagnostics;
@@ -21,15 +21,40 @@ pub(crate) trait Source: Send + Sync {
     /// Terraform compares that.
     fn path(&self) -> Option<&str>;
 
-    /// Reads and checks every file; a directory also has a format.
-    fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>>;
+    /// Reads every file.
+    fn read(&self) -> Result<SourceFiles, Vec<Diagnostic>>;
+}
+
+/// What a source holds.
+pub(crate) struct SourceFiles {
+    pub(crate) migrations: Vec<Migration>,
+    /// The format of a directory.
+    pub(super) format: Option<Format>,
+    /// What is wrong with the text of a migration, by its file. It matters only while the migration
+    /// is pending.
+    pub(super) problems: BTreeMap<String, Diagnostic>,
+}
+
+impl SourceFiles {
+    /// What was read; `migrations` returns its migrations, and its format.
+    pub(super) fn new<T>(
+        found: WithProblems<T>,
+        argument: &AttributePath,
+        migrations: impl FnOnce(T) -> (Vec<Migration>, Option<Format>),
+    ) -> Self {
+        let problem =
+            |FileProblem { file, error }| (file, diagnostics::format_error(&error, argument));
+        let problems = found.problems.into_iter().map(problem).collect();
+        let (migrations, format) = migrations(found.found);
+        Self { migrations, format, problems }
+    }
 }
 
 /// As [`Source::read`], within a time limit.
 pub(crate) async fn read(
     source: &Arc<dyn Source>,
     limit: &TimeLimit,
-) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+) -> Result<SourceFiles, Vec<Diagnostic>> {
     let reading = Arc::clone(source);
     let read = limit.of_files(source.argument(), move || reading.read()).await;
     read.unwrap_or_else(|error| Err(vec![error]))
@@ -61,16 +86,20 @@ impl Source for SetSource {
         }
     }
 
-    fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+    fn read(&self) -> Result<SourceFiles, Vec<Diagnostic>> {
+        let argument = self.argument();
         let read = match &self.input {
             SetInput::Dir { path, format } => formats::read_dir_with(path, *format, &self.options)
-                .map(|directory| (directory.migrations, Some(directory.format))),
+                .map(|found| {
+                    SourceFiles::new(found, &argument, |it| (it.migrations, Some(it.format)))
+                }),
             SetInput::Files(files) => {
                 let files = files.iter().map(|(name, sql)| (name.as_str(), sql.as_str()));
-                formats::read_files_with(files, &self.options).map(|migrations| (migrations, None))
+                formats::read_files_with(files, &self.options)
+                    .map(|found| SourceFiles::new(found, &argument, |it| (it, None)))
             }
         };
-        read.map_err(|errors| diagnostics::format_errors(&errors, &self.argument()))
+        read.map_err(|errors| diagnostics::format_errors(&errors, &argument))
     }
 }
 

@@ -149,7 +149,7 @@ impl ResourceContext {
         limit: &TimeLimit,
     ) -> Option<Basis> {
         let source = K::source_of(state)?;
-        let (migrations, _) = source::read(&source, limit).await.ok()?;
+        let migrations = source::read(&source, limit).await.ok()?.migrations;
         let records = records_of(observation, K::IS_SHARED.then_some(&migrations));
         Some(Basis::new(&self.process, source.path(), location, &migrations, records))
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::super::SINGLE_MIGRATIONS;
 use super::super::operation::{KnownModel, Model};
 use super::super::rules::StatementRules;
-use super::super::source::Source;
+use super::super::source::{Source, SourceFiles};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Policy;
-use crate::formats::{self, Format};
-use crate::migration::{Migration, MigrationKind, SQL_ARGUMENT};
+use crate::formats;
+use crate::migration::{MigrationKind, SQL_ARGUMENT};
 use crate::provider::diagnostics;
 use crate::provider::timeouts::Timeouts;
 use crate::value::{AttributePath, Input, Object};
@@ -50,7 +50,7 @@ impl Source for MigrationSource {
         }
     }
 
-    fn read(&self) -> Result<(Vec<Migration>, Option<Format>), Vec<Diagnostic>> {
+    fn read(&self) -> Result<SourceFiles, Vec<Diagnostic>> {
         let name = match (&self.input, self.kind) {
             (MigrationInput::Path(path), MigrationKind::Repeatable) => {
                 Some(formats::repeatable_name(path))
@@ -60,14 +60,18 @@ impl Source for MigrationSource {
         let version = self.version.as_deref().or(name.as_ref().map(|(name, _)| name.as_str()));
         let words = name.as_ref().map(|(_, description)| description.as_str());
         let description = self.description.as_deref().or(words);
-        let migration = match &self.input {
+        let found = match &self.input {
             MigrationInput::Path(path) => formats::read_file(path, version, description),
             MigrationInput::Sql(sql) => formats::single(SQL_ARGUMENT, sql, version, description),
         };
-        let kind = self.kind;
-        migration
-            .map(|migration| (vec![Migration { kind, ..migration }], None))
-            .map_err(|error| diagnostics::format_errors(&[error], &self.argument()))
+        let found =
+            found.map_err(|error| vec![diagnostics::format_error(&error, &self.argument())])?;
+        Ok(SourceFiles::new(found, &self.argument(), |mut migrations| {
+            for migration in &mut migrations {
+                migration.kind = self.kind;
+            }
+            (migrations, None)
+        }))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::sql::{self, FindingSeverity, Hazard};
 use crate::value::AttributePath;
 
 impl StatementRules {
-    /// Lints the migrations that a plan would run.
+    /// Lints the migrations that a plan would run, and reports what keeps them from running.
     pub(crate) fn judge(
         &self,
         prepared: &PreparedMigrations,
@@ -18,8 +18,10 @@ impl StatementRules {
         subject: &Subject,
         path: &AttributePath,
     ) -> Vec<Diagnostic> {
-        let pending = plan.pending().map(|entry| (entry.migration, entry.begun()));
-        self.judge_pending(prepared, pending, subject, path)
+        let pending = || plan.pending().map(|entry| (entry.migration, entry.begun()));
+        let problem = |(migration, _): (&Migration, _)| prepared.problems.get(&migration.file);
+        let problems = pending().filter_map(problem).cloned();
+        problems.chain(self.judge_pending(prepared, pending(), subject, path)).collect()
     }
 
     /// Lints all migrations, where it is not known which of them are applied. Then nothing is an
@@ -66,7 +68,7 @@ impl StatementRules {
         for (migration, begun) in pending {
             diagnostics
                 .extend(prepared.errors.get(&migration.version).cloned().unwrap_or_default());
-            for (index, statement) in migration.statements.iter().enumerate() {
+            for (index, statement) in migration.known_statements().iter().enumerate() {
                 // A statement that an earlier run has done does not run again either.
                 let done = begun.is_some_and(|begun| {
                     let mut records = begun.statements.iter();

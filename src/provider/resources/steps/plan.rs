@@ -9,7 +9,8 @@ use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::{ObservedPlan, ResourceContext, ResourceKind};
 use crate::database::{LedgerState, Observation};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::migration::Version;
 use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
@@ -62,7 +63,10 @@ impl Planning<'_> {
         K::set_loaded(&mut state, &model);
         let Input::Known(location) = locate(clusters, config).map_err(|error| vec![error])? else {
             K::set_from_files(&mut state, &model);
-            return Ok(PlanResult::offline(state, judge_unknown(&model)));
+            let mut diagnostics = vec![diagnostics::planned_from_files(&model.subject())];
+            diagnostics.extend(self.possible_problems::<K>(&model));
+            diagnostics.extend(model.judge_unknown());
+            return Ok(PlanResult::offline(state, diagnostics));
         };
 
         let nothing_new = K::nothing_new(&request.prior_state, config, &model);
@@ -72,7 +76,12 @@ impl Planning<'_> {
         let watched = operation.watched();
         let observed = observe(clusters, location, set, &watched, &operation.limit).await;
         let subject = operation.subject();
-        match ClusterRead::of(observed, &request.prior_state, nothing_new, &subject)? {
+        let read = ClusterRead::of(observed, &request.prior_state, nothing_new, &subject);
+        let read = read.map_err(|error| {
+            let problems = self.possible_problems::<K>(&operation.model);
+            std::iter::once(error).chain(problems).collect::<Vec<_>>()
+        });
+        match read? {
             ClusterRead::Observed(observation) => {
                 self.observed::<K>(&operation, &observation, state).await
             }
@@ -139,6 +148,19 @@ impl Planning<'_> {
 }
 
 impl Planning<'_> {
+    /// What is wrong with the texts of migrations, where it is not known which of them are applied,
+    /// except according to the state. The apply reports it again before it runs anything.
+    fn possible_problems<K: ResourceKind>(&self, model: &LoadedModel<'_>) -> Vec<Diagnostic> {
+        let recorded =
+            Object::new(&self.request.prior_state).map(|state| K::recorded(&state).into_owned());
+        let is_open = |version: &Version| {
+            let row = recorded.as_ref().and_then(|recorded| recorded.get(&version.0));
+            !row.is_some_and(computed::is_recorded_as_applied)
+        };
+        let warning = |problem| Diagnostic { severity: Severity::Warning, ..problem };
+        model.problems(is_open).map(warning).collect()
+    }
+
     /// The basis that a refresh of the state would have now. `before` is that of the last refresh.
     async fn as_refreshed<K: ResourceKind>(
         &self,
@@ -175,13 +197,6 @@ impl Planning<'_> {
 fn unknown_arguments<'a>(config: &Object<'a>) -> Vec<&'a str> {
     let unknown = config.attributes().filter(|(_, value)| !value.is_wholly_known());
     unknown.map(|(name, _)| name).collect()
-}
-
-/// What is reported of migrations while the cluster is unknown.
-fn judge_unknown(model: &LoadedModel<'_>) -> Vec<Diagnostic> {
-    let mut diagnostics = vec![diagnostics::planned_from_files(&model.subject())];
-    diagnostics.extend(model.judge_unknown());
-    diagnostics
 }
 
 /// Makes the planned `ledger` unknown if the configuration names another location than the state:
