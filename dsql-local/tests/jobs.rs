@@ -48,6 +48,44 @@ async fn an_index_exists_immediately_and_is_valid_when_its_job_completes() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_constraint_is_truncated_to_63_bytes() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE t (a int)").await;
+
+    // The second one is cut in the middle of a character.
+    for name in ["k".repeat(64), format!("k{}", "é".repeat(32)), "é".repeat(40)] {
+        run(&client, &format!("ALTER TABLE t ADD CONSTRAINT {name} CHECK (a > 0) NOT VALID")).await;
+        let sql = format!("ALTER TABLE ASYNC t VALIDATE CONSTRAINT \"{name}\"");
+        let job = value(&client, &sql).await;
+        assert_eq!(wait(&client, &job).await, "t", "{name}");
+        let open = "SELECT count(*) FROM pg_constraint WHERE NOT convalidated";
+        assert_eq!(value(&client, open).await, "0", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_may_be_called_async() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+    run(&client, "CREATE TABLE async (a int)").await;
+
+    run(&client, "ALTER TABLE async ADD COLUMN b int").await;
+    run(&client, "ALTER TABLE ASYNC ADD CONSTRAINT k CHECK (a > 0) NOT VALID").await;
+    let refused = failure(&client, "ALTER TABLE async VALIDATE CONSTRAINT k").await;
+    let job = value(&client, "ALTER TABLE ASYNC async VALIDATE CONSTRAINT k").await;
+    assert_eq!(wait(&client, &job).await, "t");
+    let job = value(&client, "CREATE INDEX ASYNC ON async (a)").await;
+    assert_eq!(wait(&client, &job).await, "t");
+    run(&client, "ALTER TABLE async RENAME TO t").await;
+
+    // As any other table without the keyword, and no other statement with it.
+    run(&client, "ALTER TABLE t ADD CONSTRAINT l CHECK (a > 0) NOT VALID").await;
+    assert_eq!(failure(&client, "ALTER TABLE t VALIDATE CONSTRAINT l").await, refused);
+    assert_eq!(failure(&client, "ALTER TABLE ASYNC t ADD COLUMN c int").await.code, "42601");
+}
+
+#[tokio::test]
 async fn a_job_is_submitted_then_processing_then_completed() {
     let mut options = Options::default();
     options.job_delay = Duration::from_millis(600);

@@ -52,6 +52,21 @@ async fn a_message_of_bare_statements_is_one_transaction() {
 }
 
 #[tokio::test]
+async fn an_escape_string_that_continues_on_the_next_line_is_one_string() {
+    let cluster = cluster().await;
+    let client = admin(&cluster).await;
+
+    let sql = "CREATE TABLE t (a text); COMMIT; INSERT INTO t VALUES (E'a\\'' -- ';'\n'b\\'; c');";
+    run(&client, &format!("BEGIN; {sql} SELECT 1")).await;
+
+    assert_eq!(value(&client, "SELECT a FROM t").await, "a'b'; c");
+    assert_eq!(cluster.statements().len(), 6);
+    // Rules apply to such a statement, too.
+    let refused = "CREATE TABLE u (a text DEFAULT E'a'\n'\\';', b int[])";
+    assert_eq!(failure(&client, refused).await.code, "0A000");
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_parsed_runs_nothing() {
     let cluster = cluster().await;
     let client = admin(&cluster).await;

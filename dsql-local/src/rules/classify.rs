@@ -8,7 +8,7 @@ use squawk_syntax::ast::AstNode;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 use tokio_postgres::error::SqlState;
 
-use super::lex::{Lexed, TokenKind};
+use super::lex::{Lexed, TokenKind, with_whole_strings};
 use super::shadow;
 use super::table::{ADD_COLUMN_WITH_CONSTRAINT, REFUSALS};
 use super::{Action, Shadow, TransactionRole, quoted};
@@ -102,7 +102,7 @@ fn rewrite(sql: impl Into<String>, tag: &'static str) -> Action {
 
 /// Parses the statement. Returns `None` for a syntax error, which PostgreSQL explains best.
 fn parse(sql: &str) -> Option<SyntaxNode> {
-    let parse = SourceFile::parse(sql);
+    let parse = SourceFile::parse(&with_whole_strings(sql));
     parse.errors().is_empty().then(|| parse.tree().syntax().first_child()).flatten()
 }
 
@@ -125,12 +125,19 @@ fn asynchronous(statement: &Lexed<'_>) -> Option<(Action, String)> {
         );
         return Some((rewrite(sql, "CREATE INDEX"), definition));
     }
-    statement.starts_with(&["ALTER", "TABLE", "ASYNC"]).then(|| {
-        let plain = statement.without(&[2]);
-        let action = validation(&plain)
-            .unwrap_or_else(|| refuse(SqlState::SYNTAX_ERROR, "syntax error at or near \"ASYNC\""));
-        (action, plain)
-    })
+    if !statement.starts_with(&["ALTER", "TABLE", "ASYNC"]) {
+        return None;
+    }
+    let plain = statement.without(&[2]);
+    match validation(&plain) {
+        Some(action) => Some((action, plain)),
+        // A table whose name is `async`.
+        None if parse(statement.text).is_some() => None,
+        None => {
+            let text = "syntax error at or near \"ASYNC\"";
+            Some((refuse(SqlState::SYNTAX_ERROR, text), plain))
+        }
+    }
 }
 
 /// Rewrites `ALTER TABLE ASYNC t VALIDATE CONSTRAINT c`; `ASYNC` has been removed already.

@@ -4,6 +4,7 @@
 //! and which keywords they begin with. Text that is not SQL becomes one statement, for PostgreSQL
 //! to reject.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// One statement, from its first token to its last, without the semicolon.
@@ -115,13 +116,89 @@ impl Nesting {
 }
 
 /// Returns the tokens of `text`, without white space and comments.
-fn tokenize(text: &str) -> impl Iterator<Item = SqlToken> + '_ {
-    let mut at = 0;
-    squawk_lexer::tokenize(text).filter_map(move |token| {
-        let range = at..at + usize::try_from(token.len).unwrap_or(usize::MAX - at);
+fn tokenize(text: &str) -> Vec<SqlToken> {
+    use squawk_lexer::{LiteralKind, TokenKind as Kind};
+    let (mut found, mut at) = (Vec::new(), 0);
+    let mut tokens = squawk_lexer::tokenize(text).collect::<Vec<_>>().into_iter();
+    while let Some(token) = tokens.next() {
+        let mut range = at..at + usize::try_from(token.len).unwrap_or(usize::MAX - at);
+        if matches!(token.kind, Kind::Literal { kind: LiteralKind::EscStr { .. } }) {
+            let end = escape_string(text, range.start + "E'".len()).end;
+            if end != range.end {
+                // For squawk, the second part is another string, in which a backslash is a
+                // character like any other.
+                range.end = end;
+                tokens = squawk_lexer::tokenize(&text[end..]).collect::<Vec<_>>().into_iter();
+            }
+        }
         at = range.end;
-        Some(SqlToken { kind: kind_of(token.kind, &text[range.clone()])?, range })
-    })
+        found
+            .extend(kind_of(token.kind, &text[range.clone()]).map(|kind| SqlToken { kind, range }));
+    }
+    found
+}
+
+/// The parts of an `E'…'` string, which PostgreSQL continues at the next quote if only white space
+/// and `--` comments with a line break are in between (`quotecontinue` in its scan.l).
+#[derive(Debug, Default)]
+struct EscapeString {
+    /// From each quote that ends a part to the one that begins the next.
+    joints: Vec<Range<usize>>,
+    end: usize,
+}
+
+/// Reads an `E'…'` string, whose first character after the quote is at `from`. In every part, a
+/// backslash escapes the next character.
+fn escape_string(text: &str, from: usize) -> EscapeString {
+    let (mut rest, mut joints) = (&text[from..], Vec::new());
+    let at = |rest: &str| text.len() - rest.len();
+    while let Some(found) = rest.find(['\\', '\'']) {
+        let after = &rest[found + 1..];
+        if rest[found..].starts_with('\\') {
+            let mut characters = after.chars();
+            characters.next();
+            rest = characters.as_str();
+        } else if let Some(after) = after.strip_prefix('\'') {
+            rest = after;
+        } else if let Some(next) = continued(after) {
+            joints.push(at(rest) + found..at(next));
+            rest = next;
+        } else {
+            return EscapeString { joints, end: at(after) };
+        }
+    }
+    EscapeString { joints, end: text.len() }
+}
+
+/// Returns what follows the quote that continues a string; `text` follows the one that ends a part.
+fn continued(text: &str) -> Option<&str> {
+    let (mut rest, mut has_line_break) = (text, false);
+    loop {
+        let trimmed = rest.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
+        has_line_break |= rest[..rest.len() - trimmed.len()].contains(['\n', '\r']);
+        match trimmed.strip_prefix("--") {
+            Some(comment) => rest = &comment[comment.find(['\n', '\r'])?..],
+            None => return trimmed.strip_prefix('\'').filter(|_| has_line_break),
+        }
+    }
+}
+
+/// Replaces what separates the parts of a string by spaces, for a parser that does not know that
+/// strings continue.
+pub(super) fn with_whole_strings(text: &str) -> Cow<'_, str> {
+    let mut whole = Cow::Borrowed(text);
+    if !text.contains("E'") && !text.contains("e'") {
+        return whole;
+    }
+    for token in tokenize(text).iter().filter(|token| token.kind == TokenKind::String) {
+        if text[token.range.clone()].starts_with(['E', 'e']) {
+            for joint in escape_string(text, token.range.start + "E'".len()).joints {
+                let spaces = " ".repeat(joint.len());
+                whole.to_mut().replace_range(joint, &spaces);
+            }
+        }
+    }
+    whole
 }
 
 /// Returns the kind of a token, or `None` for white space and comments.
@@ -159,6 +236,36 @@ mod tests {
             texts(&format!("{quotes}; ;{second};")),
             [&quotes[..quotes.find(" /*").expect("a comment")], second]
         );
+    }
+
+    #[test]
+    fn an_escape_string_continues_on_the_next_line() {
+        for one in [
+            "select E'a\\'' \n 'b\\';'",
+            "select e'a' -- ';'\n-- '\r\t'\\\\\\';' \n\n '''', 1",
+            "select E'a'\n'b'\n'\\';', $$;$$",
+            "select E'é'\n'é\\';', U&';'\n';'",
+        ] {
+            assert_eq!(texts(&format!("{one}; select 2")), [one, "select 2"]);
+            let whole = with_whole_strings(one);
+            assert_eq!(whole.len(), one.len());
+            assert_eq!(with_whole_strings(&whole), whole, "{one}");
+        }
+        // Not on the same line, not after another comment, and not in another kind of string.
+        for (two, first) in [
+            ("select E'a' 'b\\';'", "select E'a' 'b\\'"),
+            ("select E'a' /*\n*/ 'b\\';'", "select E'a' /*\n*/ 'b\\'"),
+            ("select E'a', \n'b\\';'", "select E'a', \n'b\\'"),
+            ("select 'a'\n'b\\';'", "select 'a'\n'b\\'"),
+            ("select E'a' -- \\n 'b\\';'", "select E'a'"),
+        ] {
+            assert_eq!(texts(two)[0], first);
+            assert_eq!(with_whole_strings(two), two);
+        }
+        assert_eq!(with_whole_strings("a E'b'\n'c' d"), "a E'b   c' d");
+        for open in ["E'a'\n'b", "E'a'\n'b\\", "E'a'\n--", "E'", "E'a'\n"] {
+            assert_eq!(texts(open).len(), 1, "{open}");
+        }
     }
 
     #[test]

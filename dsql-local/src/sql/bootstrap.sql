@@ -539,6 +539,8 @@ END $$;
 -- ALTER TABLE ASYNC .. VALIDATE CONSTRAINT. run_jobs() runs the validation itself.
 CREATE FUNCTION dsql_internal.validate_async(relation regclass, name text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
+  -- PostgreSQL truncates every name to 63 bytes.
+  name := name::pg_catalog.name;
   PERFORM dsql_internal.count_ddl();
   IF NOT (SELECT pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = relation) THEN
     PERFORM dsql_internal.refuse('42501', format('must be owner of table %s', relation));
