@@ -40,7 +40,7 @@ pub(super) fn single(
     let version = match (version, &name) {
         (Some(version), _) => version,
         (None, Some(name)) => &name.digits,
-        (None, None) => return Err(no_version(file)),
+        (None, None) => return Err(FormatError::file(file, NameProblem::VersionMissing)),
     };
     let from_name = name.as_ref().map(|name| name.description.as_str());
     let description = description.or(from_name).unwrap_or_default();

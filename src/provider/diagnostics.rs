@@ -36,7 +36,7 @@ pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted, name_changed,
     name_used_twice, needs_the_cluster, no_answer, not_refreshed, nothing_to_import, out_of_date,
     plan_errors, planned_from_files, planned_without, planned_without_cluster, rewritten_ledger,
-    skipped, still_unknown, unreadable_ledger, what_stays, with_shared_version,
+    skipped, still_unknown, unreadable_ledger, what_stays,
 };
 pub(super) use resume::AppliedSet;
 

@@ -115,6 +115,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::database::{LedgerSchema, Target};
+    use crate::engine::{PlanError, Policy};
+    use crate::formats;
+    use crate::migration::{Checksum, StatementNumber, Version};
+    use crate::provider::diagnostics::AppliedSet;
+    use crate::provider::settings::LedgerLocation;
     use crate::schema::{Owner, editor};
 
     /// Every schema of the provider, with the name of its type.
@@ -137,6 +143,62 @@ mod tests {
         for (name, owner, schema) in schemas {
             assert_eq!(schema.check(owner), [] as [&str; 0], "{name}");
         }
+    }
+
+    #[test]
+    fn no_advice_about_a_single_migration_names_an_argument_that_only_a_set_has() {
+        let arguments = |wanted: &str| -> BTreeSet<String> {
+            let (.., schema) = schemas().into_iter().find(|it| it.0 == wanted).expect("a type");
+            schema.block.attributes.into_iter().map(|attribute| attribute.name).collect()
+        };
+        let single = arguments("dsql_migration");
+        let only: Vec<String> =
+            arguments("dsql_migration_set").difference(&single).cloned().collect();
+        let names = |text: &str, name: &str| {
+            let is_word = !name.contains('_');
+            text.contains(&format!("{name} = "))
+                || text.contains(&format!("`{name}`"))
+                || !is_word && text.contains(name)
+        };
+        let (file, version) = (|| "1_a.sql".to_owned(), || Version("1".to_owned()));
+        let (applied, found) = (Checksum::of("a"), Checksum::of("b"));
+        let diverged = PlanError::Diverged { file: file(), version: version(), applied, found };
+        let statement_diverged = PlanError::StatementDiverged {
+            file: file(),
+            line: 1,
+            version: version(),
+            number: StatementNumber::of_index(0),
+            applied: "SELECT 1".to_owned(),
+            done: vec![StatementNumber::of_index(0)],
+            batching: false,
+        };
+        let ledger = LedgerSchema::new("dsql_migrations");
+        let location = LedgerLocation { target: Target::new("abc.on.aws"), ledger };
+        let of_plan = |errors: &[PlanError], is_shared| {
+            let set = AppliedSet { location: &location, set: "app", is_shared, is_create: false };
+            diagnostics::plan_errors(errors, &Policy::default(), &"path".into(), set)
+        };
+        let errors = [diverged, statement_diverged];
+        let mut advice = of_plan(&errors, true);
+        let path = "path".into();
+        let texts =
+            ["", "SET x = 1", "SELECT 'it", "\\d", "-- dsql:x\nSELECT 1", "-- migrate:down"];
+        for text in texts {
+            let found = formats::single("1_a.sql", text, None, None).expect("a version");
+            assert_eq!(found.problems.len(), 1, "{text}");
+            advice.push(diagnostics::format_error(&found.problems[0].error, &path));
+        }
+        for error in [formats::single("a.sql", "", None, None), formats::read_file("1", None, None)]
+        {
+            let error = error.expect_err("no version, no file");
+            advice.push(diagnostics::format_error(&error, &path));
+        }
+        for diagnostic in advice {
+            let named = only.iter().find(|name| names(&diagnostic.detail, name));
+            assert_eq!(named, None, "{}", diagnostic.detail);
+        }
+        let of_set = &of_plan(&errors, false)[0].detail;
+        assert!(names(of_set, "accept_checksums"), "{of_set}");
     }
 
     #[test]

@@ -23,6 +23,42 @@ fn two_migrations(world: &World) {
 }
 
 #[test]
+fn a_single_migration_with_another_description_is_updated_once() {
+    on_each_terraform(|world| {
+        let one = |file: &str, arguments: &str| {
+            let sql = "CREATE TABLE one (id int PRIMARY KEY);";
+            world.write(file, sql);
+            world.configure(&format!(
+                "resource \"dsql_migration\" \"one\" {{\n  path = \"{file}\"\n{arguments}}}\n"
+            ));
+        };
+        one("1_first_name.sql", "");
+        world.apply().ends_with(0);
+        for (file, argument, description) in [
+            ("1_second_name.sql", "", "second name"),
+            ("1_second_name.sql", "  description = \"by hand\"\n", "by hand"),
+            ("1_third_name.sql", "", "third name"),
+        ] {
+            one(file, argument);
+            world.plan().ends_with(2).says(&format!("-> \"{description}\""));
+            world.apply().ends_with(0).says("0 added, 1 changed, 0 destroyed");
+            world.plan().ends_with(0).says("No changes.");
+            assert_eq!(world.state("dsql_migration.one")["description"], description);
+        }
+        assert_eq!(world.times_run("CREATE TABLE one"), 1);
+
+        // Advice about it names only arguments that it has.
+        world.write("1_third_name.sql", "CREATE TABLE one (id int PRIMARY KEY); -- edited");
+        world
+            .plan()
+            .ends_with(1)
+            .says("Applied migration was changed")
+            .says("Restore the SQL, and write the change in a new migration.")
+            .does_not_say("accept_checksums");
+    });
+}
+
+#[test]
 fn a_directory_is_planned_applied_once_and_then_nothing_is_left_to_do() {
     on_each_terraform(|world| {
         two_migrations(world);

@@ -235,7 +235,11 @@ mod tests {
         };
         let error =
             ApplyError::Statement { version: Version("0002".into()), source: Box::new(source) };
-        apply_error(&error, 1, AppliedSet { location: &location(), set: "joe's", is_create: true })
+        apply_error(
+            &error,
+            1,
+            AppliedSet { location: &location(), set: "joe's", is_shared: false, is_create: true },
+        )
     }
 
     #[test]
@@ -243,7 +247,8 @@ mod tests {
         let diagnostic = stopped(StatementFailure::ClaimedByOther);
         assert!(diagnostic.detail.contains("not in the Terraform state yet"), "{diagnostic:?}");
         let error = ApplyError::NotStarted(crate::engine::BudgetEnd::Cancelled);
-        let set = AppliedSet { location: &location(), set: "default", is_create: true };
+        let set =
+            AppliedSet { location: &location(), set: "default", is_shared: false, is_create: true };
         assert!(!apply_error(&error, 0, set).detail.contains("Terraform state"));
     }
 
@@ -311,7 +316,12 @@ mod tests {
             failed(3, job_failed()),
             failed(4, StatementFailure::StillRunning(Class::Validate)),
         ];
-        let set = AppliedSet { location: &location(), set: "default", is_create: false };
+        let set = AppliedSet {
+            location: &location(),
+            set: "default",
+            is_shared: false,
+            is_create: false,
+        };
         let errors = apply_errors(&failed(1, job_failed()), &unfinished, 2, set);
         let [first, second] = errors.as_slice() else { panic!("{errors:?}") };
         assert!(second.detail.contains("0001_i.sql:3"), "{}", second.detail);
@@ -328,7 +338,8 @@ mod tests {
             until: "2026-11-23T14:00:00Z".into(),
             remaining: std::time::Duration::from_secs(20),
         };
-        let set = AppliedSet { location: &location(), set: "default", is_create: true };
+        let set =
+            AppliedSet { location: &location(), set: "default", is_shared: false, is_create: true };
         let diagnostic = apply_error(&ApplyError::LeaseHeld(holder), 0, set);
         assert_eq!(diagnostic.summary, "Another apply is in progress");
         for part in ["process 7 on build3", "2026-11-23T14:00:00Z", "Nothing was run."] {

@@ -94,7 +94,9 @@ fn title(error: &FormatError) -> Title {
             | LayoutProblem::MissingMigrationFile { .. } => Title::InvalidMigrationDirectory,
         },
         FormatErrorKind::Name(problem) => match problem {
-            NameProblem::VersionNotANumber => Title::VersionNotANumber,
+            NameProblem::VersionNotANumber | NameProblem::VersionMissing => {
+                Title::VersionNotANumber
+            }
             NameProblem::DuplicateVersion { .. } => Title::DuplicateVersion,
             NameProblem::Mismatch { .. } => Title::FileNameMismatch,
             NameProblem::Program { .. } => Title::MigrationNotSql,
@@ -213,6 +215,10 @@ fn name_advice(problem: &NameProblem) -> &'static str {
              to another directory. If the directory belongs to another tool, set format to that \
              tool."
         }
+        NameProblem::VersionMissing => {
+            "Set `version`, or name the file `<digits>_<name>.sql`, for example \
+             `0001_create_users.sql`."
+        }
         NameProblem::DuplicateVersion { .. } => {
             "Give a higher number to the file that has not been applied yet."
         }
@@ -241,7 +247,7 @@ fn sql_advice(problem: &SqlProblem) -> &'static str {
         SqlProblem::Split { source } if is_psql(source) => {
             "Use SQL only. The provider sends the file to the cluster without psql."
         }
-        SqlProblem::Split { .. } => "Fix the SQL. Until then, nothing in the directory runs.",
+        SqlProblem::Split { .. } => "Fix the SQL. Until then, nothing runs.",
         SqlProblem::Disallowed { disallowed } | SqlProblem::Directive { disallowed } => {
             disallowed.advice
         }
@@ -354,6 +360,7 @@ mod tests {
             LayoutProblem::MissingMigrationFile { file, tool }.into(),
             LayoutProblem::UnmatchedPattern { pattern: text() }.into(),
             NameProblem::VersionNotANumber.into(),
+            NameProblem::VersionMissing.into(),
             NameProblem::DuplicateVersion { first: text() }.into(),
             NameProblem::VersionTooGreat { tool }.into(),
             NameProblem::Mismatch { tool, expected: file }.into(),

@@ -89,7 +89,8 @@ pub(in crate::provider) fn plan_errors(
         }
     }
     let values = ValuesToPaste { accepted: accept_checksums(&accepted), removed: list(&removed) };
-    errors.iter().map(|error| plan_error(error, &values, path.clone(), set)).collect()
+    let errors = errors.iter().map(|error| plan_error(error, &values, path.clone(), set));
+    if set.is_shared { errors.map(with_shared_version).collect() } else { errors.collect() }
 }
 
 /// Returns the error for two resources that plan the same migration set with different files.
@@ -103,16 +104,15 @@ pub(in crate::provider) fn name_used_twice(set: &str, source: &str, other: &str)
         .at("name")
 }
 
-/// Adds another possible cause to the errors of a `dsql_migration`: all of them share one migration
+/// Adds another possible cause to an error of a `dsql_migration`: all of them share one migration
 /// set, so two resources with the same version mean the same ledger row.
-pub(in crate::provider) fn with_shared_version(errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let hint = "If another dsql_migration on this cluster has the same version, give one of them \
-                another version.";
-    let with_hint = |error: Diagnostic| {
-        let detail = format!("{}\n\n{hint}", error.detail);
-        error.detail(detail)
-    };
-    errors.into_iter().map(with_hint).collect()
+fn with_shared_version(error: Diagnostic) -> Diagnostic {
+    let detail = format!(
+        "{}\n\nIf another dsql_migration on this cluster has the same version, give one of them \
+         another version.",
+        error.detail
+    );
+    error.detail(detail)
 }
 
 /// Values of arguments that resolve all errors of a plan.
@@ -194,12 +194,18 @@ fn plan_error(
     let what = sentence(&error.to_string());
     match error {
         PlanError::Diverged { version, applied, found, .. } => {
+            let accept = format!(
+                " If the edit changes nothing in the database (for example, a comment), accept it \
+                 with\n\n  {}",
+                values.accepted
+            );
+            // Only a set can accept a checksum.
+            let (text, accept) =
+                if set.is_shared { ("SQL", "") } else { ("file", accept.as_str()) };
             Diagnostic::error(Title::AppliedMigrationChanged).detail(format!(
                 "{what} An applied migration does not run again, so the change would not reach \
                  the database.\n\n  version:  {version}\n  applied:  {applied}\n  now:      \
-                 {found}\n\nRestore the file, and write the change in a new migration. If the edit \
-                 changes nothing in the database (for example, a comment), accept it with\n\n  {}",
-                values.accepted
+                 {found}\n\nRestore the {text}, and write the change in a new migration.{accept}"
             ))
         }
         PlanError::StatementDiverged { file, line, number, applied, done, batching, .. } => {
@@ -219,8 +225,8 @@ fn plan_error(
             Diagnostic::error(Title::AppliedFileMissing).detail(format!(
                 "Migration {version} ({description}) {extent} in this database, but its file is \
                  missing.\n\nRestore the file. If it was removed on purpose, for example because \
-                 a baseline replaces it, set\n\n  removed_versions = {}\n\nIf the ledger belongs to another directory of migrations, give this migration set \
-                 another name.",
+                 a baseline replaces it, set\n\n  removed_versions = {}\n\nIf the ledger belongs to \
+                 another directory of migrations, give this migration set another name.",
                 values.removed
             ))
         }
@@ -452,7 +458,8 @@ mod tests {
     fn errors_of(errors: &[PlanError], policy: &Policy) -> Vec<Diagnostic> {
         let ledger = LedgerSchema::new("dsql_migrations");
         let location = LedgerLocation { target: Target::new("abc.on.aws"), ledger };
-        let set = AppliedSet { location: &location, set: "app", is_create: false };
+        let set =
+            AppliedSet { location: &location, set: "app", is_shared: false, is_create: false };
         plan_errors(errors, policy, &"dir".into(), set)
     }
 

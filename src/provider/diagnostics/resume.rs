@@ -14,6 +14,8 @@ pub(in crate::provider) struct AppliedSet<'a> {
     pub(in crate::provider) location: &'a LedgerLocation,
     /// The name of the migration set.
     pub(in crate::provider) set: &'a str,
+    /// Whether the set also holds the migrations of other resources, as that of `dsql_migration`.
+    pub(in crate::provider) is_shared: bool,
     /// Whether the resource is not in the Terraform state yet.
     pub(in crate::provider) is_create: bool,
 }
@@ -196,7 +198,8 @@ mod tests {
         };
         let ledger = LedgerSchema::new("dsql_migrations");
         let location = LedgerLocation { target: Target::new("abc.on.aws"), ledger };
-        let set = AppliedSet { location: &location, set: "app", is_create: false };
+        let set =
+            AppliedSet { location: &location, set: "app", is_shared: false, is_create: false };
         words(&error, set, &Version("0002".into()))
     }
 

@@ -81,6 +81,11 @@ impl ResourceKind for MigrationResource {
             let mut state = state.clone();
             set_all(&mut state, shown(record));
             state.set("ledger", location.ledger_name());
+            // The ledger keeps the description of the first run. The one in the state is that of
+            // the configuration, which a new name of the file changes.
+            if state.get("description").is_none_or(Value::is_null) {
+                state.set("description", record.description.as_str());
+            }
             state
         })
     }
@@ -122,8 +127,6 @@ impl ResourceKind for MigrationResource {
         for entry in &observed.plan.entries {
             set_all(planned, named(entry.migration));
             set_all(planned, computed::planned(entry).unwrap_or_default());
-            // The description of the configuration takes precedence over the one in the ledger.
-            planned.set("description", entry.migration.description.as_str());
         }
         planned.set("ledger", observed.operation.location.ledger_name());
         Vec::new()
@@ -173,10 +176,10 @@ impl Resource for MigrationResource {
                 "Whether the migration runs again when its text or the values of its variables \
                  change, as for roles, grants, and views. Default: `false`.",
             ),
-            Attribute::string("description")
-                .optional()
-                .computed()
-                .description("Description in the ledger. Default: the words of the file name."),
+            Attribute::string("description").optional().computed().description(
+                "Description of the migration. Default: the words of the file name. The \
+                     ledger keeps the description of the first run.",
+            ),
             cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("Version of the migration."),
@@ -223,6 +226,7 @@ impl Resource for MigrationResource {
             let record = record_of(observation, id)?;
             let mut state = import::empty(&self.schema());
             set_all(&mut state, shown(record));
+            state.set("description", record.description.as_str());
             state.set("ledger", location.ledger_name());
             Some(state)
         })
@@ -237,11 +241,7 @@ fn record_of<'a>(observation: &'a Observation, version: &str) -> Option<&'a Migr
 /// The computed attributes as the ledger has them.
 fn shown(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     let version: Value = record.version.0.as_str().into();
-    let mut attributes = vec![
-        ("id", version.clone()),
-        ("version", version),
-        ("description", record.description.as_str().into()),
-    ];
+    let mut attributes = vec![("id", version.clone()), ("version", version)];
     attributes.extend(computed::recorded(record));
     attributes
 }

@@ -134,8 +134,9 @@ impl SetOperation<'_> {
 
     /// What messages about the ledger of an apply refer to.
     pub(super) fn applied_set(&self) -> AppliedSet<'_> {
-        let Self { location, is_create, .. } = self;
-        AppliedSet { location, set: self.set(), is_create: *is_create }
+        let Self { location, model, is_create, .. } = self;
+        let KnownModel { set, is_shared, .. } = model.known;
+        AppliedSet { location, set, is_shared, is_create: *is_create }
     }
 
     /// Compares the migrations with the ledger.
@@ -143,11 +144,10 @@ impl SetOperation<'_> {
         &'p self,
         records: &'p [MigrationRecord],
     ) -> Result<Plan<'p>, Vec<Diagnostic>> {
-        let KnownModel { source, policy, is_shared, .. } = self.model.known;
+        let KnownModel { source, policy, .. } = self.model.known;
         engine::plan(self.migrations(), records, policy).map_err(|errors| {
-            let set = self.applied_set();
-            let errors = diagnostics::plan_errors(&errors, policy, &source.argument(), set);
-            let errors = if is_shared { diagnostics::with_shared_version(errors) } else { errors };
+            let argument = source.argument();
+            let errors = diagnostics::plan_errors(&errors, policy, &argument, self.applied_set());
             // A problem may be the cause of an error: the statements after it are not known.
             let is_begun = |version: &Version| {
                 let is_it = |it: &&MigrationRecord| it.version == *version;
