@@ -108,7 +108,7 @@ impl<'a> AdoptionRequest<'a> {
         let mut applied: BTreeMap<&Version, String> = BTreeMap::new();
         let mut warnings = Vec::new();
         if let Some((table, history)) = only_filled(tables, histories)? {
-            let comparison = self.compare(history, &table, &known, baseline)?;
+            let comparison = self.compare(history, &table, &known, baseline).await?;
             let is_applied = |m: &&Migration| comparison.applied.contains(&m.version);
             let adopted = self.migrations().iter().filter(is_applied);
             applied.extend(adopted.map(|m| (&m.version, table.name.to_string())));
@@ -247,7 +247,8 @@ impl<'a> AdoptionRequest<'a> {
         }
     }
 
-    fn compare(
+    /// Compares a history table with the files, some of which are read again.
+    async fn compare(
         &self,
         history: HistoryTable,
         table: &Table,
@@ -260,17 +261,29 @@ impl<'a> AdoptionRequest<'a> {
         }
         let KnownModel { source, policy, .. } = self.operation.model.known;
         let is_accepted = |m: &&Migration| policy.accepted.get(&m.version) == Some(&m.checksum);
-        let accepted = self.migrations().iter().filter(is_accepted).map(|m| &m.version).collect();
-        let question = Question {
-            dir: source.path(),
-            migrations: self.migrations(),
-            baselines: &self.adoptable.baselines,
-            known,
-            accepted: &accepted,
-            removed: &policy.removed,
-            baseline,
+        let accepted = self.migrations().iter().filter(is_accepted).map(|m| m.version.clone());
+        // The thread that reads the files may outlive this operation, so everything is its own.
+        let (dir, table) = (source.path().map(str::to_owned), table.clone());
+        let (migrations, removed) = (self.migrations().to_vec(), policy.removed.clone());
+        let baselines: Vec<Version> = self.adoptable.baselines.iter().copied().cloned().collect();
+        let known: Vec<Version> = known.iter().copied().cloned().collect();
+        let (accepted, baseline) = (accepted.collect::<Vec<_>>(), baseline.cloned());
+        let compare = move || {
+            history.compare(
+                &table,
+                &Question {
+                    dir: dir.as_deref(),
+                    migrations: &migrations,
+                    baselines: &baselines.iter().collect::<Vec<_>>(),
+                    known: &known.iter().collect(),
+                    accepted: &accepted.iter().collect(),
+                    removed: &removed,
+                    baseline: baseline.as_ref(),
+                },
+            )
         };
-        history.compare(table, &question).map_err(|errors: Vec<AdoptError>| {
+        let compared = self.operation.limit.of_files(source.argument(), compare).await;
+        compared.map_err(|error| vec![error])?.map_err(|errors: Vec<AdoptError>| {
             diagnostics::adopt_errors(&errors, history, &policy.accepted)
         })
     }
