@@ -157,7 +157,7 @@ pub enum NameProblem {
     #[error("has no version in its name: expected <digits>_<name>.sql")]
     VersionNotANumber,
     /// As above, for a single file, whose version can also be given.
-    #[error("has no version in its name: expected `<digits>_<name>.sql`")]
+    #[error("has no version in its name: expected <digits>_<name>.sql")]
     VersionMissing,
     /// The versions are equal to the tool, not necessarily as written.
     #[error("has the same version as {first}")]

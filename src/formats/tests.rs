@@ -357,12 +357,12 @@ fn a_problem_with_a_text_is_returned_next_to_what_was_read() {
     let one = "CREATE TABLE a (id int)";
     for (text, statements, unknown_from, problem) in [
         (format!("{one};\nSET x = 1;\n{one}"), 3, Some(1), "1.sql:2 contains SET: "),
-        (format!("{one};\n\\d\n{one}"), 1, Some(1), "1.sql:2 cannot be split into statements"),
-        (format!("{one};\nSELECT 'it"), 1, Some(1), "1.sql:2 cannot be split into statements"),
+        (format!("{one};\n\\d\n{one}"), 1, Some(1), "1.sql:2:1 cannot be split into statements"),
+        (format!("{one};\nSELECT 'it"), 1, Some(1), "1.sql:2:8 cannot be split into statements"),
         ("COPY a FROM STDIN;\nit's\n".to_owned(), 1, Some(0), "1.sql:1 contains COPY: "),
         (format!("-- dsql:batch\n{one}"), 1, None, "1.sql:1 contains `-- dsql:batch` before"),
         (format!("{one};\n-- migrate:down\n"), 0, Some(0), "1.sql:2 begins a section"),
-        ("-- nothing".to_owned(), 0, None, "`1.sql` contains no statements"),
+        ("-- nothing".to_owned(), 0, None, "1.sql contains no statements"),
     ] {
         let files = [("0.sql", one), ("1.sql", text.as_str()), ("2.sql", one)];
         let read = read_files_with(files, &Options::default()).expect("valid names");
