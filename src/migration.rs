@@ -156,6 +156,9 @@ pub struct Statement {
     /// transaction only if this number is equal, because authors separate with `COMMIT` what would
     /// exceed DSQL's limit of 3,000 rows.
     pub boundary: usize,
+    /// Whether its author accepts that an object which it would create exists with another
+    /// definition.
+    pub keeps_existing: bool,
 }
 
 /// A statement before variables were substituted and before it was rewritten.
@@ -293,6 +296,7 @@ mod tests {
             origin: Origin { file: "a.sql".to_owned(), line: 1 },
             column: 1,
             boundary: 0,
+            keeps_existing: false,
         };
         assert_eq!(statement.shown(), "CREATE ROLE app");
         assert_eq!(statement.checksum(), Checksum::of("CREATE ROLE app"));

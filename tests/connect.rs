@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{cluster, ledger, rows, session, target};
 use dsql_local::{Cluster, Credentials, Fault, LoginFault, Matcher, Options};
 use terraform_provider_dsql::database::{
-    CertificateProblem, ConnectError, Error, LoginRefusal, Naming, Outcome, Secret, Session,
-    Target, Watched,
+    CertificateProblem, ConnectError, Error, LoginRefusal, Naming, ObserveQuery, Outcome, Secret,
+    Session, Target, Watched,
 };
 use terraform_provider_dsql::migration::fact::QualifiedName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -252,8 +252,9 @@ async fn read_with<T: std::fmt::Debug>(
 }
 
 async fn observe_with(faults: &[Fault]) -> (usize, Error) {
-    let read =
-        async |session: &mut Session| session.observe(&ledger(), "default", &Watched::All).await;
+    let read = async |session: &mut Session| {
+        session.observe(ObserveQuery::new(&ledger(), "default", &Watched::All)).await
+    };
     read_with("WITH ns AS", faults, read).await
 }
 

@@ -303,6 +303,7 @@ async fn cancel_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Mi
         ledger: &ledger,
         set: "default",
         watched: &Watched::All,
+        with_facts: &[],
         lease: Lease::new("cancelled", LEASE_LENGTH),
     };
     let observed = set.observe().await.expect("an observation");

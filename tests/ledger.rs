@@ -12,7 +12,7 @@ use common::{layout_1, lines, migrations, next_layout, rows, run, run_on, sessio
 use dsql_local::{Cluster, Outcome};
 use terraform_provider_dsql::database::{
     Condition, Error, LEASE_LENGTH, Lease, LedgerHeader, LedgerSchema, LedgerState, MigrationState,
-    Observation, Secret, Session, UpgradeDenied, Watched,
+    Observation, ObserveQuery, Secret, Session, UpgradeDenied, Watched,
 };
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, PlanError, Policy, StatementFailure, plan,
@@ -66,7 +66,7 @@ async fn session_as(cluster: &Cluster, admin: &mut Session, role: &str) -> Sessi
 }
 
 async fn observe(session: &mut Session, ledger: &LedgerSchema) -> Observation {
-    session.observe(ledger, "default", &Watched::All).await.unwrap()
+    session.observe(ObserveQuery::new(ledger, "default", &Watched::All)).await.unwrap()
 }
 
 /// Runs migrations on a ledger within a time, under a lease with the usual length.
@@ -304,13 +304,21 @@ async fn a_ledger_that_has_lost_a_table_is_not_a_missing_one() {
     run(&mut session, &files).await.1.unwrap();
     for table in ["schema_object", "heartbeat", "lease", "statement"] {
         rows(&mut session, &format!("DROP TABLE dsql_migrations.{table}")).await;
-        let lost = session.observe(&common::ledger(), "default", &Watched::All).await.unwrap_err();
+        let lost = session
+            .observe(ObserveQuery::new(&common::ledger(), "default", &Watched::All))
+            .await
+            .unwrap_err();
         let Error::Answer(reason) = &lost else { panic!("{lost}") };
         assert!(reason.contains(&format!("dsql_migrations.{table}")), "{reason}");
     }
     // Without a header the rows show it.
     rows(&mut session, "COMMENT ON TABLE dsql_migrations.migration IS NULL").await;
-    assert!(session.observe(&common::ledger(), "default", &Watched::All).await.is_err());
+    assert!(
+        session
+            .observe(ObserveQuery::new(&common::ledger(), "default", &Watched::All))
+            .await
+            .is_err()
+    );
 }
 
 /// The tables that have rows after a run, with their columns.
@@ -475,7 +483,8 @@ impl Stopped {
 }
 
 async fn plan_and_run(session: &mut Session, files: &[Migration]) -> Result<(), Stopped> {
-    let observed = session.observe(&common::ledger(), "default", &Watched::All).await;
+    let observed =
+        session.observe(ObserveQuery::new(&common::ledger(), "default", &Watched::All)).await;
     let observed = observed.map_err(Stopped::Unreadable)?;
     plan(files, &observed.migrations, &Policy::default()).map_err(Stopped::Plan)?;
     run(session, files).await.1.map_err(Stopped::Apply)

@@ -163,8 +163,14 @@ async fn judge_each(session: &mut Session, statements: &[&str]) {
 
 async fn judged(session: &mut Session, sql: &str, before: &Facts) -> Verdict {
     let (ledger, watched, lease) = (ledger(), Watched::All, lease());
-    let mut cluster =
-        SetOnCluster { session, ledger: &ledger, set: "default", watched: &watched, lease };
+    let mut cluster = SetOnCluster {
+        session,
+        ledger: &ledger,
+        set: "default",
+        watched: &watched,
+        with_facts: &[],
+        lease,
+    };
     judge(&mut cluster, sql, before).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 

@@ -2,13 +2,39 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::catalog::{PLAIN_NAMES, Snapshot, Watched, describe_sql};
+use super::catalog::{PLAIN_NAMES, Snapshot, Watched, describe_sql, existing_sql, parse_existing};
 use super::error::Error;
 use super::ledger::{
     Holder, LedgerState, MigrationRecord, Stamp, header_sql, parse_header, parse_lease, read,
 };
 use super::ledger_schema::LedgerSchema;
-use super::session::{Answers, Session};
+use super::session::{Answers, Rows, Session};
+use crate::migration::Version;
+use crate::migration::fact::{FactSubject, Facts};
+
+/// What an observation reads.
+#[derive(Debug, Clone, Copy)]
+pub struct ObserveQuery<'a> {
+    /// The schema that holds the ledger.
+    pub ledger: &'a LedgerSchema,
+    /// Name of the migration set.
+    pub set: &'a str,
+    /// The schemas whose objects are described.
+    pub watched: &'a Watched,
+    /// The objects to look up by name.
+    pub objects: &'a [FactSubject],
+    /// The migrations whose finished statements keep the facts of the catalog from before they were
+    /// sent.
+    pub with_facts: &'a [Version],
+}
+
+impl<'a> ObserveQuery<'a> {
+    /// Returns a query that looks up no objects and reads no former facts.
+    #[must_use]
+    pub fn new(ledger: &'a LedgerSchema, set: &'a str, watched: &'a Watched) -> Self {
+        Self { ledger, set, watched, objects: &[], with_facts: &[] }
+    }
+}
 
 /// The ledger of a set and the watched schemas, read in one snapshot of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +54,8 @@ pub struct Observation {
     pub holder: Option<Holder>,
     /// Identifies the state of the set's rows.
     pub stamp: Stamp,
+    /// The identities of those of the looked-up objects that exist.
+    pub existing: Facts,
 }
 
 impl Session {
@@ -36,30 +64,30 @@ impl Session {
     ///
     /// # Errors
     /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
-    pub async fn observe(
-        &mut self,
-        ledger: &LedgerSchema,
-        set: &str,
-        watched: &Watched,
-    ) -> Result<Observation, Error> {
+    pub async fn observe(&mut self, query: ObserveQuery<'_>) -> Result<Observation, Error> {
+        let ObserveQuery { ledger, set, watched, objects, with_facts } = query;
         // The header and the live schema come first, so that they are read even if the ledger does
         // not exist.
         let (header, describe) = (header_sql(ledger), describe_sql(watched, ledger));
-        let (rows, layout) = (read::read_sql(ledger, set, watched), ledger.layout());
-        let sql = format!("{PLAIN_NAMES}; {header}; {describe}; {rows}");
+        let rows = read::read_sql(ledger, set, watched, with_facts);
+        // Names without a schema mean those of the search path, so they come before it changes.
+        let existing = existing_sql(objects).map(|sql| format!("{sql}; ")).unwrap_or_default();
+        let sql = format!("{existing}{PLAIN_NAMES}; {header}; {describe}; {rows}");
         let Answers { rows, error, .. } = self.read_so_far(&sql).await;
-        let mut answers = rows.into_iter().skip(1);
+        let mut answers = rows.into_iter();
         let mut next = || answers.next().ok_or_else(|| Error::Answer("a result is missing".into()));
         match error {
             None => {
+                let existing = existing_of(objects, &mut next)?;
                 let header = parse_header(&next()?).unwrap_or_default();
                 let live = Snapshot::from_rows(next()?)?;
                 let (migrations, statements) = (next()?, next()?);
                 let (unrecorded, holder) = parse_lease(&next()?)?;
                 Ok(Observation {
-                    ledger: LedgerState::of(header, layout),
+                    ledger: LedgerState::of(header, ledger.layout()),
                     migrations: read::parse_migrations(migrations, statements)?,
                     live,
+                    existing,
                     unrecorded,
                     holder,
                     stamp: Stamp::from_rows(&next()?)?,
@@ -70,6 +98,7 @@ impl Session {
                 if error.is(&SqlState::UNDEFINED_TABLE)
                     || error.is(&SqlState::INVALID_SCHEMA_NAME) =>
             {
+                let existing = existing_of(objects, &mut next)?;
                 let header = parse_header(&next()?);
                 let live = Snapshot::from_rows(next()?)?;
                 // The header is written last, so a ledger with one has had all tables.
@@ -81,9 +110,20 @@ impl Session {
                     )));
                 }
                 // No run has created the ledger yet.
-                Ok(Observation { live, ..Observation::default() })
+                Ok(Observation { live, existing, ..Observation::default() })
             }
             Some(error) => Err(error),
         }
     }
+}
+
+/// Takes the results that come before the header.
+fn existing_of(
+    objects: &[FactSubject],
+    next: &mut impl FnMut() -> Result<Rows, Error>,
+) -> Result<Facts, Error> {
+    let existing =
+        if objects.is_empty() { Facts::default() } else { parse_existing(objects, next()?)? };
+    // The result of `SET LOCAL`.
+    next().map(|_| existing)
 }

@@ -114,6 +114,10 @@ titles! {
     NothingToImport => "Nothing to import",
     // The plan
     AppliedMigrationChanged => "Applied migration was changed",
+    ObjectsExist => "Objects of pending migrations already exist",
+    ExistingObjectDiffers => "Existing object differs from the statement",
+    ExistingObjectsKept => "Existing objects are left as they are in …",
+    StatementsWithoutEffect => "Statements found existing objects in …",
     AppliedStatementChanged => "Applied statement was changed",
     AppliedFileMissing => "Applied migration file is missing",
     MigrationOutOfOrder => "Migration is out of order",

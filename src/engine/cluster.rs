@@ -13,9 +13,10 @@ use super::budget::Budget;
 use super::heartbeat::Heartbeat;
 use crate::database::{
     Batch, Claim, DescribedObject, Error, FailurePoint, Job, JobId, JobQuestion, Lease,
-    LedgerSchema, LedgerSetup, Observation, Session, Target, Transaction, TransactionError,
-    Watched,
+    LedgerSchema, LedgerSetup, Observation, ObserveQuery, Session, Target, Transaction,
+    TransactionError, Watched,
 };
+use crate::migration::Version;
 use crate::migration::expression::Expression;
 use crate::migration::fact::{Fact, Facts};
 
@@ -94,13 +95,16 @@ pub struct SetOnCluster<'a> {
     pub set: &'a str,
     /// The schemas whose objects are described.
     pub watched: &'a Watched,
+    /// See [`ObserveQuery`].
+    pub with_facts: &'a [Version],
     /// The lease of this run.
     pub lease: Lease,
 }
 
 impl Cluster for SetOnCluster<'_> {
     async fn observe(&mut self) -> Result<Observation, Error> {
-        self.session.observe(self.ledger, self.set, self.watched).await
+        let query = ObserveQuery::new(self.ledger, self.set, self.watched);
+        self.session.observe(ObserveQuery { with_facts: self.with_facts, ..query }).await
     }
 
     async fn set_up_ledger(&mut self, exists: bool) -> Result<LedgerSetup, Error> {

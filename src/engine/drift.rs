@@ -174,7 +174,7 @@ fn creation_rank(object: &CatalogObject) -> isize {
 }
 
 /// Whether the definition, as the catalog query writes it, marks the object as not valid.
-fn is_invalid(object: &CatalogObject, definition: &str) -> bool {
+pub(super) fn is_invalid(object: &CatalogObject, definition: &str) -> bool {
     object.is(&ObjectKind::Index) && definition.ends_with(" INVALID")
         || object.is(&ObjectKind::Constraint) && definition.ends_with(" NOT VALID")
 }

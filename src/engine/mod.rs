@@ -13,6 +13,8 @@ mod comparison;
 pub mod drift;
 mod error;
 mod executor;
+mod existing;
+mod expected;
 mod heartbeat;
 mod judge;
 mod plan;
@@ -23,6 +25,9 @@ pub use apply::apply;
 pub use budget::{Budget, BudgetEnd};
 pub use cluster::{Cluster, SetOnCluster};
 pub use error::{ApplyError, Report, RolledBack, StatementError, StatementFailure};
+pub use existing::{
+    ExistingDefinition, ExistingObject, compare_existing, created_objects, existing_objects,
+};
 pub use judge::judge;
 pub use plan::{ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, plan};
 pub use verdict::Verdict;

@@ -72,8 +72,13 @@ pub(super) fn identities(effect: &Effect, before: &Facts, now: &Facts) -> Vec<St
     if !effect.asks.iter().any(is_compared) {
         return Vec::new();
     }
-    let facts = effect.asks.iter().map(|ask| ask.fact.clone()).chain(effect.context());
+    identities_of(effect.asks.iter().map(|ask| ask.fact.clone()).chain(effect.context()), now)
+}
+
+/// The identities of the objects whose definitions are compared, according to these facts.
+pub(super) fn identities_of(facts: impl IntoIterator<Item = Fact>, now: &Facts) -> Vec<String> {
     let values: BTreeSet<String> = facts
+        .into_iter()
         .filter(|fact| {
             // The others are not identities, or those of columns and roles.
             matches!(

@@ -3,14 +3,14 @@
 //! A problem with the text is not an error yet: it matters only if the migration is to run, which
 //! the ledger decides.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::error::{FormatError, SqlProblem};
 use super::marks;
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
 };
-use crate::sql::{self, StatementKind};
+use crate::sql::{self, StatementDirective, StatementKind};
 
 /// A migration, and the first problem with its text.
 #[derive(Debug)]
@@ -161,10 +161,10 @@ impl Reading {
         if let Err(problem) = marks::check_down_sections(named.file, first_line, text) {
             return self.stop(problem);
         }
-        let batches = sql::batches(text, first_line).unwrap_or_else(|misplaced| {
+        let directives = sql::directives(text, first_line).unwrap_or_else(|misplaced| {
             let problem = SqlProblem::Directive { disallowed: misplaced.disallowed };
             self.problem.get_or_insert(FormatError::line(named.at(misplaced.line), problem));
-            BTreeSet::new()
+            BTreeMap::new()
         });
         for (index, piece) in sql::pieces(text, first_line).enumerate() {
             let piece = match piece {
@@ -176,8 +176,11 @@ impl Reading {
                     return self.stop(FormatError::column(line, column, problem));
                 }
             };
+            let directive = directives.get(&index);
             let class = match sql::classify(piece.text) {
-                StatementKind::Run(_) if batches.contains(&index) => Class::Batch,
+                StatementKind::Run(_) if directive == Some(&StatementDirective::Batch) => {
+                    Class::Batch
+                }
                 StatementKind::Run(class) => class,
                 StatementKind::TransactionBegin | StatementKind::TransactionEnd => {
                     self.boundary += 1;
@@ -197,6 +200,7 @@ impl Reading {
                 origin: named.at(piece.line),
                 column: column_at(text, piece.start),
                 boundary: self.boundary,
+                keeps_existing: directive == Some(&StatementDirective::KeepExisting),
             });
         }
     }

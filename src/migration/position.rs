@@ -51,6 +51,7 @@ mod tests {
             origin: Origin { file: "a.sql".to_owned(), line: 3 },
             column: 5,
             boundary: 0,
+            keeps_existing: false,
         }
     }
 

@@ -9,6 +9,7 @@ mod batches;
 mod connect;
 mod database;
 mod drift;
+mod existing;
 mod findings;
 mod formats;
 mod ledger;
@@ -26,6 +27,7 @@ pub(super) use adoption::{
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};
 pub(super) use drift::{drift_error, drift_warning, missing_schemas};
+pub(super) use existing::{existing_objects, kept_objects, statements_without_effect};
 pub(super) use findings::{
     StatementFinding, another_kind, collisions, hazards, lint_errors, lint_warnings,
     linted_without_values, render_error,
@@ -54,6 +56,19 @@ pub(super) fn text_error(error: &SplitError) -> FunctionError {
 pub(super) fn disallowed(line: usize, disallowed: &Disallowed) -> FunctionError {
     let Disallowed { statement, reason, advice } = disallowed;
     FunctionError::new(format!("Line {line} contains {statement}: {reason}. {advice}"))
+}
+
+/// Limits the lists in messages. What follows is counted.
+const SHOWN: usize = 20;
+
+/// Formats an indented list, because Terraform does not wrap indented lines.
+fn listed_lines(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.collect();
+    let mut text: String = lines.iter().take(SHOWN).map(|line| format!("\n  {line}")).collect();
+    if let Some(more @ 1..) = lines.len().checked_sub(SHOWN) {
+        text.push_str(&format!("\n  and {more} more"));
+    }
+    text
 }
 
 /// Turns a clause, as the error types write it, into a sentence.

@@ -1,19 +1,29 @@
-//! Reads directives, that is, comments addressed to this provider. There is only one:
-//! `-- dsql:batch`, on a line of its own above a statement that is to be repeated until it changes
-//! no rows.
+//! Reads directives, that is, comments addressed to this provider, each on a line of its own above
+//! a statement. `-- dsql:batch` repeats the statement until it changes no rows. `--
+//! dsql:keep-existing` accepts that an object which exists already has another definition.
 //!
 //! A comment that looks like a directive but is not a valid one is an error, because its author
 //! relies on it. Not every statement that never finishes is detected, but one that clearly repeats
 //! the same changes is rejected.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::classify::{StatementKind, classify};
 use super::comments::line_comments;
 use super::disallowed::Disallowed;
+use super::effect::effect;
 use super::lex::count_lines;
 use super::split::{Piece, pieces};
 use super::tokens::TokenBuf;
+
+/// What the author of a statement declares about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatementDirective {
+    /// It is repeated until it changes no rows.
+    Batch,
+    /// It may find an object with another definition, and then leaves it as it is.
+    KeepExisting,
+}
 
 /// A directive that is in the wrong place or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,18 +34,21 @@ pub struct Misplaced {
     pub disallowed: Disallowed,
 }
 
-/// Returns the statements of a text that are to run in batches, as indices into the statements that
-/// [`pieces`] returns. Text that cannot be split is read up to the first error.
+/// Returns the directives of a text, by the index of the statement among those that [`pieces`]
+/// returns. Text that cannot be split is read up to the first error.
 ///
 /// # Errors
 ///
 /// Fails with the first directive that is unknown or in the wrong place.
-pub fn batches(text: &str, first_line: usize) -> Result<BTreeSet<usize>, Misplaced> {
-    let mut found = BTreeSet::new();
+pub fn directives(
+    text: &str,
+    first_line: usize,
+) -> Result<BTreeMap<usize, StatementDirective>, Misplaced> {
+    let mut found = BTreeMap::new();
     if !text.contains("dsql:") {
         return Ok(found);
     }
-    let mut read = BTreeSet::new();
+    let mut read = Vec::new();
     let mut in_transaction = false;
     for (index, piece) in pieces(text, first_line).enumerate() {
         let Ok(piece) = piece else { return Ok(found) };
@@ -44,11 +57,15 @@ pub fn batches(text: &str, first_line: usize) -> Result<BTreeSet<usize>, Misplac
             StatementKind::TransactionEnd => in_transaction = false,
             StatementKind::Run(_) | StatementKind::Disallowed(_) => {}
         }
-        for line in directives_before(&piece, index > 0)? {
-            let check = if in_transaction { Err(IN_TRANSACTION) } else { repeatable(piece.text) };
+        for (line, directive) in directives_before(&piece, index > 0)? {
+            let check = match directive {
+                StatementDirective::Batch if in_transaction => Err(IN_TRANSACTION),
+                StatementDirective::Batch => repeatable(piece.text),
+                StatementDirective::KeepExisting => optional(piece.text),
+            };
             check.map_err(|disallowed| Misplaced { line, disallowed })?;
-            read.insert(line);
-            found.insert(index);
+            read.push(line);
+            found.insert(index, directive);
         }
     }
     for comment in line_comments(text) {
@@ -60,33 +77,44 @@ pub fn batches(text: &str, first_line: usize) -> Result<BTreeSet<usize>, Misplac
     Ok(found)
 }
 
-/// Returns the lines of the directives before a statement.
-fn directives_before(piece: &Piece<'_>, follows_another: bool) -> Result<Vec<usize>, Misplaced> {
+/// Returns the directives before a statement, each with its line.
+fn directives_before(
+    piece: &Piece<'_>,
+    follows_another: bool,
+) -> Result<Vec<(usize, StatementDirective)>, Misplaced> {
     let first_line = piece.line - count_lines(piece.before);
-    let mut lines = Vec::new();
+    let mut found = Vec::new();
     for comment in line_comments(piece.before) {
         let line = first_line + comment.line - 1;
         match directive(comment.text) {
             None => {}
             Some(Err(disallowed)) => return Err(Misplaced { line, disallowed }),
             // On the line where the previous statement ends, it could refer to that statement.
-            Some(Ok(())) if follows_another && comment.line == 1 => {
+            Some(Ok(_)) if follows_another && comment.line == 1 => {
                 return Err(Misplaced { line, disallowed: NO_STATEMENT });
             }
-            Some(Ok(())) => lines.push(line),
+            Some(Ok(directive)) => found.push((line, directive)),
         }
     }
-    Ok(lines)
+    Ok(found)
 }
 
-/// Whether a comment is the directive. `None` if it is prose.
-fn directive(comment: &str) -> Option<Result<(), Disallowed>> {
+/// Reads a comment as a directive. `None` if it is prose.
+fn directive(comment: &str) -> Option<Result<StatementDirective, Disallowed>> {
+    const NAMES: [(&str, StatementDirective); 2] =
+        [("batch", StatementDirective::Batch), ("keep-existing", StatementDirective::KeepExisting)];
     let rest = comment.trim_start_matches('-').trim_start().strip_prefix("dsql:")?;
-    let word = rest.trim();
-    if rest.starts_with(char::is_whitespace) && !word.eq_ignore_ascii_case("batch") {
+    let is_name = |name: &str| rest.trim().eq_ignore_ascii_case(name);
+    if rest.starts_with(char::is_whitespace) && !NAMES.iter().any(|(name, _)| is_name(name)) {
         return None;
     }
-    Some(if rest.trim_end() == "batch" { Ok(()) } else { Err(UNKNOWN) })
+    let named = NAMES.iter().find(|(name, _)| rest.trim_end() == *name);
+    Some(named.map(|(_, directive)| *directive).ok_or(UNKNOWN))
+}
+
+/// Whether a statement does nothing if what it creates exists.
+fn optional(sql: &str) -> Result<(), Disallowed> {
+    if effect(sql).optional.is_empty() { Err(NOT_OPTIONAL) } else { Ok(()) }
 }
 
 /// Whether a statement can be repeated until it changes no rows.
@@ -118,6 +146,12 @@ const NOT_REPEATABLE: Disallowed = Disallowed {
     advice: "Remove the comment, or move it to the line above the statement that it applies to.",
 };
 
+const NOT_OPTIONAL: Disallowed = Disallowed {
+    statement: "`-- dsql:keep-existing` before a statement without IF NOT EXISTS",
+    reason: "the server rejects the statement if the object exists",
+    advice: "Add IF NOT EXISTS to the statement, or remove the comment.",
+};
+
 const ENDLESS: Disallowed = Disallowed {
     statement: "`-- dsql:batch` before a statement without WHERE",
     reason: "every repetition would change the same rows",
@@ -132,16 +166,16 @@ const IN_TRANSACTION: Disallowed = Disallowed {
 };
 
 const NO_STATEMENT: Disallowed = Disallowed {
-    statement: "`-- dsql:batch` in a position where it applies to no statement",
+    statement: "a directive in a position where it applies to no statement",
     reason: "it must be on a line of its own above a statement, after the semicolon of the \
              previous statement",
-    advice: "Move the comment to the line above the UPDATE, DELETE or INSERT … SELECT.",
+    advice: "Move the comment to the line above the statement.",
 };
 
 const UNKNOWN: Disallowed = Disallowed {
     statement: "an unknown directive",
-    reason: "`-- dsql:batch` is the only one",
-    advice: "Write `-- dsql:batch`. If the comment is prose, add a space after `dsql:`.",
+    reason: "only `-- dsql:batch` and `-- dsql:keep-existing` exist",
+    advice: "Write one of them. If the comment is prose, add a space after `dsql:`.",
 };
 
 #[cfg(test)]
@@ -151,21 +185,27 @@ mod tests {
     const BATCH: &str = "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t WHERE a = 0 LIMIT 9)";
 
     fn misplaced(text: &str) -> (usize, Disallowed) {
-        let misplaced = batches(text, 1).expect_err(text);
+        let misplaced = directives(text, 1).expect_err(text);
         (misplaced.line, misplaced.disallowed)
     }
 
     #[test]
     fn the_directive_applies_to_the_statement_below_it() {
         let text = format!("CREATE TABLE u (a int);\n-- why\n--dsql:batch\n\n{BATCH};\n{BATCH}");
-        assert_eq!(batches(&text, 1), Ok([1].into()));
-        assert_eq!(batches(&text.replace('\n', "\r\n"), 1), Ok([1].into()));
-        let both = format!("-- dsql:batch\n{BATCH};\n-- dsql:batch \n-- why\n{BATCH};\n");
-        assert_eq!(batches(&both, 1), Ok([0, 1].into()));
-        assert_eq!(batches("SELECT '\n-- dsql:nothing\n'", 1), Ok([].into()));
-        assert_eq!(batches("-- dsql: it has no triggers\nSELECT 1", 1), Ok([].into()));
+        assert_eq!(directives(&text, 1), Ok([(1, StatementDirective::Batch)].into()));
         assert_eq!(
-            batches("-- dsql:batch\nSELECT 'open", 1),
+            directives(&text.replace('\n', "\r\n"), 1),
+            Ok([(1, StatementDirective::Batch)].into())
+        );
+        let both = format!("-- dsql:batch\n{BATCH};\n-- dsql:batch \n-- why\n{BATCH};\n");
+        assert_eq!(
+            directives(&both, 1),
+            Ok([(0, StatementDirective::Batch), (1, StatementDirective::Batch)].into())
+        );
+        assert_eq!(directives("SELECT '\n-- dsql:nothing\n'", 1), Ok([].into()));
+        assert_eq!(directives("-- dsql: it has no triggers\nSELECT 1", 1), Ok([].into()));
+        assert_eq!(
+            directives("-- dsql:batch\nSELECT 'open", 1),
             Ok([].into()),
             "the splitter reports the error"
         );
@@ -181,7 +221,11 @@ mod tests {
             "WITH x AS (SELECT id FROM t LIMIT 5) UPDATE t SET a = 1 FROM x WHERE x.id = t.id",
             "WITH x AS (DELETE FROM t WHERE old RETURNING *) INSERT INTO u SELECT * FROM x",
         ] {
-            assert_eq!(batches(&format!("-- dsql:batch\n{sql};"), 1), Ok([0].into()), "{sql}");
+            assert_eq!(
+                directives(&format!("-- dsql:batch\n{sql};"), 1),
+                Ok([(0, StatementDirective::Batch)].into()),
+                "{sql}"
+            );
         }
     }
 
@@ -222,6 +266,33 @@ mod tests {
         ] {
             assert_eq!(misplaced(&text), (line, disallowed), "{text}");
         }
-        assert_eq!(batches(&format!("BEGIN; COMMIT;\n-- dsql:batch\n{BATCH}"), 7), Ok([2].into()));
+        assert_eq!(
+            directives(&format!("BEGIN; COMMIT;\n-- dsql:batch\n{BATCH}"), 7),
+            Ok([(2, StatementDirective::Batch)].into())
+        );
+    }
+
+    #[test]
+    fn an_existing_object_may_be_kept_by_a_statement_that_would_do_nothing() {
+        for sql in [
+            "CREATE TABLE IF NOT EXISTS t (a int)",
+            "CREATE INDEX ASYNC IF NOT EXISTS i ON t (a)",
+            "ALTER TABLE t ADD COLUMN b int, ADD COLUMN IF NOT EXISTS c int",
+            "CREATE SCHEMA IF NOT EXISTS s",
+            "CREATE SEQUENCE IF NOT EXISTS q",
+        ] {
+            let text = format!("BEGIN;\n-- dsql:keep-existing\n{sql};\nCOMMIT;");
+            assert_eq!(
+                directives(&text, 1),
+                Ok([(1, StatementDirective::KeepExisting)].into()),
+                "{sql}"
+            );
+        }
+        for sql in ["CREATE TABLE t (a int)", "CREATE VIEW v AS SELECT 1", BATCH, "COMMIT"] {
+            let text = format!("-- dsql:keep-existing\n{sql};");
+            assert_eq!(misplaced(&text), (1, NOT_OPTIONAL), "{sql}");
+        }
+        let text = "-- dsql: keep-existing\nCREATE SCHEMA IF NOT EXISTS s";
+        assert_eq!(misplaced(text), (1, UNKNOWN));
     }
 }

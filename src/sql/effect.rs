@@ -26,6 +26,19 @@ pub struct Effect {
     pub asks: Vec<Ask>,
     /// Whether it can be repeated safely, whatever has happened in between: `GRANT`, `COMMENT`.
     pub repeatable: bool,
+    /// The objects that it creates only if they do not exist.
+    pub optional: Vec<FactSubject>,
+}
+
+/// An object that a statement creates under a name of its own, or moves to that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreatedObject<'a> {
+    /// The object.
+    pub object: &'a FactSubject,
+    /// Its definition; `None` if its name is all that the statement defines.
+    pub definition: Option<&'a Definition>,
+    /// Whether the statement does nothing if the object exists (`IF NOT EXISTS`).
+    pub is_optional: bool,
 }
 
 /// A fact to read from the catalog, and what it is after the statement.
@@ -137,6 +150,32 @@ impl Effect {
         self.asks.is_empty() && !self.repeatable
     }
 
+    /// The objects that it creates. An object that it may replace is not one of them.
+    pub fn created(&self) -> impl Iterator<Item = CreatedObject<'_>> {
+        self.asks.iter().filter_map(|ask| {
+            let Fact::Identity(object) = &ask.fact else { return None };
+            let definition = match &ask.becomes {
+                Becomes::Defined(definition) => Some(&**definition),
+                Becomes::Present if !self.replaces(object) => None,
+                // Several functions may have one name.
+                Becomes::MovedFrom(from)
+                    if *from != ask.fact && !matches!(object, FactSubject::Routine(_)) =>
+                {
+                    None
+                }
+                _ => return None,
+            };
+            let is_optional = self.optional.contains(object);
+            Some(CreatedObject { object, definition, is_optional })
+        })
+    }
+
+    fn replaces(&self, object: &FactSubject) -> bool {
+        let replaced = Fact::Definition(object.clone());
+        let is_defined = |ask: &Ask| matches!(ask.becomes, Becomes::Defined(_));
+        self.asks.iter().any(|ask| ask.fact == replaced && is_defined(ask))
+    }
+
     /// All facts to read from the catalog, before and after the statement.
     #[must_use]
     pub fn facts(&self) -> Vec<Fact> {
@@ -191,6 +230,13 @@ impl Effect {
         self
     }
 
+    fn optional(mut self, object: FactSubject, is_optional: bool) -> Self {
+        if is_optional {
+            self.optional.push(object);
+        }
+        self
+    }
+
     fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable |= repeatable;
         self
@@ -241,7 +287,7 @@ pub fn job_target(sql: &str) -> Option<JobTarget> {
         if !cursor.eat("INDEX") {
             return None;
         }
-        let (index, table) = create::index_and_table(&mut cursor)?;
+        let create::IndexNames { index, table, .. } = create::index_names(&mut cursor)?;
         return Some(JobTarget::Index { index, table, unique });
     }
     if !(cursor.eat("ALTER") && cursor.eat("TABLE") && cursor.eat("ASYNC")) {

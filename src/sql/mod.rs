@@ -31,11 +31,11 @@ pub use definition::{
     IndexDefinition, KeyDefinition, KeyPart, SequenceOptions, TableDefinition, ViewDefinition,
     has_semicolon, is_same_signature, is_same_text, is_same_type, signature_of, without_length,
 };
-pub use directive::{Misplaced, batches};
+pub use directive::{Misplaced, StatementDirective, directives};
 pub use disallowed::Disallowed;
 pub use effect::{
-    Ask, Becomes, Collision, Effect, JobTarget, UsedName, Whole, collisions, effect, job_target,
-    mentioned, mentions, whole,
+    Ask, Becomes, Collision, CreatedObject, Effect, JobTarget, UsedName, Whole, collisions, effect,
+    job_target, mentioned, mentions, whole,
 };
 pub use error::{SplitError, SplitProblem};
 pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use dsql_local::{Cluster, Options};
 use terraform_provider_dsql::database::{
     LAYOUT, LEASE_LENGTH, Layout, Lease, LedgerSchema, LedgerSetup, LedgerTable, MigrationRecord,
-    Observation, Rows, Secret, Session, Target, Watched,
+    Observation, ObserveQuery, Rows, Secret, Session, Target, Watched,
 };
 use terraform_provider_dsql::engine::adoption::merge_records;
 use terraform_provider_dsql::engine::{
@@ -133,7 +133,10 @@ pub(crate) async fn set_up_ledger(session: &mut Session) {
 }
 
 pub(crate) async fn observe(session: &mut Session) -> Observation {
-    session.observe(&ledger(), "default", &Watched::All).await.expect("an observation")
+    session
+        .observe(ObserveQuery::new(&ledger(), "default", &Watched::All))
+        .await
+        .expect("an observation")
 }
 
 /// Observes, plans and applies, as a resource does.
@@ -197,7 +200,8 @@ pub(crate) async fn run_on(
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
     let watched = Watched::All;
-    let mut cluster = SetOnCluster { session, ledger, set: "default", watched: &watched, lease };
+    let mut cluster =
+        SetOnCluster { session, ledger, set: "default", watched: &watched, with_facts: &[], lease };
     let observed = match cluster.observe().await {
         Ok(observed) => observed,
         Err(source) => {

@@ -20,6 +20,7 @@ mod credentials;
 mod data_sources;
 mod drift;
 mod examples;
+mod existing;
 mod failed_runs;
 mod formats;
 mod functions;

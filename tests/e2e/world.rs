@@ -290,7 +290,9 @@ impl World {
         for statement in &self.cluster.statements()[first..] {
             let sql = statement.sql.trim_start();
             assert!(
-                ["SELECT", "WITH", "SET LOCAL"].iter().any(|word| sql.starts_with(word)),
+                ["SELECT", "WITH", "SET LOCAL", "EXPLAIN (VERBOSE"]
+                    .iter()
+                    .any(|word| sql.starts_with(word)),
                 "the cluster has received: {sql}"
             );
         }

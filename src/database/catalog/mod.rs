@@ -3,6 +3,7 @@
 mod array;
 mod describe;
 mod described;
+mod existing;
 mod explain;
 mod facts;
 mod grants;
@@ -11,6 +12,7 @@ mod snapshot;
 
 pub(super) use self::describe::{PLAIN_NAMES, describe_sql};
 pub use self::described::DescribedObject;
+pub(super) use self::existing::{existing_sql, parse_existing};
 pub(super) use self::facts::{facts_of_rows, facts_sql, parse_facts, relation};
 pub(super) use self::grants::grant_sql;
 pub use self::object::{Aspect, CatalogObject, ObjectKind};

@@ -14,8 +14,16 @@ use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{Row, Rows, literal};
 use crate::migration::{Checksum, MigrationKind, StatementNumber, ValuesDigest, Version};
 
-pub(crate) fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> String {
+pub(crate) fn read_sql(
+    ledger: &LedgerSchema,
+    set: &str,
+    watched: &Watched,
+    with_facts: &[Version],
+) -> String {
     let set = literal(set);
+    let is_open: String = std::iter::once("state <> 'done'".to_owned())
+        .chain(with_facts.iter().map(|version| format!(" OR version = {}", literal(&version.0))))
+        .collect();
     let watched = watched.condition("schema_name", ledger);
     format!(
         // Inside `LATERAL`, a column that an earlier layout lacks is that of `absent`.
@@ -31,7 +39,7 @@ pub(crate) fn read_sql(ledger: &LedgerSchema, set: &str, watched: &Watched) -> S
                     FROM {ledger}.migration WHERE set_name = {set}) AS row
           ORDER BY position, version;
          SELECT version, number, checksum, class, summary, state, job_id,
-                CASE WHEN state <> 'done' THEN catalog_before END, batches, changed_rows
+                CASE WHEN {is_open} THEN catalog_before END, batches, changed_rows
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
          {};
          SELECT {};

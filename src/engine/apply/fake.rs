@@ -429,6 +429,7 @@ impl Cluster for FakeCluster {
             recorded: this.recorded.clone(),
             live: this.live.clone(),
             unrecorded: this.drift.is_some(),
+            existing: Facts::default(),
             holder: None,
             stamp: this.stamp(),
         });

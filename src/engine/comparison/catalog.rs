@@ -26,7 +26,7 @@ impl<'a> Catalog<'a> {
     }
 
     /// The described object of a subject with this identity.
-    pub(super) fn by_identity(
+    pub(in crate::engine) fn by_identity(
         self,
         subject: &FactSubject,
         identity: &str,

@@ -19,8 +19,8 @@ use super::super::resources::{location, policy};
 use super::super::settings::{LedgerLocation, cluster_attribute};
 use super::super::time_limit::TimeLimit;
 use crate::database::{
-    Batches, Error, Holder, LedgerState, ListedJob, MigrationRecord, MigrationState, Session,
-    StatementState, Watched,
+    Batches, Error, Holder, LedgerState, ListedJob, MigrationRecord, MigrationState, ObserveQuery,
+    Session, StatementState, Watched,
 };
 use crate::diagnostic::Diagnostic;
 use crate::formats::Placeholders;
@@ -146,9 +146,14 @@ impl DataSource for MigrationStatus {
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let nothing = Watched::Schemas(Vec::new());
-        let observation = observe(&self.clusters, &location, name, &nothing, &limit)
-            .await
-            .map_err(|error| vec![error])?;
+        let observation = observe(
+            &self.clusters,
+            &location,
+            ObserveQuery::new(&location.ledger, name, &nothing),
+            &limit,
+        )
+        .await
+        .map_err(|error| vec![error])?;
         let rest = async {
             let mut session = self.clusters.session(&location.target).await?;
             Ok((session.list_jobs().await?, history_tables(&mut session, &location).await?))

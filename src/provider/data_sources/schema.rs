@@ -10,7 +10,7 @@ use super::super::resources::location;
 use super::super::resources::observe::observe;
 use super::super::settings::cluster_attribute;
 use super::super::time_limit::TimeLimit;
-use crate::database::{ObjectKind, Snapshot, Watched};
+use crate::database::{ObjectKind, ObserveQuery, Snapshot, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::drift;
 use crate::schema::{Attribute, Schema};
@@ -77,9 +77,14 @@ impl DataSource for SchemaDataSource {
         let watched = Watched::Schemas(schemas);
         // The name of a set does not matter for the live schema.
         let limit = TimeLimit::fixed(&self.clusters);
-        let observation = observe(&self.clusters, &location, "", &watched, &limit)
-            .await
-            .map_err(|error| vec![error])?;
+        let observation = observe(
+            &self.clusters,
+            &location,
+            ObserveQuery::new(&location.ledger, "", &watched),
+            &limit,
+        )
+        .await
+        .map_err(|error| vec![error])?;
 
         let mut state = config.clone();
         let live = &observation.live;

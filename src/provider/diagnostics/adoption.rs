@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::accept_checksums;
-use super::{Subject, sentence};
+use super::{Subject, listed_lines, sentence};
 use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
@@ -12,9 +12,6 @@ use crate::formats::adopt::{AdoptError, HistoryTable};
 use crate::formats::{Format, format_names};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
-
-/// Limits long lists. The attribute `migrations` contains all migrations.
-const SHOWN: usize = 20;
 
 /// The source of a migration that the user declares as applied, which is also the argument.
 pub(in crate::provider) const BASELINE: &str = "baseline_version";
@@ -42,7 +39,7 @@ pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
 }
 
 pub(in crate::provider) fn several_history_tables(tables: &[QualifiedName]) -> Diagnostic {
-    let tables = list(tables.iter().map(ToString::to_string));
+    let tables = listed_lines(tables.iter().map(ToString::to_string));
     Diagnostic::error(Title::SeveralHistoryTables)
         .detail(format!(
             "This cluster contains several history tables of other tools, which may contradict \
@@ -143,7 +140,7 @@ pub(in crate::provider) fn not_in_catalog(
     missing: &[Missing],
     from: &BTreeSet<&str>,
 ) -> Diagnostic {
-    let lines = list(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
+    let lines = listed_lines(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
     let from: Vec<&str> = from.iter().copied().collect();
     Diagnostic::error(Title::AdoptedMigrationMissing)
         .detail(format!(
@@ -171,7 +168,7 @@ pub(in crate::provider) fn skipped_by_tool(
                 "The history table of {tool} has no rows for these files. {tool} never runs a \
                  file that is older than its newest row, so they were never \
                  applied:\n{}\n\nThey do not count as applied.",
-                list(files.iter().cloned())
+                listed_lines(files.iter().cloned())
             ))
             .at("adopt"),
     )
@@ -185,7 +182,7 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
         return None;
     }
     for same in adopted.chunk_by(|(_, one), (_, other)| one == other) {
-        let files = list(same.iter().map(|(migration, _)| migration.file.clone()));
+        let files = listed_lines(same.iter().map(|(migration, _)| migration.file.clone()));
         words.push_str(&format!(
             "According to {}, these migrations are applied. They will be recorded and not \
              run:\n{files}\n\n",
@@ -193,7 +190,7 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
         ));
     }
     let unknown = adopted.iter().filter(|(migration, _)| migration.unknown_from.is_some());
-    let unknown = list(unknown.map(|(migration, _)| migration.file.clone()));
+    let unknown = listed_lines(unknown.map(|(migration, _)| migration.file.clone()));
     if !unknown.is_empty() {
         words.push_str(&format!(
             "The SQL of these files could not be read completely, so the database was not compared \
@@ -201,7 +198,7 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
         ));
     }
     let pending = plan.pending().map(|entry| entry.migration.file.clone());
-    let pending = list(pending);
+    let pending = listed_lines(pending);
     words.push_str(&if pending.is_empty() {
         "No migration remains to run.".to_owned()
     } else {
@@ -216,14 +213,4 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
     }
     let warning = Diagnostic::warning(Title::MigrationsAdopted.fill(&[&subject]));
     Some(warning.detail(words).at("adopt"))
-}
-
-/// Formats an indented list, because Terraform does not wrap indented lines.
-fn list(lines: impl Iterator<Item = String>) -> String {
-    let lines: Vec<String> = lines.collect();
-    let mut text: String = lines.iter().take(SHOWN).map(|line| format!("\n  {line}")).collect();
-    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        text.push_str(&format!("\n  and {more} more"));
-    }
-    text
 }

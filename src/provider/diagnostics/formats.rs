@@ -1,6 +1,6 @@
 //! Messages for directories and files that cannot be read as migrations.
 
-use super::sentence;
+use super::{listed_lines, sentence};
 use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::FormatError;
@@ -11,9 +11,6 @@ use crate::formats::error::{
 use crate::provider::contract::FunctionError;
 use crate::sql::{SplitError, SplitProblem};
 use crate::value::AttributePath;
-
-/// Limits the list of files in one error.
-const SHOWN: usize = 20;
 
 /// Returns the errors for a directory or file that cannot be read as migrations. Files whose names
 /// have the same problem share one error, because a wrong format affects all of them.
@@ -34,7 +31,10 @@ pub(in crate::provider) fn format_errors(
                 let words = if same.len() == 1 {
                     sentence(&chain(error))
                 } else {
-                    format!("These files {problem}:\n{}", listed(&same))
+                    format!(
+                        "These files {problem}:\n{}",
+                        listed_lines(same.iter().map(|error| error.origin.to_string()))
+                    )
                 };
                 reported.push(problem);
                 words
@@ -66,16 +66,6 @@ fn common_problem(kind: &FormatErrorKind) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Lists the origins of errors. Terraform does not wrap indented lines.
-fn listed(errors: &[&FormatError]) -> String {
-    let lines = errors.iter().take(SHOWN).map(|error| format!("\n  {}", error.origin));
-    let mut text: String = lines.collect();
-    if let Some(more @ 1..) = errors.len().checked_sub(SHOWN) {
-        text.push_str(&format!("\n  and {more} more"));
-    }
-    text
 }
 
 /// Returns the error for a file name in a function's argument that contains no version.

@@ -4,7 +4,7 @@ use super::text;
 use crate::migration::Class;
 use crate::provider::contract::{Function, FunctionError, Parameter, Signature};
 use crate::provider::diagnostics;
-use crate::sql::{self, StatementKind};
+use crate::sql::{self, StatementDirective, StatementKind};
 use crate::value::{Type, Value};
 
 /// The function `split`.
@@ -38,7 +38,7 @@ impl Function for SplitFunction {
     fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError> {
         let mut statements = Vec::new();
         let text = text(arguments, 0)?;
-        let batches = sql::batches(text, 1).map_err(|misplaced| {
+        let directives = sql::directives(text, 1).map_err(|misplaced| {
             diagnostics::disallowed(misplaced.line, &misplaced.disallowed).of_argument(0)
         })?;
         for (index, piece) in sql::pieces(text, 1).enumerate() {
@@ -49,7 +49,8 @@ impl Function for SplitFunction {
                     return Err(diagnostics::disallowed(piece.line, &disallowed).of_argument(0));
                 }
                 StatementKind::Run(class) => {
-                    let class = if batches.contains(&index) { Class::Batch } else { class };
+                    let is_batch = directives.get(&index) == Some(&StatementDirective::Batch);
+                    let class = if is_batch { Class::Batch } else { class };
                     statements.push(Value::object([
                         ("class", class.as_str().into()),
                         ("line", super::line_number(piece.line)),

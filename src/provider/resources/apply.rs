@@ -4,10 +4,11 @@
 //! itself.
 
 use super::adoption::AdoptionRequest;
+use super::existing::{self, ExistingCheck};
 use super::operation::SetOperation;
-use crate::database::{LEASE_LENGTH, Lease, MigrationRecord, Observation, Watched};
-use crate::diagnostic::Diagnostic;
-use crate::engine::{self, ApplyError, Budget, Plan, SetOnCluster};
+use crate::database::{LEASE_LENGTH, Lease, MigrationRecord, Observation, ObserveQuery, Watched};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::{self, ApplyError, Budget, BudgetEnd, Plan, SetOnCluster};
 use crate::provider::clusters::{Clusters, SessionGuard};
 use crate::provider::diagnostics::{self, Access};
 
@@ -29,7 +30,7 @@ pub(super) struct BeforeRun {
     pub(super) records: Vec<MigrationRecord>,
 }
 
-/// What the database holds after a run, if it could be read, and why the run failed.
+/// What the database holds after a run, if it could be read, and what the run reports.
 pub(super) struct ApplyResult {
     pub(super) observation: Option<Observation>,
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -37,7 +38,7 @@ pub(super) struct ApplyResult {
 
 impl ApplyResult {
     pub(super) fn is_failed(&self) -> bool {
-        !self.diagnostics.is_empty()
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 }
 
@@ -48,10 +49,8 @@ pub(super) async fn prepare(
 ) -> Result<(RunSession, BeforeRun), Vec<Diagnostic>> {
     let budget = operation.limit.budget.clone();
     let prepared = budget.within_budget(Box::pin(read(clusters, operation))).await;
-    let (session, before) = prepared.unwrap_or_else(|end| {
-        let error = ApplyError::NotStarted(end);
-        Err(vec![diagnostics::apply_error(&error, 0, operation.applied_set())])
-    })?;
+    let (session, before) =
+        prepared.unwrap_or_else(|end| Err(vec![not_started(end, operation)]))?;
     let lease = Lease::new(&clusters.process(), LEASE_LENGTH);
     Ok((RunSession { session, lease, budget }, before))
 }
@@ -67,7 +66,9 @@ async fn read(
     let mut session = clusters.session(&location.target).await.map_err(unreadable)?;
     // Values of variables stay out of the server's messages, which the ledger records.
     session.hide_in_errors(model.known.rules.hider());
-    let observation = session.observe(&location.ledger, operation.set(), WATCHED).await;
+    let query = ObserveQuery::new(&location.ledger, operation.set(), WATCHED);
+    let query = ObserveQuery { objects: &operation.objects, ..query };
+    let observation = session.observe(query).await;
     let observation = observation.map_err(unreadable)?;
     let adopted = match AdoptionRequest::of(operation) {
         Some(adoption) => adoption.find(&mut session, &observation).await?.records,
@@ -77,29 +78,54 @@ async fn read(
     Ok((session, BeforeRun { observation, records }))
 }
 
-/// Runs what is pending. `before` is the observation from which the plan was made.
-pub(super) async fn apply(
-    run: RunSession,
-    operation: &SetOperation<'_>,
-    plan: &Plan<'_>,
-    before: &Observation,
-) -> ApplyResult {
-    let RunSession { mut session, lease, budget } = run;
-    let mut cluster = SetOnCluster {
-        session: &mut session,
-        ledger: &operation.location.ledger,
-        set: operation.set(),
-        watched: WATCHED,
-        lease,
-    };
-    let accepting = operation.model.known.watch.filter(|watch| watch.find(before).to_accept);
-    let accepted = accepting.map_or(&[][..], |watch| &watch.schemas);
-    // The future of a run is large, and the futures around it are moved.
-    let run = engine::apply(&mut cluster, plan, before, accepted, &budget);
-    let (report, result) = Box::pin(run).await;
-    let engine::Report { applied, unfinished, observation } = report;
-    let errors = result.err().map(|error| {
-        diagnostics::apply_errors(&error, &unfinished, applied.len(), operation.applied_set())
-    });
-    ApplyResult { observation, diagnostics: errors.unwrap_or_default() }
+impl RunSession {
+    /// Refuses to run what would create an object that exists, or leave one with another definition
+    /// as it is.
+    pub(super) async fn check_existing(
+        &mut self,
+        operation: &SetOperation<'_>,
+        plan: &Plan<'_>,
+        observation: &Observation,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let check = ExistingCheck { operation, plan, observation };
+        let checked = self.budget.within_budget(Box::pin(check.check(&mut self.session))).await;
+        // The plan has shown the warnings.
+        let checked = checked.unwrap_or_else(|end| Err(vec![not_started(end, operation)]));
+        checked.map(|_warnings| ())
+    }
+
+    /// Runs what is pending. `before` is the observation from which the plan was made.
+    pub(super) async fn apply(
+        self,
+        operation: &SetOperation<'_>,
+        plan: &Plan<'_>,
+        before: &Observation,
+    ) -> ApplyResult {
+        let Self { mut session, lease, budget } = self;
+        let optional = existing::with_optional_objects(plan);
+        let mut cluster = SetOnCluster {
+            session: &mut session,
+            ledger: &operation.location.ledger,
+            set: operation.set(),
+            watched: WATCHED,
+            with_facts: &optional,
+            lease,
+        };
+        let accepting = operation.model.known.watch.filter(|watch| watch.find(before).to_accept);
+        let accepted = accepting.map_or(&[][..], |watch| &watch.schemas);
+        // The future of a run is large, and the futures around it are moved.
+        let run = engine::apply(&mut cluster, plan, before, accepted, &budget);
+        let (report, result) = Box::pin(run).await;
+        let engine::Report { applied, unfinished, observation } = report;
+        let errors = result.err().map(|error| {
+            diagnostics::apply_errors(&error, &unfinished, applied.len(), operation.applied_set())
+        });
+        let kept = observation.as_ref().and_then(|after| existing::kept(operation, plan, after));
+        let diagnostics = errors.unwrap_or_default().into_iter().chain(kept).collect();
+        ApplyResult { observation, diagnostics }
+    }
+}
+
+fn not_started(end: BudgetEnd, operation: &SetOperation<'_>) -> Diagnostic {
+    diagnostics::apply_error(&ApplyError::NotStarted(end), 0, operation.applied_set())
 }

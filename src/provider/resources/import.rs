@@ -1,6 +1,6 @@
 //! Imports what the ledger of the provider's own cluster holds.
 
-use crate::database::{Error, Observation, Watched};
+use crate::database::{Error, Observation, ObserveQuery, Watched};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::ImportResponse;
@@ -27,7 +27,8 @@ pub(super) async fn import(
                 .detail("An import requires a provider block whose values are all known."));
         };
         let limit = TimeLimit::fixed(clusters);
-        let observation = observe(clusters, &location, set, &Watched::All, &limit).await?;
+        let query = ObserveQuery::new(&location.ledger, set, &Watched::All);
+        let observation = observe(clusters, &location, query, &limit).await?;
         if let Some(state) = state_of(&location, &observation) {
             return Ok(state);
         }

@@ -5,6 +5,7 @@ mod apply;
 mod basis;
 mod computed;
 pub(super) mod drift;
+mod existing;
 mod import;
 pub(super) mod location;
 pub(super) mod migration;

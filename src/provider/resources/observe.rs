@@ -1,6 +1,6 @@
 //! Reads a set from its cluster without writing anything.
 
-use crate::database::{Observation, Watched};
+use crate::database::{Observation, ObserveQuery};
 use crate::diagnostic::Diagnostic;
 use crate::provider::clusters::Clusters;
 use crate::provider::diagnostics::{self, Subject};
@@ -13,13 +13,12 @@ use crate::value::Value;
 pub(crate) async fn observe(
     clusters: &Clusters,
     location: &LedgerLocation,
-    set: &str,
-    watched: &Watched,
+    query: ObserveQuery<'_>,
     limit: &TimeLimit,
 ) -> Result<Observation, Diagnostic> {
     let observe = async {
         let mut session = clusters.session(&location.target).await?;
-        session.observe(&location.ledger, set, watched).await
+        session.observe(query).await
     };
     let observed = limit.of_cluster(&location.target, observe).await?;
     let access = diagnostics::Access::ReadLedger;

@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::merge_records;
 use crate::engine::{self, Plan, Policy};
 use crate::formats::Format;
+use crate::migration::fact::FactSubject;
 use crate::migration::{Migration, Version};
 use crate::provider::diagnostics::{self, AppliedSet, Subject};
 use crate::provider::settings::LedgerLocation;
@@ -99,6 +100,8 @@ pub(super) struct SetOperation<'a> {
     pub(super) limit: TimeLimit,
     /// Whether there is no state yet.
     pub(super) is_create: bool,
+    /// The objects that the observation looks up.
+    pub(super) objects: Vec<FactSubject>,
 }
 
 impl SetOperation<'_> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::observe::observe;
 use crate::database::{
-    MigrationRecord, MigrationState, Naming, Observation, Target, Watched, region_of,
+    MigrationRecord, MigrationState, Naming, Observation, ObserveQuery, Target, Watched, region_of,
 };
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::drift;
@@ -139,7 +139,8 @@ impl Applied<'_> {
         let location = LedgerLocation { target, ledger: self.location.ledger.clone() };
         let watched = Watched::Schemas(self.schemas.to_vec());
         let limit = TimeLimit::new(clusters, self.limit, "timeouts.read");
-        let there = observe(clusters, &location, self.set, &watched, &limit).await?;
+        let query = ObserveQuery::new(&location.ledger, self.set, &watched);
+        let there = observe(clusters, &location, query, &limit).await?;
         let mut wrong = missing(&self.observation.migrations, &there.migrations);
         let changes = drift::changes(&self.observation.live, &there.live, self.schemas);
         wrong.extend(changes.iter().map(diagnostics::difference));

@@ -1,6 +1,6 @@
 //! The effects of `ALTER` and `COMMENT`.
 
-use super::create::role_fact;
+use super::create::{if_not_exists, role_fact};
 use super::{Alteration, Becomes, Effect};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 use crate::sql::cursor::Cursor;
@@ -81,13 +81,15 @@ fn add(cursor: &mut Cursor<'_>, table: &QualifiedName, effect: Effect) -> Option
         return add_constraint(cursor, table, effect);
     }
     cursor.eat("COLUMN");
-    cursor.eat_all(&["IF", "NOT", "EXISTS"]);
+    let is_optional = if_not_exists(cursor);
     let name = cursor.identifier()?;
-    let added = Fact::Identity(FactSubject::Column(table.clone(), name.clone()));
+    let added = FactSubject::Column(table.clone(), name.clone());
     let column = ColumnDefinition::read(cursor, name, Notation::Written);
     // DSQL rejects constraints in `ADD COLUMN`.
     let column = column.filter(|(_, constraints)| constraints.is_empty());
-    Some(effect.ask(added, Becomes::defined(column.map(|(column, _)| Definition::Column(column)))))
+    let column = column.map(|(column, _)| Definition::Column(column));
+    let effect = effect.ask(Fact::Identity(added.clone()), Becomes::defined(column));
+    Some(effect.optional(added, is_optional))
 }
 
 fn add_constraint(
@@ -186,8 +188,7 @@ fn column_action(cursor: &mut Cursor<'_>) -> Option<Alteration> {
     if cursor.eat_all(&["SET", "GENERATED"]) {
         return Some(Alteration::Always(cursor.eat("ALWAYS")));
     }
-    if cursor.is_at("ADD") {
-        cursor.eat("ADD");
+    if cursor.eat("ADD") {
         let identity = IdentityDefinition::read(cursor)?;
         return (!identity.options.has_unknown).then_some(Alteration::Identity(Some(identity)));
     }

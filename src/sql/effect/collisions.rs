@@ -206,7 +206,7 @@ fn of_function(cursor: &mut Cursor<'_>) -> Option<NewName> {
 
 /// Reads the rest of `CREATE INDEX`.
 fn of_index(cursor: &mut Cursor<'_>) -> Option<NewName> {
-    let (index, table) = create::index_and_table(cursor)?;
+    let create::IndexNames { index, table, .. } = create::index_names(cursor)?;
     match index {
         Some(index) => Some(NewName::index(&table, index.name)),
         None => {

@@ -37,10 +37,11 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
         let name = cursor.name()?;
         defined(FactSubject::Relation(name), ViewDefinition::read(cursor).map(Definition::View))
     } else if cursor.eat("SEQUENCE") {
-        if_not_exists(cursor);
-        let name = cursor.name()?;
+        let is_optional = if_not_exists(cursor);
+        let sequence = FactSubject::Relation(cursor.name()?);
         let options = Some(SequenceOptions::read(cursor)).filter(|_| cursor.is_at_end());
-        defined(FactSubject::Relation(name), options.map(Definition::Sequence))
+        let effect = defined(sequence.clone(), options.map(Definition::Sequence))?;
+        Some(effect.optional(sequence, is_optional))
     } else if cursor.eat("DOMAIN") {
         let name = cursor.name()?;
         let domain = DomainDefinition::read(cursor, Notation::Written);
@@ -62,7 +63,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Effect> {
 /// Reads `[IF NOT EXISTS] [name] [AUTHORIZATION owner]` and the objects that are created with the
 /// schema.
 fn schema(cursor: &mut Cursor<'_>) -> Option<Effect> {
-    if_not_exists(cursor);
+    let is_optional = if_not_exists(cursor);
     let name = if cursor.is_at("AUTHORIZATION") { None } else { Some(cursor.identifier()?) };
     let owner = if cursor.eat("AUTHORIZATION") { Some(cursor.identifier()?) } else { None };
     let name = name.or_else(|| owner.clone())?;
@@ -70,7 +71,8 @@ fn schema(cursor: &mut Cursor<'_>) -> Option<Effect> {
     let owned = Becomes::SameAs(role_fact(owner));
     let mut effect = Effect::default()
         .ask(Fact::Identity(schema.clone()), Becomes::Present)
-        .ask(Fact::Owner(schema), owned);
+        .ask(Fact::Owner(schema.clone()), owned)
+        .optional(schema, is_optional);
     while !cursor.is_at_end() {
         let mut element = cursor.element(&["CREATE", "GRANT"]);
         if !element.eat("CREATE") {
@@ -128,7 +130,7 @@ pub(super) fn role_options(cursor: &mut Cursor<'_>, mut login: bool) -> Option<S
 }
 
 fn table(cursor: &mut Cursor<'_>) -> Option<Effect> {
-    if_not_exists(cursor);
+    let is_optional = if_not_exists(cursor);
     let name = cursor.name()?;
     let table = TableDefinition::read(cursor);
     let columns = match &table {
@@ -138,18 +140,22 @@ fn table(cursor: &mut Cursor<'_>) -> Option<Effect> {
         }
         _ => Becomes::Present,
     };
-    let created = Fact::Identity(FactSubject::Relation(name.clone()));
-    let effect = Effect::default().ask(created, Becomes::defined(table.map(Definition::Table)));
+    let created = FactSubject::Relation(name.clone());
+    let effect = Effect::default()
+        .ask(Fact::Identity(created.clone()), Becomes::defined(table.map(Definition::Table)))
+        .optional(created, is_optional);
     Some(effect.ask(Fact::Columns(name), columns))
 }
 
 fn index(cursor: &mut Cursor<'_>, unique: bool) -> Option<Effect> {
-    let (index, table) = index_and_table(cursor)?;
+    let IndexNames { index, table, is_optional } = index_names(cursor)?;
     let definition = IndexDefinition::read(cursor, table.clone(), unique).map(Definition::Index);
     Some(match index {
         Some(index) => {
-            let created = Fact::Identity(FactSubject::Relation(index));
-            Effect::default().ask(created, Becomes::defined(definition))
+            let created = FactSubject::Relation(index);
+            let effect = Effect::default();
+            let effect = effect.ask(Fact::Identity(created.clone()), Becomes::defined(definition));
+            effect.optional(created, is_optional)
         }
         None => {
             let definition = definition.unwrap_or(Definition::Unknown);
@@ -158,20 +164,27 @@ fn index(cursor: &mut Cursor<'_>, unique: bool) -> Option<Effect> {
     })
 }
 
+/// What `CREATE INDEX` names.
+pub(super) struct IndexNames {
+    /// `None` if the server chooses the name.
+    pub(super) index: Option<QualifiedName>,
+    pub(super) table: QualifiedName,
+    is_optional: bool,
+}
+
 /// Reads `[ASYNC] [[IF NOT EXISTS] name] ON [ONLY] table`. An index is in the schema of its table.
-pub(super) fn index_and_table(
-    cursor: &mut Cursor<'_>,
-) -> Option<(Option<QualifiedName>, QualifiedName)> {
+pub(super) fn index_names(cursor: &mut Cursor<'_>) -> Option<IndexNames> {
     cursor.eat("ASYNC");
     cursor.eat("CONCURRENTLY");
-    if_not_exists(cursor);
+    let is_optional = if_not_exists(cursor);
     let index = if cursor.is_at("ON") { None } else { Some(cursor.identifier()?) };
     if !cursor.eat("ON") {
         return None;
     }
     cursor.eat("ONLY");
     let table = cursor.name()?;
-    Some((index.map(|index| table.sibling(index)), table))
+    let index = index.map(|index| table.sibling(index));
+    Some(IndexNames { index, table, is_optional })
 }
 
 pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Effect> {
@@ -212,6 +225,6 @@ fn drop_functions(cursor: &mut Cursor<'_>) -> Option<Effect> {
     Some(dropped.into_iter().fold(effect, |effect, (fact, becomes)| effect.ask(fact, becomes)))
 }
 
-fn if_not_exists(cursor: &mut Cursor<'_>) -> bool {
+pub(super) fn if_not_exists(cursor: &mut Cursor<'_>) -> bool {
     cursor.eat_all(&["IF", "NOT", "EXISTS"])
 }

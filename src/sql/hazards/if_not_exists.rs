@@ -8,8 +8,9 @@ use super::scene::Scene;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "if_not_exists",
-    message: "If an object with this name already exists, the statement succeeds without doing \
-              anything, even if the object differs: other columns, another type, an INVALID index.",
+    message: "If an object with this name already exists, the statement does nothing, even if the \
+              object differs: other columns, another type, an INVALID index. The plan names such \
+              objects, and fails if they differ.",
     help: "Omit IF NOT EXISTS. It is not needed, because the provider runs each migration only \
            once.",
     check: |scene: &Scene<'_>| {

@@ -1,7 +1,8 @@
 //! The steps of an apply.
 
-use super::super::apply::{apply as run, prepare};
+use super::super::apply::prepare;
 use super::super::computed;
+use super::super::existing;
 use super::super::location::locate_known;
 use super::super::operation::{Model as _, SetOperation};
 use super::{FinishedRun, ResourceContext, ResourceKind};
@@ -48,17 +49,21 @@ async fn create_or_update<K: ResourceKind>(
     let limit = TimeLimit::new(&context.clusters, limit, argument);
     let model = model.known().ok_or_else(still_unknown)?.load(&limit).await?;
     let location = locate_known(&context.clusters, config)?;
+    let prior = Object::new(&request.prior_state);
+    let recorded = prior.as_ref().map(|prior| K::recorded(prior));
+    let objects = existing::to_look_up(recorded.as_deref(), &model);
     let is_create = request.prior_state.is_null();
-    let operation = SetOperation { location, model, limit, is_create };
+    let operation = SetOperation { location, model, limit, is_create, objects };
 
     let rules = operation.model.known.rules;
     let hidden = |diagnostics| rules.hide_all(diagnostics);
-    let (session, before) = prepare(&context.clusters, &operation).await.map_err(hidden)?;
+    let (mut run, before) = prepare(&context.clusters, &operation).await.map_err(hidden)?;
     let plan = operation.plan(&before.records).map_err(hidden)?;
     let last_run = computed::versions_to_run(&plan);
     K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
     operation.check_still_right(&plan).map_err(hidden)?;
-    let mut result = run(session, &operation, &plan, &before.observation).await;
+    run.check_existing(&operation, &plan, &before.observation).await.map_err(hidden)?;
+    let mut result = run.apply(&operation, &plan, &before.observation).await;
     result.diagnostics = hidden(result.diagnostics);
 
     K::finish(FinishedRun {

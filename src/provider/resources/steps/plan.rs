@@ -3,12 +3,13 @@
 use super::super::adoption::{Adoption, AdoptionRequest};
 use super::super::basis::Basis;
 use super::super::computed;
+use super::super::existing::{self, ExistingCheck};
 use super::super::location::{locate, prior_at};
 use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::{ObservedPlan, ResourceContext, ResourceKind};
-use crate::database::{LedgerState, Observation};
+use crate::database::{LedgerState, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::migration::Version;
 use crate::provider::clusters::PlannedFiles;
@@ -70,11 +71,13 @@ impl Planning<'_> {
         };
 
         let nothing_new = K::nothing_new(&request.prior_state, config, &model);
-        let operation =
-            SetOperation { location, model, limit, is_create: request.prior_state.is_null() };
-        let (location, set) = (&operation.location, operation.set());
-        let watched = operation.watched();
-        let observed = observe(clusters, location, set, &watched, &operation.limit).await;
+        let objects = existing::to_look_up(self.recorded::<K>().as_ref(), &model);
+        let is_create = request.prior_state.is_null();
+        let operation = SetOperation { location, model, limit, is_create, objects };
+        let (location, watched) = (&operation.location, operation.watched());
+        let query = ObserveQuery::new(&location.ledger, operation.set(), &watched);
+        let query = ObserveQuery { objects: &operation.objects, ..query };
+        let observed = observe(clusters, location, query, &operation.limit).await;
         let subject = operation.subject();
         let read = ClusterRead::of(observed, &request.prior_state, nothing_new, &subject);
         let read = read.map_err(|error| {
@@ -126,6 +129,9 @@ impl Planning<'_> {
         diagnostics.extend(diagnostics::adopted(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
         diagnostics.extend(operation.judge(&plan));
+        let check = ExistingCheck { operation, plan: &plan, observation };
+        let existing = check.check_on(&context.clusters).await;
+        diagnostics.extend(existing.unwrap_or_else(|errors| errors));
         let mut diagnostics = without_errors(diagnostics)?;
 
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
@@ -148,11 +154,15 @@ impl Planning<'_> {
 }
 
 impl Planning<'_> {
+    /// The migrations in the prior state, by version.
+    fn recorded<K: ResourceKind>(&self) -> Option<Value> {
+        Object::new(&self.request.prior_state).map(|state| K::recorded(&state).into_owned())
+    }
+
     /// What is wrong with the texts of migrations, where it is not known which of them are applied,
     /// except according to the state. The apply reports it again before it runs anything.
     fn possible_problems<K: ResourceKind>(&self, model: &LoadedModel<'_>) -> Vec<Diagnostic> {
-        let recorded =
-            Object::new(&self.request.prior_state).map(|state| K::recorded(&state).into_owned());
+        let recorded = self.recorded::<K>();
         let is_open = |version: &Version| {
             let row = recorded.as_ref().and_then(|recorded| recorded.get(&version.0));
             !row.is_some_and(computed::is_recorded_as_applied)

@@ -5,7 +5,7 @@ use super::super::computed;
 use super::super::location::locate;
 use super::super::observe::observe;
 use super::{ResourceContext, ResourceKind};
-use crate::database::Watched;
+use crate::database::{ObserveQuery, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{ReadRequest, ReadResponse};
 use crate::provider::diagnostics;
@@ -61,7 +61,8 @@ async fn refreshed<K: ResourceKind>(
     let schemas = query.watch.as_ref().map(|watch| watch.schemas.clone());
     let watched = Watched::Schemas(schemas.unwrap_or_default());
     let limit = TimeLimit::new(&context.clusters, query.limit, "timeouts.read");
-    let observation = observe(&context.clusters, &location, query.set, &watched, &limit).await?;
+    let observe_query = ObserveQuery::new(&location.ledger, query.set, &watched);
+    let observation = observe(&context.clusters, &location, observe_query, &limit).await?;
     let subject = K::subject(current).on(Some(location.cluster_name()));
     let rewritten = computed::rewritten(&K::recorded(current), &observation.migrations);
     let basis = context.basis_of_state::<K>(current, &location, &observation, &limit).await;

@@ -1,0 +1,110 @@
+//! Finds which objects exist, by name.
+//!
+//! The query reads catalog tables only. `to_regclass` and its relatives fail in a schema that the
+//! role may not use, and a role that only plans needs no privilege on the schemas of the user.
+
+use super::super::error::Error;
+use super::super::session::{Rows, Session, literal};
+use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
+
+/// Returns a query for those of the objects that exist: the index of the object and its identity.
+/// `None` if there are no objects.
+///
+/// A name without a schema means the schema in which the session creates objects.
+pub(crate) fn existing_sql(objects: &[FactSubject]) -> Option<String> {
+    const KINDS: usize = 7;
+    let mut wanted: [Vec<String>; KINDS] = Default::default();
+    for (index, object) in objects.iter().enumerate() {
+        let (kind, parts) = match object {
+            FactSubject::Schema(name) => (0, vec![literal(name)]),
+            FactSubject::Relation(name) => (1, name_parts(name)),
+            FactSubject::Column(table, name) => (2, part_of(table, name)),
+            FactSubject::Constraint(table, name) => (3, part_of(table, name)),
+            FactSubject::Domain(name) => (4, name_parts(name)),
+            FactSubject::Routine(name) => (5, name_parts(name)),
+            FactSubject::Role(name) => (6, vec![literal(name)]),
+        };
+        wanted[kind].push(format!("({index}, {})", parts.join(", ")));
+    }
+    let queries: [(&str, &str); KINDS] = [
+        ("(index, name)", "n.oid::text FROM wanted w JOIN pg_namespace n ON n.nspname = w.name"),
+        (
+            "(index, schema, name)",
+            "c.oid::text FROM wanted w JOIN pg_namespace n ON n.nspname = w.schema
+               JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name",
+        ),
+        (
+            "(index, schema, relation, name)",
+            "a.attnum::text FROM wanted w JOIN pg_namespace n ON n.nspname = w.schema
+               JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relation
+               JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = w.name
+                                  AND NOT a.attisdropped",
+        ),
+        (
+            "(index, schema, relation, name)",
+            "k.oid::text FROM wanted w JOIN pg_namespace n ON n.nspname = w.schema
+               JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relation
+               JOIN pg_constraint k ON k.conrelid = c.oid AND k.conname = w.name",
+        ),
+        (
+            "(index, schema, name)",
+            "t.oid::text FROM wanted w JOIN pg_namespace n ON n.nspname = w.schema
+               JOIN pg_type t ON t.typnamespace = n.oid AND t.typname = w.name",
+        ),
+        (
+            "(index, schema, name)",
+            "string_agg(p.oid::text, ', ' ORDER BY p.oid)
+               FROM wanted w JOIN pg_namespace n ON n.nspname = w.schema
+               JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = w.name
+              GROUP BY w.index",
+        ),
+        ("(index, name)", "r.oid::text FROM wanted w JOIN pg_roles r ON r.rolname = w.name"),
+    ];
+    let selects = wanted.iter().zip(queries).filter(|(rows, _)| !rows.is_empty());
+    let selects = selects.map(|(rows, (columns, query))| {
+        let wanted = format!("(VALUES {}) AS w {columns}", rows.join(", "));
+        format!("SELECT w.index::text, {}", query.replace("wanted w", &wanted))
+    });
+    let selects: Vec<String> = selects.collect();
+    (!selects.is_empty()).then(|| selects.join(" UNION ALL "))
+}
+
+fn name_parts(name: &QualifiedName) -> Vec<String> {
+    let schema = match &name.schema {
+        Some(schema) => literal(schema),
+        None => "current_schema()::text".to_owned(),
+    };
+    vec![schema, literal(&name.name)]
+}
+
+fn part_of(table: &QualifiedName, name: &str) -> Vec<String> {
+    let mut parts = name_parts(table);
+    parts.push(literal(name));
+    parts
+}
+
+/// Returns the identities of the objects that exist.
+pub(crate) fn parse_existing(objects: &[FactSubject], rows: Rows) -> Result<Facts, Error> {
+    rows.into_iter()
+        .map(|row| match <[Option<String>; 2]>::try_from(row) {
+            Ok([Some(index), Some(identity)]) => {
+                let object = index.parse().ok().and_then(|index: usize| objects.get(index));
+                let fact = object.map(|object| Fact::Identity(object.clone()).to_string());
+                fact.map(|fact| (fact, identity))
+            }
+            _ => None,
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::Answer("the catalog query returned other columns".into()))
+}
+
+impl Session {
+    /// Reads the identities of those of the objects that exist; read-only, one round trip.
+    ///
+    /// # Errors
+    /// The error of the last attempt, under the policy [`READ`](crate::database::retry::READ).
+    pub async fn existing(&mut self, objects: &[FactSubject]) -> Result<Facts, Error> {
+        let Some(sql) = existing_sql(objects) else { return Ok(Facts::default()) };
+        parse_existing(objects, self.read(&sql).await?.pop().unwrap_or_default())
+    }
+}

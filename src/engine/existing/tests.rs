@@ -1,0 +1,148 @@
+//! Tests of the search for objects that exist.
+
+use super::*;
+use crate::database::MigrationRecord;
+use crate::engine::{Policy, plan};
+use crate::formats;
+
+/// Reads one file for each text, and finds what exists in a catalog with these objects: the line,
+/// the object, and whether the statement is optional.
+fn found_in(texts: &[&str], catalog: &[&str]) -> Vec<(String, bool)> {
+    let records: &[MigrationRecord] = &[];
+    let names: Vec<String> = (1..=texts.len()).map(|number| format!("{number}_m.sql")).collect();
+    let files = names.iter().map(String::as_str).zip(texts.iter().copied());
+    let migrations = formats::read_files(files).expect("complete SQL");
+    let existing: Facts = catalog.iter().map(|fact| ((*fact).to_owned(), "7".to_owned())).collect();
+    let plan = plan(&migrations, records, &Policy::default()).expect("a plan");
+    // Whatever is found was looked up.
+    let looked_up = created_objects(&migrations);
+    existing_objects(&plan, &existing)
+        .into_iter()
+        .map(|it| {
+            assert!(looked_up.contains(&it.object), "{it:?}");
+            (format!("{}: {}", it.statement.origin, it.object), it.is_optional)
+        })
+        .collect()
+}
+
+#[test]
+fn every_kind_of_object_is_found_by_name() {
+    for (sql, fact) in [
+        ("CREATE TABLE t (id int)", "relation t"),
+        ("CREATE TABLE \"App\".t (id int)", "relation \"App\".t"),
+        ("CREATE UNIQUE INDEX ASYNC i ON app.t (a)", "relation app.i"),
+        ("CREATE VIEW v AS SELECT 1", "relation v"),
+        ("CREATE SEQUENCE s", "relation s"),
+        ("CREATE SCHEMA app", "schema app"),
+        ("CREATE DOMAIN d AS int", "domain d"),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function f"),
+        ("CREATE ROLE r WITH LOGIN", "role r"),
+        ("ALTER TABLE t ADD COLUMN c int", "column t.c"),
+        ("ALTER TABLE t ADD CONSTRAINT k CHECK (a > 0)", "constraint k of t"),
+        ("ALTER TABLE o RENAME TO t", "relation t"),
+        ("ALTER TABLE t RENAME COLUMN a TO c", "column t.c"),
+    ] {
+        let wanted = (format!("1_m.sql:1: {fact}"), false);
+        assert_eq!(found_in(&[sql], &[fact]), [wanted], "{sql}");
+        assert_eq!(found_in(&[sql], &["relation other"]), [], "{sql}");
+    }
+    for sql in [
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER TABLE t ALTER COLUMN c SET DEFAULT 1",
+        "COMMENT ON TABLE t IS 'x'",
+        "GRANT SELECT ON t TO r",
+        "INSERT INTO t VALUES (1)",
+    ] {
+        let all = ["relation v", "function f", "column t.c", "relation t", "role r"];
+        assert_eq!(found_in(&[sql], &all), [], "{sql}");
+    }
+}
+
+#[test]
+fn an_object_is_optional_if_its_statement_has_if_not_exists() {
+    for (sql, fact) in [
+        ("CREATE TABLE IF NOT EXISTS t (id int)", "relation t"),
+        ("CREATE INDEX ASYNC IF NOT EXISTS i ON t (a)", "relation i"),
+        ("CREATE SEQUENCE IF NOT EXISTS s", "relation s"),
+        ("CREATE SCHEMA IF NOT EXISTS app", "schema app"),
+        ("ALTER TABLE t ADD COLUMN a int, ADD COLUMN IF NOT EXISTS c int", "column t.c"),
+    ] {
+        let wanted = (format!("1_m.sql:1: {fact}"), true);
+        assert_eq!(found_in(&[sql], &[fact]), [wanted], "{sql}");
+    }
+}
+
+#[test]
+fn an_object_that_an_earlier_statement_removes_is_not_found() {
+    let create = "CREATE TABLE t (c int)";
+    for removal in [
+        "DROP TABLE t",
+        "DROP TABLE IF EXISTS public.t",
+        "ALTER TABLE t RENAME TO u",
+        "ALTER TABLE t SET SCHEMA archive",
+        "DROP SCHEMA public CASCADE",
+        "DROP OWNED BY joe",
+        "DROP TABLE ${name}",
+    ] {
+        let catalog = ["relation t", "schema public"];
+        assert_eq!(found_in(&[removal, create], &catalog), [], "{removal}");
+        assert_eq!(found_in(&[&format!("{removal}; {create}")], &catalog), [], "{removal}");
+        assert_eq!(found_in(&[create, removal], &catalog).len(), 1, "{removal} comes later");
+    }
+    let found = found_in(&["DROP TABLE u", create], &["relation t"]);
+    assert_eq!(found, [("2_m.sql:1: relation t".to_owned(), false)]);
+    for (removal, create, fact) in [
+        ("ALTER TABLE t DROP COLUMN c", "ALTER TABLE t ADD COLUMN c int", "column t.c"),
+        ("DROP TABLE t", "CREATE INDEX ASYNC i ON t (a)", "relation i"),
+        ("DROP INDEX i", "CREATE INDEX ASYNC i ON t (a)", "relation i"),
+        ("DROP VIEW v", "CREATE VIEW v AS SELECT 1", "relation v"),
+        ("DROP FUNCTION f(int)", "CREATE FUNCTION f() RETURNS int AS 'SELECT 1'", "function f"),
+        ("DROP ROLE r", "CREATE ROLE r", "role r"),
+    ] {
+        assert_eq!(found_in(&[create], &[fact]).len(), 1, "{create}");
+        assert_eq!(found_in(&[removal, create], &[fact]), [], "{removal}");
+    }
+}
+
+#[test]
+fn a_statement_that_a_run_has_begun_is_left_to_the_run() {
+    let text = "CREATE TABLE a (id int); CREATE TABLE b (id int)";
+    let migrations = formats::read_files([("1_m.sql", text)]).expect("complete SQL");
+    let existing: Facts = ["relation a", "relation b"]
+        .map(|fact| (fact.to_owned(), "7".to_owned()))
+        .into_iter()
+        .collect();
+    let mut record = crate::engine::adoption::adopted(&migrations[0], "");
+    record.adopted_from = None;
+    record.run = 1;
+    record.state = crate::database::MigrationState::Failed;
+    record.statements = vec![crate::database::StatementRecord {
+        number: StatementNumber::of_index(0),
+        checksum: migrations[0].statements[0].checksum(),
+        class: Class::Ddl.into(),
+        summary: String::new(),
+        state: crate::database::StatementState::Intended,
+        before: None,
+    }];
+    let records = [record];
+    let plan = plan(&migrations, &records, &Policy::default()).expect("a plan");
+    let found = existing_objects(&plan, &existing);
+    let found: Vec<String> = found.iter().map(|it| it.object.to_string()).collect();
+    assert_eq!(found, ["relation b"]);
+}
+
+#[test]
+fn a_repeatable_migration_skips_schemas_and_roles() {
+    let text = "CREATE SCHEMA app; CREATE ROLE r; CREATE TABLE app.t (id int)";
+    let mut migrations = formats::read_files([("1_m.sql", text)]).expect("complete SQL");
+    migrations[0].kind = crate::migration::MigrationKind::Repeatable;
+    let existing: Facts = ["schema app", "role r", "relation app.t"]
+        .map(|fact| (fact.to_owned(), "7".to_owned()))
+        .into_iter()
+        .collect();
+    let plan = plan(&migrations, &[], &Policy::default()).expect("a plan");
+    let found = existing_objects(&plan, &existing);
+    let found: Vec<String> = found.iter().map(|it| it.object.to_string()).collect();
+    assert_eq!(found, ["relation app.t"]);
+}

@@ -1,0 +1,122 @@
+//! Messages about objects that exist before the statements that create them run.
+
+use super::{Subject, listed_lines};
+use crate::diagnostic::{Diagnostic, Title};
+use crate::engine::{ExistingDefinition, ExistingObject};
+use crate::migration::fact::FactSubject;
+use crate::migration::{Origin, Statement};
+use crate::value::AttributePath;
+
+/// Returns the errors about statements that the server would reject, or that would count as applied
+/// although the object has another definition. `takes_baseline`: whether `baseline_version` can
+/// record the migrations.
+pub(in crate::provider) fn existing_objects(
+    found: &[ExistingObject<'_>],
+    takes_baseline: bool,
+    path: &AttributePath,
+) -> Vec<Diagnostic> {
+    let rejected: Vec<_> = found.iter().filter(|it| !it.is_optional).collect();
+    let different: Vec<_> = found
+        .iter()
+        .filter(|it| it.is_optional && !it.statement.keeps_existing)
+        .filter_map(|it| match &it.definition {
+            ExistingDefinition::Different(findings) => Some((it, findings)),
+            ExistingDefinition::Unknown | ExistingDefinition::Same => None,
+        })
+        .collect();
+    let rejected = (!rejected.is_empty()).then(|| {
+        let lines = rejected.iter().map(|it| line(&it.statement.origin, &it.object));
+        Diagnostic::error(Title::ObjectsExist).detail(format!(
+            "The server would reject these statements, because their objects already exist:\n{}\
+             \n\n{}",
+            listed_lines(lines),
+            advice(&rejected, takes_baseline)
+        ))
+    });
+    let different = (!different.is_empty()).then(|| {
+        let differences = different.iter().map(|(it, findings)| {
+            let findings: String =
+                findings.iter().map(|it| format!("\n    {}", indented(it))).collect();
+            format!("{}{findings}", line(&it.statement.origin, &it.object))
+        });
+        Diagnostic::error(Title::ExistingObjectDiffers).detail(format!(
+            "With IF NOT EXISTS these statements would do nothing and count as applied, although \
+             their objects have another definition, or one that cannot be compared:\n{}\n\nChange \
+             the statements or the objects so that they agree. To leave an object as it is, write \
+             -- dsql:keep-existing on the line above its statement.",
+            listed_lines(differences)
+        ))
+    });
+    let errors = rejected.into_iter().chain(different);
+    errors.map(|error| error.at(path.clone())).collect()
+}
+
+/// The findings of a comparison have lines of their own, which are indented like the first one.
+fn indented(finding: &str) -> String {
+    finding.replace('\n', "\n    ")
+}
+
+fn advice(rejected: &[&ExistingObject<'_>], takes_baseline: bool) -> String {
+    let last = rejected.last().filter(|_| takes_baseline).map(|it| &it.migration.version);
+    let baseline = last.map(|version| {
+        format!(
+            "If these migrations were applied before this provider was used, let it record them: \
+             adopt the history table of the former tool, or set baseline_version to the last \
+             version that was applied, for example\n\n  baseline_version = \"{version}\"\n\n\
+             Otherwise, drop"
+        )
+    });
+    let drop = baseline.unwrap_or_else(|| "Drop".to_owned());
+    format!(
+        "{drop} or rename the objects, or change the statements. If another resource of this \
+         configuration removes an object, apply that resource first."
+    )
+}
+
+/// Returns the warning about objects that statements with `IF NOT EXISTS` will leave as they are.
+pub(in crate::provider) fn kept_objects(
+    found: &[ExistingObject<'_>],
+    subject: &Subject,
+    path: &AttributePath,
+) -> Option<Diagnostic> {
+    let kept = found.iter().filter(|it| it.is_optional).map(|it| {
+        let definition = match &it.definition {
+            ExistingDefinition::Same => "same definition",
+            ExistingDefinition::Unknown => "not compared",
+            ExistingDefinition::Different(_) => {
+                "another definition, accepted by dsql:keep-existing"
+            }
+        };
+        format!("{} ({definition})", line(&it.statement.origin, &it.object))
+    });
+    let lines = listed_lines(kept);
+    (!lines.is_empty()).then(|| {
+        Diagnostic::warning(Title::ExistingObjectsKept.fill(&[&subject]))
+            .detail(format!(
+                "These objects already exist, so IF NOT EXISTS leaves them as they are, and the \
+                 statements count as applied:\n{lines}"
+            ))
+            .at(path.clone())
+    })
+}
+
+/// Returns the warning about statements that have run and found their objects.
+pub(in crate::provider) fn statements_without_effect(
+    found: &[(&Statement, FactSubject)],
+    subject: &Subject,
+    path: &AttributePath,
+) -> Diagnostic {
+    let lines = found.iter().map(|(statement, object)| line(&statement.origin, object));
+    Diagnostic::warning(Title::StatementsWithoutEffect.fill(&[&subject]))
+        .detail(format!(
+            "The objects of these statements existed when the apply reached them, so IF NOT EXISTS \
+             left them as they were:\n{}\n\nCheck that each object has the definition that its \
+             statement requests.",
+            listed_lines(lines)
+        ))
+        .at(path.clone())
+}
+
+fn line(origin: &Origin, object: &FactSubject) -> String {
+    format!("{origin}: {object}")
+}

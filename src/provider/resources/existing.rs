@@ -1,0 +1,162 @@
+//! Checks before a run whether what its statements create exists already.
+
+use std::collections::BTreeSet;
+
+use super::computed::is_recorded_as_applied;
+use super::operation::{LoadedModel, SetOperation};
+use crate::database::{Condition, Error, Observation, Session, StatementState};
+use crate::diagnostic::Diagnostic;
+use crate::engine::adoption::is_untouched;
+use crate::engine::{self, ExistingObject, Plan};
+use crate::migration::fact::{Fact, FactSubject, Facts};
+use crate::migration::{Migration, Version};
+use crate::provider::clusters::Clusters;
+use crate::provider::diagnostics::{self, Access};
+use crate::sql;
+use crate::value::Value;
+
+/// The objects that migrations create, without those that are applied according to a state:
+/// `recorded` are its migrations by version.
+pub(super) fn to_look_up(recorded: Option<&Value>, model: &LoadedModel<'_>) -> Vec<FactSubject> {
+    let is_open = |version: &str| {
+        !recorded.and_then(|rows| rows.get(version)).is_some_and(is_recorded_as_applied)
+    };
+    let may_run =
+        model.migrations().iter().filter(|it| it.is_repeatable() || is_open(&it.version.0));
+    engine::created_objects(may_run).into_iter().collect()
+}
+
+/// What a plan would create although it exists.
+pub(super) struct ExistingCheck<'a> {
+    pub(super) operation: &'a SetOperation<'a>,
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) observation: &'a Observation,
+}
+
+impl ExistingCheck<'_> {
+    /// Opens a session if the observation does not answer everything. Returns warnings.
+    pub(super) async fn check_on(
+        &self,
+        clusters: &Clusters,
+    ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        if self.is_looked_up() && self.found(&self.observation.existing).is_empty() {
+            return Ok(Vec::new());
+        }
+        let SetOperation { location, limit, .. } = self.operation;
+        let checked = async {
+            let session = clusters.session(&location.target).await;
+            let mut session = session.map_err(|error| self.failed(&error))?;
+            self.check(&mut session).await
+        };
+        limit.of_cluster(&location.target, checked).await.unwrap_or_else(|error| Err(vec![error]))
+    }
+
+    /// Checks with a session that is open.
+    pub(super) async fn check(
+        &self,
+        session: &mut Session,
+    ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let read;
+        let existing = if self.is_looked_up() {
+            &self.observation.existing
+        } else {
+            let objects: Vec<FactSubject> = self.wanted().into_iter().collect();
+            read = session.existing(&objects).await.map_err(|error| self.failed(&error))?;
+            &read
+        };
+        let found = self.found(existing);
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let compared = engine::compare_existing(session, self.plan, found.clone()).await;
+        let found = match compared {
+            Ok(compared) => compared,
+            // A role that only plans may lack privileges on the schema. The apply compares again.
+            Err(Error::Server(error)) if error.condition() == Condition::PermissionDenied => found,
+            Err(error) => return Err(self.failed(&error)),
+        };
+        self.report(&found)
+    }
+
+    fn report(&self, found: &[ExistingObject<'_>]) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let known = &self.operation.model.known;
+        // A baseline counts only until the provider has run a migration of the set.
+        let takes_baseline = known.adoption.is_some() && is_untouched(&self.observation.migrations);
+        let path = known.source.argument();
+        let errors = diagnostics::existing_objects(found, takes_baseline, &path);
+        if errors.is_empty() {
+            let subject = self.operation.subject();
+            Ok(diagnostics::kept_objects(found, &subject, &path).into_iter().collect())
+        } else {
+            Err(errors)
+        }
+    }
+
+    fn found<'p>(&'p self, existing: &Facts) -> Vec<ExistingObject<'p>> {
+        engine::existing_objects(self.plan, existing)
+    }
+
+    fn wanted(&self) -> BTreeSet<FactSubject> {
+        engine::created_objects(self.plan.pending().map(|entry| entry.migration))
+    }
+
+    /// Whether the observation has looked up everything that the plan creates. It has not if the
+    /// ledger has lost rows that the state contains.
+    fn is_looked_up(&self) -> bool {
+        let looked_up: BTreeSet<&FactSubject> = self.operation.objects.iter().collect();
+        self.wanted().iter().all(|object| looked_up.contains(object))
+    }
+
+    fn failed(&self, error: &Error) -> Vec<Diagnostic> {
+        let location = &self.operation.location;
+        let what = format!("Cannot look up existing objects on {}.", location.target);
+        vec![diagnostics::database_error(&what, error, Access::Other, location)]
+    }
+}
+
+/// The pending migrations with statements that do nothing if their objects exist.
+pub(super) fn with_optional_objects(plan: &Plan<'_>) -> Vec<Version> {
+    let migrations = plan.pending().map(|entry| entry.migration);
+    let is_optional = |migration: &&Migration| {
+        migration.statements.iter().any(|it| !sql::effect(&it.text).optional.is_empty())
+    };
+    migrations.filter(is_optional).map(|migration| migration.version.clone()).collect()
+}
+
+/// Warns about statements that have done nothing, because their objects existed when they ran.
+pub(super) fn kept(
+    operation: &SetOperation<'_>,
+    plan: &Plan<'_>,
+    after: &Observation,
+) -> Option<Diagnostic> {
+    let mut found = Vec::new();
+    for entry in plan.pending() {
+        let migration = entry.migration;
+        let earlier = entry.begun().map(|begun| begun.statements.as_slice()).unwrap_or_default();
+        let was_done = |number| {
+            earlier.iter().any(|row| row.number == number && row.state == StatementState::Done)
+        };
+        let record = after.migrations.iter().find(|record| record.version == migration.version);
+        for row in record.map(|record| record.statements.as_slice()).unwrap_or_default() {
+            let (Some(before), Some(statement)) = (&row.before, migration.statement(row.number))
+            else {
+                continue;
+            };
+            if was_done(row.number) {
+                continue;
+            }
+            let existed =
+                |object: &FactSubject| before.get(&Fact::Identity(object.clone())).is_some();
+            let effect = sql::effect(&statement.text);
+            found.extend(
+                effect
+                    .created()
+                    .filter(|created| created.is_optional && existed(created.object))
+                    .map(|created| (statement, created.object.clone())),
+            );
+        }
+    }
+    let path = operation.model.known.source.argument();
+    (!found.is_empty())
+        .then(|| diagnostics::statements_without_effect(&found, &operation.subject(), &path))
+}
