@@ -114,6 +114,7 @@ titles! {
     NothingToImport => "Nothing to import",
     // The plan
     AppliedMigrationChanged => "Applied migration was changed",
+    ArgumentWithoutEffect => "… has no effect in …",
     ObjectsExist => "Objects of pending migrations already exist",
     ExistingObjectDiffers => "Existing object differs from the statement",
     ExistingObjectsKept => "Existing objects are left as they are in …",

@@ -35,10 +35,11 @@ pub(super) use findings::{
 pub(super) use formats::{format_error, format_errors, name_error};
 pub(super) use ledger::{ledger_too_new, lost_rows, reads_newer_ledger};
 pub(super) use plan::{
-    changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted, name_changed,
-    name_used_twice, needs_the_cluster, no_answer, not_refreshed, nothing_to_import, out_of_date,
-    plan_errors, planned_from_files, planned_without, planned_without_cluster, rewritten_ledger,
-    skipped, still_unknown, unreadable_ledger, what_stays,
+    changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
+    late_baseline, name_changed, name_used_twice, needs_the_cluster, never_applied, no_answer,
+    not_refreshed, nothing_to_import, out_of_date, plan_errors, planned_from_files,
+    planned_without, planned_without_cluster, rewritten_ledger, skipped, still_unknown,
+    unreadable_ledger, what_stays,
 };
 pub(super) use resume::AppliedSet;
 

@@ -251,3 +251,24 @@ fn two_resources_with_one_name_and_different_files_are_found() {
         world.apply().ends_with(0).says("1 added");
     });
 }
+
+#[test]
+fn an_argument_that_names_nothing_says_so_while_something_runs() {
+    on_each_terraform(|world| {
+        set(world, "");
+        table(world, "0001_a.sql", "a");
+        world.apply().ends_with(0);
+        table(world, "0002_b.sql", "b");
+        set(world, "baseline_version = \"0002\"\n  removed_versions = [\"1\"]");
+        world
+            .plan()
+            .ends_with(2)
+            .says("baseline_version has no effect in set default on")
+            .says("does not record the migrations up to 0002 as applied")
+            .says("removed_versions has no effect in set default on")
+            .says("The ledger contains none of these versions: 1.");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a b");
+        world.plan().ends_with(0).does_not_say("has no effect");
+    });
+}

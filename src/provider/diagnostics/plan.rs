@@ -269,6 +269,34 @@ pub(in crate::provider) fn skipped(out_of_order: &[&Migration], subject: &Subjec
         .at("exec_order")
 }
 
+/// Returns the warning about a baseline that comes after the first run.
+pub(in crate::provider) fn late_baseline(
+    baseline: &Version,
+    pending: &[&Migration],
+    subject: &Subject,
+) -> Diagnostic {
+    Diagnostic::warning(Title::ArgumentWithoutEffect.fill(&[&"baseline_version", &subject]))
+        .detail(format!(
+            "The provider has already run migrations of this set, so it does not record the \
+             migrations up to {baseline} as applied. These migrations will run:\n\n  {}",
+            files(pending)
+        ))
+        .at("baseline_version")
+}
+
+/// Returns the warning about removed versions that the ledger does not contain.
+pub(in crate::provider) fn never_applied(versions: &[&Version], subject: &Subject) -> Diagnostic {
+    let names: Vec<&str> = versions.iter().map(|version| version.0.as_str()).collect();
+    Diagnostic::warning(Title::ArgumentWithoutEffect.fill(&[&"removed_versions", &subject]))
+        .detail(format!(
+            "The ledger contains none of these versions: {}. Write a version as it appears in the \
+             attribute migrations. On a cluster where the version was never applied, the entry \
+             changes nothing.",
+            names.join(", ")
+        ))
+        .at("removed_versions")
+}
+
 /// Returns the warning about migrations that `target_version` holds back.
 pub(in crate::provider) fn held_back(
     target: &Version,

@@ -134,6 +134,7 @@ impl ResourceKind for MigrationSetResource {
         let known = &operation.model.known;
         let subject = operation.subject();
         let mut found = policy::warnings(plan, known.policy, &subject);
+        found.extend(policy::without_effect(observed));
         let former = prior.get("name").and_then(|name| name.string().known());
         let pending = plan.pending().count();
         if let Some(former) = former.filter(|former| *former != known.set && pending > 0) {

@@ -1,9 +1,12 @@
 //! Which migrations run, in what order and how far, and the warnings about those that do not run.
 
 use super::drift::accepted_checksums;
+use super::operation::KnownModel;
+use super::steps::ObservedPlan;
 use crate::diagnostic::Diagnostic;
+use crate::engine::adoption::is_untouched;
 use crate::engine::{ExecOrder, Plan, Policy, Reason};
-use crate::migration::Version;
+use crate::migration::{Migration, Version};
 use crate::provider::arguments::{texts, word};
 use crate::provider::diagnostics::{self, Subject};
 use crate::schema::Attribute;
@@ -67,4 +70,32 @@ pub(super) fn warnings(plan: &Plan<'_>, policy: &Policy, subject: &Subject) -> V
         .filter(|_| !held_back.is_empty() || plan.beyond_target.is_some())
         .map(|target| diagnostics::held_back(target, plan.beyond_target, &held_back, subject));
     skipped.into_iter().chain(held_back).collect()
+}
+
+/// The warnings about arguments that name migrations and change nothing. Only a plan that runs
+/// something warns: a scheduled plan would repeat them forever.
+pub(super) fn without_effect(observed: &ObservedPlan<'_>) -> Vec<Diagnostic> {
+    let ObservedPlan { operation, observation, plan, .. } = observed;
+    let KnownModel { policy, adoption, .. } = operation.model.known;
+    let pending: Vec<&Migration> = plan.pending().map(|entry| entry.migration).collect();
+    if pending.is_empty() || observation.migrations.is_empty() {
+        return Vec::new();
+    }
+    let subject = operation.subject();
+    let baseline = adoption.and_then(|config| config.baseline.as_ref());
+    let baseline =
+        baseline.filter(|_| !is_untouched(&observation.migrations)).and_then(|version| {
+            let last = operation.migrations().iter().position(|it| it.version == *version)?;
+            let covered = &operation.migrations()[..=last];
+            let files: Vec<&Migration> = pending
+                .into_iter()
+                .filter(|it| covered.iter().any(|m| m.version == it.version))
+                .collect();
+            (!files.is_empty()).then(|| diagnostics::late_baseline(version, &files, &subject))
+        });
+    let is_unknown =
+        |version: &&Version| !observation.migrations.iter().any(|it| it.version == **version);
+    let removed: Vec<&Version> = policy.removed.iter().filter(is_unknown).collect();
+    let removed = (!removed.is_empty()).then(|| diagnostics::never_applied(&removed, &subject));
+    baseline.into_iter().chain(removed).collect()
 }

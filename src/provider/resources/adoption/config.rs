@@ -16,7 +16,7 @@ pub(crate) struct AdoptionConfig {
     /// The name of the history table, if it is not the one that its tool uses by default.
     pub(super) table: Option<QualifiedName>,
     /// The last version that counts as applied.
-    pub(super) baseline: Option<Version>,
+    pub(in crate::provider::resources) baseline: Option<Version>,
 }
 
 /// Whose history table is read.
