@@ -50,7 +50,7 @@ fn a_plan_fails_for_what_exists_and_suggests_a_baseline() {
             .plan()
             .ends_with(1)
             .says("app/4_items.sql:1: relation shop.items")
-            .says("Drop or rename the objects, or change the statements.")
+            .says("Otherwise, rename or drop the objects, or change the statements.")
             .does_not_say("baseline_version =");
         world.write("app/4_items.sql", "DROP TABLE shop.items;\nCREATE TABLE shop.items (id int);");
         world.plan().ends_with(2).does_not_say("already exist");
@@ -72,6 +72,31 @@ fn a_lost_ledger_runs_nothing_again() {
         world.plan().ends_with(1).says("app/1_a.sql:1: relation a");
         world.apply().ends_with(1).says("app/1_a.sql:1: relation a");
         assert_eq!(world.times_run("INSERT INTO a"), 1);
+    });
+}
+
+#[test]
+fn a_lost_row_is_recorded_by_the_statement_of_the_error() {
+    on_each_terraform(|world| {
+        world.write("app/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write(
+            "app/2_it's.sql",
+            "CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (1);",
+        );
+        world.configure(&set(""));
+        world.apply().ends_with(0);
+        world.each(&[
+            "DELETE FROM dsql_migrations.statement WHERE version = '2'",
+            "DELETE FROM dsql_migrations.migration WHERE version = '2'",
+        ]);
+        let plan = world.plan().ends_with(1).says("app/2_it's.sql:1: relation b");
+        let text = plan.text();
+        let begin = text.find("  INSERT INTO \"dsql_migrations\".migration").unwrap_or_else(|| panic!("{text}"));
+        let end = begin + text[begin..].find(';').expect("its end");
+        world.sql(&text[begin..end]);
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(world.times_run("INSERT INTO b"), 1);
     });
 }
 

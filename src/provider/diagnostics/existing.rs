@@ -1,10 +1,10 @@
 //! Messages about objects that exist before the statements that create them run.
 
-use super::{Subject, listed_lines};
+use super::{AppliedSet, SHOWN, Subject, ledger, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
-use crate::engine::{ExistingDefinition, ExistingObject};
+use crate::engine::{self, ExistingDefinition, ExistingObject};
 use crate::migration::fact::FactSubject;
-use crate::migration::{Origin, Statement};
+use crate::migration::{Migration, Origin, Statement};
 use crate::value::AttributePath;
 
 /// Returns the errors about statements that the server would reject, or that would count as applied
@@ -14,6 +14,7 @@ pub(in crate::provider) fn existing_objects(
     found: &[ExistingObject<'_>],
     takes_baseline: bool,
     path: &AttributePath,
+    set: AppliedSet<'_>,
 ) -> Vec<Diagnostic> {
     let rejected: Vec<_> = found.iter().filter(|it| !it.is_optional).collect();
     let different: Vec<_> = found
@@ -30,7 +31,7 @@ pub(in crate::provider) fn existing_objects(
             "The server would reject these statements, because their objects already exist:\n{}\
              \n\n{}",
             listed_lines(lines),
-            advice(&rejected, takes_baseline)
+            advice(&rejected, takes_baseline, set)
         ))
     });
     let different = (!different.is_empty()).then(|| {
@@ -56,20 +57,45 @@ fn indented(finding: &str) -> String {
     finding.replace('\n', "\n    ")
 }
 
-fn advice(rejected: &[&ExistingObject<'_>], takes_baseline: bool) -> String {
-    let last = rejected.last().filter(|_| takes_baseline).map(|it| &it.migration.version);
-    let baseline = last.map(|version| {
-        format!(
+fn advice(rejected: &[&ExistingObject<'_>], takes_baseline: bool, set: AppliedSet<'_>) -> String {
+    let record = match rejected.last() {
+        Some(last) if takes_baseline => format!(
             "If these migrations were applied before this provider was used, let it record them: \
              adopt the history table of the former tool, or set baseline_version to the last \
-             version that was applied, for example\n\n  baseline_version = \"{version}\"\n\n\
-             Otherwise, drop"
-        )
-    });
-    let drop = baseline.unwrap_or_else(|| "Drop".to_owned());
+             version that was applied, for example\n\n  baseline_version = \"{}\"\n\n",
+            last.migration.version
+        ),
+        _ => lost_rows(rejected, set),
+    };
     format!(
-        "{drop} or rename the objects, or change the statements. If another resource of this \
-         configuration removes an object, apply that resource first."
+        "{record}Otherwise, rename or drop the objects, or change the statements. If another \
+         resource of this configuration removes an object, apply that resource first."
+    )
+}
+
+/// The statements that record migrations all of whose objects exist.
+fn lost_rows(rejected: &[&ExistingObject<'_>], set: AppliedSet<'_>) -> String {
+    let mut migrations: Vec<&Migration> = rejected.iter().map(|it| it.migration).collect();
+    migrations.dedup();
+    let is_complete = |migration: &&Migration| {
+        let created = engine::created_objects([*migration]);
+        created.iter().all(|object| {
+            rejected.iter().any(|it| it.migration == *migration && it.object == *object)
+        })
+    };
+    let rows = migrations
+        .into_iter()
+        .filter(|it| !it.is_repeatable())
+        .filter(is_complete)
+        .map(|it| ledger::migration_row(it, set));
+    let rows: String = rows.take(SHOWN).collect();
+    if rows.is_empty() {
+        return "If a migration was applied and its row in the ledger is lost, restore the row. "
+            .to_owned();
+    }
+    format!(
+        "If these migrations were applied and their rows in the ledger are lost, record them, and \
+         plan again:{rows}\n\n"
     )
 }
 

@@ -6,7 +6,7 @@ use crate::chain::chain;
 use crate::database::{LAYOUT, LedgerHeader, LedgerSchema, MigrationRecord, UpgradeDenied};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
-use crate::migration::{Statement, StatementNumber, Version, quoted_literal};
+use crate::migration::{Migration, Statement, StatementNumber, Version, quoted_literal};
 use crate::sql;
 
 /// Returns the error for a plan or an apply that would write to a ledger of a later layout.
@@ -107,6 +107,23 @@ pub(super) fn rows_missing(
          took effect, and run those that did not by hand. Then record them, and apply \
          again:{inserts}"
     ))
+}
+
+/// Returns a statement that records a migration as applied.
+pub(super) fn migration_row(migration: &Migration, set: AppliedSet<'_>) -> String {
+    let table = format!("{}.migration", set.location.ledger);
+    let name = quoted_literal(set.set);
+    format!(
+        "\n\n  INSERT INTO {table}\n    (set_name, version, position, description, checksum, \
+         statement_count, state,\n     started_at, finished_at, applied_by, kind, run)\n  SELECT \
+         {name}, {}, coalesce(max(position), 0) + 1, {},\n    {}, {}, 'applied',\n    now(), \
+         now(), current_user, '{}', 0\n  FROM {table} WHERE set_name = {name};",
+        quoted_literal(&migration.version.0),
+        quoted_literal(&migration.description),
+        quoted_literal(&migration.checksum.0),
+        migration.statements.len(),
+        migration.kind.as_str(),
+    )
 }
 
 #[cfg(test)]

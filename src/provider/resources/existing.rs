@@ -83,7 +83,12 @@ impl ExistingCheck<'_> {
         // A baseline counts only until the provider has run a migration of the set.
         let takes_baseline = known.adoption.is_some() && is_untouched(&self.observation.migrations);
         let path = known.source.argument();
-        let errors = diagnostics::existing_objects(found, takes_baseline, &path);
+        let errors = diagnostics::existing_objects(
+            found,
+            takes_baseline,
+            &path,
+            self.operation.applied_set(),
+        );
         if errors.is_empty() {
             let subject = self.operation.subject();
             Ok(diagnostics::kept_objects(found, &subject, &path).into_iter().collect())
