@@ -69,6 +69,8 @@ pub fn existing_objects<'a>(plan: &Plan<'a>, existing: &Facts) -> Vec<ExistingOb
     }
     let mut found = Vec::new();
     for Pending { migration, statement, is_begun, effect } in pending {
+        // `ALTER TABLE` drops before it adds.
+        left.remove_absent(statement, &effect);
         let created = effect.created().filter(|created| {
             !is_begun
                 && !is_skipped(migration, created.object)

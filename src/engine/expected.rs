@@ -106,7 +106,14 @@ impl Expectations {
         }
     }
 
-    /// Removes what a statement drops.
+    /// Removes what a statement drops by name.
+    pub(super) fn remove_absent(&mut self, statement: &Statement, effect: &Effect) {
+        for ask in effect.asks.iter().filter(|ask| ask.becomes == Becomes::Absent) {
+            self.remove(ask, statement);
+        }
+    }
+
+    /// Removes everything that may be gone after a statement.
     pub(super) fn remove_dropped(&mut self, statement: &Statement, effect: &Effect) {
         for ask in &effect.asks {
             self.remove(ask, statement);

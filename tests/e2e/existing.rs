@@ -91,7 +91,9 @@ fn a_lost_row_is_recorded_by_the_statement_of_the_error() {
         ]);
         let plan = world.plan().ends_with(1).says("app/2_it's.sql:1: relation b");
         let text = plan.text();
-        let begin = text.find("  INSERT INTO \"dsql_migrations\".migration").unwrap_or_else(|| panic!("{text}"));
+        let begin = text
+            .find("  INSERT INTO \"dsql_migrations\".migration")
+            .unwrap_or_else(|| panic!("{text}"));
         let end = begin + text[begin..].find(';').expect("its end");
         world.sql(&text[begin..end]);
         world.apply().ends_with(0);

@@ -90,6 +90,8 @@ fn an_object_that_an_earlier_statement_removes_is_not_found() {
         assert_eq!(found_in(&[&format!("{removal}; {create}")], &catalog), [], "{removal}");
         assert_eq!(found_in(&[create, removal], &catalog).len(), 1, "{removal} comes later");
     }
+    let replaced = "ALTER TABLE t ADD COLUMN c text, DROP COLUMN c";
+    assert_eq!(found_in(&[replaced], &["column t.c"]), []);
     let found = found_in(&["DROP TABLE u", create], &["relation t"]);
     assert_eq!(found, [("2_m.sql:1: relation t".to_owned(), false)]);
     for (removal, create, fact) in [

@@ -72,7 +72,12 @@ impl ExistingCheck<'_> {
         let found = match compared {
             Ok(compared) => compared,
             // A role that only plans may lack privileges on the schema. The apply compares again.
-            Err(Error::Server(error)) if error.condition() == Condition::PermissionDenied => found,
+            Err(Error::Server(error)) if error.condition() == Condition::PermissionDenied => {
+                // Only the arguments distinguish functions with one name.
+                let is_certain =
+                    |it: &ExistingObject<'_>| !matches!(it.object, FactSubject::Routine(_));
+                found.into_iter().filter(is_certain).collect()
+            }
             Err(error) => return Err(self.failed(&error)),
         };
         self.report(&found)
