@@ -10,6 +10,10 @@ use super::{AttributePath, CodecError, Number, Problem, Step, Type, Value, wante
 /// Extension type of an unknown value without refinements.
 const UNKNOWN: i8 = 0;
 
+/// How deeply a value may nest: deeper than any type of the provider. Each level needs stack, and
+/// the private bytes of a state file may be damaged.
+const MAX_DEPTH: usize = 64;
+
 /// Decodes a value of type `ty`.
 ///
 /// Every extension is an unknown value. Refinements (extension 12) describe a value that is still
@@ -20,7 +24,8 @@ const UNKNOWN: i8 = 0;
 pub fn decode(bytes: &[u8], ty: &Type) -> Result<Value, CodecError> {
     let malformed = |reason: String| CodecError::Malformed { format: "MessagePack", reason };
     let mut rest = bytes;
-    let raw = rmpv::decode::read_value(&mut rest).map_err(|error| malformed(error.to_string()))?;
+    let raw = rmpv::decode::read_value_with_max_depth(&mut rest, MAX_DEPTH)
+        .map_err(|error| malformed(error.to_string()))?;
     if !rest.is_empty() {
         return Err(malformed(format!("{} bytes follow the value", rest.len())));
     }

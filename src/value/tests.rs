@@ -123,6 +123,7 @@ fn truncated_bytes_and_trailing_bytes_are_rejected() {
     assert!(decode(&[], &Type::String).is_err());
     assert!(decode(&[0xc0, 0xc0], &Type::String).is_err());
     assert!(decode(&[0xa1, 0xff], &Type::String).is_err());
+    assert!(decode(&[0x91; 100_000], &Type::String).is_err());
 }
 
 #[test]

@@ -247,6 +247,8 @@ mod tests {
         assert_eq!(Basis::decode(&basis.encode()), Some(basis));
         assert_eq!(Basis::decode(b""), None);
         assert_eq!(Basis::decode(b"other"), None);
+        // Arrays of one element, within each other.
+        assert_eq!(Basis::decode(&[0x91; 100_000]), None);
     }
 
     #[test]
