@@ -9,10 +9,10 @@ mod common;
 use std::time::Duration;
 
 use common::{layout_1, lines, migrations, next_layout, rows, run, run_on, session};
-use dsql_local::{Cluster, Outcome};
+use dsql_local::{Cluster, Fault, Matcher, Outcome};
 use terraform_provider_dsql::database::{
     Condition, Error, LEASE_LENGTH, Lease, LedgerHeader, LedgerSchema, LedgerState, MigrationState,
-    Observation, ObserveQuery, Secret, Session, UpgradeDenied, Watched,
+    Observation, ObserveQuery, ReadOnlyReason, Secret, Session, UpgradeDenied, Watched,
 };
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, PlanError, Policy, StatementFailure, plan,
@@ -21,6 +21,8 @@ use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
 
 const HEADER: &str = "SELECT obj_description('dsql_migrations.migration'::regclass, 'pg_class')";
+
+const ALIVE: &str = "SELECT count(*) FROM dsql_migrations.lease WHERE expires_at > now()";
 
 /// What the layout after this one adds to layout 1.
 const NEXT: &str = "SELECT c.relname || '.' || a.attname
@@ -96,7 +98,7 @@ fn files() -> Vec<Migration> {
 
 async fn header(session: &mut Session) -> LedgerHeader {
     let comment = rows(session, HEADER).await[0][0].clone();
-    LedgerHeader::parse(comment.as_deref())
+    LedgerHeader::parse(comment.as_deref()).unwrap()
 }
 
 #[tokio::test]
@@ -184,8 +186,7 @@ async fn a_new_ledger_has_the_layout_of_the_provider_and_an_identifier_of_its_ow
         assert_eq!((header.layout, header.oldest_writer), (layout.number, layout.oldest_writer));
         assert_eq!(header.provider_version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
         ids.push(header.id.unwrap());
-        let alive = "SELECT count(*) FROM dsql_migrations.lease WHERE expires_at > now()";
-        assert_eq!(lines(&mut session, alive).await, ["0"]);
+        assert_eq!(lines(&mut session, ALIVE).await, ["0"]);
     }
     assert_ne!(ids[0], ids[1]);
 }
@@ -244,8 +245,8 @@ async fn a_role_that_does_not_own_the_tables_upgrades_nothing() {
     }
     let result = run_within(&mut writer, &next(), &files(), common::PATIENCE).await;
     let Err(ApplyError::LedgerUpgradeDenied(denied)) = result else { panic!("{result:?}") };
-    let UpgradeDenied { owner, statements, source } = *denied;
-    assert_eq!(owner, "admin");
+    let UpgradeDenied { owner, statements, denied, source } = *denied;
+    assert_eq!((owner.as_str(), denied), ("admin", 0));
     assert!(source.to_string().contains("must be owner"), "{source}");
     assert_eq!(lines(&mut admin, NEXT).await, [""; 0], "nothing is half done");
     assert_eq!(header(&mut admin).await, LedgerHeader::default());
@@ -285,7 +286,9 @@ async fn a_later_layout_is_read_and_not_written() {
     let more =
         migrations(&[("1_t.sql", "CREATE TABLE t (a int)"), ("2_u.sql", "CREATE TABLE u (a int)")]);
     let result = run(&mut session, &more).await.1;
-    let Err(ApplyError::LedgerReadOnly(header)) = result else { panic!("{result:?}") };
+    let Err(ApplyError::LedgerReadOnly(ReadOnlyReason::LaterLayout(header))) = result else {
+        panic!("{result:?}")
+    };
     assert_eq!(header.provider_version.as_deref(), Some("7.0.0"));
     assert_eq!(written_since(&cluster, sent), [""; 0]);
 
@@ -294,6 +297,123 @@ async fn a_later_layout_is_read_and_not_written() {
     let before = lines(&mut session, HEADER).await;
     run(&mut session, &more).await.1.unwrap();
     assert_eq!(lines(&mut session, HEADER).await, before);
+}
+
+/// Gives the tables of the ledger to a role that may not create tables next to them.
+async fn own_tables(admin: &mut Session, role: &str) {
+    rows(admin, &format!("GRANT {role} TO admin")).await;
+    // A new owner needs the privilege.
+    rows(admin, &format!("GRANT CREATE ON SCHEMA dsql_migrations TO {role}")).await;
+    for table in ["migration", "statement", "lease", "heartbeat", "schema_object"] {
+        rows(admin, &format!("ALTER TABLE dsql_migrations.{table} OWNER TO {role}")).await;
+    }
+    rows(admin, &format!("REVOKE CREATE ON SCHEMA dsql_migrations FROM {role}")).await;
+}
+
+#[tokio::test]
+async fn an_owner_without_a_privilege_continues_the_upgrade_once_it_has_the_privilege() {
+    let (cluster, mut admin) = cluster_of_layout_1().await;
+    let mut writer = session_as(&cluster, &mut admin, "writer").await;
+    own_tables(&mut admin, "writer").await;
+    for table in ["migration", "statement"] {
+        let sql = format!("DELETE FROM dsql_migrations.{table} WHERE version = '0004'");
+        rows(&mut admin, &sql).await;
+    }
+    // The role has no privileges on the other schemas.
+    let files = [&files()[..3], &migrations(&[("0005_a.sql", "ANALYZE")])].concat();
+    let result = run_within(&mut writer, &next(), &files, common::PATIENCE).await;
+    let Err(ApplyError::LedgerUpgradeDenied(denied)) = result else { panic!("{result:?}") };
+    let UpgradeDenied { owner, statements, denied, source } = *denied;
+    assert_eq!(owner, "writer");
+    assert!(statements[denied].starts_with("CREATE TABLE"), "{}", statements[denied]);
+    assert!(source.to_string().contains("permission denied for schema"), "{source}");
+    let begun = header(&mut admin).await;
+    assert_eq!(begun.layout, 1);
+    assert_eq!(lines(&mut admin, ALIVE).await, ["0"]);
+
+    rows(&mut admin, "GRANT CREATE ON SCHEMA dsql_migrations TO writer").await;
+    let result = run_within(&mut writer, &next(), &files, common::PATIENCE).await;
+    result.unwrap();
+    assert_eq!(lines(&mut admin, NEXT).await, UPGRADED);
+    assert_eq!(header(&mut admin).await.id, begun.id);
+}
+
+#[tokio::test]
+async fn a_setup_that_fails_releases_its_lease() {
+    let (cluster, mut session) = cluster_of_layout_1().await;
+    let error = Fault::Error { code: "54000".into(), message: "too complex".into() };
+    cluster.inject(Matcher::containing("ADD COLUMN IF NOT EXISTS"), error);
+    let result = run_within(&mut session, &next(), &files(), common::PATIENCE).await;
+    let Err(ApplyError::Ledger { source, .. }) = result else { panic!("{result:?}") };
+    assert!(source.to_string().contains("too complex"), "{source}");
+    assert_eq!(lines(&mut session, ALIVE).await, ["0"]);
+    run_within(&mut session, &next(), &files(), common::PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restored_ledger_that_lacks_a_column_of_its_layout_is_upgraded() {
+    let (_cluster, mut session) = cluster_of_layout_1().await;
+    let stated = "COMMENT ON TABLE dsql_migrations.migration IS
+        '{\"layout\": 2, \"oldest_writer\": 1, \"provider_version\": \"0.1.0\", \"id\": \"a1\"}'";
+    rows(&mut session, stated).await;
+    let before = observe(&mut session, &common::ledger()).await;
+    assert!(matches!(before.ledger, LedgerState::Outdated(_)), "{:?}", before.ledger);
+    run_within(&mut session, &common::ledger(), &files(), common::PATIENCE).await.unwrap();
+    let after = observe(&mut session, &common::ledger()).await;
+    let LedgerState::Current(header) = after.ledger else { panic!("{:?}", after.ledger) };
+    assert_eq!(header.id.as_deref(), Some("a1"));
+}
+
+#[tokio::test]
+async fn a_relation_of_someone_else_stops_a_new_ledger_before_anything_is_written() {
+    let cluster = common::cluster().await;
+    let mut session = session(&cluster).await;
+    let lease = "CREATE TABLE l4.lease (set_name int, owner text NOT NULL, holder text NOT NULL,
+                 expires_at timestamptz NOT NULL, drift text)";
+    for (schema, sql, relation, difference) in [
+        (
+            "l1",
+            "CREATE TABLE l1.statement (id int, amount int)",
+            "statement",
+            "does not have its column set_name",
+        ),
+        ("l2", "CREATE VIEW l2.schema_object AS SELECT 1 AS one", "schema_object", "is a view"),
+        ("l3", "CREATE SEQUENCE l3.heartbeat CACHE 1", "heartbeat", "is a sequence"),
+        ("l4", lease, "lease", "its column set_name has the type integer instead of text"),
+    ] {
+        rows(&mut session, &format!("CREATE SCHEMA {schema}")).await;
+        rows(&mut session, sql).await;
+        let sent = cluster.statements().len();
+        let ledger = LedgerSchema::new(schema);
+        let result = run_within(&mut session, &ledger, &files(), common::PATIENCE).await;
+        let Err(ApplyError::LedgerNameTaken(taken)) = result else { panic!("{sql}: {result:?}") };
+        assert_eq!(taken.relation, format!("\"{schema}\".{relation}"));
+        assert_eq!(taken.difference, difference);
+        assert_eq!(written_since(&cluster, sent), [""; 0], "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_relation_of_someone_else_stops_an_upgrade_before_a_table_is_changed() {
+    for (sql, difference) in [
+        ("CREATE VIEW dsql_migrations.history AS SELECT 1 AS id", "is a view"),
+        (
+            "CREATE TABLE dsql_migrations.history (id integer NOT NULL)",
+            "does not have its column what",
+        ),
+        (
+            "ALTER TABLE dsql_migrations.statement ADD COLUMN note integer",
+            "its column note has the type integer instead of text",
+        ),
+    ] {
+        let (_cluster, mut session) = cluster_of_layout_1().await;
+        rows(&mut session, sql).await;
+        let result = run_within(&mut session, &next(), &files(), common::PATIENCE).await;
+        let Err(ApplyError::LedgerNameTaken(taken)) = result else { panic!("{sql}: {result:?}") };
+        assert_eq!(taken.difference, difference);
+        assert_eq!(lines(&mut session, HEADER).await, ["NULL"]);
+        assert_eq!(lines(&mut session, ALIVE).await, ["0"]);
+    }
 }
 
 #[tokio::test]

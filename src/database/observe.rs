@@ -5,10 +5,10 @@ use tokio_postgres::error::SqlState;
 use super::catalog::{PLAIN_NAMES, Snapshot, Watched, describe_sql, existing_sql, parse_existing};
 use super::error::Error;
 use super::ledger::{
-    Holder, LedgerState, MigrationRecord, Stamp, header_sql, parse_header, parse_lease, read,
+    Holder, Layout, LedgerState, MigrationRecord, Stamp, header_sql, parse_lease, read,
 };
 use super::ledger_schema::LedgerSchema;
-use super::session::{Answers, Rows, Session};
+use super::session::{Answers, Session};
 use crate::migration::Version;
 use crate::migration::fact::{FactSubject, Facts};
 
@@ -35,6 +35,10 @@ impl<'a> ObserveQuery<'a> {
         Self { ledger, set, watched, objects: &[], with_facts: &[] }
     }
 }
+
+/// The number of results that a ledger of any layout returns, with that of [`PLAIN_NAMES`]. Queries
+/// for the tables of later layouts follow them.
+const RESULTS_OF_EVERY_LAYOUT: usize = 8;
 
 /// The ledger of a set and the watched schemas, read in one snapshot of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,57 +77,109 @@ impl Session {
         // Names without a schema mean those of the search path, so they come before it changes.
         let existing = existing_sql(objects).map(|sql| format!("{sql}; ")).unwrap_or_default();
         let sql = format!("{existing}{PLAIN_NAMES}; {header}; {describe}; {rows}");
-        let Answers { rows, error, .. } = self.read_so_far(&sql).await;
-        let mut answers = rows.into_iter();
-        let mut next = || answers.next().ok_or_else(|| Error::Answer("a result is missing".into()));
-        match error {
-            None => {
-                let existing = existing_of(objects, &mut next)?;
-                let header = parse_header(&next()?).unwrap_or_default();
-                let live = Snapshot::from_rows(next()?)?;
-                let (migrations, statements) = (next()?, next()?);
-                let (unrecorded, holder) = parse_lease(&next()?)?;
-                Ok(Observation {
-                    ledger: LedgerState::of(header, ledger.layout()),
-                    migrations: read::parse_migrations(migrations, statements)?,
-                    live,
-                    existing,
-                    unrecorded,
-                    holder,
-                    stamp: Stamp::from_rows(&next()?)?,
-                    recorded: read::parse_recorded(next()?)?,
-                })
-            }
-            Some(error)
-                if error.is(&SqlState::UNDEFINED_TABLE)
-                    || error.is(&SqlState::INVALID_SCHEMA_NAME) =>
-            {
-                let existing = existing_of(objects, &mut next)?;
-                let header = parse_header(&next()?);
-                let live = Snapshot::from_rows(next()?)?;
-                // The header is written last, so a ledger with one has had all tables.
-                let was_complete = header.is_some_and(|header| header.id.is_some())
-                    || next().is_ok_and(|migrations| !migrations.is_empty());
-                if was_complete {
-                    return Err(Error::Answer(format!(
-                        "a table of the ledger is missing: {error}"
-                    )));
-                }
-                // No run has created the ledger yet.
-                Ok(Observation { live, existing, ..Observation::default() })
-            }
-            Some(error) => Err(error),
-        }
+        Observation::parse(self.read_so_far(&sql).await, objects, ledger.layout())
     }
 }
 
-/// Takes the results that come before the header.
-fn existing_of(
-    objects: &[FactSubject],
-    next: &mut impl FnMut() -> Result<Rows, Error>,
-) -> Result<Facts, Error> {
-    let existing =
-        if objects.is_empty() { Facts::default() } else { parse_existing(objects, next()?)? };
-    // The result of `SET LOCAL`.
-    next().map(|_| existing)
+impl Observation {
+    /// Parses the results that arrived, and the error that ended them. `layout` is that of this
+    /// provider.
+    fn parse(answers: Answers, objects: &[FactSubject], layout: &Layout) -> Result<Self, Error> {
+        let Answers { rows: results, error, .. } = answers;
+        let of_objects = usize::from(!objects.is_empty());
+        let has_every_layout = results.len() >= of_objects + RESULTS_OF_EVERY_LAYOUT;
+        let mut results = results.into_iter();
+        let mut next = || results.next().ok_or_else(|| Error::Answer("a result is missing".into()));
+        let missing = match error {
+            Some(error)
+                if !error.is(&SqlState::UNDEFINED_TABLE)
+                    && !error.is(&SqlState::INVALID_SCHEMA_NAME) =>
+            {
+                return Err(error);
+            }
+            missing => missing,
+        };
+        let existing =
+            if objects.is_empty() { Facts::default() } else { parse_existing(objects, next()?)? };
+        // The result of `SET LOCAL`.
+        next()?;
+        let ledger = LedgerState::parse(&next()?, layout);
+        let live = Snapshot::from_rows(next()?)?;
+        let header = ledger.header();
+        let is_earlier = header.is_none_or(|header| header.layout < layout.number);
+        if let Some(error) = missing.filter(|_| !(has_every_layout && is_earlier)) {
+            // The header is written last, so a ledger with one has had all tables.
+            let was_complete = ledger.exists() && header.is_none_or(|it| it.id.is_some())
+                || next().is_ok_and(|migrations| !migrations.is_empty());
+            if was_complete {
+                return Err(Error::Answer(format!("a table of the ledger is missing: {error}")));
+            }
+            // No run has created the ledger yet.
+            return Ok(Self { live, existing, ..Self::default() });
+        }
+        let (migrations, statements) = (next()?, next()?);
+        let (unrecorded, holder) = parse_lease(&next()?)?;
+        Ok(Self {
+            ledger,
+            migrations: read::parse_migrations(migrations, statements)?,
+            live,
+            existing,
+            unrecorded,
+            holder,
+            stamp: Stamp::from_rows(&next()?)?,
+            recorded: read::parse_recorded(next()?)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::error::ServerError;
+    use crate::database::ledger::LAYOUT;
+    use crate::database::session::Rows;
+
+    /// The response of a ledger with this comment and one migration, to a message that ends with a
+    /// query for a table that does not exist.
+    fn answers(comment: Option<&str>) -> Answers {
+        let text = |text: &str| Some(text.to_owned());
+        let row = |cells: &[&str]| cells.iter().map(|cell| text(cell)).collect::<Vec<_>>();
+        let mut migration = row(&["1", "a", "sha256:1", "applied"]);
+        migration.extend([None, text("admin"), None, None, None]);
+        migration.extend(row(&["versioned", "1"]));
+        migration.extend([None, None, None]);
+        let rows: Vec<Rows> = vec![
+            Vec::new(),
+            vec![vec![comment.map(str::to_owned), text("t")]],
+            Vec::new(),
+            vec![migration],
+            Vec::new(),
+            Vec::new(),
+            vec![row(&["1 1"])],
+            Vec::new(),
+        ];
+        let error = ServerError::new("42P01", "relation \"history\" does not exist");
+        Answers { rows, changed: 0, error: Some(Error::Server(Box::new(error))) }
+    }
+
+    #[test]
+    fn a_ledger_of_an_earlier_layout_has_nothing_to_read_in_a_new_table() {
+        let earlier = LAYOUT.number - 1;
+        let header = format!("{{\"layout\": {earlier}, \"id\": \"a1\"}}");
+        for comment in [None, Some(header.as_str())] {
+            let observation = Observation::parse(answers(comment), &[], &LAYOUT).expect("a ledger");
+            assert!(matches!(observation.ledger, LedgerState::Outdated(_)), "{comment:?}");
+            assert_eq!(observation.migrations.len(), 1, "{comment:?}");
+            assert_eq!(observation.stamp, Stamp("1 1".to_owned()));
+        }
+        let header = format!("{{\"layout\": {}, \"id\": \"a1\"}}", LAYOUT.number);
+        assert!(
+            Observation::parse(answers(Some(&header)), &[], &LAYOUT).is_err(),
+            "it has had them all"
+        );
+        // Without one of the earlier tables, the ledger is not readable.
+        let mut without_one = answers(None);
+        without_one.rows.pop();
+        assert!(Observation::parse(without_one, &[], &LAYOUT).is_err());
+    }
 }

@@ -26,8 +26,7 @@ pub async fn apply(
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
     let mut report = Report::default();
-    let has_work = plan.pending().next().is_some() || adoption::to_adopt(plan).next().is_some();
-    if !has_work && is_recorded(observed) && accepted.is_empty() {
+    if !has_writes(plan, observed, accepted) {
         report.observation = Some(observed.clone());
         return (report, Ok(()));
     }
@@ -86,8 +85,14 @@ async fn execute<'a, C: Cluster>(
     executor.execute(plan).await
 }
 
-/// Whether the recorded schema is up to date, so that a run without pending migrations writes
-/// nothing.
+/// Whether [`apply`] writes to the cluster. Otherwise it only reads.
+#[must_use]
+pub fn has_writes(plan: &Plan<'_>, observed: &Observation, accepted: &[String]) -> bool {
+    let has_work = plan.pending().next().is_some() || adoption::to_adopt(plan).next().is_some();
+    has_work || !accepted.is_empty() || !is_recorded(observed)
+}
+
+/// Whether the recorded schema is up to date.
 fn is_recorded(observed: &Observation) -> bool {
     let recorded = drift::record_run(&observed.recorded, &observed.live, &observed.live);
     observed.ledger.exists() && !observed.unrecorded && *recorded == observed.recorded
@@ -138,24 +143,20 @@ async fn set_up_ledger(
 ) -> Result<(), ApplyError> {
     match found {
         LedgerState::Current(_) => return Ok(()),
-        LedgerState::ReadOnly(header) => return Err(ApplyError::LedgerReadOnly(header.clone())),
+        LedgerState::ReadOnly(reason) => return Err(ApplyError::LedgerReadOnly(reason.clone())),
         LedgerState::Missing | LedgerState::Outdated(_) => {}
     }
     let mut held = Attempts::new(&LEASE);
     loop {
         match cluster.set_up_ledger(found.exists()).await {
             Ok(LedgerSetup::Ready) => return Ok(()),
-            Ok(LedgerSetup::ReadOnly(header)) => return Err(ApplyError::LedgerReadOnly(header)),
+            Ok(LedgerSetup::ReadOnly(reason)) => return Err(ApplyError::LedgerReadOnly(reason)),
             Ok(LedgerSetup::Denied(denied)) => {
                 return Err(ApplyError::LedgerUpgradeDenied(denied));
             }
+            Ok(LedgerSetup::NameTaken(taken)) => return Err(ApplyError::LedgerNameTaken(taken)),
             Ok(LedgerSetup::Held(holder)) => {
-                let Some(pause) = held.pause_until(RetryReason::NotReady, holder.remaining) else {
-                    return Err(ApplyError::LedgerUpgradeHeld(holder));
-                };
-                tracing::info!(holder = %holder.who, until = %holder.until, "waiting to upgrade the ledger");
-                let waited = budget.pause(pause).await;
-                wait_for(holder, waited, ApplyError::LedgerUpgradeHeld)?;
+                wait_for(holder, &mut held, budget, ApplyError::LedgerUpgradeHeld).await?;
             }
             Err(source) => {
                 let doing = "the ledger could not be created or upgraded";
@@ -181,23 +182,24 @@ async fn take_lease(
         match claim {
             Claim::Granted { drift, stamp } => return Ok((drift, stamp)),
             Claim::Held(holder) => {
-                let remaining = holder.remaining;
-                let Some(pause) = held.pause_until(RetryReason::NotReady, remaining) else {
-                    return Err(ApplyError::LeaseHeld(holder));
-                };
-                tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
-                wait_for(holder, budget.pause(pause).await, ApplyError::LeaseHeld)?;
+                wait_for(holder, &mut held, budget, ApplyError::LeaseHeld).await?;
             }
         }
     }
 }
 
-fn wait_for(
+/// Pauses before the next attempt to claim a lease that another run holds.
+async fn wait_for(
     holder: Holder,
-    waited: Result<(), BudgetEnd>,
+    attempts: &mut Attempts,
+    budget: &Budget,
     held: impl FnOnce(Holder) -> ApplyError,
 ) -> Result<(), ApplyError> {
-    waited.map_err(|end| match end {
+    let Some(pause) = attempts.pause_until(RetryReason::NotReady, holder.remaining) else {
+        return Err(held(holder));
+    };
+    tracing::info!(holder = %holder.who, until = %holder.until, "waiting for the lease");
+    budget.pause(pause).await.map_err(|end| match end {
         BudgetEnd::Cancelled => ApplyError::NotStarted(end),
         // The holder explains more than the time limit does.
         BudgetEnd::TimedOut(_) => held(holder),

@@ -1,7 +1,9 @@
 //! How a run can fail. The provider turns these types into messages.
 
 use super::budget::BudgetEnd;
-use crate::database::{Batches, Error, Holder, JobId, LedgerHeader, Observation, UpgradeDenied};
+use crate::database::{
+    Batches, Error, Holder, JobId, NameTaken, Observation, ReadOnlyReason, UpgradeDenied,
+};
 use crate::migration::{Class, Migration, Origin, Position, StatementNumber, Version};
 use crate::sql;
 
@@ -27,12 +29,15 @@ pub enum ApplyError {
         /// The database's error.
         source: Error,
     },
-    /// The ledger has a layout to which this provider may not write.
-    #[error("the ledger has layout {}, to which this version of the provider may not write", .0.layout)]
-    LedgerReadOnly(LedgerHeader),
-    /// The ledger has an earlier layout, and the role may not alter its tables.
+    /// This provider must not write to the ledger.
+    #[error(transparent)]
+    LedgerReadOnly(ReadOnlyReason),
+    /// The ledger has an earlier layout, and the role lacks a privilege to upgrade it.
     #[error(transparent)]
     LedgerUpgradeDenied(Box<UpgradeDenied>),
+    /// Something else has the name of a table of the ledger.
+    #[error(transparent)]
+    LedgerNameTaken(NameTaken),
     /// The ledger has an earlier layout, and another run holds a lease.
     #[error("the ledger must be upgraded, and {} holds a lease until {}", .0.who, .0.until)]
     LedgerUpgradeHeld(Holder),

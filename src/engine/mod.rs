@@ -21,7 +21,7 @@ mod plan;
 mod record;
 mod verdict;
 
-pub use apply::apply;
+pub use apply::{apply, has_writes};
 pub use budget::{Budget, BudgetEnd};
 pub use cluster::{Cluster, SetOnCluster};
 pub use error::{ApplyError, Report, RolledBack, StatementError, StatementFailure};

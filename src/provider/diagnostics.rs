@@ -33,7 +33,7 @@ pub(super) use findings::{
     linted_without_values, render_error,
 };
 pub(super) use formats::{format_error, format_errors, name_error};
-pub(super) use ledger::{ledger_too_new, lost_rows, reads_newer_ledger};
+pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger};
 pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
     late_baseline, name_changed, name_used_twice, needs_the_cluster, never_applied, no_answer,

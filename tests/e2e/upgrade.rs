@@ -71,21 +71,99 @@ fn a_state_and_a_ledger_of_layout_1_are_planned_and_upgraded() {
     });
 }
 
+const LATER: &str = "Ledger requires a later provider version";
+
+const SET: &str = "resource \"dsql_migration_set\" \"app\" {\n  dir = \"m\"\n}";
+
+/// Applies one migration, and writes a comment on the table that has the header.
+fn with_header(world: &World, comment: &str) {
+    world.configure(SET);
+    world.write("m/1_a.sql", "CREATE TABLE a (id int);");
+    world.apply().ends_with(0);
+    world.sql(&format!("COMMENT ON TABLE dsql_migrations.migration IS '{comment}'"));
+}
+
+const LATER_HEADER: &str =
+    "{\"layout\": 9, \"oldest_writer\": 9, \"provider_version\": \"3.1.4\", \"id\": \"a\"}";
+
 #[test]
 fn a_ledger_of_a_later_layout_is_read_and_rejects_pending_migrations() {
     on_each_terraform(|world| {
-        world.configure("resource \"dsql_migration_set\" \"app\" {\n  dir = \"m\"\n}");
-        world.write("m/1_a.sql", "CREATE TABLE a (id int);");
-        world.apply().ends_with(0);
-        world.sql(
-            "COMMENT ON TABLE dsql_migrations.migration IS '{\"layout\": 9, \"oldest_writer\": 9, \
-             \"provider_version\": \"3.1.4\", \"id\": \"a\"}'",
-        );
-        let title = "Ledger requires a later provider version";
-        world.plan().ends_with(0).says(&format!("Warning: {title}")).says("Version 3.1.4");
+        with_header(world, LATER_HEADER);
+        world.plan().ends_with(0).says(&format!("Warning: {LATER}")).says("Version 3.1.4");
         world.write("m/2_b.sql", "CREATE TABLE b (id int);");
-        world.plan().ends_with(1).says(&format!("Error: {title}")).says("Version 3.1.4");
-        world.apply().ends_with(1).says(title);
+        world.plan().ends_with(1).says(&format!("Error: {LATER}")).says("Version 3.1.4");
+        world.apply().ends_with(1).says(LATER);
         assert_eq!(world.tables(), "a");
+    });
+}
+
+#[test]
+fn a_plan_that_changes_only_the_state_is_possible_on_a_ledger_of_a_later_layout() {
+    on_each_terraform(|world| {
+        with_header(world, LATER_HEADER);
+        let warning = format!("Warning: {LATER}");
+        let is_only_warned = |code: i32| {
+            world.plan().ends_with(code).says(&warning).does_not_say("Error:");
+            world.apply().ends_with(0);
+        };
+        let timeouts = SET.replace("\"m\"", "\"m\"\n  timeouts = { create = \"9m\" }");
+        world.configure(&timeouts);
+        is_only_warned(2);
+        is_only_warned(0);
+
+        // Drift makes each plan an update, and the apply only reads.
+        world.sql("ALTER TABLE a ADD COLUMN note text");
+        is_only_warned(2);
+        world.sql("ALTER TABLE a DROP COLUMN note");
+
+        world.remove("terraform.tfstate");
+        world
+            .run(&["import", "-no-color", "-input=false", "dsql_migration_set.app", "default"])
+            .ends_with(0);
+        is_only_warned(2);
+        is_only_warned(0);
+
+        // What accepts drift is written.
+        world.sql("ALTER TABLE a ADD COLUMN note text");
+        let planned = world.plan().ends_with(2);
+        let start = planned.text().find("sha256:").unwrap();
+        let fingerprint = &planned.text()[start..start + 71];
+        let accepting = format!("\"m\"\n  accept_drift = \"{fingerprint}\"");
+        world.configure(&timeouts.replace("\"m\"", &accepting));
+        world.plan().ends_with(1).says(&format!("Error: {LATER}"));
+    });
+}
+
+#[test]
+fn an_edited_header_stops_writes_until_it_is_removed() {
+    on_each_terraform(|world| {
+        with_header(world, "{\"layout\": 9, (edited)");
+        let title = "Ledger header cannot be read";
+        world.plan().ends_with(0).says(&format!("Warning: {title}"));
+        world.write("m/2_b.sql", "CREATE TABLE b (id int);");
+        let removal = "COMMENT ON TABLE \"dsql_migrations\".migration IS NULL";
+        world.plan().ends_with(1).says(&format!("Error: {title}")).says(removal);
+        assert_eq!(world.tables(), "a");
+        world.sql(removal);
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a b");
+    });
+}
+
+#[test]
+fn a_relation_with_the_name_of_a_ledger_table_is_named() {
+    on_each_terraform(|world| {
+        world.configure(SET);
+        world.write("m/1_a.sql", "CREATE TABLE a (id int);");
+        world.sql("CREATE SCHEMA dsql_migrations");
+        world.sql("CREATE VIEW dsql_migrations.lease AS SELECT 1 AS one");
+        let failed = world.apply().ends_with(1).says("Name of a ledger table is taken");
+        failed.says(
+            "\"dsql_migrations\".lease has the name of a table of the ledger, but is a view.",
+        );
+        assert_eq!(world.tables(), "");
+        world.sql("DROP VIEW dsql_migrations.lease");
+        world.apply().ends_with(0);
     });
 }

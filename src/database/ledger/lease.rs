@@ -66,7 +66,7 @@ impl Lease {
     /// Creates a lease with a random owner ID. `process` describes the run to people.
     #[must_use]
     pub fn new(process: &str, length: Duration) -> Self {
-        Self { owners: vec![random_owner()], holder: process.to_owned(), length }
+        Self { owners: vec![random_id()], holder: process.to_owned(), length }
     }
 
     /// How long it lasts without a write by its holder.
@@ -116,8 +116,9 @@ fn until_sql(ledger: &LedgerSchema) -> String {
     )
 }
 
-/// The owner ID identifies a run. It is not secret, so a non-cryptographic generator is sufficient.
-fn random_owner() -> String {
+/// Returns an identifier of a run or of a ledger. It is not secret, so a non-cryptographic
+/// generator is sufficient.
+pub(super) fn random_id() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
@@ -166,7 +167,7 @@ impl Session {
         set: &str,
         lease: &mut Lease,
     ) -> Result<bool, Error> {
-        lease.owners.push(random_owner());
+        lease.owners.push(random_id());
         // With the new ID, because the fence is repeated if the reply is lost.
         let mine: Vec<String> = lease.owners.iter().map(|owner| literal(owner)).collect();
         let sql = format!(

@@ -9,22 +9,24 @@ pub(super) mod layout;
 mod lease;
 pub(super) mod read;
 mod record;
+mod relations;
 mod setup;
 mod stamp;
 mod transaction;
 mod write;
 mod write_sql;
 
-pub(super) use self::header::{header_sql, parse_header};
+pub(super) use self::header::header_sql;
 pub(super) use self::lease::parse_lease;
 
 pub use self::batch::Batch;
-pub use self::header::{LedgerHeader, LedgerState};
+pub use self::header::{LedgerHeader, LedgerState, ReadOnlyReason};
 pub use self::layout::{LAYOUT, Layout, LedgerTable};
 pub use self::lease::{Claim, Holder, LEASE_LENGTH, Lease};
 pub use self::record::{
     Batches, MigrationRecord, MigrationState, RecordedClass, StatementRecord, StatementState,
 };
+pub use self::relations::NameTaken;
 pub use self::setup::{LedgerSetup, UpgradeDenied};
 pub use self::stamp::Stamp;
 pub use self::transaction::{FailurePoint, Transaction, TransactionError};

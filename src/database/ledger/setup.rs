@@ -4,15 +4,15 @@
 //! whatever its outcome, and the header is written last, so a run that dies at any point leaves
 //! what the next one completes.
 
-use std::collections::BTreeSet;
-
 use tokio_postgres::error::SqlState;
 
-use super::header::{LedgerHeader, LedgerState, header_sql, parse_header};
+use super::header::{LedgerHeader, LedgerState, ReadOnlyReason, header_sql};
 use super::layout::{LedgerTable, MIGRATION};
 use super::lease::{
-    FENCE_ERROR, Holder, Lease, SETUP, parse_setup_holder, setup_claim_sql, setup_holder_sql,
+    FENCE_ERROR, Holder, Lease, SETUP, parse_setup_holder, random_id, setup_claim_sql,
+    setup_holder_sql,
 };
+use super::relations::{NameTaken, Relations, relations_sql};
 use super::write_sql::release_sql;
 use crate::database::catalog::grant_sql;
 use crate::database::error::Error;
@@ -26,22 +26,29 @@ use crate::database::session::{Rows, Session, literal};
 pub enum LedgerSetup {
     /// The ledger has the layout of this provider, or a later one to which it may write.
     Ready,
-    /// Another run has upgraded the ledger to a layout to which this provider may not write.
-    ReadOnly(LedgerHeader),
+    /// Another run has upgraded the ledger to a layout to which this provider may not write, or
+    /// someone has edited its header.
+    ReadOnly(ReadOnlyReason),
     /// Another run holds a lease, and the ledger is not upgraded meanwhile.
     Held(Holder),
-    /// The role may not alter the tables. Nothing was changed.
+    /// The role lacks a privilege that the upgrade needs.
     Denied(Box<UpgradeDenied>),
+    /// A table of the ledger cannot be created, because something else has its name. No table was
+    /// changed.
+    NameTaken(NameTaken),
 }
 
-/// An upgrade that the server denied, because the role does not own the tables.
+/// An upgrade that the server denied.
 #[derive(Debug, thiserror::Error)]
-#[error("the ledger must be upgraded, and only the role {owner} may alter its tables")]
+#[error("the ledger must be upgraded, and the server denied it")]
 pub struct UpgradeDenied {
     /// The role that owns the table `migration`.
     pub owner: String,
     /// The statements of the upgrade.
     pub statements: Vec<String>,
+    /// The index of the statement that the server denied. The first one only the owner may run, so
+    /// for any other role nothing was changed.
+    pub denied: usize,
     /// The server's error.
     pub source: Error,
 }
@@ -63,8 +70,11 @@ impl Session {
             lease,
             creation: if exists { Vec::new() } else { create_sql(ledger) },
             schema_denied: None,
-            id: format!("{:032x}", fastrand::u128(..)),
+            id: random_id(),
         };
+        if !exists && let Some(taken) = setup.find_foreign(self).await? {
+            return Ok(LedgerSetup::NameTaken(taken));
+        }
         let mut attempts = Attempts::new(&CREATE_LEDGER);
         loop {
             let error = match setup.attempt(self).await {
@@ -72,6 +82,7 @@ impl Session {
                 Err(error) => SetupError(error),
             };
             if !attempts.should_retry(&error).await {
+                setup.release(self, Some(&error.0)).await;
                 let is_missing = error.0.is(&SqlState::INVALID_SCHEMA_NAME);
                 return Err(setup.schema_denied.filter(|_| is_missing).unwrap_or(error.0));
             }
@@ -94,34 +105,48 @@ struct Setup<'a> {
 }
 
 impl Setup<'_> {
+    /// Finds a relation of someone else that has the name of a table, before the ledger is created.
+    async fn find_foreign(&self, session: &mut Session) -> Result<Option<NameTaken>, Error> {
+        let mut results = session.read(&relations_sql(self.ledger)).await?;
+        let relations = Relations::parse(results.pop().unwrap_or_default())?;
+        Ok(relations.foreign(self.ledger, LedgerHeader::default().layout))
+    }
+
     async fn attempt(&mut self, session: &mut Session) -> Result<LedgerSetup, Error> {
         let found = self.claim(session).await?;
-        let done = match LedgerState::of(found.header.clone(), self.ledger.layout()) {
-            LedgerState::Current(_) => Some(LedgerSetup::Ready),
-            LedgerState::ReadOnly(header) => Some(LedgerSetup::ReadOnly(header)),
-            LedgerState::Missing | LedgerState::Outdated(_) => None,
+        let done = match &found.state {
+            LedgerState::Current(_) => Ok(LedgerSetup::Ready),
+            LedgerState::ReadOnly(reason) => Ok(LedgerSetup::ReadOnly(reason.clone())),
+            LedgerState::Outdated(header) => Err(header),
+            LedgerState::Missing => return Err(not_described()),
         };
-        match (done, found.holder.clone()) {
-            (Some(done), Some(_)) => return Ok(done),
+        let header = match (done, found.holder.clone()) {
+            (Ok(done), Some(_)) => return Ok(done),
             // Another run, or an earlier attempt, has completed it.
-            (Some(done), None) => {
-                session.transact(&self.release_sql()).await?;
+            (Ok(done), None) => {
+                self.release(session, None).await;
                 return Ok(done);
             }
-            (None, Some(holder)) => return Ok(LedgerSetup::Held(holder)),
-            (None, None) => {}
+            (Err(_), Some(holder)) => return Ok(LedgerSetup::Held(holder)),
+            (Err(header), None) => header,
+        };
+        if let Some(taken) = found.relations.foreign(self.ledger, header.layout) {
+            self.release(session, None).await;
+            return Ok(LedgerSetup::NameTaken(taken));
         }
-        let statements = self.upgrade_sql(&found);
-        let sent = session.send_transactions(&self.with_fences(&statements)).await;
-        match sent.map_err(|error| error.source) {
+        let statements = self.upgrade_sql(&found, header);
+        match session.send_transactions(&self.with_fences(&statements)).await {
             Ok(_) => Ok(LedgerSetup::Ready),
-            Err(source) if source.is(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-                // If this fails, the lease expires.
-                session.transact(&self.release_sql()).await.ok();
-                let denied = UpgradeDenied { owner: found.owner, statements, source };
+            Err(MessageError { committed, source, .. })
+                if source.is(&SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
+                self.release(session, None).await;
+                // A fence precedes each statement.
+                let denied = (committed.len() / 2).min(statements.len() - 1);
+                let denied = UpgradeDenied { owner: found.owner, statements, denied, source };
                 Ok(LedgerSetup::Denied(Box::new(denied)))
             }
-            Err(source) => Err(source),
+            Err(MessageError { source, .. }) => Err(source),
         }
     }
 
@@ -133,7 +158,7 @@ impl Setup<'_> {
                 setup_holder_sql(self.ledger, self.lease),
                 header_sql(self.ledger),
                 owner_sql(self.ledger),
-                columns_sql(self.ledger),
+                relations_sql(self.ledger),
             ],
             bare: false,
         };
@@ -144,7 +169,7 @@ impl Setup<'_> {
             match session.send_transactions(&transactions).await {
                 Ok(mut answers) => {
                     self.creation.clear();
-                    return Found::parse(answers.pop().unwrap_or_default());
+                    return self.found(answers.pop().unwrap_or_default()).ok_or_else(not_described);
                 }
                 Err(MessageError { committed, source, .. }) => {
                     self.creation.drain(..committed.len().min(self.creation.len()));
@@ -161,18 +186,34 @@ impl Setup<'_> {
         }
     }
 
-    /// The statements that bring the ledger to the layout. The first one needs the privileges of
-    /// all others, so that a role without them changes nothing.
-    fn upgrade_sql(&self, found: &Found) -> Vec<String> {
+    fn found(&self, answers: Vec<Rows>) -> Option<Found> {
+        let [_, alive, header, owner, relations] = <[Rows; 5]>::try_from(answers).ok()?;
+        let [Some(name), Some(is_owner), Some(privileges)] =
+            <[_; 3]>::try_from(owner.into_iter().next()?).ok()?
+        else {
+            return None;
+        };
+        Some(Found {
+            holder: parse_setup_holder(&alive)?,
+            state: LedgerState::parse(&header, self.ledger.layout()),
+            owner: name,
+            is_owner: is_owner == "t",
+            privileges,
+            relations: Relations::parse(relations).ok()?,
+        })
+    }
+
+    /// The statements that bring the ledger to the layout. The first one only the owner of the
+    /// tables may run, so that any other role changes nothing.
+    fn upgrade_sql(&self, found: &Found, header: &LedgerHeader) -> Vec<String> {
         let (ledger, layout) = (self.ledger, self.ledger.layout());
-        let header = found.header.clone().identified(&self.id);
+        let header = header.clone().identified(&self.id);
         let mut statements = vec![header.write_sql(ledger)];
         for table in layout.tables {
             let name = format!("{ledger}.{}", table.name);
-            if found.columns.iter().any(|(of, _)| of == table.name) {
-                let has =
-                    |column: &str| found.columns.contains(&(table.name.into(), column.into()));
-                let missing = table.columns.iter().filter(|(column, _)| !has(column));
+            if let Some(columns) = found.relations.columns(table) {
+                let missing =
+                    table.columns.iter().filter(|(column, _)| !columns.contains_key(*column));
                 statements.extend(missing.map(|(column, kind)| {
                     format!("ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {column} {kind}")
                 }));
@@ -180,7 +221,7 @@ impl Setup<'_> {
                 statements.push(table_sql(ledger, table));
             }
             // An earlier upgrade may have ended before them.
-            if table.since > found.header.layout {
+            if table.since > header.layout {
                 statements.extend(grant_sql(&found.privileges, &found.owner, &name));
                 if !found.is_owner {
                     let owner = postgres_protocol::escape::escape_identifier(&found.owner);
@@ -205,6 +246,15 @@ impl Setup<'_> {
 
     fn release_sql(&self) -> String {
         release_sql(self.ledger, &literal(SETUP), true)
+    }
+
+    /// Releases the lease, unless another run has claimed it or the server did not respond. Without
+    /// this, the lease expires.
+    async fn release(&self, session: &mut Session, after: Option<&Error>) {
+        if after.is_none_or(|error| error.server().is_some()) {
+            let fence = self.lease.fence_sql(self.ledger, SETUP);
+            session.transact(&format!("{fence}; {}", self.release_sql())).await.ok();
+        }
     }
 }
 
@@ -240,40 +290,17 @@ impl Retryable for SetupError {
 struct Found {
     /// The run that holds a lease instead.
     holder: Option<Holder>,
-    header: LedgerHeader,
+    state: LedgerState,
     /// The role that owns the table `migration`, and whether it is the role of the session.
     owner: String,
     is_owner: bool,
     /// The privileges on the table `migration`: an array of `aclitem` as text.
     privileges: String,
-    /// The tables of the ledger with their columns.
-    columns: BTreeSet<(String, String)>,
+    relations: Relations,
 }
 
-impl Found {
-    fn parse(answers: Vec<Rows>) -> Result<Self, Error> {
-        let parsed = || {
-            let [_, alive, header, owner, columns] = <[Rows; 5]>::try_from(answers).ok()?;
-            let [Some(name), Some(is_owner), Some(privileges)] =
-                <[_; 3]>::try_from(owner.into_iter().next()?).ok()?
-            else {
-                return None;
-            };
-            let columns = columns.into_iter().map(|row| match <[_; 2]>::try_from(row) {
-                Ok([Some(table), Some(column)]) => Some((table, column)),
-                _ => None,
-            });
-            Some(Self {
-                holder: parse_setup_holder(&alive)?,
-                header: parse_header(&header)?,
-                owner: name,
-                is_owner: is_owner == "t",
-                privileges,
-                columns: columns.collect::<Option<_>>()?,
-            })
-        };
-        parsed().ok_or_else(|| Error::Answer("the tables of the ledger cannot be described".into()))
-    }
+fn not_described() -> Error {
+    Error::Answer("the tables of the ledger cannot be described".into())
 }
 
 /// Each statement is a transaction of its own, and its object may exist already.
@@ -298,16 +325,5 @@ fn owner_sql(ledger: &LedgerSchema) -> String {
           WHERE n.nspname = {} AND c.relname = {}",
         literal(ledger.name()),
         literal(MIGRATION.name),
-    )
-}
-
-/// Returns a query for the tables in the schema of the ledger and their columns.
-fn columns_sql(ledger: &LedgerSchema) -> String {
-    format!(
-        "SELECT c.relname, a.attname
-           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-          WHERE n.nspname = {} AND c.relkind = 'r'",
-        literal(ledger.name()),
     )
 }

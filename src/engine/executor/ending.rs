@@ -39,6 +39,7 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
             ApplyError::Ledger { .. }
             | ApplyError::LedgerReadOnly(_)
             | ApplyError::LedgerUpgradeDenied(_)
+            | ApplyError::LedgerNameTaken(_)
             | ApplyError::LedgerUpgradeHeld(_)
             | ApplyError::LeaseHeld(_)
             | ApplyError::LeaseLost

@@ -235,9 +235,10 @@ fn ledger_attributes() -> Vec<Attribute> {
             "Random identifier of the ledger. Null until the first apply of a provider that \
              writes one.",
         ),
-        Attribute::number("layout")
-            .computed()
-            .description("Number of the layout: which tables and columns the ledger has."),
+        Attribute::number("layout").computed().description(
+            "Number of the layout: which tables and columns the ledger has. Null if its header \
+             cannot be read.",
+        ),
         Attribute::string("provider_version")
             .computed()
             .description("Version of the provider that created the ledger or upgraded it last."),
@@ -275,16 +276,15 @@ fn job_attributes() -> Vec<Attribute> {
 }
 
 fn ledger(ledger: &LedgerState) -> Value {
-    match ledger {
-        LedgerState::Missing => Value::Null,
-        LedgerState::Outdated(header)
-        | LedgerState::Current(header)
-        | LedgerState::ReadOnly(header) => Value::object([
-            ("id", header.id.clone().into()),
-            ("layout", u64::from(header.layout).into()),
-            ("provider_version", header.provider_version.clone().into()),
-        ]),
+    if !ledger.exists() {
+        return Value::Null;
     }
+    let header = ledger.header();
+    Value::object([
+        ("id", header.and_then(|header| header.id.clone()).into()),
+        ("layout", header.map(|header| u64::from(header.layout)).into()),
+        ("provider_version", header.and_then(|header| header.provider_version.clone()).into()),
+    ])
 }
 
 fn lease(holder: &Holder) -> Value {

@@ -60,8 +60,11 @@ pub(in crate::provider) fn apply_error(
             let detail = format!("{}\n\n{before}{}", error.detail, not_in_state(set));
             error.detail(detail)
         }
-        ApplyError::LedgerReadOnly(header) => ledger::ledger_too_new(header, &set.location.ledger),
+        ApplyError::LedgerReadOnly(reason) => {
+            ledger::read_only_ledger(reason, &set.location.ledger)
+        }
         ApplyError::LedgerUpgradeDenied(denied) => ledger::upgrade_denied(denied),
+        ApplyError::LedgerNameTaken(taken) => ledger::name_taken(taken),
         ApplyError::AppliedByOther { .. } | ApplyError::LedgerChanged => {
             Diagnostic::error(Title::LedgerChangedByOther)
                 .detail(format!("{what}\n\n{before} Plan again."))

@@ -1,66 +1,107 @@
 //! Messages about the layout of the ledger.
 
 use super::database::push_server_parts;
-use super::{AppliedSet, Subject};
+use super::{AppliedSet, Subject, sentence};
 use crate::chain::chain;
-use crate::database::{LAYOUT, LedgerHeader, LedgerSchema, MigrationRecord, UpgradeDenied};
+use crate::database::{
+    LAYOUT, LedgerHeader, LedgerSchema, MigrationRecord, NameTaken, ReadOnlyReason, UpgradeDenied,
+};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
 use crate::migration::{Migration, Statement, StatementNumber, Version, quoted_literal};
 use crate::sql;
 
-/// Returns the error for a plan or an apply that would write to a ledger of a later layout.
-pub(in crate::provider) fn ledger_too_new(
-    header: &LedgerHeader,
+/// Returns the error for a plan or an apply that would write to a ledger that can only be read.
+pub(in crate::provider) fn read_only_ledger(
+    reason: &ReadOnlyReason,
     ledger: &LedgerSchema,
 ) -> Diagnostic {
-    let detail = format!(
-        "{} Nothing was run.\n\nUpgrade the provider: change its version in required_providers, \
-         and run terraform init -upgrade.",
-        too_new(header, ledger)
-    );
-    Diagnostic::error(Title::LedgerTooNew).detail(detail)
+    let (title, why, advice) = read_only(reason, ledger);
+    Diagnostic::error(title).detail(format!("{why} Nothing was run.\n\n{advice}"))
 }
 
 /// Returns the warning for a plan that only reads such a ledger.
-pub(in crate::provider) fn reads_newer_ledger(
-    header: &LedgerHeader,
+pub(in crate::provider) fn reads_read_only_ledger(
+    reason: &ReadOnlyReason,
     ledger: &LedgerSchema,
 ) -> Diagnostic {
-    let detail = format!(
-        "{} This plan has nothing to write. Upgrade the provider before the next migration: \
-         change its version in required_providers, and run terraform init -upgrade.",
-        too_new(header, ledger)
-    );
-    Diagnostic::warning(Title::LedgerTooNew).detail(detail)
+    let (title, why, advice) = read_only(reason, ledger);
+    Diagnostic::warning(title).detail(format!(
+        "{why} This plan has nothing to write there.\n\nBefore the next migration: {advice}"
+    ))
 }
 
-fn too_new(header: &LedgerHeader, ledger: &LedgerSchema) -> String {
-    let LedgerHeader { layout, provider_version, .. } = header;
-    let needed = match provider_version {
-        Some(version) => format!("Version {version} of the provider has written it"),
-        None => "A later version of the provider has written it".to_owned(),
-    };
-    format!(
-        "The ledger in the schema {ledger} has layout {layout}. {needed}, and this version can \
-         read it but must not write to it, because it knows layouts up to {} only.",
-        LAYOUT.number
-    )
+/// The title, why the ledger can only be read, and what to do.
+fn read_only(reason: &ReadOnlyReason, ledger: &LedgerSchema) -> (Title, String, String) {
+    match reason {
+        ReadOnlyReason::LaterLayout(LedgerHeader { layout, provider_version, .. }) => {
+            let writer = match provider_version {
+                Some(version) => format!("Version {version} of the provider"),
+                None => "A later version of the provider".to_owned(),
+            };
+            let why = format!(
+                "The ledger in the schema {ledger} has layout {layout}. {writer} has written it, \
+                 and this version can read it but must not write to it, because it knows layouts \
+                 up to {} only.",
+                LAYOUT.number
+            );
+            let advice = "Change the version of the provider in required_providers, and run \
+                          terraform init -upgrade.";
+            (Title::LedgerTooNew, why, advice.to_owned())
+        }
+        ReadOnlyReason::DamagedHeader => {
+            let why = format!(
+                "The comment on the table {ledger}.migration states which layout the ledger has. \
+                 Someone has edited it, and this provider cannot read it. A later version of the \
+                 provider may have written the ledger, so this version must not write to it."
+            );
+            let advice = format!(
+                "Restore the comment. If you do not have its text, make sure that no later \
+                 version of the provider uses this ledger, and remove the comment as the owner of \
+                 the table. The next apply then writes a new one, with a new identifier of the \
+                 ledger:\n\n  COMMENT ON TABLE {ledger}.migration IS NULL;"
+            );
+            (Title::LedgerHeaderDamaged, why, advice)
+        }
+    }
 }
 
 /// Returns the error for a ledger that the role of the provider may not upgrade.
 pub(super) fn upgrade_denied(denied: &UpgradeDenied) -> Diagnostic {
-    let UpgradeDenied { owner, statements, source } = denied;
+    let UpgradeDenied { owner, statements, denied, source } = denied;
     let mut server = format!("{}.", chain(source));
     if let Some(error) = source.server() {
         push_server_parts(&mut server, error);
     }
-    let statements: String = statements.iter().map(|sql| format!("\n  {sql};")).collect();
-    Diagnostic::error(Title::LedgerUpgradeDenied).detail(format!(
-        "This version of the provider adds to the tables of the ledger before it runs a \
-         migration. The role \"{owner}\" owns the tables, and the server denied the upgrade: \
-         {server}\n\nNothing was run. Apply once as \"{owner}\", or run these statements as \
-         \"{owner}\", each in a transaction of its own, and apply again:\n{statements}"
+    let why = "This version of the provider adds to the tables of the ledger before it runs a \
+               migration.";
+    let detail = if *denied == 0 {
+        let statements: String = statements.iter().map(|sql| format!("\n  {sql};")).collect();
+        format!(
+            "{why} The role \"{owner}\" owns the tables, and the server denied the upgrade: \
+             {server}\n\nNothing was run. Run these statements as \"{owner}\", each in a \
+             transaction of its own, and apply again:\n{statements}\n\nAn apply as \"{owner}\" \
+             runs them as well, but only if it has a pending migration, and it runs that \
+             migration as \"{owner}\"."
+        )
+    } else {
+        let statement = &statements[*denied];
+        format!(
+            "{why} The role may alter the tables, but the server denied this statement of the \
+             upgrade:\n\n  {statement};\n\n{server}\n\nNo migration was run. Give the role the \
+             privilege, or run the statement as a role that has it, and apply again: the upgrade \
+             continues where it ended."
+        )
+    };
+    Diagnostic::error(Title::LedgerUpgradeDenied).detail(detail)
+}
+
+/// Returns the error for a relation that has the name of a table of the ledger.
+pub(super) fn name_taken(taken: &NameTaken) -> Diagnostic {
+    Diagnostic::error(Title::LedgerNameTaken).detail(format!(
+        "{} Nothing was run.\n\nRename or drop it if it is not part of a ledger, or set \
+         ledger_schema to another schema, and apply again.",
+        sentence(&taken.to_string())
     ))
 }
 
@@ -131,36 +172,61 @@ mod tests {
     use super::*;
     use crate::database::{Error, ServerError};
 
+    fn both(reason: &ReadOnlyReason) -> [Diagnostic; 2] {
+        let ledger = LedgerSchema::new("dsql_migrations");
+        let (error, warning) =
+            (read_only_ledger(reason, &ledger), reads_read_only_ledger(reason, &ledger));
+        assert!(error.is_error() && !warning.is_error());
+        [error, warning]
+    }
+
     #[test]
     fn a_later_layout_names_the_version_of_the_provider_that_is_needed() {
         let header = LedgerHeader::parse(Some(
             "{\"layout\": 7, \"oldest_writer\": 6, \"provider_version\": \"2.1.0\", \"id\": \"a\"}",
         ));
-        let ledger = LedgerSchema::new("dsql_migrations");
-        let error = ledger_too_new(&header, &ledger);
-        let warning = reads_newer_ledger(&header, &ledger);
-        assert!(error.is_error() && !warning.is_error());
-        for diagnostic in [error, warning] {
+        for diagnostic in both(&ReadOnlyReason::LaterLayout(header.expect("a header"))) {
             assert_eq!(diagnostic.summary, "Ledger requires a later provider version");
             let start = "The ledger in the schema \"dsql_migrations\" has layout 7. Version 2.1.0 \
                          of the provider has written it";
             assert!(diagnostic.detail.starts_with(start), "{}", diagnostic.detail);
+            let end = "Change the version of the provider in required_providers, and run \
+                       terraform init -upgrade.";
+            assert!(diagnostic.detail.ends_with(end), "{}", diagnostic.detail);
         }
     }
 
     #[test]
-    fn a_denied_upgrade_names_the_owner_and_the_statements() {
+    fn a_damaged_header_names_the_statement_that_removes_it() {
+        for diagnostic in both(&ReadOnlyReason::DamagedHeader) {
+            assert_eq!(diagnostic.summary, "Ledger header cannot be read");
+            let end = "COMMENT ON TABLE \"dsql_migrations\".migration IS NULL;";
+            assert!(diagnostic.detail.ends_with(end), "{}", diagnostic.detail);
+        }
+    }
+
+    fn denied(at: usize) -> String {
         let source = Error::Server(Box::new(ServerError::new("42501", "must be owner of table m")));
-        let statements =
-            ["ALTER TABLE m ADD COLUMN a text".to_owned(), "COMMENT ON TABLE m".into()];
-        let denied =
-            UpgradeDenied { owner: "migrator".into(), statements: statements.to_vec(), source };
-        let detail = upgrade_denied(&denied).detail;
+        let statements = ["COMMENT ON TABLE m", "CREATE TABLE n", "COMMENT ON TABLE m"];
+        let statements = statements.map(str::to_owned).to_vec();
+        let denied = UpgradeDenied { owner: "migrator".into(), statements, denied: at, source };
+        upgrade_denied(&denied).detail
+    }
+
+    #[test]
+    fn a_denied_upgrade_names_the_owner_and_the_statements() {
+        let detail = denied(0);
         assert!(detail.contains("The role \"migrator\" owns the tables"), "{detail}");
         assert!(detail.contains("must be owner of table m"), "{detail}");
-        assert!(
-            detail.ends_with(":\n\n  ALTER TABLE m ADD COLUMN a text;\n  COMMENT ON TABLE m;"),
-            "{detail}"
-        );
+        let statements =
+            ":\n\n  COMMENT ON TABLE m;\n  CREATE TABLE n;\n  COMMENT ON TABLE m;\n\nAn apply as";
+        assert!(detail.contains(statements), "{detail}");
+    }
+
+    #[test]
+    fn an_upgrade_that_the_owner_may_not_finish_names_the_statement() {
+        let detail = denied(1);
+        assert!(detail.contains("denied this statement of the upgrade:\n\n  CREATE TABLE n;"));
+        assert!(!detail.contains("owns the tables"), "{detail}");
     }
 }

@@ -111,8 +111,7 @@ impl RunSession {
             with_facts: &optional,
             lease,
         };
-        let accepting = operation.model.known.watch.filter(|watch| watch.find(before).to_accept);
-        let accepted = accepting.map_or(&[][..], |watch| &watch.schemas);
+        let accepted = operation.accepted(before);
         // The future of a run is large, and the futures around it are moved.
         let run = engine::apply(&mut cluster, plan, before, accepted, &budget);
         let (report, result) = Box::pin(run).await;

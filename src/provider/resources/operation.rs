@@ -124,6 +124,12 @@ impl SetOperation<'_> {
         Watched::Schemas(schemas.unwrap_or_default())
     }
 
+    /// The schemas whose drift the configuration accepts and an apply records.
+    pub(super) fn accepted(&self, observation: &Observation) -> &[String] {
+        let accepting = self.model.known.watch.filter(|watch| watch.find(observation).to_accept);
+        accepting.map_or(&[], |watch| &watch.schemas)
+    }
+
     /// The rows of the ledger that belong to this resource, with what it adopts.
     pub(super) fn records(
         &self,

@@ -11,6 +11,7 @@ use super::super::plan_result::PlanResult;
 use super::{ObservedPlan, ResourceContext, ResourceKind};
 use crate::database::{LedgerState, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine;
 use crate::migration::Version;
 use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
@@ -142,11 +143,15 @@ impl Planning<'_> {
         let records = &records;
         let plan = ObservedPlan { request, config, operation, observation, records, plan: &plan };
         diagnostics.extend(K::set_planned(&mut state, &plan));
-        if let LedgerState::ReadOnly(header) = &observation.ledger {
-            diagnostics.push(if state == request.prior_state {
-                diagnostics::reads_newer_ledger(header, &location.ledger)
+        if let LedgerState::ReadOnly(reason) = &observation.ledger {
+            // Terraform does not apply a plan without a difference.
+            let is_applied = state != request.prior_state;
+            let accepted = operation.accepted(observation);
+            let writes = is_applied && engine::has_writes(plan.plan, observation, accepted);
+            diagnostics.push(if writes {
+                diagnostics::read_only_ledger(reason, &location.ledger)
             } else {
-                diagnostics::ledger_too_new(header, &location.ledger)
+                diagnostics::reads_read_only_ledger(reason, &location.ledger)
             });
         }
         Ok(PlanResult { state, private: basis.encode(), diagnostics: without_errors(diagnostics)? })
