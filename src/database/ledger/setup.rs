@@ -114,22 +114,22 @@ impl Setup<'_> {
 
     async fn attempt(&mut self, session: &mut Session) -> Result<LedgerSetup, Error> {
         let found = self.claim(session).await?;
+        // Another run, or an earlier attempt, may have completed it.
         let done = match &found.state {
-            LedgerState::Current(_) => Ok(LedgerSetup::Ready),
-            LedgerState::ReadOnly(reason) => Ok(LedgerSetup::ReadOnly(reason.clone())),
-            LedgerState::Outdated(header) => Err(header),
-            LedgerState::Missing => return Err(not_described()),
+            LedgerState::Current(_) => Some(LedgerSetup::Ready),
+            LedgerState::ReadOnly(reason) => Some(LedgerSetup::ReadOnly(reason.clone())),
+            LedgerState::Missing | LedgerState::Outdated(_) => None,
         };
-        let header = match (done, found.holder.clone()) {
-            (Ok(done), Some(_)) => return Ok(done),
-            // Another run, or an earlier attempt, has completed it.
-            (Ok(done), None) => {
+        if let Some(done) = done {
+            if found.holder.is_none() {
                 self.release(session, None).await;
-                return Ok(done);
             }
-            (Err(_), Some(holder)) => return Ok(LedgerSetup::Held(holder)),
-            (Err(header), None) => header,
-        };
+            return Ok(done);
+        }
+        if let Some(holder) = found.holder {
+            return Ok(LedgerSetup::Held(holder));
+        }
+        let header = found.state.header().ok_or_else(not_described)?;
         if let Some(taken) = found.relations.foreign(self.ledger, header.layout) {
             self.release(session, None).await;
             return Ok(LedgerSetup::NameTaken(taken));
