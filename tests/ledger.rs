@@ -15,7 +15,7 @@ use terraform_provider_dsql::database::{
     Observation, ObserveQuery, ReadOnlyReason, Secret, Session, UpgradeDenied, Watched,
 };
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, PlanError, Policy, StatementFailure, plan,
+    ApplyError, Budget, PlanError, Policy, StatementFailure, drift, plan,
 };
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
@@ -413,6 +413,30 @@ async fn a_relation_of_someone_else_stops_an_upgrade_before_a_table_is_changed()
         assert_eq!(taken.difference, difference);
         assert_eq!(lines(&mut session, HEADER).await, ["NULL"]);
         assert_eq!(lines(&mut session, ALIVE).await, ["0"]);
+    }
+}
+
+#[tokio::test]
+async fn the_ledger_is_not_drift_and_does_not_hide_drift_in_its_schema() {
+    for schema in ["dsql_migrations", "public"] {
+        let cluster = common::cluster().await;
+        let mut session = session(&cluster).await;
+        let ledger = LedgerSchema::new(schema);
+        let table = format!("CREATE TABLE {schema}.a (id int)");
+        let files = migrations(&[("1_a.sql", table.as_str())]);
+        run_within(&mut session, &ledger, &files, common::PATIENCE).await.unwrap();
+        let schemas = [schema.to_owned()];
+        let watched = Watched::Schemas(schemas.to_vec());
+        let mut drift = async || {
+            let Observation { recorded, live, .. } =
+                session.observe(&ledger, "default", &watched).await.unwrap();
+            let changes = drift::changes(&recorded, &live, &schemas);
+            changes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(drift().await, [""; 0], "{schema}");
+        let mut other = common::session(&cluster).await;
+        rows(&mut other, &format!("ALTER TABLE {schema}.a ADD COLUMN extra text")).await;
+        assert_eq!(drift().await, [format!("column {schema}.a.extra was added: text")]);
     }
 }
 

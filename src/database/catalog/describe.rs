@@ -13,6 +13,7 @@
 
 use super::snapshot::Watched;
 use crate::database::ledger_schema::LedgerSchema;
+use crate::database::session::literal;
 
 /// Returns a statement with the columns `relation, object, definition, owner, identity`. The owner
 /// is null except for privileges, whose definition is an array of `aclitem` as text. The identity
@@ -21,9 +22,20 @@ use crate::database::ledger_schema::LedgerSchema;
 /// The statement must follow [`PLAIN_NAMES`]: names in definitions are qualified only if the search
 /// path contains no user schema.
 pub(crate) fn describe_sql(watched: &Watched, ledger: &LedgerSchema) -> String {
-    let condition = watched.condition("nspname", ledger);
     let all = || "true".to_owned();
-    sql(&condition, [all(), all(), all()])
+    sql(&watched.condition("nspname"), [not_of(ledger), all(), all()])
+}
+
+/// Returns the condition that a relation is not a table of the ledger. No migration changes these
+/// tables, but the ledger may share its schema with tables of an application.
+fn not_of(ledger: &LedgerSchema) -> String {
+    let tables = ledger.layout().tables.iter();
+    let names: Vec<String> = tables.map(|table| literal(table.name)).collect();
+    format!(
+        "NOT (ns.schema = quote_ident({}) AND c.relname IN ({}))",
+        literal(ledger.name()),
+        names.join(", ")
+    )
 }
 
 /// As [`describe_sql`], for single objects by their identities. A table is described with all that

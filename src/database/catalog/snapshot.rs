@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 use super::grants;
 use super::object::CatalogObject;
 use crate::database::error::Error;
-use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{Rows, literal};
 
 /// The objects of one relation, each with its definition, the text of the comment, or the list of
@@ -116,7 +115,7 @@ fn from_texts(objects: BTreeMap<String, String>) -> Objects {
 /// The schemas that are described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
-    /// All except the system's and the ledger's.
+    /// All except the system's.
     All,
     /// The schemas with these names.
     Schemas(Vec<String>),
@@ -124,11 +123,10 @@ pub enum Watched {
 
 impl Watched {
     /// Returns a condition on a column that contains the name of a schema.
-    pub(crate) fn condition(&self, column: &str, ledger: &LedgerSchema) -> String {
+    pub(crate) fn condition(&self, column: &str) -> String {
         match self {
             Self::All => format!(
-                "({column} NOT LIKE 'pg\\_%' AND {column} NOT IN ('information_schema', 'sys', {}))",
-                literal(ledger.name())
+                "({column} NOT LIKE 'pg\\_%' AND {column} NOT IN ('information_schema', 'sys'))"
             ),
             // `NULL` keeps the list valid if no schema is watched, and equals no name.
             Self::Schemas(names) if names.is_empty() => format!("{column} IN (NULL)"),

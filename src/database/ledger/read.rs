@@ -24,7 +24,7 @@ pub(crate) fn read_sql(
     let is_open: String = std::iter::once("state <> 'done'".to_owned())
         .chain(with_facts.iter().map(|version| format!(" OR version = {}", literal(&version.0))))
         .collect();
-    let watched = watched.condition("schema_name", ledger);
+    let watched = watched.condition("schema_name");
     format!(
         // Inside `LATERAL`, a column that an earlier layout lacks is that of `absent`.
         "SELECT version, description, checksum, state,
