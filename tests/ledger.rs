@@ -429,7 +429,7 @@ async fn the_ledger_is_not_drift_and_does_not_hide_drift_in_its_schema() {
         let watched = Watched::Schemas(schemas.to_vec());
         let mut drift = async || {
             let Observation { recorded, live, .. } =
-                session.observe(&ledger, "default", &watched).await.unwrap();
+                session.observe(ObserveQuery::new(&ledger, "default", &watched)).await.unwrap();
             let changes = drift::changes(&recorded, &live, &schemas);
             changes.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
