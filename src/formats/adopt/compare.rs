@@ -85,7 +85,8 @@ struct Coverage<'a> {
     baseline: Option<usize>,
     /// The keys up to which rows need no file.
     keys: Vec<&'a Key>,
-    removed: &'a BTreeSet<Version>,
+    /// Versions whose rows need no file: they were removed on purpose, or the ledger lists them.
+    explained: Vec<&'a Version>,
 }
 
 impl<'a> Coverage<'a> {
@@ -101,7 +102,8 @@ impl<'a> Coverage<'a> {
         let is_baseline = |file: usize| files.migrations[file].kind == MigrationKind::Baseline;
         let own = contents.rows.iter().find(|row| row.file.is_some_and(is_baseline));
         let keys = baseline_key.into_iter().chain(own.map(|row| &row.key)).collect();
-        Self { baseline, keys, removed: question.removed }
+        let explained = question.removed.iter().chain(question.known.iter().copied()).collect();
+        Self { baseline, keys, explained }
     }
 
     /// Whether a file counts as applied even if it is unfinished.
@@ -111,11 +113,11 @@ impl<'a> Coverage<'a> {
 
     /// Whether a row with this key needs no file.
     fn row(&self, key: &Key) -> bool {
-        let mut removed = self.removed.iter().map(|version| &version.0);
+        let is_it = |text: &str| {
+            Key::number(text).as_ref() == Some(key) || *key == Key::Name(text.to_owned())
+        };
         self.keys.iter().any(|last| key <= last)
-            || removed.any(|text| {
-                Key::number(text).as_ref() == Some(key) || *key == Key::Name(text.clone())
-            })
+            || self.explained.iter().any(|version| is_it(&version.0))
     }
 }
 

@@ -30,11 +30,7 @@ pub(super) fn of_files(
         let by_name = row
             .text("name")
             .and_then(|name| files.migrations.iter().position(|m| m.version.0 == name));
-        let at_time: Vec<usize> = candidates(&timed, time);
-        let file = by_name
-            .or_else(|| at_time.iter().copied().find(|file| has_hash(*file)))
-            .or_else(|| at_time.first().copied())
-            .or_else(|| (0..texts.len()).find(|file| has_hash(*file)));
+        let file = by_name.or_else(|| find(&timed, time, has_hash));
         let key = file
             .and_then(|file| contents.keys[file].clone())
             .unwrap_or(Key::Time(time.unwrap_or_default()));
@@ -73,12 +69,7 @@ pub(super) fn of_statements(
     for ((millis, hash), chunks) in done {
         let has_hash = |file: usize| is_sha256(hash, &texts[file]);
         let time = milliseconds(millis);
-        let at_time = candidates(&timed, time);
-        let file = at_time
-            .iter()
-            .copied()
-            .find(|file| has_hash(*file))
-            .or_else(|| at_time.first().copied());
+        let file = find(&timed, time, has_hash);
         let shown = match file {
             Some(file) => format!("migration {}", files.migrations[file].version),
             None => format!("the migration with migration_folder_millis = {millis}"),
@@ -114,10 +105,19 @@ fn keys(timed: &[Timed]) -> Vec<Option<Key>> {
     timed.iter().map(|timed| timed.when.map(Key::Time)).collect()
 }
 
-/// The files with this time. A journal that was written by hand may have several.
-fn candidates(timed: &[Timed], time: Option<i64>) -> Vec<usize> {
-    let is_then = |timed: &Timed| time.is_some() && timed.when == time;
-    (0..timed.len()).filter(|file| is_then(&timed[*file])).collect()
+/// The file of a row. A journal that was written by hand may have several files with one time. When
+/// `drizzle-kit up` converts a journal to directories, each time loses its milliseconds.
+fn find(timed: &[Timed], time: Option<i64>, has_hash: impl Fn(usize) -> bool) -> Option<usize> {
+    let at = |time: Option<i64>| {
+        let is_then = move |file: &usize| time.is_some() && timed[*file].when == time;
+        (0..timed.len()).filter(is_then)
+    };
+    let mut in_second = at(time.map(|time| time - time.rem_euclid(1000)));
+    at(time)
+        .find(|file| has_hash(*file))
+        .or_else(|| at(time).next())
+        .or_else(|| (0..timed.len()).find(|file| has_hash(*file)))
+        .or_else(|| in_second.next().filter(|_| in_second.next().is_none()))
 }
 
 /// Parses a `bigint`, or the number that a table created by hand has in its place.

@@ -308,6 +308,36 @@ fn drizzle_skips_files_older_than_its_newest_row() {
 }
 
 #[test]
+fn the_rows_of_a_journal_are_for_the_directories_to_which_drizzle_kit_converts_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = fs::read_to_string(format!("{}/migrations/0000_quiet_otter.sql", folder("drizzle")));
+    let text = text.expect("a migration");
+    // The time of the journal without its milliseconds.
+    let converted = "20251221201653_quiet_otter";
+    let write = |folder: &str, text: &str| {
+        fs::create_dir(dir.path().join(folder)).expect("a folder");
+        fs::write(dir.path().join(folder).join("migration.sql"), text).expect("a file");
+    };
+    write(converted, &text);
+    let case = |history: &str| {
+        let dir = dir.path().display().to_string();
+        Case::of(&dir, Format::Drizzle, fixture("drizzle", history))
+    };
+    for (history, hash) in [("history", "hash"), ("history_aws", "migration_hash")] {
+        assert_eq!(case(history).applied(), [converted], "{history}");
+        let edited = case(history).with(hash, "00").refusals();
+        assert!(edited[0].contains("does not match the checksum"), "{edited:?}");
+    }
+    // Of two files of one second, only the hash tells which one it is.
+    write("20251221201653_other", "SELECT 1");
+    for (history, hash) in [("history", "hash"), ("history_aws", "migration_hash")] {
+        assert_eq!(case(history).applied(), [converted], "{history}");
+        let unknown = case(history).with(hash, "00").refusals();
+        assert!(unknown[0].starts_with("no file for"), "{unknown:?}");
+    }
+}
+
+#[test]
 fn flyway_reverts_repeats_and_begins_with_a_baseline() {
     let row = |rank, version, kind, success| {
         let (rank, script) = (Some(rank), Some("x"));
@@ -352,6 +382,10 @@ fn rows_of_removed_files_and_rows_before_the_first_baseline_are_accepted() {
     let mut case = Case::new("refinery", "history", Format::Refinery);
     case.migrations.remove(0);
     case.removed.insert(version("1"));
+    assert_eq!(case.applied(), ["2"]);
+    // A version in the provider's own ledger needs no file either, such as a former version.
+    case.removed.clear();
+    case.known.push(version("1"));
     assert_eq!(case.applied(), ["2"]);
 
     let dir = tempfile::tempdir().expect("a folder");
