@@ -72,6 +72,16 @@ pub fn merge_records(
     old.chain(new).cloned().collect()
 }
 
+/// Merges the records of the ledger with those of new versions, each of which names its former
+/// version.
+pub fn with_renamed<'a>(
+    ledger: &[MigrationRecord],
+    renamed: impl Iterator<Item = (&'a Migration, &'a Version)>,
+) -> Vec<MigrationRecord> {
+    let new: Vec<_> = renamed.map(|(migration, former)| adopted(migration, &former.0)).collect();
+    merge_records(ledger, &new)
+}
+
 /// Returns the migrations of a plan that are still to be adopted, each with the source that lists
 /// it as applied.
 pub fn to_adopt<'a>(plan: &Plan<'a>) -> impl Iterator<Item = (&'a Migration, &'a str)> {

@@ -73,12 +73,8 @@ async fn execute<'a, C: Cluster>(
 ) -> Result<(), ApplyError> {
     let migrations: Vec<_> = adoption::to_adopt(plan).collect();
     let transactions: Vec<Transaction<'a>> = migrations
-        .chunk_by(|(_, one), (_, other)| one == other)
-        .flat_map(|same| same.chunks(LEDGER_ROWS_PER_TRANSACTION))
-        .map(|chunk| {
-            let (migrations, from) = (chunk.iter().map(|(m, _)| *m).collect(), chunk[0].1);
-            Transaction::Ledger(vec![Write::Adopt { migrations, from }])
-        })
+        .chunks(LEDGER_ROWS_PER_TRANSACTION)
+        .map(|chunk| Transaction::Ledger(vec![Write::Adopt { migrations: chunk.to_vec() }]))
         .collect();
     let adopted = executor.write(&transactions).await;
     adopted.map_err(|error| error.while_doing("the adopted migrations could not be recorded"))?;

@@ -29,5 +29,8 @@ pub use existing::{
     ExistingDefinition, ExistingObject, compare_existing, created_objects, existing_objects,
 };
 pub use judge::judge;
-pub use plan::{ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, plan};
+pub use plan::renames;
+pub use plan::{
+    ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, compare, plan,
+};
 pub use verdict::Verdict;

@@ -1,9 +1,11 @@
 //! Plans which migrations run: a pure function of the migrations and the ledger.
 //!
 //! Versioned migrations run once and in order; `plan/order.rs` decides which of them do not run.
-//! Repeatable migrations run after them whenever they have changed; see `plan/repeatable.rs`.
+//! Repeatable migrations run after them whenever they have changed; see `plan/repeatable.rs`. A
+//! migration whose version has changed does not run again; see `plan/renames.rs`.
 
 mod order;
+pub mod renames;
 mod repeatable;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +14,8 @@ use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Statement, StatementNumber, Version,
 };
+
+use self::renames::{RenameProblem, RenamedFile, Renames};
 
 /// The migrations of a set in order, each with its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +162,46 @@ pub enum PlanError {
         /// Whether all of it is applied, or only a part.
         whole: bool,
     },
+    /// New files have the texts of applied migrations without files.
+    #[error("{} applied {} a new version", pairs.len(), if pairs.len() == 1 { "migration has" } else { "migrations have" })]
+    Renamed {
+        /// The files with their former versions.
+        pairs: Vec<RenamedFile>,
+    },
+    /// Several new files, or several applied migrations without files, have one text.
+    #[error("{} new {} the text of {} applied {} without a file", files.len(), if files.len() == 1 { "file has" } else { "files have" }, versions.len(), if versions.len() == 1 { "migration" } else { "migrations" })]
+    AmbiguousRename {
+        /// The applied versions.
+        versions: Vec<Version>,
+        /// Paths as written in the configuration.
+        files: Vec<String>,
+    },
+    /// A new file has the text of a migration that is only partly applied and has no file.
+    #[error("{file} has the text of migration {former}, which is only partly applied")]
+    UnfinishedRenamed {
+        /// Path as written in the configuration.
+        file: String,
+        /// The version in the ledger.
+        former: Version,
+    },
+    /// A new file has the applied text of another version, whose own file has another text.
+    #[error("{file} has the text with which migration {version} was applied")]
+    TextMoved {
+        /// Path as written in the configuration.
+        file: String,
+        /// The applied version.
+        version: Version,
+    },
+    /// The configuration declares a new version that the ledger or the files contradict.
+    #[error("migration {former} cannot have the new version {version}: {problem}")]
+    InvalidRename {
+        /// The former version.
+        former: Version,
+        /// The declared new version.
+        version: Version,
+        /// What is wrong.
+        problem: RenameProblem,
+    },
     /// A pending migration precedes an applied one.
     #[error("{file} precedes {applied}, which is already applied")]
     OutOfOrder {
@@ -184,6 +228,19 @@ pub enum PlanError {
     },
 }
 
+impl PlanError {
+    /// The versions that are wholly applied and have no file.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&Version> {
+        match self {
+            Self::FileMissing { version, whole: true, .. } => vec![version],
+            Self::Renamed { pairs } => pairs.iter().map(|pair| &pair.former).collect(),
+            Self::AmbiguousRename { versions, .. } => versions.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// How to treat out-of-order migrations: pending migrations that precede an applied one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExecOrder {
@@ -208,10 +265,11 @@ pub struct Policy {
     pub target: Option<Version>,
     /// Applied versions whose files were removed on purpose.
     pub removed: BTreeSet<Version>,
+    /// Versions that were applied under a former version: former to new, without circles.
+    pub renamed: BTreeMap<Version, Version>,
 }
 
-/// Compares the migrations with the ledger. The rules are numbered in the order in which they
-/// apply.
+/// Compares the migrations with the ledger, which contains a row for each declared new version.
 ///
 /// # Errors
 /// All violations of the rules, in the order of the directory.
@@ -220,33 +278,49 @@ pub fn plan<'a>(
     ledger: &'a [MigrationRecord],
     policy: &Policy,
 ) -> Result<Plan<'a>, Vec<PlanError>> {
+    let (plan, errors) = compare(migrations, ledger, policy);
+    if errors.is_empty() {
+        return Ok(plan);
+    }
+    Err(other_files(migrations, ledger).map_or(errors, |error| vec![error]))
+}
+
+/// As [`plan`], with a plan even if rules are violated. The rules are numbered in the order in
+/// which they apply.
+pub fn compare<'a>(
+    migrations: &'a [Migration],
+    ledger: &'a [MigrationRecord],
+    policy: &Policy,
+) -> (Plan<'a>, Vec<PlanError>) {
     let records: BTreeMap<&Version, &MigrationRecord> =
         ledger.iter().map(|record| (&record.version, record)).collect();
     let record_of = |migration: &Migration| {
         let record = records.get(&migration.version).copied();
         record.filter(|record| order::belongs(migration, record))
     };
-    let mut errors = Vec::new();
-    // 1. The target must exist.
+    // 1. A new version of an applied migration must be declared.
+    let renames = Renames::find(migrations, ledger, policy);
+    let mut errors = renames.errors.clone();
+    // 2. The target must exist.
     let (scope, target_missing) = order::Scope::new(migrations, ledger, policy, record_of);
     errors.extend(target_missing);
     let mut entries = Vec::with_capacity(migrations.len());
     for (index, migration) in migrations.iter().enumerate() {
         let record = record_of(migration);
-        // 2. A version that is declared as removed must not have a file.
+        // 3. A version that is declared as removed must not have a file.
         errors.extend(removed_with_file(migration, policy));
         let status = match record {
-            // 3. A repeatable migration runs if it has changed, unless the target holds it back.
+            // 4. A repeatable migration runs if it has changed, unless the target holds it back.
             _ if migration.is_repeatable() => repeatable_status(&scope, migration, record),
-            // 4. An applied migration must not have changed, unless the change is accepted.
+            // 5. An applied migration must not have changed, unless the change is accepted.
             Some(record) if record.state == MigrationState::Applied => {
                 errors.extend(changed_file(migration, record, policy));
                 Status::Applied(record)
             }
-            // 5. Any other migration runs, unless a baseline, the target or the order excludes it.
+            // 6. Any other migration runs, unless a baseline, the target or the order excludes it.
             begun => match scope.judge(index, migration, begun, policy.order) {
                 Ok(None) => {
-                    // 6. The statements that a failed run has applied must not have changed, and
+                    // 7. The statements that a failed run has applied must not have changed, and
                     //    must have their rows.
                     errors.extend(begun.and_then(|begun| changed_statement(migration, begun)));
                     errors.extend(begun.and_then(|begun| missing_rows(migration, begun)));
@@ -254,7 +328,8 @@ pub fn plan<'a>(
                 }
                 Ok(Some(reason)) => Status::Excluded(reason),
                 Err(error) => {
-                    errors.push(error);
+                    // The position of a new version says nothing about when it was applied.
+                    errors.extend(Some(error).filter(|_| !renames.rejects_new(&migration.version)));
                     Status::Excluded(Reason::OutOfOrder)
                 }
             },
@@ -262,17 +337,11 @@ pub fn plan<'a>(
         entries.push(PlannedMigration { migration, status });
     }
 
-    // 7. A migration that has begun must have a file, unless it may be retired.
-    let known = migrations.iter().filter(|it| record_of(it).is_some()).map(|it| &it.version);
-    let replaced = order::replaced(migrations, ledger);
-    let (retired, missing) = without_file(ledger, &known.collect(), replaced, policy);
+    // 8. A migration that has begun must have a file, unless it may be retired.
+    let (retired, missing) = without_file(migrations, ledger, policy, &renames);
     errors.extend(missing);
-
-    if !errors.is_empty() {
-        return Err(other_files(migrations, ledger).map_or(errors, |error| vec![error]));
-    }
     let beyond_target = scope.beyond_target.map(|index| &migrations[index].version);
-    Ok(Plan { entries, retired, beyond_target })
+    (Plan { entries, retired, beyond_target }, errors)
 }
 
 /// The error that explains all others if the files are those of another set. A single migration
@@ -290,7 +359,7 @@ fn other_files(migrations: &[Migration], ledger: &[MigrationRecord]) -> Option<P
     })
 }
 
-/// Rule 2.
+/// Rule 3.
 fn removed_with_file(migration: &Migration, policy: &Policy) -> Option<PlanError> {
     policy.removed.contains(&migration.version).then(|| PlanError::NotRemoved {
         file: migration.file.clone(),
@@ -298,7 +367,7 @@ fn removed_with_file(migration: &Migration, policy: &Policy) -> Option<PlanError
     })
 }
 
-/// Rule 3.
+/// Rule 4.
 fn repeatable_status<'a>(
     scope: &order::Scope<'_>,
     migration: &Migration,
@@ -311,7 +380,7 @@ fn repeatable_status<'a>(
     }
 }
 
-/// Rule 4.
+/// Rule 5.
 fn changed_file(
     migration: &Migration,
     record: &MigrationRecord,
@@ -327,7 +396,7 @@ fn changed_file(
     })
 }
 
-/// Rule 6. After a failure, the author may edit the statements that were not applied.
+/// Rule 7. After a failure, the author may edit the statements that were not applied.
 fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
     begun.statements.iter().find_map(|record| {
         let statement = migration.statement(record.number);
@@ -359,7 +428,7 @@ fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<P
     })
 }
 
-/// Rule 6. Statements run in order, so the predecessors of a statement with a row have rows, except
+/// Rule 7. Statements run in order, so the predecessors of a statement with a row have rows, except
 /// for asynchronous ones, whose rows are withdrawn if their jobs fail. The rows of a failed
 /// migration were counted as well.
 fn missing_rows(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
@@ -381,20 +450,25 @@ fn missing_rows(migration: &Migration, begun: &MigrationRecord) -> Option<PlanEr
     })
 }
 
-/// Rule 7. Returns the records whose files were removed, and the errors for files that may not be
-/// removed. `replaced` is the index of the last record that a baseline replaces.
+/// Rule 8. Returns the records that need no file, and the errors for those that do.
 fn without_file<'a>(
+    migrations: &[Migration],
     ledger: &'a [MigrationRecord],
-    known: &BTreeSet<&Version>,
-    replaced: Option<usize>,
     policy: &Policy,
+    renames: &Renames<'_>,
 ) -> (Vec<&'a MigrationRecord>, Vec<PlanError>) {
+    let files = order::Files::new(migrations);
+    let has_file = |record: &MigrationRecord| files.of(record).is_some();
+    // The index of the last record that a baseline replaces.
+    let replaced = order::replaced(migrations, ledger);
     let (mut retired, mut missing) = (Vec::new(), Vec::new());
-    let removed = ledger.iter().enumerate().filter(|(_, it)| !known.contains(&it.version));
-    for (index, record) in removed {
-        if may_retire(record, policy) || replaced.is_some_and(|last| index <= last) {
+    for (index, record) in ledger.iter().enumerate().filter(|(_, record)| !has_file(record)) {
+        if may_retire(record, policy)
+            || replaced.is_some_and(|last| index <= last)
+            || renames::needs_no_file(record, ledger, has_file)
+        {
             retired.push(record);
-        } else {
+        } else if !renames.rejects_former(&record.version) {
             missing.push(PlanError::FileMissing {
                 version: record.version.clone(),
                 description: record.description.clone(),

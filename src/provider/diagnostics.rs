@@ -14,13 +14,14 @@ mod findings;
 mod formats;
 mod ledger;
 mod plan;
+mod renames;
 mod resume;
 mod subject;
 mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_errors, adopted, history_table_mismatch, not_in_catalog,
+    BASELINE, adopt_errors, adopted, history_table_mismatch, not_in_catalog, renamed,
     several_history_tables, skipped_by_tool, unknown_adopt, unknown_baseline,
     unsupported_history_table,
 };
@@ -41,6 +42,7 @@ pub(super) use plan::{
     planned_without, planned_without_cluster, rewritten_ledger, skipped, still_unknown,
     unreadable_ledger, what_stays,
 };
+pub(super) use renames::{RENAMED, unused_renames};
 pub(super) use resume::AppliedSet;
 
 pub(super) use subject::Subject;

@@ -209,6 +209,15 @@ fn a_plan_whose_files_do_not_fit_the_ledger_ends_and_says_what_to_do() {
         insta::assert_snapshot!("missing", golden(&world.plan().ends_with(1)));
 
         first_files(world);
+        for (former, new) in [("0001_users", "2601_users"), ("0002_index", "2602_index")] {
+            let path = |name: &str| world.path(&format!("migrations/{name}.sql"));
+            std::fs::rename(path(former), path(new)).unwrap();
+        }
+        insta::assert_snapshot!("renamed", golden(&world.plan().ends_with(1)));
+        world.remove("migrations/2601_users.sql");
+        world.remove("migrations/2602_index.sql");
+
+        first_files(world);
         world.write("migrations/0000_late.sql", "CREATE TABLE late (id int PRIMARY KEY);\n");
         insta::assert_snapshot!("late", golden(&world.plan().ends_with(1)));
     });

@@ -30,14 +30,12 @@ pub enum Write<'a> {
         /// Why it has failed.
         failure: Option<String>,
     },
-    /// Records migrations that were applied before the provider was used. They are adjacent in the
-    /// order of the set, and not more than one transaction can record. Migrations that are already
-    /// applied are not changed.
+    /// Records migrations that were applied before the provider was used, or under another version.
+    /// They are in the order of the set, and not more than one transaction can record. Migrations
+    /// that are already applied are not changed.
     Adopt {
-        /// The migrations.
-        migrations: Vec<&'a Migration>,
-        /// The source that lists them as applied.
-        from: &'a str,
+        /// The migrations, each with the source that shows it as applied.
+        migrations: Vec<(&'a Migration, &'a str)>,
     },
     /// Inserts the row of a statement that is about to be sent, with the facts of the catalog.
     Intend {

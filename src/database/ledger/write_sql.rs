@@ -68,8 +68,8 @@ impl<'a> WritesBuilder<'a> {
                 let versions = [literal(&version.0)];
                 self.single.push(end_sql(ledger, set, &versions, "failed", Some(failure)));
             }
-            Write::Adopt { migrations, from } => {
-                self.single.push(adopt_sql(ledger, set, migrations, from));
+            Write::Adopt { migrations } => {
+                self.single.push(adopt_sql(ledger, set, migrations));
             }
             Write::Intend { version, record, facts } => {
                 self.inserted.push(statement_row(set, version, record, &facts_sql(facts)));
@@ -234,16 +234,17 @@ fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: 
     )
 }
 
-fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: &str) -> String {
-    let row = |(nth, migration): (usize, &&Migration)| {
+fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[(&Migration, &str)]) -> String {
+    let row = |(nth, (migration, from)): (usize, &(&Migration, &str))| {
         format!(
-            "({}, {}, {}, {}, {}, '{}')",
+            "({}, {}, {}, {}, {}, '{}', {})",
             nth + 1,
             literal(&migration.version.0),
             literal(&migration.description),
             literal(&migration.checksum.0),
             migration.statements.len(),
-            migration.kind.as_str()
+            migration.kind.as_str(),
+            literal(from),
         )
     };
     let rows: Vec<String> = migrations.iter().enumerate().map(row).collect();
@@ -252,8 +253,10 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: 
            (set_name, version, position, description, checksum, statement_count, state,
             started_at, finished_at, applied_by, adopted_from, kind, run, provider_version)
          SELECT {set}, new.version, last.position + new.nth, new.description, new.checksum,
-                new.statement_count, 'applied', now(), now(), current_user, {}, new.kind, 0, {}
-           FROM (VALUES {}) AS new (nth, version, description, checksum, statement_count, kind),
+                new.statement_count, 'applied', now(), now(), current_user, new.adopted_from, new.kind,
+                0, {}
+           FROM (VALUES {}) AS new (nth, version, description, checksum, statement_count, kind,
+                                    adopted_from),
                 (SELECT coalesce(max(position), 0) AS position FROM {ledger}.migration
                   WHERE set_name = {set}) AS last
          ON CONFLICT (set_name, version) DO UPDATE SET
@@ -264,7 +267,6 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[&Migration], from: 
            adopted_from = excluded.adopted_from,
            provider_version = excluded.provider_version
          WHERE found.state <> 'applied'",
-        literal(from),
         literal(PROVIDER_VERSION),
         rows.join(", "),
     )

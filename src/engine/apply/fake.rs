@@ -261,8 +261,8 @@ impl FakeCluster {
                 self.migrations.get_mut(version).expect("begun").statements.clear();
                 Ok(())
             }
-            Write::Adopt { migrations, from } => {
-                for migration in migrations {
+            Write::Adopt { migrations } => {
+                for (migration, from) in migrations {
                     let record = MigrationRecord {
                         finished_at: Some("2026-11-23T12:00:00Z".into()),
                         ..adopted(migration, from)

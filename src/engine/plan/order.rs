@@ -1,14 +1,31 @@
 //! Decides which versioned migrations run, from the baseline, the target and the order.
 
+use std::collections::BTreeMap;
+
 use super::{ExecOrder, PlanError, Policy, Reason};
 use crate::database::{MigrationRecord, MigrationState};
-use crate::migration::{Migration, MigrationKind};
+use crate::migration::{Migration, MigrationKind, Version};
 
 /// Whether a record belongs to a migration. Not every record with the same version does: a baseline
 /// may have the version of the last migration that it replaces.
 pub(super) fn belongs(migration: &Migration, record: &MigrationRecord) -> bool {
     let is_baseline = |kind| kind == MigrationKind::Baseline;
     is_baseline(migration.kind) == is_baseline(record.kind)
+}
+
+/// The migrations of a directory, by version and by whether they are baselines.
+pub(super) struct Files<'a>(BTreeMap<(&'a Version, bool), &'a Migration>);
+
+impl<'a> Files<'a> {
+    pub(super) fn new(migrations: &'a [Migration]) -> Self {
+        let key = |it: &'a Migration| (&it.version, it.kind == MigrationKind::Baseline);
+        Self(migrations.iter().map(|migration| (key(migration), migration)).collect())
+    }
+
+    /// The migration to which a record belongs.
+    pub(super) fn of(&self, record: &MigrationRecord) -> Option<&'a Migration> {
+        self.0.get(&(&record.version, record.kind == MigrationKind::Baseline)).copied()
+    }
 }
 
 /// The part of a directory that a run covers. All indexes count from 0.

@@ -5,11 +5,11 @@ use crate::database::{StatementRecord, StatementState};
 use crate::formats;
 use crate::migration::Values;
 
-fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
+pub(super) fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
     formats::read_files(files.iter().copied()).unwrap()
 }
 
-fn record(migration: &Migration, state: MigrationState, done: usize) -> MigrationRecord {
+pub(super) fn record(migration: &Migration, state: MigrationState, done: usize) -> MigrationRecord {
     let statements = migration.statements.iter().take(done).enumerate();
     MigrationRecord {
         version: migration.version.clone(),
@@ -39,7 +39,7 @@ fn record(migration: &Migration, state: MigrationState, done: usize) -> Migratio
     }
 }
 
-fn applied(migration: &Migration) -> MigrationRecord {
+pub(super) fn applied(migration: &Migration) -> MigrationRecord {
     record(migration, MigrationState::Applied, migration.statements.len())
 }
 
@@ -165,7 +165,10 @@ fn a_plan_continues_after_another_run_unless_that_applied_something_else() {
     assert_eq!(renew(&old, &[]), None, "a migration is not applied any more");
 }
 
-fn kinds(mut migrations: Vec<Migration>, kinds: &[(usize, MigrationKind)]) -> Vec<Migration> {
+pub(super) fn kinds(
+    mut migrations: Vec<Migration>,
+    kinds: &[(usize, MigrationKind)],
+) -> Vec<Migration> {
     for (index, kind) in kinds {
         migrations[*index].kind = *kind;
     }

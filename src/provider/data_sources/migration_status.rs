@@ -53,30 +53,9 @@ impl DataSource for MigrationStatus {
             Attribute::string("name")
                 .optional()
                 .description("Name of the migration set in the ledger. Default: `default`."),
-            Attribute::string("dir")
-                .optional()
-                .description("Directory with the migrations, to compare with the ledger."),
-            Attribute::map_of("files", Type::String)
-                .optional()
-                .description("Migrations as a map from file name to SQL, instead of `dir`."),
-            Attribute::set_of("repeatable", Type::String)
-                .optional()
-                .description(policy::REPEATABLE),
-            Attribute::string("format").optional().description(
-                "Format of `dir`, with the same values as in the migration set. Default: \
-                     `auto`.",
-            ),
-            Attribute::map_of("variables", Type::String).optional().description(
-                "Values of variables, as in the migration set. Without them, a repeatable \
-                 migration that has variables counts as pending only if its text has changed.",
-            ),
-            Attribute::map_of("accept_checksums", Type::String).optional().description(
-                "Edited files to accept, as in the migration set. They do not count as changed.",
-            ),
-            Attribute::set_of("removed_versions", Type::String).optional().description(
-                "Versions whose files were removed on purpose, as in the migration set. They do \
-                 not count as missing.",
-            ),
+        ];
+        attributes.extend(files_arguments());
+        attributes.extend([
             cluster_attribute(),
             versions("applied", "Applied versions, in the order in which they began."),
             Attribute::map_of("failed", Type::String).computed().description(
@@ -91,7 +70,7 @@ impl DataSource for MigrationStatus {
                 "Version of the applied migration that began last, which is not always the \
                  highest version. Repeatable migrations do not count.",
             ),
-        ];
+        ]);
         attributes.extend(comparison_attributes());
         attributes.extend([
             Attribute::nested("unfinished", Nesting::Map, unfinished_attributes())
@@ -131,10 +110,12 @@ impl DataSource for MigrationStatus {
         let source = has_source(&config).then(|| source(&config).err()).flatten();
         let variables = StatementRules::with_variables(&config).err();
         let accepted = drift::accepted_checksums(&config).err();
+        let renamed = policy::renamed_versions(&config).err();
         source
             .into_iter()
             .chain(variables)
             .chain(accepted)
+            .chain(renamed)
             .chain(location::check_cluster(&config).err())
             .collect()
     }
@@ -177,6 +158,38 @@ impl DataSource for MigrationStatus {
         state.set("other_ledgers", tables);
         Ok(state)
     }
+}
+
+/// The arguments for the files that are compared.
+fn files_arguments() -> Vec<Attribute> {
+    vec![
+        Attribute::string("dir")
+            .optional()
+            .description("Directory with the migrations, to compare with the ledger."),
+        Attribute::map_of("files", Type::String)
+            .optional()
+            .description("Migrations as a map from file name to SQL, instead of `dir`."),
+        Attribute::set_of("repeatable", Type::String).optional().description(policy::REPEATABLE),
+        Attribute::string("format").optional().description(
+            "Format of `dir`, with the same values as in the migration set. Default: \
+                 `auto`.",
+        ),
+        Attribute::map_of("variables", Type::String).optional().description(
+            "Values of variables, as in the migration set. Without them, a repeatable \
+             migration that has variables counts as pending only if its text has changed.",
+        ),
+        Attribute::map_of("accept_checksums", Type::String).optional().description(
+            "Edited files to accept, as in the migration set. They do not count as changed.",
+        ),
+        Attribute::set_of("removed_versions", Type::String).optional().description(
+            "Versions whose files were removed on purpose, as in the migration set. They do \
+             not count as missing.",
+        ),
+        Attribute::map_of("renamed_versions", Type::String).optional().description(
+            "New versions of applied migrations, as in the migration set. The former versions \
+             do not count as missing, and the new ones not as pending.",
+        ),
+    ]
 }
 
 /// The attributes of the comparison with files.
@@ -321,13 +334,16 @@ async fn files(
     }
     let has_values = !config.value("variables").is_null();
     let accepted = drift::accepted_checksums(config).map_err(|error| vec![error])?;
+    let renamed = policy::renamed_versions(config).map_err(|error| vec![error])?;
     let removed = texts(config, "removed_versions");
-    let (Input::Known(accepted), Input::Known(removed)) = (accepted, removed) else {
+    let (Input::Known(accepted), Input::Known(removed), Input::Known(renamed)) =
+        (accepted, removed, renamed)
+    else {
         return Ok(None);
     };
     let removed = removed.into_iter().map(Version).collect();
     let migrations = prepared.migrations;
-    Ok(Some(ComparedFiles { migrations, has_values, accepted, removed }))
+    Ok(Some(ComparedFiles { migrations, has_values, accepted, removed, renamed }))
 }
 
 /// The history tables of other tools, whether anything was adopted from them or not.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::accept_checksums;
+use super::renames::RENAMED;
 use super::{Subject, listed_lines, sentence};
 use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
@@ -177,7 +178,7 @@ pub(in crate::provider) fn skipped_by_tool(
 /// Returns a warning that lists what a plan adopts and what it runs.
 pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option<Diagnostic> {
     let mut words = String::new();
-    let adopted: Vec<_> = to_adopt(plan).collect();
+    let adopted: Vec<_> = to_adopt(plan).filter(|(_, from)| !is_former(plan, from)).collect();
     if adopted.is_empty() {
         return None;
     }
@@ -213,4 +214,22 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
     }
     let warning = Diagnostic::warning(Title::MigrationsAdopted.fill(&[&subject]));
     Some(warning.detail(words).at("adopt"))
+}
+
+/// Returns a warning that lists the new versions that an apply records.
+pub(in crate::provider) fn renamed(plan: &Plan<'_>, subject: &Subject) -> Option<Diagnostic> {
+    let mut renamed = to_adopt(plan).filter(|(_, from)| is_former(plan, from)).peekable();
+    renamed.peek()?;
+    let lines =
+        listed_lines(renamed.map(|(migration, from)| format!("{from} is now {}", migration.file)));
+    let warning = Diagnostic::warning(Title::VersionsRecorded.fill(&[&subject]));
+    Some(warning.detail(format!(
+        "These migrations were applied under a former version. Their new versions will be recorded \
+         and not run:\n{lines}"
+    )).at(RENAMED))
+}
+
+/// Whether the source of a record is the former version of its migration.
+fn is_former(plan: &Plan<'_>, from: &str) -> bool {
+    plan.retired.iter().any(|record| record.version.0 == from)
 }

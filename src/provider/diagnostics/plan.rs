@@ -1,12 +1,14 @@
 //! Messages of plans and refreshes: about files, the ledger, and a cluster that did not respond.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::resume::{AppliedSet, statements};
-use super::{Access, Subject, database_error, ledger, sentence};
+use super::{Access, Subject, database_error, ledger, renames, sentence};
 use crate::database::{Error, Target};
 use crate::diagnostic::{Diagnostic, Title};
+use crate::engine::renames::RenameProblem;
 use crate::engine::{PlanError, Policy};
 use crate::migration::{Checksum, Migration, Origin, StatementNumber, Version};
 use crate::provider::settings::LedgerLocation;
@@ -77,18 +79,33 @@ pub(in crate::provider) fn plan_errors(
 ) -> Vec<Diagnostic> {
     let mut accepted = policy.accepted.clone();
     let mut removed = policy.removed.clone();
+    let mut renamed = policy.renamed.clone();
     for error in errors {
         match error {
-            PlanError::Diverged { version, found, .. } => {
+            PlanError::Diverged { version, found, .. }
+            | PlanError::InvalidRename {
+                version,
+                problem: RenameProblem::OtherText { found, .. },
+                ..
+            } => {
                 accepted.insert(version.clone(), found.clone());
             }
             PlanError::FileMissing { version, .. } => {
                 removed.insert(version.clone());
             }
+            PlanError::Renamed { pairs } => {
+                let edited = pairs.iter().filter_map(|it| Some((&it.version, it.edited.as_ref()?)));
+                accepted.extend(edited.map(|(version, found)| (version.clone(), found.clone())));
+                renamed.extend(pairs.iter().map(|it| (it.former.clone(), it.version.clone())));
+            }
             _ => {}
         }
     }
-    let values = ValuesToPaste { accepted: accept_checksums(&accepted), removed: list(&removed) };
+    let values = ValuesToPaste {
+        accepted: accept_checksums(&accepted),
+        removed: list(&removed),
+        renamed: map(renames::RENAMED, &renamed),
+    };
     let errors = errors.iter().map(|error| plan_error(error, &values, path.clone(), set));
     if set.is_shared { errors.map(with_shared_version).collect() } else { errors.collect() }
 }
@@ -119,21 +136,22 @@ fn with_shared_version(error: Diagnostic) -> Diagnostic {
 struct ValuesToPaste {
     accepted: String,
     removed: String,
+    renamed: String,
 }
 
 /// Writes `accept_checksums` as in a configuration.
 pub(super) fn accept_checksums(accepted: &BTreeMap<Version, Checksum>) -> String {
-    match accepted.len() {
-        1 => {
-            let entry = accepted.iter().map(|(version, sum)| format!("\"{version}\" = \"{sum}\""));
-            format!("accept_checksums = {{ {} }}", entry.collect::<String>())
-        }
-        _ => {
-            let line = |(version, sum)| format!("    \"{version}\" = \"{sum}\"\n");
-            let lines: String = accepted.iter().map(line).collect();
-            format!("accept_checksums = {{\n{lines}  }}")
-        }
+    map("accept_checksums", accepted)
+}
+
+/// Writes an argument that is a map by version, as in a configuration.
+fn map(argument: &str, entries: &BTreeMap<Version, impl Display>) -> String {
+    let mut entries = entries.iter().map(|(version, value)| format!("\"{version}\" = \"{value}\""));
+    if entries.len() == 1 {
+        return format!("{argument} = {{ {} }}", entries.next().unwrap_or_default());
     }
+    let lines: String = entries.map(|entry| format!("    {entry}\n")).collect();
+    format!("{argument} = {{\n{lines}  }}")
 }
 
 fn list(versions: &BTreeSet<Version>) -> String {
@@ -185,6 +203,34 @@ fn other_files(
     ))
 }
 
+fn file_missing(
+    version: &Version,
+    description: &str,
+    whole: bool,
+    values: &ValuesToPaste,
+) -> Diagnostic {
+    let (extent, rename) = if whole {
+        (
+            "is applied",
+            "If it was renamed and edited, undo the edit and plan again. The plan then prints what \
+             to set, so that the migration does not run again.",
+        )
+    } else {
+        (
+            "is partly applied",
+            "If it was renamed, restore its former name: under another name, all of its statements \
+             would run again.",
+        )
+    };
+    Diagnostic::error(Title::AppliedFileMissing).detail(format!(
+        "Migration {version} ({description}) {extent} in this database, but its file is \
+         missing.\n\nRestore the file. {rename} If it was removed on purpose, for example because a \
+         baseline replaces it, set\n\n  removed_versions = {}\n\nIf the ledger belongs to another \
+         directory of migrations, give this migration set another name.",
+        values.removed
+    ))
+}
+
 fn plan_error(
     error: &PlanError,
     values: &ValuesToPaste,
@@ -214,21 +260,22 @@ fn plan_error(
             let advice = restore_statement(*number, done, *batching);
             Diagnostic::error(Title::AppliedStatementChanged).detail(begin + &advice)
         }
-        PlanError::OtherFiles { applied, first, last } => {
-            other_files(*applied, first, last, set)
-        }
+        PlanError::OtherFiles { applied, first, last } => other_files(*applied, first, last, set),
         PlanError::StatementRowsMissing { file, version, missing } => {
             ledger::rows_missing(file, version, missing, set)
         }
         PlanError::FileMissing { version, description, whole } => {
-            let extent = if *whole { "is applied" } else { "is partly applied" };
-            Diagnostic::error(Title::AppliedFileMissing).detail(format!(
-                "Migration {version} ({description}) {extent} in this database, but its file is \
-                 missing.\n\nRestore the file. If it was removed on purpose, for example because \
-                 a baseline replaces it, set\n\n  removed_versions = {}\n\nIf the ledger belongs to \
-                 another directory of migrations, give this migration set another name.",
-                values.removed
-            ))
+            file_missing(version, description, *whole, values)
+        }
+        PlanError::Renamed { pairs } => {
+            renames::renamed(&what, pairs, &values.renamed, &values.accepted)
+        }
+        PlanError::AmbiguousRename { versions, files } => renames::ambiguous(versions, files),
+        PlanError::UnfinishedRenamed { former, .. } => renames::unfinished(&what, former),
+        PlanError::TextMoved { version, .. } => renames::moved(&what, version),
+        PlanError::InvalidRename { former, problem, .. } => {
+            let error = renames::invalid(&what, former, problem, &values.accepted);
+            return error.at(renames::RENAMED);
         }
         PlanError::OutOfOrder { file, version, applied } => {
             Diagnostic::error(Title::MigrationOutOfOrder).detail(format!(

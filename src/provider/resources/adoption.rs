@@ -57,47 +57,47 @@ pub(super) struct AdoptionRequest<'a> {
     config: &'a AdoptionConfig,
     operation: &'a SetOperation<'a>,
     adoptable: Adoptable<'a>,
+    observation: &'a Observation,
+    /// The rows of the ledger with those of new versions.
+    records: Vec<MigrationRecord>,
 }
 
 impl<'a> AdoptionRequest<'a> {
     /// `None` if the resource adopts nothing.
-    pub(super) fn of(operation: &'a SetOperation<'a>) -> Option<Self> {
+    pub(super) fn of(
+        operation: &'a SetOperation<'a>,
+        observation: &'a Observation,
+    ) -> Option<Self> {
         let config = operation.model.known.adoption?;
-        Some(Self { config, operation, adoptable: Adoptable::of(operation.migrations()) })
+        let adoptable = Adoptable::of(operation.migrations());
+        let records = operation.known_records(observation);
+        Some(Self { config, operation, adoptable, observation, records })
     }
 
     /// Opens a session and finds what is to be adopted, if there can be anything. It takes one
     /// round trip where there is no history table, and two where there is one.
-    pub(super) async fn find_on(
-        &self,
-        clusters: &Clusters,
-        observation: &Observation,
-    ) -> Result<Adoption, Vec<Diagnostic>> {
-        if !self.has_question(observation) {
-            return self.check_baseline(observation).map(|()| Adoption::default());
+    pub(super) async fn find_on(&self, clusters: &Clusters) -> Result<Adoption, Vec<Diagnostic>> {
+        if !self.has_question() {
+            return self.check_baseline().map(|()| Adoption::default());
         }
         let SetOperation { location, limit, .. } = self.operation;
         let found = async {
             let session = clusters.session(&location.target).await;
             let mut session = session.map_err(|error| self.failed(&error))?;
-            self.find(&mut session, observation).await
+            self.find(&mut session).await
         };
         limit.of_cluster(&location.target, found).await.unwrap_or_else(|error| Err(vec![error]))
     }
 
     /// Finds what is to be adopted with a session that is open.
-    pub(super) async fn find(
-        &self,
-        session: &mut Session,
-        observation: &Observation,
-    ) -> Result<Adoption, Vec<Diagnostic>> {
-        self.check_baseline(observation)?;
-        if !self.has_question(observation) {
+    pub(super) async fn find(&self, session: &mut Session) -> Result<Adoption, Vec<Diagnostic>> {
+        self.check_baseline()?;
+        if !self.has_question() {
             return Ok(Adoption::default());
         }
-        let known = adoption::known(&observation.migrations);
-        let (mut tables, histories) = self.history_tables(session, observation).await?;
-        let baseline = self.baseline(observation);
+        let known = adoption::known(&self.records);
+        let (mut tables, histories) = self.history_tables(session).await?;
+        let baseline = self.baseline();
         if tables.is_empty() && baseline.is_none() {
             return Ok(Adoption::default());
         }
@@ -130,13 +130,12 @@ impl<'a> AdoptionRequest<'a> {
     async fn history_tables(
         &self,
         session: &mut Session,
-        observation: &Observation,
     ) -> Result<(Vec<Table>, Vec<HistoryTable>), Vec<Diagnostic>> {
-        if !self.reads_history(observation) {
+        if !self.reads_history() {
             return Ok((Vec::new(), Vec::new()));
         }
         let SetOperation { location, .. } = self.operation;
-        let set = observation.ledger.exists().then_some(self.operation.set());
+        let set = self.observation.ledger.exists().then_some(self.operation.set());
         let tables = session.find_tables(&self.names(), &location.ledger, set).await;
         let mut tables = tables.map_err(|error| self.failed(&error))?;
         let histories = self.recognize(&mut tables)?;
@@ -173,34 +172,34 @@ impl<'a> AdoptionRequest<'a> {
     }
 
     /// Whether the provider's own ledger leaves a migration open that may be adopted.
-    fn has_question(&self, observation: &Observation) -> bool {
-        let known = adoption::known(&observation.migrations);
+    fn has_question(&self) -> bool {
+        let known = adoption::known(&self.records);
         let is_open = self.migrations().iter().any(|m| !known.contains(&m.version));
-        is_open && (self.reads_history(observation) || self.baseline(observation).is_some())
+        is_open && (self.reads_history() || self.baseline().is_some())
     }
 
-    fn reads_history(&self, observation: &Observation) -> bool {
+    fn reads_history(&self) -> bool {
         match self.config.source {
-            AdoptionSource::Any => adoption::is_untouched(&observation.migrations),
+            AdoptionSource::Any => adoption::is_untouched(&self.records),
             AdoptionSource::Tool(_) => true,
             AdoptionSource::Nothing => false,
         }
     }
 
-    fn baseline(&self, observation: &Observation) -> Option<&Version> {
+    fn baseline(&self) -> Option<&Version> {
         let baseline = self.config.baseline.as_ref();
-        baseline.filter(|_| adoption::is_untouched(&observation.migrations))
+        baseline.filter(|_| adoption::is_untouched(&self.records))
     }
 
     fn index_of(&self, version: &Version) -> Option<usize> {
         self.migrations().iter().position(|migration| migration.version == *version)
     }
 
-    fn check_baseline(&self, observation: &Observation) -> Result<(), Vec<Diagnostic>> {
+    fn check_baseline(&self) -> Result<(), Vec<Diagnostic>> {
         match &self.config.baseline {
             Some(version)
                 if self.index_of(version).is_none()
-                    && !observation.migrations.iter().any(|record| record.version == *version) =>
+                    && !self.records.iter().any(|record| record.version == *version) =>
             {
                 Err(vec![diagnostics::unknown_baseline(version)])
             }

@@ -70,8 +70,8 @@ async fn read(
     let query = ObserveQuery { objects: &operation.objects, ..query };
     let observation = session.observe(query).await;
     let observation = observation.map_err(unreadable)?;
-    let adopted = match AdoptionRequest::of(operation) {
-        Some(adoption) => adoption.find(&mut session, &observation).await?.records,
+    let adopted = match AdoptionRequest::of(operation, &observation) {
+        Some(adoption) => adoption.find(&mut session).await?.records,
         None => Vec::new(),
     };
     let records = operation.records(&observation, &adopted);

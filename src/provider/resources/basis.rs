@@ -172,7 +172,7 @@ impl Basis {
         for (version, before, after) in changed(&self.rows, &now.rows) {
             found.push(match (before, after) {
                 (_, Some(row)) if row.starts_with(TO_ADOPT) => {
-                    format!("migration {version} is applied according to a history table")
+                    format!("migration {version} now counts as applied")
                 }
                 (Some(row), None) if row.starts_with(TO_ADOPT) => {
                     format!("migration {version} no longer counts as applied")
@@ -288,7 +288,7 @@ mod tests {
                 "another apply ran migration 2",
                 "another apply changed migration 3",
                 "migration 4 is no longer in the ledger",
-                "migration 5 is applied according to a history table",
+                "migration 5 now counts as applied",
                 "migration 6 no longer counts as applied",
             ]
         );

@@ -133,7 +133,8 @@ impl ResourceKind for MigrationSetResource {
         planned.set("verified_endpoints", verified);
         let known = &operation.model.known;
         let subject = operation.subject();
-        let mut found = policy::warnings(plan, known.policy, &subject);
+        let migrations = operation.migrations();
+        let mut found = policy::warnings(plan, records, migrations, known.policy, &subject);
         found.extend(policy::without_effect(observed));
         let former = prior.get("name").and_then(|name| name.string().known());
         let pending = plan.pending().count();
@@ -294,8 +295,9 @@ fn migration_attributes() -> Vec<Attribute> {
     let mut attributes = vec![
         Attribute::string("description").computed().description("Description from the file name."),
         Attribute::string("adopted_from").computed().description(
-            "Source that marks the migration as already applied: a history table, or \
-             `baseline_version`. Null if the provider ran it.",
+            "Source that marks the migration as already applied: a history table, \
+             `baseline_version`, or the former version of a renamed migration. Null if the provider \
+             ran it under this version.",
         ),
     ];
     attributes.extend(computed::attributes());

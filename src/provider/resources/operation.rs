@@ -8,7 +8,8 @@ use super::rules::{PreparedMigrations, StatementRules};
 use super::source::{self, Source};
 use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
 use crate::diagnostic::Diagnostic;
-use crate::engine::adoption::merge_records;
+use crate::engine::adoption::{merge_records, with_renamed};
+use crate::engine::renames::Renames;
 use crate::engine::{self, Plan, Policy};
 use crate::formats::Format;
 use crate::migration::fact::FactSubject;
@@ -130,7 +131,8 @@ impl SetOperation<'_> {
         accepting.map_or(&[], |watch| &watch.schemas)
     }
 
-    /// The rows of the ledger that belong to this resource, with what it adopts.
+    /// The rows of the ledger that belong to this resource, with those of declared new versions and
+    /// with what it adopts.
     pub(super) fn records(
         &self,
         observation: &Observation,
@@ -138,7 +140,16 @@ impl SetOperation<'_> {
     ) -> Vec<MigrationRecord> {
         let mine = self.model.known.is_shared.then_some(self.migrations());
         let records: Vec<_> = records_of(observation, mine).cloned().collect();
-        if adopted.is_empty() { records } else { merge_records(&records, adopted) }
+        let renames = Renames::find(self.migrations(), &records, self.model.known.policy);
+        merge_records(&with_renamed(&records, renames.declared()), adopted)
+    }
+
+    /// The rows of the ledger with those of all new versions, declared or not. A history table says
+    /// nothing about these migrations.
+    pub(super) fn known_records(&self, observation: &Observation) -> Vec<MigrationRecord> {
+        let records = &observation.migrations;
+        let renames = Renames::find(self.migrations(), records, self.model.known.policy);
+        with_renamed(records, renames.all())
     }
 
     /// What messages about the ledger of an apply refer to.

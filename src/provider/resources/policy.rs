@@ -1,14 +1,18 @@
 //! Which migrations run, in what order and how far, and the warnings about those that do not run.
 
+use std::collections::BTreeMap;
+
 use super::drift::accepted_checksums;
 use super::operation::KnownModel;
 use super::steps::ObservedPlan;
+use crate::database::MigrationRecord;
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::is_untouched;
+use crate::engine::renames::Renames;
 use crate::engine::{ExecOrder, Plan, Policy, Reason};
 use crate::migration::{Migration, Version};
-use crate::provider::arguments::{texts, word};
-use crate::provider::diagnostics::{self, Subject};
+use crate::provider::arguments::{invalid, texts, word};
+use crate::provider::diagnostics::{self, RENAMED, Subject};
 use crate::schema::Attribute;
 use crate::value::{Input, Object, Type};
 
@@ -34,7 +38,48 @@ pub(super) fn arguments() -> Vec<Attribute> {
             "Applied versions whose files were removed on purpose. Their rows remain in the \
              ledger. A cluster that lacks these versions never gets them.",
         ),
+        Attribute::map_of("renamed_versions", Type::String).optional().description(
+            "Applied versions whose files have new versions, as a map from the former version to \
+             the new one. The plan prints it. The apply records the new versions, and does not run \
+             them.",
+        ),
     ]
+}
+
+/// Reads `renamed_versions`: former version to new version.
+pub(crate) fn renamed_versions(
+    config: &Object<'_>,
+) -> Result<Input<BTreeMap<Version, Version>>, Diagnostic> {
+    let entries = match config.map(RENAMED) {
+        Input::Null => return Ok(Input::Known(BTreeMap::new())),
+        Input::Unknown => return Ok(Input::Unknown),
+        Input::Known(entries) => entries,
+    };
+    let mut renamed = BTreeMap::new();
+    for (former, version) in entries {
+        match version.string() {
+            Input::Known(version) if !version.is_empty() => {
+                renamed.insert(Version(former.clone()), Version(version.to_owned()));
+            }
+            Input::Unknown => return Ok(Input::Unknown),
+            Input::Known(_) | Input::Null => {
+                let words = format!("The entry {former:?} must be the new version.");
+                return Err(invalid(RENAMED.into(), &words));
+            }
+        }
+    }
+    let is_circle = |former: &&Version| {
+        let later = std::iter::successors(renamed.get(*former), |version| renamed.get(*version));
+        later.take(renamed.len()).any(|version| version == *former)
+    };
+    if let Some(version) = renamed.keys().find(is_circle) {
+        let words = format!(
+            "The entries lead from version {version} back to {version}. Each entry must name the \
+             version in the ledger, and the version of the file."
+        );
+        return Err(invalid(RENAMED.into(), &words));
+    }
+    Ok(Input::Known(renamed))
 }
 
 /// Reads the arguments and `accept_checksums`; unknown if one of them is unknown.
@@ -46,21 +91,36 @@ pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnosti
     ];
     let order = word(config, "exec_order", &words);
     let accepted = accepted_checksums(config);
-    let (order, accepted) = match (order, accepted) {
-        (Ok(order), Ok(accepted)) => (order, accepted),
-        (order, accepted) => return Err(order.err().into_iter().chain(accepted.err()).collect()),
+    let renamed = renamed_versions(config);
+    let (order, accepted, renamed) = match (order, accepted, renamed) {
+        (Ok(order), Ok(accepted), Ok(renamed)) => (order, accepted, renamed),
+        (order, accepted, renamed) => {
+            let wrong = [order.err(), accepted.err(), renamed.err()];
+            return Err(wrong.into_iter().flatten().collect());
+        }
     };
     let target = config.string("target_version").map(|version| Version(version.to_owned()));
     let removed = texts(config, "removed_versions");
     let removed = removed.map(|versions| versions.into_iter().map(Version).collect());
-    Ok(order
-        .zip(accepted)
-        .zip(target.optional().zip(removed))
-        .map(|((order, accepted), (target, removed))| Policy { accepted, order, target, removed }))
+    Ok(order.zip(accepted).zip(target.optional().zip(removed.zip(renamed))).map(
+        |((order, accepted), (target, (removed, renamed)))| Policy {
+            accepted,
+            order,
+            target,
+            removed,
+            renamed,
+        },
+    ))
 }
 
-/// The warnings about migrations that do not run.
-pub(super) fn warnings(plan: &Plan<'_>, policy: &Policy, subject: &Subject) -> Vec<Diagnostic> {
+/// The warnings about migrations that do not run, and about entries of `renamed_versions`.
+pub(super) fn warnings(
+    plan: &Plan<'_>,
+    records: &[MigrationRecord],
+    migrations: &[Migration],
+    policy: &Policy,
+    subject: &Subject,
+) -> Vec<Diagnostic> {
     let out_of_order: Vec<_> = plan.excluded(Reason::OutOfOrder).collect();
     let held_back: Vec<_> = plan.excluded(Reason::BeyondTarget).collect();
     let skipped = (!out_of_order.is_empty()).then(|| diagnostics::skipped(&out_of_order, subject));
@@ -69,7 +129,11 @@ pub(super) fn warnings(plan: &Plan<'_>, policy: &Policy, subject: &Subject) -> V
         .as_ref()
         .filter(|_| !held_back.is_empty() || plan.beyond_target.is_some())
         .map(|target| diagnostics::held_back(target, plan.beyond_target, &held_back, subject));
-    skipped.into_iter().chain(held_back).collect()
+    // On a new cluster, no version has a former one.
+    let has_history = records.iter().any(MigrationRecord::has_begun);
+    let renames = has_history.then(|| Renames::find(migrations, records, policy));
+    let unused = renames.and_then(|found| diagnostics::unused_renames(&found.unused, subject));
+    skipped.into_iter().chain(held_back).chain(unused).collect()
 }
 
 /// The warnings about arguments that name migrations and change nothing. Only a plan that runs

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::database::{MigrationRecord, MigrationState};
+use crate::engine::adoption::with_renamed;
+use crate::engine::renames::Renames;
 use crate::engine::{self, ExecOrder, PlanError, Policy};
 use crate::migration::{Checksum, Migration, Version};
 use crate::value::Value;
@@ -16,6 +18,8 @@ pub(super) struct ComparedFiles {
     pub(super) accepted: BTreeMap<Version, Checksum>,
     /// Applied versions whose files were removed on purpose.
     pub(super) removed: BTreeSet<Version>,
+    /// New versions of applied migrations, by the former version.
+    pub(super) renamed: BTreeMap<Version, Version>,
 }
 
 /// The attributes of the comparison; null without files.
@@ -24,9 +28,18 @@ pub(super) fn of_files(
     records: &[MigrationRecord],
 ) -> [(&'static str, Value); 4] {
     let names = ["pending", "changed", "missing", "up_to_date"];
-    let Some(ComparedFiles { migrations: files, has_values, accepted, removed }) = files else {
+    let Some(ComparedFiles { migrations: files, has_values, accepted, removed, renamed }) = files
+    else {
         return names.map(|name| (name, Value::Null));
     };
+    let as_configured = Policy {
+        accepted: accepted.clone(),
+        removed: removed.clone(),
+        renamed: renamed.clone(),
+        ..Policy::default()
+    };
+    let renames = Renames::find(files, records, &as_configured);
+    let records = &with_renamed(records, renames.declared())[..];
     let of = |version: &Version| records.iter().find(|record| record.version == *version);
     let is_changed = |file: &&Migration| {
         let is_applied = |record: &&MigrationRecord| record.state == MigrationState::Applied;
@@ -42,30 +55,20 @@ pub(super) fn of_files(
 
     // Everything counts as allowed, so that all pending migrations are named.
     let all = files.iter().map(|file| (file.version.clone(), file.checksum.clone()));
-    let mut policy =
+    let policy =
         Policy { accepted: all.collect(), order: ExecOrder::NonLinear, ..Policy::default() };
-    let errors = engine::plan(files, records, &policy).err().unwrap_or_default();
-    let missing: Vec<Version> = errors
-        .into_iter()
-        .filter_map(|error| match error {
-            PlanError::FileMissing { version, whole: true, .. } => Some(version),
-            _ => None,
-        })
-        .collect();
-    policy.removed = missing.iter().cloned().collect();
-    let missing = missing.into_iter().filter(|version| !removed.contains(version));
-    let missing: Vec<String> = missing.map(|version| version.0).collect();
-    let plan = engine::plan(files, records, &policy);
+    let (plan, errors) = engine::compare(files, records, &policy);
+    let missing = errors.iter().flat_map(PlanError::missing).filter(|it| !removed.contains(it));
+    let missing: Vec<String> = missing.map(|version| version.0.clone()).collect();
     // Without the values of its variables, only the text of a repeatable one can be compared.
     let is_open = |file: &Migration| {
         repeats(file) && !has_values && file.statements.iter().any(|it| it.text.contains("${"))
     };
-    let is_pending = |file: &&Migration| match (of(&file.version), &plan) {
-        (Some(record), _) if is_open(file) => {
+    let is_pending = |file: &&Migration| match of(&file.version) {
+        Some(record) if is_open(file) => {
             record.state != MigrationState::Applied || is_changed(file)
         }
-        (_, Ok(plan)) => plan.pending().any(|entry| entry.migration == *file),
-        (record, Err(_)) => record.is_none_or(|r| r.state != MigrationState::Applied),
+        _ => plan.pending().any(|entry| entry.migration == *file),
     };
     let pending: Vec<String> =
         files.iter().filter(is_pending).map(|file| file.version.0.clone()).collect();

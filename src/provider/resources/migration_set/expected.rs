@@ -18,13 +18,20 @@ pub(super) fn nothing_new(
         return false;
     };
     let same_values = state.get("variables") == Some(config.value("variables"));
-    recorded.len() == migrations.len()
-        && migrations.iter().all(|migration| {
-            let accepted = policy.accepted.get(&migration.version);
-            recorded
-                .get(&migration.version.0)
-                .is_some_and(|row| computed::says_applied(row, migration, same_values, accepted))
-        })
+    let has_file = |version: &String| migrations.iter().any(|it| it.version.0 == *version);
+    let is_former = |version: &String| {
+        let former = |row: &Value| row.get("adopted_from")?.string().known().map(str::to_owned);
+        recorded.values().any(|row| former(row).as_ref() == Some(version))
+    };
+    let mut without_file = recorded.keys().filter(|version| !has_file(version));
+    without_file.all(|version| {
+        is_former(version) || policy.removed.iter().any(|removed| removed.0 == *version)
+    }) && migrations.iter().all(|migration| {
+        let accepted = policy.accepted.get(&migration.version);
+        recorded
+            .get(&migration.version.0)
+            .is_some_and(|row| computed::says_applied(row, migration, same_values, accepted))
+    })
 }
 
 /// Refuses to run anything but what was planned: a saved plan may be old.

@@ -2,6 +2,7 @@
 
 use super::super::computed;
 use crate::database::{MigrationRecord, MigrationState, Observation};
+use crate::engine::renames::{current, has_former};
 use crate::engine::{ExecOrder, Plan, PlannedMigration, Policy, Status};
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::settings::LedgerLocation;
@@ -33,10 +34,19 @@ pub(super) fn shown(
 
 /// The version that was begun last, of those that are applied and not repeatable.
 pub(crate) fn latest(records: &[MigrationRecord]) -> Option<String> {
-    let counts = |record: &&MigrationRecord| {
+    last_begun(records, |record| {
         record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable
-    };
-    records.iter().rfind(counts).map(|record| record.version.0.clone())
+    })
+}
+
+/// The last of the records that count. A migration with a new version began under its former one.
+fn last_begun(
+    records: &[MigrationRecord],
+    counts: impl Fn(&MigrationRecord) -> bool,
+) -> Option<String> {
+    let counts = |record: &&MigrationRecord| counts(record) && !has_former(record, records);
+    let last = records.iter().rfind(counts)?;
+    Some(current(last, records).version.0.clone())
 }
 
 /// The computed attributes as a run will leave them.
@@ -67,12 +77,11 @@ fn latest_after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Option<String> {
     if let Some(last) = plan.pending().filter(is_new).last() {
         return Some(last.migration.version.0.clone());
     }
-    let counts = |record: &&MigrationRecord| {
+    last_begun(ledger, |record| {
         let is_applied =
             record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable;
         is_applied || pending(&record.version).is_some()
-    };
-    ledger.iter().rfind(counts).map(|record| record.version.0.clone())
+    })
 }
 
 fn is_repeatable(entry: &PlannedMigration<'_>) -> bool {
@@ -90,7 +99,8 @@ pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'st
     let is_open = migrations.iter().any(|migration| migration.kind == MigrationKind::Baseline)
         || policy.order == ExecOrder::LinearSkip
         || policy.target.is_some()
-        || !policy.removed.is_empty();
+        || !policy.removed.is_empty()
+        || !policy.renamed.is_empty();
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
         attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {

@@ -106,8 +106,8 @@ impl Planning<'_> {
     ) -> Result<PlanResult, Vec<Diagnostic>> {
         let Self { context, request, config } = self;
         let Adoption { records: adopted, warnings: mut diagnostics } =
-            match AdoptionRequest::of(operation) {
-                Some(adoption) => adoption.find_on(&context.clusters, observation).await?,
+            match AdoptionRequest::of(operation, observation) {
+                Some(adoption) => adoption.find_on(&context.clusters).await?,
                 None => Adoption::default(),
             };
         let records = operation.records(observation, &adopted);
@@ -128,6 +128,7 @@ impl Planning<'_> {
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
         diagnostics.extend(diagnostics::adopted(&plan, &subject));
+        diagnostics.extend(diagnostics::renamed(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
         diagnostics.extend(operation.judge(&plan));
         let check = ExistingCheck { operation, plan: &plan, observation };
