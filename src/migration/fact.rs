@@ -56,6 +56,20 @@ pub enum FactSubject {
     Role(String),
 }
 
+impl FactSubject {
+    /// Its name without that of its schema or table.
+    #[must_use]
+    pub fn own_name(&self) -> &str {
+        match self {
+            Self::Schema(name)
+            | Self::Role(name)
+            | Self::Column(_, name)
+            | Self::Constraint(_, name) => name,
+            Self::Relation(name) | Self::Domain(name) | Self::Routine(name) => &name.name,
+        }
+    }
+}
+
 impl fmt::Display for FactSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -70,11 +70,8 @@ pub(crate) fn existing_sql(objects: &[FactSubject]) -> Option<String> {
 }
 
 fn name_parts(name: &QualifiedName) -> Vec<String> {
-    let schema = match &name.schema {
-        Some(schema) => literal(schema),
-        None => "current_schema()::text".to_owned(),
-    };
-    vec![schema, literal(&name.name)]
+    let schema = name.schema.as_deref().map(literal);
+    vec![schema.unwrap_or_else(|| "current_schema()::text".to_owned()), literal(&name.name)]
 }
 
 fn part_of(table: &QualifiedName, name: &str) -> Vec<String> {

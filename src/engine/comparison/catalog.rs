@@ -53,9 +53,7 @@ impl<'a> Catalog<'a> {
         kind: &ObjectKind,
         name: &str,
     ) -> Option<&'a DescribedObject> {
-        let table =
-            self.by_identity(&FactSubject::Relation(table.clone()), self.identity(table)?)?;
-        self.parts(&table.relation, kind).find(|part| own_name(part) == name)
+        self.parts_of(table, kind).into_iter().find(|part| own_name(part) == name)
     }
 
     /// The described parts of a table: its columns, constraints or indexes.

@@ -4,6 +4,7 @@ use super::*;
 use crate::database::MigrationRecord;
 use crate::engine::{Policy, plan};
 use crate::formats;
+use crate::migration::{Class, StatementNumber};
 
 /// Reads one file for each text, and finds what exists in a catalog with these objects: the line,
 /// the object, and whether the statement is optional.

@@ -27,7 +27,7 @@ pub(crate) async fn observe(
 
 /// What a plan learned from the cluster.
 pub(super) enum ClusterRead {
-    Observed(Observation),
+    Observed(Box<Observation>),
     /// The cluster did not answer, and the plan continues with this warning.
     Unreachable(Diagnostic),
 }
@@ -43,7 +43,7 @@ impl ClusterRead {
         subject: &Subject,
     ) -> Result<Self, Diagnostic> {
         match observed {
-            Ok(observation) => Ok(Self::Observed(observation)),
+            Ok(observation) => Ok(Self::Observed(Box::new(observation))),
             Err(error) if nothing_new => {
                 Ok(Self::Unreachable(diagnostics::planned_without_cluster(&error, subject)))
             }
