@@ -158,6 +158,8 @@ titles! {
     MigrationsSkippedByTool => "Migrations were skipped by … in …",
     SeveralHistoryTables => "More than one history table found",
     HistoryTableMismatch => "History table does not match the directory",
+    HistoryTableNotRead => "Table schema_migrations is not read for …",
+    HistoryTableNotFound => "History table in adopt_table does not exist for …",
     UnsupportedHistoryTable => "Table is not a supported history table",
     InconsistentHistoryTable => "History table is inconsistent",
     HistoryTableFileMissing => "History table lists a missing file",

@@ -21,9 +21,9 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_errors, adopted, history_table_mismatch, not_in_catalog, renamed,
-    several_history_tables, skipped_by_tool, unknown_adopt, unknown_baseline,
-    unsupported_history_table,
+    BASELINE, adopt_errors, adopted, history_table_mismatch, history_table_not_found,
+    not_in_catalog, renamed, several_history_tables, skipped_by_tool, unknown_adopt,
+    unknown_baseline, unread_history_table, unreadable_history_table, unsupported_history_table,
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};

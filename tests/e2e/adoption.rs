@@ -235,6 +235,107 @@ fn an_unclear_history_table_is_rejected_with_the_remedy() {
     });
 }
 
+/// Two plain files. Their tables do not exist.
+fn two_files(world: &World, arguments: &str) {
+    world.write("app/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+    world.write("app/0002_b.sql", "CREATE TABLE b (id int PRIMARY KEY);");
+    world.configure(&set("app", arguments));
+}
+
+#[test]
+fn a_history_table_with_other_columns_does_not_make_its_migrations_run_again() {
+    on_each_terraform(|world| {
+        world.sql("CREATE TABLE _prisma_migrations (id text PRIMARY KEY, finished_at timestamptz)");
+        for arguments in ["", "  adopt = \"prisma\"\n"] {
+            two_files(world, arguments);
+            world
+                .plan()
+                .ends_with(1)
+                .says("Table is not a supported history table")
+                .says(
+                    "public._prisma_migrations lacks the column migration_name, which the history \
+                     table of Prisma has.",
+                )
+                .says("set adopt = \"none\", and baseline_version");
+            world.apply().ends_with(1).says("lacks the column migration_name");
+        }
+        // The table of a tool that nobody has asked for does not matter.
+        two_files(world, "  adopt = \"goose\"\n");
+        world.plan().ends_with(2).does_not_say("_prisma_migrations");
+        world.sql("DROP TABLE _prisma_migrations");
+        world.sql("CREATE TABLE goose_db_version (version_id bigint, tstamp timestamptz)");
+        world.plan().ends_with(1).says("public.goose_db_version lacks the column is_applied");
+        two_files(world, "  adopt = \"none\"\n");
+        world.plan().ends_with(2).does_not_say("goose_db_version");
+        world.sql("DROP TABLE goose_db_version");
+
+        // Half of the tools use this name.
+        world.sql("CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean)");
+        two_files(world, "  adopt = \"dbmate\"\n");
+        world
+            .plan()
+            .ends_with(1)
+            .says("public.schema_migrations has the columns of the history table of golang-migrate")
+            .says("set adopt = \"golang-migrate\"");
+        two_files(world, "  adopt = \"dbmate\"\n  adopt_table = \"schema_migrations\"\n");
+        world.plan().ends_with(1).says("has the columns of the history table of golang-migrate");
+        world.sql("DROP TABLE schema_migrations");
+        world.sql("CREATE TABLE schema_migrations (version text, statements text, name text)");
+        two_files(world, "");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: Table schema_migrations is not read for set app on localhost:")
+            .says("CREATE TABLE a");
+        two_files(world, "  adopt_table = \"history\"\n");
+        world
+            .plan()
+            .ends_with(2)
+            .says("History table in adopt_table does not exist for set app on localhost:")
+            .says("The cluster has no table history");
+        assert_eq!(world.tables(), "schema_migrations");
+    });
+}
+
+#[test]
+fn the_tables_of_ecto_and_rails_are_not_read() {
+    on_each_terraform(|world| {
+        world.sql(
+            "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, inserted_at timestamp)",
+        );
+        world.sql("INSERT INTO schema_migrations VALUES (20260101120000, now())");
+        two_files(world, "");
+        world.plan().ends_with(2).does_not_say("schema_migrations").says("CREATE TABLE a");
+        world.sql("DROP TABLE schema_migrations");
+        world.sql("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)");
+        world.sql("INSERT INTO schema_migrations VALUES ('20260101120000')");
+        world.plan().ends_with(1).says("History table lists a missing file");
+        world.sql("CREATE TABLE ar_internal_metadata (key varchar PRIMARY KEY, value varchar)");
+        world.plan().ends_with(2).does_not_say("schema_migrations").says("CREATE TABLE a");
+        two_files(world, "  adopt = \"dbmate\"\n");
+        world.plan().ends_with(1).says("public.schema_migrations is the history table of Rails");
+    });
+}
+
+#[test]
+fn a_runner_that_records_only_versions_is_adopted() {
+    on_each_terraform(|world| {
+        world.each(&[
+            "CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz)",
+            "INSERT INTO schema_migrations VALUES ('0001_a.sql', now())",
+            "CREATE TABLE a (id int PRIMARY KEY)",
+        ]);
+        two_files(world, "");
+        world.plan().ends_with(2).says("According to public.schema_migrations");
+        world.apply().ends_with(0);
+        assert_eq!(world.times_run("CREATE TABLE a"), 1);
+        assert_eq!(world.tables(), "a b schema_migrations");
+        let state = world.state("dsql_migration_set.app");
+        assert_eq!(state["migrations"]["0001"]["status"], "adopted");
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
 #[test]
 fn a_file_that_drizzle_has_skipped_is_named_and_does_not_count_as_applied() {
     on_each_terraform(|world| {

@@ -13,6 +13,7 @@ mod files;
 mod flyway;
 mod hashed;
 mod named;
+mod recognize;
 
 use std::collections::BTreeSet;
 
@@ -22,6 +23,7 @@ use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
 pub use error::AdoptError;
+pub use recognize::{Unreadable, recognize, searched_names};
 
 use self::files::SetFiles;
 
@@ -38,7 +40,7 @@ struct HistoryTableSpec {
     optional: &'static [&'static str],
     /// Whether it has no other columns: a column `version` alone occurs in many history tables.
     exact: bool,
-    /// The formats of the directories that it can describe.
+    /// The formats of the directories that it can describe; empty if it can describe any.
     formats: &'static [Format],
     read: fn(&Table, &SetFiles<'_>) -> Result<compare::HistoryContents, Vec<AdoptError>>,
 }
@@ -66,8 +68,8 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
     HistoryTableSpec {
         format: Format::Flyway,
         name: "flyway_schema_history",
-        required: &["installed_rank", "version", "type", "success"],
-        optional: &["checksum", "script"],
+        required: &["installed_rank", "version", "success"],
+        optional: &["type", "checksum", "script"],
         exact: false,
         formats: &[Format::Flyway],
         read: flyway::read,
@@ -75,8 +77,8 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
     HistoryTableSpec {
         format: Format::Atlas,
         name: "atlas_schema_revisions",
-        required: &["version", "type", "applied", "total"],
-        optional: &["hash", "error"],
+        required: &["version", "applied", "total"],
+        optional: &["type", "hash", "error"],
         exact: false,
         formats: &[Format::Atlas],
         read: hashed::atlas,
@@ -111,17 +113,17 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
     HistoryTableSpec {
         format: Format::Plain,
         name: "schema_migrations",
-        required: &["version", "name", "applied_at"],
-        optional: &[],
+        required: &["version", "applied_at"],
+        optional: &["name"],
         exact: false,
-        formats: &[Format::Plain],
+        formats: &[],
         read: named::home_grown,
     },
     HistoryTableSpec {
         format: Format::Prisma,
         name: "_prisma_migrations",
-        required: &["migration_name", "finished_at", "rolled_back_at"],
-        optional: &["checksum"],
+        required: &["migration_name", "finished_at"],
+        optional: &["rolled_back_at", "checksum"],
         exact: false,
         formats: &[Format::Prisma],
         read: hashed::prisma,
@@ -150,11 +152,13 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryTable(&'static HistoryTableSpec);
 
-/// The default names of history tables, without their schemas.
-#[must_use]
-pub fn history_table_names() -> BTreeSet<&'static str> {
-    HISTORY_TABLES.iter().map(|spec| spec.name).collect()
+impl PartialEq for HistoryTable {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
 }
+
+impl Eq for HistoryTable {}
 
 impl HistoryTable {
     /// Recognizes a table. `renamed` means that its name is not the default name.
@@ -183,7 +187,7 @@ impl HistoryTable {
     /// Whether it can describe the files of a directory with this format.
     #[must_use]
     pub fn fits(self, directory: Format) -> bool {
-        self.0.formats.contains(&directory)
+        self.0.formats.is_empty() || self.0.formats.contains(&directory)
     }
 
     /// Removes the columns that are not read.

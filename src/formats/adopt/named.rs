@@ -1,8 +1,9 @@
 //! History tables with versions as text and no checksums: dbmate, and home-grown runners.
 
-use super::AdoptError;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
+use super::{AdoptError, counted};
+use crate::formats::number::leading_digits;
 use crate::migration::table::Table;
 
 /// Reads the history table of dbmate, whose `version` is the leading digits of the file name.
@@ -19,22 +20,28 @@ pub(super) fn dbmate(
     Ok(contents)
 }
 
-/// Reads a table with `version`, `name` and `applied_at`. The version is the leading digits of the
-/// file name, with or without leading zeros.
+/// Reads a table with `version` and `applied_at`, of any runner. The version is that of the file,
+/// with or without leading zeros, or the name of the file.
 pub(super) fn home_grown(
     table: &Table,
     files: &SetFiles<'_>,
 ) -> Result<HistoryContents, Vec<AdoptError>> {
-    let mut contents = HistoryContents::new(files.numbers());
+    let numbers = files.numbers();
+    let are_numbers = numbers.iter().all(Option::is_some);
+    let mut contents = HistoryContents::new(if are_numbers { numbers } else { files.names() });
     for row in table.rows() {
         let version = row.text("version").unwrap_or_default();
-        let name = row.text("name").unwrap_or_default();
-        let key = super::counted::number(table, version)?;
-        contents.add(
-            key,
-            format!("version {version} ({name})"),
-            HistoryState::Applied(ChecksumMatch::Same),
-        );
+        let key = if are_numbers {
+            let digits = leading_digits(version).0;
+            counted::number(table, if digits.is_empty() { version } else { digits })?
+        } else {
+            Key::Name(version.strip_suffix(".sql").unwrap_or(version).to_owned())
+        };
+        let shown = match row.text("name") {
+            Some(name) => format!("version {version} ({name})"),
+            None => format!("version {version}"),
+        };
+        contents.add(key, shown, HistoryState::Applied(ChecksumMatch::Same));
     }
     Ok(contents)
 }

@@ -150,9 +150,149 @@ fn the_history_table_of_each_tool_is_recognized_by_its_name_and_columns() {
         );
     }
     assert!(unmatched.is_empty(), "without a dump in HISTORIES: {unmatched:#?}");
-    let mut foreign = fixture("dbmate", "history");
-    foreign.columns.push("inserted_at".into());
-    assert!(HistoryTable::of(&foreign, false).is_none(), "an unknown runner");
+}
+
+/// A table in the schema `public` with these columns.
+fn with_columns(name: &str, columns: &str) -> Table {
+    Table {
+        name: QualifiedName { schema: Some("public".into()), name: name.to_owned() },
+        columns: columns.split(' ').map(str::to_owned).collect(),
+        rows: Vec::new(),
+    }
+}
+
+/// The columns that versions of the tools create, and those that their users add or leave out.
+#[test]
+fn the_table_of_each_version_of_a_tool_is_recognized() {
+    let recognized = |name: &str, columns: &str| {
+        let tables = [with_columns(name, columns)];
+        let mut all = recognize(&tables);
+        all.next().expect("a table").1.map(HistoryTable::format)
+    };
+    let lacks = |tool: &'static str, columns: &[&'static str]| {
+        Err(Unreadable::Lacks { tool, columns: columns.to_vec() })
+    };
+    for (format, name, columns) in [
+        // drizzle-orm before 1.0, its betas, and 1.0.
+        (Format::Drizzle, "__drizzle_migrations", "id hash created_at"),
+        (Format::Drizzle, "__drizzle_migrations", "id hash created_at name applied_at version"),
+        (Format::Drizzle, "__drizzle_migrations", "id hash created_at name applied_at"),
+        (
+            Format::Flyway,
+            "flyway_schema_history",
+            "installed_rank version description type script checksum installed_by installed_on \
+             execution_time success",
+        ),
+        (
+            Format::Atlas,
+            "atlas_schema_revisions",
+            "version description type applied total executed_at execution_time error error_stmt \
+             hash partial_hashes operator_version",
+        ),
+        (
+            Format::Sqlx,
+            "_sqlx_migrations",
+            "version description installed_on success checksum execution_time",
+        ),
+        (Format::Goose, "goose_db_version", "id version_id is_applied tstamp"),
+        (Format::GolangMigrate, "schema_migrations", "version dirty"),
+        (
+            Format::Prisma,
+            "_prisma_migrations",
+            "id checksum finished_at migration_name logs rolled_back_at started_at \
+             applied_steps_count",
+        ),
+        (Format::Prisma, "_prisma_migrations", "id checksum finished_at migration_name"),
+        (Format::Refinery, "refinery_schema_history", "version name applied_on checksum"),
+        (Format::Dbmate, "schema_migrations", "version"),
+        (Format::Plain, "schema_migrations", "version applied_at"),
+        (Format::Plain, "schema_migrations", "version name applied_at checksum"),
+    ] {
+        assert_eq!(recognized(name, columns), Ok(format), "{name} ({columns})");
+    }
+    // What people create by hand, and columns under other names.
+    assert_eq!(
+        recognized("_prisma_migrations", "id"),
+        lacks("Prisma", &["migration_name", "finished_at"])
+    );
+    assert_eq!(
+        recognized("__drizzle_migrations", "id hash applied_at"),
+        lacks("Drizzle", &["created_at"])
+    );
+    assert_eq!(
+        recognized("__drizzle_migrations", "migration_hash statement_index"),
+        lacks("Drizzle", &["migration_folder_millis"])
+    );
+    assert_eq!(
+        recognized("goose_db_version", "id version_id tstamp"),
+        lacks("goose", &["is_applied"])
+    );
+    assert_eq!(recognized("schema_migrations", "version statements name"), Err(Unreadable::NoTool));
+    assert_eq!(recognized("schema_migrations", "id name"), Err(Unreadable::NoTool));
+    assert_eq!(
+        recognized("schema_migrations", "version inserted_at"),
+        Err(Unreadable::OfForeignTool("Ecto"))
+    );
+}
+
+#[test]
+fn a_table_of_rails_is_recognized_by_its_neighbor_in_the_same_schema() {
+    let mut found = vec![
+        with_columns("schema_migrations", "version"),
+        with_columns("ar_internal_metadata", "key value created_at updated_at"),
+    ];
+    let mut elsewhere = with_columns("schema_migrations", "version");
+    elsewhere.name.schema = Some("app".into());
+    found.push(elsewhere);
+    let recognized: Vec<_> =
+        recognize(&found).map(|(_, it)| it.map(HistoryTable::format)).collect();
+    assert_eq!(recognized, [Err(Unreadable::OfForeignTool("Rails")), Ok(Format::Dbmate)]);
+    let rails = HistoryTable::of_tool(&found[0], Format::Dbmate, &found);
+    assert_eq!(rails, Err(Unreadable::OfForeignTool("Rails")));
+}
+
+#[test]
+fn a_table_that_the_user_names_may_have_more_columns_but_not_those_of_another_tool() {
+    let of_tool = |format: Format, columns: &str| {
+        let table = with_columns("history", columns);
+        HistoryTable::of_tool(&table, format, &[]).map(HistoryTable::format)
+    };
+    assert_eq!(of_tool(Format::Dbmate, "version note"), Ok(Format::Dbmate));
+    assert_eq!(of_tool(Format::Prisma, "id migration_name finished_at"), Ok(Format::Prisma));
+    let lacks = |tool: &'static str, columns: &[&'static str]| {
+        Err(Unreadable::Lacks { tool, columns: columns.to_vec() })
+    };
+    assert_eq!(of_tool(Format::Goose, "id name"), lacks("goose", &["version_id", "is_applied"]));
+    assert_eq!(
+        of_tool(Format::Plain, "version executed_at"),
+        lacks("a runner of your own", &["applied_at"])
+    );
+    let golang = with_columns("schema_migrations", "version dirty");
+    let golang = HistoryTable::of(&golang, false).expect("it is known");
+    assert_eq!(of_tool(Format::Dbmate, "version dirty"), Err(Unreadable::OfOtherTool(golang)));
+}
+
+#[test]
+fn a_runner_records_versions_or_names_of_files() {
+    let case = |versions: &[&str], folder: &str, format: Format| {
+        let mut table = with_columns("schema_migrations", "version applied_at");
+        let row = |version: &&str| vec![Some((*version).to_owned()), Some("2026".to_owned())];
+        table.rows = versions.iter().map(row).collect();
+        Case::of(&format!("{}/migrations", self::folder(folder)), format, table)
+    };
+    let plain = |versions: &[&str]| case(versions, "plain", Format::Plain);
+    for versions in [["0001", "0002"], ["1", "2"], ["0001_create_accounts", "0002.sql"]] {
+        assert_eq!(plain(&versions).applied(), ["0001", "0002"], "{versions:?}");
+    }
+    assert_eq!(plain(&["0099_x"]).refusals().len(), 1);
+    assert!(plain(&["first"]).refusals()[0].contains("version \"first\" is not a number"));
+    // Directories of other tools that such a runner reads.
+    let drizzle = |versions: &[&str]| case(versions, "drizzle", Format::Drizzle);
+    assert_eq!(drizzle(&["0000_quiet_otter.sql"]).applied(), ["0000_quiet_otter"]);
+    assert_eq!(drizzle(&["0000_quiet_otter"]).applied(), ["0000_quiet_otter"]);
+    assert_eq!(drizzle(&["0009_x"]).refusals().len(), 1);
+    let goose = case(&["00001"], "goose", Format::Goose);
+    assert_eq!(goose.applied(), ["00001"]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::database::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::formats::Placeholders;
-use crate::formats::adopt::{HistoryTable, history_table_names};
+use crate::formats::adopt::{recognize, searched_names};
 use crate::migration::Version;
 use crate::migration::fact::QualifiedName;
 use crate::provider::arguments::texts;
@@ -348,13 +348,12 @@ async fn files(
 
 /// The history tables of other tools, whether anything was adopted from them or not.
 async fn history_tables(session: &mut Session, location: &LedgerLocation) -> Result<Value, Error> {
-    let names: Vec<QualifiedName> = history_table_names()
-        .into_iter()
+    let names: Vec<QualifiedName> = searched_names(None)
         .map(|name| QualifiedName { schema: None, name: name.to_owned() })
         .collect();
     let tables = session.find_tables(&names, &location.ledger, None).await?;
-    let formats = tables.iter().filter_map(|table| {
-        let history = HistoryTable::of(table, false)?;
+    let formats = recognize(&tables).filter_map(|(table, recognized)| {
+        let history = recognized.ok()?;
         Some((table.name.to_string(), history.format().name()))
     });
     Ok(Value::map(formats))

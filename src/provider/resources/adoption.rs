@@ -14,7 +14,9 @@ use crate::database::{Error, MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{self, Expect};
 use crate::formats::Format;
-use crate::formats::adopt::{AdoptError, Comparison, HistoryTable, Question, history_table_names};
+use crate::formats::adopt::{
+    AdoptError, Comparison, HistoryTable, Question, Unreadable, recognize, searched_names,
+};
 use crate::migration::fact::{Facts, QualifiedName};
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
@@ -96,17 +98,17 @@ impl<'a> AdoptionRequest<'a> {
             return Ok(Adoption::default());
         }
         let known = adoption::known(&self.records);
-        let (mut tables, histories) = self.history_tables(session).await?;
+        let HistoryTables { mut tables, histories, mut warnings } =
+            self.history_tables(session).await?;
         let baseline = self.baseline();
         if tables.is_empty() && baseline.is_none() {
-            return Ok(Adoption::default());
+            return Ok(Adoption { records: Vec::new(), warnings });
         }
         let open = self.migrations().iter().filter(|m| !known.contains(&m.version));
         let facts = session.read_tables(&mut tables, &adoption::facts(open)).await;
         let facts = facts.map_err(|error| self.failed(&error))?;
 
         let mut applied: BTreeMap<&Version, String> = BTreeMap::new();
-        let mut warnings = Vec::new();
         if let Some((table, history)) = only_filled(tables, histories)? {
             let comparison = self.compare(history, &table, &known, baseline).await?;
             let is_applied = |m: &&Migration| comparison.applied.contains(&m.version);
@@ -130,16 +132,14 @@ impl<'a> AdoptionRequest<'a> {
     async fn history_tables(
         &self,
         session: &mut Session,
-    ) -> Result<(Vec<Table>, Vec<HistoryTable>), Vec<Diagnostic>> {
+    ) -> Result<HistoryTables, Vec<Diagnostic>> {
         if !self.reads_history() {
-            return Ok((Vec::new(), Vec::new()));
+            return Ok(HistoryTables::default());
         }
         let SetOperation { location, .. } = self.operation;
         let set = self.observation.ledger.exists().then_some(self.operation.set());
         let tables = session.find_tables(&self.names(), &location.ledger, set).await;
-        let mut tables = tables.map_err(|error| self.failed(&error))?;
-        let histories = self.recognize(&mut tables)?;
-        Ok((tables, histories))
+        self.recognize(&tables.map_err(|error| self.failed(&error))?)
     }
 
     /// The migrations up to and including a version.
@@ -208,42 +208,64 @@ impl<'a> AdoptionRequest<'a> {
     }
 
     fn names(&self) -> Vec<QualifiedName> {
+        let format = match self.config.source {
+            AdoptionSource::Tool(format) => Some(format),
+            AdoptionSource::Any | AdoptionSource::Nothing => None,
+        };
+        let of_default = |name: &str| QualifiedName { schema: None, name: name.to_owned() };
         match &self.config.table {
             Some(name) => vec![name.clone()],
-            None => history_table_names()
-                .into_iter()
-                .map(|name| QualifiedName { schema: None, name: name.to_owned() })
-                .collect(),
+            None => searched_names(format).map(of_default).collect(),
         }
     }
 
-    /// Keeps the history tables that are requested, each with the columns that are read.
-    fn recognize(&self, tables: &mut Vec<Table>) -> Result<Vec<HistoryTable>, Vec<Diagnostic>> {
-        let renamed = self.config.table.is_some();
-        let mut histories = Vec::new();
-        let mut unknown = Vec::new();
-        tables.retain_mut(|table| match HistoryTable::of(table, renamed) {
-            Some(history) => {
-                let is_requested = match self.config.source {
-                    AdoptionSource::Tool(format) => history.format() == format,
-                    AdoptionSource::Any | AdoptionSource::Nothing => true,
-                };
-                if is_requested {
-                    history.choose_columns(table);
-                    histories.push(history);
+    /// Keeps the history tables that are requested, each with the columns that are read. A table
+    /// that looks like a history table and cannot be read would make its migrations run again.
+    fn recognize(&self, found: &[Table]) -> Result<HistoryTables, Vec<Diagnostic>> {
+        let mut kept = HistoryTables::default();
+        let mut unread = Vec::new();
+        match (&self.config.table, self.config.source) {
+            (_, AdoptionSource::Tool(format)) => {
+                for table in found.iter().filter(|table| !HistoryTable::is_neighbor(table)) {
+                    match HistoryTable::of_tool(table, format, found) {
+                        Ok(history) => kept.push(table, history),
+                        Err(why) => unread.push((table, why)),
+                    }
                 }
-                is_requested
+                if !kept.tables.is_empty() {
+                    unread.clear();
+                }
             }
-            None => {
-                unknown.push(table.name.clone());
-                false
+            (Some(_), _) => {
+                for table in found {
+                    let history = HistoryTable::of(table, true);
+                    let unknown = || vec![diagnostics::unsupported_history_table(&table.name)];
+                    kept.push(table, history.ok_or_else(unknown)?);
+                }
             }
-        });
-        // Another table of the same name is not an error, unless it is the configured one.
-        match unknown.first() {
-            Some(table) if renamed => Err(vec![diagnostics::unsupported_history_table(table)]),
-            _ => Ok(histories),
+            (None, _) => {
+                for (table, recognized) in recognize(found) {
+                    match recognized {
+                        Ok(history) => kept.push(table, history),
+                        Err(Unreadable::NoTool) => {
+                            let subject = self.operation.subject();
+                            let warning = diagnostics::unread_history_table(&table.name, &subject);
+                            kept.warnings.push(warning);
+                        }
+                        Err(Unreadable::OfForeignTool(_)) => {}
+                        Err(why) => unread.push((table, why)),
+                    }
+                }
+            }
         }
+        if let Some(name) = self.config.table.as_ref().filter(|_| found.is_empty()) {
+            let subject = self.operation.subject();
+            kept.warnings.push(diagnostics::history_table_not_found(name, &subject));
+        }
+        let error = |(table, why): &(&Table, Unreadable)| {
+            diagnostics::unreadable_history_table(&table.name, why)
+        };
+        if unread.is_empty() { Ok(kept) } else { Err(unread.iter().map(error).collect()) }
     }
 
     /// Compares a history table with the files, some of which are read again.
@@ -291,6 +313,25 @@ impl<'a> AdoptionRequest<'a> {
         let location = &self.operation.location;
         let what = format!("Cannot search for history tables on {}.", location.target);
         vec![diagnostics::database_error(&what, error, Access::Other, location)]
+    }
+}
+
+/// The history tables of a cluster.
+#[derive(Default)]
+struct HistoryTables {
+    /// The tables that can be read, each with its kind.
+    tables: Vec<Table>,
+    histories: Vec<HistoryTable>,
+    /// What a plan reports about the others.
+    warnings: Vec<Diagnostic>,
+}
+
+impl HistoryTables {
+    fn push(&mut self, table: &Table, history: HistoryTable) {
+        let mut table = table.clone();
+        history.choose_columns(&mut table);
+        self.tables.push(table);
+        self.histories.push(history);
     }
 }
 
