@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rmpv::{Integer, Utf8String, Value as MessagePack};
+use rmpv::{Utf8String, Value as MessagePack};
 
 use super::number::NumberEncoding;
 use super::{AttributePath, CodecError, Number, Problem, Step, Type, Value, wanted};
@@ -218,7 +218,9 @@ fn encode_elements(
 
 fn encode_number(number: &Number) -> MessagePack {
     match number.encoding() {
-        NumberEncoding::Integer(integer) => MessagePack::Integer(Integer::from(integer)),
+        // As text, Terraform reads it with the precision with which it reads the state. Otherwise
+        // the two differ for `plan -refresh-only`, although they are the same number.
+        NumberEncoding::Integer(integer) => integer.to_string().into(),
         NumberEncoding::Float(float) => MessagePack::F64(float),
         NumberEncoding::Text(text) => text.into(),
     }

@@ -31,14 +31,9 @@ fn integers_arrive_in_every_format() {
 }
 
 #[test]
-fn integers_leave_as_terraform_writes_them() {
-    let cases = [
-        ("3", vec![0x03]),
-        ("9007199254740993", vec![0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0x01]),
-        ("18446744073709551615", str_bytes("18446744073709551615")),
-    ];
-    for (text, bytes) in cases {
-        assert_eq!(encode(&number(text), &Type::Number), Ok(bytes), "{text}");
+fn integers_leave_as_text_because_terraform_compares_the_precision_with_which_it_reads_them() {
+    for text in ["3", "-1", "9007199254740993", "18446744073709551615"] {
+        assert_eq!(encode(&number(text), &Type::Number), Ok(str_bytes(text)), "{text}");
     }
 }
 
