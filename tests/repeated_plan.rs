@@ -173,3 +173,50 @@ async fn a_repeated_plan_of_a_single_migration_with_a_new_version_names_its_new_
     let again = single.plan(&process(&cluster), &state, &first.planned_private).await;
     assert!(rejection(&again).contains("2_b.sql was changed (sha256:"), "{}", rejection(&again));
 }
+
+/// Copies the file of a configuration to another folder, which it then names.
+fn moved(configured: &Configured, from: &Path, to: &Path) -> Configured {
+    fs::copy(from.join("1_a.sql"), to.join("1_a.sql")).expect("a copy");
+    let Configured { name, argument, path } = configured;
+    let (from, to) = (from.display().to_string(), to.display().to_string());
+    Configured { name, argument, path: path.replace(&from, &to) }
+}
+
+#[tokio::test]
+async fn a_repeated_first_plan_in_another_place_names_both_paths() {
+    let cluster = cluster().await;
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(here.path().join("1_a.sql"), TABLE).expect("a file");
+    for configured in Configured::all(here.path()) {
+        let first = configured.plan(&process(&cluster), &Value::Null, &[]).await;
+        let moved = moved(&configured, here.path(), there.path());
+        let again = moved.plan(&process(&cluster), &Value::Null, &first.planned_private).await;
+        let [error] = again.diagnostics.as_slice() else { panic!("{:#?}", again.diagnostics) };
+        assert_eq!(error.summary, "Plan was made with another path");
+        for part in [configured.path.as_str(), &moved.path, "${path.module}"] {
+            assert!(error.detail.contains(part), "{part:?} in {}", error.detail);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plan_in_another_place_has_the_path_of_the_state() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [here, there] = folders.each_ref().map(|folder| folder.path());
+    fs::write(here.join("1_a.sql"), TABLE).expect("a file");
+    for configured in Configured::all(here) {
+        let cluster = cluster().await;
+        let first = configured.plan(&process(&cluster), &Value::Null, &[]).await;
+        let state = configured.apply(&process(&cluster), &Value::Null, &first).await;
+        let moved = moved(&configured, here, there);
+        let plan = moved.plan(&process(&cluster), &state, &[]).await;
+        assert_eq!((plan.planned_state, plan.diagnostics), (state.clone(), vec![]));
+        let again = moved.plan(&process(&cluster), &state, &plan.planned_private).await;
+        assert_eq!((again.planned_state, again.diagnostics), (state.clone(), vec![]));
+
+        // Other text is another file.
+        fs::write(there.join("1_a.sql"), OTHER).expect("a file");
+        let plan = moved.plan(&process(&cluster), &state, &[]).await;
+        assert_eq!(plan.diagnostics[0].summary, "Applied migration was changed");
+    }
+}

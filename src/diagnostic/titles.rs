@@ -150,6 +150,7 @@ titles! {
     LedgerTooNew => "Ledger requires a later provider version",
     LedgerHeaderDamaged => "Ledger header cannot be read",
     PlanOutOfDate => "Plan is out of date",
+    PlanMadeElsewhere => "Plan was made with another path",
     PlannedWithUnknownArguments => "Planned with unknown arguments for …",
     LintedWithoutValues => "Statements were linted without variable values in …",
     ChangedSincePlan => "Changed since the plan was made for …",

@@ -31,6 +31,7 @@ mod lint;
 mod missing_cluster;
 mod order;
 mod plan_output;
+mod refresh;
 mod renamed;
 mod repeatable;
 mod saved_plans;

@@ -486,6 +486,16 @@ pub(in crate::provider) fn out_of_date(differences: &[String]) -> Diagnostic {
     ))
 }
 
+/// Returns the error of an apply that would read the same files from another path than its plan.
+pub(in crate::provider) fn moved_source(planned: &str, now: &str) -> Diagnostic {
+    Diagnostic::error(Title::PlanMadeElsewhere).detail(format!(
+        "The files are the same, but the plan has the path {planned:?}, and here the path is \
+         {now:?}. Terraform applies a saved plan only with the values of the plan. Nothing was \
+         run.\n\nWrite a path that is the same in both places, for example \
+         \"${{path.module}}/migrations\", and plan again."
+    ))
+}
+
 /// Returns the warning of a plan that differs from the refresh before it, which another process
 /// made.
 pub(in crate::provider) fn changed_since_refresh(

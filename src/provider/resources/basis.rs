@@ -18,68 +18,59 @@ use crate::value::{Input, Type, Value, decode, encode};
 /// The version of the bytes. It grows when their meaning changes.
 const VERSION: u64 = 1;
 
-/// Identifies this process: a plan in another process than its refresh is a repeated one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Process(String);
-
-impl Process {
-    pub(super) fn new() -> Self {
-        Self(format!("{:016x}", fastrand::u64(..)))
-    }
-}
-
 /// The files and the ledger at the time of a plan or a refresh.
+///
+/// The bytes depend on these alone: Terraform stores those of a refresh with the state, and reports
+/// a change whenever they differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Basis {
-    /// The process that read them.
-    process: Process,
-    /// The directory or file as written; empty if the configuration holds the SQL itself, which
-    /// Terraform compares.
+    /// The directory or file as the state names it; empty if the configuration holds the SQL
+    /// itself, which Terraform compares.
     source: String,
     /// The attribute `ledger`.
     ledger: String,
-    /// Version to file and checksum.
+    /// Version to checksum and path inside the directory.
     files: BTreeMap<String, String>,
     /// Version to the state of its row and a digest of the rest.
     rows: BTreeMap<String, String>,
 }
 
 impl Basis {
+    /// `named` is the directory or file as the state names it, and `read` the one that was read.
     pub(super) fn new<'a>(
-        process: &Process,
-        source: Option<&str>,
+        Sources { named, read }: Sources<'_>,
         location: &LedgerLocation,
         migrations: &[Migration],
         records: impl IntoIterator<Item = &'a MigrationRecord>,
     ) -> Self {
-        let files = migrations.iter().filter(|_| source.is_some()).map(|migration| {
-            let checksum = beginning(&migration.checksum);
-            (migration.version.0.clone(), format!("{checksum} {}", migration.file))
-        });
-        let rows = records.into_iter().map(|record| {
-            let finished = record.finished_at.as_deref().unwrap_or("-");
-            let done = record.statements.len();
-            let rest = Checksum::of(&format!("{finished} {done} {}", record.checksum));
-            let state = match &record.adopted_from {
-                Some(_) if record.is_to_adopt() => TO_ADOPT,
-                _ => record.state.as_str(),
-            };
-            let row = format!("{state} {}", beginning(&rest));
-            (record.version.0.clone(), row)
+        let files = migrations.iter().filter_map(|migration| {
+            let (checksum, file) = (beginning(&migration.checksum), inside(read?, &migration.file));
+            Some((migration.version.0.clone(), format!("{checksum} {file}")))
         });
         Self {
-            process: process.clone(),
-            source: source.unwrap_or_default().to_owned(),
+            source: named.unwrap_or_default().to_owned(),
             ledger: location.ledger_name(),
             files: files.collect(),
-            rows: rows.collect(),
+            rows: rows(records),
         }
+    }
+
+    /// The same files with what the ledger contains now, for a directory that cannot be read.
+    pub(super) fn with_ledger(
+        self,
+        location: &LedgerLocation,
+        records: &[MigrationRecord],
+        is_shared: bool,
+    ) -> Self {
+        let is_mine = |it: &&MigrationRecord| !is_shared || self.files.contains_key(&it.version.0);
+        let rows = rows(records.iter().filter(is_mine));
+        Self { ledger: location.ledger_name(), rows, ..self }
     }
 
     /// Decodes the bytes of [`Basis::encode`]; `None` for any others, and for those of another
     /// version.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let value = decode(bytes, &ty()).ok()?;
+        let value = decode(bytes, &ty(&["process"])).ok()?;
         // The first bytes had no version, and the meaning of version 1.
         let version = value.get("version").filter(|version| !version.is_null());
         if version.is_some_and(|version| *version != VERSION.into()) {
@@ -91,47 +82,56 @@ impl Basis {
             let entries = entries.iter();
             entries
                 .map(|(key, text)| Some((key.clone(), text.string().known()?.to_owned())))
-                .collect()
+                .collect::<Option<BTreeMap<_, _>>>()
         };
-        Some(Self {
-            process: Process(text("process")?),
-            source: text("source")?,
-            ledger: text("ledger")?,
-            files: map("files")?,
-            rows: map("rows")?,
-        })
+        let source = text("source")?;
+        let files = map("files")?.into_iter().map(|(version, entry)| {
+            // The first bytes had whole paths.
+            let entry = match entry.split_once(' ') {
+                Some((checksum, file)) => format!("{checksum} {}", inside(&source, file)),
+                None => entry,
+            };
+            (version, entry)
+        });
+        let files = files.collect();
+        Some(Self { ledger: text("ledger")?, rows: map("rows")?, files, source })
     }
 
     /// Encodes it for Terraform to keep.
     pub(super) fn encode(&self) -> Vec<u8> {
         let value = Value::object([
             ("version", VERSION.into()),
-            ("process", self.process.0.as_str().into()),
             ("source", self.source.as_str().into()),
             ("ledger", self.ledger.as_str().into()),
             ("files", Value::map(self.files.clone())),
             ("rows", Value::map(self.rows.clone())),
         ]);
         // The value has the type by construction. Without bytes nothing is compared later.
-        encode(&value, &ty()).unwrap_or_default()
+        encode(&value, &ty(&[])).unwrap_or_default()
     }
 
     /// Compares a repeated plan with the first one. Only Terraform 1.16 and later reports that a
-    /// plan is repeated. For older versions, returns the basis of the last refresh, if another
-    /// process made it. The caller compares it with that which a refresh would have now.
+    /// plan is repeated. For older versions, returns the basis of the last refresh, unless this
+    /// process made it (`is_own`). The caller compares it with that which a refresh would have now.
     ///
     /// # Errors
     /// The plan is repeated, and out of date.
     pub(super) fn refreshed_before(
         &self,
         request: &PlanRequest,
+        is_own: bool,
     ) -> Result<Option<Self>, Diagnostic> {
         let Some(first) = Self::decode(&request.planned_private) else {
-            let before = Self::decode(&request.prior_private);
-            return Ok(before.filter(|before| before.process != self.process));
+            return Ok(Self::decode(&request.prior_private).filter(|_| !is_own));
         };
         let differences = first.differences(self);
-        if differences.is_empty() { Ok(None) } else { Err(diagnostics::out_of_date(&differences)) }
+        if !differences.is_empty() {
+            return Err(diagnostics::out_of_date(&differences));
+        }
+        if first.source == self.source {
+            return Ok(None);
+        }
+        Err(diagnostics::moved_source(&first.source, &self.source))
     }
 
     /// Warns about what has changed since a refresh.
@@ -146,21 +146,19 @@ impl Basis {
         Self { ledger: location.ledger_name(), ..self.clone() }
     }
 
-    /// Lists what has changed since, one clause each.
+    /// Lists what has changed since, one clause each. The same files in another directory are not a
+    /// change.
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
         let mut found = Vec::new();
         if self.ledger != now.ledger {
             found.push(format!("the ledger was at {} and is now at {}", self.ledger, now.ledger));
         }
-        // The files of another directory were not known before.
-        let files =
-            if self.source == now.source { changed(&self.files, &now.files) } else { Vec::new() };
-        let parts = |text: Option<&'_ str>| {
+        let parts = |source: &str, text: Option<&'_ str>| {
             let (checksum, file) = text?.split_once(' ')?;
-            Some((checksum.to_owned(), file.to_owned()))
+            Some((checksum.to_owned(), join(source, file)))
         };
-        for (version, before, after) in files {
-            found.push(match (parts(before), parts(after)) {
+        for (version, before, after) in changed(&self.files, &now.files) {
+            found.push(match (parts(&self.source, before), parts(&now.source, after)) {
                 (Some((old, _)), Some((new, file))) => {
                     format!("{file} was changed (sha256:{old}… became sha256:{new}…)")
                 }
@@ -188,6 +186,65 @@ impl Basis {
     }
 }
 
+/// A directory or file, as two sides name it; `None` if the configuration holds the SQL itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sources<'a> {
+    /// As the state names it.
+    pub(super) named: Option<&'a str>,
+    /// As it was read.
+    pub(super) read: Option<&'a str>,
+}
+
+impl<'a> Sources<'a> {
+    pub(super) fn same(source: Option<&'a str>) -> Self {
+        Self { named: source, read: source }
+    }
+}
+
+/// Marks the private bytes of a plan that has read nothing.
+const UNREAD: &[u8] = b"unread ";
+
+/// The private bytes of a plan that has read nothing: those of the last refresh, which the apply
+/// keeps if it reads nothing either. A repeated plan is not compared with them.
+pub(super) fn unread(prior_private: &[u8]) -> Vec<u8> {
+    if prior_private.is_empty() { Vec::new() } else { [UNREAD, prior_private].concat() }
+}
+
+/// The private bytes that an apply leaves if it reads nothing, from those of its plan.
+pub(super) fn kept(planned_private: Vec<u8>) -> Vec<u8> {
+    match planned_private.strip_prefix(UNREAD) {
+        Some(prior) => prior.to_vec(),
+        None => planned_private,
+    }
+}
+
+fn rows<'a>(records: impl IntoIterator<Item = &'a MigrationRecord>) -> BTreeMap<String, String> {
+    let row = |record: &MigrationRecord| {
+        let finished = record.finished_at.as_deref().unwrap_or("-");
+        let done = record.statements.len();
+        let rest = Checksum::of(&format!("{finished} {done} {}", record.checksum));
+        let state = match &record.adopted_from {
+            Some(_) if record.is_to_adopt() => TO_ADOPT,
+            _ => record.state.as_str(),
+        };
+        (record.version.0.clone(), format!("{state} {}", beginning(&rest)))
+    };
+    records.into_iter().map(row).collect()
+}
+
+/// The path of a file inside a directory, so that it is the same wherever the directory is.
+fn inside<'a>(source: &str, file: &'a str) -> &'a str {
+    file.strip_prefix(source).map_or(file, |rest| rest.trim_start_matches(['/', '\\']))
+}
+
+/// Reverses [`inside`].
+fn join(source: &str, file: &str) -> String {
+    match source.trim_end_matches('/') {
+        _ if file.is_empty() => source.to_owned(),
+        dir => format!("{dir}/{file}"),
+    }
+}
+
 /// The state of a row that is to be adopted.
 const TO_ADOPT: &str = "adopt";
 
@@ -212,29 +269,29 @@ fn changed<'a>(
         .collect()
 }
 
-fn ty() -> Type {
+/// The type of the bytes. Earlier ones had `former` attributes.
+fn ty(former: &[&'static str]) -> Type {
     let texts = || Type::map(Type::String);
-    Type::object([
+    let attributes = [
         ("version", Type::Number),
-        ("process", Type::String),
         ("source", Type::String),
         ("ledger", Type::String),
         ("files", texts()),
         ("rows", texts()),
-    ])
+    ];
+    Type::object(attributes.into_iter().chain(former.iter().map(|name| (*name, Type::String))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn basis(process: &str, files: &[(&str, &str)], rows: &[(&str, &str)]) -> Basis {
+    fn basis(files: &[(&str, &str)], rows: &[(&str, &str)]) -> Basis {
         let map = |list: &[(&str, &str)]| {
             list.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
         };
         Basis {
-            process: Process(process.into()),
-            source: "migrations".into(),
+            source: "m".into(),
             ledger: "a:5432/dsql_migrations".into(),
             files: map(files),
             rows: map(rows),
@@ -243,7 +300,7 @@ mod tests {
 
     #[test]
     fn it_comes_back_from_its_bytes_and_other_bytes_are_none() {
-        let basis = basis("a", &[("1", "x 1 a.sql")], &[("1", "applied")]);
+        let basis = basis(&[("1", "x 1 a.sql")], &[("1", "applied")]);
         assert_eq!(Basis::decode(&basis.encode()), Some(basis));
         assert_eq!(Basis::decode(b""), None);
         assert_eq!(Basis::decode(b"other"), None);
@@ -253,11 +310,13 @@ mod tests {
 
     #[test]
     fn bytes_without_a_version_are_understood_and_those_of_a_later_version_are_ignored() {
-        let basis = basis("a", &[("1", "x 1 a.sql")], &[("1", "applied")]);
-        let mut value = decode(&basis.encode(), &ty()).unwrap();
+        let basis = basis(&[("1", "x 1 a.sql")], &[("1", "applied")]);
+        let mut value = decode(&basis.encode(), &ty(&[])).unwrap();
         value.set("version", VERSION + 1);
-        assert_eq!(Basis::decode(&encode(&value, &ty()).unwrap()), None);
+        assert_eq!(Basis::decode(&encode(&value, &ty(&[])).unwrap()), None);
         let texts = || Type::map(Type::String);
+        value.set("process", "0123456789abcdef");
+        value.set("files", Value::map([("1", "x m/1 a.sql")]));
         let names = ["process", "source", "ledger", "files", "rows"];
         let types = [Type::String, Type::String, Type::String, texts(), texts()];
         let first = Value::object(names.map(|name| (name, value.get(name).unwrap().clone())));
@@ -268,12 +327,10 @@ mod tests {
     #[test]
     fn what_changed_is_named() {
         let before = basis(
-            "a",
             &[("1", "x 1_a.sql"), ("2", "x 2_b.sql"), ("3", "x 3_c.sql")],
             &[("1", "applied x"), ("4", "applied x"), ("6", "adopt x")],
         );
         let mut now = basis(
-            "b",
             &[("1", "x 1_a.sql"), ("2", "y 2_b.sql"), ("5", "x 5_e.sql")],
             &[("1", "applied x"), ("2", "applied x"), ("3", "failed y"), ("5", "adopt y")],
         );
@@ -282,9 +339,9 @@ mod tests {
             before.differences(&now),
             [
                 "the ledger was at a:5432/dsql_migrations and is now at b:5432/dsql_migrations",
-                "2_b.sql was changed (sha256:x… became sha256:y…)",
-                "3_c.sql was removed",
-                "5_e.sql was added",
+                "m/2_b.sql was changed (sha256:x… became sha256:y…)",
+                "m/3_c.sql was removed",
+                "m/5_e.sql was added",
                 "another apply ran migration 2",
                 "another apply changed migration 3",
                 "migration 4 is no longer in the ledger",
@@ -293,15 +350,40 @@ mod tests {
             ]
         );
         assert_eq!(before.differences(&before), [] as [&str; 0]);
-        now.source = "elsewhere".into();
+        now.source = "/elsewhere/".into();
         let named = before.differences(&now);
-        assert!(!named.iter().any(|it| it.contains(".sql")), "{named:?}");
-        assert_eq!(named.len(), 6, "{named:?}");
+        assert!(named[1].starts_with("/elsewhere/2_b.sql was changed"), "{named:?}");
+        now.files = before.files.clone();
+        assert_eq!(before.differences(&now).len(), 6, "moved files have not changed");
     }
 
-    fn of_file(process: &str, sql: &str) -> Basis {
+    #[test]
+    fn a_plan_that_reads_nothing_keeps_the_bytes_of_the_refresh_and_is_compared_with_nothing() {
+        let bytes = of_file("SELECT 1").encode();
+        assert_eq!(kept(unread(&bytes)), bytes);
+        assert_eq!(kept(bytes.clone()), bytes);
+        assert_eq!(unread(b""), b"");
+        assert_eq!(Basis::decode(&unread(&bytes)), None);
+    }
+
+    #[test]
+    fn a_repeated_plan_with_the_same_files_elsewhere_names_both_paths() {
+        let request = request(Vec::new(), of_file("SELECT 1").encode());
+        let mut moved = of_file("SELECT 1");
+        moved.source = "/ci/2/m".into();
+        let error = moved.refreshed_before(&request, false).expect_err("moved");
+        assert_eq!(error.summary, "Plan was made with another path");
+        for part in ["\"m\"", "\"/ci/2/m\"", "${path.module}/migrations"] {
+            assert!(error.detail.contains(part), "{part} in {}", error.detail);
+        }
+        moved.files = of_file("SELECT 2").files;
+        let error = moved.refreshed_before(&request, false).expect_err("changed");
+        assert!(error.detail.contains("/ci/2/m/1_a.sql was changed"), "{}", error.detail);
+    }
+
+    fn of_file(sql: &str) -> Basis {
         let checksum = Checksum::of(sql);
-        basis(process, &[("1", &format!("{} 1_a.sql", beginning(&checksum)))], &[])
+        basis(&[("1", &format!("{} 1_a.sql", beginning(&checksum)))], &[])
     }
 
     fn request(prior_private: Vec<u8>, planned_private: Vec<u8>) -> PlanRequest {
@@ -314,26 +396,30 @@ mod tests {
         }
     }
 
-    fn compared(request: &PlanRequest, now: &Basis) -> Result<Option<Diagnostic>, Diagnostic> {
-        let before = now.refreshed_before(request)?;
+    fn compared(
+        request: &PlanRequest,
+        now: &Basis,
+        is_own: bool,
+    ) -> Result<Option<Diagnostic>, Diagnostic> {
+        let before = now.refreshed_before(request, is_own)?;
         Ok(before.and_then(|before| before.changed(now, &Subject::set(Some("app")))))
     }
 
     #[test]
     fn a_repeated_plan_fails_if_terraform_brings_the_first_one_along_and_files_differ() {
-        let first = of_file("planning", "SELECT 1").encode();
+        let first = of_file("SELECT 1").encode();
         let request = request(Vec::new(), first);
-        assert_eq!(compared(&request, &of_file("applying", "SELECT 1")), Ok(None));
-        let error = compared(&request, &of_file("applying", "SELECT 2")).expect_err("changed");
+        assert_eq!(compared(&request, &of_file("SELECT 1"), false), Ok(None));
+        let error = compared(&request, &of_file("SELECT 2"), false).expect_err("changed");
         assert_eq!(error.summary, "Plan is out of date");
         assert!(error.detail.contains("1_a.sql was changed"), "{}", error.detail);
     }
 
     #[test]
     fn a_refresh_of_another_process_gives_a_warning_and_one_of_the_same_nothing() {
-        let request = request(of_file("planning", "SELECT 1").encode(), Vec::new());
-        assert_eq!(compared(&request, &of_file("planning", "SELECT 2")), Ok(None));
-        let warning = compared(&request, &of_file("applying", "SELECT 2"));
+        let request = request(of_file("SELECT 1").encode(), Vec::new());
+        assert_eq!(compared(&request, &of_file("SELECT 2"), true), Ok(None));
+        let warning = compared(&request, &of_file("SELECT 2"), false);
         let warning = warning.expect("no error").expect("a warning");
         assert!(!warning.is_error());
         assert!(warning.detail.contains("1_a.sql was changed"), "{}", warning.detail);

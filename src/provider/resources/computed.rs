@@ -96,6 +96,15 @@ pub(super) fn says_applied(
             || accepted == Some(&migration.checksum))
 }
 
+/// Whether a migration has the text that a state records for it. An `accepted` checksum counts, and
+/// the text may change before the migration is applied, or if it is repeatable.
+pub(super) fn holds(row: &Value, migration: &Migration, accepted: Option<&Checksum>) -> bool {
+    migration.is_repeatable()
+        || !is_recorded_as_applied(row)
+        || row.get("checksum") == Some(&migration.checksum.0.as_str().into())
+        || accepted == Some(&migration.checksum)
+}
+
 /// The attributes of a migration in the ledger, or of one that will be adopted.
 pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     let new = record.is_to_adopt();

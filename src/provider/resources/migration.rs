@@ -44,6 +44,7 @@ impl ResourceKind for MigrationResource {
     type Model = MigrationModel;
 
     const IS_SHARED: bool = true;
+    const PATH: &'static str = "path";
     const FORGOTTEN: &'static str = "that the migration is applied";
     const REQUIRES_REPLACE: &'static [&'static str] = &[];
 
@@ -94,6 +95,13 @@ impl ResourceKind for MigrationResource {
 
     fn set_unknown(planned: &mut Value, config: &Object<'_>) {
         set_all(planned, unknown(config));
+    }
+
+    fn holds_recorded(state: &Value, model: &LoadedModel<'_>) -> bool {
+        model.migrations().iter().all(|migration| {
+            state.get("version") == Some(&migration.version.0.as_str().into())
+                && computed::holds(state, migration, None)
+        })
     }
 
     fn set_loaded(_planned: &mut Value, _model: &LoadedModel<'_>) {}
@@ -147,8 +155,7 @@ impl ResourceKind for MigrationResource {
         state.set("ledger", operation.location.ledger_name());
         state.set("description", migration.description.as_str());
         set_if_unknown(&mut state, "last_run", run.last_run);
-        // The basis of this plan is of no use to the next one.
-        Ok(ApplyResponse { new_state: state, private: Vec::new(), diagnostics: Vec::new() })
+        Ok(ApplyResponse { new_state: state, private: run.private, diagnostics: Vec::new() })
     }
 }
 
@@ -162,7 +169,9 @@ impl Resource for MigrationResource {
         let mut attributes = vec![
             Attribute::string("path").optional().description(
                 "File with the SQL. A relative path starts at the directory in which Terraform \
-                 runs. The state stores the path as written. Set exactly one of `path` and `sql`.",
+                 runs. The state stores the path as written, and keeps it while the configured \
+                 file has the same applied text. To use the path elsewhere, repeat the expression: \
+                 do not refer to this attribute. Set exactly one of `path` and `sql`.",
             ),
             Attribute::string("sql")
                 .optional()

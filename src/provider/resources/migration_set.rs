@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::expected::{as_planned, nothing_new};
+use self::expected::{as_planned, holds_recorded, nothing_new};
 use self::model::{MigrationSetModel, decode_source};
 use self::shown::{after, from_files, known_after_apply, shown, unknown};
 use super::adoption::config as adoption_config;
@@ -55,6 +55,7 @@ impl ResourceKind for MigrationSetResource {
     type Model = MigrationSetModel;
 
     const IS_SHARED: bool = false;
+    const PATH: &'static str = "dir";
     const FORGOTTEN: &'static str = "which migrations are applied";
     const REQUIRES_REPLACE: &'static [&'static str] = &["name"];
 
@@ -101,6 +102,10 @@ impl ResourceKind for MigrationSetResource {
         set_all(planned, unknown());
     }
 
+    fn holds_recorded(state: &Value, model: &LoadedModel<'_>) -> bool {
+        holds_recorded(state, model.migrations(), model.known.policy)
+    }
+
     fn set_loaded(planned: &mut Value, model: &LoadedModel<'_>) {
         planned.set("detected_format", model.format.map(|format| format.name().to_owned()));
     }
@@ -143,11 +148,16 @@ impl ResourceKind for MigrationSetResource {
         }
         let Some(watch) = known.watch else { return found };
         let report = watch.find(observation);
-        set_all(planned, report.shown());
+        let shown = report.shown();
+        // An apply that runs and records nothing leaves what the refresh has read.
+        let stays = shown.iter().all(|(name, value)| prior.get(name) == Some(value));
+        set_all(planned, shown);
         // Drift stays visible until it is gone: an apply reads the schemas again and accepts
         // nothing by itself.
         if *planned != *prior || watch.plans(&report) {
-            set_all(planned, known_after_apply());
+            if changes || !stays || watch.plans(&report) {
+                set_all(planned, known_after_apply());
+            }
             planned.set("verified_endpoints", verify::planned(config, prior, true));
         }
         found.extend(watch.warnings(&report, &subject));
@@ -180,13 +190,14 @@ impl ResourceKind for MigrationSetResource {
             return Err(result.diagnostics);
         };
         set_all(&mut state, shown(location, &observation));
-        if let Some(watch) = known.watch {
-            set_all(&mut state, watch.find(&observation).shown());
+        let shown = known.watch.map(|watch| watch.find(&observation).shown());
+        for (name, value) in shown.into_iter().flatten() {
+            set_if_unknown(&mut state, name, value);
         }
         set_if_unknown(&mut state, "last_run", run.last_run);
         set_if_unknown(&mut state, "verified_endpoints", verified);
-        // The basis of this plan is of no use to the next one.
-        Ok(ApplyResponse { new_state: state, private: Vec::new(), diagnostics: result.diagnostics })
+        let diagnostics = result.diagnostics;
+        Ok(ApplyResponse { new_state: state, private: run.private, diagnostics })
     }
 }
 
@@ -201,7 +212,9 @@ impl Resource for MigrationSetResource {
             Attribute::string("dir").optional().description(
                 "Directory with the migrations. In a module, write `${path.module}/migrations`: a \
                  relative path starts at the directory in which Terraform runs. The state stores \
-                 the path as written. Set exactly one of `dir` and `files`.",
+                 the path as written, and keeps it while the configured directory has the same \
+                 applied migrations. To use the path elsewhere, repeat the expression: do not \
+                 refer to this attribute. Set exactly one of `dir` and `files`.",
             ),
             Attribute::map_of("files", Type::String).optional().description(
                 "Migrations as a map from file name, such as `0001_users.sql`, to SQL. They run \

@@ -6,11 +6,13 @@ pub(super) mod plan;
 pub(super) mod refresh;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::apply::ApplyResult;
-use super::basis::{Basis, Process};
+use super::basis::{Basis, Sources};
 use super::drift::Watch;
 use super::location::locate;
 use super::operation::{LoadedModel, Model, SetOperation, records_of};
@@ -28,7 +30,8 @@ use crate::value::{Input, Object, Value};
 /// What all operations of a resource type share.
 pub(super) struct ResourceContext {
     pub(super) clusters: Arc<Clusters>,
-    pub(super) process: Process,
+    refreshed: Mutex<HashSet<u64>>,
+    hasher: RandomState,
 }
 
 /// What is particular to a resource type.
@@ -67,6 +70,13 @@ pub(super) trait ResourceKind {
 
     /// Sets the computed attributes while something in the configuration is unknown.
     fn set_unknown(planned: &mut Value, config: &Object<'_>);
+
+    /// The argument that names a directory or a file.
+    const PATH: &'static str;
+
+    /// Whether the files have the recorded text of every applied migration of a state, so that
+    /// another path names the same files.
+    fn holds_recorded(state: &Value, model: &LoadedModel<'_>) -> bool;
 
     /// Sets what is known once the files are read.
     fn set_loaded(planned: &mut Value, model: &LoadedModel<'_>);
@@ -126,12 +136,27 @@ pub(super) struct FinishedRun<'a> {
     pub(super) read_limit: Duration,
     /// The versions that the run set out to apply.
     pub(super) last_run: Value,
+    /// The private bytes that a refresh of the new state would have.
+    pub(super) private: Vec<u8>,
     pub(super) result: ApplyResult,
 }
 
 impl ResourceContext {
     pub(super) fn new(clusters: Arc<Clusters>) -> Self {
-        Self { clusters, process: Process::new() }
+        Self { clusters, refreshed: Mutex::default(), hasher: RandomState::new() }
+    }
+
+    /// Notes the private bytes that a refresh returns. A plan in another process than its refresh
+    /// is a repeated one.
+    fn note_refresh(&self, private: &[u8]) {
+        let digest = self.hasher.hash_one(private);
+        self.refreshed.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+    }
+
+    /// Whether a refresh of this process has returned these private bytes.
+    fn has_refreshed(&self, private: &[u8]) -> bool {
+        let digest = self.hasher.hash_one(private);
+        self.refreshed.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest)
     }
 
     /// What titles name, as far as a state or a configuration contains it.
@@ -151,6 +176,6 @@ impl ResourceContext {
         let source = K::source_of(state)?;
         let migrations = source::read(&source, limit).await.ok()?.migrations;
         let records = records_of(observation, K::IS_SHARED.then_some(&migrations));
-        Some(Basis::new(&self.process, source.path(), location, &migrations, records))
+        Some(Basis::new(Sources::same(source.path()), location, &migrations, records))
     }
 }

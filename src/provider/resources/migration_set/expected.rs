@@ -3,7 +3,7 @@
 use super::super::computed;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Plan, PlannedMigration, Policy, Status};
-use crate::migration::Migration;
+use crate::migration::{Migration, Version};
 use crate::provider::diagnostics;
 use crate::value::{Input, Object, Value};
 
@@ -31,6 +31,21 @@ pub(super) fn nothing_new(
         recorded
             .get(&migration.version.0)
             .is_some_and(|row| computed::says_applied(row, migration, same_values, accepted))
+    })
+}
+
+/// Whether the migrations have the recorded text of every applied one in the state.
+pub(super) fn holds_recorded(state: &Value, migrations: &[Migration], policy: &Policy) -> bool {
+    let Some(Input::Known(recorded)) = state.get("migrations").map(Value::entries) else {
+        return false;
+    };
+    recorded.iter().all(|(version, row)| {
+        let version = Version(version.clone());
+        let accepted = policy.accepted.get(&version);
+        match migrations.iter().find(|migration| migration.version == version) {
+            Some(migration) => computed::holds(row, migration, accepted),
+            None => policy.removed.contains(&version),
+        }
     })
 }
 

@@ -1,11 +1,13 @@
 //! The steps of an apply.
 
 use super::super::apply::prepare;
+use super::super::basis::{self, Basis, Sources};
 use super::super::computed;
 use super::super::existing;
 use super::super::location::locate_known;
-use super::super::operation::{Model as _, SetOperation};
+use super::super::operation::{Model as _, SetOperation, records_of};
 use super::{FinishedRun, ResourceContext, ResourceKind};
+use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{ApplyRequest, ApplyResponse};
 use crate::provider::diagnostics;
@@ -23,7 +25,8 @@ pub(crate) async fn apply<K: ResourceKind>(
     };
     applied.unwrap_or_else(|diagnostics| {
         // The state stays as it was, and a failed create stores nothing: the ledger is the truth.
-        ApplyResponse { new_state: request.prior_state, private: Vec::new(), diagnostics }
+        let private = basis::kept(request.planned_private);
+        ApplyResponse { new_state: request.prior_state, private, diagnostics }
     })
 }
 
@@ -65,6 +68,10 @@ async fn create_or_update<K: ResourceKind>(
     run.check_existing(&operation, &plan, &before.observation).await.map_err(hidden)?;
     let mut result = run.apply(&operation, &plan, &before.observation).await;
     result.diagnostics = hidden(result.diagnostics);
+    let private = match &result.observation {
+        Some(observation) => basis_after::<K>(&planned, &operation, observation).encode(),
+        None => basis::kept(request.planned_private.clone()),
+    };
 
     K::finish(FinishedRun {
         context,
@@ -74,7 +81,21 @@ async fn create_or_update<K: ResourceKind>(
         operation: &operation,
         read_limit: limits.read,
         last_run,
+        private,
         result,
     })
     .await
+}
+
+/// The basis that a refresh of the new state would have.
+fn basis_after<K: ResourceKind>(
+    planned: &Value,
+    operation: &SetOperation<'_>,
+    observation: &Observation,
+) -> Basis {
+    let named = planned.get(K::PATH).and_then(|path| path.string().known());
+    let sources = Sources { named, read: operation.model.known.source.path() };
+    let migrations = operation.migrations();
+    let records = records_of(observation, K::IS_SHARED.then_some(migrations));
+    Basis::new(sources, &operation.location, migrations, records)
 }

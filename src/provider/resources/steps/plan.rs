@@ -1,7 +1,7 @@
 //! The steps of a plan.
 
 use super::super::adoption::{Adoption, AdoptionRequest};
-use super::super::basis::Basis;
+use super::super::basis::{Basis, Sources};
 use super::super::computed;
 use super::super::existing::{self, ExistingCheck};
 use super::super::location::{locate, prior_at};
@@ -38,7 +38,7 @@ pub(crate) async fn plan<K: ResourceKind>(
             })
         }
     };
-    result.response(K::REQUIRES_REPLACE)
+    result.response(K::REQUIRES_REPLACE, &request.prior_private)
 }
 
 /// A request for the plan of a create or an update.
@@ -63,6 +63,7 @@ impl Planning<'_> {
         let limit = TimeLimit::new(clusters, model.timeouts().read, "timeouts.read");
         let model = known.load(&limit).await?;
         K::set_loaded(&mut state, &model);
+        self.keep_path::<K>(&mut state, &model);
         let Input::Known(location) = locate(clusters, config).map_err(|error| vec![error])? else {
             K::set_from_files(&mut state, &model);
             let mut diagnostics = vec![diagnostics::planned_from_files(&model.subject())];
@@ -115,10 +116,13 @@ impl Planning<'_> {
         if !K::IS_SHARED {
             diagnostics.extend(self.same_set_elsewhere(operation));
         }
-        let path = known.source.path();
-        let basis = Basis::new(&context.process, path, location, operation.migrations(), &records);
+        let named = state.get(K::PATH).and_then(|path| path.string().known());
+        let sources = Sources { named, read: known.source.path() };
+        let basis = Basis::new(sources, location, operation.migrations(), &records);
         let subject = operation.subject();
-        if let Some(before) = basis.refreshed_before(request).map_err(|error| vec![error])? {
+        let is_own = context.has_refreshed(&request.prior_private);
+        let before = basis.refreshed_before(request, is_own).map_err(|error| vec![error])?;
+        if let Some(before) = before {
             let now = self.as_refreshed::<K>(operation, observation, &before).await;
             diagnostics.extend(now.and_then(|now| before.changed(&now, &subject)));
         }
@@ -155,7 +159,8 @@ impl Planning<'_> {
                 diagnostics::reads_read_only_ledger(reason, &location.ledger)
             });
         }
-        Ok(PlanResult { state, private: basis.encode(), diagnostics: without_errors(diagnostics)? })
+        let (private, diagnostics) = (Some(basis.encode()), without_errors(diagnostics)?);
+        Ok(PlanResult { state, private, diagnostics })
     }
 }
 
@@ -163,6 +168,16 @@ impl Planning<'_> {
     /// The migrations in the prior state, by version.
     fn recorded<K: ResourceKind>(&self) -> Option<Value> {
         Object::new(&self.request.prior_state).map(|state| K::recorded(&state).into_owned())
+    }
+
+    /// Plans the path of the state if the configured one names the same files: an absolute path
+    /// differs on every machine. Terraform accepts the prior value of an argument.
+    fn keep_path<K: ResourceKind>(&self, planned: &mut Value, model: &LoadedModel<'_>) {
+        let prior = &self.request.prior_state;
+        let Some(Input::Known(path)) = prior.get(K::PATH).map(Value::string) else { return };
+        if self.config.string(K::PATH).known().is_some() && K::holds_recorded(prior, model) {
+            planned.set(K::PATH, path);
+        }
     }
 
     /// What is wrong with the texts of migrations, where it is not known which of them are applied,

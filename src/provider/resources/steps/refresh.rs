@@ -29,30 +29,33 @@ pub(crate) async fn read<K: ResourceKind>(
     let refreshed = match Object::new(&request.current_state) {
         None => Ok(None),
         Some(current) => {
-            let refreshed = refreshed::<K>(context, &request.current_state, &current).await;
+            let refreshed = refreshed::<K>(context, &request, &current).await;
             refreshed.map_err(|error| {
                 diagnostics::not_refreshed(&error, &context.subject_of::<K>(&current))
             })
         }
     };
-    match refreshed {
+    let response = match refreshed {
         Ok(Some(Refreshed { state: new_state, private, warnings })) => {
             ReadResponse { new_state, private, diagnostics: warnings }
         }
         Ok(None) => kept(request, Vec::new()),
         Err(warning) => kept(request, vec![warning]),
-    }
+    };
+    context.note_refresh(&response.private);
+    response
 }
 
-/// The state as it was. What an earlier refresh stored next to it says nothing about the next plan.
+/// The state and the private bytes as they were, because Terraform reports every difference.
 fn kept(request: ReadRequest, diagnostics: Vec<Diagnostic>) -> ReadResponse {
-    ReadResponse { new_state: request.current_state, private: Vec::new(), diagnostics }
+    let ReadRequest { current_state: new_state, private } = request;
+    ReadResponse { new_state, private, diagnostics }
 }
 
 /// `None` if the state does not name anything to read.
 async fn refreshed<K: ResourceKind>(
     context: &ResourceContext,
-    state: &Value,
+    request: &ReadRequest,
     current: &Object<'_>,
 ) -> Result<Option<Refreshed>, Diagnostic> {
     let Some(query) = K::refresh_query(current)? else { return Ok(None) };
@@ -66,9 +69,14 @@ async fn refreshed<K: ResourceKind>(
     let subject = K::subject(current).on(Some(location.cluster_name()));
     let rewritten = computed::rewritten(&K::recorded(current), &observation.migrations);
     let basis = context.basis_of_state::<K>(current, &location, &observation, &limit).await;
+    // The directory may be on another machine.
+    let basis = basis.or_else(|| {
+        let before = Basis::decode(&request.private)?;
+        Some(before.with_ledger(&location, &observation.migrations, K::IS_SHARED))
+    });
     Ok(Some(Refreshed {
-        state: K::refreshed(state, &query, &location, &observation),
-        private: basis.as_ref().map(Basis::encode).unwrap_or_default(),
+        state: K::refreshed(&request.current_state, &query, &location, &observation),
+        private: basis.map_or_else(|| request.private.clone(), |basis| basis.encode()),
         warnings: diagnostics::rewritten_ledger(&rewritten, &subject).into_iter().collect(),
     }))
 }
