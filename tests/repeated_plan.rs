@@ -202,7 +202,7 @@ async fn a_repeated_first_plan_in_another_place_names_both_paths() {
 #[tokio::test]
 async fn a_plan_in_another_place_has_the_path_of_the_state() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let [here, there] = folders.each_ref().map(|folder| folder.path());
+    let [here, there] = folders.each_ref().map(tempfile::TempDir::path);
     fs::write(here.join("1_a.sql"), TABLE).expect("a file");
     for configured in Configured::all(here) {
         let cluster = cluster().await;
