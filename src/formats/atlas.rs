@@ -4,6 +4,7 @@
 //! read: a file that was edited, added or removed without `atlas migrate hash` is an error. A
 //! checkpoint is a baseline: the ledger decides whether it runs or the files before it.
 
+mod archive;
 mod directives;
 mod sum;
 
@@ -13,6 +14,7 @@ use super::listing::{Listing, SourceFile, stem};
 use super::read::{self, Forward, NamedFile, ReadMigration, Transactions};
 use crate::migration::MigrationKind;
 
+use self::archive::Script;
 use self::directives::Directive;
 
 pub(super) use self::sum::hashes;
@@ -50,24 +52,44 @@ fn check_versions(entries: &mut Entries<String>) {
 }
 
 fn migration(named: &NamedFile<'_>, text: &str) -> ReadMigration {
+    let mut read = match script(named, text) {
+        Ok(script) => {
+            let mut read = of_script(named, text, &script);
+            read.problem = script.problem.or(read.problem);
+            read
+        }
+        Err(problem) => read::unknown(named, text, problem),
+    };
+    if directives::at_top(text).contains(&Directive::Checkpoint) {
+        read.migration.kind = MigrationKind::Baseline;
+    }
+    read
+}
+
+/// The part of a file that runs: its section `migration.sql` if it is an archive.
+fn script<'a>(named: &NamedFile<'_>, text: &'a str) -> Result<Script<'a>, FormatError> {
+    if directives::is_archive(text) {
+        archive::script(named, text)
+    } else {
+        Ok(Script { line: 1, text, problem: None })
+    }
+}
+
+fn of_script(named: &NamedFile<'_>, text: &str, script: &Script<'_>) -> ReadMigration {
     let mut transactions = Transactions::Shared;
-    let mut kind = MigrationKind::Versioned;
     let mut delimiter = None;
-    for directive in directives::at_top(text) {
+    for directive in directives::at_top(text).into_iter().chain(directives::at_top(script.text)) {
         match directive {
-            Directive::Checkpoint => kind = MigrationKind::Baseline,
             Directive::NoTransaction => transactions = Transactions::OneEach,
             Directive::Delimiter(text) => delimiter = Some(text),
-            Directive::Other => {}
+            Directive::Checkpoint | Directive::Other => {}
         }
     }
     let forward = match delimiter {
-        None => Forward::whole(text),
-        Some(delimiter) => Forward::cut_at(text, &delimiter),
+        None => Forward::of(vec![(script.line, script.text)]),
+        Some(delimiter) => Forward::cut_at(script.line, script.text, &delimiter),
     };
-    let mut read = read::migration(named, text, &forward.or_nothing().with(transactions));
-    read.migration.kind = kind;
-    read
+    read::migration(named, text, &forward.or_nothing().with(transactions))
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn migration(entry: &JournalEntry, source: SourceFile) -> Result<ReadMigration, 
 
 fn forward(text: &str, chunks: Chunks) -> Forward<'_> {
     match chunks {
-        Chunks::AtBreakpoints => Forward::cut_at(text, BREAKPOINT),
+        Chunks::AtBreakpoints => Forward::cut_at(1, text, BREAKPOINT),
         Chunks::Whole => Forward::whole(text),
     }
 }

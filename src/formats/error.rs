@@ -193,6 +193,9 @@ pub enum SqlProblem {
     /// The origin is the line of the comment that another tool uses as a mark.
     #[error("begins a section that reverts the migration, as marked for {tool}")]
     DownSection { tool: &'static str },
+    /// The origin is the line of the comment that says so.
+    #[error("holds several files, which only {tool} can separate")]
+    Archive { tool: &'static str },
 }
 
 /// Comments, settings and files by which a tool controls its migrations.
@@ -204,6 +207,9 @@ pub enum ToolProblem {
     Annotation { tool: &'static str, problem: &'static str },
     #[error("contains a setting of {tool} that this provider does not support")]
     UnsupportedSetting { tool: &'static str },
+    /// The origin is the line that begins the section of a file with `-- atlas:txtar`.
+    #[error("begins the section {name}, which this provider does not support")]
+    Section { name: String },
     #[error("reads values from the environment, which {tool} would substitute")]
     Environment { tool: &'static str },
     #[error("contains the placeholder {placeholder}, which {tool} would replace")]

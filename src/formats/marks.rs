@@ -40,22 +40,24 @@ pub(super) struct Evidence {
 pub(super) enum Direction {
     Up,
     Down,
+    /// Some of it applies the migration, and some of it does not.
+    Mixed,
 }
 
 /// Rejects a text in which a tool's mark begins a section that reverts the migration. Such a
 /// section must never run, regardless of the format.
-pub(super) fn check_down_sections(
-    file: &str,
-    first_line: usize,
-    text: &str,
-) -> Result<(), FormatError> {
-    match marks(text).find(|(mark, _)| mark.direction == Direction::Down) {
-        None => Ok(()),
-        Some((mark, line)) => Err(FormatError::line(
-            Origin { file: file.to_owned(), line: first_line + line - 1 },
-            SqlProblem::DownSection { tool: mark.tool.name() },
-        )),
+pub(super) fn check_sections(file: &str, first_line: usize, text: &str) -> Result<(), FormatError> {
+    for (mark, line) in marks(text) {
+        let tool = mark.tool.name();
+        let problem = match mark.direction {
+            Direction::Up => continue,
+            Direction::Down => SqlProblem::DownSection { tool },
+            Direction::Mixed => SqlProblem::Archive { tool },
+        };
+        let origin = Origin { file: file.to_owned(), line: first_line + line - 1 };
+        return Err(FormatError::line(origin, problem));
     }
+    Ok(())
 }
 
 /// The first mark of each file.
@@ -86,6 +88,7 @@ const fn mark(tool: Tool, direction: Direction, words: &'static str) -> Mark {
 
 const GOOSE: Tool = Tool::Format(Format::Goose);
 const DBMATE: Tool = Tool::Format(Format::Dbmate);
+const ATLAS: Tool = Tool::Format(Format::Atlas);
 const SQL_MIGRATE: Tool = Tool::Unsupported("sql-migrate");
 const LIQUIBASE: Tool = Tool::Unsupported("Liquibase");
 const TERN: Tool = Tool::Unsupported("tern");
@@ -97,6 +100,7 @@ static MARKS: &[Mark] = &[
     mark(GOOSE, Direction::Up, "+goose"),
     mark(DBMATE, Direction::Down, "migrate:down"),
     mark(DBMATE, Direction::Up, "migrate:up"),
+    mark(ATLAS, Direction::Mixed, "atlas:txtar"),
     mark(SQL_MIGRATE, Direction::Down, "+migrate down"),
     mark(SQL_MIGRATE, Direction::Up, "+migrate"),
     mark(LIQUIBASE, Direction::Up, "liquibase formatted sql"),

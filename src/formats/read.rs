@@ -86,9 +86,10 @@ impl<'a> Forward<'a> {
         Self { parts, transactions: Transactions::Shared, emptiness: Emptiness::Rejected }
     }
 
-    /// The parts between delimiters, even in literals, with shared transactions.
-    pub(super) fn cut_at(text: &'a str, delimiter: &str) -> Self {
-        let mut line = 1;
+    /// The parts between delimiters, even in literals, with shared transactions. The first part
+    /// begins at line `first_line` of its file.
+    pub(super) fn cut_at(first_line: usize, text: &'a str, delimiter: &str) -> Self {
+        let mut line = first_line;
         let parts = text.split(delimiter).map(|part| {
             let begin = line;
             line += part.matches('\n').count() + delimiter.matches('\n').count();
@@ -158,7 +159,7 @@ struct Reading {
 impl Reading {
     /// Adds the statements of one part.
     fn add(&mut self, named: &NamedFile<'_>, first_line: usize, text: &str) {
-        if let Err(problem) = marks::check_down_sections(named.file, first_line, text) {
+        if let Err(problem) = marks::check_sections(named.file, first_line, text) {
             return self.stop(problem);
         }
         let directives = sql::directives(text, first_line).unwrap_or_else(|misplaced| {

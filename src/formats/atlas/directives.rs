@@ -31,6 +31,16 @@ pub(super) fn at_top(text: &str) -> Vec<Directive> {
     Vec::new()
 }
 
+/// Whether a file holds several files. Unlike other directives, this one counts even directly above
+/// other text: if it were overlooked, SQL that reverts the migration would run.
+pub(super) fn is_archive(text: &str) -> bool {
+    let comments = read::lines(text).map(|line| line.text).take_while(|line| {
+        let words = line.trim_start();
+        words.is_empty() || words.starts_with("--")
+    });
+    comments.filter_map(split).any(|(name, _)| name == "txtar")
+}
+
 /// Whether the first line of a file excludes it from `atlas.sum`.
 pub(super) fn is_unsealed(text: &str) -> bool {
     let first = read::lines(text).next();

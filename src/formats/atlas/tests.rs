@@ -151,3 +151,68 @@ fn the_sum_includes_repeatable_files() {
     let versions: Vec<_> = read.migrations.iter().map(|m| m.version.0.as_str()).collect();
     assert_eq!(versions, ["1", "R__roles"]);
 }
+
+/// An archive with these sections.
+fn archive(sections: &[(&str, &str)]) -> String {
+    let sections = sections.iter().map(|(name, text)| format!("\n-- {name} --\n{text}\n"));
+    format!("-- atlas:txtar\n{}", sections.collect::<String>())
+}
+
+#[test]
+fn only_the_script_of_an_archive_runs() {
+    let up = "CREATE TABLE b (id int);\nCREATE TABLE c (id int);";
+    let down = ("down.sql", "DROP TABLE c;\nDROP TABLE b;");
+    for text in [
+        archive(&[("migration.sql", up), down]),
+        archive(&[down, ("migration.sql", up)]),
+        archive(&[down, ("migration.sql", up)]).replace('\n', "\r\n"),
+        // A comment directly above the first section does not hide the directive.
+        archive(&[("migration.sql", up), down]).replacen("\n\n", "\n", 1),
+    ] {
+        let read = read_dir(path(&sealed(&[("1_a.sql", &text)])), None).expect("it is valid");
+        let statements = &read.migrations[0].statements;
+        let found: Vec<_> = statements.iter().map(|s| s.text.as_str()).collect();
+        assert_eq!(found, ["CREATE TABLE b (id int)", "CREATE TABLE c (id int)"], "{text}");
+        let line = text.lines().position(|line| line.starts_with("CREATE TABLE b")).unwrap() + 1;
+        assert_eq!(statements[0].origin.line, line, "{text}");
+        assert_eq!(read.migrations[0].checksum, crate::migration::Checksum::of(&text));
+    }
+}
+
+#[test]
+fn the_directives_of_an_archive_are_above_it_and_at_the_top_of_the_script() {
+    let script = "-- atlas:txmode none\n\nINSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);";
+    let text = archive(&[("migration.sql", script)]).replacen('\n', "\n-- atlas:checkpoint\n", 1);
+    let read = read_dir(path(&sealed(&[("1_a.sql", &text)])), None).expect("it is valid");
+    let migration = &read.migrations[0];
+    assert_eq!(migration.kind.as_str(), "baseline");
+    let boundaries: Vec<_> = migration.statements.iter().map(|s| s.boundary).collect();
+    assert_eq!(boundaries, [0, 1]);
+}
+
+#[test]
+fn an_archive_with_another_section_cannot_run_but_is_known() {
+    let script = ("migration.sql", "DROP TABLE a;");
+    for (sections, line, name) in [
+        (vec![("checks.sql", "SELECT false;"), script], 3, "checks.sql"),
+        (vec![script, ("checks/empty.sql", "SELECT false;")], 6, "checks/empty.sql"),
+        (vec![("down.sql", "SELECT 1;"), script, ("plan.yaml", "a: b")], 9, "plan.yaml"),
+    ] {
+        let dir = sealed(&[("1_a.sql", &archive(&sections))]);
+        let read = read_dir_with(path(&dir), None, &Options::default()).expect("valid names");
+        assert_eq!(read.found.migrations[0].statements.len(), 1);
+        let message = format!(
+            "dir/1_a.sql:{line} begins the section {name}, which this provider does not support"
+        );
+        assert_eq!(errors(&dir, None), [message]);
+    }
+    let script = "\n-- migration.sql --\nDROP TABLE a;";
+    for (text, line, problem) in [
+        ("-- atlas:txtar\nDROP TABLE a;".to_owned(), 2, "text above the first section"),
+        ("-- atlas:txtar\n\n-- down.sql --\n".to_owned(), 1, "no section \"migration.sql\""),
+        (format!("-- atlas:txtar\n{script}{script}"), 5, "a second section \"migration.sql\""),
+    ] {
+        let message = format!("dir/1_a.sql:{line} is not valid for Atlas: {problem}");
+        assert_eq!(errors(&sealed(&[("1_a.sql", &text)]), None), [message]);
+    }
+}

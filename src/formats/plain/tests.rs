@@ -89,3 +89,14 @@ fn a_mark_in_a_literal_is_only_text() {
     let read = single("1.sql", text, None, None).expect("its name has a version");
     assert!(read.problem.is_none(), "{:?}", read.problem);
 }
+
+#[test]
+fn an_archive_of_another_tool_is_rejected_even_if_the_format_is_given() {
+    let text = "-- atlas:txtar\n\n-- migration.sql --\nSELECT 1;\n\n-- down.sql --\nSELECT 2;\n";
+    let dir = tree(&[("1_a.sql", text)]);
+    assert_eq!(
+        errors(&dir, Some(Format::Plain)),
+        ["dir/1_a.sql:1 holds several files, which only Atlas can separate"]
+    );
+    assert_eq!(errors(&dir, None), ["dir/atlas.sum does not exist"]);
+}

@@ -102,9 +102,9 @@ fn title(error: &FormatError) -> Title {
             SqlProblem::Split { .. } => Title::IncompleteSql,
             SqlProblem::Disallowed { .. } => Title::DisallowedStatement,
             SqlProblem::Directive { .. } => Title::InvalidDirective,
-            SqlProblem::NoStatement | SqlProblem::DownSection { .. } => {
-                Title::InvalidMigrationDirectory
-            }
+            SqlProblem::NoStatement
+            | SqlProblem::DownSection { .. }
+            | SqlProblem::Archive { .. } => Title::InvalidMigrationDirectory,
         },
         FormatErrorKind::Tool(problem) => match problem {
             ToolProblem::Environment { .. } | ToolProblem::Placeholder { .. } => {
@@ -112,6 +112,7 @@ fn title(error: &FormatError) -> Title {
             }
             ToolProblem::MissingSum | ToolProblem::SumMismatch { .. } => Title::OutdatedAtlasSum,
             ToolProblem::Annotation { .. }
+            | ToolProblem::Section { .. }
             | ToolProblem::UnsupportedSetting { .. }
             | ToolProblem::LockProvider { .. } => Title::InvalidMigrationDirectory,
         },
@@ -246,6 +247,9 @@ fn sql_advice(problem: &SqlProblem) -> &'static str {
              migration that does nothing from a file that was emptied by mistake."
         }
         SqlProblem::DownSection { .. } => FORWARD_ONLY,
+        SqlProblem::Archive { .. } => {
+            "Set format to the tool, or keep only the SQL that applies the migration."
+        }
     }
 }
 
@@ -258,6 +262,11 @@ fn tool_advice(problem: &ToolProblem) -> &'static str {
         ToolProblem::UnsupportedSetting { .. } => {
             "Remove the setting if the migration can run without it. Otherwise, move the migration \
              to a file of its own."
+        }
+        ToolProblem::Section { .. } => {
+            "The provider runs the section migration.sql and ignores down.sql. It does not run \
+             checks: make sure of their conditions yourself, remove the section, and run \
+             atlas migrate hash."
         }
         ToolProblem::Environment { .. } => {
             "Write the values into the SQL. A plan must be the same on every machine, so the \
@@ -364,7 +373,9 @@ mod tests {
             SqlProblem::Directive { disallowed: disallowed() }.into(),
             SqlProblem::NoStatement.into(),
             SqlProblem::DownSection { tool }.into(),
+            SqlProblem::Archive { tool }.into(),
             ToolProblem::Annotation { tool, problem: "a second \"-- +goose Up\"" }.into(),
+            ToolProblem::Section { name: text() }.into(),
             ToolProblem::UnsupportedSetting { tool }.into(),
             ToolProblem::Environment { tool }.into(),
             ToolProblem::Placeholder { placeholder: text(), tool }.into(),
