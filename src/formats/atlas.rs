@@ -10,7 +10,7 @@ mod sum;
 
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};
-use super::listing::{Listing, SourceFile, stem};
+use super::listing::{Listing, SourceFile, exact_stem, stem};
 use super::read::{self, Forward, NamedFile, ReadMigration, Transactions};
 use crate::migration::MigrationKind;
 
@@ -20,8 +20,12 @@ use self::directives::Directive;
 pub(super) use self::sum::hashes;
 
 /// Reads each SQL file as a migration.
-pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
+pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let mut entries = Entries::new();
+    for source in listing.sql.extract_if(.., |source| exact_stem(&source.name).is_none()) {
+        let problem = NameProblem::Mismatch { tool: "Atlas", expected: "<version>_<name>.sql" };
+        entries.push(Err(FormatError::file(source.file, problem)));
+    }
     entries.errors.extend(sum::verify(&listing).err());
     for source in listing.sql {
         entries.push(Ok(entry(source)));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem, ToolProblem};
-use super::listing::{Listing, SourceFile, stem};
+use super::listing::{Listing, SourceFile, exact_stem};
 use super::number::leading_digits;
 use super::read::{self, ReadMigration, SourceLine, Transactions};
 use super::sections::{self, Section, Sections};
@@ -37,7 +37,7 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<For
 
 /// The key is the whole name: `10_b.sql` precedes `9_a.sql`.
 fn entry(source: SourceFile) -> Result<AcceptedFile<String>, FormatError> {
-    let (digits, rest) = leading_digits(stem(&source.name));
+    let (digits, rest) = leading_digits(exact_stem(&source.name).unwrap_or_default());
     if digits.is_empty() {
         let problem = NameProblem::Mismatch { tool: TOOL, expected: "<digits>_<name>.sql" };
         return Err(FormatError::file(source.file, problem));

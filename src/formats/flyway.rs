@@ -1,7 +1,7 @@
 //! Flyway: `V<version>__<description>.sql`, also in subdirectories, in the order of versions whose
 //! parts are numbers.
 //!
-//! Undo scripts (`U`) are skipped. A baseline script (`B`) replaces the versions up to its own; the
+//! Hidden directories and undo scripts (`U`) are skipped. A baseline script (`B`) replaces the versions up to its own; the
 //! ledger decides which of them run. Repeatable scripts (`R`) run last. Names with other prefixes
 //! and suffixes, which Flyway can be configured to accept, are errors.
 
@@ -48,6 +48,7 @@ pub(super) fn migrations(
     mut listing: Listing,
     placeholders: Placeholders,
 ) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
+    listing.skip_hidden_directories();
     let (sources, errors) = listing.all_sql();
     let mut entries = Entries::new();
     entries.errors = errors;

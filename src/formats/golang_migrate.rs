@@ -14,6 +14,8 @@ const FORMAT: PairFormat = PairFormat {
     // `source.Migration.Version` is a Go `uint`.
     greatest: u64::MAX,
     simple_files: false,
+    // Any suffix after `.up` is accepted.
+    any_case: true,
     no_transaction: None,
 };
 

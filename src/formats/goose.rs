@@ -6,7 +6,7 @@
 
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem, ToolProblem};
-use super::listing::{Listing, SourceFile, stem};
+use super::listing::{Listing, SourceFile, exact_stem};
 use super::number::{GREATEST_SIGNED, VersionNumber, leading_digits};
 use super::read::{self, ReadMigration, SourceLine, Transactions};
 use super::sections::{self, Section, Sections};
@@ -30,7 +30,7 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<For
 }
 
 fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {
-    let (digits, rest) = leading_digits(stem(&source.name));
+    let (digits, rest) = leading_digits(exact_stem(&source.name).unwrap_or_default());
     let key = VersionNumber::of(digits);
     // Version 0 is the row that goose writes when it creates its history table.
     let (true, Some(name)) = (!key.is_zero(), rest.strip_prefix('_')) else {

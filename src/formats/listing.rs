@@ -76,6 +76,15 @@ impl Listing {
         self.files.iter().chain(&self.nested).map(String::as_str)
     }
 
+    /// Removes hidden directories, for a tool that does not search them.
+    pub(super) fn skip_hidden_directories(&mut self) {
+        let is_hidden = |path: &str| path.split('/').any(|part| part.starts_with('.'));
+        let folder = |path: &String| path.rsplit_once('/').is_some_and(|(dir, _)| is_hidden(dir));
+        self.nested.retain(|path| !folder(path));
+        self.unsearched.retain(|path| !is_hidden(path));
+        self.folders.retain(|folder| !is_hidden(folder));
+    }
+
     /// An error for each SQL file in a subdirectory, for formats that have no such files.
     pub(super) fn nested_errors(&self) -> Vec<FormatError> {
         let nested = self.nested.iter().filter(|path| is_sql(path));
@@ -101,6 +110,11 @@ pub(super) fn stem(name: &str) -> &str {
         Some((stem, suffix)) if suffix.eq_ignore_ascii_case("sql") => stem,
         _ => name,
     }
+}
+
+/// The name of an SQL file without its suffix, for a tool that ignores other spellings of `.sql`.
+pub(super) fn exact_stem(name: &str) -> Option<&str> {
+    name.strip_suffix(".sql")
 }
 
 /// The part of a path after its last slash.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};
-use super::listing::{Listing, is_sql, stem};
+use super::listing::{Listing, exact_stem, is_sql, stem};
 use super::marks::Direction;
 use super::number::{VersionNumber, leading_digits};
 use super::read::{self, Forward, ReadMigration, Transactions};
@@ -18,6 +18,8 @@ pub(super) struct PairFormat {
     pub(super) greatest: u64,
     /// Whether a file without `.up` is a migration.
     pub(super) simple_files: bool,
+    /// Whether a suffix such as `.SQL` is accepted.
+    pub(super) any_case: bool,
     /// The beginning of a file whose statements do not share a transaction.
     pub(super) no_transaction: Option<&'static str>,
 }
@@ -72,7 +74,7 @@ pub(super) fn migrations(
 
 impl<'a> PairName<'a> {
     fn parse(file: &'a str, format: &PairFormat) -> Option<Self> {
-        let stem = stem(file);
+        let stem = if format.any_case { stem(file) } else { exact_stem(file)? };
         let (stem, direction) = match (stem.strip_suffix(".up"), stem.strip_suffix(".down")) {
             (Some(stem), _) => (stem, Direction::Up),
             (None, Some(stem)) => (stem, Direction::Down),

@@ -5,7 +5,7 @@
 
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, NameProblem};
-use super::listing::{Listing, SourceFile, base, stem};
+use super::listing::{Listing, SourceFile, base, exact_stem};
 use super::number::{GREATEST_SIGNED, VersionNumber, leading_digits};
 use super::read::{self, Forward, ReadMigration};
 
@@ -28,7 +28,7 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec
 }
 
 fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {
-    let Some((digits, name)) = parse(stem(base(&source.name))) else {
+    let Some((digits, name)) = exact_stem(base(&source.name)).and_then(parse) else {
         let problem = NameProblem::Mismatch { tool: TOOL, expected: "V<digits>__<name>.sql" };
         return Err(FormatError::file(source.file, problem));
     };

@@ -13,6 +13,7 @@ const FORMAT: PairFormat = PairFormat {
     // `Migration::version` is an `i64`.
     greatest: GREATEST_SIGNED,
     simple_files: true,
+    any_case: false,
     // Valid only as the very first characters of the file.
     no_transaction: Some("-- no-transaction"),
 };

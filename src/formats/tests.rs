@@ -471,6 +471,36 @@ fn a_file_without_statements_is_a_migration_of_a_tool_unless_it_is_blank() {
 }
 
 #[test]
+fn a_suffix_in_upper_case_counts_where_the_tool_reads_it() {
+    for (format, name, text, expected) in [
+        (Format::Plain, "1_a.SQL", "SELECT 1", None),
+        (Format::Flyway, "V1__a.SQL", "SELECT 1", None),
+        (Format::GolangMigrate, "1_a.up.SQL", "SELECT 1", None),
+        (Format::Sqlx, "1_a.SQL", "SELECT 1", Some("<digits>_<description>.sql")),
+        (Format::Sqlx, "1_a.up.SQL", "SELECT 1", Some("<digits>_<description>.sql")),
+        (Format::Goose, "1_a.Sql", "-- +goose Up\nSELECT 1;", Some("<digits>_<name>.sql")),
+        (Format::Dbmate, "1_a.SQL", "-- migrate:up\nSELECT 1", Some("<digits>_<name>.sql")),
+        (Format::Refinery, "V1__a.SQL", "SELECT 1", Some("V<digits>__<name>.sql")),
+        (Format::Atlas, "1_a.SQL", "SELECT 1", Some("<version>_<name>.sql")),
+    ] {
+        let dir = tree(&[(name, text)]);
+        if format == Format::Atlas {
+            // A sum without files.
+            let sum = "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
+            write(&dir, "atlas.sum", sum.as_bytes());
+        }
+        let Some(expected) = expected else {
+            assert_eq!(names(&dir, Some(format)).len(), 1, "{name}");
+            continue;
+        };
+        let tool = format.tool();
+        let message =
+            format!("dir/{name} has a name that {tool} does not accept: expected {expected}");
+        assert_eq!(errors(&dir, Some(format)), [message]);
+    }
+}
+
+#[test]
 fn ten_thousand_files_are_read_in_the_order_of_their_numbers() {
     let dir = tree(&[]);
     for number in 1..=10_000 {

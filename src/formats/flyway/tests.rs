@@ -36,6 +36,18 @@ fn versions_are_ordered_part_by_part_as_numbers() {
 }
 
 #[test]
+fn hidden_directories_are_skipped() {
+    let dir = tree(&[
+        ("V1__a.sql", SQL),
+        (".old/V2__drop.sql", "DROP TABLE a"),
+        ("new/.git/a/b/c/V3__drop.sql", "DROP TABLE a"),
+        ("new/V4__b.sql", SQL),
+    ]);
+
+    assert_eq!(names(&dir, Some(Format::Flyway)), [pair("1", "a"), pair("4", "b")]);
+}
+
+#[test]
 fn leading_and_trailing_zeros_do_not_change_a_version() {
     let dir = tree(&[("V1__a.sql", SQL), ("V01.0__b.sql", SQL)]);
 
