@@ -18,7 +18,7 @@ use crate::migration::Origin;
 const JOURNAL: &str = "meta/_journal.json";
 
 /// The separator that drizzle-kit writes between statements. Drizzle splits the text at each
-/// occurrence, even in a literal.
+/// occurrence, even in a literal, and whatever `breakpoints` in the journal says.
 const BREAKPOINT: &str = "--> statement-breakpoint";
 
 /// One entry of the journal.
@@ -26,23 +26,14 @@ const BREAKPOINT: &str = "--> statement-breakpoint";
 struct JournalEntry {
     /// Name of the file without `.sql`.
     tag: String,
-    chunks: Chunks,
-    /// The time that identifies the migration in Drizzle's history table.
+    /// The time that identifies the migration in Drizzle's history table, in milliseconds since
+    /// 1970. A journal that was written by hand may lack it.
     when: Option<i64>,
 }
 
-/// A migration as Drizzle's history table identifies it.
-pub(super) struct Timed {
-    /// Milliseconds since 1970. A journal that was written by hand may lack it.
-    pub(super) when: Option<i64>,
-    chunks: Chunks,
-}
-
-impl Timed {
-    /// The number of parts of a file that Drizzle sends, including empty ones.
-    pub(super) fn count(&self, text: &str) -> usize {
-        forward(text, self.chunks).parts.len()
-    }
+/// The number of parts of a file that Drizzle sends, including empty ones.
+pub(super) fn count_parts(text: &str) -> usize {
+    forward(text).parts.len()
 }
 
 /// The times of these migrations, from the journal or, without a journal, from the names of the
@@ -50,7 +41,7 @@ impl Timed {
 pub(super) fn times<'a>(
     dir: &str,
     versions: impl Iterator<Item = &'a str>,
-) -> Result<Vec<Timed>, FormatError> {
+) -> Result<Vec<Option<i64>>, FormatError> {
     let journal = super::listing::join(dir, JOURNAL);
     let entries = match read_journal(&journal) {
         Ok(entries) => entries,
@@ -63,17 +54,10 @@ pub(super) fn times<'a>(
         entries.iter().map(|entry| (entry.tag.as_str(), entry)).collect();
     Ok(versions
         .map(|version| match entries.get(version) {
-            Some(entry) => Timed { when: entry.when, chunks: entry.chunks },
-            None => Timed { when: folders::when(version), chunks: Chunks::AtBreakpoints },
+            Some(entry) => entry.when,
+            None => folders::when(version),
         })
         .collect())
-}
-
-/// How Drizzle divides a file into the parts that it sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chunks {
-    AtBreakpoints,
-    Whole,
 }
 
 /// Reads each entry of the journal or, without a journal, each directory as a migration.
@@ -113,14 +97,11 @@ fn migration(entry: &JournalEntry, source: SourceFile) -> Result<ReadMigration, 
     let text = source.text?;
     let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
     let named = NamedFile { file: &source.file, version: &entry.tag, description: &description };
-    Ok(read::migration(&named, &text, &forward(&text, entry.chunks).or_nothing()))
+    Ok(read::migration(&named, &text, &forward(&text).or_nothing()))
 }
 
-fn forward(text: &str, chunks: Chunks) -> Forward<'_> {
-    match chunks {
-        Chunks::AtBreakpoints => Forward::cut_at(1, text, BREAKPOINT),
-        Chunks::Whole => Forward::whole(text),
-    }
+fn forward(text: &str) -> Forward<'_> {
+    Forward::cut_at(1, text, BREAKPOINT)
 }
 
 fn read_journal(file: &str) -> Result<Vec<JournalEntry>, FormatError> {
@@ -172,12 +153,7 @@ impl JournalEntry {
         if tag.is_empty() || tag.contains(['/', '\\']) {
             return Err("tag is not the name of a file");
         }
-        let chunks = match &value["breakpoints"] {
-            Value::Null | Value::Bool(true) => Chunks::AtBreakpoints,
-            Value::Bool(false) => Chunks::Whole,
-            _ => return Err("breakpoints is neither true nor false"),
-        };
-        Ok(Self { tag: tag.to_owned(), chunks, when: value["when"].as_i64() })
+        Ok(Self { tag: tag.to_owned(), when: value["when"].as_i64() })
     }
 }
 

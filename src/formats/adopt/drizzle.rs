@@ -10,7 +10,7 @@ use super::AdoptError;
 use super::checksum::is_sha256;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryRow, HistoryState};
 use super::files::{Key, SetFiles};
-use crate::formats::drizzle::{self, Timed};
+use crate::formats::drizzle::{self, count_parts};
 use crate::migration::table::Table;
 
 /// Reads the table of Drizzle: a row for each file with `hash` and `created_at`, since 1.0 also
@@ -19,8 +19,8 @@ pub(super) fn of_files(
     table: &Table,
     files: &SetFiles<'_>,
 ) -> Result<HistoryContents, Vec<AdoptError>> {
-    let (texts, timed) = (files.texts()?, times(files)?);
-    let mut contents = HistoryContents::new(keys(&timed));
+    let (texts, times) = (files.texts()?, times(files)?);
+    let mut contents = HistoryContents::new(keys(&times));
     // With names, Drizzle looks up each file and skips none.
     contents.skips = !table.has(&["name"]);
     for row in table.rows() {
@@ -30,7 +30,7 @@ pub(super) fn of_files(
         let by_name = row
             .text("name")
             .and_then(|name| files.migrations.iter().position(|m| m.version.0 == name));
-        let file = by_name.or_else(|| find(&timed, time, has_hash));
+        let file = by_name.or_else(|| find(&times, time, has_hash));
         let key = file
             .and_then(|file| contents.keys[file].clone())
             .unwrap_or(Key::Time(time.unwrap_or_default()));
@@ -58,8 +58,8 @@ pub(super) fn of_statements(
     table: &Table,
     files: &SetFiles<'_>,
 ) -> Result<HistoryContents, Vec<AdoptError>> {
-    let (texts, timed) = (files.texts()?, times(files)?);
-    let mut contents = HistoryContents::new(keys(&timed));
+    let (texts, times) = (files.texts()?, times(files)?);
+    let mut contents = HistoryContents::new(keys(&times));
     let mut done: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for row in table.rows() {
         let text = |column| row.text(column).unwrap_or_default();
@@ -69,14 +69,14 @@ pub(super) fn of_statements(
     for ((millis, hash), chunks) in done {
         let has_hash = |file: usize| is_sha256(hash, &texts[file]);
         let time = milliseconds(millis);
-        let file = find(&timed, time, has_hash);
+        let file = find(&times, time, has_hash);
         let shown = match file {
             Some(file) => format!("migration {}", files.migrations[file].version),
             None => format!("the migration with migration_folder_millis = {millis}"),
         };
         let state = match file {
-            Some(file) if has_hash(file) && chunks.len() < timed[file].count(&texts[file]) => {
-                let all = timed[file].count(&texts[file]);
+            Some(file) if has_hash(file) && chunks.len() < count_parts(&texts[file]) => {
+                let all = count_parts(&texts[file]);
                 HistoryState::Unfinished(format!(
                     "has {} of {all} statements applied",
                     chunks.len()
@@ -95,28 +95,28 @@ pub(super) fn of_statements(
     Ok(contents)
 }
 
-fn times(files: &SetFiles<'_>) -> Result<Vec<Timed>, Vec<AdoptError>> {
+fn times(files: &SetFiles<'_>) -> Result<Vec<Option<i64>>, Vec<AdoptError>> {
     let versions = files.migrations.iter().map(|migration| migration.version.0.as_str());
     drizzle::times(files.dir.unwrap_or_default(), versions)
         .map_err(|error| vec![AdoptError::File(error)])
 }
 
-fn keys(timed: &[Timed]) -> Vec<Option<Key>> {
-    timed.iter().map(|timed| timed.when.map(Key::Time)).collect()
+fn keys(times: &[Option<i64>]) -> Vec<Option<Key>> {
+    times.iter().map(|time| time.map(Key::Time)).collect()
 }
 
 /// The file of a row. A journal that was written by hand may have several files with one time. When
 /// `drizzle-kit up` converts a journal to directories, each time loses its milliseconds.
-fn find(timed: &[Timed], time: Option<i64>, has_hash: impl Fn(usize) -> bool) -> Option<usize> {
+fn find(times: &[Option<i64>], time: Option<i64>, has_hash: impl Fn(usize) -> bool) -> Option<usize> {
     let at = |time: Option<i64>| {
-        let is_then = move |file: &usize| time.is_some() && timed[*file].when == time;
-        (0..timed.len()).filter(is_then)
+        let is_then = move |file: &usize| time.is_some() && times[*file] == time;
+        (0..times.len()).filter(is_then)
     };
     let mut in_second = at(time.map(|time| time - time.rem_euclid(1000)));
     at(time)
         .find(|file| has_hash(*file))
         .or_else(|| at(time).next())
-        .or_else(|| (0..timed.len()).find(|file| has_hash(*file)))
+        .or_else(|| (0..times.len()).find(|file| has_hash(*file)))
         .or_else(|| in_second.next().filter(|_| in_second.next().is_none()))
 }
 

@@ -1,7 +1,6 @@
 //! The layout of Drizzle 1.0: a directory `<14 digits>_<name>` for each migration, with the SQL in
 //! `migration.sql`, in the order of their names. Snapshots are ignored.
 
-use super::Chunks;
 use crate::formats::entries::{AcceptedFile, Entries};
 use crate::formats::error::{FormatError, NameProblem};
 use crate::formats::folders;
@@ -28,9 +27,8 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec
             }
         });
     }
-    entries.migrations(|named, text| {
-        read::migration(named, text, &super::forward(text, Chunks::AtBreakpoints).or_nothing())
-    })
+    entries
+        .migrations(|named, text| read::migration(named, text, &super::forward(text).or_nothing()))
 }
 
 /// The part of a directory name after the timestamp.

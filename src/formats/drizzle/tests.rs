@@ -1,5 +1,6 @@
 //! Tests of the module above.
 
+use super::count_parts;
 use crate::formats::tests::{errors, names, path, tree, write};
 use crate::formats::{Format, read_dir};
 
@@ -56,11 +57,14 @@ fn a_file_is_split_at_breakpoints_and_then_at_semicolons() {
 }
 
 #[test]
-fn without_breakpoints_the_mark_is_a_comment() {
-    let text = "SELECT\n--> statement-breakpoint\n1;\nSELECT 2";
+fn the_flag_of_the_journal_does_not_hide_what_follows_a_breakpoint() {
+    let text = "CREATE TABLE a ();--> statement-breakpoint CREATE TABLE b ();\nSELECT 1";
 
-    let expected = [(1, "SELECT\n--> statement-breakpoint\n1"), (4, "SELECT 2")];
-    assert_eq!(statements(text, false), expected.map(|(line, text)| (line, text.to_owned())));
+    let expected = [(1, "CREATE TABLE a ()"), (1, "CREATE TABLE b ()"), (2, "SELECT 1")];
+    let expected = expected.map(|(line, text)| (line, text.to_owned()));
+    assert_eq!(statements(text, false), expected);
+    assert_eq!(statements(text, true), expected);
+    assert_eq!(count_parts(text), 2);
 }
 
 #[test]
@@ -119,10 +123,6 @@ fn a_malformed_journal_is_an_error_with_the_name_of_the_field() {
         (r#"{"entries":[{"tag":"a"},{"idx":1}]}"#, "entries[1].tag is not a string"),
         (r#"{"entries":[{"tag":"../a"}]}"#, "entries[0].tag is not the name of a file"),
         (r#"{"entries":[{"tag":""}]}"#, "entries[0].tag is not the name of a file"),
-        (
-            r#"{"entries":[{"tag":"a","breakpoints":1}]}"#,
-            "entries[0].breakpoints is neither true nor false",
-        ),
     ];
     for (text, problem) in table {
         let expected = format!("dir/meta/_journal.json is not a Drizzle journal: {problem}");
