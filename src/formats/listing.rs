@@ -98,10 +98,11 @@ pub(super) fn is_sql(name: &str) -> bool {
     Path::new(name).extension().is_some_and(is_sql_extension)
 }
 
-/// Whether a file reverts a migration, judged by its name.
+/// Whether a file reverts a migration, judged by its name. Several tools have such names.
 pub(super) fn is_down_file(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.ends_with(".down.sql") || name == "down.sql"
+    let suffixes = [".down.sql", ".undo.sql", ".rollback.sql", ".revert.sql"];
+    suffixes.iter().any(|suffix| name.ends_with(suffix) || name == suffix[1..])
 }
 
 /// The name of an SQL file without its suffix.

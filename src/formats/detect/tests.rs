@@ -83,6 +83,19 @@ fn a_directory_of_an_unsupported_tool_is_rejected_with_the_name_of_the_tool() {
             "node-pg-migrate",
             "up migration at dir/1_a.sql:1",
         ),
+        (
+            &[("1.sql", "# --- !Ups\nSELECT 1;\n# --- !Downs\n")],
+            "Play evolutions",
+            "!ups at dir/1.sql:1",
+        ),
+        (
+            &[("1_a.sql", "-- // a\nSELECT 1;\n-- //@UNDO\n")],
+            "MyBatis Migrations",
+            "@undo at dir/1_a.sql:3",
+        ),
+        (&[("1_a.sql", "-- +micrate Up\nSELECT 1;")], "micrate", "+micrate at dir/1_a.sql:1"),
+        (&[("1_a.sql", "-- rambler up\nSELECT 1;")], "rambler", "rambler up at dir/1_a.sql:1"),
+        (&[("1_a.sql", "--changeset me:1\nSELECT 1;")], "Liquibase", "changeset at dir/1_a.sql:1"),
     ];
     for (files, tool, sign) in table {
         assert_eq!(

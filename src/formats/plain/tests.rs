@@ -64,9 +64,10 @@ fn a_name_without_a_number_is_an_error_and_not_skipped() {
 
 #[test]
 fn a_down_file_is_rejected_even_if_the_format_is_given() {
-    let dir = tree(&[("1_a.up.sql", "SELECT 1"), ("1_a.DOWN.sql", "DROP TABLE a")]);
-
-    assert_eq!(errors(&dir, Some(Format::Plain)), ["dir/1_a.DOWN.sql is a down migration"]);
+    for name in ["1_a.DOWN.sql", "1_a.undo.sql", "1_a.rollback.sql", "1_a.revert.sql", "undo.sql"] {
+        let dir = tree(&[("2_a.up.sql", "SELECT 1"), (name, "DROP TABLE a")]);
+        assert_eq!(errors(&dir, Some(Format::Plain)), [format!("dir/{name} is a down migration")]);
+    }
 }
 
 #[test]
@@ -80,6 +81,54 @@ fn a_down_section_is_rejected_even_if_the_format_is_given() {
     let error = read.problem.expect("it has a down section");
     assert_eq!(error.to_string(), expected);
     assert!(matches!(error.kind, FormatErrorKind::Sql(SqlProblem::DownSection { tool: "goose" })));
+}
+
+#[test]
+fn the_section_of_every_tool_that_reverts_a_migration_is_rejected() {
+    for (mark, tool) in [
+        ("-- +goose  down", "goose"),
+        ("-- + goose Down", "goose"),
+        ("-- goose down", "goose"),
+        ("--migrate: down", "dbmate"),
+        ("-- migrate : down", "dbmate"),
+        ("-- Migrate-Down", "dbmate"),
+        ("--+migrate Down", "sql-migrate"),
+        ("-- //@UNDO", "MyBatis Migrations"),
+        ("-- // @Undo", "MyBatis Migrations"),
+        ("-- @UNDO", "MyBatis Migrations"),
+        ("-- !Downs", "Play evolutions"),
+        ("# --- !Downs", "Play evolutions"),
+        ("# !Downs", "Play evolutions"),
+        ("-- 2.sql !Downs", "Play evolutions"),
+        ("-- +micrate Down", "micrate"),
+        ("-- rambler down", "rambler"),
+        ("-- Down Migration", "node-pg-migrate"),
+        ("-- Down", "another tool"),
+        ("-- ==== DOWN ====", "another tool"),
+    ] {
+        let text = format!("CREATE TABLE a ();\n\n{mark}\n-- a\n\nDROP TABLE a;");
+        let dir = tree(&[("1.sql", &text)]);
+        let expected = format!(
+            "dir/1.sql:3 begins a section that reverts the migration, as marked for {tool}"
+        );
+        assert_eq!(errors(&dir, Some(Format::Plain)), [expected]);
+    }
+}
+
+#[test]
+fn a_comment_that_only_resembles_a_mark_is_accepted() {
+    for text in [
+        "CREATE TABLE a ();\n-- Down\n-- DROP TABLE a;",
+        "CREATE TABLE a ();\n-- Down\nINSERT INTO directions VALUES (1);",
+        "DROP TABLE a -- down\n;\nDROP TABLE b; -- down\nDROP TABLE c;",
+        "-- down to one table\nDROP TABLE a;",
+        "-- To undo: DROP TABLE a\nCREATE TABLE a ();",
+        "-- changeset 12: adds a table\nCREATE TABLE a ();",
+        "SELECT 5\n# 2;",
+    ] {
+        let dir = tree(&[("1_a.sql", text)]);
+        assert_eq!(names(&dir, None).len(), 1, "{text}");
+    }
 }
 
 #[test]
