@@ -13,6 +13,7 @@ use super::error::{FormatError, NameProblem};
 use super::listing::{Listing, SourceFile, exact_stem, stem};
 use super::read::{self, Forward, NamedFile, ReadMigration, Transactions};
 use crate::migration::MigrationKind;
+use crate::sql;
 
 use self::archive::Script;
 use self::directives::Directive;
@@ -80,18 +81,18 @@ fn script<'a>(named: &NamedFile<'_>, text: &'a str) -> Result<Script<'a>, Format
 }
 
 fn of_script(named: &NamedFile<'_>, text: &str, script: &Script<'_>) -> ReadMigration {
-    let mut transactions = Transactions::Shared;
-    let mut delimiter = None;
-    for directive in directives::at_top(text).into_iter().chain(directives::at_top(script.text)) {
-        match directive {
-            Directive::NoTransaction => transactions = Transactions::OneEach,
-            Directive::Delimiter(text) => delimiter = Some(text),
-            Directive::Checkpoint | Directive::Other => {}
+    let mut directives = directives::at_top(text);
+    directives.extend(directives::at_top(script.text));
+    let transactions = match directives.contains(&Directive::NoTransaction) {
+        true => Transactions::OneEach,
+        false => Transactions::Shared,
+    };
+    let forward = match directives::delimiter(script.text) {
+        Some((delimiter, rest)) => Forward::of(sql::cut(rest, script.line + 1, &delimiter)),
+        None if sql::has_delimiter_command(script.text) => {
+            Forward::of(sql::cut(script.text, script.line, ";"))
         }
-    }
-    let forward = match delimiter {
         None => Forward::of(vec![(script.line, script.text)]),
-        Some(delimiter) => Forward::cut_at(script.line, script.text, &delimiter),
     };
     read::migration(named, text, &forward.or_nothing().with(transactions))
 }

@@ -101,7 +101,7 @@ fn migration(entry: &JournalEntry, source: SourceFile) -> Result<ReadMigration, 
 }
 
 fn forward(text: &str) -> Forward<'_> {
-    Forward::cut_at(1, text, BREAKPOINT)
+    Forward::cut_at(text, BREAKPOINT)
 }
 
 fn read_journal(file: &str) -> Result<Vec<JournalEntry>, FormatError> {

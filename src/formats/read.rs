@@ -86,10 +86,9 @@ impl<'a> Forward<'a> {
         Self { parts, transactions: Transactions::Shared, emptiness: Emptiness::Rejected }
     }
 
-    /// The parts between delimiters, even in literals, with shared transactions. The first part
-    /// begins at line `first_line` of its file.
-    pub(super) fn cut_at(first_line: usize, text: &'a str, delimiter: &str) -> Self {
-        let mut line = first_line;
+    /// The parts between delimiters, even in literals, with shared transactions.
+    pub(super) fn cut_at(text: &'a str, delimiter: &str) -> Self {
+        let mut line = 1;
         let parts = text.split(delimiter).map(|part| {
             let begin = line;
             line += part.matches('\n').count() + delimiter.matches('\n').count();

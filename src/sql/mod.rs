@@ -7,6 +7,7 @@ mod classify;
 mod comments;
 mod cursor;
 mod definition;
+mod delimiter;
 mod directive;
 mod disallowed;
 mod effect;
@@ -31,6 +32,7 @@ pub use definition::{
     IndexDefinition, KeyDefinition, KeyPart, SequenceOptions, TableDefinition, ViewDefinition,
     has_semicolon, is_same_signature, is_same_text, is_same_type, signature_of, without_length,
 };
+pub use delimiter::{cut, has_delimiter_command, unescaped};
 pub use directive::{Misplaced, StatementDirective, directives};
 pub use disallowed::Disallowed;
 pub use effect::{

@@ -1,6 +1,7 @@
 //! The comments at the top of a file that Atlas reads as directives.
 
 use crate::formats::read;
+use crate::sql;
 
 /// A comment such as `-- atlas:txmode none`.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,26 +10,36 @@ pub(super) enum Directive {
     Checkpoint,
     /// `txmode none`.
     NoTransaction,
-    /// The text that ends a statement in addition to a semicolon.
-    Delimiter(String),
     /// A directive that does not affect how the file runs, for example `nolint`.
     Other,
 }
 
 /// The directives of a file. They are in the comments before the first empty line; a comment
-/// directly above the first statement belongs to the statement.
+/// directly above the first statement belongs to the statement. If the file contains nothing but
+/// comments, all of them count.
 pub(super) fn at_top(text: &str) -> Vec<Directive> {
     let mut found = Vec::new();
     for line in read::lines(text) {
-        if line.text.trim().is_empty() {
-            return found;
-        }
-        if !line.text.starts_with("--") {
+        if line.text.starts_with("--") || line.text.starts_with('#') {
+            found.extend(directive(line.text));
+        } else if line.text.trim().is_empty() {
             break;
+        } else {
+            return Vec::new();
         }
-        found.extend(directive(line.text));
     }
-    Vec::new()
+    found
+}
+
+/// The delimiter that the first line of a file sets, and the text below that line.
+pub(super) fn delimiter(text: &str) -> Option<(String, &str)> {
+    let first = read::lines(text).next()?;
+    match split(first.text.strip_prefix("-- ")?)? {
+        ("delimiter", written) if first.text.starts_with("-- atlas:") && !written.is_empty() => {
+            Some((sql::unescaped(written), &text[first.end..]))
+        }
+        _ => None,
+    }
 }
 
 /// Whether a file holds several files. Unlike other directives, this one counts even directly above
@@ -48,37 +59,24 @@ pub(super) fn is_unsealed(text: &str) -> bool {
 }
 
 fn directive(line: &str) -> Option<Directive> {
-    Some(match split(line)? {
+    Some(match split(line.trim())? {
         ("checkpoint", _) => Directive::Checkpoint,
         ("txmode", "none") => Directive::NoTransaction,
-        ("delimiter", text) if !text.is_empty() => Directive::Delimiter(unescaped(text)),
         _ => Directive::Other,
     })
 }
 
+/// The name and the argument of a directive. Atlas accepts any text before the last `atlas:`.
 fn split(line: &str) -> Option<(&str, &str)> {
-    let words = line.strip_prefix("--")?.trim_start().strip_prefix("atlas:")?;
-    let (name, argument) = words.split_once(' ').unwrap_or((words, ""));
-    Some((name, argument.trim()))
-}
-
-/// Replaces escapes: Atlas reads the delimiter as the inside of a Go string literal.
-fn unescaped(text: &str) -> String {
-    let mut plain = String::new();
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        plain.push(match (character, characters.as_str().chars().next()) {
-            ('\\', Some(escaped @ ('n' | 'r' | 't' | '\\'))) => {
-                characters.next();
-                match escaped {
-                    'n' => '\n',
-                    'r' => '\r',
-                    't' => '\t',
-                    other => other,
-                }
-            }
-            (other, _) => other,
-        });
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (before, words) = line
+        .rmatch_indices("atlas:")
+        .map(|(at, it)| (&line[..at], &line[at + it.len()..]))
+        .find(|(_, words)| words.starts_with(is_word))?;
+    if !before.chars().all(|c| (' '..='~').contains(&c)) {
+        return None;
     }
-    plain
+    let (name, rest) = words.split_at(words.find(|c| !is_word(c)).unwrap_or(words.len()));
+    let argument = if rest.starts_with(' ') { rest.trim_start_matches(' ') } else { "" };
+    Some((name, argument))
 }

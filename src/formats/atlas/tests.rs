@@ -129,16 +129,53 @@ fn a_delimiter_ends_a_statement_in_addition_to_the_semicolon() {
 }
 
 #[test]
+fn a_delimiter_counts_only_in_the_first_line_and_outside_of_literals() {
+    let statements = |text: &str| -> Vec<(usize, String)> {
+        let read = read_dir(path(&sealed(&[("1_a.sql", text)])), None).expect("it is valid");
+        let statements = read.migrations.into_iter().flat_map(|m| m.statements);
+        statements.map(|s| (s.origin.line, s.text)).collect()
+    };
+    let expected = |found: &[(usize, &str)]| -> Vec<(usize, String)> {
+        found.iter().map(|(line, text)| (*line, (*text).to_owned())).collect()
+    };
+
+    // No empty line has to follow.
+    assert_eq!(
+        statements("-- atlas:delimiter //\nSELECT '//', $$//$$, (1)//\nSELECT 2//"),
+        expected(&[(2, "SELECT '//', $$//$$, (1)"), (3, "SELECT 2")])
+    );
+    assert_eq!(
+        statements("-- atlas:delimiter \\n\\n\nSELECT (1,\n\n2)\n\nSELECT 3"),
+        expected(&[(2, "SELECT (1,\n\n2)"), (6, "SELECT 3")])
+    );
+    for text in [
+        "-- a\n-- atlas:delimiter //\n\nSELECT 8 // 2",
+        "--atlas:delimiter //\n\nSELECT 8 // 2",
+        "-- not atlas:delimiter //\n\nSELECT 8 // 2",
+    ] {
+        assert_eq!(statements(text).len(), 1, "{text}");
+    }
+    assert_eq!(
+        statements("DELIMITER //\nSELECT 1//\nDELIMITER ;\nSELECT 2;"),
+        expected(&[(2, "SELECT 1"), (4, "SELECT 2")])
+    );
+}
+
+#[test]
 fn a_checkpoint_is_a_baseline() {
     let dir = sealed(&[
         ("1_a.sql", "SELECT 1"),
         ("2_b.sql", "-- atlas:checkpoint v1\n\nSELECT 1"),
         ("3_c.sql", "SELECT 1\n-- atlas:checkpoint\n"),
+        ("4_d.sql", "-- atlas:checkpoint"),
+        ("5_e.sql", "# the schema atlas:checkpoint\n\nSELECT 1"),
+        ("6_f.sql", "-- atlas:checkpoints\n"),
     ]);
 
     let read = read_dir(path(&dir), None).expect("the directory is valid");
     let kinds: Vec<_> = read.migrations.iter().map(|migration| migration.kind.as_str()).collect();
-    assert_eq!(kinds, ["versioned", "baseline", "versioned"]);
+    let expected = ["versioned", "baseline", "versioned", "baseline", "baseline", "versioned"];
+    assert_eq!(kinds, expected);
 }
 
 #[test]
