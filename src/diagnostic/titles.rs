@@ -77,6 +77,7 @@ titles! {
     IncompleteSql => "Migration contains incomplete SQL",
     MigrationNotSql => "Migration is not SQL",
     MigrationIsTemplate => "Migration is a template",
+    InvisibleCharacter => "Invisible character in a migration",
     InvalidDirective => "Invalid dsql: directive",
     DisallowedStatement => "Statement is not allowed in a migration",
     DuplicateVersion => "Duplicate migration version",

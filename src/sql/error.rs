@@ -47,6 +47,20 @@ pub enum SplitProblem {
         /// The backslash and the word after it.
         command: String,
     },
+    /// `{` outside literals that does not follow `$`: a template, or a placeholder of another tool.
+    #[error("{mark} begins a template or a placeholder, not SQL")]
+    Template {
+        /// The brace and, if it is part of the mark, the character after it.
+        mark: String,
+    },
+    /// A character that cannot be seen, outside literals and comments.
+    #[error("{name} (U+{:04X}) outside of literals and comments", u32::from(*character))]
+    Invisible {
+        /// The character.
+        character: char,
+        /// Its name.
+        name: &'static str,
+    },
     /// A NUL byte, which the wire protocol cannot carry in SQL.
     #[error("NUL byte in the SQL text")]
     NulByte,

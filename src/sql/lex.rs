@@ -6,7 +6,7 @@
 //! keywords, and accepts numbers and operators that the server rejects. ADR 0030 explains why the
 //! provider has its own lexer.
 
-use super::{SplitError, SplitProblem};
+use super::{SplitError, SplitProblem, invisible};
 
 /// The lexical category of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,10 @@ pub(super) struct Lexer<'a> {
     text: &'a str,
     position: usize,
     line: usize,
+    /// Whether a token other than white space and comments has been read.
+    has_begun: bool,
+    /// The key of the line `\\restrict` with which a dump begins.
+    dump_key: Option<&'a str>,
     /// How many times a byte was read. Tests use it to prove that the work is linear.
     #[cfg(test)]
     pub(super) reads: std::cell::Cell<usize>,
@@ -79,6 +83,8 @@ impl<'a> Lexer<'a> {
             text,
             position,
             line: first_line,
+            has_begun: false,
+            dump_key: None,
             #[cfg(test)]
             reads: std::cell::Cell::new(0),
         }
@@ -121,11 +127,58 @@ impl<'a> Lexer<'a> {
                 let end = self.end_of_run(start + 1, |byte| !is_space(byte) && byte != b'\\');
                 fail(SplitProblem::MetaCommand { command: self.text[start..end].to_owned() })
             }
+            // `${name}` is a variable.
+            (b'{', next) if start == 0 || self.byte(start - 1) != Some(b'$') => {
+                let length = if matches!(next, Some(b'{' | b'%' | b'#')) { 2 } else { 1 };
+                let mark = self.text[start..start + length].to_owned();
+                fail(SplitProblem::Template { mark })
+            }
             _ if is_space(first) => Ok((TokenKind::Space, self.end_of_run(start + 1, is_space))),
             _ if is_identifier_start(first) => {
                 Ok((TokenKind::Word, self.end_of_run(start + 1, is_identifier_part)))
             }
             _ => Ok((TokenKind::Symbol, start + 1)),
+        }
+    }
+
+    /// The end of a line that `pg_dump` writes at the beginning and at the end of a dump:
+    /// `\\restrict <key>` and `\\unrestrict <key>`. They make psql reject its other commands, and
+    /// mean nothing to a server.
+    fn end_of_dump_line(&mut self, start: usize, first: u8) -> Option<usize> {
+        if first != b'\\' || start > 0 && self.byte(start - 1) != Some(b'\n') {
+            return None;
+        }
+        let end = self.end_of_line(start);
+        let line = self.text[start..end].trim_end();
+        if let Some(key) = line.strip_prefix("\\restrict ") {
+            let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let last = self.text.trim_end().rsplit('\n').next()?;
+            let is_closed = last.strip_prefix("\\unrestrict ") == Some(key);
+            let is_first = !self.has_begun && self.dump_key.is_none();
+            self.dump_key = (is_first && is_key && is_closed).then_some(key);
+            self.dump_key.map(|_| end)
+        } else {
+            let key = line.strip_prefix("\\unrestrict ")?;
+            (self.dump_key == Some(key) && self.text[end..].trim().is_empty()).then_some(end)
+        }
+    }
+
+    /// Rejects a token with a character that cannot be seen. The server would read most of them as
+    /// letters.
+    fn check(
+        &self,
+        kind: TokenKind,
+        start: usize,
+        end: usize,
+    ) -> Result<(TokenKind, usize), SplitError> {
+        let is_plain = matches!(kind, TokenKind::Word | TokenKind::Number | TokenKind::Symbol);
+        let found = if is_plain { invisible::find(&self.text[start..end]) } else { None };
+        match found {
+            None => Ok((kind, end)),
+            Some((at, character, name)) => {
+                let problem = SplitProblem::Invisible { character, name };
+                Err(self.error(start + at, problem))
+            }
         }
     }
 
@@ -280,10 +333,15 @@ impl<'a> Iterator for Lexer<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.position;
         let first = self.byte(start)?;
-        match self.end_of_token(start, first) {
+        let found = match self.end_of_dump_line(start, first) {
+            Some(end) => Ok((TokenKind::LineComment, end)),
+            None => self.end_of_token(start, first),
+        };
+        match found.and_then(|(kind, end)| self.check(kind, start, end)) {
             Ok((kind, end)) => {
                 let token = Token { kind, text: &self.text[start..end], start, line: self.line };
                 self.position = end;
+                self.has_begun |= !token.is_trivia();
                 self.line += count_lines(token.text);
                 Some(Ok(token))
             }

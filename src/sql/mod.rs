@@ -13,6 +13,7 @@ mod disallowed;
 mod effect;
 mod error;
 mod hazards;
+mod invisible;
 mod lex;
 mod lint;
 mod names;

@@ -9,7 +9,7 @@ use crate::formats::error::{
     NameProblem, SqlProblem, ToolProblem,
 };
 use crate::provider::contract::FunctionError;
-use crate::sql::{SplitError, SplitProblem};
+use crate::sql::SplitProblem;
 use crate::value::AttributePath;
 
 /// Returns the errors for a directory or file that cannot be read as migrations. Files whose names
@@ -95,11 +95,12 @@ fn title(error: &FormatError) -> Title {
             | NameProblem::OrphanDown => Title::InvalidMigrationDirectory,
         },
         FormatErrorKind::Sql(problem) => match problem {
-            SqlProblem::Split { source } if is_psql(source) => Title::MigrationNotSql,
-            SqlProblem::Split { source } if source.problem == SplitProblem::NulByte => {
-                Title::MigrationNotSql
-            }
-            SqlProblem::Split { .. } => Title::IncompleteSql,
+            SqlProblem::Split { source } => match source.problem {
+                SplitProblem::MetaCommand { .. } | SplitProblem::NulByte => Title::MigrationNotSql,
+                SplitProblem::Template { .. } => Title::MigrationIsTemplate,
+                SplitProblem::Invisible { .. } => Title::InvisibleCharacter,
+                _ => Title::IncompleteSql,
+            },
             SqlProblem::Disallowed { .. } => Title::DisallowedStatement,
             SqlProblem::Directive { .. } => Title::InvalidDirective,
             SqlProblem::NoStatement
@@ -124,11 +125,6 @@ fn title(error: &FormatError) -> Title {
             }
         },
     }
-}
-
-/// Whether a text contains a command of psql.
-fn is_psql(error: &SplitError) -> bool {
-    matches!(error.problem, SplitProblem::MetaCommand { .. })
 }
 
 fn access_title(problem: &AccessProblem, origin: &ErrorOrigin) -> Title {
@@ -235,10 +231,7 @@ const FORWARD_ONLY: &str = "Migrations only go forward. Remove the SQL that reve
 
 fn sql_advice(problem: &SqlProblem) -> &'static str {
     match problem {
-        SqlProblem::Split { source } if is_psql(source) => {
-            "Use SQL only. The provider sends the file to the cluster without psql."
-        }
-        SqlProblem::Split { .. } => "Fix the SQL. Until then, nothing runs.",
+        SqlProblem::Split { source } => split_advice(&source.problem),
         SqlProblem::Disallowed { disallowed } | SqlProblem::Directive { disallowed } => {
             disallowed.advice
         }
@@ -250,6 +243,23 @@ fn sql_advice(problem: &SqlProblem) -> &'static str {
         SqlProblem::Archive { .. } => {
             "Set format to the tool, or keep only the SQL that applies the migration."
         }
+    }
+}
+
+fn split_advice(problem: &SplitProblem) -> &'static str {
+    match problem {
+        SplitProblem::MetaCommand { .. } => {
+            "Use SQL only. The provider sends the file to the cluster without psql."
+        }
+        SplitProblem::Template { .. } => {
+            "Write the text exactly as it is to run. For a value that differs between databases, \
+             use variables."
+        }
+        SplitProblem::Invisible { .. } => {
+            "Replace the character by a space, or remove it. Text that was copied from a web page \
+             or a chat often contains such characters."
+        }
+        _ => "Fix the SQL. Until then, nothing runs.",
     }
 }
 
@@ -331,7 +341,7 @@ fn detection_advice(problem: &DetectionProblem) -> &'static str {
 mod tests {
     use super::*;
     use crate::migration::Origin;
-    use crate::sql::Disallowed;
+    use crate::sql::{Disallowed, SplitError};
 
     /// Every problem; those with a group of their own in [`advice`] at least once.
     fn kinds() -> Vec<FormatErrorKind> {
@@ -344,6 +354,8 @@ mod tests {
         let split = |problem| SplitError { line: 1, start: 0, problem };
         let psql = split(SplitProblem::MetaCommand { command: "\\set".to_owned() });
         let incomplete = split(SplitProblem::UnclosedParenthesis);
+        let template = split(SplitProblem::Template { mark: "{{".to_owned() });
+        let invisible = split(SplitProblem::Invisible { character: '\u{a0}', name: "a space" });
         let split = split(SplitProblem::NulByte);
         vec![
             AccessProblem::NotFound.into(),
@@ -368,6 +380,8 @@ mod tests {
             NameProblem::Program { tool, what: "a Go migration" }.into(),
             SqlProblem::Split { source: split }.into(),
             SqlProblem::Split { source: psql }.into(),
+            SqlProblem::Split { source: template }.into(),
+            SqlProblem::Split { source: invisible }.into(),
             SqlProblem::Split { source: incomplete }.into(),
             SqlProblem::Disallowed { disallowed: disallowed() }.into(),
             SqlProblem::Directive { disallowed: disallowed() }.into(),

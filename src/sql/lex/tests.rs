@@ -19,6 +19,76 @@ fn error(text: &str) -> SplitError {
 }
 
 #[test]
+fn an_invisible_character_is_an_error_only_outside_literals_and_comments() {
+    for (text, start, name) in [
+        ("SELECT\u{a0}1", 6, "no-break space (U+00A0)"),
+        ("SELECT 1;\n\u{feff}SELECT 2", 10, "byte order mark (U+FEFF)"),
+        ("a\u{200b}", 1, "zero width space (U+200B)"),
+        ("1\u{2009}", 1, "typographic space (U+2009)"),
+        ("\u{3000}", 0, "ideographic space (U+3000)"),
+        ("a \u{1}", 2, "control character (U+0001)"),
+        ("a\u{e0041}", 1, "tag character (U+E0041)"),
+    ] {
+        let error = error(text);
+        assert_eq!(error.start, start, "{text:?}");
+        assert_eq!(error.to_string(), format!("{name} outside of literals and comments"));
+    }
+    for text in [
+        "'\u{a0}'",
+        "\"\u{a0}\"",
+        "$$\u{200b}$$",
+        "-- \u{a0}",
+        "/* \u{feff} */",
+        "größe",
+        "\u{feff}a",
+    ] {
+        assert_eq!(tokens(text).len(), 1, "{text:?}");
+    }
+}
+
+#[test]
+fn a_brace_is_a_template_unless_it_is_a_variable() {
+    for (text, start, mark) in [
+        ("SELECT {{ .Name }}", 7, "{{"),
+        ("{% if a %}", 0, "{%"),
+        ("CREATE TABLE {name}", 13, "{"),
+        ("$1{", 2, "{"),
+    ] {
+        let error = error(text);
+        assert_eq!(error.start, start);
+        let expected = format!("{mark} begins a template or a placeholder, not SQL");
+        assert_eq!(error.to_string(), expected);
+    }
+    assert_eq!(tokens("${name}").len(), 4);
+    for text in ["'{{ a }}'", "\"{a}\"", "$$ {{ $$", "-- {{ a }}"] {
+        assert_eq!(tokens(text).len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn the_first_and_the_last_line_of_a_dump_are_comments() {
+    let dump = "--\n-- Dump\n--\n\n\\restrict aB3\n\nSELECT 1;\n\n\\unrestrict aB3\n\n";
+    let found: Vec<_> = tokens(dump).into_iter().filter(|(kind, _)| *kind != LineComment).collect();
+    assert_eq!(found, [(Word, "SELECT"), (Number, "1"), (Symbol, ";")]);
+    assert_eq!(tokens(&dump.replace('\n', "\r\n")).len(), tokens(dump).len());
+    for broken in [
+        dump.replace("\\unrestrict aB3", "\\unrestrict aB4"),
+        dump.replace("\\unrestrict aB3\n", ""),
+        dump.replace("aB3", ""),
+        dump.replace("aB3", "a b"),
+        dump.replace("SELECT 1;", "\\restrict aB3"),
+        dump.replace("SELECT 1;", "\\unrestrict aB3"),
+        dump.replace("SELECT 1;", "\\d"),
+        dump.replace("-- Dump", "SELECT 2;"),
+        dump.replace("\n\\restrict", "\n \\restrict"),
+        format!("{dump}SELECT 3"),
+    ] {
+        let error = error(&broken);
+        assert!(matches!(error.problem, SplitProblem::MetaCommand { .. }), "{broken}");
+    }
+}
+
+#[test]
 fn a_quote_written_twice_does_not_end_a_string() {
     assert_eq!(tokens("'it''s'"), [(String, "'it''s'")]);
     assert_eq!(tokens(r#""a""b""#), [(QuotedIdentifier, r#""a""b""#)]);
@@ -109,12 +179,6 @@ fn only_the_sign_of_an_exponent_is_part_of_a_number() {
 #[test]
 fn a_carriage_return_alone_ends_a_comment() {
     assert_eq!(tokens("-- a\rDROP"), [(LineComment, "-- a"), (Word, "DROP")]);
-}
-
-#[test]
-fn non_ascii_white_space_is_part_of_a_word() {
-    assert_eq!(tokens("a\u{a0}b"), [(Word, "a\u{a0}b")]);
-    assert_eq!(tokens("\u{feff}a\u{feff}b"), [(Word, "a\u{feff}b")]);
 }
 
 #[test]
