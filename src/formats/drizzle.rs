@@ -125,7 +125,8 @@ fn parse_journal(file: &str, text: &str) -> Result<Vec<JournalEntry>, FormatErro
     // Drizzle itself does not read the dialect, so a journal that was written by hand may lack it.
     match &journal["dialect"] {
         Value::Null => {}
-        Value::String(dialect) if dialect == "postgresql" => {}
+        // drizzle-kit wrote `pg` before version 0.21.
+        Value::String(dialect) if dialect == "postgresql" || dialect == "pg" => {}
         other => {
             let dialect = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
             return Err(FormatError::file(file, JournalProblem::Dialect { dialect }));

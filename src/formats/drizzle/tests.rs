@@ -139,6 +139,14 @@ fn a_journal_of_another_dialect_is_an_error() {
 }
 
 #[test]
+fn the_earlier_name_of_the_dialect_is_postgresql() {
+    let journal = r#"{"version":"5","dialect":"pg","entries":[{"tag":"0000_a"}]}"#;
+    let dir = tree(&[("0000_a.sql", "SELECT 1"), ("meta/_journal.json", journal)]);
+
+    assert_eq!(names(&dir, None).len(), 1);
+}
+
+#[test]
 fn a_journal_without_entries_is_an_empty_directory() {
     assert_eq!(of_journal(&journal("")), ["directory dir contains no migrations"]);
 }
