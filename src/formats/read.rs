@@ -60,8 +60,8 @@ pub(super) struct Forward<'a> {
 pub(super) enum Emptiness {
     /// An error, because the file may have been emptied by mistake.
     Rejected,
-    /// A migration that does nothing, unless the file is blank. Tools apply and record such files,
-    /// and if they store a checksum, a statement cannot be added later.
+    /// A migration that does nothing. Tools apply and record such files, even blank ones, and if they
+    /// store a checksum, a statement cannot be added later.
     Recorded,
 }
 
@@ -115,9 +115,7 @@ pub(super) fn migration(named: &NamedFile<'_>, text: &str, forward: &Forward<'_>
         reading.add(named, *line, part);
     }
     let Reading { mut statements, unknown_from, mut problem, .. } = reading;
-    let is_blank = text.trim_start_matches('\u{feff}').trim().is_empty();
-    let must_have_statements = is_blank || forward.emptiness == Emptiness::Rejected;
-    if statements.is_empty() && must_have_statements {
+    if statements.is_empty() && forward.emptiness == Emptiness::Rejected {
         problem = problem.or(Some(FormatError::file(named.file, SqlProblem::NoStatement)));
     }
     if forward.transactions == Transactions::OneEach {

@@ -236,8 +236,9 @@ fn sql_advice(problem: &SqlProblem) -> &'static str {
             disallowed.advice
         }
         SqlProblem::NoStatement => {
-            "Add a statement to the file, or remove the file. The provider cannot distinguish a \
-             migration that does nothing from a file that was emptied by mistake."
+            "Add a statement to the file, or remove the file. If the migration is to do nothing, \
+             write SELECT 1. The provider cannot distinguish such a migration from a file that was \
+             emptied by mistake."
         }
         SqlProblem::DownSection { .. } => FORWARD_ONLY,
         SqlProblem::Archive { .. } => {
