@@ -65,7 +65,7 @@ enum Annotation {
     EnvsubOff,
 }
 
-/// The spelling without `+goose`, in lower case.
+/// The spelling without `+goose`, in any case.
 static ANNOTATIONS: &[(&str, Annotation)] = &[
     ("up", Annotation::Up),
     ("down", Annotation::Down),
@@ -154,20 +154,24 @@ fn misplaced(problem: &'static str) -> ToolProblem {
 }
 
 fn is_comment(line: &SourceLine<'_>) -> bool {
-    line.text.starts_with("--") || line.text.trim().is_empty()
+    let words = line.text.trim();
+    words.is_empty() || words.starts_with("--")
 }
 
 /// The annotation of a line, or an error if the line resembles an annotation but is not valid.
+///
+/// To goose, a comment with `+goose` anywhere is an annotation, and what remains without it is the
+/// name.
 fn annotation(line: &SourceLine<'_>) -> Result<Option<Annotation>, ToolProblem> {
-    let words = line.text.trim().trim_start_matches('-').trim_start().to_ascii_lowercase();
-    let Some(words) = words.strip_prefix("+goose") else { return Ok(None) };
-    if !line.text.trim_start().starts_with("--") {
+    if !line.text.trim_start().starts_with("--") || !line.text.contains("+goose") {
         return Ok(None);
     }
     if !line.text.starts_with("--") {
         return Err(misplaced("blanks before an annotation"));
     }
-    let known = ANNOTATIONS.iter().find(|(spelling, _)| *spelling == words.trim());
+    let words = line.text.replace("--", "").replacen("+goose", "", 1);
+    let is = |spelling: &str| spelling.eq_ignore_ascii_case(words.trim());
+    let known = ANNOTATIONS.iter().find(|(spelling, _)| is(spelling));
     let unknown = || misplaced("an annotation that goose does not know");
     known.map(|(_, annotation)| Some(*annotation)).ok_or_else(unknown)
 }

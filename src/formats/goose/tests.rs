@@ -28,11 +28,26 @@ fn only_the_section_between_up_and_down_runs() {
 }
 
 #[test]
-fn annotations_are_found_in_any_case_and_with_any_blanks() {
-    let text = "--+GOOSE  up\nSELECT 1;\n--   +goose statementbegin\nSELECT 2\n\
-                -- +goose STATEMENTEND  \nSELECT 3";
+fn annotations_are_found_as_goose_finds_them() {
+    let text = "--+goose  up\nSELECT 1;\n--   +goose statementbegin\nSELECT 2\n\
+                -- StatementEnd +goose --  \nSELECT 3";
 
     assert_eq!(statements(text), pairs(&[(2, "SELECT 1"), (4, "SELECT 2"), (6, "SELECT 3")]));
+}
+
+#[test]
+fn indented_comments_above_the_section_are_ignored() {
+    let text = "  -- Adds a table.\n\t-- See #21.\n \n-- +goose Up\nSELECT 1;\n";
+
+    assert_eq!(statements(text), pairs(&[(5, "SELECT 1")]));
+}
+
+#[test]
+fn a_misspelled_annotation_does_not_run_what_is_below_it() {
+    assert_eq!(
+        error("-- +goose Up\nSELECT 1;\n-- +GOOSE Down\nDROP TABLE a;"),
+        "dir/1_a.sql:3 begins a section that reverts the migration, as marked for goose"
+    );
 }
 
 #[test]
@@ -86,6 +101,8 @@ fn misplaced_annotations_are_rejected_with_their_line() {
         ),
         ("-- +goose Up\n-- +goose Upp\n", 2, "an annotation that goose does not know"),
         ("-- +goose Up\nSELECT 1;\n  -- +goose Down\n", 3, "blanks before an annotation"),
+        ("-- see +goose Up\n", 1, "an annotation that goose does not know"),
+        ("-- +GOOSE Up\n", 1, "no \"-- +goose Up\""),
     ];
     for (text, line, problem) in table {
         assert_eq!(error(text), format!("dir/1_a.sql:{line} is not valid for goose: {problem}"));
