@@ -91,7 +91,8 @@ pub const FORMATS: &[FormatSpec] = &[
         format: Format::Plain,
         name: "plain",
         tool: "",
-        summary: "files `<digits>_<name>.sql` or `<digits>.sql`, in the order of their numbers",
+        summary: "files `<digits>_<name>.sql`, `<digits>-<name>.sql`, or `<digits>.sql`, in the \
+                  order of their numbers",
         read: |listing, _| flat(listing, |listing| plain::migrations(listing.sql)),
     },
     FormatSpec {

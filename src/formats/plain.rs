@@ -1,4 +1,5 @@
-//! Numbered files: `<digits>_<name>.sql` or `<digits>.sql`, in the order of their numbers.
+//! Numbered files: `<digits>_<name>.sql`, `<digits>-<name>.sql` or `<digits>.sql`, in the order of
+//! their numbers.
 //!
 //! The whole file runs. Every SQL file must be a migration: nobody would notice a skipped file
 //! until a table is missing.
@@ -74,8 +75,9 @@ impl PlainName {
     fn parse(file: &str) -> Option<Self> {
         let name = file.rsplit(['/', '\\']).next()?;
         let (digits, rest) = leading_digits(stem(name));
-        let fits = !digits.is_empty() && (rest.is_empty() || rest.starts_with('_'));
-        fits.then(|| Self { digits: digits.to_owned(), description: read::words(rest) })
+        let fits = !digits.is_empty() && (rest.is_empty() || rest.starts_with(['_', '-']));
+        let words = if rest.starts_with('-') { rest.replace('-', "_") } else { rest.to_owned() };
+        fits.then(|| Self { digits: digits.to_owned(), description: read::words(&words) })
     }
 }
 

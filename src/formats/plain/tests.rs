@@ -18,6 +18,8 @@ fn files_are_ordered_by_number_not_by_name() {
         ("00000000000000000000000000000001_a_b.SQL", "SELECT 1"),
         ("99999999999999999999999999999999_z__z.sql", "SELECT 1"),
         ("20260101120000_y.sql", "SELECT 1"),
+        ("12-add-new_users.sql", "SELECT 1"),
+        ("11_add-users.sql", "SELECT 1"),
         ("README.md", "CREATE"),
         (".gitkeep", ""),
         ("0003_draft.sql.bak", "SELECT"),
@@ -30,6 +32,8 @@ fn files_are_ordered_by_number_not_by_name() {
             ("0002", ""),
             ("9", "i"),
             ("10", "j"),
+            ("11", "add-users"),
+            ("12", "add new users"),
             ("20260101120000", "y"),
             ("99999999999999999999999999999999", "z  z"),
         ])
@@ -52,7 +56,7 @@ fn zero_is_a_number() {
 
 #[test]
 fn a_name_without_a_number_is_an_error_and_not_skipped() {
-    for name in ["users.sql", "a1_b.sql", "1-a.sql", "1.5_a.sql", "_1.sql", ".sql.sql", "١_a.sql"]
+    for name in ["users.sql", "a1_b.sql", "1+a.sql", "1.5_a.sql", "_1.sql", ".sql.sql", "١_a.sql"]
     {
         let dir = tree(&[("0001_a.sql", "SELECT 1"), (name, "SELECT 1")]);
 
