@@ -29,10 +29,7 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<For
         }
         entries.push(file);
     }
-    entries.migrations(|named, text| match sections::forward::<DbmateSection>(named, text) {
-        Ok(forward) => read::migration(named, text, &forward),
-        Err(problem) => read::unknown(named, text, problem),
-    })
+    entries.migrations(sections::migration::<DbmateSection>)
 }
 
 /// The key is the whole name: `10_b.sql` precedes `9_a.sql`.
@@ -66,7 +63,7 @@ impl Section for DbmateSection {
             None => Ok(self),
             Some(("up", options)) => {
                 sections.end_above(line);
-                read_options(options, sections)?;
+                read_options(line, options, sections)?;
                 sections.begin_below(line);
                 Ok(Self::Up)
             }
@@ -94,8 +91,13 @@ fn is_comment(line: &SourceLine<'_>) -> bool {
     words.is_empty() || words.starts_with("--")
 }
 
-/// Applies the options of a line such as `-- migrate:up transaction:false`.
-fn read_options(options: &str, sections: &mut Sections<'_>) -> Result<(), ToolProblem> {
+/// Applies the options of a line such as `-- migrate:up transaction:false`. dbmate ignores words that
+/// it does not know, so they matter only if the migration is still to run.
+fn read_options(
+    line: &SourceLine<'_>,
+    options: &str,
+    sections: &mut Sections<'_>,
+) -> Result<(), ToolProblem> {
     for option in options.split_whitespace() {
         match option {
             "transaction:true" => {}
@@ -103,7 +105,10 @@ fn read_options(options: &str, sections: &mut Sections<'_>) -> Result<(), ToolPr
             _ if option.starts_with("env:") => {
                 return Err(ToolProblem::Environment { tool: TOOL });
             }
-            _ => return Err(misplaced("an unknown option of \"-- migrate:up\"")),
+            _ => {
+                let problem = misplaced("an unknown option of \"-- migrate:up\"");
+                sections.problem.get_or_insert((line.number, problem));
+            }
         }
     }
     Ok(())

@@ -23,10 +23,7 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<For
     for source in listing.sql {
         entries.push(entry(source));
     }
-    entries.migrations(|named, text| match sections::forward::<GooseSection>(named, text) {
-        Ok(forward) => read::migration(named, text, &forward),
-        Err(problem) => read::unknown(named, text, problem),
-    })
+    entries.migrations(sections::migration::<GooseSection>)
 }
 
 fn entry(source: SourceFile) -> Result<AcceptedFile<VersionNumber>, FormatError> {

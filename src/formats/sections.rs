@@ -5,7 +5,7 @@
 //! which section a line begins.
 
 use super::error::{FormatError, ToolProblem};
-use super::read::{self, Forward, NamedFile, SourceLine, Transactions};
+use super::read::{self, Forward, NamedFile, ReadMigration, SourceLine, Transactions};
 
 /// The section of a tool's file that a line is in.
 pub(super) trait Section: Copy {
@@ -28,6 +28,8 @@ pub(super) struct Sections<'a> {
     /// Line and offset at which the part that is being read begins; `None` outside such a part.
     begin: Option<(usize, usize)>,
     pub(super) transactions: Transactions,
+    /// The first line with a problem that does not affect which parts run.
+    pub(super) problem: Option<(usize, ToolProblem)>,
 }
 
 impl Sections<'_> {
@@ -48,13 +50,25 @@ impl Sections<'_> {
     }
 }
 
-/// The parts of a file that run.
-pub(super) fn forward<'a, S: Section>(
+/// Reads the parts of a file that run as a migration.
+pub(super) fn migration<S: Section>(named: &NamedFile<'_>, text: &str) -> ReadMigration {
+    match forward::<S>(named, text) {
+        Ok((forward, problem)) => {
+            let mut read = read::migration(named, text, &forward);
+            read.problem = problem.or(read.problem);
+            read
+        }
+        Err(problem) => read::unknown(named, text, problem),
+    }
+}
+
+/// The parts of a file that run, and the first problem that does not affect them.
+fn forward<'a, S: Section>(
     named: &NamedFile<'_>,
     text: &'a str,
-) -> Result<Forward<'a>, FormatError> {
-    let mut sections =
-        Sections { text, parts: Vec::new(), begin: None, transactions: Transactions::Shared };
+) -> Result<(Forward<'a>, Option<FormatError>), FormatError> {
+    let (parts, transactions) = (Vec::new(), Transactions::Shared);
+    let mut sections = Sections { text, parts, begin: None, transactions, problem: None };
     let mut section = S::FIRST;
     for line in read::lines(text) {
         section = section
@@ -65,5 +79,7 @@ pub(super) fn forward<'a, S: Section>(
         FormatError::line(named.at(line), ToolProblem::Annotation { tool: S::TOOL, problem })
     })?;
     sections.end_at(text.len());
-    Ok(Forward::of(sections.parts).or_nothing().with(sections.transactions))
+    let problem =
+        sections.problem.map(|(line, problem)| FormatError::line(named.at(line), problem));
+    Ok((Forward::of(sections.parts).or_nothing().with(sections.transactions), problem))
 }

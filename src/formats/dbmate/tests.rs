@@ -1,7 +1,7 @@
 //! Tests of the module above.
 
 use crate::formats::tests::{errors, names, path, tree};
-use crate::formats::{Format, read_dir};
+use crate::formats::{Format, Options, read_dir, read_dir_with};
 
 fn statements(text: &str) -> Vec<(usize, usize, String)> {
     let dir = tree(&[("1_a.sql", text)]);
@@ -70,5 +70,20 @@ fn files_are_ordered_by_name_and_none_is_skipped() {
             "dir/schema.sql has a name that dbmate does not accept: \
              expected <digits>_<name>.sql",
         ]
+    );
+}
+
+#[test]
+fn an_unknown_option_matters_only_if_the_migration_is_to_run() {
+    let text =
+        "-- migrate:up adds a table\nCREATE TABLE a (id int);\n-- migrate:down\nDROP TABLE a;\n";
+    let dir = tree(&[("1_a.sql", text)]);
+
+    let read = read_dir_with(path(&dir), None, &Options::default()).expect("valid names");
+    let migration = &read.found.migrations[0];
+    assert_eq!((migration.statements.len(), migration.unknown_from), (1, None));
+    assert_eq!(
+        errors(&dir, None),
+        ["dir/1_a.sql:1 is not valid for dbmate: an unknown option of \"-- migrate:up\""]
     );
 }
