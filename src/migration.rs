@@ -20,6 +20,18 @@ pub use position::Position;
 pub use quoting::{quoted_identifier, quoted_literal};
 pub use values::{Values, ValuesDigest};
 
+/// How variables in the text of a migration are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum VariableSyntax {
+    /// `${name}`, and `$${` for a literal `${`.
+    #[default]
+    Own,
+    /// `${name}` without regard to case, also directly after another `$`.
+    Flyway,
+    /// `${` has no special meaning.
+    Off,
+}
+
 /// The identifier of a migration within its migration set, for example `0001`.
 ///
 /// Opaque text in the notation of the directory format. The order of migrations is that of the
@@ -257,6 +269,8 @@ pub struct Migration {
     pub description: String,
     /// Path or map key as written in the configuration.
     pub file: String,
+    /// How variables in its statements are written.
+    pub variables: VariableSyntax,
     /// Checksum of the whole file.
     pub checksum: Checksum,
     /// The statements without `BEGIN` and `COMMIT`. Empty if a file of another tool contains only

@@ -1,5 +1,5 @@
-//! Flyway: `V<version>__<description>.sql`, also in subdirectories, in the order of versions whose
-//! parts are numbers.
+//! Flyway: `V<version>__<description>.sql` or `V<version>.sql`, also in subdirectories, in the order
+//! of versions whose parts are numbers.
 //!
 //! Hidden directories and undo scripts (`U`) are skipped. A baseline script (`B`) replaces the versions up to its own; the
 //! ledger decides which of them run. Repeatable scripts (`R`) run last. Names with other prefixes
@@ -15,7 +15,7 @@ use super::listing::{Listing, base, is_sql, stem};
 use super::number::VersionNumber;
 use super::read::{self, Forward, NamedFile, ReadMigration};
 use super::{Placeholders, repeatable};
-use crate::migration::MigrationKind;
+use crate::migration::{MigrationKind, VariableSyntax};
 use crate::sql;
 
 use self::config::Config;
@@ -108,8 +108,12 @@ fn migration(
     });
     let mut read = match checked {
         Ok(config) => {
+            let variables = match config.replaces_placeholders {
+                true => VariableSyntax::Flyway,
+                false => VariableSyntax::Off,
+            };
             let forward = Forward::whole(text).or_nothing().with(config.transactions);
-            read::migration(named, text, &forward)
+            read::migration(named, text, &Forward { variables, ..forward })
         }
         Err(problem) => read::unknown(named, text, problem),
     };
@@ -122,7 +126,7 @@ fn migration(
 /// Rejects `${name}`, which Flyway replaces everywhere, even in literals, unless it is configured
 /// not to: the text of the file is not what Flyway would run.
 fn check_placeholders(named: &NamedFile<'_>, text: &str) -> Result<(), FormatError> {
-    for piece in sql::pieces(text, 1).map_while(Result::ok) {
+    for piece in sql::pieces_with(text, 1, VariableSyntax::Flyway).map_while(Result::ok) {
         if let Some(at) = piece.text.find("${") {
             let rest = &piece.text[at..];
             let placeholder = rest.split_inclusive('}').next().unwrap_or(rest).to_owned();
@@ -137,7 +141,7 @@ fn check_placeholders(named: &NamedFile<'_>, text: &str) -> Result<(), FormatErr
 impl ScriptName {
     /// Parses a name without its suffix.
     pub(super) fn parse(stem: &str) -> Option<Self> {
-        let (prefix, description) = stem.split_once("__")?;
+        let (prefix, description) = stem.split_once("__").unwrap_or((stem, ""));
         let mut characters = prefix.chars();
         let kind = match characters.next()? {
             'V' => ScriptKind::Versioned,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::error::{FormatError, SqlProblem};
 use super::marks;
 use crate::migration::{
-    Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, Version,
+    Checksum, Class, Migration, MigrationKind, Origin, Statement, Values, VariableSyntax, Version,
 };
 use crate::sql::{self, StatementDirective, StatementKind};
 
@@ -53,6 +53,7 @@ pub(super) struct Forward<'a> {
     pub(super) parts: Vec<(usize, &'a str)>,
     pub(super) transactions: Transactions,
     pub(super) emptiness: Emptiness,
+    pub(super) variables: VariableSyntax,
 }
 
 /// How to treat a text without statements.
@@ -83,7 +84,8 @@ impl<'a> Forward<'a> {
 
     /// Parts of a text, with shared transactions and at least one statement.
     pub(super) fn of(parts: Vec<(usize, &'a str)>) -> Self {
-        Self { parts, transactions: Transactions::Shared, emptiness: Emptiness::Rejected }
+        let (transactions, emptiness) = (Transactions::Shared, Emptiness::Rejected);
+        Self { parts, transactions, emptiness, variables: VariableSyntax::Own }
     }
 
     /// The parts between delimiters, even in literals, with shared transactions.
@@ -110,7 +112,7 @@ impl<'a> Forward<'a> {
 
 /// Reads a text as a migration.
 pub(super) fn migration(named: &NamedFile<'_>, text: &str, forward: &Forward<'_>) -> ReadMigration {
-    let mut reading = Reading::default();
+    let mut reading = Reading { variables: forward.variables, ..Reading::default() };
     for (line, part) in &forward.parts {
         reading.add(named, *line, part);
     }
@@ -127,6 +129,7 @@ pub(super) fn migration(named: &NamedFile<'_>, text: &str, forward: &Forward<'_>
         version: Version(named.version.to_owned()),
         kind: MigrationKind::Versioned,
         values: Values::default(),
+        variables: forward.variables,
         description: named.description.to_owned(),
         file: named.file.to_owned(),
         checksum: Checksum::of(text),
@@ -147,6 +150,7 @@ pub(super) fn unknown(named: &NamedFile<'_>, text: &str, problem: FormatError) -
 #[derive(Default)]
 struct Reading {
     statements: Vec<Statement>,
+    variables: VariableSyntax,
     /// The number of `BEGIN` and `COMMIT` so far.
     boundary: usize,
     unknown_from: Option<usize>,
@@ -159,12 +163,12 @@ impl Reading {
         if let Err(problem) = marks::check_sections(named.file, first_line, text) {
             return self.stop(problem);
         }
-        let directives = sql::directives(text, first_line).unwrap_or_else(|misplaced| {
+        let directives = sql::directives(text, first_line, self.variables).unwrap_or_else(|misplaced| {
             let problem = SqlProblem::Directive { disallowed: misplaced.disallowed };
             self.problem.get_or_insert(FormatError::line(named.at(misplaced.line), problem));
             BTreeMap::new()
         });
-        for (index, piece) in sql::pieces(text, first_line).enumerate() {
+        for (index, piece) in sql::pieces_with(text, first_line, self.variables).enumerate() {
             let piece = match piece {
                 Ok(piece) => piece,
                 Err(source) => {

@@ -77,6 +77,11 @@ pub(super) fn name(path: &str) -> (String, String) {
     (format!("{PREFIX}{name}"), read::words(name))
 }
 
+/// Orders repeatable migrations by their descriptions. As in Flyway, blanks at the beginning count.
+fn order(version: &str) -> (String, String) {
+    (version.strip_prefix(PREFIX).unwrap_or(version).replace('_', " "), version.to_owned())
+}
+
 /// Reads each file as a migration, in the order of their descriptions.
 pub(super) fn migrations(
     sources: Vec<SourceFile>,
@@ -85,7 +90,7 @@ pub(super) fn migrations(
     let mut entries = Entries::new();
     for source in sources {
         let (version, description) = name(&source.name);
-        let key = (description.clone(), version.clone());
+        let key = order(&version);
         entries.push(Ok(AcceptedFile { key, version, description, source }));
     }
     let mut migrations = entries.migrations(read)?;
@@ -125,12 +130,7 @@ pub(super) fn add(
     migrations.extend(repeatables);
     let (mut all, mut last): (Vec<_>, Vec<_>) =
         migrations.into_iter().partition(|read| !read.migration.is_repeatable());
-    last.sort_by(|a, b| {
-        let key = |read: &ReadMigration| {
-            (read.migration.description.clone(), read.migration.version.clone())
-        };
-        key(a).cmp(&key(b))
-    });
+    last.sort_by_cached_key(|read| order(&read.migration.version.0));
     all.extend(last);
     Ok(all)
 }

@@ -13,8 +13,9 @@ use super::comments::line_comments;
 use super::disallowed::Disallowed;
 use super::effect::effect;
 use super::lex::count_lines;
-use super::split::{Piece, pieces};
+use super::split::{Piece, pieces_with};
 use super::tokens::TokenBuf;
+use crate::migration::VariableSyntax;
 
 /// What the author of a statement declares about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Misplaced {
     pub disallowed: Disallowed,
 }
 
-/// Returns the directives of a text, by the index of the statement among those that [`pieces`]
+/// Returns the directives of a text, by the index of the statement among those that [`pieces_with`]
 /// returns. Text that cannot be split is read up to the first error.
 ///
 /// # Errors
@@ -43,6 +44,7 @@ pub struct Misplaced {
 pub fn directives(
     text: &str,
     first_line: usize,
+    variables: VariableSyntax,
 ) -> Result<BTreeMap<usize, StatementDirective>, Misplaced> {
     let mut found = BTreeMap::new();
     if !text.contains("dsql:") {
@@ -50,7 +52,7 @@ pub fn directives(
     }
     let mut read = Vec::new();
     let mut in_transaction = false;
-    for (index, piece) in pieces(text, first_line).enumerate() {
+    for (index, piece) in pieces_with(text, first_line, variables).enumerate() {
         let Ok(piece) = piece else { return Ok(found) };
         match classify(piece.text) {
             StatementKind::TransactionBegin => in_transaction = true,
@@ -183,6 +185,13 @@ mod tests {
     use super::*;
 
     const BATCH: &str = "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t WHERE a = 0 LIMIT 9)";
+
+    fn directives(
+        text: &str,
+        first_line: usize,
+    ) -> Result<BTreeMap<usize, StatementDirective>, Misplaced> {
+        super::directives(text, first_line, VariableSyntax::Own)
+    }
 
     fn misplaced(text: &str) -> (usize, Disallowed) {
         let misplaced = directives(text, 1).expect_err(text);

@@ -7,6 +7,7 @@
 //! provider has its own lexer.
 
 use super::{SplitError, SplitProblem, invisible};
+use crate::migration::VariableSyntax;
 
 /// The lexical category of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,7 @@ pub(super) struct Lexer<'a> {
     text: &'a str,
     position: usize,
     line: usize,
+    variables: VariableSyntax,
     /// Whether a token other than white space and comments has been read.
     has_begun: bool,
     /// The key of the line `\\restrict` with which a dump begins.
@@ -78,11 +80,17 @@ pub(super) struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     /// Starts at the beginning of `text`, whose first line is line `first_line` of its file.
     pub(super) fn new(text: &'a str, first_line: usize) -> Self {
+        Self::with(text, first_line, VariableSyntax::Own)
+    }
+
+    /// Starts at the beginning of a text whose variables have this syntax.
+    pub(super) fn with(text: &'a str, first_line: usize, variables: VariableSyntax) -> Self {
         let position = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         Self {
             text,
             position,
             line: first_line,
+            variables,
             has_begun: false,
             dump_key: None,
             #[cfg(test)]
@@ -194,7 +202,7 @@ impl<'a> Lexer<'a> {
             return Ok((TokenKind::Parameter, end));
         }
         let tag_end = self.end_of_tag(start + 1);
-        if self.byte(tag_end) != Some(b'$') {
+        if self.byte(tag_end) != Some(b'$') || self.begins_variable(tag_end) {
             return Ok((TokenKind::Symbol, start + 1));
         }
         let tag = &self.text[start..=tag_end];
@@ -278,6 +286,11 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Whether a dollar sign begins a variable and so cannot delimit a literal.
+    fn begins_variable(&self, at: usize) -> bool {
+        self.variables == VariableSyntax::Flyway && self.byte(at + 1) == Some(b'{')
+    }
+
     /// A tag is an identifier without dollar signs, or empty.
     fn end_of_tag(&self, from: usize) -> usize {
         if self.byte(from).is_some_and(is_identifier_start) {
@@ -294,7 +307,8 @@ impl<'a> Lexer<'a> {
             at = self.end_of_run(at, |byte| byte != b'$');
             self.byte(at)?;
             let tag_end = self.end_of_tag(at + 1);
-            if self.byte(tag_end) == Some(b'$') && self.text[at..=tag_end] == *tag {
+            let is_tag = self.byte(tag_end) == Some(b'$') && self.text[at..=tag_end] == *tag;
+            if is_tag && !self.begins_variable(tag_end) {
                 return Some(tag_end + 1);
             }
             at = tag_end;

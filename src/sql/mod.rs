@@ -45,5 +45,5 @@ pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};
 pub use lint::{Finding, FindingSeverity, is_rule, lint};
 pub use render::{RenderError, Rendered, Variables, is_variable_name};
 pub use rewrite::{REWRITES, Rewrite, rewrite};
-pub use split::{Piece, Pieces, pieces, split};
+pub use split::{Piece, Pieces, pieces, pieces_with, split};
 pub use summary::summary;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lex::{Lexer, Token, TokenKind, count_lines};
 use super::split;
+use crate::migration::VariableSyntax;
 
 /// Values by variable name. `None` is a value that is not known yet.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -66,17 +67,20 @@ impl RenderError {
 const SHORTEST_HIDDEN: usize = 4;
 
 impl Variables {
-    /// Substitutes the variables in one statement.
+    /// Substitutes the variables in one statement, which are written in a certain syntax.
     ///
     /// # Errors
     ///
     /// Fails with the first variable that cannot be substituted.
-    pub fn render(&self, sql: &str) -> Result<Rendered, RenderError> {
+    pub fn render(&self, sql: &str, syntax: VariableSyntax) -> Result<Rendered, RenderError> {
         let (text, used) = (String::new(), BTreeSet::new());
-        let mut rendering = Rendering { variables: self, text, complete: true, used };
+        if syntax == VariableSyntax::Off {
+            return Ok(Rendered { text: sql.to_owned(), complete: true, used });
+        }
+        let mut rendering = Rendering { variables: self, syntax, text, complete: true, used };
         let mut first: Option<Used> = None;
         let mut code = Part { from: 0, to: 0, line: 0 };
-        for token in Lexer::new(sql, 0).map_while(Result::ok) {
+        for token in Lexer::with(sql, 0, syntax).map_while(Result::ok) {
             let comment = matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment);
             let literal = matches!(token.kind, TokenKind::String | TokenKind::QuotedIdentifier);
             if !comment && !literal {
@@ -152,12 +156,13 @@ impl Used {
 
 struct Rendering<'a> {
     variables: &'a Variables,
+    syntax: VariableSyntax,
     text: String,
     complete: bool,
     used: BTreeSet<String>,
 }
 
-impl Rendering<'_> {
+impl<'a> Rendering<'a> {
     /// Substitutes in text without literals and comments. Returns the first variable in it.
     fn code(&mut self, part: &str, line: usize) -> Result<Option<Used>, RenderError> {
         self.put(part, line, |name, line, value| {
@@ -188,6 +193,18 @@ impl Rendering<'_> {
         }
     }
 
+    /// The name of a variable as it is set, and its value.
+    fn look_up(&self, name: &str) -> Option<(&'a str, Option<&'a str>)> {
+        let variables = &self.variables.0;
+        let is_same = |known: &&String| match self.syntax {
+            VariableSyntax::Flyway => known.eq_ignore_ascii_case(name),
+            VariableSyntax::Own | VariableSyntax::Off => *known == name,
+        };
+        let known = variables.get_key_value(name);
+        let (name, value) = known.or_else(|| variables.iter().find(|(known, _)| is_same(known)))?;
+        Some((name, value.as_deref()))
+    }
+
     /// Copies text, replaces variables by their values, and returns the first variable in it.
     fn put(
         &mut self,
@@ -198,7 +215,9 @@ impl Rendering<'_> {
         let mut first = None;
         while let Some(at) = part.find("${") {
             line += count_lines(&part[..at]);
-            if let Some(before) = part[..at].strip_suffix('$') {
+            if self.syntax == VariableSyntax::Own
+                && let Some(before) = part[..at].strip_suffix('$')
+            {
                 self.text.push_str(before);
                 self.text.push_str("${");
                 part = &part[at + 2..];
@@ -207,16 +226,18 @@ impl Rendering<'_> {
             self.text.push_str(&part[..at]);
             let rest = &part[at + 2..];
             let (name, after) = name(rest).ok_or(RenderError::Malformed { line })?;
-            match self.variables.0.get(name) {
-                Some(Some(value)) => {
+            let (name, value) = self
+                .look_up(name)
+                .ok_or_else(|| RenderError::Unknown { name: name.to_owned(), line })?;
+            match value {
+                Some(value) => {
                     check(name, line, value)?;
                     self.text.push_str(value);
                 }
-                Some(None) => {
+                None => {
                     self.complete = false;
                     self.text.push_str(name);
                 }
-                None => return Err(RenderError::Unknown { name: name.to_owned(), line }),
             }
             self.used.insert(name.to_owned());
             first.get_or_insert_with(|| Used { name: name.to_owned(), line });

@@ -6,6 +6,7 @@
 
 use super::lex::{Lexer, Token, count_lines};
 use super::{SplitError, SplitProblem};
+use crate::migration::VariableSyntax;
 
 /// One statement of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +37,19 @@ pub fn split(text: &str) -> Result<Vec<Piece<'_>>, SplitError> {
 /// Lazy, so that a caller can stop at a statement that explains why the rest is not SQL.
 #[must_use]
 pub fn pieces(text: &str, first_line: usize) -> Pieces<'_> {
+    pieces_with(text, first_line, VariableSyntax::Own)
+}
+
+/// Splits a text as [`pieces`] does. In the syntax of Flyway, the `$` of a variable delimits no
+/// literal.
+#[must_use]
+pub fn pieces_with(text: &str, first_line: usize, variables: VariableSyntax) -> Pieces<'_> {
     let nul = text.find('\0').map(|start| SplitError {
         line: first_line + count_lines(&text[..start]),
         start,
         problem: SplitProblem::NulByte,
     });
-    Pieces { text, lexer: Lexer::new(text, first_line), begin: 0, error: nul }
+    Pieces { text, lexer: Lexer::with(text, first_line, variables), begin: 0, error: nul }
 }
 
 /// Iterator over the statements of a text, created by [`pieces`]. Ends after its first error.

@@ -48,10 +48,12 @@ fn flyway_or_refinery(listing: &Listing) -> Option<Evidence> {
         .filter_map(|path| Some((path, ScriptName::parse(stem(base(path)))?)))
         .collect();
     let (first, _) = named.first()?;
-    let only_flyway = |name: &ScriptName| {
-        matches!(name.kind, ScriptKind::Repeatable | ScriptKind::Baseline) || name.parts.len() > 1
+    let only_flyway = |path: &str, name: &ScriptName| {
+        matches!(name.kind, ScriptKind::Repeatable | ScriptKind::Baseline)
+            || name.parts.len() > 1
+            || !base(path).contains("__")
     };
-    if let Some((path, _)) = named.iter().find(|(_, name)| only_flyway(name)) {
+    if let Some((path, _)) = named.iter().find(|(path, name)| only_flyway(path, name)) {
         return evidence(Tool::Format(Format::Flyway), path);
     }
     let versioned = named.iter().filter(|(_, name)| name.kind == ScriptKind::Versioned);

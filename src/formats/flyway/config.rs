@@ -25,16 +25,20 @@ impl Config {
         let mut config = Self::default();
         for line in read::lines(&text) {
             let words = line.text.trim();
-            if words.is_empty() || words.starts_with('#') {
+            if words.is_empty() || words.starts_with(['#', '!']) {
                 continue;
             }
-            let (key, value) = words.split_once('=').unwrap_or((words, ""));
-            match (key.trim(), value.trim()) {
-                ("executeInTransaction", "true") => config.transactions = Transactions::Shared,
-                ("executeInTransaction", "false") => config.transactions = Transactions::OneEach,
-                ("placeholderReplacement", "true") => config.replaces_placeholders = true,
-                ("placeholderReplacement", "false") => config.replaces_placeholders = false,
-                ("encoding", "UTF-8") | ("shouldExecute", "true") => {}
+            let (key, value) = property(words);
+            let is = |expected: &str| value.eq_ignore_ascii_case(expected);
+            match key {
+                "executeInTransaction" if is("true") => config.transactions = Transactions::Shared,
+                "executeInTransaction" if is("false") => {
+                    config.transactions = Transactions::OneEach;
+                }
+                "placeholderReplacement" if is("true") => config.replaces_placeholders = true,
+                "placeholderReplacement" if is("false") => config.replaces_placeholders = false,
+                "encoding" if is("UTF-8") => {}
+                "shouldExecute" if value == "true" => {}
                 _ => {
                     let origin = Origin { file: file.to_owned(), line: line.number };
                     let problem = ToolProblem::UnsupportedSetting { tool: TOOL };
@@ -44,4 +48,12 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// Splits a line of a Java properties file into key and value: at `=`, `:` or a blank.
+fn property(line: &str) -> (&str, &str) {
+    let is_end = |c: char| c == '=' || c == ':' || c.is_whitespace();
+    let (key, rest) = line.split_at(line.find(is_end).unwrap_or(line.len()));
+    let rest = rest.trim_start();
+    (key, rest.strip_prefix(['=', ':']).unwrap_or(rest).trim())
 }

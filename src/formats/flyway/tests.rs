@@ -2,6 +2,7 @@
 
 use crate::formats::tests::{errors, names, path, tree};
 use crate::formats::{Format, Options, Placeholders, read_dir, read_dir_with};
+use crate::migration::VariableSyntax;
 
 const SQL: &str = "SELECT 1";
 
@@ -136,6 +137,19 @@ fn repeatable_scripts_come_last_in_the_order_of_their_descriptions() {
 }
 
 #[test]
+fn blanks_at_the_beginning_of_a_description_count_for_the_order() {
+    let dir = tree(&[("R__b.sql", SQL), ("R___z.sql", SQL), ("R__B.sql", SQL), ("R__.sql", SQL)]);
+    let found = names(&dir, Some(Format::Flyway));
+    assert_eq!(found, [pair("R__", ""), pair("R___z", "z"), pair("R__B", "B"), pair("R__b", "b")]);
+}
+
+#[test]
+fn a_name_may_lack_a_description() {
+    let dir = tree(&[("V1.sql", SQL), ("V2__.sql", SQL), ("V1_1.sql", SQL)]);
+    assert_eq!(names(&dir, None), [pair("1", ""), pair("1.1", ""), pair("2", "")]);
+}
+
+#[test]
 fn a_placeholder_is_rejected_except_in_comments_around_statements() {
     let text = "-- ${comment}\nSELECT 1;\nSELECT 'a\n${name}' -- ${more}\n;";
     let dir = tree(&[("V1__a.sql", text)]);
@@ -143,6 +157,28 @@ fn a_placeholder_is_rejected_except_in_comments_around_statements() {
     assert_eq!(
         errors(&dir, None),
         ["dir/V1__a.sql:4 contains the placeholder ${name}, which Flyway would replace"]
+    );
+}
+
+#[test]
+fn a_placeholder_after_a_dollar_sign_delimits_no_literal() {
+    let text = "CREATE FUNCTION f() AS $$ a; '$${x}' b; $$;\nSELECT '$${x}';\nSELECT 3;";
+    let dir = tree(&[
+        ("V1__a.sql", text),
+        ("V2__b.sql", SQL),
+        ("V2__b.sql.conf", "placeholderReplacement=FALSE"),
+    ]);
+    let options = Options { placeholders: Placeholders::Variables, ..Options::default() };
+    let read = read_dir_with(path(&dir), None, &options).expect("valid names");
+    assert!(read.problems.is_empty(), "{:?}", read.problems);
+    let read = read.found.migrations;
+    let found: Vec<_> = read[0].statements.iter().map(|s| s.text.as_str()).collect();
+    assert_eq!(found, ["CREATE FUNCTION f() AS $$ a; '$${x}' b; $$", "SELECT '$${x}'", "SELECT 3"]);
+    let syntaxes = [read[0].variables, read[1].variables];
+    assert_eq!(syntaxes, [VariableSyntax::Flyway, VariableSyntax::Off]);
+    assert_eq!(
+        errors(&dir, None),
+        ["dir/V1__a.sql:1 contains the placeholder ${x}, which Flyway would replace"]
     );
 }
 
@@ -159,6 +195,19 @@ fn a_script_can_turn_off_placeholders_and_its_transaction() {
     let boundaries: Vec<_> =
         read.migrations[0].statements.iter().map(|statement| statement.boundary).collect();
     assert_eq!(boundaries, [0, 1]);
+
+    for (conf, expected) in [
+        ("executeInTransaction = FALSE", [0, 1]),
+        ("!why\nexecuteInTransaction:False", [0, 1]),
+        ("executeInTransaction true", [0, 0]),
+        ("executeInTransaction=TRUE\nencoding=utf-8", [0, 0]),
+    ] {
+        let dir = tree(&[("V1__a.sql", "SELECT 1; SELECT 2"), ("V1__a.sql.conf", conf)]);
+        let read = read_dir(path(&dir), None).expect("the directory is valid");
+        let boundaries: Vec<_> =
+            read.migrations[0].statements.iter().map(|statement| statement.boundary).collect();
+        assert_eq!(boundaries, expected, "{conf}");
+    }
 
     let dir = tree(&[("V1__a.sql", SQL), ("V1__a.sql.conf", "\nshouldExecute=${dev}\n")]);
     assert_eq!(

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::{Subject, sentence};
 use crate::diagnostic::{Diagnostic, Title};
-use crate::migration::{Position, Statement};
+use crate::migration::{Position, Statement, VariableSyntax};
 use crate::sql::{self, Collision, Finding, Hazard, RenderError, UsedName};
 use crate::value::AttributePath;
 
@@ -171,21 +171,24 @@ pub(in crate::provider) fn hazards(
 pub(in crate::provider) fn render_error(
     error: &RenderError,
     statement: &Statement,
+    syntax: VariableSyntax,
     known: &[&str],
 ) -> Diagnostic {
     let origin = &statement.origin;
     let position = origin.at(origin.line + error.line(), None);
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let literal = match syntax {
+        VariableSyntax::Flyway => {
+            "set placeholderReplacement=false in the .conf file of the script if ${ is literal text"
+        }
+        VariableSyntax::Own | VariableSyntax::Off => "write $${ for a literal ${",
+    };
     let (title, advice) = match error {
         RenderError::Unknown { .. } => (
             Title::UndefinedVariable,
-            format!(
-                "Set it in variables (currently set: {known}), or write $${{ for a literal ${{."
-            ),
+            format!("Set it in variables (currently set: {known}), or {literal}."),
         ),
-        RenderError::Malformed { .. } => {
-            (Title::MalformedVariable, "Write $${ for a literal ${.".to_owned())
-        }
+        RenderError::Malformed { .. } => (Title::MalformedVariable, sentence(literal)),
         RenderError::BreaksOut { .. } => (
             Title::ValueChangesStatement,
             "A value can be part of a name or literal, or one or more whole words. It cannot end \

@@ -1,7 +1,7 @@
 //! The function `split`: the statements of a migration.
 
 use super::text;
-use crate::migration::Class;
+use crate::migration::{Class, VariableSyntax};
 use crate::provider::contract::{Function, FunctionError, Parameter, Signature};
 use crate::provider::diagnostics;
 use crate::sql::{self, StatementDirective, StatementKind};
@@ -38,7 +38,7 @@ impl Function for SplitFunction {
     fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError> {
         let mut statements = Vec::new();
         let text = text(arguments, 0)?;
-        let directives = sql::directives(text, 1).map_err(|misplaced| {
+        let directives = sql::directives(text, 1, VariableSyntax::Own).map_err(|misplaced| {
             diagnostics::disallowed(misplaced.line, &misplaced.disallowed).of_argument(0)
         })?;
         for (index, piece) in sql::pieces(text, 1).enumerate() {

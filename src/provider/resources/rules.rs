@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::database::Hide;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::migration::fact::Fact;
-use crate::migration::{Migration, SourceText, Statement, Values, Version};
+use crate::migration::{Migration, SourceText, Statement, Values, VariableSyntax, Version};
 use crate::provider::arguments::{texts, word};
 use crate::provider::diagnostics;
 use crate::schema::Attribute;
@@ -156,7 +156,7 @@ impl StatementRules {
         for migration in &mut prepared.migrations {
             let mut used = BTreeSet::new();
             for (index, statement) in migration.statements.iter_mut().enumerate() {
-                match self.prepare_statement(statement, &mut used) {
+                match self.prepare_statement(statement, migration.variables, &mut used) {
                     Ok(Completeness::Whole) => {}
                     Ok(Completeness::ValuesMissing) => {
                         prepared.incomplete.insert((migration.version.clone(), index));
@@ -194,6 +194,7 @@ impl StatementRules {
     fn prepare_statement(
         &self,
         statement: &mut Statement,
+        syntax: VariableSyntax,
         used: &mut BTreeSet<String>,
     ) -> Result<Completeness, Box<Diagnostic>> {
         let source = statement.text.clone();
@@ -209,9 +210,9 @@ impl StatementRules {
         let shown = statement.text.clone();
         let mut complete = Completeness::Whole;
         if let Some(variables) = &self.variables {
-            let rendered = variables.render(&shown).map_err(|error| {
+            let rendered = variables.render(&shown, syntax).map_err(|error| {
                 let known: Vec<&str> = variables.0.keys().map(String::as_str).collect();
-                Box::new(diagnostics::render_error(&error, statement, &known))
+                Box::new(diagnostics::render_error(&error, statement, syntax, &known))
             })?;
             if !rendered.complete {
                 complete = Completeness::ValuesMissing;

@@ -31,11 +31,14 @@ fn variables() -> Variables {
 }
 
 fn rendered(sql: &str) -> String {
-    variables().render(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).text
+    variables()
+        .render(sql, VariableSyntax::Own)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
+        .text
 }
 
 fn error(sql: &str) -> RenderError {
-    variables().render(sql).expect_err(sql)
+    variables().render(sql, VariableSyntax::Own).expect_err(sql)
 }
 
 #[test]
@@ -119,10 +122,11 @@ fn no_error_contains_a_value() {
 
 #[test]
 fn the_name_takes_the_place_of_a_value_that_is_not_known_yet() {
-    let rendered = variables().render("SELECT ${later} FROM ${schema}.t").unwrap();
+    let rendered =
+        variables().render("SELECT ${later} FROM ${schema}.t", VariableSyntax::Own).unwrap();
     assert_eq!((rendered.text.as_str(), rendered.complete), ("SELECT later FROM app.t", false));
     assert_eq!(rendered.used.into_iter().collect::<Vec<_>>(), ["later", "schema"]);
-    assert!(variables().render("SELECT '${schema}'").unwrap().complete);
+    assert!(variables().render("SELECT '${schema}'", VariableSyntax::Own).unwrap().complete);
 }
 
 #[test]
@@ -140,7 +144,10 @@ fn text_without_variables_is_not_changed() {
         assert!(!sql.contains("${"));
         // Text that the lexer cannot read would be cut off, but the splitter rejects it before.
         if split(&sql).is_ok() {
-            assert_eq!(nothing.render(&sql).unwrap().text, sql.trim_start_matches('\u{feff}'));
+            assert_eq!(
+                nothing.render(&sql, VariableSyntax::Own).unwrap().text,
+                sql.trim_start_matches('\u{feff}')
+            );
         }
     }
 }
@@ -149,4 +156,24 @@ fn text_without_variables_is_not_changed() {
 fn values_do_not_show_in_debug_output() {
     let debug = format!("{:?}", variables());
     assert!(debug.contains("\"arn\"") && !debug.contains("123456789012"), "{debug}");
+}
+
+#[test]
+fn variables_of_flyway_are_found_in_any_case_and_after_a_dollar_sign() {
+    let render = |sql: &str| variables().render(sql, VariableSyntax::Flyway).map(|done| done.text);
+    for (template, expected) in [
+        ("SELECT * FROM ${SCHEMA}.t_${Env}", "SELECT * FROM app.t_dev"),
+        ("SELECT '$${env}'", "SELECT '$dev'"),
+        ("SELECT $$ '$${env}' $$", "SELECT $$ '$dev' $$"),
+        ("SELECT $a$ $a${env} $a$", "SELECT $a$ $adev $a$"),
+    ] {
+        assert_eq!(render(template).as_deref(), Ok(expected));
+    }
+    assert!(matches!(render("SELECT ${none}"), Err(RenderError::Unknown { .. })));
+    assert!(matches!(
+        variables().render("SELECT ${Env}", VariableSyntax::Own),
+        Err(RenderError::Unknown { .. })
+    ));
+    let off = variables().render("SELECT '${env}'", VariableSyntax::Off).expect("as it is");
+    assert_eq!((off.text.as_str(), off.used.len()), ("SELECT '${env}'", 0));
 }
