@@ -91,8 +91,8 @@ fn is_comment(line: &SourceLine<'_>) -> bool {
     words.is_empty() || words.starts_with("--")
 }
 
-/// Applies the options of a line such as `-- migrate:up transaction:false`. dbmate ignores words that
-/// it does not know, so they matter only if the migration is still to run.
+/// Applies the options of a line such as `-- migrate:up transaction:false`. dbmate ignores words
+/// that it does not know, so they matter only if the migration is still to run.
 fn read_options(
     line: &SourceLine<'_>,
     options: &str,

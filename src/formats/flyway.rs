@@ -1,9 +1,9 @@
-//! Flyway: `V<version>__<description>.sql` or `V<version>.sql`, also in subdirectories, in the order
-//! of versions whose parts are numbers.
+//! Flyway: `V<version>__<description>.sql` or `V<version>.sql`, also in subdirectories, in the
+//! order of versions whose parts are numbers.
 //!
-//! Hidden directories and undo scripts (`U`) are skipped. A baseline script (`B`) replaces the versions up to its own; the
-//! ledger decides which of them run. Repeatable scripts (`R`) run last. Names with other prefixes
-//! and suffixes, which Flyway can be configured to accept, are errors.
+//! Hidden directories and undo scripts (`U`) are skipped. A baseline script (`B`) replaces the
+//! versions up to its own; the ledger decides which of them run. Repeatable scripts (`R`) run last.
+//! Names with other prefixes and suffixes, which Flyway can be configured to accept, are errors.
 
 mod config;
 

@@ -61,8 +61,8 @@ pub(super) struct Forward<'a> {
 pub(super) enum Emptiness {
     /// An error, because the file may have been emptied by mistake.
     Rejected,
-    /// A migration that does nothing. Tools apply and record such files, even blank ones, and if they
-    /// store a checksum, a statement cannot be added later.
+    /// A migration that does nothing. Tools apply and record such files, even blank ones, and if
+    /// they store a checksum, a statement cannot be added later.
     Recorded,
 }
 
@@ -163,11 +163,12 @@ impl Reading {
         if let Err(problem) = marks::check_sections(named.file, first_line, text) {
             return self.stop(problem);
         }
-        let directives = sql::directives(text, first_line, self.variables).unwrap_or_else(|misplaced| {
-            let problem = SqlProblem::Directive { disallowed: misplaced.disallowed };
-            self.problem.get_or_insert(FormatError::line(named.at(misplaced.line), problem));
-            BTreeMap::new()
-        });
+        let directives =
+            sql::directives(text, first_line, self.variables).unwrap_or_else(|misplaced| {
+                let problem = SqlProblem::Directive { disallowed: misplaced.disallowed };
+                self.problem.get_or_insert(FormatError::line(named.at(misplaced.line), problem));
+                BTreeMap::new()
+            });
         for (index, piece) in sql::pieces_with(text, first_line, self.variables).enumerate() {
             let piece = match piece {
                 Ok(piece) => piece,

@@ -1,4 +1,5 @@
-//! Cuts a text at a delimiter other than the semicolon, by the rules of Atlas and of MySQL's client.
+//! Cuts a text at a delimiter other than the semicolon, by the rules of Atlas and of
+//! `mysql`.
 //!
 //! A delimiter counts outside parentheses, literals and comments. At the first character of a
 //! comment or of a dollar-quoted literal, it takes precedence over them. It may consist of white
@@ -33,7 +34,7 @@ pub fn cut<'a>(text: &'a str, first_line: usize, delimiter: &str) -> Vec<(usize,
     }
 }
 
-/// Whether a text contains the statement `DELIMITER …` of MySQL's client.
+/// Whether a text contains the command `DELIMITER …` of the client `mysql`.
 #[must_use]
 pub fn has_delimiter_command(text: &str) -> bool {
     text.lines().any(|line| command(line).is_some())

@@ -7,7 +7,7 @@ use dsql_local::{Cluster, Outcome};
 use terraform_provider_dsql::database::{Lease, LedgerSchema, MigrationRecord, Session};
 use terraform_provider_dsql::engine::{ApplyError, Budget, adoption, drift};
 use terraform_provider_dsql::formats::{Options, Patterns, read_files_with};
-use terraform_provider_dsql::migration::{Class, Migration, SourceText, Statement};
+use terraform_provider_dsql::migration::{Class, Migration, SourceText, Statement, VariableSyntax};
 use terraform_provider_dsql::sql::Variables;
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +55,8 @@ impl Case {
             let variables = Variables(self.variables.iter().map(known).collect());
             for statement in migrations.iter_mut().flat_map(|migration| &mut migration.statements) {
                 let source = statement.text.clone();
-                statement.text = variables.render(&source).expect("known variables").text;
+                statement.text =
+                    variables.render(&source, VariableSyntax::Own).expect("known variables").text;
                 statement.source_text = Some(SourceText { shown: source.clone(), source });
             }
         }

@@ -107,7 +107,11 @@ fn keys(times: &[Option<i64>]) -> Vec<Option<Key>> {
 
 /// The file of a row. A journal that was written by hand may have several files with one time. When
 /// `drizzle-kit up` converts a journal to directories, each time loses its milliseconds.
-fn find(times: &[Option<i64>], time: Option<i64>, has_hash: impl Fn(usize) -> bool) -> Option<usize> {
+fn find(
+    times: &[Option<i64>],
+    time: Option<i64>,
+    has_hash: impl Fn(usize) -> bool,
+) -> Option<usize> {
     let at = |time: Option<i64>| {
         let is_then = move |file: &usize| time.is_some() && times[*file] == time;
         (0..times.len()).filter(is_then)

@@ -169,9 +169,9 @@ impl Resource for MigrationResource {
         let mut attributes = vec![
             Attribute::string("path").optional().description(
                 "File with the SQL. A relative path starts at the directory in which Terraform \
-                 runs. The state stores the path as written, and keeps it while the configured \
-                 file has the same applied text. To use the path elsewhere, repeat the expression: \
-                 do not refer to this attribute. Set exactly one of `path` and `sql`.",
+                 runs. The state keeps the path while the file has the same applied text, so do \
+                 not refer to this attribute: repeat its expression. Set exactly one of `path` and \
+                 `sql`.",
             ),
             Attribute::string("sql")
                 .optional()

@@ -211,10 +211,9 @@ impl Resource for MigrationSetResource {
         let mut attributes = vec![
             Attribute::string("dir").optional().description(
                 "Directory with the migrations. In a module, write `${path.module}/migrations`: a \
-                 relative path starts at the directory in which Terraform runs. The state stores \
-                 the path as written, and keeps it while the configured directory has the same \
-                 applied migrations. To use the path elsewhere, repeat the expression: do not \
-                 refer to this attribute. Set exactly one of `dir` and `files`.",
+                 relative path starts where Terraform runs. The state keeps the path while the \
+                 directory has the same applied migrations, so do not refer to this attribute: \
+                 repeat its expression. Set exactly one of `dir` and `files`.",
             ),
             Attribute::map_of("files", Type::String).optional().description(
                 "Migrations as a map from file name, such as `0001_users.sql`, to SQL. They run \
