@@ -134,8 +134,7 @@ fn other_line_endings_a_byte_order_mark_and_another_directory_change_nothing() {
             .unwrap()
             .replace("\"migrations\"", "\"${path.module}/migrations\"");
         world.write("main.tf", moved);
-        world.plan().ends_with(2).says("dir").does_not_say("+ \"0001\"");
-        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
         let chdir = format!("-chdir={}", configuration.parent().unwrap().display());
         let output = world
             .command(&[&chdir, "plan", "-detailed-exitcode", "-no-color", "-input=false"])
