@@ -72,7 +72,7 @@ pub fn merge_records(
     old.chain(new).cloned().collect()
 }
 
-/// Merges the records of the ledger with those of new versions, each of which names its former
+/// Merges the records of the ledger with those of new versions. Each new record names its former
 /// version.
 pub fn with_renamed<'a>(
     ledger: &[MigrationRecord],

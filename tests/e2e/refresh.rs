@@ -98,7 +98,7 @@ resource \"dsql_migration\" \"seed\" {
 }
 ";
 
-/// The same configuration with absolute paths in two folders, one of which is applied.
+/// The same configuration with absolute paths in two folders. The first one is applied.
 fn in_two_folders(world: &World) {
     world.configure(ABSOLUTE);
     hand_over(world, "main.tf", "elsewhere/main.tf");

@@ -1,4 +1,4 @@
-//! Files with `-- atlas:txtar`, each of which holds several files of Atlas Pro.
+//! Files with `-- atlas:txtar`. Such a file contains several files of Atlas Pro.
 //!
 //! A line such as `-- migration.sql --` begins a section and names it. Atlas runs `migration.sql`
 //! if the statements in `checks.sql` return true, and `down.sql` to revert the migration.

@@ -268,7 +268,7 @@ impl<'a> AdoptionRequest<'a> {
         if unread.is_empty() { Ok(kept) } else { Err(unread.iter().map(error).collect()) }
     }
 
-    /// Compares a history table with the files, some of which are read again.
+    /// Compares a history table with the files. Some formats read their files again.
     async fn compare(
         &self,
         history: HistoryTable,
