@@ -24,6 +24,9 @@ const HEADER: &str = "SELECT obj_description('dsql_migrations.migration'::regcla
 
 const ALIVE: &str = "SELECT count(*) FROM dsql_migrations.lease WHERE expires_at > now()";
 
+const EARLIER: &str =
+    "SELECT objects FROM dsql_migrations.schema_object WHERE relation = 'app.users'";
+
 /// What the layout after this one adds to layout 1.
 const NEXT: &str = "SELECT c.relname || '.' || a.attname
       FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -44,11 +47,7 @@ async fn cluster_of_layout_1() -> (Cluster, Session) {
     for sql in layout_1().into_iter().filter(|sql| !sql.contains("'R__names'")) {
         rows(&mut session, sql).await;
     }
-    // The end of a build changes the catalog, which causes a conflict in the next message.
-    let valid = "SELECT bool_and(indisvalid) FROM pg_index WHERE indrelid = 'users'::regclass";
-    while lines(&mut session, valid).await != ["t"] {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    builds_ended(&mut session).await;
     (cluster, session)
 }
 
@@ -168,10 +167,12 @@ async fn a_run_without_work_upgrades_nothing() {
     assert_eq!(written_since(&cluster, sent), [""; 0]);
 }
 
-/// The commands that the cluster has received since, except for those that read.
+/// The commands that the cluster has run since, except for those that read.
 fn written_since(cluster: &Cluster, sent: usize) -> Vec<String> {
-    let commands = cluster.statements().into_iter().skip(sent).map(|logged| logged.command());
-    commands.filter(|command| !["SELECT", "WITH", "SET"].contains(&command.as_str())).collect()
+    let run = cluster.statements().into_iter().skip(sent).filter(|it| it.outcome.is_some());
+    let commands = run.map(|logged| logged.command());
+    let reads = ["SELECT", "WITH", "SET", "BEGIN", "ROLLBACK"];
+    commands.filter(|command| !reads.contains(&command.as_str())).collect()
 }
 
 #[tokio::test]
@@ -440,6 +441,80 @@ async fn the_ledger_is_not_drift_and_does_not_hide_drift_in_its_schema() {
     }
 }
 
+/// A cluster with a schema that a provider of layout 1 has recorded.
+async fn cluster_described_by_layout_1() -> (Cluster, Session) {
+    let cluster = common::cluster().await;
+    let mut session = session(&cluster).await;
+    let tables = layout_1().into_iter().filter(|sql| sql.contains(" dsql_migrations"));
+    for sql in tables.filter(|sql| sql.starts_with("CREATE ")) {
+        rows(&mut session, sql).await;
+    }
+    for sql in common::statements(include_str!("fixtures/layout-1/described.sql")) {
+        rows(&mut session, sql).await;
+    }
+    builds_ended(&mut session).await;
+    (cluster, session)
+}
+
+/// Waits for the builds of indexes: the end of a build changes the catalog, which causes a conflict
+/// in the next message.
+async fn builds_ended(session: &mut Session) {
+    while lines(session, "SELECT bool_and(indisvalid) FROM pg_index").await != ["t"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The drift that a plan reports.
+async fn drift(session: &mut Session) -> Vec<String> {
+    let schemas = ["public", "app"].map(str::to_owned);
+    let watched = Watched::Schemas(schemas.to_vec());
+    let ledger = common::ledger();
+    let query = ObserveQuery::new(&ledger, "default", &watched);
+    let observed = session.observe(query).await.unwrap();
+    let changes = drift::changes(&observed.recorded, &observed.live, &schemas);
+    changes.iter().map(ToString::to_string).collect()
+}
+
+async fn replace_index(session: &mut Session, key: &str) {
+    rows(session, "DROP INDEX app.users_first").await;
+    rows(session, &format!("CREATE INDEX ASYNC users_first ON app.users {key}")).await;
+    builds_ended(session).await;
+}
+
+#[tokio::test]
+async fn a_schema_that_layout_1_has_described_in_fewer_words_is_not_drift() {
+    let (_cluster, mut session) = cluster_described_by_layout_1().await;
+    assert_eq!(drift(&mut session).await, [""; 0]);
+    replace_index(&mut session, "(age NULLS FIRST)").await;
+    let changed = "index app.users_first was changed from \"(nick, age)\" to ";
+    assert_eq!(drift(&mut session).await, [format!("{changed}\"(age NULLS FIRST)\"")]);
+    replace_index(&mut session, "(nick NULLS FIRST, age)").await;
+    rows(&mut session, "ALTER TABLE app.users ADD COLUMN extra text").await;
+    let extra = "column app.users.extra was added: text";
+    assert_eq!(drift(&mut session).await, [extra]);
+
+    // The next run writes the rows again, and hides no drift.
+    let files = migrations(&[("1_a.sql", "CREATE TABLE app.a (id int)")]);
+    let earlier = lines(&mut session, EARLIER).await;
+    run(&mut session, &files).await.1.unwrap();
+    assert_eq!(drift(&mut session).await, [extra]);
+    let written = "SELECT bool_and(described_at = changed_at) FROM dsql_migrations.schema_object";
+    assert_eq!(lines(&mut session, written).await, ["t"]);
+    replace_index(&mut session, "(nick, age)").await;
+    let changed = "index app.users_first was changed from \"(nick NULLS FIRST, age)\" to ";
+    assert_eq!(drift(&mut session).await, [format!("{changed}\"(nick, age)\""), extra.to_owned()]);
+
+    // A provider of layout 1 writes a row of the upgraded ledger.
+    replace_index(&mut session, "(nick NULLS FIRST, age)").await;
+    let write = format!(
+        "UPDATE dsql_migrations.schema_object SET objects = $${}$$, changed_at = now()
+          WHERE relation = 'app.users'",
+        earlier[0]
+    );
+    rows(&mut session, &write).await;
+    assert_eq!(drift(&mut session).await, [extra]);
+}
+
 #[tokio::test]
 async fn a_ledger_that_has_lost_a_table_is_not_a_missing_one() {
     let cluster = common::cluster().await;
@@ -506,7 +581,7 @@ async fn losses(session: &mut Session) -> Vec<String> {
                     | "duration_ms"
                     | "batches"
                     | "changed_rows" => "77",
-                    "started_at" | "finished_at" | "changed_at" | "expires_at" => {
+                    "started_at" | "finished_at" | "changed_at" | "described_at" | "expires_at" => {
                         "now() - interval '1 day'"
                     }
                     "objects" | "drift" => "'{}'",

@@ -2,7 +2,10 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::catalog::{PLAIN_NAMES, Snapshot, Watched, describe_sql, existing_sql, parse_existing};
+use super::catalog::{
+    PLAIN_NAMES, Snapshot, Watched, describe_sql, earlier_definitions_sql, existing_sql,
+    parse_existing,
+};
 use super::error::Error;
 use super::ledger::{
     Holder, Layout, LedgerState, MigrationRecord, Stamp, header_sql, parse_lease, read,
@@ -38,7 +41,7 @@ impl<'a> ObserveQuery<'a> {
 
 /// The number of results that a ledger of any layout returns, with that of [`PLAIN_NAMES`]. Queries
 /// for the tables of later layouts follow them.
-const RESULTS_OF_EVERY_LAYOUT: usize = 8;
+const RESULTS_OF_EVERY_LAYOUT: usize = 9;
 
 /// The ledger of a set and the watched schemas, read in one snapshot of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +53,9 @@ pub struct Observation {
     pub migrations: Vec<MigrationRecord>,
     /// The schema as the last run left it, for the watched schemas.
     pub recorded: Snapshot,
+    /// The relations whose recorded schema a provider of layout 1 was the last to write. Compared
+    /// as that provider described them; the next run writes them again.
+    pub outdated: Vec<String>,
     /// The schema now.
     pub live: Snapshot,
     /// Whether a run has ended without recording the schema that it left.
@@ -73,10 +79,11 @@ impl Session {
         // The header and the live schema come first, so that they are read even if the ledger does
         // not exist.
         let (header, describe) = (header_sql(ledger), describe_sql(watched, ledger));
+        let earlier = earlier_definitions_sql(watched, ledger);
         let rows = read::read_sql(ledger, set, watched, with_facts);
         // Names without a schema mean those of the search path, so they come before it changes.
         let existing = existing_sql(objects).map(|sql| format!("{sql}; ")).unwrap_or_default();
-        let sql = format!("{existing}{PLAIN_NAMES}; {header}; {describe}; {rows}");
+        let sql = format!("{existing}{PLAIN_NAMES}; {header}; {describe}; {earlier}; {rows}");
         Observation::parse(self.read_so_far(&sql).await, objects, ledger.layout())
     }
 }
@@ -105,6 +112,7 @@ impl Observation {
         next()?;
         let ledger = LedgerState::parse(&next()?, layout);
         let live = Snapshot::from_rows(next()?)?;
+        let earlier = Snapshot::from_rows(next()?)?;
         let header = ledger.header();
         let is_earlier = header.is_none_or(|header| header.layout < layout.number);
         if let Some(error) = missing.filter(|_| !(has_every_layout && is_earlier)) {
@@ -119,15 +127,18 @@ impl Observation {
         }
         let (migrations, statements) = (next()?, next()?);
         let (unrecorded, holder) = parse_lease(&next()?)?;
+        let stamp = Stamp::from_rows(&next()?)?;
+        let (recorded, outdated) = read::parse_recorded(next()?, &earlier, &live)?;
         Ok(Self {
             ledger,
             migrations: read::parse_migrations(migrations, statements)?,
+            recorded,
+            outdated,
             live,
             existing,
             unrecorded,
             holder,
-            stamp: Stamp::from_rows(&next()?)?,
-            recorded: read::parse_recorded(next()?)?,
+            stamp,
         })
     }
 }
@@ -151,6 +162,7 @@ mod tests {
         let rows: Vec<Rows> = vec![
             Vec::new(),
             vec![vec![comment.map(str::to_owned), text("t")]],
+            Vec::new(),
             Vec::new(),
             vec![migration],
             Vec::new(),

@@ -1,6 +1,8 @@
 //! Carries out a plan: claims the migration set, runs what is pending, records the schema, and
 //! releases the set.
 
+use std::collections::BTreeMap;
+
 use super::adoption;
 use super::budget::{Budget, BudgetEnd};
 use super::cluster::Cluster;
@@ -10,8 +12,8 @@ use super::executor::Executor;
 use super::plan::Plan;
 use crate::database::retry::{Attempts, LEASE, RetryReason};
 use crate::database::{
-    Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState, Observation,
-    Snapshot, Stamp, Transaction, Write,
+    Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState, Objects,
+    Observation, Snapshot, Stamp, Transaction, Write,
 };
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
@@ -218,10 +220,14 @@ async fn record_schema<C: Cluster>(
 
     let mut observation = executor.cluster.observe().await.map_err(unreadable)?;
     let recorded = drift::record_run(&observation.recorded, before, &observation.live);
-    let mut writes: Vec<Write<'_>> = drift::changed_relations(&observation.recorded, &recorded)
-        .into_iter()
-        .map(|(relation, objects)| Write::Schema { relation, objects })
-        .collect();
+    let mut rows: BTreeMap<&str, Option<&Objects>> =
+        drift::changed_relations(&observation.recorded, &recorded).into_iter().collect();
+    for relation in &observation.outdated {
+        rows.insert(relation, recorded.relations.get(relation));
+    }
+    let rows = rows.into_iter();
+    let mut writes: Vec<Write<'_>> =
+        rows.map(|(relation, objects)| Write::Schema { relation, objects }).collect();
     writes.push(Write::Release { settled });
     let mut written = Ok(());
     for chunk in writes.chunks(RELATIONS) {

@@ -121,10 +121,15 @@ pub(crate) fn next_layout() -> &'static Layout {
     &NEXT
 }
 
-/// The statements of the fixture of layout 1, each in a line.
+/// The statements of the fixture of layout 1.
 pub(crate) fn layout_1() -> Vec<&'static str> {
-    let lines = include_str!("../fixtures/layout-1/ledger.sql").lines();
-    lines.filter(|line| !line.starts_with("--")).map(|line| line.trim_end_matches(';')).collect()
+    statements(include_str!("../fixtures/layout-1/ledger.sql"))
+}
+
+/// The statements of a fixture, each of which is one line.
+pub(crate) fn statements(fixture: &'static str) -> Vec<&'static str> {
+    let lines = fixture.lines().filter(|line| !line.starts_with("--"));
+    lines.map(|line| line.trim_end_matches(';')).collect()
 }
 
 pub(crate) async fn set_up_ledger(session: &mut Session) {

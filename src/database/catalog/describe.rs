@@ -10,6 +10,9 @@
 //! Privileges are returned as the text of `aclitem`, which `grants.rs` parses, because no tool is
 //! known to have called `aclexplode` on DSQL. The exception is `pg_get_functiondef`, because no
 //! other function returns the whole definition of a function.
+//!
+//! Ledgers hold the definitions, so a definition in other words is drift in every ledger. A change
+//! here needs the earlier words in [`earlier_definitions_sql`].
 
 use super::snapshot::Watched;
 use crate::database::ledger_schema::LedgerSchema;
@@ -23,7 +26,16 @@ use crate::database::session::literal;
 /// path contains no user schema.
 pub(crate) fn describe_sql(watched: &Watched, ledger: &LedgerSchema) -> String {
     let all = || "true".to_owned();
-    sql(&watched.condition("nspname"), [not_of(ledger), all(), all()])
+    let sets = sets(&watched.condition("nspname"), [not_of(ledger), all(), all()]);
+    format!("{sets}\n{PARTS}")
+}
+
+/// As [`describe_sql`], for the definitions that a provider of layout 1 has recorded of the indexes
+/// that it described in fewer words.
+pub(crate) fn earlier_definitions_sql(watched: &Watched, ledger: &LedgerSchema) -> String {
+    let none = || "false".to_owned();
+    let sets = sets(&watched.condition("nspname"), [not_of(ledger), none(), none()]);
+    format!("{sets}\n{EARLIER_INDEXES}")
 }
 
 /// Returns the condition that a relation is not a table of the ledger. No migration changes these
@@ -52,14 +64,14 @@ pub(super) fn describe_objects_sql(identities: &[u32]) -> String {
           OR c.oid IN (SELECT confrelid FROM pg_constraint
                         WHERE oid IN ({list}) OR conrelid IN ({list})))"
     );
-    sql("true", [relations, format!("p.oid IN ({list})"), format!("t.oid IN ({list})")])
+    let conditions = [relations, format!("p.oid IN ({list})"), format!("t.oid IN ({list})")];
+    format!("{}\n{PARTS}", sets("true", conditions))
 }
 
 /// Fills the conditions on schemas, and on relations, functions and domains, into the query.
-fn sql(schemas: &str, [relations, functions, domains]: [String; 3]) -> String {
+fn sets(schemas: &str, [relations, functions, domains]: [String; 3]) -> String {
     let sets = SETS.replace("{schemas}", schemas).replace("{relations}", &relations);
-    let sets = sets.replace("{functions}", &functions).replace("{domains}", &domains);
-    format!("{sets}\n{PARTS}")
+    sets.replace("{functions}", &functions).replace("{domains}", &domains)
 }
 
 /// Makes all names in definitions qualified, for every role. Otherwise the definitions of views,
@@ -237,3 +249,26 @@ SELECT relation, 'grant on function ' || relation, coalesce(proacl::text, '{=X/x
 UNION ALL
 SELECT relation, 'grant on domain ' || relation, coalesce(typacl::text, '{=U/x}'), rolname, NULL
   FROM dom JOIN role ON role.oid = dom.typowner";
+
+/// The indexes whose definition layout 1 described in fewer words: without the order of nulls, a
+/// collation, an operator class or a method, and with fewer parentheses around an expression.
+const EARLIER_INDEXES: &str = "\
+SELECT relation, name,
+       CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END || earlier
+         || CASE WHEN indisvalid THEN '' ELSE ' INVALID' END, NULL, NULL
+  FROM (
+    SELECT ix.relation, ix.name, ix.definition, ix.indisunique, ix.indisvalid,
+           '(' || (
+             SELECT string_agg(pg_get_indexdef(ix.indexrelid, n, true), ', ' ORDER BY n)
+               FROM generate_series(1, i.indnkeyatts) AS n
+           ) || ')'
+           || CASE WHEN i.indnatts > i.indnkeyatts THEN ' INCLUDE (' || (
+             SELECT string_agg(pg_get_indexdef(ix.indexrelid, n, true), ', ' ORDER BY n)
+               FROM generate_series(i.indnkeyatts + 1, i.indnatts) AS n
+           ) || ')' ELSE '' END
+           || CASE WHEN i.indnullsnotdistinct THEN ' NULLS NOT DISTINCT' ELSE '' END
+           || CASE WHEN i.indpred IS NULL THEN ''
+                ELSE ' WHERE ' || pg_get_expr(i.indpred, i.indrelid) END AS earlier
+      FROM ix JOIN pg_index i ON i.indexrelid = ix.indexrelid
+  ) AS described
+ WHERE definition NOT IN ('USING btree ' || earlier, 'USING btree_index ' || earlier)";

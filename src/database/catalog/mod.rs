@@ -10,7 +10,7 @@ mod grants;
 mod object;
 mod snapshot;
 
-pub(super) use self::describe::{PLAIN_NAMES, describe_sql};
+pub(super) use self::describe::{PLAIN_NAMES, describe_sql, earlier_definitions_sql};
 pub use self::described::DescribedObject;
 pub(super) use self::existing::{existing_sql, parse_existing};
 pub(super) use self::facts::{facts_of_rows, facts_sql, parse_facts, relation};

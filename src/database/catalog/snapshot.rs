@@ -39,6 +39,11 @@ impl Snapshot {
         relations.flat_map(|(_, objects)| pairs(objects))
     }
 
+    /// The definition of an object.
+    pub(crate) fn definition(&self, relation: &str, object: &CatalogObject) -> Option<&str> {
+        self.relations.get(relation)?.get(object).map(String::as_str)
+    }
+
     /// Converts it to JSON for the ledger.
     #[must_use]
     pub fn to_json(&self) -> String {

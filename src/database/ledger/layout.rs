@@ -115,6 +115,8 @@ const SCHEMA_OBJECT: LedgerTable = LedgerTable {
         ("schema_name", "text NOT NULL"),
         ("objects", "text NOT NULL"),
         ("changed_at", "timestamptz NOT NULL"),
+        // Since layout 2.
+        ("described_at", "timestamptz"),
     ],
     key: "relation",
     since: 1,

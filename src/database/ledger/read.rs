@@ -43,9 +43,13 @@ pub(crate) fn read_sql(
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
          {};
          SELECT {};
-         SELECT relation, objects FROM {ledger}.schema_object
-          -- Every cluster has this schema, so its row shows whether the schema was recorded at all.
-          WHERE {watched} OR relation = 'public'",
+         SELECT relation, objects, coalesce(row.described_at = changed_at, false)
+           FROM (SELECT NULL::timestamptz AS described_at) AS absent CROSS JOIN LATERAL (
+                  SELECT relation, objects, changed_at, described_at
+                    FROM {ledger}.schema_object
+                   -- Every cluster has this schema, so its row shows whether the schema was
+                   -- recorded at all.
+                   WHERE {watched} OR relation = 'public') AS row",
         lease::read_sql(ledger, &set),
         stamp_sql(ledger, &set),
     )
@@ -182,16 +186,34 @@ fn invalid_value(row: &str, column: &str, value: &str, allowed: &str) -> Error {
     ))
 }
 
-pub(crate) fn parse_recorded(rows: Rows) -> Result<Snapshot, Error> {
-    let mut snapshot = Snapshot::default();
+/// Parses the recorded schema, and the relations whose rows a provider of layout 1 was the last to
+/// write. In these, a definition that is the `earlier` one of a live object becomes that of the
+/// object.
+pub(crate) fn parse_recorded(
+    rows: Rows,
+    earlier: &Snapshot,
+    live: &Snapshot,
+) -> Result<(Snapshot, Vec<String>), Error> {
+    let (mut recorded, mut outdated) = (Snapshot::default(), Vec::new());
     for row in rows {
-        let Ok([Some(relation), Some(objects)]) = <[_; 2]>::try_from(row) else {
+        let Ok([Some(relation), Some(objects), Some(is_current)]) = <[_; 3]>::try_from(row) else {
             return Err(Error::Answer("the ledger's schema table returned other columns".into()));
         };
-        let objects = objects_from_json(&objects).map_err(|error| {
+        let mut objects = objects_from_json(&objects).map_err(|error| {
             Error::Answer(format!("the recorded schema of {relation}: {error}"))
         })?;
-        snapshot.relations.insert(relation, objects);
+        if is_current != "t" {
+            for (object, definition) in &mut objects {
+                if let (Some(earlier), Some(now)) =
+                    (earlier.definition(&relation, object), live.definition(&relation, object))
+                    && definition == earlier
+                {
+                    now.clone_into(definition);
+                }
+            }
+            outdated.push(relation.clone());
+        }
+        recorded.relations.insert(relation, objects);
     }
-    Ok(snapshot)
+    Ok((recorded, outdated))
 }

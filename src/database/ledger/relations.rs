@@ -32,17 +32,27 @@ struct Relation {
 
 /// Returns a query for the relations and their columns.
 pub(super) fn relations_sql(ledger: &LedgerSchema) -> String {
+    format!(
+        "SELECT c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod) {}",
+        from_sql(ledger)
+    )
+}
+
+fn from_sql(ledger: &LedgerSchema) -> String {
     let tables = ledger.layout().tables.iter();
     let names: Vec<String> = tables.map(|table| literal(table.name)).collect();
     format!(
-        "SELECT c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod)
-           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-           LEFT JOIN pg_attribute a
-             ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-          WHERE n.nspname = {} AND c.relname IN ({})",
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE n.nspname = {} AND c.relname IN ({})",
         literal(ledger.name()),
         names.join(", "),
     )
+}
+
+/// Returns a guard that fails if there is a relation, with the error of a fence.
+pub(super) fn no_names_sql(ledger: &LedgerSchema) -> String {
+    format!("SELECT 1 / CASE WHEN EXISTS (SELECT {}) THEN 0 ELSE 1 END", from_sql(ledger))
 }
 
 impl Relations {

@@ -12,7 +12,7 @@ use super::lease::{
     FENCE_ERROR, Holder, Lease, SETUP, parse_setup_holder, random_id, setup_claim_sql,
     setup_holder_sql,
 };
-use super::relations::{NameTaken, Relations, relations_sql};
+use super::relations::{NameTaken, Relations, no_names_sql, relations_sql};
 use super::write_sql::release_sql;
 use crate::database::catalog::grant_sql;
 use crate::database::error::Error;
@@ -70,11 +70,9 @@ impl Session {
             lease,
             creation: if exists { Vec::new() } else { create_sql(ledger) },
             schema_denied: None,
+            has_names: false,
             id: random_id(),
         };
-        if !exists && let Some(taken) = setup.find_foreign(self).await? {
-            return Ok(LedgerSetup::NameTaken(taken));
-        }
         let mut attempts = Attempts::new(&CREATE_LEDGER);
         loop {
             let error = match setup.attempt(self).await {
@@ -99,20 +97,24 @@ struct Setup<'a> {
     /// A role without the privilege to create schemas can use one that `admin` has created for
     /// it. PostgreSQL denies `CREATE SCHEMA IF NOT EXISTS` even if the schema exists.
     schema_denied: Option<Error>,
+    /// Whether relations with the names of the tables exist, and are not checked yet.
+    has_names: bool,
     /// The identifier of a ledger that has none: the same in all attempts, because an earlier one
     /// may still be in flight.
     id: String,
 }
 
 impl Setup<'_> {
-    /// Finds a relation of someone else that has the name of a table, before the ledger is created.
-    async fn find_foreign(&self, session: &mut Session) -> Result<Option<NameTaken>, Error> {
-        let mut results = session.read(&relations_sql(self.ledger)).await?;
-        let relations = Relations::parse(results.pop().unwrap_or_default())?;
-        Ok(relations.foreign(self.ledger, LedgerHeader::default().layout))
-    }
-
     async fn attempt(&mut self, session: &mut Session) -> Result<LedgerSetup, Error> {
+        if self.has_names {
+            let mut results = session.read(&relations_sql(self.ledger)).await?;
+            let relations = Relations::parse(results.pop().unwrap_or_default())?;
+            let layout = LedgerHeader::default().layout;
+            if let Some(taken) = relations.foreign(self.ledger, layout) {
+                return Ok(LedgerSetup::NameTaken(taken));
+            }
+            self.has_names = false;
+        }
         let found = self.claim(session).await?;
         // Another run, or an earlier attempt, may have completed it.
         let done = match &found.state {
@@ -173,6 +175,11 @@ impl Setup<'_> {
                 }
                 Err(MessageError { committed, source, .. }) => {
                     self.creation.drain(..committed.len().min(self.creation.len()));
+                    let guard = no_names_sql(self.ledger);
+                    if self.creation.first() == Some(&guard) && source.is(&FENCE_ERROR) {
+                        self.creation.remove(0);
+                        self.has_names = true;
+                    }
                     let creates_schema =
                         self.creation.first().is_some_and(|sql| sql.starts_with("CREATE SCHEMA"));
                     if creates_schema && source.is(&SqlState::INSUFFICIENT_PRIVILEGE) {
@@ -303,10 +310,12 @@ fn not_described() -> Error {
     Error::Answer("the tables of the ledger cannot be described".into())
 }
 
-/// Each statement is a transaction of its own, and its object may exist already.
+/// Each statement is a transaction of its own, and its object may exist already. The first one
+/// fails if any table does, so that it can be checked.
 fn create_sql(ledger: &LedgerSchema) -> Vec<String> {
     let tables = ledger.layout().tables.iter().map(|table| table_sql(ledger, table));
-    [format!("CREATE SCHEMA IF NOT EXISTS {ledger}")].into_iter().chain(tables).collect()
+    let schema = format!("CREATE SCHEMA IF NOT EXISTS {ledger}");
+    [no_names_sql(ledger), schema].into_iter().chain(tables).collect()
 }
 
 fn table_sql(ledger: &LedgerSchema, table: &LedgerTable) -> String {

@@ -173,14 +173,16 @@ fn advance_sql(ledger: &LedgerSchema, set: &str, rows: &[String]) -> String {
 fn schema_row(relation: &str, objects: &Objects) -> String {
     let schema = literal(&unquoted(schema_of(relation)));
     let objects = literal(&objects_to_json(objects));
-    format!("({}, {schema}, {objects}, now())", literal(relation))
+    format!("({}, {schema}, {objects}, now(), now())", literal(relation))
 }
 
 fn describe_sql(ledger: &LedgerSchema, rows: &[String]) -> String {
     format!(
-        "INSERT INTO {ledger}.schema_object (relation, schema_name, objects, changed_at)
+        "INSERT INTO {ledger}.schema_object
+           (relation, schema_name, objects, changed_at, described_at)
          VALUES {} ON CONFLICT (relation) DO UPDATE
-         SET objects = excluded.objects, changed_at = excluded.changed_at",
+         SET objects = excluded.objects, changed_at = excluded.changed_at,
+             described_at = excluded.described_at",
         rows.join(", ")
     )
 }

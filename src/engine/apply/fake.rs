@@ -427,6 +427,7 @@ impl Cluster for FakeCluster {
             },
             migrations: this.migrations.values().cloned().collect(),
             recorded: this.recorded.clone(),
+            outdated: Vec::new(),
             live: this.live.clone(),
             unrecorded: this.drift.is_some(),
             existing: Facts::default(),
