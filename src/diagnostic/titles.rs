@@ -123,6 +123,8 @@ titles! {
     AppliedStatementChanged => "Applied statement was changed",
     AppliedFileMissing => "Applied migration file is missing",
     VersionsChanged => "Applied migrations have new versions",
+    VersionChanged => "Applied migration has a new version",
+    TextIsApplied => "Applied text runs again as …",
     AmbiguousVersions => "New versions of migrations are ambiguous",
     UnfinishedVersionChanged => "Partly applied migration has a new version",
     AppliedTextMoved => "Applied text has another version",

@@ -16,6 +16,7 @@ mod ledger;
 mod plan;
 mod renames;
 mod resume;
+mod same_text;
 mod subject;
 mod verify;
 
@@ -44,6 +45,7 @@ pub(super) use plan::{
 };
 pub(super) use renames::{RENAMED, unused_renames};
 pub(super) use resume::AppliedSet;
+pub(super) use same_text::{applied_before, version_changed};
 
 pub(super) use subject::Subject;
 

@@ -305,3 +305,48 @@ fn what_cannot_be_a_new_version_is_an_error_that_says_what_to_do() {
         assert_eq!(world.times_run("INSERT INTO a"), 2);
     });
 }
+
+#[test]
+fn a_single_migration_keeps_its_version_when_its_file_is_renamed() {
+    on_each_terraform(|world| {
+        let migration = |name: &str, arguments: &str| {
+            world.configure(&format!("resource \"dsql_migration\" \"{name}\" {{\n{arguments}}}\n"));
+        };
+        // No object would show that it has run.
+        world.sql("CREATE TABLE a (id int)");
+        let text = "INSERT INTO a VALUES (7);\n";
+        world.write("0001_a.sql", text);
+        migration("a", "  path = \"0001_a.sql\"\n");
+        world.apply().ends_with(0);
+
+        world.remove("0001_a.sql");
+        world.write("0007_a.sql", text);
+        migration("a", "  path = \"0007_a.sql\"\n");
+        world
+            .plan()
+            .ends_with(1)
+            .says("Applied migration has a new version")
+            .says("The version changes from 0001 to 0007")
+            .says("version = \"0001\"");
+        migration("a", "  path = \"0007_a.sql\"\n  version = \"0001\"\n");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0);
+        assert_eq!(world.times_run("INSERT INTO a VALUES (7)"), 1);
+
+        // Terraform sees a new resource, which may be a second migration with this text.
+        migration("b", "  path = \"0007_a.sql\"\n");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: Applied text runs again as migration 0007 on localhost:")
+            .says("is applied to this cluster as version 0001");
+        migration("b", "  path = \"0007_a.sql\"\n  version = \"0001\"\n");
+        world.apply().ends_with(0).does_not_say("runs again");
+        assert_eq!(world.times_run("INSERT INTO a VALUES (7)"), 1);
+        // Another text is a new migration.
+        world.write("0007_a.sql", "INSERT INTO a VALUES (2);");
+        migration("b", "  path = \"0007_a.sql\"\n");
+        world.apply().ends_with(0);
+        assert_eq!(world.times_run("INSERT INTO a VALUES (2)"), 1);
+    });
+}

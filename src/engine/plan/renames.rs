@@ -7,12 +7,19 @@
 //! one remains. From then on, the rows show that the former version needs no file.
 
 mod detect;
+mod groups;
+mod links;
+mod versions;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{PlanError, Policy, order};
-use crate::database::{MigrationRecord, MigrationState};
-use crate::migration::{Checksum, Migration, MigrationKind, Version};
+use super::{PlanError, Policy};
+use crate::database::MigrationRecord;
+use crate::migration::{Checksum, Migration, Version};
+
+pub(super) use self::links::needs_no_file;
+pub use self::links::{current, has_former};
+use self::versions::{Entry, Versions};
 
 /// The migrations of a set whose versions have changed.
 #[derive(Debug, Default)]
@@ -107,19 +114,6 @@ pub enum RenameProblem {
     SameVersion,
 }
 
-/// What an entry of the configuration means on this cluster.
-enum Entry<'a> {
-    Renames(Renamed<'a>),
-    Unused(UnusedReason),
-    /// The former version has left nothing in the database, so the new one runs like any other.
-    NothingApplied,
-    Wrong {
-        problem: RenameProblem,
-        /// The two migrations, if they exist.
-        pair: Option<Renamed<'a>>,
-    },
-}
-
 impl<'a> Renames<'a> {
     /// Compares the versions of the ledger with those of the files.
     #[must_use]
@@ -189,155 +183,6 @@ impl<'a> Renames<'a> {
             }
         }
     }
-}
-
-/// The versions of the files, of the ledger and of the configuration.
-struct Versions<'a> {
-    migrations: &'a [Migration],
-    files: order::Files<'a>,
-    /// The rows of the ledger with those to write, in order.
-    records: &'a [MigrationRecord],
-    /// The rows of the ledger.
-    ledger: BTreeMap<&'a Version, &'a MigrationRecord>,
-    policy: &'a Policy,
-    /// The versions that a baseline replaces.
-    replaced: BTreeSet<&'a Version>,
-}
-
-impl<'a> Versions<'a> {
-    fn new(migrations: &'a [Migration], ledger: &'a [MigrationRecord], policy: &'a Policy) -> Self {
-        let last = order::replaced(migrations, ledger);
-        let replaced = last.map_or(&[][..], |last| &ledger[..=last]);
-        let written = ledger.iter().filter(|record| !record.is_to_adopt());
-        Self {
-            migrations,
-            files: order::Files::new(migrations),
-            records: ledger,
-            ledger: written.map(|record| (&record.version, record)).collect(),
-            policy,
-            replaced: replaced.iter().map(|record| &record.version).collect(),
-        }
-    }
-
-    fn record(&self, version: &Version) -> Option<&'a MigrationRecord> {
-        self.ledger.get(version).copied()
-    }
-
-    fn file(&self, version: &Version) -> Option<&'a Migration> {
-        self.migrations.iter().find(|migration| migration.version == *version)
-    }
-
-    /// Whether the ledger has nothing applied of a file.
-    fn is_new(&self, migration: &Migration) -> bool {
-        !self.record(&migration.version).is_some_and(MigrationRecord::has_begun)
-    }
-
-    /// Whether the text of a file is the one that was applied, or is accepted in its place.
-    fn has_text(&self, record: &MigrationRecord, migration: &Migration) -> bool {
-        let accepted = |version| self.policy.accepted.get(version);
-        record.checksum == migration.checksum
-            || accepted(&record.version) == Some(&migration.checksum)
-    }
-
-    /// The version that a migration has in the end, if its version has changed several times.
-    fn last_version(&self, version: &'a Version) -> &'a Version {
-        let next = |version: &&'a Version| self.policy.renamed.get(*version);
-        // The configuration has no circles.
-        std::iter::successors(Some(version), next).last().unwrap_or(version)
-    }
-
-    fn entry(&self, former: &Version, version: &'a Version) -> Entry<'a> {
-        let Some(from) = self.record(former) else {
-            return Entry::Unused(UnusedReason::NotApplied);
-        };
-        if is_former(from, self.ledger.values().copied()) {
-            return Entry::Unused(UnusedReason::Recorded);
-        }
-        if !from.has_begun() {
-            return Entry::NothingApplied;
-        }
-        let file = self.file(self.last_version(version));
-        let new = file.filter(|migration| self.is_new(migration));
-        if let Some(former) = self.files.of(from) {
-            return match new {
-                None => Entry::Unused(UnusedReason::NotRenamed),
-                Some(_) => {
-                    let file = former.file.clone();
-                    Entry::Wrong { problem: RenameProblem::FormerFileExists { file }, pair: None }
-                }
-            };
-        }
-        let Some(to) = new else {
-            let is_applied = file.is_some();
-            let problem =
-                if is_applied { RenameProblem::NewIsApplied } else { RenameProblem::NoFile };
-            return Entry::Wrong { problem, pair: None };
-        };
-        let pair = Renamed { from, to };
-        match self.problem(from, to) {
-            None => Entry::Renames(pair),
-            Some(problem) => Entry::Wrong { problem, pair: Some(pair) },
-        }
-    }
-
-    fn problem(&self, from: &MigrationRecord, to: &Migration) -> Option<RenameProblem> {
-        let is_accepted = self.policy.accepted.get(&to.version) == Some(&to.checksum);
-        let is_versioned = |kind| kind == MigrationKind::Versioned;
-        if !is_versioned(from.kind) || !is_versioned(to.kind) {
-            Some(RenameProblem::NotVersioned)
-        } else if from.state != MigrationState::Applied {
-            Some(RenameProblem::Unfinished)
-        } else if !self.has_text(from, to) && !is_accepted {
-            let (file, found) = (to.file.clone(), to.checksum.clone());
-            Some(RenameProblem::OtherText { file, found })
-        } else {
-            None
-        }
-    }
-}
-
-/// Whether the row of a new version names this one as its former version.
-fn is_former<'r>(
-    record: &MigrationRecord,
-    ledger: impl IntoIterator<Item = &'r MigrationRecord>,
-) -> bool {
-    ledger.into_iter().any(|other| {
-        other.version != record.version
-            && other.adopted_from.as_deref() == Some(record.version.0.as_str())
-    })
-}
-
-/// Whether the ledger shows that a version needs no file, because its migration has another version
-/// now, or has its former version again.
-pub(super) fn needs_no_file<'r>(
-    record: &'r MigrationRecord,
-    ledger: &'r [MigrationRecord],
-    has_file: impl Fn(&MigrationRecord) -> bool,
-) -> bool {
-    let former = |record: &&'r MigrationRecord| {
-        let version = record.adopted_from.as_deref()?;
-        ledger.iter().find(|other| other.version.0 == version && other.version != record.version)
-    };
-    // Two rows that a person has written may name each other.
-    let formers = std::iter::successors(Some(record), former).take(ledger.len()).skip(1);
-    is_former(record, ledger) || formers.into_iter().any(has_file)
-}
-
-/// Returns the record of the current version of a migration, whose version may have changed.
-#[must_use]
-pub fn current<'r>(
-    record: &'r MigrationRecord,
-    ledger: &'r [MigrationRecord],
-) -> &'r MigrationRecord {
-    let next =
-        |record: &&'r MigrationRecord| ledger.iter().find(|other| is_former(record, [*other]));
-    std::iter::successors(Some(record), next).take(ledger.len()).last().unwrap_or(record)
-}
-
-/// Whether a record is that of a new version, so that its migration began as another record.
-#[must_use]
-pub fn has_former(record: &MigrationRecord, ledger: &[MigrationRecord]) -> bool {
-    ledger.iter().any(|other| is_former(other, [record]))
 }
 
 #[cfg(test)]

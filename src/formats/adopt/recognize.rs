@@ -1,12 +1,13 @@
 //! Recognizes history tables by name, columns and neighbors.
 
+use std::collections::BTreeSet;
+
 use super::{HISTORY_TABLES, HistoryTable, HistoryTableSpec};
 use crate::formats::Format;
 use crate::migration::table::Table;
 
 /// The name that several tools use.
 const SHARED_NAME: &str = "schema_migrations";
-
 /// A table of Active Record, which has its history next to it.
 const NEIGHBOR_OF_RAILS: &str = "ar_internal_metadata";
 
@@ -33,9 +34,7 @@ pub enum Unreadable {
 pub fn searched_names(format: Option<Format>) -> impl Iterator<Item = &'static str> {
     let is_requested = move |spec: &&HistoryTableSpec| format.is_none_or(|it| it == spec.format);
     let names = HISTORY_TABLES.iter().filter(is_requested).map(|spec| spec.name);
-    let mut names: Vec<_> = names.chain([NEIGHBOR_OF_RAILS]).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: BTreeSet<_> = names.chain([NEIGHBOR_OF_RAILS]).collect();
     names.into_iter()
 }
 
@@ -63,10 +62,9 @@ fn foreign_tool(table: &Table, found: &[Table]) -> Option<&'static str> {
     };
     if table.name.name != SHARED_NAME {
         None
-    } else if table.has(&["inserted_at"]) {
-        Some("Ecto")
     } else {
-        found.iter().any(is_neighbor).then_some("Rails")
+        let rails = || found.iter().any(is_neighbor).then_some("Rails");
+        table.has(&["inserted_at"]).then_some("Ecto").or_else(rails)
     }
 }
 

@@ -15,6 +15,7 @@ mod operation;
 mod plan_result;
 pub(super) mod policy;
 pub(super) mod rules;
+mod same_text;
 pub(super) mod source;
 mod steps;
 mod verify;

@@ -1,8 +1,10 @@
 //! Tests of migrations whose versions have changed.
 
 use super::*;
+use crate::database::MigrationState;
 use crate::engine::plan::tests::{applied, kinds, migrations, record};
 use crate::engine::plan::{Plan, Status, plan};
+use crate::migration::MigrationKind;
 
 const TABLE: &str = "CREATE TABLE a (id int)";
 const ROWS: &str = "INSERT INTO a VALUES (1)";

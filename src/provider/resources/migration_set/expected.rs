@@ -19,13 +19,11 @@ pub(super) fn nothing_new(
     };
     let same_values = state.get("variables") == Some(config.value("variables"));
     let has_file = |version: &String| migrations.iter().any(|it| it.version.0 == *version);
-    let is_former = |version: &String| {
-        let former = |row: &Value| row.get("adopted_from")?.string().known().map(str::to_owned);
-        recorded.values().any(|row| former(row).as_ref() == Some(version))
-    };
+    let former = |row: &Value| row.get("adopted_from")?.string().known().map(str::to_owned);
+    let formers: Vec<_> = recorded.values().filter_map(former).collect();
     let mut without_file = recorded.keys().filter(|version| !has_file(version));
     without_file.all(|version| {
-        is_former(version) || policy.removed.iter().any(|removed| removed.0 == *version)
+        formers.contains(version) || policy.removed.iter().any(|removed| removed.0 == *version)
     }) && migrations.iter().all(|migration| {
         let accepted = policy.accepted.get(&migration.version);
         recorded

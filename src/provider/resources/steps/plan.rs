@@ -8,6 +8,7 @@ use super::super::location::{locate, prior_at};
 use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
+use super::super::same_text::applied_as_another_version;
 use super::{ObservedPlan, ResourceContext, ResourceKind};
 use crate::database::{LedgerState, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -134,6 +135,11 @@ impl Planning<'_> {
         diagnostics.extend(diagnostics::adopted(&plan, &subject));
         diagnostics.extend(diagnostics::renamed(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
+        if K::IS_SHARED {
+            let prior = &request.prior_state;
+            let same = applied_as_another_version(prior, operation, observation, &plan);
+            diagnostics.extend(same);
+        }
         diagnostics.extend(operation.judge(&plan));
         let check = ExistingCheck { operation, plan: &plan, observation };
         let existing = check.check_on(&context.clusters).await;
