@@ -6,6 +6,7 @@
 
 mod compare;
 mod pending;
+mod removed;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ use crate::sql;
 
 pub use self::compare::compare_existing;
 use self::pending::{Pending, is_schema_change, pending_statements};
+use self::removed::Removed;
 
 /// An object that a pending statement creates although it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +60,7 @@ pub fn created_objects<'a>(
 }
 
 /// Returns the objects that pending statements create, that exist according to `existing`, and that
-/// no earlier pending statement drops, renames or moves.
+/// no earlier pending statement can have removed.
 #[must_use]
 pub fn existing_objects<'a>(plan: &Plan<'a>, existing: &Facts) -> Vec<ExistingObject<'a>> {
     let pending = pending_statements(plan);
@@ -69,15 +71,18 @@ pub fn existing_objects<'a>(plan: &Plan<'a>, existing: &Facts) -> Vec<ExistingOb
             left.add_created(pending.statement, pending.effect.clone());
         }
     }
+    let mut removed = Removed::default();
     let mut found = Vec::new();
     for Pending { migration, statement, is_begun, effect } in pending {
         // `ALTER TABLE` drops before it adds.
         left.remove_absent(statement, &effect);
+        removed.add(statement, &effect);
         let created = effect.created().filter(|created| {
             !is_begun
                 && !is_skipped(migration, created.object)
                 && exists(created.object)
                 && left.has(statement, created.object)
+                && !removed.may_include(created.object, existing)
         });
         found.extend(created.map(|created| ExistingObject {
             migration,

@@ -68,10 +68,9 @@ impl Expected {
         name.is_some_and(|name| name.schema.as_deref().unwrap_or(PUBLIC) == schema)
     }
 
-    /// Whether it is a table or a column, which `CASCADE` never drops.
+    /// Whether it is a table, which `CASCADE` never drops.
     fn is_table(&self) -> bool {
-        self.column.is_some()
-            || self.statement.get(..12).is_some_and(|s| s.eq_ignore_ascii_case("create table"))
+        self.column.is_none() && begins_with(&self.statement, "create table")
     }
 }
 
@@ -101,7 +100,9 @@ impl Expectations {
         }
         let effect = sql::effect(&statement.text);
         self.remove_dropped(statement, &effect);
-        if expect == Expect::All {
+        let is_owned = begins_with(&statement.text, "create sequence")
+            && sql::mentions(&statement.text, "owned");
+        if expect == Expect::All && !is_owned {
             self.add_created(statement, effect);
         }
     }
@@ -117,6 +118,9 @@ impl Expectations {
     pub(super) fn remove_dropped(&mut self, statement: &Statement, effect: &Effect) {
         for ask in &effect.asks {
             self.remove(ask, statement);
+        }
+        if sql::mentions(&statement.text, "owned") {
+            self.remove_sequences(statement);
         }
         let is_build = sql::job_target(&statement.text).is_some();
         if !is_build && sql::mentions(&statement.text, "index") {
@@ -199,9 +203,20 @@ impl Expectations {
     /// renames the index like the constraint.
     fn remove_used_index(&mut self, statement: &Statement) {
         self.0.retain(|expected| {
-            let is_index = !expected.is_table() && expected.table.is_some();
+            let is_index =
+                expected.column.is_none() && !expected.is_table() && expected.table.is_some();
             let name = expected.relation().filter(|_| is_index);
             !name.is_some_and(|name| sql::mentions(&statement.text, &name.name))
+        });
+    }
+
+    /// Removes the sequences that a statement gives to a column: they are dropped with it.
+    fn remove_sequences(&mut self, statement: &Statement) {
+        self.0.retain(|expected| {
+            let name = expected.relation().filter(|_| expected.table.is_none());
+            !name.is_some_and(|name| {
+                !expected.is_table() && sql::mentions(&statement.text, &name.name)
+            })
         });
     }
 
@@ -215,9 +230,19 @@ impl Expectations {
         if let Fact::Identity(FactSubject::Routine(_)) = &ask.fact {
             self.0.retain(|expected| expected.fact != ask.fact);
         }
-        let (Fact::Identity(object), Becomes::Absent) = (&ask.fact, &ask.becomes) else { return };
+        let (Fact::Identity(object), Becomes::Absent | Becomes::WithoutFunction(_)) =
+            (&ask.fact, &ask.becomes)
+        else {
+            return;
+        };
         if sql::mentions(&statement.text, "cascade") {
-            self.0.retain(Expected::is_table);
+            // The columns of other tables depend on domains and functions only.
+            let keeps_columns = matches!(
+                object,
+                FactSubject::Relation(_) | FactSubject::Column(..) | FactSubject::Constraint(..)
+            );
+            let is_kept = |it: &Expected| it.is_table() || keeps_columns && it.column.is_some();
+            self.0.retain(is_kept);
         }
         self.0.retain(|expected| match object {
             FactSubject::Relation(gone) => !expected.is_of(gone),
@@ -247,6 +272,11 @@ impl Expectations {
             }
         });
     }
+}
+
+/// Whether a statement begins with these words in any case.
+fn begins_with(statement: &str, words: &str) -> bool {
+    statement.get(..words.len()).is_some_and(|start| start.eq_ignore_ascii_case(words))
 }
 
 /// The default schema of names without one.

@@ -111,6 +111,9 @@ pub enum Fact {
     /// The identities of all indexes of a table, for a statement that leaves the name to the
     /// server.
     IndexIds(QualifiedName),
+    /// The name of the table whose part a relation is, without its schema: of the table of an index,
+    /// of the table of a column's sequence, of a table itself. Empty for other relations.
+    PartOf(QualifiedName),
     /// Present if a constraint is validated.
     Validated(QualifiedName, String),
     /// The privileges on all relations of a schema.
@@ -152,6 +155,7 @@ impl fmt::Display for Fact {
             Self::Valid(index) => write!(f, "validity of index {index}"),
             Self::ConstraintIds(table) => write!(f, "identities of the constraints of {table}"),
             Self::IndexIds(table) => write!(f, "identities of the indexes of {table}"),
+            Self::PartOf(relation) => write!(f, "table of {relation}"),
             Self::Validated(table, name) => {
                 write!(f, "validity of constraint {} of {table}", quoted_identifier(name))
             }

@@ -59,6 +59,43 @@ fn a_plan_fails_for_what_exists_and_suggests_a_baseline() {
 }
 
 #[test]
+fn what_a_pending_migration_removes_with_another_object_may_be_created_again() {
+    on_each_terraform(|world| {
+        world.each(&[
+            "CREATE TABLE t (id int PRIMARY KEY, a int, b int, CONSTRAINT c CHECK (a > 0))",
+            "CREATE INDEX ASYNC by_a ON t (a)",
+            "CREATE TABLE old (id int PRIMARY KEY, a int, CONSTRAINT u UNIQUE (a))",
+            "CREATE SEQUENCE s CACHE 1",
+            "ALTER SEQUENCE s OWNED BY old.id",
+        ]);
+        world.jobs_ended();
+        world.write(
+            "app/1_replace.sql",
+            "ALTER TABLE t DROP COLUMN a;\n\
+             CREATE INDEX ASYNC by_a ON t (b);\n\
+             ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID;\n\
+             ALTER TABLE ASYNC t VALIDATE CONSTRAINT c;\n\
+             DROP TABLE old;\n\
+             CREATE SEQUENCE s CACHE 1;\n\
+             CREATE INDEX ASYNC u ON t (b);",
+        );
+        world.configure(&set(""));
+        world.plan().ends_with(2).does_not_say("already exist");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        let columns = "SELECT indexrelid::regclass::text FROM pg_index
+                        WHERE indrelid = 't'::regclass AND indisvalid ORDER BY 1";
+        assert_eq!(format!("{:?}", world.sql(columns)).matches("by_a").count(), 1);
+
+        // Another table does not hide what exists.
+        world.sql("CREATE INDEX ASYNC by_b ON t (b)");
+        world.jobs_ended();
+        world.write("app/2_more.sql", "DROP SEQUENCE s;\nCREATE INDEX ASYNC by_b ON t (b);");
+        world.plan().ends_with(1).says("app/2_more.sql:2: relation by_b");
+    });
+}
+
+#[test]
 fn a_lost_ledger_runs_nothing_again() {
     on_each_terraform(|world| {
         world.write("app/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");

@@ -82,6 +82,7 @@ fn value_sql(fact: &Fact) -> String {
               WHERE c.oid = {}",
             relation(table)
         ),
+        Fact::PartOf(name) => part_of_sql(&relation(name)),
         Fact::Validated(table, name) => format!(
             "SELECT 'validated' FROM pg_constraint
               WHERE conrelid = {} AND conname = {} AND convalidated",
@@ -237,6 +238,20 @@ fn privileges_sql(object: &FactSubject) -> String {
     }
 }
 
+/// Returns the query for [`Fact::PartOf`] of the relation with this OID.
+pub(super) fn part_of_sql(oid: &str) -> String {
+    format!(
+        "SELECT CASE r.relkind WHEN 'r' THEN r.relname ELSE coalesce(
+                  (SELECT t.relname FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid
+                    WHERE x.indexrelid = r.oid),
+                  (SELECT t.relname FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid
+                      AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') LIMIT 1),
+                  '') END::text
+           FROM pg_class r WHERE r.oid = {oid}"
+    )
+}
+
 fn comment_sql(object: &FactSubject) -> String {
     match object {
         FactSubject::Schema(name) => format!(
@@ -333,6 +348,7 @@ mod tests {
             (Fact::Valid(name("i")), "validity of index i"),
             (Fact::ConstraintIds(name("t")), "identities of the constraints of t"),
             (Fact::IndexIds(name("t")), "identities of the indexes of t"),
+            (Fact::PartOf(name("i")), "table of i"),
             (Fact::Validated(name("t"), "k".into()), "validity of constraint k of t"),
             (Fact::PrivilegesIn("App".into()), r#"privileges on the relations of "App""#),
             (Fact::Identities("app".into()), "AWS identities of role app"),

@@ -94,6 +94,37 @@ fn an_object_that_a_later_migration_drops_is_not_expected() {
 }
 
 #[test]
+fn an_object_that_is_dropped_with_another_one_is_not_expected() {
+    let function = "CREATE FUNCTION f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1'";
+    for files in [
+        ["CREATE SEQUENCE s", "ALTER SEQUENCE s OWNED BY t.a", "DROP TABLE t"],
+        [
+            "CREATE TABLE u (id int, k int)",
+            "CREATE SEQUENCE s OWNED BY u.k",
+            "ALTER TABLE u DROP COLUMN k; DROP TABLE u",
+        ],
+        ["CREATE DOMAIN d AS int", "ALTER TABLE t ADD COLUMN f d", "DROP DOMAIN d CASCADE"],
+        [
+            "CREATE SCHEMA s; CREATE DOMAIN s.d AS int",
+            "ALTER TABLE t ADD COLUMN f s.d",
+            "DROP SCHEMA s CASCADE",
+        ],
+        [
+            function,
+            "ALTER TABLE t ADD CONSTRAINT g CHECK (f(a) > 0) NOT VALID",
+            "DROP FUNCTION f(int) CASCADE",
+        ],
+        [function, "ALTER TABLE t ADD COLUMN g int", "DROP FUNCTION f CASCADE"],
+    ] {
+        let sql: Vec<&str> = [TABLE].into_iter().chain(files).collect();
+        assert_eq!(missing_in(&sql, T), [] as [&str; 0], "{files:?}");
+    }
+    let other = ["CREATE DOMAIN d AS int", TABLE, "DROP TABLE other CASCADE"];
+    let found = missing_in(&other, &[("relation t", "1"), ("columns of t", "a,b")]);
+    assert_eq!(found, [] as [&str; 0]);
+}
+
+#[test]
 fn an_object_that_is_created_again_is_expected() {
     assert_eq!(
         missing_in(&[TABLE, "DROP TABLE t", "CREATE TABLE t (c int)"], &[]),

@@ -108,6 +108,50 @@ fn an_object_that_an_earlier_statement_removes_is_not_found() {
     }
 }
 
+/// Finds what one text creates in a catalog with one object. `table` is that to which it belongs.
+fn found_with_part_of(text: &str, object: &str, table: &str) -> usize {
+    let migrations = formats::read_files([("1_m.sql", text)]).expect("complete SQL");
+    let mut existing = vec![(object.to_owned(), "7".to_owned())];
+    if let Some(name) = object.strip_prefix("relation ") {
+        existing.push((format!("table of {name}"), table.to_owned()));
+    }
+    let plan = plan(&migrations, &[], &Policy::default()).expect("a plan");
+    existing_objects(&plan, &existing.into_iter().collect()).len()
+}
+
+#[test]
+fn an_object_that_is_removed_with_another_one_is_not_found() {
+    for (removal, create, object, table) in [
+        ("ALTER TABLE t DROP COLUMN a", "CREATE INDEX ASYNC i ON t (b)", "relation i", "t"),
+        ("DROP TABLE old", "CREATE INDEX ASYNC i ON t (a)", "relation i", "old"),
+        ("ALTER TABLE old DROP CONSTRAINT i", "CREATE INDEX ASYNC i ON t (a)", "relation i", "old"),
+        ("ALTER TABLE old SET SCHEMA s", "CREATE INDEX ASYNC i ON t (a)", "relation i", "old"),
+        ("DROP TABLE old", "CREATE SEQUENCE s", "relation s", "old"),
+        ("ALTER TABLE old ALTER id DROP IDENTITY", "CREATE SEQUENCE s", "relation s", "old"),
+        ("DROP DOMAIN d CASCADE", "ALTER TABLE t ADD COLUMN c int", "column t.c", ""),
+        ("DROP FUNCTION f() CASCADE", "CREATE VIEW v AS SELECT 1", "relation v", ""),
+        ("DROP TABLE old CASCADE", "CREATE VIEW v AS SELECT 1", "relation v", ""),
+        (
+            "ALTER TABLE t DROP COLUMN a",
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0)",
+            "constraint c of t",
+            "",
+        ),
+    ] {
+        let text = format!("{removal}; {create}");
+        assert_eq!(found_with_part_of(&text, object, table), 0, "{text}");
+        let text = format!("DROP TABLE other; {create}");
+        assert_eq!(found_with_part_of(&text, object, table), 1, "{text}");
+        let text = format!("{create}; {removal}");
+        assert_eq!(found_with_part_of(&text, object, table), 1, "{text}");
+    }
+    // Nothing removes a table but what names it.
+    let text = "ALTER TABLE t DROP COLUMN a; DROP TABLE old CASCADE; CREATE TABLE t (a int)";
+    assert_eq!(found_with_part_of(text, "relation t", "t"), 1);
+    let text = "DROP TABLE old CASCADE; ALTER TABLE t ADD COLUMN c int";
+    assert_eq!(found_with_part_of(text, "column t.c", ""), 1);
+}
+
 #[test]
 fn a_statement_that_a_run_has_begun_is_left_to_the_run() {
     let text = "CREATE TABLE a (id int); CREATE TABLE b (id int)";
