@@ -161,6 +161,31 @@ fn an_apply_that_times_out_reports_it_and_the_next_one_resumes() {
 }
 
 #[test]
+fn a_migration_whose_only_job_failed_runs_again_although_a_later_one_is_applied() {
+    on_each_terraform(|world| {
+        world.configure(SET);
+        world.write(
+            "migrations/0001_a.sql",
+            "CREATE TABLE a (id int PRIMARY KEY, n int);\nINSERT INTO a VALUES (1, 7), (2, 7);\n",
+        );
+        world.write("migrations/0002_unique.sql", "CREATE UNIQUE INDEX ASYNC a_n ON a (n);\n");
+        world.write("migrations/0003_later.sql", "CREATE TABLE later (id int PRIMARY KEY);\n");
+        world
+            .apply()
+            .ends_with(1)
+            .says("Asynchronous job failed")
+            .says("2 migrations were completed by this apply")
+            .says("apply again. The apply resumes with statement 1.");
+        world.sql("UPDATE a SET n = 8 WHERE id = 2");
+        world.plan().ends_with(2).does_not_say("out of order");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_n'::regclass";
+        assert_eq!(world.sql(valid)[0][0].as_deref(), Some("t"));
+    });
+}
+
+#[test]
 fn a_unique_index_over_duplicates_fails_with_the_jobs_words_and_is_built_after_the_cure() {
     on_each_terraform(|world| {
         world.configure(SET);

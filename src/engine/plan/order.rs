@@ -108,8 +108,9 @@ impl<'a> Scope<'a> {
         begun: Option<&MigrationRecord>,
         order: ExecOrder,
     ) -> Result<Option<Reason>, PlanError> {
-        // A migration that has begun is not out of order: the next one began while its jobs ran.
-        let is_begun = begun.is_some_and(|record| !record.statements.is_empty());
+        // A migration with a row is not out of order: it was begun in its turn, and the next one
+        // began while its jobs ran. A failed job leaves no row of its statement.
+        let is_begun = begun.is_some();
         let is_start = self.start == Some(index);
         if self.start.is_some_and(|start| index < start)
             || migration.kind == MigrationKind::Baseline && !is_start

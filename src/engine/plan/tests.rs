@@ -87,12 +87,18 @@ fn a_pending_migration_before_an_applied_one_is_out_of_order() {
 #[test]
 fn a_migration_that_waits_for_its_jobs_while_the_next_is_applied_is_not_out_of_order() {
     let files = migrations(THREE);
-    let ledger =
-        [applied(&files[0]), record(&files[1], MigrationState::Failed, 1), applied(&files[2])];
-    let plan = plan(&files, &ledger, &Policy::default()).unwrap();
-    let pending: Vec<&str> =
-        plan.pending().map(|entry| entry.migration.version.0.as_str()).collect();
-    assert_eq!(pending, ["0002"]);
+    // A failed job leaves no row of its statement.
+    for statements in [1, 0] {
+        let failed = record(&files[1], MigrationState::Failed, statements);
+        let ledger = [applied(&files[0]), failed, applied(&files[2])];
+        for order in [ExecOrder::Linear, ExecOrder::LinearSkip] {
+            let policy = Policy { order, ..Policy::default() };
+            let plan = plan(&files, &ledger, &policy).unwrap();
+            let pending: Vec<&str> =
+                plan.pending().map(|entry| entry.migration.version.0.as_str()).collect();
+            assert_eq!(pending, ["0002"], "{statements} statements, {order:?}");
+        }
+    }
 }
 
 #[test]
