@@ -2,8 +2,8 @@
 //!
 //! The server prints a query in its own way: it qualifies columns, replaces `*`, and adds casts.
 //! Two queries that it plans alike need not be one query: an order that an index provides and a
-//! join that adds nothing do not show in a plan. [`ViewDefinition::has_same_clauses`] compares what
-//! a plan may hide.
+//! join that adds nothing do not show in a plan, and neither do counts, lists of values, windows and
+//! the left sides of subqueries. [`ViewDefinition::has_same_clauses`] compares what a plan may hide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,11 +78,12 @@ impl ViewDefinition {
         Some(Self { columns: None, query, ..view })
     }
 
-    /// Whether two queries have the same clauses and read the same relations, as far as their texts
-    /// show it.
+    /// Whether two queries have the same clauses, literals and hidden names, and read the same
+    /// relations, as far as their texts show it.
     #[must_use]
     pub fn has_same_clauses(&self, other: &Self) -> bool {
         clauses(&self.query) == clauses(&other.query)
+            && Hidden::of(&self.query) == Hidden::of(&other.query)
     }
 }
 
@@ -129,7 +130,15 @@ fn clauses(query: &str) -> (BTreeMap<&'static str, usize>, BTreeSet<String>) {
         (&["LATERAL"], "lateral"),
         (&["OVER"], "over"),
         (&["RECURSIVE"], "recursive"),
-        (&["FOR", "UPDATE"], "lock"),
+        (&["FOR", "UPDATE"], "for update"),
+        (&["FOR", "NO", "KEY", "UPDATE"], "for no key update"),
+        (&["FOR", "SHARE"], "for share"),
+        (&["FOR", "KEY", "SHARE"], "for key share"),
+        (&["SKIP", "LOCKED"], "skip locked"),
+        (&["NOWAIT"], "nowait"),
+        (&["WITH", "TIES"], "ties"),
+        (&["PARTITION", "BY"], "partition"),
+        (&["WINDOW"], "window"),
         (&["TABLESAMPLE"], "sample"),
     ];
     let statement = TokenBuf::of(query);
@@ -157,6 +166,144 @@ fn relation(tokens: Tokens<'_>) -> Option<String> {
     let name = tokens.first()?.identifier()?;
     let qualified = tokens.skip(1).after(&["."]).and_then(Tokens::first);
     qualified.map_or(Some(name), StatementToken::identifier)
+}
+
+/// What the plan of a query leaves out, in the order of the text.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Hidden {
+    /// The numbers and strings, except for counts.
+    literals: Vec<String>,
+    /// The counts after `LIMIT` and `FETCH`, and after `OFFSET`. The server prints both clauses in
+    /// an order of its own.
+    limits: Vec<String>,
+    offsets: Vec<String>,
+    /// The names in windows, in `DISTINCT ON`, and before `IN (SELECT …)` and its relatives.
+    names: Vec<String>,
+}
+
+impl Hidden {
+    fn of(query: &str) -> Self {
+        let statement = TokenBuf::of(query);
+        let tokens = statement.all().as_slice();
+        let mut hidden = Self::default();
+        // Whether the tokens since `BY` were positions, which the server prints as expressions.
+        let mut is_position = false;
+        let mut counted = None;
+        for (index, token) in tokens.iter().enumerate() {
+            is_position = token.is("BY")
+                || is_position && (token.is_number() || token.is_any(&[",", "ASC", "DESC"]));
+            let rest = &tokens[index + 1..];
+            if let Some(value) = literal(token).filter(|_| !is_position && counted != Some(index)) {
+                hidden.literals.push(value);
+            }
+            let counts = if token.is("OFFSET") { &mut hidden.offsets } else { &mut hidden.limits };
+            if token.is_any(&["LIMIT", "OFFSET", "FETCH"]) {
+                let skipped = usize::from(token.is("FETCH"));
+                match rest.get(skipped).and_then(literal) {
+                    Some(count) => {
+                        counts.push(count);
+                        counted = Some(index + 1 + skipped);
+                    }
+                    // `FETCH FIRST ROW ONLY`.
+                    None if token.is("FETCH") => counts.push("1".to_owned()),
+                    None => {}
+                }
+            }
+            let opens = |offset: usize| rest.get(offset).is_some_and(|it| it.is("("));
+            let group = match token {
+                it if it.is("OVER") && opens(0) => Some(0),
+                it if it.is("DISTINCT") && rest.first().is_some_and(|it| it.is("ON")) => Some(1),
+                it if it.is("AS") && opens(0) && is_window(&tokens[..index]) => Some(0),
+                _ => None,
+            };
+            if let Some(offset) = group {
+                hidden.names.extend(group_names(&rest[offset..]));
+            }
+            if token.is_any(&["IN", "ANY", "SOME", "ALL"]) && begins_query(rest) {
+                hidden.names.extend(left_side(&tokens[..index], token));
+            }
+        }
+        hidden
+    }
+}
+
+/// The value of a number or a string. The server prints a negative number as a string.
+fn literal(token: &StatementToken<'_>) -> Option<String> {
+    let number = token.is_number().then(|| token.text.to_owned());
+    let value = number.or_else(|| token.string())?;
+    Some(value.strip_prefix('-').unwrap_or(&value).to_owned())
+}
+
+/// Whether the tokens end with the name of a window that is being defined.
+fn is_window(before: &[StatementToken<'_>]) -> bool {
+    let Some((_, before)) = before.split_last() else { return false };
+    let is_first = before.last().is_some_and(|it| it.is("WINDOW"));
+    is_first
+        || before.last().is_some_and(|it| it.is(","))
+            && before.iter().rev().any(|it| it.is("WINDOW"))
+}
+
+/// Whether the tokens begin with a query in parentheses.
+fn begins_query(tokens: &[StatementToken<'_>]) -> bool {
+    let inside = tokens.iter().find(|it| !it.is("("));
+    tokens.first().is_some_and(|it| it.is("("))
+        && inside.is_some_and(|it| it.is_any(&["SELECT", "VALUES", "WITH", "TABLE"]))
+}
+
+/// The names in the group with which the tokens begin, without their qualifiers.
+fn group_names(tokens: &[StatementToken<'_>]) -> Vec<String> {
+    let end = closing(tokens).unwrap_or(tokens.len());
+    names(&tokens[..end])
+}
+
+/// The index of the parenthesis that closes the group with which the tokens begin.
+fn closing(tokens: &[StatementToken<'_>]) -> Option<usize> {
+    let depth = tokens.first()?.depth;
+    tokens.iter().skip(1).position(|it| it.is(")") && it.depth == depth).map(|index| index + 1)
+}
+
+fn names(tokens: &[StatementToken<'_>]) -> Vec<String> {
+    let is_qualifier = |index: usize| tokens.get(index + 1).is_some_and(|it| it.is("."));
+    let names = tokens.iter().enumerate().filter(|(index, _)| !is_qualifier(*index));
+    // The server omits the default.
+    let names = names.filter(|(_, token)| !token.is("ASC"));
+    names.filter_map(|(_, token)| token.identifier()).collect()
+}
+
+/// The operator and the names on the left side of `IN (SELECT …)`, `= ANY (SELECT …)` and the like,
+/// which end `before`.
+fn left_side(before: &[StatementToken<'_>], word: &StatementToken<'_>) -> Vec<String> {
+    let mut before = before;
+    let mut operator = String::new();
+    if word.is("IN") {
+        operator.push('=');
+        before = before.split_last().filter(|(it, _)| it.is("NOT")).map_or(before, |it| it.1);
+    } else if let Some((last, rest)) = before.split_last() {
+        // `UNION ALL (SELECT …)`.
+        if last.is_any(&["UNION", "INTERSECT", "EXCEPT", "SELECT"]) {
+            return Vec::new();
+        }
+        operator = format!("{} {}", last.text, if word.is("ALL") { "all" } else { "" });
+        before = rest;
+    }
+    // The type of `(a)::text`.
+    while let [rest @ .., cast, _] = before
+        && cast.is("::")
+    {
+        before = rest;
+    }
+    let operand = match before.last() {
+        Some(last) if last.is(")") => {
+            let opens = |it: &StatementToken<'_>| it.is("(") && it.depth == last.depth;
+            let start = before.iter().rposition(opens).unwrap_or_default();
+            &before[start..]
+        }
+        Some(_) => &before[before.len() - 1..],
+        None => before,
+    };
+    let mut side = vec![operator.trim_end().to_owned()];
+    side.extend(names(operand));
+    side
 }
 
 #[cfg(test)]
@@ -206,11 +353,7 @@ mod tests {
     #[test]
     fn clauses_and_relations_that_a_plan_may_hide_make_a_difference() {
         let plain = written("AS SELECT a FROM t");
-        for sql in [
-            "AS SELECT a FROM public.t",
-            "AS select t.a as b\n from T",
-            "AS SELECT \"left\"((t.a)::timestamp with time zone, 1) FROM t",
-        ] {
+        for sql in ["AS SELECT a FROM public.t", "AS select t.a as b\n from T"] {
             assert!(written(sql).has_same_clauses(&plain), "{sql}");
         }
         for sql in [
@@ -223,6 +366,59 @@ mod tests {
             "AS SELECT a FROM t UNION SELECT a FROM t",
         ] {
             assert!(!written(sql).has_same_clauses(&plain), "{sql}");
+        }
+        for (one, other) in [
+            ("a FROM t LIMIT 5 OFFSET 1", "a FROM t LIMIT 6 OFFSET 1"),
+            ("a FROM t LIMIT 5 OFFSET 1", "a FROM t LIMIT 1 OFFSET 5"),
+            ("a FROM t FETCH FIRST 5 ROWS ONLY", "a FROM t FETCH FIRST 5 ROWS WITH TIES"),
+            ("* FROM (VALUES (1, 'a'), (2, 'b')) AS r", "* FROM (VALUES (1, 'b'), (2, 'a')) AS r"),
+            ("id FROM t WHERE a NOT IN (SELECT 1)", "id FROM t WHERE b NOT IN (SELECT 1)"),
+            ("id FROM t WHERE (a, b) IN (SELECT 1, 2)", "id FROM t WHERE (b, a) IN (SELECT 1, 2)"),
+            ("id FROM t WHERE a > ALL (SELECT 1)", "id FROM t WHERE a < ALL (SELECT 1)"),
+            ("id FROM t WHERE a > ALL (SELECT 1)", "id FROM t WHERE a > ANY (SELECT 1)"),
+            ("sum(a) OVER (ROWS 1 PRECEDING)", "sum(a) OVER (ROWS 2 PRECEDING)"),
+            ("sum(a) OVER (ROWS 1 PRECEDING)", "sum(a) OVER (RANGE 1 PRECEDING)"),
+            ("sum(a) OVER (PARTITION BY a ORDER BY b)", "sum(a) OVER (ORDER BY a, b)"),
+            (
+                "lag(a) OVER w FROM t WINDOW w AS (ORDER BY id)",
+                "lag(a) OVER w FROM t WINDOW w AS (ORDER BY a)",
+            ),
+            ("DISTINCT ON (a) a, b FROM t", "DISTINCT ON (a, b) a, b FROM t"),
+            ("a FROM t FOR UPDATE SKIP LOCKED", "a FROM t FOR UPDATE"),
+        ] {
+            let [one, other] = [one, other].map(|sql| written(&format!("AS SELECT {sql}")));
+            assert!(one.has_same_clauses(&one), "{}", one.query);
+            assert!(!one.has_same_clauses(&other), "{}, {}", one.query, other.query);
+        }
+        // As the server prints them.
+        for (one, printed) in [
+            ("a FROM t LIMIT 5 OFFSET 1", "t.a\n   FROM t\n OFFSET 1\n LIMIT 5"),
+            ("a FROM t FETCH FIRST ROW ONLY", "t.a\n   FROM t\n LIMIT 1"),
+            (
+                "id FROM t WHERE (a, b) NOT IN (SELECT 1, 2)",
+                "t.id\n FROM t\n WHERE (NOT ((t.a, t.b) IN ( SELECT 1, 2)))",
+            ),
+            (
+                "id FROM t WHERE a = ANY (SELECT id FROM u)",
+                "t.id FROM t WHERE (t.a IN ( SELECT u.id FROM u))",
+            ),
+            (
+                "id FROM t WHERE a > SOME (SELECT -1)",
+                "t.id FROM t WHERE (t.a > ANY ( SELECT '-1'::integer))",
+            ),
+            (
+                "count(*) FROM t GROUP BY 1, 2 ORDER BY 1",
+                "count(*) FROM t GROUP BY a, b ORDER BY a",
+            ),
+            (
+                "sum(t.a) OVER (PARTITION BY t.b ORDER BY a ASC) FROM t",
+                "sum(a) OVER (PARTITION BY b ORDER BY a) FROM t",
+            ),
+            ("left(a, 1) FROM t", "\"left\"((t.a)::timestamp with time zone, 1) FROM t"),
+            ("'x' FROM t UNION ALL (SELECT 'y')", "'x'::text FROM t UNION ALL SELECT 'y'::text"),
+        ] {
+            let [one, printed] = [one, printed].map(|sql| written(&format!("AS SELECT {sql}")));
+            assert!(one.has_same_clauses(&printed), "{}, {}", one.query, printed.query);
         }
         let left = "AS SELECT a FROM t LEFT OUTER JOIN public.u ON true";
         let printed = "AS SELECT t.a FROM (t LEFT JOIN u ON (true))";
