@@ -108,6 +108,8 @@ pub enum Condition {
     LimitExceeded,
     /// An object with the name that the statement creates exists.
     AlreadyExists,
+    /// A relation has another kind, or lacks a column or a key that the statement uses.
+    OtherDefinition,
     /// Any other error.
     Other,
 }
@@ -119,6 +121,17 @@ const ALREADY_EXISTS: &[SqlState] = &[
     SqlState::DUPLICATE_SCHEMA,
     SqlState::DUPLICATE_FUNCTION,
     SqlState::DUPLICATE_OBJECT,
+];
+
+/// The codes of a column or key that does not exist, a relation of another kind, and a column or an
+/// operator of another type.
+const OTHER_DEFINITION: &[SqlState] = &[
+    SqlState::UNDEFINED_COLUMN,
+    SqlState::INVALID_COLUMN_REFERENCE,
+    SqlState::WRONG_OBJECT_TYPE,
+    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+    SqlState::DATATYPE_MISMATCH,
+    SqlState::UNDEFINED_FUNCTION,
 ];
 
 /// An error that the server reported.
@@ -154,6 +167,7 @@ impl ServerError {
         match &self.code {
             code if *code == SqlState::INSUFFICIENT_PRIVILEGE => Condition::PermissionDenied,
             code if ALREADY_EXISTS.contains(code) => Condition::AlreadyExists,
+            code if OTHER_DEFINITION.contains(code) => Condition::OtherDefinition,
             code if *code == SqlState::PROGRAM_LIMIT_EXCEEDED => Condition::LimitExceeded,
             _ => Condition::Other,
         }

@@ -18,6 +18,9 @@ const MAX_KEPT: usize = 4096;
 /// The names of the header that this provider reads.
 const NAMES: [&str; 5] = ["layout", "oldest_writer", "provider_version", "id", "note"];
 
+/// Parts of a header by which the rest of it is recognized after an edit or a truncation.
+const MARKS: [&str; 4] = ["layout", "oldest_writer", "provider_version", "\"id\""];
+
 /// What a ledger states about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerHeader {
@@ -57,12 +60,15 @@ impl LedgerHeader {
         let Some(comment) = comment else { return Some(Self::default()) };
         let mut header = serde_json::from_str::<Map<String, Value>>(comment).unwrap_or_default();
         let number = |name| number(header.get(name)?);
-        let Some(layout) = number("layout") else {
-            let is_damaged = comment.contains('{') && comment.contains("layout");
+        let oldest_writer = number("oldest_writer");
+        let Some(layout) = number("layout").filter(|it| oldest_writer.is_none_or(|by| by <= *it))
+        else {
+            let text = comment.to_lowercase();
+            let is_damaged = text.contains('{') && MARKS.iter().any(|mark| text.contains(mark));
             let note = Some(comment.to_owned()).filter(|note| note.len() <= MAX_KEPT);
             return (!is_damaged).then(|| Self { note, ..Self::default() });
         };
-        let oldest_writer = number("oldest_writer").unwrap_or(layout);
+        let oldest_writer = oldest_writer.unwrap_or(layout);
         let text = |name| header.get(name).and_then(Value::as_str).map(str::to_owned);
         let (provider_version, id) = (text("provider_version"), text("id"));
         let note = text("note").filter(|note| note.len() <= MAX_KEPT);
@@ -270,6 +276,11 @@ mod tests {
             "Managed by us. {\"layout\": 9}",
             "[{\"layout\": 9}]",
             "{'layout': 9}",
+            "{\"Layout\": 9}",
+            "{\"id\": \"abc\", \"lay",
+            "{\"oldest_writer\": 9, \"provider_version\": \"9.0.0\"}",
+            // No provider writes a layout that it may not write to.
+            "{\"layout\": 2, \"oldest_writer\": 3}",
         ] {
             assert_eq!(LedgerHeader::parse(Some(comment)), None, "{comment}");
             let rows = vec![vec![Some(comment.to_owned()), Some("t".to_owned())]];

@@ -57,7 +57,9 @@ pub(in crate::provider) fn apply_error(
         ApplyError::Ledger { doing, source } => {
             let what = sentence(&format!("{doing} on {}", set.location.target));
             let error = database_error(&what, source, Access::WriteLedger, set.location);
-            let detail = format!("{}\n\n{before}{}", error.detail, not_in_state(set));
+            // Without a completed migration there may be no ledger.
+            let state = if applied == 0 { "" } else { not_in_state(set) };
+            let detail = format!("{}\n\n{before}{state}", error.detail);
             error.detail(detail)
         }
         ApplyError::LedgerReadOnly(reason) => {

@@ -31,6 +31,11 @@ pub(in crate::provider) fn database_error(
         Error::Server(server) if server.condition() == Condition::PermissionDenied => {
             (Title::PermissionDenied, missing_privilege(server, access, location))
         }
+        Error::Server(server)
+            if server.condition() == Condition::OtherDefinition && access != Access::Other =>
+        {
+            (Title::LedgerNameTaken, other_definition(location))
+        }
         Error::Server(_) => (
             Title::DatabaseError,
             "If the message does not explain the problem, run the command again with \
@@ -99,10 +104,24 @@ pub(super) fn missing_privilege(
         on_schema = "USAGE, CREATE";
     }
     format!(
-        "The role {user:?} lacks a privilege to {verb} the ledger. As the owner of the schema and \
-         the tables of the ledger, run:\n\n  GRANT {on_schema} ON SCHEMA {schema} TO {role};\n  \
-         GRANT {on_tables} ON ALL TABLES IN SCHEMA {schema} TO {role};\n\nSee the guide \"Least \
-         privilege\"."
+        "The role {user:?} lacks a privilege to {verb} the ledger. As the owner of the schema, \
+         run:\n\n  GRANT {on_schema} ON SCHEMA {schema} TO {role};\n\nAs the owner of the tables, \
+         run:\n\n  GRANT {on_tables} ON ALL TABLES IN SCHEMA {schema} TO {role};\n\nSee the guide \
+         \"Least privilege\"."
+    )
+}
+
+/// The advice for a table of the ledger that has another definition.
+fn other_definition(location: &LedgerLocation) -> String {
+    let tables = location.ledger.layout().tables.iter().map(|table| table.name);
+    format!(
+        "The ledger consists of these tables in the schema {}: {}. Either a relation of someone \
+         else has the name of one of them, or a table of the ledger has lost a column or a key, for \
+         example in a restore. Nothing was run. If the relation is not part of a ledger, rename or \
+         drop it, or set ledger_schema to another schema. Otherwise restore the table as the section \
+         \"The ledger\" of ARCHITECTURE.md describes it.",
+        location.ledger,
+        tables.collect::<Vec<_>>().join(", ")
     )
 }
 
@@ -116,6 +135,22 @@ mod tests {
         let location = LedgerLocation { target, ledger: LedgerSchema::new("dsql_migrations") };
         let error = Error::Server(Box::new(ServerError::new("42501", message)));
         database_error("Cannot do it.", &error, access, &location)
+    }
+
+    #[test]
+    fn a_relation_with_another_definition_in_place_of_a_ledger_table_is_named() {
+        let target = Target::new("abc.on.aws");
+        let location = LedgerLocation { target, ledger: LedgerSchema::new("app") };
+        for code in ["42703", "42P10", "42809", "55000", "42804", "42883"] {
+            let error = Error::Server(Box::new(ServerError::new(code, "it has no such column")));
+            let diagnostic = database_error("Cannot.", &error, Access::ReadLedger, &location);
+            assert_eq!(diagnostic.summary, "Name of a ledger table is taken", "{code}");
+            for part in [": migration, statement, lease", "set ledger_schema to another"] {
+                assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
+            }
+            let other = database_error("Cannot.", &error, Access::Other, &location);
+            assert_eq!(other.summary, "Database error");
+        }
     }
 
     #[test]
@@ -140,8 +175,9 @@ mod tests {
             assert_eq!(diagnostic.summary, "Permission denied by the database");
             for part in [
                 format!("Cannot do it. The database reports: {message} (SQLSTATE 42501).\n"),
+                schema.to_owned(),
                 format!(
-                    "{schema}  GRANT {tables} ON ALL TABLES IN SCHEMA dsql_migrations TO \
+                    "  GRANT {tables} ON ALL TABLES IN SCHEMA dsql_migrations TO \
                      \"ci-role\";\n"
                 ),
             ] {
