@@ -133,6 +133,7 @@ titles! {
     RenamesWithoutEffect => "Entries of renamed_versions have no effect in …",
     MigrationOutOfOrder => "Migration is out of order",
     OutOfOrderSkipped => "Out-of-order migrations are skipped in …",
+    NotInByteOrder => "Migrations are not in byte order in …",
     TargetNotFound => "Target version not found",
     TargetHoldsBack => "target_version holds back migrations in …",
     RemovedVersionHasFile => "Removed version still has a file",

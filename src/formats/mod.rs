@@ -34,6 +34,7 @@ use self::read::ReadMigration;
 use crate::migration::{Migration, Version};
 
 pub use error::{FormatError, UnknownFormat};
+pub(crate) use folders::against_bytes;
 pub use repeatable::Patterns;
 
 /// How to read a directory, in addition to its format.

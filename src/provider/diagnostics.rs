@@ -39,9 +39,9 @@ pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger};
 pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
     late_baseline, moved_source, name_changed, name_used_twice, needs_the_cluster, never_applied,
-    no_answer, not_refreshed, nothing_to_import, out_of_date, plan_errors, planned_from_files,
-    planned_without, planned_without_cluster, rewritten_ledger, skipped, still_unknown,
-    unreadable_ledger, what_stays,
+    no_answer, not_refreshed, nothing_to_import, order_against_bytes, out_of_date, plan_errors,
+    planned_from_files, planned_without, planned_without_cluster, rewritten_ledger, skipped,
+    still_unknown, unreadable_ledger, what_stays,
 };
 pub(super) use renames::{RENAMED, unused_renames};
 pub(super) use resume::AppliedSet;
