@@ -41,10 +41,10 @@ impl PartialOrd for FolderName {
 
 /// Pairs of directories that run in the opposite of the order by bytes, by which other tools and
 /// earlier versions of Prisma sort. The second one of each is pending.
-pub(crate) fn against_bytes<'m>(
-    migrations: &'m [Migration],
+pub(crate) fn against_bytes(
+    migrations: &[Migration],
     is_pending: impl Fn(&Migration) -> bool,
-) -> Vec<(&'m Migration, &'m Migration)> {
+) -> Vec<(&Migration, &Migration)> {
     let mut pairs = Vec::new();
     let mut last: Option<&Migration> = None;
     for migration in migrations.iter().filter(|migration| is_folder(migration)) {
