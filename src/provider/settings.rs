@@ -79,8 +79,14 @@ impl LedgerLocation {
 impl Settings {
     /// Fills what is null here from the next wider block. The two names of a cluster are taken
     /// together, and so are the two sources of credentials: one of them from a wider block would
-    /// belong to another cluster or to other credentials.
+    /// belong to another cluster or to other credentials. A Region in the endpoint has the same
+    /// effect as `region` in its block: `region` in another block is for other clusters.
     pub(super) fn or(self, wider: &Self) -> Self {
+        let named = if self.names_cluster() { &self } else { wider };
+        let region = match named.endpoint_region() {
+            Some(_) => named.region.clone(),
+            None => self.region.clone().or_else(|| wider.region.clone()),
+        };
         let (endpoint, cluster_identifier) = first_pair(
             (self.endpoint, self.cluster_identifier),
             (&wider.endpoint, &wider.cluster_identifier),
@@ -91,7 +97,7 @@ impl Settings {
             endpoint,
             cluster_identifier,
             port: self.port.or_else(|| wider.port),
-            region: self.region.or_else(|| wider.region.clone()),
+            region,
             user: self.user.or_else(|| wider.user.clone()),
             profile,
             role: self.role.or_else(|| wider.role.clone()),
@@ -102,6 +108,15 @@ impl Settings {
             ca_file: self.ca_file.or_else(|| wider.ca_file.clone()),
             ledger_schema: self.ledger_schema.or_else(|| wider.ledger_schema.clone()),
         }
+    }
+
+    fn names_cluster(&self) -> bool {
+        !self.endpoint.is_null() || !self.cluster_identifier.is_null()
+    }
+
+    /// The Region in the endpoint.
+    fn endpoint_region(&self) -> Option<&str> {
+        region_of(self.endpoint.as_ref().known()?)
     }
 
     /// Fills the rest from the environment and the defaults. Unknown if anything is unknown that
