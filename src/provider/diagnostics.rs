@@ -13,6 +13,7 @@ mod existing;
 mod findings;
 mod formats;
 mod ledger;
+mod other_cluster;
 mod plan;
 mod renames;
 mod resume;
@@ -36,6 +37,9 @@ pub(super) use findings::{
 };
 pub(super) use formats::{format_error, format_errors, name_error};
 pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger};
+pub(super) use other_cluster::{
+    LedgerPair, new_cluster, other_cluster, refused_cluster, same_ledger_elsewhere,
+};
 pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
     late_baseline, moved_source, name_changed, name_used_twice, needs_the_cluster, never_applied,

@@ -56,18 +56,21 @@ pub(super) struct LedgerLocation {
 impl LedgerLocation {
     /// Names the cluster in titles: by its identifier, or by host and port if that is not known.
     pub(super) fn cluster_name(&self) -> String {
-        let Target { endpoint, naming, port, .. } = &self.target;
-        let first_label = endpoint.split('.').next().unwrap_or_default();
-        match naming {
-            Naming::Identifier(identifier) | Naming::Behind(identifier) => identifier.clone(),
-            // An endpoint with a Region is a name of the cluster, or of a VPC endpoint.
-            Naming::Endpoint
-                if region_of(endpoint).is_some() && !first_label.starts_with("vpce-") =>
-            {
-                first_label.to_owned()
-            }
-            Naming::Endpoint => format!("{endpoint}:{port}"),
+        let Target { endpoint, port, .. } = &self.target;
+        self.cluster_identifier().map_or_else(|| format!("{endpoint}:{port}"), str::to_owned)
+    }
+
+    /// The identifier of the cluster, if a setting or the endpoint contains it.
+    pub(super) fn cluster_identifier(&self) -> Option<&str> {
+        match &self.target.naming {
+            Naming::Identifier(identifier) | Naming::Behind(identifier) => Some(identifier),
+            Naming::Endpoint => identifier_in(&self.target.endpoint),
         }
+    }
+
+    /// The value of `accept_cluster` that names the cluster.
+    pub(super) fn name_to_accept(&self) -> &str {
+        self.cluster_identifier().unwrap_or(&self.target.endpoint)
     }
 
     /// The attribute `ledger`: `<endpoint>:<port>/<schema>`.
@@ -154,6 +157,13 @@ impl Settings {
             LedgerLocation { target, ledger }
         }))
     }
+}
+
+/// The identifier of the cluster in an endpoint.
+pub(super) fn identifier_in(endpoint: &str) -> Option<&str> {
+    let first_label = endpoint.split('.').next()?;
+    // An endpoint with a Region is a name of the cluster, or of a VPC endpoint.
+    (region_of(endpoint).is_some() && !first_label.starts_with("vpce-")).then_some(first_label)
 }
 
 /// Decides on endpoint, naming and Region. The Region in the endpoint takes precedence over the

@@ -34,6 +34,7 @@ mod plan_output;
 mod refresh;
 mod renamed;
 mod repeatable;
+mod right_cluster;
 mod saved_plans;
 mod scheduled_plans;
 mod secrets;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::database::MigrationRecord;
+use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::migration::{Checksum, Migration};
 use crate::provider::contract::PlanRequest;
@@ -29,10 +29,30 @@ pub(super) struct Basis {
     source: String,
     /// The attribute `ledger`.
     ledger: String,
+    /// Which ledger that is, wherever it is.
+    pub(super) identity: LedgerIdentity,
     /// Version to checksum and path inside the directory.
     files: BTreeMap<String, String>,
     /// Version to the state of its row and a digest of the rest.
     rows: BTreeMap<String, String>,
+}
+
+/// Identifies a ledger and its cluster, as far as both have identifiers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct LedgerIdentity {
+    /// The random identifier of the ledger.
+    pub(super) ledger: Option<String>,
+    /// The identifier of the cluster.
+    pub(super) cluster: Option<String>,
+}
+
+impl LedgerIdentity {
+    pub(super) fn of(location: &LedgerLocation, observation: &Observation) -> Self {
+        Self {
+            ledger: observation.ledger.header().and_then(|header| header.id.clone()),
+            cluster: location.cluster_identifier().map(str::to_owned),
+        }
+    }
 }
 
 impl Basis {
@@ -40,6 +60,7 @@ impl Basis {
     pub(super) fn new<'a>(
         Sources { named, read }: Sources<'_>,
         location: &LedgerLocation,
+        identity: LedgerIdentity,
         migrations: &[Migration],
         records: impl IntoIterator<Item = &'a MigrationRecord>,
     ) -> Self {
@@ -50,6 +71,7 @@ impl Basis {
         Self {
             source: named.unwrap_or_default().to_owned(),
             ledger: location.ledger_name(),
+            identity,
             files: files.collect(),
             rows: rows(records),
         }
@@ -59,12 +81,14 @@ impl Basis {
     pub(super) fn with_ledger(
         self,
         location: &LedgerLocation,
-        records: &[MigrationRecord],
+        observation: &Observation,
         is_shared: bool,
     ) -> Self {
+        let identity = LedgerIdentity::of(location, observation);
+        let records = &observation.migrations;
         let is_mine = |it: &&MigrationRecord| !is_shared || self.files.contains_key(&it.version.0);
         let rows = rows(records.iter().filter(is_mine));
-        Self { ledger: location.ledger_name(), rows, ..self }
+        Self { ledger: location.ledger_name(), identity, rows, ..self }
     }
 
     /// Decodes the bytes of [`Basis::encode`]; `None` for any others, and for those of another
@@ -94,7 +118,8 @@ impl Basis {
             (version, entry)
         });
         let files = files.collect();
-        Some(Self { ledger: text("ledger")?, rows: map("rows")?, files, source })
+        let identity = LedgerIdentity { ledger: text("ledger_id"), cluster: text("cluster") };
+        Some(Self { ledger: text("ledger")?, identity, rows: map("rows")?, files, source })
     }
 
     /// Encodes it for Terraform to keep.
@@ -103,6 +128,8 @@ impl Basis {
             ("version", VERSION.into()),
             ("source", self.source.as_str().into()),
             ("ledger", self.ledger.as_str().into()),
+            ("ledger_id", self.identity.ledger.clone().into()),
+            ("cluster", self.identity.cluster.clone().into()),
             ("files", Value::map(self.files.clone())),
             ("rows", Value::map(self.rows.clone())),
         ]);
@@ -276,6 +303,8 @@ fn ty(former: &[&'static str]) -> Type {
         ("version", Type::Number),
         ("source", Type::String),
         ("ledger", Type::String),
+        ("ledger_id", Type::String),
+        ("cluster", Type::String),
         ("files", texts()),
         ("rows", texts()),
     ];
@@ -293,6 +322,7 @@ mod tests {
         Basis {
             source: "m".into(),
             ledger: "a:5432/dsql_migrations".into(),
+            identity: LedgerIdentity { ledger: Some("5f0c".into()), cluster: None },
             files: map(files),
             rows: map(rows),
         }
@@ -321,7 +351,8 @@ mod tests {
         let types = [Type::String, Type::String, Type::String, texts(), texts()];
         let first = Value::object(names.map(|name| (name, value.get(name).unwrap().clone())));
         let bytes = encode(&first, &Type::object(names.into_iter().zip(types))).unwrap();
-        assert_eq!(Basis::decode(&bytes), Some(basis));
+        let identity = LedgerIdentity::default();
+        assert_eq!(Basis::decode(&bytes), Some(Basis { identity, ..basis }));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use self::model::{MigrationModel, decode_source};
 use super::SINGLE_MIGRATIONS;
 use super::computed::{self, set_all, set_if_unknown};
 use super::import;
-use super::location::check_cluster;
+use super::location::{accept_cluster_attribute, check_cluster};
 use super::operation::{LoadedModel, Model as _, SetOperation};
 use super::rules::{self, StatementRules};
 use super::source::Source;
@@ -190,6 +190,7 @@ impl Resource for MigrationResource {
                      ledger keeps the description of the first run.",
             ),
             cluster_attribute(),
+            accept_cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("Version of the migration."),
             Attribute::list_of("last_run", Type::String).computed().description(

@@ -16,7 +16,7 @@ use super::adoption::config as adoption_config;
 use super::computed::{self, set_all, set_if_unknown};
 use super::drift::{self, Watch};
 use super::import;
-use super::location::check_cluster;
+use super::location::{accept_cluster_attribute, check_cluster};
 use super::operation::{LoadedModel, Model as _, SetOperation};
 use super::rules::{self, StatementRules};
 use super::source::Source;
@@ -232,6 +232,7 @@ impl Resource for MigrationSetResource {
                  Terraform replaces the resource, and all migrations run again.",
             ),
             cluster_attribute(),
+            accept_cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("Name of the migration set."),
             Attribute::list_of("last_run", Type::String).computed().description(

@@ -46,6 +46,8 @@ pub(super) struct KnownModel<'a> {
     pub(super) adoption: Option<&'a AdoptionConfig>,
     /// What counts as drift; `None` if the resource shows no drift.
     pub(super) watch: Option<&'a Watch>,
+    /// The cluster to which the state belongs, although it describes another ledger.
+    pub(super) accepted_cluster: Option<&'a str>,
 }
 
 impl<'a> KnownModel<'a> {
@@ -130,6 +132,11 @@ impl SetOperation<'_> {
     /// What titles name.
     pub(super) fn subject(&self) -> Subject {
         self.model.subject().on(Some(self.location.cluster_name()))
+    }
+
+    /// Whether the configuration lets a state with another ledger belong to this cluster.
+    pub(super) fn accepts_cluster(&self) -> bool {
+        self.model.known.accepted_cluster == Some(self.location.name_to_accept())
     }
 
     /// The schemas that a plan compares.

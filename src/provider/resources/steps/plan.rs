@@ -1,7 +1,7 @@
 //! The steps of a plan.
 
 use super::super::adoption::{Adoption, AdoptionRequest};
-use super::super::basis::{Basis, Sources};
+use super::super::basis::{Basis, LedgerIdentity, Sources};
 use super::super::computed;
 use super::super::existing::{self, ExistingCheck};
 use super::super::location::{locate, prior_at};
@@ -9,7 +9,8 @@ use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::super::same_text::applied_as_another_version;
-use super::{ObservedPlan, ResourceContext, ResourceKind};
+use super::super::state_ledger::LedgerMatch;
+use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
 use crate::database::{LedgerState, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine;
@@ -107,11 +108,16 @@ impl Planning<'_> {
         mut state: Value,
     ) -> Result<PlanResult, Vec<Diagnostic>> {
         let Self { context, request, config } = self;
+        let of_cluster = match self.check_cluster::<K>(operation, observation) {
+            Ok(warning) => warning,
+            Err(warning) => return Ok(Self::refused_later::<K>(operation, state, warning)),
+        };
         let Adoption { records: adopted, warnings: mut diagnostics } =
             match AdoptionRequest::of(operation, observation) {
                 Some(adoption) => adoption.find_on(&context.clusters).await?,
                 None => Adoption::default(),
             };
+        diagnostics.extend(of_cluster);
         let records = operation.records(observation, &adopted);
         let (known, location) = (&operation.model.known, &operation.location);
         if !K::IS_SHARED {
@@ -119,7 +125,8 @@ impl Planning<'_> {
         }
         let named = state.get(K::PATH).and_then(|path| path.string().known());
         let sources = Sources { named, read: known.source.path() };
-        let basis = Basis::new(sources, location, operation.migrations(), &records);
+        let identity = LedgerIdentity::of(location, observation);
+        let basis = Basis::new(sources, location, identity, operation.migrations(), &records);
         let subject = operation.subject();
         let is_own = context.has_refreshed(&request.prior_private);
         let before = basis.refreshed_before(request, is_own).map_err(|error| vec![error])?;
@@ -171,6 +178,42 @@ impl Planning<'_> {
 }
 
 impl Planning<'_> {
+    /// Compares the ledger with that of the prior state.
+    ///
+    /// # Errors
+    /// It is another one, and the configuration does not accept it. The plan must not fail, because
+    /// a destroy begins with one.
+    fn check_cluster<K: ResourceKind>(
+        &self,
+        operation: &SetOperation<'_>,
+        observation: &Observation,
+    ) -> Result<Option<Diagnostic>, Diagnostic> {
+        let Some(prior) = Object::new(&self.request.prior_state) else { return Ok(None) };
+        // The rows of a set with another name cannot be compared.
+        let is_comparable = K::IS_SHARED || K::is_same(&prior, operation);
+        let ledger = state_ledger::<K>(&prior, &self.request.prior_private);
+        let Some(ledger) = ledger.filter(|_| is_comparable) else { return Ok(None) };
+        let location = &operation.location;
+        let relation = ledger.compare(location, observation);
+        let warning = ledger.warning(relation, location, K::subject(self.config));
+        match (relation, warning) {
+            (LedgerMatch::Other, _) if operation.accepts_cluster() => Ok(None),
+            (LedgerMatch::Other, Some(warning)) => Err(warning),
+            (_, warning) => Ok(warning),
+        }
+    }
+
+    /// A plan whose apply fails: it shows the other ledger, and nothing that is pending there.
+    fn refused_later<K: ResourceKind>(
+        operation: &SetOperation<'_>,
+        mut state: Value,
+        warning: Diagnostic,
+    ) -> PlanResult {
+        K::set_unreachable(&mut state);
+        state.set("ledger", operation.location.ledger_name());
+        PlanResult::offline(state, vec![warning])
+    }
+
     /// The migrations in the prior state, by version.
     fn recorded<K: ResourceKind>(&self) -> Option<Value> {
         Object::new(&self.request.prior_state).map(|state| K::recorded(&state).into_owned())

@@ -4,7 +4,7 @@ use super::super::basis::Basis;
 use super::super::computed;
 use super::super::location::locate;
 use super::super::observe::observe;
-use super::{ResourceContext, ResourceKind};
+use super::{ResourceContext, ResourceKind, state_ledger};
 use crate::database::{ObserveQuery, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{ReadRequest, ReadResponse};
@@ -66,17 +66,27 @@ async fn refreshed<K: ResourceKind>(
     let limit = TimeLimit::new(&context.clusters, query.limit, "timeouts.read");
     let observe_query = ObserveQuery::new(&location.ledger, query.set, &watched);
     let observation = observe(&context.clusters, &location, observe_query, &limit).await?;
+    let mut warnings = Vec::new();
+    if let Some(ledger) = state_ledger::<K>(current, &request.private) {
+        let relation = ledger.compare(&location, &observation);
+        warnings.extend(ledger.warning(relation, &location, K::subject(current)));
+        if relation.keeps_state() {
+            let (state, private) = (request.current_state.clone(), request.private.clone());
+            return Ok(Some(Refreshed { state, private, warnings }));
+        }
+    }
     let subject = K::subject(current).on(Some(location.cluster_name()));
     let rewritten = computed::rewritten(&K::recorded(current), &observation.migrations);
+    warnings.extend(diagnostics::rewritten_ledger(&rewritten, &subject));
     let basis = context.basis_of_state::<K>(current, &location, &observation, &limit).await;
     // The directory may be on another machine.
     let basis = basis.or_else(|| {
         let before = Basis::decode(&request.private)?;
-        Some(before.with_ledger(&location, &observation.migrations, K::IS_SHARED))
+        Some(before.with_ledger(&location, &observation, K::IS_SHARED))
     });
     Ok(Some(Refreshed {
         state: K::refreshed(&request.current_state, &query, &location, &observation),
         private: basis.map_or_else(|| request.private.clone(), |basis| basis.encode()),
-        warnings: diagnostics::rewritten_ledger(&rewritten, &subject).into_iter().collect(),
+        warnings,
     }))
 }
