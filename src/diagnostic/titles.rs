@@ -153,6 +153,7 @@ titles! {
     PlannedFromFiles => "Planned from migration files only for …",
     PlannedWithoutCluster => "Planned without access to the cluster for …",
     LedgerRowsLost => "Ledger rows are written again for …",
+    LedgerRowEdited => "Checksum in the ledger was changed",
     LedgerRowsMissing => "Ledger rows are missing",
     LedgerTooNew => "Ledger requires a later provider version",
     LedgerHeaderDamaged => "Ledger header cannot be read",

@@ -36,7 +36,7 @@ pub(super) use findings::{
     linted_without_values, render_error,
 };
 pub(super) use formats::{format_error, format_errors, name_error};
-pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger};
+pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger, row_edited};
 pub(super) use other_cluster::{
     LedgerPair, new_cluster, other_cluster, refused_cluster, same_ledger_elsewhere,
 };

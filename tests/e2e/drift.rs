@@ -358,38 +358,3 @@ fn an_edited_file_may_stay_if_its_checksum_is_accepted() {
         assert_eq!(world.times_run("CREATE TABLE a"), 1);
     });
 }
-
-#[test]
-fn a_row_that_the_ledger_lost_is_reported_and_would_be_applied_again() {
-    on_each_terraform(|world| {
-        world.configure(
-            "resource \"dsql_migration_set\" \"app\" {\n  files = {\n    \"1_a.sql\" = \"CREATE TABLE a (id int PRIMARY KEY)\"\n    \
-             \"2_b.sql\" = \"INSERT INTO a VALUES (1)\"\n  }\n}\n",
-        );
-        world.apply().ends_with(0);
-
-        world.sql(
-            "UPDATE dsql_migrations.migration SET finished_at = '2001-02-03Z' WHERE version = '1'",
-        );
-        world
-            .plan()
-            .ends_with(0)
-            .says("Ledger was changed since the last apply for set default on localhost:")
-            .says("the time of migration 1 was")
-            .says("is now 2001-02-03T00:00:00Z");
-
-        world.sql("DELETE FROM dsql_migrations.statement WHERE version = '2'");
-        world.sql("DELETE FROM dsql_migrations.migration WHERE version = '2'");
-        world
-            .plan()
-            .ends_with(2)
-            .says("Ledger was changed since the last apply")
-            .says("migration 2, applied at")
-            .says("no longer has a row")
-            .says("dml: INSERT INTO a VALUES (1)");
-        world.sql("DELETE FROM a");
-        world.apply().ends_with(0);
-        world.plan().ends_with(0).says("No changes.");
-        assert_eq!(world.times_run("INSERT INTO a"), 2);
-    });
-}

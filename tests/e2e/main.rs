@@ -26,6 +26,7 @@ mod formats;
 mod functions;
 mod installation;
 mod least_privilege;
+mod ledger_rows;
 mod life_cycle;
 mod lint;
 mod missing_cluster;

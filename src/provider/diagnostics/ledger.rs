@@ -8,7 +8,7 @@ use crate::database::{
 };
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
-use crate::migration::{Migration, Statement, StatementNumber, Version, quoted_literal};
+use crate::migration::{Checksum, Migration, Statement, StatementNumber, Version, quoted_literal};
 use crate::sql;
 
 /// Returns the error for a plan or an apply that would write to a ledger that can only be read.
@@ -147,6 +147,34 @@ pub(super) fn rows_missing(
          they ran again, they could be applied twice.\n\nCheck whether each of these statements \
          took effect, and run those that did not by hand. Then record them, and apply \
          again:{inserts}"
+    ))
+}
+
+/// Returns the error for a row whose checksum was changed: the file still has the one of the state.
+pub(in crate::provider) fn row_edited(
+    migration: &Migration,
+    now: &Checksum,
+    set: AppliedSet<'_>,
+) -> Diagnostic {
+    let Migration { version, file, checksum, .. } = migration;
+    let table = format!("{}.migration", set.location.ledger);
+    let accept = match set.is_shared {
+        true => String::new(),
+        false => format!(
+            " If the row is right, although another text was applied, set\n\n  accept_checksums = {{ \
+             {:?} = \"{checksum}\" }}",
+            version.0
+        ),
+    };
+    Diagnostic::error(Title::LedgerRowEdited).detail(format!(
+        "The row of migration {version} in {table} has another checksum than {file} and the \
+         Terraform state, so the row was changed after the migration had been applied. Nothing was \
+         run.\n\n  version:  {version}\n  file:     {checksum}\n  ledger:   {now}\n\nFind out who \
+         changed the row, and restore it:\n\n  UPDATE {table} SET checksum = {}\n   WHERE set_name = \
+         {} AND version = {};{accept}",
+        quoted_literal(&checksum.0),
+        quoted_literal(set.set),
+        quoted_literal(&version.0),
     ))
 }
 

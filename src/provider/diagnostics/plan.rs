@@ -422,17 +422,19 @@ pub(in crate::provider) fn name_changed(
 
 /// Returns the warning about ledger rows that differ from the state.
 pub(in crate::provider) fn rewritten_ledger(
-    changes: &[String],
+    changes: &[impl Display],
     subject: &Subject,
 ) -> Option<Diagnostic> {
     if changes.is_empty() {
         return None;
     }
+    let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
     let warning = Diagnostic::warning(Title::LedgerChanged.fill(&[&subject]));
     Some(warning.detail(format!(
         "The ledger differs from the Terraform state, and the ledger takes precedence:\n\n  \
-         {}\n\nA migration runs again if it has no row, or if its row does not mark it as applied. \
-         If the ledger was lost, restore it before the next apply.",
+         {}\n\nThe next apply makes the state match the ledger. A migration runs again if it has no \
+         row, or if its row does not mark it as applied. If the ledger was lost, restore it before \
+         the next apply.",
         changes.join("\n  ")
     )))
 }

@@ -33,7 +33,7 @@ pub(super) struct Basis {
     pub(super) identity: LedgerIdentity,
     /// Version to checksum and path inside the directory.
     files: BTreeMap<String, String>,
-    /// Version to the state of its row and a digest of the rest.
+    /// Version to the state of its row, a digest of the rest, and how many times it was begun.
     rows: BTreeMap<String, String>,
 }
 
@@ -173,6 +173,17 @@ impl Basis {
         Self { ledger: location.ledger_name(), ..self.clone() }
     }
 
+    /// How many times a migration was begun; `None` if the bytes do not contain it.
+    pub(super) fn run(&self, version: &str) -> Option<u32> {
+        self.rows.get(version)?.split(' ').nth(2)?.parse().ok()
+    }
+
+    /// The rows as the first bytes had them. Another run also changes the digest.
+    fn rows_without_runs(&self) -> BTreeMap<String, String> {
+        let without = |row: &String| row.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");
+        self.rows.iter().map(|(version, row)| (version.clone(), without(row))).collect()
+    }
+
     /// Lists what has changed since, one clause each. The same files in another directory are not a
     /// change.
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
@@ -194,7 +205,8 @@ impl Basis {
                 (None, None) => format!("the file of {version} was changed"),
             });
         }
-        for (version, before, after) in changed(&self.rows, &now.rows) {
+        for (version, before, after) in changed(&self.rows_without_runs(), &now.rows_without_runs())
+        {
             found.push(match (before, after) {
                 (_, Some(row)) if row.starts_with(TO_ADOPT) => {
                     format!("migration {version} now counts as applied")
@@ -254,7 +266,7 @@ fn rows<'a>(records: impl IntoIterator<Item = &'a MigrationRecord>) -> BTreeMap<
             Some(_) if record.is_to_adopt() => TO_ADOPT,
             _ => record.state.as_str(),
         };
-        (record.version.0.clone(), format!("{state} {}", beginning(&rest)))
+        (record.version.0.clone(), format!("{state} {} {}", beginning(&rest), record.run))
     };
     records.into_iter().map(row).collect()
 }
@@ -330,7 +342,8 @@ mod tests {
 
     #[test]
     fn it_comes_back_from_its_bytes_and_other_bytes_are_none() {
-        let basis = basis(&[("1", "x 1 a.sql")], &[("1", "applied")]);
+        let basis = basis(&[("1", "x 1 a.sql")], &[("1", "applied x 2"), ("2", "applied x")]);
+        assert_eq!([basis.run("1"), basis.run("2"), basis.run("3")], [Some(2), None, None]);
         assert_eq!(Basis::decode(&basis.encode()), Some(basis));
         assert_eq!(Basis::decode(b""), None);
         assert_eq!(Basis::decode(b"other"), None);
@@ -359,7 +372,7 @@ mod tests {
     fn what_changed_is_named() {
         let before = basis(
             &[("1", "x 1_a.sql"), ("2", "x 2_b.sql"), ("3", "x 3_c.sql")],
-            &[("1", "applied x"), ("4", "applied x"), ("6", "adopt x")],
+            &[("1", "applied x 1"), ("4", "applied x"), ("6", "adopt x")],
         );
         let mut now = basis(
             &[("1", "x 1_a.sql"), ("2", "y 2_b.sql"), ("5", "x 5_e.sql")],

@@ -15,6 +15,7 @@ use super::location::{accept_cluster_attribute, check_cluster};
 use super::operation::{LoadedModel, Model as _, SetOperation};
 use super::rules::{self, StatementRules};
 use super::source::Source;
+use super::state_ledger::ChangedRow;
 use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
 use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
@@ -75,7 +76,11 @@ impl ResourceKind for MigrationResource {
         _query: &RefreshQuery<'_>,
         location: &LedgerLocation,
         observation: &Observation,
+        changed: &[ChangedRow],
     ) -> Value {
+        if !changed.is_empty() {
+            return state.clone();
+        }
         let version = Object::new(state).and_then(|state| state.string("version").known());
         let record = version.and_then(|version| record_of(observation, version));
         record.map_or(Value::Null, |record| {

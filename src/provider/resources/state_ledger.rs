@@ -2,11 +2,14 @@
 //! lead to another cluster, and one cluster has several names. See ADR 0036.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::basis::{Basis, LedgerIdentity};
 use super::computed;
-use crate::database::{MigrationRecord, Observation};
+use super::operation::SetOperation;
+use crate::database::{MigrationRecord, MigrationState, Observation};
 use crate::diagnostic::Diagnostic;
+use crate::migration::{Checksum, Version};
 use crate::provider::diagnostics::{self, LedgerPair, Subject};
 use crate::provider::settings::{LedgerLocation, identifier_in};
 use crate::value::{Input, Object, Value};
@@ -15,7 +18,8 @@ use crate::value::{Input, Object, Value};
 pub(super) struct StateLedger<'a> {
     /// The attribute `ledger`.
     name: &'a str,
-    identity: LedgerIdentity,
+    /// What Terraform stores with the state.
+    basis: Option<Basis>,
     /// The migrations in the state, by version.
     rows: Cow<'a, Value>,
     /// Whether the set also holds the migrations of other resources.
@@ -35,6 +39,58 @@ pub(super) enum LedgerMatch {
     Other,
 }
 
+/// An applied migration of a state whose row differs.
+pub(super) struct ChangedRow {
+    pub(super) version: Version,
+    change: RowChange,
+}
+
+enum RowChange {
+    Deleted { applied_at: Option<String> },
+    Status { now: MigrationState },
+    Checksum { before: Checksum, now: Checksum },
+    Time { before: String, now: Option<String> },
+}
+
+impl fmt::Display for ChangedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = &self.version;
+        match &self.change {
+            RowChange::Deleted { applied_at } => {
+                let at = applied_at.as_deref().unwrap_or("an unknown time");
+                write!(f, "migration {version}, applied at {at}, no longer has a row")
+            }
+            RowChange::Status { now } => {
+                write!(f, "migration {version} was applied and is now {}", now.as_str())
+            }
+            RowChange::Checksum { before, now } => {
+                write!(f, "the checksum of migration {version} was {before} and is now {now}")
+            }
+            RowChange::Time { before, now } => {
+                let now = now.as_deref().unwrap_or("missing");
+                write!(f, "the time of migration {version} was {before} and is now {now}")
+            }
+        }
+    }
+}
+
+/// How a row of the ledger differs from that of a state.
+fn change_of(row: &Value, now: Option<&MigrationRecord>) -> Option<RowChange> {
+    let text = |name| Some(row.get(name)?.string().known()?.to_owned());
+    let Some(now) = now else {
+        return Some(RowChange::Deleted { applied_at: text("applied_at") });
+    };
+    let (before, at) = (Checksum(text("checksum")?), text("applied_at")?);
+    if now.state != MigrationState::Applied {
+        Some(RowChange::Status { now: now.state })
+    } else if now.checksum != before {
+        Some(RowChange::Checksum { before, now: now.checksum.clone() })
+    } else {
+        let is_other = now.finished_at.as_ref() != Some(&at);
+        is_other.then(|| RowChange::Time { before: at, now: now.finished_at.clone() })
+    }
+}
+
 impl LedgerMatch {
     /// Whether a refresh keeps the state, so that the plan shows the change of `ledger`.
     pub(super) fn keeps_state(self) -> bool {
@@ -51,8 +107,7 @@ impl<'a> StateLedger<'a> {
         is_shared: bool,
     ) -> Option<Self> {
         let name = state.string("ledger").known()?;
-        let identity = Basis::decode(private).map(|basis| basis.identity).unwrap_or_default();
-        Some(Self { name, identity, rows, is_shared })
+        Some(Self { name, basis: Basis::decode(private), rows, is_shared })
     }
 
     /// Compares the ledgers by their identifiers. A row in common shows as well that they are the
@@ -63,9 +118,10 @@ impl<'a> StateLedger<'a> {
         observation: &Observation,
     ) -> LedgerMatch {
         let now = LedgerIdentity::of(location, observation);
-        let (before, found) = (&self.identity.ledger, &now.ledger);
+        let (before, found) = (self.identity().and_then(|it| it.ledger.as_ref()), now.ledger);
         let records = || observation.migrations.iter().filter(|record| self.is_mine(record));
-        if before.is_some() && before == found || records().any(|record| self.has(record)) {
+        if before.is_some() && before == found.as_ref() || records().any(|record| self.has(record))
+        {
             return match self.cluster().zip(now.cluster.as_deref()) {
                 Some((before, now)) if before != now => LedgerMatch::SameElsewhere,
                 _ => LedgerMatch::Same,
@@ -103,6 +159,43 @@ impl<'a> StateLedger<'a> {
         diagnostics::refused_cluster(self.pair(location), subject)
     }
 
+    /// The applied migrations of the state whose rows someone has changed or deleted. A run counts
+    /// itself in the row that it writes, so a row with more runs belongs to a run of another state.
+    pub(super) fn changed_rows(&self, records: &[MigrationRecord]) -> Vec<ChangedRow> {
+        let Input::Known(rows) = self.rows.entries() else { return Vec::new() };
+        let changed = rows.iter().filter_map(|(version, row)| {
+            if !computed::is_recorded_as_applied(row) {
+                return None;
+            }
+            let now = records.iter().find(|record| record.version.0 == *version);
+            let run = self.basis.as_ref().and_then(|basis| basis.run(version));
+            if now.zip(run).is_some_and(|(now, before)| now.run > before) {
+                return None;
+            }
+            let change = change_of(row, now)?;
+            Some(ChangedRow { version: Version(version.clone()), change })
+        });
+        changed.collect()
+    }
+
+    /// The error for each row that has another checksum than the state, where the file has that of
+    /// the state: someone has changed the row, not the file.
+    pub(super) fn edited_rows(
+        &self,
+        changed: &[ChangedRow],
+        operation: &SetOperation<'_>,
+    ) -> Vec<Diagnostic> {
+        let accepted = &operation.model.known.policy.accepted;
+        let edited = changed.iter().filter_map(|ChangedRow { version, change }| {
+            let RowChange::Checksum { before, now } = change else { return None };
+            let mut files = operation.migrations().iter();
+            let file = files.find(|file| file.version == *version && !file.is_repeatable())?;
+            let is_edited = file.checksum == *before && accepted.get(version) != Some(before);
+            is_edited.then(|| diagnostics::row_edited(file, now, operation.applied_set()))
+        });
+        edited.collect()
+    }
+
     fn pair<'p>(&'p self, location: &'p LedgerLocation) -> LedgerPair<'p> {
         LedgerPair { state: self.name, found: location }
     }
@@ -110,7 +203,11 @@ impl<'a> StateLedger<'a> {
     /// The identifier of the cluster that the state describes.
     fn cluster(&self) -> Option<&str> {
         let of_name = || identifier_in(self.name.split(':').next()?);
-        self.identity.cluster.as_deref().or_else(of_name)
+        self.identity().and_then(|it| it.cluster.as_deref()).or_else(of_name)
+    }
+
+    fn identity(&self) -> Option<&LedgerIdentity> {
+        self.basis.as_ref().map(|basis| &basis.identity)
     }
 
     fn row(&self, record: &MigrationRecord) -> Option<&Value> {

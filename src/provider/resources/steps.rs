@@ -17,7 +17,7 @@ use super::drift::Watch;
 use super::location::locate;
 use super::operation::{LoadedModel, Model, SetOperation, records_of};
 use super::source::{self, Source};
-use super::state_ledger::StateLedger;
+use super::state_ledger::{ChangedRow, StateLedger};
 use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
@@ -58,12 +58,14 @@ pub(super) trait ResourceKind {
     /// The migrations in a state, by version.
     fn recorded<'a>(state: &Object<'a>) -> Cow<'a, Value>;
 
-    /// The state as the cluster has it; null if the ledger does not hold the object any more.
+    /// The state as the cluster has it, except for `changed` rows, which stay as they are in the
+    /// state. Null if the ledger does not hold the object any more.
     fn refreshed(
         state: &Value,
         query: &RefreshQuery<'_>,
         location: &LedgerLocation,
         observation: &Observation,
+        changed: &[ChangedRow],
     ) -> Value;
 
     /// Sets what is known before any file is read.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::basis::Sources;
 use super::*;
 use crate::database::{LedgerHeader, LedgerSchema, LedgerState, MigrationState, Naming, Target};
 use crate::formats;
@@ -55,12 +56,15 @@ fn state<'a>(id: Option<&str>, rows: &[(&str, &str)], is_shared: bool) -> StateL
         ]);
         ((*version).to_owned(), row)
     });
-    StateLedger {
-        name: "abc.dsql.us-east-1.on.aws:5432/dsql_migrations",
-        identity: LedgerIdentity { ledger: id.map(str::to_owned), cluster: None },
-        rows: Cow::Owned(Value::map(rows)),
-        is_shared,
-    }
+    let identity = LedgerIdentity { ledger: id.map(str::to_owned), cluster: None };
+    let rows = Cow::Owned(Value::map(rows));
+    let name = "abc.dsql.us-east-1.on.aws:5432/dsql_migrations";
+    StateLedger { name, basis: Some(basis(identity, &[])), rows, is_shared }
+}
+
+/// What Terraform stores with a state: the identity of the ledger, and its rows at that time.
+fn basis(identity: LedgerIdentity, records: &[MigrationRecord]) -> Basis {
+    Basis::new(Sources::same(None), &location(HOST), identity, &[], records)
 }
 
 /// Compares at the address of the state.
@@ -138,4 +142,37 @@ fn the_same_ledger_on_another_cluster_is_one_whose_identifier_is_known_and_diffe
     ] {
         assert_eq!(state.compare(&location, &found), relation, "{location:?}");
     }
+}
+
+#[test]
+fn a_row_is_changed_if_it_differs_and_no_run_has_written_it() {
+    let rows = [("1", AT), ("2", AT), ("3", AT), ("4", AT), ("5", AT)];
+    let before: Vec<MigrationRecord> =
+        rows.iter().map(|(version, at)| record(version, at)).collect();
+    let mut state = state(Some("x"), &rows, false);
+    state.basis = Some(basis(LedgerIdentity::default(), &before));
+    assert!(state.changed_rows(&before).is_empty());
+
+    let mut now = before;
+    now.remove(0);
+    now[0].state = MigrationState::Failed;
+    now[1].checksum = Checksum("sha256:1".to_owned());
+    now[2].finished_at = Some(LATER.to_owned());
+    now[3].finished_at = Some(LATER.to_owned());
+    now[3].run = 2;
+    let changed = state.changed_rows(&now);
+    let texts: Vec<String> = changed.iter().map(ToString::to_string).collect();
+    let checksum = Checksum::of("SELECT 1");
+    assert_eq!(
+        texts,
+        [
+            format!("migration 1, applied at {AT}, no longer has a row"),
+            "migration 2 was applied and is now failed".to_owned(),
+            format!("the checksum of migration 3 was {checksum} and is now sha256:1"),
+            format!("the time of migration 4 was {AT} and is now {LATER}"),
+        ]
+    );
+    // Without private bytes, nothing shows that a run has written the row.
+    state.basis = None;
+    assert_eq!(state.changed_rows(&now).len(), 5);
 }

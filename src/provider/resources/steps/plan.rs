@@ -108,16 +108,18 @@ impl Planning<'_> {
         mut state: Value,
     ) -> Result<PlanResult, Vec<Diagnostic>> {
         let Self { context, request, config } = self;
-        let of_cluster = match self.check_cluster::<K>(operation, observation) {
-            Ok(warning) => warning,
-            Err(warning) => return Ok(Self::refused_later::<K>(operation, state, warning)),
+        let of_ledger = match self.check_ledger::<K>(operation, observation)? {
+            LedgerCheck::Passed(warnings) => warnings,
+            LedgerCheck::Refused(warning) => {
+                return Ok(Self::refused_later::<K>(operation, state, warning));
+            }
         };
         let Adoption { records: adopted, warnings: mut diagnostics } =
             match AdoptionRequest::of(operation, observation) {
                 Some(adoption) => adoption.find_on(&context.clusters).await?,
                 None => Adoption::default(),
             };
-        diagnostics.extend(of_cluster);
+        diagnostics.extend(of_ledger);
         let records = operation.records(observation, &adopted);
         let (known, location) = (&operation.model.known, &operation.location);
         if !K::IS_SHARED {
@@ -177,29 +179,47 @@ impl Planning<'_> {
     }
 }
 
+/// What a comparison of the ledger with the prior state leads to.
+enum LedgerCheck {
+    /// The plan continues with these warnings.
+    Passed(Vec<Diagnostic>),
+    /// It is another ledger, and the configuration does not accept its cluster. The plan must not
+    /// fail, because a destroy begins with one.
+    Refused(Diagnostic),
+}
+
 impl Planning<'_> {
-    /// Compares the ledger with that of the prior state.
-    ///
-    /// # Errors
-    /// It is another one, and the configuration does not accept it. The plan must not fail, because
-    /// a destroy begins with one.
-    fn check_cluster<K: ResourceKind>(
+    /// Compares the ledger and its rows with the prior state.
+    fn check_ledger<K: ResourceKind>(
         &self,
         operation: &SetOperation<'_>,
         observation: &Observation,
-    ) -> Result<Option<Diagnostic>, Diagnostic> {
-        let Some(prior) = Object::new(&self.request.prior_state) else { return Ok(None) };
+    ) -> Result<LedgerCheck, Vec<Diagnostic>> {
+        let prior = Object::new(&self.request.prior_state);
         // The rows of a set with another name cannot be compared.
-        let is_comparable = K::IS_SHARED || K::is_same(&prior, operation);
-        let ledger = state_ledger::<K>(&prior, &self.request.prior_private);
-        let Some(ledger) = ledger.filter(|_| is_comparable) else { return Ok(None) };
+        let prior = prior.filter(|prior| K::IS_SHARED || K::is_same(prior, operation));
+        let ledger = prior.and_then(|it| state_ledger::<K>(&it, &self.request.prior_private));
+        let Some(ledger) = ledger else { return Ok(LedgerCheck::Passed(Vec::new())) };
         let location = &operation.location;
         let relation = ledger.compare(location, observation);
         let warning = ledger.warning(relation, location, K::subject(self.config));
         match (relation, warning) {
-            (LedgerMatch::Other, _) if operation.accepts_cluster() => Ok(None),
-            (LedgerMatch::Other, Some(warning)) => Err(warning),
-            (_, warning) => Ok(warning),
+            (LedgerMatch::Other, _) if operation.accepts_cluster() => {
+                Ok(LedgerCheck::Passed(Vec::new()))
+            }
+            (LedgerMatch::Other, Some(warning)) => Ok(LedgerCheck::Refused(warning)),
+            (LedgerMatch::New, warning) => Ok(LedgerCheck::Passed(warning.into_iter().collect())),
+            (_, warning) => {
+                let changed = ledger.changed_rows(&observation.migrations);
+                let rewritten = diagnostics::rewritten_ledger(&changed, &operation.subject());
+                let warnings = warning.into_iter().chain(rewritten);
+                let errors = ledger.edited_rows(&changed, operation);
+                if errors.is_empty() {
+                    Ok(LedgerCheck::Passed(warnings.collect()))
+                } else {
+                    Err(warnings.chain(errors).collect())
+                }
+            }
         }
     }
 
