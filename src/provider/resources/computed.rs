@@ -5,7 +5,7 @@ use crate::engine::{Plan, PlannedMigration, Status};
 use crate::migration::{Checksum, Migration, MigrationKind, Statement};
 use crate::schema::Attribute;
 use crate::sql;
-use crate::value::{Input, Type, Value};
+use crate::value::{Type, Value};
 
 /// The attributes that describe one migration, all computed.
 pub(super) fn attributes() -> Vec<Attribute> {

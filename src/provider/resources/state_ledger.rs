@@ -140,7 +140,7 @@ impl<'a> StateLedger<'a> {
         &self,
         relation: LedgerMatch,
         location: &LedgerLocation,
-        subject: Subject,
+        subject: &Subject,
     ) -> Option<Diagnostic> {
         let pair = self.pair(location);
         let on_cluster = || subject.clone().on(Some(location.cluster_name()));
@@ -150,7 +150,7 @@ impl<'a> StateLedger<'a> {
                 Some(diagnostics::same_ledger_elsewhere(pair, &on_cluster()))
             }
             LedgerMatch::New => Some(diagnostics::new_cluster(pair, &on_cluster())),
-            LedgerMatch::Other => Some(diagnostics::other_cluster(pair, &subject)),
+            LedgerMatch::Other => Some(diagnostics::other_cluster(pair, subject)),
         }
     }
 

@@ -26,7 +26,7 @@ fn ledger(id: Option<&str>, rows: &[(&str, &str)]) -> Observation {
 
 fn record(version: &str, at: &str) -> MigrationRecord {
     let name = format!("{version}_a.sql");
-    let files = formats::read_files([(name.as_str(), "SELECT 1")].into_iter()).unwrap();
+    let files = formats::read_files([(name.as_str(), "SELECT 1")]).unwrap();
     MigrationRecord {
         version: Version(version.to_owned()),
         kind: files[0].kind,

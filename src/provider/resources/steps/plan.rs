@@ -202,7 +202,7 @@ impl Planning<'_> {
         let Some(ledger) = ledger else { return Ok(LedgerCheck::Passed(Vec::new())) };
         let location = &operation.location;
         let relation = ledger.compare(location, observation);
-        let warning = ledger.warning(relation, location, K::subject(self.config));
+        let warning = ledger.warning(relation, location, &K::subject(self.config));
         match (relation, warning) {
             (LedgerMatch::Other, _) if operation.accepts_cluster() => {
                 Ok(LedgerCheck::Passed(Vec::new()))

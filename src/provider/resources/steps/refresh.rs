@@ -68,7 +68,7 @@ async fn refreshed<K: ResourceKind>(
     let (mut warnings, mut changed) = (Vec::new(), Vec::new());
     if let Some(ledger) = state_ledger::<K>(current, &request.private) {
         let relation = ledger.compare(&location, &observation);
-        warnings.extend(ledger.warning(relation, &location, K::subject(current)));
+        warnings.extend(ledger.warning(relation, &location, &K::subject(current)));
         if relation.keeps_state() {
             let (state, private) = (request.current_state.clone(), request.private.clone());
             return Ok(Some(Refreshed { state, private, warnings }));
