@@ -208,7 +208,7 @@ impl Format {
     }
 
     /// Its tool, or the name of the format if it belongs to none.
-    fn tool(self) -> &'static str {
+    pub(crate) fn tool(self) -> &'static str {
         let spec = self.spec();
         if spec.tool.is_empty() { spec.name } else { spec.tool }
     }

@@ -12,6 +12,7 @@ mod drift;
 mod existing;
 mod findings;
 mod formats;
+mod history_tables;
 mod ledger;
 mod other_cluster;
 mod plan;
@@ -23,9 +24,8 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_errors, adopted, history_table_mismatch, history_table_not_found,
-    not_in_catalog, renamed, several_history_tables, skipped_by_tool, unknown_adopt,
-    unknown_baseline, unread_history_table, unreadable_history_table, unsupported_history_table,
+    BASELINE, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool, table_of_nothing,
+    unknown_adopt, unknown_baseline,
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};
@@ -36,6 +36,11 @@ pub(super) use findings::{
     linted_without_values, render_error,
 };
 pub(super) use formats::{format_error, format_errors, name_error};
+pub(super) use history_tables::{
+    HistoryRequest, Unread, UnreadTable, adopt_mismatch, history_not_found, history_table_mismatch,
+    renamed_history_table, several_history_tables, unread_history_table, unreadable_history_table,
+    unsupported_history_tables,
+};
 pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger, row_edited};
 pub(super) use other_cluster::{
     LedgerPair, new_cluster, other_cluster, refused_cluster, same_ledger_elsewhere,
