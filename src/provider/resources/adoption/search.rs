@@ -136,8 +136,8 @@ impl AdoptionRequest<'_> {
     }
 }
 
-/// Chooses among all tables. One that has the name of a tool's history table and cannot be read would
-/// make its migrations run again.
+/// Chooses among all tables. One that has the name of a tool's history table and cannot be read
+/// would make its migrations run again.
 fn choose_any(found: &[Table]) -> Result<HistoryTables, Vec<Diagnostic>> {
     let mut chosen = HistoryTables::default();
     let mut errors = Vec::new();
