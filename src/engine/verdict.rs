@@ -69,10 +69,19 @@ pub(super) fn identities(effect: &Effect, before: &Facts, now: &Facts) -> Vec<St
                 | Becomes::WithoutFunction(_)
         )
     };
-    if !effect.asks.iter().any(is_compared) {
-        return Vec::new();
+    // An object that is gone may only have been renamed or moved.
+    let gone = effect.asks.iter().filter(|ask| is_gone(ask, now)).map(|ask| ask.fact.clone());
+    let mut identities = identities_of(gone, before);
+    if effect.asks.iter().any(is_compared) {
+        let facts = effect.asks.iter().map(|ask| ask.fact.clone()).chain(effect.context());
+        identities.extend(identities_of(facts, now));
     }
-    identities_of(effect.asks.iter().map(|ask| ask.fact.clone()).chain(effect.context()), now)
+    identities
+}
+
+/// Whether an object that a statement drops does not exist now.
+fn is_gone(ask: &Ask, now: &Facts) -> bool {
+    ask.becomes == Becomes::Absent && now.get(&ask.fact).is_none()
 }
 
 /// The identities of the objects whose definitions are compared, according to these facts.
@@ -162,6 +171,16 @@ impl CatalogEvidence<'_> {
             (Becomes::SameAs(other), _) => {
                 let found = self.catalog.now.get(fact);
                 self.as_shown(fact, found.is_some() && found == self.catalog.now.get(other))
+            }
+            (_, Fact::Identity(object)) if is_gone(ask, self.catalog.now) => {
+                let mut shown = self.as_shown(fact, true);
+                let before = self.before.get(fact).unwrap_or_default();
+                let mut kept = before.split(", ");
+                let kept = kept.find_map(|identity| self.catalog.by_identity(object, identity));
+                shown.findings.extend(
+                    kept.map(|kept| format!("{object} was not dropped: it is now {}", kept.object)),
+                );
+                shown
             }
             _ => {
                 let is_shown = becomes.is_shown_by(self.catalog.now.get(fact));

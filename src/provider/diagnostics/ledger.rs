@@ -186,7 +186,9 @@ pub(super) fn migration_row(migration: &Migration, set: AppliedSet<'_>) -> Strin
         "\n\n  INSERT INTO {table}\n    (set_name, version, position, description, checksum, \
          statement_count, state,\n     started_at, finished_at, applied_by, kind, run)\n  SELECT \
          {name}, {}, coalesce(max(position), 0) + 1, {},\n    {}, {}, 'applied',\n    now(), \
-         now(), current_user, '{}', 0\n  FROM {table} WHERE set_name = {name};",
+         now(), current_user, '{}', 0\n  FROM {table} WHERE set_name = {name}\n  ON CONFLICT \
+         (set_name, version) DO UPDATE\n    SET state = 'applied', checksum = excluded.checksum, \
+         finished_at = now(),\n        statement_count = excluded.statement_count, error = NULL;",
         quoted_literal(&migration.version.0),
         quoted_literal(&migration.description),
         quoted_literal(&migration.checksum.0),
