@@ -70,8 +70,9 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
             Title::UnfinishedInHistoryTable,
             format!(
                 "It may be partly applied. Finish or revert it with {tool}. If you have finished \
-                 it by hand, set baseline_version to its version: it then counts as applied, if \
-                 its objects are in the database."
+                 it by hand, set baseline_version to its version as the name of the file writes it \
+                 (for example \"0002\"): it then counts as applied, if its objects are in the \
+                 database."
             ),
         ),
         AdoptError::NoFile { .. } => (
