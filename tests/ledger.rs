@@ -581,9 +581,8 @@ async fn losses(session: &mut Session) -> Vec<String> {
                     | "duration_ms"
                     | "batches"
                     | "changed_rows" => "77",
-                    "started_at" | "finished_at" | "changed_at" | "described_at" | "expires_at" => {
-                        "now() - interval '1 day'"
-                    }
+                    "started_at" | "finished_at" | "changed_at" | "described_at" | "expires_at"
+                    | "begun_at" => "now() - interval '1 day'",
                     "objects" | "drift" => "'{}'",
                     _ => "'other'",
                 };

@@ -10,34 +10,43 @@ use std::time::Duration;
 
 use common::{PATIENCE, cluster, lease, ledger, migrations, rows, session};
 use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
-use terraform_provider_dsql::database::{Observation, ObserveQuery, Session, Watched};
-use terraform_provider_dsql::engine::drift::settle;
+use terraform_provider_dsql::database::{Lease, Observation, ObserveQuery, Session, Watched};
+use terraform_provider_dsql::engine::drift::{Differences, settle};
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Policy, SetOnCluster, apply, plan,
+    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, apply, observe, plan,
 };
 use tokio_util::sync::CancellationToken;
 
 /// Runs a set that has these files.
 async fn run(session: &mut Session, set: &str, files: &[(&str, &str)]) -> Result<(), ApplyError> {
+    run_as(session, set, files, lease()).await.1
+}
+
+async fn run_as(
+    session: &mut Session,
+    set: &str,
+    files: &[(&str, &str)],
+    lease: Lease,
+) -> (Report, Result<(), ApplyError>) {
     let (ledger, files) = (ledger(), migrations(files));
-    let lease = lease();
     let watched = &Watched::All;
     let mut cluster =
         SetOnCluster { session, ledger: &ledger, set, watched, with_facts: &[], lease };
     let observed = cluster.observe().await.unwrap();
     let plan = plan(&files, &observed.migrations, &Policy::default()).unwrap();
     let budget = Budget::new(PATIENCE, CancellationToken::new());
-    Box::pin(apply(&mut cluster, &plan, &observed, &[], &budget)).await.1
+    Box::pin(apply(&mut cluster, &plan, &observed, &[], &budget)).await
 }
 
 async fn observed(session: &mut Session, set: &str) -> Observation {
-    session.observe(ObserveQuery::new(&ledger(), set, &Watched::All)).await.unwrap()
+    observe(session, ObserveQuery::new(&ledger(), set, &Watched::All)).await.unwrap()
 }
 
 /// The drift, and what explains the other differences.
 async fn drift(session: &mut Session, set: &str) -> (Vec<String>, Vec<String>) {
     let observation = observed(session, set).await;
-    let (drift, unfinished) = settle(&observation).changes(&["public".to_owned()]);
+    let Differences { drift, unfinished, .. } =
+        settle(&observation).changes(&["public".to_owned()]);
     let unfinished = unfinished.iter().map(|it| format!("{} ({})", it.change, it.by));
     (drift.iter().map(ToString::to_string).collect(), unfinished.collect())
 }
@@ -90,7 +99,7 @@ async fn what_a_run_in_progress_does_is_not_drift_and_what_was_there_before_is()
     rows(&mut two, "ALTER TABLE u ADD COLUMN by_hand int").await;
     cluster.hold_jobs().await.unwrap();
     let files = [("1_o.sql", "CREATE TABLE o (id int); CREATE INDEX ASYNC o_id ON o (id)")];
-    let running = run(&mut one, "other", &files);
+    let running = run_as(&mut one, "other", &files, lease());
     let looking = async {
         answered(&cluster, "CREATE INDEX ASYNC o_id").await;
         // Every set sees it the same way, the one that runs included.
@@ -108,8 +117,12 @@ async fn what_a_run_in_progress_does_is_not_drift_and_what_was_there_before_is()
         rows(&mut two, "ALTER TABLE u ADD COLUMN in_between int").await;
         cluster.release_jobs().await.unwrap();
     };
-    let (result, ()) = tokio::join!(running, looking);
+    let ((report, result), ()) = tokio::join!(running, looking);
     result.unwrap();
+    let observation = report.observation.unwrap();
+    let found = settle(&observation).changes(&["public".to_owned()]);
+    assert_eq!(found.drift.len(), 2, "the run does not explain what it has not made: {found:?}");
+    assert!(found.unfinished.is_empty(), "{found:?}");
     let (drift, unfinished) = drift(&mut two, "base").await;
     assert_eq!(unfinished, NOTHING);
     assert_eq!(
@@ -119,6 +132,50 @@ async fn what_a_run_in_progress_does_is_not_drift_and_what_was_there_before_is()
             "column public.u.in_between was added: integer"
         ]
     );
+}
+
+#[tokio::test]
+async fn what_a_run_that_died_has_made_is_not_drift_and_what_someone_else_makes_of_it_is() {
+    let (cluster, mut one, mut two) = prepared().await;
+    let files = [(
+        "1_o.sql",
+        "CREATE TABLE o (id int PRIMARY KEY, n int CHECK (n > 0), s text NOT NULL DEFAULT 'x');
+         CREATE INDEX ASYNC o_n ON o (n);
+         ALTER TABLE u ADD COLUMN m varchar(9);
+         CREATE VIEW v AS SELECT id FROM o WHERE n > 1;
+         CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 2'",
+    )];
+    cluster.inject(Matcher::containing(RECORD), Fault::HoldBefore);
+    let length = Duration::from_millis(50);
+    tokio::select! {
+        result = run_as(&mut one, "other", &files, Lease::new("a test", length)) => {
+            panic!("{:?}", result.1)
+        }
+        () = held(&cluster) => {}
+    }
+    drop(one);
+    cluster.close_held();
+    tokio::time::sleep(2 * length).await;
+
+    for set in ["base", "other"] {
+        let (drift, unfinished) = drift(&mut two, set).await;
+        assert_eq!(drift, NOTHING, "{set}");
+        let of_table =
+            "table public.o was added (statement 1 of migration 1 of migration set other)";
+        assert!(unfinished.iter().any(|it| it == of_table), "{unfinished:?}");
+    }
+    for sql in [
+        "ALTER TABLE o ADD COLUMN by_hand int",
+        "ALTER TABLE o ALTER COLUMN s SET DEFAULT 'y'",
+        "CREATE OR REPLACE VIEW v AS SELECT id FROM o WHERE n > 2",
+    ] {
+        rows(&mut two, sql).await;
+    }
+    let (drift, _) = drift(&mut two, "base").await;
+    let begins =
+        ["view public.v was added", "column public.o.by_hand was", "column public.o.s was"];
+    let is_expected = drift.iter().zip(begins).all(|(line, begin)| line.starts_with(begin));
+    assert!(is_expected && drift.len() == begins.len(), "{drift:?}");
 }
 
 /// A run of one team ends while a constraint of another team is validated. The first run has read

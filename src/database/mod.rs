@@ -23,8 +23,8 @@ mod tls;
 
 pub use self::aws::token::new_token;
 pub use self::catalog::{
-    Aspect, CatalogObject, DescribedObject, ObjectKind, Objects, Snapshot, Watched, schema_of,
-    unquoted,
+    Aspect, CatalogObject, DescribedObject, ObjectKind, Objects, Snapshot, Watched, privilege,
+    schema_of, unquoted,
 };
 pub use self::error::{
     CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,
@@ -34,9 +34,9 @@ pub use self::history_tables::{FoundTables, TableSearch};
 pub use self::jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use self::ledger::{
     Batch, Batches, Claim, FailurePoint, Holder, LAYOUT, LEASE_LENGTH, Layout, Lease, LedgerHeader,
-    LedgerSetup, LedgerState, LedgerTable, MigrationRecord, MigrationState, NameTaken,
-    OpenStatement, ReadOnlyReason, RecordTimes, RecordedClass, Stamp, StatementRecord,
-    StatementState, Transaction, TransactionError, UnrecordedRun, UpgradeDenied, Write,
+    LedgerSetup, LedgerState, LedgerStatement, LedgerTable, MigrationRecord, MigrationState,
+    NameTaken, ReadOnlyReason, RecordTimes, RecordedClass, Stamp, StatementRecord, StatementState,
+    Transaction, TransactionError, UnrecordedRun, UpgradeDenied, Write,
 };
 pub use self::ledger_schema::LedgerSchema;
 pub use self::message::LEDGER_ROWS_PER_TRANSACTION;

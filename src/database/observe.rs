@@ -1,15 +1,17 @@
 //! Reads the ledger of a migration set and the live schema in one round trip.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::error::SqlState;
 
 use super::catalog::{
-    PLAIN_NAMES, Snapshot, Watched, describe_sql, earlier_definitions_sql, existing_sql,
-    parse_existing,
+    CatalogObject, PLAIN_NAMES, Snapshot, Watched, describe_sql, earlier_definitions_sql,
+    existing_sql, parse_existing,
 };
 use super::error::Error;
 use super::ledger::{
-    Holder, Layout, LedgerState, MigrationRecord, OpenStatement, RecordTimes, Stamp, UnrecordedRun,
-    header_sql, parse_leases, parse_open, read,
+    Holder, Layout, LedgerState, LedgerStatement, MigrationRecord, RecordTimes, Stamp,
+    UnrecordedRun, header_sql, parse_leases, parse_unrecorded, read,
 };
 use super::ledger_schema::LedgerSchema;
 use super::session::{Answers, Session};
@@ -67,8 +69,12 @@ pub struct Observation {
     pub holder: Option<Holder>,
     /// The runs of all sets that have not recorded the schema yet.
     pub runs: Vec<UnrecordedRun>,
-    /// The open statements of the set and of these runs.
-    pub open: Vec<OpenStatement>,
+    /// The open statements of the set and of these runs, the finished ones of those that have
+    /// ended, and those that may have left a constraint NOT VALID, in the order of their ends.
+    pub statements: Vec<LedgerStatement>,
+    /// The objects that statements of runs that have ended have made, each with the index of its
+    /// last statement. The engine compares the definitions.
+    pub made: BTreeMap<(String, CatalogObject), usize>,
     /// Identifies the state of the set's rows.
     pub stamp: Stamp,
     /// The identities of those of the looked-up objects that exist.
@@ -134,7 +140,7 @@ impl Observation {
         }
         let (migrations, statements) = (next()?, next()?);
         let leases = parse_leases(next()?)?;
-        let open = parse_open(next()?)?;
+        let unrecorded = parse_unrecorded(next()?)?;
         let stamp = Stamp::from_rows(&next()?)?;
         let (recorded, times, outdated) = read::parse_recorded(next()?, &earlier, &live)?;
         Ok(Self {
@@ -148,7 +154,8 @@ impl Observation {
             unrecorded: leases.unrecorded,
             holder: leases.holder,
             runs: leases.runs,
-            open,
+            statements: unrecorded,
+            made: BTreeMap::new(),
             stamp,
         })
     }

@@ -143,6 +143,7 @@ titles! {
     OneHazard => "1 hazard in …",
     Hazards => "… hazards in …",
     SchemaChanged => "Schema was changed outside of migrations in …",
+    ConstraintsNotValid => "Constraints are left NOT VALID by …",
     ChangesUnfinished => "Schema changes are unfinished for …",
     SchemaNotFound => "Schema in drift_schemas does not exist for …",
     NameChanged => "Migrations run again because name changes in …",

@@ -272,6 +272,8 @@ async fn record_schema<C: Cluster>(
             });
         let written = write_schema(executor, &observation, &recorded, settled).await;
         observation.recorded = recorded.into_owned();
+        // What differs from now on was not made by this run.
+        observation.runs.retain(|run| !(run.is_own && settled));
         report.observation = Some(observation);
         match written {
             Err(WriteError::Changed(_)) if looks < LOOKS => looks += 1,

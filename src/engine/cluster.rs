@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::heartbeat::Heartbeat;
+use super::observe::observe;
 use crate::database::{
     Batch, Claim, DescribedObject, Error, FailurePoint, Job, JobId, JobQuestion, Lease,
     LedgerSchema, LedgerSetup, Observation, ObserveQuery, Session, Target, Transaction,
@@ -104,7 +105,7 @@ pub struct SetOnCluster<'a> {
 impl Cluster for SetOnCluster<'_> {
     async fn observe(&mut self) -> Result<Observation, Error> {
         let query = ObserveQuery::new(self.ledger, self.set, self.watched);
-        self.session.observe(ObserveQuery { with_facts: self.with_facts, ..query }).await
+        observe(self.session, ObserveQuery { with_facts: self.with_facts, ..query }).await
     }
 
     async fn set_up_ledger(&mut self, exists: bool) -> Result<LedgerSetup, Error> {

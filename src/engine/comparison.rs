@@ -9,8 +9,7 @@ mod function;
 mod printer;
 mod table;
 
-use self::catalog::name_of;
-pub(super) use self::catalog::{Catalog, own_name};
+pub(super) use self::catalog::{Catalog, name_of, own_name};
 pub(super) use self::printer::Printer;
 use self::printer::Side;
 use crate::database::{DescribedObject, ObjectKind};

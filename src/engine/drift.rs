@@ -1,5 +1,7 @@
 //! Compares the schema as the last run left it with the schema as it is now.
 
+mod followed;
+mod made;
 mod remedy;
 mod statements;
 mod unfinished;
@@ -10,9 +12,10 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+pub(super) use self::made::find_made;
 pub use self::remedy::Remedy;
 pub use self::statements::Statements;
-pub use self::unfinished::{Settled, Unfinished, UnfinishedBy, settle};
+pub use self::unfinished::{Differences, Settled, Unfinished, UnfinishedBy, settle};
 use crate::database::{
     Aspect, CatalogObject, Error, ObjectKind, Objects, Snapshot, schema_of, unquoted,
 };
@@ -102,6 +105,8 @@ pub fn changes(recorded: &Snapshot, live: &Snapshot, schemas: &[String]) -> Vec<
         // The first run records what it finds.
         if !recorded.relations.is_empty() {
             found = compare(relation, before, now);
+            // A run that has ended may have made the relation, and someone else one of its parts.
+            let is_whole = is_whole && found.iter().any(|change| includes_parts(&change.object));
             found.retain(|change| !is_whole || includes_parts(&change.object));
         }
         let not_valid = not_valid(relation, now, &found);

@@ -17,6 +17,7 @@ mod existing;
 mod expected;
 mod heartbeat;
 mod judge;
+mod observe;
 mod plan;
 mod record;
 mod verdict;
@@ -29,6 +30,7 @@ pub use existing::{
     ExistingDefinition, ExistingObject, compare_existing, created_objects, existing_objects,
 };
 pub use judge::judge;
+pub use observe::observe;
 pub use plan::renames;
 pub use plan::{
     ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, compare, plan,

@@ -58,9 +58,8 @@ pub enum Definition {
 }
 
 impl Definition {
-    /// Applies what the same statement sets in a column that it adds; `None` if that cannot be
-    /// compared.
-    pub(super) fn alter(&mut self, altered: Option<Alteration>) {
+    /// Applies what an `ALTER` sets in a column; `None` if that cannot be compared.
+    pub fn alter(&mut self, altered: Option<Alteration>) {
         match (&mut *self, altered) {
             (Self::Column(column), Some(Alteration::Default(default))) => {
                 let of_default = default.iter().map(|default| format!(" DEFAULT {default}"));
@@ -70,6 +69,11 @@ impl Definition {
             (Self::Column(column), Some(Alteration::NotNull(not_null))) => {
                 column.not_null = not_null;
             }
+            (Self::Column(column), Some(Alteration::Type(name))) => column.type_name = name,
+            (Self::Column(column), Some(Alteration::Identity(identity))) => {
+                column.identity = identity;
+            }
+            (Self::Column(column), Some(Alteration::NoExpression)) => column.generated = None,
             _ => *self = Self::Unknown,
         }
     }

@@ -19,6 +19,12 @@ const KEYWORDS: &[(char, &str)] = &[
     ('C', "CREATE"),
 ];
 
+/// The keyword of a privilege that the catalog shows as this letter.
+#[must_use]
+pub fn privilege(letter: char) -> Option<&'static str> {
+    KEYWORDS.iter().find(|(known, _)| *known == letter).map(|(_, keyword)| *keyword)
+}
+
 const GRANT_OPTION: &str = " WITH GRANT OPTION";
 
 /// Returns the privileges of each grantee other than the owner. Grantees are quoted for SQL.

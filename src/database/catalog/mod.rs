@@ -15,6 +15,7 @@ pub use self::described::DescribedObject;
 pub(super) use self::existing::{existing_sql, parse_existing};
 pub(super) use self::facts::{facts_of_rows, facts_sql, parse_facts, relation};
 pub(super) use self::grants::grant_sql;
+pub use self::grants::privilege;
 pub use self::object::{Aspect, CatalogObject, ObjectKind};
 pub use self::snapshot::{Objects, Snapshot, Watched, schema_of, unquoted};
 pub(super) use self::snapshot::{objects_from_json, objects_to_json};

@@ -79,6 +79,8 @@ const STATEMENT: LedgerTable = LedgerTable {
         ("batches", "bigint"),
         ("changed_rows", "bigint"),
         ("changed_at", "timestamptz NOT NULL"),
+        // Since layout 2.
+        ("statement_text", "text"),
     ],
     key: "set_name, version, number",
     since: 1,
@@ -92,6 +94,8 @@ const LEASE: LedgerTable = LedgerTable {
         ("holder", "text NOT NULL"),
         ("expires_at", "timestamptz NOT NULL"),
         ("drift", "text"),
+        // Since layout 2.
+        ("begun_at", "timestamptz"),
     ],
     key: "set_name",
     since: 1,

@@ -99,7 +99,7 @@ pub(super) const FENCE_ERROR: SqlState = SqlState::DIVISION_BY_ZERO;
 
 /// Returns an SQL expression for the end of the lease in the row `held`: its expiry, or that of its
 /// owner's heartbeat.
-fn end_sql(ledger: &LedgerSchema) -> String {
+pub(super) fn end_sql(ledger: &LedgerSchema) -> String {
     format!(
         "greatest(held.expires_at, (SELECT heartbeat.expires_at FROM {ledger}.heartbeat
                     WHERE heartbeat.set_name = held.set_name AND heartbeat.owner = held.owner))"
@@ -136,11 +136,13 @@ impl Session {
     ) -> Result<Claim, Error> {
         let (set, owner) = (literal(set), literal(lease.owner()));
         let sql = format!(
-            "INSERT INTO {ledger}.lease AS held (set_name, owner, holder, expires_at, drift)
-             VALUES ({set}, {owner}, current_user || ', ' || {}, now() + {}, {})
+            "INSERT INTO {ledger}.lease AS held
+               (set_name, owner, holder, expires_at, drift, begun_at)
+             VALUES ({set}, {owner}, current_user || ', ' || {}, now() + {}, {}, now())
              ON CONFLICT (set_name) DO UPDATE SET
                owner = excluded.owner, holder = excluded.holder, expires_at = excluded.expires_at,
-               drift = coalesce(held.drift, excluded.drift)
+               drift = coalesce(held.drift, excluded.drift),
+               begun_at = CASE WHEN held.drift IS NULL THEN excluded.begun_at ELSE held.begun_at END
              WHERE {} <= now() OR held.owner = excluded.owner;
              SELECT owner = {owner}, holder, {}, drift, {}
                FROM {ledger}.lease AS held WHERE set_name = {set}",

@@ -18,7 +18,7 @@ mod write;
 mod write_sql;
 
 pub(super) use self::header::header_sql;
-pub(super) use self::unrecorded::{parse_leases, parse_open};
+pub(super) use self::unrecorded::{parse_leases, parse_unrecorded};
 
 pub use self::batch::Batch;
 pub use self::header::{LedgerHeader, LedgerState, ReadOnlyReason};
@@ -32,5 +32,5 @@ pub use self::relations::NameTaken;
 pub use self::setup::{LedgerSetup, UpgradeDenied};
 pub use self::stamp::Stamp;
 pub use self::transaction::{FailurePoint, Transaction, TransactionError};
-pub use self::unrecorded::{OpenStatement, UnrecordedRun};
+pub use self::unrecorded::{LedgerStatement, UnrecordedRun};
 pub use self::write::Write;

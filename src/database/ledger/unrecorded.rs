@@ -1,7 +1,7 @@
 //! What explains a difference between the recorded and the live schema: the runs that have not
-//! recorded their changes yet, of any set, and the statements whose end is not recorded.
+//! recorded their changes yet, of any set, and their statements.
 
-use super::lease::{Holder, holder, until_sql};
+use super::lease::{Holder, end_sql, holder, until_sql};
 use crate::database::catalog::Snapshot;
 use crate::database::error::Error;
 use crate::database::jobs::JobId;
@@ -14,6 +14,8 @@ use crate::migration::{StatementNumber, Version};
 pub struct UnrecordedRun {
     /// The migration set.
     pub set: String,
+    /// Whether this is the observed set.
+    pub is_own: bool,
     /// Who holds the lease of the set; `None` if the run has ended.
     pub holder: Option<Holder>,
     /// How the schema differed from the recorded one when the run began: the relations that
@@ -21,11 +23,14 @@ pub struct UnrecordedRun {
     pub before: Snapshot,
 }
 
-/// A statement that was begun and whose end is not recorded.
+/// A statement that was begun and whose end is not recorded, one of a run that has ended without
+/// recording the schema, or one that may have left a constraint NOT VALID.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenStatement {
+pub struct LedgerStatement {
     /// The migration set.
     pub set: String,
+    /// Whether this is the observed set.
+    pub is_own: bool,
     /// Its migration.
     pub version: Version,
     /// Its number in the migration.
@@ -34,6 +39,10 @@ pub struct OpenStatement {
     pub summary: String,
     /// The job that it started.
     pub job: Option<JobId>,
+    /// Whether it was applied. Otherwise, the ledger does not state it.
+    pub is_done: bool,
+    /// Its text, unless that contains the value of a variable.
+    pub text: Option<String>,
 }
 
 /// The lease of a set, and the runs that have not recorded the schema.
@@ -47,17 +56,32 @@ pub(crate) struct Leases {
     pub(crate) runs: Vec<UnrecordedRun>,
 }
 
-/// Returns the queries for the leases and the open statements. `set` is a literal.
+/// Returns the queries for the leases and the statements, which are in the order of their ends.
+/// `set` is a literal.
 pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
     format!(
+        // Inside `LATERAL`, a column that an earlier layout lacks is that of `absent`.
         "SELECT set_name, set_name = {set}, holder, {}, drift FROM {ledger}.lease AS held
           WHERE set_name = {set} OR drift IS NOT NULL ORDER BY set_name;
-         SELECT set_name, version, number, summary, job_id FROM {ledger}.statement
-          WHERE state IN ('intended', 'submitted')
-            AND (set_name = {set}
-                 OR set_name IN (SELECT set_name FROM {ledger}.lease WHERE drift IS NOT NULL))
-          ORDER BY set_name, version, number",
-        until_sql(ledger)
+         SELECT set_name, set_name = {set}, version, number, summary, job_id, state = 'done',
+                row.statement_text
+           FROM (SELECT NULL::text AS statement_text, NULL::timestamptz AS begun_at) AS absent
+          CROSS JOIN LATERAL (
+                  SELECT set_name, version, number, summary, job_id, state, changed_at,
+                         statement_text
+                    FROM {ledger}.statement AS sent
+                   WHERE state IN ('intended', 'submitted')
+                     AND (set_name = {set} OR set_name IN (
+                           SELECT set_name FROM {ledger}.lease WHERE drift IS NOT NULL))
+                      OR state = 'done'
+                     AND coalesce(statement_text, summary) ILIKE '%NOT%VALID%'
+                      OR state = 'done' AND statement_text IS NOT NULL AND EXISTS (
+                           SELECT FROM {ledger}.lease AS held
+                            WHERE held.set_name = sent.set_name AND drift IS NOT NULL
+                              AND sent.changed_at >= begun_at AND {} <= now())) AS row
+          ORDER BY changed_at, set_name, version, number",
+        until_sql(ledger),
+        end_sql(ledger),
     )
 }
 
@@ -75,27 +99,34 @@ pub(crate) fn parse_leases(rows: Rows) -> Result<Leases, Error> {
         })?;
         // A run that has ended leaves its row with an expiry in the past.
         let holder = Some(holder).filter(|holder| !holder.remaining.is_zero());
-        if is_mine == "t" {
+        let is_own = is_mine == "t";
+        if is_own {
             leases.unrecorded = note.is_some();
             leases.holder.clone_from(&holder);
         }
         if let Some(note) = note {
-            leases.runs.push(UnrecordedRun { set, holder, before: Snapshot::from_json(&note)? });
+            let before = Snapshot::from_json(&note)?;
+            leases.runs.push(UnrecordedRun { set, is_own, holder, before });
         }
     }
     Ok(leases)
 }
 
-/// Parses the open statements.
-pub(crate) fn parse_open(rows: Rows) -> Result<Vec<OpenStatement>, Error> {
+/// Parses the statements.
+pub(crate) fn parse_unrecorded(rows: Rows) -> Result<Vec<LedgerStatement>, Error> {
     let statement = |row: Row| {
-        let [Some(set), Some(version), Some(number), Some(summary), job] =
-            <[_; 5]>::try_from(row).ok()?
-        else {
-            return None;
-        };
-        let number = StatementNumber::new(number.parse().ok()?)?;
-        Some(OpenStatement { set, version: Version(version), number, summary, job: job.map(JobId) })
+        let [set, is_own, version, number, summary, job, is_done, text] =
+            <[_; 8]>::try_from(row).ok()?;
+        Some(LedgerStatement {
+            set: set?,
+            is_own: is_own? == "t",
+            version: Version(version?),
+            number: StatementNumber::new(number?.parse().ok()?)?,
+            summary: summary?,
+            job: job.map(JobId),
+            is_done: is_done? == "t",
+            text,
+        })
     };
     let other = || Error::Answer("the ledger's statement table returned other columns".into());
     rows.into_iter().map(|row| statement(row).ok_or_else(other)).collect()

@@ -45,6 +45,8 @@ pub enum Write<'a> {
         record: StatementRecord,
         /// The facts to read.
         facts: Vec<Fact>,
+        /// Its text, unless that contains the value of a variable.
+        text: Option<&'a str>,
     },
     /// Inserts the row of a statement in the same transaction, or of one that is not sent.
     Record {

@@ -74,11 +74,12 @@ impl<'a> WritesBuilder<'a> {
             Write::Adopt { migrations } => {
                 self.single.push(adopt_sql(ledger, set, migrations));
             }
-            Write::Intend { version, record, facts } => {
-                self.inserted.push(statement_row(set, version, record, &facts_sql(facts)));
+            Write::Intend { version, record, facts, text } => {
+                let facts = facts_sql(facts);
+                self.inserted.push(statement_row(set, version, record, &facts, *text));
             }
             Write::Record { version, record } => {
-                self.inserted.push(statement_row(set, version, record, "NULL"));
+                self.inserted.push(statement_row(set, version, record, "NULL", None));
             }
             Write::Advance { version, number, state } => {
                 self.advanced.push(advance_row(version, *number, state));
@@ -157,7 +158,7 @@ fn insert_sql(ledger: &LedgerSchema, rows: &[String]) -> String {
     format!(
         "INSERT INTO {ledger}.statement
            (set_name, version, number, checksum, class, summary, state, job_id, catalog_before,
-            changed_at)
+            changed_at, statement_text)
          VALUES {}",
         rows.join(", ")
     )
@@ -298,15 +299,22 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[(&Migration, &str)]
 }
 
 /// `before` is an SQL expression for the column `catalog_before`.
-fn statement_row(set: &str, version: &Version, record: &StatementRecord, before: &str) -> String {
+fn statement_row(
+    set: &str,
+    version: &Version,
+    record: &StatementRecord,
+    before: &str,
+    text: Option<&str>,
+) -> String {
     let (state, job) = record.state.parts();
     format!(
-        "({set}, {}, {}, {}, {}, {}, '{state}', {}, {before}, now())",
+        "({set}, {}, {}, {}, {}, {}, '{state}', {}, {before}, now(), {})",
         literal(&version.0),
         record.number,
         literal(&record.checksum.0),
         literal(record.class.as_str()),
         literal(&record.summary),
         literal_or_null(job),
+        literal_or_null(text),
     )
 }

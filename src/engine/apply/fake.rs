@@ -288,7 +288,7 @@ impl FakeCluster {
                 }
                 Ok(())
             }
-            Write::Intend { version, record, facts } => {
+            Write::Intend { version, record, facts, .. } => {
                 let before = self.look_up(facts);
                 self.insert(version, StatementRecord { before: Some(before), ..record.clone() })
             }
@@ -444,7 +444,8 @@ impl Cluster for FakeCluster {
             existing: Facts::default(),
             holder: None,
             runs: Vec::new(),
-            open: Vec::new(),
+            statements: Vec::new(),
+            made: BTreeMap::new(),
             stamp: this.stamp(),
         });
         let observed = observed.await;

@@ -101,7 +101,7 @@ pub(in crate::engine) fn own_name(part: &DescribedObject) -> String {
 }
 
 /// The name of a described relation, without quotes.
-pub(super) fn name_of(relation: &str) -> QualifiedName {
+pub(in crate::engine) fn name_of(relation: &str) -> QualifiedName {
     let schema = schema_of(relation);
     let name = relation.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.'));
     QualifiedName { schema: Some(unquoted(schema)), name: unquoted(name.unwrap_or(relation)) }

@@ -1,7 +1,7 @@
 //! Tests of the comparison, and of what a run records.
 
 use super::*;
-use crate::database::{Holder, JobId, Observation, OpenStatement, UnrecordedRun};
+use crate::database::{Holder, JobId, LedgerStatement, Observation, UnrecordedRun};
 use crate::migration::{StatementNumber, Version};
 
 fn snapshot(relations: &[(&str, &[(&str, &str)])]) -> Snapshot {
@@ -214,23 +214,26 @@ fn unrecorded(before: &[(&str, &[(&str, &str)])], is_alive: bool) -> UnrecordedR
         remaining: std::time::Duration::from_secs(9),
     };
     let before = snapshot(before);
-    UnrecordedRun { set: "other".into(), holder: is_alive.then_some(holder), before }
+    UnrecordedRun { set: "other".into(), is_own: false, holder: is_alive.then_some(holder), before }
 }
 
-fn open(summary: &str) -> OpenStatement {
-    OpenStatement {
+fn open(summary: &str) -> LedgerStatement {
+    LedgerStatement {
         set: "other".into(),
+        is_own: false,
         version: Version("3".into()),
         number: StatementNumber::of_index(0),
         summary: summary.into(),
         job: Some(JobId("j1".into())),
+        is_done: false,
+        text: None,
     }
 }
 
 /// The drift, and what explains the rest.
 fn settled(observation: &Observation) -> (Vec<String>, Vec<String>) {
     let settled = settle(observation);
-    let (drift, unfinished) = settled.changes(&["public".to_owned()]);
+    let Differences { drift, unfinished, .. } = settled.changes(&["public".to_owned()]);
     let unfinished = unfinished.iter().map(|it| format!("{} ({})", it.change, it.by));
     (drift.iter().map(ToString::to_string).collect(), unfinished.collect())
 }
@@ -255,6 +258,20 @@ fn a_difference_is_explained_by_a_run_that_began_without_it() {
     observation.runs = vec![unrecorded(&[], false)];
     assert_eq!(drift(&observation), [added], "a run that has ended explains nothing");
 
+    // The run has validated a constraint that was recorded as NOT VALID.
+    let users = |definition| {
+        let objects: &[(&str, &str)] =
+            &[("table public.users", ""), ("constraint public.users.adult", definition)];
+        snapshot(&[SCHEMA, ("public.users", objects)])
+    };
+    let validated = Observation {
+        recorded: users("CHECK ((age > 17)) NOT VALID"),
+        live: users("CHECK ((age > 17))"),
+        runs: vec![unrecorded(&[], true)],
+        ..Observation::default()
+    };
+    assert_eq!(drift(&validated), [""; 0]);
+
     // The run does not explain what was dropped before it.
     observation.live = snapshot(&[SCHEMA]);
     observation.runs = vec![unrecorded(&[("public.users", &[])], true)];
@@ -277,18 +294,56 @@ fn an_open_statement_explains_what_it_names_and_what_was_not_there_before_its_ru
     let invalid =
         "index public.users_nick is INVALID: queries do not use it, and it may be incomplete";
     assert_eq!(settled(&observation), (vec![invalid.to_owned()], vec![]), "no job builds it");
-    observation.open = vec![open("CREATE INDEX ASYNC users_nick ON users (nick)")];
+    observation.statements = vec![open("CREATE INDEX ASYNC users_nick ON users (nick)")];
     let by = format!("{invalid} (statement 1 of migration 3 of migration set other, job j1)");
     assert_eq!(settled(&observation), (vec![], vec![by]));
-    observation.open = vec![open("CREATE INDEX ASYNC notes_age ON notes (age)")];
+    observation.statements = vec![open("CREATE INDEX ASYNC notes_age ON notes (age)")];
     assert_eq!(settled(&observation).0, [invalid]);
 
     observation.recorded = snapshot(&[SCHEMA]);
     observation.live = snapshot(&[SCHEMA, NOTES]);
-    observation.open = vec![open("CREATE TABLE notes (id int)")];
+    observation.statements = vec![open("CREATE TABLE notes (id int)")];
     assert_eq!(settled(&observation).0, [""; 0]);
     observation.runs = vec![unrecorded(&[NOTES], false)];
     assert_eq!(settled(&observation).0, ["table public.notes was added"], "of someone else");
+}
+
+#[test]
+fn a_constraint_that_a_migration_has_left_not_valid_is_not_drift() {
+    let with_constraint = |name: &str| {
+        let constraint = format!("constraint public.users.{name}");
+        let objects: &[(&str, &str)] =
+            &[("table public.users", ""), (constraint.as_str(), "CHECK ((age > 17)) NOT VALID")];
+        snapshot(&[SCHEMA, ("public.users", objects)])
+    };
+    let mut observation = Observation {
+        recorded: with_constraint("adult"),
+        live: with_constraint("adult"),
+        ..Observation::default()
+    };
+    let drift = |observation: &Observation| settled(observation).0.len();
+    assert_eq!(drift(&observation), 1, "no migration has left it");
+    let add = "ALTER TABLE users ADD CONSTRAINT adult CHECK (age > 17) NOT VALID";
+    observation.statements = vec![LedgerStatement { is_done: true, job: None, ..open(add) }];
+    let found = settle(&observation).changes(&["public".to_owned()]);
+    assert!(found.drift.is_empty() && found.unfinished.is_empty(), "{found:?}");
+    let by = "statement 1 of migration 3 of migration set other";
+    assert_eq!(found.not_valid[0].by.to_string(), by);
+
+    for other in
+        [add.replace("adult", "a"), add.replace("users", "u"), add.replace(" NOT VALID", "")]
+    {
+        let other = LedgerStatement { is_done: true, job: None, ..open(&other) };
+        let observation = Observation { statements: vec![other], ..observation.clone() };
+        assert_eq!(drift(&observation), 1, "{:?}", observation.statements);
+    }
+    let unnamed = add.replace("CONSTRAINT adult ", "");
+    observation.statements[0].summary = unnamed;
+    (observation.recorded, observation.live) =
+        (with_constraint("users_age_check"), with_constraint("users_age_check"));
+    assert_eq!(drift(&observation), 0, "the server has chosen the name");
+    observation.recorded = snapshot(&[SCHEMA, ("public.users", &[("table public.users", "")])]);
+    assert_eq!(drift(&observation), 1, "it is not recorded");
 }
 
 /// A schema with every kind of object, and with kinds that only a newer version describes, as the

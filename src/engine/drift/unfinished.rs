@@ -4,18 +4,34 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::followed::is_named;
 use super::statements::Statements;
 use super::{Change, ChangeKind, SchemaPart, changes, parts};
-use crate::database::{Observation, OpenStatement, Snapshot, UnrecordedRun};
+use crate::database::{
+    CatalogObject, LedgerStatement, ObjectKind, Observation, Snapshot, UnrecordedRun, unquoted,
+};
+use crate::migration::fact::{Fact, FactSubject};
+use crate::sql::{self, Ask, Becomes, Definition};
 
 /// The live schema without what is unfinished.
 #[derive(Debug)]
 pub struct Settled<'a> {
     /// The live schema, in which unfinished differences are as recorded.
     pub live: Cow<'a, Snapshot>,
-    /// The open statements with the names that they mention.
-    open: Vec<(&'a OpenStatement, Statements)>,
+    /// Open statements whose definitions are not compared, with the names that they mention.
+    open: Vec<(&'a LedgerStatement, Statements)>,
     observation: &'a Observation,
+}
+
+/// What an observation finds.
+#[derive(Debug, Default)]
+pub struct Differences<'a> {
+    /// What differs from the recorded schema or is not valid, and nothing explains.
+    pub drift: Vec<Change>,
+    /// What a statement or a run explains that has not recorded its end.
+    pub unfinished: Vec<Unfinished<'a>>,
+    /// The constraints that migrations have left NOT VALID.
+    pub not_valid: Vec<Unfinished<'a>>,
 }
 
 /// A difference that a statement or a run explains.
@@ -30,9 +46,9 @@ pub struct Unfinished<'a> {
 /// What explains a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnfinishedBy<'a> {
-    /// A statement whose end is not recorded: a job that builds an index, a lost reply. The apply
-    /// that finishes it compares its definition.
-    Statement(&'a OpenStatement),
+    /// A statement whose end is not recorded, such as a job that builds an index, or a statement of
+    /// a run that has ended without recording the schema.
+    Statement(&'a LedgerStatement),
     /// A run that is in progress. What did not differ when it began is its work.
     Run(&'a UnrecordedRun),
 }
@@ -40,11 +56,12 @@ pub enum UnfinishedBy<'a> {
 impl fmt::Display for UnfinishedBy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Statement(OpenStatement { set, version, number, job, .. }) => {
+            Self::Statement(statement) => {
+                let LedgerStatement { set, version, number, job, is_done, .. } = statement;
                 write!(f, "statement {number} of migration {version} of migration set {set}")?;
                 match job {
-                    Some(job) => write!(f, ", job {}", job.0),
-                    None => Ok(()),
+                    Some(job) if !is_done => write!(f, ", job {}", job.0),
+                    _ => Ok(()),
                 }
             }
             Self::Run(UnrecordedRun { set, holder, .. }) => {
@@ -61,15 +78,20 @@ impl fmt::Display for UnfinishedBy<'_> {
 /// Separates what is unfinished from the live schema.
 #[must_use]
 pub fn settle(observation: &Observation) -> Settled<'_> {
-    let open = observation.open.iter().map(|statement| {
+    let Observation { recorded, live, runs, statements, made, .. } = observation;
+    let is_alive = |set: &str| runs.iter().any(|run| run.set == set && run.holder.is_some());
+    let by_name = statements.iter().filter(|statement| {
+        !statement.is_done && (statement.text.is_none() || is_alive(&statement.set))
+    });
+    let open = by_name.map(|statement| {
         let mut names = Statements::default();
         names.add_summary(&statement.summary);
         (statement, names)
     });
     let mut settled =
         Settled { live: Cow::Borrowed(&observation.live), open: open.collect(), observation };
-    let Observation { recorded, live, runs, .. } = observation;
-    if recorded.relations.is_empty() || runs.is_empty() && settled.open.is_empty() {
+    let is_settled = runs.is_empty() && settled.open.is_empty() && made.is_empty();
+    if recorded.relations.is_empty() || is_settled {
         return settled;
     }
     let mut without = live.clone();
@@ -94,10 +116,17 @@ pub fn settle(observation: &Observation) -> Settled<'_> {
 impl<'a> Settled<'a> {
     /// Returns the drift, and the differences that are not drift.
     #[must_use]
-    pub fn changes(&self, schemas: &[String]) -> (Vec<Change>, Vec<Unfinished<'a>>) {
+    pub fn changes(&self, schemas: &[String]) -> Differences<'a> {
         let Observation { recorded, live, .. } = self.observation;
         let mut drift = changes(recorded, &self.live, schemas);
-        let mut unfinished = Vec::new();
+        // What a run has validated or dropped is not valid only in the record.
+        drift.retain(|it| match &it.kind {
+            ChangeKind::NotValid(then) => {
+                live.definition(&it.relation, &it.object) == Some(then.as_str())
+            }
+            _ => true,
+        });
+        let (mut unfinished, mut not_valid) = (Vec::new(), Vec::new());
         for change in changes(recorded, live, schemas) {
             let is_drift = drift.iter().position(|it| it.object == change.object);
             let by = match is_drift {
@@ -111,9 +140,26 @@ impl<'a> Settled<'a> {
             if let Some(by) = by {
                 drift.retain(|it| it.object != change.object);
                 unfinished.push(Unfinished { change, by });
+            } else if let Some(statement) = self.left_by(&change) {
+                drift.retain(|it| it.object != change.object);
+                not_valid.push(Unfinished { change, by: UnfinishedBy::Statement(statement) });
             }
         }
-        (drift, unfinished)
+        Differences { drift, unfinished, not_valid }
+    }
+
+    /// The statement of a migration that has left a constraint NOT VALID, as it is recorded.
+    fn left_by(&self, change: &Change) -> Option<&'a LedgerStatement> {
+        let Change { relation, object, kind: ChangeKind::NotValid(now), .. } = change else {
+            return None;
+        };
+        let Observation { recorded, statements, .. } = self.observation;
+        let is_recorded = recorded.definition(relation, object) == Some(now.as_str());
+        let mut done = statements.iter().rev().filter(|it| is_recorded && it.is_done);
+        done.find(|it| {
+            let text = it.text.as_deref().unwrap_or(&it.summary);
+            sql::effect(text).asks.iter().any(|ask| leaves_not_valid(ask, relation, object))
+        })
     }
 
     fn explain(&self, part: &SchemaPart<'_>) -> Option<UnfinishedBy<'a>> {
@@ -124,14 +170,34 @@ impl<'a> Settled<'a> {
         })
     }
 
+    /// The statement that has made a part, by its definition, or in a run that is in progress by
+    /// its name.
     fn statement(&self, part: &SchemaPart<'_>) -> Option<UnfinishedBy<'a>> {
-        let runs = &self.observation.runs;
-        let found = self.open.iter().find(|(statement, names)| {
-            names.may_have_changed(part)
-                && !runs.iter().any(|run| run.set == statement.set && was_before(run, part))
-        });
-        found.map(|(statement, _)| UnfinishedBy::Statement(statement))
+        let Observation { runs, statements, made, .. } = self.observation;
+        let key = (part.relation.to_owned(), part.object.clone());
+        let made = made.get(&key).and_then(|index| statements.get(*index));
+        let named = self.open.iter().filter(|(_, names)| names.may_have_changed(part));
+        let mut found = made.into_iter().chain(named.map(|(statement, _)| *statement));
+        let was_before = |set: &str| runs.iter().any(|run| run.set == set && was_before(run, part));
+        found.find(|statement| !was_before(&statement.set)).map(UnfinishedBy::Statement)
     }
+}
+
+/// Whether a part of a statement adds a constraint without checking the existing rows.
+fn leaves_not_valid(ask: &Ask, relation: &str, object: &CatalogObject) -> bool {
+    let own = object.name.strip_prefix(relation).and_then(|rest| rest.strip_prefix('.'));
+    let (table, is_name, definition) = match (&ask.fact, &ask.becomes) {
+        (Fact::Identity(FactSubject::Constraint(table, name)), Becomes::Defined(definition)) => {
+            (table, own.is_some_and(|own| unquoted(own) == *name), definition)
+        }
+        // The server has chosen the name, which begins with that of the table.
+        (Fact::ConstraintIds(table), Becomes::Contains(definition)) => {
+            (table, own.is_some_and(|own| unquoted(own).starts_with(&table.name)), definition)
+        }
+        _ => return false,
+    };
+    let is_left = matches!(&**definition, Definition::Constraint(it) if it.not_valid);
+    is_left && is_name && object.is(&ObjectKind::Constraint) && is_named(relation, table)
 }
 
 /// Whether a difference was there when a run began.

@@ -189,11 +189,12 @@ impl<'p, 'a> StepBuilder<'p, 'a> {
         self.push(Write::Record { version, record }, Some(ProgressEvent::Done(number)));
     }
 
-    fn intend(&mut self, number: StatementNumber, statement: &Statement) {
+    fn intend(&mut self, number: StatementNumber, statement: &'a Statement) {
         let version = &self.progress.migration.version;
         let facts = sql::effect(&statement.text).facts();
         let record = record(statement, number, StatementState::Intended);
-        let write = Write::Intend { version, record, facts };
+        let text = Some(statement.text.as_str()).filter(|text| *text == statement.shown());
+        let write = Write::Intend { version, record, facts, text };
         self.push(write, Some(ProgressEvent::Intended(number)));
     }
 

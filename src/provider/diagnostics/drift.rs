@@ -54,6 +54,24 @@ pub(in crate::provider) fn unfinished<'a>(
     )))
 }
 
+/// Returns the warning about constraints that migrations have left NOT VALID.
+pub(in crate::provider) fn not_valid(left: &[&Unfinished<'_>], subject: &Subject) -> Diagnostic {
+    let mut words = "Migrations have added these constraints with NOT VALID, and no migration \
+                     validates them. They apply to new writes only:\n"
+        .to_owned();
+    for Unfinished { change, by } in left.iter().take(SHOWN_CHANGES) {
+        words.push_str(&format!("\n  {}\n      ({by})\n", change.object));
+        if let Remedy::Sql(statements) = change.remedy() {
+            words.extend(statements.iter().map(|statement| format!("      {statement};\n")));
+        }
+    }
+    if let Some(more) = left.len().checked_sub(SHOWN_CHANGES).filter(|more| *more > 0) {
+        words.push_str(&format!("\n  and {more} more\n"));
+    }
+    words.push_str("\nRun the statements in a new migration.");
+    Diagnostic::warning(Title::ConstraintsNotValid.fill(&[&subject])).detail(words)
+}
+
 /// Limits the list. The attribute `drift` contains all changes.
 const SHOWN_CHANGES: usize = 20;
 

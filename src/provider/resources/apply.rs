@@ -68,7 +68,7 @@ async fn read(
     session.hide_in_errors(model.known.rules.hider());
     let query = ObserveQuery::new(&location.ledger, operation.set(), WATCHED);
     let query = ObserveQuery { objects: &operation.objects, ..query };
-    let observation = session.observe(query).await;
+    let observation = engine::observe(&mut session, query).await;
     let observation = observation.map_err(unreadable)?;
     let adopted = match AdoptionRequest::of(operation, &observation) {
         Some(adoption) => adoption.find(&mut session).await?.records,

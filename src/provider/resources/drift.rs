@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::database::Observation;
+use crate::database::{Observation, unquoted};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
-use crate::engine::drift::{self, Change, Unfinished};
+use crate::engine::drift::{self, Change, Differences, Unfinished, UnfinishedBy};
 use crate::migration::{Checksum, Version, quoted_identifier};
 use crate::provider::arguments::{invalid, word};
 use crate::provider::diagnostics::{self, Subject};
 use crate::schema::Attribute;
-use crate::sql;
+use crate::sql::{self, JobTarget};
 use crate::value::{Input, Object, Type, Value};
 
 /// What counts as drift, and what a plan does about it.
@@ -39,6 +39,8 @@ pub(super) struct DriftReport<'a> {
     pub(super) changes: Vec<Change>,
     /// Differences of statements and runs that have not recorded their end, which are not drift.
     pub(super) unfinished: Vec<Unfinished<'a>>,
+    /// The constraints that migrations have left NOT VALID, which are not drift.
+    not_valid: Vec<Unfinished<'a>>,
     /// Whether the recorded schema must be replaced, because the configuration accepts the live
     /// one.
     pub(super) to_accept: bool,
@@ -76,9 +78,9 @@ pub(super) fn arguments() -> Vec<Attribute> {
 pub(super) fn computed() -> Vec<Attribute> {
     vec![
         Attribute::list_of("drift", Type::String).computed().description(
-            "Schema changes that no migration made, and indexes and constraints that are not \
-             valid. While the list is not empty, every plan shows an update, unless `on_drift` \
-             changes this.",
+            "Schema changes that no migration made. Indexes and constraints that are not valid are \
+             listed too, except for constraints that a migration has left NOT VALID. While the \
+             list is not empty, every plan shows an update, unless `on_drift` changes this.",
         ),
         Attribute::string("schema_fingerprint").computed().description(
             "SHA-256 fingerprint of the objects in `drift_schemas`. Schemas with the same objects \
@@ -114,7 +116,7 @@ impl Watch {
     /// Compares the recorded with the live schemas.
     pub(super) fn find<'a>(&self, observation: &'a Observation) -> DriftReport<'a> {
         let settled = drift::settle(observation);
-        let (changes, unfinished) = settled.changes(&self.schemas);
+        let Differences { drift: changes, unfinished, not_valid } = settled.changes(&self.schemas);
         let live = &settled.live;
         let fingerprint = drift::fingerprint(live.objects_within(&self.schemas));
         let exists = |schema: &String| {
@@ -123,15 +125,22 @@ impl Watch {
         };
         let missing_schemas: Vec<String> =
             self.schemas.iter().filter(|schema| !exists(schema)).cloned().collect();
-        if self.accepted.as_ref() != Some(&fingerprint) {
-            let to_accept = false;
-            return DriftReport { changes, unfinished, to_accept, fingerprint, missing_schemas };
+        let report = DriftReport {
+            changes,
+            unfinished,
+            not_valid,
+            to_accept: false,
+            fingerprint,
+            missing_schemas,
+        };
+        if self.accepted.as_ref() != Some(&report.fingerprint) {
+            return report;
         }
         // A snapshot that is recorded already is not recorded again, even if it is not valid.
         let recorded = observation.recorded.objects_within(&self.schemas);
         let to_accept =
             observation.ledger.exists() && !recorded.eq(live.objects_within(&self.schemas));
-        DriftReport { changes: Vec::new(), unfinished, to_accept, fingerprint, missing_schemas }
+        DriftReport { changes: Vec::new(), to_accept, ..report }
     }
 
     /// Whether drift makes a plan an update.
@@ -157,6 +166,32 @@ impl Watch {
         let shown = unfinished.iter().filter(|_| self.on_drift != OnDrift::Ignore);
         let of_others = diagnostics::unfinished(shown, subject);
         of_drift.into_iter().chain(of_others).collect()
+    }
+
+    /// The warning about constraints that migrations of the set have left NOT VALID, and that no
+    /// pending migration validates.
+    pub(super) fn not_valid(
+        &self,
+        report: &DriftReport<'_>,
+        plan: &Plan<'_>,
+        subject: &Subject,
+    ) -> Option<Diagnostic> {
+        let pending = plan.pending().flat_map(|entry| &entry.migration.statements);
+        let validated = pending.filter_map(|statement| match sql::job_target(&statement.text) {
+            Some(JobTarget::Constraint { constraint, .. }) => Some(constraint),
+            _ => None,
+        });
+        let validated: HashSet<String> = validated.collect();
+        let is_left = |it: &&Unfinished<'_>| {
+            let is_own = matches!(it.by, UnfinishedBy::Statement(statement) if statement.is_own);
+            let Change { relation, object, .. } = &it.change;
+            let own = object.name.strip_prefix(relation).and_then(|rest| rest.strip_prefix('.'));
+            is_own && !own.is_some_and(|own| validated.contains(&unquoted(own)))
+        };
+        let left = report.not_valid.iter().filter(is_left);
+        let shown: Vec<&Unfinished<'_>> =
+            left.filter(|_| self.on_drift != OnDrift::Ignore).collect();
+        (!shown.is_empty()).then(|| diagnostics::not_valid(&shown, subject))
     }
 
     /// The warning about schemas that do not exist and that no pending migration mentions.

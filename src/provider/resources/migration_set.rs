@@ -165,6 +165,7 @@ impl ResourceKind for MigrationSetResource {
             planned.set("verified_endpoints", verify::planned(config, prior, true));
         }
         found.extend(watch.warnings(&report, &subject));
+        found.extend(watch.not_valid(&report, plan, &subject));
         found.extend(Watch::missing_schemas(&report, plan, &subject));
         found
     }

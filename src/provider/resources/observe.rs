@@ -2,6 +2,7 @@
 
 use crate::database::{Observation, ObserveQuery};
 use crate::diagnostic::Diagnostic;
+use crate::engine;
 use crate::provider::clusters::Clusters;
 use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::LedgerLocation;
@@ -18,7 +19,7 @@ pub(crate) async fn observe(
 ) -> Result<Observation, Diagnostic> {
     let observe = async {
         let mut session = clusters.session(&location.target).await?;
-        session.observe(query).await
+        engine::observe(&mut session, query).await
     };
     let observed = limit.of_cluster(&location.target, observe).await?;
     let access = diagnostics::Access::ReadLedger;

@@ -14,14 +14,14 @@ pub(super) static RULE: Hazard = Hazard {
 };
 
 fn check(scene: &Scene<'_>) -> bool {
-    scene.alter_table().is_some_and(|(table, actions)| {
+    scene.alter_table().is_some_and(|(_, actions)| {
         let unchecked = |action: &Tokens<'_>| {
             let name = action.after(&["ADD", "CONSTRAINT"]).and_then(Tokens::first);
             action.begins(&["ADD"])
                 && action.ends(&["NOT", "VALID"])
                 && !name.is_some_and(|name| scene.is_validated_later(name))
         };
-        scene.may_have_rows(table) && actions.iter().any(unchecked)
+        actions.iter().any(unchecked)
     })
 }
 
@@ -39,5 +39,11 @@ mod tests {
         assert_eq!(names(&[add]), ["not_validated"]);
         assert_eq!(names(&[add, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT d"]), ["not_validated"]);
         assert_eq!(names(&[add, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT C"]), [""; 0]);
+        // It stays NOT VALID, also if the table has no rows yet.
+        let first = hazards(&["CREATE TABLE t (a int)", add]);
+        assert_eq!(
+            first[1].iter().map(|hazard| hazard.name).collect::<Vec<_>>(),
+            ["not_validated"]
+        );
     }
 }

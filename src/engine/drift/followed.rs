@@ -1,0 +1,494 @@
+//! Follows statements from the recorded schema on: what they leave of each object. Pure.
+//!
+//! Only objects that are recorded or exist are followed, because no other one differs. After a
+//! statement whose end is not recorded, an object may be as before it or as after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::database::{
+    Aspect, CatalogObject, ObjectKind, Objects, Snapshot, privilege, schema_of, unquoted,
+};
+use crate::engine::comparison::name_of;
+use crate::migration::fact::{Fact, FactSubject, QualifiedName};
+use crate::sql::{
+    self, Alteration, Ask, Becomes, ColumnDefinition, ConstraintDefinition, ConstraintKind,
+    Definition, Effect, FunctionDefinition, IndexDefinition, KeyDefinition, KeyPart,
+    TableDefinition,
+};
+
+/// The schema of names without one.
+const PUBLIC: &str = "public";
+
+/// An object of a relation.
+pub(super) type PartKey<'a> = (&'a str, &'a CatalogObject);
+
+/// What a statement has left of an object.
+#[derive(Debug, Clone)]
+pub(super) enum Left {
+    /// It was dropped.
+    Nothing,
+    /// Exactly this text of the catalog.
+    Text(String),
+    /// This definition.
+    Defined(Definition),
+    /// These privileges.
+    Privileges(BTreeSet<String>),
+}
+
+/// What may be left of an object.
+#[derive(Debug, Clone)]
+pub(super) struct PossiblyLeft {
+    pub(super) left: Left,
+    /// The index of the statement.
+    pub(super) statement: usize,
+    /// Whether the statement was certainly applied.
+    pub(super) is_done: bool,
+}
+
+/// An object whose name the server has chosen.
+#[derive(Debug)]
+pub(super) struct Unnamed<'a> {
+    pub(super) relation: &'a str,
+    pub(super) kind: ObjectKind,
+    pub(super) definition: Definition,
+    /// The index of the statement.
+    pub(super) statement: usize,
+    /// Whether the statement was certainly applied.
+    pub(super) is_done: bool,
+}
+
+/// The objects that statements have changed.
+#[derive(Debug)]
+pub(super) struct Followed<'a> {
+    recorded: &'a Snapshot,
+    live: &'a Snapshot,
+    left: BTreeMap<PartKey<'a>, Vec<PossiblyLeft>>,
+    unnamed: Vec<Unnamed<'a>>,
+    /// All indexes that statements have created. One may have become a constraint.
+    indexes: Vec<(QualifiedName, IndexDefinition)>,
+    /// The index of the current statement, and whether it was certainly applied.
+    statement: usize,
+    is_done: bool,
+}
+
+impl<'a> Followed<'a> {
+    pub(super) fn new(recorded: &'a Snapshot, live: &'a Snapshot) -> Self {
+        let (left, unnamed, indexes) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { recorded, live, left, unnamed, indexes, statement: 0, is_done: true }
+    }
+
+    /// Whether no statement has changed an object.
+    pub(super) fn is_empty(&self) -> bool {
+        self.left.is_empty() && self.unnamed.is_empty()
+    }
+
+    /// What may be left of an object; empty if no statement has changed it.
+    pub(super) fn left(&self, key: PartKey<'_>) -> &[PossiblyLeft] {
+        let mut all = self.left.iter();
+        let found = all.find(|((relation, object), _)| (*relation, *object) == key);
+        found.map(|(_, left)| left.as_slice()).unwrap_or_default()
+    }
+
+    /// The objects whose names the server has chosen.
+    pub(super) fn unnamed(&self) -> &[Unnamed<'a>] {
+        &self.unnamed
+    }
+
+    /// The definitions that statements have left.
+    pub(super) fn definitions(&self) -> impl Iterator<Item = &Definition> {
+        let named = self.left.values().flatten().filter_map(|possible| match &possible.left {
+            Left::Defined(definition) => Some(definition),
+            Left::Nothing | Left::Text(_) | Left::Privileges(_) => None,
+        });
+        named.chain(self.unnamed.iter().map(|unnamed| &unnamed.definition))
+    }
+
+    /// The objects of a relation that are as recorded.
+    pub(super) fn unchanged(&self, relation: &str) -> Vec<&'a CatalogObject> {
+        let (live, recorded) = (self.live, self.recorded);
+        let objects = live.relations.get(relation).into_iter().flatten();
+        let is_recorded = |(object, definition): &(&CatalogObject, &String)| {
+            recorded.definition(relation, object) == Some(definition.as_str())
+        };
+        objects.filter(is_recorded).map(|(object, _)| object).collect()
+    }
+
+    /// Applies a statement. `is_done` states whether it was certainly applied.
+    pub(super) fn apply(&mut self, statement: usize, is_done: bool, effect: &Effect) {
+        (self.statement, self.is_done) = (statement, is_done);
+        for Ask { fact, becomes } in &effect.asks {
+            match (fact, becomes) {
+                (Fact::Identity(to), Becomes::MovedFrom(Fact::Identity(from))) if to != from => {
+                    self.rename(from, to);
+                }
+                // A renamed object is also absent under its former name.
+                (Fact::Identity(object), Becomes::Absent) => self.drop(object),
+                (Fact::Identity(object), Becomes::Present) => {
+                    let is_schema = matches!(object, FactSubject::Schema(_));
+                    if let Some(schema) = self.find(object).filter(|_| is_schema) {
+                        self.set(schema, vec![Left::Text(String::new())]);
+                    }
+                }
+                (
+                    Fact::Identity(object) | Fact::Definition(object),
+                    Becomes::Defined(definition),
+                ) => self.create(object, definition),
+                (Fact::IndexIds(table), Becomes::Contains(definition)) => {
+                    self.add_unnamed(table, ObjectKind::Index, definition);
+                }
+                (Fact::ConstraintIds(table), Becomes::Contains(definition)) => {
+                    self.add_unnamed(table, ObjectKind::Constraint, definition);
+                }
+                (Fact::Definition(object), Becomes::Altered(alterations)) => {
+                    self.alter(object, alterations);
+                }
+                (Fact::Validated(table, name), Becomes::Present) => self.validate(table, name),
+                (Fact::Comment(object), Becomes::Exactly(text)) => {
+                    self.comment(object, Left::Text(text.clone()));
+                }
+                (Fact::Comment(object), Becomes::Absent) => self.comment(object, Left::Nothing),
+                (Fact::Privileges(object), Becomes::Granted { letters, grantees, granted }) => {
+                    for grantee in grantees {
+                        self.grant(object, grantee, letters, *granted);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds what the current statement leaves of an object.
+    fn set(&mut self, key: PartKey<'a>, left: Vec<Left>) {
+        let (statement, is_done) = (self.statement, self.is_done);
+        let all = self.left.entry(key).or_default();
+        if is_done {
+            all.clear();
+        }
+        all.extend(left.into_iter().map(|left| PossiblyLeft { left, statement, is_done }));
+    }
+
+    /// What there may be of an object before the current statement.
+    fn before(&self, key: PartKey<'a>) -> Vec<Left> {
+        match self.left.get(&key) {
+            Some(all) => all.iter().map(|possible| possible.left.clone()).collect(),
+            None => {
+                let recorded = self.recorded.definition(key.0, key.1);
+                vec![recorded.map_or(Left::Nothing, |text| Left::Text(text.to_owned()))]
+            }
+        }
+    }
+
+    fn create(&mut self, object: &FactSubject, definition: &Definition) {
+        if let (Definition::Table(table), FactSubject::Relation(name)) = (definition, object) {
+            return self.create_table(name, table);
+        }
+        if let (Definition::Index(index), FactSubject::Relation(name)) = (definition, object) {
+            self.indexes.push((name.clone(), index.clone()));
+        }
+        let (key, default) = match definition {
+            Definition::Function(function) => {
+                (self.find_function(object, function), Some("EXECUTE"))
+            }
+            Definition::Domain(_) => (self.find(object), Some("USAGE")),
+            _ => (self.find(object), None),
+        };
+        let Some((relation, created)) = key else { return };
+        let left = match (definition, object) {
+            (Definition::Unknown, _) => return,
+            (Definition::Constraint(constraint), FactSubject::Constraint(table, _)) => {
+                let Some(constraint) = self.with_columns(table, constraint) else { return };
+                Left::Defined(Definition::Constraint(constraint))
+            }
+            _ => Left::Defined(definition.clone()),
+        };
+        self.set((relation, created), vec![left]);
+        // Everyone may execute a function and use a domain.
+        let public = default.and_then(|_| self.privileges((relation, created), ""));
+        if let (Some(key), Some(default)) = (public, default) {
+            self.set(key, vec![Left::Text(default.to_owned())]);
+        }
+    }
+
+    /// Replaces the name of the index that becomes a constraint by the key of the index. `None`
+    /// if that is not known.
+    fn with_columns(
+        &self,
+        table: &QualifiedName,
+        constraint: &ConstraintDefinition,
+    ) -> Option<ConstraintDefinition> {
+        let mut constraint = constraint.clone();
+        if let ConstraintKind::UsingIndex(index) = &constraint.kind {
+            let index = self.index(&table.sibling(index.clone()))?;
+            let column = |key: &KeyDefinition| match &key.part {
+                KeyPart::Column(column) => Some(column.clone()),
+                KeyPart::Expression(_) => None,
+            };
+            let columns: Vec<String> = index.keys.iter().map(column).collect::<Option<_>>()?;
+            constraint.kind = if sql::mentions(&constraint.text, "primary") {
+                ConstraintKind::PrimaryKey(columns)
+            } else {
+                let IndexDefinition { include, nulls_not_distinct, .. } = index;
+                ConstraintKind::Unique { columns, include, nulls_not_distinct }
+            };
+        }
+        Some(constraint)
+    }
+
+    /// The definition of an index that statements have created, or that is recorded.
+    fn index(&self, name: &QualifiedName) -> Option<IndexDefinition> {
+        let mut created = self.indexes.iter().rev();
+        if let Some((_, index)) = created.find(|(created, _)| created == name) {
+            return Some(index.clone());
+        }
+        let (relation, object) = self.find(&FactSubject::Relation(name.clone()))?;
+        IndexDefinition::described(name_of(relation), self.recorded.definition(relation, object)?)
+    }
+
+    fn privileges(&self, (relation, target): PartKey<'a>, grantee: &str) -> Option<PartKey<'a>> {
+        let is_granted = |it: &CatalogObject| {
+            let Aspect::Privileges { grantee: found } = &it.aspect else { return false };
+            let is_grantee = match grantee {
+                "" => found == "PUBLIC",
+                grantee => unquoted(found) == grantee,
+            };
+            is_grantee && it.kind == target.kind && it.name == target.name
+        };
+        Some((relation, self.object(relation, is_granted)?))
+    }
+
+    fn grant(&mut self, object: &FactSubject, grantee: &str, letters: &[char], granted: bool) {
+        let key = self.find(object).and_then(|target| self.privileges(target, grantee));
+        let Some(key) = key else { return };
+        let words = letters.iter().filter_map(|letter| privilege(*letter));
+        let words: BTreeSet<String> = words.map(str::to_owned).collect();
+        let after = |left: Left| {
+            let before = match left {
+                Left::Nothing => BTreeSet::new(),
+                Left::Text(text) => text.split(", ").map(str::to_owned).collect(),
+                Left::Privileges(words) => words,
+                Left::Defined(_) => return None,
+            };
+            let after: BTreeSet<String> = if granted { &before | &words } else { &before - &words };
+            Some(if after.is_empty() { Left::Nothing } else { Left::Privileges(after) })
+        };
+        let left = self.before(key).into_iter().filter_map(after).collect();
+        self.set(key, left);
+    }
+
+    fn create_table(&mut self, name: &QualifiedName, table: &TableDefinition) {
+        if let Some(key) = self.find(&FactSubject::Relation(name.clone())) {
+            self.set(key, vec![Left::Text(String::new())]);
+        }
+        for column in &table.columns {
+            let subject = FactSubject::Column(name.clone(), column.name.clone());
+            if let Some(key) = self.find(&subject) {
+                self.set(key, vec![Left::Defined(Definition::Column(column.clone()))]);
+            }
+        }
+        for constraint in &table.constraints {
+            let definition = Definition::Constraint(constraint.clone());
+            match &constraint.name {
+                Some(own) => {
+                    let subject = FactSubject::Constraint(name.clone(), own.clone());
+                    if let Some(key) = self.find(&subject) {
+                        self.set(key, vec![Left::Defined(definition)]);
+                    }
+                }
+                None => self.add_unnamed(name, ObjectKind::Constraint, &definition),
+            }
+        }
+    }
+
+    fn add_unnamed(&mut self, table: &QualifiedName, kind: ObjectKind, definition: &Definition) {
+        if let Some(relation) = self.relation(table) {
+            let (statement, is_done) = (self.statement, self.is_done);
+            let definition = definition.clone();
+            self.unnamed.push(Unnamed { relation, kind, definition, statement, is_done });
+        }
+    }
+
+    fn alter(&mut self, object: &FactSubject, alterations: &[Alteration]) {
+        let (FactSubject::Column(_, name), Some(key)) = (object, self.find(object)) else { return };
+        let altered = |left: Left| {
+            let mut definition = match left {
+                Left::Nothing | Left::Privileges(_) => return None,
+                Left::Text(text) => Definition::Column(ColumnDefinition::described(name, &text)?),
+                Left::Defined(definition) => definition,
+            };
+            alterations.iter().for_each(|alteration| definition.alter(Some(alteration.clone())));
+            Some(Left::Defined(definition))
+        };
+        let left = self.before(key).into_iter().filter_map(altered).collect();
+        self.set(key, left);
+    }
+
+    /// A validation that is not finished leaves the constraint as it is.
+    fn validate(&mut self, table: &QualifiedName, name: &str) {
+        let subject = FactSubject::Constraint(table.clone(), name.to_owned());
+        let Some(key) = self.find(&subject) else { return };
+        let before = self.before(key);
+        let validated = |left: &Left| match left {
+            Left::Nothing | Left::Privileges(_) => None,
+            Left::Text(text) => {
+                let valid = text.strip_suffix(" NOT VALID").unwrap_or(text);
+                Some(Left::Text(valid.to_owned()))
+            }
+            Left::Defined(Definition::Constraint(constraint)) => {
+                let mut constraint = constraint.clone();
+                constraint.not_valid = false;
+                Some(Left::Defined(Definition::Constraint(constraint)))
+            }
+            Left::Defined(_) => None,
+        };
+        let mut left: Vec<Left> = before.iter().filter_map(validated).collect();
+        if !self.is_done {
+            left.extend(before);
+        }
+        self.set(key, left);
+    }
+
+    fn comment(&mut self, object: &FactSubject, left: Left) {
+        let Some((relation, target)) = self.find(object) else { return };
+        let comment = self.object(relation, |it| {
+            it.aspect == Aspect::Comment && it.kind == target.kind && it.name == target.name
+        });
+        if let Some(comment) = comment {
+            self.set((relation, comment), vec![left]);
+        }
+    }
+
+    /// What belongs to a relation or a column is dropped with it.
+    fn drop(&mut self, object: &FactSubject) {
+        let Some((relation, dropped)) = self.find(object) else { return };
+        let is_dropped = |it: &CatalogObject| match object {
+            FactSubject::Relation(_) | FactSubject::Domain(_) | FactSubject::Schema(_)
+                if !dropped.is(&ObjectKind::Index) =>
+            {
+                true
+            }
+            FactSubject::Column(_, column) => {
+                let of_recorded = self.recorded.definition(relation, it);
+                let depends = [ObjectKind::Index, ObjectKind::Constraint].iter().any(|kind| {
+                    it.is(kind) && of_recorded.is_some_and(|text| sql::mentions(text, column))
+                });
+                it.kind == dropped.kind && it.name == dropped.name || depends
+            }
+            _ => it.kind == dropped.kind && it.name == dropped.name,
+        };
+        let gone: Vec<&CatalogObject> =
+            self.objects(relation).into_iter().filter(|it| is_dropped(it)).collect();
+        for object in gone {
+            self.set((relation, object), vec![Left::Nothing]);
+        }
+    }
+
+    /// The object keeps its definition under the new name.
+    fn rename(&mut self, from: &FactSubject, to: &FactSubject) {
+        let (Some((old_relation, old)), Some((relation, new))) = (self.find(from), self.find(to))
+        else {
+            return;
+        };
+        let is_table = old_relation != relation && old.kind == new.kind;
+        if !is_table {
+            let left = self.before((old_relation, old));
+            return self.set((relation, new), left);
+        }
+        for object in self.objects(relation) {
+            let name = match object.name.strip_prefix(relation) {
+                Some(rest) => format!("{old_relation}{rest}"),
+                None => object.name.clone(),
+            };
+            let former = CatalogObject { name, ..object.clone() };
+            if let Some(former) = self.object(old_relation, |it| *it == former) {
+                let left = self.before((old_relation, former));
+                self.set((relation, object), left);
+            }
+        }
+    }
+
+    /// The definition of an object that is recorded or exists.
+    pub(super) fn find(&self, subject: &FactSubject) -> Option<PartKey<'a>> {
+        let of_table = |table: &QualifiedName, kind: ObjectKind, own: &str| {
+            let relation = self.relation(table)?;
+            let is_it = |it: &CatalogObject| {
+                let rest = it.name.strip_prefix(relation).and_then(|rest| rest.strip_prefix('.'));
+                it.is(&kind) && rest.is_some_and(|rest| unquoted(rest) == own)
+            };
+            Some((relation, self.object(relation, is_it)?))
+        };
+        match subject {
+            FactSubject::Schema(name) => {
+                let mut relations = self.relations();
+                let relation =
+                    relations.find(|it| unquoted(it) == *name && schema_of(it) == *it)?;
+                Some((relation, self.object(relation, |it| it.is(&ObjectKind::Schema))?))
+            }
+            FactSubject::Column(table, name) => of_table(table, ObjectKind::Column, name),
+            FactSubject::Constraint(table, name) => of_table(table, ObjectKind::Constraint, name),
+            FactSubject::Domain(name) => {
+                let relation = self.relation(name)?;
+                Some((relation, self.object(relation, |it| it.is(&ObjectKind::Domain))?))
+            }
+            FactSubject::Relation(name) => {
+                let kinds = [ObjectKind::Table, ObjectKind::View, ObjectKind::Sequence];
+                let is_relation = |it: &CatalogObject| kinds.iter().any(|kind| it.is(kind));
+                let own = self.relation(name).and_then(|relation| {
+                    self.object(relation, is_relation).map(|object| (relation, object))
+                });
+                own.or_else(|| {
+                    let is_it =
+                        |it: &CatalogObject| it.is(&ObjectKind::Index) && is_named(&it.name, name);
+                    let mut relations = self.relations();
+                    relations.find_map(|relation| Some((relation, self.object(relation, is_it)?)))
+                })
+            }
+            FactSubject::Routine(_) | FactSubject::Role(_) => None,
+        }
+    }
+
+    fn find_function(
+        &self,
+        subject: &FactSubject,
+        function: &FunctionDefinition,
+    ) -> Option<PartKey<'a>> {
+        let FactSubject::Routine(name) = subject else { return None };
+        let signature = function.signature();
+        self.relations().find_map(|relation| {
+            let object = self.object(relation, |it| it.is(&ObjectKind::Function))?;
+            let own = &relation[..relation.find('(')?];
+            let is_same = sql::signature_of(relation)
+                .is_some_and(|found| sql::is_same_signature(&signature, &found));
+            (is_named(own, name) && is_same).then_some((relation, object))
+        })
+    }
+
+    fn relation(&self, name: &QualifiedName) -> Option<&'a str> {
+        self.relations().find(|relation| is_named(relation, name))
+    }
+
+    fn relations(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let (live, recorded) = (self.live, self.recorded);
+        live.relations.keys().chain(recorded.relations.keys()).map(String::as_str)
+    }
+
+    fn object(
+        &self,
+        relation: &str,
+        is_it: impl Fn(&CatalogObject) -> bool,
+    ) -> Option<&'a CatalogObject> {
+        self.objects(relation).into_iter().find(|it| is_it(it))
+    }
+
+    fn objects(&self, relation: &str) -> Vec<&'a CatalogObject> {
+        let (live, recorded) = (self.live, self.recorded);
+        let of = |snapshot: &'a Snapshot| snapshot.relations.get(relation).map(Objects::keys);
+        of(live).into_iter().flatten().chain(of(recorded).into_iter().flatten()).collect()
+    }
+}
+
+/// Whether a name of the catalog is the one in a statement.
+pub(super) fn is_named(catalog: &str, name: &QualifiedName) -> bool {
+    let found = name_of(catalog);
+    found.name == name.name
+        && found.schema.as_deref() == Some(name.schema.as_deref().unwrap_or(PUBLIC))
+}

@@ -1,0 +1,186 @@
+//! Tests of what statements of runs that have ended have made.
+
+use super::*;
+use crate::database::{LedgerStatement, UnrecordedRun};
+use crate::engine::drift::settle;
+use crate::migration::{StatementNumber, Version};
+
+/// The objects of tables and the others of a schema, as `relation: object = definition`.
+fn snapshot(lines: &[&str]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for line in ["public: schema public = "].iter().chain(lines) {
+        let (relation, rest) = line.split_once(": ").expect("a relation");
+        let (object, definition) = rest.split_once(" = ").expect("a definition");
+        let objects = snapshot.relations.entry(relation.to_owned()).or_default();
+        objects.insert(object.into(), definition.to_owned());
+    }
+    snapshot
+}
+
+fn statement(text: &str, is_done: bool) -> LedgerStatement {
+    LedgerStatement {
+        set: "other".into(),
+        is_own: false,
+        version: Version("1".into()),
+        number: StatementNumber::FIRST,
+        summary: sql::summary(text),
+        job: None,
+        is_done,
+        text: Some(text.to_owned()),
+    }
+}
+
+/// The drift that is left after statements of a run that has ended. An open statement begins with
+/// `?`.
+fn drift(recorded: &[&str], live: &[&str], statements: &[&str]) -> Vec<String> {
+    let of_text = |text: &&str| match text.strip_prefix('?') {
+        Some(open) => statement(open, false),
+        None => statement(text, true),
+    };
+    let mut observation = Observation {
+        recorded: snapshot(recorded),
+        live: snapshot(live),
+        statements: statements.iter().map(of_text).collect(),
+        runs: vec![UnrecordedRun {
+            set: "other".into(),
+            is_own: false,
+            holder: None,
+            before: Snapshot::default(),
+        }],
+        ..Observation::default()
+    };
+    observation.made = made(&observation, &mut Printer::default());
+    let found = settle(&observation).changes(&["public".to_owned()]);
+    found.drift.iter().map(ToString::to_string).collect()
+}
+
+const T: [&str; 2] = ["public.t: table public.t = ", "public.t: column public.t.id = integer"];
+
+fn with<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    [&T[..], lines].concat()
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn what_a_statement_has_made_has_its_definition() {
+    let cases: &[(&[&str], &[&str], &str)] = &[
+        (&[], &T, "CREATE TABLE t (id int)"),
+        (&T, &[], "DROP TABLE t"),
+        (&T, &with(&["public.t: column public.t.n = text"]), "ALTER TABLE t ADD COLUMN n text"),
+        (&with(&["public.t: column public.t.n = text"]), &T, "ALTER TABLE t DROP COLUMN n"),
+        (
+            &T,
+            &["public.t: table public.t = ", "public.t: column public.t.id = bigint NOT NULL"],
+            "ALTER TABLE t ALTER COLUMN id TYPE bigint, ALTER COLUMN id SET NOT NULL",
+        ),
+        (
+            &T,
+            &with(&["public.t: constraint public.t.positive = CHECK ((id > 0)) NOT VALID"]),
+            "ALTER TABLE t ADD CONSTRAINT positive CHECK ((id > 0)) NOT VALID",
+        ),
+        (
+            &with(&["public.t: constraint public.t.positive = CHECK ((id > 0)) NOT VALID"]),
+            &with(&["public.t: constraint public.t.positive = CHECK ((id > 0))"]),
+            "ALTER TABLE ASYNC t VALIDATE CONSTRAINT positive",
+        ),
+        (&T, &with(&["public.t: index public.t_id = (id)"]), "CREATE INDEX ASYNC t_id ON t (id)"),
+        (&T, &with(&["public.t: index public.t_id_idx = (id)"]), "CREATE INDEX ASYNC ON t (id)"),
+        (
+            &with(&["public.t: column public.t.n = text"]),
+            &with(&["public.t: column public.t.o = text"]),
+            "ALTER TABLE t RENAME COLUMN n TO o",
+        ),
+        (
+            &T,
+            &["public.o: table public.o = ", "public.o: column public.o.id = integer"],
+            "ALTER TABLE t RENAME TO o",
+        ),
+        (
+            &T,
+            &with(&["public.t: comment on table public.t = people"]),
+            "COMMENT ON TABLE t IS 'people'",
+        ),
+        (
+            &with(&["public.t: grant on table public.t to app = SELECT"]),
+            &with(&["public.t: grant on table public.t to app = SELECT, INSERT"]),
+            "GRANT INSERT ON t TO app",
+        ),
+        (
+            &[],
+            &["public.s: sequence public.s = INCREMENT BY 1 MINVALUE 1 MAXVALUE \
+               9223372036854775807 START WITH 1 CACHE 1"],
+            "CREATE SEQUENCE s CACHE 1",
+        ),
+    ];
+    for (recorded, live, text) in cases {
+        assert_eq!(drift(recorded, live, &[text]), NOTHING, "{text}");
+        assert_ne!(drift(recorded, live, &[]), NOTHING, "{text}");
+        // What has the name and another definition belongs to someone else.
+        let is_same_name =
+            live.len() > recorded.len() && !text.starts_with("CREATE INDEX ASYNC ON");
+        if is_same_name {
+            let other: Vec<String> = live
+                .iter()
+                .filter(|line| !recorded.contains(line))
+                .map(|line| format!("{line} and more"))
+                .collect();
+            let other: Vec<&str> = other.iter().map(String::as_str).collect();
+            let live = [*recorded, &other].concat();
+            assert_ne!(drift(recorded, &live, &[text]), NOTHING, "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_last_statement_for_an_object_decides() {
+    let live = with(&["public.t: column public.t.n = bigint"]);
+    let later = ["CREATE TABLE t (id int, n int)", "ALTER TABLE t ALTER COLUMN n TYPE bigint"];
+    assert_eq!(drift(&[], &live, &later), NOTHING);
+    assert_eq!(
+        drift(&T, &T, &["ALTER TABLE t ADD COLUMN n int", "ALTER TABLE t DROP COLUMN n"]),
+        NOTHING
+    );
+    // Someone has added it again.
+    let again = ["ALTER TABLE t ADD COLUMN n bigint", "ALTER TABLE t DROP COLUMN n"];
+    assert_eq!(drift(&T, &live, &again), ["column public.t.n was added: bigint"]);
+    // The index has become a constraint.
+    let key = with(&["public.t: constraint public.t.t_key = UNIQUE (id)"]);
+    let taken = [
+        "CREATE UNIQUE INDEX ASYNC t_id ON t (id)",
+        "ALTER TABLE t ADD CONSTRAINT t_key UNIQUE USING INDEX t_id",
+    ];
+    assert_eq!(drift(&T, &key, &taken), NOTHING);
+    let other = taken.map(|text| text.replace("t (id)", "t (n)"));
+    let other: Vec<&str> = other.iter().map(String::as_str).collect();
+    assert_eq!(drift(&T, &key, &other).len(), 1);
+}
+
+#[test]
+fn a_statement_whose_end_is_not_recorded_may_have_been_applied() {
+    let added = with(&["public.t: column public.t.n = text"]);
+    let add = ["?ALTER TABLE t ADD COLUMN n text"];
+    assert_eq!(drift(&T, &added, &add), NOTHING);
+    assert_eq!(drift(&T, &T, &add), NOTHING);
+    let altered = ["CREATE TABLE t (id int)", "?ALTER TABLE t ALTER COLUMN id SET NOT NULL"];
+    assert_eq!(drift(&[], &T, &altered), NOTHING, "it was not applied");
+    // An index that is being built, also if an earlier run has recorded it.
+    let building = with(&["public.t: index public.t_id = (id) INVALID"]);
+    let index = ["?CREATE INDEX ASYNC t_id ON t (id)"];
+    assert_eq!(drift(&T, &building, &index), NOTHING);
+    assert_eq!(drift(&building, &building, &index), NOTHING);
+    let other = ["?CREATE INDEX ASYNC t_id ON t (n)"];
+    assert_eq!(drift(&building, &building, &other).len(), 1, "another index with the name");
+    assert_eq!(drift(&T, &building, &[&index[0][1..]]).len(), 1, "the job has ended");
+    let not_valid = with(&["public.t: constraint public.t.c = CHECK ((id > 0)) NOT VALID"]);
+    let validation = ["?ALTER TABLE ASYNC t VALIDATE CONSTRAINT c"];
+    assert_eq!(drift(&not_valid, &not_valid, &validation), NOTHING);
+}
+
+#[test]
+fn an_unnamed_object_that_is_recorded_does_not_explain_a_second_one() {
+    let index = "public.t: index public.t_id_idx = (id)";
+    let both = with(&[index, "public.t: index public.by_someone = (id)"]);
+    let statements = ["CREATE INDEX ASYNC ON t (id)"];
+    assert_eq!(drift(&with(&[index]), &both, &statements).len(), 1);
+}
