@@ -12,6 +12,7 @@ mod foreign;
 mod jobs;
 mod kill;
 mod matrix;
+mod parallel;
 mod provider;
 mod random;
 mod terraform;
@@ -47,6 +48,17 @@ fn the_next_run_completes_the_run_of_a_provider_that_was_killed_anywhere() {
 #[test]
 fn the_next_run_completes_a_job_that_failed_or_is_not_listed_any_more() {
     jobs::every_job_in_every_way();
+}
+
+#[test]
+fn runs_of_several_sets_at_once_record_what_they_have_made() {
+    parallel::hold_each_run(false);
+}
+
+#[test]
+#[ignore = "takes long; cargo test --test crash -- --ignored --nocapture"]
+fn runs_of_several_sets_at_once_record_what_they_have_made_wherever_they_are_held() {
+    parallel::hold_each_run(true);
 }
 
 #[test]

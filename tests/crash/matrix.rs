@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dsql_local::{Cluster, Fault, Matcher, Options};
+use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Options};
 use terraform_provider_dsql::database::{LEASE_LENGTH, Lease, Session};
 
 use crate::cases::{Case, Set, has_drift, state};
@@ -36,7 +36,7 @@ impl Spot {
 
     /// Whether an interruption at it can have a result of its own. A statement that reads, or only
     /// begins a transaction, has the same result as the statement before it.
-    fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         !matches!(self.command.as_str(), "BEGIN" | "SELECT" | "WITH" | "SET" | "ROLLBACK")
     }
 }
@@ -75,15 +75,7 @@ pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
         }
         assert!(tries < 10, "{}: every run had a conflict", case.name);
     };
-    let mut counts = HashMap::<String, usize>::new();
-    let spots = sent
-        .iter()
-        .map(|logged| {
-            let command = logged.command();
-            let nth = counts.entry(command.clone()).and_modify(|nth| *nth += 1).or_insert(1);
-            Spot { nth: *nth, command, sql: logged.sql.clone() }
-        })
-        .collect();
+    let spots = counted(&sent);
     let end = state(&mut session).await;
     // If a later run has recorded the same schema, there is no drift either.
     assert!(!has_drift(&mut session).await, "{}: drift", case.name);
@@ -93,6 +85,17 @@ pub(crate) async fn undisturbed(cluster: &Cluster, case: Case) -> Undisturbed {
     }
     let effects = effects.into_iter().map(|(sql, count)| (sql.to_owned(), count)).collect();
     Undisturbed { case, set, spots, end, effects }
+}
+
+/// The statements of a run, in order.
+pub(crate) fn counted(sent: &[LoggedStatement]) -> Vec<Spot> {
+    let mut counts = HashMap::<String, usize>::new();
+    let spot = |logged: &LoggedStatement| {
+        let command = logged.command();
+        let nth = counts.entry(command.clone()).and_modify(|nth| *nth += 1).or_insert(1);
+        Spot { nth: *nth, command, sql: logged.sql.clone() }
+    };
+    sent.iter().map(spot).collect()
 }
 
 impl Undisturbed {

@@ -1,8 +1,9 @@
 //! What a scheduled `terraform plan -detailed-exitcode` finds.
 
+use std::process::Command;
 use std::time::Duration;
 
-use dsql_local::Options;
+use dsql_local::{Fault, Matcher, Options};
 
 use crate::world::{CommandOutput, on_each_terraform, on_each_terraform_with};
 
@@ -91,6 +92,117 @@ fn while_another_set_is_applied_its_changes_are_not_drift() {
         world.plan().ends_with(0).says("No changes.").does_not_say("unfinished");
         world.sql("DROP TABLE o");
         world.plan().ends_with(1).says("table public.o was dropped");
+    });
+}
+
+#[test]
+fn what_a_killed_apply_has_made_is_not_drift() {
+    on_each_terraform(|world| {
+        let strict = USERS.replace("files =", "on_drift = \"error\"\n  files =");
+        world.configure(&strict);
+        world.apply().ends_with(0);
+        world.configure(
+            "resource \"dsql_migration_set\" \"other\" {\n  name  = \"other\"\n  files = {\n    \
+             \"1_o.sql\" = \"CREATE TABLE o (id int PRIMARY KEY, amount numeric(10, 2) NOT NULL \
+             DEFAULT 0, note text, made_at timestamptz DEFAULT now() CHECK (made_at > '2020-01-01'))\"\n  \
+             }\n}\n",
+        );
+        world.write("other/main.tf", std::fs::read(world.path("main.tf")).unwrap());
+        world.configure(&strict);
+
+        let record = Matcher::containing("INSERT INTO \"dsql_migrations\".schema_object");
+        world.cluster().inject(record, Fault::HoldBefore);
+        let apply = ["apply", "-auto-approve", "-no-color", "-input=false"];
+        let mut running = world.start_in("other", &apply);
+        world.wait_for(&mut running, |world| !world.cluster().fired_faults().is_empty());
+        let group = format!("-{}", running.id());
+        assert!(Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
+        running.wait().unwrap();
+        world.cluster().close_held();
+        world.sql("UPDATE dsql_migrations.lease SET expires_at = now()");
+
+        let planned = world.plan().ends_with(0).says("No changes.");
+        planned
+            .says("Schema changes are unfinished for set default")
+            .says("table public.o was added (statement 1 of migration 1 of migration set other)")
+            .does_not_say("DROP TABLE");
+        world.sql("ALTER TABLE o ALTER COLUMN amount SET DEFAULT 1");
+        world.plan().ends_with(1).says("column public.o.amount was added: numeric(10,2)");
+        world.sql("ALTER TABLE o ALTER COLUMN amount SET DEFAULT 0");
+        let next = world.start_in("other", &apply).wait_with_output().unwrap();
+        CommandOutput::of(&apply, &next).ends_with(0);
+        world.plan().ends_with(0).says("No changes.").does_not_say("unfinished");
+    });
+}
+
+#[test]
+fn the_drift_of_each_set_and_of_each_cluster_is_shown_with_its_remedy() {
+    on_each_terraform(|world| {
+        let other = world.another_cluster();
+        let set = |label: &str, arguments: &str, file: &str| {
+            format!(
+                "resource \"dsql_migration_set\" \"{label}\" {{\n  {arguments}\n  \
+                 files = {{ \"1_t.sql\" = \"{file}\" }}\n}}\n"
+            )
+        };
+        let there = format!(
+            "cluster = {{\n    port = {}\n    ca_file = {:?}\n  }}",
+            other.port(),
+            other.ca_file()
+        );
+        let of_schema = "name = \"two\"\n  drift_schemas = [\"app\"]";
+        let sets = [
+            set("one", "", "CREATE TABLE t (id int)"),
+            set("two", of_schema, "CREATE SCHEMA app; CREATE TABLE app.t (id int)"),
+            set("there", &there, "CREATE TABLE t (id int)"),
+        ];
+        world.configure(&sets.join("\n"));
+        world.apply().ends_with(0);
+        world.sql("ALTER TABLE t ADD COLUMN one int");
+        world.sql("ALTER TABLE app.t ADD COLUMN two int");
+        world.sql_on(&other, "ALTER TABLE t ADD COLUMN there int");
+        world
+            .plan()
+            .ends_with(2)
+            .says("ALTER TABLE public.t DROP COLUMN one;")
+            .says("ALTER TABLE app.t DROP COLUMN two;")
+            .says("ALTER TABLE public.t DROP COLUMN there;")
+            .does_not_say("more similar warning");
+    });
+}
+
+#[test]
+fn sets_that_are_applied_at_once_do_not_stop_each_other() {
+    const ROUNDS: usize = 10;
+    const SETS: [&str; 4] = ["one", "two", "three", "four"];
+    on_each_terraform(|world| {
+        for set in SETS {
+            world.configure(&format!(
+                "resource \"dsql_migration_set\" \"app\" {{\n  name     = \"{set}\"\n  \
+                 dir      = \"m\"\n  on_drift = \"error\"\n}}\n"
+            ));
+            world.write(&format!("{set}/main.tf"), std::fs::read(world.path("main.tf")).unwrap());
+        }
+        let apply = ["apply", "-auto-approve", "-no-color", "-input=false"];
+        for round in 0..ROUNDS {
+            for set in SETS {
+                let table = format!("{set}_{round}");
+                let sql = format!(
+                    "CREATE TABLE {table} (id int); CREATE INDEX ASYNC {table}_id ON {table} (id)"
+                );
+                world.write(&format!("{set}/m/{round}_t.sql"), sql);
+            }
+            let running = SETS.map(|set| world.start_in(set, &apply));
+            for applied in running {
+                let output = CommandOutput::of(&apply, &applied.wait_with_output().unwrap());
+                output.ends_with(0).says("Apply complete!");
+            }
+        }
+        for set in SETS {
+            let plan = ["plan", "-detailed-exitcode", "-no-color", "-input=false"];
+            let planned = world.start_in(set, &plan).wait_with_output().unwrap();
+            CommandOutput::of(&plan, &planned).ends_with(0).says("No changes.");
+        }
     });
 }
 
@@ -259,7 +371,7 @@ fn an_index_that_is_not_valid_shows_even_if_a_migration_left_it() {
 }
 
 #[test]
-fn a_constraint_that_a_migration_left_unvalidated_shows_until_it_is_validated() {
+fn a_constraint_that_a_migration_left_not_valid_is_a_warning_until_it_is_validated() {
     on_each_terraform(|world| {
         let with = |more: &str| {
             format!(
@@ -268,17 +380,36 @@ fn a_constraint_that_a_migration_left_unvalidated_shows_until_it_is_validated() 
             )
         };
         world.configure(&with(""));
+        // The first plan has the hazard.
+        world.plan().ends_with(2).says("not_validated: Existing rows are never checked");
         world.apply().ends_with(0);
+        let left = "Constraints are left NOT VALID by set default";
         world
             .plan()
-            .ends_with(2)
-            .says("constraint public.a.small is NOT VALID")
-            .says("ALTER TABLE ASYNC public.a VALIDATE CONSTRAINT small;");
+            .ends_with(0)
+            .says("No changes.")
+            .says(left)
+            .says("constraint public.a.small")
+            .says("(statement 1 of migration 2 of migration set default)")
+            .says("ALTER TABLE ASYNC public.a VALIDATE CONSTRAINT small;")
+            .does_not_say("accept_drift");
+        // Another set of the cluster has no drift, either. What someone else adds is drift.
+        let other = with("").replace("\n  files", "\n  name = \"other\"\n  files");
+        let own = &other[other.find("\"1_a.sql\"").unwrap()..other.rfind("  }").unwrap()];
+        let other = other.replace(own, "\"1_o.sql\" = \"CREATE TABLE o (id int)\"\n");
+        world.configure(&other.replace("\"app\"", "\"other\""));
+        world.run(&["state", "rm", "dsql_migration_set.app"]).ends_with(0);
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.").does_not_say("NOT VALID");
+        world.sql("ALTER TABLE a ADD CONSTRAINT large CHECK (id > 0) NOT VALID");
+        world.plan().ends_with(2).says("constraint public.a.large was added");
+        world.sql("ALTER TABLE a DROP CONSTRAINT large");
         world.configure(&with(
             "    \"3_c.sql\" = \"ALTER TABLE ASYNC a VALIDATE CONSTRAINT small\"\n",
         ));
+        world.plan().ends_with(2).does_not_say(left);
         world.apply().ends_with(0);
-        world.plan().ends_with(0).says("No changes.");
+        world.plan().ends_with(0).says("No changes.").does_not_say(left);
     });
 }
 
