@@ -236,3 +236,48 @@ fn the_status_names_history_tables() {
         assert_eq!(output(world, "ledgers"), ledgers);
     });
 }
+
+#[test]
+fn the_status_shows_drift_in_a_plan_also_while_a_migration_is_pending() {
+    on_each_terraform(|world| {
+        let set = "resource \"dsql_migration_set\" \"app\" {\n  dir = \"migrations\"\n}\n";
+        let status = |arguments: &str| {
+            format!(
+                "data \"dsql_migration_status\" \"app\" {{\n{arguments}}}\n\n\
+                 output \"status\" {{\n  value = data.dsql_migration_status.app\n}}\n"
+            )
+        };
+        world.configure(&format!("{set}\n{}", status("")));
+        world.write("migrations/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.apply().ends_with(0);
+        world.sql("ALTER TABLE a ADD COLUMN by_hand text");
+        world.write("migrations/2_b.sql", "CREATE TABLE b (id int PRIMARY KEY);");
+        let change = "column public.a.by_hand was added: text";
+        let shown = format!("+ \"{change}\"");
+        world.plan().ends_with(2).says(&shown);
+        world.run(&["plan", "-refresh=false", "-no-color", "-input=false"]).says(&shown);
+
+        let fingerprint = world.state("dsql_migration_set.app")["schema_fingerprint"].clone();
+        world.run(&["state", "rm", "dsql_migration_set.app"]).ends_with(0);
+        let applied = |arguments: &str| {
+            world.configure(&status(arguments));
+            world.apply().ends_with(0);
+            output(world, "status")
+        };
+        let drifted = applied("");
+        assert_eq!(drifted["drift"], serde_json::json!([change]));
+        assert_ne!(drifted["schema_fingerprint"], fingerprint);
+        let nothing = serde_json::json!([]);
+        assert_eq!(applied("  drift_schemas = [\"other\"]\n")["drift"], nothing);
+        assert_eq!(applied("  drift_schemas = []\n")["drift"], nothing);
+        let accepted = format!("  accept_drift = {}\n", drifted["schema_fingerprint"]);
+        assert_eq!(applied(&accepted)["drift"], nothing);
+        assert_eq!(applied("")["drift"], drifted["drift"], "nothing was recorded");
+
+        for argument in ["accept_drift = \"sha256:1\"", "drift_schemas = [\"\"]"] {
+            world.configure(&status(&format!("  {argument}\n")));
+            let name = argument.split(' ').next().unwrap();
+            world.plan().ends_with(1).says(&format!("Invalid {name}"));
+        }
+    });
+}

@@ -1,6 +1,7 @@
 //! `dsql_migration_status`: the ledger of a set, compared with the files if they are named.
 
 mod compare;
+mod drift;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use self::compare::{ComparedFiles, of_files};
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
 use super::super::diagnostics::{self, Access};
-use super::super::resources::drift;
+use super::super::resources::drift::{Watch, accepted_checksums};
 use super::super::resources::migration_set::{DEFAULT_NAME, latest};
 use super::super::resources::observe::observe;
 use super::super::resources::rules::StatementRules;
@@ -55,6 +56,7 @@ impl DataSource for MigrationStatus {
                 .description("Name of the migration set in the ledger. Default: `default`."),
         ];
         attributes.extend(files_arguments());
+        attributes.extend(drift::arguments());
         attributes.extend([
             cluster_attribute(),
             versions("applied", "Applied versions, in the order in which they began."),
@@ -72,6 +74,7 @@ impl DataSource for MigrationStatus {
             ),
         ]);
         attributes.extend(comparison_attributes());
+        attributes.extend(drift::attributes());
         attributes.extend([
             Attribute::nested("unfinished", Nesting::Map, unfinished_attributes())
                 .computed()
@@ -110,13 +113,15 @@ impl DataSource for MigrationStatus {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let source = has_source(&config).then(|| source(&config).err()).flatten();
         let variables = StatementRules::with_variables(&config).err();
-        let accepted = drift::accepted_checksums(&config).err();
+        let accepted = accepted_checksums(&config).err();
         let renamed = policy::renamed_versions(&config).err();
+        let watch = Watch::decode_without_plan(&config).err();
         source
             .into_iter()
             .chain(variables)
             .chain(accepted)
             .chain(renamed)
+            .chain(watch)
             .chain(location::check_cluster(&config).err())
             .collect()
     }
@@ -127,11 +132,13 @@ impl DataSource for MigrationStatus {
         let files = files(&object, &limit).await?;
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
-        let nothing = Watched::Schemas(Vec::new());
+        let watch = Watch::decode_without_plan(&object).map_err(|error| vec![error])?.known();
+        let schemas = watch.as_ref().map(|watch| watch.schemas.clone());
+        let watched = Watched::Schemas(schemas.unwrap_or_default());
         let observation = observe(
             &self.clusters,
             &location,
-            ObserveQuery::new(&location.ledger, name, &nothing),
+            ObserveQuery::new(&location.ledger, name, &watched),
             &limit,
         )
         .await
@@ -151,6 +158,9 @@ impl DataSource for MigrationStatus {
             state.set(name, value);
         }
         for (name, value) in of_files(files.as_ref(), &observation.migrations) {
+            state.set(name, value);
+        }
+        for (name, value) in watch.iter().flat_map(|watch| watch.find(&observation).shown()) {
             state.set(name, value);
         }
         state.set("ledger", ledger(&observation.ledger));
@@ -334,7 +344,7 @@ async fn files(
         return Err(errors);
     }
     let has_values = !config.value("variables").is_null();
-    let accepted = drift::accepted_checksums(config).map_err(|error| vec![error])?;
+    let accepted = accepted_checksums(config).map_err(|error| vec![error])?;
     let renamed = policy::renamed_versions(config).map_err(|error| vec![error])?;
     let removed = texts(config, "removed_versions");
     let (Input::Known(accepted), Input::Known(removed), Input::Known(renamed)) =

@@ -15,9 +15,9 @@ use crate::value::{Input, Object, Type, Value};
 
 /// What counts as drift, and what a plan does about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     /// The schemas whose objects are compared.
-    pub(super) schemas: Vec<String>,
+    pub(crate) schemas: Vec<String>,
     on_drift: OnDrift,
     accepted: Option<String>,
 }
@@ -34,7 +34,7 @@ enum OnDrift {
 }
 
 /// A comparison of the recorded with the live schemas.
-pub(super) struct DriftReport<'a> {
+pub(crate) struct DriftReport<'a> {
     /// The drift, without what is accepted.
     pub(super) changes: Vec<Change>,
     /// Differences of statements and runs that have not recorded their end, which are not drift.
@@ -92,10 +92,16 @@ pub(super) fn computed() -> Vec<Attribute> {
 impl Watch {
     /// Reads the arguments; unknown if one of them is unknown.
     pub(super) fn decode(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
-        let schemas = decode_schemas(config)?;
         let words =
             [("plan", OnDrift::Plan), ("error", OnDrift::Error), ("ignore", OnDrift::Ignore)];
         let on_drift = word(config, "on_drift", &words)?;
+        let watch = Self::decode_without_plan(config)?;
+        Ok(watch.zip(on_drift).map(|(watch, on_drift)| Self { on_drift, ..watch }))
+    }
+
+    /// Reads `drift_schemas` and `accept_drift`, for a data source, which only shows drift.
+    pub(crate) fn decode_without_plan(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
+        let schemas = decode_schemas(config)?;
         let accepted = config.string("accept_drift").map(|text| {
             is_digest(text).then(|| text.to_owned()).ok_or_else(|| {
                 invalid(
@@ -106,15 +112,12 @@ impl Watch {
             })
         });
         let accepted = accepted.transpose()?.optional();
-        Ok(schemas.zip(on_drift).zip(accepted).map(|((schemas, on_drift), accepted)| Self {
-            schemas,
-            on_drift,
-            accepted,
-        }))
+        let on_drift = OnDrift::Ignore;
+        Ok(schemas.zip(accepted).map(|(schemas, accepted)| Self { schemas, on_drift, accepted }))
     }
 
     /// Compares the recorded with the live schemas.
-    pub(super) fn find<'a>(&self, observation: &'a Observation) -> DriftReport<'a> {
+    pub(crate) fn find<'a>(&self, observation: &'a Observation) -> DriftReport<'a> {
         let settled = drift::settle(observation);
         let Differences { drift: changes, unfinished, not_valid } = settled.changes(&self.schemas);
         let live = &settled.live;
@@ -211,7 +214,7 @@ impl Watch {
 
 impl DriftReport<'_> {
     /// The values of the computed attributes.
-    pub(super) fn shown(&self) -> Vec<(&'static str, Value)> {
+    pub(crate) fn shown(&self) -> Vec<(&'static str, Value)> {
         vec![
             ("drift", Value::list(self.changes.iter().map(ToString::to_string))),
             ("schema_fingerprint", self.fingerprint.as_str().into()),
