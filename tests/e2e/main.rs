@@ -19,6 +19,7 @@ mod clusters;
 mod credentials;
 mod data_sources;
 mod drift;
+mod drift_guards;
 mod examples;
 mod existing;
 mod failed_runs;

@@ -19,6 +19,7 @@ resource "dsql_migration_set" "this" {
 
   drift_schemas = var.schemas
   on_drift      = var.on_drift
+  accept_drift  = each.value.accept_drift
 
   accept_cluster = each.value.accept_cluster
 

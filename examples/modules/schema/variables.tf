@@ -10,6 +10,7 @@ variable "clusters" {
     ca_file        = optional(string)
     variables      = optional(map(string))
     accept_cluster = optional(string)
+    accept_drift   = optional(string)
   }))
 }
 
@@ -41,7 +42,7 @@ variable "schemas" {
 }
 
 variable "on_drift" {
-  description = "How a plan treats drift: \"plan\" shows an update, \"error\" fails, and \"ignore\" only reports it."
+  description = "How to treat drift: with \"plan\", a plan shows it, with \"block\", an apply also runs no migration, with \"error\", a plan fails, and with \"ignore\", only the output drift shows it."
   type        = string
   nullable    = false
   default     = "plan"

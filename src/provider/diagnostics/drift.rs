@@ -2,34 +2,52 @@
 
 use super::Subject;
 use super::plan::DESTROY;
-use crate::diagnostic::{Diagnostic, Title};
+use crate::diagnostic::{Diagnostic, Summary, Title};
 use crate::engine::drift::{Change, Remedy, Unfinished};
 
-/// Returns the warning about drift that turns a plan into an update.
-pub(in crate::provider) fn drift_warning(
-    changes: &[Change],
-    fingerprint: &str,
-    accepted: Option<&str>,
-    subject: &Subject,
-) -> Diagnostic {
-    Diagnostic::warning(Title::SchemaChanged.fill(&[&subject])).detail(drift_words(
-        changes,
-        fingerprint,
-        accepted,
-    ))
+/// The drift of a set or of a single migration.
+pub(in crate::provider) struct ShownDrift<'a> {
+    pub(in crate::provider) changes: &'a [Change],
+    /// The fingerprint of the live schemas.
+    pub(in crate::provider) fingerprint: &'a str,
+    /// The value of `accept_drift`.
+    pub(in crate::provider) accepted: Option<&'a str>,
+    pub(in crate::provider) subject: &'a Subject,
 }
 
-/// Returns the error about drift that fails a plan.
-pub(in crate::provider) fn drift_error(
-    changes: &[Change],
-    fingerprint: &str,
-    accepted: Option<&str>,
-    subject: &Subject,
-) -> Diagnostic {
-    let words = drift_words(changes, fingerprint, accepted);
-    Diagnostic::error(Title::SchemaChanged.fill(&[&subject]))
-        .detail(format!("{words} {DESTROY}"))
-        .at("on_drift")
+/// With `on_drift` as `error` or `block`, a new migration alone cannot revert a change.
+const WITH_ACCEPT_DRIFT: &str =
+    "To revert a change in a new migration, set accept_drift for the apply that runs it.";
+
+impl ShownDrift<'_> {
+    /// Returns the warning that accompanies an update.
+    pub(in crate::provider) fn warning(&self) -> Diagnostic {
+        self.filled(Diagnostic::warning, "")
+    }
+
+    /// Returns the warning of a plan whose apply runs no migration.
+    pub(in crate::provider) fn blocking_warning(&self) -> Diagnostic {
+        let words = "While there is drift, an apply with a pending migration fails before it runs \
+                     anything, because on_drift is \"block\".";
+        self.filled(Diagnostic::warning, &format!(" {words} {WITH_ACCEPT_DRIFT}"))
+    }
+
+    /// Returns the error that fails a plan.
+    pub(in crate::provider) fn plan_error(&self) -> Diagnostic {
+        self.filled(Diagnostic::error, &format!(" {WITH_ACCEPT_DRIFT} {DESTROY}")).at("on_drift")
+    }
+
+    /// Returns the error of an apply that runs no migration because of the drift.
+    pub(in crate::provider) fn apply_error(&self) -> Diagnostic {
+        let words = "Nothing was run, because on_drift is \"block\".";
+        self.filled(Diagnostic::error, &format!("\n\n{words} {WITH_ACCEPT_DRIFT}")).at("on_drift")
+    }
+
+    fn filled(&self, diagnostic: fn(Summary) -> Diagnostic, end: &str) -> Diagnostic {
+        let Self { changes, fingerprint, accepted, subject } = self;
+        let words = drift_words(changes, fingerprint, *accepted);
+        diagnostic(Title::SchemaChanged.fill(&[subject])).detail(format!("{words}{end}"))
+    }
 }
 
 /// Returns the warning about differences that statements and runs explain.
@@ -128,8 +146,9 @@ mod tests {
     #[test]
     fn an_accepted_fingerprint_that_does_not_match_is_named() {
         let detail = |accepted| {
-            let subject = Subject::set(Some("app"));
-            drift_warning(&[], "sha256:1", accepted, &subject).detail
+            let (changes, subject) = (&[], &Subject::set(Some("app")));
+            let fingerprint = "sha256:1";
+            ShownDrift { changes, fingerprint, accepted, subject }.warning().detail
         };
         assert!(detail(Some("sha256:2")).ends_with("so it accepts nothing."));
         assert!(detail(None).ends_with("An apply alone does neither."));

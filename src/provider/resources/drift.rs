@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use crate::database::{Observation, unquoted};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
-use crate::engine::drift::{self, Change, Differences, Unfinished, UnfinishedBy};
+use crate::engine::drift::{self, Change, ChangeKind, Differences, Unfinished, UnfinishedBy};
 use crate::migration::{Checksum, Version, quoted_identifier};
 use crate::provider::arguments::{invalid, word};
-use crate::provider::diagnostics::{self, Subject};
+use crate::provider::diagnostics::{self, ShownDrift, Subject};
 use crate::schema::Attribute;
 use crate::sql::{self, JobTarget};
 use crate::value::{Input, Object, Type, Value};
@@ -22,16 +22,26 @@ pub(crate) struct Watch {
     accepted: Option<String>,
 }
 
-/// What a plan does about drift.
+/// What a plan and an apply do about drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OnDrift {
-    /// Shows an update and a warning.
+    /// The plan shows an update and a warning.
     Plan,
-    /// Fails.
+    /// The plan does the same, and the apply runs no migration.
+    Block,
+    /// The plan fails.
     Error,
-    /// Only fills the attribute `drift`.
+    /// The plan only fills the attribute `drift`.
     Ignore,
 }
+
+/// The values of `on_drift`. The first one is the default.
+const ON_DRIFT: [(&str, OnDrift); 4] = [
+    ("plan", OnDrift::Plan),
+    ("block", OnDrift::Block),
+    ("error", OnDrift::Error),
+    ("ignore", OnDrift::Ignore),
+];
 
 /// A comparison of the recorded with the live schemas.
 pub(crate) struct DriftReport<'a> {
@@ -53,25 +63,51 @@ pub(crate) struct DriftReport<'a> {
 /// The schema of the arguments.
 pub(super) fn arguments() -> Vec<Attribute> {
     vec![
-        Attribute::set_of("drift_schemas", Type::String).optional().description(
+        schemas_argument(
             "Database schemas in which the provider detects drift. Default: `[\"public\"]`. An \
              empty set turns the detection off.",
         ),
         Attribute::string("on_drift").optional().description(
             "How to treat drift, that is, schema changes that no migration made. `plan` (default) \
-             shows an update and a warning, `error` fails the plan, and `ignore` only populates \
-             the attribute `drift`.",
+             shows an update and a warning, `block` does the same and fails an apply before it \
+             runs a pending migration, `error` fails the plan, and `ignore` only populates the \
+             attribute `drift`.",
         ),
-        Attribute::string("accept_drift").optional().description(
-            "Fingerprint of the schemas to accept, as shown in the drift warning. If the schemas \
-             still have this fingerprint, the next apply records them as they are, and the \
-             difference is no longer drift.",
-        ),
+        accept_argument(),
         Attribute::map_of("accept_checksums", Type::String).optional().description(
             "Edited files to accept, as a map from version to the current checksum of the file. \
              The file does not run again.",
         ),
     ]
+}
+
+/// The schema of the arguments of a single migration, which detects drift only on request.
+pub(super) fn arguments_on_request() -> Vec<Attribute> {
+    vec![
+        schemas_argument(
+            "Database schemas in which the provider detects drift if `on_drift` is set. Default: \
+             `[\"public\"]`.",
+        ),
+        Attribute::string("on_drift").optional().description(
+            "How to treat drift, that is, schema changes that no migration made. By default, the \
+             resource detects none. `plan` shows an update and a warning, `block` also fails an \
+             apply before it runs the migration, `error` fails the plan, and `ignore` only \
+             populates the attribute `drift`.",
+        ),
+        accept_argument(),
+    ]
+}
+
+fn schemas_argument(text: &str) -> Attribute {
+    Attribute::set_of("drift_schemas", Type::String).optional().description(text)
+}
+
+fn accept_argument() -> Attribute {
+    Attribute::string("accept_drift").optional().description(
+        "Fingerprint of the schemas to accept, as shown in the drift warning. If the schemas \
+         still have this fingerprint, the next apply records them as they are, and the \
+         difference is no longer drift.",
+    )
 }
 
 /// The schema of the computed attributes.
@@ -89,12 +125,49 @@ pub(super) fn computed() -> Vec<Attribute> {
     ]
 }
 
+/// The schema of the computed attributes of a single migration.
+pub(super) fn computed_on_request() -> Vec<Attribute> {
+    vec![
+        Attribute::list_of("drift", Type::String).computed().description(
+            "Schema changes that no migration made, and indexes and constraints that are not \
+             valid. Null without `on_drift`.",
+        ),
+        Attribute::string("schema_fingerprint").computed().description(
+            "SHA-256 fingerprint of the objects in the schemas that are compared. Null without \
+             `on_drift`.",
+        ),
+    ]
+}
+
+/// The computed attributes that only an observation after the run can provide.
+pub(super) fn known_after_apply() -> Vec<(&'static str, Value)> {
+    vec![("drift", Value::Unknown), ("schema_fingerprint", Value::Unknown)]
+}
+
+/// The computed attributes of a resource that detects no drift.
+pub(super) fn not_detected() -> Vec<(&'static str, Value)> {
+    vec![("drift", Value::Null), ("schema_fingerprint", Value::Null)]
+}
+
 impl Watch {
+    /// Reads the arguments of a single migration; `None` if it detects no drift.
+    pub(super) fn decode_on_request(
+        config: &Object<'_>,
+    ) -> Result<Input<Option<Self>>, Diagnostic> {
+        if !config.string("on_drift").is_null() {
+            return Ok(Self::decode(config)?.map(Some));
+        }
+        let unused = ["drift_schemas", "accept_drift"];
+        let unused = unused.into_iter().find(|name| !config.value(name).is_null());
+        match unused {
+            Some(name) => Err(invalid(name.into(), "It requires on_drift.")),
+            None => Ok(Input::Known(None)),
+        }
+    }
+
     /// Reads the arguments; unknown if one of them is unknown.
     pub(super) fn decode(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
-        let words =
-            [("plan", OnDrift::Plan), ("error", OnDrift::Error), ("ignore", OnDrift::Ignore)];
-        let on_drift = word(config, "on_drift", &words)?;
+        let on_drift = word(config, "on_drift", &ON_DRIFT)?;
         let watch = Self::decode_without_plan(config)?;
         Ok(watch.zip(on_drift).map(|(watch, on_drift)| Self { on_drift, ..watch }))
     }
@@ -148,25 +221,19 @@ impl Watch {
 
     /// Whether drift makes a plan an update.
     pub(super) fn plans(&self, report: &DriftReport<'_>) -> bool {
-        report.to_accept || self.on_drift == OnDrift::Plan && !report.changes.is_empty()
+        let is_shown = matches!(self.on_drift, OnDrift::Plan | OnDrift::Block);
+        report.to_accept || is_shown && !report.changes.is_empty()
     }
 
-    /// The warning or the error of a plan that finds drift.
+    /// The warnings or the error of a plan that finds drift or unfinished changes.
     pub(super) fn warnings(&self, report: &DriftReport<'_>, subject: &Subject) -> Vec<Diagnostic> {
-        let DriftReport { changes, unfinished, fingerprint, .. } = report;
-        // The report has no changes if the configuration accepts this fingerprint.
-        let accepted = self.accepted.as_deref();
-        let of_drift = match self.on_drift {
-            _ if changes.is_empty() => None,
+        let of_drift = self.shown_drift(report, subject).and_then(|drift| match self.on_drift {
             OnDrift::Ignore => None,
-            OnDrift::Plan => {
-                Some(diagnostics::drift_warning(changes, fingerprint, accepted, subject))
-            }
-            OnDrift::Error => {
-                Some(diagnostics::drift_error(changes, fingerprint, accepted, subject))
-            }
-        };
-        let shown = unfinished.iter().filter(|_| self.on_drift != OnDrift::Ignore);
+            OnDrift::Block if self.blocks(report) => Some(drift.blocking_warning()),
+            OnDrift::Plan | OnDrift::Block => Some(drift.warning()),
+            OnDrift::Error => Some(drift.plan_error()),
+        });
+        let shown = report.unfinished.iter().filter(|_| self.on_drift != OnDrift::Ignore);
         let of_others = diagnostics::unfinished(shown, subject);
         of_drift.into_iter().chain(of_others).collect()
     }
@@ -195,6 +262,36 @@ impl Watch {
         let shown: Vec<&Unfinished<'_>> =
             left.filter(|_| self.on_drift != OnDrift::Ignore).collect();
         (!shown.is_empty()).then(|| diagnostics::not_valid(&shown, subject))
+    }
+
+    /// The error of an apply that has migrations to run and finds drift.
+    pub(super) fn refusal(
+        &self,
+        report: &DriftReport<'_>,
+        subject: &Subject,
+    ) -> Option<Diagnostic> {
+        let drift = self.shown_drift(report, subject)?;
+        self.blocks(report).then(|| drift.apply_error())
+    }
+
+    /// Whether drift stops an apply. What is only not valid does not: a migration has left it, and
+    /// the pending one may complete it.
+    fn blocks(&self, report: &DriftReport<'_>) -> bool {
+        let is_change = |change: &Change| !matches!(change.kind, ChangeKind::NotValid(_));
+        self.on_drift == OnDrift::Block && report.changes.iter().any(is_change)
+    }
+
+    /// The drift for a message. The report has no changes if the configuration accepts the
+    /// fingerprint.
+    fn shown_drift<'a>(
+        &'a self,
+        report: &'a DriftReport<'_>,
+        subject: &'a Subject,
+    ) -> Option<ShownDrift<'a>> {
+        let DriftReport { changes, fingerprint, .. } = report;
+        let accepted = self.accepted.as_deref();
+        let drift = ShownDrift { changes, fingerprint, accepted, subject };
+        (!changes.is_empty()).then_some(drift)
     }
 
     /// The warning about schemas that do not exist and that no pending migration mentions.

@@ -10,9 +10,11 @@ use async_trait::async_trait;
 use self::model::{MigrationModel, decode_source};
 use super::SINGLE_MIGRATIONS;
 use super::computed::{self, set_all, set_if_unknown};
+use super::drift::{self, Watch};
 use super::import;
 use super::location::{accept_cluster_attribute, check_cluster};
 use super::operation::{LoadedModel, Model as _, SetOperation};
+use super::planned_drift;
 use super::rules::{self, StatementRules};
 use super::source::Source;
 use super::state_ledger::ChangedRow;
@@ -58,7 +60,8 @@ impl ResourceKind for MigrationResource {
             return Ok(None);
         }
         let limit = Timeouts::decode(state)?.read;
-        Ok(Some(RefreshQuery { set: SINGLE_MIGRATIONS, watch: None, limit }))
+        let Input::Known(watch) = Watch::decode_on_request(state)? else { return Ok(None) };
+        Ok(Some(RefreshQuery { set: SINGLE_MIGRATIONS, watch, limit }))
     }
 
     fn source_of(state: &Object<'_>) -> Option<Arc<dyn Source>> {
@@ -73,7 +76,7 @@ impl ResourceKind for MigrationResource {
 
     fn refreshed(
         state: &Value,
-        _query: &RefreshQuery<'_>,
+        query: &RefreshQuery<'_>,
         location: &LedgerLocation,
         observation: &Observation,
         changed: &[ChangedRow],
@@ -86,6 +89,7 @@ impl ResourceKind for MigrationResource {
         record.map_or(Value::Null, |record| {
             let mut state = state.clone();
             set_all(&mut state, shown(record));
+            set_all(&mut state, drift_shown(query.watch.as_ref(), observation));
             state.set("ledger", location.ledger_name());
             // The ledger keeps the description of the first run. The one in the state is that of
             // the configuration, which a new name of the file changes.
@@ -117,10 +121,13 @@ impl ResourceKind for MigrationResource {
             set_all(planned, computed::pending(migration, None));
         }
         set_all(planned, vec![("ledger", Value::Unknown), ("last_run", Value::Unknown)]);
+        set_all(planned, drift_after(model.known.watch.is_some()));
     }
 
     fn set_unreachable(planned: &mut Value) {
         planned.set("status", Value::Unknown);
+        let detects_drift = planned.get("on_drift").is_some_and(|on_drift| !on_drift.is_null());
+        set_all(planned, drift_after(detects_drift));
     }
 
     fn nothing_new(state: &Value, config: &Object<'_>, model: &LoadedModel<'_>) -> bool {
@@ -142,7 +149,16 @@ impl ResourceKind for MigrationResource {
             set_all(planned, computed::planned(entry).unwrap_or_default());
         }
         planned.set("ledger", observed.operation.location.ledger_name());
-        Vec::new()
+        match observed.operation.model.known.watch {
+            Some(watch) => {
+                let runs = observed.plan.pending().next().is_some();
+                planned_drift::set_planned(watch, planned, observed, runs)
+            }
+            None => {
+                set_all(planned, drift::not_detected());
+                Vec::new()
+            }
+        }
     }
 
     fn as_planned(planned: &mut Value, plan: &Plan<'_>) -> Result<(), Diagnostic> {
@@ -154,12 +170,16 @@ impl ResourceKind for MigrationResource {
         let [migration] = operation.migrations() else { return Err(result.diagnostics) };
         // A failed update keeps the state of the version before, which is still applied.
         let observation = result.observation.as_ref().filter(|_| !result.is_failed());
-        let record = observation.and_then(|observed| record_of(observed, &migration.version.0));
-        let Some(record) = record else { return Err(result.diagnostics) };
+        let found = observation
+            .and_then(|observed| Some((observed, record_of(observed, &migration.version.0)?)));
+        let Some((observation, record)) = found else { return Err(result.diagnostics) };
         set_all(&mut state, shown(record));
         state.set("ledger", operation.location.ledger_name());
         state.set("description", migration.description.as_str());
         set_if_unknown(&mut state, "last_run", run.last_run);
+        for (name, value) in drift_shown(operation.model.known.watch, observation) {
+            set_if_unknown(&mut state, name, value);
+        }
         Ok(ApplyResponse { new_state: state, private: run.private, diagnostics: Vec::new() })
     }
 }
@@ -208,6 +228,8 @@ impl Resource for MigrationResource {
                  `localhost:5432/dsql_migrations`.",
             ),
         ];
+        attributes.extend(drift::arguments_on_request());
+        attributes.extend(drift::computed_on_request());
         attributes.extend(rules::attributes());
         attributes.extend(computed::attributes());
         Schema::new(attributes).description(
@@ -261,6 +283,16 @@ fn shown(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     attributes
 }
 
+/// The attributes about drift; null if the resource detects none.
+fn drift_shown(watch: Option<&Watch>, observation: &Observation) -> Vec<(&'static str, Value)> {
+    watch.map_or_else(drift::not_detected, |watch| watch.find(observation).shown())
+}
+
+/// The attributes about drift while the cluster is unknown.
+fn drift_after(detects_drift: bool) -> Vec<(&'static str, Value)> {
+    if detects_drift { drift::known_after_apply() } else { drift::not_detected() }
+}
+
 /// The attributes that name a migration.
 fn named(migration: &Migration) -> Vec<(&'static str, Value)> {
     let version: Value = migration.version.0.as_str().into();
@@ -286,6 +318,8 @@ fn unknown(config: &Object<'_>) -> Vec<(String, Value)> {
         ("last_run".to_owned(), Value::Unknown),
     ];
     attributes.extend(computed::attributes().into_iter().map(|a| (a.name, Value::Unknown)));
+    let drift = drift_after(!config.value("on_drift").is_null());
+    attributes.extend(drift.into_iter().map(|(name, value)| (name.to_owned(), value)));
     attributes
 }
 

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use self::expected::{as_planned, holds_recorded, nothing_new};
 use self::model::{MigrationSetModel, decode_source};
-use self::shown::{after, from_files, keep_rows, known_after_apply, shown, unknown};
+use self::shown::{after, from_files, keep_rows, shown, unknown};
 use super::adoption::config as adoption_config;
 use super::computed::{self, set_all, set_if_unknown};
 use super::drift::{self, Watch};
@@ -22,7 +22,7 @@ use super::rules::{self, StatementRules};
 use super::source::Source;
 use super::state_ledger::ChangedRow;
 use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
-use super::{policy, source, verify};
+use super::{planned_drift, policy, source, verify};
 use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
@@ -119,7 +119,7 @@ impl ResourceKind for MigrationSetResource {
     }
 
     fn set_unreachable(planned: &mut Value) {
-        set_all(planned, known_after_apply());
+        set_all(planned, drift::known_after_apply());
     }
 
     fn nothing_new(state: &Value, config: &Object<'_>, model: &LoadedModel<'_>) -> bool {
@@ -151,22 +151,10 @@ impl ResourceKind for MigrationSetResource {
             found.push(diagnostics::name_changed(former, known.set, pending, &subject));
         }
         let Some(watch) = known.watch else { return found };
-        let report = watch.find(observation);
-        let shown = report.shown();
-        // An apply that runs and records nothing leaves what the refresh has read.
-        let stays = shown.iter().all(|(name, value)| prior.get(name) == Some(value));
-        set_all(planned, shown);
-        // Drift stays visible until it is gone: an apply reads the schemas again and accepts
-        // nothing by itself.
-        if *planned != *prior || watch.plans(&report) {
-            if changes || !stays || watch.plans(&report) {
-                set_all(planned, known_after_apply());
-            }
+        found.extend(planned_drift::set_planned(watch, planned, observed, changes));
+        if *planned != *prior {
             planned.set("verified_endpoints", verify::planned(config, prior, true));
         }
-        found.extend(watch.warnings(&report, &subject));
-        found.extend(watch.not_valid(&report, plan, &subject));
-        found.extend(Watch::missing_schemas(&report, plan, &subject));
         found
     }
 

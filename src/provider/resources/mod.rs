@@ -13,6 +13,7 @@ pub(super) mod migration_set;
 pub(super) mod observe;
 mod operation;
 mod plan_result;
+mod planned_drift;
 pub(super) mod policy;
 pub(super) mod rules;
 mod same_text;

@@ -151,6 +151,18 @@ impl SetOperation<'_> {
         accepting.map_or(&[], |watch| &watch.schemas)
     }
 
+    /// Refuses to run migrations over drift if the configuration says so.
+    pub(super) fn check_drift(
+        &self,
+        plan: &Plan<'_>,
+        observation: &Observation,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let watch = self.model.known.watch.filter(|_| plan.pending().next().is_some());
+        let error =
+            watch.and_then(|watch| watch.refusal(&watch.find(observation), &self.subject()));
+        error.map_or(Ok(()), |error| Err(vec![error]))
+    }
+
     /// The rows of the ledger that belong to this resource, with those of declared new versions and
     /// with what it adopts.
     pub(super) fn records(

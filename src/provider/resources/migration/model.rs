@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::SINGLE_MIGRATIONS;
+use super::super::drift::Watch;
 use super::super::location::accepted_cluster;
 use super::super::operation::{KnownModel, Model};
 use super::super::rules::StatementRules;
@@ -19,6 +20,8 @@ use crate::value::{AttributePath, Input, Object};
 pub(crate) struct MigrationModel {
     source: Input<Arc<dyn Source>>,
     rules: Input<StatementRules>,
+    /// What counts as drift; `None` if the resource detects none.
+    watch: Input<Option<Watch>>,
     policy: Policy,
     accepted_cluster: Input<Option<String>>,
     timeouts: Timeouts,
@@ -81,15 +84,18 @@ impl Model for MigrationModel {
     fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
         let source = decode_source(config);
         let rules = StatementRules::decode(config);
+        let watch = Watch::decode_on_request(config);
         let accepted = accepted_cluster(config);
         let timeouts = Timeouts::decode(config);
-        match (source, rules, accepted, timeouts) {
-            (Ok(source), Ok(rules), Ok(accepted_cluster), Ok(timeouts)) => {
-                Ok(Self { source, rules, policy: Policy::default(), accepted_cluster, timeouts })
+        match (source, rules, watch, accepted, timeouts) {
+            (Ok(source), Ok(rules), Ok(watch), Ok(accepted_cluster), Ok(timeouts)) => {
+                let policy = Policy::default();
+                Ok(Self { source, rules, watch, policy, accepted_cluster, timeouts })
             }
-            (source, rules, accepted, timeouts) => {
+            (source, rules, watch, accepted, timeouts) => {
                 let mut diagnostics: Vec<Diagnostic> = source.err().into_iter().collect();
                 diagnostics.extend(rules.err().unwrap_or_default());
+                diagnostics.extend(watch.err());
                 diagnostics.extend(accepted.err());
                 diagnostics.extend(timeouts.err());
                 Err(diagnostics)
@@ -105,7 +111,7 @@ impl Model for MigrationModel {
             rules: self.rules.as_ref().known()?,
             policy: &self.policy,
             adoption: None,
-            watch: None,
+            watch: self.watch.as_ref().known()?.as_ref(),
             accepted_cluster: self.accepted_cluster.as_ref().known()?.as_deref(),
         })
     }

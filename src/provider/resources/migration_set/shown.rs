@@ -1,7 +1,7 @@
 //! The computed attributes of a set: as the ledger has them, and as an apply will leave them.
 
-use super::super::computed;
 use super::super::state_ledger::ChangedRow;
+use super::super::{computed, drift};
 use crate::database::{MigrationRecord, MigrationState, Observation};
 use crate::engine::renames::{current, has_former};
 use crate::engine::{ExecOrder, Plan, PlannedMigration, Policy, Status};
@@ -106,11 +106,6 @@ fn is_repeatable(entry: &PlannedMigration<'_>) -> bool {
     entry.migration.is_repeatable()
 }
 
-/// The attributes that only an observation after the run can provide.
-pub(super) fn known_after_apply() -> Vec<(&'static str, Value)> {
-    vec![("drift", Value::Unknown), ("schema_fingerprint", Value::Unknown)]
-}
-
 /// The computed attributes while the cluster is unknown: only the texts are certain.
 pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, Value)> {
     // The history of the cluster may decide which of them run.
@@ -137,7 +132,7 @@ pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'st
         ("last_run", Value::Unknown),
         ("ledger", Value::Unknown),
     ];
-    attributes.extend(known_after_apply());
+    attributes.extend(drift::known_after_apply());
     attributes
 }
 
@@ -148,6 +143,6 @@ pub(super) fn unknown() -> Vec<(&'static str, Value)> {
             .map(|name| (name, Value::Unknown))
             .into_iter()
             .collect();
-    attributes.extend(known_after_apply());
+    attributes.extend(drift::known_after_apply());
     attributes
 }

@@ -67,6 +67,7 @@ async fn create_or_update<K: ResourceKind>(
     let last_run = computed::versions_to_run(&plan);
     K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
     operation.check_still_right(&plan).map_err(hidden)?;
+    operation.check_drift(&plan, &before.observation).map_err(hidden)?;
     run.check_existing(&operation, &plan, &before.observation).await.map_err(hidden)?;
     let mut result = run.apply(&operation, &plan, &before.observation).await;
     result.diagnostics = hidden(result.diagnostics);

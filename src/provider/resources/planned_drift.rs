@@ -1,0 +1,32 @@
+//! Drift in a plan: the computed attributes, and what to report.
+
+use super::computed::set_all;
+use super::drift::{Watch, known_after_apply};
+use super::steps::ObservedPlan;
+use crate::diagnostic::Diagnostic;
+use crate::value::Value;
+
+/// Sets the computed attributes as the apply will leave them, and returns what to report. `runs`
+/// states whether the apply runs or records a migration.
+pub(super) fn set_planned(
+    watch: &Watch,
+    planned: &mut Value,
+    observed: &ObservedPlan<'_>,
+    runs: bool,
+) -> Vec<Diagnostic> {
+    let (prior, subject) = (&observed.request.prior_state, observed.operation.subject());
+    let report = watch.find(observed.observation);
+    let shown = report.shown();
+    // An apply that runs and records nothing leaves what the refresh has read.
+    let stays = shown.iter().all(|(name, value)| prior.get(name) == Some(value));
+    set_all(planned, shown);
+    // Drift stays visible until it is gone: an apply reads the schemas again and accepts nothing by
+    // itself.
+    if watch.plans(&report) || *planned != *prior && (runs || !stays) {
+        set_all(planned, known_after_apply());
+    }
+    let mut found = watch.warnings(&report, &subject);
+    found.extend(watch.not_valid(&report, observed.plan, &subject));
+    found.extend(Watch::missing_schemas(&report, observed.plan, &subject));
+    found
+}
