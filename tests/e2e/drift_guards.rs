@@ -1,8 +1,27 @@
-//! Guards that stop an apply over drift.
+//! Guards that stop an apply over drift, and the guide "Drift alarms in CI": its configurations and
+//! scripts, read from the page and run unchanged.
 
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use crate::world::{CommandOutput, World, on_each_terraform};
+
+fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/drift-alarms.md");
+    fs::read_to_string(path).unwrap()
+}
+
+/// The block of the guide in this language that contains a text.
+fn block(language: &str, text: &str) -> String {
+    let page = page();
+    let opening = format!("\n```{language}\n");
+    let mut blocks = page.split(&opening).skip(1).map(|rest| rest.split("\n```\n").next().unwrap());
+    let found = blocks.find(|block| block.contains(text));
+    found.unwrap_or_else(|| panic!("no block of {language} contains {text:?}")).to_owned() + "\n"
+}
 
 /// Applies a migration, adds a column by hand, and leaves another migration pending.
 fn drifted_and_pending(world: &World, configuration: &str) {
@@ -25,6 +44,68 @@ fn runs(world: &World) -> usize {
 fn fingerprint(output: &CommandOutput) -> String {
     let start = output.text().rfind("sha256:").expect("a fingerprint");
     output.text()[start..start + "sha256:".len() + 64].to_owned()
+}
+
+#[test]
+fn the_precondition_of_the_guide_stops_a_plan_and_not_a_destroy() {
+    on_each_terraform(|world| {
+        let guard = block("terraform", "precondition");
+        drifted_and_pending(world, &guard);
+        for refresh in ["-refresh=true", "-refresh=false"] {
+            let plan = world.run(&["plan", "-no-color", "-input=false", refresh]);
+            plan.ends_with(1).says("Resource precondition failed").says(BY_HAND);
+        }
+        world.apply().ends_with(1).says(BY_HAND);
+        assert_eq!(runs(world), 0);
+
+        // The migration runs if someone accepts the schema as it is.
+        let accepted = fingerprint(&world.plan());
+        let accepting = |value: &str| {
+            let line = "accept_drift = null";
+            assert!(guard.contains(line));
+            world.configure(&guard.replace(line, &format!("accept_drift = {value}")));
+        };
+        accepting(&format!("\"sha256:{}\"", "0".repeat(64)));
+        world.plan().ends_with(1).says(BY_HAND);
+        accepting("\"yes\"");
+        world.plan().ends_with(1).says("Invalid accept_drift");
+        accepting(&format!("{accepted:?}"));
+        world.apply().ends_with(0);
+        assert_eq!(runs(world), 1);
+        accepting("null");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+
+        // Terraform makes a warning of it where a destroy begins.
+        world.sql("ALTER TABLE a DROP COLUMN by_hand");
+        world.write("migrations/3_c.sql", "ALTER TABLE a DROP COLUMN m;");
+        world.plan().ends_with(1);
+        world.destroy().ends_with(0).says("Warning: Resource precondition failed");
+        assert_eq!(world.times_run("ALTER TABLE a DROP COLUMN m"), 0);
+    });
+}
+
+#[test]
+fn the_precondition_of_the_guide_is_checked_during_an_apply_that_creates_the_cluster() {
+    on_each_terraform(|world| {
+        world.each(&["CREATE TABLE invalid (id int)"]);
+        world.sql("ALTER TABLE invalid ADD CONSTRAINT c CHECK (id > 0) NOT VALID");
+        let cluster = format!(
+            "resource \"terraform_data\" \"cluster\" {{\n  input = {:?}\n}}\n",
+            world.cluster().endpoint()
+        );
+        let argument = "  cluster = { endpoint = terraform_data.cluster.output }\n";
+        let guard = block("terraform", "precondition")
+            .replace("\" \"app\" {\n", &format!("\" \"app\" {{\n{argument}"));
+        world.configure(&format!("{cluster}\n{guard}"));
+        world.write("migrations/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.plan().ends_with(2);
+        world.apply().ends_with(1).says("constraint public.invalid.c is NOT VALID");
+        assert_eq!(world.tables(), "invalid");
+        world.sql("DROP TABLE invalid");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a");
+    });
 }
 
 /// A set with one more argument.
@@ -201,5 +282,141 @@ fn the_module_passes_on_drift_and_what_is_accepted_on_each_cluster() {
         world.configure(&with(&format!("accept_drift = {:?}", fingerprint(&shown))));
         world.apply().ends_with(0);
         assert_eq!(runs(world), 1);
+    });
+}
+
+/// The script of a step of the workflow in the guide.
+fn step(name: &str) -> String {
+    let workflow = block("yaml", "jobs:");
+    let start = workflow.find(&format!("- name: {name}\n")).expect("the step");
+    let step = workflow[start + 1..].split("\n      - ").next().unwrap();
+    let script = step.split_once("run: |\n").expect("a script").1;
+    script.lines().fold(String::new(), |mut text, line| {
+        writeln!(text, "{}", line.strip_prefix("          ").unwrap_or(line)).unwrap();
+        text
+    })
+}
+
+/// A `gh` that keeps the issues in `issues.json`.
+const GH: &str = r#"#!/bin/sh
+set -e
+action="$1 $2"
+shift 2
+if [ "$action" = "issue edit" ]; then number=$1; shift; fi
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --jq) filter=$2 ;;
+    --title) title=$2 ;;
+    --body-file) body=$2 ;;
+    --limit | --json) ;;
+    *) echo "unexpected: $1" >&2; exit 9 ;;
+  esac
+  shift 2
+done
+case "$action" in
+  "issue list") jq -r "$filter" issues.json ;;
+  "issue create")
+    jq --arg title "$title" --rawfile body "$body" \
+      '. + [{number: (length + 1), title: $title, body: $body}]' issues.json > changed.json
+    mv changed.json issues.json ;;
+  "issue edit")
+    jq --argjson number "$number" --rawfile body "$body" \
+      'map(if .number == $number then .body = $body else . end)' issues.json > changed.json
+    mv changed.json issues.json ;;
+  *) echo "unexpected: $action" >&2; exit 9 ;;
+esac
+"#;
+
+/// Whether `jq` can be run. CI must have it.
+fn has_jq() -> bool {
+    let has_jq = Command::new("jq").arg("--version").output().is_ok();
+    assert!(has_jq || std::env::var_os("CI").is_none(), "jq is not installed");
+    if !has_jq {
+        eprintln!("e2e: NOT RUN: jq is not installed");
+    }
+    has_jq
+}
+
+/// Writes a program into the folder `bin`.
+fn program(world: &World, name: &str, script: &str) {
+    let name = format!("bin/{name}");
+    world.write(&name, script);
+    fs::set_permissions(world.path(&name), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Runs a script as GitHub Actions does, with the programs of the folder `bin`.
+fn bash(world: &World, script: &str) -> CommandOutput {
+    let terraform = world.command(&[]);
+    let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().unwrap());
+    let path = std::env::var("PATH").unwrap();
+    let mut command = format!("#!/bin/sh\nPATH='{path}' exec {}", quoted(terraform.get_program()));
+    terraform.get_args().for_each(|argument| write!(command, " {}", quoted(argument)).unwrap());
+    program(world, "terraform", &(command + " \"$@\"\n"));
+    world.write("step.sh", script);
+    let mut bash = Command::new("bash");
+    bash.args(["-e", "step.sh"]).current_dir(world.path(""));
+    bash.envs(terraform.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    bash.env("PATH", format!("{}:{path}", world.path("bin").display()));
+    bash.env("GITHUB_OUTPUT", world.path("output.txt"));
+    let workflow = block("yaml", "jobs:");
+    bash.env("TITLE", workflow.split("TITLE: ").nth(1).unwrap().lines().next().unwrap());
+    CommandOutput::of(&["(script)"], &bash.output().unwrap())
+}
+
+/// One night of the workflow. Returns the exit code of its plan, and the issues.
+fn night(world: &World) -> (String, serde_json::Value) {
+    world.write("output.txt", "");
+    bash(world, &step("plan")).ends_with(0);
+    let output = fs::read_to_string(world.path("output.txt")).unwrap();
+    let code = output.trim().strip_prefix("code=").unwrap().to_owned();
+    if code != "0" {
+        bash(world, &step("report")).ends_with(1);
+    }
+    (code, serde_json::from_slice(&fs::read(world.path("issues.json")).unwrap()).unwrap())
+}
+
+#[test]
+fn the_workflow_of_the_guide_opens_one_issue_and_updates_it() {
+    if !has_jq() {
+        return;
+    }
+    on_each_terraform(|world| {
+        program(world, "gh", GH);
+        world.write("issues.json", r#"[{"number": 1, "title": "Another one", "body": "x"}]"#);
+        world.configure(&set_with(""));
+        world.write("migrations/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.apply().ends_with(0);
+        let (code, issues) = night(world);
+        assert_eq!((code.as_str(), issues.as_array().unwrap().len()), ("0", 1));
+
+        for (night_number, name) in ["one", "two"].into_iter().enumerate() {
+            world.sql(&format!("CREATE TABLE {name} (id int)"));
+            let (code, issues) = night(world);
+            assert_eq!(code, "2");
+            assert_eq!(issues.as_array().unwrap().len(), 2, "night {night_number}: {issues}");
+            assert_eq!(issues[0]["body"], "x");
+            assert_eq!(issues[1]["title"], "Schema differs from its migrations");
+            let body = issues[1]["body"].as_str().unwrap();
+            assert!(body.contains(&format!("table public.{name} was added")), "{body}");
+        }
+        // An error is reported in the same issue.
+        world.remove("migrations/1_a.sql");
+        let (code, issues) = night(world);
+        assert_eq!((code.as_str(), issues.as_array().unwrap().len()), ("1", 2));
+        assert!(issues[1]["body"].as_str().unwrap().contains("No migrations found"), "{issues}");
+    });
+}
+
+#[test]
+fn a_refresh_only_plan_does_not_report_what_the_state_contains() {
+    on_each_terraform(|world| {
+        world.configure(&set_with(""));
+        world.write("migrations/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.apply().ends_with(0);
+        world.sql("CREATE TABLE stray (id int)");
+        world.apply().ends_with(0);
+        let refresh_only = ["plan", "-refresh-only", "-detailed-exitcode", "-input=false"];
+        world.run(&refresh_only).ends_with(0);
+        world.plan().ends_with(2).says("table public.stray was added");
     });
 }
