@@ -420,3 +420,64 @@ fn a_refresh_only_plan_does_not_report_what_the_state_contains() {
         world.plan().ends_with(2).says("table public.stray was added");
     });
 }
+
+/// What the rule of the guide returns, and the planned change of `dsql_migration_set.app`.
+fn policy(world: &World) -> (CommandOutput, serde_json::Value) {
+    let result = bash(world, &block("sh", "jq --exit-status"));
+    let plan = world.command(&["show", "-json", "tfplan"]).output().unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let changes = plan["resource_changes"].as_array().unwrap();
+    let is_set = |change: &&serde_json::Value| change["address"] == "dsql_migration_set.app";
+    (result, changes.iter().find(is_set).unwrap()["change"].clone())
+}
+
+#[test]
+fn the_rule_of_the_guide_finds_drift_without_a_refresh_also_while_a_migration_is_pending() {
+    if !has_jq() {
+        return;
+    }
+    on_each_terraform(|world| {
+        let unknown = serde_json::Value::Bool(true);
+        let with = |on_drift: &str| {
+            let set = set_with(&format!("on_drift = \"{on_drift}\""));
+            format!("data \"dsql_migration_status\" \"app\" {{}}\n\n{set}")
+        };
+        // No state, no ledger, and no drift.
+        world.configure(&with("plan"));
+        world.write("migrations/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY, n int, m int);");
+        policy(world).0.ends_with(0);
+        drifted_and_pending(world, &with("plan"));
+        for on_drift in ["plan", "block", "ignore"] {
+            world.configure(&with(on_drift));
+            let (result, change) = policy(world);
+            result.ends_with(1);
+            assert_eq!(change["after_unknown"]["drift"], unknown, "{on_drift}, pending");
+            world.remove("migrations/2_b.sql");
+            let (result, change) = policy(world);
+            result.ends_with(1);
+            assert_eq!(change["before"]["drift"], serde_json::json!([]), "the prior value is old");
+            assert_eq!(change["after_unknown"]["drift"], unknown, "{on_drift}");
+            world.write("migrations/2_b.sql", "ALTER TABLE a DROP COLUMN n;");
+        }
+        // The state has the drift, and then an old one.
+        world.remove("migrations/2_b.sql");
+        world.apply().ends_with(0);
+        let (result, change) = policy(world);
+        result.ends_with(1);
+        assert_eq!(change["after"]["drift"], serde_json::json!([BY_HAND]));
+        world.sql("ALTER TABLE a ADD COLUMN more text");
+        let (result, change) = policy(world);
+        result.ends_with(1);
+        assert_eq!(change["after_unknown"]["drift"], unknown);
+
+        // A rule that finds no data source passes nothing.
+        world.configure(&set_with(""));
+        policy(world).0.ends_with(1);
+        world.sql("ALTER TABLE a DROP COLUMN more");
+        world.sql("ALTER TABLE a DROP COLUMN by_hand");
+        world.write("migrations/2_b.sql", "ALTER TABLE a DROP COLUMN n;");
+        policy(world).0.ends_with(1);
+        world.configure(&with("plan"));
+        policy(world).0.ends_with(0);
+    });
+}
