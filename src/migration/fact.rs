@@ -111,8 +111,8 @@ pub enum Fact {
     /// The identities of all indexes of a table, for a statement that leaves the name to the
     /// server.
     IndexIds(QualifiedName),
-    /// The name of the table whose part a relation is, without its schema: of the table of an index,
-    /// of the table of a column's sequence, of a table itself. Empty for other relations.
+    /// The name of the table whose part a relation is, without its schema: of the table of an
+    /// index, of the table of a column's sequence, of a table itself. Empty for other relations.
     PartOf(QualifiedName),
     /// Present if a constraint is validated.
     Validated(QualifiedName, String),

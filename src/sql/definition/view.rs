@@ -2,8 +2,9 @@
 //!
 //! The server prints a query in its own way: it qualifies columns, replaces `*`, and adds casts.
 //! Two queries that it plans alike need not be one query: an order that an index provides and a
-//! join that adds nothing do not show in a plan, and neither do counts, lists of values, windows and
-//! the left sides of subqueries. [`ViewDefinition::has_same_clauses`] compares what a plan may hide.
+//! join that adds nothing do not show in a plan, and neither do counts, lists of values, windows
+//! and the left sides of subqueries. [`ViewDefinition::has_same_clauses`] compares what a plan may
+//! hide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
