@@ -101,7 +101,7 @@ fn is_called(tokens: &[StatementToken<'_>], index: usize) -> bool {
 /// Whether a name is the type of a cast.
 fn is_cast(tokens: &[StatementToken<'_>], index: usize) -> bool {
     let start = if schema_of(tokens, index).is_some() { index - 2 } else { index };
-    start.checked_sub(1).is_some_and(|before| tokens[before].is("::"))
+    matches!(&tokens[..start], [.., one, other] if one.is(":") && other.is(":"))
 }
 
 /// The schema before a name.

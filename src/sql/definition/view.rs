@@ -288,8 +288,9 @@ fn left_side(before: &[StatementToken<'_>], word: &StatementToken<'_>) -> Vec<St
         before = rest;
     }
     // The type of `(a)::text`.
-    while let [rest @ .., cast, _] = before
-        && cast.is("::")
+    while let [rest @ .., one, other, _] = before
+        && one.is(":")
+        && other.is(":")
     {
         before = rest;
     }
