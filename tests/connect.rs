@@ -12,7 +12,7 @@ use common::{cluster, ledger, rows, session, target};
 use dsql_local::{Cluster, Credentials, Fault, LoginFault, Matcher, Options};
 use terraform_provider_dsql::database::{
     CertificateProblem, ConnectError, Error, LoginRefusal, Naming, ObserveQuery, Outcome, Secret,
-    Session, Target, Watched,
+    Session, TableSearch, Target, Watched,
 };
 use terraform_provider_dsql::migration::fact::QualifiedName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -267,7 +267,8 @@ async fn a_read_is_sent_4_times_if_every_reply_is_lost() {
     }
     let lost = vec![Fault::CloseAfter; 20];
     let name = [QualifiedName { schema: None, name: "history".into() }];
-    let find = async |session: &mut Session| session.find_tables(&name, &ledger(), None).await;
+    let search = TableSearch { names: &name, columns: &[] };
+    let find = async |session: &mut Session| session.find_tables(search, &ledger(), None).await;
     let read = async |session: &mut Session| session.read_tables(&mut [], &[]).await;
     let keys = async |session: &mut Session| session.duplicates("i").await;
     assert_eq!(read_with("relkind = 'r'", &lost, find).await.0, 4, "find_tables");

@@ -10,7 +10,7 @@ use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, se
 use dsql_local::{Cluster, Fault, LoggedStatement, LoginFault, Matcher, Outcome};
 use terraform_provider_dsql::database::{
     Claim, Condition, FailurePoint, LEASE_LENGTH, Lease, LedgerSchema, Secret, Session,
-    Transaction, Watched,
+    TableSearch, Transaction, Watched,
 };
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Policy, RolledBack, SetOnCluster, StatementFailure, apply,
@@ -391,6 +391,7 @@ async fn a_role_that_may_only_read_finds_and_reads_history_tables_in_one_round_t
         "ALTER TABLE old.history DROP COLUMN gone",
         "INSERT INTO old.history VALUES (7, true, '\\x0aff'), (8, NULL, NULL)",
         "CREATE TABLE history (version text PRIMARY KEY)",
+        "CREATE TABLE other (done boolean)",
         "CREATE ROLE planner WITH LOGIN",
         "AWS IAM GRANT planner TO 'arn:aws:iam::123456789012:role/local'",
         "GRANT USAGE ON SCHEMA old TO planner",
@@ -407,17 +408,25 @@ async fn a_role_that_may_only_read_finds_and_reads_history_tables_in_one_round_t
         name: name.to_owned(),
     };
     let ledger = common::ledger();
-    let nothing = planner.find_tables(&[name(None, "absent")], &ledger, None).await;
-    assert_eq!(nothing.expect("a missing table is not an error"), []);
+    fn by_name(names: &[QualifiedName]) -> TableSearch<'_> {
+        TableSearch { names, columns: &[] }
+    }
+    let nothing = planner.find_tables(by_name(&[name(None, "absent")]), &ledger, None).await;
+    assert_eq!(nothing.expect("a missing table is not an error").tables, []);
     let names = [name(None, "history"), name(None, "absent")];
     let round_trips = planner.round_trips();
-    let mut tables = planner.find_tables(&names, &ledger, None).await.unwrap();
+    let mut tables = planner.find_tables(by_name(&names), &ledger, None).await.unwrap().tables;
     assert_eq!(planner.round_trips() - round_trips, 1);
     let found: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
     assert_eq!(found, ["old.history", "public.history"]);
     assert_eq!(tables[0].columns, ["Version", "done", "sum"]);
-    let only = planner.find_tables(&[name(Some("public"), "history")], &ledger, None).await;
-    assert_eq!(only.unwrap().len(), 1);
+    let only = [name(Some("PUBLIC"), "History")];
+    let only = planner.find_tables(by_name(&only), &ledger, None).await;
+    assert_eq!(only.unwrap().tables.len(), 1, "in another case");
+    let columns: &[&[&str]] = &[&["sum", "done"], &["sum", "absent"]];
+    let by_columns = TableSearch { names: &[], columns };
+    let found = planner.find_tables(by_columns, &ledger, None).await.unwrap().tables;
+    assert_eq!(found.iter().map(|it| &*it.name.name).collect::<Vec<_>>(), ["history"]);
 
     tables.truncate(1);
     let facts = [Fact::Identity(FactSubject::Schema("old".into()))];
@@ -446,9 +455,19 @@ async fn a_role_that_may_only_read_finds_and_reads_history_tables_in_one_round_t
     )
     .await;
     for (set, count) in [("mine", 1), ("theirs", 2)] {
-        let found = admin.find_tables(&names, &ledger, Some(set)).await.unwrap();
-        assert_eq!(found.len(), count, "{set}");
+        let found = admin.find_tables(by_name(&names), &ledger, Some(set)).await.unwrap();
+        assert_eq!(found.tables.len(), count, "{set}");
+        assert_eq!(found.of_other_sets.len(), 2 - count, "{set}");
     }
+
+    // A table that the role may not read may have rows.
+    rows(&mut admin, "CREATE TABLE empty (id int)").await;
+    rows(&mut admin, "GRANT SELECT ON empty TO planner").await;
+    let both = vec![name(Some("old"), "history"), name(Some("public"), "empty")];
+    let filled = planner.filled_tables(both.clone()).await.unwrap();
+    assert_eq!(filled, both[..1]);
+    rows(&mut admin, "REVOKE SELECT ON empty FROM planner").await;
+    assert_eq!(planner.filled_tables(both.clone()).await.unwrap(), both);
 }
 
 #[tokio::test]

@@ -10,10 +10,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use common::cluster;
+use common::{cluster, rows, session};
 use dsql_local::Cluster;
+use terraform_provider_dsql::diagnostic::Diagnostic;
 use terraform_provider_dsql::provider::contract::{
-    ApplyRequest, PlanRequest, PlanResponse, Provider as _, Resource,
+    ApplyRequest, ApplyResponse, PlanRequest, PlanResponse, Provider as _, Resource,
 };
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::value::Value;
@@ -61,6 +62,17 @@ impl Configured {
 
     /// Makes the first plan, or repeats it with the `planned_private` of the first.
     async fn plan(&self, process: &DsqlProvider, prior: &Value, first: &[u8]) -> PlanResponse {
+        self.plan_with(process, prior, &[], first).await
+    }
+
+    /// As [`Configured::plan`], with the private bytes of the state.
+    async fn plan_with(
+        &self,
+        process: &DsqlProvider,
+        prior: &Value,
+        private: &[u8],
+        first: &[u8],
+    ) -> PlanResponse {
         let resource = resource(process, self.name);
         let config = self.config(resource);
         // Computed attributes keep their prior values.
@@ -76,7 +88,7 @@ impl Configured {
             config,
             prior_state: prior.clone(),
             proposed_new_state,
-            prior_private: Vec::new(),
+            prior_private: private.to_vec(),
             planned_private: first.to_vec(),
         };
         resource.plan(request).await
@@ -84,6 +96,16 @@ impl Configured {
 
     /// Applies a plan, and returns the new state.
     async fn apply(&self, process: &DsqlProvider, prior: &Value, plan: &PlanResponse) -> Value {
+        self.applied(process, prior, plan).await.new_state
+    }
+
+    /// Applies a plan.
+    async fn applied(
+        &self,
+        process: &DsqlProvider,
+        prior: &Value,
+        plan: &PlanResponse,
+    ) -> ApplyResponse {
         let resource = resource(process, self.name);
         let config = self.config(resource);
         let request = ApplyRequest {
@@ -94,7 +116,7 @@ impl Configured {
         };
         let applied = resource.apply(request).await;
         assert_eq!(applied.diagnostics, []);
-        applied.new_state
+        applied
     }
 }
 
@@ -218,5 +240,30 @@ async fn a_plan_in_another_place_has_the_path_of_the_state() {
         fs::write(there.join("1_a.sql"), OTHER).expect("a file");
         let plan = moved.plan(&process(&cluster), &state, &[]).await;
         assert_eq!(plan.diagnostics[0].summary, "Applied migration was changed");
+    }
+}
+
+/// Terraform 1.17 with `-minimal-refresh` plans from the stored state, without a refresh before it.
+#[tokio::test]
+async fn a_plan_of_the_stored_state_reports_a_rewritten_row_each_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("1_a.sql"), TABLE).expect("a file");
+    for configured in Configured::all(folder.path()) {
+        let cluster = cluster().await;
+        let first = configured.plan(&process(&cluster), &Value::Null, &[]).await;
+        let applied = configured.applied(&process(&cluster), &Value::Null, &first).await;
+        let (state, private) = (applied.new_state, applied.private);
+        let edit = "UPDATE dsql_migrations.migration SET finished_at = '2001-02-03Z'";
+        rows(&mut session(&cluster).await, edit).await;
+        let process = process(&cluster);
+        for _ in 0..2 {
+            let plan = configured.plan_with(&process, &state, &private, &[]).await;
+            assert_ne!(plan.planned_state, state);
+            // The private bytes name the change as well.
+            let title = "Ledger was changed since the last apply for";
+            let warned = plan.diagnostics.iter().filter(|it| it.summary.starts_with(title));
+            assert_eq!(warned.count(), 1, "{:#?}", plan.diagnostics);
+            assert!(!plan.diagnostics.iter().any(Diagnostic::is_error));
+        }
     }
 }

@@ -181,6 +181,7 @@ const SETUP: &[&str] = &[
     "CREATE DOMAIN mail AS text",
     "CREATE FUNCTION f(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
     "CREATE SEQUENCE counter CACHE 1",
+    "CREATE SCHEMA other",
     "CREATE ROLE owner",
     "GRANT owner TO admin",
 ];
@@ -321,6 +322,17 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "CREATE FUNCTION f(a int DEFAULT 2) RETURNS int LANGUAGE sql STABLE AS 'SELECT a + 1'",
         ],
     ),
+    (
+        "ALTER TABLE t ADD CONSTRAINT k CHECK (f(b) <> 'x') NOT VALID",
+        &["ALTER TABLE t ADD CONSTRAINT k CHECK (b <> 'x') NOT VALID"],
+    ),
+    (
+        "CREATE VIEW w AS SELECT a FROM t LIMIT 5",
+        &["CREATE VIEW w AS SELECT a FROM t LIMIT 6", "CREATE VIEW w AS SELECT a FROM t OFFSET 5"],
+    ),
+    ("DROP TABLE u", &["ALTER TABLE u RENAME TO gone", "ALTER TABLE u SET SCHEMA other"]),
+    ("DROP DOMAIN mail", &["ALTER DOMAIN mail RENAME TO gone"]),
+    ("DROP SEQUENCE counter", &["ALTER SEQUENCE counter RENAME TO gone"]),
     ("CREATE ROLE r WITH LOGIN", &["CREATE ROLE r"]),
     ("CREATE SCHEMA s", &["CREATE SCHEMA s AUTHORIZATION owner"]),
     ("ALTER TABLE t RENAME COLUMN c TO z", &["ALTER TABLE t ADD COLUMN z int"]),
@@ -344,7 +356,7 @@ async fn an_object_of_someone_else_with_the_same_name_is_undetermined_and_both_a
                     let is_shown = findings.iter().all(|it| it.contains("catalog:"));
                     // Identities are compared where nothing is created by the text.
                     let by_identity =
-                        ["RENAME", "ROLE", "SCHEMA"].iter().any(|word| ours.contains(word));
+                        ["RENAME", "ROLE", "SCHEMA", "DROP"].iter().any(|word| ours.contains(word));
                     let by_order = findings.iter().any(|it| it.starts_with("columns of"));
                     assert!(is_shown || by_identity || by_order, "{ours}\n{findings:#?}");
                 }

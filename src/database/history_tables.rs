@@ -1,11 +1,13 @@
-//! Finds history tables of other tools by name, in any schema, and reads them as text.
+//! Finds history tables of other tools by name or by columns, in any schema, and reads them as text.
 //!
 //! This file knows none of the tools, and writes nothing.
 
 use std::collections::BTreeSet;
 
+use postgres_protocol::escape::escape_identifier;
+
 use super::catalog::{facts_of_rows, facts_sql};
-use super::error::Error;
+use super::error::{Condition, Error};
 use super::ledger_schema::LedgerSchema;
 use super::session::{Session, all_answered, literal};
 use crate::migration::fact::{Fact, Facts, QualifiedName};
@@ -15,24 +17,38 @@ use crate::migration::table::Table;
 /// takes less than 1 KiB.
 const FACTS: usize = 2_000;
 
+/// Which tables to find, in all schemas except the system's and the ledger's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TableSearch<'a> {
+    /// Names, compared without regard to case.
+    pub names: &'a [QualifiedName],
+    /// Sets of columns: a table that has all columns of one of them is found under any name.
+    pub columns: &'a [&'a [&'a str]],
+}
+
+/// The tables that a search has found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FoundTables {
+    /// The tables with their columns and without rows.
+    pub tables: Vec<Table>,
+    /// The tables from which another migration set was adopted. They list the migrations of that
+    /// set.
+    pub of_other_sets: Vec<QualifiedName>,
+}
+
 impl Session {
-    /// Finds tables with these names, and returns them with their columns and without rows;
-    /// read-only, one round trip. A name without a schema is searched for in all schemas except the
-    /// system's and the ledger's.
-    ///
-    /// A table from which a migration set other than `set` was adopted is omitted, because it lists
-    /// the migrations of that set. If `set` is `None`, the ledger does not exist, and no set was
-    /// adopted yet.
+    /// Finds tables; read-only, one round trip. `set` is the migration set that searches; `None` if
+    /// the ledger does not exist, so that no set was adopted yet.
     ///
     /// # Errors
     /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub async fn find_tables(
         &mut self,
-        names: &[QualifiedName],
+        search: TableSearch<'_>,
         ledger: &LedgerSchema,
         set: Option<&str>,
-    ) -> Result<Vec<Table>, Error> {
-        let mut sql = find_sql(names, ledger);
+    ) -> Result<FoundTables, Error> {
+        let mut sql = find_sql(search, ledger);
         if let Some(set) = set {
             sql.push_str(&format!(
                 "; SELECT DISTINCT adopted_from FROM {ledger}.migration
@@ -59,8 +75,39 @@ impl Session {
                 }
             }
         }
-        tables.retain(|table| !adopted.contains(&table.name.to_string()));
-        Ok(tables)
+        let (of_other_sets, tables): (Vec<_>, Vec<_>) =
+            tables.into_iter().partition(|table| adopted.contains(&table.name.to_string()));
+        let of_other_sets = of_other_sets.into_iter().map(|table| table.name).collect();
+        Ok(FoundTables { tables, of_other_sets })
+    }
+
+    /// Returns those of the tables that have rows; read-only, one round trip. A table that the role
+    /// may not read counts as one that has rows.
+    ///
+    /// # Errors
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
+    pub async fn filled_tables(
+        &mut self,
+        tables: Vec<QualifiedName>,
+    ) -> Result<Vec<QualifiedName>, Error> {
+        if tables.is_empty() {
+            return Ok(tables);
+        }
+        let has_rows = |name: &QualifiedName| format!("EXISTS (SELECT FROM {})", quoted(name));
+        let queries: Vec<String> = tables.iter().map(has_rows).collect();
+        let results = match self.read(&format!("SELECT {}", queries.join(", "))).await {
+            Ok(results) => results,
+            Err(error) => {
+                let server = error.server();
+                let is_denied =
+                    server.is_some_and(|it| it.condition() == Condition::PermissionDenied);
+                return if is_denied { Ok(tables) } else { Err(error) };
+            }
+        };
+        let answers = all_answered(results, 1)?.pop().unwrap_or_default();
+        let mut answers = answers.into_iter().flatten();
+        let is_filled = |_: &QualifiedName| answers.next().flatten().is_none_or(|it| it != "f");
+        Ok(tables.into_iter().filter(is_filled).collect())
     }
 
     /// Reads the rows of tables, in no particular order, and facts of the catalog; read-only. It
@@ -90,14 +137,28 @@ impl Session {
     }
 }
 
-fn find_sql(names: &[QualifiedName], ledger: &LedgerSchema) -> String {
-    let of_name = |name: &QualifiedName| match &name.schema {
-        Some(schema) => {
-            format!("(n.nspname = {} AND c.relname = {})", literal(schema), literal(&name.name))
+fn find_sql(search: TableSearch<'_>, ledger: &LedgerSchema) -> String {
+    let of_name = |name: &QualifiedName| {
+        let is_named = format!("lower(c.relname) = lower({})", literal(&name.name));
+        match &name.schema {
+            Some(schema) => {
+                format!("(lower(n.nspname) = lower({}) AND {is_named})", literal(schema))
+            }
+            None => is_named,
         }
-        None => format!("c.relname = {}", literal(&name.name)),
     };
-    let names: Vec<String> = names.iter().map(of_name).collect();
+    let with_columns = |columns: &&[&str]| {
+        let names: Vec<String> = columns.iter().map(|column| literal(column)).collect();
+        format!(
+            "c.oid IN (SELECT attrelid FROM pg_attribute
+                        WHERE attnum > 0 AND NOT attisdropped AND attname IN ({})
+                        GROUP BY attrelid HAVING count(*) = {})",
+            names.join(", "),
+            names.len()
+        )
+    };
+    let of_columns = search.columns.iter().map(with_columns);
+    let wanted: Vec<String> = search.names.iter().map(of_name).chain(of_columns).collect();
     format!(
         "SELECT n.nspname, c.relname, a.attname
            FROM pg_class c
@@ -106,21 +167,19 @@ fn find_sql(names: &[QualifiedName], ledger: &LedgerSchema) -> String {
           WHERE c.relkind = 'r' AND ({})
             AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'sys', {})
           ORDER BY 1, 2, a.attnum",
-        names.join(" OR "),
+        wanted.join(" OR "),
         literal(ledger.name()),
     )
 }
 
 fn read_sql(table: &Table) -> String {
-    let identifier = postgres_protocol::escape::escape_identifier;
-    let columns: Vec<String> = table.columns.iter().map(|column| identifier(column)).collect();
-    let schema = table.name.schema.as_deref().unwrap_or("public");
-    format!(
-        "SELECT {} FROM {}.{}",
-        columns.join(", "),
-        identifier(schema),
-        identifier(&table.name.name)
-    )
+    let columns: Vec<String> = table.columns.iter().map(|it| escape_identifier(it)).collect();
+    format!("SELECT {} FROM {}", columns.join(", "), quoted(&table.name))
+}
+
+fn quoted(name: &QualifiedName) -> String {
+    let schema = name.schema.as_deref().unwrap_or("public");
+    format!("{}.{}", escape_identifier(schema), escape_identifier(&name.name))
 }
 
 #[cfg(test)]

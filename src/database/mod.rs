@@ -30,12 +30,13 @@ pub use self::error::{
     CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,
     TokenFacts,
 };
+pub use self::history_tables::{FoundTables, TableSearch};
 pub use self::jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use self::ledger::{
     Batch, Batches, Claim, FailurePoint, Holder, LAYOUT, LEASE_LENGTH, Layout, Lease, LedgerHeader,
     LedgerSetup, LedgerState, LedgerTable, MigrationRecord, MigrationState, NameTaken,
-    ReadOnlyReason, RecordedClass, Stamp, StatementRecord, StatementState, Transaction,
-    TransactionError, UpgradeDenied, Write,
+    OpenStatement, ReadOnlyReason, RecordTimes, RecordedClass, Stamp, StatementRecord,
+    StatementState, Transaction, TransactionError, UnrecordedRun, UpgradeDenied, Write,
 };
 pub use self::ledger_schema::LedgerSchema;
 pub use self::message::LEDGER_ROWS_PER_TRANSACTION;

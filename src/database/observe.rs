@@ -8,7 +8,8 @@ use super::catalog::{
 };
 use super::error::Error;
 use super::ledger::{
-    Holder, Layout, LedgerState, MigrationRecord, Stamp, header_sql, parse_lease, read,
+    Holder, Layout, LedgerState, MigrationRecord, OpenStatement, RecordTimes, Stamp, UnrecordedRun,
+    header_sql, parse_leases, parse_open, read,
 };
 use super::ledger_schema::LedgerSchema;
 use super::session::{Answers, Session};
@@ -41,7 +42,7 @@ impl<'a> ObserveQuery<'a> {
 
 /// The number of results that a ledger of any layout returns, with that of [`PLAIN_NAMES`]. Queries
 /// for the tables of later layouts follow them.
-const RESULTS_OF_EVERY_LAYOUT: usize = 9;
+const RESULTS_OF_EVERY_LAYOUT: usize = 10;
 
 /// The ledger of a set and the watched schemas, read in one snapshot of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Observation {
     pub migrations: Vec<MigrationRecord>,
     /// The schema as the last run left it, for the watched schemas.
     pub recorded: Snapshot,
+    /// When each relation was recorded.
+    pub times: RecordTimes,
     /// The relations whose recorded schema a provider of layout 1 was the last to write. Compared
     /// as that provider described them; the next run writes them again.
     pub outdated: Vec<String>,
@@ -62,6 +65,10 @@ pub struct Observation {
     pub unrecorded: bool,
     /// The run that holds the lease of the set.
     pub holder: Option<Holder>,
+    /// The runs of all sets that have not recorded the schema yet.
+    pub runs: Vec<UnrecordedRun>,
+    /// The open statements of the set and of these runs.
+    pub open: Vec<OpenStatement>,
     /// Identifies the state of the set's rows.
     pub stamp: Stamp,
     /// The identities of those of the looked-up objects that exist.
@@ -126,18 +133,22 @@ impl Observation {
             return Ok(Self { live, existing, ..Self::default() });
         }
         let (migrations, statements) = (next()?, next()?);
-        let (unrecorded, holder) = parse_lease(&next()?)?;
+        let leases = parse_leases(next()?)?;
+        let open = parse_open(next()?)?;
         let stamp = Stamp::from_rows(&next()?)?;
-        let (recorded, outdated) = read::parse_recorded(next()?, &earlier, &live)?;
+        let (recorded, times, outdated) = read::parse_recorded(next()?, &earlier, &live)?;
         Ok(Self {
             ledger,
             migrations: read::parse_migrations(migrations, statements)?,
             recorded,
+            times,
             outdated,
             live,
             existing,
-            unrecorded,
-            holder,
+            unrecorded: leases.unrecorded,
+            holder: leases.holder,
+            runs: leases.runs,
+            open,
             stamp,
         })
     }
@@ -165,6 +176,7 @@ mod tests {
             Vec::new(),
             Vec::new(),
             vec![migration],
+            Vec::new(),
             Vec::new(),
             Vec::new(),
             vec![row(&["1 1"])],

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 use super::adoption;
 use super::budget::{Budget, BudgetEnd};
 use super::cluster::Cluster;
-use super::drift;
-use super::error::{ApplyError, Report};
+use super::drift::{self, SchemaPart, Settled, Statements};
+use super::error::{ApplyError, Report, WriteError};
 use super::executor::Executor;
-use super::plan::Plan;
+use super::plan::{Plan, Status};
 use crate::database::retry::{Attempts, LEASE, RetryReason};
 use crate::database::{
     Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState, Objects,
-    Observation, Snapshot, Stamp, Transaction, Write,
+    Observation, Snapshot, Stamp, Transaction, Write, schema_of, unquoted,
 };
+use crate::migration::Class;
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
 ///
@@ -32,7 +33,7 @@ pub async fn apply(
         report.observation = Some(observed.clone());
         return (report, Ok(()));
     }
-    let claimed = match claim(cluster, observed, accepted, budget).await {
+    let claimed = match claim(cluster, plan, observed, accepted, budget).await {
         Ok(claimed) => claimed,
         Err(error) => {
             report.observation = cluster.observe().await.ok();
@@ -63,7 +64,7 @@ pub async fn apply(
             report.observation = Some(observation);
         })
     } else {
-        record_schema(&mut executor, &claimed.before, settled, &mut report).await
+        record_schema(&mut executor, &claimed, settled, &mut report).await
     };
     (report, result.and(recorded))
 }
@@ -92,30 +93,51 @@ pub fn has_writes(plan: &Plan<'_>, observed: &Observation, accepted: &[String]) 
 
 /// Whether the recorded schema is up to date.
 fn is_recorded(observed: &Observation) -> bool {
-    let recorded = drift::record_run(&observed.recorded, &observed.live, &observed.live);
+    let recorded = drift::record_run(&observed.recorded, &observed.live, &observed.live, |_| true);
     observed.ledger.exists() && !observed.unrecorded && *recorded == observed.recorded
 }
 
 /// The migration set after this run has claimed it.
-struct Claimed {
+struct Claimed<'a> {
     /// The schema before this run, or before an earlier run that died without recording its
     /// changes.
     before: Snapshot,
     /// A new observation, if the ledger has changed since the plan was made: by another run, or by
     /// what was still in flight of a dead one.
     now: Option<Observation>,
+    /// The statements that this run, or an earlier one that died, may have applied.
+    statements: Statements,
+    /// The schemas whose drift is accepted.
+    accepted: &'a [String],
+    /// The schema that is accepted: the one that the plan was made from, without what other runs
+    /// have not finished.
+    settled: Settled<'a>,
 }
 
-async fn claim(
+impl Claimed<'_> {
+    /// Whether a change belongs to this run: one of its statements may have made it, or it is
+    /// accepted.
+    fn has_made(&self, part: &SchemaPart<'_>) -> bool {
+        let is_accepted = self.accepted.contains(&unquoted(schema_of(part.relation)));
+        self.statements.may_have_changed(part)
+            || is_accepted && {
+                let objects = self.settled.live.relations.get(part.relation);
+                objects.and_then(|it| it.get(part.object)).map(String::as_str) == part.now
+            }
+    }
+}
+
+async fn claim<'a>(
     cluster: &mut impl Cluster,
-    observed: &Observation,
-    accepted: &[String],
+    plan: &Plan<'_>,
+    observed: &'a Observation,
+    accepted: &'a [String],
     budget: &Budget,
-) -> Result<Claimed, ApplyError> {
+) -> Result<Claimed<'a>, ApplyError> {
     budget.check().map_err(ApplyError::NotStarted)?;
     set_up_ledger(cluster, &observed.ledger, budget).await?;
-    let note = drift::note(&observed.recorded, &observed.live, accepted);
-    let (note, stamp) = take_lease(cluster, &note, budget).await?;
+    let own_note = drift::note(&observed.recorded, &observed.live, accepted);
+    let (note, stamp) = take_lease(cluster, &own_note, budget).await?;
     let now = if stamp == observed.stamp {
         None
     } else {
@@ -130,7 +152,28 @@ async fn claim(
             source,
         }
     })?;
-    Ok(Claimed { before, now })
+    // The note of a run that died may be the same as that of this one.
+    let continues = observed.unrecorded || now.is_some() || note != own_note;
+    let statements = statements(plan, now.as_ref().unwrap_or(observed), continues);
+    let settled = drift::settle(observed);
+    Ok(Claimed { before, now, statements, accepted, settled })
+}
+
+/// The statements of a run. If it `continues` an earlier one, these may be all of the set.
+fn statements(plan: &Plan<'_>, observed: &Observation, continues: bool) -> Statements {
+    let mut statements = Statements::default();
+    for entry in &plan.entries {
+        let is_pending = matches!(entry.status, Status::Pending { .. } | Status::Rerun { .. });
+        for statement in entry.migration.statements.iter().filter(|_| is_pending || continues) {
+            if !matches!(statement.class, Class::Dml | Class::Batch) {
+                statements.add_text(&statement.text);
+            }
+        }
+    }
+    for record in observed.migrations.iter().filter(|_| continues) {
+        record.statements.iter().for_each(|row| statements.add_summary(&row.summary));
+    }
+    statements
 }
 
 /// Creates or upgrades the ledger if it does not have the layout of this provider.
@@ -208,37 +251,62 @@ fn unreadable(source: Error) -> ApplyError {
     ApplyError::Ledger { doing: "the schema could not be read after the run", source }
 }
 
-/// Records the schema changes of the run, and releases the set.
+/// How often a run reads the schema again because another run has recorded in the meantime.
+const LOOKS: usize = 20;
+
+/// Records the schema changes of the run, and releases the set. What another run has recorded since
+/// this run has read the schema is read again, so that no record is older than the one that it
+/// replaces.
 async fn record_schema<C: Cluster>(
     executor: &mut Executor<'_, '_, C>,
-    before: &Snapshot,
+    claimed: &Claimed<'_>,
     settled: bool,
     report: &mut Report,
 ) -> Result<(), ApplyError> {
+    let mut looks = 1;
+    loop {
+        let mut observation = executor.cluster.observe().await.map_err(unreadable)?;
+        let recorded =
+            drift::record_run(&observation.recorded, &claimed.before, &observation.live, |part| {
+                claimed.has_made(part)
+            });
+        let written = write_schema(executor, &observation, &recorded, settled).await;
+        observation.recorded = recorded.into_owned();
+        report.observation = Some(observation);
+        match written {
+            Err(WriteError::Changed(_)) if looks < LOOKS => looks += 1,
+            written => {
+                let doing = "the schema after the run could not be recorded";
+                return written.map_err(|error| error.while_doing(doing));
+            }
+        }
+    }
+}
+
+async fn write_schema<C: Cluster>(
+    executor: &mut Executor<'_, '_, C>,
+    observation: &Observation,
+    recorded: &Snapshot,
+    settled: bool,
+) -> Result<(), WriteError> {
     // A relation takes about a kilobyte, so a transaction stays small.
     const RELATIONS: usize = 250;
 
-    let mut observation = executor.cluster.observe().await.map_err(unreadable)?;
-    let recorded = drift::record_run(&observation.recorded, before, &observation.live);
     let mut rows: BTreeMap<&str, Option<&Objects>> =
-        drift::changed_relations(&observation.recorded, &recorded).into_iter().collect();
+        drift::changed_relations(&observation.recorded, recorded).into_iter().collect();
     for relation in &observation.outdated {
         rows.insert(relation, recorded.relations.get(relation));
     }
-    let rows = rows.into_iter();
-    let mut writes: Vec<Write<'_>> =
-        rows.map(|(relation, objects)| Write::Schema { relation, objects }).collect();
+    let rows = rows.into_iter().map(|(relation, objects)| {
+        let after = observation.times.0.get(relation).map(String::as_str);
+        Write::Schema { relation, objects, after }
+    });
+    let mut writes: Vec<Write<'_>> = rows.collect();
     writes.push(Write::Release { settled });
-    let mut written = Ok(());
     for chunk in writes.chunks(RELATIONS) {
-        written = executor.write(&[Transaction::Ledger(chunk.to_vec())]).await;
-        if written.is_err() {
-            break;
-        }
+        executor.write(&[Transaction::Ledger(chunk.to_vec())]).await?;
     }
-    observation.recorded = recorded.into_owned();
-    report.observation = Some(observation);
-    written.map_err(|error| error.while_doing("the schema after the run could not be recorded"))
+    Ok(())
 }
 
 #[cfg(test)]

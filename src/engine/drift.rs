@@ -1,6 +1,8 @@
 //! Compares the schema as the last run left it with the schema as it is now.
 
 mod remedy;
+mod statements;
+mod unfinished;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +11,8 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 pub use self::remedy::Remedy;
+pub use self::statements::Statements;
+pub use self::unfinished::{Settled, Unfinished, UnfinishedBy, settle};
 use crate::database::{
     Aspect, CatalogObject, Error, ObjectKind, Objects, Snapshot, schema_of, unquoted,
 };
@@ -141,6 +145,19 @@ fn not_valid(relation: &str, now: &Objects, changes: &[Change]) -> Vec<Change> {
 }
 
 impl Change {
+    /// The object as a part of the live schema.
+    fn as_part(&self) -> SchemaPart<'_> {
+        let Self { relation, object, kind, .. } = self;
+        let now = match kind {
+            ChangeKind::Added(to) | ChangeKind::Changed { to, .. } | ChangeKind::NotValid(to) => {
+                Some(to.as_str())
+            }
+            ChangeKind::Removed { .. } => None,
+        };
+        let is_whole = includes_parts(object);
+        SchemaPart { relation, object, is_whole, is_view: object.is(&ObjectKind::View), now }
+    }
+
     /// The position of its remedy among others. Equal ones stay in the order of their names.
     fn rank(&self) -> (bool, isize, bool) {
         let rank = creation_rank(&self.object);
@@ -181,6 +198,40 @@ pub(super) fn is_invalid(object: &CatalogObject, definition: &str) -> bool {
 
 fn relations<'a>(one: &'a Snapshot, other: &'a Snapshot) -> BTreeSet<&'a String> {
     one.relations.keys().chain(other.relations.keys()).collect()
+}
+
+/// An object that differs between two snapshots.
+#[derive(Debug, Clone, Copy)]
+pub struct SchemaPart<'a> {
+    /// The relation that the object belongs to.
+    pub relation: &'a str,
+    /// The object.
+    pub object: &'a CatalogObject,
+    /// Whether the whole relation was added or dropped.
+    pub is_whole: bool,
+    /// Whether the relation is a view.
+    pub is_view: bool,
+    /// The definition in the later snapshot; `None` if it does not have the object.
+    pub now: Option<&'a str>,
+}
+
+/// Returns the objects that differ between two snapshots.
+fn parts<'a>(before: &'a Snapshot, after: &'a Snapshot) -> Vec<SchemaPart<'a>> {
+    static NOTHING: Objects = Objects::new();
+    let mut found = Vec::new();
+    for relation in relations(before, after) {
+        let (was, is) = (before.relations.get(relation), after.relations.get(relation));
+        let is_whole = was.is_none() || is.is_none();
+        let (was, is) = (was.unwrap_or(&NOTHING), is.unwrap_or(&NOTHING));
+        let is_view = was.keys().chain(is.keys()).any(|object| object.is(&ObjectKind::View));
+        let objects: BTreeSet<&CatalogObject> = was.keys().chain(is.keys()).collect();
+        let differing = objects.into_iter().filter(|object| was.get(*object) != is.get(*object));
+        found.extend(differing.map(|object| {
+            let now = is.get(object).map(String::as_str);
+            SchemaPart { relation, object, is_whole, is_view, now }
+        }));
+    }
+    found
 }
 
 /// Compares the objects of one relation.
@@ -238,32 +289,28 @@ fn is_attached(change: &Change, other: &CatalogObject, is_gone: bool) -> bool {
 }
 
 /// Returns the recorded schema after a run. It contains only what changed between `before` and
-/// `after`, object by object, so that a run never accepts an earlier change of someone else. The
-/// first run records everything.
+/// `after` and what the run has `made`, object by object, so that a run never accepts an earlier
+/// change of someone else, nor the unfinished work of another run. The first run records
+/// everything.
 #[must_use]
 pub fn record_run<'a>(
     recorded: &Snapshot,
     before: &Snapshot,
     after: &'a Snapshot,
+    made: impl Fn(&SchemaPart<'_>) -> bool,
 ) -> Cow<'a, Snapshot> {
     if recorded.relations.is_empty() {
         return Cow::Borrowed(after);
     }
     let mut result = recorded.clone();
-    let nothing = Objects::new();
-    for relation in relations(before, after) {
-        let now = after.relations.get(relation).unwrap_or(&nothing);
-        let mut objects = recorded.relations.get(relation).cloned().unwrap_or_default();
-        for change in compare(relation, before.relations.get(relation).unwrap_or(&nothing), now) {
-            match now.get(&change.object) {
-                Some(definition) => objects.insert(change.object, definition.clone()),
-                None => objects.remove(&change.object),
-            };
+    for part in parts(before, after).into_iter().filter(made) {
+        let objects = result.relations.entry(part.relation.to_owned()).or_default();
+        match part.now {
+            Some(definition) => drop(objects.insert(part.object.clone(), definition.to_owned())),
+            None => drop(objects.remove(part.object)),
         }
         if objects.is_empty() {
-            result.relations.remove(relation);
-        } else {
-            result.relations.insert(relation.clone(), objects);
+            result.relations.remove(part.relation);
         }
     }
     Cow::Owned(result)

@@ -213,6 +213,8 @@ fn job_name(class: Class) -> &'static str {
 pub(super) enum WriteError {
     /// Another run holds the lease.
     LeaseLost,
+    /// A row is not as it was read.
+    Changed(Error),
     /// Any other error.
     Failed(Error),
 }
@@ -222,7 +224,7 @@ impl WriteError {
     pub(super) fn while_doing(self, doing: &'static str) -> ApplyError {
         match self {
             Self::LeaseLost => ApplyError::LeaseLost,
-            Self::Failed(source) => ApplyError::Ledger { doing, source },
+            Self::Changed(source) | Self::Failed(source) => ApplyError::Ledger { doing, source },
         }
     }
 }

@@ -193,7 +193,7 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         match result {
             Ok(()) => Ok(()),
             Err(WriteError::LeaseLost) => Err(ApplyError::LeaseLost),
-            Err(WriteError::Failed(error)) => {
+            Err(WriteError::Changed(error) | WriteError::Failed(error)) => {
                 let failure = StatementFailure::LedgerWriteFailed(error);
                 Err(self.stop(index, number, failure).await)
             }
@@ -401,7 +401,7 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
                 Err(WriteError::LeaseLost) => {
                     tracing::warn!("the lease is lost; the failure is not recorded");
                 }
-                Err(WriteError::Failed(error)) => {
+                Err(WriteError::Changed(error) | WriteError::Failed(error)) => {
                     tracing::warn!(%error, "the failure is not recorded");
                 }
             }
@@ -426,8 +426,10 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
                 return Ok(());
             };
             done += committed.len();
-            if at == FailurePoint::LeaseLost {
-                return Err(WriteError::LeaseLost);
+            match at {
+                FailurePoint::LeaseLost => return Err(WriteError::LeaseLost),
+                FailurePoint::RowChanged => return Err(WriteError::Changed(source)),
+                _ => {}
             }
             let is_repeated = match source.outcome() {
                 Outcome::NotApplied => false,

@@ -69,10 +69,24 @@ pub(super) fn identities(effect: &Effect, before: &Facts, now: &Facts) -> Vec<St
                 | Becomes::WithoutFunction(_)
         )
     };
-    if !effect.asks.iter().any(is_compared) {
-        return Vec::new();
+    // An object that is gone may only have been renamed or moved.
+    let gone = effect.asks.iter().filter(|ask| is_gone(ask, effect, now));
+    let gone = gone.map(|ask| ask.fact.clone());
+    let mut identities = identities_of(gone, before);
+    if effect.asks.iter().any(is_compared) {
+        let facts = effect.asks.iter().map(|ask| ask.fact.clone()).chain(effect.context());
+        identities.extend(identities_of(facts, now));
     }
-    identities_of(effect.asks.iter().map(|ask| ask.fact.clone()).chain(effect.context()), now)
+    identities
+}
+
+/// Whether an object that a statement drops, and does not rename, does not exist now.
+fn is_gone(ask: &Ask, effect: &Effect, now: &Facts) -> bool {
+    let is_moved = || {
+        let mut asks = effect.asks.iter();
+        asks.any(|other| matches!(&other.becomes, Becomes::MovedFrom(fact) if *fact == ask.fact))
+    };
+    ask.becomes == Becomes::Absent && now.get(&ask.fact).is_none() && !is_moved()
 }
 
 /// The identities of the objects whose definitions are compared, according to these facts.
@@ -106,7 +120,14 @@ pub(super) fn verdict(effect: &Effect, mut evidence: CatalogEvidence<'_>) -> Ver
         return Verdict::CannotTell { findings: Vec::new() };
     }
     let mut index = None;
-    let shown: Vec<Shown> = effect.asks.iter().map(|ask| evidence.shown(ask, &mut index)).collect();
+    let shown = effect.asks.iter().map(|ask| {
+        let mut shown = evidence.shown(ask, &mut index);
+        if is_gone(ask, effect, evidence.catalog.now) {
+            shown.findings.extend(evidence.kept(&ask.fact));
+        }
+        shown
+    });
+    let shown: Vec<Shown> = shown.collect();
     if !shown.iter().any(|shown| shown.is_changed) {
         return Verdict::NotApplied;
     }
@@ -168,6 +189,14 @@ impl CatalogEvidence<'_> {
                 self.as_shown(fact, is_shown == Some(true))
             }
         }
+    }
+
+    /// An object that is gone and exists under another name.
+    fn kept(&self, fact: &Fact) -> Option<String> {
+        let Fact::Identity(object) = fact else { return None };
+        let mut before = self.before.get(fact)?.split(", ");
+        let kept = before.find_map(|identity| self.catalog.by_identity(object, identity))?;
+        Some(format!("{object} was not dropped: it is now {}", kept.object))
     }
 
     fn is_changed(&self, fact: &Fact) -> bool {

@@ -34,6 +34,7 @@ use self::read::ReadMigration;
 use crate::migration::{Migration, Version};
 
 pub use error::{FormatError, UnknownFormat};
+pub(crate) use folders::against_bytes;
 pub use repeatable::Patterns;
 
 /// How to read a directory, in addition to its format.
@@ -207,7 +208,7 @@ impl Format {
     }
 
     /// Its tool, or the name of the format if it belongs to none.
-    fn tool(self) -> &'static str {
+    pub(crate) fn tool(self) -> &'static str {
         let spec = self.spec();
         if spec.tool.is_empty() { spec.name } else { spec.tool }
     }

@@ -1,11 +1,12 @@
-//! Prisma: a directory for each migration with a `migration.sql`, in the order of their names.
+//! Prisma: a directory for each migration with a `migration.sql`, in the order of
+//! [`FolderName`].
 //!
 //! The name of the directory is the version, as in Prisma's history table. It begins with digits
 //! only by convention (`0_init`).
 
 use super::entries::{AcceptedFile, Entries};
 use super::error::{FormatError, ToolProblem};
-use super::folders;
+use super::folders::{self, FolderName};
 use super::listing::{Listing, read_text};
 use super::number::leading_digits;
 use super::read::{self, Forward, ReadMigration};
@@ -25,7 +26,7 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec
     for (folder, source) in sources {
         let description = read::words(leading_digits(&folder).1);
         entries.push(Ok(AcceptedFile {
-            key: folder.clone(),
+            key: FolderName(folder.clone()),
             version: folder,
             description,
             source,

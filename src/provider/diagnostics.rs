@@ -12,7 +12,9 @@ mod drift;
 mod existing;
 mod findings;
 mod formats;
+mod history_tables;
 mod ledger;
+mod other_cluster;
 mod plan;
 mod renames;
 mod resume;
@@ -22,26 +24,33 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_errors, adopted, history_table_mismatch, history_table_not_found,
-    not_in_catalog, renamed, several_history_tables, skipped_by_tool, unknown_adopt,
-    unknown_baseline, unread_history_table, unreadable_history_table, unsupported_history_table,
+    BASELINE, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool, table_of_nothing,
+    unknown_adopt, unknown_baseline,
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};
-pub(super) use drift::{drift_error, drift_warning, missing_schemas};
+pub(super) use drift::{drift_error, drift_warning, missing_schemas, unfinished};
 pub(super) use existing::{existing_objects, kept_objects, statements_without_effect};
 pub(super) use findings::{
     StatementFinding, another_kind, collisions, hazards, lint_errors, lint_warnings,
     linted_without_values, render_error,
 };
 pub(super) use formats::{format_error, format_errors, name_error};
-pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger};
+pub(super) use history_tables::{
+    HistoryRequest, Unread, UnreadTable, adopt_mismatch, history_not_found, history_table_mismatch,
+    renamed_history_table, several_history_tables, unread_history_table, unreadable_history_table,
+    unsupported_history_tables,
+};
+pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger, row_edited};
+pub(super) use other_cluster::{
+    LedgerPair, new_cluster, other_cluster, refused_cluster, same_ledger_elsewhere,
+};
 pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
     late_baseline, moved_source, name_changed, name_used_twice, needs_the_cluster, never_applied,
-    no_answer, not_refreshed, nothing_to_import, out_of_date, plan_errors, planned_from_files,
-    planned_without, planned_without_cluster, rewritten_ledger, skipped, still_unknown,
-    unreadable_ledger, what_stays,
+    no_answer, not_refreshed, nothing_to_import, order_against_bytes, out_of_date, plan_errors,
+    planned_from_files, planned_without, planned_without_cluster, rewritten_ledger, skipped,
+    still_unknown, unreadable_ledger, what_stays,
 };
 pub(super) use renames::{RENAMED, unused_renames};
 pub(super) use resume::AppliedSet;

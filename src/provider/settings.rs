@@ -56,18 +56,21 @@ pub(super) struct LedgerLocation {
 impl LedgerLocation {
     /// Names the cluster in titles: by its identifier, or by host and port if that is not known.
     pub(super) fn cluster_name(&self) -> String {
-        let Target { endpoint, naming, port, .. } = &self.target;
-        let first_label = endpoint.split('.').next().unwrap_or_default();
-        match naming {
-            Naming::Identifier(identifier) | Naming::Behind(identifier) => identifier.clone(),
-            // An endpoint with a Region is a name of the cluster, or of a VPC endpoint.
-            Naming::Endpoint
-                if region_of(endpoint).is_some() && !first_label.starts_with("vpce-") =>
-            {
-                first_label.to_owned()
-            }
-            Naming::Endpoint => format!("{endpoint}:{port}"),
+        let Target { endpoint, port, .. } = &self.target;
+        self.cluster_identifier().map_or_else(|| format!("{endpoint}:{port}"), str::to_owned)
+    }
+
+    /// The identifier of the cluster, if a setting or the endpoint contains it.
+    pub(super) fn cluster_identifier(&self) -> Option<&str> {
+        match &self.target.naming {
+            Naming::Identifier(identifier) | Naming::Behind(identifier) => Some(identifier),
+            Naming::Endpoint => identifier_in(&self.target.endpoint),
         }
+    }
+
+    /// The value of `accept_cluster` that names the cluster.
+    pub(super) fn name_to_accept(&self) -> &str {
+        self.cluster_identifier().unwrap_or(&self.target.endpoint)
     }
 
     /// The attribute `ledger`: `<endpoint>:<port>/<schema>`.
@@ -79,8 +82,14 @@ impl LedgerLocation {
 impl Settings {
     /// Fills what is null here from the next wider block. The two names of a cluster are taken
     /// together, and so are the two sources of credentials: one of them from a wider block would
-    /// belong to another cluster or to other credentials.
+    /// belong to another cluster or to other credentials. A Region in the endpoint has the same
+    /// effect as `region` in its block: `region` in another block is for other clusters.
     pub(super) fn or(self, wider: &Self) -> Self {
+        let named = if self.names_cluster() { &self } else { wider };
+        let region = match named.endpoint_region() {
+            Some(_) => named.region.clone(),
+            None => self.region.clone().or_else(|| wider.region.clone()),
+        };
         let (endpoint, cluster_identifier) = first_pair(
             (self.endpoint, self.cluster_identifier),
             (&wider.endpoint, &wider.cluster_identifier),
@@ -91,7 +100,7 @@ impl Settings {
             endpoint,
             cluster_identifier,
             port: self.port.or_else(|| wider.port),
-            region: self.region.or_else(|| wider.region.clone()),
+            region,
             user: self.user.or_else(|| wider.user.clone()),
             profile,
             role: self.role.or_else(|| wider.role.clone()),
@@ -102,6 +111,15 @@ impl Settings {
             ca_file: self.ca_file.or_else(|| wider.ca_file.clone()),
             ledger_schema: self.ledger_schema.or_else(|| wider.ledger_schema.clone()),
         }
+    }
+
+    fn names_cluster(&self) -> bool {
+        !self.endpoint.is_null() || !self.cluster_identifier.is_null()
+    }
+
+    /// The Region in the endpoint.
+    fn endpoint_region(&self) -> Option<&str> {
+        region_of(self.endpoint.as_ref().known()?)
     }
 
     /// Fills the rest from the environment and the defaults. Unknown if anything is unknown that
@@ -139,6 +157,13 @@ impl Settings {
             LedgerLocation { target, ledger }
         }))
     }
+}
+
+/// The identifier of the cluster in an endpoint.
+pub(super) fn identifier_in(endpoint: &str) -> Option<&str> {
+    let first_label = endpoint.split('.').next()?;
+    // An endpoint with a Region is a name of the cluster, or of a VPC endpoint.
+    (region_of(endpoint).is_some() && !first_label.starts_with("vpce-")).then_some(first_label)
 }
 
 /// Decides on endpoint, naming and Region. The Region in the endpoint takes precedence over the

@@ -10,6 +10,7 @@ mod constraint;
 mod domain;
 mod function;
 mod index;
+mod named;
 mod sequence;
 mod table;
 mod type_name;
@@ -23,6 +24,7 @@ pub use self::function::{
     ArgumentDefinition, FunctionDefinition, is_same_signature, signature_of, without_length,
 };
 pub use self::index::{IndexDefinition, KeyDefinition, KeyPart};
+pub use self::named::names_same_objects;
 pub use self::sequence::SequenceOptions;
 pub use self::table::TableDefinition;
 pub use self::type_name::is_same_type;

@@ -7,7 +7,8 @@
 //! guide). So each finding passes three filters before it can fail a plan:
 //!
 //! - A statement that dsql-lint cannot *parse* may still be valid, because its parser is not that
-//!   of the server (see [`FindingSeverity::Unparsed`]).
+//!   of the server. PostgreSQL's grammar decides (`postgres.rs`). What DSQL rejects in it is found
+//!   from its words (`decided.rs`) and in the rest, which dsql-lint can parse (`repair.rs`).
 //! - A statement that it rejects although DSQL accepts it is not reported, see `accepted.rs`.
 //! - Its rules about transactions do not apply, because the provider opens transactions itself.
 //!   dsql-lint receives statements one by one, so it never sees a transaction.
@@ -17,10 +18,13 @@
 
 mod accepted;
 mod advice;
+mod decided;
 mod form;
 mod gaps;
 mod input;
 mod names;
+mod postgres;
+mod repair;
 
 use std::thread;
 
@@ -49,6 +53,8 @@ pub struct Finding {
 pub enum FindingSeverity {
     /// DSQL is known to reject the statement.
     Rejected,
+    /// PostgreSQL has the statement, and no source lists it as supported by DSQL.
+    Unlisted,
     /// The linter cannot parse the statement, but DSQL may accept it.
     Unparsed,
 }
@@ -73,8 +79,8 @@ pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
         let known: Vec<_> = findings
             .into_iter()
             .filter(|finding| !accepted::accepts(finding.rule, statement.all()))
-            // A gap is more specific than a statement that cannot be parsed.
-            .filter(|finding| finding.rule != PARSE_ERROR || all[index].is_empty())
+            // A gap is more specific than an unknown statement.
+            .filter(|finding| !is_about_unknown(finding) || all[index].is_empty())
             .collect();
         all[index].extend(known);
         all[index].sort_by_key(|finding| finding.line);
@@ -82,10 +88,14 @@ pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
     all
 }
 
+fn is_about_unknown(finding: &Finding) -> bool {
+    finding.severity != FindingSeverity::Rejected
+}
+
 /// Whether there is a rule with this name.
 #[must_use]
 pub fn is_rule(name: &str) -> bool {
-    names::NAMES.contains(&name) || gaps::NAMES.contains(&name)
+    names::NAMES.contains(&name) || gaps::NAMES.contains(&name) || name == decided::UNLISTED
 }
 
 /// Returns the findings of dsql-lint, each list with the index of its statement.
@@ -104,9 +114,33 @@ fn from_dsql_lint<S: AsRef<str>>(statements: &[S]) -> Vec<(usize, Vec<Finding>)>
     spawned.ok().and_then(|running| running.join().ok()).unwrap_or_default()
 }
 
+/// Returns what dsql-lint finds, or what is known about a statement that it cannot parse.
 fn findings(input: &LintInput) -> Vec<Finding> {
+    let read = shown(dsql_lint::lint_sql(&input.text), input);
+    let is_parsed = read.iter().all(|finding| finding.rule != PARSE_ERROR);
+    let statement = TokenBuf::of(&input.text);
+    if is_parsed {
+        return read;
+    }
+    let is_small = statement.all().len() <= repair::LARGEST;
+    let rest = if is_small { repair::diagnostics(&input.text) } else { None };
+    let mut findings = shown(rest.unwrap_or_default(), input);
+    for decided in decided::findings(statement.all()) {
+        if findings.iter().all(|finding| finding.rule != decided.rule) {
+            findings.push(decided);
+        }
+    }
+    if findings.is_empty() {
+        findings.extend(decided::unlisted(statement.all()));
+    }
+    let is_valid = || is_small && postgres::accepts(&input.text);
+    if findings.is_empty() && !is_valid() { read } else { findings }
+}
+
+/// Converts findings of dsql-lint. Equal ones are returned once.
+fn shown(diagnostics: Vec<dsql_lint::Diagnostic>, input: &LintInput) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for diagnostic in dsql_lint::lint_sql(&input.text) {
+    for diagnostic in diagnostics {
         let rule = names::name(diagnostic.rule);
         let unparsed = rule == PARSE_ERROR;
         let (message, position) = split_position(&diagnostic.message);

@@ -31,7 +31,8 @@ pub use definition::{
     Alteration, ArgumentDefinition, ColumnDefinition, ConstraintDefinition, ConstraintKind,
     Definition, DomainDefinition, ForeignKey, FunctionDefinition, IdentityDefinition,
     IndexDefinition, KeyDefinition, KeyPart, SequenceOptions, TableDefinition, ViewDefinition,
-    has_semicolon, is_same_signature, is_same_text, is_same_type, signature_of, without_length,
+    has_semicolon, is_same_signature, is_same_text, is_same_type, names_same_objects, signature_of,
+    without_length,
 };
 pub use delimiter::{cut, has_delimiter_command, unescaped};
 pub use directive::{Misplaced, StatementDirective, directives};

@@ -195,9 +195,12 @@ fn an_unclear_history_table_is_rejected_with_the_remedy() {
         world.configure(&set("drizzle", "  adopt = \"drizzle\"\n"));
         world.plan().ends_with(2).says("Existing migrations are adopted");
         refused("  adopt = \"goose\"\n").says("History table does not match the directory").says(
-            "public.goose_db_version is the history table of goose, but the files are read in the \
+            "adopt = \"goose\" requests the history table of goose, but the files are read in the \
              format drizzle",
         );
+        refused("  adopt_table = \"goose_db_version\"\n")
+            .says("History table does not match the directory")
+            .says("public.goose_db_version is the history table of goose, but the files are read");
         refused("  adopt_table = \"public.drizzle_users\"\n")
             .says("Table is not a supported history table")
             .says("public.drizzle_users");
@@ -256,14 +259,15 @@ fn a_history_table_with_other_columns_does_not_make_its_migrations_run_again() {
                     "public._prisma_migrations lacks the column migration_name, which the history \
                      table of Prisma has.",
                 )
-                .says("set adopt = \"none\", and baseline_version");
+                .says("set adopt = \"none\", and set baseline_version");
             world.apply().ends_with(1).says("lacks the column migration_name");
         }
-        // The table of a tool that nobody has asked for does not matter.
-        two_files(world, "  adopt = \"goose\"\n");
+        // The table of a tool that nobody has requested does not matter.
+        two_files(world, "  adopt = \"dbmate\"\n");
         world.plan().ends_with(2).does_not_say("_prisma_migrations");
         world.sql("DROP TABLE _prisma_migrations");
         world.sql("CREATE TABLE goose_db_version (version_id bigint, tstamp timestamptz)");
+        two_files(world, "");
         world.plan().ends_with(1).says("public.goose_db_version lacks the column is_applied");
         two_files(world, "  adopt = \"none\"\n");
         world.plan().ends_with(2).does_not_say("goose_db_version");
@@ -285,33 +289,120 @@ fn a_history_table_with_other_columns_does_not_make_its_migrations_run_again() {
         world
             .plan()
             .ends_with(2)
-            .says("Warning: Table schema_migrations is not read for set app on localhost:")
+            .says("Warning: History table is not read for set app on localhost:")
             .says("CREATE TABLE a");
         two_files(world, "  adopt_table = \"history\"\n");
         world
             .plan()
             .ends_with(2)
-            .says("History table in adopt_table does not exist for set app on localhost:")
-            .says("The cluster has no table history");
+            .says("Warning: History table does not exist for set app on localhost:")
+            .says("adopt_table requests the table history, which does not exist.");
         assert_eq!(world.tables(), "schema_migrations");
     });
 }
 
 #[test]
-fn the_tables_of_ecto_and_rails_are_not_read() {
+fn an_explicit_request_that_finds_nothing_is_an_error_unless_the_database_is_new() {
+    on_each_terraform(|world| {
+        leave(world, &FLYWAY, "Flyway_History");
+        let requests = [
+            ("  adopt = \"flyway\"\n", "adopt requests the history table of Flyway"),
+            ("  adopt_table = \"flyway_histroy\"\n", "requests the table flyway_histroy, which"),
+            (
+                "  adopt_table = \"Flyway_History\"\n",
+                "requests the table \"Flyway_History\", which",
+            ),
+            (
+                "  adopt = \"flyway\"\n  adopt_table = \"other.flyway_history\"\n",
+                "requests the table other.flyway_history, which does not exist",
+            ),
+        ];
+        for (arguments, words) in requests {
+            world.configure(&set("flyway", arguments));
+            world
+                .plan()
+                .ends_with(1)
+                .says("Error: History table does not exist for set flyway on localhost:")
+                .says(words)
+                .says("public.flyway_history (Flyway)")
+                .says("Migrations of this set seem to be applied: relation");
+            world.apply().ends_with(1).says(words);
+        }
+        world.configure(&set("flyway", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says("Error: History table is not read for set flyway on localhost:")
+            .says("adopt_table = \"public.flyway_history\"");
+        assert_eq!(world.times_run("CREATE SCHEMA IF NOT EXISTS"), 0, "the ledger's was not made");
+        world.configure(&set("flyway", "  adopt_table = \"public.flyway_history\"\n"));
+        world.apply().ends_with(0);
+        assert_adopted(world, &FLYWAY, "public.flyway_history");
+        world.plan().ends_with(0).says("No changes.");
+
+        // Another set with the same request: nothing is left for it, and its tables are new.
+        two_files(world, "  adopt = \"dbmate\"\n");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: History table does not exist for set app on localhost:")
+            .says("public.flyway_history (another migration set was adopted from it)")
+            .says("unless the database is new");
+        world.apply().ends_with(0);
+        world.write("app/0003_c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
+        world.plan().ends_with(2).does_not_say("History table does not exist");
+        two_files(world, "  adopt = \"none\"\n  adopt_table = \"history\"\n");
+        world.plan().ends_with(1).says("Invalid adopt_table").says("reads no history table");
+    });
+}
+
+#[test]
+fn the_tables_of_tools_that_are_not_supported_are_named_and_not_read() {
+    on_each_terraform(|world| {
+        world.each(&[
+            "CREATE TABLE databasechangelog (id text PRIMARY KEY, author text, filename text)",
+            "CREATE TABLE \"SequelizeMeta\" (name text PRIMARY KEY)",
+        ]);
+        two_files(world, "");
+        // Tables without rows say nothing.
+        world.plan().ends_with(2).does_not_say("databasechangelog");
+        world.sql("INSERT INTO databasechangelog VALUES ('1', 'a', 'b')");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: History table is not read for set app on localhost:")
+            .says("public.databasechangelog (Liquibase)")
+            .says("set baseline_version to the last applied version")
+            .does_not_say("SequelizeMeta");
+        world.sql("CREATE TABLE b (id int PRIMARY KEY)");
+        world
+            .plan()
+            .ends_with(1)
+            .says("Error: History table is not read for set app on localhost:")
+            .says("relation b, which a pending migration creates, exists");
+        world.sql("DROP TABLE b");
+        world.sql("CREATE TABLE a (id int PRIMARY KEY)");
+        two_files(world, "  baseline_version = \"0001\"\n");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn the_tables_of_ecto_and_rails_are_named_and_not_read() {
     on_each_terraform(|world| {
         world.sql(
             "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, inserted_at timestamp)",
         );
         world.sql("INSERT INTO schema_migrations VALUES (20260101120000, now())");
         two_files(world, "");
-        world.plan().ends_with(2).does_not_say("schema_migrations").says("CREATE TABLE a");
+        world.plan().ends_with(2).says("public.schema_migrations (Ecto)").says("CREATE TABLE a");
         world.sql("DROP TABLE schema_migrations");
         world.sql("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)");
         world.sql("INSERT INTO schema_migrations VALUES ('20260101120000')");
         world.plan().ends_with(1).says("History table lists a missing file");
         world.sql("CREATE TABLE ar_internal_metadata (key varchar PRIMARY KEY, value varchar)");
-        world.plan().ends_with(2).does_not_say("schema_migrations").says("CREATE TABLE a");
+        world.plan().ends_with(2).says("public.schema_migrations (Rails)").says("CREATE TABLE a");
         two_files(world, "  adopt = \"dbmate\"\n");
         world.plan().ends_with(1).says("public.schema_migrations is the history table of Rails");
     });

@@ -1,8 +1,13 @@
 //! Which cluster a resource is on.
 
-use dsql_local::Cluster;
+use std::fs;
+use std::path::Path;
 
-use crate::world::on_each_terraform;
+use dsql_local::{Cluster, Credentials, Options};
+use terraform_provider_dsql::database::{Naming, Secret, Session, Target};
+
+use crate::aws_emulator::{apply, plan};
+use crate::world::{on_each_terraform, on_each_terraform_with};
 
 #[test]
 fn the_argument_cluster_reaches_another_cluster_in_both_syntaxes() {
@@ -222,5 +227,92 @@ resource "dsql_migration_set" "peer" {{
         world.apply().ends_with(1).says("Cannot connect to the cluster").says("localhost:1");
         world.configure(&app("").replace(&endpoint, "localhost:many"));
         world.plan().ends_with(1).says("Invalid verify_endpoints");
+    });
+}
+
+/// A root module with a Region of its own that brings the module `schema` to two clusters, and
+/// creates a token for the full name of each.
+fn two_regions(eu: &Cluster, us: &Cluster) -> String {
+    format!(
+        r#"
+provider "dsql" {{
+  region = "us-east-1"
+}}
+
+module "schema" {{
+  source = "./modules/schema"
+  dir    = "${{path.root}}/migrations"
+
+  clusters = {{
+    eu = {{ endpoint = "localhost", region = "eu-central-1", port = {}, ca_file = {:?} }}
+    us = {{ endpoint = "localhost", port = {}, ca_file = {:?} }}
+  }}
+}}
+
+ephemeral "dsql_auth_token" "each" {{
+  for_each = {{ eu = {:?}, us = {:?} }}
+  cluster  = {{ endpoint = each.value }}
+}}
+
+resource "terraform_data" "tokens" {{
+  provisioner "local-exec" {{
+    command = "printf %s \"$EU\" > eu; printf %s \"$US\" > us"
+    environment = {{
+      EU = ephemeral.dsql_auth_token.each["eu"].token
+      US = ephemeral.dsql_auth_token.each["us"].token
+    }}
+  }}
+}}
+"#,
+        eu.port(),
+        eu.ca_file(),
+        us.port(),
+        us.ca_file(),
+        eu.hostname(),
+        us.hostname(),
+    )
+}
+
+/// The emulators reject a token that is signed for another Region. Their full names cannot be
+/// resolved, so the test itself logs in with the tokens for them.
+#[test]
+fn each_cluster_gets_a_token_for_its_own_region_also_if_the_root_module_has_another_one() {
+    let mut options = Options::default();
+    options.region = "eu-central-1".to_owned();
+    on_each_terraform_with(&options, |world| {
+        let (eu, us) = (world.cluster(), &world.another_cluster());
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        world.copy(&examples.join("modules/schema"), "modules/schema");
+        world.write("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        let root = two_regions(eu, us);
+        world.configure_with_provider(&root);
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", Credentials::ACCESS_KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", Credentials::SECRET_ACCESS_KEY),
+        ];
+        world.run(&["get"]).ends_with(0);
+        apply(world, &keys).ends_with(0).says("3 added");
+        plan(world, &keys).ends_with(0).says("No changes.");
+        assert_eq!((world.tables(), world.tables_on(us)), ("a".to_owned(), "a".to_owned()));
+        for (cluster, name) in [(eu, "eu"), (us, "us")] {
+            let labels: Vec<&str> = cluster.hostname().split('.').collect();
+            let target = Target {
+                naming: Naming::Behind(labels[0].to_owned()),
+                port: cluster.port(),
+                region: Some(labels[2].to_owned()),
+                token: Some(Secret::new(fs::read_to_string(world.path(name)).unwrap())),
+                ca_file: Some(cluster.ca_file().display().to_string()),
+                ..Target::new("localhost")
+            };
+            world.block_on(Session::open(&target)).unwrap();
+        }
+
+        let both = format!("endpoint = {:?}, region = \"us-east-1\"", eu.hostname());
+        let tunnel = "endpoint = \"localhost\", region = \"eu-central-1\"";
+        world.configure_with_provider(&root.replace(tunnel, &both));
+        plan(world, &keys)
+            .ends_with(1)
+            .says("Invalid cluster.region")
+            .says("but the endpoint is in eu-central-1");
     });
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dsql_local::Options;
 
-use crate::world::{on_each_terraform, on_each_terraform_with};
+use crate::world::{CommandOutput, on_each_terraform, on_each_terraform_with};
 
 const USERS: &str = r#"
 resource "dsql_migration_set" "app" {
@@ -56,6 +56,41 @@ fn what_another_set_does_is_not_drift() {
         world.apply().ends_with(0).says("1 added");
         world.apply().ends_with(0);
         world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn while_another_set_is_applied_its_changes_are_not_drift() {
+    on_each_terraform(|world| {
+        let strict = USERS.replace("files =", "on_drift = \"error\"\n  files =");
+        world.configure(&strict);
+        world.apply().ends_with(0);
+        let other = "\nresource \"dsql_migration_set\" \"other\" {\n  name  = \"other\"\n  files = { \"1_o.sql\" = \"CREATE TABLE o (id int); CREATE INDEX ASYNC o_id ON o (id)\" }\n}\n";
+        world.configure(other);
+        world.write("other/main.tf", std::fs::read(world.path("main.tf")).unwrap());
+        world.configure(&strict);
+
+        world.hold_jobs(true);
+        let apply = ["apply", "-auto-approve", "-no-color", "-input=false"];
+        let mut running = world.start_in("other", &apply);
+        world.wait_for(&mut running, |world| world.times_run("CREATE INDEX ASYNC o_id") == 1);
+        let planned = world.plan().ends_with(0).says("No changes.");
+        planned
+            .says("Schema changes are unfinished for set default")
+            .says("table public.o was added (the apply of migration set other that is in progress")
+            .says("(statement 2 of migration 1 of migration set other, job ")
+            .does_not_say("DROP TABLE")
+            .does_not_say("accept_drift");
+        // An apply of this set is not stopped, either, and does not record the work of the other.
+        world.configure(
+            &strict.replace("}\n}", "  \"2_v.sql\" = \"CREATE TABLE v (id int)\"\n  }\n}"),
+        );
+        world.apply().ends_with(0).says("Apply complete!");
+        world.hold_jobs(false);
+        CommandOutput::of(&apply, &running.wait_with_output().unwrap()).ends_with(0);
+        world.plan().ends_with(0).says("No changes.").does_not_say("unfinished");
+        world.sql("DROP TABLE o");
+        world.plan().ends_with(1).says("table public.o was dropped");
     });
 }
 
@@ -356,40 +391,5 @@ fn an_edited_file_may_stay_if_its_checksum_is_accepted() {
         world.apply().ends_with(0);
         world.plan().ends_with(0).says("No changes.");
         assert_eq!(world.times_run("CREATE TABLE a"), 1);
-    });
-}
-
-#[test]
-fn a_row_that_the_ledger_lost_is_reported_and_would_be_applied_again() {
-    on_each_terraform(|world| {
-        world.configure(
-            "resource \"dsql_migration_set\" \"app\" {\n  files = {\n    \"1_a.sql\" = \"CREATE TABLE a (id int PRIMARY KEY)\"\n    \
-             \"2_b.sql\" = \"INSERT INTO a VALUES (1)\"\n  }\n}\n",
-        );
-        world.apply().ends_with(0);
-
-        world.sql(
-            "UPDATE dsql_migrations.migration SET finished_at = '2001-02-03Z' WHERE version = '1'",
-        );
-        world
-            .plan()
-            .ends_with(0)
-            .says("Ledger was changed since the last apply for set default on localhost:")
-            .says("the time of migration 1 was")
-            .says("is now 2001-02-03T00:00:00Z");
-
-        world.sql("DELETE FROM dsql_migrations.statement WHERE version = '2'");
-        world.sql("DELETE FROM dsql_migrations.migration WHERE version = '2'");
-        world
-            .plan()
-            .ends_with(2)
-            .says("Ledger was changed since the last apply")
-            .says("migration 2, applied at")
-            .says("no longer has a row")
-            .says("dml: INSERT INTO a VALUES (1)");
-        world.sql("DELETE FROM a");
-        world.apply().ends_with(0);
-        world.plan().ends_with(0).says("No changes.");
-        assert_eq!(world.times_run("INSERT INTO a"), 2);
     });
 }

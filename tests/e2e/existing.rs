@@ -127,16 +127,30 @@ fn a_lost_row_is_recorded_by_the_statement_of_the_error() {
             "DELETE FROM dsql_migrations.migration WHERE version = '2'",
         ]);
         let plan = world.plan().ends_with(1).says("app/2_it's.sql:1: relation b");
-        let text = plan.text();
-        let begin = text
-            .find("  INSERT INTO \"dsql_migrations\".migration")
-            .unwrap_or_else(|| panic!("{text}"));
-        let end = begin + text[begin..].find(';').expect("its end");
-        world.sql(&text[begin..end]);
+        world.sql(&printed_insert(plan.text()));
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(world.times_run("INSERT INTO b"), 1);
+
+        // A migration that failed has a row.
+        world.each(&[
+            "DELETE FROM dsql_migrations.statement WHERE version = '2'",
+            "UPDATE dsql_migrations.migration SET state = 'failed', error = 'x' WHERE version = '2'",
+        ]);
+        let plan = world.plan().ends_with(1).says("app/2_it's.sql:1: relation b");
+        world.sql(&printed_insert(plan.text()));
         world.apply().ends_with(0);
         world.plan().ends_with(0).says("No changes.");
         assert_eq!(world.times_run("INSERT INTO b"), 1);
     });
+}
+
+/// The statement that a plan prints to record a migration.
+fn printed_insert(text: &str) -> String {
+    let begin = text.find("  INSERT INTO \"dsql_migrations\".migration");
+    let begin = begin.unwrap_or_else(|| panic!("{text}"));
+    let end = begin + text[begin..].find(';').expect("its end");
+    text[begin..end].to_owned()
 }
 
 #[test]

@@ -132,3 +132,67 @@ fn a_directory_that_must_not_run_is_rejected_with_its_place() {
         world.assert_untouched();
     });
 }
+
+/// An archive of Atlas whose checks the provider does not run, and its sum.
+const ARCHIVE: &str = "\
+-- atlas:txtar
+
+-- checks.sql --
+SELECT NOT EXISTS (SELECT 1 FROM pg_class WHERE relname = 'kept');
+
+-- migration.sql --
+DROP TABLE kept;
+";
+const ARCHIVE_SUM: &str = "\
+h1:hde28e2GsnYfU+5eFex+LlQzQ/Ip0GkIr2coCLFnbuU=
+1_a.sql h1:IY7PXdSCpWiGkdjhEltmO+/ox76SvkaULpjMkkA9Rh8=
+";
+
+#[test]
+fn what_a_tool_runs_is_run_in_its_order_and_nothing_else() {
+    on_each_terraform(|world| {
+        let configure = |name: &str| {
+            world.configure(&format!(
+                "resource \"dsql_migration_set\" \"{name}\" {{\n  name = \"{name}\"\n  \
+                 dir = \"{name}\"\n}}\n"
+            ));
+        };
+
+        // Drizzle splits at the breakpoint, whatever the journal says.
+        world.write(
+            "drizzle/meta/_journal.json",
+            r#"{"dialect": "pg", "entries": [{"tag": "0000_a", "breakpoints": false}]}"#,
+        );
+        world.write(
+            "drizzle/0000_a.sql",
+            "CREATE TABLE kept (id int PRIMARY KEY);--> statement-breakpoint \
+             CREATE TABLE more (id int PRIMARY KEY);",
+        );
+        configure("drizzle");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "kept more");
+
+        // Atlas would run the check first, and stop.
+        world.write("atlas/1_a.sql", ARCHIVE);
+        world.write("atlas/atlas.sum", ARCHIVE_SUM);
+        configure("atlas");
+        for run in [world.plan(), world.apply()] {
+            run.ends_with(1).says("atlas/1_a.sql:3 begins the section checks.sql");
+        }
+        assert_eq!(world.tables(), "kept more");
+
+        // By bytes, 0001_title would run first, and fail.
+        world.write("prisma/migration_lock.toml", "provider = \"postgresql\"\n");
+        world.write("prisma/0_init/migration.sql", "CREATE TABLE notes (id int PRIMARY KEY);");
+        world.write("prisma/0001_title/migration.sql", "ALTER TABLE notes ADD COLUMN title text;");
+        configure("prisma");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Migrations are not in byte order in set prisma")
+            .says("0_init runs before 0001_title");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).does_not_say("byte order");
+        assert_eq!(world.tables(), "kept more notes");
+    });
+}

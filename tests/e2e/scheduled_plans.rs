@@ -79,7 +79,7 @@ fn a_plan_is_one_connection_and_two_round_trips_and_writes_nothing_however_many_
         // Each message begins with this: one for the refresh, one for the plan.
         let strings = statements.iter().filter(|s| s.sql.contains("SET LOCAL search_path")).count();
         assert_eq!(strings, 2);
-        assert_eq!(statements.len(), 2 * 9);
+        assert_eq!(statements.len(), 2 * 10);
         for statement in statements {
             let sql = statement.sql.trim_start();
             assert!(

@@ -20,6 +20,8 @@ resource "dsql_migration_set" "this" {
   drift_schemas = var.schemas
   on_drift      = var.on_drift
 
+  accept_cluster = each.value.accept_cluster
+
   cluster = {
     endpoint = each.value.endpoint
     port     = each.value.port

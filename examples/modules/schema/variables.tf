@@ -3,12 +3,13 @@ variable "clusters" {
   nullable    = false
 
   type = map(object({
-    endpoint  = optional(string)
-    port      = optional(number)
-    region    = optional(string)
-    user      = optional(string)
-    ca_file   = optional(string)
-    variables = optional(map(string))
+    endpoint       = optional(string)
+    port           = optional(number)
+    region         = optional(string)
+    user           = optional(string)
+    ca_file        = optional(string)
+    variables      = optional(map(string))
+    accept_cluster = optional(string)
   }))
 }
 

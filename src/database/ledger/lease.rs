@@ -108,7 +108,7 @@ fn end_sql(ledger: &LedgerSchema) -> String {
 
 /// Returns two SQL expressions over the row `held`: the end of the lease, and the seconds until
 /// then.
-fn until_sql(ledger: &LedgerSchema) -> String {
+pub(super) fn until_sql(ledger: &LedgerSchema) -> String {
     let end = end_sql(ledger);
     format!(
         "to_char({end} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
@@ -266,28 +266,7 @@ pub(super) fn parse_setup_holder(rows: &Rows) -> Option<Option<Holder>> {
     Some(Some(other).filter(|_| is_mine != "t"))
 }
 
-/// Returns the query for the lease of a set. `set` is a literal.
-pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
-    format!(
-        "SELECT drift IS NOT NULL, holder, {} FROM {ledger}.lease AS held WHERE set_name = {set}",
-        until_sql(ledger)
-    )
-}
-
-/// Parses whether a run has ended without recording the schema, and who holds the lease now.
-pub(crate) fn parse_lease(rows: &Rows) -> Result<(bool, Option<Holder>), Error> {
-    let Some(row) = rows.first() else { return Ok((false, None)) };
-    let [Some(unrecorded), Some(who), Some(until), Some(remaining)] = &row[..] else {
-        return Err(Error::Answer("the ledger's lease table returned other columns".into()));
-    };
-    let holder = holder(who, until, remaining).ok_or_else(|| {
-        Error::Answer("the ledger's lease table contains an invalid expiry".into())
-    })?;
-    // A run that has ended leaves its row with an expiry in the past.
-    Ok((unrecorded == "t", Some(holder).filter(|holder| !holder.remaining.is_zero())))
-}
-
-fn holder(who: &str, until: &str, remaining: &str) -> Option<Holder> {
+pub(super) fn holder(who: &str, until: &str, remaining: &str) -> Option<Holder> {
     let remaining = Duration::try_from_secs_f64(remaining.parse().ok()?).ok()?;
     Some(Holder { who: who.to_owned(), until: until.to_owned(), remaining })
 }
@@ -317,20 +296,6 @@ mod tests {
         let lease = || Lease::new("x", LEASE_LENGTH);
         assert_ne!(lease().owner(), lease().owner());
         assert_eq!(lease().owner().len(), 32);
-    }
-
-    #[test]
-    fn an_expired_lease_has_no_holder_but_may_belong_to_a_run_that_died() {
-        let row = |unrecorded: &str, remaining: &str| {
-            let cells = [unrecorded, "admin, x", "2026-11-23T12:00:00Z", remaining];
-            vec![cells.map(|cell| Some(cell.to_owned())).to_vec()]
-        };
-        let (unrecorded, holder) = parse_lease(&row("f", "1.5")).unwrap();
-        assert!(!unrecorded);
-        assert_eq!(holder.unwrap().remaining, Duration::from_millis(1500));
-        assert_eq!(parse_lease(&row("t", "0")).unwrap(), (true, None));
-        assert_eq!(parse_lease(&Rows::new()).unwrap(), (false, None));
-        assert!(parse_lease(&row("f", "soon")).is_err());
     }
 
     #[test]

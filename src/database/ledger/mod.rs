@@ -13,16 +13,18 @@ mod relations;
 mod setup;
 mod stamp;
 mod transaction;
+mod unrecorded;
 mod write;
 mod write_sql;
 
 pub(super) use self::header::header_sql;
-pub(super) use self::lease::parse_lease;
+pub(super) use self::unrecorded::{parse_leases, parse_open};
 
 pub use self::batch::Batch;
 pub use self::header::{LedgerHeader, LedgerState, ReadOnlyReason};
 pub use self::layout::{LAYOUT, Layout, LedgerTable};
 pub use self::lease::{Claim, Holder, LEASE_LENGTH, Lease};
+pub use self::read::RecordTimes;
 pub use self::record::{
     Batches, MigrationRecord, MigrationState, RecordedClass, StatementRecord, StatementState,
 };
@@ -30,4 +32,5 @@ pub use self::relations::NameTaken;
 pub use self::setup::{LedgerSetup, UpgradeDenied};
 pub use self::stamp::Stamp;
 pub use self::transaction::{FailurePoint, Transaction, TransactionError};
+pub use self::unrecorded::{OpenStatement, UnrecordedRun};
 pub use self::write::Write;

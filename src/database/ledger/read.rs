@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::lease;
 use super::record::{
     Batches, MigrationRecord, MigrationState, RecordedClass, StatementRecord, StatementState,
 };
 use super::stamp::stamp_sql;
+use super::unrecorded;
 use crate::database::catalog::{Snapshot, Watched, objects_from_json, parse_facts};
 use crate::database::error::Error;
 use crate::database::jobs::JobId;
 use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{Row, Rows, literal};
 use crate::migration::{Checksum, MigrationKind, StatementNumber, ValuesDigest, Version};
+
+/// When each relation was recorded, as text. No two writes of a relation have the same time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordTimes(pub BTreeMap<String, String>);
 
 pub(crate) fn read_sql(
     ledger: &LedgerSchema,
@@ -43,14 +47,15 @@ pub(crate) fn read_sql(
            FROM {ledger}.statement WHERE set_name = {set} ORDER BY version, number;
          {};
          SELECT {};
-         SELECT relation, objects, coalesce(row.described_at = changed_at, false)
+         SELECT relation, objects, extract(epoch FROM changed_at)::text,
+                coalesce(row.described_at = changed_at, false)
            FROM (SELECT NULL::timestamptz AS described_at) AS absent CROSS JOIN LATERAL (
                   SELECT relation, objects, changed_at, described_at
                     FROM {ledger}.schema_object
                    -- Every cluster has this schema, so its row shows whether the schema was
                    -- recorded at all.
                    WHERE {watched} OR relation = 'public') AS row",
-        lease::read_sql(ledger, &set),
+        unrecorded::read_sql(ledger, &set),
         stamp_sql(ledger, &set),
     )
 }
@@ -186,17 +191,20 @@ fn invalid_value(row: &str, column: &str, value: &str, allowed: &str) -> Error {
     ))
 }
 
-/// Parses the recorded schema, and the relations whose rows a provider of layout 1 was the last to
-/// write. In these, a definition that is the `earlier` one of a live object becomes that of the
-/// object.
+/// Parses the recorded schema, when each relation was recorded, and the relations whose rows a
+/// provider of layout 1 was the last to write. In these, a definition that is the `earlier` one of
+/// a live object becomes that of the object.
 pub(crate) fn parse_recorded(
     rows: Rows,
     earlier: &Snapshot,
     live: &Snapshot,
-) -> Result<(Snapshot, Vec<String>), Error> {
-    let (mut recorded, mut outdated) = (Snapshot::default(), Vec::new());
+) -> Result<(Snapshot, RecordTimes, Vec<String>), Error> {
+    let (mut recorded, mut times) = (Snapshot::default(), RecordTimes::default());
+    let mut outdated = Vec::new();
     for row in rows {
-        let Ok([Some(relation), Some(objects), Some(is_current)]) = <[_; 3]>::try_from(row) else {
+        let Ok([Some(relation), Some(objects), Some(time), Some(is_current)]) =
+            <[_; 4]>::try_from(row)
+        else {
             return Err(Error::Answer("the ledger's schema table returned other columns".into()));
         };
         let mut objects = objects_from_json(&objects).map_err(|error| {
@@ -213,7 +221,8 @@ pub(crate) fn parse_recorded(
             }
             outdated.push(relation.clone());
         }
+        times.0.insert(relation.clone(), time);
         recorded.relations.insert(relation, objects);
     }
-    Ok((recorded, outdated))
+    Ok((recorded, times, outdated))
 }

@@ -75,6 +75,8 @@ pub enum Write<'a> {
         relation: &'a str,
         /// Its objects; `None` if it was dropped.
         objects: Option<&'a Objects>,
+        /// When it was recorded last, as the run has read it. Fails if that has changed.
+        after: Option<&'a str>,
     },
     /// Releases the lease at the end of a run.
     Release {

@@ -32,6 +32,8 @@ struct WritesBuilder<'a> {
     advanced: Vec<String>,
     /// The versions of migrations that are applied, as literals.
     applied: Vec<String>,
+    /// Relations with the time of their record as it was read.
+    read: Vec<String>,
     /// Rows for `schema_object`.
     described: Vec<String>,
     /// Relations to delete from `schema_object`, as literals.
@@ -47,6 +49,7 @@ impl<'a> WritesBuilder<'a> {
             inserted: Vec::new(),
             advanced: Vec::new(),
             applied: Vec::new(),
+            read: Vec::new(),
             described: Vec::new(),
             gone: Vec::new(),
         }
@@ -83,18 +86,22 @@ impl<'a> WritesBuilder<'a> {
             Write::Withdraw { version, number } => {
                 self.single.push(withdraw_sql(ledger, set, version, *number));
             }
-            Write::Schema { relation, objects: Some(objects) } => {
-                self.described.push(schema_row(relation, objects));
+            Write::Schema { relation, objects, after } => {
+                let after = literal_or_null(*after);
+                self.read.push(format!("({}, {after}::text)", literal(relation)));
+                match objects {
+                    Some(objects) => self.described.push(schema_row(relation, objects)),
+                    None => self.gone.push(literal(relation)),
+                }
             }
-            Write::Schema { relation, objects: None } => self.gone.push(literal(relation)),
             Write::Release { settled } => self.single.push(release_sql(ledger, set, *settled)),
         }
     }
 
     /// Returns the statements for single writes, followed by those for several rows.
     fn finish(self) -> Vec<String> {
-        let Self { ledger, set, single: mut sql, inserted, advanced, applied, described, gone } =
-            self;
+        let Self { ledger, set, single: mut sql, inserted, advanced, applied, read, .. } = self;
+        let (described, gone) = (self.described, self.gone);
         if !inserted.is_empty() {
             sql.push(insert_sql(ledger, &inserted));
         }
@@ -103,6 +110,9 @@ impl<'a> WritesBuilder<'a> {
         }
         if !applied.is_empty() {
             sql.push(end_sql(ledger, &set, &applied, "applied", None));
+        }
+        if !read.is_empty() {
+            sql.push(unchanged_sql(ledger, &read));
         }
         if !described.is_empty() {
             sql.push(describe_sql(ledger, &described));
@@ -174,6 +184,19 @@ fn schema_row(relation: &str, objects: &Objects) -> String {
     let schema = literal(&unquoted(schema_of(relation)));
     let objects = literal(&objects_to_json(objects));
     format!("({}, {schema}, {objects}, now(), now())", literal(relation))
+}
+
+/// The division fails if another run has recorded one of the relations since they were read. If it
+/// records one at the same time, both write the same row, and one of them fails with a conflict.
+fn unchanged_sql(ledger: &LedgerSchema, rows: &[String]) -> String {
+    format!(
+        "SELECT 1 / CASE WHEN EXISTS (
+             SELECT FROM (VALUES {}) AS read (relation, at)
+               LEFT JOIN {ledger}.schema_object AS now ON now.relation = read.relation
+              WHERE extract(epoch FROM now.changed_at)::text IS DISTINCT FROM read.at)
+           THEN 0 ELSE 1 END",
+        rows.join(", ")
+    )
 }
 
 fn describe_sql(ledger: &LedgerSchema, rows: &[String]) -> String {

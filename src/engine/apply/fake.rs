@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use crate::database::retry::{Attempts, CLAIM, READ, RetryPolicy};
 use crate::database::{
     Batch, Claim, Condition, DescribedObject, Error, FailurePoint, Holder, Job, JobId, JobQuestion,
-    JobState, LedgerHeader, LedgerSetup, LedgerState, MigrationRecord, MigrationState, Observation,
-    ServerError, Snapshot, Stamp, StatementRecord, StatementState, Transaction, TransactionError,
-    Write,
+    JobState, LedgerHeader, LedgerSetup, LedgerState, MigrationRecord, MigrationState, Objects,
+    Observation, RecordTimes, ServerError, Snapshot, Stamp, StatementRecord, StatementState,
+    Transaction, TransactionError, Write,
 };
 use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
@@ -71,6 +71,10 @@ pub(super) struct FakeCluster {
     /// Indexes, and whether each is valid.
     pub(super) indexes: BTreeMap<String, bool>,
     pub(super) recorded: Snapshot,
+    /// How often each relation was recorded.
+    pub(super) times: BTreeMap<String, String>,
+    /// What another run records after the next look of this one, once.
+    pub(super) meanwhile: Option<(String, Objects)>,
     pub(super) live: Snapshot,
     /// The note of a run that has not recorded the schema yet.
     pub(super) drift: Option<String>,
@@ -298,7 +302,13 @@ impl FakeCluster {
                 record.statements.retain(|statement| statement.number != *number);
                 Ok(())
             }
-            Write::Schema { relation, objects } => {
+            Write::Schema { relation, objects, after } => {
+                let time = self.times.get(*relation).cloned();
+                if time.as_deref() != *after {
+                    return Err((FailurePoint::RowChanged, server_error("22012")));
+                }
+                let next = time.map_or(1, |time| time.parse::<usize>().expect("a count") + 1);
+                self.times.insert((*relation).to_owned(), next.to_string());
                 match objects {
                     Some(objects) => {
                         self.recorded.relations.insert((*relation).to_owned(), (*objects).clone())
@@ -429,12 +439,22 @@ impl Cluster for FakeCluster {
             recorded: this.recorded.clone(),
             outdated: Vec::new(),
             live: this.live.clone(),
+            times: RecordTimes(this.times.clone()),
             unrecorded: this.drift.is_some(),
             existing: Facts::default(),
             holder: None,
+            runs: Vec::new(),
+            open: Vec::new(),
             stamp: this.stamp(),
         });
-        observed.await
+        let observed = observed.await;
+        let is_recording = self.drift.is_some();
+        if let Some((relation, objects)) = self.meanwhile.take_if(|_| is_recording) {
+            self.times.insert(relation.clone(), "100".to_owned());
+            self.live.relations.insert(relation.clone(), objects.clone());
+            self.recorded.relations.insert(relation, objects);
+        }
+        observed
     }
 
     async fn set_up_ledger(&mut self, _exists: bool) -> Result<LedgerSetup, Error> {
@@ -471,8 +491,12 @@ impl Cluster for FakeCluster {
 
     async fn describe(&mut self, identities: &[String]) -> Result<Vec<DescribedObject>, Error> {
         self.read(|this| {
+            let exists = |identity: &str| {
+                this.catalog.values().any(|value| value.split([',', ' ']).any(|it| it == identity))
+            };
             let is_asked = |it: &&DescribedObject| {
-                it.identity.as_ref().is_some_and(|identity| identities.contains(identity))
+                let identity = it.identity.as_ref();
+                identity.is_some_and(|identity| identities.contains(identity) && exists(identity))
             };
             let asked = this.objects.iter().filter(is_asked);
             let relations: Vec<&str> = asked.map(|it| it.relation.as_str()).collect();

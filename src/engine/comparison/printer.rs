@@ -45,13 +45,14 @@ impl Printer {
     }
 
     /// Whether two expressions are the same; `None` if the server prints them differently or cannot
-    /// print one of them.
+    /// print one of them, or if they name different functions or types.
     pub(super) fn is_same(&mut self, written: &Side<'_>, found: &Side<'_>) -> Option<bool> {
         if written.scope == found.scope && sql::is_same_text(written.text, found.text) {
             return Some(true);
         }
-        let (written, found) = (self.text(written), self.text(found));
-        (written? == found?).then_some(true)
+        let (printed, other) = (self.text(written), self.text(found));
+        let is_alike = printed? == other?;
+        (is_alike && sql::names_same_objects(written.text, found.text)).then_some(true)
     }
 
     fn text(&mut self, side: &Side<'_>) -> Option<String> {

@@ -1,6 +1,8 @@
 //! Tests of the comparison, and of what a run records.
 
 use super::*;
+use crate::database::{Holder, JobId, Observation, OpenStatement, UnrecordedRun};
+use crate::migration::{StatementNumber, Version};
 
 fn snapshot(relations: &[(&str, &[(&str, &str)])]) -> Snapshot {
     let objects = |list: &[(&str, &str)]| {
@@ -84,7 +86,7 @@ fn a_run_records_its_own_changes_and_does_not_accept_earlier_drift_of_the_same_t
         .insert("column public.users.age".into(), "integer".into());
     after.relations.extend(snapshot(&[NOTES]).relations);
 
-    let recorded = record_run(&recorded, &before, &after);
+    let recorded = record_run(&recorded, &before, &after, |_| true);
 
     assert_eq!(words(&recorded, &after), ["column public.users.nick was added: text"]);
 }
@@ -93,14 +95,14 @@ fn a_run_records_its_own_changes_and_does_not_accept_earlier_drift_of_the_same_t
 fn the_first_run_records_the_whole_schema() {
     let before = snapshot(&[SCHEMA, NOTES]);
     let after = snapshot(&[SCHEMA, NOTES, USERS]);
-    assert_eq!(*record_run(&Snapshot::default(), &before, &after), after);
+    assert_eq!(*record_run(&Snapshot::default(), &before, &after, |_| true), after);
 }
 
 #[test]
 fn a_table_that_a_run_drops_is_removed_from_the_record() {
     let recorded = snapshot(&[SCHEMA, USERS, NOTES]);
     let after = snapshot(&[SCHEMA, USERS]);
-    let new = record_run(&recorded, &recorded, &after);
+    let new = record_run(&recorded, &recorded, &after, |_| true);
     assert_eq!(*new, after);
     assert_eq!(changed_relations(&recorded, &new), [("public.notes", None)]);
 }
@@ -179,7 +181,7 @@ fn a_run_does_not_accept_a_schema_that_was_added_outside_of_migrations() {
     let before = snapshot(&[SCHEMA, ("other", &[("schema other", "")])]);
     let mut after = before.clone();
     after.relations.extend(snapshot(&[USERS]).relations);
-    let recorded = record_run(&recorded, &before, &after);
+    let recorded = record_run(&recorded, &before, &after, |_| true);
     assert_eq!(words(&recorded, &after), [] as [&str; 0]);
     assert_eq!(changes(&recorded, &after, &["other".to_owned()]).len(), 1);
 }
@@ -191,7 +193,102 @@ fn only_the_accepted_schemas_are_recorded() {
     let live = snapshot(&[SCHEMA, USERS, other]);
     let note = note(&recorded, &live, &["public".to_owned()]);
     let before = from_note(&recorded, &note, &[]).unwrap();
-    assert_eq!(*record_run(&recorded, &before, &live), snapshot(&[SCHEMA, USERS]));
+    assert_eq!(*record_run(&recorded, &before, &live, |_| true), snapshot(&[SCHEMA, USERS]));
+}
+
+#[test]
+fn a_run_does_not_record_what_another_one_has_not_finished() {
+    let recorded = snapshot(&[SCHEMA, USERS]);
+    let after = snapshot(&[SCHEMA, USERS_WITH_NICK, NOTES]);
+    let mut statements = Statements::default();
+    statements.add_text("CREATE TABLE notes (id int)");
+    let now = record_run(&recorded, &recorded, &after, |part| statements.may_have_changed(part));
+    assert_eq!(*now, snapshot(&[SCHEMA, USERS, NOTES]));
+}
+
+/// A run of the set `other` that began with these differences.
+fn unrecorded(before: &[(&str, &[(&str, &str)])], is_alive: bool) -> UnrecordedRun {
+    let holder = Holder {
+        who: "admin, x".into(),
+        until: "2026-11-23T12:00:00Z".into(),
+        remaining: std::time::Duration::from_secs(9),
+    };
+    let before = snapshot(before);
+    UnrecordedRun { set: "other".into(), holder: is_alive.then_some(holder), before }
+}
+
+fn open(summary: &str) -> OpenStatement {
+    OpenStatement {
+        set: "other".into(),
+        version: Version("3".into()),
+        number: StatementNumber::of_index(0),
+        summary: summary.into(),
+        job: Some(JobId("j1".into())),
+    }
+}
+
+/// The drift, and what explains the rest.
+fn settled(observation: &Observation) -> (Vec<String>, Vec<String>) {
+    let settled = settle(observation);
+    let (drift, unfinished) = settled.changes(&["public".to_owned()]);
+    let unfinished = unfinished.iter().map(|it| format!("{} ({})", it.change, it.by));
+    (drift.iter().map(ToString::to_string).collect(), unfinished.collect())
+}
+
+#[test]
+fn a_difference_is_explained_by_a_run_that_began_without_it() {
+    let added = "table public.notes was added";
+    let mut observation = Observation {
+        recorded: snapshot(&[SCHEMA, USERS]),
+        live: snapshot(&[SCHEMA, USERS, NOTES]),
+        ..Observation::default()
+    };
+    let drift = |observation: &Observation| settled(observation).0;
+    assert_eq!(drift(&observation), [added]);
+    observation.runs = vec![unrecorded(&[NOTES], true)];
+    assert_eq!(drift(&observation), [added], "it was there before");
+    observation.runs.push(unrecorded(&[], true));
+    let explained =
+        format!("{added} (the apply of migration set other that is in progress, by admin, x)");
+    assert_eq!(settled(&observation), (vec![], vec![explained]));
+    assert_eq!(*settle(&observation).live, observation.recorded, "as if nothing had happened");
+    observation.runs = vec![unrecorded(&[], false)];
+    assert_eq!(drift(&observation), [added], "a run that has ended explains nothing");
+
+    // The run does not explain what was dropped before it.
+    observation.live = snapshot(&[SCHEMA]);
+    observation.runs = vec![unrecorded(&[("public.users", &[])], true)];
+    assert_eq!(drift(&observation), ["table public.users was dropped"]);
+    observation.runs = vec![unrecorded(&[], true)];
+    assert_eq!(drift(&observation), [""; 0]);
+}
+
+#[test]
+fn an_open_statement_explains_what_it_names_and_what_was_not_there_before_its_run() {
+    let index: (&str, &[(&str, &str)]) = (
+        "public.users",
+        &[("table public.users", ""), ("index public.users_nick", "(nick) INVALID")],
+    );
+    let mut observation = Observation {
+        recorded: snapshot(&[SCHEMA, index]),
+        live: snapshot(&[SCHEMA, index]),
+        ..Observation::default()
+    };
+    let invalid =
+        "index public.users_nick is INVALID: queries do not use it, and it may be incomplete";
+    assert_eq!(settled(&observation), (vec![invalid.to_owned()], vec![]), "no job builds it");
+    observation.open = vec![open("CREATE INDEX ASYNC users_nick ON users (nick)")];
+    let by = format!("{invalid} (statement 1 of migration 3 of migration set other, job j1)");
+    assert_eq!(settled(&observation), (vec![], vec![by]));
+    observation.open = vec![open("CREATE INDEX ASYNC notes_age ON notes (age)")];
+    assert_eq!(settled(&observation).0, [invalid]);
+
+    observation.recorded = snapshot(&[SCHEMA]);
+    observation.live = snapshot(&[SCHEMA, NOTES]);
+    observation.open = vec![open("CREATE TABLE notes (id int)")];
+    assert_eq!(settled(&observation).0, [""; 0]);
+    observation.runs = vec![unrecorded(&[NOTES], false)];
+    assert_eq!(settled(&observation).0, ["table public.notes was added"], "of someone else");
 }
 
 /// A schema with every kind of object, and with kinds that only a newer version describes, as the

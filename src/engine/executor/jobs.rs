@@ -139,7 +139,7 @@ impl<C: Cluster> Executor<'_, '_, C> {
             Ok(()) => Ok(()),
             Err(WriteError::LeaseLost) => Err(ApplyError::LeaseLost),
             // The row stays, so the next run finds the failed job and drops the index.
-            Err(WriteError::Failed(error)) => {
+            Err(WriteError::Changed(error) | WriteError::Failed(error)) => {
                 Err(self.stop_at(at, StatementFailure::LedgerWriteFailed(error)).await)
             }
         }
@@ -157,7 +157,7 @@ impl<C: Cluster> Executor<'_, '_, C> {
             Ok(()) => job.index,
             Err(WriteError::LeaseLost) => return Err(LeaseLost),
             // The row stays, so the next run finds the failed job and drops the index.
-            Err(WriteError::Failed(error)) => {
+            Err(WriteError::Changed(error) | WriteError::Failed(error)) => {
                 tracing::warn!(%error, "the INVALID index could not be dropped");
                 None
             }

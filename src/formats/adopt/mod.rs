@@ -23,7 +23,7 @@ use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
 pub use error::AdoptError;
-pub use recognize::{Unreadable, recognize, searched_names};
+pub use recognize::{Recognized, Unreadable, recognize, searched_columns, searched_names};
 
 use self::files::SetFiles;
 
@@ -40,6 +40,9 @@ struct HistoryTableSpec {
     optional: &'static [&'static str],
     /// Whether it has no other columns: a column `version` alone occurs in many history tables.
     exact: bool,
+    /// All columns that its tool creates, by which a table under another name is recognized; empty
+    /// if ordinary tables have such columns.
+    created: &'static [&'static str],
     /// The formats of the directories that it can describe; empty if it can describe any.
     formats: &'static [Format],
     read: fn(&Table, &SetFiles<'_>) -> Result<compare::HistoryContents, Vec<AdoptError>>,
@@ -53,6 +56,14 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["migration_folder_millis", "statement_index", "migration_hash"],
         optional: &[],
         exact: false,
+        created: &[
+            "id",
+            "migration_hash",
+            "migration_folder_millis",
+            "statement_index",
+            "statement_hash",
+            "created_at",
+        ],
         formats: &[Format::Drizzle],
         read: drizzle::of_statements,
     },
@@ -62,6 +73,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["hash", "created_at"],
         optional: &["name"],
         exact: false,
+        created: &["id", "hash", "created_at", "name", "applied_at", "version"],
         formats: &[Format::Drizzle],
         read: drizzle::of_files,
     },
@@ -71,6 +83,20 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["installed_rank", "version", "success"],
         optional: &["type", "checksum", "script"],
         exact: false,
+        created: &[
+            "installed_rank",
+            // Before version 4.
+            "version_rank",
+            "version",
+            "description",
+            "type",
+            "script",
+            "checksum",
+            "installed_by",
+            "installed_on",
+            "execution_time",
+            "success",
+        ],
         formats: &[Format::Flyway],
         read: flyway::read,
     },
@@ -80,6 +106,20 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["version", "applied", "total"],
         optional: &["type", "hash", "error"],
         exact: false,
+        created: &[
+            "version",
+            "description",
+            "type",
+            "applied",
+            "total",
+            "executed_at",
+            "execution_time",
+            "error",
+            "error_stmt",
+            "hash",
+            "partial_hashes",
+            "operator_version",
+        ],
         formats: &[Format::Atlas],
         read: hashed::atlas,
     },
@@ -89,6 +129,14 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["version", "success", "checksum"],
         optional: &["description"],
         exact: false,
+        created: &[
+            "version",
+            "description",
+            "installed_on",
+            "success",
+            "checksum",
+            "execution_time",
+        ],
         formats: &[Format::Sqlx],
         read: hashed::sqlx,
     },
@@ -98,6 +146,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["version_id", "is_applied"],
         optional: &["id"],
         exact: false,
+        created: &["id", "version_id", "is_applied", "tstamp"],
         formats: &[Format::Goose],
         read: counted::goose,
     },
@@ -107,6 +156,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["version", "dirty"],
         optional: &[],
         exact: false,
+        created: &["version", "dirty"],
         formats: &[Format::GolangMigrate],
         read: counted::golang_migrate,
     },
@@ -114,8 +164,9 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         format: Format::Plain,
         name: "schema_migrations",
         required: &["version", "applied_at"],
-        optional: &["name"],
+        optional: named::COLUMNS_OF_RUNNERS,
         exact: false,
+        created: &[],
         formats: &[],
         read: named::home_grown,
     },
@@ -125,6 +176,16 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["migration_name", "finished_at"],
         optional: &["rolled_back_at", "checksum"],
         exact: false,
+        created: &[
+            "id",
+            "checksum",
+            "finished_at",
+            "migration_name",
+            "logs",
+            "rolled_back_at",
+            "started_at",
+            "applied_steps_count",
+        ],
         formats: &[Format::Prisma],
         read: hashed::prisma,
     },
@@ -134,6 +195,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["version", "name", "checksum"],
         optional: &[],
         exact: false,
+        created: &["version", "name", "applied_on", "checksum"],
         formats: &[Format::Refinery],
         read: hashed::refinery,
     },
@@ -143,6 +205,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         required: &["version"],
         optional: &[],
         exact: true,
+        created: &[],
         formats: &[Format::Dbmate, Format::Plain],
         read: named::dbmate,
     },
@@ -181,7 +244,7 @@ impl HistoryTable {
     /// The name of its tool, for messages.
     #[must_use]
     pub fn tool(self) -> &'static str {
-        if self.0.format == Format::Plain { "a runner of your own" } else { self.0.format.tool() }
+        if self.0.format == Format::Plain { "your own runner" } else { self.0.format.tool() }
     }
 
     /// Whether it can describe the files of a directory with this format.

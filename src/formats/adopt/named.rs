@@ -4,7 +4,7 @@ use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
 use super::{AdoptError, counted};
 use crate::formats::number::leading_digits;
-use crate::migration::table::Table;
+use crate::migration::table::{Table, TableRow};
 
 /// Reads the history table of dbmate, whose `version` is the leading digits of the file name.
 pub(super) fn dbmate(
@@ -20,6 +20,10 @@ pub(super) fn dbmate(
     Ok(contents)
 }
 
+/// Columns of home-grown runners that are read if they exist.
+pub(super) const COLUMNS_OF_RUNNERS: &[&str] =
+    &["name", "success", "status", "state", "direction", "error", "rolled_back_at", "reverted_at"];
+
 /// Reads a table with `version` and `applied_at`, of any runner. The version is that of the file,
 /// with or without leading zeros, or the name of the file.
 pub(super) fn home_grown(
@@ -32,8 +36,12 @@ pub(super) fn home_grown(
     for row in table.rows() {
         let version = row.text("version").unwrap_or_default();
         let key = if are_numbers {
-            let digits = leading_digits(version).0;
-            counted::number(table, if digits.is_empty() { version } else { digits })?
+            let (digits, rest) = leading_digits(version);
+            let is_part = digits.is_empty()
+                || rest
+                    .strip_prefix('.')
+                    .is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
+            counted::number(table, if is_part { version } else { digits })?
         } else {
             Key::Name(version.strip_suffix(".sql").unwrap_or(version).to_owned())
         };
@@ -41,7 +49,40 @@ pub(super) fn home_grown(
             Some(name) => format!("version {version} ({name})"),
             None => format!("version {version}"),
         };
-        contents.add(key, shown, HistoryState::Applied(ChecksumMatch::Same));
+        let applied = HistoryState::Applied(ChecksumMatch::Same);
+        contents.add(key, shown, unfinished(row).map_or(applied, HistoryState::Unfinished));
     }
     Ok(contents)
+}
+
+/// Why a row of a home-grown runner does not count as applied.
+fn unfinished(row: TableRow<'_>) -> Option<String> {
+    const SUCCESS: &[&str] = &[
+        "applied",
+        "success",
+        "succeeded",
+        "successful",
+        "complete",
+        "completed",
+        "done",
+        "ok",
+        "up",
+    ];
+    if row.text("applied_at").is_none() {
+        return Some("has no applied_at".to_owned());
+    }
+    if row.text("success").is_some() && !row.is_true("success") {
+        return Some("did not succeed".to_owned());
+    }
+    if row.text("error").is_some_and(|error| !error.is_empty()) {
+        return Some("has an error".to_owned());
+    }
+    if row.text("rolled_back_at").or(row.text("reverted_at")).is_some() {
+        return Some("was reverted".to_owned());
+    }
+    ["status", "state", "direction"].into_iter().find_map(|column| {
+        let value = row.text(column)?;
+        let is_success = SUCCESS.contains(&value.to_ascii_lowercase().as_str());
+        (!is_success).then(|| format!("has the {column} \"{value}\""))
+    })
 }

@@ -161,13 +161,23 @@ fn with_columns(name: &str, columns: &str) -> Table {
     }
 }
 
+/// The format of a history table with its default name.
+fn kind(recognized: &Recognized) -> Result<Format, Unreadable> {
+    match recognized {
+        Recognized::History(history) => Ok(history.format()),
+        Recognized::Renamed(history) => panic!("{history:?} has another name"),
+        Recognized::Unsupported(tool) => Err(Unreadable::OfUnsupportedTool(tool)),
+        Recognized::Unreadable(why) => Err(why.clone()),
+    }
+}
+
 /// The columns that versions of the tools create, and those that their users add or leave out.
 #[test]
 fn the_table_of_each_version_of_a_tool_is_recognized() {
     let recognized = |name: &str, columns: &str| {
         let tables = [with_columns(name, columns)];
         let mut all = recognize(&tables);
-        all.next().expect("a table").1.map(HistoryTable::format)
+        kind(&all.next().expect("a table").1)
     };
     let lacks = |tool: &'static str, columns: &[&'static str]| {
         Err(Unreadable::Lacks { tool, columns: columns.to_vec() })
@@ -231,7 +241,7 @@ fn the_table_of_each_version_of_a_tool_is_recognized() {
     assert_eq!(recognized("schema_migrations", "id name"), Err(Unreadable::NoTool));
     assert_eq!(
         recognized("schema_migrations", "version inserted_at"),
-        Err(Unreadable::OfForeignTool("Ecto"))
+        Err(Unreadable::OfUnsupportedTool("Ecto"))
     );
 }
 
@@ -244,18 +254,17 @@ fn a_table_of_rails_is_recognized_by_its_neighbor_in_the_same_schema() {
     let mut elsewhere = with_columns("schema_migrations", "version");
     elsewhere.name.schema = Some("app".into());
     found.push(elsewhere);
-    let recognized: Vec<_> =
-        recognize(&found).map(|(_, it)| it.map(HistoryTable::format)).collect();
-    assert_eq!(recognized, [Err(Unreadable::OfForeignTool("Rails")), Ok(Format::Dbmate)]);
-    let rails = HistoryTable::of_tool(&found[0], Format::Dbmate, &found);
-    assert_eq!(rails, Err(Unreadable::OfForeignTool("Rails")));
+    let recognized: Vec<_> = recognize(&found).map(|(_, it)| kind(&it)).collect();
+    assert_eq!(recognized, [Err(Unreadable::OfUnsupportedTool("Rails")), Ok(Format::Dbmate)]);
+    let rails = HistoryTable::requested(&found[0], Some(Format::Dbmate), &found);
+    assert_eq!(rails, Err(Unreadable::OfUnsupportedTool("Rails")));
 }
 
 #[test]
 fn a_table_that_the_user_names_may_have_more_columns_but_not_those_of_another_tool() {
     let of_tool = |format: Format, columns: &str| {
         let table = with_columns("history", columns);
-        HistoryTable::of_tool(&table, format, &[]).map(HistoryTable::format)
+        HistoryTable::requested(&table, Some(format), &[]).map(HistoryTable::format)
     };
     assert_eq!(of_tool(Format::Dbmate, "version note"), Ok(Format::Dbmate));
     assert_eq!(of_tool(Format::Prisma, "id migration_name finished_at"), Ok(Format::Prisma));
@@ -265,11 +274,66 @@ fn a_table_that_the_user_names_may_have_more_columns_but_not_those_of_another_to
     assert_eq!(of_tool(Format::Goose, "id name"), lacks("goose", &["version_id", "is_applied"]));
     assert_eq!(
         of_tool(Format::Plain, "version executed_at"),
-        lacks("a runner of your own", &["applied_at"])
+        lacks("your own runner", &["applied_at"])
     );
     let golang = with_columns("schema_migrations", "version dirty");
     let golang = HistoryTable::of(&golang, false).expect("it is known");
     assert_eq!(of_tool(Format::Dbmate, "version dirty"), Err(Unreadable::OfOtherTool(golang)));
+}
+
+#[test]
+fn a_table_under_another_name_is_recognized_by_all_of_its_columns() {
+    let renamed = |columns: &str| {
+        let tables = [with_columns("history", columns)];
+        recognize(&tables).next().map(|(_, recognized)| match recognized {
+            Recognized::Renamed(history) => history.format(),
+            other => panic!("{other:?}"),
+        })
+    };
+    for (format, columns) in [
+        (
+            Format::Flyway,
+            "installed_rank version description type script checksum installed_by installed_on \
+             execution_time success",
+        ),
+        (Format::Goose, "id version_id is_applied tstamp"),
+        (Format::GolangMigrate, "version dirty"),
+        (Format::Drizzle, "id hash created_at"),
+        (Format::Refinery, "version name applied_on checksum"),
+    ] {
+        assert_eq!(renamed(columns), Some(format), "{columns}");
+        // The tables of applications have columns of their own.
+        assert_eq!(renamed(&format!("{columns} customer")), None, "{columns}");
+    }
+    assert_eq!(renamed("version"), None);
+    assert_eq!(renamed("version applied_at"), None);
+    for spec in HISTORY_TABLES.iter().filter(|spec| !spec.created.is_empty()) {
+        assert!(spec.required.iter().all(|column| spec.created.contains(column)), "{spec:?}");
+        assert!(searched_columns().any(|columns| columns == spec.required));
+    }
+}
+
+#[test]
+fn the_table_of_a_tool_that_is_not_supported_is_recognized_by_its_name_and_columns() {
+    for (tool, name, columns) in [
+        ("Liquibase", "databasechangelog", "id author filename dateexecuted md5sum"),
+        ("node-pg-migrate", "pgmigrations", "id name run_on"),
+        ("tern", "schema_version", "version"),
+        ("Alembic", "alembic_version", "version_num"),
+        ("Knex", "knex_migrations", "id name batch migration_time"),
+        ("Sequelize", "SequelizeMeta", "name"),
+        ("Entity Framework", "__EFMigrationsHistory", "MigrationId ProductVersion"),
+        ("Django", "django_migrations", "id app name applied"),
+        ("Ecto", "schema_migrations", "version inserted_at"),
+    ] {
+        let tables = [with_columns(name, columns)];
+        let recognized = recognize(&tables).next().map(|(_, recognized)| recognized);
+        assert_eq!(recognized, Some(Recognized::Unsupported(tool)));
+        assert!(searched_names().any(|searched| searched == name), "{name}");
+    }
+    // An ordinary table with such a name.
+    let tables = [with_columns("schema_version", "version product")];
+    assert_eq!(recognize(&tables).count(), 0);
 }
 
 #[test]
@@ -286,6 +350,7 @@ fn a_runner_records_versions_or_names_of_files() {
     }
     assert_eq!(plain(&["0099_x"]).refusals().len(), 1);
     assert!(plain(&["first"]).refusals()[0].contains("version \"first\" is not a number"));
+    assert!(plain(&["1.1"]).refusals()[0].contains("no file for version 1.1"));
     // Directories of other tools that such a runner reads.
     let drizzle = |versions: &[&str]| case(versions, "drizzle", Format::Drizzle);
     assert_eq!(drizzle(&["0000_quiet_otter.sql"]).applied(), ["0000_quiet_otter"]);
@@ -296,11 +361,48 @@ fn a_runner_records_versions_or_names_of_files() {
 }
 
 #[test]
+fn a_row_of_a_runner_that_was_not_applied_or_was_reverted_is_unfinished() {
+    let refusal = |column: &str, value: Option<&str>| {
+        let mut table = with_columns("schema_migrations", "version applied_at");
+        table.columns.push(column.to_owned());
+        table.rows = vec![vec![Some("0001".into()), Some("2026".into()), value.map(str::to_owned)]];
+        let case = Case::of(&format!("{}/migrations", folder("plain")), Format::Plain, table);
+        case.compare().err().map(|errors| errors[0].to_string())
+    };
+    for (column, value, problem) in [
+        ("success", "f", "did not succeed"),
+        ("rolled_back_at", "2026", "was reverted"),
+        ("reverted_at", "2026", "was reverted"),
+        ("direction", "down", "has the direction \"down\""),
+        ("status", "pending", "has the status \"pending\""),
+        ("error", "syntax error", "has an error"),
+    ] {
+        let refusal = refusal(column, Some(value)).expect(column);
+        assert!(refusal.ends_with(&format!("records that version 0001 {problem}")), "{refusal}");
+    }
+    for (column, value) in [
+        ("success", Some("t")),
+        ("rolled_back_at", None),
+        ("direction", Some("up")),
+        ("status", Some("Applied")),
+        ("error", Some("")),
+        ("checksum", Some("abc")),
+    ] {
+        assert_eq!(refusal(column, value), None, "{column}");
+    }
+    let mut table = with_columns("schema_migrations", "version applied_at");
+    table.rows = vec![vec![Some("0001".into()), None]];
+    let case = Case::of(&format!("{}/migrations", folder("plain")), Format::Plain, table);
+    assert!(case.compare().unwrap_err()[0].to_string().ends_with("0001 has no applied_at"));
+}
+
+#[test]
 fn migrations_in_the_history_table_of_each_tool_are_applied_and_their_checksums_match() {
     for (folder, history, format, applied) in HISTORIES {
         let mut case = Case::new(folder, history, *format);
         if *folder == "plain" {
             case.table.columns.push("applied_at".into());
+            case.table.rows.iter_mut().for_each(|row| row.push(Some("2026".into())));
         }
         let comparison = case.compare().expect("nothing is wrong");
         let found: Vec<&str> = comparison.applied.iter().map(|v| v.0.as_str()).collect();

@@ -1,9 +1,9 @@
 //! The layout of Drizzle 1.0: a directory `<14 digits>_<name>` for each migration, with the SQL in
-//! `migration.sql`, in the order of their names. Snapshots are ignored.
+//! `migration.sql`, in the order of [`FolderName`]. Snapshots are ignored.
 
 use crate::formats::entries::{AcceptedFile, Entries};
 use crate::formats::error::{FormatError, NameProblem};
-use crate::formats::folders;
+use crate::formats::folders::{self, FolderName};
 use crate::formats::listing::Listing;
 use crate::formats::number::leading_digits;
 use crate::formats::read::{self, ReadMigration};
@@ -17,7 +17,8 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec
         entries.push(match name(&folder) {
             Some(name) => {
                 let description = read::words(name);
-                Ok(AcceptedFile { key: folder.clone(), version: folder, description, source })
+                let key = FolderName(folder.clone());
+                Ok(AcceptedFile { key, version: folder, description, source })
             }
             // Drizzle reads the first 14 characters as a time without checking them.
             None => {

@@ -25,6 +25,20 @@ fn directories_are_ordered_by_name_and_their_names_are_the_versions() {
 }
 
 #[test]
+fn directories_are_ordered_as_node_orders_them() {
+    let dir = tree(&[
+        LOCK,
+        ("0001_add/migration.sql", SQL),
+        ("0_init/migration.sql", SQL),
+        ("10_x/migration.sql", SQL),
+        ("1_init/migration.sql", SQL),
+    ]);
+
+    let versions: Vec<_> = names(&dir, None).into_iter().map(|(version, _)| version).collect();
+    assert_eq!(versions, ["0_init", "0001_add", "1_init", "10_x"]);
+}
+
+#[test]
 fn files_that_the_tool_would_skip_or_reject_are_errors() {
     let dir = tree(&[
         LOCK,

@@ -20,11 +20,11 @@ use super::super::settings::{LedgerLocation, cluster_attribute};
 use super::super::time_limit::TimeLimit;
 use crate::database::{
     Batches, Error, Holder, LedgerState, ListedJob, MigrationRecord, MigrationState, ObserveQuery,
-    Session, StatementState, Watched,
+    Session, StatementState, TableSearch, Watched,
 };
 use crate::diagnostic::Diagnostic;
 use crate::formats::Placeholders;
-use crate::formats::adopt::{recognize, searched_names};
+use crate::formats::adopt::{Recognized, recognize, searched_columns, searched_names};
 use crate::migration::Version;
 use crate::migration::fact::QualifiedName;
 use crate::provider::arguments::texts;
@@ -81,7 +81,9 @@ impl DataSource for MigrationStatus {
                 ),
             Attribute::map_of("other_ledgers", Type::String).computed().description(
                 "History tables of other tools in the cluster, as a map from table name to the \
-                 value for `adopt`. They remain after an adoption.",
+                 value for `adopt`. If the tool is not supported, the value is `none`, and \
+                 `baseline_version` can record its migrations. The tables remain after an \
+                 adoption.",
             ),
             Attribute::nested("ledger", Nesting::Single, ledger_attributes())
                 .computed()
@@ -348,13 +350,19 @@ async fn files(
 
 /// The history tables of other tools, whether anything was adopted from them or not.
 async fn history_tables(session: &mut Session, location: &LedgerLocation) -> Result<Value, Error> {
-    let names: Vec<QualifiedName> = searched_names(None)
+    let names: Vec<QualifiedName> = searched_names()
         .map(|name| QualifiedName { schema: None, name: name.to_owned() })
         .collect();
-    let tables = session.find_tables(&names, &location.ledger, None).await?;
+    let columns: Vec<_> = searched_columns().collect();
+    let search = TableSearch { names: &names, columns: &columns };
+    let tables = session.find_tables(search, &location.ledger, None).await?.tables;
     let formats = recognize(&tables).filter_map(|(table, recognized)| {
-        let history = recognized.ok()?;
-        Some((table.name.to_string(), history.format().name()))
+        let adopt = match recognized {
+            Recognized::History(history) | Recognized::Renamed(history) => history.format().name(),
+            Recognized::Unsupported(_) => "none",
+            Recognized::Unreadable(_) => return None,
+        };
+        Some((table.name.to_string(), adopt))
     });
     Ok(Value::map(formats))
 }

@@ -9,15 +9,14 @@ use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
-use crate::formats::adopt::{AdoptError, HistoryTable, Unreadable};
-use crate::formats::{Format, format_names};
-use crate::migration::fact::QualifiedName;
+use crate::formats::adopt::{AdoptError, HistoryTable};
+use crate::formats::format_names;
 use crate::migration::{Checksum, Version};
 
 /// The source of a migration that the user declares as applied, which is also the argument.
 pub(in crate::provider) const BASELINE: &str = "baseline_version";
 
-const NOTHING_WRITTEN: &str = "Nothing is adopted, and nothing is run.";
+pub(super) const NOTHING_WRITTEN: &str = "Nothing is adopted, and nothing is run.";
 
 pub(in crate::provider) fn unknown_adopt(word: &str) -> Diagnostic {
     let words: Vec<String> = format_names().map(|name| format!("\"{name}\"")).collect();
@@ -29,6 +28,13 @@ pub(in crate::provider) fn unknown_adopt(word: &str) -> Diagnostic {
         .at("adopt")
 }
 
+/// Returns the error for `adopt_table` next to `adopt = "none"`.
+pub(in crate::provider) fn table_of_nothing() -> Diagnostic {
+    Diagnostic::error(Title::InvalidAdoptTable)
+        .detail("adopt = \"none\" reads no history table. Remove adopt_table, or change adopt.")
+        .at("adopt_table")
+}
+
 pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
     Diagnostic::error(Title::BaselineNotFound)
         .detail(format!(
@@ -37,111 +43,6 @@ pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
              attribute migrations."
         ))
         .at(BASELINE)
-}
-
-pub(in crate::provider) fn several_history_tables(tables: &[QualifiedName]) -> Diagnostic {
-    let tables = listed_lines(tables.iter().map(ToString::to_string));
-    Diagnostic::error(Title::SeveralHistoryTables)
-        .detail(format!(
-            "This cluster contains several history tables of other tools, which may contradict \
-             each other:\n{tables}\n\n{NOTHING_WRITTEN} Specify the one that belongs to this \
-             migration set: set adopt to the name of the tool, or adopt_table to the name of the \
-             table. If none does, set adopt = \"none\"."
-        ))
-        .at("adopt")
-}
-
-pub(in crate::provider) fn unsupported_history_table(table: &QualifiedName) -> Diagnostic {
-    Diagnostic::error(Title::UnsupportedHistoryTable)
-        .detail(format!(
-            "{table} does not have the columns of any supported history table. \
-             {NOTHING_WRITTEN} Remove adopt_table, and set baseline_version to the last applied \
-             version."
-        ))
-        .at("adopt_table")
-}
-
-/// Returns the error for a table that looks like a history table and cannot be read.
-pub(in crate::provider) fn unreadable_history_table(
-    table: &QualifiedName,
-    why: &Unreadable,
-) -> Diagnostic {
-    let what = match why {
-        Unreadable::Lacks { tool, columns } => {
-            let noun = if columns.len() == 1 { "column" } else { "columns" };
-            format!(
-                "{table} lacks the {noun} {}, which the history table of {tool} has.",
-                columns.join(", ")
-            )
-        }
-        Unreadable::OfOtherTool(history) => format!(
-            "{table} has the columns of the history table of {}. If it is the right one, set adopt \
-             = \"{}\".",
-            history.tool(),
-            history.format().name()
-        ),
-        Unreadable::OfForeignTool(tool) => {
-            format!("{table} is the history table of {tool}, whose migrations are not SQL files.")
-        }
-        Unreadable::NoTool => {
-            format!("{table} does not have the columns of any supported history table.")
-        }
-    };
-    Diagnostic::error(Title::UnsupportedHistoryTable)
-        .detail(format!(
-            "{what} So it does not show which migrations are applied. {NOTHING_WRITTEN}\n\n\
-             If migrations of this set are applied to this database, set adopt = \"none\", and \
-             baseline_version to the last applied version. If the table belongs to other files, \
-             set adopt = \"none\". All migrations that the provider has not run are then pending."
-        ))
-        .at("adopt")
-}
-
-/// Returns the warning about a `schema_migrations` with the columns of no supported tool.
-pub(in crate::provider) fn unread_history_table(
-    table: &QualifiedName,
-    subject: &Subject,
-) -> Diagnostic {
-    Diagnostic::warning(Title::HistoryTableNotRead.fill(&[&subject]))
-        .detail(format!(
-            "{table} has the name of a history table, but not the columns of dbmate (only version), \
-             golang-migrate (version, dirty), or a custom runner (version, applied_at). It is not \
-             read, so the migrations that it lists are pending.\n\nIf migrations of this set are \
-             applied to this database, set baseline_version to the last applied version. If the \
-             table belongs to other files, set adopt = \"none\"."
-        ))
-        .at("adopt")
-}
-
-/// Returns the warning about a history table that does not exist.
-pub(in crate::provider) fn history_table_not_found(
-    table: &QualifiedName,
-    subject: &Subject,
-) -> Diagnostic {
-    Diagnostic::warning(Title::HistoryTableNotFound.fill(&[&subject]))
-        .detail(format!(
-            "The cluster has no table {table}, or another migration set was adopted from it. \
-             Nothing is adopted, and all migrations that the provider has not run are pending. \
-             Check the name, unless the database is new."
-        ))
-        .at("adopt_table")
-}
-
-pub(in crate::provider) fn history_table_mismatch(
-    history: HistoryTable,
-    table: &QualifiedName,
-    format: Format,
-) -> Diagnostic {
-    let (tool, own, read) = (history.tool(), history.format().name(), format.name());
-    Diagnostic::error(Title::HistoryTableMismatch)
-        .detail(format!(
-            "{table} is the history table of {tool}, but the files are read in the format \
-             {read}, so the table does not show which of them are applied. {NOTHING_WRITTEN}\n\nIf \
-             the files belong to {tool}, set format = \"{own}\". If the table belongs to other \
-             files, set adopt = \"none\". All migrations that the provider has not run are then \
-             pending."
-        ))
-        .at("adopt")
 }
 
 /// Returns the errors for a history table whose migrations cannot be adopted. `accepted` are the
@@ -169,8 +70,9 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
             Title::UnfinishedInHistoryTable,
             format!(
                 "It may be partly applied. Finish or revert it with {tool}. If you have finished \
-                 it by hand, set baseline_version to its version: it then counts as applied, if \
-                 its objects are in the database."
+                 it by hand, set baseline_version to its version as the name of the file writes it \
+                 (for example \"0002\"): it then counts as applied, if its objects are in the \
+                 database."
             ),
         ),
         AdoptError::NoFile { .. } => (

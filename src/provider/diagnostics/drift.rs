@@ -3,7 +3,7 @@
 use super::Subject;
 use super::plan::DESTROY;
 use crate::diagnostic::{Diagnostic, Title};
-use crate::engine::drift::{Change, Remedy};
+use crate::engine::drift::{Change, Remedy, Unfinished};
 
 /// Returns the warning about drift that turns a plan into an update.
 pub(in crate::provider) fn drift_warning(
@@ -30,6 +30,28 @@ pub(in crate::provider) fn drift_error(
     Diagnostic::error(Title::SchemaChanged.fill(&[&subject]))
         .detail(format!("{words} {DESTROY}"))
         .at("on_drift")
+}
+
+/// Returns the warning about differences that statements and runs explain.
+pub(in crate::provider) fn unfinished<'a>(
+    unfinished: impl Iterator<Item = &'a Unfinished<'a>>,
+    subject: &Subject,
+) -> Option<Diagnostic> {
+    let lines: Vec<String> =
+        unfinished.map(|Unfinished { change, by }| format!("{change}\n      ({by})")).collect();
+    if lines.is_empty() {
+        return None;
+    }
+    let shown = lines[..lines.len().min(SHOWN_CHANGES)].join("\n\n  ");
+    let more = match lines.len().saturating_sub(SHOWN_CHANGES) {
+        0 => String::new(),
+        more => format!("\n\n  and {more} more"),
+    };
+    Some(Diagnostic::warning(Title::ChangesUnfinished.fill(&[&subject])).detail(format!(
+        "The schema differs from the recorded one. The ledger explains these differences, so they \
+         are not drift:\n\n  {shown}{more}\n\nThe apply that is in progress records them when it \
+         ends, and the next apply of the migration set completes what an earlier one has left."
+    )))
 }
 
 /// Limits the list. The attribute `drift` contains all changes.

@@ -8,7 +8,7 @@ use crate::database::{
 };
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
-use crate::migration::{Migration, Statement, StatementNumber, Version, quoted_literal};
+use crate::migration::{Checksum, Migration, Statement, StatementNumber, Version, quoted_literal};
 use crate::sql;
 
 /// Returns the error for a plan or an apply that would write to a ledger that can only be read.
@@ -150,6 +150,34 @@ pub(super) fn rows_missing(
     ))
 }
 
+/// Returns the error for a row whose checksum was changed: the file still has the one of the state.
+pub(in crate::provider) fn row_edited(
+    migration: &Migration,
+    now: &Checksum,
+    set: AppliedSet<'_>,
+) -> Diagnostic {
+    let Migration { version, file, checksum, .. } = migration;
+    let table = format!("{}.migration", set.location.ledger);
+    let accept = match set.is_shared {
+        true => String::new(),
+        false => format!(
+            " If the row is right, although another text was applied, set\n\n  accept_checksums = {{ \
+             {:?} = \"{checksum}\" }}",
+            version.0
+        ),
+    };
+    Diagnostic::error(Title::LedgerRowEdited).detail(format!(
+        "The row of migration {version} in {table} has another checksum than {file} and the \
+         Terraform state, so the row was changed after the migration had been applied. Nothing was \
+         run.\n\n  version:  {version}\n  file:     {checksum}\n  ledger:   {now}\n\nFind out who \
+         changed the row, and restore it:\n\n  UPDATE {table} SET checksum = {}\n   WHERE set_name = \
+         {} AND version = {};{accept}",
+        quoted_literal(&checksum.0),
+        quoted_literal(set.set),
+        quoted_literal(&version.0),
+    ))
+}
+
 /// Returns a statement that records a migration as applied.
 pub(super) fn migration_row(migration: &Migration, set: AppliedSet<'_>) -> String {
     let table = format!("{}.migration", set.location.ledger);
@@ -158,7 +186,9 @@ pub(super) fn migration_row(migration: &Migration, set: AppliedSet<'_>) -> Strin
         "\n\n  INSERT INTO {table}\n    (set_name, version, position, description, checksum, \
          statement_count, state,\n     started_at, finished_at, applied_by, kind, run)\n  SELECT \
          {name}, {}, coalesce(max(position), 0) + 1, {},\n    {}, {}, 'applied',\n    now(), \
-         now(), current_user, '{}', 0\n  FROM {table} WHERE set_name = {name};",
+         now(), current_user, '{}', 0\n  FROM {table} WHERE set_name = {name}\n  ON CONFLICT \
+         (set_name, version) DO UPDATE\n    SET state = 'applied', checksum = excluded.checksum, \
+         finished_at = now(),\n        statement_count = excluded.statement_count, error = NULL;",
         quoted_literal(&migration.version.0),
         quoted_literal(&migration.description),
         quoted_literal(&migration.checksum.0),

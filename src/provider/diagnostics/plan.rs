@@ -14,6 +14,9 @@ use crate::migration::{Checksum, Migration, Origin, StatementNumber, Version};
 use crate::provider::settings::LedgerLocation;
 use crate::value::AttributePath;
 
+/// Further pairs of directories are counted, not shown.
+const SHOWN: usize = 20;
+
 /// Returns the error for a ledger that could not be read.
 pub(in crate::provider) fn unreadable_ledger(
     location: &LedgerLocation,
@@ -316,6 +319,29 @@ pub(in crate::provider) fn skipped(out_of_order: &[&Migration], subject: &Subjec
         .at("exec_order")
 }
 
+/// Returns the warning about directories that run in the opposite of the order by bytes.
+pub(in crate::provider) fn order_against_bytes(
+    pairs: &[(&Migration, &Migration)],
+    subject: &Subject,
+) -> Diagnostic {
+    let pair = |(first, second): &(&Migration, &Migration)| {
+        format!("{} runs before {}", first.version, second.version)
+    };
+    let mut lines: Vec<String> = pairs.iter().take(SHOWN).map(pair).collect();
+    if let Some(more @ 1..) = pairs.len().checked_sub(SHOWN) {
+        lines.push(format!("… and {more} more"));
+    }
+    Diagnostic::warning(Title::NotInByteOrder.fill(&[&subject]))
+        .detail(format!(
+            "The directories run in the order of the Unicode root collation, as in Prisma 6.8 and \
+             later and in Drizzle 1.0. Earlier versions of Prisma, and most lists of files, sort by \
+             bytes, in the opposite order:\n\n  {}\n\nIf this order is wrong, rename the pending \
+             directories.",
+            lines.join("\n  ")
+        ))
+        .at("dir")
+}
+
 /// Returns the warning about a baseline that comes after the first run.
 pub(in crate::provider) fn late_baseline(
     baseline: &Version,
@@ -396,17 +422,19 @@ pub(in crate::provider) fn name_changed(
 
 /// Returns the warning about ledger rows that differ from the state.
 pub(in crate::provider) fn rewritten_ledger(
-    changes: &[String],
+    changes: &[impl Display],
     subject: &Subject,
 ) -> Option<Diagnostic> {
     if changes.is_empty() {
         return None;
     }
+    let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
     let warning = Diagnostic::warning(Title::LedgerChanged.fill(&[&subject]));
     Some(warning.detail(format!(
         "The ledger differs from the Terraform state, and the ledger takes precedence:\n\n  \
-         {}\n\nA migration runs again if it has no row, or if its row does not mark it as applied. \
-         If the ledger was lost, restore it before the next apply.",
+         {}\n\nThe next apply makes the state match the ledger. A migration runs again if it has no \
+         row, or if its row does not mark it as applied. If the ledger was lost, restore it before \
+         the next apply.",
         changes.join("\n  ")
     )))
 }

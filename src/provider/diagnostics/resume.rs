@@ -44,11 +44,10 @@ pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Versi
                     set.location.target.user
                 ),
                 Some(server) if server.condition() == Condition::AlreadyExists => format!(
-                    "If the object was created before this provider was used, let \
-                     dsql_migration_set record the migrations that created it: set \
-                     baseline_version, or adopt the history table of the former tool. Otherwise \
-                     drop the object if nothing needs it, or change {this}. Then apply again. The \
-                     apply resumes with {resumed}."
+                    "If the migrations of this set were applied before the provider ran any of \
+                     them, let dsql_migration_set record them: set baseline_version, or adopt the \
+                     history table of the former tool. Otherwise drop the object if nothing needs \
+                     it, or change {this}. Then apply again. The apply resumes with {resumed}."
                 ),
                 _ if is_shared_commit(error) => format!(
                     "Fix these statements and apply again. The apply resumes with {resumed}."

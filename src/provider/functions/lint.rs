@@ -29,8 +29,9 @@ impl Function for LintFunction {
             returns_description: "\
                 Findings in the order of the statements. Each has a `line`, counted from 1; a \
                 `rule`, which `lint_ignore` accepts; a `kind`, which is `refused` (DSQL is known \
-                to reject the statement), `unreadable` (the linter cannot parse it) or `hazard` \
-                (it is valid, but risky); a `message`; a `suggestion`; and a `summary`, the \
+                to reject the statement), `unlisted` (no source lists it as supported by DSQL), \
+                `unreadable` (it is not valid in PostgreSQL, as far as the linter knows) or \
+                `hazard` (it is valid, but risky); a `message`; a `suggestion`; and a `summary`, the \
                 statement in one line.",
         }
     }
@@ -55,6 +56,7 @@ impl Function for LintFunction {
             for finding in findings {
                 let kind = match finding.severity {
                     FindingSeverity::Rejected => "refused",
+                    FindingSeverity::Unlisted => "unlisted",
                     FindingSeverity::Unparsed => "unreadable",
                 };
                 let (message, suggestion) = (&finding.message, &finding.suggestion);

@@ -4,20 +4,21 @@
 //! ledger does not know. Where that ledger knows all, nothing is sent.
 
 pub(super) mod config;
+mod search;
+mod unread;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::config::{AdoptionConfig, AdoptionSource};
+use self::search::HistoryTables;
 use super::operation::{KnownModel, SetOperation};
 use crate::database::{Error, MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{self, Expect};
 use crate::formats::Format;
-use crate::formats::adopt::{
-    AdoptError, Comparison, HistoryTable, Question, Unreadable, recognize, searched_names,
-};
-use crate::migration::fact::{Facts, QualifiedName};
+use crate::formats::adopt::{AdoptError, Comparison, HistoryTable, Question};
+use crate::migration::fact::Facts;
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::clusters::Clusters;
@@ -80,7 +81,7 @@ impl<'a> AdoptionRequest<'a> {
     /// round trip where there is no history table, and two where there is one.
     pub(super) async fn find_on(&self, clusters: &Clusters) -> Result<Adoption, Vec<Diagnostic>> {
         if !self.has_question() {
-            return self.check_baseline().map(|()| Adoption::default());
+            return self.check_config().map(|()| Adoption::default());
         }
         let SetOperation { location, limit, .. } = self.operation;
         let found = async {
@@ -93,23 +94,39 @@ impl<'a> AdoptionRequest<'a> {
 
     /// Finds what is to be adopted with a session that is open.
     pub(super) async fn find(&self, session: &mut Session) -> Result<Adoption, Vec<Diagnostic>> {
-        self.check_baseline()?;
+        self.check_config()?;
         if !self.has_question() {
             return Ok(Adoption::default());
         }
+        let HistoryTables { tables, histories, unread } = self.history_tables(session).await?;
+        let has_history = !tables.is_empty();
+        let mut adoption = if has_history || self.baseline().is_some() {
+            self.of_tables(session, tables, histories).await?
+        } else {
+            Adoption::default()
+        };
+        adoption
+            .warnings
+            .extend(self.report_unread(session, unread, &adoption, has_history).await?);
+        Ok(adoption)
+    }
+
+    /// Finds what the history tables and the baseline declare as applied.
+    async fn of_tables(
+        &self,
+        session: &mut Session,
+        mut tables: Vec<Table>,
+        histories: Vec<HistoryTable>,
+    ) -> Result<Adoption, Vec<Diagnostic>> {
         let known = adoption::known(&self.records);
-        let HistoryTables { mut tables, histories, mut warnings } =
-            self.history_tables(session).await?;
         let baseline = self.baseline();
-        if tables.is_empty() && baseline.is_none() {
-            return Ok(Adoption { records: Vec::new(), warnings });
-        }
         let open = self.migrations().iter().filter(|m| !known.contains(&m.version));
         let facts = session.read_tables(&mut tables, &adoption::facts(open)).await;
         let facts = facts.map_err(|error| self.failed(&error))?;
 
+        let mut warnings = Vec::new();
         let mut applied: BTreeMap<&Version, String> = BTreeMap::new();
-        if let Some((table, history)) = only_filled(tables, histories)? {
+        if let Some((table, history)) = HistoryTables::only_filled(tables, histories)? {
             let comparison = self.compare(history, &table, &known, baseline).await?;
             let is_applied = |m: &&Migration| comparison.applied.contains(&m.version);
             let adopted = self.migrations().iter().filter(is_applied);
@@ -126,20 +143,6 @@ impl<'a> AdoptionRequest<'a> {
         }
         let record = |m: &Migration| Some(adoption::adopted(m, applied.get(&m.version)?));
         Ok(Adoption { records: self.migrations().iter().filter_map(record).collect(), warnings })
-    }
-
-    /// Reads which history tables the cluster has.
-    async fn history_tables(
-        &self,
-        session: &mut Session,
-    ) -> Result<HistoryTables, Vec<Diagnostic>> {
-        if !self.reads_history() {
-            return Ok(HistoryTables::default());
-        }
-        let SetOperation { location, .. } = self.operation;
-        let set = self.observation.ledger.exists().then_some(self.operation.set());
-        let tables = session.find_tables(&self.names(), &location.ledger, set).await;
-        self.recognize(&tables.map_err(|error| self.failed(&error))?)
     }
 
     /// The migrations up to and including a version.
@@ -195,77 +198,27 @@ impl<'a> AdoptionRequest<'a> {
         self.migrations().iter().position(|migration| migration.version == *version)
     }
 
-    fn check_baseline(&self) -> Result<(), Vec<Diagnostic>> {
-        match &self.config.baseline {
-            Some(version)
-                if self.index_of(version).is_none()
-                    && !self.records.iter().any(|record| record.version == *version) =>
+    /// An error if the arguments contradict the files.
+    fn check_config(&self) -> Result<(), Vec<Diagnostic>> {
+        if let Some(version) = &self.config.baseline
+            && self.index_of(version).is_none()
+            && !self.records.iter().any(|record| record.version == *version)
+        {
+            return Err(vec![diagnostics::unknown_baseline(version)]);
+        }
+        let directory = self.format();
+        match self.config.source {
+            AdoptionSource::Tool(tool)
+                if self.has_question() && !HistoryTable::any_fits(tool, directory) =>
             {
-                Err(vec![diagnostics::unknown_baseline(version)])
+                Err(vec![diagnostics::adopt_mismatch(tool, directory)])
             }
             _ => Ok(()),
         }
     }
 
-    fn names(&self) -> Vec<QualifiedName> {
-        let format = match self.config.source {
-            AdoptionSource::Tool(format) => Some(format),
-            AdoptionSource::Any | AdoptionSource::Nothing => None,
-        };
-        let of_default = |name: &str| QualifiedName { schema: None, name: name.to_owned() };
-        match &self.config.table {
-            Some(name) => vec![name.clone()],
-            None => searched_names(format).map(of_default).collect(),
-        }
-    }
-
-    /// Keeps the history tables that are requested, each with the columns that are read. A table
-    /// that looks like a history table and cannot be read would make its migrations run again.
-    fn recognize(&self, found: &[Table]) -> Result<HistoryTables, Vec<Diagnostic>> {
-        let mut kept = HistoryTables::default();
-        let mut unread = Vec::new();
-        match (&self.config.table, self.config.source) {
-            (_, AdoptionSource::Tool(format)) => {
-                for table in found.iter().filter(|table| !HistoryTable::is_neighbor(table)) {
-                    match HistoryTable::of_tool(table, format, found) {
-                        Ok(history) => kept.push(table, history),
-                        Err(why) => unread.push((table, why)),
-                    }
-                }
-                if !kept.tables.is_empty() {
-                    unread.clear();
-                }
-            }
-            (Some(_), _) => {
-                for table in found {
-                    let history = HistoryTable::of(table, true);
-                    let unknown = || vec![diagnostics::unsupported_history_table(&table.name)];
-                    kept.push(table, history.ok_or_else(unknown)?);
-                }
-            }
-            (None, _) => {
-                for (table, recognized) in recognize(found) {
-                    match recognized {
-                        Ok(history) => kept.push(table, history),
-                        Err(Unreadable::NoTool) => {
-                            let subject = self.operation.subject();
-                            let warning = diagnostics::unread_history_table(&table.name, &subject);
-                            kept.warnings.push(warning);
-                        }
-                        Err(Unreadable::OfForeignTool(_)) => {}
-                        Err(why) => unread.push((table, why)),
-                    }
-                }
-            }
-        }
-        if let Some(name) = self.config.table.as_ref().filter(|_| found.is_empty()) {
-            let subject = self.operation.subject();
-            kept.warnings.push(diagnostics::history_table_not_found(name, &subject));
-        }
-        let error = |(table, why): &(&Table, Unreadable)| {
-            diagnostics::unreadable_history_table(&table.name, why)
-        };
-        if unread.is_empty() { Ok(kept) } else { Err(unread.iter().map(error).collect()) }
+    fn format(&self) -> Format {
+        self.operation.model.format.unwrap_or(Format::Plain)
     }
 
     /// Compares a history table with the files. Some formats read their files again.
@@ -276,7 +229,7 @@ impl<'a> AdoptionRequest<'a> {
         known: &BTreeSet<&Version>,
         baseline: Option<&Version>,
     ) -> Result<Comparison, Vec<Diagnostic>> {
-        let format = self.operation.model.format.unwrap_or(Format::Plain);
+        let format = self.format();
         if !history.fits(format) {
             return Err(vec![diagnostics::history_table_mismatch(history, &table.name, format)]);
         }
@@ -314,37 +267,4 @@ impl<'a> AdoptionRequest<'a> {
         let what = format!("Cannot search for history tables on {}.", location.target);
         vec![diagnostics::database_error(&what, error, Access::Other, location)]
     }
-}
-
-/// The history tables of a cluster.
-#[derive(Default)]
-struct HistoryTables {
-    /// The tables that can be read, each with its kind.
-    tables: Vec<Table>,
-    histories: Vec<HistoryTable>,
-    /// What a plan reports about the others.
-    warnings: Vec<Diagnostic>,
-}
-
-impl HistoryTables {
-    fn push(&mut self, table: &Table, history: HistoryTable) {
-        let mut table = table.clone();
-        history.choose_columns(&mut table);
-        self.tables.push(table);
-        self.histories.push(history);
-    }
-}
-
-/// The only history table that has rows; one without rows says nothing.
-fn only_filled(
-    tables: Vec<Table>,
-    histories: Vec<HistoryTable>,
-) -> Result<Option<(Table, HistoryTable)>, Vec<Diagnostic>> {
-    let mut filled: Vec<_> =
-        tables.into_iter().zip(histories).filter(|(table, _)| !table.rows.is_empty()).collect();
-    if filled.len() > 1 {
-        let names: Vec<QualifiedName> = filled.into_iter().map(|(table, _)| table.name).collect();
-        return Err(vec![diagnostics::several_history_tables(&names)]);
-    }
-    Ok(filled.pop())
 }

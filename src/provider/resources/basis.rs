@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::database::MigrationRecord;
+use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::migration::{Checksum, Migration};
 use crate::provider::contract::PlanRequest;
@@ -29,10 +29,30 @@ pub(super) struct Basis {
     source: String,
     /// The attribute `ledger`.
     ledger: String,
+    /// Which ledger that is, wherever it is.
+    pub(super) identity: LedgerIdentity,
     /// Version to checksum and path inside the directory.
     files: BTreeMap<String, String>,
-    /// Version to the state of its row and a digest of the rest.
+    /// Version to the state of its row, a digest of the rest, and how many times it was begun.
     rows: BTreeMap<String, String>,
+}
+
+/// Identifies a ledger and its cluster, as far as both have identifiers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct LedgerIdentity {
+    /// The random identifier of the ledger.
+    pub(super) ledger: Option<String>,
+    /// The identifier of the cluster.
+    pub(super) cluster: Option<String>,
+}
+
+impl LedgerIdentity {
+    pub(super) fn of(location: &LedgerLocation, observation: &Observation) -> Self {
+        Self {
+            ledger: observation.ledger.header().and_then(|header| header.id.clone()),
+            cluster: location.cluster_identifier().map(str::to_owned),
+        }
+    }
 }
 
 impl Basis {
@@ -40,6 +60,7 @@ impl Basis {
     pub(super) fn new<'a>(
         Sources { named, read }: Sources<'_>,
         location: &LedgerLocation,
+        identity: LedgerIdentity,
         migrations: &[Migration],
         records: impl IntoIterator<Item = &'a MigrationRecord>,
     ) -> Self {
@@ -50,6 +71,7 @@ impl Basis {
         Self {
             source: named.unwrap_or_default().to_owned(),
             ledger: location.ledger_name(),
+            identity,
             files: files.collect(),
             rows: rows(records),
         }
@@ -59,12 +81,14 @@ impl Basis {
     pub(super) fn with_ledger(
         self,
         location: &LedgerLocation,
-        records: &[MigrationRecord],
+        observation: &Observation,
         is_shared: bool,
     ) -> Self {
+        let identity = LedgerIdentity::of(location, observation);
+        let records = &observation.migrations;
         let is_mine = |it: &&MigrationRecord| !is_shared || self.files.contains_key(&it.version.0);
         let rows = rows(records.iter().filter(is_mine));
-        Self { ledger: location.ledger_name(), rows, ..self }
+        Self { ledger: location.ledger_name(), identity, rows, ..self }
     }
 
     /// Decodes the bytes of [`Basis::encode`]; `None` for any others, and for those of another
@@ -94,7 +118,8 @@ impl Basis {
             (version, entry)
         });
         let files = files.collect();
-        Some(Self { ledger: text("ledger")?, rows: map("rows")?, files, source })
+        let identity = LedgerIdentity { ledger: text("ledger_id"), cluster: text("cluster") };
+        Some(Self { ledger: text("ledger")?, identity, rows: map("rows")?, files, source })
     }
 
     /// Encodes it for Terraform to keep.
@@ -103,6 +128,8 @@ impl Basis {
             ("version", VERSION.into()),
             ("source", self.source.as_str().into()),
             ("ledger", self.ledger.as_str().into()),
+            ("ledger_id", self.identity.ledger.clone().into()),
+            ("cluster", self.identity.cluster.clone().into()),
             ("files", Value::map(self.files.clone())),
             ("rows", Value::map(self.rows.clone())),
         ]);
@@ -146,6 +173,17 @@ impl Basis {
         Self { ledger: location.ledger_name(), ..self.clone() }
     }
 
+    /// How many times a migration was begun; `None` if the bytes do not contain it.
+    pub(super) fn run(&self, version: &str) -> Option<u32> {
+        self.rows.get(version)?.split(' ').nth(2)?.parse().ok()
+    }
+
+    /// The rows as the first bytes had them. Another run also changes the digest.
+    fn rows_without_runs(&self) -> BTreeMap<String, String> {
+        let without = |row: &String| row.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");
+        self.rows.iter().map(|(version, row)| (version.clone(), without(row))).collect()
+    }
+
     /// Lists what has changed since, one clause each. The same files in another directory are not a
     /// change.
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
@@ -167,7 +205,8 @@ impl Basis {
                 (None, None) => format!("the file of {version} was changed"),
             });
         }
-        for (version, before, after) in changed(&self.rows, &now.rows) {
+        for (version, before, after) in changed(&self.rows_without_runs(), &now.rows_without_runs())
+        {
             found.push(match (before, after) {
                 (_, Some(row)) if row.starts_with(TO_ADOPT) => {
                     format!("migration {version} now counts as applied")
@@ -227,7 +266,7 @@ fn rows<'a>(records: impl IntoIterator<Item = &'a MigrationRecord>) -> BTreeMap<
             Some(_) if record.is_to_adopt() => TO_ADOPT,
             _ => record.state.as_str(),
         };
-        (record.version.0.clone(), format!("{state} {}", beginning(&rest)))
+        (record.version.0.clone(), format!("{state} {} {}", beginning(&rest), record.run))
     };
     records.into_iter().map(row).collect()
 }
@@ -276,6 +315,8 @@ fn ty(former: &[&'static str]) -> Type {
         ("version", Type::Number),
         ("source", Type::String),
         ("ledger", Type::String),
+        ("ledger_id", Type::String),
+        ("cluster", Type::String),
         ("files", texts()),
         ("rows", texts()),
     ];
@@ -293,6 +334,7 @@ mod tests {
         Basis {
             source: "m".into(),
             ledger: "a:5432/dsql_migrations".into(),
+            identity: LedgerIdentity { ledger: Some("5f0c".into()), cluster: None },
             files: map(files),
             rows: map(rows),
         }
@@ -300,7 +342,8 @@ mod tests {
 
     #[test]
     fn it_comes_back_from_its_bytes_and_other_bytes_are_none() {
-        let basis = basis(&[("1", "x 1 a.sql")], &[("1", "applied")]);
+        let basis = basis(&[("1", "x 1 a.sql")], &[("1", "applied x 2"), ("2", "applied x")]);
+        assert_eq!([basis.run("1"), basis.run("2"), basis.run("3")], [Some(2), None, None]);
         assert_eq!(Basis::decode(&basis.encode()), Some(basis));
         assert_eq!(Basis::decode(b""), None);
         assert_eq!(Basis::decode(b"other"), None);
@@ -321,14 +364,15 @@ mod tests {
         let types = [Type::String, Type::String, Type::String, texts(), texts()];
         let first = Value::object(names.map(|name| (name, value.get(name).unwrap().clone())));
         let bytes = encode(&first, &Type::object(names.into_iter().zip(types))).unwrap();
-        assert_eq!(Basis::decode(&bytes), Some(basis));
+        let identity = LedgerIdentity::default();
+        assert_eq!(Basis::decode(&bytes), Some(Basis { identity, ..basis }));
     }
 
     #[test]
     fn what_changed_is_named() {
         let before = basis(
             &[("1", "x 1_a.sql"), ("2", "x 2_b.sql"), ("3", "x 3_c.sql")],
-            &[("1", "applied x"), ("4", "applied x"), ("6", "adopt x")],
+            &[("1", "applied x 1"), ("4", "applied x"), ("6", "adopt x")],
         );
         let mut now = basis(
             &[("1", "x 1_a.sql"), ("2", "y 2_b.sql"), ("5", "x 5_e.sql")],

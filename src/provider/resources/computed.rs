@@ -5,7 +5,7 @@ use crate::engine::{Plan, PlannedMigration, Status};
 use crate::migration::{Checksum, Migration, MigrationKind, Statement};
 use crate::schema::Attribute;
 use crate::sql;
-use crate::value::{Input, Type, Value};
+use crate::value::{Type, Value};
 
 /// The attributes that describe one migration, all computed.
 pub(super) fn attributes() -> Vec<Attribute> {
@@ -174,37 +174,6 @@ pub(super) fn planned(entry: &PlannedMigration<'_>) -> Option<Vec<(&'static str,
         Status::Rerun { last } => again(entry.migration, last),
         Status::Excluded(_) => return None,
     })
-}
-
-/// Lists changes to applied rows of the ledger that no run makes.
-pub(super) fn rewritten(state: &Value, records: &[MigrationRecord]) -> Vec<String> {
-    let Input::Known(known) = state.entries() else { return Vec::new() };
-    known
-        .iter()
-        .filter_map(|(version, before)| {
-            let text = |name| before.get(name)?.string().known();
-            if !is_applied(text("status")?) {
-                return None;
-            }
-            let Some(now) = records.iter().find(|record| record.version.0 == *version) else {
-                let at = text("applied_at").unwrap_or("an unknown time");
-                return Some(format!("migration {version}, applied at {at}, no longer has a row"));
-            };
-            if now.state != MigrationState::Applied {
-                let word = now.state.as_str();
-                return Some(format!("migration {version} was applied and is now {word}"));
-            }
-            let change = |name, before: &str, now: &str| {
-                format!("{name} of migration {version} was {before} and is now {now}")
-            };
-            let (checksum, at) = (text("checksum")?, text("applied_at")?);
-            if now.checksum.0 != checksum {
-                return Some(change("the checksum", checksum, &now.checksum.0));
-            }
-            let finished = now.finished_at.as_deref().unwrap_or("missing");
-            (finished != at).then(|| change("the time", at, finished))
-        })
-        .collect()
 }
 
 fn planned_line(statement: &Statement) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
-use crate::engine::drift::{self, Change};
+use crate::engine::drift::{self, Change, Unfinished};
 use crate::migration::{Checksum, Version, quoted_identifier};
 use crate::provider::arguments::{invalid, word};
 use crate::provider::diagnostics::{self, Subject};
@@ -34,9 +34,11 @@ enum OnDrift {
 }
 
 /// A comparison of the recorded with the live schemas.
-pub(super) struct DriftReport {
+pub(super) struct DriftReport<'a> {
     /// The drift, without what is accepted.
     pub(super) changes: Vec<Change>,
+    /// Differences of statements and runs that have not recorded their end, which are not drift.
+    pub(super) unfinished: Vec<Unfinished<'a>>,
     /// Whether the recorded schema must be replaced, because the configuration accepts the live
     /// one.
     pub(super) to_accept: bool,
@@ -110,9 +112,11 @@ impl Watch {
     }
 
     /// Compares the recorded with the live schemas.
-    pub(super) fn find(&self, observation: &Observation) -> DriftReport {
-        let changes = drift::changes(&observation.recorded, &observation.live, &self.schemas);
-        let fingerprint = drift::fingerprint(observation.live.objects_within(&self.schemas));
+    pub(super) fn find<'a>(&self, observation: &'a Observation) -> DriftReport<'a> {
+        let settled = drift::settle(observation);
+        let (changes, unfinished) = settled.changes(&self.schemas);
+        let live = &settled.live;
+        let fingerprint = drift::fingerprint(live.objects_within(&self.schemas));
         let exists = |schema: &String| {
             let live = &observation.live.relations;
             live.contains_key(&quoted_identifier(schema))
@@ -120,26 +124,27 @@ impl Watch {
         let missing_schemas: Vec<String> =
             self.schemas.iter().filter(|schema| !exists(schema)).cloned().collect();
         if self.accepted.as_ref() != Some(&fingerprint) {
-            return DriftReport { changes, to_accept: false, fingerprint, missing_schemas };
+            let to_accept = false;
+            return DriftReport { changes, unfinished, to_accept, fingerprint, missing_schemas };
         }
         // A snapshot that is recorded already is not recorded again, even if it is not valid.
         let recorded = observation.recorded.objects_within(&self.schemas);
-        let to_accept = observation.ledger.exists()
-            && !recorded.eq(observation.live.objects_within(&self.schemas));
-        DriftReport { changes: Vec::new(), to_accept, fingerprint, missing_schemas }
+        let to_accept =
+            observation.ledger.exists() && !recorded.eq(live.objects_within(&self.schemas));
+        DriftReport { changes: Vec::new(), unfinished, to_accept, fingerprint, missing_schemas }
     }
 
     /// Whether drift makes a plan an update.
-    pub(super) fn plans(&self, report: &DriftReport) -> bool {
+    pub(super) fn plans(&self, report: &DriftReport<'_>) -> bool {
         report.to_accept || self.on_drift == OnDrift::Plan && !report.changes.is_empty()
     }
 
     /// The warning or the error of a plan that finds drift.
-    pub(super) fn warnings(&self, report: &DriftReport, subject: &Subject) -> Option<Diagnostic> {
-        let DriftReport { changes, fingerprint, .. } = report;
+    pub(super) fn warnings(&self, report: &DriftReport<'_>, subject: &Subject) -> Vec<Diagnostic> {
+        let DriftReport { changes, unfinished, fingerprint, .. } = report;
         // The report has no changes if the configuration accepts this fingerprint.
         let accepted = self.accepted.as_deref();
-        match self.on_drift {
+        let of_drift = match self.on_drift {
             _ if changes.is_empty() => None,
             OnDrift::Ignore => None,
             OnDrift::Plan => {
@@ -148,12 +153,15 @@ impl Watch {
             OnDrift::Error => {
                 Some(diagnostics::drift_error(changes, fingerprint, accepted, subject))
             }
-        }
+        };
+        let shown = unfinished.iter().filter(|_| self.on_drift != OnDrift::Ignore);
+        let of_others = diagnostics::unfinished(shown, subject);
+        of_drift.into_iter().chain(of_others).collect()
     }
 
     /// The warning about schemas that do not exist and that no pending migration mentions.
     pub(super) fn missing_schemas(
-        report: &DriftReport,
+        report: &DriftReport<'_>,
         plan: &Plan<'_>,
         subject: &Subject,
     ) -> Option<Diagnostic> {
@@ -166,7 +174,7 @@ impl Watch {
     }
 }
 
-impl DriftReport {
+impl DriftReport<'_> {
     /// The values of the computed attributes.
     pub(super) fn shown(&self) -> Vec<(&'static str, Value)> {
         vec![

@@ -1,11 +1,29 @@
 //! Where a resource or a data source finds its cluster and its ledger.
 
 use crate::diagnostic::Diagnostic;
+use crate::provider::arguments::not_empty;
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::PlanRequest;
 use crate::provider::diagnostics;
 use crate::provider::settings::{LedgerLocation, Settings};
+use crate::schema::Attribute;
 use crate::value::{Input, Object};
+
+/// The argument that lets a state belong to another cluster.
+pub(super) fn accept_cluster_attribute() -> Attribute {
+    Attribute::string(ACCEPT_CLUSTER).optional().description(
+        "Cluster to which the state belongs from now on, if it has another ledger: its identifier, \
+         or the host name in `endpoint`. Without it, an apply there fails before anything runs. A \
+         cluster without rows of these migrations is new and needs no acceptance.",
+    )
+}
+
+/// Reads the argument of [`accept_cluster_attribute`].
+pub(super) fn accepted_cluster(config: &Object<'_>) -> Result<Input<Option<String>>, Diagnostic> {
+    Ok(not_empty(config, ACCEPT_CLUSTER)?.optional())
+}
+
+const ACCEPT_CLUSTER: &str = "accept_cluster";
 
 /// Resolves the `cluster` argument together with the `provider` block and the environment.
 pub(crate) fn locate(

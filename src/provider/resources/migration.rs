@@ -11,10 +11,11 @@ use self::model::{MigrationModel, decode_source};
 use super::SINGLE_MIGRATIONS;
 use super::computed::{self, set_all, set_if_unknown};
 use super::import;
-use super::location::check_cluster;
+use super::location::{accept_cluster_attribute, check_cluster};
 use super::operation::{LoadedModel, Model as _, SetOperation};
 use super::rules::{self, StatementRules};
 use super::source::Source;
+use super::state_ledger::ChangedRow;
 use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
 use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
@@ -75,7 +76,11 @@ impl ResourceKind for MigrationResource {
         _query: &RefreshQuery<'_>,
         location: &LedgerLocation,
         observation: &Observation,
+        changed: &[ChangedRow],
     ) -> Value {
+        if !changed.is_empty() {
+            return state.clone();
+        }
         let version = Object::new(state).and_then(|state| state.string("version").known());
         let record = version.and_then(|version| record_of(observation, version));
         record.map_or(Value::Null, |record| {
@@ -190,6 +195,7 @@ impl Resource for MigrationResource {
                      ledger keeps the description of the first run.",
             ),
             cluster_attribute(),
+            accept_cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("Version of the migration."),
             Attribute::list_of("last_run", Type::String).computed().description(

@@ -11,15 +11,16 @@ use async_trait::async_trait;
 
 use self::expected::{as_planned, holds_recorded, nothing_new};
 use self::model::{MigrationSetModel, decode_source};
-use self::shown::{after, from_files, known_after_apply, shown, unknown};
+use self::shown::{after, from_files, keep_rows, known_after_apply, shown, unknown};
 use super::adoption::config as adoption_config;
 use super::computed::{self, set_all, set_if_unknown};
 use super::drift::{self, Watch};
 use super::import;
-use super::location::check_cluster;
+use super::location::{accept_cluster_attribute, check_cluster};
 use super::operation::{LoadedModel, Model as _, SetOperation};
 use super::rules::{self, StatementRules};
 use super::source::Source;
+use super::state_ledger::ChangedRow;
 use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
 use super::{policy, source, verify};
 use crate::database::Observation;
@@ -83,9 +84,12 @@ impl ResourceKind for MigrationSetResource {
         query: &RefreshQuery<'_>,
         location: &LedgerLocation,
         observation: &Observation,
+        changed: &[ChangedRow],
     ) -> Value {
+        let before = state;
         let mut state = state.clone();
         set_all(&mut state, shown(location, observation));
+        keep_rows(&mut state, before, changed);
         if let Some(watch) = &query.watch {
             set_all(&mut state, watch.find(observation).shown());
         }
@@ -232,6 +236,7 @@ impl Resource for MigrationSetResource {
                  Terraform replaces the resource, and all migrations run again.",
             ),
             cluster_attribute(),
+            accept_cluster_attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("Name of the migration set."),
             Attribute::list_of("last_run", Type::String).computed().description(

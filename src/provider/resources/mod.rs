@@ -17,6 +17,7 @@ pub(super) mod policy;
 pub(super) mod rules;
 mod same_text;
 pub(super) mod source;
+mod state_ledger;
 mod steps;
 mod verify;
 

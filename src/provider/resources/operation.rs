@@ -1,5 +1,6 @@
 //! A migration set, or one migration of a set, from its configuration to its plan.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::adoption::config::AdoptionConfig;
@@ -11,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{merge_records, with_renamed};
 use crate::engine::renames::Renames;
 use crate::engine::{self, Plan, Policy};
-use crate::formats::Format;
+use crate::formats::{self, Format};
 use crate::migration::fact::FactSubject;
 use crate::migration::{Migration, Version};
 use crate::provider::diagnostics::{self, AppliedSet, Subject};
@@ -45,6 +46,8 @@ pub(super) struct KnownModel<'a> {
     pub(super) adoption: Option<&'a AdoptionConfig>,
     /// What counts as drift; `None` if the resource shows no drift.
     pub(super) watch: Option<&'a Watch>,
+    /// The cluster to which the state belongs, although it describes another ledger.
+    pub(super) accepted_cluster: Option<&'a str>,
 }
 
 impl<'a> KnownModel<'a> {
@@ -81,7 +84,19 @@ impl LoadedModel<'_> {
     /// Lints all migrations, where it is not known which of them are applied.
     pub(super) fn judge_unknown(&self) -> Vec<Diagnostic> {
         let KnownModel { rules, source, .. } = self.known;
-        rules.judge_unknown(&self.prepared, &self.subject(), &source.argument())
+        let mut judged = rules.judge_unknown(&self.prepared, &self.subject(), &source.argument());
+        judged.extend(self.order(|_| true, &self.subject()));
+        judged
+    }
+
+    /// The warning about pending directories that bytes would order differently.
+    fn order(
+        &self,
+        is_pending: impl Fn(&Migration) -> bool,
+        subject: &Subject,
+    ) -> Option<Diagnostic> {
+        let pairs = formats::against_bytes(self.migrations(), is_pending);
+        (!pairs.is_empty()).then(|| diagnostics::order_against_bytes(&pairs, subject))
     }
 
     /// What is wrong with the texts of these migrations.
@@ -117,6 +132,11 @@ impl SetOperation<'_> {
     /// What titles name.
     pub(super) fn subject(&self) -> Subject {
         self.model.subject().on(Some(self.location.cluster_name()))
+    }
+
+    /// Whether the configuration lets a state with another ledger belong to this cluster.
+    pub(super) fn accepts_cluster(&self) -> bool {
+        self.model.known.accepted_cluster == Some(self.location.name_to_accept())
     }
 
     /// The schemas that a plan compares.
@@ -180,7 +200,11 @@ impl SetOperation<'_> {
     /// Lints the migrations that a plan would run.
     pub(super) fn judge(&self, plan: &Plan<'_>) -> Vec<Diagnostic> {
         let LoadedModel { known: KnownModel { rules, source, .. }, prepared, .. } = &self.model;
-        rules.judge(prepared, plan, &self.subject(), &source.argument())
+        let mut judged = rules.judge(prepared, plan, &self.subject(), &source.argument());
+        let pending: BTreeSet<_> = plan.pending().map(|entry| &entry.migration.version).collect();
+        let is_pending = |migration: &Migration| pending.contains(&migration.version);
+        judged.extend(self.model.order(is_pending, &self.subject()));
+        judged
     }
 
     /// Checks again that a run may begin, now that all values are known.

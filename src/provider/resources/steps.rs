@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::apply::ApplyResult;
-use super::basis::{Basis, Sources};
+use super::basis::{Basis, LedgerIdentity, Sources};
 use super::drift::Watch;
 use super::location::locate;
 use super::operation::{LoadedModel, Model, SetOperation, records_of};
 use super::source::{self, Source};
+use super::state_ledger::{ChangedRow, StateLedger};
 use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
@@ -57,12 +58,14 @@ pub(super) trait ResourceKind {
     /// The migrations in a state, by version.
     fn recorded<'a>(state: &Object<'a>) -> Cow<'a, Value>;
 
-    /// The state as the cluster has it; null if the ledger does not hold the object any more.
+    /// The state as the cluster has it, except for `changed` rows, which stay as they are in the
+    /// state. Null if the ledger does not hold the object any more.
     fn refreshed(
         state: &Value,
         query: &RefreshQuery<'_>,
         location: &LedgerLocation,
         observation: &Observation,
+        changed: &[ChangedRow],
     ) -> Value;
 
     /// Sets what is known before any file is read.
@@ -141,6 +144,14 @@ pub(super) struct FinishedRun<'a> {
     pub(super) result: ApplyResult,
 }
 
+/// The ledger that a state describes. `private` are the bytes that Terraform stores with it.
+fn state_ledger<'a, K: ResourceKind>(
+    state: &Object<'a>,
+    private: &[u8],
+) -> Option<StateLedger<'a>> {
+    StateLedger::of(state, K::recorded(state), private, K::IS_SHARED)
+}
+
 impl ResourceContext {
     pub(super) fn new(clusters: Arc<Clusters>) -> Self {
         Self { clusters, refreshed: Mutex::default(), hasher: RandomState::new() }
@@ -176,6 +187,8 @@ impl ResourceContext {
         let source = K::source_of(state)?;
         let migrations = source::read(&source, limit).await.ok()?.migrations;
         let records = records_of(observation, K::IS_SHARED.then_some(&migrations));
-        Some(Basis::new(Sources::same(source.path()), location, &migrations, records))
+        let (sources, identity) =
+            (Sources::same(source.path()), LedgerIdentity::of(location, observation));
+        Some(Basis::new(sources, location, identity, &migrations, records))
     }
 }

@@ -51,8 +51,9 @@ fn cluster_attributes(stored: Stored) -> Vec<Attribute> {
             .optional()
             .description("TCP port of the cluster. Default: `5432`."),
         Attribute::string("region").optional().description(
-            "AWS Region for which the token is signed. Default: the Region in `endpoint`, then \
-             `AWS_REGION`.",
+            "AWS Region for which the token is signed if the endpoint contains none. Default: \
+             `AWS_REGION`. A Region in the endpoint takes precedence over `region` in another \
+             block, and must match `region` in the same block.",
         ),
         Attribute::string("user")
             .optional()

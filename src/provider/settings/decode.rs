@@ -35,13 +35,27 @@ impl Settings {
             ca_file: not_empty(block, "ca_file")?,
             ledger_schema: not_empty(block, "ledger_schema")?,
         };
-        if settings.profile.is_null() || settings.web_identity.is_null() {
-            return Ok(settings);
+        if !settings.profile.is_null() && !settings.web_identity.is_null() {
+            return Err(invalid(
+                block.path("profile"),
+                "Set either profile or assume_role_with_web_identity, not both.",
+            ));
         }
-        Err(invalid(
-            block.path("profile"),
-            "Set either profile or assume_role_with_web_identity, not both.",
-        ))
+        match settings.region_problem() {
+            Some(problem) => Err(invalid(block.path("region"), &problem)),
+            None => Ok(settings),
+        }
+    }
+
+    /// Explains why `region` and `endpoint` do not belong to the same cluster. `None` if they may.
+    fn region_problem(&self) -> Option<String> {
+        let (region, named) = (self.region.as_ref().known()?, self.endpoint_region()?);
+        (region != named).then(|| {
+            format!(
+                "The value is {region:?}, but the endpoint is in {named}. Remove region: the \
+                 endpoint contains the Region."
+            )
+        })
     }
 }
 

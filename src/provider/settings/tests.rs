@@ -80,9 +80,56 @@ fn the_region_in_the_endpoint_counts_more_than_that_of_the_environment() {
     let vars = &[("AWS_REGION", "us-east-1")];
     let region = |attributes: &[(&str, Value)]| locate(attributes, vars).target.region;
     assert_eq!(region(&[("endpoint", HOST.into())]).as_deref(), Some("eu-central-1"));
-    let both = [("endpoint", HOST.into()), ("region", "eu-west-1".into())];
-    assert_eq!(region(&both).as_deref(), Some("eu-west-1"));
+    let both = [("endpoint", HOST.into()), ("region", "eu-central-1".into())];
+    assert_eq!(region(&both).as_deref(), Some("eu-central-1"));
     assert_eq!(region(&[("endpoint", "localhost".into())]).as_deref(), Some("us-east-1"));
+}
+
+/// `region` in one block and the name of the cluster in another one.
+#[test]
+fn a_region_counts_for_a_name_in_another_block_only_if_that_contains_none() {
+    let other = ("region", Value::from("us-east-1"));
+    let same = ("region", Value::from("eu-central-1"));
+    let unknown = ("region", Value::Unknown);
+    let host = ("endpoint", Value::from(HOST));
+    let vpce = ("endpoint", Value::from("vpce-1.dsql-x.eu-central-1.vpce.amazonaws.com"));
+    let tunnel = ("endpoint", Value::from("localhost"));
+    let identifier = ("cluster_identifier", Value::from(ID));
+    for (narrow, wide, expected) in [
+        (vec![host.clone()], vec![other.clone()], "eu-central-1"),
+        (vec![host.clone(), same.clone()], vec![other.clone()], "eu-central-1"),
+        (vec![host.clone()], vec![unknown], "eu-central-1"),
+        (vec![vpce, identifier.clone()], vec![other.clone()], "eu-central-1"),
+        (vec![other.clone()], vec![host], "eu-central-1"),
+        (vec![identifier.clone()], vec![same.clone()], "eu-central-1"),
+        (vec![tunnel.clone()], vec![same.clone()], "eu-central-1"),
+        (vec![tunnel.clone(), identifier], vec![same.clone()], "eu-central-1"),
+        (vec![same.clone()], vec![tunnel.clone()], "eu-central-1"),
+        (vec![tunnel, same], vec![other], "eu-central-1"),
+    ] {
+        let location = settings(&narrow).unwrap().or(&settings(&wide).unwrap());
+        let location = location.resolve(&environment(&[("AWS_REGION", "us-west-2")]));
+        let target = location.unwrap().known().unwrap().target;
+        assert_eq!(target.signing_region(), Some(expected), "{narrow:?} {wide:?}");
+    }
+    // The environment can name the cluster as well.
+    let wide = settings(&[("region", "us-east-1".into())]).unwrap();
+    let location = wide.resolve(&environment(&[("DSQL_ENDPOINT", HOST)])).unwrap();
+    let target = location.known().unwrap().target;
+    assert_eq!(target.signing_region(), Some("eu-central-1"));
+}
+
+#[test]
+fn a_region_next_to_an_endpoint_in_another_region_is_an_error_at_the_region() {
+    let vpce = "vpce-1.dsql-x.eu-central-1.vpce.amazonaws.com";
+    for endpoint in [HOST, vpce] {
+        let both = [("endpoint", endpoint.into()), ("region", "eu-west-1".into())];
+        let error = settings(&both).unwrap_err();
+        assert_eq!(error.path, Some(AttributePath::from("region")));
+        assert!(error.detail.contains("the endpoint is in eu-central-1"), "{error:?}");
+    }
+    settings(&[("endpoint", HOST.into()), ("region", Value::Unknown)]).unwrap();
+    settings(&[("endpoint", Value::Unknown), ("region", "eu-west-1".into())]).unwrap();
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(super) fn findings(statement: Tokens<'_>) -> Vec<Finding> {
 const NO_STATISTICS: &str = "Remove the statement. DSQL maintains its own statistics.";
 const LIMIT_IN_SUBQUERY: &str =
     "Select the rows in a subquery: WHERE id IN (SELECT id FROM … WHERE … LIMIT 1000).";
+const NEW_DOMAIN: &str = "Create another domain with the constraint, and a table that uses it.";
 const NO_PROCEDURE: &str = "Write the statements themselves into the migration.";
 
 /// Error messages recorded by Dreamescaper/dsql-emulator (`test/conformance/golden`, 2026-09-15 to
@@ -84,10 +85,32 @@ static GAPS: &[Gap] = &[
         suggestion: "Remove the statement. Every role may use the schema public.",
         example: "GRANT USAGE ON SCHEMA public TO r",
     },
+    Gap {
+        rule: "unsupported_select_into",
+        form: beginning(&["SELECT"]).having_outermost("INTO"),
+        message: "DSQL reports: unsupported statement: CreateTableAs.",
+        suggestion: "Create the table, and fill it with INSERT INTO … SELECT.",
+        example: "SELECT a INTO u FROM t",
+    },
+    // Recorded by pistachio, without the error messages.
+    Gap {
+        rule: "unsupported_alter_domain",
+        form: beginning(&["ALTER", "DOMAIN"]).having_outermost("ADD"),
+        message: "DSQL cannot add a constraint to a domain.",
+        suggestion: NEW_DOMAIN,
+        example: "ALTER DOMAIN d ADD CONSTRAINT c CHECK (value > 0)",
+    },
+    Gap {
+        rule: "unsupported_alter_domain",
+        form: beginning(&["ALTER", "DOMAIN"]).having(&["SET", "NOT", "NULL"]),
+        message: "DSQL does not support ALTER DOMAIN … SET NOT NULL.",
+        suggestion: NEW_DOMAIN,
+        example: "ALTER DOMAIN d SET NOT NULL",
+    },
     // Recorded by yoshuacas/pgrest-lambda.
     Gap {
         rule: "unsupported_create_aggregate",
-        form: beginning(&["CREATE", "AGGREGATE"]),
+        form: beginning(&["CREATE"]).with_kind("AGGREGATE"),
         message: "DSQL reports: unsupported statement: Define.",
         suggestion: "Use a built-in aggregate, or aggregate in the application.",
         example: "CREATE AGGREGATE a (int) (sfunc = f, stype = int)",
@@ -149,6 +172,7 @@ static GAPS: &[Gap] = &[
 /// The names of the rules.
 pub(super) static NAMES: &[&str] = &[
     "grant_on_schema_public",
+    "unsupported_alter_domain",
     "unsupported_alter_system",
     "unsupported_create_aggregate",
     "unsupported_create_foreign_table",
@@ -159,6 +183,7 @@ pub(super) static NAMES: &[&str] = &[
     "unsupported_limit",
     "unsupported_locking_clause",
     "unsupported_merge",
+    "unsupported_select_into",
     "unsupported_set_statistics",
     "unsupported_unlogged_table",
 ];

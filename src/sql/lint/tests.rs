@@ -65,6 +65,36 @@ fn a_statement_that_the_linter_cannot_parse_is_not_reported_as_rejected() {
     assert_eq!(found[0].character, Some(23));
 }
 
+/// Each is valid in PostgreSQL, and dsql-lint cannot parse it.
+#[test]
+fn what_the_parser_of_dsql_lint_does_not_know_hides_nothing() {
+    for (sql, expected) in [
+        ("CREATE DOMAIN d int", vec![]),
+        ("INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1)", vec![]),
+        ("INSERT INTO t OVERRIDING USER VALUE SELECT 1", vec![]),
+        ("INSERT INTO t VALUES (1) ON CONFLICT (lower(a)) DO NOTHING", vec![]),
+        ("INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE b > 0 DO UPDATE SET b = 1", vec![]),
+        ("UPDATE t SET a[1] = 2, b = 3", vec![]),
+        ("CREATE TABLE t (a int UNIQUE NULLS NOT DISTINCT)", vec![]),
+        ("CREATE TABLE t (a int UNIQUE NULLS NOT DISTINCT, b serial)", vec!["serial_type"]),
+        ("CREATE TABLE t (a int, CHECK (a > 0) NO INHERIT, b int[])", vec!["array_type"]),
+        ("CREATE INDEX i ON ONLY t (a)", vec!["index_async"]),
+        (
+            "WITH RECURSIVE r AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM r) SEARCH DEPTH FIRST \
+             BY a SET b CYCLE a SET c USING d SELECT * FROM r",
+            vec![],
+        ),
+        ("SELECT a IS JSON OBJECT WITH UNIQUE KEYS FROM t", vec![]),
+        (
+            "CREATE TRIGGER g BEFORE TRUNCATE ON t EXECUTE PROCEDURE f(1.5)",
+            vec!["unsupported_create_trigger"],
+        ),
+        ("CREATE TEMP TABLE t (a int UNIQUE NULLS NOT DISTINCT)", vec!["temp_table"]),
+    ] {
+        assert_eq!(rules(sql), expected, "{sql}");
+    }
+}
+
 #[test]
 fn each_statement_has_its_own_findings() {
     let found = lint(&["TRUNCATE t", "SELECT 1", "CREATE INDEX i ON t (a)"]);

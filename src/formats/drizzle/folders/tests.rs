@@ -21,6 +21,20 @@ fn directories_are_ordered_by_name_and_their_names_are_the_versions() {
 }
 
 #[test]
+fn directories_of_one_second_are_ordered_as_node_orders_them() {
+    let dir = tree(&[
+        ("20260101120000_a-b/migration.sql", SQL),
+        ("20260101120000_Add/migration.sql", SQL),
+        ("20260101120000_a_b/migration.sql", SQL),
+        ("20260101120000_add/migration.sql", SQL),
+    ]);
+
+    let names: Vec<_> =
+        names(&dir, Some(Format::Drizzle)).into_iter().map(|(version, _)| version).collect();
+    assert_eq!(names, ["a_b", "a-b", "add", "Add"].map(|name| format!("20260101120000_{name}")));
+}
+
+#[test]
 fn files_that_the_tool_would_skip_or_reject_are_errors() {
     let dir = tree(&[
         ("0_init/migration.sql", SQL),

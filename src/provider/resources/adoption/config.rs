@@ -64,6 +64,9 @@ impl AdoptionConfig {
         let table = config.string("adopt_table").map(parse_name);
         let baseline = config.string(BASELINE).map(|version| Version(version.to_owned()));
         let (source, table) = (source.transpose()?, table.transpose()?);
+        if matches!((&source, &table), (Input::Known(AdoptionSource::Nothing), Input::Known(_))) {
+            return Err(diagnostics::table_of_nothing());
+        }
         Ok(source
             .zip(table.optional())
             .zip(baseline.optional())

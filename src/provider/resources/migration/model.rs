@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::SINGLE_MIGRATIONS;
+use super::super::location::accepted_cluster;
 use super::super::operation::{KnownModel, Model};
 use super::super::rules::StatementRules;
 use super::super::source::{Source, SourceFiles};
@@ -19,6 +20,7 @@ pub(crate) struct MigrationModel {
     source: Input<Arc<dyn Source>>,
     rules: Input<StatementRules>,
     policy: Policy,
+    accepted_cluster: Input<Option<String>>,
     timeouts: Timeouts,
 }
 
@@ -79,14 +81,16 @@ impl Model for MigrationModel {
     fn decode(config: &Object<'_>) -> Result<Self, Vec<Diagnostic>> {
         let source = decode_source(config);
         let rules = StatementRules::decode(config);
+        let accepted = accepted_cluster(config);
         let timeouts = Timeouts::decode(config);
-        match (source, rules, timeouts) {
-            (Ok(source), Ok(rules), Ok(timeouts)) => {
-                Ok(Self { source, rules, policy: Policy::default(), timeouts })
+        match (source, rules, accepted, timeouts) {
+            (Ok(source), Ok(rules), Ok(accepted_cluster), Ok(timeouts)) => {
+                Ok(Self { source, rules, policy: Policy::default(), accepted_cluster, timeouts })
             }
-            (source, rules, timeouts) => {
+            (source, rules, accepted, timeouts) => {
                 let mut diagnostics: Vec<Diagnostic> = source.err().into_iter().collect();
                 diagnostics.extend(rules.err().unwrap_or_default());
+                diagnostics.extend(accepted.err());
                 diagnostics.extend(timeouts.err());
                 Err(diagnostics)
             }
@@ -102,6 +106,7 @@ impl Model for MigrationModel {
             policy: &self.policy,
             adoption: None,
             watch: None,
+            accepted_cluster: self.accepted_cluster.as_ref().known()?.as_deref(),
         })
     }
 

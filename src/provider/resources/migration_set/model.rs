@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::adoption::config::AdoptionConfig;
 use super::super::drift::Watch;
+use super::super::location::accepted_cluster;
 use super::super::operation::{KnownModel, Model};
 use super::super::rules::StatementRules;
 use super::super::source::{self, Source};
@@ -23,6 +24,7 @@ pub(crate) struct MigrationSetModel {
     watch: Input<Watch>,
     policy: Input<Policy>,
     adoption: Input<AdoptionConfig>,
+    accepted_cluster: Input<Option<String>>,
     timeouts: Timeouts,
 }
 
@@ -35,10 +37,19 @@ impl Model for MigrationSetModel {
         let watch = or_unknown(Watch::decode(config).map_err(single), &mut diagnostics);
         let policy = or_unknown(policy::decode(config), &mut diagnostics);
         let adoption = or_unknown(AdoptionConfig::decode(config).map_err(single), &mut diagnostics);
+        let accepted_cluster =
+            or_unknown(accepted_cluster(config).map_err(single), &mut diagnostics);
         match Timeouts::decode(config) {
-            Ok(timeouts) if diagnostics.is_empty() => {
-                Ok(Self { source, name, rules, watch, policy, adoption, timeouts })
-            }
+            Ok(timeouts) if diagnostics.is_empty() => Ok(Self {
+                source,
+                name,
+                rules,
+                watch,
+                policy,
+                adoption,
+                accepted_cluster,
+                timeouts,
+            }),
             timeouts => {
                 diagnostics.extend(timeouts.err());
                 Err(diagnostics)
@@ -55,6 +66,7 @@ impl Model for MigrationSetModel {
             policy: self.policy.as_ref().known()?,
             adoption: Some(self.adoption.as_ref().known()?),
             watch: Some(self.watch.as_ref().known()?),
+            accepted_cluster: self.accepted_cluster.as_ref().known()?.as_deref(),
         })
     }
 

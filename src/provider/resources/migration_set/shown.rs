@@ -1,6 +1,7 @@
 //! The computed attributes of a set: as the ledger has them, and as an apply will leave them.
 
 use super::super::computed;
+use super::super::state_ledger::ChangedRow;
 use crate::database::{MigrationRecord, MigrationState, Observation};
 use crate::engine::renames::{current, has_former};
 use crate::engine::{ExecOrder, Plan, PlannedMigration, Policy, Status};
@@ -30,6 +31,23 @@ pub(super) fn shown(
         ("latest_version", latest(&observation.migrations).into()),
         ("ledger", location.ledger_name().into()),
     ]
+}
+
+/// Gives the changed rows the values that they had in the state before, and the latest version too,
+/// which a deleted row may have been.
+pub(super) fn keep_rows(state: &mut Value, before: &Value, changed: &[ChangedRow]) {
+    let rows = before.get("migrations");
+    let (Some(rows), Some(Value::Map(mut now))) = (rows, state.get("migrations").cloned()) else {
+        return;
+    };
+    if changed.is_empty() {
+        return;
+    }
+    for ChangedRow { version, .. } in changed {
+        now.extend(rows.get(&version.0).map(|row| (version.0.clone(), row.clone())));
+    }
+    state.set("migrations", Value::Map(now));
+    state.set("latest_version", before.get("latest_version").cloned().unwrap_or(Value::Null));
 }
 
 /// The version that was begun last, of those that are applied and not repeatable.

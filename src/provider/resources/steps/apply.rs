@@ -1,12 +1,13 @@
 //! The steps of an apply.
 
 use super::super::apply::prepare;
-use super::super::basis::{self, Basis, Sources};
+use super::super::basis::{self, Basis, LedgerIdentity, Sources};
 use super::super::computed;
 use super::super::existing;
 use super::super::location::locate_known;
 use super::super::operation::{Model as _, SetOperation, records_of};
-use super::{FinishedRun, ResourceContext, ResourceKind};
+use super::super::state_ledger::LedgerMatch;
+use super::{FinishedRun, ResourceContext, ResourceKind, state_ledger};
 use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{ApplyRequest, ApplyResponse};
@@ -61,6 +62,7 @@ async fn create_or_update<K: ResourceKind>(
     let rules = operation.model.known.rules;
     let hidden = |diagnostics| rules.hide_all(diagnostics);
     let (mut run, before) = prepare(&context.clusters, &operation).await.map_err(hidden)?;
+    check_cluster::<K>(request, &operation, &before.observation).map_err(|error| vec![error])?;
     let plan = operation.plan(&before.records).map_err(hidden)?;
     let last_run = computed::versions_to_run(&plan);
     K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
@@ -73,7 +75,8 @@ async fn create_or_update<K: ResourceKind>(
         None => basis::kept(request.planned_private.clone()),
     };
 
-    K::finish(FinishedRun {
+    let kept = private.clone();
+    let finished = K::finish(FinishedRun {
         context,
         config,
         prior: &request.prior_state,
@@ -83,8 +86,30 @@ async fn create_or_update<K: ResourceKind>(
         last_run,
         private,
         result,
-    })
-    .await
+    });
+    Ok(finished.await.unwrap_or_else(|diagnostics| {
+        // The next refresh compares the state with the ledger in which this run has written.
+        ApplyResponse { new_state: request.prior_state.clone(), private: kept, diagnostics }
+    }))
+}
+
+/// Refuses to run anything on a cluster that does not have the ledger of the prior state.
+fn check_cluster<K: ResourceKind>(
+    request: &ApplyRequest,
+    operation: &SetOperation<'_>,
+    observation: &Observation,
+) -> Result<(), Diagnostic> {
+    let Some(prior) = Object::new(&request.prior_state) else { return Ok(()) };
+    // A plan that has read the cluster leaves the ledger that it has found there.
+    let private = basis::kept(request.planned_private.clone());
+    let Some(ledger) = state_ledger::<K>(&prior, &private) else { return Ok(()) };
+    let location = &operation.location;
+    match ledger.compare(location, observation) {
+        LedgerMatch::Other if !operation.accepts_cluster() => {
+            Err(ledger.refusal(location, &K::subject(&prior)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The basis that a refresh of the new state would have.
@@ -97,5 +122,6 @@ fn basis_after<K: ResourceKind>(
     let sources = Sources { named, read: operation.model.known.source.path() };
     let migrations = operation.migrations();
     let records = records_of(observation, K::IS_SHARED.then_some(migrations));
-    Basis::new(sources, &operation.location, migrations, records)
+    let identity = LedgerIdentity::of(&operation.location, observation);
+    Basis::new(sources, &operation.location, identity, migrations, records)
 }

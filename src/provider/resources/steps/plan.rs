@@ -1,7 +1,7 @@
 //! The steps of a plan.
 
 use super::super::adoption::{Adoption, AdoptionRequest};
-use super::super::basis::{Basis, Sources};
+use super::super::basis::{Basis, LedgerIdentity, Sources};
 use super::super::computed;
 use super::super::existing::{self, ExistingCheck};
 use super::super::location::{locate, prior_at};
@@ -9,7 +9,8 @@ use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::super::same_text::applied_as_another_version;
-use super::{ObservedPlan, ResourceContext, ResourceKind};
+use super::super::state_ledger::LedgerMatch;
+use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
 use crate::database::{LedgerState, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine;
@@ -107,11 +108,18 @@ impl Planning<'_> {
         mut state: Value,
     ) -> Result<PlanResult, Vec<Diagnostic>> {
         let Self { context, request, config } = self;
+        let of_ledger = match self.check_ledger::<K>(operation, observation)? {
+            LedgerCheck::Passed(warnings) => warnings,
+            LedgerCheck::Refused(warning) => {
+                return Ok(Self::refused_later::<K>(operation, state, warning));
+            }
+        };
         let Adoption { records: adopted, warnings: mut diagnostics } =
             match AdoptionRequest::of(operation, observation) {
                 Some(adoption) => adoption.find_on(&context.clusters).await?,
                 None => Adoption::default(),
             };
+        diagnostics.extend(of_ledger);
         let records = operation.records(observation, &adopted);
         let (known, location) = (&operation.model.known, &operation.location);
         if !K::IS_SHARED {
@@ -119,7 +127,8 @@ impl Planning<'_> {
         }
         let named = state.get(K::PATH).and_then(|path| path.string().known());
         let sources = Sources { named, read: known.source.path() };
-        let basis = Basis::new(sources, location, operation.migrations(), &records);
+        let identity = LedgerIdentity::of(location, observation);
+        let basis = Basis::new(sources, location, identity, operation.migrations(), &records);
         let subject = operation.subject();
         let is_own = context.has_refreshed(&request.prior_private);
         let before = basis.refreshed_before(request, is_own).map_err(|error| vec![error])?;
@@ -170,7 +179,61 @@ impl Planning<'_> {
     }
 }
 
+/// What a comparison of the ledger with the prior state leads to.
+enum LedgerCheck {
+    /// The plan continues with these warnings.
+    Passed(Vec<Diagnostic>),
+    /// It is another ledger, and the configuration does not accept its cluster. The plan must not
+    /// fail, because a destroy begins with one.
+    Refused(Diagnostic),
+}
+
 impl Planning<'_> {
+    /// Compares the ledger and its rows with the prior state.
+    fn check_ledger<K: ResourceKind>(
+        &self,
+        operation: &SetOperation<'_>,
+        observation: &Observation,
+    ) -> Result<LedgerCheck, Vec<Diagnostic>> {
+        let prior = Object::new(&self.request.prior_state);
+        // The rows of a set with another name cannot be compared.
+        let prior = prior.filter(|prior| K::IS_SHARED || K::is_same(prior, operation));
+        let ledger = prior.and_then(|it| state_ledger::<K>(&it, &self.request.prior_private));
+        let Some(ledger) = ledger else { return Ok(LedgerCheck::Passed(Vec::new())) };
+        let location = &operation.location;
+        let relation = ledger.compare(location, observation);
+        let warning = ledger.warning(relation, location, &K::subject(self.config));
+        match (relation, warning) {
+            (LedgerMatch::Other, _) if operation.accepts_cluster() => {
+                Ok(LedgerCheck::Passed(Vec::new()))
+            }
+            (LedgerMatch::Other, Some(warning)) => Ok(LedgerCheck::Refused(warning)),
+            (LedgerMatch::New, warning) => Ok(LedgerCheck::Passed(warning.into_iter().collect())),
+            (_, warning) => {
+                let changed = ledger.changed_rows(&observation.migrations);
+                let rewritten = diagnostics::rewritten_ledger(&changed, &operation.subject());
+                let warnings = warning.into_iter().chain(rewritten);
+                let errors = ledger.edited_rows(&changed, operation);
+                if errors.is_empty() {
+                    Ok(LedgerCheck::Passed(warnings.collect()))
+                } else {
+                    Err(warnings.chain(errors).collect())
+                }
+            }
+        }
+    }
+
+    /// A plan whose apply fails: it shows the other ledger, and nothing that is pending there.
+    fn refused_later<K: ResourceKind>(
+        operation: &SetOperation<'_>,
+        mut state: Value,
+        warning: Diagnostic,
+    ) -> PlanResult {
+        K::set_unreachable(&mut state);
+        state.set("ledger", operation.location.ledger_name());
+        PlanResult::offline(state, vec![warning])
+    }
+
     /// The migrations in the prior state, by version.
     fn recorded<K: ResourceKind>(&self) -> Option<Value> {
         Object::new(&self.request.prior_state).map(|state| K::recorded(&state).into_owned())

@@ -1,10 +1,9 @@
 //! The steps of a refresh.
 
 use super::super::basis::Basis;
-use super::super::computed;
 use super::super::location::locate;
 use super::super::observe::observe;
-use super::{ResourceContext, ResourceKind};
+use super::{ResourceContext, ResourceKind, state_ledger};
 use crate::database::{ObserveQuery, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{ReadRequest, ReadResponse};
@@ -66,17 +65,26 @@ async fn refreshed<K: ResourceKind>(
     let limit = TimeLimit::new(&context.clusters, query.limit, "timeouts.read");
     let observe_query = ObserveQuery::new(&location.ledger, query.set, &watched);
     let observation = observe(&context.clusters, &location, observe_query, &limit).await?;
-    let subject = K::subject(current).on(Some(location.cluster_name()));
-    let rewritten = computed::rewritten(&K::recorded(current), &observation.migrations);
+    let (mut warnings, mut changed) = (Vec::new(), Vec::new());
+    if let Some(ledger) = state_ledger::<K>(current, &request.private) {
+        let relation = ledger.compare(&location, &observation);
+        warnings.extend(ledger.warning(relation, &location, &K::subject(current)));
+        if relation.keeps_state() {
+            let (state, private) = (request.current_state.clone(), request.private.clone());
+            return Ok(Some(Refreshed { state, private, warnings }));
+        }
+        // The plan warns about these rows until an apply has adopted what the ledger has.
+        changed = ledger.changed_rows(&observation.migrations);
+    }
     let basis = context.basis_of_state::<K>(current, &location, &observation, &limit).await;
     // The directory may be on another machine.
     let basis = basis.or_else(|| {
         let before = Basis::decode(&request.private)?;
-        Some(before.with_ledger(&location, &observation.migrations, K::IS_SHARED))
+        Some(before.with_ledger(&location, &observation, K::IS_SHARED))
     });
     Ok(Some(Refreshed {
-        state: K::refreshed(&request.current_state, &query, &location, &observation),
+        state: K::refreshed(&request.current_state, &query, &location, &observation, &changed),
         private: basis.map_or_else(|| request.private.clone(), |basis| basis.encode()),
-        warnings: diagnostics::rewritten_ledger(&rewritten, &subject).into_iter().collect(),
+        warnings,
     }))
 }

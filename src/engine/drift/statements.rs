@@ -1,0 +1,195 @@
+//! Whether a statement may have made a change of the schema, by the names that it mentions.
+//!
+//! It separates the changes of runs that take place at the same time. It does not have to be exact:
+//! what a run records too much, the other run records again when it ends. What a run does not
+//! record looks like drift, so a statement whose effect does not show in its names may have made
+//! every change.
+
+use std::collections::HashSet;
+
+use super::SchemaPart;
+use crate::database::{ObjectKind, unquoted};
+use crate::sql::{self, JobTarget};
+
+/// The names that statements mention.
+#[derive(Debug, Default)]
+pub struct Statements(Vec<MentionedNames>);
+
+#[derive(Debug)]
+struct MentionedNames {
+    /// Its words and quoted names, keywords among them.
+    words: HashSet<String>,
+    /// The index or constraint that its job builds, and nothing else.
+    target: Option<JobTarget>,
+    /// Whether only the beginning of the statement is known.
+    is_cut: bool,
+    /// Whether it may change objects that it does not mention.
+    is_open_ended: bool,
+}
+
+/// The beginning of a name that the server chooses is that of the table's name.
+const CHOSEN: usize = 20;
+
+impl Statements {
+    /// Adds a statement.
+    pub fn add_text(&mut self, text: &str) {
+        let words = sql::mentioned(text);
+        let has = |word: &str| words.contains(word);
+        let is_open_ended = ["cascade", "rename", "owned", "reassign"].into_iter().any(has)
+            || has("all") && has("schema")
+            || sql::effect(text).is_unknown();
+        let target = sql::job_target(text);
+        self.0.push(MentionedNames { words, target, is_cut: false, is_open_ended });
+    }
+
+    /// Adds a statement whose text is unknown, by the summary in the ledger.
+    pub fn add_summary(&mut self, summary: &str) {
+        let is_cut = summary.ends_with('…');
+        let (words, target) = (sql::mentioned(summary), sql::job_target(summary));
+        self.0.push(MentionedNames { words, target, is_cut, is_open_ended: false });
+    }
+
+    /// Whether one of them may have made a change.
+    #[must_use]
+    pub fn may_have_changed(&self, part: &SchemaPart<'_>) -> bool {
+        self.0.iter().any(|statement| statement.may_have_changed(part))
+    }
+}
+
+impl MentionedNames {
+    fn may_have_changed(&self, part: &SchemaPart<'_>) -> bool {
+        let relation = own_name(part.relation);
+        let name = part.object.name.as_str();
+        let names = |name: &str| self.words.contains(name);
+        let has_relation = names(&relation);
+        match &self.target {
+            Some(JobTarget::Index { index: Some(index), .. }) => {
+                return part.object.kind == ObjectKind::Index && own_name(name) == index.name;
+            }
+            Some(JobTarget::Index { index: None, .. }) => {
+                let is_index = part.object.kind == ObjectKind::Index;
+                return is_index && has_relation && is_chosen(&own_name(name), &relation);
+            }
+            Some(JobTarget::Constraint { constraint, .. }) => {
+                let is_constraint = part.object.kind == ObjectKind::Constraint;
+                return is_constraint && has_relation && names(constraint) && {
+                    let own = name.strip_prefix(part.relation).map(|it| unquoted(&it[1..]));
+                    own.as_ref() == Some(constraint)
+                };
+            }
+            None => {}
+        }
+        // What a table has goes with it, and what a column is part of goes with the column.
+        let goes_along = part.is_whole || part.is_view || self.is_cut || names("drop");
+        let of_relation = name.strip_prefix(part.relation).and_then(|rest| rest.strip_prefix('.'));
+        self.is_open_ended
+            || match part.object.kind {
+                ObjectKind::Index => {
+                    let index = own_name(name);
+                    names(&index) || has_relation && (goes_along || is_chosen(&index, &relation))
+                }
+                ObjectKind::Column | ObjectKind::Constraint | ObjectKind::Other(_) => {
+                    let own = of_relation.map_or_else(|| own_name(name), unquoted);
+                    has_relation && (goes_along || names(&own) || is_chosen(&own, &relation))
+                }
+                ObjectKind::Schema
+                | ObjectKind::Domain
+                | ObjectKind::Sequence
+                | ObjectKind::Table
+                | ObjectKind::Function
+                | ObjectKind::View => has_relation,
+            }
+    }
+}
+
+/// Whether the server may have chosen the name for a part of the relation.
+fn is_chosen(name: &str, relation: &str) -> bool {
+    let beginning: String = relation.chars().take(CHOSEN).collect();
+    name.starts_with(&beginning)
+}
+
+/// The unquoted name of an object without its schema and the types of its arguments.
+fn own_name(name: &str) -> String {
+    let own = match crate::database::schema_of(name) {
+        schema if schema.len() < name.len() => &name[schema.len() + 1..],
+        whole => whole,
+    };
+    let is_quoted = own.starts_with('"');
+    let end = if is_quoted { own.rfind('"').map(|at| at + 1) } else { own.find('(') };
+    unquoted(&own[..end.unwrap_or(own.len())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may(sql: &str, relation: &str, object: &str) -> bool {
+        let mut statements = Statements::default();
+        statements.add_text(sql);
+        let object = object.into();
+        let part =
+            SchemaPart { relation, object: &object, is_whole: false, is_view: false, now: None };
+        statements.may_have_changed(&part)
+    }
+
+    #[test]
+    fn a_statement_changes_what_it_names() {
+        let alter = "ALTER TABLE app.users ADD COLUMN nick text";
+        assert!(may(alter, "app.users", "column app.users.nick"));
+        assert!(!may(alter, "app.users", "column app.users.age"));
+        assert!(!may(alter, "app.users", "constraint app.users.adult"));
+        assert!(!may(alter, "app.posts", "column app.posts.nick"));
+        let quoted = "ALTER TABLE \"Odd \"\"name\" ADD COLUMN \"order by\" text";
+        let relation = "public.\"Odd \"\"name\"";
+        assert!(may(quoted, relation, &format!("column {relation}.\"order by\"")));
+        assert!(may(
+            "GRANT SELECT ON users TO app",
+            "public.users",
+            "grant on table public.users to app"
+        ));
+        assert!(may(
+            "COMMENT ON INDEX users_nick IS 'x'",
+            "public.users",
+            "comment on index public.users_nick"
+        ));
+        let function = "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 2'";
+        assert!(may(function, "public.twice(integer)", "function public.twice(integer)"));
+        assert!(may("DROP INDEX users_nick", "public.users", "index public.users_nick"));
+        assert!(!may("DROP INDEX users_nick", "public.users", "index public.users_age"));
+    }
+
+    #[test]
+    fn a_name_that_the_server_chooses_begins_like_the_table() {
+        let index = "CREATE INDEX ASYNC ON users (nick)";
+        assert!(may(index, "public.users", "index public.users_nick_idx"));
+        assert!(!may(index, "public.users", "index public.of_someone"));
+        assert!(!may(index, "public.posts", "index public.posts_nick_idx"));
+    }
+
+    #[test]
+    fn what_a_statement_drops_takes_parts_along_and_some_statements_reach_further() {
+        let drop = "ALTER TABLE users DROP COLUMN age";
+        assert!(may(drop, "public.users", "index public.by_age"));
+        assert!(may(drop, "public.users", "constraint public.users.adult"));
+        assert!(!may(drop, "public.posts", "index public.by_author"));
+        for reaching in [
+            "DROP TABLE users CASCADE",
+            "ALTER TABLE users RENAME COLUMN age TO years",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO app",
+            "CALL change_something()",
+        ] {
+            assert!(may(reaching, "public.v", "view public.v"), "{reaching}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_was_created_brings_all_of_its_parts() {
+        let mut statements = Statements::default();
+        statements.add_summary("CREATE TABLE users (id int PRIMARY KEY, a_long_na…");
+        let object = "column public.users.at_the_end".into();
+        let relation = "public.users";
+        let part =
+            SchemaPart { relation, object: &object, is_whole: true, is_view: false, now: None };
+        assert!(statements.may_have_changed(&part));
+    }
+}

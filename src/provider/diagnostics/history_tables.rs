@@ -1,0 +1,242 @@
+//! Messages about the choice of the history table that a migration set adopts from.
+
+use super::adoption::NOTHING_WRITTEN;
+use super::{Subject, listed_lines};
+use crate::diagnostic::{Diagnostic, Title};
+use crate::formats::Format;
+use crate::formats::adopt::{HistoryTable, Unreadable};
+use crate::migration::fact::{FactSubject, QualifiedName};
+use crate::migration::table::Table;
+
+/// What a configuration requests explicitly.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::provider) enum HistoryRequest<'a> {
+    /// The table in `adopt_table`.
+    Table(&'a QualifiedName),
+    /// The history table of a tool under its default name.
+    Tool(Format),
+}
+
+/// A table that looks like a history table and is not read.
+#[derive(Debug)]
+pub(in crate::provider) struct UnreadTable {
+    pub(in crate::provider) name: QualifiedName,
+    pub(in crate::provider) why: Unread,
+}
+
+/// Why a history table is not read.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::provider) enum Unread {
+    /// Its tool creates it under another name.
+    Renamed(HistoryTable),
+    /// Its tool is not supported.
+    Unsupported(&'static str),
+    /// It has the name of a tool's history table and the columns of none.
+    UnknownColumns,
+    /// The configuration requests another one.
+    NotRequested(HistoryTable),
+    /// Another migration set was adopted from it.
+    OfOtherSet,
+}
+
+const NOT_OURS: &str = "If it lists other migrations, set adopt = \"none\".";
+
+pub(in crate::provider) fn several_history_tables(tables: &[(Table, HistoryTable)]) -> Diagnostic {
+    let mut tools: Vec<&str> = tables.iter().map(|(_, history)| history.tool()).collect();
+    tools.sort_unstable();
+    tools.dedup();
+    let by_tool = if tools.len() == tables.len() { "set adopt to its tool, or " } else { "" };
+    let lines = tables.iter().map(|(table, it)| format!("{} ({})", table.name, it.tool()));
+    Diagnostic::error(Title::SeveralHistoryTables)
+        .detail(format!(
+            "This cluster contains several history tables of other tools, which may contradict \
+             each other:\n{}\n\n{NOTHING_WRITTEN} If one of them lists the migrations of this set, \
+             {by_tool}set adopt_table to its name. If none does, set adopt = \"none\".",
+            listed_lines(lines)
+        ))
+        .at("adopt")
+}
+
+/// Returns the error for a table that looks like a history table and cannot be read. `is_named`:
+/// whether `adopt_table` names it.
+pub(in crate::provider) fn unreadable_history_table(
+    table: &QualifiedName,
+    why: &Unreadable,
+    is_named: bool,
+) -> Diagnostic {
+    let what = match why {
+        Unreadable::Lacks { tool, columns } => {
+            let noun = if columns.len() == 1 { "column" } else { "columns" };
+            format!(
+                "{table} lacks the {noun} {}, which the history table of {tool} has.",
+                columns.join(", ")
+            )
+        }
+        Unreadable::OfOtherTool(history) => format!(
+            "{table} has the columns of the history table of {}. If it is the right one, set adopt \
+             = \"{}\".",
+            history.tool(),
+            history.format().name()
+        ),
+        Unreadable::OfUnsupportedTool(tool) => {
+            format!("{table} is the history table of {tool}, which the provider does not read.")
+        }
+        Unreadable::NoTool => {
+            format!("{table} does not have the columns of any supported history table.")
+        }
+    };
+    let remove = if is_named { "remove adopt_table, " } else { "" };
+    Diagnostic::error(Title::UnsupportedHistoryTable)
+        .detail(format!(
+            "{what} So it does not show which migrations are applied. {NOTHING_WRITTEN}\n\n\
+             If migrations of this set are applied to this database, {remove}set adopt = \
+             \"none\", and set baseline_version to the last applied version. If the table belongs \
+             to other files, {remove}set adopt = \"none\". All migrations that the provider has \
+             not run are then pending."
+        ))
+        .at(if is_named { "adopt_table" } else { "adopt" })
+}
+
+/// Returns the warning about a `schema_migrations` with the columns of no supported tool.
+pub(in crate::provider) fn unread_history_table(
+    table: &QualifiedName,
+    subject: &Subject,
+) -> Diagnostic {
+    Diagnostic::warning(Title::HistoryTableNotRead.fill(&[&subject]))
+        .detail(format!(
+            "{table} has the name of a history table, but not the columns of dbmate (only version), \
+             golang-migrate (version, dirty), or a custom runner (version, applied_at). It is not \
+             read, so the migrations that it lists are pending.\n\nIf migrations of this set are \
+             applied to this database, set baseline_version to the last applied version. {NOT_OURS}"
+        ))
+        .at("adopt")
+}
+
+/// Returns the finding about a history table under a name that is not the default of its tool: an
+/// error if the files have the format of the tool.
+pub(in crate::provider) fn renamed_history_table(
+    table: &QualifiedName,
+    history: HistoryTable,
+    fits: bool,
+    subject: &Subject,
+) -> Diagnostic {
+    let title = Title::HistoryTableNotRead.fill(&[&subject]);
+    let found = if fits { Diagnostic::error(title) } else { Diagnostic::warning(title) };
+    found
+        .detail(format!(
+            "{table} has the columns of the history table of {tool}, but not its default name. It \
+             is not read, so the migrations that it lists are pending.\n\nIf it lists migrations of \
+             this set, set adopt_table = \"{table}\". {NOT_OURS}",
+            tool = history.tool()
+        ))
+        .at("adopt")
+}
+
+/// Returns the finding about history tables with rows whose tools are not supported: an error if
+/// an object that pending migrations create exists.
+pub(in crate::provider) fn unsupported_history_tables(
+    tables: &[(QualifiedName, &'static str)],
+    existing: Option<&FactSubject>,
+    subject: &Subject,
+) -> Diagnostic {
+    let title = Title::HistoryTableNotRead.fill(&[&subject]);
+    let lines = listed_lines(tables.iter().map(|(table, tool)| format!("{table} ({tool})")));
+    let consequence = match existing {
+        Some(object) => format!(
+            "Migrations of this set seem to be applied: {object}, which a pending migration \
+             creates, exists. {NOTHING_WRITTEN}"
+        ),
+        None => "All migrations that the provider has not run are pending.".to_owned(),
+    };
+    let found =
+        if existing.is_some() { Diagnostic::error(title) } else { Diagnostic::warning(title) };
+    found
+        .detail(format!(
+            "This cluster contains history tables of tools that the provider does not \
+             support:\n{lines}\n\n{consequence}\n\nIf migrations of this set are applied to this \
+             database, set baseline_version to the last applied version. If the tables list other \
+             migrations, set adopt = \"none\"."
+        ))
+        .at("adopt")
+}
+
+/// Returns the finding that the requested history table does not exist: an error if an object that
+/// pending migrations create exists.
+pub(in crate::provider) fn history_not_found(
+    request: HistoryRequest<'_>,
+    unread: &[UnreadTable],
+    existing: Option<&FactSubject>,
+    subject: &Subject,
+) -> Diagnostic {
+    let (what, argument) = match request {
+        HistoryRequest::Table(name) => {
+            (format!("adopt_table requests the table {name}, which does not exist."), "adopt_table")
+        }
+        HistoryRequest::Tool(format) => (
+            format!(
+                "adopt requests the history table of {}, and the cluster has none under its \
+                 default name.",
+                format.tool()
+            ),
+            "adopt",
+        ),
+    };
+    let others = unread.iter().map(|UnreadTable { name, why }| match why {
+        Unread::Renamed(history) | Unread::NotRequested(history) => {
+            format!("{name} ({})", history.tool())
+        }
+        Unread::Unsupported(tool) => format!("{name} ({tool}, which is not supported)"),
+        Unread::UnknownColumns => name.to_string(),
+        Unread::OfOtherSet => format!("{name} (another migration set was adopted from it)"),
+    });
+    let others = if unread.is_empty() {
+        String::new()
+    } else {
+        format!(" These history tables exist:\n{}\n\n", listed_lines(others))
+    };
+    let title = Title::HistoryTableNotFound.fill(&[&subject]);
+    match existing {
+        Some(object) => Diagnostic::error(title).detail(format!(
+            "{what}{others} Migrations of this set seem to be applied: {object}, which a pending \
+             migration creates, exists. {NOTHING_WRITTEN}\n\nCorrect the arguments adopt and \
+             adopt_table. If no history table lists the applied migrations, remove both arguments \
+             and set baseline_version to the last applied version."
+        )),
+        None => Diagnostic::warning(title).detail(format!(
+            "{what}{others} Nothing is adopted, and all migrations that the provider has not run \
+             are pending. Check the arguments adopt and adopt_table, unless the database is new."
+        )),
+    }
+    .at(argument)
+}
+
+/// Returns the error for the name of a tool that cannot have run the files of a directory.
+pub(in crate::provider) fn adopt_mismatch(tool: Format, directory: Format) -> Diagnostic {
+    let (name, read) = (tool.name(), directory.name());
+    Diagnostic::error(Title::HistoryTableMismatch)
+        .detail(format!(
+            "adopt = \"{name}\" requests the history table of {}, but the files are read in the \
+             format {read}. {NOTHING_WRITTEN}\n\nIf the files belong to {}, set format = \
+             \"{name}\". Otherwise correct or remove adopt.",
+            tool.tool(),
+            tool.tool()
+        ))
+        .at("adopt")
+}
+
+pub(in crate::provider) fn history_table_mismatch(
+    history: HistoryTable,
+    table: &QualifiedName,
+    format: Format,
+) -> Diagnostic {
+    let (tool, own, read) = (history.tool(), history.format().name(), format.name());
+    Diagnostic::error(Title::HistoryTableMismatch)
+        .detail(format!(
+            "{table} is the history table of {tool}, but the files are read in the format \
+             {read}, so the table does not show which of them are applied. {NOTHING_WRITTEN}\n\nIf \
+             the files belong to {tool}, set format = \"{own}\". If the table belongs to other \
+             files, set adopt = \"none\". All migrations that the provider has not run are then \
+             pending."
+        ))
+        .at("adopt")
+}

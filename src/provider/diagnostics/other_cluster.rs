@@ -1,0 +1,78 @@
+//! Messages about a cluster that does not have the ledger of the state.
+
+use super::Subject;
+use crate::diagnostic::{Diagnostic, Title};
+use crate::provider::settings::LedgerLocation;
+
+/// The ledger that a state describes, and the one that was found instead.
+#[derive(Clone, Copy)]
+pub(in crate::provider) struct LedgerPair<'a> {
+    /// The attribute `ledger` in the state.
+    pub(in crate::provider) state: &'a str,
+    pub(in crate::provider) found: &'a LedgerLocation,
+}
+
+/// Returns the warning about another ledger, for a refresh or a plan.
+pub(in crate::provider) fn other_cluster(pair: LedgerPair<'_>, subject: &Subject) -> Diagnostic {
+    Diagnostic::warning(Title::OtherCluster.fill(&[&subject])).detail(format!(
+        "{} The state stays as it is. Unless accept_cluster names the other cluster, the plan does \
+         not show what is pending there, and an apply fails before anything runs.\n\n{}",
+        differs(pair),
+        advice(pair)
+    ))
+}
+
+/// Returns the error of an apply that finds another ledger.
+pub(in crate::provider) fn refused_cluster(pair: LedgerPair<'_>, subject: &Subject) -> Diagnostic {
+    Diagnostic::error(Title::OtherCluster.fill(&[&subject])).detail(format!(
+        "{} Nothing was run.\n\n{}",
+        differs(pair),
+        advice(pair)
+    ))
+}
+
+fn differs(LedgerPair { state, found }: LedgerPair<'_>) -> String {
+    format!(
+        "The state describes the ledger at {state}. The ledger at {} is a different one.",
+        found.ledger_name()
+    )
+}
+
+/// What to check, and what would run.
+fn advice(LedgerPair { found, .. }: LedgerPair<'_>) -> String {
+    format!(
+        "Check the workspace, the provider block, cluster, and DSQL_ENDPOINT. If the state belongs \
+         to this cluster from now on, set\n\n  accept_cluster = {:?}\n\nThe pending migrations of \
+         this configuration then run there, with the values of its variables.",
+        found.name_to_accept()
+    )
+}
+
+/// Returns the warning about a cluster without rows of the migrations that the state describes.
+pub(in crate::provider) fn new_cluster(
+    LedgerPair { state, found }: LedgerPair<'_>,
+    subject: &Subject,
+) -> Diagnostic {
+    Diagnostic::warning(Title::NewCluster.fill(&[&subject])).detail(format!(
+        "The state describes applied migrations in the ledger at {state}. The ledger at {} has \
+         none of them, so the cluster counts as new: everything is pending, and the apply runs it, \
+         with the values of the variables of this configuration.\n\nIf the cluster is not new, \
+         check that it is the right one. If its ledger was lost, restore the ledger before the \
+         next apply.",
+        found.ledger_name()
+    ))
+}
+
+/// Returns the warning about the ledger of the state on a cluster with another identifier.
+pub(in crate::provider) fn same_ledger_elsewhere(
+    LedgerPair { state, found }: LedgerPair<'_>,
+    subject: &Subject,
+) -> Diagnostic {
+    Diagnostic::warning(Title::SameLedgerElsewhere.fill(&[&subject])).detail(format!(
+        "The state describes the ledger at {state}. The cluster {} has the same ledger, at {}, and \
+         another identifier: it is a peer, a restored backup, or a copy of the first cluster. An \
+         apply runs pending migrations there.",
+        found.cluster_name(),
+        found.ledger_name()
+    ))
+}

@@ -1,0 +1,168 @@
+//! Chooses among the tables of a cluster the history table that a resource adopts from, and finds
+//! those that it does not read although they may list its migrations.
+
+use super::AdoptionRequest;
+use super::config::AdoptionSource;
+use crate::database::{FoundTables, Session, TableSearch};
+use crate::diagnostic::Diagnostic;
+use crate::formats::Format;
+use crate::formats::adopt::{
+    HistoryTable, Recognized, Unreadable, recognize, searched_columns, searched_names,
+};
+use crate::migration::fact::QualifiedName;
+use crate::migration::table::Table;
+use crate::provider::diagnostics::{self, HistoryRequest, Unread, UnreadTable};
+
+/// The history tables of a cluster.
+#[derive(Debug, Default)]
+pub(super) struct HistoryTables {
+    /// The tables that can be read, with the columns that are read.
+    pub(super) tables: Vec<Table>,
+    /// The kind of each of them.
+    pub(super) histories: Vec<HistoryTable>,
+    /// The tables that are not read.
+    pub(super) unread: Vec<UnreadTable>,
+}
+
+impl HistoryTables {
+    fn push(&mut self, table: &Table, history: HistoryTable) {
+        let mut table = table.clone();
+        history.choose_columns(&mut table);
+        self.tables.push(table);
+        self.histories.push(history);
+    }
+
+    fn leave(&mut self, name: &QualifiedName, why: Unread) {
+        self.unread.push(UnreadTable { name: name.clone(), why });
+    }
+
+    /// The only history table that has rows; one without rows says nothing.
+    pub(super) fn only_filled(
+        tables: Vec<Table>,
+        histories: Vec<HistoryTable>,
+    ) -> Result<Option<(Table, HistoryTable)>, Vec<Diagnostic>> {
+        let mut filled: Vec<_> =
+            tables.into_iter().zip(histories).filter(|(table, _)| !table.rows.is_empty()).collect();
+        if filled.len() > 1 {
+            return Err(vec![diagnostics::several_history_tables(&filled)]);
+        }
+        Ok(filled.pop())
+    }
+}
+
+impl AdoptionRequest<'_> {
+    /// Reads which history tables the cluster has.
+    pub(super) async fn history_tables(
+        &self,
+        session: &mut Session,
+    ) -> Result<HistoryTables, Vec<Diagnostic>> {
+        if !self.reads_history() {
+            return Ok(HistoryTables::default());
+        }
+        let of_any_schema = |name: &str| QualifiedName { schema: None, name: name.to_owned() };
+        let requested = self.config.table.iter().cloned();
+        let names: Vec<_> = searched_names().map(of_any_schema).chain(requested).collect();
+        let columns: Vec<_> = searched_columns().collect();
+        let search = TableSearch { names: &names, columns: &columns };
+        let set = self.observation.ledger.exists().then_some(self.operation.set());
+        let found = session.find_tables(search, &self.operation.location.ledger, set).await;
+        let FoundTables { tables, of_other_sets } = found.map_err(|error| self.failed(&error))?;
+        let mut chosen = self.choose(&tables)?;
+        for name in &of_other_sets {
+            chosen.leave(name, Unread::OfOtherSet);
+        }
+        Ok(chosen)
+    }
+
+    /// What the configuration requests explicitly.
+    pub(super) fn requested(&self) -> Option<HistoryRequest<'_>> {
+        match (&self.config.table, self.config.source) {
+            (Some(name), _) => Some(HistoryRequest::Table(name)),
+            (None, AdoptionSource::Tool(format)) => Some(HistoryRequest::Tool(format)),
+            (None, AdoptionSource::Any | AdoptionSource::Nothing) => None,
+        }
+    }
+
+    /// Chooses the tables to read.
+    fn choose(&self, found: &[Table]) -> Result<HistoryTables, Vec<Diagnostic>> {
+        match (&self.config.table, self.config.source) {
+            (Some(_), AdoptionSource::Tool(format)) => self.choose_requested(found, Some(format)),
+            (Some(_), _) => self.choose_requested(found, None),
+            (None, AdoptionSource::Tool(format)) => self.choose_requested(found, Some(format)),
+            (None, _) => choose_any(found),
+        }
+    }
+
+    fn choose_requested(
+        &self,
+        found: &[Table],
+        tool: Option<Format>,
+    ) -> Result<HistoryTables, Vec<Diagnostic>> {
+        let mut chosen = HistoryTables::default();
+        let mut errors = Vec::new();
+        let (requested, others): (Vec<_>, Vec<_>) =
+            found.iter().partition(|table| self.is_requested(table, tool));
+        for table in requested {
+            match HistoryTable::requested(table, tool, found) {
+                Ok(history) => chosen.push(table, history),
+                Err(why) => errors.push(diagnostics::unreadable_history_table(
+                    &table.name,
+                    &why,
+                    self.config.table.is_some(),
+                )),
+            }
+        }
+        for (table, recognized) in recognize(found) {
+            if others.contains(&table)
+                && let Some(why) = not_requested(&recognized)
+            {
+                chosen.leave(&table.name, why);
+            }
+        }
+        // If one table can be read, another one of the same name does not matter.
+        if chosen.tables.is_empty() && !errors.is_empty() { Err(errors) } else { Ok(chosen) }
+    }
+
+    /// Whether a table has the name that the configuration requests.
+    fn is_requested(&self, table: &Table, tool: Option<Format>) -> bool {
+        let QualifiedName { schema, name } = &table.name;
+        match &self.config.table {
+            Some(requested) => {
+                requested.name == *name
+                    && (requested.schema.is_none() || requested.schema == *schema)
+            }
+            None => tool.is_some_and(|format| HistoryTable::is_default_name(name, Some(format))),
+        }
+    }
+}
+
+/// Chooses among all tables. One that has the name of a tool's history table and cannot be read
+/// would make its migrations run again.
+fn choose_any(found: &[Table]) -> Result<HistoryTables, Vec<Diagnostic>> {
+    let mut chosen = HistoryTables::default();
+    let mut errors = Vec::new();
+    for (table, recognized) in recognize(found) {
+        match recognized {
+            Recognized::History(history) => chosen.push(table, history),
+            Recognized::Renamed(history) => chosen.leave(&table.name, Unread::Renamed(history)),
+            Recognized::Unsupported(tool) => chosen.leave(&table.name, Unread::Unsupported(tool)),
+            Recognized::Unreadable(Unreadable::NoTool) => {
+                chosen.leave(&table.name, Unread::UnknownColumns);
+            }
+            Recognized::Unreadable(why) => {
+                errors.push(diagnostics::unreadable_history_table(&table.name, &why, false));
+            }
+        }
+    }
+    if errors.is_empty() { Ok(chosen) } else { Err(errors) }
+}
+
+/// Why a table that nobody has requested is not read; `None` if it is not a history table.
+fn not_requested(recognized: &Recognized) -> Option<Unread> {
+    Some(match recognized {
+        Recognized::History(history) => Unread::NotRequested(*history),
+        Recognized::Renamed(history) => Unread::Renamed(*history),
+        Recognized::Unsupported(tool) => Unread::Unsupported(tool),
+        Recognized::Unreadable(_) => return None,
+    })
+}

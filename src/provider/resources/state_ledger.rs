@@ -1,0 +1,237 @@
+//! Whether a cluster has the ledger that a state describes. An address does not tell: a tunnel can
+//! lead to another cluster, and one cluster has several names. See ADR 0036.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::basis::{Basis, LedgerIdentity};
+use super::computed;
+use super::operation::SetOperation;
+use crate::database::{MigrationRecord, MigrationState, Observation};
+use crate::diagnostic::Diagnostic;
+use crate::migration::{Checksum, Version};
+use crate::provider::diagnostics::{self, LedgerPair, Subject};
+use crate::provider::settings::{LedgerLocation, identifier_in};
+use crate::value::{Input, Object, Value};
+
+/// The ledger that a state describes.
+pub(super) struct StateLedger<'a> {
+    /// The attribute `ledger`.
+    name: &'a str,
+    /// What Terraform stores with the state.
+    basis: Option<Basis>,
+    /// The migrations in the state, by version.
+    rows: Cow<'a, Value>,
+    /// Whether the set also holds the migrations of other resources.
+    is_shared: bool,
+}
+
+/// How the ledger of a cluster relates to the one that a state describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LedgerMatch {
+    /// It is the same ledger, or nothing contradicts this.
+    Same,
+    /// It is the same ledger, on a cluster with another identifier.
+    SameElsewhere,
+    /// It has no row of these migrations: the cluster counts as new.
+    New,
+    /// It is another ledger.
+    Other,
+}
+
+/// An applied migration of a state whose row differs.
+pub(super) struct ChangedRow {
+    pub(super) version: Version,
+    change: RowChange,
+}
+
+enum RowChange {
+    Deleted { applied_at: Option<String> },
+    Status { now: MigrationState },
+    Checksum { before: Checksum, now: Checksum },
+    Time { before: String, now: Option<String> },
+}
+
+impl fmt::Display for ChangedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = &self.version;
+        match &self.change {
+            RowChange::Deleted { applied_at } => {
+                let at = applied_at.as_deref().unwrap_or("an unknown time");
+                write!(f, "migration {version}, applied at {at}, no longer has a row")
+            }
+            RowChange::Status { now } => {
+                write!(f, "migration {version} was applied and is now {}", now.as_str())
+            }
+            RowChange::Checksum { before, now } => {
+                write!(f, "the checksum of migration {version} was {before} and is now {now}")
+            }
+            RowChange::Time { before, now } => {
+                let now = now.as_deref().unwrap_or("missing");
+                write!(f, "the time of migration {version} was {before} and is now {now}")
+            }
+        }
+    }
+}
+
+/// How a row of the ledger differs from that of a state.
+fn change_of(row: &Value, now: Option<&MigrationRecord>) -> Option<RowChange> {
+    let text = |name| Some(row.get(name)?.string().known()?.to_owned());
+    let Some(now) = now else {
+        return Some(RowChange::Deleted { applied_at: text("applied_at") });
+    };
+    let (before, at) = (Checksum(text("checksum")?), text("applied_at")?);
+    if now.state != MigrationState::Applied {
+        Some(RowChange::Status { now: now.state })
+    } else if now.checksum != before {
+        Some(RowChange::Checksum { before, now: now.checksum.clone() })
+    } else {
+        let is_other = now.finished_at.as_ref() != Some(&at);
+        is_other.then(|| RowChange::Time { before: at, now: now.finished_at.clone() })
+    }
+}
+
+impl LedgerMatch {
+    /// Whether a refresh keeps the state, so that the plan shows the change of `ledger`.
+    pub(super) fn keeps_state(self) -> bool {
+        matches!(self, Self::New | Self::Other)
+    }
+}
+
+impl<'a> StateLedger<'a> {
+    /// `None` if the state names no ledger.
+    pub(super) fn of(
+        state: &Object<'a>,
+        rows: Cow<'a, Value>,
+        private: &[u8],
+        is_shared: bool,
+    ) -> Option<Self> {
+        let name = state.string("ledger").known()?;
+        Some(Self { name, basis: Basis::decode(private), rows, is_shared })
+    }
+
+    /// Compares the ledgers by their identifiers. A row in common shows as well that they are the
+    /// same: one of them may have no identifier, or a new one.
+    pub(super) fn compare(
+        &self,
+        location: &LedgerLocation,
+        observation: &Observation,
+    ) -> LedgerMatch {
+        let now = LedgerIdentity::of(location, observation);
+        let (before, found) = (self.identity().and_then(|it| it.ledger.as_ref()), now.ledger);
+        let records = || observation.migrations.iter().filter(|record| self.is_mine(record));
+        if before.is_some() && before == found.as_ref() || records().any(|record| self.has(record))
+        {
+            return match self.cluster().zip(now.cluster.as_deref()) {
+                Some((before, now)) if before != now => LedgerMatch::SameElsewhere,
+                _ => LedgerMatch::Same,
+            };
+        }
+        let has_other_identifier = before.is_some() && found.is_some();
+        match records().next() {
+            None if self.describes_applied() => LedgerMatch::New,
+            Some(_) if self.describes_applied() || has_other_identifier => LedgerMatch::Other,
+            _ => LedgerMatch::Same,
+        }
+    }
+
+    /// The warning about another cluster.
+    pub(super) fn warning(
+        &self,
+        relation: LedgerMatch,
+        location: &LedgerLocation,
+        subject: &Subject,
+    ) -> Option<Diagnostic> {
+        let pair = self.pair(location);
+        let on_cluster = || subject.clone().on(Some(location.cluster_name()));
+        match relation {
+            LedgerMatch::Same => None,
+            LedgerMatch::SameElsewhere => {
+                Some(diagnostics::same_ledger_elsewhere(pair, &on_cluster()))
+            }
+            LedgerMatch::New => Some(diagnostics::new_cluster(pair, &on_cluster())),
+            LedgerMatch::Other => Some(diagnostics::other_cluster(pair, subject)),
+        }
+    }
+
+    /// The error of an apply that meets another ledger.
+    pub(super) fn refusal(&self, location: &LedgerLocation, subject: &Subject) -> Diagnostic {
+        diagnostics::refused_cluster(self.pair(location), subject)
+    }
+
+    /// The applied migrations of the state whose rows someone has changed or deleted. A run counts
+    /// itself in the row that it writes, so a row with more runs belongs to a run of another state.
+    pub(super) fn changed_rows(&self, records: &[MigrationRecord]) -> Vec<ChangedRow> {
+        let Input::Known(rows) = self.rows.entries() else { return Vec::new() };
+        let changed = rows.iter().filter_map(|(version, row)| {
+            if !computed::is_recorded_as_applied(row) {
+                return None;
+            }
+            let now = records.iter().find(|record| record.version.0 == *version);
+            let run = self.basis.as_ref().and_then(|basis| basis.run(version));
+            if now.zip(run).is_some_and(|(now, before)| now.run > before) {
+                return None;
+            }
+            let change = change_of(row, now)?;
+            Some(ChangedRow { version: Version(version.clone()), change })
+        });
+        changed.collect()
+    }
+
+    /// The error for each row that has another checksum than the state, where the file has that of
+    /// the state: someone has changed the row, not the file.
+    pub(super) fn edited_rows(
+        &self,
+        changed: &[ChangedRow],
+        operation: &SetOperation<'_>,
+    ) -> Vec<Diagnostic> {
+        let accepted = &operation.model.known.policy.accepted;
+        let edited = changed.iter().filter_map(|ChangedRow { version, change }| {
+            let RowChange::Checksum { before, now } = change else { return None };
+            let mut files = operation.migrations().iter();
+            let file = files.find(|file| file.version == *version && !file.is_repeatable())?;
+            let is_edited = file.checksum == *before && accepted.get(version) != Some(before);
+            is_edited.then(|| diagnostics::row_edited(file, now, operation.applied_set()))
+        });
+        edited.collect()
+    }
+
+    fn pair<'p>(&'p self, location: &'p LedgerLocation) -> LedgerPair<'p> {
+        LedgerPair { state: self.name, found: location }
+    }
+
+    /// The identifier of the cluster that the state describes.
+    fn cluster(&self) -> Option<&str> {
+        let of_name = || identifier_in(self.name.split(':').next()?);
+        self.identity().and_then(|it| it.cluster.as_deref()).or_else(of_name)
+    }
+
+    fn identity(&self) -> Option<&LedgerIdentity> {
+        self.basis.as_ref().map(|basis| &basis.identity)
+    }
+
+    fn row(&self, record: &MigrationRecord) -> Option<&Value> {
+        self.rows.get(&record.version.0)
+    }
+
+    fn is_mine(&self, record: &MigrationRecord) -> bool {
+        !self.is_shared || self.row(record).is_some()
+    }
+
+    /// Whether the state has exactly this row. Times are the server's, with microseconds.
+    fn has(&self, record: &MigrationRecord) -> bool {
+        let text = |name| self.row(record)?.get(name)?.string().known();
+        let finished = record.finished_at.as_deref();
+        finished.is_some()
+            && text("applied_at") == finished
+            && text("checksum") == Some(record.checksum.0.as_str())
+    }
+
+    fn describes_applied(&self) -> bool {
+        let Input::Known(rows) = self.rows.entries() else { return false };
+        rows.values().any(computed::is_recorded_as_applied)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Which ledgers are the same.
+
+use std::borrow::Cow;
+
+use super::super::basis::Sources;
+use super::*;
+use crate::database::{LedgerHeader, LedgerSchema, LedgerState, MigrationState, Naming, Target};
+use crate::formats;
+use crate::migration::{Checksum, Version};
+
+const AT: &str = "2026-11-30T08:00:00.123456Z";
+const LATER: &str = "2026-11-30T09:00:00.123456Z";
+const HOST: &str = "abc.dsql.us-east-1.on.aws";
+
+fn location(endpoint: &str) -> LedgerLocation {
+    LedgerLocation { target: Target::new(endpoint), ledger: LedgerSchema::new("dsql_migrations") }
+}
+
+/// A ledger with this identifier and one row for each version, with the time of its end.
+fn ledger(id: Option<&str>, rows: &[(&str, &str)]) -> Observation {
+    let header = id.map(|id| format!("{{\"layout\": 2, \"id\": {id:?}}}"));
+    let header = LedgerHeader::parse(header.as_deref()).unwrap();
+    let migrations = rows.iter().map(|(version, at)| record(version, at)).collect();
+    Observation { ledger: LedgerState::Current(header), migrations, ..Observation::default() }
+}
+
+fn record(version: &str, at: &str) -> MigrationRecord {
+    let name = format!("{version}_a.sql");
+    let files = formats::read_files([(name.as_str(), "SELECT 1")]).unwrap();
+    MigrationRecord {
+        version: Version(version.to_owned()),
+        kind: files[0].kind,
+        run: 1,
+        values: None,
+        provider_version: None,
+        recorded: None,
+        description: String::new(),
+        checksum: Checksum::of("SELECT 1"),
+        state: MigrationState::Applied,
+        finished_at: Some(at.to_owned()),
+        applied_by: "admin".to_owned(),
+        duration_ms: None,
+        error: None,
+        adopted_from: None,
+        statements: Vec::new(),
+    }
+}
+
+/// What a state says about the ledger at [`HOST`] with this identifier and these rows.
+fn state<'a>(id: Option<&str>, rows: &[(&str, &str)], is_shared: bool) -> StateLedger<'a> {
+    let rows = rows.iter().map(|(version, at)| {
+        let row = Value::object([
+            ("checksum", Checksum::of("SELECT 1").0.into()),
+            ("status", "applied".into()),
+            ("applied_at", (*at).into()),
+        ]);
+        ((*version).to_owned(), row)
+    });
+    let identity = LedgerIdentity { ledger: id.map(str::to_owned), cluster: None };
+    let rows = Cow::Owned(Value::map(rows));
+    let name = "abc.dsql.us-east-1.on.aws:5432/dsql_migrations";
+    StateLedger { name, basis: Some(basis(identity, &[])), rows, is_shared }
+}
+
+/// What Terraform stores with a state: the identity of the ledger, and its rows at that time.
+fn basis(identity: LedgerIdentity, records: &[MigrationRecord]) -> Basis {
+    Basis::new(Sources::same(None), &location(HOST), identity, &[], records)
+}
+
+/// Compares at the address of the state.
+fn relation(state: &StateLedger<'_>, found: &Observation) -> LedgerMatch {
+    state.compare(&location(HOST), found)
+}
+
+#[test]
+fn an_equal_identifier_or_a_row_in_common_is_the_same_ledger() {
+    let rows = [("1", AT), ("2", AT)];
+    for (state, found) in [
+        (state(Some("x"), &rows, false), ledger(Some("x"), &[])),
+        (state(Some("x"), &rows, false), ledger(Some("x"), &[("1", LATER)])),
+        (state(Some("x"), &rows, false), ledger(Some("y"), &[("1", LATER), ("2", AT)])),
+        (state(None, &rows, false), ledger(Some("y"), &[("2", AT)])),
+        (state(Some("x"), &rows, false), ledger(None, &[("2", AT), ("3", LATER)])),
+        (state(None, &[], false), ledger(Some("y"), &[("1", AT)])),
+        (state(None, &[], false), Observation::default()),
+        (state(Some("x"), &[], false), Observation::default()),
+    ] {
+        assert_eq!(relation(&state, &found), LedgerMatch::Same, "{found:?}");
+    }
+}
+
+#[test]
+fn rows_that_the_state_does_not_have_belong_to_another_ledger() {
+    let rows = [("1", AT)];
+    for (state, found) in [
+        (state(Some("x"), &rows, false), ledger(Some("y"), &[("1", LATER)])),
+        (state(None, &rows, false), ledger(None, &[("1", LATER)])),
+        (state(Some("x"), &rows, false), ledger(None, &[("2", AT)])),
+        (state(Some("x"), &[], false), ledger(Some("y"), &[("1", AT)])),
+    ] {
+        assert_eq!(relation(&state, &found), LedgerMatch::Other, "{found:?}");
+    }
+    let mut edited = ledger(Some("y"), &[("1", AT)]);
+    edited.migrations[0].checksum = Checksum::of("SELECT 2");
+    assert_eq!(relation(&state(Some("x"), &rows, false), &edited), LedgerMatch::Other);
+}
+
+#[test]
+fn a_ledger_without_rows_of_these_migrations_is_new() {
+    let rows = [("1", AT)];
+    for found in [Observation::default(), ledger(Some("y"), &[]), ledger(None, &[])] {
+        assert_eq!(
+            relation(&state(Some("x"), &rows, false), &found),
+            LedgerMatch::New,
+            "{found:?}"
+        );
+        assert_eq!(relation(&state(None, &rows, false), &found), LedgerMatch::New, "{found:?}");
+    }
+    // Other resources share the set of single migrations.
+    let others = ledger(Some("y"), &[("2", LATER)]);
+    assert_eq!(relation(&state(Some("x"), &rows, true), &others), LedgerMatch::New);
+    assert_eq!(relation(&state(Some("x"), &rows, false), &others), LedgerMatch::Other);
+}
+
+#[test]
+fn the_same_ledger_on_another_cluster_is_one_whose_identifier_is_known_and_different() {
+    let state = state(Some("x"), &[("1", AT)], false);
+    let found = ledger(Some("x"), &[("1", AT)]);
+    let behind = |identifier: &str| {
+        let mut location = location("localhost");
+        location.target.naming = Naming::Behind(identifier.to_owned());
+        location
+    };
+    for (location, relation) in [
+        (location(HOST), LedgerMatch::Same),
+        (location("abc.dsql-fips.us-east-1.on.aws"), LedgerMatch::Same),
+        (location("localhost"), LedgerMatch::Same),
+        (location("vpce-1.dsql-x.us-east-1.vpce.amazonaws.com"), LedgerMatch::Same),
+        (behind("abc"), LedgerMatch::Same),
+        (behind("def"), LedgerMatch::SameElsewhere),
+        (location("def.dsql.us-west-2.on.aws"), LedgerMatch::SameElsewhere),
+    ] {
+        assert_eq!(state.compare(&location, &found), relation, "{location:?}");
+    }
+}
+
+#[test]
+fn a_row_is_changed_if_it_differs_and_no_run_has_written_it() {
+    let rows = [("1", AT), ("2", AT), ("3", AT), ("4", AT), ("5", AT)];
+    let before: Vec<MigrationRecord> =
+        rows.iter().map(|(version, at)| record(version, at)).collect();
+    let mut state = state(Some("x"), &rows, false);
+    state.basis = Some(basis(LedgerIdentity::default(), &before));
+    assert!(state.changed_rows(&before).is_empty());
+
+    let mut now = before;
+    now.remove(0);
+    now[0].state = MigrationState::Failed;
+    now[1].checksum = Checksum("sha256:1".to_owned());
+    now[2].finished_at = Some(LATER.to_owned());
+    now[3].finished_at = Some(LATER.to_owned());
+    now[3].run = 2;
+    let changed = state.changed_rows(&now);
+    let texts: Vec<String> = changed.iter().map(ToString::to_string).collect();
+    let checksum = Checksum::of("SELECT 1");
+    assert_eq!(
+        texts,
+        [
+            format!("migration 1, applied at {AT}, no longer has a row"),
+            "migration 2 was applied and is now failed".to_owned(),
+            format!("the checksum of migration 3 was {checksum} and is now sha256:1"),
+            format!("the time of migration 4 was {AT} and is now {LATER}"),
+        ]
+    );
+    // Without private bytes, nothing shows that a run has written the row.
+    state.basis = None;
+    assert_eq!(state.changed_rows(&now).len(), 5);
+}
