@@ -70,7 +70,8 @@ impl Expected {
 
     /// Whether it is a table, which `CASCADE` never drops.
     fn is_table(&self) -> bool {
-        self.column.is_none() && begins_with(&self.statement, "create table")
+        self.column.is_none()
+            && self.statement.get(..12).is_some_and(|s| s.eq_ignore_ascii_case("create table"))
     }
 }
 
@@ -100,10 +101,9 @@ impl Expectations {
         }
         let effect = sql::effect(&statement.text);
         self.remove_dropped(statement, &effect);
-        let is_owned = begins_with(&statement.text, "create sequence")
-            && sql::mentions(&statement.text, "owned");
-        if expect == Expect::All && !is_owned {
+        if expect == Expect::All {
             self.add_created(statement, effect);
+            self.remove_owned(statement);
         }
     }
 
@@ -119,12 +119,11 @@ impl Expectations {
         for ask in &effect.asks {
             self.remove(ask, statement);
         }
-        if sql::mentions(&statement.text, "owned") {
-            self.remove_sequences(statement);
-        }
+        self.remove_owned(statement);
+        // `ADD CONSTRAINT … USING INDEX …` renames the index like the constraint.
         let is_build = sql::job_target(&statement.text).is_some();
         if !is_build && sql::mentions(&statement.text, "index") {
-            self.remove_used_index(statement);
+            self.remove_mentioned(statement, true);
         }
     }
 
@@ -199,24 +198,22 @@ impl Expectations {
         self.0.push(Expected { origin, fact, column, table, statement: text });
     }
 
-    /// Removes an index that a statement turns into a constraint: `ADD CONSTRAINT … USING INDEX …`
-    /// renames the index like the constraint.
-    fn remove_used_index(&mut self, statement: &Statement) {
-        self.0.retain(|expected| {
-            let is_index =
-                expected.column.is_none() && !expected.is_table() && expected.table.is_some();
-            let name = expected.relation().filter(|_| is_index);
-            !name.is_some_and(|name| sql::mentions(&statement.text, &name.name))
-        });
+    /// Removes the sequences that a statement gives to a column: they are dropped with it.
+    fn remove_owned(&mut self, statement: &Statement) {
+        if sql::mentions(&statement.text, "owned") {
+            self.remove_mentioned(statement, false);
+        }
     }
 
-    /// Removes the sequences that a statement gives to a column: they are dropped with it.
-    fn remove_sequences(&mut self, statement: &Statement) {
+    /// Removes the relations that a statement mentions, except for tables: either those that belong
+    /// to a table, or the others.
+    fn remove_mentioned(&mut self, statement: &Statement, of_tables: bool) {
         self.0.retain(|expected| {
-            let name = expected.relation().filter(|_| expected.table.is_none());
-            !name.is_some_and(|name| {
-                !expected.is_table() && sql::mentions(&statement.text, &name.name)
-            })
+            let is_candidate = expected.column.is_none()
+                && !expected.is_table()
+                && expected.table.is_some() == of_tables;
+            let name = expected.relation().filter(|_| is_candidate);
+            !name.is_some_and(|name| sql::mentions(&statement.text, &name.name))
         });
     }
 
@@ -272,11 +269,6 @@ impl Expectations {
             }
         });
     }
-}
-
-/// Whether a statement begins with these words in any case.
-fn begins_with(statement: &str, words: &str) -> bool {
-    statement.get(..words.len()).is_some_and(|start| start.eq_ignore_ascii_case(words))
 }
 
 /// The default schema of names without one.

@@ -70,7 +70,8 @@ pub(super) fn identities(effect: &Effect, before: &Facts, now: &Facts) -> Vec<St
         )
     };
     // An object that is gone may only have been renamed or moved.
-    let gone = effect.asks.iter().filter(|ask| is_gone(ask, now)).map(|ask| ask.fact.clone());
+    let gone = effect.asks.iter().filter(|ask| is_gone(ask, effect, now));
+    let gone = gone.map(|ask| ask.fact.clone());
     let mut identities = identities_of(gone, before);
     if effect.asks.iter().any(is_compared) {
         let facts = effect.asks.iter().map(|ask| ask.fact.clone()).chain(effect.context());
@@ -79,9 +80,13 @@ pub(super) fn identities(effect: &Effect, before: &Facts, now: &Facts) -> Vec<St
     identities
 }
 
-/// Whether an object that a statement drops does not exist now.
-fn is_gone(ask: &Ask, now: &Facts) -> bool {
-    ask.becomes == Becomes::Absent && now.get(&ask.fact).is_none()
+/// Whether an object that a statement drops, and does not rename, does not exist now.
+fn is_gone(ask: &Ask, effect: &Effect, now: &Facts) -> bool {
+    let is_moved = || {
+        let mut asks = effect.asks.iter();
+        asks.any(|other| matches!(&other.becomes, Becomes::MovedFrom(fact) if *fact == ask.fact))
+    };
+    ask.becomes == Becomes::Absent && now.get(&ask.fact).is_none() && !is_moved()
 }
 
 /// The identities of the objects whose definitions are compared, according to these facts.
@@ -115,7 +120,14 @@ pub(super) fn verdict(effect: &Effect, mut evidence: CatalogEvidence<'_>) -> Ver
         return Verdict::CannotTell { findings: Vec::new() };
     }
     let mut index = None;
-    let shown: Vec<Shown> = effect.asks.iter().map(|ask| evidence.shown(ask, &mut index)).collect();
+    let shown = effect.asks.iter().map(|ask| {
+        let mut shown = evidence.shown(ask, &mut index);
+        if is_gone(ask, effect, evidence.catalog.now) {
+            shown.findings.extend(evidence.kept(&ask.fact));
+        }
+        shown
+    });
+    let shown: Vec<Shown> = shown.collect();
     if !shown.iter().any(|shown| shown.is_changed) {
         return Verdict::NotApplied;
     }
@@ -172,21 +184,19 @@ impl CatalogEvidence<'_> {
                 let found = self.catalog.now.get(fact);
                 self.as_shown(fact, found.is_some() && found == self.catalog.now.get(other))
             }
-            (_, Fact::Identity(object)) if is_gone(ask, self.catalog.now) => {
-                let mut shown = self.as_shown(fact, true);
-                let before = self.before.get(fact).unwrap_or_default();
-                let mut kept = before.split(", ");
-                let kept = kept.find_map(|identity| self.catalog.by_identity(object, identity));
-                shown.findings.extend(
-                    kept.map(|kept| format!("{object} was not dropped: it is now {}", kept.object)),
-                );
-                shown
-            }
             _ => {
                 let is_shown = becomes.is_shown_by(self.catalog.now.get(fact));
                 self.as_shown(fact, is_shown == Some(true))
             }
         }
+    }
+
+    /// An object that is gone and exists under another name.
+    fn kept(&self, fact: &Fact) -> Option<String> {
+        let Fact::Identity(object) = fact else { return None };
+        let mut before = self.before.get(fact)?.split(", ");
+        let kept = before.find_map(|identity| self.catalog.by_identity(object, identity))?;
+        Some(format!("{object} was not dropped: it is now {}", kept.object))
     }
 
     fn is_changed(&self, fact: &Fact) -> bool {

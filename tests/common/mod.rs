@@ -126,7 +126,7 @@ pub(crate) fn layout_1() -> Vec<&'static str> {
     statements(include_str!("../fixtures/layout-1/ledger.sql"))
 }
 
-/// The statements of a fixture, each of which is one line.
+/// Returns the statements of a fixture. Each statement is one line.
 pub(crate) fn statements(fixture: &'static str) -> Vec<&'static str> {
     let lines = fixture.lines().filter(|line| !line.starts_with("--"));
     lines.map(|line| line.trim_end_matches(';')).collect()

@@ -259,7 +259,7 @@ fn a_history_table_with_other_columns_does_not_make_its_migrations_run_again() {
                     "public._prisma_migrations lacks the column migration_name, which the history \
                      table of Prisma has.",
                 )
-                .says("set adopt = \"none\", and baseline_version");
+                .says("set adopt = \"none\", and set baseline_version");
             world.apply().ends_with(1).says("lacks the column migration_name");
         }
         // The table of a tool that nobody has requested does not matter.

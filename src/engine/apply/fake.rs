@@ -492,8 +492,12 @@ impl Cluster for FakeCluster {
 
     async fn describe(&mut self, identities: &[String]) -> Result<Vec<DescribedObject>, Error> {
         self.read(|this| {
+            let exists = |identity: &str| {
+                this.catalog.values().any(|value| value.split([',', ' ']).any(|it| it == identity))
+            };
             let is_asked = |it: &&DescribedObject| {
-                it.identity.as_ref().is_some_and(|identity| identities.contains(identity))
+                let identity = it.identity.as_ref();
+                identity.is_some_and(|identity| identities.contains(identity) && exists(identity))
             };
             let asked = this.objects.iter().filter(is_asked);
             let relations: Vec<&str> = asked.map(|it| it.relation.as_str()).collect();

@@ -21,17 +21,8 @@ pub(super) fn dbmate(
 }
 
 /// Columns of home-grown runners that are read if they exist.
-pub(super) const COLUMNS_OF_RUNNERS: &[&str] = &[
-    "name",
-    "success",
-    "dirty",
-    "status",
-    "state",
-    "direction",
-    "error",
-    "rolled_back_at",
-    "reverted_at",
-];
+pub(super) const COLUMNS_OF_RUNNERS: &[&str] =
+    &["name", "success", "status", "state", "direction", "error", "rolled_back_at", "reverted_at"];
 
 /// Reads a table with `version` and `applied_at`, of any runner. The version is that of the file,
 /// with or without leading zeros, or the name of the file.
@@ -80,8 +71,7 @@ fn unfinished(row: TableRow<'_>) -> Option<String> {
     if row.text("applied_at").is_none() {
         return Some("has no applied_at".to_owned());
     }
-    let is_false = |column| row.text(column).is_some() && !row.is_true(column);
-    if is_false("success") || row.is_true("dirty") {
+    if row.text("success").is_some() && !row.is_true("success") {
         return Some("did not succeed".to_owned());
     }
     if row.text("error").is_some_and(|error| !error.is_empty()) {

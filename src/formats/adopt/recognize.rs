@@ -112,7 +112,8 @@ pub fn recognize(found: &[Table]) -> impl Iterator<Item = (&Table, Recognized)> 
 /// The tool to which a table belongs, if it is one that is not supported.
 fn unsupported_tool(table: &Table, found: &[Table]) -> Option<&'static str> {
     if table.name.name != SHARED_NAME {
-        // A name such as `schema_version` may have any columns, so a single one must be the only one.
+        // A table called `schema_version` may have any columns, so a single one must be the only
+        // one.
         let has_columns = |columns: &[&str]| {
             table.has(columns) && (columns.len() > 1 || table.columns.len() == 1)
         };

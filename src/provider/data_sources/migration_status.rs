@@ -84,8 +84,9 @@ impl DataSource for MigrationStatus {
                 ),
             Attribute::map_of("other_ledgers", Type::String).computed().description(
                 "History tables of other tools in the cluster, as a map from table name to the \
-                 value for `adopt`: `none` for a tool that is not supported, whose migrations \
-                 `baseline_version` can record. They remain after an adoption.",
+                 value for `adopt`. If the tool is not supported, the value is `none`, and \
+                 `baseline_version` can record its migrations. The tables remain after an \
+                 adoption.",
             ),
             Attribute::nested("ledger", Nesting::Single, ledger_attributes())
                 .computed()

@@ -7,64 +7,11 @@
 use crate::sql::tokens::{StatementToken, TokenBuf};
 
 /// Words before a parenthesis that the server prints in another way, or that call no function.
-const NOT_CALLED: &[&str] = &[
-    "ALL",
-    "AND",
-    "ANY",
-    "AS",
-    "BETWEEN",
-    "BIT",
-    "BY",
-    "CASE",
-    "CAST",
-    "CHAR",
-    "CHARACTER",
-    "CHECK",
-    "DEC",
-    "DECIMAL",
-    "DISTINCT",
-    "ELSE",
-    "EXCEPT",
-    "FETCH",
-    "FILTER",
-    "FLOAT",
-    "FROM",
-    "GROUP",
-    "HAVING",
-    "ILIKE",
-    "IN",
-    "INTERSECT",
-    "INTERVAL",
-    "IS",
-    "JOIN",
-    "LATERAL",
-    "LIKE",
-    "LIMIT",
-    "MATERIALIZED",
-    "NOT",
-    "NUMERIC",
-    "OFFSET",
-    "ON",
-    "OR",
-    "ORDER",
-    "OVER",
-    "SELECT",
-    "SOME",
-    "THEN",
-    "TIME",
-    "TIMESTAMP",
-    "TIMESTAMPTZ",
-    "TIMETZ",
-    "UNION",
-    "USING",
-    "VALUES",
-    "VARBIT",
-    "VARCHAR",
-    "VARYING",
-    "WHEN",
-    "WHERE",
-    "WITHIN",
-];
+const NOT_CALLED: &str = "\
+    ALL AND ANY AS BETWEEN BIT BY CASE CAST CHAR CHARACTER CHECK DEC DECIMAL DISTINCT ELSE \
+    EXCEPT FETCH FILTER FLOAT FROM GROUP HAVING ILIKE IN INTERSECT INTERVAL IS JOIN LATERAL \
+    LIKE LIMIT MATERIALIZED NOT NUMERIC OFFSET ON OR ORDER OVER SELECT SOME THEN TIME \
+    TIMESTAMP TIMESTAMPTZ TIMETZ UNION USING VALUES VARBIT VARCHAR VARYING WHEN WHERE WITHIN";
 
 /// The default schema of names without one.
 const PUBLIC: &str = "public";
@@ -95,13 +42,15 @@ fn identifiers<'t>(tokens: &'t [StatementToken<'t>]) -> impl Iterator<Item = (us
 }
 
 fn is_called(tokens: &[StatementToken<'_>], index: usize) -> bool {
-    tokens.get(index + 1).is_some_and(|next| next.is("(")) && !tokens[index].is_any(NOT_CALLED)
+    let mut others = NOT_CALLED.split(' ');
+    tokens.get(index + 1).is_some_and(|next| next.is("("))
+        && !others.any(|word| tokens[index].is(word))
 }
 
 /// Whether a name is the type of a cast.
 fn is_cast(tokens: &[StatementToken<'_>], index: usize) -> bool {
     let start = if schema_of(tokens, index).is_some() { index - 2 } else { index };
-    start.checked_sub(1).is_some_and(|before| tokens[before].is("::"))
+    matches!(&tokens[..start], [.., one, other] if one.is(":") && other.is(":"))
 }
 
 /// The schema before a name.

@@ -83,8 +83,9 @@ impl ViewDefinition {
     /// relations, as far as their texts show it.
     #[must_use]
     pub fn has_same_clauses(&self, other: &Self) -> bool {
-        clauses(&self.query) == clauses(&other.query)
-            && Hidden::of(&self.query) == Hidden::of(&other.query)
+        let (one, other) = (TokenBuf::of(&self.query), TokenBuf::of(&other.query));
+        let (one, other) = (one.all(), other.all());
+        clauses(one) == clauses(other) && Hidden::of(one) == Hidden::of(other)
     }
 }
 
@@ -106,7 +107,7 @@ pub(in crate::sql) fn read_options(cursor: &mut Cursor<'_>) -> Option<BTreeMap<S
 
 /// The clauses of a query, each with the number of its occurrences, and the relations that it
 /// reads.
-fn clauses(query: &str) -> (BTreeMap<&'static str, usize>, BTreeSet<String>) {
+fn clauses(query: Tokens<'_>) -> (BTreeMap<&'static str, usize>, BTreeSet<String>) {
     const CLAUSES: &[(&[&str], &str)] = &[
         (&["SELECT"], "select"),
         (&["DISTINCT", "FROM"], "comparison"),
@@ -142,9 +143,8 @@ fn clauses(query: &str) -> (BTreeMap<&'static str, usize>, BTreeSet<String>) {
         (&["WINDOW"], "window"),
         (&["TABLESAMPLE"], "sample"),
     ];
-    let statement = TokenBuf::of(query);
     let (mut counts, mut relations) = (BTreeMap::new(), BTreeSet::new());
-    for rest in statement.all().suffixes() {
+    for rest in query.suffixes() {
         if let Some((_, clause)) = CLAUSES.iter().find(|(words, _)| rest.begins(words)) {
             *counts.entry(*clause).or_default() += 1;
         }
@@ -157,16 +157,27 @@ fn clauses(query: &str) -> (BTreeMap<&'static str, usize>, BTreeSet<String>) {
 /// The name of the first relation of a list, without its schema. The server puts joins into
 /// parentheses.
 fn relation(tokens: Tokens<'_>) -> Option<String> {
-    let mut tokens = tokens.after_optional(&["ONLY"]);
-    while let Some(inside) = tokens.after(&["("]) {
-        tokens = inside;
-    }
-    if tokens.begins_with_any(&[&["SELECT"], &["VALUES"], &["WITH"], &["TABLE"]]) {
+    let tokens = tokens.after_optional(&["ONLY"]);
+    if begins_query(tokens) {
         return None;
     }
+    let tokens = unwrapped(tokens);
     let name = tokens.first()?.identifier()?;
     let qualified = tokens.skip(1).after(&["."]).and_then(Tokens::first);
     qualified.map_or(Some(name), StatementToken::identifier)
+}
+
+/// The tokens after the parentheses with which they begin.
+fn unwrapped(mut tokens: Tokens<'_>) -> Tokens<'_> {
+    while let Some(inside) = tokens.after(&["("]) {
+        tokens = inside;
+    }
+    tokens
+}
+
+/// Whether the tokens begin with a query, which may be in parentheses.
+fn begins_query(tokens: Tokens<'_>) -> bool {
+    unwrapped(tokens).begins_with_any(&[&["SELECT"], &["VALUES"], &["WITH"], &["TABLE"]])
 }
 
 /// What the plan of a query leaves out, in the order of the text.
@@ -183,9 +194,8 @@ struct Hidden {
 }
 
 impl Hidden {
-    fn of(query: &str) -> Self {
-        let statement = TokenBuf::of(query);
-        let tokens = statement.all().as_slice();
+    fn of(query: Tokens<'_>) -> Self {
+        let tokens = query.as_slice();
         let mut hidden = Self::default();
         // Whether the tokens since `BY` were positions, which the server prints as expressions.
         let mut is_position = false;
@@ -220,7 +230,8 @@ impl Hidden {
             if let Some(offset) = group {
                 hidden.names.extend(group_names(&rest[offset..]));
             }
-            if token.is_any(&["IN", "ANY", "SOME", "ALL"]) && begins_query(rest) {
+            let is_subquery = opens(0) && begins_query(query.skip(index + 1));
+            if is_subquery && token.is_any(&["IN", "ANY", "SOME", "ALL"]) {
                 hidden.names.extend(left_side(&tokens[..index], token));
             }
         }
@@ -242,13 +253,6 @@ fn is_window(before: &[StatementToken<'_>]) -> bool {
     is_first
         || before.last().is_some_and(|it| it.is(","))
             && before.iter().rev().any(|it| it.is("WINDOW"))
-}
-
-/// Whether the tokens begin with a query in parentheses.
-fn begins_query(tokens: &[StatementToken<'_>]) -> bool {
-    let inside = tokens.iter().find(|it| !it.is("("));
-    tokens.first().is_some_and(|it| it.is("("))
-        && inside.is_some_and(|it| it.is_any(&["SELECT", "VALUES", "WITH", "TABLE"]))
 }
 
 /// The names in the group with which the tokens begin, without their qualifiers.
@@ -288,8 +292,9 @@ fn left_side(before: &[StatementToken<'_>], word: &StatementToken<'_>) -> Vec<St
         before = rest;
     }
     // The type of `(a)::text`.
-    while let [rest @ .., cast, _] = before
-        && cast.is("::")
+    while let [rest @ .., one, other, _] = before
+        && one.is(":")
+        && other.is(":")
     {
         before = rest;
     }
@@ -384,6 +389,7 @@ mod tests {
                 "lag(a) OVER w FROM t WINDOW w AS (ORDER BY id)",
                 "lag(a) OVER w FROM t WINDOW w AS (ORDER BY a)",
             ),
+            ("id FROM t WHERE a::text IN (SELECT 1)", "id FROM t WHERE b::text IN (SELECT 1)"),
             ("DISTINCT ON (a) a, b FROM t", "DISTINCT ON (a, b) a, b FROM t"),
             ("a FROM t FOR UPDATE SKIP LOCKED", "a FROM t FOR UPDATE"),
         ] {
@@ -414,6 +420,10 @@ mod tests {
             (
                 "sum(t.a) OVER (PARTITION BY t.b ORDER BY a ASC) FROM t",
                 "sum(a) OVER (PARTITION BY b ORDER BY a) FROM t",
+            ),
+            (
+                "id FROM t WHERE a::text IN (SELECT b FROM u)",
+                "t.id FROM t WHERE ((t.a)::text IN ( SELECT u.b FROM u))",
             ),
             ("left(a, 1) FROM t", "\"left\"((t.a)::timestamp with time zone, 1) FROM t"),
             ("'x' FROM t UNION ALL (SELECT 'y')", "'x'::text FROM t UNION ALL SELECT 'y'::text"),

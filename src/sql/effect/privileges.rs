@@ -1,6 +1,5 @@
-//! The effects of `GRANT`, `REVOKE` and `AWS IAM`.
-//!
-//! All of them can be repeated safely. Facts only avoid the repetition.
+//! The effects of `GRANT`, `REVOKE` and `AWS IAM`. All of them can be repeated safely. Facts only
+//! avoid the repetition.
 
 use super::{Becomes, Effect};
 use crate::migration::fact::{Fact, FactSubject};
