@@ -19,6 +19,7 @@
 mod accepted;
 mod advice;
 mod decided;
+mod elements;
 mod form;
 mod gaps;
 mod input;
@@ -29,7 +30,7 @@ mod repair;
 use std::thread;
 
 use self::input::LintInput;
-use super::tokens::TokenBuf;
+use super::tokens::{TokenBuf, Tokens};
 
 /// A problem in one statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,7 @@ const STACK: usize = 64 << 20;
 #[must_use]
 pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
     let mut all: Vec<Vec<Finding>> =
-        statements.iter().map(|sql| gaps::findings(TokenBuf::of(sql.as_ref()).all())).collect();
+        statements.iter().map(|sql| from_gaps(TokenBuf::of(sql.as_ref()).all())).collect();
     for (index, findings) in from_dsql_lint(statements) {
         let statement = TokenBuf::of(statements[index].as_ref());
         let known: Vec<_> = findings
@@ -86,6 +87,10 @@ pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
         all[index].sort_by_key(|finding| finding.line);
     }
     all
+}
+
+fn from_gaps(statement: Tokens<'_>) -> Vec<Finding> {
+    elements::parts(statement).into_iter().flat_map(gaps::findings).collect()
 }
 
 fn is_about_unknown(finding: &Finding) -> bool {
@@ -116,9 +121,13 @@ fn from_dsql_lint<S: AsRef<str>>(statements: &[S]) -> Vec<(usize, Vec<Finding>)>
 
 /// Returns what dsql-lint finds, or what is known about a statement that it cannot parse.
 fn findings(input: &LintInput) -> Vec<Finding> {
+    let statement = TokenBuf::of(&input.text);
+    let parts = elements::parts(statement.all());
+    if parts.len() > 1 {
+        return parts.iter().flat_map(|part| findings(&input.only(*part))).collect();
+    }
     let read = shown(dsql_lint::lint_sql(&input.text), input);
     let is_parsed = read.iter().all(|finding| finding.rule != PARSE_ERROR);
-    let statement = TokenBuf::of(&input.text);
     if is_parsed {
         return read;
     }

@@ -6,6 +6,7 @@
 //! search for words, which may occur in a comment too.
 
 use crate::sql::lex::{Lexer, Token, TokenKind};
+use crate::sql::tokens::{StatementToken, Tokens};
 
 /// Lines longer than this many bytes are broken. Few people write such lines, so most statements
 /// stay unbroken.
@@ -18,7 +19,10 @@ pub(super) const LARGEST: usize = 20_000;
 /// A statement as dsql-lint receives it.
 pub(super) struct LintInput {
     pub(super) text: String,
-    /// Sorted numbers, counted from 1, of the lines of `text` that begin after an added break.
+    /// The number of lines of the statement's text before `text`.
+    lines_before: usize,
+    /// Sorted numbers, counted from 1, of the lines that begin after an added break, in the
+    /// statement's text.
     broken: Vec<usize>,
     /// Where each token begins: in bytes in `text`, and in characters, from 1, in the statement.
     starts: Vec<(usize, usize)>,
@@ -29,7 +33,7 @@ impl LintInput {
     /// dsql-lint would split it at a semicolon in the body of a function.
     pub(super) fn of(sql: &str) -> Option<Self> {
         let text = String::with_capacity(sql.len());
-        let mut input = Self { text, broken: Vec::new(), starts: Vec::new() };
+        let mut input = Self { text, lines_before: 0, broken: Vec::new(), starts: Vec::new() };
         let (mut line, mut character) = (1, 1);
         let mut begin = 0;
         let mut before: Option<Token<'_>> = None;
@@ -62,6 +66,22 @@ impl LintInput {
         Some(input)
     }
 
+    /// The input of these tokens alone. Its positions stay those in the statement.
+    pub(super) fn only(&self, part: Tokens<'_>) -> Self {
+        let from = part.first().map_or(0, |token| token.start);
+        let to = part.last().map_or(from, StatementToken::end);
+        let starts = self.starts.iter();
+        let of_part = |(start, character): &(usize, usize)| {
+            Some((start.checked_sub(from)?, *character)).filter(|(start, _)| *start < to - from)
+        };
+        Self {
+            text: self.text[from..to].to_owned(),
+            lines_before: self.lines_before + self.text[..from].matches('\n').count(),
+            broken: self.broken.clone(),
+            starts: starts.filter_map(of_part).collect(),
+        }
+    }
+
     /// Converts a line and a column of the text to the number of the character in the statement,
     /// if a token begins there. All count from 1.
     pub(super) fn character(&self, line: usize, column: usize) -> Option<usize> {
@@ -75,8 +95,9 @@ impl LintInput {
     /// Converts a line number of the text to the number of lines below the first line of the
     /// statement.
     pub(super) fn line(&self, of_text: usize) -> usize {
-        let added = self.broken.partition_point(|broken| *broken <= of_text);
-        of_text.saturating_sub(1 + added)
+        let line = self.lines_before + of_text;
+        let added = self.broken.partition_point(|broken| *broken <= line);
+        line.saturating_sub(1 + added)
     }
 }
 

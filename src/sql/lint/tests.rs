@@ -47,11 +47,14 @@ fn a_statement_that_dsql_rejects_is_reported_with_its_rule_and_a_suggestion() {
 
 #[test]
 fn a_finding_knows_its_line_in_the_statement() {
-    let sql = "CREATE TABLE t (\n  -- tags and serial\n  id serial PRIMARY KEY,\n  tags text[]\n)";
+    for sql in [
+        "CREATE TABLE t (\n  -- tags and serial\n  id serial PRIMARY KEY,\n  tags text[]\n)",
+        "CREATE SCHEMA s\n  CREATE TABLE t (\n  id serial,\n  tags text[])",
+    ] {
+        let found: Vec<_> = lint(&[sql])[0].iter().map(|f| (f.rule, f.line)).collect();
 
-    let found: Vec<_> = lint(&[sql])[0].iter().map(|f| (f.rule, f.line)).collect();
-
-    assert_eq!(found, [("serial_type", 2), ("array_type", 3)]);
+        assert_eq!(found, [("serial_type", 2), ("array_type", 3)]);
+    }
 }
 
 #[test]
@@ -90,6 +93,9 @@ fn what_the_parser_of_dsql_lint_does_not_know_hides_nothing() {
             vec!["unsupported_create_trigger"],
         ),
         ("CREATE TEMP TABLE t (a int UNIQUE NULLS NOT DISTINCT)", vec!["temp_table"]),
+        ("CREATE SCHEMA s CREATE TABLE t (id serial) GRANT SELECT ON t TO r", vec!["serial_type"]),
+        ("CREATE SCHEMA s CREATE UNLOGGED TABLE t (a int)", vec!["unsupported_unlogged_table"]),
+        ("CREATE SCHEMA s GRANT ALL ON t TO r CREATE SEQUENCE q", vec!["sequence_cache_missing"]),
     ] {
         assert_eq!(rules(sql), expected, "{sql}");
     }
