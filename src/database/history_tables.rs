@@ -1,4 +1,4 @@
-//! Finds history tables of other tools by name or by columns, in any schema, and reads them as text.
+//! Finds history tables of other tools by name or by columns, in any schema, and reads their text.
 //!
 //! This file knows none of the tools, and writes nothing.
 

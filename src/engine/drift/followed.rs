@@ -30,9 +30,15 @@ pub(super) enum Left {
     /// Exactly this text of the catalog.
     Text(String),
     /// This definition.
-    Defined(Definition),
+    Defined(Box<Definition>),
     /// These privileges.
     Privileges(BTreeSet<String>),
+}
+
+impl Left {
+    pub(super) fn defined(definition: Definition) -> Self {
+        Self::Defined(Box::new(definition))
+    }
 }
 
 /// What may be left of an object.
@@ -97,7 +103,7 @@ impl<'a> Followed<'a> {
     /// The definitions that statements have left.
     pub(super) fn definitions(&self) -> impl Iterator<Item = &Definition> {
         let named = self.left.values().flatten().filter_map(|possible| match &possible.left {
-            Left::Defined(definition) => Some(definition),
+            Left::Defined(definition) => Some(&**definition),
             Left::Nothing | Left::Text(_) | Left::Privileges(_) => None,
         });
         named.chain(self.unnamed.iter().map(|unnamed| &unnamed.definition))
@@ -197,9 +203,9 @@ impl<'a> Followed<'a> {
             (Definition::Unknown, _) => return,
             (Definition::Constraint(constraint), FactSubject::Constraint(table, _)) => {
                 let Some(constraint) = self.with_columns(table, constraint) else { return };
-                Left::Defined(Definition::Constraint(constraint))
+                Left::defined(Definition::Constraint(constraint))
             }
-            _ => Left::Defined(definition.clone()),
+            _ => Left::defined(definition.clone()),
         };
         self.set((relation, created), vec![left]);
         // Everyone may execute a function and use a domain.
@@ -282,7 +288,7 @@ impl<'a> Followed<'a> {
         for column in &table.columns {
             let subject = FactSubject::Column(name.clone(), column.name.clone());
             if let Some(key) = self.find(&subject) {
-                self.set(key, vec![Left::Defined(Definition::Column(column.clone()))]);
+                self.set(key, vec![Left::defined(Definition::Column(column.clone()))]);
             }
         }
         for constraint in &table.constraints {
@@ -291,7 +297,7 @@ impl<'a> Followed<'a> {
                 Some(own) => {
                     let subject = FactSubject::Constraint(name.clone(), own.clone());
                     if let Some(key) = self.find(&subject) {
-                        self.set(key, vec![Left::Defined(definition)]);
+                        self.set(key, vec![Left::defined(definition)]);
                     }
                 }
                 None => self.add_unnamed(name, ObjectKind::Constraint, &definition),
@@ -313,10 +319,10 @@ impl<'a> Followed<'a> {
             let mut definition = match left {
                 Left::Nothing | Left::Privileges(_) => return None,
                 Left::Text(text) => Definition::Column(ColumnDefinition::described(name, &text)?),
-                Left::Defined(definition) => definition,
+                Left::Defined(definition) => *definition,
             };
             alterations.iter().for_each(|alteration| definition.alter(Some(alteration.clone())));
-            Some(Left::Defined(definition))
+            Some(Left::defined(definition))
         };
         let left = self.before(key).into_iter().filter_map(altered).collect();
         self.set(key, left);
@@ -333,12 +339,12 @@ impl<'a> Followed<'a> {
                 let valid = text.strip_suffix(" NOT VALID").unwrap_or(text);
                 Some(Left::Text(valid.to_owned()))
             }
-            Left::Defined(Definition::Constraint(constraint)) => {
+            Left::Defined(definition) => {
+                let Definition::Constraint(constraint) = &**definition else { return None };
                 let mut constraint = constraint.clone();
                 constraint.not_valid = false;
-                Some(Left::Defined(Definition::Constraint(constraint)))
+                Some(Left::defined(Definition::Constraint(constraint)))
             }
-            Left::Defined(_) => None,
         };
         let mut left: Vec<Left> = before.iter().filter_map(validated).collect();
         if !self.is_done {

@@ -139,7 +139,7 @@ impl LiveComparison<'_, '_> {
                 it.relation == part.relation
                     && part.object.is(&it.kind)
                     && !self.is_recorded(&it.definition, part.relation)
-                    && self.is_left(part, &Left::Defined(it.definition.clone()), it.is_done)
+                    && self.is_left(part, &Left::defined(it.definition.clone()), it.is_done)
             });
             found.map(|it| it.statement)
         })
