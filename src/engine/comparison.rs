@@ -14,12 +14,15 @@ pub(super) use self::printer::Printer;
 use self::printer::Side;
 use crate::database::{DescribedObject, ObjectKind};
 use crate::migration::expression::ExpressionScope;
-use crate::migration::fact::{Fact, FactSubject};
+use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 use crate::migration::quoted_identifier;
 use crate::sql::{
     self, Alteration, ConstraintDefinition, Definition, DomainDefinition, IndexDefinition,
     KeyDefinition, KeyPart, SequenceOptions, ViewDefinition,
 };
+
+/// The schema of names without one.
+const PUBLIC: &str = "public";
 
 /// How alike two definitions are.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -415,6 +418,13 @@ fn words(alteration: &Alteration) -> String {
             format!("{not}DEFERRABLE{deferred}")
         }
     }
+}
+
+/// Whether a name of the catalog is the one in a statement.
+pub(super) fn is_named(catalog: &str, name: &QualifiedName) -> bool {
+    let found = name_of(catalog);
+    found.name == name.name
+        && found.schema.as_deref() == Some(name.schema.as_deref().unwrap_or(PUBLIC))
 }
 
 #[cfg(test)]

@@ -3,24 +3,19 @@
 //! Only objects that are recorded or exist are followed, because no other one differs. After a
 //! statement whose end is not recorded, an object may be as before it or as after it.
 
+mod objects;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::database::{
-    Aspect, CatalogObject, ObjectKind, Objects, Snapshot, privilege, schema_of, unquoted,
-};
+use self::objects::KnownObjects;
+pub(super) use self::objects::PartKey;
+use crate::database::{Aspect, CatalogObject, ObjectKind, Snapshot, privilege, unquoted};
 use crate::engine::comparison::name_of;
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 use crate::sql::{
     self, Alteration, Ask, Becomes, ColumnDefinition, ConstraintDefinition, ConstraintKind,
-    Definition, Effect, FunctionDefinition, IndexDefinition, KeyDefinition, KeyPart,
-    TableDefinition,
+    Definition, Effect, IndexDefinition, KeyDefinition, KeyPart, TableDefinition,
 };
-
-/// The schema of names without one.
-const PUBLIC: &str = "public";
-
-/// An object of a relation.
-pub(super) type PartKey<'a> = (&'a str, &'a CatalogObject);
 
 /// What a statement has left of an object.
 #[derive(Debug, Clone)]
@@ -66,8 +61,7 @@ pub(super) struct Unnamed<'a> {
 /// The objects that statements have changed.
 #[derive(Debug)]
 pub(super) struct Followed<'a> {
-    recorded: &'a Snapshot,
-    live: &'a Snapshot,
+    pub(super) objects: KnownObjects<'a>,
     left: BTreeMap<PartKey<'a>, Vec<PossiblyLeft>>,
     unnamed: Vec<Unnamed<'a>>,
     /// All indexes that statements have created. One may have become a constraint.
@@ -80,7 +74,8 @@ pub(super) struct Followed<'a> {
 impl<'a> Followed<'a> {
     pub(super) fn new(recorded: &'a Snapshot, live: &'a Snapshot) -> Self {
         let (left, unnamed, indexes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { recorded, live, left, unnamed, indexes, statement: 0, is_done: true }
+        let objects = KnownObjects { recorded, live };
+        Self { objects, left, unnamed, indexes, statement: 0, is_done: true }
     }
 
     /// Whether no statement has changed an object.
@@ -109,16 +104,6 @@ impl<'a> Followed<'a> {
         named.chain(self.unnamed.iter().map(|unnamed| &unnamed.definition))
     }
 
-    /// The objects of a relation that are as recorded.
-    pub(super) fn unchanged(&self, relation: &str) -> Vec<&'a CatalogObject> {
-        let (live, recorded) = (self.live, self.recorded);
-        let objects = live.relations.get(relation).into_iter().flatten();
-        let is_recorded = |(object, definition): &(&CatalogObject, &String)| {
-            recorded.definition(relation, object) == Some(definition.as_str())
-        };
-        objects.filter(is_recorded).map(|(object, _)| object).collect()
-    }
-
     /// Applies a statement. `is_done` states whether it was certainly applied.
     pub(super) fn apply(&mut self, statement: usize, is_done: bool, effect: &Effect) {
         (self.statement, self.is_done) = (statement, is_done);
@@ -131,7 +116,7 @@ impl<'a> Followed<'a> {
                 (Fact::Identity(object), Becomes::Absent) => self.drop(object),
                 (Fact::Identity(object), Becomes::Present) => {
                     let is_schema = matches!(object, FactSubject::Schema(_));
-                    if let Some(schema) = self.find(object).filter(|_| is_schema) {
+                    if let Some(schema) = self.objects.find(object).filter(|_| is_schema) {
                         self.set(schema, vec![Left::Text(String::new())]);
                     }
                 }
@@ -178,7 +163,7 @@ impl<'a> Followed<'a> {
         match self.left.get(&key) {
             Some(all) => all.iter().map(|possible| possible.left.clone()).collect(),
             None => {
-                let recorded = self.recorded.definition(key.0, key.1);
+                let recorded = self.objects.recorded.definition(key.0, key.1);
                 vec![recorded.map_or(Left::Nothing, |text| Left::Text(text.to_owned()))]
             }
         }
@@ -193,10 +178,10 @@ impl<'a> Followed<'a> {
         }
         let (key, default) = match definition {
             Definition::Function(function) => {
-                (self.find_function(object, function), Some("EXECUTE"))
+                (self.objects.find_function(object, function), Some("EXECUTE"))
             }
-            Definition::Domain(_) => (self.find(object), Some("USAGE")),
-            _ => (self.find(object), None),
+            Definition::Domain(_) => (self.objects.find(object), Some("USAGE")),
+            _ => (self.objects.find(object), None),
         };
         let Some((relation, created)) = key else { return };
         let left = match (definition, object) {
@@ -246,10 +231,14 @@ impl<'a> Followed<'a> {
         if let Some((_, index)) = created.find(|(created, _)| created == name) {
             return Some(index.clone());
         }
-        let (relation, object) = self.find(&FactSubject::Relation(name.clone()))?;
-        IndexDefinition::described(name_of(relation), self.recorded.definition(relation, object)?)
+        let (relation, object) = self.objects.find(&FactSubject::Relation(name.clone()))?;
+        IndexDefinition::described(
+            name_of(relation),
+            self.objects.recorded.definition(relation, object)?,
+        )
     }
 
+    /// The privileges of a grantee on an object. The grantee of `PUBLIC` is empty.
     fn privileges(&self, (relation, target): PartKey<'a>, grantee: &str) -> Option<PartKey<'a>> {
         let is_granted = |it: &CatalogObject| {
             let Aspect::Privileges { grantee: found } = &it.aspect else { return false };
@@ -259,11 +248,11 @@ impl<'a> Followed<'a> {
             };
             is_grantee && it.kind == target.kind && it.name == target.name
         };
-        Some((relation, self.object(relation, is_granted)?))
+        Some((relation, self.objects.object(relation, is_granted)?))
     }
 
     fn grant(&mut self, object: &FactSubject, grantee: &str, letters: &[char], granted: bool) {
-        let key = self.find(object).and_then(|target| self.privileges(target, grantee));
+        let key = self.objects.find(object).and_then(|target| self.privileges(target, grantee));
         let Some(key) = key else { return };
         let words = letters.iter().filter_map(|letter| privilege(*letter));
         let words: BTreeSet<String> = words.map(str::to_owned).collect();
@@ -282,12 +271,12 @@ impl<'a> Followed<'a> {
     }
 
     fn create_table(&mut self, name: &QualifiedName, table: &TableDefinition) {
-        if let Some(key) = self.find(&FactSubject::Relation(name.clone())) {
+        if let Some(key) = self.objects.find(&FactSubject::Relation(name.clone())) {
             self.set(key, vec![Left::Text(String::new())]);
         }
         for column in &table.columns {
             let subject = FactSubject::Column(name.clone(), column.name.clone());
-            if let Some(key) = self.find(&subject) {
+            if let Some(key) = self.objects.find(&subject) {
                 self.set(key, vec![Left::defined(Definition::Column(column.clone()))]);
             }
         }
@@ -296,7 +285,7 @@ impl<'a> Followed<'a> {
             match &constraint.name {
                 Some(own) => {
                     let subject = FactSubject::Constraint(name.clone(), own.clone());
-                    if let Some(key) = self.find(&subject) {
+                    if let Some(key) = self.objects.find(&subject) {
                         self.set(key, vec![Left::defined(definition)]);
                     }
                 }
@@ -306,7 +295,7 @@ impl<'a> Followed<'a> {
     }
 
     fn add_unnamed(&mut self, table: &QualifiedName, kind: ObjectKind, definition: &Definition) {
-        if let Some(relation) = self.relation(table) {
+        if let Some(relation) = self.objects.relation(table) {
             let (statement, is_done) = (self.statement, self.is_done);
             let definition = definition.clone();
             self.unnamed.push(Unnamed { relation, kind, definition, statement, is_done });
@@ -314,7 +303,9 @@ impl<'a> Followed<'a> {
     }
 
     fn alter(&mut self, object: &FactSubject, alterations: &[Alteration]) {
-        let (FactSubject::Column(_, name), Some(key)) = (object, self.find(object)) else { return };
+        let (FactSubject::Column(_, name), Some(key)) = (object, self.objects.find(object)) else {
+            return;
+        };
         let altered = |left: Left| {
             let mut definition = match left {
                 Left::Nothing | Left::Privileges(_) => return None,
@@ -331,7 +322,7 @@ impl<'a> Followed<'a> {
     /// A validation that is not finished leaves the constraint as it is.
     fn validate(&mut self, table: &QualifiedName, name: &str) {
         let subject = FactSubject::Constraint(table.clone(), name.to_owned());
-        let Some(key) = self.find(&subject) else { return };
+        let Some(key) = self.objects.find(&subject) else { return };
         let before = self.before(key);
         let validated = |left: &Left| match left {
             Left::Nothing | Left::Privileges(_) => None,
@@ -354,8 +345,8 @@ impl<'a> Followed<'a> {
     }
 
     fn comment(&mut self, object: &FactSubject, left: Left) {
-        let Some((relation, target)) = self.find(object) else { return };
-        let comment = self.object(relation, |it| {
+        let Some((relation, target)) = self.objects.find(object) else { return };
+        let comment = self.objects.object(relation, |it| {
             it.aspect == Aspect::Comment && it.kind == target.kind && it.name == target.name
         });
         if let Some(comment) = comment {
@@ -365,7 +356,7 @@ impl<'a> Followed<'a> {
 
     /// What belongs to a relation or a column is dropped with it.
     fn drop(&mut self, object: &FactSubject) {
-        let Some((relation, dropped)) = self.find(object) else { return };
+        let Some((relation, dropped)) = self.objects.find(object) else { return };
         let is_dropped = |it: &CatalogObject| match object {
             FactSubject::Relation(_) | FactSubject::Domain(_) | FactSubject::Schema(_)
                 if !dropped.is(&ObjectKind::Index) =>
@@ -373,7 +364,7 @@ impl<'a> Followed<'a> {
                 true
             }
             FactSubject::Column(_, column) => {
-                let of_recorded = self.recorded.definition(relation, it);
+                let of_recorded = self.objects.recorded.definition(relation, it);
                 let depends = [ObjectKind::Index, ObjectKind::Constraint].iter().any(|kind| {
                     it.is(kind) && of_recorded.is_some_and(|text| sql::mentions(text, column))
                 });
@@ -382,7 +373,7 @@ impl<'a> Followed<'a> {
             _ => it.kind == dropped.kind && it.name == dropped.name,
         };
         let gone: Vec<&CatalogObject> =
-            self.objects(relation).into_iter().filter(|it| is_dropped(it)).collect();
+            self.objects.of_relation(relation).into_iter().filter(|it| is_dropped(it)).collect();
         for object in gone {
             self.set((relation, object), vec![Left::Nothing]);
         }
@@ -390,7 +381,8 @@ impl<'a> Followed<'a> {
 
     /// The object keeps its definition under the new name.
     fn rename(&mut self, from: &FactSubject, to: &FactSubject) {
-        let (Some((old_relation, old)), Some((relation, new))) = (self.find(from), self.find(to))
+        let (Some((old_relation, old)), Some((relation, new))) =
+            (self.objects.find(from), self.objects.find(to))
         else {
             return;
         };
@@ -399,102 +391,16 @@ impl<'a> Followed<'a> {
             let left = self.before((old_relation, old));
             return self.set((relation, new), left);
         }
-        for object in self.objects(relation) {
+        for object in self.objects.of_relation(relation) {
             let name = match object.name.strip_prefix(relation) {
                 Some(rest) => format!("{old_relation}{rest}"),
                 None => object.name.clone(),
             };
             let former = CatalogObject { name, ..object.clone() };
-            if let Some(former) = self.object(old_relation, |it| *it == former) {
+            if let Some(former) = self.objects.object(old_relation, |it| *it == former) {
                 let left = self.before((old_relation, former));
                 self.set((relation, object), left);
             }
         }
     }
-
-    /// The definition of an object that is recorded or exists.
-    pub(super) fn find(&self, subject: &FactSubject) -> Option<PartKey<'a>> {
-        let of_table = |table: &QualifiedName, kind: ObjectKind, own: &str| {
-            let relation = self.relation(table)?;
-            let is_it = |it: &CatalogObject| {
-                let rest = it.name.strip_prefix(relation).and_then(|rest| rest.strip_prefix('.'));
-                it.is(&kind) && rest.is_some_and(|rest| unquoted(rest) == own)
-            };
-            Some((relation, self.object(relation, is_it)?))
-        };
-        match subject {
-            FactSubject::Schema(name) => {
-                let mut relations = self.relations();
-                let relation =
-                    relations.find(|it| unquoted(it) == *name && schema_of(it) == *it)?;
-                Some((relation, self.object(relation, |it| it.is(&ObjectKind::Schema))?))
-            }
-            FactSubject::Column(table, name) => of_table(table, ObjectKind::Column, name),
-            FactSubject::Constraint(table, name) => of_table(table, ObjectKind::Constraint, name),
-            FactSubject::Domain(name) => {
-                let relation = self.relation(name)?;
-                Some((relation, self.object(relation, |it| it.is(&ObjectKind::Domain))?))
-            }
-            FactSubject::Relation(name) => {
-                let kinds = [ObjectKind::Table, ObjectKind::View, ObjectKind::Sequence];
-                let is_relation = |it: &CatalogObject| kinds.iter().any(|kind| it.is(kind));
-                let own = self.relation(name).and_then(|relation| {
-                    self.object(relation, is_relation).map(|object| (relation, object))
-                });
-                own.or_else(|| {
-                    let is_it =
-                        |it: &CatalogObject| it.is(&ObjectKind::Index) && is_named(&it.name, name);
-                    let mut relations = self.relations();
-                    relations.find_map(|relation| Some((relation, self.object(relation, is_it)?)))
-                })
-            }
-            FactSubject::Routine(_) | FactSubject::Role(_) => None,
-        }
-    }
-
-    fn find_function(
-        &self,
-        subject: &FactSubject,
-        function: &FunctionDefinition,
-    ) -> Option<PartKey<'a>> {
-        let FactSubject::Routine(name) = subject else { return None };
-        let signature = function.signature();
-        self.relations().find_map(|relation| {
-            let object = self.object(relation, |it| it.is(&ObjectKind::Function))?;
-            let own = &relation[..relation.find('(')?];
-            let is_same = sql::signature_of(relation)
-                .is_some_and(|found| sql::is_same_signature(&signature, &found));
-            (is_named(own, name) && is_same).then_some((relation, object))
-        })
-    }
-
-    fn relation(&self, name: &QualifiedName) -> Option<&'a str> {
-        self.relations().find(|relation| is_named(relation, name))
-    }
-
-    fn relations(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let (live, recorded) = (self.live, self.recorded);
-        live.relations.keys().chain(recorded.relations.keys()).map(String::as_str)
-    }
-
-    fn object(
-        &self,
-        relation: &str,
-        is_it: impl Fn(&CatalogObject) -> bool,
-    ) -> Option<&'a CatalogObject> {
-        self.objects(relation).into_iter().find(|it| is_it(it))
-    }
-
-    fn objects(&self, relation: &str) -> Vec<&'a CatalogObject> {
-        let (live, recorded) = (self.live, self.recorded);
-        let of = |snapshot: &'a Snapshot| snapshot.relations.get(relation).map(Objects::keys);
-        of(live).into_iter().flatten().chain(of(recorded).into_iter().flatten()).collect()
-    }
-}
-
-/// Whether a name of the catalog is the one in a statement.
-pub(super) fn is_named(catalog: &str, name: &QualifiedName) -> bool {
-    let found = name_of(catalog);
-    found.name == name.name
-        && found.schema.as_deref() == Some(name.schema.as_deref().unwrap_or(PUBLIC))
 }

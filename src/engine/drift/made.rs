@@ -111,7 +111,7 @@ fn identities(followed: &Followed<'_>, objects: &[DescribedObject]) -> Facts {
     let names = followed.definitions().flat_map(Definition::relations);
     let identity = names.filter_map(|name| {
         let subject = FactSubject::Relation(name.clone());
-        let (relation, object) = followed.find(&subject)?;
+        let (relation, object) = followed.objects.find(&subject)?;
         let found = objects.iter().find(|it| it.relation == relation && it.object == *object)?;
         Some((Fact::Identity(subject).to_string(), found.identity.clone()?))
     });
@@ -165,7 +165,7 @@ impl LiveComparison<'_, '_> {
     /// Whether an object that is as recorded has a definition.
     fn is_recorded(&mut self, definition: &Definition, relation: &str) -> bool {
         let followed = self.followed;
-        let objects = followed.unchanged(relation);
+        let objects = followed.objects.unchanged(relation);
         objects.into_iter().any(|object| self.is_same(definition, (relation, object)))
     }
 

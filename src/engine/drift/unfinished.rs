@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::followed::is_named;
 use super::statements::Statements;
 use super::{Change, ChangeKind, SchemaPart, changes, parts};
 use crate::database::{
     CatalogObject, LedgerStatement, ObjectKind, Observation, Snapshot, UnrecordedRun, unquoted,
 };
+use crate::engine::comparison::is_named;
 use crate::migration::fact::{Fact, FactSubject};
 use crate::sql::{self, Ask, Becomes, Definition};
 
