@@ -3,7 +3,7 @@
 use super::super::adoption::{Adoption, AdoptionRequest};
 use super::super::basis::{Basis, LedgerIdentity, Sources};
 use super::super::computed;
-use super::super::existing::{self, ExistingCheck};
+use super::super::existing::{self, ExistingCheck, Kept};
 use super::super::location::{locate, prior_at};
 use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
@@ -13,7 +13,7 @@ use super::super::state_ledger::LedgerMatch;
 use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
 use crate::database::{LedgerState, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine;
+use crate::engine::{self, Plan};
 use crate::migration::Version;
 use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
@@ -89,8 +89,8 @@ impl Planning<'_> {
             std::iter::once(error).chain(problems).collect::<Vec<_>>()
         });
         match read? {
-            ClusterRead::Observed(observation) => {
-                self.observed::<K>(&operation, &observation, state).await
+            ClusterRead::Observed(mut observation) => {
+                self.observed::<K>(&operation, &mut observation, state).await
             }
             ClusterRead::Unreachable(warning) => {
                 K::set_unreachable(&mut state);
@@ -104,7 +104,7 @@ impl Planning<'_> {
     async fn observed<K: ResourceKind>(
         &self,
         operation: &SetOperation<'_>,
-        observation: &Observation,
+        observation: &mut Observation,
         mut state: Value,
     ) -> Result<PlanResult, Vec<Diagnostic>> {
         let Self { context, request, config } = self;
@@ -150,10 +150,9 @@ impl Planning<'_> {
             diagnostics.extend(same);
         }
         diagnostics.extend(operation.judge(&plan));
-        let check = ExistingCheck { operation, plan: &plan, observation };
-        let existing = check.check_on(&context.clusters).await;
-        diagnostics.extend(existing.unwrap_or_else(|errors| errors));
+        diagnostics.extend(self.check_objects(operation, &plan, observation).await);
         let mut diagnostics = without_errors(diagnostics)?;
+        let observation = &*observation;
 
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
         // repeated plan that returns another value.
@@ -290,6 +289,27 @@ impl Planning<'_> {
         let (clusters, location) = (&self.context.clusters, &operation.location);
         let other = clusters.plan_set(location, operation.set(), &files)?;
         Some(diagnostics::name_used_twice(operation.set(), &files.source, &other))
+    }
+}
+
+impl Planning<'_> {
+    /// Checks whether what pending statements create exists already, and notes in the observation
+    /// which objects count as the work of the set.
+    async fn check_objects(
+        &self,
+        operation: &SetOperation<'_>,
+        plan: &Plan<'_>,
+        observation: &mut Observation,
+    ) -> Vec<Diagnostic> {
+        let clusters = &self.context.clusters;
+        let check = ExistingCheck { operation, plan, observation };
+        let Kept { objects, warnings } = match check.check_on(clusters).await {
+            Ok(kept) => kept,
+            Err(errors) => return errors,
+        };
+        let found = existing::find_counted_on(clusters, operation, plan, observation, &objects);
+        let errors = found.await.err().into_iter().flatten();
+        warnings.into_iter().chain(errors).collect()
     }
 }
 
