@@ -1,5 +1,7 @@
 //! The steps of a plan.
 
+use std::collections::BTreeMap;
+
 use super::super::adoption::{Adoption, AdoptionRequest};
 use super::super::basis::{Basis, LedgerIdentity, Sources};
 use super::super::computed;
@@ -11,10 +13,10 @@ use super::super::plan_result::PlanResult;
 use super::super::same_text::applied_as_another_version;
 use super::super::state_ledger::LedgerMatch;
 use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
-use crate::database::{LedgerState, Observation, ObserveQuery};
+use crate::database::{LedgerState, MigrationRecord, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{self, Plan};
-use crate::migration::Version;
+use crate::migration::{Checksum, Version};
 use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
@@ -124,6 +126,7 @@ impl Planning<'_> {
         let (known, location) = (&operation.model.known, &operation.location);
         if !K::IS_SHARED {
             diagnostics.extend(self.same_set_elsewhere(operation));
+            diagnostics.extend(self.same_history_elsewhere(operation, &adopted));
         }
         let named = state.get(K::PATH).and_then(|path| path.string().known());
         let sources = Sources { named, read: known.source.path() };
@@ -310,6 +313,30 @@ impl Planning<'_> {
         let found = existing::find_counted_on(clusters, operation, plan, observation, &objects);
         let errors = found.await.err().into_iter().flatten();
         warnings.into_iter().chain(errors).collect()
+    }
+
+    /// The errors for history tables from which this command adopts other files of another set. A
+    /// version alone does not show which of two files was applied.
+    fn same_history_elsewhere(
+        &self,
+        operation: &SetOperation<'_>,
+        adopted: &[MigrationRecord],
+    ) -> Vec<Diagnostic> {
+        let (clusters, location) = (&self.context.clusters, &operation.location);
+        let mut tables: BTreeMap<&str, BTreeMap<Version, Checksum>> = BTreeMap::new();
+        for record in adopted {
+            let from = record.adopted_from.as_deref();
+            if let Some(table) = from.filter(|from| *from != diagnostics::BASELINE) {
+                let files = tables.entry(table).or_default();
+                files.insert(record.version.clone(), record.checksum.clone());
+            }
+        }
+        let contested = tables.into_iter().filter_map(|(table, files)| {
+            let set = operation.set();
+            let (other, versions) = clusters.plan_adoption(location, table, set, files)?;
+            Some(diagnostics::history_of_two_sets(table, set, &other, &versions))
+        });
+        contested.collect()
     }
 }
 
