@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, session};
+use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, session, stopped};
 use dsql_local::{Cluster, Fault, LoggedStatement, LoginFault, Matcher, Outcome};
 use terraform_provider_dsql::database::{
     Claim, Condition, FailurePoint, LEASE_LENGTH, Lease, LedgerSchema, Secret, Session,
@@ -378,6 +378,64 @@ async fn a_build_that_failed_between_two_runs_is_dropped_and_built_again() {
         assert_eq!(builds(&cluster), 2, "purged: {purged}");
         let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass";
         assert_eq!(lines(&mut session, valid).await, ["t"]);
+    }
+}
+
+/// What someone else makes of an index whose build has ended, once `sys.jobs` does not list the job
+/// any more.
+const REPLACEMENTS: &[(&[&str], bool)] = &[
+    (&["DROP INDEX t_a", "CREATE UNIQUE INDEX ASYNC t_a ON t (b)"], false),
+    (&["DROP INDEX t_a", "CREATE INDEX ASYNC t_a ON t (a)"], false),
+    (&["DROP INDEX t_a", "CREATE UNIQUE INDEX ASYNC t_a ON t (a) WHERE b > 1"], false),
+    (&["ALTER INDEX t_a RENAME TO t_b", "CREATE UNIQUE INDEX ASYNC t_a ON t (b)"], false),
+    (&["DROP INDEX t_a", "CREATE TABLE t_a (id int)"], false),
+    (&["DROP INDEX t_a", "CREATE UNIQUE INDEX ASYNC t_a ON t (a)"], true),
+];
+
+#[tokio::test]
+async fn an_index_whose_job_is_purged_is_never_adopted_by_its_name() {
+    for (theirs, is_same) in REPLACEMENTS {
+        let cluster = cluster().await;
+        let mut session = session(&cluster).await;
+        let files = migrations(&[
+            ("1_t.sql", "CREATE TABLE t (a int, b int)"),
+            (
+                "2_i.sql",
+                "CREATE UNIQUE INDEX ASYNC t_c ON t (a, b); CREATE UNIQUE INDEX ASYNC t_a ON t (a)",
+            ),
+        ]);
+        cancel_at_the_job(&cluster, &mut session, &files).await;
+        end_jobs(&cluster).await;
+        for sql in *theirs {
+            rows(&mut session, sql).await;
+        }
+        end_jobs(&cluster).await;
+        cluster.purge_jobs().await.expect("a cluster that runs");
+        let sent = builds(&cluster);
+
+        let result = run(&mut session, &files).await.1;
+        assert_eq!(builds(&cluster), sent, "{theirs:?}");
+        if *is_same {
+            result.unwrap();
+            continue;
+        }
+        let error = stopped(result);
+        let StatementFailure::Undetermined { findings } = &error.failure else {
+            panic!("{theirs:?}: {error:?}")
+        };
+        assert!(!findings.is_empty(), "{theirs:?}");
+        let state = "SELECT state FROM dsql_migrations.statement WHERE number = 2";
+        assert_eq!(lines(&mut session, state).await, ["submitted"], "{theirs:?}");
+
+        // The statement that the error prints for a statement that did not take effect.
+        rows(&mut session, "DELETE FROM dsql_migrations.statement WHERE number = 2").await;
+        let kind = if theirs[1].contains("TABLE") { "TABLE" } else { "INDEX" };
+        rows(&mut session, &format!("DROP {kind} t_a")).await;
+        run(&mut session, &files).await.1.unwrap();
+        assert_eq!(builds(&cluster), sent + 1, "{theirs:?}");
+        let index = "SELECT indisunique, indisvalid, indkey, indpred FROM pg_index
+                      WHERE indexrelid = 't_a'::regclass";
+        assert_eq!(lines(&mut session, index).await, ["t t 1 NULL"], "{theirs:?}");
     }
 }
 

@@ -547,8 +547,9 @@ fn tables_with_rows() -> impl Iterator<Item = (&'static str, Vec<&'static str>)>
     with_rows.map(|table| (table.name, table.columns.iter().map(|(name, _)| *name).collect()))
 }
 
-/// Every way to lose a part of a ledger, as a statement: a table without rows, a row that is gone,
-/// and a column of a row that has another value.
+/// Every way to lose a part of a ledger, as SQL: a table without rows, a row that is gone, the row of
+/// a migration together with the last rows of its statements, and a column of a row that has another
+/// value.
 async fn losses(session: &mut Session) -> Vec<String> {
     let mut losses = Vec::new();
     for (table, columns) in tables_with_rows() {
@@ -592,6 +593,11 @@ async fn losses(session: &mut Session) -> Vec<String> {
             }
         }
     }
+    let with_last_rows = "SELECT format('DELETE FROM dsql_migrations.migration WHERE version = %L;
+                                 DELETE FROM dsql_migrations.statement
+                                  WHERE version = %L AND number > %s', version, version, number)
+                            FROM dsql_migrations.statement";
+    losses.extend(lines(session, with_last_rows).await);
     losses
 }
 

@@ -457,3 +457,98 @@ async fn an_object_without_a_name_is_not_the_one_of_someone_else() {
         cluster.stop().await;
     }
 }
+
+/// Statements with several parts, each with what someone else does of it.
+const PARTS: &[(&str, &str)] = &[
+    (
+        "ALTER TABLE t ALTER a SET DEFAULT 5, ALTER c SET DEFAULT 6",
+        "ALTER TABLE t ALTER a SET DEFAULT 5",
+    ),
+    (
+        "ALTER TABLE t ALTER a SET DEFAULT 5, ALTER c SET DEFAULT 6",
+        "ALTER TABLE t ALTER c SET DEFAULT 6",
+    ),
+    ("ALTER TABLE t ADD COLUMN n text, ALTER a SET DEFAULT 5", "ALTER TABLE t ADD COLUMN n text"),
+    ("ALTER TABLE t ADD n text, ALTER a SET DEFAULT 5", "ALTER TABLE t ALTER a SET DEFAULT 5"),
+    ("ALTER TABLE t DROP COLUMN c, ALTER a SET DEFAULT 5", "ALTER TABLE t DROP COLUMN c"),
+    ("ALTER TABLE t DROP COLUMN c, ALTER a SET DEFAULT 5", "ALTER TABLE t ALTER a SET DEFAULT 5"),
+    ("ALTER TABLE t ADD COLUMN n text, DROP COLUMN c", "ALTER TABLE t DROP COLUMN c"),
+    ("ALTER TABLE t ADD COLUMN n text, ADD COLUMN m text", "ALTER TABLE t ADD COLUMN m text"),
+    ("ALTER TABLE t ADD IF NOT EXISTS a int, ADD n text, ADD m text", "ALTER TABLE t ADD n text"),
+    (
+        "ALTER TABLE other.o ADD COLUMN n text, OWNER TO owner",
+        "ALTER TABLE other.o ADD COLUMN n text",
+    ),
+    (
+        "ALTER TABLE other.o ADD CHECK (a > 0) NOT VALID, OWNER TO owner",
+        "ALTER TABLE other.o OWNER TO owner",
+    ),
+    (
+        "ALTER TABLE t ADD CHECK (a > 0) NOT VALID, ADD CHECK (c > 0) NOT VALID",
+        "ALTER TABLE t ADD CHECK (a > 0) NOT VALID",
+    ),
+    // One constraint is not both.
+    (
+        "ALTER TABLE t ADD CHECK (a > 0) NOT VALID, ADD CHECK (a > 0) NOT VALID",
+        "ALTER TABLE t ADD CHECK (a > 0) NOT VALID",
+    ),
+    (
+        "ALTER TABLE t ADD CHECK (a > 0) NOT VALID, ADD CONSTRAINT k CHECK (a > 0) NOT VALID",
+        "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 0) NOT VALID",
+    ),
+    (
+        "ALTER VIEW seen SET (security_barrier, security_invoker)",
+        "ALTER VIEW seen SET (security_barrier)",
+    ),
+    ("ALTER SEQUENCE counter INCREMENT 3 MINVALUE 1 CACHE 1", "ALTER SEQUENCE counter CACHE 65536"),
+    ("DROP TABLE t, u CASCADE", "DROP TABLE u CASCADE"),
+    ("DROP DOMAIN mail, phone", "DROP DOMAIN phone"),
+];
+
+#[tokio::test]
+async fn a_statement_of_which_someone_else_has_done_a_part_is_undetermined() {
+    for (ours, part) in PARTS {
+        let cluster = cluster().await;
+        let mut session = session(&cluster).await;
+        let more = [
+            "CREATE VIEW seen AS SELECT 1 AS one",
+            "CREATE DOMAIN phone AS text",
+            "CREATE TABLE other.o (a int)",
+            "GRANT CREATE ON SCHEMA other TO owner",
+        ];
+        for sql in SETUP.iter().chain(&more) {
+            rows(&mut session, sql).await;
+        }
+        let before = session.facts(&sql::effect(ours).facts()).await.unwrap();
+        rows(&mut session, part).await;
+        match judged(&mut session, ours, &before).await {
+            Verdict::CannotTell { findings } => assert!(!findings.is_empty(), "{ours}\n{part}"),
+            other => panic!("{ours}\n{part}\n{other:?}"),
+        }
+        cluster.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_was_so_before_does_not_make_a_statement_undetermined() {
+    for ours in [
+        "ALTER TABLE t ADD COLUMN n text, ALTER a SET DEFAULT 5",
+        "ALTER TABLE t ADD COLUMN IF NOT EXISTS c int, ADD COLUMN n text",
+        "ALTER TABLE t ADD COLUMN n text, OWNER TO admin",
+        "ALTER TABLE t ADD CHECK (a > 0) NOT VALID, ADD CHECK (a > 0) NOT VALID",
+        "ALTER TABLE t ADD CHECK (a > 0) NOT VALID, ADD CONSTRAINT k CHECK (a > 0) NOT VALID",
+        "DROP TABLE IF EXISTS none, u CASCADE",
+    ] {
+        let cluster = cluster().await;
+        let mut session = session(&cluster).await;
+        for sql in SETUP.iter().chain(&["ALTER TABLE t ALTER a SET DEFAULT 5"]) {
+            rows(&mut session, sql).await;
+        }
+        let before = session.facts(&sql::effect(ours).facts()).await.unwrap();
+        assert_eq!(judged(&mut session, ours, &before).await, Verdict::NotApplied, "{ours}");
+        rows(&mut session, ours).await;
+        let verdict = judged(&mut session, ours, &before).await;
+        assert!(matches!(verdict, Verdict::Applied { .. }), "{ours}\n{verdict:#?}");
+        cluster.stop().await;
+    }
+}

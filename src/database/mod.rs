@@ -40,7 +40,7 @@ pub use self::ledger::{
 };
 pub use self::ledger_schema::LedgerSchema;
 pub use self::message::LEDGER_ROWS_PER_TRANSACTION;
-pub use self::observe::{Observation, ObserveQuery};
+pub use self::observe::{CountedObjects, Observation, ObserveQuery};
 pub use self::secret::Secret;
 pub use self::session::{Hide, Rows, Session};
 pub use self::target::{

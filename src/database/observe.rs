@@ -15,8 +15,8 @@ use super::ledger::{
 };
 use super::ledger_schema::LedgerSchema;
 use super::session::{Answers, Session};
-use crate::migration::Version;
 use crate::migration::fact::{FactSubject, Facts};
+use crate::migration::{StatementNumber, Version};
 
 /// What an observation reads.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,9 @@ impl<'a> ObserveQuery<'a> {
 /// The number of results that a ledger of any layout returns, with that of [`PLAIN_NAMES`]. Queries
 /// for the tables of later layouts follow them.
 const RESULTS_OF_EVERY_LAYOUT: usize = 10;
+
+/// Objects, each with its relation, and with the migration and the statement that count for it.
+pub type CountedObjects = BTreeMap<(String, CatalogObject), (Version, StatementNumber)>;
 
 /// The ledger of a set and the watched schemas, read in one snapshot of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,6 +78,9 @@ pub struct Observation {
     /// The objects that statements of runs that have ended have made, each with the index of its
     /// last statement. The engine compares the definitions.
     pub made: BTreeMap<(String, CatalogObject), usize>,
+    /// The objects that count as the work of the set although none of its runs has made them. The
+    /// engine finds them for a plan.
+    pub counted: CountedObjects,
     /// Identifies the state of the set's rows.
     pub stamp: Stamp,
     /// The identities of those of the looked-up objects that exist.
@@ -156,6 +162,7 @@ impl Observation {
             runs: leases.runs,
             statements: unrecorded,
             made: BTreeMap::new(),
+            counted: CountedObjects::new(),
             stamp,
         })
     }

@@ -168,6 +168,7 @@ titles! {
     MigrationsAdopted => "Existing migrations are adopted in …",
     MigrationsSkippedByTool => "Migrations were skipped by … in …",
     SeveralHistoryTables => "More than one history table found",
+    HistoryTableOfTwoSets => "History table is adopted by two migration sets",
     HistoryTableMismatch => "History table does not match the directory",
     HistoryTableNotRead => "History table is not read for …",
     HistoryTableNotFound => "History table does not exist for …",

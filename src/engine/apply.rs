@@ -12,8 +12,8 @@ use super::executor::Executor;
 use super::plan::{Plan, Status};
 use crate::database::retry::{Attempts, LEASE, RetryReason};
 use crate::database::{
-    Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState, Objects,
-    Observation, Snapshot, Stamp, Transaction, Write, schema_of, unquoted,
+    Claim, CountedObjects, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState,
+    Objects, Observation, Snapshot, Stamp, Transaction, Write, schema_of, unquoted,
 };
 use crate::migration::Class;
 
@@ -88,7 +88,8 @@ async fn execute<'a, C: Cluster>(
 #[must_use]
 pub fn has_writes(plan: &Plan<'_>, observed: &Observation, accepted: &[String]) -> bool {
     let has_work = plan.pending().next().is_some() || adoption::to_adopt(plan).next().is_some();
-    has_work || !accepted.is_empty() || !is_recorded(observed)
+    let is_recorded = is_recorded(observed) && observed.counted.is_empty();
+    has_work || !accepted.is_empty() || !is_recorded
 }
 
 /// Whether the recorded schema is up to date.
@@ -107,6 +108,8 @@ struct Claimed<'a> {
     now: Option<Observation>,
     /// The statements that this run, or an earlier one that died, may have applied.
     statements: Statements,
+    /// The objects that count as the work of the set once their statements are recorded.
+    counted: &'a CountedObjects,
     /// The schemas whose drift is accepted.
     accepted: &'a [String],
     /// The schema that is accepted: the one that the plan was made from, without what other runs
@@ -115,11 +118,12 @@ struct Claimed<'a> {
 }
 
 impl Claimed<'_> {
-    /// Whether a change belongs to this run: one of its statements may have made it, or it is
-    /// accepted.
-    fn has_made(&self, part: &SchemaPart<'_>) -> bool {
+    /// Whether a change belongs to this run: one of its statements may have made it or counts for
+    /// it, or it is accepted. `after` is the observation after the run.
+    fn has_made(&self, part: &SchemaPart<'_>, after: &Observation) -> bool {
         let is_accepted = self.accepted.contains(&unquoted(schema_of(part.relation)));
-        self.statements.may_have_changed(part)
+        let counts = drift::counts(self.counted, part, after);
+        counts.unwrap_or_else(|| self.statements.may_have_changed(part))
             || is_accepted && {
                 let objects = self.settled.live.relations.get(part.relation);
                 objects.and_then(|it| it.get(part.object)).map(String::as_str) == part.now
@@ -136,7 +140,8 @@ async fn claim<'a>(
 ) -> Result<Claimed<'a>, ApplyError> {
     budget.check().map_err(ApplyError::NotStarted)?;
     set_up_ledger(cluster, &observed.ledger, budget).await?;
-    let own_note = drift::note(&observed.recorded, &observed.live, accepted);
+    let found = drift::without_counted(observed);
+    let own_note = drift::note(&observed.recorded, &found, accepted);
     let (note, stamp) = take_lease(cluster, &own_note, budget).await?;
     let now = if stamp == observed.stamp {
         None
@@ -156,7 +161,8 @@ async fn claim<'a>(
     let continues = observed.unrecorded || now.is_some() || note != own_note;
     let statements = statements(plan, now.as_ref().unwrap_or(observed), continues);
     let settled = drift::settle(observed);
-    Ok(Claimed { before, now, statements, accepted, settled })
+    let counted = &observed.counted;
+    Ok(Claimed { before, now, statements, counted, accepted, settled })
 }
 
 /// The statements of a run. If it `continues` an earlier one, these may be all of the set.
@@ -268,7 +274,7 @@ async fn record_schema<C: Cluster>(
         let mut observation = executor.cluster.observe().await.map_err(unreadable)?;
         let recorded =
             drift::record_run(&observation.recorded, &claimed.before, &observation.live, |part| {
-                claimed.has_made(part)
+                claimed.has_made(part, &observation)
             });
         let written = write_schema(executor, &observation, &recorded, settled).await;
         observation.recorded = recorded.into_owned();

@@ -1,5 +1,6 @@
 //! Compares the schema as the last run left it with the schema as it is now.
 
+mod counted;
 mod followed;
 mod made;
 mod remedy;
@@ -12,6 +13,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+pub use self::counted::{KeptObject, counts, find_counted, may_count, without_counted};
 pub(super) use self::made::find_made;
 pub use self::remedy::Remedy;
 pub use self::statements::Statements;
@@ -309,16 +311,26 @@ pub fn record_run<'a>(
     }
     let mut result = recorded.clone();
     for part in parts(before, after).into_iter().filter(made) {
-        let objects = result.relations.entry(part.relation.to_owned()).or_default();
-        match part.now {
-            Some(definition) => drop(objects.insert(part.object.clone(), definition.to_owned())),
-            None => drop(objects.remove(part.object)),
-        }
-        if objects.is_empty() {
-            result.relations.remove(part.relation);
-        }
+        replace_part(&mut result, part.relation, part.object, part.now);
     }
     Cow::Owned(result)
+}
+
+/// Replaces the definition of an object in a schema, or removes the object.
+fn replace_part(
+    schema: &mut Snapshot,
+    relation: &str,
+    object: &CatalogObject,
+    definition: Option<&str>,
+) {
+    let objects = schema.relations.entry(relation.to_owned()).or_default();
+    match definition {
+        Some(definition) => drop(objects.insert(object.clone(), definition.to_owned())),
+        None => drop(objects.remove(object)),
+    }
+    if objects.is_empty() {
+        schema.relations.remove(relation);
+    }
 }
 
 /// Returns the relations that differ between two snapshots, with their new objects.

@@ -152,6 +152,16 @@ pub enum PlanError {
         /// The statements, each with its number.
         missing: Vec<(StatementNumber, Statement)>,
     },
+    /// The row of a migration is gone, and not all of its statements have rows.
+    #[error("{}: the ledger has lost the row of migration {}", migration.file, migration.version)]
+    MigrationRowMissing {
+        /// The migration.
+        migration: Box<Migration>,
+        /// The numbers of the statements without rows.
+        missing: Vec<StatementNumber>,
+        /// The last applied version, if it follows the migration.
+        followed_by: Option<Version>,
+    },
     /// A migration in the ledger has no file.
     #[error("no file for the applied migration {version}")]
     FileMissing {
@@ -323,7 +333,8 @@ pub fn compare<'a>(
                     // 7. The statements that a failed run has applied must not have changed, and
                     //    must have their rows.
                     errors.extend(begun.and_then(|begun| changed_statement(migration, begun)));
-                    errors.extend(begun.and_then(|begun| missing_rows(migration, begun)));
+                    let last = scope.applied_after(index);
+                    errors.extend(begun.and_then(|begun| missing_rows(migration, begun, last)));
                     Status::Pending { begun }
                 }
                 Ok(Some(reason)) => Status::Excluded(reason),
@@ -430,10 +441,25 @@ fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<P
 
 /// Rule 7. Statements run in order, so the predecessors of a statement with a row have rows, except
 /// for asynchronous ones, whose rows are withdrawn if their jobs fail. The rows of a failed
-/// migration were counted as well.
-fn missing_rows(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
+/// migration were counted as well. If the row of the migration is gone, the last rows of its
+/// statements may be gone too. `followed_by` is the last applied version after it.
+fn missing_rows(
+    migration: &Migration,
+    begun: &MigrationRecord,
+    followed_by: Option<&Version>,
+) -> Option<PlanError> {
+    if begun.is_lost() && !begun.statements.is_empty() {
+        let has_row = |number: &StatementNumber| begun.statement(*number).is_some();
+        let numbers = migration.numbered().map(|(number, _)| number);
+        let missing: Vec<_> = numbers.filter(|number| !has_row(number)).collect();
+        return (!missing.is_empty()).then(|| PlanError::MigrationRowMissing {
+            migration: Box::new(migration.clone()),
+            missing,
+            followed_by: followed_by.cloned(),
+        });
+    }
     let is_lasting = |class: Class| !matches!(class, Class::AsyncIndex | Class::Validate);
-    let has_row = |number| begun.statements.iter().any(|record| record.number == number);
+    let has_row = |number| begun.statement(number).is_some();
     let last = begun.statements.iter().map(|record| record.number).max();
     let counted = begun.recorded.filter(|_| begun.state == MigrationState::Failed).unwrap_or(0);
     let mut lasting = 0;
@@ -515,7 +541,8 @@ pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Optio
             }
             begun => {
                 let has_changed = |begun| {
-                    changed_statement(migration, begun).or_else(|| missing_rows(migration, begun))
+                    changed_statement(migration, begun)
+                        .or_else(|| missing_rows(migration, begun, None))
                 };
                 if was_applied || begun.and_then(has_changed).is_some() {
                     return None;

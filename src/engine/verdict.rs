@@ -7,15 +7,15 @@
 //!   applied, and is sent.
 //! - The facts have become what the statement requests: it was applied. An object that it creates
 //!   must have the definition of the statement; its name proves nothing.
-//! - The facts have become something else: another session has changed the objects too, and only a
-//!   person can decide.
+//! - The facts have become something else, or only some of them have changed: another session has
+//!   changed the objects too, and only a person can decide.
 //!
 //! The text of an error never decides. DSQL was seen to commit a schema change and to respond with
 //! a conflict; after that, "already exists" does not show who created the object.
 
 use std::collections::BTreeSet;
 
-use super::comparison::{Catalog, Comparer, Likeness, Printer, own_name};
+use super::comparison::{Catalog, Comparer, Printer, own_name};
 use crate::database::{DescribedObject, ObjectKind};
 use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
 use crate::migration::quoted_identifier;
@@ -120,8 +120,9 @@ pub(super) fn verdict(effect: &Effect, mut evidence: CatalogEvidence<'_>) -> Ver
         return Verdict::CannotTell { findings: Vec::new() };
     }
     let mut index = None;
+    let mut claimed = named_identities(effect, evidence.catalog.now);
     let shown = effect.asks.iter().map(|ask| {
-        let mut shown = evidence.shown(ask, &mut index);
+        let mut shown = evidence.shown(ask, effect, &mut claimed, &mut index);
         if is_gone(ask, effect, evidence.catalog.now) {
             shown.findings.extend(evidence.kept(&ask.fact));
         }
@@ -141,31 +142,46 @@ pub(super) fn verdict(effect: &Effect, mut evidence: CatalogEvidence<'_>) -> Ver
     }
 }
 
+/// The identities of what a statement creates under names of its own. They are not those of what it
+/// creates without a name.
+fn named_identities(effect: &Effect, now: &Facts) -> BTreeSet<String> {
+    identities_of(effect.created().map(|it| Fact::Identity(it.object.clone())), now)
+        .into_iter()
+        .collect()
+}
+
 impl CatalogEvidence<'_> {
-    fn shown(&mut self, ask: &Ask, index: &mut Option<String>) -> Shown {
+    /// What the catalog shows about one part of an effect. `claimed` are the identities of the
+    /// objects that other parts have created.
+    fn shown(
+        &mut self,
+        ask: &Ask,
+        effect: &Effect,
+        claimed: &mut BTreeSet<String>,
+        index: &mut Option<String>,
+    ) -> Shown {
         let Ask { fact, becomes } = ask;
         match (becomes, fact) {
             (Becomes::Defined(definition), Fact::Identity(object) | Fact::Definition(object)) => {
-                self.defined(definition, object, fact)
+                let is_optional = effect.optional.contains(object);
+                self.defined(definition, object, fact, is_optional)
             }
             (Becomes::Contains(definition), Fact::IndexIds(table)) => {
                 let former = format!("indexes of {table}");
-                let found = self.contained(definition, fact, table, &ObjectKind::Index, &former);
+                let of_table = (table, &ObjectKind::Index, former.as_str());
+                let found = self.contained(definition, fact, of_table, claimed);
                 *index = found.1;
                 found.0
             }
             (Becomes::Contains(definition), Fact::ConstraintIds(table)) => {
                 let former = format!("constraints of {table}");
-                self.contained(definition, fact, table, &ObjectKind::Constraint, &former).0
+                let of_table = (table, &ObjectKind::Constraint, former.as_str());
+                self.contained(definition, fact, of_table, claimed).0
             }
             (Becomes::Altered(alterations), Fact::Definition(object)) => {
-                let is_changed = self.is_changed(fact);
-                let likeness = if is_changed {
-                    self.comparison().alterations(alterations, object)
-                } else {
-                    Likeness::default()
-                };
-                Shown { is_changed, findings: likeness.findings().collect() }
+                // Without a change, it may have been so before, or not be so yet.
+                let likeness = self.comparison().alterations(alterations, object);
+                Shown { is_changed: self.is_changed(fact), findings: likeness.findings().collect() }
             }
             (Becomes::WithoutFunction(signature), _) => self.without_function(fact, signature),
             (Becomes::MovedFrom(from), _) => {
@@ -214,12 +230,20 @@ impl CatalogEvidence<'_> {
         Comparer { catalog: self.catalog, printer: self.printer }
     }
 
-    /// A created object, which must have the definition of the statement.
-    fn defined(&mut self, definition: &Definition, object: &FactSubject, fact: &Fact) -> Shown {
+    /// A created object, which must have the definition of the statement. One that existed before
+    /// shows that the statement was not applied, unless it `is_optional`.
+    fn defined(
+        &mut self,
+        definition: &Definition,
+        object: &FactSubject,
+        fact: &Fact,
+        is_optional: bool,
+    ) -> Shown {
         let mut is_changed = self.is_changed(fact);
         let identity = self.catalog.now.get(&Fact::Identity(object.clone()));
         let Some(identity) = identity.filter(|_| is_changed) else {
-            return self.as_shown(fact, !is_changed && identity.is_some());
+            let is_kept = is_optional || matches!(fact, Fact::Definition(_));
+            return self.as_shown(fact, !is_changed && identity.is_some() && is_kept);
         };
         if let (Definition::Function(function), Fact::Identity(_)) = (definition, fact) {
             // Another function with the same name proves nothing.
@@ -232,21 +256,27 @@ impl CatalogEvidence<'_> {
 
     /// A created index or constraint whose name the server has chosen: a new one that has the
     /// definition of the statement. A new one with another definition is not the one of the
-    /// statement, and proves nothing. Also returns the name of the object.
+    /// statement, and proves nothing. One that is `claimed` by another part of the statement does
+    /// not count for this one. Also returns the name of the object.
     fn contained(
         &mut self,
         definition: &Definition,
         fact: &Fact,
-        table: &QualifiedName,
-        kind: &ObjectKind,
-        former: &str,
+        (table, kind, former): (&QualifiedName, &ObjectKind, &str),
+        claimed: &mut BTreeSet<String>,
     ) -> (Shown, Option<String>) {
         let mut findings = Vec::new();
         let parts = self.catalog.parts_of(table, kind);
-        let new = parts.into_iter().filter(|part| !self.was_listed(fact, former, part));
+        let is_claimed = |part: &DescribedObject| {
+            part.identity.as_ref().is_some_and(|identity| claimed.contains(identity))
+        };
+        let new = parts
+            .into_iter()
+            .filter(|part| !self.was_listed(fact, former, part) && !is_claimed(part));
         for part in new.collect::<Vec<_>>() {
             let likeness = self.comparison().described(definition, part);
             if likeness.is_same() {
+                claimed.extend(part.identity.clone());
                 let name = part.object.name.clone();
                 return (Shown { is_changed: true, findings: Vec::new() }, Some(name));
             }
@@ -322,11 +352,17 @@ fn finding(fact: &Fact, before: &Facts, now: &Facts) -> String {
         (Fact::Identity(object), Some(_), None) => {
             format!("{object} does not exist, and did before")
         }
+        (Fact::Identity(object), Some(before), Some(now)) if before == now => {
+            format!("{object} is the same object as before")
+        }
         (Fact::Identity(object), Some(_), Some(_)) => {
             format!("{object} is not the same object as before")
         }
         (_, None, Some(now)) => format!("{fact}: \"{now}\" (before: none)"),
         (_, Some(before), None) => format!("{fact}: none (before: \"{before}\")"),
+        (_, Some(before), Some(now)) if before == now => {
+            format!("{fact}: \"{now}\", as before")
+        }
         (_, Some(before), Some(now)) => format!("{fact}: \"{now}\" (before: \"{before}\")"),
     }
 }

@@ -25,7 +25,12 @@ pub(super) struct Clusters {
     // each schema change would cause one conflict in every other session.
     sessions: Mutex<HashMap<Target, Slot>>,
     planned: Mutex<HashMap<(LedgerLocation, String), PlannedFiles>>,
+    /// What each migration set adopts from a history table.
+    adopted: Mutex<HashMap<(LedgerLocation, String), BTreeMap<String, Versions>>>,
 }
+
+/// Checksums of files by version.
+type Versions = BTreeMap<Version, Checksum>;
 
 /// The files with which a migration set was planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +38,7 @@ pub(super) struct PlannedFiles {
     /// The directory or the argument that holds them.
     pub(super) source: String,
     /// Their checksums by version.
-    pub(super) checksums: BTreeMap<Version, Checksum>,
+    pub(super) checksums: Versions,
 }
 
 #[derive(Default)]
@@ -45,7 +50,8 @@ struct Configured {
 impl Clusters {
     pub(super) fn new(environment: Environment) -> Self {
         let (configured, sessions) = (Mutex::default(), Mutex::default());
-        Self { environment, configured, sessions, planned: Mutex::default() }
+        let (planned, adopted) = (Mutex::default(), Mutex::default());
+        Self { environment, configured, sessions, planned, adopted }
     }
 
     /// Receives the `provider` block. A process in reattach mode serves many Terraform commands, so
@@ -53,6 +59,7 @@ impl Clusters {
     pub(super) fn configure(&self, settings: Settings) {
         *lock(&self.configured) = Configured { settings, cancelled: CancellationToken::new() };
         lock(&self.planned).clear();
+        lock(&self.adopted).clear();
     }
 
     /// Cancels all runs before they send anything more.
@@ -89,6 +96,30 @@ impl Clusters {
         let key = (location.clone(), set.to_owned());
         let first = planned.entry(key).or_insert_with(|| files.clone());
         (first.checksums != files.checksums).then(|| first.source.clone())
+    }
+
+    /// Notes that a migration set adopts files from a history table. Returns another set for which
+    /// this Terraform command adopts other files with the same versions from it, and the versions.
+    pub(super) fn plan_adoption(
+        &self,
+        location: &LedgerLocation,
+        table: &str,
+        set: &str,
+        files: Versions,
+    ) -> Option<(String, Vec<Version>)> {
+        let mut adopted = lock(&self.adopted);
+        let sets = adopted.entry((location.clone(), table.to_owned())).or_default();
+        let others = sets.iter().filter(|(other, _)| *other != set);
+        let mut contested = others.map(|(other, theirs)| {
+            let is_other = |(version, checksum): &(&Version, &Checksum)| {
+                theirs.get(*version).is_some_and(|their| their != *checksum)
+            };
+            let versions = files.iter().filter(is_other).map(|(version, _)| version.clone());
+            (other.clone(), versions.collect::<Vec<_>>())
+        });
+        let found = contested.find(|(_, versions)| !versions.is_empty());
+        sets.insert(set.to_owned(), files);
+        found
     }
 
     /// Returns the session of a cluster, and opens one if there is none that can be used. Waits

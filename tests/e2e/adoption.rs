@@ -624,3 +624,35 @@ fn what_a_plan_from_files_alone_could_not_show_is_not_adopted_by_its_apply() {
         assert_eq!(content(world, "schema_migrations"), before);
     });
 }
+
+#[test]
+fn a_history_table_is_not_adopted_by_two_sets_with_different_files() {
+    on_each_terraform(|world| {
+        world.each(&[
+            "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)",
+            "INSERT INTO schema_migrations VALUES ('0001')",
+            "CREATE TABLE a (id int PRIMARY KEY)",
+        ]);
+        world.write("a/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("b/0001_seed.sql", "INSERT INTO a VALUES (42);");
+        world.configure(&(set("a", "") + &set("b", "")));
+        let title = "History table is adopted by two migration sets";
+        let before = world.cluster().statements().len();
+        let plan = world.plan().ends_with(1).says(title);
+        plan.says("The history table public.schema_migrations lists these versions").says("0001");
+        world.assert_untouched_since(before);
+
+        world.configure(&(set("a", "") + &set("b", "  adopt = \"none\"\n")));
+        world.apply().ends_with(0);
+        assert_eq!(world.times_run("INSERT INTO a"), 1);
+        assert_eq!(world.times_run("CREATE TABLE a"), 1);
+        world.plan().ends_with(0).says("No changes.");
+
+        // The same files may have two names.
+        world.sql("DROP SCHEMA dsql_migrations CASCADE");
+        world.remove("b/0001_seed.sql");
+        world.copy(&world.path("a"), "b");
+        world.configure(&(set("a", "") + &set("b", "")));
+        world.plan().does_not_say(title);
+    });
+}

@@ -141,3 +141,47 @@ fn a_row_that_a_run_of_another_state_has_written_is_adopted_at_once() {
         assert_eq!(world.times_run("CREATE ROLE"), 4);
     });
 }
+
+/// The first statement that a plan prints and that begins like this.
+fn printed(plan: &CommandOutput, beginning: &str) -> String {
+    let text = plan.text();
+    let begin = text.find(beginning).unwrap_or_else(|| panic!("{beginning}\n{text}"));
+    text[begin..].split(';').next().expect("its end").to_owned()
+}
+
+#[test]
+fn a_migration_does_not_run_again_if_its_row_is_lost_with_the_last_rows_of_its_statements() {
+    on_each_terraform(|world| {
+        world.write("m/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY, n int);");
+        world.write("m/2_b.sql", "INSERT INTO a VALUES (2, 2);\nUPDATE a SET n = n + 10;");
+        world.write("m/3_c.sql", "INSERT INTO a VALUES (3, 3);");
+        world.configure("resource \"dsql_migration_set\" \"app\" {\n  dir = \"m\"\n}\n");
+        world.apply().ends_with(0);
+        let lose = || {
+            world.each(&[
+                "DELETE FROM dsql_migrations.migration WHERE version = '2'",
+                "DELETE FROM dsql_migrations.statement WHERE version = '2' AND number = 2",
+            ]);
+            let plan = world.plan().ends_with(1).says("Ledger rows are missing");
+            let plan = plan.says("m/2_b.sql:2: statement 2").says("no longer has a row");
+            world.apply().ends_with(1).says("Migration 3 follows it and is applied");
+            plan
+        };
+
+        let plan = lose();
+        assert_eq!(world.times_run("UPDATE a SET"), 1);
+        world.sql(&printed(&plan, "INSERT INTO \"dsql_migrations\".statement"));
+        world.plan().ends_with(2).says("Ledger rows are written again for");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(world.times_run("UPDATE a SET"), 1);
+
+        // It is recorded as not finished, so the rest runs.
+        let plan = lose();
+        world.sql(&printed(&plan, "INSERT INTO \"dsql_migrations\".migration"));
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(world.times_run("UPDATE a SET"), 2);
+        assert_eq!(world.times_run("INSERT INTO a"), 2);
+    });
+}

@@ -16,6 +16,7 @@ mod bad_input;
 mod batches;
 mod cluster_identifier;
 mod clusters;
+mod counted;
 mod credentials;
 mod data_sources;
 mod drift;

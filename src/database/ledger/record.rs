@@ -145,6 +145,12 @@ impl MigrationRecord {
         self.run == 0 && self.adopted_from.is_none()
     }
 
+    /// The row of one of its statements.
+    #[must_use]
+    pub fn statement(&self, number: StatementNumber) -> Option<&StatementRecord> {
+        self.statements.iter().find(|row| row.number == number)
+    }
+
     /// Whether it is adopted and not yet written: such a record has no time.
     #[must_use]
     pub fn is_to_adopt(&self) -> bool {

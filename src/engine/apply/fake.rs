@@ -446,6 +446,7 @@ impl Cluster for FakeCluster {
             runs: Vec::new(),
             statements: Vec::new(),
             made: BTreeMap::new(),
+            counted: BTreeMap::new(),
             stamp: this.stamp(),
         });
         let observed = observed.await;

@@ -51,16 +51,25 @@ pub(super) fn made(observation: &Observation, printer: &mut Printer) -> MadeObje
             followed.apply(index, statement.is_done, &sql::effect(text));
         }
     }
+    let differing = parts(recorded, live);
+    let unfinished = unfinished(recorded, live);
+    makers(&followed, live, differing.iter().chain(&unfinished), printer)
+}
+
+/// Finds the statements that have left parts of the live schema exactly as they are.
+pub(super) fn makers<'p>(
+    followed: &Followed<'_>,
+    live: &Snapshot,
+    parts: impl IntoIterator<Item = &'p SchemaPart<'p>>,
+    printer: &mut Printer,
+) -> MadeObjects {
     if followed.is_empty() {
         return MadeObjects::new();
     }
     let objects = described(live);
-    let now = identities(&followed, &objects);
-    let mut comparison =
-        LiveComparison { followed: &followed, now: &now, objects: &objects, printer };
-    let differing = parts(recorded, live);
-    let unfinished = unfinished(recorded, live);
-    let of_parts = differing.iter().chain(&unfinished).filter_map(|part| {
+    let now = identities(followed, &objects);
+    let mut comparison = LiveComparison { followed, now: &now, objects: &objects, printer };
+    let of_parts = parts.into_iter().filter_map(|part| {
         let statement = comparison.maker(part)?;
         Some(((part.relation.to_owned(), part.object.clone()), statement))
     });

@@ -1,11 +1,12 @@
 //! Differences that are not drift, because a statement or a run that has not recorded its end
-//! explains them.
+//! explains them, or because they count as the work of the set.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use super::counted::without_counted;
 use super::statements::Statements;
-use super::{Change, ChangeKind, SchemaPart, changes, parts};
+use super::{Change, ChangeKind, SchemaPart, changes, parts, replace_part};
 use crate::database::{
     CatalogObject, LedgerStatement, ObjectKind, Observation, Snapshot, UnrecordedRun, unquoted,
 };
@@ -90,23 +91,16 @@ pub fn settle(observation: &Observation) -> Settled<'_> {
     });
     let mut settled =
         Settled { live: Cow::Borrowed(&observation.live), open: open.collect(), observation };
+    settled.live = without_counted(observation);
     let is_settled = runs.is_empty() && settled.open.is_empty() && made.is_empty();
     if recorded.relations.is_empty() || is_settled {
         return settled;
     }
-    let mut without = live.clone();
+    let mut without = settled.live.clone().into_owned();
     for part in parts(recorded, live) {
-        if settled.explain(&part).is_none() {
-            continue;
-        }
-        let former = recorded.relations.get(part.relation).and_then(|it| it.get(part.object));
-        let objects = without.relations.entry(part.relation.to_owned()).or_default();
-        match former {
-            Some(definition) => drop(objects.insert(part.object.clone(), definition.clone())),
-            None => drop(objects.remove(part.object)),
-        }
-        if objects.is_empty() {
-            without.relations.remove(part.relation);
+        if settled.explain(&part).is_some() {
+            let former = recorded.definition(part.relation, part.object);
+            replace_part(&mut without, part.relation, part.object, former);
         }
     }
     settled.live = Cow::Owned(without);
@@ -129,7 +123,12 @@ impl<'a> Settled<'a> {
         let (mut unfinished, mut not_valid) = (Vec::new(), Vec::new());
         for change in changes(recorded, live, schemas) {
             let is_drift = drift.iter().position(|it| it.object == change.object);
+            let is_counted = || {
+                let key = (change.relation.clone(), change.object.clone());
+                self.observation.counted.contains_key(&key)
+            };
             let by = match is_drift {
+                None if is_counted() => None,
                 None => self.explain(&change.as_part()),
                 // It is recorded, and its job has not ended.
                 Some(_) if matches!(change.kind, ChangeKind::NotValid(_)) => {

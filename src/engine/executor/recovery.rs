@@ -4,7 +4,7 @@
 use super::progress::{Building, OpenIndex, StatementProgress};
 use super::{Executor, StatementFailure};
 use crate::database::retry::{Attempts, RetryReason};
-use crate::database::{Error, MigrationRecord, MigrationState, StatementState};
+use crate::database::{Error, JobQuestion, MigrationRecord, MigrationState, StatementState};
 use crate::engine::cluster::Cluster;
 use crate::engine::error::ApplyError;
 use crate::engine::judge::judge;
@@ -93,40 +93,49 @@ impl<C: Cluster> Executor<'_, '_, C> {
             };
             progress.states.insert(row.number, state);
         }
-        self.name_indexes(index, record).await?;
+        self.doubt_unlisted_builds(index, record).await?;
         self.resolve_outcomes(index).await
     }
 
-    /// Finds the indexes whose names the server has chosen. Once `sys.jobs` has deleted the job,
-    /// its ID does not lead to the index any more, and the index would be built a second time.
-    async fn name_indexes(
+    /// Leaves the index builds of an earlier run whose jobs `sys.jobs` does not list any more to
+    /// the catalog. Only the definition leads to such an index: one whose name the server has
+    /// chosen would be built a second time, and one with a name may be that of someone else.
+    async fn doubt_unlisted_builds(
         &mut self,
         index: OpenIndex,
         record: &MigrationRecord,
     ) -> Result<(), ApplyError> {
-        let migration = self.open[index].migration;
+        let progress = &self.open[index];
+        let (mut builds, mut questions) = (Vec::new(), Vec::new());
         for row in &record.statements {
-            let (StatementState::Submitted(_), Some(before), Some(statement)) =
-                (&row.state, &row.before, migration.statement(row.number))
+            let StatementState::Submitted(job) = &row.state else { continue };
+            let (Some(JobTarget::Index { index: name, .. }), Some(StatementProgress::Building(_))) =
+                (progress.targets.get(&row.number), progress.states.get(&row.number))
             else {
                 continue;
             };
-            let target = sql::job_target(&statement.text);
-            if !matches!(target, Some(JobTarget::Index { index: None, .. })) {
-                continue;
+            let name = name.as_ref().map(ToString::to_string);
+            questions.push(JobQuestion::Index { job: Some(job.clone()), index: name });
+            builds.push(row);
+        }
+        let Some(first) = builds.first() else { return Ok(()) };
+        let jobs = match self.cluster.jobs(&questions).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                let failure = StatementFailure::JobLookupFailed(error);
+                return Err(self.stop(index, Some(first.number), failure).await);
             }
-            let found = self.judge(index, row.number, statement, before).await?;
-            if let (Verdict::Applied { index: name }, Some(StatementProgress::Building(building))) =
-                (found, self.open[index].states.get_mut(&row.number))
-                && building.index.is_none()
-            {
-                building.index = name;
+        };
+        for (row, job) in builds.into_iter().zip(jobs) {
+            if job.id.is_none() {
+                let doubted = StatementProgress::Intended { before: row.before.clone() };
+                self.open[index].states.insert(row.number, doubted);
             }
         }
         Ok(())
     }
 
-    /// Decides from the catalog which statements with an `intended` row were applied.
+    /// Decides from the catalog which statements of unknown outcome were applied.
     async fn resolve_outcomes(&mut self, index: OpenIndex) -> Result<(), ApplyError> {
         let progress = &self.open[index];
         let migration = progress.migration;

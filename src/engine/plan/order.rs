@@ -96,6 +96,12 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The last applied version, if it follows the migration with this index.
+    pub(super) fn applied_after(&self, index: usize) -> Option<&'a Version> {
+        let last = self.last_applied.filter(|last| *last > index)?;
+        Some(&self.migrations[last].version)
+    }
+
     fn is_held_back(&self, index: usize) -> bool {
         self.beyond_target.is_some() || self.target.is_some_and(|target| index > target)
     }

@@ -378,3 +378,27 @@ fn rows_of_statements_that_have_run_must_be_there() {
     assert_eq!(missing(Failed, &[0, 2, 3], Some(3)), [0; 0]);
     assert_eq!(missing(Failed, &[], None), [0; 0], "a ledger of layout 1");
 }
+
+#[test]
+fn a_migration_without_a_row_needs_the_rows_of_all_its_statements() {
+    let texts =
+        "INSERT INTO a VALUES (1); CREATE INDEX ASYNC i ON a (id); INSERT INTO a VALUES (2)";
+    let files = migrations(&[("1_a.sql", texts), ("2_b.sql", "SELECT 1")]);
+    let errors = |rows: &[usize], later: Option<MigrationRecord>| {
+        let mut lost = MigrationRecord { run: 0, ..record(&files[0], MigrationState::Running, 3) };
+        lost.statements.retain(|it| rows.contains(&it.number.index()));
+        let ledger: Vec<_> = std::iter::once(lost).chain(later).collect();
+        plan(&files, &ledger, &Policy::default()).err().unwrap_or_default()
+    };
+    let missing = |numbers: &[usize], followed_by: Option<&str>| {
+        vec![PlanError::MigrationRowMissing {
+            migration: Box::new(files[0].clone()),
+            missing: numbers.iter().filter_map(|it| StatementNumber::new(*it)).collect(),
+            followed_by: followed_by.map(|version| Version(version.into())),
+        }]
+    };
+    assert_eq!(errors(&[0, 1, 2], None), []);
+    assert_eq!(errors(&[0, 1], None), missing(&[3], None));
+    assert_eq!(errors(&[0], Some(applied(&files[1]))), missing(&[2, 3], Some("2")));
+    assert_eq!(errors(&[0, 2], Some(applied(&files[1]))), missing(&[2], Some("2")));
+}

@@ -268,9 +268,9 @@ mod tests {
             "  relation t is another one than before",
             "1 migration was completed by this apply and remains applied.",
             "  UPDATE \"dsql_migrations\".statement SET state = 'done'\n   WHERE set_name = \
-             'joe''s' AND version = '0002' AND number = 3 AND state = 'intended';",
+             'joe''s' AND version = '0002' AND number = 3 AND state IN ('intended', 'submitted');",
             "  DELETE FROM \"dsql_migrations\".statement\n   WHERE set_name = 'joe''s' AND version \
-             = '0002' AND number = 3 AND state = 'intended';",
+             = '0002' AND number = 3 AND state IN ('intended', 'submitted');",
         ] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
         }

@@ -5,6 +5,7 @@ use super::{Subject, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::Format;
 use crate::formats::adopt::{HistoryTable, Unreadable};
+use crate::migration::Version;
 use crate::migration::fact::{FactSubject, QualifiedName};
 use crate::migration::table::Table;
 
@@ -53,6 +54,26 @@ pub(in crate::provider) fn several_history_tables(tables: &[(Table, HistoryTable
              each other:\n{}\n\n{NOTHING_WRITTEN} If one of them lists the migrations of this set, \
              {by_tool}set adopt_table to its name. If none does, set adopt = \"none\".",
             listed_lines(lines)
+        ))
+        .at("adopt")
+}
+
+/// Returns the error for a history table from which two sets of one configuration adopt different
+/// files with the same versions.
+pub(in crate::provider) fn history_of_two_sets(
+    table: &str,
+    set: &str,
+    other: &str,
+    versions: &[Version],
+) -> Diagnostic {
+    Diagnostic::error(Title::HistoryTableOfTwoSets)
+        .detail(format!(
+            "The history table {table} lists these versions as applied. The migration sets {set:?} \
+             and {other:?} both have them, with different files:\n{}\n\nA version does not show \
+             which of the two files was applied, so the other one would count as applied without \
+             having run. {NOTHING_WRITTEN} Set adopt = \"none\" in the set whose migrations the \
+             table does not list.",
+            listed_lines(versions.iter().map(ToString::to_string)),
         ))
         .at("adopt")
 }

@@ -1,7 +1,7 @@
 //! Messages about the layout of the ledger.
 
 use super::database::push_server_parts;
-use super::{AppliedSet, Subject, sentence};
+use super::{AppliedSet, Subject, listed_lines, sentence};
 use crate::chain::chain;
 use crate::database::{
     LAYOUT, LedgerHeader, LedgerSchema, MigrationRecord, NameTaken, ReadOnlyReason, UpgradeDenied,
@@ -127,27 +127,64 @@ pub(super) fn rows_missing(
     missing: &[(StatementNumber, Statement)],
     set: AppliedSet<'_>,
 ) -> Diagnostic {
+    let rows = missing.iter().map(|(number, statement)| (*number, statement));
+    let inserts: String = rows.map(|row| statement_row(row, version, set)).collect();
     let table = format!("{}.statement", set.location.ledger);
-    let insert = |(number, statement): &(StatementNumber, Statement)| {
-        format!(
-            "\n\n  -- {}, statement {number}\n  INSERT INTO {table}\n    (set_name, version, \
-             number, checksum, class, summary, state, changed_at)\n  VALUES ({}, {}, {number}, \
-             {},\n    {}, {}, 'done', now());",
-            statement.origin,
-            quoted_literal(set.set),
-            quoted_literal(&version.0),
-            quoted_literal(&statement.checksum().0),
-            quoted_literal(statement.class.as_str()),
-            quoted_literal(&sql::summary(statement.shown())),
-        )
-    };
-    let inserts: String = missing.iter().map(insert).collect();
     Diagnostic::error(Title::LedgerRowsMissing).detail(format!(
         "An earlier apply has run statements of {file}, and their rows in {table} are gone. If \
          they ran again, they could be applied twice.\n\nCheck whether each of these statements \
          took effect, and run those that did not by hand. Then record them, and apply \
          again:{inserts}"
     ))
+}
+
+/// Returns the error for a migration whose row is gone, together with the rows of some of its
+/// statements. `followed_by` is the last applied version, if it follows the migration.
+pub(super) fn row_missing(
+    migration: &Migration,
+    missing: &[StatementNumber],
+    followed_by: Option<&Version>,
+    set: AppliedSet<'_>,
+) -> Diagnostic {
+    let Migration { version, file, .. } = migration;
+    let statements = || missing.iter().filter_map(|it| Some((*it, migration.statement(*it)?)));
+    let lines = statements().map(|(number, it)| format!("{}: statement {number}", it.origin));
+    let inserts: String = statements().map(|row| statement_row(row, version, set)).collect();
+    let known = followed_by.map_or_else(String::new, |last| {
+        format!(
+            " Migration {last} follows it and is applied, so all of {version} has probably run."
+        )
+    });
+    Diagnostic::error(Title::LedgerRowsMissing).detail(format!(
+        "The ledger has lost its row of migration {version}, and has rows of only some of the \
+         statements in {file}. It does not show whether these statements have run:\n{}\n\nNothing \
+         was run, because they could be applied twice.{known}\n\nCheck whether each of these \
+         statements took effect. Record those that did:{inserts}\n\nIf some of them did not, also \
+         record that the migration is not finished:{}\n\nThen apply again. The apply runs the \
+         statements that have no row.",
+        listed_lines(lines),
+        unfinished_row(migration, set),
+    ))
+}
+
+/// Returns a statement that records a statement of a migration as applied.
+fn statement_row(
+    (number, statement): (StatementNumber, &Statement),
+    version: &Version,
+    set: AppliedSet<'_>,
+) -> String {
+    format!(
+        "\n\n  -- {}, statement {number}\n  INSERT INTO {}.statement\n    (set_name, version, \
+         number, checksum, class, summary, state, changed_at)\n  VALUES ({}, {}, {number}, {},\n    \
+         {}, {}, 'done', now());",
+        statement.origin,
+        set.location.ledger,
+        quoted_literal(set.set),
+        quoted_literal(&version.0),
+        quoted_literal(&statement.checksum().0),
+        quoted_literal(statement.class.as_str()),
+        quoted_literal(&sql::summary(statement.shown())),
+    )
 }
 
 /// Returns the error for a row whose checksum was changed: the file still has the one of the state.
@@ -189,6 +226,23 @@ pub(super) fn migration_row(migration: &Migration, set: AppliedSet<'_>) -> Strin
          now(), current_user, '{}', 0\n  FROM {table} WHERE set_name = {name}\n  ON CONFLICT \
          (set_name, version) DO UPDATE\n    SET state = 'applied', checksum = excluded.checksum, \
          finished_at = now(),\n        statement_count = excluded.statement_count, error = NULL;",
+        quoted_literal(&migration.version.0),
+        quoted_literal(&migration.description),
+        quoted_literal(&migration.checksum.0),
+        migration.statements.len(),
+        migration.kind.as_str(),
+    )
+}
+
+/// Returns a statement that records a migration as begun and not finished.
+fn unfinished_row(migration: &Migration, set: AppliedSet<'_>) -> String {
+    let table = format!("{}.migration", set.location.ledger);
+    let name = quoted_literal(set.set);
+    format!(
+        "\n\n  INSERT INTO {table}\n    (set_name, version, position, description, checksum, \
+         statement_count, state,\n     started_at, applied_by, kind, run)\n  SELECT {name}, {}, \
+         coalesce(max(position), 0) + 1, {},\n    {}, {}, 'failed',\n    now(), current_user, '{}', \
+         1\n  FROM {table} WHERE set_name = {name};",
         quoted_literal(&migration.version.0),
         quoted_literal(&migration.description),
         quoted_literal(&migration.checksum.0),

@@ -267,6 +267,9 @@ fn plan_error(
         PlanError::StatementRowsMissing { file, version, missing } => {
             ledger::rows_missing(file, version, missing, set)
         }
+        PlanError::MigrationRowMissing { migration, missing, followed_by } => {
+            ledger::row_missing(migration, missing, followed_by.as_ref(), set)
+        }
         PlanError::FileMissing { version, description, whole } => {
             file_missing(version, description, *whole, values)
         }

@@ -147,7 +147,7 @@ fn row_condition(
 ) -> String {
     let number = number.map(|number| format!(" AND number = {number}")).unwrap_or_default();
     format!(
-        "set_name = {} AND version = {}{number} AND state = 'intended'",
+        "set_name = {} AND version = {}{number} AND state IN ('intended', 'submitted')",
         quoted_literal(set.set),
         quoted_literal(&version.0),
     )

@@ -8,7 +8,7 @@ use super::existing::{self, ExistingCheck};
 use super::operation::SetOperation;
 use crate::database::{LEASE_LENGTH, Lease, MigrationRecord, Observation, ObserveQuery, Watched};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, ApplyError, Budget, BudgetEnd, Plan, SetOnCluster};
+use crate::engine::{self, ApplyError, Budget, BudgetEnd, Plan, SetOnCluster, drift};
 use crate::provider::clusters::{Clusters, SessionGuard};
 use crate::provider::diagnostics::{self, Access};
 
@@ -80,18 +80,23 @@ async fn read(
 
 impl RunSession {
     /// Refuses to run what would create an object that exists, or leave one with another definition
-    /// as it is.
+    /// as it is. Notes in the observation which objects count as the work of the set.
     pub(super) async fn check_existing(
         &mut self,
         operation: &SetOperation<'_>,
         plan: &Plan<'_>,
-        observation: &Observation,
+        observation: &mut Observation,
     ) -> Result<(), Vec<Diagnostic>> {
-        let check = ExistingCheck { operation, plan, observation };
-        let checked = self.budget.within_budget(Box::pin(check.check(&mut self.session))).await;
-        // The plan has shown the warnings.
-        let checked = checked.unwrap_or_else(|end| Err(vec![not_started(end, operation)]));
-        checked.map(|_warnings| ())
+        let Self { session, budget, .. } = self;
+        let checked = async {
+            let check = ExistingCheck { operation, plan, observation };
+            // The plan has shown the warnings.
+            let kept = check.check(session).await?.objects;
+            let found = drift::find_counted(session, observation, plan, &kept).await;
+            found.map_err(|error| vec![existing::not_compared(operation, &error)])
+        };
+        let checked = budget.within_budget(Box::pin(checked)).await;
+        checked.unwrap_or_else(|end| Err(vec![not_started(end, operation)]))
     }
 
     /// Runs what is pending. `before` is the observation from which the plan was made.

@@ -7,6 +7,7 @@ use super::operation::{LoadedModel, SetOperation};
 use crate::database::{Condition, Error, Observation, Session, StatementState};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::is_untouched;
+use crate::engine::drift::{self, KeptObject};
 use crate::engine::{self, ExistingObject, Plan};
 use crate::migration::fact::{Fact, FactSubject, Facts};
 use crate::migration::{Migration, Version};
@@ -26,6 +27,13 @@ pub(super) fn to_look_up(recorded: Option<&Value>, model: &LoadedModel<'_>) -> V
     engine::created_objects(may_run).into_iter().collect()
 }
 
+/// What pending statements leave as it is, and the warnings about it.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) objects: Vec<KeptObject>,
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
 /// What a plan would create although it exists.
 pub(super) struct ExistingCheck<'a> {
     pub(super) operation: &'a SetOperation<'a>,
@@ -34,13 +42,10 @@ pub(super) struct ExistingCheck<'a> {
 }
 
 impl ExistingCheck<'_> {
-    /// Opens a session if the observation does not answer everything. Returns warnings.
-    pub(super) async fn check_on(
-        &self,
-        clusters: &Clusters,
-    ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    /// Opens a session if the observation does not answer everything.
+    pub(super) async fn check_on(&self, clusters: &Clusters) -> Result<Kept, Vec<Diagnostic>> {
         if self.is_looked_up() && self.found(&self.observation.existing).is_empty() {
-            return Ok(Vec::new());
+            return Ok(Kept::default());
         }
         let SetOperation { location, limit, .. } = self.operation;
         let checked = async {
@@ -52,10 +57,7 @@ impl ExistingCheck<'_> {
     }
 
     /// Checks with a session that is open.
-    pub(super) async fn check(
-        &self,
-        session: &mut Session,
-    ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    pub(super) async fn check(&self, session: &mut Session) -> Result<Kept, Vec<Diagnostic>> {
         let read;
         let existing = if self.is_looked_up() {
             &self.observation.existing
@@ -66,7 +68,7 @@ impl ExistingCheck<'_> {
         };
         let found = self.found(existing);
         if found.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Kept::default());
         }
         let compared = engine::compare_existing(session, self.plan, found.clone()).await;
         let found = match compared {
@@ -83,7 +85,7 @@ impl ExistingCheck<'_> {
         self.report(&found)
     }
 
-    fn report(&self, found: &[ExistingObject<'_>]) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    fn report(&self, found: &[ExistingObject<'_>]) -> Result<Kept, Vec<Diagnostic>> {
         let known = &self.operation.model.known;
         // A baseline counts only until the provider has run a migration of the set.
         let takes_baseline = known.adoption.is_some() && is_untouched(&self.observation.migrations);
@@ -96,7 +98,9 @@ impl ExistingCheck<'_> {
         );
         if errors.is_empty() {
             let subject = self.operation.subject();
-            Ok(diagnostics::kept_objects(found, &subject, &path).into_iter().collect())
+            let warnings = diagnostics::kept_objects(found, &subject, &path);
+            let objects = found.iter().filter_map(kept_object).collect();
+            Ok(Kept { objects, warnings: warnings.into_iter().collect() })
         } else {
             Err(errors)
         }
@@ -122,6 +126,40 @@ impl ExistingCheck<'_> {
         let what = format!("Cannot look up existing objects on {}.", location.target);
         vec![diagnostics::database_error(&what, error, Access::Other, location)]
     }
+}
+
+fn kept_object(found: &ExistingObject<'_>) -> Option<KeptObject> {
+    let ExistingObject { migration, statement, object, .. } = found;
+    let (number, _) = migration.numbered().find(|(_, it)| std::ptr::eq(*it, *statement))?;
+    Some(KeptObject { object: object.clone(), version: migration.version.clone(), number })
+}
+
+/// Finds the objects that count as the work of a set, and notes them in the observation. Opens a
+/// session only if there may be such objects.
+pub(super) async fn find_counted_on(
+    clusters: &Clusters,
+    operation: &SetOperation<'_>,
+    plan: &Plan<'_>,
+    observation: &mut Observation,
+    kept: &[KeptObject],
+) -> Result<(), Vec<Diagnostic>> {
+    if !drift::may_count(plan, observation, kept) {
+        return Ok(());
+    }
+    let SetOperation { location, limit, .. } = operation;
+    let found = async {
+        let mut session = clusters.session(&location.target).await?;
+        drift::find_counted(&mut session, observation, plan, kept).await
+    };
+    let found = limit.of_cluster(&location.target, found).await.map_err(|error| vec![error])?;
+    found.map_err(|error| vec![not_compared(operation, &error)])
+}
+
+/// The error for a schema that could not be compared with statements that do not run.
+pub(super) fn not_compared(operation: &SetOperation<'_>, error: &Error) -> Diagnostic {
+    let location = &operation.location;
+    let what = format!("Cannot compare the schema of {}.", location.target);
+    diagnostics::database_error(&what, error, Access::Other, location)
 }
 
 /// The pending migrations with statements that do nothing if their objects exist.

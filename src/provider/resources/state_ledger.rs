@@ -77,7 +77,9 @@ impl fmt::Display for ChangedRow {
 /// How a row of the ledger differs from that of a state.
 fn change_of(row: &Value, now: Option<&MigrationRecord>) -> Option<RowChange> {
     let text = |name| Some(row.get(name)?.string().known()?.to_owned());
-    let Some(now) = now else {
+    // Only rows of its statements are left of a lost one.
+    let is_there = |now: &&MigrationRecord| now.state == MigrationState::Applied || !now.is_lost();
+    let Some(now) = now.filter(is_there) else {
         return Some(RowChange::Deleted { applied_at: text("applied_at") });
     };
     let (before, at) = (Checksum(text("checksum")?), text("applied_at")?);

@@ -1,7 +1,7 @@
 //! The effects of `ALTER` and `COMMENT`.
 
 use super::create::{if_not_exists, role_fact};
-use super::{Alteration, Becomes, Effect};
+use super::{Alteration, Ask, Becomes, Effect};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 use crate::sql::cursor::Cursor;
 use crate::sql::definition::{
@@ -15,7 +15,12 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Effect> {
         cursor.eat("ASYNC");
         let table = table_name(cursor)?;
         let effect = Effect::default();
-        return cursor.list_fold(effect, |cursor, effect| table_action(cursor, &table, effect));
+        let mut effect =
+            cursor.list_fold(effect, |cursor, effect| table_action(cursor, &table, effect))?;
+        // One action that may not be repeated decides.
+        let may_repeat = |ask: &Ask| matches!(ask.fact, Fact::Owner(_) | Fact::Validated(..));
+        effect.repeatable &= effect.asks.iter().all(may_repeat);
+        return Some(effect);
     }
     if cursor.eat("DEFAULT") {
         return Some(Effect::default().repeatable(cursor.eat("PRIVILEGES")));

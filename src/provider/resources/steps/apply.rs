@@ -1,6 +1,6 @@
 //! The steps of an apply.
 
-use super::super::apply::prepare;
+use super::super::apply::{BeforeRun, prepare};
 use super::super::basis::{self, Basis, LedgerIdentity, Sources};
 use super::super::computed;
 use super::super::existing;
@@ -61,15 +61,16 @@ async fn create_or_update<K: ResourceKind>(
 
     let rules = operation.model.known.rules;
     let hidden = |diagnostics| rules.hide_all(diagnostics);
-    let (mut run, before) = prepare(&context.clusters, &operation).await.map_err(hidden)?;
-    check_cluster::<K>(request, &operation, &before.observation).map_err(|error| vec![error])?;
-    let plan = operation.plan(&before.records).map_err(hidden)?;
+    let prepared = prepare(&context.clusters, &operation).await.map_err(hidden)?;
+    let (mut run, BeforeRun { mut observation, records }) = prepared;
+    check_cluster::<K>(request, &operation, &observation).map_err(|error| vec![error])?;
+    let plan = operation.plan(&records).map_err(hidden)?;
     let last_run = computed::versions_to_run(&plan);
     K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
     operation.check_still_right(&plan).map_err(hidden)?;
-    operation.check_drift(&plan, &before.observation).map_err(hidden)?;
-    run.check_existing(&operation, &plan, &before.observation).await.map_err(hidden)?;
-    let mut result = run.apply(&operation, &plan, &before.observation).await;
+    run.check_existing(&operation, &plan, &mut observation).await.map_err(hidden)?;
+    operation.check_drift(&plan, &observation).map_err(hidden)?;
+    let mut result = run.apply(&operation, &plan, &observation).await;
     result.diagnostics = hidden(result.diagnostics);
     let private = match &result.observation {
         Some(observation) => basis_after::<K>(&planned, &operation, observation).encode(),

@@ -1,9 +1,11 @@
 //! The steps of a plan.
 
+use std::collections::BTreeMap;
+
 use super::super::adoption::{Adoption, AdoptionRequest};
 use super::super::basis::{Basis, LedgerIdentity, Sources};
 use super::super::computed;
-use super::super::existing::{self, ExistingCheck};
+use super::super::existing::{self, ExistingCheck, Kept};
 use super::super::location::{locate, prior_at};
 use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
@@ -11,10 +13,10 @@ use super::super::plan_result::PlanResult;
 use super::super::same_text::applied_as_another_version;
 use super::super::state_ledger::LedgerMatch;
 use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
-use crate::database::{LedgerState, Observation, ObserveQuery};
+use crate::database::{LedgerState, MigrationRecord, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine;
-use crate::migration::Version;
+use crate::engine::{self, Plan};
+use crate::migration::{Checksum, Version};
 use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
@@ -89,8 +91,8 @@ impl Planning<'_> {
             std::iter::once(error).chain(problems).collect::<Vec<_>>()
         });
         match read? {
-            ClusterRead::Observed(observation) => {
-                self.observed::<K>(&operation, &observation, state).await
+            ClusterRead::Observed(mut observation) => {
+                self.observed::<K>(&operation, &mut observation, state).await
             }
             ClusterRead::Unreachable(warning) => {
                 K::set_unreachable(&mut state);
@@ -104,7 +106,7 @@ impl Planning<'_> {
     async fn observed<K: ResourceKind>(
         &self,
         operation: &SetOperation<'_>,
-        observation: &Observation,
+        observation: &mut Observation,
         mut state: Value,
     ) -> Result<PlanResult, Vec<Diagnostic>> {
         let Self { context, request, config } = self;
@@ -124,6 +126,7 @@ impl Planning<'_> {
         let (known, location) = (&operation.model.known, &operation.location);
         if !K::IS_SHARED {
             diagnostics.extend(self.same_set_elsewhere(operation));
+            diagnostics.extend(self.same_history_elsewhere(operation, &adopted));
         }
         let named = state.get(K::PATH).and_then(|path| path.string().known());
         let sources = Sources { named, read: known.source.path() };
@@ -150,10 +153,9 @@ impl Planning<'_> {
             diagnostics.extend(same);
         }
         diagnostics.extend(operation.judge(&plan));
-        let check = ExistingCheck { operation, plan: &plan, observation };
-        let existing = check.check_on(&context.clusters).await;
-        diagnostics.extend(existing.unwrap_or_else(|errors| errors));
+        diagnostics.extend(self.check_objects(operation, &plan, observation).await);
         let mut diagnostics = without_errors(diagnostics)?;
+        let observation = &*observation;
 
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
         // repeated plan that returns another value.
@@ -290,6 +292,51 @@ impl Planning<'_> {
         let (clusters, location) = (&self.context.clusters, &operation.location);
         let other = clusters.plan_set(location, operation.set(), &files)?;
         Some(diagnostics::name_used_twice(operation.set(), &files.source, &other))
+    }
+}
+
+impl Planning<'_> {
+    /// Checks whether what pending statements create exists already, and notes in the observation
+    /// which objects count as the work of the set.
+    async fn check_objects(
+        &self,
+        operation: &SetOperation<'_>,
+        plan: &Plan<'_>,
+        observation: &mut Observation,
+    ) -> Vec<Diagnostic> {
+        let clusters = &self.context.clusters;
+        let check = ExistingCheck { operation, plan, observation };
+        let Kept { objects, warnings } = match check.check_on(clusters).await {
+            Ok(kept) => kept,
+            Err(errors) => return errors,
+        };
+        let found = existing::find_counted_on(clusters, operation, plan, observation, &objects);
+        let errors = found.await.err().into_iter().flatten();
+        warnings.into_iter().chain(errors).collect()
+    }
+
+    /// The errors for history tables from which this command adopts other files of another set. A
+    /// version alone does not show which of two files was applied.
+    fn same_history_elsewhere(
+        &self,
+        operation: &SetOperation<'_>,
+        adopted: &[MigrationRecord],
+    ) -> Vec<Diagnostic> {
+        let (clusters, location) = (&self.context.clusters, &operation.location);
+        let mut tables: BTreeMap<&str, BTreeMap<Version, Checksum>> = BTreeMap::new();
+        for record in adopted {
+            let from = record.adopted_from.as_deref();
+            if let Some(table) = from.filter(|from| *from != diagnostics::BASELINE) {
+                let files = tables.entry(table).or_default();
+                files.insert(record.version.clone(), record.checksum.clone());
+            }
+        }
+        let contested = tables.into_iter().filter_map(|(table, files)| {
+            let set = operation.set();
+            let (other, versions) = clusters.plan_adoption(location, table, set, files)?;
+            Some(diagnostics::history_of_two_sets(table, set, &other, &versions))
+        });
+        contested.collect()
     }
 }
 
