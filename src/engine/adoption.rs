@@ -12,6 +12,7 @@ use crate::migration::{Migration, Origin, Version};
 
 pub use super::expected::Expect;
 use super::expected::{Expectations, Expected};
+use super::plan::renames::first;
 use super::plan::{Plan, Status};
 
 /// An object that an adopted migration creates and that does not exist.
@@ -34,6 +35,22 @@ pub fn is_untouched(records: &[MigrationRecord]) -> bool {
 #[must_use]
 pub fn known(records: &[MigrationRecord]) -> BTreeSet<&Version> {
     records.iter().filter(|record| record.has_begun()).map(|record| &record.version).collect()
+}
+
+/// The versions that were applied before the provider, also those whose files were renamed since.
+#[must_use]
+pub fn adopted_before(records: &[MigrationRecord]) -> BTreeSet<&Version> {
+    let is_adopted = |record: &&MigrationRecord| first(record, records).adopted_from.is_some();
+    records.iter().filter(is_adopted).map(|record| &record.version).collect()
+}
+
+/// The history tables from which a set was adopted. A former version and a baseline have no schema.
+#[must_use]
+pub fn history_tables(records: &[MigrationRecord]) -> BTreeSet<QualifiedName> {
+    let is_version = |text: &str| records.iter().any(|record| record.version.0 == text);
+    let sources = records.iter().filter_map(|record| record.adopted_from.as_deref());
+    let names = sources.filter(|text| !is_version(text)).filter_map(QualifiedName::parse);
+    names.filter(|name| name.schema.is_some()).collect()
 }
 
 /// Makes the record of a migration that is to be adopted.

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dsql_local::{Fault, Matcher};
 use terraform_provider_dsql::formats::{self, Format};
 
 use crate::world::{World, on_each_terraform};
@@ -571,6 +572,83 @@ fn a_saved_plan_is_rejected_if_the_history_table_has_changed() {
         assert_eq!(state["migrations"]["0001_first_rows"]["status"], "adopted");
         assert_eq!(state["last_run"].as_array().unwrap().len(), 0);
         world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+/// A set that was adopted from dbmate, of which the provider has run a migration, and another one
+/// of which is pending.
+fn half_migrated(world: &World, arguments: &str) {
+    world.each(&[
+        "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)",
+        "INSERT INTO schema_migrations VALUES ('0001')",
+        "CREATE TABLE a (id int PRIMARY KEY)",
+    ]);
+    two_files(world, arguments);
+    world.apply().ends_with(0);
+    assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0002"]);
+    world.write("app/0003_rows.sql", "INSERT INTO a VALUES (1);");
+    world.write("app/0004_c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
+}
+
+#[test]
+fn what_the_tool_has_applied_after_the_adoption_does_not_run_again() {
+    on_each_terraform(|world| {
+        half_migrated(world, "");
+        // Nothing new: the plan only reads the table.
+        world.plan().ends_with(2).does_not_say("Existing migrations are adopted");
+        world.each(&["INSERT INTO a VALUES (1)", "INSERT INTO schema_migrations VALUES ('0003')"]);
+        let seen = world.cluster().statements().len();
+        world
+            .plan()
+            .ends_with(2)
+            .says("Existing migrations are adopted in set app on localhost:")
+            .says("According to public.schema_migrations, these migrations are applied.")
+            .says("app/0003_rows.sql")
+            .says("These migrations will run: app/0004_c.sql");
+        world.assert_untouched_since(seen);
+        world.apply().ends_with(0);
+        assert_eq!(world.times_run("INSERT INTO a VALUES"), 1);
+        let state = world.state("dsql_migration_set.app");
+        assert_eq!(state["migrations"]["0003"]["adopted_from"], "public.schema_migrations");
+        world.plan().ends_with(0).says("No changes.");
+
+        // The checks are those of the first time.
+        world.write("app/0005_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
+        world.sql("INSERT INTO schema_migrations VALUES ('0005')");
+        world.plan().ends_with(1).says("app/0005_d.sql:1: relation d does not exist");
+        world.apply().ends_with(1).says("app/0005_d.sql:1: relation d does not exist");
+        world.sql("INSERT INTO schema_migrations VALUES ('0006')");
+        world.plan().ends_with(1).says("No file for version 0006");
+        world.configure(&set("app", "  adopt = \"none\"\n"));
+        let seen = world.cluster().statements().len();
+        world.plan().ends_with(2).does_not_say("Existing migrations are adopted");
+        let statements = world.cluster().statements();
+        assert!(!statements[seen..].iter().any(|s| s.sql.contains("schema_migrations")));
+        // Without the table, nobody says that the file is applied.
+        world.configure(&set("app", ""));
+        world.sql("DROP TABLE schema_migrations");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0005"]);
+        let seen = world.cluster().statements().len();
+        world.plan().says("table public.schema_migrations was dropped");
+        let statements = world.cluster().statements();
+        assert!(!statements[seen..].iter().any(|s| s.sql.contains("schema_migrations")));
+    });
+}
+
+#[test]
+fn an_adopted_table_that_the_role_may_not_read_is_a_warning() {
+    on_each_terraform(|world| {
+        half_migrated(world, "  adopt = \"dbmate\"\n");
+        let (code, message) = ("42501".to_owned(), "permission denied".to_owned());
+        let read = Matcher::containing("FROM \"public\".\"schema_migrations\"");
+        world.cluster().inject(read, Fault::Error { code, message });
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: History table is not read for set app on localhost:")
+            .says("public.schema_migrations, and the role may not read this table")
+            .says("INSERT INTO a VALUES (1)");
     });
 }
 

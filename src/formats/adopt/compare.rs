@@ -85,6 +85,9 @@ struct Coverage<'a> {
     baseline: Option<usize>,
     /// The keys up to which rows need no file.
     keys: Vec<&'a Key>,
+    /// The key up to which the table was compared before: rows up to it need no file, and files up
+    /// to it need a row.
+    compared: Option<&'a Key>,
     /// Versions whose rows need no file: they were removed on purpose, or the ledger lists them.
     explained: Vec<&'a Version>,
 }
@@ -102,13 +105,21 @@ impl<'a> Coverage<'a> {
         let is_baseline = |file: usize| files.migrations[file].kind == MigrationKind::Baseline;
         let own = contents.rows.iter().find(|row| row.file.is_some_and(is_baseline));
         let keys = baseline_key.into_iter().chain(own.map(|row| &row.key)).collect();
+        let adopted = files.migrations.iter().zip(&contents.keys);
+        let adopted = adopted.filter(|(file, _)| question.adopted.contains(&file.version));
+        let compared = adopted.filter_map(|(_, key)| key.as_ref()).max();
         let explained = question.removed.iter().chain(question.known.iter().copied()).collect();
-        Self { baseline, keys, explained }
+        Self { baseline, keys, compared, explained }
     }
 
     /// Whether a file counts as applied even if it is unfinished.
     fn file(&self, file: usize) -> bool {
         self.baseline.is_some_and(|baseline| file <= baseline)
+    }
+
+    /// Whether the table was compared up to this key before.
+    fn is_compared(&self, key: &Key) -> bool {
+        self.compared.is_some_and(|last| key <= last)
     }
 
     /// Whether a row with this key needs no file.
@@ -117,6 +128,7 @@ impl<'a> Coverage<'a> {
             Key::number(text).as_ref() == Some(key) || *key == Key::Name(text.to_owned())
         };
         self.keys.iter().any(|last| key <= last)
+            || self.is_compared(key)
             || self.explained.iter().any(|version| is_it(&version.0))
     }
 }
@@ -168,7 +180,9 @@ pub(super) fn compare(
             }
         }
     }
-    let open = files.migrations.iter().zip(&contents.keys).filter(|(file, _)| is_open(file));
+    let open = files.migrations.iter().zip(&contents.keys).filter(|(file, key)| {
+        is_open(file) && !key.as_ref().is_some_and(|key| coverage.is_compared(key))
+    });
     add_files_without_rows(&mut comparison, contents, open);
     if errors.is_empty() { Ok(comparison) } else { Err(errors) }
 }

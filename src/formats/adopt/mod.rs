@@ -294,6 +294,8 @@ pub struct Question<'a> {
     pub baselines: &'a [&'a Version],
     /// Versions that the ledger lists, which are not compared.
     pub known: &'a BTreeSet<&'a Version>,
+    /// Those of them that were adopted. The table was compared up to the last of them before.
+    pub adopted: &'a BTreeSet<&'a Version>,
     /// Versions whose text may differ from what the tool has run.
     pub accepted: &'a BTreeSet<&'a Version>,
     /// Versions whose files were removed on purpose.

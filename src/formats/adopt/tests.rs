@@ -65,6 +65,7 @@ struct Case {
     migrations: Vec<Migration>,
     table: Table,
     known: Vec<Version>,
+    adopted: Vec<Version>,
     accepted: Vec<Version>,
     baselines: Vec<Version>,
     removed: BTreeSet<Version>,
@@ -78,9 +79,10 @@ impl Case {
 
     fn of(dir: &str, format: Format, table: Table) -> Self {
         let migrations = formats::read_dir(dir, Some(format)).expect("it is valid").migrations;
-        let (known, accepted, baselines) = (Vec::new(), Vec::new(), Vec::new());
-        let (dir, removed) = (dir.to_owned(), BTreeSet::new());
-        Self { dir, migrations, table, known, accepted, baselines, removed, baseline: None }
+        let (known, adopted) = (Vec::new(), Vec::new());
+        let (accepted, baselines) = (Vec::new(), Vec::new());
+        let (dir, removed, baseline) = (dir.to_owned(), BTreeSet::new(), None);
+        Self { dir, migrations, table, known, adopted, accepted, baselines, removed, baseline }
     }
 
     /// Changes a value of all rows.
@@ -105,6 +107,7 @@ impl Case {
             baselines: &self.baselines.iter().collect::<Vec<_>>(),
             removed: &self.removed,
             known: &self.known.iter().collect(),
+            adopted: &self.adopted.iter().collect(),
             accepted: &self.accepted.iter().collect(),
             baseline: self.baseline.as_ref(),
         };
@@ -655,4 +658,33 @@ fn a_checkpoint_that_begins_the_history_of_atlas_covers_the_files_before_it() {
     case.migrations.remove(2);
     case.baselines = vec![version("20260103000000")];
     assert_eq!(case.applied(), ["20260101000000", "20260102000000"]);
+}
+
+#[test]
+fn a_table_that_is_read_again_says_something_new_only_after_its_last_adopted_version() {
+    let mut case = Case::new("golang_migrate", "history", Format::GolangMigrate);
+    // The tool did not know the first file when it ran the second.
+    case.known = vec![version("000002")];
+    case.adopted.clone_from(&case.known);
+    assert!(case.applied().is_empty());
+    let case = case.with("version", "3");
+    assert_eq!(case.applied(), ["000003"]);
+
+    // A row without a file was accepted when the table was read first, because of a baseline.
+    let mut case = Case::new("refinery", "history", Format::Refinery);
+    case.migrations.remove(0);
+    case.known = vec![version("2")];
+    case.adopted.clone_from(&case.known);
+    assert!(case.applied().is_empty());
+    let later = [Some("9"), Some("later"), Some("2026"), Some("1")];
+    let case = case.and_row(&later);
+    assert_eq!(
+        case.refusals(),
+        ["no file for version 9 (later), which public.refinery_schema_history records as applied"]
+    );
+    // A row says that its migration was applied, whatever its position is.
+    let mut case = Case::new("refinery", "history", Format::Refinery);
+    case.known = vec![version("2")];
+    case.adopted.clone_from(&case.known);
+    assert_eq!(case.applied(), ["1"]);
 }

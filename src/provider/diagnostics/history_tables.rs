@@ -112,6 +112,21 @@ pub(in crate::provider) fn unread_history_table(
         .at("adopt")
 }
 
+/// Returns the warning about a table from which a set was adopted and that the role may not read.
+pub(in crate::provider) fn history_table_denied(
+    table: &QualifiedName,
+    subject: &Subject,
+) -> Diagnostic {
+    Diagnostic::warning(Title::HistoryTableNotRead.fill(&[&subject]))
+        .detail(format!(
+            "Migrations of this set were adopted from {table}, and the role may not read this \
+             table. If its tool has applied migrations since, they are pending here, and would run \
+             again.\n\nGrant SELECT on the table to the role. If the tool cannot run any more, drop \
+             the table, or set adopt = \"none\"."
+        ))
+        .at("adopt")
+}
+
 /// Returns the finding about a history table under a name that is not the default of its tool: an
 /// error if the files have the format of the tool.
 pub(in crate::provider) fn renamed_history_table(

@@ -1,8 +1,10 @@
 //! What was applied before the provider, by another tool or according to `baseline_version`.
 //!
 //! A plan and its apply search in the same way, and only for migrations that the provider's own
-//! ledger does not know. Where that ledger knows all, nothing is sent.
+//! ledger does not know. Where that ledger knows all, nothing is sent. Once the provider has run a
+//! migration of a set, only the tables from which the set was adopted are read again.
 
+mod again;
 pub(super) mod config;
 mod search;
 mod unread;
@@ -10,6 +12,7 @@ mod unread;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::again::HistorySource;
 use self::config::{AdoptionConfig, AdoptionSource};
 use self::search::HistoryTables;
 use super::operation::{KnownModel, SetOperation};
@@ -18,7 +21,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{self, Expect};
 use crate::formats::Format;
 use crate::formats::adopt::{AdoptError, Comparison, HistoryTable, Question};
-use crate::migration::fact::Facts;
+use crate::migration::fact::{Fact, Facts};
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::clusters::Clusters;
@@ -53,6 +56,14 @@ pub(super) struct Adoption {
     pub(super) records: Vec<MigrationRecord>,
     /// What a plan reports about them.
     pub(super) warnings: Vec<Diagnostic>,
+}
+
+/// What history tables and the baseline declare as applied.
+#[derive(Debug, Default)]
+struct Declared {
+    /// Each version with its source.
+    applied: BTreeMap<Version, String>,
+    warnings: Vec<Diagnostic>,
 }
 
 /// The search for what was applied before the provider.
@@ -98,7 +109,11 @@ impl<'a> AdoptionRequest<'a> {
         if !self.has_question() {
             return Ok(Adoption::default());
         }
-        let HistoryTables { tables, histories, unread } = self.history_tables(session).await?;
+        let HistoryTables { tables, histories, unread } = match self.history_source() {
+            HistorySource::Adopted(names) => return self.read_again(session, names).await,
+            HistorySource::Search => self.history_tables(session).await?,
+            HistorySource::Nothing => HistoryTables::default(),
+        };
         let has_history = !tables.is_empty();
         let mut adoption = if has_history || self.baseline().is_some() {
             self.of_tables(session, tables, histories).await?
@@ -118,31 +133,53 @@ impl<'a> AdoptionRequest<'a> {
         mut tables: Vec<Table>,
         histories: Vec<HistoryTable>,
     ) -> Result<Adoption, Vec<Diagnostic>> {
-        let known = adoption::known(&self.records);
-        let baseline = self.baseline();
-        let open = self.migrations().iter().filter(|m| !known.contains(&m.version));
-        let facts = session.read_tables(&mut tables, &adoption::facts(open)).await;
+        let facts = session.read_tables(&mut tables, &self.facts()).await;
         let facts = facts.map_err(|error| self.failed(&error))?;
-
-        let mut warnings = Vec::new();
-        let mut applied: BTreeMap<&Version, String> = BTreeMap::new();
+        let (mut declared, baseline) = (Declared::default(), self.baseline());
         if let Some((table, history)) = HistoryTables::only_filled(tables, histories)? {
-            let comparison = self.compare(history, &table, &known, baseline).await?;
-            let is_applied = |m: &&Migration| comparison.applied.contains(&m.version);
-            let adopted = self.migrations().iter().filter(is_applied);
-            applied.extend(adopted.map(|m| (&m.version, table.name.to_string())));
-            let (skipped, subject) = (&comparison.skipped, self.operation.subject());
-            warnings.extend(diagnostics::skipped_by_tool(history.tool(), skipped, &subject));
+            self.declare(&mut declared, &table, history, baseline).await?;
         }
+        let known = adoption::known(&self.records);
         for migration in self.up_to(baseline).iter().filter(|m| !known.contains(&m.version)) {
-            applied.entry(&migration.version).or_insert_with(|| BASELINE.to_owned());
+            declared
+                .applied
+                .entry(migration.version.clone())
+                .or_insert_with(|| BASELINE.to_owned());
         }
-        if let Some(missing) = self.missing(&applied, &known, &facts) {
+        self.adopt(declared, &facts)
+    }
+
+    /// Adds what a history table declares as applied.
+    async fn declare(
+        &self,
+        declared: &mut Declared,
+        table: &Table,
+        history: HistoryTable,
+        baseline: Option<&Version>,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let Comparison { applied, skipped } = self.compare(history, table, baseline).await?;
+        let source = table.name.to_string();
+        declared.applied.extend(applied.into_iter().map(|version| (version, source.clone())));
+        let subject = self.operation.subject();
+        declared.warnings.extend(diagnostics::skipped_by_tool(history.tool(), &skipped, &subject));
+        Ok(())
+    }
+
+    /// Makes the records of what is declared as applied, if the catalog shows it.
+    fn adopt(&self, declared: Declared, facts: &Facts) -> Result<Adoption, Vec<Diagnostic>> {
+        let Declared { applied, mut warnings } = declared;
+        if let Some(missing) = self.missing(&applied, facts) {
             warnings.push(missing);
             return Err(warnings);
         }
         let record = |m: &Migration| Some(adoption::adopted(m, applied.get(&m.version)?));
         Ok(Adoption { records: self.migrations().iter().filter_map(record).collect(), warnings })
+    }
+
+    /// The facts that show what open migrations have created.
+    fn facts(&self) -> Vec<Fact> {
+        let known = adoption::known(&self.records);
+        adoption::facts(self.migrations().iter().filter(|m| !known.contains(&m.version)))
     }
 
     /// The migrations up to and including a version.
@@ -152,12 +189,8 @@ impl<'a> AdoptionRequest<'a> {
     }
 
     /// An error if the catalog does not show what adopted migrations should have left.
-    fn missing(
-        &self,
-        applied: &BTreeMap<&Version, String>,
-        known: &BTreeSet<&Version>,
-        facts: &Facts,
-    ) -> Option<Diagnostic> {
+    fn missing(&self, applied: &BTreeMap<Version, String>, facts: &Facts) -> Option<Diagnostic> {
+        let known = adoption::known(&self.records);
         let walk = self.migrations().iter().filter_map(|migration| {
             if applied.contains_key(&migration.version) {
                 return Some((migration, Expect::All));
@@ -178,15 +211,8 @@ impl<'a> AdoptionRequest<'a> {
     fn has_question(&self) -> bool {
         let known = adoption::known(&self.records);
         let is_open = self.migrations().iter().any(|m| !known.contains(&m.version));
-        is_open && (self.reads_history() || self.baseline().is_some())
-    }
-
-    fn reads_history(&self) -> bool {
-        match self.config.source {
-            AdoptionSource::Any => adoption::is_untouched(&self.records),
-            AdoptionSource::Tool(_) => true,
-            AdoptionSource::Nothing => false,
-        }
+        let reads_history = || self.history_source() != HistorySource::Nothing;
+        is_open && (self.baseline().is_some() || reads_history())
     }
 
     fn baseline(&self) -> Option<&Version> {
@@ -226,7 +252,6 @@ impl<'a> AdoptionRequest<'a> {
         &self,
         history: HistoryTable,
         table: &Table,
-        known: &BTreeSet<&Version>,
         baseline: Option<&Version>,
     ) -> Result<Comparison, Vec<Diagnostic>> {
         let format = self.format();
@@ -240,7 +265,8 @@ impl<'a> AdoptionRequest<'a> {
         let (dir, table) = (source.path().map(str::to_owned), table.clone());
         let (migrations, removed) = (self.migrations().to_vec(), policy.removed.clone());
         let baselines: Vec<Version> = self.adoptable.baselines.iter().copied().cloned().collect();
-        let known: Vec<Version> = known.iter().copied().cloned().collect();
+        let known = versions(adoption::known(&self.records));
+        let adopted = versions(adoption::adopted_before(&self.records));
         let (accepted, baseline) = (accepted.collect::<Vec<_>>(), baseline.cloned());
         let compare = move || {
             history.compare(
@@ -250,6 +276,7 @@ impl<'a> AdoptionRequest<'a> {
                     migrations: &migrations,
                     baselines: &baselines.iter().collect::<Vec<_>>(),
                     known: &known.iter().collect(),
+                    adopted: &adopted.iter().collect(),
                     accepted: &accepted.iter().collect(),
                     removed: &removed,
                     baseline: baseline.as_ref(),
@@ -267,4 +294,8 @@ impl<'a> AdoptionRequest<'a> {
         let what = format!("Cannot search for history tables on {}.", location.target);
         vec![diagnostics::database_error(&what, error, Access::Other, location)]
     }
+}
+
+fn versions(versions: BTreeSet<&Version>) -> Vec<Version> {
+    versions.into_iter().cloned().collect()
 }
