@@ -60,7 +60,7 @@ pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
         version: migration.version.clone(),
         kind: migration.kind,
         run: 0,
-        values: None,
+        values: migration.values.digest(),
         description: migration.description.clone(),
         checksum: migration.checksum.clone(),
         state: MigrationState::Applied,

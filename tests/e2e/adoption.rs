@@ -575,6 +575,54 @@ fn a_saved_plan_is_rejected_if_the_history_table_has_changed() {
     });
 }
 
+/// The rows are those of Flyway 10.20.1.
+#[test]
+fn an_unchanged_repeatable_script_of_flyway_is_adopted_and_runs_when_it_changes() {
+    on_each_terraform(|world| {
+        for (file, text) in [
+            ("V1__orders.sql", "CREATE TABLE orders (id bigint PRIMARY KEY, note text);\n"),
+            ("R__order_ids.sql", "CREATE OR REPLACE VIEW order_ids AS SELECT id FROM orders;\n"),
+            (
+                "R__order_owner.sql",
+                "CREATE OR REPLACE VIEW order_owner AS SELECT id, '${Owner}' AS owner FROM orders;\n",
+            ),
+            ("R__seed.sql", "INSERT INTO orders VALUES (1, 'seed');\n"),
+        ] {
+            world.write(&format!("app/{file}"), text);
+        }
+        world.each(&[
+            "CREATE TABLE orders (id bigint PRIMARY KEY, note text)",
+            "CREATE VIEW order_owner AS SELECT id, 'sales' AS owner FROM orders",
+            "INSERT INTO orders VALUES (1, 'seed')",
+            "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, \
+             version varchar(50), description varchar(200), type varchar(20), \
+             script varchar(1000), checksum integer, success boolean)",
+            "INSERT INTO flyway_schema_history VALUES \
+             (1, '1', 'orders', 'SQL', 'V1__orders.sql', -73496685, true), \
+             (2, NULL, 'order ids', 'SQL', 'R__order_ids.sql', -436805281, true), \
+             (3, NULL, 'order owner', 'SQL', 'R__order_owner.sql', 661217780, true), \
+             (4, NULL, 'seed', 'SQL', 'R__seed.sql', -1504432473, true)",
+        ]);
+        world.configure(&set("app", "  variables = { owner = \"sales\" }\n"));
+        // The view that somebody has dropped is created.
+        world
+            .plan()
+            .ends_with(2)
+            .says("app/R__order_owner.sql app/R__seed.sql")
+            .says("These migrations will run: app/R__order_ids.sql");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__order_ids"]);
+        assert_eq!(world.times_run("INSERT INTO orders"), 1);
+        let state = world.state("dsql_migration_set.app");
+        assert_eq!(state["migrations"]["R__seed"]["status"], "adopted");
+        world.plan().ends_with(0).says("No changes.");
+
+        world.configure(&set("app", "  variables = { owner = \"support\" }\n"));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__order_owner"]);
+    });
+}
+
 /// A set that was adopted from dbmate, of which the provider has run a migration, and another one
 /// of which is pending.
 fn half_migrated(world: &World, arguments: &str) {

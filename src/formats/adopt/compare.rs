@@ -17,6 +17,8 @@ pub(super) struct HistoryContents {
     pub(super) rows: Vec<HistoryRow>,
     /// All files up to this key are applied, even without a row.
     pub(super) up_to: Option<Key>,
+    /// The repeatable migrations that the tool has run with their present text.
+    pub(super) unchanged: Vec<Version>,
     /// Whether the tool never runs a file that precedes the last applied one.
     pub(super) skips: bool,
 }
@@ -55,7 +57,7 @@ impl From<bool> for ChecksumMatch {
 impl HistoryContents {
     /// An empty history; `keys` are those of the files.
     pub(super) fn new(keys: Vec<Option<Key>>) -> Self {
-        Self { keys, rows: Vec::new(), up_to: None, skips: false }
+        Self { keys, rows: Vec::new(), up_to: None, unchanged: Vec::new(), skips: false }
     }
 
     /// The index of the file with this key.
@@ -180,6 +182,8 @@ pub(super) fn compare(
             }
         }
     }
+    let unchanged = contents.unchanged.iter().filter(|version| !question.known.contains(version));
+    comparison.applied.extend(unchanged.cloned());
     let open = files.migrations.iter().zip(&contents.keys).filter(|(file, key)| {
         is_open(file) && !key.as_ref().is_some_and(|key| coverage.is_compared(key))
     });

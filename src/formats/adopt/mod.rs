@@ -274,6 +274,7 @@ impl HistoryTable {
         let files = SetFiles {
             dir: question.dir,
             migrations: question.migrations,
+            repeatable: question.repeatable,
             baselines: question.baselines,
         };
         let contents = (self.0.read)(table, &files)?;
@@ -289,6 +290,8 @@ pub struct Question<'a> {
     /// The migrations of the set that run once, in order. A baseline is among them only if it is
     /// the first.
     pub migrations: &'a [Migration],
+    /// The migrations that run again when they change, if the tool has such migrations.
+    pub repeatable: &'a [Migration],
     /// Versions of the baselines that are not among them, because the files that they replace
     /// exist.
     pub baselines: &'a [&'a Version],

@@ -63,6 +63,7 @@ fn fixture(name: &str, history: &str) -> Table {
 struct Case {
     dir: String,
     migrations: Vec<Migration>,
+    repeatable: Vec<Migration>,
     table: Table,
     known: Vec<Version>,
     adopted: Vec<Version>,
@@ -79,10 +80,23 @@ impl Case {
 
     fn of(dir: &str, format: Format, table: Table) -> Self {
         let migrations = formats::read_dir(dir, Some(format)).expect("it is valid").migrations;
+        let (repeatable, migrations) =
+            migrations.into_iter().partition(|migration| migration.is_repeatable());
         let (known, adopted) = (Vec::new(), Vec::new());
         let (accepted, baselines) = (Vec::new(), Vec::new());
         let (dir, removed, baseline) = (dir.to_owned(), BTreeSet::new(), None);
-        Self { dir, migrations, table, known, adopted, accepted, baselines, removed, baseline }
+        Self {
+            dir,
+            migrations,
+            repeatable,
+            table,
+            known,
+            adopted,
+            accepted,
+            baselines,
+            removed,
+            baseline,
+        }
     }
 
     /// Changes a value of all rows.
@@ -104,6 +118,7 @@ impl Case {
         let question = Question {
             dir: Some(&self.dir),
             migrations: &self.migrations,
+            repeatable: &self.repeatable,
             baselines: &self.baselines.iter().collect::<Vec<_>>(),
             removed: &self.removed,
             known: &self.known.iter().collect(),
@@ -687,4 +702,55 @@ fn a_table_that_is_read_again_says_something_new_only_after_its_last_adopted_ver
     case.known = vec![version("2")];
     case.adopted.clone_from(&case.known);
     assert_eq!(case.applied(), ["1"]);
+}
+
+/// The rows are those of Flyway 10.20.1 with PostgreSQL 15.
+#[test]
+fn a_repeatable_script_of_flyway_counts_if_its_last_run_had_the_same_text_and_values() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in [
+        ("V1__orders.sql", "CREATE TABLE orders (id bigint PRIMARY KEY, note text);\n"),
+        ("R__order_ids.sql", "CREATE OR REPLACE VIEW order_ids AS SELECT id FROM orders;\n"),
+        (
+            "R__order_owner.sql",
+            "CREATE OR REPLACE VIEW order_owner AS SELECT id, '${Owner}' AS owner FROM orders;\n",
+        ),
+        // Without `variables`, a placeholder is rejected.
+        ("R__order_owner.sql.conf", "placeholderReplacement=false"),
+        ("R__seed.sql", "INSERT INTO orders VALUES (1, 'seed');\n"),
+    ] {
+        fs::write(dir.path().join(name), text).expect("a file");
+    }
+    let row = |rank, version, script, checksum| {
+        let kind = Some("SQL");
+        [Some(rank), version, Some("d"), kind, Some(script), Some(checksum), None, None, Some("t")]
+    };
+    let case = |owner: &str| {
+        let mut table = fixture("flyway", "history");
+        table.rows.clear();
+        let dir = dir.path().display().to_string();
+        let mut case = Case::of(&dir, Format::Flyway, table)
+            .and_row(&row("1", Some("1"), "V1__orders.sql", "-73496685"))
+            .and_row(&row("2", None, "R__order_ids.sql", "-436805281"))
+            .and_row(&row("3", None, "R__order_owner.sql", "661217780"))
+            .and_row(&row("4", None, "R__seed.sql", "-1504432473"));
+        let values = [("owner".to_owned(), owner.to_owned())].into();
+        case.repeatable[1].values = crate::migration::Values::Known(values);
+        case
+    };
+    let all = ["1", "R__order_ids", "R__order_owner", "R__seed"];
+    assert_eq!(case("sales").applied(), all);
+    assert_eq!(case("other").applied(), ["1", "R__order_ids", "R__seed"]);
+    // An earlier run with the present text does not count.
+    let again = case("sales").and_row(&row("5", None, "R__seed.sql", "7"));
+    assert_eq!(again.applied(), all[..3]);
+    let mut failed = case("sales").and_row(&row("5", None, "R__seed.sql", "-1504432473"));
+    *failed.table.rows[4].last_mut().expect("success") = Some("f".into());
+    assert_eq!(failed.applied(), all[..3]);
+    let mut deleted = case("sales").and_row(&row("5", None, "R__seed.sql", "-1504432473"));
+    deleted.table.rows[4][3] = Some("DELETE".into());
+    assert_eq!(deleted.applied(), all[..3]);
+    let mut known = case("sales");
+    known.known = vec![version("R__seed")];
+    assert_eq!(known.applied(), all[..3]);
 }

@@ -27,25 +27,32 @@ use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::clusters::Clusters;
 use crate::provider::diagnostics::{self, Access, BASELINE};
 
-/// The migrations that may have been applied before the provider. A repeatable one runs in any
-/// case; a baseline counts only where the files that it replaces are gone.
+/// The migrations that may have been applied before the provider. A baseline counts only where the
+/// files that it replaces are gone.
 struct Adoptable<'a> {
     migrations: Cow<'a, [Migration]>,
     /// Versions of the baselines whose replaced files are still there.
     baselines: Vec<&'a Version>,
+    /// Those that run again when they change. Only Flyway records them.
+    repeatable: &'a [Migration],
 }
 
 impl<'a> Adoptable<'a> {
-    fn of(migrations: &'a [Migration]) -> Self {
-        if migrations.iter().all(|migration| migration.kind == MigrationKind::Versioned) {
-            return Self { migrations: Cow::Borrowed(migrations), baselines: Vec::new() };
+    fn of(migrations: &'a [Migration], format: Format) -> Self {
+        // They are the last ones.
+        let count = migrations.iter().take_while(|migration| !migration.is_repeatable()).count();
+        let (once, repeatable) = migrations.split_at(count);
+        let repeatable = if format == Format::Flyway { repeatable } else { &[] };
+        if once.iter().all(|migration| migration.kind == MigrationKind::Versioned) {
+            return Self { migrations: Cow::Borrowed(once), baselines: Vec::new(), repeatable };
         }
-        let once = migrations.iter().filter(|migration| !migration.is_repeatable()).enumerate();
-        let (counting, baselines): (Vec<_>, Vec<_>) =
-            once.partition(|(index, m)| *index == 0 || m.kind == MigrationKind::Versioned);
+        let (counting, baselines): (Vec<_>, Vec<_>) = once
+            .iter()
+            .enumerate()
+            .partition(|(index, m)| *index == 0 || m.kind == MigrationKind::Versioned);
         let counting = counting.into_iter().map(|(_, migration)| migration.clone()).collect();
         let baselines = baselines.into_iter().map(|(_, migration)| &migration.version).collect();
-        Self { migrations: Cow::Owned(counting), baselines }
+        Self { migrations: Cow::Owned(counting), baselines, repeatable }
     }
 }
 
@@ -83,7 +90,8 @@ impl<'a> AdoptionRequest<'a> {
         observation: &'a Observation,
     ) -> Option<Self> {
         let config = operation.model.known.adoption?;
-        let adoptable = Adoptable::of(operation.migrations());
+        let format = operation.model.format.unwrap_or(Format::Plain);
+        let adoptable = Adoptable::of(operation.migrations(), format);
         let records = operation.known_records(observation);
         Some(Self { config, operation, adoptable, observation, records })
     }
@@ -173,13 +181,23 @@ impl<'a> AdoptionRequest<'a> {
             return Err(warnings);
         }
         let record = |m: &Migration| Some(adoption::adopted(m, applied.get(&m.version)?));
-        Ok(Adoption { records: self.migrations().iter().filter_map(record).collect(), warnings })
+        // If objects of a repeatable migration are missing, it runs and creates them.
+        let is_whole = |m: &&Migration| adoption::missing([(*m, Expect::All)], facts).is_empty();
+        let repeatable = self.adoptable.repeatable.iter().filter(is_whole);
+        let records = self.migrations().iter().chain(repeatable).filter_map(record).collect();
+        Ok(Adoption { records, warnings })
     }
 
     /// The facts that show what open migrations have created.
     fn facts(&self) -> Vec<Fact> {
+        adoption::facts(self.open())
+    }
+
+    /// The migrations that the provider's own ledger does not know.
+    fn open(&self) -> impl Iterator<Item = &Migration> {
         let known = adoption::known(&self.records);
-        adoption::facts(self.migrations().iter().filter(|m| !known.contains(&m.version)))
+        let all = self.migrations().iter().chain(self.adoptable.repeatable);
+        all.filter(move |migration| !known.contains(&migration.version))
     }
 
     /// The migrations up to and including a version.
@@ -209,8 +227,7 @@ impl<'a> AdoptionRequest<'a> {
 
     /// Whether the provider's own ledger leaves a migration open that may be adopted.
     fn has_question(&self) -> bool {
-        let known = adoption::known(&self.records);
-        let is_open = self.migrations().iter().any(|m| !known.contains(&m.version));
+        let is_open = self.open().next().is_some();
         let reads_history = || self.history_source() != HistorySource::Nothing;
         is_open && (self.baseline().is_some() || reads_history())
     }
@@ -264,6 +281,7 @@ impl<'a> AdoptionRequest<'a> {
         // The thread that reads the files may outlive this operation, so everything is its own.
         let (dir, table) = (source.path().map(str::to_owned), table.clone());
         let (migrations, removed) = (self.migrations().to_vec(), policy.removed.clone());
+        let repeatable = self.adoptable.repeatable.to_vec();
         let baselines: Vec<Version> = self.adoptable.baselines.iter().copied().cloned().collect();
         let known = versions(adoption::known(&self.records));
         let adopted = versions(adoption::adopted_before(&self.records));
@@ -274,6 +292,7 @@ impl<'a> AdoptionRequest<'a> {
                 &Question {
                     dir: dir.as_deref(),
                     migrations: &migrations,
+                    repeatable: &repeatable,
                     baselines: &baselines.iter().collect::<Vec<_>>(),
                     known: &known.iter().collect(),
                     adopted: &adopted.iter().collect(),
