@@ -167,6 +167,7 @@ titles! {
     // What was applied before
     MigrationsAdopted => "Existing migrations are adopted in …",
     MigrationsSkippedByTool => "Migrations were skipped by … in …",
+    RowChangesUnseen => "Row changes cannot be verified in …",
     SeveralHistoryTables => "More than one history table found",
     HistoryTableMismatch => "History table does not match the directory",
     HistoryTableNotRead => "History table is not read for …",

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
-use crate::migration::{Migration, Origin, Version};
+use crate::migration::{Class, Migration, Origin, Statement, Version};
 
 pub use super::expected::Expect;
 use super::expected::{Expectations, Expected};
@@ -156,6 +156,15 @@ pub fn missing<'a>(
         })
         .map(|expected| Missing { origin: expected.origin.clone(), what: expected.to_string() })
         .collect()
+}
+
+/// Whether a migration leaves nothing that the catalog shows.
+#[must_use]
+pub fn changes_only_rows(migration: &Migration) -> bool {
+    let is_row_change = |it: &Statement| matches!(it.class, Class::Dml | Class::Batch);
+    migration.unknown_from.is_none()
+        && !migration.statements.is_empty()
+        && migration.statements.iter().all(is_row_change)
 }
 
 /// The objects that migrations are expected to have left, in the order of the statements.

@@ -25,7 +25,7 @@ mod verify;
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
     BASELINE, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool, table_of_nothing,
-    unknown_adopt, unknown_baseline,
+    unknown_adopt, unknown_baseline, unseen_row_changes,
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};

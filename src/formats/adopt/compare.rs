@@ -77,6 +77,8 @@ impl HistoryContents {
 pub struct Comparison {
     /// Versions that are applied according to the history table and that the ledger does not list.
     pub applied: BTreeSet<Version>,
+    /// Those of them that have no row of their own.
+    pub without_row: BTreeSet<Version>,
     /// Files that the tool has skipped and will never run, as written in the configuration.
     pub skipped: Vec<String>,
 }
@@ -201,7 +203,9 @@ fn add_files_without_rows<'a>(
     for (migration, key) in open {
         let Some(key) = key else { continue };
         if contents.up_to.as_ref().is_some_and(|up_to| key <= up_to) {
-            comparison.applied.insert(migration.version.clone());
+            if comparison.applied.insert(migration.version.clone()) {
+                comparison.without_row.insert(migration.version.clone());
+            }
         } else if contents.skips
             && last.is_some_and(|last| key < last)
             && !comparison.applied.contains(&migration.version)

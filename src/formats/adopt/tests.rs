@@ -754,3 +754,19 @@ fn a_repeatable_script_of_flyway_counts_if_its_last_run_had_the_same_text_and_va
     known.known = vec![version("R__seed")];
     assert_eq!(known.applied(), all[..3]);
 }
+
+#[test]
+fn a_file_that_the_history_covers_without_a_row_of_its_own_is_listed() {
+    let without_row = |case: Case| {
+        let comparison = case.compare().expect("nothing is wrong");
+        comparison.without_row.into_iter().map(|version| version.0).collect::<Vec<_>>()
+    };
+    let golang = Case::new("golang_migrate", "history", Format::GolangMigrate);
+    assert_eq!(without_row(golang), ["000001"]);
+    let row = [Some("4"), Some("9"), Some("d"), Some("BASELINE"), Some("x"), None, None, None];
+    let row: Vec<_> = row.into_iter().chain([Some("t")]).collect();
+    let mut flyway = Case::new("flyway", "history", Format::Flyway);
+    flyway.table.rows.truncate(2);
+    assert_eq!(without_row(flyway.and_row(&row)), ["2"]);
+    assert!(without_row(Case::new("goose", "history", Format::Goose)).is_empty());
+}

@@ -70,6 +70,8 @@ pub(super) struct Adoption {
 struct Declared {
     /// Each version with its source.
     applied: BTreeMap<Version, String>,
+    /// Versions that a history table covers without a row of their own.
+    without_row: BTreeSet<Version>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -165,8 +167,10 @@ impl<'a> AdoptionRequest<'a> {
         history: HistoryTable,
         baseline: Option<&Version>,
     ) -> Result<(), Vec<Diagnostic>> {
-        let Comparison { applied, skipped } = self.compare(history, table, baseline).await?;
+        let compared = self.compare(history, table, baseline).await?;
+        let Comparison { applied, without_row, skipped } = compared;
         let source = table.name.to_string();
+        declared.without_row.extend(without_row);
         declared.applied.extend(applied.into_iter().map(|version| (version, source.clone())));
         let subject = self.operation.subject();
         declared.warnings.extend(diagnostics::skipped_by_tool(history.tool(), &skipped, &subject));
@@ -175,11 +179,19 @@ impl<'a> AdoptionRequest<'a> {
 
     /// Makes the records of what is declared as applied, if the catalog shows it.
     fn adopt(&self, declared: Declared, facts: &Facts) -> Result<Adoption, Vec<Diagnostic>> {
-        let Declared { applied, mut warnings } = declared;
+        let Declared { applied, without_row, mut warnings } = declared;
         if let Some(missing) = self.missing(&applied, facts) {
             warnings.push(missing);
             return Err(warnings);
         }
+        let unseen = self.migrations().iter().filter(|migration| {
+            let source = applied.get(&migration.version);
+            let is_uncertain = source.is_some_and(|source| source == BASELINE)
+                || without_row.contains(&migration.version);
+            is_uncertain && adoption::changes_only_rows(migration)
+        });
+        let unseen: Vec<_> = unseen.map(|migration| migration.file.clone()).collect();
+        warnings.extend(diagnostics::unseen_row_changes(&unseen, &self.operation.subject()));
         let record = |m: &Migration| Some(adoption::adopted(m, applied.get(&m.version)?));
         // If objects of a repeatable migration are missing, it runs and creates them.
         let is_whole = |m: &&Migration| adoption::missing([(*m, Expect::All)], facts).is_empty();
