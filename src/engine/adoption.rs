@@ -158,6 +158,26 @@ pub fn missing<'a>(
         .collect()
 }
 
+/// Returns the last migration of which the catalog shows an object, and of which it lacks none that
+/// the migrations up to it have created and not dropped.
+#[must_use]
+pub fn last_shown<'a>(migrations: &'a [Migration], facts: &Facts) -> Option<&'a Version> {
+    let (mut expectations, mut last) = (Expectations::default(), None);
+    for migration in migrations {
+        for statement in migration.known_statements() {
+            expectations.add(statement, Expect::All);
+        }
+        if migration.unknown_from.is_some() {
+            break;
+        }
+        let is_own = |expected: &Expected| expected.origin.file == migration.file;
+        if expectations.0.iter().any(is_own) && expectations.0.iter().all(|it| it.exists(facts)) {
+            last = Some(&migration.version);
+        }
+    }
+    last
+}
+
 /// Whether a migration leaves nothing that the catalog shows.
 #[must_use]
 pub fn changes_only_rows(migration: &Migration) -> bool {

@@ -201,7 +201,9 @@ fn an_unclear_history_table_is_rejected_with_the_remedy() {
         );
         refused("  adopt_table = \"goose_db_version\"\n")
             .says("History table does not match the directory")
-            .says("public.goose_db_version is the history table of goose, but the files are read");
+            .says(
+                "public.goose_db_version is the history table of goose, but the directory is read",
+            );
         refused("  adopt_table = \"public.drizzle_users\"\n")
             .says("Table is not a supported history table")
             .says("public.drizzle_users");
@@ -250,19 +252,17 @@ fn two_files(world: &World, arguments: &str) {
 fn a_history_table_with_other_columns_does_not_make_its_migrations_run_again() {
     on_each_terraform(|world| {
         world.sql("CREATE TABLE _prisma_migrations (id text PRIMARY KEY, finished_at timestamptz)");
-        for arguments in ["", "  adopt = \"prisma\"\n"] {
-            two_files(world, arguments);
-            world
-                .plan()
-                .ends_with(1)
-                .says("Table is not a supported history table")
-                .says(
-                    "public._prisma_migrations lacks the column migration_name, which the history \
-                     table of Prisma has.",
-                )
-                .says("set adopt = \"none\", and set baseline_version");
-            world.apply().ends_with(1).says("lacks the column migration_name");
-        }
+        two_files(world, "");
+        world
+            .plan()
+            .ends_with(1)
+            .says("Table is not a supported history table")
+            .says(
+                "public._prisma_migrations lacks the column migration_name, which the history \
+                 table of Prisma has.",
+            )
+            .says("set adopt = \"none\", and set baseline_version");
+        world.apply().ends_with(1).says("lacks the column migration_name");
         // The table of a tool that nobody has requested does not matter.
         two_files(world, "  adopt = \"dbmate\"\n");
         world.plan().ends_with(2).does_not_say("_prisma_migrations");
@@ -401,7 +401,7 @@ fn the_tables_of_ecto_and_rails_are_named_and_not_read() {
         world.sql("DROP TABLE schema_migrations");
         world.sql("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)");
         world.sql("INSERT INTO schema_migrations VALUES ('20260101120000')");
-        world.plan().ends_with(1).says("History table lists a missing file");
+        world.plan().ends_with(1).says("public.schema_migrations is the history table of dbmate");
         world.sql("CREATE TABLE ar_internal_metadata (key varchar PRIMARY KEY, value varchar)");
         world.plan().ends_with(2).says("public.schema_migrations (Rails)").says("CREATE TABLE a");
         two_files(world, "  adopt = \"dbmate\"\n");
@@ -571,6 +571,79 @@ fn a_saved_plan_is_rejected_if_the_history_table_has_changed() {
         let state = world.state("dsql_migration_set.drizzle");
         assert_eq!(state["migrations"]["0001_first_rows"]["status"], "adopted");
         assert_eq!(state["last_run"].as_array().unwrap().len(), 0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn a_directory_that_was_converted_since_is_explained_with_a_configuration_that_works() {
+    on_each_terraform(|world| {
+        // A function ran 0001_users.sql and 0002_email.sql, and drizzle-kit took over.
+        world.each(&[
+            "CREATE TABLE schema_migrations (version text PRIMARY KEY, name text, applied_at timestamptz)",
+            "INSERT INTO schema_migrations VALUES ('0001', 'users', now()), ('0002', 'email', now())",
+            "CREATE TABLE users (id int PRIMARY KEY)",
+            "ALTER TABLE users ADD COLUMN email text",
+        ]);
+        for (tag, text) in [
+            ("0000_brave_hulk", "CREATE TABLE users (id int PRIMARY KEY);"),
+            ("0001_calm_thor", "ALTER TABLE users ADD COLUMN email text;"),
+            ("0002_shy_loki", "CREATE TABLE orders (id int PRIMARY KEY);"),
+        ] {
+            world.write(&format!("app/{tag}.sql"), text);
+        }
+        let journal = r#"{"dialect": "postgresql", "entries": [
+            {"tag": "0000_brave_hulk", "when": 1000}, {"tag": "0001_calm_thor", "when": 2000},
+            {"tag": "0002_shy_loki", "when": 3000}]}"#;
+        world.write("app/meta/_journal.json", journal);
+        world.configure(&set("app", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says("History table does not match the directory")
+            .says(
+                "public.schema_migrations is the history table of your own runner, but the \
+                   directory is read in the format drizzle",
+            )
+            .says("adopt = \"none\" baseline_version = \"0001_calm_thor\"")
+            .says("the objects that they create are in the database");
+        world.configure(&set(
+            "app",
+            "  adopt            = \"none\"\n  baseline_version = \"0001_calm_thor\"\n",
+        ));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0002_shy_loki"]);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn converted_files_are_found_by_the_texts_that_the_tool_has_recorded() {
+    on_each_terraform(|world| {
+        leave(world, &FLYWAY, "flyway_schema_history");
+        for (from, to) in [
+            ("V1__create_books", "0001_create_books"),
+            ("V2__first_books", "0002_first_books"),
+            ("2026/V9.1__pages", "0003_pages"),
+            ("2026/V10__index", "0004_index"),
+        ] {
+            let text = fs::read(world.path(&format!("flyway/{from}.sql"))).unwrap();
+            world.write(&format!("app/{to}.sql"), text);
+        }
+        world.configure(&set("app", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says(
+                "public.flyway_schema_history is the history table of Flyway, but the directory \
+                   is read in the format plain",
+            )
+            .says("V1__create_books.sql: app/0001_create_books.sql")
+            .says("2026/V9.1__pages.sql: app/0003_pages.sql")
+            .says("adopt = \"none\" baseline_version = \"0003\"");
+        world.configure(&set("app", "  adopt = \"none\"\n  baseline_version = \"0003\"\n"));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0004"]);
         world.plan().ends_with(0).says("No changes.");
     });
 }

@@ -6,6 +6,7 @@
 
 mod checksum;
 mod compare;
+mod converted;
 mod counted;
 mod drizzle;
 mod error;
@@ -22,6 +23,7 @@ use crate::migration::table::Table;
 use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
+pub use converted::SameText;
 pub use error::AdoptError;
 pub use recognize::{Recognized, Unreadable, recognize, searched_columns, searched_names};
 

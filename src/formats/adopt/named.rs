@@ -43,7 +43,7 @@ pub(super) fn home_grown(
                     .is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
             counted::number(table, if is_part { version } else { digits })?
         } else {
-            Key::Name(version.strip_suffix(".sql").unwrap_or(version).to_owned())
+            named(row, version, &contents)
         };
         let shown = match row.text("name") {
             Some(name) => format!("version {version} ({name})"),
@@ -53,6 +53,16 @@ pub(super) fn home_grown(
         contents.add(key, shown, unfinished(row).map_or(applied, HistoryState::Unfinished));
     }
     Ok(contents)
+}
+
+/// The key of a row in a directory whose versions are names: the version that the row has, alone or
+/// with the name.
+fn named(row: TableRow<'_>, version: &str, contents: &HistoryContents) -> Key {
+    let name = row.text("name").unwrap_or_default();
+    let both = format!("{version}_{name}");
+    let key = |text: &str| Key::Name(text.strip_suffix(".sql").unwrap_or(text).to_owned());
+    let mut keys = [version, name, &both].into_iter().map(key);
+    keys.find(|key| contents.find(key).is_some()).unwrap_or_else(|| key(version))
 }
 
 /// Why a row of a home-grown runner does not count as applied.

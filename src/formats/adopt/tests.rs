@@ -374,6 +374,14 @@ fn a_runner_records_versions_or_names_of_files() {
     assert_eq!(drizzle(&["0000_quiet_otter.sql"]).applied(), ["0000_quiet_otter"]);
     assert_eq!(drizzle(&["0000_quiet_otter"]).applied(), ["0000_quiet_otter"]);
     assert_eq!(drizzle(&["0009_x"]).refusals().len(), 1);
+    let mut named = drizzle(&["0000"]);
+    assert_eq!(named.refusals().len(), 1);
+    named.table.columns.push("name".into());
+    named.table.rows[0].push(None);
+    for name in ["quiet_otter", "0000_quiet_otter", "0000_quiet_otter.sql"] {
+        named.table.rows[0][2] = Some(name.into());
+        assert_eq!(named.applied(), ["0000_quiet_otter"], "{name}");
+    }
     let goose = case(&["00001"], "goose", Format::Goose);
     assert_eq!(goose.applied(), ["00001"]);
 }
@@ -769,4 +777,27 @@ fn a_file_that_the_history_covers_without_a_row_of_its_own_is_listed() {
     flyway.table.rows.truncate(2);
     assert_eq!(without_row(flyway.and_row(&row)), ["2"]);
     assert!(without_row(Case::new("goose", "history", Format::Goose)).is_empty());
+}
+
+#[test]
+fn checksums_of_texts_find_the_files_of_another_format() {
+    for (folder, history, format, expected) in [
+        (
+            "flyway",
+            "history",
+            Format::Flyway,
+            "V1__create_books.sql V2__first_books.sql 2026/V9.1__pages.sql",
+        ),
+        ("sqlx", "history", Format::Sqlx, "20260101120000"),
+        ("prisma", "history", Format::Prisma, "0_init"),
+        ("drizzle", "history", Format::Drizzle, "1766348213015"),
+        ("atlas", "history", Format::Atlas, ""),
+    ] {
+        let case = Case::new(folder, history, format);
+        let history = HistoryTable::of(&case.table, false).expect("it is known");
+        let same = history.same_texts(&case.table, &case.migrations).expect("it can be read");
+        let rows: Vec<&str> = same.iter().map(|same| same.row.as_str()).collect();
+        assert_eq!(rows.join(" "), expected, "{folder}");
+        assert!(same.iter().zip(&case.migrations).all(|(same, it)| same.version == it.version));
+    }
 }

@@ -77,9 +77,9 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
         ),
         AdoptError::NoFile { .. } => (
             Title::HistoryTableFileMissing,
-            "Restore the file. If a later migration replaces it, as in a squashed directory, set \
-             baseline_version to the version of that migration. If the table belongs to other \
-             files, set adopt = \"none\"."
+            "Restore the file. If it was removed on purpose, list its version in removed_versions. If \
+             a later migration replaces it, as in a squashed directory, set baseline_version to the \
+             version of that migration. If the table belongs to other files, set adopt = \"none\"."
                 .to_owned(),
         ),
         AdoptError::Changed { .. } => (

@@ -4,7 +4,8 @@ use super::adoption::NOTHING_WRITTEN;
 use super::{Subject, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::Format;
-use crate::formats::adopt::{HistoryTable, Unreadable};
+use crate::formats::adopt::{HistoryTable, SameText, Unreadable};
+use crate::migration::Version;
 use crate::migration::fact::{FactSubject, QualifiedName};
 use crate::migration::table::Table;
 
@@ -239,19 +240,56 @@ pub(in crate::provider) fn adopt_mismatch(tool: Format, directory: Format) -> Di
         .at("adopt")
 }
 
+/// What the files and the catalog show about a directory that may have been converted.
+#[derive(Debug)]
+pub(in crate::provider) struct Conversion<'a> {
+    /// Rows whose text a file has.
+    pub(in crate::provider) same: &'a [SameText],
+    /// The version up to which the migrations seem to be applied.
+    pub(in crate::provider) baseline: Option<&'a Version>,
+}
+
+/// Returns the error for a history table that lists files of another format than the directory has.
 pub(in crate::provider) fn history_table_mismatch(
     history: HistoryTable,
-    table: &QualifiedName,
+    table: &Table,
     format: Format,
+    conversion: &Conversion<'_>,
 ) -> Diagnostic {
-    let (tool, own, read) = (history.tool(), history.format().name(), format.name());
-    Diagnostic::error(Title::HistoryTableMismatch)
-        .detail(format!(
-            "{table} is the history table of {tool}, but the files are read in the format \
-             {read}, so the table does not show which of them are applied. {NOTHING_WRITTEN}\n\nIf \
-             the files belong to {tool}, set format = \"{own}\". If the table belongs to other \
-             files, set adopt = \"none\". All migrations that the provider has not run are then \
-             pending."
-        ))
-        .at("adopt")
+    let (name, tool, own, read) =
+        (&table.name, history.tool(), history.format().name(), format.name());
+    let Conversion { same, baseline } = conversion;
+    let mut detail = format!(
+        "{name} is the history table of {tool}, but the directory is read in the format {read}, and \
+         the table names none of its files. {NOTHING_WRITTEN}\n\nIf the files belong to {tool}, set \
+         format = \"{own}\".\n\n"
+    );
+    if !same.is_empty() {
+        let lines = same.iter().map(|same| format!("{}: {}", same.row, same.file));
+        let lines = listed_lines(lines);
+        detail.push_str(&format!("These rows have the text of these files:\n{lines}\n\n"));
+    }
+    detail.push_str(&match baseline {
+        Some(version) => format!(
+            "If the directory was converted after these migrations had run, set\n\n  adopt            \
+             = \"none\"\n  baseline_version = \"{version}\"\n\nThe files up to {version} seem to be \
+             applied: {}. If files after it are applied too, for example because they only change \
+             rows, set baseline_version to the last of them.",
+            if same.is_empty() {
+                "the objects that they create are in the database"
+            } else {
+                "the table lists their texts"
+            }
+        ),
+        None => "If the directory was converted after these migrations had run, set adopt = \
+                 \"none\", and set baseline_version to the last file whose changes are in the \
+                 database. The database does not have the objects of the first files. If no file of \
+                 the directory is applied, set only adopt = \"none\"."
+            .to_owned(),
+    });
+    detail.push_str(
+        "\n\nIf the table belongs to other files, set adopt = \"none\". All migrations that the \
+         provider has not run are then pending.",
+    );
+    Diagnostic::error(Title::HistoryTableMismatch).detail(detail).at("adopt")
 }

@@ -6,6 +6,7 @@
 
 mod again;
 pub(super) mod config;
+mod converted;
 mod search;
 mod unread;
 
@@ -20,7 +21,7 @@ use crate::database::{Error, MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{self, Expect};
 use crate::formats::Format;
-use crate::formats::adopt::{AdoptError, Comparison, HistoryTable, Question};
+use crate::formats::adopt::{Comparison, HistoryTable, Question};
 use crate::migration::fact::{Fact, Facts};
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
@@ -147,7 +148,7 @@ impl<'a> AdoptionRequest<'a> {
         let facts = facts.map_err(|error| self.failed(&error))?;
         let (mut declared, baseline) = (Declared::default(), self.baseline());
         if let Some((table, history)) = HistoryTables::only_filled(tables, histories)? {
-            self.declare(&mut declared, &table, history, baseline).await?;
+            self.declare(&mut declared, (&table, history), baseline, &facts).await?;
         }
         let known = adoption::known(&self.records);
         for migration in self.up_to(baseline).iter().filter(|m| !known.contains(&m.version)) {
@@ -163,11 +164,11 @@ impl<'a> AdoptionRequest<'a> {
     async fn declare(
         &self,
         declared: &mut Declared,
-        table: &Table,
-        history: HistoryTable,
+        (table, history): (&Table, HistoryTable),
         baseline: Option<&Version>,
+        facts: &Facts,
     ) -> Result<(), Vec<Diagnostic>> {
-        let compared = self.compare(history, table, baseline).await?;
+        let compared = self.compare(history, table, baseline, facts).await?;
         let Comparison { applied, without_row, skipped } = compared;
         let source = table.name.to_string();
         declared.without_row.extend(without_row);
@@ -282,16 +283,16 @@ impl<'a> AdoptionRequest<'a> {
         history: HistoryTable,
         table: &Table,
         baseline: Option<&Version>,
+        facts: &Facts,
     ) -> Result<Comparison, Vec<Diagnostic>> {
-        let format = self.format();
-        if !history.fits(format) {
-            return Err(vec![diagnostics::history_table_mismatch(history, &table.name, format)]);
+        if !history.fits(self.format()) {
+            return Err(self.converted(history, table, facts).await);
         }
         let KnownModel { source, policy, .. } = self.operation.model.known;
         let is_accepted = |m: &&Migration| policy.accepted.get(&m.version) == Some(&m.checksum);
         let accepted = self.migrations().iter().filter(is_accepted).map(|m| m.version.clone());
         // The thread that reads the files may outlive this operation, so everything is its own.
-        let (dir, table) = (source.path().map(str::to_owned), table.clone());
+        let (dir, read) = (source.path().map(str::to_owned), table.clone());
         let (migrations, removed) = (self.migrations().to_vec(), policy.removed.clone());
         let repeatable = self.adoptable.repeatable.to_vec();
         let baselines: Vec<Version> = self.adoptable.baselines.iter().copied().cloned().collect();
@@ -300,7 +301,7 @@ impl<'a> AdoptionRequest<'a> {
         let (accepted, baseline) = (accepted.collect::<Vec<_>>(), baseline.cloned());
         let compare = move || {
             history.compare(
-                &table,
+                &read,
                 &Question {
                     dir: dir.as_deref(),
                     migrations: &migrations,
@@ -315,9 +316,13 @@ impl<'a> AdoptionRequest<'a> {
             )
         };
         let compared = self.operation.limit.of_files(source.argument(), compare).await;
-        compared.map_err(|error| vec![error])?.map_err(|errors: Vec<AdoptError>| {
-            diagnostics::adopt_errors(&errors, history, &policy.accepted)
-        })
+        match compared.map_err(|error| vec![error])? {
+            Ok(comparison) => Ok(comparison),
+            Err(errors) if self.is_converted(history, table, &errors) => {
+                Err(self.converted(history, table, facts).await)
+            }
+            Err(errors) => Err(diagnostics::adopt_errors(&errors, history, &policy.accepted)),
+        }
     }
 
     fn failed(&self, error: &Error) -> Vec<Diagnostic> {

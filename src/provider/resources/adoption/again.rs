@@ -62,14 +62,14 @@ impl AdoptionRequest<'_> {
                     continue;
                 }
             };
-            facts.append(found);
             let of_format = || HistoryTable::requested(&table, Some(self.format()), &[]).ok();
             let history = HistoryTable::of(&table, true).or_else(of_format);
             // A table of another format says nothing about a directory that was converted since.
             let history = history.filter(|it| it.fits(self.format()) && !table.rows.is_empty());
             if let Some(history) = history {
-                self.declare(&mut declared, &table, history, None).await?;
+                self.declare(&mut declared, (&table, history), None, &found).await?;
             }
+            facts.append(found);
         }
         self.adopt(declared, &facts)
     }
