@@ -46,6 +46,19 @@ pub(super) enum ChecksumMatch {
     /// It is, or the tool stores no checksum.
     Same,
     Different,
+    /// It is not, or the difference is in an earlier file that the checksum covers as well.
+    DifferentOrAfter,
+}
+
+impl ChecksumMatch {
+    /// Whether its file is reported. A difference that is reported already explains later ones.
+    fn differs(self, has_accepted: bool) -> bool {
+        match self {
+            Self::Same => false,
+            Self::Different => true,
+            Self::DifferentOrAfter => has_accepted,
+        }
+    }
 }
 
 impl From<bool> for ChecksumMatch {
@@ -152,10 +165,14 @@ pub(super) fn compare(
     let is_open = |migration: &Migration| !question.known.contains(&migration.version);
     let mut comparison = Comparison::default();
     let mut errors = Vec::new();
+    // After an accepted difference, a checksum that covers it says nothing about its own file.
+    let mut has_accepted = false;
     for row in &contents.rows {
         let migration = row.file.map(|file| &files.migrations[file]);
         match (&row.state, migration) {
-            (_, Some(migration)) if !is_open(migration) => {}
+            (state, Some(migration)) if !is_open(migration) => {
+                has_accepted |= matches!(state, HistoryState::Applied(ChecksumMatch::Different));
+            }
             (HistoryState::Unfinished(_), Some(_))
                 if row.file.is_some_and(|file| coverage.file(file)) => {}
             (HistoryState::Unfinished(problem), _) => errors.push(AdoptError::Unfinished {
@@ -172,7 +189,9 @@ pub(super) fn compare(
                 // The text of a baseline differs from that of the migration with its version.
                 let may_differ = migration.kind == MigrationKind::Baseline
                     || question.accepted.contains(&migration.version);
-                if *checksum == ChecksumMatch::Different && !may_differ {
+                let differs = checksum.differs(has_accepted);
+                has_accepted |= differs && may_differ;
+                if differs && !may_differ {
                     errors.push(AdoptError::Changed {
                         table: table.clone(),
                         file: migration.file.clone(),

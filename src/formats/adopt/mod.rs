@@ -4,6 +4,7 @@
 //! Pure, except that it reads the files again for a tool that stores checksums, because their texts
 //! are not kept. The engine compares the result with the catalog.
 
+mod atlas;
 mod checksum;
 mod compare;
 mod converted;
@@ -106,7 +107,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         format: Format::Atlas,
         name: "atlas_schema_revisions",
         required: &["version", "applied", "total"],
-        optional: &["type", "hash", "error"],
+        optional: &["type", "hash", "error", "executed_at"],
         exact: false,
         created: &[
             "version",
@@ -123,7 +124,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
             "operator_version",
         ],
         formats: &[Format::Atlas],
-        read: hashed::atlas,
+        read: atlas::read,
     },
     HistoryTableSpec {
         format: Format::Sqlx,

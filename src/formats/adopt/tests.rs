@@ -454,11 +454,11 @@ fn a_text_with_another_checksum_is_rejected_unless_it_is_accepted() {
             refusals[0].starts_with(&format!("{file} does not match the checksum in ")),
             "{refusals:?}"
         );
-        case.accepted = vec![case.migrations[0].version.clone()];
+        // After an accepted difference, Atlas's hashes do not show whether later files differ, too.
+        case.accepted = case.migrations.iter().map(|it| it.version.clone()).collect();
         assert!(case.compare().is_ok(), "{folder}");
-        case.accepted.clear();
         // Migrations in the provider's own ledger are not compared.
-        case.known = vec![case.migrations[0].version.clone()];
+        case.known = std::mem::take(&mut case.accepted);
         assert!(case.compare().is_ok(), "{folder}");
     }
     assert_eq!(
@@ -800,4 +800,81 @@ fn checksums_of_texts_find_the_files_of_another_format() {
         assert_eq!(rows.join(" "), expected, "{folder}");
         assert!(same.iter().zip(&case.migrations).all(|(same, it)| same.version == it.version));
     }
+}
+
+/// A directory of Atlas with the tables `a` to `d`; `c` has an `id` of this type. The hashes are the
+/// lines of its sum.
+fn of_atlas(id: &str, sum: [&str; 5]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [total, hashes @ ..] = sum;
+    let mut lines = format!("h1:{total}\n");
+    for (number, (name, hash)) in ["a", "b", "c", "d"].iter().zip(hashes).enumerate() {
+        let file = format!("2026010{}_{name}.sql", number + 1);
+        let id = if *name == "c" { id } else { "int" };
+        let text = format!("CREATE TABLE {name} (id {id} PRIMARY KEY);\n");
+        fs::write(dir.path().join(&file), text).expect("a file");
+        lines.push_str(&format!("{file} h1:{hash}\n"));
+    }
+    fs::write(dir.path().join("atlas.sum"), lines).expect("a sum");
+    dir
+}
+
+const SUM: [&str; 5] = [
+    "eZsXsgqfX3TRpdiiaEB1Wa5m0BhSK1C0/p3yk5Qe/5s=",
+    "6Cvp+kxf8eWLYhBWb0ch3zBhg5sAdzHChfc+//AZR9k=",
+    "M917B9sDJEw+cY/ZTb2SgO8bVOgWgY5gXE6lD6MX9FU=",
+    "HZNLmM6cp9IhCdB0ejCTaHniz7o8KIw7DuYwXGGxowo=",
+    "qAEBgbxtIz7mUGT/P3l4P1KPZiBQRM747VnqZu/x4I0=",
+];
+const EDITED_SUM: [&str; 5] = [
+    "LAL/jQPp93UJpJbRgxugSr1RMx8pBPd9yP2NAGkVRNM=",
+    "6Cvp+kxf8eWLYhBWb0ch3zBhg5sAdzHChfc+//AZR9k=",
+    "M917B9sDJEw+cY/ZTb2SgO8bVOgWgY5gXE6lD6MX9FU=",
+    "lOpSuocKKPjsaEcZd9E8g73AqBsvZqx7rwDJ7ulx6/0=",
+    "leXLE7ziLWKtxkqC1WoZrVu5UsQ/i7ptNmNxtq17Su0=",
+];
+/// The hash of the third file before the second was added.
+const WITHOUT_SECOND: &str = "Ofk4EALR64kg5rMBq74kwcs7MhufXRIUG32X1sXdNPw=";
+
+fn executed_by_atlas(dir: &tempfile::TempDir, rows: &[(&str, &str, &str)]) -> Case {
+    let columns = "version type applied total hash executed_at";
+    let mut table = with_columns("atlas_schema_revisions", columns);
+    let row = |(version, hash, second): &(&str, &str, &str)| {
+        let at = format!("2026-11-30 11:50:20.{second}+00");
+        [version, "2", "1", "1", hash, &at].map(|value| Some(value.to_owned())).to_vec()
+    };
+    table.rows = rows.iter().map(row).collect();
+    Case::of(&dir.path().display().to_string(), Format::Atlas, table)
+}
+
+/// The rows are those of Atlas 0.32.0: the second file was added after the third had been executed.
+#[test]
+fn the_hash_of_atlas_is_that_of_the_directory_when_the_file_was_executed() {
+    let dir = of_atlas("int", SUM);
+    // With `--exec-order non-linear`.
+    let mut rows = vec![
+        ("20260101", SUM[1], "705"),
+        ("20260102", SUM[2], "732"),
+        ("20260103", WITHOUT_SECOND, "715"),
+        ("20260104", SUM[4], "743"),
+    ];
+    let all = ["20260101", "20260102", "20260103", "20260104"];
+    assert_eq!(executed_by_atlas(&dir, &rows).applied(), all);
+    // With `--exec-order linear-skip`, the second file was never executed.
+    rows.remove(1);
+    assert_eq!(executed_by_atlas(&dir, &rows).applied(), ["20260101", "20260103", "20260104"]);
+
+    let dir = of_atlas("bigint", EDITED_SUM);
+    let mut case = executed_by_atlas(&dir, &rows);
+    let refused = |file: &str| {
+        [format!("{file} does not match the checksum in public.atlas_schema_revisions")]
+    };
+    assert_eq!(case.refusals(), refused("20260103_c.sql"));
+    // If the difference is accepted, nothing shows whether the last file has changed as well.
+    case.accepted = vec![version("20260103")];
+    assert_eq!(case.refusals(), refused("20260104_d.sql"));
+    case.known = std::mem::take(&mut case.accepted);
+    assert_eq!(case.refusals(), refused("20260104_d.sql"));
+    case.accepted = vec![version("20260104")];
+    assert_eq!(case.applied(), ["20260101", "20260104"]);
 }

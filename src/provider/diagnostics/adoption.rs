@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
 use crate::formats::adopt::{AdoptError, HistoryTable};
-use crate::formats::format_names;
+use crate::formats::{Format, format_names};
 use crate::migration::{Checksum, Version};
 
 /// The source of a migration that the user declares as applied, which is also the argument.
@@ -85,9 +85,16 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
         AdoptError::Changed { .. } => (
             Title::ChecksumMismatch,
             format!(
-                "The file was edited after {tool} had applied it. Restore the file. If the edit \
+                "{} Restore the file. If the edit \
                  changes nothing in the database (for example, a comment), accept it with\n\n  \
-                 {accepted}"
+                 {accepted}",
+                if history.format() == Format::Atlas {
+                    "The file, or one before it, was edited after Atlas had applied it: the hash of \
+                     Atlas covers all files up to and including its own."
+                        .to_owned()
+                } else {
+                    format!("The file was edited after {tool} had applied it.")
+                }
             ),
         ),
         AdoptError::Contradiction { .. } => (
