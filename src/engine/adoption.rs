@@ -22,6 +22,8 @@ pub struct Missing {
     pub origin: Origin,
     /// What is missing, as a clause.
     pub what: String,
+    /// The relation that it is, or of which it is a part.
+    pub relation: Option<QualifiedName>,
 }
 
 /// Whether the provider has not run any migration of a set. Only until then, the history table of
@@ -154,7 +156,11 @@ pub fn missing<'a>(
             let table = expected.table.as_ref().map(relation);
             !index.into_iter().chain(table).any(|owner| is_missing(&owner))
         })
-        .map(|expected| Missing { origin: expected.origin.clone(), what: expected.to_string() })
+        .map(|expected| Missing {
+            origin: expected.origin.clone(),
+            what: expected.to_string(),
+            relation: expected.relation().or(expected.table.as_ref()).cloned(),
+        })
         .collect()
 }
 

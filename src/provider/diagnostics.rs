@@ -24,8 +24,8 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool, table_of_nothing,
-    unknown_adopt, unknown_baseline, unseen_row_changes,
+    BASELINE, NotInCatalog, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool,
+    table_of_nothing, unknown_adopt, unknown_baseline, unseen_row_changes,
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};

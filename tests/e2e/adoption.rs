@@ -577,6 +577,39 @@ fn a_saved_plan_is_rejected_if_the_history_table_has_changed() {
 }
 
 #[test]
+fn the_error_about_missing_objects_names_only_what_can_be_the_reason() {
+    on_each_terraform(|world| {
+        world.each(&[
+            "CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean)",
+            "INSERT INTO goose_db_version VALUES (1, 0, true), (2, 1, true)",
+        ]);
+        world.write("app/00001_a.sql", "-- +goose Up\nCREATE TABLE a (id int PRIMARY KEY);\n");
+        let failed = |arguments: &str| {
+            world.configure(&set("app", arguments));
+            world.plan().ends_with(1).says("app/00001_a.sql:2: relation a does not exist")
+        };
+        failed("")
+            .says("restore the file: goose stores no checksums")
+            .says("never applied to this database, set adopt = \"none\".")
+            .does_not_say("baseline_version")
+            .does_not_say("other schemas");
+        failed("  format = \"goose\"\n  adopt = \"none\"\n  baseline_version = \"00001\"\n")
+            .says("never applied to this database, remove baseline_version.")
+            .does_not_say("adopt = \"none\".")
+            .does_not_say("restore the file");
+        // goose ran with another search_path.
+        world.each(&["CREATE SCHEMA app", "CREATE TABLE app.a (id int PRIMARY KEY)"]);
+        failed("")
+            .says("Tables with these names exist in other schemas: app.a")
+            .says("Write the schema of each object in the files.");
+        let text = "-- +goose Up\nCREATE TABLE app.a (id int PRIMARY KEY);\n";
+        world.write("app/00001_a.sql", text);
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
 fn a_directory_that_was_converted_since_is_explained_with_a_configuration_that_works() {
     on_each_terraform(|world| {
         // A function ran 0001_users.sql and 0002_email.sql, and drizzle-kit took over.

@@ -250,6 +250,13 @@ impl HistoryTable {
         if self.0.format == Format::Plain { "your own runner" } else { self.0.format.tool() }
     }
 
+    /// Whether it shows that a file was edited after its tool had applied it.
+    #[must_use]
+    pub fn has_checksums(self) -> bool {
+        let columns = self.0.required.iter().chain(self.0.optional);
+        columns.into_iter().any(|it| matches!(*it, "checksum" | "hash" | "migration_hash"))
+    }
+
     /// Whether it can describe the files of a directory with this format.
     #[must_use]
     pub fn fits(self, directory: Format) -> bool {

@@ -11,6 +11,7 @@ use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
 use crate::formats::adopt::{AdoptError, HistoryTable};
 use crate::formats::{Format, format_names};
+use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
 
 /// The source of a migration that the user declares as applied, which is also the argument.
@@ -111,22 +112,56 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
     Diagnostic::error(title).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
 }
 
-/// Returns the error for migrations that count as applied but whose objects are missing.
-pub(in crate::provider) fn not_in_catalog(
-    missing: &[Missing],
-    from: &BTreeSet<&str>,
-) -> Diagnostic {
+/// Migrations that count as applied but whose objects are missing.
+#[derive(Debug)]
+pub(in crate::provider) struct NotInCatalog<'a> {
+    pub(in crate::provider) missing: &'a [Missing],
+    /// The history tables, or `baseline_version`.
+    pub(in crate::provider) sources: BTreeSet<&'a str>,
+    /// Tables in other schemas that have the names of missing ones.
+    pub(in crate::provider) elsewhere: Vec<QualifiedName>,
+    /// A tool that does not notice that a file was edited.
+    pub(in crate::provider) without_checksums: Option<&'static str>,
+    /// Whether `baseline_version` is set.
+    pub(in crate::provider) has_baseline: bool,
+}
+
+pub(in crate::provider) fn not_in_catalog(found: &NotInCatalog<'_>) -> Diagnostic {
+    let NotInCatalog { missing, sources, elsewhere, without_checksums, has_baseline } = found;
     let lines = listed_lines(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
-    let from: Vec<&str> = from.iter().copied().collect();
-    Diagnostic::error(Title::AdoptedMigrationMissing)
-        .detail(format!(
-            "According to {}, these migrations are applied, but the database does not match \
-             them:\n{lines}\n\n{NOTHING_WRITTEN} Create the missing objects as the files define \
-             them, and rebuild an index that is not valid. If the migrations were never applied to \
-             this database, remove baseline_version or set adopt = \"none\".",
-            from.join(" and ")
-        ))
-        .at("adopt")
+    let sources: Vec<&str> = sources.iter().copied().collect();
+    let mut detail = format!(
+        "According to {}, these migrations are applied, but the database does not match \
+         them:\n{lines}\n\n{NOTHING_WRITTEN}",
+        sources.join(" and ")
+    );
+    if !elsewhere.is_empty() {
+        let names = listed_lines(elsewhere.iter().map(ToString::to_string));
+        detail.push_str(&format!(
+            "\n\nTables with these names exist in other schemas:\n{names}\n\nThe other tool probably \
+             ran the files with another search_path. The provider always uses the default one, and \
+             would create the objects of pending files in public. Write the schema of each object \
+             in the files. If a checksum then differs, accept it as the next plan says.\n\n\
+             If these are other tables:"
+        ));
+    }
+    detail.push_str(
+        " Create the missing objects as the files define them, and rebuild an index that is not \
+         valid.",
+    );
+    if let Some(tool) = without_checksums {
+        detail.push_str(&format!(
+            " If a file was edited after it had run, restore the file: {tool} stores no checksums, \
+             so the history table does not show an edit."
+        ));
+    }
+    let remedy = match (has_baseline, sources.iter().any(|source| *source != BASELINE)) {
+        (true, true) => "remove baseline_version and set adopt = \"none\"",
+        (true, false) => "remove baseline_version",
+        (false, _) => "set adopt = \"none\"",
+    };
+    detail.push_str(&format!(" If the migrations were never applied to this database, {remedy}."));
+    Diagnostic::error(Title::AdoptedMigrationMissing).detail(detail).at("adopt")
 }
 
 /// Returns a warning about files that the other tool skipped.

@@ -17,16 +17,16 @@ use self::again::HistorySource;
 use self::config::{AdoptionConfig, AdoptionSource};
 use self::search::HistoryTables;
 use super::operation::{KnownModel, SetOperation};
-use crate::database::{Error, MigrationRecord, Observation, Session};
+use crate::database::{Error, MigrationRecord, Observation, Session, TableSearch};
 use crate::diagnostic::Diagnostic;
-use crate::engine::adoption::{self, Expect};
+use crate::engine::adoption::{self, Expect, Missing};
 use crate::formats::Format;
 use crate::formats::adopt::{Comparison, HistoryTable, Question};
-use crate::migration::fact::{Fact, Facts};
+use crate::migration::fact::{Fact, Facts, QualifiedName};
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::clusters::Clusters;
-use crate::provider::diagnostics::{self, Access, BASELINE};
+use crate::provider::diagnostics::{self, Access, BASELINE, NotInCatalog};
 
 /// The migrations that may have been applied before the provider. A baseline counts only where the
 /// files that it replaces are gone.
@@ -73,6 +73,8 @@ struct Declared {
     applied: BTreeMap<Version, String>,
     /// Versions that a history table covers without a row of their own.
     without_row: BTreeSet<Version>,
+    /// The history tables that have rows.
+    histories: Vec<HistoryTable>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -157,7 +159,7 @@ impl<'a> AdoptionRequest<'a> {
                 .entry(migration.version.clone())
                 .or_insert_with(|| BASELINE.to_owned());
         }
-        self.adopt(declared, &facts)
+        self.adopt(session, declared, &facts).await
     }
 
     /// Adds what a history table declares as applied.
@@ -172,6 +174,7 @@ impl<'a> AdoptionRequest<'a> {
         let Comparison { applied, without_row, skipped } = compared;
         let source = table.name.to_string();
         declared.without_row.extend(without_row);
+        declared.histories.push(history);
         declared.applied.extend(applied.into_iter().map(|version| (version, source.clone())));
         let subject = self.operation.subject();
         declared.warnings.extend(diagnostics::skipped_by_tool(history.tool(), &skipped, &subject));
@@ -179,12 +182,18 @@ impl<'a> AdoptionRequest<'a> {
     }
 
     /// Makes the records of what is declared as applied, if the catalog shows it.
-    fn adopt(&self, declared: Declared, facts: &Facts) -> Result<Adoption, Vec<Diagnostic>> {
-        let Declared { applied, without_row, mut warnings } = declared;
-        if let Some(missing) = self.missing(&applied, facts) {
-            warnings.push(missing);
-            return Err(warnings);
+    async fn adopt(
+        &self,
+        session: &mut Session,
+        declared: Declared,
+        facts: &Facts,
+    ) -> Result<Adoption, Vec<Diagnostic>> {
+        let missing = self.missing(&declared.applied, facts);
+        if !missing.is_empty() {
+            let error = self.not_in_catalog(session, &missing, &declared).await?;
+            return Err(declared.warnings.into_iter().chain([error]).collect());
         }
+        let Declared { applied, without_row, mut warnings, .. } = declared;
         let unseen = self.migrations().iter().filter(|migration| {
             let source = applied.get(&migration.version);
             let is_uncertain = source.is_some_and(|source| source == BASELINE)
@@ -219,8 +228,8 @@ impl<'a> AdoptionRequest<'a> {
         index.map_or(&[], |index| &self.migrations()[..=index])
     }
 
-    /// An error if the catalog does not show what adopted migrations should have left.
-    fn missing(&self, applied: &BTreeMap<Version, String>, facts: &Facts) -> Option<Diagnostic> {
+    /// The objects of adopted migrations that the catalog does not show.
+    fn missing(&self, applied: &BTreeMap<Version, String>, facts: &Facts) -> Vec<Missing> {
         let known = adoption::known(&self.records);
         let walk = self.migrations().iter().filter_map(|migration| {
             if applied.contains_key(&migration.version) {
@@ -229,9 +238,38 @@ impl<'a> AdoptionRequest<'a> {
             let is_applied = known.contains(&migration.version);
             is_applied.then_some((migration, Expect::Nothing))
         });
-        let missing = adoption::missing(walk, facts);
-        let from: BTreeSet<&str> = applied.values().map(String::as_str).collect();
-        (!missing.is_empty()).then(|| diagnostics::not_in_catalog(&missing, &from))
+        adoption::missing(walk, facts)
+    }
+
+    /// The error for objects that are missing. It takes a round trip to find tables of the same
+    /// names in other schemas.
+    async fn not_in_catalog(
+        &self,
+        session: &mut Session,
+        missing: &[Missing],
+        declared: &Declared,
+    ) -> Result<Diagnostic, Vec<Diagnostic>> {
+        let unqualified = missing.iter().filter_map(|it| it.relation.clone());
+        let unqualified = unqualified.filter(|name| name.schema.is_none());
+        let names: BTreeSet<QualifiedName> = unqualified.collect();
+        let names: Vec<QualifiedName> = names.into_iter().collect();
+        let mut elsewhere = Vec::new();
+        if !names.is_empty() {
+            let search = TableSearch { names: &names, columns: &[] };
+            let found = session.find_tables(search, &self.operation.location.ledger, None).await;
+            let tables = found.map_err(|error| self.failed(&error))?.tables;
+            elsewhere.extend(tables.into_iter().map(|table| table.name));
+            elsewhere.retain(|name| name.schema.as_deref() != Some("public"));
+        }
+        let sources = declared.applied.values().map(String::as_str).collect();
+        let without_checksums = declared.histories.iter().find(|it| !it.has_checksums());
+        Ok(diagnostics::not_in_catalog(&NotInCatalog {
+            missing,
+            sources,
+            elsewhere,
+            without_checksums: without_checksums.map(|history| history.tool()),
+            has_baseline: self.config.baseline.is_some(),
+        }))
     }
 
     fn migrations(&self) -> &[Migration] {

@@ -71,6 +71,6 @@ impl AdoptionRequest<'_> {
             }
             facts.append(found);
         }
-        self.adopt(declared, &facts)
+        self.adopt(session, declared, &facts).await
     }
 }
