@@ -40,19 +40,24 @@ const DRIZZLE: Old =
 const DRIZZLE_OF_AWS: Old = Old { ledger: "history_aws.sql", ..DRIZZLE };
 const FLYWAY: Old = old("flyway", "flyway", "flyway_schema_history", 3, "10");
 const GOOSE: Old = old("goose", "goose", "goose_db_version", 1, "20260101120000");
+const SQLX: Old = old("sqlx", "sqlx", "_sqlx_migrations", 1, "20260102120000");
+const GOLANG: Old = old("golang_migrate", "golang-migrate", "schema_migrations", 2, "000003");
+const ATLAS: Old =
+    old("atlas", "atlas", "atlas_schema_revisions.atlas_schema_revisions", 2, "20260103120000");
+const PRISMA: Old = old("prisma", "prisma", "_prisma_migrations", 1, "20260101120000_title_index");
 const HOME_MADE: Old = old("plain", "plain", "schema_migrations", 2, "10");
 
 const ALL: &[Old] = &[
     DRIZZLE,
     old("drizzle_v1", "drizzle", "drizzle.__drizzle_migrations", 1, "20260301080000_first_note"),
     FLYWAY,
-    old("atlas", "atlas", "atlas_schema_revisions.atlas_schema_revisions", 2, "20260103120000"),
-    old("sqlx", "sqlx", "_sqlx_migrations", 1, "20260102120000"),
+    ATLAS,
+    SQLX,
     GOOSE,
     old("dbmate", "dbmate", "schema_migrations", 1, "20260102120000"),
-    old("golang_migrate", "golang-migrate", "schema_migrations", 2, "000003"),
+    GOLANG,
     HOME_MADE,
-    old("prisma", "prisma", "_prisma_migrations", 1, "20260101120000_title_index"),
+    PRISMA,
     old("refinery", "refinery", "refinery_schema_history", 2, "3"),
 ];
 
@@ -574,6 +579,69 @@ fn a_saved_plan_is_rejected_if_the_history_table_has_changed() {
         assert_eq!(state["last_run"].as_array().unwrap().len(), 0);
         world.plan().ends_with(0).says("No changes.");
     });
+}
+
+#[test]
+fn an_unfinished_migration_is_settled_with_the_statement_that_the_error_prints() {
+    // The last applied file, a change that leaves its row as after a failure, and the two
+    // statements.
+    let cases = [
+        (
+            (&FLYWAY, "V9.1__pages.sql"),
+            "UPDATE flyway_schema_history SET success = false WHERE installed_rank = 3",
+            "UPDATE public.flyway_schema_history SET success = true WHERE installed_rank = 3;",
+            "DELETE FROM public.flyway_schema_history WHERE installed_rank = 3;",
+        ),
+        (
+            (&SQLX, "20260101120000_create_orders.sql"),
+            "UPDATE _sqlx_migrations SET success = false",
+            "UPDATE public._sqlx_migrations SET success = true WHERE version = 20260101120000;",
+            "DELETE FROM public._sqlx_migrations WHERE version = 20260101120000;",
+        ),
+        (
+            (&GOLANG, "000002"),
+            "UPDATE schema_migrations SET dirty = true",
+            "UPDATE public.schema_migrations SET dirty = false;",
+            "UPDATE public.schema_migrations SET version = 1, dirty = false;",
+        ),
+        (
+            (&ATLAS, "20260102120000"),
+            "UPDATE atlas_schema_revisions.atlas_schema_revisions SET applied = 1, error = 'x' \
+             WHERE version = '20260102120000'",
+            "UPDATE atlas_schema_revisions.atlas_schema_revisions SET applied = total, error = \
+             NULL, error_stmt = NULL WHERE version = '20260102120000';",
+            "DELETE FROM atlas_schema_revisions.atlas_schema_revisions WHERE version = \
+             '20260102120000';",
+        ),
+        (
+            (&PRISMA, "0_init/migration.sql"),
+            "UPDATE _prisma_migrations SET finished_at = NULL WHERE id = 'b'",
+            "UPDATE public._prisma_migrations SET finished_at = now() WHERE migration_name = \
+             '0_init' AND finished_at IS NULL AND rolled_back_at IS NULL;",
+            "UPDATE public._prisma_migrations SET rolled_back_at = now() WHERE migration_name = \
+             '0_init' AND finished_at IS NULL AND rolled_back_at IS NULL;",
+        ),
+    ];
+    for ((old, file), failure, completed, reverted) in cases {
+        on_each_terraform(|world| {
+            leave(world, old, old.table);
+            world.jobs_ended();
+            let arguments = format!("  format = \"{}\"\n", old.format);
+            world.configure(&set(old.fixture, &arguments));
+            world.sql(failure);
+            world
+                .plan()
+                .ends_with(1)
+                .says("Migration is unfinished in the history table")
+                .says(completed)
+                .says(reverted);
+            world.sql(completed);
+            world.plan().ends_with(2).says("Existing migrations are adopted");
+            world.sql(failure);
+            world.sql(reverted);
+            world.plan().does_not_say("Migration is unfinished").says(file);
+        });
+    }
 }
 
 #[test]

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::AdoptError;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles, file_name};
+use super::{AdoptError, Unfinished};
 use crate::formats::atlas::{self, SumFiles};
+use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
 
 /// How many files without a row are tried in all combinations.
@@ -43,7 +44,15 @@ pub(super) fn read(
         let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
         let (applied, total) = (count(*row, "applied"), count(*row, "total"));
         let state = if applied < total || has_failed {
-            HistoryState::Unfinished(format!("has {applied} of {total} statements applied"))
+            let (name, version) = (&table.name, quoted_literal(version(*row)));
+            HistoryState::Unfinished(Unfinished::new(
+                format!("has {applied} of {total} statements applied"),
+                format!(
+                    "UPDATE {name} SET applied = total, error = NULL, error_stmt = NULL WHERE \
+                     version = {version};"
+                ),
+                format!("DELETE FROM {name} WHERE version = {version};"),
+            ))
         } else {
             let is_same = contents.find(&key).is_none_or(|file| history.is_same(*row, file));
             let checksum = match (is_same, differs) {

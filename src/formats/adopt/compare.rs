@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::files::{Key, SetFiles};
-use super::{AdoptError, Question};
+use super::{AdoptError, Question, Unfinished};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Migration, MigrationKind, Version};
 
@@ -36,8 +36,8 @@ pub(super) struct HistoryRow {
 /// The state that a history table records for a migration.
 pub(super) enum HistoryState {
     Applied(ChecksumMatch),
-    /// Started and not finished; the text follows the name of the migration in an error.
-    Unfinished(String),
+    /// Started and not finished.
+    Unfinished(Unfinished),
 }
 
 /// Whether the tool's checksum is that of the file.
@@ -175,10 +175,10 @@ pub(super) fn compare(
             }
             (HistoryState::Unfinished(_), Some(_))
                 if row.file.is_some_and(|file| coverage.file(file)) => {}
-            (HistoryState::Unfinished(problem), _) => errors.push(AdoptError::Unfinished {
+            (HistoryState::Unfinished(unfinished), _) => errors.push(AdoptError::Unfinished {
                 table: table.clone(),
                 row: row.shown.clone(),
-                problem: problem.clone(),
+                unfinished: unfinished.clone(),
             }),
             (HistoryState::Applied(_), None) if coverage.row(&row.key) => {}
             (HistoryState::Applied(_), None) => {

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::AdoptError;
 use super::checksum::is_crc32;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::counted::number;
 use super::files::{Key, SetFiles, file_name, text};
+use super::{AdoptError, Unfinished};
 use crate::formats::listing::base;
 use crate::migration::table::{Table, TableRow};
 use crate::migration::{Values, Version};
@@ -48,7 +48,7 @@ pub(super) fn read(
                 .is_none_or(|recorded| file.is_none_or(|file| is_crc32(recorded, &texts[file])));
             HistoryState::Applied(ChecksumMatch::from(same))
         } else {
-            HistoryState::Unfinished("failed (success = false)".to_owned())
+            HistoryState::Unfinished(failed(table, row))
         };
         let version = row.text("version").unwrap_or_default();
         let shown = match row.text("script").filter(|script| !script.is_empty()) {
@@ -108,4 +108,17 @@ fn rank(row: TableRow<'_>) -> i64 {
 /// Whether a row reverts the earlier rows of its script.
 fn is_reverted(row: TableRow<'_>) -> bool {
     row.text("type").is_some_and(|kind| kind == "DELETE" || kind.starts_with("UNDO"))
+}
+
+fn failed(table: &Table, row: TableRow<'_>) -> Unfinished {
+    let (name, rank) = (&table.name, rank(row));
+    let problem = "failed (success = false)";
+    if is_reverted(row) {
+        return Unfinished { problem: problem.to_owned(), settlement: None };
+    }
+    Unfinished::new(
+        problem,
+        format!("UPDATE {name} SET success = true WHERE installed_rank = {rank};"),
+        format!("DELETE FROM {name} WHERE installed_rank = {rank};"),
+    )
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::AdoptError;
 use super::checksum::{is_sha256, is_sha384, is_siphash};
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::counted::number;
 use super::files::{Key, SetFiles, name_after_number};
+use super::{AdoptError, Unfinished};
+use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
 
 /// Reads the history table of sqlx.
@@ -25,7 +26,12 @@ pub(super) fn sqlx(
             };
             HistoryState::Applied(contents.find(&key).is_none_or(same).into())
         } else {
-            HistoryState::Unfinished("is dirty (success = false)".to_owned())
+            let name = &table.name;
+            HistoryState::Unfinished(Unfinished::new(
+                "is dirty (success = false)",
+                format!("UPDATE {name} SET success = true WHERE version = {version};"),
+                format!("DELETE FROM {name} WHERE version = {version};"),
+            ))
         };
         contents.add(key, shown(version, row.text("description")), state);
     }
@@ -75,7 +81,20 @@ pub(super) fn prisma(
             };
             HistoryState::Applied(contents.find(&key).is_none_or(same).into())
         } else if rows.iter().any(|row| is_open(&row)) {
-            HistoryState::Unfinished("was started and neither finished nor rolled back".to_owned())
+            let set = |column: &str| {
+                format!(
+                    "UPDATE {} SET {column} = now() WHERE migration_name = {} AND finished_at IS \
+                     NULL AND rolled_back_at IS NULL;",
+                    table.name,
+                    quoted_literal(name)
+                )
+            };
+            let problem = "was started and neither finished nor rolled back";
+            HistoryState::Unfinished(Unfinished::new(
+                problem,
+                set("finished_at"),
+                set("rolled_back_at"),
+            ))
         } else {
             continue;
         };

@@ -25,7 +25,7 @@ use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
 pub use converted::SameText;
-pub use error::AdoptError;
+pub use error::{AdoptError, Settlement, Unfinished};
 pub use recognize::{Recognized, Unreadable, recognize, searched_columns, searched_names};
 
 use self::files::SetFiles;

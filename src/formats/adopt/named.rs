@@ -2,8 +2,9 @@
 
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
-use super::{AdoptError, counted};
+use super::{AdoptError, Unfinished, counted};
 use crate::formats::number::leading_digits;
+use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
 
 /// Reads the history table of dbmate, whose `version` is the leading digits of the file name.
@@ -50,7 +51,15 @@ pub(super) fn home_grown(
             None => format!("version {version}"),
         };
         let applied = HistoryState::Applied(ChecksumMatch::Same);
-        contents.add(key, shown, unfinished(row).map_or(applied, HistoryState::Unfinished));
+        let state = unfinished(row).map_or(applied, |(problem, correction)| {
+            let (name, version) = (&table.name, quoted_literal(version));
+            HistoryState::Unfinished(Unfinished::new(
+                problem,
+                format!("UPDATE {name} SET {correction} WHERE version = {version};"),
+                format!("DELETE FROM {name} WHERE version = {version};"),
+            ))
+        });
+        contents.add(key, shown, state);
     }
     Ok(contents)
 }
@@ -65,8 +74,8 @@ fn named(row: TableRow<'_>, version: &str, contents: &HistoryContents) -> Key {
     keys.find(|key| contents.find(key).is_some()).unwrap_or_else(|| key(version))
 }
 
-/// Why a row of a home-grown runner does not count as applied.
-fn unfinished(row: TableRow<'_>) -> Option<String> {
+/// Why a row of a home-grown runner does not count as applied, and the assignment that changes it.
+fn unfinished(row: TableRow<'_>) -> Option<(String, String)> {
     const SUCCESS: &[&str] = &[
         "applied",
         "success",
@@ -78,21 +87,27 @@ fn unfinished(row: TableRow<'_>) -> Option<String> {
         "ok",
         "up",
     ];
+    let found = |problem: &str, correction: &str| Some((problem.to_owned(), correction.to_owned()));
     if row.text("applied_at").is_none() {
-        return Some("has no applied_at".to_owned());
+        return found("has no applied_at", "applied_at = now()");
     }
     if row.text("success").is_some() && !row.is_true("success") {
-        return Some("did not succeed".to_owned());
+        return found("did not succeed", "success = true");
     }
     if row.text("error").is_some_and(|error| !error.is_empty()) {
-        return Some("has an error".to_owned());
+        return found("has an error", "error = NULL");
     }
-    if row.text("rolled_back_at").or(row.text("reverted_at")).is_some() {
-        return Some("was reverted".to_owned());
+    for column in ["rolled_back_at", "reverted_at"] {
+        if row.text(column).is_some() {
+            return found("was reverted", &format!("{column} = NULL"));
+        }
     }
-    ["status", "state", "direction"].into_iter().find_map(|column| {
-        let value = row.text(column)?;
-        let is_success = SUCCESS.contains(&value.to_ascii_lowercase().as_str());
-        (!is_success).then(|| format!("has the {column} \"{value}\""))
-    })
+    [("status", "applied"), ("state", "applied"), ("direction", "up")].into_iter().find_map(
+        |(column, applied)| {
+            let value = row.text(column)?;
+            let is_success = SUCCESS.contains(&value.to_ascii_lowercase().as_str());
+            let problem = format!("has the {column} \"{value}\"");
+            (!is_success).then(|| (problem, format!("{column} = '{applied}'")))
+        },
+    )
 }

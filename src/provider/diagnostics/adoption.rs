@@ -9,7 +9,7 @@ use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
-use crate::formats::adopt::{AdoptError, HistoryTable};
+use crate::formats::adopt::{AdoptError, HistoryTable, Settlement};
 use crate::formats::{Format, format_names};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
@@ -67,15 +67,9 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
     let tool = history.tool();
     let what = sentence(&chain(error));
     let (title, advice) = match error {
-        AdoptError::Unfinished { .. } => (
-            Title::UnfinishedInHistoryTable,
-            format!(
-                "It may be partly applied. Finish or revert it with {tool}. If you have finished \
-                 it by hand, set baseline_version to its version as the name of the file writes it \
-                 (for example \"0002\"): it then counts as applied, if its objects are in the \
-                 database."
-            ),
-        ),
+        AdoptError::Unfinished { unfinished, .. } => {
+            (Title::UnfinishedInHistoryTable, settle(unfinished.settlement.as_ref(), tool))
+        }
         AdoptError::NoFile { .. } => (
             Title::HistoryTableFileMissing,
             "Restore the file. If it was removed on purpose, list its version in removed_versions. If \
@@ -110,6 +104,24 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
         }
     };
     Diagnostic::error(title).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
+}
+
+/// What to do about a migration that a tool has not finished.
+fn settle(settlement: Option<&Settlement>, tool: &str) -> String {
+    let baseline = "set baseline_version to its version as the name of the file writes it (for \
+                    example \"0002\"): it then counts as applied, if its objects are in the database.";
+    match settlement {
+        Some(Settlement { completed, reverted }) => format!(
+            "It may be partly applied. Compare the database with the file. If you have completed its \
+             work by hand, correct the table with\n\n  {completed}\n\nIf you have reverted its work, so \
+             that it runs again, correct the table with\n\n  {reverted}\n\nInstead of the first \
+             statement, you can {baseline}"
+        ),
+        None => format!(
+            "It may be partly applied. Finish or revert it with {tool}. If you have finished it by \
+             hand, {baseline}"
+        ),
+    }
 }
 
 /// Migrations that count as applied but whose objects are missing.
