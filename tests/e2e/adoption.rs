@@ -645,6 +645,29 @@ fn an_unfinished_migration_is_settled_with_the_statement_that_the_error_prints()
 }
 
 #[test]
+fn an_applied_script_with_a_placeholder_of_flyway_is_compared_with_empty_variables() {
+    on_each_terraform(|world| {
+        world.write(
+            "app/V1__a.sql",
+            "CREATE TABLE a (id int PRIMARY KEY, note text);\n\
+             INSERT INTO a VALUES (1, '${flyway:timestamp}');\n",
+        );
+        world.each(&[
+            "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, \
+             version varchar(50), success boolean)",
+            "INSERT INTO flyway_schema_history VALUES (1, '1', true)",
+        ]);
+        world.configure(&set("app", ""));
+        world.plan().ends_with(2).says("could not be read completely").says("set variables = {}");
+        world.configure(&set("app", "  variables = {}\n"));
+        world.plan().ends_with(1).says("app/V1__a.sql:1: relation a does not exist");
+        world.sql("CREATE TABLE a (id int PRIMARY KEY, note text)");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
 fn the_error_about_missing_objects_names_only_what_can_be_the_reason() {
     on_each_terraform(|world| {
         world.each(&[

@@ -46,6 +46,8 @@ pub(super) enum ChecksumMatch {
     /// It is, or the tool stores no checksum.
     Same,
     Different,
+    /// It covers the name of the file, and is that of the same text under the name in the row.
+    OtherName,
     /// It is not, or the difference is in an earlier file that the checksum covers as well.
     DifferentOrAfter,
 }
@@ -55,7 +57,7 @@ impl ChecksumMatch {
     fn differs(self, has_accepted: bool) -> bool {
         match self {
             Self::Same => false,
-            Self::Different => true,
+            Self::Different | Self::OtherName => true,
             Self::DifferentOrAfter => has_accepted,
         }
     }
@@ -197,6 +199,8 @@ pub(super) fn compare(
                         file: migration.file.clone(),
                         version: migration.version.clone(),
                         found: migration.checksum.clone(),
+                        renamed_from: (*checksum == ChecksumMatch::OtherName)
+                            .then(|| row.shown.clone()),
                     });
                 }
                 comparison.applied.insert(migration.version.clone());

@@ -62,6 +62,8 @@ pub enum AdoptError {
         version: Version,
         /// The checksum that the provider would record.
         found: Checksum,
+        /// The migration as the tool names it, if only the name of its file has changed.
+        renamed_from: Option<String>,
     },
     /// Rows that have no meaning, or that contradict each other.
     #[error("{table}: {problem}")]

@@ -48,12 +48,21 @@ pub(super) fn refinery(
     for row in table.rows() {
         let version = row.text("version").unwrap_or_default();
         let key = number(table, version)?;
-        let same = |file: usize| {
-            let name = name_after_number(&files.migrations[file]);
-            row.text("checksum")
-                .is_some_and(|recorded| is_siphash(recorded, name, version, &texts[file]))
+        let compare = |file: usize| {
+            let has_name = |name: &str| {
+                row.text("checksum")
+                    .is_some_and(|recorded| is_siphash(recorded, name, version, &texts[file]))
+            };
+            if has_name(name_after_number(&files.migrations[file])) {
+                ChecksumMatch::Same
+            } else if row.text("name").is_some_and(has_name) {
+                ChecksumMatch::OtherName
+            } else {
+                ChecksumMatch::Different
+            }
         };
-        let state = HistoryState::Applied(contents.find(&key).is_none_or(same).into());
+        let checksum = contents.find(&key).map_or(ChecksumMatch::Same, compare);
+        let state = HistoryState::Applied(checksum);
         contents.add(key, shown(version, row.text("name")), state);
     }
     Ok(contents)

@@ -15,6 +15,8 @@ pub(super) fn dbmate(
     let mut contents = HistoryContents::new(files.names());
     for row in table.rows() {
         let version = row.text("version").unwrap_or_default();
+        // Any table may have a single column of this name.
+        counted::number(table, version)?;
         let key = Key::Name(version.to_owned());
         contents.add(key, format!("version {version}"), HistoryState::Applied(ChecksumMatch::Same));
     }

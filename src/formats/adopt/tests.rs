@@ -286,6 +286,12 @@ fn a_table_that_the_user_names_may_have_more_columns_but_not_those_of_another_to
     };
     assert_eq!(of_tool(Format::Dbmate, "version note"), Ok(Format::Dbmate));
     assert_eq!(of_tool(Format::Prisma, "id migration_name finished_at"), Ok(Format::Prisma));
+    // A table of an application may have this one column.
+    let only = with_columns("history", "version");
+    assert_eq!(HistoryTable::requested(&only, None, &[]), Err(Unreadable::OnlyVersion));
+    assert_eq!(of_tool(Format::Dbmate, "version"), Ok(Format::Dbmate));
+    let named = with_columns("schema_migrations", "version");
+    assert!(HistoryTable::requested(&named, None, &[]).is_ok());
     let lacks = |tool: &'static str, columns: &[&'static str]| {
         Err(Unreadable::Lacks { tool, columns: columns.to_vec() })
     };
@@ -469,6 +475,19 @@ fn a_text_with_another_checksum_is_rejected_unless_it_is_accepted() {
         Case::new("refinery", "history", Format::Refinery).with("checksum", "7").refusals().len(),
         2
     );
+    // The checksum of refinery covers the name.
+    let mut renamed = Case::new("refinery", "history", Format::Refinery);
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = fs::read(&renamed.migrations[0].file).expect("a file");
+    let file = dir.path().join("V1__make_plants.sql");
+    fs::write(&file, text).expect("a file");
+    renamed.migrations[0].file = file.display().to_string();
+    match &renamed.compare().expect_err("it is renamed")[..] {
+        [AdoptError::Changed { renamed_from: Some(row), .. }] => {
+            assert_eq!(row, "version 1 (create_plants)");
+        }
+        other => panic!("{other:?}"),
+    }
     // AWS's adapter identifies a file by its time and its hash.
     let case = Case::new("drizzle", "history_aws", Format::Drizzle).with("migration_hash", "00");
     assert_eq!(case.refusals().len(), 1);
@@ -638,6 +657,8 @@ fn flyway_reverts_repeats_and_begins_with_a_baseline() {
 
 #[test]
 fn a_history_table_that_contradicts_itself_is_rejected() {
+    let dbmate = Case::new("dbmate", "history", Format::Dbmate).with("version", "1.4.2-rc");
+    assert!(dbmate.refusals()[0].contains("version \"1.4.2-rc\" is not a number"));
     let golang = || Case::new("golang_migrate", "history", Format::GolangMigrate);
     let two = golang().and_row(&[Some("3"), Some("f")]);
     assert!(two.refusals()[0].contains("expected one row, found 2"));

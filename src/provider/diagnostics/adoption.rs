@@ -77,21 +77,9 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
              version of that migration. If the table belongs to other files, set adopt = \"none\"."
                 .to_owned(),
         ),
-        AdoptError::Changed { .. } => (
-            Title::ChecksumMismatch,
-            format!(
-                "{} Restore the file. If the edit \
-                 changes nothing in the database (for example, a comment), accept it with\n\n  \
-                 {accepted}",
-                if history.format() == Format::Atlas {
-                    "The file, or one before it, was edited after Atlas had applied it: the hash of \
-                     Atlas covers all files up to and including its own."
-                        .to_owned()
-                } else {
-                    format!("The file was edited after {tool} had applied it.")
-                }
-            ),
-        ),
+        AdoptError::Changed { renamed_from, .. } => {
+            (Title::ChecksumMismatch, edited(history, renamed_from.as_deref(), accepted))
+        }
         AdoptError::Contradiction { .. } => (
             Title::InconsistentHistoryTable,
             format!(
@@ -104,6 +92,29 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
         }
     };
     Diagnostic::error(title).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
+}
+
+/// What to do about a file that differs from what its tool has applied.
+fn edited(history: HistoryTable, renamed_from: Option<&str>, accepted: &str) -> String {
+    let tool = history.tool();
+    if let Some(row) = renamed_from {
+        return format!(
+            "The file was renamed after {tool} had applied it as {row}. Its text is the same, but \
+             the checksum of {tool} covers the name. Rename the file back, or accept the new name \
+             with\n\n  {accepted}"
+        );
+    }
+    let what = if history.format() == Format::Atlas {
+        "The file, or one before it, was edited after Atlas had applied it: the hash of Atlas covers \
+         all files up to and including its own."
+            .to_owned()
+    } else {
+        format!("The file was edited after {tool} had applied it.")
+    };
+    format!(
+        "{what} Restore the file. If the edit changes nothing in the database (for example, a \
+         comment), accept it with\n\n  {accepted}"
+    )
 }
 
 /// What to do about a migration that a tool has not finished.
@@ -221,7 +232,11 @@ pub(in crate::provider) fn unseen_row_changes(
 }
 
 /// Returns a warning that lists what a plan adopts and what it runs.
-pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option<Diagnostic> {
+pub(in crate::provider) fn adopted(
+    plan: &Plan<'_>,
+    format: Option<Format>,
+    subject: &Subject,
+) -> Option<Diagnostic> {
     let mut words = String::new();
     let adopted: Vec<_> = to_adopt(plan).filter(|(_, from)| !is_former(plan, from)).collect();
     if adopted.is_empty() {
@@ -242,6 +257,12 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
             "The SQL of these files could not be read completely, so the database was not compared \
              with them and with the files before them:\n{unknown}\n\n"
         ));
+        if format == Some(Format::Flyway) {
+            words.push_str(
+                "If they contain placeholders such as ${flyway:timestamp}, set variables = {}. The \
+                 statements without placeholders are then compared.\n\n",
+            );
+        }
     }
     let pending = plan.pending().map(|entry| entry.migration.file.clone());
     let pending = listed_lines(pending);

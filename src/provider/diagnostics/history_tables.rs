@@ -82,6 +82,10 @@ pub(in crate::provider) fn unreadable_history_table(
         Unreadable::OfUnsupportedTool(tool) => {
             format!("{table} is the history table of {tool}, which the provider does not read.")
         }
+        Unreadable::OnlyVersion => format!(
+            "{table} has only the column version, as many tables do. If it is the history table of \
+             dbmate, set adopt = \"dbmate\"."
+        ),
         Unreadable::NoTool => {
             format!("{table} does not have the columns of any supported history table.")
         }

@@ -100,6 +100,8 @@ impl AdoptionRequest<'_> {
         let (requested, others): (Vec<_>, Vec<_>) =
             found.iter().partition(|table| self.is_requested(table, tool));
         for table in requested {
+            // Files of dbmate say that the table is that of dbmate.
+            let tool = tool.or_else(|| Some(self.format()).filter(|it| *it == Format::Dbmate));
             match HistoryTable::requested(table, tool, found) {
                 Ok(history) => chosen.push(table, history),
                 Err(why) => errors.push(diagnostics::unreadable_history_table(
