@@ -667,6 +667,26 @@ fn an_applied_script_with_a_placeholder_of_flyway_is_compared_with_empty_variabl
     });
 }
 
+/// goose 3.24.1 records a file with `NO TRANSACTION` only after its last statement.
+#[test]
+fn a_file_that_failed_partway_and_left_no_row_does_not_run_again() {
+    on_each_terraform(|world| {
+        leave(world, &GOOSE, "goose_db_version");
+        world.write(
+            "goose/20260201000000_half.sql",
+            "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE half (id int PRIMARY KEY);\n\
+             INSERT INTO half VALUES (1);\nINSERT INTO missing VALUES (1);\n",
+        );
+        world.sql("CREATE TABLE half (id int PRIMARY KEY)");
+        world.configure(&set("goose", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says("Objects of pending migrations already exist")
+            .says("goose/20260201000000_half.sql:3: relation half");
+    });
+}
+
 #[test]
 fn the_error_about_missing_objects_names_only_what_can_be_the_reason() {
     on_each_terraform(|world| {
