@@ -1,4 +1,5 @@
-//! Finds history tables of other tools by name or by columns, in any schema, and reads them as text.
+//! Finds history tables of other tools by name or by columns, in any schema, and reads them as
+//! text.
 //!
 //! This file knows none of the tools, and writes nothing.
 
@@ -118,8 +119,8 @@ impl Session {
         Ok(tables.into_iter().filter(is_filled).collect())
     }
 
-    /// Reads a table that existed once, and facts of the catalog; read-only, one round trip for up to
-    /// 2,000 facts.
+    /// Reads a table that existed once, and facts of the catalog; read-only, one round trip for up
+    /// to 2,000 facts.
     ///
     /// # Errors
     /// The error of the last attempt, under the policy [`READ`](super::retry::READ).

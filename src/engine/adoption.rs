@@ -22,7 +22,7 @@ pub struct Missing {
     pub origin: Origin,
     /// What is missing, as a clause.
     pub what: String,
-    /// The relation that it is, or of which it is a part.
+    /// The relation that it is or belongs to.
     pub relation: Option<QualifiedName>,
 }
 
@@ -164,8 +164,8 @@ pub fn missing<'a>(
         .collect()
 }
 
-/// Returns the last migration of which the catalog shows an object, and of which it lacks none that
-/// the migrations up to it have created and not dropped.
+/// Returns the last migration that has left an object in the catalog, if the catalog also shows all
+/// that the migrations up to it have created and not dropped.
 #[must_use]
 pub fn last_shown<'a>(migrations: &'a [Migration], facts: &Facts) -> Option<&'a Version> {
     let (mut expectations, mut last) = (Expectations::default(), None);

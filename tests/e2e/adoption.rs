@@ -723,7 +723,7 @@ fn the_error_about_missing_objects_names_only_what_can_be_the_reason() {
 #[test]
 fn a_directory_that_was_converted_since_is_explained_with_a_configuration_that_works() {
     on_each_terraform(|world| {
-        // A function ran 0001_users.sql and 0002_email.sql, and drizzle-kit took over.
+        // A function ran 0001_users.sql and 0002_email.sql, and drizzle-kit came after it.
         world.each(&[
             "CREATE TABLE schema_migrations (version text PRIMARY KEY, name text, applied_at timestamptz)",
             "INSERT INTO schema_migrations VALUES ('0001', 'users', now()), ('0002', 'email', now())",
@@ -894,7 +894,7 @@ fn an_unchanged_repeatable_script_of_flyway_is_adopted_and_runs_when_it_changes(
              (4, NULL, 'seed', 'SQL', 'R__seed.sql', -1504432473, true)",
         ]);
         world.configure(&set("app", "  variables = { owner = \"sales\" }\n"));
-        // The view that somebody has dropped is created.
+        // The view that someone has dropped is created.
         world
             .plan()
             .ends_with(2)
@@ -913,8 +913,7 @@ fn an_unchanged_repeatable_script_of_flyway_is_adopted_and_runs_when_it_changes(
     });
 }
 
-/// A set that was adopted from dbmate, of which the provider has run a migration, and another one
-/// of which is pending.
+/// A set that was adopted from dbmate. The provider has run a migration since, and two are pending.
 fn half_migrated(world: &World, arguments: &str) {
     world.each(&[
         "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)",

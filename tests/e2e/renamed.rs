@@ -351,8 +351,8 @@ fn a_single_migration_keeps_its_version_when_its_file_is_renamed() {
     });
 }
 
-/// The texts and rows are those of drizzle-kit 0.31.11, whose journal `drizzle-kit up` of 1.0.0-rc.5
-/// has converted, and of a migration that drizzle-kit 1.0.0-rc.5 has run after that.
+/// The texts and rows are those of drizzle-kit 0.31.11, whose journal `drizzle-kit up` of
+/// 1.0.0-rc.5 has converted, and of a migration that drizzle-kit 1.0.0-rc.5 has run after that.
 #[test]
 fn drizzle_may_run_once_more_after_its_journal_was_converted() {
     const USERS: &str = "CREATE TABLE \"users\" (\n\t\"id\" integer PRIMARY KEY NOT NULL,\n\t\

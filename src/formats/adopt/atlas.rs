@@ -1,4 +1,5 @@
-//! `atlas_schema_revisions`: a row for each file, with its hash in `atlas.sum` when it was executed.
+//! `atlas_schema_revisions`: a row for each file, with the hash that `atlas.sum` had for it when it
+//! was executed.
 //!
 //! The hash covers all files up to and including its own that were in the directory then. With
 //! `--exec-order non-linear` or `linear-skip`, earlier files may have been added since.
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles, file_name};
-use super::{AdoptError, Unfinished};
+use super::{AdoptError, UnfinishedRow};
 use crate::formats::atlas::{self, SumFiles};
 use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
@@ -45,7 +46,7 @@ pub(super) fn read(
         let (applied, total) = (count(*row, "applied"), count(*row, "total"));
         let state = if applied < total || has_failed {
             let (name, version) = (&table.name, quoted_literal(version(*row)));
-            HistoryState::Unfinished(Unfinished::new(
+            HistoryState::Unfinished(UnfinishedRow::new(
                 format!("has {applied} of {total} statements applied"),
                 format!(
                     "UPDATE {name} SET applied = total, error = NULL, error_stmt = NULL WHERE \

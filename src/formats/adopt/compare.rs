@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::files::{Key, SetFiles};
-use super::{AdoptError, Question, Unfinished};
+use super::{AdoptError, Question, UnfinishedRow};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Migration, MigrationKind, Version};
 
@@ -37,7 +37,7 @@ pub(super) struct HistoryRow {
 pub(super) enum HistoryState {
     Applied(ChecksumMatch),
     /// Started and not finished.
-    Unfinished(Unfinished),
+    Unfinished(UnfinishedRow),
 }
 
 /// Whether the tool's checksum is that of the file.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
-use super::{AdoptError, Unfinished};
+use super::{AdoptError, UnfinishedRow};
 use crate::migration::table::Table;
 
 /// Reads the history table of goose: a row for each time that a migration was applied or, by older
@@ -64,7 +64,7 @@ pub(super) fn golang_migrate(
             }
             None => format!("DELETE FROM {name};"),
         };
-        HistoryState::Unfinished(Unfinished::new(
+        HistoryState::Unfinished(UnfinishedRow::new(
             "is dirty: it was started and failed partway",
             format!("UPDATE {name} SET dirty = false;"),
             reverted,

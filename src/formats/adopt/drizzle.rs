@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::checksum::is_sha256;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryRow, HistoryState};
 use super::files::{Key, SetFiles};
-use super::{AdoptError, Unfinished};
+use super::{AdoptError, UnfinishedRow};
 use crate::formats::drizzle::{self, count_parts};
 use crate::migration::table::Table;
 
@@ -79,7 +79,7 @@ pub(super) fn of_statements(
                 let all = count_parts(&texts[file]);
                 let problem = format!("has {} of {all} statements applied", chunks.len());
                 // A row for each remaining statement would be needed.
-                HistoryState::Unfinished(Unfinished { problem, settlement: None })
+                HistoryState::Unfinished(UnfinishedRow { problem, settlement: None })
             }
             Some(file) => HistoryState::Applied(has_hash(file).into()),
             None => HistoryState::Applied(ChecksumMatch::Same),

@@ -6,14 +6,14 @@ use crate::migration::{Checksum, Version};
 
 /// A migration that a tool has started and not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfinished {
+pub struct UnfinishedRow {
     /// What is recorded, in words that follow the name of the migration.
     pub problem: String,
     /// The statements that correct the history table; `None` if a single one cannot.
     pub settlement: Option<Settlement>,
 }
 
-/// Two statements, of which a person runs one. On DSQL, the commands of most tools for this purpose
+/// Two statements; a person runs one of them. On DSQL, the commands of most tools for this purpose
 /// fail, because they need advisory locks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
@@ -23,7 +23,7 @@ pub struct Settlement {
     pub reverted: String,
 }
 
-impl Unfinished {
+impl UnfinishedRow {
     pub(super) fn new(problem: impl Into<String>, completed: String, reverted: String) -> Self {
         let settlement = Some(Settlement { completed, reverted });
         Self { problem: problem.into(), settlement }
@@ -41,7 +41,7 @@ pub enum AdoptError {
         /// The migration as the tool names it.
         row: String,
         /// What is recorded.
-        unfinished: Unfinished,
+        unfinished: UnfinishedRow,
     },
     /// The history table lists a migration that the directory does not contain.
     #[error("no file for {row}, which {table} records as applied")]

@@ -3,16 +3,16 @@
 //! A row with a higher rank may revert an earlier one or repeat it after a retry, so the last row
 //! of a version or of a repeatable script counts.
 
+mod repeatable;
+
 use std::collections::BTreeMap;
 
 use super::checksum::is_crc32;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::counted::number;
-use super::files::{Key, SetFiles, file_name, text};
-use super::{AdoptError, Unfinished};
-use crate::formats::listing::base;
+use super::files::{Key, SetFiles};
+use super::{AdoptError, UnfinishedRow};
 use crate::migration::table::{Table, TableRow};
-use crate::migration::{Values, Version};
 
 /// Reads the history table of Flyway.
 pub(super) fn read(
@@ -21,7 +21,7 @@ pub(super) fn read(
 ) -> Result<HistoryContents, Vec<AdoptError>> {
     let texts = files.texts()?;
     let mut contents = HistoryContents::new(files.numbers());
-    contents.unchanged = unchanged(table, files)?;
+    contents.unchanged = repeatable::unchanged(table, files)?;
     let mut last: BTreeMap<Key, (i64, TableRow<'_>)> = BTreeMap::new();
     for row in table.rows() {
         // A row without a version is that of a repeatable script, or the row `SCHEMA`.
@@ -60,47 +60,6 @@ pub(super) fn read(
     Ok(contents)
 }
 
-/// The repeatable scripts whose last run was successful and had their present text, with the
-/// present values of its placeholders.
-fn unchanged(table: &Table, files: &SetFiles<'_>) -> Result<Vec<Version>, Vec<AdoptError>> {
-    let mut last: BTreeMap<&str, TableRow<'_>> = BTreeMap::new();
-    for row in table.rows().filter(|row| row.text("version").is_none()) {
-        // The path of the script, which may have been moved to another directory.
-        let found = last.entry(base(row.text("script").unwrap_or_default())).or_insert(row);
-        if rank(*found) <= rank(row) {
-            *found = row;
-        }
-    }
-    let mut unchanged = Vec::new();
-    for migration in files.repeatable {
-        let row = last.get(file_name(migration));
-        let row = row.filter(|row| row.is_true("success") && !is_reverted(**row));
-        let Some(recorded) = row.and_then(|row| row.text("checksum")) else { continue };
-        let text = text(migration)?;
-        if is_crc32(recorded, &text) || is_crc32(recorded, &replaced(&text, &migration.values)) {
-            unchanged.push(migration.version.clone());
-        }
-    }
-    Ok(unchanged)
-}
-
-/// Replaces placeholders as Flyway does before it computes the checksum of a repeatable script.
-fn replaced(text: &str, values: &Values) -> String {
-    let Values::Known(values) = values else { return text.to_owned() };
-    let (mut replaced, mut rest) = (String::new(), text);
-    while let Some((before, after)) = rest.split_once("${") {
-        let Some((name, after)) = after.split_once('}') else { break };
-        replaced.push_str(before);
-        match values.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)) {
-            Some((_, value)) => replaced.push_str(value),
-            None => replaced.push_str(&format!("${{{name}}}")),
-        }
-        rest = after;
-    }
-    replaced.push_str(rest);
-    replaced
-}
-
 fn rank(row: TableRow<'_>) -> i64 {
     row.text("installed_rank").and_then(|rank| rank.parse().ok()).unwrap_or(0)
 }
@@ -110,13 +69,13 @@ fn is_reverted(row: TableRow<'_>) -> bool {
     row.text("type").is_some_and(|kind| kind == "DELETE" || kind.starts_with("UNDO"))
 }
 
-fn failed(table: &Table, row: TableRow<'_>) -> Unfinished {
+fn failed(table: &Table, row: TableRow<'_>) -> UnfinishedRow {
     let (name, rank) = (&table.name, rank(row));
     let problem = "failed (success = false)";
     if is_reverted(row) {
-        return Unfinished { problem: problem.to_owned(), settlement: None };
+        return UnfinishedRow { problem: problem.to_owned(), settlement: None };
     }
-    Unfinished::new(
+    UnfinishedRow::new(
         problem,
         format!("UPDATE {name} SET success = true WHERE installed_rank = {rank};"),
         format!("DELETE FROM {name} WHERE installed_rank = {rank};"),

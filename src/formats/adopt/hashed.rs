@@ -1,12 +1,12 @@
-//! History tables with a checksum for each migration: sqlx, refinery and Prisma.
+//! History tables with a checksum for each migration: sqlx and Prisma.
 
 use std::collections::BTreeMap;
 
-use super::checksum::{is_sha256, is_sha384, is_siphash};
-use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
+use super::checksum::{is_sha256, is_sha384};
+use super::compare::{HistoryContents, HistoryState};
 use super::counted::number;
-use super::files::{Key, SetFiles, name_after_number};
-use super::{AdoptError, Unfinished};
+use super::files::{Key, SetFiles};
+use super::{AdoptError, UnfinishedRow};
 use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
 
@@ -27,43 +27,13 @@ pub(super) fn sqlx(
             HistoryState::Applied(contents.find(&key).is_none_or(same).into())
         } else {
             let name = &table.name;
-            HistoryState::Unfinished(Unfinished::new(
+            HistoryState::Unfinished(UnfinishedRow::new(
                 "is dirty (success = false)",
                 format!("UPDATE {name} SET success = true WHERE version = {version};"),
                 format!("DELETE FROM {name} WHERE version = {version};"),
             ))
         };
         contents.add(key, shown(version, row.text("description")), state);
-    }
-    Ok(contents)
-}
-
-/// Reads the history table of refinery.
-pub(super) fn refinery(
-    table: &Table,
-    files: &SetFiles<'_>,
-) -> Result<HistoryContents, Vec<AdoptError>> {
-    let texts = files.texts()?;
-    let mut contents = HistoryContents::new(files.numbers());
-    for row in table.rows() {
-        let version = row.text("version").unwrap_or_default();
-        let key = number(table, version)?;
-        let compare = |file: usize| {
-            let has_name = |name: &str| {
-                row.text("checksum")
-                    .is_some_and(|recorded| is_siphash(recorded, name, version, &texts[file]))
-            };
-            if has_name(name_after_number(&files.migrations[file])) {
-                ChecksumMatch::Same
-            } else if row.text("name").is_some_and(has_name) {
-                ChecksumMatch::OtherName
-            } else {
-                ChecksumMatch::Different
-            }
-        };
-        let checksum = contents.find(&key).map_or(ChecksumMatch::Same, compare);
-        let state = HistoryState::Applied(checksum);
-        contents.add(key, shown(version, row.text("name")), state);
     }
     Ok(contents)
 }
@@ -99,7 +69,7 @@ pub(super) fn prisma(
                 )
             };
             let problem = "was started and neither finished nor rolled back";
-            HistoryState::Unfinished(Unfinished::new(
+            HistoryState::Unfinished(UnfinishedRow::new(
                 problem,
                 set("finished_at"),
                 set("rolled_back_at"),
@@ -112,7 +82,7 @@ pub(super) fn prisma(
     Ok(contents)
 }
 
-fn shown(version: &str, description: Option<&str>) -> String {
+pub(super) fn shown(version: &str, description: Option<&str>) -> String {
     match description.filter(|words| !words.is_empty()) {
         Some(words) => format!("version {version} ({words})"),
         None => format!("version {version}"),

@@ -16,6 +16,7 @@ mod flyway;
 mod hashed;
 mod named;
 mod recognize;
+mod refinery;
 
 use std::collections::BTreeSet;
 
@@ -25,7 +26,7 @@ use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
 pub use converted::SameText;
-pub use error::{AdoptError, Settlement, Unfinished};
+pub use error::{AdoptError, Settlement, UnfinishedRow};
 pub use recognize::{Recognized, Unreadable, recognize, searched_columns, searched_names};
 
 use self::files::SetFiles;
@@ -200,7 +201,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         exact: false,
         created: &["version", "name", "applied_on", "checksum"],
         formats: &[Format::Refinery],
-        read: hashed::refinery,
+        read: refinery::read,
     },
     HistoryTableSpec {
         format: Format::Dbmate,

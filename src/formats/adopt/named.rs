@@ -1,8 +1,10 @@
 //! History tables with versions as text and no checksums: dbmate, and home-grown runners.
 
+mod outcome;
+
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
-use super::{AdoptError, Unfinished, counted};
+use super::{AdoptError, UnfinishedRow, counted};
 use crate::formats::number::leading_digits;
 use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
@@ -53,9 +55,9 @@ pub(super) fn home_grown(
             None => format!("version {version}"),
         };
         let applied = HistoryState::Applied(ChecksumMatch::Same);
-        let state = unfinished(row).map_or(applied, |(problem, correction)| {
+        let state = outcome::unfinished(row).map_or(applied, |(problem, correction)| {
             let (name, version) = (&table.name, quoted_literal(version));
-            HistoryState::Unfinished(Unfinished::new(
+            HistoryState::Unfinished(UnfinishedRow::new(
                 problem,
                 format!("UPDATE {name} SET {correction} WHERE version = {version};"),
                 format!("DELETE FROM {name} WHERE version = {version};"),
@@ -74,42 +76,4 @@ fn named(row: TableRow<'_>, version: &str, contents: &HistoryContents) -> Key {
     let key = |text: &str| Key::Name(text.strip_suffix(".sql").unwrap_or(text).to_owned());
     let mut keys = [version, name, &both].into_iter().map(key);
     keys.find(|key| contents.find(key).is_some()).unwrap_or_else(|| key(version))
-}
-
-/// Why a row of a home-grown runner does not count as applied, and the assignment that changes it.
-fn unfinished(row: TableRow<'_>) -> Option<(String, String)> {
-    const SUCCESS: &[&str] = &[
-        "applied",
-        "success",
-        "succeeded",
-        "successful",
-        "complete",
-        "completed",
-        "done",
-        "ok",
-        "up",
-    ];
-    let found = |problem: &str, correction: &str| Some((problem.to_owned(), correction.to_owned()));
-    if row.text("applied_at").is_none() {
-        return found("has no applied_at", "applied_at = now()");
-    }
-    if row.text("success").is_some() && !row.is_true("success") {
-        return found("did not succeed", "success = true");
-    }
-    if row.text("error").is_some_and(|error| !error.is_empty()) {
-        return found("has an error", "error = NULL");
-    }
-    for column in ["rolled_back_at", "reverted_at"] {
-        if row.text(column).is_some() {
-            return found("was reverted", &format!("{column} = NULL"));
-        }
-    }
-    [("status", "applied"), ("state", "applied"), ("direction", "up")].into_iter().find_map(
-        |(column, applied)| {
-            let value = row.text(column)?;
-            let is_success = SUCCESS.contains(&value.to_ascii_lowercase().as_str());
-            let problem = format!("has the {column} \"{value}\"");
-            (!is_success).then(|| (problem, format!("{column} = '{applied}'")))
-        },
-    )
 }

@@ -823,8 +823,8 @@ fn checksums_of_texts_find_the_files_of_another_format() {
     }
 }
 
-/// A directory of Atlas with the tables `a` to `d`; `c` has an `id` of this type. The hashes are the
-/// lines of its sum.
+/// A directory of Atlas with the tables `a` to `d`; `c` has an `id` of this type. The hashes are
+/// the lines of its sum.
 fn of_atlas(id: &str, sum: [&str; 5]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let [total, hashes @ ..] = sum;

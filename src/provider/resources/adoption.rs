@@ -7,6 +7,7 @@
 mod again;
 pub(super) mod config;
 mod converted;
+mod missing;
 mod search;
 mod unread;
 
@@ -17,16 +18,16 @@ use self::again::HistorySource;
 use self::config::{AdoptionConfig, AdoptionSource};
 use self::search::HistoryTables;
 use super::operation::{KnownModel, SetOperation};
-use crate::database::{Error, MigrationRecord, Observation, Session, TableSearch};
+use crate::database::{Error, MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
-use crate::engine::adoption::{self, Expect, Missing};
+use crate::engine::adoption::{self, Expect};
 use crate::formats::Format;
 use crate::formats::adopt::{Comparison, HistoryTable, Question};
-use crate::migration::fact::{Fact, Facts, QualifiedName};
+use crate::migration::fact::{Fact, Facts};
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::clusters::Clusters;
-use crate::provider::diagnostics::{self, Access, BASELINE, NotInCatalog};
+use crate::provider::diagnostics::{self, Access, BASELINE};
 
 /// The migrations that may have been applied before the provider. A baseline counts only where the
 /// files that it replaces are gone.
@@ -226,50 +227,6 @@ impl<'a> AdoptionRequest<'a> {
     fn up_to(&self, version: Option<&Version>) -> &[Migration] {
         let index = version.and_then(|version| self.index_of(version));
         index.map_or(&[], |index| &self.migrations()[..=index])
-    }
-
-    /// The objects of adopted migrations that the catalog does not show.
-    fn missing(&self, applied: &BTreeMap<Version, String>, facts: &Facts) -> Vec<Missing> {
-        let known = adoption::known(&self.records);
-        let walk = self.migrations().iter().filter_map(|migration| {
-            if applied.contains_key(&migration.version) {
-                return Some((migration, Expect::All));
-            }
-            let is_applied = known.contains(&migration.version);
-            is_applied.then_some((migration, Expect::Nothing))
-        });
-        adoption::missing(walk, facts)
-    }
-
-    /// The error for objects that are missing. It takes a round trip to find tables of the same
-    /// names in other schemas.
-    async fn not_in_catalog(
-        &self,
-        session: &mut Session,
-        missing: &[Missing],
-        declared: &Declared,
-    ) -> Result<Diagnostic, Vec<Diagnostic>> {
-        let unqualified = missing.iter().filter_map(|it| it.relation.clone());
-        let unqualified = unqualified.filter(|name| name.schema.is_none());
-        let names: BTreeSet<QualifiedName> = unqualified.collect();
-        let names: Vec<QualifiedName> = names.into_iter().collect();
-        let mut elsewhere = Vec::new();
-        if !names.is_empty() {
-            let search = TableSearch { names: &names, columns: &[] };
-            let found = session.find_tables(search, &self.operation.location.ledger, None).await;
-            let tables = found.map_err(|error| self.failed(&error))?.tables;
-            elsewhere.extend(tables.into_iter().map(|table| table.name));
-            elsewhere.retain(|name| name.schema.as_deref() != Some("public"));
-        }
-        let sources = declared.applied.values().map(String::as_str).collect();
-        let without_checksums = declared.histories.iter().find(|it| !it.has_checksums());
-        Ok(diagnostics::not_in_catalog(&NotInCatalog {
-            missing,
-            sources,
-            elsewhere,
-            without_checksums: without_checksums.map(|history| history.tool()),
-            has_baseline: self.config.baseline.is_some(),
-        }))
     }
 
     fn migrations(&self) -> &[Migration] {
