@@ -180,11 +180,17 @@ fn announce(cluster: &Cluster, region: &str) -> io::Result<()> {
          export DSQL_ENDPOINT={endpoint} DSQL_PORT={port} DSQL_CA_FILE='{ca_file}'\n\
          export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={region}\n\
          \n\
+         Java sends no server name for a host without a dot. Map this name to 127.0.0.1, for example\n\
+         in /etc/hosts, connect to it, and create the password with\n\
+         \n\
+         dsql-local token --host {hostname}\n\
+         \n\
          For psql, with a token that expires in 15 minutes (`dsql-local token` prints new ones):\n\
          \n\
          export PGPASSWORD='{token}'\n\
          psql 'host={endpoint} port={port} user=admin dbname=postgres sslmode=verify-full \
-         sslrootcert={ca_file}'"
+         sslrootcert={ca_file}'",
+        hostname = cluster.hostname(),
     )?;
     stdout.flush()
 }

@@ -65,6 +65,14 @@ async fn started(mut command: Command) -> Binary {
     Binary { ca_file: PathBuf::from(ca_file.trim()), child, ready }
 }
 
+#[tokio::test]
+async fn the_output_names_a_host_with_a_dot_for_java() {
+    let emulator = binary().await;
+    let command = "dsql-local token --host ";
+    let host = emulator.ready.iter().find_map(|line| line.strip_prefix(command));
+    assert!(host.is_some_and(|host| host.ends_with(".dsql.us-east-1.on.aws")), "{host:?}");
+}
+
 async fn signalled(child: &mut Child, signal: &str) -> ExitStatus {
     let pid = child.id().expect("it runs").to_string();
     let sent = Command::new("kill").args([signal, &pid]).status().await.expect("kill runs");

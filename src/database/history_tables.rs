@@ -1,15 +1,17 @@
-//! Finds history tables of other tools by name or by columns, in any schema, and reads their text.
+//! Finds history tables of other tools by name or by columns, in any schema, and reads them as
+//! text.
 //!
 //! This file knows none of the tools, and writes nothing.
 
 use std::collections::BTreeSet;
 
 use postgres_protocol::escape::escape_identifier;
+use tokio_postgres::error::SqlState;
 
 use super::catalog::{facts_of_rows, facts_sql};
 use super::error::{Condition, Error};
 use super::ledger_schema::LedgerSchema;
-use super::session::{Session, all_answered, literal};
+use super::session::{Rows, Session, all_answered, literal};
 use crate::migration::fact::{Fact, Facts, QualifiedName};
 use crate::migration::table::Table;
 
@@ -34,6 +36,17 @@ pub struct FoundTables {
     /// The tables from which another migration set was adopted. They list the migrations of that
     /// set.
     pub of_other_sets: Vec<QualifiedName>,
+}
+
+/// The result of reading a table that existed once.
+#[derive(Debug)]
+pub enum KnownTable {
+    /// The table with all of its columns and rows, and facts of the catalog.
+    Read(Table, Facts),
+    /// It does not exist.
+    Gone,
+    /// The role may not read it.
+    Denied,
 }
 
 impl Session {
@@ -97,17 +110,44 @@ impl Session {
         let queries: Vec<String> = tables.iter().map(has_rows).collect();
         let results = match self.read(&format!("SELECT {}", queries.join(", "))).await {
             Ok(results) => results,
-            Err(error) => {
-                let server = error.server();
-                let is_denied =
-                    server.is_some_and(|it| it.condition() == Condition::PermissionDenied);
-                return if is_denied { Ok(tables) } else { Err(error) };
-            }
+            Err(error) if is_denied(&error) => return Ok(tables),
+            Err(error) => return Err(error),
         };
         let answers = all_answered(results, 1)?.pop().unwrap_or_default();
         let mut answers = answers.into_iter().flatten();
         let is_filled = |_: &QualifiedName| answers.next().flatten().is_none_or(|it| it != "f");
         Ok(tables.into_iter().filter(is_filled).collect())
+    }
+
+    /// Reads a table that existed once, and facts of the catalog; read-only, one round trip for up
+    /// to 2,000 facts.
+    ///
+    /// # Errors
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
+    pub async fn read_known_table(
+        &mut self,
+        name: &QualifiedName,
+        facts: &[Fact],
+    ) -> Result<KnownTable, Error> {
+        let mut chunks = facts.chunks(FACTS);
+        let first = facts_sql(chunks.next().unwrap_or_default());
+        // The columns of `*` are in the order of their numbers.
+        let sql = format!("{}; SELECT {first}; SELECT * FROM {}", columns_sql(name), quoted(name));
+        let results = match self.read(&sql).await {
+            Ok(results) => all_answered(results, 3)?,
+            Err(error) if error.is(&SqlState::UNDEFINED_TABLE) => return Ok(KnownTable::Gone),
+            Err(error) if is_denied(&error) => return Ok(KnownTable::Denied),
+            Err(error) => return Err(error),
+        };
+        let [columns, first, rows]: [Rows; 3] = results
+            .try_into()
+            .map_err(|_| Error::Answer("the query for a table returned other results".into()))?;
+        let mut found = facts_of_rows(&first)?;
+        for chunk in chunks {
+            found.append(self.facts(chunk).await?);
+        }
+        let columns = columns.into_iter().flatten().flatten().collect();
+        Ok(KnownTable::Read(Table { name: name.clone(), columns, rows }, found))
     }
 
     /// Reads the rows of tables, in no particular order, and facts of the catalog; read-only. It
@@ -170,6 +210,25 @@ fn find_sql(search: TableSearch<'_>, ledger: &LedgerSchema) -> String {
         wanted.join(" OR "),
         literal(ledger.name()),
     )
+}
+
+/// The names of a table's columns, in the order of their numbers.
+fn columns_sql(name: &QualifiedName) -> String {
+    let QualifiedName { schema, name } = name;
+    format!(
+        "SELECT a.attname
+           FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+          WHERE n.nspname = {} AND c.relname = {}
+          ORDER BY a.attnum",
+        literal(schema.as_deref().unwrap_or("public")),
+        literal(name),
+    )
+}
+
+fn is_denied(error: &Error) -> bool {
+    error.server().is_some_and(|it| it.condition() == Condition::PermissionDenied)
 }
 
 fn read_sql(table: &Table) -> String {

@@ -167,6 +167,7 @@ titles! {
     // What was applied before
     MigrationsAdopted => "Existing migrations are adopted in …",
     MigrationsSkippedByTool => "Migrations were skipped by … in …",
+    RowChangesUnseen => "Row changes cannot be verified in …",
     SeveralHistoryTables => "More than one history table found",
     HistoryTableOfTwoSets => "History table is adopted by two migration sets",
     HistoryTableMismatch => "History table does not match the directory",

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
-use crate::migration::{Migration, Origin, Version};
+use crate::migration::{Class, Migration, Origin, Statement, Version};
 
 pub use super::expected::Expect;
 use super::expected::{Expectations, Expected};
+use super::plan::renames::first;
 use super::plan::{Plan, Status};
 
 /// An object that an adopted migration creates and that does not exist.
@@ -21,6 +22,8 @@ pub struct Missing {
     pub origin: Origin,
     /// What is missing, as a clause.
     pub what: String,
+    /// The relation that it is or belongs to.
+    pub relation: Option<QualifiedName>,
 }
 
 /// Whether the provider has not run any migration of a set. Only until then, the history table of
@@ -36,6 +39,22 @@ pub fn known(records: &[MigrationRecord]) -> BTreeSet<&Version> {
     records.iter().filter(|record| record.has_begun()).map(|record| &record.version).collect()
 }
 
+/// The versions that were applied before the provider, also those whose files were renamed since.
+#[must_use]
+pub fn adopted_before(records: &[MigrationRecord]) -> BTreeSet<&Version> {
+    let is_adopted = |record: &&MigrationRecord| first(record, records).adopted_from.is_some();
+    records.iter().filter(is_adopted).map(|record| &record.version).collect()
+}
+
+/// The history tables from which a set was adopted. A former version and a baseline have no schema.
+#[must_use]
+pub fn history_tables(records: &[MigrationRecord]) -> BTreeSet<QualifiedName> {
+    let is_version = |text: &str| records.iter().any(|record| record.version.0 == text);
+    let sources = records.iter().filter_map(|record| record.adopted_from.as_deref());
+    let names = sources.filter(|text| !is_version(text)).filter_map(QualifiedName::parse);
+    names.filter(|name| name.schema.is_some()).collect()
+}
+
 /// Makes the record of a migration that is to be adopted.
 #[must_use]
 pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
@@ -43,7 +62,7 @@ pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
         version: migration.version.clone(),
         kind: migration.kind,
         run: 0,
-        values: None,
+        values: migration.values.digest(),
         description: migration.description.clone(),
         checksum: migration.checksum.clone(),
         state: MigrationState::Applied,
@@ -137,8 +156,41 @@ pub fn missing<'a>(
             let table = expected.table.as_ref().map(relation);
             !index.into_iter().chain(table).any(|owner| is_missing(&owner))
         })
-        .map(|expected| Missing { origin: expected.origin.clone(), what: expected.to_string() })
+        .map(|expected| Missing {
+            origin: expected.origin.clone(),
+            what: expected.to_string(),
+            relation: expected.relation().or(expected.table.as_ref()).cloned(),
+        })
         .collect()
+}
+
+/// Returns the last migration that has left an object in the catalog, if the catalog also shows all
+/// that the migrations up to it have created and not dropped.
+#[must_use]
+pub fn last_shown<'a>(migrations: &'a [Migration], facts: &Facts) -> Option<&'a Version> {
+    let (mut expectations, mut last) = (Expectations::default(), None);
+    for migration in migrations {
+        for statement in migration.known_statements() {
+            expectations.add(statement, Expect::All);
+        }
+        if migration.unknown_from.is_some() {
+            break;
+        }
+        let is_own = |expected: &Expected| expected.origin.file == migration.file;
+        if expectations.0.iter().any(is_own) && expectations.0.iter().all(|it| it.exists(facts)) {
+            last = Some(&migration.version);
+        }
+    }
+    last
+}
+
+/// Whether a migration leaves nothing that the catalog shows.
+#[must_use]
+pub fn changes_only_rows(migration: &Migration) -> bool {
+    let is_row_change = |it: &Statement| matches!(it.class, Class::Dml | Class::Batch);
+    migration.unknown_from.is_none()
+        && !migration.statements.is_empty()
+        && migration.statements.iter().all(is_row_change)
 }
 
 /// The objects that migrations are expected to have left, in the order of the statements.

@@ -50,7 +50,7 @@ impl Expected {
             || self.relation().is_some_and(|name| same(name, relation))
     }
 
-    fn relation(&self) -> Option<&QualifiedName> {
+    pub(super) fn relation(&self) -> Option<&QualifiedName> {
         match &self.fact {
             Fact::Identity(FactSubject::Relation(name))
             | Fact::Columns(name)

@@ -18,7 +18,7 @@ use crate::sql;
 use self::archive::Script;
 use self::directives::Directive;
 
-pub(super) use self::sum::hashes;
+pub(super) use self::sum::{SumFiles, hashes};
 
 /// Reads each SQL file as a migration.
 pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {

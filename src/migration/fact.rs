@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::quoting::quoted_identifier;
+use super::quoting::{quoted_identifier, read_identifier};
 
 /// The name of an object as a statement refers to it, without quotes and with case folded as the
 /// server does.
@@ -19,6 +19,17 @@ pub struct QualifiedName {
 }
 
 impl QualifiedName {
+    /// Parses what [`Display`](fmt::Display) prints.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (first, rest) = read_identifier(text)?;
+        let Some(rest) = rest.strip_prefix('.') else {
+            return rest.is_empty().then_some(Self { schema: None, name: first });
+        };
+        let (name, rest) = read_identifier(rest)?;
+        rest.is_empty().then_some(Self { schema: Some(first), name })
+    }
+
     /// Another name in the same schema, for example of an index or a renamed object.
     #[must_use]
     pub fn sibling(&self, name: String) -> Self {
@@ -213,5 +224,19 @@ mod tests {
         let qualified = QualifiedName { schema: Some("a".into()), name: "b".into() };
         assert_eq!(Fact::Columns(dotted).to_string(), "columns of \"a.b\"");
         assert_eq!(Fact::Columns(qualified).to_string(), "columns of a.b");
+    }
+
+    #[test]
+    fn a_printed_name_is_parsed_again() {
+        let names = ["a", "A b", "a.b", "a\"b\"", "\"", "ü", "flyway_schema_history"];
+        for name in names {
+            for schema in [None, Some("public"), Some("my \"schema\".x")] {
+                let name = QualifiedName { schema: schema.map(str::to_owned), name: name.into() };
+                assert_eq!(QualifiedName::parse(&name.to_string()), Some(name));
+            }
+        }
+        for text in ["", "a.", ".a", "a.b.c", "\"a", "\"a\"b", "A", "0001", "a b"] {
+            assert_eq!(QualifiedName::parse(text), None, "{text}");
+        }
     }
 }

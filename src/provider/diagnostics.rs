@@ -24,8 +24,8 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool, table_of_nothing,
-    unknown_adopt, unknown_baseline,
+    BASELINE, NotInCatalog, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool,
+    table_of_nothing, unknown_adopt, unknown_baseline, unseen_row_changes,
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};
@@ -37,9 +37,10 @@ pub(super) use findings::{
 };
 pub(super) use formats::{format_error, format_errors, name_error};
 pub(super) use history_tables::{
-    HistoryRequest, Unread, UnreadTable, adopt_mismatch, history_not_found, history_of_two_sets,
-    history_table_mismatch, renamed_history_table, several_history_tables, unread_history_table,
-    unreadable_history_table, unsupported_history_tables,
+    Conversion, HistoryRequest, Unread, UnreadTable, adopt_mismatch, history_not_found,
+    history_of_two_sets, history_table_denied, history_table_mismatch, renamed_history_table,
+    several_history_tables, unread_history_table, unreadable_history_table,
+    unsupported_history_tables,
 };
 pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger, row_edited};
 pub(super) use other_cluster::{

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dsql_local::{Fault, Matcher};
 use terraform_provider_dsql::formats::{self, Format};
 
 use crate::world::{World, on_each_terraform};
@@ -38,19 +39,25 @@ const DRIZZLE: Old =
 /// AWS's adapter: a row for each statement.
 const DRIZZLE_OF_AWS: Old = Old { ledger: "history_aws.sql", ..DRIZZLE };
 const FLYWAY: Old = old("flyway", "flyway", "flyway_schema_history", 3, "10");
+const GOOSE: Old = old("goose", "goose", "goose_db_version", 1, "20260101120000");
+const SQLX: Old = old("sqlx", "sqlx", "_sqlx_migrations", 1, "20260102120000");
+const GOLANG: Old = old("golang_migrate", "golang-migrate", "schema_migrations", 2, "000003");
+const ATLAS: Old =
+    old("atlas", "atlas", "atlas_schema_revisions.atlas_schema_revisions", 2, "20260103120000");
+const PRISMA: Old = old("prisma", "prisma", "_prisma_migrations", 1, "20260101120000_title_index");
 const HOME_MADE: Old = old("plain", "plain", "schema_migrations", 2, "10");
 
 const ALL: &[Old] = &[
     DRIZZLE,
     old("drizzle_v1", "drizzle", "drizzle.__drizzle_migrations", 1, "20260301080000_first_note"),
     FLYWAY,
-    old("atlas", "atlas", "atlas_schema_revisions.atlas_schema_revisions", 2, "20260103120000"),
-    old("sqlx", "sqlx", "_sqlx_migrations", 1, "20260102120000"),
-    old("goose", "goose", "goose_db_version", 1, "20260101120000"),
+    ATLAS,
+    SQLX,
+    GOOSE,
     old("dbmate", "dbmate", "schema_migrations", 1, "20260102120000"),
-    old("golang_migrate", "golang-migrate", "schema_migrations", 2, "000003"),
+    GOLANG,
     HOME_MADE,
-    old("prisma", "prisma", "_prisma_migrations", 1, "20260101120000_title_index"),
+    PRISMA,
     old("refinery", "refinery", "refinery_schema_history", 2, "3"),
 ];
 
@@ -200,7 +207,9 @@ fn an_unclear_history_table_is_rejected_with_the_remedy() {
         );
         refused("  adopt_table = \"goose_db_version\"\n")
             .says("History table does not match the directory")
-            .says("public.goose_db_version is the history table of goose, but the files are read");
+            .says(
+                "public.goose_db_version is the history table of goose, but the directory is read",
+            );
         refused("  adopt_table = \"public.drizzle_users\"\n")
             .says("Table is not a supported history table")
             .says("public.drizzle_users");
@@ -400,7 +409,7 @@ fn the_tables_of_ecto_and_rails_are_named_and_not_read() {
         world.sql("DROP TABLE schema_migrations");
         world.sql("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)");
         world.sql("INSERT INTO schema_migrations VALUES ('20260101120000')");
-        world.plan().ends_with(1).says("History table lists a missing file");
+        world.plan().ends_with(1).says("public.schema_migrations is the history table of dbmate");
         world.sql("CREATE TABLE ar_internal_metadata (key varchar PRIMARY KEY, value varchar)");
         world.plan().ends_with(2).says("public.schema_migrations (Rails)").says("CREATE TABLE a");
         two_files(world, "  adopt = \"dbmate\"\n");
@@ -571,6 +580,415 @@ fn a_saved_plan_is_rejected_if_the_history_table_has_changed() {
         assert_eq!(state["migrations"]["0001_first_rows"]["status"], "adopted");
         assert_eq!(state["last_run"].as_array().unwrap().len(), 0);
         world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn an_unfinished_migration_is_settled_with_the_statement_that_the_error_prints() {
+    // The last applied file, a change that leaves its row as after a failure, and the two
+    // statements.
+    let cases = [
+        (
+            (&FLYWAY, "V9.1__pages.sql"),
+            "UPDATE flyway_schema_history SET success = false WHERE installed_rank = 3",
+            "UPDATE public.flyway_schema_history SET success = true WHERE installed_rank = 3;",
+            "DELETE FROM public.flyway_schema_history WHERE installed_rank = 3;",
+        ),
+        (
+            (&SQLX, "20260101120000_create_orders.sql"),
+            "UPDATE _sqlx_migrations SET success = false",
+            "UPDATE public._sqlx_migrations SET success = true WHERE version = 20260101120000;",
+            "DELETE FROM public._sqlx_migrations WHERE version = 20260101120000;",
+        ),
+        (
+            (&GOLANG, "000002"),
+            "UPDATE schema_migrations SET dirty = true",
+            "UPDATE public.schema_migrations SET dirty = false;",
+            "UPDATE public.schema_migrations SET version = 1, dirty = false;",
+        ),
+        (
+            (&ATLAS, "20260102120000"),
+            "UPDATE atlas_schema_revisions.atlas_schema_revisions SET applied = 1, error = 'x' \
+             WHERE version = '20260102120000'",
+            "UPDATE atlas_schema_revisions.atlas_schema_revisions SET applied = total, error = \
+             NULL, error_stmt = NULL WHERE version = '20260102120000';",
+            "DELETE FROM atlas_schema_revisions.atlas_schema_revisions WHERE version = \
+             '20260102120000';",
+        ),
+        (
+            (&PRISMA, "0_init/migration.sql"),
+            "UPDATE _prisma_migrations SET finished_at = NULL WHERE id = 'b'",
+            "UPDATE public._prisma_migrations SET finished_at = now() WHERE migration_name = \
+             '0_init' AND finished_at IS NULL AND rolled_back_at IS NULL;",
+            "UPDATE public._prisma_migrations SET rolled_back_at = now() WHERE migration_name = \
+             '0_init' AND finished_at IS NULL AND rolled_back_at IS NULL;",
+        ),
+    ];
+    for ((old, file), failure, completed, reverted) in cases {
+        on_each_terraform(|world| {
+            leave(world, old, old.table);
+            world.jobs_ended();
+            let arguments = format!("  format = \"{}\"\n", old.format);
+            world.configure(&set(old.fixture, &arguments));
+            world.sql(failure);
+            world
+                .plan()
+                .ends_with(1)
+                .says("Migration is unfinished in the history table")
+                .says(completed)
+                .says(reverted);
+            world.sql(completed);
+            world.plan().ends_with(2).says("Existing migrations are adopted");
+            world.sql(failure);
+            world.sql(reverted);
+            world.plan().does_not_say("Migration is unfinished").says(file);
+        });
+    }
+}
+
+#[test]
+fn an_applied_script_with_a_placeholder_of_flyway_is_compared_with_empty_variables() {
+    on_each_terraform(|world| {
+        world.write(
+            "app/V1__a.sql",
+            "CREATE TABLE a (id int PRIMARY KEY, note text);\n\
+             INSERT INTO a VALUES (1, '${flyway:timestamp}');\n",
+        );
+        world.each(&[
+            "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, \
+             version varchar(50), success boolean)",
+            "INSERT INTO flyway_schema_history VALUES (1, '1', true)",
+        ]);
+        world.configure(&set("app", ""));
+        world.plan().ends_with(2).says("could not be read completely").says("set variables = {}");
+        world.configure(&set("app", "  variables = {}\n"));
+        world.plan().ends_with(1).says("app/V1__a.sql:1: relation a does not exist");
+        world.sql("CREATE TABLE a (id int PRIMARY KEY, note text)");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+/// goose 3.24.1 records a file with `NO TRANSACTION` only after its last statement.
+#[test]
+fn a_file_that_failed_partway_and_left_no_row_does_not_run_again() {
+    on_each_terraform(|world| {
+        leave(world, &GOOSE, "goose_db_version");
+        world.write(
+            "goose/20260201000000_half.sql",
+            "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE half (id int PRIMARY KEY);\n\
+             INSERT INTO half VALUES (1);\nINSERT INTO missing VALUES (1);\n",
+        );
+        world.sql("CREATE TABLE half (id int PRIMARY KEY)");
+        world.configure(&set("goose", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says("Objects of pending migrations already exist")
+            .says("goose/20260201000000_half.sql:3: relation half");
+    });
+}
+
+#[test]
+fn the_error_about_missing_objects_names_only_what_can_be_the_reason() {
+    on_each_terraform(|world| {
+        world.each(&[
+            "CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean)",
+            "INSERT INTO goose_db_version VALUES (1, 0, true), (2, 1, true)",
+        ]);
+        world.write("app/00001_a.sql", "-- +goose Up\nCREATE TABLE a (id int PRIMARY KEY);\n");
+        let failed = |arguments: &str| {
+            world.configure(&set("app", arguments));
+            world.plan().ends_with(1).says("app/00001_a.sql:2: relation a does not exist")
+        };
+        failed("")
+            .says("restore the file: goose stores no checksums")
+            .says("never applied to this database, set adopt = \"none\".")
+            .does_not_say("baseline_version")
+            .does_not_say("other schemas");
+        failed("  format = \"goose\"\n  adopt = \"none\"\n  baseline_version = \"00001\"\n")
+            .says("never applied to this database, remove baseline_version.")
+            .does_not_say("adopt = \"none\".")
+            .does_not_say("restore the file");
+        // goose ran with another search_path.
+        world.each(&["CREATE SCHEMA app", "CREATE TABLE app.a (id int PRIMARY KEY)"]);
+        failed("")
+            .says("Tables with these names exist in other schemas: app.a")
+            .says("Write the schema of each object in the files.");
+        let text = "-- +goose Up\nCREATE TABLE app.a (id int PRIMARY KEY);\n";
+        world.write("app/00001_a.sql", text);
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn a_directory_that_was_converted_since_is_explained_with_a_configuration_that_works() {
+    on_each_terraform(|world| {
+        // A function ran 0001_users.sql and 0002_email.sql, and drizzle-kit came after it.
+        world.each(&[
+            "CREATE TABLE schema_migrations (version text PRIMARY KEY, name text, applied_at timestamptz)",
+            "INSERT INTO schema_migrations VALUES ('0001', 'users', now()), ('0002', 'email', now())",
+            "CREATE TABLE users (id int PRIMARY KEY)",
+            "ALTER TABLE users ADD COLUMN email text",
+        ]);
+        for (tag, text) in [
+            ("0000_brave_hulk", "CREATE TABLE users (id int PRIMARY KEY);"),
+            ("0001_calm_thor", "ALTER TABLE users ADD COLUMN email text;"),
+            ("0002_shy_loki", "CREATE TABLE orders (id int PRIMARY KEY);"),
+        ] {
+            world.write(&format!("app/{tag}.sql"), text);
+        }
+        let journal = r#"{"dialect": "postgresql", "entries": [
+            {"tag": "0000_brave_hulk", "when": 1000}, {"tag": "0001_calm_thor", "when": 2000},
+            {"tag": "0002_shy_loki", "when": 3000}]}"#;
+        world.write("app/meta/_journal.json", journal);
+        world.configure(&set("app", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says("History table does not match the directory")
+            .says(
+                "public.schema_migrations is the history table of your own runner, but the \
+                   directory is read in the format drizzle",
+            )
+            .says("adopt = \"none\" baseline_version = \"0001_calm_thor\"")
+            .says("the objects that they create are in the database");
+        world.configure(&set(
+            "app",
+            "  adopt            = \"none\"\n  baseline_version = \"0001_calm_thor\"\n",
+        ));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0002_shy_loki"]);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+/// `atlas migrate apply --dir file://app?format=goose`
+#[test]
+fn a_directory_that_atlas_maintains_for_another_tool_has_a_configuration_that_works() {
+    on_each_terraform(|world| {
+        leave(world, &GOOSE, "goose_db_version");
+        world.sql("DROP TABLE goose_db_version");
+        world.write("goose/atlas.sum", "h1:AAAA\n");
+        world.each(&[
+            "CREATE TABLE atlas_schema_revisions (version varchar PRIMARY KEY, type bigint, \
+             applied bigint, total bigint, hash varchar)",
+            "INSERT INTO atlas_schema_revisions VALUES ('00001', 2, 1, 1, 'AAAA')",
+        ]);
+        world.configure(&set("goose", "  format = \"goose\"\n"));
+        world
+            .plan()
+            .ends_with(1)
+            .says(
+                "public.atlas_schema_revisions is the history table of Atlas, but the directory \
+                   is read in the format goose",
+            )
+            .says("adopt = \"none\" baseline_version = \"00001\"");
+        world.configure(&set(
+            "goose",
+            "  format = \"goose\"\n  adopt = \"none\"\n  baseline_version = \"00001\"\n",
+        ));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.goose", "last_run"), ["20260101120000"]);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn converted_files_are_found_by_the_texts_that_the_tool_has_recorded() {
+    on_each_terraform(|world| {
+        leave(world, &FLYWAY, "flyway_schema_history");
+        for (from, to) in [
+            ("V1__create_books", "0001_create_books"),
+            ("V2__first_books", "0002_first_books"),
+            ("2026/V9.1__pages", "0003_pages"),
+            ("2026/V10__index", "0004_index"),
+        ] {
+            let text = fs::read(world.path(&format!("flyway/{from}.sql"))).unwrap();
+            world.write(&format!("app/{to}.sql"), text);
+        }
+        world.configure(&set("app", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says(
+                "public.flyway_schema_history is the history table of Flyway, but the directory \
+                   is read in the format plain",
+            )
+            .says("V1__create_books.sql: app/0001_create_books.sql")
+            .says("2026/V9.1__pages.sql: app/0003_pages.sql")
+            .says("adopt = \"none\" baseline_version = \"0003\"");
+        world.configure(&set("app", "  adopt = \"none\"\n  baseline_version = \"0003\"\n"));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0004"]);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+/// golang-migrate 4.18.1 has left version 4, and never runs a file that is merged before it.
+#[test]
+fn a_file_with_row_changes_that_a_history_table_only_covers_is_named() {
+    on_each_terraform(|world| {
+        for (number, text) in [
+            ("000001_a", "CREATE TABLE a (id int PRIMARY KEY);"),
+            ("000002_late", "INSERT INTO a VALUES (2);"),
+            ("000003_b", "CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (3);"),
+            ("000004_last", "INSERT INTO a VALUES (4);"),
+        ] {
+            world.write(&format!("app/{number}.up.sql"), text);
+        }
+        world.each(&[
+            "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)",
+            "INSERT INTO schema_migrations VALUES (4, false)",
+            "CREATE TABLE a (id int PRIMARY KEY)",
+            "CREATE TABLE b (id int PRIMARY KEY)",
+        ]);
+        const FORMAT: &str = "  format = \"golang-migrate\"\n";
+        let named = |arguments: &str, files: &str| {
+            world.configure(&set("app", arguments));
+            world
+                .plan()
+                .ends_with(2)
+                .says("Warning: Row changes cannot be verified in set app on localhost:")
+                .says(&format!("has a row for each of them: {files} They will be recorded"));
+        };
+        named(FORMAT, "app/000002_late.up.sql");
+        world.sql("DROP TABLE schema_migrations");
+        let baseline = format!("{FORMAT}  baseline_version = \"000004\"\n");
+        named(&baseline, "app/000002_late.up.sql app/000004_last.up.sql");
+        // Under a later version, it is pending.
+        let text = fs::read_to_string(world.path("app/000002_late.up.sql")).unwrap();
+        world.remove("app/000002_late.up.sql");
+        world.write("app/000005_late.up.sql", text);
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["000005"]);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+/// The rows are those of Flyway 10.20.1.
+#[test]
+fn an_unchanged_repeatable_script_of_flyway_is_adopted_and_runs_when_it_changes() {
+    on_each_terraform(|world| {
+        for (file, text) in [
+            ("V1__orders.sql", "CREATE TABLE orders (id bigint PRIMARY KEY, note text);\n"),
+            ("R__order_ids.sql", "CREATE OR REPLACE VIEW order_ids AS SELECT id FROM orders;\n"),
+            (
+                "R__order_owner.sql",
+                "CREATE OR REPLACE VIEW order_owner AS SELECT id, '${Owner}' AS owner FROM orders;\n",
+            ),
+            ("R__seed.sql", "INSERT INTO orders VALUES (1, 'seed');\n"),
+        ] {
+            world.write(&format!("app/{file}"), text);
+        }
+        world.each(&[
+            "CREATE TABLE orders (id bigint PRIMARY KEY, note text)",
+            "CREATE VIEW order_owner AS SELECT id, 'sales' AS owner FROM orders",
+            "INSERT INTO orders VALUES (1, 'seed')",
+            "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, \
+             version varchar(50), description varchar(200), type varchar(20), \
+             script varchar(1000), checksum integer, success boolean)",
+            "INSERT INTO flyway_schema_history VALUES \
+             (1, '1', 'orders', 'SQL', 'V1__orders.sql', -73496685, true), \
+             (2, NULL, 'order ids', 'SQL', 'R__order_ids.sql', -436805281, true), \
+             (3, NULL, 'order owner', 'SQL', 'R__order_owner.sql', 661217780, true), \
+             (4, NULL, 'seed', 'SQL', 'R__seed.sql', -1504432473, true)",
+        ]);
+        world.configure(&set("app", "  variables = { owner = \"sales\" }\n"));
+        // The view that someone has dropped is created.
+        world
+            .plan()
+            .ends_with(2)
+            .says("app/R__order_owner.sql app/R__seed.sql")
+            .says("These migrations will run: app/R__order_ids.sql");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__order_ids"]);
+        assert_eq!(world.times_run("INSERT INTO orders"), 1);
+        let state = world.state("dsql_migration_set.app");
+        assert_eq!(state["migrations"]["R__seed"]["status"], "adopted");
+        world.plan().ends_with(0).says("No changes.");
+
+        world.configure(&set("app", "  variables = { owner = \"support\" }\n"));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__order_owner"]);
+    });
+}
+
+/// A set that was adopted from dbmate. The provider has run a migration since, and two are pending.
+fn half_migrated(world: &World, arguments: &str) {
+    world.each(&[
+        "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)",
+        "INSERT INTO schema_migrations VALUES ('0001')",
+        "CREATE TABLE a (id int PRIMARY KEY)",
+    ]);
+    two_files(world, arguments);
+    world.apply().ends_with(0);
+    assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0002"]);
+    world.write("app/0003_rows.sql", "INSERT INTO a VALUES (1);");
+    world.write("app/0004_c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
+}
+
+#[test]
+fn what_the_tool_has_applied_after_the_adoption_does_not_run_again() {
+    on_each_terraform(|world| {
+        half_migrated(world, "");
+        // Nothing new: the plan only reads the table.
+        world.plan().ends_with(2).does_not_say("Existing migrations are adopted");
+        world.each(&["INSERT INTO a VALUES (1)", "INSERT INTO schema_migrations VALUES ('0003')"]);
+        let seen = world.cluster().statements().len();
+        world
+            .plan()
+            .ends_with(2)
+            .says("Existing migrations are adopted in set app on localhost:")
+            .says("According to public.schema_migrations, these migrations are applied.")
+            .says("app/0003_rows.sql")
+            .says("These migrations will run: app/0004_c.sql");
+        world.assert_untouched_since(seen);
+        world.apply().ends_with(0);
+        assert_eq!(world.times_run("INSERT INTO a VALUES"), 1);
+        let state = world.state("dsql_migration_set.app");
+        assert_eq!(state["migrations"]["0003"]["adopted_from"], "public.schema_migrations");
+        world.plan().ends_with(0).says("No changes.");
+
+        // The checks are those of the first time.
+        world.write("app/0005_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
+        world.sql("INSERT INTO schema_migrations VALUES ('0005')");
+        world.plan().ends_with(1).says("app/0005_d.sql:1: relation d does not exist");
+        world.apply().ends_with(1).says("app/0005_d.sql:1: relation d does not exist");
+        world.sql("INSERT INTO schema_migrations VALUES ('0006')");
+        world.plan().ends_with(1).says("No file for version 0006");
+        world.configure(&set("app", "  adopt = \"none\"\n"));
+        let seen = world.cluster().statements().len();
+        world.plan().ends_with(2).does_not_say("Existing migrations are adopted");
+        let statements = world.cluster().statements();
+        assert!(!statements[seen..].iter().any(|s| s.sql.contains("schema_migrations")));
+        // Without the table, nobody says that the file is applied.
+        world.configure(&set("app", ""));
+        world.sql("DROP TABLE schema_migrations");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0005"]);
+        let seen = world.cluster().statements().len();
+        world.plan().says("table public.schema_migrations was dropped");
+        let statements = world.cluster().statements();
+        let reads = statements[seen..].iter().filter(|s| s.sql.contains("schema_migrations"));
+        assert_eq!(reads.count(), 0, "nothing is pending");
+    });
+}
+
+#[test]
+fn an_adopted_table_that_the_role_may_not_read_is_a_warning() {
+    on_each_terraform(|world| {
+        half_migrated(world, "  adopt = \"dbmate\"\n");
+        let (code, message) = ("42501".to_owned(), "permission denied".to_owned());
+        let read = Matcher::containing("FROM \"public\".\"schema_migrations\"");
+        world.cluster().inject(read, Fault::Error { code, message });
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: History table is not read for set app on localhost:")
+            .says("public.schema_migrations, and the role may not read this table")
+            .says("INSERT INTO a VALUES (1)");
     });
 }
 

@@ -350,3 +350,78 @@ fn a_single_migration_keeps_its_version_when_its_file_is_renamed() {
         assert_eq!(world.times_run("INSERT INTO a VALUES (2)"), 1);
     });
 }
+
+/// The texts and rows are those of drizzle-kit 0.31.11, whose journal `drizzle-kit up` of
+/// 1.0.0-rc.5 has converted, and of a migration that drizzle-kit 1.0.0-rc.5 has run after that.
+#[test]
+fn drizzle_may_run_once_more_after_its_journal_was_converted() {
+    const USERS: &str = "CREATE TABLE \"users\" (\n\t\"id\" integer PRIMARY KEY NOT NULL,\n\t\
+                         \"email\" text\n);\n";
+    const ROWS: &str = "-- Custom SQL migration file, put your code below! --\n\
+                        INSERT INTO users VALUES (1, 'a');\n";
+    const OWN: &str = "INSERT INTO users VALUES (3, 'c');\n";
+    const MORE: &str = "migrations/20261130114609_more/migration.sql";
+    let files = [
+        ("0000_real_madame_web", "20261130114248_real_madame_web", USERS),
+        ("0001_rows", "20261130114251_rows", ROWS),
+        ("0002_own", "20261130114320_own", OWN),
+    ];
+    on_each_terraform(|world| {
+        for (tag, _, text) in files {
+            world.write(&format!("migrations/{tag}.sql"), text);
+        }
+        world.write(
+            "migrations/meta/_journal.json",
+            r#"{"dialect": "postgresql", "entries": [
+                {"tag": "0000_real_madame_web", "when": 1796038968734},
+                {"tag": "0001_rows", "when": 1796038971477},
+                {"tag": "0002_own", "when": 1796039000000}]}"#,
+        );
+        world.each(&[
+            "CREATE TABLE users (id integer PRIMARY KEY NOT NULL, email text)",
+            "INSERT INTO users VALUES (1, 'a')",
+            "CREATE SCHEMA drizzle",
+            "CREATE TABLE drizzle.__drizzle_migrations \
+             (id int PRIMARY KEY, hash text NOT NULL, created_at bigint)",
+            "INSERT INTO drizzle.__drizzle_migrations VALUES \
+             (1, '97a7f460051bbef4a03cf83a63628d44c446395148295e0edaac7c099ca5d992', 1796038968734), \
+             (2, '6e26a9d588b6cd15f8d28e0cd1a0228c04a10635ac229618fcb61c7913ebd8eb', 1796038971477)",
+        ]);
+        set(world, "");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings(SET, "last_run"), ["0002_own"]);
+
+        fs::remove_dir_all(world.path("migrations")).unwrap();
+        for (_, folder, text) in files {
+            world.write(&format!("migrations/{folder}/migration.sql"), text);
+            world.write(&format!("migrations/{folder}/snapshot.json"), "{}");
+        }
+        world.write(MORE, "INSERT INTO users VALUES (2, 'b');\n");
+        world.each(&[
+            "ALTER TABLE drizzle.__drizzle_migrations ADD COLUMN name text",
+            "UPDATE drizzle.__drizzle_migrations SET name = '20261130114248_real_madame_web' \
+             WHERE id = 1",
+            "UPDATE drizzle.__drizzle_migrations SET name = '20261130114251_rows' WHERE id = 2",
+            "INSERT INTO drizzle.__drizzle_migrations VALUES \
+             (3, '6e337737904fa8a574ff5cdeb5c9de654028ab39141d5e9287a9db5a62cb71b9', 1796039169000, \
+              '20261130114609_more')",
+            "INSERT INTO users VALUES (2, 'b')",
+        ]);
+        world.plan().ends_with(1).says("Applied migrations have new versions");
+        let entry = |(tag, folder, _)| format!("\"{tag}\" = \"{folder}\"");
+        let entries = files.map(entry).join(", ");
+        set(world, &format!("  renamed_versions = {{ {entries} }}\n"));
+        world
+            .plan()
+            .ends_with(2)
+            .says("0001_rows is now migrations/20261130114251_rows/migration.sql")
+            .says("According to drizzle.__drizzle_migrations, these migrations are applied.")
+            .says(MORE)
+            .says("No migration remains to run.");
+        world.apply().ends_with(0);
+        for row in ["1, 'a'", "2, 'b'", "3, 'c'"] {
+            assert_eq!(world.times_run(&format!("INSERT INTO users VALUES ({row})")), 1, "{row}");
+        }
+        world.plan().ends_with(0).says("No changes.");
+    });
+}

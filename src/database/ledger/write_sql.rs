@@ -247,7 +247,7 @@ fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: 
            description = excluded.description, checksum = excluded.checksum,
            statement_count = excluded.statement_count / CASE WHEN {expected} THEN 1 ELSE 0 END,
            state = 'running', error = NULL, recorded_statements = NULL, kind = excluded.kind, run = found.run + 1,
-           values_digest = excluded.values_digest,
+           values_digest = excluded.values_digest, adopted_from = NULL,
            provider_version = excluded.provider_version,
            started_at = excluded.started_at, applied_by = excluded.applied_by",
         literal(&migration.version.0),
@@ -263,7 +263,7 @@ fn begin_sql(ledger: &LedgerSchema, set: &str, migration: &Migration, expected: 
 fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[(&Migration, &str)]) -> String {
     let row = |(nth, (migration, from)): (usize, &(&Migration, &str))| {
         format!(
-            "({}, {}, {}, {}, {}, '{}', {})",
+            "({}, {}, {}, {}, {}, '{}', {}, {}::text)",
             nth + 1,
             literal(&migration.version.0),
             literal(&migration.description),
@@ -271,18 +271,20 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[(&Migration, &str)]
             migration.statements.len(),
             migration.kind.as_str(),
             literal(from),
+            literal_or_null(migration.values.digest().as_ref().map(|digest| digest.0.as_str())),
         )
     };
     let rows: Vec<String> = migrations.iter().enumerate().map(row).collect();
     format!(
         "INSERT INTO {ledger}.migration AS found
            (set_name, version, position, description, checksum, statement_count, state,
-            started_at, finished_at, applied_by, adopted_from, kind, run, provider_version)
+            started_at, finished_at, applied_by, adopted_from, kind, run, values_digest,
+            provider_version)
          SELECT {set}, new.version, last.position + new.nth, new.description, new.checksum,
                 new.statement_count, 'applied', now(), now(), current_user, new.adopted_from, new.kind,
-                0, {}
+                0, new.values_digest, {}
            FROM (VALUES {}) AS new (nth, version, description, checksum, statement_count, kind,
-                                    adopted_from),
+                                    adopted_from, values_digest),
                 (SELECT coalesce(max(position), 0) AS position FROM {ledger}.migration
                   WHERE set_name = {set}) AS last
          ON CONFLICT (set_name, version) DO UPDATE SET
@@ -290,7 +292,7 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[(&Migration, &str)]
            statement_count = excluded.statement_count, state = 'applied', error = NULL,
            started_at = excluded.started_at, finished_at = excluded.finished_at,
            duration_ms = NULL, applied_by = excluded.applied_by,
-           adopted_from = excluded.adopted_from,
+           adopted_from = excluded.adopted_from, values_digest = excluded.values_digest,
            provider_version = excluded.provider_version
          WHERE found.state <> 'applied'",
         literal(PROVIDER_VERSION),

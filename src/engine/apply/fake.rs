@@ -253,6 +253,7 @@ impl FakeCluster {
         record.state = MigrationState::Running;
         record.checksum = migration.checksum.clone();
         record.values = migration.values.digest();
+        record.adopted_from = None;
         record.run += 1;
         Ok(())
     }

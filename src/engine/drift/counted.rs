@@ -87,7 +87,7 @@ fn counted(
     let mut found = left_by_files(plan, observation, &differing, printer);
     let followed = Followed::new(recorded, live);
     for KeptObject { object, version, number } in kept {
-        let Some((relation, kept)) = followed.find(object) else { continue };
+        let Some((relation, kept)) = followed.objects.find(object) else { continue };
         for part in differing.iter().filter(|part| belongs(part, relation, kept)) {
             let key = (part.relation.to_owned(), part.object.clone());
             found.insert(key, (version.clone(), *number));

@@ -18,7 +18,7 @@ use crate::database::MigrationRecord;
 use crate::migration::{Checksum, Migration, Version};
 
 pub(super) use self::links::needs_no_file;
-pub use self::links::{current, has_former};
+pub use self::links::{current, first, has_former};
 use self::versions::{Entry, Versions};
 
 /// The migrations of a set whose versions have changed.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::files::{Key, SetFiles};
-use super::{AdoptError, Question};
+use super::{AdoptError, Question, UnfinishedRow};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Migration, MigrationKind, Version};
 
@@ -17,6 +17,8 @@ pub(super) struct HistoryContents {
     pub(super) rows: Vec<HistoryRow>,
     /// All files up to this key are applied, even without a row.
     pub(super) up_to: Option<Key>,
+    /// The repeatable migrations that the tool has run with their present text.
+    pub(super) unchanged: Vec<Version>,
     /// Whether the tool never runs a file that precedes the last applied one.
     pub(super) skips: bool,
 }
@@ -34,8 +36,8 @@ pub(super) struct HistoryRow {
 /// The state that a history table records for a migration.
 pub(super) enum HistoryState {
     Applied(ChecksumMatch),
-    /// Started and not finished; the text follows the name of the migration in an error.
-    Unfinished(String),
+    /// Started and not finished.
+    Unfinished(UnfinishedRow),
 }
 
 /// Whether the tool's checksum is that of the file.
@@ -44,6 +46,21 @@ pub(super) enum ChecksumMatch {
     /// It is, or the tool stores no checksum.
     Same,
     Different,
+    /// It covers the name of the file, and is that of the same text under the name in the row.
+    OtherName,
+    /// It is not, or the difference is in an earlier file that the checksum covers as well.
+    DifferentOrAfter,
+}
+
+impl ChecksumMatch {
+    /// Whether its file is reported. A difference that is reported already explains later ones.
+    fn differs(self, has_accepted: bool) -> bool {
+        match self {
+            Self::Same => false,
+            Self::Different | Self::OtherName => true,
+            Self::DifferentOrAfter => has_accepted,
+        }
+    }
 }
 
 impl From<bool> for ChecksumMatch {
@@ -55,7 +72,7 @@ impl From<bool> for ChecksumMatch {
 impl HistoryContents {
     /// An empty history; `keys` are those of the files.
     pub(super) fn new(keys: Vec<Option<Key>>) -> Self {
-        Self { keys, rows: Vec::new(), up_to: None, skips: false }
+        Self { keys, rows: Vec::new(), up_to: None, unchanged: Vec::new(), skips: false }
     }
 
     /// The index of the file with this key.
@@ -75,6 +92,8 @@ impl HistoryContents {
 pub struct Comparison {
     /// Versions that are applied according to the history table and that the ledger does not list.
     pub applied: BTreeSet<Version>,
+    /// Those of them that have no row of their own.
+    pub without_row: BTreeSet<Version>,
     /// Files that the tool has skipped and will never run, as written in the configuration.
     pub skipped: Vec<String>,
 }
@@ -85,6 +104,9 @@ struct Coverage<'a> {
     baseline: Option<usize>,
     /// The keys up to which rows need no file.
     keys: Vec<&'a Key>,
+    /// The key up to which the table was compared before: rows up to it need no file, and files up
+    /// to it need a row.
+    compared: Option<&'a Key>,
     /// Versions whose rows need no file: they were removed on purpose, or the ledger lists them.
     explained: Vec<&'a Version>,
 }
@@ -102,13 +124,21 @@ impl<'a> Coverage<'a> {
         let is_baseline = |file: usize| files.migrations[file].kind == MigrationKind::Baseline;
         let own = contents.rows.iter().find(|row| row.file.is_some_and(is_baseline));
         let keys = baseline_key.into_iter().chain(own.map(|row| &row.key)).collect();
+        let adopted = files.migrations.iter().zip(&contents.keys);
+        let adopted = adopted.filter(|(file, _)| question.adopted.contains(&file.version));
+        let compared = adopted.filter_map(|(_, key)| key.as_ref()).max();
         let explained = question.removed.iter().chain(question.known.iter().copied()).collect();
-        Self { baseline, keys, explained }
+        Self { baseline, keys, compared, explained }
     }
 
     /// Whether a file counts as applied even if it is unfinished.
     fn file(&self, file: usize) -> bool {
         self.baseline.is_some_and(|baseline| file <= baseline)
+    }
+
+    /// Whether the table was compared up to this key before.
+    fn is_compared(&self, key: &Key) -> bool {
+        self.compared.is_some_and(|last| key <= last)
     }
 
     /// Whether a row with this key needs no file.
@@ -117,6 +147,7 @@ impl<'a> Coverage<'a> {
             Key::number(text).as_ref() == Some(key) || *key == Key::Name(text.to_owned())
         };
         self.keys.iter().any(|last| key <= last)
+            || self.is_compared(key)
             || self.explained.iter().any(|version| is_it(&version.0))
     }
 }
@@ -136,16 +167,20 @@ pub(super) fn compare(
     let is_open = |migration: &Migration| !question.known.contains(&migration.version);
     let mut comparison = Comparison::default();
     let mut errors = Vec::new();
+    // After an accepted difference, a checksum that covers it says nothing about its own file.
+    let mut has_accepted = false;
     for row in &contents.rows {
         let migration = row.file.map(|file| &files.migrations[file]);
         match (&row.state, migration) {
-            (_, Some(migration)) if !is_open(migration) => {}
+            (state, Some(migration)) if !is_open(migration) => {
+                has_accepted |= matches!(state, HistoryState::Applied(ChecksumMatch::Different));
+            }
             (HistoryState::Unfinished(_), Some(_))
                 if row.file.is_some_and(|file| coverage.file(file)) => {}
-            (HistoryState::Unfinished(problem), _) => errors.push(AdoptError::Unfinished {
+            (HistoryState::Unfinished(unfinished), _) => errors.push(AdoptError::Unfinished {
                 table: table.clone(),
                 row: row.shown.clone(),
-                problem: problem.clone(),
+                unfinished: unfinished.clone(),
             }),
             (HistoryState::Applied(_), None) if coverage.row(&row.key) => {}
             (HistoryState::Applied(_), None) => {
@@ -156,19 +191,27 @@ pub(super) fn compare(
                 // The text of a baseline differs from that of the migration with its version.
                 let may_differ = migration.kind == MigrationKind::Baseline
                     || question.accepted.contains(&migration.version);
-                if *checksum == ChecksumMatch::Different && !may_differ {
+                let differs = checksum.differs(has_accepted);
+                has_accepted |= differs && may_differ;
+                if differs && !may_differ {
                     errors.push(AdoptError::Changed {
                         table: table.clone(),
                         file: migration.file.clone(),
                         version: migration.version.clone(),
                         found: migration.checksum.clone(),
+                        renamed_from: (*checksum == ChecksumMatch::OtherName)
+                            .then(|| row.shown.clone()),
                     });
                 }
                 comparison.applied.insert(migration.version.clone());
             }
         }
     }
-    let open = files.migrations.iter().zip(&contents.keys).filter(|(file, _)| is_open(file));
+    let unchanged = contents.unchanged.iter().filter(|version| !question.known.contains(version));
+    comparison.applied.extend(unchanged.cloned());
+    let open = files.migrations.iter().zip(&contents.keys).filter(|(file, key)| {
+        is_open(file) && !key.as_ref().is_some_and(|key| coverage.is_compared(key))
+    });
     add_files_without_rows(&mut comparison, contents, open);
     if errors.is_empty() { Ok(comparison) } else { Err(errors) }
 }
@@ -183,7 +226,9 @@ fn add_files_without_rows<'a>(
     for (migration, key) in open {
         let Some(key) = key else { continue };
         if contents.up_to.as_ref().is_some_and(|up_to| key <= up_to) {
-            comparison.applied.insert(migration.version.clone());
+            if comparison.applied.insert(migration.version.clone()) {
+                comparison.without_row.insert(migration.version.clone());
+            }
         } else if contents.skips
             && last.is_some_and(|last| key < last)
             && !comparison.applied.contains(&migration.version)

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::AdoptError;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
+use super::{AdoptError, UnfinishedRow};
 use crate::migration::table::Table;
 
 /// Reads the history table of goose: a row for each time that a migration was applied or, by older
@@ -53,7 +53,22 @@ pub(super) fn golang_migrate(
     let version = row.text("version").unwrap_or_default();
     let key = number(table, version)?;
     let state = if row.is_true("dirty") {
-        HistoryState::Unfinished("is dirty: it was started and failed partway".to_owned())
+        let name = &table.name;
+        let earlier = contents.keys.iter().zip(files.migrations);
+        let earlier = earlier.filter(|(earlier, _)| earlier.as_ref().is_some_and(|it| *it < key));
+        let reverted = match earlier.max_by_key(|(key, _)| key.as_ref()) {
+            Some((_, before)) => {
+                let version = before.version.0.trim_start_matches('0');
+                let version = if version.is_empty() { "0" } else { version };
+                format!("UPDATE {name} SET version = {version}, dirty = false;")
+            }
+            None => format!("DELETE FROM {name};"),
+        };
+        HistoryState::Unfinished(UnfinishedRow::new(
+            "is dirty: it was started and failed partway",
+            format!("UPDATE {name} SET dirty = false;"),
+            reverted,
+        ))
     } else {
         HistoryState::Applied(ChecksumMatch::Same)
     };

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::AdoptError;
 use super::checksum::is_sha256;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryRow, HistoryState};
 use super::files::{Key, SetFiles};
+use super::{AdoptError, UnfinishedRow};
 use crate::formats::drizzle::{self, count_parts};
 use crate::migration::table::Table;
 
@@ -77,10 +77,9 @@ pub(super) fn of_statements(
         let state = match file {
             Some(file) if has_hash(file) && chunks.len() < count_parts(&texts[file]) => {
                 let all = count_parts(&texts[file]);
-                HistoryState::Unfinished(format!(
-                    "has {} of {all} statements applied",
-                    chunks.len()
-                ))
+                let problem = format!("has {} of {all} statements applied", chunks.len());
+                // A row for each remaining statement would be needed.
+                HistoryState::Unfinished(UnfinishedRow { problem, settlement: None })
             }
             Some(file) => HistoryState::Applied(has_hash(file).into()),
             None => HistoryState::Applied(ChecksumMatch::Same),

@@ -4,18 +4,44 @@ use crate::formats::FormatError;
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
 
+/// A migration that a tool has started and not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfinishedRow {
+    /// What is recorded, in words that follow the name of the migration.
+    pub problem: String,
+    /// The statements that correct the history table; `None` if a single one cannot.
+    pub settlement: Option<Settlement>,
+}
+
+/// Two statements; a person runs one of them. On DSQL, the commands of most tools for this purpose
+/// fail, because they need advisory locks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// If the work of the migration was completed by hand.
+    pub completed: String,
+    /// If the work of the migration was reverted, so that it runs again.
+    pub reverted: String,
+}
+
+impl UnfinishedRow {
+    pub(super) fn new(problem: impl Into<String>, completed: String, reverted: String) -> Self {
+        let settlement = Some(Settlement { completed, reverted });
+        Self { problem: problem.into(), settlement }
+    }
+}
+
 /// One reason. Nothing has been written.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
     /// The tool started a migration and did not finish it.
-    #[error("{table} records that {row} {problem}")]
+    #[error("{table} records that {row} {}", unfinished.problem)]
     Unfinished {
         /// The history table.
         table: QualifiedName,
         /// The migration as the tool names it.
         row: String,
-        /// What is recorded, in words that follow the name of the migration.
-        problem: String,
+        /// What is recorded.
+        unfinished: UnfinishedRow,
     },
     /// The history table lists a migration that the directory does not contain.
     #[error("no file for {row}, which {table} records as applied")]
@@ -36,6 +62,8 @@ pub enum AdoptError {
         version: Version,
         /// The checksum that the provider would record.
         found: Checksum,
+        /// The migration as the tool names it, if only the name of its file has changed.
+        renamed_from: Option<String>,
     },
     /// Rows that have no meaning, or that contradict each other.
     #[error("{table}: {problem}")]

@@ -35,6 +35,8 @@ impl Key {
 pub(super) struct SetFiles<'a> {
     pub(super) dir: Option<&'a str>,
     pub(super) migrations: &'a [Migration],
+    /// Those that run again when they change.
+    pub(super) repeatable: &'a [Migration],
     /// Versions of the baselines that are not among the migrations.
     pub(super) baselines: &'a [&'a Version],
 }
@@ -57,15 +59,17 @@ impl SetFiles<'_> {
 
     /// Reads the text of each file again, byte for byte.
     pub(super) fn texts(&self) -> Result<Vec<String>, Vec<AdoptError>> {
-        let text = |migration: &Migration| {
-            let text = read_text(&migration.file).map_err(AdoptError::File)?;
-            if Checksum::of(&text) == migration.checksum {
-                Ok(text)
-            } else {
-                Err(AdoptError::ChangedDuringRead { file: migration.file.clone() })
-            }
-        };
-        self.migrations.iter().map(|migration| text(migration).map_err(|e| vec![e])).collect()
+        self.migrations.iter().map(text).collect()
+    }
+}
+
+/// Reads the text of a file again, byte for byte.
+pub(super) fn text(migration: &Migration) -> Result<String, Vec<AdoptError>> {
+    let text = read_text(&migration.file).map_err(|error| vec![AdoptError::File(error)])?;
+    if Checksum::of(&text) == migration.checksum {
+        Ok(text)
+    } else {
+        Err(vec![AdoptError::ChangedDuringRead { file: migration.file.clone() }])
     }
 }
 

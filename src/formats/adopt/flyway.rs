@@ -1,15 +1,17 @@
 //! `flyway_schema_history`: a row for each script that was run, and rows for other events.
 //!
 //! A row with a higher rank may revert an earlier one or repeat it after a retry, so the last row
-//! of a version counts.
+//! of a version or of a repeatable script counts.
+
+mod repeatable;
 
 use std::collections::BTreeMap;
 
-use super::AdoptError;
 use super::checksum::is_crc32;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::counted::number;
 use super::files::{Key, SetFiles};
+use super::{AdoptError, UnfinishedRow};
 use crate::migration::table::{Table, TableRow};
 
 /// Reads the history table of Flyway.
@@ -19,12 +21,13 @@ pub(super) fn read(
 ) -> Result<HistoryContents, Vec<AdoptError>> {
     let texts = files.texts()?;
     let mut contents = HistoryContents::new(files.numbers());
+    contents.unchanged = repeatable::unchanged(table, files)?;
     let mut last: BTreeMap<Key, (i64, TableRow<'_>)> = BTreeMap::new();
     for row in table.rows() {
-        // A row without a version is a repeatable script, which runs again, or the row `SCHEMA`.
+        // A row without a version is that of a repeatable script, or the row `SCHEMA`.
         let Some(version) = row.text("version") else { continue };
         let key = number(table, version)?;
-        let rank = row.text("installed_rank").and_then(|rank| rank.parse().ok()).unwrap_or(0);
+        let rank = rank(row);
         if row.text("type").is_some_and(|kind| kind.contains("BASELINE")) {
             contents.up_to = contents.up_to.take().max(Some(key));
             continue;
@@ -35,9 +38,7 @@ pub(super) fn read(
         }
     }
     for (key, (_, row)) in last {
-        let kind = row.text("type").unwrap_or_default();
-        let is_reverted = kind == "DELETE" || kind.starts_with("UNDO");
-        if kind == "SCHEMA" || is_reverted && row.is_true("success") {
+        if row.text("type") == Some("SCHEMA") || is_reverted(row) && row.is_true("success") {
             continue;
         }
         let state = if row.is_true("success") {
@@ -47,7 +48,7 @@ pub(super) fn read(
                 .is_none_or(|recorded| file.is_none_or(|file| is_crc32(recorded, &texts[file])));
             HistoryState::Applied(ChecksumMatch::from(same))
         } else {
-            HistoryState::Unfinished("failed (success = false)".to_owned())
+            HistoryState::Unfinished(failed(table, row))
         };
         let version = row.text("version").unwrap_or_default();
         let shown = match row.text("script").filter(|script| !script.is_empty()) {
@@ -57,4 +58,26 @@ pub(super) fn read(
         contents.add(key, shown, state);
     }
     Ok(contents)
+}
+
+fn rank(row: TableRow<'_>) -> i64 {
+    row.text("installed_rank").and_then(|rank| rank.parse().ok()).unwrap_or(0)
+}
+
+/// Whether a row reverts the earlier rows of its script.
+fn is_reverted(row: TableRow<'_>) -> bool {
+    row.text("type").is_some_and(|kind| kind == "DELETE" || kind.starts_with("UNDO"))
+}
+
+fn failed(table: &Table, row: TableRow<'_>) -> UnfinishedRow {
+    let (name, rank) = (&table.name, rank(row));
+    let problem = "failed (success = false)";
+    if is_reverted(row) {
+        return UnfinishedRow { problem: problem.to_owned(), settlement: None };
+    }
+    UnfinishedRow::new(
+        problem,
+        format!("UPDATE {name} SET success = true WHERE installed_rank = {rank};"),
+        format!("DELETE FROM {name} WHERE installed_rank = {rank};"),
+    )
 }

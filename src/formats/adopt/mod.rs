@@ -4,8 +4,10 @@
 //! Pure, except that it reads the files again for a tool that stores checksums, because their texts
 //! are not kept. The engine compares the result with the catalog.
 
+mod atlas;
 mod checksum;
 mod compare;
+mod converted;
 mod counted;
 mod drizzle;
 mod error;
@@ -14,6 +16,7 @@ mod flyway;
 mod hashed;
 mod named;
 mod recognize;
+mod refinery;
 
 use std::collections::BTreeSet;
 
@@ -22,7 +25,8 @@ use crate::migration::table::Table;
 use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
-pub use error::AdoptError;
+pub use converted::SameText;
+pub use error::{AdoptError, Settlement, UnfinishedRow};
 pub use recognize::{Recognized, Unreadable, recognize, searched_columns, searched_names};
 
 use self::files::SetFiles;
@@ -104,7 +108,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         format: Format::Atlas,
         name: "atlas_schema_revisions",
         required: &["version", "applied", "total"],
-        optional: &["type", "hash", "error"],
+        optional: &["type", "hash", "error", "executed_at"],
         exact: false,
         created: &[
             "version",
@@ -121,7 +125,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
             "operator_version",
         ],
         formats: &[Format::Atlas],
-        read: hashed::atlas,
+        read: atlas::read,
     },
     HistoryTableSpec {
         format: Format::Sqlx,
@@ -197,7 +201,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         exact: false,
         created: &["version", "name", "applied_on", "checksum"],
         formats: &[Format::Refinery],
-        read: hashed::refinery,
+        read: refinery::read,
     },
     HistoryTableSpec {
         format: Format::Dbmate,
@@ -247,6 +251,13 @@ impl HistoryTable {
         if self.0.format == Format::Plain { "your own runner" } else { self.0.format.tool() }
     }
 
+    /// Whether it shows that a file was edited after its tool had applied it.
+    #[must_use]
+    pub fn has_checksums(self) -> bool {
+        let columns = self.0.required.iter().chain(self.0.optional);
+        columns.into_iter().any(|it| matches!(*it, "checksum" | "hash" | "migration_hash"))
+    }
+
     /// Whether it can describe the files of a directory with this format.
     #[must_use]
     pub fn fits(self, directory: Format) -> bool {
@@ -274,6 +285,7 @@ impl HistoryTable {
         let files = SetFiles {
             dir: question.dir,
             migrations: question.migrations,
+            repeatable: question.repeatable,
             baselines: question.baselines,
         };
         let contents = (self.0.read)(table, &files)?;
@@ -289,11 +301,15 @@ pub struct Question<'a> {
     /// The migrations of the set that run once, in order. A baseline is among them only if it is
     /// the first.
     pub migrations: &'a [Migration],
+    /// The migrations that run again when they change, if the tool has such migrations.
+    pub repeatable: &'a [Migration],
     /// Versions of the baselines that are not among them, because the files that they replace
     /// exist.
     pub baselines: &'a [&'a Version],
     /// Versions that the ledger lists, which are not compared.
     pub known: &'a BTreeSet<&'a Version>,
+    /// Those of them that were adopted. The table was compared up to the last of them before.
+    pub adopted: &'a BTreeSet<&'a Version>,
     /// Versions whose text may differ from what the tool has run.
     pub accepted: &'a BTreeSet<&'a Version>,
     /// Versions whose files were removed on purpose.

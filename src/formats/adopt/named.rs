@@ -1,9 +1,12 @@
 //! History tables with versions as text and no checksums: dbmate, and home-grown runners.
 
+mod outcome;
+
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles};
-use super::{AdoptError, counted};
+use super::{AdoptError, UnfinishedRow, counted};
 use crate::formats::number::leading_digits;
+use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
 
 /// Reads the history table of dbmate, whose `version` is the leading digits of the file name.
@@ -14,6 +17,8 @@ pub(super) fn dbmate(
     let mut contents = HistoryContents::new(files.names());
     for row in table.rows() {
         let version = row.text("version").unwrap_or_default();
+        // Any table may have a single column of this name.
+        counted::number(table, version)?;
         let key = Key::Name(version.to_owned());
         contents.add(key, format!("version {version}"), HistoryState::Applied(ChecksumMatch::Same));
     }
@@ -43,46 +48,32 @@ pub(super) fn home_grown(
                     .is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
             counted::number(table, if is_part { version } else { digits })?
         } else {
-            Key::Name(version.strip_suffix(".sql").unwrap_or(version).to_owned())
+            named(row, version, &contents)
         };
         let shown = match row.text("name") {
             Some(name) => format!("version {version} ({name})"),
             None => format!("version {version}"),
         };
         let applied = HistoryState::Applied(ChecksumMatch::Same);
-        contents.add(key, shown, unfinished(row).map_or(applied, HistoryState::Unfinished));
+        let state = outcome::unfinished(row).map_or(applied, |(problem, correction)| {
+            let (name, version) = (&table.name, quoted_literal(version));
+            HistoryState::Unfinished(UnfinishedRow::new(
+                problem,
+                format!("UPDATE {name} SET {correction} WHERE version = {version};"),
+                format!("DELETE FROM {name} WHERE version = {version};"),
+            ))
+        });
+        contents.add(key, shown, state);
     }
     Ok(contents)
 }
 
-/// Why a row of a home-grown runner does not count as applied.
-fn unfinished(row: TableRow<'_>) -> Option<String> {
-    const SUCCESS: &[&str] = &[
-        "applied",
-        "success",
-        "succeeded",
-        "successful",
-        "complete",
-        "completed",
-        "done",
-        "ok",
-        "up",
-    ];
-    if row.text("applied_at").is_none() {
-        return Some("has no applied_at".to_owned());
-    }
-    if row.text("success").is_some() && !row.is_true("success") {
-        return Some("did not succeed".to_owned());
-    }
-    if row.text("error").is_some_and(|error| !error.is_empty()) {
-        return Some("has an error".to_owned());
-    }
-    if row.text("rolled_back_at").or(row.text("reverted_at")).is_some() {
-        return Some("was reverted".to_owned());
-    }
-    ["status", "state", "direction"].into_iter().find_map(|column| {
-        let value = row.text(column)?;
-        let is_success = SUCCESS.contains(&value.to_ascii_lowercase().as_str());
-        (!is_success).then(|| format!("has the {column} \"{value}\""))
-    })
+/// The key of a row in a directory whose versions are names: the version that the row has, alone or
+/// with the name.
+fn named(row: TableRow<'_>, version: &str, contents: &HistoryContents) -> Key {
+    let name = row.text("name").unwrap_or_default();
+    let both = format!("{version}_{name}");
+    let key = |text: &str| Key::Name(text.strip_suffix(".sql").unwrap_or(text).to_owned());
+    let mut keys = [version, name, &both].into_iter().map(key);
+    keys.find(|key| contents.find(key).is_some()).unwrap_or_else(|| key(version))
 }

@@ -27,6 +27,8 @@ pub enum Unreadable {
     OfOtherTool(HistoryTable),
     /// It belongs to a tool that is not supported.
     OfUnsupportedTool(&'static str),
+    /// Its only column `version` is also that of many other tables.
+    OnlyVersion,
 }
 
 /// A tool whose history table is recognized and not read.
@@ -154,6 +156,9 @@ impl HistoryTable {
             return Err(Unreadable::OfUnsupportedTool(tool));
         }
         let (history, format) = match (Self::of(table, true), format) {
+            (Some(history), None) if history.0.exact && table.name.name != history.0.name => {
+                return Err(Unreadable::OnlyVersion);
+            }
             (history, None) => return history.ok_or(Unreadable::NoTool),
             (history, Some(format)) => (history, format),
         };

@@ -63,8 +63,10 @@ fn fixture(name: &str, history: &str) -> Table {
 struct Case {
     dir: String,
     migrations: Vec<Migration>,
+    repeatable: Vec<Migration>,
     table: Table,
     known: Vec<Version>,
+    adopted: Vec<Version>,
     accepted: Vec<Version>,
     baselines: Vec<Version>,
     removed: BTreeSet<Version>,
@@ -78,9 +80,23 @@ impl Case {
 
     fn of(dir: &str, format: Format, table: Table) -> Self {
         let migrations = formats::read_dir(dir, Some(format)).expect("it is valid").migrations;
-        let (known, accepted, baselines) = (Vec::new(), Vec::new(), Vec::new());
-        let (dir, removed) = (dir.to_owned(), BTreeSet::new());
-        Self { dir, migrations, table, known, accepted, baselines, removed, baseline: None }
+        let (repeatable, migrations) =
+            migrations.into_iter().partition(|migration| migration.is_repeatable());
+        let (known, adopted) = (Vec::new(), Vec::new());
+        let (accepted, baselines) = (Vec::new(), Vec::new());
+        let (dir, removed, baseline) = (dir.to_owned(), BTreeSet::new(), None);
+        Self {
+            dir,
+            migrations,
+            repeatable,
+            table,
+            known,
+            adopted,
+            accepted,
+            baselines,
+            removed,
+            baseline,
+        }
     }
 
     /// Changes a value of all rows.
@@ -102,9 +118,11 @@ impl Case {
         let question = Question {
             dir: Some(&self.dir),
             migrations: &self.migrations,
+            repeatable: &self.repeatable,
             baselines: &self.baselines.iter().collect::<Vec<_>>(),
             removed: &self.removed,
             known: &self.known.iter().collect(),
+            adopted: &self.adopted.iter().collect(),
             accepted: &self.accepted.iter().collect(),
             baseline: self.baseline.as_ref(),
         };
@@ -268,6 +286,12 @@ fn a_table_that_the_user_names_may_have_more_columns_but_not_those_of_another_to
     };
     assert_eq!(of_tool(Format::Dbmate, "version note"), Ok(Format::Dbmate));
     assert_eq!(of_tool(Format::Prisma, "id migration_name finished_at"), Ok(Format::Prisma));
+    // A table of an application may have this one column.
+    let only = with_columns("history", "version");
+    assert_eq!(HistoryTable::requested(&only, None, &[]), Err(Unreadable::OnlyVersion));
+    assert_eq!(of_tool(Format::Dbmate, "version"), Ok(Format::Dbmate));
+    let named = with_columns("schema_migrations", "version");
+    assert!(HistoryTable::requested(&named, None, &[]).is_ok());
     let lacks = |tool: &'static str, columns: &[&'static str]| {
         Err(Unreadable::Lacks { tool, columns: columns.to_vec() })
     };
@@ -356,6 +380,14 @@ fn a_runner_records_versions_or_names_of_files() {
     assert_eq!(drizzle(&["0000_quiet_otter.sql"]).applied(), ["0000_quiet_otter"]);
     assert_eq!(drizzle(&["0000_quiet_otter"]).applied(), ["0000_quiet_otter"]);
     assert_eq!(drizzle(&["0009_x"]).refusals().len(), 1);
+    let mut named = drizzle(&["0000"]);
+    assert_eq!(named.refusals().len(), 1);
+    named.table.columns.push("name".into());
+    named.table.rows[0].push(None);
+    for name in ["quiet_otter", "0000_quiet_otter", "0000_quiet_otter.sql"] {
+        named.table.rows[0][2] = Some(name.into());
+        assert_eq!(named.applied(), ["0000_quiet_otter"], "{name}");
+    }
     let goose = case(&["00001"], "goose", Format::Goose);
     assert_eq!(goose.applied(), ["00001"]);
 }
@@ -428,11 +460,11 @@ fn a_text_with_another_checksum_is_rejected_unless_it_is_accepted() {
             refusals[0].starts_with(&format!("{file} does not match the checksum in ")),
             "{refusals:?}"
         );
-        case.accepted = vec![case.migrations[0].version.clone()];
+        // After an accepted difference, Atlas's hashes do not show whether later files differ, too.
+        case.accepted = case.migrations.iter().map(|it| it.version.clone()).collect();
         assert!(case.compare().is_ok(), "{folder}");
-        case.accepted.clear();
         // Migrations in the provider's own ledger are not compared.
-        case.known = vec![case.migrations[0].version.clone()];
+        case.known = std::mem::take(&mut case.accepted);
         assert!(case.compare().is_ok(), "{folder}");
     }
     assert_eq!(
@@ -443,6 +475,19 @@ fn a_text_with_another_checksum_is_rejected_unless_it_is_accepted() {
         Case::new("refinery", "history", Format::Refinery).with("checksum", "7").refusals().len(),
         2
     );
+    // The checksum of refinery covers the name.
+    let mut renamed = Case::new("refinery", "history", Format::Refinery);
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = fs::read(&renamed.migrations[0].file).expect("a file");
+    let file = dir.path().join("V1__make_plants.sql");
+    fs::write(&file, text).expect("a file");
+    renamed.migrations[0].file = file.display().to_string();
+    match &renamed.compare().expect_err("it is renamed")[..] {
+        [AdoptError::Changed { renamed_from: Some(row), .. }] => {
+            assert_eq!(row, "version 1 (create_plants)");
+        }
+        other => panic!("{other:?}"),
+    }
     // AWS's adapter identifies a file by its time and its hash.
     let case = Case::new("drizzle", "history_aws", Format::Drizzle).with("migration_hash", "00");
     assert_eq!(case.refusals().len(), 1);
@@ -612,6 +657,8 @@ fn flyway_reverts_repeats_and_begins_with_a_baseline() {
 
 #[test]
 fn a_history_table_that_contradicts_itself_is_rejected() {
+    let dbmate = Case::new("dbmate", "history", Format::Dbmate).with("version", "1.4.2-rc");
+    assert!(dbmate.refusals()[0].contains("version \"1.4.2-rc\" is not a number"));
     let golang = || Case::new("golang_migrate", "history", Format::GolangMigrate);
     let two = golang().and_row(&[Some("3"), Some("f")]);
     assert!(two.refusals()[0].contains("expected one row, found 2"));
@@ -655,4 +702,200 @@ fn a_checkpoint_that_begins_the_history_of_atlas_covers_the_files_before_it() {
     case.migrations.remove(2);
     case.baselines = vec![version("20260103000000")];
     assert_eq!(case.applied(), ["20260101000000", "20260102000000"]);
+}
+
+#[test]
+fn a_table_that_is_read_again_says_something_new_only_after_its_last_adopted_version() {
+    let mut case = Case::new("golang_migrate", "history", Format::GolangMigrate);
+    // The tool did not know the first file when it ran the second.
+    case.known = vec![version("000002")];
+    case.adopted.clone_from(&case.known);
+    assert!(case.applied().is_empty());
+    let case = case.with("version", "3");
+    assert_eq!(case.applied(), ["000003"]);
+
+    // A row without a file was accepted when the table was read first, because of a baseline.
+    let mut case = Case::new("refinery", "history", Format::Refinery);
+    case.migrations.remove(0);
+    case.known = vec![version("2")];
+    case.adopted.clone_from(&case.known);
+    assert!(case.applied().is_empty());
+    let later = [Some("9"), Some("later"), Some("2026"), Some("1")];
+    let case = case.and_row(&later);
+    assert_eq!(
+        case.refusals(),
+        ["no file for version 9 (later), which public.refinery_schema_history records as applied"]
+    );
+    // A row says that its migration was applied, whatever its position is.
+    let mut case = Case::new("refinery", "history", Format::Refinery);
+    case.known = vec![version("2")];
+    case.adopted.clone_from(&case.known);
+    assert_eq!(case.applied(), ["1"]);
+}
+
+/// The rows are those of Flyway 10.20.1 with PostgreSQL 15.
+#[test]
+fn a_repeatable_script_of_flyway_counts_if_its_last_run_had_the_same_text_and_values() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in [
+        ("V1__orders.sql", "CREATE TABLE orders (id bigint PRIMARY KEY, note text);\n"),
+        ("R__order_ids.sql", "CREATE OR REPLACE VIEW order_ids AS SELECT id FROM orders;\n"),
+        (
+            "R__order_owner.sql",
+            "CREATE OR REPLACE VIEW order_owner AS SELECT id, '${Owner}' AS owner FROM orders;\n",
+        ),
+        // Without `variables`, a placeholder is rejected.
+        ("R__order_owner.sql.conf", "placeholderReplacement=false"),
+        ("R__seed.sql", "INSERT INTO orders VALUES (1, 'seed');\n"),
+    ] {
+        fs::write(dir.path().join(name), text).expect("a file");
+    }
+    let row = |rank, version, script, checksum| {
+        let kind = Some("SQL");
+        [Some(rank), version, Some("d"), kind, Some(script), Some(checksum), None, None, Some("t")]
+    };
+    let case = |owner: &str| {
+        let mut table = fixture("flyway", "history");
+        table.rows.clear();
+        let dir = dir.path().display().to_string();
+        let mut case = Case::of(&dir, Format::Flyway, table)
+            .and_row(&row("1", Some("1"), "V1__orders.sql", "-73496685"))
+            .and_row(&row("2", None, "R__order_ids.sql", "-436805281"))
+            .and_row(&row("3", None, "R__order_owner.sql", "661217780"))
+            .and_row(&row("4", None, "R__seed.sql", "-1504432473"));
+        let values = [("owner".to_owned(), owner.to_owned())].into();
+        case.repeatable[1].values = crate::migration::Values::Known(values);
+        case
+    };
+    let all = ["1", "R__order_ids", "R__order_owner", "R__seed"];
+    assert_eq!(case("sales").applied(), all);
+    assert_eq!(case("other").applied(), ["1", "R__order_ids", "R__seed"]);
+    // An earlier run with the present text does not count.
+    let again = case("sales").and_row(&row("5", None, "R__seed.sql", "7"));
+    assert_eq!(again.applied(), all[..3]);
+    let mut failed = case("sales").and_row(&row("5", None, "R__seed.sql", "-1504432473"));
+    *failed.table.rows[4].last_mut().expect("success") = Some("f".into());
+    assert_eq!(failed.applied(), all[..3]);
+    let mut deleted = case("sales").and_row(&row("5", None, "R__seed.sql", "-1504432473"));
+    deleted.table.rows[4][3] = Some("DELETE".into());
+    assert_eq!(deleted.applied(), all[..3]);
+    let mut known = case("sales");
+    known.known = vec![version("R__seed")];
+    assert_eq!(known.applied(), all[..3]);
+}
+
+#[test]
+fn a_file_that_the_history_covers_without_a_row_of_its_own_is_listed() {
+    let without_row = |case: Case| {
+        let comparison = case.compare().expect("nothing is wrong");
+        comparison.without_row.into_iter().map(|version| version.0).collect::<Vec<_>>()
+    };
+    let golang = Case::new("golang_migrate", "history", Format::GolangMigrate);
+    assert_eq!(without_row(golang), ["000001"]);
+    let row = [Some("4"), Some("9"), Some("d"), Some("BASELINE"), Some("x"), None, None, None];
+    let row: Vec<_> = row.into_iter().chain([Some("t")]).collect();
+    let mut flyway = Case::new("flyway", "history", Format::Flyway);
+    flyway.table.rows.truncate(2);
+    assert_eq!(without_row(flyway.and_row(&row)), ["2"]);
+    assert!(without_row(Case::new("goose", "history", Format::Goose)).is_empty());
+}
+
+#[test]
+fn checksums_of_texts_find_the_files_of_another_format() {
+    for (folder, history, format, expected) in [
+        (
+            "flyway",
+            "history",
+            Format::Flyway,
+            "V1__create_books.sql V2__first_books.sql 2026/V9.1__pages.sql",
+        ),
+        ("sqlx", "history", Format::Sqlx, "20260101120000"),
+        ("prisma", "history", Format::Prisma, "0_init"),
+        ("drizzle", "history", Format::Drizzle, "1766348213015"),
+        ("atlas", "history", Format::Atlas, ""),
+    ] {
+        let case = Case::new(folder, history, format);
+        let history = HistoryTable::of(&case.table, false).expect("it is known");
+        let same = history.same_texts(&case.table, &case.migrations).expect("it can be read");
+        let rows: Vec<&str> = same.iter().map(|same| same.row.as_str()).collect();
+        assert_eq!(rows.join(" "), expected, "{folder}");
+        assert!(same.iter().zip(&case.migrations).all(|(same, it)| same.version == it.version));
+    }
+}
+
+/// A directory of Atlas with the tables `a` to `d`; `c` has an `id` of this type. The hashes are
+/// the lines of its sum.
+fn of_atlas(id: &str, sum: [&str; 5]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [total, hashes @ ..] = sum;
+    let mut lines = format!("h1:{total}\n");
+    for (number, (name, hash)) in ["a", "b", "c", "d"].iter().zip(hashes).enumerate() {
+        let file = format!("2026010{}_{name}.sql", number + 1);
+        let id = if *name == "c" { id } else { "int" };
+        let text = format!("CREATE TABLE {name} (id {id} PRIMARY KEY);\n");
+        fs::write(dir.path().join(&file), text).expect("a file");
+        lines.push_str(&format!("{file} h1:{hash}\n"));
+    }
+    fs::write(dir.path().join("atlas.sum"), lines).expect("a sum");
+    dir
+}
+
+const SUM: [&str; 5] = [
+    "eZsXsgqfX3TRpdiiaEB1Wa5m0BhSK1C0/p3yk5Qe/5s=",
+    "6Cvp+kxf8eWLYhBWb0ch3zBhg5sAdzHChfc+//AZR9k=",
+    "M917B9sDJEw+cY/ZTb2SgO8bVOgWgY5gXE6lD6MX9FU=",
+    "HZNLmM6cp9IhCdB0ejCTaHniz7o8KIw7DuYwXGGxowo=",
+    "qAEBgbxtIz7mUGT/P3l4P1KPZiBQRM747VnqZu/x4I0=",
+];
+const EDITED_SUM: [&str; 5] = [
+    "LAL/jQPp93UJpJbRgxugSr1RMx8pBPd9yP2NAGkVRNM=",
+    "6Cvp+kxf8eWLYhBWb0ch3zBhg5sAdzHChfc+//AZR9k=",
+    "M917B9sDJEw+cY/ZTb2SgO8bVOgWgY5gXE6lD6MX9FU=",
+    "lOpSuocKKPjsaEcZd9E8g73AqBsvZqx7rwDJ7ulx6/0=",
+    "leXLE7ziLWKtxkqC1WoZrVu5UsQ/i7ptNmNxtq17Su0=",
+];
+/// The hash of the third file before the second was added.
+const WITHOUT_SECOND: &str = "Ofk4EALR64kg5rMBq74kwcs7MhufXRIUG32X1sXdNPw=";
+
+fn executed_by_atlas(dir: &tempfile::TempDir, rows: &[(&str, &str, &str)]) -> Case {
+    let columns = "version type applied total hash executed_at";
+    let mut table = with_columns("atlas_schema_revisions", columns);
+    let row = |(version, hash, second): &(&str, &str, &str)| {
+        let at = format!("2026-11-30 11:50:20.{second}+00");
+        [version, "2", "1", "1", hash, &at].map(|value| Some(value.to_owned())).to_vec()
+    };
+    table.rows = rows.iter().map(row).collect();
+    Case::of(&dir.path().display().to_string(), Format::Atlas, table)
+}
+
+/// The rows are those of Atlas 0.32.0: the second file was added after the third had been executed.
+#[test]
+fn the_hash_of_atlas_is_that_of_the_directory_when_the_file_was_executed() {
+    let dir = of_atlas("int", SUM);
+    // With `--exec-order non-linear`.
+    let mut rows = vec![
+        ("20260101", SUM[1], "705"),
+        ("20260102", SUM[2], "732"),
+        ("20260103", WITHOUT_SECOND, "715"),
+        ("20260104", SUM[4], "743"),
+    ];
+    let all = ["20260101", "20260102", "20260103", "20260104"];
+    assert_eq!(executed_by_atlas(&dir, &rows).applied(), all);
+    // With `--exec-order linear-skip`, the second file was never executed.
+    rows.remove(1);
+    assert_eq!(executed_by_atlas(&dir, &rows).applied(), ["20260101", "20260103", "20260104"]);
+
+    let dir = of_atlas("bigint", EDITED_SUM);
+    let mut case = executed_by_atlas(&dir, &rows);
+    let refused = |file: &str| {
+        [format!("{file} does not match the checksum in public.atlas_schema_revisions")]
+    };
+    assert_eq!(case.refusals(), refused("20260103_c.sql"));
+    // If the difference is accepted, nothing shows whether the last file has changed as well.
+    case.accepted = vec![version("20260103")];
+    assert_eq!(case.refusals(), refused("20260104_d.sql"));
+    case.known = std::mem::take(&mut case.accepted);
+    assert_eq!(case.refusals(), refused("20260104_d.sql"));
+    case.accepted = vec![version("20260104")];
+    assert_eq!(case.applied(), ["20260101", "20260104"]);
 }

@@ -4,7 +4,7 @@
 //! One SHA-256 runs over the names and texts of all files and is never reset, so a change in one
 //! file changes its line and all later lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -57,6 +57,33 @@ pub(crate) fn hashes(dir: &str) -> Result<BTreeMap<String, String>, FormatError>
     let sum = read_text(&join(dir, FILE))?;
     let lines = read::lines(&sum).filter_map(|line| line.text.split_once(" h1:"));
     Ok(lines.map(|(name, hash)| (name.to_owned(), hash.to_owned())).collect())
+}
+
+/// The files of a directory, from which its sum at an earlier time can be computed.
+pub(crate) struct SumFiles(Vec<(String, String)>);
+
+impl SumFiles {
+    /// Reads the files of a sum, and files that the sum does not list.
+    pub(crate) fn read<'a>(
+        dir: &str,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, FormatError> {
+        let names: BTreeSet<&str> = names.collect();
+        let text = |name: &str| Ok((name.to_owned(), read_text(&join(dir, name))?));
+        Ok(Self(names.into_iter().map(text).collect::<Result<_, _>>()?))
+    }
+
+    /// Whether a file had this hash while the directory consisted of some of its files.
+    pub(crate) fn had_hash(&self, name: &str, hash: &str, existed: impl Fn(&str) -> bool) -> bool {
+        let files = self.0.iter().filter(|(file, _)| file.as_str() <= name && existed(file));
+        let texts: Vec<_> = files.map(|(file, text)| (file.as_str(), text.clone())).collect();
+        let lf = texts.iter().map(|(file, text)| (*file, text.replace("\r\n", "\n")));
+        let lf: Vec<_> = lf.collect();
+        let has = |texts: &[(&str, String)]| {
+            sum_lines(texts).last().is_some_and(|(file, found)| file == name && found == hash)
+        };
+        has(&texts) || has(&lf)
+    }
 }
 
 /// The lines that Atlas would write for these files.

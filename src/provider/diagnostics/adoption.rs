@@ -9,8 +9,9 @@ use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
-use crate::formats::adopt::{AdoptError, HistoryTable};
-use crate::formats::format_names;
+use crate::formats::adopt::{AdoptError, HistoryTable, Settlement};
+use crate::formats::{Format, format_names};
+use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
 
 /// The source of a migration that the user declares as applied, which is also the argument.
@@ -66,30 +67,19 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
     let tool = history.tool();
     let what = sentence(&chain(error));
     let (title, advice) = match error {
-        AdoptError::Unfinished { .. } => (
-            Title::UnfinishedInHistoryTable,
-            format!(
-                "It may be partly applied. Finish or revert it with {tool}. If you have finished \
-                 it by hand, set baseline_version to its version as the name of the file writes it \
-                 (for example \"0002\"): it then counts as applied, if its objects are in the \
-                 database."
-            ),
-        ),
+        AdoptError::Unfinished { unfinished, .. } => {
+            (Title::UnfinishedInHistoryTable, settle(unfinished.settlement.as_ref(), tool))
+        }
         AdoptError::NoFile { .. } => (
             Title::HistoryTableFileMissing,
-            "Restore the file. If a later migration replaces it, as in a squashed directory, set \
-             baseline_version to the version of that migration. If the table belongs to other \
-             files, set adopt = \"none\"."
+            "Restore the file. If it was removed on purpose, list its version in removed_versions. If \
+             a later migration replaces it, as in a squashed directory, set baseline_version to the \
+             version of that migration. If the table belongs to other files, set adopt = \"none\"."
                 .to_owned(),
         ),
-        AdoptError::Changed { .. } => (
-            Title::ChecksumMismatch,
-            format!(
-                "The file was edited after {tool} had applied it. Restore the file. If the edit \
-                 changes nothing in the database (for example, a comment), accept it with\n\n  \
-                 {accepted}"
-            ),
-        ),
+        AdoptError::Changed { renamed_from, .. } => {
+            (Title::ChecksumMismatch, edited(history, renamed_from.as_deref(), accepted))
+        }
         AdoptError::Contradiction { .. } => (
             Title::InconsistentHistoryTable,
             format!(
@@ -104,22 +94,97 @@ fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Dia
     Diagnostic::error(title).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
 }
 
-/// Returns the error for migrations that count as applied but whose objects are missing.
-pub(in crate::provider) fn not_in_catalog(
-    missing: &[Missing],
-    from: &BTreeSet<&str>,
-) -> Diagnostic {
+/// What to do about a file that differs from what its tool has applied.
+fn edited(history: HistoryTable, renamed_from: Option<&str>, accepted: &str) -> String {
+    let tool = history.tool();
+    if let Some(row) = renamed_from {
+        return format!(
+            "The file was renamed after {tool} had applied it as {row}. Its text is the same, but \
+             the checksum of {tool} covers the name. Rename the file back, or accept the new name \
+             with\n\n  {accepted}"
+        );
+    }
+    let what = if history.format() == Format::Atlas {
+        "The file, or one before it, was edited after Atlas had applied it: the hash of Atlas covers \
+         all files up to and including its own."
+            .to_owned()
+    } else {
+        format!("The file was edited after {tool} had applied it.")
+    };
+    format!(
+        "{what} Restore the file. If the edit changes nothing in the database (for example, a \
+         comment), accept it with\n\n  {accepted}"
+    )
+}
+
+/// What to do about a migration that a tool has not finished.
+fn settle(settlement: Option<&Settlement>, tool: &str) -> String {
+    let baseline = "set baseline_version to its version as the name of the file writes it (for \
+                    example \"0002\"): it then counts as applied, if its objects are in the database.";
+    match settlement {
+        Some(Settlement { completed, reverted }) => format!(
+            "It may be partly applied. Compare the database with the file. If you have completed its \
+             work by hand, correct the table with\n\n  {completed}\n\nIf you have reverted its work, so \
+             that it runs again, correct the table with\n\n  {reverted}\n\nInstead of the first \
+             statement, you can {baseline}"
+        ),
+        None => format!(
+            "It may be partly applied. Finish or revert it with {tool}. If you have finished it by \
+             hand, {baseline}"
+        ),
+    }
+}
+
+/// Migrations that count as applied but whose objects are missing.
+#[derive(Debug)]
+pub(in crate::provider) struct NotInCatalog<'a> {
+    pub(in crate::provider) missing: &'a [Missing],
+    /// The history tables, or `baseline_version`.
+    pub(in crate::provider) sources: BTreeSet<&'a str>,
+    /// Tables in other schemas that have the names of missing ones.
+    pub(in crate::provider) elsewhere: Vec<QualifiedName>,
+    /// A tool that does not notice that a file was edited.
+    pub(in crate::provider) without_checksums: Option<&'static str>,
+    /// Whether `baseline_version` is set.
+    pub(in crate::provider) has_baseline: bool,
+}
+
+pub(in crate::provider) fn not_in_catalog(found: &NotInCatalog<'_>) -> Diagnostic {
+    let NotInCatalog { missing, sources, elsewhere, without_checksums, has_baseline } = found;
     let lines = listed_lines(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
-    let from: Vec<&str> = from.iter().copied().collect();
-    Diagnostic::error(Title::AdoptedMigrationMissing)
-        .detail(format!(
-            "According to {}, these migrations are applied, but the database does not match \
-             them:\n{lines}\n\n{NOTHING_WRITTEN} Create the missing objects as the files define \
-             them, and rebuild an index that is not valid. If the migrations were never applied to \
-             this database, remove baseline_version or set adopt = \"none\".",
-            from.join(" and ")
-        ))
-        .at("adopt")
+    let sources: Vec<&str> = sources.iter().copied().collect();
+    let mut detail = format!(
+        "According to {}, these migrations are applied, but the database does not match \
+         them:\n{lines}\n\n{NOTHING_WRITTEN}",
+        sources.join(" and ")
+    );
+    if !elsewhere.is_empty() {
+        let names = listed_lines(elsewhere.iter().map(ToString::to_string));
+        detail.push_str(&format!(
+            "\n\nTables with these names exist in other schemas:\n{names}\n\nThe other tool probably \
+             ran the files with another search_path. The provider always uses the default one, and \
+             would create the objects of pending files in public. Write the schema of each object \
+             in the files. If a checksum then differs, accept it as the next plan says.\n\n\
+             If these are other tables:"
+        ));
+    }
+    detail.push_str(
+        " Create the missing objects as the files define them, and rebuild an index that is not \
+         valid.",
+    );
+    if let Some(tool) = without_checksums {
+        detail.push_str(&format!(
+            " If a file was edited after it had run, restore the file: {tool} stores no checksums, \
+             so the history table does not show an edit."
+        ));
+    }
+    let remedy = match (has_baseline, sources.iter().any(|source| *source != BASELINE)) {
+        (true, true) => "remove baseline_version and set adopt = \"none\"",
+        (true, false) => "remove baseline_version",
+        (false, _) => "set adopt = \"none\"",
+    };
+    detail.push_str(&format!(" If the migrations were never applied to this database, {remedy}."));
+    Diagnostic::error(Title::AdoptedMigrationMissing).detail(detail).at("adopt")
 }
 
 /// Returns a warning about files that the other tool skipped.
@@ -143,8 +208,35 @@ pub(in crate::provider) fn skipped_by_tool(
     )
 }
 
+/// Returns a warning about adopted files that only change rows and have no row in a history table.
+pub(in crate::provider) fn unseen_row_changes(
+    files: &[String],
+    subject: &Subject,
+) -> Option<Diagnostic> {
+    if files.is_empty() {
+        return None;
+    }
+    Some(
+        Diagnostic::warning(Title::RowChangesUnseen.fill(&[&subject]))
+            .detail(format!(
+                "These files count as applied because they precede the last applied version. They \
+                 only change rows, so the catalog does not show whether they ran, and no history \
+                 table has a row for each of them:\n{}\n\nThey will be recorded as applied and not \
+                 run. Check the rows that they change, in particular if a file was added after \
+                 later ones had run. If a file did not run, give it a version that follows the last \
+                 applied one. It is then pending.",
+                listed_lines(files.iter().cloned())
+            ))
+            .at("adopt"),
+    )
+}
+
 /// Returns a warning that lists what a plan adopts and what it runs.
-pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option<Diagnostic> {
+pub(in crate::provider) fn adopted(
+    plan: &Plan<'_>,
+    format: Option<Format>,
+    subject: &Subject,
+) -> Option<Diagnostic> {
     let mut words = String::new();
     let adopted: Vec<_> = to_adopt(plan).filter(|(_, from)| !is_former(plan, from)).collect();
     if adopted.is_empty() {
@@ -165,6 +257,12 @@ pub(in crate::provider) fn adopted(plan: &Plan<'_>, subject: &Subject) -> Option
             "The SQL of these files could not be read completely, so the database was not compared \
              with them and with the files before them:\n{unknown}\n\n"
         ));
+        if format == Some(Format::Flyway) {
+            words.push_str(
+                "If they contain placeholders such as ${flyway:timestamp}, set variables = {}. The \
+                 statements without placeholders are then compared.\n\n",
+            );
+        }
     }
     let pending = plan.pending().map(|entry| entry.migration.file.clone());
     let pending = listed_lines(pending);

@@ -4,7 +4,7 @@ use super::adoption::NOTHING_WRITTEN;
 use super::{Subject, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::Format;
-use crate::formats::adopt::{HistoryTable, Unreadable};
+use crate::formats::adopt::{HistoryTable, SameText, Unreadable};
 use crate::migration::Version;
 use crate::migration::fact::{FactSubject, QualifiedName};
 use crate::migration::table::Table;
@@ -102,6 +102,10 @@ pub(in crate::provider) fn unreadable_history_table(
         Unreadable::OfUnsupportedTool(tool) => {
             format!("{table} is the history table of {tool}, which the provider does not read.")
         }
+        Unreadable::OnlyVersion => format!(
+            "{table} has only the column version, as many tables do. If it is the history table of \
+             dbmate, set adopt = \"dbmate\"."
+        ),
         Unreadable::NoTool => {
             format!("{table} does not have the columns of any supported history table.")
         }
@@ -129,6 +133,21 @@ pub(in crate::provider) fn unread_history_table(
              golang-migrate (version, dirty), or a custom runner (version, applied_at). It is not \
              read, so the migrations that it lists are pending.\n\nIf migrations of this set are \
              applied to this database, set baseline_version to the last applied version. {NOT_OURS}"
+        ))
+        .at("adopt")
+}
+
+/// Returns the warning about a table from which a set was adopted and that the role may not read.
+pub(in crate::provider) fn history_table_denied(
+    table: &QualifiedName,
+    subject: &Subject,
+) -> Diagnostic {
+    Diagnostic::warning(Title::HistoryTableNotRead.fill(&[&subject]))
+        .detail(format!(
+            "Migrations of this set were adopted from {table}, and the role may not read this \
+             table. If its tool has applied migrations since, they are pending here, and would run \
+             again.\n\nGrant SELECT on the table to the role. If the tool cannot run any more, drop \
+             the table, or set adopt = \"none\"."
         ))
         .at("adopt")
 }
@@ -245,19 +264,56 @@ pub(in crate::provider) fn adopt_mismatch(tool: Format, directory: Format) -> Di
         .at("adopt")
 }
 
+/// What the files and the catalog show about a directory that may have been converted.
+#[derive(Debug)]
+pub(in crate::provider) struct Conversion<'a> {
+    /// Rows whose text a file has.
+    pub(in crate::provider) same: &'a [SameText],
+    /// The version up to which the migrations seem to be applied.
+    pub(in crate::provider) baseline: Option<&'a Version>,
+}
+
+/// Returns the error for a history table that lists files of another format than the directory has.
 pub(in crate::provider) fn history_table_mismatch(
     history: HistoryTable,
-    table: &QualifiedName,
+    table: &Table,
     format: Format,
+    conversion: &Conversion<'_>,
 ) -> Diagnostic {
-    let (tool, own, read) = (history.tool(), history.format().name(), format.name());
-    Diagnostic::error(Title::HistoryTableMismatch)
-        .detail(format!(
-            "{table} is the history table of {tool}, but the files are read in the format \
-             {read}, so the table does not show which of them are applied. {NOTHING_WRITTEN}\n\nIf \
-             the files belong to {tool}, set format = \"{own}\". If the table belongs to other \
-             files, set adopt = \"none\". All migrations that the provider has not run are then \
-             pending."
-        ))
-        .at("adopt")
+    let (name, tool, own, read) =
+        (&table.name, history.tool(), history.format().name(), format.name());
+    let Conversion { same, baseline } = conversion;
+    let mut detail = format!(
+        "{name} is the history table of {tool}, but the directory is read in the format {read}, and \
+         the table names none of its files. {NOTHING_WRITTEN}\n\nIf the files belong to {tool}, set \
+         format = \"{own}\".\n\n"
+    );
+    if !same.is_empty() {
+        let lines = same.iter().map(|same| format!("{}: {}", same.row, same.file));
+        let lines = listed_lines(lines);
+        detail.push_str(&format!("These rows have the text of these files:\n{lines}\n\n"));
+    }
+    detail.push_str(&match baseline {
+        Some(version) => format!(
+            "If the directory was converted after these migrations had run, set\n\n  adopt            \
+             = \"none\"\n  baseline_version = \"{version}\"\n\nThe files up to {version} seem to be \
+             applied: {}. If files after it are applied too, for example because they only change \
+             rows, set baseline_version to the last of them.",
+            if same.is_empty() {
+                "the objects that they create are in the database"
+            } else {
+                "the table lists their texts"
+            }
+        ),
+        None => "If the directory was converted after these migrations had run, set adopt = \
+                 \"none\", and set baseline_version to the last file whose changes are in the \
+                 database. The database does not have the objects of the first files. If no file of \
+                 the directory is applied, set only adopt = \"none\"."
+            .to_owned(),
+    });
+    detail.push_str(
+        "\n\nIf the table belongs to other files, set adopt = \"none\". All migrations that the \
+         provider has not run are then pending.",
+    );
+    Diagnostic::error(Title::HistoryTableMismatch).detail(detail).at("adopt")
 }

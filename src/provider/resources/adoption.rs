@@ -1,15 +1,20 @@
 //! What was applied before the provider, by another tool or according to `baseline_version`.
 //!
 //! A plan and its apply search in the same way, and only for migrations that the provider's own
-//! ledger does not know. Where that ledger knows all, nothing is sent.
+//! ledger does not know. Where that ledger knows all, nothing is sent. Once the provider has run a
+//! migration of a set, only the tables from which the set was adopted are read again.
 
+mod again;
 pub(super) mod config;
+mod converted;
+mod missing;
 mod search;
 mod unread;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::again::HistorySource;
 use self::config::{AdoptionConfig, AdoptionSource};
 use self::search::HistoryTables;
 use super::operation::{KnownModel, SetOperation};
@@ -17,32 +22,39 @@ use crate::database::{Error, MigrationRecord, Observation, Session};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{self, Expect};
 use crate::formats::Format;
-use crate::formats::adopt::{AdoptError, Comparison, HistoryTable, Question};
-use crate::migration::fact::Facts;
+use crate::formats::adopt::{Comparison, HistoryTable, Question};
+use crate::migration::fact::{Fact, Facts};
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::clusters::Clusters;
 use crate::provider::diagnostics::{self, Access, BASELINE};
 
-/// The migrations that may have been applied before the provider. A repeatable one runs in any
-/// case; a baseline counts only where the files that it replaces are gone.
+/// The migrations that may have been applied before the provider. A baseline counts only where the
+/// files that it replaces are gone.
 struct Adoptable<'a> {
     migrations: Cow<'a, [Migration]>,
     /// Versions of the baselines whose replaced files are still there.
     baselines: Vec<&'a Version>,
+    /// Those that run again when they change. Only Flyway records them.
+    repeatable: &'a [Migration],
 }
 
 impl<'a> Adoptable<'a> {
-    fn of(migrations: &'a [Migration]) -> Self {
-        if migrations.iter().all(|migration| migration.kind == MigrationKind::Versioned) {
-            return Self { migrations: Cow::Borrowed(migrations), baselines: Vec::new() };
+    fn of(migrations: &'a [Migration], format: Format) -> Self {
+        // They are the last ones.
+        let count = migrations.iter().take_while(|migration| !migration.is_repeatable()).count();
+        let (once, repeatable) = migrations.split_at(count);
+        let repeatable = if format == Format::Flyway { repeatable } else { &[] };
+        if once.iter().all(|migration| migration.kind == MigrationKind::Versioned) {
+            return Self { migrations: Cow::Borrowed(once), baselines: Vec::new(), repeatable };
         }
-        let once = migrations.iter().filter(|migration| !migration.is_repeatable()).enumerate();
-        let (counting, baselines): (Vec<_>, Vec<_>) =
-            once.partition(|(index, m)| *index == 0 || m.kind == MigrationKind::Versioned);
+        let (counting, baselines): (Vec<_>, Vec<_>) = once
+            .iter()
+            .enumerate()
+            .partition(|(index, m)| *index == 0 || m.kind == MigrationKind::Versioned);
         let counting = counting.into_iter().map(|(_, migration)| migration.clone()).collect();
         let baselines = baselines.into_iter().map(|(_, migration)| &migration.version).collect();
-        Self { migrations: Cow::Owned(counting), baselines }
+        Self { migrations: Cow::Owned(counting), baselines, repeatable }
     }
 }
 
@@ -53,6 +65,18 @@ pub(super) struct Adoption {
     pub(super) records: Vec<MigrationRecord>,
     /// What a plan reports about them.
     pub(super) warnings: Vec<Diagnostic>,
+}
+
+/// What history tables and the baseline declare as applied.
+#[derive(Debug, Default)]
+struct Declared {
+    /// Each version with its source.
+    applied: BTreeMap<Version, String>,
+    /// Versions that a history table covers without a row of their own.
+    without_row: BTreeSet<Version>,
+    /// The history tables that have rows.
+    histories: Vec<HistoryTable>,
+    warnings: Vec<Diagnostic>,
 }
 
 /// The search for what was applied before the provider.
@@ -72,7 +96,8 @@ impl<'a> AdoptionRequest<'a> {
         observation: &'a Observation,
     ) -> Option<Self> {
         let config = operation.model.known.adoption?;
-        let adoptable = Adoptable::of(operation.migrations());
+        let format = operation.model.format.unwrap_or(Format::Plain);
+        let adoptable = Adoptable::of(operation.migrations(), format);
         let records = operation.known_records(observation);
         Some(Self { config, operation, adoptable, observation, records })
     }
@@ -98,7 +123,11 @@ impl<'a> AdoptionRequest<'a> {
         if !self.has_question() {
             return Ok(Adoption::default());
         }
-        let HistoryTables { tables, histories, unread } = self.history_tables(session).await?;
+        let HistoryTables { tables, histories, unread } = match self.history_source() {
+            HistorySource::Adopted(names) => return self.read_again(session, names).await,
+            HistorySource::Search => self.history_tables(session).await?,
+            HistorySource::Nothing => HistoryTables::default(),
+        };
         let has_history = !tables.is_empty();
         let mut adoption = if has_history || self.baseline().is_some() {
             self.of_tables(session, tables, histories).await?
@@ -118,31 +147,80 @@ impl<'a> AdoptionRequest<'a> {
         mut tables: Vec<Table>,
         histories: Vec<HistoryTable>,
     ) -> Result<Adoption, Vec<Diagnostic>> {
-        let known = adoption::known(&self.records);
-        let baseline = self.baseline();
-        let open = self.migrations().iter().filter(|m| !known.contains(&m.version));
-        let facts = session.read_tables(&mut tables, &adoption::facts(open)).await;
+        let facts = session.read_tables(&mut tables, &self.facts()).await;
         let facts = facts.map_err(|error| self.failed(&error))?;
-
-        let mut warnings = Vec::new();
-        let mut applied: BTreeMap<&Version, String> = BTreeMap::new();
+        let (mut declared, baseline) = (Declared::default(), self.baseline());
         if let Some((table, history)) = HistoryTables::only_filled(tables, histories)? {
-            let comparison = self.compare(history, &table, &known, baseline).await?;
-            let is_applied = |m: &&Migration| comparison.applied.contains(&m.version);
-            let adopted = self.migrations().iter().filter(is_applied);
-            applied.extend(adopted.map(|m| (&m.version, table.name.to_string())));
-            let (skipped, subject) = (&comparison.skipped, self.operation.subject());
-            warnings.extend(diagnostics::skipped_by_tool(history.tool(), skipped, &subject));
+            self.declare(&mut declared, (&table, history), baseline, &facts).await?;
         }
+        let known = adoption::known(&self.records);
         for migration in self.up_to(baseline).iter().filter(|m| !known.contains(&m.version)) {
-            applied.entry(&migration.version).or_insert_with(|| BASELINE.to_owned());
+            declared
+                .applied
+                .entry(migration.version.clone())
+                .or_insert_with(|| BASELINE.to_owned());
         }
-        if let Some(missing) = self.missing(&applied, &known, &facts) {
-            warnings.push(missing);
-            return Err(warnings);
+        self.adopt(session, declared, &facts).await
+    }
+
+    /// Adds what a history table declares as applied.
+    async fn declare(
+        &self,
+        declared: &mut Declared,
+        (table, history): (&Table, HistoryTable),
+        baseline: Option<&Version>,
+        facts: &Facts,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let compared = self.compare(history, table, baseline, facts).await?;
+        let Comparison { applied, without_row, skipped } = compared;
+        let source = table.name.to_string();
+        declared.without_row.extend(without_row);
+        declared.histories.push(history);
+        declared.applied.extend(applied.into_iter().map(|version| (version, source.clone())));
+        let subject = self.operation.subject();
+        declared.warnings.extend(diagnostics::skipped_by_tool(history.tool(), &skipped, &subject));
+        Ok(())
+    }
+
+    /// Makes the records of what is declared as applied, if the catalog shows it.
+    async fn adopt(
+        &self,
+        session: &mut Session,
+        declared: Declared,
+        facts: &Facts,
+    ) -> Result<Adoption, Vec<Diagnostic>> {
+        let missing = self.missing(&declared.applied, facts);
+        if !missing.is_empty() {
+            let error = self.not_in_catalog(session, &missing, &declared).await?;
+            return Err(declared.warnings.into_iter().chain([error]).collect());
         }
+        let Declared { applied, without_row, mut warnings, .. } = declared;
+        let unseen = self.migrations().iter().filter(|migration| {
+            let source = applied.get(&migration.version);
+            let is_uncertain = source.is_some_and(|source| source == BASELINE)
+                || without_row.contains(&migration.version);
+            is_uncertain && adoption::changes_only_rows(migration)
+        });
+        let unseen: Vec<_> = unseen.map(|migration| migration.file.clone()).collect();
+        warnings.extend(diagnostics::unseen_row_changes(&unseen, &self.operation.subject()));
         let record = |m: &Migration| Some(adoption::adopted(m, applied.get(&m.version)?));
-        Ok(Adoption { records: self.migrations().iter().filter_map(record).collect(), warnings })
+        // If objects of a repeatable migration are missing, it runs and creates them.
+        let is_whole = |m: &&Migration| adoption::missing([(*m, Expect::All)], facts).is_empty();
+        let repeatable = self.adoptable.repeatable.iter().filter(is_whole);
+        let records = self.migrations().iter().chain(repeatable).filter_map(record).collect();
+        Ok(Adoption { records, warnings })
+    }
+
+    /// The facts that show what open migrations have created.
+    fn facts(&self) -> Vec<Fact> {
+        adoption::facts(self.open())
+    }
+
+    /// The migrations that the provider's own ledger does not know.
+    fn open(&self) -> impl Iterator<Item = &Migration> {
+        let known = adoption::known(&self.records);
+        let all = self.migrations().iter().chain(self.adoptable.repeatable);
+        all.filter(move |migration| !known.contains(&migration.version))
     }
 
     /// The migrations up to and including a version.
@@ -151,42 +229,15 @@ impl<'a> AdoptionRequest<'a> {
         index.map_or(&[], |index| &self.migrations()[..=index])
     }
 
-    /// An error if the catalog does not show what adopted migrations should have left.
-    fn missing(
-        &self,
-        applied: &BTreeMap<&Version, String>,
-        known: &BTreeSet<&Version>,
-        facts: &Facts,
-    ) -> Option<Diagnostic> {
-        let walk = self.migrations().iter().filter_map(|migration| {
-            if applied.contains_key(&migration.version) {
-                return Some((migration, Expect::All));
-            }
-            let is_applied = known.contains(&migration.version);
-            is_applied.then_some((migration, Expect::Nothing))
-        });
-        let missing = adoption::missing(walk, facts);
-        let from: BTreeSet<&str> = applied.values().map(String::as_str).collect();
-        (!missing.is_empty()).then(|| diagnostics::not_in_catalog(&missing, &from))
-    }
-
     fn migrations(&self) -> &[Migration] {
         &self.adoptable.migrations
     }
 
     /// Whether the provider's own ledger leaves a migration open that may be adopted.
     fn has_question(&self) -> bool {
-        let known = adoption::known(&self.records);
-        let is_open = self.migrations().iter().any(|m| !known.contains(&m.version));
-        is_open && (self.reads_history() || self.baseline().is_some())
-    }
-
-    fn reads_history(&self) -> bool {
-        match self.config.source {
-            AdoptionSource::Any => adoption::is_untouched(&self.records),
-            AdoptionSource::Tool(_) => true,
-            AdoptionSource::Nothing => false,
-        }
+        let is_open = self.open().next().is_some();
+        let reads_history = || self.history_source() != HistorySource::Nothing;
+        is_open && (self.baseline().is_some() || reads_history())
     }
 
     fn baseline(&self) -> Option<&Version> {
@@ -226,30 +277,33 @@ impl<'a> AdoptionRequest<'a> {
         &self,
         history: HistoryTable,
         table: &Table,
-        known: &BTreeSet<&Version>,
         baseline: Option<&Version>,
+        facts: &Facts,
     ) -> Result<Comparison, Vec<Diagnostic>> {
-        let format = self.format();
-        if !history.fits(format) {
-            return Err(vec![diagnostics::history_table_mismatch(history, &table.name, format)]);
+        if !history.fits(self.format()) {
+            return Err(self.converted(history, table, facts).await);
         }
         let KnownModel { source, policy, .. } = self.operation.model.known;
         let is_accepted = |m: &&Migration| policy.accepted.get(&m.version) == Some(&m.checksum);
         let accepted = self.migrations().iter().filter(is_accepted).map(|m| m.version.clone());
         // The thread that reads the files may outlive this operation, so everything is its own.
-        let (dir, table) = (source.path().map(str::to_owned), table.clone());
+        let (dir, read) = (source.path().map(str::to_owned), table.clone());
         let (migrations, removed) = (self.migrations().to_vec(), policy.removed.clone());
+        let repeatable = self.adoptable.repeatable.to_vec();
         let baselines: Vec<Version> = self.adoptable.baselines.iter().copied().cloned().collect();
-        let known: Vec<Version> = known.iter().copied().cloned().collect();
+        let known = versions(adoption::known(&self.records));
+        let adopted = versions(adoption::adopted_before(&self.records));
         let (accepted, baseline) = (accepted.collect::<Vec<_>>(), baseline.cloned());
         let compare = move || {
             history.compare(
-                &table,
+                &read,
                 &Question {
                     dir: dir.as_deref(),
                     migrations: &migrations,
+                    repeatable: &repeatable,
                     baselines: &baselines.iter().collect::<Vec<_>>(),
                     known: &known.iter().collect(),
+                    adopted: &adopted.iter().collect(),
                     accepted: &accepted.iter().collect(),
                     removed: &removed,
                     baseline: baseline.as_ref(),
@@ -257,9 +311,13 @@ impl<'a> AdoptionRequest<'a> {
             )
         };
         let compared = self.operation.limit.of_files(source.argument(), compare).await;
-        compared.map_err(|error| vec![error])?.map_err(|errors: Vec<AdoptError>| {
-            diagnostics::adopt_errors(&errors, history, &policy.accepted)
-        })
+        match compared.map_err(|error| vec![error])? {
+            Ok(comparison) => Ok(comparison),
+            Err(errors) if self.is_converted(history, table, &errors) => {
+                Err(self.converted(history, table, facts).await)
+            }
+            Err(errors) => Err(diagnostics::adopt_errors(&errors, history, &policy.accepted)),
+        }
     }
 
     fn failed(&self, error: &Error) -> Vec<Diagnostic> {
@@ -267,4 +325,8 @@ impl<'a> AdoptionRequest<'a> {
         let what = format!("Cannot search for history tables on {}.", location.target);
         vec![diagnostics::database_error(&what, error, Access::Other, location)]
     }
+}
+
+fn versions(versions: BTreeSet<&Version>) -> Vec<Version> {
+    versions.into_iter().cloned().collect()
 }

@@ -20,13 +20,29 @@ pub(in crate::engine::plan) fn needs_no_file<'r>(
     ledger: &'r [MigrationRecord],
     has_file: impl Fn(&MigrationRecord) -> bool,
 ) -> bool {
+    is_former(record, ledger) || with_formers(record, ledger).skip(1).any(has_file)
+}
+
+/// The record, followed by those of the former versions of its migration.
+fn with_formers<'r>(
+    record: &'r MigrationRecord,
+    ledger: &'r [MigrationRecord],
+) -> impl Iterator<Item = &'r MigrationRecord> {
     let former = |record: &&'r MigrationRecord| {
         let version = record.adopted_from.as_deref()?;
         ledger.iter().find(|other| other.version.0 == version && other.version != record.version)
     };
     // Two rows that a person has written may name each other.
-    let formers = std::iter::successors(Some(record), former).take(ledger.len()).skip(1);
-    is_former(record, ledger) || formers.into_iter().any(has_file)
+    std::iter::successors(Some(record), former).take(ledger.len())
+}
+
+/// Returns the record of the version under which a migration was applied.
+#[must_use]
+pub fn first<'r>(
+    record: &'r MigrationRecord,
+    ledger: &'r [MigrationRecord],
+) -> &'r MigrationRecord {
+    with_formers(record, ledger).last().unwrap_or(record)
 }
 
 /// Returns the record of the current version of a migration, whose version may have changed.

@@ -56,9 +56,6 @@ impl AdoptionRequest<'_> {
         &self,
         session: &mut Session,
     ) -> Result<HistoryTables, Vec<Diagnostic>> {
-        if !self.reads_history() {
-            return Ok(HistoryTables::default());
-        }
         let of_any_schema = |name: &str| QualifiedName { schema: None, name: name.to_owned() };
         let requested = self.config.table.iter().cloned();
         let names: Vec<_> = searched_names().map(of_any_schema).chain(requested).collect();
@@ -103,6 +100,8 @@ impl AdoptionRequest<'_> {
         let (requested, others): (Vec<_>, Vec<_>) =
             found.iter().partition(|table| self.is_requested(table, tool));
         for table in requested {
+            // Files of dbmate say that the table is that of dbmate.
+            let tool = tool.or_else(|| Some(self.format()).filter(|it| *it == Format::Dbmate));
             match HistoryTable::requested(table, tool, found) {
                 Ok(history) => chosen.push(table, history),
                 Err(why) => errors.push(diagnostics::unreadable_history_table(
@@ -125,14 +124,19 @@ impl AdoptionRequest<'_> {
 
     /// Whether a table has the name that the configuration requests.
     fn is_requested(&self, table: &Table, tool: Option<Format>) -> bool {
-        let QualifiedName { schema, name } = &table.name;
+        let name = &table.name;
         match &self.config.table {
-            Some(requested) => {
-                requested.name == *name
-                    && (requested.schema.is_none() || requested.schema == *schema)
-            }
-            None => tool.is_some_and(|format| HistoryTable::is_default_name(name, Some(format))),
+            Some(_) => self.names_table(name),
+            None => tool.is_some_and(|it| HistoryTable::is_default_name(&name.name, Some(it))),
         }
+    }
+
+    /// Whether `adopt_table` names this table.
+    pub(super) fn names_table(&self, table: &QualifiedName) -> bool {
+        self.config.table.as_ref().is_some_and(|requested| {
+            requested.name == table.name
+                && (requested.schema.is_none() || requested.schema == table.schema)
+        })
     }
 }
 

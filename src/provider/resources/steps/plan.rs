@@ -144,7 +144,7 @@ impl Planning<'_> {
             Ok(plan) => plan,
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
-        diagnostics.extend(diagnostics::adopted(&plan, &subject));
+        diagnostics.extend(diagnostics::adopted(&plan, operation.model.format, &subject));
         diagnostics.extend(diagnostics::renamed(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
         if K::IS_SHARED {

@@ -1,0 +1,61 @@
+//! Finds the objects of adopted migrations that the catalog does not show, and explains them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{AdoptionRequest, Declared};
+use crate::database::{Session, TableSearch};
+use crate::diagnostic::Diagnostic;
+use crate::engine::adoption::{self, Expect, Missing};
+use crate::migration::Version;
+use crate::migration::fact::{Facts, QualifiedName};
+use crate::provider::diagnostics::{self, NotInCatalog};
+
+impl AdoptionRequest<'_> {
+    /// The objects of adopted migrations that the catalog does not show.
+    pub(super) fn missing(
+        &self,
+        applied: &BTreeMap<Version, String>,
+        facts: &Facts,
+    ) -> Vec<Missing> {
+        let known = adoption::known(&self.records);
+        let walk = self.migrations().iter().filter_map(|migration| {
+            if applied.contains_key(&migration.version) {
+                return Some((migration, Expect::All));
+            }
+            let is_applied = known.contains(&migration.version);
+            is_applied.then_some((migration, Expect::Nothing))
+        });
+        adoption::missing(walk, facts)
+    }
+
+    /// The error for objects that are missing. It takes a round trip to find tables of the same
+    /// names in other schemas.
+    pub(super) async fn not_in_catalog(
+        &self,
+        session: &mut Session,
+        missing: &[Missing],
+        declared: &Declared,
+    ) -> Result<Diagnostic, Vec<Diagnostic>> {
+        let unqualified = missing.iter().filter_map(|it| it.relation.clone());
+        let unqualified = unqualified.filter(|name| name.schema.is_none());
+        let names: BTreeSet<QualifiedName> = unqualified.collect();
+        let names: Vec<QualifiedName> = names.into_iter().collect();
+        let mut elsewhere = Vec::new();
+        if !names.is_empty() {
+            let search = TableSearch { names: &names, columns: &[] };
+            let found = session.find_tables(search, &self.operation.location.ledger, None).await;
+            let tables = found.map_err(|error| self.failed(&error))?.tables;
+            elsewhere.extend(tables.into_iter().map(|table| table.name));
+            elsewhere.retain(|name| name.schema.as_deref() != Some("public"));
+        }
+        let sources = declared.applied.values().map(String::as_str).collect();
+        let without_checksums = declared.histories.iter().find(|it| !it.has_checksums());
+        Ok(diagnostics::not_in_catalog(&NotInCatalog {
+            missing,
+            sources,
+            elsewhere,
+            without_checksums: without_checksums.map(|history| history.tool()),
+            has_baseline: self.config.baseline.is_some(),
+        }))
+    }
+}
