@@ -547,9 +547,9 @@ fn tables_with_rows() -> impl Iterator<Item = (&'static str, Vec<&'static str>)>
     with_rows.map(|table| (table.name, table.columns.iter().map(|(name, _)| *name).collect()))
 }
 
-/// Every way to lose a part of a ledger, as SQL: a table without rows, a row that is gone, the row of
-/// a migration together with the last rows of its statements, and a column of a row that has another
-/// value.
+/// Every way to lose a part of a ledger, as SQL: a table without rows, a row that is gone, the row
+/// of a migration together with the last rows of its statements, and a column of a row that has
+/// another value.
 async fn losses(session: &mut Session) -> Vec<String> {
     let mut losses = Vec::new();
     for (table, columns) in tables_with_rows() {
