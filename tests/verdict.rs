@@ -506,7 +506,7 @@ const PARTS: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn a_statement_of_which_someone_else_has_done_a_part_is_undetermined() {
+async fn a_statement_that_someone_else_has_done_in_part_is_undetermined() {
     for (ours, part) in PARTS {
         let cluster = cluster().await;
         let mut session = session(&cluster).await;

@@ -26,11 +26,11 @@ pub(super) struct Clusters {
     sessions: Mutex<HashMap<Target, Slot>>,
     planned: Mutex<HashMap<(LedgerLocation, String), PlannedFiles>>,
     /// What each migration set adopts from a history table.
-    adopted: Mutex<HashMap<(LedgerLocation, String), BTreeMap<String, Versions>>>,
+    adopted: Mutex<HashMap<(LedgerLocation, String), BTreeMap<String, FileChecksums>>>,
 }
 
 /// Checksums of files by version.
-type Versions = BTreeMap<Version, Checksum>;
+type FileChecksums = BTreeMap<Version, Checksum>;
 
 /// The files with which a migration set was planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) struct PlannedFiles {
     /// The directory or the argument that holds them.
     pub(super) source: String,
     /// Their checksums by version.
-    pub(super) checksums: Versions,
+    pub(super) checksums: FileChecksums,
 }
 
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Clusters {
         location: &LedgerLocation,
         table: &str,
         set: &str,
-        files: Versions,
+        files: FileChecksums,
     ) -> Option<(String, Vec<Version>)> {
         let mut adopted = lock(&self.adopted);
         let sets = adopted.entry((location.clone(), table.to_owned())).or_default();
