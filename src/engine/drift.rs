@@ -1,8 +1,10 @@
 //! Compares the schema as the last run left it with the schema as it is now.
 
 mod counted;
+mod counts;
 mod followed;
 mod made;
+mod not_run;
 mod remedy;
 mod statements;
 mod unfinished;
@@ -13,7 +15,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub use self::counted::{KeptObject, counts, find_counted, may_count, without_counted};
+pub use self::counted::{KeptObject, find_counted, may_count};
+pub use self::counts::{counts, without_counted};
 pub(super) use self::made::find_made;
 pub use self::remedy::Remedy;
 pub use self::statements::Statements;

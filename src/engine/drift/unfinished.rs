@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::counted::without_counted;
+use super::counts::without_counted;
 use super::statements::Statements;
 use super::{Change, ChangeKind, SchemaPart, changes, parts, replace_part};
 use crate::database::{
