@@ -10,6 +10,7 @@ mod lease;
 pub(super) mod read;
 mod record;
 mod relations;
+mod settings;
 mod setup;
 mod stamp;
 mod transaction;

@@ -4,7 +4,7 @@ use super::database::push_server_parts;
 use super::resume::AppliedSet;
 use super::{Access, batches, database_error, ledger, resume, sentence};
 use crate::chain::chain;
-use crate::database::Holder;
+use crate::database::{Error, Holder};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::Position;
@@ -153,6 +153,14 @@ fn failure_words(failure: &StatementFailure) -> String {
                 push_server_parts(&mut words, server);
             }
             words
+            if matches!(error, Error::SettingsChanged) {
+                words.push_str(
+                    " Later statements would mean something else, for example create their tables \
+                     in another schema. Remove the call of the function that changes the setting. \
+                     In the definition of a function, write SET search_path = ... after its \
+                     arguments, which applies to its body only.",
+                );
+            }
         }
         StatementFailure::Undetermined { findings } => {
             let mut words = sentence(&failure.to_string());
@@ -218,7 +226,7 @@ fn at(error: &StatementError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::{Error, JobId, LedgerSchema, ServerError, Target};
+    use crate::database::{JobId, LedgerSchema, ServerError, Target};
     use crate::migration::{Class, Origin, StatementNumber, Version};
     use crate::provider::settings::LedgerLocation;
 

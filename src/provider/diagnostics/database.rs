@@ -46,7 +46,7 @@ pub(in crate::provider) fn database_error(
             (Title::ConnectionLost, "Apply again. Nothing is applied twice.".into())
         }
         Error::ReplyLost { .. } => (Title::ConnectionLost, "Try again.".into()),
-        Error::Answer(_) => (
+        Error::Answer(_) | Error::SettingsChanged => (
             Title::UnexpectedResponse,
             "The ledger may have been changed by hand or by a newer version of this provider."
                 .into(),
