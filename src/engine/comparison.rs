@@ -175,6 +175,8 @@ impl<'a> Comparer<'a, '_> {
         }
         let compared = match definition {
             Definition::Table(table) => Some(self.table(table, found)),
+            // The description of a table is in its parts.
+            let catalog = if catalog.is_empty() { "a table" } else { catalog };
             Definition::Column(column) => self.column(column, found),
             Definition::Constraint(constraint) => self.constraint(constraint, found),
             Definition::Index(index) => self.index(index, found),
