@@ -9,12 +9,12 @@ use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::super::same_text::applied_as_another_version;
-use super::super::state_ledger::LedgerMatch;
+use super::super::state_ledger::{ChangedRow, LedgerMatch};
 use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
 use crate::database::{LedgerState, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine;
-use crate::migration::Version;
+use crate::migration::{Migration, Version};
 use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
@@ -211,7 +211,9 @@ impl Planning<'_> {
             (LedgerMatch::New, warning) => Ok(LedgerCheck::Passed(warning.into_iter().collect())),
             (_, warning) => {
                 let changed = ledger.changed_rows(&observation.migrations);
-                let rewritten = diagnostics::rewritten_ledger(&changed, &operation.subject());
+                let deleted = deleted(&changed, operation);
+                let (subject, set) = (operation.subject(), operation.applied_set());
+                let rewritten = diagnostics::rewritten_ledger(&changed, &deleted, &subject, set);
                 let warnings = warning.into_iter().chain(rewritten);
                 let errors = ledger.edited_rows(&changed, operation);
                 if errors.is_empty() {
@@ -297,6 +299,14 @@ impl Planning<'_> {
 fn unknown_arguments<'a>(config: &Object<'a>) -> Vec<&'a str> {
     let unknown = config.attributes().filter(|(_, value)| !value.is_wholly_known());
     unknown.map(|(name, _)| name).collect()
+/// The migrations whose rows are gone and that have the same text as in the state.
+fn deleted<'m>(changed: &[ChangedRow], operation: &'m SetOperation<'_>) -> Vec<&'m Migration> {
+    let is_deleted = |migration: &&Migration| {
+        changed.iter().any(|row| row.is_deleted(&migration.version, &migration.checksum))
+    };
+    operation.migrations().iter().filter(is_deleted).collect()
+}
+
 }
 
 /// Makes the planned `ledger` unknown if the configuration names another location than the state:
