@@ -20,13 +20,20 @@ pub(in crate::engine::plan) fn needs_no_file<'r>(
     ledger: &'r [MigrationRecord],
     has_file: impl Fn(&MigrationRecord) -> bool,
 ) -> bool {
+    is_former(record, ledger) || formers(record, ledger).any(has_file)
+}
+
+/// Returns the records of the former versions of a migration, the last one first.
+pub(super) fn formers<'r>(
+    record: &'r MigrationRecord,
+    ledger: &'r [MigrationRecord],
+) -> impl Iterator<Item = &'r MigrationRecord> {
     let former = |record: &&'r MigrationRecord| {
         let version = record.adopted_from.as_deref()?;
         ledger.iter().find(|other| other.version.0 == version && other.version != record.version)
     };
     // Two rows that a person has written may name each other.
-    let formers = std::iter::successors(Some(record), former).take(ledger.len()).skip(1);
-    is_former(record, ledger) || formers.into_iter().any(has_file)
+    std::iter::successors(Some(record), former).take(ledger.len()).skip(1)
 }
 
 /// Returns the record of the current version of a migration, whose version may have changed.
