@@ -326,6 +326,18 @@ fn statements_that_later_ones_complete_are_compared_with_what_all_of_them_make()
         world.write("app/5_twice.sql", format!("-- dsql:keep-existing\n{again}"));
         world.apply().ends_with(0);
 
+        // The same statements have made these tables.
+        let keys = "(exclude int UNIQUE PRIMARY KEY, a text DEFAULT (NULL), UNIQUE (exclude))";
+        world.sql(&format!("CREATE TABLE keys {keys}"));
+        world.write("app/6_keys.sql", format!("CREATE TABLE IF NOT EXISTS keys {keys};"));
+        world.plan().ends_with(2).says("relation keys (same definition)");
+
+        world.sql("CREATE TABLE many (a1 int PRIMARY KEY, a2 int, a3 int, a4 int, a5 int)");
+        world.write("app/6_keys.sql", "CREATE TABLE IF NOT EXISTS many (a1 int PRIMARY KEY);");
+        let plan = world.plan().ends_with(1);
+        let at = |column: &str| plan.text().find(&format!("public.many.{column}")).unwrap();
+        assert!(at("a2") < at("a3") && at("a3") < at("a4") && at("a4") < at("a5"));
+
         world.write("app/6_keys.sql", "CREATE SEQUENCE IF NOT EXISTS part CACHE 1;");
         world.plan().ends_with(1).says("statement: CACHE 1 catalog: a table");
     });

@@ -95,7 +95,7 @@ impl Comparer<'_, '_> {
             (Some(_), None) => ExistingDefinition::Unknown,
             (Some(definition), Some(identity)) => {
                 let mut findings: Vec<String> =
-                    self.object(definition, object, identity).findings().collect();
+                    self.object(definition, object, identity).marked_findings().collect();
                 for definition in later {
                     if self.object(definition, object, identity).is_same() {
                         findings.clear();

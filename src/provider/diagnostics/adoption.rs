@@ -111,12 +111,18 @@ pub(in crate::provider) fn not_in_catalog(
 ) -> Diagnostic {
     let lines = listed_lines(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
     let from: Vec<&str> = from.iter().copied().collect();
+    // `adopt` has no effect on a baseline.
+    let remedy = match &from[..] {
+        [BASELINE] => "remove baseline_version, or set it to the last version that was applied",
+        from if from.contains(&BASELINE) => "remove baseline_version and set adopt = \"none\"",
+        _ => "set adopt = \"none\"",
+    };
     Diagnostic::error(Title::AdoptedMigrationMissing)
         .detail(format!(
             "According to {}, these migrations are applied, but the database does not match \
              them:\n{lines}\n\n{NOTHING_WRITTEN} Create the missing objects as the files define \
              them, and rebuild an index that is not valid. If the migrations were never applied to \
-             this database, remove baseline_version or set adopt = \"none\".",
+             this database, {remedy}.",
             from.join(" and ")
         ))
         .at("adopt")

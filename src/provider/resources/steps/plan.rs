@@ -144,15 +144,19 @@ impl Planning<'_> {
         diagnostics.extend(diagnostics::adopted(&plan, &subject));
         diagnostics.extend(diagnostics::renamed(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
-        if K::IS_SHARED {
-            let prior = &request.prior_state;
-            let same = applied_as_another_version(prior, operation, observation, &plan);
-            diagnostics.extend(same);
-        }
+        let prior = &request.prior_state;
+        let same = K::IS_SHARED
+            .then(|| applied_as_another_version(prior, operation, observation, &plan))
+            .flatten();
+        // What was applied under another version has left its objects.
+        let is_applied = same.as_ref().is_some_and(Diagnostic::is_error);
+        diagnostics.extend(same);
         diagnostics.extend(operation.judge(&plan));
-        let check = ExistingCheck { operation, plan: &plan, observation };
-        let existing = check.check_on(&context.clusters).await;
-        diagnostics.extend(existing.unwrap_or_else(|errors| errors));
+        if !is_applied {
+            let check = ExistingCheck { operation, plan: &plan, observation };
+            let existing = check.check_on(&context.clusters).await;
+            diagnostics.extend(existing.unwrap_or_else(|errors| errors));
+        }
         let mut diagnostics = without_errors(diagnostics)?;
 
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
@@ -295,10 +299,6 @@ impl Planning<'_> {
     }
 }
 
-/// The arguments that are unknown, wholly or in part.
-fn unknown_arguments<'a>(config: &Object<'a>) -> Vec<&'a str> {
-    let unknown = config.attributes().filter(|(_, value)| !value.is_wholly_known());
-    unknown.map(|(name, _)| name).collect()
 /// The migrations whose rows are gone and that have the same text as in the state.
 fn deleted<'m>(changed: &[ChangedRow], operation: &'m SetOperation<'_>) -> Vec<&'m Migration> {
     let is_deleted = |migration: &&Migration| {
@@ -307,6 +307,10 @@ fn deleted<'m>(changed: &[ChangedRow], operation: &'m SetOperation<'_>) -> Vec<&
     operation.migrations().iter().filter(is_deleted).collect()
 }
 
+/// The arguments that are unknown, wholly or in part.
+fn unknown_arguments<'a>(config: &Object<'a>) -> Vec<&'a str> {
+    let unknown = config.attributes().filter(|(_, value)| !value.is_wholly_known());
+    unknown.map(|(name, _)| name).collect()
 }
 
 /// Makes the planned `ledger` unknown if the configuration names another location than the state:
