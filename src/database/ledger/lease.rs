@@ -137,8 +137,8 @@ impl Session {
     ) -> Result<Claim, Error> {
         let (set, owner) = (literal(set), literal(lease.owner()));
         let sql = format!(
-            "INSERT INTO {ledger}.lease AS held
-               (set_name, owner, holder, expires_at, drift, begun_at)
+            "INSERT INTO {ledger}.lease AS held (
+               set_name, owner, holder, expires_at, drift, begun_at)
              VALUES ({set}, {owner}, current_user || ', ' || {}, now() + {}, {}, now())
              ON CONFLICT (set_name) DO UPDATE SET
                owner = excluded.owner, holder = excluded.holder, expires_at = excluded.expires_at,
