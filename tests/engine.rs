@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{FILES, PATIENCE, cluster, lines, migrations, observe, rows, run, session, stopped};
 use dsql_local::{Cluster, Fault, LoggedStatement, LoginFault, Matcher, Outcome};
 use terraform_provider_dsql::database::{
-    Claim, Condition, FailurePoint, LEASE_LENGTH, Lease, LedgerSchema, Secret, Session,
+    Claim, Condition, Error, FailurePoint, LEASE_LENGTH, Lease, LedgerSchema, Secret, Session,
     TableSearch, Transaction, Watched,
 };
 use terraform_provider_dsql::engine::{
@@ -51,6 +51,60 @@ async fn a_run_applies_every_class_of_statement() {
     result.unwrap();
     assert_eq!(report.applied, []);
     assert_eq!(session.round_trips() - round_trips, 1, "a run without work only observes");
+}
+
+#[tokio::test]
+async fn a_statement_that_changes_a_setting_of_the_session_is_rolled_back() {
+    let cluster = cluster().await;
+    let mut session = session(&cluster).await;
+    let setting = |name: &str, value: &str| {
+        format!(
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql
+               AS $$ SELECT set_config('{name}', '{value}', false) $$;"
+        )
+    };
+    let table = "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'a');";
+    rows(&mut session, "CREATE SCHEMA x").await;
+    for (name, value) in [
+        ("search_path", "x"),
+        ("TimeZone", "Asia/Tokyo"),
+        ("DateStyle", "German"),
+        ("IntervalStyle", "iso_8601"),
+        ("extra_float_digits", "-3"),
+    ] {
+        for call in [
+            "SELECT f()",
+            "INSERT INTO t VALUES (2, f())",
+            "-- dsql:batch\nUPDATE t SET a = f() WHERE a = 'a'",
+        ] {
+            let first = format!("{table} {}\n{call};", setting(name, value));
+            let landed = "CREATE TABLE landed (id int PRIMARY KEY)";
+            let files = migrations(&[("1_m.sql", &first), ("2_m.sql", landed)]);
+            let error = common::stopped(run(&mut session, &files).await.1);
+            let StatementFailure::Rejected(Error::SettingsChanged) = error.failure else {
+                panic!("{name}, {call}: {error:?}");
+            };
+            assert_eq!(error.number, StatementNumber::new(4), "{name}, {call}");
+            // Nothing of it is left, and the session is as before.
+            assert_eq!(lines(&mut session, "SELECT a FROM t").await, ["a"], "{name}, {call}");
+            let now = lines(&mut session, &format!("SELECT current_setting('{name}')")).await;
+            assert_ne!(now, [value], "{call}");
+            let tables = "SELECT count(*) FROM pg_class WHERE relname = 'landed'";
+            assert_eq!(lines(&mut session, tables).await, ["0"], "{name}, {call}");
+            rows(&mut session, "DROP FUNCTION f()").await;
+            rows(&mut session, "DROP TABLE t").await;
+            rows(&mut session, "DELETE FROM dsql_migrations.statement").await;
+            rows(&mut session, "DELETE FROM dsql_migrations.migration").await;
+        }
+    }
+    // Neither a setting of the transaction that has ended nor one of a function is a change.
+    let harmless = format!(
+        "{table} CREATE FUNCTION g() RETURNS text LANGUAGE sql SET search_path = x
+           AS $$ SELECT current_setting('search_path') $$;
+         INSERT INTO t VALUES (2, g());"
+    );
+    run(&mut session, &migrations(&[("1_m.sql", &harmless)])).await.1.unwrap();
+    assert_eq!(lines(&mut session, "SELECT a FROM t WHERE id = 2").await, ["x"]);
 }
 
 #[tokio::test]

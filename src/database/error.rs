@@ -40,6 +40,16 @@ pub enum Error {
     /// The response has a form that this provider does not understand.
     #[error("unexpected response from the database: {0}")]
     Answer(String),
+    /// The header of the ledger shows that it was complete, and a table of it does not exist.
+    #[error("a table of the ledger is missing: {0}")]
+    LedgerTableMissing(Box<ServerError>),
+    /// A statement of the author changed a setting of the session, and its transaction was rolled
+    /// back.
+    #[error(
+        "it, or an earlier statement of its transaction, changed a setting of the session: \
+         search_path, TimeZone, DateStyle, IntervalStyle or extra_float_digits"
+    )]
+    SettingsChanged,
 }
 
 impl Error {
@@ -52,7 +62,9 @@ impl Error {
                 Outcome::Conflict
             }
             Self::Server(error) if error.may_be_applied() => Outcome::Unknown,
-            Self::Server(_) => Outcome::NotApplied,
+            Self::Server(_) | Self::LedgerTableMissing(_) | Self::SettingsChanged => {
+                Outcome::NotApplied
+            }
             Self::ReplyLost { .. } | Self::Answer(_) => Outcome::Unknown,
         }
     }
@@ -62,7 +74,11 @@ impl Error {
     pub fn server(&self) -> Option<&ServerError> {
         match self {
             Self::Server(error) | Self::Connect(ConnectError::Login { error, .. }) => Some(error),
-            Self::Connect(_) | Self::ReplyLost { .. } | Self::Answer(_) => None,
+            Self::Connect(_)
+            | Self::ReplyLost { .. }
+            | Self::Answer(_)
+            | Self::LedgerTableMissing(_)
+            | Self::SettingsChanged => None,
         }
     }
 

@@ -36,7 +36,7 @@ pub use self::ledger::{
     Batch, Batches, Claim, FailurePoint, Holder, LAYOUT, LEASE_LENGTH, Layout, Lease, LedgerHeader,
     LedgerSetup, LedgerState, LedgerStatement, LedgerTable, MigrationRecord, MigrationState,
     NameTaken, ReadOnlyReason, RecordTimes, RecordedClass, Stamp, StatementRecord, StatementState,
-    Transaction, TransactionError, UnrecordedRun, UpgradeDenied, Write,
+    Transaction, TransactionError, UnrecordedRun, UpgradeDenied, Write, tables_sql,
 };
 pub use self::ledger_schema::LedgerSchema;
 pub use self::message::LEDGER_ROWS_PER_TRANSACTION;

@@ -139,7 +139,10 @@ impl Observation {
             let was_complete = ledger.exists() && header.is_none_or(|it| it.id.is_some())
                 || next().is_ok_and(|migrations| !migrations.is_empty());
             if was_complete {
-                return Err(Error::Answer(format!("a table of the ledger is missing: {error}")));
+                return Err(match error {
+                    Error::Server(error) => Error::LedgerTableMissing(error),
+                    error => error,
+                });
             }
             // No run has created the ledger yet.
             return Ok(Self { live, existing, ..Self::default() });

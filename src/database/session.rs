@@ -81,6 +81,8 @@ pub struct Session {
     /// Messages sent so far, logins not counted.
     round_trips: usize,
     hide: Option<Hide>,
+    /// The settings that every connection begins with; `None` until a run has claimed a set.
+    pub(super) settings: Option<String>,
 }
 
 impl Session {
@@ -100,6 +102,7 @@ impl Session {
             one_by_one: false,
             round_trips: 0,
             hide: None,
+            settings: None,
         })
     }
 

@@ -191,6 +191,7 @@ titles! {
     LedgerChangedByOther => "Ledger changed by another run",
     LeaseLost => "Lease was lost",
     LedgerUpgradeDenied => "Ledger cannot be upgraded by this role",
+    LedgerTableMissing => "Table of the ledger is missing",
     LedgerNameTaken => "Name of a ledger table is taken",
     LedgerWriteFailed => "Cannot write to the ledger",
     MigrationRemains => "… remains in the database",

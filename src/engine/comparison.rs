@@ -34,7 +34,7 @@ pub(super) struct Likeness {
 }
 
 /// A part of an object, as the statement and as the catalog define it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
     object: String,
     statement: String,
@@ -66,6 +66,15 @@ impl Likeness {
     /// The parts that are not the same, as text.
     pub(super) fn findings(&self) -> impl Iterator<Item = String> {
         self.different.iter().chain(&self.undecided).map(ToString::to_string)
+    }
+
+    /// As [`Likeness::findings`], with a mark on the parts that may be the same.
+    pub(super) fn marked_findings(&self) -> impl Iterator<Item = String> {
+        let different = self.different.iter().map(ToString::to_string);
+        different.chain(self.undecided.iter().map(|it| {
+            let object = format!("{} {UNKNOWN}", it.object);
+            Difference { object, ..it.clone() }.to_string()
+        }))
     }
 }
 
@@ -174,6 +183,8 @@ impl<'a> Comparer<'a, '_> {
             Definition::Unknown => return Likeness::undecided(&object, UNKNOWN, catalog),
         });
         if !is_kind {
+            // The description of a table is in its parts.
+            let catalog = if catalog.is_empty() { "a table" } else { catalog };
             return Likeness::different(&object, text_of(definition), catalog);
         }
         let compared = match definition {
@@ -355,7 +366,10 @@ impl<'a> Comparer<'a, '_> {
         written: &Option<String>,
         found: &Option<String>,
     ) -> Option<bool> {
-        let written = written.as_deref().filter(|text| !text.eq_ignore_ascii_case("NULL"));
+        let is_null = |text: &&str| {
+            text.trim_matches(['(', ')', ' ', '\n', '\t']).eq_ignore_ascii_case("NULL")
+        };
+        let written = written.as_deref().filter(|text| !is_null(text));
         match (written, found.as_deref()) {
             (Some(written), Some(found)) => {
                 let cast = |text: &str| format!("CAST(({text}) AS {type_name})");

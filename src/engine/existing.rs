@@ -4,9 +4,13 @@
 //! set. With `IF NOT EXISTS` it does nothing, and the migration would count as applied although the
 //! object may have another definition. Both are known before anything runs.
 
+mod alike;
 mod compare;
+mod evolved;
+mod later;
 mod pending;
 mod removed;
+mod repeated;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +23,7 @@ use crate::sql;
 pub use self::compare::compare_existing;
 use self::pending::{Pending, is_schema_change, pending_statements};
 use self::removed::Removed;
+pub use self::repeated::repeated_objects;
 
 /// An object that a pending statement creates although it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,6 +28,7 @@ pub use cluster::{Cluster, SetOnCluster};
 pub use error::{ApplyError, Report, RolledBack, StatementError, StatementFailure};
 pub use existing::{
     ExistingDefinition, ExistingObject, compare_existing, created_objects, existing_objects,
+    repeated_objects,
 };
 pub use judge::judge;
 pub use observe::observe;

@@ -94,8 +94,15 @@ fn sentence(clause: &str) -> String {
     let word = clause.split_whitespace().next().unwrap_or_default();
     let is_plain = word.chars().all(|c| c.is_ascii_lowercase());
     let first = if is_plain { first.to_ascii_uppercase() } else { first };
-    let end = if clause.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", characters.as_str())
+    ended(format!("{first}{}", characters.as_str()))
+}
+
+/// Ends a clause that begins with a path or another name, which keeps its case.
+fn ended(mut clause: String) -> String {
+    if !clause.ends_with(['.', '!', '?']) {
+        clause.push('.');
+    }
+    clause
 }
 
 #[cfg(test)]
@@ -107,5 +114,6 @@ mod tests {
         assert_eq!(sentence("the name is bad"), "The name is bad.");
         assert_eq!(sentence("dir/0001_a.sql:3 is bad"), "dir/0001_a.sql:3 is bad.");
         assert_eq!(sentence("already a sentence."), "Already a sentence.");
+        assert_eq!(ended("m is not a directory".to_owned()), "m is not a directory.");
     }
 }

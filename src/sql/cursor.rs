@@ -11,6 +11,13 @@ pub(super) struct Cursor<'t> {
 }
 
 impl<'t> Cursor<'t> {
+    /// Reads the word `ASYNC` of `ALTER TABLE ASYNC … VALIDATE CONSTRAINT`. In other statements it
+    /// is the name of the table.
+    pub(super) fn eat_async(&mut self) -> bool {
+        let is_word = self.rest.begins_async_validation();
+        is_word && self.eat("ASYNC")
+    }
+
     pub(super) fn new(tokens: Tokens<'t>) -> Self {
         Self { rest: tokens, as_written: false }
     }

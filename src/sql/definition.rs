@@ -10,6 +10,7 @@ mod constraint;
 mod domain;
 mod function;
 mod index;
+mod keys;
 mod named;
 mod sequence;
 mod table;

@@ -290,7 +290,7 @@ pub fn job_target(sql: &str) -> Option<JobTarget> {
         let create::IndexNames { index, table, .. } = create::index_names(&mut cursor)?;
         return Some(JobTarget::Index { index, table, unique });
     }
-    if !(cursor.eat("ALTER") && cursor.eat("TABLE") && cursor.eat("ASYNC")) {
+    if !(cursor.eat("ALTER") && cursor.eat("TABLE") && cursor.eat_async()) {
         return None;
     }
     let table = alter::table_name(&mut cursor)?;

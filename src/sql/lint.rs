@@ -18,6 +18,7 @@
 
 mod accepted;
 mod advice;
+mod continued;
 mod decided;
 mod elements;
 mod form;

@@ -208,6 +208,15 @@ impl<'t> Tokens<'t> {
         self.after(words).is_some()
     }
 
+    /// Whether it begins with the word `ASYNC` of `ALTER TABLE ASYNC … VALIDATE CONSTRAINT`, which
+    /// in other statements is the name of the table.
+    pub(super) fn begins_async_validation(self) -> bool {
+        let Some(rest) = self.after(&["ASYNC"]) else { return false };
+        let rest = rest.after_optional(&["IF", "EXISTS"]).after_optional(&["ONLY"]);
+        let name = if rest.skip(1).begins(&["."]) { 3 } else { 1 };
+        rest.skip(name).after_optional(&["*"]).begins(&["VALIDATE"])
+    }
+
     pub(super) fn begins_with_any(self, forms: &[&[&str]]) -> bool {
         forms.iter().any(|form| self.begins(form))
     }

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 /// Time for the host to connect after the handshake. The host gives up after a minute as well.
 const FIRST_CONNECTION: Duration = Duration::from_secs(60);
 
-/// Time for a host that lost its connection to reconnect.
+/// Time for a host that lost its connection to reconnect, if it was given a port: the file of a
+/// Unix socket is removed after the first connection.
 const RECONNECTION: Duration = Duration::from_secs(2);
 
 /// State that all connections and calls share.
@@ -65,6 +66,11 @@ impl Lifetime {
         self.calls.until(|count| count == 0).await;
     }
 
+    /// Waits until a connection is open.
+    pub(super) async fn connected(&self) {
+        self.connections.until(|count| count > 0).await;
+    }
+
     /// Waits until no connection is open.
     pub(super) async fn no_connections(&self) {
         self.connections.until(|count| count == 0).await;
@@ -73,13 +79,12 @@ impl Lifetime {
     /// Waits until the host is gone: it never connected, or it lost its connection and did not
     /// reconnect. A host that is killed does not request a shutdown.
     pub(super) async fn abandoned(&self) {
-        let connected = || self.connections.until(|count| count > 0);
-        if timeout(FIRST_CONNECTION, connected()).await.is_err() {
+        if timeout(FIRST_CONNECTION, self.connected()).await.is_err() {
             return;
         }
         loop {
             self.no_connections().await;
-            if timeout(RECONNECTION, connected()).await.is_err() {
+            if timeout(RECONNECTION, self.connected()).await.is_err() {
                 return;
             }
         }

@@ -1,5 +1,6 @@
 //! The socket to which the host connects.
 
+use std::fs;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -33,7 +34,20 @@ pub enum BindError {
     Tcp(#[source] io::Error),
 }
 
-/// A listening socket. Dropping it removes a Unix socket.
+/// The file of a Unix socket. Dropping it removes the file; connections stay open.
+#[cfg_attr(not(unix), expect(dead_code, reason = "only Unix sockets have files"))]
+#[derive(Debug)]
+#[must_use]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another process may have removed it already.
+        let _removed = fs::remove_file(&self.0);
+    }
+}
+
+/// A listening socket.
 #[derive(Debug)]
 pub(super) enum Listener {
     #[cfg(unix)]
@@ -42,21 +56,20 @@ pub(super) enum Listener {
 }
 
 impl Listener {
-    /// Listens on the kind of socket that the environment selects.
-    pub(super) async fn bind(environment: &HandshakeEnvironment) -> Result<Self, BindError> {
-        match environment.network {
-            #[cfg(unix)]
-            Network::Unix => {
-                let dir = environment.socket_dir.clone().unwrap_or_else(std::env::temp_dir);
-                match unix::Socket::bind(&dir, environment.socket_group.as_deref())? {
-                    Some(socket) => Ok(Self::Unix(socket)),
-                    None => bind_tcp(environment.ports.clone()).await,
-                }
+    /// Listens on the kind of socket that the environment selects. Returns the file of a Unix
+    /// socket too, because the task that accepts connections ends after the rest of the process.
+    pub(super) async fn bind(
+        environment: &HandshakeEnvironment,
+    ) -> Result<(Self, Option<SocketFile>), BindError> {
+        #[cfg(unix)]
+        if environment.network == Network::Unix {
+            let dir = environment.socket_dir.clone().unwrap_or_else(std::env::temp_dir);
+            let socket = unix::Socket::bind(&dir, environment.socket_group.as_deref())?;
+            if let Some((socket, file)) = socket {
+                return Ok((Self::Unix(socket), Some(file)));
             }
-            #[cfg(not(unix))]
-            Network::Unix => bind_tcp(environment.ports.clone()).await,
-            Network::Tcp => bind_tcp(environment.ports.clone()).await,
         }
+        Ok((bind_tcp(environment.ports.clone()).await?, None))
     }
 
     /// Returns the address at which the host finds the socket.
@@ -105,7 +118,7 @@ mod unix {
 
     use tokio::net::{UnixListener, UnixStream};
 
-    use super::BindError;
+    use super::{BindError, SocketFile};
 
     /// Longest path that every operating system accepts. macOS has the lowest limit.
     const MAX_PATH: usize = 103;
@@ -121,7 +134,10 @@ mod unix {
 
     impl Socket {
         /// Listens in `dir`. Returns `None` if the path would be too long for a socket.
-        pub(crate) fn bind(dir: &Path, group: Option<&str>) -> Result<Option<Self>, BindError> {
+        pub(crate) fn bind(
+            dir: &Path,
+            group: Option<&str>,
+        ) -> Result<Option<(Self, SocketFile)>, BindError> {
             let mut attempts = ATTEMPTS;
             loop {
                 attempts -= 1;
@@ -131,9 +147,10 @@ mod unix {
                 }
                 match UnixListener::bind(&path) {
                     Ok(listener) => {
+                        let file = SocketFile(path.clone());
                         let socket = Self { listener, path };
                         socket.restrict(group)?;
-                        return Ok(Some(socket));
+                        return Ok(Some((socket, file)));
                     }
                     Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts > 0 => {}
                     Err(source) => return Err(BindError::Unix { path, source }),
@@ -162,13 +179,6 @@ mod unix {
         }
     }
 
-    impl Drop for Socket {
-        fn drop(&mut self) {
-            // Another process may have removed it already.
-            let _removed = fs::remove_file(&self.path);
-        }
-    }
-
     /// Resolves a number, or a name in the group file. Groups of a directory service are not found.
     fn group_id(group: &str) -> io::Result<u32> {
         if let Ok(id) = group.parse() {
@@ -189,22 +199,27 @@ mod unix {
         use super::*;
 
         #[tokio::test]
-        async fn a_socket_admits_only_its_owner_and_is_removed_with_its_listener() {
+        async fn a_socket_admits_only_its_owner_and_connections_outlive_its_file() {
             let dir = tempfile::tempdir().expect("a directory");
-            let socket = Socket::bind(dir.path(), None).expect("bound").expect("short enough");
+            let bound = Socket::bind(dir.path(), None).expect("bound");
+            let (socket, file) = bound.expect("short enough");
             let path = socket.path().to_owned();
             let mode = fs::metadata(&path).expect("a socket").mode();
             assert_eq!(mode & 0o777, 0o600);
-            drop(socket);
+            let client = UnixStream::connect(&path).await.expect("connected");
+            drop(file);
             assert!(!path.exists());
+            let accepted = socket.accept().await.expect("accepted");
+            drop(client);
+            accepted.readable().await.expect("open until the client disconnects");
         }
 
         #[tokio::test]
         async fn a_socket_is_assigned_to_a_group_by_number() {
             let dir = tempfile::tempdir().expect("a directory");
             let own = fs::metadata(dir.path()).expect("a directory").gid();
-            let socket = Socket::bind(dir.path(), Some(&own.to_string()));
-            let socket = socket.expect("bound").expect("short enough");
+            let bound = Socket::bind(dir.path(), Some(&own.to_string())).expect("bound");
+            let (socket, _file) = bound.expect("short enough");
             let metadata = fs::metadata(socket.path()).expect("a socket");
             assert_eq!((metadata.mode() & 0o777, metadata.gid()), (0o660, own));
         }
@@ -236,7 +251,8 @@ mod tests {
             ports: Some(port..=port.saturating_add(50)),
             ..HandshakeEnvironment::default()
         };
-        let listener = Listener::bind(&environment).await.expect("a free port");
+        let (listener, file) = Listener::bind(&environment).await.expect("a free port");
+        assert!(file.is_none());
         let (network, address) = listener.address().expect("an address");
         assert_eq!(network, Network::Tcp);
         assert!(address.starts_with("127.0.0.1:"), "{address}");

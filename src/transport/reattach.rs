@@ -7,14 +7,14 @@ use serde_json::json;
 use super::handshake::{HandshakeEnvironment, Network, PROTOCOL};
 use super::lifetime::Lifetime;
 use super::listener::Listener;
-use super::serve::{End, ServeError, print, run};
+use super::serve::{End, ServeError, print, run, signals};
 use crate::provider::contract::Provider;
 
 /// The source address of the provider in configurations.
 const PROVIDER_ADDRESS: &str = "registry.terraform.io/dsql-migrate/dsql";
 
-/// Serves `provider` without TLS until Ctrl-C, and prints the variable that makes Terraform attach
-/// to it. One process serves many Terraform commands.
+/// Serves `provider` without TLS until Ctrl-C or SIGTERM, and prints the variable that makes
+/// Terraform attach to it. One process serves many Terraform commands.
 ///
 /// # Errors
 /// [`ServeError`] if the socket cannot be created or the server fails.
@@ -22,7 +22,9 @@ pub async fn serve_for_debugging(
     provider: Arc<dyn Provider>,
     environment: HandshakeEnvironment,
 ) -> Result<(), ServeError> {
-    let listener = Listener::bind(&environment).await?;
+    // Each command opens a connection of its own, so the file stays until the end.
+    let (listener, _file) = Listener::bind(&environment).await?;
+    let terminated = signals::terminated().map_err(ServeError::Signals)?;
     let (network, address) = listener.address().map_err(ServeError::Announce)?;
     let assignment = assignment(network, &address, std::process::id());
     print(&format!(
@@ -32,11 +34,11 @@ pub async fn serve_for_debugging(
     .map_err(ServeError::Announce)?;
 
     let interrupted = async {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => End::Terminated,
-            // Without a handler for Ctrl-C, serve until the process is killed.
-            Err(_) => std::future::pending().await,
+        tokio::select! {
+            Ok(()) = tokio::signal::ctrl_c() => {}
+            () = terminated => {}
         }
+        End::Terminated
     };
     run(provider, listener, None, Lifetime::default(), interrupted).await
 }

@@ -78,7 +78,7 @@ pub(super) async fn serve_and_announce(
     announce: impl FnOnce(&str) -> io::Result<()>,
 ) -> Result<(), ServeError> {
     environment.check()?;
-    let listener = Listener::bind(&environment).await?;
+    let (listener, file) = Listener::bind(&environment).await?;
     let tls = environment.client_certificate.as_deref().map(ServerTls::new).transpose()?;
     let lifetime = Lifetime::default();
     let terminated = signals::terminated().map_err(ServeError::Signals)?;
@@ -90,10 +90,17 @@ pub(super) async fn serve_and_announce(
     let end = {
         let lifetime = lifetime.clone();
         async move {
+            let removed = async {
+                lifetime.connected().await;
+                // The host connects once, and may kill this process later.
+                drop(file);
+                pending().await
+            };
             tokio::select! {
                 () = lifetime.shutdown_requested() => End::Shutdown,
                 () = lifetime.abandoned() => End::Abandoned,
                 () = terminated => End::Terminated,
+                end = removed => end,
             }
         }
     };
@@ -124,7 +131,7 @@ pub(super) async fn run(
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     let controller = Controller::new(lifetime.clone());
-    // Dropping the tasks closes and removes the socket.
+    // Dropping the tasks closes the socket.
     let (incoming, _tasks) = accept(listener, tls, lifetime.clone());
     let server = Server::builder()
         .add_service(service)
@@ -177,7 +184,7 @@ pub(super) fn print(line: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-mod signals {
+pub(super) mod signals {
     //! Signal handlers. Ctrl-C reaches every process of a terminal, but the provider must finish
     //! its calls, so it ignores the interrupt. The host requests the stop with an RPC.
 
@@ -187,7 +194,7 @@ mod signals {
 
     /// Ignores interrupts from now on, and returns a future that waits for SIGTERM.
     #[cfg(unix)]
-    pub(super) fn terminated() -> io::Result<impl Future<Output = ()>> {
+    pub(in super::super) fn terminated() -> io::Result<impl Future<Output = ()>> {
         use signal::unix::{SignalKind, signal};
         // The default action is not restored when the listener is dropped.
         drop(signal(SignalKind::interrupt())?);
@@ -200,7 +207,7 @@ mod signals {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn terminated() -> io::Result<impl Future<Output = ()>> {
+    pub(in super::super) fn terminated() -> io::Result<impl Future<Output = ()>> {
         Ok(async {
             // An interrupt is ignored while a listener exists.
             while signal::ctrl_c().await.is_ok() {}

@@ -707,7 +707,7 @@ fn the_error_about_missing_objects_names_only_what_can_be_the_reason() {
             .does_not_say("baseline_version")
             .does_not_say("other schemas");
         failed("  format = \"goose\"\n  adopt = \"none\"\n  baseline_version = \"00001\"\n")
-            .says("never applied to this database, remove baseline_version.")
+            .says("never applied to this database, remove baseline_version, or set it to")
             .does_not_say("adopt = \"none\".")
             .does_not_say("restore the file");
         // goose ran with another search_path.

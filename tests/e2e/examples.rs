@@ -88,14 +88,18 @@ fn configurations() -> Vec<(String, String)> {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
-            let mut line = 1;
+            let (mut line, mut indent) = (1, "");
             for (number, part) in text.split("```").enumerate() {
                 if number % 2 == 1
                     && let Some(block) = part.strip_prefix("terraform\n")
                 {
-                    found.push((format!("{}:{line}", path.display()), block.to_owned()));
+                    let lines = block.split('\n');
+                    let lines: Vec<_> =
+                        lines.map(|it| it.strip_prefix(indent).unwrap_or(it)).collect();
+                    found.push((format!("{}:{line}", path.display()), lines.join("\n")));
                 }
                 line += part.matches('\n').count();
+                indent = part.rsplit('\n').next().unwrap_or_default();
             }
         }
     }

@@ -281,3 +281,64 @@ fn a_role_without_privileges_on_the_schema_plans() {
             .says("relation shop.users (not compared)");
     });
 }
+
+#[test]
+fn statements_that_later_ones_complete_are_compared_with_what_all_of_them_make() {
+    on_each_terraform(|world| {
+        world.each(&[
+            "CREATE TABLE part (id int PRIMARY KEY)",
+            "ALTER TABLE part ADD COLUMN z int",
+            "ALTER TABLE part ALTER COLUMN z SET DEFAULT 5",
+            "CREATE VIEW taken AS SELECT 1 AS id",
+        ]);
+        world.write("app/1_part.sql", "CREATE TABLE IF NOT EXISTS part (id int PRIMARY KEY);");
+        world.write("app/2_z.sql", "ALTER TABLE part ADD COLUMN IF NOT EXISTS z int;");
+        world.write("app/3_five.sql", "ALTER TABLE part ALTER COLUMN z SET DEFAULT 5;");
+        world.configure(&set(""));
+        world
+            .plan()
+            .ends_with(2)
+            .does_not_say("Existing object differs")
+            .says("relation part (same definition)")
+            .says("column part.z (same definition)");
+
+        // Another type is not what the statements make.
+        world.write("app/2_z.sql", "ALTER TABLE part ADD COLUMN IF NOT EXISTS z text;");
+        world
+            .plan()
+            .ends_with(1)
+            .says("Existing object differs from the statement")
+            .says("app/1_part.sql:1: relation part")
+            .says("app/2_z.sql:1: column part.z")
+            .says("set baseline_version to the last version that was applied");
+        world.write("app/2_z.sql", "ALTER TABLE part ADD COLUMN IF NOT EXISTS z int;");
+        world.apply().ends_with(0);
+
+        world.write("app/4_twice.sql", "CREATE TABLE IF NOT EXISTS twice (id int PRIMARY KEY);");
+        let again = "CREATE TABLE IF NOT EXISTS twice (id int PRIMARY KEY, x int);";
+        world.write("app/5_twice.sql", again);
+        world
+            .plan()
+            .ends_with(1)
+            .says("app/5_twice.sql:1: relation twice")
+            .says("app/4_twice.sql:1 creates it with another definition")
+            .does_not_say("set baseline_version");
+        world.write("app/5_twice.sql", format!("-- dsql:keep-existing\n{again}"));
+        world.apply().ends_with(0);
+
+        // The same statements have made these tables.
+        let keys = "(exclude int UNIQUE PRIMARY KEY, a text DEFAULT (NULL), UNIQUE (exclude))";
+        world.sql(&format!("CREATE TABLE keys {keys}"));
+        world.write("app/6_keys.sql", format!("CREATE TABLE IF NOT EXISTS keys {keys};"));
+        world.plan().ends_with(2).says("relation keys (same definition)");
+
+        world.sql("CREATE TABLE many (a1 int PRIMARY KEY, a2 int, a3 int, a4 int, a5 int)");
+        world.write("app/6_keys.sql", "CREATE TABLE IF NOT EXISTS many (a1 int PRIMARY KEY);");
+        let plan = world.plan().ends_with(1);
+        let at = |column: &str| plan.text().find(&format!("public.many.{column}")).unwrap();
+        assert!(at("a2") < at("a3") && at("a3") < at("a4") && at("a4") < at("a5"));
+
+        world.write("app/6_keys.sql", "CREATE SEQUENCE IF NOT EXISTS part CACHE 1;");
+        world.plan().ends_with(1).says("statement: CACHE 1 catalog: a table");
+    });
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -121,6 +121,7 @@ fn terraform_attaches_to_a_provider_that_runs_by_hand() {
             .env("DSQL_PORT", world.cluster().port().to_string())
             .env("DSQL_CA_FILE", world.cluster().ca_file())
             .env("DSQL_TOKEN", world.cluster().token("admin"))
+            .env("TMPDIR", temporary(world))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -144,9 +145,57 @@ fn terraform_attaches_to_a_provider_that_runs_by_hand() {
         assert_eq!(world.tables(), "one");
 
         assert!(provider.try_wait().unwrap().is_none(), "it waits for the next run");
-        provider.kill().unwrap();
+        assert_eq!(sockets(world), 1);
+        let sent = Command::new("kill").arg(provider.id().to_string()).status().unwrap();
+        assert!(sent.success());
         provider.wait().unwrap();
+        assert_eq!(sockets(world), 0);
     });
+}
+
+#[test]
+fn no_command_leaves_a_socket_behind() {
+    on_each_terraform(|world| {
+        world.configure(ONE);
+        for arguments in [
+            &["validate", "-no-color"][..],
+            &["plan", "-no-color"],
+            &["apply", "-auto-approve", "-no-color"],
+            &["destroy", "-auto-approve", "-no-color"],
+        ] {
+            let output = world.command(arguments).env("TMPDIR", temporary(world)).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {output:?}");
+            assert_eq!(sockets(world), 0, "{arguments:?}");
+        }
+
+        // Nor does one that is killed together with the provider.
+        world.hold_jobs(true);
+        world.configure(&format!(
+            "resource \"dsql_migration\" \"two\" {{\n  version = \"2\"\n  sql = {:?}\n}}",
+            "CREATE TABLE two (id int PRIMARY KEY, a int); CREATE INDEX ASYNC i ON two (a);"
+        ));
+        let mut command = world.command(&["apply", "-auto-approve", "-no-color"]);
+        command.env("TMPDIR", temporary(world));
+        let mut apply = World::spawn(command);
+        world.wait_for(&mut apply, |world| world.times_run("CREATE INDEX ASYNC i") > 0);
+        let group = format!("-{}", apply.id());
+        assert!(Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
+        apply.wait().unwrap();
+        assert_eq!(sockets(world), 0);
+    });
+}
+
+/// A directory for temporary files of its own.
+fn temporary(world: &World) -> PathBuf {
+    let path = world.path("temporary");
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// How many sockets the directory for temporary files has.
+fn sockets(world: &World) -> usize {
+    let names = fs::read_dir(temporary(world)).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_string_lossy().ends_with(".sock")).count()
 }
 
 #[test]

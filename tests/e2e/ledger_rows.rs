@@ -83,6 +83,47 @@ fn a_deleted_row_is_reported_until_the_migration_has_run_again() {
 }
 
 #[test]
+fn a_dropped_table_of_the_ledger_is_created_with_the_printed_statements() {
+    on_each_terraform(|world| {
+        applied(world);
+        for table in ["heartbeat", "lease", "schema_object", "statement"] {
+            world.sql(&format!("DROP TABLE dsql_migrations.{table}"));
+            let plan = world.plan().says("Table of the ledger is missing");
+            let created: Vec<&str> =
+                plan.text().split("CREATE TABLE IF NOT EXISTS ").skip(1).collect();
+            for rest in created {
+                let rest = rest.split(';').next().unwrap().replace('│', " ");
+                world.sql(&format!("CREATE TABLE IF NOT EXISTS {rest}"));
+            }
+            world.plan().does_not_say("Error:");
+            world.apply().ends_with(0);
+            world.plan().ends_with(0).says("No changes.");
+            assert_eq!(world.times_run("INSERT INTO a"), 2, "{table}");
+        }
+    });
+}
+
+#[test]
+fn a_wholly_lost_row_of_a_data_change_is_written_again_with_the_printed_statement() {
+    on_each_terraform(|world| {
+        applied(world);
+        world.write("m/3_c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
+        world.apply().ends_with(0);
+        world.sql("DELETE FROM dsql_migrations.statement WHERE version = '2'");
+        world.sql("DELETE FROM dsql_migrations.migration WHERE version = '2'");
+        let plan = world.plan().ends_with(1).says("Migration is out of order");
+        let plan = plan.says("whatever other errors of this plan suggest");
+        let rest = plan.text().split("  INSERT INTO \"dsql_migrations\"").nth(1).unwrap();
+        let rest = rest.split(';').next().unwrap().replace('│', " ");
+        world.sql(&format!("INSERT INTO \"dsql_migrations\"{rest}"));
+        world.plan().does_not_say("Error:");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(world.times_run("INSERT INTO a"), 2);
+    });
+}
+
+#[test]
 fn another_checksum_in_a_row_is_reported_instead_of_the_file() {
     on_each_terraform(|world| {
         applied(world);

@@ -307,6 +307,28 @@ fn what_cannot_be_a_new_version_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
+fn a_renamed_single_migration_is_not_reported_for_its_own_objects() {
+    on_each_terraform(|world| {
+        let migration = |path: &str| {
+            let resource = "resource \"dsql_migration\" \"a\"";
+            world.configure(&format!("{resource} {{\n  path = {path:?}\n}}\n"));
+        };
+        let text = "CREATE TABLE a (id int PRIMARY KEY);\n";
+        world.write("0001_a.sql", text);
+        migration("0001_a.sql");
+        world.apply().ends_with(0);
+        world.remove("0001_a.sql");
+        world.write("0007_a.sql", text);
+        migration("0007_a.sql");
+        world
+            .plan()
+            .ends_with(1)
+            .says("The version changes from 0001 to 0007")
+            .does_not_say("already exist");
+    });
+}
+
+#[test]
 fn a_single_migration_keeps_its_version_when_its_file_is_renamed() {
     on_each_terraform(|world| {
         let migration = |name: &str, arguments: &str| {

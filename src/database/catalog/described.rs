@@ -30,7 +30,10 @@ impl Session {
         let identities =
             identities.map_err(|_| Error::Answer("an identity that is not a number".into()))?;
         let sql = format!("{PLAIN_NAMES}; {}", describe_objects_sql(&identities));
-        parse(self.read(&sql).await?.pop().unwrap_or_default())
+        let mut objects = parse(self.read(&sql).await?.pop().unwrap_or_default())?;
+        // For messages; the server returns them in any order.
+        objects.sort_by(|one, other| one.object.cmp(&other.object));
+        Ok(objects)
     }
 }
 

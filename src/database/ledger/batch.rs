@@ -6,8 +6,9 @@
 
 use super::lease::{FENCE_ERROR, Lease};
 use super::record::{Batches, StatementRecord, StatementState};
+use super::settings::check_sql;
 use super::transaction::{FailurePoint, TransactionError};
-use crate::database::error::Outcome;
+use crate::database::error::{Error, Outcome};
 use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{Answers, Session, literal};
 use crate::migration::{Statement, Version};
@@ -62,19 +63,19 @@ impl Session {
             return Err(failed(at, error));
         }
         let progress = progress_sql(ledger, set, batch, changed);
+        let check = self.settings.as_deref().map_or("SELECT 1".to_owned(), check_sql);
         let Answers { rows: answers, error, .. } =
-            self.collect_exactly(&format!("{progress};\nCOMMIT"), 2).await;
-        match error {
-            None => Ok(changed),
-            Some(error) => {
-                self.leave_transaction(&error).await;
-                let at = match answers.is_empty() {
-                    true => FailurePoint::of_write(&error),
-                    false => FailurePoint::Commit,
-                };
-                Err(failed(at, error))
+            self.collect_exactly(&format!("{check};\n{progress};\nCOMMIT"), 3).await;
+        let Some(error) = error else { return Ok(changed) };
+        self.leave_transaction(&error).await;
+        Err(match answers.len() {
+            0 if error.is(&FENCE_ERROR) => {
+                failed(FailurePoint::Statement(0), Error::SettingsChanged)
             }
-        }
+            0 => failed(FailurePoint::Ledger, error),
+            1 => failed(FailurePoint::of_write(&error), error),
+            _ => failed(FailurePoint::Commit, error),
+        })
     }
 }
 

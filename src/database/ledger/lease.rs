@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
+use super::settings::SETTINGS;
 use super::stamp::{Stamp, stamp_sql};
 use crate::database::error::Error;
 use crate::database::ledger_schema::LedgerSchema;
@@ -136,15 +137,15 @@ impl Session {
     ) -> Result<Claim, Error> {
         let (set, owner) = (literal(set), literal(lease.owner()));
         let sql = format!(
-            "INSERT INTO {ledger}.lease AS held
-               (set_name, owner, holder, expires_at, drift, begun_at)
+            "INSERT INTO {ledger}.lease AS held (
+               set_name, owner, holder, expires_at, drift, begun_at)
              VALUES ({set}, {owner}, current_user || ', ' || {}, now() + {}, {}, now())
              ON CONFLICT (set_name) DO UPDATE SET
                owner = excluded.owner, holder = excluded.holder, expires_at = excluded.expires_at,
                drift = coalesce(held.drift, excluded.drift),
                begun_at = CASE WHEN held.drift IS NULL THEN excluded.begun_at ELSE held.begun_at END
              WHERE {} <= now() OR held.owner = excluded.owner;
-             SELECT owner = {owner}, holder, {}, drift, {}
+             SELECT owner = {owner}, holder, {}, drift, {}, {SETTINGS}
                FROM {ledger}.lease AS held WHERE set_name = {set}",
             literal(&lease.holder),
             interval(lease.length),
@@ -154,8 +155,11 @@ impl Session {
             stamp_sql(ledger, &set),
         );
         let results = self.collect_under(&CLAIM, &sql).await.whole()?;
-        parse_claim(&results)
-            .ok_or_else(|| Error::Answer("the ledger's lease table returned other columns".into()))
+        let claim = parse_claim(&results).map(|(claim, settings)| {
+            self.settings = Some(settings);
+            claim
+        });
+        claim.ok_or_else(|| Error::Answer("the ledger's lease table returned other columns".into()))
     }
 
     /// Changes the owner ID of the lease after a lost reply, so that the former connection cannot
@@ -277,16 +281,19 @@ fn interval(length: Duration) -> String {
     format!("interval '{} seconds'", length.as_secs_f64())
 }
 
-fn parse_claim(results: &[Rows]) -> Option<Claim> {
-    let [Some(mine), Some(who), Some(until), Some(remaining), drift, Some(stamp)] =
+/// Parses the result of a claim, and the settings of the session.
+fn parse_claim(results: &[Rows]) -> Option<(Claim, String)> {
+    let [Some(mine), Some(who), Some(until), Some(remaining), drift, Some(stamp), Some(settings)] =
         &results.last()?.first()?[..]
     else {
         return None;
     };
-    if mine == "t" {
-        return Some(Claim::Granted { drift: drift.clone()?, stamp: Stamp(stamp.clone()) });
-    }
-    holder(who, until, remaining).map(Claim::Held)
+    let claim = if mine == "t" {
+        Claim::Granted { drift: drift.clone()?, stamp: Stamp(stamp.clone()) }
+    } else {
+        Claim::Held(holder(who, until, remaining)?)
+    };
+    Some((claim, settings.clone()))
 }
 
 #[cfg(test)]

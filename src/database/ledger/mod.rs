@@ -10,6 +10,7 @@ mod lease;
 pub(super) mod read;
 mod record;
 mod relations;
+mod settings;
 mod setup;
 mod stamp;
 mod transaction;
@@ -29,7 +30,7 @@ pub use self::record::{
     Batches, MigrationRecord, MigrationState, RecordedClass, StatementRecord, StatementState,
 };
 pub use self::relations::NameTaken;
-pub use self::setup::{LedgerSetup, UpgradeDenied};
+pub use self::setup::{LedgerSetup, UpgradeDenied, tables_sql};
 pub use self::stamp::Stamp;
 pub use self::transaction::{FailurePoint, Transaction, TransactionError};
 pub use self::unrecorded::{LedgerStatement, UnrecordedRun};

@@ -313,9 +313,14 @@ fn not_described() -> Error {
 /// Each statement is a transaction of its own, and its object may exist already. The first one
 /// fails if any table does, so that it can be checked.
 fn create_sql(ledger: &LedgerSchema) -> Vec<String> {
-    let tables = ledger.layout().tables.iter().map(|table| table_sql(ledger, table));
     let schema = format!("CREATE SCHEMA IF NOT EXISTS {ledger}");
-    [no_names_sql(ledger), schema].into_iter().chain(tables).collect()
+    [no_names_sql(ledger), schema].into_iter().chain(tables_sql(ledger)).collect()
+}
+
+/// Returns the statements that create the tables that a ledger lacks.
+#[must_use]
+pub fn tables_sql(ledger: &LedgerSchema) -> Vec<String> {
+    ledger.layout().tables.iter().map(|table| table_sql(ledger, table)).collect()
 }
 
 fn table_sql(ledger: &LedgerSchema, table: &LedgerTable) -> String {

@@ -3,6 +3,7 @@
 use tokio_postgres::error::SqlState;
 
 use super::lease::{FENCE_ERROR, Lease};
+use super::settings::check_sql;
 use super::write::Write;
 use super::write_sql::writes_sql;
 use crate::database::error::Error;
@@ -114,9 +115,10 @@ impl Session {
         lease: &Lease,
         transactions: &[Transaction<'_>],
     ) -> Result<Vec<Option<JobId>>, TransactionError> {
+        let check = self.settings.as_deref().map(check_sql);
         let on_wire: Vec<WireTransaction> = transactions
             .iter()
-            .map(|transaction| wire_transaction(ledger, set, lease, transaction))
+            .map(|transaction| wire_transaction(ledger, set, lease, transaction, check.as_ref()))
             .collect();
         let jobs = |committed: Vec<Vec<Rows>>| {
             let results = committed.into_iter().zip(transactions);
@@ -127,7 +129,18 @@ impl Session {
             Err(MessageError { committed, statement, source }) => {
                 let next = committed.len();
                 let count = on_wire[next].statements.len();
-                let at = failure_point(&transactions[next], statement, count, &source);
+                let on_check = match &transactions[next] {
+                    Transaction::Dml { statements, .. } if check.is_some() => {
+                        Some(statements.len() + 1)
+                    }
+                    _ => None,
+                };
+                let (at, source) = match on_check {
+                    Some(on_check) if statement == on_check && source.is(&FENCE_ERROR) => {
+                        (FailurePoint::Statement(on_check - 2), Error::SettingsChanged)
+                    }
+                    _ => (failure_point(&transactions[next], statement, count, &source), source),
+                };
                 Err(TransactionError { committed: jobs(committed), at, source })
             }
         }
@@ -178,10 +191,12 @@ fn wire_transaction(
     set: &str,
     lease: &Lease,
     transaction: &Transaction<'_>,
+    check: Option<&String>,
 ) -> WireTransaction {
     let fenced = |statements: &[&Statement], writes: &[Write<'_>]| {
         let mut all = vec![lease.fence_sql(ledger, set)];
         all.extend(statements.iter().map(|statement| statement.text.clone()));
+        all.extend(check.filter(|_| !statements.is_empty()).cloned());
         all.extend(writes_sql(ledger, set, writes));
         all
     };

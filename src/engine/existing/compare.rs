@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::pending::changed_names;
+use super::later::later;
+use super::pending::{changed_names, pending_statements};
 use super::{ExistingDefinition, ExistingObject};
 use crate::database::{Error, Session};
 use crate::engine::comparison::{Catalog, Comparer, Printer};
@@ -10,7 +11,7 @@ use crate::engine::drift;
 use crate::engine::plan::Plan;
 use crate::engine::verdict::identities_of;
 use crate::migration::fact::{Fact, FactSubject};
-use crate::sql::{self, Effect};
+use crate::sql::{self, Definition, Effect};
 
 /// Compares the definitions of optional objects with the catalog, and removes functions that only
 /// have the name of another one. Reads up to three times: the facts, the definitions, and the
@@ -35,10 +36,19 @@ pub async fn compare_existing<'a>(
     if effects.iter().all(Option::is_none) {
         return Ok(found);
     }
+    let pending = pending_statements(plan);
+    let later: Vec<Vec<Definition>> = found
+        .iter()
+        .zip(&effects)
+        .map(|(it, effect)| later(it, effect.as_ref(), &pending))
+        .collect();
+    let in_definitions = later.iter().flatten().flat_map(Definition::relations);
+    let in_definitions = in_definitions.map(|it| Fact::Identity(FactSubject::Relation(it.clone())));
     let facts: BTreeSet<Fact> = effects
         .iter()
         .flatten()
         .flat_map(|it| it.facts().into_iter().chain(it.context()))
+        .chain(in_definitions)
         .collect();
     let facts: Vec<Fact> = facts.into_iter().collect();
     let now = session.facts(&facts).await?;
@@ -47,8 +57,10 @@ pub async fn compare_existing<'a>(
     let mut printer = Printer::default();
     let compare = |printer: &mut Printer| -> Vec<Option<ExistingObject<'a>>> {
         let mut comparer = Comparer { catalog: Catalog { now: &now, objects: &objects }, printer };
-        let pairs = found.iter().zip(&effects);
-        pairs.map(|(object, effect)| comparer.existing(object, effect.as_ref())).collect()
+        let pairs = found.iter().zip(&effects).zip(&later);
+        let compared = pairs
+            .map(|((object, effect), later)| comparer.existing(object, effect.as_ref(), later));
+        compared.collect()
     };
     let mut compared = compare(&mut printer);
     let missing = printer.missing();
@@ -61,11 +73,13 @@ pub async fn compare_existing<'a>(
 }
 
 impl Comparer<'_, '_> {
-    /// Compares an object that exists with its statement. `None` if it is another function.
+    /// Compares an object that exists with its statement, or with what later statements make of it.
+    /// `None` if it is another function.
     fn existing<'a>(
         &mut self,
         existing: &ExistingObject<'a>,
         effect: Option<&Effect>,
+        later: &[Definition],
     ) -> Option<ExistingObject<'a>> {
         let Some(effect) = effect else { return Some(existing.clone()) };
         let object = &existing.object;
@@ -81,7 +95,12 @@ impl Comparer<'_, '_> {
             (Some(_), None) => ExistingDefinition::Unknown,
             (Some(definition), Some(identity)) => {
                 let mut findings: Vec<String> =
-                    self.object(definition, object, identity).findings().collect();
+                    self.object(definition, object, identity).marked_findings().collect();
+                for definition in later {
+                    if self.object(definition, object, identity).is_same() {
+                        findings.clear();
+                    }
+                }
                 let found = self.catalog.by_identity(object, identity);
                 // The server does not build it again.
                 let invalid = found.filter(|it| drift::is_invalid(&it.object, &it.definition));

@@ -193,3 +193,90 @@ fn a_repeatable_migration_skips_schemas_and_roles() {
     let found: Vec<String> = found.iter().map(|it| it.object.to_string()).collect();
     assert_eq!(found, ["relation app.t"]);
 }
+
+/// The objects that later statements of these texts create with another definition.
+fn repeated_in(texts: &[&str], catalog: &[&str]) -> Vec<String> {
+    let names: Vec<String> = (1..=texts.len()).map(|number| format!("{number}_m.sql")).collect();
+    let files = names.iter().map(String::as_str).zip(texts.iter().copied());
+    let migrations = formats::read_files(files).expect("complete SQL");
+    let plan = plan(&migrations, &[], &Policy::default()).expect("a plan");
+    let existing = catalog.iter().map(|fact| ((*fact).to_owned(), "7".to_owned())).collect();
+    let found = repeated_objects(&plan, &existing);
+    found.iter().map(|it| format!("{}: {}", it.statement.origin, it.object)).collect()
+}
+
+#[test]
+fn an_object_that_two_statements_create_with_different_definitions_is_found() {
+    for (one, other, object) in [
+        (
+            "CREATE TABLE IF NOT EXISTS t (id int PRIMARY KEY)",
+            "CREATE TABLE IF NOT EXISTS t (id int PRIMARY KEY, x int)",
+            "relation t",
+        ),
+        (
+            "CREATE TABLE t (id int)",
+            "CREATE TABLE IF NOT EXISTS public.t (id text)",
+            "relation public.t",
+        ),
+        (
+            "CREATE TABLE t (a int, CHECK (a > 0))",
+            "CREATE TABLE IF NOT EXISTS t (a int)",
+            "relation t",
+        ),
+        (
+            "CREATE INDEX ASYNC i ON t (a)",
+            "CREATE INDEX ASYNC IF NOT EXISTS i ON t (b)",
+            "relation i",
+        ),
+        ("CREATE INDEX ASYNC i ON t (a)", "CREATE TABLE IF NOT EXISTS i (a int)", "relation i"),
+        ("CREATE SEQUENCE s CACHE 1", "CREATE SEQUENCE IF NOT EXISTS s CACHE 65536", "relation s"),
+        (
+            "ALTER TABLE t ADD COLUMN IF NOT EXISTS c int",
+            "ALTER TABLE t ADD COLUMN IF NOT EXISTS c text",
+            "column t.c",
+        ),
+        (
+            "CREATE TABLE t (id int, c int)",
+            "ALTER TABLE t ADD COLUMN IF NOT EXISTS c text",
+            "column t.c",
+        ),
+    ] {
+        let found = [format!("2_m.sql:1: {object}")];
+        assert_eq!(repeated_in(&[one, other], &[]), found, "{other}");
+        let between = format!("{one}; CREATE TABLE u (id int); DROP TABLE u; {other}");
+        if object.starts_with("relation") && object.ends_with('t') {
+            assert_eq!(repeated_in(&[&between], &[]).len(), 1, "{between}");
+        }
+        // What exists is compared with the catalog.
+        let fact = object.replace("public.", "");
+        if fact.starts_with("relation") && other.contains(&fact.replace("relation ", "EXISTS ")) {
+            assert_eq!(repeated_in(&[one, other], &[&fact]), [""; 0], "{other}");
+        }
+        assert_eq!(repeated_in(&[other, &other.to_lowercase()], &[]), [""; 0], "{other}");
+    }
+}
+
+#[test]
+fn an_object_that_was_changed_or_removed_in_between_is_compared_as_it_is_then() {
+    let create = "CREATE TABLE t (id int PRIMARY KEY)";
+    for (between, again) in [
+        (
+            "ALTER TABLE t ADD COLUMN x int",
+            "CREATE TABLE IF NOT EXISTS t (id INT PRIMARY KEY, x integer)",
+        ),
+        (
+            "ALTER TABLE t ADD CONSTRAINT k CHECK (id > 0)",
+            "CREATE TABLE IF NOT EXISTS t (id int PRIMARY KEY, CONSTRAINT k CHECK (id > 0))",
+        ),
+        (
+            "ALTER TABLE t ALTER COLUMN id SET DEFAULT 1",
+            "CREATE TABLE IF NOT EXISTS t (id int DEFAULT 1 PRIMARY KEY)",
+        ),
+        ("DROP TABLE t", "CREATE TABLE IF NOT EXISTS t (a text)"),
+        ("ALTER TABLE t RENAME TO u", "CREATE TABLE IF NOT EXISTS t (a text)"),
+        ("ALTER TABLE t RENAME COLUMN id TO a", "CREATE TABLE IF NOT EXISTS t (a int PRIMARY KEY)"),
+    ] {
+        assert_eq!(repeated_in(&[create, between, again], &[]), [""; 0], "{between}");
+        assert_eq!(repeated_in(&[create, again], &[]).len(), 1, "{again}");
+    }
+}

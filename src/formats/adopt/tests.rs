@@ -80,8 +80,7 @@ impl Case {
 
     fn of(dir: &str, format: Format, table: Table) -> Self {
         let migrations = formats::read_dir(dir, Some(format)).expect("it is valid").migrations;
-        let (repeatable, migrations) =
-            migrations.into_iter().partition(|migration| migration.is_repeatable());
+        let (repeatable, migrations) = migrations.into_iter().partition(Migration::is_repeatable);
         let (known, adopted) = (Vec::new(), Vec::new());
         let (accepted, baselines) = (Vec::new(), Vec::new());
         let (dir, removed, baseline) = (dir.to_owned(), BTreeSet::new(), None);

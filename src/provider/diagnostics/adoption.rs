@@ -180,7 +180,7 @@ pub(in crate::provider) fn not_in_catalog(found: &NotInCatalog<'_>) -> Diagnosti
     }
     let remedy = match (has_baseline, sources.iter().any(|source| *source != BASELINE)) {
         (true, true) => "remove baseline_version and set adopt = \"none\"",
-        (true, false) => "remove baseline_version",
+        (true, false) => "remove baseline_version, or set it to the last version that was applied",
         (false, _) => "set adopt = \"none\"",
     };
     detail.push_str(&format!(" If the migrations were never applied to this database, {remedy}."));

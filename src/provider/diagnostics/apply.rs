@@ -4,7 +4,7 @@ use super::database::push_server_parts;
 use super::resume::AppliedSet;
 use super::{Access, batches, database_error, ledger, resume, sentence};
 use crate::chain::chain;
-use crate::database::Holder;
+use crate::database::{Error, Holder};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::Position;
@@ -90,7 +90,7 @@ pub(in crate::provider) fn apply_error(
                 number.map(|number| format!("statement {number} of ")).unwrap_or_default();
             let mut detail = format!("{}: {statement}migration {version}\n\n", at(source));
             detail.push_str(&format!("  {summary}\n\n"));
-            detail.push_str(&failure_words(failure));
+            detail.push_str(&failure_words(source));
             if let Some(batches) = batches {
                 detail.push_str(&format!("\n\n{}", batches::progress(*batches)));
                 if matches!(failure, StatementFailure::BudgetEnded(_)) && batches.count > 0 {
@@ -142,7 +142,8 @@ fn failure_title(failure: &StatementFailure) -> Title {
     }
 }
 
-fn failure_words(failure: &StatementFailure) -> String {
+fn failure_words(statement: &StatementError) -> String {
+    let failure = &statement.failure;
     match failure {
         StatementFailure::Rejected(error)
         | StatementFailure::OutcomeUnknown(error)
@@ -151,6 +152,14 @@ fn failure_words(failure: &StatementFailure) -> String {
             let mut words = sentence(&chain(failure));
             if let Some(server) = error.server() {
                 push_server_parts(&mut words, server);
+            }
+            if matches!(error, Error::SettingsChanged) {
+                words.push_str(
+                    " Later statements would mean something else, for example create their tables \
+                     in another schema. Remove the call of the function that changes the setting. \
+                     In the definition of a function, write SET search_path = ... after its \
+                     arguments, which applies to its body only.",
+                );
             }
             words
         }
@@ -193,6 +202,10 @@ fn failure_words(failure: &StatementFailure) -> String {
                 Some(index) => words.push_str(&format!(
                     "The provider has dropped the INVALID index {index} that the job left."
                 )),
+                None if resume::validates(statement) => words.push_str(
+                    "The constraint is still NOT VALID: it applies to new rows, and the existing \
+                     rows were not accepted.",
+                ),
                 None => words.push_str(
                     "If the job left an INVALID index, the next apply drops it and builds it \
                      again.",
@@ -218,7 +231,7 @@ fn at(error: &StatementError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::{Error, JobId, LedgerSchema, ServerError, Target};
+    use crate::database::{JobId, LedgerSchema, ServerError, Target};
     use crate::migration::{Class, Origin, StatementNumber, Version};
     use crate::provider::settings::LedgerLocation;
 
@@ -293,6 +306,33 @@ mod tests {
         ] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);
         }
+    }
+
+    #[test]
+    fn a_failed_validation_does_not_speak_of_indexes() {
+        let source = StatementError {
+            origin: Origin { file: "0002_v.sql".into(), line: 1 },
+            position: None,
+            number: StatementNumber::new(1),
+            summary: "ALTER TABLE ASYNC t VALIDATE CONSTRAINT c".into(),
+            batches: None,
+            applied: Vec::new(),
+            rolled_back: None,
+            failure: StatementFailure::JobFailed {
+                job: None,
+                details: None,
+                dropped: None,
+                duplicates: Vec::new(),
+            },
+        };
+        let version = Version("0002".into());
+        let error = ApplyError::Statement { version, source: Box::new(source) };
+        let set =
+            AppliedSet { location: &location(), set: "a", is_shared: false, is_create: false };
+        let detail = apply_error(&error, 0, set).detail;
+        assert!(detail.contains("The constraint is still NOT VALID"), "{detail}");
+        assert!(detail.contains("rows that violate the constraint and apply again"), "{detail}");
+        assert!(!detail.contains("index") && !detail.contains("duplicate"), "{detail}");
     }
 
     #[test]

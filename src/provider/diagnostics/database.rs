@@ -2,7 +2,7 @@
 
 use super::{connect, sentence};
 use crate::chain::chain;
-use crate::database::{Condition, Error, ServerError};
+use crate::database::{Condition, Error, ServerError, tables_sql};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::migration::quoted_identifier;
 use crate::provider::settings::LedgerLocation;
@@ -46,7 +46,8 @@ pub(in crate::provider) fn database_error(
             (Title::ConnectionLost, "Apply again. Nothing is applied twice.".into())
         }
         Error::ReplyLost { .. } => (Title::ConnectionLost, "Try again.".into()),
-        Error::Answer(_) => (
+        Error::LedgerTableMissing(_) => (Title::LedgerTableMissing, create_tables(location)),
+        Error::Answer(_) | Error::SettingsChanged => (
             Title::UnexpectedResponse,
             "The ledger may have been changed by hand or by a newer version of this provider."
                 .into(),
@@ -61,6 +62,19 @@ pub(in crate::provider) fn database_error(
         push_server_parts(&mut detail, server);
     }
     Diagnostic::error(title).detail(format!("{detail}\n\n{advice}"))
+}
+
+/// The advice for a ledger that lacks a table. An empty table is enough: a migration that is
+/// recorded as applied does not run again, and one that has lost rows of its statements is an
+/// error.
+fn create_tables(location: &LedgerLocation) -> String {
+    let statements = tables_sql(&location.ledger);
+    let statements: String = statements.iter().map(|sql| format!("\n\n  {sql};")).collect();
+    format!(
+        "Nothing was run. If there is a copy of the table, restore it. Otherwise, create the missing \
+         table as the owner of the ledger. These statements leave the other tables as they \
+         are:{statements}"
+    )
 }
 
 /// Adds the detail and the hint of the server, as the server wrote them.

@@ -40,11 +40,17 @@ pub(in crate::provider) fn existing_objects(
                 findings.iter().map(|it| format!("\n    {}", indented(it))).collect();
             format!("{}{findings}", line(&it.statement.origin, &it.object))
         });
+        let baseline = if takes_baseline {
+            " If these migrations were applied before this provider was used, set baseline_version \
+             to the last version that was applied."
+        } else {
+            ""
+        };
         Diagnostic::error(Title::ExistingObjectDiffers).detail(format!(
             "With IF NOT EXISTS these statements would do nothing and count as applied, although \
              their objects have another definition, or one that cannot be compared:\n{}\n\nChange \
              the statements or the objects so that they agree. To leave an object as it is, write \
-             -- dsql:keep-existing on the line above its statement.",
+             -- dsql:keep-existing on the line above its statement.{baseline}",
             listed_lines(differences)
         ))
     });

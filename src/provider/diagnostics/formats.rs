@@ -1,6 +1,6 @@
 //! Messages for directories and files that cannot be read as migrations.
 
-use super::{listed_lines, sentence};
+use super::{ended, listed_lines, sentence};
 use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::FormatError;
@@ -12,6 +12,12 @@ use crate::provider::contract::FunctionError;
 use crate::sql::SplitProblem;
 use crate::value::AttributePath;
 
+/// An error as a sentence. A path at its beginning keeps its case.
+fn words_of(error: &FormatError) -> String {
+    let words = chain(error);
+    if matches!(error.origin, ErrorOrigin::Directory(_)) { sentence(&words) } else { ended(words) }
+}
+
 /// Returns the errors for a directory or file that cannot be read as migrations. Files whose names
 /// have the same problem share one error, because a wrong format affects all of them.
 pub(in crate::provider) fn format_errors(
@@ -22,14 +28,14 @@ pub(in crate::provider) fn format_errors(
     let mut reported: Vec<String> = Vec::new();
     for error in errors {
         let detail = match common_problem(&error.kind) {
-            None => sentence(&chain(error)),
+            None => words_of(error),
             Some(problem) if reported.contains(&problem) => continue,
             Some(problem) => {
                 let is_same =
                     |it: &&FormatError| common_problem(&it.kind).as_ref() == Some(&problem);
                 let same: Vec<&FormatError> = errors.iter().filter(is_same).collect();
                 let words = if same.len() == 1 {
-                    sentence(&chain(error))
+                    words_of(error)
                 } else {
                     format!(
                         "These files {problem}:\n{}",

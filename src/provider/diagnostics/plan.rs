@@ -426,18 +426,29 @@ pub(in crate::provider) fn name_changed(
 /// Returns the warning about ledger rows that differ from the state.
 pub(in crate::provider) fn rewritten_ledger(
     changes: &[impl Display],
+    deleted: &[&Migration],
     subject: &Subject,
+    set: AppliedSet<'_>,
 ) -> Option<Diagnostic> {
     if changes.is_empty() {
         return None;
     }
+    let rows: String =
+        deleted.iter().take(SHOWN).map(|it| ledger::migration_row(it, set)).collect();
+    let record = match deleted {
+        [] => String::new(),
+        _ => format!(
+            "\n\nTo record a migration that is applied, so that it does not run again, whatever \
+             other errors of this plan suggest, write its row again, and plan again:{rows}"
+        ),
+    };
     let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
     let warning = Diagnostic::warning(Title::LedgerChanged.fill(&[&subject]));
     Some(warning.detail(format!(
         "The ledger differs from the Terraform state, and the ledger takes precedence:\n\n  \
          {}\n\nThe next apply makes the state match the ledger. A migration runs again if it has no \
          row, or if its row does not mark it as applied. If the ledger was lost, restore it before \
-         the next apply.",
+         the next apply.{record}",
         changes.join("\n  ")
     )))
 }

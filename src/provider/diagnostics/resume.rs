@@ -20,6 +20,11 @@ pub(in crate::provider) struct AppliedSet<'a> {
     pub(in crate::provider) is_create: bool,
 }
 
+/// Whether the job of a statement validates a constraint.
+pub(super) fn validates(statement: &StatementError) -> bool {
+    statement.summary.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("alter"))
+}
+
 /// Returns what is applied, what is not, and what to do now.
 pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Version) -> String {
     let mut words = applied(&error.applied, version);
@@ -66,10 +71,13 @@ pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Versi
         StatementFailure::ClaimedByOther => {
             words.push_str("Wait until the other apply has ended, then plan again.");
         }
-        StatementFailure::JobFailed { .. } => words.push_str(&format!(
-            "Remove the cause (for a unique index, the duplicate rows) and apply again. The apply \
-             resumes with {this}."
-        )),
+        StatementFailure::JobFailed { .. } => {
+            let cause = match validates(error) {
+                true => "Correct or delete the rows that violate the constraint",
+                false => "Remove the cause (for a unique index, the duplicate rows)",
+            };
+            words.push_str(&format!("{cause} and apply again. The apply resumes with {this}."));
+        }
         StatementFailure::JobLookupFailed(_) => words.push_str(
             "The job continues in the database. Apply again. The apply then waits for the job.",
         ),

@@ -45,7 +45,7 @@ impl ExistingCheck<'_> {
     /// Opens a session if the observation does not answer everything.
     pub(super) async fn check_on(&self, clusters: &Clusters) -> Result<Kept, Vec<Diagnostic>> {
         if self.is_looked_up() && self.found(&self.observation.existing).is_empty() {
-            return Ok(Kept::default());
+            return self.report(&[], &self.observation.existing);
         }
         let SetOperation { location, limit, .. } = self.operation;
         let checked = async {
@@ -67,9 +67,6 @@ impl ExistingCheck<'_> {
             &read
         };
         let found = self.found(existing);
-        if found.is_empty() {
-            return Ok(Kept::default());
-        }
         let compared = engine::compare_existing(session, self.plan, found.clone()).await;
         let found = match compared {
             Ok(compared) => compared,
@@ -82,16 +79,28 @@ impl ExistingCheck<'_> {
             }
             Err(error) => return Err(self.failed(&error)),
         };
-        self.report(&found)
+        self.report(&found, existing)
     }
 
-    fn report(&self, found: &[ExistingObject<'_>]) -> Result<Kept, Vec<Diagnostic>> {
+    fn report(
+        &self,
+        found: &[ExistingObject<'_>],
+        existing: &Facts,
+    ) -> Result<Kept, Vec<Diagnostic>> {
+        let mut all = found.to_vec();
+        let is_found = |it: &ExistingObject<'_>| {
+            found.iter().any(|found| {
+                std::ptr::eq(found.statement, it.statement) && found.object == it.object
+            })
+        };
+        let repeated = engine::repeated_objects(self.plan, existing).into_iter();
+        all.extend(repeated.filter(|it| !is_found(it)));
         let known = &self.operation.model.known;
         // A baseline counts only until the provider has run a migration of the set.
         let takes_baseline = known.adoption.is_some() && is_untouched(&self.observation.migrations);
         let path = known.source.argument();
         let errors = diagnostics::existing_objects(
-            found,
+            &all,
             takes_baseline,
             &path,
             self.operation.applied_set(),

@@ -46,7 +46,7 @@ pub(super) struct ChangedRow {
 }
 
 enum RowChange {
-    Deleted { applied_at: Option<String> },
+    Deleted { applied_at: Option<String>, checksum: Option<Checksum> },
     Status { now: MigrationState },
     Checksum { before: Checksum, now: Checksum },
     Time { before: String, now: Option<String> },
@@ -56,7 +56,7 @@ impl fmt::Display for ChangedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = &self.version;
         match &self.change {
-            RowChange::Deleted { applied_at } => {
+            RowChange::Deleted { applied_at, .. } => {
                 let at = applied_at.as_deref().unwrap_or("an unknown time");
                 write!(f, "migration {version}, applied at {at}, no longer has a row")
             }
@@ -74,13 +74,22 @@ impl fmt::Display for ChangedRow {
     }
 }
 
+impl ChangedRow {
+    /// Whether the row of a migration with this checksum is gone.
+    pub(super) fn is_deleted(&self, version: &Version, checksum: &Checksum) -> bool {
+        matches!(&self.change, RowChange::Deleted { checksum: Some(before), .. }
+            if self.version == *version && before == checksum)
+    }
+}
+
 /// How a row of the ledger differs from that of a state.
 fn change_of(row: &Value, now: Option<&MigrationRecord>) -> Option<RowChange> {
     let text = |name| Some(row.get(name)?.string().known()?.to_owned());
     // Only rows of its statements are left of a lost one.
     let is_there = |now: &&MigrationRecord| now.state == MigrationState::Applied || !now.is_lost();
     let Some(now) = now.filter(is_there) else {
-        return Some(RowChange::Deleted { applied_at: text("applied_at") });
+        let checksum = text("checksum").map(Checksum);
+        return Some(RowChange::Deleted { applied_at: text("applied_at"), checksum });
     };
     let (before, at) = (Checksum(text("checksum")?), text("applied_at")?);
     if now.state != MigrationState::Applied {

@@ -158,13 +158,18 @@ fn identifying(arguments: &[ArgumentDefinition]) -> impl Iterator<Item = &Argume
 }
 
 /// Whether two lists of argument types are the same. Types that only the server can compare are the
-/// same if their texts end with the same name.
+/// same if their texts end with the same name, and not in two schemas.
 #[must_use]
 pub fn is_same_signature(written: &[String], found: &[String]) -> bool {
     let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+    let plain = |name: &str| name.replace('"', "").to_ascii_lowercase();
     let is_same = |(written, found): (&String, &String)| {
         let known = is_same_type(without_length(written), without_length(found));
-        known.unwrap_or_else(|| last(written) == last(found))
+        known.unwrap_or_else(|| match written.contains('.') && found.contains('.') {
+            true => plain(written) == plain(found),
+            // The search path decides.
+            false => last(written) == last(found),
+        })
     };
     written.len() == found.len() && written.iter().zip(found).all(is_same)
 }
@@ -311,6 +316,8 @@ mod tests {
         let is_same = |one: &[&str], other: &[&str]| is_same_signature(&owned(one), &owned(other));
         assert!(is_same(&["int", "varchar(3)"], &["integer", "character varying"]));
         assert!(is_same(&["mail"], &["app.mail"]));
+        assert!(is_same(&["\"app\".mail"], &["app.mail"]));
+        assert!(!is_same(&["shop.mail"], &["app.mail"]));
         for (one, other) in
             [(&["int"][..], &["integer", "text"][..]), (&["int"], &[]), (&["int"], &["bigint"])]
         {

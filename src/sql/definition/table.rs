@@ -33,6 +33,7 @@ impl TableDefinition {
             }
         }
         table.has_unknown |= !cursor.is_at_end();
+        table.merge_keys();
         // The columns of a primary key reject NULL.
         let keys = table.constraints.iter().filter_map(|constraint| match &constraint.kind {
             ConstraintKind::PrimaryKey(columns) => Some(columns),
@@ -47,14 +48,16 @@ impl TableDefinition {
     }
 
     fn read_item(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        const CONSTRAINTS: &[&str] =
-            &["CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE"];
+        const CONSTRAINTS: &[&str] = &["CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "FOREIGN"];
+        // The word is also a valid name of a column.
+        let excludes = [&["EXCLUDE", "USING"], &["EXCLUDE", "("]];
+        let excludes = excludes.iter().any(|words| cursor.rest().begins(*words));
         if cursor.eat("LIKE") {
             self.like.push(cursor.name()?);
             // What it copies in addition to columns and NOT NULL is not compared.
             self.has_unknown |= !cursor.is_at(",") && !cursor.is_at(")");
             cursor.skip_item();
-        } else if CONSTRAINTS.iter().any(|word| cursor.is_at(word)) {
+        } else if excludes || CONSTRAINTS.iter().any(|word| cursor.is_at(word)) {
             match ConstraintDefinition::read(cursor) {
                 Some(constraint) => self.constraints.push(constraint),
                 None => {
@@ -98,9 +101,37 @@ mod tests {
         assert_eq!(columns, [("id", true), ("a", true), ("B", false)]);
         assert_eq!(table.columns[2].default.as_deref(), Some("ARRAY['x', 'y']"));
         let texts: Vec<_> = table.constraints.iter().map(|it| &*it.text).collect();
-        assert_eq!(texts, ["CHECK (a > 0)", "PRIMARY KEY (id, a)", "CONSTRAINT k UNIQUE (\"B\")"]);
+        assert_eq!(texts, ["PRIMARY KEY (id, a)", "CHECK (a > 0)", "CONSTRAINT k UNIQUE (\"B\")"]);
         assert!(!table.has_unknown);
         assert_eq!(read("()"), TableDefinition::default());
+    }
+
+    #[test]
+    fn keys_with_the_same_columns_are_one_constraint() {
+        let keys = |sql: &str| -> Vec<(Option<String>, String)> {
+            let constraints = read(sql).constraints.into_iter();
+            constraints.map(|it| (it.name, it.text)).collect()
+        };
+        let primary =
+            |name: Option<&str>| vec![(name.map(str::to_owned), "PRIMARY KEY".to_owned())];
+        assert_eq!(keys("(id int UNIQUE PRIMARY KEY)"), primary(None));
+        assert_eq!(keys("(id int CONSTRAINT u UNIQUE PRIMARY KEY)"), primary(Some("u")));
+        assert_eq!(keys("(id int PRIMARY KEY, UNIQUE (id), UNIQUE (id))"), primary(None));
+        for sql in [
+            "(id int PRIMARY KEY, a int UNIQUE)",
+            "(id int PRIMARY KEY, UNIQUE NULLS NOT DISTINCT (id))",
+            "(id int PRIMARY KEY, UNIQUE (id) INCLUDE (a), a int)",
+            "(id int PRIMARY KEY, UNIQUE (id) DEFERRABLE)",
+        ] {
+            assert_eq!(keys(sql).len(), 2, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_column_may_have_the_name_exclude() {
+        let table = read("(exclude int PRIMARY KEY, b int)");
+        assert!(!table.has_unknown);
+        assert_eq!(table.columns[0].name, "exclude");
     }
 
     #[test]

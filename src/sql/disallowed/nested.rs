@@ -25,6 +25,10 @@ const ADVISORY_LOCK: Disallowed = disallowed(
     "Remove the call.",
 );
 
+/// Functions that run a query in a string.
+const RUN_A_STRING: &[&str] =
+    &["query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "ts_stat"];
+
 /// An update of this view changes the settings of the session.
 const SETTINGS_VIEW: &str = "pg_settings";
 const SETTINGS_UPDATE: Disallowed = disallowed("UPDATE of pg_settings", SESSION, NO_SETTING);
@@ -75,7 +79,42 @@ pub(super) fn nested(sql: &str, head: Tokens<'_>) -> Option<Disallowed> {
     }
     let statement = TokenBuf::of(sql);
     let tokens = statement.all();
-    called(tokens).or_else(|| if is_block { in_a_block(tokens) } else { None })
+    called(tokens).or_else(|| in_a_query(tokens)).or_else(|| match is_block {
+        true => in_a_block(tokens),
+        false => None,
+    })
+}
+
+/// Finds a call in the strings of a statement that runs a string.
+fn in_a_query(tokens: Tokens<'_>) -> Option<Disallowed> {
+    let is_run = |token: &StatementToken<'_>| {
+        name_of(token).is_some_and(|name| RUN_A_STRING.contains(&name.as_str()))
+    };
+    if !tokens.iter().any(is_run) {
+        return None;
+    }
+    tokens.iter().filter_map(StatementToken::raw_string).find_map(|query| {
+        let query = TokenBuf::of(&query);
+        called(query.all())
+    })
+}
+
+/// The name that a token is, also in the notation `U&"…"` with its usual escape character.
+fn name_of(token: &StatementToken<'_>) -> Option<String> {
+    token.identifier().or_else(|| {
+        let (_, inner) = token.text.strip_suffix('"')?.split_once("&\"")?;
+        let mut parts = inner.split('\\');
+        let mut name = parts.next()?.to_owned();
+        for part in parts {
+            let (digits, rest) = match part.strip_prefix('+') {
+                Some(long) => long.split_at_checked(6)?,
+                None => part.split_at_checked(4)?,
+            };
+            name.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
+            name.push_str(rest);
+        }
+        Some(name)
+    })
 }
 
 /// Whether the text may contain anything to find. Avoids reading the tokens of most statements.
@@ -84,14 +123,14 @@ fn may_contain_any(sql: &str) -> bool {
     let contains = |name: &str| {
         text.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name.as_bytes()))
     };
-    CALLS.iter().any(|(name, _)| contains(name)) || contains(SETTINGS_VIEW)
+    CALLS.iter().any(|(name, _)| contains(name)) || contains(SETTINGS_VIEW) || contains("U&\"")
 }
 
 /// Finds a call of a function, or an update of the settings.
 fn called(tokens: Tokens<'_>) -> Option<Disallowed> {
     let all = tokens.as_slice();
     all.iter().enumerate().find_map(|(at, token)| {
-        let name = token.identifier()?;
+        let name = name_of(token)?;
         let before = unqualified(&all[..at])?;
         if name == SETTINGS_VIEW {
             let updated = before.last()?.is("UPDATE")
@@ -110,7 +149,7 @@ fn called(tokens: Tokens<'_>) -> Option<Disallowed> {
 fn unqualified<'t>(before: &'t [StatementToken<'t>]) -> Option<&'t [StatementToken<'t>]> {
     match before {
         [rest @ .., schema, dot] if dot.is(".") => {
-            (schema.identifier()? == "pg_catalog").then_some(rest)
+            (name_of(schema)? == "pg_catalog").then_some(rest)
         }
         _ => Some(before),
     }

@@ -12,7 +12,7 @@ use crate::sql::tokens::Tokens;
 
 pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Effect> {
     if cursor.eat("TABLE") {
-        cursor.eat("ASYNC");
+        cursor.eat_async();
         let table = table_name(cursor)?;
         let effect = Effect::default();
         let mut effect =

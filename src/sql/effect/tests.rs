@@ -65,6 +65,7 @@ fn the_effect_of_each_statement_is_read() {
             "create table if not exists App.T (a int, like b)",
             "relation app.t as table; +columns of app.t",
         ),
+        ("ALTER TABLE async DROP CONSTRAINT k", "-constraint k of async"),
         (
             "CREATE TABLE t (LIKE u INCLUDING ALL)",
             "relation t as partly known table; +columns of t",
@@ -227,6 +228,7 @@ fn the_target_of_a_job_is_read() {
         Some(JobTarget::Constraint { table: name("t"), constraint: "k".into() })
     );
     assert_eq!(job_target("CREATE TABLE t (a int)"), None);
+    assert_eq!(job_target("ALTER TABLE async ADD COLUMN c int"), None);
 }
 
 #[test]

@@ -81,7 +81,8 @@ impl<'a> Scene<'a> {
 
     /// The name of the table of `ALTER TABLE`, and its actions.
     pub(super) fn alter_table(&self) -> Option<(Tokens<'a>, Vec<Tokens<'a>>)> {
-        let rest = self.tokens.after(&["ALTER", "TABLE"])?.after_optional(&["ASYNC"]);
+        let rest = self.tokens.after(&["ALTER", "TABLE"])?;
+        let rest = if rest.begins_async_validation() { rest.skip(1) } else { rest };
         let rest = rest.after_optional(&["IF", "EXISTS"]).after_optional(&["ONLY"]);
         let is_qualified = rest.skip(1).begins(&["."]);
         let (table, actions) = rest.split_at(if is_qualified { 3 } else { 1 });

@@ -5,6 +5,7 @@
 //! a break has no meaning. Comments become spaces, because dsql-lint determines line numbers by a
 //! search for words, which may occur in a comment too.
 
+use super::continued::in_one_piece;
 use crate::sql::lex::{Lexer, Token, TokenKind};
 use crate::sql::tokens::{StatementToken, Tokens};
 
@@ -53,6 +54,8 @@ impl LintInput {
             if matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment) {
                 text.push(' ');
                 text.extend(token.text.matches('\n'));
+            } else if token.kind == TokenKind::String {
+                text.push_str(&in_one_piece(token.text));
             } else {
                 text.push_str(token.text);
             }
@@ -128,6 +131,17 @@ mod tests {
 
         assert_eq!(input.text, "CREATE  \n \n TABLE t (\n  a int\n)");
         assert_eq!(input.line(4), 3);
+    }
+
+    #[test]
+    fn a_string_that_is_continued_on_another_line_is_one_piece() {
+        for (sql, text) in [
+            ("SELECT E'a'\n  '\\'b;', 3", "SELECT E'a \n   \\'b;', 3"),
+            ("SELECT E'a''b'\n'c'''", "SELECT E'a''b \n c'''"),
+            ("SELECT '', E'\\\\', $$'a'\n'b'$$", "SELECT '', E'\\\\', $$'a'\n'b'$$"),
+        ] {
+            assert_eq!(LintInput::of(sql).unwrap().text, text, "{sql}");
+        }
     }
 
     #[test]

@@ -26,9 +26,11 @@ pub(super) fn accepts(sql: &str) -> bool {
 /// Replaces the word in `CREATE INDEX ASYNC` and `ALTER TABLE ASYNC` with spaces.
 fn without_async(sql: &str) -> String {
     let statement = TokenBuf::of(sql);
-    let forms: [&[&str]; 3] =
-        [&["CREATE", "INDEX"], &["CREATE", "UNIQUE", "INDEX"], &["ALTER", "TABLE"]];
-    let after = forms.iter().find_map(|form| statement.all().after(form)).and_then(Tokens::first);
+    let forms: [&[&str]; 2] = [&["CREATE", "INDEX"], &["CREATE", "UNIQUE", "INDEX"]];
+    let index = forms.iter().find_map(|form| statement.all().after(form));
+    let table = statement.all().after(&["ALTER", "TABLE"]);
+    let after = index.or(table.filter(|rest| rest.begins_async_validation()));
+    let after = after.and_then(Tokens::first);
     let mut text = sql.to_owned();
     if let Some(word) = after.filter(|word| word.is("ASYNC")) {
         text.replace_range(word.start..word.end(), "     ");
@@ -45,6 +47,7 @@ mod tests {
         for sql in [
             "CREATE UNIQUE INDEX ASYNC i ON t (a) NULLS NOT DISTINCT",
             "ALTER TABLE ASYNC t VALIDATE CONSTRAINT c",
+            "ALTER TABLE async ADD COLUMN c int",
             "CREATE TABLE async (a int)",
             "SELECT JSON_ARRAY(1 NULL ON NULL)",
         ] {

@@ -92,7 +92,7 @@ fn slow_apply() -> wire::apply_resource_change::Request {
 }
 
 #[tokio::test]
-async fn the_process_stops_soon_after_shutdown_and_removes_its_socket() {
+async fn the_process_stops_soon_after_shutdown() {
     let plugin = Plugin::start(None).await;
     assert_eq!(plugin.fields[..3], ["1", "6", "unix"]);
     assert_eq!(plugin.fields[4..], ["grpc", ""]);
@@ -111,11 +111,32 @@ async fn the_process_stops_soon_after_shutdown_and_removes_its_socket() {
     shut_down(&channel).await;
     assert!(stdio.message().await.expect("no error").is_none());
     assert!(broker.message().await.expect("no error").is_none());
-    let socket = plugin.socket();
     plugin.ended.await.expect("no panic").expect("no error");
     assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
-    assert!(!socket.exists());
     drop(channel);
+}
+
+#[tokio::test]
+async fn the_socket_is_removed_as_soon_as_the_host_has_connected() {
+    let plugin = Plugin::start(None).await;
+    assert!(plugin.socket().exists());
+    let channel = plugin.connect().await;
+    // A process that is killed removes nothing.
+    while plugin.socket().exists() {
+        tokio::task::yield_now().await;
+    }
+    let schema = client(&channel).get_provider_schema(wire::get_provider_schema::Request {}).await;
+    schema.expect("a response on the same connection");
+    plugin.ended.abort();
+}
+
+#[tokio::test]
+async fn the_socket_is_removed_if_the_process_stops_before_the_host_connects() {
+    let plugin = Plugin::start(None).await;
+    let socket = plugin.socket();
+    plugin.ended.abort();
+    plugin.ended.await.expect_err("stopped");
+    assert!(!socket.exists());
 }
 
 #[tokio::test]
@@ -178,8 +199,9 @@ async fn with_tls_only_the_host_gets_a_response() {
 
     /// The HTTP/2 preface with an empty SETTINGS frame, to which the server replies with its own.
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    let answer = async |host: &Host| {
-        let stream = UnixStream::connect(plugin.socket()).await.expect("connected");
+    // The first connection with the certificate of the host is the last one.
+    let connected = || UnixStream::connect(plugin.socket());
+    let answer = async |host: &Host, stream: UnixStream| {
         let name = "localhost".try_into().expect("a name");
         let mut stream = host.connector(&certificate).connect(name, stream).await?;
         stream.write_all(PREFACE).await?;
@@ -187,10 +209,13 @@ async fn with_tls_only_the_host_gets_a_response() {
         stream.read_exact(&mut frame).await?;
         io::Result::Ok(frame[3])
     };
-    assert_eq!(answer(&host).await.expect("a response"), 4, "a SETTINGS frame");
-    answer(&Host::new()).await.expect_err("rejected");
+    let mut plain = connected().await.expect("connected");
+    let (own, foreign) = (connected().await, connected().await);
+    answer(&Host::new(), foreign.expect("connected")).await.expect_err("rejected");
+    assert!(plugin.socket().exists());
+    let frame = answer(&host, own.expect("connected")).await;
+    assert_eq!(frame.expect("a response"), 4, "a SETTINGS frame");
 
-    let mut plain = UnixStream::connect(plugin.socket()).await.expect("connected");
     plain.write_all(PREFACE).await.expect("written");
     let mut answer = Vec::new();
     let _reset = plain.read_to_end(&mut answer).await;

@@ -1,6 +1,6 @@
 //! Compares applied migrations that have no files with new files.
 
-use super::links::needs_no_file;
+use super::links::{formers, needs_no_file};
 use super::versions::Versions;
 use crate::database::{MigrationRecord, MigrationState};
 use crate::engine::plan::{PlanError, changed_statement};
@@ -37,10 +37,12 @@ impl<'a> Versions<'a> {
     pub(super) fn has_statements(&self, record: &MigrationRecord, migration: &Migration) -> bool {
         let is_explained = self.policy.removed.contains(&record.version)
             || self.replaced.contains(&record.version);
+        // Only the row under which a migration has run has its statements.
+        let mut rows = std::iter::once(record).chain(formers(record, self.records));
+        let Some(record) = rows.find(|it| !it.statements.is_empty()) else { return false };
         let is_whole = record.state != MigrationState::Applied
             || record.statements.len() == migration.statements.len();
         !is_explained
-            && !record.statements.is_empty()
             && migration.unknown_from.is_none()
             && is_whole
             && changed_statement(migration, record).is_none()

@@ -20,11 +20,11 @@ pub(in crate::engine::plan) fn needs_no_file<'r>(
     ledger: &'r [MigrationRecord],
     has_file: impl Fn(&MigrationRecord) -> bool,
 ) -> bool {
-    is_former(record, ledger) || with_formers(record, ledger).skip(1).any(has_file)
+    is_former(record, ledger) || formers(record, ledger).any(has_file)
 }
 
-/// The record, followed by those of the former versions of its migration.
-fn with_formers<'r>(
+/// Returns the records of the former versions of a migration, the last one first.
+pub(super) fn formers<'r>(
     record: &'r MigrationRecord,
     ledger: &'r [MigrationRecord],
 ) -> impl Iterator<Item = &'r MigrationRecord> {
@@ -33,7 +33,7 @@ fn with_formers<'r>(
         ledger.iter().find(|other| other.version.0 == version && other.version != record.version)
     };
     // Two rows that a person has written may name each other.
-    std::iter::successors(Some(record), former).take(ledger.len())
+    std::iter::successors(Some(record), former).take(ledger.len()).skip(1)
 }
 
 /// Returns the record of the version under which a migration was applied.
@@ -42,7 +42,7 @@ pub fn first<'r>(
     record: &'r MigrationRecord,
     ledger: &'r [MigrationRecord],
 ) -> &'r MigrationRecord {
-    with_formers(record, ledger).last().unwrap_or(record)
+    formers(record, ledger).last().unwrap_or(record)
 }
 
 /// Returns the record of the current version of a migration, whose version may have changed.

@@ -219,6 +219,12 @@ fn a_renamed_and_edited_file_is_recognized_by_its_statements_and_must_be_accepte
     policy.renamed = renamed(&[("0002", "2025")]).renamed;
     assert_eq!(planned(&files, &ledger, &policy).unwrap(), ["applied", "from 0002"]);
 
+    // The statements of a migration that was renamed before are those of its first version.
+    let twice = migrations(&[OLD[0], ("2026_b.sql", "-- again\nINSERT INTO a VALUES (1)")]);
+    let found = pairs(&twice, &after, &Policy::default());
+    assert_eq!((&found[0].former, &found[0].version), (&version("2025"), &version("2026")));
+    assert_eq!(found[0].edited.as_ref(), Some(&twice[1].checksum));
+
     // With other statements it is just a missing file, whose migration must not run again.
     let other = migrations(&[OLD[0], ("2025_b.sql", "INSERT INTO a VALUES (2)")]);
     let errors = planned(&other, &ledger, &Policy::default()).unwrap_err();

@@ -11,12 +11,12 @@ use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::super::same_text::applied_as_another_version;
-use super::super::state_ledger::LedgerMatch;
+use super::super::state_ledger::{ChangedRow, LedgerMatch};
 use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
 use crate::database::{LedgerState, MigrationRecord, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{self, Plan};
-use crate::migration::{Checksum, Version};
+use crate::migration::{Checksum, Migration, Version};
 use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
@@ -147,13 +147,17 @@ impl Planning<'_> {
         diagnostics.extend(diagnostics::adopted(&plan, operation.model.format, &subject));
         diagnostics.extend(diagnostics::renamed(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
-        if K::IS_SHARED {
-            let prior = &request.prior_state;
-            let same = applied_as_another_version(prior, operation, observation, &plan);
-            diagnostics.extend(same);
-        }
+        let prior = &request.prior_state;
+        let same = K::IS_SHARED
+            .then(|| applied_as_another_version(prior, operation, observation, &plan))
+            .flatten();
+        // What was applied under another version has left its objects.
+        let is_applied = same.as_ref().is_some_and(Diagnostic::is_error);
+        diagnostics.extend(same);
         diagnostics.extend(operation.judge(&plan));
-        diagnostics.extend(self.check_objects(operation, &plan, observation).await);
+        if !is_applied {
+            diagnostics.extend(self.check_objects(operation, &plan, observation).await);
+        }
         let mut diagnostics = without_errors(diagnostics)?;
         let observation = &*observation;
 
@@ -213,7 +217,9 @@ impl Planning<'_> {
             (LedgerMatch::New, warning) => Ok(LedgerCheck::Passed(warning.into_iter().collect())),
             (_, warning) => {
                 let changed = ledger.changed_rows(&observation.migrations);
-                let rewritten = diagnostics::rewritten_ledger(&changed, &operation.subject());
+                let deleted = deleted(&changed, operation, observation);
+                let (subject, set) = (operation.subject(), operation.applied_set());
+                let rewritten = diagnostics::rewritten_ledger(&changed, &deleted, &subject, set);
                 let warnings = warning.into_iter().chain(rewritten);
                 let errors = ledger.edited_rows(&changed, operation);
                 if errors.is_empty() {
@@ -338,6 +344,21 @@ impl Planning<'_> {
         });
         contested.collect()
     }
+}
+
+/// The migrations that have no rows left in the ledger and the same text as in the state. If rows of
+/// statements are left, the plan itself decides.
+fn deleted<'m>(
+    changed: &[ChangedRow],
+    operation: &'m SetOperation<'_>,
+    observation: &Observation,
+) -> Vec<&'m Migration> {
+    let is_deleted = |migration: &&Migration| {
+        let mut records = observation.migrations.iter();
+        changed.iter().any(|row| row.is_deleted(&migration.version, &migration.checksum))
+            && !records.any(|record| record.version == migration.version)
+    };
+    operation.migrations().iter().filter(is_deleted).collect()
 }
 
 /// The arguments that are unknown, wholly or in part.

@@ -49,6 +49,10 @@ fn a_call_is_found_in_every_spelling() {
         "PG_CATALOG . \"set_config\" ('a', 'b', true)",
         "\"pg_catalog\".set_config('a', 'b', true)",
         "postgres.pg_catalog.set_config('a', 'b', true)",
+        r#"U&"set\005fconfig"('a', 'b', true)"#,
+        r#"u&"\0070g_catalog".U&"set_confi\+000067"('a', 'b', true)"#,
+        "query_to_xml('SELECT set_config(''a'', ''b'', true)', true, true, '')",
+        "pg_catalog.query_to_xmlschema($$SELECT set_config('a', 'b', true)$$, true, true, '')",
     ] {
         assert_eq!(found(&format!("SELECT {call}")), Some("set_config"), "{call}");
     }
@@ -79,6 +83,8 @@ fn a_name_that_is_not_a_call_is_allowed() {
         "SELECT set_config IN (1), count(set_config) FROM t AS set_config (a)",
         "SELECT app.set_config('a'), set_config_all('a'), \"SET_CONFIG\"('a')",
         "SELECT app.pg_advisory_lock(1)",
+        r#"SELECT U&"set\+00005Fconfig", U&"a\\b", U&"\zzzz", U&"\00""#,
+        "SELECT query_to_xml('SELECT 1', true, true, ''), set_config",
         "SELECT current_setting('search_path'), setting FROM pg_settings",
         "CREATE TABLE set_config (set_config varchar(10) REFERENCES set_config (a))",
         "CREATE TABLE IF NOT EXISTS set_config (a int)",
