@@ -121,8 +121,9 @@ impl<'a> StateLedger<'a> {
         Some(Self { name, basis: Basis::decode(private), rows, is_shared })
     }
 
-    /// Compares the ledgers by their identifiers. A row in common shows as well that they are the
-    /// same: one of them may have no identifier, or a new one.
+    /// Compares the ledgers by their identifiers. If one of them has none, or a new one at the same
+    /// address, a row in common shows that they are the same. Elsewhere it does not: two clusters
+    /// may have applied the same file within the same second.
     pub(super) fn compare(
         &self,
         location: &LedgerLocation,
@@ -131,8 +132,12 @@ impl<'a> StateLedger<'a> {
         let now = LedgerIdentity::of(location, observation);
         let (before, found) = (self.identity().and_then(|it| it.ledger.as_ref()), now.ledger);
         let records = || observation.migrations.iter().filter(|record| self.is_mine(record));
-        if before.is_some() && before == found.as_ref() || records().any(|record| self.has(record))
-        {
+        let is_same = match before.zip(found.as_ref()) {
+            Some((before, found)) if before == found => true,
+            Some(_) if self.name != location.ledger_name() => false,
+            _ => records().any(|record| self.has(record)),
+        };
+        if is_same {
             return match self.cluster().zip(now.cluster.as_deref()) {
                 Some((before, now)) if before != now => LedgerMatch::SameElsewhere,
                 _ => LedgerMatch::Same,
@@ -229,7 +234,7 @@ impl<'a> StateLedger<'a> {
         !self.is_shared || self.row(record).is_some()
     }
 
-    /// Whether the state has exactly this row. Times are the server's, with microseconds.
+    /// Whether the state has exactly this row. Times are the server's, in seconds.
     fn has(&self, record: &MigrationRecord) -> bool {
         let text = |name| self.row(record)?.get(name)?.string().known();
         let finished = record.finished_at.as_deref();

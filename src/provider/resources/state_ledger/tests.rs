@@ -100,6 +100,11 @@ fn rows_that_the_state_does_not_have_belong_to_another_ledger() {
     ] {
         assert_eq!(relation(&state, &found), LedgerMatch::Other, "{found:?}");
     }
+    // Another cluster has applied the same file within the same second.
+    let same_second = ledger(Some("y"), &[("1", AT)]);
+    let elsewhere =
+        state(Some("x"), &rows, false).compare(&location("other.example"), &same_second);
+    assert_eq!(elsewhere, LedgerMatch::Other);
     let mut edited = ledger(Some("y"), &[("1", AT)]);
     edited.migrations[0].checksum = Checksum::of("SELECT 2");
     assert_eq!(relation(&state(Some("x"), &rows, false), &edited), LedgerMatch::Other);
