@@ -3,8 +3,8 @@
 //! A migration can call a function of its own that calls `set_config`, so its text does not show
 //! the change. A table of a later migration would then be created in another schema. The settings
 //! are read with the claim and compared in each transaction that runs statements of the author, so
-//! neither takes a round trip. DSQL has `current_setting`: Prisma calls it when it connects, and AWS
-//! tests Prisma on a cluster.
+//! neither takes a round trip. DSQL has `current_setting`: Prisma calls it when it connects, and
+//! AWS tests Prisma on a cluster.
 
 use crate::database::session::literal;
 

@@ -346,8 +346,8 @@ impl Planning<'_> {
     }
 }
 
-/// The migrations that have no rows left in the ledger and the same text as in the state. If rows of
-/// statements are left, the plan itself decides.
+/// The migrations that have no rows left in the ledger and the same text as in the state. If rows
+/// of statements are left, the plan itself decides.
 fn deleted<'m>(
     changed: &[ChangedRow],
     operation: &'m SetOperation<'_>,
