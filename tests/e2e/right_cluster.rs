@@ -223,7 +223,9 @@ fn the_same_ledger_behind_a_tunnel_is_not_reported() {
         world.write("m/4_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
         let elsewhere = ["apply", "-auto-approve", "-target=dsql_migration_set.app"];
         nothing(run_on(world, here, port, &elsewhere)).ends_with(0);
-        nothing(world.plan()).ends_with(0).says("No changes.");
+        nothing(run_on(world, here, port, &plan)).ends_with(0).says("No changes.");
+        // At another address, another identifier is that of another cluster.
+        world.plan().ends_with(2).says(&format!("State of migration 1 {OTHER}"));
     });
 }
 
