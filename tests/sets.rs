@@ -178,6 +178,100 @@ async fn what_a_run_that_died_has_made_is_not_drift_and_what_someone_else_makes_
     assert!(is_expected && drift.len() == begins.len(), "{drift:?}");
 }
 
+#[tokio::test]
+async fn a_run_that_continues_another_one_does_not_record_what_someone_changed_meanwhile() {
+    let (cluster, mut one, mut two) = prepared().await;
+    let first = ("1_o.sql", "CREATE TABLE o (id int PRIMARY KEY, n int); CREATE TABLE p (id int)");
+    run(&mut one, "other", &[first]).await.unwrap();
+    let files = [first, ("2_d.sql", "CREATE TABLE d (id int); ALTER TABLE p ADD COLUMN d int")];
+    cluster.inject(Matcher::containing(RECORD), Fault::HoldBefore);
+    let length = Duration::from_millis(50);
+    tokio::select! {
+        result = run_as(&mut one, "other", &files, Lease::new("a test", length)) => {
+            panic!("{:?}", result.1)
+        }
+        () = held(&cluster) => {}
+    }
+    drop(one);
+    cluster.close_held();
+    tokio::time::sleep(2 * length).await;
+
+    rows(&mut two, "ALTER TABLE o DROP COLUMN n").await;
+    rows(&mut two, "DROP TABLE t").await;
+    let expected = ["table public.t was dropped", "column public.o.n was dropped"];
+    assert_eq!(drift(&mut two, "other").await.0, expected);
+    let next = [&files[..], &[("3_e.sql", "ALTER TABLE o ADD COLUMN e int")]].concat();
+    run(&mut two, "other", &next).await.unwrap();
+    assert_eq!(drift(&mut two, "other").await.0, expected);
+}
+
+/// Each statement changes an object that it does not name.
+const GOES_ALONG: &[(&str, &str)] = &[
+    (
+        "CREATE TABLE o (id bigint PRIMARY KEY); CREATE SEQUENCE sq CACHE 1;
+         ALTER SEQUENCE sq OWNED BY o.id",
+        "DROP TABLE o",
+    ),
+    (
+        "CREATE TABLE o (id int PRIMARY KEY, k bigint); CREATE SEQUENCE sq CACHE 1;
+         ALTER SEQUENCE sq OWNED BY o.k",
+        "ALTER TABLE o DROP COLUMN k",
+    ),
+    (
+        "CREATE SCHEMA s; CREATE TABLE o (id int PRIMARY KEY);
+         CREATE VIEW v AS SELECT id FROM o",
+        "ALTER TABLE o SET SCHEMA s",
+    ),
+    (
+        "CREATE SCHEMA s; CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql IMMUTABLE AS \
+         'SELECT x'; CREATE TABLE o (id int PRIMARY KEY, n int DEFAULT f(3));
+         CREATE VIEW v AS SELECT f(n) AS q FROM o",
+        "ALTER FUNCTION f(int) SET SCHEMA s",
+    ),
+    (
+        "CREATE SCHEMA s; CREATE DOMAIN d AS int; CREATE TABLE o (id int PRIMARY KEY, n d)",
+        "ALTER DOMAIN d SET SCHEMA s",
+    ),
+    (
+        "CREATE SCHEMA s; CREATE SEQUENCE sq CACHE 1;
+         CREATE TABLE o (id bigint DEFAULT nextval('sq') PRIMARY KEY)",
+        "ALTER SEQUENCE sq SET SCHEMA s",
+    ),
+    (
+        "CREATE TABLE o (id int PRIMARY KEY, n int); CREATE ROLE r;
+         GRANT SELECT, INSERT ON o TO r; GRANT SELECT (n) ON o TO r",
+        "REVOKE ALL ON o FROM r",
+    ),
+];
+
+#[tokio::test]
+async fn a_run_records_what_goes_along_with_its_statements() {
+    for (before, statement) in GOES_ALONG {
+        let (_cluster, mut one, _) = prepared().await;
+        let first = ("1_o.sql", *before);
+        run(&mut one, "other", &[first]).await.unwrap();
+        run(&mut one, "other", &[first, ("2_x.sql", statement)]).await.unwrap();
+        let observation = observed(&mut one, "other").await;
+        let schemas = ["public".to_owned(), "s".to_owned()];
+        let found = settle(&observation).changes(&schemas);
+        assert!(found.drift.is_empty(), "{statement}: {:?}", found.drift);
+    }
+}
+
+#[tokio::test]
+async fn a_constraint_with_a_shortened_name_is_left_not_valid_by_its_migration() {
+    let (_cluster, mut one, _) = prepared().await;
+    let name = "t".repeat(60);
+    let sql = format!(
+        "CREATE TABLE {name} (id int, n int); ALTER TABLE {name} ADD CHECK (n > 0) NOT VALID"
+    );
+    run(&mut one, "other", &[("1_o.sql", &sql)]).await.unwrap();
+    let observation = observed(&mut one, "other").await;
+    let found = settle(&observation).changes(&["public".to_owned()]);
+    assert!(found.drift.is_empty(), "{:?}", found.drift);
+    assert_eq!(found.not_valid.len(), 1);
+}
+
 /// A run of one team ends while a constraint of another team is validated. The first run has read
 /// the schema before the second one ends, and writes its record afterward.
 async fn two_runs_that_end_together(constraint: &str, validate_first: bool) {

@@ -15,7 +15,7 @@ use crate::database::{
     Claim, CountedObjects, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState,
     Objects, Observation, Snapshot, Stamp, Transaction, Write, schema_of, unquoted,
 };
-use crate::migration::Class;
+use crate::migration::{Class, Migration};
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
 ///
@@ -106,8 +106,12 @@ struct Claimed<'a> {
     /// A new observation, if the ledger has changed since the plan was made: by another run, or by
     /// what was still in flight of a dead one.
     now: Option<Observation>,
-    /// The statements that this run, or an earlier one that died, may have applied.
+    /// The statements that this run may have applied.
     statements: Statements,
+    /// The statements that an earlier run may have applied whose changes are not recorded.
+    earlier: Statements,
+    /// The schema from which the plan was made.
+    planned_from: &'a Snapshot,
     /// The objects that count as the work of the set once their statements are recorded.
     counted: &'a CountedObjects,
     /// The schemas whose drift is accepted.
@@ -123,11 +127,15 @@ impl Claimed<'_> {
     fn has_made(&self, part: &SchemaPart<'_>, after: &Observation) -> bool {
         let is_accepted = self.accepted.contains(&unquoted(schema_of(part.relation)));
         let counts = drift::counts(self.counted, part, after);
-        counts.unwrap_or_else(|| self.statements.may_have_changed(part))
-            || is_accepted && {
-                let objects = self.settled.live.relations.get(part.relation);
-                objects.and_then(|it| it.get(part.object)).map(String::as_str) == part.now
-            }
+        // What was so before this run is not its work.
+        let is_new = || self.planned_from.definition(part.relation, part.object) != part.now;
+        counts.unwrap_or_else(|| {
+            self.earlier.may_have_changed(part)
+                || is_new() && self.statements.may_have_changed(part)
+        }) || is_accepted && {
+            let objects = self.settled.live.relations.get(part.relation);
+            objects.and_then(|it| it.get(part.object)).map(String::as_str) == part.now
+        }
     }
 }
 
@@ -159,27 +167,58 @@ async fn claim<'a>(
     })?;
     // The note of a run that died may be the same as that of this one.
     let continues = observed.unrecorded || now.is_some() || note != own_note;
-    let statements = statements(plan, now.as_ref().unwrap_or(observed), continues);
-    let settled = drift::settle(observed);
-    let counted = &observed.counted;
-    Ok(Claimed { before, now, statements, counted, accepted, settled })
+    let statements = pending_statements(plan);
+    let earlier = match &now {
+        Some(now) => all_statements(plan, now),
+        None if continues => unrecorded_statements(observed),
+        None => Statements::default(),
+    };
+    let (settled, counted) = (drift::settle(observed), &observed.counted);
+    let planned_from = &observed.live;
+    Ok(Claimed { before, now, statements, earlier, planned_from, counted, accepted, settled })
 }
 
-/// The statements of a run. If it `continues` an earlier one, these may be all of the set.
-fn statements(plan: &Plan<'_>, observed: &Observation, continues: bool) -> Statements {
+/// The statements that are pending.
+fn pending_statements(plan: &Plan<'_>) -> Statements {
     let mut statements = Statements::default();
     for entry in &plan.entries {
-        let is_pending = matches!(entry.status, Status::Pending { .. } | Status::Rerun { .. });
-        for statement in entry.migration.statements.iter().filter(|_| is_pending || continues) {
-            if !matches!(statement.class, Class::Dml | Class::Batch) {
-                statements.add_text(&statement.text);
-            }
+        if matches!(entry.status, Status::Pending { .. } | Status::Rerun { .. }) {
+            add_schema_changes(&mut statements, entry.migration);
         }
     }
-    for record in observed.migrations.iter().filter(|_| continues) {
+    statements
+}
+
+/// The statements of the set that runs have applied without recording the schema, or that they may
+/// have applied.
+fn unrecorded_statements(observed: &Observation) -> Statements {
+    let mut statements = Statements::default();
+    let own = observed.statements.iter().filter(|statement| statement.is_own);
+    for statement in own.filter(|statement| statement.is_unrecorded || !statement.is_done) {
+        match &statement.text {
+            Some(text) => statements.add_text(text),
+            None => statements.add_summary(&statement.summary),
+        }
+    }
+    statements
+}
+
+/// All statements of the set: another run has written to the ledger since the plan was made.
+fn all_statements(plan: &Plan<'_>, now: &Observation) -> Statements {
+    let mut statements = Statements::default();
+    plan.entries.iter().for_each(|entry| add_schema_changes(&mut statements, entry.migration));
+    for record in &now.migrations {
         record.statements.iter().for_each(|row| statements.add_summary(&row.summary));
     }
     statements
+}
+
+fn add_schema_changes(statements: &mut Statements, migration: &Migration) {
+    for statement in &migration.statements {
+        if !matches!(statement.class, Class::Dml | Class::Batch) {
+            statements.add_text(&statement.text);
+        }
+    }
 }
 
 /// Creates or upgrades the ledger if it does not have the layout of this provider.

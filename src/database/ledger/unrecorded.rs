@@ -41,6 +41,8 @@ pub struct LedgerStatement {
     pub job: Option<JobId>,
     /// Whether it was applied. Otherwise, the ledger does not state it.
     pub is_done: bool,
+    /// Whether a run applied it that has ended without recording the schema.
+    pub is_unrecorded: bool,
     /// Its text, unless that contains the value of a variable.
     pub text: Option<String>,
 }
@@ -60,25 +62,27 @@ pub(crate) struct Leases {
 /// `set` is a literal.
 pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
     format!(
-        // Inside `LATERAL`, a column that an earlier layout lacks is that of `absent`.
+        // Inside `LATERAL`, a column that an earlier layout lacks is that of `absent`. Without the
+        // time when a run began, all statements of its set may be its own.
         "SELECT set_name, set_name = {set}, holder, {}, drift FROM {ledger}.lease AS held
           WHERE set_name = {set} OR drift IS NOT NULL ORDER BY set_name;
          SELECT set_name, set_name = {set}, version, number, summary, job_id, state = 'done',
-                row.statement_text
+                is_unrecorded, row.statement_text
            FROM (SELECT NULL::text AS statement_text, NULL::timestamptz AS begun_at) AS absent
           CROSS JOIN LATERAL (
                   SELECT set_name, version, number, summary, job_id, state, changed_at,
-                         statement_text
-                    FROM {ledger}.statement AS sent
-                   WHERE state IN ('intended', 'submitted')
-                     AND (set_name = {set} OR set_name IN (
-                           SELECT set_name FROM {ledger}.lease WHERE drift IS NOT NULL))
-                      OR state = 'done'
-                     AND coalesce(statement_text, summary) ILIKE '%NOT%VALID%'
-                      OR state = 'done' AND statement_text IS NOT NULL AND EXISTS (
+                         statement_text,
+                         state = 'done' AND class NOT IN ('dml', 'batch') AND EXISTS (
                            SELECT FROM {ledger}.lease AS held
                             WHERE held.set_name = sent.set_name AND drift IS NOT NULL
-                              AND sent.changed_at >= begun_at AND {} <= now())) AS row
+                              AND coalesce(sent.changed_at >= begun_at, true)
+                              AND {} <= now()) AS is_unrecorded
+                    FROM {ledger}.statement AS sent) AS row
+          WHERE state IN ('intended', 'submitted')
+            AND (set_name = {set} OR set_name IN (
+                  SELECT set_name FROM {ledger}.lease WHERE drift IS NOT NULL))
+             OR state = 'done' AND coalesce(row.statement_text, summary) ILIKE '%NOT%VALID%'
+             OR is_unrecorded
           ORDER BY changed_at, set_name, version, number",
         until_sql(ledger),
         end_sql(ledger),
@@ -115,8 +119,8 @@ pub(crate) fn parse_leases(rows: Rows) -> Result<Leases, Error> {
 /// Parses the statements.
 pub(crate) fn parse_unrecorded(rows: Rows) -> Result<Vec<LedgerStatement>, Error> {
     let statement = |row: Row| {
-        let [set, is_own, version, number, summary, job, is_done, text] =
-            <[_; 8]>::try_from(row).ok()?;
+        let [set, is_own, version, number, summary, job, is_done, is_unrecorded, text] =
+            <[_; 9]>::try_from(row).ok()?;
         Some(LedgerStatement {
             set: set?,
             is_own: is_own? == "t",
@@ -125,6 +129,7 @@ pub(crate) fn parse_unrecorded(rows: Rows) -> Result<Vec<LedgerStatement>, Error
             summary: summary?,
             job: job.map(JobId),
             is_done: is_done? == "t",
+            is_unrecorded: is_unrecorded? == "t",
             text,
         })
     };

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use crate::database::retry::{Attempts, CLAIM, READ, RetryPolicy};
 use crate::database::{
     Batch, Claim, Condition, DescribedObject, Error, FailurePoint, Holder, Job, JobId, JobQuestion,
-    JobState, LedgerHeader, LedgerSetup, LedgerState, MigrationRecord, MigrationState, Objects,
-    Observation, RecordTimes, ServerError, Snapshot, Stamp, StatementRecord, StatementState,
-    Transaction, TransactionError, Write,
+    JobState, LedgerHeader, LedgerSetup, LedgerState, LedgerStatement, MigrationRecord,
+    MigrationState, Objects, Observation, RecordTimes, ServerError, Snapshot, Stamp,
+    StatementRecord, StatementState, Transaction, TransactionError, Write,
 };
 use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
@@ -421,6 +421,27 @@ impl FakeCluster {
         Stamp(format!("{:?}", self.migrations))
     }
 
+    /// The statements of runs that have not recorded the schema. Here, all of them have sent them.
+    fn unrecorded_statements(&self) -> Vec<LedgerStatement> {
+        let of_record = |record: &MigrationRecord| {
+            let version = record.version.clone();
+            let statements = record.statements.iter().map(move |row| LedgerStatement {
+                set: "default".to_owned(),
+                is_own: true,
+                version: version.clone(),
+                number: row.number,
+                summary: row.summary.clone(),
+                job: None,
+                is_done: row.state == StatementState::Done,
+                is_unrecorded: row.state == StatementState::Done,
+                text: None,
+            });
+            statements.collect::<Vec<_>>()
+        };
+        let records = self.migrations.values().filter(|_| self.drift.is_some());
+        records.flat_map(of_record).collect()
+    }
+
     fn look_up(&self, facts: &[Fact]) -> Facts {
         let found = facts.iter().map(ToString::to_string);
         found.filter_map(|fact| Some((fact.clone(), self.catalog.get(&fact)?.clone()))).collect()
@@ -445,7 +466,7 @@ impl Cluster for FakeCluster {
             existing: Facts::default(),
             holder: None,
             runs: Vec::new(),
-            statements: Vec::new(),
+            statements: this.unrecorded_statements(),
             made: BTreeMap::new(),
             counted: BTreeMap::new(),
             stamp: this.stamp(),

@@ -45,7 +45,7 @@ pub(super) fn made(observation: &Observation, printer: &mut Printer) -> MadeObje
     let mut followed = Followed::new(recorded, live);
     for (index, statement) in statements.iter().enumerate() {
         let run = runs.iter().find(|run| run.set == statement.set);
-        let is_recorded = run.is_none() && statement.is_done;
+        let is_recorded = statement.is_done && !statement.is_unrecorded;
         let is_alive = run.is_some_and(|run| run.holder.is_some());
         if let (false, Some(text)) = (is_recorded || is_alive, &statement.text) {
             followed.apply(index, statement.is_done, &sql::effect(text));

@@ -34,10 +34,7 @@ impl Statements {
     /// Adds a statement.
     pub fn add_text(&mut self, text: &str) {
         let words = sql::mentioned(text);
-        let has = |word: &str| words.contains(word);
-        let is_open_ended = ["cascade", "rename", "owned", "reassign"].into_iter().any(has)
-            || has("all") && has("schema")
-            || sql::effect(text).is_unknown();
+        let is_open_ended = reaches_further(&words) || sql::effect(text).is_unknown();
         let target = sql::job_target(text);
         self.0.push(MentionedNames { words, target, is_cut: false, is_open_ended });
     }
@@ -46,7 +43,8 @@ impl Statements {
     pub fn add_summary(&mut self, summary: &str) {
         let is_cut = summary.ends_with('…');
         let (words, target) = (sql::mentioned(summary), sql::job_target(summary));
-        self.0.push(MentionedNames { words, target, is_cut, is_open_ended: false });
+        let is_open_ended = reaches_further(&words);
+        self.0.push(MentionedNames { words, target, is_cut, is_open_ended });
     }
 
     /// Whether one of them may have made a change.
@@ -79,8 +77,10 @@ impl MentionedNames {
             }
             None => {}
         }
-        // What a table has goes with it, and what a column is part of goes with the column.
-        let goes_along = part.is_whole || part.is_view || self.is_cut || names("drop");
+        // What a table has goes with it, what a column is part of goes with the column, and the
+        // privileges on columns go with those on the table.
+        let goes_along =
+            part.is_whole || part.is_view || self.is_cut || names("drop") || names("revoke");
         let of_relation = name.strip_prefix(part.relation).and_then(|rest| rest.strip_prefix('.'));
         self.is_open_ended
             || match part.object.kind {
@@ -99,11 +99,21 @@ impl MentionedNames {
                 | ObjectKind::Function
                 | ObjectKind::View => has_relation,
             }
+            // A sequence goes with the column that owns it.
+            || names("drop") && part.object.kind == ObjectKind::Sequence && part.now.is_none()
     }
 }
 
+/// Whether a statement with these words may change objects that it does not mention: those that
+/// depend on what it drops, renames or moves, or many at once.
+fn reaches_further(words: &HashSet<String>) -> bool {
+    let has = |word: &str| words.contains(word);
+    ["cascade", "rename", "owned", "reassign"].into_iter().any(has)
+        || has("schema") && (has("all") || has("set"))
+}
+
 /// Whether the server may have chosen the name for a part of the relation.
-fn is_chosen(name: &str, relation: &str) -> bool {
+pub(super) fn is_chosen(name: &str, relation: &str) -> bool {
     let beginning: String = relation.chars().take(CHOSEN).collect();
     name.starts_with(&beginning)
 }
@@ -176,10 +186,24 @@ mod tests {
             "DROP TABLE users CASCADE",
             "ALTER TABLE users RENAME COLUMN age TO years",
             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO app",
+            "ALTER TABLE users SET SCHEMA app",
+            "ALTER FUNCTION twice(int) SET SCHEMA app",
+            "ALTER DOMAIN age SET SCHEMA app",
             "CALL change_something()",
         ] {
             assert!(may(reaching, "public.v", "view public.v"), "{reaching}");
         }
+    }
+
+    #[test]
+    fn a_sequence_goes_with_its_owner_and_column_privileges_go_with_those_of_the_table() {
+        for drop in ["DROP TABLE users", "ALTER TABLE users DROP COLUMN id"] {
+            assert!(may(drop, "public.users_ids", "sequence public.users_ids"), "{drop}");
+        }
+        assert!(!may("ALTER TABLE users ADD n int", "public.ids", "sequence public.ids"));
+        let privileges = "grant on column public.users.age to app";
+        assert!(may("REVOKE ALL ON users FROM app", "public.users", privileges));
+        assert!(!may("REVOKE ALL ON users FROM app", "public.posts", privileges));
     }
 
     #[test]

@@ -226,6 +226,7 @@ fn open(summary: &str) -> LedgerStatement {
         summary: summary.into(),
         job: Some(JobId("j1".into())),
         is_done: false,
+        is_unrecorded: false,
         text: None,
     }
 }

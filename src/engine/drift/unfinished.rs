@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::counts::without_counted;
-use super::statements::Statements;
+use super::statements::{Statements, is_chosen};
 use super::{Change, ChangeKind, SchemaPart, changes, parts, replace_part};
 use crate::database::{
     CatalogObject, LedgerStatement, ObjectKind, Observation, Snapshot, UnrecordedRun, unquoted,
@@ -191,7 +191,7 @@ fn leaves_not_valid(ask: &Ask, relation: &str, object: &CatalogObject) -> bool {
         }
         // The server has chosen the name, which begins with that of the table.
         (Fact::ConstraintIds(table), Becomes::Contains(definition)) => {
-            (table, own.is_some_and(|own| unquoted(own).starts_with(&table.name)), definition)
+            (table, own.is_some_and(|own| is_chosen(&unquoted(own), &table.name)), definition)
         }
         _ => return false,
     };

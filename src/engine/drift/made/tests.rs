@@ -26,6 +26,7 @@ fn statement(text: &str, is_done: bool) -> LedgerStatement {
         summary: sql::summary(text),
         job: None,
         is_done,
+        is_unrecorded: is_done,
         text: Some(text.to_owned()),
     }
 }
