@@ -37,14 +37,16 @@ pub(super) fn read(
     let mut differs = false;
     for row in &rows {
         let key = Key::Name(version(*row).to_owned());
+        let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
+        let (applied, total) = (count(*row, "applied"), count(*row, "total"));
+        let is_unfinished = applied < total || has_failed;
         // The version was set by hand, or the history began with a checkpoint.
-        if is_baseline(*row) || files.baselines.iter().any(|name| name.0 == version(*row)) {
+        let is_first = is_baseline(*row) || files.baselines.iter().any(|it| it.0 == version(*row));
+        if is_first && !is_unfinished {
             contents.up_to = contents.up_to.take().max(Some(key));
             continue;
         }
-        let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
-        let (applied, total) = (count(*row, "applied"), count(*row, "total"));
-        let state = if applied < total || has_failed {
+        let state = if is_unfinished {
             let (name, version) = (&table.name, quoted_literal(version(*row)));
             HistoryState::Unfinished(UnfinishedRow::new(
                 format!("has {applied} of {total} statements applied"),

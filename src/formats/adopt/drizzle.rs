@@ -11,7 +11,7 @@ use super::compare::{ChecksumMatch, HistoryContents, HistoryRow, HistoryState};
 use super::files::{Key, SetFiles};
 use super::{AdoptError, UnfinishedRow};
 use crate::formats::drizzle::{self, count_parts};
-use crate::migration::table::Table;
+use crate::migration::table::{Table, TableRow};
 
 /// Reads the table of Drizzle: a row for each file with `hash` and `created_at`, since 1.0 also
 /// `name`.
@@ -23,14 +23,19 @@ pub(super) fn of_files(
     let mut contents = HistoryContents::new(keys(&times));
     // With names, Drizzle looks up each file and skips none.
     contents.skips = !table.has(&["name"]);
-    for row in table.rows() {
-        let hash = row.text("hash").unwrap_or_default();
-        let has_hash = |file: usize| is_sha256(hash, &texts[file]);
+    let rows: Vec<TableRow<'_>> = table.rows().collect();
+    let hash = |row: usize| rows[row].text("hash").unwrap_or_default();
+    let row_files = rows.iter().map(|row| {
+        let position = |name| files.migrations.iter().position(|it| it.version.0 == name);
         let time = row.text("created_at").and_then(milliseconds);
-        let by_name = row
-            .text("name")
-            .and_then(|name| files.migrations.iter().position(|m| m.version.0 == name));
-        let file = by_name.or_else(|| find(&times, time, has_hash));
+        RowFile { named: row.text("name").and_then(position), time }
+    });
+    let row_files: Vec<RowFile> = row_files.collect();
+    let has_hash = |row: usize, file: usize| is_sha256(hash(row), &texts[file]);
+    let found = files_of(&row_files, &times, has_hash);
+    for (index, (row, file)) in rows.iter().zip(found).enumerate() {
+        let (hash, time) = (hash(index), row_files[index].time);
+        let has_hash = |file: usize| has_hash(index, file);
         let key = file
             .and_then(|file| contents.keys[file].clone())
             .unwrap_or(Key::Time(time.unwrap_or_default()));
@@ -66,10 +71,17 @@ pub(super) fn of_statements(
         let migration = (text("migration_folder_millis"), text("migration_hash"));
         done.entry(migration).or_default().insert(text("statement_index"));
     }
-    for ((millis, hash), chunks) in done {
-        let has_hash = |file: usize| is_sha256(hash, &texts[file]);
+    let done: Vec<((&str, &str), BTreeSet<&str>)> = done.into_iter().collect();
+    let row_files = done.iter().map(|((millis, _), _)| {
         let time = milliseconds(millis);
-        let file = find(&times, time, has_hash);
+        RowFile { named: None, time }
+    });
+    let row_files: Vec<RowFile> = row_files.collect();
+    let has_hash = |row: usize, file: usize| is_sha256(done[row].0.1, &texts[file]);
+    let found = files_of(&row_files, &times, has_hash);
+    for (index, (((millis, _), chunks), file)) in done.iter().zip(found).enumerate() {
+        let time = row_files[index].time;
+        let has_hash = |file: usize| has_hash(index, file);
         let shown = match file {
             Some(file) => format!("migration {}", files.migrations[file].version),
             None => format!("the migration with migration_folder_millis = {millis}"),
@@ -104,26 +116,96 @@ fn keys(times: &[Option<i64>]) -> Vec<Option<Key>> {
     times.iter().map(|time| time.map(Key::Time)).collect()
 }
 
-/// The file of a row. A journal that was written by hand may have several files with one time. When
-/// `drizzle-kit up` converts a journal to directories, each time loses its milliseconds.
-fn find(
-    times: &[Option<i64>],
+/// What a row says about its file.
+#[derive(Debug, Clone, Copy)]
+struct RowFile {
+    /// The file that it names.
+    named: Option<usize>,
     time: Option<i64>,
-    has_hash: impl Fn(usize) -> bool,
-) -> Option<usize> {
+}
+
+/// The file of each row: the one with its name or its time, otherwise one with its hash that no
+/// other row has. Two migrations may have the same text, so they must not share a file.
+///
+/// A journal that was written by hand may have several files with one time. When `drizzle-kit up`
+/// converts a journal to directories, each time loses its milliseconds.
+fn files_of(
+    rows: &[RowFile],
+    times: &[Option<i64>],
+    has_hash: impl Fn(usize, usize) -> bool,
+) -> Vec<Option<usize>> {
+    let mut found: Vec<Option<usize>> = rows.iter().map(|row| row.named).collect();
     let at = |time: Option<i64>| {
         let is_then = move |file: &usize| time.is_some() && times[*file] == time;
         (0..times.len()).filter(is_then)
     };
-    let mut in_second = at(time.map(|time| time - time.rem_euclid(1000)));
-    at(time)
-        .find(|file| has_hash(*file))
-        .or_else(|| at(time).next())
-        .or_else(|| (0..times.len()).find(|file| has_hash(*file)))
-        .or_else(|| in_second.next().filter(|_| in_second.next().is_none()))
+    let in_second = |row: usize| at(rows[row].time.map(|time| time - time.rem_euclid(1000)));
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|row| rows[*row].time);
+    for &row in &order {
+        let same_time = || at(rows[row].time);
+        let with_hash = || same_time().find(|file| has_hash(row, *file));
+        found[row] = found[row].or_else(with_hash).or_else(|| same_time().next());
+    }
+    let mut match_rest = |candidate: &dyn Fn(usize, &BTreeSet<usize>) -> Option<usize>| {
+        for &row in order.iter() {
+            let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+            found[row] = found[row].or_else(|| candidate(row, &taken));
+        }
+    };
+    match_rest(&|row, taken| {
+        in_second(row).find(|file| !taken.contains(file) && has_hash(row, *file))
+    });
+    match_rest(&|row, taken| {
+        (0..times.len()).find(|file| !taken.contains(file) && has_hash(row, *file))
+    });
+    match_rest(&|row, taken| {
+        let mut free = in_second(row).filter(|file| !taken.contains(file));
+        free.next().filter(|_| free.next().is_none())
+    });
+    found
 }
 
 /// Parses a `bigint`, or the number that a table created by hand has in its place.
 fn milliseconds(text: &str) -> Option<i64> {
     text.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Matches rows with these times and hashes to files with these times and hashes.
+    fn matched(rows: &[(i64, char)], files: &[(i64, char)]) -> Vec<Option<usize>> {
+        let times: Vec<_> = files.iter().map(|(time, _)| Some(*time)).collect();
+        let of = |(time, _): &(i64, char)| RowFile { named: None, time: Some(*time) };
+        let row_files: Vec<_> = rows.iter().map(of).collect();
+        files_of(&row_files, &times, |row, file| rows[row].1 == files[file].1)
+    }
+
+    #[test]
+    fn two_migrations_with_one_text_are_two_files() {
+        // As `drizzle-kit up` converts a journal.
+        let rows = [(1_306_123, 'a'), (1_312_456, 'b'), (1_399_789, 'b')];
+        let converted = [(1_306_000, 'a'), (1_312_000, 'b'), (1_399_000, 'b')];
+        assert_eq!(matched(&rows, &converted), [Some(0), Some(1), Some(2)]);
+        // Other times, in the same order.
+        let other = [(5_000, 'a'), (6_000, 'b'), (7_000, 'b'), (8_000, 'b')];
+        assert_eq!(matched(&rows, &other), [Some(0), Some(1), Some(2)]);
+        // A third one has not run.
+        assert_eq!(matched(&rows[..2], &converted), [Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn two_rows_with_one_time_are_for_one_file() {
+        let rows = [(1_000, 'a'), (1_000, 'a')];
+        assert_eq!(matched(&rows, &[(1_000, 'a'), (2_000, 'a')]), [Some(0), Some(0)]);
+    }
+
+    #[test]
+    fn an_edited_file_is_found_by_its_time() {
+        let rows = [(1_000, 'a'), (2_500, 'b')];
+        assert_eq!(matched(&rows, &[(1_000, 'x'), (2_000, 'y')]), [Some(0), Some(1)]);
+        assert_eq!(matched(&rows, &[(2_000, 'x'), (2_000, 'y')]), [None, None]);
+    }
 }

@@ -28,10 +28,6 @@ pub(super) fn read(
         let Some(version) = row.text("version") else { continue };
         let key = number(table, version)?;
         let rank = rank(row);
-        if row.text("type").is_some_and(|kind| kind.contains("BASELINE")) {
-            contents.up_to = contents.up_to.take().max(Some(key));
-            continue;
-        }
         let found = last.entry(key).or_insert((rank, row));
         if found.0 <= rank {
             *found = (rank, row);
@@ -39,6 +35,12 @@ pub(super) fn read(
     }
     for (key, (_, row)) in last {
         if row.text("type") == Some("SCHEMA") || is_reverted(row) && row.is_true("success") {
+            continue;
+        }
+        // A script of the type `SQL_BASELINE` can fail.
+        let is_baseline = row.text("type").is_some_and(|kind| kind.contains("BASELINE"));
+        if is_baseline && row.is_true("success") {
+            contents.up_to = contents.up_to.take().max(Some(key));
             continue;
         }
         let state = if row.is_true("success") {
