@@ -19,6 +19,7 @@ mod heartbeat;
 mod judge;
 mod observe;
 mod plan;
+mod printed;
 mod record;
 mod verdict;
 

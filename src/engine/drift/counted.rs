@@ -4,12 +4,13 @@
 //! applied, so their objects are not drift, and the apply that records the statements records the
 //! objects. Those of migrations that do not run must have the definitions that the files leave.
 
-use super::followed::Followed;
+use super::followed::KnownObjects;
 use super::not_run::{first_without_run, left_by_files};
 use super::{SchemaPart, parts};
 use crate::database::{CatalogObject, CountedObjects, Error, ObjectKind, Observation, Session};
 use crate::engine::comparison::Printer;
 use crate::engine::plan::Plan;
+use crate::engine::printed::compare_printed;
 use crate::migration::fact::FactSubject;
 use crate::migration::{StatementNumber, Version};
 
@@ -35,15 +36,8 @@ pub async fn find_counted(
     plan: &Plan<'_>,
     kept: &[KeptObject],
 ) -> Result<(), Error> {
-    let mut printer = Printer::default();
-    let mut found = counted(plan, observation, kept, &mut printer);
-    let missing = printer.missing();
-    if !missing.is_empty() {
-        let printed = session.explain(&missing).await?;
-        printer.add(missing.into_iter().zip(printed).collect());
-        found = counted(plan, observation, kept, &mut printer);
-    }
-    observation.counted = found;
+    let compare = |printer: &mut Printer| counted(plan, observation, kept, printer);
+    observation.counted = compare_printed(session, compare).await?;
     Ok(())
 }
 
@@ -69,9 +63,9 @@ fn counted(
     }
     let differing = parts(recorded, live);
     let mut found = left_by_files(plan, observation, &differing, printer);
-    let followed = Followed::new(recorded, live);
+    let objects = KnownObjects { recorded, live };
     for KeptObject { object, version, number } in kept {
-        let Some((relation, kept)) = followed.objects.find(object) else { continue };
+        let Some((relation, kept)) = objects.find(object) else { continue };
         for part in differing.iter().filter(|part| belongs(part, relation, kept)) {
             let key = (part.relation.to_owned(), part.object.clone());
             found.insert(key, (version.clone(), *number));

@@ -7,8 +7,7 @@ mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::objects::KnownObjects;
-pub(super) use self::objects::PartKey;
+pub(super) use self::objects::{KnownObjects, PartKey};
 use crate::database::{Aspect, CatalogObject, ObjectKind, Snapshot, privilege, unquoted};
 use crate::engine::comparison::name_of;
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};

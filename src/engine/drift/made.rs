@@ -11,6 +11,7 @@ use crate::database::{
     CatalogObject, DescribedObject, Error, ObjectKind, Observation, Session, Snapshot,
 };
 use crate::engine::comparison::{Catalog, Comparer, Printer, name_of};
+use crate::engine::printed::compare_printed;
 use crate::migration::fact::{Fact, FactSubject, Facts};
 use crate::sql::{self, Definition};
 
@@ -26,15 +27,7 @@ pub(in crate::engine) async fn find_made(
     session: &mut Session,
     observation: &mut Observation,
 ) -> Result<(), Error> {
-    let mut printer = Printer::default();
-    let mut found = made(observation, &mut printer);
-    let missing = printer.missing();
-    if !missing.is_empty() {
-        let printed = session.explain(&missing).await?;
-        printer.add(missing.into_iter().zip(printed).collect());
-        found = made(observation, &mut printer);
-    }
-    observation.made = found;
+    observation.made = compare_printed(session, |printer| made(observation, printer)).await?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::database::{Error, Session};
 use crate::engine::comparison::{Catalog, Comparer, Printer};
 use crate::engine::drift;
 use crate::engine::plan::Plan;
+use crate::engine::printed::compare_printed;
 use crate::engine::verdict::identities_of;
 use crate::migration::fact::{Fact, FactSubject};
 use crate::sql::{self, Definition, Effect};
@@ -54,7 +55,6 @@ pub async fn compare_existing<'a>(
     let now = session.facts(&facts).await?;
     let objects = session.describe(&identities_of(facts, &now)).await?;
 
-    let mut printer = Printer::default();
     let compare = |printer: &mut Printer| -> Vec<Option<ExistingObject<'a>>> {
         let mut comparer = Comparer { catalog: Catalog { now: &now, objects: &objects }, printer };
         let pairs = found.iter().zip(&effects).zip(&later);
@@ -62,13 +62,7 @@ pub async fn compare_existing<'a>(
             .map(|((object, effect), later)| comparer.existing(object, effect.as_ref(), later));
         compared.collect()
     };
-    let mut compared = compare(&mut printer);
-    let missing = printer.missing();
-    if !missing.is_empty() {
-        let printed = session.explain(&missing).await?;
-        printer.add(missing.into_iter().zip(printed).collect());
-        compared = compare(&mut printer);
-    }
+    let compared = compare_printed(session, compare).await?;
     Ok(compared.into_iter().flatten().collect())
 }
 

@@ -11,8 +11,8 @@ pub(in crate::engine::drift) type PartKey<'a> = (&'a str, &'a CatalogObject);
 /// The recorded and the live schema.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine::drift) struct KnownObjects<'a> {
-    pub(super) recorded: &'a Snapshot,
-    pub(super) live: &'a Snapshot,
+    pub(in crate::engine::drift) recorded: &'a Snapshot,
+    pub(in crate::engine::drift) live: &'a Snapshot,
 }
 
 impl<'a> KnownObjects<'a> {
