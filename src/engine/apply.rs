@@ -9,7 +9,7 @@ use super::cluster::Cluster;
 use super::drift::{self, SchemaPart, Settled, Statements};
 use super::error::{ApplyError, Report, WriteError};
 use super::executor::Executor;
-use super::plan::{Plan, Status};
+use super::plan::Plan;
 use crate::database::retry::{Attempts, LEASE, RetryReason};
 use crate::database::{
     Claim, CountedObjects, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState,
@@ -132,10 +132,7 @@ impl Claimed<'_> {
         counts.unwrap_or_else(|| {
             self.earlier.may_have_changed(part)
                 || is_new() && self.statements.may_have_changed(part)
-        }) || is_accepted && {
-            let objects = self.settled.live.relations.get(part.relation);
-            objects.and_then(|it| it.get(part.object)).map(String::as_str) == part.now
-        }
+        }) || is_accepted && self.settled.live.definition(part.relation, part.object) == part.now
     }
 }
 
@@ -181,11 +178,7 @@ async fn claim<'a>(
 /// The statements that are pending.
 fn pending_statements(plan: &Plan<'_>) -> Statements {
     let mut statements = Statements::default();
-    for entry in &plan.entries {
-        if matches!(entry.status, Status::Pending { .. } | Status::Rerun { .. }) {
-            add_schema_changes(&mut statements, entry.migration);
-        }
-    }
+    plan.pending().for_each(|entry| add_schema_changes(&mut statements, entry.migration));
     statements
 }
 
