@@ -148,9 +148,10 @@ fn files_of(
         found[row] = found[row].or_else(with_hash).or_else(|| same_time().next());
     }
     let mut match_rest = |candidate: &dyn Fn(usize, &BTreeSet<usize>) -> Option<usize>| {
-        for &row in order.iter() {
-            let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+        let mut taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+        for &row in &order {
             found[row] = found[row].or_else(|| candidate(row, &taken));
+            taken.extend(found[row]);
         }
     };
     match_rest(&|row, taken| {
