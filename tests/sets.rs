@@ -81,6 +81,26 @@ async fn held(cluster: &Cluster) {
     }
 }
 
+/// A run that dies before it records the schema. Its lease has ended afterward.
+async fn die_before_the_record(
+    cluster: &Cluster,
+    mut session: Session,
+    set: &str,
+    files: &[(&str, &str)],
+) {
+    cluster.inject(Matcher::containing(RECORD), Fault::HoldBefore);
+    let length = Duration::from_millis(50);
+    tokio::select! {
+        result = run_as(&mut session, set, files, Lease::new("a test", length)) => {
+            panic!("{:?}", result.1)
+        }
+        () = held(cluster) => {}
+    }
+    drop(session);
+    cluster.close_held();
+    tokio::time::sleep(2 * length).await;
+}
+
 const BASE: &[(&str, &str)] = &[(
     "1_t.sql",
     "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (id int PRIMARY KEY)",
@@ -136,7 +156,7 @@ async fn what_a_run_in_progress_does_is_not_drift_and_what_was_there_before_is()
 
 #[tokio::test]
 async fn what_a_run_that_died_has_made_is_not_drift_and_what_someone_else_makes_of_it_is() {
-    let (cluster, mut one, mut two) = prepared().await;
+    let (cluster, one, mut two) = prepared().await;
     let files = [(
         "1_o.sql",
         "CREATE TABLE o (id int PRIMARY KEY, n int CHECK (n > 0), s text NOT NULL DEFAULT 'x');
@@ -145,17 +165,7 @@ async fn what_a_run_that_died_has_made_is_not_drift_and_what_someone_else_makes_
          CREATE VIEW v AS SELECT id FROM o WHERE n > 1;
          CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 2'",
     )];
-    cluster.inject(Matcher::containing(RECORD), Fault::HoldBefore);
-    let length = Duration::from_millis(50);
-    tokio::select! {
-        result = run_as(&mut one, "other", &files, Lease::new("a test", length)) => {
-            panic!("{:?}", result.1)
-        }
-        () = held(&cluster) => {}
-    }
-    drop(one);
-    cluster.close_held();
-    tokio::time::sleep(2 * length).await;
+    die_before_the_record(&cluster, one, "other", &files).await;
 
     for set in ["base", "other"] {
         let (drift, unfinished) = drift(&mut two, set).await;
@@ -184,17 +194,7 @@ async fn a_run_that_continues_another_one_does_not_record_what_someone_changed_m
     let first = ("1_o.sql", "CREATE TABLE o (id int PRIMARY KEY, n int); CREATE TABLE p (id int)");
     run(&mut one, "other", &[first]).await.unwrap();
     let files = [first, ("2_d.sql", "CREATE TABLE d (id int); ALTER TABLE p ADD COLUMN d int")];
-    cluster.inject(Matcher::containing(RECORD), Fault::HoldBefore);
-    let length = Duration::from_millis(50);
-    tokio::select! {
-        result = run_as(&mut one, "other", &files, Lease::new("a test", length)) => {
-            panic!("{:?}", result.1)
-        }
-        () = held(&cluster) => {}
-    }
-    drop(one);
-    cluster.close_held();
-    tokio::time::sleep(2 * length).await;
+    die_before_the_record(&cluster, one, "other", &files).await;
 
     rows(&mut two, "ALTER TABLE o DROP COLUMN n").await;
     rows(&mut two, "DROP TABLE t").await;
