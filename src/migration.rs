@@ -277,7 +277,7 @@ pub struct Migration {
     /// comments.
     pub statements: Vec<Statement>,
     /// The index from which on the effect of the statements is not known, if the text has a problem
-    /// there. The provider does not run such a migration, but another tool may have.
+    /// there or is not SQL. Another tool may have run such a migration.
     pub unknown_from: Option<usize>,
 }
 

@@ -141,7 +141,11 @@ pub fn missing<'a>(
     facts: &Facts,
 ) -> Vec<Missing> {
     let mut absent = expected(applied);
-    absent.retain(|expected| !expected.exists(facts));
+    // Some of the objects that may be gone exist, unless the files belong to another database.
+    let mut evidence = absent.iter().filter(|expected| expected.is_evidence()).peekable();
+    let is_other_database =
+        evidence.peek().is_some() && !evidence.any(|expected| expected.exists(facts));
+    absent.retain(|it| (!it.may_be_gone || is_other_database) && !it.exists(facts));
     let relation = |name: &QualifiedName| Fact::Identity(FactSubject::Relation(name.clone()));
     let is_missing = |owner: &Fact| absent.iter().any(|e| e.column.is_none() && e.fact == *owner);
     absent
@@ -197,13 +201,7 @@ pub fn changes_only_rows(migration: &Migration) -> bool {
 fn expected<'a>(applied: impl IntoIterator<Item = (&'a Migration, Expect)>) -> Vec<Expected> {
     let mut expectations = Expectations::default();
     for (migration, expect) in applied {
-        for statement in migration.known_statements() {
-            expectations.add(statement, expect);
-        }
-        if migration.unknown_from.is_some() {
-            // The rest may have dropped, renamed or moved anything.
-            expectations.0.clear();
-        }
+        expectations.add_migration(migration, expect);
     }
     expectations.0
 }

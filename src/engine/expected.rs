@@ -3,10 +3,13 @@
 //! An object that a later statement drops, renames or moves is not expected, and neither is one
 //! that a statement such as `DROP … CASCADE` may have dropped without naming it.
 
+mod temporary;
+
 use std::fmt;
 
+pub(super) use self::temporary::TemporaryTables;
 use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
-use crate::migration::{Origin, Statement};
+use crate::migration::{Migration, Origin, Statement};
 use crate::sql::{self, Ask, Becomes, Effect, JobTarget};
 
 /// Whether the objects that a migration creates have to exist.
@@ -31,6 +34,8 @@ pub(super) struct Expected {
     /// The text of the statement. If it contains the name of a dropped column, the object was
     /// dropped with the column.
     statement: String,
+    /// Whether a later statement whose effect is not known may have dropped, renamed or moved it.
+    pub(super) may_be_gone: bool,
 }
 
 impl Expected {
@@ -42,6 +47,12 @@ impl Expected {
                 found.is_some_and(|list| list.split(',').any(|name| name == column.as_str()))
             }
         }
+    }
+
+    /// Whether it shows that migrations have run in a database. Schemas and roles may have been
+    /// created for the migrations.
+    pub(super) fn is_evidence(&self) -> bool {
+        !matches!(self.fact, Fact::Identity(FactSubject::Schema(_) | FactSubject::Role(_)))
     }
 
     /// Whether it is this relation or a part of it.
@@ -90,16 +101,26 @@ impl fmt::Display for Expected {
 
 /// The objects that statements are expected to have left, in the order of the statements.
 #[derive(Default)]
-pub(super) struct Expectations(pub(super) Vec<Expected>);
+pub(super) struct Expectations(pub(super) Vec<Expected>, TemporaryTables);
 
 impl Expectations {
+    /// Adds what a migration creates, and removes what it drops.
+    pub(super) fn add_migration(&mut self, migration: &Migration, expect: Expect) {
+        for statement in migration.known_statements() {
+            self.add(statement, expect);
+        }
+        if migration.unknown_from.is_some() {
+            self.0.iter_mut().for_each(|expected| expected.may_be_gone = true);
+        }
+    }
+
     /// Adds what a statement creates, and removes what it drops.
     pub(super) fn add(&mut self, statement: &Statement, expect: Expect) {
         // An object whose name is not known yet cannot be checked.
         if statement.text.contains("${") {
             return;
         }
-        let effect = sql::effect(&statement.text);
+        let effect = self.1.permanent(statement, sql::effect(&statement.text));
         self.remove_dropped(statement, &effect);
         if expect == Expect::All {
             self.add_created(statement, effect);
@@ -139,7 +160,9 @@ impl Expectations {
             }
         }
         let target = sql::job_target(&statement.text);
-        if let Some(JobTarget::Index { index: Some(index), table, .. }) = target {
+        if let Some(JobTarget::Index { index: Some(index), table, .. }) = target
+            && !self.1.contains(&table)
+        {
             let relation = Fact::Identity(FactSubject::Relation(index.clone()));
             for expected in self.0.iter_mut().filter(|expected| expected.fact == relation) {
                 expected.table = Some(table.clone());
@@ -195,7 +218,8 @@ impl Expectations {
         table: Option<QualifiedName>,
     ) {
         let (origin, text) = (statement.origin.clone(), statement.text.clone());
-        self.0.push(Expected { origin, fact, column, table, statement: text });
+        let may_be_gone = false;
+        self.0.push(Expected { origin, fact, column, table, statement: text, may_be_gone });
     }
 
     /// Removes the sequences that a statement gives to a column: they are dropped with it.

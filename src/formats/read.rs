@@ -190,12 +190,14 @@ impl Reading {
                     continue;
                 }
                 StatementKind::Disallowed(disallowed) => {
-                    // What follows may not be SQL, as after `COPY … FROM STDIN`.
                     let problem = SqlProblem::Disallowed { disallowed };
-                    self.stop(FormatError::line(named.at(piece.line), problem));
+                    self.problem.get_or_insert(FormatError::line(named.at(piece.line), problem));
                     Class::Ddl
                 }
             };
+            if sql::obscures(piece.text) {
+                self.unknown_from.get_or_insert(self.statements.len());
+            }
             self.statements.push(Statement {
                 text: piece.text.to_owned(),
                 source_text: None,

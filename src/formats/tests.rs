@@ -356,7 +356,9 @@ fn no_entry_of_a_map_is_skipped() {
 fn a_problem_with_a_text_is_returned_next_to_what_was_read() {
     let one = "CREATE TABLE a (id int)";
     for (text, statements, unknown_from, problem) in [
-        (format!("{one};\nSET x = 1;\n{one}"), 3, Some(1), "1.sql:2 contains SET: "),
+        (format!("{one};\nSET x = 1;\n{one}"), 3, None, "1.sql:2 contains SET: "),
+        (format!("{one};\nLOCK a;\n{one}"), 3, None, "1.sql:2 contains LOCK: "),
+        (format!("{one};\nSET search_path = x;\n{one}"), 3, Some(1), "1.sql:2 contains SET: "),
         (format!("{one};\n\\d\n{one}"), 1, Some(1), "1.sql:2:1 cannot be split into statements"),
         (format!("{one};\nSELECT 'it"), 1, Some(1), "1.sql:2:8 cannot be split into statements"),
         ("COPY a FROM STDIN;\nit's\n".to_owned(), 1, Some(0), "1.sql:1 contains COPY: "),

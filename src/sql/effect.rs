@@ -300,6 +300,20 @@ pub fn job_target(sql: &str) -> Option<JobTarget> {
     Some(JobTarget::Constraint { table, constraint: cursor.identifier()? })
 }
 
+/// Returns the temporary table that a statement creates.
+#[must_use]
+pub fn temporary_table(sql: &str) -> Option<QualifiedName> {
+    let statement = TokenBuf::of(sql);
+    let mut cursor = Cursor::new(statement.all());
+    if cursor.eat("CREATE") {
+        return create::temporary_table(&mut cursor);
+    }
+    let is_stored = cursor.eat("SELECT") && cursor.skip_past(&["INTO"]);
+    let is_temporary = is_stored && cursor.eat_any(&["TEMPORARY", "TEMP"]);
+    cursor.eat("TABLE");
+    if is_temporary { cursor.name() } else { None }
+}
+
 /// Whether a statement contains a name anywhere, as a word or as a quoted identifier.
 #[must_use]
 pub fn mentions(sql: &str, name: &str) -> bool {

@@ -17,6 +17,7 @@ mod invisible;
 mod lex;
 mod lint;
 mod names;
+mod obscuring;
 mod render;
 mod rewrite;
 mod split;
@@ -39,11 +40,12 @@ pub use directive::{Misplaced, StatementDirective, directives};
 pub use disallowed::Disallowed;
 pub use effect::{
     Ask, Becomes, Collision, CreatedObject, Effect, JobTarget, UsedName, Whole, collisions, effect,
-    job_target, mentioned, mentions, whole,
+    job_target, mentioned, mentions, temporary_table, whole,
 };
 pub use error::{SplitError, SplitProblem};
 pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};
 pub use lint::{Finding, FindingSeverity, is_rule, lint};
+pub use obscuring::obscures;
 pub use render::{RenderError, Rendered, Variables, is_variable_name};
 pub use rewrite::{REWRITES, Rewrite, rewrite};
 pub use split::{Piece, Pieces, pieces, pieces_with, split};

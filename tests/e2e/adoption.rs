@@ -904,6 +904,28 @@ fn an_unchanged_repeatable_script_of_flyway_is_adopted_and_runs_when_it_changes(
             .says("These migrations will run: app/R__order_ids.sql");
         world.apply().ends_with(0);
         assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__order_ids"]);
+#[test]
+fn a_baseline_on_a_database_without_its_objects_is_rejected_whatever_the_files_contain() {
+    on_each_terraform(|world| {
+        world.write("app/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("app/0003_n.sql", "CREATE TABLE n (id int PRIMARY KEY);");
+        world.configure(&set("app", "  baseline_version = \"0002\"\n"));
+        for text in [
+            "SET lock_timeout = '5s';\nALTER TABLE a ADD COLUMN x int;",
+            "COPY a FROM STDIN;\n1\n\\.\n",
+            "pg_dump: error: connection to server failed",
+        ] {
+            world.write("app/0002_b.sql", text);
+            let missing = "app/0001_a.sql:1: relation a does not exist";
+            world.plan().ends_with(1).says(missing);
+            world.apply().ends_with(1).says(missing);
+        }
+        world.assert_untouched();
+        world.sql("CREATE TABLE a (id int PRIMARY KEY)");
+        world.plan().ends_with(2).says("could not be read completely").says("app/0002_b.sql");
+    });
+}
+
         assert_eq!(world.times_run("INSERT INTO orders"), 1);
         let state = world.state("dsql_migration_set.app");
         assert_eq!(state["migrations"]["R__seed"]["status"], "adopted");

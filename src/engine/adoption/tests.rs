@@ -4,7 +4,8 @@ use super::*;
 use crate::formats;
 
 fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
-    formats::read_files(files.iter().copied()).expect("complete SQL")
+    let read = formats::read_files_with(files.iter().copied(), &formats::Options::default());
+    read.expect("valid names").found
 }
 
 /// What is missing in a catalog with these facts.
@@ -50,15 +51,25 @@ fn nothing_is_expected_of_statements_whose_effect_is_not_known() {
         ("2_b.sql", "CREATE TABLE b (id int); CREATE TABLE c (id int)"),
         ("3_d.sql", "CREATE TABLE d (id int)"),
     ]);
-    let missing = |migrations: &[Migration], expect| {
+    let missing_in = |catalog: &[&str], migrations: &[Migration], expect| {
         let applied = migrations.iter().map(|migration| (migration, expect));
-        super::missing(applied, &Facts::default()).into_iter().map(|it| it.what).collect::<Vec<_>>()
+        let facts = catalog.iter().map(|fact| ((*fact).to_owned(), "id".to_owned())).collect();
+        super::missing(applied, &facts).into_iter().map(|it| it.what).collect::<Vec<_>>()
     };
+    let missing =
+        |migrations: &[Migration], expect| missing_in(&["relation x"], migrations, expect);
     assert_eq!(missing(&migrations, Expect::All).len(), 4);
     // They may have dropped what came before, but not what came after.
     for unknown_from in [0, 1, 2] {
         migrations[1].unknown_from = Some(unknown_from);
-        assert_eq!(missing(&migrations, Expect::All), ["relation d does not exist"]);
+        let d = ["relation d", "columns of d"];
+        assert_eq!(missing_in(&d, &migrations, Expect::All), [] as [&str; 0]);
+        let a = ["relation a"];
+        assert_eq!(missing_in(&a, &migrations, Expect::All), ["relation d does not exist"]);
+        // A database that has nothing of them all is another one.
+        let known = missing(&migrations, Expect::All);
+        assert_eq!(known.len(), 2 + unknown_from, "{known:?}");
+        assert_eq!(known[0], "relation a does not exist");
         let facts = super::facts(&migrations);
         let asks_for = |name: &str| facts.iter().any(|fact| fact.to_string() == name);
         assert!(asks_for("relation a") && asks_for("relation d"));
@@ -185,4 +196,75 @@ fn a_set_is_untouched_until_the_provider_runs_one_of_its_migrations() {
     assert_eq!(merge_records(&[own(MigrationState::Failed)], new), new);
     let applied = own(MigrationState::Applied);
     assert_eq!(merge_records(std::slice::from_ref(&applied), new), [applied]);
+}
+
+#[test]
+fn statements_that_were_split_and_do_not_run_here_hide_nothing() {
+    let first = "CREATE TABLE t (a int PRIMARY KEY, b text)";
+    for statement in [
+        "SET lock_timeout = '5s'",
+        "LOCK TABLE t",
+        "SELECT pg_catalog.set_config('search_path', '', false)",
+        "COMMENT ON TABLE t IS 'x'",
+        "ALTER TABLE t OWNER TO app",
+        "COPY t TO STDOUT",
+    ] {
+        let second = format!("{statement}; ALTER TABLE t ADD COLUMN c int");
+        assert_eq!(missing_in(&[first, &second], T), ["2_m.sql:1: column t.c does not exist"]);
+        assert_eq!(missing_in(&[first, &second], &[]), ["1_m.sql:1: relation t does not exist"]);
+    }
+    // The statements of pg_dump 15.18.
+    let dump = "\\restrict key\nSET statement_timeout = 0;\n\
+                SELECT pg_catalog.set_config('search_path', '', false);\n\
+                CREATE TABLE public.a (id bigint NOT NULL);\n\
+                CREATE VIEW public.v AS SELECT a.id FROM public.a;\n\
+                ALTER TABLE ONLY public.a ADD CONSTRAINT a_pkey PRIMARY KEY (id);\n\
+                CREATE INDEX a_i ON public.a USING btree (id);\n\\unrestrict key\n";
+    let relations = &[("relation public.a", "1"), ("columns of public.a", "id")];
+    assert_eq!(
+        missing_in(&[dump], relations),
+        [
+            "1_m.sql:5: relation public.v does not exist",
+            "1_m.sql:6: constraint a_pkey of public.a does not exist",
+            "1_m.sql:7: relation public.a_i does not exist",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_needs_an_object_of_those_that_can() {
+    let data = "COPY t FROM STDIN;\n1\tx\n\\.\nDROP TABLE t;";
+    let missing = ["1_m.sql:1: relation t does not exist"];
+    for rest in [data, "\\connect other", "SET search_path = s; DROP TABLE t", "not SQL"] {
+        assert_eq!(missing_in(&[TABLE, rest], &[]), missing, "{rest}");
+        assert_eq!(missing_in(&[TABLE, rest, "CREATE DOMAIN d AS int"], T).len(), 1, "{rest}");
+        assert_eq!(missing_in(&[TABLE, rest], &[("columns of t", "a")]), [] as [&str; 0], "{rest}");
+    }
+    // A schema or a role may have been created for the migrations.
+    let schema = [("schema s", "1")];
+    assert_eq!(
+        missing_in(&["CREATE SCHEMA s", TABLE, data], &schema),
+        ["2_m.sql:1: relation t does not exist"]
+    );
+    assert_eq!(missing_in(&["CREATE SCHEMA s", data], &[]), [] as [&str; 0]);
+}
+
+#[test]
+fn temporary_objects_are_not_expected() {
+    for sql in [
+        "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TABLE pg_temp.x (a int); CREATE INDEX i ON pg_temp.x (a)",
+        "CREATE TEMPORARY TABLE x (a int); CREATE INDEX i ON x (a); ALTER TABLE x ADD c int",
+        "CREATE LOCAL TEMP TABLE IF NOT EXISTS x (a int); CREATE VIEW v AS SELECT a FROM x",
+        "SELECT a INTO TEMP x FROM t; ALTER TABLE x ADD CONSTRAINT k CHECK (a > 0)",
+        "CREATE TEMP VIEW v AS SELECT 1; CREATE TEMP SEQUENCE s",
+        // It hides the permanent table with the same name.
+        "CREATE TEMP TABLE t (z int); ALTER TABLE t ADD y int; DROP TABLE t",
+    ] {
+        assert_eq!(missing_in(&[TABLE, sql], T), [] as [&str; 0], "{sql}");
+    }
+    let later = ["CREATE TEMP TABLE t (z int)", TABLE];
+    assert_eq!(missing_in(&later, &[]), ["2_m.sql:1: relation t does not exist"]);
+    let dropped = "CREATE TEMP TABLE t (z int); DROP TABLE t; ALTER TABLE t ADD COLUMN c int";
+    assert_eq!(missing_in(&[TABLE, dropped], T), ["2_m.sql:1: column t.c does not exist"]);
 }

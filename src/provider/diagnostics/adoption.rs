@@ -254,8 +254,8 @@ pub(in crate::provider) fn adopted(
     let unknown = listed_lines(unknown.map(|(migration, _)| migration.file.clone()));
     if !unknown.is_empty() {
         words.push_str(&format!(
-            "The SQL of these files could not be read completely, so the database was not compared \
-             with them and with the files before them:\n{unknown}\n\n"
+            "The SQL of these files could not be read completely, so the plan did not check each \
+             object that they and the files before them create:\n{unknown}\n\n"
         ));
         if format == Some(Format::Flyway) {
             words.push_str(

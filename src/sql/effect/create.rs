@@ -147,6 +147,16 @@ fn table(cursor: &mut Cursor<'_>) -> Option<Effect> {
     Some(effect.ask(Fact::Columns(name), columns))
 }
 
+/// Reads `[GLOBAL | LOCAL] TEMPORARY TABLE [IF NOT EXISTS] name`.
+pub(super) fn temporary_table(cursor: &mut Cursor<'_>) -> Option<QualifiedName> {
+    cursor.eat_any(&["GLOBAL", "LOCAL"]);
+    if !(cursor.eat_any(&["TEMPORARY", "TEMP"]) && cursor.eat("TABLE")) {
+        return None;
+    }
+    if_not_exists(cursor);
+    cursor.name()
+}
+
 fn index(cursor: &mut Cursor<'_>, unique: bool) -> Option<Effect> {
     let IndexNames { index, table, is_optional } = index_names(cursor)?;
     let definition = IndexDefinition::read(cursor, table.clone(), unique).map(Definition::Index);
