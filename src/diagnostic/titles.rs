@@ -167,7 +167,8 @@ titles! {
     // What was applied before
     MigrationsAdopted => "Existing migrations are adopted in …",
     MigrationsSkippedByTool => "Migrations were skipped by … in …",
-    RowChangesUnseen => "Row changes cannot be verified in …",
+    MigrationMayBePartlyApplied => "Migration may be partly applied in …",
+    AdoptedMigrationsUnproven => "Adopted migrations cannot be verified in …",
     SeveralHistoryTables => "More than one history table found",
     HistoryTableOfTwoSets => "History table is adopted by two migration sets",
     HistoryTableMismatch => "History table does not match the directory",

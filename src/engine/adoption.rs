@@ -4,16 +4,21 @@
 //! A history table or the configuration states which migrations were applied. The check only looks
 //! for missing objects.
 
+mod evidence;
+
 use std::collections::BTreeSet;
 
+use self::evidence::dropped;
 use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
-use crate::migration::{Class, Migration, Origin, Statement, Version};
+use crate::migration::{Migration, Origin, Version};
 
+pub use self::evidence::{StillThere, Unproven, begins_with_own_transaction, unproven};
 pub use super::expected::Expect;
 use super::expected::{Expectations, Expected};
 use super::plan::renames::first;
 use super::plan::{Plan, Status};
+use crate::sql;
 
 /// An object that an adopted migration creates and that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +132,9 @@ pub fn facts<'a>(migrations: impl IntoIterator<Item = &'a Migration>) -> Vec<Fac
     for statement in migrations.into_iter().flat_map(Migration::known_statements) {
         let mut alone = Expectations::default();
         alone.add(statement, Expect::All);
-        facts.extend(alone.0.into_iter().map(|expected| expected.fact));
+        let dropped = dropped(statement, &sql::effect(&statement.text));
+        let dropped = dropped.into_iter().map(|(_, expected)| expected);
+        facts.extend(alone.0.into_iter().chain(dropped).map(|expected| expected.fact));
     }
     facts.into_iter().collect()
 }
@@ -186,15 +193,6 @@ pub fn last_shown<'a>(migrations: &'a [Migration], facts: &Facts) -> Option<&'a 
         }
     }
     last
-}
-
-/// Whether a migration leaves nothing that the catalog shows.
-#[must_use]
-pub fn changes_only_rows(migration: &Migration) -> bool {
-    let is_row_change = |it: &Statement| matches!(it.class, Class::Dml | Class::Batch);
-    migration.unknown_from.is_none()
-        && !migration.statements.is_empty()
-        && migration.statements.iter().all(is_row_change)
 }
 
 /// The objects that migrations are expected to have left, in the order of the statements.

@@ -20,12 +20,13 @@ mod renames;
 mod resume;
 mod same_text;
 mod subject;
+mod unproven;
 mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
     BASELINE, NotInCatalog, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool,
-    table_of_nothing, unknown_adopt, unknown_baseline, unseen_row_changes,
+    table_of_nothing, unknown_adopt, unknown_baseline,
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use database::{Access, database_error};
@@ -58,6 +59,7 @@ pub(super) use resume::AppliedSet;
 pub(super) use same_text::{applied_before, version_changed};
 
 pub(super) use subject::Subject;
+pub(super) use unproven::{may_be_partly_applied, unproven};
 
 use super::contract::FunctionError;
 use crate::sql::{Disallowed, SplitError};

@@ -512,6 +512,8 @@ fn a_file_that_does_not_run_is_not_rejected_whatever_it_contains() {
         );
         world.write("app/4_d.sql", "CREATE TABLE d (id int PRIMARY KEY);");
         world.configure(&set("app", "  baseline_version = \"2\"\n"));
+        world.sql("CREATE TABLE a (id int PRIMARY KEY)");
+        let seen = world.cluster().statements().len();
         // Nothing is known yet: the third file would run.
         world
             .plan()
@@ -519,8 +521,9 @@ fn a_file_that_does_not_run_is_not_rejected_whatever_it_contains() {
             .says("Statement is not allowed in a migration")
             .says("app/3_open.sql:2 contains set_config")
             .does_not_say("2_dump.sql:");
-        world.assert_untouched();
+        world.assert_untouched_since(seen);
 
+        world.sql("DROP TABLE a");
         world.configure(&set("app", "  baseline_version = \"3\"\n"));
         world
             .plan()
@@ -690,6 +693,33 @@ fn a_file_that_failed_partway_and_left_no_row_does_not_run_again() {
 }
 
 #[test]
+fn a_pending_file_that_may_be_partly_applied_is_named_at_the_adoption() {
+    on_each_terraform(|world| {
+        leave(world, &GOOSE, "goose_db_version");
+        let title = "Warning: Migration may be partly applied in set goose on localhost:";
+        let half = "goose/20260103000000_half.sql";
+        const UP: &str = "-- +goose Up\nUPDATE t SET n = 1;\nUPDATE t SET n = 2;\n";
+        world.configure(&set("goose", ""));
+        let text = format!("-- +goose NO TRANSACTION\n{UP}");
+        world.remove("goose/20260101120000_rows.sql");
+        world.write(half, UP);
+        world.plan().ends_with(2).does_not_say(title);
+        world.write(half, text);
+        world
+            .plan()
+            .ends_with(2)
+            .says(title)
+            .says("If goose failed in it, some of these changes may be committed")
+            .says("set baseline_version = \"20260103000000\"");
+        // Later files are those of the provider.
+        world.configure(&set("goose", "  baseline_version = \"20260103000000\"\n"));
+        world.apply().ends_with(0).does_not_say(title);
+        world.write("goose/20260301000000_later.sql", format!("-- +goose NO TRANSACTION\n{UP}"));
+        world.plan().ends_with(2).does_not_say(title);
+    });
+}
+
+#[test]
 fn the_error_about_missing_objects_names_only_what_can_be_the_reason() {
     on_each_terraform(|world| {
         world.each(&[
@@ -828,20 +858,20 @@ fn converted_files_are_found_by_the_texts_that_the_tool_has_recorded() {
 
 /// golang-migrate 4.18.1 has left version 4, and never runs a file that is merged before it.
 #[test]
-fn a_file_with_row_changes_that_a_history_table_only_covers_is_named() {
+fn a_file_that_a_history_table_only_covers_is_named_if_nothing_shows_that_it_ran() {
     on_each_terraform(|world| {
         for (number, text) in [
-            ("000001_a", "CREATE TABLE a (id int PRIMARY KEY);"),
+            ("000001_a", "CREATE TABLE a (id int PRIMARY KEY, n int);"),
             ("000002_late", "INSERT INTO a VALUES (2);"),
             ("000003_b", "CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (3);"),
-            ("000004_last", "INSERT INTO a VALUES (4);"),
+            ("000004_last", "ALTER TABLE a ALTER COLUMN n SET DEFAULT 5; UPDATE a SET n = 5;"),
         ] {
             world.write(&format!("app/{number}.up.sql"), text);
         }
         world.each(&[
             "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)",
             "INSERT INTO schema_migrations VALUES (4, false)",
-            "CREATE TABLE a (id int PRIMARY KEY)",
+            "CREATE TABLE a (id int PRIMARY KEY, n int)",
             "CREATE TABLE b (id int PRIMARY KEY)",
         ]);
         const FORMAT: &str = "  format = \"golang-migrate\"\n";
@@ -850,8 +880,8 @@ fn a_file_with_row_changes_that_a_history_table_only_covers_is_named() {
             world
                 .plan()
                 .ends_with(2)
-                .says("Warning: Row changes cannot be verified in set app on localhost:")
-                .says(&format!("has a row for each of them: {files} They will be recorded"));
+                .says("Warning: Adopted migrations cannot be verified in set app on localhost:")
+                .says(&format!("defaults, or privileges: {files} They will be recorded"));
         };
         named(FORMAT, "app/000002_late.up.sql");
         world.sql("DROP TABLE schema_migrations");
@@ -861,9 +891,41 @@ fn a_file_with_row_changes_that_a_history_table_only_covers_is_named() {
         let text = fs::read_to_string(world.path("app/000002_late.up.sql")).unwrap();
         world.remove("app/000002_late.up.sql");
         world.write("app/000005_late.up.sql", text);
+        // What a file drops shows whether it ran.
+        world.write("app/000003_n.up.sql", "ALTER TABLE a DROP COLUMN n;");
+        world.remove("app/000003_b.up.sql");
+        world.remove("app/000004_last.up.sql");
+        world.configure(&set("app", &format!("{FORMAT}  baseline_version = \"000003\"\n")));
+        world
+            .plan()
+            .ends_with(2)
+            .says("They have probably not run: app/000003_n.up.sql:1: column a.n")
+            .does_not_say("app/000001_a.up.sql:");
         world.apply().ends_with(0);
         assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["000005"]);
         world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn a_baseline_on_a_database_without_its_objects_is_rejected_whatever_the_files_contain() {
+    on_each_terraform(|world| {
+        world.write("app/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("app/0003_n.sql", "CREATE TABLE n (id int PRIMARY KEY);");
+        world.configure(&set("app", "  baseline_version = \"0002\"\n"));
+        for text in [
+            "SET lock_timeout = '5s';\nALTER TABLE a ADD COLUMN x int;",
+            "COPY a FROM STDIN;\n1\n\\.\n",
+            "pg_dump: error: connection to server failed",
+        ] {
+            world.write("app/0002_b.sql", text);
+            let missing = "app/0001_a.sql:1: relation a does not exist";
+            world.plan().ends_with(1).says(missing);
+            world.apply().ends_with(1).says(missing);
+        }
+        world.assert_untouched();
+        world.sql("CREATE TABLE a (id int PRIMARY KEY)");
+        world.plan().ends_with(2).says("could not be read completely").says("app/0002_b.sql");
     });
 }
 
@@ -904,28 +966,6 @@ fn an_unchanged_repeatable_script_of_flyway_is_adopted_and_runs_when_it_changes(
             .says("These migrations will run: app/R__order_ids.sql");
         world.apply().ends_with(0);
         assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__order_ids"]);
-#[test]
-fn a_baseline_on_a_database_without_its_objects_is_rejected_whatever_the_files_contain() {
-    on_each_terraform(|world| {
-        world.write("app/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
-        world.write("app/0003_n.sql", "CREATE TABLE n (id int PRIMARY KEY);");
-        world.configure(&set("app", "  baseline_version = \"0002\"\n"));
-        for text in [
-            "SET lock_timeout = '5s';\nALTER TABLE a ADD COLUMN x int;",
-            "COPY a FROM STDIN;\n1\n\\.\n",
-            "pg_dump: error: connection to server failed",
-        ] {
-            world.write("app/0002_b.sql", text);
-            let missing = "app/0001_a.sql:1: relation a does not exist";
-            world.plan().ends_with(1).says(missing);
-            world.apply().ends_with(1).says(missing);
-        }
-        world.assert_untouched();
-        world.sql("CREATE TABLE a (id int PRIMARY KEY)");
-        world.plan().ends_with(2).says("could not be read completely").says("app/0002_b.sql");
-    });
-}
-
         assert_eq!(world.times_run("INSERT INTO orders"), 1);
         let state = world.state("dsql_migration_set.app");
         assert_eq!(state["migrations"]["R__seed"]["status"], "adopted");

@@ -208,29 +208,6 @@ pub(in crate::provider) fn skipped_by_tool(
     )
 }
 
-/// Returns a warning about adopted files that only change rows and have no row in a history table.
-pub(in crate::provider) fn unseen_row_changes(
-    files: &[String],
-    subject: &Subject,
-) -> Option<Diagnostic> {
-    if files.is_empty() {
-        return None;
-    }
-    Some(
-        Diagnostic::warning(Title::RowChangesUnseen.fill(&[&subject]))
-            .detail(format!(
-                "These files count as applied because they precede the last applied version. They \
-                 only change rows, so the catalog does not show whether they ran, and no history \
-                 table has a row for each of them:\n{}\n\nThey will be recorded as applied and not \
-                 run. Check the rows that they change, in particular if a file was added after \
-                 later ones had run. If a file did not run, give it a version that follows the last \
-                 applied one. It is then pending.",
-                listed_lines(files.iter().cloned())
-            ))
-            .at("adopt"),
-    )
-}
-
 /// Returns a warning that lists what a plan adopts and what it runs.
 pub(in crate::provider) fn adopted(
     plan: &Plan<'_>,

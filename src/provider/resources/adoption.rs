@@ -194,15 +194,16 @@ impl<'a> AdoptionRequest<'a> {
             let error = self.not_in_catalog(session, &missing, &declared).await?;
             return Err(declared.warnings.into_iter().chain([error]).collect());
         }
+        let may_be_partly_applied = self.may_be_partly_applied(&declared);
         let Declared { applied, without_row, mut warnings, .. } = declared;
-        let unseen = self.migrations().iter().filter(|migration| {
+        let is_uncertain = |migration: &Migration| {
             let source = applied.get(&migration.version);
-            let is_uncertain = source.is_some_and(|source| source == BASELINE)
-                || without_row.contains(&migration.version);
-            is_uncertain && adoption::changes_only_rows(migration)
-        });
-        let unseen: Vec<_> = unseen.map(|migration| migration.file.clone()).collect();
-        warnings.extend(diagnostics::unseen_row_changes(&unseen, &self.operation.subject()));
+            source.is_some_and(|source| source == BASELINE)
+                || without_row.contains(&migration.version)
+        };
+        let unproven = adoption::unproven(self.applied(&applied), is_uncertain, facts);
+        warnings.extend(diagnostics::unproven(&unproven, &self.operation.subject()));
+        warnings.extend(may_be_partly_applied);
         let record = |m: &Migration| Some(adoption::adopted(m, applied.get(&m.version)?));
         // If objects of a repeatable migration are missing, it runs and creates them.
         let is_whole = |m: &&Migration| adoption::missing([(*m, Expect::All)], facts).is_empty();

@@ -1,4 +1,4 @@
-//! Finds the objects of adopted migrations that the catalog does not show, and explains them.
+//! Finds what the catalog does not show of adopted migrations, and what it cannot show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use super::{AdoptionRequest, Declared};
 use crate::database::{Session, TableSearch};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{self, Expect, Missing};
-use crate::migration::Version;
 use crate::migration::fact::{Facts, QualifiedName};
+use crate::migration::{Migration, Version};
 use crate::provider::diagnostics::{self, NotInCatalog};
 
 impl AdoptionRequest<'_> {
@@ -17,15 +17,40 @@ impl AdoptionRequest<'_> {
         applied: &BTreeMap<Version, String>,
         facts: &Facts,
     ) -> Vec<Missing> {
+        adoption::missing(self.applied(applied), facts)
+    }
+
+    /// The migrations that are to be adopted, and those that the ledger knows, in order.
+    pub(super) fn applied(
+        &self,
+        adopted: &BTreeMap<Version, String>,
+    ) -> impl Iterator<Item = (&Migration, Expect)> {
         let known = adoption::known(&self.records);
-        let walk = self.migrations().iter().filter_map(|migration| {
-            if applied.contains_key(&migration.version) {
+        self.migrations().iter().filter_map(move |migration| {
+            if adopted.contains_key(&migration.version) {
                 return Some((migration, Expect::All));
             }
             let is_applied = known.contains(&migration.version);
             is_applied.then_some((migration, Expect::Nothing))
-        });
-        adoption::missing(walk, facts)
+        })
+    }
+
+    /// The warning about the first pending migration, if its tool may have failed in it and left no
+    /// row. Until the set is adopted, the tool was the last to run.
+    pub(super) fn may_be_partly_applied(&self, declared: &Declared) -> Option<Diagnostic> {
+        let tool = declared.histories.first()?.tool();
+        let is_first_time = self.observation.migrations.is_empty();
+        if declared.applied.is_empty() && !is_first_time {
+            return None;
+        }
+        let known = adoption::known(&self.records);
+        let is_pending = |migration: &&Migration| {
+            let version = &migration.version;
+            !known.contains(version) && !declared.applied.contains_key(version)
+        };
+        let first = self.migrations().iter().find(is_pending)?;
+        adoption::begins_with_own_transaction(first)
+            .then(|| diagnostics::may_be_partly_applied(first, tool, &self.operation.subject()))
     }
 
     /// The error for objects that are missing. It takes a round trip to find tables of the same

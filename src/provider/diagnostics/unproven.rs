@@ -1,0 +1,57 @@
+//! Warnings about files of which the cluster does not show whether another tool has run them.
+
+use super::{Subject, listed_lines};
+use crate::diagnostic::{Diagnostic, Title};
+use crate::engine::adoption::Unproven;
+use crate::migration::Migration;
+
+/// Returns a warning about adopted files of which neither a row of a history table nor an object
+/// shows that they ran.
+pub(in crate::provider) fn unproven(found: &Unproven, subject: &Subject) -> Option<Diagnostic> {
+    let Unproven { files, still_there } = found;
+    let mut detail = String::new();
+    if !still_there.is_empty() {
+        let lines = still_there.iter().map(|it| format!("{}: {}", it.origin, it.object));
+        detail.push_str(&format!(
+            "These files count as applied, but objects that they drop or rename still exist. They \
+             have probably not run:\n{}\n\n",
+            listed_lines(lines)
+        ));
+    }
+    if !files.is_empty() {
+        detail.push_str(&format!(
+            "These files count as applied because of their versions. No history table has a row \
+             for each of them, and no object shows that they ran, for example because they change \
+             rows, defaults, or privileges:\n{}\n\n",
+            listed_lines(files.iter().cloned())
+        ));
+    }
+    if detail.is_empty() {
+        return None;
+    }
+    detail.push_str(
+        "They will be recorded as applied and not run. Check what they change, in particular if a \
+         file was added after later ones had run. If a file did not run, give it a version that \
+         follows the last applied one. It is then pending.",
+    );
+    let warning = Diagnostic::warning(Title::AdoptedMigrationsUnproven.fill(&[&subject]));
+    Some(warning.detail(detail).at("adopt"))
+}
+
+/// Returns a warning about a pending migration in which its tool may have failed.
+pub(in crate::provider) fn may_be_partly_applied(
+    migration: &Migration,
+    tool: &str,
+    subject: &Subject,
+) -> Diagnostic {
+    let Migration { file, version, .. } = migration;
+    Diagnostic::warning(Title::MigrationMayBePartlyApplied.fill(&[&subject]))
+        .detail(format!(
+            "{file} is the first pending migration. It does not run in one transaction, and it \
+             begins with row changes. If {tool} failed in it, some of these changes may be \
+             committed, and they would run again: nothing in the database shows it.\n\nCheck the \
+             rows before you apply. If some of the changes are committed, revert them, or complete \
+             the work of the file and set baseline_version = \"{version}\"."
+        ))
+        .at("adopt")
+}
