@@ -1,11 +1,11 @@
-//! Finds the `--` comments of a text, in which migration tools keep their directives.
+//! Finds the comments of a text in which migration tools keep their directives.
 
 use super::lex::{Lexer, Token, TokenKind};
 
-/// One `--` comment.
+/// One comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Comment<'a> {
-    /// The whole comment, from its first dash to the end of the line.
+    /// The whole comment, with the characters that begin and end it.
     pub text: &'a str,
     /// Line number, counted from 1.
     pub line: usize,
@@ -28,20 +28,34 @@ pub fn line_comments(text: &str) -> impl Iterator<Item = Comment<'_>> {
     })
 }
 
-/// Returns the `--` comments above each statement, outside of other statements and on lines of
-/// their own, each with the first word of that statement.
-pub fn headings(text: &str) -> Vec<(Comment<'_>, &str)> {
+/// A comment above a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heading<'a> {
+    /// The comment.
+    pub comment: Comment<'a>,
+    /// The first word of the statement below it.
+    pub first_word: &'a str,
+    /// Whether another statement precedes it.
+    pub follows_statement: bool,
+}
+
+/// Returns the comments above each statement, outside of other statements and on lines of their
+/// own.
+pub fn headings(text: &str) -> Vec<Heading<'_>> {
     let mut found = Vec::new();
     let mut above = Vec::new();
-    let mut is_inside = false;
+    let (mut is_inside, mut follows_statement) = (false, false);
     for token in Lexer::new(text, 1).map_while(Result::ok) {
-        if token.kind == TokenKind::LineComment {
+        if matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment) {
             if !is_inside && begins_line(text, &token) {
                 above.push(Comment { text: token.text, line: token.line });
             }
         } else if !token.is_trivia() {
             is_inside = !token.is_symbol(";");
-            found.extend(above.drain(..).map(|comment| (comment, token.text)));
+            let first_word = token.text;
+            let heading = |comment| Heading { comment, first_word, follows_statement };
+            found.extend(above.drain(..).map(heading));
+            follows_statement = true;
         }
     }
     found
@@ -74,9 +88,14 @@ mod tests {
         let text =
             "-- a\n\n-- b\nSELECT -- c\n-- d\n1; -- e\n/* x */ -- f\n-- g\nDROP TABLE t;\n-- h";
 
-        let found: Vec<_> =
-            headings(text).into_iter().map(|(found, word)| (found.line, word)).collect();
+        let found: Vec<_> = headings(text)
+            .into_iter()
+            .map(|it| (it.comment.line, it.first_word, it.follows_statement))
+            .collect();
 
-        assert_eq!(found, [(1, "SELECT"), (3, "SELECT"), (8, "DROP")]);
+        assert_eq!(
+            found,
+            [(1, "SELECT", false), (3, "SELECT", false), (7, "DROP", true), (8, "DROP", true)]
+        );
     }
 }

@@ -27,7 +27,7 @@ mod testing;
 mod tokens;
 
 pub use classify::{StatementKind, classify};
-pub use comments::{Comment, headings, line_comments};
+pub use comments::{Comment, Heading, headings, line_comments};
 pub use definition::{
     Alteration, ArgumentDefinition, ColumnDefinition, ConstraintDefinition, ConstraintKind,
     Definition, DomainDefinition, ForeignKey, FunctionDefinition, IdentityDefinition,

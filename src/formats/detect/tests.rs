@@ -67,7 +67,7 @@ fn names_and_marks_identify_the_format() {
 fn a_directory_of_an_unsupported_tool_is_rejected_with_the_name_of_the_tool() {
     let table: &[(Files, &str, &str)] = &[
         (&[("20260101T0000_a/ops.json", "")], "Prisma Next", "20260101T0000_a/ops.json"),
-        (&[("1_a.sql", "-- +migrate Up")], "sql-migrate", "+migrate at dir/1_a.sql:1"),
+        (&[("1_a.sql", "-- +migrate Up")], "sql-migrate", "+migrate up at dir/1_a.sql:1"),
         (
             &[("1_a.sql", "--liquibase formatted sql")],
             "Liquibase",
@@ -93,7 +93,7 @@ fn a_directory_of_an_unsupported_tool_is_rejected_with_the_name_of_the_tool() {
             "MyBatis Migrations",
             "@undo at dir/1_a.sql:3",
         ),
-        (&[("1_a.sql", "-- +micrate Up\nSELECT 1;")], "micrate", "+micrate at dir/1_a.sql:1"),
+        (&[("1_a.sql", "-- +micrate Up\nSELECT 1;")], "micrate", "+micrate up at dir/1_a.sql:1"),
         (&[("1_a.sql", "-- rambler up\nSELECT 1;")], "rambler", "rambler up at dir/1_a.sql:1"),
         (&[("1_a.sql", "--changeset me:1\nSELECT 1;")], "Liquibase", "changeset at dir/1_a.sql:1"),
     ];

@@ -130,6 +130,22 @@ fn a_comment_that_only_resembles_a_mark_is_accepted() {
         "-- changeset 12: adds a table\nCREATE TABLE a ();",
         "SELECT 5\n# 2;",
     ] {
+        ("-- migrate:down transaction:false", "dbmate"),
+        ("-- migrate:  down  transaction:false", "dbmate"),
+        ("-- migrate:down what follows", "dbmate"),
+        ("---- Down Migration ----", "node-pg-migrate"),
+        ("---- create above / drop below ----", "tern"),
+        ("-- ! downs", "Play evolutions"),
+        ("-- rollback", "another tool"),
+        ("-- Rollback:", "another tool"),
+        ("-- Undo", "another tool"),
+        ("-- revert", "another tool"),
+        ("-- ROLLBACK SCRIPT", "another tool"),
+        ("-- migration down", "another tool"),
+        ("-- name: down", "another tool"),
+        ("-- DOWN Migration (Rollback)", "another tool"),
+        ("/* DOWN */", "another tool"),
+        ("/* rollback */", "another tool"),
         let dir = tree(&[("1_a.sql", text)]);
         assert_eq!(names(&dir, None).len(), 1, "{text}");
     }
@@ -150,6 +166,25 @@ fn an_archive_of_another_tool_is_rejected_even_if_the_format_is_given() {
     assert_eq!(
         errors(&dir, Some(Format::Plain)),
         ["dir/1_a.sql:1 holds several files, which only Atlas can separate"]
+        "-- Careful! Downstream services read this table.\nCREATE TABLE a ();",
+        "-- Important! Upsert is not possible here.\nCREATE TABLE a ();",
+        "-- This is it!Downs and ups.\nCREATE TABLE a ();",
+        "-- migrate: downstream tables first\nCREATE TABLE a ();",
+        "-- migrate: down to the last row\nCREATE TABLE a ();",
+        "-- Migrate: update existing rows\nCREATE TABLE a ();",
+        "-- Down migration is not supported for this change.\nDROP TABLE a;",
+        "-- suffix is the file convention, not a claim that a\n\
+         -- down migration exists somewhere.\nDROP TABLE a;",
+        "-- Up migration for tenants\nCREATE TABLE a ();",
+        "-- rambler up the hill\nCREATE TABLE a ();",
+        "-- +goose is not used here\nCREATE TABLE a ();",
+        "-- liquibase formatted sql is not used here\nCREATE TABLE a ();",
+        "-- Rollback\nDROP TABLE IF EXISTS a;\n-- Create it\nCREATE TABLE a ();",
+        "-- undo\nDROP INDEX a_i;",
+        "ALTER TABLE a DISABLE TRIGGER ALL;\n-- revert\nALTER TABLE a ENABLE TRIGGER ALL;",
+        "CREATE TABLE a ();\n-- Rollback is not possible\nDROP TABLE b;",
+        "CREATE TABLE a ();\n/*\n-- rollback\nDROP TABLE a;\n*/\nDROP TABLE b;",
+        "CREATE TABLE a ();\n-- rollback\n-- DROP TABLE a;",
     );
     assert_eq!(errors(&dir, None), ["dir/atlas.sum does not exist"]);
 }
