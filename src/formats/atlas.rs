@@ -8,9 +8,10 @@ mod archive;
 mod directives;
 mod sum;
 
-use super::entries::{AcceptedFile, Entries};
+use super::entries::{AcceptedFile, Entries, same_version};
 use super::error::{FormatError, NameProblem};
-use super::listing::{Listing, SourceFile, exact_stem, stem};
+use super::flyway::{ScriptKind, ScriptName};
+use super::listing::{Listing, SourceFile, exact_stem, is_down_file, stem};
 use super::read::{self, Forward, NamedFile, ReadMigration, Transactions};
 use crate::migration::MigrationKind;
 use crate::sql;
@@ -29,10 +30,20 @@ pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec
     }
     entries.errors.extend(sum::verify(&listing).err());
     for source in listing.sql {
-        entries.push(Ok(entry(source)));
+        // Atlas keeps a sum for the directories of other tools as well, with their down files.
+        entries.push(match is_down(&source.name) {
+            true => Err(FormatError::file(source.file, NameProblem::DownFile)),
+            false => Ok(entry(source)),
+        });
     }
     check_versions(&mut entries);
     entries.migrations(migration)
+}
+
+/// Whether another tool would use a file to revert a migration.
+fn is_down(name: &str) -> bool {
+    let of_flyway = || ScriptName::parse(stem(name)).is_some_and(|it| it.kind == ScriptKind::Undo);
+    is_down_file(name) || name.contains("__") && of_flyway()
 }
 
 /// The key is the whole name, because Atlas sorts by bytes.
@@ -50,8 +61,7 @@ fn check_versions(entries: &mut Entries<String>) {
     for entry in &entries.accepted {
         let second = entry.source.file.clone();
         if let Some(first) = versions.insert(entry.version.clone(), second.clone()) {
-            let problem = NameProblem::DuplicateVersion { first };
-            entries.errors.push(FormatError::file(second, problem));
+            entries.errors.push(same_version(&first, &second));
         }
     }
 }

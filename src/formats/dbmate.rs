@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::entries::{AcceptedFile, Entries};
+use super::entries::{AcceptedFile, Entries, same_version};
 use super::error::{FormatError, NameProblem, ToolProblem};
 use super::listing::{Listing, SourceFile, exact_stem};
 use super::number::leading_digits;
@@ -23,8 +23,7 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<For
         if let Ok(accepted) = &file {
             let second = accepted.source.file.clone();
             if let Some(first) = seen.insert(accepted.version.clone(), second.clone()) {
-                let problem = NameProblem::DuplicateVersion { first };
-                entries.errors.push(FormatError::file(second, problem));
+                entries.errors.push(same_version(&first, &second));
             }
         }
         entries.push(file);
@@ -57,6 +56,10 @@ impl Section for DbmateSection {
 
     fn next(self, line: &SourceLine<'_>, sections: &mut Sections<'_>) -> Result<Self, ToolProblem> {
         match directive(line.text) {
+            // To dbmate, the dashes may be in the line above.
+            None if directive(&format!("--{}", line.text)).is_some() => {
+                Err(misplaced("a mark that is not in the line of its dashes"))
+            }
             None if self == Self::BeforeUp && !is_comment(line) => {
                 Err(misplaced("text before \"-- migrate:up\""))
             }

@@ -1,7 +1,7 @@
 //! Turns the files that a format accepts into migrations in order.
 
 use super::error::{FormatError, NameProblem};
-use super::listing::SourceFile;
+use super::listing::{SourceFile, reverts};
 use super::read::{self, NamedFile, ReadMigration};
 
 /// A file that is a migration by its name; its text has not been examined yet.
@@ -43,8 +43,7 @@ impl<K: Ord> Entries<K> {
             if let [a, b] = pair
                 && a.key == b.key
             {
-                let problem = NameProblem::DuplicateVersion { first: a.source.file.clone() };
-                errors.push(FormatError::file(&b.source.file, problem));
+                errors.push(same_version(&a.source.file, &b.source.file));
             }
         }
         let migrations = accepted.into_iter().map(|accepted| {
@@ -55,4 +54,16 @@ impl<K: Ord> Entries<K> {
         });
         read::all_or_errors(errors, migrations.collect())
     }
+}
+
+/// The error for two files with the same version. If one of them reverts the other, a number of its
+/// own would make it run.
+pub(super) fn same_version(first: &str, second: &str) -> FormatError {
+    if reverts(second, first) {
+        return FormatError::file(second, NameProblem::DownFile);
+    }
+    if reverts(first, second) {
+        return FormatError::file(first, NameProblem::DownFile);
+    }
+    FormatError::file(second, NameProblem::DuplicateVersion { first: first.to_owned() })
 }

@@ -8,11 +8,11 @@ use icu_collator::options::CollatorOptions;
 use icu_collator::{CollatorBorrowed, CollatorPreferences};
 
 use super::error::{FormatError, LayoutProblem, NameProblem};
-use super::listing::{Listing, SourceFile, base, is_sql};
+use super::listing::{Listing, MIGRATION_FILE, SourceFile, base, is_sql};
 use crate::migration::Migration;
 
 /// The file that contains the SQL of a migration.
-pub(super) const FILE: &str = "migration.sql";
+pub(super) const FILE: &str = MIGRATION_FILE;
 
 /// Both tools sort with `localeCompare`, whose order depends on the language of the machine where
 /// names have letters of other languages. The root collation is the order of English.
@@ -65,19 +65,21 @@ fn is_folder(migration: &Migration) -> bool {
     migration.file.ends_with(&format!("/{}/{FILE}", migration.version))
 }
 
-/// The name and the SQL of each directory, and an error for each file that would never run.
+/// The name and the SQL of each directory, and an error for each file that would never run. A
+/// leading dot hides a directory, such as `.git` and `.idea`, unless the tool runs its SQL.
 pub(super) fn sources(
     listing: &mut Listing,
     tool: &'static str,
+    runs_hidden: bool,
 ) -> (Vec<(String, SourceFile)>, Vec<FormatError>) {
     let mut found = Vec::new();
     let mut errors = Vec::new();
-    // A leading dot hides a directory, such as `.git` and `.idea`.
-    for folder in listing.folders.iter().filter(|folder| !folder.starts_with('.')) {
+    for folder in &listing.folders {
         let path = format!("{folder}/{FILE}");
-        if listing.contains(&path) {
+        let is_hidden = folder.starts_with('.');
+        if listing.contains(&path) && (runs_hidden || !is_hidden) {
             found.push((folder.clone(), listing.source(&path)));
-        } else {
+        } else if !is_hidden {
             let problem = LayoutProblem::MissingMigrationFile { file: FILE, tool };
             errors.push(FormatError::directory(listing.path(folder), problem));
         }

@@ -11,6 +11,9 @@ use crate::migration::Origin;
 /// The depth to which subdirectories are searched for SQL files.
 const DEPTH: usize = 4;
 
+/// The file that contains the SQL of a migration that is a directory.
+pub(super) const MIGRATION_FILE: &str = "migration.sql";
+
 /// The contents of a directory, sorted by name.
 #[derive(Debug)]
 pub(super) struct Listing {
@@ -103,6 +106,19 @@ pub(super) fn is_down_file(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let suffixes = [".down.sql", ".undo.sql", ".rollback.sql", ".revert.sql"];
     suffixes.iter().any(|suffix| name.ends_with(suffix) || name == suffix[1..])
+}
+
+/// Whether the first file reverts the second one, judged by their names, which differ only in words
+/// such as `_down` and `_up` at the end.
+pub(super) fn reverts(file: &str, other: &str) -> bool {
+    const SEPARATORS: [char; 3] = ['.', '_', '-'];
+    let without = |file: &str, words: &[&str]| {
+        let stem = stem(file).to_ascii_lowercase();
+        let (name, last) = stem.rsplit_once(SEPARATORS)?;
+        words.contains(&last).then(|| name.to_owned())
+    };
+    let forward = without(other, &["up"]).unwrap_or_else(|| stem(other).to_ascii_lowercase());
+    without(file, &["down", "undo", "rollback", "revert"]).is_some_and(|name| name == forward)
 }
 
 /// The name of an SQL file without its suffix.
@@ -264,9 +280,9 @@ fn entries(dir: &str) -> Result<Vec<DirectoryEntry>, FormatError> {
         let name = entry.file_name();
         let looks_like_sql = Path::new(&name).extension().is_some_and(is_sql_extension);
         // Follows symbolic links. A broken link counts as a file, and so does a directory whose
-        // name is that of a migration: reading it reports the error, so nothing is skipped
-        // silently.
-        let is_directory = !looks_like_sql
+        // name is that of a migration, unless it is one itself: reading it reports the error, so
+        // nothing is skipped silently.
+        let is_directory = (!looks_like_sql || entry.path().join(MIGRATION_FILE).is_file())
             && match fs::metadata(entry.path()) {
                 Ok(metadata) => metadata.is_dir(),
                 Err(source) if source.kind() == io::ErrorKind::NotFound => false,

@@ -39,7 +39,10 @@ pub(super) fn migrations(
     let mut entries = Entries::new();
     let mut downs = Vec::new();
     for name in listing.files.iter().filter(|name| is_template(name)) {
-        let problem = NameProblem::Program { tool: format.tool, what: "a template" };
+        let problem = match name.ends_with(".go") {
+            true => NameProblem::Program { tool: "its own program", what: "a Go migration" },
+            false => NameProblem::Program { tool: format.tool, what: "a template" },
+        };
         entries.push(Err(FormatError::file(listing.path(name), problem)));
     }
     for source in listing.sql {

@@ -17,7 +17,7 @@ const LOCK: &str = "migration_lock.toml";
 
 /// Reads each directory as a migration.
 pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
-    let (sources, errors) = folders::sources(&mut listing, TOOL);
+    let (sources, errors) = folders::sources(&mut listing, TOOL, true);
     let mut entries = Entries::new();
     if listing.files.iter().any(|file| file == LOCK) {
         entries.errors.extend(check_lock(&listing.path(LOCK)).err());

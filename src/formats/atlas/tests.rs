@@ -31,6 +31,22 @@ fn two_files_with_one_version_are_rejected() {
 }
 
 #[test]
+fn the_down_files_of_other_tools_are_rejected_even_if_the_format_is_given() {
+    for (up, down) in [
+        ("V1__a.sql", "U1__a.sql"),
+        ("1_a.up.sql", "1_a.down.sql"),
+        ("1_a.sql", "1_a.undo.sql"),
+        ("1_a.sql", "1_a_rollback.sql"),
+    ] {
+        let dir = sealed(&[(up, "SELECT 1"), (down, "DROP TABLE a")]);
+        let expected = format!("dir/{down} is a down migration");
+        assert_eq!(errors(&dir, Some(Format::Atlas)), [expected]);
+    }
+    let dir = sealed(&[("U1_a.sql", "SELECT 1"), ("2_step_down.sql", "SELECT 1")]);
+    assert_eq!(names(&dir, Some(Format::Atlas)).len(), 2);
+}
+
+#[test]
 fn every_change_since_the_sum_was_written_is_reported() {
     let changed = |change: &dyn Fn(&tempfile::TempDir)| {
         let dir = sealed(TWO);

@@ -74,6 +74,15 @@ fn files_are_ordered_by_name_and_none_is_skipped() {
 }
 
 #[test]
+fn a_mark_below_its_dashes_is_rejected() {
+    let text = "-- migrate:up\nCREATE TABLE a ();\n--\nmigrate:down\nDROP TABLE a;\n";
+    assert_eq!(
+        errors(&tree(&[("1_a.sql", text)]), None),
+        ["dir/1_a.sql:4 is not valid for dbmate: a mark that is not in the line of its dashes"]
+    );
+}
+
+#[test]
 fn an_unknown_option_matters_only_if_the_migration_is_to_run() {
     let text =
         "-- migrate:up adds a table\nCREATE TABLE a (id int);\n-- migrate:down\nDROP TABLE a;\n";

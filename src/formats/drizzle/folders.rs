@@ -10,7 +10,7 @@ use crate::formats::read::{self, ReadMigration};
 
 /// Reads each directory as a migration.
 pub(super) fn migrations(mut listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
-    let (sources, errors) = folders::sources(&mut listing, "Drizzle");
+    let (sources, errors) = folders::sources(&mut listing, "Drizzle", false);
     let mut entries = Entries::new();
     entries.errors = errors;
     for (folder, source) in sources {

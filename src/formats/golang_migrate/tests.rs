@@ -26,6 +26,7 @@ fn files_that_the_tool_would_skip_or_reject_are_errors() {
         ("2_c.sql", SQL),
         ("3_d.down.sql", "DROP TABLE d"),
         ("4_e.up.sql.tmpl", "SELECT {{ .x }}"),
+        ("6_h.up.go", "package migrations"),
         ("18446744073709551616_f.up.sql", SQL),
         ("old/5_g.up.sql", SQL),
     ]);
@@ -34,6 +35,7 @@ fn files_that_the_tool_would_skip_or_reject_are_errors() {
         errors(&dir, Some(Format::GolangMigrate)),
         [
             "dir/4_e.up.sql.tmpl is a template, which only golang-migrate can run",
+            "dir/6_h.up.go is a Go migration, which only its own program can run",
             "dir/18446744073709551616_f.up.sql has a version greater than the largest that \
              golang-migrate supports",
             "dir/2_c.sql has a name that golang-migrate does not accept: \

@@ -75,6 +75,27 @@ fn a_down_file_is_rejected_even_if_the_format_is_given() {
 }
 
 #[test]
+fn of_two_files_with_one_version_the_one_that_reverts_the_other_is_a_down_migration() {
+    for (up, down) in [
+        ("1_a_up.sql", "1_a_down.sql"),
+        ("1_a-up.sql", "1_a-down.sql"),
+        ("1_a.sql", "1_a_undo.sql"),
+        ("1-UP.sql", "1-DOWN.sql"),
+    ] {
+        let dir = tree(&[(up, "SELECT 1"), (down, "DROP TABLE a")]);
+        let expected = format!("dir/{down} is a down migration");
+        assert_eq!(errors(&dir, Some(Format::Plain)), [expected]);
+    }
+    let dir = tree(&[("1_scale_down.sql", "SELECT 1"), ("2_scale_up.sql", "SELECT 1")]);
+    assert_eq!(names(&dir, Some(Format::Plain)).len(), 2);
+    let dir = tree(&[("1_a_down.sql", "SELECT 1"), ("1_b_up.sql", "SELECT 1")]);
+    assert_eq!(
+        errors(&dir, Some(Format::Plain)),
+        ["dir/1_b_up.sql has the same version as dir/1_a_down.sql"]
+    );
+}
+
+#[test]
 fn a_down_section_is_rejected_even_if_the_format_is_given() {
     let text = "CREATE TABLE a ();\n\n--  +goose Down\nDROP TABLE a;";
     let dir = tree(&[("1_a.sql", text)]);
@@ -109,6 +130,22 @@ fn the_section_of_every_tool_that_reverts_a_migration_is_rejected() {
         ("-- Down Migration", "node-pg-migrate"),
         ("-- Down", "another tool"),
         ("-- ==== DOWN ====", "another tool"),
+        ("-- migrate:down transaction:false", "dbmate"),
+        ("-- migrate:  down  transaction:false", "dbmate"),
+        ("-- migrate:down what follows", "dbmate"),
+        ("---- Down Migration ----", "node-pg-migrate"),
+        ("---- create above / drop below ----", "tern"),
+        ("-- ! downs", "Play evolutions"),
+        ("-- rollback", "another tool"),
+        ("-- Rollback:", "another tool"),
+        ("-- Undo", "another tool"),
+        ("-- revert", "another tool"),
+        ("-- ROLLBACK SCRIPT", "another tool"),
+        ("-- migration down", "another tool"),
+        ("-- name: down", "another tool"),
+        ("-- DOWN Migration (Rollback)", "another tool"),
+        ("/* DOWN */", "another tool"),
+        ("/* rollback */", "another tool"),
     ] {
         let text = format!("CREATE TABLE a ();\n\n{mark}\n-- a\n\nDROP TABLE a;");
         let dir = tree(&[("1.sql", &text)]);
@@ -129,23 +166,26 @@ fn a_comment_that_only_resembles_a_mark_is_accepted() {
         "-- To undo: DROP TABLE a\nCREATE TABLE a ();",
         "-- changeset 12: adds a table\nCREATE TABLE a ();",
         "SELECT 5\n# 2;",
+        "-- Careful! Downstream services read this table.\nCREATE TABLE a ();",
+        "-- Important! Upsert is not possible here.\nCREATE TABLE a ();",
+        "-- This is it!Downs and ups.\nCREATE TABLE a ();",
+        "-- migrate: downstream tables first\nCREATE TABLE a ();",
+        "-- migrate: down to the last row\nCREATE TABLE a ();",
+        "-- Migrate: update existing rows\nCREATE TABLE a ();",
+        "-- Down migration is not supported for this change.\nDROP TABLE a;",
+        "-- suffix is the file convention, not a claim that a\n\
+         -- down migration exists somewhere.\nDROP TABLE a;",
+        "-- Up migration for tenants\nCREATE TABLE a ();",
+        "-- rambler up the hill\nCREATE TABLE a ();",
+        "-- +goose is not used here\nCREATE TABLE a ();",
+        "-- liquibase formatted sql is not used here\nCREATE TABLE a ();",
+        "-- Rollback\nDROP TABLE IF EXISTS a;\n-- Create it\nCREATE TABLE a ();",
+        "-- undo\nDROP INDEX a_i;",
+        "ALTER TABLE a DISABLE TRIGGER ALL;\n-- revert\nALTER TABLE a ENABLE TRIGGER ALL;",
+        "CREATE TABLE a ();\n-- Rollback is not possible\nDROP TABLE b;",
+        "CREATE TABLE a ();\n/*\n-- rollback\nDROP TABLE a;\n*/\nDROP TABLE b;",
+        "CREATE TABLE a ();\n-- rollback\n-- DROP TABLE a;",
     ] {
-        ("-- migrate:down transaction:false", "dbmate"),
-        ("-- migrate:  down  transaction:false", "dbmate"),
-        ("-- migrate:down what follows", "dbmate"),
-        ("---- Down Migration ----", "node-pg-migrate"),
-        ("---- create above / drop below ----", "tern"),
-        ("-- ! downs", "Play evolutions"),
-        ("-- rollback", "another tool"),
-        ("-- Rollback:", "another tool"),
-        ("-- Undo", "another tool"),
-        ("-- revert", "another tool"),
-        ("-- ROLLBACK SCRIPT", "another tool"),
-        ("-- migration down", "another tool"),
-        ("-- name: down", "another tool"),
-        ("-- DOWN Migration (Rollback)", "another tool"),
-        ("/* DOWN */", "another tool"),
-        ("/* rollback */", "another tool"),
         let dir = tree(&[("1_a.sql", text)]);
         assert_eq!(names(&dir, None).len(), 1, "{text}");
     }
@@ -166,25 +206,6 @@ fn an_archive_of_another_tool_is_rejected_even_if_the_format_is_given() {
     assert_eq!(
         errors(&dir, Some(Format::Plain)),
         ["dir/1_a.sql:1 holds several files, which only Atlas can separate"]
-        "-- Careful! Downstream services read this table.\nCREATE TABLE a ();",
-        "-- Important! Upsert is not possible here.\nCREATE TABLE a ();",
-        "-- This is it!Downs and ups.\nCREATE TABLE a ();",
-        "-- migrate: downstream tables first\nCREATE TABLE a ();",
-        "-- migrate: down to the last row\nCREATE TABLE a ();",
-        "-- Migrate: update existing rows\nCREATE TABLE a ();",
-        "-- Down migration is not supported for this change.\nDROP TABLE a;",
-        "-- suffix is the file convention, not a claim that a\n\
-         -- down migration exists somewhere.\nDROP TABLE a;",
-        "-- Up migration for tenants\nCREATE TABLE a ();",
-        "-- rambler up the hill\nCREATE TABLE a ();",
-        "-- +goose is not used here\nCREATE TABLE a ();",
-        "-- liquibase formatted sql is not used here\nCREATE TABLE a ();",
-        "-- Rollback\nDROP TABLE IF EXISTS a;\n-- Create it\nCREATE TABLE a ();",
-        "-- undo\nDROP INDEX a_i;",
-        "ALTER TABLE a DISABLE TRIGGER ALL;\n-- revert\nALTER TABLE a ENABLE TRIGGER ALL;",
-        "CREATE TABLE a ();\n-- Rollback is not possible\nDROP TABLE b;",
-        "CREATE TABLE a ();\n/*\n-- rollback\nDROP TABLE a;\n*/\nDROP TABLE b;",
-        "CREATE TABLE a ();\n-- rollback\n-- DROP TABLE a;",
     );
     assert_eq!(errors(&dir, None), ["dir/atlas.sum does not exist"]);
 }

@@ -25,6 +25,27 @@ fn directories_are_ordered_by_name_and_their_names_are_the_versions() {
 }
 
 #[test]
+fn every_directory_that_prisma_runs_is_a_migration_whatever_its_name() {
+    let dir = tree(&[
+        LOCK,
+        ("20250517173700_event_log.sql/migration.sql", SQL),
+        (".20250101000000_hidden/migration.sql", SQL),
+        ("3_note.sql/readme.md", "-"),
+    ]);
+
+    let listed = errors(&dir, Some(Format::Prisma));
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert!(listed[0].starts_with("dir/3_note.sql "), "{listed:?}");
+    std::fs::remove_dir_all(dir.path().join("3_note.sql")).expect("it exists");
+    let versions: Vec<_> = names(&dir, None).into_iter().map(|(version, _)| version).collect();
+    assert_eq!(versions, [".20250101000000_hidden", "20250517173700_event_log.sql"]);
+    assert_eq!(
+        errors(&tree(&[("1_a.sql/migration.sql", SQL), ("2_b.sql", SQL)]), Some(Format::Plain)),
+        ["dir/1_a.sql/migration.sql is in a subdirectory, where it would never run"]
+    );
+}
+
+#[test]
 fn directories_are_ordered_as_node_orders_them() {
     let dir = tree(&[
         LOCK,

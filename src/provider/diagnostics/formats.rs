@@ -213,14 +213,19 @@ fn name_advice(problem: &NameProblem) -> &'static str {
              `0001_create_users.sql`."
         }
         NameProblem::DuplicateVersion { .. } => {
-            "Give a higher number to the file that has not been applied yet."
+            "If one of the files reverts the other, remove it. Otherwise, give a higher number to the \
+             file that has not been applied yet."
         }
         NameProblem::VersionTooGreat { .. } => "Give the file a smaller number.",
         NameProblem::Mismatch { .. } => {
             "Rename the file if it is a migration, or move it to another directory. If the directory \
              belongs to another tool, set format to that tool."
         }
-        NameProblem::DownFile => FORWARD_ONLY,
+        NameProblem::DownFile => {
+            "If the directory belongs to a tool that has such files, set format to that tool: the \
+             provider then ignores them. Otherwise, remove the file. Migrations only go forward, so \
+             write a new migration to revert a change."
+        }
         NameProblem::OrphanDown => {
             "Restore the file that applies the migration, or remove this one. Migrations only go \
              forward here, so nothing else uses it."
