@@ -47,11 +47,13 @@ pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
 }
 
 /// Returns the errors for a history table whose migrations cannot be adopted. `accepted` are the
-/// entries of `accept_checksums`. The value to paste covers all errors.
+/// entries of `accept_checksums`. The value to paste covers all errors. `baseline_counts`: whether
+/// `baseline_version` has an effect.
 pub(in crate::provider) fn adopt_errors(
     errors: &[AdoptError],
     history: HistoryTable,
     accepted: &BTreeMap<Version, Checksum>,
+    baseline_counts: bool,
 ) -> Vec<Diagnostic> {
     let mut accepted = accepted.clone();
     for error in errors {
@@ -60,32 +62,52 @@ pub(in crate::provider) fn adopt_errors(
         }
     }
     let accepted = accept_checksums(&accepted);
-    errors.iter().map(|error| adopt_error(error, history, &accepted)).collect()
+    let diagnostic = |error| adopt_error(error, history, &accepted, baseline_counts);
+    errors.iter().map(diagnostic).collect()
 }
 
-fn adopt_error(error: &AdoptError, history: HistoryTable, accepted: &str) -> Diagnostic {
+fn adopt_error(
+    error: &AdoptError,
+    history: HistoryTable,
+    accepted: &str,
+    baseline_counts: bool,
+) -> Diagnostic {
     let tool = history.tool();
     let what = sentence(&chain(error));
     let (title, advice) = match error {
         AdoptError::Unfinished { unfinished, .. } => {
-            (Title::UnfinishedInHistoryTable, settle(unfinished.settlement.as_ref(), tool))
+            let settlement = unfinished.settlement.as_ref();
+            (Title::UnfinishedInHistoryTable, settle(settlement, tool, baseline_counts))
         }
-        AdoptError::NoFile { .. } => (
-            Title::HistoryTableFileMissing,
-            "Restore the file. If it was removed on purpose, list its version in removed_versions. If \
-             a later migration replaces it, as in a squashed directory, set baseline_version to the \
-             version of that migration. If the table belongs to other files, set adopt = \"none\"."
-                .to_owned(),
-        ),
+        AdoptError::NoFile { .. } => {
+            let squashed = if baseline_counts {
+                "If a later migration replaces it, as in a squashed directory, set baseline_version \
+                 to the version of that migration. "
+            } else {
+                ""
+            };
+            (
+                Title::HistoryTableFileMissing,
+                format!(
+                    "Restore the file. If it was removed on purpose, list its version in \
+                     removed_versions. {squashed}If the table belongs to other files, set adopt = \
+                     \"none\"."
+                ),
+            )
+        }
         AdoptError::Changed { renamed_from, .. } => {
             (Title::ChecksumMismatch, edited(history, renamed_from.as_deref(), accepted))
         }
         AdoptError::Contradiction { .. } => (
             Title::InconsistentHistoryTable,
-            format!(
-                "Repair the table with {tool}, or set adopt = \"none\" and baseline_version to \
-                 the last applied version."
-            ),
+            match baseline_counts {
+                true => {
+                    "Correct the rows of the table, or set adopt = \"none\" and baseline_version \
+                     to the last applied version."
+                }
+                false => "Correct the rows of the table, or set adopt = \"none\".",
+            }
+            .to_owned(),
         ),
         AdoptError::File(_) | AdoptError::ChangedDuringRead { .. } => {
             (Title::UnreadableMigrationFile, "Plan again.".to_owned())
@@ -118,20 +140,24 @@ fn edited(history: HistoryTable, renamed_from: Option<&str>, accepted: &str) -> 
 }
 
 /// What to do about a migration that a tool has not finished.
-fn settle(settlement: Option<&Settlement>, tool: &str) -> String {
+fn settle(settlement: Option<&Settlement>, tool: &str, baseline_counts: bool) -> String {
     let baseline = "set baseline_version to its version as the name of the file writes it (for \
                     example \"0002\"): it then counts as applied, if its objects are in the database.";
+    let (instead, by_hand) = if baseline_counts {
+        (
+            format!("\n\nInstead of the first statement, you can {baseline}"),
+            format!(" If you have finished it by hand, {baseline}"),
+        )
+    } else {
+        (String::new(), String::new())
+    };
     match settlement {
         Some(Settlement { completed, reverted }) => format!(
             "It may be partly applied. Compare the database with the file. If you have completed its \
              work by hand, correct the table with\n\n  {completed}\n\nIf you have reverted its work, so \
-             that it runs again, correct the table with\n\n  {reverted}\n\nInstead of the first \
-             statement, you can {baseline}"
+             that it runs again, correct the table with\n\n  {reverted}{instead}"
         ),
-        None => format!(
-            "It may be partly applied. Finish or revert it with {tool}. If you have finished it by \
-             hand, {baseline}"
-        ),
+        None => format!("It may be partly applied. Finish or revert it with {tool}.{by_hand}"),
     }
 }
 
@@ -275,4 +301,22 @@ pub(in crate::provider) fn renamed(plan: &Plan<'_>, subject: &Subject) -> Option
 /// Whether the source of a record is the former version of its migration.
 fn is_former(plan: &Plan<'_>, from: &str) -> bool {
     plan.retired.iter().any(|record| record.version.0 == from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn baseline_version_is_suggested_only_while_it_has_an_effect() {
+        let statement = |text: &str| text.to_owned();
+        let settlement =
+            Settlement { completed: statement("UPDATE 1"), reverted: statement("UPDATE 2") };
+        for settlement in [Some(&settlement), None] {
+            assert!(settle(settlement, "sqlx", true).contains("baseline_version"));
+            assert!(!settle(settlement, "sqlx", false).contains("baseline_version"));
+        }
+        let settled = settle(Some(&settlement), "sqlx", false);
+        assert!(settled.ends_with("correct the table with\n\n  UPDATE 2"), "{settled}");
+    }
 }

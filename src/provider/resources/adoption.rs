@@ -317,7 +317,10 @@ impl<'a> AdoptionRequest<'a> {
             Err(errors) if self.is_converted(history, table, &errors) => {
                 Err(self.converted(history, table, facts).await)
             }
-            Err(errors) => Err(diagnostics::adopt_errors(&errors, history, &policy.accepted)),
+            Err(errors) => {
+                let baseline_counts = adoption::is_untouched(&self.records);
+                Err(diagnostics::adopt_errors(&errors, history, &policy.accepted, baseline_counts))
+            }
         }
     }
 
