@@ -69,7 +69,7 @@ pub static REWRITES: &[Rewrite] = &[
     },
     Rewrite {
         rule: "collation",
-        what: "`COLLATE \"C\"` and `COLLATE \"POSIX\"` after a column are removed.",
+        what: "`COLLATE \"C\"` and `COLLATE \"POSIX\"` after a column or an index key are removed.",
         reason: "DSQL sorts all text this way. Other collations are kept, and DSQL rejects them.",
         edits: collation,
     },
@@ -215,11 +215,13 @@ fn identity_cache(tokens: Tokens<'_>) -> Option<Edit> {
 }
 
 fn collation(tokens: Tokens<'_>) -> Vec<Edit> {
-    // Only the collation of a column. Deeper, it is part of an expression, where DSQL accepts it.
-    let depth = match () {
-        () if tokens.begins(&["CREATE", "TABLE"]) => 1,
-        () if tokens.begins(&["ALTER", "TABLE"]) => 0,
-        () => return Vec::new(),
+    // Only the collation of a column or an index key. Deeper, it is part of an expression, where
+    // DSQL accepts it.
+    let (depth, tokens) = match tokens.index_keys() {
+        Some(keys) => (1, keys),
+        None if tokens.begins(&["CREATE", "TABLE"]) => (1, tokens),
+        None if tokens.begins(&["ALTER", "TABLE"]) => (0, tokens),
+        None => return Vec::new(),
     };
     let is_at_depth = |suffix: &Tokens<'_>| suffix.first().is_some_and(|t| t.depth == depth);
     tokens.suffixes().filter(is_at_depth).filter_map(default_collation).collect()
@@ -259,6 +261,10 @@ mod tests {
         (
             "CREATE INDEX ASYNC i ON ${schema}.t USING btree (a)",
             "CREATE INDEX ASYNC i ON ${schema}.t (a)",
+        ),
+        (
+            "CREATE UNIQUE INDEX ASYNC i ON t (a COLLATE \"C\", (b || c COLLATE \"C\") COLLATE pg_catalog.\"POSIX\") WHERE (a COLLATE \"C\" > 'x')",
+            "CREATE UNIQUE INDEX ASYNC i ON t (a, (b || c COLLATE \"C\")) WHERE (a COLLATE \"C\" > 'x')",
         ),
         ("ALTER TABLE t VALIDATE CONSTRAINT c", "ALTER TABLE ASYNC t VALIDATE CONSTRAINT c"),
         ("CREATE SEQUENCE s START 5", "CREATE SEQUENCE s START 5 CACHE 1"),
@@ -306,6 +312,7 @@ mod tests {
             "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)",
             "ALTER TABLE t VALIDATE CONSTRAINT c, ADD COLUMN d int",
             "CREATE TABLE t (a text COLLATE \"de_DE\")",
+            "CREATE INDEX ASYNC i ON t (a COLLATE \"de_DE\")",
             "CREATE SEQUENCE s AS integer CACHE 1",
             "CREATE TABLE t (a int GENERATED ALWAYS AS (b) STORED)",
             "COMMENT ON TABLE t IS 'CREATE INDEX i ON t (a)'",

@@ -217,6 +217,14 @@ impl<'t> Tokens<'t> {
         rest.skip(name).after_optional(&["*"]).begins(&["VALIDATE"])
     }
 
+    /// The keys of `CREATE INDEX`, between the parentheses after the name of the table.
+    pub(super) fn index_keys(self) -> Option<Self> {
+        self.after(&["CREATE"])?.after_optional(&["UNIQUE"]).after(&["INDEX"])?;
+        let keys = self.skip(self.iter().position(|token| token.is("("))? + 1);
+        let close = keys.iter().position(|token| token.depth == 0 && token.is(")"))?;
+        Some(keys.split_at(close).0)
+    }
+
     pub(super) fn begins_with_any(self, forms: &[&[&str]]) -> bool {
         forms.iter().any(|form| self.begins(form))
     }

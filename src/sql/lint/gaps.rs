@@ -21,17 +21,36 @@ struct Gap {
 
 /// Returns the findings about one statement.
 pub(super) fn findings(statement: Tokens<'_>) -> Vec<Finding> {
-    GAPS.iter()
-        .filter(|gap| gap.form.matches(statement))
-        .map(|gap| Finding {
-            rule: gap.rule,
-            severity: FindingSeverity::Rejected,
-            line: 0,
-            character: None,
-            message: gap.message.to_owned(),
-            suggestion: gap.suggestion.to_owned(),
-        })
-        .collect()
+    let gaps = GAPS.iter().filter(|gap| gap.form.matches(statement)).map(|gap| Finding {
+        rule: gap.rule,
+        severity: FindingSeverity::Rejected,
+        line: 0,
+        character: None,
+        message: gap.message.to_owned(),
+        suggestion: gap.suggestion.to_owned(),
+    });
+    gaps.chain(collation(statement)).collect()
+}
+
+/// Returns the finding about an index key with a collation that dsql-lint accepts everywhere. Inside
+/// an expression, DSQL accepts it.
+fn collation(statement: Tokens<'_>) -> Option<Finding> {
+    let is_accepted = |rest: Tokens<'_>| {
+        let name = rest.after_optional(&["PG_CATALOG", "."]).first();
+        name.is_some_and(|name| name.is_any(&["\"C\"", "\"POSIX\"", "\"default\""]))
+    };
+    let is_found = |suffix: Tokens<'_>| {
+        let is_key = suffix.first().is_some_and(|token| token.depth == 1);
+        is_key && suffix.after(&["COLLATE"]).is_some_and(is_accepted)
+    };
+    statement.index_keys()?.suffixes().any(is_found).then(|| Finding {
+        rule: "collation",
+        severity: FindingSeverity::Rejected,
+        line: 0,
+        character: None,
+        message: "DSQL reports: COLLATE not supported for index keys.".to_owned(),
+        suggestion: "Remove COLLATE. DSQL sorts all text as with COLLATE \"C\".".to_owned(),
+    })
 }
 
 const NO_STATISTICS: &str = "Remove the statement. DSQL maintains its own statistics.";
@@ -192,6 +211,17 @@ pub(super) static NAMES: &[&str] = &[
 mod tests {
     use super::*;
     use crate::sql::lint::{PARSE_ERROR, lint, names};
+
+    #[test]
+    fn the_collation_of_an_index_key_is_found_and_that_of_an_expression_is_not() {
+        let rules =
+            |sql: &str| -> Vec<_> { lint(&[sql])[0].iter().map(|finding| finding.rule).collect() };
+        assert_eq!(rules("CREATE INDEX ASYNC i ON t (a COLLATE \"de\")"), ["collation"]);
+        assert_eq!(rules("CREATE UNIQUE INDEX ASYNC i ON t (b, a COLLATE \"C\")"), ["collation"]);
+        let expression =
+            "CREATE INDEX ASYNC i ON t ((a COLLATE \"C\" || b)) WHERE (a COLLATE \"C\" > 'x')";
+        assert_eq!(rules(expression), [""; 0]);
+    }
 
     #[test]
     fn every_gap_is_found_once_and_not_by_dsql_lint() {
