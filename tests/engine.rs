@@ -17,6 +17,7 @@ use terraform_provider_dsql::engine::{
     drift, plan,
 };
 use terraform_provider_dsql::migration::fact::{Fact, FactSubject, QualifiedName};
+use terraform_provider_dsql::migration::table::ColumnKind;
 use terraform_provider_dsql::migration::{Migration, Position, SourceText, StatementNumber};
 use tokio_util::sync::CancellationToken;
 
@@ -531,7 +532,13 @@ async fn a_role_that_may_only_read_finds_and_reads_history_tables_in_one_round_t
     assert_eq!(planner.round_trips() - round_trips, 1);
     let found: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
     assert_eq!(found, ["old.history", "public.history"]);
-    assert_eq!(tables[0].columns, ["Version", "done", "sum"]);
+    let columns: Vec<_> = tables[0].columns.iter().map(|it| (&*it.name, it.kind)).collect();
+    let expected = [
+        ("Version", ColumnKind::Number),
+        ("done", ColumnKind::Boolean),
+        ("sum", ColumnKind::Bytes),
+    ];
+    assert_eq!(columns, expected);
     let only = [name(Some("PUBLIC"), "History")];
     let only = planner.find_tables(by_name(&only), &ledger, None).await;
     assert_eq!(only.unwrap().tables.len(), 1, "in another case");

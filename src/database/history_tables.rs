@@ -13,7 +13,7 @@ use super::error::{Condition, Error};
 use super::ledger_schema::LedgerSchema;
 use super::session::{Rows, Session, all_answered, literal};
 use crate::migration::fact::{Fact, Facts, QualifiedName};
-use crate::migration::table::Table;
+use crate::migration::table::{ColumnKind, Table, TableColumn};
 
 /// How many facts are read in one statement. DSQL accepts messages of up to 10 MiB, and a fact
 /// takes less than 1 KiB.
@@ -77,15 +77,14 @@ impl Session {
             results.next().unwrap_or_default().into_iter().flatten().flatten().collect();
         let mut tables: Vec<Table> = Vec::new();
         for row in rows {
-            let [Some(schema), Some(name), Some(column)] = &row[..] else {
+            let [Some(schema), Some(name), Some(column), Some(ty)] = &row[..] else {
                 return Err(Error::Answer("the query for tables returned other columns".into()));
             };
+            let column = column_of(column, ty);
             let name = QualifiedName { schema: Some(schema.clone()), name: name.clone() };
             match tables.last_mut().filter(|table| table.name == name) {
-                Some(table) => table.columns.push(column.clone()),
-                None => {
-                    tables.push(Table { name, columns: vec![column.clone()], rows: Vec::new() });
-                }
+                Some(table) => table.columns.push(column),
+                None => tables.push(Table { name, columns: vec![column], rows: Vec::new() }),
             }
         }
         let (of_other_sets, tables): (Vec<_>, Vec<_>) =
@@ -146,7 +145,11 @@ impl Session {
         for chunk in chunks {
             found.append(self.facts(chunk).await?);
         }
-        let columns = columns.into_iter().flatten().flatten().collect();
+        let columns = columns.iter().filter_map(|row| match &row[..] {
+            [Some(name), Some(ty)] => Some(column_of(name, ty)),
+            _ => None,
+        });
+        let columns = columns.collect();
         Ok(KnownTable::Read(Table { name: name.clone(), columns, rows }, found))
     }
 
@@ -177,6 +180,10 @@ impl Session {
     }
 }
 
+fn column_of(name: &str, ty: &str) -> TableColumn {
+    TableColumn { name: name.to_owned(), kind: ColumnKind::of(ty) }
+}
+
 fn find_sql(search: TableSearch<'_>, ledger: &LedgerSchema) -> String {
     let of_name = |name: &QualifiedName| {
         let is_named = format!("lower(c.relname) = lower({})", literal(&name.name));
@@ -200,7 +207,7 @@ fn find_sql(search: TableSearch<'_>, ledger: &LedgerSchema) -> String {
     let of_columns = search.columns.iter().map(with_columns);
     let wanted: Vec<String> = search.names.iter().map(of_name).chain(of_columns).collect();
     format!(
-        "SELECT n.nspname, c.relname, a.attname
+        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL)
            FROM pg_class c
            JOIN pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -212,11 +219,11 @@ fn find_sql(search: TableSearch<'_>, ledger: &LedgerSchema) -> String {
     )
 }
 
-/// The names of a table's columns, in the order of their numbers.
+/// The names and types of a table's columns, in the order of their numbers.
 fn columns_sql(name: &QualifiedName) -> String {
     let QualifiedName { schema, name } = name;
     format!(
-        "SELECT a.attname
+        "SELECT a.attname, format_type(a.atttypid, NULL)
            FROM pg_class c
            JOIN pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -232,7 +239,7 @@ fn is_denied(error: &Error) -> bool {
 }
 
 fn read_sql(table: &Table) -> String {
-    let columns: Vec<String> = table.columns.iter().map(|it| escape_identifier(it)).collect();
+    let columns: Vec<String> = table.columns.iter().map(|it| escape_identifier(&it.name)).collect();
     format!("SELECT {} FROM {}", columns.join(", "), quoted(&table.name))
 }
 
@@ -249,7 +256,9 @@ mod tests {
     fn special_characters_in_names_of_columns_are_quoted() {
         let table = Table {
             name: QualifiedName { schema: Some("drizzle".into()), name: "a\"b".into() },
-            columns: vec!["hash".into(), "x\", y".into()],
+            columns: ["hash", "x\", y"]
+                .map(|name| TableColumn { name: name.into(), kind: ColumnKind::Text })
+                .into(),
             rows: Vec::new(),
         };
         assert_eq!(read_sql(&table), r#"SELECT "hash", "x"", y" FROM "drizzle"."a""b""#);

@@ -436,6 +436,100 @@ fn a_runner_that_records_only_versions_is_adopted() {
     });
 }
 
+/// A Lambda function has run these files, and n is 1.
+fn counter(world: &World, files: &[(&str, &str)], history: &[&str]) {
+    let table = "CREATE TABLE IF NOT EXISTS a (id int PRIMARY KEY, n int);";
+    world.write("app/0001_a.sql", table);
+    for (name, text) in files {
+        world.write(&format!("app/{name}.sql"), text);
+    }
+    world.each(&[table, "INSERT INTO a VALUES (1, 1)"]);
+    world.each(history);
+}
+
+fn assert_n(world: &World, n: &str) {
+    assert_eq!(world.sql("SELECT n::text FROM a"), [[Some(n.to_owned())]]);
+}
+
+#[test]
+fn a_row_of_a_runner_that_has_the_name_of_another_file_is_not_for_the_file_with_its_number() {
+    on_each_terraform(|world| {
+        // It ran as 0002_bump, and a merge gave it another number.
+        counter(
+            world,
+            &[
+                ("0002_purge", "DELETE FROM a WHERE n = 99;"),
+                ("0003_bump", "UPDATE a SET n = n + 1;"),
+            ],
+            &[
+                "CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz)",
+                "INSERT INTO schema_migrations VALUES ('0001_a', now()), ('0002_bump', now())",
+            ],
+        );
+        world.configure(&set("app", "  exec_order = \"non-linear\"\n"));
+        const UPDATE: &str = "UPDATE public.schema_migrations SET version = '0003_bump' WHERE version = '0002_bump';";
+        world
+            .plan()
+            .ends_with(1)
+            .says("History table has another name for a file")
+            .says(
+                "public.schema_migrations records version 0002_bump, but the file with this \
+                 version, app/0002_purge.sql, has another name.",
+            )
+            .says("app/0003_bump.sql has the name in the row.")
+            .says(UPDATE)
+            .says("accept_checksums = { \"0002\" = \"sha256:");
+        world.apply().ends_with(1).says("app/0003_bump.sql has the name in the row.");
+        world.sql(UPDATE);
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0002"]);
+        assert_n(world, "1");
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn a_column_of_a_runner_that_may_say_that_a_migration_failed_is_never_ignored() {
+    on_each_terraform(|world| {
+        counter(
+            world,
+            &[
+                ("0002_b", "UPDATE a SET n = n + 1;"),
+                ("0003_c", "CREATE TABLE c (id int PRIMARY KEY);"),
+            ],
+            &[
+                "CREATE TABLE schema_migrations (version int PRIMARY KEY, applied_at timestamptz, \
+                 finished_at timestamptz, status int NOT NULL CHECK (status IN (0, 1)), kind text)",
+                "INSERT INTO schema_migrations VALUES (1, now(), now(), 1, 'x'), (2, now(), NULL, 0, 'x')",
+            ],
+        );
+        world.configure(&set("app", ""));
+        const COMPLETED: &str = "UPDATE public.schema_migrations SET finished_at = now(), status = \
+                                 1 WHERE version = '2';";
+        world
+            .plan()
+            .ends_with(1)
+            .says("Migration is unfinished in the history table")
+            .says("version 2 has finished_at = NULL and status = 0.")
+            .says(COMPLETED)
+            .says("DELETE FROM public.schema_migrations WHERE version = '2';");
+        world.sql(COMPLETED);
+        world
+            .plan()
+            .ends_with(1)
+            .says("Error: History table has columns of unknown meaning for set app on localhost:")
+            .says("failed, was not applied, or was reverted: kind")
+            .says("adopt = \"plain\"");
+        world.apply().ends_with(1).says("columns of unknown meaning");
+        world.configure(&set("app", "  adopt = \"plain\"\n"));
+        world.plan().ends_with(2).says("Warning: History table has columns of unknown meaning");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0003"]);
+        assert_n(world, "1");
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
 #[test]
 fn a_file_that_drizzle_has_skipped_is_named_and_does_not_count_as_applied() {
     on_each_terraform(|world| {

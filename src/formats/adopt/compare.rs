@@ -3,10 +3,10 @@
 //! The comparison is the same for all tools. Each tool defines how it names a row and which file
 //! the row is for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::{Key, SetFiles};
-use super::{AdoptError, Question, UnfinishedRow};
+use super::{AdoptError, Question, RecordedFile, UnfinishedRow};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Migration, MigrationKind, Version};
 
@@ -21,6 +21,8 @@ pub(super) struct HistoryContents {
     pub(super) unchanged: Vec<Version>,
     /// Whether the tool never runs a file that precedes the last applied one.
     pub(super) skips: bool,
+    /// Columns of unknown meaning.
+    pub(super) unknown_columns: Vec<String>,
 }
 
 /// A migration that a history table lists.
@@ -38,6 +40,16 @@ pub(super) enum HistoryState {
     Applied(ChecksumMatch),
     /// Started and not finished.
     Unfinished(UnfinishedRow),
+    /// Applied, under another name than that of the file with its version.
+    OtherName(OtherName),
+}
+
+/// The file that has the name in a row, under another version than that of the row.
+pub(super) struct OtherName {
+    /// The file as written in the configuration, if there is one.
+    pub(super) file: Option<String>,
+    /// The statement that gives the row the version of this file.
+    pub(super) correction: Option<String>,
 }
 
 /// Whether the tool's checksum is that of the file.
@@ -72,7 +84,8 @@ impl From<bool> for ChecksumMatch {
 impl HistoryContents {
     /// An empty history; `keys` are those of the files.
     pub(super) fn new(keys: Vec<Option<Key>>) -> Self {
-        Self { keys, rows: Vec::new(), up_to: None, unchanged: Vec::new(), skips: false }
+        let (rows, unchanged, unknown_columns) = (Vec::new(), Vec::new(), Vec::new());
+        Self { keys, rows, up_to: None, unchanged, skips: false, unknown_columns }
     }
 
     /// The index of the file with this key.
@@ -96,6 +109,8 @@ pub struct Comparison {
     pub without_row: BTreeSet<Version>,
     /// Files that the tool has skipped and will never run, as written in the configuration.
     pub skipped: Vec<String>,
+    /// Columns that may say that a migration is not applied, and whose meaning is unknown.
+    pub unknown_columns: Vec<String>,
 }
 
 /// The files and rows that a baseline or `removed_versions` covers.
@@ -175,18 +190,24 @@ pub(super) fn compare(
             (state, Some(migration)) if !is_open(migration) => {
                 has_accepted |= matches!(state, HistoryState::Applied(ChecksumMatch::Different));
             }
-            (HistoryState::Unfinished(_), Some(_))
+            (HistoryState::Unfinished(_) | HistoryState::OtherName(_), Some(_))
                 if row.file.is_some_and(|file| coverage.file(file)) => {}
             (HistoryState::Unfinished(unfinished), _) => errors.push(AdoptError::Unfinished {
                 table: table.clone(),
                 row: row.shown.clone(),
                 unfinished: unfinished.clone(),
             }),
-            (HistoryState::Applied(_), None) if coverage.row(&row.key) => {}
-            (HistoryState::Applied(_), None) => {
-                let (table, row) = (table.clone(), row.shown.clone());
-                errors.push(AdoptError::NoFile { table, row });
+            (HistoryState::Applied(_) | HistoryState::OtherName(_), None)
+                if coverage.row(&row.key) => {}
+            (HistoryState::OtherName(_), Some(migration))
+                if question.accepted.contains(&migration.version) =>
+            {
+                comparison.applied.insert(migration.version.clone());
             }
+            (HistoryState::OtherName(other), _) => {
+                errors.push(other_name(table, row, migration, other));
+            }
+            (HistoryState::Applied(_), None) => errors.push(no_file(table, row)),
             (HistoryState::Applied(checksum), Some(migration)) => {
                 // The text of a baseline differs from that of the migration with its version.
                 let may_differ = migration.kind == MigrationKind::Baseline
@@ -194,19 +215,14 @@ pub(super) fn compare(
                 let differs = checksum.differs(has_accepted);
                 has_accepted |= differs && may_differ;
                 if differs && !may_differ {
-                    errors.push(AdoptError::Changed {
-                        table: table.clone(),
-                        file: migration.file.clone(),
-                        version: migration.version.clone(),
-                        found: migration.checksum.clone(),
-                        renamed_from: (*checksum == ChecksumMatch::OtherName)
-                            .then(|| row.shown.clone()),
-                    });
+                    errors.push(changed(table, row, migration, *checksum));
                 }
                 comparison.applied.insert(migration.version.clone());
             }
         }
     }
+    errors.extend(shared_files(table, contents, files, question));
+    comparison.unknown_columns.clone_from(&contents.unknown_columns);
     let unchanged = contents.unchanged.iter().filter(|version| !question.known.contains(version));
     comparison.applied.extend(unchanged.cloned());
     let open = files.migrations.iter().zip(&contents.keys).filter(|(file, key)| {
@@ -214,6 +230,76 @@ pub(super) fn compare(
     });
     add_files_without_rows(&mut comparison, contents, open);
     if errors.is_empty() { Ok(comparison) } else { Err(errors) }
+}
+
+fn no_file(table: &QualifiedName, row: &HistoryRow) -> AdoptError {
+    AdoptError::NoFile { table: table.clone(), row: row.shown.clone() }
+}
+
+fn changed(
+    table: &QualifiedName,
+    row: &HistoryRow,
+    migration: &Migration,
+    checksum: ChecksumMatch,
+) -> AdoptError {
+    AdoptError::Changed {
+        table: table.clone(),
+        file: migration.file.clone(),
+        version: migration.version.clone(),
+        found: migration.checksum.clone(),
+        renamed_from: (checksum == ChecksumMatch::OtherName).then(|| row.shown.clone()),
+    }
+}
+
+fn other_name(
+    table: &QualifiedName,
+    row: &HistoryRow,
+    migration: Option<&Migration>,
+    other: &OtherName,
+) -> AdoptError {
+    AdoptError::OtherName {
+        table: table.clone(),
+        row: row.shown.clone(),
+        of_version: migration.map(|it| RecordedFile {
+            file: it.file.clone(),
+            version: it.version.clone(),
+            found: it.checksum.clone(),
+        }),
+        of_name: other.file.clone(),
+        correction: other.correction.clone(),
+    }
+}
+
+/// The errors about different migrations in the table that are for one file.
+fn shared_files(
+    table: &QualifiedName,
+    contents: &HistoryContents,
+    files: &SetFiles<'_>,
+    question: &Question<'_>,
+) -> Vec<AdoptError> {
+    let mut rows: BTreeMap<usize, &str> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for row in &contents.rows {
+        let Some(file) = row.file else { continue };
+        let migration = &files.migrations[file];
+        let counts = match row.state {
+            HistoryState::Applied(_) => true,
+            HistoryState::OtherName(_) => question.accepted.contains(&migration.version),
+            HistoryState::Unfinished(_) => false,
+        };
+        if !counts {
+            continue;
+        }
+        let first = *rows.entry(file).or_insert(&row.shown);
+        if first != row.shown && !question.known.contains(&migration.version) {
+            let problem = format!(
+                "{first} and {} are two migrations, and both are for {}",
+                row.shown, migration.file
+            );
+            errors.push(AdoptError::Contradiction { table: table.clone(), problem });
+        }
+    }
+    errors
 }
 
 /// Adds the files that are applied without a row, and those that the tool has skipped.

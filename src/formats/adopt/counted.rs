@@ -1,4 +1,4 @@
-//! History tables with numeric versions and no checksums: goose and golang-migrate.
+//! History tables with numeric versions and no checksums: goose, golang-migrate, and dbmate.
 
 use std::collections::BTreeMap;
 
@@ -74,6 +74,22 @@ pub(super) fn golang_migrate(
     };
     contents.add(key.clone(), format!("version {version}"), state);
     contents.up_to = Some(key);
+    Ok(contents)
+}
+
+/// Reads the history table of dbmate, whose `version` is the leading digits of the file name.
+pub(super) fn dbmate(
+    table: &Table,
+    files: &SetFiles<'_>,
+) -> Result<HistoryContents, Vec<AdoptError>> {
+    let mut contents = HistoryContents::new(files.names());
+    for row in table.rows() {
+        let version = row.text("version").unwrap_or_default();
+        // Any table may have a single column of this name.
+        number(table, version)?;
+        let key = Key::Name(version.to_owned());
+        contents.add(key, format!("version {version}"), HistoryState::Applied(ChecksumMatch::Same));
+    }
     Ok(contents)
 }
 

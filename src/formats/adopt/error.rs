@@ -1,33 +1,19 @@
 //! Why migrations cannot be adopted from the history table of another tool.
 
+use super::UnfinishedRow;
 use crate::formats::FormatError;
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
 
-/// A migration that a tool has started and not finished.
+/// A file with the version of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnfinishedRow {
-    /// What is recorded, in words that follow the name of the migration.
-    pub problem: String,
-    /// The statements that correct the history table; `None` if a single one cannot.
-    pub settlement: Option<Settlement>,
-}
-
-/// Two statements; a person runs one of them. On DSQL, the commands of most tools for this purpose
-/// fail, because they need advisory locks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
-    /// If the work of the migration was completed by hand.
-    pub completed: String,
-    /// If the work of the migration was reverted, so that it runs again.
-    pub reverted: String,
-}
-
-impl UnfinishedRow {
-    pub(super) fn new(problem: impl Into<String>, completed: String, reverted: String) -> Self {
-        let settlement = Some(Settlement { completed, reverted });
-        Self { problem: problem.into(), settlement }
-    }
+pub struct RecordedFile {
+    /// The file as written in the configuration.
+    pub file: String,
+    /// Its version.
+    pub version: Version,
+    /// The checksum that the provider would record.
+    pub found: Checksum,
 }
 
 /// One reason. Nothing has been written.
@@ -64,6 +50,25 @@ pub enum AdoptError {
         found: Checksum,
         /// The migration as the tool names it, if only the name of its file has changed.
         renamed_from: Option<String>,
+    },
+    /// The file with the version of a row has another name than the row.
+    #[error(
+        "{table} records {row}, {}",
+        of_version.as_ref().map_or("and no file has this version".to_owned(), |it| {
+            format!("but the file with this version, {}, has another name", it.file)
+        })
+    )]
+    OtherName {
+        /// The history table.
+        table: QualifiedName,
+        /// The migration as the tool names it.
+        row: String,
+        /// The file with the version of the row.
+        of_version: Option<RecordedFile>,
+        /// The file with the name of the row, as written in the configuration.
+        of_name: Option<String>,
+        /// The statement that gives the row the version of that file.
+        correction: Option<String>,
     },
     /// Rows that have no meaning, or that contradict each other.
     #[error("{table}: {problem}")]

@@ -14,9 +14,10 @@ mod error;
 mod files;
 mod flyway;
 mod hashed;
-mod named;
 mod recognize;
 mod refinery;
+mod runner;
+mod unfinished;
 
 use std::collections::BTreeSet;
 
@@ -26,10 +27,12 @@ use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
 pub use converted::SameText;
-pub use error::{AdoptError, Settlement, UnfinishedRow};
+pub use error::{AdoptError, RecordedFile};
 pub use recognize::{Recognized, Unreadable, recognize, searched_columns, searched_names};
+pub use unfinished::{Settlement, UnfinishedRow};
 
 use self::files::SetFiles;
+use self::runner::columns::Meaning;
 
 /// A kind of history table that can be read.
 #[derive(Debug)]
@@ -168,11 +171,11 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         format: Format::Plain,
         name: "schema_migrations",
         required: &["version", "applied_at"],
-        optional: named::COLUMNS_OF_RUNNERS,
+        optional: &[],
         exact: false,
         created: &[],
         formats: &[],
-        read: named::home_grown,
+        read: runner::read,
     },
     HistoryTableSpec {
         format: Format::Prisma,
@@ -211,7 +214,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         exact: true,
         created: &[],
         formats: &[Format::Dbmate, Format::Plain],
-        read: named::dbmate,
+        read: counted::dbmate,
     },
 ];
 
@@ -264,11 +267,15 @@ impl HistoryTable {
         self.0.formats.is_empty() || self.0.formats.contains(&directory)
     }
 
-    /// Removes the columns that are not read.
+    /// Removes the columns that are not read. In the table of a home-grown runner, any column may
+    /// say that a migration is not applied.
     pub fn choose_columns(self, table: &mut Table) {
         table.columns.retain(|column| {
-            let column = column.as_str();
-            self.0.required.contains(&column) || self.0.optional.contains(&column)
+            let name = column.name.as_str();
+            let is_telling = || runner::columns::meaning(name) != Some(Meaning::Detail);
+            self.0.required.contains(&name)
+                || self.0.optional.contains(&name)
+                || self.0.format == Format::Plain && (name == "id" || is_telling())
         });
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{HISTORY_TABLES, HistoryTable, HistoryTableSpec};
 use crate::formats::Format;
-use crate::migration::table::Table;
+use crate::migration::table::{Table, TableColumn};
 
 /// The name that several tools use.
 const SHARED_NAME: &str = "schema_migrations";
@@ -177,7 +177,7 @@ impl HistoryTable {
     /// Recognizes a table that has no default name by the columns that its tool creates.
     fn under_another_name(table: &Table) -> Option<Self> {
         let is_like = |spec: &&HistoryTableSpec| {
-            let is_created = |column: &String| spec.created.contains(&column.as_str());
+            let is_created = |column: &TableColumn| spec.created.contains(&column.name.as_str());
             table.has(spec.required) && table.columns.iter().all(is_created)
         };
         HISTORY_TABLES.iter().find(is_like).map(Self)

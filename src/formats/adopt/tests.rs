@@ -8,6 +8,7 @@ use super::*;
 use crate::formats;
 use crate::migration::Checksum;
 use crate::migration::fact::QualifiedName;
+use crate::migration::table::{ColumnKind, TableColumn};
 
 /// Folder, file of the history table, format, and the versions that are applied according to it.
 const HISTORIES: &[(&str, &str, Format, &[&str])] = &[
@@ -29,6 +30,29 @@ fn folder(fixture: &str) -> String {
     format!("{}/src/formats/fixtures/{fixture}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// A column with the type that its tool gives it; `name:boolean` has another one.
+fn column(text: &str) -> TableColumn {
+    let (name, ty) = text.split_once(':').unwrap_or((text, ""));
+    let kind = match (name, ty) {
+        (_, "boolean") | ("success" | "dirty" | "is_applied", "") => ColumnKind::Boolean,
+        (_, "bigint")
+        | (
+            "installed_rank"
+            | "version_id"
+            | "migration_folder_millis"
+            | "applied"
+            | "total"
+            | "created_at",
+            "",
+        ) => ColumnKind::Number,
+        (_, "timestamptz") | ("applied_at" | "finished_at" | "rolled_back_at", "") => {
+            ColumnKind::Time
+        }
+        _ => ColumnKind::Text,
+    };
+    TableColumn { name: name.to_owned(), kind }
+}
+
 /// A table from the SQL of a fixture: one statement a line, the columns that the rows name.
 fn table(sql: &str) -> Table {
     let mut table = Table {
@@ -42,7 +66,7 @@ fn table(sql: &str) -> Table {
         let (columns, values) = rest.split_once(") VALUES (").expect("values");
         let name = name.rsplit('.').next().expect("a name");
         name.clone_into(&mut table.name.name);
-        table.columns = columns.split(", ").map(str::to_owned).collect();
+        table.columns = columns.split(", ").map(column).collect();
         let values = values.strip_suffix(");").expect("an end");
         let value = |text: &str| match text {
             "NULL" => None,
@@ -100,7 +124,7 @@ impl Case {
 
     /// Changes a value of all rows.
     fn with(mut self, column: &str, value: &str) -> Self {
-        let index = self.table.columns.iter().position(|name| name == column).expect("a column");
+        let index = self.table.columns.iter().position(|it| it.name == column).expect("a column");
         for row in &mut self.table.rows {
             row[index] = Some(value.to_owned());
         }
@@ -153,7 +177,7 @@ fn the_history_table_of_each_tool_is_recognized_by_its_name_and_columns() {
     for (folder, history, format, _) in HISTORIES {
         let mut table = fixture(folder, history);
         if *folder == "plain" {
-            table.columns.push("applied_at".into());
+            table.columns.push(column("applied_at"));
         }
         let recognized = HistoryTable::of(&table, false).expect("it is known");
         assert_eq!(recognized.format(), *format, "{folder}/{history}");
@@ -173,7 +197,7 @@ fn the_history_table_of_each_tool_is_recognized_by_its_name_and_columns() {
 fn with_columns(name: &str, columns: &str) -> Table {
     Table {
         name: QualifiedName { schema: Some("public".into()), name: name.to_owned() },
-        columns: columns.split(' ').map(str::to_owned).collect(),
+        columns: columns.split(' ').map(column).collect(),
         rows: Vec::new(),
     }
 }
@@ -359,80 +383,14 @@ fn the_table_of_a_tool_that_is_not_supported_is_recognized_by_its_name_and_colum
     assert_eq!(recognize(&tables).count(), 0);
 }
 
-#[test]
-fn a_runner_records_versions_or_names_of_files() {
-    let case = |versions: &[&str], folder: &str, format: Format| {
-        let mut table = with_columns("schema_migrations", "version applied_at");
-        let row = |version: &&str| vec![Some((*version).to_owned()), Some("2026".to_owned())];
-        table.rows = versions.iter().map(row).collect();
-        Case::of(&format!("{}/migrations", self::folder(folder)), format, table)
-    };
-    let plain = |versions: &[&str]| case(versions, "plain", Format::Plain);
-    for versions in [["0001", "0002"], ["1", "2"], ["0001_create_accounts", "0002.sql"]] {
-        assert_eq!(plain(&versions).applied(), ["0001", "0002"], "{versions:?}");
-    }
-    assert_eq!(plain(&["0099_x"]).refusals().len(), 1);
-    assert!(plain(&["first"]).refusals()[0].contains("version \"first\" is not a number"));
-    assert!(plain(&["1.1"]).refusals()[0].contains("no file for version 1.1"));
-    // Directories of other tools that such a runner reads.
-    let drizzle = |versions: &[&str]| case(versions, "drizzle", Format::Drizzle);
-    assert_eq!(drizzle(&["0000_quiet_otter.sql"]).applied(), ["0000_quiet_otter"]);
-    assert_eq!(drizzle(&["0000_quiet_otter"]).applied(), ["0000_quiet_otter"]);
-    assert_eq!(drizzle(&["0009_x"]).refusals().len(), 1);
-    let mut named = drizzle(&["0000"]);
-    assert_eq!(named.refusals().len(), 1);
-    named.table.columns.push("name".into());
-    named.table.rows[0].push(None);
-    for name in ["quiet_otter", "0000_quiet_otter", "0000_quiet_otter.sql"] {
-        named.table.rows[0][2] = Some(name.into());
-        assert_eq!(named.applied(), ["0000_quiet_otter"], "{name}");
-    }
-    let goose = case(&["00001"], "goose", Format::Goose);
-    assert_eq!(goose.applied(), ["00001"]);
-}
-
-#[test]
-fn a_row_of_a_runner_that_was_not_applied_or_was_reverted_is_unfinished() {
-    let refusal = |column: &str, value: Option<&str>| {
-        let mut table = with_columns("schema_migrations", "version applied_at");
-        table.columns.push(column.to_owned());
-        table.rows = vec![vec![Some("0001".into()), Some("2026".into()), value.map(str::to_owned)]];
-        let case = Case::of(&format!("{}/migrations", folder("plain")), Format::Plain, table);
-        case.compare().err().map(|errors| errors[0].to_string())
-    };
-    for (column, value, problem) in [
-        ("success", "f", "did not succeed"),
-        ("rolled_back_at", "2026", "was reverted"),
-        ("reverted_at", "2026", "was reverted"),
-        ("direction", "down", "has the direction \"down\""),
-        ("status", "pending", "has the status \"pending\""),
-        ("error", "syntax error", "has an error"),
-    ] {
-        let refusal = refusal(column, Some(value)).expect(column);
-        assert!(refusal.ends_with(&format!("records that version 0001 {problem}")), "{refusal}");
-    }
-    for (column, value) in [
-        ("success", Some("t")),
-        ("rolled_back_at", None),
-        ("direction", Some("up")),
-        ("status", Some("Applied")),
-        ("error", Some("")),
-        ("checksum", Some("abc")),
-    ] {
-        assert_eq!(refusal(column, value), None, "{column}");
-    }
-    let mut table = with_columns("schema_migrations", "version applied_at");
-    table.rows = vec![vec![Some("0001".into()), None]];
-    let case = Case::of(&format!("{}/migrations", folder("plain")), Format::Plain, table);
-    assert!(case.compare().unwrap_err()[0].to_string().ends_with("0001 has no applied_at"));
-}
+mod runner;
 
 #[test]
 fn migrations_in_the_history_table_of_each_tool_are_applied_and_their_checksums_match() {
     for (folder, history, format, applied) in HISTORIES {
         let mut case = Case::new(folder, history, *format);
         if *folder == "plain" {
-            case.table.columns.push("applied_at".into());
+            case.table.columns.push(column("applied_at"));
             case.table.rows.iter_mut().for_each(|row| row.push(Some("2026".into())));
         }
         let comparison = case.compare().expect("nothing is wrong");

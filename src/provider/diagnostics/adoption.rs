@@ -9,7 +9,7 @@ use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
 use crate::engine::adoption::{Missing, to_adopt};
-use crate::formats::adopt::{AdoptError, HistoryTable, Settlement};
+use crate::formats::adopt::{AdoptError, HistoryTable, RecordedFile, Settlement};
 use crate::formats::{Format, format_names};
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Checksum, Version};
@@ -57,8 +57,14 @@ pub(in crate::provider) fn adopt_errors(
 ) -> Vec<Diagnostic> {
     let mut accepted = accepted.clone();
     for error in errors {
-        if let AdoptError::Changed { version, found, .. } = error {
-            accepted.insert(version.clone(), found.clone());
+        match error {
+            AdoptError::Changed { version, found, .. }
+            | AdoptError::OtherName {
+                of_version: Some(RecordedFile { version, found, .. }), ..
+            } => {
+                accepted.insert(version.clone(), found.clone());
+            }
+            _ => {}
         }
     }
     let accepted = accept_checksums(&accepted);
@@ -77,7 +83,7 @@ fn adopt_error(
     let (title, advice) = match error {
         AdoptError::Unfinished { unfinished, .. } => {
             let settlement = unfinished.settlement.as_ref();
-            (Title::UnfinishedInHistoryTable, settle(settlement, tool, baseline_counts))
+            (Title::UnfinishedInHistoryTable, settle(settlement, history, baseline_counts))
         }
         AdoptError::NoFile { .. } => {
             let squashed = if baseline_counts {
@@ -98,6 +104,10 @@ fn adopt_error(
         AdoptError::Changed { renamed_from, .. } => {
             (Title::ChecksumMismatch, edited(history, renamed_from.as_deref(), accepted))
         }
+        AdoptError::OtherName { of_version, of_name, correction, .. } => (
+            Title::OtherNameInHistoryTable,
+            other_name(of_version.as_ref(), of_name.as_deref(), correction.as_deref(), accepted),
+        ),
         AdoptError::Contradiction { .. } => (
             Title::InconsistentHistoryTable,
             match baseline_counts {
@@ -139,25 +149,81 @@ fn edited(history: HistoryTable, renamed_from: Option<&str>, accepted: &str) -> 
     )
 }
 
+/// What to do about a row that has another name than the file with its version.
+fn other_name(
+    of_version: Option<&RecordedFile>,
+    of_name: Option<&str>,
+    correction: Option<&str>,
+    accepted: &str,
+) -> String {
+    let mut advice = Vec::new();
+    if let Some(file) = of_name {
+        let renumbered = format!(
+            "{file} has the name in the row. If it got another number after it had run, give it the \
+             former number again, or change the row"
+        );
+        advice.push(match correction {
+            Some(correction) => format!("{renumbered} with\n\n  {correction}"),
+            None => format!("{renumbered} so that it has the new number."),
+        });
+    }
+    if let Some(RecordedFile { file, .. }) = of_version {
+        advice.push(format!(
+            "If {file} is the migration that has run, and only its name has changed, rename it \
+             back, or accept the new name with\n\n  {accepted}"
+        ));
+    }
+    if of_name.is_none() {
+        advice.push(
+            "If the migration in the row is another one, restore its file: the file with its \
+             version has not run."
+                .to_owned(),
+        );
+    }
+    advice.join("\n\n")
+}
+
 /// What to do about a migration that a tool has not finished.
-fn settle(settlement: Option<&Settlement>, tool: &str, baseline_counts: bool) -> String {
+fn settle(
+    settlement: Option<&Settlement>,
+    history: HistoryTable,
+    baseline_counts: bool,
+) -> String {
+    let tool = history.tool();
     let baseline = "set baseline_version to its version as the name of the file writes it (for \
                     example \"0002\"): it then counts as applied, if its objects are in the database.";
-    let (instead, by_hand) = if baseline_counts {
-        (
-            format!("\n\nInstead of the first statement, you can {baseline}"),
-            format!(" If you have finished it by hand, {baseline}"),
-        )
-    } else {
-        (String::new(), String::new())
-    };
+    let or_baseline =
+        if baseline_counts { format!(", or {baseline}") } else { ".".to_owned() };
+    let partly = "It may be partly applied.";
+    let compare = format!("{partly} Compare the database with the file.");
     match settlement {
-        Some(Settlement { completed, reverted }) => format!(
-            "It may be partly applied. Compare the database with the file. If you have completed its \
-             work by hand, correct the table with\n\n  {completed}\n\nIf you have reverted its work, so \
-             that it runs again, correct the table with\n\n  {reverted}{instead}"
+        Some(Settlement { completed: Some(completed), reverted }) => {
+            let instead = match baseline_counts {
+                true => format!("\n\nInstead of the first statement, you can {baseline}"),
+                false => String::new(),
+            };
+            format!(
+                "{compare} If you have completed its work by hand, correct the table with\n\n  \
+                 {completed}\n\nIf you have reverted its work, so that it runs again, correct the \
+                 table with\n\n  {reverted}{instead}"
+            )
+        }
+        Some(Settlement { completed: None, reverted }) => format!(
+            "{compare} If you have completed its work by hand, write into its row what {tool} writes \
+             after a success{or_baseline}\n\nIf you have reverted its work, so that it runs again, \
+             correct the table with\n\n  {reverted}"
         ),
-        None => format!("It may be partly applied. Finish or revert it with {tool}.{by_hand}"),
+        None if history.format() == Format::Plain => format!(
+            "{compare} If its work is complete, delete the rows of the other attempts{or_baseline} \
+             If you have reverted its work, so that it runs again, delete all of its rows."
+        ),
+        None => {
+            let by_hand = match baseline_counts {
+                true => format!(" If you have finished it by hand, {baseline}"),
+                false => String::new(),
+            };
+            format!("{partly} Finish or revert it with {tool}.{by_hand}")
+        }
     }
 }
 

@@ -137,6 +137,37 @@ pub(in crate::provider) fn unread_history_table(
         .at("adopt")
 }
 
+/// Returns the finding about columns of a home-grown table whose meaning is unknown: an error until
+/// the user has confirmed that they do not matter.
+pub(in crate::provider) fn unknown_columns(
+    table: &QualifiedName,
+    columns: &[String],
+    is_confirmed: bool,
+    subject: &Subject,
+) -> Diagnostic {
+    let title = Title::UnknownColumns.fill(&[&subject]);
+    let lines = listed_lines(columns.iter().cloned());
+    let what = format!(
+        "The provider does not know whether these columns of {table} can say that a migration \
+         failed, was not applied, or was reverted:\n{lines}"
+    );
+    if is_confirmed {
+        return Diagnostic::warning(title)
+            .detail(format!(
+                "{what}\n\nBecause adopt is \"plain\", they are ignored. Check that they do not say \
+                 so of a migration that is adopted."
+            ))
+            .at("adopt");
+    }
+    Diagnostic::error(title)
+        .detail(format!(
+            "{what}\n\n{NOTHING_WRITTEN} Read the rows of the table. If the columns say nothing of \
+             the kind, confirm it with adopt = \"plain\". If a migration is not applied, delete its \
+             row, or set adopt = \"none\" and baseline_version to the last applied version."
+        ))
+        .at("adopt")
+}
+
 /// Returns the warning about a table from which a set was adopted and that the role may not read.
 pub(in crate::provider) fn history_table_denied(
     table: &QualifiedName,

@@ -172,7 +172,20 @@ impl<'a> AdoptionRequest<'a> {
         facts: &Facts,
     ) -> Result<(), Vec<Diagnostic>> {
         let compared = self.compare(history, table, baseline, facts).await?;
-        let Comparison { applied, without_row, skipped } = compared;
+        let Comparison { applied, without_row, skipped, unknown_columns } = compared;
+        if !unknown_columns.is_empty() && !applied.is_empty() {
+            let is_confirmed = self.config.source == AdoptionSource::Tool(Format::Plain);
+            let found = diagnostics::unknown_columns(
+                &table.name,
+                &unknown_columns,
+                is_confirmed,
+                &self.operation.subject(),
+            );
+            if found.is_error() {
+                return Err(vec![found]);
+            }
+            declared.warnings.push(found);
+        }
         let source = table.name.to_string();
         declared.without_row.extend(without_row);
         declared.histories.push(history);
