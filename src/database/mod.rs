@@ -7,6 +7,7 @@
 mod aws;
 mod catalog;
 mod connect;
+mod created_tables;
 mod error;
 mod history_tables;
 mod jobs;

@@ -295,6 +295,9 @@ fn a_history_table_with_other_columns_does_not_make_its_migrations_run_again() {
         world.sql("DROP TABLE schema_migrations");
         world.sql("CREATE TABLE schema_migrations (version text, statements text, name text)");
         two_files(world, "");
+        // A table without rows lists nothing.
+        world.plan().ends_with(2).does_not_say("History table is not read");
+        world.sql("INSERT INTO schema_migrations VALUES ('0001', 'x', 'a')");
         world
             .plan()
             .ends_with(2)
@@ -527,6 +530,68 @@ fn a_column_of_a_runner_that_may_say_that_a_migration_failed_is_never_ignored() 
         assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0003"]);
         assert_n(world, "1");
         world.plan().ends_with(0).says("No changes.");
+    });
+}
+
+#[test]
+fn a_runner_whose_table_cannot_be_read_does_not_make_row_changes_run_twice() {
+    on_each_terraform(|world| {
+        counter(
+            world,
+            &[("0002_b", "UPDATE a SET n = n + 1;"), ("0003_c", "INSERT INTO a VALUES (3, 3);")],
+            &[
+                "CREATE TABLE schema_migrations (filename text PRIMARY KEY, executed_at timestamptz)",
+                "INSERT INTO schema_migrations VALUES ('0001_a.sql', now()), ('0002_b.sql', now())",
+            ],
+        );
+        world.configure(&set("app", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says("Error: History table is not read for set app on localhost:")
+            .says("relation a, which a pending migration creates, exists");
+        world.apply().ends_with(1).says("History table is not read");
+        // Without the table, the objects are all that shows it.
+        world.sql("ALTER TABLE schema_migrations RENAME TO lambda_files");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Existing objects are left as they are in set app")
+            .says("set baseline_version to the last version that was applied.");
+        world.configure(&set("app", "  baseline_version = \"0002\"\n"));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0003"]);
+        assert_eq!(world.sql("SELECT n::text FROM a WHERE id = 1"), [[Some("1".to_owned())]]);
+    });
+}
+
+#[test]
+fn a_table_that_only_has_columns_like_a_history_table_is_not_one() {
+    on_each_terraform(|world| {
+        // Another set has created tables of an application.
+        world.write(
+            "one/0001_x.sql",
+            "CREATE TABLE artifacts (id int PRIMARY KEY, name text, hash text, created_at bigint);",
+        );
+        world.configure(&set("one", ""));
+        world.apply().ends_with(0);
+        world.each(&[
+            "INSERT INTO artifacts VALUES (1, 'x', 'abc', 17)",
+            "CREATE TABLE blobs (id int PRIMARY KEY, hash text, name text, created_at timestamptz)",
+            "INSERT INTO blobs VALUES (1, 'abc', 'x', now())",
+            "CREATE TABLE empty (id int PRIMARY KEY, hash text, created_at bigint)",
+        ]);
+        let journal = r#"{"dialect": "postgresql", "entries": [{"tag": "0000_y", "when": 1000}]}"#;
+        world.write("two/0000_y.sql", "CREATE TABLE y (id int PRIMARY KEY);");
+        world.write("two/meta/_journal.json", journal);
+        world.configure(&set("two", ""));
+        world.plan().ends_with(2).does_not_say("History table");
+        // One that nobody here has created may be that of Drizzle.
+        world.sql("INSERT INTO empty VALUES (1, 'abc', 17)");
+        world
+            .plan()
+            .ends_with(1)
+            .says("public.empty has the columns of the history table of Drizzle");
     });
 }
 

@@ -22,7 +22,7 @@ mod unfinished;
 use std::collections::BTreeSet;
 
 use super::Format;
-use crate::migration::table::Table;
+use crate::migration::table::{ColumnKind, Table};
 use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
@@ -50,6 +50,9 @@ struct HistoryTableSpec {
     /// All columns that its tool creates, by which a table under another name is recognized; empty
     /// if ordinary tables have such columns.
     created: &'static [&'static str],
+    /// Columns that such a table must have with these types, because tables of applications may
+    /// have columns with the same names.
+    typed: &'static [(&'static str, ColumnKind)],
     /// The formats of the directories that it can describe; empty if it can describe any.
     formats: &'static [Format],
     read: fn(&Table, &SetFiles<'_>) -> Result<compare::HistoryContents, Vec<AdoptError>>,
@@ -71,6 +74,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
             "statement_hash",
             "created_at",
         ],
+        typed: &[("migration_folder_millis", ColumnKind::Number)],
         formats: &[Format::Drizzle],
         read: drizzle::of_statements,
     },
@@ -81,6 +85,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         optional: &["name"],
         exact: false,
         created: &["id", "hash", "created_at", "name", "applied_at", "version"],
+        typed: &[("hash", ColumnKind::Text), ("created_at", ColumnKind::Number)],
         formats: &[Format::Drizzle],
         read: drizzle::of_files,
     },
@@ -104,6 +109,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
             "execution_time",
             "success",
         ],
+        typed: &[("installed_rank", ColumnKind::Number), ("success", ColumnKind::Boolean)],
         formats: &[Format::Flyway],
         read: flyway::read,
     },
@@ -127,6 +133,11 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
             "partial_hashes",
             "operator_version",
         ],
+        typed: &[
+            ("applied", ColumnKind::Number),
+            ("total", ColumnKind::Number),
+            ("hash", ColumnKind::Text),
+        ],
         formats: &[Format::Atlas],
         read: atlas::read,
     },
@@ -144,6 +155,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
             "checksum",
             "execution_time",
         ],
+        typed: &[("version", ColumnKind::Number), ("checksum", ColumnKind::Bytes)],
         formats: &[Format::Sqlx],
         read: hashed::sqlx,
     },
@@ -154,6 +166,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         optional: &["id"],
         exact: false,
         created: &["id", "version_id", "is_applied", "tstamp"],
+        typed: &[("version_id", ColumnKind::Number), ("is_applied", ColumnKind::Boolean)],
         formats: &[Format::Goose],
         read: counted::goose,
     },
@@ -164,6 +177,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         optional: &[],
         exact: false,
         created: &["version", "dirty"],
+        typed: &[("version", ColumnKind::Number), ("dirty", ColumnKind::Boolean)],
         formats: &[Format::GolangMigrate],
         read: counted::golang_migrate,
     },
@@ -174,6 +188,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         optional: &[],
         exact: false,
         created: &[],
+        typed: &[],
         formats: &[],
         read: runner::read,
     },
@@ -193,6 +208,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
             "started_at",
             "applied_steps_count",
         ],
+        typed: &[("migration_name", ColumnKind::Text), ("finished_at", ColumnKind::Time)],
         formats: &[Format::Prisma],
         read: hashed::prisma,
     },
@@ -203,6 +219,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         optional: &[],
         exact: false,
         created: &["version", "name", "applied_on", "checksum"],
+        typed: &[("version", ColumnKind::Number), ("applied_on", ColumnKind::Text)],
         formats: &[Format::Refinery],
         read: refinery::read,
     },
@@ -213,6 +230,7 @@ static HISTORY_TABLES: &[HistoryTableSpec] = &[
         optional: &[],
         exact: true,
         created: &[],
+        typed: &[],
         formats: &[Format::Dbmate, Format::Plain],
         read: counted::dbmate,
     },

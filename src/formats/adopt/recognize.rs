@@ -178,7 +178,9 @@ impl HistoryTable {
     fn under_another_name(table: &Table) -> Option<Self> {
         let is_like = |spec: &&HistoryTableSpec| {
             let is_created = |column: &TableColumn| spec.created.contains(&column.name.as_str());
-            table.has(spec.required) && table.columns.iter().all(is_created)
+            table.has(spec.required)
+                && table.columns.iter().all(is_created)
+                && spec.typed.iter().all(|(column, kind)| table.kind(column) == Some(*kind))
         };
         HISTORY_TABLES.iter().find(is_like).map(Self)
     }

@@ -344,9 +344,9 @@ fn a_table_under_another_name_is_recognized_by_all_of_its_columns() {
              execution_time success",
         ),
         (Format::Goose, "id version_id is_applied tstamp"),
-        (Format::GolangMigrate, "version dirty"),
+        (Format::GolangMigrate, "version:bigint dirty"),
         (Format::Drizzle, "id hash created_at"),
-        (Format::Refinery, "version name applied_on checksum"),
+        (Format::Refinery, "version:bigint name applied_on checksum"),
     ] {
         assert_eq!(renamed(columns), Some(format), "{columns}");
         // The tables of applications have columns of their own.
@@ -354,6 +354,17 @@ fn a_table_under_another_name_is_recognized_by_all_of_its_columns() {
     }
     assert_eq!(renamed("version"), None);
     assert_eq!(renamed("version applied_at"), None);
+    // Tables of applications that have the names of columns, and other types.
+    for columns in [
+        "id hash name created_at:timestamptz",
+        "id name version hash created_at:timestamptz",
+        "name version checksum",
+        "version name checksum applied_on",
+        "version applied:boolean total hash",
+        "version success checksum",
+    ] {
+        assert_eq!(renamed(columns), None, "{columns}");
+    }
     for spec in HISTORY_TABLES.iter().filter(|spec| !spec.created.is_empty()) {
         assert!(spec.required.iter().all(|column| spec.created.contains(column)), "{spec:?}");
         assert!(searched_columns().any(|columns| columns == spec.required));

@@ -106,8 +106,10 @@ fn lost_rows(rejected: &[&ExistingObject<'_>], set: AppliedSet<'_>) -> String {
 }
 
 /// Returns the warning about objects that statements with `IF NOT EXISTS` will leave as they are.
+/// `takes_baseline`: whether `baseline_version` can record the migrations.
 pub(in crate::provider) fn kept_objects(
     found: &[ExistingObject<'_>],
+    takes_baseline: bool,
     subject: &Subject,
     path: &AttributePath,
 ) -> Option<Diagnostic> {
@@ -122,11 +124,17 @@ pub(in crate::provider) fn kept_objects(
         format!("{} ({definition})", line(&it.statement.origin, &it.object))
     });
     let lines = listed_lines(kept);
+    let baseline = if takes_baseline {
+        "\n\nThe other statements of these files run. If these migrations were applied before this \
+         provider was used, set baseline_version to the last version that was applied."
+    } else {
+        ""
+    };
     (!lines.is_empty()).then(|| {
         Diagnostic::warning(Title::ExistingObjectsKept.fill(&[&subject]))
             .detail(format!(
                 "These objects already exist, so IF NOT EXISTS leaves them as they are, and the \
-                 statements count as applied:\n{lines}"
+                 statements count as applied:\n{lines}{baseline}"
             ))
             .at(path.clone())
     })

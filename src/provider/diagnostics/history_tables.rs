@@ -122,19 +122,38 @@ pub(in crate::provider) fn unreadable_history_table(
         .at(if is_named { "adopt_table" } else { "adopt" })
 }
 
-/// Returns the warning about a `schema_migrations` with the columns of no supported tool.
+/// Returns the finding about a `schema_migrations` with the columns of no supported tool: an error
+/// if an object that pending migrations create exists.
 pub(in crate::provider) fn unread_history_table(
     table: &QualifiedName,
+    existing: Option<&FactSubject>,
     subject: &Subject,
 ) -> Diagnostic {
-    Diagnostic::warning(Title::HistoryTableNotRead.fill(&[&subject]))
+    not_read(existing, subject)
         .detail(format!(
             "{table} has the name of a history table, but not the columns of dbmate (only version), \
              golang-migrate (version, dirty), or a custom runner (version, applied_at). It is not \
-             read, so the migrations that it lists are pending.\n\nIf migrations of this set are \
-             applied to this database, set baseline_version to the last applied version. {NOT_OURS}"
+             read. {}\n\nIf migrations of this set are applied to this database, set \
+             baseline_version to the last applied version. {NOT_OURS}",
+            consequence(existing)
         ))
         .at("adopt")
+}
+
+fn not_read(existing: Option<&FactSubject>, subject: &Subject) -> Diagnostic {
+    let title = Title::HistoryTableNotRead.fill(&[&subject]);
+    if existing.is_some() { Diagnostic::error(title) } else { Diagnostic::warning(title) }
+}
+
+/// What follows if the migrations that a history table lists are not adopted.
+fn consequence(existing: Option<&FactSubject>) -> String {
+    match existing {
+        Some(object) => format!(
+            "Migrations of this set seem to be applied: {object}, which a pending migration \
+             creates, exists. {NOTHING_WRITTEN}"
+        ),
+        None => "All migrations that the provider has not run are pending.".to_owned(),
+    }
 }
 
 /// Returns the finding about columns of a home-grown table whose meaning is unknown: an error until
@@ -209,26 +228,21 @@ pub(in crate::provider) fn unsupported_history_tables(
     tables: &[(QualifiedName, &'static str)],
     existing: Option<&FactSubject>,
     subject: &Subject,
-) -> Diagnostic {
-    let title = Title::HistoryTableNotRead.fill(&[&subject]);
+) -> Option<Diagnostic> {
+    if tables.is_empty() {
+        return None;
+    }
     let lines = listed_lines(tables.iter().map(|(table, tool)| format!("{table} ({tool})")));
-    let consequence = match existing {
-        Some(object) => format!(
-            "Migrations of this set seem to be applied: {object}, which a pending migration \
-             creates, exists. {NOTHING_WRITTEN}"
-        ),
-        None => "All migrations that the provider has not run are pending.".to_owned(),
-    };
-    let found =
-        if existing.is_some() { Diagnostic::error(title) } else { Diagnostic::warning(title) };
-    found
+    let found = not_read(existing, subject)
         .detail(format!(
             "This cluster contains history tables of tools that the provider does not \
-             support:\n{lines}\n\n{consequence}\n\nIf migrations of this set are applied to this \
-             database, set baseline_version to the last applied version. If the tables list other \
-             migrations, set adopt = \"none\"."
+             support:\n{lines}\n\n{}\n\nIf migrations of this set are applied to this database, set \
+             baseline_version to the last applied version. If the tables list other migrations, \
+             set adopt = \"none\".",
+            consequence(existing)
         ))
-        .at("adopt")
+        .at("adopt");
+    Some(found)
 }
 
 /// Returns the finding that the requested history table does not exist: an error if an object that

@@ -107,7 +107,7 @@ impl ExistingCheck<'_> {
         );
         if errors.is_empty() {
             let subject = self.operation.subject();
-            let warnings = diagnostics::kept_objects(found, &subject, &path);
+            let warnings = diagnostics::kept_objects(found, takes_baseline, &subject, &path);
             let objects = found.iter().filter_map(kept_object).collect();
             Ok(Kept { objects, warnings: warnings.into_iter().collect() })
         } else {
