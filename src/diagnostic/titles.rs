@@ -169,6 +169,7 @@ titles! {
     MigrationsSkippedByTool => "Migrations were skipped by … in …",
     MigrationMayBePartlyApplied => "Migration may be partly applied in …",
     AdoptedMigrationsUnproven => "Adopted migrations cannot be verified in …",
+    RowChangesMayRepeat => "Row changes may run twice in …",
     SeveralHistoryTables => "More than one history table found",
     HistoryTableOfTwoSets => "History table is adopted by two migration sets",
     HistoryTableMismatch => "History table does not match the directory",

@@ -6,6 +6,7 @@
 //! schema now.
 
 pub mod adoption;
+mod after_baseline;
 mod apply;
 mod budget;
 mod cluster;
@@ -23,6 +24,7 @@ mod printed;
 mod record;
 mod verdict;
 
+pub use after_baseline::unseen_after;
 pub use apply::{apply, has_writes};
 pub use budget::{Budget, BudgetEnd};
 pub use cluster::{Cluster, SetOnCluster};

@@ -39,9 +39,9 @@ pub(super) use findings::{
 pub(super) use formats::{format_error, format_errors, name_error};
 pub(super) use history_tables::{
     Conversion, HistoryRequest, Unread, UnreadTable, adopt_mismatch, history_not_found,
-    history_of_two_sets, history_table_denied, history_table_mismatch, renamed_history_table,
-    several_history_tables, unknown_columns, unread_history_table, unreadable_history_table,
-    unsupported_history_tables,
+    history_of_two_sets, history_table_denied, history_table_mismatch, may_run_twice,
+    renamed_history_table, several_history_tables, unknown_columns, unread_history_table,
+    unreadable_history_table, unsupported_history_tables,
 };
 pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger, row_edited};
 pub(super) use other_cluster::{

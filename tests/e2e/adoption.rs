@@ -985,6 +985,107 @@ fn a_directory_that_atlas_maintains_for_another_tool_has_a_configuration_that_wo
 }
 
 #[test]
+fn row_changes_that_follow_a_baseline_are_named_until_the_provider_has_run_one() {
+    on_each_terraform(|world| {
+        counter(
+            world,
+            &[("0002_b", "UPDATE a SET n = n + 1;"), ("0003_c", "INSERT INTO a VALUES (3, 3);")],
+            &[],
+        );
+        // The objects show only the first file.
+        world.configure(&set("app", "  baseline_version = \"0001\"\n"));
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: Row changes may run twice in set app on localhost:")
+            .says("already applied: app/0002_b.sql app/0003_c.sql Check the rows");
+        world.configure(&set("app", "  baseline_version = \"0002\"\n"));
+        world.plan().ends_with(2).says("already applied: app/0003_c.sql Check the rows");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0003"]);
+        assert_eq!(world.sql("SELECT n::text FROM a WHERE id = 1"), [[Some("1".to_owned())]]);
+        // The provider has run a file, so it knows what has run.
+        world.write("app/0004_d.sql", "DELETE FROM a WHERE n = 3;");
+        world.plan().ends_with(2).does_not_say("Row changes may run twice");
+    });
+}
+
+#[test]
+fn the_printed_baseline_names_the_row_changes_that_follow_it() {
+    on_each_terraform(|world| {
+        world.each(&[
+            "CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz)",
+            "INSERT INTO schema_migrations VALUES ('0001', now()), ('0002', now())",
+            "CREATE TABLE users (id int PRIMARY KEY, n int)",
+        ]);
+        let journal = r#"{"dialect": "postgresql", "entries": [
+            {"tag": "0000_brave_hulk", "when": 1000}, {"tag": "0001_calm_thor", "when": 2000},
+            {"tag": "0002_shy_loki", "when": 3000}]}"#;
+        world.write("app/meta/_journal.json", journal);
+        for (tag, text) in [
+            ("0000_brave_hulk", "CREATE TABLE users (id int PRIMARY KEY, n int);"),
+            ("0001_calm_thor", "UPDATE users SET n = n + 1;"),
+            ("0002_shy_loki", "CREATE TABLE orders (id int PRIMARY KEY);"),
+        ] {
+            world.write(&format!("app/{tag}.sql"), text);
+        }
+        world.configure(&set("app", ""));
+        world
+            .plan()
+            .ends_with(1)
+            .says("baseline_version = \"0000_brave_hulk\"")
+            .says("applied too: app/0001_calm_thor.sql Compare them with the database");
+        let configure = |baseline: &str| {
+            let arguments = format!("  adopt = \"none\"\n  baseline_version = \"{baseline}\"\n");
+            world.configure(&set("app", &arguments));
+        };
+        configure("0000_brave_hulk");
+        world
+            .plan()
+            .ends_with(2)
+            .says("Row changes may run twice in set app")
+            .says("already applied: app/0001_calm_thor.sql Check the rows");
+        configure("0001_calm_thor");
+        world.apply().ends_with(0).does_not_say("Row changes may run twice");
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0002_shy_loki"]);
+    });
+}
+
+#[test]
+fn the_versions_in_the_table_of_atlas_decide_about_the_files_of_another_tool() {
+    on_each_terraform(|world| {
+        for (name, text) in [
+            ("20260101_a", "CREATE TABLE a (id int PRIMARY KEY, n int);"),
+            ("20260102_b", "UPDATE a SET n = n + 1;"),
+            ("20260103_c", "CREATE TABLE c (id int PRIMARY KEY);"),
+        ] {
+            world.write(&format!("app/{name}.sql"), &format!("-- +goose Up\n{text}\n"));
+        }
+        world.write("app/atlas.sum", "h1:AAAA\n");
+        world.each(&[
+            "CREATE TABLE atlas_schema_revisions (version varchar PRIMARY KEY, type bigint, \
+             applied bigint, total bigint, hash varchar)",
+            "INSERT INTO atlas_schema_revisions VALUES ('20260101', 2, 1, 1, 'A'), ('20260102', 2, 1, 1, 'B')",
+            "CREATE TABLE a (id int PRIMARY KEY, n int)",
+        ]);
+        world.configure(&set("app", "  format = \"goose\"\n"));
+        world
+            .plan()
+            .ends_with(1)
+            .says("20260102: app/20260102_b.sql")
+            .says("baseline_version = \"20260102\"")
+            .says("the table lists the version of each of them")
+            .does_not_say("names none of its files");
+        world.configure(&set(
+            "app",
+            "  format = \"goose\"\n  adopt = \"none\"\n  baseline_version = \"20260102\"\n",
+        ));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["20260103"]);
+    });
+}
+
+#[test]
 fn converted_files_are_found_by_the_texts_that_the_tool_has_recorded() {
     on_each_terraform(|world| {
         leave(world, &FLYWAY, "flyway_schema_history");

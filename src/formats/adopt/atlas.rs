@@ -10,8 +10,8 @@ use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles, file_name};
 use super::{AdoptError, UnfinishedRow};
 use crate::formats::atlas::{self, SumFiles};
-use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
+use crate::migration::{Migration, quoted_literal};
 
 /// How many files without a row are tried in all combinations.
 const MOST_UNCERTAIN: usize = 8;
@@ -70,6 +70,24 @@ pub(super) fn read(
         contents.add(key, format!("version {}", version(*row)), state);
     }
     Ok(contents)
+}
+
+/// Finds the files of another tool that rows list as applied, each with the version in its row.
+pub(super) fn applied_files<'a>(
+    table: &'a Table,
+    migrations: &'a [Migration],
+) -> impl Iterator<Item = (&'a Migration, &'a str)> {
+    let is_applied = |row: &TableRow<'_>| {
+        let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
+        count(*row, "applied") >= count(*row, "total") && !has_failed
+    };
+    migrations.iter().filter_map(move |migration| {
+        let own = &migration.version.0;
+        let number = Key::number(own);
+        let is_own = |row: &&str| *row == own || number.is_some() && Key::number(row) == number;
+        let row = table.rows().filter(is_applied).map(version).find(is_own);
+        Some((migration, row?))
+    })
 }
 
 /// The rows with the files and their hashes.

@@ -1,15 +1,25 @@
 //! Compares a history table with a directory that has another format than the files that its tool
-//! ran: only their texts can show which of them are the same.
+//! ran: their texts can show which of them are the same, and for Atlas, which maintains directories
+//! of other tools, their versions.
 
 use super::checksum::{is_crc32, is_sha256, is_sha384};
-use super::{AdoptError, HistoryTable, files};
+use super::{AdoptError, HistoryTable, atlas, files};
 use crate::formats::Format;
 use crate::migration::table::{Table, TableRow};
 use crate::migration::{Migration, Version};
 
-/// A row of a history table and the file that has the text which the tool ran.
+/// What a row of a history table and a file have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchedBy {
+    /// The text that the tool ran.
+    Text,
+    /// The version.
+    Version,
+}
+
+/// A row of a history table and its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SameText {
+pub struct MatchedRow {
     /// The migration as the history table names it.
     pub row: String,
     /// Version of the file.
@@ -18,20 +28,37 @@ pub struct SameText {
     pub file: String,
 }
 
+impl MatchedRow {
+    fn of(row: &str, migration: &Migration) -> Self {
+        let Migration { version, file, .. } = migration;
+        Self { row: row.to_owned(), version: version.clone(), file: file.clone() }
+    }
+}
+
 /// Columns in which a tool names a migration; the first that has a value counts.
 const NAMES: &[&str] = &["script", "migration_name", "version", "created_at"];
 
 impl HistoryTable {
-    /// Finds the files that have the text of an applied migration, according to the checksums of
-    /// the tool. It finds none if the tool stores no checksum of the text alone.
+    /// What shows which rows and files belong together.
+    #[must_use]
+    pub fn matched_by(self) -> MatchedBy {
+        if self.format() == Format::Atlas { MatchedBy::Version } else { MatchedBy::Text }
+    }
+
+    /// Finds the files that have the version of an applied migration, or its text, according to the
+    /// checksums of the tool. It finds none if the tool stores no checksum of the text alone.
     ///
     /// # Errors
     /// A file cannot be read again.
-    pub fn same_texts(
+    pub fn matched_rows(
         self,
         table: &Table,
         migrations: &[Migration],
-    ) -> Result<Vec<SameText>, Vec<AdoptError>> {
+    ) -> Result<Vec<MatchedRow>, Vec<AdoptError>> {
+        if self.matched_by() == MatchedBy::Version {
+            let files = atlas::applied_files(table, migrations);
+            return Ok(files.map(|(migration, row)| MatchedRow::of(row, migration)).collect());
+        }
         type Compare = fn(&str, &str) -> bool;
         let (column, is_text): (_, Compare) = match self.format() {
             Format::Flyway => ("checksum", is_crc32),
@@ -51,11 +78,7 @@ impl HistoryTable {
             let Some(index) = rows.iter().position(has_text) else { continue };
             let row = rows.swap_remove(index);
             let name = NAMES.iter().find_map(|name| row.text(name)).unwrap_or_default();
-            same.push(SameText {
-                row: name.to_owned(),
-                version: migration.version.clone(),
-                file: migration.file.clone(),
-            });
+            same.push(MatchedRow::of(name, migration));
         }
         Ok(same)
     }

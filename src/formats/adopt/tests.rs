@@ -794,15 +794,36 @@ fn checksums_of_texts_find_the_files_of_another_format() {
         ("sqlx", "history", Format::Sqlx, "20260101120000"),
         ("prisma", "history", Format::Prisma, "0_init"),
         ("drizzle", "history", Format::Drizzle, "1766348213015"),
-        ("atlas", "history", Format::Atlas, ""),
+        ("goose", "history", Format::Goose, ""),
     ] {
         let case = Case::new(folder, history, format);
         let history = HistoryTable::of(&case.table, false).expect("it is known");
-        let same = history.same_texts(&case.table, &case.migrations).expect("it can be read");
+        let same = history.matched_rows(&case.table, &case.migrations).expect("it can be read");
         let rows: Vec<&str> = same.iter().map(|same| same.row.as_str()).collect();
         assert_eq!(rows.join(" "), expected, "{folder}");
         assert!(same.iter().zip(&case.migrations).all(|(same, it)| same.version == it.version));
     }
+}
+
+#[test]
+fn versions_find_the_files_that_atlas_has_applied_for_another_tool() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for name in ["1_a.up.sql", "2_b.up.sql", "3_c.up.sql", "4_d.up.sql"] {
+        fs::write(dir.path().join(name), "SELECT 1;").expect("a file");
+    }
+    let dir = dir.path().display().to_string();
+    let mut table = with_columns("atlas_schema_revisions", "version applied total error");
+    for row in
+        [["1", "1", "1", ""], ["2", "1", "2", "x"], ["3", "1", "1", "x"], ["04", "0", "0", ""]]
+    {
+        table.rows.push(row.map(|value| Some(value.to_owned())).to_vec());
+    }
+    let case = Case::of(&dir, Format::GolangMigrate, table);
+    let atlas = HistoryTable::of(&case.table, false).expect("it is known");
+    assert_eq!(atlas.matched_by(), MatchedBy::Version);
+    let matched = atlas.matched_rows(&case.table, &case.migrations).expect("nothing is read");
+    let matched: Vec<_> = matched.iter().map(|it| (&*it.row, &*it.version.0)).collect();
+    assert_eq!(matched, [("1", "1"), ("04", "4")]);
 }
 
 /// A directory of Atlas with the tables `a` to `d`; `c` has an `id` of this type. The hashes are

@@ -1,10 +1,10 @@
 //! Messages about the choice of the history table that a migration set adopts from.
 
-use super::adoption::NOTHING_WRITTEN;
+use super::adoption::{BASELINE, NOTHING_WRITTEN};
 use super::{Subject, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::Format;
-use crate::formats::adopt::{HistoryTable, SameText, Unreadable};
+use crate::formats::adopt::{HistoryTable, MatchedBy, MatchedRow, Unreadable};
 use crate::migration::Version;
 use crate::migration::fact::{FactSubject, QualifiedName};
 use crate::migration::table::Table;
@@ -295,6 +295,28 @@ pub(in crate::provider) fn history_not_found(
     .at(argument)
 }
 
+/// Returns a warning about pending files that follow `baseline_version` directly and may have run.
+pub(in crate::provider) fn may_run_twice(
+    files: &[String],
+    subject: &Subject,
+) -> Option<Diagnostic> {
+    if files.is_empty() {
+        return None;
+    }
+    let warning = Diagnostic::warning(Title::RowChangesMayRepeat.fill(&[&subject]));
+    Some(
+        warning
+            .detail(format!(
+                "These files follow {BASELINE} directly, and will run. They change rows and create \
+                 no object, so the database does not show whether they are already \
+                 applied:\n{}\n\nCheck the rows that they change. If some of these files are \
+                 applied, set {BASELINE} to the last of them.",
+                listed_lines(files.iter().cloned())
+            ))
+            .at(BASELINE),
+    )
+}
+
 /// Returns the error for the name of a tool that cannot have run the files of a directory.
 pub(in crate::provider) fn adopt_mismatch(tool: Format, directory: Format) -> Diagnostic {
     let (name, read) = (tool.name(), directory.name());
@@ -312,10 +334,14 @@ pub(in crate::provider) fn adopt_mismatch(tool: Format, directory: Format) -> Di
 /// What the files and the catalog show about a directory that may have been converted.
 #[derive(Debug)]
 pub(in crate::provider) struct Conversion<'a> {
-    /// Rows whose text a file has.
-    pub(in crate::provider) same: &'a [SameText],
+    /// Rows whose file was found.
+    pub(in crate::provider) matched: &'a [MatchedRow],
+    /// How it was found.
+    pub(in crate::provider) by: MatchedBy,
     /// The version up to which the migrations seem to be applied.
     pub(in crate::provider) baseline: Option<&'a Version>,
+    /// The files with row changes that follow it directly. They may be applied too.
+    pub(in crate::provider) unseen: Vec<String>,
 }
 
 /// Returns the error for a history table that lists files of another format than the directory has.
@@ -327,27 +353,58 @@ pub(in crate::provider) fn history_table_mismatch(
 ) -> Diagnostic {
     let (name, tool, own, read) =
         (&table.name, history.tool(), history.format().name(), format.name());
-    let Conversion { same, baseline } = conversion;
+    let Conversion { matched, by, .. } = conversion;
     let mut detail = format!(
-        "{name} is the history table of {tool}, but the directory is read in the format {read}, and \
-         the table names none of its files. {NOTHING_WRITTEN}\n\nIf the files belong to {tool}, set \
-         format = \"{own}\".\n\n"
+        "{name} is the history table of {tool}, but the directory is read in the format {read}"
     );
-    if !same.is_empty() {
-        let lines = same.iter().map(|same| format!("{}: {}", same.row, same.file));
-        let lines = listed_lines(lines);
-        detail.push_str(&format!("These rows have the text of these files:\n{lines}\n\n"));
+    detail.push_str(&match (matched.is_empty(), by) {
+        (false, MatchedBy::Version) => format!(". {NOTHING_WRITTEN}\n\n"),
+        _ => format!(
+            ", and the table names none of its files. {NOTHING_WRITTEN}\n\nIf the files belong to \
+             {tool}, set format = \"{own}\".\n\n"
+        ),
+    });
+    let common = match by {
+        MatchedBy::Text => "text",
+        MatchedBy::Version => "version",
+    };
+    if !matched.is_empty() {
+        let lines = listed_lines(matched.iter().map(|it| format!("{}: {}", it.row, it.file)));
+        detail.push_str(&format!("These rows have the {common} of these files:\n{lines}\n\n"));
     }
-    detail.push_str(&match baseline {
+    detail.push_str(&converted_baseline(conversion, common));
+    detail.push_str(
+        "\n\nIf the table belongs to other files, set adopt = \"none\". All migrations that the \
+         provider has not run are then pending.",
+    );
+    Diagnostic::error(Title::HistoryTableMismatch).detail(detail).at("adopt")
+}
+
+/// The configuration that adopts the files of a converted directory. `common`: what the rows and
+/// files have in common.
+fn converted_baseline(conversion: &Conversion<'_>, common: &str) -> String {
+    let Conversion { matched, baseline, unseen, .. } = conversion;
+    match baseline {
         Some(version) => format!(
             "If the directory was converted after these migrations had run, set\n\n  adopt            \
              = \"none\"\n  baseline_version = \"{version}\"\n\nThe files up to {version} seem to be \
-             applied: {}. If files after it are applied too, for example because they only change \
-             rows, set baseline_version to the last of them.",
-            if same.is_empty() {
-                "the objects that they create are in the database"
+             applied: {}.{}",
+            if matched.is_empty() {
+                "the objects that they create are in the database".to_owned()
             } else {
-                "the table lists their texts"
+                format!("the table lists the {common} of each of them")
+            },
+            if unseen.is_empty() {
+                " If files after it are applied too, set baseline_version to the last of them."
+                    .to_owned()
+            } else {
+                format!(
+                    " These files follow it and only change rows, so no object shows whether they \
+                     are applied too:\n{}\n\nCompare them with the database and with the rows of \
+                     the table before you apply: with this baseline_version they run. If some of \
+                     them are applied, set baseline_version to the last of these.",
+                    listed_lines(unseen.iter().cloned())
+                )
             }
         ),
         None => "If the directory was converted after these migrations had run, set adopt = \
@@ -355,10 +412,5 @@ pub(in crate::provider) fn history_table_mismatch(
                  database. The database does not have the objects of the first files. If no file of \
                  the directory is applied, set only adopt = \"none\"."
             .to_owned(),
-    });
-    detail.push_str(
-        "\n\nIf the table belongs to other files, set adopt = \"none\". All migrations that the \
-         provider has not run are then pending.",
-    );
-    Diagnostic::error(Title::HistoryTableMismatch).detail(detail).at("adopt")
+    }
 }

@@ -4,6 +4,7 @@
 //! ledger does not know. Where that ledger knows all, nothing is sent. Once the provider has run a
 //! migration of a set, only the tables from which the set was adopted are read again.
 
+mod after_baseline;
 mod again;
 pub(super) mod config;
 mod converted;
@@ -134,9 +135,9 @@ impl<'a> AdoptionRequest<'a> {
         } else {
             Adoption::default()
         };
-        adoption
-            .warnings
-            .extend(self.report_unread(session, unread, &adoption, has_history).await?);
+        let unread = self.report_unread(session, unread, &adoption, has_history).await?;
+        let may_run_twice = self.may_run_twice(&adoption);
+        adoption.warnings.extend(may_run_twice.into_iter().chain(unread));
         Ok(adoption)
     }
 

@@ -4,7 +4,7 @@
 use super::AdoptionRequest;
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption;
-use crate::formats::adopt::{AdoptError, HistoryTable, SameText};
+use crate::formats::adopt::{AdoptError, HistoryTable, MatchedBy, MatchedRow};
 use crate::migration::Version;
 use crate::migration::fact::Facts;
 use crate::migration::table::Table;
@@ -33,25 +33,25 @@ impl AdoptionRequest<'_> {
     ) -> Vec<Diagnostic> {
         let source = self.operation.model.known.source;
         let (read, migrations) = (table.clone(), self.migrations().to_vec());
-        let compare = move || history.same_texts(&read, &migrations);
-        let same = match self.operation.limit.of_files(source.argument(), compare).await {
-            Ok(same) => same.unwrap_or_default(),
+        let compare = move || history.matched_rows(&read, &migrations);
+        let matched = match self.operation.limit.of_files(source.argument(), compare).await {
+            Ok(matched) => matched.unwrap_or_default(),
             Err(error) => return vec![error],
         };
-        let conversion = Conversion {
-            baseline: self
-                .last_same(&same)
-                .or_else(|| adoption::last_shown(self.migrations(), facts)),
-            same: &same,
-        };
+        let by = history.matched_by();
+        let baseline = self.last_matched(&matched, by);
+        let baseline = baseline.or_else(|| adoption::last_shown(self.migrations(), facts));
+        let unseen = baseline.map(|baseline| self.unseen_after(baseline)).unwrap_or_default();
+        let conversion = Conversion { matched: &matched, by, baseline, unseen };
         vec![diagnostics::history_table_mismatch(history, table, self.format(), &conversion)]
     }
 
-    /// The last file with an applied text, if all files before it have one too.
-    fn last_same(&self, same: &[SameText]) -> Option<&Version> {
-        let last = same.len().checked_sub(1)?;
-        let is_same = self.migrations().iter().zip(same).all(|(m, same)| m.version == same.version);
-        let migration = self.migrations().get(last)?;
-        is_same.then_some(&migration.version)
+    /// The last file with a row, if all files before it have one too. If a text differs, its file
+    /// may have been edited, so the objects decide.
+    fn last_matched(&self, matched: &[MatchedRow], by: MatchedBy) -> Option<&Version> {
+        let pairs = self.migrations().iter().zip(matched);
+        let first: Vec<_> = pairs.take_while(|(it, row)| it.version == row.version).collect();
+        let counts = by == MatchedBy::Version || first.len() == matched.len();
+        first.last().filter(|_| counts).map(|(migration, _)| &migration.version)
     }
 }
