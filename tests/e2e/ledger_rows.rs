@@ -136,7 +136,9 @@ fn another_checksum_in_a_row_is_reported_instead_of_the_file() {
             let updates: Vec<&str> = plan.text().split("  UPDATE ").skip(1).collect();
             assert_eq!(updates.len(), versions.len(), "{}", plan.text());
             for update in updates {
-                world.sql(&format!("UPDATE {}", update.split(';').next().unwrap()));
+                let (statement, rest) = update.split_once(';').unwrap();
+                assert!(rest.starts_with('\n'), "the statement ends its line: {update}");
+                world.sql(&format!("UPDATE {statement}"));
             }
             let mut plan = plan.says("Checksum in the ledger was changed");
             for version in versions {

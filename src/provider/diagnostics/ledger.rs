@@ -198,8 +198,8 @@ pub(in crate::provider) fn row_edited(
     let accept = match set.is_shared {
         true => String::new(),
         false => format!(
-            " If the row is right, although another text was applied, set\n\n  accept_checksums = {{ \
-             {:?} = \"{checksum}\" }}",
+            "\n\nIf the row is right, although another text was applied, set\n\n  accept_checksums = \
+             {{ {:?} = \"{checksum}\" }}",
             version.0
         ),
     };
