@@ -54,10 +54,23 @@ pub(super) struct LedgerLocation {
 }
 
 impl LedgerLocation {
-    /// Names the cluster in titles: by its identifier, or by host and port if that is not known.
+    /// Names the cluster: by its identifier, or by host and port if that is not known.
     pub(super) fn cluster_name(&self) -> String {
-        let Target { endpoint, port, .. } = &self.target;
-        self.cluster_identifier().map_or_else(|| format!("{endpoint}:{port}"), str::to_owned)
+        self.cluster_identifier().map_or_else(|| self.address(), str::to_owned)
+    }
+
+    /// Names the ledger in titles: by its cluster, and by its schema if that is not the default.
+    pub(super) fn title_name(&self) -> String {
+        let cluster = self.cluster_name();
+        match self.ledger.name() {
+            DEFAULT_LEDGER_SCHEMA => cluster,
+            schema => format!("{cluster}/{schema}"),
+        }
+    }
+
+    /// Host and port.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.target.endpoint, self.target.port)
     }
 
     /// The identifier of the cluster, if a setting or the endpoint contains it.
@@ -68,14 +81,14 @@ impl LedgerLocation {
         }
     }
 
-    /// The value of `accept_cluster` that names the cluster.
+    /// The name of the cluster in `accept_cluster`.
     pub(super) fn name_to_accept(&self) -> &str {
         self.cluster_identifier().unwrap_or(&self.target.endpoint)
     }
 
     /// The attribute `ledger`: `<endpoint>:<port>/<schema>`.
     pub(super) fn ledger_name(&self) -> String {
-        format!("{}:{}/{}", self.target.endpoint, self.target.port, self.ledger.name())
+        format!("{}/{}", self.address(), self.ledger.name())
     }
 }
 

@@ -151,7 +151,10 @@ fn the_drift_of_each_set_and_of_each_cluster_is_shown_with_its_remedy() {
             other.ca_file()
         );
         let of_schema = "name = \"two\"\n  drift_schemas = [\"app\"]";
+        // The same name in another ledger of the cluster.
+        let of_ledger = "cluster = { ledger_schema = \"l2\" }\n  drift_schemas = [\"l2_app\"]";
         let sets = [
+            set("three", of_ledger, "CREATE SCHEMA l2_app; CREATE TABLE l2_app.t (id int)"),
             set("one", "", "CREATE TABLE t (id int)"),
             set("two", of_schema, "CREATE SCHEMA app; CREATE TABLE app.t (id int)"),
             set("there", &there, "CREATE TABLE t (id int)"),
@@ -160,12 +163,14 @@ fn the_drift_of_each_set_and_of_each_cluster_is_shown_with_its_remedy() {
         world.apply().ends_with(0);
         world.sql("ALTER TABLE t ADD COLUMN one int");
         world.sql("ALTER TABLE app.t ADD COLUMN two int");
+        world.sql("ALTER TABLE l2_app.t ADD COLUMN three int");
         world.sql_on(&other, "ALTER TABLE t ADD COLUMN there int");
         world
             .plan()
             .ends_with(2)
             .says("ALTER TABLE public.t DROP COLUMN one;")
             .says("ALTER TABLE app.t DROP COLUMN two;")
+            .says("ALTER TABLE l2_app.t DROP COLUMN three;")
             .says("ALTER TABLE public.t DROP COLUMN there;")
             .does_not_say("more similar warning");
     });

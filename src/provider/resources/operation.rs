@@ -131,7 +131,7 @@ impl SetOperation<'_> {
 
     /// What titles name.
     pub(super) fn subject(&self) -> Subject {
-        self.model.subject().on(Some(self.location.cluster_name()))
+        self.model.subject().on(Some(self.location.title_name()))
     }
 
     /// Whether the configuration lets a state with another ledger belong to this cluster.

@@ -159,7 +159,7 @@ impl<'a> StateLedger<'a> {
         subject: &Subject,
     ) -> Option<Diagnostic> {
         let pair = self.pair(location);
-        let on_cluster = || subject.clone().on(Some(location.cluster_name()));
+        let on_cluster = || subject.clone().on(Some(location.title_name()));
         match relation {
             LedgerMatch::Same => None,
             LedgerMatch::SameElsewhere => {

@@ -173,7 +173,7 @@ impl ResourceContext {
     /// What titles name, as far as a state or a configuration contains it.
     fn subject_of<K: ResourceKind>(&self, object: &Object<'_>) -> Subject {
         let location = locate(&self.clusters, object).ok().and_then(Input::known);
-        K::subject(object).on(location.map(|location| location.cluster_name()))
+        K::subject(object).on(location.map(|location| location.title_name()))
     }
 
     /// The basis of the plan that follows a refresh, as far as the state contains it.

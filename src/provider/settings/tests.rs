@@ -174,7 +174,7 @@ fn an_identifier_without_a_region_is_an_error() {
 
 #[test]
 fn a_title_names_a_cluster_by_its_identifier_or_else_by_host_and_port() {
-    let name = |attributes: &[(&str, Value)]| locate(attributes, &[]).cluster_name();
+    let name = |attributes: &[(&str, Value)]| locate(attributes, &[]).title_name();
     let region = ("region", "us-east-1".into());
     assert_eq!(name(&[("endpoint", "abc.dsql.us-east-1.on.aws".into())]), "abc");
     assert_eq!(name(&[("cluster_identifier", "abc".into()), region.clone()]), "abc");
@@ -183,6 +183,9 @@ fn a_title_names_a_cluster_by_its_identifier_or_else_by_host_and_port() {
     let tunnel = [("endpoint", "localhost".into()), ("cluster_identifier", "abc".into()), region];
     assert_eq!(name(&tunnel), "abc");
     assert_eq!(name(&[("endpoint", "localhost".into()), ("port", 1_u64.into())]), "localhost:1");
+    // Two ledgers of one cluster may have sets of the same name.
+    let schema = [("endpoint", "localhost".into()), ("ledger_schema", "l2".into())];
+    assert_eq!(name(&schema), "localhost:5432/l2");
 }
 
 /// An object with these attributes and null for the rest.
