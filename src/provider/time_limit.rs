@@ -14,6 +14,7 @@ use crate::value::AttributePath;
 const DEFAULT_READ: Duration = super::timeouts::DEFAULT_READ;
 
 /// A time limit that started when it was created.
+#[derive(Clone)]
 pub(crate) struct TimeLimit {
     pub(super) budget: Budget,
     /// The argument that sets it; `None` if there is none.

@@ -86,6 +86,45 @@ fn the_precondition_of_the_guide_stops_a_plan_and_not_a_destroy() {
 }
 
 #[test]
+fn the_precondition_of_the_guide_passes_what_is_not_drift_for_the_set() {
+    on_each_terraform(|world| {
+        let guard = block("terraform", "precondition");
+        world.configure(&guard);
+        world.write("migrations/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.apply().ends_with(0);
+        world.sql("CREATE TABLE hand (id int PRIMARY KEY)");
+        world.plan().ends_with(1).says("table public.hand was added");
+        let kept = "CREATE TABLE IF NOT EXISTS hand (id int PRIMARY KEY);";
+        world.write("migrations/2_hand.sql", kept);
+        world.plan().ends_with(2).does_not_say("precondition");
+        // What the pending migration does not explain is drift.
+        world.sql("ALTER TABLE a ADD COLUMN by_hand text");
+        world.plan().ends_with(1).says(BY_HAND).does_not_say("table public.hand was added");
+        world.sql("ALTER TABLE a DROP COLUMN by_hand");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+
+        // A second set adopts what is there.
+        world.sql("CREATE TABLE b (id int PRIMARY KEY, n int)");
+        world.write("b/1_b.sql", "CREATE TABLE b (id int PRIMARY KEY, n int);");
+        let second = guard
+            .replace("\"app\"", "\"b\"")
+            .replace(".app.", ".b.")
+            .replace("local.", "local.b_")
+            .replace("migrations ", "b_migrations ")
+            .replace("accept_drift = null", "b_accept_drift = null")
+            .replace("/migrations\"", "/b\"")
+            .replace("dir          = ", "name = \"b\"\n  baseline_version = \"1\"\n  dir = ");
+        world.write("second.tf", &second);
+        let target = "-target=dsql_migration_set.b";
+        world.run(&["plan", "-no-color", "-input=false", target]).ends_with(0);
+        world.run(&["apply", "-auto-approve", "-no-color", target]).ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        assert_eq!(world.times_run("CREATE TABLE b"), 1);
+    });
+}
+
+#[test]
 fn the_precondition_of_the_guide_is_checked_during_an_apply_that_creates_the_cluster() {
     on_each_terraform(|world| {
         world.each(&["CREATE TABLE invalid (id int)"]);

@@ -11,17 +11,17 @@ use self::compare::{ComparedFiles, of_files};
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
 use super::super::diagnostics::{self, Access};
+use super::super::resources::counted::{self, NamedSet};
 use super::super::resources::drift::{Watch, accepted_checksums};
 use super::super::resources::migration_set::{DEFAULT_NAME, latest};
-use super::super::resources::observe::observe;
 use super::super::resources::rules::StatementRules;
 use super::super::resources::source::{self, Source};
 use super::super::resources::{location, policy};
 use super::super::settings::{LedgerLocation, cluster_attribute};
 use super::super::time_limit::TimeLimit;
 use crate::database::{
-    Batches, Error, Holder, LedgerState, ListedJob, MigrationRecord, MigrationState, ObserveQuery,
-    Session, StatementState, TableSearch, Watched,
+    Batches, Error, Holder, LedgerState, ListedJob, MigrationRecord, MigrationState, Session,
+    StatementState, TableSearch,
 };
 use crate::diagnostic::Diagnostic;
 use crate::formats::Placeholders;
@@ -123,6 +123,7 @@ impl DataSource for MigrationStatus {
             .chain(accepted)
             .chain(renamed)
             .chain(watch)
+            .chain(counted::check(&config))
             .chain(location::check_cluster(&config).err())
             .collect()
     }
@@ -134,16 +135,10 @@ impl DataSource for MigrationStatus {
         let name = object.string("name").known().unwrap_or(DEFAULT_NAME);
         let location = super::locate(&self.clusters, &object).map_err(|error| vec![error])?;
         let watch = Watch::decode_without_plan(&object).map_err(|error| vec![error])?.known();
-        let schemas = watch.as_ref().map(|watch| watch.schemas.clone());
-        let watched = Watched::Schemas(schemas.unwrap_or_default());
-        let observation = observe(
-            &self.clusters,
-            &location,
-            ObserveQuery::new(&location.ledger, name, &watched),
-            &limit,
-        )
-        .await
-        .map_err(|error| vec![error])?;
+        let (clusters, watch) = (&self.clusters, watch.as_ref());
+        let set = NamedSet { clusters, config: &object, location: &location, name, watch };
+        // On the heap: a plan of the set is large.
+        let observation = Box::pin(set.observe(&limit)).await.map_err(|error| vec![error])?;
         let rest = async {
             let mut session = self.clusters.session(&location.target).await?;
             Ok((session.list_jobs().await?, history_tables(&mut session, &location).await?))
@@ -161,7 +156,7 @@ impl DataSource for MigrationStatus {
         for (name, value) in of_files(files.as_ref(), &observation.migrations) {
             state.set(name, value);
         }
-        for (name, value) in watch.iter().flat_map(|watch| watch.find(&observation).shown()) {
+        for (name, value) in watch.into_iter().flat_map(|watch| watch.find(&observation).shown()) {
             state.set(name, value);
         }
         state.set("ledger", ledger(&observation.ledger));

@@ -43,7 +43,7 @@ pub(super) struct ExistingCheck<'a> {
 
 impl ExistingCheck<'_> {
     /// Opens a session if the observation does not answer everything.
-    pub(super) async fn check_on(&self, clusters: &Clusters) -> Result<Kept, Vec<Diagnostic>> {
+    async fn check_on(&self, clusters: &Clusters) -> Result<Kept, Vec<Diagnostic>> {
         if self.is_looked_up() && self.found(&self.observation.existing).is_empty() {
             return self.report(&[], &self.observation.existing);
         }
@@ -143,9 +143,27 @@ fn kept_object(found: &ExistingObject<'_>) -> Option<KeptObject> {
     Some(KeptObject { object: object.clone(), version: migration.version.clone(), number })
 }
 
+/// Checks whether what pending statements create exists already, and notes in the observation which
+/// objects count as the work of the set.
+pub(super) async fn check_on(
+    clusters: &Clusters,
+    operation: &SetOperation<'_>,
+    plan: &Plan<'_>,
+    observation: &mut Observation,
+) -> Vec<Diagnostic> {
+    let check = ExistingCheck { operation, plan, observation };
+    let Kept { objects, warnings } = match check.check_on(clusters).await {
+        Ok(kept) => kept,
+        Err(errors) => return errors,
+    };
+    let found = find_counted_on(clusters, operation, plan, observation, &objects);
+    let errors = found.await.err().into_iter().flatten();
+    warnings.into_iter().chain(errors).collect()
+}
+
 /// Finds the objects that count as the work of a set, and notes them in the observation. Opens a
 /// session only if there may be such objects.
-pub(super) async fn find_counted_on(
+async fn find_counted_on(
     clusters: &Clusters,
     operation: &SetOperation<'_>,
     plan: &Plan<'_>,

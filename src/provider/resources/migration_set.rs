@@ -10,7 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::expected::{as_planned, holds_recorded, nothing_new};
-use self::model::{MigrationSetModel, decode_source};
+pub(super) use self::model::MigrationSetModel;
+use self::model::decode_source;
 use self::shown::{after, from_files, keep_rows, shown, unknown};
 use super::adoption::config as adoption_config;
 use super::computed::{self, set_all, set_if_unknown};

@@ -4,6 +4,7 @@ mod adoption;
 mod apply;
 mod basis;
 mod computed;
+pub(super) mod counted;
 pub(super) mod drift;
 mod existing;
 mod import;

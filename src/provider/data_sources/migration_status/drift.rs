@@ -15,7 +15,18 @@ pub(super) fn arguments() -> Vec<Attribute> {
             "Fingerprint of the schemas to accept, as in the migration set. While the schemas have \
              this fingerprint, `drift` is empty.",
         ),
+        adoption("adopt"),
+        adoption("adopt_table"),
+        adoption("baseline_version"),
     ]
+}
+
+/// An argument that determines which migrations are adopted.
+fn adoption(name: &str) -> Attribute {
+    Attribute::string(name).optional().description(
+        "As in the migration set, with `dir` or `files`: what an adopted migration defines is not \
+         drift.",
+    )
 }
 
 /// The attributes that the data source fills in.
@@ -23,7 +34,9 @@ pub(super) fn attributes() -> Vec<Attribute> {
     vec![
         Attribute::list_of("drift", Type::String).computed().description(
             "Schema changes that no migration made, and indexes and constraints that are not \
-             valid, as in the migration set. Known in a plan, also while a migration is pending.",
+             valid, as in the migration set. Known in a plan, also while a migration is pending. \
+             With `dir` or `files`, objects that `IF NOT EXISTS` leaves as they are, and those of \
+             adopted migrations, are not drift.",
         ),
         Attribute::string("schema_fingerprint").computed().description(
             "SHA-256 fingerprint of the objects in the schemas that are compared, for \

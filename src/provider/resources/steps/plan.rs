@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::adoption::{Adoption, AdoptionRequest};
 use super::super::basis::{Basis, LedgerIdentity, Sources};
 use super::super::computed;
-use super::super::existing::{self, ExistingCheck, Kept};
+use super::super::existing;
 use super::super::location::{locate, prior_at};
 use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
@@ -15,7 +15,7 @@ use super::super::state_ledger::{ChangedRow, LedgerMatch};
 use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
 use crate::database::{LedgerState, MigrationRecord, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, Plan};
+use crate::engine;
 use crate::migration::{Checksum, Migration, Version};
 use crate::provider::clusters::PlannedFiles;
 use crate::provider::contract::{PlanRequest, PlanResponse};
@@ -156,7 +156,8 @@ impl Planning<'_> {
         diagnostics.extend(same);
         diagnostics.extend(operation.judge(&plan));
         if !is_applied {
-            diagnostics.extend(self.check_objects(operation, &plan, observation).await);
+            let checked = existing::check_on(&context.clusters, operation, &plan, observation);
+            diagnostics.extend(checked.await);
         }
         let mut diagnostics = without_errors(diagnostics)?;
         let observation = &*observation;
@@ -302,25 +303,6 @@ impl Planning<'_> {
 }
 
 impl Planning<'_> {
-    /// Checks whether what pending statements create exists already, and notes in the observation
-    /// which objects count as the work of the set.
-    async fn check_objects(
-        &self,
-        operation: &SetOperation<'_>,
-        plan: &Plan<'_>,
-        observation: &mut Observation,
-    ) -> Vec<Diagnostic> {
-        let clusters = &self.context.clusters;
-        let check = ExistingCheck { operation, plan, observation };
-        let Kept { objects, warnings } = match check.check_on(clusters).await {
-            Ok(kept) => kept,
-            Err(errors) => return errors,
-        };
-        let found = existing::find_counted_on(clusters, operation, plan, observation, &objects);
-        let errors = found.await.err().into_iter().flatten();
-        warnings.into_iter().chain(errors).collect()
-    }
-
     /// The errors for history tables from which this command adopts other files of another set. A
     /// version alone does not show which of two files was applied.
     fn same_history_elsewhere(
