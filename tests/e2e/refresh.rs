@@ -141,6 +141,59 @@ fn an_absolute_directory_is_the_same_in_another_checkout() {
 }
 
 #[test]
+fn an_older_checkout_at_the_directory_of_the_state_is_not_a_change() {
+    on_each_terraform(|world| {
+        in_two_folders(world);
+        // The state names the first folder, which does not get the new file.
+        world.write("elsewhere/m/2_b.sql", "CREATE TABLE b (id int PRIMARY KEY);");
+        let apply = ["apply", "-auto-approve", "-no-color", "-input=false"];
+        elsewhere(world, &apply).ends_with(0);
+        let applied = fs::read_to_string(world.path("elsewhere/terraform.tfstate")).unwrap();
+        elsewhere(world, &REFRESH_ONLY).ends_with(0).says("No changes.");
+        elsewhere(world, &apply).ends_with(0);
+        let after = fs::read_to_string(world.path("elsewhere/terraform.tfstate")).unwrap();
+        assert_eq!(after, applied, "the serial stays");
+        elsewhere(world, &PLAN).ends_with(0).does_not_say("Changed since");
+    });
+}
+
+#[test]
+fn an_absolute_directory_is_the_same_after_a_file_was_renamed() {
+    on_each_terraform(|world| {
+        in_two_folders(world);
+        let renamed = ABSOLUTE.replace("/m\"", "/m\"\n  renamed_versions = { \"1\" = \"9\" }");
+        for (folder, main) in [("", &renamed), ("elsewhere/", &renamed)] {
+            let file = |name| world.path(&format!("{folder}m/{name}"));
+            fs::rename(file("1_a.sql"), file("9_a.sql")).unwrap();
+            world.configure(main);
+        }
+        hand_over(world, "main.tf", "elsewhere/main.tf");
+        let save = ["plan", "-out=saved", "-no-color", "-input=false"];
+        let saved = ["apply", "-no-color", "-input=false", "saved"];
+        // Also while the new version is not recorded yet.
+        world.run(&save).ends_with(0);
+        hand_over(world, "saved", "elsewhere/saved");
+        elsewhere(world, &saved).ends_with(0);
+        world.configure(ABSOLUTE);
+        hand_over(world, "main.tf", "elsewhere/main.tf");
+        elsewhere(world, &PLAN).says("- renamed_versions").does_not_say("~ dir");
+        let apply = ["apply", "-auto-approve", "-no-color", "-input=false"];
+        elsewhere(world, &apply).ends_with(0);
+        elsewhere(world, &PLAN).ends_with(0).says("No changes.");
+
+        hand_over(world, "elsewhere/terraform.tfstate", "terraform.tfstate");
+        world.plan().ends_with(0).says("No changes.");
+        for folder in ["", "elsewhere/"] {
+            world.write(&format!("{folder}m/10_b.sql"), "CREATE TABLE b (id int PRIMARY KEY);");
+        }
+        world.run(&save).ends_with(0).does_not_say("~ dir");
+        hand_over(world, "saved", "elsewhere/saved");
+        elsewhere(world, &saved).ends_with(0).does_not_say("inconsistent final plan");
+        assert_eq!(world.tables(), "a b");
+    });
+}
+
+#[test]
 fn a_plan_that_was_saved_in_one_place_is_applied_in_another() {
     on_each_terraform(|world| {
         in_two_folders(world);
@@ -190,6 +243,23 @@ fn another_spelling_of_the_directory_is_not_a_change_and_other_files_are() {
         // An accepted edit is another text, which was accepted.
         world.write("n/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY); -- edited");
         world.plan().ends_with(1).says("Applied migration was changed");
+    });
+}
+
+#[test]
+fn the_import_of_a_single_migration_leaves_the_drift_known() {
+    on_each_terraform(|world| {
+        world.configure(
+            "resource \"dsql_migration\" \"a\" {\n  path     = \"a/1_a.sql\"\n  on_drift = \"plan\"\n}",
+        );
+        world.write("a/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.apply().ends_with(0);
+        world.remove("terraform.tfstate");
+        world.run(&["import", "-no-color", "-input=false", "dsql_migration.a", "1"]).ends_with(0);
+        let planned = world.plan().ends_with(2).says("+ drift = []").says("1 to change");
+        planned.says("+ schema_fingerprint = \"sha256:").does_not_say("known after apply");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
     });
 }
 

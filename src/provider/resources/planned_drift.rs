@@ -17,8 +17,13 @@ pub(super) fn set_planned(
     let (prior, subject) = (&observed.request.prior_state, observed.operation.subject());
     let report = watch.find(observed.observation);
     let shown = report.shown();
-    // An apply that runs and records nothing leaves what the refresh has read.
-    let stays = shown.iter().all(|(name, value)| prior.get(name) == Some(value));
+    // An apply that runs and records nothing leaves what the refresh has read. An imported
+    // migration has not been compared before.
+    let is_kept = |(name, value): &(&str, Value)| match prior.get(name) {
+        Some(before) => before == value || before.is_null(),
+        None => false,
+    };
+    let stays = shown.iter().all(is_kept);
     set_all(planned, shown);
     // Drift stays visible until it is gone: an apply reads the schemas again and accepts nothing by
     // itself.

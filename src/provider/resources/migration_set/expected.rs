@@ -19,11 +19,11 @@ pub(super) fn nothing_new(
     };
     let same_values = state.get("variables") == Some(config.value("variables"));
     let has_file = |version: &String| migrations.iter().any(|it| it.version.0 == *version);
-    let former = |row: &Value| row.get("adopted_from")?.string().known().map(str::to_owned);
     let formers: Vec<_> = recorded.values().filter_map(former).collect();
     let mut without_file = recorded.keys().filter(|version| !has_file(version));
     without_file.all(|version| {
-        formers.contains(version) || policy.removed.iter().any(|removed| removed.0 == *version)
+        formers.contains(&version.as_str())
+            || policy.removed.iter().any(|removed| removed.0 == *version)
     }) && migrations.iter().all(|migration| {
         let accepted = policy.accepted.get(&migration.version);
         recorded
@@ -32,17 +32,28 @@ pub(super) fn nothing_new(
     })
 }
 
-/// Whether the migrations have the recorded text of every applied one in the state.
+/// The former version of a renamed migration, which needs no file, or the source of an adopted one.
+fn former(row: &Value) -> Option<&str> {
+    row.get("adopted_from")?.string().known()
+}
+
+/// Whether the migrations have the recorded text of every applied one in the state, under its
+/// version or a new one.
 pub(super) fn holds_recorded(state: &Value, migrations: &[Migration], policy: &Policy) -> bool {
     let Some(Input::Known(recorded)) = state.get("migrations").map(Value::entries) else {
         return false;
     };
+    let formers: Vec<_> = recorded.values().filter_map(former).collect();
+    let file =
+        |version: &Version| migrations.iter().find(|migration| migration.version == *version);
     recorded.iter().all(|(version, row)| {
-        let version = Version(version.clone());
-        let accepted = policy.accepted.get(&version);
-        match migrations.iter().find(|migration| migration.version == version) {
-            Some(migration) => computed::holds(row, migration, accepted),
-            None => policy.removed.contains(&version),
+        let version = &Version(version.clone());
+        let renamed = policy.renamed.get(version);
+        match file(version).or_else(|| renamed.and_then(file)) {
+            Some(migration) => {
+                computed::holds(row, migration, policy.accepted.get(&migration.version))
+            }
+            None => formers.contains(&version.0.as_str()) || policy.removed.contains(version),
         }
     })
 }

@@ -73,7 +73,9 @@ async fn create_or_update<K: ResourceKind>(
     let mut result = run.apply(&operation, &plan, &observation).await;
     result.diagnostics = hidden(result.diagnostics);
     let private = match &result.observation {
-        Some(observation) => basis_after::<K>(&planned, &operation, observation).encode(),
+        Some(observation) => {
+            basis_after::<K>(context, &planned, &operation, observation).await.encode()
+        }
         None => basis::kept(request.planned_private.clone()),
     };
 
@@ -115,15 +117,23 @@ fn check_cluster<K: ResourceKind>(
 }
 
 /// The basis that a refresh of the new state would have.
-fn basis_after<K: ResourceKind>(
+async fn basis_after<K: ResourceKind>(
+    context: &ResourceContext,
     planned: &Value,
     operation: &SetOperation<'_>,
     observation: &Observation,
 ) -> Basis {
     let named = planned.get(K::PATH).and_then(|path| path.string().known());
     let sources = Sources { named, read: operation.model.known.source.path() };
+    let SetOperation { location, limit, .. } = operation;
+    // The refresh reads the directory of the state, which may have other pending files.
+    if let Some(state) = Object::new(planned).filter(|_| sources.named != sources.read)
+        && let Some(basis) = context.basis_of_state::<K>(&state, location, observation, limit).await
+    {
+        return basis;
+    }
     let migrations = operation.migrations();
     let records = records_of(observation, K::IS_SHARED.then_some(migrations));
-    let identity = LedgerIdentity::of(&operation.location, observation);
-    Basis::new(sources, &operation.location, identity, migrations, records)
+    let identity = LedgerIdentity::of(location, observation);
+    Basis::new(sources, location, identity, migrations, records)
 }
