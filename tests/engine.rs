@@ -359,6 +359,7 @@ async fn cancel_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Mi
         set: "default",
         watched: &Watched::All,
         with_facts: &[],
+        replaces: None,
         lease: Lease::new("cancelled", LEASE_LENGTH),
     };
     let observed = set.observe().await.expect("an observation");

@@ -30,8 +30,15 @@ async fn run_as(
 ) -> (Report, Result<(), ApplyError>) {
     let (ledger, files) = (ledger(), migrations(files));
     let watched = &Watched::All;
-    let mut cluster =
-        SetOnCluster { session, ledger: &ledger, set, watched, with_facts: &[], lease };
+    let mut cluster = SetOnCluster {
+        session,
+        ledger: &ledger,
+        set,
+        watched,
+        with_facts: &[],
+        replaces: None,
+        lease,
+    };
     let observed = cluster.observe().await.unwrap();
     let plan = plan(&files, &observed.migrations, &Policy::default()).unwrap();
     let budget = Budget::new(PATIENCE, CancellationToken::new());

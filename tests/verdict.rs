@@ -169,6 +169,7 @@ async fn judged(session: &mut Session, sql: &str, before: &Facts) -> Verdict {
         set: "default",
         watched: &watched,
         with_facts: &[],
+        replaces: None,
         lease,
     };
     judge(&mut cluster, sql, before).await.unwrap_or_else(|error| panic!("{sql}: {error}"))

@@ -150,6 +150,8 @@ titles! {
     OtherCluster => "State of … belongs to another cluster",
     NewCluster => "Migrations run on a new cluster for …",
     SameLedgerElsewhere => "Ledger is on another cluster for …",
+    LedgerLost => "Ledger is missing for …",
+    LossAccepted => "All migrations run again for …",
     LedgerChanged => "Ledger was changed since the last apply for …",
     StateNotRefreshed => "State was not refreshed for …",
     PlannedFromFiles => "Planned from migration files only for …",

@@ -98,6 +98,8 @@ pub struct SetOnCluster<'a> {
     pub watched: &'a Watched,
     /// See [`ObserveQuery`].
     pub with_facts: &'a [Version],
+    /// The identifier of the ledger that a new one replaces.
+    pub replaces: Option<&'a str>,
     /// The lease of this run.
     pub lease: Lease,
 }
@@ -109,7 +111,7 @@ impl Cluster for SetOnCluster<'_> {
     }
 
     async fn set_up_ledger(&mut self, exists: bool) -> Result<LedgerSetup, Error> {
-        self.session.set_up_ledger(self.ledger, exists, &self.lease).await
+        self.session.set_up_ledger(self.ledger, exists, self.replaces, &self.lease).await
     }
 
     async fn claim(&mut self, drift: &str) -> Result<Claim, Error> {

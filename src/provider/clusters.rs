@@ -24,9 +24,22 @@ pub(super) struct Clusters {
     // One session for each cluster: the resources of one process queue for it, because on DSQL
     // each schema change would cause one conflict in every other session.
     sessions: Mutex<HashMap<Target, Slot>>,
-    planned: Mutex<HashMap<(LedgerLocation, String), PlannedFiles>>,
+    noted: Mutex<Noted>,
+}
+
+/// What the resources of one Terraform command tell each other.
+#[derive(Default)]
+struct Noted {
+    planned: HashMap<(LedgerLocation, String), PlannedFiles>,
     /// What each migration set adopts from a history table.
-    adopted: Mutex<HashMap<(LedgerLocation, String), BTreeMap<String, FileChecksums>>>,
+    adopted: HashMap<(LedgerLocation, String), BTreeMap<String, FileChecksums>>,
+    /// Whether there was a ledger, by the attribute `ledger`, when it was read first.
+    ledgers: HashMap<String, bool>,
+    /// The identifiers of ledgers that states describe where there was none, by the attribute
+    /// `ledger`.
+    former: HashMap<String, String>,
+    /// The errors for states that do not belong to a cluster, by what titles name.
+    refused: HashMap<(LedgerLocation, String), Diagnostic>,
 }
 
 /// Checksums of files by version.
@@ -50,16 +63,14 @@ struct Configured {
 impl Clusters {
     pub(super) fn new(environment: Environment) -> Self {
         let (configured, sessions) = (Mutex::default(), Mutex::default());
-        let (planned, adopted) = (Mutex::default(), Mutex::default());
-        Self { environment, configured, sessions, planned, adopted }
+        Self { environment, configured, sessions, noted: Mutex::default() }
     }
 
     /// Receives the `provider` block. A process in reattach mode serves many Terraform commands, so
     /// the stop of an earlier one ends here.
     pub(super) fn configure(&self, settings: Settings) {
         *lock(&self.configured) = Configured { settings, cancelled: CancellationToken::new() };
-        lock(&self.planned).clear();
-        lock(&self.adopted).clear();
+        *lock(&self.noted) = Noted::default();
     }
 
     /// Cancels all runs before they send anything more.
@@ -92,9 +103,9 @@ impl Clusters {
         set: &str,
         files: &PlannedFiles,
     ) -> Option<String> {
-        let mut planned = lock(&self.planned);
+        let mut noted = lock(&self.noted);
         let key = (location.clone(), set.to_owned());
-        let first = planned.entry(key).or_insert_with(|| files.clone());
+        let first = noted.planned.entry(key).or_insert_with(|| files.clone());
         (first.checksums != files.checksums).then(|| first.source.clone())
     }
 
@@ -107,8 +118,8 @@ impl Clusters {
         set: &str,
         files: FileChecksums,
     ) -> Option<(String, Vec<Version>)> {
-        let mut adopted = lock(&self.adopted);
-        let sets = adopted.entry((location.clone(), table.to_owned())).or_default();
+        let mut noted = lock(&self.noted);
+        let sets = noted.adopted.entry((location.clone(), table.to_owned())).or_default();
         let others = sets.iter().filter(|(other, _)| *other != set);
         let mut contested = others.map(|(other, theirs)| {
             let is_other = |(version, checksum): &(&Version, &Checksum)| {
@@ -120,6 +131,38 @@ impl Clusters {
         let found = contested.find(|(_, versions)| !versions.is_empty());
         sets.insert(set.to_owned(), files);
         found
+    }
+
+    /// Notes whether there is a ledger. Only the first time counts, before this Terraform command
+    /// creates one.
+    pub(super) fn note_ledger(&self, location: &LedgerLocation, exists: bool) {
+        lock(&self.noted).ledgers.entry(location.ledger_name()).or_insert(exists);
+    }
+
+    /// Whether there was no ledger when this Terraform command read the cluster first.
+    pub(super) fn began_without_ledger(&self, location: &LedgerLocation) -> bool {
+        lock(&self.noted).ledgers.get(&location.ledger_name()) == Some(&false)
+    }
+
+    /// Notes the ledger that a state describes, for the one that this command creates.
+    pub(super) fn note_former_ledger(&self, location: &LedgerLocation, former: &str) {
+        let mut noted = lock(&self.noted);
+        noted.former.entry(location.ledger_name()).or_insert_with(|| former.to_owned());
+    }
+
+    /// The identifier of the ledger that a new one replaces.
+    pub(super) fn former_ledger(&self, location: &LedgerLocation) -> Option<String> {
+        lock(&self.noted).former.get(&location.ledger_name()).cloned()
+    }
+
+    /// Notes the error for a state that does not belong to a cluster.
+    pub(super) fn refuse(&self, location: &LedgerLocation, subject: String, error: Diagnostic) {
+        lock(&self.noted).refused.insert((location.clone(), subject), error);
+    }
+
+    /// The error with which this Terraform command has refused the state that an object replaces.
+    pub(super) fn refused(&self, location: &LedgerLocation, subject: String) -> Option<Diagnostic> {
+        lock(&self.noted).refused.get(&(location.clone(), subject)).cloned()
     }
 
     /// Returns the session of a cluster, and opens one if there is none that can be used. Waits

@@ -14,6 +14,7 @@ mod findings;
 mod formats;
 mod history_tables;
 mod ledger;
+mod lost_ledger;
 mod other_cluster;
 mod plan;
 mod renames;
@@ -44,6 +45,7 @@ pub(super) use history_tables::{
     unreadable_history_table, unsupported_history_tables,
 };
 pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger, row_edited};
+pub(super) use lost_ledger::{accepted_loss, lost_ledger, refused_loss};
 pub(super) use other_cluster::{
     LedgerPair, new_cluster, other_cluster, refused_cluster, same_ledger_elsewhere,
 };
@@ -51,8 +53,8 @@ pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
     late_baseline, moved_source, name_changed, name_used_twice, needs_the_cluster, never_applied,
     no_answer, not_refreshed, nothing_to_import, order_against_bytes, out_of_date, plan_errors,
-    planned_from_files, planned_without, planned_without_cluster, rewritten_ledger, skipped,
-    still_unknown, unreadable_ledger, what_stays,
+    planned_from_files, planned_without, planned_without_cluster, replaces_refused,
+    rewritten_ledger, skipped, still_unknown, unreadable_ledger, what_stays,
 };
 pub(super) use renames::{RENAMED, unused_renames};
 pub(super) use resume::AppliedSet;

@@ -133,7 +133,7 @@ pub(crate) fn statements(fixture: &'static str) -> Vec<&'static str> {
 }
 
 pub(crate) async fn set_up_ledger(session: &mut Session) {
-    let setup = session.set_up_ledger(&ledger(), false, &lease()).await.expect("a ledger");
+    let setup = session.set_up_ledger(&ledger(), false, None, &lease()).await.expect("a ledger");
     assert!(matches!(setup, LedgerSetup::Ready), "{setup:?}");
 }
 
@@ -205,8 +205,15 @@ pub(crate) async fn run_on(
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
     let watched = Watched::All;
-    let mut cluster =
-        SetOnCluster { session, ledger, set: "default", watched: &watched, with_facts: &[], lease };
+    let mut cluster = SetOnCluster {
+        session,
+        ledger,
+        set: "default",
+        watched: &watched,
+        with_facts: &[],
+        replaces: None,
+        lease,
+    };
     let observed = match cluster.observe().await {
         Ok(observed) => observed,
         Err(source) => {

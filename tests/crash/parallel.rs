@@ -75,8 +75,15 @@ impl Team {
         let (ledger, files) = (ledger(), migrations(self.files));
         let lease = Lease::new("a team", LEASE_LENGTH);
         let (set, watched) = (self.set, &Watched::All);
-        let mut cluster =
-            SetOnCluster { session, ledger: &ledger, set, watched, with_facts: &[], lease };
+        let mut cluster = SetOnCluster {
+            session,
+            ledger: &ledger,
+            set,
+            watched,
+            with_facts: &[],
+            replaces: None,
+            lease,
+        };
         let observed = cluster.observe().await.expect("an observation");
         let plan = plan(&files, &observed.migrations, &Policy::default()).expect("a plan");
         let budget = Budget::new(PATIENCE, CancellationToken::new());

@@ -16,7 +16,7 @@ pub(super) const PROVIDER_VERSION: &str = env!("CARGO_PKG_VERSION");
 const MAX_KEPT: usize = 4096;
 
 /// The names of the header that this provider reads.
-const NAMES: [&str; 5] = ["layout", "oldest_writer", "provider_version", "id", "note"];
+const NAMES: [&str; 6] = ["layout", "oldest_writer", "provider_version", "id", "replaces", "note"];
 
 /// Parts of a header by which the rest of it is recognized after an edit or a truncation.
 const MARKS: [&str; 4] = ["layout", "oldest_writer", "provider_version", "\"id\""];
@@ -32,6 +32,8 @@ pub struct LedgerHeader {
     pub provider_version: Option<String>,
     /// The random identifier of the ledger; `None` before its first upgrade.
     pub id: Option<String>,
+    /// The identifier of the ledger of a former cluster, if the first run had a state of that one.
+    pub replaces: Option<String>,
     /// A comment that was there before the header.
     note: Option<String>,
     /// What a later version of the provider states in addition.
@@ -46,6 +48,7 @@ impl Default for LedgerHeader {
             oldest_writer: 1,
             provider_version: None,
             id: None,
+            replaces: None,
             note: None,
             others: Map::new(),
         }
@@ -71,6 +74,7 @@ impl LedgerHeader {
         let oldest_writer = oldest_writer.unwrap_or(layout);
         let text = |name| header.get(name).and_then(Value::as_str).map(str::to_owned);
         let (provider_version, id) = (text("provider_version"), text("id"));
+        let replaces = text("replaces");
         let note = text("note").filter(|note| note.len() <= MAX_KEPT);
         header.retain(|name, _| !NAMES.contains(&name.as_str()));
         if Value::Object(header.clone()).to_string().len() > MAX_KEPT {
@@ -81,6 +85,7 @@ impl LedgerHeader {
             oldest_writer,
             provider_version: provider_version.filter(|version| is_token(version)),
             id: id.filter(|id| is_token(id)),
+            replaces: replaces.filter(|id| is_token(id)),
             note,
             others: header,
         })
@@ -92,8 +97,11 @@ impl LedgerHeader {
     }
 
     /// The header with an identifier, for a ledger without one.
-    pub(super) fn identified(self, id: &str) -> Self {
-        Self { id: self.id.or_else(|| Some(id.to_owned())), ..self }
+    pub(super) fn identified(self, id: &str, replaces: Option<&str>) -> Self {
+        if self.id.is_some() {
+            return self;
+        }
+        Self { id: Some(id.to_owned()), replaces: replaces.map(str::to_owned), ..self }
     }
 
     /// The header after an upgrade to this layout.
@@ -115,8 +123,13 @@ impl LedgerHeader {
     }
 
     fn to_json(&self) -> String {
-        let Self { layout, oldest_writer, provider_version, id, note, others } = self;
-        let texts = [("provider_version", provider_version), ("id", id), ("note", note)];
+        let Self { layout, oldest_writer, provider_version, id, replaces, note, others } = self;
+        let texts = [
+            ("provider_version", provider_version),
+            ("id", id),
+            ("replaces", replaces),
+            ("note", note),
+        ];
         let mut header = others.clone();
         header.insert("layout".to_owned(), (*layout).into());
         header.insert("oldest_writer".to_owned(), (*oldest_writer).into());
@@ -246,11 +259,14 @@ mod tests {
 
     #[test]
     fn a_header_is_read_as_it_was_written() {
-        let header = LedgerHeader::default().identified("a1").upgraded(&LAYOUT_3);
+        let header = LedgerHeader::default().identified("a1", None).upgraded(&LAYOUT_3);
         assert_eq!((header.layout, header.oldest_writer), (3, 2));
         assert_eq!(header.provider_version.as_deref(), Some(PROVIDER_VERSION));
         assert_eq!(written(&header), header);
-        assert_eq!(header.clone().identified("b2").id.as_deref(), Some("a1"));
+        let kept = header.clone().identified("b2", Some("c3"));
+        assert_eq!((kept.id.as_deref(), kept.replaces), (Some("a1"), None));
+        let successor = LedgerHeader::default().identified("b2", Some("a1")).upgraded(&LAYOUT_3);
+        assert_eq!(written(&successor).replaces.as_deref(), Some("a1"));
     }
 
     #[test]
@@ -260,7 +276,7 @@ mod tests {
         {
             let header = read(comment);
             assert_eq!((header.layout, &header.id), (1, &None), "{comment}");
-            let upgraded = header.identified("a1").upgraded(&LAYOUT_3);
+            let upgraded = header.identified("a1", None).upgraded(&LAYOUT_3);
             assert_eq!(written(&upgraded).note.as_deref(), Some(comment));
         }
     }
@@ -298,8 +314,8 @@ mod tests {
             "{\"layout\": 9, \"oldest_writer\": 3, \"provider_version\": \"7.1.0\",
               \"region\": {\"home\": \"eu\"}}",
         );
-        let upgraded = written(&later.clone().identified("a1").upgraded(&LAYOUT_3));
-        assert_eq!(upgraded, later.identified("a1"));
+        let upgraded = written(&later.clone().identified("a1", None).upgraded(&LAYOUT_3));
+        assert_eq!(upgraded, later.identified("a1", None));
         assert_eq!(upgraded.others["region"]["home"], "eu");
         assert_eq!(read("{\"layout\": 9}").upgraded(&LAYOUT_3).provider_version, None);
     }
@@ -346,11 +362,11 @@ mod tests {
 
     #[test]
     fn a_ledger_is_current_with_its_layout_its_columns_and_an_identifier() {
-        let older = LedgerHeader::default().identified("a1");
+        let older = LedgerHeader::default().identified("a1", None);
         assert_eq!(complete(older.clone()), LedgerState::Outdated(older));
         let without_id = read("{\"layout\": 3, \"oldest_writer\": 2}");
         assert_eq!(complete(without_id.clone()), LedgerState::Outdated(without_id.clone()));
-        let current = without_id.identified("a1");
+        let current = without_id.identified("a1", None);
         assert_eq!(complete(current.clone()), LedgerState::Current(current.clone()));
         let incomplete = LedgerState::of(current.clone(), false, &LAYOUT_3);
         assert_eq!(incomplete, LedgerState::Outdated(current));

@@ -55,7 +55,8 @@ pub struct UpgradeDenied {
 
 impl Session {
     /// Creates the tables of the ledger that do not exist, adds what the layout of this provider
-    /// has and they lack, and writes the header. Repeats under the policy [`CREATE_LEDGER`].
+    /// has and they lack, and writes the header. A new ledger may be one that `replaces` another.
+    /// Repeats under the policy [`CREATE_LEDGER`].
     ///
     /// # Errors
     /// The error of the last attempt.
@@ -63,10 +64,12 @@ impl Session {
         &mut self,
         ledger: &LedgerSchema,
         exists: bool,
+        replaces: Option<&str>,
         lease: &Lease,
     ) -> Result<LedgerSetup, Error> {
         let mut setup = Setup {
             ledger,
+            replaces,
             lease,
             creation: if exists { Vec::new() } else { create_sql(ledger) },
             schema_denied: None,
@@ -91,6 +94,7 @@ impl Session {
 /// The state of one setup across its attempts.
 struct Setup<'a> {
     ledger: &'a LedgerSchema,
+    replaces: Option<&'a str>,
     lease: &'a Lease,
     /// The statements that create the ledger and are not known to be committed.
     creation: Vec<String>,
@@ -214,7 +218,7 @@ impl Setup<'_> {
     /// tables may run, so that any other role changes nothing.
     fn upgrade_sql(&self, found: &Found, header: &LedgerHeader) -> Vec<String> {
         let (ledger, layout) = (self.ledger, self.ledger.layout());
-        let header = header.clone().identified(&self.id);
+        let header = header.clone().identified(&self.id, self.replaces);
         let mut statements = vec![header.write_sql(ledger)];
         for table in layout.tables {
             let name = format!("{ledger}.{}", table.name);

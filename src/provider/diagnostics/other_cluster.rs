@@ -3,13 +3,22 @@
 use super::Subject;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::provider::settings::LedgerLocation;
+use crate::value::Value;
 
-/// The ledger that a state describes, and the one that was found instead.
+/// The ledger that a state describes, and what was found instead.
 #[derive(Clone, Copy)]
 pub(in crate::provider) struct LedgerPair<'a> {
     /// The attribute `ledger` in the state.
     pub(in crate::provider) state: &'a str,
     pub(in crate::provider) found: &'a LedgerLocation,
+    /// Whether there is a ledger at this location.
+    pub(in crate::provider) exists: bool,
+    /// The value of `accept_cluster` that permits a run.
+    pub(in crate::provider) accept: &'a str,
+    /// The name of the set.
+    pub(in crate::provider) set: &'a str,
+    /// The migrations in the state, by version.
+    pub(in crate::provider) rows: &'a Value,
 }
 
 /// Returns the warning about another ledger, for a refresh or a plan.
@@ -31,7 +40,7 @@ pub(in crate::provider) fn refused_cluster(pair: LedgerPair<'_>, subject: &Subje
     ))
 }
 
-fn differs(LedgerPair { state, found }: LedgerPair<'_>) -> String {
+fn differs(LedgerPair { state, found, .. }: LedgerPair<'_>) -> String {
     format!(
         "The state describes the ledger at {state}. The ledger at {} is a different one.",
         found.ledger_name()
@@ -39,33 +48,33 @@ fn differs(LedgerPair { state, found }: LedgerPair<'_>) -> String {
 }
 
 /// What to check, and what would run.
-fn advice(LedgerPair { found, .. }: LedgerPair<'_>) -> String {
+fn advice(LedgerPair { accept, .. }: LedgerPair<'_>) -> String {
     format!(
         "Check the workspace, the provider block, cluster, and DSQL_ENDPOINT. If the state belongs \
-         to this cluster from now on, set\n\n  accept_cluster = {:?}\n\nThe pending migrations of \
-         this configuration then run there, with the values of its variables.",
-        found.name_to_accept()
+         to this cluster from now on, set\n\n  accept_cluster = {accept:?}\n\nThe pending migrations \
+         of this configuration then run there, with the values of its variables. Remove the \
+         argument after the apply."
     )
 }
 
-/// Returns the warning about a cluster without rows of the migrations that the state describes.
+/// Returns the warning about a cluster without a ledger.
 pub(in crate::provider) fn new_cluster(
-    LedgerPair { state, found }: LedgerPair<'_>,
+    LedgerPair { state, found, .. }: LedgerPair<'_>,
     subject: &Subject,
 ) -> Diagnostic {
     Diagnostic::warning(Title::NewCluster.fill(&[&subject])).detail(format!(
-        "The state describes applied migrations in the ledger at {state}. The ledger at {} has \
-         none of them, so the cluster counts as new: everything is pending, and the apply runs it, \
-         with the values of the variables of this configuration.\n\nIf the cluster is not new, \
-         check that it is the right one. If its ledger was lost, restore the ledger before the \
-         next apply.",
+        "The state describes applied migrations in the ledger at {state}. The cluster counts as new, \
+         because it had no ledger at {} before this command, or before an apply with another state \
+         of the former cluster: everything is pending, and the apply runs it, with the values of the \
+         variables of this configuration.\n\nIf the cluster is not new, check that it is the right \
+         one. If its ledger was lost, restore the ledger before the next apply.",
         found.ledger_name()
     ))
 }
 
 /// Returns the warning about the ledger of the state on a cluster with another identifier.
 pub(in crate::provider) fn same_ledger_elsewhere(
-    LedgerPair { state, found }: LedgerPair<'_>,
+    LedgerPair { state, found, .. }: LedgerPair<'_>,
     subject: &Subject,
 ) -> Diagnostic {
     Diagnostic::warning(Title::SameLedgerElsewhere.fill(&[&subject])).detail(format!(

@@ -481,6 +481,16 @@ pub(in crate::provider) fn planned_without_cluster(
 pub(super) const DESTROY: &str = "To destroy the resource anyway, skip the plan with which a \
      destroy begins: terraform destroy -refresh=false";
 
+/// Returns the error of a plan that replaces an object whose state does not belong to the cluster:
+/// an apply would not compare them.
+pub(in crate::provider) fn replaces_refused(error: Diagnostic) -> Diagnostic {
+    let detail = format!(
+        "{}\n\nThe plan fails, because the new object has no state to compare. {DESTROY}",
+        error.detail
+    );
+    error.detail(detail)
+}
+
 /// Returns the error of a plan that could not read the cluster although a migration may be pending.
 pub(in crate::provider) fn needs_the_cluster(error: Diagnostic) -> Diagnostic {
     let detail = format!("{}\n\nThis plan needs the cluster. {DESTROY}", error.detail);

@@ -21,6 +21,8 @@ pub(super) struct RunSession {
     session: SessionGuard,
     lease: Lease,
     budget: Budget,
+    /// The identifier of the ledger that a new one replaces.
+    replaces: Option<String>,
 }
 
 /// What the database holds before a run.
@@ -52,7 +54,8 @@ pub(super) async fn prepare(
     let (session, before) =
         prepared.unwrap_or_else(|end| Err(vec![not_started(end, operation)]))?;
     let lease = Lease::new(&clusters.process(), LEASE_LENGTH);
-    Ok((RunSession { session, lease, budget }, before))
+    let replaces = clusters.former_ledger(&operation.location);
+    Ok((RunSession { session, lease, budget, replaces }, before))
 }
 
 async fn read(
@@ -106,7 +109,7 @@ impl RunSession {
         plan: &Plan<'_>,
         before: &Observation,
     ) -> ApplyResult {
-        let Self { mut session, lease, budget } = self;
+        let Self { mut session, lease, budget, replaces } = self;
         let optional = existing::with_optional_objects(plan);
         let mut cluster = SetOnCluster {
             session: &mut session,
@@ -114,6 +117,7 @@ impl RunSession {
             set: operation.set(),
             watched: WATCHED,
             with_facts: &optional,
+            replaces: replaces.as_deref(),
             lease,
         };
         let accepted = operation.accepted(before);

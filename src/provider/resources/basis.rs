@@ -249,6 +249,11 @@ pub(super) fn unread(prior_private: &[u8]) -> Vec<u8> {
     if prior_private.is_empty() { Vec::new() } else { [UNREAD, prior_private].concat() }
 }
 
+/// Whether these are the private bytes of a plan that has read nothing.
+pub(super) fn is_unread(planned_private: &[u8]) -> bool {
+    planned_private.is_empty() || planned_private.starts_with(UNREAD)
+}
+
 /// The private bytes that an apply leaves if it reads nothing, from those of its plan.
 pub(super) fn kept(planned_private: Vec<u8>) -> Vec<u8> {
     match planned_private.strip_prefix(UNREAD) {

@@ -13,8 +13,11 @@ use crate::value::{Input, Object};
 pub(super) fn accept_cluster_attribute() -> Attribute {
     Attribute::string(ACCEPT_CLUSTER).optional().description(
         "Cluster to which the state belongs from now on, if it has another ledger: its identifier, \
-         or the host name in `endpoint`. Without it, an apply there fails before anything runs. A \
-         cluster without rows of these migrations is new and needs no acceptance.",
+         or the host name in `endpoint`. The identifier of the ledger accepts this one ledger only, \
+         and that of a lost ledger lets all migrations run again. The error of the apply contains \
+         the value. Without it, an apply fails before anything runs. Remove the argument after the \
+         apply: a host name accepts every later cluster behind it. A cluster that has no ledger is \
+         new and needs no acceptance.",
     )
 }
 

@@ -23,7 +23,10 @@ pub(crate) async fn observe(
     };
     let observed = limit.of_cluster(&location.target, observe).await?;
     let access = diagnostics::Access::ReadLedger;
-    observed.map_err(|error| diagnostics::unreadable_ledger(location, &error, access))
+    let observation =
+        observed.map_err(|error| diagnostics::unreadable_ledger(location, &error, access))?;
+    clusters.note_ledger(location, observation.ledger.exists());
+    Ok(observation)
 }
 
 /// What a plan learned from the cluster.

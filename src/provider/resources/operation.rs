@@ -134,11 +134,6 @@ impl SetOperation<'_> {
         self.model.subject().on(Some(self.location.title_name()))
     }
 
-    /// Whether the configuration lets a state with another ledger belong to this cluster.
-    pub(super) fn accepts_cluster(&self) -> bool {
-        self.model.known.accepted_cluster == Some(self.location.name_to_accept())
-    }
-
     /// The schemas that a plan compares.
     pub(super) fn watched(&self) -> Watched {
         let schemas = self.model.known.watch.map(|watch| watch.schemas.clone());

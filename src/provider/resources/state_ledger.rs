@@ -1,16 +1,20 @@
 //! Whether a cluster has the ledger that a state describes. An address does not tell: a tunnel can
 //! lead to another cluster, and one cluster has several names. See ADR 0036.
 
+mod comparison;
+
 use std::borrow::Cow;
 use std::fmt;
 
+pub(super) use self::comparison::{LedgerComparison, LedgerMatch};
 use super::basis::{Basis, LedgerIdentity};
 use super::computed;
 use super::operation::SetOperation;
 use crate::database::{MigrationRecord, MigrationState, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::migration::{Checksum, Version};
-use crate::provider::diagnostics::{self, LedgerPair, Subject};
+use crate::provider::clusters::Clusters;
+use crate::provider::diagnostics;
 use crate::provider::settings::{LedgerLocation, identifier_in};
 use crate::value::{Input, Object, Value};
 
@@ -18,25 +22,16 @@ use crate::value::{Input, Object, Value};
 pub(super) struct StateLedger<'a> {
     /// The attribute `ledger`.
     name: &'a str,
+    /// The name of the set.
+    set: &'a str,
     /// What Terraform stores with the state.
     basis: Option<Basis>,
+    /// Whether `basis` is that of a plan, and describes the ledger that the plan has found.
+    is_planned: bool,
     /// The migrations in the state, by version.
     rows: Cow<'a, Value>,
     /// Whether the set also holds the migrations of other resources.
     is_shared: bool,
-}
-
-/// How the ledger of a cluster relates to the one that a state describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LedgerMatch {
-    /// It is the same ledger, or nothing contradicts this.
-    Same,
-    /// It is the same ledger, on a cluster with another identifier.
-    SameElsewhere,
-    /// It has no row of these migrations: the cluster counts as new.
-    New,
-    /// It is another ledger.
-    Other,
 }
 
 /// An applied migration of a state whose row differs.
@@ -102,77 +97,34 @@ fn change_of(row: &Value, now: Option<&MigrationRecord>) -> Option<RowChange> {
     }
 }
 
-impl LedgerMatch {
-    /// Whether a refresh keeps the state, so that the plan shows the change of `ledger`.
-    pub(super) fn keeps_state(self) -> bool {
-        matches!(self, Self::New | Self::Other)
-    }
-}
-
 impl<'a> StateLedger<'a> {
     /// `None` if the state names no ledger.
     pub(super) fn of(
         state: &Object<'a>,
+        set: &'a str,
         rows: Cow<'a, Value>,
         private: &[u8],
         is_shared: bool,
     ) -> Option<Self> {
         let name = state.string("ledger").known()?;
-        Some(Self { name, basis: Basis::decode(private), rows, is_shared })
+        let basis = Basis::decode(private);
+        Some(Self { name, set, basis, is_planned: false, rows, is_shared })
     }
 
-    /// Compares the ledgers by their identifiers. If one of them has none, or a new one at the same
-    /// address, a row in common shows that they are the same. Elsewhere it does not: two clusters
-    /// may have applied the same file within the same second.
-    pub(super) fn compare(
-        &self,
-        location: &LedgerLocation,
+    /// The same state with the bytes of a plan instead.
+    pub(super) fn planned(self) -> Self {
+        Self { is_planned: true, ..self }
+    }
+
+    /// Compares the ledger of a cluster with that of the state.
+    pub(super) fn compare<'c>(
+        &'c self,
+        clusters: &Clusters,
+        location: &'c LedgerLocation,
         observation: &Observation,
-    ) -> LedgerMatch {
-        let now = LedgerIdentity::of(location, observation);
-        let (before, found) = (self.identity().and_then(|it| it.ledger.as_ref()), now.ledger);
-        let records = || observation.migrations.iter().filter(|record| self.is_mine(record));
-        let is_same = match before.zip(found.as_ref()) {
-            Some((before, found)) if before == found => true,
-            Some(_) if self.name != location.ledger_name() => false,
-            _ => records().any(|record| self.has(record)),
-        };
-        if is_same {
-            return match self.cluster().zip(now.cluster.as_deref()) {
-                Some((before, now)) if before != now => LedgerMatch::SameElsewhere,
-                _ => LedgerMatch::Same,
-            };
-        }
-        let has_other_identifier = before.is_some() && found.is_some();
-        match records().next() {
-            None if self.describes_applied() => LedgerMatch::New,
-            Some(_) if self.describes_applied() || has_other_identifier => LedgerMatch::Other,
-            _ => LedgerMatch::Same,
-        }
-    }
-
-    /// The warning about another cluster.
-    pub(super) fn warning(
-        &self,
-        relation: LedgerMatch,
-        location: &LedgerLocation,
-        subject: &Subject,
-    ) -> Option<Diagnostic> {
-        let pair = self.pair(location);
-        let on_cluster = || subject.clone().on(Some(location.title_name()));
-        match relation {
-            LedgerMatch::Same => None,
-            LedgerMatch::SameElsewhere => {
-                Some(diagnostics::same_ledger_elsewhere(pair, &on_cluster()))
-            }
-            LedgerMatch::New => Some(diagnostics::new_cluster(pair, &on_cluster())),
-            LedgerMatch::Other => Some(diagnostics::other_cluster(pair, subject)),
-        }
-    }
-
-    /// The error of an apply that meets another ledger.
-    pub(super) fn refusal(&self, location: &LedgerLocation, subject: &Subject) -> Diagnostic {
-        diagnostics::refused_cluster(self.pair(location), subject)
+    ) -> LedgerComparison<'c> {
+        let began_without = clusters.began_without_ledger(location);
+        LedgerComparison::new(self, location, observation, began_without)
     }
 
     /// The applied migrations of the state whose rows someone has changed or deleted. A run counts
@@ -212,10 +164,6 @@ impl<'a> StateLedger<'a> {
         edited.collect()
     }
 
-    fn pair<'p>(&'p self, location: &'p LedgerLocation) -> LedgerPair<'p> {
-        LedgerPair { state: self.name, found: location }
-    }
-
     /// The identifier of the cluster that the state describes.
     fn cluster(&self) -> Option<&str> {
         let of_name = || identifier_in(self.name.split(':').next()?);
@@ -224,6 +172,11 @@ impl<'a> StateLedger<'a> {
 
     fn identity(&self) -> Option<&LedgerIdentity> {
         self.basis.as_ref().map(|basis| &basis.identity)
+    }
+
+    /// The identifier of the ledger.
+    fn ledger(&self) -> Option<&str> {
+        self.identity().and_then(|it| it.ledger.as_deref())
     }
 
     fn row(&self, record: &MigrationRecord) -> Option<&Value> {

@@ -11,6 +11,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::SINGLE_MIGRATIONS;
 use super::apply::ApplyResult;
 use super::basis::{Basis, LedgerIdentity, Sources};
 use super::drift::Watch;
@@ -149,7 +150,9 @@ fn state_ledger<'a, K: ResourceKind>(
     state: &Object<'a>,
     private: &[u8],
 ) -> Option<StateLedger<'a>> {
-    StateLedger::of(state, K::recorded(state), private, K::IS_SHARED)
+    let set = if K::IS_SHARED { Input::Null } else { state.string("name") };
+    let set = set.known().unwrap_or(SINGLE_MIGRATIONS);
+    StateLedger::of(state, set, K::recorded(state), private, K::IS_SHARED)
 }
 
 impl ResourceContext {

@@ -57,9 +57,14 @@ fn state<'a>(id: Option<&str>, rows: &[(&str, &str)], is_shared: bool) -> StateL
         ((*version).to_owned(), row)
     });
     let identity = LedgerIdentity { ledger: id.map(str::to_owned), cluster: None };
-    let rows = Cow::Owned(Value::map(rows));
+    let (rows, basis) = (Cow::Owned(Value::map(rows)), Some(basis(identity, &[])));
     let name = "abc.dsql.us-east-1.on.aws:5432/dsql_migrations";
-    StateLedger { name, basis: Some(basis(identity, &[])), rows, is_shared }
+    StateLedger { name, set: "app", basis, is_planned: false, rows, is_shared }
+}
+
+/// The same state in the ledger with this name.
+fn at<'a>(name: &'a str, state: StateLedger<'a>) -> StateLedger<'a> {
+    StateLedger { name, ..state }
 }
 
 /// What Terraform stores with a state: the identity of the ledger, and its rows at that time.
@@ -69,7 +74,17 @@ fn basis(identity: LedgerIdentity, records: &[MigrationRecord]) -> Basis {
 
 /// Compares at the address of the state.
 fn relation(state: &StateLedger<'_>, found: &Observation) -> LedgerMatch {
-    state.compare(&location(HOST), found)
+    relation_at(HOST, state, found)
+}
+
+/// Compares with a ledger that there was when the command began, if there is one.
+fn relation_at(endpoint: &str, state: &StateLedger<'_>, found: &Observation) -> LedgerMatch {
+    LedgerComparison::new(state, &location(endpoint), found, false).relation
+}
+
+/// Compares with a ledger that the command may have created.
+fn relation_since(endpoint: &str, state: &StateLedger<'_>, found: &Observation) -> LedgerMatch {
+    LedgerComparison::new(state, &location(endpoint), found, true).relation
 }
 
 #[test]
@@ -102,29 +117,111 @@ fn rows_that_the_state_does_not_have_belong_to_another_ledger() {
     }
     // Another cluster has applied the same file within the same second.
     let same_second = ledger(Some("y"), &[("1", AT)]);
-    let elsewhere =
-        state(Some("x"), &rows, false).compare(&location("other.example"), &same_second);
-    assert_eq!(elsewhere, LedgerMatch::Other);
+    let elsewhere = state(Some("x"), &rows, false);
+    assert_eq!(relation_at("other.example", &elsewhere, &same_second), LedgerMatch::Other);
     let mut edited = ledger(Some("y"), &[("1", AT)]);
     edited.migrations[0].checksum = Checksum::of("SELECT 2");
     assert_eq!(relation(&state(Some("x"), &rows, false), &edited), LedgerMatch::Other);
 }
 
 #[test]
-fn a_ledger_without_rows_of_these_migrations_is_new() {
+fn a_cluster_is_new_if_it_had_no_ledger_when_the_command_began() {
     let rows = [("1", AT)];
-    for found in [Observation::default(), ledger(Some("y"), &[]), ledger(None, &[])] {
-        assert_eq!(
-            relation(&state(Some("x"), &rows, false), &found),
-            LedgerMatch::New,
-            "{found:?}"
-        );
-        assert_eq!(relation(&state(None, &rows, false), &found), LedgerMatch::New, "{found:?}");
+    let (own, others) = (ledger(Some("y"), &[]), ledger(Some("y"), &[("2", LATER)]));
+    for state in [state(Some("x"), &rows, false), state(None, &rows, false)] {
+        let none = Observation::default();
+        for endpoint in ["def.dsql.us-east-1.on.aws", "localhost"] {
+            assert_eq!(relation_at(endpoint, &state, &none), LedgerMatch::New);
+            assert_eq!(relation_since(endpoint, &state, &none), LedgerMatch::New);
+            assert_eq!(relation_since(endpoint, &state, &own), LedgerMatch::New);
+            // It has another ledger, in which this set has not run.
+            assert_eq!(relation_at(endpoint, &state, &own), LedgerMatch::Other);
+            assert_eq!(relation_at(endpoint, &state, &ledger(None, &[])), LedgerMatch::Other);
+            assert_eq!(relation_since(endpoint, &state, &others), LedgerMatch::Other);
+        }
     }
     // Other resources share the set of single migrations.
-    let others = ledger(Some("y"), &[("2", LATER)]);
-    assert_eq!(relation(&state(Some("x"), &rows, true), &others), LedgerMatch::New);
-    assert_eq!(relation(&state(Some("x"), &rows, false), &others), LedgerMatch::Other);
+    let single = state(Some("x"), &rows, true);
+    assert_eq!(relation_since("localhost", &single, &others), LedgerMatch::New);
+    assert_eq!(relation_at("localhost", &single, &others), LedgerMatch::Other);
+    // A run with another state of the former cluster has created the ledger.
+    let header = "{\"layout\": 2, \"id\": \"y\", \"replaces\": \"x\"}";
+    let header = LedgerHeader::parse(Some(header)).unwrap();
+    let successor = Observation { ledger: LedgerState::Current(header), ..Observation::default() };
+    for (id, relation) in [(Some("x"), LedgerMatch::New), (Some("z"), LedgerMatch::Other)] {
+        let state = state(id, &rows, false);
+        assert_eq!(relation_at("localhost", &state, &successor), relation, "{id:?}");
+    }
+    // A state without applied migrations has nothing to lose, and still belongs to its ledger.
+    let empty = state(Some("x"), &[], false);
+    assert_eq!(relation_at("localhost", &empty, &Observation::default()), LedgerMatch::Same);
+    assert_eq!(relation_at("localhost", &empty, &own), LedgerMatch::Other);
+}
+
+#[test]
+fn a_ledger_that_is_gone_from_the_cluster_of_the_state_is_lost() {
+    let applied = state(Some("x"), &[("1", AT)], false);
+    let (none, other) = (Observation::default(), ledger(Some("y"), &[]));
+    for found in [&none, &other, &ledger(None, &[])] {
+        assert_eq!(relation(&applied, found), LedgerMatch::Lost, "{found:?}");
+        // Also if another resource of the command has created a ledger.
+        assert_eq!(relation_since(HOST, &applied, found), LedgerMatch::Lost, "{found:?}");
+        let fips = "abc.dsql-fips.us-east-1.on.aws";
+        assert_eq!(relation_at(fips, &applied, found), LedgerMatch::Lost, "{found:?}");
+    }
+    let nothing_applied = state(None, &[], false);
+    assert_eq!(relation(&nothing_applied, &none), LedgerMatch::Same);
+    // A host name does not identify a cluster, but the schema was in the configuration.
+    let before = || state(Some("x"), &[("1", AT)], false);
+    for (name, relation) in [
+        ("localhost:5432/dsql_migrations", LedgerMatch::New),
+        ("localhost:5432/other", LedgerMatch::Lost),
+        ("localhost:5433/other", LedgerMatch::New),
+        ("elsewhere:5432/other", LedgerMatch::New),
+    ] {
+        assert_eq!(relation_at("localhost", &at(name, before()), &none), relation, "{name}");
+    }
+    // The bytes of a plan describe what the plan has found, and it was compared with the state.
+    assert_eq!(relation_since(HOST, &before().planned(), &none), LedgerMatch::New);
+}
+
+/// Whether nothing runs, with this value of `accept_cluster`.
+fn is_refused(endpoint: &str, found: &Observation, accepted: &str) -> bool {
+    let state = state(Some("x"), &[("1", AT)], false);
+    let location = location(endpoint);
+    LedgerComparison::new(&state, &location, found, false).is_refused(Some(accepted))
+}
+
+#[test]
+fn a_value_of_accept_cluster_accepts_one_ledger() {
+    let other = ledger(Some("y"), &[("1", LATER)]);
+    for (accepted, refused) in [("localhost", false), ("y", false), ("x", true), ("z", true)] {
+        assert_eq!(is_refused("localhost", &other, accepted), refused, "{accepted}");
+    }
+    let named = "def.dsql.us-east-1.on.aws";
+    for (accepted, refused) in [("def", false), ("y", false), (named, true), ("abc", true)] {
+        assert_eq!(is_refused(named, &other, accepted), refused, "{accepted}");
+    }
+    // The name of a cluster that was accepted once does not accept the loss of its ledger.
+    for (accepted, refused) in [("x", false), ("abc", true)] {
+        assert_eq!(is_refused(HOST, &Observation::default(), accepted), refused, "{accepted}");
+    }
+    assert!(!is_refused("localhost", &Observation::default(), "other"), "a new cluster");
+}
+
+#[test]
+fn a_set_with_another_name_is_elsewhere_if_the_identifiers_of_the_ledgers_differ() {
+    let state = at("elsewhere:5432/dsql_migrations", state(Some("x"), &[("1", AT)], false));
+    let is_elsewhere = |endpoint, found: &Observation, began_without| {
+        let location = location(endpoint);
+        LedgerComparison::new(&state, &location, found, began_without).is_elsewhere()
+    };
+    let (same, other) = (ledger(Some("x"), &[]), ledger(Some("y"), &[]));
+    assert!(is_elsewhere("localhost", &other, false));
+    assert!(!is_elsewhere("localhost", &other, true), "created by this command");
+    assert!(!is_elsewhere("localhost", &same, false));
+    assert!(!is_elsewhere("localhost", &Observation::default(), false));
+    assert!(!is_elsewhere("elsewhere", &other, false), "its header was removed");
 }
 
 #[test]
@@ -145,7 +242,8 @@ fn the_same_ledger_on_another_cluster_is_one_whose_identifier_is_known_and_diffe
         (behind("def"), LedgerMatch::SameElsewhere),
         (location("def.dsql.us-west-2.on.aws"), LedgerMatch::SameElsewhere),
     ] {
-        assert_eq!(state.compare(&location, &found), relation, "{location:?}");
+        let compared = LedgerComparison::new(&state, &location, &found, false);
+        assert_eq!(compared.relation, relation, "{location:?}");
     }
 }
 

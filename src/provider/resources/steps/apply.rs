@@ -6,7 +6,6 @@ use super::super::computed;
 use super::super::existing;
 use super::super::location::locate_known;
 use super::super::operation::{Model as _, SetOperation, records_of};
-use super::super::state_ledger::LedgerMatch;
 use super::{FinishedRun, ResourceContext, ResourceKind, state_ledger};
 use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
@@ -63,7 +62,7 @@ async fn create_or_update<K: ResourceKind>(
     let hidden = |diagnostics| rules.hide_all(diagnostics);
     let prepared = prepare(&context.clusters, &operation).await.map_err(hidden)?;
     let (mut run, BeforeRun { mut observation, records }) = prepared;
-    check_cluster::<K>(request, &operation, &observation).map_err(|error| vec![error])?;
+    check_cluster::<K>(context, request, &operation, &observation).map_err(|error| vec![error])?;
     let plan = operation.plan(&records).map_err(hidden)?;
     let last_run = computed::versions_to_run(&plan);
     K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
@@ -99,20 +98,22 @@ async fn create_or_update<K: ResourceKind>(
 
 /// Refuses to run anything on a cluster that does not have the ledger of the prior state.
 fn check_cluster<K: ResourceKind>(
+    context: &ResourceContext,
     request: &ApplyRequest,
     operation: &SetOperation<'_>,
     observation: &Observation,
 ) -> Result<(), Diagnostic> {
     let Some(prior) = Object::new(&request.prior_state) else { return Ok(()) };
-    // A plan that has read the cluster leaves the ledger that it has found there.
     let private = basis::kept(request.planned_private.clone());
-    let Some(ledger) = state_ledger::<K>(&prior, &private) else { return Ok(()) };
-    let location = &operation.location;
-    match ledger.compare(location, observation) {
-        LedgerMatch::Other if !operation.accepts_cluster() => {
-            Err(ledger.refusal(location, &K::subject(&prior)))
-        }
-        _ => Ok(()),
+    let Some(mut ledger) = state_ledger::<K>(&prior, &private) else { return Ok(()) };
+    // A plan that has read the cluster leaves the ledger that it has found there.
+    if !basis::is_unread(&request.planned_private) {
+        ledger = ledger.planned();
+    }
+    let compared = ledger.compare(&context.clusters, &operation.location, observation);
+    match compared.is_refused(operation.model.known.accepted_cluster) {
+        true => Err(compared.refusal(&K::subject(&prior))),
+        false => Ok(()),
     }
 }
 

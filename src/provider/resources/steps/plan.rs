@@ -11,7 +11,7 @@ use super::super::observe::{ClusterRead, observe};
 use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::super::same_text::applied_as_another_version;
-use super::super::state_ledger::{ChangedRow, LedgerMatch};
+use super::super::state_ledger::{ChangedRow, LedgerMatch, StateLedger};
 use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
 use crate::database::{LedgerState, MigrationRecord, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -110,8 +110,9 @@ impl Planning<'_> {
         mut state: Value,
     ) -> Result<PlanResult, Vec<Diagnostic>> {
         let Self { context, request, config } = self;
-        let of_ledger = match self.check_ledger::<K>(operation, observation)? {
-            LedgerCheck::Passed(warnings) => warnings,
+        let (of_ledger, is_moved) = match self.check_ledger::<K>(operation, observation)? {
+            LedgerCheck::Passed(warnings) => (warnings, false),
+            LedgerCheck::Moved(warning) => (warning.into_iter().collect(), true),
             LedgerCheck::Refused(warning) => {
                 return Ok(Self::refused_later::<K>(operation, state, warning));
             }
@@ -133,12 +134,8 @@ impl Planning<'_> {
         let identity = LedgerIdentity::of(location, observation);
         let basis = Basis::new(sources, location, identity, operation.migrations(), &records);
         let subject = operation.subject();
-        let is_own = context.has_refreshed(&request.prior_private);
-        let before = basis.refreshed_before(request, is_own).map_err(|error| vec![error])?;
-        if let Some(before) = before {
-            let now = self.as_refreshed::<K>(operation, observation, &before).await;
-            diagnostics.extend(now.and_then(|now| before.changed(&now, &subject)));
-        }
+        let changed = self.changed_since::<K>(operation, observation, &basis, is_moved).await?;
+        diagnostics.extend(changed);
         // A file that has changed since may also be that of an applied migration.
         let plan = match operation.plan(&records) {
             Ok(plan) => plan,
@@ -190,8 +187,10 @@ impl Planning<'_> {
 enum LedgerCheck {
     /// The plan continues with these warnings.
     Passed(Vec<Diagnostic>),
-    /// It is another ledger, and the configuration does not accept its cluster. The plan must not
-    /// fail, because a destroy begins with one.
+    /// The plan continues on another cluster, or without the ledger of the state.
+    Moved(Option<Diagnostic>),
+    /// It is another ledger, and the configuration does not accept it. The plan must not fail,
+    /// because a destroy begins with one.
     Refused(Diagnostic),
 }
 
@@ -202,33 +201,62 @@ impl Planning<'_> {
         operation: &SetOperation<'_>,
         observation: &Observation,
     ) -> Result<LedgerCheck, Vec<Diagnostic>> {
-        let prior = Object::new(&self.request.prior_state);
+        let (clusters, location) = (&self.context.clusters, &operation.location);
+        let key = || operation.subject().to_string();
+        let Some(prior) = Object::new(&self.request.prior_state) else {
+            // Terraform plans the replaced object first.
+            let refused = clusters.refused(location, key());
+            return refused.map_or(Ok(LedgerCheck::Passed(Vec::new())), |error| {
+                Err(vec![diagnostics::replaces_refused(error)])
+            });
+        };
+        let Some(ledger) = state_ledger::<K>(&prior, &self.request.prior_private) else {
+            return Ok(LedgerCheck::Passed(Vec::new()));
+        };
+        let compared = ledger.compare(clusters, location, observation);
+        let (accepted, subject) = (operation.model.known.accepted_cluster, K::subject(&prior));
         // The rows of a set with another name cannot be compared.
-        let prior = prior.filter(|prior| K::IS_SHARED || K::is_same(prior, operation));
-        let ledger = prior.and_then(|it| state_ledger::<K>(&it, &self.request.prior_private));
-        let Some(ledger) = ledger else { return Ok(LedgerCheck::Passed(Vec::new())) };
-        let location = &operation.location;
-        let relation = ledger.compare(location, observation);
-        let warning = ledger.warning(relation, location, &K::subject(self.config));
-        match (relation, warning) {
-            (LedgerMatch::Other, _) if operation.accepts_cluster() => {
-                Ok(LedgerCheck::Passed(Vec::new()))
+        let is_renamed = !K::IS_SHARED && !K::is_same(&prior, operation);
+        if is_renamed && !compared.is_elsewhere() {
+            return Ok(LedgerCheck::Passed(Vec::new()));
+        }
+        if let Some(former) = compared.former() {
+            clusters.note_former_ledger(location, former);
+        }
+        let warning = compared.warning(&subject);
+        match compared.relation {
+            LedgerMatch::Same | LedgerMatch::SameElsewhere => {
+                let warnings = warning.into_iter().collect();
+                self.check_rows(&ledger, operation, observation, warnings)
             }
-            (LedgerMatch::Other, Some(warning)) => Ok(LedgerCheck::Refused(warning)),
-            (LedgerMatch::New, warning) => Ok(LedgerCheck::Passed(warning.into_iter().collect())),
-            (_, warning) => {
-                let changed = ledger.changed_rows(&observation.migrations);
-                let deleted = deleted(&changed, operation, observation);
-                let (subject, set) = (operation.subject(), operation.applied_set());
-                let rewritten = diagnostics::rewritten_ledger(&changed, &deleted, &subject, set);
-                let warnings = warning.into_iter().chain(rewritten);
-                let errors = ledger.edited_rows(&changed, operation);
-                if errors.is_empty() {
-                    Ok(LedgerCheck::Passed(warnings.collect()))
-                } else {
-                    Err(warnings.chain(errors).collect())
+            LedgerMatch::New => Ok(LedgerCheck::Moved(warning)),
+            LedgerMatch::Other | LedgerMatch::Lost => match warning {
+                Some(warning) if compared.is_refused(accepted) => {
+                    clusters.refuse(location, key(), compared.refusal(&subject));
+                    Ok(LedgerCheck::Refused(warning))
                 }
-            }
+                _ => Ok(LedgerCheck::Moved(compared.accepted(&subject))),
+            },
+        }
+    }
+
+    /// Compares the rows of the ledger of the prior state.
+    fn check_rows(
+        &self,
+        ledger: &StateLedger<'_>,
+        operation: &SetOperation<'_>,
+        observation: &Observation,
+        mut warnings: Vec<Diagnostic>,
+    ) -> Result<LedgerCheck, Vec<Diagnostic>> {
+        let changed = ledger.changed_rows(&observation.migrations);
+        let deleted = deleted(&changed, operation, observation);
+        let (subject, set) = (operation.subject(), operation.applied_set());
+        warnings.extend(diagnostics::rewritten_ledger(&changed, &deleted, &subject, set));
+        let errors = ledger.edited_rows(&changed, operation);
+        if errors.is_empty() {
+            Ok(LedgerCheck::Passed(warnings))
+        } else {
+            Err(warnings.into_iter().chain(errors).collect())
         }
     }
 
@@ -268,6 +296,22 @@ impl Planning<'_> {
         };
         let warning = |problem| Diagnostic { severity: Severity::Warning, ..problem };
         model.problems(is_open).map(warning).collect()
+    }
+
+    /// The warning about what has changed since the plan, or the refresh, that this plan repeats.
+    async fn changed_since<K: ResourceKind>(
+        &self,
+        operation: &SetOperation<'_>,
+        observation: &Observation,
+        basis: &Basis,
+        is_moved: bool,
+    ) -> Result<Option<Diagnostic>, Vec<Diagnostic>> {
+        let is_own = self.context.has_refreshed(&self.request.prior_private);
+        let before = basis.refreshed_before(self.request, is_own).map_err(|error| vec![error])?;
+        // On another cluster, the refresh has kept what the state knew before.
+        let Some(before) = before.filter(|_| !is_moved) else { return Ok(None) };
+        let now = self.as_refreshed::<K>(operation, observation, &before).await;
+        Ok(now.and_then(|now| before.changed(&now, &operation.subject())))
     }
 
     /// The basis that a refresh of the state would have now. `before` is that of the last refresh.

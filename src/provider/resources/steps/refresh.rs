@@ -67,9 +67,9 @@ async fn refreshed<K: ResourceKind>(
     let observation = observe(&context.clusters, &location, observe_query, &limit).await?;
     let (mut warnings, mut changed) = (Vec::new(), Vec::new());
     if let Some(ledger) = state_ledger::<K>(current, &request.private) {
-        let relation = ledger.compare(&location, &observation);
-        warnings.extend(ledger.warning(relation, &location, &K::subject(current)));
-        if relation.keeps_state() {
+        let compared = ledger.compare(&context.clusters, &location, &observation);
+        warnings.extend(compared.warning(&K::subject(current)));
+        if compared.relation.keeps_state() {
             let (state, private) = (request.current_state.clone(), request.private.clone());
             return Ok(Some(Refreshed { state, private, warnings }));
         }
