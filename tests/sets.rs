@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{PATIENCE, cluster, lease, ledger, migrations, rows, session};
 use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
 use terraform_provider_dsql::database::{Lease, Observation, ObserveQuery, Session, Watched};
-use terraform_provider_dsql::engine::drift::{Differences, settle};
+use terraform_provider_dsql::engine::drift::{Differences, Remedy, settle};
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, apply, observe, plan,
 };
@@ -209,6 +209,77 @@ async fn a_run_that_continues_another_one_does_not_record_what_someone_changed_m
     assert_eq!(drift(&mut two, "other").await.0, expected);
     let next = [&files[..], &[("3_e.sql", "ALTER TABLE o ADD COLUMN e int")]].concat();
     run(&mut two, "other", &next).await.unwrap();
+    assert_eq!(drift(&mut two, "other").await.0, expected);
+}
+
+/// What is there before a run, and the statements of the run, which dies. Their names explain more
+/// than their definitions do.
+const UNCOMPARED: &[(&str, &str)] = &[
+    ("", "CREATE TABLE z1 (id int PRIMARY KEY, n int); ALTER TABLE z1 RENAME TO z2"),
+    ("CREATE INDEX ASYNC t_n ON t (n)", "CREATE TABLE l (LIKE t INCLUDING ALL)"),
+    ("", "ALTER TABLE t ADD COLUMN g int; ALTER TABLE t RENAME COLUMN g TO h"),
+    (
+        "CREATE VIEW v AS SELECT id FROM t; CREATE INDEX ASYNC t_n ON t (n)",
+        "ALTER TABLE t RENAME TO t2; ALTER TABLE t2 RENAME COLUMN n TO m",
+    ),
+    ("CREATE VIEW v AS SELECT id FROM t; CREATE SCHEMA s", "ALTER TABLE t SET SCHEMA s"),
+    ("CREATE VIEW v AS SELECT id FROM t", "DROP TABLE t CASCADE; CREATE TABLE y (id int)"),
+    ("", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC"),
+    (
+        "",
+        "GRANT SELECT (n) ON t TO PUBLIC; REVOKE SELECT (n) ON t FROM PUBLIC;
+         GRANT UPDATE (n) ON t TO PUBLIC",
+    ),
+    ("CREATE DOMAIN d AS text", "ALTER DOMAIN d SET DEFAULT 'x'"),
+];
+
+#[tokio::test]
+async fn a_set_explains_what_its_own_run_that_died_has_made_and_its_next_apply_records_it() {
+    for (before, statements) in UNCOMPARED {
+        let (cluster, mut one, mut two) = prepared().await;
+        let first = ("1_o.sql", *before);
+        let first = [first].into_iter().filter(|(_, sql)| !sql.is_empty());
+        let first: Vec<_> = first.collect();
+        run(&mut one, "other", &first).await.unwrap();
+        let files = [&first[..], &[("2_x.sql", statements)]].concat();
+        die_before_the_record(&cluster, one, "other", &files).await;
+
+        let (found, unfinished) = drift(&mut two, "other").await;
+        assert_eq!(found, NOTHING, "{statements}");
+        assert!(!unfinished.is_empty(), "{statements}");
+        assert!(observed(&mut two, "other").await.is_left_unrecorded());
+        // Another set has no remedy that removes it.
+        let observation = observed(&mut two, "base").await;
+        for change in settle(&observation).changes(&["public".to_owned()]).drift {
+            assert_eq!(change.remedy(), Remedy::AfterApply("other".into()), "{change}");
+        }
+        run(&mut two, "other", &files).await.unwrap();
+        for set in ["base", "other"] {
+            assert_eq!(drift(&mut two, set).await, (vec![], vec![]), "{statements}");
+        }
+        let observation = observed(&mut two, "other").await;
+        assert!(!observation.is_left_unrecorded());
+        assert_eq!(observation.recorded, observation.live, "{statements}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_apply_does_not_record_what_someone_has_made_of_the_work_of_a_run_that_died() {
+    let (cluster, one, mut two) = prepared().await;
+    let files =
+        [("1_w.sql", "CREATE TABLE w (id int PRIMARY KEY); CREATE TABLE x (n int CHECK (n > 0))")];
+    die_before_the_record(&cluster, one, "other", &files).await;
+    for by_hand in [
+        "DROP TABLE w",
+        "CREATE TABLE w (id bigint PRIMARY KEY)",
+        "DROP TABLE x",
+        "CREATE TABLE x (n int)",
+    ] {
+        rows(&mut two, by_hand).await;
+    }
+    let expected = ["column public.w.id was added: bigint NOT NULL", "table public.x was added"];
+    assert_eq!(drift(&mut two, "other").await.0, expected);
+    run(&mut two, "other", &files).await.unwrap();
     assert_eq!(drift(&mut two, "other").await.0, expected);
 }
 

@@ -1,6 +1,6 @@
 //! Reads the ledger of a migration set and the live schema in one round trip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::error::SqlState;
 
@@ -78,6 +78,9 @@ pub struct Observation {
     /// The objects that statements of runs that have ended have made, each with the index of its
     /// last statement. The engine compares the definitions.
     pub made: BTreeMap<(String, CatalogObject), usize>,
+    /// The objects that such statements have changed and that certainly have another definition
+    /// now: someone else has changed them again.
+    pub remade: BTreeSet<(String, CatalogObject)>,
     /// The objects that count as the work of the set although none of its runs has made them. The
     /// engine finds them for a plan.
     pub counted: CountedObjects,
@@ -108,6 +111,13 @@ impl Session {
 }
 
 impl Observation {
+    /// Whether a run of the set has ended without recording the schema, so that another one has to
+    /// complete it.
+    #[must_use]
+    pub fn is_left_unrecorded(&self) -> bool {
+        self.unrecorded && self.holder.is_none()
+    }
+
     /// Parses the results that arrived, and the error that ended them. `layout` is that of this
     /// provider.
     fn parse(answers: Answers, objects: &[FactSubject], layout: &Layout) -> Result<Self, Error> {
@@ -165,6 +175,7 @@ impl Observation {
             runs: leases.runs,
             statements: unrecorded,
             made: BTreeMap::new(),
+            remade: BTreeSet::new(),
             counted: CountedObjects::new(),
             stamp,
         })

@@ -12,8 +12,8 @@ use super::executor::Executor;
 use super::plan::Plan;
 use crate::database::retry::{Attempts, LEASE, RetryReason};
 use crate::database::{
-    Claim, CountedObjects, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState,
-    Objects, Observation, Snapshot, Stamp, Transaction, Write, schema_of, unquoted,
+    Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState, Objects,
+    Observation, Snapshot, Stamp, Transaction, Write, schema_of, unquoted,
 };
 use crate::migration::{Class, Migration};
 
@@ -110,10 +110,8 @@ struct Claimed<'a> {
     statements: Statements,
     /// The statements that an earlier run may have applied whose changes are not recorded.
     earlier: Statements,
-    /// The schema from which the plan was made.
-    planned_from: &'a Snapshot,
-    /// The objects that count as the work of the set once their statements are recorded.
-    counted: &'a CountedObjects,
+    /// What the plan was made from.
+    planned_from: &'a Observation,
     /// The schemas whose drift is accepted.
     accepted: &'a [String],
     /// The schema that is accepted: the one that the plan was made from, without what other runs
@@ -126,12 +124,15 @@ impl Claimed<'_> {
     /// it, or it is accepted. `after` is the observation after the run.
     fn has_made(&self, part: &SchemaPart<'_>, after: &Observation) -> bool {
         let is_accepted = self.accepted.contains(&unquoted(schema_of(part.relation)));
-        let counts = drift::counts(self.counted, part, after);
-        // What was so before this run is not its work.
-        let is_new = || self.planned_from.definition(part.relation, part.object) != part.now;
+        let Observation { live, counted, remade, .. } = self.planned_from;
+        let counts = drift::counts(counted, part, after);
+        // What was so before this run is not its work, nor what someone else has made of the work
+        // of an earlier one.
+        let is_new = live.definition(part.relation, part.object) != part.now;
+        let key = (part.relation.to_owned(), part.object.clone());
         counts.unwrap_or_else(|| {
-            self.earlier.may_have_changed(part)
-                || is_new() && self.statements.may_have_changed(part)
+            (is_new || !remade.contains(&key)) && self.earlier.may_have_changed(part)
+                || is_new && self.statements.may_have_changed(part)
         }) || is_accepted && self.settled.live.definition(part.relation, part.object) == part.now
     }
 }
@@ -167,32 +168,17 @@ async fn claim<'a>(
     let statements = pending_statements(plan);
     let earlier = match &now {
         Some(now) => all_statements(plan, now),
-        None if continues => unrecorded_statements(observed),
+        None if continues => Statements::unrecorded(observed),
         None => Statements::default(),
     };
-    let (settled, counted) = (drift::settle(observed), &observed.counted);
-    let planned_from = &observed.live;
-    Ok(Claimed { before, now, statements, earlier, planned_from, counted, accepted, settled })
+    let (settled, planned_from) = (drift::settle(observed), observed);
+    Ok(Claimed { before, now, statements, earlier, planned_from, accepted, settled })
 }
 
 /// The statements that are pending.
 fn pending_statements(plan: &Plan<'_>) -> Statements {
     let mut statements = Statements::default();
     plan.pending().for_each(|entry| add_schema_changes(&mut statements, entry.migration));
-    statements
-}
-
-/// The statements of the set that runs have applied without recording the schema, or that they may
-/// have applied.
-fn unrecorded_statements(observed: &Observation) -> Statements {
-    let mut statements = Statements::default();
-    let own = observed.statements.iter().filter(|statement| statement.is_own);
-    for statement in own.filter(|statement| statement.is_unrecorded || !statement.is_done) {
-        match &statement.text {
-            Some(text) => statements.add_text(text),
-            None => statements.add_summary(&statement.summary),
-        }
-    }
     statements
 }
 

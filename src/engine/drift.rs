@@ -5,8 +5,10 @@ mod counts;
 mod followed;
 mod made;
 mod not_run;
+mod pattern;
 mod remedy;
 mod statements;
+mod texts;
 mod unfinished;
 
 use std::borrow::Cow;
@@ -17,9 +19,10 @@ use sha2::{Digest, Sha256};
 
 pub use self::counted::{KeptObject, find_counted, may_count};
 pub use self::counts::{counts, without_counted};
-pub(super) use self::made::find_made;
+pub use self::made::find_made;
 pub use self::remedy::Remedy;
 pub use self::statements::Statements;
+pub use self::texts::add_texts;
 pub use self::unfinished::{Differences, Settled, Unfinished, UnfinishedBy, settle};
 use crate::database::{
     Aspect, CatalogObject, Error, ObjectKind, Objects, Snapshot, schema_of, unquoted,
@@ -36,6 +39,9 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Comments and privileges that are lost if the object is recreated, each with its text.
     pub attached: Vec<(CatalogObject, String)>,
+    /// The other migration set whose last run has ended without recording the schema and may have
+    /// made the change.
+    pub perhaps_of: Option<String>,
 }
 
 /// What happened to an object.
@@ -150,6 +156,7 @@ fn not_valid(relation: &str, now: &Objects, changes: &[Change]) -> Vec<Change> {
             object: object.clone(),
             kind: ChangeKind::NotValid(definition.clone()),
             attached: Vec::new(),
+            perhaps_of: None,
         })
         .collect()
 }
@@ -259,7 +266,7 @@ fn compare(relation: &str, before: &Objects, now: &Objects) -> Vec<Change> {
                 _ => return None,
             };
             let (relation, object) = (relation.to_owned(), object.clone());
-            Some(Change { relation, object, kind, attached: Vec::new() })
+            Some(Change { relation, object, kind, attached: Vec::new(), perhaps_of: None })
         })
         .collect()
 }

@@ -1,11 +1,10 @@
 //! What a scheduled `terraform plan -detailed-exitcode` finds.
 
-use std::process::Command;
 use std::time::Duration;
 
-use dsql_local::{Fault, Matcher, Options};
+use dsql_local::Options;
 
-use crate::world::{CommandOutput, on_each_terraform, on_each_terraform_with};
+use crate::world::{CommandOutput, RECORD, on_each_terraform, on_each_terraform_with};
 
 const USERS: &str = r#"
 resource "dsql_migration_set" "app" {
@@ -110,16 +109,7 @@ fn what_a_killed_apply_has_made_is_not_drift() {
         world.write("other/main.tf", std::fs::read(world.path("main.tf")).unwrap());
         world.configure(&strict);
 
-        let record = Matcher::containing("INSERT INTO \"dsql_migrations\".schema_object");
-        world.cluster().inject(record, Fault::HoldBefore);
-        let apply = ["apply", "-auto-approve", "-no-color", "-input=false"];
-        let mut running = world.start_in("other", &apply);
-        world.wait_for(&mut running, |world| !world.cluster().fired_faults().is_empty());
-        let group = format!("-{}", running.id());
-        assert!(Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
-        running.wait().unwrap();
-        world.cluster().close_held();
-        world.sql("UPDATE dsql_migrations.lease SET expires_at = now()");
+        world.kill_apply_at("other", RECORD);
 
         let planned = world.plan().ends_with(0).says("No changes.");
         planned
@@ -129,6 +119,7 @@ fn what_a_killed_apply_has_made_is_not_drift() {
         world.sql("ALTER TABLE o ALTER COLUMN amount SET DEFAULT 1");
         world.plan().ends_with(1).says("column public.o.amount was added: numeric(10,2)");
         world.sql("ALTER TABLE o ALTER COLUMN amount SET DEFAULT 0");
+        let apply = ["apply", "-auto-approve", "-no-color", "-input=false"];
         let next = world.start_in("other", &apply).wait_with_output().unwrap();
         CommandOutput::of(&apply, &next).ends_with(0);
         world.plan().ends_with(0).says("No changes.").does_not_say("unfinished");

@@ -19,6 +19,7 @@ mod clusters;
 mod counted;
 mod credentials;
 mod data_sources;
+mod dead_runs;
 mod drift;
 mod drift_guards;
 mod examples;

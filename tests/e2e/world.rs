@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use dsql_local::{Cluster, Options};
+use dsql_local::{Cluster, Fault, Matcher, Options};
 use serde_json::Value;
 use tempfile::TempDir;
 use terraform_provider_dsql::database::{Secret, Session, Target};
@@ -24,6 +24,9 @@ const HEAD: &str = r#"terraform {
 "#;
 
 /// Runs a scenario on each version of Terraform.
+/// The beginning of the statement that records the schema.
+pub(crate) const RECORD: &str = "INSERT INTO \"dsql_migrations\".schema_object";
+
 pub(crate) fn on_each_terraform(scenario: impl Fn(&World)) {
     on_each_terraform_with(&Options::default(), scenario);
 }
@@ -174,6 +177,21 @@ impl World {
             let pause = std::time::Duration::from_millis(2);
             self.runtime.block_on(async { tokio::time::sleep(pause).await });
         }
+    }
+
+    /// Kills an apply in a folder before it sends a statement, with all of its processes, and ends
+    /// its lease.
+    pub(crate) fn kill_apply_at(&self, folder: &str, statement: &str) {
+        let fired = self.cluster.fired_faults().len();
+        self.cluster.inject(Matcher::containing(statement), Fault::HoldBefore);
+        let apply = ["apply", "-auto-approve", "-no-color", "-input=false"];
+        let mut running = self.start_in(folder, &apply);
+        self.wait_for(&mut running, |world| world.cluster().fired_faults().len() > fired);
+        let group = format!("-{}", running.id());
+        assert!(Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
+        running.wait().unwrap();
+        self.cluster.close_held();
+        self.sql("UPDATE dsql_migrations.lease SET expires_at = now()");
     }
 
     /// Holds the jobs of the cluster, or releases them.

@@ -39,6 +39,8 @@ pub struct LedgerStatement {
     pub summary: String,
     /// The job that it started.
     pub job: Option<JobId>,
+    /// Whether that job has ended, as far as `sys.jobs` still lists it.
+    pub is_job_over: bool,
     /// Whether it was applied. Otherwise, the ledger does not state it.
     pub is_done: bool,
     /// Whether a run applied it that has ended without recording the schema.
@@ -66,8 +68,11 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
         // time when a run began, all statements of its set may be its own.
         "SELECT set_name, set_name = {set}, holder, {}, drift FROM {ledger}.lease AS held
           WHERE set_name = {set} OR drift IS NOT NULL ORDER BY set_name;
-         SELECT set_name, set_name = {set}, version, number, summary, job_id, state = 'done',
-                is_unrecorded, row.statement_text
+         SELECT set_name, set_name = {set}, version, number, summary, job_id,
+                job_id IS NOT NULL AND NOT EXISTS (
+                  SELECT FROM sys.jobs AS job
+                   WHERE job.job_id = row.job_id AND job.status IN ('submitted', 'processing')),
+                state = 'done', is_unrecorded, row.statement_text
            FROM (SELECT NULL::text AS statement_text, NULL::timestamptz AS begun_at) AS absent
           CROSS JOIN LATERAL (
                   SELECT set_name, version, number, summary, job_id, state, changed_at,
@@ -119,8 +124,8 @@ pub(crate) fn parse_leases(rows: Rows) -> Result<Leases, Error> {
 /// Parses the statements.
 pub(crate) fn parse_unrecorded(rows: Rows) -> Result<Vec<LedgerStatement>, Error> {
     let statement = |row: Row| {
-        let [set, is_own, version, number, summary, job, is_done, is_unrecorded, text] =
-            <[_; 9]>::try_from(row).ok()?;
+        let [set, is_own, version, number, summary, job, is_over, is_done, is_unrecorded, text] =
+            <[_; 10]>::try_from(row).ok()?;
         Some(LedgerStatement {
             set: set?,
             is_own: is_own? == "t",
@@ -128,6 +133,7 @@ pub(crate) fn parse_unrecorded(rows: Rows) -> Result<Vec<LedgerStatement>, Error
             number: StatementNumber::new(number?.parse().ok()?)?,
             summary: summary?,
             job: job.map(JobId),
+            is_job_over: is_over? == "t",
             is_done: is_done? == "t",
             is_unrecorded: is_unrecorded? == "t",
             text,

@@ -1,7 +1,7 @@
 //! An in-memory cluster whose connection can fail, or return an error, at any point: before and
 //! after each transaction and each read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_util::sync::CancellationToken;
 
@@ -432,6 +432,7 @@ impl FakeCluster {
                 number: row.number,
                 summary: row.summary.clone(),
                 job: None,
+                is_job_over: false,
                 is_done: row.state == StatementState::Done,
                 is_unrecorded: row.state == StatementState::Done,
                 text: None,
@@ -468,6 +469,7 @@ impl Cluster for FakeCluster {
             runs: Vec::new(),
             statements: this.unrecorded_statements(),
             made: BTreeMap::new(),
+            remade: BTreeSet::new(),
             counted: BTreeMap::new(),
             stamp: this.stamp(),
         });

@@ -3,10 +3,12 @@
 //! Only objects that are recorded or exist are followed, because no other one differs. After a
 //! statement whose end is not recorded, an object may be as before it or as after it.
 
+mod certainty;
 mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::certainty::Certainty;
 pub(super) use self::objects::{KnownObjects, PartKey};
 use crate::database::{Aspect, CatalogObject, ObjectKind, Snapshot, privilege, unquoted};
 use crate::engine::comparison::name_of;
@@ -65,6 +67,7 @@ pub(super) struct Followed<'a> {
     unnamed: Vec<Unnamed<'a>>,
     /// All indexes that statements have created. One may have become a constraint.
     indexes: Vec<(QualifiedName, IndexDefinition)>,
+    certainty: Certainty<'a>,
     /// The index of the current statement, and whether it was certainly applied.
     statement: usize,
     is_done: bool,
@@ -74,7 +77,8 @@ impl<'a> Followed<'a> {
     pub(super) fn new(recorded: &'a Snapshot, live: &'a Snapshot) -> Self {
         let (left, unnamed, indexes) = (BTreeMap::new(), Vec::new(), Vec::new());
         let objects = KnownObjects { recorded, live };
-        Self { objects, left, unnamed, indexes, statement: 0, is_done: true }
+        let certainty = Certainty::default();
+        Self { objects, left, unnamed, indexes, certainty, statement: 0, is_done: true }
     }
 
     /// Whether no statement has changed an object.
@@ -87,6 +91,25 @@ impl<'a> Followed<'a> {
         let mut all = self.left.iter();
         let found = all.find(|((relation, object), _)| (*relation, *object) == key);
         found.map(|(_, left)| left.as_slice()).unwrap_or_default()
+    }
+
+    /// Notes that a statement may have changed objects that it does not mention, or that its text
+    /// is unknown.
+    pub(super) fn may_have_changed_all(&mut self, statement: usize) {
+        self.certainty.is_lost_for_all(statement);
+    }
+
+    /// Whether what is left of an object is all that there may be of it.
+    pub(super) fn is_certain(&self, key: PartKey<'_>) -> bool {
+        let (relation, object) = key;
+        let is_of = |it: &Unnamed<'_>| it.relation == relation && object.is(&it.kind);
+        self.certainty.is_certain(key, self.left(key)) && !self.unnamed.iter().any(is_of)
+    }
+
+    /// The definition of a table that a statement has created, unless a later one has removed or
+    /// renamed a part of it.
+    pub(super) fn whole_table(&self, relation: &str) -> Option<&(QualifiedName, TableDefinition)> {
+        self.certainty.tables.get(relation)
     }
 
     /// The objects whose names the server has chosen.
@@ -107,6 +130,7 @@ impl<'a> Followed<'a> {
     pub(super) fn apply(&mut self, statement: usize, is_done: bool, effect: &Effect) {
         (self.statement, self.is_done) = (statement, is_done);
         for Ask { fact, becomes } in &effect.asks {
+            self.certainty.note(fact, becomes, self.objects);
             match (fact, becomes) {
                 (Fact::Identity(to), Becomes::MovedFrom(Fact::Identity(from))) if to != from => {
                     self.rename(from, to);
@@ -144,6 +168,9 @@ impl<'a> Followed<'a> {
                 }
                 _ => {}
             }
+        }
+        for object in &effect.optional {
+            self.certainty.may_exist(object, self.objects);
         }
     }
 
@@ -184,9 +211,11 @@ impl<'a> Followed<'a> {
         };
         let Some((relation, created)) = key else { return };
         let left = match (definition, object) {
-            (Definition::Unknown, _) => return,
+            (Definition::Unknown, _) => return self.certainty.is_lost_for((relation, created)),
             (Definition::Constraint(constraint), FactSubject::Constraint(table, _)) => {
-                let Some(constraint) = self.with_columns(table, constraint) else { return };
+                let Some(constraint) = self.with_columns(table, constraint) else {
+                    return self.certainty.is_lost_for((relation, created));
+                };
                 Left::defined(Definition::Constraint(constraint))
             }
             _ => Left::defined(definition.clone()),
@@ -272,6 +301,12 @@ impl<'a> Followed<'a> {
     fn create_table(&mut self, name: &QualifiedName, table: &TableDefinition) {
         if let Some(key) = self.objects.find(&FactSubject::Relation(name.clone())) {
             self.set(key, vec![Left::Text(String::new())]);
+            if table.like.is_empty() && !table.has_unknown {
+                self.certainty.tables.insert(key.0, (name.clone(), table.clone()));
+            } else {
+                let parts = self.objects.of_relation(key.0).into_iter();
+                parts.for_each(|part| self.certainty.is_lost_for((key.0, part)));
+            }
         }
         for column in &table.columns {
             let subject = FactSubject::Column(name.clone(), column.name.clone());
@@ -302,8 +337,9 @@ impl<'a> Followed<'a> {
     }
 
     fn alter(&mut self, object: &FactSubject, alterations: &[Alteration]) {
-        let (FactSubject::Column(_, name), Some(key)) = (object, self.objects.find(object)) else {
-            return;
+        let Some(key) = self.objects.find(object) else { return };
+        let FactSubject::Column(_, name) = object else {
+            return self.certainty.is_lost_for(key);
         };
         let altered = |left: Left| {
             let mut definition = match left {

@@ -20,6 +20,8 @@ pub enum Remedy {
     Partly(Vec<String>, &'static str),
     /// Not with statements about this object alone. The sentence describes what to do instead.
     Words(&'static str),
+    /// Not before the next apply of this migration set: its last run may have made the change.
+    AfterApply(String),
 }
 
 impl Change {
@@ -27,12 +29,16 @@ impl Change {
     /// its comments and privileges.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
+        if let Some(set) = &self.perhaps_of {
+            return Remedy::AfterApply(set.clone());
+        }
         let of_part = |(object, from): &(CatalogObject, String)| {
             let (relation, object) = (self.relation.clone(), object.clone());
             let kind = ChangeKind::Removed { from: from.clone() };
-            match (Self { relation, object, kind, attached: Vec::new() }).own_remedy() {
+            let removed = Self { relation, object, kind, attached: Vec::new(), perhaps_of: None };
+            match removed.own_remedy() {
                 Remedy::Sql(sql) | Remedy::Partly(sql, _) => sql,
-                Remedy::Words(_) => Vec::new(),
+                Remedy::Words(_) | Remedy::AfterApply(_) => Vec::new(),
             }
         };
         match self.own_remedy() {

@@ -8,7 +8,8 @@
 use std::collections::HashSet;
 
 use super::SchemaPart;
-use crate::database::{ObjectKind, unquoted};
+use super::pattern::{is_like, is_pattern, matches_all, with_wildcards};
+use crate::database::{Aspect, LedgerStatement, ObjectKind, Observation, unquoted};
 use crate::sql::{self, JobTarget};
 
 /// The names that statements mention.
@@ -19,6 +20,8 @@ pub struct Statements(Vec<MentionedNames>);
 struct MentionedNames {
     /// Its words and quoted names, keywords among them.
     words: HashSet<String>,
+    /// The names that contain values of variables.
+    patterns: Vec<String>,
     /// The index or constraint that its job builds, and nothing else.
     target: Option<JobTarget>,
     /// Whether only the beginning of the statement is known.
@@ -34,17 +37,66 @@ impl Statements {
     /// Adds a statement.
     pub fn add_text(&mut self, text: &str) {
         let words = sql::mentioned(text);
-        let is_open_ended = reaches_further(&words) || sql::effect(text).is_unknown();
-        let target = sql::job_target(text);
-        self.0.push(MentionedNames { words, target, is_cut: false, is_open_ended });
+        let is_open_ended = is_open_ended(text);
+        let (target, patterns) = (sql::job_target(text), Vec::new());
+        self.0.push(MentionedNames { words, patterns, target, is_cut: false, is_open_ended });
     }
 
-    /// Adds a statement whose text is unknown, by the summary in the ledger.
+    /// Adds a statement whose text is unknown, by the summary in the ledger. A name that consists
+    /// of a variable alone counts for nothing.
     pub fn add_summary(&mut self, summary: &str) {
+        self.add_pattern(summary, false);
+    }
+
+    /// Adds a statement of the ledger. A name that consists of a variable alone may be any name,
+    /// but only in the view of the set itself.
+    pub(super) fn add(&mut self, statement: &LedgerStatement) {
+        match &statement.text {
+            Some(text) => self.add_text(text),
+            None => self.add_pattern(&statement.summary, statement.is_own),
+        }
+    }
+
+    /// The statements of the observed set that runs have applied without recording the schema, or
+    /// that they may have applied.
+    #[must_use]
+    pub fn unrecorded(observed: &Observation) -> Self {
+        let mut statements = Self::default();
+        let own = observed.statements.iter().filter(|statement| statement.is_own);
+        let is_open = |it: &&LedgerStatement| it.is_unrecorded || !it.is_done;
+        own.filter(is_open).for_each(|statement| statements.add(statement));
+        statements
+    }
+
+    /// The names of one statement of the ledger.
+    pub(super) fn of(statement: &LedgerStatement) -> Self {
+        let mut statements = Self::default();
+        statements.add(statement);
+        statements
+    }
+
+    fn add_pattern(&mut self, summary: &str, takes_all: bool) {
         let is_cut = summary.ends_with('…');
-        let (words, target) = (sql::mentioned(summary), sql::job_target(summary));
+        let text = with_wildcards(summary);
+        let target = sql::job_target(&text);
+        let builds_any = match &target {
+            Some(JobTarget::Index { index: Some(index), .. }) => matches_all(&index.name),
+            Some(JobTarget::Constraint { constraint, .. }) => matches_all(constraint),
+            _ => false,
+        };
+        if builds_any && !takes_all {
+            return;
+        }
+        let (mut words, mut patterns) = (HashSet::new(), Vec::new());
+        for word in sql::mentioned(&text) {
+            if !is_pattern(&word) {
+                words.insert(word);
+            } else if takes_all || !matches_all(&word) {
+                patterns.push(word);
+            }
+        }
         let is_open_ended = reaches_further(&words);
-        self.0.push(MentionedNames { words, target, is_cut, is_open_ended });
+        self.0.push(MentionedNames { words, patterns, target, is_cut, is_open_ended });
     }
 
     /// Whether one of them may have made a change.
@@ -52,17 +104,43 @@ impl Statements {
     pub fn may_have_changed(&self, part: &SchemaPart<'_>) -> bool {
         self.0.iter().any(|statement| statement.may_have_changed(part))
     }
+
+    /// Whether one of them may change objects that it does not mention.
+    pub(super) fn is_open_ended(&self) -> bool {
+        self.0.iter().any(|statement| statement.is_open_ended)
+    }
+}
+
+/// Whether a statement may change objects that it does not mention.
+pub(super) fn is_open_ended(text: &str) -> bool {
+    reaches_further(&sql::mentioned(text)) || sql::effect(text).is_unknown()
 }
 
 impl MentionedNames {
+    fn mentions(&self, name: &str) -> bool {
+        self.words.contains(name) || self.patterns.iter().any(|pattern| is_like(name, pattern))
+    }
+
+    /// Whether it certainly does not remove an object that is gone. `USING INDEX` makes a
+    /// constraint of an index.
+    fn keeps(&self, part: &SchemaPart<'_>) -> bool {
+        let removes = ["drop", "using"].into_iter().any(|word| self.words.contains(word));
+        let is_gone = part.now.is_none() && part.object.aspect == Aspect::Definition;
+        is_gone && !removes && !self.is_open_ended && !self.is_cut
+    }
+
     fn may_have_changed(&self, part: &SchemaPart<'_>) -> bool {
         let relation = own_name(part.relation);
         let name = part.object.name.as_str();
-        let names = |name: &str| self.words.contains(name);
+        let names = |name: &str| self.mentions(name);
         let has_relation = names(&relation);
+        if self.keeps(part) {
+            return false;
+        }
         match &self.target {
             Some(JobTarget::Index { index: Some(index), .. }) => {
-                return part.object.kind == ObjectKind::Index && own_name(name) == index.name;
+                return part.object.kind == ObjectKind::Index
+                    && is_like(&own_name(name), &index.name);
             }
             Some(JobTarget::Index { index: None, .. }) => {
                 let is_index = part.object.kind == ObjectKind::Index;
@@ -70,9 +148,9 @@ impl MentionedNames {
             }
             Some(JobTarget::Constraint { constraint, .. }) => {
                 let is_constraint = part.object.kind == ObjectKind::Constraint;
-                return is_constraint && has_relation && names(constraint) && {
+                return is_constraint && has_relation && {
                     let own = name.strip_prefix(part.relation).map(|it| unquoted(&it[1..]));
-                    own.as_ref() == Some(constraint)
+                    own.is_some_and(|own| is_like(&own, constraint))
                 };
             }
             None => {}
@@ -108,7 +186,10 @@ impl MentionedNames {
 /// depend on what it drops, renames or moves, or many at once.
 fn reaches_further(words: &HashSet<String>) -> bool {
     let has = |word: &str| words.contains(word);
-    ["cascade", "rename", "owned", "reassign"].into_iter().any(has)
+    // `ON DELETE CASCADE` and `OWNED BY` change nothing else.
+    ["rename", "reassign"].into_iter().any(has)
+        || has("cascade") && (has("drop") || has("revoke"))
+        || has("owned") && !has("sequence")
         || has("schema") && (has("all") || has("set"))
 }
 
@@ -136,10 +217,19 @@ mod tests {
     fn may(sql: &str, relation: &str, object: &str) -> bool {
         let mut statements = Statements::default();
         statements.add_text(sql);
+        may_all(&statements, relation, object, Some(""))
+    }
+
+    fn may_drop(sql: &str, relation: &str, object: &str) -> bool {
+        let mut statements = Statements::default();
+        statements.add_text(sql);
+        may_all(&statements, relation, object, None)
+    }
+
+    fn may_all(all: &Statements, relation: &str, object: &str, now: Option<&str>) -> bool {
         let object = object.into();
-        let part =
-            SchemaPart { relation, object: &object, is_whole: false, is_view: false, now: None };
-        statements.may_have_changed(&part)
+        let part = SchemaPart { relation, object: &object, is_whole: false, is_view: false, now };
+        all.may_have_changed(&part)
     }
 
     #[test]
@@ -198,9 +288,9 @@ mod tests {
     #[test]
     fn a_sequence_goes_with_its_owner_and_column_privileges_go_with_those_of_the_table() {
         for drop in ["DROP TABLE users", "ALTER TABLE users DROP COLUMN id"] {
-            assert!(may(drop, "public.users_ids", "sequence public.users_ids"), "{drop}");
+            assert!(may_drop(drop, "public.users_ids", "sequence public.users_ids"), "{drop}");
         }
-        assert!(!may("ALTER TABLE users ADD n int", "public.ids", "sequence public.ids"));
+        assert!(!may_drop("ALTER TABLE users ADD n int", "public.ids", "sequence public.ids"));
         let privileges = "grant on column public.users.age to app";
         assert!(may("REVOKE ALL ON users FROM app", "public.users", privileges));
         assert!(!may("REVOKE ALL ON users FROM app", "public.posts", privileges));
@@ -213,7 +303,50 @@ mod tests {
         let object = "column public.users.at_the_end".into();
         let relation = "public.users";
         let part =
-            SchemaPart { relation, object: &object, is_whole: true, is_view: false, now: None };
+            SchemaPart { relation, object: &object, is_whole: true, is_view: false, now: Some("") };
         assert!(statements.may_have_changed(&part));
+    }
+
+    #[test]
+    fn only_some_statements_remove_what_they_name() {
+        for keeps in
+            ["ALTER TABLE users ADD COLUMN nick text", "CREATE INDEX users_nick ON users (nick)"]
+        {
+            assert!(!may_drop(keeps, "public.users", "table public.users"), "{keeps}");
+            assert!(!may_drop(keeps, "public.users", "column public.users.nick"), "{keeps}");
+        }
+        assert!(may_drop("DROP TABLE users", "public.users", "table public.users"));
+        let taken = "ALTER TABLE users ADD CONSTRAINT k UNIQUE USING INDEX users_k";
+        assert!(may_drop(taken, "public.users", "index public.users_k"));
+        let comment = "comment on table public.users";
+        assert!(may_drop("COMMENT ON TABLE users IS NULL", "public.users", comment));
+        let key = "ALTER TABLE o ADD FOREIGN KEY (u) REFERENCES users ON DELETE CASCADE NOT VALID";
+        assert!(!may(key, "public.posts", "view public.posts"));
+        assert!(!may("ALTER SEQUENCE s OWNED BY users.id", "public.posts", "view public.posts"));
+    }
+
+    #[test]
+    fn a_name_with_a_variable_stands_for_all_names_around_it() {
+        let may = |summary: &str, relation: &str, object: &str| {
+            let mut statements = Statements::default();
+            statements.add_summary(summary);
+            may_all(&statements, relation, object, Some(""))
+        };
+        let create = "CREATE TABLE ${p}_orders (id int)";
+        assert!(may(create, "public.team_orders", "table public.team_orders"));
+        assert!(!may(create, "public.team_order", "table public.team_order"));
+        let index = "CREATE INDEX ASYNC ${p}_i_${q} ON ${p}_orders (n)";
+        assert!(may(index, "public.team_orders", "index public.team_i_n"));
+        assert!(!may(index, "public.team_orders", "index public.team_j_n"));
+        let validate = "ALTER TABLE ASYNC ${p}_orders VALIDATE CONSTRAINT ${p}_c";
+        let constraint = "constraint public.team_orders.team_c";
+        assert!(may(validate, "public.team_orders", constraint));
+        assert!(!may(validate, "public.team_orders", "constraint public.team_orders.c"));
+        // A variable alone stands for everything, which proves nothing.
+        let any = "CREATE TABLE ${table} (id int)";
+        assert!(!may(any, "public.orders", "table public.orders"));
+        let mut own = Statements::default();
+        own.add_pattern(any, true);
+        assert!(may_all(&own, "public.orders", "table public.orders", Some("")));
     }
 }

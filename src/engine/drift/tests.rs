@@ -225,6 +225,7 @@ fn open(summary: &str) -> LedgerStatement {
         number: StatementNumber::of_index(0),
         summary: summary.into(),
         job: Some(JobId("j1".into())),
+        is_job_over: false,
         is_done: false,
         is_unrecorded: false,
         text: None,
@@ -307,6 +308,61 @@ fn an_open_statement_explains_what_it_names_and_what_was_not_there_before_its_ru
     assert_eq!(settled(&observation).0, [""; 0]);
     observation.runs = vec![unrecorded(&[NOTES], false)];
     assert_eq!(settled(&observation).0, ["table public.notes was added"], "of someone else");
+}
+
+#[test]
+fn a_job_that_has_failed_builds_nothing() {
+    let with_index: (&str, &[(&str, &str)]) = (
+        "public.users",
+        &[("table public.users", ""), ("index public.users_nick", "(nick) INVALID")],
+    );
+    let text = "CREATE INDEX ASYNC users_nick ON users (nick)";
+    let mut observation = Observation {
+        recorded: snapshot(&[SCHEMA, ("public.users", &[("table public.users", "")])]),
+        live: snapshot(&[SCHEMA, with_index]),
+        runs: vec![unrecorded(&[], false)],
+        statements: vec![LedgerStatement { is_job_over: true, ..open(text) }],
+        ..Observation::default()
+    };
+    let added = "index public.users_nick was added: (nick) INVALID";
+    let drift = settle(&observation).changes(&["public".to_owned()]).drift;
+    assert_eq!(drift[0].to_string(), added);
+    assert_eq!(drift[0].remedy(), Remedy::AfterApply("other".into()), "nobody drops it");
+    // The apply of the set itself repeats it.
+    observation.statements[0].is_own = true;
+    let by = "(statement 1 of migration 3 of migration set other, whose job j1 has failed)";
+    assert_eq!(settled(&observation), (vec![], vec![format!("{added} {by}")]));
+    observation.statements[0].is_job_over = false;
+    assert!(settled(&observation).1[0].ends_with("other, job j1)"));
+}
+
+#[test]
+fn what_a_run_that_has_ended_may_have_made_has_no_remedy_until_its_set_is_applied() {
+    let mut observation = Observation {
+        recorded: snapshot(&[SCHEMA, USERS]),
+        live: snapshot(&[SCHEMA, USERS, NOTES]),
+        runs: vec![unrecorded(&[], false)],
+        ..Observation::default()
+    };
+    let remedy = |observation: &Observation| {
+        settle(observation).changes(&["public".to_owned()]).drift[0].remedy()
+    };
+    let drop = Remedy::Sql(vec!["DROP TABLE public.notes".into()]);
+    assert_eq!(remedy(&observation), drop);
+    let done = |text: &str| LedgerStatement { is_done: true, is_unrecorded: true, ..open(text) };
+    for text in ["CREATE TABLE ${p}tes (id uuid)", "ALTER TABLE users RENAME TO people"] {
+        observation.statements = vec![done(text)];
+        assert_eq!(remedy(&observation), Remedy::AfterApply("other".into()), "{text}");
+    }
+    observation.statements = vec![done("CREATE TABLE others (id uuid)")];
+    assert_eq!(remedy(&observation), drop);
+    observation.statements = vec![done("CREATE TABLE notes (id uuid)")];
+    observation.runs = vec![unrecorded(&[NOTES], false)];
+    assert_eq!(remedy(&observation), drop, "it was there before");
+    observation.runs = vec![unrecorded(&[], false)];
+    let key = ("public.notes".to_owned(), "table public.notes".into());
+    observation.remade.insert(key);
+    assert_eq!(remedy(&observation), drop, "someone else has made another table");
 }
 
 #[test]

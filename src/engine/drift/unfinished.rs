@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::counts::without_counted;
 use super::statements::{Statements, is_chosen};
-use super::{Change, ChangeKind, SchemaPart, changes, parts, replace_part};
+use super::{Change, ChangeKind, SchemaPart, changes, is_invalid, parts, replace_part};
 use crate::database::{
     CatalogObject, LedgerStatement, ObjectKind, Observation, Snapshot, UnrecordedRun, unquoted,
 };
@@ -19,8 +19,11 @@ use crate::sql::{self, Ask, Becomes, Definition};
 pub struct Settled<'a> {
     /// The live schema, in which unfinished differences are as recorded.
     pub live: Cow<'a, Snapshot>,
-    /// Open statements whose definitions are not compared, with the names that they mention.
-    open: Vec<(&'a LedgerStatement, Statements)>,
+    /// The statements that explain differences by their names: open ones whose definitions are
+    /// not compared, and all of a run of the observed set that has ended without a record.
+    by_name: Vec<(&'a LedgerStatement, Statements)>,
+    /// The statements of such runs of other sets. Their names explain nothing.
+    of_others: Vec<(&'a LedgerStatement, Statements)>,
     observation: &'a Observation,
 }
 
@@ -50,6 +53,8 @@ pub enum UnfinishedBy<'a> {
     /// A statement whose end is not recorded, such as a job that builds an index, or a statement of
     /// a run that has ended without recording the schema.
     Statement(&'a LedgerStatement),
+    /// A statement of the observed set whose job has ended without building the object.
+    FailedJob(&'a LedgerStatement),
     /// A run that is in progress. What did not differ when it began is its work.
     Run(&'a UnrecordedRun),
 }
@@ -57,10 +62,13 @@ pub enum UnfinishedBy<'a> {
 impl fmt::Display for UnfinishedBy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Statement(statement) => {
+            Self::Statement(statement) | Self::FailedJob(statement) => {
                 let LedgerStatement { set, version, number, job, is_done, .. } = statement;
                 write!(f, "statement {number} of migration {version} of migration set {set}")?;
                 match job {
+                    Some(job) if matches!(self, Self::FailedJob(_)) => {
+                        write!(f, ", whose job {} has failed", job.0)
+                    }
                     Some(job) if !is_done => write!(f, ", job {}", job.0),
                     _ => Ok(()),
                 }
@@ -81,18 +89,23 @@ impl fmt::Display for UnfinishedBy<'_> {
 pub fn settle(observation: &Observation) -> Settled<'_> {
     let Observation { recorded, live, runs, statements, made, .. } = observation;
     let is_alive = |set: &str| runs.iter().any(|run| run.set == set && run.holder.is_some());
-    let by_name = statements.iter().filter(|statement| {
-        !statement.is_done && (statement.text.is_none() || is_alive(&statement.set))
-    });
-    let open = by_name.map(|statement| {
-        let mut names = Statements::default();
-        names.add_summary(&statement.summary);
-        (statement, names)
-    });
-    let mut settled =
-        Settled { live: Cow::Borrowed(&observation.live), open: open.collect(), observation };
+    let explains = |statement: &&LedgerStatement| {
+        let LedgerStatement { set, is_own, is_done, is_unrecorded, text, .. } = statement;
+        let is_open = !is_done && (text.is_none() || is_alive(set));
+        is_open || *is_own && !is_alive(set) && (*is_unrecorded || !is_done)
+    };
+    let is_of_others = |it: &&LedgerStatement| {
+        !it.is_own && !is_alive(&it.set) && (it.is_unrecorded || !it.is_done)
+    };
+    let with_names = |statement| (statement, Statements::of(statement));
+    let mut settled = Settled {
+        live: Cow::Borrowed(live),
+        by_name: statements.iter().filter(explains).map(with_names).collect(),
+        of_others: statements.iter().filter(is_of_others).map(with_names).collect(),
+        observation,
+    };
     settled.live = without_counted(observation);
-    let is_settled = runs.is_empty() && settled.open.is_empty() && made.is_empty();
+    let is_settled = runs.is_empty() && settled.by_name.is_empty() && made.is_empty();
     if recorded.relations.is_empty() || is_settled {
         return settled;
     }
@@ -144,6 +157,14 @@ impl<'a> Settled<'a> {
                 not_valid.push(Unfinished { change, by: UnfinishedBy::Statement(statement) });
             }
         }
+        for change in &mut drift {
+            // A statement may have made the whole relation without naming its parts.
+            let is_whole =
+                [recorded, live].iter().any(|it| !it.relations.contains_key(&change.relation));
+            let part = change.as_part();
+            let part = SchemaPart { is_whole: is_whole || part.is_whole, ..part };
+            change.perhaps_of = self.perhaps_of(&part);
+        }
         Differences { drift, unfinished, not_valid }
     }
 
@@ -169,16 +190,51 @@ impl<'a> Settled<'a> {
         })
     }
 
-    /// The statement that has made a part, by its definition, or in a run that is in progress by
-    /// its name.
+    /// The statement that has made a part, by its definition or by its name.
     fn statement(&self, part: &SchemaPart<'_>) -> Option<UnfinishedBy<'a>> {
-        let Observation { runs, statements, made, .. } = self.observation;
+        let Observation { statements, made, .. } = self.observation;
         let key = (part.relation.to_owned(), part.object.clone());
         let made = made.get(&key).and_then(|index| statements.get(*index));
-        let named = self.open.iter().filter(|(_, names)| names.may_have_changed(part));
-        let mut found = made.into_iter().chain(named.map(|(statement, _)| *statement));
-        let was_before = |set: &str| runs.iter().any(|run| run.set == set && was_before(run, part));
-        found.find(|statement| !was_before(&statement.set)).map(UnfinishedBy::Statement)
+        // A statement that mentions the object explains more than one that may change everything.
+        let named = |is_open_ended: bool| {
+            let named = self.by_name.iter().filter(move |(_, names)| {
+                names.is_open_ended() == is_open_ended && names.may_have_changed(part)
+            });
+            named.map(|(statement, _)| *statement)
+        };
+        let is_remade = self.observation.remade.contains(&key);
+        let named = named(false).chain(named(true)).filter(|_| !is_remade);
+        // Only the apply of the set itself repeats what a job has not built.
+        let is_failed = |statement: &LedgerStatement| {
+            statement.is_job_over && part.now.is_some_and(|now| is_invalid(part.object, now))
+        };
+        let mut found = made.into_iter().chain(named);
+        let statement = found.find(|statement| {
+            !self.was_before(&statement.set, part) && (statement.is_own || !is_failed(statement))
+        })?;
+        Some(if is_failed(statement) {
+            UnfinishedBy::FailedJob(statement)
+        } else {
+            UnfinishedBy::Statement(statement)
+        })
+    }
+
+    /// The other set whose last run has ended without a record and may have made a part, by the
+    /// names of its statements. That does not make the part less of a drift, but the next apply of
+    /// that set may need it.
+    fn perhaps_of(&self, part: &SchemaPart<'_>) -> Option<String> {
+        let key = (part.relation.to_owned(), part.object.clone());
+        let mut statements =
+            self.of_others.iter().filter(|_| !self.observation.remade.contains(&key));
+        let is_it = |(statement, names): &&(&LedgerStatement, Statements)| {
+            !self.was_before(&statement.set, part) && names.may_have_changed(part)
+        };
+        statements.find(is_it).map(|(statement, _)| statement.set.clone())
+    }
+
+    /// Whether a difference was there when the run of a set began that has not recorded.
+    fn was_before(&self, set: &str, part: &SchemaPart<'_>) -> bool {
+        self.observation.runs.iter().any(|run| run.set == set && was_before(run, part))
     }
 }
 

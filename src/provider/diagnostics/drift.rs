@@ -3,7 +3,7 @@
 use super::Subject;
 use super::plan::DESTROY;
 use crate::diagnostic::{Diagnostic, Summary, Title};
-use crate::engine::drift::{Change, Remedy, Unfinished};
+use crate::engine::drift::{Change, Remedy, Unfinished, UnfinishedBy};
 
 /// The drift of a set or of a single migration.
 pub(in crate::provider) struct ShownDrift<'a> {
@@ -50,25 +50,42 @@ impl ShownDrift<'_> {
     }
 }
 
-/// Returns the warning about differences that statements and runs explain.
+/// Returns the warning about differences that statements and runs explain. `is_unrecorded` states
+/// whether the last run of the set has ended without recording the schema.
 pub(in crate::provider) fn unfinished<'a>(
     unfinished: impl Iterator<Item = &'a Unfinished<'a>>,
+    is_unrecorded: bool,
     subject: &Subject,
 ) -> Option<Diagnostic> {
-    let lines: Vec<String> =
-        unfinished.map(|Unfinished { change, by }| format!("{change}\n      ({by})")).collect();
-    if lines.is_empty() {
-        return None;
+    const UNRECORDED: &str = "The last apply of the migration set ended before it had recorded all \
+                              of its changes. The next apply records them.";
+    let unfinished: Vec<&Unfinished<'_>> = unfinished.collect();
+    let warning = Diagnostic::warning(Title::ChangesUnfinished.fill(&[&subject]));
+    if unfinished.is_empty() {
+        return is_unrecorded.then(|| warning.detail(UNRECORDED));
     }
+    let has_failed = unfinished.iter().any(|it| matches!(it.by, UnfinishedBy::FailedJob(_)));
+    let line = |it: &&Unfinished<'_>| format!("{}\n      ({})", it.change, it.by);
+    let lines: Vec<String> = unfinished.iter().map(line).collect();
     let shown = lines[..lines.len().min(SHOWN_CHANGES)].join("\n\n  ");
     let more = match lines.len().saturating_sub(SHOWN_CHANGES) {
         0 => String::new(),
         more => format!("\n\n  and {more} more"),
     };
-    Some(Diagnostic::warning(Title::ChangesUnfinished.fill(&[&subject])).detail(format!(
+    let mut end = String::new();
+    if has_failed {
+        end.push_str(
+            " The apply repeats what a failed job has not built. Correct the cause of the failure \
+             first: the data source dsql_migration_status shows the job.",
+        );
+    }
+    if is_unrecorded {
+        end = format!("{end} {UNRECORDED}");
+    }
+    Some(warning.detail(format!(
         "The schema differs from the recorded one. The ledger explains these differences, so they \
          are not drift:\n\n  {shown}{more}\n\nThe apply that is in progress records them when it \
-         ends, and the next apply of the migration set completes what an earlier one has left."
+         ends, and the next apply of the migration set completes what an earlier one has left.{end}"
     )))
 }
 
@@ -90,6 +107,14 @@ pub(in crate::provider) fn not_valid(left: &[&Unfinished<'_>], subject: &Subject
     Diagnostic::warning(Title::ConstraintsNotValid.fill(&[&subject])).detail(words)
 }
 
+/// What precedes a remedy for a change that a run of another set may have made.
+fn perhaps_of(set: &str) -> String {
+    format!(
+        "The last apply of migration set {set} ended before it had recorded all of its changes, and \
+         this may be one of them. Apply that migration set, then plan again."
+    )
+}
+
 /// Limits the list. The attribute `drift` contains all changes.
 const SHOWN_CHANGES: usize = 20;
 
@@ -103,6 +128,10 @@ fn drift_words(changes: &[Change], fingerprint: &str, accepted: Option<&str>) ->
             Remedy::Sql(statements) => (statements, None),
             Remedy::Partly(statements, note) => (statements, Some(note)),
             Remedy::Words(note) => (Vec::new(), Some(note)),
+            Remedy::AfterApply(set) => {
+                words.push_str(&format!("      ({})\n", perhaps_of(&set)));
+                continue;
+            }
         };
         for statement in statements {
             let lines = statement.lines().collect::<Vec<_>>().join("\n      ");
@@ -142,6 +171,24 @@ pub(in crate::provider) fn missing_schemas(missing: &[&str], subject: &Subject) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::drift::ChangeKind;
+
+    #[test]
+    fn what_another_set_has_to_complete_is_shown_without_a_remedy() {
+        let change = |perhaps_of: Option<&str>| Change {
+            relation: "public.o".into(),
+            object: "table public.o".into(),
+            kind: ChangeKind::Added(String::new()),
+            attached: Vec::new(),
+            perhaps_of: perhaps_of.map(str::to_owned),
+        };
+        let words = drift_words(&[change(Some("other")), change(None)], "sha256:1", None);
+        assert_eq!(words.matches("DROP TABLE public.o;").count(), 1, "{words}");
+        let set = "      (The last apply of migration set other ended before it had recorded all of \
+                   its changes, and this may be one of them. Apply that migration set, then plan \
+                   again.)\n";
+        assert!(words.contains(&format!("table public.o was added\n{set}")), "{words}");
+    }
 
     #[test]
     fn an_accepted_fingerprint_that_does_not_match_is_named() {

@@ -95,8 +95,13 @@ impl RunSession {
             let check = ExistingCheck { operation, plan, observation };
             // The plan has shown the warnings.
             let kept = check.check(session).await?.objects;
-            let found = drift::find_counted(session, observation, plan, &kept).await;
-            found.map_err(|error| vec![existing::not_compared(operation, &error)])
+            let found = async {
+                if drift::add_texts(plan, observation) {
+                    drift::find_made(session, observation).await?;
+                }
+                drift::find_counted(session, observation, plan, &kept).await
+            };
+            found.await.map_err(|error| vec![existing::not_compared(operation, &error)])
         };
         let checked = budget.within_budget(Box::pin(checked)).await;
         checked.unwrap_or_else(|end| Err(vec![not_started(end, operation)]))

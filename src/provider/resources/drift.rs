@@ -49,6 +49,8 @@ pub(crate) struct DriftReport<'a> {
     pub(super) changes: Vec<Change>,
     /// Differences of statements and runs that have not recorded their end, which are not drift.
     pub(super) unfinished: Vec<Unfinished<'a>>,
+    /// Whether the last run of the set has ended without recording the schema.
+    pub(super) is_unrecorded: bool,
     /// The constraints that migrations have left NOT VALID, which are not drift.
     not_valid: Vec<Unfinished<'a>>,
     /// Whether the recorded schema must be replaced, because the configuration accepts the live
@@ -204,6 +206,7 @@ impl Watch {
         let report = DriftReport {
             changes,
             unfinished,
+            is_unrecorded: observation.is_left_unrecorded(),
             not_valid,
             to_accept: false,
             fingerprint,
@@ -234,7 +237,7 @@ impl Watch {
             OnDrift::Error => Some(drift.plan_error()),
         });
         let shown = report.unfinished.iter().filter(|_| self.on_drift != OnDrift::Ignore);
-        let of_others = diagnostics::unfinished(shown, subject);
+        let of_others = diagnostics::unfinished(shown, report.is_unrecorded, subject);
         of_drift.into_iter().chain(of_others).collect()
     }
 

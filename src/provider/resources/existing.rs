@@ -156,26 +156,31 @@ pub(super) async fn check_on(
         Ok(kept) => kept,
         Err(errors) => return errors,
     };
-    let found = find_counted_on(clusters, operation, plan, observation, &objects);
+    let found = explain_on(clusters, operation, plan, observation, &objects);
     let errors = found.await.err().into_iter().flatten();
     warnings.into_iter().chain(errors).collect()
 }
 
-/// Finds the objects that count as the work of a set, and notes them in the observation. Opens a
-/// session only if there may be such objects.
-async fn find_counted_on(
+/// Notes in the observation what only the files explain: the texts of statements that have not been
+/// recorded, and the objects that count as the work of the set. Opens a session only if there may
+/// be such statements or objects.
+async fn explain_on(
     clusters: &Clusters,
     operation: &SetOperation<'_>,
     plan: &Plan<'_>,
     observation: &mut Observation,
     kept: &[KeptObject],
 ) -> Result<(), Vec<Diagnostic>> {
-    if !drift::may_count(plan, observation, kept) {
+    let has_texts = drift::add_texts(plan, observation);
+    if !has_texts && !drift::may_count(plan, observation, kept) {
         return Ok(());
     }
     let SetOperation { location, limit, .. } = operation;
     let found = async {
         let mut session = clusters.session(&location.target).await?;
+        if has_texts {
+            drift::find_made(&mut session, observation).await?;
+        }
         drift::find_counted(&mut session, observation, plan, kept).await
     };
     let found = limit.of_cluster(&location.target, found).await.map_err(|error| vec![error])?;

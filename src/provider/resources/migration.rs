@@ -154,6 +154,12 @@ impl ResourceKind for MigrationResource {
                 let runs = observed.plan.pending().next().is_some();
                 planned_drift::set_planned(watch, planned, observed, runs)
             }
+            None if planned_drift::records_earlier_run(observed.observation) => {
+                // The update is all that calls the provider again. The apply leaves null.
+                set_all(planned, drift::known_after_apply());
+                let subject = observed.operation.subject();
+                diagnostics::unfinished(std::iter::empty(), true, &subject).into_iter().collect()
+            }
             None => {
                 set_all(planned, drift::not_detected());
                 Vec::new()

@@ -3,8 +3,14 @@
 use super::computed::set_all;
 use super::drift::{Watch, known_after_apply};
 use super::steps::ObservedPlan;
+use crate::database::{LedgerState, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::value::Value;
+
+/// Whether an apply has to record the schema that an earlier one has left.
+pub(super) fn records_earlier_run(observation: &Observation) -> bool {
+    observation.is_left_unrecorded() && !matches!(observation.ledger, LedgerState::ReadOnly(_))
+}
 
 /// Sets the computed attributes as the apply will leave them, and returns what to report. `runs`
 /// states whether the apply runs or records a migration.
@@ -26,8 +32,9 @@ pub(super) fn set_planned(
     let stays = shown.iter().all(is_kept);
     set_all(planned, shown);
     // Drift stays visible until it is gone: an apply reads the schemas again and accepts nothing by
-    // itself.
-    if watch.plans(&report) || *planned != *prior && (runs || !stays) {
+    // itself. What an earlier apply has left needs another one.
+    let records = records_earlier_run(observed.observation);
+    if watch.plans(&report) || records || *planned != *prior && (runs || !stays) {
         set_all(planned, known_after_apply());
     }
     let mut found = watch.warnings(&report, &subject);

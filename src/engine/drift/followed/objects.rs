@@ -100,7 +100,7 @@ impl<'a> KnownObjects<'a> {
     }
 
     /// The objects of a relation, which may occur twice.
-    pub(super) fn of_relation(&self, relation: &str) -> Vec<&'a CatalogObject> {
+    pub(in crate::engine::drift) fn of_relation(&self, relation: &str) -> Vec<&'a CatalogObject> {
         let (live, recorded) = (self.live, self.recorded);
         let of = |snapshot: &'a Snapshot| snapshot.relations.get(relation).map(Objects::keys);
         of(live).into_iter().flatten().chain(of(recorded).into_iter().flatten()).collect()

@@ -25,15 +25,25 @@ fn statement(text: &str, is_done: bool) -> LedgerStatement {
         number: StatementNumber::FIRST,
         summary: sql::summary(text),
         job: None,
+        is_job_over: false,
         is_done,
         is_unrecorded: is_done,
         text: Some(text.to_owned()),
     }
 }
 
-/// The drift that is left after statements of a run that has ended. An open statement begins with
-/// `?`.
+/// The drift that another set finds after statements of a run that has ended. An open statement
+/// begins with `?`.
 fn drift(recorded: &[&str], live: &[&str], statements: &[&str]) -> Vec<String> {
+    drift_of(recorded, live, statements, false)
+}
+
+/// The drift that the set of the run finds.
+fn own_drift(recorded: &[&str], live: &[&str], statements: &[&str]) -> Vec<String> {
+    drift_of(recorded, live, statements, true)
+}
+
+fn drift_of(recorded: &[&str], live: &[&str], statements: &[&str], is_own: bool) -> Vec<String> {
     let of_text = |text: &&str| match text.strip_prefix('?') {
         Some(open) => statement(open, false),
         None => statement(text, true),
@@ -41,16 +51,20 @@ fn drift(recorded: &[&str], live: &[&str], statements: &[&str]) -> Vec<String> {
     let mut observation = Observation {
         recorded: snapshot(recorded),
         live: snapshot(live),
-        statements: statements.iter().map(of_text).collect(),
+        statements: statements
+            .iter()
+            .map(|text| LedgerStatement { is_own, ..of_text(text) })
+            .collect(),
         runs: vec![UnrecordedRun {
             set: "other".into(),
-            is_own: false,
+            is_own,
             holder: None,
             before: Snapshot::default(),
         }],
         ..Observation::default()
     };
-    observation.made = made(&observation, &mut Printer::default());
+    let found = made(&observation, &mut Printer::default());
+    (observation.made, observation.remade) = (found.made, found.remade);
     let found = settle(&observation).changes(&["public".to_owned()]);
     found.drift.iter().map(ToString::to_string).collect()
 }
@@ -184,4 +198,113 @@ fn an_unnamed_object_that_is_recorded_does_not_explain_a_second_one() {
     let both = with(&[index, "public.t: index public.by_someone = (id)"]);
     let statements = ["CREATE INDEX ASYNC ON t (id)"];
     assert_eq!(drift(&with(&[index]), &both, &statements).len(), 1);
+}
+
+#[test]
+fn a_table_that_lacks_a_part_of_what_a_statement_creates_belongs_to_someone_else() {
+    let statement = "CREATE TABLE t (id int, n int PRIMARY KEY, CONSTRAINT c UNIQUE (id))";
+    let n = "public.t: column public.t.n = integer NOT NULL";
+    let c = "public.t: constraint public.t.c = UNIQUE (id)";
+    let key = "public.t: constraint public.t.t_pkey = PRIMARY KEY (n)";
+    for drift in [drift, own_drift] {
+        assert_eq!(drift(&[], &with(&[n, c, key]), &[statement]), NOTHING);
+        for live in [[n, c], [n, key], [c, key]] {
+            let open = format!("?{statement}");
+            for statement in [statement, &open] {
+                let expected = ["table public.t was added"];
+                assert_eq!(drift(&[], &with(&live), &[statement]), expected, "{live:?}");
+            }
+        }
+        let dropped = [statement, "ALTER TABLE t DROP CONSTRAINT t_pkey"];
+        assert_eq!(drift(&[], &with(&[n, c]), &dropped), NOTHING);
+    }
+}
+
+#[test]
+fn the_set_of_a_run_explains_by_name_what_cannot_be_compared() {
+    let cases: &[(&[&str], &[&str], &[&str])] = &[
+        (&[], &T, &["CREATE TABLE s (id int)", "ALTER TABLE s RENAME TO t"]),
+        (&[], &with(&["public.t: index public.t_id_idx = (id)"]), &["CREATE TABLE t (LIKE s)"]),
+        (
+            &T,
+            &with(&["public.t: column public.t.o = text"]),
+            &["ALTER TABLE t ADD COLUMN n text", "ALTER TABLE t RENAME COLUMN n TO o"],
+        ),
+        (
+            &with(&["public.v: view public.v = AS SELECT t.id FROM t;"]),
+            &["public.v: view public.v = AS SELECT t.id FROM s.t;"],
+            &["ALTER TABLE t SET SCHEMA s"],
+        ),
+        (
+            &with(&["public.v: view public.v = AS SELECT t.id FROM t;"]),
+            &[],
+            &["DROP TABLE t CASCADE"],
+        ),
+        (
+            &T,
+            &with(&["public.t: grant on table public.t to PUBLIC = SELECT"]),
+            &["GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC"],
+        ),
+        (
+            &with(&["public.t: grant on column public.t.id to PUBLIC = SELECT"]),
+            &with(&["public.t: grant on column public.t.id to PUBLIC = UPDATE"]),
+            &["REVOKE SELECT (id) ON t FROM PUBLIC", "GRANT UPDATE (id) ON t TO PUBLIC"],
+        ),
+        (
+            &["public.d: domain public.d = text"],
+            &["public.d: domain public.d = text DEFAULT 'x'::text"],
+            &["CREATE DOMAIN d AS text", "ALTER DOMAIN d SET DEFAULT 'x'"],
+        ),
+        (
+            &["public.t: table public.t = "],
+            &with(&["public.t: column public.t.n = integer"]),
+            &["DROP TABLE t", "CREATE TABLE t (LIKE s INCLUDING ALL, n int)"],
+        ),
+    ];
+    for (recorded, live, statements) in cases {
+        assert_eq!(own_drift(recorded, live, statements), NOTHING, "{statements:?}");
+        assert_ne!(drift(recorded, live, statements), NOTHING, "{statements:?}");
+    }
+}
+
+#[test]
+fn the_set_of_a_run_does_not_explain_what_someone_else_has_made_of_its_work() {
+    let other = with(&["public.t: column public.t.other = integer"]);
+    let cases: &[(&[&str], &[&str], &[&str], &str)] = &[
+        (
+            &[],
+            &["public.t: table public.t = ", "public.t: column public.t.id = bigint"],
+            &["CREATE TABLE t (id int)"],
+            "column public.t.id was added: bigint",
+        ),
+        (
+            &T,
+            &with(&["public.t: comment on table public.t = two"]),
+            &["COMMENT ON TABLE t IS 'one'"],
+            "comment on table public.t was added: two",
+        ),
+        (
+            &T,
+            &with(&["public.t: grant on table public.t to app = SELECT, INSERT"]),
+            &["GRANT SELECT ON t TO app"],
+            "grant on table public.t to app was added: SELECT, INSERT",
+        ),
+        (&T, &[], &["ALTER TABLE t ADD COLUMN n text"], "table public.t was dropped"),
+        (
+            &T,
+            &with(&["public.t: column public.t.n = bigint"]),
+            &["ALTER TABLE t RENAME TO s", "ALTER TABLE t ADD COLUMN n int"],
+            "column public.t.n was added: bigint",
+        ),
+        (
+            &T,
+            &with(&["public.t: index public.t_id = (id) INVALID"]),
+            &["CREATE INDEX ASYNC t_id ON t (id)"],
+            "index public.t_id was added: (id) INVALID",
+        ),
+        (&T, &other, &["CREATE TABLE s (id int)"], "column public.t.other was added: integer"),
+    ];
+    for (recorded, live, statements, expected) in cases {
+        assert_eq!(own_drift(recorded, live, statements), [*expected], "{statements:?}");
+    }
 }

@@ -4,8 +4,8 @@ use super::*;
 
 fn remedy(object: &str, kind: ChangeKind) -> Vec<String> {
     let relation = if object.contains("public.f(") { "public.f(integer)" } else { "public.users" };
-    let change =
-        Change { relation: relation.into(), object: object.into(), kind, attached: vec![] };
+    let (relation, object, attached, perhaps_of) = (relation.into(), object.into(), vec![], None);
+    let change = Change { relation, object, kind, attached, perhaps_of };
     match change.remedy() {
         Remedy::Sql(statements) => statements,
         Remedy::Partly(mut statements, words) => {
@@ -13,6 +13,7 @@ fn remedy(object: &str, kind: ChangeKind) -> Vec<String> {
             statements
         }
         Remedy::Words(words) => vec![format!("-- {words}")],
+        Remedy::AfterApply(set) => vec![format!("-- {set}")],
     }
 }
 
@@ -193,7 +194,8 @@ fn a_recreated_object_gets_its_comments_and_privileges_back() {
             ("comment on view public.v".into(), "seen".to_owned()),
             ("grant on view public.v to app".into(), "SELECT".to_owned()),
         ];
-        let change = Change { relation: "public.v".into(), object: object.into(), kind, attached };
+        let (relation, object) = ("public.v".into(), object.into());
+        let change = Change { relation, object, kind, attached, perhaps_of: None };
         match change.remedy() {
             Remedy::Sql(statements) => statements,
             other => panic!("{other:?}"),
