@@ -412,7 +412,7 @@ async fn an_index_or_constraint_that_is_not_valid_is_reported_and_fixed() {
     watched.change(&[]).await;
     assert_eq!(watched.changes().await, []);
 
-    // A migration that leaves a constraint unvalidated leaves drift, until one validates it.
+    // A constraint that a migration leaves unvalidated is listed, until one validates it.
     let add = "ALTER TABLE app.users ADD CONSTRAINT old CHECK (age < 200) NOT VALID;";
     watched.migrate(add.to_owned()).await;
     let changes = watched.changes().await;

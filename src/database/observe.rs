@@ -72,8 +72,8 @@ pub struct Observation {
     pub holder: Option<Holder>,
     /// The runs of all sets that have not recorded the schema yet.
     pub runs: Vec<UnrecordedRun>,
-    /// The open statements of the set and of these runs, the finished ones of those that have
-    /// ended, and those that may have left a constraint NOT VALID, in the order of their ends.
+    /// The open statements of the set and of these runs, and the finished ones of those that have
+    /// ended, in the order of their ends.
     pub statements: Vec<LedgerStatement>,
     /// The objects that statements of runs that have ended have made, each with the index of its
     /// last statement. The engine compares the definitions.

@@ -409,6 +409,55 @@ fn a_constraint_that_a_migration_left_not_valid_is_a_warning_until_it_is_validat
     });
 }
 
+#[test]
+fn a_constraint_that_was_left_not_valid_stays_so_under_other_names_and_after_an_adoption() {
+    on_each_terraform(|world| {
+        let add = "ALTER TABLE ${tab} ADD CONSTRAINT pos CHECK (n > 3) NOT VALID;";
+        let with = |more: &str| {
+            format!(
+                "resource \"dsql_migration_set\" \"app\" {{\n  dir = \"m\"\n  lint = \"off\"\n  \
+                 on_drift = \"error\"\n{more}}}\n"
+            )
+        };
+        world.write("m/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY, n int);");
+        world.write("m/0002_c.sql", add);
+        world.write(
+            "m/0003_r.sql",
+            "ALTER TABLE a RENAME TO b;\nALTER TABLE b RENAME CONSTRAINT pos TO positive;",
+        );
+        let variables = "  variables = { tab = \"a\" }\n";
+        world.configure(&with(variables));
+        world.apply().ends_with(0);
+        let left = || {
+            let plan = world.plan().ends_with(0).says("No changes.");
+            plan.says("Constraints are left NOT VALID by set default")
+                .says("constraint public.b.positive")
+                .says("(statement 1 of migration 0002 of migration set default)")
+                .does_not_say("accept_drift");
+        };
+        left();
+
+        // Dropped by hand, and restored as printed.
+        world.sql("ALTER TABLE b DROP CONSTRAINT positive");
+        let restore = "ALTER TABLE public.b ADD CONSTRAINT positive CHECK ((n > 3)) NOT VALID";
+        world.plan().ends_with(1).says(restore).does_not_say("VALIDATE");
+        world.sql(restore);
+        left();
+        world.sql("ALTER TABLE ASYNC b VALIDATE CONSTRAINT positive");
+        world.jobs_ended();
+        world.plan().ends_with(0).says("No changes.").does_not_say("positive");
+        world.sql("ALTER TABLE b DROP CONSTRAINT positive");
+        world.sql(restore);
+
+        // The same files on a ledger that has adopted them.
+        world.run(&["state", "rm", "dsql_migration_set.app"]).ends_with(0);
+        world.sql("DROP SCHEMA dsql_migrations CASCADE");
+        world.configure(&with(&format!("{variables}  baseline_version = \"0003\"\n")));
+        world.apply().ends_with(0).does_not_say("outside of migrations");
+        left();
+    });
+}
+
 /// The set with one more argument.
 fn users_with(argument: &str) -> String {
     USERS.replace("\n  files", &format!("\n  {argument}\n  files"))

@@ -23,8 +23,8 @@ pub struct UnrecordedRun {
     pub before: Snapshot,
 }
 
-/// A statement that was begun and whose end is not recorded, one of a run that has ended without
-/// recording the schema, or one that may have left a constraint NOT VALID.
+/// A statement that was begun and whose end is not recorded, or one of a run that has ended without
+/// recording the schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerStatement {
     /// The migration set.
@@ -86,7 +86,6 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
           WHERE state IN ('intended', 'submitted')
             AND (set_name = {set} OR set_name IN (
                   SELECT set_name FROM {ledger}.lease WHERE drift IS NOT NULL))
-             OR state = 'done' AND coalesce(row.statement_text, summary) ILIKE '%NOT%VALID%'
              OR is_unrecorded
           ORDER BY changed_at, set_name, version, number",
         until_sql(ledger),

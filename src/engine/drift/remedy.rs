@@ -140,7 +140,7 @@ impl Change {
         let Some((table, constraint)) = self.part(name) else { return MANUAL };
         let drop = format!("ALTER TABLE {table} DROP CONSTRAINT {constraint}");
         let validate = format!("ALTER TABLE ASYNC {table} VALIDATE CONSTRAINT {constraint}");
-        let add = |from: &str| {
+        let add = |from: &str| -> Option<Vec<String>> {
             if let Some(index) = from.strip_prefix("UNIQUE ") {
                 return Some(vec![
                     format!("CREATE UNIQUE INDEX ASYNC {constraint} ON {table} {index}"),
@@ -153,11 +153,13 @@ impl Change {
             if from.starts_with("PRIMARY KEY") {
                 return None;
             }
-            let definition = from.strip_suffix(" NOT VALID").unwrap_or(from);
-            Some(vec![
-                format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} {definition} NOT VALID"),
-                validate.clone(),
-            ])
+            // What is recorded as NOT VALID stays so.
+            let not_valid = from.strip_suffix(" NOT VALID");
+            let definition = not_valid.unwrap_or(from);
+            let add =
+                format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} {definition} NOT VALID");
+            let validate = not_valid.is_none().then(|| validate.clone());
+            Some(std::iter::once(add).chain(validate).collect())
         };
         let key = Remedy::Words(
             "Aurora DSQL cannot change a primary key: create a new table, copy the rows, and \

@@ -366,41 +366,37 @@ fn what_a_run_that_has_ended_may_have_made_has_no_remedy_until_its_set_is_applie
 }
 
 #[test]
-fn a_constraint_that_a_migration_has_left_not_valid_is_not_drift() {
-    let with_constraint = |name: &str| {
-        let constraint = format!("constraint public.users.{name}");
+fn a_constraint_that_is_recorded_as_not_valid_is_not_drift() {
+    const CHECK: &str = "CHECK ((age > 17))";
+    let not_valid = format!("{CHECK} NOT VALID");
+    let with = |definition: &str| {
         let objects: &[(&str, &str)] =
-            &[("table public.users", ""), (constraint.as_str(), "CHECK ((age > 17)) NOT VALID")];
+            &[("table public.users", ""), ("constraint public.users.adult", definition)];
         snapshot(&[SCHEMA, ("public.users", objects)])
     };
-    let mut observation = Observation {
-        recorded: with_constraint("adult"),
-        live: with_constraint("adult"),
-        ..Observation::default()
+    let found = |recorded: Snapshot, live: Snapshot| {
+        let observation = Observation { recorded, live, ..Observation::default() };
+        let Differences { drift, not_valid, .. } =
+            settle(&observation).changes(&["public".to_owned()]);
+        assert_eq!(settle(&observation).changes(&["other".to_owned()]).drift, []);
+        (drift, not_valid.len())
     };
-    let drift = |observation: &Observation| settled(observation).0.len();
-    assert_eq!(drift(&observation), 1, "no migration has left it");
-    let add = "ALTER TABLE users ADD CONSTRAINT adult CHECK (age > 17) NOT VALID";
-    observation.statements = vec![LedgerStatement { is_done: true, job: None, ..open(add) }];
-    let found = settle(&observation).changes(&["public".to_owned()]);
-    assert!(found.drift.is_empty() && found.unfinished.is_empty(), "{found:?}");
-    let by = "statement 1 of migration 3 of migration set other";
-    assert_eq!(found.not_valid[0].by.to_string(), by);
-
-    for other in
-        [add.replace("adult", "a"), add.replace("users", "u"), add.replace(" NOT VALID", "")]
-    {
-        let other = LedgerStatement { is_done: true, job: None, ..open(&other) };
-        let observation = Observation { statements: vec![other], ..observation.clone() };
-        assert_eq!(drift(&observation), 1, "{:?}", observation.statements);
-    }
-    let unnamed = add.replace("CONSTRAINT adult ", "");
-    observation.statements[0].summary = unnamed;
-    (observation.recorded, observation.live) =
-        (with_constraint("users_age_check"), with_constraint("users_age_check"));
-    assert_eq!(drift(&observation), 0, "the server has chosen the name");
-    observation.recorded = snapshot(&[SCHEMA, ("public.users", &[("table public.users", "")])]);
-    assert_eq!(drift(&observation), 1, "it is not recorded");
+    assert_eq!(found(with(&not_valid), with(&not_valid)), (vec![], 1));
+    assert_eq!(found(Snapshot::default(), with(&not_valid)), (vec![], 1));
+    // Someone has validated it.
+    assert_eq!(found(with(&not_valid), with(CHECK)), (vec![], 0));
+    let observation =
+        Observation { recorded: with(&not_valid), live: with(CHECK), ..Observation::default() };
+    assert_eq!(*settle(&observation).live, observation.recorded, "as if nothing had happened");
+    // What differs otherwise is drift, and its remedy leaves the recorded definition.
+    let (drift, left) = found(with(&not_valid), with("CHECK ((age > 18))"));
+    let add = format!("ALTER TABLE public.users ADD CONSTRAINT adult {not_valid}");
+    let drop = "ALTER TABLE public.users DROP CONSTRAINT adult".to_owned();
+    assert_eq!((drift[0].remedy(), left), (Remedy::Sql(vec![drop, add.clone()]), 0));
+    let without = snapshot(&[SCHEMA, ("public.users", &[("table public.users", "")])]);
+    assert_eq!(found(with(&not_valid), without.clone()).0[0].remedy(), Remedy::Sql(vec![add]));
+    assert_eq!(found(without, with(&not_valid)).0.len(), 1);
+    assert_eq!(found(with(CHECK), with(&not_valid)).0.len(), 1);
 }
 
 /// A schema with every kind of object, and with kinds that only a newer version describes, as the

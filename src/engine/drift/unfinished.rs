@@ -5,14 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::counts::without_counted;
-use super::statements::{Statements, is_chosen};
+use super::statements::Statements;
 use super::{Change, ChangeKind, SchemaPart, changes, is_invalid, parts, replace_part};
-use crate::database::{
-    CatalogObject, LedgerStatement, ObjectKind, Observation, Snapshot, UnrecordedRun, unquoted,
-};
-use crate::engine::comparison::is_named;
-use crate::migration::fact::{Fact, FactSubject};
-use crate::sql::{self, Ask, Becomes, Definition};
+use crate::database::{LedgerStatement, ObjectKind, Observation, Snapshot, UnrecordedRun};
 
 /// The live schema without what is unfinished.
 #[derive(Debug)]
@@ -34,8 +29,8 @@ pub struct Differences<'a> {
     pub drift: Vec<Change>,
     /// What a statement or a run explains that has not recorded its end.
     pub unfinished: Vec<Unfinished<'a>>,
-    /// The constraints that migrations have left NOT VALID.
-    pub not_valid: Vec<Unfinished<'a>>,
+    /// The constraints that are NOT VALID, as they are recorded.
+    pub not_valid: Vec<Change>,
 }
 
 /// A difference that a statement or a run explains.
@@ -57,6 +52,16 @@ pub enum UnfinishedBy<'a> {
     FailedJob(&'a LedgerStatement),
     /// A run that is in progress. What did not differ when it began is its work.
     Run(&'a UnrecordedRun),
+}
+
+impl UnfinishedBy<'_> {
+    /// Whether it is a statement whose end is not recorded.
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Statement(statement) | Self::FailedJob(statement) => !statement.is_done,
+            Self::Run(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for UnfinishedBy<'_> {
@@ -87,7 +92,7 @@ impl fmt::Display for UnfinishedBy<'_> {
 /// Separates what is unfinished from the live schema.
 #[must_use]
 pub fn settle(observation: &Observation) -> Settled<'_> {
-    let Observation { recorded, live, runs, statements, made, .. } = observation;
+    let Observation { recorded, live, runs, statements, .. } = observation;
     let is_alive = |set: &str| runs.iter().any(|run| run.set == set && run.holder.is_some());
     let explains = |statement: &&LedgerStatement| {
         let LedgerStatement { set, is_own, is_done, is_unrecorded, text, .. } = statement;
@@ -105,16 +110,20 @@ pub fn settle(observation: &Observation) -> Settled<'_> {
         observation,
     };
     settled.live = without_counted(observation);
-    let is_settled = runs.is_empty() && settled.by_name.is_empty() && made.is_empty();
-    if recorded.relations.is_empty() || is_settled {
+    if recorded.relations.is_empty() {
+        return settled;
+    }
+    let explained = parts(recorded, live).into_iter().filter(|part| {
+        let former = recorded.definition(part.relation, part.object);
+        is_validated(former, part) || settled.explain(part).is_some()
+    });
+    let explained: Vec<SchemaPart<'_>> = explained.collect();
+    if explained.is_empty() {
         return settled;
     }
     let mut without = settled.live.clone().into_owned();
-    for part in parts(recorded, live) {
-        if settled.explain(&part).is_some() {
-            let former = recorded.definition(part.relation, part.object);
-            replace_part(&mut without, part.relation, part.object, former);
-        }
+    for SchemaPart { relation, object, .. } in explained {
+        replace_part(&mut without, relation, object, recorded.definition(relation, object));
     }
     settled.live = Cow::Owned(without);
     settled
@@ -145,16 +154,16 @@ impl<'a> Settled<'a> {
                 None => self.explain(&change.as_part()),
                 // It is recorded, and its job has not ended.
                 Some(_) if matches!(change.kind, ChangeKind::NotValid(_)) => {
-                    self.statement(&change.as_part())
+                    self.statement(&change.as_part()).filter(UnfinishedBy::is_open)
                 }
                 Some(_) => None,
             };
             if let Some(by) = by {
                 drift.retain(|it| it.object != change.object);
                 unfinished.push(Unfinished { change, by });
-            } else if let Some(statement) = self.left_by(&change) {
+            } else if is_left_not_valid(&change) {
                 drift.retain(|it| it.object != change.object);
-                not_valid.push(Unfinished { change, by: UnfinishedBy::Statement(statement) });
+                not_valid.push(change);
             }
         }
         for change in &mut drift {
@@ -166,20 +175,6 @@ impl<'a> Settled<'a> {
             change.perhaps_of = self.perhaps_of(&part);
         }
         Differences { drift, unfinished, not_valid }
-    }
-
-    /// The statement of a migration that has left a constraint NOT VALID, as it is recorded.
-    fn left_by(&self, change: &Change) -> Option<&'a LedgerStatement> {
-        let Change { relation, object, kind: ChangeKind::NotValid(now), .. } = change else {
-            return None;
-        };
-        let Observation { recorded, statements, .. } = self.observation;
-        let is_recorded = recorded.definition(relation, object) == Some(now.as_str());
-        let mut done = statements.iter().rev().filter(|it| is_recorded && it.is_done);
-        done.find(|it| {
-            let text = it.text.as_deref().unwrap_or(&it.summary);
-            sql::effect(text).asks.iter().any(|ask| leaves_not_valid(ask, relation, object))
-        })
     }
 
     fn explain(&self, part: &SchemaPart<'_>) -> Option<UnfinishedBy<'a>> {
@@ -238,21 +233,18 @@ impl<'a> Settled<'a> {
     }
 }
 
-/// Whether a part of a statement adds a constraint without checking the existing rows.
-fn leaves_not_valid(ask: &Ask, relation: &str, object: &CatalogObject) -> bool {
-    let own = object.name.strip_prefix(relation).and_then(|rest| rest.strip_prefix('.'));
-    let (table, is_name, definition) = match (&ask.fact, &ask.becomes) {
-        (Fact::Identity(FactSubject::Constraint(table, name)), Becomes::Defined(definition)) => {
-            (table, own.is_some_and(|own| unquoted(own) == *name), definition)
-        }
-        // The server has chosen the name, which begins with that of the table.
-        (Fact::ConstraintIds(table), Becomes::Contains(definition)) => {
-            (table, own.is_some_and(|own| is_chosen(&unquoted(own), &table.name)), definition)
-        }
-        _ => return false,
-    };
-    let is_left = matches!(&**definition, Definition::Constraint(it) if it.not_valid);
-    is_left && is_name && object.is(&ObjectKind::Constraint) && is_named(relation, table)
+/// Whether a constraint is NOT VALID and not changed. A run, an adoption or `accept_drift` has
+/// recorded it so, or nothing is recorded.
+fn is_left_not_valid(change: &Change) -> bool {
+    let is_unchanged = matches!(change.kind, ChangeKind::NotValid(_));
+    is_unchanged && change.object.is(&ObjectKind::Constraint)
+}
+
+/// Whether a constraint is valid that is recorded as NOT VALID. Nothing about it has to be
+/// reverted.
+fn is_validated(recorded: Option<&str>, part: &SchemaPart<'_>) -> bool {
+    let valid = recorded.and_then(|recorded| recorded.strip_suffix(" NOT VALID"));
+    part.object.is(&ObjectKind::Constraint) && valid.is_some() && valid == part.now
 }
 
 /// Whether a difference was there when a run began.

@@ -3,7 +3,7 @@
 use super::Subject;
 use super::plan::DESTROY;
 use crate::diagnostic::{Diagnostic, Summary, Title};
-use crate::engine::drift::{Change, Remedy, Unfinished, UnfinishedBy};
+use crate::engine::drift::{Change, LeftNotValid, Remedy, Unfinished, UnfinishedBy};
 
 /// The drift of a set or of a single migration.
 pub(in crate::provider) struct ShownDrift<'a> {
@@ -90,11 +90,16 @@ pub(in crate::provider) fn unfinished<'a>(
 }
 
 /// Returns the warning about constraints that migrations have left NOT VALID.
-pub(in crate::provider) fn not_valid(left: &[&Unfinished<'_>], subject: &Subject) -> Diagnostic {
+pub(in crate::provider) fn not_valid(
+    left: &[LeftNotValid<'_>],
+    set: &str,
+    subject: &Subject,
+) -> Diagnostic {
     let mut words = "Migrations have added these constraints with NOT VALID, and no migration \
                      validates them. They apply to new writes only:\n"
         .to_owned();
-    for Unfinished { change, by } in left.iter().take(SHOWN_CHANGES) {
+    for LeftNotValid { change, version, number } in left.iter().take(SHOWN_CHANGES) {
+        let by = format!("statement {number} of migration {version} of migration set {set}");
         words.push_str(&format!("\n  {}\n      ({by})\n", change.object));
         if let Remedy::Sql(statements) = change.remedy() {
             words.extend(statements.iter().map(|statement| format!("      {statement};\n")));

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::database::{Observation, unquoted};
+use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
-use crate::engine::drift::{self, Change, ChangeKind, Differences, Unfinished, UnfinishedBy};
+use crate::engine::drift::{self, Change, ChangeKind, Differences, Unfinished};
 use crate::migration::{Checksum, Version, quoted_identifier};
 use crate::provider::arguments::{invalid, word};
 use crate::provider::diagnostics::{self, ShownDrift, Subject};
 use crate::schema::Attribute;
-use crate::sql::{self, JobTarget};
+use crate::sql;
 use crate::value::{Input, Object, Type, Value};
 
 /// What counts as drift, and what a plan does about it.
@@ -51,8 +51,8 @@ pub(crate) struct DriftReport<'a> {
     pub(super) unfinished: Vec<Unfinished<'a>>,
     /// Whether the last run of the set has ended without recording the schema.
     pub(super) is_unrecorded: bool,
-    /// The constraints that migrations have left NOT VALID, which are not drift.
-    not_valid: Vec<Unfinished<'a>>,
+    /// The constraints that are NOT VALID as they are recorded, which are not drift.
+    not_valid: Vec<Change>,
     /// Whether the recorded schema must be replaced, because the configuration accepts the live
     /// one.
     pub(super) to_accept: bool,
@@ -116,9 +116,9 @@ fn accept_argument() -> Attribute {
 pub(super) fn computed() -> Vec<Attribute> {
     vec![
         Attribute::list_of("drift", Type::String).computed().description(
-            "Schema changes that no migration made. Indexes and constraints that are not valid are \
-             listed too, except for constraints that a migration has left NOT VALID. While the \
-             list is not empty, every plan shows an update, unless `on_drift` changes this.",
+            "Schema changes that no migration made. Indexes that are not valid are listed too. \
+             While the list is not empty, every plan shows an update, unless `on_drift` changes \
+             this.",
         ),
         Attribute::string("schema_fingerprint").computed().description(
             "SHA-256 fingerprint of the objects in `drift_schemas`. Schemas with the same objects \
@@ -131,8 +131,8 @@ pub(super) fn computed() -> Vec<Attribute> {
 pub(super) fn computed_on_request() -> Vec<Attribute> {
     vec![
         Attribute::list_of("drift", Type::String).computed().description(
-            "Schema changes that no migration made, and indexes and constraints that are not \
-             valid. Null without `on_drift`.",
+            "Schema changes that no migration made, and indexes that are not valid. Null without \
+             `on_drift`.",
         ),
         Attribute::string("schema_fingerprint").computed().description(
             "SHA-256 fingerprint of the objects in the schemas that are compared. Null without \
@@ -247,24 +247,12 @@ impl Watch {
         &self,
         report: &DriftReport<'_>,
         plan: &Plan<'_>,
+        set: &str,
         subject: &Subject,
     ) -> Option<Diagnostic> {
-        let pending = plan.pending().flat_map(|entry| &entry.migration.statements);
-        let validated = pending.filter_map(|statement| match sql::job_target(&statement.text) {
-            Some(JobTarget::Constraint { constraint, .. }) => Some(constraint),
-            _ => None,
-        });
-        let validated: HashSet<String> = validated.collect();
-        let is_left = |it: &&Unfinished<'_>| {
-            let is_own = matches!(it.by, UnfinishedBy::Statement(statement) if statement.is_own);
-            let Change { relation, object, .. } = &it.change;
-            let own = object.name.strip_prefix(relation).and_then(|rest| rest.strip_prefix('.'));
-            is_own && !own.is_some_and(|own| validated.contains(&unquoted(own)))
-        };
-        let left = report.not_valid.iter().filter(is_left);
-        let shown: Vec<&Unfinished<'_>> =
-            left.filter(|_| self.on_drift != OnDrift::Ignore).collect();
-        (!shown.is_empty()).then(|| diagnostics::not_valid(&shown, subject))
+        let left = drift::left_not_valid(plan, &report.not_valid);
+        let is_shown = self.on_drift != OnDrift::Ignore && !left.is_empty();
+        is_shown.then(|| diagnostics::not_valid(&left, set, subject))
     }
 
     /// The error of an apply that has migrations to run and finds drift.

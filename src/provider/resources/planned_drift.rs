@@ -38,7 +38,7 @@ pub(super) fn set_planned(
         set_all(planned, known_after_apply());
     }
     let mut found = watch.warnings(&report, &subject);
-    found.extend(watch.not_valid(&report, observed.plan, &subject));
+    found.extend(watch.not_valid(&report, observed.plan, observed.operation.set(), &subject));
     found.extend(Watch::missing_schemas(&report, observed.plan, &subject));
     found
 }

@@ -130,7 +130,9 @@ fn what_a_statement_has_made_has_its_definition() {
     ];
     for (recorded, live, text) in cases {
         assert_eq!(drift(recorded, live, &[text]), NOTHING, "{text}");
-        assert_ne!(drift(recorded, live, &[]), NOTHING, "{text}");
+        // A constraint that is valid needs no explanation.
+        let is_drift = !drift(recorded, live, &[]).is_empty();
+        assert_eq!(is_drift, !text.contains("VALIDATE"), "{text}");
         // What has the name and another definition belongs to someone else.
         let is_same_name =
             live.len() > recorded.len() && !text.starts_with("CREATE INDEX ASYNC ON");

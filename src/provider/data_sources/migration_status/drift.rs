@@ -33,10 +33,10 @@ fn adoption(name: &str) -> Attribute {
 pub(super) fn attributes() -> Vec<Attribute> {
     vec![
         Attribute::list_of("drift", Type::String).computed().description(
-            "Schema changes that no migration made, and indexes and constraints that are not \
-             valid, as in the migration set. Known in a plan, also while a migration is pending. \
-             With `dir` or `files`, objects that `IF NOT EXISTS` leaves as they are, and those of \
-             adopted migrations, are not drift.",
+            "Schema changes that no migration made, and indexes that are not valid, as in the \
+             migration set. Known in a plan, also while a migration is pending. With `dir` or \
+             `files`, objects that `IF NOT EXISTS` leaves as they are, and those of adopted \
+             migrations, are not drift.",
         ),
         Attribute::string("schema_fingerprint").computed().description(
             "SHA-256 fingerprint of the objects in the schemas that are compared, for \
