@@ -1059,7 +1059,7 @@ fn the_versions_in_the_table_of_atlas_decide_about_the_files_of_another_tool() {
             ("20260102_b", "UPDATE a SET n = n + 1;"),
             ("20260103_c", "CREATE TABLE c (id int PRIMARY KEY);"),
         ] {
-            world.write(&format!("app/{name}.sql"), &format!("-- +goose Up\n{text}\n"));
+            world.write(&format!("app/{name}.sql"), format!("-- +goose Up\n{text}\n"));
         }
         world.write("app/atlas.sum", "h1:AAAA\n");
         world.each(&[

@@ -20,7 +20,7 @@ pub(super) use self::dropped::dropped;
 pub struct Unproven {
     /// Objects that a file drops and that still exist.
     pub still_there: Vec<StillThere>,
-    /// The other files of which no object shows that they ran.
+    /// The other files, if no object shows that they ran.
     pub files: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub fn unproven<'a>(
     let mut expectations = Expectations::default();
     let mut dropped = DroppedObjects::default();
     // An object that is created again shows nothing: it may be that of the earlier migration.
-    let mut created: BTreeSet<Key> = BTreeSet::new();
+    let mut created: BTreeSet<ObjectKey> = BTreeSet::new();
     let mut uncertain = Vec::new();
     for (migration, expect) in applied {
         let is_uncertain = is_uncertain(migration);
@@ -43,13 +43,13 @@ pub fn unproven<'a>(
         expectations.add_migration(migration, expect);
         let latest = expectations.0.iter().rev();
         let own = latest.take_while(|expected| expected.origin.file == migration.file).map(key);
-        let own: BTreeSet<Key> = own.filter(|key| !created.contains(key)).collect();
+        let own: BTreeSet<ObjectKey> = own.filter(|key| !created.contains(key)).collect();
         created.extend(own.iter().cloned());
         if is_uncertain {
             uncertain.push((migration, own));
         }
     }
-    let left: BTreeSet<Key> =
+    let left: BTreeSet<ObjectKey> =
         expectations.0.iter().filter(|expected| expected.exists(facts)).map(key).collect();
     let still_there = dropped.still_there(facts);
     let is_named =
@@ -77,9 +77,9 @@ pub fn begins_with_own_transaction(migration: &Migration) -> bool {
 }
 
 /// Identifies what is expected, regardless of the statement.
-type Key = (Fact, Option<String>);
+type ObjectKey = (Fact, Option<String>);
 
-fn key(expected: &Expected) -> Key {
+fn key(expected: &Expected) -> ObjectKey {
     (expected.fact.clone().within("public"), expected.column.clone())
 }
 

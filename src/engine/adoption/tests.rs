@@ -232,7 +232,7 @@ fn statements_that_were_split_and_do_not_run_here_hide_nothing() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_to_its_end_needs_an_object_of_those_that_can() {
+fn a_file_that_cannot_be_read_completely_needs_an_object_of_those_that_can() {
     let data = "COPY t FROM STDIN;\n1\tx\n\\.\nDROP TABLE t;";
     let missing = ["1_m.sql:1: relation t does not exist"];
     for rest in [data, "\\connect other", "SET search_path = s; DROP TABLE t", "not SQL"] {

@@ -183,8 +183,14 @@ impl<'a, 'p> LiveComparison<'a, 'p> {
     fn is_remade(&mut self, part: &SchemaPart<'_>) -> bool {
         let followed = self.followed;
         let key = (part.relation, part.object);
+        if part.now.is_none() {
+            return false;
+        }
+        if part.object.is(&ObjectKind::Column) && followed.left(key).is_empty() {
+            // No statement has added it to the table that one of them has created.
+            return followed.whole_table(part.relation).is_some();
+        }
         followed.is_certain(key)
-            && part.now.is_some()
             && followed
                 .left(key)
                 .iter()

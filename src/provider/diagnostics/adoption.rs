@@ -78,7 +78,6 @@ fn adopt_error(
     accepted: &str,
     baseline_counts: bool,
 ) -> Diagnostic {
-    let tool = history.tool();
     let what = sentence(&chain(error));
     let (title, advice) = match error {
         AdoptError::Unfinished { unfinished, .. } => {
@@ -184,16 +183,11 @@ fn other_name(
 }
 
 /// What to do about a migration that a tool has not finished.
-fn settle(
-    settlement: Option<&Settlement>,
-    history: HistoryTable,
-    baseline_counts: bool,
-) -> String {
+fn settle(settlement: Option<&Settlement>, history: HistoryTable, baseline_counts: bool) -> String {
     let tool = history.tool();
     let baseline = "set baseline_version to its version as the name of the file writes it (for \
                     example \"0002\"): it then counts as applied, if its objects are in the database.";
-    let or_baseline =
-        if baseline_counts { format!(", or {baseline}") } else { ".".to_owned() };
+    let or_baseline = if baseline_counts { format!(", or {baseline}") } else { ".".to_owned() };
     let partly = "It may be partly applied.";
     let compare = format!("{partly} Compare the database with the file.");
     match settlement {
@@ -372,17 +366,35 @@ fn is_former(plan: &Plan<'_>, from: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::table::{ColumnKind, Table, TableColumn};
+
+    fn history(name: &str, columns: &[&str]) -> HistoryTable {
+        let column = |name: &&str| TableColumn { name: (*name).to_owned(), kind: ColumnKind::Text };
+        let table = Table {
+            name: QualifiedName { schema: None, name: name.to_owned() },
+            columns: columns.iter().map(column).collect(),
+            rows: Vec::new(),
+        };
+        HistoryTable::of(&table, false).expect("a history table")
+    }
 
     #[test]
     fn baseline_version_is_suggested_only_while_it_has_an_effect() {
-        let statement = |text: &str| text.to_owned();
-        let settlement =
-            Settlement { completed: statement("UPDATE 1"), reverted: statement("UPDATE 2") };
-        for settlement in [Some(&settlement), None] {
-            assert!(settle(settlement, "sqlx", true).contains("baseline_version"));
-            assert!(!settle(settlement, "sqlx", false).contains("baseline_version"));
+        let sqlx = history("_sqlx_migrations", &["version", "success", "checksum"]);
+        let own = history("schema_migrations", &["version", "applied_at"]);
+        let settlement = |completed: Option<&str>| Settlement {
+            completed: completed.map(str::to_owned),
+            reverted: "UPDATE 2".to_owned(),
+        };
+        let (whole, half) = (settlement(Some("UPDATE 1")), settlement(None));
+        for history in [sqlx, own] {
+            for settlement in [Some(&whole), Some(&half), None] {
+                let words = |counts| settle(settlement, history, counts);
+                assert!(words(true).contains("baseline_version"), "{history:?}");
+                assert!(!words(false).contains("baseline_version"), "{history:?}");
+            }
         }
-        let settled = settle(Some(&settlement), "sqlx", false);
+        let settled = settle(Some(&whole), sqlx, false);
         assert!(settled.ends_with("correct the table with\n\n  UPDATE 2"), "{settled}");
     }
 }

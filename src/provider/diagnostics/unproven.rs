@@ -1,12 +1,12 @@
-//! Warnings about files of which the cluster does not show whether another tool has run them.
+//! Warnings about files, if the cluster does not show whether another tool has run them.
 
 use super::{Subject, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::adoption::Unproven;
 use crate::migration::Migration;
 
-/// Returns a warning about adopted files of which neither a row of a history table nor an object
-/// shows that they ran.
+/// Returns a warning about adopted files, if neither a row of a history table nor an object shows
+/// that they ran.
 pub(in crate::provider) fn unproven(found: &Unproven, subject: &Subject) -> Option<Diagnostic> {
     let Unproven { files, still_there } = found;
     let mut detail = String::new();

@@ -32,8 +32,8 @@ pub(super) fn findings(statement: Tokens<'_>) -> Vec<Finding> {
     gaps.chain(collation(statement)).collect()
 }
 
-/// Returns the finding about an index key with a collation that dsql-lint accepts everywhere. Inside
-/// an expression, DSQL accepts it.
+/// Returns the finding about an index key with a collation that dsql-lint accepts everywhere.
+/// Inside an expression, DSQL accepts it.
 fn collation(statement: Tokens<'_>) -> Option<Finding> {
     let is_accepted = |rest: Tokens<'_>| {
         let name = rest.after_optional(&["PG_CATALOG", "."]).first();

@@ -271,8 +271,19 @@ fn the_set_of_a_run_explains_by_name_what_cannot_be_compared() {
 
 #[test]
 fn the_set_of_a_run_does_not_explain_what_someone_else_has_made_of_its_work() {
+    type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a str);
     let other = with(&["public.t: column public.t.other = integer"]);
-    let cases: &[(&[&str], &[&str], &[&str], &str)] = &[
+    let cases: &[Case<'_>] = &[
+        (
+            &[],
+            &[
+                "public.t: table public.t = ",
+                "public.t: column public.t.id = integer",
+                "public.t: column public.t.more = integer",
+            ],
+            &["CREATE TABLE t (id int)"],
+            "column public.t.more was added: integer",
+        ),
         (
             &[],
             &["public.t: table public.t = ", "public.t: column public.t.id = bigint"],

@@ -6,7 +6,7 @@ use super::*;
 /// the version, which is applied in 2026.
 fn runner(columns: &str, rows: &[&[Option<&str>]]) -> Table {
     let mut table =
-        with_columns("schema_migrations", &format!("version applied_at {columns}").trim());
+        with_columns("schema_migrations", format!("version applied_at {columns}").trim());
     table.rows = rows
         .iter()
         .map(|row| {
@@ -22,7 +22,7 @@ fn of_fixture(folder: &str, format: Format, table: Table) -> Case {
     Case::of(&format!("{}/migrations", self::folder(folder)), format, table)
 }
 
-/// The plain files 0001_a.sql, 0002_purge.sql and 0003_bump.sql.
+/// The plain files `0001_a.sql`, `0002_purge.sql` and `0003_bump.sql`.
 fn merged(table: Table) -> (tempfile::TempDir, Case) {
     let dir = tempfile::tempdir().expect("a folder");
     for (name, text) in [
