@@ -12,12 +12,10 @@ use crate::value::{Input, Object};
 /// The argument that lets a state belong to another cluster.
 pub(super) fn accept_cluster_attribute() -> Attribute {
     Attribute::string(ACCEPT_CLUSTER).optional().description(
-        "Cluster to which the state belongs from now on, if it has another ledger: its identifier, \
-         or the host name in `endpoint`. The identifier of the ledger accepts this one ledger only, \
-         and that of a lost ledger lets all migrations run again. The error of the apply contains \
-         the value. Without it, an apply fails before anything runs. Remove the argument after the \
-         apply: a host name accepts every later cluster behind it. A cluster that has no ledger is \
-         new and needs no acceptance.",
+        "Cluster to which the state belongs from now on, although it has another ledger. Set its \
+         identifier, the host name in `endpoint`, or the identifier of the ledger, as the error \
+         shows. Remove it after the apply: a host name accepts every later cluster. A cluster \
+         without a ledger needs no acceptance.",
     )
 }
 
