@@ -47,7 +47,8 @@ pub(super) use history_tables::{
 pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger, row_edited};
 pub(super) use lost_ledger::{accepted_loss, lost_ledger, refused_loss};
 pub(super) use other_cluster::{
-    LedgerPair, new_cluster, other_cluster, refused_cluster, same_ledger_elsewhere,
+    LedgerPair, PLANNED_ELSEWHERE, new_cluster, other_cluster, refused_cluster,
+    same_ledger_elsewhere,
 };
 pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,

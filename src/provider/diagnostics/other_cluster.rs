@@ -21,6 +21,10 @@ pub(in crate::provider) struct LedgerPair<'a> {
     pub(in crate::provider) rows: &'a Value,
 }
 
+/// The end of a warning in a plan that an apply repeats, which may be that of a saved plan.
+pub(in crate::provider) const PLANNED_ELSEWHERE: &str = "\n\nIf Terraform reports an inconsistent final plan, the saved plan was made for the former \
+     cluster, and nothing of this resource was run. Plan again.";
+
 /// Returns the warning about another ledger, for a refresh or a plan.
 pub(in crate::provider) fn other_cluster(pair: LedgerPair<'_>, subject: &Subject) -> Diagnostic {
     Diagnostic::warning(Title::OtherCluster.fill(&[&subject])).detail(format!(

@@ -122,7 +122,6 @@ impl Planning<'_> {
                 Some(adoption) => adoption.find_on(&context.clusters).await?,
                 None => Adoption::default(),
             };
-        diagnostics.extend(of_ledger);
         let records = operation.records(observation, &adopted);
         let (known, location) = (&operation.model.known, &operation.location);
         if !K::IS_SHARED {
@@ -134,7 +133,8 @@ impl Planning<'_> {
         let identity = LedgerIdentity::of(location, observation);
         let basis = Basis::new(sources, location, identity, operation.migrations(), &records);
         let subject = operation.subject();
-        let changed = self.changed_since::<K>(operation, observation, &basis, is_moved).await?;
+        let of_ledger = (of_ledger, is_moved);
+        let changed = self.changed_since::<K>(operation, observation, &basis, of_ledger).await?;
         diagnostics.extend(changed);
         // A file that has changed since may also be that of an applied migration.
         let plan = match operation.plan(&records) {
@@ -298,20 +298,28 @@ impl Planning<'_> {
         model.problems(is_open).map(warning).collect()
     }
 
-    /// The warning about what has changed since the plan, or the refresh, that this plan repeats.
+    /// The warnings about the ledger, with that about what has changed since the plan, or the
+    /// refresh, that this plan repeats.
     async fn changed_since<K: ResourceKind>(
         &self,
         operation: &SetOperation<'_>,
         observation: &Observation,
         basis: &Basis,
-        is_moved: bool,
-    ) -> Result<Option<Diagnostic>, Vec<Diagnostic>> {
+        (mut of_ledger, is_moved): (Vec<Diagnostic>, bool),
+    ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
         let is_own = self.context.has_refreshed(&self.request.prior_private);
         let before = basis.refreshed_before(self.request, is_own).map_err(|error| vec![error])?;
-        // On another cluster, the refresh has kept what the state knew before.
-        let Some(before) = before.filter(|_| !is_moved) else { return Ok(None) };
+        let Some(before) = before else { return Ok(of_ledger) };
+        if is_moved {
+            // The refresh has kept what the state knew of the former cluster, so nothing shows for
+            // which of them the plan was made.
+            let perhaps = diagnostics::PLANNED_ELSEWHERE;
+            of_ledger.iter_mut().for_each(|warning| warning.detail.push_str(perhaps));
+            return Ok(of_ledger);
+        }
         let now = self.as_refreshed::<K>(operation, observation, &before).await;
-        Ok(now.and_then(|now| before.changed(&now, &operation.subject())))
+        of_ledger.extend(now.and_then(|now| before.changed(&now, &operation.subject())));
+        Ok(of_ledger)
     }
 
     /// The basis that a refresh of the state would have now. `before` is that of the last refresh.
