@@ -37,9 +37,7 @@ pub(super) fn read(
     let mut differs = false;
     for row in &rows {
         let key = Key::Name(version(*row).to_owned());
-        let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
-        let (applied, total) = (count(*row, "applied"), count(*row, "total"));
-        let is_unfinished = applied < total || has_failed;
+        let is_unfinished = is_unfinished(*row);
         // The version was set by hand, or the history began with a checkpoint.
         let is_first = is_baseline(*row) || files.baselines.iter().any(|it| it.0 == version(*row));
         if is_first && !is_unfinished {
@@ -48,6 +46,7 @@ pub(super) fn read(
         }
         let state = if is_unfinished {
             let (name, version) = (&table.name, quoted_literal(version(*row)));
+            let (applied, total) = (count(*row, "applied"), count(*row, "total"));
             HistoryState::Unfinished(UnfinishedRow::new(
                 format!("has {applied} of {total} statements applied"),
                 format!(
@@ -77,17 +76,20 @@ pub(super) fn applied_files<'a>(
     table: &'a Table,
     migrations: &'a [Migration],
 ) -> impl Iterator<Item = (&'a Migration, &'a str)> {
-    let is_applied = |row: &TableRow<'_>| {
-        let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
-        count(*row, "applied") >= count(*row, "total") && !has_failed
-    };
     migrations.iter().filter_map(move |migration| {
         let own = &migration.version.0;
         let number = Key::number(own);
         let is_own = |row: &&str| *row == own || number.is_some() && Key::number(row) == number;
-        let row = table.rows().filter(is_applied).map(version).find(is_own);
+        let applied = table.rows().filter(|row| !is_unfinished(*row));
+        let row = applied.map(version).find(is_own);
         Some((migration, row?))
     })
+}
+
+/// Whether Atlas has failed in a file, or was interrupted.
+fn is_unfinished(row: TableRow<'_>) -> bool {
+    let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
+    count(row, "applied") < count(row, "total") || has_failed
 }
 
 /// The rows with the files and their hashes.
