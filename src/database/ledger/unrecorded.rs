@@ -49,6 +49,14 @@ pub struct LedgerStatement {
     pub text: Option<String>,
 }
 
+impl LedgerStatement {
+    /// Whether it was applied, and the schema was recorded afterward.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.is_done && !self.is_unrecorded
+    }
+}
+
 /// The lease of a set, and the runs that have not recorded the schema.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Leases {

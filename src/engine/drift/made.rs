@@ -46,9 +46,8 @@ pub(super) fn made(observation: &Observation, printer: &mut Printer) -> Compared
     let mut followed = Followed::new(recorded, live);
     for (index, statement) in statements.iter().enumerate() {
         let run = runs.iter().find(|run| run.set == statement.set);
-        let is_recorded = statement.is_done && !statement.is_unrecorded;
         let is_alive = run.is_some_and(|run| run.holder.is_some());
-        if is_recorded || is_alive {
+        if statement.is_recorded() || is_alive {
             continue;
         }
         if statement.text.as_deref().is_none_or(is_open_ended) {

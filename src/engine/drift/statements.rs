@@ -62,9 +62,8 @@ impl Statements {
     #[must_use]
     pub fn unrecorded(observed: &Observation) -> Self {
         let mut statements = Self::default();
-        let own = observed.statements.iter().filter(|statement| statement.is_own);
-        let is_open = |it: &&LedgerStatement| it.is_unrecorded || !it.is_done;
-        own.filter(is_open).for_each(|statement| statements.add(statement));
+        let own = observed.statements.iter().filter(|it| it.is_own && !it.is_recorded());
+        own.for_each(|statement| statements.add(statement));
         statements
     }
 

@@ -95,13 +95,12 @@ pub fn settle(observation: &Observation) -> Settled<'_> {
     let Observation { recorded, live, runs, statements, .. } = observation;
     let is_alive = |set: &str| runs.iter().any(|run| run.set == set && run.holder.is_some());
     let explains = |statement: &&LedgerStatement| {
-        let LedgerStatement { set, is_own, is_done, is_unrecorded, text, .. } = statement;
+        let LedgerStatement { set, is_own, is_done, text, .. } = statement;
         let is_open = !is_done && (text.is_none() || is_alive(set));
-        is_open || *is_own && !is_alive(set) && (*is_unrecorded || !is_done)
+        is_open || *is_own && !is_alive(set) && !statement.is_recorded()
     };
-    let is_of_others = |it: &&LedgerStatement| {
-        !it.is_own && !is_alive(&it.set) && (it.is_unrecorded || !it.is_done)
-    };
+    let is_of_others =
+        |it: &&LedgerStatement| !it.is_own && !is_alive(&it.set) && !it.is_recorded();
     let with_names = |statement| (statement, Statements::of(statement));
     let mut settled = Settled {
         live: Cow::Borrowed(live),
