@@ -81,8 +81,7 @@ impl Expected {
 
     /// Whether it is a table, which `CASCADE` never drops.
     fn is_table(&self) -> bool {
-        self.column.is_none()
-            && self.statement.get(..12).is_some_and(|s| s.eq_ignore_ascii_case("create table"))
+        self.column.is_none() && sql::begins_with(&self.statement, "CREATE TABLE")
     }
 }
 

@@ -326,6 +326,12 @@ pub fn mentioned(sql: &str) -> HashSet<String> {
     identifiers(sql).collect()
 }
 
+/// Whether a statement begins with these words, in any case and exactly with these blanks.
+#[must_use]
+pub fn begins_with(sql: &str, words: &str) -> bool {
+    sql.get(..words.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(words))
+}
+
 /// All identifiers of a statement, keywords among them.
 fn identifiers(sql: &str) -> impl Iterator<Item = String> {
     tokens(sql).filter_map(|token| token.identifier())

@@ -39,8 +39,8 @@ pub use delimiter::{cut, has_delimiter_command, unescaped};
 pub use directive::{Misplaced, StatementDirective, directives};
 pub use disallowed::Disallowed;
 pub use effect::{
-    Ask, Becomes, Collision, CreatedObject, Effect, JobTarget, UsedName, Whole, collisions, effect,
-    job_target, mentioned, mentions, temporary_table, whole,
+    Ask, Becomes, Collision, CreatedObject, Effect, JobTarget, UsedName, Whole, begins_with,
+    collisions, effect, job_target, mentioned, mentions, temporary_table, whole,
 };
 pub use error::{SplitError, SplitProblem};
 pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};

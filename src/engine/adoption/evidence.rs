@@ -66,10 +66,7 @@ pub fn unproven<'a>(
 #[must_use]
 pub fn begins_with_own_transaction(migration: &Migration) -> bool {
     let [first, second, ..] = migration.statements.as_slice() else { return false };
-    let is_query = |word: &str| {
-        let beginning = first.text.get(..word.len());
-        beginning.is_some_and(|it| it.eq_ignore_ascii_case(word))
-    };
+    let is_query = |word: &str| sql::begins_with(&first.text, word);
     let is_row_change = matches!(first.class, Class::Dml | Class::Batch);
     is_row_change
         && !["SELECT", "VALUES", "TABLE", "EXPLAIN"].into_iter().any(is_query)

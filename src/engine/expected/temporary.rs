@@ -60,8 +60,7 @@ impl TemporaryTables {
         if let Some(JobTarget::Index { table, .. }) = sql::job_target(sql) {
             return self.contains(&table);
         }
-        let is_create = sql.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"));
-        is_create
+        sql::begins_with(sql, "CREATE")
             && self.tables.iter().any(|table| sql::mentions(sql, table))
             && sql::mentions(sql, "view")
     }

@@ -6,6 +6,7 @@ use crate::database::{Condition, Outcome};
 use crate::engine::{RolledBack, StatementError, StatementFailure};
 use crate::migration::{StatementNumber, Version, quoted_literal};
 use crate::provider::settings::LedgerLocation;
+use crate::sql;
 
 /// The migration set that an apply ran.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +23,7 @@ pub(in crate::provider) struct AppliedSet<'a> {
 
 /// Whether the job of a statement validates a constraint.
 pub(super) fn validates(statement: &StatementError) -> bool {
-    statement.summary.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("alter"))
+    sql::begins_with(&statement.summary, "ALTER")
 }
 
 /// Returns what is applied, what is not, and what to do now.

@@ -46,10 +46,7 @@ impl DroppedObjects {
         if self.objects.is_empty() || is_row_change || only_drops {
             return;
         }
-        let is = |word: &str| {
-            let beginning = statement.text.get(..word.len());
-            beginning.is_some_and(|it| it.eq_ignore_ascii_case(word))
-        };
+        let is = |word: &str| sql::begins_with(&statement.text, word);
         let mut names = sql::mentioned(&statement.text);
         if is("DO") {
             names.extend(words(&statement.text));
