@@ -37,7 +37,7 @@ use self::runner::columns::Meaning;
 /// A kind of history table that can be read.
 #[derive(Debug)]
 struct HistoryTableSpec {
-    /// The format of its tool; `plain` for the table of a home-grown runner.
+    /// The format of its tool; `plain` for the table of a custom runner.
     format: Format,
     /// Its default name, in any schema.
     name: &'static str,
@@ -285,15 +285,15 @@ impl HistoryTable {
         self.0.formats.is_empty() || self.0.formats.contains(&directory)
     }
 
-    /// Removes the columns that are not read. In the table of a home-grown runner, any column may
+    /// Removes the columns that are not read. In the table of a custom runner, any column may
     /// say that a migration is not applied.
     pub fn choose_columns(self, table: &mut Table) {
         table.columns.retain(|column| {
             let name = column.name.as_str();
-            let is_telling = || runner::columns::meaning(name) != Some(Meaning::Detail);
+            let may_decide = || runner::columns::meaning(name) != Some(Meaning::Detail);
             self.0.required.contains(&name)
                 || self.0.optional.contains(&name)
-                || self.0.format == Format::Plain && (name == "id" || is_telling())
+                || self.0.format == Format::Plain && (name == "id" || may_decide())
         });
     }
 

@@ -156,7 +156,7 @@ fn consequence(existing: Option<&FactSubject>) -> String {
     }
 }
 
-/// Returns the finding about columns of a home-grown table whose meaning is unknown: an error until
+/// Returns the finding about columns of a custom table whose meaning is unknown: an error until
 /// the user has confirmed that they do not matter.
 pub(in crate::provider) fn unknown_columns(
     table: &QualifiedName,
@@ -173,16 +173,16 @@ pub(in crate::provider) fn unknown_columns(
     if is_confirmed {
         return Diagnostic::warning(title)
             .detail(format!(
-                "{what}\n\nBecause adopt is \"plain\", they are ignored. Check that they do not say \
-                 so of a migration that is adopted."
+                "{what}\n\nThey are ignored because adopt is \"plain\". Make sure that none of them \
+                 says this about a migration that is adopted."
             ))
             .at("adopt");
     }
     Diagnostic::error(title)
         .detail(format!(
-            "{what}\n\n{NOTHING_WRITTEN} Read the rows of the table. If the columns say nothing of \
-             the kind, confirm it with adopt = \"plain\". If a migration is not applied, delete its \
-             row, or set adopt = \"none\" and baseline_version to the last applied version."
+            "{what}\n\n{NOTHING_WRITTEN} Read the rows of the table. If none of the columns can \
+             say this, set adopt = \"plain\". If a migration is not applied, delete its row, or set \
+             adopt = \"none\" and baseline_version to the last applied version."
         ))
         .at("adopt")
 }

@@ -38,7 +38,7 @@ fn lost(LedgerPair { state, found, exists, .. }: LedgerPair<'_>) -> String {
     let now = found.ledger_name();
     let found = match exists {
         true => format!("The ledger at {now} has none of them"),
-        false => format!("There is no ledger at {now}"),
+        false => format!("No ledger exists at {now}"),
     };
     format!(
         "The state describes applied migrations in the ledger at {state}. {found}. The cluster has \

@@ -1,4 +1,4 @@
-//! What the columns of a home-grown runner mean, by their names.
+//! What the columns of a custom runner mean, by their names.
 
 use crate::migration::table::{Table, TableColumn};
 

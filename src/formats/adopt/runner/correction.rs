@@ -1,4 +1,4 @@
-//! Statements that correct the rows of a home-grown runner. Each of them runs with the types of the
+//! Statements that correct the rows of a custom runner. Each of them runs with the types of the
 //! columns.
 
 use super::columns::Meaning;

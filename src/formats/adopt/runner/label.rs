@@ -1,4 +1,4 @@
-//! Versions and names of files as a home-grown runner writes them, alone or together: `0002`,
+//! Versions and names of files as a custom runner writes them, alone or together: `0002`,
 //! `create_users`, `V2__create_users.sql`.
 
 use super::columns::{self, Meaning};

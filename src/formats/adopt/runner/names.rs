@@ -1,4 +1,4 @@
-//! Finds the file of a row of a home-grown runner, by its version and by its name.
+//! Finds the file of a row of a custom runner, by its version and by its name.
 //!
 //! After a merge, a file may have the number that another one had when it ran. A row that contains
 //! a name is therefore only for the file with this name.

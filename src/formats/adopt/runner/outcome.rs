@@ -1,4 +1,4 @@
-//! Whether a row of a home-grown runner says that its migration was applied.
+//! Whether a row of a custom runner says that its migration was applied.
 
 use std::fmt;
 

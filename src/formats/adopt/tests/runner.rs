@@ -1,4 +1,4 @@
-//! Tests of the history tables of home-grown runners.
+//! Tests of the history tables of custom runners.
 
 use super::*;
 

@@ -39,7 +39,7 @@ impl AdoptionRequest<'_> {
         if self.baseline().is_some() {
             return Ok(Vec::new());
         }
-        let unread = self.telling(session, unread).await?;
+        let unread = self.candidates(session, unread).await?;
         if unread.is_empty() {
             return Ok(Vec::new());
         }
@@ -72,7 +72,7 @@ impl AdoptionRequest<'_> {
 
     /// The tables that may list migrations of this set: they have rows, and no migration has
     /// created one of them that only looks like a history table.
-    async fn telling(
+    async fn candidates(
         &self,
         session: &mut Session,
         mut unread: Vec<UnreadTable>,
