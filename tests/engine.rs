@@ -13,8 +13,8 @@ use terraform_provider_dsql::database::{
     TableSearch, Transaction, Watched,
 };
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Policy, RolledBack, SetOnCluster, StatementFailure, apply,
-    drift, plan,
+    ApplyError, Budget, Cluster as _, Policy, RolledBack, SetOnCluster, StatementFailure,
+    WaitForJobs, apply, drift, plan,
 };
 use terraform_provider_dsql::migration::fact::{Fact, FactSubject, QualifiedName};
 use terraform_provider_dsql::migration::table::ColumnKind;
@@ -371,8 +371,10 @@ async fn cancel_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Mi
         }
         stop.cancel();
     };
-    let ((_, result), ()) =
-        tokio::join!(Box::pin(apply(&mut set, &plan, &observed, &[], &budget)), is_waiting);
+    let ((_, result), ()) = tokio::join!(
+        Box::pin(apply(&mut set, &plan, &observed, &[], WaitForJobs::All, &budget)),
+        is_waiting
+    );
     let Err(ApplyError::Statement { source, .. }) = result else { panic!("{result:?}") };
     assert!(matches!(source.failure, StatementFailure::BudgetEnded(_)), "{source:?}");
 }

@@ -15,7 +15,7 @@ use terraform_provider_dsql::database::{
     Observation, ObserveQuery, ReadOnlyReason, Secret, Session, UpgradeDenied, Watched,
 };
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, PlanError, Policy, StatementFailure, drift, plan,
+    ApplyError, Budget, PlanError, Policy, StatementFailure, WaitForJobs, drift, plan,
 };
 use terraform_provider_dsql::migration::Migration;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,7 @@ async fn run_within(
 ) -> Result<(), ApplyError> {
     let budget = Budget::new(limit, CancellationToken::new());
     let lease = Lease::new("a test", LEASE_LENGTH);
-    run_on(ledger, session, files, &[], lease, &budget).await.1
+    run_on(ledger, session, files, &[], WaitForJobs::All, lease, &budget).await.1
 }
 
 /// The files of the fixture, with the last one corrected.

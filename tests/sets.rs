@@ -13,7 +13,8 @@ use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
 use terraform_provider_dsql::database::{Lease, Observation, ObserveQuery, Session, Watched};
 use terraform_provider_dsql::engine::drift::{Differences, Remedy, left_not_valid, settle};
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, apply, observe, plan,
+    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, WaitForJobs, apply, observe,
+    plan,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +43,7 @@ async fn run_as(
     let observed = cluster.observe().await.unwrap();
     let plan = plan(&files, &observed.migrations, &Policy::default()).unwrap();
     let budget = Budget::new(PATIENCE, CancellationToken::new());
-    Box::pin(apply(&mut cluster, &plan, &observed, &[], &budget)).await
+    Box::pin(apply(&mut cluster, &plan, &observed, &[], WaitForJobs::All, &budget)).await
 }
 
 async fn observed(session: &mut Session, set: &str) -> Observation {

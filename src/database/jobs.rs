@@ -6,7 +6,7 @@ use super::session::{Row, Rows, Session, literal, literal_or_null};
 use crate::migration::fact::QualifiedName;
 
 /// The ID of a job, 26 characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JobId(pub String);
 
 /// A job to look up. Its row in `sys.jobs` may no longer exist, because DSQL deletes the rows of
@@ -28,6 +28,15 @@ pub enum JobQuestion {
         table: QualifiedName,
         /// The constraint.
         constraint: String,
+    },
+    /// What a job of an earlier run builds.
+    Object {
+        /// Its ID.
+        job: JobId,
+        /// The OID of the index or the constraint.
+        object: u32,
+        /// Whether it is an index.
+        is_index: bool,
     },
     /// A job whose statement does not name what it builds. It can be found only by its ID.
     Other(JobId),
@@ -55,6 +64,8 @@ pub struct Job {
     pub details: Option<String>,
     /// The index that it builds, quoted for SQL, if the index exists.
     pub index: Option<String>,
+    /// The OID of the index or the constraint, if it exists.
+    pub object: Option<u32>,
 }
 
 /// A row of `sys.jobs`, with DSQL's own values.
@@ -152,17 +163,22 @@ fn only_value(results: Vec<Rows>) -> Option<String> {
 }
 
 /// Returns a statement for each kind of question, with one result row for each question. The
-/// columns are the number of the question, valid, index, `job_id`, status, and details.
+/// columns are the number of the question, valid, index, `job_id`, status, details, and object.
 fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
     let (mut indexes, mut constraints, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for (position, question) in questions.iter().enumerate() {
         match question {
             JobQuestion::Index { job, index } => {
                 let index = literal_or_null(index.as_deref());
-                indexes.push(format!("({position}, {}, {index})", id(job.as_ref())));
+                indexes.push(format!("({position}, {}, {index}, NULL::oid)", id(job.as_ref())));
             }
+            JobQuestion::Object { job, object, is_index: true } => {
+                indexes.push(format!("({position}, {}, NULL, {object}::oid)", id(Some(job))));
+            }
+            JobQuestion::Object { job, object, is_index: false } => constraints
+                .push(format!("({position}, {}, NULL::oid, NULL, {object}::oid)", id(Some(job)),)),
             JobQuestion::Constraint { job, table, constraint } => constraints.push(format!(
-                "({position}, {}, {}::oid, {})",
+                "({position}, {}, {}::oid, {}, NULL::oid)",
                 id(job.as_ref()),
                 relation(table),
                 literal(constraint),
@@ -174,10 +190,12 @@ fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
     if !indexes.is_empty() {
         sql.push(format!(
             "SELECT DISTINCT ON (asked.index) asked.index, i.indisvalid,
-                    i.indexrelid::regclass::text, j.job_id, j.status, j.details
+                    i.indexrelid::regclass::text, j.job_id, j.status, j.details,
+                    i.indexrelid::oid
                FROM (SELECT question.index, question.job_id,
-                            coalesce(known.object_id, to_regclass(question.index_name)::oid) AS oid
-                       FROM (VALUES {}) AS question (index, job_id, index_name)
+                            coalesce(question.oid, known.object_id,
+                                     to_regclass(question.index_name)::oid) AS oid
+                       FROM (VALUES {}) AS question (index, job_id, index_name, oid)
                        LEFT JOIN sys.jobs known ON known.job_id = question.job_id) asked
                LEFT JOIN pg_index i ON i.indexrelid = asked.oid
                LEFT JOIN sys.jobs j ON j.object_id = asked.oid AND j.job_type = 'INDEX_BUILD'
@@ -190,11 +208,11 @@ fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
         // A validation job names only the table, so without an ID the latest job is used.
         sql.push(format!(
             "SELECT DISTINCT ON (asked.index) asked.index, k.convalidated, NULL, j.job_id, j.status,
-                    j.details
-               FROM (VALUES {}) AS asked (index, job_id, oid, constraint_name)
-               LEFT JOIN pg_constraint k
-                      ON k.conrelid = asked.oid AND k.conname = asked.constraint_name
-               LEFT JOIN sys.jobs j ON j.object_id = asked.oid
+                    j.details, k.oid
+               FROM (VALUES {}) AS asked (index, job_id, relation, constraint_name, oid)
+               LEFT JOIN pg_constraint k ON k.oid = asked.oid
+                      OR k.conrelid = asked.relation AND k.conname = asked.constraint_name
+               LEFT JOIN sys.jobs j ON j.object_id = coalesce(asked.relation, k.conrelid)
                      AND j.job_type = 'VALIDATE_CONSTRAINT'
                      AND j.job_id = coalesce(asked.job_id, j.job_id)
               ORDER BY asked.index, j.start_time DESC NULLS LAST",
@@ -203,7 +221,7 @@ fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
     }
     if !others.is_empty() {
         sql.push(format!(
-            "SELECT asked.index, j.status = 'completed', NULL, j.job_id, j.status, j.details
+            "SELECT asked.index, j.status = 'completed', NULL, j.job_id, j.status, j.details, NULL
                FROM (VALUES {}) AS asked (index, job_id)
                LEFT JOIN sys.jobs j ON j.job_id = asked.job_id",
             others.join(", ")
@@ -217,7 +235,8 @@ fn id(job: Option<&JobId>) -> String {
 }
 
 fn parse(row: Row) -> Result<(usize, Job), Error> {
-    let Ok([Some(position), valid, index, id, status, details]) = <[_; 6]>::try_from(row) else {
+    let Ok([Some(position), valid, index, id, status, details, object]) = <[_; 7]>::try_from(row)
+    else {
         return Err(Error::Answer("sys.jobs returned other columns than expected".into()));
     };
     let position = position
@@ -228,7 +247,8 @@ fn parse(row: Row) -> Result<(usize, Job), Error> {
         (_, Some("completed" | "failed") | None) => JobState::Failed,
         _ => JobState::Running,
     };
-    Ok((position, Job { state, id: id.map(JobId), details, index }))
+    let object = object.and_then(|oid| oid.parse().ok());
+    Ok((position, Job { state, id: id.map(JobId), details, index, object }))
 }
 
 #[cfg(test)]
@@ -237,7 +257,7 @@ mod tests {
 
     fn state(valid: Option<&str>, status: Option<&str>) -> JobState {
         let text = |value: Option<&str>| value.map(str::to_owned);
-        let row = vec![text(Some("0")), text(valid), None, None, text(status), None];
+        let row = vec![text(Some("0")), text(valid), None, None, text(status), None, None];
         parse(row).unwrap().1.state
     }
 

@@ -5,6 +5,7 @@
 //! other part names tokio-postgres or the AWS SDK.
 
 mod aws;
+mod builds;
 mod catalog;
 mod connect;
 mod created_tables;
@@ -34,10 +35,11 @@ pub use self::error::{
 pub use self::history_tables::{FoundTables, KnownTable, TableSearch};
 pub use self::jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use self::ledger::{
-    Batch, Batches, Claim, FailurePoint, Holder, LAYOUT, LEASE_LENGTH, Layout, Lease, LedgerHeader,
-    LedgerSetup, LedgerState, LedgerStatement, LedgerTable, MigrationRecord, MigrationState,
-    NameTaken, ReadOnlyReason, RecordTimes, RecordedClass, Stamp, StatementRecord, StatementState,
-    Transaction, TransactionError, UnrecordedRun, UpgradeDenied, Write, tables_sql,
+    Batch, Batches, Build, BuildState, Claim, FailurePoint, Holder, LAYOUT, LEASE_LENGTH, Layout,
+    Lease, LedgerHeader, LedgerSetup, LedgerState, LedgerStatement, LedgerTable, MigrationEnd,
+    MigrationRecord, MigrationState, NameTaken, ReadOnlyReason, RecordTimes, RecordedClass, Stamp,
+    StatementRecord, StatementState, Transaction, TransactionError, UnrecordedRun, UpgradeDenied,
+    Write, tables_sql,
 };
 pub use self::ledger_schema::LedgerSchema;
 pub use self::message::LEDGER_ROWS_PER_TRANSACTION;

@@ -92,7 +92,7 @@ pub struct Observation {
 
 impl Session {
     /// Reads the ledger of a set, the recorded schema and the live schema; read-only, one round
-    /// trip.
+    /// trip. Another one follows if a statement has a job that is not known to have ended.
     ///
     /// # Errors
     /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
@@ -106,7 +106,11 @@ impl Session {
         // Names without a schema mean those of the search path, so they come before it changes.
         let existing = existing_sql(objects).map(|sql| format!("{sql}; ")).unwrap_or_default();
         let sql = format!("{existing}{PLAIN_NAMES}; {header}; {describe}; {earlier}; {rows}");
-        Observation::parse(self.read_so_far(&sql).await, objects, ledger.layout())
+        let answers = self.read_so_far(&sql).await;
+        let mut observation = Observation::parse(answers, objects, ledger.layout())?;
+        self.find_builds(&mut observation.statements).await?;
+        observation.attach_builds();
+        Ok(observation)
     }
 }
 
@@ -116,6 +120,18 @@ impl Observation {
     #[must_use]
     pub fn is_left_unrecorded(&self) -> bool {
         self.unrecorded && self.holder.is_none()
+    }
+
+    /// Copies what jobs build to the statements of the set's migrations.
+    fn attach_builds(&mut self) {
+        for statement in self.statements.iter().filter(|it| it.is_own && it.build.is_some()) {
+            let mut records = self.migrations.iter_mut();
+            let record = records.find(|record| record.version == statement.version);
+            let mut rows = record.into_iter().flat_map(|record| &mut record.statements);
+            if let Some(row) = rows.find(|row| row.number == statement.number) {
+                row.build.clone_from(&statement.build);
+            }
+        }
     }
 
     /// Parses the results that arrived, and the error that ended them. `layout` is that of this

@@ -192,6 +192,8 @@ titles! {
     ApplyEnded => "Apply was cancelled or timed out",
     OutcomeUnknown => "Statement outcome is unknown",
     JobFailed => "Asynchronous job failed",
+    JobsRunning => "Jobs are still running for …",
+    JobsFailed => "Jobs have failed after the apply for …",
     JobLookupFailed => "Cannot look up the asynchronous job",
     ApplyInProgress => "Another apply is in progress",
     LedgerChangedByOther => "Ledger changed by another run",

@@ -8,7 +8,7 @@ use super::budget::{Budget, BudgetEnd};
 use super::cluster::Cluster;
 use super::drift::{self, SchemaPart, Settled, Statements};
 use super::error::{ApplyError, Report, WriteError};
-use super::executor::Executor;
+use super::executor::{EarlierJobs, Executor, WaitForJobs};
 use super::plan::Plan;
 use crate::database::retry::{Attempts, LEASE, RetryReason};
 use crate::database::{
@@ -20,12 +20,14 @@ use crate::migration::{Class, Migration};
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
 ///
 /// The plan was made from `observed`. Drift in the `accepted` schemas is recorded, because the user
-/// has accepted it. The report lists what was applied, even if the run fails.
+/// has accepted it. The report lists what was applied, even if the run fails. With
+/// [`WaitForJobs::Needed`], that includes migrations whose jobs are still running.
 pub async fn apply(
     cluster: &mut impl Cluster,
     plan: &Plan<'_>,
     observed: &Observation,
     accepted: &[String],
+    wait: WaitForJobs,
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
     let mut report = Report::default();
@@ -43,7 +45,8 @@ pub async fn apply(
 
     // Migrations that are to be adopted are not in the ledger yet.
     let now = claimed.now.as_ref().map(|now| adoption::with_adopted(plan, &now.migrations));
-    let mut executor = Executor::new(cluster, budget);
+    let earlier = EarlierJobs::of(claimed.now.as_ref().unwrap_or(observed), plan);
+    let mut executor = Executor::new(cluster, budget, wait, earlier);
     let result = match &now {
         None => execute(&mut executor, plan).await,
         Some(now) => match super::plan::renew(plan, now) {
@@ -294,6 +297,7 @@ async fn record_schema<C: Cluster>(
             drift::record_run(&observation.recorded, &claimed.before, &observation.live, |part| {
                 claimed.has_made(part, &observation)
             });
+        let recorded = drift::as_built(recorded, &observation);
         let written = write_schema(executor, &observation, &recorded, settled).await;
         observation.recorded = recorded.into_owned();
         // What differs from now on was not made by this run.

@@ -1,5 +1,6 @@
 //! Compares the schema as the last run left it with the schema as it is now.
 
+mod building;
 mod counted;
 mod counts;
 mod followed;
@@ -18,6 +19,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+pub use self::building::as_built;
 pub use self::counted::{KeptObject, find_counted, may_count};
 pub use self::counts::{counts, without_counted};
 pub use self::made::find_made;

@@ -184,6 +184,19 @@ pub enum StatementFailure {
         /// Keys that are in more than one row, each as a line.
         duplicates: Vec<String>,
     },
+    /// A job of an earlier run, which did not wait for it, has failed, and the statement needs what
+    /// it should have built.
+    #[error("it needs what the failed job of statement {number} of migration {version} builds")]
+    EarlierJobFailed {
+        /// The migration of the job.
+        version: Version,
+        /// The statement that started it.
+        number: StatementNumber,
+        /// The job.
+        job: JobId,
+        /// The `details` column of `sys.jobs`.
+        details: Option<String>,
+    },
     /// Its job was still running when the run ended because of another failure.
     #[error("its {} was still running when the run ended; apply again", job_name(*.0))]
     StillRunning(Class),

@@ -1,19 +1,22 @@
 //! Sends the pending migrations of a plan, and reads the catalog after an unknown outcome.
 
 mod batches;
+mod earlier;
 mod ending;
 mod jobs;
+mod leave;
 mod merge;
 mod next_steps;
 mod progress;
 mod recovery;
 mod skip;
 
+pub(super) use self::earlier::EarlierJobs;
 use self::ending::unrecorded;
 use self::merge::{MergedTransaction, merge};
 use self::next_steps::{PlannedTransaction, next_steps};
 use self::progress::{
-    MigrationProgress, OpenIndex, OpenMigrations, ProgressEvent, StatementProgress,
+    MigrationProgress, OpenIndex, OpenMigrations, ProgressEvent, StatementProgress, StatementRef,
 };
 use super::budget::Budget;
 use super::cluster::Cluster;
@@ -22,7 +25,7 @@ use super::plan::{Plan, PlannedMigration, Status};
 use crate::chain::full_chain;
 use crate::database::retry::{Attempts, CONFLICT, RECOVERY, RetryReason};
 use crate::database::{
-    Batches, Error, FailurePoint, LEDGER_ROWS_PER_TRANSACTION, Outcome, Transaction,
+    Batches, Error, FailurePoint, LEDGER_ROWS_PER_TRANSACTION, MigrationEnd, Outcome, Transaction,
     TransactionError, Write,
 };
 use crate::migration::{Migration, Statement, StatementNumber, Version};
@@ -36,10 +39,22 @@ const MESSAGE_MIGRATIONS: usize = 25;
 /// The size in bytes of SQL at which a message is large enough for a round trip of its own.
 const MESSAGE_BYTES: usize = 256 * 1024;
 
+/// For which jobs a run waits: index builds and validations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WaitForJobs {
+    /// For all that it has started.
+    #[default]
+    All,
+    /// For those that a later statement needs. The others end after the run.
+    Needed,
+}
+
 /// One run on one cluster.
 pub(super) struct Executor<'c, 'a, C> {
     pub(super) cluster: &'c mut C,
     budget: &'c Budget,
+    wait: WaitForJobs,
+    earlier: EarlierJobs,
     /// Migrations that are not finished; all but those of the last message only wait for jobs.
     open: OpenMigrations<'a>,
     /// The migrations that this run has completed.
@@ -49,9 +64,14 @@ pub(super) struct Executor<'c, 'a, C> {
 }
 
 impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
-    pub(super) fn new(cluster: &'c mut C, budget: &'c Budget) -> Self {
+    pub(super) fn new(
+        cluster: &'c mut C,
+        budget: &'c Budget,
+        wait: WaitForJobs,
+        earlier: EarlierJobs,
+    ) -> Self {
         let (open, applied, unfinished) = Default::default();
-        Self { cluster, budget, open, applied, unfinished }
+        Self { cluster, budget, wait, earlier, open, applied, unfinished }
     }
 
     /// Whether a job of this run may still change the schema.
@@ -77,9 +97,22 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
             self.run_migrations(entries).await?;
             rest = others;
         }
+        match self.wait {
+            WaitForJobs::All => self.complete_jobs().await?,
+            WaitForJobs::Needed => self.leave_jobs().await?,
+        }
+        // A plan that runs nothing does not change a status.
+        if !pending.is_empty() {
+            self.record_earlier().await;
+        }
+        Ok(())
+    }
+
+    /// Waits until no migration of the run has a job.
+    async fn complete_jobs(&mut self) -> Result<(), ApplyError> {
         // A build that was started again has to be awaited again.
         while !self.open.is_empty() {
-            self.await_jobs().await?;
+            self.await_jobs(None).await?;
             self.end_awaited().await?;
             self.advance().await?;
         }
@@ -101,16 +134,15 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
             if let Status::Pending { begun: Some(record) } = entry.status {
                 self.restore(index, record).await?;
                 if self.open[index].building().next().is_some() {
-                    // Builds of an earlier run are completed before anything new starts.
-                    self.await_jobs().await?;
+                    self.continue_jobs().await?;
                 }
             }
             if entry.migration.is_repeatable() {
                 self.skip(index).await?;
             }
         }
-        while self.advance().await? {
-            self.await_jobs().await?;
+        while let Some(blocked) = self.advance().await? {
+            self.await_jobs(Some(blocked)).await?;
         }
         Ok(())
     }
@@ -131,11 +163,11 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         Ok(())
     }
 
-    /// Sends what can be sent. Returns whether a migration has to wait for a job before it and the
-    /// following ones can continue.
+    /// Sends what can be sent. Returns the statement that has to wait for a job before its
+    /// migration and the following ones can continue.
     ///
     /// Also records the results of jobs, before a later statement drops what they have built.
-    async fn advance(&mut self) -> Result<bool, ApplyError> {
+    async fn advance(&mut self) -> Result<Option<StatementRef>, ApplyError> {
         let result = self.send().await;
         self.close();
         result
@@ -160,11 +192,19 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         }
         let Some(&(first, _)) = ending.first() else { return Ok(()) };
         self.write_for(first, Some(StatementNumber::FIRST), &writes).await?;
-        for (index, events) in &ending {
-            events.iter().for_each(|event| self.open[*index].record(event, None));
-        }
+        self.record_events(ending.iter().map(|(index, events)| (*index, events.as_slice())));
         self.close();
         Ok(())
+    }
+
+    /// Notes what committed writes mean.
+    fn record_events<'e>(
+        &mut self,
+        ended: impl IntoIterator<Item = (OpenIndex, &'e [ProgressEvent])>,
+    ) {
+        for (index, events) in ended {
+            events.iter().for_each(|event| self.open[index].record(event, None));
+        }
     }
 
     /// Records what has already happened, in as few transactions as possible. A failure is reported
@@ -202,23 +242,25 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
 
     /// Plans the next message from the progress of all open migrations.
     fn plan_message(&self) -> PlannedMessage<'a> {
-        let mut running: Vec<&JobTarget> =
-            self.open.iter().flat_map(|(_, progress)| progress.running()).collect();
+        let own = self.open.iter().flat_map(|(_, progress)| progress.running());
+        let mut running: Vec<Option<&JobTarget>> =
+            own.map(Some).chain(self.earlier.targets()).collect();
         let mut message = PlannedMessage::default();
         for (index, progress) in self.open.iter() {
             let steps = next_steps(progress, &mut running);
             message.transactions.extend(steps.transactions.into_iter().map(|it| (index, it)));
-            message.blocked = steps.blocked;
+            let migration = index;
+            message.blocked = steps.blocked.map(|number| StatementRef { migration, number });
             message.batch = steps.batch.map(|number| (index, number));
             // The migrations after it have to wait as well.
-            if message.blocked || message.batch.is_some() {
+            if message.blocked.is_some() || message.batch.is_some() {
                 break;
             }
         }
         message
     }
 
-    async fn send(&mut self) -> Result<bool, ApplyError> {
+    async fn send(&mut self) -> Result<Option<StatementRef>, ApplyError> {
         let mut retries = Retries::new();
         loop {
             let PlannedMessage { mut transactions, blocked, batch } = self.plan_message();
@@ -388,7 +430,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         };
         let mut error = StatementError::new(migration, number, Some(batches), failure);
         error.applied = progress.applied();
-        writes.push(Write::End { version, failure: Some(full_chain(&error)) });
+        let end = MigrationEnd::Failed(full_chain(&error));
+        writes.push(Write::End { version, end });
         // The migration of another run must not be marked, and no more requests are sent to a
         // database that does not respond.
         let is_ours = !matches!(
@@ -456,8 +499,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
 struct PlannedMessage<'a> {
     /// The transactions that can be sent now, in order.
     transactions: Vec<(OpenIndex, PlannedTransaction<'a>)>,
-    /// Whether what follows them has to wait for a job.
-    blocked: bool,
+    /// The statement that follows them, if it has to wait for a job.
+    blocked: Option<StatementRef>,
     /// The statement that follows them, if it runs in batches.
     batch: Option<(OpenIndex, StatementNumber)>,
 }

@@ -29,6 +29,7 @@ pub use apply::{apply, has_writes};
 pub use budget::{Budget, BudgetEnd};
 pub use cluster::{Cluster, SetOnCluster};
 pub use error::{ApplyError, Report, RolledBack, StatementError, StatementFailure};
+pub use executor::WaitForJobs;
 pub use existing::{
     ExistingDefinition, ExistingObject, compare_existing, created_objects, existing_objects,
     repeated_objects,

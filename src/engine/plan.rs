@@ -323,7 +323,7 @@ pub fn compare<'a>(
             // 4. A repeatable migration runs if it has changed, unless the target holds it back.
             _ if migration.is_repeatable() => repeatable_status(&scope, migration, record),
             // 5. An applied migration must not have changed, unless the change is accepted.
-            Some(record) if record.state == MigrationState::Applied => {
+            Some(record) if record.is_applied() => {
                 errors.extend(changed_file(migration, record, policy));
                 Status::Applied(record)
             }
@@ -359,7 +359,7 @@ pub fn compare<'a>(
 /// that differs was probably edited.
 fn other_files(migrations: &[Migration], ledger: &[MigrationRecord]) -> Option<PlanError> {
     let texts: BTreeSet<&str> = migrations.iter().map(|it| it.checksum.0.as_str()).collect();
-    let applied = || ledger.iter().filter(|it| it.state == MigrationState::Applied);
+    let applied = || ledger.iter().filter(|it| it.is_applied());
     let of = |record: &MigrationRecord| (record.version.clone(), record.description.clone());
     let has_none = applied().all(|record| !texts.contains(record.checksum.0.as_str()));
     let is_other = applied().count() > 1 && has_none;
@@ -461,7 +461,7 @@ fn missing_rows(
     let is_lasting = |class: Class| !matches!(class, Class::AsyncIndex | Class::Validate);
     let has_row = |number| begun.statement(number).is_some();
     let last = begun.statements.iter().map(|record| record.number).max();
-    let counted = begun.recorded.filter(|_| begun.state == MigrationState::Failed).unwrap_or(0);
+    let counted = begun.recorded.filter(|_| begun.state != MigrationState::Running).unwrap_or(0);
     let mut lasting = 0;
     let lost = migration.numbered().filter(|(number, statement)| {
         lasting += usize::from(is_lasting(statement.class));
@@ -498,7 +498,7 @@ fn without_file<'a>(
             missing.push(PlanError::FileMissing {
                 version: record.version.clone(),
                 description: record.description.clone(),
-                whole: record.state == MigrationState::Applied,
+                whole: record.is_applied(),
             });
         }
     }
@@ -533,7 +533,7 @@ pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Optio
                 }
                 status
             }
-            Some(record) if record.state == MigrationState::Applied => {
+            Some(record) if record.is_applied() => {
                 if record.checksum != migration.checksum && !was_applied {
                     return None;
                 }

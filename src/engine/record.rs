@@ -17,5 +17,6 @@ pub(super) fn record(
         summary: sql::summary(statement.shown()),
         state,
         before: None,
+        build: None,
     }
 }

@@ -6,6 +6,7 @@
 mod adoption;
 mod apply;
 mod batches;
+mod builds;
 mod connect;
 mod database;
 mod drift;
@@ -30,6 +31,7 @@ pub(super) use adoption::{
     table_of_nothing, unknown_adopt, unknown_baseline,
 };
 pub(super) use apply::{apply_error, apply_errors};
+pub(super) use builds::{ShownBuild, jobs_failed, jobs_running};
 pub(super) use database::{Access, database_error};
 pub(super) use drift::{ShownDrift, missing_schemas, not_valid, unfinished};
 pub(super) use existing::{existing_objects, kept_objects, statements_without_effect};

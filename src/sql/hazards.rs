@@ -24,6 +24,7 @@ mod on_delete_cascade;
 mod rename;
 mod scene;
 mod truncated_name;
+mod unawaited_build;
 mod unbatched_write;
 mod unique_index;
 
@@ -64,16 +65,18 @@ pub static RULES: &[&Hazard] = &[
     &default_not_backfilled::RULE,
     &grant::RULE,
     &async_build::RULE,
+    &unawaited_build::RULE,
 ];
 
 /// Returns the hazards of statements that run one after the other: a list for each statement, in
-/// the order of [`RULES`].
+/// the order of [`RULES`]. `awaits_jobs` states whether the run ends only when their jobs have
+/// ended.
 #[must_use]
-pub fn hazards<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<&'static Hazard>> {
+pub fn hazards<S: AsRef<str>>(statements: &[S], awaits_jobs: bool) -> Vec<Vec<&'static Hazard>> {
     // Reads each statement twice, because the tokens of all statements at once would take many
     // times the memory of their text.
     let read = || statements.iter().map(|sql| TokenBuf::of(sql.as_ref()));
-    let mut sequence = StatementSequence::new(read());
+    let mut sequence = StatementSequence::new(read(), awaits_jobs);
     read()
         .map(|statement| {
             let scene = sequence.scene(statement.all());
@@ -87,7 +90,7 @@ pub fn hazards<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<&'static Hazard>> {
 /// Returns the names of the hazards of the last statement.
 #[cfg(test)]
 fn names(statements: &[&str]) -> Vec<&'static str> {
-    let mut all = hazards(statements);
+    let mut all = hazards(statements, true);
     all.pop().unwrap_or_default().iter().map(|hazard| hazard.name).collect()
 }
 
@@ -132,6 +135,6 @@ mod tests {
     fn noise_does_not_panic() {
         let mut random = Random::new(11);
         let noise: Vec<String> = (0..2000).map(|_| noise(&mut random, 20)).collect();
-        assert_eq!(hazards(&noise).len(), 2000);
+        assert_eq!(hazards(&noise, false).len(), 2000);
     }
 }

@@ -12,7 +12,8 @@ use terraform_provider_dsql::database::{
 };
 use terraform_provider_dsql::engine::adoption::merge_records;
 use terraform_provider_dsql::engine::{
-    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, StatementError, apply, plan,
+    ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, StatementError, WaitForJobs,
+    apply, plan,
 };
 use terraform_provider_dsql::formats;
 use terraform_provider_dsql::migration::Migration;
@@ -192,7 +193,8 @@ pub(crate) async fn run_adopting(
     lease: Lease,
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
-    run_on(&ledger(), session, migrations, adopted, lease, budget).await
+    let wait = WaitForJobs::All;
+    run_on(&ledger(), session, migrations, adopted, wait, lease, budget).await
 }
 
 /// As [`run_adopting`], on another ledger.
@@ -201,6 +203,7 @@ pub(crate) async fn run_on(
     session: &mut Session,
     migrations: &[Migration],
     adopted: &[MigrationRecord],
+    wait: WaitForJobs,
     lease: Lease,
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
@@ -224,5 +227,5 @@ pub(crate) async fn run_on(
     let records = merge_records(&observed.migrations, adopted);
     let plan = plan(migrations, &records, &Policy::default())
         .unwrap_or_else(|errors| panic!("{errors:?}"));
-    Box::pin(apply(&mut cluster, &plan, &observed, &[], budget)).await
+    Box::pin(apply(&mut cluster, &plan, &observed, &[], wait, budget)).await
 }

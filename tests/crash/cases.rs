@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use dsql_local::{Cluster, Outcome};
 use terraform_provider_dsql::database::{Lease, LedgerSchema, MigrationRecord, Session};
-use terraform_provider_dsql::engine::{ApplyError, Budget, adoption, drift};
+use terraform_provider_dsql::engine::{ApplyError, Budget, WaitForJobs, adoption, drift};
 use terraform_provider_dsql::formats::{Options, Patterns, read_files_with};
 use terraform_provider_dsql::migration::{Class, Migration, SourceText, Statement, VariableSyntax};
 use terraform_provider_dsql::sql::Variables;
@@ -67,7 +67,7 @@ impl Case {
         };
         let adopted = migrations.iter().filter_map(adopted).collect();
         let ledger = if self.next_layout { ledger().with_layout(next_layout()) } else { ledger() };
-        Set { adopted, migrations, ledger }
+        Set { adopted, migrations, ledger, wait: WaitForJobs::All }
     }
 
     /// Restores the cluster for the next run, which is faster than starting another one.
@@ -111,6 +111,8 @@ pub(crate) struct Set {
     pub(crate) migrations: Vec<Migration>,
     pub(crate) adopted: Vec<MigrationRecord>,
     pub(crate) ledger: LedgerSchema,
+    /// The jobs for which its runs wait.
+    pub(crate) wait: WaitForJobs,
 }
 
 impl Set {
@@ -126,8 +128,8 @@ impl Set {
         lease: Lease,
         budget: &Budget,
     ) -> Result<(), ApplyError> {
-        let Self { migrations, adopted, ledger } = self;
-        run_on(ledger, session, migrations, adopted, lease, budget).await.1
+        let Self { migrations, adopted, ledger, wait } = self;
+        run_on(ledger, session, migrations, adopted, *wait, lease, budget).await.1
     }
 
     /// Counts how many times each statement has taken effect after this number of entries in the

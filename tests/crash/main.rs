@@ -11,6 +11,7 @@ mod directories;
 mod foreign;
 mod jobs;
 mod kill;
+mod left_jobs;
 mod matrix;
 mod parallel;
 mod provider;
@@ -48,6 +49,17 @@ fn the_next_run_completes_the_run_of_a_provider_that_was_killed_anywhere() {
 #[test]
 fn the_next_run_completes_a_job_that_failed_or_is_not_listed_any_more() {
     jobs::every_job_in_every_way();
+}
+
+#[test]
+fn runs_that_leave_their_jobs_have_the_result_of_runs_that_wait() {
+    left_jobs::interrupt_each_run(false);
+}
+
+#[test]
+#[ignore = "takes long; cargo test --test crash -- --ignored --nocapture"]
+fn runs_that_leave_their_jobs_have_the_result_of_runs_that_wait_in_every_way() {
+    left_jobs::interrupt_each_run(true);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use terraform_provider_dsql::database::{
 };
 use terraform_provider_dsql::engine::drift::settle;
 use terraform_provider_dsql::engine::{
-    Budget, Cluster as _, Policy, SetOnCluster, apply, observe, plan,
+    Budget, Cluster as _, Policy, SetOnCluster, WaitForJobs, apply, observe, plan,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -24,9 +24,9 @@ use crate::matrix::{Spot, counted, runtime, start};
 use crate::ways::{held, holds};
 
 /// A migration set of a team.
-struct Team {
-    set: &'static str,
-    files: &'static [(&'static str, &'static str)],
+pub(crate) struct Team {
+    pub(crate) set: &'static str,
+    pub(crate) files: &'static [(&'static str, &'static str)],
 }
 
 /// The set whose tables the others change.
@@ -71,7 +71,7 @@ const TEAMS: [Team; 3] = [
 ];
 
 impl Team {
-    async fn run(&self, session: &mut Session) -> Result<(), String> {
+    pub(crate) async fn run(&self, session: &mut Session) -> Result<(), String> {
         let (ledger, files) = (ledger(), migrations(self.files));
         let lease = Lease::new("a team", LEASE_LENGTH);
         let (set, watched) = (self.set, &Watched::All);
@@ -87,7 +87,8 @@ impl Team {
         let observed = cluster.observe().await.expect("an observation");
         let plan = plan(&files, &observed.migrations, &Policy::default()).expect("a plan");
         let budget = Budget::new(PATIENCE, CancellationToken::new());
-        let (_, result) = Box::pin(apply(&mut cluster, &plan, &observed, &[], &budget)).await;
+        let (_, result) =
+            Box::pin(apply(&mut cluster, &plan, &observed, &[], WaitForJobs::All, &budget)).await;
         result.map_err(|error| format!("the run of {set} has failed: {error:?}"))
     }
 }
@@ -171,14 +172,19 @@ async fn observed(session: &mut Session, set: &str) -> Observation {
 
 async fn no_drift(session: &mut Session) -> Result<(), String> {
     for set in TEAMS.iter().chain([&BASE]).map(|team| team.set) {
-        let observation = observed(session, set).await;
-        let drift = settle(&observation).changes(&["public".to_owned()]).drift;
+        let drift = drift_of(session, set).await;
         if !drift.is_empty() {
-            let drift: Vec<String> = drift.iter().map(ToString::to_string).collect();
             return Err(format!("{set} has drift: {drift:?}"));
         }
     }
     Ok(())
+}
+
+/// The drift that a plan of a set reports.
+pub(crate) async fn drift_of(session: &mut Session, set: &str) -> Vec<String> {
+    let observation = observed(session, set).await;
+    let drift = settle(&observation).changes(&["public".to_owned()]).drift;
+    drift.iter().map(ToString::to_string).collect()
 }
 
 impl HeldAt<'_> {

@@ -44,3 +44,4 @@ mod scheduled_plans;
 mod secrets;
 mod two_machines;
 mod upgrade;
+mod wait_for_jobs;

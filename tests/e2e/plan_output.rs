@@ -187,10 +187,16 @@ fn a_plan_names_every_kind_of_hazard() {
         world.apply().ends_with(0);
         world.write("migrations/0003_all.sql", HAZARDS);
         let plan = world.plan().ends_with(2);
+        let unawaited = |rule: &str| rule == "unawaited_build";
+        let heading = |rule: &str| format!("\n{rule}: ");
         for rule in terraform_provider_dsql::sql::RULES {
-            assert!(plan.text().contains(&format!("\n{}: ", rule.name)), "{}", rule.name);
+            let is_reported = plan.text().contains(&heading(rule.name));
+            assert_eq!(is_reported, !unawaited(rule.name), "{}", rule.name);
         }
         insta::assert_snapshot!("every_hazard", golden(&plan));
+        world.configure(&SET.replace("\n}", "\n  wait_for_jobs = \"needed\"\n}"));
+        let plan = world.plan().ends_with(2);
+        assert!(plan.text().contains(&heading("unawaited_build")));
     });
 }
 

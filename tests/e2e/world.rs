@@ -203,6 +203,11 @@ impl World {
         });
     }
 
+    /// Deletes the ended jobs from `sys.jobs`, as DSQL does after 30 minutes.
+    pub(crate) fn purge_jobs(&self) {
+        self.runtime.block_on(self.cluster.purge_jobs()).unwrap();
+    }
+
     /// `terraform plan -detailed-exitcode`.
     pub(crate) fn plan(&self) -> CommandOutput {
         self.run(&["plan", "-detailed-exitcode", "-no-color", "-input=false"])

@@ -17,6 +17,8 @@ resource "dsql_migration_set" "this" {
   format    = var.format
   variables = each.value.variables
 
+  wait_for_jobs = var.wait_for_jobs
+
   drift_schemas = var.schemas
   on_drift      = var.on_drift
   accept_drift  = each.value.accept_drift

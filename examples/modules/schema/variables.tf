@@ -41,6 +41,13 @@ variable "schemas" {
   default     = ["public"]
 }
 
+variable "wait_for_jobs" {
+  description = "Jobs for which an apply waits: with \"all\", until everything that it has started is valid, and with \"needed\", only for what a later statement needs."
+  type        = string
+  nullable    = false
+  default     = "all"
+}
+
 variable "on_drift" {
   description = "How to treat drift: with \"plan\", a plan shows it, with \"block\", an apply also runs no migration, with \"error\", a plan fails, and with \"ignore\", only the output drift shows it."
   type        = string

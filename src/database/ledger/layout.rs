@@ -81,6 +81,7 @@ const STATEMENT: LedgerTable = LedgerTable {
         ("changed_at", "timestamptz NOT NULL"),
         // Since layout 2.
         ("statement_text", "text"),
+        ("job_object", "bigint"),
     ],
     key: "set_name, version, number",
     since: 1,

@@ -4,6 +4,7 @@
 //! names the state in which it expects its row, so that it fails after a concurrent change.
 
 mod batch;
+mod build;
 mod header;
 pub(super) mod layout;
 mod lease;
@@ -22,6 +23,7 @@ pub(super) use self::header::header_sql;
 pub(super) use self::unrecorded::{parse_leases, parse_unrecorded};
 
 pub use self::batch::Batch;
+pub use self::build::{Build, BuildState};
 pub use self::header::{LedgerHeader, LedgerState, ReadOnlyReason};
 pub use self::layout::{LAYOUT, Layout, LedgerTable};
 pub use self::lease::{Claim, Holder, LEASE_LENGTH, Lease};
@@ -34,4 +36,4 @@ pub use self::setup::{LedgerSetup, UpgradeDenied, tables_sql};
 pub use self::stamp::Stamp;
 pub use self::transaction::{FailurePoint, Transaction, TransactionError};
 pub use self::unrecorded::{LedgerStatement, UnrecordedRun};
-pub use self::write::Write;
+pub use self::write::{MigrationEnd, Write};

@@ -180,6 +180,7 @@ fn parse_statement(row: Row) -> Result<(Version, StatementRecord), Error> {
         state,
         // Without its facts, the outcome of a statement is a question for a person.
         before: before.as_deref().and_then(|facts| parse_facts(facts).ok()),
+        build: None,
     };
     Ok((Version(version), record))
 }

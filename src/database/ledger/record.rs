@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::build::{Build, BuildState};
 use crate::database::jobs::JobId;
 use crate::migration::fact::Facts;
 use crate::migration::{Checksum, Class, MigrationKind, StatementNumber, ValuesDigest, Version};
@@ -11,6 +12,8 @@ use crate::migration::{Checksum, Class, MigrationKind, StatementNumber, ValuesDi
 pub enum MigrationState {
     /// Begun, and neither applied nor failed: a run is in progress, or was interrupted.
     Running,
+    /// All statements were sent, and the run did not wait for the jobs of some of them.
+    Building,
     /// All statements are done.
     Applied,
     /// A statement failed; those before it are done.
@@ -23,13 +26,14 @@ impl MigrationState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Building => "building",
             Self::Applied => "applied",
             Self::Failed => "failed",
         }
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Running, Self::Applied, Self::Failed];
+        let all = [Self::Running, Self::Building, Self::Applied, Self::Failed];
         all.into_iter().find(|state| state.as_str() == text)
     }
 }
@@ -145,6 +149,42 @@ impl MigrationRecord {
         self.run == 0 && self.adopted_from.is_none()
     }
 
+    /// Whether none of its statements is sent again: it is applied, or it waits only for jobs that
+    /// have not failed. An object that someone has dropped does not make its build a failure.
+    #[must_use]
+    pub fn is_applied(&self) -> bool {
+        match self.state {
+            MigrationState::Applied => true,
+            MigrationState::Building => self.failed_build().is_none(),
+            MigrationState::Running | MigrationState::Failed => false,
+        }
+    }
+
+    /// Whether nothing of it is left to happen: it is applied, or the jobs for which no run waits
+    /// have ended, without a failure.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        let has_ended = |row: &StatementRecord| {
+            let states = [BuildState::Valid, BuildState::Gone];
+            !matches!(row.state, StatementState::Submitted(_))
+                || row.build.as_ref().is_some_and(|build| states.contains(&build.state))
+        };
+        match self.state {
+            MigrationState::Applied => true,
+            MigrationState::Building => self.statements.iter().all(has_ended),
+            MigrationState::Running | MigrationState::Failed => false,
+        }
+    }
+
+    /// The first statement for whose job no run waits and whose job has failed.
+    #[must_use]
+    pub fn failed_build(&self) -> Option<(&StatementRecord, &Build)> {
+        let mut builds = self.statements.iter().filter_map(|row| Some((row, row.build.as_ref()?)));
+        builds
+            .find(|(_, build)| build.state == BuildState::Failed)
+            .filter(|_| self.state == MigrationState::Building)
+    }
+
     /// The row of one of its statements.
     #[must_use]
     pub fn statement(&self, number: StatementNumber) -> Option<&StatementRecord> {
@@ -160,7 +200,7 @@ impl MigrationRecord {
     /// Whether the ledger has any effect of it in the database on record.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.state == MigrationState::Applied || !self.statements.is_empty()
+        self.is_applied() || !self.statements.is_empty()
     }
 }
 
@@ -179,6 +219,9 @@ pub struct StatementRecord {
     pub state: StatementState,
     /// The facts of the catalog from before it was sent, as long as they may be needed.
     pub before: Option<Facts>,
+    /// What its job builds, if it is `submitted`. The ledger does not have it: an observation reads
+    /// it from `sys.jobs` and the catalog.
+    pub build: Option<Build>,
 }
 
 impl StatementRecord {

@@ -1,7 +1,9 @@
 //! What explains a difference between the recorded and the live schema: the runs that have not
 //! recorded their changes yet, of any set, and their statements.
 
+use super::build::{Build, BuildState};
 use super::lease::{Holder, end_sql, holder, until_sql};
+use super::record::RecordedClass;
 use crate::database::catalog::Snapshot;
 use crate::database::error::Error;
 use crate::database::jobs::JobId;
@@ -37,10 +39,14 @@ pub struct LedgerStatement {
     pub number: StatementNumber,
     /// One line of its text.
     pub summary: String,
+    /// Its class.
+    pub class: RecordedClass,
     /// The job that it started.
     pub job: Option<JobId>,
-    /// Whether that job has ended, as far as `sys.jobs` still lists it.
-    pub is_job_over: bool,
+    /// The OID of what the job builds, if the run that started it did not wait for it.
+    pub object: Option<u32>,
+    /// What the job builds, if it is not known to have ended.
+    pub build: Option<Build>,
     /// Whether it was applied. Otherwise, the ledger does not state it.
     pub is_done: bool,
     /// Whether a run applied it that has ended without recording the schema.
@@ -54,6 +60,13 @@ impl LedgerStatement {
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.is_done && !self.is_unrecorded
+    }
+
+    /// Whether it has started a job that is not running any more.
+    #[must_use]
+    pub fn is_job_over(&self) -> bool {
+        let is_running = |build: &Build| build.state == BuildState::Running;
+        self.job.is_some() && !self.build.as_ref().is_some_and(is_running)
     }
 }
 
@@ -76,15 +89,13 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
         // time when a run began, all statements of its set may be its own.
         "SELECT set_name, set_name = {set}, holder, {}, drift FROM {ledger}.lease AS held
           WHERE set_name = {set} OR drift IS NOT NULL ORDER BY set_name;
-         SELECT set_name, set_name = {set}, version, number, summary, job_id,
-                job_id IS NOT NULL AND NOT EXISTS (
-                  SELECT FROM sys.jobs AS job
-                   WHERE job.job_id = row.job_id AND job.status IN ('submitted', 'processing')),
-                state = 'done', is_unrecorded, row.statement_text
-           FROM (SELECT NULL::text AS statement_text, NULL::timestamptz AS begun_at) AS absent
+         SELECT set_name, set_name = {set}, version, number, summary, job_id, state = 'done',
+                is_unrecorded, row.statement_text, class, row.job_object
+           FROM (SELECT NULL::text AS statement_text, NULL::timestamptz AS begun_at,
+                        NULL::bigint AS job_object) AS absent
           CROSS JOIN LATERAL (
                   SELECT set_name, version, number, summary, job_id, state, changed_at,
-                         statement_text,
+                         statement_text, class, job_object,
                          state = 'done' AND class NOT IN ('dml', 'batch') AND EXISTS (
                            SELECT FROM {ledger}.lease AS held
                             WHERE held.set_name = sent.set_name AND drift IS NOT NULL
@@ -94,6 +105,7 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
           WHERE state IN ('intended', 'submitted')
             AND (set_name = {set} OR set_name IN (
                   SELECT set_name FROM {ledger}.lease WHERE drift IS NOT NULL))
+             OR state = 'submitted' AND row.job_object IS NOT NULL
              OR is_unrecorded
           ORDER BY changed_at, set_name, version, number",
         until_sql(ledger),
@@ -131,16 +143,18 @@ pub(crate) fn parse_leases(rows: Rows) -> Result<Leases, Error> {
 /// Parses the statements.
 pub(crate) fn parse_unrecorded(rows: Rows) -> Result<Vec<LedgerStatement>, Error> {
     let statement = |row: Row| {
-        let [set, is_own, version, number, summary, job, is_over, is_done, is_unrecorded, text] =
-            <[_; 10]>::try_from(row).ok()?;
+        let [set, is_own, version, number, summary, job, is_done, is_unrecorded, text, class, oid] =
+            <[_; 11]>::try_from(row).ok()?;
         Some(LedgerStatement {
             set: set?,
             is_own: is_own? == "t",
             version: Version(version?),
             number: StatementNumber::new(number?.parse().ok()?)?,
             summary: summary?,
+            class: RecordedClass::parse(class?),
             job: job.map(JobId),
-            is_job_over: is_over? == "t",
+            object: oid.and_then(|oid| oid.parse().ok()),
+            build: None,
             is_done: is_done? == "t",
             is_unrecorded: is_unrecorded? == "t",
             text,

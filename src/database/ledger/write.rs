@@ -2,6 +2,7 @@
 
 use super::record::{StatementRecord, StatementState};
 use crate::database::catalog::Objects;
+use crate::database::jobs::JobId;
 use crate::migration::fact::Fact;
 use crate::migration::{Migration, StatementNumber, Version};
 
@@ -23,12 +24,18 @@ pub enum Write<'a> {
         /// The migration.
         version: &'a Version,
     },
-    /// Ends a migration: it is applied, or it has failed.
+    /// Ends the run of a migration.
     End {
         /// The migration.
         version: &'a Version,
-        /// Why it has failed.
-        failure: Option<String>,
+        /// How it ends.
+        end: MigrationEnd,
+    },
+    /// Records that the jobs of a migration have ended, for which the run did not wait that started
+    /// them.
+    Complete {
+        /// The migration.
+        version: &'a Version,
     },
     /// Records migrations that were applied before the provider was used, or under another version.
     /// They are in the order of the set, and not more than one transaction can record. Migrations
@@ -64,6 +71,17 @@ pub enum Write<'a> {
         /// The new state.
         state: StatementState,
     },
+    /// Records the job of a statement for which the run does not wait.
+    LeaveJob {
+        /// Its migration.
+        version: &'a Version,
+        /// Its number in the migration.
+        number: StatementNumber,
+        /// The job.
+        job: JobId,
+        /// The OID of the index or the constraint that it makes valid.
+        object: u32,
+    },
     /// Deletes the row of a statement that was certainly not applied.
     Withdraw {
         /// Its migration.
@@ -85,4 +103,15 @@ pub enum Write<'a> {
         /// Whether all changes of the run are recorded, so that the next run records none for it.
         settled: bool,
     },
+}
+
+/// How the run of a migration ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MigrationEnd {
+    /// All of its statements are done.
+    Applied,
+    /// All of its statements were sent, and the run does not wait for their jobs.
+    Building,
+    /// It has failed, for this reason.
+    Failed(String),
 }

@@ -4,7 +4,7 @@
 
 use super::header::PROVIDER_VERSION;
 use super::record::{StatementRecord, StatementState};
-use super::write::Write;
+use super::write::{MigrationEnd, Write};
 use crate::database::catalog::{Objects, facts_sql, objects_to_json, schema_of, unquoted};
 use crate::database::ledger_schema::LedgerSchema;
 use crate::database::session::{literal, literal_or_null};
@@ -32,6 +32,10 @@ struct WritesBuilder<'a> {
     advanced: Vec<String>,
     /// The versions of migrations that are applied, as literals.
     applied: Vec<String>,
+    /// The versions of migrations for whose jobs the run does not wait, as literals.
+    building: Vec<String>,
+    /// The versions of migrations whose jobs have ended, as literals.
+    completed: Vec<String>,
     /// Relations with the time of their record as it was read.
     read: Vec<String>,
     /// Rows for `schema_object`.
@@ -49,6 +53,8 @@ impl<'a> WritesBuilder<'a> {
             inserted: Vec::new(),
             advanced: Vec::new(),
             applied: Vec::new(),
+            building: Vec::new(),
+            completed: Vec::new(),
             read: Vec::new(),
             described: Vec::new(),
             gone: Vec::new(),
@@ -66,11 +72,17 @@ impl<'a> WritesBuilder<'a> {
                 self.single.push(begin_sql(ledger, set, migration, &expected));
             }
             Write::Forget { version } => self.single.push(forget_sql(ledger, set, version)),
-            Write::End { version, failure: None } => self.applied.push(literal(&version.0)),
-            Write::End { version, failure: Some(failure) } => {
+            Write::End { version, end: MigrationEnd::Applied } => {
+                self.applied.push(literal(&version.0));
+            }
+            Write::End { version, end: MigrationEnd::Building } => {
+                self.building.push(literal(&version.0));
+            }
+            Write::End { version, end: MigrationEnd::Failed(failure) } => {
                 let versions = [literal(&version.0)];
                 self.single.push(end_sql(ledger, set, &versions, "failed", Some(failure)));
             }
+            Write::Complete { version } => self.completed.push(literal(&version.0)),
             Write::Adopt { migrations } => {
                 self.single.push(adopt_sql(ledger, set, migrations));
             }
@@ -82,7 +94,11 @@ impl<'a> WritesBuilder<'a> {
                 self.inserted.push(statement_row(set, version, record, "NULL", None));
             }
             Write::Advance { version, number, state } => {
-                self.advanced.push(advance_row(version, *number, state));
+                self.advanced.push(advance_row(version, *number, state, None));
+            }
+            Write::LeaveJob { version, number, job, object } => {
+                let state = StatementState::Submitted(job.clone());
+                self.advanced.push(advance_row(version, *number, &state, Some(*object)));
             }
             Write::Withdraw { version, number } => {
                 self.single.push(withdraw_sql(ledger, set, version, *number));
@@ -101,7 +117,8 @@ impl<'a> WritesBuilder<'a> {
 
     /// Returns the statements for single writes, followed by those for several rows.
     fn finish(self) -> Vec<String> {
-        let Self { ledger, set, single: mut sql, inserted, advanced, applied, read, .. } = self;
+        let Self { ledger, set, single: mut sql, inserted, advanced, read, .. } = self;
+        let (applied, building, completed) = (self.applied, self.building, self.completed);
         let (described, gone) = (self.described, self.gone);
         if !inserted.is_empty() {
             sql.push(insert_sql(ledger, &inserted));
@@ -111,6 +128,12 @@ impl<'a> WritesBuilder<'a> {
         }
         if !applied.is_empty() {
             sql.push(end_sql(ledger, &set, &applied, "applied", None));
+        }
+        if !building.is_empty() {
+            sql.push(end_sql(ledger, &set, &building, "building", None));
+        }
+        if !completed.is_empty() {
+            sql.push(complete_sql(ledger, &set, &completed));
         }
         if !read.is_empty() {
             sql.push(unchanged_sql(ledger, &read));
@@ -164,17 +187,25 @@ fn insert_sql(ledger: &LedgerSchema, rows: &[String]) -> String {
     )
 }
 
-fn advance_row(version: &Version, number: StatementNumber, state: &StatementState) -> String {
+/// `object` is the OID of what a job builds.
+fn advance_row(
+    version: &Version,
+    number: StatementNumber,
+    state: &StatementState,
+    object: Option<u32>,
+) -> String {
     let (word, job) = state.parts();
     let (version, job) = (literal(&version.0), literal_or_null(job));
-    format!("({version}, {number}, '{word}', {job})")
+    let object = object.map_or_else(|| "NULL".to_owned(), |oid| oid.to_string());
+    format!("({version}, {number}, '{word}', {job}, {object}::bigint)")
 }
 
 fn advance_sql(ledger: &LedgerSchema, set: &str, rows: &[String]) -> String {
     format!(
         "UPDATE {ledger}.statement AS found
-            SET state = new.state, job_id = coalesce(new.job_id, found.job_id), changed_at = now()
-           FROM (VALUES {}) AS new (version, number, state, job_id)
+            SET state = new.state, job_id = coalesce(new.job_id, found.job_id),
+                job_object = coalesce(new.job_object, found.job_object), changed_at = now()
+           FROM (VALUES {}) AS new (version, number, state, job_id, job_object)
           WHERE found.set_name = {set} AND found.version = new.version
             AND found.number = new.number AND found.state <> 'done'",
         rows.join(", ")
@@ -229,6 +260,16 @@ fn end_sql(
                  AND row.class NOT IN ('async-index', 'validate'))
           WHERE set_name = {set} AND version IN ({})",
         literal_or_null(failure),
+        versions.join(", ")
+    )
+}
+
+/// The time and the duration stay those of the run that has sent the statements. `versions` are
+/// literals.
+fn complete_sql(ledger: &LedgerSchema, set: &str, versions: &[String]) -> String {
+    format!(
+        "UPDATE {ledger}.migration SET state = 'applied'
+          WHERE set_name = {set} AND version IN ({}) AND state = 'building'",
         versions.join(", ")
     )
 }
@@ -294,7 +335,7 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[(&Migration, &str)]
            duration_ms = NULL, applied_by = excluded.applied_by,
            adopted_from = excluded.adopted_from, values_digest = excluded.values_digest,
            provider_version = excluded.provider_version
-         WHERE found.state <> 'applied'",
+         WHERE found.state NOT IN ('applied', 'building')",
         literal(PROVIDER_VERSION),
         rows.join(", "),
     )

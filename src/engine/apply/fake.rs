@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::retry::{Attempts, CLAIM, READ, RetryPolicy};
 use crate::database::{
-    Batch, Claim, Condition, DescribedObject, Error, FailurePoint, Holder, Job, JobId, JobQuestion,
-    JobState, LedgerHeader, LedgerSetup, LedgerState, LedgerStatement, MigrationRecord,
-    MigrationState, Objects, Observation, RecordTimes, ServerError, Snapshot, Stamp,
-    StatementRecord, StatementState, Transaction, TransactionError, Write,
+    Batch, Build, BuildState, Claim, Condition, DescribedObject, Error, FailurePoint, Holder, Job,
+    JobId, JobQuestion, JobState, LedgerHeader, LedgerSetup, LedgerState, LedgerStatement,
+    MigrationEnd, MigrationRecord, MigrationState, Objects, Observation, RecordTimes, ServerError,
+    Snapshot, Stamp, StatementRecord, StatementState, Transaction, TransactionError, Write,
 };
 use crate::engine::adoption::adopted;
 use crate::engine::{Budget, Cluster};
@@ -70,6 +70,8 @@ pub(super) struct FakeCluster {
     pub(super) objects: Vec<DescribedObject>,
     /// Indexes, and whether each is valid.
     pub(super) indexes: BTreeMap<String, bool>,
+    /// The jobs for which no run waits, with their objects.
+    pub(super) left: BTreeMap<JobId, u32>,
     pub(super) recorded: Snapshot,
     /// How often each relation was recorded.
     pub(super) times: BTreeMap<String, String>,
@@ -90,6 +92,11 @@ pub(super) fn server_error(code: &str) -> Error {
 
 /// The maximum number of rows that a batch changes.
 pub(super) const BATCH: u64 = 1000;
+
+/// The OID of an index.
+fn oid(index: &str) -> u32 {
+    index.bytes().fold(16384, |oid, byte| (oid * 31 + u32::from(byte)) % 1_000_003)
+}
 
 fn lost() -> Error {
     Error::ReplyLost { reason: "closed".into() }
@@ -279,14 +286,29 @@ impl FakeCluster {
                 }
                 Ok(())
             }
-            Write::End { version, failure } => {
+            Write::End { version, end } => {
                 if let Some(record) = self.migrations.get_mut(version) {
-                    record.state = match failure {
-                        Some(_) => MigrationState::Failed,
-                        None => MigrationState::Applied,
+                    (record.state, record.error) = match end {
+                        MigrationEnd::Failed(error) => {
+                            (MigrationState::Failed, Some(error.clone()))
+                        }
+                        MigrationEnd::Building => (MigrationState::Building, None),
+                        MigrationEnd::Applied => (MigrationState::Applied, None),
                     };
-                    record.error.clone_from(failure);
                 }
+                Ok(())
+            }
+            Write::Complete { version } => {
+                let record = self.migrations.get_mut(version).expect("begun");
+                if record.state == MigrationState::Building {
+                    record.state = MigrationState::Applied;
+                }
+                Ok(())
+            }
+            Write::LeaveJob { version, number, job, object } => {
+                self.left.insert(job.clone(), *object);
+                let state = StatementState::Submitted(job.clone());
+                self.statement(version, *number).expect("intended").state = state;
                 Ok(())
             }
             Write::Intend { version, record, facts, .. } => {
@@ -431,8 +453,10 @@ impl FakeCluster {
                 version: version.clone(),
                 number: row.number,
                 summary: row.summary.clone(),
+                class: row.class.clone(),
                 job: None,
-                is_job_over: false,
+                object: None,
+                build: None,
                 is_done: row.state == StatementState::Done,
                 is_unrecorded: row.state == StatementState::Done,
                 text: None,
@@ -440,7 +464,61 @@ impl FakeCluster {
             statements.collect::<Vec<_>>()
         };
         let records = self.migrations.values().filter(|_| self.drift.is_some());
-        records.flat_map(of_record).collect()
+        records.flat_map(of_record).chain(self.left_statements()).collect()
+    }
+
+    /// The statements for whose jobs no run waits.
+    fn left_statements(&self) -> Vec<LedgerStatement> {
+        let rows = self.migrations.values().flat_map(|record| {
+            record.statements.iter().map(move |row| (record.version.clone(), row))
+        });
+        let left = rows.filter_map(|(version, row)| {
+            let StatementState::Submitted(job) = &row.state else { return None };
+            let (object, build) = (*self.left.get(job)?, self.build_of(job));
+            let (number, summary, class) = (row.number, row.summary.clone(), row.class.clone());
+            let (set, job) = ("default".to_owned(), Some(job.clone()));
+            let (is_own, is_done, is_unrecorded) = (true, false, false);
+            let (object, build, text) = (Some(object), Some(build), Some(row.summary.clone()));
+            Some(LedgerStatement {
+                set,
+                is_own,
+                version,
+                number,
+                summary,
+                class,
+                job,
+                object,
+                build,
+                is_done,
+                is_unrecorded,
+                text,
+            })
+        });
+        left.collect()
+    }
+
+    /// What a job builds, as an observation finds it.
+    fn build_of(&self, job: &JobId) -> Build {
+        let index = job.0.trim_start_matches("job of ");
+        let state = match self.indexes.get(index) {
+            None => BuildState::Gone,
+            Some(true) => BuildState::Valid,
+            Some(false) if self.failing_jobs && self.polls == 0 => BuildState::Failed,
+            Some(false) => BuildState::Running,
+        };
+        let object = Some(format!("index public.{index}").as_str().into());
+        Build { state, object, started_at: None, status: None, details: None }
+    }
+
+    /// The records of the migrations with what their jobs build.
+    fn records(&self) -> Vec<MigrationRecord> {
+        let mut records: Vec<MigrationRecord> = self.migrations.values().cloned().collect();
+        for row in records.iter_mut().flat_map(|record| &mut record.statements) {
+            if let StatementState::Submitted(job) = &row.state {
+                row.build = self.left.contains_key(job).then(|| self.build_of(job));
+            }
+        }
+        records
     }
 
     fn look_up(&self, facts: &[Fact]) -> Facts {
@@ -458,7 +536,7 @@ impl Cluster for FakeCluster {
             } else {
                 LedgerState::Missing
             },
-            migrations: this.migrations.values().cloned().collect(),
+            migrations: this.records(),
             recorded: this.recorded.clone(),
             outdated: Vec::new(),
             live: this.live.clone(),
@@ -624,13 +702,16 @@ impl Cluster for FakeCluster {
             let running = this.polls.checked_sub(1).inspect(|left| this.polls = *left).is_some();
             let failing = this.failing_jobs;
             let answer = |question: &JobQuestion| {
-                let JobQuestion::Index { index: Some(index), .. } = question else {
-                    return Job {
-                        state: JobState::Completed,
-                        id: None,
-                        details: None,
-                        index: None,
-                    };
+                let named = match question {
+                    JobQuestion::Index { index, .. } => index.clone(),
+                    JobQuestion::Object { object, .. } => {
+                        this.indexes.keys().find(|index| oid(index) == *object).cloned()
+                    }
+                    JobQuestion::Constraint { .. } | JobQuestion::Other(_) => None,
+                };
+                let Some(index) = &named else {
+                    let (state, object) = (JobState::Completed, None);
+                    return Job { state, id: None, details: None, index: None, object };
                 };
                 let is_there = this.indexes.contains_key(index);
                 let state = match (running, failing || !is_there) {
@@ -646,6 +727,7 @@ impl Cluster for FakeCluster {
                     id: is_there.then(|| JobId(format!("job of {index}"))),
                     details: Some("found duplicate key(s)".into()),
                     index: is_there.then(|| index.clone()),
+                    object: is_there.then(|| oid(index)),
                 }
             };
             questions.iter().map(answer).collect()

@@ -1,6 +1,7 @@
 //! Tests of runs on the in-memory cluster, with a fault at every point.
 
 mod adoption;
+mod needed;
 
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ async fn run_files(
         }
     };
     let plan = plan(migrations, &observed.migrations, &Policy::default()).unwrap();
-    apply(cluster, &plan, &observed, &[], budget).await
+    apply(cluster, &plan, &observed, &[], WaitForJobs::All, budget).await
 }
 
 async fn run(cluster: &mut FakeCluster, budget: &Budget) -> (Report, Result<(), ApplyError>) {
@@ -677,6 +678,6 @@ async fn drift_can_be_accepted_after_a_run_without_the_acceptance_has_died() {
     let observed = cluster.observe().await.unwrap();
     let plan = plan(&files, &observed.migrations, &Policy::default()).unwrap();
     let accepted = ["public".to_owned()];
-    apply(&mut cluster, &plan, &observed, &accepted, &budget()).await.1.unwrap();
+    apply(&mut cluster, &plan, &observed, &accepted, WaitForJobs::All, &budget()).await.1.unwrap();
     assert_eq!(cluster.recorded, cluster.live, "the drift is recorded");
 }

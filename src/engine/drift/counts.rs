@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{SchemaPart, replace_part};
-use crate::database::{CountedObjects, MigrationState, Observation, Snapshot, StatementState};
+use crate::database::{CountedObjects, Observation, Snapshot, StatementState};
 
 /// The live schema in which what counts is as recorded.
 #[must_use]
@@ -31,7 +31,6 @@ pub fn counts(
     let record = after.migrations.iter().find(|record| record.version == *version);
     Some(record.is_some_and(|record| {
         let state = record.statement(*number).map(|row| &row.state);
-        record.state == MigrationState::Applied
-            || matches!(state, Some(StatementState::Done | StatementState::Skipped))
+        record.is_applied() || matches!(state, Some(StatementState::Done | StatementState::Skipped))
     }))
 }

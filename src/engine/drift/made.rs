@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::building::is_left;
 use super::followed::{Followed, Left, PartKey};
 use super::statements::is_open_ended;
 use super::{SchemaPart, is_invalid, parts};
@@ -47,7 +48,7 @@ pub(super) fn made(observation: &Observation, printer: &mut Printer) -> Compared
     for (index, statement) in statements.iter().enumerate() {
         let run = runs.iter().find(|run| run.set == statement.set);
         let is_alive = run.is_some_and(|run| run.holder.is_some());
-        if statement.is_recorded() || is_alive {
+        if statement.is_recorded() || is_alive || is_left(statement) {
             continue;
         }
         if statement.text.as_deref().is_none_or(is_open_ended) {

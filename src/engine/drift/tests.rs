@@ -1,7 +1,9 @@
 //! Tests of the comparison, and of what a run records.
 
 use super::*;
-use crate::database::{Holder, JobId, LedgerStatement, Observation, UnrecordedRun};
+use crate::database::{
+    Build, BuildState, Holder, JobId, LedgerStatement, Observation, UnrecordedRun,
+};
 use crate::migration::{StatementNumber, Version};
 
 fn snapshot(relations: &[(&str, &[(&str, &str)])]) -> Snapshot {
@@ -217,6 +219,11 @@ fn unrecorded(before: &[(&str, &[(&str, &str)])], is_alive: bool) -> UnrecordedR
     UnrecordedRun { set: "other".into(), is_own: false, holder: is_alive.then_some(holder), before }
 }
 
+fn running() -> Build {
+    let (state, object, details) = (BuildState::Running, None, None);
+    Build { state, object, started_at: None, status: None, details }
+}
+
 fn open(summary: &str) -> LedgerStatement {
     LedgerStatement {
         set: "other".into(),
@@ -224,8 +231,10 @@ fn open(summary: &str) -> LedgerStatement {
         version: Version("3".into()),
         number: StatementNumber::of_index(0),
         summary: summary.into(),
+        class: crate::migration::Class::Ddl.into(),
+        object: None,
+        build: Some(running()),
         job: Some(JobId("j1".into())),
-        is_job_over: false,
         is_done: false,
         is_unrecorded: false,
         text: None,
@@ -321,7 +330,7 @@ fn a_job_that_has_failed_builds_nothing() {
         recorded: snapshot(&[SCHEMA, ("public.users", &[("table public.users", "")])]),
         live: snapshot(&[SCHEMA, with_index]),
         runs: vec![unrecorded(&[], false)],
-        statements: vec![LedgerStatement { is_job_over: true, ..open(text) }],
+        statements: vec![LedgerStatement { build: None, ..open(text) }],
         ..Observation::default()
     };
     let added = "index public.users_nick was added: (nick) INVALID";
@@ -332,7 +341,7 @@ fn a_job_that_has_failed_builds_nothing() {
     observation.statements[0].is_own = true;
     let by = "(statement 1 of migration 3 of migration set other, whose job j1 has failed)";
     assert_eq!(settled(&observation), (vec![], vec![format!("{added} {by}")]));
-    observation.statements[0].is_job_over = false;
+    observation.statements[0].build = Some(running());
     assert!(settled(&observation).1[0].ends_with("other, job j1)"));
 }
 

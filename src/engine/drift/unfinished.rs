@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::building::{builder, is_left};
 use super::counts::without_counted;
 use super::statements::Statements;
 use super::{Change, ChangeKind, SchemaPart, changes, is_invalid, parts, replace_part};
@@ -97,7 +98,8 @@ pub fn settle(observation: &Observation) -> Settled<'_> {
     let explains = |statement: &&LedgerStatement| {
         let LedgerStatement { set, is_own, is_done, text, .. } = statement;
         let is_open = !is_done && (text.is_none() || is_alive(set));
-        is_open || *is_own && !is_alive(set) && !statement.is_recorded()
+        let is_own_of_dead = *is_own && !is_alive(set) && !statement.is_recorded();
+        !is_left(statement) && (is_open || is_own_of_dead)
     };
     let is_of_others =
         |it: &&LedgerStatement| !it.is_own && !is_alive(&it.set) && !it.is_recorded();
@@ -144,12 +146,14 @@ impl<'a> Settled<'a> {
         let (mut unfinished, mut not_valid) = (Vec::new(), Vec::new());
         for change in changes(recorded, live, schemas) {
             let is_drift = drift.iter().position(|it| it.object == change.object);
+            let is_built = || builder(self.observation, &change.as_part()).is_some();
             let is_counted = || {
                 let key = (change.relation.clone(), change.object.clone());
                 self.observation.counted.contains_key(&key)
             };
             let by = match is_drift {
-                None if is_counted() => None,
+                // A plan shows it whether or not it compares the schema.
+                None if is_built() || is_counted() => None,
                 None => self.explain(&change.as_part()),
                 // It is recorded, and its job has not ended.
                 Some(_) if matches!(change.kind, ChangeKind::NotValid(_)) => {
@@ -177,7 +181,8 @@ impl<'a> Settled<'a> {
     }
 
     fn explain(&self, part: &SchemaPart<'_>) -> Option<UnfinishedBy<'a>> {
-        self.statement(part).or_else(|| {
+        let built = builder(self.observation, part).map(UnfinishedBy::Statement);
+        built.or_else(|| self.statement(part)).or_else(|| {
             let mut runs = self.observation.runs.iter();
             let run = runs.find(|run| run.holder.is_some() && !was_before(run, part))?;
             Some(UnfinishedBy::Run(run))
@@ -200,7 +205,7 @@ impl<'a> Settled<'a> {
         let named = named(false).chain(named(true)).filter(|_| !is_remade);
         // Only the apply of the set itself repeats what a job has not built.
         let is_failed = |statement: &LedgerStatement| {
-            statement.is_job_over && part.now.is_some_and(|now| is_invalid(part.object, now))
+            statement.is_job_over() && part.now.is_some_and(|now| is_invalid(part.object, now))
         };
         let mut found = made.into_iter().chain(named);
         let statement = found.find(|statement| {

@@ -7,13 +7,16 @@
 use std::collections::BTreeMap;
 
 use super::jobs::LeaseLost;
+use super::leave::left;
 use super::next_steps::next_steps;
 use super::progress::{
     Building, MigrationProgress, OpenIndex, ProgressEvent, StatementProgress, StatementRef,
 };
-use super::{Executor, StatementError, StatementFailure};
+use super::{Executor, StatementError, StatementFailure, WaitForJobs};
 use crate::chain::full_chain;
-use crate::database::{JobState, LEDGER_ROWS_PER_TRANSACTION, StatementState, Transaction, Write};
+use crate::database::{
+    JobState, LEDGER_ROWS_PER_TRANSACTION, MigrationEnd, StatementState, Transaction, Write,
+};
 use crate::engine::cluster::Cluster;
 use crate::engine::error::ApplyError;
 use crate::migration::StatementNumber;
@@ -55,11 +58,12 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
             tracing::warn!("what the run has left of other migrations is not recorded");
             return;
         }
-        for (index, events) in &ended {
-            events.iter().for_each(|event| self.open[*index].record(event, None));
-        }
+        self.record_events(ended.iter().map(|(index, events)| (*index, events.as_slice())));
         for (index, errors) in failures {
             let progress = &self.open[index];
+            if progress.ended {
+                continue;
+            }
             let version = &progress.migration.version;
             for mut source in errors {
                 source.applied = progress.applied();
@@ -79,7 +83,8 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
         let mut waiting = self.questions();
         // Its failure is known.
         waiting.retain(|(at, _)| ended_at != Some((at.migration, Some(at.number))));
-        let jobs = match self.look_up(&waiting).await {
+        let questions: Vec<_> = waiting.iter().map(|(_, question)| question.clone()).collect();
+        let jobs = match self.cluster.jobs(&questions).await {
             Ok(jobs) => jobs,
             Err(error) => {
                 tracing::warn!(%error, "the jobs of the failed run could not be looked up");
@@ -94,7 +99,15 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
                     states.insert(at.number, StatementProgress::Applied);
                     continue;
                 }
-                JobState::Running => self.still_running(at)?,
+                JobState::Running => {
+                    let failure = self.still_running(at)?;
+                    let states = &mut self.open[at.migration].states;
+                    if let Some(StatementProgress::Building(building)) = states.get_mut(&at.number)
+                    {
+                        building.found_running(job);
+                    }
+                    failure
+                }
                 JobState::Failed => match self.failure(at, job).await {
                     Ok(failure) => failure,
                     Err(LeaseLost) => return None,
@@ -133,6 +146,19 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
                 );
                 continue;
             }
+            let only_running = || {
+                let mut errors = failures.get(&index).into_iter().flatten();
+                errors.all(|error| matches!(error.failure, StatementFailure::StillRunning(_)))
+            };
+            if self.wait == WaitForJobs::Needed
+                && ended_at != Some(index)
+                && only_running()
+                && let Some(left) = left(progress)
+            {
+                ended.push((index, left.events));
+                writes.extend(left.writes);
+                continue;
+            }
             writes.extend(unrecorded(progress));
             if ended_at == Some(index) {
                 continue;
@@ -150,7 +176,7 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
                 }
             };
             let version = &progress.migration.version;
-            writes.push(Write::End { version, failure: Some(failure) });
+            writes.push(Write::End { version, end: MigrationEnd::Failed(failure) });
         }
         (writes, ended)
     }

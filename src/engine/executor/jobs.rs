@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::progress::{Building, MigrationProgress, StatementProgress, StatementRef};
-use super::{Executor, StatementFailure, WriteError};
+use super::earlier::EarlierJob;
+use super::next_steps::waits_for_one;
+use super::progress::{
+    Building, MigrationProgress, ProgressEvent, StatementProgress, StatementRef,
+};
+use super::{Executor, StatementFailure, WaitForJobs, WriteError};
 use crate::database::{
-    Error, Job, JobQuestion, JobState, LEASE_LENGTH, StatementState, Transaction, Write,
+    Job, JobId, JobQuestion, JobState, LEASE_LENGTH, StatementState, Transaction, Write,
 };
 use crate::engine::cluster::Cluster;
 use crate::engine::error::ApplyError;
@@ -15,29 +19,22 @@ use crate::migration::StatementNumber;
 use crate::sql::JobTarget;
 
 impl<C: Cluster> Executor<'_, '_, C> {
-    /// Waits until all jobs of this run have ended. It polls instead of calling
-    /// `sys.wait_for_job`: a connection lives for at most an hour, a build may take longer, and the
-    /// run may be cancelled.
-    pub(super) async fn await_jobs(&mut self) -> Result<(), ApplyError> {
+    /// Waits for jobs. It polls instead of calling `sys.wait_for_job`: a connection lives for at
+    /// most an hour, a build may take longer, and the run may be cancelled.
+    ///
+    /// A `blocked` statement needs one of them. A run that waits only for the jobs that are needed
+    /// ends the wait when the statement can be sent; any other run, when all of its jobs have ended
+    /// as well.
+    pub(super) async fn await_jobs(
+        &mut self,
+        blocked: Option<StatementRef>,
+    ) -> Result<(), ApplyError> {
         self.record_jobs().await?;
         let mut interval = Duration::from_millis(10);
         let mut renewed = Instant::now();
         loop {
-            let waiting = self.questions();
-            let Some(&(first, _)) = waiting.first() else { return Ok(()) };
-            let jobs = match self.look_up(&waiting).await {
-                Ok(jobs) => jobs,
-                Err(error) => {
-                    return Err(self
-                        .stop_at(first, StatementFailure::JobLookupFailed(error))
-                        .await);
-                }
-            };
-            if let Some((at, job)) = self.take_completed(&waiting, jobs) {
-                self.failed(at, job).await?;
-                continue;
-            }
-            let Some(at) = self.questions().first().map(|(at, _)| *at) else { return Ok(()) };
+            self.look_up_jobs(blocked).await?;
+            let Some(at) = self.waits_for(blocked) else { return Ok(()) };
             if let Err(end) = self.budget.pause(interval).await {
                 return Err(self.stop_at(at, StatementFailure::BudgetEnded(end)).await);
             }
@@ -48,6 +45,77 @@ impl<C: Cluster> Executor<'_, '_, C> {
                 renewed = Instant::now();
             }
         }
+    }
+
+    /// The statement for which the run still waits.
+    fn waits_for(&self, blocked: Option<StatementRef>) -> Option<StatementRef> {
+        let own = || self.questions().first().map(|(at, _)| *at);
+        let Some(blocked) = blocked else { return own() };
+        let message = self.plan_message();
+        let is_blocked = message.transactions.is_empty() && message.blocked.is_some();
+        match self.wait {
+            WaitForJobs::All => own().or(is_blocked.then_some(blocked)),
+            WaitForJobs::Needed => is_blocked.then(|| own().unwrap_or(blocked)),
+        }
+    }
+
+    /// Looks up the jobs once. Marks the statements of those that are completed as applied, and
+    /// drops what a failed one has left. The jobs of earlier runs matter only to a `blocked`
+    /// statement.
+    pub(super) async fn look_up_jobs(
+        &mut self,
+        blocked: Option<StatementRef>,
+    ) -> Result<(), ApplyError> {
+        let waiting = self.questions();
+        let Some(at) = waiting.first().map(|(at, _)| *at).or(blocked) else { return Ok(()) };
+        let earlier = blocked.map(|_| self.earlier.ids()).unwrap_or_default();
+        let of_earlier = blocked.into_iter().flat_map(|_| self.earlier.questions());
+        let own = waiting.iter().map(|(_, question)| question.clone());
+        let questions: Vec<JobQuestion> = own.chain(of_earlier).collect();
+        if questions.is_empty() {
+            return Ok(());
+        }
+        let mut jobs = match self.cluster.jobs(&questions).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                return Err(self.stop_at(at, StatementFailure::JobLookupFailed(error)).await);
+            }
+        };
+        let of_earlier = jobs.split_off(waiting.len());
+        if let Some((at, job)) = self.take_completed(&waiting, jobs) {
+            self.failed(at, job).await?;
+        }
+        match blocked {
+            Some(blocked) => self.take_earlier(blocked, &earlier, of_earlier).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the jobs of earlier runs that have ended. The failure of one that the `blocked`
+    /// statement needs ends the run.
+    async fn take_earlier(
+        &mut self,
+        blocked: StatementRef,
+        ids: &[JobId],
+        jobs: Vec<Job>,
+    ) -> Result<(), ApplyError> {
+        for (id, job) in ids.iter().zip(jobs) {
+            let is_completed = job.state == JobState::Completed;
+            if job.state == JobState::Running {
+                continue;
+            }
+            let Some(ended) = self.earlier.end(id, is_completed) else { continue };
+            let statement = self.open[blocked.migration].migration.statement(blocked.number);
+            let needs = |it| waits_for_one(it, &[ended.target.as_ref()]);
+            if !is_completed && statement.is_some_and(needs) {
+                let EarlierJob { version, number, job: id, .. } = ended;
+                let details = job.details;
+                let failure =
+                    StatementFailure::EarlierJobFailed { version, number, job: id, details };
+                return Err(self.stop_at(blocked, failure).await);
+            }
+        }
+        Ok(())
     }
 
     async fn stop_at(&mut self, at: StatementRef, failure: StatementFailure) -> ApplyError {
@@ -62,13 +130,16 @@ impl<C: Cluster> Executor<'_, '_, C> {
     ) -> Option<(StatementRef, Job)> {
         let mut failed = None;
         for ((at, _), job) in waiting.iter().zip(jobs) {
-            match job.state {
-                JobState::Running => {}
-                JobState::Completed => {
-                    let states = &mut self.open[at.migration].states;
+            let states = &mut self.open[at.migration].states;
+            match (job.state, states.get_mut(&at.number)) {
+                (JobState::Running, Some(StatementProgress::Building(building))) => {
+                    building.found_running(job);
+                }
+                (JobState::Running, _) => {}
+                (JobState::Completed, _) => {
                     states.insert(at.number, StatementProgress::Applied);
                 }
-                JobState::Failed => failed = failed.or(Some((*at, job))),
+                (JobState::Failed, _) => failed = failed.or(Some((*at, job))),
             }
         }
         failed
@@ -96,15 +167,6 @@ impl<C: Cluster> Executor<'_, '_, C> {
             }
         }
         Ok(())
-    }
-
-    pub(super) async fn look_up(
-        &mut self,
-        waiting: &[(StatementRef, JobQuestion)],
-    ) -> Result<Vec<Job>, Error> {
-        let questions: Vec<JobQuestion> =
-            waiting.iter().map(|(_, question)| question.clone()).collect();
-        self.cluster.jobs(&questions).await
     }
 
     pub(super) fn questions(&self) -> Vec<(StatementRef, JobQuestion)> {
@@ -185,16 +247,25 @@ impl<C: Cluster> Executor<'_, '_, C> {
         at: StatementRef,
         index: Option<&str>,
     ) -> Result<(), WriteError> {
-        let version = &self.open[at.migration].migration.version;
-        let withdraw = Transaction::Ledger(vec![Write::Withdraw { version, number: at.number }]);
+        let MigrationProgress { migration, begun, .. } = self.open[at.migration];
+        let number = at.number;
+        let withdraw = Write::Withdraw { version: &migration.version, number };
+        // Without its index, a migration in state `building` would count as applied.
+        let mut begin = if begun { Vec::new() } else { vec![Write::Begin(migration)] };
         match index {
             Some(index) => {
                 let drop = Transaction::DropIndex(index.to_owned());
-                self.write(&[Transaction::renew_lease(), drop, withdraw]).await
+                let withdraw = Transaction::Ledger(vec![withdraw]);
+                self.write(&[Transaction::Ledger(begin), drop, withdraw]).await
             }
-            None => self.write(&[withdraw]).await,
+            None => {
+                begin.push(withdraw);
+                self.write(&[Transaction::Ledger(begin)]).await
+            }
         }?;
-        self.open[at.migration].states.remove(&at.number);
+        let progress = &mut self.open[at.migration];
+        progress.record(&ProgressEvent::Begun, None);
+        progress.states.remove(&number);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! transaction, and row changes share one with their own rows.
 
 use super::progress::{MigrationProgress, ProgressEvent, StatementProgress, is_async};
-use crate::database::{StatementState, Transaction, Write};
+use crate::database::{MigrationEnd, StatementState, Transaction, Write};
 use crate::engine::record::record;
 use crate::migration::{Class, Statement, StatementNumber};
 use crate::sql::{self, JobTarget};
@@ -24,8 +24,8 @@ pub(super) struct PlannedTransaction<'a> {
 #[derive(Debug)]
 pub(super) struct NextSteps<'a> {
     pub(super) transactions: Vec<PlannedTransaction<'a>>,
-    /// Whether the next statement has to wait for a job.
-    pub(super) blocked: bool,
+    /// The statement after them, if it has to wait for a job.
+    pub(super) blocked: Option<StatementNumber>,
     /// The statement after them, if it runs in batches. Only the responses show how many it takes.
     pub(super) batch: Option<StatementNumber>,
 }
@@ -38,14 +38,15 @@ enum Pause {
     ForBatches(StatementNumber),
 }
 
-/// Plans the rest of a migration. `running` contains what the jobs of the whole run build; the jobs
-/// of this migration are added to it.
+/// Plans the rest of a migration. `running` contains what jobs build that are running: those of the
+/// whole run, and those of earlier ones, for which it may be unknown. The jobs of this migration
+/// are added to it.
 pub(super) fn next_steps<'p, 'a>(
     progress: &'p MigrationProgress<'a>,
-    running: &mut Vec<&'p JobTarget>,
+    running: &mut Vec<Option<&'p JobTarget>>,
 ) -> NextSteps<'a> {
     if progress.ended {
-        return NextSteps { transactions: Vec::new(), blocked: false, batch: None };
+        return NextSteps { transactions: Vec::new(), blocked: None, batch: None };
     }
     let mut builder = StepBuilder {
         progress,
@@ -58,13 +59,14 @@ pub(super) fn next_steps<'p, 'a>(
     let pause = builder.statements(running);
     if pause.is_none() && !builder.building {
         let version = &progress.migration.version;
-        builder.push(Write::End { version, failure: None }, Some(ProgressEvent::Ended));
+        let end = MigrationEnd::Applied;
+        builder.push(Write::End { version, end }, Some(ProgressEvent::Ended));
     }
     let last = || progress.migration.numbered().last().map(|(number, _)| number);
     let (reported, blocked, batch) = match pause {
-        None => (last(), false, None),
-        Some(Pause::ForJob(number)) => (Some(number), true, None),
-        Some(Pause::ForBatches(number)) => (Some(number), false, Some(number)),
+        None => (last(), None, None),
+        Some(Pause::ForJob(number)) => (Some(number), Some(number), None),
+        Some(Pause::ForBatches(number)) => (Some(number), None, Some(number)),
     };
     builder.flush(reported);
     NextSteps { transactions: builder.transactions, blocked, batch }
@@ -74,8 +76,9 @@ pub(super) fn next_steps<'p, 'a>(
 ///
 /// Builds and validations run at the same time. Row changes depend on an index only if it is unique
 /// and they have an `ON CONFLICT` clause. Another schema change waits if it names the index or its
-/// table, except where neither can matter.
-fn waits_for_one(statement: &Statement, running: &[&JobTarget]) -> bool {
+/// table, except where neither can matter. Where it is unknown what a job builds, it may be
+/// anything.
+pub(super) fn waits_for_one(statement: &Statement, running: &[Option<&JobTarget>]) -> bool {
     let is_row_change = match statement.class {
         Class::AsyncIndex | Class::Validate | Class::Grant => return false,
         Class::Dml | Class::Batch => true,
@@ -90,6 +93,7 @@ fn waits_for_one(statement: &Statement, running: &[&JobTarget]) -> bool {
     let creates_table = names("create") && names("table");
     let upserts = names("conflict");
     running.iter().any(|target| {
+        let Some(target) = target else { return !is_row_change || upserts };
         let (table, object, unique) = match target {
             JobTarget::Index { index, table, unique } => {
                 (&table.name, index.as_ref().map(|index| &index.name), *unique)
@@ -132,7 +136,7 @@ impl<'p, 'a> StepBuilder<'p, 'a> {
     }
 
     /// Plans the statements up to one that has to wait.
-    fn statements(&mut self, running: &mut Vec<&'p JobTarget>) -> Option<Pause> {
+    fn statements(&mut self, running: &mut Vec<Option<&'p JobTarget>>) -> Option<Pause> {
         let mut statements = self.progress.migration.numbered().peekable();
         while let Some((number, statement)) = statements.next() {
             let state = self.progress.states.get(&number);
@@ -167,7 +171,7 @@ impl<'p, 'a> StepBuilder<'p, 'a> {
                     self.schema_change(number, statement);
                     if is_async(statement) {
                         self.building = true;
-                        running.extend(self.progress.targets.get(&number));
+                        running.extend(self.progress.targets.get(&number).map(Some));
                     } else {
                         self.done(number);
                     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 
-use crate::database::{Batches, JobId};
+use crate::database::{Batches, Job, JobId};
 use crate::migration::fact::Facts;
 use crate::migration::{Class, Migration, Statement, StatementNumber};
 use crate::sql::{self, JobTarget};
@@ -33,11 +33,24 @@ pub(super) struct Building {
     pub(super) job: Option<JobId>,
     /// The index, if the server chose its name.
     pub(super) index: Option<String>,
+    /// Whether this run has looked it up.
+    pub(super) looked_up: bool,
+    /// The OID of what the job builds, as far as the lookup shows it.
+    pub(super) object: Option<u32>,
     /// Whether its row has the ID of the job.
     pub(super) recorded: bool,
     /// Whether an earlier run started it, or this run before a reply was lost. If it has failed,
     /// no one has seen the error, and it is built again.
     pub(super) found: bool,
+}
+
+impl Building {
+    /// Notes what a lookup shows of a job that is running.
+    pub(super) fn found_running(&mut self, job: Job) {
+        self.looked_up = true;
+        self.object = job.object;
+        self.job = self.job.take().or(job.id);
+    }
 }
 
 /// A migration that this run has opened and not finished.
@@ -140,6 +153,8 @@ impl<'a> MigrationProgress<'a> {
                     StatementProgress::Building(Building {
                         job: job.cloned(),
                         index: None,
+                        looked_up: false,
+                        object: None,
                         recorded: false,
                         found: job.is_none(),
                     })

@@ -84,6 +84,8 @@ impl<C: Cluster> Executor<'_, '_, C> {
                 (StatementState::Submitted(job), _) => StatementProgress::Building(Building {
                     job: Some(job.clone()),
                     index: None,
+                    looked_up: false,
+                    object: None,
                     recorded: true,
                     found: true,
                 }),
@@ -162,7 +164,14 @@ impl<C: Cluster> Executor<'_, '_, C> {
             let state = match verdict {
                 Verdict::NotApplied => None,
                 Verdict::Applied { index } if statement.class == Class::AsyncIndex => {
-                    let building = Building { job: None, index, recorded: false, found: true };
+                    let building = Building {
+                        job: None,
+                        index,
+                        looked_up: false,
+                        object: None,
+                        recorded: false,
+                        found: true,
+                    };
                     Some(StatementProgress::Building(building))
                 }
                 Verdict::Applied { .. } => Some(StatementProgress::Applied),

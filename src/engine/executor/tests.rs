@@ -14,10 +14,10 @@ fn lines(text: &str, states: &[(usize, StatementProgress)], running: &[JobTarget
     let migrations = formats::read_files([("1_m.sql", text)]).unwrap();
     let mut progress = MigrationProgress::new(&migrations[0], None);
     progress.states.extend(states.iter().map(|(at, state)| (number(*at), state.clone())));
-    let steps = next_steps(&progress, &mut running.iter().collect());
+    let steps = next_steps(&progress, &mut running.iter().map(Some).collect());
     let mut lines: Vec<String> =
         steps.transactions.iter().map(|planned| describe(&planned.transaction)).collect();
-    if steps.blocked {
+    if steps.blocked.is_some() {
         lines.push("wait".into());
     }
     lines
@@ -119,7 +119,7 @@ fn the_ends_of_many_migrations_are_split_into_transactions() {
     let end = || PlannedTransaction {
         transaction: Transaction::Ledger(vec![
             Write::Advance { version: &version, number, state: StatementState::Done },
-            Write::End { version: &version, failure: None },
+            Write::End { version: &version, end: MigrationEnd::Applied },
         ]),
         events: vec![ProgressEvent::Ended],
         number: Some(number),

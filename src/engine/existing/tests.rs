@@ -171,6 +171,7 @@ fn a_statement_that_a_run_has_begun_is_left_to_the_run() {
         summary: String::new(),
         state: crate::database::StatementState::Intended,
         before: None,
+        build: None,
     }];
     let records = [record];
     let plan = plan(&migrations, &records, &Policy::default()).expect("a plan");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ExecOrder, PlanError, Policy, Reason};
-use crate::database::{MigrationRecord, MigrationState};
+use crate::database::MigrationRecord;
 use crate::migration::{Migration, MigrationKind, Version};
 
 /// Whether a record belongs to a migration. Not every record with the same version does: a baseline
@@ -57,9 +57,8 @@ impl<'a> Scope<'a> {
         let last = |accept: &dyn Fn(&Migration) -> bool| {
             migrations.iter().rposition(|m| is_versioned(m) && accept(m))
         };
-        let is_applied = |migration: &Migration| {
-            record_of(migration).is_some_and(|record| record.state == MigrationState::Applied)
-        };
+        let is_applied =
+            |migration: &Migration| record_of(migration).is_some_and(MigrationRecord::is_applied);
         let is_begun =
             |migration: &Migration| record_of(migration).is_some_and(MigrationRecord::has_begun);
         let is_baseline = |migration: &Migration| migration.kind == MigrationKind::Baseline;
@@ -144,7 +143,7 @@ impl<'a> Scope<'a> {
 pub(super) fn replaced(migrations: &[Migration], ledger: &[MigrationRecord]) -> Option<usize> {
     let baselines = || migrations.iter().filter(|m| m.kind == MigrationKind::Baseline);
     ledger.iter().rposition(|record| {
-        record.state == MigrationState::Applied
+        record.is_applied()
             && record.kind == MigrationKind::Versioned
             && baselines().any(|baseline| baseline.version == record.version)
     })

@@ -1,7 +1,7 @@
 //! Decides whether a repeatable migration runs.
 
 use super::Status;
-use crate::database::{MigrationRecord, MigrationState};
+use crate::database::MigrationRecord;
 use crate::migration::Migration;
 
 /// Compares a migration with its last run. A run with the same text and the same values counts, and
@@ -10,11 +10,9 @@ pub(super) fn status<'a>(migration: &Migration, record: Option<&'a MigrationReco
     let Some(record) = record else { return Status::Pending { begun: None } };
     let is_same =
         record.checksum == migration.checksum && migration.values.fit(record.values.as_ref());
-    match (is_same, record.state) {
-        (true, MigrationState::Applied) => Status::Applied(record),
-        (true, MigrationState::Running | MigrationState::Failed) => {
-            Status::Pending { begun: Some(record) }
-        }
+    match (is_same, record.is_applied()) {
+        (true, true) => Status::Applied(record),
+        (true, false) => Status::Pending { begun: Some(record) },
         (false, _) => Status::Rerun { last: record },
     }
 }

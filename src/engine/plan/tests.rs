@@ -34,6 +34,7 @@ pub(super) fn record(migration: &Migration, state: MigrationState, done: usize) 
                 summary: statement.text.clone(),
                 state: StatementState::Done,
                 before: None,
+                build: None,
             })
             .collect(),
     }

@@ -1,5 +1,6 @@
 //! `dsql_migration_status`: the ledger of a set, compared with the files if they are named.
 
+mod building;
 mod compare;
 mod drift;
 
@@ -59,7 +60,11 @@ impl DataSource for MigrationStatus {
         attributes.extend(drift::arguments());
         attributes.extend([
             cluster_attribute(),
-            versions("applied", "Applied versions, in the order in which they began."),
+            versions(
+                "applied",
+                "Applied versions, in the order in which they began. A version for whose jobs no \
+                 apply waits is applied once their objects are valid.",
+            ),
             Attribute::map_of("failed", Type::String).computed().description(
                 "Error messages of failed migrations, as a map from version to message.",
             ),
@@ -76,6 +81,13 @@ impl DataSource for MigrationStatus {
         attributes.extend(comparison_attributes());
         attributes.extend(drift::attributes());
         attributes.extend([
+            Attribute::nested("building", Nesting::List, building::attributes())
+                .computed()
+                .description(
+                    "Indexes that are being built and constraints that are being validated, for \
+                     which no apply of the migration set waits. An object leaves the list when it \
+                     is valid, when it is dropped, or when its job fails.",
+                ),
             Attribute::nested("unfinished", Nesting::Map, unfinished_attributes())
                 .computed()
                 .description(
@@ -153,6 +165,7 @@ impl DataSource for MigrationStatus {
         for (name, value) in of_ledger(&observation.migrations) {
             state.set(name, value);
         }
+        state.set("building", building::running(&observation));
         for (name, value) in of_files(files.as_ref(), &observation.migrations) {
             state.set(name, value);
         }
@@ -216,8 +229,8 @@ fn comparison_attributes() -> Vec<Attribute> {
         ),
         versions("missing", &format!("Applied versions that have no file. {with_files}")),
         Attribute::bool("up_to_date").computed().description(
-            "Whether all files are applied unchanged, and nothing else is applied. Null without \
-             `dir` and `files`.",
+            "Whether all files are applied unchanged, nothing else is applied, and nothing is \
+             being built. Null without `dir` and `files`.",
         ),
     ]
 }
@@ -381,9 +394,13 @@ fn unfinished(record: &MigrationRecord) -> Value {
         _ => None,
     });
     let number = |of: fn(Batches) -> u64| batches.map(of);
+    let (status, error) = match building::failure(record) {
+        Some((_, error)) => (MigrationState::Failed.as_str(), Some(error)),
+        None => (record.state.as_str(), record.error.clone()),
+    };
     Value::object([
-        ("status", Value::from(record.state.as_str())),
-        ("error", record.error.clone().into()),
+        ("status", Value::from(status)),
+        ("error", error.into()),
         ("statements_done", Value::from(done as u64)),
         ("batches", number(|batches| batches.count).into()),
         ("changed_rows", number(|batches| batches.rows).into()),
@@ -395,8 +412,10 @@ fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 6] {
     let version = |record: &MigrationRecord| record.version.0.clone();
     let failed = with(MigrationState::Failed)
         .map(|record| (version(record), record.error.clone().unwrap_or_default()));
+    let failed = failed.chain(records.iter().filter_map(building::failure));
+    let applied = records.iter().filter(|record| record.is_finished());
     [
-        ("applied", Value::list(with(MigrationState::Applied).map(version))),
+        ("applied", Value::list(applied.map(version))),
         ("failed", Value::map(failed)),
         ("running", Value::list(with(MigrationState::Running).map(version))),
         ("latest_version", latest(records).into()),
@@ -413,7 +432,7 @@ fn of_ledger(records: &[MigrationRecord]) -> [(&'static str, Value); 6] {
             Value::map(
                 records
                     .iter()
-                    .filter(|record| record.state != MigrationState::Applied)
+                    .filter(|record| !record.is_applied())
                     .map(|record| (version(record), unfinished(record))),
             ),
         ),

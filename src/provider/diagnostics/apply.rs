@@ -4,7 +4,7 @@ use super::database::push_server_parts;
 use super::resume::AppliedSet;
 use super::{Access, batches, database_error, ledger, resume, sentence};
 use crate::chain::chain;
-use crate::database::{Error, Holder};
+use crate::database::{Error, Holder, JobId};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::Position;
@@ -133,7 +133,9 @@ fn failure_title(failure: &StatementFailure) -> Title {
             Title::OutcomeUnknown
         }
         StatementFailure::ClaimedByOther => Title::ApplyInProgress,
-        StatementFailure::JobFailed { .. } => Title::JobFailed,
+        StatementFailure::JobFailed { .. } | StatementFailure::EarlierJobFailed { .. } => {
+            Title::JobFailed
+        }
         StatementFailure::JobLookupFailed(_) => Title::JobLookupFailed,
         StatementFailure::LedgerWriteFailed(_) => Title::LedgerWriteFailed,
         StatementFailure::BudgetEnded(_)
@@ -182,13 +184,7 @@ fn failure_words(statement: &StatementError) -> String {
             words
         }
         StatementFailure::JobFailed { job, details, dropped, duplicates } => {
-            let mut words = sentence(&failure.to_string());
-            if let Some(job) = job {
-                words.push_str(&format!(" The ID of the job is {}.", job.0));
-            }
-            if let Some(details) = details {
-                words.push_str(&format!(" DSQL reports: {details}."));
-            }
+            let mut words = failed_job(failure, job.as_ref(), details.as_deref());
             if !duplicates.is_empty() {
                 words.push_str("\n\nDuplicate keys (at most five are shown):\n");
                 for key in duplicates {
@@ -213,11 +209,25 @@ fn failure_words(statement: &StatementError) -> String {
             }
             words
         }
+        StatementFailure::EarlierJobFailed { job, details, .. } => {
+            failed_job(failure, Some(job), details.as_deref())
+        }
         StatementFailure::ClaimedByOther
         | StatementFailure::BudgetEnded(_)
         | StatementFailure::StillRunning(_)
         | StatementFailure::NotReached => sentence(&failure.to_string()),
     }
+}
+
+fn failed_job(failure: &StatementFailure, job: Option<&JobId>, details: Option<&str>) -> String {
+    let mut words = sentence(&failure.to_string());
+    if let Some(job) = job {
+        words.push_str(&format!(" The ID of the job is {}.", job.0));
+    }
+    if let Some(details) = details {
+        words.push_str(&format!(" DSQL reports: {details}."));
+    }
+    words
 }
 
 /// Returns file, line, and, if the server reported a position, column of the error.
@@ -231,7 +241,7 @@ fn at(error: &StatementError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::{JobId, LedgerSchema, ServerError, Target};
+    use crate::database::{LedgerSchema, ServerError, Target};
     use crate::migration::{Class, Origin, StatementNumber, Version};
     use crate::provider::settings::LedgerLocation;
 

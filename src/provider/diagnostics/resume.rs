@@ -2,7 +2,7 @@
 
 use super::batches;
 use super::database::{Access, missing_privilege};
-use crate::database::{Condition, Outcome};
+use crate::database::{Condition, Error, Outcome};
 use crate::engine::{RolledBack, StatementError, StatementFailure};
 use crate::migration::{StatementNumber, Version, quoted_literal};
 use crate::provider::settings::LedgerLocation;
@@ -36,30 +36,7 @@ pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Versi
     match &error.failure {
         StatementFailure::Rejected(source) => {
             words.push_str(&rolled_back(error));
-            words.push_str(&match source.server() {
-                _ if source.outcome() == Outcome::Conflict => format!(
-                    "Other sessions changed the database at the same time, and every attempt \
-                     failed with a conflict. Apply again. The apply resumes with {resumed}."
-                ),
-                Some(server) if server.condition() == Condition::LimitExceeded => {
-                    batches::limit_advice(server, error.batches, &resumed)
-                }
-                Some(server) if server.condition() == Condition::PermissionDenied => format!(
-                    "Grant the role {:?} the privilege that the message names, or connect as \
-                     another role. Then apply again. The apply resumes with {resumed}.",
-                    set.location.target.user
-                ),
-                Some(server) if server.condition() == Condition::AlreadyExists => format!(
-                    "If the migrations of this set were applied before the provider ran any of \
-                     them, let dsql_migration_set record them: set baseline_version, or adopt the \
-                     history table of the former tool. Otherwise drop the object if nothing needs \
-                     it, or change {this}. Then apply again. The apply resumes with {resumed}."
-                ),
-                _ if is_shared_commit(error) => format!(
-                    "Fix these statements and apply again. The apply resumes with {resumed}."
-                ),
-                _ => format!("Fix {this} and apply again. The apply resumes with {resumed}."),
-            });
+            words.push_str(&correction(error, source, set, this, &resumed));
         }
         StatementFailure::OutcomeUnknown(_) => words.push_str(
             "Apply again when the cluster can be reached. The apply reads from the ledger and the \
@@ -78,6 +55,13 @@ pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Versi
                 false => "Remove the cause (for a unique index, the duplicate rows)",
             };
             words.push_str(&format!("{cause} and apply again. The apply resumes with {this}."));
+        }
+        StatementFailure::EarlierJobFailed { version: of, number, .. } => {
+            words.push_str(&format!(
+                "Remove the cause (for a unique index, the duplicate rows; for a constraint, the \
+                 rows that violate it), and apply again. The apply first runs statement {number} \
+                 of migration {of} again, and then resumes with {this}."
+            ));
         }
         StatementFailure::JobLookupFailed(_) => words.push_str(
             "The job continues in the database. Apply again. The apply then waits for the job.",
@@ -101,6 +85,40 @@ pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Versi
         }
     }
     words
+}
+
+/// Says how to correct a statement that the server rejected.
+fn correction(
+    error: &StatementError,
+    source: &Error,
+    set: AppliedSet<'_>,
+    this: &str,
+    resumed: &str,
+) -> String {
+    match source.server() {
+        _ if source.outcome() == Outcome::Conflict => format!(
+            "Other sessions changed the database at the same time, and every attempt \
+                     failed with a conflict. Apply again. The apply resumes with {resumed}."
+        ),
+        Some(server) if server.condition() == Condition::LimitExceeded => {
+            batches::limit_advice(server, error.batches, resumed)
+        }
+        Some(server) if server.condition() == Condition::PermissionDenied => format!(
+            "Grant the role {:?} the privilege that the message names, or connect as \
+                     another role. Then apply again. The apply resumes with {resumed}.",
+            set.location.target.user
+        ),
+        Some(server) if server.condition() == Condition::AlreadyExists => format!(
+            "If the migrations of this set were applied before the provider ran any of \
+                     them, let dsql_migration_set record them: set baseline_version, or adopt the \
+                     history table of the former tool. Otherwise drop the object if nothing needs \
+                     it, or change {this}. Then apply again. The apply resumes with {resumed}."
+        ),
+        _ if is_shared_commit(error) => {
+            format!("Fix these statements and apply again. The apply resumes with {resumed}.")
+        }
+        _ => format!("Fix {this} and apply again. The apply resumes with {resumed}."),
+    }
 }
 
 /// Names the statements that are applied. Nothing is said about the others: their outcome may be

@@ -51,7 +51,7 @@ impl Function for LintFunction {
         let texts: Vec<&str> = pieces.iter().map(|piece| piece.text).collect();
         let mut found = Vec::new();
         for ((piece, findings), hazards) in
-            pieces.iter().zip(sql::lint(&texts)).zip(sql::hazards(&texts))
+            pieces.iter().zip(sql::lint(&texts)).zip(sql::hazards(&texts, true))
         {
             for finding in findings {
                 let kind = match finding.severity {

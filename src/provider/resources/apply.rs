@@ -4,6 +4,7 @@
 //! itself.
 
 use super::adoption::AdoptionRequest;
+use super::builds;
 use super::existing::{self, ExistingCheck};
 use super::operation::SetOperation;
 use crate::database::{LEASE_LENGTH, Lease, MigrationRecord, Observation, ObserveQuery, Watched};
@@ -127,14 +128,17 @@ impl RunSession {
         };
         let accepted = operation.accepted(before);
         // The future of a run is large, and the futures around it are moved.
-        let run = engine::apply(&mut cluster, plan, before, accepted, &budget);
+        let wait = operation.model.known.rules.wait;
+        let run = engine::apply(&mut cluster, plan, before, accepted, wait, &budget);
         let (report, result) = Box::pin(run).await;
         let engine::Report { applied, unfinished, observation } = report;
         let errors = result.err().map(|error| {
             diagnostics::apply_errors(&error, &unfinished, applied.len(), operation.applied_set())
         });
         let kept = observation.as_ref().and_then(|after| existing::kept(operation, plan, after));
-        let diagnostics = errors.unwrap_or_default().into_iter().chain(kept).collect();
+        let running = observation.as_ref().and_then(|after| builds::running(operation, after));
+        let warnings = kept.into_iter().chain(running);
+        let diagnostics = errors.unwrap_or_default().into_iter().chain(warnings).collect();
         ApplyResult { observation, diagnostics }
     }
 }

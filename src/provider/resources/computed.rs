@@ -1,8 +1,8 @@
 //! The computed attributes of migrations: of those in the ledger, and of those that will run.
 
 use crate::database::{MigrationRecord, MigrationState, StatementRecord, StatementState};
-use crate::engine::{Plan, PlannedMigration, Status};
-use crate::migration::{Checksum, Migration, MigrationKind, Statement};
+use crate::engine::{Plan, PlannedMigration, Status, WaitForJobs};
+use crate::migration::{Checksum, Class, Migration, MigrationKind, Statement};
 use crate::schema::Attribute;
 use crate::sql;
 use crate::value::{Type, Value};
@@ -19,8 +19,9 @@ pub(super) fn attributes() -> Vec<Attribute> {
              `validate`, `dml`, `batch`, or `grant`) and the beginning.",
         ),
         Attribute::string("status").computed().description(
-            "Status: `applied`, `adopted` (not run by the provider), `failed`, or `running` (an \
-             apply is in progress or did not finish).",
+            "Status: `applied`, `adopted` (not run by the provider), `building` (all statements \
+             were sent, and no later apply has recorded the end of their jobs), `failed`, or \
+             `running` (an apply is in progress or did not finish).",
         ),
         Attribute::string("applied_at").computed().description(
             "Time at which the migration was applied or adopted, or failed last. By the clock of \
@@ -71,9 +72,10 @@ pub(super) fn status(record: &MigrationRecord) -> &'static str {
     if record.adopted_from.is_some() { ADOPTED } else { record.state.as_str() }
 }
 
-/// Whether nothing is left to do for a migration with this status.
+/// Whether nothing is left to run of a migration with this status.
 pub(super) fn is_applied(status: &str) -> bool {
-    [ADOPTED, MigrationState::Applied.as_str()].contains(&status)
+    let states = [MigrationState::Applied, MigrationState::Building];
+    status == ADOPTED || states.iter().any(|state| state.as_str() == status)
 }
 
 /// Whether a row of a state records its migration as applied.
@@ -131,6 +133,7 @@ pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
 pub(super) fn pending(
     migration: &Migration,
     begun: Option<&MigrationRecord>,
+    wait: WaitForJobs,
 ) -> Vec<(&'static str, Value)> {
     let lines = migration.numbered().map(|(number, statement)| {
         let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
@@ -142,7 +145,7 @@ pub(super) fn pending(
     vec![
         ("checksum", migration.checksum.0.as_str().into()),
         ("statements", Value::list(lines)),
-        ("status", MigrationState::Applied.as_str().into()),
+        ("status", status_after(migration, wait)),
         ("applied_at", Value::Unknown),
         ("applied_by", Value::Unknown),
         ("duration_ms", Value::Unknown),
@@ -150,10 +153,34 @@ pub(super) fn pending(
     ]
 }
 
+/// The status after a run. A job for which the run does not wait may end before the run does.
+fn status_after(migration: &Migration, wait: WaitForJobs) -> Value {
+    let is_async = |it: &Statement| matches!(it.class, Class::AsyncIndex | Class::Validate);
+    if wait == WaitForJobs::Needed && migration.statements.iter().any(is_async) {
+        return Value::Unknown;
+    }
+    MigrationState::Applied.as_str().into()
+}
+
+/// The attributes of a recorded migration after a run of other migrations, which records the jobs
+/// of this one that have ended.
+pub(super) fn recorded_after(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
+    let mut recorded = recorded(record);
+    if record.state == MigrationState::Building {
+        let status = recorded.iter_mut().filter(|(name, _)| *name == "status");
+        status.for_each(|(_, value)| *value = Value::Unknown);
+    }
+    recorded
+}
+
 /// The attributes of a repeatable migration that runs again, or that may run again, depending on
 /// values of variables that are not known yet.
-pub(super) fn again(migration: &Migration, last: &MigrationRecord) -> Vec<(&'static str, Value)> {
-    let mut planned = pending(migration, None);
+pub(super) fn again(
+    migration: &Migration,
+    last: &MigrationRecord,
+    wait: WaitForJobs,
+) -> Vec<(&'static str, Value)> {
+    let mut planned = pending(migration, None, wait);
     let recorded = recorded(last);
     if !migration.values.are_known() && last.checksum == migration.checksum {
         // The statements differ from those of the last run, for example by `rewrite`.
@@ -167,11 +194,14 @@ pub(super) fn again(migration: &Migration, last: &MigrationRecord) -> Vec<(&'sta
 }
 
 /// The attributes of one migration of a plan; `None` if it is excluded.
-pub(super) fn planned(entry: &PlannedMigration<'_>) -> Option<Vec<(&'static str, Value)>> {
+pub(super) fn planned(
+    entry: &PlannedMigration<'_>,
+    wait: WaitForJobs,
+) -> Option<Vec<(&'static str, Value)>> {
     Some(match &entry.status {
         Status::Applied(record) => recorded(record),
-        Status::Pending { begun } => pending(entry.migration, *begun),
-        Status::Rerun { last } => again(entry.migration, last),
+        Status::Pending { begun } => pending(entry.migration, *begun, wait),
+        Status::Rerun { last } => again(entry.migration, last, wait),
         Status::Excluded(_) => return None,
     })
 }

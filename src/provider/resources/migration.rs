@@ -19,6 +19,7 @@ use super::rules::{self, StatementRules};
 use super::source::Source;
 use super::state_ledger::ChangedRow;
 use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
+use super::wait;
 use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
@@ -118,7 +119,7 @@ impl ResourceKind for MigrationResource {
     fn set_from_files(planned: &mut Value, model: &LoadedModel<'_>) {
         for migration in model.migrations() {
             set_all(planned, named(migration));
-            set_all(planned, computed::pending(migration, None));
+            set_all(planned, computed::pending(migration, None, model.known.rules.wait));
         }
         set_all(planned, vec![("ledger", Value::Unknown), ("last_run", Value::Unknown)]);
         set_all(planned, drift_after(model.known.watch.is_some()));
@@ -144,9 +145,10 @@ impl ResourceKind for MigrationResource {
     }
 
     fn set_planned(planned: &mut Value, observed: &ObservedPlan<'_>) -> Vec<Diagnostic> {
+        let wait = observed.operation.model.known.rules.wait;
         for entry in &observed.plan.entries {
             set_all(planned, named(entry.migration));
-            set_all(planned, computed::planned(entry).unwrap_or_default());
+            set_all(planned, computed::planned(entry, wait).unwrap_or_default());
         }
         planned.set("ledger", observed.operation.location.ledger_name());
         match observed.operation.model.known.watch {
@@ -186,7 +188,11 @@ impl ResourceKind for MigrationResource {
         for (name, value) in drift_shown(operation.model.known.watch, observation) {
             set_if_unknown(&mut state, name, value);
         }
-        Ok(ApplyResponse { new_state: state, private: run.private, diagnostics: Vec::new() })
+        Ok(ApplyResponse {
+            new_state: state,
+            private: run.private,
+            diagnostics: result.diagnostics,
+        })
     }
 }
 
@@ -222,6 +228,7 @@ impl Resource for MigrationResource {
             ),
             cluster_attribute(),
             accept_cluster_attribute(),
+            wait::attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("Version of the migration."),
             Attribute::list_of("last_run", Type::String).computed().description(

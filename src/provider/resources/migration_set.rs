@@ -23,7 +23,7 @@ use super::rules::{self, StatementRules};
 use super::source::Source;
 use super::state_ledger::ChangedRow;
 use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
-use super::{planned_drift, policy, source, verify};
+use super::{planned_drift, policy, source, verify, wait};
 use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
@@ -116,7 +116,7 @@ impl ResourceKind for MigrationSetResource {
     }
 
     fn set_from_files(planned: &mut Value, model: &LoadedModel<'_>) {
-        set_all(planned, from_files(model.migrations(), model.known.policy));
+        set_all(planned, from_files(model));
     }
 
     fn set_unreachable(planned: &mut Value) {
@@ -137,7 +137,7 @@ impl ResourceKind for MigrationSetResource {
         set_all(planned, shown(&operation.location, observation));
         let changes = plan.pending().next().is_some() || to_adopt(plan).next().is_some();
         if changes {
-            set_all(planned, after(plan, records));
+            set_all(planned, after(plan, records, operation.model.known.rules.wait));
         }
         let verified = verify::planned(config, prior, changes);
         planned.set("verified_endpoints", verified);
@@ -227,6 +227,7 @@ impl Resource for MigrationSetResource {
             ),
             cluster_attribute(),
             accept_cluster_attribute(),
+            wait::attribute(),
             timeouts::attribute(),
             Attribute::string("id").computed().description("Name of the migration set."),
             Attribute::list_of("last_run", Type::String).computed().description(

@@ -3,6 +3,7 @@
 mod adoption;
 mod apply;
 mod basis;
+mod builds;
 mod computed;
 pub(super) mod counted;
 pub(super) mod drift;
@@ -22,6 +23,7 @@ pub(super) mod source;
 mod state_ledger;
 mod steps;
 mod verify;
+mod wait;
 
 /// The set that holds every `dsql_migration` in the ledger.
 pub(super) const SINGLE_MIGRATIONS: &str = "dsql_migration";

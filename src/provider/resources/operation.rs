@@ -7,7 +7,7 @@ use super::adoption::config::AdoptionConfig;
 use super::drift::Watch;
 use super::rules::{PreparedMigrations, StatementRules};
 use super::source::{self, Source};
-use crate::database::{MigrationRecord, MigrationState, Observation, Watched};
+use crate::database::{MigrationRecord, Observation, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{merge_records, with_renamed};
 use crate::engine::renames::Renames;
@@ -198,7 +198,7 @@ impl SetOperation<'_> {
             // A problem may be the cause of an error: the statements after it are not known.
             let is_begun = |version: &Version| {
                 let is_it = |it: &&MigrationRecord| it.version == *version;
-                records.iter().find(is_it).is_some_and(|it| it.state != MigrationState::Applied)
+                records.iter().find(is_it).is_some_and(|it| !it.is_applied())
             };
             errors.into_iter().chain(self.model.problems(is_begun)).collect()
         })

@@ -9,8 +9,10 @@ mod judge;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::wait;
 use crate::database::Hide;
 use crate::diagnostic::{Diagnostic, Title};
+use crate::engine::WaitForJobs;
 use crate::migration::fact::Fact;
 use crate::migration::{Migration, SourceText, Statement, Values, VariableSyntax, Version};
 use crate::provider::arguments::{texts, word};
@@ -26,6 +28,8 @@ pub(crate) struct StatementRules {
     rewrite: RewriteMode,
     /// `None` if `${name}` has no meaning.
     variables: Option<Variables>,
+    /// For which jobs an apply waits.
+    pub(super) wait: WaitForJobs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,24 +105,32 @@ impl StatementRules {
         );
         let rewrite =
             word(config, "rewrite", &[("off", RewriteMode::Off), ("safe", RewriteMode::Safe)]);
-        let variables = decode_variables(config);
-        let (lint, rewrite, variables) = match (lint, rewrite, variables) {
-            (Ok(lint), Ok(rewrite), Ok(variables)) => (lint, rewrite, variables),
-            (lint, rewrite, variables) => {
-                let wrong = [lint.err(), rewrite.err(), variables.err()];
+        let (variables, wait) = (decode_variables(config), wait::decode(config));
+        let (lint, rewrite, variables, wait) = match (lint, rewrite, variables, wait) {
+            (Ok(lint), Ok(rewrite), Ok(variables), Ok(wait)) => (lint, rewrite, variables, wait),
+            (lint, rewrite, variables, wait) => {
+                let wrong = [lint.err(), rewrite.err(), variables.err(), wait.err()];
                 return Err(wrong.into_iter().flatten().collect());
             }
         };
         let ignored = decode_ignored(config);
-        Ok(lint.zip(ignored).zip(rewrite.zip(variables.optional())).map(
-            |((lint, ignored), (rewrite, variables))| Self { lint, ignored, rewrite, variables },
+        let text = rewrite.zip(variables.optional());
+        Ok(lint.zip(ignored).zip(text).zip(wait).map(
+            |(((lint, ignored), (rewrite, variables)), wait)| Self {
+                lint,
+                ignored,
+                rewrite,
+                variables,
+                wait,
+            },
         ))
     }
 
     /// Reads `variables` alone, for a reader that neither runs nor lints anything.
     pub(crate) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
         let (lint, rewrite, ignored) = (Lint::Off, RewriteMode::Off, BTreeSet::new());
-        let of = |variables| Self { lint, ignored, rewrite, variables };
+        let wait = WaitForJobs::All;
+        let of = |variables| Self { lint, ignored, rewrite, variables, wait };
         Ok(decode_variables(config)?.optional().map(of))
     }
 

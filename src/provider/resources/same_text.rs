@@ -4,7 +4,7 @@
 //! version in its state, so a new resource with the text of another one may be intended.
 
 use super::operation::SetOperation;
-use crate::database::{MigrationRecord, MigrationState, Observation};
+use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
 use crate::migration::MigrationKind;
@@ -25,7 +25,7 @@ pub(super) fn applied_as_another_version(
     let is_same = |record: &&MigrationRecord| {
         record.version != migration.version
             && record.kind == MigrationKind::Versioned
-            && record.state == MigrationState::Applied
+            && record.is_applied()
             && record.checksum == migration.checksum
     };
     let same = || observation.migrations.iter().filter(is_same);

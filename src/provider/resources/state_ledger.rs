@@ -81,13 +81,13 @@ impl ChangedRow {
 fn change_of(row: &Value, now: Option<&MigrationRecord>) -> Option<RowChange> {
     let text = |name| Some(row.get(name)?.string().known()?.to_owned());
     // Only rows of its statements are left of a lost one.
-    let is_there = |now: &&MigrationRecord| now.state == MigrationState::Applied || !now.is_lost();
+    let is_there = |now: &&MigrationRecord| now.is_applied() || !now.is_lost();
     let Some(now) = now.filter(is_there) else {
         let checksum = text("checksum").map(Checksum);
         return Some(RowChange::Deleted { applied_at: text("applied_at"), checksum });
     };
     let (before, at) = (Checksum(text("checksum")?), text("applied_at")?);
-    if now.state != MigrationState::Applied {
+    if !matches!(now.state, MigrationState::Applied | MigrationState::Building) {
         Some(RowChange::Status { now: now.state })
     } else if now.checksum != before {
         Some(RowChange::Checksum { before, now: now.checksum.clone() })

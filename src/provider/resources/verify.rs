@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::observe::observe;
 use crate::database::{
-    MigrationRecord, MigrationState, Naming, Observation, ObserveQuery, Target, Watched, region_of,
+    MigrationRecord, Naming, Observation, ObserveQuery, Target, Watched, region_of,
 };
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::drift;
@@ -159,7 +159,7 @@ fn missing(here: &[MigrationRecord], there: &[MigrationRecord]) -> Vec<String> {
                 == (&record.version, &record.checksum, record.state)
         })
     };
-    let applied = here.iter().filter(|record| record.state == MigrationState::Applied);
+    let applied = here.iter().filter(|record| record.is_applied());
     applied
         .filter(|record| !is_there(record))
         .map(|record| format!("migration {} is not recorded as applied", record.version))

@@ -20,6 +20,7 @@ pub(super) static RULE: Hazard = Hazard {
 
 fn check(scene: &Scene<'_>) -> bool {
     match (scene.index(), scene.alter_table()) {
+        _ if !scene.is_awaited() => false,
         (Some((_, table)), _) => scene.may_have_rows(table),
         (None, Some((table, _))) => {
             scene.has(&["VALIDATE", "CONSTRAINT"]) && scene.may_have_rows(table)

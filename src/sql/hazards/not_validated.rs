@@ -33,14 +33,14 @@ mod tests {
     fn a_constraint_that_is_validated_later_is_not_reported() {
         let add = "ALTER TABLE t ADD CONSTRAINT \"c\" CHECK (a > 0) NOT VALID";
         let names = |statements: &[&str]| {
-            hazards(statements)[0].iter().map(|hazard| hazard.name).collect::<Vec<_>>()
+            hazards(statements, true)[0].iter().map(|hazard| hazard.name).collect::<Vec<_>>()
         };
 
         assert_eq!(names(&[add]), ["not_validated"]);
         assert_eq!(names(&[add, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT d"]), ["not_validated"]);
         assert_eq!(names(&[add, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT C"]), [""; 0]);
         // It stays NOT VALID, also if the table has no rows yet.
-        let first = hazards(&["CREATE TABLE t (a int)", add]);
+        let first = hazards(&["CREATE TABLE t (a int)", add], true);
         assert_eq!(
             first[1].iter().map(|hazard| hazard.name).collect::<Vec<_>>(),
             ["not_validated"]

@@ -10,6 +10,8 @@ pub(super) struct StatementSequence {
     created: BTreeSet<String>,
     /// Names of constraints, each with the index of the last statement that validates it.
     validated: BTreeMap<String, usize>,
+    /// Whether the run waits for its jobs.
+    awaits_jobs: bool,
     /// The statement that the next scene is for.
     index: usize,
 }
@@ -22,7 +24,10 @@ pub(super) struct Scene<'a> {
 
 impl StatementSequence {
     /// Reads all statements once.
-    pub(super) fn new<'a>(statements: impl Iterator<Item = TokenBuf<'a>>) -> Self {
+    pub(super) fn new<'a>(
+        statements: impl Iterator<Item = TokenBuf<'a>>,
+        awaits_jobs: bool,
+    ) -> Self {
         let mut validated = BTreeMap::new();
         for (index, statement) in statements.enumerate() {
             let constraints = statement.all().after_each(&["VALIDATE", "CONSTRAINT"]);
@@ -30,7 +35,7 @@ impl StatementSequence {
                 validated.insert(identifier(constraint), index);
             }
         }
-        Self { created: BTreeSet::new(), validated, index: 0 }
+        Self { created: BTreeSet::new(), validated, awaits_jobs, index: 0 }
     }
 
     /// Returns the scene of the next statement.
@@ -58,6 +63,11 @@ impl<'a> Scene<'a> {
     /// Whether the statement begins with these words.
     pub(super) fn begins(&self, words: &[&str]) -> bool {
         self.tokens.begins(words)
+    }
+
+    /// Whether the run waits for the job of the statement.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.sequence.awaits_jobs
     }
 
     /// Whether these words occur next to each other in the statement.

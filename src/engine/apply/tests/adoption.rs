@@ -29,7 +29,7 @@ async fn adopt(cluster: &mut FakeCluster, files: &[Migration]) -> Result<Report,
         .collect();
     let records = merge_records(&observed.migrations, &old);
     let plan = plan(files, &records, &Policy::default()).unwrap();
-    let (report, result) = apply(cluster, &plan, &observed, &[], &budget()).await;
+    let (report, result) = apply(cluster, &plan, &observed, &[], WaitForJobs::All, &budget()).await;
     result.map(|()| report)
 }
 
@@ -95,7 +95,8 @@ async fn a_run_accepts_what_another_run_has_adopted_in_the_meantime() {
     adopt(&mut cluster, &files).await.unwrap();
 
     let plan = plan(&files, &old, &Policy::default()).unwrap();
-    let (report, result) = apply(&mut cluster, &plan, &observed, &[], &budget()).await;
+    let (report, result) =
+        apply(&mut cluster, &plan, &observed, &[], WaitForJobs::All, &budget()).await;
     result.unwrap();
     assert_eq!(report.applied, []);
     assert_adopted(&cluster, "two runs");

@@ -1,7 +1,7 @@
 //! Tests of what statements of runs that have ended have made.
 
 use super::*;
-use crate::database::{LedgerStatement, UnrecordedRun};
+use crate::database::{Build, BuildState, LedgerStatement, UnrecordedRun};
 use crate::engine::drift::settle;
 use crate::migration::{StatementNumber, Version};
 
@@ -17,6 +17,11 @@ fn snapshot(lines: &[&str]) -> Snapshot {
     snapshot
 }
 
+fn running() -> Build {
+    let (state, object, details) = (BuildState::Running, None, None);
+    Build { state, object, started_at: None, status: None, details }
+}
+
 fn statement(text: &str, is_done: bool) -> LedgerStatement {
     LedgerStatement {
         set: "other".into(),
@@ -24,8 +29,10 @@ fn statement(text: &str, is_done: bool) -> LedgerStatement {
         version: Version("1".into()),
         number: StatementNumber::FIRST,
         summary: sql::summary(text),
+        class: crate::migration::Class::Ddl.into(),
+        object: None,
+        build: Some(running()),
         job: None,
-        is_job_over: false,
         is_done,
         is_unrecorded: is_done,
         text: Some(text.to_owned()),

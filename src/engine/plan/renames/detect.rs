@@ -3,7 +3,7 @@
 use super::groups::Group;
 use super::versions::Versions;
 use super::{Renamed, RenamedFile, Renames};
-use crate::database::{MigrationRecord, MigrationState};
+use crate::database::MigrationRecord;
 use crate::engine::plan::PlanError;
 use crate::migration::Migration;
 
@@ -49,7 +49,7 @@ impl<'a> Renames<'a> {
         if self.is_wrong_entry(from, to) {
             return None;
         }
-        if from.state != MigrationState::Applied {
+        if !from.is_finished() {
             self.errors.push(PlanError::UnfinishedRenamed {
                 file: to.file.clone(),
                 former: from.version.clone(),

@@ -2,7 +2,7 @@
 
 use super::links::{formers, needs_no_file};
 use super::versions::Versions;
-use crate::database::{MigrationRecord, MigrationState};
+use crate::database::MigrationRecord;
 use crate::engine::plan::{PlanError, changed_statement};
 use crate::migration::{Migration, MigrationKind};
 
@@ -40,8 +40,8 @@ impl<'a> Versions<'a> {
         // Only the row under which a migration has run has its statements.
         let mut rows = std::iter::once(record).chain(formers(record, self.records));
         let Some(record) = rows.find(|it| !it.statements.is_empty()) else { return false };
-        let is_whole = record.state != MigrationState::Applied
-            || record.statements.len() == migration.statements.len();
+        let is_whole =
+            !record.is_applied() || record.statements.len() == migration.statements.len();
         !is_explained
             && migration.unknown_from.is_none()
             && is_whole

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::links::is_former;
 use super::{RenameProblem, Renamed, UnusedReason};
-use crate::database::{MigrationRecord, MigrationState};
+use crate::database::MigrationRecord;
 use crate::engine::plan::{Policy, order};
 use crate::migration::{Migration, MigrationKind, Version};
 
@@ -119,7 +119,7 @@ impl<'a> Versions<'a> {
         let is_versioned = |kind| kind == MigrationKind::Versioned;
         if !is_versioned(from.kind) || !is_versioned(to.kind) {
             Some(RenameProblem::NotVersioned)
-        } else if from.state != MigrationState::Applied {
+        } else if !from.is_finished() {
             Some(RenameProblem::Unfinished)
         } else if !self.has_text(from, to) && !is_accepted {
             let (file, found) = (to.file.clone(), to.checksum.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::database::{MigrationRecord, MigrationState};
+use crate::database::MigrationRecord;
 use crate::engine::adoption::with_renamed;
 use crate::engine::renames::Renames;
 use crate::engine::{self, ExecOrder, PlanError, Policy};
@@ -42,7 +42,7 @@ pub(super) fn of_files(
     let records = &with_renamed(records, renames.declared())[..];
     let of = |version: &Version| records.iter().find(|record| record.version == *version);
     let is_changed = |file: &&Migration| {
-        let is_applied = |record: &&MigrationRecord| record.state == MigrationState::Applied;
+        let is_applied = |record: &&MigrationRecord| record.is_applied();
         of(&file.version).filter(is_applied).is_some_and(|r| r.checksum != file.checksum)
     };
     let repeats = |file: &Migration| file.is_repeatable();
@@ -65,15 +65,14 @@ pub(super) fn of_files(
         repeats(file) && !has_values && file.statements.iter().any(|it| it.text.contains("${"))
     };
     let is_pending = |file: &&Migration| match of(&file.version) {
-        Some(record) if is_open(file) => {
-            record.state != MigrationState::Applied || is_changed(file)
-        }
+        Some(record) if is_open(file) => !record.is_applied() || is_changed(file),
         _ => plan.pending().any(|entry| entry.migration == *file),
     };
     let pending: Vec<String> =
         files.iter().filter(is_pending).map(|file| file.version.0.clone()).collect();
     // A migration that failed or is running is pending, or it has no file and does not count.
-    let up_to_date = pending.is_empty() && changed.is_empty() && missing.is_empty();
+    let is_valid = records.iter().all(|record| !record.is_applied() || record.is_finished());
+    let up_to_date = pending.is_empty() && changed.is_empty() && missing.is_empty() && is_valid;
     let values = [pending.into(), changed.into(), missing.into(), up_to_date.into()];
     let mut values = values.into_iter();
     names.map(|name| (name, values.next().unwrap_or(Value::Null)))

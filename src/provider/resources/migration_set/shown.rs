@@ -1,21 +1,22 @@
 //! The computed attributes of a set: as the ledger has them, and as an apply will leave them.
 
+use super::super::operation::{KnownModel, LoadedModel};
 use super::super::state_ledger::ChangedRow;
 use super::super::{computed, drift};
-use crate::database::{MigrationRecord, MigrationState, Observation};
+use crate::database::{MigrationRecord, Observation};
 use crate::engine::renames::{current, has_former};
-use crate::engine::{ExecOrder, Plan, PlannedMigration, Policy, Status};
-use crate::migration::{Migration, MigrationKind, Version};
+use crate::engine::{ExecOrder, Plan, PlannedMigration, Status, WaitForJobs};
+use crate::migration::{MigrationKind, Version};
 use crate::provider::settings::LedgerLocation;
 use crate::value::Value;
 
 /// The attributes of a migration in the ledger.
-fn row(record: &MigrationRecord) -> Value {
+fn row(record: &MigrationRecord, computed: Vec<(&'static str, Value)>) -> Value {
     let mut attributes = vec![
         ("description", record.description.as_str().into()),
         ("adopted_from", record.adopted_from.clone().into()),
     ];
-    attributes.extend(computed::recorded(record));
+    attributes.extend(computed);
     Value::object(attributes)
 }
 
@@ -24,8 +25,10 @@ pub(super) fn shown(
     location: &LedgerLocation,
     observation: &Observation,
 ) -> Vec<(&'static str, Value)> {
-    let migrations =
-        observation.migrations.iter().map(|record| (record.version.0.clone(), row(record)));
+    let migrations = observation
+        .migrations
+        .iter()
+        .map(|record| (record.version.0.clone(), row(record, computed::recorded(record))));
     vec![
         ("migrations", Value::map(migrations)),
         ("latest_version", latest(&observation.migrations).into()),
@@ -52,9 +55,7 @@ pub(super) fn keep_rows(state: &mut Value, before: &Value, changed: &[ChangedRow
 
 /// The version that was begun last, of those that are applied and not repeatable.
 pub(crate) fn latest(records: &[MigrationRecord]) -> Option<String> {
-    last_begun(records, |record| {
-        record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable
-    })
+    last_begun(records, |record| record.is_applied() && record.kind != MigrationKind::Repeatable)
 }
 
 /// The last of the records that count. A migration with a new version began under its former one.
@@ -68,9 +69,16 @@ fn last_begun(
 }
 
 /// The computed attributes as a run will leave them.
-pub(super) fn after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<(&'static str, Value)> {
+pub(super) fn after(
+    plan: &Plan<'_>,
+    ledger: &[MigrationRecord],
+    wait: WaitForJobs,
+) -> Vec<(&'static str, Value)> {
     let migrations = plan.entries.iter().filter_map(|entry| {
-        let mut attributes = computed::planned(entry)?;
+        let mut attributes = match entry.status {
+            Status::Applied(record) => computed::recorded_after(record),
+            _ => computed::planned(entry, wait)?,
+        };
         let (description, from) = match entry.status {
             Status::Applied(record) => (&record.description, record.adopted_from.clone()),
             _ => (&entry.migration.description, None),
@@ -79,7 +87,10 @@ pub(super) fn after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Vec<(&'stati
         attributes.push(("adopted_from", from.into()));
         Some((entry.migration.version.0.clone(), Value::object(attributes)))
     });
-    let retired = plan.retired.iter().map(|record| (record.version.0.clone(), row(record)));
+    let retired = plan
+        .retired
+        .iter()
+        .map(|record| (record.version.0.clone(), row(record, computed::recorded_after(record))));
     vec![
         ("migrations", Value::map(migrations.chain(retired))),
         ("latest_version", latest_after(plan, ledger).into()),
@@ -96,8 +107,7 @@ fn latest_after(plan: &Plan<'_>, ledger: &[MigrationRecord]) -> Option<String> {
         return Some(last.migration.version.0.clone());
     }
     last_begun(ledger, |record| {
-        let is_applied =
-            record.state == MigrationState::Applied && record.kind != MigrationKind::Repeatable;
+        let is_applied = record.is_applied() && record.kind != MigrationKind::Repeatable;
         is_applied || pending(&record.version).is_some()
     })
 }
@@ -107,7 +117,8 @@ fn is_repeatable(entry: &PlannedMigration<'_>) -> bool {
 }
 
 /// The computed attributes while the cluster is unknown: only the texts are certain.
-pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'static str, Value)> {
+pub(super) fn from_files(model: &LoadedModel<'_>) -> Vec<(&'static str, Value)> {
+    let (migrations, KnownModel { policy, rules, .. }) = (model.migrations(), model.known);
     // The history of the cluster may decide which of them run.
     let is_open = migrations.iter().any(|migration| migration.kind == MigrationKind::Baseline)
         || policy.order == ExecOrder::LinearSkip
@@ -116,13 +127,15 @@ pub(super) fn from_files(migrations: &[Migration], policy: &Policy) -> Vec<(&'st
         || !policy.renamed.is_empty();
     let planned = migrations.iter().map(|migration| {
         let mut attributes = vec![("description", Value::Unknown), ("adopted_from", Value::Null)];
-        attributes.extend(computed::pending(migration, None).into_iter().map(|(name, value)| {
-            // With an accepted checksum the ledger may hold another text.
-            let certain = matches!(name, "status" | "skipped")
-                || matches!(name, "checksum" | "statements")
-                    && !policy.accepted.contains_key(&migration.version);
-            (name, if certain { value } else { Value::Unknown })
-        }));
+        attributes.extend(computed::pending(migration, None, rules.wait).into_iter().map(
+            |(name, value)| {
+                // With an accepted checksum the ledger may hold another text.
+                let certain = matches!(name, "status" | "skipped")
+                    || matches!(name, "checksum" | "statements")
+                        && !policy.accepted.contains_key(&migration.version);
+                (name, if certain { value } else { Value::Unknown })
+            },
+        ));
         (migration.version.0.clone(), Value::object(attributes))
     });
     let planned = if is_open { Value::Unknown } else { Value::map(planned) };

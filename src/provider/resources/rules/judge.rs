@@ -3,7 +3,7 @@
 use super::{Lint, PreparedMigrations, StatementRules};
 use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::Plan;
+use crate::engine::{Plan, WaitForJobs};
 use crate::migration::{Class, Migration, Statement, StatementNumber};
 use crate::provider::diagnostics::{self, StatementFinding, Subject};
 use crate::sql::{self, FindingSeverity, Hazard};
@@ -162,8 +162,9 @@ impl StatementRules {
         path: &AttributePath,
     ) -> Option<Diagnostic> {
         let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
+        let awaits = self.wait == WaitForJobs::All;
         let mut found = Vec::new();
-        for (statement, hazards) in statements.iter().copied().zip(sql::hazards(&texts)) {
+        for (statement, hazards) in statements.iter().copied().zip(sql::hazards(&texts, awaits)) {
             // Such a statement does run in batches.
             let batched = |hazard: &Hazard| {
                 statement.class == Class::Batch && hazard.name == sql::UNBATCHED_WRITE

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::adoption::{Adoption, AdoptionRequest};
 use super::super::basis::{Basis, LedgerIdentity, Sources};
+use super::super::builds;
 use super::super::computed;
 use super::super::existing;
 use super::super::location::{locate, prior_at};
@@ -144,6 +145,8 @@ impl Planning<'_> {
         diagnostics.extend(diagnostics::adopted(&plan, operation.model.format, &subject));
         diagnostics.extend(diagnostics::renamed(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
+        diagnostics.extend(builds::running(operation, observation));
+        diagnostics.extend(builds::failed(&context.clusters, operation, observation).await);
         let prior = &request.prior_state;
         let same = K::IS_SHARED
             .then(|| applied_as_another_version(prior, operation, observation, &plan))

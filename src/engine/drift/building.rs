@@ -1,0 +1,68 @@
+//! What the jobs build for which no run waits. Pure.
+//!
+//! The recorded schema has these objects as they will be, so nothing has to be recorded when a job
+//! ends. Until then, they differ from it because they are not valid.
+
+use std::borrow::Cow;
+
+use super::{SchemaPart, is_invalid, replace_part};
+use crate::database::{Build, BuildState, CatalogObject, LedgerStatement, Observation, Snapshot};
+
+/// The recorded schema with what jobs of the set build as it will be.
+#[must_use]
+pub fn as_built<'a>(recorded: Cow<'a, Snapshot>, observation: &Observation) -> Cow<'a, Snapshot> {
+    let mut built = Vec::new();
+    for (relation, objects) in &recorded.relations {
+        for (object, definition) in objects.iter().filter(|(it, text)| is_invalid(it, text)) {
+            if builds_of(observation, object).any(|(statement, _)| statement.is_own) {
+                built.push((relation.clone(), object.clone(), valid(definition).to_owned()));
+            }
+        }
+    }
+    if built.is_empty() {
+        return recorded;
+    }
+    let mut recorded = recorded.into_owned();
+    for (relation, object, definition) in &built {
+        replace_part(&mut recorded, relation, object, Some(definition));
+    }
+    Cow::Owned(recorded)
+}
+
+/// The statement whose job explains why a part is not valid: one that is running, or a failed one
+/// of the set itself, which the next apply sends again.
+pub(super) fn builder<'a>(
+    observation: &'a Observation,
+    part: &SchemaPart<'_>,
+) -> Option<&'a LedgerStatement> {
+    let now = part.now.filter(|now| is_invalid(part.object, now))?;
+    if observation.recorded.definition(part.relation, part.object) != Some(valid(now)) {
+        return None;
+    }
+    let mut builds = builds_of(observation, part.object);
+    let explains = |(statement, build): &(&LedgerStatement, &Build)| {
+        build.state == BuildState::Running || statement.is_own
+    };
+    builds.find(explains).map(|(statement, _)| statement)
+}
+
+/// Whether no run waits for the job of a statement.
+pub(super) fn is_left(statement: &LedgerStatement) -> bool {
+    statement.object.is_some() && !statement.is_done
+}
+
+/// The statements that build an object, without a run that waits for them.
+fn builds_of<'a>(
+    observation: &'a Observation,
+    object: &CatalogObject,
+) -> impl Iterator<Item = (&'a LedgerStatement, &'a Build)> {
+    let left = observation.statements.iter().filter(|statement| is_left(statement));
+    let builds = left.filter_map(|statement| Some((statement, statement.build.as_ref()?)));
+    builds.filter(move |(_, build)| build.object.as_ref() == Some(object))
+}
+
+/// The definition of an object that is not valid as it is once it is valid.
+fn valid(definition: &str) -> &str {
+    let not_valid = definition.strip_suffix(" NOT VALID");
+    not_valid.or_else(|| definition.strip_suffix(" INVALID")).unwrap_or(definition)
+}
