@@ -1,15 +1,15 @@
 //! Comments by which tools mark the sections of a file, such as `-- +goose Up`.
 
+mod bare;
 mod known;
 
-use self::known::{
-    BARE_MARKS, CHANGESET, MARKS, Mark, REVERTING, SEPARATING, SEPARATING_MARK, anywhere,
-};
+use self::bare::bare_marks;
+use self::known::{CHANGESET, MARKS, Mark, anywhere};
 use super::Format;
 use super::error::{FormatError, SqlProblem};
 use super::listing::Listing;
 use crate::migration::Origin;
-use crate::sql::{Heading, headings, line_comments};
+use crate::sql::line_comments;
 
 /// The tool that a file name, a directory or a comment belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,20 +97,4 @@ fn is_changeset(words: &str) -> bool {
         word.split_once(':').is_some_and(|(author, id)| !author.is_empty() && !id.is_empty())
     };
     words.next() == Some("changeset") && words.next().is_some_and(identifies)
-}
-
-/// The marks in a text that could also be plain words, with their lines.
-fn bare_marks(text: &str) -> impl Iterator<Item = (&'static Mark, usize)> {
-    headings(text).into_iter().filter_map(|heading| {
-        let Heading { comment, first_word, follows_statement } = heading;
-        let letters: String = comment.text.chars().filter(|c| c.is_alphanumeric()).collect();
-        let is = |word: &str| letters.eq_ignore_ascii_case(word);
-        let separates = follows_statement && first_word.eq_ignore_ascii_case("DROP");
-        if separates && SEPARATING.iter().any(|word| is(word)) {
-            return Some((&SEPARATING_MARK, comment.line));
-        }
-        let reverts = REVERTING.iter().any(|word| first_word.eq_ignore_ascii_case(word));
-        let mark = BARE_MARKS.iter().find(|mark| reverts && is(mark.words))?;
-        Some((mark, comment.line))
-    })
 }

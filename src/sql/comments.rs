@@ -1,5 +1,6 @@
 //! Finds the comments of a text in which migration tools keep their directives.
 
+use super::effect::begins_with;
 use super::lex::{Lexer, Token, TokenKind};
 
 /// One comment.
@@ -33,32 +34,51 @@ pub fn line_comments(text: &str) -> impl Iterator<Item = Comment<'_>> {
 pub struct Heading<'a> {
     /// The comment.
     pub comment: Comment<'a>,
-    /// The first word of the statement below it.
-    pub first_word: &'a str,
+    /// The statement below it, without its semicolon.
+    pub statement: &'a str,
     /// Whether another statement precedes it.
     pub follows_statement: bool,
 }
 
 /// Returns the comments above each statement, outside of other statements and on lines of their
-/// own.
-pub fn headings(text: &str) -> Vec<Heading<'_>> {
+/// own. Statements that only prepare others, such as `BEGIN`, do not count.
+pub fn headings<'a>(text: &'a str) -> Vec<Heading<'a>> {
     let mut found = Vec::new();
     let mut above = Vec::new();
-    let (mut is_inside, mut follows_statement) = (false, false);
-    for token in Lexer::new(text, 1).map_while(Result::ok) {
-        if matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment) {
-            if !is_inside && begins_line(text, &token) {
-                above.push(Comment { text: token.text, line: token.line });
-            }
-        } else if !token.is_trivia() {
-            is_inside = !token.is_symbol(";");
-            let first_word = token.text;
-            let heading = |comment| Heading { comment, first_word, follows_statement };
+    let (mut begin, mut follows_statement) = (None, false);
+    let mut end_statement = |begin: usize, end: usize, above: &mut Vec<Comment<'a>>| {
+        let statement = text[begin..end].trim_end();
+        if !prepares(statement) {
+            let heading = |comment| Heading { comment, statement, follows_statement };
             found.extend(above.drain(..).map(heading));
             follows_statement = true;
         }
+    };
+    for token in Lexer::new(text, 1).map_while(Result::ok) {
+        if matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment) {
+            if begin.is_none() && begins_line(text, &token) {
+                above.push(Comment { text: token.text, line: token.line });
+            }
+        } else if token.is_symbol(";") {
+            if let Some(begin) = begin.take() {
+                end_statement(begin, token.start, &mut above);
+            }
+        } else if !token.is_trivia() {
+            begin.get_or_insert(token.start);
+        }
+    }
+    if let Some(begin) = begin {
+        end_statement(begin, text.len(), &mut above);
     }
     found
+}
+
+/// Whether a statement only controls the transaction or the session.
+fn prepares(statement: &str) -> bool {
+    let words = ["BEGIN", "START", "COMMIT", "END", "SAVEPOINT", "RELEASE", "SET", "RESET", "LOCK"];
+    let sets_config = || statement.to_ascii_lowercase().contains("set_config");
+    words.into_iter().any(|word| begins_with(statement, word))
+        || begins_with(statement, "SELECT") && sets_config()
 }
 
 /// Whether only blanks precede a token in its line.
@@ -85,17 +105,33 @@ mod tests {
 
     #[test]
     fn a_heading_is_above_a_statement_and_not_inside_another() {
-        let text =
-            "-- a\n\n-- b\nSELECT -- c\n-- d\n1; -- e\n/* x */ -- f\n-- g\nDROP TABLE t;\n-- h";
+        let text = "-- a\n\n-- b\nSELECT -- c\n-- d\n1; -- e\n/* x */ -- f\n-- g\n\
+                    DROP TABLE t;\n-- h";
 
         let found: Vec<_> = headings(text)
             .into_iter()
-            .map(|it| (it.comment.line, it.first_word, it.follows_statement))
+            .map(|it| (it.comment.line, &it.statement[..4], it.follows_statement))
             .collect();
 
         assert_eq!(
             found,
-            [(1, "SELECT", false), (3, "SELECT", false), (7, "DROP", true), (8, "DROP", true)]
+            [(1, "SELE", false), (3, "SELE", false), (7, "DROP", true), (8, "DROP", true)]
         );
+    }
+
+    #[test]
+    fn a_statement_that_prepares_others_does_not_separate_a_heading_from_its_statement() {
+        let text = "BEGIN;\n-- a\nSET x = 1;\nCREATE TABLE t ();\nCOMMIT;\n-- b\n;\n\
+                    start transaction;\nSELECT pg_catalog.set_config('a', '', false);\n-- c\n\
+                    DROP TABLE t";
+
+        let found: Vec<_> = headings(text)
+            .into_iter()
+            .map(|it| (it.comment.text, it.statement, it.follows_statement))
+            .collect();
+
+        let (created, dropped) = ("CREATE TABLE t ()", "DROP TABLE t");
+        let expected = [("-- a", created, false), ("-- b", dropped, true), ("-- c", dropped, true)];
+        assert_eq!(found, expected);
     }
 }

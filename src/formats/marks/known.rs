@@ -42,6 +42,14 @@ const MICRATE: Tool = Tool::Unsupported("micrate");
 const RAMBLER: Tool = Tool::Unsupported("rambler");
 const ANOTHER: Tool = Tool::Unsupported("another tool");
 
+/// The words that identify the tool of a mark that is misspelled, and the mark.
+static MISSPELLED: &[(&str, Mark)] = &[
+    ("goose", mark(GOOSE, Direction::Down, "goose down", After::Nothing)),
+    ("migrate", mark(DBMATE, Direction::Down, "migrate down", After::Nothing)),
+    ("micrate", mark(MICRATE, Direction::Down, "micrate down", After::Nothing)),
+];
+static OF_ANOTHER_TOOL: Mark = mark(ANOTHER, Direction::Down, "down", After::Nothing);
+
 pub(super) static MARKS: &[Mark] = &[
     mark(GOOSE, Direction::Down, "+goose down", After::Anything),
     mark(GOOSE, Direction::Up, "+goose up", After::Anything),
@@ -80,52 +88,24 @@ static ANYWHERE: &[(&str, Mark)] = &[
 /// Liquibase needs its first line only if it has to recognize the file by itself.
 pub(super) static CHANGESET: Mark = mark(LIQUIBASE, Direction::Up, "changeset", After::Anything);
 
-/// Comments that consist of these letters are marks if a statement that could revert something is
-/// below them. sqlite for Node.js and shmig write `-- Down` and `-- ==== DOWN ====`; the others are
-/// misspelled. They do not identify a tool.
-pub(super) static BARE_MARKS: &[Mark] = &[
-    mark(GOOSE, Direction::Down, "goosedown", After::Nothing),
-    mark(DBMATE, Direction::Down, "migratedown", After::Nothing),
-    mark(MICRATE, Direction::Down, "micratedown", After::Nothing),
-    mark(ANOTHER, Direction::Down, "down", After::Nothing),
-    mark(ANOTHER, Direction::Down, "downs", After::Nothing),
-];
-
-/// The first words of statements that could revert something.
-pub(super) static REVERTING: &[&str] = &["ALTER", "DELETE", "DROP", "REVOKE", "TRUNCATE"];
-
-/// Comments that consist of these letters are marks if they separate a `DROP` from a statement
-/// above. At the top of a file, they may describe a migration that reverts an earlier one, or one
-/// that first removes what it creates.
-pub(super) static SEPARATING_MARK: Mark =
-    mark(ANOTHER, Direction::Down, "rollback", After::Nothing);
-pub(super) static SEPARATING: &[&str] = &[
-    "rollback",
-    "rollbackscript",
-    "rollbackmigration",
-    "undo",
-    "undoscript",
-    "undomigration",
-    "revert",
-    "revertscript",
-    "revertmigration",
-    "migrationdown",
-    "migrationrollback",
-    "namedown",
-    "namerollback",
-    "downscript",
-    "downrollback",
-    "downmigrationrollback",
-    "downmigrationforrollback",
-];
-
 impl Mark {
+    /// The mark that a heading with these words stands for.
+    pub(super) fn of_heading(words: &[String]) -> &'static Self {
+        let has = |wanted: &str| words.iter().any(|word| word == wanted);
+        let misspelled = MISSPELLED.iter().find(|(word, _)| has(word));
+        misspelled.map_or(&OF_ANOTHER_TOOL, |(_, mark)| mark)
+    }
+
     /// Whether the words of a comment, in lower case, are those of the mark.
     pub(super) fn begins(&self, words: &str) -> bool {
         let Some(rest) = after_words(words, self.words) else { return false };
         let is_blank = |rest: &str| !rest.contains(char::is_alphanumeric);
-        let are_options = || rest.split_whitespace().all(|word| word.contains(':'));
-        let is_exact = words.starts_with(self.words);
+        let is_option = |word: &str| word.contains(':') || word == "notransaction";
+        let are_options = || rest.split_whitespace().all(is_option);
+        // goose and sql-migrate accept several blanks between the words.
+        let mut spaced = words.split_whitespace();
+        let is_exact = words.starts_with(self.words)
+            || self.words.split(' ').all(|word| spaced.next() == Some(word));
         match self.after {
             After::Nothing => is_blank(rest),
             _ if continues_word(rest) => false,

@@ -157,6 +157,64 @@ fn the_section_of_every_tool_that_reverts_a_migration_is_rejected() {
 }
 
 #[test]
+fn a_down_half_is_rejected_whatever_its_statements_are() {
+    // shmig writes such files.
+    let shmig = |down: &str| {
+        format!(
+            "-- ====  UP  ====\n\nBEGIN;\n\nCREATE TABLE a ();\n\nCOMMIT;\n\n-- ==== DOWN ====\n\n\
+             BEGIN;\n\n{down};\n\nCOMMIT;\n"
+        )
+    };
+    for down in ["DROP TABLE a", "INSERT INTO r VALUES (1)", "CREATE TABLE b ()", "SELECT f()"] {
+        let dir = tree(&[("1380675750-users.sql", &shmig(down))]);
+        let expected = "dir/1380675750-users.sql:9 begins a section that reverts the migration, \
+                        as marked for another tool";
+        assert_eq!(errors(&dir, None), [expected], "{down}");
+    }
+    for (mark, down) in [
+        ("-- Down", "BEGIN;\nDROP TABLE a;\nCOMMIT;"),
+        ("-- goose down", "START TRANSACTION;\nDROP TABLE a;"),
+        ("-- migrate-down", "BEGIN;\nSET search_path = public;\nDROP TABLE a;"),
+        ("-- rollback", "SET search_path = public;\nDROP TABLE a;"),
+        ("-- Rollback:", "SELECT pg_catalog.set_config('search_path', '', false);\nDROP TABLE a;"),
+        ("-- Rollback", "ALTER TABLE a DROP COLUMN x;"),
+        ("-- Rollback", "ALTER TABLE a\n  RENAME TO b;"),
+        ("-- rollback", "DELETE FROM a;"),
+        ("-- Roll back", "UPDATE a SET x = 1;"),
+        ("-- undo this migration", "TRUNCATE a;"),
+        ("-- To revert:", "DO $$ BEGIN DROP TABLE a; END $$;"),
+        ("-- down", "UPDATE a SET x = NULL;"),
+        ("-- migration down", "DELETE FROM a;"),
+        ("-- Down 0001", "REVOKE SELECT ON a FROM b;"),
+        ("-- step: rollback", "DROP TABLE a;"),
+        ("-- reverse", "DROP TABLE a;"),
+        ("-- Backwards", "DROP TABLE a;"),
+        ("-- downgrade", "DROP TABLE a;"),
+        ("-- section: down", "DROP TABLE a;"),
+        ("-- +migrate  Down notransaction", "SELECT 1;"),
+        ("-- +migrate\tDown notransaction", "SELECT 1;"),
+        ("-- +goose  Down what follows", "SELECT 1;"),
+    ] {
+        let text = format!("CREATE TABLE a (x int);\n{mark}\n{down}");
+        let dir = tree(&[("1.sql", &text)]);
+        let error = errors(&dir, Some(Format::Plain)).pop().unwrap_or_default();
+        assert!(error.starts_with("dir/1.sql:2 begins a section"), "{mark} {down}: {error}");
+    }
+    for (up, down) in [
+        ("-- Up", "-- Down"),
+        ("-- Up", "/* rollback */"),
+        ("-- upgrade", "-- rollback"),
+        ("-- migration up", "-- migration down"),
+        ("-- change", "-- undo"),
+        ("-- step: apply", "-- step: rollback"),
+    ] {
+        let text = format!("{up}\nDELETE FROM r;\n{down}\nINSERT INTO r VALUES (1);");
+        let error = errors(&tree(&[("1.sql", &text)]), None).pop().unwrap_or_default();
+        assert!(error.starts_with("dir/1.sql:3 begins a section"), "{up} {down}: {error}");
+    }
+}
+
+#[test]
 fn a_comment_that_only_resembles_a_mark_is_accepted() {
     for text in [
         "CREATE TABLE a ();\n-- Down\n-- DROP TABLE a;",
@@ -185,6 +243,17 @@ fn a_comment_that_only_resembles_a_mark_is_accepted() {
         "CREATE TABLE a ();\n-- Rollback is not possible\nDROP TABLE b;",
         "CREATE TABLE a ();\n/*\n-- rollback\nDROP TABLE a;\n*/\nDROP TABLE b;",
         "CREATE TABLE a ();\n-- rollback\n-- DROP TABLE a;",
+        "BEGIN;\n-- undo\nDROP INDEX a_i;\nCOMMIT;",
+        "-- Undo\nDELETE FROM a;\n-- Do\nINSERT INTO a VALUES (1);",
+        "-- Up\nCREATE TABLE a ();\n-- Down\n-- DROP TABLE a;",
+        "-- Up\nCREATE TABLE a ();\n-- Down\nCOMMIT;",
+        "-- Forward\nINSERT INTO a VALUES (1);\n-- Reverse\nINSERT INTO a VALUES (2);",
+        "CREATE TABLE a ();\n-- Rollback plan\nDROP TABLE b;",
+        "CREATE TABLE a ();\n-- undo the mistake of 0002\nDELETE FROM b;",
+        "CREATE TABLE a ();\n-- rollback is in down.sql\nUPDATE b SET x = 1;",
+        "CREATE TABLE a ();\n-- scroll down\nDROP TABLE b;",
+        "-- Up\nCREATE TABLE a ();\n-- Counts down to zero\nCREATE TABLE b ();",
+        "CREATE TABLE a ();\n-- revert\nSELECT 1;",
     ] {
         let dir = tree(&[("1_a.sql", text)]);
         assert_eq!(names(&dir, None).len(), 1, "{text}");
