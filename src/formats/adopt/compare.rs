@@ -33,6 +33,9 @@ pub(super) struct HistoryRow {
     /// The migration as the tool names it.
     pub(super) shown: String,
     pub(super) state: HistoryState,
+    /// If it has no file, the files with the text that has run, each with the statement that gives
+    /// the row their version.
+    pub(super) same_text: Vec<(usize, String)>,
 }
 
 /// The state that a history table records for a migration.
@@ -96,7 +99,23 @@ impl HistoryContents {
     /// Adds a row for the file with this key.
     pub(super) fn add(&mut self, key: Key, shown: String, state: HistoryState) {
         let file = self.find(&key);
-        self.rows.push(HistoryRow { file, key, shown, state });
+        self.rows.push(HistoryRow { file, key, shown, state, same_text: Vec::new() });
+    }
+
+    /// Finds the files with the text of the row that was added last, if it has no file.
+    pub(super) fn find_text(
+        &mut self,
+        files: &SetFiles<'_>,
+        has_text: impl Fn(usize) -> bool,
+        correction: impl Fn(&Migration) -> String,
+    ) {
+        let is_moved = |row: &&mut HistoryRow| {
+            row.file.is_none() && matches!(row.state, HistoryState::Applied(_))
+        };
+        if let Some(row) = self.rows.last_mut().filter(is_moved) {
+            let same = files.migrations.iter().enumerate().filter(|(file, _)| has_text(*file));
+            row.same_text = same.map(|(file, it)| (file, correction(it))).collect();
+        }
     }
 }
 
@@ -161,9 +180,12 @@ impl<'a> Coverage<'a> {
         let is_it = |text: &str| {
             Key::number(text).as_ref() == Some(key) || *key == Key::Name(text.to_owned())
         };
-        self.keys.iter().any(|last| key <= last)
-            || self.is_compared(key)
-            || self.explained.iter().any(|version| is_it(&version.0))
+        self.is_replaced(key) || self.explained.iter().any(|version| is_it(&version.0))
+    }
+
+    /// Whether a baseline replaces the file of a row with this key, or did so before.
+    fn is_replaced(&self, key: &Key) -> bool {
+        self.keys.iter().any(|last| key <= last) || self.is_compared(key)
     }
 }
 
@@ -184,6 +206,13 @@ pub(super) fn compare(
     let mut errors = Vec::new();
     // After an accepted difference, a checksum that covers it says nothing about its own file.
     let mut has_accepted = false;
+    let has_row = |file: usize| contents.rows.iter().any(|row| row.file == Some(file));
+    let is_pending =
+        |file: usize| is_open(&files.migrations[file]) && !coverage.file(file) && !has_row(file);
+    let moved = |row: &'_ HistoryRow| {
+        let mut same = row.same_text.iter().filter(|_| !coverage.is_replaced(&row.key));
+        same.find(|(file, _)| is_pending(*file)).cloned()
+    };
     for row in &contents.rows {
         let migration = row.file.map(|file| &files.migrations[file]);
         match (&row.state, migration) {
@@ -198,7 +227,7 @@ pub(super) fn compare(
                 unfinished: unfinished.clone(),
             }),
             (HistoryState::Applied(_) | HistoryState::OtherName(_), None)
-                if coverage.row(&row.key) => {}
+                if coverage.row(&row.key) && moved(row).is_none() => {}
             (HistoryState::OtherName(_), Some(migration))
                 if question.accepted.contains(&migration.version) =>
             {
@@ -207,7 +236,15 @@ pub(super) fn compare(
             (HistoryState::OtherName(other), _) => {
                 errors.push(other_name(table, row, migration, other));
             }
-            (HistoryState::Applied(_), None) => errors.push(no_file(table, row)),
+            (HistoryState::Applied(_), None) => errors.push(match moved(row) {
+                Some((file, correction)) => AdoptError::Moved {
+                    table: table.clone(),
+                    row: row.shown.clone(),
+                    file: files.migrations[file].file.clone(),
+                    correction,
+                },
+                None => no_file(table, row),
+            }),
             (HistoryState::Applied(checksum), Some(migration)) => {
                 // The text of a baseline differs from that of the migration with its version.
                 let may_differ = migration.kind == MigrationKind::Baseline

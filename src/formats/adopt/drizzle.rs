@@ -53,6 +53,7 @@ pub(super) fn of_files(
             key,
             shown,
             state: HistoryState::Applied(same.into()),
+            same_text: Vec::new(),
         });
     }
     Ok(contents)
@@ -105,6 +106,7 @@ pub(super) fn of_statements(
     }
     Ok(contents)
 }
+            same_text: Vec::new(),
 
 fn times(files: &SetFiles<'_>) -> Result<Vec<Option<i64>>, Vec<AdoptError>> {
     let versions = files.migrations.iter().map(|migration| migration.version.0.as_str());

@@ -70,6 +70,19 @@ pub enum AdoptError {
         /// The statement that gives the row the version of that file.
         correction: Option<String>,
     },
+    /// The history table lists a migration that the directory does not contain, and a pending file
+    /// has the text that the tool ran, according to its checksum.
+    #[error("{table} records {row}, which has no file, and {file} has the same text")]
+    Moved {
+        /// The history table.
+        table: QualifiedName,
+        /// The migration as the tool names it.
+        row: String,
+        /// The file as written in the configuration.
+        file: String,
+        /// The statement that gives the row the version of the file.
+        correction: String,
+    },
     /// Rows that have no meaning, or that contradict each other.
     #[error("{table}: {problem}")]
     Contradiction {

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use super::checksum::is_crc32;
 use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::counted::number;
-use super::files::{Key, SetFiles};
+use super::files::{Key, SetFiles, file_name};
 use super::{AdoptError, UnfinishedRow};
+use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
 
 /// Reads the history table of Flyway.
@@ -58,6 +59,20 @@ pub(super) fn read(
             None => format!("version {version}"),
         };
         contents.add(key, shown, state);
+        let recorded = row.text("checksum").unwrap_or_default();
+        contents.find_text(
+            files,
+            |file| is_crc32(recorded, &texts[file]),
+            |file| {
+                format!(
+                    "UPDATE {} SET version = {}, script = {} WHERE installed_rank = {};",
+                    table.name,
+                    quoted_literal(&file.version.0),
+                    quoted_literal(file_name(file)),
+                    rank(row)
+                )
+            },
+        );
     }
     Ok(contents)
 }

@@ -34,6 +34,15 @@ pub(super) fn sqlx(
             ))
         };
         contents.add(key, shown(version, row.text("description")), state);
+        let recorded = row.text("checksum").unwrap_or_default();
+        contents.find_text(
+            files,
+            |file| is_sha384(recorded, &texts[file]),
+            |file| {
+                let (name, new) = (&table.name, file.version.0.trim_start_matches('0'));
+                format!("UPDATE {name} SET version = {new} WHERE version = {version};")
+            },
+        );
     }
     Ok(contents)
 }
@@ -78,6 +87,19 @@ pub(super) fn prisma(
             continue;
         };
         contents.add(key, format!("migration {name}"), state);
+        let recorded = rows.iter().filter_map(|row| row.text("checksum")).collect::<Vec<_>>();
+        contents.find_text(
+            files,
+            |file| recorded.iter().any(|recorded| is_sha256(recorded, &texts[file])),
+            |file| {
+                format!(
+                    "UPDATE {} SET migration_name = {} WHERE migration_name = {};",
+                    table.name,
+                    quoted_literal(&file.version.0),
+                    quoted_literal(name)
+                )
+            },
+        );
     }
     Ok(contents)
 }

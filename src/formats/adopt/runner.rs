@@ -38,7 +38,8 @@ pub(super) fn read(
             (None, Some(other)) => HistoryState::OtherName(other),
             (None, None) => HistoryState::Applied(ChecksumMatch::Same),
         };
-        contents.rows.push(HistoryRow { file: found.file, key: found.key, shown, state });
+        let (file, key, same_text) = (found.file, found.key, Vec::new());
+        contents.rows.push(HistoryRow { file, key, shown, state, same_text });
     }
     Ok(contents)
 }

@@ -717,6 +717,57 @@ fn a_table_that_is_read_again_says_something_new_only_after_its_last_adopted_ver
 
 /// The rows are those of Flyway 10.20.1 with PostgreSQL 15.
 #[test]
+fn a_file_that_got_another_version_after_it_had_run_is_named_with_the_correction_of_its_row() {
+    for (folder, format, row, new, correction) in [
+        (
+            "flyway",
+            Format::Flyway,
+            "version 9.1 (2026/V9.1__pages.sql)",
+            "12",
+            "UPDATE public.flyway_schema_history SET version = '12', script = 'V9.1__pages.sql' \
+             WHERE installed_rank = 3;",
+        ),
+        (
+            "sqlx",
+            Format::Sqlx,
+            "version 20260101120000",
+            "3",
+            "UPDATE public._sqlx_migrations SET version = 3 WHERE version = 20260101120000;",
+        ),
+        (
+            "prisma",
+            Format::Prisma,
+            "migration 0_init",
+            "3_init",
+            "UPDATE public._prisma_migrations SET migration_name = '3_init' WHERE migration_name = \
+             '0_init';",
+        ),
+    ] {
+        let mut case = Case::new(folder, "history", format);
+        let former = case.applied().pop().expect("a version");
+        let moved = case.migrations.iter().position(|it| it.version.0 == former).expect("a file");
+        case.migrations[moved].version = version(new);
+        // To say that it was removed would run it again.
+        for removed in [false, true] {
+            case.removed = removed.then(|| version(&former)).into_iter().collect();
+            let errors = case.compare().expect_err("it would run again");
+            let [AdoptError::Moved { row: found, file, correction: printed, .. }] = &errors[..]
+            else {
+                panic!("{errors:?}")
+            };
+            assert!(found.starts_with(row), "{found}");
+            assert_eq!((&**file, &**printed), (&*case.migrations[moved].file, correction));
+        }
+        // It counts as applied anyway.
+        case.known = vec![version(new)];
+        assert!(case.compare().is_ok(), "{:?}", case.compare());
+        case.known.clear();
+        case.baseline = Some(version(new));
+        assert!(case.compare().is_ok(), "{:?}", case.compare());
+    }
+}
+
+#[test]
 fn a_repeatable_script_of_flyway_counts_if_its_last_run_had_the_same_text_and_values() {
     let dir = tempfile::tempdir().expect("a folder");
     for (name, text) in [

@@ -108,6 +108,14 @@ fn adopt_error(
             other_name(of_version.as_ref(), of_name.as_deref(), correction.as_deref(), accepted),
         ),
         AdoptError::Contradiction { .. } => (
+        AdoptError::Moved { file, correction, .. } => (
+            Title::OtherNameInHistoryTable,
+            format!(
+                "If {file} got another version after it had run, give it the former version again, \
+                 or change the row with\n\n  {correction}\n\nIf {file} is another migration, which \
+                 has to run as well, change its text, for example with a comment."
+            ),
+        ),
             Title::InconsistentHistoryTable,
             match baseline_counts {
                 true => {
