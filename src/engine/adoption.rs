@@ -11,12 +11,13 @@ use std::collections::BTreeSet;
 use self::evidence::dropped;
 use crate::database::{MigrationRecord, MigrationState};
 use crate::migration::fact::{Fact, FactSubject, Facts, QualifiedName};
-use crate::migration::{Migration, Origin, Version};
+use crate::migration::{Migration, MigrationKind, Origin, Version};
 
 pub use self::evidence::{StillThere, Unproven, begins_with_own_transaction, unproven};
 pub use super::expected::Expect;
 use super::expected::{Expectations, Expected};
 use super::plan::renames::first;
+use super::plan::repeatable;
 use super::plan::{Plan, Status};
 use crate::sql;
 
@@ -82,18 +83,33 @@ pub fn adopted(migration: &Migration, from: &str) -> MigrationRecord {
     }
 }
 
+/// Whether a repeatable migration was adopted with another text or other values than it has now.
+/// Only until the provider has run it, its tool decides.
+#[must_use]
+pub fn is_outdated(record: &MigrationRecord, migrations: &[Migration]) -> bool {
+    let is_it = |it: &&Migration| it.version == record.version && it.is_repeatable();
+    let migration = migrations.iter().find(is_it);
+    record.adopted_from.is_some()
+        && migration.is_some_and(|migration| repeatable::runs_again(migration, record))
+}
+
 /// Merges the records of the ledger with those to adopt. A migration that the ledger knows keeps
-/// its record.
+/// its record, except that a repeatable one can be adopted again.
 #[must_use]
 pub fn merge_records(
     ledger: &[MigrationRecord],
     adopted: &[MigrationRecord],
 ) -> Vec<MigrationRecord> {
     let known = known(ledger);
-    let new = adopted.iter().filter(|record| !known.contains(&record.version));
-    let is_new = |version: &Version| adopted.iter().any(|record| record.version == *version);
-    let old = ledger.iter().filter(|r| known.contains(&r.version) || !is_new(&r.version));
-    old.chain(new).cloned().collect()
+    let kept = |new: &MigrationRecord| {
+        let mut old = ledger.iter().filter(|old| old.version == new.version);
+        let is_repeatable = new.kind == MigrationKind::Repeatable;
+        known.contains(&new.version) && !old.any(|old| is_repeatable && old.adopted_from.is_some())
+    };
+    let new: Vec<_> = adopted.iter().filter(|new| !kept(new)).collect();
+    let is_new = |version: &Version| new.iter().any(|record| record.version == *version);
+    let old = ledger.iter().filter(|old| !is_new(&old.version));
+    old.chain(new.iter().copied()).cloned().collect()
 }
 
 /// Merges the records of the ledger with those of new versions. Each new record names its former

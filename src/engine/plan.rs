@@ -6,7 +6,7 @@
 
 mod order;
 pub mod renames;
-mod repeatable;
+pub(super) mod repeatable;
 
 use std::collections::{BTreeMap, BTreeSet};
 

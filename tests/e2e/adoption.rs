@@ -1321,6 +1321,53 @@ fn without_adoption_everything_is_pending_and_no_history_table_is_read() {
         world.configure(&set("drizzle", "  adopt = \"none\"\n"));
         let seen = world.cluster().statements().len();
         world
+
+        // Flyway runs a script with a new text.
+        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (2, 'seed');\n");
+        let by_flyway = "INSERT INTO flyway_schema_history VALUES \
+                         (5, NULL, 'seed', 'SQL', 'R__seed.sql', 1068910758, true)";
+        world.each(&["INSERT INTO orders VALUES (2, 'seed')", by_flyway]);
+        world.plan().ends_with(2).says("app/R__seed.sql").says("No migration remains to run");
+        world.apply().ends_with(0);
+        let inserted = world.times_run("INSERT INTO orders");
+        world.plan().ends_with(0).says("No changes.");
+
+        // After the provider has run it, the row of Flyway does not count.
+        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (3, 'seed');\n");
+        world.apply().ends_with(0);
+        world.sql("DELETE FROM orders WHERE id = 2");
+        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (2, 'seed');\n");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__seed"]);
+        assert_eq!(world.times_run("INSERT INTO orders"), inserted + 2);
+    });
+}
+
+#[test]
+fn a_repeatable_script_in_which_flyway_has_failed_is_rejected_until_its_row_is_corrected() {
+    on_each_terraform(|world| {
+        world.write("app/V1__orders.sql", "CREATE TABLE orders (id bigint PRIMARY KEY);\n");
+        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (1);\n");
+        world.each(&[
+            "CREATE TABLE orders (id bigint PRIMARY KEY)",
+            "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, \
+             version varchar(50), description varchar(200), type varchar(20), \
+             script varchar(1000), checksum integer, success boolean)",
+            "INSERT INTO flyway_schema_history VALUES \
+             (1, '1', 'orders', 'SQL', 'V1__orders.sql', NULL, true), \
+             (2, NULL, 'seed', 'SQL', 'R__seed.sql', 7, true), \
+             (3, NULL, 'seed', 'SQL', 'R__seed.sql', 8, false)",
+        ]);
+        world.configure(&set("app", ""));
+        let revert = "DELETE FROM public.flyway_schema_history WHERE installed_rank = 3;";
+        world
+            .plan()
+            .ends_with(1)
+            .says("R__seed.sql failed (success = false)")
+            .says(revert)
+            .does_not_say("baseline_version");
+        world.sql(revert);
+        world.plan().ends_with(2).says("These migrations will run: app/R__seed.sql");
             .plan()
             .ends_with(1)
             .says("Objects of pending migrations already exist")

@@ -335,7 +335,8 @@ fn adopt_sql(ledger: &LedgerSchema, set: &str, migrations: &[(&Migration, &str)]
            duration_ms = NULL, applied_by = excluded.applied_by,
            adopted_from = excluded.adopted_from, values_digest = excluded.values_digest,
            provider_version = excluded.provider_version
-         WHERE found.state NOT IN ('applied', 'building')",
+         WHERE found.state NOT IN ('applied', 'building')
+            OR excluded.kind = 'repeatable' AND found.adopted_from IS NOT NULL",
         literal(PROVIDER_VERSION),
         rows.join(", "),
     )

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::formats;
+use crate::migration::Checksum;
 
 fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
     let read = formats::read_files_with(files.iter().copied(), &formats::Options::default());
@@ -196,6 +197,31 @@ fn a_set_is_untouched_until_the_provider_runs_one_of_its_migrations() {
     assert_eq!(merge_records(&[own(MigrationState::Failed)], new), new);
     let applied = own(MigrationState::Applied);
     assert_eq!(merge_records(std::slice::from_ref(&applied), new), [applied]);
+}
+
+#[test]
+fn a_repeatable_migration_is_adopted_again_until_the_provider_has_run_it() {
+    let mut migrations = migrations(&[("1_t.sql", TABLE), ("2_v.sql", "SELECT 1")]);
+    migrations[1].kind = MigrationKind::Repeatable;
+    let old = adopted(&migrations[1], "public.history");
+    assert!(!is_outdated(&old, &migrations));
+    let changed = Checksum::of("SELECT 2");
+    migrations[1].checksum = changed.clone();
+    assert!(is_outdated(&old, &migrations));
+    let new = adopted(&migrations[1], "public.history");
+    let merged = |old: &MigrationRecord| {
+        merge_records(std::slice::from_ref(old), std::slice::from_ref(&new)).remove(0).checksum
+    };
+    assert_eq!(merged(&old), changed);
+    let own = MigrationRecord { adopted_from: None, ..old.clone() };
+    assert!(!is_outdated(&own, &migrations));
+    assert_eq!(merged(&own), old.checksum);
+    // A migration that runs once keeps its record.
+    migrations[1].kind = MigrationKind::Versioned;
+    assert!(!is_outdated(&old, &migrations));
+    let new = adopted(&migrations[1], "baseline_version");
+    let merged = merge_records(std::slice::from_ref(&old), std::slice::from_ref(&new));
+    assert_eq!(merged[0].checksum, old.checksum);
 }
 
 #[test]

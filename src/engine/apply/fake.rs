@@ -280,7 +280,11 @@ impl FakeCluster {
                         ..adopted(migration, from)
                     };
                     let found = self.migrations.get(&migration.version);
-                    if found.is_none_or(|found| found.state != MigrationState::Applied) {
+                    let is_adoptable = |found: &MigrationRecord| {
+                        found.state != MigrationState::Applied
+                            || migration.is_repeatable() && found.adopted_from.is_some()
+                    };
+                    if found.is_none_or(is_adoptable) {
                         self.migrations.insert(migration.version.clone(), record);
                     }
                 }

@@ -16,3 +16,8 @@ pub(super) fn status<'a>(migration: &Migration, record: Option<&'a MigrationReco
         (false, _) => Status::Rerun { last: record },
     }
 }
+
+/// Whether all statements of a migration run again after its last run.
+pub(in crate::engine) fn runs_again(migration: &Migration, record: &MigrationRecord) -> bool {
+    matches!(status(migration, Some(record)), Status::Rerun { .. })
+}

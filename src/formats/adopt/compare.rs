@@ -221,6 +221,7 @@ pub(super) fn compare(
             }
             (HistoryState::Unfinished(_) | HistoryState::OtherName(_), Some(_))
                 if row.file.is_some_and(|file| coverage.file(file)) => {}
+            (HistoryState::Unfinished(_), None) if has_run(&row.key, question) => {}
             (HistoryState::Unfinished(unfinished), _) => errors.push(AdoptError::Unfinished {
                 table: table.clone(),
                 row: row.shown.clone(),
@@ -267,6 +268,12 @@ pub(super) fn compare(
     });
     add_files_without_rows(&mut comparison, contents, open);
     if errors.is_empty() { Ok(comparison) } else { Err(errors) }
+}
+
+/// Whether the provider itself has run the migration with this name since.
+fn has_run(key: &Key, question: &Question<'_>) -> bool {
+    let mut own = question.known.iter().filter(|version| !question.adopted.contains(*version));
+    own.any(|version| *key == Key::Name(version.0.clone()))
 }
 
 fn no_file(table: &QualifiedName, row: &HistoryRow) -> AdoptError {

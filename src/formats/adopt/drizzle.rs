@@ -92,7 +92,11 @@ pub(super) fn of_statements(
                 let all = count_parts(&texts[file]);
                 let problem = format!("has {} of {all} statements applied", chunks.len());
                 // A row for each remaining statement would be needed.
-                HistoryState::Unfinished(UnfinishedRow { problem, settlement: None })
+                HistoryState::Unfinished(UnfinishedRow {
+                    problem,
+                    settlement: None,
+                    has_version: true,
+                })
             }
             Some(file) => HistoryState::Applied(has_hash(file).into()),
             None => HistoryState::Applied(ChecksumMatch::Same),
@@ -102,11 +106,11 @@ pub(super) fn of_statements(
             key: Key::Time(time.unwrap_or_default()),
             shown,
             state,
+            same_text: Vec::new(),
         });
     }
     Ok(contents)
 }
-            same_text: Vec::new(),
 
 fn times(files: &SetFiles<'_>) -> Result<Vec<Option<i64>>, Vec<AdoptError>> {
     let versions = files.migrations.iter().map(|migration| migration.version.0.as_str());

@@ -22,7 +22,7 @@ pub(super) fn read(
 ) -> Result<HistoryContents, Vec<AdoptError>> {
     let texts = files.texts()?;
     let mut contents = HistoryContents::new(files.numbers());
-    contents.unchanged = repeatable::unchanged(table, files)?;
+    repeatable::read(table, files, &mut contents)?;
     let mut last: BTreeMap<Key, (i64, TableRow<'_>)> = BTreeMap::new();
     for row in table.rows() {
         // A row without a version is that of a repeatable script, or the row `SCHEMA`.
@@ -89,12 +89,14 @@ fn is_reverted(row: TableRow<'_>) -> bool {
 fn failed(table: &Table, row: TableRow<'_>) -> UnfinishedRow {
     let (name, rank) = (&table.name, rank(row));
     let problem = "failed (success = false)";
+    let has_version = row.text("version").is_some();
     if is_reverted(row) {
-        return UnfinishedRow { problem: problem.to_owned(), settlement: None };
+        return UnfinishedRow { problem: problem.to_owned(), settlement: None, has_version };
     }
-    UnfinishedRow::new(
+    let unfinished = UnfinishedRow::new(
         problem,
         format!("UPDATE {name} SET success = true WHERE installed_rank = {rank};"),
         format!("DELETE FROM {name} WHERE installed_rank = {rank};"),
-    )
+    );
+    UnfinishedRow { has_version, ..unfinished }
 }

@@ -83,7 +83,7 @@ fn unfinished(table: &Table, attempts: &[TableRow<'_>]) -> Option<UnfinishedRow>
     if has_applied || count > attempts.len() {
         // A statement for this version would change the row of a successful attempt, too.
         let problem = format!("{problem} in one of its {count} rows");
-        return Some(UnfinishedRow { problem, settlement: None });
+        return Some(UnfinishedRow { problem, settlement: None, has_version: true });
     }
     let condition = format!("WHERE version = {}", quoted_literal(version));
     let completed = correction::completed(table, &found);

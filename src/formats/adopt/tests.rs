@@ -806,10 +806,26 @@ fn a_repeatable_script_of_flyway_counts_if_its_last_run_had_the_same_text_and_va
     // An earlier run with the present text does not count.
     let again = case("sales").and_row(&row("5", None, "R__seed.sql", "7"));
     assert_eq!(again.applied(), all[..3]);
-    let mut failed = case("sales").and_row(&row("5", None, "R__seed.sql", "-1504432473"));
+    let mut failed = case("sales").and_row(&row("5", None, "db/R__seed.sql", "7"));
     *failed.table.rows[4].last_mut().expect("success") = Some("f".into());
     assert_eq!(failed.applied(), all[..3]);
+    let refusal = "public.flyway_schema_history records that R__seed.sql failed (success = false)";
+    assert_eq!(failed.refusals(), [refusal]);
+    let errors = failed.compare().expect_err("it failed");
+    assert!(matches!(
+        &errors[..],
+        [AdoptError::Unfinished { unfinished: UnfinishedRow { has_version: false, settlement: Some(settlement), .. }, .. }]
+            if settlement.reverted.ends_with("WHERE installed_rank = 5;")
+    ));
+    // It failed after the adoption, or before the provider has run it.
+    failed.known = vec![version("R__seed")];
+    failed.adopted.clone_from(&failed.known);
+    assert_eq!(failed.refusals(), [refusal]);
+    failed.adopted.clear();
     let mut deleted = case("sales").and_row(&row("5", None, "R__seed.sql", "-1504432473"));
+    failed.known.clear();
+    let settled = failed.and_row(&row("6", None, "R__seed.sql", "-1504432473"));
+    assert_eq!(settled.applied(), all);
     deleted.table.rows[4][3] = Some("DELETE".into());
     assert_eq!(deleted.applied(), all[..3]);
     let mut known = case("sales");

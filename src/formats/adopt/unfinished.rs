@@ -7,6 +7,8 @@ pub struct UnfinishedRow {
     pub problem: String,
     /// The statements that correct the history table; `None` if a single one cannot.
     pub settlement: Option<Settlement>,
+    /// Whether `baseline_version` can cover it: repeatable migrations have no version.
+    pub has_version: bool,
 }
 
 /// Two statements; a person runs one of them. On DSQL, the commands of most tools for this purpose
@@ -27,6 +29,6 @@ impl UnfinishedRow {
         reverted: String,
     ) -> Self {
         let settlement = Some(Settlement { completed: completed.into(), reverted });
-        Self { problem: problem.into(), settlement }
+        Self { problem: problem.into(), settlement, has_version: true }
     }
 }

@@ -82,6 +82,7 @@ fn adopt_error(
     let (title, advice) = match error {
         AdoptError::Unfinished { unfinished, .. } => {
             let settlement = unfinished.settlement.as_ref();
+            let baseline_counts = baseline_counts && unfinished.has_version;
             (Title::UnfinishedInHistoryTable, settle(settlement, history, baseline_counts))
         }
         AdoptError::NoFile { .. } => {

@@ -86,7 +86,8 @@ pub(super) struct AdoptionRequest<'a> {
     operation: &'a SetOperation<'a>,
     adoptable: Adoptable<'a>,
     observation: &'a Observation,
-    /// The rows of the ledger with those of new versions.
+    /// The rows of the ledger with those of new versions, without those of repeatable migrations
+    /// that are to be adopted again if their tool has run them since.
     records: Vec<MigrationRecord>,
 }
 
@@ -99,7 +100,8 @@ impl<'a> AdoptionRequest<'a> {
         let config = operation.model.known.adoption?;
         let format = operation.model.format.unwrap_or(Format::Plain);
         let adoptable = Adoptable::of(operation.migrations(), format);
-        let records = operation.known_records(observation);
+        let mut records = operation.known_records(observation);
+        records.retain(|record| !adoption::is_outdated(record, adoptable.repeatable));
         Some(Self { config, operation, adoptable, observation, records })
     }
 

@@ -1,22 +1,24 @@
-//! The repeatable scripts that Flyway has run with the text and the placeholders that they have
-//! now.
+//! The repeatable scripts in the history table of Flyway: those that it has run with the text and
+//! the placeholders that they have now, and those that failed.
 
 use std::collections::BTreeMap;
 
-use super::{is_reverted, rank};
+use super::{failed, is_reverted, rank};
 use crate::formats::adopt::AdoptError;
 use crate::formats::adopt::checksum::is_crc32;
-use crate::formats::adopt::files::{SetFiles, file_name, text};
-use crate::formats::listing::base;
+use crate::formats::adopt::compare::{HistoryContents, HistoryRow, HistoryState};
+use crate::formats::adopt::files::{Key, SetFiles, file_name, text};
+use crate::formats::listing::{base, stem};
+use crate::migration::Values;
 use crate::migration::table::{Table, TableRow};
-use crate::migration::{Values, Version};
 
-/// The repeatable scripts whose last run was successful and had their present text, with the
-/// present values of its placeholders.
-pub(super) fn unchanged(
+/// Adds the scripts whose last run failed, and those whose last run was successful and had their
+/// present text, with the present values of its placeholders.
+pub(super) fn read(
     table: &Table,
     files: &SetFiles<'_>,
-) -> Result<Vec<Version>, Vec<AdoptError>> {
+    contents: &mut HistoryContents,
+) -> Result<(), Vec<AdoptError>> {
     let mut last: BTreeMap<&str, TableRow<'_>> = BTreeMap::new();
     for row in table.rows().filter(|row| row.text("version").is_none()) {
         // The path of the script, which may have been moved to another directory.
@@ -25,17 +27,28 @@ pub(super) fn unchanged(
             *found = row;
         }
     }
-    let mut unchanged = Vec::new();
+    // Without a script, it is the row `SCHEMA` or a similar one.
+    for (script, row) in last.iter().filter(|(script, _)| !script.is_empty()) {
+        if !row.is_true("success") {
+            contents.rows.push(HistoryRow {
+                file: None,
+                key: Key::Name(stem(script).to_owned()),
+                shown: (*script).to_owned(),
+                state: HistoryState::Unfinished(failed(table, *row)),
+                same_text: Vec::new(),
+            });
+        }
+    }
     for migration in files.repeatable {
         let row = last.get(file_name(migration));
         let row = row.filter(|row| row.is_true("success") && !is_reverted(**row));
         let Some(recorded) = row.and_then(|row| row.text("checksum")) else { continue };
         let text = text(migration)?;
         if is_crc32(recorded, &text) || is_crc32(recorded, &replaced(&text, &migration.values)) {
-            unchanged.push(migration.version.clone());
+            contents.unchanged.push(migration.version.clone());
         }
     }
-    Ok(unchanged)
+    Ok(())
 }
 
 /// Replaces placeholders as Flyway does before it computes the checksum of a repeatable script.
