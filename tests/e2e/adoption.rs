@@ -1100,6 +1100,78 @@ fn converted_files_are_found_by_the_texts_that_the_tool_has_recorded() {
         }
         world.configure(&set("app", ""));
         world
+#[test]
+fn the_versions_in_the_table_of_any_tool_decide_about_a_converted_directory() {
+    on_each_terraform(|world| {
+        for (name, text) in [
+            ("0001_a", "CREATE TABLE a (id int PRIMARY KEY, n int);"),
+            ("0002_b", "UPDATE a SET n = n + 1;"),
+            ("0003_c", "UPDATE a SET n = n + 10;"),
+        ] {
+            world.write(&format!("app/{name}.sql"), text);
+        }
+        world.each(&[
+            "CREATE TABLE a (id int PRIMARY KEY, n int)",
+            "CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean)",
+            "INSERT INTO goose_db_version VALUES (1, 0, true), (2, 1, true), (3, 2, true)",
+        ]);
+        let says_all = |row: &str| {
+            world
+                .plan()
+                .ends_with(1)
+                .says(&format!("{row}: app/0002_b.sql"))
+                .says("baseline_version = \"0002\"")
+                .says("set format = \"")
+                .does_not_say("names none of its files");
+        };
+        world.configure(&set("app", ""));
+        says_all("2");
+        world.each(&[
+            "DROP TABLE goose_db_version",
+            "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean)",
+            "INSERT INTO schema_migrations VALUES (2, false)",
+        ]);
+        says_all("2 and earlier");
+        world.configure(&set("app", "  adopt = \"none\"\n  baseline_version = \"0002\"\n"));
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0003"]);
+    });
+}
+
+#[test]
+fn a_file_that_prisma_has_run_under_another_name_does_not_run_again() {
+    on_each_terraform(|world| {
+        let create = "CREATE TABLE a (id int PRIMARY KEY, n int)";
+        world.write("app/1_a/migration.sql", format!("{create};\n"));
+        world.write("app/3_bump/migration.sql", "UPDATE a SET n = n + 1;\n");
+        world.each(&[
+            create,
+            "CREATE TABLE _prisma_migrations (id int PRIMARY KEY, checksum text, \
+             finished_at timestamptz, migration_name text, rolled_back_at timestamptz)",
+            "INSERT INTO _prisma_migrations VALUES \
+             (1, '11db14839b7bdd9b36a692f9aa10965376ff9895bb6cc7a12836a2fc013b411b', now(), '1_a'), \
+             (2, 'b397a3d0d9b6547d73aa238e8f836f0077d123ad3688d0d5f447a2b51ea9de35', now(), '2_bump')",
+        ]);
+        let correction = "UPDATE public._prisma_migrations SET migration_name = '3_bump' WHERE \
+                          migration_name = '2_bump';";
+        let prisma = "  format = \"prisma\"\n";
+        for removed in ["", "  removed_versions = [\"2_bump\"]\n"] {
+            world.configure(&set("app", &format!("{prisma}{removed}")));
+            world
+                .plan()
+                .ends_with(1)
+                .says("History table has another name for a file")
+                .says("app/3_bump/migration.sql has the same text")
+                .says(correction);
+        }
+        world.sql(correction);
+        world.configure(&set("app", prisma));
+        world.apply().ends_with(0);
+        assert_eq!(world.times_run("UPDATE a"), 0);
+        world.plan().ends_with(0).says("No changes.");
+    });
+}
+
             .plan()
             .ends_with(1)
             .says(

@@ -10,8 +10,8 @@ use super::compare::{ChecksumMatch, HistoryContents, HistoryState};
 use super::files::{Key, SetFiles, file_name};
 use super::{AdoptError, UnfinishedRow};
 use crate::formats::atlas::{self, SumFiles};
+use crate::migration::quoted_literal;
 use crate::migration::table::{Table, TableRow};
-use crate::migration::{Migration, quoted_literal};
 
 /// How many files without a row are tried in all combinations.
 const MOST_UNCERTAIN: usize = 8;
@@ -71,23 +71,8 @@ pub(super) fn read(
     Ok(contents)
 }
 
-/// Finds the files of another tool that rows list as applied, each with the version in its row.
-pub(super) fn applied_files<'a>(
-    table: &'a Table,
-    migrations: &'a [Migration],
-) -> impl Iterator<Item = (&'a Migration, &'a str)> {
-    migrations.iter().filter_map(move |migration| {
-        let own = &migration.version.0;
-        let number = Key::number(own);
-        let is_own = |row: &&str| *row == own || number.is_some() && Key::number(row) == number;
-        let applied = table.rows().filter(|row| !is_unfinished(*row));
-        let row = applied.map(version).find(is_own);
-        Some((migration, row?))
-    })
-}
-
 /// Whether Atlas has failed in a file, or was interrupted.
-fn is_unfinished(row: TableRow<'_>) -> bool {
+pub(super) fn is_unfinished(row: TableRow<'_>) -> bool {
     let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
     count(row, "applied") < count(row, "total") || has_failed
 }

@@ -82,7 +82,7 @@ fn rank(row: TableRow<'_>) -> i64 {
 }
 
 /// Whether a row reverts the earlier rows of its script.
-fn is_reverted(row: TableRow<'_>) -> bool {
+pub(super) fn is_reverted(row: TableRow<'_>) -> bool {
     row.text("type").is_some_and(|kind| kind == "DELETE" || kind.starts_with("UNDO"))
 }
 

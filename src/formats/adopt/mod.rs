@@ -26,7 +26,7 @@ use crate::migration::table::{ColumnKind, Table};
 use crate::migration::{Migration, Version};
 
 pub use compare::Comparison;
-pub use converted::{MatchedBy, MatchedRow};
+pub use converted::{MatchedBy, MatchedRows};
 pub use error::{AdoptError, RecordedFile};
 pub use recognize::{Recognized, Unreadable, recognize, searched_columns, searched_names};
 pub use unfinished::{Settlement, UnfinishedRow};

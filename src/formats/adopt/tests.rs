@@ -394,6 +394,7 @@ fn the_table_of_a_tool_that_is_not_supported_is_recognized_by_its_name_and_colum
     assert_eq!(recognize(&tables).count(), 0);
 }
 
+mod converted;
 mod runner;
 
 #[test]
@@ -715,7 +716,6 @@ fn a_table_that_is_read_again_says_something_new_only_after_its_last_adopted_ver
     assert_eq!(case.applied(), ["1"]);
 }
 
-/// The rows are those of Flyway 10.20.1 with PostgreSQL 15.
 #[test]
 fn a_file_that_got_another_version_after_it_had_run_is_named_with_the_correction_of_its_row() {
     for (folder, format, row, new, correction) in [
@@ -767,6 +767,7 @@ fn a_file_that_got_another_version_after_it_had_run_is_named_with_the_correction
     }
 }
 
+/// The rows are those of Flyway 10.20.1 with PostgreSQL 15.
 #[test]
 fn a_repeatable_script_of_flyway_counts_if_its_last_run_had_the_same_text_and_values() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -808,7 +809,6 @@ fn a_repeatable_script_of_flyway_counts_if_its_last_run_had_the_same_text_and_va
     assert_eq!(again.applied(), all[..3]);
     let mut failed = case("sales").and_row(&row("5", None, "db/R__seed.sql", "7"));
     *failed.table.rows[4].last_mut().expect("success") = Some("f".into());
-    assert_eq!(failed.applied(), all[..3]);
     let refusal = "public.flyway_schema_history records that R__seed.sql failed (success = false)";
     assert_eq!(failed.refusals(), [refusal]);
     let errors = failed.compare().expect_err("it failed");
@@ -822,10 +822,11 @@ fn a_repeatable_script_of_flyway_counts_if_its_last_run_had_the_same_text_and_va
     failed.adopted.clone_from(&failed.known);
     assert_eq!(failed.refusals(), [refusal]);
     failed.adopted.clear();
-    let mut deleted = case("sales").and_row(&row("5", None, "R__seed.sql", "-1504432473"));
+    assert_eq!(failed.applied(), all[..3]);
     failed.known.clear();
     let settled = failed.and_row(&row("6", None, "R__seed.sql", "-1504432473"));
     assert_eq!(settled.applied(), all);
+    let mut deleted = case("sales").and_row(&row("5", None, "R__seed.sql", "-1504432473"));
     deleted.table.rows[4][3] = Some("DELETE".into());
     assert_eq!(deleted.applied(), all[..3]);
     let mut known = case("sales");
@@ -847,50 +848,6 @@ fn a_file_that_the_history_covers_without_a_row_of_its_own_is_listed() {
     flyway.table.rows.truncate(2);
     assert_eq!(without_row(flyway.and_row(&row)), ["2"]);
     assert!(without_row(Case::new("goose", "history", Format::Goose)).is_empty());
-}
-
-#[test]
-fn checksums_of_texts_find_the_files_of_another_format() {
-    for (folder, history, format, expected) in [
-        (
-            "flyway",
-            "history",
-            Format::Flyway,
-            "V1__create_books.sql V2__first_books.sql 2026/V9.1__pages.sql",
-        ),
-        ("sqlx", "history", Format::Sqlx, "20260101120000"),
-        ("prisma", "history", Format::Prisma, "0_init"),
-        ("drizzle", "history", Format::Drizzle, "1766348213015"),
-        ("goose", "history", Format::Goose, ""),
-    ] {
-        let case = Case::new(folder, history, format);
-        let history = HistoryTable::of(&case.table, false).expect("it is known");
-        let same = history.matched_rows(&case.table, &case.migrations).expect("it can be read");
-        let rows: Vec<&str> = same.iter().map(|same| same.row.as_str()).collect();
-        assert_eq!(rows.join(" "), expected, "{folder}");
-        assert!(same.iter().zip(&case.migrations).all(|(same, it)| same.version == it.version));
-    }
-}
-
-#[test]
-fn versions_find_the_files_that_atlas_has_applied_for_another_tool() {
-    let dir = tempfile::tempdir().expect("a folder");
-    for name in ["1_a.up.sql", "2_b.up.sql", "3_c.up.sql", "4_d.up.sql"] {
-        fs::write(dir.path().join(name), "SELECT 1;").expect("a file");
-    }
-    let dir = dir.path().display().to_string();
-    let mut table = with_columns("atlas_schema_revisions", "version applied total error");
-    for row in
-        [["1", "1", "1", ""], ["2", "1", "2", "x"], ["3", "1", "1", "x"], ["04", "0", "0", ""]]
-    {
-        table.rows.push(row.map(|value| Some(value.to_owned())).to_vec());
-    }
-    let case = Case::of(&dir, Format::GolangMigrate, table);
-    let atlas = HistoryTable::of(&case.table, false).expect("it is known");
-    assert_eq!(atlas.matched_by(), MatchedBy::Version);
-    let matched = atlas.matched_rows(&case.table, &case.migrations).expect("nothing is read");
-    let matched: Vec<_> = matched.iter().map(|it| (&*it.row, &*it.version.0)).collect();
-    assert_eq!(matched, [("1", "1"), ("04", "4")]);
 }
 
 /// A directory of Atlas with the tables `a` to `d`; `c` has an `id` of this type. The hashes are

@@ -4,7 +4,7 @@ use super::adoption::{BASELINE, NOTHING_WRITTEN};
 use super::{Subject, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::Format;
-use crate::formats::adopt::{HistoryTable, MatchedBy, MatchedRow, Unreadable};
+use crate::formats::adopt::{HistoryTable, MatchedBy, MatchedRows, Unreadable};
 use crate::migration::Version;
 use crate::migration::fact::{FactSubject, QualifiedName};
 use crate::migration::table::Table;
@@ -335,9 +335,7 @@ pub(in crate::provider) fn adopt_mismatch(tool: Format, directory: Format) -> Di
 #[derive(Debug)]
 pub(in crate::provider) struct Conversion<'a> {
     /// Rows whose file was found.
-    pub(in crate::provider) matched: &'a [MatchedRow],
-    /// How it was found.
-    pub(in crate::provider) by: MatchedBy,
+    pub(in crate::provider) matched: &'a MatchedRows,
     /// The version up to which the migrations seem to be applied.
     pub(in crate::provider) baseline: Option<&'a Version>,
     /// The files with row changes that follow it directly. They may be applied too.
@@ -353,23 +351,24 @@ pub(in crate::provider) fn history_table_mismatch(
 ) -> Diagnostic {
     let (name, tool, own, read) =
         (&table.name, history.tool(), history.format().name(), format.name());
-    let Conversion { matched, by, .. } = conversion;
+    let MatchedRows { rows, by } = conversion.matched;
     let mut detail = format!(
         "{name} is the history table of {tool}, but the directory is read in the format {read}"
     );
-    detail.push_str(&match (matched.is_empty(), by) {
-        (false, MatchedBy::Version) => format!(". {NOTHING_WRITTEN}\n\n"),
-        _ => format!(
-            ", and the table names none of its files. {NOTHING_WRITTEN}\n\nIf the files belong to \
-             {tool}, set format = \"{own}\".\n\n"
-        ),
-    });
+    let is_named = *by == MatchedBy::Version && !rows.is_empty();
+    detail.push_str(if is_named { ". " } else { ", and the table names none of its files. " });
+    detail.push_str(NOTHING_WRITTEN);
+    // Atlas also maintains directories of other tools.
+    if !is_named || history.format() != Format::Atlas {
+        detail.push_str(&format!("\n\nIf the files belong to {tool}, set format = \"{own}\"."));
+    }
+    detail.push_str("\n\n");
     let common = match by {
         MatchedBy::Text => "text",
         MatchedBy::Version => "version",
     };
-    if !matched.is_empty() {
-        let lines = listed_lines(matched.iter().map(|it| format!("{}: {}", it.row, it.file)));
+    if !rows.is_empty() {
+        let lines = listed_lines(rows.iter().map(|it| format!("{}: {}", it.row, it.file)));
         detail.push_str(&format!("These rows have the {common} of these files:\n{lines}\n\n"));
     }
     detail.push_str(&converted_baseline(conversion, common));
@@ -389,7 +388,7 @@ fn converted_baseline(conversion: &Conversion<'_>, common: &str) -> String {
             "If the directory was converted after these migrations had run, set\n\n  adopt            \
              = \"none\"\n  baseline_version = \"{version}\"\n\nThe files up to {version} seem to be \
              applied: {}.{}",
-            if matched.is_empty() {
+            if matched.rows.is_empty() {
                 "the objects that they create are in the database".to_owned()
             } else {
                 format!("the table lists the {common} of each of them")

@@ -4,7 +4,7 @@
 use super::AdoptionRequest;
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption;
-use crate::formats::adopt::{AdoptError, HistoryTable, MatchedBy, MatchedRow};
+use crate::formats::adopt::{AdoptError, HistoryTable, MatchedBy, MatchedRows};
 use crate::migration::Version;
 use crate::migration::fact::Facts;
 use crate::migration::table::Table;
@@ -38,20 +38,19 @@ impl AdoptionRequest<'_> {
             Ok(matched) => matched.unwrap_or_default(),
             Err(error) => return vec![error],
         };
-        let by = history.matched_by();
-        let baseline = self.last_matched(&matched, by);
+        let baseline = self.last_matched(&matched);
         let baseline = baseline.or_else(|| adoption::last_shown(self.migrations(), facts));
         let unseen = baseline.map(|baseline| self.unseen_after(baseline)).unwrap_or_default();
-        let conversion = Conversion { matched: &matched, by, baseline, unseen };
+        let conversion = Conversion { matched: &matched, baseline, unseen };
         vec![diagnostics::history_table_mismatch(history, table, self.format(), &conversion)]
     }
 
     /// The last file with a row, if all files before it have one too. If a text differs, its file
     /// may have been edited, so the objects decide.
-    fn last_matched(&self, matched: &[MatchedRow], by: MatchedBy) -> Option<&Version> {
-        let pairs = self.migrations().iter().zip(matched);
+    fn last_matched(&self, matched: &MatchedRows) -> Option<&Version> {
+        let pairs = self.migrations().iter().zip(&matched.rows);
         let first: Vec<_> = pairs.take_while(|(it, row)| it.version == row.version).collect();
-        let counts = by == MatchedBy::Version || first.len() == matched.len();
+        let counts = matched.by == MatchedBy::Version || first.len() == matched.rows.len();
         first.last().filter(|_| counts).map(|(migration, _)| &migration.version)
     }
 }
