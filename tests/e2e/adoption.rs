@@ -502,18 +502,20 @@ fn a_column_of_a_runner_that_may_say_that_a_migration_failed_is_never_ignored() 
             ],
             &[
                 "CREATE TABLE schema_migrations (version int PRIMARY KEY, applied_at timestamptz, \
-                 finished_at timestamptz, status int NOT NULL CHECK (status IN (0, 1)), kind text)",
-                "INSERT INTO schema_migrations VALUES (1, now(), now(), 1, 'x'), (2, now(), NULL, 0, 'x')",
+                 finished_at timestamptz, status text NOT NULL CHECK (status IN ('ok', 'bad')), \
+                 kind text, state int)",
+                "INSERT INTO schema_migrations VALUES (1, now(), now(), 'ok', 'x', 1), \
+                 (2, now(), NULL, 'bad', 'x', 2)",
             ],
         );
         world.configure(&set("app", ""));
         const COMPLETED: &str = "UPDATE public.schema_migrations SET finished_at = now(), status = \
-                                 1 WHERE version = '2';";
+                                 'ok' WHERE version = '2';";
         world
             .plan()
             .ends_with(1)
             .says("Migration is unfinished in the history table")
-            .says("version 2 has finished_at = NULL and status = 0.")
+            .says("version 2 has finished_at = NULL and status = 'bad'.")
             .says(COMPLETED)
             .says("DELETE FROM public.schema_migrations WHERE version = '2';");
         world.sql(COMPLETED);
@@ -521,7 +523,7 @@ fn a_column_of_a_runner_that_may_say_that_a_migration_failed_is_never_ignored() 
             .plan()
             .ends_with(1)
             .says("Error: History table has columns of unknown meaning for set app on localhost:")
-            .says("failed, was not applied, or was reverted: kind")
+            .says("failed, was not applied, or was reverted: kind state")
             .says("adopt = \"plain\"");
         world.apply().ends_with(1).says("columns of unknown meaning");
         world.configure(&set("app", "  adopt = \"plain\"\n"));

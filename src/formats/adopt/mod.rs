@@ -266,10 +266,13 @@ impl HistoryTable {
         self.0.format
     }
 
+    /// What messages call the tool of a custom table.
+    pub const OWN_RUNNER: &'static str = "your own runner";
+
     /// The name of its tool, for messages.
     #[must_use]
     pub fn tool(self) -> &'static str {
-        if self.0.format == Format::Plain { "your own runner" } else { self.0.format.tool() }
+        if self.0.format == Format::Plain { Self::OWN_RUNNER } else { self.0.format.tool() }
     }
 
     /// Whether it shows that a file was edited after its tool had applied it.

@@ -108,7 +108,6 @@ fn adopt_error(
             Title::OtherNameInHistoryTable,
             other_name(of_version.as_ref(), of_name.as_deref(), correction.as_deref(), accepted),
         ),
-        AdoptError::Contradiction { .. } => (
         AdoptError::Moved { file, correction, .. } => (
             Title::OtherNameInHistoryTable,
             format!(
@@ -117,6 +116,7 @@ fn adopt_error(
                  has to run as well, change its text, for example with a comment."
             ),
         ),
+        AdoptError::Contradiction { .. } => (
             Title::InconsistentHistoryTable,
             match baseline_counts {
                 true => {
@@ -269,8 +269,13 @@ pub(in crate::provider) fn not_in_catalog(found: &NotInCatalog<'_>) -> Diagnosti
     );
     if let Some(tool) = without_checksums {
         detail.push_str(&format!(
-            " If a file was edited after it had run, restore the file: {tool} stores no checksums, \
-             so the history table does not show an edit."
+            " If a file was edited after it had run, restore the file: {}, so the history \
+             table does not show an edit.",
+            if *tool == HistoryTable::OWN_RUNNER {
+                "checksums of your own runner are not compared".to_owned()
+            } else {
+                format!("{tool} stores no checksums")
+            }
         ));
     }
     let remedy = match (has_baseline, sources.iter().any(|source| *source != BASELINE)) {

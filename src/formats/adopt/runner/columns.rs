@@ -1,6 +1,6 @@
 //! What the columns of a custom runner mean, by their names.
 
-use crate::migration::table::{Table, TableColumn};
+use crate::migration::table::{ColumnKind, Table, TableColumn};
 
 /// What a column says about the migration of its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,13 +80,20 @@ pub(in crate::formats::adopt) fn meaning(name: &str) -> Option<Meaning> {
     MEANINGS.iter().find(has_name).map(|(meaning, _)| *meaning)
 }
 
+/// What a column means. The numbers of outcomes differ between runners: 1 can be success, failure,
+/// or a migration that is still running.
+pub(super) fn meaning_of(column: &TableColumn) -> Option<Meaning> {
+    let meaning = meaning(&column.name)?;
+    (meaning != Meaning::Outcome || column.kind != ColumnKind::Number).then_some(meaning)
+}
+
 /// The columns with a meaning.
 pub(super) fn with(table: &Table, wanted: Meaning) -> impl Iterator<Item = &TableColumn> {
-    table.columns.iter().filter(move |column| meaning(&column.name) == Some(wanted))
+    table.columns.iter().filter(move |column| meaning_of(column) == Some(wanted))
 }
 
 /// The names of the columns without a known meaning.
 pub(super) fn unknown(table: &Table) -> Vec<String> {
-    let unknown = table.columns.iter().filter(|column| meaning(&column.name).is_none());
+    let unknown = table.columns.iter().filter(|column| meaning_of(column).is_none());
     unknown.map(|column| column.name.clone()).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::columns::{Meaning, meaning};
+use super::columns::{Meaning, meaning_of};
 use crate::migration::quoted_literal;
 use crate::migration::table::{ColumnKind, Table, TableColumn, TableRow};
 
@@ -32,7 +32,7 @@ impl fmt::Display for NegativeValue<'_> {
 /// The values of a row that say that its migration is not applied.
 pub(super) fn problems<'a>(table: &'a Table, row: TableRow<'a>) -> Vec<NegativeValue<'a>> {
     let of_column = |column: &'a TableColumn| {
-        let meaning = meaning(&column.name)?;
+        let meaning = meaning_of(column)?;
         let value = row.text(&column.name);
         (!is_applied(meaning, column.kind, value)).then_some(NegativeValue {
             column,
@@ -61,30 +61,33 @@ fn is_applied(meaning: Meaning, kind: ColumnKind, value: Option<&str>) -> bool {
     }
 }
 
-/// The attempt that was made last, by `id` or by `applied_at`; `None` if they do not show it.
+/// The attempt that was made last by `applied_at`; `None` if it does not show it, or if `id`
+/// contradicts it. On DSQL, two sessions can take numbers of a sequence in another order.
 pub(super) fn deciding<'a>(table: &Table, attempts: &[TableRow<'a>]) -> Option<TableRow<'a>> {
     let by_number = |column: &str| {
         let numbers = attempts.iter().map(|row| row.text(column)?.parse::<i64>().ok());
-        last(attempts, &numbers.collect::<Option<Vec<_>>>()?)
+        last(&numbers.collect::<Option<Vec<_>>>()?)
     };
     let by_text = |column: &str| {
         let texts = attempts.iter().map(|row| row.text(column));
-        last(attempts, &texts.collect::<Option<Vec<_>>>()?)
+        last(&texts.collect::<Option<Vec<_>>>()?)
     };
-    match (table.kind("id"), table.kind("applied_at")) {
-        (Some(ColumnKind::Number), _) => by_number("id"),
-        (_, Some(ColumnKind::Number)) => by_number("applied_at"),
+    let by_time = match table.kind("applied_at")? {
+        ColumnKind::Number => by_number("applied_at"),
         // The server prints all times in one time zone.
-        (_, Some(ColumnKind::Time)) => by_text("applied_at"),
+        ColumnKind::Time => by_text("applied_at"),
         _ => None,
-    }
+    }?;
+    let has_id = table.kind("id") == Some(ColumnKind::Number);
+    let agrees = !has_id || by_number("id") == Some(by_time);
+    agrees.then(|| attempts[by_time])
 }
 
-/// The only row with the greatest value.
-fn last<'a, T: Ord>(attempts: &[TableRow<'a>], values: &[T]) -> Option<TableRow<'a>> {
+/// The index of the greatest value, if only one row has it.
+fn last<T: Ord>(values: &[T]) -> Option<usize> {
     let greatest = values.iter().max()?;
-    let mut with_it = attempts.iter().zip(values).filter(|(_, value)| *value == greatest);
-    with_it.next().filter(|_| with_it.next().is_none()).map(|(row, _)| *row)
+    let mut with_it = (0..values.len()).filter(|index| values[*index] == *greatest);
+    with_it.next().filter(|_| with_it.next().is_none())
 }
 
 /// A value as the server prints it, as a literal.

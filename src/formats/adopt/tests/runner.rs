@@ -179,7 +179,6 @@ fn a_row_of_a_runner_that_was_not_applied_or_was_reverted_is_unfinished() {
         ("completedAt", None, "completedAt = NULL"),
         ("direction", Some("down"), "direction = 'down'"),
         ("status", Some("pending"), "status = 'pending'"),
-        ("status:bigint", Some("0"), "status = 0"),
         ("result", Some("failed"), "result = 'failed'"),
         ("error", Some("syntax error"), "error = 'syntax error'"),
         ("error_message", Some("boom"), "error_message = 'boom'"),
@@ -197,7 +196,6 @@ fn a_row_of_a_runner_that_was_not_applied_or_was_reverted_is_unfinished() {
         ("finished_at", Some("2026")),
         ("direction", Some("up")),
         ("status", Some("Applied")),
-        ("status:bigint", Some("1")),
         ("error", Some("")),
         ("error", None),
         ("exit_code:bigint", Some("0")),
@@ -217,6 +215,13 @@ fn columns_of_unknown_meaning_are_listed() {
     let table = runner("checksum phase Notes kind", &[&[Some("0001"), None, None, None, None]]);
     let comparison = of_fixture("plain", Format::Plain, table).compare().expect("it is applied");
     assert_eq!(comparison.unknown_columns, ["phase", "kind"]);
+    // A number in a column for a word: nobody knows what it stands for.
+    for (column, value) in [("status:bigint", "0"), ("state:bigint", "1"), ("result:bigint", "2")] {
+        let table = runner(column, &[&[Some("0001"), Some(value)]]);
+        let comparison = of_fixture("plain", Format::Plain, table).compare();
+        let columns = comparison.expect("nothing says that it failed").unknown_columns;
+        assert_eq!(Some(columns[0].as_str()), column.split(':').next());
+    }
 }
 
 /// The statements that are printed for the last row.
@@ -243,7 +248,6 @@ fn the_printed_correction_has_the_values_that_the_runner_writes() {
     let one = |column: &str, good: Option<&str>, bad: Option<&str>| set(column, &[good], &[bad]);
     for (column, good, bad, correction) in [
         ("status", Some("ok"), Some("bad"), "status = 'ok'"),
-        ("status:bigint", Some("1"), Some("0"), "status = 1"),
         ("error", Some(""), Some("boom"), "error = ''"),
         ("error", None, Some("boom"), "error = NULL"),
         ("success", Some("t"), Some("f"), "success = true"),
@@ -281,4 +285,23 @@ fn a_successful_retry_counts_and_its_row_is_never_deleted() {
         assert_eq!(unfinished.problem, "has status = 'failed' in one of its 2 rows");
         assert_eq!(unfinished.settlement, None);
     }
+}
+
+/// The ids are those of an identity column on DSQL, from two sessions.
+#[test]
+fn the_last_attempt_is_that_of_the_last_time_unless_the_ids_contradict() {
+    let case = |attempts: [[&str; 2]; 2]| {
+        let mut table = with_columns("schema_migrations", "version id:bigint applied_at status");
+        for [id, time] in attempts {
+            let status = if id == "2" { "reverted" } else { "applied" };
+            let row = ["0002", id, time, status].map(|it| Some(it.to_owned()).filter(|_| it != ""));
+            table.rows.push(row.to_vec());
+        }
+        let case = Case::of(&format!("{}/migrations", folder("plain")), Format::Plain, table);
+        case.compare().map(|found| found.applied.len()).map_err(|errors| errors.len())
+    };
+    assert_eq!(case([["65537", "2026-01-02"], ["2", "2026-01-03"]]), Err(1));
+    assert_eq!(case([["1", "2026-01-04"], ["2", "2026-01-03"]]), Err(1));
+    assert_eq!(case([["2", "2026-01-03"], ["3", "2026-01-04"]]), Ok(1));
+    assert_eq!(case([["2", ""], ["3", "2026-01-04"]]), Err(1));
 }
