@@ -3,7 +3,7 @@
 
 mod dropped;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::dropped::DroppedObjects;
 use super::Expect;
@@ -24,18 +24,20 @@ pub struct Unproven {
     pub files: Vec<String>,
 }
 
-/// Finds which migrations may not have run. `applied` are all applied migrations, in order, and
-/// `is_uncertain` chooses those without a row of their own.
+/// Finds which migrations may not have run. `applied` are all applied migrations, in order,
+/// `is_uncertain` chooses those without a row of their own, and `repeatable` are those that may have
+/// created an object again.
 #[must_use]
 pub fn unproven<'a>(
     applied: impl IntoIterator<Item = (&'a Migration, Expect)>,
     is_uncertain: impl Fn(&Migration) -> bool,
+    repeatable: impl IntoIterator<Item = &'a Migration>,
     facts: &Facts,
 ) -> Unproven {
     let mut expectations = Expectations::default();
     let mut dropped = DroppedObjects::default();
-    // An object that is created again shows nothing: it may be that of the earlier migration.
-    let mut created: BTreeSet<ObjectKey> = BTreeSet::new();
+    // An object that several migrations create does not show which of them ran.
+    let mut created: BTreeMap<ObjectKey, usize> = BTreeMap::new();
     let mut uncertain = Vec::new();
     for (migration, expect) in applied {
         let is_uncertain = is_uncertain(migration);
@@ -43,20 +45,25 @@ pub fn unproven<'a>(
         expectations.add_migration(migration, expect);
         let latest = expectations.0.iter().rev();
         let own = latest.take_while(|expected| expected.origin.file == migration.file).map(key);
-        let own: BTreeSet<ObjectKey> = own.filter(|key| !created.contains(key)).collect();
-        created.extend(own.iter().cloned());
+        let own: BTreeSet<ObjectKey> = own.collect();
+        for key in &own {
+            *created.entry(key.clone()).or_default() += 1;
+        }
         if is_uncertain {
             uncertain.push((migration, own));
         }
     }
     let left: BTreeSet<ObjectKey> =
         expectations.0.iter().filter(|expected| expected.exists(facts)).map(key).collect();
-    let still_there = dropped.still_there(facts);
+    uncertain.retain(|(_, own)| !own.iter().any(|key| left.contains(key) && created[key] == 1));
+    for migration in repeatable {
+        dropped.add(migration, false);
+    }
+    let mut still_there = dropped.still_there(facts);
+    still_there.retain(|it| uncertain.iter().any(|(unproven, _)| unproven.file == it.origin.file));
     let is_named =
         |migration: &Migration| still_there.iter().any(|it| it.origin.file == migration.file);
-    uncertain.retain(|(migration, own)| {
-        left.is_disjoint(own) && !only_creates(migration) && !is_named(migration)
-    });
+    uncertain.retain(|(migration, _)| !only_creates(migration) && !is_named(migration));
     let files = uncertain.into_iter().map(|(migration, _)| migration.file.clone()).collect();
     Unproven { files, still_there }
 }
@@ -65,12 +72,13 @@ pub fn unproven<'a>(
 /// its tool fails after that, neither a row of its history table nor an object shows it.
 #[must_use]
 pub fn begins_with_own_transaction(migration: &Migration) -> bool {
-    let [first, second, ..] = migration.statements.as_slice() else { return false };
-    let is_query = |word: &str| sql::begins_with(&first.text, word);
-    let is_row_change = matches!(first.class, Class::Dml | Class::Batch);
-    is_row_change
-        && !["SELECT", "VALUES", "TABLE", "EXPLAIN"].into_iter().any(is_query)
-        && (first.boundary != second.boundary)
+    let is_query = |statement: &Statement| {
+        let words = ["SELECT", "VALUES", "TABLE", "EXPLAIN"];
+        words.into_iter().any(|word| sql::begins_with(&statement.text, word))
+    };
+    let statements: Vec<_> = migration.statements.iter().skip_while(|it| is_query(it)).collect();
+    let [first, second, ..] = statements.as_slice() else { return false };
+    matches!(first.class, Class::Dml | Class::Batch) && first.boundary != second.boundary
 }
 
 /// Identifies what is expected, regardless of the statement.

@@ -1,6 +1,6 @@
 //! Warnings about files, if the cluster does not show whether another tool has run them.
 
-use super::{Subject, listed_lines};
+use super::Subject;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::adoption::Unproven;
 use crate::migration::Migration;
@@ -15,7 +15,7 @@ pub(in crate::provider) fn unproven(found: &Unproven, subject: &Subject) -> Opti
         detail.push_str(&format!(
             "These files count as applied, but objects that they drop or rename still exist. They \
              have probably not run:\n{}\n\n",
-            listed_lines(lines)
+            all_lines(lines)
         ));
     }
     if !files.is_empty() {
@@ -23,7 +23,7 @@ pub(in crate::provider) fn unproven(found: &Unproven, subject: &Subject) -> Opti
             "These files count as applied because of their versions. No history table has a row \
              for each of them, and no object shows that they ran, for example because they change \
              rows, defaults, or privileges:\n{}\n\n",
-            listed_lines(files.iter().cloned())
+            all_lines(files.iter().cloned())
         ));
     }
     if detail.is_empty() {
@@ -36,6 +36,11 @@ pub(in crate::provider) fn unproven(found: &Unproven, subject: &Subject) -> Opti
     );
     let warning = Diagnostic::warning(Title::AdoptedMigrationsUnproven.fill(&[&subject]));
     Some(warning.detail(detail).at("adopt"))
+}
+
+/// All lines, because each file has to be checked.
+fn all_lines(lines: impl Iterator<Item = String>) -> String {
+    lines.map(|line| format!("\n  {line}")).collect()
 }
 
 /// Returns a warning about a pending migration in which its tool may have failed.

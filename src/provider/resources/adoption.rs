@@ -217,7 +217,8 @@ impl<'a> AdoptionRequest<'a> {
             source.is_some_and(|source| source == BASELINE)
                 || without_row.contains(&migration.version)
         };
-        let unproven = adoption::unproven(self.applied(&applied), is_uncertain, facts);
+        let repeatable = self.operation.migrations().iter().filter(|it| it.is_repeatable());
+        let unproven = adoption::unproven(self.applied(&applied), is_uncertain, repeatable, facts);
         warnings.extend(diagnostics::unproven(&unproven, &self.operation.subject()));
         warnings.extend(may_be_partly_applied);
         let record = |m: &Migration| Some(adoption::adopted(m, applied.get(&m.version)?));

@@ -36,13 +36,9 @@ impl AdoptionRequest<'_> {
     }
 
     /// The warning about the first pending migration, if its tool may have failed in it and left no
-    /// row. Until the set is adopted, the tool was the last to run.
+    /// row. It may run until its history table is dropped.
     pub(super) fn may_be_partly_applied(&self, declared: &Declared) -> Option<Diagnostic> {
         let tool = declared.histories.first()?.tool();
-        let is_first_time = self.observation.migrations.is_empty();
-        if declared.applied.is_empty() && !is_first_time {
-            return None;
-        }
         let known = adoption::known(&self.records);
         let is_pending = |migration: &&Migration| {
             let version = &migration.version;
