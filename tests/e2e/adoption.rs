@@ -351,6 +351,16 @@ fn an_explicit_request_that_finds_nothing_is_an_error_unless_the_database_is_new
         world.apply().ends_with(0);
         assert_adopted(world, &FLYWAY, "public.flyway_history");
         world.plan().ends_with(0).says("No changes.");
+        let renamed = set("flyway", "  adopt_table = \"public.flyway_history\"\n")
+            .replace("name = \"flyway\"", "name = \"books\"");
+        world.configure(&renamed);
+        world
+            .plan()
+            .ends_with(1)
+            .says("Error: History table is not read for set books on localhost:")
+            .says("requests public.flyway_history, and another migration set was adopted from")
+            .says("If the name of the set was changed, restore the former name")
+            .does_not_say("does not exist");
 
         // Another set with the same request: nothing is left for it, and its tables are new.
         two_files(world, "  adopt = \"dbmate\"\n");
@@ -1091,21 +1101,6 @@ fn the_versions_in_the_table_of_atlas_decide_about_the_files_of_another_tool() {
 }
 
 #[test]
-fn converted_files_are_found_by_the_texts_that_the_tool_has_recorded() {
-    on_each_terraform(|world| {
-        leave(world, &FLYWAY, "flyway_schema_history");
-        for (from, to) in [
-            ("V1__create_books", "0001_create_books"),
-            ("V2__first_books", "0002_first_books"),
-            ("2026/V9.1__pages", "0003_pages"),
-            ("2026/V10__index", "0004_index"),
-        ] {
-            let text = fs::read(world.path(&format!("flyway/{from}.sql"))).unwrap();
-            world.write(&format!("app/{to}.sql"), text);
-        }
-        world.configure(&set("app", ""));
-        world
-#[test]
 fn the_versions_in_the_table_of_any_tool_decide_about_a_converted_directory() {
     on_each_terraform(|world| {
         for (name, text) in [
@@ -1177,6 +1172,21 @@ fn a_file_that_prisma_has_run_under_another_name_does_not_run_again() {
     });
 }
 
+#[test]
+fn converted_files_are_found_by_the_texts_that_the_tool_has_recorded() {
+    on_each_terraform(|world| {
+        leave(world, &FLYWAY, "flyway_schema_history");
+        for (from, to) in [
+            ("V1__create_books", "0001_create_books"),
+            ("V2__first_books", "0002_first_books"),
+            ("2026/V9.1__pages", "0003_pages"),
+            ("2026/V10__index", "0004_index"),
+        ] {
+            let text = fs::read(world.path(&format!("flyway/{from}.sql"))).unwrap();
+            world.write(&format!("app/{to}.sql"), text);
+        }
+        world.configure(&set("app", ""));
+        world
             .plan()
             .ends_with(1)
             .says(
@@ -1311,6 +1321,53 @@ fn an_unchanged_repeatable_script_of_flyway_is_adopted_and_runs_when_it_changes(
         world.configure(&set("app", "  variables = { owner = \"support\" }\n"));
         world.apply().ends_with(0);
         assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__order_owner"]);
+
+        // Flyway runs a script with a new text.
+        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (2, 'seed');\n");
+        let by_flyway = "INSERT INTO flyway_schema_history VALUES \
+                         (5, NULL, 'seed', 'SQL', 'R__seed.sql', 1068910758, true)";
+        world.each(&["INSERT INTO orders VALUES (2, 'seed')", by_flyway]);
+        world.plan().ends_with(2).says("app/R__seed.sql").says("No migration remains to run");
+        world.apply().ends_with(0);
+        let inserted = world.times_run("INSERT INTO orders");
+        world.plan().ends_with(0).says("No changes.");
+
+        // After the provider has run it, the row of Flyway does not count.
+        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (3, 'seed');\n");
+        world.apply().ends_with(0);
+        world.sql("DELETE FROM orders WHERE id = 2");
+        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (2, 'seed');\n");
+        world.apply().ends_with(0);
+        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__seed"]);
+        assert_eq!(world.times_run("INSERT INTO orders"), inserted + 2);
+    });
+}
+
+#[test]
+fn a_repeatable_script_in_which_flyway_has_failed_is_rejected_until_its_row_is_corrected() {
+    on_each_terraform(|world| {
+        world.write("app/V1__orders.sql", "CREATE TABLE orders (id bigint PRIMARY KEY);\n");
+        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (1);\n");
+        world.each(&[
+            "CREATE TABLE orders (id bigint PRIMARY KEY)",
+            "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, \
+             version varchar(50), description varchar(200), type varchar(20), \
+             script varchar(1000), checksum integer, success boolean)",
+            "INSERT INTO flyway_schema_history VALUES \
+             (1, '1', 'orders', 'SQL', 'V1__orders.sql', NULL, true), \
+             (2, NULL, 'seed', 'SQL', 'R__seed.sql', 7, true), \
+             (3, NULL, 'seed', 'SQL', 'R__seed.sql', 8, false)",
+        ]);
+        world.configure(&set("app", ""));
+        let revert = "DELETE FROM public.flyway_schema_history WHERE installed_rank = 3;";
+        world
+            .plan()
+            .ends_with(1)
+            .says("R__seed.sql failed (success = false)")
+            .says(revert)
+            .does_not_say("baseline_version");
+        world.sql(revert);
+        world.plan().ends_with(2).says("These migrations will run: app/R__seed.sql");
     });
 }
 
@@ -1398,53 +1455,6 @@ fn without_adoption_everything_is_pending_and_no_history_table_is_read() {
         world.configure(&set("drizzle", "  adopt = \"none\"\n"));
         let seen = world.cluster().statements().len();
         world
-
-        // Flyway runs a script with a new text.
-        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (2, 'seed');\n");
-        let by_flyway = "INSERT INTO flyway_schema_history VALUES \
-                         (5, NULL, 'seed', 'SQL', 'R__seed.sql', 1068910758, true)";
-        world.each(&["INSERT INTO orders VALUES (2, 'seed')", by_flyway]);
-        world.plan().ends_with(2).says("app/R__seed.sql").says("No migration remains to run");
-        world.apply().ends_with(0);
-        let inserted = world.times_run("INSERT INTO orders");
-        world.plan().ends_with(0).says("No changes.");
-
-        // After the provider has run it, the row of Flyway does not count.
-        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (3, 'seed');\n");
-        world.apply().ends_with(0);
-        world.sql("DELETE FROM orders WHERE id = 2");
-        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (2, 'seed');\n");
-        world.apply().ends_with(0);
-        assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["R__seed"]);
-        assert_eq!(world.times_run("INSERT INTO orders"), inserted + 2);
-    });
-}
-
-#[test]
-fn a_repeatable_script_in_which_flyway_has_failed_is_rejected_until_its_row_is_corrected() {
-    on_each_terraform(|world| {
-        world.write("app/V1__orders.sql", "CREATE TABLE orders (id bigint PRIMARY KEY);\n");
-        world.write("app/R__seed.sql", "INSERT INTO orders VALUES (1);\n");
-        world.each(&[
-            "CREATE TABLE orders (id bigint PRIMARY KEY)",
-            "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, \
-             version varchar(50), description varchar(200), type varchar(20), \
-             script varchar(1000), checksum integer, success boolean)",
-            "INSERT INTO flyway_schema_history VALUES \
-             (1, '1', 'orders', 'SQL', 'V1__orders.sql', NULL, true), \
-             (2, NULL, 'seed', 'SQL', 'R__seed.sql', 7, true), \
-             (3, NULL, 'seed', 'SQL', 'R__seed.sql', 8, false)",
-        ]);
-        world.configure(&set("app", ""));
-        let revert = "DELETE FROM public.flyway_schema_history WHERE installed_rank = 3;";
-        world
-            .plan()
-            .ends_with(1)
-            .says("R__seed.sql failed (success = false)")
-            .says(revert)
-            .does_not_say("baseline_version");
-        world.sql(revert);
-        world.plan().ends_with(2).says("These migrations will run: app/R__seed.sql");
             .plan()
             .ends_with(1)
             .says("Objects of pending migrations already exist")

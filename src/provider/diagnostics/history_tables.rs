@@ -253,6 +253,9 @@ pub(in crate::provider) fn history_not_found(
     existing: Option<&FactSubject>,
     subject: &Subject,
 ) -> Diagnostic {
+    if let Some(found) = history_of_other_set(request, unread, existing, subject) {
+        return found;
+    }
     let (what, argument) = match request {
         HistoryRequest::Table(name) => {
             (format!("adopt_table requests the table {name}, which does not exist."), "adopt_table")
@@ -275,24 +278,63 @@ pub(in crate::provider) fn history_not_found(
         Unread::OfOtherSet => format!("{name} (another migration set was adopted from it)"),
     });
     let others = if unread.is_empty() {
-        String::new()
+        " ".to_owned()
     } else {
         format!(" These history tables exist:\n{}\n\n", listed_lines(others))
     };
     let title = Title::HistoryTableNotFound.fill(&[&subject]);
     match existing {
         Some(object) => Diagnostic::error(title).detail(format!(
-            "{what}{others} Migrations of this set seem to be applied: {object}, which a pending \
+            "{what}{others}Migrations of this set seem to be applied: {object}, which a pending \
              migration creates, exists. {NOTHING_WRITTEN}\n\nCorrect the arguments adopt and \
              adopt_table. If no history table lists the applied migrations, remove both arguments \
              and set baseline_version to the last applied version."
         )),
         None => Diagnostic::warning(title).detail(format!(
-            "{what}{others} Nothing is adopted, and all migrations that the provider has not run \
+            "{what}{others}Nothing is adopted, and all migrations that the provider has not run \
              are pending. Check the arguments adopt and adopt_table, unless the database is new."
         )),
     }
     .at(argument)
+}
+
+/// Returns the error for a requested history table from which another migration set was adopted. It
+/// is the same set if its `name` was changed.
+fn history_of_other_set(
+    request: HistoryRequest<'_>,
+    unread: &[UnreadTable],
+    existing: Option<&FactSubject>,
+    subject: &Subject,
+) -> Option<Diagnostic> {
+    let (is_requested, argument): (Box<dyn Fn(&QualifiedName) -> bool>, _) = match request {
+        HistoryRequest::Table(requested) => {
+            let is_it = |name: &QualifiedName| {
+                name.name == requested.name
+                    && (requested.schema.is_none() || requested.schema == name.schema)
+            };
+            (Box::new(is_it), "adopt_table")
+        }
+        HistoryRequest::Tool(format) => {
+            let is_its =
+                move |name: &QualifiedName| HistoryTable::is_default_name(&name.name, Some(format));
+            (Box::new(is_its), "adopt")
+        }
+    };
+    let of_other = |it: &&UnreadTable| matches!(it.why, Unread::OfOtherSet);
+    let table = &unread.iter().filter(of_other).find(|it| is_requested(&it.name))?.name;
+    let object = existing?;
+    Some(
+        Diagnostic::error(Title::HistoryTableNotRead.fill(&[&subject]))
+            .detail(format!(
+                "{argument} requests {table}, and another migration set was adopted from this \
+                 table. It is therefore not read for this set. Migrations of this set seem to be \
+                 applied: {object}, which a pending migration creates, exists. \
+                 {NOTHING_WRITTEN}\n\nIf the name of the set was changed, restore the former name, \
+                 or set baseline_version to the last applied version. If this is another set, \
+                 remove {argument}."
+            ))
+            .at(argument),
+    )
 }
 
 /// Returns a warning about pending files that follow `baseline_version` directly and may have run.
