@@ -58,7 +58,11 @@ impl Named {
             Self::Revert if follows_up => true,
             // At the top of a file, they may describe a migration that reverts an earlier one, or
             // one that first removes what it creates.
-            Self::Revert | Self::Reverse => *follows_statement && may_revert(statement),
+            Self::Revert => *follows_statement && may_revert(statement),
+            Self::Reverse => {
+                let changes_rows = begins_with(statement, &["DELETE", "UPDATE", "DO", "CALL"]);
+                *follows_statement && may_revert(statement) && !changes_rows
+            }
         }
     }
 }

@@ -248,6 +248,7 @@ fn a_comment_that_only_resembles_a_mark_is_accepted() {
         "-- Up\nCREATE TABLE a ();\n-- Down\n-- DROP TABLE a;",
         "-- Up\nCREATE TABLE a ();\n-- Down\nCOMMIT;",
         "-- Forward\nINSERT INTO a VALUES (1);\n-- Reverse\nINSERT INTO a VALUES (2);",
+        "UPDATE a SET x = 1;\n-- Reverse\nUPDATE a SET x = 2;",
         "CREATE TABLE a ();\n-- Rollback plan\nDROP TABLE b;",
         "CREATE TABLE a ();\n-- undo the mistake of 0002\nDELETE FROM b;",
         "CREATE TABLE a ();\n-- rollback is in down.sql\nUPDATE b SET x = 1;",
