@@ -206,15 +206,9 @@ pub(super) fn compare(
     let mut errors = Vec::new();
     // After an accepted difference, a checksum that covers it says nothing about its own file.
     let mut has_accepted = false;
-    let has_row = |file: usize| contents.rows.iter().any(|row| row.file == Some(file));
-    let is_pending =
-        |file: usize| is_open(&files.migrations[file]) && !coverage.file(file) && !has_row(file);
-    let moved = |row: &'_ HistoryRow| {
-        let mut same = row.same_text.iter().filter(|_| !coverage.is_replaced(&row.key));
-        same.find(|(file, _)| is_pending(*file)).cloned()
-    };
     for row in &contents.rows {
         let migration = row.file.map(|file| &files.migrations[file]);
+        let moved = moved(row, contents, files, &coverage, question);
         match (&row.state, migration) {
             (state, Some(migration)) if !is_open(migration) => {
                 has_accepted |= matches!(state, HistoryState::Applied(ChecksumMatch::Different));
@@ -228,7 +222,7 @@ pub(super) fn compare(
                 unfinished: unfinished.clone(),
             }),
             (HistoryState::Applied(_) | HistoryState::OtherName(_), None)
-                if coverage.row(&row.key) && moved(row).is_none() => {}
+                if coverage.row(&row.key) && moved.is_none() => {}
             (HistoryState::OtherName(_), Some(migration))
                 if question.accepted.contains(&migration.version) =>
             {
@@ -237,15 +231,11 @@ pub(super) fn compare(
             (HistoryState::OtherName(other), _) => {
                 errors.push(other_name(table, row, migration, other));
             }
-            (HistoryState::Applied(_), None) => errors.push(match moved(row) {
-                Some((file, correction)) => AdoptError::Moved {
-                    table: table.clone(),
-                    row: row.shown.clone(),
-                    file: files.migrations[file].file.clone(),
-                    correction,
-                },
-                None => no_file(table, row),
-            }),
+            (HistoryState::Applied(_), None) => {
+                errors.push(
+                    moved.map_or_else(|| no_file(table, row), |it| renumbered(table, row, it)),
+                );
+            }
             (HistoryState::Applied(checksum), Some(migration)) => {
                 // The text of a baseline differs from that of the migration with its version.
                 let may_differ = migration.kind == MigrationKind::Baseline
@@ -268,6 +258,38 @@ pub(super) fn compare(
     });
     add_files_without_rows(&mut comparison, contents, open);
     if errors.is_empty() { Ok(comparison) } else { Err(errors) }
+}
+
+/// The pending file that has the text of a row without a file, and the correction of the row.
+fn moved<'a>(
+    row: &'a HistoryRow,
+    contents: &HistoryContents,
+    files: &SetFiles<'a>,
+    coverage: &Coverage<'_>,
+    question: &Question<'_>,
+) -> Option<(&'a Migration, &'a str)> {
+    let is_pending = |file: usize| {
+        let has_row = contents.rows.iter().any(|row| row.file == Some(file));
+        !has_row
+            && !coverage.file(file)
+            && !question.known.contains(&files.migrations[file].version)
+    };
+    let mut same = row.same_text.iter().filter(|_| !coverage.is_replaced(&row.key));
+    let (file, correction) = same.find(|(file, _)| is_pending(*file))?;
+    Some((&files.migrations[*file], correction))
+}
+
+fn renumbered(
+    table: &QualifiedName,
+    row: &HistoryRow,
+    (migration, correction): (&Migration, &str),
+) -> AdoptError {
+    AdoptError::Moved {
+        table: table.clone(),
+        row: row.shown.clone(),
+        file: migration.file.clone(),
+        correction: correction.to_owned(),
+    }
 }
 
 /// Whether the provider itself has run the migration with this name since.
