@@ -272,3 +272,26 @@ fn an_argument_that_names_nothing_says_so_while_something_runs() {
         world.plan().ends_with(0).does_not_say("has no effect");
     });
 }
+
+#[test]
+fn a_target_below_a_failed_migration_lets_the_others_run() {
+    on_each_terraform(|world| {
+        table(world, "0001_a.sql", "a");
+        set(world, "");
+        world.apply().ends_with(0);
+        world.write("migrations/0003_c.sql", "INSERT INTO nowhere VALUES (1);");
+        world.apply().ends_with(1).says("nowhere");
+        assert_eq!(world.state("dsql_migration_set.app")["migrations"]["0003"]["status"], "failed");
+        table(world, "0002_b.sql", "b");
+        set(world, "target_version = \"0002\"");
+        world.plan().ends_with(2).says("target_version holds back migrations").says("TABLE b");
+        world.apply().ends_with(0).does_not_say("no longer has a file");
+        assert_eq!(world.tables(), "a b");
+        world.plan().ends_with(0).says("No changes.");
+        // The file of the failed migration is corrected and runs.
+        table(world, "0003_c.sql", "c");
+        set(world, "");
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a b c");
+    });
+}
