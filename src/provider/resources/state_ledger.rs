@@ -196,10 +196,34 @@ impl<'a> StateLedger<'a> {
             && text("checksum") == Some(record.checksum.0.as_str())
     }
 
-    fn describes_applied(&self) -> bool {
-        let Input::Known(rows) = self.rows.entries() else { return false };
-        rows.values().any(computed::is_recorded_as_applied)
+    /// Whether the records have all applied migrations of the state exactly, with their durations.
+    fn has_all_in(&self, records: &[MigrationRecord]) -> bool {
+        let is_there = |(version, row): (&String, &Value)| {
+            let mut records = records.iter().filter(|record| record.version.0 == *version);
+            records.any(|record| self.has(record) && has_duration(row, record))
+        };
+        let mut applied = self.applied().peekable();
+        applied.peek().is_some() && applied.all(is_there)
     }
+
+    /// The applied migrations of the state.
+    fn applied(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let rows = match self.rows.entries() {
+            Input::Known(rows) => Some(rows),
+            Input::Null | Input::Unknown => None,
+        };
+        rows.into_iter().flatten().filter(|(_, row)| computed::is_recorded_as_applied(row))
+    }
+
+    fn describes_applied(&self) -> bool {
+        self.applied().next().is_some()
+    }
+}
+
+/// Whether a migration took as long as the state says, if it does.
+fn has_duration(row: &Value, record: &MigrationRecord) -> bool {
+    let before = row.get("duration_ms").filter(|before| !before.is_null());
+    before.is_none_or(|before| *before == record.duration_ms.into())
 }
 
 #[cfg(test)]

@@ -48,9 +48,10 @@ pub(in crate::provider::resources) struct LedgerComparison<'a> {
 }
 
 impl<'a> LedgerComparison<'a> {
-    /// Compares the ledgers by their identifiers. If one of them has none, or a new one at the same
-    /// address, a row in common shows that they are the same. Elsewhere it does not: two clusters
-    /// may have applied the same file within the same second.
+    /// Compares the ledgers by their identifiers. If one of them has none, a row in common shows
+    /// that they are the same. If they differ at the same address, someone may have removed the
+    /// header of the ledger: then all applied migrations of the state have their rows. One row
+    /// shows nothing, because two clusters may have applied the same file within the same second.
     pub(super) fn new(
         state: &'a StateLedger<'a>,
         location: &'a LedgerLocation,
@@ -73,8 +74,11 @@ impl<'a> LedgerComparison<'a> {
         let records = || observation.migrations.iter().filter(|record| state.is_mine(record));
         let is_same = match state.ledger().zip(self.found.ledger.as_deref()) {
             Some((before, found)) if before == found => true,
-            Some(_) if state.name != self.location.ledger_name() => false,
-            _ => records().any(|record| state.has(record)),
+            Some(_) => {
+                state.name == self.location.ledger_name()
+                    && state.has_all_in(&observation.migrations)
+            }
+            None => records().any(|record| state.has(record)),
         };
         if is_same {
             return match self.is_same_cluster() {

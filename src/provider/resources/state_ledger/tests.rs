@@ -93,7 +93,8 @@ fn an_equal_identifier_or_a_row_in_common_is_the_same_ledger() {
     for (state, found) in [
         (state(Some("x"), &rows, false), ledger(Some("x"), &[])),
         (state(Some("x"), &rows, false), ledger(Some("x"), &[("1", LATER)])),
-        (state(Some("x"), &rows, false), ledger(Some("y"), &[("1", LATER), ("2", AT)])),
+        // Its header was removed.
+        (state(Some("x"), &rows, false), ledger(Some("y"), &[("1", AT), ("2", AT), ("3", LATER)])),
         (state(None, &rows, false), ledger(Some("y"), &[("2", AT)])),
         (state(Some("x"), &rows, false), ledger(None, &[("2", AT), ("3", LATER)])),
         (state(None, &[], false), ledger(Some("y"), &[("1", AT)])),
@@ -119,6 +120,20 @@ fn rows_that_the_state_does_not_have_belong_to_another_ledger() {
     let same_second = ledger(Some("y"), &[("1", AT)]);
     let elsewhere = state(Some("x"), &rows, false);
     assert_eq!(relation_at("other.example", &elsewhere, &same_second), LedgerMatch::Other);
+    // Also behind a tunnel at the same address.
+    let both = state(Some("x"), &[("1", AT), ("2", AT)], false);
+    for found in [&same_second, &ledger(Some("y"), &[("1", AT), ("2", LATER)])] {
+        assert_eq!(relation(&both, found), LedgerMatch::Other, "{found:?}");
+    }
+    let mut slower = ledger(Some("y"), &[("1", AT)]);
+    slower.migrations[0].duration_ms = Some(7);
+    let mut timed = state(Some("x"), &rows, false);
+    for (duration, expected) in [(7_u64, LedgerMatch::Same), (8, LedgerMatch::Other)] {
+        let mut row = timed.rows.get("1").unwrap().clone();
+        row.set("duration_ms", duration);
+        timed.rows = Cow::Owned(Value::map([("1".to_owned(), row)]));
+        assert_eq!(relation(&timed, &slower), expected, "{duration}");
+    }
     let mut edited = ledger(Some("y"), &[("1", AT)]);
     edited.migrations[0].checksum = Checksum::of("SELECT 2");
     assert_eq!(relation(&state(Some("x"), &rows, false), &edited), LedgerMatch::Other);
