@@ -88,3 +88,28 @@ fn an_index_whose_name_contains_a_variable_is_not_drift_while_a_failed_apply_bui
         completed_by_one_apply(world);
     });
 }
+
+#[test]
+fn a_destroyed_set_whose_apply_was_killed_is_ended_by_a_statement() {
+    on_each_terraform(|world| {
+        first_migration(world);
+        let app = std::fs::read_to_string(world.path("main.tf")).unwrap();
+        let other =
+            "resource \"dsql_migration_set\" \"other\" {\n  name = \"o\"\n  dir  = \"o\"\n}\n";
+        world.write("o/1_o.sql", "CREATE TABLE o (id int); INSERT INTO o VALUES (1);");
+        world.write("main.tf", format!("{app}\n{other}"));
+        world.kill_apply_at(".", "INSERT INTO o");
+        world.write("main.tf", &app);
+        world.apply().ends_with(0);
+        let end = "UPDATE dsql_migrations.lease SET drift = NULL WHERE set_name = 'o'";
+        world
+            .plan()
+            .says(UNFINISHED)
+            .says("table public.o was added")
+            .says("If migration set o is not applied any more")
+            .says(&format!("\n  {end};"))
+            .does_not_say(DRIFT);
+        world.sql(end);
+        world.plan().ends_with(1).says(DRIFT).says("DROP TABLE public.o").does_not_say(UNFINISHED);
+    });
+}

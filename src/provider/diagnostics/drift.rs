@@ -2,8 +2,10 @@
 
 use super::Subject;
 use super::plan::DESTROY;
+use crate::database::LedgerSchema;
 use crate::diagnostic::{Diagnostic, Summary, Title};
 use crate::engine::drift::{Change, LeftNotValid, Remedy, Unfinished, UnfinishedBy};
+use crate::migration::{quoted_identifier, quoted_literal};
 
 /// The drift of a set or of a single migration.
 pub(in crate::provider) struct ShownDrift<'a> {
@@ -50,11 +52,42 @@ impl ShownDrift<'_> {
     }
 }
 
-/// Returns the warning about differences that statements and runs explain. `is_unrecorded` states
-/// whether the last run of the set has ended without recording the schema.
+/// The migration sets whose last run has ended without recording the schema.
+#[derive(Clone, Copy)]
+pub(in crate::provider) struct UnrecordedSets<'a> {
+    /// Whether the observed set is one of them.
+    pub(in crate::provider) has_observed: bool,
+    /// The names of the others.
+    pub(in crate::provider) others: &'a [&'a str],
+    /// The schema of the ledger.
+    pub(in crate::provider) ledger: &'a LedgerSchema,
+}
+
+impl UnrecordedSets<'_> {
+    /// How to end the wait for another set that explains a difference.
+    fn without_apply(&self, unfinished: &[&Unfinished<'_>]) -> String {
+        let explains = |set: &&&str| {
+            unfinished.iter().any(
+                |it| matches!(it.by, UnfinishedBy::Statement(statement) if statement.set == **set),
+            )
+        };
+        let sets = self.others.iter().filter(explains);
+        let words = sets.map(|set| {
+            let (ledger, name) = (quoted_identifier(self.ledger.name()), quoted_literal(set));
+            format!(
+                "\n\nIf migration set {set} is not applied any more, for example because its \
+                 resource was destroyed, run this statement. Its changes are then drift, which you \
+                 can accept:\n\n  UPDATE {ledger}.lease SET drift = NULL WHERE set_name = {name};"
+            )
+        });
+        words.collect()
+    }
+}
+
+/// Returns the warning about differences that statements and runs explain.
 pub(in crate::provider) fn unfinished<'a>(
     unfinished: impl Iterator<Item = &'a Unfinished<'a>>,
-    is_unrecorded: bool,
+    ended: UnrecordedSets<'_>,
     subject: &Subject,
 ) -> Option<Diagnostic> {
     const UNRECORDED: &str = "The last apply of the migration set ended before it had recorded all \
@@ -62,7 +95,7 @@ pub(in crate::provider) fn unfinished<'a>(
     let unfinished: Vec<&Unfinished<'_>> = unfinished.collect();
     let warning = Diagnostic::warning(Title::ChangesUnfinished.fill(&[&subject]));
     if unfinished.is_empty() {
-        return is_unrecorded.then(|| warning.detail(UNRECORDED));
+        return ended.has_observed.then(|| warning.detail(UNRECORDED));
     }
     let has_failed = unfinished.iter().any(|it| matches!(it.by, UnfinishedBy::FailedJob(_)));
     let line = |it: &&Unfinished<'_>| format!("{}\n      ({})", it.change, it.by);
@@ -79,9 +112,10 @@ pub(in crate::provider) fn unfinished<'a>(
              first: the data source dsql_migration_status shows the job.",
         );
     }
-    if is_unrecorded {
+    if ended.has_observed {
         end = format!("{end} {UNRECORDED}");
     }
+    end.push_str(&ended.without_apply(&unfinished));
     Some(warning.detail(format!(
         "The schema differs from the recorded one. The ledger explains these differences, so they \
          are not drift:\n\n  {shown}{more}\n\nThe apply that is in progress records them when it \

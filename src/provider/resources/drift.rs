@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::database::Observation;
+use crate::database::{LedgerSchema, Observation, UnrecordedRun};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Plan;
 use crate::engine::drift::{self, Change, ChangeKind, Differences, Unfinished};
 use crate::migration::{Checksum, Version, quoted_identifier};
 use crate::provider::arguments::{invalid, word};
-use crate::provider::diagnostics::{self, ShownDrift, Subject};
+use crate::provider::diagnostics::{self, ShownDrift, Subject, UnrecordedSets};
 use crate::schema::Attribute;
 use crate::sql;
 use crate::value::{Input, Object, Type, Value};
@@ -51,6 +51,8 @@ pub(crate) struct DriftReport<'a> {
     pub(super) unfinished: Vec<Unfinished<'a>>,
     /// Whether the last run of the set has ended without recording the schema.
     pub(super) is_unrecorded: bool,
+    /// The other sets whose last run has ended so.
+    unrecorded_sets: Vec<&'a str>,
     /// The constraints that are NOT VALID as they are recorded, which are not drift.
     not_valid: Vec<Change>,
     /// Whether the recorded schema must be replaced, because the configuration accepts the live
@@ -203,10 +205,14 @@ impl Watch {
         };
         let missing_schemas: Vec<String> =
             self.schemas.iter().filter(|schema| !exists(schema)).cloned().collect();
+        let has_ended = |run: &&UnrecordedRun| run.holder.is_none() && !run.is_own;
+        let unrecorded_sets =
+            observation.runs.iter().filter(has_ended).map(|run| run.set.as_str()).collect();
         let report = DriftReport {
             changes,
             unfinished,
             is_unrecorded: observation.is_left_unrecorded(),
+            unrecorded_sets,
             not_valid,
             to_accept: false,
             fingerprint,
@@ -229,7 +235,12 @@ impl Watch {
     }
 
     /// The warnings or the error of a plan that finds drift or unfinished changes.
-    pub(super) fn warnings(&self, report: &DriftReport<'_>, subject: &Subject) -> Vec<Diagnostic> {
+    pub(super) fn warnings(
+        &self,
+        report: &DriftReport<'_>,
+        ledger: &LedgerSchema,
+        subject: &Subject,
+    ) -> Vec<Diagnostic> {
         let of_drift = self.shown_drift(report, subject).and_then(|drift| match self.on_drift {
             OnDrift::Ignore => None,
             OnDrift::Block if self.blocks(report) => Some(drift.blocking_warning()),
@@ -237,7 +248,12 @@ impl Watch {
             OnDrift::Error => Some(drift.plan_error()),
         });
         let shown = report.unfinished.iter().filter(|_| self.on_drift != OnDrift::Ignore);
-        let of_others = diagnostics::unfinished(shown, report.is_unrecorded, subject);
+        let ended = UnrecordedSets {
+            has_observed: report.is_unrecorded,
+            others: &report.unrecorded_sets,
+            ledger,
+        };
+        let of_others = diagnostics::unfinished(shown, ended, subject);
         of_drift.into_iter().chain(of_others).collect()
     }
 

@@ -29,7 +29,7 @@ use crate::provider::contract::{
     ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
     ReadResponse, Resource,
 };
-use crate::provider::diagnostics::{self, Subject};
+use crate::provider::diagnostics::{self, Subject, UnrecordedSets};
 use crate::provider::settings::{LedgerLocation, cluster_attribute};
 use crate::provider::timeouts::{self, Timeouts};
 use crate::schema::{Attribute, Schema};
@@ -160,7 +160,9 @@ impl ResourceKind for MigrationResource {
                 // The update is all that calls the provider again. The apply leaves null.
                 set_all(planned, drift::known_after_apply());
                 let subject = observed.operation.subject();
-                diagnostics::unfinished(std::iter::empty(), true, &subject).into_iter().collect()
+                let ledger = &observed.operation.location.ledger;
+                let ended = UnrecordedSets { has_observed: true, others: &[], ledger };
+                diagnostics::unfinished(std::iter::empty(), ended, &subject).into_iter().collect()
             }
             None => {
                 set_all(planned, drift::not_detected());

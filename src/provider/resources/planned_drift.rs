@@ -37,7 +37,8 @@ pub(super) fn set_planned(
     if watch.plans(&report) || records || *planned != *prior && (runs || !stays) {
         set_all(planned, known_after_apply());
     }
-    let mut found = watch.warnings(&report, &subject);
+    let ledger = &observed.operation.location.ledger;
+    let mut found = watch.warnings(&report, ledger, &subject);
     found.extend(watch.not_valid(&report, observed.plan, observed.operation.set(), &subject));
     found.extend(Watch::missing_schemas(&report, observed.plan, &subject));
     found
