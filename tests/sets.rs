@@ -421,3 +421,195 @@ async fn the_first_two_runs_of_a_cluster_record_everything_together() {
     let observation = observed(&mut two, "second").await;
     assert_eq!(observation.recorded, observation.live);
 }
+
+/// How a run ends that leaves something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It is killed before it records the schema.
+    Killed,
+    /// It fails while a job is running, and has recorded the schema.
+    Failed,
+}
+
+/// A table of the migration set with each name, on which a run sends a statement, and what someone
+/// does afterward.
+const BY_HAND: &[(&str, &str, &str)] = &[
+    (
+        "ALTER TABLE a DROP COLUMN n",
+        "ALTER TABLE a ADD COLUMN hand int",
+        "column public.a.hand was added: integer",
+    ),
+    ("ALTER TABLE b DROP COLUMN n", "ALTER TABLE b DROP COLUMN m", "column public.b.m was dropped"),
+    (
+        "CREATE VIEW vc AS SELECT m FROM c",
+        "ALTER TABLE c ALTER COLUMN m SET DEFAULT 8",
+        "column public.c.m was changed from \"integer\" to \"integer DEFAULT 8\"",
+    ),
+    (
+        "GRANT SELECT ON d TO one",
+        "GRANT INSERT ON d TO two",
+        "grant on table public.d to two was added: INSERT",
+    ),
+    (
+        "CREATE FUNCTION e(x int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT x'",
+        "CREATE FUNCTION e(x text) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2'",
+        "function public.e(text) was added: ",
+    ),
+    (
+        "ALTER TABLE f ADD COLUMN o int",
+        "CREATE INDEX ASYNC ON f (m)",
+        "index public.f_m_idx was added: (m)",
+    ),
+    (
+        "COMMENT ON TABLE g IS 'x'",
+        "ALTER TABLE g ADD CHECK (m > 0) NOT VALID",
+        "constraint public.g.g_m_check was added: ",
+    ),
+    (
+        "CREATE TABLE z (id int PRIMARY KEY, m int)",
+        "CREATE UNIQUE INDEX ASYNC ON z (m)",
+        "index public.z_m_idx was added: UNIQUE (m)",
+    ),
+    (
+        "CREATE VIEW vh AS SELECT m FROM h",
+        "COMMENT ON COLUMN h.m IS 'hand'",
+        "comment on column public.h.m was added: hand",
+    ),
+    (
+        "CREATE VIEW vi AS SELECT m FROM i",
+        "GRANT SELECT (m) ON i TO two",
+        "grant on column public.i.m to two was added: SELECT",
+    ),
+    (
+        "REVOKE ALL ON j FROM one",
+        "ALTER TABLE j ADD COLUMN hand int",
+        "column public.j.hand was added: integer",
+    ),
+    (
+        "ALTER TABLE ONLY k ALTER COLUMN m SET DEFAULT 5",
+        "ALTER TABLE k ALTER COLUMN n SET DEFAULT 6",
+        "column public.k.n was changed from \"integer\" to \"integer DEFAULT 6\"",
+    ),
+];
+
+/// A statement that changes texts elsewhere, and what it cannot have done.
+const OUT_OF_REACH: &[(&str, &str, &str)] = &[
+    (
+        "ALTER TABLE a RENAME COLUMN n TO o",
+        "ALTER TABLE b DROP COLUMN m",
+        "column public.b.m was dropped",
+    ),
+    ("COMMENT ON TABLE c IS 'x'", "DROP TABLE d", "table public.d was dropped"),
+    (
+        "COMMENT ON TABLE e IS 'x'",
+        "GRANT INSERT ON f TO two",
+        "grant on table public.f to two was added: INSERT",
+    ),
+    ("COMMENT ON TABLE g IS 'x'", "CREATE TABLE hand (id int)", "table public.hand was added"),
+];
+
+#[tokio::test]
+async fn the_set_of_a_run_does_not_explain_what_its_statements_cannot_have_done() {
+    for cases in [BY_HAND, OUT_OF_REACH] {
+        for ending in [Ending::Killed, Ending::Failed] {
+            what_is_done_by_hand_stays_drift(cases, ending).await;
+        }
+    }
+}
+
+async fn what_is_done_by_hand_stays_drift(cases: &[(&str, &str, &str)], ending: Ending) {
+    let (cluster, mut one, mut two) = prepared().await;
+    let tables = ('a'..='k').map(|name| format!("CREATE TABLE {name} (id int, m int, n int);"));
+    let roles = "CREATE ROLE one; CREATE ROLE two;".to_owned();
+    let before: String = [roles].into_iter().chain(tables).collect();
+    let first = ("1_o.sql", before.as_str());
+    run(&mut one, "other", &[first]).await.unwrap();
+    let statements: Vec<&str> = cases.iter().map(|(statement, ..)| *statement).collect();
+    let sent = statements.join("; ");
+    let unfinished =
+        format!("{sent}; CREATE INDEX ASYNC t_n ON t (n); INSERT INTO nope VALUES (1)");
+    match ending {
+        Ending::Killed => {
+            die_before_the_record(&cluster, one, "other", &[first, ("2_x.sql", &sent)]).await;
+        }
+        Ending::Failed => {
+            cluster.hold_jobs().await.unwrap();
+            run(&mut one, "other", &[first, ("2_x.sql", &unfinished)]).await.unwrap_err();
+        }
+    }
+    assert_eq!(drift(&mut two, "other").await.0, NOTHING, "{ending:?}");
+    for (_, by_hand, _) in cases {
+        rows(&mut two, by_hand).await;
+    }
+    let is_expected = |drift: Vec<String>| {
+        let has = |expected: &str| drift.iter().any(|line| line.starts_with(expected));
+        let all = cases.iter().all(|(.., expected)| has(expected));
+        assert!(all && drift.len() == cases.len(), "{ending:?}: {drift:#?}");
+    };
+    is_expected(drift(&mut two, "other").await.0);
+    cluster.release_jobs().await.unwrap();
+    let corrected = match ending {
+        Ending::Killed => sent,
+        Ending::Failed => unfinished.replace("nope", "u"),
+    };
+    run(&mut two, "other", &[first, ("2_x.sql", &corrected)]).await.unwrap();
+    // The apply has not recorded it, and is complete.
+    is_expected(drift(&mut two, "other").await.0);
+    assert_eq!(drift(&mut two, "other").await.1, NOTHING);
+}
+
+#[tokio::test]
+async fn a_job_that_a_failed_run_has_left_is_all_that_is_unfinished() {
+    let (cluster, mut one, mut two) = prepared().await;
+    cluster.hold_jobs().await.unwrap();
+    let sql = "ALTER TABLE t ALTER COLUMN n SET DEFAULT 7; CREATE INDEX ASYNC t_n ON t (n);
+               INSERT INTO nope VALUES (1)";
+    run(&mut one, "other", &[("1_x.sql", sql)]).await.unwrap_err();
+    for statement in observed(&mut two, "other").await.statements {
+        assert_eq!((statement.is_done, statement.number.get()), (false, 2), "{statement:?}");
+    }
+    rows(&mut two, "ALTER TABLE t ALTER COLUMN n SET DEFAULT 8").await;
+    let changed =
+        "column public.t.n was changed from \"integer DEFAULT 7\" to \"integer DEFAULT 8\"";
+    assert_eq!(drift(&mut two, "other").await.0, [changed]);
+    cluster.release_jobs().await.unwrap();
+    let corrected = sql.replace("nope VALUES (1)", "u VALUES (1)");
+    run(&mut two, "other", &[("1_x.sql", &corrected)]).await.unwrap();
+    assert_eq!(drift(&mut two, "other").await, (vec![changed.to_owned()], vec![]));
+}
+
+/// Each statement changes an object under a name that it does not contain as written.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    (
+        "CREATE TABLE \"äääääääääääääääääääääääääääääää\" (id int, \"ööööööööööööööööööööööööö\" int)",
+        "CREATE INDEX ASYNC ON \"äääääääääääääääääääääääääääääää\" (\"ööööööööööööööööööööööööö\");
+         ALTER TABLE \"äääääääääääääääääääääääääääääää\"
+           ADD CHECK (\"ööööööööööööööööööööööööö\" > 0) NOT VALID",
+    ),
+    (
+        "CREATE TABLE i (id bigint GENERATED BY DEFAULT AS IDENTITY (CACHE 1) PRIMARY KEY)",
+        "ALTER SEQUENCE i_id_seq CACHE 65536",
+    ),
+    (
+        "CREATE DOMAIN \"My Dom\" AS int",
+        "CREATE FUNCTION \"F g\"(x \"My Dom\") RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'",
+    ),
+];
+
+#[tokio::test]
+async fn a_run_records_what_it_changes_under_other_names() {
+    for (before, statements) in OTHER_NAMES {
+        for ending in [None, Some(Ending::Killed)] {
+            let (cluster, mut one, mut two) = prepared().await;
+            let first = ("1_o.sql", *before);
+            run(&mut one, "other", &[first]).await.unwrap();
+            let files = [first, ("2_x.sql", *statements)];
+            if ending.is_some() {
+                die_before_the_record(&cluster, one, "other", &files).await;
+                assert_eq!(drift(&mut two, "other").await.0, NOTHING, "{statements}");
+            }
+            run(&mut two, "other", &files).await.unwrap();
+            assert_eq!(drift(&mut two, "other").await, (vec![], vec![]), "{statements}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod made;
 mod not_run;
 mod not_valid;
 mod pattern;
+mod reach;
 mod remedy;
 mod statements;
 mod texts;
@@ -175,8 +176,13 @@ impl Change {
             }
             ChangeKind::Removed { .. } => None,
         };
-        let is_whole = includes_parts(object);
-        SchemaPart { relation, object, is_whole, is_view: object.is(&ObjectKind::View), now }
+        let was = match kind {
+            ChangeKind::Removed { from } | ChangeKind::Changed { from, .. } => Some(from.as_str()),
+            ChangeKind::NotValid(now) => Some(now.as_str()),
+            ChangeKind::Added(_) => None,
+        };
+        let (is_whole, is_view) = (includes_parts(object), object.is(&ObjectKind::View));
+        SchemaPart { relation, object, is_whole, is_view, was, now }
     }
 
     /// The position of its remedy among others. Equal ones stay in the order of their names.
@@ -232,6 +238,8 @@ pub struct SchemaPart<'a> {
     pub is_whole: bool,
     /// Whether the relation is a view.
     pub is_view: bool,
+    /// The definition in the earlier snapshot; `None` if it does not have the object.
+    pub was: Option<&'a str>,
     /// The definition in the later snapshot; `None` if it does not have the object.
     pub now: Option<&'a str>,
 }
@@ -248,8 +256,8 @@ fn parts<'a>(before: &'a Snapshot, after: &'a Snapshot) -> Vec<SchemaPart<'a>> {
         let objects: BTreeSet<&CatalogObject> = was.keys().chain(is.keys()).collect();
         let differing = objects.into_iter().filter(|object| was.get(*object) != is.get(*object));
         found.extend(differing.map(|object| {
-            let now = is.get(object).map(String::as_str);
-            SchemaPart { relation, object, is_whole, is_view, now }
+            let [was, now] = [was, is].map(|at| at.get(object).map(String::as_str));
+            SchemaPart { relation, object, is_whole, is_view, was, now }
         }));
     }
     found

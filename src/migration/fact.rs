@@ -79,6 +79,17 @@ impl FactSubject {
             Self::Relation(name) | Self::Domain(name) | Self::Routine(name) => &name.name,
         }
     }
+
+    fn qualified_name(&self) -> Option<&QualifiedName> {
+        match self {
+            Self::Relation(name)
+            | Self::Domain(name)
+            | Self::Routine(name)
+            | Self::Column(name, _)
+            | Self::Constraint(name, _) => Some(name),
+            Self::Schema(_) | Self::Role(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for FactSubject {
@@ -136,6 +147,25 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// The name of the object that it is about, or of the table to which the object belongs.
+    #[must_use]
+    pub fn qualified_name(&self) -> Option<&QualifiedName> {
+        match self {
+            Self::Identity(object)
+            | Self::Definition(object)
+            | Self::Owner(object)
+            | Self::Privileges(object)
+            | Self::Comment(object) => object.qualified_name(),
+            Self::Columns(name)
+            | Self::Valid(name)
+            | Self::ConstraintIds(name)
+            | Self::IndexIds(name)
+            | Self::PartOf(name)
+            | Self::Validated(name, _) => Some(name),
+            Self::PrivilegesIn(_) | Self::Identities(_) | Self::CurrentRole => None,
+        }
+    }
+
     /// The fact about the relation with the same name in a schema, if it names none.
     #[must_use]
     pub fn within(self, schema: &str) -> Self {

@@ -12,11 +12,16 @@ fn first_migration(world: &World) {
         "m/1_a.sql",
         "CREATE TABLE a (id int PRIMARY KEY, n int); CREATE VIEW v AS SELECT id FROM a;",
     );
-    world.configure(
-        "resource \"dsql_migration_set\" \"app\" {\n  dir       = \"m\"\n  lint      = \"off\"\n  \
-         on_drift  = \"error\"\n  variables = { p = \"team\" }\n}\n",
-    );
+    configure(world, "team");
     world.apply().ends_with(0);
+}
+
+/// Configures the set with this value of its variable.
+fn configure(world: &World, value: &str) {
+    world.configure(&format!(
+        "resource \"dsql_migration_set\" \"app\" {{\n  dir       = \"m\"\n  lint      = \"off\"\n  \
+         on_drift  = \"error\"\n  variables = {{ p = \"{value}\" }}\n}}\n",
+    ));
 }
 
 /// The plan is an update without drift, its apply succeeds, and then nothing is left to do.
@@ -85,6 +90,23 @@ fn an_index_whose_name_contains_a_variable_is_not_drift_while_a_failed_apply_bui
         world.hold_jobs(false);
         world.jobs_ended();
         world.write("m/2_b.sql", format!("{create}INSERT INTO ${{p}}_orders VALUES (1, 1);"));
+        completed_by_one_apply(world);
+    });
+}
+
+#[test]
+fn a_table_with_a_former_value_in_its_name_is_not_drift_after_the_value_changes() {
+    on_each_terraform(|world| {
+        first_migration(world);
+        world.write("m/2_b.sql", "CREATE TABLE ${p}_y (id int); INSERT INTO a VALUES (1, 1);");
+        world.kill_apply_at(".", "INSERT INTO a");
+        configure(world, "crew");
+        world.plan().ends_with(2).says("table public.team_y was added").says(UNFINISHED);
+        world.plan().ends_with(2).does_not_say(DRIFT);
+        // What has another name was made by someone else.
+        world.sql("CREATE TABLE hand (id int)");
+        world.plan().ends_with(1).says(DRIFT).says("DROP TABLE public.hand");
+        world.sql("DROP TABLE hand");
         completed_by_one_apply(world);
     });
 }

@@ -25,8 +25,8 @@ pub struct UnrecordedRun {
     pub before: Snapshot,
 }
 
-/// A statement that was begun and whose end is not recorded, or one of a run that has ended without
-/// recording the schema.
+/// A schema change that was begun and whose end is not recorded, or one of a run that has ended
+/// without recording the schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerStatement {
     /// The migration set.
@@ -56,7 +56,8 @@ pub struct LedgerStatement {
 }
 
 impl LedgerStatement {
-    /// Whether it was applied, and the schema was recorded afterward.
+    /// Whether it was applied, and the schema was recorded afterward. A run that leaves a job
+    /// records what its other statements have made.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.is_done && !self.is_unrecorded
@@ -81,7 +82,7 @@ pub(crate) struct Leases {
     pub(crate) runs: Vec<UnrecordedRun>,
 }
 
-/// Returns the queries for the leases and the statements, which are in the order of their ends.
+/// Returns the queries for the leases and the schema changes, which are in the order of their ends.
 /// `set` is a literal.
 pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
     format!(
@@ -101,7 +102,8 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
                             WHERE held.set_name = sent.set_name AND drift IS NOT NULL
                               AND coalesce(sent.changed_at >= begun_at, true)
                               AND {} <= now()) AS is_unrecorded
-                    FROM {ledger}.statement AS sent) AS row
+                    FROM {ledger}.statement AS sent
+                   WHERE class NOT IN ('dml', 'batch')) AS row
           WHERE state IN ('intended', 'submitted')
             AND (set_name = {set} OR set_name IN (
                   SELECT set_name FROM {ledger}.lease WHERE drift IS NOT NULL))

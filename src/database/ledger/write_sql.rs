@@ -169,12 +169,11 @@ fn withdraw_sql(
     )
 }
 
-/// The owner of the lease stays, so that a repetition after a lost reply passes the fence.
+/// The owner of the lease stays, so that a repetition after a lost reply passes the fence. A run
+/// that leaves a job has recorded what its statements have made until now.
 pub(super) fn release_sql(ledger: &LedgerSchema, set: &str, settled: bool) -> String {
-    format!(
-        "UPDATE {ledger}.lease SET expires_at = now(){} WHERE set_name = {set}",
-        if settled { ", drift = NULL" } else { "" },
-    )
+    let rest = if settled { "drift = NULL" } else { "begun_at = now()" };
+    format!("UPDATE {ledger}.lease SET expires_at = now(), {rest} WHERE set_name = {set}")
 }
 
 fn insert_sql(ledger: &LedgerSchema, rows: &[String]) -> String {

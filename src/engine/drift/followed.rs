@@ -4,12 +4,13 @@
 //! statement whose end is not recorded, an object may be as before it or as after it.
 
 mod certainty;
+mod doubts;
 mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::certainty::Certainty;
-pub(super) use self::objects::{KnownObjects, PartKey};
+pub(super) use self::objects::{KnownObjects, PartKey, is_identity, without_arguments};
 use crate::database::{Aspect, CatalogObject, ObjectKind, Snapshot, privilege, unquoted};
 use crate::engine::comparison::name_of;
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
@@ -68,6 +69,7 @@ pub(super) struct Followed<'a> {
     /// All indexes that statements have created. One may have become a constraint.
     indexes: Vec<(QualifiedName, IndexDefinition)>,
     certainty: Certainty<'a>,
+    is_empty: bool,
     /// The index of the current statement, and whether it was certainly applied.
     statement: usize,
     is_done: bool,
@@ -78,12 +80,13 @@ impl<'a> Followed<'a> {
         let (left, unnamed, indexes) = (BTreeMap::new(), Vec::new(), Vec::new());
         let objects = KnownObjects { recorded, live };
         let certainty = Certainty::default();
-        Self { objects, left, unnamed, indexes, certainty, statement: 0, is_done: true }
+        let (is_empty, statement, is_done) = (true, 0, true);
+        Self { objects, left, unnamed, indexes, certainty, is_empty, statement, is_done }
     }
 
-    /// Whether no statement has changed an object.
+    /// Whether there was no statement.
     pub(super) fn is_empty(&self) -> bool {
-        self.left.is_empty() && self.unnamed.is_empty()
+        self.is_empty
     }
 
     /// What may be left of an object; empty if no statement has changed it.
@@ -99,11 +102,18 @@ impl<'a> Followed<'a> {
         self.certainty.is_lost_for_all(statement);
     }
 
-    /// Whether what is left of an object is all that there may be of it.
+    /// Notes that a statement was sent with values of variables that may have changed. Then it has
+    /// changed objects with other names.
+    pub(super) fn has_present_values(&mut self, effect: &Effect) {
+        if !doubts::finds_all(effect, self.objects) {
+            self.certainty.is_lost_for_others();
+        }
+    }
+
+    /// Whether what is left of an object is all that there may be of it, under the names that
+    /// statements give. If nothing is left of it, no statement has changed it.
     pub(super) fn is_certain(&self, key: PartKey<'_>) -> bool {
-        let (relation, object) = key;
-        let is_of = |it: &Unnamed<'_>| it.relation == relation && object.is(&it.kind);
-        self.certainty.is_certain(key, self.left(key)) && !self.unnamed.iter().any(is_of)
+        self.certainty.is_certain(key, self.left(key))
     }
 
     /// The definition of a table that a statement has created, unless a later one has removed or
@@ -128,9 +138,9 @@ impl<'a> Followed<'a> {
 
     /// Applies a statement. `is_done` states whether it was certainly applied.
     pub(super) fn apply(&mut self, statement: usize, is_done: bool, effect: &Effect) {
-        (self.statement, self.is_done) = (statement, is_done);
-        for Ask { fact, becomes } in &effect.asks {
-            self.certainty.note(fact, becomes, self.objects);
+        (self.is_empty, self.statement, self.is_done) = (false, statement, is_done);
+        for ask @ Ask { fact, becomes } in &effect.asks {
+            self.certainty.note(ask, self.objects);
             match (fact, becomes) {
                 (Fact::Identity(to), Becomes::MovedFrom(Fact::Identity(from))) if to != from => {
                     self.rename(from, to);
@@ -172,6 +182,12 @@ impl<'a> Followed<'a> {
         for object in &effect.optional {
             self.certainty.may_exist(object, self.objects);
         }
+        if effect.asks.is_empty() {
+            // A comment on a function.
+            let comments =
+                self.objects.all(|of, it| it.aspect == Aspect::Comment && of.ends_with(')'));
+            self.certainty.are_lost_for(comments);
+        }
     }
 
     /// Adds what the current statement leaves of an object.
@@ -209,9 +225,14 @@ impl<'a> Followed<'a> {
             Definition::Domain(_) => (self.objects.find(object), Some("USAGE")),
             _ => (self.objects.find(object), None),
         };
-        let Some((relation, created)) = key else { return };
+        let Some((relation, created)) = key else {
+            // Its arguments may be written in another way.
+            let functions = matches!(definition, Definition::Function(_));
+            let functions = functions.then(|| self.objects.parts_of(object, |_| true));
+            return self.certainty.are_lost_for(functions.into_iter().flatten());
+        };
         let left = match (definition, object) {
-            (Definition::Unknown, _) => return self.certainty.is_lost_for((relation, created)),
+            (Definition::Unknown, _) => return,
             (Definition::Constraint(constraint), FactSubject::Constraint(table, _)) => {
                 let Some(constraint) = self.with_columns(table, constraint) else {
                     return self.certainty.is_lost_for((relation, created));
@@ -338,9 +359,7 @@ impl<'a> Followed<'a> {
 
     fn alter(&mut self, object: &FactSubject, alterations: &[Alteration]) {
         let Some(key) = self.objects.find(object) else { return };
-        let FactSubject::Column(_, name) = object else {
-            return self.certainty.is_lost_for(key);
-        };
+        let FactSubject::Column(_, name) = object else { return };
         let altered = |left: Left| {
             let mut definition = match left {
                 Left::Nothing | Left::Privileges(_) => return None,
@@ -399,10 +418,10 @@ impl<'a> Followed<'a> {
                 true
             }
             FactSubject::Column(_, column) => {
-                let of_recorded = self.objects.recorded.definition(relation, it);
-                let depends = [ObjectKind::Index, ObjectKind::Constraint].iter().any(|kind| {
-                    it.is(kind) && of_recorded.is_some_and(|text| sql::mentions(text, column))
-                });
+                let described = CatalogObject { aspect: Aspect::Definition, ..it.clone() };
+                let of_recorded = self.objects.recorded.definition(relation, &described);
+                let depends = [ObjectKind::Index, ObjectKind::Constraint].contains(&it.kind)
+                    && of_recorded.is_some_and(|text| sql::mentions(text, column));
                 it.kind == dropped.kind && it.name == dropped.name || depends
             }
             _ => it.kind == dropped.kind && it.name == dropped.name,

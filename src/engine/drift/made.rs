@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::building::is_left;
 use super::followed::{Followed, Left, PartKey};
+use super::pattern::has_values;
 use super::statements::is_open_ended;
 use super::{SchemaPart, is_invalid, parts};
 use crate::database::{
@@ -55,7 +56,11 @@ pub(super) fn made(observation: &Observation, printer: &mut Printer) -> Compared
             followed.may_have_changed_all(index);
         }
         if let Some(text) = &statement.text {
-            followed.apply(index, statement.is_done, &sql::effect(text));
+            let effect = sql::effect(text);
+            if has_values(&statement.summary) {
+                followed.has_present_values(&effect);
+            }
+            followed.apply(index, statement.is_done, &effect);
         }
     }
     let differing = parts(recorded, live);
@@ -108,7 +113,7 @@ fn unfinished<'a>(recorded: &Snapshot, live: &'a Snapshot) -> Vec<SchemaPart<'a>
         })
         .map(|(relation, object, definition)| {
             let (is_whole, is_view, now) = (false, false, Some(definition));
-            SchemaPart { relation, object, is_whole, is_view, now }
+            SchemaPart { relation, object, is_whole, is_view, was: now, now }
         })
         .collect()
 }
@@ -183,18 +188,26 @@ impl<'a, 'p> LiveComparison<'a, 'p> {
     fn is_remade(&mut self, part: &SchemaPart<'_>) -> bool {
         let followed = self.followed;
         let key = (part.relation, part.object);
-        if part.now.is_none() {
-            return false;
-        }
-        if part.object.is(&ObjectKind::Column) && followed.left(key).is_empty() {
+        let left = followed.left(key);
+        let is_gone = part.now.is_none();
+        if part.object.is(&ObjectKind::Column) && left.is_empty() && !is_gone {
             // No statement has added it to the table that one of them has created.
-            return followed.whole_table(part.relation).is_some();
+            if followed.whole_table(part.relation).is_some() {
+                return true;
+            }
         }
+        let unnamed = followed.unnamed().iter();
+        let mut unnamed =
+            unnamed.filter(|it| it.relation == part.relation && part.object.is(&it.kind));
         followed.is_certain(key)
-            && followed
-                .left(key)
-                .iter()
-                .all(|it| self.is_left(part, &it.left, it.is_done) == Some(false))
+            && left.iter().all(|it| match &it.left {
+                Left::Nothing => !is_gone,
+                left => is_gone || self.is_left(part, left, it.is_done) == Some(false),
+            })
+            && unnamed.all(|it| {
+                let left = Left::defined(it.definition.clone());
+                is_gone || self.is_left(part, &left, it.is_done) == Some(false)
+            })
     }
 
     /// Whether a part is a table that certainly lacks a part of the one that a statement creates.

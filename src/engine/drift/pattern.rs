@@ -3,6 +3,11 @@
 /// Stands for the value of a variable. A letter, so that it is a part of the name.
 const WILDCARD: char = '\u{e000}';
 
+/// Whether a summary contains variables.
+pub(super) fn has_values(summary: &str) -> bool {
+    summary.contains("${")
+}
+
 /// The text of a statement with a wildcard in place of each variable.
 pub(super) fn with_wildcards(summary: &str) -> String {
     let mut parts = summary.split("${");

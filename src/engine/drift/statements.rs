@@ -2,13 +2,14 @@
 //!
 //! It separates the changes of runs that take place at the same time. It does not have to be exact:
 //! what a run records too much, the other run records again when it ends. What a run does not
-//! record looks like drift, so a statement whose effect does not show in its names may have made
-//! every change.
+//! record looks like drift, so a statement may also have changed what [`Reach`] adds.
 
 use std::collections::HashSet;
 
 use super::SchemaPart;
-use super::pattern::{is_like, is_pattern, matches_all, with_wildcards};
+use super::followed::is_identity;
+use super::pattern::{has_values, is_like, is_pattern, matches_all, with_wildcards};
+use super::reach::{Reach, own_name, reaches};
 use crate::database::{Aspect, LedgerStatement, ObjectKind, Observation, unquoted};
 use crate::sql::{self, JobTarget};
 
@@ -26,20 +27,25 @@ struct MentionedNames {
     target: Option<JobTarget>,
     /// Whether only the beginning of the statement is known.
     is_cut: bool,
-    /// Whether it may change objects that it does not mention.
-    is_open_ended: bool,
+    /// What it may change that it does not mention.
+    reaches: Vec<Reach>,
 }
 
-/// The beginning of a name that the server chooses is that of the table's name.
-const CHOSEN: usize = 20;
+/// How many bytes of the table's name a name that the server chooses begins with. The server
+/// shortens the name of the table to 28 bytes or more, so that the whole fits into 63, and to 26 if
+/// it has to number 10,000 names.
+const CHOSEN: usize = 26;
 
 impl Statements {
     /// Adds a statement.
     pub fn add_text(&mut self, text: &str) {
         let words = sql::mentioned(text);
-        let is_open_ended = is_open_ended(text);
+        let mut reaches = reaches(&words);
+        if sql::effect(text).is_unknown() {
+            reaches.push(Reach::Everything);
+        }
         let (target, patterns) = (sql::job_target(text), Vec::new());
-        self.0.push(MentionedNames { words, patterns, target, is_cut: false, is_open_ended });
+        self.0.push(MentionedNames { words, patterns, target, is_cut: false, reaches });
     }
 
     /// Adds a statement whose text is unknown, by the summary in the ledger. A name that consists
@@ -51,9 +57,11 @@ impl Statements {
     /// Adds a statement of the ledger. A name that consists of a variable alone may be any name,
     /// but only in the view of the set itself.
     pub(super) fn add(&mut self, statement: &LedgerStatement) {
-        match &statement.text {
-            Some(text) => self.add_text(text),
-            None => self.add_pattern(&statement.summary, statement.is_own),
+        let LedgerStatement { text, summary, is_own, .. } = statement;
+        text.iter().for_each(|text| self.add_text(text));
+        // The text has the present values, which may have changed.
+        if text.is_none() || has_values(summary) {
+            self.add_pattern(summary, *is_own);
         }
     }
 
@@ -94,8 +102,8 @@ impl Statements {
                 patterns.push(word);
             }
         }
-        let is_open_ended = reaches_further(&words);
-        self.0.push(MentionedNames { words, patterns, target, is_cut, is_open_ended });
+        let reaches = reaches(&words);
+        self.0.push(MentionedNames { words, patterns, target, is_cut, reaches });
     }
 
     /// Whether one of them may have made a change.
@@ -106,13 +114,13 @@ impl Statements {
 
     /// Whether one of them may change objects that it does not mention.
     pub(super) fn is_open_ended(&self) -> bool {
-        self.0.iter().any(|statement| statement.is_open_ended)
+        self.0.iter().any(|statement| !statement.reaches.is_empty())
     }
 }
 
 /// Whether a statement may change objects that it does not mention.
 pub(super) fn is_open_ended(text: &str) -> bool {
-    reaches_further(&sql::mentioned(text)) || sql::effect(text).is_unknown()
+    !reaches(&sql::mentioned(text)).is_empty() || sql::effect(text).is_unknown()
 }
 
 impl MentionedNames {
@@ -125,7 +133,7 @@ impl MentionedNames {
     fn keeps(&self, part: &SchemaPart<'_>) -> bool {
         let removes = ["drop", "using"].into_iter().any(|word| self.words.contains(word));
         let is_gone = part.now.is_none() && part.object.aspect == Aspect::Definition;
-        is_gone && !removes && !self.is_open_ended && !self.is_cut
+        is_gone && !removes && self.reaches.is_empty() && !self.is_cut
     }
 
     fn may_have_changed(&self, part: &SchemaPart<'_>) -> bool {
@@ -158,8 +166,10 @@ impl MentionedNames {
         // privileges on columns go with those on the table.
         let goes_along =
             part.is_whole || part.is_view || self.is_cut || names("drop") || names("revoke");
+        // A primary key makes its columns NOT NULL.
+        let goes_along = goes_along || names("primary") && part.object.is(&ObjectKind::Column);
         let of_relation = name.strip_prefix(part.relation).and_then(|rest| rest.strip_prefix('.'));
-        self.is_open_ended
+        self.reaches.iter().any(|reach| reach.includes(part, &names))
             || match part.object.kind {
                 ObjectKind::Index => {
                     let index = own_name(name);
@@ -178,35 +188,14 @@ impl MentionedNames {
             }
             // A sequence goes with the column that owns it.
             || names("drop") && part.object.kind == ObjectKind::Sequence && part.now.is_none()
+            // The sequence of an identity column is described with its column.
+            || names("alter") && names("sequence") && is_identity(part.object, part.now)
     }
-}
-
-/// Whether a statement with these words may change objects that it does not mention: those that
-/// depend on what it drops, renames or moves, or many at once.
-fn reaches_further(words: &HashSet<String>) -> bool {
-    let has = |word: &str| words.contains(word);
-    // `ON DELETE CASCADE` and `OWNED BY` change nothing else.
-    ["rename", "reassign"].into_iter().any(has)
-        || has("cascade") && (has("drop") || has("revoke"))
-        || has("owned") && !has("sequence")
-        || has("schema") && (has("all") || has("set"))
 }
 
 /// Whether the server may have chosen the name for a part of the relation.
 pub(super) fn is_chosen(name: &str, relation: &str) -> bool {
-    let beginning: String = relation.chars().take(CHOSEN).collect();
-    name.starts_with(&beginning)
-}
-
-/// The unquoted name of an object without its schema and the types of its arguments.
-fn own_name(name: &str) -> String {
-    let own = match crate::database::schema_of(name) {
-        schema if schema.len() < name.len() => &name[schema.len() + 1..],
-        whole => whole,
-    };
-    let is_quoted = own.starts_with('"');
-    let end = if is_quoted { own.rfind('"').map(|at| at + 1) } else { own.find('(') };
-    unquoted(&own[..end.unwrap_or(own.len())])
+    name.starts_with(&relation[..relation.floor_char_boundary(CHOSEN)])
 }
 
 #[cfg(test)]
@@ -226,8 +215,9 @@ mod tests {
     }
 
     fn may_all(all: &Statements, relation: &str, object: &str, now: Option<&str>) -> bool {
-        let object = object.into();
-        let part = SchemaPart { relation, object: &object, is_whole: false, is_view: false, now };
+        let object = &object.into();
+        let (is_whole, is_view, was) = (false, false, Some("before"));
+        let part = SchemaPart { relation, object, is_whole, is_view, was, now };
         all.may_have_changed(&part)
     }
 
@@ -266,6 +256,51 @@ mod tests {
     }
 
     #[test]
+    fn a_chosen_name_has_the_first_bytes_of_the_name_of_the_table() {
+        // Each name is the one that PostgreSQL 16 chooses.
+        for (table, chosen) in [
+            ("ä".repeat(31), format!("{}_{}_idx", "ä".repeat(14), "ö".repeat(14))),
+            ("テ".repeat(20), format!("{}_{}_check", "テ".repeat(9), "列".repeat(9))),
+            ("😀".repeat(15), format!("{}_n_idx", "😀".repeat(14))),
+            ("t".repeat(60), format!("{}_{}_idx1", "t".repeat(28), "c".repeat(29))),
+        ] {
+            assert!(is_chosen(&chosen, &table), "{chosen}");
+            let index = format!("CREATE INDEX ASYNC ON \"{table}\" (n)");
+            let relation = format!("public.\"{table}\"");
+            assert!(may(&index, &relation, &format!("index public.\"{chosen}\"")), "{chosen}");
+        }
+        assert!(!is_chosen("the_orders_of_customers_2_n_idx", "the_orders_of_customers_1"));
+    }
+
+    #[test]
+    fn a_statement_names_a_function_with_a_quoted_name_and_a_quoted_type() {
+        let relation = "public.\"F (g\"(public.\"My Dom\")";
+        let function = format!("function {relation}");
+        for sql in [
+            "CREATE FUNCTION \"F (g\"(x \"My Dom\") RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION \"F (g\"(\"My Dom\")",
+        ] {
+            assert!(may(sql, relation, &function), "{sql}");
+        }
+        let grant = "GRANT EXECUTE ON FUNCTION \"F (g\"(\"My Dom\") TO app";
+        assert!(may(grant, relation, &format!("grant on {function} to app")));
+        assert!(!may("DROP FUNCTION \"F\"(\"My Dom\")", relation, &function));
+    }
+
+    #[test]
+    fn the_sequence_of_an_identity_column_is_a_part_of_the_column() {
+        let mut statements = Statements::default();
+        statements.add_text("ALTER SEQUENCE o_id_seq CACHE 65536");
+        let column = "column public.o.id";
+        let may = |now| may_all(&statements, "public.o", column, Some(now));
+        assert!(may(
+            "bigint NOT NULL GENERATED BY DEFAULT AS IDENTITY (INCREMENT BY 1 CACHE 65536)"
+        ));
+        assert!(!may("bigint NOT NULL"));
+        assert!(!self::may("ALTER TABLE p ADD n int", "public.o", column));
+    }
+
+    #[test]
     fn what_a_statement_drops_takes_parts_along_and_some_statements_reach_further() {
         let drop = "ALTER TABLE users DROP COLUMN age";
         assert!(may(drop, "public.users", "index public.by_age"));
@@ -274,7 +309,6 @@ mod tests {
         for reaching in [
             "DROP TABLE users CASCADE",
             "ALTER TABLE users RENAME COLUMN age TO years",
-            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO app",
             "ALTER TABLE users SET SCHEMA app",
             "ALTER FUNCTION twice(int) SET SCHEMA app",
             "ALTER DOMAIN age SET SCHEMA app",
@@ -282,6 +316,9 @@ mod tests {
         ] {
             assert!(may(reaching, "public.v", "view public.v"), "{reaching}");
         }
+        let schema = "GRANT ALL ON SCHEMA app TO joe";
+        assert!(may(schema, "app", "grant on schema app to joe"));
+        assert!(!may(schema, "public.v", "view public.v"));
     }
 
     #[test]
@@ -299,10 +336,9 @@ mod tests {
     fn a_table_that_was_created_brings_all_of_its_parts() {
         let mut statements = Statements::default();
         statements.add_summary("CREATE TABLE users (id int PRIMARY KEY, a_long_na…");
-        let object = "column public.users.at_the_end".into();
-        let relation = "public.users";
-        let part =
-            SchemaPart { relation, object: &object, is_whole: true, is_view: false, now: Some("") };
+        let object = &"column public.users.at_the_end".into();
+        let (relation, was, now) = ("public.users", None, Some(""));
+        let part = SchemaPart { relation, object, is_whole: true, is_view: false, was, now };
         assert!(statements.may_have_changed(&part));
     }
 

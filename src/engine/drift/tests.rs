@@ -359,12 +359,14 @@ fn what_a_run_that_has_ended_may_have_made_has_no_remedy_until_its_set_is_applie
     let drop = Remedy::Sql(vec!["DROP TABLE public.notes".into()]);
     assert_eq!(remedy(&observation), drop);
     let done = |text: &str| LedgerStatement { is_done: true, is_unrecorded: true, ..open(text) };
-    for text in ["CREATE TABLE ${p}tes (id uuid)", "ALTER TABLE users RENAME TO people"] {
+    for text in ["CREATE TABLE ${p}tes (id uuid)", "ALTER TABLE users RENAME TO notes"] {
         observation.statements = vec![done(text)];
         assert_eq!(remedy(&observation), Remedy::AfterApply("other".into()), "{text}");
     }
-    observation.statements = vec![done("CREATE TABLE others (id uuid)")];
-    assert_eq!(remedy(&observation), drop);
+    for text in ["CREATE TABLE others (id uuid)", "ALTER TABLE users RENAME TO people"] {
+        observation.statements = vec![done(text)];
+        assert_eq!(remedy(&observation), drop, "{text}");
+    }
     observation.statements = vec![done("CREATE TABLE notes (id uuid)")];
     observation.runs = vec![unrecorded(&[NOTES], false)];
     assert_eq!(remedy(&observation), drop, "it was there before");

@@ -201,8 +201,10 @@ impl<'a> Settled<'a> {
             });
             named.map(|(statement, _)| *statement)
         };
+        // What no statement of a run that has ended may have left, a run in progress may have made.
         let is_remade = self.observation.remade.contains(&key);
-        let named = named(false).chain(named(true)).filter(|_| !is_remade);
+        let may_have_made = |it: &&LedgerStatement| !is_remade || self.is_alive(&it.set);
+        let named = named(false).chain(named(true)).filter(may_have_made);
         // Only the apply of the set itself repeats what a job has not built.
         let is_failed = |statement: &LedgerStatement| {
             statement.is_job_over() && part.now.is_some_and(|now| is_invalid(part.object, now))
@@ -229,6 +231,10 @@ impl<'a> Settled<'a> {
             !self.was_before(&statement.set, part) && names.may_have_changed(part)
         };
         statements.find(is_it).map(|(statement, _)| statement.set.clone())
+    }
+
+    fn is_alive(&self, set: &str) -> bool {
+        self.observation.runs.iter().any(|run| run.set == set && run.holder.is_some())
     }
 
     /// Whether a difference was there when the run of a set began that has not recorded.

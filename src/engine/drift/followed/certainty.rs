@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{KnownObjects, PartKey, PossiblyLeft};
-use crate::database::Aspect;
+use crate::database::ObjectKind;
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
-use crate::sql::{Becomes, TableDefinition};
+use crate::sql::{Ask, Becomes, TableDefinition};
 
 /// The tables that statements have created, and the objects that are in doubt.
 #[derive(Debug, Default)]
@@ -16,45 +16,41 @@ pub(super) struct Certainty<'a> {
     lost: BTreeSet<PartKey<'a>>,
     /// The last statement that may have changed every object.
     lost_for_all: Option<usize>,
+    /// Whether statements may have changed objects under names that are not known.
+    lost_for_others: bool,
 }
 
 impl<'a> Certainty<'a> {
     /// Notes what a fact that a statement changes leaves in doubt.
-    pub(super) fn note(&mut self, fact: &Fact, becomes: &Becomes, objects: KnownObjects<'a>) {
-        match (fact, becomes) {
-            (Fact::Identity(object), Becomes::Absent | Becomes::MovedFrom(_)) => {
-                let table = match object {
-                    FactSubject::Column(table, _) | FactSubject::Constraint(table, _) => table,
-                    FactSubject::Relation(name) => name,
-                    _ => return,
-                };
-                if let Some(relation) = objects.relation(table) {
-                    self.tables.remove(relation);
-                }
-            }
-            (Fact::Definition(object), Becomes::Anything) => {
-                objects.find(object).into_iter().for_each(|key| self.is_lost_for(key));
-            }
-            (Fact::Comment(object) | Fact::Privileges(object), Becomes::Anything) => {
-                let Some((relation, _)) = objects.find(object) else { return };
-                let attached = objects.of_relation(relation).into_iter();
-                let attached = attached.filter(|it| it.aspect != Aspect::Definition);
-                attached.for_each(|object| self.is_lost_for((relation, object)));
-            }
-            _ => {}
+    pub(super) fn note(&mut self, ask: &Ask, objects: KnownObjects<'a>) {
+        if let (Fact::Identity(object), Becomes::Absent | Becomes::MovedFrom(_)) =
+            (&ask.fact, &ask.becomes)
+        {
+            let table = match object {
+                FactSubject::Column(table, _) | FactSubject::Constraint(table, _) => Some(table),
+                FactSubject::Relation(name) => Some(name),
+                _ => None,
+            };
+            let relation = table.and_then(|table| objects.relation(table));
+            relation.into_iter().for_each(|relation| drop(self.tables.remove(relation)));
         }
+        self.are_lost_for(super::doubts::doubts(ask, objects));
     }
 
     /// `IF NOT EXISTS` leaves an object as it is.
     pub(super) fn may_exist(&mut self, object: &FactSubject, objects: KnownObjects<'a>) {
-        let Some((relation, _)) = objects.find(object) else { return };
+        let Some((relation, found)) = objects.find(object) else { return };
         self.tables.remove(relation);
-        let parts = objects.of_relation(relation).into_iter();
-        parts.for_each(|part| self.is_lost_for((relation, part)));
+        let is_table = found.is(&ObjectKind::Table);
+        self.are_lost_for(objects.all(|of, it| of == relation && (is_table || it == found)));
     }
 
     pub(super) fn is_lost_for(&mut self, key: PartKey<'a>) {
         self.lost.insert(key);
+    }
+
+    pub(super) fn are_lost_for(&mut self, keys: impl IntoIterator<Item = PartKey<'a>>) {
+        self.lost.extend(keys);
     }
 
     pub(super) fn is_lost_for_all(&mut self, statement: usize) {
@@ -62,9 +58,16 @@ impl<'a> Certainty<'a> {
         self.tables.clear();
     }
 
-    /// Whether an object is not in doubt, and statements have changed it.
+    pub(super) fn is_lost_for_others(&mut self) {
+        self.lost_for_others = true;
+    }
+
+    /// Whether an object is not in doubt. `left` is what statements have left of it; empty if none
+    /// of them changes it.
     pub(super) fn is_certain(&self, key: PartKey<'_>, left: &[PossiblyLeft]) -> bool {
-        let is_later = |it: &PossiblyLeft| self.lost_for_all.is_none_or(|at| it.statement > at);
-        !self.lost.iter().any(|it| *it == key) && !left.is_empty() && left.iter().all(is_later)
+        let is_later = |at: usize| left.iter().all(|it| it.statement > at) && !left.is_empty();
+        !(left.is_empty() && self.lost_for_others)
+            && !self.lost.iter().any(|it| *it == key)
+            && self.lost_for_all.is_none_or(is_later)
     }
 }

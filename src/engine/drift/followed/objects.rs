@@ -1,7 +1,7 @@
 //! Finds the objects that statements name, among those that are recorded or exist.
 
 use crate::database::{CatalogObject, ObjectKind, Objects, Snapshot, schema_of, unquoted};
-use crate::engine::comparison::is_named;
+use crate::engine::comparison::{is_named, name_of};
 use crate::migration::fact::{FactSubject, QualifiedName};
 use crate::sql::{self, FunctionDefinition};
 
@@ -75,11 +75,48 @@ impl<'a> KnownObjects<'a> {
         let signature = function.signature();
         self.relations().find_map(|relation| {
             let object = self.object(relation, |it| it.is(&ObjectKind::Function))?;
-            let own = &relation[..relation.find('(')?];
             let is_same = sql::signature_of(relation)
                 .is_some_and(|found| sql::is_same_signature(&signature, &found));
-            (is_named(own, name) && is_same).then_some((relation, object))
+            (is_named(without_arguments(relation), name) && is_same).then_some((relation, object))
         })
+    }
+
+    /// All objects for which a condition on the relation and the object holds.
+    pub(super) fn all(&self, is_it: impl Fn(&'a str, &CatalogObject) -> bool) -> Vec<PartKey<'a>> {
+        let of = |relation| self.of_relation(relation).into_iter().map(move |it| (relation, it));
+        self.relations().flat_map(of).filter(|(relation, it)| is_it(relation, it)).collect()
+    }
+
+    /// The objects of the relation to which an object belongs, or of all functions with its name.
+    pub(super) fn parts_of(
+        &self,
+        subject: &FactSubject,
+        is_it: impl Fn(&CatalogObject) -> bool,
+    ) -> Vec<PartKey<'a>> {
+        let relation = match subject {
+            FactSubject::Routine(name) => {
+                let is_function = |of: &str| of.ends_with(')');
+                let is_it = |of: &'a str, it: &CatalogObject| {
+                    is_function(of) && is_named(without_arguments(of), name) && is_it(it)
+                };
+                return self.all(is_it);
+            }
+            FactSubject::Column(table, _) | FactSubject::Constraint(table, _) => {
+                self.relation(table)
+            }
+            _ => self.find(subject).map(|(relation, _)| relation),
+        };
+        self.all(|of, it| Some(of) == relation && is_it(it))
+    }
+
+    /// The objects of relations in other schemas than `public` that have a name, or an index with
+    /// it.
+    pub(super) fn outside_of_public(&self, name: &str) -> Vec<PartKey<'a>> {
+        let has_name = |object: &str| {
+            let found = name_of(without_arguments(object));
+            found.name == name && found.schema.is_some_and(|schema| schema != "public")
+        };
+        self.all(|of, it| has_name(of) || it.kind == ObjectKind::Index && has_name(&it.name))
     }
 
     pub(super) fn relation(&self, name: &QualifiedName) -> Option<&'a str> {
@@ -105,4 +142,22 @@ impl<'a> KnownObjects<'a> {
         let of = |snapshot: &'a Snapshot| snapshot.relations.get(relation).map(Objects::keys);
         of(live).into_iter().flatten().chain(of(recorded).into_iter().flatten()).collect()
     }
+}
+
+/// The name of a described function without the types of its arguments.
+pub(in crate::engine::drift) fn without_arguments(relation: &str) -> &str {
+    let mut is_quoted = false;
+    let end = relation.find(|character| {
+        is_quoted ^= character == '"';
+        character == '(' && !is_quoted
+    });
+    &relation[..end.unwrap_or(relation.len())]
+}
+
+/// Whether an object is a column whose sequence is described with it.
+pub(in crate::engine::drift) fn is_identity(
+    object: &CatalogObject,
+    definition: Option<&str>,
+) -> bool {
+    object.is(&ObjectKind::Column) && definition.is_some_and(|it| it.contains(" AS IDENTITY ("))
 }

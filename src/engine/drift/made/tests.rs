@@ -276,6 +276,127 @@ fn the_set_of_a_run_explains_by_name_what_cannot_be_compared() {
     }
 }
 
+/// What a statement changes without an effect that is followed.
+#[test]
+fn what_is_not_followed_is_in_doubt_and_nothing_else() {
+    const SQ: &str = "public.sq: sequence public.sq = INCREMENT BY 1";
+    const IDENTITY: &str = "public.t: column public.t.k = bigint NOT NULL GENERATED ALWAYS AS \
+                            IDENTITY (INCREMENT BY 1 CACHE 1)";
+    const F: &str = "public.f(integer): function public.f(integer) = CREATE OR REPLACE FUNCTION";
+    let check = |text| format!("public.t: constraint public.t.t_id_check = CHECK (({text} > 0))");
+    let (before, after) = (check("id"), check("(id)::bigint"));
+    let cached = IDENTITY.replace("CACHE 1", "CACHE 65536");
+    let not_null =
+        ["public.t: table public.t = ", "public.t: column public.t.id = integer NOT NULL"];
+    let cases: &[(&[&str], &[&str], &[&str])] = &[
+        (
+            &with(&["public.t: grant on column public.t.id to app = SELECT"]),
+            &T,
+            &["REVOKE SELECT ON t FROM app"],
+        ),
+        (&with(&[SQ]), &[], &["DROP TABLE t"]),
+        (
+            &with(&[SQ, "public.t: column public.t.k = bigint"]),
+            &T,
+            &["ALTER TABLE t DROP COLUMN k"],
+        ),
+        (
+            &with(&["public.t: index public.t_id = UNIQUE (id)"]),
+            &[&not_null[..], &["public.t: constraint public.t.t_id = PRIMARY KEY (id)"]].concat(),
+            &["ALTER TABLE t ADD CONSTRAINT t_id PRIMARY KEY USING INDEX t_id"],
+        ),
+        (
+            &with(&[&before]),
+            &["public.t: table public.t = ", "public.t: column public.t.id = bigint", &after],
+            &["ALTER TABLE t ALTER COLUMN id TYPE bigint"],
+        ),
+        (&with(&[F]), &T, &["DROP FUNCTION f(int)"]),
+        (&with(&[F]), &T, &["DROP FUNCTION f"]),
+        (
+            &with(&[F]),
+            &with(&[F, "public.f(integer): comment on function public.f(integer) = x"]),
+            &["COMMENT ON FUNCTION f(int) IS 'x'"],
+        ),
+        (
+            &with(&[
+                F,
+                "public.f(integer): grant on function public.f(integer) to PUBLIC = EXECUTE",
+            ]),
+            &with(&[F]),
+            &["REVOKE ALL ON FUNCTION f(int) FROM PUBLIC"],
+        ),
+        (
+            &[],
+            &with(&["public.t: grant on table public.t to app = SELECT"]),
+            &["CREATE TABLE t (id int)"],
+        ),
+        (
+            &T,
+            &with(&["public.t: grant on table public.t to app = SELECT"]),
+            &["ALTER TABLE t OWNER TO joe"],
+        ),
+        (&with(&[IDENTITY]), &with(&[&cached]), &["ALTER SEQUENCE t_k_seq CACHE 65536"]),
+        (
+            &with(&[
+                "public.t: column public.t.a = integer",
+                "public.t: index public.i = (a) WHERE (id > 0)",
+            ]),
+            &T,
+            &["ALTER TABLE t DROP COLUMN a"],
+        ),
+        (
+            &T,
+            &with(&["joe.t: table joe.t = ", "joe.t: column joe.t.n = text"]),
+            &["CREATE TABLE t (n text)"],
+        ),
+        (
+            &with(&["joe.t: table joe.t = "]),
+            &with(&["joe.t: table joe.t = ", "joe.t: index joe.i = (id)"]),
+            &["CREATE INDEX ASYNC i ON t (id)"],
+        ),
+    ];
+    for (recorded, live, statements) in cases {
+        assert_eq!(own_drift(recorded, live, statements), NOTHING, "{statements:?}");
+        let by_hand = ["public.o: table public.o = ", "public.o: column public.o.n = integer"];
+        let live = [live, &by_hand[..]].concat();
+        assert_eq!(
+            own_drift(recorded, &live, statements),
+            ["table public.o was added"],
+            "{statements:?}"
+        );
+    }
+}
+
+#[test]
+fn a_statement_does_not_explain_what_it_mentions_and_certainly_does_not_change() {
+    let n = "public.t: column public.t.n = integer";
+    let cases: &[(&[&str], &[&str], &[&str], &str)] = &[
+        (&with(&[n]), &T, &["CREATE VIEW v AS SELECT n FROM t"], "column public.t.n was dropped"),
+        (
+            &with(&["public.t: column public.t.drop = integer", n]),
+            &with(&[n, "public.t: column public.t.hand = integer"]),
+            &["ALTER TABLE t DROP COLUMN drop"],
+            "column public.t.hand was added: integer",
+        ),
+        (&T, &[], &["COMMENT ON TABLE t IS 'drop'"], "table public.t was dropped"),
+        (
+            &T,
+            &with(&["public.t: constraint public.t.t_id_check1 = CHECK ((id > 1))"]),
+            &["ALTER TABLE t ADD CONSTRAINT t_id_check CHECK (id > 0) NOT VALID"],
+            "constraint public.t.t_id_check1 was added: CHECK ((id > 1))",
+        ),
+        (
+            &T,
+            &with(&["public.t: constraint public.t.t_id_key = UNIQUE (id)"]),
+            &["ALTER TABLE t ADD CHECK (id > 0) NOT VALID"],
+            "constraint public.t.t_id_key was added: UNIQUE (id)",
+        ),
+    ];
+    for (recorded, live, statements, expected) in cases {
+        assert_eq!(own_drift(recorded, live, statements), [*expected], "{statements:?}");
+    }
+}
+
 #[test]
 fn the_set_of_a_run_does_not_explain_what_someone_else_has_made_of_its_work() {
     type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a str);
