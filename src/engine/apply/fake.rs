@@ -281,7 +281,8 @@ impl FakeCluster {
                     };
                     let found = self.migrations.get(&migration.version);
                     let is_adoptable = |found: &MigrationRecord| {
-                        found.state != MigrationState::Applied
+                        let is_applied = [MigrationState::Applied, MigrationState::Building];
+                        !is_applied.contains(&found.state)
                             || migration.is_repeatable() && found.adopted_from.is_some()
                     };
                     if found.is_none_or(is_adoptable) {
