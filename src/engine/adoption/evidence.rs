@@ -25,8 +25,8 @@ pub struct Unproven {
 }
 
 /// Finds which migrations may not have run. `applied` are all applied migrations, in order,
-/// `is_uncertain` chooses those without a row of their own, and `repeatable` are those that may have
-/// created an object again.
+/// `is_uncertain` chooses those without a row of their own, and `repeatable` are those that may
+/// have created an object again.
 #[must_use]
 pub fn unproven<'a>(
     applied: impl IntoIterator<Item = (&'a Migration, Expect)>,

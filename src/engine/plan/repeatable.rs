@@ -18,6 +18,6 @@ pub(super) fn status<'a>(migration: &Migration, record: Option<&'a MigrationReco
 }
 
 /// Whether all statements of a migration run again after its last run.
-pub(in crate::engine) fn runs_again(migration: &Migration, record: &MigrationRecord) -> bool {
+pub(crate) fn runs_again(migration: &Migration, record: &MigrationRecord) -> bool {
     matches!(status(migration, Some(record)), Status::Rerun { .. })
 }

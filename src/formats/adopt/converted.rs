@@ -122,7 +122,8 @@ impl HistoryTable {
         matched.collect()
     }
 
-    /// The version in a row. The rows of Drizzle, and those of scripts without a version, have none.
+    /// The version in a row. The rows of Drizzle, and those of scripts without a version, have
+    /// none.
     fn version(self, row: TableRow<'_>) -> &str {
         let column = match self.format() {
             Format::Goose => "version_id",

@@ -306,19 +306,16 @@ fn history_of_other_set(
     existing: Option<&FactSubject>,
     subject: &Subject,
 ) -> Option<Diagnostic> {
-    let (is_requested, argument): (Box<dyn Fn(&QualifiedName) -> bool>, _) = match request {
+    let is_requested = |name: &QualifiedName| match request {
         HistoryRequest::Table(requested) => {
-            let is_it = |name: &QualifiedName| {
-                name.name == requested.name
-                    && (requested.schema.is_none() || requested.schema == name.schema)
-            };
-            (Box::new(is_it), "adopt_table")
+            name.name == requested.name
+                && (requested.schema.is_none() || requested.schema == name.schema)
         }
-        HistoryRequest::Tool(format) => {
-            let is_its =
-                move |name: &QualifiedName| HistoryTable::is_default_name(&name.name, Some(format));
-            (Box::new(is_its), "adopt")
-        }
+        HistoryRequest::Tool(format) => HistoryTable::is_default_name(&name.name, Some(format)),
+    };
+    let argument = match request {
+        HistoryRequest::Table(_) => "adopt_table",
+        HistoryRequest::Tool(_) => "adopt",
     };
     let of_other = |it: &&UnreadTable| matches!(it.why, Unread::OfOtherSet);
     let table = &unread.iter().filter(of_other).find(|it| is_requested(&it.name))?.name;

@@ -19,9 +19,9 @@ pub(super) fn attributes() -> Vec<Attribute> {
              `validate`, `dml`, `batch`, or `grant`) and the beginning.",
         ),
         Attribute::string("status").computed().description(
-            "Status: `applied`, `adopted` (not run by the provider), `building` (all statements \
-             were sent, and no later apply has recorded the end of their jobs), `failed`, or \
-             `running` (an apply is in progress or did not finish).",
+            "Status: `applied`, `adopted` (not run by the provider), `building`, `failed`, or \
+             `running` (an apply is in progress or did not finish). A migration is `building` \
+             until an apply records the end of the jobs for which none has waited.",
         ),
         Attribute::string("applied_at").computed().description(
             "Time at which the migration was applied or adopted, or failed last. By the clock of \

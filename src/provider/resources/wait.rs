@@ -11,10 +11,10 @@ const ARGUMENT: &str = "wait_for_jobs";
 /// The schema of the argument.
 pub(super) fn attribute() -> Attribute {
     Attribute::string(ARGUMENT).optional().description(
-        "Index builds and constraint validations for which an apply waits. `all` (default) waits \
-         until everything that it has started is valid. `needed` waits only for what a later \
-         statement needs. The other builds continue after the apply, and the migration has the \
-         status `building` until a later apply records their end.",
+        "Index builds and constraint validations for which an apply waits: `all` (default) or \
+         `needed`. With `needed`, it waits only for those that a later statement needs. The others \
+         continue, and the migration has the status `building` until a later apply records their \
+         end.",
     )
 }
 

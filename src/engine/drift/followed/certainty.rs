@@ -66,8 +66,7 @@ impl<'a> Certainty<'a> {
     /// of them changes it.
     pub(super) fn is_certain(&self, key: PartKey<'_>, left: &[PossiblyLeft]) -> bool {
         let is_later = |at: usize| left.iter().all(|it| it.statement > at) && !left.is_empty();
-        !(left.is_empty() && self.lost_for_others)
-            && !self.lost.iter().any(|it| *it == key)
-            && self.lost_for_all.is_none_or(is_later)
+        let may_be_changed = left.is_empty() && self.lost_for_others || self.lost.contains(&key);
+        !may_be_changed && self.lost_for_all.is_none_or(is_later)
     }
 }

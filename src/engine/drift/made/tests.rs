@@ -367,10 +367,13 @@ fn what_is_not_followed_is_in_doubt_and_nothing_else() {
     }
 }
 
+/// The recorded schema, the live one, statements, and the drift.
+type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a str);
+
 #[test]
 fn a_statement_does_not_explain_what_it_mentions_and_certainly_does_not_change() {
     let n = "public.t: column public.t.n = integer";
-    let cases: &[(&[&str], &[&str], &[&str], &str)] = &[
+    let cases: &[Case<'_>] = &[
         (&with(&[n]), &T, &["CREATE VIEW v AS SELECT n FROM t"], "column public.t.n was dropped"),
         (
             &with(&["public.t: column public.t.drop = integer", n]),
@@ -399,7 +402,6 @@ fn a_statement_does_not_explain_what_it_mentions_and_certainly_does_not_change()
 
 #[test]
 fn the_set_of_a_run_does_not_explain_what_someone_else_has_made_of_its_work() {
-    type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a str);
     let other = with(&["public.t: column public.t.other = integer"]);
     let cases: &[Case<'_>] = &[
         (

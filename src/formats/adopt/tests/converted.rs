@@ -12,7 +12,7 @@ fn matched(case: &Case) -> (MatchedBy, String) {
 }
 
 #[test]
-fn checksums_of_texts_find_files_that_were_numbered_anew() {
+fn checksums_of_texts_find_files_that_have_new_numbers() {
     for (folder, format, expected) in [
         (
             "flyway",

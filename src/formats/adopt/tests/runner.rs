@@ -294,7 +294,8 @@ fn the_last_attempt_is_that_of_the_last_time_unless_the_ids_contradict() {
         let mut table = with_columns("schema_migrations", "version id:bigint applied_at status");
         for [id, time] in attempts {
             let status = if id == "2" { "reverted" } else { "applied" };
-            let row = ["0002", id, time, status].map(|it| Some(it.to_owned()).filter(|_| it != ""));
+            let row =
+                ["0002", id, time, status].map(|it| Some(it.to_owned()).filter(|_| !it.is_empty()));
             table.rows.push(row.to_vec());
         }
         let case = Case::of(&format!("{}/migrations", folder("plain")), Format::Plain, table);
