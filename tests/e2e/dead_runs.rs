@@ -129,7 +129,7 @@ fn a_destroyed_set_whose_apply_was_killed_is_ended_by_a_statement() {
             .says(UNFINISHED)
             .says("table public.o was added")
             .says("If migration set o is not applied any more")
-            .says(&format!("\n  {end};"))
+            .says(&format!("{end};"))
             .does_not_say(DRIFT);
         world.sql(end);
         world.plan().ends_with(1).says(DRIFT).says("DROP TABLE public.o").does_not_say(UNFINISHED);
