@@ -580,6 +580,7 @@ async fn losses(session: &mut Session) -> Vec<String> {
                     | "number"
                     | "duration_ms"
                     | "batches"
+                    | "job_object"
                     | "changed_rows" => "77",
                     "started_at" | "finished_at" | "changed_at" | "described_at" | "expires_at"
                     | "begun_at" => "now() - interval '1 day'",

@@ -75,6 +75,12 @@ pub(super) fn after(
     wait: WaitForJobs,
 ) -> Vec<(&'static str, Value)> {
     let migrations = plan.entries.iter().filter_map(|entry| {
+        let version = &entry.migration.version;
+        if let Status::Excluded(_) = entry.status {
+            // An earlier run has begun it, and this one leaves it as it is.
+            let begun = ledger.iter().find(|it| it.version == *version && !it.is_applied())?;
+            return Some((version.0.clone(), row(begun, computed::recorded_after(begun))));
+        }
         let mut attributes = match entry.status {
             Status::Applied(record) => computed::recorded_after(record),
             _ => computed::planned(entry, wait)?,
@@ -85,7 +91,7 @@ pub(super) fn after(
         };
         attributes.push(("description", description.as_str().into()));
         attributes.push(("adopted_from", from.into()));
-        Some((entry.migration.version.0.clone(), Value::object(attributes)))
+        Some((version.0.clone(), Value::object(attributes)))
     });
     let retired = plan
         .retired
