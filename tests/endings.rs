@@ -187,10 +187,7 @@ async fn an_expired_token_stops_a_run_only_when_it_needs_a_new_connection() {
     assert!(Session::open(&target(&cluster)).await.is_err(), "the token is rejected");
 
     // Jobs run by the cluster's clock. If it were set back, they would run for half an hour.
-    let is_running = |job: &Job| matches!(job.status.as_str(), "submitted" | "processing");
-    while cluster.jobs().await.expect("the jobs").iter().any(is_running) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    common::jobs_ended(&cluster).await;
     // The next run has a valid token. The lease of the first run ends like that of a dead run.
     cluster.skew_clock(0).await.expect("a cluster that runs");
     let mut next = session(&cluster).await;

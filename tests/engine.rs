@@ -382,11 +382,7 @@ async fn cancel_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Mi
 /// Releases the jobs, and waits until they have ended.
 async fn end_jobs(cluster: &Cluster) {
     cluster.release_jobs().await.expect("a cluster that runs");
-    let is_running =
-        |job: &dsql_local::Job| job.status == "submitted" || job.status == "processing";
-    while cluster.jobs().await.expect("a cluster that runs").iter().any(is_running) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    common::jobs_ended(cluster).await;
 }
 
 fn builds(cluster: &Cluster) -> usize {

@@ -548,11 +548,7 @@ async fn what_is_done_by_hand_stays_drift(cases: &[(&str, &str, &str)], ending: 
     };
     is_expected(drift(&mut two, "other").await.0);
     cluster.release_jobs().await.unwrap();
-    let is_running =
-        |job: &dsql_local::Job| job.status == "submitted" || job.status == "processing";
-    while cluster.jobs().await.unwrap().iter().any(is_running) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    common::jobs_ended(&cluster).await;
     let corrected = match ending {
         Ending::Killed => sent,
         Ending::Failed => unfinished.replace("nope", "u"),

@@ -83,7 +83,7 @@ fn builds_sql(asked: &str, jobs: &str) -> String {
     )
 }
 
-/// Parses a row. There is no build if neither `sys.jobs` nor the ledger knows the object.
+/// Parses a row. The build is `None` if neither `sys.jobs` nor the ledger identifies the object.
 /// `is_listed` states whether `sys.jobs` was read.
 fn parse(row: Row, is_listed: bool) -> Result<(usize, Option<Build>), Error> {
     let Ok([Some(position), Some(is_known), valid, Some(kind), name, status, started_at, details]) =

@@ -215,12 +215,17 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         number: Option<StatementNumber>,
         writes: &[Write<'a>],
     ) -> Result<(), ApplyError> {
-        let transactions: Vec<Transaction<'a>> = writes
+        let result = self.write_all(writes).await;
+        self.or_stop(index, number, result).await
+    }
+
+    /// Writes to the ledger, in as few transactions as possible.
+    async fn write_all(&mut self, writes: &[Write<'_>]) -> Result<(), WriteError> {
+        let transactions: Vec<Transaction<'_>> = writes
             .chunks(LEDGER_ROWS_PER_TRANSACTION)
             .map(|chunk| Transaction::Ledger(chunk.to_vec()))
             .collect();
-        let result = self.write(&transactions).await;
-        self.or_stop(index, number, result).await
+        self.write(&transactions).await
     }
 
     /// Ends the run at a statement if a write to the ledger has failed.

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use dsql_local::{Cluster, Options};
+use dsql_local::{Cluster, Job, Options};
 use terraform_provider_dsql::database::{
     LAYOUT, LEASE_LENGTH, Layout, Lease, LedgerSchema, LedgerSetup, LedgerTable, MigrationRecord,
     Observation, ObserveQuery, Rows, Secret, Session, Target, Watched,
@@ -37,6 +37,14 @@ pub(crate) fn target(cluster: &Cluster) -> Target {
 
 pub(crate) async fn session(cluster: &Cluster) -> Session {
     Session::open(&target(cluster)).await.expect("admin logs in")
+}
+
+/// Waits until all jobs have ended.
+pub(crate) async fn jobs_ended(cluster: &Cluster) {
+    let is_running = |job: &Job| matches!(job.status.as_str(), "submitted" | "processing");
+    while cluster.jobs().await.expect("a cluster that runs").iter().any(is_running) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// Runs a transaction that must succeed, and returns the rows of its last statement.

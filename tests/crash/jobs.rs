@@ -7,7 +7,7 @@ use dsql_local::{Cluster, Fault, Matcher};
 use terraform_provider_dsql::database::{LEASE_LENGTH, Lease};
 use terraform_provider_dsql::engine::{ApplyError, StatementFailure};
 
-use crate::common::session;
+use crate::common::{jobs_ended, session};
 use crate::directories::cases;
 use crate::matrix::{Undisturbed, runtime, sessions_left, start, undisturbed};
 use crate::ways::{held, holds};
@@ -105,9 +105,7 @@ async fn run_with_fate(
         }
         drop(first);
         cluster.release_jobs().await.expect("a cluster that runs");
-        while cluster.jobs().await.expect("a cluster that runs").iter().any(is_running) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        jobs_ended(cluster).await;
         if fate != Fate::FailedUnseen {
             cluster.purge_jobs().await.expect("a cluster that runs");
         }
@@ -126,8 +124,4 @@ async fn lookup(cluster: &Cluster, since: usize) {
     while !cluster.statements_since(since).iter().any(|logged| is_lookup(&logged.sql)) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-}
-
-fn is_running(job: &dsql_local::Job) -> bool {
-    job.status == "submitted" || job.status == "processing"
 }

@@ -6,14 +6,14 @@ use std::fmt;
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dsql_local::Cluster;
 use terraform_provider_dsql::database::{LEASE_LENGTH, Lease, Session};
 use terraform_provider_dsql::engine::{Policy, WaitForJobs, plan};
 
 use crate::cases::{Case, Set, state};
-use crate::common::{lines, observe, rows, session};
+use crate::common::{jobs_ended, lines, observe, rows, session};
 use crate::matrix::{Spot, counted, runtime, sessions_left, start};
 use crate::parallel::{Team, drift_of};
 use crate::ways::{Way, ways};
@@ -161,14 +161,6 @@ async fn check_quiet(session: &mut Session, files: usize) -> Result<(), String> 
         }
     }
     Ok(())
-}
-
-async fn jobs_ended(cluster: &Cluster) {
-    let is_running =
-        |job: &dsql_local::Job| job.status == "submitted" || job.status == "processing";
-    while cluster.jobs().await.expect("a cluster that runs").iter().any(is_running) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }
 
 /// Runs everything with these fates. Interrupts a run at the point, if there is one.

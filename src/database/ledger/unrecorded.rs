@@ -97,7 +97,7 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
           CROSS JOIN LATERAL (
                   SELECT set_name, version, number, summary, job_id, state, changed_at,
                          statement_text, class, job_object,
-                         state = 'done' AND class NOT IN ('dml', 'batch') AND EXISTS (
+                         state = 'done' AND EXISTS (
                            SELECT FROM {ledger}.lease AS held
                             WHERE held.set_name = sent.set_name AND drift IS NOT NULL
                               AND coalesce(sent.changed_at >= begun_at, true)

@@ -56,6 +56,16 @@ async fn run_files(
     migrations: &[Migration],
     budget: &Budget,
 ) -> (Report, Result<(), ApplyError>) {
+    run_waiting(cluster, migrations, WaitForJobs::All, budget).await
+}
+
+/// As [`run_files`], with the jobs for which the run waits.
+async fn run_waiting(
+    cluster: &mut FakeCluster,
+    migrations: &[Migration],
+    wait: WaitForJobs,
+    budget: &Budget,
+) -> (Report, Result<(), ApplyError>) {
     let observed = match cluster.observe().await {
         Ok(observed) => observed,
         Err(source) => {
@@ -63,7 +73,7 @@ async fn run_files(
         }
     };
     let plan = plan(migrations, &observed.migrations, &Policy::default()).unwrap();
-    apply(cluster, &plan, &observed, &[], WaitForJobs::All, budget).await
+    apply(cluster, &plan, &observed, &[], wait, budget).await
 }
 
 async fn run(cluster: &mut FakeCluster, budget: &Budget) -> (Report, Result<(), ApplyError>) {

@@ -14,9 +14,7 @@ use super::progress::{
 };
 use super::{Executor, StatementError, StatementFailure, WaitForJobs};
 use crate::chain::full_chain;
-use crate::database::{
-    JobState, LEDGER_ROWS_PER_TRANSACTION, MigrationEnd, StatementState, Transaction, Write,
-};
+use crate::database::{JobState, MigrationEnd, StatementState, Write};
 use crate::engine::cluster::Cluster;
 use crate::engine::error::ApplyError;
 use crate::migration::StatementNumber;
@@ -50,11 +48,7 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
         };
         let Some(failures) = self.look_up_once(ended_at).await else { return };
         let (writes, ended) = self.last_writes(ended_at.map(|(index, _)| index), &failures);
-        let transactions: Vec<Transaction<'a>> = writes
-            .chunks(LEDGER_ROWS_PER_TRANSACTION)
-            .map(|chunk| Transaction::Ledger(chunk.to_vec()))
-            .collect();
-        if self.write(&transactions).await.is_err() {
+        if self.write_all(&writes).await.is_err() {
             tracing::warn!("what the run has left of other migrations is not recorded");
             return;
         }

@@ -6,7 +6,7 @@
 use super::next_steps::next_steps;
 use super::progress::{MigrationProgress, ProgressEvent};
 use super::{Executor, WaitForJobs};
-use crate::database::{LEDGER_ROWS_PER_TRANSACTION, MigrationEnd, Transaction, Write};
+use crate::database::{MigrationEnd, Write};
 use crate::engine::cluster::Cluster;
 use crate::engine::error::ApplyError;
 
@@ -60,12 +60,7 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
     /// records them.
     pub(super) async fn record_earlier(&mut self) {
         let earlier = std::mem::take(&mut self.earlier);
-        let writes = earlier.writes();
-        let transactions: Vec<Transaction<'_>> = writes
-            .chunks(LEDGER_ROWS_PER_TRANSACTION)
-            .map(|chunk| Transaction::Ledger(chunk.to_vec()))
-            .collect();
-        if self.write(&transactions).await.is_err() {
+        if self.write_all(&earlier.writes()).await.is_err() {
             tracing::warn!("the jobs of earlier runs that have ended are not recorded");
         }
     }

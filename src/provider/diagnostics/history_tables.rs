@@ -18,6 +18,16 @@ pub(in crate::provider) enum HistoryRequest<'a> {
     Tool(Format),
 }
 
+impl HistoryRequest<'_> {
+    /// The argument that makes it.
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Table(_) => "adopt_table",
+            Self::Tool(_) => "adopt",
+        }
+    }
+}
+
 /// A table that looks like a history table and is not read.
 #[derive(Debug)]
 pub(in crate::provider) struct UnreadTable {
@@ -256,17 +266,15 @@ pub(in crate::provider) fn history_not_found(
     if let Some(found) = history_of_other_set(request, unread, existing, subject) {
         return found;
     }
-    let (what, argument) = match request {
+    let argument = request.argument();
+    let what = match request {
         HistoryRequest::Table(name) => {
-            (format!("adopt_table requests the table {name}, which does not exist."), "adopt_table")
+            format!("{argument} requests the table {name}, which does not exist.")
         }
-        HistoryRequest::Tool(format) => (
-            format!(
-                "adopt requests the history table of {}, and the cluster has none under its \
-                 default name.",
-                format.tool()
-            ),
-            "adopt",
+        HistoryRequest::Tool(format) => format!(
+            "{argument} requests the history table of {}, and the cluster has none under its \
+             default name.",
+            format.tool()
         ),
     };
     let others = unread.iter().map(|UnreadTable { name, why }| match why {
@@ -313,10 +321,7 @@ fn history_of_other_set(
         }
         HistoryRequest::Tool(format) => HistoryTable::is_default_name(&name.name, Some(format)),
     };
-    let argument = match request {
-        HistoryRequest::Table(_) => "adopt_table",
-        HistoryRequest::Tool(_) => "adopt",
-    };
+    let argument = request.argument();
     let of_other = |it: &&UnreadTable| matches!(it.why, Unread::OfOtherSet);
     let table = &unread.iter().filter(of_other).find(|it| is_requested(&it.name))?.name;
     let object = existing?;

@@ -98,21 +98,21 @@ fn correction(
     match source.server() {
         _ if source.outcome() == Outcome::Conflict => format!(
             "Other sessions changed the database at the same time, and every attempt \
-                     failed with a conflict. Apply again. The apply resumes with {resumed}."
+             failed with a conflict. Apply again. The apply resumes with {resumed}."
         ),
         Some(server) if server.condition() == Condition::LimitExceeded => {
             batches::limit_advice(server, error.batches, resumed)
         }
         Some(server) if server.condition() == Condition::PermissionDenied => format!(
             "Grant the role {:?} the privilege that the message names, or connect as \
-                     another role. Then apply again. The apply resumes with {resumed}.",
+             another role. Then apply again. The apply resumes with {resumed}.",
             set.location.target.user
         ),
         Some(server) if server.condition() == Condition::AlreadyExists => format!(
             "If the migrations of this set were applied before the provider ran any of \
-                     them, let dsql_migration_set record them: set baseline_version, or adopt the \
-                     history table of the former tool. Otherwise drop the object if nothing needs \
-                     it, or change {this}. Then apply again. The apply resumes with {resumed}."
+             them, let dsql_migration_set record them: set baseline_version, or adopt the \
+             history table of the former tool. Otherwise drop the object if nothing needs \
+             it, or change {this}. Then apply again. The apply resumes with {resumed}."
         ),
         _ if is_shared_commit(error) => {
             format!("Fix these statements and apply again. The apply resumes with {resumed}.")

@@ -21,14 +21,7 @@ async fn run(
     cluster: &mut FakeCluster,
     migrations: &[Migration],
 ) -> (Report, Result<(), ApplyError>) {
-    let observed = match cluster.observe().await {
-        Ok(observed) => observed,
-        Err(source) => {
-            return (Report::default(), Err(ApplyError::Ledger { doing: "observe", source }));
-        }
-    };
-    let plan = plan(migrations, &observed.migrations, &Policy::default()).unwrap();
-    apply(cluster, &plan, &observed, &[], WaitForJobs::Needed, &budget()).await
+    run_waiting(cluster, migrations, WaitForJobs::Needed, &budget()).await
 }
 
 /// A cluster on which a job runs longer than an apply, after the first one.
