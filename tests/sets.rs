@@ -548,7 +548,6 @@ async fn what_is_done_by_hand_stays_drift(cases: &[(&str, &str, &str)], ending: 
     };
     is_expected(drift(&mut two, "other").await.0);
     cluster.release_jobs().await.unwrap();
-    common::jobs_ended(&cluster).await;
     let corrected = match ending {
         Ending::Killed => sent,
         Ending::Failed => unfinished.replace("nope", "u"),
@@ -557,6 +556,33 @@ async fn what_is_done_by_hand_stays_drift(cases: &[(&str, &str, &str)], ending: 
     // The apply has not recorded it, and is complete.
     is_expected(drift(&mut two, "other").await.0);
     assert_eq!(drift(&mut two, "other").await.1, NOTHING);
+}
+
+#[tokio::test]
+async fn a_run_does_not_record_what_a_job_of_someone_else_has_finished_meanwhile() {
+    let (cluster, mut one, mut two) = prepared().await;
+    cluster.hold_jobs().await.unwrap();
+    rows(&mut two, "CREATE INDEX ASYNC ON u (id)").await;
+    rows(&mut two, "ALTER TABLE t ADD CHECK (n > 0) NOT VALID").await;
+    let sql = "ALTER TABLE t ADD COLUMN o int; ALTER TABLE u ADD COLUMN o int;
+               CREATE INDEX ASYNC ON t (n)";
+    let files = [("1_x.sql", sql)];
+    let apply = run(&mut one, "other", &files);
+    let by_hand = async {
+        answered(&cluster, "CREATE INDEX ASYNC ON t").await;
+        rows(&mut two, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT t_n_check").await;
+        cluster.release_jobs().await.unwrap();
+    };
+    let (result, ()) = tokio::join!(apply, by_hand);
+    result.unwrap();
+    common::jobs_ended(&cluster).await;
+    let by_hand = [
+        "index public.u_id_idx was added: (id)",
+        "constraint public.t.t_n_check was added: CHECK ((n > 0))",
+    ];
+    let (mut drift, unfinished) = drift(&mut two, "other").await;
+    drift.sort_by_key(|it| it.starts_with("constraint"));
+    assert_eq!((drift, unfinished), (by_hand.map(str::to_owned).to_vec(), vec![]));
 }
 
 #[tokio::test]

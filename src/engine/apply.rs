@@ -131,11 +131,16 @@ impl Claimed<'_> {
         let counts = drift::counts(counted, part, after);
         // What was so before this run is not its work, nor what someone else has made of the work
         // of an earlier one.
-        let is_new = live.definition(part.relation, part.object) != part.now;
+        let before = live.definition(part.relation, part.object);
+        let is_new = before != part.now;
+        // The job of someone else may have ended during this run.
+        let was_validated = drift::is_validated(part.object, before, part.now);
         let key = (part.relation.to_owned(), part.object.clone());
         counts.unwrap_or_else(|| {
-            (is_new || !remade.contains(&key)) && self.earlier.may_have_changed(part)
-                || is_new && self.statements.may_have_changed(part)
+            let may_be_of_earlier = is_new && !was_validated || !remade.contains(&key);
+            may_be_of_earlier && self.earlier.may_have_changed(part)
+                || was_validated && self.statements.may_have_validated(part)
+                || is_new && !was_validated && self.statements.may_have_changed(part)
         }) || is_accepted && self.settled.live.definition(part.relation, part.object) == part.now
     }
 }

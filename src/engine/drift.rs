@@ -20,7 +20,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub use self::building::as_built;
+pub use self::building::{as_built, is_validated};
 pub use self::counted::{KeptObject, find_counted, may_count};
 pub use self::counts::{counts, without_counted};
 pub use self::made::find_made;

@@ -61,6 +61,12 @@ fn builds_of<'a>(
     builds.filter(move |(_, build)| build.object.as_ref() == Some(object))
 }
 
+/// Whether an object that was not valid has become valid, and is unchanged otherwise.
+#[must_use]
+pub fn is_validated(object: &CatalogObject, was: Option<&str>, now: Option<&str>) -> bool {
+    was.is_some_and(|was| is_invalid(object, was) && now == Some(valid(was)))
+}
+
 /// The definition of an object that is not valid as it is once it is valid.
 fn valid(definition: &str) -> &str {
     let not_valid = definition.strip_suffix(" NOT VALID");

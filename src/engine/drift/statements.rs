@@ -112,6 +112,12 @@ impl Statements {
         self.0.iter().any(|statement| statement.may_have_changed(part))
     }
 
+    /// Whether one of them may have validated a part that was there before, or built it again.
+    #[must_use]
+    pub fn may_have_validated(&self, part: &SchemaPart<'_>) -> bool {
+        self.0.iter().any(|it| it.may_validate(part) && it.may_have_changed(part))
+    }
+
     /// Whether one of them may change objects that it does not mention.
     pub(super) fn is_open_ended(&self) -> bool {
         self.0.iter().any(|statement| !statement.reaches.is_empty())
@@ -134,6 +140,15 @@ impl MentionedNames {
         let removes = ["drop", "using"].into_iter().any(|word| self.words.contains(word));
         let is_gone = part.now.is_none() && part.object.aspect == Aspect::Definition;
         is_gone && !removes && self.reaches.is_empty() && !self.is_cut
+    }
+
+    /// Whether it starts a job or mentions the part itself. That it mentions the table is not
+    /// enough: another job on that table may have ended.
+    fn may_validate(&self, part: &SchemaPart<'_>) -> bool {
+        let own = part.object.name.strip_prefix(part.relation);
+        let own = own.and_then(|rest| rest.strip_prefix('.'));
+        let own = own.map_or_else(|| own_name(&part.object.name), unquoted);
+        self.target.is_some() || self.mentions(&own) || self.reaches.contains(&Reach::Everything)
     }
 
     fn may_have_changed(&self, part: &SchemaPart<'_>) -> bool {
