@@ -10,8 +10,8 @@ use super::catalog::{
 };
 use super::error::Error;
 use super::ledger::{
-    Holder, Layout, LedgerState, LedgerStatement, MigrationRecord, RecordTimes, Stamp,
-    UnrecordedRun, header_sql, parse_leases, parse_unrecorded, read,
+    Holder, Layout, LedgerState, LedgerStatement, MigrationRecord, MigrationState, RecordTimes,
+    Stamp, UnrecordedRun, header_sql, parse_leases, parse_unrecorded, read,
 };
 use super::ledger_schema::LedgerSchema;
 use super::session::{Answers, Session};
@@ -120,6 +120,18 @@ impl Observation {
     #[must_use]
     pub fn is_left_unrecorded(&self) -> bool {
         self.unrecorded && self.holder.is_none()
+    }
+
+    /// Whether the set has applied migrations but the ledger records no schema, for example because
+    /// its rows were restored. Then nothing defines what drift is.
+    #[must_use]
+    pub fn lacks_recorded_schema(&self) -> bool {
+        let is_applied = |record: &MigrationRecord| record.state == MigrationState::Applied;
+        let is_running = self.runs.iter().any(|run| run.holder.is_some());
+        self.recorded.relations.is_empty()
+            && !self.unrecorded
+            && !is_running
+            && self.migrations.iter().any(is_applied)
     }
 
     /// Copies what jobs build to the statements of the set's migrations.

@@ -144,6 +144,7 @@ titles! {
     Hazards => "… hazards in …",
     SchemaChanged => "Schema was changed outside of migrations in …",
     ConstraintsNotValid => "Constraints are left NOT VALID by …",
+    SchemaNotRecorded => "Schema is not recorded for …",
     ChangesUnfinished => "Schema changes are unfinished for …",
     SchemaNotFound => "Schema in drift_schemas does not exist for …",
     NameChanged => "Migrations run again because name changes in …",

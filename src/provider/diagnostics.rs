@@ -33,7 +33,9 @@ pub(super) use adoption::{
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use builds::{ShownBuild, jobs_failed, jobs_running};
 pub(super) use database::{Access, database_error};
-pub(super) use drift::{ShownDrift, UnrecordedSets, missing_schemas, not_valid, unfinished};
+pub(super) use drift::{
+    ShownDrift, UnrecordedSets, missing_schemas, not_valid, schema_not_recorded, unfinished,
+};
 pub(super) use existing::{existing_objects, kept_objects, statements_without_effect};
 pub(super) use findings::{
     StatementFinding, another_kind, collisions, hazards, lint_errors, lint_warnings,

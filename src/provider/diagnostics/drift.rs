@@ -123,6 +123,17 @@ pub(in crate::provider) fn unfinished<'a>(
     )))
 }
 
+/// Returns the warning about a ledger that records no schema.
+pub(in crate::provider) fn schema_not_recorded(subject: &Subject) -> Diagnostic {
+    Diagnostic::warning(Title::SchemaNotRecorded.fill(&[&subject])).detail(
+        "The ledger has applied migrations but no record of the schema that they left, for example \
+         because its rows were restored. Until a record exists, no change of the schema is \
+         detected. The next apply records the schema as it is, with every change that was made \
+         outside of migrations. Before that, compare the schema with a cluster that has run the \
+         same migrations.",
+    )
+}
+
 /// Returns the warning about constraints that migrations have left NOT VALID.
 pub(in crate::provider) fn not_valid(
     left: &[LeftNotValid<'_>],

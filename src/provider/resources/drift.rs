@@ -51,6 +51,8 @@ pub(crate) struct DriftReport<'a> {
     pub(super) unfinished: Vec<Unfinished<'a>>,
     /// Whether the last run of the set has ended without recording the schema.
     pub(super) is_unrecorded: bool,
+    /// Whether no schema is recorded although migrations are applied, so that no drift is found.
+    pub(super) lacks_record: bool,
     /// The other sets whose last run has ended so.
     unrecorded_sets: Vec<&'a str>,
     /// The constraints that are NOT VALID as they are recorded, which are not drift.
@@ -212,6 +214,7 @@ impl Watch {
             changes,
             unfinished,
             is_unrecorded: observation.is_left_unrecorded(),
+            lacks_record: !self.schemas.is_empty() && observation.lacks_recorded_schema(),
             unrecorded_sets,
             not_valid,
             to_accept: false,
@@ -254,7 +257,8 @@ impl Watch {
             ledger,
         };
         let of_others = diagnostics::unfinished(shown, ended, subject);
-        of_drift.into_iter().chain(of_others).collect()
+        let no_record = report.lacks_record.then(|| diagnostics::schema_not_recorded(subject));
+        of_drift.into_iter().chain(of_others).chain(no_record).collect()
     }
 
     /// The warning about constraints that migrations of the set have left NOT VALID, and that no

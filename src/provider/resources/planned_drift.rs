@@ -32,8 +32,9 @@ pub(super) fn set_planned(
     let stays = shown.iter().all(is_kept);
     set_all(planned, shown);
     // Drift stays visible until it is gone: an apply reads the schemas again and accepts nothing by
-    // itself. What an earlier apply has left needs another one.
-    let records = records_earlier_run(observed.observation);
+    // itself. What no apply has recorded needs another one.
+    let can_write = !matches!(observed.observation.ledger, LedgerState::ReadOnly(_));
+    let records = records_earlier_run(observed.observation) || report.lacks_record && can_write;
     if watch.plans(&report) || records || *planned != *prior && (runs || !stays) {
         set_all(planned, known_after_apply());
     }
