@@ -11,9 +11,10 @@ use tokio_postgres::error::SqlState;
 use super::catalog::{facts_of_rows, facts_sql};
 use super::error::{Condition, Error};
 use super::ledger_schema::LedgerSchema;
-use super::session::{Rows, Session, all_answered, literal};
+use super::session::{Row, Rows, Session, all_answered, literal};
 use crate::migration::fact::{Fact, Facts, QualifiedName};
 use crate::migration::table::{ColumnKind, Table, TableColumn};
+use crate::migration::{Checksum, Version};
 
 /// How many facts are read in one statement. DSQL accepts messages of up to 10 MiB, and a fact
 /// takes less than 1 KiB.
@@ -36,6 +37,21 @@ pub struct FoundTables {
     /// The tables from which another migration set was adopted. They list the migrations of that
     /// set.
     pub of_other_sets: Vec<QualifiedName>,
+    /// The migrations that other sets have adopted.
+    pub adopted_by_others: Vec<AdoptedByOther>,
+}
+
+/// A migration that another set of the ledger has adopted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptedByOther {
+    /// The name of the set.
+    pub set: String,
+    /// Its version there.
+    pub version: Version,
+    /// The checksum of its file.
+    pub checksum: Checksum,
+    /// The history table, or what else declared it as applied.
+    pub from: String,
 }
 
 /// The result of reading a table that existed once.
@@ -64,8 +80,9 @@ impl Session {
         let mut sql = find_sql(search, ledger);
         if let Some(set) = set {
             sql.push_str(&format!(
-                "; SELECT DISTINCT adopted_from FROM {ledger}.migration
-                    WHERE adopted_from IS NOT NULL AND set_name <> {}",
+                "; SELECT set_name, version, checksum, adopted_from FROM {ledger}.migration
+                    WHERE adopted_from IS NOT NULL AND set_name <> {}
+                    ORDER BY set_name, position, version",
                 literal(set)
             ));
         }
@@ -73,8 +90,9 @@ impl Session {
         let results = self.read(&sql).await?;
         let mut results = all_answered(results, 1 + usize::from(set.is_some()))?.into_iter();
         let rows = results.next().unwrap_or_default();
-        let adopted: BTreeSet<String> =
-            results.next().unwrap_or_default().into_iter().flatten().flatten().collect();
+        let adopted = results.next().unwrap_or_default().into_iter().map(adopted_by_other);
+        let adopted_by_others = adopted.collect::<Result<Vec<_>, _>>()?;
+        let adopted: BTreeSet<&str> = adopted_by_others.iter().map(|it| it.from.as_str()).collect();
         let mut tables: Vec<Table> = Vec::new();
         for row in rows {
             let [Some(schema), Some(name), Some(column), Some(ty)] = &row[..] else {
@@ -88,9 +106,9 @@ impl Session {
             }
         }
         let (of_other_sets, tables): (Vec<_>, Vec<_>) =
-            tables.into_iter().partition(|table| adopted.contains(&table.name.to_string()));
+            tables.into_iter().partition(|table| adopted.contains(table.name.to_string().as_str()));
         let of_other_sets = of_other_sets.into_iter().map(|table| table.name).collect();
-        Ok(FoundTables { tables, of_other_sets })
+        Ok(FoundTables { tables, of_other_sets, adopted_by_others })
     }
 
     /// Returns those of the tables that have rows; read-only, one round trip. A table that the role
@@ -178,6 +196,13 @@ impl Session {
         }
         Ok(found)
     }
+}
+
+fn adopted_by_other(row: Row) -> Result<AdoptedByOther, Error> {
+    let Ok([Some(set), Some(version), Some(checksum), Some(from)]) = <[_; 4]>::try_from(row) else {
+        return Err(Error::Answer("the ledger's migration table returned other columns".into()));
+    };
+    Ok(AdoptedByOther { set, version: Version(version), checksum: Checksum(checksum), from })
 }
 
 fn column_of(name: &str, ty: &str) -> TableColumn {

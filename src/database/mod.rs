@@ -32,7 +32,7 @@ pub use self::error::{
     CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,
     TokenFacts,
 };
-pub use self::history_tables::{FoundTables, KnownTable, TableSearch};
+pub use self::history_tables::{AdoptedByOther, FoundTables, KnownTable, TableSearch};
 pub use self::jobs::{Job, JobId, JobQuestion, JobState, ListedJob};
 pub use self::ledger::{
     Batch, Batches, Build, BuildState, Claim, FailurePoint, Holder, LAYOUT, LEASE_LENGTH, Layout,

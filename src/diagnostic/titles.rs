@@ -175,6 +175,7 @@ titles! {
     RowChangesMayRepeat => "Row changes may run twice in …",
     SeveralHistoryTables => "More than one history table found",
     HistoryTableOfTwoSets => "History table is adopted by two migration sets",
+    AppliedInOtherSet => "Files are applied in another migration set",
     HistoryTableMismatch => "History table does not match the directory",
     HistoryTableNotRead => "History table is not read for …",
     HistoryTableNotFound => "History table does not exist for …",

@@ -54,6 +54,16 @@ pub(super) struct PlannedFiles {
     pub(super) checksums: FileChecksums,
 }
 
+/// Files that two migration sets adopt from one history table.
+pub(super) struct ContestedFiles {
+    /// The other set.
+    pub(super) set: String,
+    /// The versions of the files.
+    pub(super) versions: Vec<Version>,
+    /// Whether the files have the same texts.
+    pub(super) are_same: bool,
+}
+
 #[derive(Default)]
 struct Configured {
     settings: Settings,
@@ -110,25 +120,28 @@ impl Clusters {
     }
 
     /// Notes that a migration set adopts files from a history table. Returns another set for which
-    /// this Terraform command adopts other files with the same versions from it, and the versions.
+    /// this Terraform command adopts files with the same versions from it.
     pub(super) fn plan_adoption(
         &self,
         location: &LedgerLocation,
         table: &str,
         set: &str,
         files: FileChecksums,
-    ) -> Option<(String, Vec<Version>)> {
+    ) -> Option<ContestedFiles> {
         let mut noted = lock(&self.noted);
         let sets = noted.adopted.entry((location.clone(), table.to_owned())).or_default();
         let others = sets.iter().filter(|(other, _)| *other != set);
         let mut contested = others.map(|(other, theirs)| {
-            let is_other = |(version, checksum): &(&Version, &Checksum)| {
-                theirs.get(*version).is_some_and(|their| their != *checksum)
-            };
-            let versions = files.iter().filter(is_other).map(|(version, _)| version.clone());
-            (other.clone(), versions.collect::<Vec<_>>())
+            let both = files.iter().filter(|(version, _)| theirs.contains_key(*version));
+            let is_same =
+                |(version, checksum): &(&Version, &Checksum)| theirs[*version] == **checksum;
+            let (same, different): (Vec<_>, Vec<_>) = both.partition(is_same);
+            let are_same = different.is_empty();
+            let versions = if are_same { same } else { different };
+            let versions = versions.into_iter().map(|(version, _)| version.clone()).collect();
+            ContestedFiles { set: other.clone(), versions, are_same }
         });
-        let found = contested.find(|(_, versions)| !versions.is_empty());
+        let found = contested.find(|it| !it.versions.is_empty());
         sets.insert(set.to_owned(), files);
         found
     }

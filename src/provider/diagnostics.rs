@@ -17,6 +17,7 @@ mod history_tables;
 mod ledger;
 mod lost_ledger;
 mod other_cluster;
+mod other_sets;
 mod plan;
 mod renames;
 mod resume;
@@ -44,9 +45,9 @@ pub(super) use findings::{
 pub(super) use formats::{format_error, format_errors, name_error};
 pub(super) use history_tables::{
     Conversion, HistoryRequest, Unread, UnreadTable, adopt_mismatch, history_not_found,
-    history_of_two_sets, history_table_denied, history_table_mismatch, may_run_twice,
-    renamed_history_table, several_history_tables, unknown_columns, unread_history_table,
-    unreadable_history_table, unsupported_history_tables,
+    history_table_denied, history_table_mismatch, may_run_twice, renamed_history_table,
+    several_history_tables, unknown_columns, unread_history_table, unreadable_history_table,
+    unsupported_history_tables,
 };
 pub(super) use ledger::{lost_rows, read_only_ledger, reads_read_only_ledger, row_edited};
 pub(super) use lost_ledger::{accepted_loss, lost_ledger, refused_loss};
@@ -54,6 +55,7 @@ pub(super) use other_cluster::{
     LedgerPair, PLANNED_ELSEWHERE, new_cluster, other_cluster, refused_cluster,
     same_ledger_elsewhere,
 };
+pub(super) use other_sets::{adopted_by_other, history_of_two_sets};
 pub(super) use plan::{
     changed_since_refresh, files_interrupted, files_not_read, held_back, interrupted,
     late_baseline, moved_source, name_changed, name_used_twice, needs_the_cluster, never_applied,

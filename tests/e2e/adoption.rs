@@ -357,6 +357,19 @@ fn an_explicit_request_that_finds_nothing_is_an_error_unless_the_database_is_new
         world
             .plan()
             .ends_with(1)
+            .says("Error: Files are applied in another migration set")
+            .says("the migration set \"flyway\", which was adopted from public.flyway_history")
+            .says("If the name of the set was changed, restore the name \"flyway\"")
+            .says("remove adopt_table, and set adopt = \"none\"");
+        // The same objects in other texts.
+        for file in ["V1__create_books", "V2__first_books", "2026/V9.1__pages"] {
+            let file = format!("flyway/{file}.sql");
+            let text = fs::read_to_string(world.path(&file)).unwrap();
+            world.write(&file, format!("{text}-- another text\n"));
+        }
+        world
+            .plan()
+            .ends_with(1)
             .says("Error: History table is not read for set books on localhost:")
             .says("requests public.flyway_history, and another migration set was adopted from")
             .says("If the name of the set was changed, restore the former name")
@@ -1522,11 +1535,72 @@ fn a_history_table_is_not_adopted_by_two_sets_with_different_files() {
         assert_eq!(world.times_run("CREATE TABLE a"), 1);
         world.plan().ends_with(0).says("No changes.");
 
-        // The same files may have two names.
+        // The same files.
         world.sql("DROP SCHEMA dsql_migrations CASCADE");
         world.remove("b/0001_seed.sql");
         world.copy(&world.path("a"), "b");
         world.configure(&(set("a", "") + &set("b", "")));
-        world.plan().does_not_say(title);
+        let before = world.cluster().statements().len();
+        let plan = world.plan().ends_with(1).says(title);
+        plan.says("both have them, with the same files").says("Remove one of the two resources");
+        world.assert_untouched_since(before);
+    });
+}
+
+#[test]
+fn files_that_another_set_has_adopted_do_not_run_again() {
+    on_each_terraform(|world| {
+        let create = "CREATE TABLE IF NOT EXISTS a (id int PRIMARY KEY, n int);";
+        world.each(&[
+            "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)",
+            "INSERT INTO schema_migrations VALUES ('0001'), ('0002')",
+            create,
+            "INSERT INTO a VALUES (1, 1)",
+        ]);
+        for dir in ["a", "b"] {
+            world.write(&format!("{dir}/0001_a.sql"), create);
+            world.write(&format!("{dir}/0002_n.sql"), "UPDATE a SET n = n + 1;");
+        }
+        world.configure(&set("a", ""));
+        world.apply().ends_with(0);
+        let title = "Error: Files are applied in another migration set";
+        let refused = |arguments: &str| {
+            world.configure(&(set("a", "") + &set("b", arguments)));
+            let before = world.cluster().statements().len();
+            let plan = world.plan().ends_with(1).says(title);
+            world.assert_untouched_since(before);
+            world.apply().ends_with(1).says(title);
+            plan.says("the migration set \"a\", which was adopted from public.schema_migrations")
+        };
+        refused("").says("b/0001_a.sql b/0002_n.sql In this set they would run again.");
+        // Only the files up to it count as applied.
+        refused("  baseline_version = \"0001\"\n").says("b/0002_n.sql In this set");
+        // The ledger knows it without the table, too.
+        world.sql("ALTER TABLE schema_migrations RENAME TO former");
+        refused("").says("If two resources have the same files, remove one of the resources");
+        world.sql("ALTER TABLE former RENAME TO schema_migrations");
+        assert_n(world, "1");
+
+        // The versions alone do not matter.
+        world.write("b/0001_a.sql", "CREATE TABLE b (id int PRIMARY KEY);");
+        world.write("b/0002_n.sql", "INSERT INTO b VALUES (2);");
+        world.configure(&(set("a", "") + &set("b", "")));
+        world.apply().ends_with(0).does_not_say(title);
+        assert_eq!(world.strings("dsql_migration_set.b", "last_run"), ["0001", "0002"]);
+
+        // A set with another name begins with what is applied.
+        let renamed = |arguments: &str| {
+            world.configure(&set("a", arguments).replace("name = \"a\"", "name = \"c\""));
+        };
+        renamed("");
+        world.plan().ends_with(1).says(title).says("restore the name \"a\"");
+        renamed("  baseline_version = \"0002\"\n");
+        world.apply().ends_with(0).does_not_say(title);
+        assert_n(world, "1");
+        world.plan().ends_with(0).says("No changes.");
+        // An explicit request runs them.
+        world.configure(&set("a", "  adopt = \"none\"\n").replace("name = \"a\"", "name = \"d\""));
+        world.apply().ends_with(0).does_not_say(title);
+        assert_n(world, "2");
     });
 }

@@ -1,6 +1,7 @@
 //! Messages about the choice of the history table that a migration set adopts from.
 
 use super::adoption::{BASELINE, NOTHING_WRITTEN};
+use super::other_sets::history_of_other_set;
 use super::{Subject, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::Format;
@@ -64,26 +65,6 @@ pub(in crate::provider) fn several_history_tables(tables: &[(Table, HistoryTable
              each other:\n{}\n\n{NOTHING_WRITTEN} If one of them lists the migrations of this set, \
              {by_tool}set adopt_table to its name. If none does, set adopt = \"none\".",
             listed_lines(lines)
-        ))
-        .at("adopt")
-}
-
-/// Returns the error for a history table from which two sets of one configuration adopt different
-/// files with the same versions.
-pub(in crate::provider) fn history_of_two_sets(
-    table: &str,
-    set: &str,
-    other: &str,
-    versions: &[Version],
-) -> Diagnostic {
-    Diagnostic::error(Title::HistoryTableOfTwoSets)
-        .detail(format!(
-            "The history table {table} lists these versions as applied. The migration sets {set:?} \
-             and {other:?} both have them, with different files:\n{}\n\nA version does not show \
-             which of the two files was applied, so the other one would count as applied without \
-             having run. {NOTHING_WRITTEN} Set adopt = \"none\" in the set whose migrations the \
-             table does not list.",
-            listed_lines(versions.iter().map(ToString::to_string)),
         ))
         .at("adopt")
 }
@@ -263,8 +244,8 @@ pub(in crate::provider) fn history_not_found(
     existing: Option<&FactSubject>,
     subject: &Subject,
 ) -> Diagnostic {
-    if let Some(found) = history_of_other_set(request, unread, existing, subject) {
-        return found;
+    if let Some(table) = of_other_set(request, unread) {
+        return history_of_other_set(request.argument(), table, existing, subject);
     }
     let argument = request.argument();
     let what = match request {
@@ -306,14 +287,11 @@ pub(in crate::provider) fn history_not_found(
     .at(argument)
 }
 
-/// Returns the error for a requested history table from which another migration set was adopted. It
-/// is the same set if its `name` was changed.
-fn history_of_other_set(
+/// The requested table, if another migration set was adopted from it.
+fn of_other_set<'a>(
     request: HistoryRequest<'_>,
-    unread: &[UnreadTable],
-    existing: Option<&FactSubject>,
-    subject: &Subject,
-) -> Option<Diagnostic> {
+    unread: &'a [UnreadTable],
+) -> Option<&'a QualifiedName> {
     let is_requested = |name: &QualifiedName| match request {
         HistoryRequest::Table(requested) => {
             name.name == requested.name
@@ -321,22 +299,9 @@ fn history_of_other_set(
         }
         HistoryRequest::Tool(format) => HistoryTable::is_default_name(&name.name, Some(format)),
     };
-    let argument = request.argument();
     let of_other = |it: &&UnreadTable| matches!(it.why, Unread::OfOtherSet);
-    let table = &unread.iter().filter(of_other).find(|it| is_requested(&it.name))?.name;
-    let object = existing?;
-    Some(
-        Diagnostic::error(Title::HistoryTableNotRead.fill(&[&subject]))
-            .detail(format!(
-                "{argument} requests {table}, and another migration set was adopted from this \
-                 table. It is therefore not read for this set. Migrations of this set seem to be \
-                 applied: {object}, which a pending migration creates, exists. \
-                 {NOTHING_WRITTEN}\n\nIf the name of the set was changed, restore the former name, \
-                 or set baseline_version to the last applied version. If this is another set, \
-                 remove {argument}."
-            ))
-            .at(argument),
-    )
+    let mut names = unread.iter().filter(of_other).map(|it| &it.name);
+    names.find(|name| is_requested(name))
 }
 
 /// Returns a warning about pending files that follow `baseline_version` directly and may have run.

@@ -9,6 +9,7 @@ mod again;
 pub(super) mod config;
 mod converted;
 mod missing;
+mod other_sets;
 mod search;
 mod unread;
 
@@ -126,17 +127,19 @@ impl<'a> AdoptionRequest<'a> {
         if !self.has_question() {
             return Ok(Adoption::default());
         }
-        let HistoryTables { tables, histories, unread } = match self.history_source() {
+        let found = match self.history_source() {
             HistorySource::Adopted(names) => return self.read_again(session, names).await,
             HistorySource::Search => self.history_tables(session).await?,
             HistorySource::Nothing => HistoryTables::default(),
         };
+        let HistoryTables { tables, histories, unread, adopted_by_others } = found;
         let has_history = !tables.is_empty();
         let mut adoption = if has_history || self.baseline().is_some() {
             self.of_tables(session, tables, histories).await?
         } else {
             Adoption::default()
         };
+        self.check_other_sets(&adopted_by_others, &adoption)?;
         let unread = self.report_unread(session, unread, &adoption, has_history).await?;
         let may_run_twice = self.may_run_twice(&adoption);
         adoption.warnings.extend(may_run_twice.into_iter().chain(unread));

@@ -3,7 +3,7 @@
 
 use super::AdoptionRequest;
 use super::config::AdoptionSource;
-use crate::database::{FoundTables, Session, TableSearch};
+use crate::database::{AdoptedByOther, FoundTables, Session, TableSearch};
 use crate::diagnostic::Diagnostic;
 use crate::formats::Format;
 use crate::formats::adopt::{
@@ -22,6 +22,8 @@ pub(super) struct HistoryTables {
     pub(super) histories: Vec<HistoryTable>,
     /// The tables that are not read.
     pub(super) unread: Vec<UnreadTable>,
+    /// The migrations that other sets have adopted.
+    pub(super) adopted_by_others: Vec<AdoptedByOther>,
 }
 
 impl HistoryTables {
@@ -63,8 +65,9 @@ impl AdoptionRequest<'_> {
         let search = TableSearch { names: &names, columns: &columns };
         let set = self.observation.ledger.exists().then_some(self.operation.set());
         let found = session.find_tables(search, &self.operation.location.ledger, set).await;
-        let FoundTables { tables, of_other_sets } = found.map_err(|error| self.failed(&error))?;
-        let mut chosen = self.choose(&tables)?;
+        let found = found.map_err(|error| self.failed(&error))?;
+        let FoundTables { tables, of_other_sets, adopted_by_others } = found;
+        let mut chosen = HistoryTables { adopted_by_others, ..self.choose(&tables)? };
         for name in &of_other_sets {
             chosen.leave(name, Unread::OfOtherSet);
         }

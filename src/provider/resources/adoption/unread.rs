@@ -93,7 +93,7 @@ impl AdoptionRequest<'_> {
         Ok(unread)
     }
 
-    fn pending(&self, adoption: &Adoption) -> Vec<&Migration> {
+    pub(super) fn pending(&self, adoption: &Adoption) -> Vec<&Migration> {
         let known = adoption::known(&self.records);
         let is_adopted = |migration: &Migration| {
             adoption.records.iter().any(|record| record.version == migration.version)

@@ -18,7 +18,7 @@ use crate::database::{LedgerState, MigrationRecord, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine;
 use crate::migration::{Checksum, Migration, Version};
-use crate::provider::clusters::PlannedFiles;
+use crate::provider::clusters::{ContestedFiles, PlannedFiles};
 use crate::provider::contract::{PlanRequest, PlanResponse};
 use crate::provider::diagnostics;
 use crate::provider::settings::LedgerLocation;
@@ -358,8 +358,8 @@ impl Planning<'_> {
 }
 
 impl Planning<'_> {
-    /// The errors for history tables from which this command adopts other files of another set. A
-    /// version alone does not show which of two files was applied.
+    /// The errors for history tables from which this command adopts the same versions for another
+    /// set. A version alone does not show which of two files was applied.
     fn same_history_elsewhere(
         &self,
         operation: &SetOperation<'_>,
@@ -376,8 +376,9 @@ impl Planning<'_> {
         }
         let contested = tables.into_iter().filter_map(|(table, files)| {
             let set = operation.set();
-            let (other, versions) = clusters.plan_adoption(location, table, set, files)?;
-            Some(diagnostics::history_of_two_sets(table, set, &other, &versions))
+            let contested = clusters.plan_adoption(location, table, set, files)?;
+            let ContestedFiles { set: other, versions, are_same } = contested;
+            Some(diagnostics::history_of_two_sets(table, [set, &other], &versions, are_same))
         });
         contested.collect()
     }
