@@ -97,6 +97,11 @@ fn listed_lines(lines: impl Iterator<Item = String>) -> String {
     text
 }
 
+/// Formats an indented list of all lines, where the reader has to check each of them.
+fn all_lines(lines: impl Iterator<Item = String>) -> String {
+    lines.map(|line| format!("\n  {line}")).collect()
+}
+
 /// Turns a clause, as the error types write it, into a sentence.
 fn sentence(clause: &str) -> String {
     let mut characters = clause.chars();

@@ -637,6 +637,20 @@ fn a_file_that_drizzle_has_skipped_is_named_and_does_not_count_as_applied() {
 }
 
 #[test]
+fn a_file_that_only_its_text_shows_is_named_at_the_adoption() {
+    on_each_terraform(|world| {
+        of_drizzle(world);
+        let words =
+            "no file has their name or time: the migration with created_at = 17 and hash 5e1003";
+        world.plan().ends_with(2).does_not_say(words);
+        world.sql("UPDATE drizzle.__drizzle_migrations SET created_at = 17");
+        world.plan().ends_with(2).says(words).says("e900ed: drizzle/0000_quiet_otter.sql Check");
+        world.apply().ends_with(0);
+        assert_adopted(world, &DRIZZLE, "drizzle.__drizzle_migrations");
+    });
+}
+
+#[test]
 fn a_baseline_counts_as_applied_if_the_database_shows_it() {
     on_each_terraform(|world| {
         world.write("app/1_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");

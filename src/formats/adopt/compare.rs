@@ -23,6 +23,8 @@ pub(super) struct HistoryContents {
     pub(super) skips: bool,
     /// Columns of unknown meaning.
     pub(super) unknown_columns: Vec<String>,
+    /// Rows as the tool names them, whose files only their text shows, each with its file.
+    pub(super) by_text: Vec<(String, usize)>,
 }
 
 /// A migration that a history table lists.
@@ -87,8 +89,9 @@ impl From<bool> for ChecksumMatch {
 impl HistoryContents {
     /// An empty history; `keys` are those of the files.
     pub(super) fn new(keys: Vec<Option<Key>>) -> Self {
-        let (rows, unchanged, unknown_columns) = (Vec::new(), Vec::new(), Vec::new());
-        Self { keys, rows, up_to: None, unchanged, skips: false, unknown_columns }
+        let (rows, unchanged) = (Vec::new(), Vec::new());
+        let (unknown_columns, by_text) = (Vec::new(), Vec::new());
+        Self { keys, rows, up_to: None, unchanged, skips: false, unknown_columns, by_text }
     }
 
     /// The index of the file with this key.
@@ -130,6 +133,9 @@ pub struct Comparison {
     pub skipped: Vec<String>,
     /// Columns that may say that a migration is not applied, and whose meaning is unknown.
     pub unknown_columns: Vec<String>,
+    /// The applied migrations whose files have the text that was run and another name and time than
+    /// their rows, each with its file.
+    pub by_text: Vec<String>,
 }
 
 /// The files and rows that a baseline or `removed_versions` covers.
@@ -253,11 +259,23 @@ pub(super) fn compare(
     comparison.unknown_columns.clone_from(&contents.unknown_columns);
     let unchanged = contents.unchanged.iter().filter(|version| !question.known.contains(version));
     comparison.applied.extend(unchanged.cloned());
+    comparison.by_text = by_text(contents, files, &comparison.applied);
     let open = files.migrations.iter().zip(&contents.keys).filter(|(file, key)| {
         is_open(file) && !key.as_ref().is_some_and(|key| coverage.is_compared(key))
     });
     add_files_without_rows(&mut comparison, contents, open);
     if errors.is_empty() { Ok(comparison) } else { Err(errors) }
+}
+
+/// The applied migrations whose files only their text shows.
+fn by_text(
+    contents: &HistoryContents,
+    files: &SetFiles<'_>,
+    applied: &BTreeSet<Version>,
+) -> Vec<String> {
+    let found = contents.by_text.iter().map(|(row, file)| (row, &files.migrations[*file]));
+    let found = found.filter(|(_, migration)| applied.contains(&migration.version));
+    found.map(|(row, migration)| format!("{row}: {}", migration.file)).collect()
 }
 
 /// The pending file that has the text of a row without a file, and the correction of the row.

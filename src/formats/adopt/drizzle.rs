@@ -39,14 +39,20 @@ pub(super) fn of_files(
         let key = file
             .and_then(|file| contents.keys[file].clone())
             .unwrap_or(Key::Time(time.unwrap_or_default()));
-        let shown = match (file, row.text("name")) {
-            (Some(file), _) => format!("migration {}", files.migrations[file].version),
-            (None, Some(name)) => format!("migration {name}"),
-            (None, None) => {
+        let recorded = match row.text("name") {
+            Some(name) => format!("migration {name}"),
+            None => {
                 let at = row.text("created_at").unwrap_or("null");
                 format!("the migration with created_at = {at} and hash {hash}")
             }
         };
+        let shown = match file {
+            Some(file) => format!("migration {}", files.migrations[file].version),
+            None => recorded.clone(),
+        };
+        if let Some(file) = file.filter(|file| row_files[index].is_found_by_text(*file, &times)) {
+            contents.by_text.push((recorded, file));
+        }
         let same = hash.is_empty() || file.is_none_or(has_hash);
         contents.rows.push(HistoryRow {
             file,
@@ -83,10 +89,14 @@ pub(super) fn of_statements(
     for (index, (((millis, _), chunks), file)) in done.iter().zip(found).enumerate() {
         let time = row_files[index].time;
         let has_hash = |file: usize| has_hash(index, file);
+        let recorded = format!("the migration with migration_folder_millis = {millis}");
         let shown = match file {
             Some(file) => format!("migration {}", files.migrations[file].version),
-            None => format!("the migration with migration_folder_millis = {millis}"),
+            None => recorded.clone(),
         };
+        if let Some(file) = file.filter(|file| row_files[index].is_found_by_text(*file, &times)) {
+            contents.by_text.push((recorded, file));
+        }
         let state = match file {
             Some(file) if has_hash(file) && chunks.len() < count_parts(&texts[file]) => {
                 let all = count_parts(&texts[file]);
@@ -130,11 +140,23 @@ struct RowFile {
     time: Option<i64>,
 }
 
+impl RowFile {
+    /// Whether a file that was found for the row has neither its name nor its time.
+    fn is_found_by_text(&self, file: usize, times: &[Option<i64>]) -> bool {
+        let is_at = |time: Option<i64>| time.is_some() && times[file] == time;
+        self.named != Some(file) && !is_at(self.time) && !is_at(self.time.map(whole_second))
+    }
+}
+
+/// When `drizzle-kit up` converts a journal to directories, each time loses its milliseconds.
+fn whole_second(time: i64) -> i64 {
+    time - time.rem_euclid(1000)
+}
+
 /// The file of each row: the one with its name or its time, otherwise one with its hash that no
 /// other row has. Two migrations may have the same text, so they must not share a file.
 ///
-/// A journal that was written by hand may have several files with one time. When `drizzle-kit up`
-/// converts a journal to directories, each time loses its milliseconds.
+/// A journal that was written by hand may have several files with one time.
 fn files_of(
     rows: &[RowFile],
     times: &[Option<i64>],
@@ -145,7 +167,7 @@ fn files_of(
         let is_then = move |file: &usize| time.is_some() && times[*file] == time;
         (0..times.len()).filter(is_then)
     };
-    let in_second = |row: usize| at(rows[row].time.map(|time| time - time.rem_euclid(1000)));
+    let in_second = |row: usize| at(rows[row].time.map(whole_second));
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|row| rows[*row].time);
     for &row in &order {

@@ -594,6 +594,52 @@ fn the_rows_of_a_journal_are_for_the_directories_to_which_drizzle_kit_converts_i
 }
 
 #[test]
+fn a_file_of_drizzle_that_only_its_text_shows_is_listed() {
+    let by_text = |case: &Case| {
+        let found = case.compare().expect("nothing is wrong").by_text.into_iter();
+        found.map(|line| line.replace(&format!("{}/", case.dir), "")).collect::<Vec<_>>()
+    };
+    for (name, history, column, row, file) in [
+        (
+            "drizzle",
+            "history",
+            "created_at",
+            "the migration with created_at = 17 and hash \
+             5e1003cf453c27535335b29cb3aad71b757689fbfbb1f7e334f0fd6002e900ed",
+            "0000_quiet_otter.sql",
+        ),
+        (
+            "drizzle",
+            "history_aws",
+            "migration_folder_millis",
+            "the migration with migration_folder_millis = 17",
+            "0000_quiet_otter.sql",
+        ),
+        (
+            "drizzle_v1",
+            "history",
+            "created_at",
+            "migration 20250101000000_former",
+            "20260101120000_create_notes/migration.sql",
+        ),
+    ] {
+        let case = || Case::new(name, history, Format::Drizzle);
+        assert_eq!(by_text(&case()), [] as [&str; 0], "{history}");
+        let mut other = case().with(column, "17");
+        if name == "drizzle_v1" {
+            // Its time is enough.
+            let renamed = case().with("name", "20250101000000_former");
+            assert_eq!(by_text(&renamed), [] as [&str; 0], "{history}");
+            other = other.with("name", "20250101000000_former");
+        }
+        assert_eq!(by_text(&other), [format!("{row}: {file}")], "{history}");
+        // What the ledger knows is not adopted.
+        other.known = other.migrations.iter().map(|it| it.version.clone()).collect();
+        assert_eq!(by_text(&other), [] as [&str; 0], "{history}");
+    }
+}
+
+#[test]
 fn flyway_reverts_repeats_and_begins_with_a_baseline() {
     let row = |rank, version, kind, success| {
         let (rank, script) = (Some(rank), Some("x"));

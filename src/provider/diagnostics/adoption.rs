@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::accept_checksums;
 use super::renames::RENAMED;
-use super::{Subject, listed_lines, sentence};
+use super::{Subject, all_lines, listed_lines, sentence};
 use crate::chain::chain;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::Plan;
@@ -308,10 +308,12 @@ pub(in crate::provider) fn skipped_by_tool(
     )
 }
 
-/// Returns a warning that lists what a plan adopts and what it runs.
+/// Returns a warning that lists what a plan adopts and what it runs. `by_text` are the migrations
+/// whose files only their text shows.
 pub(in crate::provider) fn adopted(
     plan: &Plan<'_>,
     format: Option<Format>,
+    by_text: &[String],
     subject: &Subject,
 ) -> Option<Diagnostic> {
     let mut words = String::new();
@@ -325,6 +327,15 @@ pub(in crate::provider) fn adopted(
             "According to {}, these migrations are applied. They will be recorded and not \
              run:\n{files}\n\n",
             same[0].1
+        ));
+    }
+    if !by_text.is_empty() {
+        words.push_str(&format!(
+            "These rows of the history table have the text of a file, and no file has their name or \
+             time:\n{}\n\nCheck that each file is the migration of its row. If it is another \
+             migration with the same text, which has to run as well, change its text, for example \
+             with a comment.\n\n",
+            all_lines(by_text.iter().cloned())
         ));
     }
     let unknown = adopted.iter().filter(|(migration, _)| migration.unknown_from.is_some());

@@ -1,6 +1,6 @@
 //! Warnings about files, if the cluster does not show whether another tool has run them.
 
-use super::Subject;
+use super::{Subject, all_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::adoption::Unproven;
 use crate::migration::Migration;
@@ -36,11 +36,6 @@ pub(in crate::provider) fn unproven(found: &Unproven, subject: &Subject) -> Opti
     );
     let warning = Diagnostic::warning(Title::AdoptedMigrationsUnproven.fill(&[&subject]));
     Some(warning.detail(detail).at("adopt"))
-}
-
-/// All lines, because each file has to be checked.
-fn all_lines(lines: impl Iterator<Item = String>) -> String {
-    lines.map(|line| format!("\n  {line}")).collect()
 }
 
 /// Returns a warning about a pending migration in which its tool may have failed.

@@ -65,6 +65,8 @@ impl<'a> Adoptable<'a> {
 pub(super) struct Adoption {
     /// The rows to write, in the order of the set.
     pub(super) records: Vec<MigrationRecord>,
+    /// Those whose files only their text shows: the row of the history table, and the file.
+    pub(super) by_text: Vec<String>,
     /// What a plan reports about them.
     pub(super) warnings: Vec<Diagnostic>,
 }
@@ -78,6 +80,8 @@ struct Declared {
     without_row: BTreeSet<Version>,
     /// The history tables that have rows.
     histories: Vec<HistoryTable>,
+    /// The applied migrations whose files only their text shows.
+    by_text: Vec<String>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -178,7 +182,7 @@ impl<'a> AdoptionRequest<'a> {
         facts: &Facts,
     ) -> Result<(), Vec<Diagnostic>> {
         let compared = self.compare(history, table, baseline, facts).await?;
-        let Comparison { applied, without_row, skipped, unknown_columns } = compared;
+        let Comparison { applied, without_row, skipped, unknown_columns, by_text } = compared;
         if !unknown_columns.is_empty() && !applied.is_empty() {
             let is_confirmed = self.config.source == AdoptionSource::Tool(Format::Plain);
             let found = diagnostics::unknown_columns(
@@ -194,6 +198,7 @@ impl<'a> AdoptionRequest<'a> {
         }
         let source = table.name.to_string();
         declared.without_row.extend(without_row);
+        declared.by_text.extend(by_text);
         declared.histories.push(history);
         declared.applied.extend(applied.into_iter().map(|version| (version, source.clone())));
         let subject = self.operation.subject();
@@ -214,7 +219,7 @@ impl<'a> AdoptionRequest<'a> {
             return Err(declared.warnings.into_iter().chain([error]).collect());
         }
         let may_be_partly_applied = self.may_be_partly_applied(&declared);
-        let Declared { applied, without_row, mut warnings, .. } = declared;
+        let Declared { applied, without_row, by_text, mut warnings, .. } = declared;
         let is_uncertain = |migration: &Migration| {
             let source = applied.get(&migration.version);
             source.is_some_and(|source| source == BASELINE)
@@ -229,7 +234,7 @@ impl<'a> AdoptionRequest<'a> {
         let is_whole = |m: &&Migration| adoption::missing([(*m, Expect::All)], facts).is_empty();
         let repeatable = self.adoptable.repeatable.iter().filter(is_whole);
         let records = self.migrations().iter().chain(repeatable).filter_map(record).collect();
-        Ok(Adoption { records, warnings })
+        Ok(Adoption { records, by_text, warnings })
     }
 
     /// The facts that show what open migrations have created.

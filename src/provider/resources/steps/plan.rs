@@ -118,7 +118,7 @@ impl Planning<'_> {
                 return Ok(Self::refused_later::<K>(operation, state, warning));
             }
         };
-        let Adoption { records: adopted, warnings: mut diagnostics } =
+        let Adoption { records: adopted, by_text, warnings: mut diagnostics } =
             match AdoptionRequest::of(operation, observation) {
                 Some(adoption) => adoption.find_on(&context.clusters).await?,
                 None => Adoption::default(),
@@ -142,7 +142,7 @@ impl Planning<'_> {
             Ok(plan) => plan,
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
-        diagnostics.extend(diagnostics::adopted(&plan, operation.model.format, &subject));
+        diagnostics.extend(diagnostics::adopted(&plan, operation.model.format, &by_text, &subject));
         diagnostics.extend(diagnostics::renamed(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
         diagnostics.extend(builds::running(operation, observation));
