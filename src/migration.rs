@@ -166,7 +166,8 @@ pub struct Statement {
     pub column: usize,
     /// The number of `BEGIN` and `COMMIT` that precede it in the file. Adjacent DML shares a
     /// transaction only if this number is equal, because authors separate with `COMMIT` what would
-    /// exceed DSQL's limit of 3,000 rows.
+    /// exceed DSQL's limit of 3,000 rows. In a file that turns its transaction off, it is the number
+    /// of the statement.
     pub boundary: usize,
     /// Whether its author accepts that an object which it would create exists with another
     /// definition.

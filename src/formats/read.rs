@@ -122,7 +122,7 @@ pub(super) fn migration(named: &NamedFile<'_>, text: &str, forward: &Forward<'_>
     }
     if forward.transactions == Transactions::OneEach {
         for (number, statement) in statements.iter_mut().enumerate() {
-            statement.boundary = number;
+            statement.boundary = number + 1;
         }
     }
     let migration = Migration {

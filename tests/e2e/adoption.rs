@@ -911,12 +911,46 @@ fn a_pending_file_that_may_be_partly_applied_is_named_at_the_adoption() {
             .says("set baseline_version = \"20260103000000\"");
         world.configure(&set("goose", "  baseline_version = \"20260103000000\"\n"));
         world.apply().ends_with(0).does_not_say(title);
-        // The tool may run until its table is dropped.
+        // The tool may run until its table is dropped. After a run of the provider, a baseline has no
+        // effect.
+        world.write("goose/20260201000000_own.sql", "-- +goose Up\nSELECT 1;\n");
+        world.apply().ends_with(0);
         let later = format!("-- +goose NO TRANSACTION\n-- +goose Up\nSELECT 1;\n{}", &UP[13..]);
         world.write("goose/20260301000000_later.sql", later);
-        world.plan().ends_with(2).says(title).says("20260301000000_later.sql is the first");
+        world
+            .plan()
+            .ends_with(2)
+            .says(title)
+            .says("20260301000000_later.sql is the first")
+            .says("record it, and plan again: INSERT INTO")
+            .does_not_say("set baseline_version");
         world.sql("DROP TABLE goose_db_version");
         world.plan().ends_with(2).does_not_say(title);
+    });
+}
+
+#[test]
+fn a_single_statement_and_a_repeatable_script_may_be_committed_without_a_row() {
+    on_each_terraform(|world| {
+        world.write("app/V1__a.sql", "CREATE TABLE a (id int PRIMARY KEY, n int);\n");
+        world.write("app/R__n.sql", "UPDATE a SET n = n + 1;\n");
+        world.each(&[
+            "CREATE TABLE a (id int PRIMARY KEY, n int)",
+            "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, \
+             version varchar(50), script varchar(1000), checksum integer, success boolean)",
+            "INSERT INTO flyway_schema_history VALUES (1, '1', 'V1__a.sql', NULL, true)",
+        ]);
+        world.configure(&set("app", ""));
+        let title = "Warning: Migration may be partly applied in set app on localhost:";
+        // Flyway records it in the transaction of the statement.
+        world.plan().ends_with(2).does_not_say(title);
+        world.write("app/R__n.sql.conf", "executeInTransaction=false\n");
+        let plan = world.plan().ends_with(2).says(title);
+        plan.says("app/R__n.sql is the first").does_not_say("baseline_version");
+        world.write("app/V2__n.sql", "UPDATE a SET n = 0;\n");
+        world.write("app/V2__n.sql.conf", "executeInTransaction=false\n");
+        let plan = world.plan().ends_with(2).says(title);
+        plan.says("app/V2__n.sql is the first").says("set baseline_version = \"2\"");
     });
 }
 

@@ -68,8 +68,9 @@ pub fn unproven<'a>(
     Unproven { files, still_there }
 }
 
-/// Whether a migration begins with a row change that is committed before the rest of the file. If
-/// its tool fails after that, neither a row of its history table nor an object shows it.
+/// Whether a migration begins with a row change that is committed before the rest of the file runs,
+/// or before its tool records the file. If the tool fails in between, neither a row of its history
+/// table nor an object shows it.
 #[must_use]
 pub fn begins_with_own_transaction(migration: &Migration) -> bool {
     let is_query = |statement: &Statement| {
@@ -77,8 +78,13 @@ pub fn begins_with_own_transaction(migration: &Migration) -> bool {
         words.into_iter().any(|word| sql::begins_with(&statement.text, word))
     };
     let statements: Vec<_> = migration.statements.iter().skip_while(|it| is_query(it)).collect();
-    let [first, second, ..] = statements.as_slice() else { return false };
-    matches!(first.class, Class::Dml | Class::Batch) && first.boundary != second.boundary
+    let [first, rest @ ..] = statements.as_slice() else { return false };
+    let ends_alone = match rest {
+        // A tool records a file in the transaction of its statements, unless the file ends it.
+        [] => first.boundary != 0,
+        [second, ..] => first.boundary != second.boundary,
+    };
+    matches!(first.class, Class::Dml | Class::Batch) && ends_alone
 }
 
 /// Identifies what is expected, regardless of the statement.

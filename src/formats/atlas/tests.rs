@@ -125,7 +125,7 @@ fn directives_count_only_in_the_comments_above_an_empty_line() {
         read.migrations[0].statements.iter().map(|statement| statement.boundary).collect()
     };
 
-    assert_eq!(boundaries("-- why\n-- atlas:txmode none\n\nSELECT 1;\nSELECT 2;"), [0, 1]);
+    assert_eq!(boundaries("-- why\n-- atlas:txmode none\n\nSELECT 1;\nSELECT 2;"), [1, 2]);
     assert_eq!(boundaries("-- atlas:txmode none\nSELECT 1;\nSELECT 2;"), [0, 0]);
     assert_eq!(
         boundaries("-- atlas:nolint\n\nSELECT 1;\n-- atlas:txmode none\n\nSELECT 2;"),
@@ -240,7 +240,7 @@ fn the_directives_of_an_archive_are_above_it_and_at_the_top_of_the_script() {
     let migration = &read.migrations[0];
     assert_eq!(migration.kind.as_str(), "baseline");
     let boundaries: Vec<_> = migration.statements.iter().map(|s| s.boundary).collect();
-    assert_eq!(boundaries, [0, 1]);
+    assert_eq!(boundaries, [1, 2]);
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn without_a_transaction_each_statement_has_its_own() {
     let text = "-- migrate:up transaction:false\nSELECT 1;\nSELECT 2;\n-- migrate:down\n";
 
     let found: Vec<_> = statements(text).iter().map(|(_, boundary, _)| *boundary).collect();
-    assert_eq!(found, [0, 1]);
+    assert_eq!(found, [1, 2]);
 }
 
 #[test]

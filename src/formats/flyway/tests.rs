@@ -194,11 +194,11 @@ fn a_script_can_turn_off_placeholders_and_its_transaction() {
     let read = read_dir(path(&dir), None).expect("the directory is valid");
     let boundaries: Vec<_> =
         read.migrations[0].statements.iter().map(|statement| statement.boundary).collect();
-    assert_eq!(boundaries, [0, 1]);
+    assert_eq!(boundaries, [1, 2]);
 
     for (conf, expected) in [
-        ("executeInTransaction = FALSE", [0, 1]),
-        ("!why\nexecuteInTransaction:False", [0, 1]),
+        ("executeInTransaction = FALSE", [1, 2]),
+        ("!why\nexecuteInTransaction:False", [1, 2]),
         ("executeInTransaction true", [0, 0]),
         ("executeInTransaction=TRUE\nencoding=utf-8", [0, 0]),
     ] {

@@ -28,7 +28,7 @@ fn only_the_first_characters_of_a_file_turn_off_the_transaction() {
         read.migrations[0].statements.iter().map(|statement| statement.boundary).collect()
     };
 
-    assert_eq!(boundaries("-- no-transaction\nSELECT 1;\nSELECT 2;"), [0, 1]);
+    assert_eq!(boundaries("-- no-transaction\nSELECT 1;\nSELECT 2;"), [1, 2]);
     assert_eq!(boundaries("\n-- no-transaction\nSELECT 1;\nSELECT 2;"), [0, 0]);
     assert_eq!(boundaries("-- sqlx:no-transaction\nSELECT 1;\nSELECT 2;"), [0, 0]);
 }

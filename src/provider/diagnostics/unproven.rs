@@ -1,6 +1,6 @@
 //! Warnings about files, if the cluster does not show whether another tool has run them.
 
-use super::{Subject, all_lines};
+use super::{AppliedSet, Subject, all_lines, ledger};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::adoption::Unproven;
 use crate::migration::Migration;
@@ -39,19 +39,30 @@ pub(in crate::provider) fn unproven(found: &Unproven, subject: &Subject) -> Opti
 }
 
 /// Returns a warning about a pending migration in which its tool may have failed.
+/// `baseline_counts`: whether `baseline_version` has an effect.
 pub(in crate::provider) fn may_be_partly_applied(
     migration: &Migration,
     tool: &str,
+    baseline_counts: bool,
+    set: AppliedSet<'_>,
     subject: &Subject,
 ) -> Diagnostic {
     let Migration { file, version, .. } = migration;
+    let complete = if migration.is_repeatable() {
+        ".".to_owned()
+    } else if baseline_counts {
+        format!(", or complete the work of the file and set baseline_version = \"{version}\".")
+    } else {
+        let row = ledger::migration_row(migration, set);
+        format!(", or complete the work of the file, record it, and plan again:{row}")
+    };
     Diagnostic::warning(Title::MigrationMayBePartlyApplied.fill(&[&subject]))
         .detail(format!(
-            "{file} is the first pending migration. It does not run in one transaction, and it \
-             begins with row changes. If {tool} failed in it, some of these changes may be \
-             committed, and they would run again: nothing in the database shows it.\n\nCheck the \
-             rows before you apply. If some of the changes are committed, revert them, or complete \
-             the work of the file and set baseline_version = \"{version}\"."
+            "{file} is the first pending migration. It begins with row changes that are committed \
+             before the rest of the file runs, or before {tool} records the file. If {tool} failed \
+             in it, some of these changes may be committed, and they would run again: nothing in \
+             the database shows it.\n\nCheck the rows before you apply. If some of the changes are \
+             committed, revert them{complete}"
         ))
         .at("adopt")
 }

@@ -28,6 +28,26 @@ fn found(sql: &[&str], catalog: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     (files, still_there.collect())
 }
 
+#[test]
+fn a_row_change_that_is_committed_before_the_file_is_recorded_may_have_run() {
+    for (text, is_committed) in [
+        ("UPDATE a SET n = 1", false),
+        ("UPDATE a SET n = 1; UPDATE a SET n = 2", false),
+        ("BEGIN; UPDATE a SET n = 1; COMMIT; UPDATE a SET n = 2", true),
+        ("-- no-transaction\nUPDATE a SET n = 1", true),
+        ("-- no-transaction\nSELECT 1; UPDATE a SET n = 1", true),
+        ("-- no-transaction\nUPDATE a SET n = 1; UPDATE a SET n = 2", true),
+        ("-- no-transaction\nCREATE TABLE b (id int)", false),
+        ("-- no-transaction\nSELECT 1", false),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("20260101120000_a.sql"), text).expect("a file");
+        let dir = dir.path().display().to_string();
+        let read = formats::read_dir(&dir, Some(formats::Format::Sqlx)).expect("it is valid");
+        assert_eq!(begins_with_own_transaction(&read.migrations[0]), is_committed, "{text}");
+    }
+}
+
 const A: &str = "CREATE TABLE a (id int, n int, old int)";
 const CATALOG: &[(&str, &str)] =
     &[("relation a", "1"), ("columns of a", "id,n,old"), ("relation b", "2")];

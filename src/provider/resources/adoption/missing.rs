@@ -44,9 +44,13 @@ impl AdoptionRequest<'_> {
             let version = &migration.version;
             !known.contains(version) && !declared.applied.contains_key(version)
         };
-        let first = self.migrations().iter().find(is_pending)?;
-        adoption::begins_with_own_transaction(first)
-            .then(|| diagnostics::may_be_partly_applied(first, tool, &self.operation.subject()))
+        let all = self.migrations().iter().chain(self.adoptable.repeatable);
+        let first = all.into_iter().find(is_pending)?;
+        let baseline_counts = adoption::is_untouched(&self.records);
+        let (subject, set) = (self.operation.subject(), self.operation.applied_set());
+        adoption::begins_with_own_transaction(first).then(|| {
+            diagnostics::may_be_partly_applied(first, tool, baseline_counts, set, &subject)
+        })
     }
 
     /// The error for objects that are missing. It takes a round trip to find tables of the same
