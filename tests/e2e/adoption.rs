@@ -1316,6 +1316,32 @@ fn a_file_that_a_history_table_only_covers_is_named_if_nothing_shows_that_it_ran
 }
 
 #[test]
+fn all_files_that_nothing_shows_are_named() {
+    on_each_terraform(|world| {
+        let name = |number: usize| format!("app/{number:06}_n.up.sql");
+        world.write("app/000001_a.up.sql", "CREATE TABLE a (id int PRIMARY KEY, n int);");
+        for number in 2..=30 {
+            world.write(&name(number), format!("UPDATE a SET n = {number};"));
+        }
+        world.each(&[
+            "CREATE TABLE a (id int PRIMARY KEY, n int)",
+            "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)",
+            "INSERT INTO schema_migrations VALUES (30, false)",
+        ]);
+        let format = "  format = \"golang-migrate\"\n";
+        let files = |last| (2..=last).map(name).collect::<Vec<_>>().join(" ");
+        world.configure(&set("app", format));
+        let unproven = format!("defaults, or privileges: {} They will be recorded", files(29));
+        world.plan().ends_with(2).says(&unproven);
+        world.sql("DROP TABLE schema_migrations");
+        let baseline = "  adopt = \"none\"\n  baseline_version = \"000001\"\n";
+        world.configure(&set("app", &format!("{format}{baseline}")));
+        let twice = format!("already applied: {} Check the rows", files(30));
+        world.plan().ends_with(2).says(&twice);
+    });
+}
+
+#[test]
 fn a_baseline_on_a_database_without_its_objects_is_rejected_whatever_the_files_contain() {
     on_each_terraform(|world| {
         world.write("app/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");

@@ -2,7 +2,7 @@
 
 use super::adoption::{BASELINE, NOTHING_WRITTEN};
 use super::other_sets::history_of_other_set;
-use super::{Subject, listed_lines};
+use super::{Subject, all_lines, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::formats::Format;
 use crate::formats::adopt::{HistoryTable, MatchedBy, MatchedRows, Unreadable};
@@ -320,7 +320,7 @@ pub(in crate::provider) fn may_run_twice(
                  no object, so the database does not show whether they are already \
                  applied:\n{}\n\nCheck the rows that they change. If some of these files are \
                  applied, set {BASELINE} to the last of them.",
-                listed_lines(files.iter().cloned())
+                all_lines(files.iter().cloned())
             ))
             .at(BASELINE),
     )
@@ -411,7 +411,7 @@ fn converted_baseline(conversion: &Conversion<'_>, common: &str) -> String {
                      are applied too:\n{}\n\nCompare them with the database and with the rows of \
                      the table before you apply: with this baseline_version they run. If some of \
                      them are applied, set baseline_version to the last of these.",
-                    listed_lines(unseen.iter().cloned())
+                    all_lines(unseen.iter().cloned())
                 )
             }
         ),

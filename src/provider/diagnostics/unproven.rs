@@ -66,3 +66,22 @@ pub(in crate::provider) fn may_be_partly_applied(
         ))
         .at("adopt")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::diagnostics::{SHOWN, may_run_twice};
+
+    #[test]
+    fn every_file_that_nothing_shows_is_named() {
+        let files: Vec<String> = (0..2 * SHOWN).map(|number| format!("app/{number}.sql")).collect();
+        let found = Unproven { files: files.clone(), still_there: Vec::new() };
+        let subject = Subject::set(Some("app"));
+        for warning in [unproven(&found, &subject), may_run_twice(&files, &subject)] {
+            let detail = warning.expect("a warning").detail;
+            let named: Vec<&str> =
+                detail.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+            assert_eq!(named, files);
+        }
+    }
+}

@@ -92,6 +92,14 @@ fn a_file_is_proven_only_by_an_object_that_it_alone_creates() {
 }
 
 #[test]
+fn every_file_with_only_row_changes_is_named() {
+    let sql: Vec<String> = (0..50).map(|n| format!("UPDATE a SET n = {n}")).collect();
+    let all: Vec<&str> = [A].into_iter().chain(sql.iter().map(String::as_str)).collect();
+    let expected: Vec<String> = (2..=51).map(|number| format!("{number}.sql")).collect();
+    assert_eq!(found(&all, CATALOG).0, expected);
+}
+
+#[test]
 fn an_object_that_a_file_drops_and_that_exists_shows_that_it_did_not_run() {
     let drop = "ALTER TABLE a DROP COLUMN old";
     let column = ["2.sql:1: column a.old"];
