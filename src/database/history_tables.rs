@@ -111,6 +111,25 @@ impl Session {
         Ok(FoundTables { tables, of_other_sets, adopted_by_others })
     }
 
+    /// Returns those of the tables from which any migration set was adopted; read-only, one round
+    /// trip.
+    ///
+    /// # Errors
+    /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
+    pub async fn adopted_tables(
+        &mut self,
+        tables: &[&str],
+        ledger: &LedgerSchema,
+    ) -> Result<BTreeSet<String>, Error> {
+        let names: Vec<String> = tables.iter().map(|name| literal(name)).collect();
+        let sql = format!(
+            "SELECT DISTINCT adopted_from FROM {ledger}.migration WHERE adopted_from IN ({})",
+            names.join(", ")
+        );
+        let rows = all_answered(self.read(&sql).await?, 1)?.pop().unwrap_or_default();
+        Ok(rows.into_iter().flatten().flatten().collect())
+    }
+
     /// Returns those of the tables that have rows; read-only, one round trip. A table that the role
     /// may not read counts as one that has rows.
     ///

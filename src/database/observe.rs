@@ -84,6 +84,9 @@ pub struct Observation {
     /// The objects that count as the work of the set although none of its runs has made them. The
     /// engine finds them for a plan.
     pub counted: CountedObjects,
+    /// The recorded relations of history tables that are gone and from which migrations were
+    /// adopted. The engine finds them.
+    pub dropped_history: BTreeSet<String>,
     /// Identifies the state of the set's rows.
     pub stamp: Stamp,
     /// The identities of those of the looked-up objects that exist.
@@ -202,10 +205,8 @@ impl Observation {
             holder: leases.holder,
             runs: leases.runs,
             statements: unrecorded,
-            made: BTreeMap::new(),
-            remade: BTreeSet::new(),
-            counted: CountedObjects::new(),
             stamp,
+            ..Self::default()
         })
     }
 }

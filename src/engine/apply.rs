@@ -136,9 +136,10 @@ impl Claimed<'_> {
         // The job of someone else may have ended during this run.
         let was_validated = drift::is_validated(part.object, before, part.now);
         let key = (part.relation.to_owned(), part.object.clone());
+        let may_be_of_earlier = is_new && !was_validated || !remade.contains(&key);
         counts.unwrap_or_else(|| {
-            let may_be_of_earlier = is_new && !was_validated || !remade.contains(&key);
-            may_be_of_earlier && self.earlier.may_have_changed(part)
+            drift::is_of_dropped_history(self.planned_from, part)
+                || may_be_of_earlier && self.earlier.may_have_changed(part)
                 || was_validated && self.statements.may_have_validated(part)
                 || is_new && !was_validated && self.statements.may_have_changed(part)
         }) || is_accepted && self.settled.live.definition(part.relation, part.object) == part.now

@@ -3,6 +3,7 @@
 mod building;
 mod counted;
 mod counts;
+mod dropped_history;
 mod followed;
 mod made;
 mod not_run;
@@ -23,6 +24,7 @@ use sha2::{Digest, Sha256};
 pub use self::building::{as_built, is_validated};
 pub use self::counted::{KeptObject, find_counted, may_count};
 pub use self::counts::{counts, without_counted};
+pub use self::dropped_history::{find_dropped_history, is_of_dropped_history};
 pub use self::made::find_made;
 pub use self::not_valid::{LeftNotValid, left_not_valid};
 pub use self::remedy::Remedy;

@@ -1512,10 +1512,52 @@ fn what_the_tool_has_applied_after_the_adoption_does_not_run_again() {
         world.apply().ends_with(0);
         assert_eq!(world.strings("dsql_migration_set.app", "last_run"), ["0005"]);
         let seen = world.cluster().statements().len();
-        world.plan().says("table public.schema_migrations was dropped");
+        world.plan().ends_with(0).says("No changes.");
         let statements = world.cluster().statements();
         let reads = statements[seen..].iter().filter(|s| s.sql.contains("schema_migrations"));
         assert_eq!(reads.count(), 0, "nothing is pending");
+    });
+}
+
+#[test]
+fn a_history_table_that_is_dropped_after_the_adoption_is_not_drift() {
+    on_each_terraform(|world| {
+        const TABLE: &str = "CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, \
+                             version varchar(50), success boolean, \
+                             n bigint DEFAULT nextval('history_n'))";
+        world.each(&[
+            "CREATE SEQUENCE history_n CACHE 1",
+            TABLE,
+            "INSERT INTO flyway_schema_history VALUES (1, '1', true)",
+            "CREATE INDEX ASYNC history_success ON flyway_schema_history (success)",
+            "CREATE TABLE a (id int PRIMARY KEY)",
+        ]);
+        world.jobs_ended();
+        world.write("app/V1__a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("app/V2__b.sql", "CREATE TABLE b (id int PRIMARY KEY);");
+        world.write("other/0001_o.sql", "CREATE TABLE o (id int PRIMARY KEY);");
+        world.configure(&(set("app", "") + &set("other", "  adopt = \"none\"\n")));
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+
+        // No set reports it.
+        let drop = ["DROP TABLE flyway_schema_history", "DROP SEQUENCE history_n"];
+        world.each(&drop);
+        world.plan().ends_with(0).says("No changes.");
+        world.sql("DROP TABLE b");
+        let plan = world.plan().ends_with(2).says("table public.b was dropped");
+        plan.does_not_say("history_n").does_not_say("flyway_schema_history");
+        world.sql("CREATE TABLE b (id int PRIMARY KEY)");
+        world.sql("CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY)");
+        world.plan().ends_with(2).says("column public.flyway_schema_history.version was dropped");
+        world.sql(drop[0]);
+
+        // The next apply records it, and then the table is a new one.
+        world.write("app/V3__c.sql", "CREATE TABLE c (id int PRIMARY KEY);");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0).says("No changes.");
+        world.sql("CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY)");
+        world.plan().ends_with(2).says("table public.flyway_schema_history was added");
     });
 }
 

@@ -554,6 +554,7 @@ impl Cluster for FakeCluster {
             made: BTreeMap::new(),
             remade: BTreeSet::new(),
             counted: BTreeMap::new(),
+            dropped_history: BTreeSet::new(),
             stamp: this.stamp(),
         });
         let observed = observed.await;

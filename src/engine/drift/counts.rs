@@ -2,17 +2,19 @@
 
 use std::borrow::Cow;
 
+use super::dropped_history::restore;
 use super::{SchemaPart, replace_part};
 use crate::database::{CountedObjects, Observation, Snapshot, StatementState};
 
-/// The live schema in which what counts is as recorded.
+/// The live schema in which what counts, and each dropped history table, is as recorded.
 #[must_use]
 pub fn without_counted(observation: &Observation) -> Cow<'_, Snapshot> {
     let Observation { recorded, live, counted, .. } = observation;
+    let live = restore(Cow::Borrowed(live), observation);
     if counted.is_empty() {
-        return Cow::Borrowed(live);
+        return live;
     }
-    let mut without = live.clone();
+    let mut without = live.into_owned();
     for (relation, object) in counted.keys() {
         replace_part(&mut without, relation, object, recorded.definition(relation, object));
     }

@@ -500,3 +500,42 @@ fn changes_of_every_kind_of_object_come_in_the_order_in_which_their_remedies_can
     ];
     assert_eq!(words(&stored, &live), objects.map(|object| format!("{object} was dropped")));
 }
+
+#[test]
+fn a_dropped_history_table_is_not_drift_and_one_that_exists_again_is() {
+    let history = |column: &'static str| {
+        snapshot(&[
+            SCHEMA,
+            ("public.h", &[("table public.h", ""), ("column public.h.id", column)]),
+            USERS,
+        ])
+    };
+    let mut observation = Observation {
+        recorded: history("bigint"),
+        live: snapshot(&[SCHEMA, USERS]),
+        ..Observation::default()
+    };
+    let schemas = ["public".to_owned()];
+    let drift = |observation: &Observation| {
+        let differences = settle(observation).changes(&schemas);
+        assert_eq!(differences.unfinished, []);
+        differences.drift.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(drift(&observation), ["table public.h was dropped"]);
+    observation.dropped_history.insert("public.h".to_owned());
+    assert_eq!(drift(&observation), [] as [&str; 0]);
+    observation.live = snapshot(&[SCHEMA]);
+    assert_eq!(drift(&observation), ["table public.users was dropped"]);
+    observation.live = history("text");
+    let changed = "column public.h.id was changed from \"bigint\" to \"text\"";
+    assert_eq!(drift(&observation), [changed]);
+    let kept = |part: &SchemaPart<'_>| is_of_dropped_history(&observation, part);
+    let recorded =
+        record_run(&observation.recorded, &observation.recorded, &observation.live, kept);
+    assert_eq!(*recorded, observation.recorded, "a change is not recorded");
+    observation.live = snapshot(&[SCHEMA]);
+    let kept = |part: &SchemaPart<'_>| is_of_dropped_history(&observation, part);
+    let recorded =
+        record_run(&observation.recorded, &observation.recorded, &observation.live, kept);
+    assert_eq!(*recorded, snapshot(&[SCHEMA, USERS]));
+}
