@@ -28,8 +28,8 @@ mod verify;
 
 pub(super) use self::verify::{difference, not_the_same};
 pub(super) use adoption::{
-    BASELINE, NotInCatalog, adopt_errors, adopted, not_in_catalog, renamed, skipped_by_tool,
-    table_of_nothing, unknown_adopt, unknown_baseline,
+    BASELINE, NotInCatalog, Remedies, adopt_errors, adopted, not_in_catalog, renamed,
+    skipped_by_tool, table_of_nothing, unknown_adopt, unknown_baseline,
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use builds::{ShownBuild, jobs_failed, jobs_running};
@@ -44,7 +44,7 @@ pub(super) use findings::{
 };
 pub(super) use formats::{format_error, format_errors, name_error};
 pub(super) use history_tables::{
-    Conversion, HistoryRequest, Unread, UnreadTable, adopt_mismatch, history_not_found,
+    Conversion, FilesRead, HistoryRequest, Unread, UnreadTable, adopt_mismatch, history_not_found,
     history_table_denied, history_table_mismatch, may_run_twice, renamed_history_table,
     several_history_tables, unknown_columns, unread_history_table, unreadable_history_table,
     unsupported_history_tables,

@@ -207,9 +207,7 @@ fn an_unclear_history_table_is_rejected_with_the_remedy() {
         );
         refused("  adopt_table = \"goose_db_version\"\n")
             .says("History table does not match the directory")
-            .says(
-                "public.goose_db_version is the history table of goose, but the directory is read",
-            );
+            .says("public.goose_db_version is the history table of goose, but the files are read");
         refused("  adopt_table = \"public.drizzle_users\"\n")
             .says("Table is not a supported history table")
             .says("public.drizzle_users");
@@ -1015,7 +1013,7 @@ fn a_directory_that_was_converted_since_is_explained_with_a_configuration_that_w
             .says("History table does not match the directory")
             .says(
                 "public.schema_migrations is the history table of your own runner, but the \
-                   directory is read in the format drizzle",
+                   files are read in the format drizzle",
             )
             .says("adopt = \"none\" baseline_version = \"0001_calm_thor\"")
             .says("the objects that they create are in the database");
@@ -1046,8 +1044,8 @@ fn a_directory_that_atlas_maintains_for_another_tool_has_a_configuration_that_wo
             .plan()
             .ends_with(1)
             .says(
-                "public.atlas_schema_revisions is the history table of Atlas, but the directory \
-                   is read in the format goose",
+                "public.atlas_schema_revisions is the history table of Atlas, but the files \
+                   are read in the format goose",
             )
             .says("adopt = \"none\" baseline_version = \"00001\"");
         world.configure(&set(
@@ -1251,8 +1249,8 @@ fn converted_files_are_found_by_the_texts_that_the_tool_has_recorded() {
             .plan()
             .ends_with(1)
             .says(
-                "public.flyway_schema_history is the history table of Flyway, but the directory \
-                   is read in the format plain",
+                "public.flyway_schema_history is the history table of Flyway, but the files \
+                   are read in the format plain",
             )
             .says("V1__create_books.sql: app/0001_create_books.sql")
             .says("2026/V9.1__pages.sql: app/0003_pages.sql")

@@ -47,12 +47,13 @@ pub(super) fn read(
         let state = if is_unfinished {
             let (name, version) = (&table.name, quoted_literal(version(*row)));
             let (applied, total) = (count(*row, "applied"), count(*row, "total"));
+            // A row that was written by hand may have an error next to all statements.
+            let error = if has_failed(*row) { " and an error" } else { "" };
+            let no_error =
+                if table.has(&["error"]) { ", error = NULL, error_stmt = NULL" } else { "" };
             HistoryState::Unfinished(UnfinishedRow::new(
-                format!("has {applied} of {total} statements applied"),
-                format!(
-                    "UPDATE {name} SET applied = total, error = NULL, error_stmt = NULL WHERE \
-                     version = {version};"
-                ),
+                format!("has {applied} of {total} statements applied{error}"),
+                format!("UPDATE {name} SET applied = total{no_error} WHERE version = {version};"),
                 format!("DELETE FROM {name} WHERE version = {version};"),
             ))
         } else {
@@ -73,8 +74,11 @@ pub(super) fn read(
 
 /// Whether Atlas has failed in a file, or was interrupted.
 pub(super) fn is_unfinished(row: TableRow<'_>) -> bool {
-    let has_failed = row.text("error").is_some_and(|error| !error.is_empty());
-    count(row, "applied") < count(row, "total") || has_failed
+    count(row, "applied") < count(row, "total") || has_failed(row)
+}
+
+fn has_failed(row: TableRow<'_>) -> bool {
+    row.text("error").is_some_and(|error| !error.is_empty())
 }
 
 /// The rows with the files and their hashes.

@@ -222,11 +222,9 @@ pub(super) fn compare(
             (HistoryState::Unfinished(_) | HistoryState::OtherName(_), Some(_))
                 if row.file.is_some_and(|file| coverage.file(file)) => {}
             (HistoryState::Unfinished(_), None) if has_run(&row.key, question) => {}
-            (HistoryState::Unfinished(unfinished), _) => errors.push(AdoptError::Unfinished {
-                table: table.clone(),
-                row: row.shown.clone(),
-                unfinished: unfinished.clone(),
-            }),
+            (HistoryState::Unfinished(unfinished), _) => {
+                errors.push(not_finished(table, row, unfinished, files));
+            }
             (HistoryState::Applied(_) | HistoryState::OtherName(_), None)
                 if coverage.row(&row.key) && moved.is_none() => {}
             (HistoryState::OtherName(_), Some(migration))
@@ -316,8 +314,25 @@ fn has_run(key: &Key, question: &Question<'_>) -> bool {
     own.any(|version| *key == Key::Name(version.0.clone()))
 }
 
+fn not_finished(
+    table: &QualifiedName,
+    row: &HistoryRow,
+    unfinished: &UnfinishedRow,
+    files: &SetFiles<'_>,
+) -> AdoptError {
+    let is_it = |file: &Migration| row.key == Key::Name(file.version.0.clone());
+    AdoptError::Unfinished {
+        table: table.clone(),
+        row: row.shown.clone(),
+        unfinished: unfinished.clone(),
+        has_file: row.file.is_some() || files.repeatable.iter().any(is_it),
+    }
+}
+
 fn no_file(table: &QualifiedName, row: &HistoryRow) -> AdoptError {
-    AdoptError::NoFile { table: table.clone(), row: row.shown.clone() }
+    // Drizzle records a time and, since 1.0, a name, which `removed_versions` cannot name.
+    let has_version = !matches!(row.key, Key::Time(_));
+    AdoptError::NoFile { table: table.clone(), row: row.shown.clone(), has_version }
 }
 
 fn changed(

@@ -28,6 +28,8 @@ pub enum AdoptError {
         row: String,
         /// What is recorded.
         unfinished: UnfinishedRow,
+        /// Whether the directory contains its file.
+        has_file: bool,
     },
     /// The history table lists a migration that the directory does not contain.
     #[error("no file for {row}, which {table} records as applied")]
@@ -36,6 +38,8 @@ pub enum AdoptError {
         table: QualifiedName,
         /// The migration as the tool names it.
         row: String,
+        /// Whether the row has the version of the file.
+        has_version: bool,
     },
     /// The file differs from the one that the tool ran, according to the tool's own checksum.
     #[error("{file} does not match the checksum in {table}")]

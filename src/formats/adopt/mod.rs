@@ -272,7 +272,20 @@ impl HistoryTable {
     /// The name of its tool, for messages.
     #[must_use]
     pub fn tool(self) -> &'static str {
-        if self.0.format == Format::Plain { Self::OWN_RUNNER } else { self.0.format.tool() }
+        Self::tool_of(self.0.format)
+    }
+
+    /// The name of the tool with this format, for messages.
+    #[must_use]
+    pub fn tool_of(format: Format) -> &'static str {
+        if format == Format::Plain { Self::OWN_RUNNER } else { format.tool() }
+    }
+
+    /// The default name of the history table of the tool with this format.
+    #[must_use]
+    pub fn default_name(format: Format) -> &'static str {
+        let mut specs = HISTORY_TABLES.iter();
+        specs.find(|spec| spec.format == format).map_or("", |spec| spec.name)
     }
 
     /// Whether it shows that a file was edited after its tool had applied it.

@@ -712,6 +712,33 @@ fn rows_of_removed_files_and_rows_before_the_first_baseline_are_accepted() {
 }
 
 #[test]
+fn an_error_says_whether_a_row_has_the_version_of_its_file_and_whether_that_exists() {
+    let cases = [
+        ("drizzle", "history", Format::Drizzle, false),
+        ("drizzle", "history_aws", Format::Drizzle, false),
+        ("refinery", "history", Format::Refinery, true),
+    ];
+    for (name, history, format, expected) in cases {
+        let mut case = Case::new(name, history, format);
+        case.removed.extend(case.migrations.drain(..).map(|migration| migration.version));
+        if expected {
+            assert_eq!(case.applied(), [] as [&str; 0]);
+            case.removed.clear();
+        }
+        let errors = case.compare().expect_err("the files are missing");
+        let is_it = |error: &AdoptError| matches!(error, AdoptError::NoFile { has_version, .. } if *has_version == expected);
+        assert!(errors.iter().all(is_it), "{errors:?}");
+    }
+    let mut case = Case::new("sqlx", "history", Format::Sqlx).with("success", "f");
+    for expected in [true, false] {
+        let errors = case.compare().expect_err("it is dirty");
+        let [AdoptError::Unfinished { has_file, .. }] = &errors[..] else { panic!("{errors:?}") };
+        assert_eq!(*has_file, expected);
+        case.migrations.clear();
+    }
+}
+
+#[test]
 fn a_checkpoint_that_begins_the_history_of_atlas_covers_the_files_before_it() {
     let mut table = fixture("atlas", "history");
     table.rows.clear();

@@ -12,7 +12,7 @@ use crate::engine::adoption::{Missing, to_adopt};
 use crate::formats::adopt::{AdoptError, HistoryTable, RecordedFile, Settlement};
 use crate::formats::{Format, format_names};
 use crate::migration::fact::QualifiedName;
-use crate::migration::{Checksum, Version};
+use crate::migration::{Checksum, Migration, Version};
 
 /// The source of a migration that the user declares as applied, which is also the argument.
 pub(in crate::provider) const BASELINE: &str = "baseline_version";
@@ -36,24 +36,51 @@ pub(in crate::provider) fn table_of_nothing() -> Diagnostic {
         .at("adopt_table")
 }
 
-pub(in crate::provider) fn unknown_baseline(version: &Version) -> Diagnostic {
+/// Returns the error for a `baseline_version` that is none of the versions that it can name.
+pub(in crate::provider) fn unknown_baseline(
+    version: &Version,
+    migrations: &[Migration],
+) -> Diagnostic {
+    let versions = listed_lines(migrations.iter().map(|migration| migration.version.to_string()));
+    let advice = if versions.is_empty() {
+        format!("The set has no migration that runs once. Remove {BASELINE}.")
+    } else {
+        format!(
+            "Set it to one of these versions, the last one that is applied. All migrations up to \
+             it then count as applied:\n{versions}"
+        )
+    };
     Diagnostic::error(Title::BaselineNotFound)
-        .detail(format!(
-            "Neither the files nor the ledger contain a migration {version}. Set \
-             baseline_version to the version of the last applied migration, as it appears in the \
-             attribute migrations."
-        ))
+        .detail(format!("There is no migration {version} that {BASELINE} can name. {advice}"))
         .at(BASELINE)
 }
 
+/// What the configuration allows as a remedy.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::provider) struct Remedies {
+    /// Whether `baseline_version` has an effect.
+    pub(in crate::provider) baseline_counts: bool,
+    /// Whether `adopt_table` is set, which contradicts `adopt = "none"`.
+    pub(in crate::provider) has_table: bool,
+}
+
+impl Remedies {
+    /// The clause that ends the adoption from a history table.
+    pub(super) fn adopt_none(self) -> &'static str {
+        match self.has_table {
+            true => "remove adopt_table, and set adopt = \"none\"",
+            false => "set adopt = \"none\"",
+        }
+    }
+}
+
 /// Returns the errors for a history table whose migrations cannot be adopted. `accepted` are the
-/// entries of `accept_checksums`. The value to paste covers all errors. `baseline_counts`: whether
-/// `baseline_version` has an effect.
+/// entries of `accept_checksums`. The value to paste covers all errors.
 pub(in crate::provider) fn adopt_errors(
     errors: &[AdoptError],
     history: HistoryTable,
     accepted: &BTreeMap<Version, Checksum>,
-    baseline_counts: bool,
+    remedies: Remedies,
 ) -> Vec<Diagnostic> {
     let mut accepted = accepted.clone();
     for error in errors {
@@ -68,7 +95,7 @@ pub(in crate::provider) fn adopt_errors(
         }
     }
     let accepted = accept_checksums(&accepted);
-    let diagnostic = |error| adopt_error(error, history, &accepted, baseline_counts);
+    let diagnostic = |error| adopt_error(error, history, &accepted, remedies);
     errors.iter().map(diagnostic).collect()
 }
 
@@ -76,30 +103,20 @@ fn adopt_error(
     error: &AdoptError,
     history: HistoryTable,
     accepted: &str,
-    baseline_counts: bool,
+    remedies: Remedies,
 ) -> Diagnostic {
     let what = sentence(&chain(error));
+    let Remedies { baseline_counts, .. } = remedies;
+    let adopt_none = remedies.adopt_none();
     let (title, advice) = match error {
-        AdoptError::Unfinished { unfinished, .. } => {
+        AdoptError::Unfinished { unfinished, has_file, .. } => {
             let settlement = unfinished.settlement.as_ref();
-            let baseline_counts = baseline_counts && unfinished.has_version;
-            (Title::UnfinishedInHistoryTable, settle(settlement, history, baseline_counts))
+            let baseline_counts = baseline_counts && unfinished.has_version && *has_file;
+            let advice = settle(settlement, history, *has_file, baseline_counts);
+            (Title::UnfinishedInHistoryTable, advice)
         }
-        AdoptError::NoFile { .. } => {
-            let squashed = if baseline_counts {
-                "If a later migration replaces it, as in a squashed directory, set baseline_version \
-                 to the version of that migration. "
-            } else {
-                ""
-            };
-            (
-                Title::HistoryTableFileMissing,
-                format!(
-                    "Restore the file. If it was removed on purpose, list its version in \
-                     removed_versions. {squashed}If the table belongs to other files, set adopt = \
-                     \"none\"."
-                ),
-            )
+        AdoptError::NoFile { table, has_version, .. } => {
+            (Title::HistoryTableFileMissing, without_file(table, *has_version, remedies))
         }
         AdoptError::Changed { renamed_from, .. } => {
             (Title::ChecksumMismatch, edited(history, renamed_from.as_deref(), accepted))
@@ -119,19 +136,38 @@ fn adopt_error(
         AdoptError::Contradiction { .. } => (
             Title::InconsistentHistoryTable,
             match baseline_counts {
-                true => {
-                    "Correct the rows of the table, or set adopt = \"none\" and baseline_version \
-                     to the last applied version."
-                }
-                false => "Correct the rows of the table, or set adopt = \"none\".",
-            }
-            .to_owned(),
+                true => format!(
+                    "Correct the rows of the table, or {adopt_none} and baseline_version to the \
+                     last applied version."
+                ),
+                false => format!("Correct the rows of the table, or {adopt_none}."),
+            },
         ),
         AdoptError::File(_) | AdoptError::ChangedDuringRead { .. } => {
             (Title::UnreadableMigrationFile, "Plan again.".to_owned())
         }
     };
     Diagnostic::error(title).detail(format!("{what} {NOTHING_WRITTEN}\n\n{advice}")).at("adopt")
+}
+
+/// What to do about a row without a file.
+fn without_file(table: &QualifiedName, has_version: bool, remedies: Remedies) -> String {
+    let removed = match has_version {
+        true => "list its version in removed_versions".to_owned(),
+        false => format!("delete its row from {table}, which does not have its version"),
+    };
+    let squashed = match remedies.baseline_counts {
+        true => {
+            " If a later migration replaces it, as in a squashed directory, set baseline_version to \
+             the version of that migration."
+        }
+        false => "",
+    };
+    format!(
+        "Restore the file. If it was removed on purpose, {removed}.{squashed} If the table belongs \
+         to other files, {}.",
+        remedies.adopt_none()
+    )
 }
 
 /// What to do about a file that differs from what its tool has applied.
@@ -182,23 +218,35 @@ fn other_name(
         ));
     }
     if of_name.is_none() {
-        advice.push(
-            "If the migration in the row is another one, restore its file: the file with its \
-             version has not run."
-                .to_owned(),
-        );
+        let file = of_version.map_or("the file with its version", |it| it.file.as_str());
+        advice.push(format!(
+            "If the migration in the row is another one, {file} has not run: give it a version that \
+             follows the last applied one. Then restore the file of the row, or list the version of \
+             the row in removed_versions."
+        ));
     }
     advice.join("\n\n")
 }
 
 /// What to do about a migration that a tool has not finished.
-fn settle(settlement: Option<&Settlement>, history: HistoryTable, baseline_counts: bool) -> String {
+fn settle(
+    settlement: Option<&Settlement>,
+    history: HistoryTable,
+    has_file: bool,
+    baseline_counts: bool,
+) -> String {
     let tool = history.tool();
     let baseline = "set baseline_version to its version as the name of the file writes it (for \
                     example \"0002\"): it then counts as applied, if its objects are in the database.";
     let or_baseline = if baseline_counts { format!(", or {baseline}") } else { ".".to_owned() };
     let partly = "It may be partly applied.";
-    let compare = format!("{partly} Compare the database with the file.");
+    let compare = match has_file {
+        true => format!("{partly} Compare the database with the file."),
+        false => format!(
+            "{partly} The directory does not contain its file. Compare the database with the file \
+             in your version control."
+        ),
+    };
     match settlement {
         Some(Settlement { completed: Some(completed), reverted }) => {
             let instead = match baseline_counts {
@@ -217,8 +265,9 @@ fn settle(settlement: Option<&Settlement>, history: HistoryTable, baseline_count
              correct the table with\n\n  {reverted}"
         ),
         None if history.format() == Format::Plain => format!(
-            "{compare} If its work is complete, delete the rows of the other attempts{or_baseline} \
-             If you have reverted its work, so that it runs again, delete all of its rows."
+            "{compare} If its work is complete, delete the rows that say that it is \
+             not{or_baseline} If you have reverted its work, so that it runs again, delete all of \
+             its rows."
         ),
         None => {
             let by_hand = match baseline_counts {
@@ -240,12 +289,15 @@ pub(in crate::provider) struct NotInCatalog<'a> {
     pub(in crate::provider) elsewhere: Vec<QualifiedName>,
     /// A tool that does not notice that a file was edited.
     pub(in crate::provider) without_checksums: Option<&'static str>,
-    /// Whether `baseline_version` is set.
+    /// Whether `baseline_version` is set and has an effect.
     pub(in crate::provider) has_baseline: bool,
+    /// What the configuration allows.
+    pub(in crate::provider) remedies: Remedies,
 }
 
 pub(in crate::provider) fn not_in_catalog(found: &NotInCatalog<'_>) -> Diagnostic {
-    let NotInCatalog { missing, sources, elsewhere, without_checksums, has_baseline } = found;
+    let NotInCatalog { missing, sources, elsewhere, without_checksums, has_baseline, remedies } =
+        found;
     let lines = listed_lines(missing.iter().map(|m| format!("{}: {}", m.origin, m.what)));
     let sources: Vec<&str> = sources.iter().copied().collect();
     let mut detail = format!(
@@ -279,9 +331,11 @@ pub(in crate::provider) fn not_in_catalog(found: &NotInCatalog<'_>) -> Diagnosti
         ));
     }
     let remedy = match (has_baseline, sources.iter().any(|source| *source != BASELINE)) {
-        (true, true) => "remove baseline_version and set adopt = \"none\"",
-        (true, false) => "remove baseline_version, or set it to the last version that was applied",
-        (false, _) => "set adopt = \"none\"",
+        (true, true) => format!("remove baseline_version, and {}", remedies.adopt_none()),
+        (true, false) => {
+            "remove baseline_version, or set it to the last version that was applied".to_owned()
+        }
+        (false, _) => remedies.adopt_none().to_owned(),
     };
     detail.push_str(&format!(" If the migrations were never applied to this database, {remedy}."));
     Diagnostic::error(Title::AdoptedMigrationMissing).detail(detail).at("adopt")
@@ -299,9 +353,9 @@ pub(in crate::provider) fn skipped_by_tool(
     Some(
         Diagnostic::warning(Title::MigrationsSkippedByTool.fill(&[&tool, &subject]))
             .detail(format!(
-                "The history table of {tool} has no rows for these files. {tool} never runs a \
-                 file that is older than its newest row, so they were never \
-                 applied:\n{}\n\nThey do not count as applied.",
+                "The history table of {tool} has no rows for these files. {tool} never runs a file \
+                 that is older than its newest row, so it has probably not run \
+                 them:\n{}\n\nThey do not count as applied.",
                 listed_lines(files.iter().cloned())
             ))
             .at("adopt"),
@@ -309,10 +363,11 @@ pub(in crate::provider) fn skipped_by_tool(
 }
 
 /// Returns a warning that lists what a plan adopts and what it runs. `by_text` are the migrations
-/// whose files only their text shows.
+/// whose files only their text shows. `takes_variables`: whether `variables = {}` makes texts with
+/// placeholders readable.
 pub(in crate::provider) fn adopted(
     plan: &Plan<'_>,
-    format: Option<Format>,
+    takes_variables: bool,
     by_text: &[String],
     subject: &Subject,
 ) -> Option<Diagnostic> {
@@ -345,7 +400,7 @@ pub(in crate::provider) fn adopted(
             "The SQL of these files could not be read completely, so the plan did not check each \
              object that they and the files before them create:\n{unknown}\n\n"
         ));
-        if format == Some(Format::Flyway) {
+        if takes_variables {
             words.push_str(
                 "If they contain placeholders such as ${flyway:timestamp}, set variables = {}. The \
                  statements without placeholders are then compared.\n\n",
@@ -414,12 +469,37 @@ mod tests {
         let (whole, half) = (settlement(Some("UPDATE 1")), settlement(None));
         for history in [sqlx, own] {
             for settlement in [Some(&whole), Some(&half), None] {
-                let words = |counts| settle(settlement, history, counts);
+                let words = |counts| settle(settlement, history, true, counts);
                 assert!(words(true).contains("baseline_version"), "{history:?}");
                 assert!(!words(false).contains("baseline_version"), "{history:?}");
             }
         }
-        let settled = settle(Some(&whole), sqlx, false);
+        let settled = settle(Some(&whole), sqlx, true, false);
         assert!(settled.ends_with("correct the table with\n\n  UPDATE 2"), "{settled}");
+        assert!(settled.contains("Compare the database with the file."), "{settled}");
+        let settled = settle(Some(&whole), sqlx, false, false);
+        assert!(settled.contains("does not contain its file"), "{settled}");
+    }
+
+    #[test]
+    fn adopt_none_is_suggested_without_adopt_table() {
+        for (has_table, clause) in [
+            (true, "remove adopt_table, and set adopt = \"none\""),
+            (false, "set adopt = \"none\""),
+        ] {
+            let remedies = Remedies { baseline_counts: true, has_table };
+            assert_eq!(remedies.adopt_none(), clause);
+        }
+    }
+
+    #[test]
+    fn a_baseline_is_one_of_the_versions_of_the_set() {
+        let files = [("1_a.sql", "SELECT 1"), ("2_b.sql", "SELECT 2")];
+        let migrations = crate::formats::read_files(files).expect("complete SQL");
+        let version = Version("7".to_owned());
+        let detail = unknown_baseline(&version, &migrations).detail;
+        assert!(detail.ends_with("count as applied:\n\n  1\n  2"), "{detail}");
+        let detail = unknown_baseline(&version, &[]).detail;
+        assert!(detail.ends_with("Remove baseline_version."), "{detail}");
     }
 }

@@ -64,7 +64,9 @@ fn indented(finding: &str) -> String {
 }
 
 fn advice(rejected: &[&ExistingObject<'_>], takes_baseline: bool, set: AppliedSet<'_>) -> String {
-    let record = match rejected.last() {
+    // A repeatable migration cannot be a baseline.
+    let last = rejected.iter().rev().find(|it| !it.migration.is_repeatable());
+    let record = match last {
         Some(last) if takes_baseline => format!(
             "If these migrations were applied before this provider was used, let it record them: \
              adopt the history table of the former tool, or set baseline_version to the last \

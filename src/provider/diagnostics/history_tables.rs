@@ -1,6 +1,6 @@
 //! Messages about the choice of the history table that a migration set adopts from.
 
-use super::adoption::{BASELINE, NOTHING_WRITTEN};
+use super::adoption::{BASELINE, NOTHING_WRITTEN, Remedies};
 use super::other_sets::history_of_other_set;
 use super::{Subject, all_lines, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
@@ -53,62 +53,77 @@ pub(in crate::provider) enum Unread {
 
 const NOT_OURS: &str = "If it lists other migrations, set adopt = \"none\".";
 
-pub(in crate::provider) fn several_history_tables(tables: &[(Table, HistoryTable)]) -> Diagnostic {
-    let mut tools: Vec<&str> = tables.iter().map(|(_, history)| history.tool()).collect();
-    tools.sort_unstable();
-    tools.dedup();
-    let by_tool = if tools.len() == tables.len() { "set adopt to its tool, or " } else { "" };
-    let lines = tables.iter().map(|(table, it)| format!("{} ({})", table.name, it.tool()));
+pub(in crate::provider) fn several_history_tables(
+    tables: &[(Table, HistoryTable)],
+    remedies: Remedies,
+) -> Diagnostic {
+    let lines = tables.iter().map(|(table, history)| {
+        format!("{} ({}): adopt_table = {}", table.name, history.tool(), argument(&table.name))
+    });
     Diagnostic::error(Title::SeveralHistoryTables)
         .detail(format!(
             "This cluster contains several history tables of other tools, which may contradict \
              each other:\n{}\n\n{NOTHING_WRITTEN} If one of them lists the migrations of this set, \
-             {by_tool}set adopt_table to its name. If none does, set adopt = \"none\".",
-            listed_lines(lines)
+             set adopt_table to it. If none does, {}.",
+            listed_lines(lines),
+            remedies.adopt_none()
         ))
         .at("adopt")
 }
 
-/// Returns the error for a table that looks like a history table and cannot be read. `is_named`:
-/// whether `adopt_table` names it.
+/// A table as the argument `adopt_table` names it, without the quotes of SQL.
+fn argument(table: &QualifiedName) -> String {
+    let schema = table.schema.as_deref().unwrap_or("public");
+    format!("{:?}", format!("{schema}.{}", table.name))
+}
+
+/// Returns the error for a table that looks like a history table and cannot be read. `directory` is
+/// the format in which the files are read. `is_named`: whether `adopt_table` names it.
 pub(in crate::provider) fn unreadable_history_table(
     table: &QualifiedName,
     why: &Unreadable,
+    directory: Format,
     is_named: bool,
 ) -> Diagnostic {
+    let set = |tool: Format, fits: bool| {
+        let format =
+            if fits { String::new() } else { format!(" and format = \"{}\"", tool.name()) };
+        format!("set adopt = \"{}\"{format}", tool.name())
+    };
     let what = match why {
         Unreadable::Lacks { tool, columns } => {
             let noun = if columns.len() == 1 { "column" } else { "columns" };
             format!(
-                "{table} lacks the {noun} {}, which the history table of {tool} has.",
+                "{table} lacks the {noun} {}, which the history table of {tool} has. So it does not \
+                 show which migrations are applied.",
                 columns.join(", ")
             )
         }
         Unreadable::OfOtherTool(history) => format!(
-            "{table} has the columns of the history table of {}. If it is the right one, set adopt \
-             = \"{}\".",
+            "{table} has the columns of the history table of {}. If it is the right one, {}.",
             history.tool(),
-            history.format().name()
+            set(history.format(), history.fits(directory))
         ),
         Unreadable::OfUnsupportedTool(tool) => {
             format!("{table} is the history table of {tool}, which the provider does not read.")
         }
         Unreadable::OnlyVersion => format!(
             "{table} has only the column version, as many tables do. If it is the history table of \
-             dbmate, set adopt = \"dbmate\"."
+             dbmate, {}.",
+            set(Format::Dbmate, HistoryTable::any_fits(Format::Dbmate, directory))
         ),
-        Unreadable::NoTool => {
-            format!("{table} does not have the columns of any supported history table.")
-        }
+        Unreadable::NoTool => format!(
+            "{table} does not have the columns of any supported history table. So it does not show \
+             which migrations are applied."
+        ),
     };
     let remove = if is_named { "remove adopt_table, " } else { "" };
     Diagnostic::error(Title::UnsupportedHistoryTable)
         .detail(format!(
-            "{what} So it does not show which migrations are applied. {NOTHING_WRITTEN}\n\n\
-             If migrations of this set are applied to this database, {remove}set adopt = \
-             \"none\", and set baseline_version to the last applied version. If the table belongs \
-             to other files, {remove}set adopt = \"none\". All migrations that the provider has \
-             not run are then pending."
+            "{what} {NOTHING_WRITTEN}\n\nIf the table cannot be read, and migrations of this set are \
+             applied to this database, {remove}set adopt = \"none\", and set baseline_version to \
+             the last applied version. If the table belongs to other files, {remove}set adopt = \
+             \"none\". All migrations that the provider has not run are then pending."
         ))
         .at(if is_named { "adopt_table" } else { "adopt" })
 }
@@ -153,6 +168,7 @@ pub(in crate::provider) fn unknown_columns(
     table: &QualifiedName,
     columns: &[String],
     is_confirmed: bool,
+    remedies: Remedies,
     subject: &Subject,
 ) -> Diagnostic {
     let title = Title::UnknownColumns.fill(&[&subject]);
@@ -169,11 +185,18 @@ pub(in crate::provider) fn unknown_columns(
             ))
             .at("adopt");
     }
+    let or_baseline = match remedies.baseline_counts {
+        true => format!(
+            ", or {} and baseline_version to the last applied version",
+            remedies.adopt_none()
+        ),
+        false => String::new(),
+    };
     Diagnostic::error(title)
         .detail(format!(
             "{what}\n\n{NOTHING_WRITTEN} Read the rows of the table. If none of the columns can \
-             say this, set adopt = \"plain\". If a migration is not applied, delete its row, or set \
-             adopt = \"none\" and baseline_version to the last applied version."
+             say this, set adopt = \"plain\". If a migration is not applied, delete its \
+             row{or_baseline}."
         ))
         .at("adopt")
 }
@@ -181,6 +204,7 @@ pub(in crate::provider) fn unknown_columns(
 /// Returns the warning about a table from which a set was adopted and that the role may not read.
 pub(in crate::provider) fn history_table_denied(
     table: &QualifiedName,
+    remedies: Remedies,
     subject: &Subject,
 ) -> Diagnostic {
     Diagnostic::warning(Title::HistoryTableNotRead.fill(&[&subject]))
@@ -188,7 +212,8 @@ pub(in crate::provider) fn history_table_denied(
             "Migrations of this set were adopted from {table}, and the role may not read this \
              table. If its tool has applied migrations since, they are pending here, and would run \
              again.\n\nGrant SELECT on the table to the role. If the tool cannot run any more, drop \
-             the table, or set adopt = \"none\"."
+             the table, or {}.",
+            remedies.adopt_none()
         ))
         .at("adopt")
 }
@@ -207,8 +232,9 @@ pub(in crate::provider) fn renamed_history_table(
         .detail(format!(
             "{table} has the columns of the history table of {tool}, but not its default name. It \
              is not read, so the migrations that it lists are pending.\n\nIf it lists migrations of \
-             this set, set adopt_table = \"{table}\". {NOT_OURS}",
-            tool = history.tool()
+             this set, set adopt_table = {argument}. {NOT_OURS}",
+            tool = history.tool(),
+            argument = argument(table)
         ))
         .at("adopt")
 }
@@ -253,9 +279,9 @@ pub(in crate::provider) fn history_not_found(
             format!("{argument} requests the table {name}, which does not exist.")
         }
         HistoryRequest::Tool(format) => format!(
-            "{argument} requests the history table of {}, and the cluster has none under its \
-             default name.",
-            format.tool()
+            "{argument} requests the history table of {}, and the cluster has no table {}.",
+            HistoryTable::tool_of(format),
+            HistoryTable::default_name(format)
         ),
     };
     let others = unread.iter().map(|UnreadTable { name, why }| match why {
@@ -326,16 +352,37 @@ pub(in crate::provider) fn may_run_twice(
     )
 }
 
+/// How the files of a set are read.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::provider) struct FilesRead {
+    pub(in crate::provider) format: Format,
+    /// Whether they are in a directory. A map of files has no other format.
+    pub(in crate::provider) has_dir: bool,
+}
+
+impl FilesRead {
+    /// What to set if they belong to the tool with this format.
+    fn of_tool(self, tool: Format) -> String {
+        let name = tool.name();
+        match self.has_dir {
+            true => format!("set format = \"{name}\""),
+            false => format!("replace files by dir, and set format = \"{name}\""),
+        }
+    }
+}
+
 /// Returns the error for the name of a tool that cannot have run the files of a directory.
-pub(in crate::provider) fn adopt_mismatch(tool: Format, directory: Format) -> Diagnostic {
-    let (name, read) = (tool.name(), directory.name());
+pub(in crate::provider) fn adopt_mismatch(tool: Format, files: FilesRead) -> Diagnostic {
     Diagnostic::error(Title::HistoryTableMismatch)
         .detail(format!(
-            "adopt = \"{name}\" requests the history table of {}, but the files are read in the \
-             format {read}. {NOTHING_WRITTEN}\n\nIf the files belong to {}, set format = \
-             \"{name}\". Otherwise correct or remove adopt.",
+            "adopt = \"{}\" requests the history table of {}, but the files are read in the format \
+             {}. {NOTHING_WRITTEN}\n\nIf the files belong to {}, {}. Otherwise correct or remove \
+             adopt.",
+            tool.name(),
             tool.tool(),
-            tool.tool()
+            files.format.name(),
+            tool.tool(),
+            files.of_tool(tool)
         ))
         .at("adopt")
 }
@@ -355,21 +402,22 @@ pub(in crate::provider) struct Conversion<'a> {
 pub(in crate::provider) fn history_table_mismatch(
     history: HistoryTable,
     table: &Table,
-    format: Format,
+    files: FilesRead,
     conversion: &Conversion<'_>,
+    remedies: Remedies,
 ) -> Diagnostic {
-    let (name, tool, own, read) =
-        (&table.name, history.tool(), history.format().name(), format.name());
+    let (name, tool, read) = (&table.name, history.tool(), files.format.name());
     let MatchedRows { rows, by } = conversion.matched;
     let mut detail = format!(
-        "{name} is the history table of {tool}, but the directory is read in the format {read}"
+        "{name} is the history table of {tool}, but the files are read in the format {read}"
     );
     let is_named = *by == MatchedBy::Version && !rows.is_empty();
     detail.push_str(if is_named { ". " } else { ", and the table names none of its files. " });
     detail.push_str(NOTHING_WRITTEN);
     // Atlas also maintains directories of other tools.
     if !is_named || history.format() != Format::Atlas {
-        detail.push_str(&format!("\n\nIf the files belong to {tool}, set format = \"{own}\"."));
+        let format = files.of_tool(history.format());
+        detail.push_str(&format!("\n\nIf the files belong to {tool}, {format}."));
     }
     detail.push_str("\n\n");
     let common = match by {
@@ -380,21 +428,23 @@ pub(in crate::provider) fn history_table_mismatch(
         let lines = listed_lines(rows.iter().map(|it| format!("{}: {}", it.row, it.file)));
         detail.push_str(&format!("These rows have the {common} of these files:\n{lines}\n\n"));
     }
-    detail.push_str(&converted_baseline(conversion, common));
-    detail.push_str(
-        "\n\nIf the table belongs to other files, set adopt = \"none\". All migrations that the \
-         provider has not run are then pending.",
-    );
+    detail.push_str(&converted_baseline(conversion, common, remedies));
+    detail.push_str(&format!(
+        "\n\nIf the table belongs to other files, {}. All migrations that the provider has not run \
+         are then pending.",
+        remedies.adopt_none()
+    ));
     Diagnostic::error(Title::HistoryTableMismatch).detail(detail).at("adopt")
 }
 
 /// The configuration that adopts the files of a converted directory. `common`: what the rows and
 /// files have in common.
-fn converted_baseline(conversion: &Conversion<'_>, common: &str) -> String {
+fn converted_baseline(conversion: &Conversion<'_>, common: &str, remedies: Remedies) -> String {
     let Conversion { matched, baseline, unseen, .. } = conversion;
+    let remove = if remedies.has_table { "remove adopt_table, and " } else { "" };
     match baseline {
         Some(version) => format!(
-            "If the directory was converted after these migrations had run, set\n\n  adopt            \
+            "If the directory was converted after these migrations had run, {remove}set\n\n  adopt            \
              = \"none\"\n  baseline_version = \"{version}\"\n\nThe files up to {version} seem to be \
              applied: {}.{}",
             if matched.rows.is_empty() {
@@ -415,10 +465,36 @@ fn converted_baseline(conversion: &Conversion<'_>, common: &str) -> String {
                 )
             }
         ),
-        None => "If the directory was converted after these migrations had run, set adopt = \
-                 \"none\", and set baseline_version to the last file whose changes are in the \
-                 database. The database does not have the objects of the first files. If no file of \
-                 the directory is applied, set only adopt = \"none\"."
-            .to_owned(),
+        None => format!(
+            "The objects in the database do not show which files are applied. If the directory was \
+             converted after these migrations had run, {}, and set baseline_version to the last \
+             file whose changes are in the database.",
+            remedies.adopt_none()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_named_as_its_argument_takes_it() {
+        let table = QualifiedName { schema: Some("App".into()), name: "History".into() };
+        assert_eq!(table.to_string(), "\"App\".\"History\"");
+        assert_eq!(argument(&table), "\"App.History\"");
+    }
+
+    #[test]
+    fn a_requested_tool_is_suggested_with_the_format_that_it_needs() {
+        let table = QualifiedName { schema: Some("app".into()), name: "history".into() };
+        let detail = |directory| {
+            unreadable_history_table(&table, &Unreadable::OnlyVersion, directory, true).detail
+        };
+        for directory in [Format::Plain, Format::Dbmate] {
+            assert!(detail(directory).contains("dbmate, set adopt = \"dbmate\". Nothing"));
+        }
+        let set = "set adopt = \"dbmate\" and format = \"dbmate\". Nothing";
+        assert!(detail(Format::Goose).contains(set));
     }
 }

@@ -2,34 +2,33 @@
 
 use std::collections::BTreeSet;
 
-use super::adoption::NOTHING_WRITTEN;
+use super::adoption::{NOTHING_WRITTEN, Remedies};
 use super::{Subject, listed_lines};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::migration::Version;
 use crate::migration::fact::{FactSubject, QualifiedName};
 
 /// Returns the error for pending files that another set of the ledger has adopted from `tables`.
-/// `has_table`: whether `adopt_table` is set.
 pub(in crate::provider) fn adopted_by_other(
     other: &str,
     tables: &BTreeSet<&str>,
     files: &[String],
-    has_table: bool,
+    remedies: Remedies,
 ) -> Diagnostic {
     let tables: Vec<&str> = tables.iter().copied().collect();
     let from = match tables.as_slice() {
         [] => String::new(),
         tables => format!(", which was adopted from {}", tables.join(" and ")),
     };
-    let remove = if has_table { "remove adopt_table, and " } else { "" };
     Diagnostic::error(Title::AppliedInOtherSet)
         .detail(format!(
             "The ledger records these files as applied in the migration set {other:?}{from}:\n{}\n\n\
              In this set they would run again. {NOTHING_WRITTEN}\n\nIf two resources have the same \
              files, remove one of the resources, or give it files of its own. If the name of the \
              set was changed, restore the name {other:?}, or set baseline_version to the last \
-             applied version. If the files must run again, {remove}set adopt = \"none\".",
-            listed_lines(files.iter().cloned())
+             applied version. If the files must run again, {}.",
+            listed_lines(files.iter().cloned()),
+            remedies.adopt_none()
         ))
         .at("adopt")
 }

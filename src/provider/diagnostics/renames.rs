@@ -14,8 +14,8 @@ pub(super) fn renamed(what: &str, pairs: &[RenamedFile], map: &str, accepted: &s
     let mut words = format!(
         "{what} The texts of these files were applied under versions that have no files now, so \
          the files would run again. If files were renamed, or the directory was converted to \
-         another layout, set\n\n  {map}\n\nThe apply then records the new versions, and runs \
-         nothing."
+         another layout, set\n\n  {map}\n\nThe apply then records the new versions, and does \
+         not run these files."
     );
     let edited: Vec<&str> =
         pairs.iter().filter(|pair| pair.edited.is_some()).map(|pair| pair.file.as_str()).collect();

@@ -20,8 +20,8 @@ pub(in crate::provider) fn unproven(found: &Unproven, subject: &Subject) -> Opti
     }
     if !files.is_empty() {
         detail.push_str(&format!(
-            "These files count as applied because of their versions. No history table has a row \
-             for each of them, and no object shows that they ran, for example because they change \
+            "These files count as applied because of their versions. They have no row of their own \
+             in a history table, and no object shows that they ran, for example because they change \
              rows, defaults, or privileges:\n{}\n\n",
             all_lines(files.iter().cloned())
         ));

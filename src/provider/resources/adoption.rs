@@ -29,7 +29,7 @@ use crate::migration::fact::{Fact, Facts};
 use crate::migration::table::Table;
 use crate::migration::{Migration, MigrationKind, Version};
 use crate::provider::clusters::Clusters;
-use crate::provider::diagnostics::{self, Access, BASELINE};
+use crate::provider::diagnostics::{self, Access, BASELINE, FilesRead, Remedies};
 
 /// The migrations that may have been applied before the provider. A baseline counts only where the
 /// files that it replaces are gone.
@@ -160,7 +160,9 @@ impl<'a> AdoptionRequest<'a> {
         let facts = session.read_tables(&mut tables, &self.facts()).await;
         let facts = facts.map_err(|error| self.failed(&error))?;
         let (mut declared, baseline) = (Declared::default(), self.baseline());
-        if let Some((table, history)) = HistoryTables::only_filled(tables, histories)? {
+        if let Some((table, history)) =
+            HistoryTables::only_filled(tables, histories, self.remedies())?
+        {
             self.declare(&mut declared, (&table, history), baseline, &facts).await?;
         }
         let known = adoption::known(&self.records);
@@ -189,6 +191,7 @@ impl<'a> AdoptionRequest<'a> {
                 &table.name,
                 &unknown_columns,
                 is_confirmed,
+                self.remedies(),
                 &self.operation.subject(),
             );
             if found.is_error() {
@@ -281,17 +284,23 @@ impl<'a> AdoptionRequest<'a> {
             && self.index_of(version).is_none()
             && !self.records.iter().any(|record| record.version == *version)
         {
-            return Err(vec![diagnostics::unknown_baseline(version)]);
+            return Err(vec![diagnostics::unknown_baseline(version, self.migrations())]);
         }
         let directory = self.format();
         match self.config.source {
             AdoptionSource::Tool(tool)
                 if self.has_question() && !HistoryTable::any_fits(tool, directory) =>
             {
-                Err(vec![diagnostics::adopt_mismatch(tool, directory)])
+                Err(vec![diagnostics::adopt_mismatch(tool, self.files())])
             }
             _ => Ok(()),
         }
+    }
+
+    /// How the files are read, for messages.
+    fn files(&self) -> FilesRead {
+        let has_dir = self.operation.model.known.source.path().is_some();
+        FilesRead { format: self.format(), has_dir }
     }
 
     fn format(&self) -> Format {
@@ -343,15 +352,21 @@ impl<'a> AdoptionRequest<'a> {
                 Err(self.converted(history, table, facts).await)
             }
             Err(errors) => {
-                let baseline_counts = adoption::is_untouched(&self.records);
-                Err(diagnostics::adopt_errors(&errors, history, &policy.accepted, baseline_counts))
+                let (accepted, remedies) = (&policy.accepted, self.remedies());
+                Err(diagnostics::adopt_errors(&errors, history, accepted, remedies))
             }
         }
     }
 
+    /// What the configuration allows as a remedy.
+    fn remedies(&self) -> Remedies {
+        let baseline_counts = adoption::is_untouched(&self.records);
+        Remedies { baseline_counts, has_table: self.config.table.is_some() }
+    }
+
     fn failed(&self, error: &Error) -> Vec<Diagnostic> {
         let location = &self.operation.location;
-        let what = format!("Cannot search for history tables on {}.", location.target);
+        let what = format!("Cannot read the history tables on {}.", location.target);
         vec![diagnostics::database_error(&what, error, Access::Other, location)]
     }
 }

@@ -129,6 +129,12 @@ impl SetOperation<'_> {
         self.model.migrations()
     }
 
+    /// Whether `variables = {}` makes texts with placeholders readable.
+    pub(super) fn takes_variables(&self) -> bool {
+        let LoadedModel { known, format, .. } = &self.model;
+        *format == Some(Format::Flyway) && !known.rules.has_variables()
+    }
+
     /// What titles name.
     pub(super) fn subject(&self) -> Subject {
         self.model.subject().on(Some(self.location.title_name()))

@@ -154,6 +154,11 @@ impl StatementRules {
         ]
     }
 
+    /// Whether `variables` is set.
+    pub(super) fn has_variables(&self) -> bool {
+        self.variables.is_some()
+    }
+
     /// Rewrites statements and renders variables.
     pub(crate) fn prepare(&self, migrations: Vec<Migration>) -> PreparedMigrations {
         let (problems, errors, unrendered, incomplete) = Default::default();

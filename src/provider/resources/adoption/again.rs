@@ -58,7 +58,11 @@ impl AdoptionRequest<'_> {
                 KnownTable::Read(table, found) => (table, found),
                 KnownTable::Gone => continue,
                 KnownTable::Denied => {
-                    declared.warnings.push(diagnostics::history_table_denied(&name, &subject));
+                    declared.warnings.push(diagnostics::history_table_denied(
+                        &name,
+                        self.remedies(),
+                        &subject,
+                    ));
                     continue;
                 }
             };

@@ -42,7 +42,8 @@ impl AdoptionRequest<'_> {
         let baseline = baseline.or_else(|| adoption::last_shown(self.migrations(), facts));
         let unseen = baseline.map(|baseline| self.unseen_after(baseline)).unwrap_or_default();
         let conversion = Conversion { matched: &matched, baseline, unseen };
-        vec![diagnostics::history_table_mismatch(history, table, self.format(), &conversion)]
+        let (files, remedies) = (self.files(), self.remedies());
+        vec![diagnostics::history_table_mismatch(history, table, files, &conversion, remedies)]
     }
 
     /// The last file with a row, if all files before it have one too. If a text differs, its file

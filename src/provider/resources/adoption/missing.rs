@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::{self, Expect, Missing};
 use crate::migration::fact::{Facts, QualifiedName};
 use crate::migration::{Migration, Version};
-use crate::provider::diagnostics::{self, NotInCatalog};
+use crate::provider::diagnostics::{self, NotInCatalog, Remedies};
 
 impl AdoptionRequest<'_> {
     /// The objects of adopted migrations that the catalog does not show.
@@ -46,7 +46,7 @@ impl AdoptionRequest<'_> {
         };
         let all = self.migrations().iter().chain(self.adoptable.repeatable);
         let first = all.into_iter().find(is_pending)?;
-        let baseline_counts = adoption::is_untouched(&self.records);
+        let Remedies { baseline_counts, .. } = self.remedies();
         let (subject, set) = (self.operation.subject(), self.operation.applied_set());
         adoption::begins_with_own_transaction(first).then(|| {
             diagnostics::may_be_partly_applied(first, tool, baseline_counts, set, &subject)
@@ -80,7 +80,8 @@ impl AdoptionRequest<'_> {
             sources,
             elsewhere,
             without_checksums: without_checksums.map(|history| history.tool()),
-            has_baseline: self.config.baseline.is_some(),
+            has_baseline: self.baseline().is_some(),
+            remedies: self.remedies(),
         }))
     }
 }

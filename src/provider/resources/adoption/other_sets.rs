@@ -26,8 +26,8 @@ impl AdoptionRequest<'_> {
         let is_table =
             |from: &&str| QualifiedName::parse(from).is_some_and(|it| it.schema.is_some());
         let tables = of_set.iter().map(|it| it.from.as_str()).filter(is_table).collect();
-        let has_table = self.config.table.is_some();
-        Err(vec![diagnostics::adopted_by_other(&first.set, &tables, &files, has_table)])
+        let (set, remedies) = (&first.set, self.remedies());
+        Err(vec![diagnostics::adopted_by_other(set, &tables, &files, remedies)])
     }
 }
 

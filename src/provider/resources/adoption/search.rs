@@ -11,7 +11,7 @@ use crate::formats::adopt::{
 };
 use crate::migration::fact::QualifiedName;
 use crate::migration::table::Table;
-use crate::provider::diagnostics::{self, HistoryRequest, Unread, UnreadTable};
+use crate::provider::diagnostics::{self, HistoryRequest, Remedies, Unread, UnreadTable};
 
 /// The history tables of a cluster.
 #[derive(Debug, Default)]
@@ -42,11 +42,12 @@ impl HistoryTables {
     pub(super) fn only_filled(
         tables: Vec<Table>,
         histories: Vec<HistoryTable>,
+        remedies: Remedies,
     ) -> Result<Option<(Table, HistoryTable)>, Vec<Diagnostic>> {
         let mut filled: Vec<_> =
             tables.into_iter().zip(histories).filter(|(table, _)| !table.rows.is_empty()).collect();
         if filled.len() > 1 {
-            return Err(vec![diagnostics::several_history_tables(&filled)]);
+            return Err(vec![diagnostics::several_history_tables(&filled, remedies)]);
         }
         Ok(filled.pop())
     }
@@ -89,7 +90,7 @@ impl AdoptionRequest<'_> {
             (Some(_), AdoptionSource::Tool(format)) => self.choose_requested(found, Some(format)),
             (Some(_), _) => self.choose_requested(found, None),
             (None, AdoptionSource::Tool(format)) => self.choose_requested(found, Some(format)),
-            (None, _) => choose_any(found),
+            (None, _) => choose_any(found, self.format()),
         }
     }
 
@@ -110,6 +111,7 @@ impl AdoptionRequest<'_> {
                 Err(why) => errors.push(diagnostics::unreadable_history_table(
                     &table.name,
                     &why,
+                    self.format(),
                     self.config.table.is_some(),
                 )),
             }
@@ -145,7 +147,7 @@ impl AdoptionRequest<'_> {
 
 /// Chooses among all tables. One that has the name of a tool's history table and cannot be read
 /// would make its migrations run again.
-fn choose_any(found: &[Table]) -> Result<HistoryTables, Vec<Diagnostic>> {
+fn choose_any(found: &[Table], format: Format) -> Result<HistoryTables, Vec<Diagnostic>> {
     let mut chosen = HistoryTables::default();
     let mut errors = Vec::new();
     for (table, recognized) in recognize(found) {
@@ -157,7 +159,8 @@ fn choose_any(found: &[Table]) -> Result<HistoryTables, Vec<Diagnostic>> {
                 chosen.leave(&table.name, Unread::UnknownColumns);
             }
             Recognized::Unreadable(why) => {
-                errors.push(diagnostics::unreadable_history_table(&table.name, &why, false));
+                let error = diagnostics::unreadable_history_table(&table.name, &why, format, false);
+                errors.push(error);
             }
         }
     }

@@ -133,8 +133,7 @@ impl Planning<'_> {
         let sources = Sources { named, read: known.source.path() };
         let identity = LedgerIdentity::of(location, observation);
         let basis = Basis::new(sources, location, identity, operation.migrations(), &records);
-        let subject = operation.subject();
-        let of_ledger = (of_ledger, is_moved);
+        let (subject, of_ledger) = (operation.subject(), (of_ledger, is_moved));
         let changed = self.changed_since::<K>(operation, observation, &basis, of_ledger).await?;
         diagnostics.extend(changed);
         // A file that has changed since may also be that of an applied migration.
@@ -142,7 +141,8 @@ impl Planning<'_> {
             Ok(plan) => plan,
             Err(errors) => return Err(diagnostics.into_iter().chain(errors).collect()),
         };
-        diagnostics.extend(diagnostics::adopted(&plan, operation.model.format, &by_text, &subject));
+        let takes_variables = operation.takes_variables();
+        diagnostics.extend(diagnostics::adopted(&plan, takes_variables, &by_text, &subject));
         diagnostics.extend(diagnostics::renamed(&plan, &subject));
         diagnostics.extend(diagnostics::lost_rows(&plan, &subject));
         diagnostics.extend(builds::running(operation, observation));
