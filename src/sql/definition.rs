@@ -29,7 +29,7 @@ pub use self::named::names_same_objects;
 pub use self::sequence::SequenceOptions;
 pub use self::table::TableDefinition;
 pub use self::type_name::is_same_type;
-pub(super) use self::type_name::type_name;
+pub(super) use self::type_name::{canonical, type_name};
 pub use self::view::ViewDefinition;
 pub(super) use self::view::read_options;
 use super::tokens::TokenBuf;

@@ -14,24 +14,36 @@
 //!   dsql-lint receives statements one by one, so it never sees a transaction.
 //!
 //! `advice.rs` replaces suggestions that do not apply to migrations of this provider. Conversely,
-//! `gaps.rs` lists statements that DSQL is known to reject and dsql-lint accepts.
+//! `gaps.rs`, `columns.rs`, `keys.rs` and `queries.rs` find what DSQL is known to reject and
+//! dsql-lint accepts, and `dialects.rs` finds words of other databases. `disputed.rs` lists
+//! statements about which sources disagree. A test compares all of this with the facts that are
+//! recorded for the emulator.
 
 mod accepted;
 mod advice;
+mod columns;
 mod continued;
 mod decided;
+mod dialects;
+mod disputed;
+mod earlier;
 mod elements;
+#[cfg(test)]
+mod facts;
 mod form;
 mod gaps;
 mod input;
+mod keys;
 mod names;
 mod postgres;
+mod queries;
 mod repair;
 
 use std::thread;
 
+use self::earlier::EarlierObjects;
 use self::input::LintInput;
-use super::tokens::{TokenBuf, Tokens};
+use super::tokens::{StatementToken, TokenBuf, Tokens};
 
 /// A problem in one statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +67,8 @@ pub struct Finding {
 pub enum FindingSeverity {
     /// DSQL is known to reject the statement.
     Rejected,
+    /// A cluster rejected the statement, and a newer source lists it as supported.
+    Disputed,
     /// PostgreSQL has the statement, and no source lists it as supported by DSQL.
     Unlisted,
     /// The linter cannot parse the statement, but DSQL may accept it.
@@ -68,40 +82,102 @@ const PARSE_ERROR: &str = "parse_error";
 /// a stack overflow is not a panic: it aborts the process.
 const STACK: usize = 64 << 20;
 
-/// Lints statements one by one. Returns a list of findings for each, in the order of their lines.
+/// Lints statements that run one after the other. Returns a list of findings for each, in the order
+/// of their positions.
 ///
 /// A statement that is too large for dsql-lint has no findings from it. Such a statement is an
 /// `INSERT` of many rows, about which it has no rules.
 #[must_use]
 pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
-    let mut all: Vec<Vec<Finding>> =
-        statements.iter().map(|sql| from_gaps(TokenBuf::of(sql.as_ref()).all())).collect();
+    let mut earlier = EarlierObjects::default();
+    let mut all: Vec<Vec<Finding>> = Vec::new();
+    for sql in statements {
+        let sql = sql.as_ref();
+        let statement = TokenBuf::of(sql);
+        let parts = elements::parts(statement.all());
+        all.push(parts.iter().flat_map(|part| ours(*part, &earlier, Location { sql })).collect());
+        parts.into_iter().for_each(|part| earlier.advance(part));
+    }
     for (index, findings) in from_dsql_lint(statements) {
         let statement = TokenBuf::of(statements[index].as_ref());
+        let ours = &mut all[index];
         let known: Vec<_> = findings
             .into_iter()
             .filter(|finding| !accepted::accepts(finding.rule, statement.all()))
-            // A gap is more specific than an unknown statement.
-            .filter(|finding| !is_about_unknown(finding) || all[index].is_empty())
+            // A finding of ours is more specific than one of the same rule, and than an unknown
+            // statement.
+            .filter(|finding| ours.iter().all(|our| our.rule != finding.rule))
+            .filter(|finding| !is_about_unknown(finding) || ours.is_empty())
             .collect();
-        all[index].extend(known);
-        all[index].sort_by_key(|finding| finding.line);
+        ours.extend(known);
+        ours.sort_by_key(|finding| (finding.line, finding.character));
     }
     all
 }
 
-fn from_gaps(statement: Tokens<'_>) -> Vec<Finding> {
-    elements::parts(statement).into_iter().flat_map(gaps::findings).collect()
+/// Returns what the rules of this folder find.
+fn ours(statement: Tokens<'_>, earlier: &EarlierObjects, location: Location<'_>) -> Vec<Finding> {
+    let mut findings = gaps::findings(statement, location);
+    findings.extend(disputed::finding(statement, location));
+    findings.extend(columns::findings(statement, earlier, location));
+    findings.extend(keys::findings(statement, earlier, location));
+    findings.extend(queries::findings(statement, earlier, location));
+    findings.extend(dialects::findings(statement, earlier, location));
+    findings
+}
+
+/// The statement in which findings have a position.
+#[derive(Clone, Copy)]
+struct Location<'a> {
+    sql: &'a str,
+}
+
+impl Location<'_> {
+    /// Returns a finding about a token.
+    fn finding(
+        self,
+        rule: &'static str,
+        severity: FindingSeverity,
+        at: &StatementToken<'_>,
+        message: String,
+        suggestion: String,
+    ) -> Finding {
+        let before = &self.sql[..at.start];
+        let suggestion = match advice::advice(rule) {
+            Some(advice) if suggestion.is_empty() => advice.to_owned(),
+            _ => suggestion,
+        };
+        let (line, character) = (before.matches('\n').count(), before.chars().count() + 1);
+        Finding { rule, severity, line, character: Some(character), message, suggestion }
+    }
+
+    /// Returns a finding about a token that makes DSQL reject the statement.
+    fn rejected(
+        self,
+        rule: &'static str,
+        at: &StatementToken<'_>,
+        message: String,
+        suggestion: String,
+    ) -> Finding {
+        self.finding(rule, FindingSeverity::Rejected, at, message, suggestion)
+    }
 }
 
 fn is_about_unknown(finding: &Finding) -> bool {
-    finding.severity != FindingSeverity::Rejected
+    use FindingSeverity::{Disputed, Rejected, Unlisted, Unparsed};
+    match finding.severity {
+        Rejected | Disputed => false,
+        Unlisted | Unparsed => true,
+    }
 }
 
 /// Whether there is a rule with this name.
 #[must_use]
 pub fn is_rule(name: &str) -> bool {
-    names::NAMES.contains(&name) || gaps::NAMES.contains(&name) || name == decided::UNLISTED
+    let ours = [columns::NAMES, disputed::NAMES, gaps::NAMES, keys::NAMES, queries::NAMES];
+    names::NAMES.contains(&name)
+        || ours.iter().any(|names| names.contains(&name))
+        || [decided::UNLISTED, dialects::NAME].contains(&name)
 }
 
 /// Returns the findings of dsql-lint, each list with the index of its statement.

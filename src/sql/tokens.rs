@@ -144,7 +144,7 @@ impl<'a> FromIterator<StatementToken<'a>> for TokenBuf<'a> {
 /// Consecutive tokens of a statement.
 ///
 /// Parameters called `words` are keywords, written in upper case, and symbols.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tokens<'t>(&'t [StatementToken<'t>]);
 
 impl<'t> Tokens<'t> {
@@ -220,9 +220,7 @@ impl<'t> Tokens<'t> {
     /// The keys of `CREATE INDEX`, between the parentheses after the name of the table.
     pub(super) fn index_keys(self) -> Option<Self> {
         self.after(&["CREATE"])?.after_optional(&["UNIQUE"]).after(&["INDEX"])?;
-        let keys = self.skip(self.iter().position(|token| token.is("("))? + 1);
-        let close = keys.iter().position(|token| token.depth == 0 && token.is(")"))?;
-        Some(keys.split_at(close).0)
+        Some(self.skip(self.iter().position(|token| token.is("("))?).group()?.0)
     }
 
     pub(super) fn begins_with_any(self, forms: &[&[&str]]) -> bool {
@@ -241,7 +239,21 @@ impl<'t> Tokens<'t> {
 
     /// The parts between commas that are outside parentheses.
     pub(super) fn items(self) -> Vec<Self> {
-        self.0.split(|token| token.depth == 0 && token.is(",")).map(Self).collect()
+        self.items_at(0)
+    }
+
+    /// The parts between commas with this many parentheses around them.
+    pub(super) fn items_at(self, depth: usize) -> Vec<Self> {
+        self.0.split(|token| token.depth == depth && token.is(",")).map(Self).collect()
+    }
+
+    /// The tokens inside the parentheses that it begins with, and those after them.
+    pub(super) fn group(self) -> Option<(Self, Self)> {
+        let open = self.first().filter(|token| token.is("("))?;
+        let inside = self.skip(1);
+        let close = inside.iter().position(|token| token.depth == open.depth && token.is(")"))?;
+        let (inside, rest) = inside.split_at(close);
+        Some((inside, rest.skip(1)))
     }
 
     /// The tokens outside parentheses, without the parentheses themselves.

@@ -29,7 +29,8 @@ impl Function for LintFunction {
             returns_description: "\
                 Findings in the order of the statements. Each has a `line`, counted from 1; a \
                 `rule`, which `lint_ignore` accepts; a `kind`, which is `refused` (DSQL is known \
-                to reject the statement), `unlisted` (no source lists it as supported by DSQL), \
+                to reject the statement), `disputed` (a cluster rejected it, and a newer source \
+                lists it as supported), `unlisted` (no source lists it as supported by DSQL), \
                 `unreadable` (it is not valid in PostgreSQL, as far as the linter knows) or \
                 `hazard` (it is valid, but risky); a `message`; a `suggestion`; and a `summary`, the \
                 statement in one line.",
@@ -56,6 +57,7 @@ impl Function for LintFunction {
             for finding in findings {
                 let kind = match finding.severity {
                     FindingSeverity::Rejected => "refused",
+                    FindingSeverity::Disputed => "disputed",
                     FindingSeverity::Unlisted => "unlisted",
                     FindingSeverity::Unparsed => "unreadable",
                 };

@@ -86,7 +86,7 @@ fn is_of_system(canonical: &str) -> bool {
 }
 
 /// The name that the server prints, for the types of the system.
-fn canonical(name: &str) -> String {
+pub(in crate::sql) fn canonical(name: &str) -> String {
     let statement = TokenBuf::of(name);
     let tokens = statement.all();
     let tokens = tokens.after_optional(&["pg_catalog", "."]);

@@ -5,7 +5,7 @@
 //! Remove the entry then.
 
 use super::form::{StatementForm, beginning};
-use super::{Finding, FindingSeverity};
+use super::{Finding, Location};
 use crate::sql::tokens::Tokens;
 
 /// A form of statements that DSQL rejects.
@@ -20,44 +20,21 @@ struct Gap {
 }
 
 /// Returns the findings about one statement.
-pub(super) fn findings(statement: Tokens<'_>) -> Vec<Finding> {
-    let gaps = GAPS.iter().filter(|gap| gap.form.matches(statement)).map(|gap| Finding {
-        rule: gap.rule,
-        severity: FindingSeverity::Rejected,
-        line: 0,
-        character: None,
-        message: gap.message.to_owned(),
-        suggestion: gap.suggestion.to_owned(),
-    });
-    gaps.chain(collation(statement)).collect()
-}
-
-/// Returns the finding about an index key with a collation that dsql-lint accepts everywhere.
-/// Inside an expression, DSQL accepts it.
-fn collation(statement: Tokens<'_>) -> Option<Finding> {
-    let is_accepted = |rest: Tokens<'_>| {
-        let name = rest.after_optional(&["PG_CATALOG", "."]).first();
-        name.is_some_and(|name| name.is_any(&["\"C\"", "\"POSIX\"", "\"default\""]))
-    };
-    let is_found = |suffix: Tokens<'_>| {
-        let is_key = suffix.first().is_some_and(|token| token.depth == 1);
-        is_key && suffix.after(&["COLLATE"]).is_some_and(is_accepted)
-    };
-    statement.index_keys()?.suffixes().any(is_found).then(|| Finding {
-        rule: "collation",
-        severity: FindingSeverity::Rejected,
-        line: 0,
-        character: None,
-        message: "DSQL reports: COLLATE not supported for index keys.".to_owned(),
-        suggestion: "Remove COLLATE. DSQL sorts all text as with COLLATE \"C\".".to_owned(),
+pub(super) fn findings(statement: Tokens<'_>, location: Location<'_>) -> Vec<Finding> {
+    let gaps = GAPS.iter().filter(|gap| gap.form.matches(statement));
+    gaps.filter_map(|gap| {
+        let (message, suggestion) = (gap.message.to_owned(), gap.suggestion.to_owned());
+        Some(location.rejected(gap.rule, statement.first()?, message, suggestion))
     })
+    .collect()
 }
 
 const NO_STATISTICS: &str = "Remove the statement. DSQL maintains its own statistics.";
 const LIMIT_IN_SUBQUERY: &str =
     "Select the rows in a subquery: WHERE id IN (SELECT id FROM … WHERE … LIMIT 1000).";
 const NEW_DOMAIN: &str = "Create another domain with the constraint, and a table that uses it.";
-const NO_PROCEDURE: &str = "Write the statements themselves into the migration.";
+const NO_PASSWORD: &str =
+    "Write CREATE ROLE … WITH LOGIN, and AWS IAM GRANT for each identity that may log in as it.";
 
 /// Error messages recorded by Dreamescaper/dsql-emulator (`test/conformance/golden`, 2026-09-15 to
 /// 18) and winebarrel/pistachio (2026-10-10), unless noted otherwise.
@@ -170,15 +147,6 @@ static GAPS: &[Gap] = &[
         suggestion: LIMIT_IN_SUBQUERY,
         example: "DELETE FROM t WHERE a = 2 LIMIT 1000",
     },
-    // awslabs/agent-plugins, skill dsql, troubleshooting.md: observed on a cluster, without
-    // the error message.
-    Gap {
-        rule: "unsupported_do",
-        form: beginning(&["DO"]),
-        message: "DO is not supported in DSQL.",
-        suggestion: NO_PROCEDURE,
-        example: "DO $$ BEGIN END $$",
-    },
     Gap {
         rule: "unsupported_locking_clause",
         form: beginning(&["SELECT"]).having(&["FOR", "SHARE"]),
@@ -186,24 +154,95 @@ static GAPS: &[Gap] = &[
         suggestion: "Use FOR UPDATE or FOR KEY SHARE.",
         example: "SELECT 1 FROM t FOR SHARE",
     },
+    Gap {
+        rule: "unsupported_locking_clause",
+        form: beginning(&["SELECT"]).having(&["FOR", "NO", "KEY", "UPDATE"]),
+        message: "DSQL reports: locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported.",
+        suggestion: "Use FOR UPDATE or FOR KEY SHARE.",
+        example: "SELECT 1 FROM t FOR NO KEY UPDATE",
+    },
+    Gap {
+        rule: "unsupported_parameter",
+        form: beginning(&["SHOW", "LC_COLLATE"]),
+        message: "DSQL reports: unrecognized configuration parameter \"lc_collate\".",
+        suggestion: "Remove the statement. The collation is always C.",
+        example: "SHOW lc_collate",
+    },
+    // Recorded by yoshuacas/pgrest-lambda.
+    Gap {
+        rule: "unsupported_create_text_search",
+        form: beginning(&["CREATE", "TEXT", "SEARCH"]),
+        message: "DSQL reports: unsupported statement: Define.",
+        suggestion: "Use the text search configuration 'simple', the only one of DSQL.",
+        example: "CREATE TEXT SEARCH CONFIGURATION c (COPY = simple)",
+    },
+    // The tests of dsql-lint on a cluster, without the error messages.
+    Gap {
+        rule: "role_password",
+        form: beginning(&["CREATE", "ROLE"]).having(&["PASSWORD"]),
+        message: "DSQL roles have no passwords.",
+        suggestion: NO_PASSWORD,
+        example: "CREATE ROLE r PASSWORD 'x'",
+    },
+    Gap {
+        rule: "role_password",
+        form: beginning(&["CREATE", "USER"]).having(&["PASSWORD"]),
+        message: "DSQL roles have no passwords.",
+        suggestion: NO_PASSWORD,
+        example: "CREATE USER r WITH PASSWORD 'x'",
+    },
+    Gap {
+        rule: "unsupported_set_storage_parameters",
+        form: beginning(&["ALTER", "TABLE"]).having(&["SET", "("]).lacking(&["COLUMN"]),
+        message: "DSQL does not support storage parameters.",
+        suggestion: "Remove SET (…). DSQL manages its storage.",
+        example: "ALTER TABLE t SET (fillfactor = 70)",
+    },
+    Gap {
+        rule: "unsupported_inherit",
+        form: beginning(&["ALTER", "TABLE"]).having_outermost("INHERIT").lacking(&["NO", "CHECK"]),
+        message: "DSQL does not support INHERIT.",
+        suggestion: "Add the columns of the parent table to the table itself.",
+        example: "ALTER TABLE t INHERIT u",
+    },
+    Gap {
+        rule: "unsupported_attach_partition",
+        form: beginning(&["ALTER", "TABLE"]).having(&["ATTACH", "PARTITION"]),
+        message: "DSQL does not support ATTACH PARTITION.",
+        suggestion: "Remove the statement. DSQL distributes the rows of a table itself.",
+        example: "ALTER TABLE t ATTACH PARTITION u DEFAULT",
+    },
+    Gap {
+        rule: "unsupported_access_method",
+        form: beginning(&["CREATE", "TABLE"]).having_outermost("USING"),
+        message: "DSQL does not support USING in CREATE TABLE.",
+        suggestion: "Remove USING and the name after it.",
+        example: "CREATE TABLE t (a int) USING heap",
+    },
 ];
 
 /// The names of the rules.
 pub(super) static NAMES: &[&str] = &[
     "grant_on_schema_public",
+    "role_password",
+    "unsupported_access_method",
     "unsupported_alter_domain",
     "unsupported_alter_system",
+    "unsupported_attach_partition",
     "unsupported_create_aggregate",
     "unsupported_create_foreign_table",
     "unsupported_create_tablespace",
-    "unsupported_do",
+    "unsupported_create_text_search",
     "unsupported_drop_index_concurrently",
     "unsupported_grant_on_database",
+    "unsupported_inherit",
     "unsupported_limit",
     "unsupported_locking_clause",
     "unsupported_merge",
+    "unsupported_parameter",
     "unsupported_select_into",
     "unsupported_set_statistics",
+    "unsupported_set_storage_parameters",
     "unsupported_unlogged_table",
 ];
 
@@ -211,17 +250,6 @@ pub(super) static NAMES: &[&str] = &[
 mod tests {
     use super::*;
     use crate::sql::lint::{PARSE_ERROR, lint, names};
-
-    #[test]
-    fn the_collation_of_an_index_key_is_found_and_that_of_an_expression_is_not() {
-        let rules =
-            |sql: &str| -> Vec<_> { lint(&[sql])[0].iter().map(|finding| finding.rule).collect() };
-        assert_eq!(rules("CREATE INDEX ASYNC i ON t (a COLLATE \"de\")"), ["collation"]);
-        assert_eq!(rules("CREATE UNIQUE INDEX ASYNC i ON t (b, a COLLATE \"C\")"), ["collation"]);
-        let expression =
-            "CREATE INDEX ASYNC i ON t ((a COLLATE \"C\" || b)) WHERE (a COLLATE \"C\" > 'x')";
-        assert_eq!(rules(expression), [""; 0]);
-    }
 
     #[test]
     fn every_gap_is_found_once_and_not_by_dsql_lint() {
