@@ -52,6 +52,11 @@ impl<'t> Cursor<'t> {
         words.iter().any(|word| self.eat(word))
     }
 
+    /// Consumes one of these sequences of keywords.
+    pub(super) fn eat_any_of(&mut self, forms: &[&[&str]]) -> bool {
+        forms.iter().any(|words| self.eat_all(words))
+    }
+
     /// Reads an identifier.
     pub(super) fn identifier(&mut self) -> Option<String> {
         let token = self.rest.first()?;

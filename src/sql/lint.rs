@@ -38,7 +38,9 @@ mod names;
 mod postgres;
 mod queries;
 mod repair;
+mod suggest;
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use self::earlier::EarlierObjects;
@@ -60,6 +62,9 @@ pub struct Finding {
     pub message: String,
     /// What to do instead, in sentences.
     pub suggestion: String,
+    /// The statements to write in place of the statement, with the author's names. Empty if they do
+    /// not follow from it. All findings of a statement have the same.
+    pub replacement: Vec<String>,
 }
 
 /// How certain a finding is.
@@ -111,8 +116,47 @@ pub fn lint<S: AsRef<str>>(statements: &[S]) -> Vec<Vec<Finding>> {
             .collect();
         ours.extend(known);
         ours.sort_by_key(|finding| (finding.line, finding.character));
+        for finding in ours.iter_mut().filter(|finding| finding.suggestion.contains("{name}")) {
+            let name = suggest::subject(statement.all());
+            finding.suggestion = finding.suggestion.replace("{name}", &name);
+        }
     }
+    suggest_replacements(statements, &mut all);
     all
+}
+
+/// Adds the statements to write in place of rejected ones, if they are not rejected themselves.
+fn suggest_replacements<S: AsRef<str>>(statements: &[S], all: &mut [Vec<Finding>]) {
+    let mut earlier = EarlierObjects::default();
+    let mut suggested: Vec<(usize, String)> = Vec::new();
+    let mut wrong = BTreeSet::new();
+    for (index, (sql, findings)) in statements.iter().zip(all.iter()).enumerate() {
+        let sql = sql.as_ref();
+        if findings.iter().any(is_rejection) {
+            for text in suggest::instead(sql, &earlier) {
+                let statement = TokenBuf::of(&text);
+                let ours = ours(statement.all(), &earlier, Location { sql: &text });
+                wrong.extend(ours.iter().any(is_rejection).then_some(index));
+                suggested.push((index, text));
+            }
+        }
+        let statement = TokenBuf::of(sql);
+        elements::parts(statement.all()).into_iter().for_each(|part| earlier.advance(part));
+    }
+    let texts: Vec<&str> = suggested.iter().map(|(_, text)| text.as_str()).collect();
+    for (number, findings) in from_dsql_lint(&texts) {
+        let statement = TokenBuf::of(texts[number]);
+        let is_right =
+            |it: &Finding| !is_rejection(it) || accepted::accepts(it.rule, statement.all());
+        wrong.extend((!findings.iter().all(is_right)).then_some(suggested[number].0));
+    }
+    for (index, text) in suggested.into_iter().filter(|(index, _)| !wrong.contains(index)) {
+        all[index].iter_mut().for_each(|finding| finding.replacement.push(text.clone()));
+    }
+}
+
+fn is_rejection(finding: &Finding) -> bool {
+    finding.severity == FindingSeverity::Rejected
 }
 
 /// Returns what the rules of this folder find.
@@ -148,7 +192,8 @@ impl Location<'_> {
             _ => suggestion,
         };
         let (line, character) = (before.matches('\n').count(), before.chars().count() + 1);
-        Finding { rule, severity, line, character: Some(character), message, suggestion }
+        let (character, replacement) = (Some(character), Vec::new());
+        Finding { rule, severity, line, character, message, suggestion, replacement }
     }
 
     /// Returns a finding about a token that makes DSQL reject the statement.
@@ -246,6 +291,7 @@ fn shown(diagnostics: Vec<dsql_lint::Diagnostic>, input: &LintInput) -> Vec<Find
                 Some(advice) => advice.to_owned(),
                 None => diagnostic.suggestion,
             },
+            replacement: Vec::new(),
         };
         if !findings.contains(&finding) {
             findings.push(finding);

@@ -10,6 +10,7 @@ mod definition;
 mod delimiter;
 mod directive;
 mod disallowed;
+mod edit;
 mod effect;
 mod error;
 mod hazards;

@@ -6,6 +6,7 @@
 //! only where the resulting schema is the same. [`REWRITES`] lists them, with a reason for each.
 //! Any other change is left to the author.
 
+use super::edit::{self, Edit, insert_after, remove, replace};
 use super::tokens::{StatementToken, TokenBuf, Tokens};
 
 /// An edit that changes how a statement is written, not what it does.
@@ -80,40 +81,11 @@ pub static REWRITES: &[Rewrite] = &[
 pub fn rewrite(sql: &str) -> Option<String> {
     let statement = TokenBuf::of(sql);
     let tokens = statement.all();
-    let mut edits: Vec<Edit> = REWRITES.iter().flat_map(|rule| (rule.edits)(tokens)).collect();
+    let edits: Vec<Edit> = REWRITES.iter().flat_map(|rule| (rule.edits)(tokens)).collect();
     if edits.is_empty() {
         return None;
     }
-    // From the end, so that the offsets of the remaining edits stay correct.
-    edits.sort_by_key(|edit| std::cmp::Reverse(edit.start));
-    let mut text = sql.to_owned();
-    for edit in edits {
-        text.replace_range(edit.start..edit.end, edit.new);
-    }
-    Some(text)
-}
-
-/// Replaces a part of the text.
-struct Edit {
-    start: usize,
-    end: usize,
-    new: &'static str,
-}
-
-fn insert_after(token: &StatementToken<'_>, new: &'static str) -> Edit {
-    Edit { start: token.end(), end: token.end(), new }
-}
-
-fn replace(token: &StatementToken<'_>, new: &'static str) -> Edit {
-    Edit { start: token.start, end: token.end(), new }
-}
-
-/// Removes tokens with the white space before them. A comment before them stays.
-fn remove(tokens: Tokens<'_>) -> Option<Edit> {
-    let (first, last) = (tokens.first()?, tokens.last()?);
-    let blank = first.gap.chars().all(char::is_whitespace);
-    let start = if blank { first.start - first.gap.len() } else { first.start };
-    Some(Edit { start, end: last.end(), new: "" })
+    Some(edit::apply(sql, edits))
 }
 
 /// The token `INDEX` of `CREATE INDEX`, and the tokens after it.

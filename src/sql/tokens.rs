@@ -223,6 +223,16 @@ impl<'t> Tokens<'t> {
         Some(self.skip(self.iter().position(|token| token.is("("))?).group()?.0)
     }
 
+    /// Whether it begins with one of these words.
+    pub(super) fn begins_with_any_word(self, words: &[&str]) -> bool {
+        self.first().is_some_and(|token| token.is_any(words))
+    }
+
+    /// Whether it begins with a token that has this many parentheses around it.
+    pub(super) fn is_at_depth(self, depth: usize) -> bool {
+        self.first().is_some_and(|token| token.depth == depth)
+    }
+
     pub(super) fn begins_with_any(self, forms: &[&[&str]]) -> bool {
         forms.iter().any(|form| self.begins(form))
     }

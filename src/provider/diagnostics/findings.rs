@@ -111,7 +111,7 @@ pub(in crate::provider) fn linted_without_values(
 
 fn report(found: &[StatementFinding<'_>]) -> String {
     let mut text = String::new();
-    for StatementFinding { statement, finding } in found.iter().take(SHOWN) {
+    for (index, StatementFinding { statement, finding }) in found.iter().enumerate().take(SHOWN) {
         let origin = &statement.origin;
         let position = finding.character.and_then(|character| statement.position_of(character));
         let location = match position {
@@ -126,11 +126,24 @@ fn report(found: &[StatementFinding<'_>]) -> String {
             sentence(finding.message.trim()),
             sentence(finding.suggestion.trim()),
         ));
+        // Once for each statement, after its last finding.
+        let next = found.get(index + 1).map(|found| found.statement);
+        let is_last = next.is_none_or(|next| !std::ptr::eq(next, *statement));
+        if is_last && !finding.replacement.is_empty() {
+            text.truncate(text.trim_end().len());
+            text.push_str(&format!("\n{}\n\n", replacement(finding)));
+        }
     }
     if let Some(more @ 1..) = found.len().checked_sub(SHOWN) {
         text.push_str(&format!("… and {more} more.\n\n"));
     }
     text
+}
+
+/// The statements to write in place of a statement. They can be pasted as printed.
+pub(in crate::provider) fn replacement(finding: &Finding) -> String {
+    let statements = finding.replacement.iter().map(|sql| format!("{};", sql.replace('\n', "\n  ")));
+    format!("Write:\n  {}", statements.collect::<Vec<_>>().join("\n  "))
 }
 
 /// Returns the warning about the hazards of pending statements.

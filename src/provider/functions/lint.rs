@@ -61,9 +61,13 @@ impl Function for LintFunction {
                     FindingSeverity::Unlisted => "unlisted",
                     FindingSeverity::Unparsed => "unreadable",
                 };
-                let (message, suggestion) = (&finding.message, &finding.suggestion);
+                let mut suggestion = finding.suggestion.clone();
+                if !finding.replacement.is_empty() {
+                    suggestion = format!("{suggestion} {}", diagnostics::replacement(&finding));
+                }
+                let message = &finding.message;
                 let line = piece.line + finding.line;
-                found.push(shown(piece.text, line, kind, finding.rule, message, suggestion));
+                found.push(shown(piece.text, line, kind, finding.rule, message, &suggestion));
             }
             for hazard in hazards {
                 let (line, text) = (piece.line, piece.text);

@@ -2,14 +2,15 @@
 //!
 //! Some of its suggestions recommend statements that are not allowed in a migration, such as `CALL
 //! sys.wait_for_job`, and some do not say what to do. All others are shown as dsql-lint wrote them.
+//! `{name}` stands for the object of the statement. `suggest.rs` adds the statements to write.
 
 const VALIDATE: &str = "Add NOT VALID to the constraint. To check the existing rows, write ALTER \
                         TABLE ASYNC … VALIDATE CONSTRAINT after it. The provider waits for the job.";
 const ONE_TABLE: &str = "Declare the constraint in CREATE TABLE. For an existing table, create a \
                          unique index with CREATE UNIQUE INDEX ASYNC, followed by ALTER TABLE … \
                          ADD CONSTRAINT … UNIQUE USING INDEX.";
-const PRIMARY_KEY: &str = "Declare the primary key in CREATE TABLE. For an existing table, create \
-                           a new table with the key, copy the rows, and rename the tables.";
+const PRIMARY_KEY: &str = "Declare the primary key in CREATE TABLE {name}. If the table exists \
+                           already, create a new one with the key, copy the rows, and rename both.";
 const NO_ROW_SECURITY: &str = "Restrict access to rows in the application, or with views and \
                                GRANT.";
 const NO_TYPES: &str = "Use a column of type text with a CHECK constraint, or a domain.";
@@ -38,7 +39,8 @@ static ADVICE: &[(&str, &str)] = &[
     ),
     (
         "at_unsupported_alter_column_set_type",
-        "Create a new table with the other type, copy the rows, and rename the tables.",
+        "Add a column of the other type, fill it, and rename it after dropping the old one. A key \
+         of {name} needs a new table instead.",
     ),
     ("at_unsupported_primary_key_using_index", PRIMARY_KEY),
     (
@@ -48,7 +50,16 @@ static ADVICE: &[(&str, &str)] = &[
     ("at_unsupported_rewrite_rule", "Remove the statement. Use a view in place of a rule."),
     ("at_unsupported_row_level_security", NO_ROW_SECURITY),
     ("check_not_valid", VALIDATE),
+    (
+        "create_table_as",
+        "Create the table {name} with its columns, and fill it with INSERT INTO {name} and the \
+         query.",
+    ),
     ("foreign_key_not_valid", VALIDATE),
+    (
+        "index_volatile_function",
+        "Leave the function out of the index. A query can still compare the column with its value.",
+    ),
     (
         "inherits",
         "Remove the clause, and write the columns of the parent table in the table itself.",
@@ -65,7 +76,11 @@ static ADVICE: &[(&str, &str)] = &[
     ),
     (
         "unsupported_alter_aggregate",
-        "Remove the statement. DSQL does not support user-defined aggregates.",
+        "Remove the statement. DSQL does not support user-defined aggregates such as {name}.",
+    ),
+    (
+        "unsupported_alter_function_property",
+        "Write the property into CREATE OR REPLACE FUNCTION {name}.",
     ),
     ("unsupported_alter_policy", NO_ROW_SECURITY),
     (
@@ -74,7 +89,11 @@ static ADVICE: &[(&str, &str)] = &[
          role WITH LOGIN. Use AWS IAM GRANT for authentication, and GRANT for privileges.",
     ),
     ("unsupported_alter_role_set", SET_LATER),
-    ("unsupported_alter_type", NO_TYPES),
+    (
+        "unsupported_alter_type",
+        "If {name} is a domain now, drop its constraint, because DSQL cannot add another one, and \
+         check the values with CHECK constraints of the tables.",
+    ),
     (
         "unsupported_alter_user",
         "Create another role with the options that are needed. Let the application set parameters \
@@ -82,12 +101,12 @@ static ADVICE: &[(&str, &str)] = &[
     ),
     (
         "unsupported_create_extension",
-        "Remove the statement, and do not use what the extension provides. DSQL has no extensions. \
-         It has gen_random_uuid() without one.",
+        "Remove the statement, and do not use what {name} provides. DSQL has no extensions. It has \
+         gen_random_uuid() without one.",
     ),
     (
         "unsupported_create_function_non_sql",
-        "Write the function with LANGUAGE SQL, or implement it in the application.",
+        "Write the function {name} with LANGUAGE sql, or implement it in the application.",
     ),
     ("unsupported_create_policy", NO_ROW_SECURITY),
     (
@@ -98,14 +117,14 @@ static ADVICE: &[(&str, &str)] = &[
     ("unsupported_create_server", "Read the other database from the application."),
     (
         "unsupported_create_trigger",
-        "Implement what the trigger does in the application. Defaults, generated columns, and \
+        "Implement what {name} does in the application. Defaults, generated columns, and \
          CHECK constraints also work.",
     ),
     ("unsupported_create_type", NO_TYPES),
-    ("unsupported_drop_materialized_view", "Remove the statement."),
+    ("unsupported_drop_materialized_view", "Drop the view {name}, or remove the statement."),
     ("unsupported_drop_policy", "Remove the statement."),
     ("unsupported_drop_trigger", "Write DROP TRIGGER IF EXISTS, or remove the statement."),
-    ("unsupported_drop_type", "Remove the statement."),
+    ("unsupported_drop_type", "Drop the domain {name}, or remove the statement."),
     ("unsupported_partition_of", "Create the table without PARTITION OF."),
     ("unsupported_vacuum", "Remove the statement. DSQL maintains its storage itself."),
 ];

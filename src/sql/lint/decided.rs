@@ -49,7 +49,8 @@ fn finding(
     suggestion: &str,
 ) -> Finding {
     let suggestion = advice::advice(rule).unwrap_or(suggestion).to_owned();
-    Finding { rule, severity, line: 0, character: None, message, suggestion }
+    let replacement = Vec::new();
+    Finding { rule, severity, line: 0, character: None, message, suggestion, replacement }
 }
 
 /// The suggestion of rules for which `advice.rs` has none.

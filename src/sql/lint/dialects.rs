@@ -3,9 +3,10 @@
 //! Only forms that cannot be valid in PostgreSQL are errors. A type of another database is one only
 //! if it has a length or values, because a domain may have the same name.
 
-use super::columns::{columns, table_items};
+use super::columns::{WrittenColumn, columns, table_items};
 use super::earlier::EarlierObjects;
 use super::{Finding, FindingSeverity, Location};
+use crate::sql::edit;
 use crate::sql::tokens::{StatementToken, Tokens};
 
 pub(super) const NAME: &str = "other_dialect";
@@ -313,6 +314,39 @@ fn of_alter(statement: Tokens<'_>, location: Location<'_>) -> Option<Finding> {
             None
         }
     })
+}
+
+/// The statement with quotation marks in place of backticks and brackets, if it has any.
+pub(super) fn with_quotes(sql: &str, statement: Tokens<'_>) -> Option<String> {
+    let location = Location { sql };
+    if quotes(statement, location).is_none() && brackets(statement, location).is_none() {
+        return None;
+    }
+    let edits = statement.suffixes().filter_map(|at| {
+        let [open, name, close, ..] = at.as_slice() else { return None };
+        let is_backtick = open.is("`") && close.is("`");
+        let is_bracket = open.is("[") && close.is("]") && name.identifier().is_some();
+        let quoted = format!("\"{}\"", name.text);
+        (is_backtick || is_bracket).then(|| edit::replace_all(at.split_at(3).0, &quoted))?
+    });
+    Some(edit::apply(sql, edits.collect()))
+}
+
+/// What to write in place of the type of another database.
+pub(super) fn type_instead(column: &WrittenColumn<'_>) -> Option<String> {
+    let first = column.type_tokens.first()?;
+    if first.is("ENUM") {
+        let values = column.type_tokens.skip(1).group()?.0.text();
+        return Some(format!("text CHECK ({} IN ({values}))", column.name.text));
+    }
+    let name = column.type_name();
+    let without = column.type_tokens.iter().filter(|it| !it.is_any(&["UNSIGNED", "ZEROFILL"]));
+    let words: Vec<&str> = without.map(|token| token.text).collect();
+    let bare = name.split('(').next().unwrap_or_default().trim();
+    let listed =
+        TYPES.iter().find(|(of, ..)| *of == bare).map(|(.., instead)| (*instead).to_owned());
+    let is_shorter = words.len() < column.type_tokens.len();
+    listed.or_else(|| is_shorter.then(|| words.join(" ")))
 }
 
 #[cfg(test)]

@@ -71,6 +71,31 @@ pub(super) fn index<'t>(statement: Tokens<'t>) -> Option<WrittenIndex<'t>> {
     Some(WrittenIndex { name, table, rest, definition })
 }
 
+/// Whether DSQL stores a type, but not in a key.
+pub(super) fn is_not_in_a_key(type_name: &str) -> bool {
+    NOT_IN_A_KEY.contains(&type_name)
+}
+
+/// The columns of the keys of `CREATE TABLE`.
+pub(super) fn columns_of(statement: Tokens<'_>) -> Vec<String> {
+    let definition = definition(statement).unwrap_or_default();
+    let keys = definition.constraints.into_iter().filter_map(|constraint| match constraint.kind {
+        ConstraintKind::PrimaryKey(columns) | ConstraintKind::Unique { columns, .. } => {
+            Some(columns)
+        }
+        _ => None,
+    });
+    keys.flatten().collect()
+}
+
+fn definition(statement: Tokens<'_>) -> Option<TableDefinition> {
+    let mut cursor = Cursor::new(statement);
+    cursor.skip_past(&["TABLE"]);
+    cursor.eat_all(&["IF", "NOT", "EXISTS"]);
+    cursor.name()?;
+    TableDefinition::read(&mut cursor)
+}
+
 fn of_index(
     statement: Tokens<'_>,
     earlier: &EarlierObjects,
@@ -184,11 +209,7 @@ fn of_table(statement: Tokens<'_>, location: Location<'_>) -> Option<Vec<Finding
         let suggestion = format!("Split the {} columns into two tables.", columns.len());
         findings.push(location.rejected("too_many_columns", first.name, message, suggestion));
     }
-    let mut cursor = Cursor::new(statement);
-    cursor.skip_past(&["TABLE"]);
-    cursor.eat_all(&["IF", "NOT", "EXISTS"]);
-    cursor.name()?;
-    let definition = TableDefinition::read(&mut cursor)?;
+    let definition = definition(statement)?;
     let table = EarlierTable::of(&definition);
     for constraint in &definition.constraints {
         let (ConstraintKind::PrimaryKey(key) | ConstraintKind::Unique { columns: key, .. }) =

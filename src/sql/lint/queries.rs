@@ -18,7 +18,7 @@ pub(super) const NAMES: &[&str] = &[
 ];
 
 /// Functions whose first argument may be a text search configuration.
-const TEXT_SEARCH: &[&str] = &[
+pub(super) const TEXT_SEARCH: &[&str] = &[
     "TO_TSVECTOR",
     "TO_TSQUERY",
     "PLAINTO_TSQUERY",

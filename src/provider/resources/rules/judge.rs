@@ -150,6 +150,10 @@ impl StatementRules {
             named.map(move |mut finding| {
                 finding.message = self.hide(&finding.message);
                 finding.suggestion = self.hide(&finding.suggestion);
+                // It would contain the values of variables.
+                if statement.shown() != statement.text {
+                    finding.replacement.clear();
+                }
                 StatementFinding { statement, finding }
             })
         })
