@@ -191,6 +191,24 @@ fn safe_rewrites_show_in_the_plan_and_can_be_turned_off_again() {
 }
 
 #[test]
+fn a_failing_plan_says_what_the_rewrites_fix_and_prints_what_to_write() {
+    on_each_terraform(|world| {
+        world.configure(&set(""));
+        world.write(
+            "migrations/0001_t.sql",
+            "CREATE TABLE t (id int PRIMARY KEY, a text[]);\nCREATE INDEX t_id ON t (id);",
+        );
+        world
+            .plan()
+            .ends_with(1)
+            .says("rewrite = \"safe\" fixes 1 of 2 findings.")
+            .says("To be fixed by hand: array_type (1).")
+            .says("Write: CREATE TABLE t (id int PRIMARY KEY, a jsonb);")
+            .says("Write: CREATE INDEX ASYNC t_id ON t (id);");
+    });
+}
+
+#[test]
 fn turning_rewrites_off_between_two_runs_does_not_lose_what_is_done() {
     on_each_terraform(|world| {
         world.write("migrations/0001_users.sql", format!("{PLAIN_INDEX}SELECT 1 / 0;"));

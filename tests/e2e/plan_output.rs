@@ -126,7 +126,7 @@ fn a_plan_with_sql_that_dsql_refuses_ends_with_its_places_and_suggestions() {
     on_each_terraform(|world| {
         world.configure(SET);
         world.write("migrations/0001_tags.sql", FOREIGN);
-        world.write("migrations/0002_more.sql", "CREATE TABLE more (id bigserial PRIMARY KEY);\n");
+        world.write("migrations/0002_more.sql", "CREATE TABLE more (id serial PRIMARY KEY);\n");
         insta::assert_snapshot!("lint", golden(&world.plan().ends_with(1)));
     });
 }

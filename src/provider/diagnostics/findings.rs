@@ -26,15 +26,24 @@ pub(in crate::provider) fn lint_errors(
     found: &[StatementFinding<'_>],
     path: AttributePath,
 ) -> Diagnostic {
-    let is_fixable = found.iter().any(|found| {
-        let rewrites = sql::REWRITES.iter().any(|rewrite| rewrite.rule == found.finding.rule);
-        rewrites && sql::rewrite(found.statement.shown()).is_some()
-    });
-    let advice = if is_fixable {
-        "Fix the statements, or set rewrite = \"safe\", which rewrites statements for which DSQL \
-         has an equivalent syntax."
-    } else {
-        "Fix the statements."
+    let left = left_by_rewrite(found);
+    let fixed = found.len() - left.values().sum::<usize>();
+    let advice = match fixed {
+        0 => "Fix the statements.".to_owned(),
+        _ if left.is_empty() => {
+            "Fix the statements, or set rewrite = \"safe\", which rewrites all \
+                                 of them to syntax of DSQL."
+                .to_owned()
+        }
+        fixed => {
+            let count = |(rule, count): (&&str, &usize)| format!("{rule} ({count})");
+            let rules: Vec<String> = left.iter().map(count).collect();
+            format!(
+                "rewrite = \"safe\" fixes {fixed} of {} findings. To be fixed by hand: {}.",
+                found.len(),
+                rules.join(", ")
+            )
+        }
     };
     Diagnostic::error(Title::UnsupportedSql)
         .detail(format!(
@@ -43,6 +52,27 @@ pub(in crate::provider) fn lint_errors(
             report(found)
         ))
         .at(path)
+}
+
+/// The number of findings of each rule that remain with `rewrite = "safe"`.
+fn left_by_rewrite<'a>(found: &[StatementFinding<'a>]) -> BTreeMap<&'static str, usize> {
+    let mut left = BTreeMap::new();
+    // The rules of the statement before, whose findings precede those of the next.
+    let mut rewritten: Option<(&'a Statement, Vec<Finding>)> = None;
+    for StatementFinding { statement, finding } in found {
+        if rewritten.as_ref().is_none_or(|(of, _)| !std::ptr::eq(*of, *statement)) {
+            let findings = sql::rewrite(statement.shown())
+                .map(|text| sql::lint(&[text]).pop().unwrap_or_default());
+            rewritten = findings.map(|findings| (*statement, findings));
+        }
+        let remains = rewritten.as_ref().is_none_or(|(_, findings)| {
+            findings.iter().any(|remaining| remaining.rule == finding.rule)
+        });
+        if remains {
+            *left.entry(finding.rule).or_default() += 1;
+        }
+    }
+    left
 }
 
 /// Returns the error about statements that give two objects one name. The collisions refer to
@@ -142,7 +172,8 @@ fn report(found: &[StatementFinding<'_>]) -> String {
 
 /// The statements to write in place of a statement. They can be pasted as printed.
 pub(in crate::provider) fn replacement(finding: &Finding) -> String {
-    let statements = finding.replacement.iter().map(|sql| format!("{};", sql.replace('\n', "\n  ")));
+    let statements =
+        finding.replacement.iter().map(|sql| format!("{};", sql.replace('\n', "\n  ")));
     format!("Write:\n  {}", statements.collect::<Vec<_>>().join("\n  "))
 }
 
