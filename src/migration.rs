@@ -154,7 +154,8 @@ impl fmt::Display for Class {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The SQL that is sent, without the final semicolon and surrounding comments. It may contain
-    /// the value of a sensitive variable: never show it, but [`Statement::shown`].
+    /// the value of a sensitive variable: never show it, but [`Statement::shown`]. Empty if the
+    /// statement is not sent.
     pub text: String,
     /// The text that the author wrote, if it differs from `text`.
     pub source_text: Option<SourceText>,
@@ -215,6 +216,12 @@ impl Statement {
     #[must_use]
     pub fn shown(&self) -> &str {
         self.source_text.as_ref().map_or(&self.text, |source_text| &source_text.shown)
+    }
+
+    /// Whether it is not sent, because it would change nothing. Its text is empty then.
+    #[must_use]
+    pub fn is_omitted(&self) -> bool {
+        self.text.is_empty()
     }
 
     /// The checksum of the text in the file, by which a resumed run recognizes the statement.

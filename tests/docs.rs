@@ -15,7 +15,7 @@ use terraform_provider_dsql::formats::{AUTO, AUTO_SUMMARY, FORMATS};
 use terraform_provider_dsql::provider::contract::{Provider as _, Signature};
 use terraform_provider_dsql::provider::{DsqlProvider, Environment};
 use terraform_provider_dsql::schema::{Attribute, AttributeType, Nesting, Schema};
-use terraform_provider_dsql::sql::{REWRITES, RULES};
+use terraform_provider_dsql::sql::{OMISSIONS, REWRITES, RULES};
 use terraform_provider_dsql::value::Type;
 
 #[test]
@@ -139,7 +139,12 @@ fn hazards_and_rewrites_are_listed_with_their_reasons() {
             .unwrap();
     }
     let mut text = found.clone();
-    for (name, table) in [("hazards", hazards), ("rewrites", rewrites)] {
+    let mut omissions = String::from("\n| statements | why nothing is lost |\n|---|---|\n");
+    for omission in OMISSIONS {
+        writeln!(omissions, "| {} | {} |", omission.what, omission.reason).unwrap();
+    }
+    let tables = [("hazards", hazards), ("rewrites", rewrites), ("omissions", omissions)];
+    for (name, table) in tables {
         let opening = format!("<!-- begin: {name} -->\n");
         text = replaced(&text, &opening, "<!-- end -->", &format!("{table}\n"), file);
     }

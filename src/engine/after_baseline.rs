@@ -14,7 +14,9 @@ pub fn unseen_after<'a>(migrations: &'a [Migration], baseline: &Version) -> Vec<
 
 fn changes_rows(migration: &Migration) -> bool {
     let mut statements = migration.known_statements().iter();
-    statements.any(|statement| matches!(statement.class, Class::Dml | Class::Batch))
+    statements.any(|statement| {
+        !statement.is_omitted() && matches!(statement.class, Class::Dml | Class::Batch)
+    })
 }
 
 #[cfg(test)]

@@ -155,11 +155,12 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         let unsent: Vec<(StatementNumber, &Statement)> = migration
             .numbered()
             .filter(|(number, _)| !progress.states.contains_key(number))
+            .filter(|(number, _)| !progress.skipped.contains(number))
             .collect();
         let facts = skip::facts(&unsent);
         let (Some(&(first, _)), false) = (unsent.first(), facts.is_empty()) else { return Ok(()) };
         let now = self.facts(index, first, &facts).await?;
-        self.open[index].skipped = skip::skipped(&unsent, &now);
+        self.open[index].skipped.extend(skip::skipped(&unsent, &now));
         Ok(())
     }
 

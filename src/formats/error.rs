@@ -52,6 +52,12 @@ impl FormatError {
     pub(super) fn line(origin: Origin, kind: impl Into<FormatErrorKind>) -> Self {
         Self { origin: ErrorOrigin::Line(origin), kind: kind.into() }
     }
+
+    /// Whether it is about a statement that need not be sent.
+    #[must_use]
+    pub fn is_omittable(&self) -> bool {
+        matches!(self.kind, FormatErrorKind::Sql(SqlProblem::Omittable { .. }))
+    }
 }
 
 impl fmt::Display for FormatError {
@@ -185,6 +191,9 @@ pub enum SqlProblem {
     Split { source: SplitError },
     #[error("contains {}: {}", disallowed.statement, disallowed.reason)]
     Disallowed { disallowed: Disallowed },
+    /// A statement that is allowed only if it is not sent, because it would change nothing.
+    #[error("contains {}: {}", disallowed.statement, disallowed.reason)]
+    Omittable { disallowed: Disallowed },
     /// A `dsql:` comment that has no meaning at this line.
     #[error("contains {}: {}", disallowed.statement, disallowed.reason)]
     Directive { disallowed: Disallowed },

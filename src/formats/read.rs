@@ -116,7 +116,8 @@ pub(super) fn migration(named: &NamedFile<'_>, text: &str, forward: &Forward<'_>
     for (line, part) in &forward.parts {
         reading.add(named, *line, part);
     }
-    let Reading { mut statements, unknown_from, mut problem, .. } = reading;
+    let Reading { mut statements, unknown_from, problem, omittable, .. } = reading;
+    let mut problem = problem.or(omittable);
     if statements.is_empty() && forward.emptiness == Emptiness::Rejected {
         problem = problem.or(Some(FormatError::file(named.file, SqlProblem::NoStatement)));
     }
@@ -155,6 +156,8 @@ struct Reading {
     boundary: usize,
     unknown_from: Option<usize>,
     problem: Option<FormatError>,
+    /// The first statement that is allowed only if it is not sent.
+    omittable: Option<FormatError>,
 }
 
 impl Reading {
@@ -189,13 +192,19 @@ impl Reading {
                     self.boundary += 1;
                     continue;
                 }
+                StatementKind::Disallowed(disallowed) if sql::is_omitted(piece.text) => {
+                    let problem = SqlProblem::Omittable { disallowed };
+                    let problem = FormatError::line(named.at(piece.line), problem);
+                    self.omittable.get_or_insert(problem);
+                    Class::Ddl
+                }
                 StatementKind::Disallowed(disallowed) => {
                     let problem = SqlProblem::Disallowed { disallowed };
                     self.problem.get_or_insert(FormatError::line(named.at(piece.line), problem));
                     Class::Ddl
                 }
             };
-            if sql::obscures(piece.text) {
+            if sql::obscures(piece.text) && !sql::is_omitted(piece.text) {
                 self.unknown_from.get_or_insert(self.statements.len());
             }
             self.statements.push(Statement {

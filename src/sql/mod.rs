@@ -48,6 +48,6 @@ pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};
 pub use lint::{Finding, FindingSeverity, is_rule, lint};
 pub use obscuring::obscures;
 pub use render::{RenderError, Rendered, Variables, is_variable_name};
-pub use rewrite::{REWRITES, Rewrite, rewrite};
+pub use rewrite::{OMISSIONS, Omission, REWRITES, Rewrite, is_omitted, rewrite};
 pub use split::{Piece, Pieces, pieces, pieces_with, split};
 pub use summary::summary;

@@ -4,8 +4,11 @@
 //! from its syntax tree: comments are lost, types and names are spelled differently, and anything
 //! that its printer does not know is missing. So the edits here change the author's own text, and
 //! only where the resulting schema is the same. [`REWRITES`] lists them, with a reason for each.
-//! Any other change is left to the author.
+//! Any other change is left to the author. `omit.rs` lists statements that are not sent.
 
+mod omit;
+
+pub use self::omit::{OMISSIONS, Omission, is_omitted};
 use super::edit::{self, Edit, insert_after, remove, replace};
 use super::tokens::{StatementToken, TokenBuf, Tokens};
 

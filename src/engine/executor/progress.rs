@@ -59,7 +59,7 @@ pub(super) struct MigrationProgress<'a> {
     pub(super) migration: &'a Migration,
     /// The last run of a repeatable migration, whose statements do not count.
     pub(super) after: Option<u32>,
-    /// Statements that are not sent, because the catalog shows their whole effect.
+    /// Statements that are not sent, because they have no effect or because the catalog shows it.
     pub(super) skipped: BTreeSet<StatementNumber>,
     /// Whether the state in its row is `running`.
     pub(super) begun: bool,
@@ -86,12 +86,17 @@ pub(super) enum ProgressEvent {
     Ended,
 }
 
+/// The statements that are not sent.
+fn omitted(migration: &Migration) -> impl Iterator<Item = StatementNumber> {
+    migration.numbered().filter(|(_, statement)| statement.is_omitted()).map(|(number, _)| number)
+}
+
 impl<'a> MigrationProgress<'a> {
     pub(super) fn new(migration: &'a Migration, after: Option<u32>) -> Self {
         Self {
             migration,
             after,
-            skipped: BTreeSet::new(),
+            skipped: omitted(migration).collect(),
             begun: false,
             ended: false,
             states: BTreeMap::new(),

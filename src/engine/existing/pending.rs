@@ -42,7 +42,7 @@ pub(super) fn pending_statements<'a>(plan: &Plan<'a>) -> Vec<Pending<'a>> {
 }
 
 pub(super) fn is_schema_change(statement: &Statement) -> bool {
-    !matches!(statement.class, Class::Dml | Class::Batch)
+    !statement.is_omitted() && !matches!(statement.class, Class::Dml | Class::Batch)
 }
 
 /// The pending statements, each with the names in it if it changes something.

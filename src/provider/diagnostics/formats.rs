@@ -107,7 +107,9 @@ fn title(error: &FormatError) -> Title {
                 SplitProblem::Invisible { .. } => Title::InvisibleCharacter,
                 _ => Title::IncompleteSql,
             },
-            SqlProblem::Disallowed { .. } => Title::DisallowedStatement,
+            SqlProblem::Disallowed { .. } | SqlProblem::Omittable { .. } => {
+                Title::DisallowedStatement
+            }
             SqlProblem::Directive { .. } => Title::InvalidDirective,
             SqlProblem::NoStatement
             | SqlProblem::DownSection { .. }
@@ -245,6 +247,9 @@ fn sql_advice(problem: &SqlProblem) -> &'static str {
         SqlProblem::Split { source } => split_advice(&source.problem),
         SqlProblem::Disallowed { disallowed } | SqlProblem::Directive { disallowed } => {
             disallowed.advice
+        }
+        SqlProblem::Omittable { .. } => {
+            "Remove the statement, or set rewrite = \"safe\", which does not send such statements."
         }
         SqlProblem::NoStatement => {
             "Add a statement to the file, or remove the file. If the migration is to do nothing, \
@@ -396,6 +401,7 @@ mod tests {
             SqlProblem::Split { source: invisible }.into(),
             SqlProblem::Split { source: incomplete }.into(),
             SqlProblem::Disallowed { disallowed: disallowed() }.into(),
+            SqlProblem::Omittable { disallowed: disallowed() }.into(),
             SqlProblem::Directive { disallowed: disallowed() }.into(),
             SqlProblem::NoStatement.into(),
             SqlProblem::DownSection { tool }.into(),

@@ -16,7 +16,8 @@ pub(super) fn attributes() -> Vec<Attribute> {
         ),
         Attribute::list_of("statements", Type::String).computed().description(
             "Statements of the migration, one line each: the class (`ddl`, `async-index`, \
-             `validate`, `dml`, `batch`, or `grant`) and the beginning.",
+             `validate`, `dml`, `batch`, or `grant`) and the beginning. `skipped` is one that \
+             `rewrite` does not send.",
         ),
         Attribute::string("status").computed().description(
             "Status: `applied`, `adopted` (not run by the provider), `building`, `failed`, or \
@@ -111,7 +112,7 @@ pub(super) fn holds(row: &Value, migration: &Migration, accepted: Option<&Checks
 pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     let new = record.is_to_adopt();
     let shown = |statement: &StatementRecord| line(statement.class.as_str(), &statement.summary);
-    let statements = record.statements.iter().map(shown);
+    let lines = record.statements.iter().map(|row| recorded_line(row, record.kind));
     let skipped = record.statements.iter().filter(|row| row.state == StatementState::Skipped);
     let skipped = match record.kind {
         MigrationKind::Repeatable => Value::list(skipped.map(shown)),
@@ -119,7 +120,7 @@ pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     };
     vec![
         ("checksum", record.checksum.0.as_str().into()),
-        ("statements", Value::list(statements)),
+        ("statements", Value::list(lines)),
         ("status", status(record).into()),
         ("applied_at", if new { Value::Unknown } else { record.finished_at.clone().into() }),
         ("applied_by", if new { Value::Unknown } else { record.applied_by.as_str().into() }),
@@ -138,8 +139,8 @@ pub(super) fn pending(
     let lines = migration.numbered().map(|(number, statement)| {
         let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
         match records.iter().find(|record| record.number == number) {
-            Some(record) if record.is_binding() => line(record.class.as_str(), &record.summary),
-            _ => planned_line(statement),
+            Some(record) if record.is_binding() => recorded_line(record, migration.kind),
+            _ => planned_line(statement, migration.kind),
         }
     });
     vec![
@@ -206,8 +207,20 @@ pub(super) fn planned(
     })
 }
 
-fn planned_line(statement: &Statement) -> String {
-    line(statement.class.as_str(), &sql::summary(statement.shown()))
+/// Stands in place of the class of a statement that is not sent.
+const OMITTED: &str = "skipped";
+
+fn planned_line(statement: &Statement, of: MigrationKind) -> String {
+    let is_omitted = statement.is_omitted() && of != MigrationKind::Repeatable;
+    let class = if is_omitted { OMITTED } else { statement.class.as_str() };
+    line(class, &sql::summary(statement.shown()))
+}
+
+/// As [`planned_line`]. Which statements of a repeatable migration are skipped depends on the
+/// catalog too, so no plan knows it.
+fn recorded_line(statement: &StatementRecord, of: MigrationKind) -> String {
+    let is_omitted = statement.state == StatementState::Skipped && of != MigrationKind::Repeatable;
+    line(if is_omitted { OMITTED } else { statement.class.as_str() }, &statement.summary)
 }
 
 fn line(class: &str, summary: &str) -> String {

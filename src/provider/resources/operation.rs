@@ -56,6 +56,9 @@ impl<'a> KnownModel<'a> {
         let files = source::read(self.source, limit).await?;
         let mut prepared = self.rules.prepare(files.migrations);
         prepared.problems = files.problems;
+        if !self.rules.omits() {
+            prepared.problems.extend(files.omittable);
+        }
         Ok(LoadedModel { known: self, prepared, format: files.format })
     }
 }

@@ -208,6 +208,11 @@ impl StatementRules {
         names.into_iter().map(value).collect::<Option<_>>().map_or(Values::Unknown, Values::Known)
     }
 
+    /// Whether statements that would change nothing are not sent.
+    pub(super) fn omits(&self) -> bool {
+        self.rewrite == RewriteMode::Safe
+    }
+
     fn prepare_statement(
         &self,
         statement: &mut Statement,
@@ -215,6 +220,11 @@ impl StatementRules {
         used: &mut BTreeSet<String>,
     ) -> Result<Completeness, Box<Diagnostic>> {
         let source = statement.text.clone();
+        if self.omits() && sql::is_omitted(&source) {
+            statement.text.clear();
+            statement.source_text = Some(SourceText { shown: source.clone(), source });
+            return Ok(Completeness::Whole);
+        }
         if self.rewrite == RewriteMode::Safe
             && let Some(rewritten) = sql::rewrite(&source)
         {

@@ -33,6 +33,8 @@ pub(crate) struct SourceFiles {
     /// What is wrong with the text of a migration, by its file. It matters only while the migration
     /// is pending.
     pub(super) problems: BTreeMap<String, Diagnostic>,
+    /// The same for files with no other problem than statements that need not be sent.
+    pub(super) omittable: BTreeMap<String, Diagnostic>,
 }
 
 impl SourceFiles {
@@ -42,11 +44,14 @@ impl SourceFiles {
         argument: &AttributePath,
         migrations: impl FnOnce(T) -> (Vec<Migration>, Option<Format>),
     ) -> Self {
-        let problem =
-            |FileProblem { file, error }| (file, diagnostics::format_error(&error, argument));
-        let problems = found.problems.into_iter().map(problem).collect();
+        let (mut problems, mut omittable) = (BTreeMap::new(), BTreeMap::new());
+        for FileProblem { file, error } in found.problems {
+            let is_omittable = error.is_omittable();
+            let problem = diagnostics::format_error(&error, argument);
+            if is_omittable { &mut omittable } else { &mut problems }.insert(file, problem);
+        }
         let (migrations, format) = migrations(found.found);
-        Self { migrations, format, problems }
+        Self { migrations, format, problems, omittable }
     }
 }
 

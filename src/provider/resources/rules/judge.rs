@@ -76,7 +76,7 @@ impl StatementRules {
                         record.number == StatementNumber::of_index(index) && record.is_binding()
                     })
                 });
-                if done {
+                if done || statement.is_omitted() {
                     continue;
                 }
                 statements.push(statement);
