@@ -343,7 +343,10 @@ fn rendered(schema: &Schema) -> String {
 /// The sections of nested attributes, each after the attribute that it belongs to.
 fn nested(text: &mut String, attributes: &[Attribute], above: &str) {
     for attribute in sorted(attributes) {
-        let AttributeType::Nested { attributes, .. } = &attribute.kind else { continue };
+        let attributes = attribute.inner();
+        if attributes.is_empty() {
+            continue;
+        }
         let path = join(above, &attribute.name);
         let id = path.replace('.', "--");
         write!(text, "\n<a id=\"nestedatt--{id}\"></a>\n### Nested Schema for `{path}`\n").unwrap();
@@ -371,6 +374,11 @@ fn groups(attributes: &[Attribute], above: &str) -> Vec<(&'static str, String)> 
 fn line(attribute: &Attribute, above: &str) -> String {
     let mut kind = match &attribute.kind {
         AttributeType::Plain(ty) => type_name(ty),
+        AttributeType::Objects { nesting, .. } => match nesting {
+            Nesting::Single => "Object".to_owned(),
+            Nesting::List => "List of Object".to_owned(),
+            Nesting::Map => "Map of Object".to_owned(),
+        },
         AttributeType::Nested { nesting, .. } => match nesting {
             Nesting::Single => "Attributes".to_owned(),
             Nesting::List => "Attributes List".to_owned(),
@@ -381,7 +389,7 @@ fn line(attribute: &Attribute, above: &str) -> String {
         kind.push_str(", Sensitive");
     }
     let mut line = format!("- `{}` ({kind}) {}", attribute.name, attribute.description);
-    if matches!(attribute.kind, AttributeType::Nested { .. }) {
+    if !attribute.inner().is_empty() {
         let id = join(above, &attribute.name).replace('.', "--");
         write!(line, " (see [below for nested schema](#nestedatt--{id}))").unwrap();
     }

@@ -33,7 +33,15 @@ pub struct Attribute {
 pub enum AttributeType {
     /// A value of a type.
     Plain(Type),
-    /// One or more objects with attributes of their own.
+    /// One or more objects that the provider computes. Terraform receives their plain type, because
+    /// a mocked provider in `terraform test` cannot generate the elements of nested attributes.
+    Objects {
+        /// How many objects, and how they are addressed.
+        nesting: Nesting,
+        /// Fields of each object, for the documentation.
+        fields: Vec<Attribute>,
+    },
+    /// One or more objects with attributes of their own, which a configuration sets.
     Nested {
         /// How many objects, and how they are addressed.
         nesting: Nesting,
@@ -42,7 +50,7 @@ pub enum AttributeType {
     },
 }
 
-/// How many objects a nested attribute contains.
+/// How many objects an attribute contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nesting {
     /// One object.
@@ -85,7 +93,12 @@ impl Attribute {
         Self::plain(name, Type::map(element))
     }
 
-    /// Creates an attribute of objects whose attributes have descriptions of their own.
+    /// Creates a computed attribute of objects whose fields have descriptions of their own.
+    pub fn objects(name: impl Into<String>, nesting: Nesting, fields: Vec<Self>) -> Self {
+        Self::new(name, AttributeType::Objects { nesting, fields }).computed()
+    }
+
+    /// Creates an argument of objects whose attributes have descriptions of their own.
     pub fn nested(name: impl Into<String>, nesting: Nesting, attributes: Vec<Self>) -> Self {
         Self::new(name, AttributeType::Nested { nesting, attributes })
     }
@@ -142,12 +155,23 @@ impl Attribute {
         self
     }
 
+    /// Returns the attributes of its objects.
+    #[must_use]
+    pub fn inner(&self) -> &[Self] {
+        match &self.kind {
+            AttributeType::Plain(_) => &[],
+            AttributeType::Objects { fields, .. } => fields,
+            AttributeType::Nested { attributes, .. } => attributes,
+        }
+    }
+
     /// Returns the type of its value.
     #[must_use]
     pub fn implied_type(&self) -> Type {
         match &self.kind {
             AttributeType::Plain(ty) => ty.clone(),
-            AttributeType::Nested { nesting, attributes } => {
+            AttributeType::Objects { nesting, fields: attributes }
+            | AttributeType::Nested { nesting, attributes } => {
                 let object = object_type(attributes);
                 match nesting {
                     Nesting::Single => object,

@@ -72,9 +72,7 @@ fn check_attributes(attributes: &[Attribute], prefix: &str, found: &mut Vec<Stri
             found.push(format!("{path} is defined twice"));
         }
         check_attribute(attribute, &path, found);
-        if let AttributeType::Nested { attributes, .. } = &attribute.kind {
-            check_attributes(attributes, &format!("{path}."), found);
-        }
+        check_attributes(attribute.inner(), &format!("{path}."), found);
     }
 }
 
@@ -91,6 +89,11 @@ fn check_attribute(attribute: &Attribute, path: &str, found: &mut Vec<String>) {
     }
     if required && computed {
         found.push(format!("{path} is both required and computed"));
+    }
+    if let AttributeType::Objects { fields, .. } = &attribute.kind
+        && (required || optional || fields.iter().any(|field| field.required || field.optional))
+    {
+        found.push(format!("{path} consists of plain objects, which only the provider can set"));
     }
     if attribute.description.is_empty() {
         found.push(format!("{path} has no description"));

@@ -4,7 +4,7 @@
 //! angle brackets, every pair of asterisks, and every pair of underscores, even in code and across
 //! words: `on_drift` in a text that also has `accept_drift` becomes `ondrift`.
 
-use super::{Attribute, AttributeType, Schema};
+use super::{Attribute, Schema};
 
 /// Longest description, in characters, that a hover window shows without scrolling.
 const LONGEST: usize = 300;
@@ -25,9 +25,7 @@ fn collect<'a>(attributes: &'a [Attribute], prefix: &str, found: &mut Vec<(Strin
     for attribute in attributes {
         let path = format!("{prefix}{}", attribute.name);
         found.push((path.clone(), &attribute.description));
-        if let AttributeType::Nested { attributes, .. } = &attribute.kind {
-            collect(attributes, &format!("{path}."), found);
-        }
+        collect(attribute.inner(), &format!("{path}."), found);
     }
 }
 

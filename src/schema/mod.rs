@@ -83,7 +83,7 @@ mod tests {
             Attribute::map_of("tags", Type::String).optional(),
             Attribute::nested("one", Nesting::Single, port()).optional(),
             Attribute::nested("many", Nesting::List, port()).optional(),
-            Attribute::nested("named", Nesting::Map, port()).computed(),
+            Attribute::objects("named", Nesting::Map, port()),
         ]);
         let port = || Type::object([("port", Type::Number)]);
         let expected = Type::object([

@@ -117,7 +117,9 @@ fn attributes(all: &[Attribute]) -> Vec<wire::schema::Attribute> {
 
 fn attribute(attribute: &Attribute) -> wire::schema::Attribute {
     let (ty, nested) = match &attribute.kind {
-        AttributeType::Plain(ty) => (ty.to_json().into_bytes(), None),
+        AttributeType::Plain(_) | AttributeType::Objects { .. } => {
+            (attribute.implied_type().to_json().into_bytes(), None)
+        }
         AttributeType::Nested { nesting, attributes: inner } => {
             (Vec::new(), Some(nested(*nesting, inner)))
         }

@@ -81,37 +81,32 @@ impl DataSource for MigrationStatus {
         attributes.extend(comparison_attributes());
         attributes.extend(drift::attributes());
         attributes.extend([
-            Attribute::nested("building", Nesting::List, building::attributes())
-                .computed()
-                .description(
-                    "Indexes that are being built and constraints that are being validated, for \
+            Attribute::objects("building", Nesting::List, building::attributes()).description(
+                "Indexes that are being built and constraints that are being validated, for \
                      which no apply of the migration set waits. An object leaves the list when it \
                      is valid, when it is dropped, or when its job fails.",
-                ),
-            Attribute::nested("unfinished", Nesting::Map, unfinished_attributes())
-                .computed()
-                .description(
-                    "Migrations that were begun but are not applied, by version, with their \
+            ),
+            Attribute::objects("unfinished", Nesting::Map, unfinished_attributes()).description(
+                "Migrations that were begun but are not applied, by version, with their \
                      progress.",
-                ),
+            ),
             Attribute::map_of("other_ledgers", Type::String).computed().description(
                 "History tables of other tools in the cluster, as a map from table name to the \
                  value for `adopt`. If the tool is not supported, the value is `none`, and \
                  `baseline_version` can record its migrations. The tables remain after an \
                  adoption.",
             ),
-            Attribute::nested("ledger", Nesting::Single, ledger_attributes())
-                .computed()
+            Attribute::objects("ledger", Nesting::Single, ledger_attributes())
                 .description("The ledger of the cluster. Null if there is none."),
             Attribute::map_of("provider_versions", Type::String).computed().description(
                 "Versions of the provider that last ran or adopted the migrations, as a map from \
                  migration version to provider version.",
             ),
-            Attribute::nested("lease", Nesting::Single, lease_attributes()).computed().description(
+            Attribute::objects("lease", Nesting::Single, lease_attributes()).description(
                 "Apply of the migration set that is in progress. Null if there is none. An apply \
                  that was killed appears until its lease expires.",
             ),
-            Attribute::nested("jobs", Nesting::List, job_attributes()).computed().description(
+            Attribute::objects("jobs", Nesting::List, job_attributes()).description(
                 "Index builds and constraint validations of the cluster, for all migration sets. \
                  Completed jobs disappear after about 30 minutes.",
             ),

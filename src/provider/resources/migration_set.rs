@@ -239,12 +239,10 @@ impl Resource for MigrationSetResource {
                 "Endpoint, port, and schema of the ledger, for example \
                      `localhost:5432/dsql_migrations`.",
             ),
-            Attribute::nested("migrations", Nesting::Map, migration_attributes())
-                .computed()
-                .description(
-                    "All migrations by version: those in the ledger, and in a plan those that the \
+            Attribute::objects("migrations", Nesting::Map, migration_attributes()).description(
+                "All migrations by version: those in the ledger, and in a plan those that the \
                  apply will run.",
-                ),
+            ),
             Attribute::string("latest_version").computed().description(
                 "Version of the applied migration that began last, which is not always the \
                  highest version. Repeatable migrations do not count.",
