@@ -12,6 +12,7 @@ pub mod table;
 mod values;
 
 use std::fmt;
+use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
@@ -167,8 +168,8 @@ pub struct Statement {
     pub column: usize,
     /// The number of `BEGIN` and `COMMIT` that precede it in the file. Adjacent DML shares a
     /// transaction only if this number is equal, because authors separate with `COMMIT` what would
-    /// exceed DSQL's limit of 3,000 rows. In a file that turns its transaction off, it is the number
-    /// of the statement.
+    /// exceed DSQL's limit of 3,000 rows. In a file that turns its transaction off, it is the
+    /// number of the statement.
     pub boundary: usize,
     /// Whether its author accepts that an object which it would create exists with another
     /// definition.
@@ -176,12 +177,36 @@ pub struct Statement {
 }
 
 /// A statement before variables were substituted and before it was rewritten.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceText {
     /// The text in the file.
     pub source: String,
-    /// The text that runs, with the names of variables in place of their values.
+    /// The text that runs, with the names of variables in place of values that are not shown.
     pub shown: String,
+    /// The values in the text that runs that are not shown.
+    pub hidden: Vec<HiddenValue>,
+    /// Whether a value that will be shown is not known yet.
+    pub lacks_shown_value: bool,
+}
+
+/// The value of a variable in the text of a statement that must not be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiddenValue {
+    /// Its bytes in the text that runs.
+    pub range: Range<usize>,
+    /// The variable as the file writes it, for example `${name}`.
+    pub written: String,
+}
+
+impl HiddenValue {
+    /// Whether it overlaps other bytes of the text. An empty value overlaps what it is next to.
+    #[must_use]
+    pub fn overlaps(&self, other: &Range<usize>) -> bool {
+        self.range.start <= other.end
+            && other.start <= self.range.end
+            && (self.range.is_empty()
+                || self.range.start < other.end && other.start < self.range.end)
+    }
 }
 
 impl Migration {
@@ -212,7 +237,19 @@ impl Migration {
 }
 
 impl Statement {
-    /// The text to show and record, which contains no value of a variable.
+    /// The values in its text that are not shown.
+    #[must_use]
+    pub fn hidden(&self) -> &[HiddenValue] {
+        self.source_text.as_ref().map_or(&[], |source_text| &source_text.hidden)
+    }
+
+    /// Whether its text lacks a value that will be shown.
+    #[must_use]
+    pub fn lacks_shown_value(&self) -> bool {
+        self.source_text.as_ref().is_some_and(|source_text| source_text.lacks_shown_value)
+    }
+
+    /// The text to show and record, without the values of variables that are not visible.
     #[must_use]
     pub fn shown(&self) -> &str {
         self.source_text.as_ref().map_or(&self.text, |source_text| &source_text.shown)
@@ -325,7 +362,7 @@ mod tests {
 
         let source = "create role ${name}".to_owned();
         let shown = "CREATE ROLE ${name}".to_owned();
-        statement.source_text = Some(SourceText { source, shown });
+        statement.source_text = Some(SourceText { source, shown, ..SourceText::default() });
         assert_eq!(statement.shown(), "CREATE ROLE ${name}");
         assert_eq!(statement.checksum(), Checksum::of("create role ${name}"));
     }

@@ -732,7 +732,8 @@ async fn a_rejected_statement_is_reported_without_a_column_if_that_is_unknown() 
             let statement = &mut migration.statements[1];
             let source = statement.text.clone();
             statement.text = source.replace("${table}", "a");
-            statement.source_text = Some(SourceText { shown: source.clone(), source });
+            statement.source_text =
+                Some(SourceText { shown: source.clone(), source, ..SourceText::default() });
         };
         let found = rejected_at(name, &format!("{BEFORE}{text}"), with_variable).await;
         assert_eq!(found, (2, 2, position), "{name}");

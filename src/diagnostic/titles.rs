@@ -142,6 +142,7 @@ titles! {
     PossiblyUnsupportedSql => "Possibly unsupported SQL in …",
     OneHazard => "1 hazard in …",
     Hazards => "… hazards in …",
+    DeniedHazards => "Hazards are denied",
     SchemaChanged => "Schema was changed outside of migrations in …",
     ConstraintsNotValid => "Constraints are left NOT VALID by …",
     SchemaNotRecorded => "Schema is not recorded for …",

@@ -70,6 +70,7 @@ mod tests {
         statement.source_text = Some(SourceText {
             source: "CREATE INDEX i ON t (nope)".to_owned(),
             shown: statement.text.clone(),
+            ..SourceText::default()
         });
         assert_eq!(statement.position_of(8), Some(Position { line: 3, column: 12 }));
         assert_eq!(statement.position_of(28), None);

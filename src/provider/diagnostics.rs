@@ -39,8 +39,8 @@ pub(super) use drift::{
 };
 pub(super) use existing::{existing_objects, kept_objects, statements_without_effect};
 pub(super) use findings::{
-    StatementFinding, another_kind, collisions, hazards, lint_errors, lint_warnings,
-    linted_without_values, render_error, replacement,
+    StatementFinding, StatementHazard, another_kind, collisions, denied_hazards, hazards,
+    lint_errors, lint_warnings, linted_without_values, render_error, replacement,
 };
 pub(super) use formats::{format_error, format_errors, name_error};
 pub(super) use history_tables::{

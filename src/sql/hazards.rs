@@ -18,17 +18,22 @@ mod drop_object;
 mod drop_schema;
 mod drop_table;
 mod grant;
+mod grant_to_public;
+mod hidden_name;
 mod if_not_exists;
 mod not_validated;
 mod on_delete_cascade;
 mod rename;
 mod scene;
+mod subject;
 mod truncated_name;
 mod unawaited_build;
 mod unbatched_write;
 mod unique_index;
 
 use self::scene::{Scene, StatementSequence};
+use self::subject::HazardSubject;
+pub use self::subject::{ShownName, WrittenName};
 use super::tokens::TokenBuf;
 
 /// A kind of hazard.
@@ -40,11 +45,29 @@ pub struct Hazard {
     pub message: &'static str,
     /// What to do about it, in sentences.
     pub help: &'static str,
-    check: fn(&Scene<'_>) -> bool,
+    check: fn(&Scene<'_>) -> Vec<HazardSubject>,
+}
+
+/// A hazard of a statement, and what it is about.
+#[derive(Debug)]
+pub struct FoundHazard {
+    /// The hazard.
+    pub hazard: &'static Hazard,
+    /// The objects and roles, at least one.
+    pub subjects: Vec<HazardSubject>,
 }
 
 /// Name of the rule about writes that may change too many rows for one transaction.
 pub const UNBATCHED_WRITE: &str = unbatched_write::RULE.name;
+
+/// Name of the rule about objects and roles whose names the plan does not show.
+pub const HIDDEN_NAME: &str = hidden_name::RULE.name;
+
+/// The hazard of an object or a role whose name the plan does not show.
+#[must_use]
+pub fn hidden_name() -> &'static Hazard {
+    &hidden_name::RULE
+}
 
 /// All rules in the order in which they are shown: rules about loss of data come first.
 pub static RULES: &[&Hazard] = &[
@@ -62,17 +85,19 @@ pub static RULES: &[&Hazard] = &[
     &drop_constraint::RULE,
     &drop_index::RULE,
     &drop_object::RULE,
+    &grant_to_public::RULE,
     &default_not_backfilled::RULE,
     &grant::RULE,
     &async_build::RULE,
     &unawaited_build::RULE,
+    &hidden_name::RULE,
 ];
 
 /// Returns the hazards of statements that run one after the other: a list for each statement, in
 /// the order of [`RULES`]. `awaits_jobs` states whether the run ends only when their jobs have
 /// ended.
 #[must_use]
-pub fn hazards<S: AsRef<str>>(statements: &[S], awaits_jobs: bool) -> Vec<Vec<&'static Hazard>> {
+pub fn hazards<S: AsRef<str>>(statements: &[S], awaits_jobs: bool) -> Vec<Vec<FoundHazard>> {
     // Reads each statement twice, because the tokens of all statements at once would take many
     // times the memory of their text.
     let read = || statements.iter().map(|sql| TokenBuf::of(sql.as_ref()));
@@ -80,7 +105,11 @@ pub fn hazards<S: AsRef<str>>(statements: &[S], awaits_jobs: bool) -> Vec<Vec<&'
     read()
         .map(|statement| {
             let scene = sequence.scene(statement.all());
-            let found = RULES.iter().copied().filter(|rule| (rule.check)(&scene)).collect();
+            let found = RULES.iter().filter_map(|hazard| {
+                let subjects = (hazard.check)(&scene);
+                (!subjects.is_empty()).then_some(FoundHazard { hazard, subjects })
+            });
+            let found = found.collect();
             sequence.advance(statement.all());
             found
         })
@@ -91,12 +120,13 @@ pub fn hazards<S: AsRef<str>>(statements: &[S], awaits_jobs: bool) -> Vec<Vec<&'
 #[cfg(test)]
 fn names(statements: &[&str]) -> Vec<&'static str> {
     let mut all = hazards(statements, true);
-    all.pop().unwrap_or_default().iter().map(|hazard| hazard.name).collect()
+    all.pop().unwrap_or_default().iter().map(|found| found.hazard.name).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::HiddenValue;
     use crate::sql::lint;
     use crate::sql::testing::{Random, noise};
 
@@ -129,6 +159,88 @@ mod tests {
         ] {
             assert_eq!(names(&[sql]), [""; 0], "{sql}");
         }
+    }
+
+    /// The hazards of one statement: kind, object, and grantee.
+    fn shown(sql: &str, hidden: &[HiddenValue]) -> Vec<String> {
+        let all = hazards(&[sql], true).pop().unwrap_or_default().into_iter();
+        let lines = all.flat_map(|FoundHazard { hazard, subjects }| {
+            subjects.into_iter().map(move |subject| {
+                let name = |name: &WrittenName| name.shown(sql, hidden).map(|name| name.text);
+                let grantee = name(&subject.grantee).map(|it| format!(" to {it}"));
+                let object = name(&subject.object).unwrap_or_default();
+                format!("{} {object}{}", hazard.name, grantee.unwrap_or_default())
+            })
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn a_hazard_names_what_it_is_about_as_the_database_writes_it() {
+        for (sql, expected) in [
+            (
+                "DROP TABLE Users, app.\"Odd\" CASCADE",
+                &[
+                    "drop_table users",
+                    "drop_table app.\"Odd\"",
+                    "cascade users",
+                    "cascade app.\"Odd\"",
+                ][..],
+            ),
+            ("DROP SCHEMA IF EXISTS old", &["drop_schema old"]),
+            ("DROP FUNCTION f(int, text)", &["drop_object f"]),
+            (
+                "ALTER TABLE ONLY app.t DROP COLUMN IF EXISTS \"email\", DROP b",
+                &["drop_column app.t.email", "drop_column app.t.b"],
+            ),
+            ("ALTER TABLE t ADD CHECK (n > 0) NOT VALID", &["not_validated t"]),
+            ("ALTER TABLE t ADD CONSTRAINT c CHECK (n > 0) NOT VALID", &["not_validated t.c"]),
+            ("ALTER TABLE t RENAME TO u", &["rename t"]),
+            ("ALTER TABLE t RENAME COLUMN a TO b", &["rename t.a"]),
+            ("ALTER VIEW s.v RENAME TO w", &["rename s.v"]),
+            ("CREATE INDEX ASYNC ON app.t (n)", &["async_build app.t"]),
+            (
+                "CREATE UNIQUE INDEX ASYNC IF NOT EXISTS i ON t (n)",
+                &["unique_index i", "if_not_exists i", "async_build i"],
+            ),
+            ("ALTER TABLE ASYNC t VALIDATE CONSTRAINT c", &["async_build t.c"]),
+            ("ALTER TABLE t ADD COLUMN IF NOT EXISTS n int", &["if_not_exists t.n"]),
+            ("UPDATE ONLY t SET n = 1", &["unbatched_write t"]),
+            (
+                "GRANT SELECT, UPDATE (n) ON TABLE a, s.b TO joe, PUBLIC",
+                &[
+                    "grant_to_public a to public",
+                    "grant_to_public s.b to public",
+                    "grant a to joe",
+                    "grant a to public",
+                    "grant s.b to joe",
+                    "grant s.b to public",
+                ],
+            ),
+            (
+                "ALTER DEFAULT PRIVILEGES IN SCHEMA s, u GRANT SELECT, INSERT ON TABLES TO joe",
+                &["grant s to joe", "grant u to joe"],
+            ),
+            ("REVOKE ALL ON ALL TABLES IN SCHEMA s FROM joe", &["grant s to joe"]),
+            ("GRANT reader TO joe WITH ADMIN OPTION", &["grant reader to joe"]),
+            ("GRANT USAGE ON SCHEMA s TO joe", &["grant s to joe"]),
+            ("AWS IAM GRANT r TO 'arn:aws:iam::1:role/x'", &["grant r to 'arn:aws:iam::1:role/x'"]),
+        ] {
+            assert_eq!(shown(sql, &[]), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_value_is_the_name_of_its_variable() {
+        let sql = "DROP TABLE app.p_users";
+        let value = |from: usize, to: usize, name: &str| HiddenValue {
+            range: from..to,
+            written: format!("${{{name}}}"),
+        };
+        let prefix = value(15, 17, "prefix");
+        assert_eq!(shown(sql, std::slice::from_ref(&prefix)), ["drop_table app.${prefix}users"]);
+        assert_eq!(shown(sql, &[value(11, 14, "s"), prefix]), ["drop_table ${s}.${prefix}users"]);
+        assert_eq!(shown(sql, &[value(0, 4, "verb")]), ["drop_table app.p_users"]);
     }
 
     #[test]

@@ -44,7 +44,10 @@ pub use effect::{
     collisions, effect, job_target, mentioned, mentions, temporary_table, whole,
 };
 pub use error::{SplitError, SplitProblem};
-pub use hazards::{Hazard, RULES, UNBATCHED_WRITE, hazards};
+pub use hazards::{
+    FoundHazard, HIDDEN_NAME, Hazard, RULES, ShownName, UNBATCHED_WRITE, WrittenName, hazards,
+    hidden_name,
+};
 pub use lint::{Finding, FindingSeverity, is_rule, lint};
 pub use obscuring::obscures;
 pub use render::{RenderError, Rendered, Variables, is_variable_name};

@@ -11,26 +11,37 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lex::{Lexer, Token, TokenKind, count_lines};
 use super::split;
-use crate::migration::VariableSyntax;
+use crate::migration::{HiddenValue, VariableSyntax};
 
-/// Values by variable name. `None` is a value that is not known yet.
+/// The variables that statements can use.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Variables(pub BTreeMap<String, Option<String>>);
+pub struct Variables {
+    /// Values by variable name. `None` is a value that is not known yet.
+    pub values: BTreeMap<String, Option<String>>,
+    /// The variables whose values may be shown.
+    pub visible: BTreeSet<String>,
+}
 
 /// Shows the names only, because a value may be a secret.
 impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
+        f.debug_list().entries(self.values.keys()).finish()
     }
 }
 
 /// A statement after substitution.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
     /// The SQL. The name of a variable takes the place of a value that is not known yet.
     pub text: String,
+    /// The text to show: with the values of visible variables, and the rest as in the template.
+    pub shown: String,
+    /// The values in `text` that `shown` does not contain, in order.
+    pub hidden: Vec<HiddenValue>,
     /// Whether all values were known.
     pub complete: bool,
+    /// Whether the value of a visible variable was not known.
+    pub lacks_shown_value: bool,
     /// Names of the variables that were substituted.
     pub used: BTreeSet<String>,
 }
@@ -73,11 +84,15 @@ impl Variables {
     ///
     /// Fails with the first variable that cannot be substituted.
     pub fn render(&self, sql: &str, syntax: VariableSyntax) -> Result<Rendered, RenderError> {
-        let (text, used) = (String::new(), BTreeSet::new());
+        let mut rendering = Rendering {
+            variables: self,
+            syntax,
+            rendered: Rendered { complete: true, ..Rendered::default() },
+        };
         if syntax == VariableSyntax::Off {
-            return Ok(Rendered { text: sql.to_owned(), complete: true, used });
+            rendering.copy(sql);
+            return Ok(rendering.rendered);
         }
-        let mut rendering = Rendering { variables: self, syntax, text, complete: true, used };
         let mut first: Option<Used> = None;
         let mut code = Part { from: 0, to: 0, line: 0 };
         for token in Lexer::with(sql, 0, syntax).map_while(Result::ok) {
@@ -94,7 +109,7 @@ impl Variables {
             first = first.or(used);
             code = Part { from: token.end(), to: token.end(), line: token.line };
             if comment {
-                rendering.text.push_str(token.text);
+                rendering.copy(token.text);
             } else {
                 rendering.literal(&token)?;
             }
@@ -102,20 +117,23 @@ impl Variables {
         let used = rendering.code(&sql[code.from..code.to], code.line)?;
         first = first.or(used);
 
-        let Rendering { text, complete, used: names, .. } = rendering;
         match first {
-            Some(used) if !is_one_statement_like(&text, sql) => Err(used.breaks_out()),
-            _ => Ok(Rendered { text, complete, used: names }),
+            Some(used) if !is_one_statement_like(&rendering.rendered.text, sql) => {
+                Err(used.breaks_out())
+            }
+            _ => Ok(rendering.rendered),
         }
     }
 
     /// Replaces values by the names of their variables in text from elsewhere, such as a message of
-    /// the server. Values of fewer than four characters are not replaced.
+    /// the server, except values that may be shown. Values of fewer than four characters are not
+    /// replaced.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
         let mut values: Vec<(&str, &String)> = self
-            .0
+            .values
             .iter()
+            .filter(|(name, _)| !self.visible.contains(*name))
             .filter_map(|(name, value)| Some((value.as_deref()?, name)))
             .filter(|(value, _)| value.chars().count() >= SHORTEST_HIDDEN)
             .collect();
@@ -157,12 +175,35 @@ impl Used {
 struct Rendering<'a> {
     variables: &'a Variables,
     syntax: VariableSyntax,
-    text: String,
-    complete: bool,
-    used: BTreeSet<String>,
+    rendered: Rendered,
 }
 
 impl<'a> Rendering<'a> {
+    /// Copies text without variables.
+    fn copy(&mut self, text: &str) {
+        self.rendered.text.push_str(text);
+        self.rendered.shown.push_str(text);
+    }
+
+    /// Puts a variable, as it is `written`. The name takes the place of an unknown value.
+    fn substitute(&mut self, name: &str, value: Option<&str>, written: &str) {
+        let is_visible = self.variables.visible.contains(name);
+        let rendered = &mut self.rendered;
+        rendered.used.insert(name.to_owned());
+        rendered.complete &= value.is_some();
+        rendered.lacks_shown_value |= is_visible && value.is_none();
+        let start = rendered.text.len();
+        rendered.text.push_str(value.unwrap_or(name));
+        match value.filter(|_| is_visible) {
+            Some(value) => rendered.shown.push_str(value),
+            None => {
+                let range = start..rendered.text.len();
+                rendered.hidden.push(HiddenValue { range, written: written.to_owned() });
+                rendered.shown.push_str(written);
+            }
+        }
+    }
+
     /// Substitutes in text without literals and comments. Returns the first variable in it.
     fn code(&mut self, part: &str, line: usize) -> Result<Option<Used>, RenderError> {
         self.put(part, line, |name, line, value| {
@@ -179,13 +220,14 @@ impl<'a> Rendering<'a> {
             None => 0,
         };
         let (opening, body) = token.text.split_at(delimiter);
-        let start = self.text.len();
-        self.text.push_str(opening);
+        let start = self.rendered.text.len();
+        self.copy(opening);
         let used = self.put(body, token.line, |_, _, _| Ok(()))?;
-        let mut tokens = Lexer::new(&self.text[start..], 0);
+        let literal = &self.rendered.text[start..];
+        let mut tokens = Lexer::new(literal, 0);
         let stays = matches!(
             tokens.next(),
-            Some(Ok(now)) if now.kind == token.kind && now.text.len() == self.text.len() - start
+            Some(Ok(now)) if now.kind == token.kind && now.text.len() == literal.len()
         );
         match used {
             Some(used) if !stays => Err(used.breaks_out()),
@@ -195,7 +237,7 @@ impl<'a> Rendering<'a> {
 
     /// The name of a variable as it is set, and its value.
     fn look_up(&self, name: &str) -> Option<(&'a str, Option<&'a str>)> {
-        let variables = &self.variables.0;
+        let variables = &self.variables.values;
         let is_same = |known: &&String| match self.syntax {
             VariableSyntax::Flyway => known.eq_ignore_ascii_case(name),
             VariableSyntax::Own | VariableSyntax::Off => *known == name,
@@ -218,32 +260,25 @@ impl<'a> Rendering<'a> {
             if self.syntax == VariableSyntax::Own
                 && let Some(before) = part[..at].strip_suffix('$')
             {
-                self.text.push_str(before);
-                self.text.push_str("${");
+                self.copy(before);
+                self.rendered.text.push_str("${");
+                self.rendered.shown.push_str("$${");
                 part = &part[at + 2..];
                 continue;
             }
-            self.text.push_str(&part[..at]);
+            self.copy(&part[..at]);
             let rest = &part[at + 2..];
             let (name, after) = name(rest).ok_or(RenderError::Malformed { line })?;
+            let written = &part[at..part.len() - after.len()];
             let (name, value) = self
                 .look_up(name)
                 .ok_or_else(|| RenderError::Unknown { name: name.to_owned(), line })?;
-            match value {
-                Some(value) => {
-                    check(name, line, value)?;
-                    self.text.push_str(value);
-                }
-                None => {
-                    self.complete = false;
-                    self.text.push_str(name);
-                }
-            }
-            self.used.insert(name.to_owned());
+            value.map_or(Ok(()), |value| check(name, line, value))?;
+            self.substitute(name, value, written);
             first.get_or_insert_with(|| Used { name: name.to_owned(), line });
             part = after;
         }
-        self.text.push_str(part);
+        self.copy(part);
         Ok(first)
     }
 }

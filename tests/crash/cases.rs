@@ -52,12 +52,16 @@ impl Case {
         if !self.variables.is_empty() {
             let known =
                 |(name, value): &(&str, &str)| ((*name).to_owned(), Some((*value).to_owned()));
-            let variables = Variables(self.variables.iter().map(known).collect());
+            let variables = Variables {
+                values: self.variables.iter().map(known).collect(),
+                ..Variables::default()
+            };
             for statement in migrations.iter_mut().flat_map(|migration| &mut migration.statements) {
                 let source = statement.text.clone();
                 statement.text =
                     variables.render(&source, VariableSyntax::Own).expect("known variables").text;
-                statement.source_text = Some(SourceText { shown: source.clone(), source });
+                statement.source_text =
+                    Some(SourceText { shown: source.clone(), source, ..SourceText::default() });
             }
         }
         let adopted = |migration: &Migration| {

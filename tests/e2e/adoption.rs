@@ -909,8 +909,8 @@ fn a_pending_file_that_may_be_partly_applied_is_named_at_the_adoption() {
             .says("set baseline_version = \"20260103000000\"");
         world.configure(&set("goose", "  baseline_version = \"20260103000000\"\n"));
         world.apply().ends_with(0).does_not_say(title);
-        // The tool may run until its table is dropped. After a run of the provider, a baseline has no
-        // effect.
+        // The tool may run until its table is dropped. After a run of the provider, a baseline has
+        // no effect.
         world.write("goose/20260201000000_own.sql", "-- +goose Up\nSELECT 1;\n");
         world.apply().ends_with(0);
         let later = format!("-- +goose NO TRANSACTION\n-- +goose Up\nSELECT 1;\n{}", &UP[13..]);

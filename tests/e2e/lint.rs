@@ -64,7 +64,7 @@ fn an_applied_file_is_never_blocked_by_the_linter() {
             .ends_with(0)
             .says("No changes.")
             .does_not_say("unsupported SQL")
-            .does_not_say("hazard");
+            .does_not_say("hazards in");
     });
 }
 
@@ -83,9 +83,9 @@ fn lint_can_warn_or_be_off_and_rules_can_be_ignored() {
         world.apply().ends_with(1).says("Migration failed").says("unsupported statement: Truncate");
 
         world.configure(&set("lint_ignore = [\"truncate\"]"));
-        world.plan().ends_with(2).does_not_say("unsupported SQL").does_not_say("hazard");
+        world.plan().ends_with(2).does_not_say("unsupported SQL").does_not_say("hazards in");
         world.configure(&set("lint = \"off\""));
-        world.plan().ends_with(2).does_not_say("unsupported SQL").does_not_say("hazard");
+        world.plan().ends_with(2).does_not_say("unsupported SQL").does_not_say("hazards in");
 
         world.configure(&set("lint = \"strict\""));
         world.plan().ends_with(1).says("Invalid lint").says("\"error\", \"warn\", \"off\"");
@@ -104,7 +104,7 @@ fn hazards_are_said_once_where_they_are_pending_and_never_again() {
              CREATE UNIQUE INDEX ASYNC fresh ON users (email);",
         );
         // A new table has no rows to lose.
-        world.apply().ends_with(0).does_not_say("unsupported SQL").does_not_say("hazard");
+        world.apply().ends_with(0).does_not_say("unsupported SQL").does_not_say("hazards in");
 
         world.write(
             "migrations/0002_change.sql",
@@ -128,9 +128,9 @@ fn hazards_are_said_once_where_they_are_pending_and_never_again() {
         world.plan().ends_with(2).says("4 hazards").does_not_say("grant: Changes");
 
         world.apply().ends_with(0);
-        world.plan().ends_with(0).says("No changes.").does_not_say("hazard");
+        world.plan().ends_with(0).says("No changes.").does_not_say("hazards in");
         world.configure(&set(""));
-        world.plan().does_not_say("hazard");
+        world.plan().does_not_say("hazards in");
     });
 }
 
@@ -478,6 +478,6 @@ fn a_single_migration_knows_the_same_arguments() {
             .ends_with(0)
             .says("No changes.")
             .does_not_say("unsupported SQL")
-            .does_not_say("hazard");
+            .does_not_say("hazards in");
     });
 }

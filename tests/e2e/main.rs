@@ -27,6 +27,7 @@ mod existing;
 mod failed_runs;
 mod formats;
 mod functions;
+mod hazards;
 mod installation;
 mod least_privilege;
 mod ledger_rows;

@@ -126,7 +126,7 @@ impl DataSource for MigrationStatus {
         let watch = Watch::decode_without_plan(&config).err();
         source
             .into_iter()
-            .chain(variables)
+            .chain(variables.into_iter().flatten())
             .chain(accepted)
             .chain(renamed)
             .chain(watch)
@@ -340,7 +340,7 @@ async fn files(
         return Ok(None);
     }
     let source = source(config).map_err(|error| vec![error])?;
-    let rules = StatementRules::with_variables(config).map_err(|error| vec![error])?;
+    let rules = StatementRules::with_variables(config)?;
     let (Input::Known(source), Input::Known(rules)) = (source, rules) else { return Ok(None) };
     let prepared = rules.prepare(source::read(&source, limit).await?.migrations);
     let errors = prepared.errors_of_repeatable();

@@ -3,12 +3,12 @@
 //! All findings of a resource are one diagnostic: of several warnings with the same summary,
 //! Terraform shows only the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::{Subject, sentence};
 use crate::diagnostic::{Diagnostic, Title};
-use crate::migration::{Position, Statement, VariableSyntax};
+use crate::migration::{Position, Statement, VariableSyntax, Version};
 use crate::sql::{self, Collision, Finding, Hazard, RenderError, UsedName};
 use crate::value::AttributePath;
 
@@ -19,6 +19,50 @@ const SHOWN: usize = 20;
 pub(in crate::provider) struct StatementFinding<'a> {
     pub(in crate::provider) statement: &'a Statement,
     pub(in crate::provider) finding: Finding,
+}
+
+/// A hazard of a statement that a run sends.
+#[derive(Debug, Clone)]
+pub(in crate::provider) struct StatementHazard<'a> {
+    pub(in crate::provider) version: &'a Version,
+    pub(in crate::provider) statement: &'a Statement,
+    pub(in crate::provider) hazard: &'static Hazard,
+    /// The name of the object, with the names of variables in place of hidden values.
+    pub(in crate::provider) object: Option<String>,
+    /// The same for the role that gains or loses a privilege.
+    pub(in crate::provider) grantee: Option<String>,
+}
+
+/// Returns the error about hazards that `deny_hazards` denies.
+pub(in crate::provider) fn denied_hazards(
+    found: &[StatementHazard<'_>],
+    denied: &BTreeSet<String>,
+) -> Option<Diagnostic> {
+    let mut by_kind: BTreeMap<&str, Vec<&StatementHazard<'_>>> = BTreeMap::new();
+    for hazard in found.iter().filter(|found| denied.contains(found.hazard.name)) {
+        by_kind.entry(hazard.hazard.name).or_default().push(hazard);
+    }
+    if by_kind.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    for (kind, found) in by_kind {
+        text.push_str(&format!("{kind}: {}\n", found[0].hazard.message));
+        for StatementHazard { statement, object, .. } in found.iter().take(SHOWN) {
+            let object = object.as_ref().map(|object| format!(" ({object})")).unwrap_or_default();
+            let line = sql::summary(statement.shown());
+            text.push_str(&format!("  {}: {line}{object}\n", statement.origin));
+        }
+        if let Some(more @ 1..) = found.len().checked_sub(SHOWN) {
+            text.push_str(&format!("  … and {more} more\n"));
+        }
+        text.push('\n');
+    }
+    text.push_str(
+        "Nothing was run. Change the statements, or have the hazard reviewed and remove its kind \
+         from deny_hazards.",
+    );
+    Some(Diagnostic::error(Title::DeniedHazards).detail(text).at("deny_hazards"))
 }
 
 /// Returns the error about statements that DSQL is known to reject.

@@ -69,7 +69,7 @@ impl Function for LintFunction {
                 let line = piece.line + finding.line;
                 found.push(shown(piece.text, line, kind, finding.rule, message, &suggestion));
             }
-            for hazard in hazards {
+            for hazard in hazards.into_iter().map(|found| found.hazard) {
                 let (line, text) = (piece.line, piece.text);
                 found.push(shown(text, line, "hazard", hazard.name, hazard.message, hazard.help));
             }

@@ -139,8 +139,10 @@ pub(super) fn pending(
     let lines = migration.numbered().map(|(number, statement)| {
         let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
         match records.iter().find(|record| record.number == number) {
-            Some(record) if record.is_binding() => recorded_line(record, migration.kind),
-            _ => planned_line(statement, migration.kind),
+            Some(record) if record.is_binding() => recorded_line(record, migration.kind).into(),
+            // The text of the ledger will have the value.
+            _ if statement.lacks_shown_value() => Value::Unknown,
+            _ => planned_line(statement, migration.kind).into(),
         }
     });
     vec![

@@ -121,7 +121,8 @@ impl ResourceKind for MigrationResource {
             set_all(planned, named(migration));
             set_all(planned, computed::pending(migration, None, model.known.rules.wait));
         }
-        set_all(planned, vec![("ledger", Value::Unknown), ("last_run", Value::Unknown)]);
+        let unknown = ["ledger", "last_run", "hazards"].map(|name| (name, Value::Unknown));
+        set_all(planned, unknown.to_vec());
         set_all(planned, drift_after(model.known.watch.is_some()));
     }
 
@@ -129,6 +130,7 @@ impl ResourceKind for MigrationResource {
         planned.set("status", Value::Unknown);
         let detects_drift = planned.get("on_drift").is_some_and(|on_drift| !on_drift.is_null());
         set_all(planned, drift_after(detects_drift));
+        planned.set("hazards", Value::Unknown);
     }
 
     fn nothing_new(state: &Value, config: &Object<'_>, model: &LoadedModel<'_>) -> bool {
@@ -187,6 +189,7 @@ impl ResourceKind for MigrationResource {
         state.set("ledger", operation.location.ledger_name());
         state.set("description", migration.description.as_str());
         set_if_unknown(&mut state, "last_run", run.last_run);
+        set_if_unknown(&mut state, "hazards", run.hazards);
         for (name, value) in drift_shown(operation.model.known.watch, observation) {
             set_if_unknown(&mut state, name, value);
         }
@@ -246,6 +249,7 @@ impl Resource for MigrationResource {
         attributes.extend(drift::arguments_on_request());
         attributes.extend(drift::computed_on_request());
         attributes.extend(rules::attributes());
+        attributes.push(rules::hazards_attribute());
         attributes.extend(computed::attributes());
         Schema::new(attributes).description(
             "Applies one forward-only SQL migration to an Aurora DSQL cluster, exactly once. \
@@ -331,6 +335,7 @@ fn unknown(config: &Object<'_>) -> Vec<(String, Value)> {
         ("description".to_owned(), or_unknown("description")),
         ("ledger".to_owned(), Value::Unknown),
         ("last_run".to_owned(), Value::Unknown),
+        ("hazards".to_owned(), Value::Unknown),
     ];
     attributes.extend(computed::attributes().into_iter().map(|a| (a.name, Value::Unknown)));
     let drift = drift_after(!config.value("on_drift").is_null());

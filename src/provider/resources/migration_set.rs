@@ -121,6 +121,7 @@ impl ResourceKind for MigrationSetResource {
 
     fn set_unreachable(planned: &mut Value) {
         set_all(planned, drift::known_after_apply());
+        planned.set("hazards", Value::Unknown);
     }
 
     fn nothing_new(state: &Value, config: &Object<'_>, model: &LoadedModel<'_>) -> bool {
@@ -189,6 +190,7 @@ impl ResourceKind for MigrationSetResource {
             set_if_unknown(&mut state, name, value);
         }
         set_if_unknown(&mut state, "last_run", run.last_run);
+        set_if_unknown(&mut state, "hazards", run.hazards);
         set_if_unknown(&mut state, "verified_endpoints", verified);
         let diagnostics = result.diagnostics;
         Ok(ApplyResponse { new_state: state, private: run.private, diagnostics })
@@ -253,6 +255,7 @@ impl Resource for MigrationSetResource {
         attributes.extend(drift::computed());
         attributes.extend(verify::attributes());
         attributes.extend(rules::attributes());
+        attributes.push(rules::hazards_attribute());
         attributes.extend(adoption_config::attributes());
         Schema::new(attributes).description(
             "Applies a directory of forward-only SQL migrations to an Aurora DSQL cluster, each \

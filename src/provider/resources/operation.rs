@@ -19,7 +19,7 @@ use crate::provider::diagnostics::{self, AppliedSet, Subject};
 use crate::provider::settings::LedgerLocation;
 use crate::provider::time_limit::TimeLimit;
 use crate::provider::timeouts::Timeouts;
-use crate::value::Object;
+use crate::value::{Object, Value};
 
 /// The configuration of a resource, as far as it is known.
 pub(super) trait Model: Sized + Send + Sync {
@@ -221,6 +221,11 @@ impl SetOperation<'_> {
         let is_pending = |migration: &Migration| pending.contains(&migration.version);
         judged.extend(self.model.order(is_pending, &self.subject()));
         judged
+    }
+
+    /// The value of the attribute `hazards`.
+    pub(super) fn hazards(&self, plan: &Plan<'_>) -> Value {
+        self.model.known.rules.hazards_of(&self.model.prepared, plan)
     }
 
     /// Checks again that a run may begin, now that all values are known.

@@ -9,13 +9,14 @@ mod judge;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(super) use self::judge::hazards_attribute;
 use super::wait;
 use crate::database::Hide;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::WaitForJobs;
 use crate::migration::fact::Fact;
 use crate::migration::{Migration, SourceText, Statement, Values, VariableSyntax, Version};
-use crate::provider::arguments::{texts, word};
+use crate::provider::arguments::{invalid, texts, word};
 use crate::provider::diagnostics;
 use crate::schema::Attribute;
 use crate::sql::{self, StatementKind, Variables};
@@ -25,6 +26,8 @@ use crate::value::{Input, Object, Type, Value};
 pub(crate) struct StatementRules {
     lint: Lint,
     ignored: BTreeSet<String>,
+    /// The hazards that are errors.
+    denied: BTreeSet<String>,
     rewrite: RewriteMode,
     /// `None` if `${name}` has no meaning.
     variables: Option<Variables>,
@@ -82,6 +85,10 @@ pub(super) fn attributes() -> Vec<Attribute> {
         Attribute::set_of("lint_ignore", Type::String)
             .optional()
             .description("Names of linter rules and hazards that are not reported."),
+        Attribute::set_of("deny_hazards", Type::String).optional().description(
+            "Kinds of hazards that fail the plan, and the apply before it runs anything, whatever \
+             `lint` and `lint_ignore` contain. The guide on linting lists the kinds.",
+        ),
         Attribute::string("rewrite").optional().description(
             "Whether to rewrite statements for which DSQL has an equivalent syntax, such as \
              `CREATE INDEX` without `ASYNC`: `off` (default) or `safe`. The plan shows the \
@@ -91,6 +98,10 @@ pub(super) fn attributes() -> Vec<Attribute> {
             "Values for `${name}` in the SQL. Write `$${` for a literal `${`. Without this \
              argument, `${` has no special meaning. Checksums and the ledger contain the names, \
              not the values, but Terraform stores this argument in its state.",
+        ),
+        Attribute::set_of("visible_variables", Type::String).optional().description(
+            "Names of `variables` whose values may be shown. Plans, messages, `hazards`, and the \
+             ledger show these values in place of `${name}`.",
         ),
     ]
 }
@@ -106,19 +117,26 @@ impl StatementRules {
         let rewrite =
             word(config, "rewrite", &[("off", RewriteMode::Off), ("safe", RewriteMode::Safe)]);
         let (variables, wait) = (decode_variables(config), wait::decode(config));
-        let (lint, rewrite, variables, wait) = match (lint, rewrite, variables, wait) {
-            (Ok(lint), Ok(rewrite), Ok(variables), Ok(wait)) => (lint, rewrite, variables, wait),
-            (lint, rewrite, variables, wait) => {
-                let wrong = [lint.err(), rewrite.err(), variables.err(), wait.err()];
-                return Err(wrong.into_iter().flatten().collect());
-            }
-        };
+        let denied = decode_denied(config);
+        let (lint, rewrite, variables, wait, denied) =
+            match (lint, rewrite, variables, wait, denied) {
+                (Ok(lint), Ok(rewrite), Ok(variables), Ok(wait), Ok(denied)) => {
+                    (lint, rewrite, variables, wait, denied)
+                }
+                (lint, rewrite, variables, wait, denied) => {
+                    let others = [lint.err(), rewrite.err(), wait.err(), denied.err()];
+                    let others = others.into_iter().flatten();
+                    return Err(others.chain(variables.err().into_iter().flatten()).collect());
+                }
+            };
         let ignored = decode_ignored(config);
         let text = rewrite.zip(variables.optional());
-        Ok(lint.zip(ignored).zip(text).zip(wait).map(
-            |(((lint, ignored), (rewrite, variables)), wait)| Self {
+        let found = lint.zip(ignored).zip(denied);
+        Ok(found.zip(text).zip(wait).map(
+            |((((lint, ignored), denied), (rewrite, variables)), wait)| Self {
                 lint,
                 ignored,
+                denied,
                 rewrite,
                 variables,
                 wait,
@@ -127,18 +145,17 @@ impl StatementRules {
     }
 
     /// Reads `variables` alone, for a reader that neither runs nor lints anything.
-    pub(crate) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Diagnostic> {
-        let (lint, rewrite, ignored) = (Lint::Off, RewriteMode::Off, BTreeSet::new());
-        let wait = WaitForJobs::All;
-        let of = |variables| Self { lint, ignored, rewrite, variables, wait };
+    pub(crate) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Vec<Diagnostic>> {
+        let (lint, rewrite, wait) = (Lint::Off, RewriteMode::Off, WaitForJobs::All);
+        let (ignored, denied) = (BTreeSet::new(), BTreeSet::new());
+        let of = |variables| Self { lint, ignored, denied, rewrite, variables, wait };
         Ok(decode_variables(config)?.optional().map(of))
     }
 
     /// Warns about unknown names. They are not an error, because a newer linter may drop a rule.
     pub(super) fn check(config: &Object<'_>) -> Vec<Diagnostic> {
         let Input::Known(names) = decode_ignored(config) else { return Vec::new() };
-        let known =
-            |name: &str| sql::is_rule(name) || sql::RULES.iter().any(|hazard| hazard.name == name);
+        let known = |name: &str| sql::is_rule(name) || is_hazard(name);
         let unknown: Vec<String> = names.into_iter().filter(|name| !known(name)).collect();
         if unknown.is_empty() {
             return Vec::new();
@@ -202,7 +219,7 @@ impl StatementRules {
     fn values(&self, names: BTreeSet<String>) -> Values {
         let Some(variables) = &self.variables else { return Values::default() };
         let value = |name: String| {
-            let value = variables.0.get(&name)?.clone()?;
+            let value = variables.values.get(&name)?.clone()?;
             Some((name, value))
         };
         names.into_iter().map(value).collect::<Option<_>>().map_or(Values::Unknown, Values::Known)
@@ -222,7 +239,8 @@ impl StatementRules {
         let source = statement.text.clone();
         if self.omits() && sql::is_omitted(&source) {
             statement.text.clear();
-            statement.source_text = Some(SourceText { shown: source.clone(), source });
+            statement.source_text =
+                Some(SourceText { shown: source.clone(), source, ..SourceText::default() });
             return Ok(Completeness::Whole);
         }
         if self.rewrite == RewriteMode::Safe
@@ -234,23 +252,30 @@ impl StatementRules {
                 statement.text = rewritten;
             }
         }
-        let shown = statement.text.clone();
+        let rewritten = statement.text.clone();
         let mut complete = Completeness::Whole;
+        let mut source_text = SourceText { shown: rewritten, ..SourceText::default() };
         if let Some(variables) = &self.variables {
-            let rendered = variables.render(&shown, syntax).map_err(|error| {
-                let known: Vec<&str> = variables.0.keys().map(String::as_str).collect();
+            let rendered = variables.render(&source_text.shown, syntax).map_err(|error| {
+                let known: Vec<&str> = variables.values.keys().map(String::as_str).collect();
                 Box::new(diagnostics::render_error(&error, statement, syntax, &known))
             })?;
             if !rendered.complete {
                 complete = Completeness::ValuesMissing;
-            } else if sql::classify(&rendered.text) != sql::classify(&shown) {
+            } else if sql::classify(&rendered.text) != sql::classify(&source_text.shown) {
                 return Err(Box::new(diagnostics::another_kind(statement)));
             }
             statement.text = rendered.text;
+            source_text = SourceText {
+                source: String::new(),
+                shown: rendered.shown,
+                hidden: rendered.hidden,
+                lacks_shown_value: rendered.lacks_shown_value,
+            };
             used.extend(rendered.used);
         }
         if statement.text != source {
-            statement.source_text = Some(SourceText { source, shown });
+            statement.source_text = Some(SourceText { source, ..source_text });
         }
         Ok(complete)
     }
@@ -293,11 +318,64 @@ enum Completeness {
     ValuesMissing,
 }
 
+/// Whether a hazard has this name.
+fn is_hazard(name: &str) -> bool {
+    sql::RULES.iter().any(|hazard| hazard.name == name)
+}
+
+/// Reads `deny_hazards`. A name that no hazard has is an error, because it would deny nothing.
+fn decode_denied(config: &Object<'_>) -> Result<Input<BTreeSet<String>>, Diagnostic> {
+    let names: Input<BTreeSet<String>> =
+        texts(config, "deny_hazards").map(|names| names.into_iter().collect());
+    let unknown: Vec<&str> = match &names {
+        Input::Known(names) => {
+            names.iter().map(String::as_str).filter(|it| !is_hazard(it)).collect()
+        }
+        Input::Null | Input::Unknown => Vec::new(),
+    };
+    if unknown.is_empty() {
+        return Ok(names);
+    }
+    let known: Vec<&str> = sql::RULES.iter().map(|hazard| hazard.name).collect();
+    let problem = format!(
+        "No hazard has this name: {}. The kinds of hazards are {}.",
+        unknown.join(", "),
+        known.join(", ")
+    );
+    Err(invalid("deny_hazards".into(), &problem))
+}
+
 fn decode_ignored(config: &Object<'_>) -> Input<BTreeSet<String>> {
     texts(config, "lint_ignore").map(|names| names.into_iter().collect())
 }
 
-fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Diagnostic> {
+/// Reads `variables` and `visible_variables`.
+fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Vec<Diagnostic>> {
+    let values = decode_values(config).map_err(|error| vec![error])?;
+    let visible: Input<BTreeSet<String>> =
+        texts(config, "visible_variables").map(|names| names.into_iter().collect());
+    let is_set = |name: &String| match &values {
+        Input::Known(values) => values.contains_key(name),
+        Input::Unknown => true,
+        Input::Null => false,
+    };
+    if let Input::Known(visible) = &visible
+        && let unknown = visible.iter().filter(|name| !is_set(name)).collect::<Vec<_>>()
+        && !unknown.is_empty()
+    {
+        let names: Vec<&str> = unknown.iter().map(|name| name.as_str()).collect();
+        let problem = format!("The argument variables does not have: {}.", names.join(", "));
+        return Err(vec![invalid("visible_variables".into(), &problem)]);
+    }
+    Ok(match values {
+        Input::Null => Input::Null,
+        values => values.zip(visible).map(|(values, visible)| Variables { values, visible }),
+    })
+}
+
+fn decode_values(
+    config: &Object<'_>,
+) -> Result<Input<BTreeMap<String, Option<String>>>, Diagnostic> {
     let entries = match config.map("variables") {
         Input::Null => return Ok(Input::Null),
         Input::Unknown => return Ok(Input::Unknown),
@@ -319,5 +397,5 @@ fn decode_variables(config: &Object<'_>) -> Result<Input<Variables>, Diagnostic>
             value => drop(values.insert(name.clone(), value.string().known().map(str::to_owned))),
         }
     }
-    Ok(Input::Known(Variables(values)))
+    Ok(Input::Known(values))
 }

@@ -140,6 +140,8 @@ pub(super) struct FinishedRun<'a> {
     pub(super) read_limit: Duration,
     /// The versions that the run set out to apply.
     pub(super) last_run: Value,
+    /// The value of `hazards`, if it was unknown in the plan.
+    pub(super) hazards: Value,
     /// The private bytes that a refresh of the new state would have.
     pub(super) private: Vec<u8>,
     pub(super) result: ApplyResult,

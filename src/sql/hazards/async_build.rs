@@ -6,6 +6,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "async_build",
@@ -18,15 +19,11 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
-    match (scene.index(), scene.alter_table()) {
-        _ if !scene.is_awaited() => false,
-        (Some((_, table)), _) => scene.may_have_rows(table),
-        (None, Some((table, _))) => {
-            scene.has(&["VALIDATE", "CONSTRAINT"]) && scene.may_have_rows(table)
-        }
-        (None, None) => false,
-    }
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    let table = scene.index().map(|(_, table)| table);
+    let table = table.or_else(|| Some(scene.alter_table()?.0));
+    let has_rows = table.is_some_and(|table| scene.may_have_rows(table));
+    if scene.is_awaited() && has_rows { scene.job_subjects() } else { Vec::new() }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
@@ -12,10 +13,9 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
-    let cascades = |tokens: Tokens<'_>| tokens.begins(&["DROP"]) && tokens.ends(&["CASCADE"]);
-    let actions = || scene.alter_table().map(|(_, actions)| actions).unwrap_or_default();
-    cascades(scene.tokens) || actions().into_iter().any(cascades)
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    let cascades = |tokens: &Tokens<'_>| tokens.begins(&["DROP"]) && tokens.ends(&["CASCADE"]);
+    if cascades(&scene.tokens) { scene.dropped(|_| true) } else { scene.actions(cascades) }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "default_not_backfilled",
@@ -16,12 +17,11 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
-    scene.alter_table().is_some_and(|(table, actions)| {
-        scene.may_have_rows(table)
-            && actions.iter().any(|action| action.has(&["SET", "DEFAULT"]))
-            && actions.iter().any(|action| action.begins(&["ADD"]))
-    })
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    let adds = scene.alter_table().is_some_and(|(table, actions)| {
+        scene.may_have_rows(table) && actions.iter().any(|action| action.begins(&["ADD"]))
+    });
+    scene.actions(|action| adds && action.has(&["SET", "DEFAULT"]))
 }
 
 #[cfg(test)]

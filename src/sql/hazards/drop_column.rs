@@ -2,6 +2,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
@@ -11,14 +12,11 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
-    scene.alter_table().is_some_and(|(table, actions)| {
-        // The word COLUMN is optional.
-        let drops_column = |action: &Tokens<'_>| {
-            let dropped = action.after(&["DROP"]);
-            dropped.is_some_and(|rest| !rest.is_empty() && !rest.begins(&["CONSTRAINT"]))
-        };
-        scene.may_have_rows(table) && actions.iter().any(drops_column)
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    // The word COLUMN is optional.
+    scene.actions_with_rows(|action: &Tokens<'_>| {
+        let dropped = action.after(&["DROP"]);
+        dropped.is_some_and(|rest| !rest.is_empty() && !rest.begins(&["CONSTRAINT"]))
     })
 }
 

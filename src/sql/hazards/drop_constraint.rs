@@ -2,6 +2,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_constraint",
@@ -12,11 +13,8 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
-    scene.alter_table().is_some_and(|(table, actions)| {
-        scene.may_have_rows(table)
-            && actions.iter().any(|action| action.begins(&["DROP", "CONSTRAINT"]))
-    })
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    scene.actions_with_rows(|action| action.begins(&["DROP", "CONSTRAINT"]))
 }
 
 #[cfg(test)]

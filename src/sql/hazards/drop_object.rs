@@ -2,6 +2,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
@@ -15,9 +16,10 @@ pub(super) static RULE: Hazard = Hazard {
 /// Kinds of objects that have a rule of their own.
 const OTHER_RULES: &[&str] = &["TABLE", "SCHEMA", "INDEX"];
 
-fn check(scene: &Scene<'_>) -> bool {
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
     let kind = scene.tokens.after(&["DROP"]).and_then(Tokens::first);
-    kind.is_some_and(|kind| !kind.is_any(OTHER_RULES))
+    let is_other = kind.is_some_and(|kind| !kind.is_any(OTHER_RULES));
+    scene.dropped(|_| is_other)
 }
 
 #[cfg(test)]

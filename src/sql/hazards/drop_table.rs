@@ -2,6 +2,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "drop_table",
@@ -11,11 +12,9 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
-    scene.tokens.after(&["DROP", "TABLE"]).is_some_and(|tables| {
-        let tables = tables.after_optional(&["IF", "EXISTS"]).items();
-        tables.into_iter().any(|table| scene.may_have_rows(table))
-    })
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    let is_table = scene.begins(&["DROP", "TABLE"]);
+    scene.dropped(|table| is_table && scene.may_have_rows(table))
 }
 
 #[cfg(test)]

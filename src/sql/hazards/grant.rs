@@ -5,6 +5,8 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::{HazardSubject, WrittenName};
+use crate::sql::tokens::{StatementToken, Tokens};
 
 pub(super) static RULE: Hazard = Hazard {
     name: "grant",
@@ -14,11 +16,62 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    granted(scene.tokens)
+}
+
 const FORMS: &[&[&str]] =
     &[&["GRANT"], &["REVOKE"], &["ALTER", "DEFAULT", "PRIVILEGES"], &["AWS", "IAM"]];
 
-fn check(scene: &Scene<'_>) -> bool {
-    scene.tokens.begins_with_any(FORMS)
+/// Each object with each role whose privileges on it the statement changes.
+pub(super) fn granted(statement: Tokens<'_>) -> Vec<HazardSubject> {
+    if !statement.begins_with_any(FORMS) {
+        return Vec::new();
+    }
+    let [to, from] = ["TO", "FROM"].map(|word| statement.after_each(&[word]).next());
+    let grantees: Vec<WrittenName> = to.or(from).map_or_else(Vec::new, |roles| {
+        let role = |role: Tokens<'_>| {
+            let role = role.after_optional(&["GROUP"]);
+            role.first().map(WrittenName::token).unwrap_or_default()
+        };
+        roles.items().into_iter().map(role).collect()
+    });
+    let objects = objects(statement);
+    let mut found = Vec::new();
+    for object in &objects {
+        for grantee in &grantees {
+            found.push(HazardSubject { object: object.clone(), grantee: grantee.clone() });
+        }
+    }
+    if found.is_empty() { vec![HazardSubject::default()] } else { found }
+}
+
+/// The objects on which privileges change, or else the schemas, or else the roles that are granted.
+fn objects(statement: Tokens<'_>) -> Vec<WrittenName> {
+    let schemas = statement.after_each(&["IN", "SCHEMA"]).next();
+    let listed = if schemas.is_some() {
+        schemas
+    } else if statement.begins(&["ALTER"]) {
+        None
+    } else if let Some(named) = statement.after_each(&["ON"]).next() {
+        // A kind of object precedes the names, but `ON table` may be the name of a table.
+        let is_kind = named.skip(1).first().is_some_and(|next| next.written_identifier().is_some())
+            && !named.skip(1).begins_with_any(&[&["TO"], &["FROM"]]);
+        Some(if is_kind { named.skip(1) } else { named })
+    } else {
+        let rest = statement.after_optional(&["AWS", "IAM"]).skip(1);
+        Some(rest.after_optional(&["ADMIN", "OPTION", "FOR"]))
+    };
+    let is_end = |token: &StatementToken<'_>| {
+        token.depth == 0 && token.is_any(&["TO", "FROM", "GRANT", "REVOKE"])
+    };
+    let names = listed.map(|names| {
+        let end = names.iter().position(is_end);
+        names.split_at(end.unwrap_or(names.len())).0.items()
+    });
+    let names = names.unwrap_or_default().into_iter().map(WrittenName::first);
+    let found: Vec<WrittenName> = names.collect();
+    if found.is_empty() { vec![WrittenName::default()] } else { found }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::{HazardSubject, WrittenName};
 
 pub(super) static RULE: Hazard = Hazard {
     name: "if_not_exists",
@@ -14,8 +15,13 @@ pub(super) static RULE: Hazard = Hazard {
     help: "Omit IF NOT EXISTS. It is not needed, because the provider runs each migration only \
            once.",
     check: |scene: &Scene<'_>| {
-        let creates = scene.begins(&["CREATE"]) && !scene.begins(&["CREATE", "SCHEMA"]);
-        (creates || scene.begins(&["ALTER", "TABLE"])) && scene.has(&["IF", "NOT", "EXISTS"])
+        let condition = &["IF", "NOT", "EXISTS"];
+        if scene.begins(&["CREATE"]) && !scene.begins(&["CREATE", "SCHEMA"]) {
+            let created = scene.tokens.after_each(condition).next();
+            created.map(|name| HazardSubject::of(WrittenName::first(name))).into_iter().collect()
+        } else {
+            scene.actions(|action| action.has(condition))
+        }
     },
 };
 

@@ -2,6 +2,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
@@ -13,15 +14,12 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
-    scene.alter_table().is_some_and(|(_, actions)| {
-        let unchecked = |action: &Tokens<'_>| {
-            let name = action.after(&["ADD", "CONSTRAINT"]).and_then(Tokens::first);
-            action.begins(&["ADD"])
-                && action.ends(&["NOT", "VALID"])
-                && !name.is_some_and(|name| scene.is_validated_later(name))
-        };
-        actions.iter().any(unchecked)
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    scene.actions(|action| {
+        let name = action.after(&["ADD", "CONSTRAINT"]).and_then(Tokens::first);
+        action.begins(&["ADD"])
+            && action.ends(&["NOT", "VALID"])
+            && !name.is_some_and(|name| scene.is_validated_later(name))
     })
 }
 
@@ -33,7 +31,7 @@ mod tests {
     fn a_constraint_that_is_validated_later_is_not_reported() {
         let add = "ALTER TABLE t ADD CONSTRAINT \"c\" CHECK (a > 0) NOT VALID";
         let names = |statements: &[&str]| {
-            hazards(statements, true)[0].iter().map(|hazard| hazard.name).collect::<Vec<_>>()
+            hazards(statements, true)[0].iter().map(|found| found.hazard.name).collect::<Vec<_>>()
         };
 
         assert_eq!(names(&[add]), ["not_validated"]);
@@ -42,7 +40,7 @@ mod tests {
         // It stays NOT VALID, also if the table has no rows yet.
         let first = hazards(&["CREATE TABLE t (a int)", add], true);
         assert_eq!(
-            first[1].iter().map(|hazard| hazard.name).collect::<Vec<_>>(),
+            first[1].iter().map(|found| found.hazard.name).collect::<Vec<_>>(),
             ["not_validated"]
         );
     }

@@ -5,6 +5,8 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::{HazardSubject, WrittenName};
+use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "on_delete_cascade",
@@ -12,19 +14,26 @@ pub(super) static RULE: Hazard = Hazard {
               per transaction, so a row with more dependent rows can no longer be deleted.",
     help: "If there may be many dependent rows, delete them in the application, in batches. Create \
            an index on the referencing columns, because DSQL does not create one.",
-    check: |scene: &Scene<'_>| {
-        let on = |event, action: &[&str]| {
-            let mut words = vec!["ON", event];
-            words.extend(action);
-            scene.has(&words)
-        };
-        let acts = |event| {
-            on(event, &["CASCADE"]) || on(event, &["SET", "NULL"]) || on(event, &["SET", "DEFAULT"])
-        };
-        (scene.begins(&["CREATE", "TABLE"]) || scene.begins(&["ALTER", "TABLE"]))
-            && (acts("DELETE") || acts("UPDATE"))
-    },
+    check,
 };
+
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    if scene.begins(&["CREATE", "TABLE"]) {
+        let table = scene.tokens.skip(2).after_optional(&["IF", "NOT", "EXISTS"]);
+        let acts = changes_rows(&scene.tokens);
+        return acts.then(|| HazardSubject::of(WrittenName::first(table))).into_iter().collect();
+    }
+    scene.actions(changes_rows)
+}
+
+fn changes_rows(tokens: &Tokens<'_>) -> bool {
+    ["DELETE", "UPDATE"].into_iter().any(|event| {
+        let words = ["ON", event];
+        let mut reactions = tokens.after_each(&words);
+        let forms: &[&[&str]] = &[&["CASCADE"], &["SET", "NULL"], &["SET", "DEFAULT"]];
+        reactions.any(|reaction| reaction.begins_with_any(forms))
+    })
+}
 
 #[cfg(test)]
 mod tests {

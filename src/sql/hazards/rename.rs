@@ -2,6 +2,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::{HazardSubject, WrittenName};
 use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
@@ -13,17 +14,20 @@ pub(super) static RULE: Hazard = Hazard {
 
 const KINDS: &[&str] = &["TABLE", "VIEW", "SCHEMA", "SEQUENCE", "FUNCTION", "ROUTINE", "ROLE"];
 
-fn check(scene: &Scene<'_>) -> bool {
-    if let Some((table, actions)) = scene.alter_table() {
-        return scene.may_have_rows(table) && actions.into_iter().any(moves);
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    if scene.alter_table().is_some() {
+        return scene.actions_with_rows(moves);
     }
-    let Some(rest) = scene.tokens.after(&["ALTER"]) else { return false };
+    let Some(rest) = scene.tokens.after(&["ALTER"]) else { return Vec::new() };
     let is_used_by_code = rest.first().is_some_and(|kind| kind.is_any(KINDS));
     // The action follows the kind of the object and its name.
-    is_used_by_code && rest.skip(2).suffixes().any(moves)
+    let is_moved = is_used_by_code && rest.skip(2).suffixes().any(|action| moves(&action));
+    let object =
+        || HazardSubject::of(WrittenName::first(rest.skip(1).after_optional(&["IF", "EXISTS"])));
+    is_moved.then(object).into_iter().collect()
 }
 
-fn moves(action: Tokens<'_>) -> bool {
+fn moves(action: &Tokens<'_>) -> bool {
     let renamed = action.after(&["RENAME"]).and_then(Tokens::first);
     // No code refers to a constraint by its name.
     renamed.is_some_and(|what| !what.is("CONSTRAINT")) || action.begins(&["SET", "SCHEMA"])

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::subject::{HazardSubject, WrittenName};
 use crate::sql::tokens::{StatementToken, TokenBuf, Tokens};
 
 /// Statements that run one after the other.
@@ -99,11 +100,75 @@ impl<'a> Scene<'a> {
         (!table.is_empty()).then(|| (table, actions.items()))
     }
 
+    /// What the actions of `ALTER TABLE` that fulfill a condition are about: a column or a
+    /// constraint, or else the table.
+    pub(super) fn actions(&self, is_found: impl Fn(&Tokens<'_>) -> bool) -> Vec<HazardSubject> {
+        let Some((table, actions)) = self.alter_table() else { return Vec::new() };
+        let table = WrittenName::first(table);
+        let found = actions.into_iter().filter(is_found);
+        found.map(|action| HazardSubject::of(table.with(part_of_table(action)))).collect()
+    }
+
+    /// The same, if the table may have rows from before the sequence.
+    pub(super) fn actions_with_rows(
+        &self,
+        is_found: impl Fn(&Tokens<'_>) -> bool,
+    ) -> Vec<HazardSubject> {
+        let has_rows = self.alter_table().is_some_and(|(table, _)| self.may_have_rows(table));
+        self.actions(|action| has_rows && is_found(action))
+    }
+
+    /// The objects of `DROP` that fulfill a condition.
+    pub(super) fn dropped(&self, is_found: impl Fn(Tokens<'a>) -> bool) -> Vec<HazardSubject> {
+        let Some(rest) = self.tokens.after(&["DROP"]) else { return Vec::new() };
+        let names = rest.skip(1).after_optional(&["IF", "EXISTS"]).items();
+        let found = names.into_iter().filter(|name| is_found(*name));
+        found.map(|name| HazardSubject::of(WrittenName::first(name))).collect()
+    }
+
+    /// The objects of `DROP` of one kind.
+    pub(super) fn dropped_kind(&self, kind: &str) -> Vec<HazardSubject> {
+        let is_kind = self.begins(&["DROP", kind]);
+        self.dropped(|_| is_kind)
+    }
+
+    /// What the job of the statement builds: an index, or its table if it has no name, or a
+    /// constraint. Empty if the statement starts no job.
+    pub(super) fn job_subjects(&self) -> Vec<HazardSubject> {
+        let Some((_, table)) = self.index() else {
+            return self.actions(|action| action.begins(&["VALIDATE", "CONSTRAINT"]));
+        };
+        let index = self.tokens.after_each(&["INDEX"]).next().map(|rest| {
+            let rest = rest.after_optional(&["ASYNC"]).after_optional(&["CONCURRENTLY"]);
+            rest.after_optional(&["IF", "NOT", "EXISTS"])
+        });
+        let named = index.filter(|name| !name.begins(&["ON"]));
+        let object = named.unwrap_or(table.after_optional(&["ONLY"]));
+        vec![HazardSubject::of(WrittenName::first(object))]
+    }
+
     /// Whether a later statement validates this constraint.
     pub(super) fn is_validated_later(&self, constraint: &StatementToken<'_>) -> bool {
         let last = self.sequence.validated.get(&identifier(constraint));
         last.is_some_and(|index| *index > self.sequence.index)
     }
+}
+
+/// The column or the constraint that an action of `ALTER TABLE` is about.
+fn part_of_table(action: Tokens<'_>) -> WrittenName {
+    let rest = action.skip(1);
+    let is_move = action.begins(&["SET"]) || action.begins(&["RENAME", "TO"]);
+    let constraint = rest.after(&["CONSTRAINT"]);
+    let is_unnamed = constraint.is_none()
+        && rest
+            .first()
+            .is_some_and(|word| word.is_any(&["CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE"]));
+    if is_move || is_unnamed {
+        return WrittenName::default();
+    }
+    let name = constraint.unwrap_or(rest.after_optional(&["COLUMN"]));
+    let name = name.after_optional(&["IF", "EXISTS"]).after_optional(&["IF", "NOT", "EXISTS"]);
+    name.first().map(WrittenName::token).unwrap_or_default()
 }
 
 /// The name that the tokens begin with. The schema `public`, where most tables are, is left out.

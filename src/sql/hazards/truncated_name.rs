@@ -5,6 +5,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::{HazardSubject, WrittenName};
 use crate::sql::names::MAX_BYTES;
 use crate::sql::tokens::StatementToken;
 
@@ -16,12 +17,20 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
     // Rows do not depend on the length of a name.
     let names_objects = ["CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE"];
-    let is_long = |name: String| name.len() > MAX_BYTES && !name.contains("${");
-    scene.tokens.first().is_some_and(|first| first.is_any(&names_objects))
-        && scene.tokens.iter().filter_map(StatementToken::written_identifier).any(is_long)
+    if !scene.tokens.first().is_some_and(|first| first.is_any(&names_objects)) {
+        return Vec::new();
+    }
+    let is_long = |token: &&StatementToken<'_>| {
+        let name = token.written_identifier();
+        name.is_some_and(|name| name.len() > MAX_BYTES && !name.contains("${"))
+    };
+    let mut long: Vec<&StatementToken<'_>> = scene.tokens.iter().filter(is_long).collect();
+    long.sort_by_key(|token| token.text);
+    long.dedup_by_key(|token| token.text);
+    long.into_iter().map(|token| HazardSubject::of(WrittenName::token(token))).collect()
 }
 
 #[cfg(test)]

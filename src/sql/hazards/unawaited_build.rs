@@ -6,6 +6,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "unawaited_build",
@@ -19,9 +20,8 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
-    let validates = || scene.alter_table().is_some() && scene.has(&["VALIDATE", "CONSTRAINT"]);
-    !scene.is_awaited() && (scene.index().is_some() || validates())
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    if scene.is_awaited() { Vec::new() } else { scene.job_subjects() }
 }
 
 #[cfg(test)]
@@ -30,7 +30,7 @@ mod tests {
 
     fn names(statements: &[&str], awaits_jobs: bool) -> Vec<&'static str> {
         let mut all = hazards(statements, awaits_jobs);
-        all.pop().unwrap_or_default().iter().map(|hazard| hazard.name).collect()
+        all.pop().unwrap_or_default().iter().map(|found| found.hazard.name).collect()
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::{HazardSubject, WrittenName};
 use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
@@ -19,21 +20,25 @@ pub(super) static RULE: Hazard = Hazard {
     check,
 };
 
-fn check(scene: &Scene<'_>) -> bool {
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
     let is_limited = |rest: Tokens<'_>| rest.has(&["WHERE"]);
     let tokens = scene.tokens;
-    if let Some(rest) = tokens.after(&["UPDATE"]).or(tokens.after(&["DELETE", "FROM"])) {
-        scene.may_have_rows(rest) && !is_limited(rest)
+    let table = if let Some(rest) = tokens.after(&["UPDATE"]).or(tokens.after(&["DELETE", "FROM"]))
+    {
+        (scene.may_have_rows(rest) && !is_limited(rest)).then_some(rest)
     } else if let Some(rest) = tokens.after(&["INSERT", "INTO"]) {
-        inserts_query(rest)
+        inserts_query(rest).then_some(rest)
     } else if let Some(rest) = tokens.after(&["WITH"]) {
         // The common table expressions may write, and so may the statement after them.
-        let writes = rest.has(&["UPDATE"]) || rest.has(&["DELETE"]);
-        let insert = rest.after_each(&["INSERT", "INTO"]).next();
-        writes && !is_limited(rest) || insert.is_some_and(inserts_query)
+        let written = |words: &[&str]| rest.after_each(words).next();
+        let write = written(&["UPDATE"]).or_else(|| written(&["DELETE", "FROM"]));
+        let insert = written(&["INSERT", "INTO"]).filter(|insert| inserts_query(*insert));
+        write.filter(|_| !is_limited(rest)).or(insert)
     } else {
-        false
-    }
+        None
+    };
+    let table = table.map(|rest| rest.after_optional(&["ONLY"]));
+    table.map(|table| HazardSubject::of(WrittenName::first(table))).into_iter().collect()
 }
 
 /// Whether the rows of an `INSERT` come from a table: `SELECT 1` is one row.

@@ -6,6 +6,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
+use super::subject::HazardSubject;
 
 pub(super) static RULE: Hazard = Hazard {
     name: "unique_index",
@@ -14,10 +15,13 @@ pub(super) static RULE: Hazard = Hazard {
               the build stay applied. The provider then drops the INVALID index.",
     help: "Check for duplicates first: SELECT key, count(*) FROM table GROUP BY key HAVING \
            count(*) > 1.",
-    check: |scene: &Scene<'_>| {
-        scene.index().is_some_and(|(unique, table)| unique && scene.may_have_rows(table))
-    },
+    check,
 };
+
+fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
+    let found = scene.index().filter(|(unique, table)| *unique && scene.may_have_rows(*table));
+    found.map(|_| scene.job_subjects()).unwrap_or_default()
+}
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,7 @@ fn variables() -> Variables {
         .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
         .collect();
     map.insert("later".to_owned(), None);
-    Variables(map)
+    Variables { values: map, ..Variables::default() }
 }
 
 fn rendered(sql: &str) -> String {
@@ -176,4 +176,22 @@ fn variables_of_flyway_are_found_in_any_case_and_after_a_dollar_sign() {
     ));
     let off = variables().render("SELECT '${env}'", VariableSyntax::Off).expect("as it is");
     assert_eq!((off.text.as_str(), off.used.len()), ("SELECT '${env}'", 0));
+}
+
+#[test]
+fn only_visible_values_are_shown() {
+    let mut variables = variables();
+    variables.visible = ["env", "later"].map(str::to_owned).into();
+    let render = |sql| variables.render(sql, VariableSyntax::Own).expect("known variables");
+    let found = render("DROP TABLE ${schema}.t_${env}, \"${env}\" -- $${x}");
+    assert_eq!(found.text, "DROP TABLE app.t_dev, \"dev\" -- $${x}");
+    assert_eq!(found.shown, "DROP TABLE ${schema}.t_dev, \"dev\" -- $${x}");
+    let [hidden] = &found.hidden[..] else { panic!("{:?}", found.hidden) };
+    assert_eq!((&found.text[hidden.range.clone()], hidden.written.as_str()), ("app", "${schema}"));
+    assert!(!found.lacks_shown_value);
+
+    let open = render("SELECT ${later}, '$${env}'");
+    assert_eq!((open.shown.as_str(), open.lacks_shown_value), ("SELECT ${later}, '$${env}'", true));
+    assert_eq!(open.text, "SELECT later, '${env}'");
+    assert_eq!(variables.hide("table app.t in dev is missing"), "table app.t in dev is missing");
 }

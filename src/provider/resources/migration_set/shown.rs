@@ -149,6 +149,7 @@ pub(super) fn from_files(model: &LoadedModel<'_>) -> Vec<(&'static str, Value)> 
         ("migrations", planned),
         ("latest_version", Value::Unknown),
         ("last_run", Value::Unknown),
+        ("hazards", Value::Unknown),
         ("ledger", Value::Unknown),
     ];
     attributes.extend(drift::known_after_apply());
@@ -158,7 +159,7 @@ pub(super) fn from_files(model: &LoadedModel<'_>) -> Vec<(&'static str, Value)> 
 /// The computed attributes while an argument is unknown.
 pub(super) fn unknown() -> Vec<(&'static str, Value)> {
     let mut attributes: Vec<_> =
-        ["migrations", "latest_version", "detected_format", "last_run", "ledger"]
+        ["migrations", "latest_version", "detected_format", "last_run", "hazards", "ledger"]
             .map(|name| (name, Value::Unknown))
             .into_iter()
             .collect();

@@ -4,10 +4,11 @@ use super::{Lint, PreparedMigrations, StatementRules};
 use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{Plan, WaitForJobs};
-use crate::migration::{Class, Migration, Statement, StatementNumber};
-use crate::provider::diagnostics::{self, StatementFinding, Subject};
-use crate::sql::{self, FindingSeverity, Hazard};
-use crate::value::AttributePath;
+use crate::migration::{Class, Migration, Statement, StatementNumber, Version};
+use crate::provider::diagnostics::{self, StatementFinding, StatementHazard, Subject};
+use crate::schema::{Attribute, Nesting};
+use crate::sql::{self, FindingSeverity, FoundHazard, Hazard, ShownName};
+use crate::value::{AttributePath, Value};
 
 impl StatementRules {
     /// Lints the migrations that a plan would run, and reports what keeps them from running.
@@ -68,19 +69,10 @@ impl StatementRules {
         for (migration, begun) in pending {
             diagnostics
                 .extend(prepared.errors.get(&migration.version).cloned().unwrap_or_default());
-            for (index, statement) in migration.known_statements().iter().enumerate() {
-                // A statement that an earlier run has done does not run again either.
-                let done = begun.is_some_and(|begun| {
-                    let mut records = begun.statements.iter();
-                    records.any(|record| {
-                        record.number == StatementNumber::of_index(index) && record.is_binding()
-                    })
-                });
-                if done || statement.is_omitted() {
-                    continue;
-                }
-                statements.push(statement);
-                let key = (migration.version.clone(), index);
+            for sent in sent_statements(migration, begun) {
+                let statement = sent.statement;
+                statements.push(sent);
+                let key = (migration.version.clone(), sent.index);
                 if prepared.incomplete.contains(&key) {
                     incomplete.push(statement);
                 } else if !prepared.unrendered.contains(&key) {
@@ -89,9 +81,26 @@ impl StatementRules {
             }
         }
         diagnostics.extend(self.collisions(&whole, path));
+        let hazards = self.hazards(&statements);
+        diagnostics.extend(diagnostics::denied_hazards(&hazards, &self.denied));
         if self.lint != Lint::Off {
             diagnostics.extend(self.lint(&whole, &incomplete, subject, path));
-            diagnostics.extend(self.hazards(&statements, subject, path));
+            let shown = |found: &StatementHazard<'_>| {
+                let name = found.hazard.name;
+                // The text of the statement shows which name is hidden.
+                name != sql::HIDDEN_NAME
+                    && !self.ignored.contains(name)
+                    && !self.denied.contains(name)
+            };
+            let mut shown: Vec<(&Statement, &'static Hazard)> = hazards
+                .iter()
+                .filter(|found| shown(found))
+                .map(|found| (found.statement, found.hazard))
+                .collect();
+            shown.dedup_by(|one, other| std::ptr::eq(one.0, other.0) && one.1.name == other.1.name);
+            let path = path.clone();
+            let warning = (!shown.is_empty()).then(|| diagnostics::hazards(&shown, subject, path));
+            diagnostics.extend(warning);
         }
         diagnostics
     }
@@ -159,25 +168,127 @@ impl StatementRules {
         })
     }
 
-    fn hazards(
-        &self,
-        statements: &[&Statement],
-        subject: &Subject,
-        path: &AttributePath,
-    ) -> Option<Diagnostic> {
-        let texts: Vec<&str> = statements.iter().map(|statement| statement.text.as_str()).collect();
+    /// The hazards of statements that run one after the other, each with what it is about.
+    fn hazards<'a>(&self, statements: &[SentStatement<'a>]) -> Vec<StatementHazard<'a>> {
+        let texts: Vec<&str> = statements.iter().map(|it| it.statement.text.as_str()).collect();
         let awaits = self.wait == WaitForJobs::All;
         let mut found = Vec::new();
-        for (statement, hazards) in statements.iter().copied().zip(sql::hazards(&texts, awaits)) {
-            // Such a statement does run in batches.
-            let batched = |hazard: &Hazard| {
-                statement.class == Class::Batch && hazard.name == sql::UNBATCHED_WRITE
-            };
-            let named = hazards
-                .into_iter()
-                .filter(|hazard| !self.ignored.contains(hazard.name) && !batched(hazard));
-            found.extend(named.map(|hazard| (statement, hazard)));
+        for (sent, hazards) in statements.iter().zip(sql::hazards(&texts, awaits)) {
+            let SentStatement { version, statement, .. } = *sent;
+            for FoundHazard { hazard, subjects } in hazards {
+                // Such a statement does run in batches.
+                if statement.class == Class::Batch && hazard.name == sql::UNBATCHED_WRITE {
+                    continue;
+                }
+                for subject in subjects {
+                    let shown =
+                        |name: &sql::WrittenName| name.shown(&statement.text, statement.hidden());
+                    let (object, grantee) = (shown(&subject.object), shown(&subject.grantee));
+                    let is_hidden =
+                        |name: &Option<ShownName>| name.as_ref().is_some_and(|name| name.is_hidden);
+                    let hidden = is_hidden(&object) || is_hidden(&grantee);
+                    let text = |name: Option<ShownName>| name.map(|name| name.text);
+                    let (object, grantee) = (text(object), text(grantee));
+                    let entry = StatementHazard { version, statement, hazard, object, grantee };
+                    if hidden {
+                        let hazard = sql::hidden_name();
+                        found.push(StatementHazard { hazard, ..entry.clone() });
+                    }
+                    found.push(entry);
+                }
+            }
         }
-        (!found.is_empty()).then(|| diagnostics::hazards(&found, subject, path.clone()))
+        found
     }
+
+    /// The value of the attribute `hazards`: those of the statements that an apply of this plan
+    /// will send. Unknown while a value is unknown in one of them.
+    pub(crate) fn hazards_of(&self, prepared: &PreparedMigrations, plan: &Plan<'_>) -> Value {
+        let mut statements = Vec::new();
+        for entry in plan.pending() {
+            for sent in sent_statements(entry.migration, entry.begun()) {
+                if prepared.incomplete.contains(&(sent.version.clone(), sent.index)) {
+                    return Value::Unknown;
+                }
+                statements.push(sent);
+            }
+        }
+        Value::List(self.hazards(&statements).iter().map(StatementHazard::value).collect())
+    }
+}
+
+/// A statement that a run sends.
+#[derive(Clone, Copy)]
+struct SentStatement<'a> {
+    version: &'a Version,
+    index: usize,
+    statement: &'a Statement,
+}
+
+/// The statements of a pending migration without those that an earlier run has done, and without
+/// those that are not sent.
+fn sent_statements<'a>(
+    migration: &'a Migration,
+    begun: Option<&'a MigrationRecord>,
+) -> impl Iterator<Item = SentStatement<'a>> {
+    let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
+    let is_done = move |index: usize| {
+        let number = StatementNumber::of_index(index);
+        records.iter().any(|record| record.number == number && record.is_binding())
+    };
+    let all = migration.known_statements().iter().enumerate();
+    let sent = all.filter(move |(index, statement)| !is_done(*index) && !statement.is_omitted());
+    sent.map(|(index, statement)| SentStatement { version: &migration.version, index, statement })
+}
+
+impl StatementHazard<'_> {
+    /// An element of the attribute `hazards`.
+    fn value(&self) -> Value {
+        let Self { version, statement, hazard, object, grantee } = self;
+        Value::object([
+            ("version", version.0.as_str().into()),
+            ("file", statement.origin.file.as_str().into()),
+            ("line", Value::from(statement.origin.line as u64)),
+            ("kind", hazard.name.into()),
+            ("object", object.clone().into()),
+            ("grantee", grantee.clone().into()),
+            ("statement", shown_statement(statement.shown()).into()),
+        ])
+    }
+}
+
+/// The longest statement that the attribute `hazards` contains, in bytes.
+const LONGEST_STATEMENT: usize = 10 * 1024;
+
+/// The text of a statement, or its beginning and its length.
+fn shown_statement(text: &str) -> String {
+    if text.len() <= LONGEST_STATEMENT {
+        return text.to_owned();
+    }
+    let start = &text[..text.floor_char_boundary(LONGEST_STATEMENT)];
+    format!("{start}… ({} bytes)", text.len())
+}
+
+/// The schema of the attribute `hazards`.
+pub(in crate::provider::resources) fn hazards_attribute() -> Attribute {
+    let field = |name: &str, text: &str| Attribute::string(name).computed().description(text);
+    let fields = vec![
+        field("version", "Version of the migration."),
+        field("file", "File that contains the statement, as the configuration names it."),
+        Attribute::number("line").computed().description("Line of the file on which it begins."),
+        field("kind", "Kind of the hazard, as the guide on linting lists them."),
+        field(
+            "object",
+            "Name of the object as the database writes it, for example `app.users.email` for a \
+             column. A variable that is not visible appears as `${name}`. Null if the statement \
+             names no object.",
+        ),
+        field("grantee", "Role that gains or loses a privilege. Null for other hazards."),
+        field("statement", "Statement. After 10 KiB, its length follows."),
+    ];
+    Attribute::objects("hazards", Nesting::List, fields).description(
+        "Hazards of the statements that the last apply ran, and in a plan of those that the apply \
+         will run, whatever `lint` contains. Unknown in a plan if the statements contain values \
+         that are known only at apply.",
+    )
 }

@@ -64,7 +64,7 @@ async fn create_or_update<K: ResourceKind>(
     let (mut run, BeforeRun { mut observation, records }) = prepared;
     check_cluster::<K>(context, request, &operation, &observation).map_err(|error| vec![error])?;
     let plan = operation.plan(&records).map_err(hidden)?;
-    let last_run = computed::versions_to_run(&plan);
+    let (last_run, hazards) = (computed::versions_to_run(&plan), operation.hazards(&plan));
     K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
     operation.check_still_right(&plan).map_err(hidden)?;
     run.check_existing(&operation, &plan, &mut observation).await.map_err(hidden)?;
@@ -87,6 +87,7 @@ async fn create_or_update<K: ResourceKind>(
         operation: &operation,
         read_limit: limits.read,
         last_run,
+        hazards,
         private,
         result,
     });

@@ -166,23 +166,35 @@ impl Planning<'_> {
         // repeated plan that returns another value.
         if plan.pending().next().is_some() || request.prior_state.is_null() {
             state.set("last_run", computed::versions_to_run(&plan));
+            state.set("hazards", operation.hazards(&plan));
         }
         let records = &records;
         let plan = ObservedPlan { request, config, operation, observation, records, plan: &plan };
         diagnostics.extend(K::set_planned(&mut state, &plan));
-        if let LedgerState::ReadOnly(reason) = &observation.ledger {
-            // Terraform does not apply a plan without a difference.
-            let is_applied = state != request.prior_state;
-            let accepted = operation.accepted(observation);
-            let writes = is_applied && engine::has_writes(plan.plan, observation, accepted);
-            diagnostics.push(if writes {
-                diagnostics::read_only_ledger(reason, &location.ledger)
-            } else {
-                diagnostics::reads_read_only_ledger(reason, &location.ledger)
-            });
+        if plan.plan.pending().next().is_none() && state != request.prior_state {
+            state.set("hazards", Value::List(Vec::new()));
         }
+        diagnostics.extend(plan.of_read_only_ledger(&state));
         let (private, diagnostics) = (Some(basis.encode()), without_errors(diagnostics)?);
         Ok(PlanResult { state, private, diagnostics })
+    }
+}
+
+impl ObservedPlan<'_> {
+    /// What to report about a ledger that this provider may not write. `planned` is the planned
+    /// state.
+    fn of_read_only_ledger(&self, planned: &Value) -> Option<Diagnostic> {
+        let Self { request, operation, observation, plan, .. } = self;
+        let LedgerState::ReadOnly(reason) = &observation.ledger else { return None };
+        let ledger = &operation.location.ledger;
+        // Terraform does not apply a plan without a difference.
+        let is_applied = *planned != request.prior_state;
+        let accepted = operation.accepted(observation);
+        Some(if is_applied && engine::has_writes(plan, observation, accepted) {
+            diagnostics::read_only_ledger(reason, ledger)
+        } else {
+            diagnostics::reads_read_only_ledger(reason, ledger)
+        })
     }
 }
 
