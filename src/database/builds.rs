@@ -100,9 +100,10 @@ fn parse(row: Row, is_listed: bool) -> Result<(usize, Option<Build>), Error> {
         (_, Some("submitted" | "processing")) => Some(BuildState::Running),
         (Some(_), _) if !is_listed => Some(BuildState::Running),
         (Some(_), _) => Some(BuildState::Failed),
+        // Someone has dropped what a failed job has left. The statement has still built nothing.
+        (None, Some("failed")) => Some(BuildState::Failed),
         (None, _) if is_known == "t" => Some(BuildState::Gone),
         (None, None) if !is_listed => Some(BuildState::Running),
-        (None, Some("failed")) => Some(BuildState::Failed),
         (None, _) => None,
     };
     Ok((position, state.map(|state| Build { state, object, started_at, status, details })))
@@ -131,6 +132,7 @@ mod tests {
         assert_eq!(state(Some("f"), None, true), Some(BuildState::Failed), "not listed any more");
         assert_eq!(state(None, None, true), Some(BuildState::Gone));
         assert_eq!(state(None, Some("completed"), true), Some(BuildState::Gone));
+        assert_eq!(state(None, Some("failed"), true), Some(BuildState::Failed));
         assert_eq!(state(None, Some("processing"), false), Some(BuildState::Running));
         assert_eq!(state(None, Some("failed"), false), Some(BuildState::Failed));
         assert_eq!(state(None, Some("completed"), false), None);

@@ -29,6 +29,7 @@ pub use self::made::find_made;
 pub use self::not_valid::{LeftNotValid, left_not_valid};
 pub use self::remedy::Remedy;
 pub use self::statements::Statements;
+pub(in crate::engine) use self::statements::is_chosen;
 pub use self::texts::add_texts;
 pub use self::unfinished::{Differences, Settled, Unfinished, UnfinishedBy, settle};
 use crate::database::{

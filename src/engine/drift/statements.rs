@@ -209,7 +209,7 @@ impl MentionedNames {
 }
 
 /// Whether the server may have chosen the name for a part of the relation.
-pub(super) fn is_chosen(name: &str, relation: &str) -> bool {
+pub(in crate::engine) fn is_chosen(name: &str, relation: &str) -> bool {
     name.starts_with(&relation[..relation.floor_char_boundary(CHOSEN)])
 }
 

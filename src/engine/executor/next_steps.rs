@@ -6,7 +6,9 @@
 
 use super::progress::{MigrationProgress, ProgressEvent, StatementProgress, is_async};
 use crate::database::{MigrationEnd, StatementState, Transaction, Write};
+use crate::engine::drift::is_chosen;
 use crate::engine::record::record;
+use crate::migration::fact::QualifiedName;
 use crate::migration::{Class, Statement, StatementNumber};
 use crate::sql::{self, JobTarget};
 
@@ -75,9 +77,9 @@ pub(super) fn next_steps<'p, 'a>(
 /// Whether a statement needs what one of the jobs builds, or would disturb it.
 ///
 /// Builds and validations run at the same time. Row changes depend on an index only if it is unique
-/// and they have an `ON CONFLICT` clause. Another schema change waits if it names the index or its
-/// table, except where neither can matter. Where it is unknown what a job builds, it may be
-/// anything.
+/// and they have an `ON CONFLICT` clause. Another schema change waits if it names the index, its
+/// table, or its schema, except where none can matter, or if it may drop objects that it does not
+/// name. Where it is unknown what a job builds, it may be anything.
 pub(super) fn waits_for_one(statement: &Statement, running: &[Option<&JobTarget>]) -> bool {
     let is_row_change = match statement.class {
         Class::AsyncIndex | Class::Validate | Class::Grant => return false,
@@ -92,18 +94,28 @@ pub(super) fn waits_for_one(statement: &Statement, running: &[Option<&JobTarget>
     // Only a foreign key makes a new table depend on another's index.
     let creates_table = names("create") && names("table");
     let upserts = names("conflict");
+    let drops_others = names("drop") && names("cascade");
     running.iter().any(|target| {
         let Some(target) = target else { return !is_row_change || upserts };
-        let (table, object, unique) = match target {
+        let (QualifiedName { schema, name: table }, object, unique) = match target {
             JobTarget::Index { index, table, unique } => {
-                (&table.name, index.as_ref().map(|index| &index.name), *unique)
+                (table, index.as_ref().map(|index| &index.name), *unique)
             }
-            JobTarget::Constraint { table, constraint } => (&table.name, Some(constraint), false),
+            JobTarget::Constraint { table, constraint } => (table, Some(constraint), false),
         };
         if is_row_change {
             return unique && upserts && names(table);
         }
-        object.is_some_and(|object| names(object)) || (names(table) && (unique || !creates_table))
+        let names_object = match object {
+            Some(object) => names(object),
+            // The server has chosen the name, which begins like that of the table.
+            None => names("index") && mentioned.iter().any(|name| is_chosen(name, table)),
+        };
+        let schema = schema.as_deref().unwrap_or("public");
+        names_object
+            || drops_others
+            || names("schema") && names(schema)
+            || names(table) && (unique || !creates_table)
     })
 }
 

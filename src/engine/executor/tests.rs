@@ -162,6 +162,10 @@ fn a_statement_waits_for_a_job_only_if_it_depends_on_it() {
     for (statement, waits) in [
         ("ALTER TABLE s.t ADD CONSTRAINT k UNIQUE USING INDEX i", true),
         ("DROP INDEX s.i", true),
+        ("DROP SCHEMA s CASCADE", true),
+        ("ALTER SCHEMA s RENAME TO r", true),
+        ("DROP DOMAIN d CASCADE", true),
+        ("DROP SCHEMA r", false),
         ("ALTER TABLE s.t DROP COLUMN b", true),
         ("CREATE TABLE u (a int REFERENCES s.t (a))", true),
         ("INSERT INTO s.t VALUES (1) ON CONFLICT (a) DO NOTHING", true),
@@ -172,6 +176,16 @@ fn a_statement_waits_for_a_job_only_if_it_depends_on_it() {
         ("INSERT INTO u VALUES ('t') ON CONFLICT (a) DO NOTHING", false),
     ] {
         let lines = lines(&format!("{builds}; {statement}"), &[], &[]);
+        assert_eq!(lines.last().unwrap() == "wait", waits, "{statement}: {lines:?}");
+    }
+    for (statement, waits) in [
+        ("DROP INDEX s.t_a_idx", true),
+        ("ALTER INDEX s.t_a_idx RENAME TO i", true),
+        ("COMMENT ON INDEX s.t_a_idx IS 'x'", true),
+        ("DROP INDEX s.u_a_idx", false),
+        ("DROP TABLE s.t_a_idx", false),
+    ] {
+        let lines = lines(&format!("CREATE INDEX ASYNC ON s.t (a); {statement}"), &[], &[]);
         assert_eq!(lines.last().unwrap() == "wait", waits, "{statement}: {lines:?}");
     }
     let plain = "CREATE INDEX ASYNC i ON t (a); CREATE TABLE u (a int, b text DEFAULT 't')";
