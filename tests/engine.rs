@@ -347,6 +347,43 @@ async fn the_duplicates_of_a_failed_unique_index_are_named_and_it_is_built_after
     assert_eq!(lines(&mut session, indexes).await, ["1"]);
 }
 
+/// Files that build something and drop it again under a name that the file of the build does not
+/// contain.
+const DROPPED_LATER: &[[&str; 2]] = &[
+    ["CREATE TABLE t (a int); CREATE INDEX ASYNC ON t (a)", "DROP INDEX t_a_idx"],
+    [
+        "CREATE SCHEMA s; CREATE TABLE s.t (a int); CREATE INDEX ASYNC i ON s.t (a)",
+        "DROP SCHEMA s CASCADE",
+    ],
+    [
+        "CREATE DOMAIN d AS int; CREATE TABLE t (a d, b int); CREATE INDEX ASYNC i ON t (a)",
+        "DROP DOMAIN d CASCADE",
+    ],
+];
+
+#[tokio::test]
+async fn a_statement_that_drops_an_index_under_another_name_waits_for_its_build() {
+    for [build, drop] in DROPPED_LATER {
+        let cluster = cluster().await;
+        let mut session = session(&cluster).await;
+        let files = migrations(&[("1_build.sql", build), ("2_drop.sql", drop)]);
+        cluster.hold_jobs().await.unwrap();
+        let release = async {
+            let is_lookup = |logged: &LoggedStatement| logged.sql.contains("INDEX_BUILD");
+            while !cluster.statements().iter().any(is_lookup) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let is_drop = |logged: &LoggedStatement| logged.sql == *drop;
+            assert!(!cluster.statements().iter().any(is_drop), "{drop}");
+            cluster.release_jobs().await.unwrap();
+        };
+        let ((_, result), ()) = tokio::join!(Box::pin(run(&mut session, &files)), release);
+        result.unwrap_or_else(|error| panic!("{drop}: {error:?}"));
+        let indexes = "SELECT count(*) FROM pg_class WHERE relname IN ('t_a_idx', 'i')";
+        assert_eq!(lines(&mut session, indexes).await, ["0"], "{drop}");
+    }
+}
+
 /// Cancels a run while its job is held.
 async fn cancel_at_the_job(cluster: &Cluster, session: &mut Session, files: &[Migration]) {
     cluster.hold_jobs().await.expect("a cluster that runs");
