@@ -144,12 +144,16 @@ impl StatementRules {
         ))
     }
 
-    /// Reads `variables` alone, for a reader that neither runs nor lints anything.
+    /// Reads `variables` alone, for a reader that neither runs nor lints anything, and shows no
+    /// statement.
     pub(crate) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Vec<Diagnostic>> {
         let (lint, rewrite, wait) = (Lint::Off, RewriteMode::Off, WaitForJobs::All);
         let (ignored, denied) = (BTreeSet::new(), BTreeSet::new());
         let of = |variables| Self { lint, ignored, denied, rewrite, variables, wait };
-        Ok(decode_variables(config)?.optional().map(of))
+        let values = decode_values(config).map_err(|error| vec![error])?.optional();
+        let variables = values
+            .map(|values| values.map(|values| Variables { values, visible: BTreeSet::new() }));
+        Ok(variables.map(of))
     }
 
     /// Warns about unknown names. They are not an error, because a newer linter may drop a rule.
