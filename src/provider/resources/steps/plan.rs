@@ -171,8 +171,8 @@ impl Planning<'_> {
         let records = &records;
         let plan = ObservedPlan { request, config, operation, observation, records, plan: &plan };
         diagnostics.extend(K::set_planned(&mut state, &plan));
-        if plan.plan.pending().next().is_none() && state != request.prior_state {
-            state.set("hazards", Value::List(Vec::new()));
+        if plan.plan.pending().next().is_none() {
+            set_no_hazards(&mut state, &request.prior_state);
         }
         diagnostics.extend(plan.of_read_only_ledger(&state));
         let (private, diagnostics) = (Some(basis.encode()), without_errors(diagnostics)?);
@@ -409,6 +409,23 @@ fn deleted<'m>(
             && !records.any(|record| record.version == migration.version)
     };
     operation.migrations().iter().filter(is_deleted).collect()
+}
+
+/// Sets `hazards` in a plan that changes the resource and runs nothing. If only the schema makes it a
+/// change, the repeated plan may find none and keep the prior value, so the value is unknown.
+fn set_no_hazards(planned: &mut Value, prior: &Value) {
+    const OF_SCHEMA: [&str; 3] = ["drift", "schema_fingerprint", "verified_endpoints"];
+    let nothing = Value::List(Vec::new());
+    if planned == prior || prior.get("hazards") == Some(&nothing) {
+        return;
+    }
+    let mut rest = planned.clone();
+    for name in OF_SCHEMA {
+        if let Some(before) = prior.get(name) {
+            rest.set(name, before.clone());
+        }
+    }
+    planned.set("hazards", if rest == *prior { Value::Unknown } else { nothing });
 }
 
 /// The arguments that are unknown, wholly or in part.
