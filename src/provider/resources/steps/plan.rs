@@ -411,8 +411,8 @@ fn deleted<'m>(
     operation.migrations().iter().filter(is_deleted).collect()
 }
 
-/// Sets `hazards` in a plan that changes the resource and runs nothing. If only the schema makes it a
-/// change, the repeated plan may find none and keep the prior value, so the value is unknown.
+/// Sets `hazards` in a plan that changes the resource and runs nothing. If only the schema makes it
+/// a change, the repeated plan may find none and keep the prior value, so the value is unknown.
 fn set_no_hazards(planned: &mut Value, prior: &Value) {
     const OF_SCHEMA: [&str; 3] = ["drift", "schema_fingerprint", "verified_endpoints"];
     let nothing = Value::List(Vec::new());
