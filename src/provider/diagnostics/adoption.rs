@@ -51,7 +51,10 @@ pub(in crate::provider) fn unknown_baseline(
         )
     };
     Diagnostic::error(Title::BaselineNotFound)
-        .detail(format!("There is no migration {version} that {BASELINE} can name. {advice}"))
+        .detail(format!(
+            "{BASELINE} names migration {version}, but no migration that runs once has this \
+             version. {advice}"
+        ))
         .at(BASELINE)
 }
 
