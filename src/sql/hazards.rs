@@ -60,14 +60,8 @@ pub struct FoundHazard {
 /// Name of the rule about writes that may change too many rows for one transaction.
 pub const UNBATCHED_WRITE: &str = unbatched_write::RULE.name;
 
-/// Name of the rule about objects and roles whose names the plan does not show.
-pub const HIDDEN_NAME: &str = hidden_name::RULE.name;
-
 /// The hazard of an object or a role whose name the plan does not show.
-#[must_use]
-pub fn hidden_name() -> &'static Hazard {
-    &hidden_name::RULE
-}
+pub static HIDDEN_NAME: &Hazard = &hidden_name::RULE;
 
 /// All rules in the order in which they are shown: rules about loss of data come first.
 pub static RULES: &[&Hazard] = &[

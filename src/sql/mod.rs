@@ -46,7 +46,6 @@ pub use effect::{
 pub use error::{SplitError, SplitProblem};
 pub use hazards::{
     FoundHazard, HIDDEN_NAME, Hazard, RULES, ShownName, UNBATCHED_WRITE, WrittenName, hazards,
-    hidden_name,
 };
 pub use lint::{Finding, FindingSeverity, is_rule, lint};
 pub use obscuring::obscures;

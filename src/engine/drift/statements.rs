@@ -145,10 +145,9 @@ impl MentionedNames {
     /// Whether it starts a job or mentions the part itself. That it mentions the table is not
     /// enough: another job on that table may have ended.
     fn may_validate(&self, part: &SchemaPart<'_>) -> bool {
-        let own = part.object.name.strip_prefix(part.relation);
-        let own = own.and_then(|rest| rest.strip_prefix('.'));
-        let own = own.map_or_else(|| own_name(&part.object.name), unquoted);
-        self.target.is_some() || self.mentions(&own) || self.reaches.contains(&Reach::Everything)
+        self.target.is_some()
+            || self.mentions(&name_in_relation(part))
+            || self.reaches.contains(&Reach::Everything)
     }
 
     fn may_have_changed(&self, part: &SchemaPart<'_>) -> bool {
@@ -183,7 +182,6 @@ impl MentionedNames {
             part.is_whole || part.is_view || self.is_cut || names("drop") || names("revoke");
         // A primary key makes its columns NOT NULL.
         let goes_along = goes_along || names("primary") && part.object.is(&ObjectKind::Column);
-        let of_relation = name.strip_prefix(part.relation).and_then(|rest| rest.strip_prefix('.'));
         self.reaches.iter().any(|reach| reach.includes(part, &names))
             || match part.object.kind {
                 ObjectKind::Index => {
@@ -191,7 +189,7 @@ impl MentionedNames {
                     names(&index) || has_relation && (goes_along || is_chosen(&index, &relation))
                 }
                 ObjectKind::Column | ObjectKind::Constraint | ObjectKind::Other(_) => {
-                    let own = of_relation.map_or_else(|| own_name(name), unquoted);
+                    let own = name_in_relation(part);
                     has_relation && (goes_along || names(&own) || is_chosen(&own, &relation))
                 }
                 ObjectKind::Schema
@@ -206,6 +204,13 @@ impl MentionedNames {
             // The sequence of an identity column is described with its column.
             || names("alter") && names("sequence") && is_identity(part.object, part.now)
     }
+}
+
+/// The unquoted name of a part without that of its relation or its schema.
+fn name_in_relation(part: &SchemaPart<'_>) -> String {
+    let name = part.object.name.as_str();
+    let of_relation = name.strip_prefix(part.relation).and_then(|rest| rest.strip_prefix('.'));
+    of_relation.map_or_else(|| own_name(name), unquoted)
 }
 
 /// Whether the server may have chosen the name for a part of the relation.

@@ -4,7 +4,6 @@
 //! Terraform shows only the first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use super::{Subject, sentence};
 use crate::diagnostic::{Diagnostic, Title};
@@ -48,14 +47,11 @@ pub(in crate::provider) fn denied_hazards(
     let mut text = String::new();
     for (kind, found) in by_kind {
         text.push_str(&format!("{kind}: {}\n", found[0].hazard.message));
-        for StatementHazard { statement, object, .. } in found.iter().take(SHOWN) {
+        let lines = found.iter().map(|StatementHazard { statement, object, .. }| {
             let object = object.as_ref().map(|object| format!(" ({object})")).unwrap_or_default();
-            let line = sql::summary(statement.shown());
-            text.push_str(&format!("  {}: {line}{object}\n", statement.origin));
-        }
-        if let Some(more @ 1..) = found.len().checked_sub(SHOWN) {
-            text.push_str(&format!("  … and {more} more\n"));
-        }
+            format!("{}{object}", line(statement))
+        });
+        text.push_str(&first_lines(lines));
         text.push('\n');
     }
     text.push_str(
@@ -96,6 +92,21 @@ pub(in crate::provider) fn lint_errors(
             report(found)
         ))
         .at(path)
+}
+
+/// The place and the text of a statement.
+fn line(statement: &Statement) -> String {
+    format!("{}: {}", statement.origin, sql::summary(statement.shown()))
+}
+
+/// An indented list of the first lines, and how many follow.
+fn first_lines(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let more = lines.len().saturating_sub(SHOWN);
+    let mut text: String = lines.take(SHOWN).map(|line| format!("  {line}\n")).collect();
+    if more > 0 {
+        text.push_str(&format!("  … and {more} more\n"));
+    }
+    text
 }
 
 /// The number of findings of each rule that remain with `rewrite = "safe"`.
@@ -169,13 +180,7 @@ pub(in crate::provider) fn linted_without_values(
         "Values of variables are known only at apply, so these statements were linted with the \
          names of the variables:\n\n"
             .to_owned();
-    for statement in statements.iter().take(SHOWN) {
-        let line = sql::summary(statement.shown());
-        writeln!(text, "  {}: {line}", statement.origin).unwrap_or_default();
-    }
-    if let Some(more @ 1..) = statements.len().checked_sub(SHOWN) {
-        writeln!(text, "  … and {more} more").unwrap_or_default();
-    }
+    text.push_str(&first_lines(statements.iter().map(|statement| line(statement))));
     text.push_str(
         "\nFindings in these statements are warnings. The apply lints them with the values before \
          it runs anything.",
@@ -235,13 +240,7 @@ pub(in crate::provider) fn hazards(
     for rule in sql::RULES {
         let Some(statements) = by_rule.get(rule.name) else { continue };
         text.push_str(&format!("{}: {} {}\n", rule.name, rule.message, rule.help));
-        for statement in statements.iter().take(SHOWN) {
-            let line = sql::summary(statement.shown());
-            writeln!(text, "  {}: {line}", statement.origin).unwrap_or_default();
-        }
-        if let Some(more @ 1..) = statements.len().checked_sub(SHOWN) {
-            text.push_str(&format!("  … and {more} more\n"));
-        }
+        text.push_str(&first_lines(statements.iter().map(|statement| line(statement))));
         text.push('\n');
     }
     text.push_str(

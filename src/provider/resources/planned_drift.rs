@@ -9,7 +9,11 @@ use crate::value::Value;
 
 /// Whether an apply has to record the schema that an earlier one has left.
 pub(super) fn records_earlier_run(observation: &Observation) -> bool {
-    observation.is_left_unrecorded() && !matches!(observation.ledger, LedgerState::ReadOnly(_))
+    observation.is_left_unrecorded() && may_write(observation)
+}
+
+fn may_write(observation: &Observation) -> bool {
+    !matches!(observation.ledger, LedgerState::ReadOnly(_))
 }
 
 /// Sets the computed attributes as the apply will leave them, and returns what to report. `runs`
@@ -33,8 +37,8 @@ pub(super) fn set_planned(
     set_all(planned, shown);
     // Drift stays visible until it is gone: an apply reads the schemas again and accepts nothing by
     // itself. What no apply has recorded needs another one.
-    let can_write = !matches!(observed.observation.ledger, LedgerState::ReadOnly(_));
-    let records = records_earlier_run(observed.observation) || report.lacks_record && can_write;
+    let observation = observed.observation;
+    let records = records_earlier_run(observation) || report.lacks_record && may_write(observation);
     if watch.plans(&report) || records || *planned != *prior && (runs || !stays) {
         set_all(planned, known_after_apply());
     }

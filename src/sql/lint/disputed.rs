@@ -17,6 +17,9 @@ struct Dispute {
 
 pub(super) const NAMES: &[&str] = &["unsupported_call", "unsupported_do"];
 
+const NO_PLPGSQL: &str =
+    "On 2026-09-18 a cluster reported: CREATE FUNCTION with language plpgsql not supported.";
+
 const NO_PROCEDURE: &str = "On 2026-10-01 a cluster reported: PROCEDURE is not supported.";
 
 /// Recorded by Dreamescaper/dsql-emulator (2026-09-18) and by awslabs/agent-plugins, skill `dsql`
@@ -26,15 +29,13 @@ static DISPUTES: &[Dispute] = &[
     Dispute {
         rule: "unsupported_create_function_non_sql",
         form: beginning(&["CREATE"]).with_kind("FUNCTION").having(&["LANGUAGE", "PLPGSQL"]),
-        recorded: "On 2026-09-18 a cluster reported: CREATE FUNCTION with language plpgsql not \
-                   supported.",
+        recorded: NO_PLPGSQL,
         example: "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
     },
     Dispute {
         rule: "unsupported_create_function_non_sql",
         form: beginning(&["CREATE"]).with_kind("FUNCTION").having(&["LANGUAGE", "'plpgsql'"]),
-        recorded: "On 2026-09-18 a cluster reported: CREATE FUNCTION with language plpgsql not \
-                   supported.",
+        recorded: NO_PLPGSQL,
         example: "CREATE FUNCTION f() RETURNS int AS $$ BEGIN RETURN 1; END $$ LANGUAGE 'plpgsql'",
     },
     Dispute {

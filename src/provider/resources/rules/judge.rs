@@ -88,7 +88,7 @@ impl StatementRules {
             let shown = |found: &StatementHazard<'_>| {
                 let name = found.hazard.name;
                 // The text of the statement shows which name is hidden.
-                name != sql::HIDDEN_NAME
+                name != sql::HIDDEN_NAME.name
                     && !self.ignored.contains(name)
                     && !self.denied.contains(name)
             };
@@ -191,7 +191,7 @@ impl StatementRules {
                     let (object, grantee) = (text(object), text(grantee));
                     let entry = StatementHazard { version, statement, hazard, object, grantee };
                     if hidden {
-                        let hazard = sql::hidden_name();
+                        let hazard = sql::HIDDEN_NAME;
                         found.push(StatementHazard { hazard, ..entry.clone() });
                     }
                     found.push(entry);
