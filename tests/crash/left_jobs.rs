@@ -3,10 +3,6 @@
 //! another set. In the end, the database and the ledger are those of runs that have waited.
 
 use std::fmt;
-use std::num::NonZero;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use dsql_local::Cluster;
 use terraform_provider_dsql::database::{LEASE_LENGTH, Lease, Session};
@@ -17,6 +13,7 @@ use crate::common::{jobs_ended, lines, observe, rows, session};
 use crate::matrix::{Spot, counted, runtime, sessions_left, start};
 use crate::parallel::{Team, drift_of};
 use crate::ways::{Way, ways};
+use crate::workers::{check_points, processors};
 
 const FILES: [(&str, &str); 5] = [
     (
@@ -277,7 +274,6 @@ fn points(sent: &[(Fate, Sent)], all: bool) -> Vec<Point<'_>> {
 
 /// Interrupts runs that leave their jobs, and checks each result. Prints the number of points.
 pub(crate) fn interrupt_each_run(all: bool) {
-    let begun = Instant::now();
     let (sent, expected) = runtime().block_on(async {
         let cluster = start().await;
         let expected = expected(&cluster).await;
@@ -290,43 +286,13 @@ pub(crate) fn interrupt_each_run(all: bool) {
         cluster.stop().await;
         (sent, expected)
     });
-    let mut points = points(&sent, all);
-    if let Ok(only) = std::env::var("CRASH_ONLY") {
-        points.retain(|point| point.to_string().contains(&only));
-    }
-    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        runtime().block_on(async {
-            let mut cluster = start().await;
-            for used in 1.. {
-                let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) else { break };
-                // The journal of a cluster only grows.
-                if used % 60 == 0 {
-                    std::mem::replace(&mut cluster, start().await).stop().await;
-                }
-                let error = match Box::pin(run_all(&cluster, point.fate, Some(point))).await {
-                    Ok((_, end)) if end == expected => continue,
-                    Ok((_, end)) => format!("the state is\n{}", end.join("\n")),
-                    Err(error) => error,
-                };
-                eprintln!("{point}, {:.200}\n{error}", point.spot.sql);
-                failures.lock().expect("no panic").push(point.to_string());
-            }
-            cluster.stop().await;
-        });
+    let check = async |cluster: &Cluster, (): &mut (), point: &Point<'_>| {
+        let error = match Box::pin(run_all(cluster, point.fate, Some(point))).await {
+            Ok((_, end)) if end == expected => return Ok(()),
+            Ok((_, end)) => format!("the state is\n{}", end.join("\n")),
+            Err(error) => error,
+        };
+        Err(format!("{:.200}\n{error}", point.spot.sql))
     };
-    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(work);
-        }
-    });
-    let failures = failures.into_inner().unwrap_or_default();
-    eprintln!(
-        "{} points, {} failures, {} s",
-        points.len(),
-        failures.len(),
-        begun.elapsed().as_secs()
-    );
-    assert!(failures.is_empty(), "{} points:\n{}", failures.len(), failures.join("\n"));
+    check_points(points(&sent, all), processors(), check);
 }

@@ -18,6 +18,7 @@ mod provider;
 mod random;
 mod terraform;
 mod ways;
+mod workers;
 
 #[test]
 fn a_run_that_is_interrupted_at_a_statement_has_the_same_result() {

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::num::NonZero;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Options};
 use terraform_provider_dsql::database::{LEASE_LENGTH, Lease, Session};
@@ -14,6 +12,7 @@ use crate::cases::{Case, Set, has_drift, state};
 use crate::common::session;
 use crate::directories::cases;
 use crate::ways::{Interrupted, MOMENTS, Way, ways};
+use crate::workers::{check_points, processors};
 
 /// A statement of a run: the nth with its command. Except for the lookups of jobs, this number is
 /// the same in every run.
@@ -188,19 +187,10 @@ impl fmt::Display for Point<'_> {
     }
 }
 
-#[derive(Default)]
-struct Tally {
-    reached: AtomicUsize,
-    completed: AtomicUsize,
-    failures: Mutex<Vec<String>>,
-}
-
 /// Interrupts the cases at their statements: in every way that can make a difference, or at every
 /// statement in every way if `all` is set. Prints the number of points.
 pub(crate) fn run_matrix(all: bool) {
-    let begun = Instant::now();
-    let runtime = runtime();
-    let cases: Vec<Undisturbed> = runtime.block_on(async {
+    let cases: Vec<Undisturbed> = runtime().block_on(async {
         let cluster = start().await;
         let mut all = Vec::new();
         for case in cases() {
@@ -209,37 +199,38 @@ pub(crate) fn run_matrix(all: bool) {
         cluster.stop().await;
         all
     });
-    let mut points = points(&cases, all);
-    // The text of a point, as a failed test prints it.
-    let only = std::env::var("CRASH_ONLY").ok();
-    if let Some(only) = &only {
-        points.retain(|point| point.to_string().contains(only));
-    }
-    let tally = Tally::default();
-    let next = AtomicUsize::new(0);
-    // More workers than processors, because they sometimes wait.
-    let workers = std::thread::available_parallelism().map_or(2, NonZero::get) + 2;
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| work(&points, &next, &tally));
+    let points = points(&cases, all);
+    let (count, reached, completed) = (points.len(), AtomicUsize::new(0), AtomicUsize::new(0));
+    // The last session of a point is the first of the next one, because a login is expensive.
+    let check = async |cluster: &Cluster, left: &mut Option<Session>, point: &Point<'_>| {
+        let first = match left.take() {
+            Some(session) => session,
+            None => session(cluster).await,
+        };
+        let Point { case, spot, way } = point;
+        let checked = Box::pin(case.interrupt_at(cluster, first, spot, way)).await;
+        let (interrupted, next) = checked.map_err(|it| format!("{:.200}\n{it}", spot.sql))?;
+        *left = Some(next);
+        let is_reached = usize::from(interrupted.reached);
+        reached.fetch_add(is_reached, Ordering::SeqCst);
+        let is_whole = usize::from(matches!(interrupted.result, Some(Ok(()))));
+        completed.fetch_add(is_reached * is_whole, Ordering::SeqCst);
+        if !interrupted.reached {
+            eprintln!("not reached: {point}");
         }
-    });
-
-    let (reached, completed) = (tally.reached.into_inner(), tally.completed.into_inner());
-    let failures = tally.failures.into_inner().unwrap_or_default();
+        Ok(())
+    };
+    // More workers than processors, because they sometimes wait.
+    let are_all = check_points(points, processors() + 2, check);
+    let (reached, completed) = (reached.into_inner(), completed.into_inner());
     eprintln!(
-        "{} points at {} statements of {} cases, {reached} reached, {completed} interrupted runs \
-         were completed without another one, {} failures, {} s",
-        points.len(),
+        "{} statements of {} cases, {reached} points reached, {completed} interrupted runs were \
+         completed without another one",
         cases.iter().map(|case| case.spots.len()).sum::<usize>(),
         cases.len(),
-        failures.len(),
-        begun.elapsed().as_secs()
     );
-    assert!(failures.is_empty(), "{} points:\n{}", failures.len(), failures.join("\n\n"));
     // The number of lookups of jobs differs from run to run.
-    let enough = reached * 50 >= points.len() * 49;
-    assert!(enough || only.is_some(), "{reached} of {} points", points.len());
+    assert!(!are_all || reached * 50 >= count * 49, "{reached} of {count} points");
 }
 
 /// The points of all cases. Statements that commit and those of the files are interrupted in every
@@ -273,54 +264,6 @@ fn points(cases: &[Undisturbed], all: bool) -> Vec<Point<'_>> {
         }
     }
     points
-}
-
-fn work(points: &[Point<'_>], next: &AtomicUsize, tally: &Tally) {
-    /// A cluster is replaced after this number of points, because its journal only grows.
-    const POINTS_PER_CLUSTER: usize = 60;
-
-    runtime().block_on(async {
-        let mut cluster = start().await;
-        // The last session of a point is the first of the next one, because a login is expensive.
-        let mut left: Option<Session> = None;
-        for used in 1.. {
-            let nth = next.fetch_add(1, Ordering::SeqCst);
-            let Some(point) = points.get(nth) else { break };
-            if nth % 250 == 249 {
-                eprintln!("{nth} of {} points", points.len());
-            }
-            if used % POINTS_PER_CLUSTER == 0 {
-                left = None;
-                std::mem::replace(&mut cluster, start().await).stop().await;
-            }
-            let first = match left.take() {
-                Some(session) => session,
-                None => session(&cluster).await,
-            };
-            let Point { case, spot, way } = point;
-            match Box::pin(case.interrupt_at(&cluster, first, spot, way)).await {
-                Ok((interrupted, next)) => {
-                    left = Some(next);
-                    let is_reached = usize::from(interrupted.reached);
-                    tally.reached.fetch_add(is_reached, Ordering::SeqCst);
-                    let is_whole = usize::from(matches!(interrupted.result, Some(Ok(()))));
-                    tally.completed.fetch_add(is_reached * is_whole, Ordering::SeqCst);
-                    if !interrupted.reached {
-                        eprintln!("not reached: {point}");
-                    }
-                }
-                Err(error) => {
-                    let line = format!("{point}, {:.200}\n{error}", spot.sql);
-                    eprintln!("{line}");
-                    if let Ok(mut failures) = tally.failures.lock() {
-                        failures.push(line);
-                    }
-                }
-            }
-        }
-        drop(left);
-        cluster.stop().await;
-    });
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
