@@ -114,6 +114,7 @@ titles! {
     ImportIdRequired => "Import ID is required",
     NothingToImport => "Nothing to import",
     // The plan
+    ContinuesEarlierRun => "Apply continues an earlier run of …",
     AppliedMigrationChanged => "Applied migration was changed",
     ArgumentWithoutEffect => "… has no effect in …",
     ObjectsExist => "Objects of pending migrations already exist",

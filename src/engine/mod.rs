@@ -36,8 +36,8 @@ pub use existing::{
 };
 pub use judge::judge;
 pub use observe::observe;
-pub use plan::renames;
 pub use plan::{
-    ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, compare, plan,
+    ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, compare, difference,
+    plan, renames,
 };
 pub use verdict::Verdict;

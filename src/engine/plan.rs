@@ -4,6 +4,7 @@
 //! Repeatable migrations run after them whenever they have changed; see `plan/repeatable.rs`. A
 //! migration whose version has changed does not run again; see `plan/renames.rs`.
 
+pub mod difference;
 mod order;
 pub mod renames;
 pub(super) mod repeatable;
@@ -15,6 +16,7 @@ use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Statement, StatementNumber, Version,
 };
 
+use self::difference::Difference;
 use self::renames::{RenameProblem, RenamedFile, Renames};
 
 /// The migrations of a set in order, each with its status.
@@ -113,6 +115,8 @@ pub enum PlanError {
         applied: Checksum,
         /// Checksum of the current text.
         found: Checksum,
+        /// The difference; `None` if the ledger does not have the statements.
+        difference: Option<Difference>,
     },
     /// The text of a statement that a failed run had applied has changed.
     #[error("statement {number} of {file} was changed after it {}", if *batching { "had begun to run in batches" } else { "was applied" })]
@@ -404,6 +408,7 @@ fn changed_file(
         version: migration.version.clone(),
         applied: record.checksum.clone(),
         found: migration.checksum.clone(),
+        difference: Difference::find(record, migration),
     })
 }
 

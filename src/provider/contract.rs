@@ -50,6 +50,9 @@ pub trait Resource: Send + Sync + 'static {
     /// Returns the schema, which must be deterministic.
     fn schema(&self) -> Schema;
 
+    /// Returns an earlier version of the schema; `None` if its states have the current type.
+    fn earlier_schema(&self, version: i64) -> Option<EarlierSchema>;
+
     /// Validates a configuration without a connection. Values may be unknown.
     fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
@@ -166,6 +169,14 @@ pub trait EphemeralResource: Send + Sync + 'static {
     /// Opens the ephemeral resource. The configuration is wholly known. The result has the type
     /// that the schema implies and repeats the configuration; computed attributes may be unknown.
     async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
+}
+
+/// A version of a resource's schema that is no longer current.
+pub struct EarlierSchema {
+    /// The type of its states.
+    pub ty: Type,
+    /// Returns a state of that type as one of the current type.
+    pub upgrade: fn(Value) -> Value,
 }
 
 /// The request to refresh a resource.

@@ -7,7 +7,9 @@ mod adoption;
 mod apply;
 mod batches;
 mod builds;
+mod changed;
 mod connect;
+mod continues;
 mod database;
 mod drift;
 mod existing;
@@ -33,6 +35,7 @@ pub(super) use adoption::{
 };
 pub(super) use apply::{apply_error, apply_errors};
 pub(super) use builds::{ShownBuild, jobs_failed, jobs_running};
+pub(super) use continues::continues;
 pub(super) use database::{Access, database_error};
 pub(super) use drift::{
     ShownDrift, UnrecordedSets, missing_schemas, not_valid, schema_not_recorded, unfinished,

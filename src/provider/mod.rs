@@ -162,7 +162,10 @@ mod tests {
         };
         let (file, version) = (|| "1_a.sql".to_owned(), || Version("1".to_owned()));
         let (applied, found) = (Checksum::of("a"), Checksum::of("b"));
-        let diverged = PlanError::Diverged { file: file(), version: version(), applied, found };
+        let (file_1, version_1) = (file(), version());
+        let difference = None;
+        let diverged =
+            PlanError::Diverged { file: file_1, version: version_1, applied, found, difference };
         let statement_diverged = PlanError::StatementDiverged {
             file: file(),
             line: 1,

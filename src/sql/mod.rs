@@ -52,4 +52,4 @@ pub use obscuring::obscures;
 pub use render::{RenderError, Rendered, Variables, is_variable_name};
 pub use rewrite::{OMISSIONS, Omission, REWRITES, Rewrite, is_omitted, rewrite};
 pub use split::{Piece, Pieces, pieces, pieces_with, split};
-pub use summary::summary;
+pub use summary::{condensed, has_same_tokens, summary};

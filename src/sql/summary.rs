@@ -19,6 +19,40 @@ pub fn summary(sql: &str) -> String {
     line.finish()
 }
 
+/// Returns a whole statement without comments, and with white space collapsed, except in literals
+/// and quoted names.
+#[must_use]
+pub fn condensed(sql: &str) -> String {
+    let mut text = String::new();
+    let mut gap = false;
+    for token in Lexer::new(sql, 1) {
+        // It is not certain where the statement goes on.
+        let Ok(token) = token else { return sql.to_owned() };
+        if token.is_trivia() {
+            gap = !text.is_empty();
+            continue;
+        }
+        if std::mem::take(&mut gap) {
+            text.push(' ');
+        }
+        text.push_str(token.text);
+    }
+    text
+}
+
+/// Whether two texts differ in nothing but comments and white space.
+#[must_use]
+pub fn has_same_tokens(one: &str, other: &str) -> bool {
+    let tokens = |sql| {
+        Lexer::new(sql, 1)
+            .filter(|token| !token.as_ref().is_ok_and(|token| token.is_trivia()))
+            .map(|token| token.map(|token| token.text).ok())
+            .collect::<Option<Vec<&str>>>()
+    };
+    let one = tokens(one);
+    one.is_some() && one == tokens(other)
+}
+
 #[derive(Default)]
 struct SummaryLine {
     text: String,

@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 
 use crate::diagnostic::Diagnostic;
 use crate::provider::contract::{
-    ApplyRequest, ApplyResponse, DataSource, EphemeralResource, Function, FunctionError,
-    ImportResponse, Parameter, PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse,
-    Resource, Signature,
+    ApplyRequest, ApplyResponse, DataSource, EarlierSchema, EphemeralResource, Function,
+    FunctionError, ImportResponse, Parameter, PlanRequest, PlanResponse, Provider, ReadRequest,
+    ReadResponse, Resource, Signature,
 };
 use crate::schema::{Attribute, Schema};
 use crate::value::{AttributePath, Type, Value};
@@ -159,6 +159,21 @@ impl Resource for Thing {
             Attribute::number("size").optional().description("Size."),
         ];
         Schema::new(attributes).version(2).description("A thing.")
+    }
+
+    /// Version 1 had the size in an attribute `length`.
+    fn earlier_schema(&self, version: i64) -> Option<EarlierSchema> {
+        let attributes = [("name", Type::String), ("id", Type::String), ("length", Type::Number)];
+        let ty = Type::object(attributes);
+        let upgrade = |state: Value| {
+            let length = state.get("length").cloned();
+            let name = state.get("name").cloned();
+            Value::object([
+                ("name", name.unwrap_or(Value::Null)),
+                ("size", length.unwrap_or(Value::Null)),
+            ])
+        };
+        (version == 1).then_some(EarlierSchema { ty, upgrade })
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {

@@ -131,6 +131,34 @@ fn a_plan_with_sql_that_dsql_refuses_ends_with_its_places_and_suggestions() {
     });
 }
 
+/// One screen, without the first lines of a message.
+const SCREEN: usize = 50;
+
+#[test]
+fn thousands_of_findings_fit_on_one_screen() {
+    on_each_terraform(|world| {
+        world.configure(SET);
+        for file in 0..100 {
+            let tables = (0..10).map(|table| {
+                let name = format!("t{file}_{table}");
+                format!(
+                    "CREATE TABLE {name} (id serial PRIMARY KEY, tags text[]);\n\
+                     CREATE INDEX {name}_tags ON {name} USING gin (tags);\nDROP TABLE o{name};\n"
+                )
+            });
+            world.write(&format!("migrations/{file:04}_a.sql"), tables.collect::<String>());
+        }
+        let plan = golden(&world.plan().ends_with(1));
+        assert!(plan.lines().count() < SCREEN, "{plan}");
+        insta::assert_snapshot!("many_findings", plan);
+        world.configure(&SET.replace("\n}", "\n  lint = \"warn\"\n}"));
+        let plan = golden(&world.plan().ends_with(2));
+        let (_, warnings) = plan.split_once("\nWarning: ").unwrap();
+        assert!(warnings.lines().count() < 2 * SCREEN, "{warnings}");
+        insta::assert_snapshot!("many_hazards", warnings);
+    });
+}
+
 #[test]
 fn a_plan_with_safe_rewrites_shows_what_will_run() {
     on_each_terraform(|world| {
@@ -227,6 +255,79 @@ fn a_plan_whose_files_do_not_fit_the_ledger_ends_and_says_what_to_do() {
         first_files(world);
         world.write("migrations/0000_late.sql", "CREATE TABLE late (id int PRIMARY KEY);\n");
         insta::assert_snapshot!("late", golden(&world.plan().ends_with(1)));
+    });
+}
+
+#[test]
+fn a_plan_with_changed_files_names_the_statements_and_one_map_accepts_all() {
+    on_each_terraform(|world| {
+        first_files(world);
+        world.write("migrations/0003_late.sql", "CREATE TABLE late (id int PRIMARY KEY);\n");
+        world.apply().ends_with(0);
+        world.write(
+            "migrations/0001_users.sql",
+            "CREATE TABLE users (id bigint PRIMARY KEY, email text);\n\
+             INSERT INTO users VALUES (1, 'a@b');\nINSERT INTO users VALUES (2, 'c@d');\n",
+        );
+        world.write(
+            "migrations/0003_late.sql",
+            "-- A table.\nCREATE TABLE late(id int PRIMARY KEY);",
+        );
+        world.write("migrations/0000_first.sql", "CREATE TABLE first (id int PRIMARY KEY);\n");
+        insta::assert_snapshot!("changed_files", golden(&world.plan().ends_with(1)));
+
+        first_files(world);
+        world.remove("migrations/0000_first.sql");
+        world.write(
+            "migrations/0003_late.sql",
+            "-- A table.\nCREATE TABLE late (id int PRIMARY KEY);\n",
+        );
+        insta::assert_snapshot!("changed_comment", golden(&world.plan().ends_with(1)));
+        for file in ["0001_users", "0003_late"] {
+            world.remove(&format!("migrations/{file}.sql"));
+        }
+        insta::assert_snapshot!("missing_files", golden(&world.plan().ends_with(1)));
+    });
+}
+
+#[test]
+fn a_plan_after_a_failed_first_apply_says_where_it_continues() {
+    on_each_terraform(|world| {
+        first_files(world);
+        // Whether its index is built when the apply fails is not certain.
+        world.remove("migrations/0002_index.sql");
+        world.write(
+            "migrations/0003_more.sql",
+            "CREATE TABLE more (id int PRIMARY KEY);\n\n\
+             INSERT INTO more\n  VALUES (1);\nINSERT INTO more VALUES (1);\n",
+        );
+        world.write("migrations/0004_end.sql", "DROP TABLE more;\n");
+        world.apply().ends_with(1);
+        insta::assert_snapshot!("continues", without_times(&golden(&world.plan().ends_with(2))));
+        world.write(
+            "migrations/0003_more.sql",
+            "CREATE TABLE more (id int PRIMARY KEY);\nINSERT INTO more VALUES (1);\n",
+        );
+        world.apply().ends_with(0).says("continues at 0003, statement 2");
+        world.plan().ends_with(0).does_not_say("continues");
+    });
+}
+
+#[test]
+fn last_run_is_short_and_a_new_file_shows_itself() {
+    on_each_terraform(|world| {
+        world.configure(SET);
+        for number in 1..=31 {
+            world.write(
+                &format!("migrations/{number:04}_a.sql"),
+                format!("CREATE TABLE a{number} (id int PRIMARY KEY);\n"),
+            );
+        }
+        world.apply().ends_with(0);
+        let ran = world.strings("dsql_migration_set.app", "last_run");
+        assert_eq!((ran.len(), ran[19].as_str(), ran[20].as_str()), (21, "0020", "and 11 more"));
+        world.write("migrations/0032_a.sql", "CREATE TABLE b (id int PRIMARY KEY);\n");
+        insta::assert_snapshot!("after_many", golden(&world.plan().ends_with(2)));
     });
 }
 

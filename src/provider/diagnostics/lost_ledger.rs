@@ -92,10 +92,7 @@ fn rows_sql(ledger: &LedgerSchema, set: &str, rows: &Value) -> Option<String> {
     rows.sort_by_key(|(_, row)| text(row, "applied_at"));
     let lines = rows.into_iter().enumerate().map(|(index, (version, row))| {
         let literal = |name| text(row, name).as_deref().map_or("NULL".into(), quoted_literal);
-        let statements = match row.get("statements").map(Value::elements) {
-            Some(Input::Known(statements)) => statements.len(),
-            _ => 0,
-        };
+        let statements = text(row, "statements").map_or(0, |lines| lines.lines().count());
         format!(
             "\n    ({}, {}, {}, {}, {}, {statements}, 'applied',\n     {at}, {at}, {}, \
              'versioned', 0, {})",

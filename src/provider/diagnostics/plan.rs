@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::resume::{AppliedSet, statements};
-use super::{Access, Subject, database_error, ledger, renames, sentence};
+use super::{Access, Subject, changed, database_error, ledger, renames, sentence};
 use crate::database::{Error, Target};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::renames::RenameProblem;
@@ -109,8 +109,21 @@ pub(in crate::provider) fn plan_errors(
         removed: list(&removed),
         renamed: map(renames::RENAMED, &renamed),
     };
-    let errors = errors.iter().map(|error| plan_error(error, &values, path.clone(), set));
-    if set.is_shared { errors.map(with_shared_version).collect() } else { errors.collect() }
+    // Only a set can accept a checksum.
+    let accept = Some(values.accepted.as_str()).filter(|_| !set.is_shared);
+    let grouped = [
+        changed::changed_files(errors, accept),
+        changed::missing_files(errors, &values.removed),
+        changed::out_of_order(errors),
+    ];
+    let mut diagnostics: Vec<Diagnostic> =
+        grouped.into_iter().flatten().map(|error| error.at(path.clone())).collect();
+    diagnostics.extend(errors.iter().filter_map(|error| plan_error(error, &values, &path, set)));
+    if set.is_shared {
+        diagnostics.into_iter().map(with_shared_version).collect()
+    } else {
+        diagnostics
+    }
 }
 
 /// Returns the error for two resources that plan the same migration set with different files.
@@ -206,57 +219,18 @@ fn other_files(
     ))
 }
 
-fn file_missing(
-    version: &Version,
-    description: &str,
-    whole: bool,
-    values: &ValuesToPaste,
-) -> Diagnostic {
-    let (extent, rename) = if whole {
-        (
-            "is applied",
-            "If it was renamed and edited, undo the edit and plan again. The plan then prints what \
-             to set, so that the migration does not run again.",
-        )
-    } else {
-        (
-            "is partly applied",
-            "If it was renamed, restore its former name: under another name, all of its statements \
-             would run again.",
-        )
-    };
-    Diagnostic::error(Title::AppliedFileMissing).detail(format!(
-        "Migration {version} ({description}) {extent} in this database, but its file is \
-         missing.\n\nRestore the file. {rename} If it was removed on purpose, for example because a \
-         baseline replaces it, set\n\n  removed_versions = {}\n\nIf the ledger belongs to another \
-         directory of migrations, give this migration set another name.",
-        values.removed
-    ))
-}
-
+/// Returns the error of one file; `None` if it is reported together with those of other files.
 fn plan_error(
     error: &PlanError,
     values: &ValuesToPaste,
-    path: AttributePath,
+    path: &AttributePath,
     set: AppliedSet<'_>,
-) -> Diagnostic {
+) -> Option<Diagnostic> {
     let what = sentence(&error.to_string());
-    match error {
-        PlanError::Diverged { version, applied, found, .. } => {
-            let accept = format!(
-                " If the edit changes nothing in the database (for example, a comment), accept it \
-                 with\n\n  {}",
-                values.accepted
-            );
-            // Only a set can accept a checksum.
-            let (text, accept) =
-                if set.is_shared { ("SQL", "") } else { ("file", accept.as_str()) };
-            Diagnostic::error(Title::AppliedMigrationChanged).detail(format!(
-                "{what} An applied migration does not run again, so the change would not reach \
-                 the database.\n\n  version:  {version}\n  applied:  {applied}\n  now:      \
-                 {found}\n\nRestore the {text}, and write the change in a new migration.{accept}"
-            ))
-        }
+    let error = match error {
+        PlanError::Diverged { .. }
+        | PlanError::FileMissing { .. }
+        | PlanError::OutOfOrder { .. } => return None,
         PlanError::StatementDiverged { file, line, number, applied, done, batching, .. } => {
             let origin = Origin { file: file.clone(), line: *line };
             let begin = format!("{what}\n\n  location:  {origin}\n  applied:   {applied}\n\n");
@@ -270,9 +244,6 @@ fn plan_error(
         PlanError::MigrationRowMissing { migration, missing, followed_by } => {
             ledger::row_missing(migration, missing, followed_by.as_ref(), set)
         }
-        PlanError::FileMissing { version, description, whole } => {
-            file_missing(version, description, *whole, values)
-        }
         PlanError::Renamed { pairs } => {
             renames::renamed(&what, pairs, &values.renamed, &values.accepted)
         }
@@ -281,33 +252,25 @@ fn plan_error(
         PlanError::TextMoved { version, .. } => renames::moved(&what, version),
         PlanError::InvalidRename { former, problem, .. } => {
             let error = renames::invalid(&what, former, problem, &values.accepted);
-            return error.at(renames::RENAMED);
-        }
-        PlanError::OutOfOrder { file, version, applied } => {
-            Diagnostic::error(Title::MigrationOutOfOrder).detail(format!(
-                "{what} On a new cluster the two would run in the opposite order, so the result \
-                 could differ.\n\nRename {file} so that its version follows {applied} (it is \
-                 {version} now). Or set exec_order: \"non-linear\" runs out-of-order migrations, \
-                 and \"linear-skip\" never runs them."
-            ))
+            return Some(error.at(renames::RENAMED));
         }
         PlanError::TargetMissing { .. } => {
-            return Diagnostic::error(Title::TargetNotFound)
-                .detail(format!(
-                    "{what} Write the version as it appears in the attribute migrations, for \
-                     example \"0002\", or remove target_version to run all migrations."
-                ))
-                .at("target_version");
+            let detail = format!(
+                "{what} Write the version as it appears in the attribute migrations, for example \
+                 \"0002\", or remove target_version to run all migrations."
+            );
+            let error = Diagnostic::error(Title::TargetNotFound).detail(detail);
+            return Some(error.at("target_version"));
         }
         PlanError::NotRemoved { version, .. } => {
-            return Diagnostic::error(Title::RemovedVersionHasFile)
-                .detail(format!(
-                    "{what}\n\nRemove the file, or remove \"{version}\" from removed_versions."
-                ))
-                .at("removed_versions");
+            let detail = format!(
+                "{what}\n\nRemove the file, or remove \"{version}\" from removed_versions."
+            );
+            let error = Diagnostic::error(Title::RemovedVersionHasFile).detail(detail);
+            return Some(error.at("removed_versions"));
         }
-    }
-    .at(path)
+    };
+    Some(error.at(path.clone()))
 }
 
 /// Returns the warning about out-of-order migrations that never run.
@@ -608,6 +571,7 @@ mod tests {
             version: version(text),
             applied: checksum("old"),
             found: checksum(text),
+            difference: None,
         };
         let gone = |text: &str| PlanError::FileMissing {
             version: version(text),
@@ -623,12 +587,18 @@ mod tests {
         let diagnostics = errors_of(&errors, &policy);
         let accepted = "\n  accept_checksums = {\n    \"1\" = \"sha256:1\"\n    \"2\" = \
                         \"sha256:2\"\n    \"3\" = \"sha256:3\"\n  }";
-        for changed in &diagnostics[..2] {
-            assert!(changed.detail.contains(accepted), "{}", changed.detail);
-        }
-        for gone in &diagnostics[2..] {
-            assert!(gone.detail.contains("\n  removed_versions = [\"4\", \"5\", \"6\"]\n"));
-        }
+        let [changed, gone] = diagnostics.as_slice() else { panic!("{diagnostics:?}") };
+        assert!(changed.detail.starts_with(
+            "2 files were changed after they were applied. An applied migration does not run again, \
+             so the changes would not reach the database.\n\n  2 (2_a.sql): text differs\n  3 \
+             (3_a.sql): text differs\n\n"
+        ));
+        assert!(changed.detail.ends_with(accepted), "{}", changed.detail);
+        assert!(gone.detail.starts_with(
+            "2 migrations are applied in this database, but their files are missing:\n\n  5 \
+             (a)\n  6 (a)\n\nRestore the files. If a file was renamed"
+        ));
+        assert!(gone.detail.contains("\n  removed_versions = [\"4\", \"5\", \"6\"]\n"));
     }
 
     #[test]

@@ -14,10 +14,10 @@ pub(super) fn attributes() -> Vec<Attribute> {
             "SHA-256 checksum of the text, with LF line endings and without a byte order \
                  mark.",
         ),
-        Attribute::list_of("statements", Type::String).computed().description(
+        Attribute::string("statements").computed().description(
             "Statements of the migration, one line each: the class (`ddl`, `async-index`, \
              `validate`, `dml`, `batch`, or `grant`) and the beginning. `skipped` is one that \
-             `rewrite` does not send.",
+             `rewrite` does not send. Unknown in a plan if a visible variable is.",
         ),
         Attribute::string("status").computed().description(
             "Status: `applied`, `adopted` (not run by the provider), `building`, `failed`, or \
@@ -55,14 +55,29 @@ pub(super) fn set_if_unknown(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// The versions that an apply of this plan sets out to run; unknown while values are unknown that
-/// decide it.
+/// The longest list of versions in `last_run`. Terraform prints all of it again when the next apply
+/// replaces it.
+const LONGEST_RUN: usize = 20;
+
+/// The versions that an apply of this plan sets out to run, or the first of them and how many
+/// follow; unknown while values are unknown that decide it.
 pub(super) fn versions_to_run(plan: &Plan<'_>) -> Value {
-    if plan.pending().all(|entry| entry.migration.values.are_known()) {
-        Value::list(plan.pending().map(|entry| entry.migration.version.0.as_str()))
-    } else {
-        Value::Unknown
+    if !plan.pending().all(|entry| entry.migration.values.are_known()) {
+        return Value::Unknown;
     }
+    let versions = plan.pending().map(|entry| entry.migration.version.0.clone());
+    let more = plan.pending().count().saturating_sub(LONGEST_RUN);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    Value::list(versions.take(LONGEST_RUN).chain(rest))
+}
+
+/// The name of the attribute that lists statements.
+pub(super) const STATEMENTS: &str = "statements";
+
+/// The attribute `statements` with these lines. It ends with a line break, because Terraform prints
+/// a string that contains one without escapes.
+pub(super) fn joined(lines: impl IntoIterator<Item = String>) -> Value {
+    lines.into_iter().map(|line| line + "\n").collect::<String>().into()
 }
 
 /// The status of a migration that no run of the provider has applied.
@@ -120,7 +135,7 @@ pub(super) fn recorded(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
     };
     vec![
         ("checksum", record.checksum.0.as_str().into()),
-        ("statements", Value::list(lines)),
+        (STATEMENTS, joined(lines)),
         ("status", status(record).into()),
         ("applied_at", if new { Value::Unknown } else { record.finished_at.clone().into() }),
         ("applied_by", if new { Value::Unknown } else { record.applied_by.as_str().into() }),
@@ -139,15 +154,16 @@ pub(super) fn pending(
     let lines = migration.numbered().map(|(number, statement)| {
         let records = begun.map(|begun| begun.statements.as_slice()).unwrap_or_default();
         match records.iter().find(|record| record.number == number) {
-            Some(record) if record.is_binding() => recorded_line(record, migration.kind).into(),
+            Some(record) if record.is_binding() => Some(recorded_line(record, migration.kind)),
             // The text of the ledger will have the value.
-            _ if statement.lacks_shown_value() => Value::Unknown,
-            _ => planned_line(statement, migration.kind).into(),
+            _ if statement.lacks_shown_value() => None,
+            _ => Some(planned_line(statement, migration.kind)),
         }
     });
+    let lines: Option<Vec<String>> = lines.collect();
     vec![
         ("checksum", migration.checksum.0.as_str().into()),
-        ("statements", Value::list(lines)),
+        (STATEMENTS, lines.map_or(Value::Unknown, joined)),
         ("status", status_after(migration, wait)),
         ("applied_at", Value::Unknown),
         ("applied_by", Value::Unknown),
@@ -188,7 +204,7 @@ pub(super) fn again(
     if !migration.values.are_known() && last.checksum == migration.checksum {
         // The statements differ from those of the last run, for example by `rewrite`.
         for (planned, recorded) in planned.iter_mut().zip(recorded) {
-            if planned.0 == "statements" && planned.1 != recorded.1 {
+            if planned.0 == STATEMENTS && planned.1 != recorded.1 {
                 planned.1 = Value::Unknown;
             }
         }

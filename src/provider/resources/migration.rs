@@ -19,6 +19,7 @@ use super::rules::{self, StatementRules};
 use super::source::Source;
 use super::state_ledger::ChangedRow;
 use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
+use super::upgrade::{self, SCHEMA_VERSION};
 use super::wait;
 use crate::database::{MigrationRecord, Observation};
 use crate::diagnostic::Diagnostic;
@@ -26,8 +27,8 @@ use crate::engine::Plan;
 use crate::migration::Migration;
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::{
-    ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
-    ReadResponse, Resource,
+    ApplyRequest, ApplyResponse, EarlierSchema, ImportResponse, PlanRequest, PlanResponse,
+    ReadRequest, ReadResponse, Resource,
 };
 use crate::provider::diagnostics::{self, Subject, UnrecordedSets};
 use crate::provider::settings::{LedgerLocation, cluster_attribute};
@@ -251,10 +252,14 @@ impl Resource for MigrationResource {
         attributes.extend(rules::attributes());
         attributes.push(rules::hazards_attribute());
         attributes.extend(computed::attributes());
-        Schema::new(attributes).description(
+        Schema::new(attributes).version(SCHEMA_VERSION).description(
             "Applies one forward-only SQL migration to an Aurora DSQL cluster, exactly once. \
              Destroying the resource does not touch the database.",
         )
+    }
+
+    fn earlier_schema(&self, version: i64) -> Option<EarlierSchema> {
+        upgrade::earlier(&self.schema(), version)
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {

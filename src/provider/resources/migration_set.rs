@@ -23,6 +23,7 @@ use super::rules::{self, StatementRules};
 use super::source::Source;
 use super::state_ledger::ChangedRow;
 use super::steps::{self, FinishedRun, ObservedPlan, RefreshQuery, ResourceContext, ResourceKind};
+use super::upgrade::{self, SCHEMA_VERSION};
 use super::{planned_drift, policy, source, verify, wait};
 use crate::database::Observation;
 use crate::diagnostic::Diagnostic;
@@ -30,8 +31,8 @@ use crate::engine::Plan;
 use crate::engine::adoption::to_adopt;
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::{
-    ApplyRequest, ApplyResponse, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
-    ReadResponse, Resource,
+    ApplyRequest, ApplyResponse, EarlierSchema, ImportResponse, PlanRequest, PlanResponse,
+    ReadRequest, ReadResponse, Resource,
 };
 use crate::provider::diagnostics::{self, Subject};
 use crate::provider::settings::{LedgerLocation, cluster_attribute};
@@ -257,11 +258,15 @@ impl Resource for MigrationSetResource {
         attributes.extend(rules::attributes());
         attributes.push(rules::hazards_attribute());
         attributes.extend(adoption_config::attributes());
-        Schema::new(attributes).description(
+        Schema::new(attributes).version(SCHEMA_VERSION).description(
             "Applies a directory of forward-only SQL migrations to an Aurora DSQL cluster, each \
              exactly once and in order. The plan shows pending migrations and drift. Destroying \
              the resource does not touch the database.",
         )
+    }
+
+    fn earlier_schema(&self, version: i64) -> Option<EarlierSchema> {
+        upgrade::earlier(&self.schema(), version)
     }
 
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {

@@ -213,14 +213,15 @@ impl SetOperation<'_> {
         })
     }
 
-    /// Lints the migrations that a plan would run.
-    pub(super) fn judge(&self, plan: &Plan<'_>) -> Vec<Diagnostic> {
+    /// Lints the migrations that a plan would run. The warning about their hazards is apart.
+    pub(super) fn judge(&self, plan: &Plan<'_>) -> (Vec<Diagnostic>, Option<Diagnostic>) {
         let LoadedModel { known: KnownModel { rules, source, .. }, prepared, .. } = &self.model;
-        let mut judged = rules.judge(prepared, plan, &self.subject(), &source.argument());
+        let subject = &self.subject();
+        let (mut judged, hazards) = rules.judge(prepared, plan, subject, &source.argument());
         let pending: BTreeSet<_> = plan.pending().map(|entry| &entry.migration.version).collect();
         let is_pending = |migration: &Migration| pending.contains(&migration.version);
-        judged.extend(self.model.order(is_pending, &self.subject()));
-        judged
+        judged.extend(self.model.order(is_pending, subject));
+        (judged, hazards)
     }
 
     /// The value of the attribute `hazards`.

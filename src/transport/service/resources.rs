@@ -31,7 +31,9 @@ pub(super) async fn upgrade(
     let type_name = request.type_name.clone();
     let upgraded = service.run("UpgradeResourceState", Some(&type_name), async move {
         let named = named?;
-        let state = from_proto::stored_state(request.raw_state.as_ref(), named.ty());
+        let earlier = named.get().earlier_schema(request.version);
+        let ty = earlier.as_ref().map_or(named.ty(), |earlier| &earlier.ty);
+        let state = from_proto::stored_state(request.raw_state.as_ref(), ty);
         let state = state.map_err(|error| {
             Diagnostic::error(Title::StateVersionMismatch).detail(format!(
                 "The state of a {} was stored with schema version {}. This version of the \
@@ -43,6 +45,10 @@ pub(super) async fn upgrade(
                 chain(&error)
             ))
         })?;
+        let state = match earlier {
+            Some(earlier) => (earlier.upgrade)(state),
+            None => state,
+        };
         let upgraded_state = Some(to_proto::value(&state, named.ty())?);
         Ok(Upgraded { upgraded_state, diagnostics: Vec::new() })
     });

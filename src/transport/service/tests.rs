@@ -186,17 +186,21 @@ async fn a_read_returns_the_private_bytes() {
 
 #[tokio::test]
 async fn a_stored_state_with_large_numbers_is_read() {
-    let json = br#"{"name":"a","size":9007199254740993}"#.to_vec();
-    let request = wire::upgrade_resource_state::Request {
-        type_name: THING.into(),
-        version: 1,
-        raw_state: Some(wire::RawState { json, ..Default::default() }),
-    };
-    let upgraded = client().upgrade_resource_state(request).await.expect("a response").into_inner();
-    assert_eq!(upgraded.diagnostics, []);
     let mut expected = thing(Value::Null, "a");
     expected.set("size", 9_007_199_254_740_993_u64);
-    assert_eq!(unwired(upgraded.upgraded_state), expected);
+    // A state of an earlier version has the type of that version.
+    for (version, name) in [(2, "size"), (1, "length")] {
+        let json = format!(r#"{{"name":"a","{name}":9007199254740993}}"#).into_bytes();
+        let request = wire::upgrade_resource_state::Request {
+            type_name: THING.into(),
+            version,
+            raw_state: Some(wire::RawState { json, ..Default::default() }),
+        };
+        let upgraded = client().upgrade_resource_state(request).await.expect("a response");
+        let upgraded = upgraded.into_inner();
+        assert_eq!(upgraded.diagnostics, []);
+        assert_eq!(unwired(upgraded.upgraded_state), expected);
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ run "a_plan_names_the_migrations_and_runs_nothing" {
   assert {
     condition = (
       dsql_migration_set.this["local"].migrations["0002"].statements ==
-      tolist(["dml: INSERT INTO accounts (email) VALUES ('admin@$${domain}')"])
+      "dml: INSERT INTO accounts (email) VALUES ('admin@$${domain}')\n"
     )
     error_message = "The plan does not show the statement as the file contains it."
   }

@@ -11,18 +11,20 @@ use crate::sql::{self, FindingSeverity, FoundHazard, Hazard, ShownName};
 use crate::value::{AttributePath, Value};
 
 impl StatementRules {
-    /// Lints the migrations that a plan would run, and reports what keeps them from running.
+    /// Lints the migrations that a plan would run, and reports what keeps them from running. The
+    /// warning about their hazards is apart, because a plan that fails does not show it.
     pub(crate) fn judge(
         &self,
         prepared: &PreparedMigrations,
         plan: &Plan<'_>,
         subject: &Subject,
         path: &AttributePath,
-    ) -> Vec<Diagnostic> {
+    ) -> (Vec<Diagnostic>, Option<Diagnostic>) {
         let pending = || plan.pending().map(|entry| (entry.migration, entry.begun()));
         let problem = |(migration, _): (&Migration, _)| prepared.problems.get(&migration.file);
         let problems = pending().filter_map(problem).cloned();
-        problems.chain(self.judge_pending(prepared, pending(), subject, path)).collect()
+        let (judged, hazards) = self.judge_pending(prepared, pending(), subject, path);
+        (problems.chain(judged).collect(), hazards)
     }
 
     /// Lints all migrations, where it is not known which of them are applied. Then nothing is an
@@ -35,7 +37,8 @@ impl StatementRules {
         path: &AttributePath,
     ) -> Vec<Diagnostic> {
         let all = prepared.migrations.iter().map(|migration| (migration, None));
-        let mut diagnostics = self.judge_pending(prepared, all, subject, path);
+        let (mut diagnostics, hazards) = self.judge_pending(prepared, all, subject, path);
+        diagnostics.extend(hazards);
         for diagnostic in &mut diagnostics {
             diagnostic.severity = Severity::Warning;
         }
@@ -51,7 +54,7 @@ impl StatementRules {
         subject: &Subject,
         path: &AttributePath,
     ) -> Result<(), Vec<Diagnostic>> {
-        let mut judged = self.judge(prepared, plan, subject, path);
+        let (mut judged, _) = self.judge(prepared, plan, subject, path);
         judged.retain(Diagnostic::is_error);
         if judged.is_empty() { Ok(()) } else { Err(judged) }
     }
@@ -62,7 +65,7 @@ impl StatementRules {
         pending: impl Iterator<Item = (&'a Migration, Option<&'a MigrationRecord>)>,
         subject: &Subject,
         path: &AttributePath,
-    ) -> Vec<Diagnostic> {
+    ) -> (Vec<Diagnostic>, Option<Diagnostic>) {
         let mut diagnostics = Vec::new();
         let mut statements = Vec::new();
         let (mut whole, mut incomplete) = (Vec::new(), Vec::new());
@@ -83,6 +86,7 @@ impl StatementRules {
         diagnostics.extend(self.collisions(&whole, path));
         let hazards = self.hazards(&statements);
         diagnostics.extend(diagnostics::denied_hazards(&hazards, &self.denied));
+        let mut warning = None;
         if self.lint != Lint::Off {
             diagnostics.extend(self.lint(&whole, &incomplete, subject, path));
             let shown = |found: &StatementHazard<'_>| {
@@ -99,10 +103,9 @@ impl StatementRules {
                 .collect();
             shown.dedup_by(|one, other| std::ptr::eq(one.0, other.0) && one.1.name == other.1.name);
             let path = path.clone();
-            let warning = (!shown.is_empty()).then(|| diagnostics::hazards(&shown, subject, path));
-            diagnostics.extend(warning);
+            warning = (!shown.is_empty()).then(|| diagnostics::hazards(&shown, subject, path));
         }
-        diagnostics
+        (diagnostics, warning)
     }
 
     /// Finds statements that give two objects one name.
@@ -260,10 +263,12 @@ impl StatementHazard<'_> {
 /// The longest statement that the attribute `hazards` contains, in bytes.
 const LONGEST_STATEMENT: usize = 10 * 1024;
 
-/// The text of a statement, or its beginning and its length.
+/// The text of a statement, or its beginning and its length. The lines of a plan that repeat what
+/// `statements` shows should be few.
 fn shown_statement(text: &str) -> String {
+    let text = sql::condensed(text);
     if text.len() <= LONGEST_STATEMENT {
-        return text.to_owned();
+        return text;
     }
     let start = &text[..text.floor_char_boundary(LONGEST_STATEMENT)];
     format!("{start}… ({} bytes)", text.len())
@@ -284,7 +289,10 @@ pub(in crate::provider::resources) fn hazards_attribute() -> Attribute {
              names no object.",
         ),
         field("grantee", "Role that gains or loses a privilege. Null for other hazards."),
-        field("statement", "Statement. After 10 KiB, its length follows."),
+        field(
+            "statement",
+            "Statement without comments and line breaks. After 10 KiB, its length follows.",
+        ),
     ];
     Attribute::objects("hazards", Nesting::List, fields).description(
         "Hazards of the statements that the last apply ran, and in a plan of those that the apply \

@@ -154,12 +154,16 @@ impl Planning<'_> {
         // What was applied under another version has left its objects.
         let is_applied = same.as_ref().is_some_and(Diagnostic::is_error);
         diagnostics.extend(same);
-        diagnostics.extend(operation.judge(&plan));
+        let (judged, hazards) = operation.judge(&plan);
+        diagnostics.extend(judged);
         if !is_applied {
             let checked = existing::check_on(&context.clusters, operation, &plan, observation);
             diagnostics.extend(checked.await);
         }
         let mut diagnostics = without_errors(diagnostics)?;
+        // Terraform shows warnings before errors, which matter more if there are any.
+        diagnostics.extend(diagnostics::continues(&plan, operation.is_create, &subject));
+        diagnostics.extend(hazards);
         let observation = &*observation;
 
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
