@@ -70,7 +70,7 @@ fn migration(named: &NamedFile<'_>, text: &str) -> ReadMigration {
     let mut read = match script(named, text) {
         Ok(script) => {
             let mut read = of_script(named, text, &script);
-            read.problem = script.problem.or(read.problem);
+            read.problems.splice(..0, script.problem);
             read
         }
         Err(problem) => read::unknown(named, text, problem),

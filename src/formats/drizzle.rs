@@ -11,7 +11,7 @@ use serde_json::Value;
 pub(super) mod folders;
 
 use super::error::{AccessProblem, FormatError, FormatErrorKind, JournalProblem};
-use super::listing::{Listing, SourceFile, flat, read_text};
+use super::listing::{Listing, SourceFile, base, flat, read_text, stem};
 use super::read::{self, Forward, NamedFile, ReadMigration};
 use crate::migration::Origin;
 
@@ -73,8 +73,9 @@ pub(super) fn migrations(listing: Listing) -> Result<Vec<ReadMigration>, Vec<For
 fn of_journal(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
     let journal = listing.path(JOURNAL);
     let entries = read_journal(&journal).map_err(|error| vec![error])?;
-    let paths: Vec<String> =
-        entries.iter().map(|entry| listing.path(&format!("{}.sql", entry.tag))).collect();
+    let name = |entry: &JournalEntry| format!("{}.sql", entry.tag);
+    let paths: Vec<String> = entries.iter().map(|entry| listing.path(&name(entry))).collect();
+    let taken: Vec<String> = listing.taken.iter().map(|(name, _)| listing.path(name)).collect();
     let mut sources: BTreeMap<String, SourceFile> =
         listing.sql.into_iter().map(|source| (source.file.clone(), source)).collect();
 
@@ -82,14 +83,21 @@ fn of_journal(listing: Listing) -> Result<Vec<ReadMigration>, Vec<FormatError>> 
     for (entry, path) in entries.iter().zip(paths) {
         read.push(match sources.remove(&path) {
             Some(source) => migration(entry, source),
-            None => Err(FormatError::file(
-                &journal,
-                JournalProblem::MissingTagFile { tag: entry.tag.clone(), file: path },
-            )),
+            None => {
+                let (tag, file) = (entry.tag.clone(), path);
+                let problem = match taken.contains(&file) {
+                    true => JournalProblem::RepeatableTagFile { tag, file },
+                    false => JournalProblem::MissingTagFile { tag, file },
+                };
+                Err(FormatError::file(&journal, problem))
+            }
         });
     }
-    let unlisted = || JournalProblem::UnlistedFile { journal: journal.clone() };
-    read.extend(sources.into_keys().map(|file| Err(FormatError::file(file, unlisted()))));
+    let unlisted = sources.into_keys().enumerate().map(|(index, file)| {
+        let (journal, entry) = (journal.clone(), entry_after(&entries, index, &file));
+        Err(FormatError::file(file, JournalProblem::UnlistedFile { journal, entry }))
+    });
+    read.extend(unlisted);
     read::all_or_errors(Vec::new(), read)
 }
 
@@ -98,6 +106,19 @@ fn migration(entry: &JournalEntry, source: SourceFile) -> Result<ReadMigration, 
     let description = read::words(entry.tag.trim_start_matches(|part: char| part.is_ascii_digit()));
     let named = NamedFile { file: &source.file, version: &entry.tag, description: &description };
     Ok(read::migration(&named, &text, &forward(&text).or_nothing()))
+}
+
+/// The entry for a file, `index` entries after the last one. Drizzle runs an entry only if its time
+/// is later than that of the last one that it has run.
+fn entry_after(entries: &[JournalEntry], index: usize, file: &str) -> String {
+    let last = entries.iter().filter_map(|entry| entry.when).max().unwrap_or_default();
+    let step = i64::try_from(index).unwrap_or_default().saturating_add(1);
+    let tag = serde_json::json!(stem(base(file)));
+    format!(
+        "{{ \"idx\": {}, \"version\": \"7\", \"when\": {}, \"tag\": {tag}, \"breakpoints\": true }}",
+        entries.len() + index,
+        last.saturating_add(step),
+    )
 }
 
 fn forward(text: &str) -> Forward<'_> {

@@ -251,8 +251,11 @@ pub enum JournalProblem {
     #[error("lists {tag}, but {file} does not exist")]
     MissingTagFile { tag: String, file: String },
     /// The origin is the file.
+    #[error("lists {tag}, but the argument repeatable selects {file}")]
+    RepeatableTagFile { tag: String, file: String },
+    /// The origin is the file; `entry` would list it.
     #[error("is not listed in {journal}, so it would never run")]
-    UnlistedFile { journal: String },
+    UnlistedFile { journal: String, entry: String },
 }
 
 /// A directory whose format `auto` cannot choose. `evidence` is what was found.

@@ -233,7 +233,7 @@ pub struct Directory {
 pub struct WithProblems<T> {
     /// What was read.
     pub found: T,
-    /// The problems, in order; at most one of each file.
+    /// The problems, in order.
     pub problems: Vec<FileProblem>,
 }
 
@@ -249,9 +249,10 @@ pub struct FileProblem {
 impl<T> WithProblems<T> {
     fn of(migrations: Vec<ReadMigration>, read: impl FnOnce(Vec<Migration>) -> T) -> Self {
         let mut problems = Vec::new();
-        let migrations = migrations.into_iter().map(|ReadMigration { migration, problem }| {
-            let file = &migration.file;
-            problems.extend(problem.map(|error| FileProblem { file: file.clone(), error }));
+        let migrations = migrations.into_iter().map(|read| {
+            let ReadMigration { migration, problems: of_file } = read;
+            let problem = |error| FileProblem { file: migration.file.clone(), error };
+            problems.extend(of_file.into_iter().map(problem));
             migration
         });
         let found = read(migrations.collect());
@@ -277,7 +278,7 @@ impl<T> WithProblems<T> {
 ///
 /// # Errors
 ///
-/// The first error of each invalid file, in order; never an empty list.
+/// The errors of all files, in order; never an empty list.
 pub fn read_dir(dir: &str, format: Option<Format>) -> Result<Directory, Vec<FormatError>> {
     read_dir_with(dir, format, &Options::default())?.strict()
 }
@@ -297,20 +298,36 @@ pub fn read_dir_with(
     let taken = options.repeatable.take(&mut listing);
     let origin = ErrorOrigin::Directory(dir.to_owned());
     let unmatched = options.repeatable.unmatched(&origin, &taken);
-    if !unmatched.is_empty() {
-        return Err(unmatched);
-    }
-    let format = match format {
-        Some(format) => format,
-        None => detect::format(&listing).map_err(|error| vec![error])?,
+    let format = match format.map_or_else(|| detect::format(&listing), Ok) {
+        Ok(format) => format,
+        Err(error) => return Err(unmatched.into_iter().chain([error]).collect()),
     };
     let repeatables = repeatable::migrations(taken, repeatable::whole);
     let migrations = (format.spec().read)(listing, options.placeholders);
-    let migrations = repeatable::add(migrations, repeatables)?;
+    let migrations = repeatable::add(migrations, repeatables);
+    let migrations = unless_unmatched(migrations, unmatched)?;
     if migrations.is_empty() {
         return Err(vec![FormatError::directory(dir, LayoutProblem::EmptyDirectory)]);
     }
     Ok(WithProblems::of(migrations, |migrations| Directory { format, migrations }))
+}
+
+/// What was read, unless a pattern matches no file.
+fn unless_unmatched(
+    read: Result<Vec<ReadMigration>, Vec<FormatError>>,
+    mut unmatched: Vec<FormatError>,
+) -> Result<Vec<ReadMigration>, Vec<FormatError>> {
+    match read {
+        Ok(read) if unmatched.is_empty() => Ok(read),
+        Ok(read) => {
+            unmatched.extend(read.into_iter().flat_map(|read| read.problems));
+            Err(unmatched)
+        }
+        Err(errors) => {
+            unmatched.extend(errors);
+            Err(unmatched)
+        }
+    }
 }
 
 /// Reads a map from names to SQL as [`Format::Plain`]. The suffix `.sql` is optional, and a name
@@ -318,7 +335,7 @@ pub fn read_dir_with(
 ///
 /// # Errors
 ///
-/// The first error of each invalid entry; never an empty list.
+/// The errors of all entries; never an empty list.
 pub fn read_files<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Vec<Migration>, Vec<FormatError>> {
@@ -342,11 +359,9 @@ pub fn read_files_with<'a>(
     let (taken, rest) = options.repeatable.partition(sources.collect());
     let origin = ErrorOrigin::File("files".to_owned());
     let unmatched = options.repeatable.unmatched(&origin, &taken);
-    if !unmatched.is_empty() {
-        return Err(unmatched);
-    }
     let repeatables = repeatable::migrations(taken, repeatable::whole);
-    let read = repeatable::add(plain::migrations(rest), repeatables)?;
+    let read = repeatable::add(plain::migrations(rest), repeatables);
+    let read = unless_unmatched(read, unmatched)?;
     Ok(WithProblems::of(read, |migrations| migrations))
 }
 

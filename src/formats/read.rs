@@ -12,11 +12,11 @@ use crate::migration::{
 };
 use crate::sql::{self, StatementDirective, StatementKind};
 
-/// A migration, and the first problem with its text.
+/// A migration, and what is wrong with its text.
 #[derive(Debug)]
 pub(super) struct ReadMigration {
     pub(super) migration: Migration,
-    pub(super) problem: Option<FormatError>,
+    pub(super) problems: Vec<FormatError>,
 }
 
 /// Returns the migrations of a directory, or everything that is wrong with it. `errors` are those
@@ -28,7 +28,12 @@ pub(super) fn all_or_errors(
     if errors.is_empty() && read.iter().all(Result::is_ok) {
         return read.into_iter().map(|read| read.map_err(|error| vec![error])).collect();
     }
-    errors.extend(read.into_iter().filter_map(|read| read.map_or_else(Some, |read| read.problem)));
+    for read in read {
+        match read {
+            Ok(read) => errors.extend(read.problems),
+            Err(error) => errors.push(error),
+        }
+    }
     Err(errors)
 }
 
@@ -116,10 +121,10 @@ pub(super) fn migration(named: &NamedFile<'_>, text: &str, forward: &Forward<'_>
     for (line, part) in &forward.parts {
         reading.add(named, *line, part);
     }
-    let Reading { mut statements, unknown_from, problem, omittable, .. } = reading;
-    let mut problem = problem.or(omittable);
-    if statements.is_empty() && forward.emptiness == Emptiness::Rejected {
-        problem = problem.or(Some(FormatError::file(named.file, SqlProblem::NoStatement)));
+    let Reading { mut statements, unknown_from, mut problems, .. } = reading;
+    let must_run = forward.emptiness == Emptiness::Rejected;
+    if statements.is_empty() && problems.is_empty() && must_run {
+        problems.push(FormatError::file(named.file, SqlProblem::NoStatement));
     }
     if forward.transactions == Transactions::OneEach {
         for (number, statement) in statements.iter_mut().enumerate() {
@@ -137,14 +142,14 @@ pub(super) fn migration(named: &NamedFile<'_>, text: &str, forward: &Forward<'_>
         statements,
         unknown_from,
     };
-    ReadMigration { migration, problem }
+    ReadMigration { migration, problems }
 }
 
 /// Returns a migration whose statements cannot be read.
 pub(super) fn unknown(named: &NamedFile<'_>, text: &str, problem: FormatError) -> ReadMigration {
     let mut read = migration(named, text, &Forward::of(Vec::new()).or_nothing());
     read.migration.unknown_from = Some(0);
-    ReadMigration { problem: Some(problem), ..read }
+    ReadMigration { problems: vec![problem], ..read }
 }
 
 /// The statements of a text, as far as it has been read.
@@ -155,9 +160,9 @@ struct Reading {
     /// The number of `BEGIN` and `COMMIT` so far.
     boundary: usize,
     unknown_from: Option<usize>,
-    problem: Option<FormatError>,
-    /// The first statement that is allowed only if it is not sent.
-    omittable: Option<FormatError>,
+    /// Whether what follows may not be SQL, so that an error there has the same cause.
+    has_data: bool,
+    problems: Vec<FormatError>,
 }
 
 impl Reading {
@@ -169,7 +174,7 @@ impl Reading {
         let directives =
             sql::directives(text, first_line, self.variables).unwrap_or_else(|misplaced| {
                 let problem = SqlProblem::Directive { disallowed: misplaced.disallowed };
-                self.problem.get_or_insert(FormatError::line(named.at(misplaced.line), problem));
+                self.problems.push(FormatError::line(named.at(misplaced.line), problem));
                 BTreeMap::new()
             });
         for (index, piece) in sql::pieces_with(text, first_line, self.variables).enumerate() {
@@ -179,7 +184,12 @@ impl Reading {
                     let line = named.at(source.line);
                     let column = column_at(text, source.start);
                     let problem = SqlProblem::Split { source };
-                    return self.stop(FormatError::column(line, column, problem));
+                    let error = FormatError::column(line, column, problem);
+                    if self.has_data {
+                        return;
+                    }
+                    self.has_data = true;
+                    return self.stop(error);
                 }
             };
             let directive = directives.get(&index);
@@ -194,17 +204,17 @@ impl Reading {
                 }
                 StatementKind::Disallowed(disallowed) if sql::is_omitted(piece.text) => {
                     let problem = SqlProblem::Omittable { disallowed };
-                    let problem = FormatError::line(named.at(piece.line), problem);
-                    self.omittable.get_or_insert(problem);
+                    self.problems.push(FormatError::line(named.at(piece.line), problem));
                     Class::Ddl
                 }
                 StatementKind::Disallowed(disallowed) => {
                     let problem = SqlProblem::Disallowed { disallowed };
-                    self.problem.get_or_insert(FormatError::line(named.at(piece.line), problem));
+                    self.problems.push(FormatError::line(named.at(piece.line), problem));
                     Class::Ddl
                 }
             };
             if sql::obscures(piece.text) && !sql::is_omitted(piece.text) {
+                self.has_data |= sql::begins_with(piece.text, "COPY");
                 self.unknown_from.get_or_insert(self.statements.len());
             }
             self.statements.push(Statement {
@@ -222,7 +232,7 @@ impl Reading {
     /// Records a problem, after which the effect of the statements is not known.
     fn stop(&mut self, problem: FormatError) {
         self.unknown_from.get_or_insert(self.statements.len());
-        self.problem.get_or_insert(problem);
+        self.problems.push(problem);
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn migration<S: Section>(named: &NamedFile<'_>, text: &str) -> ReadMi
     match forward::<S>(named, text) {
         Ok((forward, problem)) => {
             let mut read = read::migration(named, text, &forward);
-            read.problem = problem.or(read.problem);
+            read.problems.splice(..0, problem);
             read
         }
         Err(problem) => read::unknown(named, text, problem),

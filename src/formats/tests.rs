@@ -171,6 +171,8 @@ fn all_invalid_files_are_reported_at_once() {
              string literal is not terminated",
             "dir/0003_refused.sql:3 contains SET: its effect on the session is lost when a run \
              resumes on another connection",
+            "dir/0003_refused.sql:4 contains ROLLBACK: a migration is forward-only, so there is \
+             nothing to roll back",
             "dir/0004_empty.sql contains no statements",
             "dir/0005_psql.sql:1:1 cannot be split into statements: \
              \\set is a psql meta-command, not SQL",
@@ -587,7 +589,10 @@ fn a_pattern_without_a_file_and_two_files_with_one_name_are_errors() {
     };
     assert_eq!(
         errors(&["*/*.sql", "c/*"]),
-        ["directory dir contains no SQL file that matches the pattern c/*"]
+        [
+            "directory dir contains no SQL file that matches the pattern c/*",
+            "dir/b/roles.sql has the same version as dir/a/roles.sql"
+        ]
     );
     assert_eq!(errors(&["*/*.sql"]), ["dir/b/roles.sql has the same version as dir/a/roles.sql"]);
 }

@@ -96,6 +96,51 @@ fn sql_that_is_not_complete_is_rejected_with_file_and_line_even_in_the_last_file
 }
 
 #[test]
+fn all_problems_of_all_files_are_reported_at_once() {
+    on_each_terraform(|world| {
+        world.write("many/0001_a.sql", "SET ROLE a;\nCREATE TABLE a (id serial);\nSET ROLE b;\n");
+        world.write("many/0002_b.sql", "LOCK a;\n\\d\n");
+        world.write("many/0003_c.sql", "DROP TABLE b;\nSET ROLE c;\nSELECT $x$;\n");
+        rejected(world, "dir = \"many\"", "dir = \"many\"")
+            .says("Each of these 3 lines contains SET")
+            .says("many/0001_a.sql:1 many/0001_a.sql:3 many/0003_c.sql:2")
+            .says("many/0002_b.sql:1 contains LOCK")
+            .says("many/0002_b.sql:2:1 cannot be split into statements")
+            .says("many/0003_c.sql:3:8 cannot be split into statements")
+            .says("serial_type: many/0001_a.sql:2: CREATE TABLE a (id serial)")
+            .does_not_say("hazard");
+    });
+}
+
+#[test]
+fn errors_of_a_directory_name_the_argument_or_the_entry_that_helps() {
+    on_each_terraform(|world| {
+        world.write("names/first.sql", "SELECT 1;");
+        world.write("names/grants.sql", "SELECT 1;");
+        let repeatable = "repeatable = [\"nothing.sql\"]\n  dir = \"names\"\n  format = \"plain\"";
+        rejected(world, repeatable, "repeatable = [\"nothing.sql\"]")
+            .says("contains no SQL file that matches the pattern nothing.sql")
+            .says("Each of these 2 files has no version in its name")
+            .says("repeatable = [\"first.sql\"]")
+            .says("files = { \"0001_first.sql\" = file(\"names/first.sql\") }");
+
+        let entry = "{ \"idx\": 0, \"version\": \"7\", \"when\": 5, \"tag\": \"0000_a\" }";
+        let journal = format!("{{ \"dialect\": \"postgresql\", \"entries\": [{entry}] }}");
+        world.write("drizzle/meta/_journal.json", journal);
+        world.write("drizzle/0000_a.sql", "CREATE TABLE a (id int PRIMARY KEY);");
+        world.write("drizzle/0001_b.sql", "CREATE TABLE b (id int PRIMARY KEY);");
+        rejected(world, "dir = \"drizzle\"", "dir = \"drizzle\"").says(
+            "{ \"idx\": 1, \"version\": \"7\", \"when\": 6, \"tag\": \"0001_b\", \"breakpoints\": true }",
+        );
+        world.remove("drizzle/0001_b.sql");
+        let repeatable = "dir = \"drizzle\"\n  repeatable = [\"0000_a.sql\"]";
+        rejected(world, repeatable, "dir = \"drizzle\"")
+            .says("lists 0000_a, but the argument repeatable selects drizzle/0000_a.sql")
+            .says("Remove the file from repeatable");
+    });
+}
+
+#[test]
 fn versions_that_are_not_numbers_or_are_duplicated_are_rejected_with_their_files() {
     on_each_terraform(|world| {
         world.write("twice/0001_a.sql", "SELECT 1;");

@@ -102,8 +102,8 @@ fn a_down_section_is_rejected_even_if_the_format_is_given() {
     let expected = "dir/1_a.sql:3 begins a section that reverts the migration, as marked for goose";
 
     assert_eq!(errors(&dir, Some(Format::Plain)), [expected]);
-    let read = single("dir/1_a.sql", text, None, None).expect("its name has a version");
-    let error = read.problem.expect("it has a down section");
+    let mut read = single("dir/1_a.sql", text, None, None).expect("its name has a version");
+    let error = read.problems.pop().expect("it has a down section");
     assert_eq!(error.to_string(), expected);
     assert!(matches!(error.kind, FormatErrorKind::Sql(SqlProblem::DownSection { tool: "goose" })));
 }
@@ -266,7 +266,7 @@ fn a_mark_in_a_literal_is_only_text() {
     let text = "INSERT INTO help VALUES ('\n-- +goose Down\n', $$\n-- migrate:down$$)";
 
     let read = single("1.sql", text, None, None).expect("its name has a version");
-    assert!(read.problem.is_none(), "{:?}", read.problem);
+    assert!(read.problems.is_empty(), "{:?}", read.problems);
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub(in crate::provider) fn denied_hazards(
     if by_kind.is_empty() {
         return None;
     }
+    let total: usize = by_kind.values().map(Vec::len).sum();
     let mut text = String::new();
     for (kind, found) in by_kind {
         text.push_str(&format!("{kind}: {}\n", found[0].hazard.message));
@@ -51,7 +52,7 @@ pub(in crate::provider) fn denied_hazards(
             let object = object.as_ref().map(|object| format!(" ({object})")).unwrap_or_default();
             format!("{}{object}", line(statement))
         });
-        text.push_str(&first_lines(lines));
+        text.push_str(&some_lines(lines, if total <= SHOWN { SHOWN } else { 1 }));
         text.push('\n');
     }
     text.push_str(
@@ -101,8 +102,13 @@ fn line(statement: &Statement) -> String {
 
 /// An indented list of the first lines, and how many follow.
 fn first_lines(lines: impl ExactSizeIterator<Item = String>) -> String {
-    let more = lines.len().saturating_sub(SHOWN);
-    let mut text: String = lines.take(SHOWN).map(|line| format!("  {line}\n")).collect();
+    some_lines(lines, SHOWN)
+}
+
+/// As [`first_lines`], with at most `shown` lines.
+fn some_lines(lines: impl ExactSizeIterator<Item = String>, shown: usize) -> String {
+    let more = lines.len().saturating_sub(shown);
+    let mut text: String = lines.take(shown).map(|line| format!("  {line}\n")).collect();
     if more > 0 {
         text.push_str(&format!("  … and {more} more\n"));
     }
@@ -188,35 +194,137 @@ pub(in crate::provider) fn linted_without_values(
     Diagnostic::warning(Title::LintedWithoutValues.fill(&[&subject])).detail(text).at(path)
 }
 
+/// The findings by rule, with the places of each. All of them are shown if there are few.
 fn report(found: &[StatementFinding<'_>]) -> String {
-    let mut text = String::new();
-    for (index, StatementFinding { statement, finding }) in found.iter().enumerate().take(SHOWN) {
-        let origin = &statement.origin;
-        let position = finding.character.and_then(|character| statement.position_of(character));
-        let location = match position {
-            Some(Position { line, column }) => origin.at(line, Some(column)),
-            None => origin.at(origin.line + finding.line, None),
-        };
-        // Terraform does not wrap lines that begin with a space.
-        text.push_str(&format!(
-            "{location}: {}\n  {}\n{}\n{}\n\n",
-            finding.rule,
-            sql::summary(statement.shown()),
-            sentence(finding.message.trim()),
-            sentence(finding.suggestion.trim()),
-        ));
-        // Once for each statement, after its last finding.
-        let next = found.get(index + 1).map(|found| found.statement);
-        let is_last = next.is_none_or(|next| !std::ptr::eq(next, *statement));
-        if is_last && !finding.replacement.is_empty() {
-            text.truncate(text.trim_end().len());
-            text.push_str(&format!("\n{}\n\n", replacement(finding)));
+    let mut rules: Vec<(&str, Vec<&StatementFinding<'_>>)> = Vec::new();
+    for finding in found {
+        match rules.iter_mut().find(|(rule, _)| *rule == finding.finding.rule) {
+            Some((_, of_rule)) => of_rule.push(finding),
+            None => rules.push((finding.finding.rule, vec![finding])),
         }
     }
-    if let Some(more @ 1..) = found.len().checked_sub(SHOWN) {
-        text.push_str(&format!("… and {more} more.\n\n"));
+    // The rules with the most findings first; they have the order of the files otherwise.
+    rules.sort_by_key(|(_, of_rule)| std::cmp::Reverse(of_rule.len()));
+    let is_short = found.len() <= SHOWN;
+    let mut replaced = Vec::new();
+    let mut text: String = rules
+        .iter()
+        .take(SHOWN_RULES)
+        .map(|(rule, of_rule)| match is_short {
+            true => whole_rule(rule, of_rule, &mut replaced),
+            false => counted_rule(rule, of_rule),
+        })
+        .collect();
+    if let Some(rest @ [_, ..]) = rules.get(SHOWN_RULES..) {
+        let rest: Vec<String> =
+            rest.iter().map(|(rule, of_rule)| format!("{rule} ({})", of_rule.len())).collect();
+        text.push_str(&format!("Other rules: {}.\n\n", rest.join(", ")));
+    }
+    if !is_short {
+        text.push_str(&whole_list(found));
     }
     text
+}
+
+/// How many rules are described.
+const SHOWN_RULES: usize = 8;
+
+/// How many places of a rule are shown if not all are.
+const SHOWN_PLACES: usize = 3;
+
+/// A rule with all of its findings. Findings with the same words share them. `replaced` are the
+/// statements for which an earlier rule has printed what to write.
+fn whole_rule<'a>(
+    rule: &str,
+    found: &[&StatementFinding<'a>],
+    replaced: &mut Vec<&'a Statement>,
+) -> String {
+    let mut text = heading(rule, found.len());
+    let words = |it: &StatementFinding<'_>| {
+        let Finding { message, suggestion, .. } = &it.finding;
+        format!("{}\n{}\n", sentence(message.trim()), sentence(suggestion.trim()))
+    };
+    for (index, found_here) in found.iter().enumerate() {
+        let StatementFinding { statement, finding } = found_here;
+        // Terraform does not wrap lines that begin with a space.
+        let summary = sql::summary(statement.shown());
+        text.push_str(&format!("  {}: {summary}\n", place(found_here)));
+        let next = found.get(index + 1);
+        let is_last = next.is_none_or(|next| words(next) != words(found_here));
+        if is_last {
+            text.push_str(&words(found_here));
+        }
+        let is_new = !replaced.iter().any(|it| std::ptr::eq(*it, *statement));
+        if is_new && !finding.replacement.is_empty() {
+            replaced.push(statement);
+            text.push_str(&format!("{}\n", replacement(finding)));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// A rule with the number of its findings and the first of them.
+fn counted_rule(rule: &str, found: &[&StatementFinding<'_>]) -> String {
+    let first = &found[0].finding;
+    let places: Vec<String> = found.iter().take(SHOWN_PLACES).map(|it| place(it)).collect();
+    let more = match found.len().saturating_sub(SHOWN_PLACES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{}{} {}\n  {}{more}\n\n",
+        heading(rule, found.len()),
+        sentence(first.message.trim()),
+        sentence(first.suggestion.trim()),
+        places.join(", "),
+    )
+}
+
+fn heading(rule: &str, count: usize) -> String {
+    match count {
+        1 => format!("{rule}:\n"),
+        count => format!("{rule} ({count}):\n"),
+    }
+}
+
+/// The place of a finding in a file.
+fn place(found: &StatementFinding<'_>) -> String {
+    let StatementFinding { statement, finding } = found;
+    let origin = &statement.origin;
+    let position = finding.character.and_then(|character| statement.position_of(character));
+    match position {
+        Some(Position { line, column }) => origin.at(line, Some(column)),
+        None => origin.at(origin.line + finding.line, None),
+    }
+}
+
+/// How many findings there are in how many files, and how to list all of them.
+fn whole_list(found: &[StatementFinding<'_>]) -> String {
+    let files: BTreeSet<&str> =
+        found.iter().map(|found| found.statement.origin.file.as_str()).collect();
+    let count = match files.len() {
+        1 => format!("{} findings in 1 file", found.len()),
+        files => format!("{} findings in {files} files", found.len()),
+    };
+    let directory = common_directory(&files);
+    let list = directory.map_or_else(String::new, |directory| {
+        format!(
+            " To list all of them, evaluate in terraform console:\n\n  {{ for f in \
+             fileset({directory:?}, \"**/*.sql\") : f => \
+             try(provider::dsql::lint(file(\"{directory}/${{f}}\")), null) }}"
+        )
+    });
+    format!("{count}.{list}\n\n")
+}
+
+/// The directory that contains all of the files; `None` if they are not in one.
+fn common_directory<'a>(files: &BTreeSet<&'a str>) -> Option<&'a str> {
+    let (first, last) = (files.first()?, files.last()?);
+    // They are sorted, so what these two have in common is common to all.
+    let common = first.bytes().zip(last.bytes()).take_while(|(one, other)| one == other).count();
+    let (directory, _) = first.get(..common)?.rsplit_once('/')?;
+    Some(directory)
 }
 
 /// The statements to write in place of a statement. They can be pasted as printed.
@@ -237,10 +345,20 @@ pub(in crate::provider) fn hazards(
         by_rule.entry(hazard.name).or_default().push(statement);
     }
     let mut text = String::new();
+    let is_short = found.len() <= SHOWN;
     for rule in sql::RULES {
         let Some(statements) = by_rule.get(rule.name) else { continue };
-        text.push_str(&format!("{}: {} {}\n", rule.name, rule.message, rule.help));
-        text.push_str(&first_lines(statements.iter().map(|statement| line(statement))));
+        let lines = statements.iter().map(|statement| line(statement));
+        if is_short {
+            text.push_str(&format!("{}: {} {}\n", rule.name, rule.message, rule.help));
+            text.push_str(&some_lines(lines, SHOWN));
+        } else {
+            // One sentence: the guide on linting has the rest.
+            let (message, _) = rule.message.split_once(". ").unwrap_or((rule.message, ""));
+            let count = statements.len();
+            text.push_str(&format!("{} ({count}): {}\n", rule.name, sentence(message)));
+            text.push_str(&some_lines(lines, 1));
+        }
         text.push('\n');
     }
     text.push_str(

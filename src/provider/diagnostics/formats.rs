@@ -18,57 +18,84 @@ fn words_of(error: &FormatError) -> String {
     if matches!(error.origin, ErrorOrigin::Directory(_)) { sentence(&words) } else { ended(words) }
 }
 
-/// Returns the errors for a directory or file that cannot be read as migrations. Files whose names
-/// have the same problem share one error, because a wrong format affects all of them.
-pub(in crate::provider) fn format_errors(
-    errors: &[FormatError],
+/// Returns the errors for a directory or files that cannot be read as migrations. Those with the
+/// same advice share one error, because they often have one cause.
+pub(in crate::provider) fn format_errors<'a>(
+    errors: impl IntoIterator<Item = &'a FormatError>,
     path: &AttributePath,
 ) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
-    let mut reported: Vec<String> = Vec::new();
+    let mut groups: Vec<Vec<&FormatError>> = Vec::new();
+    let key = |error: &FormatError| (title(error), advice(&error.kind));
     for error in errors {
-        let detail = match common_problem(&error.kind) {
-            None => words_of(error),
-            Some(problem) if reported.contains(&problem) => continue,
-            Some(problem) => {
-                let is_same =
-                    |it: &&FormatError| common_problem(&it.kind).as_ref() == Some(&problem);
-                let same: Vec<&FormatError> = errors.iter().filter(is_same).collect();
-                let words = if same.len() == 1 {
-                    words_of(error)
-                } else {
-                    format!(
-                        "These files {problem}:\n{}",
-                        listed_lines(same.iter().map(|error| error.origin.to_string()))
-                    )
-                };
-                reported.push(problem);
-                words
-            }
-        };
-        diagnostics.push(with_advice(error, &detail, path));
+        match groups.iter_mut().find(|group| key(group[0]) == key(error)) {
+            Some(group) => group.push(error),
+            None => groups.push(vec![error]),
+        }
     }
-    diagnostics
+    groups.iter().map(|group| with_advice(group, &words_of_all(group), path)).collect()
+}
+
+/// Errors with the same advice as sentences.
+fn words_of_all(errors: &[&FormatError]) -> String {
+    let [first, _, ..] = errors else { return errors.iter().map(|it| words_of(it)).collect() };
+    let clause = |error: &FormatError| {
+        let words = chain(error);
+        words.strip_prefix(&format!("{} ", error.origin)).unwrap_or(&words).to_owned()
+    };
+    let same = clause(first);
+    if errors.iter().all(|error| clause(error) == same) {
+        let what = match first.origin {
+            ErrorOrigin::Directory(_) => "directories",
+            ErrorOrigin::File(_) => "files",
+            ErrorOrigin::Line(_) | ErrorOrigin::Column(..) => "lines",
+        };
+        let places = listed_lines(errors.iter().map(|error| error.origin.to_string()));
+        let heading = ended(format!("Each of these {} {what} {same}", errors.len()));
+        return format!("{heading}\n{places}");
+    }
+    let lines = listed_lines(errors.iter().map(|error| chain(*error)));
+    format!("There are {} problems of this kind:\n{lines}", errors.len())
 }
 
 /// Returns the error for one directory or file.
 pub(in crate::provider) fn format_error(error: &FormatError, path: &AttributePath) -> Diagnostic {
-    with_advice(error, &sentence(&chain(error)), path)
+    with_advice(&[error], &sentence(&chain(error)), path)
 }
 
-fn with_advice(error: &FormatError, detail: &str, path: &AttributePath) -> Diagnostic {
-    let detail = format!("{detail}\n\n{}", advice(&error.kind));
-    Diagnostic::error(title(error)).detail(detail).at(path.clone())
+fn with_advice(errors: &[&FormatError], detail: &str, path: &AttributePath) -> Diagnostic {
+    let first = errors[0];
+    let mut detail = format!("{detail}\n\n{}", advice(&first.kind));
+    if let Some(argument) = argument(errors) {
+        detail.push_str(&format!("\n\n{argument}"));
+    }
+    let path = match first.kind {
+        FormatErrorKind::Layout(LayoutProblem::UnmatchedPattern { .. }) => "repeatable".into(),
+        _ => path.clone(),
+    };
+    Diagnostic::error(title(first)).detail(detail).at(path)
 }
 
-/// Describes a problem that many files of a directory may have.
-fn common_problem(kind: &FormatErrorKind) -> Option<String> {
-    match kind {
-        FormatErrorKind::Name(NameProblem::Mismatch { tool, expected }) => {
-            Some(format!("have names that {tool} does not accept (expected {expected})"))
+/// The argument, or the entry of a journal, that resolves errors with the same advice.
+fn argument(errors: &[&FormatError]) -> Option<String> {
+    match &errors[0].kind {
+        FormatErrorKind::Name(NameProblem::VersionNotANumber | NameProblem::Mismatch { .. }) => {
+            let ErrorOrigin::File(file) = &errors[0].origin else { return None };
+            let name = file.rsplit('/').next().unwrap_or(file);
+            Some(format!(
+                "If a file is to run again whenever it changes, list it:\n\n  repeatable = \
+                 [{name:?}]\n\nIf its name cannot change, set files instead of dir, and give it a \
+                 version there:\n\n  files = {{ \"0001_{name}\" = file({file:?}) }}"
+            ))
         }
-        FormatErrorKind::Name(NameProblem::VersionNotANumber) => {
-            Some("have no version in their names (expected <digits>_<name>.sql)".to_owned())
+        FormatErrorKind::Journal(JournalProblem::UnlistedFile { .. }) => {
+            let entries = errors.iter().filter_map(|error| match &error.kind {
+                FormatErrorKind::Journal(JournalProblem::UnlistedFile { entry, .. }) => {
+                    Some(format!("  {entry}"))
+                }
+                _ => None,
+            });
+            let entries = entries.collect::<Vec<_>>().join(",\n");
+            Some(format!("Or add to the entries of the journal:\n\n{entries}"))
         }
         _ => None,
     }
@@ -334,6 +361,9 @@ fn journal_advice(problem: &JournalProblem) -> &'static str {
         }
         JournalProblem::DuplicateTag { .. } => "Remove one of the two entries.",
         JournalProblem::MissingTagFile { .. } => "Restore the file, or remove its entry.",
+        JournalProblem::RepeatableTagFile { .. } => {
+            "Remove the file from repeatable, or remove its entry from the journal."
+        }
         JournalProblem::UnlistedFile { .. } => {
             "Add it with drizzle-kit (drizzle-kit generate --custom creates a file together with \
              its entry), or remove the file."
@@ -420,7 +450,8 @@ mod tests {
             JournalProblem::Dialect { dialect: text() }.into(),
             JournalProblem::DuplicateTag { tag: text() }.into(),
             JournalProblem::MissingTagFile { tag: text(), file: text() }.into(),
-            JournalProblem::UnlistedFile { journal: text() }.into(),
+            JournalProblem::RepeatableTagFile { tag: text(), file: text() }.into(),
+            JournalProblem::UnlistedFile { journal: text(), entry: text() }.into(),
             DetectionProblem::Unsupported { tool, evidence: text() }.into(),
             DetectionProblem::Undecided { first, second, evidence: text() }.into(),
             DetectionProblem::Ambiguous { first, second }.into(),
@@ -442,23 +473,32 @@ mod tests {
     }
 
     #[test]
-    fn files_with_the_same_wrong_kind_of_name_share_one_error() {
+    fn files_with_the_same_advice_share_one_error() {
         let problem = || NameProblem::Mismatch { tool: "goose", expected: "<digits>_<name>.sql" };
         let error = |file: &str, kind: FormatErrorKind| FormatError {
             origin: ErrorOrigin::File(file.to_owned()),
             kind,
         };
+        let same = |first: &str| NameProblem::DuplicateVersion { first: first.to_owned() };
         let errors = [
             error("dir/V1__a.sql", problem().into()),
             error("dir/2_b.sql", SqlProblem::NoStatement.into()),
             error("dir/V3__c.sql", problem().into()),
+            error("dir/4_d.sql", same("dir/4_c.sql").into()),
+            error("dir/5_d.sql", same("dir/5_c.sql").into()),
         ];
         let diagnostics = format_errors(&errors, &AttributePath::root());
-        assert_eq!(diagnostics.len(), 2);
-        let detail = &diagnostics[0].detail;
-        let files = "These files have names that goose does not accept (expected \
-                     <digits>_<name>.sql):\n\n  dir/V1__a.sql\n  dir/V3__c.sql\n\n";
-        assert!(detail.starts_with(files) && detail.contains("set format"), "{detail}");
+        let [names, empty, versions] = diagnostics.as_slice() else { panic!("{diagnostics:?}") };
+        let files = "Each of these 2 files has a name that goose does not accept: expected \
+                     <digits>_<name>.sql.\n\n  dir/V1__a.sql\n  dir/V3__c.sql\n\nRename";
+        assert!(names.detail.starts_with(files), "{}", names.detail);
+        assert!(names.detail.contains("\n  repeatable = [\"V1__a.sql\"]\n"), "{}", names.detail);
+        let map = "\n  files = { \"0001_V1__a.sql\" = file(\"dir/V1__a.sql\") }";
+        assert!(names.detail.ends_with(map), "{}", names.detail);
+        assert!(empty.detail.starts_with("dir/2_b.sql contains no statements."));
+        let pairs = "There are 2 problems of this kind:\n\n  dir/4_d.sql has the same version as \
+                     dir/4_c.sql\n  dir/5_d.sql has";
+        assert!(versions.detail.starts_with(pairs), "{}", versions.detail);
     }
 
     #[test]

@@ -56,8 +56,9 @@ impl<'a> KnownModel<'a> {
         let files = source::read(self.source, limit).await?;
         let mut prepared = self.rules.prepare(files.migrations);
         prepared.problems = files.problems;
-        if !self.rules.omits() {
-            prepared.problems.extend(files.omittable);
+        if self.rules.omits() {
+            let problems = prepared.problems.values_mut();
+            problems.for_each(|problems| problems.retain(|problem| !problem.is_omittable()));
         }
         Ok(LoadedModel { known: self, prepared, format: files.format })
     }
@@ -103,12 +104,9 @@ impl LoadedModel<'_> {
     }
 
     /// What is wrong with the texts of these migrations.
-    pub(super) fn problems(
-        &self,
-        of: impl Fn(&Version) -> bool,
-    ) -> impl Iterator<Item = Diagnostic> {
+    pub(super) fn problems(&self, of: impl Fn(&Version) -> bool) -> Vec<Diagnostic> {
         let those = self.migrations().iter().filter(move |migration| of(&migration.version));
-        those.filter_map(|migration| self.prepared.problems.get(&migration.file)).cloned()
+        self.prepared.problems_of(those, &self.known.source.argument())
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) use self::judge::hazards_attribute;
+use super::source::TextProblems;
 use super::wait;
 use crate::database::Hide;
 use crate::diagnostic::{Diagnostic, Title};
@@ -20,7 +21,7 @@ use crate::provider::arguments::{invalid, texts, word};
 use crate::provider::diagnostics;
 use crate::schema::Attribute;
 use crate::sql::{self, StatementKind, Variables};
-use crate::value::{Input, Object, Type, Value};
+use crate::value::{AttributePath, Input, Object, Type, Value};
 
 /// The configuration of linting, rewriting and variables.
 pub(crate) struct StatementRules {
@@ -53,7 +54,7 @@ pub(crate) struct PreparedMigrations {
     pub(crate) migrations: Vec<Migration>,
     /// What is wrong with the text of a migration, by its file. It matters only while the migration
     /// is pending.
-    pub(super) problems: BTreeMap<String, Diagnostic>,
+    pub(super) problems: TextProblems,
     /// The same for the variables in it.
     errors: BTreeMap<Version, Vec<Diagnostic>>,
     /// Statements whose variables cannot be rendered: version and index.
@@ -63,6 +64,16 @@ pub(crate) struct PreparedMigrations {
 }
 
 impl PreparedMigrations {
+    /// What is wrong with the texts of these migrations. `path` is the argument that names them.
+    pub(super) fn problems_of<'a>(
+        &self,
+        migrations: impl Iterator<Item = &'a Migration>,
+        path: &AttributePath,
+    ) -> Vec<Diagnostic> {
+        let problems = migrations.filter_map(|migration| self.problems.get(&migration.file));
+        diagnostics::format_errors(problems.flatten(), path)
+    }
+
     /// The errors that prevent comparing the values of repeatable migrations.
     pub(crate) fn errors_of_repeatable(&self) -> Vec<Diagnostic> {
         let repeatable = self.migrations.iter().filter(|migration| migration.is_repeatable());

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Title};
-use crate::formats::{self, FileProblem, Format, Patterns, Placeholders, WithProblems};
+use crate::formats::{
+    self, FileProblem, Format, FormatError, Patterns, Placeholders, WithProblems,
+};
 use crate::migration::Migration;
 use crate::provider::arguments::texts;
 use crate::provider::diagnostics;
@@ -32,26 +34,24 @@ pub(crate) struct SourceFiles {
     pub(super) format: Option<Format>,
     /// What is wrong with the text of a migration, by its file. It matters only while the migration
     /// is pending.
-    pub(super) problems: BTreeMap<String, Diagnostic>,
-    /// The same for files with no other problem than statements that need not be sent.
-    pub(super) omittable: BTreeMap<String, Diagnostic>,
+    pub(super) problems: TextProblems,
 }
+
+/// What is wrong with the texts of migrations, by file.
+pub(super) type TextProblems = BTreeMap<String, Vec<FormatError>>;
 
 impl SourceFiles {
     /// What was read; `migrations` returns its migrations, and its format.
     pub(super) fn new<T>(
         found: WithProblems<T>,
-        argument: &AttributePath,
         migrations: impl FnOnce(T) -> (Vec<Migration>, Option<Format>),
     ) -> Self {
-        let (mut problems, mut omittable) = (BTreeMap::new(), BTreeMap::new());
+        let mut problems = TextProblems::new();
         for FileProblem { file, error } in found.problems {
-            let is_omittable = error.is_omittable();
-            let problem = diagnostics::format_error(&error, argument);
-            if is_omittable { &mut omittable } else { &mut problems }.insert(file, problem);
+            problems.entry(file).or_default().push(error);
         }
         let (migrations, format) = migrations(found.found);
-        Self { migrations, format, problems, omittable }
+        Self { migrations, format, problems }
     }
 }
 
@@ -95,13 +95,11 @@ impl Source for SetSource {
         let argument = self.argument();
         let read = match &self.input {
             SetInput::Dir { path, format } => formats::read_dir_with(path, *format, &self.options)
-                .map(|found| {
-                    SourceFiles::new(found, &argument, |it| (it.migrations, Some(it.format)))
-                }),
+                .map(|found| SourceFiles::new(found, |it| (it.migrations, Some(it.format)))),
             SetInput::Files(files) => {
                 let files = files.iter().map(|(name, sql)| (name.as_str(), sql.as_str()));
                 formats::read_files_with(files, &self.options)
-                    .map(|found| SourceFiles::new(found, &argument, |it| (it, None)))
+                    .map(|found| SourceFiles::new(found, |it| (it, None)))
             }
         };
         read.map_err(|errors| diagnostics::format_errors(&errors, &argument))

@@ -71,7 +71,7 @@ impl Source for MigrationSource {
         };
         let found =
             found.map_err(|error| vec![diagnostics::format_error(&error, &self.argument())])?;
-        Ok(SourceFiles::new(found, &self.argument(), |mut migrations| {
+        Ok(SourceFiles::new(found, |mut migrations| {
             for migration in &mut migrations {
                 migration.kind = self.kind;
             }

@@ -21,10 +21,10 @@ impl StatementRules {
         path: &AttributePath,
     ) -> (Vec<Diagnostic>, Option<Diagnostic>) {
         let pending = || plan.pending().map(|entry| (entry.migration, entry.begun()));
-        let problem = |(migration, _): (&Migration, _)| prepared.problems.get(&migration.file);
-        let problems = pending().filter_map(problem).cloned();
+        let mut problems = prepared.problems_of(pending().map(|(migration, _)| migration), path);
         let (judged, hazards) = self.judge_pending(prepared, pending(), subject, path);
-        (problems.chain(judged).collect(), hazards)
+        problems.extend(judged);
+        (problems, hazards)
     }
 
     /// Lints all migrations, where it is not known which of them are applied. Then nothing is an

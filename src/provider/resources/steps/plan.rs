@@ -314,7 +314,7 @@ impl Planning<'_> {
             !row.is_some_and(computed::is_recorded_as_applied)
         };
         let warning = |problem| Diagnostic { severity: Severity::Warning, ..problem };
-        model.problems(is_open).map(warning).collect()
+        model.problems(is_open).into_iter().map(warning).collect()
     }
 
     /// The warnings about the ledger, with that about what has changed since the plan, or the
