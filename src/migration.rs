@@ -255,6 +255,12 @@ impl Statement {
         self.source_text.as_ref().map_or(&self.text, |source_text| &source_text.shown)
     }
 
+    /// The text in the file.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        self.source_text.as_ref().map_or(&self.text, |source_text| &source_text.source)
+    }
+
     /// Whether it is not sent, because it would change nothing. Its text is empty then.
     #[must_use]
     pub fn is_omitted(&self) -> bool {
@@ -267,9 +273,7 @@ impl Statement {
     /// setting that changes between two runs would change the checksum.
     #[must_use]
     pub fn checksum(&self) -> Checksum {
-        Checksum::of(
-            self.source_text.as_ref().map_or(&self.text, |source_text| &source_text.source),
-        )
+        Checksum::of(self.written())
     }
 }
 

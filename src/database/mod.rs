@@ -25,8 +25,8 @@ mod tls;
 
 pub use self::aws::token::new_token;
 pub use self::catalog::{
-    Aspect, CatalogObject, DescribedObject, ObjectKind, Objects, Snapshot, Watched, privilege,
-    schema_of, unquoted,
+    Aspect, CatalogObject, CatalogRelation, CatalogRelations, DescribedObject, ObjectKind, Objects,
+    Snapshot, Watched, privilege, schema_of, unquoted,
 };
 pub use self::error::{
     CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,

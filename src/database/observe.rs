@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::error::SqlState;
 
 use super::catalog::{
-    CatalogObject, PLAIN_NAMES, Snapshot, Watched, describe_sql, earlier_definitions_sql,
-    existing_sql, parse_existing,
+    CatalogObject, CatalogRelations, PLAIN_NAMES, Snapshot, Watched, describe_sql,
+    earlier_definitions_sql, existing_sql, parse_existing, parse_relations, relations_sql,
 };
 use super::error::Error;
 use super::ledger::{
@@ -29,6 +29,9 @@ pub struct ObserveQuery<'a> {
     pub watched: &'a Watched,
     /// The objects to look up by name.
     pub objects: &'a [FactSubject],
+    /// The relations whose columns are read, together with the names of all relations. Nothing is
+    /// read if there are none.
+    pub relations: &'a [String],
     /// The migrations whose finished statements keep the facts of the catalog from before they were
     /// sent.
     pub with_facts: &'a [Version],
@@ -38,7 +41,7 @@ impl<'a> ObserveQuery<'a> {
     /// Returns a query that looks up no objects and reads no former facts.
     #[must_use]
     pub fn new(ledger: &'a LedgerSchema, set: &'a str, watched: &'a Watched) -> Self {
-        Self { ledger, set, watched, objects: &[], with_facts: &[] }
+        Self { ledger, set, watched, objects: &[], relations: &[], with_facts: &[] }
     }
 }
 
@@ -91,6 +94,8 @@ pub struct Observation {
     pub stamp: Stamp,
     /// The identities of those of the looked-up objects that exist.
     pub existing: Facts,
+    /// All relations, if they were asked for and could all be read.
+    pub relations: Option<CatalogRelations>,
 }
 
 impl Session {
@@ -100,7 +105,7 @@ impl Session {
     /// # Errors
     /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub async fn observe(&mut self, query: ObserveQuery<'_>) -> Result<Observation, Error> {
-        let ObserveQuery { ledger, set, watched, objects, with_facts } = query;
+        let ObserveQuery { ledger, set, watched, objects, relations, with_facts } = query;
         // The header and the live schema come first, so that they are read even if the ledger does
         // not exist.
         let (header, describe) = (header_sql(ledger), describe_sql(watched, ledger));
@@ -108,9 +113,15 @@ impl Session {
         let rows = read::read_sql(ledger, set, watched, with_facts);
         // Names without a schema mean those of the search path, so they come before it changes.
         let existing = existing_sql(objects).map(|sql| format!("{sql}; ")).unwrap_or_default();
-        let sql = format!("{existing}{PLAIN_NAMES}; {header}; {describe}; {earlier}; {rows}");
+        let names = match relations {
+            [] => String::new(),
+            names => format!("{}; ", relations_sql(names)),
+        };
+        let sql =
+            format!("{existing}{names}{PLAIN_NAMES}; {header}; {describe}; {earlier}; {rows}");
         let answers = self.read_so_far(&sql).await;
-        let mut observation = Observation::parse(answers, objects, ledger.layout())?;
+        let mut observation =
+            Observation::parse(answers, (objects, !relations.is_empty()), ledger.layout())?;
         self.find_builds(&mut observation.statements).await?;
         observation.attach_builds();
         Ok(observation)
@@ -151,9 +162,13 @@ impl Observation {
 
     /// Parses the results that arrived, and the error that ended them. `layout` is that of this
     /// provider.
-    fn parse(answers: Answers, objects: &[FactSubject], layout: &Layout) -> Result<Self, Error> {
+    fn parse(
+        answers: Answers,
+        (objects, has_relations): (&[FactSubject], bool),
+        layout: &Layout,
+    ) -> Result<Self, Error> {
         let Answers { rows: results, error, .. } = answers;
-        let of_objects = usize::from(!objects.is_empty());
+        let of_objects = usize::from(!objects.is_empty()) + usize::from(has_relations);
         let has_every_layout = results.len() >= of_objects + RESULTS_OF_EVERY_LAYOUT;
         let mut results = results.into_iter();
         let mut next = || results.next().ok_or_else(|| Error::Answer("a result is missing".into()));
@@ -168,6 +183,7 @@ impl Observation {
         };
         let existing =
             if objects.is_empty() { Facts::default() } else { parse_existing(objects, next()?)? };
+        let relations = if has_relations { parse_relations(next()?)? } else { None };
         // The result of `SET LOCAL`.
         next()?;
         let ledger = LedgerState::parse(&next()?, layout);
@@ -186,7 +202,7 @@ impl Observation {
                 });
             }
             // No run has created the ledger yet.
-            return Ok(Self { live, existing, ..Self::default() });
+            return Ok(Self { live, existing, relations, ..Self::default() });
         }
         let (migrations, statements) = (next()?, next()?);
         let leases = parse_leases(next()?)?;
@@ -201,6 +217,7 @@ impl Observation {
             outdated,
             live,
             existing,
+            relations,
             unrecorded: leases.unrecorded,
             holder: leases.holder,
             runs: leases.runs,
@@ -248,19 +265,20 @@ mod tests {
         let earlier = LAYOUT.number - 1;
         let header = format!("{{\"layout\": {earlier}, \"id\": \"a1\"}}");
         for comment in [None, Some(header.as_str())] {
-            let observation = Observation::parse(answers(comment), &[], &LAYOUT).expect("a ledger");
+            let observation =
+                Observation::parse(answers(comment), (&[], false), &LAYOUT).expect("a ledger");
             assert!(matches!(observation.ledger, LedgerState::Outdated(_)), "{comment:?}");
             assert_eq!(observation.migrations.len(), 1, "{comment:?}");
             assert_eq!(observation.stamp, Stamp("1 1".to_owned()));
         }
         let header = format!("{{\"layout\": {}, \"id\": \"a1\"}}", LAYOUT.number);
         assert!(
-            Observation::parse(answers(Some(&header)), &[], &LAYOUT).is_err(),
+            Observation::parse(answers(Some(&header)), (&[], false), &LAYOUT).is_err(),
             "it has had them all"
         );
         // Without one of the earlier tables, the ledger is not readable.
         let mut without_one = answers(None);
         without_one.rows.pop();
-        assert!(Observation::parse(without_one, &[], &LAYOUT).is_err());
+        assert!(Observation::parse(without_one, (&[], false), &LAYOUT).is_err());
     }
 }

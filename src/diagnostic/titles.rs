@@ -114,6 +114,9 @@ titles! {
     ImportIdRequired => "Import ID is required",
     NothingToImport => "Nothing to import",
     // The plan
+    UnknownNames => "Unknown names in pending SQL of …",
+    ChangedVariablesWithoutEffect => "Changed variables have no effect in …",
+    VariablesNotSet => "Variables are not set in …",
     ContinuesEarlierRun => "Apply continues an earlier run of …",
     AppliedMigrationChanged => "Applied migration was changed",
     ArgumentWithoutEffect => "… has no effect in …",

@@ -22,6 +22,7 @@ mod observe;
 mod plan;
 mod printed;
 mod record;
+mod unknown_names;
 mod verdict;
 
 pub use after_baseline::unseen_after;
@@ -40,4 +41,5 @@ pub use plan::{
     ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, compare, difference,
     plan, renames,
 };
+pub use unknown_names::{UnknownName, created_relations, referenced_relations, unknown_names};
 pub use verdict::Verdict;

@@ -1,6 +1,6 @@
 //! The configured provider: where clusters are, and the open session of each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard};
@@ -31,6 +31,8 @@ pub(super) struct Clusters {
 #[derive(Default)]
 struct Noted {
     planned: HashMap<(LedgerLocation, String), PlannedFiles>,
+    /// The relations that resources are about to create.
+    relations: HashMap<LedgerLocation, BTreeMap<String, BTreeSet<String>>>,
     /// What each migration set adopts from a history table.
     adopted: HashMap<(LedgerLocation, String), BTreeMap<String, FileChecksums>>,
     /// Whether there was a ledger, by the attribute `ledger`, when it was read first.
@@ -117,6 +119,22 @@ impl Clusters {
         let key = (location.clone(), set.to_owned());
         let first = noted.planned.entry(key).or_insert_with(|| files.clone());
         (first.checksums != files.checksums).then(|| first.source.clone())
+    }
+
+    /// Notes which relations a resource is about to create. Returns those that other resources of
+    /// this Terraform command are about to create.
+    pub(super) fn plan_relations(
+        &self,
+        location: &LedgerLocation,
+        resource: String,
+        created: BTreeSet<String>,
+    ) -> BTreeSet<String> {
+        let mut noted = lock(&self.noted);
+        let all = noted.relations.entry(location.clone()).or_default();
+        let others = all.iter().filter(|(other, _)| **other != resource);
+        let elsewhere = others.flat_map(|(_, relations)| relations.iter().cloned()).collect();
+        all.insert(resource, created);
+        elsewhere
     }
 
     /// Notes that a migration set adopts files from a history table. Returns another set for which

@@ -25,6 +25,7 @@ mod renames;
 mod resume;
 mod same_text;
 mod subject;
+mod unknown_names;
 mod unproven;
 mod verify;
 
@@ -71,6 +72,7 @@ pub(super) use resume::AppliedSet;
 pub(super) use same_text::{applied_before, version_changed};
 
 pub(super) use subject::Subject;
+pub(super) use unknown_names::{unknown_names, unset_variables, unused_values};
 pub(super) use unproven::{may_be_partly_applied, unproven};
 
 use super::contract::FunctionError;

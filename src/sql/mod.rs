@@ -19,6 +19,7 @@ mod lex;
 mod lint;
 mod names;
 mod obscuring;
+mod references;
 mod render;
 mod rewrite;
 mod split;
@@ -49,7 +50,8 @@ pub use hazards::{
 };
 pub use lint::{Finding, FindingSeverity, is_rule, lint};
 pub use obscuring::obscures;
-pub use render::{RenderError, Rendered, Variables, is_variable_name};
+pub use references::{Introduced, Reference, introduced, references};
+pub use render::{RenderError, Rendered, Variables, is_variable_name, variables_in};
 pub use rewrite::{OMISSIONS, Omission, REWRITES, Rewrite, is_omitted, rewrite};
 pub use split::{Piece, Pieces, pieces, pieces_with, split};
 pub use summary::{condensed, has_same_tokens, summary};

@@ -74,6 +74,30 @@ impl RenderError {
     }
 }
 
+/// Returns the names of the variables in a statement, as it writes them. Comments do not count.
+#[must_use]
+pub fn variables_in(sql: &str, syntax: VariableSyntax) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    if syntax == VariableSyntax::Off || !sql.contains("${") {
+        return found;
+    }
+    let tokens = Lexer::with(sql, 0, syntax).map_while(Result::ok);
+    let is_comment =
+        |kind: TokenKind| matches!(kind, TokenKind::LineComment | TokenKind::BlockComment);
+    // A reference may be several tokens.
+    let text: String = tokens.filter(|it| !is_comment(it.kind)).map(|it| it.text).collect();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find("${") {
+        let is_escaped = syntax == VariableSyntax::Own && rest[..at].ends_with('$');
+        rest = &rest[at + 2..];
+        if !is_escaped && let Some((name, after)) = name(rest) {
+            found.insert(name.to_owned());
+            rest = after;
+        }
+    }
+    found
+}
+
 /// [`Variables::hide`] ignores shorter values: `1` or `dev` also occur in unrelated text.
 const SHORTEST_HIDDEN: usize = 4;
 

@@ -481,3 +481,58 @@ fn a_single_migration_knows_the_same_arguments() {
             .does_not_say("hazards in");
     });
 }
+
+#[test]
+fn names_that_nothing_creates_are_named_and_those_of_other_sets_are_not() {
+    on_each_terraform(|world| {
+        world.configure(&set(""));
+        world.write("migrations/0001_a.sql", "CREATE TABLE users (id int PRIMARY KEY, mail text);");
+        world.plan().ends_with(2).does_not_say("Unknown names");
+        world.apply().ends_with(0);
+        world.write(
+            "migrations/0002_b.sql",
+            "CREATE TABLE notes (id int PRIMARY KEY);\n\n\
+             INSERT INTO nots VALUES (1);\nALTER TABLE users DROP COLUMN male;\n\
+             UPDATE users SET mail = (SELECT max(id) FROM notes);\nDROP TABLE IF EXISTS gone;\n",
+        );
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: Unknown names in pending SQL of set default on localhost:")
+            .says("migrations/0002_b.sql:3: nots (did you mean notes?) INSERT INTO nots VALUES (1)")
+            .says("migrations/0002_b.sql:4: column male of users (did you mean mail?)")
+            .does_not_say("gone (");
+        world.configure(&set("lint = \"off\""));
+        world.plan().ends_with(2).does_not_say("Unknown names");
+
+        let other = "resource \"dsql_migration_set\" \"other\" {\n  name = \"other\"\n  files = { \
+                     \"1_a.sql\" = \"UPDATE texts SET id = 1; UPDATE users SET mail = 1;\" }\n  \
+                     depends_on = [dsql_migration_set.app]\n}\n";
+        world.configure(&(set("") + "\n" + other));
+        world.write("migrations/0002_b.sql", "CREATE TABLE texts (id int PRIMARY KEY);");
+        world.plan().ends_with(2).does_not_say("Unknown names");
+    });
+}
+
+#[test]
+fn variables_without_an_effect_are_named() {
+    on_each_terraform(|world| {
+        world.write("migrations/0001_a.sql", "CREATE TABLE ${t} (id int PRIMARY KEY);");
+        world.configure(&set("lint = \"warn\""));
+        let unset = "Warning: Variables are not set in set default on localhost:";
+        world.plan().ends_with(2).says(unset).says("migrations/0001_a.sql:1: ${t}");
+        world.configure(&set("variables = { t = \"a\", u = \"b\" }"));
+        world.plan().ends_with(2).does_not_say(unset);
+        world.apply().ends_with(0);
+
+        let changed = "Warning: Changed variables have no effect in set default on localhost:";
+        world.configure(&set("variables = { t = \"x\", u = \"y\" }"));
+        let plan = world.plan().ends_with(2).says(changed).says("t: migrations/0001_a.sql");
+        plan.does_not_say("u: migrations").says("0 to add, 1 to change");
+        // A pending migration uses the new value.
+        world.write("migrations/0002_b.sql", "CREATE TABLE ${t} (id int PRIMARY KEY);");
+        world.plan().ends_with(2).does_not_say(changed);
+        world.apply().ends_with(0);
+        assert_eq!(world.tables(), "a x");
+    });
+}

@@ -8,6 +8,7 @@ mod explain;
 mod facts;
 mod grants;
 mod object;
+mod relations;
 mod snapshot;
 
 pub(super) use self::describe::{PLAIN_NAMES, describe_sql, earlier_definitions_sql};
@@ -17,5 +18,7 @@ pub(super) use self::facts::{facts_of_rows, facts_sql, parse_facts, relation};
 pub(super) use self::grants::grant_sql;
 pub use self::grants::privilege;
 pub use self::object::{Aspect, CatalogObject, ObjectKind};
+pub use self::relations::{CatalogRelation, CatalogRelations};
+pub(super) use self::relations::{parse_relations, relations_sql};
 pub use self::snapshot::{Objects, Snapshot, Watched, schema_of, unquoted};
 pub(super) use self::snapshot::{objects_from_json, objects_to_json};

@@ -548,6 +548,7 @@ impl Cluster for FakeCluster {
             times: RecordTimes(this.times.clone()),
             unrecorded: this.drift.is_some(),
             existing: Facts::default(),
+            relations: None,
             holder: None,
             runs: Vec::new(),
             statements: this.unrecorded_statements(),

@@ -19,12 +19,18 @@ use crate::value::Value;
 /// The objects that migrations create, without those that are applied according to a state:
 /// `recorded` are its migrations by version.
 pub(super) fn to_look_up(recorded: Option<&Value>, model: &LoadedModel<'_>) -> Vec<FactSubject> {
-    let is_open = |version: &str| {
+    engine::created_objects(may_run(recorded, model)).into_iter().collect()
+}
+
+/// The migrations without those that are applied according to a state.
+pub(super) fn may_run<'m>(
+    recorded: Option<&Value>,
+    model: &'m LoadedModel<'_>,
+) -> impl Iterator<Item = &'m Migration> {
+    let is_open = move |version: &str| {
         !recorded.and_then(|rows| rows.get(version)).is_some_and(is_recorded_as_applied)
     };
-    let may_run =
-        model.migrations().iter().filter(|it| it.is_repeatable() || is_open(&it.version.0));
-    engine::created_objects(may_run).into_iter().collect()
+    model.migrations().iter().filter(move |it| it.is_repeatable() || is_open(&it.version.0))
 }
 
 /// What pending statements leave as it is, and the warnings about it.

@@ -22,6 +22,7 @@ mod same_text;
 pub(super) mod source;
 mod state_ledger;
 mod steps;
+mod unknown_names;
 mod upgrade;
 mod verify;
 mod wait;

@@ -74,6 +74,12 @@ impl PreparedMigrations {
         diagnostics::format_errors(problems.flatten(), path)
     }
 
+    /// Whether all values of a statement are known and in its text.
+    pub(super) fn is_whole(&self, version: &Version, index: usize) -> bool {
+        let key = (version.clone(), index);
+        !self.incomplete.contains(&key) && !self.unrendered.contains(&key)
+    }
+
     /// The errors that prevent comparing the values of repeatable migrations.
     pub(crate) fn errors_of_repeatable(&self) -> Vec<Diagnostic> {
         let repeatable = self.migrations.iter().filter(|migration| migration.is_repeatable());
@@ -189,6 +195,11 @@ impl StatementRules {
     /// Whether `variables` is set.
     pub(super) fn has_variables(&self) -> bool {
         self.variables.is_some()
+    }
+
+    /// Whether pending statements are judged.
+    pub(super) fn is_linting(&self) -> bool {
+        self.lint != Lint::Off
     }
 
     /// Rewrites statements and renders variables.

@@ -4,7 +4,7 @@ use super::{Lint, PreparedMigrations, StatementRules};
 use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{Plan, WaitForJobs};
-use crate::migration::{Class, Migration, Statement, StatementNumber, Version};
+use crate::migration::{Class, Migration, Statement, StatementNumber, VariableSyntax, Version};
 use crate::provider::diagnostics::{self, StatementFinding, StatementHazard, Subject};
 use crate::schema::{Attribute, Nesting};
 use crate::sql::{self, FindingSeverity, FoundHazard, Hazard, ShownName};
@@ -68,13 +68,19 @@ impl StatementRules {
     ) -> (Vec<Diagnostic>, Option<Diagnostic>) {
         let mut diagnostics = Vec::new();
         let mut statements = Vec::new();
-        let (mut whole, mut incomplete) = (Vec::new(), Vec::new());
+        let (mut whole, mut incomplete, mut unset) = (Vec::new(), Vec::new(), Vec::new());
         for (migration, begun) in pending {
             diagnostics
                 .extend(prepared.errors.get(&migration.version).cloned().unwrap_or_default());
             for sent in sent_statements(migration, begun) {
                 let statement = sent.statement;
                 statements.push(sent);
+                // Other tools have an error of their own for their placeholders.
+                if self.variables.is_none() && migration.variables == VariableSyntax::Own {
+                    let names = sql::variables_in(&statement.text, migration.variables);
+                    let names: Vec<String> = names.into_iter().collect();
+                    unset.extend((!names.is_empty()).then_some((statement, names)));
+                }
                 let key = (migration.version.clone(), sent.index);
                 if prepared.incomplete.contains(&key) {
                     incomplete.push(statement);
@@ -89,6 +95,8 @@ impl StatementRules {
         let mut warning = None;
         if self.lint != Lint::Off {
             diagnostics.extend(self.lint(&whole, &incomplete, subject, path));
+            let unset = Some(unset).filter(|unset| !unset.is_empty());
+            diagnostics.extend(unset.map(|unset| diagnostics::unset_variables(&unset, subject)));
             let shown = |found: &StatementHazard<'_>| {
                 let name = found.hazard.name;
                 // The text of the statement shows which name is hidden.

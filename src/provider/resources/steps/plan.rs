@@ -13,6 +13,7 @@ use super::super::operation::{LoadedModel, Model as _, SetOperation};
 use super::super::plan_result::PlanResult;
 use super::super::same_text::applied_as_another_version;
 use super::super::state_ledger::{ChangedRow, LedgerMatch, StateLedger};
+use super::super::unknown_names;
 use super::{ObservedPlan, ResourceContext, ResourceKind, state_ledger};
 use crate::database::{LedgerState, MigrationRecord, Observation, ObserveQuery};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -78,12 +79,14 @@ impl Planning<'_> {
         };
 
         let nothing_new = K::nothing_new(&request.prior_state, config, &model);
-        let objects = existing::to_look_up(self.recorded::<K>().as_ref(), &model);
+        let recorded = self.recorded::<K>();
+        let objects = existing::to_look_up(recorded.as_ref(), &model);
+        let relations = unknown_names::to_look_up(recorded.as_ref(), &model);
         let is_create = request.prior_state.is_null();
         let operation = SetOperation { location, model, limit, is_create, objects };
         let (location, watched) = (&operation.location, operation.watched());
         let query = ObserveQuery::new(&location.ledger, operation.set(), &watched);
-        let query = ObserveQuery { objects: &operation.objects, ..query };
+        let query = ObserveQuery { objects: &operation.objects, relations: &relations, ..query };
         let observed = observe(clusters, location, query, &operation.limit).await;
         let subject = operation.subject();
         let read = ClusterRead::of(observed, &request.prior_state, nothing_new, &subject);
@@ -164,6 +167,8 @@ impl Planning<'_> {
         // Terraform shows warnings before errors, which matter more if there are any.
         diagnostics.extend(diagnostics::continues(&plan, operation.is_create, &subject));
         diagnostics.extend(hazards);
+        diagnostics.extend(unknown_names::check(&context.clusters, operation, &plan, observation));
+        diagnostics.extend(unknown_names::check_variables(prior, config, operation, &plan));
         let observation = &*observation;
 
         // Known, so that a saved plan cannot run another list than it showed: Terraform refuses a
