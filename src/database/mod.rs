@@ -26,7 +26,7 @@ mod tls;
 pub use self::aws::token::new_token;
 pub use self::catalog::{
     Aspect, CatalogObject, CatalogRelation, CatalogRelations, DescribedObject, ObjectKind, Objects,
-    Snapshot, Watched, privilege, schema_of, unquoted,
+    Snapshot, TablesByName, Watched, privilege, schema_of, unquoted,
 };
 pub use self::error::{
     CertificateProblem, Condition, ConnectError, Error, LoginRefusal, Outcome, ServerError,

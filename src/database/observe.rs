@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::error::SqlState;
 
 use super::catalog::{
-    CatalogObject, CatalogRelations, PLAIN_NAMES, Snapshot, Watched, describe_sql,
+    CatalogObject, CatalogRelations, PLAIN_NAMES, Snapshot, TablesByName, Watched, describe_sql,
     earlier_definitions_sql, existing_sql, parse_existing, parse_relations, relations_sql,
 };
 use super::error::Error;
@@ -15,7 +15,7 @@ use super::ledger::{
 };
 use super::ledger_schema::LedgerSchema;
 use super::session::{Answers, Session};
-use crate::migration::fact::{FactSubject, Facts};
+use crate::migration::fact::{FactSubject, Facts, KnownObjects, QualifiedName, TableFacts};
 use crate::migration::{StatementNumber, Version};
 
 /// What an observation reads.
@@ -96,6 +96,8 @@ pub struct Observation {
     pub existing: Facts,
     /// All relations, if they were asked for and could all be read.
     pub relations: Option<CatalogRelations>,
+    /// What the catalog holds about those of the looked-up objects that are tables.
+    pub tables: BTreeMap<QualifiedName, TableFacts>,
 }
 
 impl Session {
@@ -148,6 +150,12 @@ impl Observation {
             && self.migrations.iter().any(is_applied)
     }
 
+    /// What is known about the objects that the query has looked up.
+    #[must_use]
+    pub fn known<'a>(&'a self, looked_up: &'a [FactSubject]) -> KnownObjects<'a> {
+        KnownObjects::new(looked_up, &self.existing, &self.tables)
+    }
+
     /// Copies what jobs build to the statements of the set's migrations.
     fn attach_builds(&mut self) {
         for statement in self.statements.iter().filter(|it| it.is_own && it.build.is_some()) {
@@ -181,8 +189,10 @@ impl Observation {
             }
             missing => missing,
         };
-        let existing =
-            if objects.is_empty() { Facts::default() } else { parse_existing(objects, next()?)? };
+        let (existing, tables) = match objects {
+            [] => (Facts::default(), TablesByName::new()),
+            objects => parse_existing(objects, next()?)?,
+        };
         let relations = if has_relations { parse_relations(next()?)? } else { None };
         // The result of `SET LOCAL`.
         next()?;
@@ -202,7 +212,7 @@ impl Observation {
                 });
             }
             // No run has created the ledger yet.
-            return Ok(Self { live, existing, relations, ..Self::default() });
+            return Ok(Self { live, existing, tables, relations, ..Self::default() });
         }
         let (migrations, statements) = (next()?, next()?);
         let leases = parse_leases(next()?)?;
@@ -218,6 +228,7 @@ impl Observation {
             live,
             existing,
             relations,
+            tables,
             unrecorded: leases.unrecorded,
             holder: leases.holder,
             runs: leases.runs,

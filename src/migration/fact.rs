@@ -3,7 +3,7 @@
 //! `sql` finds the facts that a statement changes, `database` reads them from the catalog, and the
 //! engine decides from them whether a statement was applied. Knows no SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::quoting::{quoted_identifier, read_identifier};
@@ -80,7 +80,9 @@ impl FactSubject {
         }
     }
 
-    fn qualified_name(&self) -> Option<&QualifiedName> {
+    /// The name of a relation, a domain or a function, or of the table of a part.
+    #[must_use]
+    pub fn qualified_name(&self) -> Option<&QualifiedName> {
         match self {
             Self::Relation(name)
             | Self::Domain(name)
@@ -241,6 +243,49 @@ impl FromIterator<(String, String)> for Facts {
     /// Collects pairs of a fact's text and its value.
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
         Self(pairs.into_iter().collect())
+    }
+}
+
+/// What the catalog holds about the rows of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableFacts {
+    /// The number of its rows by the last statistics; `None` before the first ones.
+    pub estimated_rows: Option<u64>,
+    /// The columns of each of its unique indexes. One value for each of them names at most one row.
+    pub keys: Vec<Vec<String>>,
+}
+
+/// What the catalog has answered about objects. Nothing is known about others.
+#[derive(Debug, Clone, Default)]
+pub struct KnownObjects<'a> {
+    looked_up: BTreeSet<&'a FactSubject>,
+    existing: Option<&'a Facts>,
+    tables: Option<&'a BTreeMap<QualifiedName, TableFacts>>,
+}
+
+impl<'a> KnownObjects<'a> {
+    /// Combines the objects that were looked up with the answers.
+    #[must_use]
+    pub fn new(
+        looked_up: &'a [FactSubject],
+        existing: &'a Facts,
+        tables: &'a BTreeMap<QualifiedName, TableFacts>,
+    ) -> Self {
+        let looked_up = looked_up.iter().collect();
+        Self { looked_up, existing: Some(existing), tables: Some(tables) }
+    }
+
+    /// Whether an object exists; `None` if it was not looked up.
+    #[must_use]
+    pub fn exists(&self, object: &FactSubject) -> Option<bool> {
+        let existing = self.existing.filter(|_| self.looked_up.contains(object))?;
+        Some(existing.get(&Fact::Identity(object.clone())).is_some())
+    }
+
+    /// What the catalog holds about a table that exists and was looked up.
+    #[must_use]
+    pub fn table(&self, name: &QualifiedName) -> Option<&'a TableFacts> {
+        self.tables?.get(name)
     }
 }
 

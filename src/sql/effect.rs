@@ -16,7 +16,7 @@ pub use self::collisions::{Collision, UsedName, collisions};
 pub use self::whole::{Whole, whole};
 use super::cursor::Cursor;
 use super::definition::{Alteration, Definition};
-use super::tokens::{TokenBuf, tokens};
+use super::tokens::{TokenBuf, Tokens, tokens};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 
 /// What a statement changes. Either all of it takes effect or none.
@@ -273,8 +273,12 @@ impl Effect {
 /// Reads the effect of one statement.
 #[must_use]
 pub fn effect(sql: &str) -> Effect {
-    let statement = TokenBuf::of(sql);
-    read(&mut Cursor::new(statement.all())).unwrap_or_default()
+    effect_of(TokenBuf::of(sql).all())
+}
+
+/// As [`effect`], from the tokens of the statement.
+pub(super) fn effect_of(tokens: Tokens<'_>) -> Effect {
+    read(&mut Cursor::new(tokens)).unwrap_or_default()
 }
 
 /// Reads what an asynchronous statement builds.

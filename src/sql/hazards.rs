@@ -2,14 +2,16 @@
 //!
 //! Each rule has a file with what it looks for, what may happen, what to do about it, and its
 //! tests. [`RULES`] lists them, and `hazards/README.md` describes how to add one. A rule checks one
-//! statement and knows which tables the same run has created before it, because a table without
-//! rows cannot lose any.
+//! statement and knows what the same run has made of its objects before, and, where the catalog was
+//! asked, which of them exist: what does not exist, or is new, cannot lose anything.
 //!
 //! Rules work on tokens. A rule that is not certain reports nothing, because a warning that is
 //! often wrong is ignored when it is right.
 
 mod async_build;
+mod carriage_return;
 mod cascade;
+mod creates_and_drops;
 mod default_not_backfilled;
 mod drop_column;
 mod drop_constraint;
@@ -21,6 +23,7 @@ mod grant;
 mod grant_to_public;
 mod hidden_name;
 mod if_not_exists;
+mod keys;
 mod not_validated;
 mod on_delete_cascade;
 mod rename;
@@ -31,10 +34,12 @@ mod unawaited_build;
 mod unbatched_write;
 mod unique_index;
 
+pub use self::keys::Keys;
 use self::scene::{Scene, StatementSequence};
-use self::subject::HazardSubject;
-pub use self::subject::{ShownName, WrittenName};
+pub use self::subject::{HazardSubject, ShownName, WrittenName};
+use super::effect::effect_of;
 use super::tokens::TokenBuf;
+use crate::migration::fact::KnownObjects;
 
 /// A kind of hazard.
 #[derive(Debug)]
@@ -57,6 +62,26 @@ pub struct FoundHazard {
     pub subjects: Vec<HazardSubject>,
 }
 
+/// A statement of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunStatement<'a> {
+    /// Its text.
+    pub text: &'a str,
+    /// The file that contains it.
+    pub file: &'a str,
+}
+
+/// What rules know besides the statements.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Whether the run ends only when the jobs of its statements have ended.
+    pub awaits_jobs: bool,
+    /// The keys that earlier migrations have defined.
+    pub keys: &'a Keys,
+    /// What the catalog has answered. Without it, every object may exist and have rows.
+    pub catalog: Option<&'a KnownObjects<'a>>,
+}
+
 /// Name of the rule about writes that may change too many rows for one transaction.
 pub const UNBATCHED_WRITE: &str = unbatched_write::RULE.name;
 
@@ -69,12 +94,14 @@ pub static RULES: &[&Hazard] = &[
     &drop_table::RULE,
     &drop_column::RULE,
     &cascade::RULE,
+    &creates_and_drops::RULE,
     &unbatched_write::RULE,
     &unique_index::RULE,
     &on_delete_cascade::RULE,
     &not_validated::RULE,
     &if_not_exists::RULE,
     &truncated_name::RULE,
+    &carriage_return::RULE,
     &rename::RULE,
     &drop_constraint::RULE,
     &drop_index::RULE,
@@ -88,32 +115,75 @@ pub static RULES: &[&Hazard] = &[
 ];
 
 /// Returns the hazards of statements that run one after the other: a list for each statement, in
-/// the order of [`RULES`]. `awaits_jobs` states whether the run ends only when their jobs have
-/// ended.
+/// the order of [`RULES`].
 #[must_use]
-pub fn hazards<S: AsRef<str>>(statements: &[S], awaits_jobs: bool) -> Vec<Vec<FoundHazard>> {
+pub fn hazards(
+    statements: &[RunStatement<'_>],
+    surroundings: Surroundings<'_>,
+) -> Vec<Vec<FoundHazard>> {
     // Reads each statement twice, because the tokens of all statements at once would take many
     // times the memory of their text.
-    let read = || statements.iter().map(|sql| TokenBuf::of(sql.as_ref()));
-    let mut sequence = StatementSequence::new(read(), awaits_jobs);
+    let read = || statements.iter().map(|statement| TokenBuf::of(statement.text));
+    let mut sequence = StatementSequence::new(read(), surroundings);
     read()
-        .map(|statement| {
-            let scene = sequence.scene(statement.all());
+        .zip(statements)
+        .map(|(tokens, RunStatement { file, .. })| {
+            let effect = effect_of(tokens.all());
+            let scene = sequence.scene(tokens.all(), &effect, file);
             let found = RULES.iter().filter_map(|hazard| {
                 let subjects = (hazard.check)(&scene);
                 (!subjects.is_empty()).then_some(FoundHazard { hazard, subjects })
             });
             let found = found.collect();
-            sequence.advance(statement.all());
+            sequence.advance(&effect, file);
             found
         })
         .collect()
 }
 
-/// Returns the names of the hazards of the last statement.
+/// The hazards of statements, each in a file of its own, without a catalog.
+#[cfg(test)]
+fn of_files(statements: &[&str], awaits_jobs: bool) -> Vec<Vec<FoundHazard>> {
+    let files: Vec<String> = (0..statements.len()).map(|index| index.to_string()).collect();
+    let statements = statements.iter().zip(&files);
+    let statements: Vec<_> = statements.map(|(text, file)| RunStatement { text, file }).collect();
+    hazards(&statements, Surroundings { awaits_jobs, keys: &Keys::default(), catalog: None })
+}
+
+/// Returns the names of the hazards of the last statement, without a catalog.
 #[cfg(test)]
 fn names(statements: &[&str]) -> Vec<&'static str> {
-    let mut all = hazards(statements, true);
+    let mut all = of_files(statements, true);
+    all.pop().unwrap_or_default().iter().map(|found| found.hazard.name).collect()
+}
+
+/// The same, where the catalog has these objects, and a table has a key of the columns `a` and `b`.
+#[cfg(test)]
+fn names_with(existing: &[&str], statements: &[&str]) -> Vec<&'static str> {
+    use crate::migration::fact::{Fact, FactSubject, TableFacts};
+    let (all, files) = (of_files(statements, true), "f");
+    let of_hazard = |found: &FoundHazard| {
+        let entities = found.subjects.iter().filter_map(|subject| subject.entity.clone());
+        let tables = found.subjects.iter().filter_map(|subject| subject.table().cloned());
+        entities.chain(tables.map(FactSubject::Relation)).collect::<Vec<_>>()
+    };
+    let looked_up: Vec<FactSubject> = all.iter().flatten().flat_map(of_hazard).collect();
+    let exists = |object: &&FactSubject| existing.contains(&object.to_string().as_str());
+    let found = looked_up.iter().filter(exists);
+    let found: Vec<_> =
+        found.map(|it| (Fact::Identity(it.clone()).to_string(), "1".into())).collect();
+    let existing = found.into_iter().collect();
+    let keys = vec![vec!["a".to_owned(), "b".to_owned()], vec!["id".to_owned()]];
+    let table = |it: &FactSubject| Some((it.qualified_name()?.clone(), keys.clone()));
+    let tables = looked_up.iter().filter_map(table);
+    let tables = tables.map(|(name, keys)| (name, TableFacts { estimated_rows: None, keys }));
+    let tables = tables.collect();
+    let known = KnownObjects::new(&looked_up, &existing, &tables);
+    let statements: Vec<_> =
+        statements.iter().map(|text| RunStatement { text, file: files }).collect();
+    let keys = Keys::default();
+    let surroundings = Surroundings { awaits_jobs: true, keys: &keys, catalog: Some(&known) };
+    let mut all = hazards(&statements, surroundings);
     all.pop().unwrap_or_default().iter().map(|found| found.hazard.name).collect()
 }
 
@@ -144,8 +214,6 @@ mod tests {
             "INSERT INTO t VALUES (1), (2)",
             "INSERT INTO t SELECT 1, 'from a to b'",
             "SELECT 1",
-            "UPDATE t SET a = 1 WHERE id = 5",
-            "DELETE FROM t WHERE id = 5",
             "CREATE VIEW v AS SELECT 1",
             "COMMENT ON TABLE t IS 'DROP TABLE t'",
             "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM t $$",
@@ -157,7 +225,7 @@ mod tests {
 
     /// The hazards of one statement: kind, object, and grantee.
     fn shown(sql: &str, hidden: &[HiddenValue]) -> Vec<String> {
-        let all = hazards(&[sql], true).pop().unwrap_or_default().into_iter();
+        let all = of_files(&[sql], true).pop().unwrap_or_default().into_iter();
         let lines = all.flat_map(|FoundHazard { hazard, subjects }| {
             subjects.into_iter().map(move |subject| {
                 let name = |name: &WrittenName| name.shown(sql, hidden).map(|name| name.text);
@@ -241,6 +309,7 @@ mod tests {
     fn noise_does_not_panic() {
         let mut random = Random::new(11);
         let noise: Vec<String> = (0..2000).map(|_| noise(&mut random, 20)).collect();
-        assert_eq!(hazards(&noise, false).len(), 2000);
+        let noise: Vec<&str> = noise.iter().map(String::as_str).collect();
+        assert_eq!(of_files(&noise, false).len(), 2000);
     }
 }

@@ -46,7 +46,8 @@ pub use effect::{
 };
 pub use error::{SplitError, SplitProblem};
 pub use hazards::{
-    FoundHazard, HIDDEN_NAME, Hazard, RULES, ShownName, UNBATCHED_WRITE, WrittenName, hazards,
+    FoundHazard, HIDDEN_NAME, Hazard, HazardSubject, Keys, RULES, RunStatement, ShownName,
+    Surroundings, UNBATCHED_WRITE, WrittenName, hazards,
 };
 pub use lint::{Finding, FindingSeverity, is_rule, lint};
 pub use obscuring::obscures;

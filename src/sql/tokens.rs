@@ -88,6 +88,11 @@ impl StatementToken<'_> {
         self.text.get(tag..self.text.len().checked_sub(tag)?).map(str::to_owned)
     }
 
+    /// Whether it is a string constant or a quoted identifier.
+    pub(super) fn is_quoted(&self) -> bool {
+        matches!(self.kind, TokenKind::String | TokenKind::QuotedIdentifier)
+    }
+
     pub(super) fn is_number(&self) -> bool {
         self.kind == TokenKind::Number
     }
@@ -146,6 +151,12 @@ impl<'a> FromIterator<StatementToken<'a>> for TokenBuf<'a> {
 /// Parameters called `words` are keywords, written in upper case, and symbols.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tokens<'t>(&'t [StatementToken<'t>]);
+
+impl<'t> From<&'t [StatementToken<'t>]> for Tokens<'t> {
+    fn from(tokens: &'t [StatementToken<'t>]) -> Self {
+        Self(tokens)
+    }
+}
 
 impl<'t> Tokens<'t> {
     pub(super) fn len(self) -> usize {

@@ -159,3 +159,48 @@ fn a_denied_hazard_ends_the_plan_and_the_apply() {
         world.plan().ends_with(1).says("No hazard has this name: dropcolumn.");
     });
 }
+
+#[test]
+fn warnings_and_denials_leave_out_what_cannot_be_lost() {
+    on_each_terraform(|world| {
+        let denied = set("deny_hazards = [\"drop_table\", \"if_not_exists\"]");
+        world.configure(&denied);
+        world.write(
+            "migrations/0001_t.sql",
+            "DROP TABLE IF EXISTS t;\nCREATE TABLE t (id int PRIMARY KEY, n int);\n\
+             CREATE SEQUENCE IF NOT EXISTS s CACHE 1;\n",
+        );
+        // The data does not depend on the catalog.
+        let expected = ["drop_table t -", "if_not_exists s -"];
+        assert_eq!(kinds(&planned(world)["after"]["hazards"]), expected);
+        world.plan().ends_with(2).does_not_say("hazard in").does_not_say("hazards in");
+        world.apply().ends_with(0);
+
+        world.sql("INSERT INTO t SELECT n, n FROM generate_series(1, 5) AS n");
+        world.sql("ANALYZE t");
+        world.write("migrations/0002_d.sql", "DROP TABLE t;");
+        let plan = world.plan().ends_with(1).says("Error: Hazards are denied");
+        plan.says("migrations/0002_d.sql:1: DROP TABLE t (t: about 5 rows)");
+        world.write("migrations/0002_d.sql", "CREATE SEQUENCE IF NOT EXISTS s CACHE 1;");
+        world.plan().ends_with(1).says("(s)").does_not_say("DROP TABLE");
+
+        // A value for a whole key limits the rows.
+        world.configure(&set(""));
+        world.write(
+            "migrations/0002_d.sql",
+            "UPDATE t SET n = 1 WHERE n = 2;\nUPDATE t SET n = 1 WHERE id = 1;\n\
+             EXPLAIN ANALYZE DELETE FROM t WHERE n = 7;\n",
+        );
+        world
+            .plan()
+            .ends_with(2)
+            .says("Warning: 2 hazards in set default")
+            .says("migrations/0002_d.sql:1: UPDATE t SET n = 1 WHERE n = 2 (t: about 5 rows)")
+            .says("migrations/0002_d.sql:3: EXPLAIN ANALYZE DELETE")
+            .does_not_say("migrations/0002_d.sql:2: UPDATE");
+        let expected = ["unbatched_write t -", "unbatched_write t -"];
+        assert_eq!(kinds(&planned(world)["after"]["hazards"]), expected, "a file has the key");
+        world.apply().ends_with(0);
+        world.plan().ends_with(0);
+    });
+}

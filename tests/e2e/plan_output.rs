@@ -189,6 +189,18 @@ fn a_plan_before_the_cluster_exists_shows_the_statements_and_names_what_it_leave
 }
 
 /// One statement or more for each kind of hazard.
+/// What the statements of [`HAZARDS`] change.
+const BEFORE_HAZARDS: &str = "\
+ALTER TABLE users ADD COLUMN nick text;
+ALTER TABLE users ADD COLUMN age int;
+ALTER TABLE users ADD CONSTRAINT grown CHECK (age > 0) NOT VALID;
+CREATE INDEX ASYNC users_age ON users (age);
+CREATE INDEX ASYNC users_old ON users (age, id);
+CREATE VIEW names AS SELECT email FROM users;
+CREATE TABLE posts (id int PRIMARY KEY, author int, title text);
+CREATE SCHEMA reports;
+";
+
 const HAZARDS: &str = "\
 CREATE INDEX ASYNC users_mail ON users (email);
 CREATE UNIQUE INDEX ASYNC users_nick ON users (nick);
@@ -203,6 +215,10 @@ ALTER TABLE users DROP CONSTRAINT grown;
 ALTER TABLE users DROP COLUMN age;
 DROP INDEX users_old;
 DROP VIEW names;
+INSERT INTO posts VALUES (1, 1, 'two\r
+lines');
+CREATE TABLE scratch (id int PRIMARY KEY);
+DROP TABLE scratch;
 DROP TABLE posts CASCADE;
 DROP SCHEMA reports;
 GRANT SELECT ON users TO reader, PUBLIC;
@@ -212,8 +228,9 @@ GRANT SELECT ON users TO reader, PUBLIC;
 fn a_plan_names_every_kind_of_hazard() {
     on_each_terraform(|world| {
         first_files(world);
+        world.write("migrations/0003_more.sql", BEFORE_HAZARDS);
         world.apply().ends_with(0);
-        world.write("migrations/0003_all.sql", HAZARDS);
+        world.write("migrations/0004_all.sql", HAZARDS);
         let plan = world.plan().ends_with(2);
         // The text of a statement shows which name is hidden.
         let others = |rule: &str| ["unawaited_build", "hidden_name"].contains(&rule);

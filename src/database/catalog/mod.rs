@@ -13,6 +13,7 @@ mod snapshot;
 
 pub(super) use self::describe::{PLAIN_NAMES, describe_sql, earlier_definitions_sql};
 pub use self::described::DescribedObject;
+pub use self::existing::TablesByName;
 pub(super) use self::existing::{existing_sql, parse_existing};
 pub(super) use self::facts::{facts_of_rows, facts_sql, parse_facts, relation};
 pub(super) use self::grants::grant_sql;

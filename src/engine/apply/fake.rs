@@ -549,6 +549,7 @@ impl Cluster for FakeCluster {
             unrecorded: this.drift.is_some(),
             existing: Facts::default(),
             relations: None,
+            tables: BTreeMap::new(),
             holder: None,
             runs: Vec::new(),
             statements: this.unrecorded_statements(),

@@ -12,10 +12,10 @@ use self::compare::{ComparedFiles, of_files};
 use super::super::clusters::Clusters;
 use super::super::contract::DataSource;
 use super::super::diagnostics::{self, Access};
-use super::super::resources::counted::{self, NamedSet};
+use super::super::resources::counted::{self, NamedSet, ReadSet};
 use super::super::resources::drift::{Watch, accepted_checksums};
 use super::super::resources::migration_set::{DEFAULT_NAME, latest};
-use super::super::resources::rules::StatementRules;
+use super::super::resources::rules::{self, StatementRules};
 use super::super::resources::source::{self, Source};
 use super::super::resources::{location, policy};
 use super::super::settings::{LedgerLocation, cluster_attribute};
@@ -79,6 +79,7 @@ impl DataSource for MigrationStatus {
             ),
         ]);
         attributes.extend(comparison_attributes());
+        attributes.extend(rules::attributes_of_pending());
         attributes.extend(drift::attributes());
         attributes.extend([
             Attribute::objects("building", Nesting::List, building::attributes()).description(
@@ -120,15 +121,13 @@ impl DataSource for MigrationStatus {
     fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(config) = Object::new(config) else { return Vec::new() };
         let source = has_source(&config).then(|| source(&config).err()).flatten();
-        let variables = StatementRules::with_variables(&config).err();
-        let accepted = accepted_checksums(&config).err();
-        let renamed = policy::renamed_versions(&config).err();
+        let text = StatementRules::of_text(&config).err();
+        let policy = policy::decode(&config).err();
         let watch = Watch::decode_without_plan(&config).err();
         source
             .into_iter()
-            .chain(variables.into_iter().flatten())
-            .chain(accepted)
-            .chain(renamed)
+            .chain(text.into_iter().flatten())
+            .chain(policy.into_iter().flatten())
             .chain(watch)
             .chain(counted::check(&config))
             .chain(location::check_cluster(&config).err())
@@ -145,7 +144,8 @@ impl DataSource for MigrationStatus {
         let (clusters, watch) = (&self.clusters, watch.as_ref());
         let set = NamedSet { clusters, config: &object, location: &location, name, watch };
         // On the heap: a plan of the set is large.
-        let observation = Box::pin(set.observe(&limit)).await.map_err(|error| vec![error])?;
+        let read = Box::pin(set.read(&limit)).await.map_err(|error| vec![error])?;
+        let ReadSet { observation, pending } = read;
         let rest = async {
             let mut session = self.clusters.session(&location.target).await?;
             Ok((session.list_jobs().await?, history_tables(&mut session, &location).await?))
@@ -164,6 +164,9 @@ impl DataSource for MigrationStatus {
         for (name, value) in of_files(files.as_ref(), &observation.migrations) {
             state.set(name, value);
         }
+        let (hazards, sql) = pending.map_or((Value::Null, Value::Null), |it| (it.hazards, it.sql));
+        state.set("hazards", hazards);
+        state.set("pending_sql", sql);
         for (name, value) in watch.into_iter().flat_map(|watch| watch.find(&observation).shown()) {
             state.set(name, value);
         }
@@ -193,6 +196,24 @@ fn files_arguments() -> Vec<Attribute> {
             "Values of variables, as in the migration set. Without them, a repeatable \
              migration that has variables counts as pending only if its text has changed.",
         ),
+        Attribute::set_of("visible_variables", Type::String).optional().description(
+            "Names of variables whose values may be shown in `hazards` and `pending_sql`, as in \
+             the migration set.",
+        ),
+        Attribute::string("rewrite").optional().description(
+            "Whether `hazards` and `pending_sql` have the rewritten statements, as in the \
+             migration set.",
+        ),
+        Attribute::string("wait_for_jobs").optional().description(
+            "As in the migration set. It determines the hazards of statements that start jobs.",
+        ),
+        Attribute::string("exec_order").optional().description(
+            "As in the migration set. It determines which migrations are in `hazards` and \
+             `pending_sql`.",
+        ),
+        Attribute::string("target_version")
+            .optional()
+            .description("Last version in `hazards` and `pending_sql`, as in the migration set."),
         Attribute::map_of("accept_checksums", Type::String).optional().description(
             "Edited files to accept, as in the migration set. They do not count as changed.",
         ),
@@ -340,7 +361,7 @@ async fn files(
         return Ok(None);
     }
     let source = source(config).map_err(|error| vec![error])?;
-    let rules = StatementRules::with_variables(config)?;
+    let rules = StatementRules::of_text(config)?;
     let (Input::Known(source), Input::Known(rules)) = (source, rules) else { return Ok(None) };
     let prepared = rules.prepare(source::read(&source, limit).await?.migrations);
     let errors = prepared.errors_of_repeatable();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Subject, sentence};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::migration::{Position, Statement, VariableSyntax, Version};
-use crate::sql::{self, Collision, Finding, Hazard, RenderError, UsedName};
+use crate::sql::{self, Collision, Finding, Hazard, HazardSubject, RenderError, UsedName};
 use crate::value::AttributePath;
 
 /// Further findings are counted, not shown: fixing the first ones often fixes the others.
@@ -30,6 +30,19 @@ pub(in crate::provider) struct StatementHazard<'a> {
     pub(in crate::provider) object: Option<String>,
     /// The same for the role that gains or loses a privilege.
     pub(in crate::provider) grantee: Option<String>,
+    /// The object as the catalog knows it.
+    pub(in crate::provider) subject: HazardSubject,
+    /// The number of rows of the table by the last statistics, where the catalog was asked.
+    pub(in crate::provider) estimated_rows: Option<u64>,
+}
+
+impl StatementHazard<'_> {
+    /// The number of rows that the statement concerns, for a message.
+    fn rows(&self) -> Option<String> {
+        let (object, rows) = (self.subject.table()?, self.estimated_rows?);
+        // A privilege concerns no rows.
+        self.grantee.is_none().then(|| format!("{object}: about {rows} rows"))
+    }
 }
 
 /// Returns the error about hazards that `deny_hazards` denies.
@@ -48,9 +61,10 @@ pub(in crate::provider) fn denied_hazards(
     let mut text = String::new();
     for (kind, found) in by_kind {
         text.push_str(&format!("{kind}: {}\n", found[0].hazard.message));
-        let lines = found.iter().map(|StatementHazard { statement, object, .. }| {
-            let object = object.as_ref().map(|object| format!(" ({object})")).unwrap_or_default();
-            format!("{}{object}", line(statement))
+        let lines = found.iter().map(|hazard| {
+            let known = hazard.rows().or_else(|| hazard.object.clone());
+            let known = known.map(|known| format!(" ({known})")).unwrap_or_default();
+            format!("{}{known}", line(hazard.statement))
         });
         text.push_str(&some_lines(lines, if total <= SHOWN { SHOWN } else { 1 }));
         text.push('\n');
@@ -336,19 +350,31 @@ pub(in crate::provider) fn replacement(finding: &Finding) -> String {
 
 /// Returns the warning about the hazards of pending statements.
 pub(in crate::provider) fn hazards(
-    found: &[(&Statement, &'static Hazard)],
+    found: &[&StatementHazard<'_>],
     subject: &Subject,
     path: AttributePath,
 ) -> Diagnostic {
-    let mut by_rule: BTreeMap<&str, Vec<&Statement>> = BTreeMap::new();
-    for (statement, hazard) in found {
-        by_rule.entry(hazard.name).or_default().push(statement);
+    let mut by_rule: BTreeMap<&str, Vec<(&Statement, Vec<String>)>> = BTreeMap::new();
+    for hazard in found {
+        let statements = by_rule.entry(hazard.hazard.name).or_default();
+        // A statement is listed once, however many objects it concerns.
+        match statements.last_mut() {
+            Some((last, rows)) if std::ptr::eq(*last, hazard.statement) => {
+                rows.extend(hazard.rows());
+            }
+            _ => statements.push((hazard.statement, hazard.rows().into_iter().collect())),
+        }
     }
+    let count: usize = by_rule.values().map(Vec::len).sum();
     let mut text = String::new();
     let is_short = found.len() <= SHOWN;
     for rule in sql::RULES {
         let Some(statements) = by_rule.get(rule.name) else { continue };
-        let lines = statements.iter().map(|statement| line(statement));
+        let with_rows = |(statement, rows): &(&Statement, Vec<String>)| match rows.as_slice() {
+            [] => line(statement),
+            rows => format!("{} ({})", line(statement), rows.join(", ")),
+        };
+        let lines = statements.iter().map(with_rows);
         if is_short {
             text.push_str(&format!("{}: {} {}\n", rule.name, rule.message, rule.help));
             text.push_str(&some_lines(lines, SHOWN));
@@ -365,7 +391,7 @@ pub(in crate::provider) fn hazards(
         "These statements are valid, but a reviewer should know about them. To stop reporting a \
          hazard, list it in lint_ignore.",
     );
-    let title = match found.len() {
+    let title = match count {
         1 => Title::OneHazard.fill(&[&subject]),
         n => Title::Hazards.fill(&[&n, &subject]),
     };

@@ -3,7 +3,7 @@
 use super::text;
 use crate::provider::contract::{Function, FunctionError, Parameter, Signature};
 use crate::provider::diagnostics;
-use crate::sql::{self, FindingSeverity, StatementKind};
+use crate::sql::{self, FindingSeverity, Keys, RunStatement, StatementKind, Surroundings};
 use crate::value::{Type, Value};
 
 /// The function `lint`.
@@ -50,10 +50,12 @@ impl Function for LintFunction {
             }
         }
         let texts: Vec<&str> = pieces.iter().map(|piece| piece.text).collect();
+        let statements: Vec<_> = texts.iter().map(|text| RunStatement { text, file: "" }).collect();
+        let keys = Keys::default();
+        let around = Surroundings { awaits_jobs: true, keys: &keys, catalog: None };
+        let hazards = sql::hazards(&statements, around);
         let mut found = Vec::new();
-        for ((piece, findings), hazards) in
-            pieces.iter().zip(sql::lint(&texts)).zip(sql::hazards(&texts, true))
-        {
+        for ((piece, findings), hazards) in pieces.iter().zip(sql::lint(&texts)).zip(hazards) {
             for finding in findings {
                 let kind = match finding.severity {
                     FindingSeverity::Rejected => "refused",

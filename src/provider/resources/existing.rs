@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::computed::is_recorded_as_applied;
 use super::operation::{LoadedModel, SetOperation};
+use super::rules::hazard_objects;
 use crate::database::{Condition, Error, Observation, Session, StatementState};
 use crate::diagnostic::Diagnostic;
 use crate::engine::adoption::is_untouched;
@@ -16,10 +17,13 @@ use crate::provider::diagnostics::{self, Access};
 use crate::sql;
 use crate::value::Value;
 
-/// The objects that migrations create, without those that are applied according to a state:
-/// `recorded` are its migrations by version.
+/// The objects that migrations create, and those that their hazards concern, without migrations that
+/// are applied according to a state: `recorded` are its migrations by version.
 pub(super) fn to_look_up(recorded: Option<&Value>, model: &LoadedModel<'_>) -> Vec<FactSubject> {
-    engine::created_objects(may_run(recorded, model)).into_iter().collect()
+    let may_run = || may_run(recorded, model);
+    let mut objects = engine::created_objects(may_run());
+    objects.extend(hazard_objects(may_run()));
+    objects.into_iter().collect()
 }
 
 /// The migrations without those that are applied according to a state.
@@ -69,7 +73,8 @@ impl ExistingCheck<'_> {
             &self.observation.existing
         } else {
             let objects: Vec<FactSubject> = self.wanted().into_iter().collect();
-            read = session.existing(&objects).await.map_err(|error| self.failed(&error))?;
+            let found = session.existing(&objects).await;
+            (read, _) = found.map_err(|error| self.failed(&error))?;
             &read
         };
         let found = self.found(existing);
@@ -137,10 +142,15 @@ impl ExistingCheck<'_> {
     }
 
     fn failed(&self, error: &Error) -> Vec<Diagnostic> {
-        let location = &self.operation.location;
-        let what = format!("Cannot look up existing objects on {}.", location.target);
-        vec![diagnostics::database_error(&what, error, Access::Other, location)]
+        vec![not_looked_up(self.operation, error)]
     }
+}
+
+/// The error for objects that could not be looked up.
+pub(super) fn not_looked_up(operation: &SetOperation<'_>, error: &Error) -> Diagnostic {
+    let location = &operation.location;
+    let what = format!("Cannot look up existing objects on {}.", location.target);
+    diagnostics::database_error(&what, error, Access::Other, location)
 }
 
 fn kept_object(found: &ExistingObject<'_>) -> Option<KeptObject> {

@@ -103,6 +103,13 @@ impl LoadedModel<'_> {
         (!pairs.is_empty()).then(|| diagnostics::order_against_bytes(&pairs, subject))
     }
 
+    /// Whether all statements that a plan would send are known.
+    pub(super) fn can_send(&self, plan: &Plan<'_>) -> bool {
+        let Self { prepared, .. } = self;
+        let mut pending = plan.pending().map(|entry| entry.migration);
+        pending.all(|it| !prepared.problems.contains_key(&it.file) && prepared.is_rendered(it))
+    }
+
     /// What is wrong with the texts of these migrations.
     pub(super) fn problems(&self, of: impl Fn(&Version) -> bool) -> Vec<Diagnostic> {
         let those = self.migrations().iter().filter(move |migration| of(&migration.version));
@@ -212,10 +219,15 @@ impl SetOperation<'_> {
     }
 
     /// Lints the migrations that a plan would run. The warning about their hazards is apart.
-    pub(super) fn judge(&self, plan: &Plan<'_>) -> (Vec<Diagnostic>, Option<Diagnostic>) {
+    pub(super) fn judge(
+        &self,
+        plan: &Plan<'_>,
+        observation: &Observation,
+    ) -> (Vec<Diagnostic>, Option<Diagnostic>) {
         let LoadedModel { known: KnownModel { rules, source, .. }, prepared, .. } = &self.model;
-        let subject = &self.subject();
-        let (mut judged, hazards) = rules.judge(prepared, plan, subject, &source.argument());
+        let (subject, known) = (&self.subject(), observation.known(&self.objects));
+        let (mut judged, hazards) =
+            rules.judge(prepared, plan, &known, subject, &source.argument());
         let pending: BTreeSet<_> = plan.pending().map(|entry| &entry.migration.version).collect();
         let is_pending = |migration: &Migration| pending.contains(&migration.version);
         judged.extend(self.model.order(is_pending, subject));
@@ -228,9 +240,14 @@ impl SetOperation<'_> {
     }
 
     /// Checks again that a run may begin, now that all values are known.
-    pub(super) fn check_still_right(&self, plan: &Plan<'_>) -> Result<(), Vec<Diagnostic>> {
+    pub(super) fn check_still_right(
+        &self,
+        plan: &Plan<'_>,
+        observation: &Observation,
+    ) -> Result<(), Vec<Diagnostic>> {
         let LoadedModel { known: KnownModel { rules, source, .. }, prepared, .. } = &self.model;
-        rules.still_right(prepared, plan, &self.subject(), &source.argument())
+        let known = observation.known(&self.objects);
+        rules.still_right(prepared, plan, &known, &self.subject(), &source.argument())
     }
 }
 

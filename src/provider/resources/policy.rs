@@ -83,7 +83,7 @@ pub(crate) fn renamed_versions(
 }
 
 /// Reads the arguments and `accept_checksums`; unknown if one of them is unknown.
-pub(super) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnostic>> {
+pub(crate) fn decode(config: &Object<'_>) -> Result<Input<Policy>, Vec<Diagnostic>> {
     let words = [
         ("linear", ExecOrder::Linear),
         ("linear-skip", ExecOrder::LinearSkip),

@@ -4,12 +4,14 @@
 //! All files are read and prepared, but only pending migrations are linted: an applied file never
 //! runs again, so neither a newer linter nor a removed variable may stop a plan because of it.
 
+mod hazards;
 mod judge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(super) use self::judge::hazards_attribute;
+pub(crate) use self::hazards::{attributes_of_pending, pending_sql};
+pub(super) use self::hazards::{hazard_objects, hazards_attribute};
 use super::source::TextProblems;
 use super::wait;
 use crate::database::Hide;
@@ -80,6 +82,11 @@ impl PreparedMigrations {
         !self.incomplete.contains(&key) && !self.unrendered.contains(&key)
     }
 
+    /// Whether all variables of a migration have values.
+    pub(super) fn is_rendered(&self, migration: &Migration) -> bool {
+        !self.errors.contains_key(&migration.version)
+    }
+
     /// The errors that prevent comparing the values of repeatable migrations.
     pub(crate) fn errors_of_repeatable(&self) -> Vec<Diagnostic> {
         let repeatable = self.migrations.iter().filter(|migration| migration.is_repeatable());
@@ -131,8 +138,7 @@ impl StatementRules {
             "lint",
             &[("error", Lint::Error), ("warn", Lint::Warn), ("off", Lint::Off)],
         );
-        let rewrite =
-            word(config, "rewrite", &[("off", RewriteMode::Off), ("safe", RewriteMode::Safe)]);
+        let rewrite = decode_rewrite(config);
         let (variables, wait) = (decode_variables(config), wait::decode(config));
         let denied = decode_denied(config);
         let (lint, rewrite, variables, wait, denied) =
@@ -161,16 +167,27 @@ impl StatementRules {
         ))
     }
 
-    /// Reads `variables` alone, for a reader that neither runs nor lints anything, and shows no
-    /// statement.
-    pub(crate) fn with_variables(config: &Object<'_>) -> Result<Input<Self>, Vec<Diagnostic>> {
-        let (lint, rewrite, wait) = (Lint::Off, RewriteMode::Off, WaitForJobs::All);
+    /// Reads the arguments that decide what runs, for a reader that lints nothing.
+    pub(crate) fn of_text(config: &Object<'_>) -> Result<Input<Self>, Vec<Diagnostic>> {
+        let lint = Lint::Off;
+        let rewrite = decode_rewrite(config);
+        let (variables, wait) = (decode_variables(config), wait::decode(config));
+        let (rewrite, variables, wait) = match (rewrite, variables, wait) {
+            (Ok(rewrite), Ok(variables), Ok(wait)) => (rewrite, variables, wait),
+            (rewrite, variables, wait) => {
+                let others = [rewrite.err(), wait.err()].into_iter().flatten();
+                return Err(others.chain(variables.err().into_iter().flatten()).collect());
+            }
+        };
         let (ignored, denied) = (BTreeSet::new(), BTreeSet::new());
-        let of = |variables| Self { lint, ignored, denied, rewrite, variables, wait };
-        let values = decode_values(config).map_err(|error| vec![error])?.optional();
-        let variables = values
-            .map(|values| values.map(|values| Variables { values, visible: BTreeSet::new() }));
-        Ok(variables.map(of))
+        Ok(rewrite.zip(variables.optional()).zip(wait).map(|((rewrite, variables), wait)| Self {
+            lint,
+            ignored,
+            denied,
+            rewrite,
+            variables,
+            wait,
+        }))
     }
 
     /// Warns about unknown names. They are not an error, because a newer linter may drop a rule.
@@ -369,6 +386,10 @@ fn decode_denied(config: &Object<'_>) -> Result<Input<BTreeSet<String>>, Diagnos
         known.join(", ")
     );
     Err(invalid("deny_hazards".into(), &problem))
+}
+
+fn decode_rewrite(config: &Object<'_>) -> Result<Input<RewriteMode>, Diagnostic> {
+    word(config, "rewrite", &[("off", RewriteMode::Off), ("safe", RewriteMode::Safe)])
 }
 
 fn decode_ignored(config: &Object<'_>) -> Input<BTreeSet<String>> {

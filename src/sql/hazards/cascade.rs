@@ -15,7 +15,7 @@ pub(super) static RULE: Hazard = Hazard {
 
 fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
     let cascades = |tokens: &Tokens<'_>| tokens.begins(&["DROP"]) && tokens.ends(&["CASCADE"]);
-    if cascades(&scene.tokens) { scene.dropped(|_| true) } else { scene.actions(cascades) }
+    if cascades(&scene.tokens) { scene.lost(|_| true) } else { scene.lost_actions(cascades) }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(super) static RULE: Hazard = Hazard {
 
 fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
     // The word COLUMN is optional.
-    scene.actions_with_rows(|action: &Tokens<'_>| {
+    scene.lost_actions(|action: &Tokens<'_>| {
         let dropped = action.after(&["DROP"]);
         dropped.is_some_and(|rest| !rest.is_empty() && !rest.begins(&["CONSTRAINT"]))
     })

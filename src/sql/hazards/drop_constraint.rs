@@ -14,7 +14,7 @@ pub(super) static RULE: Hazard = Hazard {
 };
 
 fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
-    scene.actions_with_rows(|action| action.begins(&["DROP", "CONSTRAINT"]))
+    scene.lost_actions(|action| action.begins(&["DROP", "CONSTRAINT"]))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ pub(super) static RULE: Hazard = Hazard {
     message: "Queries that used the index then scan the whole table, and rebuilding the index on \
               a large table takes long. Without a unique index, DSQL no longer rejects duplicates.",
     help: "Make sure that no query needs the index. EXPLAIN shows which index a query uses.",
-    check: |scene: &Scene<'_>| scene.dropped_kind("INDEX"),
+    check: |scene: &Scene<'_>| scene.lost_kind("INDEX"),
 };
 
 #[cfg(test)]

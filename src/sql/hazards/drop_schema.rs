@@ -8,7 +8,7 @@ pub(super) static RULE: Hazard = Hazard {
     message: "Permanently deletes the schema and, with CASCADE, everything in it.",
     help: "Omit CASCADE if the schema should be empty. DSQL then rejects the statement if the \
            schema still contains objects.",
-    check: |scene: &Scene<'_>| scene.dropped_kind("SCHEMA"),
+    check: |scene: &Scene<'_>| scene.lost_kind("SCHEMA"),
 };
 
 #[cfg(test)]

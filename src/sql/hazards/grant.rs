@@ -4,7 +4,7 @@
 //! (awslabs/agent-plugins, skill dsql, observed 2026-10-01).
 
 use super::Hazard;
-use super::scene::Scene;
+use super::scene::{Scene, entity};
 use super::subject::{HazardSubject, WrittenName};
 use crate::sql::tokens::{StatementToken, Tokens};
 
@@ -40,27 +40,30 @@ pub(super) fn granted(statement: Tokens<'_>) -> Vec<HazardSubject> {
     let mut found = Vec::new();
     for object in &objects {
         for grantee in &grantees {
-            found.push(HazardSubject { object: object.clone(), grantee: grantee.clone() });
+            found.push(HazardSubject { grantee: grantee.clone(), ..object.clone() });
         }
     }
     if found.is_empty() { vec![HazardSubject::default()] } else { found }
 }
 
 /// The objects on which privileges change, or else the schemas, or else the roles that are granted.
-fn objects(statement: Tokens<'_>) -> Vec<WrittenName> {
+fn objects(statement: Tokens<'_>) -> Vec<HazardSubject> {
     let schemas = statement.after_each(&["IN", "SCHEMA"]).next();
-    let listed = if schemas.is_some() {
-        schemas
+    let (kind, listed) = if schemas.is_some() {
+        ("SCHEMA", schemas)
     } else if statement.begins(&["ALTER"]) {
-        None
+        ("", None)
     } else if let Some(named) = statement.after_each(&["ON"]).next() {
         // A kind of object precedes the names, but `ON table` may be the name of a table.
         let is_kind = named.skip(1).first().is_some_and(|next| next.written_identifier().is_some())
             && !named.skip(1).begins_with_any(&[&["TO"], &["FROM"]]);
-        Some(if is_kind { named.skip(1) } else { named })
+        match named.first().filter(|_| is_kind) {
+            Some(kind) => (kind.text, Some(named.skip(1))),
+            None => ("TABLE", Some(named)),
+        }
     } else {
         let rest = statement.after_optional(&["AWS", "IAM"]).skip(1);
-        Some(rest.after_optional(&["ADMIN", "OPTION", "FOR"]))
+        ("ROLE", Some(rest.after_optional(&["ADMIN", "OPTION", "FOR"])))
     };
     let is_end = |token: &StatementToken<'_>| {
         token.depth == 0 && token.is_any(&["TO", "FROM", "GRANT", "REVOKE"])
@@ -69,9 +72,12 @@ fn objects(statement: Tokens<'_>) -> Vec<WrittenName> {
         let end = names.iter().position(is_end);
         names.split_at(end.unwrap_or(names.len())).0.items()
     });
-    let names = names.unwrap_or_default().into_iter().map(WrittenName::first);
-    let found: Vec<WrittenName> = names.collect();
-    if found.is_empty() { vec![WrittenName::default()] } else { found }
+    let subject = |name: Tokens<'_>| HazardSubject {
+        entity: entity(kind, name),
+        ..HazardSubject::of(WrittenName::first(name))
+    };
+    let found: Vec<_> = names.unwrap_or_default().into_iter().map(subject).collect();
+    if found.is_empty() { vec![HazardSubject::default()] } else { found }
 }
 
 #[cfg(test)]

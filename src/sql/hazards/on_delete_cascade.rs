@@ -5,7 +5,7 @@
 
 use super::Hazard;
 use super::scene::Scene;
-use super::subject::{HazardSubject, WrittenName};
+use super::subject::HazardSubject;
 use crate::sql::tokens::Tokens;
 
 pub(super) static RULE: Hazard = Hazard {
@@ -21,7 +21,7 @@ fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
     if scene.begins(&["CREATE", "TABLE"]) {
         let table = scene.tokens.skip(2).after_optional(&["IF", "NOT", "EXISTS"]);
         let acts = changes_rows(&scene.tokens);
-        return acts.then(|| HazardSubject::of(WrittenName::first(table))).into_iter().collect();
+        return acts.then(|| HazardSubject::of_relation(table)).into_iter().collect();
     }
     scene.actions(changes_rows)
 }

@@ -1,7 +1,7 @@
 //! `RENAME` and `SET SCHEMA` of a table, a column or a view.
 
 use super::Hazard;
-use super::scene::Scene;
+use super::scene::{Scene, entity};
 use super::subject::{HazardSubject, WrittenName};
 use crate::sql::tokens::Tokens;
 
@@ -16,15 +16,18 @@ const KINDS: &[&str] = &["TABLE", "VIEW", "SCHEMA", "SEQUENCE", "FUNCTION", "ROU
 
 fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
     if scene.alter_table().is_some() {
-        return scene.actions_with_rows(moves);
+        return scene.lost_actions(moves);
     }
     let Some(rest) = scene.tokens.after(&["ALTER"]) else { return Vec::new() };
     let is_used_by_code = rest.first().is_some_and(|kind| kind.is_any(KINDS));
     // The action follows the kind of the object and its name.
     let is_moved = is_used_by_code && rest.skip(2).suffixes().any(|action| moves(&action));
-    let object =
-        || HazardSubject::of(WrittenName::first(rest.skip(1).after_optional(&["IF", "EXISTS"])));
-    is_moved.then(object).into_iter().collect()
+    let named = rest.skip(1).after_optional(&["IF", "EXISTS"]);
+    let object = HazardSubject {
+        entity: rest.first().and_then(|kind| entity(kind.text, named)),
+        ..HazardSubject::of(WrittenName::first(named))
+    };
+    Some(object).filter(|object| is_moved && scene.may_lose(object)).into_iter().collect()
 }
 
 fn moves(action: &Tokens<'_>) -> bool {

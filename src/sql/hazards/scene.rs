@@ -1,33 +1,54 @@
 //! One statement together with what a rule needs to know about the statements around it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::Surroundings;
+use super::keys::Keys;
 use super::subject::{HazardSubject, WrittenName};
+use crate::migration::fact::{Fact, FactSubject, QualifiedName};
+use crate::sql::cursor::Cursor;
+use crate::sql::effect::{Becomes, Effect};
 use crate::sql::tokens::{StatementToken, TokenBuf, Tokens};
 
 /// Statements that run one after the other.
-pub(super) struct StatementSequence {
-    /// Tables that were created and not dropped, so all their rows come from this sequence.
-    created: BTreeSet<String>,
+pub(super) struct StatementSequence<'k> {
+    surroundings: Surroundings<'k>,
+    /// The objects that earlier statements have created, moved or dropped.
+    objects: BTreeMap<FactSubject, Became>,
+    /// The file that has created an object of the sequence.
+    created_by: BTreeMap<FactSubject, &'k str>,
+    /// The keys that earlier statements have defined.
+    keys: Keys,
     /// Names of constraints, each with the index of the last statement that validates it.
     validated: BTreeMap<String, usize>,
-    /// Whether the run waits for its jobs.
-    awaits_jobs: bool,
     /// The statement that the next scene is for.
     index: usize,
+}
+
+/// What earlier statements of a sequence have made of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Became {
+    /// Created: nothing in it is from before the sequence.
+    New,
+    /// It had another name before the sequence.
+    Moved,
+    Dropped,
 }
 
 /// A statement as the rules see it.
 pub(super) struct Scene<'a> {
     pub(super) tokens: Tokens<'a>,
-    sequence: &'a StatementSequence,
+    /// What the statement changes.
+    pub(super) effect: &'a Effect,
+    sequence: &'a StatementSequence<'a>,
+    file: &'a str,
 }
 
-impl StatementSequence {
+impl<'k> StatementSequence<'k> {
     /// Reads all statements once.
     pub(super) fn new<'a>(
         statements: impl Iterator<Item = TokenBuf<'a>>,
-        awaits_jobs: bool,
+        surroundings: Surroundings<'k>,
     ) -> Self {
         let mut validated = BTreeMap::new();
         for (index, statement) in statements.enumerate() {
@@ -36,27 +57,99 @@ impl StatementSequence {
                 validated.insert(identifier(constraint), index);
             }
         }
-        Self { created: BTreeSet::new(), validated, awaits_jobs, index: 0 }
+        let keys = surroundings.keys.clone();
+        let (objects, created_by) = Default::default();
+        Self { surroundings, objects, created_by, keys, validated, index: 0 }
     }
 
-    /// Returns the scene of the next statement.
-    pub(super) fn scene<'a>(&'a self, tokens: Tokens<'a>) -> Scene<'a> {
-        Scene { tokens, sequence: self }
+    /// Returns the scene of the next statement of a file.
+    pub(super) fn scene<'a>(
+        &'a self,
+        tokens: Tokens<'a>,
+        effect: &'a Effect,
+        file: &'a str,
+    ) -> Scene<'a> {
+        Scene { tokens, effect, sequence: self, file }
     }
 
     /// Moves past the statement.
-    pub(super) fn advance(&mut self, tokens: Tokens<'_>) {
-        if let Some(rest) = tokens.after(&["CREATE", "TABLE"]) {
-            // With IF NOT EXISTS it may be an existing table with rows.
-            if !rest.begins(&["IF"]) {
-                self.created.extend(table_name(rest));
+    pub(super) fn advance(&mut self, effect: &Effect, file: &'k str) {
+        for ask in &effect.asks {
+            let Fact::Identity(object) = &ask.fact else { continue };
+            let key = plain_object(object);
+            match &ask.becomes {
+                Becomes::MovedFrom(Fact::Identity(from)) => {
+                    let from = plain_object(from);
+                    let is_new = self.objects.get(&from) == Some(&Became::New);
+                    let became = if is_new { Became::New } else { Became::Moved };
+                    if let Some(file) = self.created_by.remove(&from) {
+                        self.created_by.insert(key.clone(), file);
+                    }
+                    self.objects.insert(key, became);
+                }
+                Becomes::Absent => {
+                    self.created_by.remove(&key);
+                    self.objects.insert(key, Became::Dropped);
+                }
+                Becomes::Defined(_) | Becomes::Present => {
+                    self.created_by.insert(key.clone(), file);
+                    let is_created = effect.created().any(|created| created.object == object);
+                    let is_kept =
+                        effect.optional.contains(object) && self.exists(object) != Some(false);
+                    if is_created && !is_kept {
+                        self.objects.insert(key, Became::New);
+                    }
+                }
+                _ => {}
             }
-        } else if let Some(rest) = tokens.after(&["DROP", "TABLE"])
-            && let Some(name) = table_name(rest.after_optional(&["IF", "EXISTS"]))
-        {
-            self.created.remove(&name);
         }
+        self.keys.learn(effect);
         self.index += 1;
+    }
+
+    /// Whether an object exists at this point; `None` if that is not known.
+    fn exists(&self, object: &FactSubject) -> Option<bool> {
+        match self.became(object) {
+            Some(Became::New | Became::Moved) => Some(true),
+            Some(Became::Dropped) => Some(false),
+            // It may have the name only because its table or its schema was moved.
+            None if self.is_in_moved(object) => None,
+            None => self.surroundings.catalog.and_then(|catalog| catalog.exists(object)),
+        }
+    }
+
+    /// Whether there may be such an object with something in it from before the sequence.
+    fn may_lose(&self, object: &FactSubject) -> bool {
+        let part_of_new = |table: &QualifiedName| {
+            self.became(&FactSubject::Relation(table.clone())) == Some(Became::New)
+        };
+        match object {
+            FactSubject::Column(table, _) | FactSubject::Constraint(table, _)
+                if part_of_new(table) =>
+            {
+                false
+            }
+            _ => match self.became(object) {
+                Some(Became::New | Became::Dropped) => false,
+                Some(Became::Moved) => true,
+                None => self.exists(object) != Some(false),
+            },
+        }
+    }
+
+    fn became(&self, object: &FactSubject) -> Option<Became> {
+        self.objects.get(&plain_object(object)).copied()
+    }
+
+    fn is_in_moved(&self, object: &FactSubject) -> bool {
+        let is_moved = |container| self.became(&container) == Some(Became::Moved);
+        let schema = object.qualified_name().and_then(|name| name.schema.clone());
+        let table = match object {
+            FactSubject::Column(table, _) | FactSubject::Constraint(table, _) => Some(table),
+            _ => None,
+        };
+        schema.map(FactSubject::Schema).is_some_and(is_moved)
+            || table.is_some_and(|table| is_moved(FactSubject::Relation(table.clone())))
     }
 }
 
@@ -68,7 +161,7 @@ impl<'a> Scene<'a> {
 
     /// Whether the run waits for the job of the statement.
     pub(super) fn is_awaited(&self) -> bool {
-        self.sequence.awaits_jobs
+        self.sequence.surroundings.awaits_jobs
     }
 
     /// Whether these words occur next to each other in the statement.
@@ -79,7 +172,40 @@ impl<'a> Scene<'a> {
     /// Whether the table that these tokens name may have rows from before the sequence.
     pub(super) fn may_have_rows(&self, table: Tokens<'_>) -> bool {
         let table = table.after_optional(&["IF", "EXISTS"]).after_optional(&["ONLY"]);
-        table_name(table).is_none_or(|name| !self.sequence.created.contains(&name))
+        relation(table).is_none_or(|table| self.sequence.may_lose(&table))
+    }
+
+    /// Whether an object may hold something from before the sequence.
+    pub(super) fn may_lose(&self, subject: &HazardSubject) -> bool {
+        subject.entity.as_ref().is_none_or(|entity| self.sequence.may_lose(entity))
+    }
+
+    /// Whether an object may exist when the statement runs.
+    pub(super) fn may_exist(&self, entity: &FactSubject) -> bool {
+        self.sequence.exists(entity) != Some(false)
+    }
+
+    /// Whether the catalog was asked.
+    pub(super) fn knows_catalog(&self) -> bool {
+        self.sequence.surroundings.catalog.is_some()
+    }
+
+    /// Whether an earlier statement of the same file has created the object.
+    pub(super) fn is_of_same_file(&self, entity: &FactSubject) -> bool {
+        self.sequence.created_by.get(&plain_object(entity)) == Some(&self.file)
+    }
+
+    /// Whether one of the keys of a table fulfills a condition. The catalog knows them all.
+    pub(super) fn has_key(
+        &self,
+        table: &QualifiedName,
+        is_found: impl Fn(&[String]) -> bool,
+    ) -> bool {
+        let catalog = self.sequence.surroundings.catalog;
+        match catalog.and_then(|catalog| catalog.table(table)) {
+            Some(table) if table.keys.iter().any(|key| is_found(key)) => true,
+            _ => self.sequence.keys.of(table).any(is_found),
+        }
     }
 
     /// Whether the index of `CREATE INDEX` is unique, and the tokens that begin with its table.
@@ -104,18 +230,19 @@ impl<'a> Scene<'a> {
     /// constraint, or else the table.
     pub(super) fn actions(&self, is_found: impl Fn(&Tokens<'_>) -> bool) -> Vec<HazardSubject> {
         let Some((table, actions)) = self.alter_table() else { return Vec::new() };
-        let table = WrittenName::first(table);
         let found = actions.into_iter().filter(is_found);
-        found.map(|action| HazardSubject::of(table.with(part_of_table(action)))).collect()
+        found.map(|action| action_subject(table, action)).collect()
     }
 
-    /// The same, if the table may have rows from before the sequence.
-    pub(super) fn actions_with_rows(
+    /// The same, without what holds nothing from before the sequence.
+    pub(super) fn lost_actions(
         &self,
         is_found: impl Fn(&Tokens<'_>) -> bool,
     ) -> Vec<HazardSubject> {
         let has_rows = self.alter_table().is_some_and(|(table, _)| self.may_have_rows(table));
-        self.actions(|action| has_rows && is_found(action))
+        let mut found = self.actions(|action| has_rows && is_found(action));
+        found.retain(|subject| self.may_lose(subject));
+        found
     }
 
     /// The objects of `DROP` that fulfill a condition.
@@ -123,13 +250,24 @@ impl<'a> Scene<'a> {
         let Some(rest) = self.tokens.after(&["DROP"]) else { return Vec::new() };
         let names = rest.skip(1).after_optional(&["IF", "EXISTS"]).items();
         let found = names.into_iter().filter(|name| is_found(*name));
-        found.map(|name| HazardSubject::of(WrittenName::first(name))).collect()
+        let subject = |name| HazardSubject {
+            entity: rest.first().and_then(|kind| entity(kind.text, name)),
+            ..HazardSubject::of(WrittenName::first(name))
+        };
+        found.map(subject).collect()
     }
 
-    /// The objects of `DROP` of one kind.
-    pub(super) fn dropped_kind(&self, kind: &str) -> Vec<HazardSubject> {
+    /// The same, without objects that hold nothing from before the sequence.
+    pub(super) fn lost(&self, is_found: impl Fn(Tokens<'a>) -> bool) -> Vec<HazardSubject> {
+        let mut dropped = self.dropped(is_found);
+        dropped.retain(|subject| self.may_lose(subject));
+        dropped
+    }
+
+    /// The objects of `DROP` of one kind that may hold something.
+    pub(super) fn lost_kind(&self, kind: &str) -> Vec<HazardSubject> {
         let is_kind = self.begins(&["DROP", kind]);
-        self.dropped(|_| is_kind)
+        self.lost(|_| is_kind)
     }
 
     /// What the job of the statement builds: an index, or its table if it has no name, or a
@@ -138,13 +276,23 @@ impl<'a> Scene<'a> {
         let Some((_, table)) = self.index() else {
             return self.actions(|action| action.begins(&["VALIDATE", "CONSTRAINT"]));
         };
+        let table = table.after_optional(&["ONLY"]);
         let index = self.tokens.after_each(&["INDEX"]).next().map(|rest| {
             let rest = rest.after_optional(&["ASYNC"]).after_optional(&["CONCURRENTLY"]);
             rest.after_optional(&["IF", "NOT", "EXISTS"])
         });
-        let named = index.filter(|name| !name.begins(&["ON"]));
-        let object = named.unwrap_or(table.after_optional(&["ONLY"]));
-        vec![HazardSubject::of(WrittenName::first(object))]
+        let table_name = qualified_name(table);
+        let Some(index) = index.filter(|name| !name.begins(&["ON"])) else {
+            return vec![HazardSubject::of_relation(table)];
+        };
+        // An index is in the schema of its table.
+        let name = index.first().and_then(StatementToken::identifier);
+        let entity = table_name.as_ref().zip(name);
+        vec![HazardSubject {
+            entity: entity.map(|(table, name)| FactSubject::Relation(table.sibling(name))),
+            table: table_name,
+            ..HazardSubject::of(WrittenName::first(index))
+        }]
     }
 
     /// Whether a later statement validates this constraint.
@@ -154,8 +302,8 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The column or the constraint that an action of `ALTER TABLE` is about.
-fn part_of_table(action: Tokens<'_>) -> WrittenName {
+/// What an action of `ALTER TABLE` is about.
+fn action_subject(table: Tokens<'_>, action: Tokens<'_>) -> HazardSubject {
     let rest = action.skip(1);
     let is_move = action.begins(&["SET"]) || action.begins(&["RENAME", "TO"]);
     let constraint = rest.after(&["CONSTRAINT"]);
@@ -163,21 +311,66 @@ fn part_of_table(action: Tokens<'_>) -> WrittenName {
         && rest
             .first()
             .is_some_and(|word| word.is_any(&["CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE"]));
-    if is_move || is_unnamed {
-        return WrittenName::default();
-    }
     let name = constraint.unwrap_or(rest.after_optional(&["COLUMN"]));
     let name = name.after_optional(&["IF", "EXISTS"]).after_optional(&["IF", "NOT", "EXISTS"]);
-    name.first().map(WrittenName::token).unwrap_or_default()
+    let Some(part) = name.first().filter(|_| !is_move && !is_unnamed) else {
+        return HazardSubject::of_relation(table);
+    };
+    let kind = match constraint {
+        Some(_) => FactSubject::Constraint,
+        None => FactSubject::Column,
+    };
+    HazardSubject {
+        entity: qualified_name(table).zip(part.identifier()).map(|(table, it)| kind(table, it)),
+        ..HazardSubject::of(WrittenName::first(table).with(WrittenName::token(part)))
+    }
 }
 
-/// The name that the tokens begin with. The schema `public`, where most tables are, is left out.
-fn table_name(tokens: Tokens<'_>) -> Option<String> {
-    let first = identifier(tokens.first()?);
-    match tokens.skip(1).after(&["."]).and_then(Tokens::first).map(identifier) {
-        Some(name) if first == "public" => Some(name),
-        Some(name) => Some(format!("{first}.{name}")),
-        None => Some(first),
+/// The object of this kind that the tokens name. `None` for kinds that the catalog is not asked
+/// for.
+pub(super) fn entity(kind: &str, tokens: Tokens<'_>) -> Option<FactSubject> {
+    let is = |kinds: &[&str]| kinds.iter().any(|it| it.eq_ignore_ascii_case(kind));
+    let name = || qualified_name(tokens);
+    let own_name = || tokens.first()?.identifier();
+    if is(&["TABLE", "VIEW", "INDEX", "SEQUENCE"]) {
+        name().map(FactSubject::Relation)
+    } else if is(&["FUNCTION", "ROUTINE"]) {
+        name().map(FactSubject::Routine)
+    } else if is(&["ROLE", "USER", "GROUP"]) {
+        own_name().map(FactSubject::Role)
+    } else if is(&["SCHEMA"]) {
+        own_name().map(FactSubject::Schema)
+    } else if is(&["DOMAIN"]) {
+        name().map(FactSubject::Domain)
+    } else {
+        None
+    }
+}
+
+/// The name that the tokens begin with.
+pub(super) fn qualified_name(tokens: Tokens<'_>) -> Option<QualifiedName> {
+    Cursor::new(tokens).name()
+}
+
+/// The relation that the tokens begin with.
+pub(super) fn relation(tokens: Tokens<'_>) -> Option<FactSubject> {
+    qualified_name(tokens).map(FactSubject::Relation)
+}
+
+/// A name without the schema `public`, where statements without a schema create objects.
+pub(super) fn plain(name: &QualifiedName) -> QualifiedName {
+    let schema = name.schema.clone().filter(|schema| schema != "public");
+    QualifiedName { schema, name: name.name.clone() }
+}
+
+fn plain_object(object: &FactSubject) -> FactSubject {
+    match object {
+        FactSubject::Relation(name) => FactSubject::Relation(plain(name)),
+        FactSubject::Domain(name) => FactSubject::Domain(plain(name)),
+        FactSubject::Routine(name) => FactSubject::Routine(plain(name)),
+        FactSubject::Column(table, name) => FactSubject::Column(plain(table), name.clone()),
+        FactSubject::Constraint(table, name) => FactSubject::Constraint(plain(table), name.clone()),
+        FactSubject::Schema(_) | FactSubject::Role(_) => object.clone(),
     }
 }
 

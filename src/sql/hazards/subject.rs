@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::scene::relation;
+use crate::migration::fact::{FactSubject, QualifiedName};
 use crate::migration::{HiddenValue, quoted_identifier};
 use crate::sql::tokens::{StatementToken, Tokens, tokens};
 
@@ -12,6 +14,10 @@ pub struct HazardSubject {
     pub object: WrittenName,
     /// The role, of a statement that grants or revokes.
     pub grantee: WrittenName,
+    /// The object as the catalog knows it; `None` if there is nothing to look up.
+    pub entity: Option<FactSubject>,
+    /// The table of an index.
+    pub(super) table: Option<QualifiedName>,
 }
 
 /// The parts of a name in a statement, as ranges of bytes. Empty if the statement has no such name.
@@ -31,7 +37,24 @@ pub struct ShownName {
 impl HazardSubject {
     /// What concerns an object.
     pub(super) fn of(object: WrittenName) -> Self {
-        Self { object, grantee: WrittenName::default() }
+        Self { object, ..Self::default() }
+    }
+
+    /// What concerns the relation with which the tokens begin.
+    pub(super) fn of_relation(tokens: Tokens<'_>) -> Self {
+        Self { entity: relation(tokens), ..Self::of(WrittenName::first(tokens)) }
+    }
+
+    /// The table whose rows are concerned, or another relation.
+    #[must_use]
+    pub fn table(&self) -> Option<&QualifiedName> {
+        let of_entity = || match self.entity.as_ref()? {
+            FactSubject::Relation(name)
+            | FactSubject::Column(name, _)
+            | FactSubject::Constraint(name, _) => Some(name),
+            _ => None,
+        };
+        self.table.as_ref().or_else(of_entity)
     }
 }
 

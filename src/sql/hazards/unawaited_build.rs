@@ -26,10 +26,10 @@ fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::hazards::hazards;
+    use crate::sql::hazards::of_files;
 
     fn names(statements: &[&str], awaits_jobs: bool) -> Vec<&'static str> {
-        let mut all = hazards(statements, awaits_jobs);
+        let mut all = of_files(statements, awaits_jobs);
         all.pop().unwrap_or_default().iter().map(|found| found.hazard.name).collect()
     }
 

@@ -112,7 +112,8 @@ impl AdoptionRequest<'_> {
         let mut objects: Vec<FactSubject> =
             engine::created_objects(pending.iter().copied()).into_iter().collect();
         objects.retain(|it| !matches!(it, FactSubject::Schema(_) | FactSubject::Role(_)));
-        let existing = session.existing(&objects).await.map_err(|error| self.failed(&error))?;
+        let existing = session.existing(&objects).await;
+        let (existing, _) = existing.map_err(|error| self.failed(&error))?;
         let exists = |it: &FactSubject| existing.get(&Fact::Identity(it.clone())).is_some();
         Ok(objects.into_iter().find(exists))
     }

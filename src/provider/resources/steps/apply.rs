@@ -66,7 +66,7 @@ async fn create_or_update<K: ResourceKind>(
     let plan = operation.plan(&records).map_err(hidden)?;
     let (last_run, hazards) = (computed::versions_to_run(&plan), operation.hazards(&plan));
     K::as_planned(&mut planned, &plan).map_err(|changed| hidden(vec![changed]))?;
-    operation.check_still_right(&plan).map_err(hidden)?;
+    operation.check_still_right(&plan, &observation).map_err(hidden)?;
     run.check_existing(&operation, &plan, &mut observation).await.map_err(hidden)?;
     operation.check_drift(&plan, &observation).map_err(hidden)?;
     let mut result = run.apply(&operation, &plan, &observation).await;

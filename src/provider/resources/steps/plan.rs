@@ -157,7 +157,7 @@ impl Planning<'_> {
         // What was applied under another version has left its objects.
         let is_applied = same.as_ref().is_some_and(Diagnostic::is_error);
         diagnostics.extend(same);
-        let (judged, hazards) = operation.judge(&plan);
+        let (judged, hazards) = operation.judge(&plan, observation);
         diagnostics.extend(judged);
         if !is_applied {
             let checked = existing::check_on(&context.clusters, operation, &plan, observation);
