@@ -1,8 +1,10 @@
 //! Statements that start a job for which the apply does not wait.
 //!
 //! Sources disagree on whether a unique index rejects duplicates during its build, so nothing may
-//! rely on it: duplicates were seen to arrive, and to make the build fail (public experiments of
-//! 2026). The end of a job changes the catalog, as `async_build.rs` describes.
+//! rely on it. AWS's user guide says that row changes stay subject to an INVALID unique index, and a
+//! guide of AWS for agents that an insert fails with `23505` during the build. In public experiments
+//! of 2026, duplicates arrived directly after the statement, and made the build fail. The emulator
+//! rejects them. The end of a job changes the catalog, as `async_build.rs` describes.
 
 use super::Hazard;
 use super::scene::Scene;
@@ -12,8 +14,9 @@ pub(super) static RULE: Hazard = Hazard {
     name: "unawaited_build",
     message: "The apply does not wait for this background job unless a later statement needs what \
               it builds (wait_for_jobs = \"needed\"). Until the job has ended, queries do not use \
-              the index, and a unique index is not enforced: rows with the same key can be added, \
-              and then the job fails. The next apply repeats a failed job. When the job finishes, \
+              the index. Do not rely on a unique index either: sources disagree on whether DSQL \
+              rejects duplicate keys during the build, and if it accepts one, the job fails. The \
+              next apply repeats a failed job. When the job finishes, \
               concurrent transactions may fail once with a schema conflict (OC001).",
     help: "Before you release what needs the index or the constraint, check the attribute building \
            of dsql_migration_status.",
