@@ -11,7 +11,9 @@ use std::time::Duration;
 use common::{PATIENCE, cluster, lease, ledger, migrations, rows, session};
 use dsql_local::{Cluster, Fault, LoggedStatement, Matcher, Outcome};
 use terraform_provider_dsql::database::{Lease, Observation, ObserveQuery, Session, Watched};
-use terraform_provider_dsql::engine::drift::{Differences, Remedy, left_not_valid, settle};
+use terraform_provider_dsql::engine::drift::{
+    Differences, OtherSet, Remedy, left_not_valid, settle,
+};
 use terraform_provider_dsql::engine::{
     ApplyError, Budget, Cluster as _, Policy, Report, SetOnCluster, WaitForJobs, apply, observe,
     plan,
@@ -252,7 +254,11 @@ async fn a_set_explains_what_its_own_run_that_died_has_made_and_its_next_apply_r
         // Another set has no remedy that removes it.
         let observation = observed(&mut two, "base").await;
         for change in settle(&observation).changes(&["public".to_owned()]).drift {
-            assert_eq!(change.remedy(), Remedy::AfterApply("other".into()), "{change}");
+            assert_eq!(
+                change.remedy(),
+                Remedy::AfterApply(OtherSet::Unrecorded("other".into())),
+                "{change}"
+            );
         }
         run(&mut two, "other", &files).await.unwrap();
         for set in ["base", "other"] {

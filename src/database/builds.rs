@@ -3,21 +3,21 @@
 use super::catalog::CatalogObject;
 use super::error::{Condition, Error};
 use super::ledger::{Build, BuildState, LedgerStatement};
-use super::session::{Row, Session, literal};
+use super::session::{Row, Session, literal_or_null};
 use crate::migration::Class;
 
 impl Session {
     /// Looks up what the jobs of statements build, in one round trip, or in none if no statement
     /// has a job that is not known to have ended. For a role that may not read `sys.jobs`, a job
-    /// counts as running until its object is valid.
+    /// counts as running until its object is valid. Returns whether `sys.jobs` could be read.
     ///
     /// # Errors
     /// The error of the last attempt, under the policy [`READ`](super::retry::READ).
     pub(super) async fn find_builds(
         &mut self,
         statements: &mut [LedgerStatement],
-    ) -> Result<(), Error> {
-        let Some(asked) = asked(statements) else { return Ok(()) };
+    ) -> Result<bool, Error> {
+        let Some(asked) = asked(statements) else { return Ok(true) };
         let (mut results, is_listed) = match self.read(&builds_sql(&asked, "sys.jobs")).await {
             Err(error) if is_denied(&error) => {
                 tracing::warn!(%error, "sys.jobs could not be read");
@@ -31,7 +31,7 @@ impl Session {
                 statement.build = build;
             }
         }
-        Ok(())
+        Ok(is_listed)
     }
 }
 
@@ -49,23 +49,26 @@ const NO_JOBS: &str = "(SELECT NULL::text AS job_id, NULL::text AS status, NULL:
 fn asked(statements: &[LedgerStatement]) -> Option<String> {
     let mut asked = Vec::new();
     for (position, statement) in statements.iter().enumerate() {
-        if let (false, Some(job)) = (statement.is_done, &statement.job) {
+        let LedgerStatement { is_done, job, object, .. } = statement;
+        if !is_done && (job.is_some() || object.is_some()) {
             let is_index = statement.class == Class::AsyncIndex.into();
-            let object = statement.object.map_or_else(|| "NULL".to_owned(), |oid| oid.to_string());
-            asked.push(format!("({position}, {is_index}, {}, {object}::oid)", literal(&job.0)));
+            let job = literal_or_null(job.as_ref().map(|job| job.0.as_str()));
+            let object = object.map_or_else(|| "NULL".to_owned(), |oid| oid.to_string());
+            asked.push(format!("({position}, {is_index}, {job}, {object}::oid)"));
         }
     }
     (!asked.is_empty()).then(|| asked.join(", "))
 }
 
 /// Returns a query with a row for each statement that is asked for. The columns are its position,
-/// whether its object is known, whether the object is valid, the kind and the name of the object,
-/// and the status, the start and the details of the job.
+/// the OID of its object, whether the ledger has that, whether the object is valid, the kind and
+/// the name of the object, and the status, the start and the details of the job.
 fn builds_sql(asked: &str, jobs: &str) -> String {
     format!(
-        "SELECT asked.position, coalesce(asked.oid, i.indexrelid, j.object_id) IS NOT NULL
-                  AND (asked.is_index OR asked.oid IS NOT NULL),
-                coalesce(i.indisvalid, k.convalidated),
+        // The job of a constraint names only the table.
+        "SELECT asked.position,
+                coalesce(asked.oid, CASE WHEN asked.is_index THEN j.object_id END),
+                asked.oid IS NOT NULL, coalesce(i.indisvalid, k.convalidated),
                 CASE WHEN asked.is_index THEN 'index' ELSE 'constraint' END,
                 CASE WHEN i.indexrelid IS NOT NULL THEN format('%I.%I', n.nspname, c.relname)
                      WHEN k.oid IS NOT NULL
@@ -74,7 +77,7 @@ fn builds_sql(asked: &str, jobs: &str) -> String {
                 to_char(j.start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
                 j.details
            FROM (VALUES {asked}) AS asked (position, is_index, job_id, oid)
-           LEFT JOIN {jobs} AS j ON j.job_id = asked.job_id
+           LEFT JOIN {jobs} AS j ON j.job_id = asked.job_id::text
            LEFT JOIN pg_index i
                   ON asked.is_index AND i.indexrelid = coalesce(asked.oid, j.object_id)
            LEFT JOIN pg_constraint k ON NOT asked.is_index AND k.oid = asked.oid
@@ -86,55 +89,85 @@ fn builds_sql(asked: &str, jobs: &str) -> String {
 /// Parses a row. The build is `None` if neither `sys.jobs` nor the ledger identifies the object.
 /// `is_listed` states whether `sys.jobs` was read.
 fn parse(row: Row, is_listed: bool) -> Result<(usize, Option<Build>), Error> {
-    let Ok([Some(position), Some(is_known), valid, Some(kind), name, status, started_at, details]) =
-        <[_; 8]>::try_from(row)
+    let Ok(
+        [
+            Some(position),
+            oid,
+            Some(is_recorded),
+            valid,
+            Some(kind),
+            name,
+            status,
+            started_at,
+            details,
+        ],
+    ) = <[_; 9]>::try_from(row)
     else {
         return Err(Error::Answer("the catalog returned other columns for a build".into()));
     };
+    let oid = oid.and_then(|oid| oid.parse().ok());
     let position = position
         .parse()
         .map_err(|_| Error::Answer(format!("a build with the number {position:?}")))?;
     let object = name.map(|name| CatalogObject::from(format!("{kind} {name}").as_str()));
     let state = match (valid.as_deref(), status.as_deref()) {
         (Some("t"), _) => Some(BuildState::Valid),
+        // The object existed when its OID was recorded, so someone has dropped it. An OID of the
+        // job alone does not show that.
+        (None, Some("submitted" | "processing")) if is_recorded == "t" => Some(BuildState::Gone),
         (_, Some("submitted" | "processing")) => Some(BuildState::Running),
         (Some(_), _) if !is_listed => Some(BuildState::Running),
         (Some(_), _) => Some(BuildState::Failed),
         // Someone has dropped what a failed job has left. The statement has still built nothing.
         (None, Some("failed")) => Some(BuildState::Failed),
-        (None, _) if is_known == "t" => Some(BuildState::Gone),
+        (None, _) if oid.is_some() => Some(BuildState::Gone),
         (None, None) if !is_listed => Some(BuildState::Running),
         (None, _) => None,
     };
-    Ok((position, state.map(|state| Build { state, object, started_at, status, details })))
+    Ok((position, state.map(|state| Build { state, object, oid, started_at, status, details })))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn state(valid: Option<&str>, status: Option<&str>, is_known: bool) -> Option<BuildState> {
+    /// What identifies the object.
+    #[derive(Clone, Copy, PartialEq)]
+    enum By {
+        Ledger,
+        Job,
+        Nothing,
+    }
+
+    fn state(valid: Option<&str>, status: Option<&str>, by: By) -> Option<BuildState> {
         let text = |value: Option<&str>| value.map(str::to_owned);
-        let known = if is_known { "t" } else { "f" };
-        let row = ["0", known].map(|value| text(Some(value))).into_iter();
-        let object = [text(valid), text(Some("index")), text(valid.map(|_| "public.i"))];
-        let row = row.chain(object).chain([text(status), None, None]).collect();
-        parse(row, true).unwrap().1.map(|build| build.state)
+        let oid = (by != By::Nothing).then_some("7");
+        let is_recorded = if by == By::Ledger { "t" } else { "f" };
+        let row = [Some("0"), oid, Some(is_recorded), valid, Some("index")];
+        let row = row.into_iter().chain([valid.map(|_| "public.i"), status, None, None]);
+        parse(row.map(text).collect(), true).unwrap().1.map(|build| build.state)
     }
 
     #[test]
     fn the_catalog_decides_and_the_job_explains_what_is_not_valid() {
-        assert_eq!(state(Some("t"), None, true), Some(BuildState::Valid));
-        assert_eq!(state(Some("t"), Some("processing"), true), Some(BuildState::Valid));
-        assert_eq!(state(Some("f"), Some("submitted"), true), Some(BuildState::Running));
-        assert_eq!(state(Some("f"), Some("failed"), true), Some(BuildState::Failed));
-        assert_eq!(state(Some("f"), Some("completed"), true), Some(BuildState::Failed));
-        assert_eq!(state(Some("f"), None, true), Some(BuildState::Failed), "not listed any more");
-        assert_eq!(state(None, None, true), Some(BuildState::Gone));
-        assert_eq!(state(None, Some("completed"), true), Some(BuildState::Gone));
-        assert_eq!(state(None, Some("failed"), true), Some(BuildState::Failed));
-        assert_eq!(state(None, Some("processing"), false), Some(BuildState::Running));
-        assert_eq!(state(None, Some("failed"), false), Some(BuildState::Failed));
-        assert_eq!(state(None, Some("completed"), false), None);
+        assert_eq!(state(Some("t"), None, By::Ledger), Some(BuildState::Valid));
+        assert_eq!(state(Some("t"), Some("processing"), By::Ledger), Some(BuildState::Valid));
+        assert_eq!(state(Some("f"), Some("submitted"), By::Ledger), Some(BuildState::Running));
+        assert_eq!(state(Some("f"), Some("failed"), By::Ledger), Some(BuildState::Failed));
+        assert_eq!(state(Some("f"), Some("completed"), By::Ledger), Some(BuildState::Failed));
+        assert_eq!(
+            state(Some("f"), None, By::Ledger),
+            Some(BuildState::Failed),
+            "not listed any more"
+        );
+        assert_eq!(state(None, None, By::Ledger), Some(BuildState::Gone));
+        assert_eq!(state(None, Some("completed"), By::Ledger), Some(BuildState::Gone));
+        assert_eq!(state(None, Some("failed"), By::Ledger), Some(BuildState::Failed));
+        assert_eq!(state(None, Some("processing"), By::Nothing), Some(BuildState::Running));
+        assert_eq!(state(None, Some("processing"), By::Job), Some(BuildState::Running));
+        assert_eq!(state(None, Some("processing"), By::Ledger), Some(BuildState::Gone), "dropped");
+        assert_eq!(state(None, Some("completed"), By::Job), Some(BuildState::Gone));
+        assert_eq!(state(None, Some("failed"), By::Nothing), Some(BuildState::Failed));
+        assert_eq!(state(None, Some("completed"), By::Nothing), None);
     }
 }

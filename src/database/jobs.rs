@@ -31,8 +31,8 @@ pub enum JobQuestion {
     },
     /// What a job of an earlier run builds.
     Object {
-        /// Its ID.
-        job: JobId,
+        /// Its ID, unless the reply with the ID was lost.
+        job: Option<JobId>,
         /// The OID of the index or the constraint.
         object: u32,
         /// Whether it is an index.
@@ -173,10 +173,12 @@ fn questions_sql(questions: &[JobQuestion]) -> Vec<String> {
                 indexes.push(format!("({position}, {}, {index}, NULL::oid)", id(job.as_ref())));
             }
             JobQuestion::Object { job, object, is_index: true } => {
-                indexes.push(format!("({position}, {}, NULL, {object}::oid)", id(Some(job))));
+                indexes.push(format!("({position}, {}, NULL, {object}::oid)", id(job.as_ref())));
             }
-            JobQuestion::Object { job, object, is_index: false } => constraints
-                .push(format!("({position}, {}, NULL::oid, NULL, {object}::oid)", id(Some(job)),)),
+            JobQuestion::Object { job, object, is_index: false } => constraints.push(format!(
+                "({position}, {}, NULL::oid, NULL, {object}::oid)",
+                id(job.as_ref())
+            )),
             JobQuestion::Constraint { job, table, constraint } => constraints.push(format!(
                 "({position}, {}, {}::oid, {}, NULL::oid)",
                 id(job.as_ref()),

@@ -78,6 +78,9 @@ pub struct Observation {
     /// The open statements of the set and of these runs, and the finished ones of those that have
     /// ended, in the order of their ends.
     pub statements: Vec<LedgerStatement>,
+    /// Whether statements have jobs and the role may not read `sys.jobs`, so that a job that has
+    /// failed looks like one that is running.
+    pub hides_jobs: bool,
     /// The objects that statements of runs that have ended have made, each with the index of its
     /// last statement. The engine compares the definitions.
     pub made: BTreeMap<(String, CatalogObject), usize>,
@@ -124,8 +127,10 @@ impl Session {
         let answers = self.read_so_far(&sql).await;
         let mut observation =
             Observation::parse(answers, (objects, !relations.is_empty()), ledger.layout())?;
-        self.find_builds(&mut observation.statements).await?;
+        observation.hides_jobs = !self.find_builds(&mut observation.statements).await?;
         observation.attach_builds();
+        // What a failed job has left may be dropped, and the schema recorded without it.
+        observation.statements.retain(|it| !it.has_failed || it.is_unrecorded || it.has_object());
         Ok(observation)
     }
 }

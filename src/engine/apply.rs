@@ -12,10 +12,11 @@ use super::executor::{EarlierJobs, Executor, WaitForJobs};
 use super::plan::Plan;
 use crate::database::retry::{Attempts, LEASE, RetryReason};
 use crate::database::{
-    Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState, Objects,
-    Observation, Snapshot, Stamp, Transaction, Write, schema_of, unquoted,
+    CatalogObject, Claim, Error, Holder, LEDGER_ROWS_PER_TRANSACTION, LedgerSetup, LedgerState,
+    LedgerStatement, Objects, Observation, Snapshot, Stamp, Transaction, Write, schema_of,
+    unquoted,
 };
-use crate::migration::{Class, Migration};
+use crate::migration::{Class, Migration, Version};
 
 /// Runs the pending migrations of a plan in order, and records the schema that they leave.
 ///
@@ -55,6 +56,7 @@ pub async fn apply(
         },
     };
     report.applied = std::mem::take(&mut executor.applied);
+    report.building = std::mem::take(&mut executor.building);
     report.unfinished = std::mem::take(&mut executor.unfinished);
     // A job that is still running changes the schema when it ends. The next run must attribute that
     // change to this run.
@@ -92,7 +94,8 @@ async fn execute<'a, C: Cluster>(
 pub fn has_writes(plan: &Plan<'_>, observed: &Observation, accepted: &[String]) -> bool {
     let has_work = plan.pending().next().is_some() || adoption::to_adopt(plan).next().is_some();
     let is_recorded = is_recorded(observed) && observed.counted.is_empty();
-    has_work || !accepted.is_empty() || !is_recorded
+    let drops = plan.abandoned().next().is_some();
+    has_work || drops || !accepted.is_empty() || !is_recorded
 }
 
 /// Whether the recorded schema is up to date.
@@ -115,6 +118,9 @@ struct Claimed<'a> {
     earlier: Statements,
     /// What the plan was made from.
     planned_from: &'a Observation,
+    /// The constraints of statements whose jobs had failed before this run, and that it may have
+    /// replaced.
+    failed: Vec<&'a CatalogObject>,
     /// The schemas whose drift is accepted.
     accepted: &'a [String],
     /// The schema that is accepted: the one that the plan was made from, without what other runs
@@ -174,14 +180,17 @@ async fn claim<'a>(
     })?;
     // The note of a run that died may be the same as that of this one.
     let continues = observed.unrecorded || now.is_some() || note != own_note;
-    let statements = pending_statements(plan);
+    let mut statements = pending_statements(plan);
+    dropped(plan, observed).for_each(|it| statements.add_dropped(it));
     let earlier = match &now {
         Some(now) => all_statements(plan, now),
         None if continues => Statements::unrecorded(observed),
         None => Statements::default(),
     };
     let (settled, planned_from) = (drift::settle(observed), observed);
-    Ok(Claimed { before, now, statements, earlier, planned_from, accepted, settled })
+    let failed =
+        dropped(plan, observed).filter_map(|it| it.build.as_ref()?.object.as_ref()).collect();
+    Ok(Claimed { before, now, statements, earlier, planned_from, failed, accepted, settled })
 }
 
 /// The statements that are pending.
@@ -189,6 +198,18 @@ fn pending_statements(plan: &Plan<'_>) -> Statements {
     let mut statements = Statements::default();
     plan.pending().for_each(|entry| add_schema_changes(&mut statements, entry.migration));
     statements
+}
+
+/// The statements of an earlier run whose indexes this run drops if their jobs have failed.
+fn dropped<'a>(
+    plan: &Plan<'_>,
+    observed: &'a Observation,
+) -> impl Iterator<Item = &'a LedgerStatement> {
+    let runs = plan.pending().map(|entry| &entry.migration.version);
+    let versions: Vec<Version> =
+        runs.chain(plan.abandoned().map(|record| &record.version)).cloned().collect();
+    let own = observed.statements.iter().filter(|it| it.is_own && !it.is_done && it.job.is_some());
+    own.filter(move |it| versions.contains(&it.version))
 }
 
 /// All statements of the set: another run has written to the ledger since the plan was made.
@@ -304,6 +325,7 @@ async fn record_schema<C: Cluster>(
                 claimed.has_made(part, &observation)
             });
         let recorded = drift::as_built(recorded, &observation);
+        let recorded = drift::as_failed(recorded, &claimed.failed, &observation);
         let written = write_schema(executor, &observation, &recorded, settled).await;
         observation.recorded = recorded.into_owned();
         // What differs from now on was not made by this run.

@@ -21,7 +21,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub use self::building::{as_built, is_validated};
+pub use self::building::{as_built, as_failed, is_validated};
 pub use self::counted::{KeptObject, find_counted, may_count};
 pub use self::counts::{counts, without_counted};
 pub use self::dropped_history::{find_dropped_history, is_of_dropped_history};
@@ -33,8 +33,9 @@ pub(in crate::engine) use self::statements::is_chosen;
 pub use self::texts::add_texts;
 pub use self::unfinished::{Differences, Settled, Unfinished, UnfinishedBy, settle};
 use crate::database::{
-    Aspect, CatalogObject, Error, ObjectKind, Objects, Snapshot, schema_of, unquoted,
+    Aspect, CatalogObject, Error, JobId, ObjectKind, Objects, Snapshot, schema_of, unquoted,
 };
+use crate::migration::{StatementNumber, Version};
 
 /// An object that differs from what migrations left, or that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +48,32 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Comments and privileges that are lost if the object is recreated, each with its text.
     pub attached: Vec<(CatalogObject, String)>,
-    /// The other migration set whose last run has ended without recording the schema and may have
-    /// made the change.
-    pub perhaps_of: Option<String>,
+    /// What another migration set has to do with it.
+    pub other: Option<OtherSet>,
+}
+
+/// What another migration set has to do with a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OtherSet {
+    /// The last run of this set has ended without recording the schema, and may have made it.
+    Unrecorded(String),
+    /// A job of the set has failed and has left it.
+    FailedJob(FailedJob),
+}
+
+/// A statement of another migration set whose job has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedJob {
+    /// The migration set.
+    pub set: String,
+    /// Its migration.
+    pub version: Version,
+    /// The number of the statement.
+    pub number: StatementNumber,
+    /// The job.
+    pub job: Option<JobId>,
+    /// DSQL's description of the failure, as long as `sys.jobs` lists the job.
+    pub details: Option<String>,
 }
 
 /// What happened to an object.
@@ -164,7 +188,7 @@ fn not_valid(relation: &str, now: &Objects, changes: &[Change]) -> Vec<Change> {
             object: object.clone(),
             kind: ChangeKind::NotValid(definition.clone()),
             attached: Vec::new(),
-            perhaps_of: None,
+            other: None,
         })
         .collect()
 }
@@ -281,7 +305,7 @@ fn compare(relation: &str, before: &Objects, now: &Objects) -> Vec<Change> {
                 _ => return None,
             };
             let (relation, object) = (relation.to_owned(), object.clone());
-            Some(Change { relation, object, kind, attached: Vec::new(), perhaps_of: None })
+            Some(Change { relation, object, kind, attached: Vec::new(), other: None })
         })
         .collect()
 }

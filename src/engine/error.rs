@@ -12,6 +12,8 @@ use crate::sql;
 pub struct Report {
     /// The migrations that this run completed, in order.
     pub applied: Vec<Version>,
+    /// The migrations that this run has sent, and for whose jobs it does not wait.
+    pub building: Vec<Version>,
     /// The other statements whose jobs have failed or were still running when a failed run ended.
     pub unfinished: Vec<ApplyError>,
     /// What the database contains after the run; `None` if it could not be read.

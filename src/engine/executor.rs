@@ -5,6 +5,7 @@ mod earlier;
 mod ending;
 mod jobs;
 mod leave;
+mod leftovers;
 mod merge;
 mod next_steps;
 mod progress;
@@ -59,6 +60,8 @@ pub(super) struct Executor<'c, 'a, C> {
     open: OpenMigrations<'a>,
     /// The migrations that this run has completed.
     pub(super) applied: Vec<Version>,
+    /// The migrations that it has left to their jobs.
+    pub(super) building: Vec<Version>,
     /// What a failed run leaves, except for the failure that ended it.
     pub(super) unfinished: Vec<ApplyError>,
 }
@@ -70,8 +73,8 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
         wait: WaitForJobs,
         earlier: EarlierJobs,
     ) -> Self {
-        let (open, applied, unfinished) = Default::default();
-        Self { cluster, budget, wait, earlier, open, applied, unfinished }
+        let (open, applied, building, unfinished) = Default::default();
+        Self { cluster, budget, wait, earlier, open, applied, building, unfinished }
     }
 
     /// Whether a job of this run may still change the schema.
@@ -90,6 +93,7 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
     }
 
     async fn execute_all(&mut self, plan: &Plan<'a>) -> Result<(), ApplyError> {
+        self.drop_abandoned(plan).await?;
         let pending: Vec<&PlannedMigration<'a>> = plan.pending().collect();
         let mut rest = pending.as_slice();
         while !rest.is_empty() {
@@ -131,7 +135,11 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
                 Status::Pending { .. } | Status::Applied(_) | Status::Excluded(_) => None,
             };
             let index = self.open.push(MigrationProgress::new(entry.migration, after));
+            if let Status::Rerun { last } = entry.status {
+                self.drop_leftovers(index, last).await?;
+            }
             if let Status::Pending { begun: Some(record) } = entry.status {
+                self.open[index].runs_before = record.run;
                 self.restore(index, record).await?;
                 if self.open[index].building().next().is_some() {
                     self.continue_jobs().await?;
@@ -176,8 +184,11 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
 
     /// Removes the migrations that have ended from the list of open ones.
     fn close(&mut self) {
-        let ended = self.open.close().into_iter();
-        self.applied.extend(ended.map(|progress| progress.migration.version.clone()));
+        for progress in self.open.close() {
+            let version = progress.migration.version.clone();
+            let is_building = progress.building().next().is_some();
+            if is_building { self.building.push(version) } else { self.applied.push(version) }
+        }
     }
 
     /// Ends the migrations that only waited for their jobs, together.
@@ -425,8 +436,14 @@ impl<'c, 'a, C: Cluster> Executor<'c, 'a, C> {
             && matches!(failure, StatementFailure::Rejected(_))
         {
             // It was certainly not applied, so its text may change, and the next run does not have
-            // to read the catalog. If this write is lost, the next run reads it.
-            writes.push(Write::Withdraw { version, number });
+            // to read the catalog. If this write is lost, the next run reads it. Before a later
+            // statement, its row stays.
+            writes.push(match progress.states.keys().next_back() {
+                Some(last) if *last > number => {
+                    Write::Fail { version, number, job: None, object: None }
+                }
+                _ => Write::Withdraw { version, number },
+            });
         }
         // A message that was fenced off has applied statements, and could not record them.
         writes.extend(unrecorded(progress));

@@ -38,8 +38,8 @@ pub use existing::{
 pub use judge::judge;
 pub use observe::observe;
 pub use plan::{
-    ExecOrder, Plan, PlanError, PlannedMigration, Policy, Reason, Status, compare, difference,
-    plan, renames,
+    ExecOrder, KeptStatement, Plan, PlanError, PlannedMigration, Policy, Reason, Status, compare,
+    difference, plan, renames,
 };
 pub use unknown_names::{UnknownName, created_relations, referenced_relations, unknown_names};
 pub use verdict::Verdict;

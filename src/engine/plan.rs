@@ -10,8 +10,9 @@ pub mod renames;
 pub(super) mod repeatable;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use crate::database::{MigrationRecord, MigrationState};
+use crate::database::{MigrationRecord, MigrationState, StatementState};
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Statement, StatementNumber, Version,
 };
@@ -75,6 +76,12 @@ impl<'a> Plan<'a> {
         self.entries.iter().filter(|entry| entry.is_pending())
     }
 
+    /// Returns the migrations without a file of which failed jobs have left something.
+    pub fn abandoned(&self) -> impl Iterator<Item = &'a MigrationRecord> {
+        let has_failed = |record: &&MigrationRecord| record.failed_rows().next().is_some();
+        self.retired.iter().copied().filter(has_failed)
+    }
+
     /// Returns the migrations that do not run for this reason.
     pub fn excluded(&self, reason: Reason) -> impl Iterator<Item = &'a Migration> {
         let excluded =
@@ -119,7 +126,7 @@ pub enum PlanError {
         difference: Option<Difference>,
     },
     /// The text of a statement that a failed run had applied has changed.
-    #[error("statement {number} of {file} was changed after it {}", if *batching { "had begun to run in batches" } else { "was applied" })]
+    #[error("statement {number} of {file} was changed after it {kept}")]
     StatementDiverged {
         /// Path as written in the configuration.
         file: String,
@@ -133,8 +140,10 @@ pub enum PlanError {
         applied: String,
         /// The statements that are applied, in order.
         done: Vec<StatementNumber>,
-        /// Whether only some of its batches are applied. Its text may change, but not its class.
-        batching: bool,
+        /// The statements whose jobs have failed. Their text may change, but not their number.
+        failed: Vec<StatementNumber>,
+        /// What is known of it.
+        kept: KeptStatement,
     },
     /// No applied migration of the set is among the files with its text.
     #[error("the applied migrations of this set are not those of the files")]
@@ -240,6 +249,27 @@ pub enum PlanError {
         /// Its version.
         version: Version,
     },
+}
+
+/// A statement that must stay in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptStatement {
+    /// It is applied, or it may be.
+    Applied,
+    /// It has started a job that is not known to have failed.
+    Building,
+    /// Only some of its batches are applied. Its text may change, but not its class.
+    Batching,
+}
+
+impl fmt::Display for KeptStatement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Applied => "was applied",
+            Self::Building => "had started a job",
+            Self::Batching => "had begun to run in batches",
+        })
+    }
 }
 
 impl PlanError {
@@ -412,7 +442,8 @@ fn changed_file(
     })
 }
 
-/// Rule 7. After a failure, the author may edit the statements that were not applied.
+/// Rule 7. After a failure, the author may edit the statements that were not applied, and remove
+/// those whose jobs have failed.
 fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<PlanError> {
     begun.statements.iter().find_map(|record| {
         let statement = migration.statement(record.number);
@@ -423,7 +454,7 @@ fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<P
                 statement.class == Class::Batch
             }
         };
-        if statement.is_some_and(is_unchanged) {
+        if record.has_failed() || statement.is_some_and(is_unchanged) {
             return None;
         }
         let shown = statement.or(migration.statements.last())?;
@@ -436,10 +467,15 @@ fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<P
             done: begun
                 .statements
                 .iter()
-                .filter(|it| it.is_binding())
+                .filter(|it| it.is_binding() && !matches!(it.state, StatementState::Submitted(_)))
                 .map(|it| it.number)
                 .collect(),
-            batching: !record.is_binding(),
+            failed: begun.failed_rows().map(|row| row.number).collect(),
+            kept: match record.state {
+                StatementState::Batching(_) => KeptStatement::Batching,
+                StatementState::Submitted(_) => KeptStatement::Building,
+                _ => KeptStatement::Applied,
+            },
         })
     })
 }

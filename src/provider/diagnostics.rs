@@ -34,7 +34,7 @@ pub(super) use adoption::{
     BASELINE, NotInCatalog, Remedies, adopt_errors, adopted, not_in_catalog, renamed,
     skipped_by_tool, table_of_nothing, unknown_adopt, unknown_baseline,
 };
-pub(super) use apply::{apply_error, apply_errors};
+pub(super) use apply::{Completed, apply_error, apply_errors};
 pub(super) use builds::{ShownBuild, jobs_failed, jobs_running};
 pub(super) use continues::continues;
 pub(super) use database::{Access, database_error};

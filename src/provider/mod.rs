@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::database::{LedgerSchema, Target};
-    use crate::engine::{PlanError, Policy};
+    use crate::engine::{KeptStatement, PlanError, Policy};
     use crate::formats;
     use crate::migration::{Checksum, StatementNumber, Version};
     use crate::provider::diagnostics::AppliedSet;
@@ -173,7 +173,8 @@ mod tests {
             number: StatementNumber::of_index(0),
             applied: "SELECT 1".to_owned(),
             done: vec![StatementNumber::of_index(0)],
-            batching: false,
+            failed: Vec::new(),
+            kept: KeptStatement::Applied,
         };
         let ledger = LedgerSchema::new("dsql_migrations");
         let location = LedgerLocation { target: Target::new("abc.on.aws"), ledger };

@@ -79,7 +79,8 @@ impl Session {
     }
 }
 
-/// The write fails with a division by zero if the row has any state but `batching`.
+/// The write fails with a division by zero if the row has another state than `batching`, or than
+/// `failed`, which is that of another statement that was in its place.
 fn progress_sql(ledger: &LedgerSchema, set: &str, batch: &Batch<'_>, rows: u64) -> String {
     let Batches { count, rows: total } = batch.before.and(rows);
     let state =
@@ -94,7 +95,8 @@ fn progress_sql(ledger: &LedgerSchema, set: &str, batch: &Batch<'_>, rows: u64) 
          ON CONFLICT (set_name, version, number) DO UPDATE SET
            checksum = excluded.checksum, class = excluded.class, summary = excluded.summary,
            state = excluded.state, changed_rows = excluded.changed_rows,
-           batches = excluded.batches / CASE WHEN found.state = 'batching' THEN 1 ELSE 0 END,
+           batches = excluded.batches
+             / CASE WHEN found.state IN ('batching', 'failed') THEN 1 ELSE 0 END,
            changed_at = excluded.changed_at",
         literal(set),
         literal(&batch.version.0),

@@ -22,6 +22,8 @@ pub struct Build {
     pub state: BuildState,
     /// The index or the constraint, if it exists.
     pub object: Option<CatalogObject>,
+    /// Its OID, as far as the ledger or `sys.jobs` has it.
+    pub oid: Option<u32>,
     /// When its job was started: RFC 3339 in UTC, if `sys.jobs` lists the job.
     pub started_at: Option<String>,
     /// The status of its job, if `sys.jobs` lists it.

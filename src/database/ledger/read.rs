@@ -161,6 +161,7 @@ fn parse_statement(row: Row) -> Result<(Version, StatementRecord), Error> {
         }),
         ("done", _) => StatementState::Done,
         ("skipped", _) => StatementState::Skipped,
+        ("failed", job) => StatementState::Failed(job.map(JobId)),
         (state, _) => {
             let row = format!("statement {number} of migration {version}");
             let allowed = "done if the statement is applied, or intended if that is unknown";

@@ -51,6 +51,10 @@ pub enum StatementState {
     Done,
     /// Not sent, because the catalog showed its whole effect. Only in repeatable migrations.
     Skipped,
+    /// Certainly not applied: its job, if it is known, has failed, and the run that wrote this
+    /// drops what the job has left. The row stays until the statement is sent again or another one
+    /// takes its place, because later statements may have rows.
+    Failed(Option<JobId>),
 }
 
 impl StatementState {
@@ -62,6 +66,7 @@ impl StatementState {
             Self::Batching(_) => ("batching", None),
             Self::Done => ("done", None),
             Self::Skipped => ("skipped", None),
+            Self::Failed(job) => ("failed", job.as_ref().map(|job| job.0.as_str())),
         }
     }
 }
@@ -155,7 +160,7 @@ impl MigrationRecord {
     pub fn is_applied(&self) -> bool {
         match self.state {
             MigrationState::Applied => true,
-            MigrationState::Building => self.failed_build().is_none(),
+            MigrationState::Building => self.failed_job().is_none(),
             MigrationState::Running | MigrationState::Failed => false,
         }
     }
@@ -176,13 +181,24 @@ impl MigrationRecord {
         }
     }
 
+    /// Whether an object is missing whose job is not recorded as ended. It is drift.
+    #[must_use]
+    pub fn lacks_object(&self) -> bool {
+        let is_gone = |build: &Build| build.state == BuildState::Gone;
+        self.state == MigrationState::Building
+            && self.statements.iter().any(|row| row.build.as_ref().is_some_and(is_gone))
+    }
+
     /// The first statement for whose job no run waits and whose job has failed.
     #[must_use]
-    pub fn failed_build(&self) -> Option<(&StatementRecord, &Build)> {
-        let mut builds = self.statements.iter().filter_map(|row| Some((row, row.build.as_ref()?)));
-        builds
-            .find(|(_, build)| build.state == BuildState::Failed)
-            .filter(|_| self.state == MigrationState::Building)
+    pub fn failed_job(&self) -> Option<&StatementRecord> {
+        let is_building = self.state == MigrationState::Building;
+        self.failed_rows().next().filter(|_| is_building)
+    }
+
+    /// The statements whose jobs have failed. They are certainly not applied.
+    pub fn failed_rows(&self) -> impl Iterator<Item = &StatementRecord> {
+        self.statements.iter().filter(|row| row.has_failed())
     }
 
     /// The row of one of its statements.
@@ -197,10 +213,11 @@ impl MigrationRecord {
         self.adopted_from.is_some() && self.finished_at.is_none()
     }
 
-    /// Whether the ledger has any effect of it in the database on record.
+    /// Whether the ledger has any effect of it in the database on record. What a failed job has
+    /// left does not count: the next run drops it.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.is_applied() || !self.statements.is_empty()
+        self.is_applied() || self.statements.iter().any(|row| !row.has_failed())
     }
 }
 
@@ -226,10 +243,22 @@ pub struct StatementRecord {
 
 impl StatementRecord {
     /// Whether the text of the statement must not change any more. The text of a statement that
-    /// runs in batches may change until it is done: the new text handles the remaining rows.
+    /// runs in batches may change until it is done: the new text handles the remaining rows. That
+    /// of a statement whose job has failed may change as well.
     #[must_use]
     pub fn is_binding(&self) -> bool {
-        !matches!(self.state, StatementState::Batching(_))
+        !matches!(self.state, StatementState::Batching(_)) && !self.has_failed()
+    }
+
+    /// Whether its job is known to have failed, so that it is not applied.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let is_failed = |build: &Build| build.state == BuildState::Failed;
+        match self.state {
+            StatementState::Failed(_) => true,
+            StatementState::Submitted(_) => self.build.as_ref().is_some_and(is_failed),
+            _ => false,
+        }
     }
 }
 

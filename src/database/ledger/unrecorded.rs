@@ -49,7 +49,10 @@ pub struct LedgerStatement {
     pub build: Option<Build>,
     /// Whether it was applied. Otherwise, the ledger does not state it.
     pub is_done: bool,
-    /// Whether a run applied it that has ended without recording the schema.
+    /// Whether its job has failed, and a run drops or has dropped what the job has left.
+    pub has_failed: bool,
+    /// Whether a run applied it, or dropped what it has left, that has ended without recording the
+    /// schema.
     pub is_unrecorded: bool,
     /// Its text, unless that contains the value of a variable.
     pub text: Option<String>,
@@ -61,6 +64,12 @@ impl LedgerStatement {
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.is_done && !self.is_unrecorded
+    }
+
+    /// Whether what its job builds, or has left, exists.
+    #[must_use]
+    pub fn has_object(&self) -> bool {
+        self.build.as_ref().is_some_and(|build| build.object.is_some())
     }
 
     /// Whether it has started a job that is not running any more.
@@ -91,13 +100,13 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
         "SELECT set_name, set_name = {set}, holder, {}, drift FROM {ledger}.lease AS held
           WHERE set_name = {set} OR drift IS NOT NULL ORDER BY set_name;
          SELECT set_name, set_name = {set}, version, number, summary, job_id, state = 'done',
-                is_unrecorded, row.statement_text, class, row.job_object
+                is_unrecorded, row.statement_text, class, row.job_object, state = 'failed'
            FROM (SELECT NULL::text AS statement_text, NULL::timestamptz AS begun_at,
                         NULL::bigint AS job_object) AS absent
           CROSS JOIN LATERAL (
                   SELECT set_name, version, number, summary, job_id, state, changed_at,
                          statement_text, class, job_object,
-                         state = 'done' AND EXISTS (
+                         state IN ('done', 'failed') AND EXISTS (
                            SELECT FROM {ledger}.lease AS held
                             WHERE held.set_name = sent.set_name AND drift IS NOT NULL
                               AND coalesce(sent.changed_at >= begun_at, true)
@@ -107,7 +116,7 @@ pub(super) fn read_sql(ledger: &LedgerSchema, set: &str) -> String {
           WHERE state IN ('intended', 'submitted')
             AND (set_name = {set} OR set_name IN (
                   SELECT set_name FROM {ledger}.lease WHERE drift IS NOT NULL))
-             OR state = 'submitted' AND row.job_object IS NOT NULL
+             OR state IN ('submitted', 'failed') AND row.job_object IS NOT NULL
              OR is_unrecorded
           ORDER BY changed_at, set_name, version, number",
         until_sql(ledger),
@@ -145,8 +154,20 @@ pub(crate) fn parse_leases(rows: Rows) -> Result<Leases, Error> {
 /// Parses the statements.
 pub(crate) fn parse_unrecorded(rows: Rows) -> Result<Vec<LedgerStatement>, Error> {
     let statement = |row: Row| {
-        let [set, is_own, version, number, summary, job, is_done, is_unrecorded, text, class, oid] =
-            <[_; 11]>::try_from(row).ok()?;
+        let [
+            set,
+            is_own,
+            version,
+            number,
+            summary,
+            job,
+            is_done,
+            is_unrecorded,
+            text,
+            class,
+            oid,
+            has_failed,
+        ] = <[_; 12]>::try_from(row).ok()?;
         Some(LedgerStatement {
             set: set?,
             is_own: is_own? == "t",
@@ -158,6 +179,7 @@ pub(crate) fn parse_unrecorded(rows: Rows) -> Result<Vec<LedgerStatement>, Error
             object: oid.and_then(|oid| oid.parse().ok()),
             build: None,
             is_done: is_done? == "t",
+            has_failed: has_failed? == "t",
             is_unrecorded: is_unrecorded? == "t",
             text,
         })

@@ -82,6 +82,17 @@ pub enum Write<'a> {
         /// The OID of the index or the constraint that it makes valid.
         object: u32,
     },
+    /// Records that a statement is certainly not applied, with what its job has left.
+    Fail {
+        /// Its migration.
+        version: &'a Version,
+        /// Its number in the migration.
+        number: StatementNumber,
+        /// The job that has failed.
+        job: Option<JobId>,
+        /// The OID of the index that is to be dropped.
+        object: Option<u32>,
+    },
     /// Deletes the row of a statement that was certainly not applied.
     Withdraw {
         /// Its migration.

@@ -100,6 +100,10 @@ impl<'a> WritesBuilder<'a> {
                 let state = StatementState::Submitted(job.clone());
                 self.advanced.push(advance_row(version, *number, &state, Some(*object)));
             }
+            Write::Fail { version, number, job, object } => {
+                let state = StatementState::Failed(job.clone());
+                self.advanced.push(advance_row(version, *number, &state, *object));
+            }
             Write::Withdraw { version, number } => {
                 self.single.push(withdraw_sql(ledger, set, version, *number));
             }

@@ -57,6 +57,8 @@ pub(super) struct FakeCluster {
     /// How many more times a job is found running before it ends.
     pub(super) polls: usize,
     pub(super) failing_jobs: bool,
+    /// The index whose job has failed.
+    pub(super) failed_index: Option<&'static str>,
     /// Statements that succeed without an effect.
     pub(super) ignored: Vec<String>,
     /// How many more schema changes fail with a conflict.
@@ -205,6 +207,7 @@ impl FakeCluster {
             }
             Transaction::DropIndex(index) => {
                 self.indexes.remove(index);
+                self.failed_index.take_if(|failed| failed == index);
                 self.catalog.retain(|fact, _| !fact.ends_with(index.as_str()));
                 Ok(None)
             }
@@ -313,6 +316,14 @@ impl FakeCluster {
             Write::LeaveJob { version, number, job, object } => {
                 self.left.insert(job.clone(), *object);
                 let state = StatementState::Submitted(job.clone());
+                self.statement(version, *number).expect("intended").state = state;
+                Ok(())
+            }
+            Write::Fail { version, number, job, object } => {
+                if let (Some(job), Some(object)) = (job, object) {
+                    self.left.insert(job.clone(), *object);
+                }
+                let state = StatementState::Failed(job.clone());
                 self.statement(version, *number).expect("intended").state = state;
                 Ok(())
             }
@@ -463,6 +474,7 @@ impl FakeCluster {
                 object: None,
                 build: None,
                 is_done: row.state == StatementState::Done,
+                has_failed: matches!(row.state, StatementState::Failed(_)),
                 is_unrecorded: row.state == StatementState::Done,
                 text: None,
             });
@@ -482,7 +494,7 @@ impl FakeCluster {
             let (object, build) = (*self.left.get(job)?, self.build_of(job));
             let (number, summary, class) = (row.number, row.summary.clone(), row.class.clone());
             let (set, job) = ("default".to_owned(), Some(job.clone()));
-            let (is_own, is_done, is_unrecorded) = (true, false, false);
+            let (is_own, is_done, has_failed, is_unrecorded) = (true, false, false, false);
             let (object, build, text) = (Some(object), Some(build), Some(row.summary.clone()));
             Some(LedgerStatement {
                 set,
@@ -495,6 +507,7 @@ impl FakeCluster {
                 object,
                 build,
                 is_done,
+                has_failed,
                 is_unrecorded,
                 text,
             })
@@ -509,17 +522,19 @@ impl FakeCluster {
             None => BuildState::Gone,
             Some(true) => BuildState::Valid,
             Some(false) if self.failing_jobs && self.polls == 0 => BuildState::Failed,
+            Some(false) if self.failed_index == Some(index) => BuildState::Failed,
             Some(false) => BuildState::Running,
         };
         let object = Some(format!("index public.{index}").as_str().into());
-        Build { state, object, started_at: None, status: None, details: None }
+        let oid = self.left.get(job).copied();
+        Build { state, object, oid, started_at: None, status: None, details: None }
     }
 
     /// The records of the migrations with what their jobs build.
     fn records(&self) -> Vec<MigrationRecord> {
         let mut records: Vec<MigrationRecord> = self.migrations.values().cloned().collect();
         for row in records.iter_mut().flat_map(|record| &mut record.statements) {
-            if let StatementState::Submitted(job) = &row.state {
+            if let StatementState::Submitted(job) | StatementState::Failed(Some(job)) = &row.state {
                 row.build = self.left.contains_key(job).then(|| self.build_of(job));
             }
         }
@@ -547,6 +562,7 @@ impl Cluster for FakeCluster {
             live: this.live.clone(),
             times: RecordTimes(this.times.clone()),
             unrecorded: this.drift.is_some(),
+            hides_jobs: false,
             existing: Facts::default(),
             relations: None,
             tables: BTreeMap::new(),
@@ -679,7 +695,10 @@ impl Cluster for FakeCluster {
             };
             let record = StatementRecord { state, ..batch.record.clone() };
             match this.statement(batch.version, record.number) {
-                Some(found) if found.state == StatementState::Batching(batch.before) => {
+                Some(found)
+                    if found.state == StatementState::Batching(batch.before)
+                        || matches!(found.state, StatementState::Failed(_)) =>
+                {
                     *found = record;
                 }
                 Some(_) => {
@@ -718,11 +737,15 @@ impl Cluster for FakeCluster {
                     JobQuestion::Constraint { .. } | JobQuestion::Other(_) => None,
                 };
                 let Some(index) = &named else {
-                    let (state, object) = (JobState::Completed, None);
+                    let (mut state, object) = (JobState::Completed, None);
+                    if matches!(question, JobQuestion::Object { .. }) {
+                        state = JobState::Failed;
+                    }
                     return Job { state, id: None, details: None, index: None, object };
                 };
                 let is_there = this.indexes.contains_key(index);
-                let state = match (running, failing || !is_there) {
+                let has_failed = this.failed_index == Some(index.as_str());
+                let state = match (running && !has_failed, failing || !is_there || has_failed) {
                     (true, _) => JobState::Running,
                     (false, true) => JobState::Failed,
                     (false, false) => {

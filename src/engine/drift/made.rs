@@ -49,7 +49,7 @@ pub(super) fn made(observation: &Observation, printer: &mut Printer) -> Compared
     for (index, statement) in statements.iter().enumerate() {
         let run = runs.iter().find(|run| run.set == statement.set);
         let is_alive = run.is_some_and(|run| run.holder.is_some());
-        if statement.is_recorded() || is_alive || is_left(statement) {
+        if statement.is_recorded() || is_alive || is_left(statement) || statement.has_failed {
             continue;
         }
         if statement.text.as_deref().is_none_or(is_open_ended) {

@@ -187,7 +187,7 @@ mod tests {
                 object: format!("constraint {name}").as_str().into(),
                 kind: ChangeKind::NotValid("CHECK ((n > 0)) NOT VALID".to_owned()),
                 attached: Vec::new(),
-                perhaps_of: None,
+                other: None,
             }
         };
         let constraints: Vec<Change> = constraints.iter().map(change).collect();

@@ -7,7 +7,7 @@
 mod definition;
 
 use self::definition::{Column, Domain, split_plain};
-use super::{Change, ChangeKind};
+use super::{Change, ChangeKind, OtherSet};
 use crate::database::{Aspect, CatalogObject, ObjectKind, schema_of, unquoted};
 use crate::migration::quoted_literal;
 
@@ -20,8 +20,8 @@ pub enum Remedy {
     Partly(Vec<String>, &'static str),
     /// Not with statements about this object alone. The sentence describes what to do instead.
     Words(&'static str),
-    /// Not before the next apply of this migration set: its last run may have made the change.
-    AfterApply(String),
+    /// Not before the next apply of another migration set, which this set may leave to it.
+    AfterApply(OtherSet),
 }
 
 impl Change {
@@ -29,13 +29,13 @@ impl Change {
     /// its comments and privileges.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
-        if let Some(set) = &self.perhaps_of {
-            return Remedy::AfterApply(set.clone());
+        if let Some(other) = &self.other {
+            return Remedy::AfterApply(other.clone());
         }
         let of_part = |(object, from): &(CatalogObject, String)| {
             let (relation, object) = (self.relation.clone(), object.clone());
             let kind = ChangeKind::Removed { from: from.clone() };
-            let removed = Self { relation, object, kind, attached: Vec::new(), perhaps_of: None };
+            let removed = Self { relation, object, kind, attached: Vec::new(), other: None };
             match removed.own_remedy() {
                 Remedy::Sql(sql) | Remedy::Partly(sql, _) => sql,
                 Remedy::Words(_) | Remedy::AfterApply(_) => Vec::new(),

@@ -57,11 +57,28 @@ impl Statements {
     /// Adds a statement of the ledger. A name that consists of a variable alone may be any name,
     /// but only in the view of the set itself.
     pub(super) fn add(&mut self, statement: &LedgerStatement) {
+        if statement.has_failed {
+            self.add_dropped(statement);
+        } else {
+            self.add_text_or_summary(statement);
+        }
+    }
+
+    fn add_text_or_summary(&mut self, statement: &LedgerStatement) {
         let LedgerStatement { text, summary, is_own, .. } = statement;
         text.iter().for_each(|text| self.add_text(text));
         // The text has the present values, which may have changed.
         if text.is_none() || has_values(summary) {
             self.add_pattern(summary, *is_own);
+        }
+    }
+
+    /// Adds a statement whose index a run drops or has dropped.
+    pub fn add_dropped(&mut self, statement: &LedgerStatement) {
+        let before = self.0.len();
+        self.add_text_or_summary(statement);
+        for added in &mut self.0[before..] {
+            added.words.insert("drop".to_owned());
         }
     }
 

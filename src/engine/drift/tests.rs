@@ -221,7 +221,7 @@ fn unrecorded(before: &[(&str, &[(&str, &str)])], is_alive: bool) -> UnrecordedR
 
 fn running() -> Build {
     let (state, object, details) = (BuildState::Running, None, None);
-    Build { state, object, started_at: None, status: None, details }
+    Build { state, object, oid: None, started_at: None, status: None, details }
 }
 
 fn open(summary: &str) -> LedgerStatement {
@@ -236,6 +236,7 @@ fn open(summary: &str) -> LedgerStatement {
         build: Some(running()),
         job: Some(JobId("j1".into())),
         is_done: false,
+        has_failed: false,
         is_unrecorded: false,
         text: None,
     }
@@ -336,7 +337,11 @@ fn a_job_that_has_failed_builds_nothing() {
     let added = "index public.users_nick was added: (nick) INVALID";
     let drift = settle(&observation).changes(&["public".to_owned()]).drift;
     assert_eq!(drift[0].to_string(), added);
-    assert_eq!(drift[0].remedy(), Remedy::AfterApply("other".into()), "nobody drops it");
+    assert_eq!(
+        drift[0].remedy(),
+        Remedy::AfterApply(OtherSet::Unrecorded("other".into())),
+        "nobody drops it"
+    );
     // The apply of the set itself repeats it.
     observation.statements[0].is_own = true;
     let by = "(statement 1 of migration 3 of migration set other, whose job j1 has failed)";
@@ -361,7 +366,11 @@ fn what_a_run_that_has_ended_may_have_made_has_no_remedy_until_its_set_is_applie
     let done = |text: &str| LedgerStatement { is_done: true, is_unrecorded: true, ..open(text) };
     for text in ["CREATE TABLE ${p}tes (id uuid)", "ALTER TABLE users RENAME TO notes"] {
         observation.statements = vec![done(text)];
-        assert_eq!(remedy(&observation), Remedy::AfterApply("other".into()), "{text}");
+        assert_eq!(
+            remedy(&observation),
+            Remedy::AfterApply(OtherSet::Unrecorded("other".into())),
+            "{text}"
+        );
     }
     for text in ["CREATE TABLE others (id uuid)", "ALTER TABLE users RENAME TO people"] {
         observation.statements = vec![done(text)];

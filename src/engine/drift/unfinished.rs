@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::building::{builder, is_left};
+use super::building::{builder, failed_job_of_other, is_left};
 use super::counts::without_counted;
 use super::statements::Statements;
-use super::{Change, ChangeKind, SchemaPart, changes, is_invalid, parts, replace_part};
+use super::{Change, ChangeKind, OtherSet, SchemaPart, changes, is_invalid, parts, replace_part};
 use crate::database::{LedgerStatement, ObjectKind, Observation, Snapshot, UnrecordedRun};
 
 /// The live schema without what is unfinished.
@@ -175,7 +175,9 @@ impl<'a> Settled<'a> {
                 [recorded, live].iter().any(|it| !it.relations.contains_key(&change.relation));
             let part = change.as_part();
             let part = SchemaPart { is_whole: is_whole || part.is_whole, ..part };
-            change.perhaps_of = self.perhaps_of(&part);
+            let failed = failed_job_of_other(self.observation, part.object);
+            let unrecorded = || self.perhaps_of(&part).map(OtherSet::Unrecorded);
+            change.other = failed.map(OtherSet::FailedJob).or_else(unrecorded);
         }
         Differences { drift, unfinished, not_valid }
     }

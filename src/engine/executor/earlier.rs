@@ -75,7 +75,7 @@ impl EarlierJobs {
                     number,
                     job: job.clone(),
                     target: statement.text.as_deref().and_then(sql::job_target),
-                    question: JobQuestion::Object { job: job.clone(), object, is_index },
+                    question: JobQuestion::Object { job: Some(job.clone()), object, is_index },
                 });
             }
             _ => drop(self.others.insert(version)),

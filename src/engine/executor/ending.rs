@@ -66,6 +66,7 @@ impl<'a, C: Cluster> Executor<'_, 'a, C> {
             }
         }
         self.close();
+        self.record_earlier().await;
     }
 
     /// Reads the jobs once. Returns the statements whose jobs have failed or are still running, by

@@ -6,9 +6,7 @@ use tokio::time::Instant;
 
 use super::earlier::EarlierJob;
 use super::next_steps::waits_for_one;
-use super::progress::{
-    Building, MigrationProgress, ProgressEvent, StatementProgress, StatementRef,
-};
+use super::progress::{Building, MigrationProgress, StatementProgress, StatementRef};
 use super::{Executor, StatementFailure, WaitForJobs, WriteError};
 use crate::database::{
     Job, JobId, JobQuestion, JobState, LEASE_LENGTH, StatementState, Transaction, Write,
@@ -197,7 +195,7 @@ impl<C: Cluster> Executor<'_, '_, C> {
                 Err(LeaseLost) => Err(ApplyError::LeaseLost),
             };
         }
-        match self.drop_build(at, job.index.as_deref()).await {
+        match self.drop_build(at, &job).await {
             Ok(()) => Ok(()),
             Err(WriteError::LeaseLost) => Err(ApplyError::LeaseLost),
             // The row stays, so the next run finds the failed job and drops the index.
@@ -215,7 +213,7 @@ impl<C: Cluster> Executor<'_, '_, C> {
     ) -> Result<StatementFailure, LeaseLost> {
         // The index is needed to find the duplicate keys, so they are read before it is dropped.
         let duplicates = self.duplicates(at, job.index.as_deref()).await;
-        let dropped = match self.drop_build(at, job.index.as_deref()).await {
+        let dropped = match self.drop_build(at, &job).await {
             Ok(()) => job.index,
             Err(WriteError::LeaseLost) => return Err(LeaseLost),
             // The row stays, so the next run finds the failed job and drops the index.
@@ -241,31 +239,16 @@ impl<C: Cluster> Executor<'_, '_, C> {
         })
     }
 
-    /// Drops the index of a failed build, and withdraws the row of its statement.
-    async fn drop_build(
-        &mut self,
-        at: StatementRef,
-        index: Option<&str>,
-    ) -> Result<(), WriteError> {
-        let MigrationProgress { migration, begun, .. } = self.open[at.migration];
-        let number = at.number;
-        let withdraw = Write::Withdraw { version: &migration.version, number };
-        // Without its index, a migration in state `building` would count as applied.
-        let mut begin = if begun { Vec::new() } else { vec![Write::Begin(migration)] };
-        match index {
-            Some(index) => {
-                let drop = Transaction::DropIndex(index.to_owned());
-                let withdraw = Transaction::Ledger(vec![withdraw]);
-                self.write(&[Transaction::Ledger(begin), drop, withdraw]).await
-            }
-            None => {
-                begin.push(withdraw);
-                self.write(&[Transaction::Ledger(begin)]).await
-            }
-        }?;
-        let progress = &mut self.open[at.migration];
-        progress.record(&ProgressEvent::Begun, None);
+    /// Records that a build has failed, and drops its index.
+    async fn drop_build(&mut self, at: StatementRef, job: &Job) -> Result<(), WriteError> {
+        let StatementRef { migration, number } = at;
+        let version = &self.open[migration].migration.version;
+        let object = job.object.filter(|_| job.index.is_some());
+        let fail = Write::Fail { version, number, job: job.id.clone(), object };
+        self.drop_failed(vec![fail], job.index.iter().cloned()).await?;
+        let progress = &mut self.open[migration];
         progress.states.remove(&number);
+        progress.failed.insert(number);
         Ok(())
     }
 }

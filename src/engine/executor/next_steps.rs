@@ -199,13 +199,21 @@ impl<'p, 'a> StepBuilder<'p, 'a> {
         self.push(write, Some(ProgressEvent::Done(number)));
     }
 
+    /// Deletes the row that says that another statement with this number is not applied.
+    fn withdraw(&self, number: StatementNumber) -> Option<Write<'a>> {
+        let version = &self.progress.migration.version;
+        self.progress.failed.contains(&number).then_some(Write::Withdraw { version, number })
+    }
+
     fn skip(&mut self, number: StatementNumber, statement: &Statement) {
+        self.writes.extend(self.withdraw(number));
         let record = record(statement, number, StatementState::Skipped);
         let version = &self.progress.migration.version;
         self.push(Write::Record { version, record }, Some(ProgressEvent::Done(number)));
     }
 
     fn intend(&mut self, number: StatementNumber, statement: &'a Statement) {
+        self.writes.extend(self.withdraw(number));
         let version = &self.progress.migration.version;
         let facts = sql::effect(&statement.text).facts();
         let record = record(statement, number, StatementState::Intended);
@@ -252,12 +260,12 @@ impl<'p, 'a> StepBuilder<'p, 'a> {
         let version = &self.progress.migration.version;
         let numbers = (0..).map(|count| first.plus(count));
         let numbered = || numbers.clone().zip(&statements);
-        let writes = numbered()
-            .map(|(number, statement)| {
-                let record = record(statement, number, StatementState::Done);
-                Write::Record { version, record }
-            })
-            .collect();
+        let records = numbered().map(|(number, statement)| {
+            let record = record(statement, number, StatementState::Done);
+            Write::Record { version, record }
+        });
+        let withdrawn = numbered().filter_map(|(number, _)| self.withdraw(number));
+        let writes = withdrawn.chain(records).collect();
         let events = numbered().map(|(number, _)| ProgressEvent::Done(number)).collect();
         self.transactions.push(PlannedTransaction {
             transaction: Transaction::Dml { statements, writes },

@@ -61,11 +61,15 @@ pub(super) struct MigrationProgress<'a> {
     pub(super) after: Option<u32>,
     /// Statements that are not sent, because they have no effect or because the catalog shows it.
     pub(super) skipped: BTreeSet<StatementNumber>,
-    /// Whether the state in its row is `running`.
+    /// How many times it was begun before this run.
+    pub(super) runs_before: u32,
+    /// Whether this run has begun it.
     pub(super) begun: bool,
     /// Whether the state in its row is `applied`.
     pub(super) ended: bool,
     pub(super) states: BTreeMap<StatementNumber, StatementProgress>,
+    /// The statements whose rows say that they are not applied. Their next rows replace these.
+    pub(super) failed: BTreeSet<StatementNumber>,
     /// Statements whose outcome was unknown once. If the server rejects one of them, the catalog
     /// decides before the error is reported.
     pub(super) uncertain: BTreeSet<StatementNumber>,
@@ -97,9 +101,11 @@ impl<'a> MigrationProgress<'a> {
             migration,
             after,
             skipped: omitted(migration).collect(),
+            runs_before: 0,
             begun: false,
             ended: false,
             states: BTreeMap::new(),
+            failed: BTreeSet::new(),
             uncertain: BTreeSet::new(),
             rebuilt: BTreeSet::new(),
             targets: migration
@@ -145,9 +151,11 @@ impl<'a> MigrationProgress<'a> {
             ProgressEvent::Begun => self.begun = true,
             ProgressEvent::Ended => self.ended = true,
             ProgressEvent::Intended(number) => {
+                self.failed.remove(&number);
                 self.states.insert(number, StatementProgress::Intended { before: None });
             }
             ProgressEvent::Done(number) => {
+                self.failed.remove(&number);
                 self.states.insert(number, StatementProgress::Done);
             }
             ProgressEvent::Sent(number) => {

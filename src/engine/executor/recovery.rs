@@ -49,13 +49,15 @@ impl<C: Cluster> Executor<'_, '_, C> {
             // A repeatable migration that has not begun again has the rows of its last run.
             match record.filter(|record| progress.after.is_none_or(|after| record.run > after)) {
                 Some(record) => {
-                    // This run has begun it, whether or not the reply arrived.
-                    progress.begun = record.state != MigrationState::Failed;
+                    // This run may have begun it although the reply did not arrive.
+                    let is_of_run = record.run > progress.runs_before;
+                    progress.begun = is_of_run && record.state != MigrationState::Failed;
                     self.restore(index, record).await?;
                 }
                 None => {
                     progress.begun = false;
                     progress.states.clear();
+                    progress.failed.clear();
                 }
             }
         }
@@ -73,8 +75,15 @@ impl<C: Cluster> Executor<'_, '_, C> {
         let progress = &mut self.open[index];
         progress.ended = record.state == MigrationState::Applied;
         let mut known = std::mem::take(&mut progress.states);
+        progress.failed.clear();
         for row in &record.statements {
             let own = known.remove(&row.number);
+            let is_known =
+                matches!(own, Some(StatementProgress::Applied | StatementProgress::Building(_)));
+            if row.has_failed() && !is_known {
+                progress.failed.insert(row.number);
+                continue;
+            }
             let state = match (&row.state, own) {
                 (StatementState::Done | StatementState::Skipped, _) => StatementProgress::Done,
                 (_, Some(own @ (StatementProgress::Applied | StatementProgress::Building(_)))) => {
@@ -89,12 +98,13 @@ impl<C: Cluster> Executor<'_, '_, C> {
                     recorded: true,
                     found: true,
                 }),
-                (StatementState::Intended, _) => {
+                (StatementState::Intended | StatementState::Failed(_), _) => {
                     StatementProgress::Intended { before: row.before.clone() }
                 }
             };
             progress.states.insert(row.number, state);
         }
+        self.drop_leftovers(index, record).await?;
         self.doubt_unlisted_builds(index, record).await?;
         self.resolve_outcomes(index).await
     }

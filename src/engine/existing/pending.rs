@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::ExistingObject;
+use crate::database::StatementRecord;
 use crate::engine::plan::Plan;
 use crate::migration::fact::FactSubject;
 use crate::migration::{Class, Migration, Statement, StatementNumber};
-use crate::sql::{self, Effect};
+use crate::sql::{self, Effect, JobTarget};
 
 /// A statement of a pending migration.
 pub(super) struct Pending<'a> {
@@ -22,9 +23,14 @@ pub(super) struct Pending<'a> {
 pub(super) fn pending_statements<'a>(plan: &Plan<'a>) -> Vec<Pending<'a>> {
     let statements = plan.pending().flat_map(|entry| {
         let rows = entry.begun().map(|begun| begun.statements.as_slice()).unwrap_or_default();
-        let is_begun = |number: StatementNumber| rows.iter().any(|row| row.number == number);
+        let is_begun = |number: StatementNumber, statement: &Statement| {
+            let mut rows = rows.iter().filter(|row| row.number == number);
+            rows.any(|row| !row.has_failed() || builds_same(row, statement))
+        };
         let numbered = entry.migration.numbered();
-        numbered.map(move |(number, statement)| (entry.migration, statement, is_begun(number)))
+        numbered.map(move |(number, statement)| {
+            (entry.migration, statement, is_begun(number, statement))
+        })
     });
     let mut pending = Vec::new();
     for (migration, statement, is_begun) in statements {
@@ -39,6 +45,16 @@ pub(super) fn pending_statements<'a>(plan: &Plan<'a>) -> Vec<Pending<'a>> {
         pending.push(Pending { migration, statement, is_begun, effect });
     }
     pending
+}
+
+/// Whether a statement builds the index that a failed job has left. A run drops that first.
+fn builds_same(row: &StatementRecord, statement: &Statement) -> bool {
+    let names = |text: &str| match sql::job_target(text) {
+        Some(JobTarget::Index { index, table, .. }) => Some((index?.name, table.schema)),
+        _ => None,
+    };
+    row.checksum == statement.checksum()
+        || names(&row.summary).is_some_and(|left| names(&statement.text) == Some(left))
 }
 
 pub(super) fn is_schema_change(statement: &Statement) -> bool {

@@ -9,12 +9,38 @@ use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::{ApplyError, StatementError, StatementFailure};
 use crate::migration::Position;
 
+/// What an apply that did not finish has completed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::provider) struct Completed {
+    /// The number of migrations that are applied.
+    pub(in crate::provider) applied: usize,
+    /// The number of migrations that only wait for jobs, for which the apply does not wait.
+    pub(in crate::provider) building: usize,
+}
+
+impl Completed {
+    fn words(self) -> String {
+        let mut words = match self.applied {
+            0 => "No migration was completed by this apply.".to_owned(),
+            1 => "1 migration was completed by this apply and remains applied.".to_owned(),
+            n => format!("{n} migrations were completed by this apply and remain applied."),
+        };
+        match self.building {
+            0 => {}
+            1 => words.push_str(" 1 migration is building: its jobs are still running."),
+            n => words
+                .push_str(&format!(" {n} migrations are building: their jobs are still running.")),
+        }
+        words
+    }
+}
+
 /// Returns the errors for an apply that did not finish: the one that ended it, and one for each
-/// other statement whose job has failed. `applied` counts the migrations that it completed.
+/// other statement whose job has failed.
 pub(in crate::provider) fn apply_errors(
     error: &ApplyError,
     unfinished: &[ApplyError],
-    applied: usize,
+    completed: Completed,
     set: AppliedSet<'_>,
 ) -> Vec<Diagnostic> {
     let running = |other: &ApplyError| match other {
@@ -29,7 +55,7 @@ pub(in crate::provider) fn apply_errors(
     let still_running: Vec<String> = unfinished.iter().filter_map(running).collect();
     let failed = unfinished.iter().filter(|other| running(other).is_none());
     let mut errors: Vec<Diagnostic> =
-        [error].into_iter().chain(failed).map(|error| apply_error(error, applied, set)).collect();
+        [error].into_iter().chain(failed).map(|error| apply_error(error, completed, set)).collect();
     if let (Some(first), false) = (errors.first_mut(), still_running.is_empty()) {
         first.detail.push_str(&format!(
             "\n\nThe jobs of these statements are still running. This apply did not wait for \
@@ -40,25 +66,21 @@ pub(in crate::provider) fn apply_errors(
     errors
 }
 
-/// Returns the error for one reason why an apply did not finish. `applied` counts the migrations
-/// that it completed.
+/// Returns the error for one reason why an apply did not finish.
 pub(in crate::provider) fn apply_error(
     error: &ApplyError,
-    applied: usize,
+    completed: Completed,
     set: AppliedSet<'_>,
 ) -> Diagnostic {
-    let before = match applied {
-        0 => "No migration was completed by this apply.".to_owned(),
-        1 => "1 migration was completed by this apply and remains applied.".to_owned(),
-        n => format!("{n} migrations were completed by this apply and remain applied."),
-    };
+    let before = completed.words();
+    let Completed { applied, building } = completed;
     let what = sentence(&error.to_string());
     match error {
         ApplyError::Ledger { doing, source } => {
             let what = sentence(&format!("{doing} on {}", set.location.target));
             let error = database_error(&what, source, Access::WriteLedger, set.location);
             // Without a completed migration there may be no ledger.
-            let state = if applied == 0 { "" } else { not_in_state(set) };
+            let state = if applied + building == 0 { "" } else { not_in_state(set) };
             let detail = format!("{}\n\n{before}{state}", error.detail);
             error.detail(detail)
         }
@@ -250,6 +272,10 @@ mod tests {
         LedgerLocation { target: Target::new("abc.on.aws"), ledger }
     }
 
+    fn applied(applied: usize) -> Completed {
+        Completed { applied, building: 0 }
+    }
+
     fn stopped(failure: StatementFailure) -> Diagnostic {
         let source = StatementError {
             origin: Origin { file: "migrations/0002_i.sql".into(), line: 7 },
@@ -265,7 +291,7 @@ mod tests {
             ApplyError::Statement { version: Version("0002".into()), source: Box::new(source) };
         apply_error(
             &error,
-            1,
+            applied(1),
             AppliedSet { location: &location(), set: "joe's", is_shared: false, is_create: true },
         )
     }
@@ -277,7 +303,23 @@ mod tests {
         let error = ApplyError::NotStarted(crate::engine::BudgetEnd::Cancelled);
         let set =
             AppliedSet { location: &location(), set: "default", is_shared: false, is_create: true };
-        assert!(!apply_error(&error, 0, set).detail.contains("Terraform state"));
+        assert!(!apply_error(&error, applied(0), set).detail.contains("Terraform state"));
+    }
+
+    #[test]
+    fn a_migration_that_is_still_building_is_not_completed() {
+        let words = |applied, building| Completed { applied, building }.words();
+        assert_eq!(words(0, 0), "No migration was completed by this apply.");
+        assert_eq!(
+            words(0, 1),
+            "No migration was completed by this apply. 1 migration is building: its jobs are still \
+             running."
+        );
+        assert_eq!(
+            words(1, 2),
+            "1 migration was completed by this apply and remains applied. 2 migrations are \
+             building: their jobs are still running."
+        );
     }
 
     #[test]
@@ -339,7 +381,7 @@ mod tests {
         let error = ApplyError::Statement { version, source: Box::new(source) };
         let set =
             AppliedSet { location: &location(), set: "a", is_shared: false, is_create: false };
-        let detail = apply_error(&error, 0, set).detail;
+        let detail = apply_error(&error, applied(0), set).detail;
         assert!(detail.contains("The constraint is still NOT VALID"), "{detail}");
         assert!(detail.contains("rows that violate the constraint and apply again"), "{detail}");
         assert!(!detail.contains("index") && !detail.contains("duplicate"), "{detail}");
@@ -377,7 +419,7 @@ mod tests {
             is_shared: false,
             is_create: false,
         };
-        let errors = apply_errors(&failed(1, job_failed()), &unfinished, 2, set);
+        let errors = apply_errors(&failed(1, job_failed()), &unfinished, applied(2), set);
         let [first, second] = errors.as_slice() else { panic!("{errors:?}") };
         assert!(second.detail.contains("0001_i.sql:3"), "{}", second.detail);
         let listed = "\n\n  0001_i.sql:2: CREATE INDEX ASYNC i2 ON t (a)\n  0001_i.sql:4: CREATE";
@@ -395,7 +437,7 @@ mod tests {
         };
         let set =
             AppliedSet { location: &location(), set: "default", is_shared: false, is_create: true };
-        let diagnostic = apply_error(&ApplyError::LeaseHeld(holder), 0, set);
+        let diagnostic = apply_error(&ApplyError::LeaseHeld(holder), applied(0), set);
         assert_eq!(diagnostic.summary, "Another apply is in progress");
         for part in ["process 7 on build3", "2026-11-23T14:00:00Z", "Nothing was run."] {
             assert!(diagnostic.detail.contains(part), "{part}\n\n{}", diagnostic.detail);

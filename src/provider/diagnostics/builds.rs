@@ -12,17 +12,25 @@ pub(in crate::provider) struct ShownBuild<'a> {
     pub(in crate::provider) duplicates: Vec<String>,
 }
 
-/// Returns the warning about jobs that are running.
+/// Without `sys.jobs`, nothing distinguishes an index that is being built from an INVALID one.
+const HIDDEN: &str = "\n\nThe role of this plan may not read sys.jobs. One of these jobs may have \
+     failed: neither this plan nor a drift alarm with the same role reports that. Plan with a role \
+     that may read sys.jobs.";
+
+/// Returns the warning about jobs that are running, or that may have failed if the role may not read
+/// `sys.jobs`.
 pub(in crate::provider) fn jobs_running(
     builds: &[ShownBuild<'_>],
+    hides_jobs: bool,
     subject: &Subject,
 ) -> Option<Diagnostic> {
     let lines: String = builds.iter().map(|build| format!("\n\n{}", line(build))).collect();
+    let hidden = if hides_jobs { HIDDEN } else { "" };
     (!builds.is_empty()).then(|| {
         Diagnostic::warning(Title::JobsRunning.fill(&[subject])).detail(format!(
             "An apply has started these jobs and did not wait for them:{lines}\n\nUntil its job \
              has ended, queries do not use an index, and neither a unique index nor a constraint \
-             is certain: rows that violate it make the job fail."
+             is certain: rows that violate it make the job fail.{hidden}"
         ))
     })
 }
@@ -45,7 +53,8 @@ pub(in crate::provider) fn jobs_failed(
     }
     words.push_str(
         "\n\nRemove the cause: for a unique index, the duplicate rows; for a constraint, the rows \
-         that violate it. The next apply drops an INVALID index, and starts the job again.",
+         that violate it. Or change the statement, or remove it. The next apply drops an INVALID \
+         index, and runs the statement that the file then has.",
     );
     let title = Title::JobsFailed.fill(&[subject]);
     (!builds.is_empty()).then(|| Diagnostic::warning(title).detail(words))

@@ -4,7 +4,9 @@ use super::Subject;
 use super::plan::DESTROY;
 use crate::database::LedgerSchema;
 use crate::diagnostic::{Diagnostic, Summary, Title};
-use crate::engine::drift::{Change, LeftNotValid, Remedy, Unfinished, UnfinishedBy};
+use crate::engine::drift::{
+    Change, FailedJob, LeftNotValid, OtherSet, Remedy, Unfinished, UnfinishedBy,
+};
 use crate::migration::{quoted_identifier, quoted_literal};
 
 /// The drift of a set or of a single migration.
@@ -157,12 +159,25 @@ pub(in crate::provider) fn not_valid(
     Diagnostic::warning(Title::ConstraintsNotValid.fill(&[&subject])).detail(words)
 }
 
-/// What precedes a remedy for a change that a run of another set may have made.
-fn perhaps_of(set: &str) -> String {
-    format!(
-        "The last apply of migration set {set} ended before it had recorded all of its changes, and \
-         this may be one of them. Apply that migration set, then plan again."
-    )
+/// What to do instead of a remedy about a change that another set has left or may have made.
+fn left_to(other: &OtherSet) -> String {
+    match other {
+        OtherSet::Unrecorded(set) => format!(
+            "The last apply of migration set {set} ended before it had recorded all of its \
+             changes, and this may be one of them. Apply that migration set, then plan again."
+        ),
+        OtherSet::FailedJob(FailedJob { set, version, number, job, details }) => {
+            let job = job.as_ref().map(|job| format!(" {}", job.0)).unwrap_or_default();
+            let details = details.as_ref().map(|text| format!(" DSQL reports: {text}."));
+            format!(
+                "Statement {number} of migration {version} of migration set {set} builds it, and \
+                 its job{job} has failed.{} The plan of that migration set shows the cause, such \
+                 as duplicate keys. Remove the cause and apply that migration set: the apply drops \
+                 the index and builds it again. Then plan again.",
+                details.unwrap_or_default()
+            )
+        }
+    }
 }
 
 /// Limits the list. The attribute `drift` contains all changes.
@@ -178,8 +193,8 @@ fn drift_words(changes: &[Change], fingerprint: &str, accepted: Option<&str>) ->
             Remedy::Sql(statements) => (statements, None),
             Remedy::Partly(statements, note) => (statements, Some(note)),
             Remedy::Words(note) => (Vec::new(), Some(note)),
-            Remedy::AfterApply(set) => {
-                words.push_str(&format!("      ({})\n", perhaps_of(&set)));
+            Remedy::AfterApply(other) => {
+                words.push_str(&format!("      ({})\n", left_to(&other)));
                 continue;
             }
         };
@@ -230,7 +245,7 @@ mod tests {
             object: "table public.o".into(),
             kind: ChangeKind::Added(String::new()),
             attached: Vec::new(),
-            perhaps_of: perhaps_of.map(str::to_owned),
+            other: perhaps_of.map(|set| OtherSet::Unrecorded(set.to_owned())),
         };
         let words = drift_words(&[change(Some("other")), change(None)], "sha256:1", None);
         assert_eq!(words.matches("DROP TABLE public.o;").count(), 1, "{words}");

@@ -9,7 +9,7 @@ use super::{Access, Subject, changed, database_error, ledger, renames, sentence}
 use crate::database::{Error, Target};
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::renames::RenameProblem;
-use crate::engine::{PlanError, Policy};
+use crate::engine::{KeptStatement, PlanError, Policy};
 use crate::migration::{Checksum, Migration, Origin, StatementNumber, Version};
 use crate::provider::settings::LedgerLocation;
 use crate::value::AttributePath;
@@ -176,23 +176,43 @@ fn list(versions: &BTreeSet<Version>) -> String {
 }
 
 /// Names the statements that are applied, and what may be edited.
-fn restore_statement(number: StatementNumber, done: &[StatementNumber], batching: bool) -> String {
+fn restore_statement(
+    number: StatementNumber,
+    done: &[StatementNumber],
+    failed: &[StatementNumber],
+    kept: KeptStatement,
+) -> String {
     let mut advice = String::new();
-    if let Some(last) = done.last() {
-        let verb = if done.len() == 1 { "is" } else { "are" };
-        let next = last.plus(1);
-        advice.push_str(&format!("{} {verb} applied. ", statements(done)));
-        if !batching {
-            advice.push_str(&format!(
-                "Restore statement {number}. Edit only statement {next} and later."
-            ));
-        }
+    let be = |all: &[StatementNumber]| if all.len() == 1 { "is" } else { "are" };
+    if !done.is_empty() {
+        advice.push_str(&format!("{} {} applied. ", statements(done), be(done)));
     }
-    if batching {
+    if !failed.is_empty() {
+        let (jobs, them) = match failed.len() {
+            1 => ("job", "it keeps its number"),
+            _ => ("jobs", "they keep their numbers"),
+        };
+        let has = if failed.len() == 1 { "has" } else { "have" };
         advice.push_str(&format!(
+            "The {jobs} of {} {has} failed, so you may change the text, but {them}: instead of \
+             deleting a statement before an applied one, write SELECT 1 in its place. ",
+            statements(failed).to_lowercase()
+        ));
+    }
+    match (kept, done.last()) {
+        (KeptStatement::Applied, Some(last)) => advice.push_str(&format!(
+            "Restore statement {number}. Edit only statement {} and later.",
+            last.plus(1)
+        )),
+        (KeptStatement::Applied, None) => {
+            advice.push_str(&format!("Restore statement {number}."));
+        }
+        (KeptStatement::Building, _) => advice
+            .push_str(&format!("Restore statement {number}. If its job fails, you may change it.")),
+        (KeptStatement::Batching, _) => advice.push_str(&format!(
             "Statement {number} must still run in batches: write -- dsql:batch above it. Its text \
              may change."
-        ));
+        )),
     }
     advice
 }
@@ -231,10 +251,12 @@ fn plan_error(
         PlanError::Diverged { .. }
         | PlanError::FileMissing { .. }
         | PlanError::OutOfOrder { .. } => return None,
-        PlanError::StatementDiverged { file, line, number, applied, done, batching, .. } => {
+        PlanError::StatementDiverged {
+            file, line, number, applied, done, failed, kept, ..
+        } => {
             let origin = Origin { file: file.clone(), line: *line };
             let begin = format!("{what}\n\n  location:  {origin}\n  applied:   {applied}\n\n");
-            let advice = restore_statement(*number, done, *batching);
+            let advice = restore_statement(*number, done, failed, *kept);
             Diagnostic::error(Title::AppliedStatementChanged).detail(begin + &advice)
         }
         PlanError::OtherFiles { applied, first, last } => other_files(*applied, first, last, set),
@@ -612,7 +634,8 @@ mod tests {
                 number,
                 applied: "SELECT 1".into(),
                 done: (0..3).map(StatementNumber::of_index).collect(),
-                batching,
+                failed: Vec::new(),
+                kept: if batching { KeptStatement::Batching } else { KeptStatement::Applied },
             };
             errors_of(&[error], &Policy::default()).remove(0).detail
         };

@@ -54,7 +54,9 @@ pub(super) fn words(error: &StatementError, set: AppliedSet<'_>, version: &Versi
                 true => "Correct or delete the rows that violate the constraint",
                 false => "Remove the cause (for a unique index, the duplicate rows)",
             };
-            words.push_str(&format!("{cause} and apply again. The apply resumes with {this}."));
+            words.push_str(&format!(
+                "{cause} and apply again. The apply resumes with {this}, whose text you may change."
+            ));
         }
         StatementFailure::EarlierJobFailed { version: of, number, .. } => {
             words.push_str(&format!(

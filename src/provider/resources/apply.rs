@@ -11,7 +11,7 @@ use crate::database::{LEASE_LENGTH, Lease, MigrationRecord, Observation, Observe
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{self, ApplyError, Budget, BudgetEnd, Plan, SetOnCluster, drift};
 use crate::provider::clusters::{Clusters, SessionGuard};
-use crate::provider::diagnostics::{self, Access};
+use crate::provider::diagnostics::{self, Access, Completed};
 
 /// Whatever schema a migration changes must be recorded, or it looks like drift to a set that
 /// watches that schema.
@@ -131,9 +131,10 @@ impl RunSession {
         let wait = operation.model.known.rules.wait;
         let run = engine::apply(&mut cluster, plan, before, accepted, wait, &budget);
         let (report, result) = Box::pin(run).await;
-        let engine::Report { applied, unfinished, observation } = report;
+        let engine::Report { applied, building, unfinished, observation } = report;
+        let completed = Completed { applied: applied.len(), building: building.len() };
         let errors = result.err().map(|error| {
-            diagnostics::apply_errors(&error, &unfinished, applied.len(), operation.applied_set())
+            diagnostics::apply_errors(&error, &unfinished, completed, operation.applied_set())
         });
         let kept = observation.as_ref().and_then(|after| existing::kept(operation, plan, after));
         let running = observation.as_ref().and_then(|after| builds::running(operation, after));
@@ -144,5 +145,6 @@ impl RunSession {
 }
 
 fn not_started(end: BudgetEnd, operation: &SetOperation<'_>) -> Diagnostic {
-    diagnostics::apply_error(&ApplyError::NotStarted(end), 0, operation.applied_set())
+    let completed = Completed::default();
+    diagnostics::apply_error(&ApplyError::NotStarted(end), completed, operation.applied_set())
 }

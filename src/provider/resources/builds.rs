@@ -39,7 +39,7 @@ pub(super) fn running(
     observation: &Observation,
 ) -> Option<Diagnostic> {
     let builds = builds(operation, observation, BuildState::Running);
-    diagnostics::jobs_running(&builds, &operation.subject())
+    diagnostics::jobs_running(&builds, observation.hides_jobs, &operation.subject())
 }
 
 /// The warning about the jobs that have failed, with the keys that prevent a unique index. Reads

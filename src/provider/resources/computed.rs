@@ -192,6 +192,24 @@ pub(super) fn recorded_after(record: &MigrationRecord) -> Vec<(&'static str, Val
     recorded
 }
 
+/// The attributes of a recorded migration without a file after a run that drops what its failed
+/// jobs have left.
+pub(super) fn abandoned(record: &MigrationRecord) -> Vec<(&'static str, Value)> {
+    if record.failed_rows().next().is_none() {
+        return recorded_after(record);
+    }
+    let mut kept = record.clone();
+    kept.statements.retain(|row| !row.has_failed());
+    kept.state = MigrationState::Failed;
+    let mut attributes = recorded(&kept);
+    for (name, value) in &mut attributes {
+        if matches!(*name, "applied_at" | "duration_ms") {
+            *value = Value::Unknown;
+        }
+    }
+    attributes
+}
+
 /// The attributes of a repeatable migration that runs again, or that may run again, depending on
 /// values of variables that are not known yet.
 pub(super) fn again(

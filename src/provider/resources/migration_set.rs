@@ -137,7 +137,8 @@ impl ResourceKind for MigrationSetResource {
         let ObservedPlan { request, config, operation, observation, records, plan } = observed;
         let prior = &request.prior_state;
         set_all(planned, shown(&operation.location, observation));
-        let changes = plan.pending().next().is_some() || to_adopt(plan).next().is_some();
+        let drops = plan.abandoned().next().is_some();
+        let changes = drops || plan.pending().next().is_some() || to_adopt(plan).next().is_some();
         if changes {
             set_all(planned, after(plan, records, operation.model.known.rules.wait));
         }

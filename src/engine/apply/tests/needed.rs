@@ -29,7 +29,9 @@ async fn left() -> FakeCluster {
     let mut cluster = FakeCluster { polls: usize::MAX, ..FakeCluster::default() };
     let (report, result) = run(&mut cluster, &files(None)).await;
     result.unwrap();
-    assert_eq!(report.applied.len(), 3, "{:?}", report.applied);
+    let versions = |all: &[Version]| all.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
+    assert_eq!(versions(&report.applied), ["0001", "0003"]);
+    assert_eq!(versions(&report.building), ["0002"], "it is not completed");
     cluster
 }
 
@@ -97,8 +99,9 @@ async fn a_job_that_fails_after_the_run_makes_its_migration_pending_and_is_repea
     let plan = plan(&migrations, &observed.migrations, &Policy::default()).unwrap();
     let [entry] = plan.pending().collect::<Vec<_>>()[..] else { panic!("{plan:?}") };
     let Status::Pending { begun: Some(record) } = entry.status else { panic!("{entry:?}") };
-    let (row, build) = record.failed_build().expect("a failed build");
-    assert_eq!((row.number.get(), build.state), (1, BuildState::Failed));
+    let row = record.failed_job().expect("a failed job");
+    let state = row.build.as_ref().map(|build| build.state);
+    assert_eq!((row.number.get(), state), (1, Some(BuildState::Failed)));
 
     let (_, result) = run(&mut cluster, &migrations).await;
     assert!(matches!(failure(result), StatementFailure::JobFailed { .. }), "it fails again");
@@ -183,4 +186,147 @@ async fn after_any_fault_the_next_run_leaves_or_completes_the_job() {
             assert_eq!(cluster.recorded, cluster.live, "{why}");
         }
     }
+}
+
+/// A cluster on which the job has failed after the first run.
+async fn failed_later() -> FakeCluster {
+    let mut cluster = left().await;
+    (cluster.failed_index, cluster.polls) = (Some("t_id"), 0);
+    cluster
+}
+
+/// The files with another text of the migration whose job has failed.
+fn changed(text: &str) -> Vec<Migration> {
+    let files =
+        FILES.iter().map(|(name, sql)| (*name, if *name == FILES[1].0 { text } else { *sql }));
+    formats::read_files(files).unwrap()
+}
+
+fn sent(cluster: &FakeCluster, sql: &str) -> usize {
+    cluster.executed.iter().filter(|it| *it == sql).count()
+}
+
+const GRANT: &str = "GRANT SELECT ON t TO app";
+
+/// Texts that take the place of the one whose job has failed, with the index that they build.
+const CORRECTED: [(&str, Option<&str>); 5] = [
+    ("CREATE INDEX ASYNC t_id ON t (id)", Some("t_id")),
+    ("CREATE UNIQUE INDEX ASYNC t_other ON t (id)", Some("t_other")),
+    ("SELECT 1", None),
+    ("CREATE TABLE u (id int)", None),
+    ("-- dsql:batch\nDELETE FROM t WHERE id = 1", None),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_statement_whose_job_has_failed_may_change_and_its_index_is_dropped() {
+    for wait in [WaitForJobs::All, WaitForJobs::Needed] {
+        for (text, index) in CORRECTED {
+            let mut cluster = failed_later().await;
+            let migrations = changed(&format!("{text}; {GRANT}"));
+            assert_eq!(pending(&mut cluster, &migrations).await, ["0002"], "{text}");
+            run_to_the_end(&mut cluster, &migrations, wait).await;
+            assert_corrected(&mut cluster, &migrations, index, text).await;
+        }
+    }
+}
+
+/// Runs without a fault.
+async fn run_to_the_end(cluster: &mut FakeCluster, migrations: &[Migration], wait: WaitForJobs) {
+    run_waiting(cluster, migrations, wait, &budget()).await.1.unwrap();
+}
+
+async fn assert_corrected(
+    cluster: &mut FakeCluster,
+    migrations: &[Migration],
+    index: Option<&str>,
+    why: &str,
+) {
+    let indexes: Vec<&str> = cluster.indexes.keys().map(String::as_str).collect();
+    assert_eq!(indexes, Vec::from_iter(index), "{why}");
+    let record = cluster.record("0002");
+    assert_eq!(record.state, MigrationState::Applied, "{why}");
+    assert_eq!(record.checksum, migrations[1].checksum, "{why}");
+    assert!(record.statements.iter().all(|row| row.state == StatementState::Done), "{why}");
+    assert_eq!(sent(cluster, GRANT), 1, "{why}");
+    assert_eq!(sent(cluster, BUILD), 1, "{why}");
+    assert_eq!(pending(cluster, migrations).await, [] as [&str; 0], "{why}");
+    assert_eq!(cluster.recorded, cluster.live, "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_correction_is_resumed_after_any_fault() {
+    for (text, index) in CORRECTED {
+        let migrations = changed(&format!("{text}; {GRANT}"));
+        let mut undisturbed = failed_later().await;
+        let first = undisturbed.points;
+        run_to_the_end(&mut undisturbed, &migrations, WaitForJobs::Needed).await;
+        for (point, kills) in (first..undisturbed.points).flat_map(|it| [(it, false), (it, true)]) {
+            for fault in faults(point) {
+                let why = format!("{text}: {fault:?}, kills: {kills}");
+                let mut cluster = failed_later().await;
+                (cluster.fault, cluster.kills) = (Some(fault), kills);
+                drop(run(&mut cluster, &migrations).await);
+                cluster.heal();
+                run(&mut cluster, &migrations).await.1.unwrap_or_else(|e| panic!("{why}: {e:?}"));
+                assert_corrected(&mut cluster, &migrations, index, &why).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_correction_that_the_server_rejects_may_be_corrected_again() {
+    let mut cluster = failed_later().await;
+    let rejected = changed(&format!("CREATE TABLE t (id int); {GRANT}"));
+    let (_, result) = run(&mut cluster, &rejected).await;
+    assert!(matches!(failure(result), StatementFailure::Rejected(_)));
+    assert_eq!(pending(&mut cluster, &rejected).await, ["0002"]);
+    let migrations = changed(&format!("SELECT 1; {GRANT}"));
+    run(&mut cluster, &migrations).await.1.unwrap();
+    assert_corrected(&mut cluster, &migrations, None, "after a rejected one").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_which_only_a_failed_job_is_left_may_be_removed() {
+    let files = |removed: bool| {
+        let files = [FILES[0], ("0002_i.sql", BUILD), FILES[2]];
+        formats::read_files(files.into_iter().filter(|it| !removed || it.1 != BUILD)).unwrap()
+    };
+    let failed = async || {
+        let mut cluster = FakeCluster { polls: usize::MAX, ..FakeCluster::default() };
+        run(&mut cluster, &files(false)).await.1.unwrap();
+        (cluster.failed_index, cluster.polls) = (Some("t_id"), 0);
+        cluster
+    };
+    let mut undisturbed = failed().await;
+    let first = undisturbed.points;
+    run(&mut undisturbed, &files(true)).await.1.unwrap();
+    let none = std::iter::once((None, false));
+    let points = (first..undisturbed.points).flat_map(faults);
+    let all = points.flat_map(|fault| [(Some(fault), false), (Some(fault), true)]);
+    for (fault, kills) in none.chain(all) {
+        let why = format!("{fault:?}, kills: {kills}");
+        let mut cluster = failed().await;
+        (cluster.fault, cluster.kills) = (fault, kills);
+        drop(run(&mut cluster, &files(true)).await);
+        cluster.heal();
+        run(&mut cluster, &files(true)).await.1.unwrap_or_else(|e| panic!("{why}: {e:?}"));
+        assert!(cluster.indexes.is_empty(), "{why}");
+        let record = cluster.record("0002");
+        assert_eq!((record.state, record.statements.len()), (MigrationState::Failed, 0), "{why}");
+        let round_trips = cluster.round_trips;
+        run(&mut cluster, &files(true)).await.1.unwrap();
+        assert_eq!(cluster.round_trips - round_trips, 1, "{why}: nothing is left to do");
+        run(&mut cluster, &files(false)).await.1.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_fails_records_the_jobs_that_have_ended() {
+    let mut cluster = left().await;
+    cluster.indexes.insert("t_id".into(), true);
+    let later = files(Some(("0004_again.sql", "CREATE TABLE t (id int)")));
+    let (_, result) = run(&mut cluster, &later).await;
+    assert!(matches!(failure(result), StatementFailure::Rejected(_)));
+    assert_completed(&cluster, "the job has ended");
 }

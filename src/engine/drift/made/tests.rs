@@ -19,7 +19,7 @@ fn snapshot(lines: &[&str]) -> Snapshot {
 
 fn running() -> Build {
     let (state, object, details) = (BuildState::Running, None, None);
-    Build { state, object, started_at: None, status: None, details }
+    Build { state, object, oid: None, started_at: None, status: None, details }
 }
 
 fn statement(text: &str, is_done: bool) -> LedgerStatement {
@@ -34,6 +34,7 @@ fn statement(text: &str, is_done: bool) -> LedgerStatement {
         build: Some(running()),
         job: None,
         is_done,
+        has_failed: false,
         is_unrecorded: is_done,
         text: Some(text.to_owned()),
     }

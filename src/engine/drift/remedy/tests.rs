@@ -4,8 +4,8 @@ use super::*;
 
 fn remedy(object: &str, kind: ChangeKind) -> Vec<String> {
     let relation = if object.contains("public.f(") { "public.f(integer)" } else { "public.users" };
-    let (relation, object, attached, perhaps_of) = (relation.into(), object.into(), vec![], None);
-    let change = Change { relation, object, kind, attached, perhaps_of };
+    let (relation, object, attached, other) = (relation.into(), object.into(), vec![], None);
+    let change = Change { relation, object, kind, attached, other };
     match change.remedy() {
         Remedy::Sql(statements) => statements,
         Remedy::Partly(mut statements, words) => {
@@ -13,7 +13,7 @@ fn remedy(object: &str, kind: ChangeKind) -> Vec<String> {
             statements
         }
         Remedy::Words(words) => vec![format!("-- {words}")],
-        Remedy::AfterApply(set) => vec![format!("-- {set}")],
+        Remedy::AfterApply(other) => vec![format!("-- {other:?}")],
     }
 }
 
@@ -195,7 +195,7 @@ fn a_recreated_object_gets_its_comments_and_privileges_back() {
             ("grant on view public.v to app".into(), "SELECT".to_owned()),
         ];
         let (relation, object) = ("public.v".into(), object.into());
-        let change = Change { relation, object, kind, attached, perhaps_of: None };
+        let change = Change { relation, object, kind, attached, other: None };
         match change.remedy() {
             Remedy::Sql(statements) => statements,
             other => panic!("{other:?}"),

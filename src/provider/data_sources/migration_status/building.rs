@@ -48,9 +48,12 @@ fn row(statement: &LedgerStatement) -> Option<Value> {
 
 /// The version and the error of a migration whose job has failed after the apply.
 pub(super) fn failure(record: &MigrationRecord) -> Option<(String, String)> {
-    let (row, build) = record.failed_build()?;
-    let object = build.object.as_ref().map_or_else(|| row.summary.clone(), ToString::to_string);
-    let details = build.details.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    let row = record.failed_job()?;
+    let build = row.build.as_ref();
+    let object = build.and_then(|build| build.object.as_ref());
+    let object = object.map_or_else(|| row.summary.clone(), ToString::to_string);
+    let details = build.and_then(|build| build.details.as_ref());
+    let details = details.map(|text| format!(": {text}")).unwrap_or_default();
     let error = format!("the job of statement {} for {object} has failed{details}", row.number);
     Some((record.version.0.clone(), error))
 }

@@ -96,7 +96,7 @@ pub(super) fn after(
     let retired = plan
         .retired
         .iter()
-        .map(|record| (record.version.0.clone(), row(record, computed::recorded_after(record))));
+        .map(|record| (record.version.0.clone(), row(record, computed::abandoned(record))));
     vec![
         ("migrations", Value::map(migrations.chain(retired))),
         ("latest_version", latest_after(plan, ledger).into()),
