@@ -214,6 +214,12 @@ impl Basis {
                 (Some(row), None) if row.starts_with(TO_ADOPT) => {
                     format!("migration {version} no longer counts as applied")
                 }
+                (_, Some(row)) if row.starts_with(JOB_FAILED) => {
+                    format!("a job of migration {version} has failed")
+                }
+                (Some(row), Some(_)) if row.starts_with(JOB_FAILED) => {
+                    format!("another apply ran migration {version}, of which a job had failed")
+                }
                 (None, Some(row)) if row.starts_with("applied") => {
                     format!("another apply ran migration {version}")
                 }
@@ -269,6 +275,7 @@ fn rows<'a>(records: impl IntoIterator<Item = &'a MigrationRecord>) -> BTreeMap<
         let rest = Checksum::of(&format!("{finished} {done} {}", record.checksum));
         let state = match &record.adopted_from {
             Some(_) if record.is_to_adopt() => TO_ADOPT,
+            _ if record.failed_job().is_some() => JOB_FAILED,
             _ => record.state.as_str(),
         };
         (record.version.0.clone(), format!("{state} {} {}", beginning(&rest), record.run))
@@ -291,6 +298,9 @@ fn join(source: &str, file: &str) -> String {
 
 /// The state of a row that is to be adopted.
 const TO_ADOPT: &str = "adopt";
+
+/// The state of a row that is `building` in the ledger and has a failed job.
+const JOB_FAILED: &str = "job-failed";
 
 /// Shortens a checksum, because it is stored in the state for every migration.
 fn beginning(checksum: &Checksum) -> &str {
@@ -377,11 +387,24 @@ mod tests {
     fn what_changed_is_named() {
         let before = basis(
             &[("1", "x 1_a.sql"), ("2", "x 2_b.sql"), ("3", "x 3_c.sql")],
-            &[("1", "applied x 1"), ("4", "applied x"), ("6", "adopt x")],
+            &[
+                ("1", "applied x 1"),
+                ("4", "applied x"),
+                ("6", "adopt x"),
+                ("7", "building x 1"),
+                ("8", "job-failed x 1"),
+            ],
         );
         let mut now = basis(
             &[("1", "x 1_a.sql"), ("2", "y 2_b.sql"), ("5", "x 5_e.sql")],
-            &[("1", "applied x"), ("2", "applied x"), ("3", "failed y"), ("5", "adopt y")],
+            &[
+                ("1", "applied x"),
+                ("2", "applied x"),
+                ("3", "failed y"),
+                ("5", "adopt y"),
+                ("7", "job-failed x 1"),
+                ("8", "applied y 2"),
+            ],
         );
         now.ledger = "b:5432/dsql_migrations".into();
         assert_eq!(
@@ -396,6 +419,8 @@ mod tests {
                 "migration 4 is no longer in the ledger",
                 "migration 5 now counts as applied",
                 "migration 6 no longer counts as applied",
+                "a job of migration 7 has failed",
+                "another apply ran migration 8, of which a job had failed",
             ]
         );
         assert_eq!(before.differences(&before), [] as [&str; 0]);
@@ -403,7 +428,7 @@ mod tests {
         let named = before.differences(&now);
         assert!(named[1].starts_with("/elsewhere/2_b.sql was changed"), "{named:?}");
         now.files = before.files.clone();
-        assert_eq!(before.differences(&now).len(), 6, "moved files have not changed");
+        assert_eq!(before.differences(&now).len(), 8, "moved files have not changed");
     }
 
     #[test]
