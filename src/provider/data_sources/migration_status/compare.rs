@@ -71,7 +71,9 @@ pub(super) fn of_files(
     let pending: Vec<String> =
         files.iter().filter(is_pending).map(|file| file.version.0.clone()).collect();
     // A migration that failed or is running is pending, or it has no file and does not count.
-    let is_valid = records.iter().all(|record| !record.is_applied() || record.is_finished());
+    let is_valid = records
+        .iter()
+        .all(|record| !record.is_applied() || record.is_finished() && !record.lacks_object());
     let up_to_date = pending.is_empty() && changed.is_empty() && missing.is_empty() && is_valid;
     let values = [pending.into(), changed.into(), missing.into(), up_to_date.into()];
     let mut values = values.into_iter();
