@@ -137,11 +137,11 @@ pub enum PlanError {
         /// Number of the statement.
         number: StatementNumber,
         /// One line of the applied statement.
-        applied: String,
+        applied: Box<str>,
         /// The statements that are applied, in order.
-        done: Vec<StatementNumber>,
+        done: Box<[StatementNumber]>,
         /// The statements whose jobs have failed. Their text may change, but not their number.
-        failed: Vec<StatementNumber>,
+        failed: Box<[StatementNumber]>,
         /// What is known of it.
         kept: KeptStatement,
     },
@@ -463,7 +463,7 @@ fn changed_statement(migration: &Migration, begun: &MigrationRecord) -> Option<P
             line: shown.origin.line,
             version: migration.version.clone(),
             number: record.number,
-            applied: record.summary.clone(),
+            applied: record.summary.as_str().into(),
             done: begun
                 .statements
                 .iter()

@@ -171,9 +171,9 @@ mod tests {
             line: 1,
             version: version(),
             number: StatementNumber::of_index(0),
-            applied: "SELECT 1".to_owned(),
-            done: vec![StatementNumber::of_index(0)],
-            failed: Vec::new(),
+            applied: "SELECT 1".into(),
+            done: [StatementNumber::of_index(0)].into(),
+            failed: Box::default(),
             kept: KeptStatement::Applied,
         };
         let ledger = LedgerSchema::new("dsql_migrations");

@@ -634,7 +634,7 @@ mod tests {
                 number,
                 applied: "SELECT 1".into(),
                 done: (0..3).map(StatementNumber::of_index).collect(),
-                failed: Vec::new(),
+                failed: Box::default(),
                 kept: if batching { KeptStatement::Batching } else { KeptStatement::Applied },
             };
             errors_of(&[error], &Policy::default()).remove(0).detail
