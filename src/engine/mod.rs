@@ -11,6 +11,7 @@ mod apply;
 mod budget;
 mod cluster;
 mod comparison;
+pub mod difference;
 pub mod drift;
 mod error;
 mod executor;
@@ -39,7 +40,7 @@ pub use judge::judge;
 pub use observe::observe;
 pub use plan::{
     ExecOrder, KeptStatement, Plan, PlanError, PlannedMigration, Policy, Reason, Status, compare,
-    difference, plan, renames,
+    plan, renames,
 };
 pub use unknown_names::{UnknownName, created_relations, referenced_relations, unknown_names};
 pub use verdict::Verdict;

@@ -4,7 +4,6 @@
 //! Repeatable migrations run after them whenever they have changed; see `plan/repeatable.rs`. A
 //! migration whose version has changed does not run again; see `plan/renames.rs`.
 
-pub mod difference;
 mod order;
 pub mod renames;
 pub(super) mod repeatable;
@@ -12,12 +11,12 @@ pub(super) mod repeatable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::difference::TextDifference;
 use crate::database::{MigrationRecord, MigrationState, StatementState};
 use crate::migration::{
     Checksum, Class, Migration, MigrationKind, Statement, StatementNumber, Version,
 };
 
-use self::difference::Difference;
 use self::renames::{RenameProblem, RenamedFile, Renames};
 
 /// The migrations of a set in order, each with its status.
@@ -123,7 +122,7 @@ pub enum PlanError {
         /// Checksum of the current text.
         found: Checksum,
         /// The difference; `None` if the ledger does not have the statements.
-        difference: Option<Difference>,
+        difference: Option<TextDifference>,
     },
     /// The text of a statement that a failed run had applied has changed.
     #[error("statement {number} of {file} was changed after it {kept}")]
@@ -438,7 +437,7 @@ fn changed_file(
         version: migration.version.clone(),
         applied: record.checksum.clone(),
         found: migration.checksum.clone(),
-        difference: Difference::find(record, migration),
+        difference: TextDifference::find(record, migration),
     })
 }
 
@@ -598,4 +597,4 @@ pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Optio
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -56,7 +56,7 @@ pub fn unknown_names<'a>(
     elsewhere: &BTreeSet<String>,
     is_certain: impl Fn(&Migration, usize) -> bool,
 ) -> Vec<UnknownName<'a>> {
-    let mut known = Known::of(relations);
+    let mut known = KnownRelations::of(relations);
     let mut found: Vec<UnknownName<'a>> = Vec::new();
     for entry in plan.pending() {
         let migration = entry.migration;
@@ -91,7 +91,7 @@ pub fn unknown_names<'a>(
 
 /// The relations so far, by name and schema. The schema of a statement without one is unknown.
 #[derive(Default)]
-struct Known(BTreeMap<String, Vec<KnownRelation>>);
+struct KnownRelations(BTreeMap<String, Vec<KnownRelation>>);
 
 struct KnownRelation {
     schema: Option<String>,
@@ -99,7 +99,7 @@ struct KnownRelation {
     columns: Option<BTreeSet<String>>,
 }
 
-impl Known {
+impl KnownRelations {
     fn of(relations: &CatalogRelations) -> Self {
         let mut known = Self::default();
         for relation in &relations.0 {

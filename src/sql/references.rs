@@ -37,7 +37,7 @@ pub struct Introduced {
 pub fn references(sql: &str) -> Vec<Reference> {
     let statement = TokenBuf::of(sql);
     let tokens = statement.all();
-    let mut found = Found::default();
+    let mut found = FoundReferences::default();
     let mut cursor = Cursor::new(tokens);
     // A common table expression hides tables of the same name.
     if tokens.has(&["WITH"]) && tokens.begins_with_any(QUERIES) {
@@ -95,9 +95,9 @@ fn is_of_system(name: &QualifiedName) -> bool {
 
 /// The references that were found, each once.
 #[derive(Default)]
-struct Found(Vec<Reference>);
+struct FoundReferences(Vec<Reference>);
 
-impl Found {
+impl FoundReferences {
     fn push(&mut self, relation: QualifiedName, column: Option<String>) {
         let reference = Reference { relation, column };
         if !self.0.contains(&reference) {

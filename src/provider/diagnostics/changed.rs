@@ -7,7 +7,7 @@ use super::listed_lines;
 use super::resume::statements;
 use crate::diagnostic::{Diagnostic, Title};
 use crate::engine::PlanError;
-use crate::engine::difference::{ChangedStatement, Difference};
+use crate::engine::difference::{ChangedStatement, TextDifference};
 use crate::migration::{Checksum, Version};
 
 /// How many statements are shown in full, for each file if several files were changed.
@@ -19,7 +19,7 @@ struct ChangedFile<'a> {
     version: &'a Version,
     applied: &'a Checksum,
     found: &'a Checksum,
-    difference: Option<&'a Difference>,
+    difference: Option<&'a TextDifference>,
 }
 
 impl<'a> ChangedFile<'a> {
@@ -34,13 +34,15 @@ impl<'a> ChangedFile<'a> {
     fn clause(&self) -> String {
         match self.difference {
             None => "text differs".to_owned(),
-            Some(Difference::Blank) => "only comments or white space differ".to_owned(),
-            Some(Difference::Statements(changed)) => clause(changed),
+            Some(TextDifference::Blank) => "only comments or white space differ".to_owned(),
+            Some(TextDifference::Statements(changed)) => clause(changed),
         }
     }
 
     fn lines(&self, limit: usize) -> String {
-        let Some(Difference::Statements(changed)) = self.difference else { return String::new() };
+        let Some(TextDifference::Statements(changed)) = self.difference else {
+            return String::new();
+        };
         let mut lines: String = changed.iter().take(limit).map(statement_lines).collect();
         if let Some(more @ 1..) = changed.len().checked_sub(limit) {
             lines.push_str(&format!("\n    and {more} more"));
@@ -72,11 +74,12 @@ fn lower(text: &str) -> String {
 
 fn statement_lines(changed: &ChangedStatement) -> String {
     let ChangedStatement { number, origin, applied, now } = changed;
-    let place = origin.as_ref().map_or_else(|| format!("statement {number}"), ToString::to_string);
+    let location =
+        origin.as_ref().map_or_else(|| format!("statement {number}"), ToString::to_string);
     let line = |name, text: &Option<String>| {
         text.as_ref().map(|text| format!("\n      {name}{text}")).unwrap_or_default()
     };
-    format!("\n    {place}{}{}", line("applied:  ", applied), line("now:      ", now))
+    format!("\n    {location}{}{}", line("applied:  ", applied), line("now:      ", now))
 }
 
 /// Returns the error for applied migrations whose files were changed. `accept` is the argument that
@@ -111,7 +114,7 @@ pub(super) fn changed_files(errors: &[PlanError], accept: Option<&str>) -> Optio
             )
         }
     };
-    let is_blank = |it: &ChangedFile<'_>| it.difference == Some(&Difference::Blank);
+    let is_blank = |it: &ChangedFile<'_>| it.difference == Some(&TextDifference::Blank);
     let (text, change) = match (accept, files.len()) {
         (None, _) => ("SQL", "the change"),
         (Some(_), 1) => ("file", "the change"),

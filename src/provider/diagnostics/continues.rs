@@ -30,7 +30,7 @@ pub(in crate::provider) fn continues(
         let summary = sql::summary(statement.shown());
         Some(format!("statement {number} ({}):\n\n  {summary}\n\n", statement.origin))
     });
-    let place = match next {
+    let location = match next {
         Some(next) => format!("{version}, {next}"),
         None => format!("{version}, whose statements have all run. "),
     };
@@ -47,7 +47,7 @@ pub(in crate::provider) fn continues(
     let warning = Diagnostic::warning(Title::ContinuesEarlierRun.fill(&[&subject]));
     Some(warning.detail(format!(
         "The ledger shows that an earlier apply has run a part of these migrations. The apply \
-         continues at {place}What is recorded as applied does not run again. What \
+         continues at {location}What is recorded as applied does not run again. What \
          remains:\n{}",
         listed_lines(lines)
     )))

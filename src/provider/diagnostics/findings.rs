@@ -262,7 +262,7 @@ fn whole_rule<'a>(
         let StatementFinding { statement, finding } = found_here;
         // Terraform does not wrap lines that begin with a space.
         let summary = sql::summary(statement.shown());
-        text.push_str(&format!("  {}: {summary}\n", place(found_here)));
+        text.push_str(&format!("  {}: {summary}\n", location(found_here)));
         let next = found.get(index + 1);
         let is_last = next.is_none_or(|next| words(next) != words(found_here));
         if is_last {
@@ -281,7 +281,7 @@ fn whole_rule<'a>(
 /// A rule with the number of its findings and the first of them.
 fn counted_rule(rule: &str, found: &[&StatementFinding<'_>]) -> String {
     let first = &found[0].finding;
-    let places: Vec<String> = found.iter().take(SHOWN_PLACES).map(|it| place(it)).collect();
+    let locations: Vec<String> = found.iter().take(SHOWN_PLACES).map(|it| location(it)).collect();
     let more = match found.len().saturating_sub(SHOWN_PLACES) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -291,7 +291,7 @@ fn counted_rule(rule: &str, found: &[&StatementFinding<'_>]) -> String {
         heading(rule, found.len()),
         sentence(first.message.trim()),
         sentence(first.suggestion.trim()),
-        places.join(", "),
+        locations.join(", "),
     )
 }
 
@@ -303,7 +303,7 @@ fn heading(rule: &str, count: usize) -> String {
 }
 
 /// The place of a finding in a file.
-fn place(found: &StatementFinding<'_>) -> String {
+fn location(found: &StatementFinding<'_>) -> String {
     let StatementFinding { statement, finding } = found;
     let origin = &statement.origin;
     let position = finding.character.and_then(|character| statement.position_of(character));

@@ -8,7 +8,7 @@ use crate::sql;
 
 /// The difference between the applied text of a migration and its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Difference {
+pub enum TextDifference {
     /// Nothing but comments and white space differs.
     Blank,
     /// Statements differ.
@@ -28,7 +28,7 @@ pub struct ChangedStatement {
     pub now: Option<String>,
 }
 
-impl Difference {
+impl TextDifference {
     /// Compares the statements; `None` if the ledger does not have all of them.
     pub(super) fn find(record: &MigrationRecord, migration: &Migration) -> Option<Self> {
         let rows = &record.statements;
@@ -75,4 +75,57 @@ fn has_same_tokens(row: &StatementRecord, statement: &Statement) -> bool {
     // A line break in a literal is written as an escape, which the literal may have instead.
     let is_whole = !line.ends_with('…') && !line.contains('\\');
     is_whole && !line.is_empty() && sql::has_same_tokens(line, &sql::summary(statement.shown()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::tests::{applied, migrations};
+    use crate::engine::{PlanError, Policy, plan};
+
+    /// What is reported about a file with this text if `applied_text` was applied.
+    fn difference(applied_text: &str, now: &str) -> Vec<String> {
+        let before = migrations(&[("1_a.sql", applied_text)]);
+        let after = migrations(&[("1_a.sql", now)]);
+        let mut ledger = [applied(&before[0])];
+        for (row, statement) in ledger[0].statements.iter_mut().zip(&before[0].statements) {
+            row.summary = sql::summary(&statement.text);
+        }
+        let errors = plan(&after, &ledger, &Policy::default()).unwrap_err();
+        let [PlanError::Diverged { difference: Some(difference), .. }] = errors.as_slice() else {
+            panic!("{errors:?}")
+        };
+        let TextDifference::Statements(changed) = difference else { return Vec::new() };
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let line = |it: &ChangedStatement| {
+            format!("{}: {} | {}", it.number, text(&it.applied), text(&it.now))
+        };
+        changed.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_changed_migration_names_the_statements_that_differ() {
+        let text = "SELECT 1;\nSELECT 2;\nSELECT 3;\nSELECT 4;\n";
+        let is =
+            |now: &str, expected: &[&str]| assert_eq!(difference(text, now), expected, "{now}");
+        is("SELECT 1;\nSELECT 0;\nSELECT 3;\nSELECT 4;", &["2: SELECT 2 | SELECT 0"]);
+        let two = ["1: SELECT 1 | SELECT 9", "3: SELECT 3 | SELECT 8"];
+        is("SELECT 9; SELECT 2; SELECT 8; SELECT 4", &two);
+        is("SELECT 1; SELECT 2; SELECT 2.5; SELECT 3; SELECT 4", &["3: - | SELECT 2.5"]);
+        is("SELECT 1; SELECT 4", &["2: SELECT 2 | -", "3: SELECT 3 | -"]);
+        is("SELECT 1; SELECT 2; SELECT 3; SELECT 4; SELECT 5", &["5: - | SELECT 5"]);
+    }
+
+    #[test]
+    fn only_comments_and_white_space_are_told_from_other_changes() {
+        let text = "-- one\nSELECT 1, 'a  b';\nSELECT 2;\n";
+        assert_eq!(difference(text, "SELECT /* 1 */\n 1, 'a  b';\n\nSELECT 2; -- end\n"), [""; 0]);
+        let changed = difference(text, "SELECT 1, 'a b';\nSELECT 2;");
+        assert_eq!(changed, ["1: SELECT 1, 'a  b' | SELECT 1, 'a b'"]);
+        // The line in the ledger does not show the end of a long statement, and it shows a line break
+        // in a literal as it shows a backslash.
+        let long = format!("SELECT {}", "1 + ".repeat(40));
+        assert_eq!(difference(&format!("{long}1"), &format!("{long} 1")).len(), 1);
+        assert_eq!(difference("SELECT E'a\\nb'", "SELECT E'a\nb'").len(), 1);
+    }
 }
