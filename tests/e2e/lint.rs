@@ -492,7 +492,7 @@ fn names_that_nothing_creates_are_named_and_those_of_other_sets_are_not() {
         world.write(
             "migrations/0002_b.sql",
             "CREATE TABLE notes (id int PRIMARY KEY);\n\n\
-             INSERT INTO nots VALUES (1);\nALTER TABLE users DROP COLUMN male;\n\
+             INSERT INTO nots VALUES (1);\nALTER TABLE users DROP COLUMN maill;\n\
              UPDATE users SET mail = (SELECT max(id) FROM notes);\nDROP TABLE IF EXISTS gone;\n",
         );
         world
@@ -500,7 +500,7 @@ fn names_that_nothing_creates_are_named_and_those_of_other_sets_are_not() {
             .ends_with(2)
             .says("Warning: Unknown names in pending SQL of set default on localhost:")
             .says("migrations/0002_b.sql:3: nots (did you mean notes?) INSERT INTO nots VALUES (1)")
-            .says("migrations/0002_b.sql:4: column male of users (did you mean mail?)")
+            .says("migrations/0002_b.sql:4: column maill of users (did you mean mail?)")
             .does_not_say("gone (");
         world.configure(&set("lint = \"off\""));
         world.plan().ends_with(2).does_not_say("Unknown names");
