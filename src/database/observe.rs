@@ -15,7 +15,7 @@ use super::ledger::{
 };
 use super::ledger_schema::LedgerSchema;
 use super::session::{Answers, Session};
-use crate::migration::fact::{FactSubject, Facts, KnownObjects, QualifiedName, TableFacts};
+use crate::migration::fact::{FactSubject, Facts, LookedUpObjects, QualifiedName, TableFacts};
 use crate::migration::{StatementNumber, Version};
 
 /// What an observation reads.
@@ -157,8 +157,8 @@ impl Observation {
 
     /// What is known about the objects that the query has looked up.
     #[must_use]
-    pub fn known<'a>(&'a self, looked_up: &'a [FactSubject]) -> KnownObjects<'a> {
-        KnownObjects::new(looked_up, &self.existing, &self.tables)
+    pub fn known<'a>(&'a self, looked_up: &'a [FactSubject]) -> LookedUpObjects<'a> {
+        LookedUpObjects::new(looked_up, &self.existing, &self.tables)
     }
 
     /// Copies what jobs build to the statements of the set's migrations.

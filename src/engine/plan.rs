@@ -75,7 +75,7 @@ impl<'a> Plan<'a> {
         self.entries.iter().filter(|entry| entry.is_pending())
     }
 
-    /// Returns the migrations without a file of which failed jobs have left something.
+    /// Returns the migrations without a file whose failed jobs have left something.
     pub fn abandoned(&self) -> impl Iterator<Item = &'a MigrationRecord> {
         let has_failed = |record: &&MigrationRecord| record.failed_rows().next().is_some();
         self.retired.iter().copied().filter(has_failed)
@@ -597,4 +597,4 @@ pub(super) fn renew<'a>(plan: &Plan<'a>, ledger: &'a [MigrationRecord]) -> Optio
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

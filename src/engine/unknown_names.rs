@@ -274,6 +274,7 @@ mod tests {
             "INSERT INTO app.notes (id, b) VALUES (1, 2);\nALTER TABLE app.notes RENAME TO texts;",
             "UPDATE texts SET b = 2;\nDROP TABLE app.texts;\nCREATE VIEW v AS SELECT 1 AS one;",
             "CREATE VIEW w AS SELECT * FROM v JOIN users ON true;\nDROP VIEW w, v;",
+            "ALTER TABLE users ADD state text, ALTER COLUMN state SET DEFAULT 'new';",
         ];
         assert_eq!(unknown(&files), [""; 0]);
     }

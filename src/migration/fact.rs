@@ -257,13 +257,13 @@ pub struct TableFacts {
 
 /// What the catalog has answered about objects. Nothing is known about others.
 #[derive(Debug, Clone, Default)]
-pub struct KnownObjects<'a> {
+pub struct LookedUpObjects<'a> {
     looked_up: BTreeSet<&'a FactSubject>,
     existing: Option<&'a Facts>,
     tables: Option<&'a BTreeMap<QualifiedName, TableFacts>>,
 }
 
-impl<'a> KnownObjects<'a> {
+impl<'a> LookedUpObjects<'a> {
     /// Combines the objects that were looked up with the answers.
     #[must_use]
     pub fn new(

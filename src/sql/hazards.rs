@@ -25,6 +25,7 @@ mod hidden_name;
 mod if_not_exists;
 mod keys;
 mod not_validated;
+mod objects;
 mod on_delete_cascade;
 mod rename;
 mod scene;
@@ -39,7 +40,7 @@ use self::scene::{Scene, StatementSequence};
 pub use self::subject::{HazardSubject, ShownName, WrittenName};
 use super::effect::effect_of;
 use super::tokens::TokenBuf;
-use crate::migration::fact::KnownObjects;
+use crate::migration::fact::LookedUpObjects;
 
 /// A kind of hazard.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ pub struct Surroundings<'a> {
     /// The keys that earlier migrations have defined.
     pub keys: &'a Keys,
     /// What the catalog has answered. Without it, every object may exist and have rows.
-    pub catalog: Option<&'a KnownObjects<'a>>,
+    pub catalog: Option<&'a LookedUpObjects<'a>>,
 }
 
 /// Name of the rule about writes that may change too many rows for one transaction.
@@ -178,7 +179,7 @@ fn names_with(existing: &[&str], statements: &[&str]) -> Vec<&'static str> {
     let tables = looked_up.iter().filter_map(table);
     let tables = tables.map(|(name, keys)| (name, TableFacts { estimated_rows: None, keys }));
     let tables = tables.collect();
-    let known = KnownObjects::new(&looked_up, &existing, &tables);
+    let known = LookedUpObjects::new(&looked_up, &existing, &tables);
     let statements: Vec<_> =
         statements.iter().map(|text| RunStatement { text, file: files }).collect();
     let keys = Keys::default();

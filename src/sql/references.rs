@@ -69,7 +69,13 @@ pub fn references(sql: &str) -> Vec<Reference> {
     } else if tokens.begins_with_any(QUERIES) {
         found.sources(tokens);
     }
-    found.0.into_iter().filter(|it| !is_of_system(&it.relation)).collect()
+    // An action of `ALTER TABLE` may change a column that another one adds.
+    let own = introduced(sql).columns;
+    let is_own = |it: &Reference| {
+        own.iter()
+            .any(|(table, column)| *table == it.relation && it.column.as_ref() == Some(column))
+    };
+    found.0.into_iter().filter(|it| !is_of_system(&it.relation) && !is_own(it)).collect()
 }
 
 /// How statements with a query begin.
@@ -187,7 +193,7 @@ impl FoundReferences {
         }
         let is_table = cursor.eat("TABLE");
         let names = cursor.list(Cursor::name)?;
-        // Any other kind of object stands before its name.
+        // The word for any other kind of object precedes its name.
         if is_table || cursor.is_at("TO") || cursor.is_at("FROM") {
             names.into_iter().for_each(|name| self.push(name, None));
         }

@@ -26,7 +26,7 @@ pub fn condensed(sql: &str) -> String {
     let mut text = String::new();
     let mut gap = false;
     for token in Lexer::new(sql, 1) {
-        // It is not certain where the statement goes on.
+        // It is not certain where the statement continues.
         let Ok(token) = token else { return sql.to_owned() };
         if token.is_trivia() {
             gap = !text.is_empty();
@@ -45,7 +45,7 @@ pub fn condensed(sql: &str) -> String {
 pub fn has_same_tokens(one: &str, other: &str) -> bool {
     let tokens = |sql| {
         Lexer::new(sql, 1)
-            .filter(|token| !token.as_ref().is_ok_and(|token| token.is_trivia()))
+            .filter(|token| !token.as_ref().is_ok_and(super::lex::Token::is_trivia))
             .map(|token| token.map(|token| token.text).ok())
             .collect::<Option<Vec<&str>>>()
     };

@@ -175,7 +175,7 @@ fn a_migration_whose_only_job_failed_runs_again_although_a_later_one_is_applied(
             .ends_with(1)
             .says("Asynchronous job failed")
             .says("2 migrations were completed by this apply")
-            .says("apply again. The apply resumes with statement 1.");
+            .says("apply again. The apply resumes with statement 1, whose text you may change.");
         world.sql("UPDATE a SET n = 8 WHERE id = 2");
         world.plan().ends_with(2).does_not_say("out of order");
         world.apply().ends_with(0);

@@ -143,7 +143,7 @@ fn thousands_of_findings_fit_on_one_screen() {
                 let name = format!("t{file}_{table}");
                 format!(
                     "CREATE TABLE {name} (id serial PRIMARY KEY, tags text[]);\n\
-                     CREATE INDEX {name}_tags ON {name} USING gin (tags);\nDROP TABLE o{name};\n"
+                     CREATE INDEX {name}_tags ON {name} USING gin (tags);\nGRANT SELECT ON {name} TO reader;\n"
                 )
             });
             world.write(&format!("migrations/{file:04}_a.sql"), tables.collect::<String>());
@@ -234,15 +234,18 @@ fn a_plan_names_every_kind_of_hazard() {
         let plan = world.plan().ends_with(2);
         // The text of a statement shows which name is hidden.
         let others = |rule: &str| ["unawaited_build", "hidden_name"].contains(&rule);
-        let heading = |rule: &str| format!("\n{rule}: ");
+        // A long list counts the statements of each rule.
+        let has_heading = |plan: &CommandOutput, rule: &str| {
+            [": ", " ("].iter().any(|end| plan.text().contains(&format!("\n{rule}{end}")))
+        };
         for rule in terraform_provider_dsql::sql::RULES {
-            let is_reported = plan.text().contains(&heading(rule.name));
+            let is_reported = has_heading(&plan, rule.name);
             assert_eq!(is_reported, !others(rule.name), "{}", rule.name);
         }
         insta::assert_snapshot!("every_hazard", golden(&plan));
         world.configure(&SET.replace("\n}", "\n  wait_for_jobs = \"needed\"\n}"));
         let plan = world.plan().ends_with(2);
-        assert!(plan.text().contains(&heading("unawaited_build")));
+        assert!(has_heading(&plan, "unawaited_build"));
     });
 }
 

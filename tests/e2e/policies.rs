@@ -125,7 +125,6 @@ fn the_comment_on_a_pull_request_has_the_pending_sql_and_its_hazards() {
         let expected = "- **drop_column** t.n (line 1, about 2 rows)";
         assert_eq!(comment(world).last().map(String::as_str), Some(expected));
         world.apply().ends_with(0);
-        world.write("migrations/0003_n.sql", "ALTER TABLE t DROP COLUMN n;\r\n");
         world.configure(&format!(
             "{}\noutput \"x\" {{\n  value = 1\n}}\n",
             block("terraform", "pending_sql")

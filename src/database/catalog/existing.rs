@@ -27,7 +27,7 @@ const OF_TABLE: &str = "\
         AND i.indpred IS NULL AND i.indexprs IS NULL)";
 
 /// Returns a query for those of the objects that exist: the index of the object, its identity, of a
-/// relation the value of [`Fact::PartOf`], and of a table its [`TableFacts`]. `None` if there are no
+/// relation the value of [`Fact::PartOf`], and of a table its [`TableFacts`]. `None` without
 /// objects.
 ///
 /// A name without a schema means the schema in which the session creates objects.

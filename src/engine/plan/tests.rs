@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::database::{StatementRecord, StatementState};
+use crate::engine::difference::ChangedStatement;
 use crate::formats;
 use crate::migration::Values;
+use crate::sql;
 
-pub(in crate::engine) fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
+pub(super) fn migrations(files: &[(&str, &str)]) -> Vec<Migration> {
     formats::read_files(files.iter().copied()).unwrap()
 }
 
@@ -40,7 +42,7 @@ pub(super) fn record(migration: &Migration, state: MigrationState, done: usize) 
     }
 }
 
-pub(in crate::engine) fn applied(migration: &Migration) -> MigrationRecord {
+pub(super) fn applied(migration: &Migration) -> MigrationRecord {
     record(migration, MigrationState::Applied, migration.statements.len())
 }
 
@@ -403,4 +405,48 @@ fn a_migration_without_a_row_needs_the_rows_of_all_its_statements() {
     assert_eq!(errors(&[0, 1], None), missing(&[3], None));
     assert_eq!(errors(&[0], Some(applied(&files[1]))), missing(&[2, 3], Some("2")));
     assert_eq!(errors(&[0, 2], Some(applied(&files[1]))), missing(&[2], Some("2")));
+}
+
+/// How a file with this text differs if `applied_text` was applied.
+fn difference(applied_text: &str, now: &str) -> Vec<String> {
+    let before = migrations(&[("1_a.sql", applied_text)]);
+    let after = migrations(&[("1_a.sql", now)]);
+    let mut ledger = [applied(&before[0])];
+    for (row, statement) in ledger[0].statements.iter_mut().zip(&before[0].statements) {
+        row.summary = sql::summary(&statement.text);
+    }
+    let errors = plan(&after, &ledger, &Policy::default()).unwrap_err();
+    let [PlanError::Diverged { difference: Some(found), .. }] = errors.as_slice() else {
+        panic!("{errors:?}")
+    };
+    let TextDifference::Statements(changed) = found else { return Vec::new() };
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let line =
+        |it: &ChangedStatement| format!("{}: {} | {}", it.number, text(&it.applied), text(&it.now));
+    changed.iter().map(line).collect()
+}
+
+#[test]
+fn a_changed_migration_names_the_statements_that_differ() {
+    let text = "SELECT 1;\nSELECT 2;\nSELECT 3;\nSELECT 4;\n";
+    let is = |now: &str, expected: &[&str]| assert_eq!(difference(text, now), expected, "{now}");
+    is("SELECT 1;\nSELECT 0;\nSELECT 3;\nSELECT 4;", &["2: SELECT 2 | SELECT 0"]);
+    let two = ["1: SELECT 1 | SELECT 9", "3: SELECT 3 | SELECT 8"];
+    is("SELECT 9; SELECT 2; SELECT 8; SELECT 4", &two);
+    is("SELECT 1; SELECT 2; SELECT 2.5; SELECT 3; SELECT 4", &["3: - | SELECT 2.5"]);
+    is("SELECT 1; SELECT 4", &["2: SELECT 2 | -", "3: SELECT 3 | -"]);
+    is("SELECT 1; SELECT 2; SELECT 3; SELECT 4; SELECT 5", &["5: - | SELECT 5"]);
+}
+
+#[test]
+fn a_change_of_comments_and_white_space_is_recognized() {
+    let text = "-- one\nSELECT 1, 'a  b';\nSELECT 2;\n";
+    assert_eq!(difference(text, "SELECT /* 1 */\n 1, 'a  b';\n\nSELECT 2; -- end\n"), [""; 0]);
+    let changed = difference(text, "SELECT 1, 'a b';\nSELECT 2;");
+    assert_eq!(changed, ["1: SELECT 1, 'a  b' | SELECT 1, 'a b'"]);
+    // The line in the ledger does not show the end of a long statement, and it shows a line break
+    // in a literal as it shows a backslash.
+    let long = format!("SELECT {}", "1 + ".repeat(40));
+    assert_eq!(difference(&format!("{long}1"), &format!("{long} 1")).len(), 1);
+    assert_eq!(difference("SELECT E'a\\nb'", "SELECT E'a\nb'").len(), 1);
 }

@@ -17,8 +17,8 @@ const HIDDEN: &str = "\n\nThe role of this plan may not read sys.jobs. One of th
      failed: neither this plan nor a drift alarm with the same role reports that. Plan with a role \
      that may read sys.jobs.";
 
-/// Returns the warning about jobs that are running, or that may have failed if the role may not read
-/// `sys.jobs`.
+/// Returns the warning about jobs that are running, or that may have failed if the role may not
+/// read `sys.jobs`.
 pub(in crate::provider) fn jobs_running(
     builds: &[ShownBuild<'_>],
     hides_jobs: bool,

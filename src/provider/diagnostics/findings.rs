@@ -41,7 +41,8 @@ impl StatementHazard<'_> {
     fn rows(&self) -> Option<String> {
         let (object, rows) = (self.subject.table()?, self.estimated_rows?);
         // A privilege concerns no rows.
-        self.grantee.is_none().then(|| format!("{object}: about {rows} rows"))
+        let unit = if rows == 1 { "row" } else { "rows" };
+        self.grantee.is_none().then(|| format!("{object}: about {rows} {unit}"))
     }
 }
 

@@ -118,7 +118,7 @@ pub(in crate::provider) fn plan_errors(
     ];
     let mut diagnostics: Vec<Diagnostic> =
         grouped.into_iter().flatten().map(|error| error.at(path.clone())).collect();
-    diagnostics.extend(errors.iter().filter_map(|error| plan_error(error, &values, &path, set)));
+    diagnostics.extend(errors.iter().filter_map(|error| plan_error(error, &values, path, set)));
     if set.is_shared {
         diagnostics.into_iter().map(with_shared_version).collect()
     } else {

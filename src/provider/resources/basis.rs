@@ -218,7 +218,7 @@ impl Basis {
                     format!("a job of migration {version} has failed")
                 }
                 (Some(row), Some(_)) if row.starts_with(JOB_FAILED) => {
-                    format!("another apply ran migration {version}, of which a job had failed")
+                    format!("another apply ran migration {version}, whose job had failed")
                 }
                 (None, Some(row)) if row.starts_with("applied") => {
                     format!("another apply ran migration {version}")
@@ -420,7 +420,7 @@ mod tests {
                 "migration 5 now counts as applied",
                 "migration 6 no longer counts as applied",
                 "a job of migration 7 has failed",
-                "another apply ran migration 8, of which a job had failed",
+                "another apply ran migration 8, whose job had failed",
             ]
         );
         assert_eq!(before.differences(&before), [] as [&str; 0]);

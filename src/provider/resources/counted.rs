@@ -15,7 +15,7 @@ use super::{policy, rules};
 use crate::database::{Observation, ObserveQuery, TablesByName, Watched};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Plan};
-use crate::migration::fact::{FactSubject, Facts, KnownObjects};
+use crate::migration::fact::{FactSubject, Facts, LookedUpObjects};
 use crate::provider::clusters::Clusters;
 use crate::provider::contract::Resource as _;
 use crate::provider::settings::LedgerLocation;
@@ -110,7 +110,7 @@ impl NamedSet<'_> {
             [] => Default::default(),
             objects => self.look_up(operation, objects).await?,
         };
-        let known = KnownObjects::new(&objects, &existing, &tables);
+        let known = LookedUpObjects::new(&objects, &existing, &tables);
         let hazards = operation.model.known.rules.hazards_with(plan, &known);
         Ok(PendingRun { hazards, sql: rules::pending_sql(plan) })
     }

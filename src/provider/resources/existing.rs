@@ -17,8 +17,8 @@ use crate::provider::diagnostics::{self, Access};
 use crate::sql;
 use crate::value::Value;
 
-/// The objects that migrations create, and those that their hazards concern, without migrations that
-/// are applied according to a state: `recorded` are its migrations by version.
+/// The objects that migrations create, and those that their hazards concern, without migrations
+/// that are applied according to a state: `recorded` are its migrations by version.
 pub(super) fn to_look_up(recorded: Option<&Value>, model: &LoadedModel<'_>) -> Vec<FactSubject> {
     let may_run = || may_run(recorded, model);
     let mut objects = engine::created_objects(may_run());

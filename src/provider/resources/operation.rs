@@ -57,8 +57,10 @@ impl<'a> KnownModel<'a> {
         let mut prepared = self.rules.prepare(files.migrations);
         prepared.problems = files.problems;
         if self.rules.omits() {
-            let problems = prepared.problems.values_mut();
-            problems.for_each(|problems| problems.retain(|problem| !problem.is_omittable()));
+            prepared.problems.retain(|_, of_file| {
+                of_file.retain(|problem| !problem.is_omittable());
+                !of_file.is_empty()
+            });
         }
         Ok(LoadedModel { known: self, prepared, format: files.format })
     }

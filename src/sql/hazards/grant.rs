@@ -4,7 +4,8 @@
 //! (awslabs/agent-plugins, skill dsql, observed 2026-10-01).
 
 use super::Hazard;
-use super::scene::{Scene, entity};
+use super::objects::entity;
+use super::scene::Scene;
 use super::subject::{HazardSubject, WrittenName};
 use crate::sql::tokens::{StatementToken, Tokens};
 

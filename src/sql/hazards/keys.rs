@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scene::plain;
+use super::objects::plain;
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
 use crate::sql::definition::{ConstraintKind, Definition, KeyPart};
 use crate::sql::effect::{Becomes, Effect, effect};
@@ -10,10 +10,10 @@ use crate::sql::tokens::tokens;
 
 /// The keys that statements have defined, by table.
 #[derive(Debug, Clone, Default)]
-pub struct Keys(BTreeMap<QualifiedName, Vec<Key>>);
+pub struct Keys(BTreeMap<QualifiedName, Vec<TableKey>>);
 
 #[derive(Debug, Clone)]
-struct Key {
+struct TableKey {
     /// The name of the constraint or of the index; `None` if the server chooses it.
     name: Option<String>,
     columns: Vec<String>,
@@ -52,7 +52,7 @@ impl Keys {
             _ => None,
         };
         let mut add = |table: &QualifiedName, name: Option<String>, columns: Vec<String>| {
-            self.0.entry(plain(table)).or_default().push(Key { name, columns });
+            self.0.entry(plain(table)).or_default().push(TableKey { name, columns });
         };
         let of_constraint = |kind: &ConstraintKind| match kind {
             ConstraintKind::PrimaryKey(columns) | ConstraintKind::Unique { columns, .. } => {

@@ -15,13 +15,10 @@ pub(super) static RULE: Hazard = Hazard {
 };
 
 fn check(scene: &Scene<'_>) -> Vec<HazardSubject> {
-    // Without the catalog, it is not known whether the constraint matters: it stays NOT VALID.
-    let has_rows = !scene.knows_catalog()
-        || scene.alter_table().is_some_and(|(table, _)| scene.may_have_rows(table));
+    // It stays NOT VALID, also if the table has no rows yet.
     scene.actions(|action| {
         let name = action.after(&["ADD", "CONSTRAINT"]).and_then(Tokens::first);
-        has_rows
-            && action.begins(&["ADD"])
+        action.begins(&["ADD"])
             && action.ends(&["NOT", "VALID"])
             && !name.is_some_and(|name| scene.is_validated_later(name))
     })
@@ -41,14 +38,8 @@ mod tests {
         assert_eq!(names(&[add]), ["not_validated"]);
         assert_eq!(names(&[add, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT d"]), ["not_validated"]);
         assert_eq!(names(&[add, "ALTER TABLE ASYNC t VALIDATE CONSTRAINT C"]), [""; 0]);
-        // It stays NOT VALID, also if the table has no rows yet.
-        let first = of_files(&["CREATE TABLE t (a int)", add], true);
-        assert_eq!(
-            first[1].iter().map(|found| found.hazard.name).collect::<Vec<_>>(),
-            ["not_validated"]
-        );
         let table = "CREATE TABLE t (a int)";
-        assert_eq!(names_with(&[], &[table, add]), [""; 0]);
+        assert_eq!(names_with(&[], &[table, add]), ["not_validated"]);
         assert_eq!(names_with(&["relation t"], &[add]), ["not_validated"]);
     }
 }

@@ -1,7 +1,8 @@
 //! `RENAME` and `SET SCHEMA` of a table, a column or a view.
 
 use super::Hazard;
-use super::scene::{Scene, entity};
+use super::objects::entity;
+use super::scene::Scene;
 use super::subject::{HazardSubject, WrittenName};
 use crate::sql::tokens::Tokens;
 

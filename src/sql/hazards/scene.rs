@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Surroundings;
 use super::keys::Keys;
+use super::objects::{entity, plain, qualified_name, relation};
 use super::subject::{HazardSubject, WrittenName};
 use crate::migration::fact::{Fact, FactSubject, QualifiedName};
-use crate::sql::cursor::Cursor;
 use crate::sql::effect::{Becomes, Effect};
 use crate::sql::tokens::{StatementToken, TokenBuf, Tokens};
 
@@ -185,11 +185,6 @@ impl<'a> Scene<'a> {
         self.sequence.exists(entity) != Some(false)
     }
 
-    /// Whether the catalog was asked.
-    pub(super) fn knows_catalog(&self) -> bool {
-        self.sequence.surroundings.catalog.is_some()
-    }
-
     /// Whether an earlier statement of the same file has created the object.
     pub(super) fn is_of_same_file(&self, entity: &FactSubject) -> bool {
         self.sequence.created_by.get(&plain_object(entity)) == Some(&self.file)
@@ -324,43 +319,6 @@ fn action_subject(table: Tokens<'_>, action: Tokens<'_>) -> HazardSubject {
         entity: qualified_name(table).zip(part.identifier()).map(|(table, it)| kind(table, it)),
         ..HazardSubject::of(WrittenName::first(table).with(WrittenName::token(part)))
     }
-}
-
-/// The object of this kind that the tokens name. `None` for kinds that the catalog is not asked
-/// for.
-pub(super) fn entity(kind: &str, tokens: Tokens<'_>) -> Option<FactSubject> {
-    let is = |kinds: &[&str]| kinds.iter().any(|it| it.eq_ignore_ascii_case(kind));
-    let name = || qualified_name(tokens);
-    let own_name = || tokens.first()?.identifier();
-    if is(&["TABLE", "VIEW", "INDEX", "SEQUENCE"]) {
-        name().map(FactSubject::Relation)
-    } else if is(&["FUNCTION", "ROUTINE"]) {
-        name().map(FactSubject::Routine)
-    } else if is(&["ROLE", "USER", "GROUP"]) {
-        own_name().map(FactSubject::Role)
-    } else if is(&["SCHEMA"]) {
-        own_name().map(FactSubject::Schema)
-    } else if is(&["DOMAIN"]) {
-        name().map(FactSubject::Domain)
-    } else {
-        None
-    }
-}
-
-/// The name that the tokens begin with.
-pub(super) fn qualified_name(tokens: Tokens<'_>) -> Option<QualifiedName> {
-    Cursor::new(tokens).name()
-}
-
-/// The relation that the tokens begin with.
-pub(super) fn relation(tokens: Tokens<'_>) -> Option<FactSubject> {
-    qualified_name(tokens).map(FactSubject::Relation)
-}
-
-/// A name without the schema `public`, where statements without a schema create objects.
-pub(super) fn plain(name: &QualifiedName) -> QualifiedName {
-    let schema = name.schema.clone().filter(|schema| schema != "public");
-    QualifiedName { schema, name: name.name.clone() }
 }
 
 fn plain_object(object: &FactSubject) -> FactSubject {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scene::relation;
+use super::objects::relation;
 use crate::migration::fact::{FactSubject, QualifiedName};
 use crate::migration::{HiddenValue, quoted_identifier};
 use crate::sql::tokens::{StatementToken, Tokens, tokens};

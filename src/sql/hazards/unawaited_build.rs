@@ -1,10 +1,10 @@
 //! Statements that start a job for which the apply does not wait.
 //!
 //! Sources disagree on whether a unique index rejects duplicates during its build, so nothing may
-//! rely on it. AWS's user guide says that row changes stay subject to an INVALID unique index, and a
-//! guide of AWS for agents that an insert fails with `23505` during the build. In public experiments
-//! of 2026, duplicates arrived directly after the statement, and made the build fail. The emulator
-//! rejects them. The end of a job changes the catalog, as `async_build.rs` describes.
+//! rely on it. AWS's user guide says that row changes stay subject to an INVALID unique index, and
+//! a guide of AWS for agents says that an insert fails with `23505` during the build. In public
+//! experiments of 2026, duplicates arrived directly after the statement, and made the build fail.
+//! The emulator rejects them. The end of a job changes the catalog, as `async_build.rs` describes.
 
 use super::Hazard;
 use super::scene::Scene;

@@ -4,7 +4,8 @@
 //! "Cluster quotas and database limits"). A statement that modifies more fails with `54000`.
 
 use super::Hazard;
-use super::scene::{Scene, qualified_name};
+use super::objects::qualified_name;
+use super::scene::Scene;
 use super::subject::HazardSubject;
 use crate::sql::tokens::{StatementToken, Tokens};
 
@@ -129,7 +130,8 @@ fn name_columns(condition: Tokens<'_>, depth: usize, named: &mut Vec<NamedColumn
     true
 }
 
-/// Reads `column = value`, `value = column`, `column IN (values)` and `column IN (SELECT … LIMIT n)`.
+/// Reads `column = value`, `value = column`, `column IN (values)` and
+/// `column IN (SELECT … LIMIT n)`.
 fn compared(part: Tokens<'_>) -> Option<NamedColumn> {
     let column = |tokens: Tokens<'_>| -> Option<(String, usize)> {
         let mut end = 1;

@@ -287,7 +287,7 @@ async fn a_correction_that_the_server_rejects_may_be_corrected_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_of_which_only_a_failed_job_is_left_may_be_removed() {
+async fn a_file_may_be_removed_if_only_its_failed_job_is_left() {
     let files = |removed: bool| {
         let files = [FILES[0], ("0002_i.sql", BUILD), FILES[2]];
         formats::read_files(files.into_iter().filter(|it| !removed || it.1 != BUILD)).unwrap()

@@ -24,7 +24,7 @@ pub(super) fn arguments() -> Vec<Attribute> {
 /// An argument that determines which migrations are adopted.
 fn adoption(name: &str) -> Attribute {
     Attribute::string(name).optional().description(
-        "As in the migration set, with `dir` or `files`: an adopted migration is not in `hazards` \
+        "As in the migration set, with `dir` or `files`. An adopted migration is not in `hazards` \
          and `pending_sql`, and what it defines is not drift.",
     )
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{PreparedMigrations, StatementRules};
 use crate::database::MigrationRecord;
 use crate::engine::{Plan, Status, WaitForJobs};
-use crate::migration::fact::{FactSubject, KnownObjects};
+use crate::migration::fact::{FactSubject, LookedUpObjects};
 use crate::migration::{Class, Migration, Statement, StatementNumber, Version};
 use crate::provider::diagnostics::StatementHazard;
 use crate::schema::{Attribute, Nesting};
@@ -80,7 +80,7 @@ impl StatementRules {
     }
 
     /// The same, with what the catalog has answered.
-    pub(crate) fn hazards_with(&self, plan: &Plan<'_>, known: &KnownObjects<'_>) -> Value {
+    pub(crate) fn hazards_with(&self, plan: &Plan<'_>, known: &LookedUpObjects<'_>) -> Value {
         let statements: Vec<_> = sent_by(plan).collect();
         let keys = keys_before(plan);
         let found = self.hazards(&statements, self.surroundings(&keys)).into_iter().map(|found| {
@@ -140,7 +140,7 @@ fn found_hazards(
 }
 
 /// The number of rows of the table that a hazard concerns, by the last statistics.
-fn rows_of(subject: &HazardSubject, known: &KnownObjects<'_>) -> Option<u64> {
+fn rows_of(subject: &HazardSubject, known: &LookedUpObjects<'_>) -> Option<u64> {
     known.table(subject.table()?)?.estimated_rows
 }
 

@@ -5,7 +5,7 @@ use super::{Lint, PreparedMigrations, StatementRules};
 use crate::database::MigrationRecord;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Plan;
-use crate::migration::fact::KnownObjects;
+use crate::migration::fact::LookedUpObjects;
 use crate::migration::{Migration, Statement, VariableSyntax};
 use crate::provider::diagnostics::{self, StatementFinding, StatementHazard, Subject};
 use crate::sql::{self, FindingSeverity, Keys, Surroundings};
@@ -19,7 +19,7 @@ impl StatementRules {
         &self,
         prepared: &PreparedMigrations,
         plan: &Plan<'_>,
-        known: &KnownObjects<'_>,
+        known: &LookedUpObjects<'_>,
         subject: &Subject,
         path: &AttributePath,
     ) -> (Vec<Diagnostic>, Option<Diagnostic>) {
@@ -58,7 +58,7 @@ impl StatementRules {
         &self,
         prepared: &PreparedMigrations,
         plan: &Plan<'_>,
-        known: &KnownObjects<'_>,
+        known: &LookedUpObjects<'_>,
         subject: &Subject,
         path: &AttributePath,
     ) -> Result<(), Vec<Diagnostic>> {
