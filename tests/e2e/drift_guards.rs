@@ -467,8 +467,7 @@ fn a_refresh_only_plan_does_not_report_what_the_state_contains() {
 /// What the rule of the guide returns, and the planned change of `dsql_migration_set.app`.
 fn policy(world: &World) -> (CommandOutput, serde_json::Value) {
     let result = bash(world, &block("sh", "jq --exit-status"));
-    let plan = world.command(&["show", "-json", "tfplan"]).output().unwrap();
-    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let plan = world.shown_plan();
     let changes = plan["resource_changes"].as_array().unwrap();
     let is_set = |change: &&serde_json::Value| change["address"] == "dsql_migration_set.app";
     (result, changes.iter().find(is_set).unwrap()["change"].clone())

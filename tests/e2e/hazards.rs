@@ -14,9 +14,7 @@ fn set(arguments: &str) -> String {
 
 /// The planned change of the set in a saved plan.
 fn planned(world: &World) -> Value {
-    world.run(&["plan", "-out", "tfplan"]).ends_with(0);
-    let plan = world.command(&["show", "-json", "tfplan"]).output().unwrap();
-    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let plan = world.saved_plan();
     let changes = plan["resource_changes"].as_array().unwrap();
     let is_set = |change: &&Value| change["address"] == ADDRESS;
     changes.iter().find(is_set).unwrap()["change"].clone()

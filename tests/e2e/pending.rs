@@ -13,7 +13,7 @@ fn same_as_plan(world: &World, arguments: &str) -> Value {
         "resource \"dsql_migration_set\" \"app\" {{\n{arguments}\n}}\n\n\
          data \"dsql_migration_status\" \"app\" {{\n{arguments}\n}}\n"
     ));
-    let plan = plan(world);
+    let plan = world.saved_plan();
     let read = status(&plan);
     let changes = plan["resource_changes"].as_array().unwrap();
     let set = changes.iter().find(|change| change["type"] == "dsql_migration_set").unwrap();
@@ -32,13 +32,6 @@ fn same_as_plan(world: &World, arguments: &str) -> Value {
     }
     assert_eq!(hazards, planned["hazards"], "{arguments}");
     read
-}
-
-/// A plan as JSON.
-fn plan(world: &World) -> Value {
-    world.run(&["plan", "-out", "tfplan"]).ends_with(0);
-    let shown = world.command(&["show", "-json", "tfplan"]).output().unwrap();
-    serde_json::from_slice(&shown.stdout).unwrap()
 }
 
 /// The data source in a plan.
@@ -119,7 +112,7 @@ fn plan_with_output(world: &World) -> Value {
     let main = std::fs::read_to_string(world.path("main.tf")).unwrap();
     let output = "output \"status\" {\n  value = data.dsql_migration_status.app.pending\n}\n";
     world.write("main.tf", format!("{main}\n{output}"));
-    plan(world)
+    world.saved_plan()
 }
 
 #[test]

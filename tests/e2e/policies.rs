@@ -51,10 +51,9 @@ fn rego(input: &str) -> Vec<String> {
     messages.map(|message| message.as_str().unwrap().to_owned()).collect()
 }
 
+/// The plan as JSON.
 fn plan(world: &World) -> String {
-    world.run(&["plan", "-out", "tfplan"]).ends_with(0);
-    let shown = world.command(&["show", "-json", "tfplan"]).output().unwrap();
-    String::from_utf8(shown.stdout).unwrap()
+    world.saved_plan().to_string()
 }
 
 /// Asserts that jq and Rego judge a plan in the same way.

@@ -223,6 +223,18 @@ impl World {
         self.run(&["destroy", "-auto-approve", "-no-color", "-input=false"])
     }
 
+    /// Plans, and returns the saved plan as JSON.
+    pub(crate) fn saved_plan(&self) -> Value {
+        self.run(&["plan", "-out", "tfplan"]).ends_with(0);
+        self.shown_plan()
+    }
+
+    /// The saved plan as JSON.
+    pub(crate) fn shown_plan(&self) -> Value {
+        let shown = self.command(&["show", "-json", "tfplan"]).output().unwrap();
+        serde_json::from_slice(&shown.stdout).unwrap()
+    }
+
     /// The attributes of a resource in the state; null if it is not there.
     pub(crate) fn state(&self, address: &str) -> Value {
         let output = self.command(&["show", "-json"]).output().unwrap();
