@@ -171,7 +171,7 @@ pub trait EphemeralResource: Send + Sync + 'static {
     async fn open(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
-/// A version of a resource's schema that is no longer current.
+/// An earlier version of a resource's schema.
 pub struct EarlierSchema {
     /// The type of its states.
     pub ty: Type,

@@ -230,8 +230,8 @@ pub(crate) fn attributes_of_pending() -> Vec<Attribute> {
          up.",
     ));
     fields.push(Attribute::number("estimated_rows").computed().description(
-        "Number of rows of the table, by the last statistics. Null before the first statistics, \
-         and if there is no table.",
+        "Estimated number of rows in the table, from the last statistics. Null if the table does \
+         not exist or has no statistics yet.",
     ));
     vec![
         Attribute::objects("hazards", Nesting::List, fields).description(
