@@ -9,7 +9,7 @@ use super::plan::Plan;
 use crate::database::CatalogRelations;
 use crate::migration::fact::QualifiedName;
 use crate::migration::{Migration, Statement, StatementNumber};
-use crate::sql::{self, Reference};
+use crate::sql::{self, Introduced, Reference};
 
 /// A name that a pending statement needs and that nothing creates before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,19 +69,21 @@ pub fn unknown_names<'a>(
             if !is_known || !is_certain(migration, index) || sql::obscures(&statement.text) {
                 return found;
             }
+            let introduced = sql::introduced(&statement.text);
             // The message must not contain the value of a variable.
             if !is_done(index) && statement.hidden().is_empty() {
                 for reference in sql::references(&statement.text) {
                     let is_elsewhere = elsewhere.contains(&reference.relation.name);
                     let is_reported = found.iter().any(|it| it.reference == reference);
-                    if is_elsewhere || is_reported || known.has(&reference) {
+                    let is_known = introduced.adds(&reference) || known.has(&reference);
+                    if is_elsewhere || is_reported || is_known {
                         continue;
                     }
                     let similar = known.similar(&reference);
                     found.push(UnknownName { statement, reference, similar });
                 }
             }
-            if !known.add(&statement.text) {
+            if !known.add(introduced) {
                 return found;
             }
         }
@@ -139,8 +141,7 @@ impl KnownRelations {
     }
 
     /// Adds what a statement creates. Returns whether all of it is known.
-    fn add(&mut self, text: &str) -> bool {
-        let introduced = sql::introduced(text);
+    fn add(&mut self, introduced: Introduced) -> bool {
         for (name, columns) in introduced.relations {
             let relation = KnownRelation { schema: name.schema, columns };
             self.0.entry(name.name).or_default().push(relation);

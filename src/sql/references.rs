@@ -32,6 +32,17 @@ pub struct Introduced {
     pub is_unknown: bool,
 }
 
+impl Introduced {
+    /// Whether it adds a column. An action of `ALTER TABLE` may change what another one adds.
+    #[must_use]
+    pub fn adds(&self, reference: &Reference) -> bool {
+        let Reference { relation, column } = reference;
+        self.columns
+            .iter()
+            .any(|(table, added)| table == relation && column.as_ref() == Some(added))
+    }
+}
+
 /// Returns the relations and columns that must exist before a statement runs.
 #[must_use]
 pub fn references(sql: &str) -> Vec<Reference> {
@@ -69,13 +80,7 @@ pub fn references(sql: &str) -> Vec<Reference> {
     } else if tokens.begins_with_any(QUERIES) {
         found.sources(tokens);
     }
-    // An action of `ALTER TABLE` may change a column that another one adds.
-    let own = introduced(sql).columns;
-    let is_own = |it: &Reference| {
-        own.iter()
-            .any(|(table, column)| *table == it.relation && it.column.as_ref() == Some(column))
-    };
-    found.0.into_iter().filter(|it| !is_of_system(&it.relation) && !is_own(it)).collect()
+    found.0.into_iter().filter(|it| !is_of_system(&it.relation)).collect()
 }
 
 /// How statements with a query begin.

@@ -45,7 +45,7 @@ pub fn condensed(sql: &str) -> String {
 pub fn has_same_tokens(one: &str, other: &str) -> bool {
     let tokens = |sql| {
         Lexer::new(sql, 1)
-            .filter(|token| !token.as_ref().is_ok_and(super::lex::Token::is_trivia))
+            .filter(|token| !token.as_ref().is_ok_and(Token::is_trivia))
             .map(|token| token.map(|token| token.text).ok())
             .collect::<Option<Vec<&str>>>()
     };

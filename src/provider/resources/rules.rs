@@ -138,33 +138,18 @@ impl StatementRules {
             "lint",
             &[("error", Lint::Error), ("warn", Lint::Warn), ("off", Lint::Off)],
         );
-        let rewrite = decode_rewrite(config);
-        let (variables, wait) = (decode_variables(config), wait::decode(config));
-        let denied = decode_denied(config);
-        let (lint, rewrite, variables, wait, denied) =
-            match (lint, rewrite, variables, wait, denied) {
-                (Ok(lint), Ok(rewrite), Ok(variables), Ok(wait), Ok(denied)) => {
-                    (lint, rewrite, variables, wait, denied)
-                }
-                (lint, rewrite, variables, wait, denied) => {
-                    let others = [lint.err(), rewrite.err(), wait.err(), denied.err()];
-                    let others = others.into_iter().flatten();
-                    return Err(others.chain(variables.err().into_iter().flatten()).collect());
-                }
-            };
-        let ignored = decode_ignored(config);
-        let text = rewrite.zip(variables.optional());
-        let found = lint.zip(ignored).zip(denied);
-        Ok(found.zip(text).zip(wait).map(
-            |((((lint, ignored), denied), (rewrite, variables)), wait)| Self {
-                lint,
-                ignored,
-                denied,
-                rewrite,
-                variables,
-                wait,
-            },
-        ))
+        let (denied, ignored) = (decode_denied(config), decode_ignored(config));
+        match (Self::of_text(config), lint, denied) {
+            (Ok(rules), Ok(lint), Ok(denied)) => {
+                Ok(rules.zip(lint).zip(denied).zip(ignored).map(
+                    |(((rules, lint), denied), ignored)| Self { lint, ignored, denied, ..rules },
+                ))
+            }
+            (rules, lint, denied) => {
+                let errors = lint.err().into_iter().chain(rules.err().into_iter().flatten());
+                Err(errors.chain(denied.err()).collect())
+            }
+        }
     }
 
     /// Reads the arguments that decide what runs, for a reader that lints nothing.
